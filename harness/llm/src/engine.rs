@@ -1,0 +1,104 @@
+//! Who answers: the one trait that every engine implements, its errors and its progress reports.
+//!
+//! An engine is blocking and owns its threads; the shell calls it from a blocking task. It knows
+//! nothing of variants, trials or the store.
+
+use std::path::PathBuf;
+
+use gra_synth::request::{Embedding, ModelName, Reply, Request};
+
+/// What an engine tells while it works on a chunk. Counts are of this chunk so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Replies finished.
+    pub replies: usize,
+    /// Prompt tokens evaluated (a shared prefix counts once).
+    pub prompt_tokens: u64,
+    /// Tokens generated or forced.
+    pub reply_tokens: u64,
+}
+
+/// Answers requests.
+pub trait Engine: Send {
+    /// Answers one chunk: requests of one model, run together. The replies come in the order of the
+    /// requests. The same chunk on the same machine and build gives the same replies; a request
+    /// in another chunk may get another reply, which is why chunks are recorded before they run.
+    ///
+    /// A prompt that does not fit is a reply ([`gra_synth::request::Finish::PromptTooLong`]), not an
+    /// error.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded or the engine fails; nothing of the chunk is then answered.
+    fn complete(
+        &mut self,
+        chunk: &[Request],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Reply>, EngineError>;
+
+    /// Embeds texts with the pool's encoder: unit vectors, in order. Each text's vector depends on
+    /// that text alone.
+    ///
+    /// # Errors
+    /// When the encoder cannot be loaded or fails.
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError>;
+
+    /// Everything besides a request that determines a reply of this model: file hash, chat
+    /// template, engine version and the settings that can change output. Stable text, hashed into
+    /// store keys.
+    ///
+    /// # Errors
+    /// When the model is not in the pool or its file cannot be read.
+    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError>;
+
+    /// The same for the encoder.
+    ///
+    /// # Errors
+    /// When the encoder's file cannot be read.
+    fn encoder_fingerprint(&mut self) -> Result<String, EngineError>;
+}
+
+/// Why an engine could not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The request names a model that the pool does not have.
+    #[error("model `{model}` is not in the pool")]
+    UnknownModel {
+        /// The name asked for.
+        model: ModelName,
+    },
+    /// The file could not be loaded.
+    #[error("cannot load model `{model}` from {}: {reason}", path.display())]
+    Load {
+        /// The model's name.
+        model: String,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The model cannot be used for this, e.g. it has no chat template.
+    #[error("model `{model}` cannot be used: {reason}")]
+    Unusable {
+        /// The model's name.
+        model: String,
+        /// Why not.
+        reason: String,
+    },
+    /// llama.cpp reported a failure while it evaluated a batch.
+    #[error("llama.cpp failed on model `{model}`: {reason}")]
+    Evaluation {
+        /// The model's name.
+        model: String,
+        /// Its return code in words.
+        reason: String,
+    },
+    /// A recorded or scripted engine was asked something that it has no reply for.
+    #[error("no recorded reply for {request} of model `{model}`")]
+    NotRecorded {
+        /// The call.
+        request: String,
+        /// Who was asked.
+        model: ModelName,
+    },
+}

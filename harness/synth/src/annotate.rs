@@ -1,0 +1,172 @@
+//! Round 0: every seed item gets a domain, a summary and keywords (paper, section 3.1; method.md,
+//! S1-S4).
+
+use crate::candidate::MalformedReply;
+use crate::domain::Domain;
+use crate::form::{self, Malformed};
+use crate::method::Member;
+use crate::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
+use crate::request::{ModelName, Reply, Request, Stage};
+use crate::step::{Answers, Asker, Question, Step};
+use crate::stream::Stream;
+
+const STAGES: [Stage; 3] = [Stage::SeedDomain, Stage::SeedSummary, Stage::SeedKeywords];
+
+/// What is known of one seed item's annotation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnnotatedSeed {
+    /// The item.
+    pub id: ItemId,
+    /// Who annotated it; `None` when the seed set brought its annotation along.
+    pub annotator: Option<ModelName>,
+    /// `None` when a field stayed malformed: the item is left out of sampling.
+    pub annotation: Option<Annotation>,
+    /// Every reply that could not be read.
+    pub malformed: Vec<MalformedReply>,
+}
+
+/// The annotated seed set.
+#[derive(Debug)]
+pub struct Annotated {
+    /// One record per seed item, in order.
+    pub seeds: Vec<AnnotatedSeed>,
+    /// D(0).
+    pub pool: Pool,
+}
+
+/// Fields of one item, as they come in.
+#[derive(Debug, Default)]
+struct Draft {
+    annotator: Option<usize>,
+    domain: Option<Domain>,
+    summary: Option<String>,
+    keywords: Option<Vec<String>>,
+    malformed: Vec<MalformedReply>,
+}
+
+/// The machine that annotates a seed set: one question round for all items and fields, retries for
+/// malformed replies, one embedding step.
+#[derive(Debug)]
+pub struct Annotate<'a> {
+    asker: Asker<'a>,
+    members: &'a [Member],
+    items: &'a [SeedItem],
+    drafts: Vec<Draft>,
+    asked: Vec<(usize, Stage, u8)>,
+}
+
+impl<'a> Annotate<'a> {
+    /// A machine for these items.
+    ///
+    /// Annotators rotate: each block of as many items as the pool has models is dealt to all models
+    /// in a drawn order, so shares are equal and a longer seed set leaves its beginning unchanged.
+    #[must_use]
+    pub fn new(asker: Asker<'a>, members: &'a [Member], items: &'a [SeedItem]) -> Self {
+        let mut drafts: Vec<Draft> = items.iter().map(|_| Draft::default()).collect();
+        let open = (0..items.len()).filter(|&at| items[at].annotation.is_none());
+        let mut order = Vec::new();
+        for (place, at) in open.enumerate() {
+            let block = place / members.len();
+            if place % members.len() == 0 {
+                let name = ["annotators", &block.to_string()];
+                order = Stream::named(asker.run_seed, &name).choose(members.len(), members.len());
+            }
+            drafts[at].annotator = Some(order[place % members.len()]);
+        }
+        Self { asker, members, items, drafts, asked: Vec::new() }
+    }
+
+    /// Takes the answers to the last step and says what comes next.
+    ///
+    /// # Panics
+    /// When the answers are not of the kind that was asked for.
+    pub fn advance(&mut self, answers: Answers) -> Step<Annotated> {
+        match answers {
+            Answers::Start => {
+                self.asked = (0..self.items.len())
+                    .filter(|&at| self.drafts[at].annotator.is_some())
+                    .flat_map(|at| STAGES.map(|stage| (at, stage, 0)))
+                    .collect();
+                self.ask_or_embed()
+            }
+            Answers::Replies(replies) => {
+                assert_eq!(replies.len(), self.asked.len(), "one reply per request");
+                let asked = std::mem::take(&mut self.asked);
+                for ((at, stage, attempt), reply) in asked.into_iter().zip(&replies) {
+                    let Err(reason) = self.drafts[at].read(stage, reply) else { continue };
+                    let malformed = MalformedReply { stage, seat: 0, attempt, reason };
+                    self.drafts[at].malformed.push(malformed);
+                    if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
+                        self.asked.push((at, stage, attempt + 1));
+                    }
+                }
+                self.ask_or_embed()
+            }
+            Answers::Embeddings(embeddings) => {
+                let seeds: Vec<AnnotatedSeed> =
+                    (0..self.items.len()).map(|at| self.annotated(at)).collect();
+                let items = seeds.iter().zip(embeddings).map(|(seed, embedding)| PoolItem {
+                    id: seed.id,
+                    annotation: seed.annotation.clone(),
+                    embedding,
+                });
+                let pool = Pool::from_seed(items.collect());
+                Step::Done(Annotated { seeds, pool })
+            }
+        }
+    }
+
+    fn ask_or_embed(&self) -> Step<Annotated> {
+        if !self.asked.is_empty() {
+            return Step::Ask(self.asked.iter().map(|task| self.request(*task)).collect());
+        }
+        if self.items.is_empty() {
+            return Step::Done(Annotated { seeds: Vec::new(), pool: Pool::default() });
+        }
+        Step::Embed(self.items.iter().map(|item| item.instruction.clone()).collect())
+    }
+
+    fn request(&self, (at, stage, attempt): (usize, Stage, u8)) -> Request {
+        let item = &self.items[at];
+        let annotator = self.drafts[at].annotator.unwrap_or_default();
+        let values = [("instruction", item.instruction.as_str())];
+        self.asker.request(Question {
+            subject: item.id(),
+            stage,
+            seat: 0,
+            attempt,
+            repeat: 0,
+            member: &self.members[annotator],
+            sample: self.asker.prompts.sample(stage, &values),
+        })
+    }
+
+    fn annotated(&mut self, at: usize) -> AnnotatedSeed {
+        let item = &self.items[at];
+        let draft = std::mem::take(&mut self.drafts[at]);
+        let own = || {
+            Some(Annotation {
+                domain: draft.domain?,
+                keywords: draft.keywords?,
+                summary: draft.summary?,
+            })
+        };
+        AnnotatedSeed {
+            id: item.id(),
+            annotator: draft.annotator.map(|member| self.members[member].name.clone()),
+            annotation: item.annotation.clone().or_else(own),
+            malformed: draft.malformed,
+        }
+    }
+}
+
+impl Draft {
+    fn read(&mut self, stage: Stage, reply: &Reply) -> Result<(), Malformed> {
+        match stage {
+            Stage::SeedDomain => self.domain = Some(form::read_domain(reply)?),
+            Stage::SeedSummary => self.summary = Some(form::read_summary(reply)?),
+            _ => self.keywords = Some(form::read_seed_keywords(reply)?),
+        }
+        Ok(())
+    }
+}

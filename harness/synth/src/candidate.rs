@@ -1,0 +1,195 @@
+//! The recorded facts of one candidate: everything that was drawn, said and decided about it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::committee::{Decision, Scores, Tally};
+use crate::domain::Domain;
+use crate::form::Malformed;
+use crate::pool::{Annotation, ItemId};
+use crate::request::{ModelName, Stage};
+use crate::roles::Roles;
+
+/// A candidate and its fate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Round and number.
+    pub id: ItemId,
+    /// Wave within the round, from 0.
+    pub wave: u32,
+    /// The domain it was made for.
+    pub domain: Domain,
+    /// The pool items whose keywords and summaries its generator saw, in drawn order.
+    pub examples: Vec<ItemId>,
+    /// Who served it.
+    pub roles: Roles,
+    /// k': the new keyword set; empty until written.
+    pub keywords: Vec<String>,
+    /// The domain that the generator wrote beside the keywords, as written. Kept for counting: the
+    /// requested domain stands (method.md, G5).
+    pub emitted_domain: Option<String>,
+    /// x'.
+    pub instruction: Option<String>,
+    /// In seat order.
+    pub instruction_reviews: Vec<InstructionReview>,
+    /// y'.
+    pub response: Option<String>,
+    /// In seat order.
+    pub response_reviews: Vec<ResponseReview>,
+    /// What the committee's scores said.
+    pub decision: Option<Decision>,
+    /// The adjudicator's word on a disputed candidate.
+    pub adjudication: Option<ResponseReview>,
+    /// The closest item of the target pool when it was compared.
+    pub nearest: Option<Neighbour>,
+    /// s'.
+    pub summary: Option<String>,
+    /// Every reply that could not be read, retried or not.
+    pub malformed: Vec<MalformedReply>,
+    /// How it ended; `None` only while its round is under way.
+    pub outcome: Option<Outcome>,
+}
+
+/// One reviewer's three bits (Prompt 6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstructionReview {
+    /// Place at the table, from 0.
+    pub seat: u8,
+    /// Who.
+    pub reviewer: ModelName,
+    /// Reasonable, complete, clear.
+    pub bits: [bool; 3],
+}
+
+/// One speaker's six scores and comment (Prompts 8 and 9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponseReview {
+    /// Place at the table, from 0; 0 for the adjudicator.
+    pub seat: u8,
+    /// Who.
+    pub reviewer: ModelName,
+    /// In the order of [`crate::committee::DIMENSIONS`].
+    pub scores: Scores,
+    /// Asked for in under 30 words; not enforced.
+    pub comment: String,
+}
+
+/// The closest item in a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Which.
+    pub id: ItemId,
+    /// How close, in [-1, 1].
+    pub cosine: f64,
+}
+
+/// A reply that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MalformedReply {
+    /// Step of the method.
+    pub stage: Stage,
+    /// Reviewer's number, or 0.
+    pub seat: u8,
+    /// 0 for the first try.
+    pub attempt: u8,
+    /// What was wrong.
+    pub reason: Malformed,
+}
+
+/// How a candidate ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// A stage stayed malformed after its retries (method.md, G9 and R5).
+    Malformed {
+        /// Which stage.
+        stage: Stage,
+    },
+    /// Its keywords were the set of one of its examples (method.md, G6).
+    RepeatedKeywords,
+    /// A reviewer gave its instruction a zero.
+    Vetoed,
+    /// mu < tau.
+    Rejected,
+    /// Disputed, and the adjudicator's mean was below tau.
+    AdjudicatedOut,
+    /// Disputed, and no majority reached tau.
+    VotedOut,
+    /// Too close to the item named by [`Candidate::nearest`].
+    Duplicate,
+    /// Accepted, unique, and not needed: the last wave is cut at the round's target (method.md, I1).
+    Surplus,
+    /// A sample.
+    Accepted,
+}
+
+impl Outcome {
+    /// Name used in tables and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::RepeatedKeywords => "repeated-keywords",
+            Self::Vetoed => "vetoed",
+            Self::Rejected => "rejected",
+            Self::AdjudicatedOut => "adjudicated-out",
+            Self::VotedOut => "voted-out",
+            Self::Duplicate => "duplicate",
+            Self::Surplus => "surplus",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
+impl Candidate {
+    /// A candidate that was drawn and not yet worked on.
+    #[must_use]
+    pub fn drawn(
+        id: ItemId,
+        wave: u32,
+        domain: Domain,
+        examples: Vec<ItemId>,
+        roles: Roles,
+    ) -> Self {
+        Self {
+            id,
+            wave,
+            domain,
+            examples,
+            roles,
+            keywords: Vec::new(),
+            emitted_domain: None,
+            instruction: None,
+            instruction_reviews: Vec::new(),
+            response: None,
+            response_reviews: Vec::new(),
+            decision: None,
+            adjudication: None,
+            nearest: None,
+            summary: None,
+            malformed: Vec::new(),
+            outcome: None,
+        }
+    }
+
+    /// The sums of its response reviews; `None` without reviews.
+    #[must_use]
+    pub fn tally(&self) -> Option<Tally> {
+        Tally::of(self.response_reviews.iter().map(|review| review.scores))
+    }
+
+    /// Whether it became a sample.
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        self.outcome == Some(Outcome::Accepted)
+    }
+
+    /// Domain, keywords and summary, once it has a summary.
+    #[must_use]
+    pub fn annotation(&self) -> Option<Annotation> {
+        Some(Annotation {
+            domain: self.domain,
+            keywords: self.keywords.clone(),
+            summary: self.summary.clone()?,
+        })
+    }
+}

@@ -1,0 +1,311 @@
+//! The form of each stage's reply: the shape that is asked for, and how a reply is read
+//! (method.md, section 4 and G4, G9, G10, R2, R3).
+//!
+//! One tag pair per prompt is sent. Reading accepts every variant that the paper prints, because
+//! models copy examples and old outputs should stay readable. Nothing is repaired: what does not
+//! read is [`Malformed`], with a reason.
+
+use serde::{Deserialize, Serialize};
+
+use crate::committee::Scores;
+use crate::domain::Domain;
+use crate::method::{Method, TokenLimits};
+use crate::request::{Finish, Reply, Stage};
+use crate::shape::{Part, Shape};
+
+/// Most keywords of a set.
+pub const MAX_KEYWORDS: usize = 3;
+
+/// Tokens that a reply may spend on tags, punctuation and scores beside its free text.
+const FRAME_TOKENS: u32 = 96;
+
+const DATA: (&str, &str) = ("<bod>", "<eod>");
+const ITEM: (&str, &str) = ("<boa>", "<eoa>");
+/// The closing tag that the paper's Prompt 4 prints.
+const ITEM_AS_PRINTED: (&str, &str) = ("<boa>", "<eo>");
+const KEYWORDS: (&str, &str) = ("<bok>", "<eok>");
+const INSTRUCTION: (&str, &str) = ("<boi>", "<eoi>");
+const SCORES: (&str, &str) = ("<bos>", "<eos>");
+const COMMENT: (&str, &str) = ("<boc>", "<eoc>");
+
+/// Why a reply could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Malformed {
+    /// It met its token limit.
+    CutOff,
+    /// The prompt did not fit the model's context. Never retried.
+    PromptTooLong,
+    /// The expected tags are not there.
+    NoTags,
+    /// The tags are there and the field between them is not.
+    NoField,
+    /// A text is empty.
+    Empty,
+    /// The domain is none of the seven.
+    UnknownDomain,
+    /// More than three keywords.
+    TooManyKeywords,
+    /// Not three bits.
+    NotThreeBits,
+    /// Not six integers from 0 to 10.
+    NotSixScores,
+}
+
+impl Malformed {
+    /// Name used in tables and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CutOff => "cut-off",
+            Self::PromptTooLong => "prompt-too-long",
+            Self::NoTags => "no-tags",
+            Self::NoField => "no-field",
+            Self::Empty => "empty",
+            Self::UnknownDomain => "unknown-domain",
+            Self::TooManyKeywords => "too-many-keywords",
+            Self::NotThreeBits => "not-three-bits",
+            Self::NotSixScores => "not-six-scores",
+        }
+    }
+}
+
+/// The shape of a stage's reply.
+#[must_use]
+pub fn shape(stage: Stage, method: &Method) -> Shape {
+    if !method.constrained {
+        return Shape::free();
+    }
+    let limits = &method.limits;
+    let literal = |text: &str| Part::Literal(text.to_owned());
+    let framed = |before: String, within: Vec<Part>, after: String| {
+        let mut parts = vec![Part::Literal(before)];
+        parts.extend(within);
+        parts.push(Part::Literal(after));
+        parts
+    };
+    let domain = || Part::OneOf(Domain::ALL.map(|d| d.name().to_owned()).to_vec());
+    let keywords = || Part::QuotedList { max_items: 3, max_item_tokens: limits.keyword };
+    let text = |max_tokens, close_at_budget| Part::Text { max_tokens, close_at_budget };
+    let parts = match stage {
+        Stage::SeedDomain => {
+            framed(format!("{}\"domain\": \"", DATA.0), vec![domain()], format!("\"{}", DATA.1))
+        }
+        Stage::SeedSummary | Stage::Summary => framed(
+            format!("{}\"summary\": \"", DATA.0),
+            vec![text(limits.summary, true)],
+            format!("\"{}", DATA.1),
+        ),
+        Stage::SeedKeywords => {
+            framed(format!("{}\"keywords\": ", KEYWORDS.0), vec![keywords()], KEYWORDS.1.to_owned())
+        }
+        Stage::Keywords => framed(
+            format!("{}\"domain\": \"", ITEM.0),
+            vec![domain(), literal("\", \"keywords\": "), keywords()],
+            ITEM.1.to_owned(),
+        ),
+        Stage::Instruction => framed(
+            INSTRUCTION.0.to_owned(),
+            vec![text(limits.instruction, false)],
+            INSTRUCTION.1.to_owned(),
+        ),
+        Stage::InstructionReview => framed(
+            format!("{}[", SCORES.0),
+            comma_separated(3, &Part::Integer { min: 0, max: 1 }),
+            format!("]{}", SCORES.1),
+        ),
+        Stage::Response => vec![text(limits.response, false)],
+        Stage::ResponseReview | Stage::Adjudication => {
+            let mut within = comma_separated(6, &Part::Integer { min: 1, max: 10 });
+            within.push(literal(&format!("]{}\n{}", SCORES.1, COMMENT.0)));
+            within.push(text(limits.comment, true));
+            framed(format!("{}[", SCORES.0), within, COMMENT.1.to_owned())
+        }
+    };
+    Shape { parts }
+}
+
+fn comma_separated(count: usize, part: &Part) -> Vec<Part> {
+    let mut parts = vec![part.clone()];
+    for _ in 1..count {
+        parts.push(Part::Literal(",".to_owned()));
+        parts.push(part.clone());
+    }
+    parts
+}
+
+/// Most new tokens of a stage's reply.
+#[must_use]
+pub const fn max_tokens(stage: Stage, limits: &TokenLimits) -> u32 {
+    match stage {
+        Stage::SeedDomain | Stage::InstructionReview => FRAME_TOKENS,
+        Stage::SeedSummary | Stage::Summary => limits.summary.saturating_add(FRAME_TOKENS),
+        Stage::SeedKeywords | Stage::Keywords => {
+            limits.keyword.saturating_mul(3).saturating_add(FRAME_TOKENS)
+        }
+        Stage::Instruction => limits.instruction.saturating_add(FRAME_TOKENS),
+        Stage::Response => limits.response,
+        Stage::ResponseReview | Stage::Adjudication => limits.comment.saturating_add(FRAME_TOKENS),
+    }
+}
+
+/// Whether the reply came to its end.
+fn finished(reply: &Reply) -> Result<&str, Malformed> {
+    match reply.finish {
+        Finish::Stop => Ok(&reply.text),
+        Finish::Length => Err(Malformed::CutOff),
+        Finish::PromptTooLong { .. } => Err(Malformed::PromptTooLong),
+    }
+}
+
+/// The trimmed text between the first opening tag and the next closing one.
+fn between<'a>(text: &'a str, (open, close): (&str, &str)) -> Result<&'a str, Malformed> {
+    let (_, after) = text.split_once(open).ok_or(Malformed::NoTags)?;
+    let (body, _) = after.split_once(close).ok_or(Malformed::NoTags)?;
+    Ok(body.trim())
+}
+
+fn between_any<'a>(text: &'a str, tags: &[(&str, &str)]) -> Result<&'a str, Malformed> {
+    tags.iter().find_map(|pair| between(text, *pair).ok()).ok_or(Malformed::NoTags)
+}
+
+/// What follows `"name":`.
+fn field<'a>(body: &'a str, name: &str) -> Result<&'a str, Malformed> {
+    let (_, after) = body.split_once(&format!("\"{name}\"")).ok_or(Malformed::NoField)?;
+    let after = after.trim_start().strip_prefix(':').ok_or(Malformed::NoField)?;
+    Ok(after.trim_start())
+}
+
+/// The first quoted string of a text that has no quotes inside.
+fn quoted(text: &str) -> Result<&str, Malformed> {
+    let (_, after) = text.split_once('"').ok_or(Malformed::NoField)?;
+    let (inside, _) = after.split_once('"').ok_or(Malformed::NoField)?;
+    Ok(inside.trim())
+}
+
+/// The elements of a `[..]` list, split at commas.
+fn list(text: &str) -> Option<Vec<&str>> {
+    let (_, after) = text.split_once('[')?;
+    let (inside, _) = after.split_once(']')?;
+    Some(inside.split(',').map(str::trim).collect())
+}
+
+fn not_empty(text: &str) -> Result<String, Malformed> {
+    let text = text.trim();
+    if text.is_empty() { Err(Malformed::Empty) } else { Ok(text.to_owned()) }
+}
+
+/// The domain of Prompt 1.
+///
+/// # Errors
+/// When tags, field or a known domain are missing.
+pub fn read_domain(reply: &Reply) -> Result<Domain, Malformed> {
+    let body = between_any(finished(reply)?, &[DATA, ITEM])?;
+    Domain::parse(quoted(field(body, "domain")?)?).ok_or(Malformed::UnknownDomain)
+}
+
+/// The summary of Prompt 2: from the first quote to the last, so that it may quote.
+///
+/// # Errors
+/// When tags or field are missing, or it is empty.
+pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
+    let value = field(between(finished(reply)?, DATA)?, "summary")?;
+    let value = value.strip_prefix('"').ok_or(Malformed::NoField)?;
+    let (value, _) = value.rsplit_once('"').ok_or(Malformed::NoField)?;
+    not_empty(value)
+}
+
+/// The keywords of Prompt 3.
+///
+/// # Errors
+/// When tags or list are missing, or the list is no set of one to three keywords.
+pub fn read_seed_keywords(reply: &Reply) -> Result<Vec<String>, Malformed> {
+    keyword_set(field(between(finished(reply)?, KEYWORDS)?, "keywords")?)
+}
+
+/// The domain as written, and the keywords, of Prompt 4.
+///
+/// # Errors
+/// When tags, fields or list are missing, or the list is no set of one to three keywords.
+pub fn read_keywords(reply: &Reply) -> Result<(String, Vec<String>), Malformed> {
+    let body = between_any(finished(reply)?, &[ITEM, ITEM_AS_PRINTED])?;
+    let domain = quoted(field(body, "domain")?)?.to_owned();
+    Ok((domain, keyword_set(field(body, "keywords")?)?))
+}
+
+/// One to three keywords as a set: repeats, case apart, count once.
+fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
+    let inside = text.strip_prefix('[').ok_or(Malformed::NoField)?;
+    let (inside, _) = inside.split_once(']').ok_or(Malformed::NoField)?;
+    let mut keywords: Vec<String> = Vec::new();
+    for (place, piece) in inside.split('"').enumerate() {
+        if place % 2 == 0 {
+            continue;
+        }
+        let keyword = not_empty(piece)?;
+        if !keywords.iter().any(|known| known.to_lowercase() == keyword.to_lowercase()) {
+            keywords.push(keyword);
+        }
+    }
+    match keywords.len() {
+        0 => Err(Malformed::Empty),
+        1..=MAX_KEYWORDS => Ok(keywords),
+        _ => Err(Malformed::TooManyKeywords),
+    }
+}
+
+/// The instruction of Prompt 5.
+///
+/// # Errors
+/// When tags are missing, or it is empty or cut off.
+pub fn read_instruction(reply: &Reply) -> Result<String, Malformed> {
+    not_empty(between(finished(reply)?, INSTRUCTION)?)
+}
+
+/// The response of Prompt 7: the whole reply.
+///
+/// # Errors
+/// When it is empty or cut off.
+pub fn read_response(reply: &Reply) -> Result<String, Malformed> {
+    not_empty(finished(reply)?)
+}
+
+/// The three bits of Prompt 6.
+///
+/// # Errors
+/// When tags are missing or the list is anything but three bits.
+pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
+    let elements = list(between(finished(reply)?, SCORES)?).ok_or(Malformed::NotThreeBits)?;
+    let bits: Option<Vec<bool>> = elements
+        .into_iter()
+        .map(|element| match integer(element)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        })
+        .collect();
+    bits.and_then(|bits| bits.try_into().ok()).ok_or(Malformed::NotThreeBits)
+}
+
+/// The six scores and the comment of Prompts 8 and 9. Six exactly: a seventh would change the mean,
+/// as it does in the paper's Case 1.
+///
+/// # Errors
+/// When tags are missing or the list is anything but six integers from 0 to 10.
+pub fn read_review(reply: &Reply) -> Result<(Scores, String), Malformed> {
+    let text = finished(reply)?;
+    let elements = list(between(text, SCORES)?).ok_or(Malformed::NotSixScores)?;
+    let scores: Option<Vec<u8>> =
+        elements.into_iter().map(|element| integer(element).filter(|&score| score <= 10)).collect();
+    let scores = scores.and_then(|scores| scores.try_into().ok()).ok_or(Malformed::NotSixScores)?;
+    let comment = between(text, COMMENT)?.to_owned();
+    Ok((Scores(scores), comment))
+}
+
+/// A small non-negative integer; an integral decimal such as `8.0` counts.
+fn integer(text: &str) -> Option<u8> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let zeros = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    let digits = !whole.is_empty() && whole.bytes().all(|digit| digit.is_ascii_digit());
+    if zeros && digits { whole.parse().ok() } else { None }
+}

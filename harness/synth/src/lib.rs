@@ -1,0 +1,38 @@
+//! The GRA method as a pure state machine.
+//!
+//! Several small language models make instruction data together: a generator writes keywords, an
+//! instruction and a response; reviewers check the instruction and score the response; an
+//! adjudicator settles disputes; accepted candidates are deduplicated, summarised and join the
+//! pool of the next round (paper, section 3).
+//!
+//! Nothing here does I/O, reads a clock, spawns a thread or draws ambient randomness. A
+//! [`round::Round`] asks ([`step::Step`]) and is answered ([`step::Answers`]); who answers is not
+//! its business.
+//!
+//! # Layout
+//!
+//! - [`domain`], [`pool`]: the seven domains; seed items, the pool D(t)
+//! - [`method`], [`variant`]: every number of the method; what an ablation changes
+//! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
+//! - [`prompt`], [`form`]: the text of a prompt; the form of its reply and how that is read
+//! - [`roles`], [`committee`], [`dedup`]: who does what; the decision; near-duplicates
+//! - [`annotate`], [`round`]: the two machines that put it together
+//! - [`candidate`]: the recorded facts of one candidate
+//! - [`stream`]: named random streams
+
+pub mod annotate;
+pub mod candidate;
+pub mod committee;
+pub mod dedup;
+pub mod domain;
+pub mod form;
+pub mod method;
+pub mod pool;
+pub mod prompt;
+pub mod request;
+pub mod roles;
+pub mod round;
+pub mod shape;
+pub mod step;
+pub mod stream;
+pub mod variant;

@@ -1,0 +1,196 @@
+//! Every number of the method, with the paper's value or our default for what it leaves open
+//! (method.md, section 3 and open choices).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::{ModelName, Sampling};
+
+/// A decimal with at most three places, kept as an integer so that comparisons are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Thousandths(u32);
+
+/// The number has more than three decimal places, or lies outside [0, 1000].
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{0} must lie between 0 and 1000 and have at most three decimal places")]
+pub struct ThousandthsError(f64);
+
+impl Thousandths {
+    /// A whole number.
+    #[must_use]
+    pub const fn whole(value: u16) -> Self {
+        Self(value as u32 * 1000)
+    }
+
+    /// The number times a thousand.
+    #[must_use]
+    pub const fn thousandths(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Thousandths {
+    type Error = ThousandthsError;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        let scaled = (value * 1000.0).round();
+        if !(0.0..=1_000_000.0).contains(&scaled) || (scaled / 1000.0 - value).abs() > 1e-9 {
+            return Err(ThousandthsError(value));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be an integer in 0..=1_000_000"
+        )]
+        Ok(Self(scaled as u32))
+    }
+}
+
+impl From<Thousandths> for f64 {
+    fn from(value: Thousandths) -> Self {
+        Self::from(value.0) / 1000.0
+    }
+}
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(*self))
+    }
+}
+
+/// Token budgets of the free text in a reply. The paper asks for at most 30 words where texts are
+/// short and allows 4,096 new tokens everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenLimits {
+    /// One keyword; longer ones are closed.
+    pub keyword: u32,
+    /// A summary; longer ones are closed.
+    pub summary: u32,
+    /// A reviewer's comment; longer ones are closed.
+    pub comment: u32,
+    /// An instruction; a longer one is malformed (method.md, G9).
+    pub instruction: u32,
+    /// A response; a longer one is malformed (method.md, G9).
+    pub response: u32,
+}
+
+impl Default for TokenLimits {
+    fn default() -> Self {
+        Self { keyword: 16, summary: 64, comment: 64, instruction: 1024, response: 4096 }
+    }
+}
+
+/// The parameters of the method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Method {
+    /// tau: the least mean score that is accepted, inclusive (paper: 8).
+    pub tau: Thousandths,
+    /// delta: the largest spread that is accepted without an adjudicator, inclusive (paper: 1.5).
+    pub delta: Thousandths,
+    /// A sample is kept when its largest cosine to the target pool is below this (paper: 0.9).
+    pub cosine_limit: f64,
+    /// Rounds (paper: 5).
+    pub rounds: u32,
+    /// Samples that a round adds (paper: about 10,000).
+    pub target: u32,
+    /// Candidates after which a round gives up on its target.
+    pub cap: u32,
+    /// Candidates of one wave; deduplication runs once per wave.
+    pub wave: u32,
+    /// Fewest examples of a generation (paper: 2).
+    pub min_examples: u32,
+    /// Most examples of a generation (paper: 4).
+    pub max_examples: u32,
+    /// Tries after a malformed reply, each with a fresh stream (method.md, G9: 2).
+    pub retries: u8,
+    /// Whether replies are held to their shape token by token. Off counts malformed replies as
+    /// the paper's authors would have met them.
+    pub constrained: bool,
+    /// Token budgets.
+    pub limits: TokenLimits,
+}
+
+impl Default for Method {
+    fn default() -> Self {
+        Self {
+            tau: Thousandths::whole(8),
+            delta: Thousandths(1500),
+            cosine_limit: 0.9,
+            rounds: 5,
+            target: 10_000,
+            cap: 100_000,
+            wave: 2_000,
+            min_examples: 2,
+            max_examples: 4,
+            retries: 2,
+            constrained: true,
+            limits: TokenLimits::default(),
+        }
+    }
+}
+
+/// A parameter has a value that the method cannot use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{parameter} = {value}: {rule}")]
+pub struct MethodError {
+    /// Name as in the experiment file.
+    pub parameter: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What is allowed.
+    pub rule: &'static str,
+}
+
+impl Method {
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// Names the first parameter that is out of range.
+    pub fn check(&self) -> Result<(), MethodError> {
+        let fail = |parameter, value: &dyn fmt::Display, rule| {
+            Err(MethodError { parameter, value: value.to_string(), rule })
+        };
+        let limits = &self.limits;
+        if self.tau > Thousandths::whole(10) {
+            return fail("tau", &self.tau, "scores go from 0 to 10");
+        }
+        if !(self.cosine_limit > 0.0 && self.cosine_limit <= 1.01) {
+            return fail("cosine_limit", &self.cosine_limit, "must lie in (0, 1.01]");
+        }
+        for (parameter, value) in [
+            ("rounds", self.rounds),
+            ("target", self.target),
+            ("cap", self.cap),
+            ("wave", self.wave),
+            ("limits.keyword", limits.keyword),
+            ("limits.summary", limits.summary),
+            ("limits.comment", limits.comment),
+            ("limits.instruction", limits.instruction),
+            ("limits.response", limits.response),
+        ] {
+            if value == 0 {
+                return fail(parameter, &value, "must be at least 1");
+            }
+        }
+        if self.min_examples < 2 {
+            return fail("min_examples", &self.min_examples, "must be at least 2");
+        }
+        if self.max_examples < self.min_examples {
+            return fail("max_examples", &self.max_examples, "must not be below min_examples");
+        }
+        Ok(())
+    }
+}
+
+/// A model of the pool, as the method sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Its name.
+    pub name: ModelName,
+    /// How its tokens are drawn.
+    pub sampling: Sampling,
+}

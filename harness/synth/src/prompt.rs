@@ -1,0 +1,213 @@
+//! The nine prompts: templates with named places, rendered without surprises (method.md,
+//! section 4).
+//!
+//! A template file has two parts around a line `=== sample ===`. Above it stands the role text:
+//! role, goal, criteria and output format, the same for every request, so that an engine can
+//! evaluate it once. Below it stands the labelled block about one sample, with places written as
+//! `{{instruction}}`. Text that is put into a place is not searched for places again: a model that
+//! writes `{{response}}` into an instruction writes just that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::request::{Prompt, Stage};
+
+/// The line between role text and sample block.
+pub const SAMPLE_LINE: &str = "=== sample ===";
+
+/// The template files of a prompt set and the places that each must have.
+pub const TEMPLATES: [(&str, &[Stage], &[&str]); 9] = [
+    ("1-domain.txt", &[Stage::SeedDomain], &["instruction"]),
+    ("2-summary.txt", &[Stage::SeedSummary, Stage::Summary], &["instruction"]),
+    ("3-seed-keywords.txt", &[Stage::SeedKeywords], &["instruction"]),
+    ("4-keywords.txt", &[Stage::Keywords], &["domain", "examples"]),
+    ("5-instruction.txt", &[Stage::Instruction], &["domain", "keywords", "summaries"]),
+    ("6-instruction-review.txt", &[Stage::InstructionReview], &["instruction"]),
+    ("7-response.txt", &[Stage::Response], &["instruction"]),
+    ("8-response-review.txt", &[Stage::ResponseReview], &["instruction", "response"]),
+    ("9-adjudication.txt", &[Stage::Adjudication], &["reviews", "instruction", "response"]),
+];
+
+/// A prompt set is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    /// A file of [`TEMPLATES`] is not there.
+    #[error("the prompt set has no `{file}`")]
+    Missing {
+        /// The file.
+        file: &'static str,
+    },
+    /// The file has no [`SAMPLE_LINE`], or several.
+    #[error("`{file}` must have exactly one line `{SAMPLE_LINE}`, and has {count}")]
+    SampleLine {
+        /// The file.
+        file: &'static str,
+        /// How many it has.
+        count: usize,
+    },
+    /// The sample block lacks a place that its stage fills.
+    #[error("`{file}` has no place `{{{{{place}}}}}` in its sample block")]
+    PlaceMissing {
+        /// The file.
+        file: &'static str,
+        /// The place.
+        place: &'static str,
+    },
+    /// A place that nothing fills, or a place in the role text.
+    #[error(
+        "`{file}` line {line}: `{{{{{place}}}}}` is no place of this prompt here; known: {known}"
+    )]
+    UnknownPlace {
+        /// The file.
+        file: &'static str,
+        /// Counted from 1.
+        line: usize,
+        /// As written.
+        place: String,
+        /// The places that may be used.
+        known: String,
+    },
+}
+
+/// A parsed template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Template {
+    role: Arc<str>,
+    /// Text and places in turn, beginning and ending with text.
+    sample: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Place(&'static str),
+}
+
+/// A complete set of templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptSet {
+    templates: BTreeMap<Stage, Template>,
+}
+
+impl PromptSet {
+    /// Reads a set from file contents by file name. Other files are ignored.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn parse(files: &BTreeMap<String, String>) -> Result<Self, PromptError> {
+        let mut templates = BTreeMap::new();
+        for (file, stages, places) in TEMPLATES {
+            let text = files.get(file).ok_or(PromptError::Missing { file })?;
+            let template = Template::parse(file, text, places)?;
+            for stage in stages {
+                templates.insert(*stage, template.clone());
+            }
+        }
+        Ok(Self { templates })
+    }
+
+    /// The prompt of a stage around an already rendered sample block.
+    #[must_use]
+    pub fn prompt(&self, stage: Stage, sample: String) -> Prompt {
+        Prompt { role: Arc::clone(&self.templates[&stage].role), sample }
+    }
+
+    /// Fills the places of a stage's sample block.
+    ///
+    /// # Panics
+    /// When `values` lacks a place of [`TEMPLATES`]: the stage and its caller disagree.
+    #[must_use]
+    pub fn sample(&self, stage: Stage, values: &[(&str, &str)]) -> String {
+        let value = |place: &str| {
+            let found = values.iter().find(|(name, _)| *name == place);
+            found.map_or_else(|| panic!("{stage} fills no `{place}`"), |(_, value)| *value)
+        };
+        let mut text = String::new();
+        for piece in &self.templates[&stage].sample {
+            text.push_str(match piece {
+                Piece::Text(text) => text,
+                Piece::Place(place) => value(place),
+            });
+        }
+        text
+    }
+}
+
+impl Template {
+    fn parse(
+        file: &'static str,
+        text: &str,
+        places: &'static [&'static str],
+    ) -> Result<Self, PromptError> {
+        let text = text.replace("\r\n", "\n");
+        let lines: Vec<&str> = text.lines().collect();
+        let borders: Vec<usize> =
+            (0..lines.len()).filter(|&at| lines[at].trim() == SAMPLE_LINE).collect();
+        let [border] = borders.as_slice() else {
+            return Err(PromptError::SampleLine { file, count: borders.len() });
+        };
+        let role = lines[..*border].join("\n").trim_end().to_owned() + "\n\n";
+        if let Some(Found { line, place, .. }) = find_place(&role, 1) {
+            return Err(PromptError::UnknownPlace { file, line, place, known: "none".into() });
+        }
+        let block = lines[border + 1..].join("\n");
+        let sample = split_block(file, block.trim(), border + 2, places)?;
+        if let Some(place) = places.iter().find(|p| !sample.contains(&Piece::Place(p))) {
+            return Err(PromptError::PlaceMissing { file, place });
+        }
+        Ok(Self { role: Arc::from(role), sample })
+    }
+}
+
+/// A place in a text.
+struct Found {
+    start: usize,
+    end: usize,
+    line: usize,
+    place: String,
+}
+
+fn find_place(text: &str, first_line: usize) -> Option<Found> {
+    let start = text.find("{{")?;
+    let length = text[start..].find("}}")?;
+    Some(Found {
+        start,
+        end: start + length + 2,
+        line: first_line + text[..start].matches('\n').count(),
+        place: text[start + 2..start + length].trim().to_owned(),
+    })
+}
+
+fn split_block(
+    file: &'static str,
+    mut rest: &str,
+    mut line: usize,
+    places: &'static [&'static str],
+) -> Result<Vec<Piece>, PromptError> {
+    let mut pieces = Vec::new();
+    while let Some(found) = find_place(rest, line) {
+        let Some(place) = places.iter().find(|known| **known == found.place) else {
+            let known = places.join(", ");
+            return Err(PromptError::UnknownPlace {
+                file,
+                line: found.line,
+                place: found.place,
+                known,
+            });
+        };
+        pieces.push(Piece::Text(rest[..found.start].to_owned()));
+        pieces.push(Piece::Place(place));
+        rest = &rest[found.end..];
+        line = found.line;
+    }
+    pieces.push(Piece::Text(rest.to_owned()));
+    Ok(pieces)
+}
+
+/// Numbered lines, as prompts list keywords, summaries and comments.
+#[must_use]
+pub fn numbered<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> String {
+    let lines: Vec<String> =
+        (1..).zip(texts).map(|(n, text)| format!("{n}. {}", text.as_ref())).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,225 @@
+//! What the method asks of a model, and what it gets back.
+//!
+//! This is the only vocabulary that the engines of `gra-llm` share with the method. A [`Request`]
+//! holds everything that may determine a reply and nothing else: no variant, no schedule, no
+//! clock. Two variants that ask the same thing therefore make equal requests, and a store can
+//! answer the second from the first.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::pool::ItemId;
+use crate::shape::Shape;
+
+/// A model's name in its pool, e.g. `smollm2-135m-q8_0`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModelName(Arc<str>);
+
+impl ModelName {
+    /// A name as written in the pool file.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The steps of the method that ask a model, in the order in which a sample meets them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Prompt 1: the domain of a seed item.
+    SeedDomain,
+    /// Prompt 2 on a seed item.
+    SeedSummary,
+    /// Prompt 3: the keywords of a seed item.
+    SeedKeywords,
+    /// Prompt 4: a new keyword set.
+    Keywords,
+    /// Prompt 5: the instruction.
+    Instruction,
+    /// Prompt 6: three bits from each reviewer.
+    InstructionReview,
+    /// Prompt 7: the response.
+    Response,
+    /// Prompt 8: six scores and a comment from each reviewer.
+    ResponseReview,
+    /// Prompt 9: the adjudicator settles a dispute.
+    Adjudication,
+    /// Prompt 2 on an accepted sample.
+    Summary,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 10] = [
+        Self::SeedDomain,
+        Self::SeedSummary,
+        Self::SeedKeywords,
+        Self::Keywords,
+        Self::Instruction,
+        Self::InstructionReview,
+        Self::Response,
+        Self::ResponseReview,
+        Self::Adjudication,
+        Self::Summary,
+    ];
+
+    /// The name used in files, tables and stream names.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SeedDomain => "seed-domain",
+            Self::SeedSummary => "seed-summary",
+            Self::SeedKeywords => "seed-keywords",
+            Self::Keywords => "keywords",
+            Self::Instruction => "instruction",
+            Self::InstructionReview => "instruction-review",
+            Self::Response => "response",
+            Self::ResponseReview => "response-review",
+            Self::Adjudication => "adjudication",
+            Self::Summary => "summary",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which call this is: unique within a trial.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RequestId {
+    /// The seed item or candidate that the call is about.
+    pub subject: ItemId,
+    /// The step of the method.
+    pub stage: Stage,
+    /// Place at the table: the reviewer's number from 0; 0 for stages with one speaker.
+    pub seat: u8,
+    /// 0 for the first try, then 1, 2, .. after malformed replies.
+    pub attempt: u8,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.subject, self.stage, self.seat, self.attempt)
+    }
+}
+
+/// One user message in two parts (method.md, G8).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Prompt {
+    /// Role, goal, criteria and output format: the same text for every request of a stage, so an
+    /// engine can evaluate it once for a whole batch.
+    pub role: Arc<str>,
+    /// The labelled block about this one sample.
+    pub sample: String,
+}
+
+impl Prompt {
+    /// The user message as the model reads it, before its chat template.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(self.role.len() + self.sample.len());
+        text.push_str(&self.role);
+        text.push_str(&self.sample);
+        text
+    }
+}
+
+/// How tokens are drawn (paper, appendix A: temperature 0.2, `top_p` 0.9, at most 4096 new tokens).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// 0 takes the likeliest token.
+    pub temperature: f32,
+    /// Nucleus mass in (0, 1]; applied after the temperature.
+    pub top_p: f32,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 0.2, top_p: 0.9 }
+    }
+}
+
+/// One completion asked of one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Which call this is. Does not influence the reply.
+    pub id: RequestId,
+    /// Who is asked.
+    pub model: ModelName,
+    /// What is asked.
+    pub prompt: Prompt,
+    /// The form that the reply must have.
+    pub shape: Shape,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Most new tokens of the whole reply, forced literals included.
+    pub max_tokens: u32,
+    /// Seed of this call's own sampling stream.
+    pub seed: u64,
+}
+
+/// Why a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "finish")]
+pub enum Finish {
+    /// The model ended it, or its shape was complete.
+    Stop,
+    /// It met the token limit before it was complete.
+    Length,
+    /// The prompt did not fit the model's context; nothing was generated.
+    PromptTooLong {
+        /// Tokens of the prompt after the chat template.
+        tokens: u32,
+        /// Tokens that prompt and reply together may take.
+        context: u32,
+    },
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The raw text, tags included.
+    pub text: String,
+    /// Why it ended.
+    #[serde(flatten)]
+    pub finish: Finish,
+    /// Tokens of the prompt after the chat template.
+    pub prompt_tokens: u32,
+    /// Tokens of the reply, forced literals included.
+    pub reply_tokens: u32,
+}
+
+/// A unit vector: the encoder's embedding of a text (384 dimensions for all-MiniLM-L6-v2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding(pub Arc<[f32]>);
+
+impl Embedding {
+    /// Cosine similarity to another unit vector, in [-1, 1]: a dot product summed in `f64`, in order,
+    /// so that every machine rounds alike.
+    ///
+    /// # Panics
+    /// When the dimensions differ: vectors of two encoders were mixed.
+    #[must_use]
+    pub fn cosine(&self, other: &Self) -> f64 {
+        assert_eq!(self.0.len(), other.0.len(), "embeddings of two encoders were mixed");
+        self.0.iter().zip(other.0.iter()).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    }
+}

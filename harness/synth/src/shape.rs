@@ -1,0 +1,67 @@
+//! The form of a reply, as data: a short list of parts that an engine can enforce token by token.
+//!
+//! A shape is a small automaton. Literals are forced, numbers and choices are masked, free text
+//! runs until its closer, the model's end token or its budget. An engine that enforces a shape
+//! yields replies that always parse; [`Shape::free`] asks for no form at all, which is how the
+//! paper's authors would have met their replies.
+
+use serde::{Deserialize, Serialize};
+
+/// One piece of a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// This exact text.
+    Literal(String),
+    /// One of these exact texts. Not empty; no text is a prefix of another.
+    OneOf(Vec<String>),
+    /// A decimal integer without sign or leading zeros, both bounds included.
+    Integer {
+        /// Smallest value.
+        min: u8,
+        /// Largest value.
+        max: u8,
+    },
+    /// Free text, not empty, ended by the start of the literal that follows it, by the model's end
+    /// token, or by its budget. `next literal` is the part after this one, which must be a
+    /// [`Part::Literal`] unless this part is the last.
+    Text {
+        /// Most tokens of this part.
+        max_tokens: u32,
+        /// What happens when the budget is spent: `true` closes the text and goes on with the next
+        /// part (a long comment costs nothing but its tail); `false` ends the reply as cut off.
+        close_at_budget: bool,
+    },
+    /// A JSON list of double-quoted strings between its brackets, `["a", "b"]`; strings are free
+    /// text without `"`, `\` and line breaks, not empty, and closed at their budget.
+    QuotedList {
+        /// Most items; at least one is always written.
+        max_items: u8,
+        /// Most tokens of one item.
+        max_item_tokens: u32,
+    },
+}
+
+/// The parts of a reply, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Shape {
+    /// In order; not empty.
+    pub parts: Vec<Part>,
+}
+
+impl Shape {
+    /// Anything, until the model ends it or the request's token limit cuts it.
+    #[must_use]
+    pub fn free() -> Self {
+        Self { parts: vec![Part::Text { max_tokens: u32::MAX, close_at_budget: false }] }
+    }
+
+    /// Whether this shape asks for no form.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        matches!(
+            self.parts.as_slice(),
+            [Part::Text { close_at_budget: false, max_tokens: u32::MAX }]
+        )
+    }
+}

@@ -1,0 +1,161 @@
+//! What an ablation changes, as closed enums (paper, sections 4.3 and 5.1; method.md, section 5).
+//! A variant is data: nothing in the method asks which ablation it is running.
+
+use serde::{Deserialize, Serialize};
+
+use crate::method::Member;
+use crate::request::ModelName;
+
+/// Who generates, reviews and adjudicates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleAssignment {
+    /// Drawn for every candidate, without replacement (the paper's).
+    Random,
+    /// One model in every role; a committee is several samples of it (method.md, V5).
+    SingleModel(ModelName),
+    /// Pool order: the first generates, the next review, the one after adjudicates; rotated left
+    /// by so many places (method.md, V6).
+    Fixed {
+        /// 0 keeps pool order.
+        rotation: u8,
+    },
+}
+
+/// Who reviews.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reviewers {
+    /// `N_R` reviewers (method.md, R1: 3).
+    Committee(u8),
+    /// This model alone, of its own candidates too (method.md, V2).
+    Named(ModelName),
+    /// Nobody: neither instruction nor response is reviewed (method.md, V1).
+    None,
+}
+
+/// What happens to a candidate whose reviewers disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DisputeRule {
+    /// An adjudicator scores it (the paper's).
+    Adjudicator,
+    /// Accepted when more than half of the reviewers' means reach tau (method.md, V4).
+    MajorityVote,
+    /// Accepted.
+    Accept,
+}
+
+/// One setting of the three, with a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Unique within an experiment; a folder name.
+    pub name: String,
+    /// Who generates, reviews and adjudicates.
+    pub roles: RoleAssignment,
+    /// Who reviews.
+    pub reviewers: Reviewers,
+    /// What happens to disputes.
+    pub dispute: DisputeRule,
+}
+
+/// The variant cannot run with this pool.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VariantError {
+    /// Roles without replacement need more models.
+    #[error(
+        "variant `{variant}` needs {needed} models (one generator, {reviewers} reviewers{}) \
+         and the pool has {members}",
+        if *.adjudicator { ", one adjudicator" } else { "" }
+    )]
+    PoolTooSmall {
+        /// The variant.
+        variant: String,
+        /// Models needed.
+        needed: usize,
+        /// Models in the pool.
+        members: usize,
+        /// `N_R`.
+        reviewers: u8,
+        /// Whether disputes need another model.
+        adjudicator: bool,
+    },
+    /// A committee of nobody.
+    #[error("variant `{variant}` has a committee of 0; say reviewers = \"none\" if nobody reviews")]
+    EmptyCommittee {
+        /// The variant.
+        variant: String,
+    },
+    /// The named model is not a member.
+    #[error("variant `{variant}` names model `{model}`, which the pool does not have")]
+    UnknownModel {
+        /// The variant.
+        variant: String,
+        /// The name.
+        model: ModelName,
+    },
+    /// There is nobody to ask.
+    #[error("the pool has no models")]
+    EmptyPool,
+}
+
+impl Variant {
+    /// How many reviews a candidate gets.
+    #[must_use]
+    pub const fn reviews(&self) -> u8 {
+        match self.reviewers {
+            Reviewers::Committee(n) => n,
+            Reviewers::Named(_) => 1,
+            Reviewers::None => 0,
+        }
+    }
+
+    /// Whether a dispute can come up and an adjudicator settles it. One review has no spread.
+    #[must_use]
+    pub fn has_adjudicator(&self) -> bool {
+        self.dispute == DisputeRule::Adjudicator && self.reviews() > 1
+    }
+
+    /// Checks that the pool can fill the roles.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(&self, members: &[Member]) -> Result<(), VariantError> {
+        let variant = || self.name.clone();
+        let member = |model: &ModelName| {
+            let known = members.iter().any(|member| member.name == *model);
+            known.then_some(()).ok_or_else(|| VariantError::UnknownModel {
+                variant: variant(),
+                model: model.clone(),
+            })
+        };
+        if members.is_empty() {
+            return Err(VariantError::EmptyPool);
+        }
+        if let Reviewers::Named(model) = &self.reviewers {
+            member(model)?;
+        }
+        if self.reviewers == Reviewers::Committee(0) {
+            return Err(VariantError::EmptyCommittee { variant: variant() });
+        }
+        if let RoleAssignment::SingleModel(model) = &self.roles {
+            return member(model);
+        }
+        let reviewers = match self.reviewers {
+            Reviewers::Committee(n) => n,
+            Reviewers::Named(_) | Reviewers::None => 0,
+        };
+        let adjudicator = self.has_adjudicator();
+        let needed = 1 + usize::from(reviewers) + usize::from(adjudicator);
+        if members.len() < needed {
+            return Err(VariantError::PoolTooSmall {
+                variant: variant(),
+                needed,
+                members: members.len(),
+                reviewers,
+                adjudicator,
+            });
+        }
+        Ok(())
+    }
+}
