@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
+use crate::model_pool::PoolError;
+
 /// What an engine tells while it works on a chunk. Counts are of this chunk so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -93,6 +95,9 @@ pub enum EngineError {
         /// Its return code in words.
         reason: String,
     },
+    /// A file of the pool is missing, unreadable or not the pinned one.
+    #[error(transparent)]
+    File(#[from] Box<PoolError>),
     /// A recorded or scripted engine was asked something that it has no reply for.
     #[error("no recorded reply for {request} of model `{model}`")]
     NotRecorded {
@@ -101,4 +106,10 @@ pub enum EngineError {
         /// Who was asked.
         model: ModelName,
     },
+}
+
+impl From<PoolError> for EngineError {
+    fn from(error: PoolError) -> Self {
+        Self::File(Box::new(error))
+    }
 }

@@ -1,0 +1,202 @@
+//! The template sampler: writes one reply of a given shape, token by token.
+//!
+//! A [`Plan`] is a shape compiled for a vocabulary; an [`Automaton`] runs it for one request. It is
+//! asked with the logits of the last token and answers with the tokens to feed next: one sampled
+//! token, or a forced run that costs one evaluation for many tokens. It holds no model.
+//!
+//! - Literals are forced. Choices and integers are drawn among the tokens that continue some
+//!   option; as soon as one option is left, its rest is forced.
+//! - Free text is drawn from the whole vocabulary, control tokens excepted, until the distinctive
+//!   beginning of the next literal (`<eoi>`, `"`), an end token, or its budget. A token that runs
+//!   over the border is not fed; its part before the border and the literal are fed instead.
+//! - A token that would make the reply wrong (an empty text, a broken character) is refused and
+//!   another is drawn without it. Refusals are rare; masks cover the common cases.
+//!
+//! Laws, tested as properties: for any logits the reply is valid UTF-8, has its shape unless it
+//! ends as [`Finish::Length`], and takes at most the request's tokens. Tokens fed spell the reply,
+//! but for white space before a closer and an unfinished character at a cut.
+
+mod choice;
+mod list;
+mod plan;
+mod writing;
+
+use std::sync::Arc;
+
+use gra_synth::request::{Finish, Request, Sampling};
+
+pub use plan::{Plan, PlanError};
+
+use crate::sampler::{DrawStream, Sampler};
+use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};
+use plan::{Run, Step, count};
+use writing::Writing;
+
+/// What of a request governs the writing of its reply.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draws {
+    /// Temperature and top-p.
+    pub sampling: Sampling,
+    /// Names the request's stream of draws.
+    pub seed: u64,
+    /// Most tokens of the reply, forced ones included.
+    pub max_tokens: u32,
+}
+
+impl Draws {
+    /// The request's own.
+    #[must_use]
+    pub const fn of(request: &Request) -> Self {
+        Self { sampling: request.sampling, seed: request.seed, max_tokens: request.max_tokens }
+    }
+}
+
+/// The logits of the last fed token, and what it takes to draw from them.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// The model's tokens.
+    pub vocabulary: &'a Vocabulary,
+    /// Buffers.
+    pub sampler: &'a mut Sampler,
+    /// One per token of the vocabulary.
+    pub logits: &'a [f32],
+}
+
+/// Where the automaton is within its current step.
+#[derive(Clone, Debug)]
+enum Now {
+    /// The option begins at this byte of the reply.
+    Choosing { from: usize },
+    /// Within a text; `items` before it when it is a list's item.
+    Writing { text: Writing, items: u8 },
+    /// After an item's closing quote: another item, or the end of the list.
+    Deciding { items: u8 },
+}
+
+/// One reply in the making.
+#[derive(Clone, Debug)]
+pub struct Automaton {
+    plan: Arc<Plan>,
+    draws: Draws,
+    stream: DrawStream,
+    reply: Vec<u8>,
+    used: u32,
+    /// The current step.
+    at: usize,
+    now: Now,
+    finish: Option<Finish>,
+}
+
+impl Automaton {
+    /// Begins a reply. Also gives the tokens that are forced before anything is drawn; they can be
+    /// evaluated together with the prompt.
+    ///
+    /// When the plan does not fit the token limit the reply is at once finished, empty, as
+    /// [`Finish::Length`].
+    #[must_use]
+    pub fn start(plan: Arc<Plan>, draws: Draws) -> (Self, Vec<Token>) {
+        let mut automaton = Self {
+            draws,
+            stream: DrawStream::new(draws.seed),
+            reply: Vec::new(),
+            used: 0,
+            at: 0,
+            now: Now::Deciding { items: 0 },
+            finish: None,
+            plan,
+        };
+        let mut forced = Vec::new();
+        if draws.max_tokens == 0 || automaton.plan.least_tokens() > draws.max_tokens {
+            automaton.finish = Some(Finish::Length);
+        } else {
+            automaton.enter(0, &mut forced);
+        }
+        (automaton, forced)
+    }
+
+    /// Why the reply is complete; `None` while it is not.
+    #[must_use]
+    pub const fn finish(&self) -> Option<Finish> {
+        self.finish
+    }
+
+    /// Tokens of the reply so far, forced ones included.
+    #[must_use]
+    pub const fn tokens(&self) -> u32 {
+        self.used
+    }
+
+    /// The reply's text so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.reply[..valid_utf8_len(&self.reply)]).into_owned()
+    }
+
+    /// Draws from the logits and goes on as far as nothing else must be drawn. Gives the tokens to
+    /// feed before the next call; when the reply is finished they need not be fed.
+    pub fn step(&mut self, scene: &mut Scene<'_>) -> Vec<Token> {
+        if self.finish.is_some() {
+            return Vec::new();
+        }
+        match self.now.clone() {
+            Now::Choosing { from } => self.choose(from, scene),
+            Now::Writing { text, items } => self.write(text, items, scene),
+            Now::Deciding { items } => self.decide(items, scene),
+        }
+    }
+
+    /// Enters step `at`, forcing literals until something must be drawn.
+    fn enter(&mut self, at: usize, feed: &mut Vec<Token>) {
+        let plan = Arc::clone(&self.plan);
+        self.at = at;
+        while let Some(step) = plan.steps.get(self.at) {
+            match step {
+                Step::Force(run) => {
+                    self.force(run, feed);
+                    self.at += 1;
+                }
+                Step::Choose { .. } => {
+                    self.now = Now::Choosing { from: self.reply.len() };
+                    return;
+                }
+                Step::Write { budget, visible, .. } => {
+                    let text = self.writing(*budget, *visible);
+                    self.now = Now::Writing { text, items: 0 };
+                    return;
+                }
+                Step::List { item_budget, runs, .. } => {
+                    self.force(&runs.open, feed);
+                    let text = self.writing(*item_budget, true);
+                    self.now = Now::Writing { text, items: 0 };
+                    return;
+                }
+            }
+        }
+        self.finish = Some(Finish::Stop);
+    }
+
+    fn force(&mut self, run: &Run, feed: &mut Vec<Token>) {
+        self.reply.extend_from_slice(run.text.as_bytes());
+        self.used = self.used.saturating_add(count(&run.tokens));
+        feed.extend_from_slice(&run.tokens);
+    }
+
+    /// A text that begins here, with as much of its budget as the token limit leaves.
+    fn writing(&self, budget: u32, visible: bool) -> Writing {
+        let kept = self.plan.steps[self.at].closing_cost() + self.plan.reserve[self.at + 1];
+        let left = self.draws.max_tokens.saturating_sub(self.used).saturating_sub(kept);
+        // The plan reserved one token for every text.
+        Writing::new(self.reply.len(), budget.min(left).max(1), visible)
+    }
+
+    /// Nothing can be drawn: the vocabulary has no token that fits here.
+    fn give_up(&mut self) -> Vec<Token> {
+        self.cut_unfinished_character();
+        self.finish = Some(Finish::Length);
+        Vec::new()
+    }
+
+    fn cut_unfinished_character(&mut self) {
+        self.reply.truncate(valid_utf8_len(&self.reply));
+    }
+}

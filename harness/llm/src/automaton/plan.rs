@@ -1,0 +1,312 @@
+//! A shape made ready for one vocabulary: literals as tokens, and what each step must reserve.
+
+use gra_synth::shape::{Part, Shape};
+
+use crate::vocabulary::{Token, Vocabulary};
+
+/// A shape that cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No parts, or only empty literals.
+    #[error("the shape has no parts")]
+    Empty,
+    /// Nothing says where the text ends.
+    #[error("free text must be followed by a literal or be the last part")]
+    OpenText,
+    /// A choice without options, or with an empty one.
+    #[error("a choice needs options, and none may be empty")]
+    EmptyChoice,
+    /// `min` is above `max`, or a list may hold no items.
+    #[error("an integer range or a list is empty")]
+    EmptyRange,
+    /// The vocabulary lacks a piece.
+    #[error("the vocabulary cannot spell {0:?}")]
+    Unspellable(String),
+}
+
+/// Forced text and the tokens that spell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) text: String,
+    pub(super) tokens: Vec<Token>,
+}
+
+/// The literal that ends a free text.
+#[derive(Clone, Debug)]
+pub(super) struct Closer {
+    pub(super) text: String,
+    /// What ends the text when the model writes it: the distinctive beginning of the literal.
+    pub(super) opening: String,
+    /// Place `k`: what is left to feed when the first `k` bytes of the opening were written by the
+    /// model as part of its text.
+    remainders: Vec<Vec<Token>>,
+}
+
+impl Closer {
+    pub(super) fn remainder(&self, written: usize) -> &[Token] {
+        self.remainders.get(written).map_or(&[], Vec::as_slice)
+    }
+
+    fn cost(&self) -> u32 {
+        self.remainders.iter().map(|tokens| count(tokens)).max().unwrap_or(0)
+    }
+}
+
+/// The forced texts of a quoted list.
+#[derive(Clone, Debug)]
+pub(super) struct ListRuns {
+    /// `["`
+    pub(super) open: Run,
+    /// `"`
+    pub(super) quote: Run,
+    /// `, "` after a quote
+    pub(super) another: Run,
+    /// `]` after a quote
+    pub(super) close: Run,
+    /// `", "`
+    pub(super) quote_another: Run,
+    /// `"]`
+    pub(super) quote_close: Run,
+}
+
+impl ListRuns {
+    /// Most tokens from the end of an item's text to the end of the list.
+    pub(super) fn close_cost(&self) -> u32 {
+        let by_parts = count(&self.quote.tokens) + count(&self.close.tokens);
+        by_parts.max(count(&self.quote_close.tokens))
+    }
+
+    /// Most tokens from the end of an item's text to the beginning of the next.
+    pub(super) fn another_cost(&self) -> u32 {
+        let by_parts = count(&self.quote.tokens) + count(&self.another.tokens);
+        by_parts.max(count(&self.quote_another.tokens))
+    }
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Force(Run),
+    Choose {
+        options: Vec<String>,
+        /// The literal that follows, which tells that an option is complete.
+        after: Option<String>,
+    },
+    Write {
+        budget: u32,
+        close_at_budget: bool,
+        /// `false` only for [`Shape::free`]: the text may then be empty.
+        visible: bool,
+        closer: Option<Closer>,
+    },
+    List {
+        max_items: u8,
+        item_budget: u32,
+        runs: Box<ListRuns>,
+    },
+}
+
+/// A compiled shape. The same for every request of one shape on one model.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) steps: Vec<Step>,
+    /// Place `i`: fewest tokens that are enough for steps `i..`, whatever the model writes.
+    pub(super) reserve: Vec<u32>,
+    most: u32,
+}
+
+impl Plan {
+    /// Compiles a shape. `tokenize` is the model's own tokenizer, without special tokens; its
+    /// answers are checked, and spelled out where they do not give the text back.
+    ///
+    /// # Errors
+    /// When the shape breaks its own rules or the vocabulary cannot spell its literals.
+    pub fn compile(
+        shape: &Shape,
+        vocabulary: &Vocabulary,
+        tokenize: &dyn Fn(&str) -> Vec<Token>,
+    ) -> Result<Self, PlanError> {
+        let run = |text: &str| {
+            let tokens = vocabulary.exactly(text, tokenize(text));
+            let tokens = tokens.ok_or_else(|| PlanError::Unspellable(text.to_owned()))?;
+            Ok(Run { text: text.to_owned(), tokens })
+        };
+        let parts = simplify(&shape.parts)?;
+        let mut steps = Vec::with_capacity(parts.len());
+        let mut parts = parts.iter().peekable();
+        while let Some(part) = parts.next() {
+            let after = match parts.peek() {
+                Some(Part::Literal(text)) => Some(text.as_str()),
+                _ => None,
+            };
+            steps.push(match part {
+                Part::Literal(text) => Step::Force(run(text)?),
+                Part::OneOf(options) => {
+                    for option in options {
+                        run(option)?;
+                    }
+                    Step::Choose { options: options.clone(), after: after.map(str::to_owned) }
+                }
+                Part::Integer { .. } => return Err(PlanError::EmptyRange),
+                Part::Text { max_tokens, close_at_budget } => {
+                    let closer = after.map(|text| closer(text, vocabulary, &run)).transpose()?;
+                    // The closer belongs to the text: the model may write part of it.
+                    if parts.next().is_some() && closer.is_none() {
+                        return Err(PlanError::OpenText);
+                    }
+                    Step::Write {
+                        budget: *max_tokens,
+                        close_at_budget: *close_at_budget,
+                        visible: !shape.is_free(),
+                        closer,
+                    }
+                }
+                Part::QuotedList { max_items, max_item_tokens } => Step::List {
+                    max_items: *max_items,
+                    item_budget: *max_item_tokens,
+                    runs: Box::new(ListRuns {
+                        open: run("[\"")?,
+                        quote: run("\"")?,
+                        another: run(", \"")?,
+                        close: run("]")?,
+                        quote_another: run("\", \"")?,
+                        quote_close: run("\"]")?,
+                    }),
+                },
+            });
+        }
+        if steps.is_empty() {
+            return Err(PlanError::Empty);
+        }
+        let mut reserve = vec![0; steps.len() + 1];
+        for (i, step) in steps.iter().enumerate().rev() {
+            reserve[i] = step.least().saturating_add(reserve[i + 1]);
+        }
+        let most = steps.iter().map(Step::most).fold(0, u32::saturating_add);
+        Ok(Self { steps, reserve, most })
+    }
+
+    /// Fewest tokens with which a reply of this shape can always be completed.
+    #[must_use]
+    pub fn least_tokens(&self) -> u32 {
+        self.reserve[0]
+    }
+
+    /// Most tokens that a reply of this shape can take.
+    #[must_use]
+    pub const fn most_tokens(&self) -> u32 {
+        self.most
+    }
+}
+
+impl Step {
+    fn least(&self) -> u32 {
+        match self {
+            Self::Force(run) => count(&run.tokens),
+            Self::Choose { options, .. } => longest(options),
+            Self::Write { visible, closer, .. } => {
+                u32::from(*visible) + closer.as_ref().map_or(0, Closer::cost)
+            }
+            Self::List { runs, .. } => count(&runs.open.tokens) + 1 + runs.close_cost(),
+        }
+    }
+
+    fn most(&self) -> u32 {
+        match self {
+            Self::Force(_) | Self::Choose { .. } => self.least(),
+            Self::Write { budget, closer, .. } => {
+                budget.max(&1).saturating_add(closer.as_ref().map_or(0, Closer::cost))
+            }
+            Self::List { max_items, item_budget, runs } => {
+                let item = item_budget.max(&1).saturating_add(runs.another_cost());
+                item.saturating_mul(u32::from(*max_items)).saturating_add(self.least())
+            }
+        }
+    }
+
+    /// Tokens to keep back for the end of a text.
+    pub(super) fn closing_cost(&self) -> u32 {
+        match self {
+            Self::Write { closer: Some(closer), .. } => closer.cost(),
+            Self::List { runs, .. } => runs.close_cost(),
+            _ => 0,
+        }
+    }
+}
+
+/// Joins neighbouring literals, turns integers into choices and one-way choices into literals.
+fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
+    let mut simple: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let part = match part {
+            Part::Literal(text) if text.is_empty() => continue,
+            Part::Integer { min, max } if min > max => return Err(PlanError::EmptyRange),
+            Part::QuotedList { max_items: 0, .. } => return Err(PlanError::EmptyRange),
+            Part::Integer { min, max } => {
+                Part::OneOf((*min..=*max).map(|value| value.to_string()).collect())
+            }
+            other => other.clone(),
+        };
+        let part = match part {
+            Part::OneOf(options) if options.is_empty() || options.iter().any(String::is_empty) => {
+                return Err(PlanError::EmptyChoice);
+            }
+            Part::OneOf(mut options) if options.len() == 1 => Part::Literal(options.remove(0)),
+            other => other,
+        };
+        match (simple.last_mut(), part) {
+            (Some(Part::Literal(before)), Part::Literal(text)) => before.push_str(&text),
+            (_, part) => simple.push(part),
+        }
+    }
+    Ok(simple)
+}
+
+fn closer(
+    text: &str,
+    vocabulary: &Vocabulary,
+    run: &impl Fn(&str) -> Result<Run, PlanError>,
+) -> Result<Closer, PlanError> {
+    let opening = opening(text);
+    let skipped = text.find(opening).unwrap_or(0);
+    let mut remainders = vec![run(text)?.tokens];
+    for written in 1..opening.len() {
+        let from = skipped + written;
+        let tokens = match text.get(from..) {
+            Some(rest) => Some(run(rest)?.tokens),
+            // Inside a character: the model began it, its other bytes follow.
+            None => vocabulary.spell(&text.as_bytes()[from..]),
+        };
+        remainders.push(tokens.ok_or_else(|| PlanError::Unspellable(text.to_owned()))?);
+    }
+    Ok(Closer { text: text.to_owned(), opening: opening.to_owned(), remainders })
+}
+
+/// The part of a closing literal at which a text ends.
+///
+/// A tag (`<eoi>`) or a quote counts however much white space the model puts before it. Any other
+/// literal counts up to the end of its first line that is not blank, white space included: without
+/// it, words like `Score` would end a text that only mentions them.
+fn opening(closer: &str) -> &str {
+    let bare = closer.trim_start();
+    if bare.starts_with('"') {
+        return &bare[..1];
+    }
+    if bare.starts_with('<')
+        && let Some(end) = bare.find('>')
+    {
+        return &bare[..=end];
+    }
+    let blank = closer.len() - bare.len();
+    let line = bare.find('\n').map_or(closer.len(), |end| blank + end);
+    &closer[..line]
+}
+
+fn longest(options: &[String]) -> u32 {
+    // Every token of a choice adds at least one byte.
+    options.iter().map(|o| u32::try_from(o.len()).unwrap_or(u32::MAX)).max().unwrap_or(0)
+}
+
+pub(super) fn count(tokens: &[Token]) -> u32 {
+    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
+}

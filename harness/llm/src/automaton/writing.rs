@@ -1,0 +1,224 @@
+//! Free text: drawn until its closer begins, the model ends it or its budget is spent.
+
+use std::sync::Arc;
+
+use gra_synth::request::Finish;
+
+use super::plan::{Closer, Step, count};
+use super::{Automaton, Now, Scene};
+use crate::sampler::Allowed;
+use crate::vocabulary::{Token, TokenKind, continues_utf8, valid_utf8_len};
+
+/// Blank tokens that a text may begin with. A model that begins with line breaks is let; one that
+/// writes nothing else must not use up its budget on them.
+const MAX_BLANK_START: u32 = 8;
+
+/// A text in the making.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writing {
+    /// Byte of the reply at which it begins.
+    start: usize,
+    used: u32,
+    budget: u32,
+    /// Whether it must hold more than white space.
+    visible: bool,
+}
+
+/// How a token goes on with a text.
+enum Outcome {
+    /// The reply would become wrong.
+    Refused,
+    /// The text goes on.
+    On,
+    /// The budget is spent; the token still belongs to the text.
+    Spent,
+    /// The text ends at byte `at`; `rest` is what the token holds after the closer's beginning.
+    Closed { at: usize, rest: Vec<u8> },
+}
+
+/// How a text ended, for what follows it.
+pub(super) struct Ended {
+    /// Tokens to feed that belong to the text.
+    pub(super) feed: Vec<Token>,
+    /// First bytes of the closer that were fed as text.
+    pub(super) written: usize,
+    /// What the model wrote after the closer's beginning; not fed.
+    pub(super) rest: Vec<u8>,
+    /// Whether an end token ended it.
+    pub(super) by_end: bool,
+}
+
+impl Writing {
+    pub(super) const fn new(start: usize, budget: u32, visible: bool) -> Self {
+        Self { start, used: 0, budget, visible }
+    }
+}
+
+impl Automaton {
+    /// Draws the next token of a text: of the plan's current step, or of an item of a list.
+    pub(super) fn write(&mut self, text: Writing, items: u8, scene: &mut Scene<'_>) -> Vec<Token> {
+        let plan = Arc::clone(&self.plan);
+        let (opening, quoted) = match plan.steps.get(self.at) {
+            Some(Step::Write { closer, .. }) => {
+                (closer.as_ref().map_or("", |closer| closer.opening.as_str()), false)
+            }
+            Some(Step::List { .. }) => ("\"", true),
+            _ => return self.give_up(),
+        };
+        let vocabulary = scene.vocabulary;
+        let mut midway = Vec::new();
+        let pending = &self.reply[valid_utf8_len(&self.reply)..];
+        if !pending.is_empty() {
+            let fits = |t: &&Token| continues_utf8(pending, vocabulary.piece(**t));
+            midway = vocabulary.midway().iter().filter(fits).copied().collect();
+            if midway.is_empty() {
+                self.cut_unfinished_character();
+            }
+        }
+        let may_end = !text.visible || self.has_visible(text.start, self.reply.len());
+        let bias = if quoted { vocabulary.quoted_bias() } else { vocabulary.text_bias() };
+        let also = if may_end { vocabulary.ends() } else { &[] };
+        let allowed =
+            if midway.is_empty() { Allowed::Biased { bias, also } } else { Allowed::Only(&midway) };
+        let mut refused = Vec::new();
+        loop {
+            let uniform = self.stream.draw(self.used, count(&refused));
+            let sampling = self.draws.sampling;
+            let drawn = scene.sampler.draw(scene.logits, (allowed, &refused), sampling, uniform);
+            let Some(token) = drawn else { return self.give_up() };
+            if vocabulary.kind(token) == TokenKind::End {
+                let written = self.take_back_beginning(text.start, opening);
+                let ended = Ended { feed: Vec::new(), written, rest: Vec::new(), by_end: true };
+                return self.ended(ended, items);
+            }
+            let piece = vocabulary.piece(token);
+            let before = self.reply.len();
+            match self.judge(text, opening, piece) {
+                Outcome::Refused => {}
+                Outcome::On => {
+                    let text = Writing { used: text.used + 1, ..text };
+                    self.used = self.used.saturating_add(1);
+                    self.now = Now::Writing { text, items };
+                    return vec![token];
+                }
+                Outcome::Spent => {
+                    self.used = self.used.saturating_add(1);
+                    return self.budget_spent(text, opening, token, items);
+                }
+                Outcome::Closed { at, rest } => {
+                    // Of a token that runs over the border only the text is fed.
+                    let tail = self.reply.get(before..at).unwrap_or_default();
+                    if let Some(feed) = vocabulary.spell(tail)
+                        && count(&feed) <= text.budget - text.used
+                    {
+                        self.reply.truncate(at);
+                        self.used = self.used.saturating_add(count(&feed));
+                        let written = before.saturating_sub(at);
+                        return self.ended(Ended { feed, written, rest, by_end: false }, items);
+                    }
+                }
+            }
+            self.reply.truncate(before);
+            refused.push(token);
+        }
+    }
+
+    /// Appends a piece to the reply and says what that means for the text.
+    fn judge(&mut self, text: Writing, opening: &str, piece: &[u8]) -> Outcome {
+        let overlap = opening.len().saturating_sub(1);
+        let from = self.reply.len().saturating_sub(overlap).max(text.start);
+        self.reply.extend_from_slice(piece);
+        if let Some(found) = find(&self.reply[from..], opening.as_bytes()) {
+            let at = from + found;
+            if text.visible && !self.has_visible(text.start, at) {
+                return Outcome::Refused;
+            }
+            let rest = self.reply[at + opening.len()..].to_vec();
+            return Outcome::Closed { at, rest };
+        }
+        let last = text.used + 1 >= text.budget;
+        if (last || text.used >= MAX_BLANK_START)
+            && text.visible
+            && !self.has_visible(text.start, self.reply.len())
+        {
+            return Outcome::Refused;
+        }
+        if last { Outcome::Spent } else { Outcome::On }
+    }
+
+    /// The budget is spent with this token.
+    fn budget_spent(
+        &mut self,
+        text: Writing,
+        opening: &str,
+        token: Token,
+        items: u8,
+    ) -> Vec<Token> {
+        self.cut_unfinished_character();
+        let closes = match &self.plan.steps[self.at] {
+            Step::Write { close_at_budget, .. } => *close_at_budget,
+            _ => true,
+        };
+        if !closes {
+            self.finish = Some(Finish::Length);
+            return vec![token];
+        }
+        let written = self.take_back_beginning(text.start, opening);
+        let ended = Ended { feed: vec![token], written, rest: Vec::new(), by_end: false };
+        self.ended(ended, items)
+    }
+
+    /// Goes on after a text.
+    fn ended(&mut self, ended: Ended, items: u8) -> Vec<Token> {
+        let plan = Arc::clone(&self.plan);
+        match plan.steps.get(self.at) {
+            Some(Step::List { .. }) => self.item_ended(ended, items),
+            Some(Step::Write { closer: Some(closer), .. }) => {
+                let mut feed = ended.feed;
+                self.close(closer, ended.written, &mut feed);
+                self.enter(self.at + 1, &mut feed);
+                feed
+            }
+            _ => {
+                let mut feed = ended.feed;
+                self.enter(self.at + 1, &mut feed);
+                feed
+            }
+        }
+    }
+
+    fn close(&mut self, closer: &Closer, written: usize, feed: &mut Vec<Token>) {
+        let tokens = closer.remainder(written);
+        self.reply.extend_from_slice(closer.text.as_bytes());
+        self.used = self.used.saturating_add(count(tokens));
+        feed.extend_from_slice(tokens);
+    }
+
+    /// When the text ends with the beginning of its closer (`</com`), takes that out of the text:
+    /// the closer is completed instead of written behind it. Gives the bytes taken out.
+    fn take_back_beginning(&mut self, start: usize, opening: &str) -> usize {
+        self.cut_unfinished_character();
+        let longest = opening.len().saturating_sub(1).min(self.reply.len() - start);
+        let found = (1..=longest).rev().find(|n| {
+            let at = self.reply.len() - n;
+            self.reply[at..] == opening.as_bytes()[..*n] && self.has_visible(start, at)
+        });
+        let taken = found.unwrap_or(0);
+        self.reply.truncate(self.reply.len() - taken);
+        taken
+    }
+
+    /// Whether the complete characters of this stretch of the reply are more than white space.
+    fn has_visible(&self, start: usize, end: usize) -> bool {
+        let stretch = &self.reply[start..end];
+        let complete = &stretch[..valid_utf8_len(stretch)];
+        std::str::from_utf8(complete).is_ok_and(|text| !text.trim().is_empty())
+    }
+}
+
+fn find(text: &[u8], pattern: &[u8]) -> Option<usize> {
+    if pattern.is_empty() {
+        return None;
+    }
+    text.windows(pattern.len()).position(|window| window == pattern)
+}

@@ -1,0 +1,90 @@
+//! SHA-256 of model files, remembered from one run to the next.
+//!
+//! A pool can hold 40 GB; hashing that takes a minute and a half. A digest is therefore kept with the
+//! file's size and modification time and computed anew only when one of them changed. The file
+//! that keeps them is a cache: when it is missing or broken it is made again.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Digests of files by path, size and modification time.
+#[derive(Debug, Default)]
+pub struct DigestCache {
+    file: Option<PathBuf>,
+    known: BTreeMap<PathBuf, Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    size: u64,
+    /// Nanoseconds since 1970.
+    modified: u128,
+    sha256: String,
+}
+
+impl DigestCache {
+    /// A cache that lives as long as this value.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// A cache kept in a JSON file. A file that is missing or broken counts as empty.
+    #[must_use]
+    pub fn at(file: &Path) -> Self {
+        let known = fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self { file: Some(file.to_owned()), known: known.unwrap_or_default() }
+    }
+
+    /// The SHA-256 of a file in lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the file cannot be read. A cache file that cannot be written is no error.
+    pub fn sha256(&mut self, path: &Path) -> io::Result<String> {
+        let path = fs::canonicalize(path)?;
+        let metadata = fs::metadata(&path)?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (size, modified) = (metadata.len(), modified.as_nanos());
+        if let Some(entry) = self.known.get(&path)
+            && (entry.size, entry.modified) == (size, modified)
+        {
+            return Ok(entry.sha256.clone());
+        }
+        let sha256 = hash(&path)?;
+        self.known.insert(path, Entry { size, modified, sha256: sha256.clone() });
+        // Only time is lost when this fails, e.g. on a read-only disk.
+        let _ = self.save();
+        Ok(sha256)
+    }
+
+    fn save(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut temporary, &self.known)?;
+        temporary.flush()?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(file)?;
+        Ok(())
+    }
+}
+
+fn hash(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex::encode(hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Store keys: a hash of everything that determines a reply.
+//!
+//! Fields are hashed with their lengths, so that no two different requests make the same bytes.
+//! The layout is versioned; change [`LAYOUT`] whenever a field is added, or stored replies would
+//! answer requests that they do not belong to.
+
+use std::fmt;
+
+use gra_synth::request::Request;
+use gra_synth::shape::{Part, Shape};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+const LAYOUT: &str = "gra-completion-1";
+
+/// Hash of everything in a request that determines a reply: prompt, shape, sampling, token limit
+/// and seed. Not in it: the call's id and the model's name (the model's fingerprint names the file
+/// itself).
+#[must_use]
+pub fn request_hash(request: &Request) -> [u8; 32] {
+    let mut fields = Fields::new(LAYOUT);
+    fields.text(&request.prompt.role);
+    fields.text(&request.prompt.sample);
+    fields.shape(&request.shape);
+    fields.number(u64::from(request.sampling.temperature.to_bits()));
+    fields.number(u64::from(request.sampling.top_p.to_bits()));
+    fields.number(u64::from(request.max_tokens));
+    fields.number(request.seed);
+    fields.finish()
+}
+
+/// Names one reply: an engine's fingerprint of a model together with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CompletionKey(pub [u8; 32]);
+
+impl CompletionKey {
+    /// The key of a request to the model with this fingerprint (see
+    /// [`crate::engine::Engine::fingerprint`]).
+    #[must_use]
+    pub fn new(fingerprint: &str, request: &Request) -> Self {
+        let mut fields = Fields::new(LAYOUT);
+        fields.text(fingerprint);
+        fields.bytes(&request_hash(request));
+        Self(fields.finish())
+    }
+}
+
+impl fmt::Display for CompletionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&hex::encode(self.0))
+    }
+}
+
+impl From<CompletionKey> for String {
+    fn from(key: CompletionKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no completion key: 64 hexadecimal digits expected")]
+pub struct KeyError(String);
+
+impl TryFrom<String> for CompletionKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut key = [0; 32];
+        hex::decode_to_slice(&text, &mut key).map_err(|_| KeyError(text))?;
+        Ok(Self(key))
+    }
+}
+
+/// Names one embedding: an encoder's fingerprint together with a text.
+#[must_use]
+pub fn text_hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+struct Fields(Sha256);
+
+impl Fields {
+    fn new(layout: &str) -> Self {
+        let mut fields = Self(Sha256::new());
+        fields.text(layout);
+        fields
+    }
+
+    fn number(&mut self, value: u64) {
+        self.0.update(value.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn shape(&mut self, shape: &Shape) {
+        self.number(shape.parts.len() as u64);
+        for part in &shape.parts {
+            match part {
+                Part::Literal(text) => {
+                    self.number(0);
+                    self.text(text);
+                }
+                Part::OneOf(options) => {
+                    self.number(1);
+                    self.number(options.len() as u64);
+                    for option in options {
+                        self.text(option);
+                    }
+                }
+                Part::Integer { min, max } => {
+                    self.number(2);
+                    self.number(u64::from(*min));
+                    self.number(u64::from(*max));
+                }
+                Part::Text { max_tokens, close_at_budget } => {
+                    self.number(3);
+                    self.number(u64::from(*max_tokens));
+                    self.number(u64::from(*close_at_budget));
+                }
+                Part::QuotedList { max_items, max_item_tokens } => {
+                    self.number(4);
+                    self.number(u64::from(*max_items));
+                    self.number(u64::from(*max_item_tokens));
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}

@@ -1,0 +1,30 @@
+//! Who answers: engines that complete and embed, and the pools of models they use.
+//!
+//! Of the method this crate knows requests, shapes and replies, and nothing else: no variant, no
+//! stage order, no store. An [`engine::Engine`] is blocking and owns its threads.
+//!
+//! # Layout
+//!
+//! - [`engine`]: the trait, its errors, its progress reports
+//! - [`model_pool`], [`digest`], [`gguf`]: which models, whether their files are right, what the
+//!   files say
+//! - [`llama`]: the llama.cpp engine: resident models, batched decoding, embedding, quantising
+//! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
+//!   a reply's form, the draw of a token. Pure
+//! - [`recorded`], [`scripted`]: engines without a model
+//! - [`key`]: store keys
+
+#![allow(unsafe_code, reason = "the one crate that talks to llama.cpp's C interface")]
+
+pub mod automaton;
+pub mod chat_template;
+pub mod digest;
+pub mod engine;
+pub mod gguf;
+pub mod key;
+pub mod llama;
+pub mod model_pool;
+pub mod recorded;
+pub mod sampler;
+pub mod scripted;
+pub mod vocabulary;

@@ -1,0 +1,171 @@
+//! The llama.cpp engine: models in this process, many sequences in one batch.
+//!
+//! A chunk of requests to one model is answered by [`chunk`] (what to evaluate) and [`decode`] (the
+//! loop that evaluates it). Its schedule depends on the chunk and the settings alone, never on
+//! time, so the same chunk on the same machine and build gives the same replies. A request in
+//! another chunk may get another reply: the numbers that llama.cpp computes depend on what a
+//! sequence is batched with.
+//!
+//! llama.cpp aborts the process when one of its assertions fails. What is known to lead there
+//! (encoders asked to generate, files without weights, batches over their allocation) is refused
+//! before it is tried.
+
+mod chunk;
+mod decode;
+pub mod devices;
+mod encoder;
+mod generator;
+mod prompt;
+pub mod quantize;
+mod resident;
+pub mod runtime;
+pub mod settings;
+
+use std::path::PathBuf;
+
+use gra_synth::request::{Embedding, ModelName, Reply, Request};
+
+use crate::digest::DigestCache;
+use crate::engine::{Engine, EngineError, Progress};
+use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
+use crate::sampler::Sampler;
+use encoder::Encoder;
+use resident::Resident;
+use settings::EngineSettings;
+
+/// Version of the binding, and so of the vendored llama.cpp; part of every fingerprint.
+pub const LLAMA_VERSION: &str = "llama-cpp-2 0.1.160";
+
+/// Answers with llama.cpp.
+#[derive(Debug)]
+pub struct LlamaEngine {
+    pool: ModelPool,
+    settings: EngineSettings,
+    digests: DigestCache,
+    resident: Resident,
+    encoder: Option<Encoder>,
+    sampler: Sampler,
+}
+
+impl LlamaEngine {
+    /// An engine for the llama.cpp models of a pool. Loads nothing yet.
+    #[must_use]
+    pub fn new(pool: ModelPool, settings: EngineSettings) -> Self {
+        let digests =
+            settings.digest_cache.as_deref().map_or_else(DigestCache::in_memory, DigestCache::at);
+        Self {
+            resident: Resident::new(settings.resident_bytes),
+            pool,
+            settings,
+            digests,
+            encoder: None,
+            sampler: Sampler::default(),
+        }
+    }
+
+    /// The pool that this engine answers for.
+    #[must_use]
+    pub const fn pool(&self) -> &ModelPool {
+        &self.pool
+    }
+
+    /// The settings, with the defaults of this machine filled in.
+    #[must_use]
+    pub const fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    fn member(&self, name: &ModelName) -> Result<&PoolModel, EngineError> {
+        let unknown = || EngineError::UnknownModel { model: name.clone() };
+        let model = self.pool.model(name).ok_or_else(unknown)?;
+        if model.backend == Backend::LlamaCpp {
+            return Ok(model);
+        }
+        Err(EngineError::Unusable {
+            model: name.to_string(),
+            reason: "its backend is not llama.cpp".to_owned(),
+        })
+    }
+}
+
+impl Engine for LlamaEngine {
+    fn complete(
+        &mut self,
+        chunk: &[Request],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Reply>, EngineError> {
+        let Some(first) = chunk.first() else { return Ok(Vec::new()) };
+        if let Some(other) = chunk.iter().find(|request| request.model != first.model) {
+            return Err(EngineError::Unusable {
+                model: first.model.to_string(),
+                reason: format!("a chunk is of one model, and this one also asks {}", other.model),
+            });
+        }
+        let member = self.member(&first.model)?.clone();
+        let pinned = member.sha256.as_deref();
+        let (path, _) = member.source.verify(member.name.as_str(), pinned, &mut self.digests)?;
+        let generator = self.resident.generator(&member, &path, &self.settings)?;
+        let prepared = chunk::prepare(generator, chunk, &self.settings)?;
+        decode::run(generator, prepared, &self.settings, &mut self.sampler, watch)
+    }
+
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entry = &self.pool.encoder;
+        if self.encoder.is_none() {
+            let pinned = entry.sha256.as_deref();
+            let (path, _) = entry.source.verify(&entry.name, pinned, &mut self.digests)?;
+            self.encoder = Some(Encoder::load(&entry.name, &path, &self.settings)?);
+        }
+        match &self.encoder {
+            Some(encoder) => encoder.embed(texts, &self.settings),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Not in it: threads, slots, KV budget and batch sizes. They decide what is evaluated together
+    /// and so can change a reply, as the chunk can; replies are pinned by the store that keeps
+    /// them, not by recomputing. What is promised is the same reply for the same schedule.
+    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        let member = self.member(model)?.clone();
+        let sha256 = known_sha256(
+            member.name.as_str(),
+            &member.source,
+            member.sha256.as_deref(),
+            &mut self.digests,
+        )?;
+        let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
+        let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
+        let flash = self.settings.flash_attention.name();
+        Ok(format!(
+            "llama.cpp/{LLAMA_VERSION};sha256={sha256};context={context};kv=f16;fa={flash};\
+             device={device}"
+        ))
+    }
+
+    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+        let entry = &self.pool.encoder;
+        let pinned = entry.sha256.as_deref();
+        let sha256 = known_sha256(&entry.name, &entry.source, pinned, &mut self.digests)?;
+        Ok(format!(
+            "llama.cpp/{LLAMA_VERSION};encoder;sha256={sha256};pooling=mean;norm=l2;tokens={}",
+            encoder::MAX_TOKENS
+        ))
+    }
+}
+
+/// The hash of a file; the pinned one when the file is not here, so that a finished run replays
+/// without its models. A file's hash stands for its chat template too: it is part of the file.
+fn known_sha256(
+    name: &str,
+    source: &Source,
+    pinned: Option<&str>,
+    digests: &mut DigestCache,
+) -> Result<String, PoolError> {
+    match (source.verify(name, pinned, digests), pinned) {
+        (Err(PoolError::Missing { .. }), Some(pinned)) => Ok(pinned.to_owned()),
+        (result, _) => result.map(|(_, sha256): (PathBuf, String)| sha256),
+    }
+}

@@ -1,0 +1,142 @@
+//! A chunk made ready: what each request needs, what all of them share, and how many run at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gra_synth::request::{Finish, Reply, Request};
+use gra_synth::shape::Shape;
+
+use super::generator::Generator;
+use super::settings::{EngineSettings, MAX_SLOTS};
+use crate::automaton::{Automaton, Draws, Plan};
+use crate::engine::EngineError;
+use crate::vocabulary::Token;
+
+/// Shared beginnings shorter than this are not worth a sequence of their own.
+const MIN_SHARED: usize = 32;
+
+/// llama.cpp rounds the context of a sequence up to a multiple of this.
+const CONTEXT_STEP: u64 = 256;
+
+/// A request about to run.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Its place in the chunk.
+    pub(super) index: usize,
+    /// Prompt, then what the shape forces before anything is drawn.
+    pub(super) tokens: Vec<Token>,
+    pub(super) prompt_tokens: u32,
+    pub(super) automaton: Automaton,
+    /// Most tokens of its sequence.
+    need: u32,
+}
+
+impl Job {
+    pub(super) fn reply(&self) -> Reply {
+        Reply {
+            text: self.automaton.text(),
+            finish: self.automaton.finish().unwrap_or(Finish::Length),
+            prompt_tokens: self.prompt_tokens,
+            reply_tokens: self.automaton.tokens(),
+        }
+    }
+}
+
+/// A chunk ready to run.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// One per request; those that need no model are filled in.
+    pub(super) replies: Vec<Option<Reply>>,
+    /// The others, in order.
+    pub(super) jobs: Vec<Job>,
+    /// Tokens at the beginning of every job, evaluated once. 0: nothing is shared.
+    pub(super) shared: usize,
+    /// Sequences that are written at once.
+    pub(super) slots: u32,
+    /// Tokens of one sequence, a multiple of [`CONTEXT_STEP`].
+    pub(super) context: u32,
+}
+
+pub(super) fn prepare(
+    generator: &Generator,
+    chunk: &[Request],
+    settings: &EngineSettings,
+) -> Result<Prepared, EngineError> {
+    let mut plans: HashMap<&Shape, Arc<Plan>> = HashMap::new();
+    let mut replies = Vec::with_capacity(chunk.len());
+    let mut jobs = Vec::with_capacity(chunk.len());
+    for (index, request) in chunk.iter().enumerate() {
+        let plan = if let Some(plan) = plans.get(&request.shape) {
+            Arc::clone(plan)
+        } else {
+            let plan = Arc::new(generator.plan(&request.shape)?);
+            plans.insert(&request.shape, Arc::clone(&plan));
+            plan
+        };
+        match job(generator, index, request, plan) {
+            Ok(job) => {
+                replies.push(None);
+                jobs.push(job);
+            }
+            Err(reply) => replies.push(Some(reply)),
+        }
+    }
+    let shared = shared_tokens(&jobs);
+    let need = jobs.iter().map(|job| u64::from(job.need)).max().unwrap_or(1);
+    let context = need.div_ceil(CONTEXT_STEP).max(1) * CONTEXT_STEP;
+    let sequence_bytes = context.saturating_mul(generator.kv_bytes).max(1);
+    let affordable = settings.kv_budget_bytes / sequence_bytes;
+    let affordable = affordable.saturating_sub(u64::from(shared > 0));
+    let wanted = u64::from(settings.slots.clamp(1, MAX_SLOTS)).min(jobs.len() as u64);
+    let slots = wanted.min(affordable).max(1);
+    Ok(Prepared {
+        replies,
+        jobs,
+        shared,
+        slots: u32::try_from(slots).unwrap_or(1),
+        context: u32::try_from(context).unwrap_or(u32::MAX),
+    })
+}
+
+/// A request as a job, or its reply when the model need not be asked.
+fn job(
+    generator: &Generator,
+    index: usize,
+    request: &Request,
+    plan: Arc<Plan>,
+) -> Result<Job, Reply> {
+    let mut tokens = generator.form.tokens(&generator.model, &request.prompt.text());
+    let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+    let context = generator.context;
+    let finished = |finish, text, reply_tokens| Reply { text, finish, prompt_tokens, reply_tokens };
+    let mut draws = Draws::of(request);
+    let least = plan.least_tokens().max(1).min(request.max_tokens);
+    if prompt_tokens.saturating_add(least) > context {
+        let finish = Finish::PromptTooLong { tokens: prompt_tokens, context };
+        return Err(finished(finish, String::new(), 0));
+    }
+    // A reply may not outgrow the context either; it then ends as at its own limit.
+    draws.max_tokens = draws.max_tokens.min(context - prompt_tokens);
+    let need = prompt_tokens + plan.most_tokens().min(draws.max_tokens);
+    let (automaton, forced) = Automaton::start(plan, draws);
+    if let Some(finish) = automaton.finish() {
+        return Err(finished(finish, automaton.text(), automaton.tokens()));
+    }
+    tokens.extend_from_slice(&forced);
+    Ok(Job { index, tokens, prompt_tokens, automaton, need })
+}
+
+/// Length of the beginning that all jobs share; each keeps at least one token of its own, because
+/// its last token's logits are needed.
+fn shared_tokens(jobs: &[Job]) -> usize {
+    let [first, rest @ ..] = jobs else { return 0 };
+    if rest.is_empty() {
+        return 0;
+    }
+    let mut shared = first.tokens.len().saturating_sub(1);
+    for job in rest {
+        let common = first.tokens.iter().zip(&job.tokens).take_while(|(a, b)| a == b).count();
+        shared = shared.min(common).min(job.tokens.len().saturating_sub(1));
+    }
+    if shared < MIN_SHARED { 0 } else { shared }
+}

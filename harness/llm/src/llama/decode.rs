@@ -1,0 +1,260 @@
+//! The loop that evaluates a chunk: decode first, the rest of each batch filled with prompts.
+//!
+//! Every slot is a sequence of its own KV stream. Sequence 0 holds what all prompts share; a slot
+//! begins with a copy of it. A step evaluates one batch: for each reply in the making the tokens
+//! that its automaton gave (one sampled token or a forced run), then as much of newly admitted
+//! prompts as fits. A finished slot takes the next request of the chunk.
+//!
+//! Tokens enter a batch in the order of their sequences: llama.cpp computes neighbouring sequences
+//! of a batch together and starts anew at every gap.
+
+use std::num::NonZeroU32;
+
+use gra_synth::request::Reply;
+use llama_cpp_2::DecodeError;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_sys_2 as sys;
+
+use super::chunk::{Job, Prepared};
+use super::generator::{Generator, llama_token};
+use super::runtime;
+use super::settings::{EngineSettings, FlashAttention};
+use crate::automaton::Scene;
+use crate::engine::{EngineError, Progress};
+use crate::sampler::Sampler;
+use crate::vocabulary::Token;
+
+/// A reply in the making.
+struct Slot {
+    job: Job,
+    /// Tokens in its sequence.
+    position: usize,
+    /// Tokens to evaluate next.
+    pending: Vec<Token>,
+    /// Whether the prompt is evaluated.
+    writing: bool,
+}
+
+struct Loop<'a> {
+    generator: &'a Generator,
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'a>,
+    /// Tokens that a batch may hold.
+    room: usize,
+    /// First sequence of a slot: 1 behind the shared beginning, else 0.
+    base: usize,
+    progress: Progress,
+}
+
+/// Answers a prepared chunk.
+pub(super) fn run(
+    generator: &Generator,
+    prepared: Prepared,
+    settings: &EngineSettings,
+    sampler: &mut Sampler,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Vec<Reply>, EngineError> {
+    let Prepared { mut replies, jobs, shared, slots, context } = prepared;
+    let done = replies.iter().flatten().count();
+    let mut progress = Progress { replies: done, ..Progress::default() };
+    if jobs.is_empty() {
+        watch(progress);
+        return Ok(replies.into_iter().flatten().collect());
+    }
+    let sequences = slots + u32::from(shared > 0);
+    let room = settings.n_batch.max(sequences).max(1);
+    let mut evaluation = Loop {
+        generator,
+        context: new_context(generator, settings, (sequences, context, room))?,
+        batch: LlamaBatch::new(room as usize, 1),
+        room: room as usize,
+        base: usize::from(shared > 0),
+        progress,
+    };
+    if let (Some(first), true) = (jobs.first(), shared > 0) {
+        evaluation.share(&first.tokens[..shared])?;
+        watch(evaluation.progress);
+    }
+    let mut queue = jobs.into_iter();
+    let mut seats: Vec<Option<Slot>> = (0..slots).map(|_| None).collect();
+    loop {
+        for (seat, slot) in seats.iter_mut().enumerate() {
+            if slot.is_none()
+                && let Some(job) = queue.next()
+            {
+                *slot = Some(evaluation.admit(seat, job, shared)?);
+            }
+        }
+        if seats.iter().all(Option::is_none) {
+            return Ok(replies.into_iter().flatten().collect());
+        }
+        let drawn_from = evaluation.step(&mut seats)?;
+        for (seat, logits_at) in drawn_from {
+            let Some(slot) = &mut seats[seat] else { continue };
+            evaluation.draw(slot, logits_at, sampler);
+            if slot.job.automaton.finish().is_some() {
+                replies[slot.job.index] = Some(slot.job.reply());
+                seats[seat] = None;
+                evaluation.progress.replies += 1;
+            }
+        }
+        progress = evaluation.progress;
+        watch(progress);
+    }
+}
+
+impl Loop<'_> {
+    /// Evaluates the shared beginning in sequence 0.
+    fn share(&mut self, tokens: &[Token]) -> Result<(), EngineError> {
+        let mut position = 0;
+        for part in tokens.chunks(self.room) {
+            self.batch.clear();
+            for token in part {
+                self.add(*token, position, 0, false)?;
+                position += 1;
+            }
+            self.evaluate()?;
+        }
+        self.progress.prompt_tokens += tokens.len() as u64;
+        Ok(())
+    }
+
+    /// Gives a free seat to a job.
+    fn admit(&mut self, seat: usize, job: Job, shared: usize) -> Result<Slot, EngineError> {
+        let sequence = i32::try_from(self.base + seat).unwrap_or(0);
+        let cleared = self.context.clear_kv_cache_seq(Some(sequence.cast_unsigned()), None, None);
+        if !matches!(cleared, Ok(true)) {
+            return Err(self.failed("a sequence cannot be cleared".to_owned()));
+        }
+        if shared > 0 {
+            // With separate KV streams llama.cpp only copies whole sequences.
+            let copied = self.context.copy_kv_cache_seq(0, sequence, None, None);
+            copied.map_err(|error| self.failed(error.to_string()))?;
+        }
+        let pending = job.tokens[shared..].to_vec();
+        Ok(Slot { job, position: shared, pending, writing: false })
+    }
+
+    /// Evaluates one batch. Gives the seats that can draw now, with the place of their logits.
+    fn step(&mut self, seats: &mut [Option<Slot>]) -> Result<Vec<(usize, i32)>, EngineError> {
+        let shares = share_out(seats, self.room);
+        self.batch.clear();
+        let mut drawn_from = Vec::new();
+        for (seat, share) in shares.into_iter().enumerate() {
+            let Some(slot) = &mut seats[seat] else { continue };
+            let last = slot.pending.len();
+            for (i, token) in slot.pending.drain(..share).enumerate() {
+                let wants_logits = i + 1 == last;
+                if wants_logits {
+                    drawn_from.push((seat, self.batch.n_tokens()));
+                }
+                self.add(token, slot.position, self.base + seat, wants_logits)?;
+                slot.position += 1;
+            }
+            if !slot.writing {
+                self.progress.prompt_tokens += share as u64;
+                slot.writing = slot.pending.is_empty();
+            }
+        }
+        self.evaluate()?;
+        Ok(drawn_from)
+    }
+
+    /// Lets a slot's automaton go on from its logits.
+    fn draw(&mut self, slot: &mut Slot, logits_at: i32, sampler: &mut Sampler) {
+        let logits = self.context.get_logits_ith(logits_at);
+        let vocabulary = &self.generator.vocabulary;
+        let before = slot.job.automaton.tokens();
+        let mut scene = Scene { vocabulary, sampler, logits };
+        slot.pending = slot.job.automaton.step(&mut scene);
+        self.progress.reply_tokens += u64::from(slot.job.automaton.tokens() - before);
+    }
+
+    /// Adds a token to the batch. The batch was allocated for one sequence per token; more would
+    /// be written behind its memory.
+    fn add(
+        &mut self,
+        token: Token,
+        position: usize,
+        sequence: usize,
+        logits: bool,
+    ) -> Result<(), EngineError> {
+        let (Ok(position), Ok(sequence)) = (i32::try_from(position), i32::try_from(sequence))
+        else {
+            return Err(self.failed("a position is out of range".to_owned()));
+        };
+        let added = self.batch.add(llama_token(token), position, &[sequence], logits);
+        added.map_err(|error| self.failed(error.to_string()))
+    }
+
+    fn evaluate(&mut self) -> Result<(), EngineError> {
+        runtime::forget_errors();
+        self.context.decode(&mut self.batch).map_err(|error| {
+            let reason = match error {
+                DecodeError::NoKvCacheSlot => {
+                    "no room in the KV cache; lower `slots` or raise `kv_budget_bytes`".to_owned()
+                }
+                DecodeError::NTokensZero => "it was given an empty batch".to_owned(),
+                DecodeError::Unknown(code) => {
+                    let said = runtime::last_error().unwrap_or_default();
+                    format!("return code {code} {said}").trim_end().to_owned()
+                }
+            };
+            self.failed(reason)
+        })
+    }
+
+    fn failed(&self, reason: String) -> EngineError {
+        EngineError::Evaluation { model: self.generator.name.clone(), reason }
+    }
+}
+
+/// How many pending tokens of each seat go into the next batch: replies first, then prompts.
+fn share_out(seats: &[Option<Slot>], mut room: usize) -> Vec<usize> {
+    let mut shares = vec![0; seats.len()];
+    for writing in [true, false] {
+        for (share, slot) in shares.iter_mut().zip(seats) {
+            if let Some(slot) = slot
+                && slot.writing == writing
+            {
+                *share = slot.pending.len().min(room);
+                room -= *share;
+            }
+        }
+    }
+    shares
+}
+
+fn new_context<'a>(
+    generator: &'a Generator,
+    settings: &EngineSettings,
+    (sequences, context, n_batch): (u32, u32, u32),
+) -> Result<LlamaContext<'a>, EngineError> {
+    let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
+    let flash = match settings.flash_attention {
+        FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+    };
+    let parameters = LlamaContextParams::default()
+        .with_n_ctx(NonZeroU32::new(context.saturating_mul(sequences)))
+        .with_n_seq_max(sequences)
+        .with_kv_unified(false)
+        .with_n_batch(n_batch)
+        .with_n_ubatch(settings.n_ubatch.clamp(1, n_batch))
+        .with_n_threads(settings.llama_threads())
+        .with_n_threads_batch(settings.llama_threads())
+        .with_flash_attention_policy(flash)
+        .with_no_perf(true);
+    let backend = runtime::backend().map_err(failed)?;
+    runtime::forget_errors();
+    generator.model.new_context(backend, parameters).map_err(|error| {
+        let said = runtime::last_error().unwrap_or_else(|| error.to_string());
+        failed(format!(
+            "no context of {sequences} sequences of {context} tokens: {said}; lower `slots`, \
+             `kv_budget_bytes` or the model's `context`"
+        ))
+    })
+}

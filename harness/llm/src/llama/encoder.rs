@@ -1,0 +1,106 @@
+//! Sentence embedding: mean pooling and L2 norm over one text at a time.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use gra_synth::request::Embedding;
+use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use super::generator::load;
+use super::runtime;
+use super::settings::EngineSettings;
+use crate::engine::EngineError;
+
+/// Tokens of a text that are read, `[CLS]` and `[SEP]` among them: the limit that all-MiniLM-L6-v2
+/// was published with.
+pub(super) const MAX_TOKENS: usize = 256;
+
+/// A loaded sentence encoder.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    name: String,
+    model: LlamaModel,
+    max_tokens: usize,
+}
+
+impl Encoder {
+    pub(super) fn load(
+        name: &str,
+        path: &Path,
+        settings: &EngineSettings,
+    ) -> Result<Self, EngineError> {
+        let (_, model, _) = load(name, path, true, settings)?;
+        let trained = usize::try_from(model.n_ctx_train()).unwrap_or(MAX_TOKENS);
+        Ok(Self { name: name.to_owned(), max_tokens: MAX_TOKENS.min(trained.max(2)), model })
+    }
+
+    /// Unit vectors, in order. One text per evaluation: what shares a batch would change the last
+    /// bits of a vector.
+    pub(super) fn embed(
+        &self,
+        texts: &[String],
+        settings: &EngineSettings,
+    ) -> Result<Vec<Embedding>, EngineError> {
+        let tokens = u32::try_from(self.max_tokens).unwrap_or(u32::MAX);
+        let parameters = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(tokens))
+            .with_n_batch(tokens)
+            .with_n_ubatch(tokens)
+            .with_n_seq_max(1)
+            .with_n_threads(settings.llama_threads())
+            .with_n_threads_batch(settings.llama_threads())
+            .with_embeddings(true)
+            .with_pooling_type(LlamaPoolingType::Mean)
+            .with_no_perf(true);
+        let backend = runtime::backend().map_err(|reason| self.failed(reason))?;
+        let mut context = self
+            .model
+            .new_context(backend, parameters)
+            .map_err(|error| self.failed(error.to_string()))?;
+        let mut batch = LlamaBatch::new(self.max_tokens, 1);
+        let mut embeddings = Vec::with_capacity(texts.len());
+        for text in texts {
+            batch.clear();
+            for (position, token) in (0..).zip(self.tokens(text)) {
+                let added = batch.add(token, position, &[0], true);
+                added.map_err(|error| self.failed(error.to_string()))?;
+            }
+            context.encode(&mut batch).map_err(|error| self.failed(error.to_string()))?;
+            let vector = context.embeddings_seq_ith(0);
+            let vector = vector.map_err(|error| self.failed(error.to_string()))?;
+            embeddings.push(
+                unit(vector).ok_or_else(|| {
+                    self.failed("an embedding is zero or not a number".to_owned())
+                })?,
+            );
+        }
+        Ok(embeddings)
+    }
+
+    /// `[CLS]`, the text, `[SEP]`; a long text loses its end, never its `[SEP]`.
+    fn tokens(&self, text: &str) -> Vec<LlamaToken> {
+        let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
+        if tokens.len() > self.max_tokens
+            && let Some(separator) = tokens.last().copied()
+        {
+            tokens.truncate(self.max_tokens - 1);
+            tokens.push(separator);
+        }
+        tokens
+    }
+
+    fn failed(&self, reason: String) -> EngineError {
+        EngineError::Evaluation { model: self.name.clone(), reason }
+    }
+}
+
+/// A vector of length 1, summed in `f64` and in order. `None` when it has no direction.
+fn unit(vector: &[f32]) -> Option<Embedding> {
+    let length = vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "embeddings are f32")]
+    let scaled = |v: &f32| (f64::from(*v) / length) as f32;
+    (length.is_finite() && length > 0.0).then(|| Embedding(vector.iter().map(scaled).collect()))
+}

@@ -1,0 +1,85 @@
+//! llama.cpp's process-wide state: one backend, one log.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_sys_2 as sys;
+
+/// Error lines kept to explain a failure.
+const KEPT_ERRORS: usize = 16;
+
+static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
+static LOG: Mutex<Log> = Mutex::new(Log { errors: Vec::new(), sink: None });
+
+/// Takes llama.cpp's log, piece by piece as llama.cpp writes it.
+pub type Sink = Box<dyn FnMut(&str) + Send>;
+
+struct Log {
+    errors: Vec<String>,
+    sink: Option<Sink>,
+}
+
+/// The backend, started on first use and kept for the life of the process. llama.cpp is silent from
+/// then on, but for [`log_to`].
+pub(super) fn backend() -> Result<&'static LlamaBackend, String> {
+    let started = BACKEND.get_or_init(|| {
+        // SAFETY: the callback is a static function that never unwinds and uses no user data.
+        unsafe { sys::llama_log_set(Some(on_log), ptr::null_mut()) };
+        LlamaBackend::init().map_err(|error| format!("llama.cpp does not start: {error}"))
+    });
+    started.as_ref().map_err(Clone::clone)
+}
+
+/// Sends llama.cpp's log to a closure (`None`: nowhere, the default). The closure must not call llama.cpp.
+pub fn log_to(sink: Option<Sink>) {
+    log().sink = sink;
+}
+
+/// What llama.cpp was built for: instruction sets, threads library, devices. One line.
+#[must_use]
+pub fn system_info() -> String {
+    // SAFETY: returns a pointer to a static buffer that lives until the next call; copied at once.
+    let info = unsafe { CStr::from_ptr(sys::llama_print_system_info()) };
+    info.to_string_lossy().trim().trim_end_matches('|').trim().to_owned()
+}
+
+/// Forgets earlier error lines, so that [`last_error`] tells of what follows.
+pub(super) fn forget_errors() {
+    log().errors.clear();
+}
+
+/// llama.cpp's own words for a failure since [`forget_errors`], if it had any.
+pub(super) fn last_error() -> Option<String> {
+    let log = log();
+    let said = log.errors.iter().find_map(|line| line.split_once("error loading model: "));
+    let said = said.map(|(_, reason)| reason).or_else(|| log.errors.last().map(String::as_str));
+    said.map(|line| line.trim().to_owned())
+}
+
+fn log() -> MutexGuard<'static, Log> {
+    LOG.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+unsafe extern "C" fn on_log(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: llama.cpp passes a NUL-terminated string that lives as long as this call.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    // A panic must not cross into C. One in the sink loses that line and nothing else.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let mut log = log();
+        if level == sys::GGML_LOG_LEVEL_ERROR && !text.trim().is_empty() {
+            if log.errors.len() == KEPT_ERRORS {
+                log.errors.remove(0);
+            }
+            log.errors.push(text.trim().to_owned());
+        }
+        if let Some(sink) = &mut log.sink {
+            sink(&text);
+        }
+    }));
+}

@@ -1,0 +1,241 @@
+//! Drawing one token from logits: temperature, then top-p, from a named stream.
+//!
+//! Own code instead of llama.cpp's samplers, because a reply must depend on its seed and nothing
+//! else, because masks differ from token to token, and because sorting a whole vocabulary for
+//! each token costs more than the small models' last layer.
+
+use std::cmp::Ordering;
+
+use gra_synth::request::Sampling;
+
+use crate::vocabulary::Token;
+
+/// Tokens whose probability is below e^-30 of the likeliest one's are not looked at: a whole
+/// vocabulary of them holds less than 2e-8 of the mass.
+const WINDOW: f32 = 30.0;
+
+/// Tokens that a first partial sort puts in order; nearly every nucleus is smaller.
+const FIRST_SORT: usize = 256;
+
+/// The draws of one request.
+///
+/// Counter-based: the draw for the token at place `n` of a reply, at its `retry`-th try (see
+/// [`crate::automaton`]), is a hash of (seed, n, retry), so that no draw depends on how many were
+/// made before, or on any other request. The hash is two rounds of the `SplitMix64` finaliser
+/// (Steele, Lea, Flood 2014), which passes `BigCrush` on counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrawStream {
+    seed: u64,
+}
+
+impl DrawStream {
+    /// The stream of a request's seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// A number in [0, 1), uniform on multiples of 2^-53.
+    #[must_use]
+    pub fn draw(self, n: u32, retry: u32) -> f64 {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let counter = (u64::from(n) << 32) | u64::from(retry);
+        let keyed = mix(self.seed.wrapping_add(GOLDEN));
+        let bits = mix(mix(keyed ^ counter.wrapping_mul(GOLDEN)).wrapping_add(keyed));
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit the mantissa")]
+        let whole = (bits >> 11) as f64;
+        whole * f64::EPSILON / 2.0
+    }
+}
+
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Which tokens may be drawn.
+#[derive(Clone, Copy, Debug)]
+pub enum Allowed<'a> {
+    /// These, in any order, without repeats.
+    Only(&'a [Token]),
+    /// Those with a bias of 0, and `also`.
+    Biased {
+        /// Per token 0 or minus infinity.
+        bias: &'a [f32],
+        /// Tokens allowed although their bias forbids them (end tokens).
+        also: &'a [Token],
+    },
+}
+
+/// Draws tokens; keeps its buffers from one token to the next.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    /// (weight, token) of the tokens within the window.
+    near: Vec<(f64, Token)>,
+}
+
+impl Sampler {
+    /// Draws a token with `uniform` in [0, 1).
+    ///
+    /// `logits` has one entry per token of the vocabulary; NaN counts as impossible. Tokens in
+    /// `refused` are impossible too. A temperature of 0 or less takes the likeliest token. Equal
+    /// logits rank by token number. `None` when no token is possible.
+    pub fn draw(
+        &mut self,
+        logits: &[f32],
+        (allowed, refused): (Allowed<'_>, &[Token]),
+        sampling: Sampling,
+        uniform: f64,
+    ) -> Option<Token> {
+        let (best, max) = likeliest(logits, allowed, refused)?;
+        // A NaN temperature is as good as none.
+        if sampling.temperature.is_nan() || sampling.temperature <= 0.0 {
+            return Some(best);
+        }
+        self.weigh(logits, (allowed, refused), max, sampling.temperature);
+        let total: f64 = self.near.iter().map(|(weight, _)| weight).sum();
+        if sampling.top_p.is_nan() || sampling.top_p >= 1.0 {
+            return pick(&self.near, uniform * total).or(Some(best));
+        }
+        let nucleus = self.nucleus(f64::from(sampling.top_p).max(0.0) * total);
+        let kept = &self.near[..nucleus];
+        let mass: f64 = kept.iter().map(|(weight, _)| weight).sum();
+        pick(kept, uniform * mass).or(Some(best))
+    }
+
+    /// Collects the tokens within the window with their unnormalised probabilities.
+    fn weigh(
+        &mut self,
+        logits: &[f32],
+        (allowed, refused): (Allowed<'_>, &[Token]),
+        max: f32,
+        temperature: f32,
+    ) {
+        let floor = max - WINDOW * temperature;
+        let near = &mut self.near;
+        near.clear();
+        let mut keep = |token: Token, logit: f32| {
+            if logit >= floor && !refused.contains(&token) {
+                near.push((f64::from((logit - max) / temperature).exp(), token));
+            }
+        };
+        match allowed {
+            Allowed::Only(tokens) => {
+                for token in tokens {
+                    if let Some(logit) = logits.get(*token as usize) {
+                        keep(*token, *logit);
+                    }
+                }
+            }
+            Allowed::Biased { bias, also } => {
+                for ((token, logit), bias) in (0..).zip(logits).zip(bias) {
+                    keep(token, logit + bias);
+                }
+                for token in also {
+                    if let Some(logit) = logits.get(*token as usize) {
+                        keep(*token, *logit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings the fewest likeliest tokens that hold `mass` to the front, in order; their number.
+    fn nucleus(&mut self, mass: f64) -> usize {
+        let order = |a: &(f64, Token), b: &(f64, Token)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        let mut done = 0;
+        let mut held = 0.0;
+        let mut step = FIRST_SORT;
+        while done < self.near.len() {
+            let end = self.near.len().min(done + step);
+            let rest = &mut self.near[done..];
+            if end - done < rest.len() {
+                rest.select_nth_unstable_by(end - done, order);
+            }
+            self.near[done..end].sort_unstable_by(order);
+            for (place, (weight, _)) in self.near[done..end].iter().enumerate() {
+                held += weight;
+                if held >= mass {
+                    return done + place + 1;
+                }
+            }
+            done = end;
+            step *= 8;
+        }
+        self.near.len()
+    }
+}
+
+/// The token in which a walk through the weights passes `point`.
+fn pick(weights: &[(f64, Token)], point: f64) -> Option<Token> {
+    let mut walked = 0.0;
+    for (weight, token) in weights {
+        walked += weight;
+        if point < walked {
+            return Some(*token);
+        }
+    }
+    weights.last().map(|(_, token)| *token)
+}
+
+/// The likeliest allowed token and its logit.
+fn likeliest(logits: &[f32], allowed: Allowed<'_>, refused: &[Token]) -> Option<(Token, f32)> {
+    let listed = |tokens: &[Token]| {
+        let mut best = None;
+        for token in tokens {
+            if let Some(logit) = logits.get(*token as usize)
+                && !refused.contains(token)
+            {
+                best = better(best, (*token, *logit));
+            }
+        }
+        best
+    };
+    match allowed {
+        Allowed::Only(tokens) => listed(tokens),
+        Allowed::Biased { bias, also } => {
+            let among = if refused.is_empty() {
+                maximum(logits, bias)
+            } else {
+                let biased = (0..).zip(logits.iter().zip(bias)).map(|(t, (l, b))| (t, l + b));
+                biased.filter(|(token, _)| !refused.contains(token)).fold(None, better)
+            };
+            match listed(also) {
+                Some(end) => better(among, end),
+                None => among,
+            }
+        }
+    }
+}
+
+/// The likelier of two; of equal ones the lower number. Impossible tokens (minus infinity, NaN)
+/// never win.
+fn better(best: Option<(Token, f32)>, other: (Token, f32)) -> Option<(Token, f32)> {
+    let wins = match best {
+        None => other.1 > f32::NEG_INFINITY,
+        Some((token, logit)) => match other.1.partial_cmp(&logit) {
+            Some(Ordering::Greater) => true,
+            Some(Ordering::Equal) => other.0 < token,
+            _ => false,
+        },
+    };
+    if wins { Some(other) } else { best }
+}
+
+/// The first largest sum of logit and bias. Two passes, so that the first one vectorises.
+fn maximum(logits: &[f32], bias: &[f32]) -> Option<(Token, f32)> {
+    let length = logits.len().min(bias.len());
+    let (logits, bias) = (&logits[..length], &bias[..length]);
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let (chunks, biases) = (logits.chunks_exact(16), bias.chunks_exact(16));
+    let tail = chunks.remainder().iter().zip(biases.remainder());
+    for (chunk, bias) in chunks.zip(biases) {
+        for ((lane, logit), bias) in lanes.iter_mut().zip(chunk).zip(bias) {
+            *lane = lane.max(logit + bias);
+        }
+    }
+    let max = tail.map(|(l, b)| l + b).chain(lanes).fold(f32::NEG_INFINITY, f32::max);
+    let first = (0..).zip(logits.iter().zip(bias)).find(|(_, (l, b))| **l + **b >= max);
+    first.filter(|_| max > f32::NEG_INFINITY).map(|(token, _)| (token, max))
+}

@@ -1,0 +1,114 @@
+//! An engine that a test writes: replies and embeddings from closures.
+
+use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request};
+
+use crate::engine::{Engine, EngineError, Progress};
+
+type Answer = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
+type Embed = Box<dyn FnMut(&str) -> Embedding + Send>;
+
+/// Answers from a script and counts what it is asked.
+pub struct ScriptedEngine {
+    answer: Answer,
+    embed: Embed,
+    /// Requests answered so far.
+    pub calls: usize,
+    /// Chunks answered so far.
+    pub chunks: usize,
+    /// Texts embedded so far.
+    pub embedded: usize,
+}
+
+impl std::fmt::Debug for ScriptedEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScriptedEngine")
+            .field("calls", &self.calls)
+            .field("chunks", &self.chunks)
+            .field("embedded", &self.embedded)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ScriptedEngine {
+    /// Answers each request with what `answer` says; `None` is [`EngineError::NotRecorded`].
+    /// Embeds with [`toy_embedding`].
+    pub fn new(answer: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
+        let embed = Box::new(toy_embedding);
+        Self { answer: Box::new(answer), embed, calls: 0, chunks: 0, embedded: 0 }
+    }
+
+    /// Answers each request with a complete reply of this text.
+    pub fn of_texts(mut text: impl FnMut(&Request) -> String + Send + 'static) -> Self {
+        Self::new(move |request| Some(complete_reply(&request.prompt.text(), text(request))))
+    }
+
+    /// Embeds with this closure instead.
+    #[must_use]
+    pub fn embedding_with(mut self, embed: impl FnMut(&str) -> Embedding + Send + 'static) -> Self {
+        self.embed = Box::new(embed);
+        self
+    }
+}
+
+/// A finished reply; tokens are counted as words.
+#[must_use]
+pub fn complete_reply(prompt: &str, text: String) -> Reply {
+    let words = |text: &str| u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
+    Reply { finish: Finish::Stop, prompt_tokens: words(prompt), reply_tokens: words(&text), text }
+}
+
+/// A unit vector of 16 dimensions that depends on a text's words: equal texts have cosine 1, texts
+/// that share most words are near, others are far. Deterministic on every machine.
+#[must_use]
+pub fn toy_embedding(text: &str) -> Embedding {
+    let mut vector = [0.0_f64; 16];
+    // A constant keeps the vector of an empty text away from zero.
+    vector[0] = 0.25;
+    for word in text.split_whitespace() {
+        let hash = crate::key::text_hash(&word.to_lowercase());
+        for (value, byte) in vector.iter_mut().zip(hash) {
+            *value += (f64::from(byte) - 127.5) / 127.5;
+        }
+    }
+    let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "embeddings are f32")]
+    Embedding(vector.iter().map(|v| (v / length) as f32).collect())
+}
+
+impl Engine for ScriptedEngine {
+    fn complete(
+        &mut self,
+        chunk: &[Request],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Reply>, EngineError> {
+        let mut progress = Progress::default();
+        self.chunks += 1;
+        let mut replies = Vec::with_capacity(chunk.len());
+        for request in chunk {
+            self.calls += 1;
+            let reply = (self.answer)(request).ok_or_else(|| EngineError::NotRecorded {
+                request: request.id.to_string(),
+                model: request.model.clone(),
+            })?;
+            progress.replies += 1;
+            progress.prompt_tokens += u64::from(reply.prompt_tokens);
+            progress.reply_tokens += u64::from(reply.reply_tokens);
+            watch(progress);
+            replies.push(reply);
+        }
+        Ok(replies)
+    }
+
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+        self.embedded += texts.len();
+        Ok(texts.iter().map(|text| (self.embed)(text)).collect())
+    }
+
+    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        Ok(format!("scripted;model={model}"))
+    }
+
+    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+        Ok("scripted".to_owned())
+    }
+}

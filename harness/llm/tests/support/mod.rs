@@ -1,0 +1,187 @@
+//! What the tests with real models share: where the models are, requests, and a checker of shapes.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gra_llm::llama::LlamaEngine;
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::ModelPool;
+use gra_synth::pool::ItemId;
+use gra_synth::request::{Finish, ModelName, Prompt, Reply, Request, RequestId, Sampling, Stage};
+use gra_synth::shape::{Part, Shape};
+
+pub const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+pub const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
+
+/// The folder of shared fixtures beside the repository.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(path);
+    found(path)
+}
+
+/// A model that the set-up fetched.
+pub fn model(file: &str) -> Option<PathBuf> {
+    let folder = env::var_os("GRA_MODELS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models"), PathBuf::from);
+    found(folder.join(file))
+}
+
+fn found(path: PathBuf) -> Option<PathBuf> {
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(
+        env::var_os("GRA_REQUIRE_MODELS").is_none_or(|v| v != "1"),
+        "{} is missing and GRA_REQUIRE_MODELS=1",
+        path.display()
+    );
+    println!("skipped: {} is not here", path.display());
+    None
+}
+
+/// A pool of the model at `path`, named `model`, with extra lines for its table.
+pub fn pool(path: &Path, extra: &str) -> ModelPool {
+    let encoder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models").join(MINILM);
+    let text = format!(
+        "name = \"test\"\n[encoder]\nname = \"minilm\"\npath = {encoder:?}\n\
+         [[model]]\nname = \"model\"\npath = {path:?}\n{extra}\n"
+    );
+    ModelPool::parse(&text, Path::new("test.toml"), Path::new("")).unwrap()
+}
+
+pub fn engine(path: &Path, slots: u32) -> LlamaEngine {
+    LlamaEngine::new(pool(path, ""), EngineSettings { slots, ..EngineSettings::default() })
+}
+
+pub fn literal(text: &str) -> Part {
+    Part::Literal(text.to_owned())
+}
+
+pub fn text(max_tokens: u32, close_at_budget: bool) -> Part {
+    Part::Text { max_tokens, close_at_budget }
+}
+
+/// Six scores and a comment.
+pub fn review() -> Shape {
+    let mut parts = vec![literal("<bos>["), Part::Integer { min: 1, max: 10 }];
+    for _ in 1..6 {
+        parts.extend([literal(","), Part::Integer { min: 1, max: 10 }]);
+    }
+    parts.extend([literal("]<eos>\n<boc>"), text(48, true), literal("<eoc>")]);
+    Shape { parts }
+}
+
+/// A domain and keywords.
+pub fn keywords() -> Shape {
+    let domains = ["mathematics", "coding", "commonsense", "general knowledge"];
+    Shape {
+        parts: vec![
+            literal("<boa>\"domain\": \""),
+            Part::OneOf(domains.map(str::to_owned).to_vec()),
+            literal("\", \"keywords\": "),
+            Part::QuotedList { max_items: 3, max_item_tokens: 8 },
+            literal("<eoa>"),
+        ],
+    }
+}
+
+/// Three bits.
+pub fn bits() -> Shape {
+    let bit = || Part::Integer { min: 0, max: 1 };
+    let comma = || literal(",");
+    let parts = vec![literal("<bos>["), bit(), comma(), bit(), comma(), bit(), literal("]<eos>")];
+    Shape { parts }
+}
+
+/// A short summary.
+pub fn summary() -> Shape {
+    Shape { parts: vec![literal("<bod>\"summary\": \""), text(24, true), literal("\"<eod>")] }
+}
+
+/// Request `number` of a chunk.
+pub fn request(number: u32, shape: Shape, role: &str, sample: &str) -> Request {
+    Request {
+        id: RequestId {
+            subject: ItemId::Seed(number),
+            stage: Stage::ResponseReview,
+            seat: 0,
+            attempt: 0,
+        },
+        model: ModelName::new("model"),
+        prompt: Prompt { role: Arc::from(role), sample: sample.to_owned() },
+        shape,
+        sampling: Sampling::default(),
+        max_tokens: 160,
+        seed: 42 + u64::from(number),
+    }
+}
+
+pub const ROLE: &str = "You review answers. Read the instruction and the response below. Score \
+    correctness, relevance, clarity, completeness, safety and style with whole numbers from 1 to \
+    10, then comment in one sentence. Be strict, be fair, and do not repeat the question.\n\n";
+
+/// A request about sample `number`, with the shapes by turns.
+pub fn mixed(number: u32) -> Request {
+    let shape = match number % 5 {
+        0 => review(),
+        1 => keywords(),
+        2 => bits(),
+        3 => summary(),
+        _ => Shape { parts: vec![text(32, true)] },
+    };
+    let sample = format!(
+        "Instruction: Explain why {} is taller than {} steps.\nResponse: It is {} steps tall.\n",
+        ["a tower", "a tree", "this hill"][number as usize % 3],
+        number,
+        number * 7 + 1
+    );
+    request(number, shape, ROLE, &sample)
+}
+
+/// Whether a reply has a shape, by trying every way to read it.
+pub fn has_shape(text: &str, parts: &[Part]) -> bool {
+    let Some((part, rest)) = parts.split_first() else { return text.is_empty() };
+    match part {
+        Part::Literal(literal) => {
+            text.strip_prefix(literal.as_str()).is_some_and(|text| has_shape(text, rest))
+        }
+        Part::OneOf(options) => options.iter().any(|option| {
+            text.strip_prefix(option.as_str()).is_some_and(|text| has_shape(text, rest))
+        }),
+        Part::Integer { min, max } => (*min..=*max).any(|value| {
+            text.strip_prefix(value.to_string().as_str()).is_some_and(|text| has_shape(text, rest))
+        }),
+        Part::Text { .. } => (1..=text.len()).any(|end| {
+            text.is_char_boundary(end)
+                && !text[..end].trim().is_empty()
+                && has_shape(&text[end..], rest)
+        }),
+        Part::QuotedList { max_items, .. } => (2..=text.len()).any(|end| {
+            text.is_char_boundary(end)
+                && serde_json::from_str::<Vec<String>>(&text[..end]).is_ok_and(|items| {
+                    !items.is_empty()
+                        && items.len() <= usize::from(*max_items)
+                        && items.iter().all(|item| !item.trim().is_empty())
+                })
+                && has_shape(&text[end..], rest)
+        }),
+    }
+}
+
+pub fn assert_complete(request: &Request, reply: &Reply) {
+    assert_eq!(reply.finish, Finish::Stop, "{}: {:?}", request.id, reply.text);
+    assert!(has_shape(&reply.text, &request.shape.parts), "{}: {:?}", request.id, reply.text);
+    assert!(reply.reply_tokens <= request.max_tokens, "{}: {}", request.id, reply.reply_tokens);
+}
+
+/// A temporary copy of a file's first bytes.
+pub fn cut_copy(path: &Path, bytes: usize) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let whole = fs::read(path).unwrap();
+    fs::write(file.path(), &whole[..bytes.min(whole.len())]).unwrap();
+    file
+}
