@@ -1,6 +1,8 @@
 //! Round 0: every seed item gets a domain, a summary and keywords (paper, section 3.1; method.md,
 //! S1-S4).
 
+use serde::{Deserialize, Serialize};
+
 use crate::candidate::MalformedReply;
 use crate::domain::Domain;
 use crate::form::{self, Malformed};
@@ -13,7 +15,7 @@ use crate::stream::Stream;
 const STAGES: [Stage; 3] = [Stage::SeedDomain, Stage::SeedSummary, Stage::SeedKeywords];
 
 /// What is known of one seed item's annotation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnnotatedSeed {
     /// The item.
     pub id: ItemId,

@@ -102,10 +102,8 @@ mod tests {
 
     #[test]
     fn the_better_twin_wins_and_ties_go_to_the_smaller_id() {
-        let verdicts = walk(
-            &[],
-            vec![contender(1, 150, 0.0), contender(2, 160, 5.0), contender(3, 150, 90.0)],
-        );
+        let verdicts =
+            walk(&[], &[contender(1, 150, 0.0), contender(2, 160, 5.0), contender(3, 150, 90.0)]);
         assert_eq!(kept(&verdicts), ["r1-00002", "r1-00003"]);
         let lost = verdicts.iter().find(|v| !v.kept).unwrap();
         assert_eq!(lost.nearest.unwrap().id.to_string(), "r1-00002");

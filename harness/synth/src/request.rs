@@ -144,6 +144,7 @@ impl Prompt {
 
 /// How tokens are drawn (paper, appendix A: temperature 0.2, `top_p` 0.9, at most 4096 new tokens).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sampling {
     /// 0 takes the likeliest token.
     pub temperature: f32,

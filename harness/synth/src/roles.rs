@@ -132,6 +132,9 @@ mod tests {
             dispute: DisputeRule::Adjudicator,
         };
         let error = variant.check(&members()[..4]).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(
+            error,
+            @"variant `gra` needs 5 models (one generator, 3 reviewers, one adjudicator) and the pool has 4"
+        );
     }
 }

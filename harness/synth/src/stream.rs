@@ -97,8 +97,8 @@ mod tests {
     fn draws_are_pinned_across_releases() {
         let mut stream = Stream::named(42, &["pinned"]);
         let draws: Vec<usize> = (0..8).map(|_| stream.below(100)).collect();
-        insta::assert_compact_debug_snapshot!(draws, @"");
-        insta::assert_compact_debug_snapshot!(stream.choose(7, 4), @"");
+        insta::assert_compact_debug_snapshot!(draws, @"[55, 27, 4, 64, 19, 80, 44, 10]");
+        insta::assert_compact_debug_snapshot!(stream.choose(7, 4), @"[3, 1, 5, 4]");
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! How replies are read: one table of raw texts and what becomes of them.
+
+use gra_synth::form;
+use gra_synth::request::{Finish, Reply, Stage};
+
+fn reply(text: &str, finish: Finish) -> Reply {
+    Reply { text: text.to_owned(), finish, prompt_tokens: 0, reply_tokens: 0 }
+}
+
+fn read(stage: Stage, reply: &Reply) -> String {
+    match stage {
+        Stage::SeedDomain => format!("{:?}", form::read_domain(reply)),
+        Stage::SeedSummary | Stage::Summary => format!("{:?}", form::read_summary(reply)),
+        Stage::SeedKeywords => format!("{:?}", form::read_seed_keywords(reply)),
+        Stage::Keywords => format!("{:?}", form::read_keywords(reply)),
+        Stage::Instruction => format!("{:?}", form::read_instruction(reply)),
+        Stage::InstructionReview => format!("{:?}", form::read_bits(reply)),
+        Stage::Response => format!("{:?}", form::read_response(reply)),
+        Stage::ResponseReview | Stage::Adjudication => {
+            format!("{:?}", form::read_review(reply).map(|(scores, comment)| (scores.0, comment)))
+        }
+    }
+}
+
+#[test]
+fn every_stage_reads_what_the_paper_prints_and_names_what_it_cannot_read() {
+    let cases: &[(Stage, &str)] = &[
+        (Stage::SeedDomain, r#"<bod>"domain": "Math"<eod>"#),
+        (Stage::SeedDomain, r#"<boa>"domain": "role-play"<eoa>"#),
+        (Stage::SeedDomain, r#"Sure! <bod> {"domain" : "qa"} <eod>"#),
+        (Stage::SeedDomain, r#"<bod>"domain": "Cooking"<eod>"#),
+        (Stage::SeedDomain, r#"<bod>"topic": "Math"<eod>"#),
+        (Stage::SeedDomain, "Math"),
+        (Stage::SeedSummary, r#"<bod>"summary": "Asks what "mole" means."<eod>"#),
+        (Stage::SeedSummary, r#"<bod>"summary": " "<eod>"#),
+        (Stage::SeedSummary, r#"<bod>"summary": unquoted<eod>"#),
+        (Stage::SeedKeywords, r#"<bok>"keywords": ["area", "Circle", "circle"]<eok>"#),
+        (Stage::SeedKeywords, r#"<bok>"keywords": []<eok>"#),
+        (Stage::SeedKeywords, r#"<bok>"keywords": ["a", "b", "c", "d"]<eok>"#),
+        (Stage::SeedKeywords, r#"<bok>"keywords": ["a", ""]<eok>"#),
+        (Stage::Keywords, r#"<boa>"domain":"Math", "keywords":["tides"]<eoa>"#),
+        (Stage::Keywords, r#"<boa>"domain":"Math", "keywords":["tides", "moon, sun"]<eo>"#),
+        (Stage::Keywords, r#"<boa>"domain":"Math"<eoa>"#),
+        (Stage::Instruction, "<boi>\nProve it.\n<eoi> and more"),
+        (Stage::Instruction, "<boi><eoi>"),
+        (Stage::Instruction, "Prove it."),
+        (Stage::InstructionReview, "<bos>[1,1,0]<eos>"),
+        (Stage::InstructionReview, "<bos>[1, 1.0, 0]<eos>"),
+        (Stage::InstructionReview, "<bos>[1,1]<eos>"),
+        (Stage::InstructionReview, "<bos>[1,1,2]<eos>"),
+        (Stage::InstructionReview, "[1,1,1]"),
+        (Stage::Response, "  Four.  "),
+        (Stage::Response, " \n "),
+        (Stage::ResponseReview, "<bos>[8,4,6,7,5,9]<eos>\n<boc>Too short.<eoc>"),
+        (Stage::ResponseReview, "<bos>[10,0,6.0,7,5,9]<eos><boc><eoc>"),
+        (Stage::ResponseReview, "<bos>[4,2,5,5,5,1,5]<eos><boc>Seven scores.<eoc>"),
+        (Stage::ResponseReview, "<bos>[8,4,6]<eos><boc>Three, as the paper's example.<eoc>"),
+        (Stage::ResponseReview, "<bos>[8,4,6,7,5,11]<eos><boc>x<eoc>"),
+        (Stage::ResponseReview, "<bos>[8,4,6,7,5,8.5]<eos><boc>x<eoc>"),
+        (Stage::ResponseReview, "<bos>[8,4,6,7,5,-1]<eos><boc>x<eoc>"),
+        (Stage::ResponseReview, "<bos>[8,4,6,7,5,9]<eos> no comment"),
+    ];
+    let read: Vec<String> = cases
+        .iter()
+        .map(|(stage, text)| {
+            let outcome = read(*stage, &reply(text, Finish::Stop));
+            format!("{stage:<18} {text:?}\n{:>20} {outcome}", "->")
+        })
+        .collect();
+    insta::assert_snapshot!(read.join("\n"));
+}
+
+#[test]
+fn a_reply_that_did_not_end_is_malformed_whatever_it_holds() {
+    let whole = "<bos>[1,1,1]<eos>";
+    let cut = reply(whole, Finish::Length);
+    assert_eq!(read(Stage::InstructionReview, &cut), "Err(CutOff)");
+    let long = reply("", Finish::PromptTooLong { tokens: 9000, context: 4096 });
+    assert_eq!(read(Stage::Response, &long), "Err(PromptTooLong)");
+}

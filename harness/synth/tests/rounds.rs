@@ -1,0 +1,191 @@
+//! Decisions over whole rounds, played with scripted models.
+
+mod script;
+
+use gra_synth::candidate::Outcome;
+use gra_synth::method::Method;
+use gra_synth::pool::ItemId;
+use gra_synth::request::{Finish, Request, Stage};
+use script::{method, play, trails, usual, variant};
+
+fn number(request: &Request) -> u32 {
+    let ItemId::Candidate { number, .. } = request.id.subject else { panic!("a candidate") };
+    number
+}
+
+/// Eight candidates with a fate each; every other reply is the usual one.
+fn eventful(request: &Request) -> (String, Finish) {
+    let id = &request.id;
+    let text = match (number(request), id.stage) {
+        // 0: one zero bit from the last reviewer.
+        (0, Stage::InstructionReview) if id.seat == 2 => "<bos>[1,0,1]<eos>".into(),
+        // 1: all reviewers just below tau.
+        (1, Stage::ResponseReview) => "<bos>[8,8,8,8,8,7]<eos><boc>Near.<eoc>".into(),
+        // 2: Case 1's scores, settled against it.
+        (2, Stage::ResponseReview) => {
+            let scores = ["9,10,10,10,10,10", "9,9,10,10,10,10", "6,4,5,4,5,3"];
+            format!("<bos>[{}]<eos><boc>Case 1.<eoc>", scores[usize::from(id.seat)])
+        }
+        (2, Stage::Adjudication) => "<bos>[4,2,5,5,5,1]<eos><boc>Wrong.<eoc>".into(),
+        // 3: Case 2: mu 8.2 and sigma 1.6, settled for it at about 8.1.
+        (3, Stage::ResponseReview) => {
+            let scores = ["10,9,9,10,10,9", "9,9,9,9,9,10", "6,6,6,6,6,6"];
+            format!("<bos>[{}]<eos><boc>Case 2.<eoc>", scores[usize::from(id.seat)])
+        }
+        (3, Stage::Adjudication) => "<bos>[8,8,8,8,8,9]<eos><boc>Sound.<eoc>".into(),
+        // 4: no tags twice, then well.
+        (4, Stage::Instruction) if id.attempt < 2 => "Instruction 4".into(),
+        // 5: one reviewer never gives six scores.
+        (5, Stage::ResponseReview) if id.seat == 1 => "<bos>[9,9,9]<eos><boc>x<eoc>".into(),
+        // 6: a twin of candidate 7 with lower scores.
+        (6, Stage::Instruction) => "<boi>Another instruction 7<eoi>".into(),
+        (6, Stage::ResponseReview) => "<bos>[9,9,9,9,9,8]<eos><boc>Fine.<eoc>".into(),
+        _ => usual(request),
+    };
+    (text, Finish::Stop)
+}
+
+#[test]
+fn every_variant_over_one_scripted_round() {
+    for name in [
+        "gra",
+        "no-reviewer",
+        "single-reviewer",
+        "majority-vote",
+        "accept-disputes",
+        "single-model",
+        "fixed-roles",
+    ] {
+        let played = play(&variant(name), &method(), eventful);
+        let calls = played.requests.len();
+        let trails = trails(&played.outcome.candidates);
+        insta::assert_snapshot!(name, format!("{trails}\n{calls} calls"));
+    }
+}
+
+#[test]
+fn the_adjudicator_of_case_1_as_printed_is_malformed() {
+    let played = play(&variant("gra"), &method(), |request| match request.id.stage {
+        Stage::Adjudication if number(request) == 2 => {
+            ("<bos>[4,2,5,5,5,1,5]<eos><boc>Seven.<eoc>".into(), Finish::Stop)
+        }
+        _ => eventful(request),
+    });
+    let outcome = played.outcome.candidates[2].outcome;
+    assert_eq!(outcome, Some(Outcome::Malformed { stage: Stage::Adjudication }));
+}
+
+#[test]
+fn keywords_of_an_example_end_a_candidate_before_any_review() {
+    let played = play(&variant("gra"), &method(), |request| match request.id.stage {
+        Stage::Keywords => {
+            // The prompt shows the examples; copying the first set is caught, case apart.
+            let shown = request.prompt.sample.split("keywords: ").nth(1).unwrap();
+            let copied = shown.split(';').next().unwrap().to_uppercase();
+            let text = format!(r#"<boa>"domain": "Math", "keywords": ["{copied}"]<eoa>"#);
+            (text, Finish::Stop)
+        }
+        _ => eventful(request),
+    });
+    assert!(played.outcome.candidates.iter().all(|c| c.outcome == Some(Outcome::RepeatedKeywords)));
+    assert!(played.requests.iter().all(|request| request.id.stage == Stage::Keywords));
+}
+
+#[test]
+fn retries_use_fresh_seeds_and_a_long_prompt_is_not_retried() {
+    let played = play(&variant("gra"), &method(), |request| match request.id.stage {
+        Stage::Response if number(request) == 0 => ("cut".into(), Finish::Length),
+        Stage::Response if number(request) == 1 => {
+            (String::new(), Finish::PromptTooLong { tokens: 99, context: 64 })
+        }
+        _ => (usual(request), Finish::Stop),
+    });
+    let asked = |n: u32| {
+        let of = |r: &&Request| r.id.stage == Stage::Response && number(r) == n;
+        played.requests.iter().filter(of).map(|r| r.seed).collect::<Vec<_>>()
+    };
+    let mut seeds = asked(0);
+    assert_eq!(seeds.len(), 3);
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!(seeds.len(), 3, "every attempt has its own stream");
+    assert_eq!(asked(1).len(), 1);
+    for place in [0, 1] {
+        let outcome = played.outcome.candidates[place].outcome;
+        assert_eq!(outcome, Some(Outcome::Malformed { stage: Stage::Response }));
+    }
+}
+
+#[test]
+fn waves_follow_until_the_target_and_the_last_one_is_cut_in_sort_order() {
+    let method = Method { target: 5, cap: 100, wave: 4, ..method() };
+    let played = play(&variant("gra"), &method, |request| {
+        // Later candidates score higher.
+        let low = 9 - u32::from(number(request) % 4 == 0);
+        let text = match request.id.stage {
+            Stage::ResponseReview => format!("<bos>[9,9,9,9,9,{low}]<eos><boc>x<eoc>"),
+            _ => usual(request),
+        };
+        (text, Finish::Stop)
+    });
+    let outcomes: Vec<&str> =
+        played.outcome.candidates.iter().map(|c| c.outcome.unwrap().name()).collect();
+    assert_eq!(
+        outcomes,
+        [
+            "accepted", "accepted", "accepted", "accepted", "surplus", "accepted", "surplus",
+            "surplus"
+        ]
+    );
+    assert_eq!(played.outcome.samples.len(), 5);
+    let summaries = played.requests.iter().filter(|r| r.id.stage == Stage::Summary).count();
+    assert_eq!(summaries, 5, "surplus is not summarised");
+}
+
+#[test]
+fn a_round_gives_up_at_its_cap() {
+    let method = Method { target: 50, cap: 10, wave: 4, ..method() };
+    let played = play(&variant("gra"), &method, |request| match request.id.stage {
+        Stage::InstructionReview => ("<bos>[0,0,0]<eos>".into(), Finish::Stop),
+        _ => (usual(request), Finish::Stop),
+    });
+    assert_eq!(played.outcome.candidates.len(), 10);
+    assert!(played.outcome.samples.is_empty());
+}
+
+#[test]
+fn variants_ask_the_same_where_the_method_lets_them() {
+    let seeds = |name: &str| -> Vec<(String, u64)> {
+        let played = play(&variant(name), &method(), |r| (usual(r), Finish::Stop));
+        played.requests.iter().map(|r| (format!("{} {}", r.id, r.model), r.seed)).collect()
+    };
+    let full = seeds("gra");
+    let no_reviewer = seeds("no-reviewer");
+    assert!(no_reviewer.iter().all(|call| full.contains(call)), "a subset of full GRA's calls");
+    assert_eq!(full, seeds("majority-vote"), "no dispute, no difference");
+    // A reviewer's call does not depend on the seat it holds.
+    let by_llama = |calls: &[(String, u64)]| -> Vec<u64> {
+        let review =
+            |call: &&(String, u64)| call.0.contains("response-review") && call.0.ends_with("llama");
+        calls.iter().filter(review).map(|call| call.1).collect()
+    };
+    let alone = by_llama(&seeds("single-reviewer"));
+    assert!(by_llama(&full).iter().all(|seed| alone.contains(seed)));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_facts() {
+    let facts = || {
+        let played = play(&variant("gra"), &method(), eventful);
+        serde_json::to_string(&played.outcome.candidates).unwrap()
+    };
+    assert_eq!(facts(), facts());
+}
+
+#[test]
+fn facts_survive_a_round_trip_through_json() {
+    let played = play(&variant("gra"), &method(), eventful);
+    let json = serde_json::to_string(&played.outcome.candidates).unwrap();
+    let back: Vec<gra_synth::candidate::Candidate> = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, played.outcome.candidates);
+}

@@ -1,0 +1,170 @@
+//! A scripted round: a tiny pool, and models that say what a closure tells them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gra_synth::candidate::Candidate;
+use gra_synth::domain::Domain;
+use gra_synth::method::{Member, Method, TokenLimits};
+use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem};
+use gra_synth::prompt::{PromptSet, TEMPLATES};
+use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request, Sampling, Stage};
+use gra_synth::round::{Round, RoundOutcome, Setting};
+use gra_synth::step::{Answers, Asker, Step};
+use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+
+/// A prompt set that only names its places.
+pub(crate) fn prompts() -> PromptSet {
+    let template = |places: &[&str]| {
+        let places: Vec<String> = places.iter().map(|place| format!("{{{{{place}}}}}")).collect();
+        format!("Role text.\n=== sample ===\n{}", places.join("\n"))
+    };
+    let files: BTreeMap<String, String> =
+        TEMPLATES.iter().map(|(file, _, places)| ((*file).to_owned(), template(places))).collect();
+    PromptSet::parse(&files).unwrap()
+}
+
+pub(crate) fn members() -> Vec<Member> {
+    ["llama", "qwen", "internlm", "mistral", "tulu"]
+        .map(|name| Member { name: ModelName::new(name), sampling: Sampling::default() })
+        .to_vec()
+}
+
+pub(crate) fn variant(name: &str) -> Variant {
+    let (mut roles, mut reviewers, mut dispute) =
+        (RoleAssignment::Random, Reviewers::Committee(3), DisputeRule::Adjudicator);
+    let llama = || ModelName::new("llama");
+    match name {
+        "gra" => {}
+        "no-reviewer" => reviewers = Reviewers::None,
+        "single-reviewer" => reviewers = Reviewers::Named(llama()),
+        "majority-vote" => dispute = DisputeRule::MajorityVote,
+        "accept-disputes" => dispute = DisputeRule::Accept,
+        "single-model" => roles = RoleAssignment::SingleModel(llama()),
+        "fixed-roles" => roles = RoleAssignment::Fixed { rotation: 0 },
+        other => panic!("no variant {other}"),
+    }
+    Variant { name: name.to_owned(), roles, reviewers, dispute }
+}
+
+/// Three seed items in each of two domains.
+pub(crate) fn pool() -> Pool {
+    let item = |number: u32, domain| PoolItem {
+        id: ItemId::Seed(number),
+        annotation: Some(Annotation {
+            domain,
+            keywords: vec![format!("seed keyword {number}")],
+            summary: format!("seed summary {number}"),
+        }),
+        embedding: embedding(&format!("seed {number}")),
+    };
+    let items = (0..6).map(|n| item(n, if n < 3 { Domain::Math } else { Domain::Qa })).collect();
+    Pool::from_seed(items)
+}
+
+/// A unit vector by the number at a text's end: equal numbers are twins, others are orthogonal.
+pub(crate) fn embedding(text: &str) -> Embedding {
+    let digits = text.rsplit(' ').next().unwrap_or_default();
+    let place = digits.parse::<usize>().unwrap_or(0) % 64;
+    let seed = usize::from(text.starts_with("seed"));
+    let vector: Vec<f32> = (0..128).map(|i| f32::from(u8::from(i == 2 * place + seed))).collect();
+    Embedding(Arc::from(vector))
+}
+
+pub(crate) fn method() -> Method {
+    Method {
+        rounds: 1,
+        target: 100,
+        cap: 8,
+        wave: 8,
+        limits: TokenLimits { response: 64, ..TokenLimits::default() },
+        ..Method::default()
+    }
+}
+
+/// What a well-behaved model says.
+pub(crate) fn usual(request: &Request) -> String {
+    let ItemId::Candidate { number, .. } = request.id.subject else { panic!("no seed stages") };
+    match request.id.stage {
+        Stage::Keywords => format!(r#"<boa>"domain": "Math", "keywords": ["new {number}"]<eoa>"#),
+        Stage::Instruction => format!("<boi>Instruction {number}<eoi>"),
+        Stage::InstructionReview => "<bos>[1,1,1]<eos>".to_owned(),
+        Stage::Response => format!("Response {number}"),
+        Stage::ResponseReview => "<bos>[9,9,9,9,9,9]<eos><boc>Good.<eoc>".to_owned(),
+        Stage::Adjudication => "<bos>[8,8,8,8,8,8]<eos><boc>Settled.<eoc>".to_owned(),
+        _ => format!(r#"<bod>"summary": "Summary {number}"<eod>"#),
+    }
+}
+
+/// A finished round, and every request that it made.
+pub(crate) struct Played {
+    pub(crate) outcome: RoundOutcome,
+    pub(crate) requests: Vec<Request>,
+}
+
+/// Plays one round with the replies of `say`.
+pub(crate) fn play(
+    variant: &Variant,
+    method: &Method,
+    mut say: impl FnMut(&Request) -> (String, Finish),
+) -> Played {
+    let (prompts, members, pool) = (prompts(), members(), pool());
+    let asker = Asker { run_seed: 42, method, prompts: &prompts };
+    let setting = Setting { asker, variant, members: &members };
+    let mut round = Round::new(setting, &pool, 1).unwrap();
+    let mut requests = Vec::new();
+    let mut answers = Answers::Start;
+    loop {
+        answers = match round.advance(answers) {
+            Step::Done(outcome) => return Played { outcome, requests },
+            Step::Embed(texts) => {
+                Answers::Embeddings(texts.iter().map(|text| embedding(text)).collect())
+            }
+            Step::Ask(asked) => {
+                let replies = asked
+                    .iter()
+                    .map(|request| {
+                        let (text, finish) = say(request);
+                        Reply { text, finish, prompt_tokens: 1, reply_tokens: 1 }
+                    })
+                    .collect();
+                requests.extend(asked);
+                Answers::Replies(replies)
+            }
+        };
+    }
+}
+
+/// One line per candidate: what happened to it and why.
+pub(crate) fn trails(candidates: &[Candidate]) -> String {
+    let lines: Vec<String> = candidates.iter().map(trail).collect();
+    lines.join("\n")
+}
+
+fn trail(candidate: &Candidate) -> String {
+    let reviewers: Vec<&str> = candidate.roles.reviewers.iter().map(ModelName::as_str).collect();
+    let mut line = format!(
+        "{} {} by {} | reviewed by {}",
+        candidate.id,
+        candidate.domain,
+        candidate.roles.generator,
+        if reviewers.is_empty() { "nobody".to_owned() } else { reviewers.join(", ") }
+    );
+    if let Some(tally) = candidate.tally() {
+        line += &format!(" | mu {:.2} sigma {:.2}", tally.mu(), tally.sigma());
+    }
+    if let Some(decision) = candidate.decision {
+        line += &format!(" {decision:?}");
+    }
+    if let Some(word) = &candidate.adjudication {
+        line += &format!(" | {} says {:.2}", word.reviewer, word.scores.mean());
+    }
+    for reply in &candidate.malformed {
+        let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
+        line += &format!(" | {stage}/{seat}/{attempt} {}", reply.reason.name());
+    }
+    if let Some(near) = candidate.nearest.filter(|near| near.cosine > 0.0) {
+        line += &format!(" | near {} {:.2}", near.id, near.cosine);
+    }
+    line + &format!(" => {:?}", candidate.outcome.unwrap())
+}
