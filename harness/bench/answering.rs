@@ -1,0 +1,271 @@
+//! Answers the method's questions: from the store where it can, from the engine where it must.
+//!
+//! The requests of a step are looked up first. What is missing is grouped by model, cut into chunks
+//! and recorded; then each chunk runs and its replies are committed together. A chunk that was
+//! recorded and not finished is run again whole before anything else, so an interrupted run ends
+//! with the bytes of an uninterrupted one, and pays at most one chunk twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::Result;
+use gra_llm::engine::Engine;
+use gra_llm::key::CompletionKey;
+use gra_synth::request::{Embedding, ModelName, Reply, Request, RequestId, Stage};
+use gra_synth::step::{Answers, Step};
+
+use crate::progress::Progress;
+use crate::store::{CallRow, PlannedChunk, Store, TrialId};
+
+/// Texts that are embedded between two commits.
+const EMBEDDINGS_PER_COMMIT: usize = 256;
+
+/// The run was asked to stop, and did so after saving what was under way.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("interrupted; everything finished so far is saved")]
+pub struct Interrupted;
+
+/// What answering a trial has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Paid {
+    /// Calls that the engine answered.
+    pub calls: u64,
+    /// Calls that the store answered.
+    pub stored: u64,
+    /// Seconds that the engine was busy.
+    pub engine_seconds: f64,
+}
+
+/// A request under its key.
+#[derive(Debug)]
+struct Keyed<'a> {
+    key: CompletionKey,
+    request: &'a Request,
+}
+
+/// Missing calls by model and stage: the requests of a group share their role prompt.
+type Groups<'a> = BTreeMap<(ModelName, Stage), Vec<&'a Keyed<'a>>>;
+
+/// The one place where questions meet answers.
+pub struct Answering<'a> {
+    store: &'a mut Store,
+    engine: &'a mut dyn Engine,
+    progress: &'a mut Progress,
+    stop: &'a AtomicBool,
+    /// Most requests of a chunk.
+    chunk: usize,
+    fingerprints: BTreeMap<ModelName, String>,
+    /// Keys that the trials before this one asked for.
+    asked_before: BTreeSet<CompletionKey>,
+    asked_now: BTreeSet<CompletionKey>,
+    paid: Paid,
+}
+
+impl<'a> Answering<'a> {
+    /// Nothing asked yet. `chunk` is the most requests that run together.
+    pub fn new(
+        store: &'a mut Store,
+        engine: &'a mut dyn Engine,
+        progress: &'a mut Progress,
+        stop: &'a AtomicBool,
+        chunk: usize,
+    ) -> Self {
+        Self {
+            store,
+            engine,
+            progress,
+            stop,
+            chunk: chunk.max(1),
+            fingerprints: BTreeMap::new(),
+            asked_before: BTreeSet::new(),
+            asked_now: BTreeSet::new(),
+            paid: Paid::default(),
+        }
+    }
+
+    /// The store, for the facts of the trial.
+    pub fn store(&mut self) -> &mut Store {
+        self.store
+    }
+
+    /// Where progress is shown.
+    pub fn progress(&mut self) -> &mut Progress {
+        self.progress
+    }
+
+    /// Starts counting for the next trial; what was asked so far counts as asked by an earlier one.
+    pub fn next_trial(&mut self) {
+        self.asked_before.append(&mut self.asked_now);
+        self.paid = Paid::default();
+    }
+
+    /// What the current trial has cost so far.
+    #[must_use]
+    pub fn paid(&self) -> Paid {
+        self.paid
+    }
+
+    /// Runs one of the method's machines to its end and records its calls.
+    ///
+    /// # Errors
+    /// When the engine or the store fails, or [`Interrupted`].
+    pub fn drive<T>(
+        &mut self,
+        trial: &TrialId,
+        trial_row: i64,
+        mut advance: impl FnMut(Answers, &mut Progress) -> Step<T>,
+    ) -> Result<T> {
+        let mut answers = Answers::Start;
+        loop {
+            answers = match advance(answers, self.progress) {
+                Step::Done(result) => return Ok(result),
+                Step::Embed(texts) => Answers::Embeddings(self.embed(&texts)?),
+                Step::Ask(requests) => {
+                    let (calls, replies) = self.complete(trial, &requests)?;
+                    self.store.record_calls(trial_row, &calls)?;
+                    Answers::Replies(replies)
+                }
+            };
+        }
+    }
+
+    /// Answers the requests of a step, in order.
+    fn complete(
+        &mut self,
+        trial: &TrialId,
+        requests: &[Request],
+    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+        let keyed: Vec<Keyed<'_>> = requests
+            .iter()
+            .map(|request| Ok(Keyed { key: self.key(request)?, request }))
+            .collect::<Result<_>>()?;
+        let mut missing: Groups<'_> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for call in &keyed {
+            if self.store.reply(&call.key)?.is_some() {
+                self.paid.stored += 1;
+            } else if seen.insert(call.key) {
+                let group = (call.request.model.clone(), call.request.id.stage);
+                missing.entry(group).or_default().push(call);
+            }
+        }
+        self.progress.begin_stage(requests[0].id.stage, requests.len(), seen.len());
+        for (group, chunk) in self.plan(trial, &missing)? {
+            self.run(&group.0, &chunk, &missing[&group])?;
+        }
+        self.progress.end_stage();
+        self.collect(&keyed)
+    }
+
+    /// The key under which a request's reply is stored.
+    fn key(&mut self, request: &Request) -> Result<CompletionKey> {
+        if !self.fingerprints.contains_key(&request.model) {
+            let fingerprint = self.engine.fingerprint(&request.model)?;
+            self.fingerprints.insert(request.model.clone(), fingerprint);
+        }
+        Ok(CompletionKey::new(&self.fingerprints[&request.model], request))
+    }
+
+    /// The chunks that will answer what is missing, by model: recorded unfinished ones that can be
+    /// run whole as they were, then new ones.
+    fn plan(
+        &mut self,
+        trial: &TrialId,
+        missing: &Groups<'_>,
+    ) -> Result<Vec<((ModelName, Stage), PlannedChunk)>> {
+        let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for (group, calls) in missing {
+            let mut left: Vec<CompletionKey> = calls.iter().map(|call| call.key).collect();
+            for chunk in self.store.open_chunks(&group.0, group.1)? {
+                if chunk.keys.iter().all(|key| left.contains(key)) {
+                    left.retain(|key| !chunk.keys.contains(key));
+                    again.push((group.clone(), chunk));
+                } else {
+                    forget.push(chunk.id);
+                }
+            }
+            new.extend(left.chunks(self.chunk).map(|keys| (group.clone(), keys.to_vec())));
+        }
+        if !new.is_empty() || !forget.is_empty() {
+            let planned = self.store.plan_chunks(&trial.to_string(), &forget, &new)?;
+            again.extend(new.into_iter().map(|(group, _)| group).zip(planned));
+        }
+        again.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(again)
+    }
+
+    /// Runs one chunk and stores its replies.
+    fn run(&mut self, model: &ModelName, chunk: &PlannedChunk, calls: &[&Keyed<'_>]) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Interrupted.into());
+        }
+        let by_key: BTreeMap<CompletionKey, &Request> =
+            calls.iter().map(|call| (call.key, call.request)).collect();
+        let requests: Vec<Request> = chunk.keys.iter().map(|key| by_key[key].clone()).collect();
+        let started = Instant::now();
+        self.progress.begin_chunk(model);
+        let progress = &mut *self.progress;
+        let replies = self.engine.complete(&requests, &mut |so_far| progress.in_chunk(so_far))?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.progress.end_chunk(requests.len());
+        self.paid.calls += requests.len() as u64;
+        self.paid.engine_seconds += seconds;
+        let answered: Vec<(&Request, Reply)> = requests.iter().zip(replies).collect();
+        self.store.finish_chunk(chunk, &self.fingerprints[model], seconds, &answered)
+    }
+
+    /// Reads the replies of a step back, all of them from the store.
+    fn collect(&mut self, keyed: &[Keyed<'_>]) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+        let (mut rows, mut replies) = (Vec::new(), Vec::new());
+        for Keyed { key, request } in keyed {
+            let reply = self.store.reply(key)?;
+            let reply = reply.ok_or_else(|| anyhow::anyhow!("the store lost reply {key}"))?;
+            self.asked_now.insert(*key);
+            rows.push(CallRow {
+                id: RequestId { ..request.id.clone() },
+                model: request.model.clone(),
+                key: *key,
+                shared: self.asked_before.contains(key),
+                prompt_tokens: reply.prompt_tokens,
+                reply_tokens: reply.reply_tokens,
+            });
+            replies.push(reply);
+        }
+        Ok((rows, replies))
+    }
+
+    /// Embeds texts, in order.
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>> {
+        let encoder = self.engine.encoder_fingerprint()?;
+        let mut missing: Vec<String> = Vec::new();
+        for text in texts {
+            if self.store.embedding(&encoder, text)?.is_none() {
+                missing.push(text.clone());
+            }
+        }
+        missing.sort();
+        missing.dedup();
+        self.progress.begin_embedding(missing.len());
+        for part in missing.chunks(EMBEDDINGS_PER_COMMIT) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Interrupted.into());
+            }
+            let started = Instant::now();
+            let embeddings = self.engine.embed(part)?;
+            self.paid.engine_seconds += started.elapsed().as_secs_f64();
+            let embedded: Vec<(String, Embedding)> =
+                part.iter().cloned().zip(embeddings).collect();
+            self.store.store_embeddings(&encoder, &embedded)?;
+            self.progress.embedded(part.len());
+        }
+        self.progress.end_stage();
+        texts
+            .iter()
+            .map(|text| {
+                let embedding = self.store.embedding(&encoder, text)?;
+                embedding.ok_or_else(|| anyhow::anyhow!("the store lost an embedding"))
+            })
+            .collect()
+    }
+}

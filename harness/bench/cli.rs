@@ -1,0 +1,259 @@
+//! The command line as typed. What it means is resolved by the verbs in [`crate::command`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::seed::SeedArgs;
+use crate::experiment::Overrides;
+use crate::failure::EXIT_CODES;
+use crate::progress::Verbosity;
+
+/// Runs GRA and its ablations on llama.cpp, and measures the data that comes out.
+///
+/// GRA lets several small language models make instruction data together: a generator writes,
+/// reviewers check and score, an adjudicator settles disputes.
+#[derive(Debug, Parser)]
+#[command(name = "gra-bench", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) places: Places,
+    #[command(flatten)]
+    pub(crate) volume: Volume,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Where things are kept.
+#[derive(Clone, Debug, Args)]
+pub struct Places {
+    /// Folder that results are written to.
+    #[arg(long, global = true, value_name = "DIR", default_value = "results")]
+    pub(crate) results: PathBuf,
+    /// The store of replies and facts [default: store.db in the results folder].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Folder that relative model paths start from.
+    #[arg(long, global = true, value_name = "DIR", env = "GRA_MODELS", default_value = ".models")]
+    pub(crate) models: PathBuf,
+}
+
+impl Places {
+    /// The store's file.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| self.results.join("store.db"))
+    }
+}
+
+/// How much is shown while working.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Volume {
+    /// Also show what the store answers, and llama.cpp's messages.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show results and errors only.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+impl Volume {
+    pub(crate) fn verbosity(self) -> Verbosity {
+        match (self.verbose, self.quiet) {
+            (_, true) => Verbosity::Quiet,
+            (true, false) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run an experiment file: every variant, every run seed.
+    #[command(after_help = "Examples:
+  gra-bench run experiments/ablation.toml
+  gra-bench run experiments/ablation.toml --seeds 42,43,44 --variants gra,no-reviewer
+
+A run that was interrupted goes on when the same command is given again.")]
+    Run(RunArgs),
+    /// Run GRA and its ablations and print one row per variant.
+    #[command(after_help = "Examples:
+  gra-bench ablation --seed 42
+  gra-bench ablation --variants gra,majority-vote
+  gra-bench ablation --seed-set alpaca.json --limit 200 --pool experiments/pools/laptop.toml
+
+A run that was interrupted goes on when the same command is given again.")]
+    Ablation(AblationArgs),
+    /// Import or describe a seed set.
+    Seed(SeedArgs),
+    /// Show the whole trail of one candidate or seed item.
+    #[command(after_help = "Examples:
+  gra-bench inspect ablation/gra/seed-42             lists the candidates
+  gra-bench inspect ablation/gra/seed-42 r1-00003    draws, prompts, raw replies, scores, rule
+  gra-bench inspect ablation/gra/seed-42 r1-00003 --brief")]
+    Inspect(InspectArgs),
+    /// Say what an experiment would ask and cost, and run nothing.
+    #[command(after_help = "Examples:
+  gra-bench plan experiments/ablation.toml
+  gra-bench plan experiments/ablation.toml --tokens-per-second 2500 --json")]
+    Plan(PlanArgs),
+    /// Check this machine: devices, models and their hashes, disk, threads.
+    #[command(after_help = "Examples:
+  gra-bench doctor
+  gra-bench doctor --pool experiments/pools/demo.toml")]
+    Doctor(DoctorArgs),
+    /// Write a trial's samples in the formats of other tools.
+    #[command(after_help = "Examples:
+  gra-bench export ablation/gra/seed-42 --out data/gra
+  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca")]
+    Export(ExportArgs),
+    /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
+    #[command(after_help = "Example:
+  gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]
+    Quantize(QuantizeArgs),
+}
+
+/// What may differ from an experiment file.
+#[derive(Clone, Debug, Args)]
+pub struct OverrideArgs {
+    /// Only these variants, separated by commas; the first of the file is the reference.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    variants: Vec<String>,
+    /// Only the first N seed items.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Another seed set; its results are named after it.
+    #[arg(long, value_name = "FILE")]
+    seed_set: Option<PathBuf>,
+    /// Another model pool.
+    #[arg(long, value_name = "FILE")]
+    pool: Option<PathBuf>,
+    /// Another folder of prompt templates.
+    #[arg(long, value_name = "DIR")]
+    prompts: Option<PathBuf>,
+    /// Another name for the results.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl OverrideArgs {
+    pub(crate) fn overrides(&self, seeds: Vec<u64>) -> Overrides {
+        Overrides {
+            name: self.name.clone(),
+            seeds,
+            variants: self.variants.clone(),
+            limit: self.limit,
+            seed_set: self.seed_set.clone(),
+            pool: self.pool.clone(),
+            prompts: self.prompts.clone(),
+        }
+    }
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The experiment file.
+    pub(crate) experiment: PathBuf,
+    /// Run seeds, separated by commas, instead of the file's.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) seeds: Vec<u64>,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Print the table as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ablation`
+#[derive(Debug, Args)]
+pub(crate) struct AblationArgs {
+    /// Run seed.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// The experiment file.
+    #[arg(long, value_name = "FILE", default_value = "experiments/ablation.toml")]
+    pub(crate) experiment: PathBuf,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Print the table as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    pub(crate) trial: String,
+    /// r1-00003 for a candidate, s00012 for a seed item; without it, all candidates are listed.
+    pub(crate) subject: Option<String>,
+    /// Leave out prompts and raw replies.
+    #[arg(long)]
+    pub(crate) brief: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The experiment file.
+    pub(crate) experiment: PathBuf,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Reply tokens per second to assume [default: what the store's finished chunks took].
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens_per_second: Option<f64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The model pool to check.
+    #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
+    pub(crate) pool: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    pub(crate) trial: String,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Only these formats, separated by commas.
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
+    pub(crate) format: Vec<ExportFormat>,
+}
+
+/// A data set format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Alpaca JSON with `dataset_info.json`.
+    Alpaca,
+    /// `ShareGPT` JSON Lines with `dataset_info.json`.
+    Sharegpt,
+    /// Parquet with scores and provenance.
+    Parquet,
+}
+
+/// `quantize`
+#[derive(Debug, Args)]
+pub(crate) struct QuantizeArgs {
+    /// GGUF to read.
+    pub(crate) input: PathBuf,
+    /// GGUF to write.
+    pub(crate) output: PathBuf,
+    /// Q8_0, Q5_K_M, Q4_K_M, Q4_0, Q3_K_M, Q2_K or F16.
+    pub(crate) to: String,
+}

@@ -1,0 +1,41 @@
+//! The verbs, one file each.
+
+mod doctor;
+mod engines;
+mod export;
+mod inspect;
+mod plan;
+mod quantize;
+mod run;
+pub mod seed;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Verb};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever went wrong; [`crate::failure::report`] turns it into a message and an exit code.
+pub async fn run(cli: Cli) -> Result<()> {
+    let Cli { places, volume, verb } = cli;
+    let verbosity = volume.verbosity();
+    match verb {
+        Verb::Run(args) => {
+            let overrides = args.overrides.overrides(args.seeds);
+            let (experiment, json) = (args.experiment, args.json);
+            run::Run { experiment, overrides, places, verbosity, json }.start().await
+        }
+        Verb::Ablation(args) => {
+            let overrides = args.overrides.overrides(vec![args.seed]);
+            let (experiment, json) = (args.experiment, args.json);
+            run::Run { experiment, overrides, places, verbosity, json }.start().await
+        }
+        Verb::Seed(args) => seed::run(args),
+        Verb::Inspect(args) => inspect::run(&args, &places),
+        Verb::Plan(args) => plan::run(&args, &places),
+        Verb::Doctor(args) => doctor::run(&args, &places),
+        Verb::Export(args) => export::run(&args, &places),
+        Verb::Quantize(args) => quantize::run(&args),
+    }
+}

@@ -1,0 +1,168 @@
+//! `doctor`: whether this machine can run a pool.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use gra_llm::digest::DigestCache;
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::llama::{devices, runtime};
+use gra_llm::model_pool::ModelPool;
+use gra_llm::model_pool::check::{HashCheck, ModelCheck};
+use serde::Serialize;
+
+use crate::cli::{DoctorArgs, Places};
+
+/// What `doctor` found.
+#[derive(Serialize)]
+struct Findings {
+    gra_bench: &'static str,
+    engine: &'static str,
+    system: String,
+    threads: u32,
+    devices: Vec<DeviceFinding>,
+    disk_free_bytes: Vec<(String, Option<u64>)>,
+    pool: String,
+    models: Vec<ModelFinding>,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct DeviceFinding {
+    name: String,
+    description: String,
+    memory_total: u64,
+    memory_free: u64,
+}
+
+#[derive(Serialize)]
+struct ModelFinding {
+    name: String,
+    path: String,
+    size: Option<u64>,
+    sha256: Option<String>,
+    hash: &'static str,
+    architecture: Option<String>,
+    trained_context: Option<u64>,
+    chat_template: bool,
+}
+
+pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
+    let pool = ModelPool::load(&args.pool, &places.models)?;
+    let mut digests = match std::fs::create_dir_all(&places.results) {
+        Ok(()) => DigestCache::at(&places.results.join("model-hashes.json")),
+        Err(_) => DigestCache::in_memory(),
+    };
+    let checks = pool.check(&mut digests);
+    let mut problems: Vec<String> = checks.iter().filter_map(ModelCheck::problem).collect();
+    if let Err(error) = crate::publish::check_writable(&places.results) {
+        problems.push(format!("{error:#}"));
+    }
+    let findings = Findings {
+        gra_bench: env!("CARGO_PKG_VERSION"),
+        engine: gra_llm::llama::LLAMA_VERSION,
+        system: runtime::system_info(),
+        threads: EngineSettings::default().threads,
+        devices: devices::devices()
+            .into_iter()
+            .map(|device| DeviceFinding {
+                name: device.name,
+                description: device.description,
+                memory_total: device.memory_total as u64,
+                memory_free: device.memory_free as u64,
+            })
+            .collect(),
+        disk_free_bytes: [&places.results, &places.models]
+            .map(|folder| (folder.display().to_string(), free_bytes(folder)))
+            .to_vec(),
+        pool: pool.name.clone(),
+        models: checks.iter().map(finding).collect(),
+        problems,
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?;
+    } else {
+        out.write_all(findings.text()?.as_bytes())?;
+    }
+    match findings.problems.len() {
+        0 => Ok(()),
+        1 => bail!("1 problem found"),
+        n => bail!("{n} problems found"),
+    }
+}
+
+fn finding(check: &ModelCheck) -> ModelFinding {
+    let found = check.found.as_ref().ok();
+    let header = found.and_then(|found| found.header.as_ref()?.as_ref().ok());
+    ModelFinding {
+        name: check.name.clone(),
+        path: check.path.display().to_string(),
+        size: found.map(|found| found.size),
+        sha256: found.map(|found| found.sha256.clone()),
+        hash: match found.map(|found| &found.hash) {
+            None => "no file",
+            Some(HashCheck::Matches) => "matches",
+            Some(HashCheck::Differs { .. }) => "differs",
+            Some(HashCheck::Unpinned) => "not pinned",
+        },
+        architecture: header.and_then(|header| header.architecture().map(str::to_owned)),
+        trained_context: header.and_then(|header| header.trained_context().map(u64::from)),
+        chat_template: header.is_some_and(|header| header.chat_template().is_some()),
+    }
+}
+
+/// Bytes that may still be written to the disk of a folder, or of its closest existing parent.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let absolute = std::path::absolute(folder).ok()?;
+    let existing = absolute.ancestors().find(|ancestor| ancestor.exists())?;
+    let stat = rustix::fs::statvfs(existing).ok()?;
+    Some(stat.f_bavail * stat.f_frsize)
+}
+
+impl Findings {
+    fn text(&self) -> Result<String> {
+        let mut text = String::new();
+        writeln!(text, "gra-bench {}, {}", self.gra_bench, self.engine)?;
+        writeln!(text, "threads   {} (setting: [engine] threads)", self.threads)?;
+        writeln!(text, "system    {}", self.system.trim())?;
+        writeln!(text, "\ndevices")?;
+        for device in &self.devices {
+            let (free, total) = (gib(device.memory_free), gib(device.memory_total));
+            writeln!(text, "  {:<8} {}, {free} of {total} free", device.name, device.description)?;
+        }
+        writeln!(text, "\ndisk")?;
+        for (folder, free) in &self.disk_free_bytes {
+            let free = free.map_or_else(|| "unknown".to_owned(), gib);
+            writeln!(text, "  {free:>10} free for {folder}")?;
+        }
+        writeln!(text, "\npool {}", self.pool)?;
+        for model in &self.models {
+            let size = model.size.map_or_else(|| "-".to_owned(), |size| format!("{} MB", size / 1_000_000));
+            let context = model.trained_context.map_or_else(|| "-".to_owned(), |n| n.to_string());
+            writeln!(
+                text,
+                "  {:<28} {size:>9}  {:<8} context {context:<6} chat template {:<3}  hash {}",
+                model.name,
+                model.architecture.as_deref().unwrap_or("-"),
+                if model.chat_template { "yes" } else { "no" },
+                model.hash,
+            )?;
+        }
+        if self.problems.is_empty() {
+            writeln!(text, "\nno problems found")?;
+        } else {
+            writeln!(text, "\nproblems")?;
+            for problem in &self.problems {
+                writeln!(text, "  - {problem}")?;
+            }
+        }
+        Ok(text)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}

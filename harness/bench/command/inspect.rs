@@ -1,0 +1,291 @@
+//! `inspect`: the whole trail of one candidate or seed item, from its draws to its fate.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+use gra_synth::annotate::AnnotatedSeed;
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::committee::{DIMENSIONS, Decision, Scores};
+use gra_synth::method::Method;
+use gra_synth::pool::ItemId;
+use gra_synth::request::ModelName;
+use serde::Deserialize;
+
+use crate::cli::{InspectArgs, Places};
+use crate::store::{CallRow, Store, TrialId, TrialRow};
+
+pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
+    let store = Store::open_existing(&places.store())?;
+    let id: TrialId = args.trial.parse()?;
+    let trial = store.trial(&id)?;
+    let text = match &args.subject {
+        None => list(&store, &trial, args.json)?,
+        Some(subject) => {
+            let subject: ItemId = subject.parse()?;
+            trail(&store, &trial, subject, args)?
+        }
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// One line per candidate.
+fn list(store: &Store, trial: &TrialRow, json: bool) -> Result<String> {
+    let candidates = store.candidates(trial.row)?;
+    if json {
+        return Ok(serde_json::to_string(&candidates)? + "\n");
+    }
+    let mut text = String::new();
+    for candidate in &candidates {
+        let scores = candidate.tally().map_or_else(String::new, |tally| {
+            format!("mu {:.2} sigma {:.2}", tally.mu(), tally.sigma())
+        });
+        writeln!(
+            text,
+            "{:<9} {:<17} {:<9} {scores:<20} {}",
+            candidate.id,
+            outcome(candidate),
+            candidate.domain,
+            shortened(candidate.instruction.as_deref().unwrap_or_default(), 60),
+        )?;
+    }
+    if candidates.is_empty() {
+        writeln!(text, "{} has no finished round yet", trial.id)?;
+    }
+    Ok(text)
+}
+
+fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -> Result<String> {
+    let calls = store.calls(trial.row, Some(subject))?;
+    let mut text = String::new();
+    match subject {
+        ItemId::Seed(_) => {
+            let seeds = store.seed_items(trial.row, &[subject])?;
+            let seed = seeds.first().with_context(|| format!("{} has no {subject}", trial.id))?;
+            if args.json {
+                return Ok(seed.facts.clone() + "\n");
+            }
+            let facts: AnnotatedSeed = serde_json::from_str(&seed.facts)?;
+            writeln!(text, "{} {subject}", trial.id)?;
+            block(&mut text, "instruction", &seed.instruction);
+            match &facts.annotation {
+                Some(annotation) => {
+                    writeln!(text, "domain: {}", annotation.domain)?;
+                    writeln!(text, "keywords: {}", plain(&annotation.keywords.join(", ")))?;
+                    writeln!(text, "summary: {}", plain(&annotation.summary))?;
+                }
+                None => writeln!(text, "not annotated: left out of sampling")?,
+            }
+            match &facts.annotator {
+                Some(model) => writeln!(text, "annotator: {model}")?,
+                None => writeln!(text, "annotation: brought by the seed set")?,
+            }
+        }
+        ItemId::Candidate { .. } => {
+            let candidates = store.candidates(trial.row)?;
+            let Some(candidate) = candidates.iter().find(|candidate| candidate.id == subject) else {
+                bail!(
+                    "{} has no candidate {subject}\nhint: `gra-bench inspect {}` lists them",
+                    trial.id,
+                    trial.id
+                );
+            };
+            if args.json {
+                return Ok(serde_json::to_string(candidate)? + "\n");
+            }
+            describe(&mut text, store, trial, candidate)?;
+        }
+    }
+    describe_calls(&mut text, store, &calls, args.brief)?;
+    Ok(text)
+}
+
+/// The method's parameters, out of a trial's settings.
+fn method(trial: &TrialRow) -> Result<Method> {
+    #[derive(Deserialize)]
+    struct Settings {
+        method: Method,
+    }
+    let settings: Settings = serde_json::from_str(&trial.settings)
+        .with_context(|| format!("the stored settings of {} are damaged", trial.id))?;
+    Ok(settings.method)
+}
+
+fn describe(
+    text: &mut String,
+    store: &Store,
+    trial: &TrialRow,
+    candidate: &Candidate,
+) -> Result<()> {
+    let method = method(trial)?;
+    let roles = &candidate.roles;
+    let names = |models: &[ModelName]| {
+        models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ")
+    };
+    writeln!(text, "{} {}: {}", trial.id, candidate.id, outcome(candidate))?;
+    writeln!(text, "\ndrawn")?;
+    writeln!(text, "  domain       {}", candidate.domain)?;
+    writeln!(text, "  generator    {}", roles.generator)?;
+    if !roles.reviewers.is_empty() {
+        writeln!(text, "  reviewers    {}", names(&roles.reviewers))?;
+    }
+    if let Some(adjudicator) = &roles.adjudicator {
+        writeln!(text, "  adjudicator  {adjudicator}")?;
+    }
+    writeln!(text, "  summariser   {}", roles.summariser)?;
+    for id in &candidate.examples {
+        let seed = store.seed_items(trial.row, &[*id])?;
+        let shown = seed.first().map_or_else(String::new, |seed| shortened(&seed.instruction, 70));
+        writeln!(text, "  example      {id} {shown}")?;
+    }
+    if !candidate.keywords.is_empty() {
+        writeln!(text, "\nkeywords: {}", plain(&candidate.keywords.join(", ")))?;
+        if let Some(written) = &candidate.emitted_domain {
+            writeln!(text, "domain as written: {}", plain(written))?;
+        }
+    }
+    if let Some(instruction) = &candidate.instruction {
+        block(text, "instruction", instruction);
+    }
+    if !candidate.instruction_reviews.is_empty() {
+        writeln!(text, "\ninstruction review (reasonable, complete, clear)")?;
+        for review in &candidate.instruction_reviews {
+            let bits = review.bits.map(u8::from);
+            writeln!(text, "  {:?}  {}", bits, review.reviewer)?;
+        }
+    }
+    if let Some(response) = &candidate.response {
+        block(text, "response", response);
+    }
+    if !candidate.response_reviews.is_empty() {
+        writeln!(text, "\nresponse review ({})", DIMENSIONS.join(", "))?;
+        for review in &candidate.response_reviews {
+            scores(text, review.scores, &review.reviewer, &review.comment)?;
+        }
+    }
+    describe_decision(text, candidate, &method)?;
+    if let Some(nearest) = candidate.nearest {
+        let verdict =
+            if candidate.outcome == Some(Outcome::Duplicate) { "duplicate" } else { "kept" };
+        let sign = if verdict == "kept" { "<" } else { ">=" };
+        writeln!(
+            text,
+            "\nnearest: {} at cosine {:.4} {sign} {}: {verdict}",
+            nearest.id, nearest.cosine, method.cosine_limit
+        )?;
+    }
+    if let Some(summary) = &candidate.summary {
+        writeln!(text, "\nsummary: {}", plain(summary))?;
+    }
+    for reply in &candidate.malformed {
+        let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
+        writeln!(text, "malformed: {stage}, seat {seat}, attempt {attempt}: {}", reply.reason.name())?;
+    }
+    Ok(())
+}
+
+/// Scores, rule and adjudicator's word.
+fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) -> Result<()> {
+    let (tau, delta) = (method.tau, method.delta);
+    if let (Some(tally), Some(decision)) = (candidate.tally(), candidate.decision) {
+        let rule = match decision {
+            Decision::Reject => format!("mu < tau {tau}: rejected"),
+            Decision::Accept => format!("mu >= tau {tau} and sigma <= delta {delta}: accepted"),
+            Decision::Dispute => format!("mu >= tau {tau} and sigma > delta {delta}: disputed"),
+        };
+        writeln!(text, "\nmu {:.4}, sigma {:.4}; {rule}", tally.mu(), tally.sigma())?;
+    }
+    if let Some(word) = &candidate.adjudication {
+        writeln!(text, "\nadjudication")?;
+        scores(text, word.scores, &word.reviewer, &word.comment)?;
+        let verdict = if word.scores.reach(tau) { "accepted" } else { "rejected" };
+        let sign = if word.scores.reach(tau) { ">=" } else { "<" };
+        writeln!(text, "  s_A {:.4} {sign} tau {tau}: {verdict}", word.scores.mean())?;
+    }
+    Ok(())
+}
+
+fn scores(text: &mut String, scores: Scores, by: &ModelName, comment: &str) -> Result<()> {
+    let list: Vec<String> = scores.0.iter().map(|score| format!("{score:>2}")).collect();
+    writeln!(text, "  {}  mean {:>5.2}  {by}: {}", list.join(" "), scores.mean(), plain(comment))?;
+    Ok(())
+}
+
+fn describe_calls(
+    text: &mut String,
+    store: &Store,
+    calls: &[CallRow],
+    brief: bool,
+) -> Result<()> {
+    writeln!(text, "\ncalls")?;
+    for call in calls {
+        let id = &call.id;
+        writeln!(
+            text,
+            "  {:<18} seat {} attempt {}  {}  {} + {} tokens  reply {:.12}{}",
+            id.stage,
+            id.seat,
+            id.attempt,
+            call.model,
+            call.prompt_tokens,
+            call.reply_tokens,
+            call.key.to_string(),
+            if call.shared { "  (shared with an earlier variant)" } else { "" },
+        )?;
+    }
+    if brief {
+        return Ok(());
+    }
+    for call in calls {
+        let Some(completion) = store.completion(&call.key)? else { continue };
+        writeln!(text, "\n--- {} by {} ---", call.id, call.model)?;
+        writeln!(text, "answered by {}", completion.fingerprint)?;
+        let sampling = completion.settings.sampling;
+        writeln!(
+            text,
+            "temperature {}, top_p {}, at most {} tokens, seed {}, finish {:?}",
+            sampling.temperature,
+            sampling.top_p,
+            completion.settings.max_tokens,
+            completion.settings.seed,
+            completion.reply.finish
+        )?;
+        block(text, "prompt", &completion.prompt);
+        block(text, "raw reply", &completion.reply.text);
+    }
+    Ok(())
+}
+
+fn outcome(candidate: &Candidate) -> String {
+    match candidate.outcome {
+        Some(Outcome::Malformed { stage }) => format!("malformed {stage}"),
+        Some(outcome) => outcome.name().to_owned(),
+        None => "under way".to_owned(),
+    }
+}
+
+/// A text under a title, indented.
+fn block(text: &mut String, title: &str, body: &str) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, "\n{title}\n");
+    for line in plain(body).lines() {
+        let _ = writeln!(text, "  | {line}");
+    }
+}
+
+/// Model text without control characters, which could steer a terminal.
+fn plain(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    text.chars()
+        .map(|c| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() })
+        .collect()
+}
+
+fn shortened(text: &str, length: usize) -> String {
+    let line = plain(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    if line.chars().count() <= length {
+        return line;
+    }
+    line.chars().take(length - 2).chain("..".chars()).collect()
+}

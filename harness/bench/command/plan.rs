@@ -1,0 +1,273 @@
+//! `plan`: what an experiment would ask and cost. Runs nothing and loads no model.
+//!
+//! Exact are the calls per candidate, the roles, and so which calls variants share in the first
+//! round. How many candidates pass is not known before a run, so calls are given as a range: at
+//! least, when every candidate is accepted; at most, when every round runs to its cap and every
+//! candidate goes all the way.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::Result;
+use gra_synth::form;
+use gra_synth::pool::ItemId;
+use gra_synth::request::{ModelName, Stage};
+use gra_synth::roles::Roles;
+use gra_synth::variant::Variant;
+use serde::Serialize;
+
+use crate::cli::{Places, PlanArgs};
+use crate::experiment::Experiment;
+use crate::store::Store;
+
+/// Candidates over which sharing is counted.
+const SHARING_SAMPLE: u32 = 1000;
+
+/// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
+const BYTES_PER_CALL: u64 = 3_000;
+
+/// Characters of English prompt text per token, roughly.
+const CHARS_PER_TOKEN: usize = 4;
+
+#[derive(Serialize)]
+struct Plan {
+    experiment: String,
+    seeds: usize,
+    seed_items: usize,
+    annotation_calls: u64,
+    variants: Vec<VariantPlan>,
+    /// Of the calls that the variants ask for in round 1, the share that must be paid.
+    paid_share: f64,
+    calls: Range,
+    reply_tokens: Range,
+    prompt_tokens: Range,
+    hours: Option<(f64, f64)>,
+    rate: String,
+    store_bytes: Range,
+}
+
+#[derive(Serialize)]
+struct VariantPlan {
+    name: String,
+    candidates: Range,
+    calls_per_candidate: u64,
+    calls: Range,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Range {
+    least: u64,
+    most: u64,
+}
+
+impl Range {
+    fn times(self, n: u64) -> Self {
+        Self { least: self.least * n, most: self.most * n }
+    }
+}
+
+pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
+    let overrides = args.overrides.overrides(Vec::new());
+    let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
+    let store = places.store().exists().then(|| Store::open_existing(&places.store())).transpose()?;
+    let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?;
+    } else {
+        out.write_all(plan.text()?.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The stages of a candidate that goes all the way, with how often each asks.
+fn stages(variant: &Variant) -> Vec<(Stage, u64)> {
+    let reviews = u64::from(variant.reviews());
+    let mut stages = vec![(Stage::Keywords, 1), (Stage::Instruction, 1)];
+    if reviews > 0 {
+        stages.push((Stage::InstructionReview, reviews));
+    }
+    stages.push((Stage::Response, 1));
+    if reviews > 0 {
+        stages.push((Stage::ResponseReview, reviews));
+    }
+    if variant.has_adjudicator() {
+        stages.push((Stage::Adjudication, 1));
+    }
+    stages.push((Stage::Summary, 1));
+    stages
+}
+
+/// Share of the variants' round-1 calls that differ, over the first candidates.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+fn paid_share(experiment: &Experiment) -> f64 {
+    let mut asked = 0_usize;
+    let mut distinct: BTreeSet<(u32, Stage, ModelName, usize)> = BTreeSet::new();
+    for variant in &experiment.variants {
+        for number in 0..experiment.method.cap.min(SHARING_SAMPLE) {
+            let id = ItemId::Candidate { round: 1, number };
+            let roles = Roles::assign(experiment.seeds[0], id, variant, &experiment.members);
+            let mut ask = |stage, model: &ModelName, repeat| {
+                asked += 1;
+                distinct.insert((number, stage, model.clone(), repeat));
+            };
+            for stage in [Stage::Keywords, Stage::Instruction, Stage::Response] {
+                ask(stage, &roles.generator, 0);
+            }
+            for (seat, reviewer) in roles.reviewers.iter().enumerate() {
+                let repeat = roles.reviewers[..seat].iter().filter(|r| *r == reviewer).count();
+                // The same reviewer of the same generator's candidate makes the same call.
+                for stage in [Stage::InstructionReview, Stage::ResponseReview] {
+                    ask(stage, &ModelName::new(&format!("{} {reviewer}", roles.generator)), repeat);
+                }
+            }
+            ask(Stage::Summary, &ModelName::new(&format!("{} {}", roles.generator, roles.summariser)), 0);
+        }
+    }
+    if asked == 0 { 1.0 } else { distinct.len() as f64 / asked as f64 }
+}
+
+impl Plan {
+    fn new(
+        experiment: &Experiment,
+        store: Option<&Store>,
+        tokens_per_second: Option<f64>,
+    ) -> Result<Self> {
+        let method = &experiment.method;
+        let rounds = u64::from(method.rounds);
+        let seeds = experiment.seeds.len() as u64;
+        let to_annotate =
+            experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
+        let annotation_calls = 3 * to_annotate as u64;
+        let fewest = u64::from(method.target.min(method.cap));
+        let candidates =
+            Range { least: fewest * rounds, most: u64::from(method.cap) * rounds };
+
+        let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
+        let mut reply = Range { least: 0, most: 0 };
+        let mut prompt = Range { least: 0, most: 0 };
+        let mut variants = Vec::new();
+        let mut seconds = Some((0.0, 0.0));
+        for variant in &experiment.variants {
+            let stages = stages(variant);
+            let every: u64 = stages.iter().map(|(_, n)| n).sum();
+            // A candidate that is accepted without dispute needs no adjudicator.
+            let plain = every - u64::from(variant.has_adjudicator());
+            let of_variant = Range { least: candidates.least * plain, most: candidates.most * every };
+            calls.least += of_variant.least * seeds;
+            calls.most += of_variant.most * seeds;
+            for (stage, asks) in stages {
+                let rate = store.map(|store| store.rate(stage)).transpose()?.flatten();
+                let role = experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
+                let limit = u64::from(form::max_tokens(stage, &method.limits));
+                let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
+                let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
+                let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));
+                let n = Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
+                let skipped = u64::from(stage == Stage::Adjudication);
+                reply.least += n.least * typical * (1 - skipped);
+                reply.most += n.most * limit;
+                prompt.least += n.least * read * (1 - skipped);
+                prompt.most += n.most * read;
+                seconds = seconds.zip(rate).map(|((least, most), rate)| {
+                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                    let each = rate.seconds / rate.calls.max(1) as f64;
+                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                    let (few, many) = ((n.least * (1 - skipped)) as f64, n.most as f64);
+                    (least + few * each, most + many * each)
+                });
+            }
+            variants.push(VariantPlan {
+                name: variant.name.clone(),
+                candidates,
+                calls_per_candidate: every,
+                calls: of_variant,
+            });
+        }
+        let paid_share = paid_share(experiment);
+        let (hours, rate) = match (tokens_per_second, seconds) {
+            (Some(rate), _) => {
+                #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                let hours = |tokens: u64| tokens as f64 * paid_share / rate / 3600.0;
+                (Some((hours(reply.least), hours(reply.most))), format!("{rate} reply tokens/s"))
+            }
+            (None, Some((least, most))) => (
+                Some((least * paid_share / 3600.0, most * paid_share / 3600.0)),
+                "what the store's finished chunks took per call of each stage".to_owned(),
+            ),
+            (None, None) => (
+                None,
+                "unknown: give --tokens-per-second, or run a small experiment first".to_owned(),
+            ),
+        };
+        Ok(Self {
+            experiment: experiment.name.clone(),
+            seeds: experiment.seeds.len(),
+            seed_items: experiment.seed_set.items.len(),
+            annotation_calls,
+            variants,
+            paid_share,
+            calls,
+            reply_tokens: reply,
+            prompt_tokens: prompt,
+            hours,
+            rate,
+            store_bytes: calls.times(BYTES_PER_CALL),
+        })
+    }
+
+    fn text(&self) -> Result<String> {
+        let mut text = String::new();
+        writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
+        writeln!(
+            text,
+            "{} seed items ({} calls to annotate), {} run seeds, {} variants",
+            self.seed_items, self.annotation_calls, self.seeds, self.variants.len()
+        )?;
+        writeln!(text, "\n{:<18} {:>24} {:>12} {:>24}", "variant", "candidates", "calls each", "calls")?;
+        for variant in &self.variants {
+            writeln!(
+                text,
+                "{:<18} {:>24} {:>12} {:>24}",
+                variant.name,
+                span(variant.candidates),
+                variant.calls_per_candidate,
+                span(variant.calls)
+            )?;
+        }
+        writeln!(text, "\ncalls          {}", span(self.calls))?;
+        writeln!(
+            text,
+            "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
+            100.0 * self.paid_share
+        )?;
+        writeln!(text, "prompt tokens  {}", span(self.prompt_tokens))?;
+        writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
+        match self.hours {
+            Some((least, most)) => writeln!(text, "time           {} to {}", time(least), time(most))?,
+            None => writeln!(text, "time           unknown")?,
+        }
+        writeln!(text, "  assuming     {}", self.rate)?;
+        let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+        let (least, most) = (megabytes(self.store_bytes.least), megabytes(self.store_bytes.most));
+        writeln!(text, "store          {least} to {most} MB")?;
+        writeln!(
+            text,
+            "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
+             goes all the way\nand every reply uses its whole budget."
+        )?;
+        Ok(text)
+    }
+}
+
+fn span(range: Range) -> String {
+    if range.least == range.most {
+        return range.most.to_string();
+    }
+    format!("{} to {}", range.least, range.most)
+}
+
+fn time(hours: f64) -> String {
+    if hours < 1.0 { format!("{:.0} min", (hours * 60.0).ceil()) } else { format!("{hours:.1} h") }
+}

@@ -1,0 +1,68 @@
+//! `run` and `ablation`: every variant and run seed of an experiment, and the table.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::engines;
+use crate::answering::Interrupted;
+use crate::cli::Places;
+use crate::experiment::{Experiment, Overrides};
+use crate::progress::{Progress, Verbosity};
+use crate::store::Store;
+use crate::{interrupt, publish, suite};
+
+/// What `run` and `ablation` share.
+pub(crate) struct Run {
+    pub(crate) experiment: PathBuf,
+    pub(crate) overrides: Overrides,
+    pub(crate) places: Places,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) json: bool,
+}
+
+impl Run {
+    /// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
+    pub(crate) async fn start(self) -> Result<()> {
+        let stop = interrupt::stop_flag();
+        tokio::task::spawn_blocking(move || self.run(&stop))
+            .await
+            .context("the run's task ended early")?
+    }
+
+    fn run(&self, stop: &std::sync::atomic::AtomicBool) -> Result<()> {
+        let Self { places, verbosity, .. } = self;
+        let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
+        publish::check_writable(&places.results)?;
+        if *verbosity == Verbosity::Verbose {
+            let line = |text: &str| crate::failure::note(text.trim_end());
+            gra_llm::llama::runtime::log_to(Some(Box::new(line)));
+        }
+        let mut store = Store::open(&places.store())?;
+        let mut engine = engines::engine(&experiment.pool, &experiment.engine, places)?;
+        let mut progress = Progress::new(*verbosity);
+        let reports = suite::run_all(
+            &experiment,
+            &mut *engine,
+            &mut store,
+            &places.results,
+            &mut progress,
+            stop,
+        );
+        if reports.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+            let command: Vec<String> = std::env::args().collect();
+            progress.say(&format!("to go on, give the same command again: {}", command.join(" ")));
+        }
+        drop(progress);
+        let mut out = std::io::stdout().lock();
+        for report in reports? {
+            if self.json {
+                writeln!(out, "{}", report.json()?)?;
+            } else {
+                report.print(&experiment, &places.results, &mut out)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,433 @@
+//! Experiment files: a question, and everything that determines its answer.
+//!
+//! The file as written ([`ExperimentFile`]) is apart from what it means ([`Experiment`]), which
+//! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::{ModelPool, PoolError};
+use gra_synth::method::{Member, Method, MethodError};
+use gra_synth::prompt::{PromptError, PromptSet, TEMPLATES};
+use gra_synth::request::{ModelName, Sampling};
+use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant, VariantError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::seeds::{self, LoadOptions, SeedError, SeedSet};
+
+/// An experiment file as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentFile {
+    /// Folder name of its results.
+    pub name: String,
+    /// What it asks, in a sentence.
+    pub question: String,
+    /// Where the paper asks it.
+    #[serde(default)]
+    pub paper: String,
+    /// `true` for runs that show how things work and measure nothing.
+    #[serde(default)]
+    pub demonstration: bool,
+    /// Seed set; a relative path starts at the experiment file.
+    pub seed_set: PathBuf,
+    /// Model pool; likewise.
+    pub pool: PathBuf,
+    /// Folder of prompt templates; likewise.
+    pub prompts: PathBuf,
+    /// Run seeds.
+    pub seeds: Vec<u64>,
+    /// What differs from the method's defaults.
+    #[serde(default)]
+    pub method: Method,
+    /// How tokens are drawn.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// What differs from the engine's defaults.
+    #[serde(default)]
+    pub engine: EngineSettings,
+    /// Most requests that run together; at most so many calls are paid twice after a crash.
+    #[serde(default = "default_chunk")]
+    pub chunk: usize,
+    /// The variants, the reference first.
+    #[serde(rename = "variant")]
+    pub variants: Vec<VariantEntry>,
+}
+
+const fn default_chunk() -> usize {
+    64
+}
+
+/// A `[[variant]]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantEntry {
+    /// Folder name of its results.
+    pub name: String,
+    #[serde(default)]
+    roles: RolesEntry,
+    /// Of `roles = "single-model"`; default: the pool's first.
+    model: Option<ModelName>,
+    /// Of `roles = "fixed"`; default 0.
+    rotation: Option<u8>,
+    #[serde(default)]
+    reviewers: ReviewersEntry,
+    /// `N_R` of `reviewers = "committee"`; default 3.
+    committee: Option<u8>,
+    /// Of `reviewers = "single"`; default: the pool's first.
+    reviewer: Option<ModelName>,
+    #[serde(default = "adjudicator")]
+    dispute: DisputeRule,
+}
+
+const fn adjudicator() -> DisputeRule {
+    DisputeRule::Adjudicator
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RolesEntry {
+    #[default]
+    Random,
+    SingleModel,
+    Fixed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReviewersEntry {
+    #[default]
+    Committee,
+    Single,
+    None,
+}
+
+/// What the command line changes.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Name of the results.
+    pub name: Option<String>,
+    /// Run seeds.
+    pub seeds: Vec<u64>,
+    /// Only these variants.
+    pub variants: Vec<String>,
+    /// Only the first seed items.
+    pub limit: Option<usize>,
+    /// Another seed set.
+    pub seed_set: Option<PathBuf>,
+    /// Another pool.
+    pub pool: Option<PathBuf>,
+    /// Other prompts.
+    pub prompts: Option<PathBuf>,
+}
+
+/// An experiment, ready to run.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Folder name of its results.
+    pub name: String,
+    /// What it asks.
+    pub question: String,
+    /// Where the paper asks it.
+    pub paper: String,
+    /// Whether it only shows how things work.
+    pub demonstration: bool,
+    /// Run seeds, as given.
+    pub seeds: Vec<u64>,
+    /// The method's parameters.
+    pub method: Method,
+    /// How the engine runs.
+    pub engine: EngineSettings,
+    /// Most requests that run together.
+    pub chunk: usize,
+    /// The variants, the reference first.
+    pub variants: Vec<Variant>,
+    /// The model pool.
+    pub pool: ModelPool,
+    /// The pool as the method sees it.
+    pub members: Vec<Member>,
+    /// The prompts.
+    pub prompts: PromptSet,
+    /// SHA-256 over the prompt files.
+    pub prompts_sha256: String,
+    /// File name of the seed set.
+    pub seed_file: String,
+    /// The seed set.
+    pub seed_set: SeedSet,
+}
+
+/// An experiment cannot be run as written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// A file cannot be read.
+    #[error("cannot read {what} {}: {error}\n  hint: {hint}", path.display())]
+    Read {
+        /// What kind of file.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// No valid TOML, an unknown key, a wrong type.
+    #[error("experiment {}: {error}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Place and reason.
+        error: Box<toml::de::Error>,
+    },
+    /// A value breaks a rule.
+    #[error("experiment {}: {reason}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// A parameter of the method is out of range.
+    #[error("experiment {}: [method] {error}", path.display())]
+    Method {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        error: MethodError,
+    },
+    /// A variant does not fit the pool.
+    #[error("experiment {}: {error}", path.display())]
+    Variant {
+        /// The file.
+        path: PathBuf,
+        /// Which and why.
+        error: VariantError,
+    },
+    /// The prompts are not usable.
+    #[error("prompts {}: {error}", path.display())]
+    Prompts {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        error: PromptError,
+    },
+    /// The pool is not usable.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The seed set is not usable.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+}
+
+impl Experiment {
+    /// Loads an experiment with everything that it names, and checks it.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn load(path: &Path, models: &Path, overrides: &Overrides) -> Result<Self, ExperimentError> {
+        let file = read_file(path)?;
+        let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
+        let base = path.parent().unwrap_or(Path::new(""));
+        let or_own = |given: &Option<PathBuf>, own: &Path| match given {
+            Some(given) => given.clone(),
+            None => base.join(own),
+        };
+        let name = match (&overrides.name, &overrides.seed_set) {
+            (Some(name), _) => name.clone(),
+            // Another seed set is another experiment: its results stand beside the file's own.
+            (None, Some(other)) => format!("{}-{}", file.name, stem(other)),
+            (None, None) => file.name.clone(),
+        };
+        plain_name("name", &name).map_err(value_error)?;
+
+        let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
+        file.method.check().map_err(method_error)?;
+        let pool = ModelPool::load(&or_own(&overrides.pool, &file.pool), models)?;
+        let member = |model: &gra_llm::model_pool::PoolModel| Member {
+            name: model.name.clone(),
+            sampling: model.sampling.apply(file.sampling),
+        };
+        let members: Vec<Member> = pool.models.iter().map(member).collect();
+        let variants = variants(&file, &members, &overrides.variants, path)?;
+        let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
+        if seeds.is_empty() {
+            return Err(value_error("seeds is empty; give at least one run seed".into()));
+        }
+        let (prompts, prompts_sha256) = load_prompts(&or_own(&overrides.prompts, &file.prompts))?;
+        let seed_path = or_own(&overrides.seed_set, &file.seed_set);
+        let options = LoadOptions { limit: overrides.limit, ..LoadOptions::default() };
+        let seed_set = seeds::load(&seed_path, &options)?;
+
+        Ok(Self {
+            name,
+            question: file.question,
+            paper: file.paper,
+            demonstration: file.demonstration,
+            seeds: seeds.clone(),
+            method: file.method,
+            engine: file.engine,
+            chunk: file.chunk,
+            variants,
+            pool,
+            members,
+            prompts,
+            prompts_sha256,
+            seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            seed_set,
+        })
+    }
+
+    /// Everything that determines a trial of this variant, as JSON for the record.
+    #[must_use]
+    pub fn settings(&self, variant: &Variant, fingerprints: &BTreeMap<String, String>) -> String {
+        let settings = Settings {
+            experiment: &self.name,
+            variant,
+            method: &self.method,
+            sampling: self.members.iter().map(|m| (m.name.as_str(), m.sampling)).collect(),
+            models: fingerprints,
+            seed_set: &self.seed_file,
+            seed_set_sha256: &self.seed_set.sha256,
+            seed_items: self.seed_set.items.len(),
+            prompts_sha256: &self.prompts_sha256,
+            chunk: self.chunk,
+        };
+        serde_json::to_string(&settings).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    experiment: &'a str,
+    variant: &'a Variant,
+    method: &'a Method,
+    sampling: BTreeMap<&'a str, Sampling>,
+    models: &'a BTreeMap<String, String>,
+    seed_set: &'a str,
+    seed_set_sha256: &'a str,
+    seed_items: usize,
+    prompts_sha256: &'a str,
+    chunk: usize,
+}
+
+fn read_file(path: &Path) -> Result<ExperimentFile, ExperimentError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ExperimentError::Read {
+        what: "experiment",
+        path: path.to_owned(),
+        error,
+        hint: "run from the root of a clone, or name the file; experiments are in experiments/",
+    })?;
+    toml::from_str(&text)
+        .map_err(|error| ExperimentError::Syntax { path: path.to_owned(), error: Box::new(error) })
+}
+
+/// Names become folders, so they are kept plain.
+fn plain_name(what: &str, name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(format!("{what} `{name}` must be letters, digits, `-`, `_` and `.`; it names a folder"))
+}
+
+/// A file's name without its endings, as part of a folder name.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').next().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    stem.chars().map(plain).collect()
+}
+
+fn variants(
+    file: &ExperimentFile,
+    members: &[Member],
+    only: &[String],
+    path: &Path,
+) -> Result<Vec<Variant>, ExperimentError> {
+    let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
+    let known: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
+    if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(value_error(format!("there is no variant `{unknown}`; it has {known}")));
+    }
+    if file.variants.is_empty() {
+        return Err(value_error("has no [[variant]]".into()));
+    }
+    let mut variants: Vec<Variant> = Vec::new();
+    for entry in &file.variants {
+        plain_name("variant", &entry.name).map_err(value_error)?;
+        if variants.iter().any(|variant| variant.name == entry.name) {
+            return Err(value_error(format!("two variants are named `{}`", entry.name)));
+        }
+        let variant = entry.resolve(members).map_err(value_error)?;
+        let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
+        variant.check(members).map_err(variant_error)?;
+        variants.push(variant);
+    }
+    variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
+    Ok(variants)
+}
+
+impl VariantEntry {
+    fn resolve(&self, members: &[Member]) -> Result<Variant, String> {
+        let first = || members[0].name.clone();
+        let misplaced = |key: &str, belongs: &str| {
+            Err(format!("variant `{}`: `{key}` has no effect without {belongs}", self.name))
+        };
+        if self.model.is_some() && self.roles != RolesEntry::SingleModel {
+            return misplaced("model", "roles = \"single-model\"");
+        }
+        if self.rotation.is_some() && self.roles != RolesEntry::Fixed {
+            return misplaced("rotation", "roles = \"fixed\"");
+        }
+        if self.committee.is_some() && self.reviewers != ReviewersEntry::Committee {
+            return misplaced("committee", "reviewers = \"committee\"");
+        }
+        if self.reviewer.is_some() && self.reviewers != ReviewersEntry::Single {
+            return misplaced("reviewer", "reviewers = \"single\"");
+        }
+        Ok(Variant {
+            name: self.name.clone(),
+            roles: match self.roles {
+                RolesEntry::Random => RoleAssignment::Random,
+                RolesEntry::SingleModel => {
+                    RoleAssignment::SingleModel(self.model.clone().unwrap_or_else(first))
+                }
+                RolesEntry::Fixed => {
+                    RoleAssignment::Fixed { rotation: self.rotation.unwrap_or_default() }
+                }
+            },
+            reviewers: match self.reviewers {
+                ReviewersEntry::Committee => Reviewers::Committee(self.committee.unwrap_or(3)),
+                ReviewersEntry::Single => {
+                    Reviewers::Named(self.reviewer.clone().unwrap_or_else(first))
+                }
+                ReviewersEntry::None => Reviewers::None,
+            },
+            dispute: self.dispute,
+        })
+    }
+}
+
+/// Reads a folder of templates and hashes them in the order of their names.
+fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
+    let mut files = BTreeMap::new();
+    let mut hash = Sha256::new();
+    for (name, ..) in TEMPLATES {
+        let path = folder.join(name);
+        let text = std::fs::read_to_string(&path).map_err(|error| ExperimentError::Read {
+            what: "prompt",
+            path,
+            error,
+            hint: "a prompt set needs all nine templates; experiments/prompts has them",
+        })?;
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(&text);
+        files.insert(name.to_owned(), text);
+    }
+    let prompts = PromptSet::parse(&files)
+        .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
+    Ok((prompts, hex::encode(hash.finalize())))
+}

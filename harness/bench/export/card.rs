@@ -1,0 +1,237 @@
+//! The dataset card: a README that says what the data is, what made it and what it is not.
+//!
+//! Names and texts of others (models, experiments, the shown sample) cannot break out of the place
+//! that they stand in: names are escaped, the sample stands in a fence longer than any run of
+//! backticks in it.
+
+use std::fmt::Write;
+
+use gra_analysis::funnel::Funnel;
+
+use super::{Dataset, ModelFacts, Sample, dataset_info, file};
+
+/// Most characters of a text of the shown sample.
+const SHOWN: usize = 2_000;
+
+/// What a demonstration's card begins with.
+const DEMONSTRATION: &str = "\
+> **Demonstration data: do not train on it, do not quote its numbers.** It was made to show how the
+> harness works, by models that are too small to write or to judge such texts.
+";
+
+const NO_LICENCE: &str = "\
+**No licence has been chosen yet.** Before you publish this data set, choose one and put it into the
+header of this file. It has to respect the terms of the seed set, from which the instructions derive,
+and those of every model below, which wrote the texts: some licences restrict what may be done with a
+model's output, training other models included.
+";
+
+pub(super) fn render(dataset: &Dataset, samples: &[Sample]) -> Vec<u8> {
+    let mut card = front_matter(dataset.name, samples.len());
+    let _ = write!(card, "\n# {}\n\n", inline(dataset.name));
+    if dataset.card.demonstration {
+        let _ = writeln!(card, "{DEMONSTRATION}");
+    }
+    introduction(&mut card, dataset, samples.len());
+    files(&mut card, dataset.name);
+    making(&mut card, dataset);
+    fates(&mut card, &Funnel::of(dataset.candidates));
+    models(&mut card, &dataset.card.models);
+    let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
+    if let Some(sample) = samples.first() {
+        shown(&mut card, sample);
+    }
+    card.into_bytes()
+}
+
+/// The YAML header that model and data hubs read.
+fn front_matter(name: &str, samples: usize) -> String {
+    format!(
+        "---\n\
+         pretty_name: \"{name}\"\n\
+         # Choose a licence before publishing; see the section on it below.\n\
+         license: other\n\
+         license_name: not-chosen-yet\n\
+         task_categories:\n\
+         - text-generation\n\
+         size_categories:\n\
+         - {}\n\
+         tags:\n\
+         - synthetic\n\
+         - instruction-tuning\n\
+         - gra\n\
+         configs:\n\
+         - config_name: default\n  \
+         data_files: {}\n\
+         ---\n",
+        size_category(samples),
+        file::TABLE,
+    )
+}
+
+fn size_category(samples: usize) -> &'static str {
+    match samples {
+        0..1_000 => "n<1K",
+        1_000..10_000 => "1K<n<10K",
+        10_000..100_000 => "10K<n<100K",
+        100_000..1_000_000 => "100K<n<1M",
+        _ => "n>1M",
+    }
+}
+
+fn introduction(card: &mut String, dataset: &Dataset, samples: usize) {
+    let facts = dataset.card;
+    let _ = write!(
+        card,
+        "{samples} instruction-response pairs, written, reviewed and settled by small language models \
+         with GRA (Generator, Reviewers, Adjudicator; ACL 2025), as run by gra-bench {}: experiment {}, \
+         variant {}, run seed {}, seed set {}. The seed set itself is not part of the data.\n\n",
+        env!("CARGO_PKG_VERSION"),
+        inline(&facts.experiment),
+        inline(&facts.variant),
+        facts.seed,
+        inline(&facts.seed_set),
+    );
+}
+
+fn files(card: &mut String, name: &str) {
+    let _ = write!(
+        card,
+        "## Files\n\n\
+         | file | what |\n|---|---|\n\
+         | `{}` | every sample with its domain, keywords, summary, scores and models |\n\
+         | `{}` | instruction, input (empty), output |\n\
+         | `{}` | the same as conversations |\n\
+         | `{}` | for LLaMA-Factory: data sets `{name}` and `{}` |\n\n",
+        file::TABLE,
+        file::ALPACA,
+        file::SHAREGPT,
+        file::DATASET_INFO,
+        dataset_info::conversations(name),
+    );
+}
+
+fn making(card: &mut String, dataset: &Dataset) {
+    let method = &dataset.card.method;
+    let _ = write!(
+        card,
+        "## How it was made\n\n\
+         | parameter | value |\n|---|---|\n\
+         | least mean score, tau | {} of 10 |\n\
+         | largest spread without an adjudicator, delta | {} |\n\
+         | cosine limit to other instructions | {} |\n\
+         | rounds | {} |\n\
+         | samples wanted per round | {} |\n\
+         | most candidates per round | {} |\n\n",
+        method.tau, method.delta, method.cosine_limit, method.rounds, method.target, method.cap,
+    );
+}
+
+/// One line per way to end; they add up to the candidates.
+fn fates(card: &mut String, funnel: &Funnel) {
+    let _ = write!(
+        card,
+        "## What became of the {} candidates\n\n| outcome | candidates |\n|---|---:|\n",
+        funnel.candidates
+    );
+    let undecided = (funnel.undecided > 0).then_some(("undecided", funnel.undecided));
+    let fates = [
+        ("accepted", funnel.accepted),
+        ("passed, not needed for the round's target", funnel.surplus),
+        ("near-duplicate", funnel.duplicates),
+        ("rejected by the reviewers", funnel.rejected),
+        ("disputed, rejected by the adjudicator", funnel.adjudicated_out),
+        ("disputed, rejected by vote", funnel.voted_out),
+        ("instruction vetoed", funnel.vetoed),
+        ("keywords repeated from an example", funnel.repeated_keywords),
+        ("reply malformed", funnel.malformed),
+    ];
+    for (fate, count) in fates.into_iter().chain(undecided) {
+        let _ = writeln!(card, "| {fate} | {count} |");
+    }
+    card.push('\n');
+}
+
+fn models(card: &mut String, models: &[ModelFacts]) {
+    card.push_str("## Models\n\n| model | parameters | licence | source |\n|---|---:|---|---|\n");
+    for model in models {
+        let parameters = model.parameters.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let licence = model.licence.as_deref().unwrap_or("not stated");
+        let _ = writeln!(
+            card,
+            "| {} | {parameters} | {} | {} |",
+            inline(&model.name),
+            inline(licence),
+            inline(&model.source)
+        );
+    }
+    card.push('\n');
+}
+
+fn shown(card: &mut String, sample: &Sample) {
+    let candidate = sample.candidate;
+    let mut text = format!(
+        "{}, {}, keywords: {}\n",
+        candidate.id,
+        candidate.domain,
+        candidate.keywords.join("; ")
+    );
+    if let Some(tally) = candidate.tally() {
+        let _ = writeln!(text, "mu {:.2}, sigma {:.2}", tally.mu(), tally.sigma());
+    }
+    let _ = writeln!(text, "\nInstruction:\n{}", start_of(sample.instruction));
+    let _ = write!(text, "\nResponse:\n{}", start_of(sample.response));
+    let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
+    let _ = write!(card, "\n## A sample\n\n{fence}text\n{text}\n{fence}\n");
+}
+
+/// The text, or its beginning and a word on what is missing.
+fn start_of(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => {
+            let left = text[end..].chars().count();
+            format!("{} [.. {left} more characters]", &text[..end])
+        }
+    }
+}
+
+fn longest_run(text: &str, of: char) -> usize {
+    text.split(|c| c != of).map(str::len).max().unwrap_or(0)
+}
+
+/// A name within a line or a table cell: one line, nothing that Markdown or HTML would act on.
+fn inline(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '&' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_the_hub_s_categories() {
+        let sizes = [0, 999, 1_000, 10_000, 51_000, 100_000, 1_000_000].map(size_category);
+        insta::assert_compact_debug_snapshot!(sizes, @"");
+    }
+
+    #[test]
+    fn names_stay_in_their_cell() {
+        assert_eq!(inline("a|b\n<script>`x`"), "a\\|b \\<script\\>\\`x\\`");
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_a_character() {
+        let text = "\u{4e16}".repeat(SHOWN + 3);
+        assert!(start_of(&text).ends_with("\u{4e16} [.. 3 more characters]"));
+        assert_eq!(start_of("short"), "short");
+    }
+}

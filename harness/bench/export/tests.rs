@@ -1,0 +1,164 @@
+//! Two samples that try to break every format, beside candidates that were not accepted.
+
+use gra_synth::candidate::{Neighbour, Outcome, ResponseReview};
+use gra_synth::committee::{Decision, Scores};
+use gra_synth::domain::Domain;
+use gra_synth::request::ModelName;
+use gra_synth::roles::Roles;
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
+
+use super::*;
+
+fn candidate(number: u32, outcome: Outcome) -> Candidate {
+    let model = ModelName::new;
+    let roles = Roles {
+        generator: model("llama"),
+        reviewers: vec![model("qwen"), model("mistral")],
+        adjudicator: Some(model("tulu")),
+        summariser: model("qwen"),
+    };
+    let id = ItemId::Candidate { round: 1, number };
+    let examples = vec![ItemId::Seed(0), ItemId::Seed(1)];
+    let mut candidate = Candidate::drawn(id, 0, Domain::Coding, examples, roles);
+    candidate.keywords = vec!["quotes".to_owned(), "escaping, twice".to_owned()];
+    candidate.instruction = Some(format!("Instruction {number}."));
+    candidate.response = Some(format!("Response {number}."));
+    candidate.outcome = Some(outcome);
+    candidate
+}
+
+fn review(seat: u8, scores: [u8; 6]) -> ResponseReview {
+    let reviewer = ModelName::new("qwen");
+    ResponseReview { seat, reviewer, scores: Scores(scores), comment: "fine".to_owned() }
+}
+
+fn candidates() -> Vec<Candidate> {
+    let mut hostile = candidate(1, Outcome::Accepted);
+    hostile.instruction =
+        Some("Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash.".to_owned());
+    hostile.response = Some("````html\n<b>hi</b>\n````\nand ``` alone\n---\n".to_owned());
+    hostile.summary = Some("Asks for \"hi\".".to_owned());
+    hostile.response_reviews = vec![review(0, [10; 6]), review(1, [5, 6, 6, 6, 6, 7])];
+    hostile.decision = Some(Decision::Dispute);
+    hostile.adjudication = Some(review(0, [9, 9, 9, 9, 8, 10]));
+    hostile.nearest = Some(Neighbour { id: ItemId::Seed(1), cosine: 0.5 });
+    let mut foreign = candidate(3, Outcome::Accepted);
+    foreign.instruction =
+        Some("\u{7ffb}\u{8bd1}\u{ff1a}\u{2028}\u{201c}caf\u{e9}\u{201d}".to_owned());
+    foreign.keywords.clear();
+    vec![
+        candidate(0, Outcome::Vetoed),
+        hostile,
+        candidate(2, Outcome::Surplus),
+        foreign,
+        candidate(4, Outcome::Rejected),
+    ]
+}
+
+fn facts() -> CardFacts {
+    let model = |name: &str, licence: Option<&str>, parameters| ModelFacts {
+        name: name.to_owned(),
+        source: format!("hub/{name}"),
+        licence: licence.map(str::to_owned),
+        parameters,
+    };
+    CardFacts {
+        experiment: "ablation".to_owned(),
+        variant: "no-<reviewer>".to_owned(),
+        seed_set: "starter.jsonl".to_owned(),
+        seed: 42,
+        models: vec![
+            model("llama", Some("Apache-2.0"), Some(135_000_000)),
+            model("a|b", None, None),
+        ],
+        method: Method::default(),
+        demonstration: true,
+    }
+}
+
+fn exported(name: &str, candidates: &[Candidate]) -> Result<Vec<ExportedFile>, ExportError> {
+    files(&Dataset { name, card: &facts(), candidates })
+}
+
+fn bytes(of: &str, candidates: &[Candidate]) -> Vec<u8> {
+    let files = exported("gra", candidates).unwrap();
+    files.into_iter().find(|file| file.name == of).unwrap().bytes
+}
+
+fn text(of: &str) -> String {
+    String::from_utf8(bytes(of, &candidates())).unwrap()
+}
+
+fn table(candidates: &[Candidate]) -> DataFrame {
+    let bytes = bytes(file::TABLE, candidates);
+    ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap()
+}
+
+#[test]
+fn alpaca() {
+    insta::assert_snapshot!(text(file::ALPACA), @"");
+}
+
+#[test]
+fn sharegpt() {
+    insta::assert_snapshot!(text(file::SHAREGPT), @"");
+}
+
+#[test]
+fn dataset_info() {
+    insta::assert_snapshot!(text(file::DATASET_INFO), @"");
+}
+
+#[test]
+fn card() {
+    insta::assert_snapshot!(text(file::CARD), @"");
+}
+
+#[test]
+fn texts_read_back() {
+    let records: serde_json::Value = serde_json::from_str(&text(file::ALPACA)).unwrap();
+    for (record, sample) in records.as_array().unwrap().iter().zip([1, 3]) {
+        let sample = &candidates()[sample];
+        assert_eq!(record["instruction"].as_str(), sample.instruction.as_deref());
+        assert_eq!(record["output"].as_str(), sample.response.as_deref());
+    }
+}
+
+#[test]
+fn the_table_holds_everything_of_a_sample() {
+    let table = table(&candidates());
+    let row = |at| {
+        let cell = |column: &polars::prelude::Column| {
+            format!("{} = {}", column.name(), column.get(at).unwrap())
+        };
+        table.columns().iter().map(cell).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(format!("{}\n\n{}", row(0), row(1)), @"");
+}
+
+#[test]
+fn no_samples_are_an_empty_data_set() {
+    let rejected = [candidate(0, Outcome::Rejected)];
+    assert_eq!(bytes(file::ALPACA, &rejected), b"[\n]\n");
+    assert_eq!(bytes(file::SHAREGPT, &rejected), b"");
+    let empty = table(&rejected);
+    assert_eq!(empty.height(), 0);
+    assert_eq!(empty.schema(), table(&candidates()).schema());
+}
+
+#[test]
+fn what_cannot_be_exported_is_named() {
+    let mut damaged = candidates();
+    damaged[3].response = None;
+    let errors = [
+        exported("gra", &damaged).unwrap_err().to_string(),
+        exported("a,b", &candidates()).unwrap_err().to_string(),
+        exported("", &candidates()).unwrap_err().to_string(),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @"");
+}
+
+#[test]
+fn the_same_samples_give_the_same_bytes() {
+    assert_eq!(exported("gra", &candidates()).unwrap(), exported("gra", &candidates()).unwrap());
+}

@@ -1,0 +1,72 @@
+//! How a failed command ends: a message on standard error and an exit code that means something.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use gra_llm::engine::EngineError;
+use gra_llm::model_pool::PoolError;
+
+use crate::answering::Interrupted;
+use crate::experiment::ExperimentError;
+use crate::seeds::SeedError;
+
+/// Exit codes, as the help text lists them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed: disk, store, or anything not named below
+  2    wrong usage of the command line
+  3    bad input: experiment, prompts, model pool or seed set
+  4    a model could not be loaded or the engine failed
+  130  interrupted; what was finished is saved, the same command goes on";
+
+/// Prints an error with its causes and says how the process should end. A closed pipe is no error.
+#[must_use]
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let mut message = String::from("error: ");
+    for (depth, cause) in error.chain().enumerate() {
+        let text = cause.to_string();
+        // Transparent errors repeat their cause's text.
+        if depth > 0 && !message.contains(&text) {
+            message.push_str(": ");
+        } else if depth > 0 {
+            continue;
+        }
+        message.push_str(&text);
+    }
+    // Nothing is left to do when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{message}");
+    ExitCode::from(exit_code(error))
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let any = |is: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(is);
+    if any(|cause| cause.is::<Interrupted>()) {
+        130
+    } else if any(|cause| {
+        cause.is::<ExperimentError>() || cause.is::<SeedError>() || cause.is::<PoolError>()
+    }) {
+        3
+    } else if any(|cause| cause.is::<EngineError>()) {
+        4
+    } else {
+        1
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// A line on standard error that is no error.
+pub fn note(text: &str) {
+    // Nothing is left to do when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

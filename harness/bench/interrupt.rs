@@ -1,0 +1,43 @@
+//! Ctrl-C: the first one lets the chunk under way finish and be saved, the second one ends at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A flag that the first Ctrl-C (or SIGTERM) sets.
+#[must_use]
+pub fn stop_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    tokio::spawn(async move {
+        loop {
+            wait().await;
+            if set.swap(true, Ordering::Relaxed) {
+                // What was committed is safe; the chunk under way will be run again.
+                std::process::exit(130);
+            }
+            crate::failure::note(
+                "stopping after the chunk under way; press Ctrl-C again to stop at once",
+            );
+        }
+    });
+    flag
+}
+
+#[cfg(unix)]
+async fn wait() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,28 @@
+//! The shell around the method: files, the store, the command line.
+//!
+//! `gra-synth` asks, `gra-llm` answers, `gra-analysis` counts; this crate connects them and is the
+//! only one that touches the file system, the clock and the terminal.
+//!
+//! # Layout
+//!
+//! - [`cli`], [`command`]: the command line; one file per verb
+//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked
+//! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
+//!   questions; its replies and facts
+//! - [`publish`], [`export`], [`artifact`]: results; data sets in other tools' formats; whole files
+//! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
+
+pub mod answering;
+pub mod artifact;
+pub mod cli;
+pub mod command;
+pub mod experiment;
+pub mod export;
+pub mod failure;
+pub mod interrupt;
+pub mod progress;
+pub mod publish;
+pub mod seeds;
+pub mod store;
+pub mod suite;
+pub mod trial;

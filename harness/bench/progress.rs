@@ -1,0 +1,262 @@
+//! What a run shows while it works: bars on a terminal, plain lines elsewhere. Goes to standard
+//! error, so that standard output stays for results.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use gra_llm::engine::Progress as ChunkProgress;
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::committee::Decision;
+use gra_synth::request::{ModelName, Stage};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::store::TrialId;
+
+/// Seconds between two plain lines of one stage.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+/// How much to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Nothing but errors.
+    Quiet,
+    /// Stages that ask an engine.
+    #[default]
+    Normal,
+    /// Also stages that the store answers whole.
+    Verbose,
+}
+
+#[derive(Debug)]
+enum Display {
+    Bar(ProgressBar),
+    Lines,
+    Nothing,
+}
+
+/// Shows a run.
+#[derive(Debug)]
+pub struct Progress {
+    display: Display,
+    verbosity: Verbosity,
+    trial: String,
+    round: u32,
+    counts: Counts,
+    stage: StageProgress,
+}
+
+/// Running counts of a round.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    accepted: usize,
+    rejected: usize,
+    disputed: usize,
+}
+
+/// One stage under way.
+#[derive(Debug)]
+struct StageProgress {
+    name: String,
+    asked: usize,
+    missing: usize,
+    done: usize,
+    tokens: u64,
+    chunk: ChunkProgress,
+    model: Option<ModelName>,
+    started: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Bars when standard error is a terminal, else plain lines.
+    #[must_use]
+    pub fn new(verbosity: Verbosity) -> Self {
+        let display = match verbosity {
+            Verbosity::Quiet => Display::Nothing,
+            _ if std::io::stderr().is_terminal() => {
+                let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
+                let style = "{prefix:.bold} [{bar:24.cyan/dim}] {pos}/{len} eta {eta} {msg}";
+                let style = ProgressStyle::with_template(style);
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                Display::Bar(bar.with_finish(indicatif::ProgressFinish::AndClear))
+            }
+            _ => Display::Lines,
+        };
+        Self {
+            display,
+            verbosity,
+            trial: String::new(),
+            round: 0,
+            counts: Counts::default(),
+            stage: StageProgress::new(String::new(), 0, 0),
+        }
+    }
+
+    /// Says a line of its own, above any bar.
+    pub fn say(&self, line: &str) {
+        match &self.display {
+            Display::Nothing => {}
+            Display::Bar(bar) => bar.println(line),
+            // A closed standard error must not end a run.
+            Display::Lines => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+    }
+
+    pub(crate) fn begin_trial(&mut self, id: &TrialId) {
+        self.trial = id.to_string();
+        self.round = 0;
+        self.counts = Counts::default();
+    }
+
+    pub(crate) fn end_trial(&mut self) {
+        let Counts { accepted, .. } = self.counts;
+        self.say(&format!("{}: done, {accepted} accepted in the last round", self.trial));
+    }
+
+    /// The state of the round's candidates after a step.
+    pub(crate) fn in_round(&mut self, round: u32, candidates: &[Candidate]) {
+        self.round = round;
+        if candidates.is_empty() {
+            return;
+        }
+        let count = |of: &dyn Fn(&Candidate) -> bool| candidates.iter().filter(|c| of(c)).count();
+        self.counts = Counts {
+            accepted: count(&|c| {
+                c.outcome == Some(Outcome::Accepted)
+                    || (c.outcome.is_none() && c.decision == Some(Decision::Accept))
+            }),
+            rejected: count(&|c| matches!(c.outcome, Some(Outcome::Rejected | Outcome::Vetoed))),
+            disputed: count(&|c| c.decision == Some(Decision::Dispute)),
+        };
+    }
+
+    /// A stage asks for `asked` replies, of which the store lacks `missing`.
+    pub(crate) fn begin_stage(&mut self, stage: Stage, asked: usize, missing: usize) {
+        self.stage = StageProgress::new(stage.to_string(), asked, missing);
+        self.show();
+    }
+
+    pub(crate) fn begin_embedding(&mut self, missing: usize) {
+        self.stage = StageProgress::new("embedding".to_owned(), missing, missing);
+        self.show();
+    }
+
+    pub(crate) fn embedded(&mut self, texts: usize) {
+        self.stage.done += texts;
+        self.show();
+    }
+
+    pub(crate) fn begin_chunk(&mut self, model: &ModelName) {
+        self.stage.model = Some(model.clone());
+        self.stage.chunk = ChunkProgress::default();
+    }
+
+    pub(crate) fn in_chunk(&mut self, so_far: ChunkProgress) {
+        self.stage.chunk = so_far;
+        self.show();
+    }
+
+    pub(crate) fn end_chunk(&mut self, replies: usize) {
+        self.stage.tokens += self.stage.chunk.reply_tokens;
+        self.stage.chunk = ChunkProgress::default();
+        self.stage.done += replies;
+        self.show();
+    }
+
+    pub(crate) fn end_stage(&mut self) {
+        if self.stage.missing > 0 || self.verbosity == Verbosity::Verbose {
+            match &self.display {
+                Display::Lines => self.say(&self.line()),
+                Display::Bar(bar) if self.verbosity == Verbosity::Verbose => {
+                    bar.println(self.line());
+                }
+                Display::Bar(_) | Display::Nothing => {}
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        match &self.display {
+            Display::Nothing => {}
+            Display::Bar(bar) => {
+                let done = self.stage.done + self.stage.chunk.replies;
+                bar.set_prefix(format!("{} {}", self.place(), self.stage.name));
+                bar.set_length(self.stage.missing as u64);
+                bar.set_position(done as u64);
+                bar.set_message(format!("{} | {}", self.rate(), self.tally()));
+                if done == 0 {
+                    bar.reset_eta();
+                }
+            }
+            Display::Lines => {
+                if self.stage.last_line.elapsed() >= LINE_EVERY {
+                    self.stage.last_line = Instant::now();
+                    self.say(&self.line());
+                }
+            }
+        }
+    }
+
+    fn place(&self) -> String {
+        match self.round {
+            0 => self.trial.clone(),
+            round => format!("{} round {round}", self.trial),
+        }
+    }
+
+    fn rate(&self) -> String {
+        let seconds = self.stage.started.elapsed().as_secs_f64().max(0.001);
+        let tokens = self.stage.tokens + self.stage.chunk.reply_tokens;
+        if tokens == 0 {
+            return String::new();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "shown with no decimals")]
+        let rate = tokens as f64 / seconds;
+        format!("{rate:.0} tok/s")
+    }
+
+    fn tally(&self) -> String {
+        let Counts { accepted, rejected, disputed } = self.counts;
+        format!("accepted {accepted} rejected {rejected} disputed {disputed}")
+    }
+
+    fn line(&self) -> String {
+        let StageProgress { name, asked, missing, done, chunk, started, .. } = &self.stage;
+        let done = done + chunk.replies;
+        let seconds = started.elapsed().as_secs_f64();
+        let left = match done {
+            0 => String::new(),
+            done if done == *missing => String::new(),
+            done => {
+                #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                let eta = seconds / done as f64 * (missing - done) as f64;
+                format!(", eta {eta:.0} s")
+            }
+        };
+        let stored = asked - missing;
+        let rate = self.rate();
+        let rate = if rate.is_empty() { rate } else { format!(", {rate}") };
+        format!(
+            "{} {name}: {done}/{missing} paid, {stored} from the store, {seconds:.1} s{left}{rate} | {}",
+            self.place(),
+            self.tally()
+        )
+    }
+}
+
+impl StageProgress {
+    fn new(name: String, asked: usize, missing: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            name,
+            asked,
+            missing,
+            done: 0,
+            tokens: 0,
+            chunk: ChunkProgress::default(),
+            model: None,
+            started: now,
+            last_line: now,
+        }
+    }
+}

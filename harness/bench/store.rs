@@ -1,0 +1,144 @@
+//! The store: every reply that was paid for, and the facts of every trial, in one SQLite file.
+//!
+//! Replies are found by what determines them, not by who asked, so variants, reruns and resumed
+//! runs share them. The file is in WAL mode with full synchronisation: what was committed survives
+//! `kill -9` and loss of power. A chunk of requests is recorded before it runs and its replies are
+//! committed together, because a reply depends on what it was batched with.
+
+mod completions;
+mod embeddings;
+mod trials;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rusqlite::Connection;
+
+pub use completions::{Completion, PlannedChunk, Rate};
+pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
+
+/// Version of the tables below.
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE role_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY, model TEXT NOT NULL, stage TEXT NOT NULL, planned_for TEXT NOT NULL,
+    seconds REAL, prompt_tokens INTEGER, reply_tokens INTEGER);
+CREATE TABLE chunk_member (
+    chunk INTEGER NOT NULL, place INTEGER NOT NULL, key BLOB NOT NULL,
+    PRIMARY KEY (chunk, place)) WITHOUT ROWID;
+CREATE TABLE completion (
+    key BLOB PRIMARY KEY, chunk INTEGER NOT NULL, model TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    stage TEXT NOT NULL, role_hash BLOB NOT NULL, sample TEXT NOT NULL, settings TEXT NOT NULL,
+    text TEXT NOT NULL, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+    reply_tokens INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE trial (
+    id INTEGER PRIMARY KEY, experiment TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL,
+    settings TEXT NOT NULL, card TEXT NOT NULL, finished INTEGER NOT NULL,
+    UNIQUE (experiment, variant, seed));
+CREATE TABLE seed_item (
+    trial INTEGER NOT NULL, id TEXT NOT NULL, instruction TEXT NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (trial, id)) WITHOUT ROWID;
+CREATE TABLE call (
+    trial INTEGER NOT NULL, subject TEXT NOT NULL, stage TEXT NOT NULL, seat INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, model TEXT NOT NULL, key BLOB NOT NULL, shared INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL, reply_tokens INTEGER NOT NULL,
+    PRIMARY KEY (trial, subject, stage, seat, attempt)) WITHOUT ROWID;
+CREATE TABLE candidate (
+    trial INTEGER NOT NULL, id TEXT NOT NULL, round INTEGER NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (trial, id)) WITHOUT ROWID;
+";
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    /// Held by the process that runs trials; readers need none.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store for a run, creating it where it is missing. Only one run may hold it.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to, another run holds the store, the file is no store, or
+    /// it was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder of the store {}", path.display()))?;
+        }
+        let lock = lock(path)?;
+        let db = Connection::open(path)
+            .with_context(|| format!("cannot open the store {}", path.display()))?;
+        Self::prepare(&db, path)?;
+        Ok(Self { db, _lock: Some(lock) })
+    }
+
+    /// Opens an existing store to look at it, also while a run holds it.
+    ///
+    /// # Errors
+    /// When there is none, or as for [`Self::open`].
+    pub fn open_existing(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            bail!(
+                "there is no store at {}\nhint: run an experiment first, or name the store with \
+                 --store",
+                path.display()
+            );
+        }
+        let db = Connection::open(path)
+            .with_context(|| format!("cannot open the store {}", path.display()))?;
+        Self::prepare(&db, path)?;
+        Ok(Self { db, _lock: None })
+    }
+
+    fn prepare(db: &Connection, path: &Path) -> Result<()> {
+        let prepare = || -> rusqlite::Result<i64> {
+            db.busy_timeout(std::time::Duration::from_secs(30))?;
+            db.pragma_update(None, "journal_mode", "WAL")?;
+            db.pragma_update(None, "synchronous", "FULL")?;
+            db.pragma_query_value(None, "user_version", |row| row.get(0))
+        };
+        let version = prepare().with_context(|| {
+            format!(
+                "{} cannot be used as a store\nhint: is it writable, and is it a store at all?",
+                path.display()
+            )
+        })?;
+        match version {
+            0 => {
+                let sql = format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;");
+                db.execute_batch(&sql)
+                    .with_context(|| format!("cannot set up the store {}", path.display()))
+            }
+            VERSION => Ok(()),
+            newer => bail!(
+                "the store {} has version {newer}, and this gra-bench reads version {VERSION}\n\
+                 hint: use the gra-bench that wrote it, or another store with --store",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Takes the lock beside the store, which ends with the process.
+fn lock(path: &Path) -> Result<File> {
+    let beside = PathBuf::from(format!("{}.lock", path.display()));
+    let file = File::create(&beside)
+        .with_context(|| format!("cannot write beside the store: {}", beside.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => bail!(
+            "another gra-bench is running on the store {}\nhint: wait for it, or use another store \
+             with --store",
+            path.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", beside.display()))
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Replies, and the chunks in which they were made.
+
+use anyhow::{Context, Result};
+use gra_llm::key::CompletionKey;
+use gra_synth::request::{Finish, ModelName, Reply, Request, Sampling, Stage};
+use gra_synth::shape::Shape;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Store;
+
+/// Requests of one model that run together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedChunk {
+    /// Row of the chunk.
+    pub id: i64,
+    /// In the order in which they are handed to the engine.
+    pub keys: Vec<CompletionKey>,
+}
+
+/// A stored call, whole.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// Who answered.
+    pub model: ModelName,
+    /// Engine and file that answered.
+    pub fingerprint: String,
+    /// The exact user message.
+    pub prompt: String,
+    /// Shape, sampling, limits and seed.
+    pub settings: CallSettings,
+    /// What came back.
+    pub reply: Reply,
+}
+
+/// The settings of a call, beside its prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallSettings {
+    /// The form that was asked for.
+    pub shape: Shape,
+    /// How tokens were drawn.
+    pub sampling: Sampling,
+    /// Most new tokens.
+    pub max_tokens: u32,
+    /// Seed of the call.
+    pub seed: u64,
+}
+
+/// What a model's chunks have cost so far, for estimates.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rate {
+    /// Replies.
+    pub calls: u64,
+    /// Prompt tokens over all replies, shared prefixes counted each time.
+    pub prompt_tokens: u64,
+    /// Reply tokens.
+    pub reply_tokens: u64,
+    /// Engine seconds.
+    pub seconds: f64,
+}
+
+impl Store {
+    /// The stored reply under a key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reply(&self, key: &CompletionKey) -> Result<Option<Reply>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT text, finish, prompt_tokens, reply_tokens FROM completion WHERE key = ?",
+        )?;
+        find.query_row([key.0], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?
+        .map(|(text, finish, prompt_tokens, reply_tokens)| {
+            let finish: Finish = serde_json::from_str(&finish)?;
+            Ok(Reply { text, finish, prompt_tokens, reply_tokens })
+        })
+        .transpose()
+    }
+
+    /// A stored call with its prompt and settings.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn completion(&self, key: &CompletionKey) -> Result<Option<Completion>> {
+        let Some(reply) = self.reply(key)? else { return Ok(None) };
+        let (model, fingerprint, role, sample, settings): (String, String, String, String, String) =
+            self.db.query_row(
+                "SELECT model, fingerprint, role_text.text, sample, settings
+                 FROM completion JOIN role_text ON role_text.hash = completion.role_hash
+                 WHERE key = ?",
+                [key.0],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+            )?;
+        Ok(Some(Completion {
+            model: ModelName::new(&model),
+            fingerprint,
+            prompt: role + &sample,
+            settings: serde_json::from_str(&settings)?,
+            reply,
+        }))
+    }
+
+    /// The chunks of a model and stage that were recorded and never finished, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open_chunks(&self, model: &ModelName, stage: Stage) -> Result<Vec<PlannedChunk>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT chunk.id, key FROM chunk JOIN chunk_member ON chunk_member.chunk = chunk.id
+             WHERE model = ? AND stage = ? AND seconds IS NULL ORDER BY chunk.id, place",
+        )?;
+        let rows = find.query_map([model.as_str(), stage.name()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
+        })?;
+        let mut chunks: Vec<PlannedChunk> = Vec::new();
+        for row in rows {
+            let (id, key) = row?;
+            let key = CompletionKey(key);
+            match chunks.last_mut() {
+                Some(last) if last.id == id => last.keys.push(key),
+                _ => chunks.push(PlannedChunk { id, keys: vec![key] }),
+            }
+        }
+        Ok(chunks)
+    }
+
+    /// Records which requests will run together, all chunks in one transaction, and forgets
+    /// recorded chunks that can no longer be run whole.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn plan_chunks(
+        &mut self,
+        planned_for: &str,
+        forget: &[i64],
+        chunks: &[((ModelName, Stage), Vec<CompletionKey>)],
+    ) -> Result<Vec<PlannedChunk>> {
+        let transaction = self.db.transaction()?;
+        for id in forget {
+            transaction.execute("DELETE FROM chunk_member WHERE chunk = ?", [id])?;
+            transaction.execute("DELETE FROM chunk WHERE id = ?", [id])?;
+        }
+        let mut planned = Vec::with_capacity(chunks.len());
+        for ((model, stage), keys) in chunks {
+            transaction.execute(
+                "INSERT INTO chunk (model, stage, planned_for) VALUES (?, ?, ?)",
+                params![model.as_str(), stage.name(), planned_for],
+            )?;
+            let id = transaction.last_insert_rowid();
+            for (place, key) in (0_i64..).zip(keys) {
+                transaction.execute(
+                    "INSERT INTO chunk_member (chunk, place, key) VALUES (?, ?, ?)",
+                    params![id, place, key.0],
+                )?;
+            }
+            planned.push(PlannedChunk { id, keys: keys.clone() });
+        }
+        transaction.commit().context("cannot record the chunks of a step")?;
+        Ok(planned)
+    }
+
+    /// Stores the replies of a chunk, all or none.
+    ///
+    /// # Errors
+    /// When the store cannot be written, e.g. because the disk is full.
+    pub fn finish_chunk(
+        &mut self,
+        chunk: &PlannedChunk,
+        fingerprint: &str,
+        seconds: f64,
+        answered: &[(&Request, Reply)],
+    ) -> Result<()> {
+        let transaction = self.db.transaction()?;
+        let (mut prompt_tokens, mut reply_tokens) = (0_i64, 0_i64);
+        for (key, (request, reply)) in chunk.keys.iter().zip(answered) {
+            prompt_tokens += i64::from(reply.prompt_tokens);
+            reply_tokens += i64::from(reply.reply_tokens);
+            let role_hash: [u8; 32] = Sha256::digest(request.prompt.role.as_bytes()).into();
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO role_text (hash, text) VALUES (?, ?)")?
+                .execute(params![role_hash, &*request.prompt.role])?;
+            let settings = CallSettings {
+                shape: request.shape.clone(),
+                sampling: request.sampling,
+                max_tokens: request.max_tokens,
+                seed: request.seed,
+            };
+            transaction
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO completion VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![
+                    key.0,
+                    chunk.id,
+                    request.model.as_str(),
+                    fingerprint,
+                    request.id.stage.name(),
+                    role_hash,
+                    request.prompt.sample,
+                    serde_json::to_string(&settings)?,
+                    reply.text,
+                    serde_json::to_string(&reply.finish)?,
+                    reply.prompt_tokens,
+                    reply.reply_tokens,
+                ])?;
+        }
+        transaction.execute(
+            "UPDATE chunk SET seconds = ?, prompt_tokens = ?, reply_tokens = ? WHERE id = ?",
+            params![seconds, prompt_tokens, reply_tokens, chunk.id],
+        )?;
+        transaction.commit().context(
+            "cannot store the replies of a chunk\nhint: is the disk full? Everything before this \
+             chunk is safe; the same command goes on from there",
+        )
+    }
+
+    /// What the finished chunks of a stage have cost, over all models; `None` when there are none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rate(&self, stage: Stage) -> Result<Option<Rate>> {
+        let rate = self.db.query_row(
+            "SELECT coalesce(sum((SELECT count(*) FROM chunk_member WHERE chunk = chunk.id)), 0),
+                    coalesce(sum(prompt_tokens), 0), coalesce(sum(reply_tokens), 0),
+                    coalesce(sum(seconds), 0.0)
+             FROM chunk WHERE stage = ? AND seconds IS NOT NULL",
+            [stage.name()],
+            |row| {
+                Ok(Rate {
+                    calls: row.get::<_, i64>(0)?.cast_unsigned(),
+                    prompt_tokens: row.get::<_, i64>(1)?.cast_unsigned(),
+                    reply_tokens: row.get::<_, i64>(2)?.cast_unsigned(),
+                    seconds: row.get(3)?,
+                })
+            },
+        )?;
+        Ok((rate.calls > 0).then_some(rate))
+    }
+}

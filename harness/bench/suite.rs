@@ -1,0 +1,204 @@
+//! Every trial of an experiment, and the table that compares them.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use gra_analysis::ablation::{AblationTable, Measured};
+use gra_analysis::facts::{CallFact, TrialFacts};
+use gra_llm::engine::Engine;
+
+use crate::answering::Answering;
+use crate::artifact::write_atomic;
+use crate::experiment::Experiment;
+use crate::progress::Progress;
+use crate::publish::{self, Publication};
+use crate::store::{Store, TrialId};
+use crate::trial::{self, Trial, TrialSetting};
+
+/// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
+///
+/// # Errors
+/// When results cannot be written, the engine or the store fails, or the run was interrupted. What
+/// was finished is saved; running again goes on from there.
+pub fn run_all(
+    experiment: &Experiment,
+    engine: &mut dyn Engine,
+    store: &mut Store,
+    results: &Path,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<Vec<SeedReport>> {
+    for skipped in experiment.seed_set.skipped.iter().take(5) {
+        progress.say(&format!("seed set {}: skipped {skipped}", experiment.seed_file));
+    }
+    let fingerprints: BTreeMap<String, String> = experiment
+        .members
+        .iter()
+        .map(|member| Ok((member.name.to_string(), engine.fingerprint(&member.name)?)))
+        .collect::<Result<_>>()?;
+    let mut reports = Vec::new();
+    for &seed in &experiment.seeds {
+        let mut answering =
+            Answering::new(store, engine, progress, stop, experiment.chunk);
+        let mut trials = Vec::new();
+        for variant in &experiment.variants {
+            let id = TrialId {
+                experiment: experiment.name.clone(),
+                variant: variant.name.clone(),
+                seed,
+            };
+            let settings = experiment.settings(variant, &fingerprints);
+            let card = serde_json::to_string(&publish::card_facts(experiment, &id))?;
+            let setting = TrialSetting {
+                id: &id,
+                variant,
+                method: &experiment.method,
+                prompts: &experiment.prompts,
+                members: &experiment.members,
+                seeds: &experiment.seed_set.items,
+                settings: &settings,
+                card: &card,
+            };
+            let trial = trial::run(setting, &mut answering)?;
+            let publication = Publication { experiment, trial: &trial, settings: &settings };
+            publication.write(results)?;
+            trials.push(trial);
+        }
+        let report = SeedReport::new(experiment, seed, trials)?;
+        report.write(experiment, results)?;
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// The table of one run seed.
+pub struct SeedReport {
+    seed: u64,
+    table: AblationTable,
+    /// The trials, the reference first.
+    pub trials: Vec<Trial>,
+}
+
+impl SeedReport {
+    fn new(experiment: &Experiment, seed: u64, trials: Vec<Trial>) -> Result<Self> {
+        let facts: Vec<TrialFacts> = trials.iter().map(facts).collect();
+        let reference = &experiment.variants[0].name;
+        let mut table = AblationTable::new(&facts, reference, seed)?;
+        for trial in &trials {
+            let measured = Measured {
+                paid_calls: trial.paid.calls,
+                answered_from_store: trial.paid.stored,
+                engine_seconds: trial.paid.engine_seconds,
+                wall_seconds: trial.seconds,
+            };
+            table.set_measured(&trial.id.variant, measured)?;
+        }
+        Ok(Self { seed, table, trials })
+    }
+
+    fn path(&self, experiment: &Experiment, results: &Path, ending: &str) -> PathBuf {
+        results.join(&experiment.name).join(format!("seed-{}.{ending}", self.seed))
+    }
+
+    /// Writes the table as CSV and Markdown. Both hold only what the same inputs always give;
+    /// seconds of this machine stand in `seed-N.measured.csv`.
+    fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
+        let mut csv = Vec::new();
+        self.table.write_csv(&mut csv)?;
+        let mut markdown = Vec::new();
+        self.table.write_markdown(&mut markdown)?;
+        let notes = publish::notes(experiment, &self.trials);
+        markdown.extend(format!("\n{}\n", notes.join("\n\n")).into_bytes());
+        write_atomic(&self.path(experiment, results, "csv"), &csv)?;
+        write_atomic(&self.path(experiment, results, "md"), &markdown)?;
+        let measured = self.path(experiment, results, "measured.csv");
+        write_atomic(&measured, &self.measured_csv()?)
+    }
+
+    fn measured_csv(&self) -> Result<Vec<u8>> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        csv.write_record(["variant", "paid_calls", "stored_calls", "engine_s", "wall_s"])?;
+        for trial in &self.trials {
+            csv.write_record([
+                trial.id.variant.clone(),
+                trial.paid.calls.to_string(),
+                trial.paid.stored.to_string(),
+                format!("{:.3}", trial.paid.engine_seconds),
+                format!("{:.3}", trial.seconds),
+            ])?;
+        }
+        Ok(csv.into_inner()?)
+    }
+
+    /// Prints the table, what a reader must know, and where everything is.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn print(&self, experiment: &Experiment, results: &Path, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "{}, run seed {}: {}\n", experiment.name, self.seed, experiment.question)?;
+        self.table.write_terminal(&mut *out)?;
+        writeln!(out)?;
+        for note in publish::notes(experiment, &self.trials) {
+            writeln!(out, "{note}")?;
+        }
+        let folder = results.join(&experiment.name);
+        writeln!(out, "\nTable:   {}", self.path(experiment, results, "md").display())?;
+        writeln!(out, "         {}", self.path(experiment, results, "csv").display())?;
+        let seed = self.seed;
+        writeln!(out, "Samples: {}/<variant>/seed-{seed}/", folder.display())?;
+        let reference = &self.trials[0];
+        let example = reference.candidates.iter().find(|candidate| candidate.is_sample());
+        if let Some(sample) = example.or(reference.candidates.first()) {
+            writeln!(out, "Trail:   gra-bench inspect {} {}", reference.id, sample.id)?;
+        }
+        Ok(())
+    }
+
+    /// One JSON object: the CSV's columns per variant, and what this run measured.
+    ///
+    /// # Errors
+    /// When the table cannot be rendered.
+    pub fn json(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        self.table.write_csv(&mut bytes)?;
+        let mut csv = csv::Reader::from_reader(bytes.as_slice());
+        let header = csv.headers()?.clone();
+        let mut rows = Vec::new();
+        for (record, trial) in csv.records().zip(&self.trials) {
+            let record = record?;
+            let mut row = serde_json::Map::new();
+            for (name, value) in header.iter().zip(&record) {
+                let value = serde_json::from_str(value)
+                    .unwrap_or_else(|_| match value {
+                        "" => serde_json::Value::Null,
+                        text => text.into(),
+                    });
+                row.insert(name.to_owned(), value);
+            }
+            row.insert("paid_calls".into(), trial.paid.calls.into());
+            row.insert("stored_calls".into(), trial.paid.stored.into());
+            row.insert("engine_s".into(), trial.paid.engine_seconds.into());
+            row.insert("wall_s".into(), trial.seconds.into());
+            rows.push(row);
+        }
+        Ok(serde_json::to_string(&serde_json::json!({ "seed": self.seed, "rows": rows }))?)
+    }
+}
+
+fn facts(trial: &Trial) -> TrialFacts {
+    let calls = trial.calls.iter().map(|call| CallFact {
+        id: call.id.clone(),
+        model: call.model.clone(),
+        prompt_tokens: call.prompt_tokens,
+        reply_tokens: call.reply_tokens,
+        shared: call.shared,
+    });
+    TrialFacts {
+        variant: trial.id.variant.clone(),
+        candidates: trial.candidates.clone(),
+        calls: calls.collect(),
+    }
+}
