@@ -1,0 +1,202 @@
+//! The ablation table's cells as people read them: rounded, grouped, `-` for what does not exist.
+
+use gra_synth::request::Stage;
+
+use super::{Measured, Row};
+use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use crate::funnel::ScoreMeans;
+use crate::grid::{Align, Column};
+
+const MISSING: &str = "-";
+
+/// A column of numbers. The title's lines are stacked in the terminal.
+pub(super) fn column(title: &str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
+    Column { title: title.to_owned(), cells: rows.iter().map(cell).collect(), align: Align::Right }
+}
+
+pub(super) fn variant(rows: &[Row]) -> Column {
+    Column { align: Align::Left, ..column("variant", rows, |row| row.variant.clone()) }
+}
+
+/// A partition: all columns but the first and the rate add up to the first.
+pub(super) fn outcomes(rows: &[Row]) -> Vec<Column> {
+    let mut columns = vec![
+        column("drawn", rows, |row| count(row.funnel.candidates)),
+        column("malformed", rows, |row| count(row.funnel.malformed)),
+        column("repeated\nkeywords", rows, |row| count(row.funnel.repeated_keywords)),
+        column("vetoed", rows, |row| count(row.funnel.vetoed)),
+        column("rejected", rows, |row| count(row.funnel.rejected)),
+        column("adjud.\nout", rows, |row| count(row.funnel.adjudicated_out)),
+        column("voted\nout", rows, |row| count(row.funnel.voted_out)),
+        column("duplicate", rows, |row| count(row.funnel.duplicates)),
+        column("surplus", rows, |row| count(row.funnel.surplus)),
+        column("accepted", rows, |row| count(row.funnel.accepted)),
+    ];
+    if rows.iter().any(|row| row.funnel.undecided > 0) {
+        columns.push(column("un-\ndecided", rows, |row| count(row.funnel.undecided)));
+    }
+    columns.push(column("rate", rows, |row| number(row.funnel.acceptance_rate())));
+    columns
+}
+
+pub(super) fn disputes(rows: &[Row]) -> Vec<Column> {
+    vec![
+        column("disputed", rows, |row| count(row.funnel.disputed)),
+        column("adjud.\nin", rows, |row| count(row.funnel.adjudicated_in)),
+    ]
+}
+
+pub(super) fn scores(rows: &[Row]) -> Vec<Column> {
+    let reviewed = |row: &Row| row.funnel.scores_reviewed;
+    let accepted = |row: &Row| row.funnel.scores_accepted;
+    let mu = |scores: ScoreMeans| number(scores.mu);
+    let sigma = |scores: ScoreMeans| number(scores.sigma);
+    vec![
+        column("mu\nreviewed", rows, |row| mu(reviewed(row))),
+        column("sigma\nreviewed", rows, |row| sigma(reviewed(row))),
+        column("mu\naccepted", rows, |row| mu(accepted(row))),
+        column("sigma\naccepted", rows, |row| sigma(accepted(row))),
+    ]
+}
+
+pub(super) fn acceptance_difference(rows: &[Row]) -> Column {
+    column("rate, difference\nto reference", rows, |row| {
+        row.difference.map_or_else(missing, |difference| estimate(difference.acceptance))
+    })
+}
+
+pub(super) fn mu_difference(rows: &[Row]) -> Column {
+    column("mu, difference\nto reference", rows, |row| {
+        row.difference.map_or_else(missing, |difference| estimate(difference.mu))
+    })
+}
+
+/// Calls and tokens, then what was measured, should anything have been.
+pub(super) fn cost(rows: &[Row]) -> Vec<Column> {
+    let mut columns = vec![
+        column("calls", rows, |row| count(row.ledger.total().calls)),
+        column("calls\nshared", rows, |row| count(row.ledger.total().shared)),
+        column("prompt\ntokens", rows, |row| count(row.ledger.total().prompt_tokens)),
+        column("reply\ntokens", rows, |row| count(row.ledger.total().reply_tokens)),
+    ];
+    if rows.iter().any(|row| row.measured.is_some()) {
+        let measured = |title, cell: fn(Measured) -> String| {
+            column(title, rows, move |row| row.measured.map_or_else(missing, cell))
+        };
+        columns.extend([
+            measured("calls\npaid", |run| count(run.paid_calls)),
+            measured("calls from\nstore", |run| count(run.answered_from_store)),
+            measured("engine\nseconds", |run| format!("{:.1}", run.engine_seconds)),
+            measured("wall\nseconds", |run| format!("{:.1}", run.wall_seconds)),
+        ]);
+    }
+    columns
+}
+
+/// Malformed replies of one stage.
+pub(super) fn malformed_replies(rows: &[Row], stage: Stage) -> Column {
+    column(&stage.name().replace('-', "\n"), rows, |row| {
+        count(row.funnel.malformed_replies.get(&stage).copied().unwrap_or_default())
+    })
+}
+
+/// How to read the table, a sentence or two per line.
+pub(super) fn notes(reference: &str, rows: &[Row]) -> Vec<String> {
+    let mut notes = vec![
+        "rate: accepted and surplus over drawn; surplus passed and was not needed for the round's \
+         target."
+            .to_owned(),
+        "mu, sigma: means over the candidates that the whole committee scored, and over the samples."
+            .to_owned(),
+        "calls shared: an earlier variant of this ablation had made exactly these.".to_owned(),
+    ];
+    let differences = || rows.iter().filter_map(|row| row.difference);
+    if differences().next().is_some() {
+        notes.push(format!(
+            "Differences are to `{reference}`, over the candidates that both drew: {} pairs for the \
+             rate, {} scored by both for mu.",
+            range(differences().map(|difference| difference.acceptance.n)),
+            range(differences().map(|difference| difference.mu.n)),
+        ));
+        notes.push(format!(
+            "Brackets: {:.0}% percentile interval of {} bootstrap replicates over pairs, not corrected \
+             for the number of variants. One that holds 0 means that so many pairs cannot tell the \
+             two apart.",
+            CONFIDENCE * 100.0,
+            count(REPLICATES as u64),
+        ));
+    }
+    notes
+}
+
+/// `7`, or `5 to 9`.
+fn range(numbers: impl Iterator<Item = usize> + Clone) -> String {
+    let (least, most) = (numbers.clone().min(), numbers.max());
+    match (least, most) {
+        (Some(least), Some(most)) if least == most => count(least as u64),
+        (Some(least), Some(most)) => format!("{} to {}", count(least as u64), count(most as u64)),
+        _ => missing(),
+    }
+}
+
+fn missing() -> String {
+    MISSING.to_owned()
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(missing, |value| format!("{value:.2}"))
+}
+
+/// `-0.12 [-0.20, -0.04]`, or the value alone where there is no interval.
+fn estimate(estimate: Estimate) -> String {
+    let Some(value) = estimate.value else { return missing() };
+    match estimate.interval {
+        Some(interval) => {
+            format!("{} [{}, {}]", signed(value), signed(interval.low), signed(interval.high))
+        }
+        None => signed(value),
+    }
+}
+
+/// Two decimals under a sign; what rounds to zero has none.
+fn signed(value: f64) -> String {
+    let text = format!("{value:+.2}");
+    if matches!(text.as_str(), "+0.00" | "-0.00") { " 0.00".to_owned() } else { text }
+}
+
+/// Thousands grouped by commas.
+pub(super) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bootstrap::Interval;
+
+    #[test]
+    fn counts_are_grouped() {
+        let grouped = [0, 999, 1_000, 12_345, 1_234_567].map(count);
+        assert_eq!(grouped, ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    #[test]
+    fn estimates_show_what_there_is() {
+        let show = |n, value, interval: Option<(f64, f64)>| {
+            let interval = interval.map(|(low, high)| Interval { low, high });
+            estimate(Estimate { n, value, interval })
+        };
+        assert_eq!(show(9, Some(-0.12), Some((-0.2, -0.04))), "-0.12 [-0.20, -0.04]");
+        assert_eq!(show(9, Some(-0.001), Some((-0.1, 0.1))), " 0.00 [-0.10, +0.10]");
+        assert_eq!(show(1, Some(1.0), None), "+1.00");
+        assert_eq!(show(0, None, None), "-");
+    }
+}

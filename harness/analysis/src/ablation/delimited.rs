@@ -1,0 +1,109 @@
+//! The ablation table as CSV: the form that other programs read.
+
+use std::io::{self, Write};
+
+use gra_synth::request::Stage;
+
+use super::{AblationTable, Row};
+use crate::bootstrap::{Estimate, REPLICATES};
+use crate::funnel::ScoreMeans;
+
+/// The stages that a candidate's reply can be malformed in.
+pub(super) const CANDIDATE_STAGES: [Stage; 7] = [
+    Stage::Keywords,
+    Stage::Instruction,
+    Stage::InstructionReview,
+    Stage::Response,
+    Stage::ResponseReview,
+    Stage::Adjudication,
+    Stage::Summary,
+];
+
+pub(super) fn write(table: &AblationTable, writer: impl Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(writer);
+    for (number, row) in table.rows.iter().enumerate() {
+        let record = record(table, row);
+        if number == 0 {
+            writer.write_record(record.iter().map(|(name, _)| name))?;
+        }
+        writer.write_record(record.iter().map(|(_, value)| value))?;
+    }
+    writer.flush()
+}
+
+/// Names and values side by side, so that header and lines cannot come apart.
+fn record(table: &AblationTable, row: &Row) -> Vec<(String, String)> {
+    let mut fields = vec![
+        ("variant".to_owned(), row.variant.clone()),
+        ("reference".to_owned(), table.reference.clone()),
+        ("seed".to_owned(), table.seed.to_string()),
+    ];
+    fields.extend(funnel(row));
+    let funnel = &row.funnel;
+    fields.push(("reviewed".to_owned(), funnel.scores_reviewed.n.to_string()));
+    scores(&mut fields, "reviewed", funnel.scores_reviewed);
+    fields.push(("accepted_reviewed".to_owned(), funnel.scores_accepted.n.to_string()));
+    scores(&mut fields, "accepted", funnel.scores_accepted);
+    let usage = row.ledger.total();
+    for (name, count) in [
+        ("calls", usage.calls),
+        ("calls_shared", usage.shared),
+        ("prompt_tokens", usage.prompt_tokens),
+        ("reply_tokens", usage.reply_tokens),
+    ] {
+        fields.push((name.to_owned(), count.to_string()));
+    }
+    estimate(&mut fields, "acceptance", row.difference.map(|difference| difference.acceptance));
+    estimate(&mut fields, "mu", row.difference.map(|difference| difference.mu));
+    fields.push(("bootstrap_replicates".to_owned(), REPLICATES.to_string()));
+    fields
+}
+
+fn funnel(row: &Row) -> Vec<(String, String)> {
+    let funnel = &row.funnel;
+    let mut fields: Vec<(String, String)> = [
+        ("candidates", funnel.candidates),
+        ("malformed", funnel.malformed),
+        ("repeated_keywords", funnel.repeated_keywords),
+        ("vetoed", funnel.vetoed),
+        ("rejected", funnel.rejected),
+        ("disputed", funnel.disputed),
+        ("adjudicated_in", funnel.adjudicated_in),
+        ("adjudicated_out", funnel.adjudicated_out),
+        ("voted_out", funnel.voted_out),
+        ("duplicates", funnel.duplicates),
+        ("surplus", funnel.surplus),
+        ("accepted", funnel.accepted),
+        ("undecided", funnel.undecided),
+    ]
+    .into_iter()
+    .map(|(name, count)| (name.to_owned(), count.to_string()))
+    .collect();
+    fields.push(("acceptance_rate".to_owned(), number(funnel.acceptance_rate())));
+    for stage in CANDIDATE_STAGES {
+        let name = format!("malformed_replies_{}", stage.name().replace('-', "_"));
+        let count = funnel.malformed_replies.get(&stage).copied().unwrap_or_default();
+        fields.push((name, count.to_string()));
+    }
+    fields
+}
+
+fn scores(fields: &mut Vec<(String, String)>, over: &str, scores: ScoreMeans) {
+    fields.push((format!("mean_mu_{over}"), number(scores.mu)));
+    fields.push((format!("mean_sigma_{over}"), number(scores.sigma)));
+}
+
+fn estimate(fields: &mut Vec<(String, String)>, of: &str, estimate: Option<Estimate>) {
+    let interval = estimate.and_then(|estimate| estimate.interval);
+    let pairs = estimate.map_or_else(String::new, |estimate| estimate.n.to_string());
+    fields.push((format!("{of}_pairs"), pairs));
+    let value = estimate.and_then(|estimate| estimate.value);
+    fields.push((format!("{of}_difference"), number(value)));
+    fields.push((format!("{of}_difference_low"), number(interval.map(|interval| interval.low))));
+    fields.push((format!("{of}_difference_high"), number(interval.map(|interval| interval.high))));
+}
+
+/// The shortest text that reads back as the same number.
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}

@@ -1,0 +1,66 @@
+//! The ablation table as stacked blocks for a terminal.
+
+use super::columns;
+use super::delimited::CANDIDATE_STAGES;
+use super::{AblationTable, Row};
+use crate::grid::{self, Column};
+
+/// Columns that notes are wrapped at.
+const WIDTH: usize = 100;
+
+pub(super) fn render(table: &AblationTable) -> String {
+    let rows = table.rows();
+    let mut out = String::new();
+    block(&mut out, rows, "What became of the candidates", columns::outcomes(rows));
+
+    let mut committee = columns::disputes(rows);
+    committee.extend(columns::scores(rows));
+    committee.push(columns::acceptance_difference(rows));
+    committee.push(columns::mu_difference(rows));
+    let title = format!("Committee, and differences to the reference, {}", table.reference);
+    block(&mut out, rows, &title, committee);
+
+    let mut cost = columns::cost(rows);
+    cost.push(columns::column("malformed\nreplies", rows, |row| {
+        columns::count(row.funnel.malformed_replies_total())
+    }));
+    block(&mut out, rows, "Cost", cost);
+
+    if rows.iter().any(|row| row.funnel.malformed_replies_total() > 0) {
+        let by_stage = CANDIDATE_STAGES.map(|stage| columns::malformed_replies(rows, stage));
+        let title = "Malformed replies by stage, retried ones included";
+        block(&mut out, rows, title, by_stage.to_vec());
+    }
+    for note in columns::notes(&table.reference, rows) {
+        wrap(&mut out, &note);
+    }
+    out
+}
+
+fn block(out: &mut String, rows: &[Row], title: &str, columns: Vec<Column>) {
+    let mut all = vec![columns::variant(rows)];
+    all.extend(columns);
+    out.push_str(title);
+    out.push('\n');
+    out.push_str(&grid::terminal(&all));
+    out.push('\n');
+}
+
+/// Breaks at spaces; the lines after the first are indented.
+fn wrap(out: &mut String, text: &str) {
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width == 0 {
+            width = length;
+        } else if width + 1 + length > WIDTH {
+            out.push_str("\n  ");
+            width = 2 + length;
+        } else {
+            out.push(' ');
+            width += 1 + length;
+        }
+        out.push_str(word);
+    }
+    out.push('\n');
+}

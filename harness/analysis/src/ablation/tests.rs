@@ -1,0 +1,214 @@
+//! The table of a full committee, a variant without review and one that drew nothing.
+
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::request::Stage;
+
+use super::*;
+use crate::trial_by_hand::{accepted, calls, every_outcome, rejected, trial};
+
+/// Nobody reviews: everything written is accepted, without scores.
+fn unreviewed(number: u32) -> Candidate {
+    let mut candidate = crate::trial_by_hand::written(number);
+    candidate.roles.reviewers.clear();
+    candidate.roles.adjudicator = None;
+    candidate.outcome = Some(Outcome::Accepted);
+    candidate
+}
+
+fn trials() -> Vec<TrialFacts> {
+    let mut full = every_outcome();
+    full.extend((10..40).map(accepted));
+    full.extend((40..60).map(rejected));
+    let mut stricter: Vec<Candidate> = (10..25).map(accepted).collect();
+    stricter.extend((25..60).map(rejected));
+    let asked = |shared| {
+        let mut asked = calls(Stage::Keywords, 60, shared);
+        asked.extend(calls(Stage::ResponseReview, 180, false));
+        asked
+    };
+    vec![
+        trial("gra", full, asked(false)),
+        trial("single, \"Llama\"\nreviewer", stricter, asked(true)),
+        trial("no-reviewer", (5..60).map(unreviewed).collect(), asked(true)),
+        trial("nothing", vec![], vec![]),
+    ]
+}
+
+fn table() -> AblationTable {
+    AblationTable::new(&trials(), "gra", 42).unwrap()
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn outcomes_partition_the_candidates() {
+    for row in table().rows() {
+        let f = &row.funnel;
+        let ends = [
+            f.malformed,
+            f.repeated_keywords,
+            f.vetoed,
+            f.rejected,
+            f.adjudicated_out,
+            f.voted_out,
+            f.duplicates,
+            f.surplus,
+            f.accepted,
+            f.undecided,
+        ];
+        assert_eq!(ends.iter().sum::<u64>(), f.candidates, "{}", row.variant);
+    }
+    let full = Funnel::of(&every_outcome());
+    // 4, 5 and 6 were disputed, the adjudicator let 6 pass, and 3 to 8 were scored.
+    assert_eq!((full.disputed, full.adjudicated_in, full.scores_reviewed.n), (3, 1, 6));
+}
+
+#[test]
+fn csv_has_every_number_and_quotes_names() {
+    insta::assert_snapshot!(text(|bytes| table().write_csv(bytes)), @r#"
+    variant,reference,seed,candidates,malformed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_adjudication,malformed_replies_summary,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,bootstrap_replicates
+    gra,gra,42,60,1,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,,,,,,,,,10000
+    "single, ""Llama""
+    reviewer",gra,42,50,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,50,-0.3,-0.44,-0.18,50,-0.4999999999999997,-0.7333333333333327,-0.2999999999999999,10000
+    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,54,0.4074074074074074,0.2777777777777778,0.5370370370370371,0,,,,10000
+    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,,,,0,,,,10000
+    "#);
+}
+
+#[test]
+fn csv_reads_back_with_as_many_fields_as_names() {
+    let written = text(|bytes| table().write_csv(bytes));
+    let mut reader = csv::Reader::from_reader(written.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), 4);
+    assert!(records.iter().all(|record| record.len() == names.len()));
+    assert_eq!(&records[1][0], "single, \"Llama\"\nreviewer");
+    assert!(!written.contains("NaN") && !written.contains("inf"));
+}
+
+#[test]
+fn csv_does_not_depend_on_what_was_measured() {
+    let mut measured = table();
+    measured.set_measured("gra", Measured { paid_calls: 7, ..Measured::default() }).unwrap();
+    assert_eq!(text(|bytes| table().write_csv(bytes)), text(|bytes| measured.write_csv(bytes)));
+}
+
+/// The same trials under a name that a terminal can show, one of them measured.
+fn shown() -> AblationTable {
+    let mut trials = trials();
+    trials[1].variant = "single|llama".to_owned();
+    let mut table = AblationTable::new(&trials, "gra", 42).unwrap();
+    let measured = Measured {
+        paid_calls: 180,
+        answered_from_store: 60,
+        engine_seconds: 1234.56,
+        wall_seconds: 1240.0,
+    };
+    table.set_measured("single|llama", measured).unwrap();
+    table
+}
+
+#[test]
+fn terminal_blocks_fit() {
+    let shown = text(|bytes| shown().write_terminal(bytes));
+    assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
+    insta::assert_snapshot!(shown, @"
+    What became of the candidates
+                                    repeated                    adjud.  voted                                    un-
+    variant       drawn  malformed  keywords  vetoed  rejected     out    out  duplicate  surplus  accepted  decided  rate
+    gra              60          1         1       1        21       1      1          1        1        31        1  0.53
+    single|llama     50          0         0       0        35       0      0          0        0        15        0  0.30
+    no-reviewer      55          0         0       0         0       0      0          0        0        55        0  1.00
+    nothing           0          0         0       0         0       0      0          0        0         0        0     -
+
+    Committee, and differences to the reference, gra
+                            adjud.        mu     sigma        mu     sigma      rate, difference        mu, difference
+    variant       disputed      in  reviewed  reviewed  accepted  accepted          to reference          to reference
+    gra                  3       1      8.01      0.68      8.67      0.47                     -                     -
+    single|llama         0       0      7.50      0.71      8.67      0.47  -0.30 [-0.44, -0.18]  -0.50 [-0.73, -0.30]
+    no-reviewer          0       0         -         -         -         -  +0.41 [+0.28, +0.54]                     -
+    nothing              0       0         -         -         -         -                     -                     -
+
+    Cost
+                          calls  prompt   reply  calls  calls from   engine     wall  malformed
+    variant       calls  shared  tokens  tokens   paid       store  seconds  seconds    replies
+    gra             240       0  96,000   6,000      -           -        -        -          4
+    single|llama    240      60  96,000   6,000    180          60   1234.6   1240.0          0
+    no-reviewer     240      60  96,000   6,000      -           -        -        -          0
+    nothing           0       0       0       0      -           -        -        -          0
+
+    Malformed replies by stage, retried ones included
+                                         instruction            response
+    variant       keywords  instruction       review  response    review  adjudication  summary
+    gra                  1            0            0         0         3             0        0
+    single|llama         0            0            0         0         0             0        0
+    no-reviewer          0            0            0         0         0             0        0
+    nothing              0            0            0         0         0             0        0
+
+    rate: accepted and surplus over drawn; surplus passed and was not needed for the round's target.
+    mu, sigma: means over the candidates that the whole committee scored, and over the samples.
+    calls shared: an earlier variant of this ablation had made exactly these.
+    Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50
+      scored by both for mu.
+    Brackets: 95% percentile interval of 10,000 bootstrap replicates over pairs, not corrected for the
+      number of variants. One that holds 0 means that so many pairs cannot tell the two apart.
+    ");
+}
+
+#[test]
+fn markdown_tables() {
+    insta::assert_snapshot!(text(|bytes| shown().write_markdown(bytes)), @r"
+    ### Decisions
+
+    | variant | drawn | malformed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | disputed | adjud. in |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | gra | 60 | 1 | 1 | 1 | 21 | 1 | 1 | 1 | 1 | 31 | 1 | 0.53 | - | 3 | 1 |
+    | single\|llama | 50 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.44, -0.18] | 0 | 0 |
+    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.28, +0.54] | 0 | 0 |
+    | nothing | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | - | - | 0 | 0 |
+
+    ### Scores and cost
+
+    | variant | mu reviewed | sigma reviewed | mu accepted | sigma accepted | mu, difference to reference | calls | calls shared | prompt tokens | reply tokens | calls paid | calls from store | engine seconds | wall seconds | malformed replies |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+    | gra | 8.01 | 0.68 | 8.67 | 0.47 | - | 240 | 0 | 96,000 | 6,000 | - | - | - | - | 4 (keywords 1, response-review 3) |
+    | single\|llama | 7.50 | 0.71 | 8.67 | 0.47 | -0.50 [-0.73, -0.30] | 240 | 60 | 96,000 | 6,000 | 180 | 60 | 1234.6 | 1240.0 | 0 |
+    | no-reviewer | - | - | - | - | - | 240 | 60 | 96,000 | 6,000 | - | - | - | - | 0 |
+    | nothing | - | - | - | - | - | 0 | 0 | 0 | 0 | - | - | - | - | 0 |
+
+    - rate: accepted and surplus over drawn; surplus passed and was not needed for the round's target.
+    - mu, sigma: means over the candidates that the whole committee scored, and over the samples.
+    - calls shared: an earlier variant of this ablation had made exactly these.
+    - Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50 scored by both for mu.
+    - Brackets: 95% percentile interval of 10,000 bootstrap replicates over pairs, not corrected for the number of variants. One that holds 0 means that so many pairs cannot tell the two apart.
+    ");
+}
+
+#[test]
+fn what_makes_no_table_is_named() {
+    let error = |trials: &[TrialFacts], reference| {
+        AblationTable::new(trials, reference, 42).unwrap_err().to_string()
+    };
+    let mut repeated = trials();
+    repeated[1].variant = "gra".to_owned();
+    let mut twice = trials();
+    twice[0].candidates.push(rejected(3));
+    let errors = [
+        error(&trials()[2..], "gra"),
+        error(&repeated, "gra"),
+        error(&twice, "gra"),
+        table().set_measured("grb", Measured::default()).unwrap_err().to_string(),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+        the ablation has no variant `gra`; it has no-reviewer, nothing
+        two trials of the ablation are called `gra`
+        trial `gra` holds candidate r1-00003 twice
+        the ablation has no variant `grb`; it has gra, single, "Llama"
+        reviewer, no-reviewer, nothing
+        "#);
+}

@@ -1,0 +1,97 @@
+//! Two variants on the same candidates.
+//!
+//! Every draw about a candidate comes from a stream that carries its id and no variant, so candidate
+//! r1-00007 has the same domain and, while the pools agree, the same examples under every variant
+//! (gra-synth, `stream`). Comparing candidate by candidate takes the differences between candidates
+//! out of the difference between variants. From round 2 on each variant draws from its own pool: such
+//! pairs share the draw and no longer the examples, which costs precision and does not bias.
+//!
+//! A pair is one cluster of the bootstrap. Candidates that were shown the same seed item are treated
+//! as independent here.
+
+use std::collections::BTreeMap;
+
+use gra_synth::candidate::Candidate;
+use gra_synth::pool::ItemId;
+
+use crate::bootstrap::{self, Cluster, Estimate};
+use crate::funnel::{has_passed, is_reviewed};
+
+/// How a variant differs from the reference over the candidates that both drew. Positive: the variant
+/// has more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Difference of the acceptance rates ([`has_passed`]), in [-1, 1].
+    pub acceptance: Estimate,
+    /// Difference of the mean mu over the candidates that both committees scored, on the scale of the
+    /// scores. Which candidates get that far depends on the variants too: it tells how the committees
+    /// differ on the same candidates, not how good the data is.
+    pub mu: Estimate,
+}
+
+/// A trial's candidates by id.
+pub type ById<'a> = BTreeMap<ItemId, &'a Candidate>;
+
+/// Compares a variant with the reference over the ids that both have and have decided.
+///
+/// No variant's name is part of a stream's: variants that decide alike get equal intervals.
+#[must_use]
+pub fn compare(reference: &ById, variant: &ById, run_seed: u64) -> Comparison {
+    let difference = |quantity: fn(&Candidate) -> Option<f64>, name: &str| {
+        let pairs: Vec<Cluster> = reference
+            .iter()
+            .filter_map(|(id, base)| Some(quantity(variant.get(id)?)? - quantity(base)?))
+            .map(Cluster::single)
+            .collect();
+        bootstrap::mean(&pairs, run_seed, &[name])
+    };
+    Comparison { acceptance: difference(passed, "acceptance"), mu: difference(committee_mu, "mu") }
+}
+
+fn passed(candidate: &Candidate) -> Option<f64> {
+    candidate.outcome?;
+    Some(f64::from(u8::from(has_passed(candidate))))
+}
+
+fn committee_mu(candidate: &Candidate) -> Option<f64> {
+    if is_reviewed(candidate) { Some(candidate.tally()?.mu()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
+
+    fn by_id(candidates: &[Candidate]) -> ById<'_> {
+        candidates.iter().map(|candidate| (candidate.id, candidate)).collect()
+    }
+
+    fn differences(reference: &[Candidate], variant: &[Candidate]) -> [(usize, Option<f64>); 2] {
+        let comparison = compare(&by_id(reference), &by_id(variant), 42);
+        [comparison.acceptance, comparison.mu].map(|estimate| (estimate.n, estimate.value))
+    }
+
+    #[test]
+    fn only_candidates_that_both_drew_are_compared() {
+        let reference: Vec<Candidate> = (0..10).map(accepted).collect();
+        let variant: Vec<Candidate> = (6..20).map(rejected).collect();
+        let [acceptance, mu] = differences(&reference, &variant);
+        assert_eq!(acceptance, (4, Some(-1.0)));
+        assert_eq!(mu.0, 4);
+        assert!((mu.1.unwrap() - (7.0 - 26.0 / 3.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_undecided_or_half_reviewed_has_no_pair() {
+        let full = every_outcome();
+        assert_eq!(differences(&full, &full), [(9, Some(0.0)), (6, Some(0.0))]);
+        let vetoed = by_id(&full)[&id(2)].clone();
+        assert_eq!(differences(&[accepted(2)], &[vetoed]), [(1, Some(-1.0)), (0, None)]);
+    }
+
+    #[test]
+    fn surplus_has_passed() {
+        let surplus = by_id(&every_outcome())[&id(7)].clone();
+        assert_eq!(differences(&[accepted(7)], &[surplus])[0], (1, Some(0.0)));
+    }
+}

@@ -1,0 +1,183 @@
+//! Candidates and reviews as data frames, and data frames as files.
+//!
+//! A frame keeps the order of what it was made from. A value that does not exist is null: no frame
+//! holds `NaN` or an empty text. Equal frames give equal bytes.
+
+use std::io::Write;
+
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::committee::Decision;
+use gra_synth::domain::Domain;
+use gra_synth::pool::ItemId;
+use polars::prelude::{
+    AnyValue, Column, DataFrame, NamedFrom, ParquetWriter, PolarsError, PolarsResult, Series,
+};
+
+use crate::funnel::is_reviewed;
+
+mod reviews;
+
+pub use reviews::reviews;
+
+/// One row per candidate.
+///
+/// | column | type | what |
+/// |---|---|---|
+/// | `id` | text | e.g. `r1-00007` |
+/// | `round`, `wave` | u32 | round from 1, wave of the round from 0 |
+/// | `domain` | text | the requested one |
+/// | `generator`, `adjudicator`, `summariser` | text | models; the adjudicator whether or not it was asked |
+/// | `reviewers` | u32 | seats at the table |
+/// | `examples` | text | ids of the pool items shown, space-separated, in drawn order |
+/// | `n_examples` | u32 | how many |
+/// | `keywords` | text | separated by `; ` |
+/// | `domain_differs` | bool | the generator wrote another domain than the requested one (method.md, G5) |
+/// | `instruction`, `response`, `summary` | text | as written |
+/// | `instruction_zeros` | u32 | zero bits over all instruction reviews |
+/// | `mu`, `sigma` | f64 | of the whole committee, on the scale of the scores |
+/// | `decision` | text | `reject`, `accept`, `dispute` |
+/// | `s_a` | f64 | the adjudicator's mean |
+/// | `nearest` | text | id of the closest item of the target pool |
+/// | `nearest_cosine` | f64 | in [-1, 1] |
+/// | `outcome` | text | null while undecided |
+/// | `malformed_stage`, `malformed_reason` | text | for outcome `malformed`: the stage, and its last reason |
+/// | `malformed_replies` | u32 | all of them, retried ones included |
+///
+/// # Errors
+/// None that a caller can cause: polars checks that columns are equally long.
+pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
+    let of = Columns(candidates);
+    let columns = vec![
+        of.text("id", |c| Some(c.id.to_string())),
+        of.count("round", |c| match c.id {
+            ItemId::Candidate { round, .. } => Some(round as usize),
+            ItemId::Seed(_) => None,
+        }),
+        of.count("wave", |c| Some(c.wave as usize)),
+        of.text("domain", |c| Some(c.domain.to_string())),
+        of.text("generator", |c| Some(c.roles.generator.to_string())),
+        of.text("adjudicator", |c| c.roles.adjudicator.as_ref().map(ToString::to_string)),
+        of.text("summariser", |c| Some(c.roles.summariser.to_string())),
+        of.count("reviewers", |c| Some(c.roles.reviewers.len())),
+        of.text("examples", |c| {
+            let ids: Vec<String> = c.examples.iter().map(ToString::to_string).collect();
+            Some(ids.join(" "))
+        }),
+        of.count("n_examples", |c| Some(c.examples.len())),
+        of.text("keywords", |c| Some(c.keywords.join("; "))),
+        of.flag("domain_differs", |c| {
+            Some(Domain::parse(c.emitted_domain.as_deref()?) != Some(c.domain))
+        }),
+        of.text("instruction", |c| c.instruction.clone()),
+        of.text("response", |c| c.response.clone()),
+        of.text("summary", |c| c.summary.clone()),
+        of.count("instruction_zeros", instruction_zeros),
+        of.number("mu", |c| if is_reviewed(c) { Some(c.tally()?.mu()) } else { None }),
+        of.number("sigma", |c| if is_reviewed(c) { Some(c.tally()?.sigma()) } else { None }),
+        of.text("decision", |c| Some(decision_name(c.decision?).to_owned())),
+        of.number("s_a", |c| Some(c.adjudication.as_ref()?.scores.mean())),
+        of.text("nearest", |c| Some(c.nearest?.id.to_string())),
+        of.number("nearest_cosine", |c| Some(c.nearest?.cosine)),
+        of.text("outcome", |c| Some(c.outcome?.name().to_owned())),
+        of.text("malformed_stage", |c| match c.outcome? {
+            Outcome::Malformed { stage } => Some(stage.to_string()),
+            _ => None,
+        }),
+        of.text("malformed_reason", malformed_reason),
+        of.count("malformed_replies", |c| Some(c.malformed.len())),
+    ];
+    DataFrame::new(candidates.len(), columns)
+}
+
+fn instruction_zeros(candidate: &Candidate) -> Option<usize> {
+    let bits = || candidate.instruction_reviews.iter().flat_map(|review| review.bits);
+    bits().next()?;
+    Some(bits().filter(|bit| !bit).count())
+}
+
+fn malformed_reason(candidate: &Candidate) -> Option<String> {
+    let Some(Outcome::Malformed { stage }) = candidate.outcome else { return None };
+    let last = candidate.malformed.iter().rfind(|reply| reply.stage == stage)?;
+    Some(last.reason.name().to_owned())
+}
+
+fn decision_name(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Reject => "reject",
+        Decision::Accept => "accept",
+        Decision::Dispute => "dispute",
+    }
+}
+
+/// Makes columns from records, one cell each; keeps `NaN` and empty texts out.
+struct Columns<'a, R>(&'a [R]);
+
+impl<R> Columns<'_, R> {
+    fn text(&self, name: &str, cell: impl Fn(&R) -> Option<String>) -> Column {
+        let filled = |record| cell(record).filter(|text| !text.is_empty());
+        let cells: Vec<Option<String>> = self.0.iter().map(filled).collect();
+        Series::new(name.into(), cells).into()
+    }
+
+    fn number(&self, name: &str, cell: impl Fn(&R) -> Option<f64>) -> Column {
+        let finite = |record| cell(record).filter(|number| number.is_finite());
+        let cells: Vec<Option<f64>> = self.0.iter().map(finite).collect();
+        Series::new(name.into(), cells).into()
+    }
+
+    fn count(&self, name: &str, cell: impl Fn(&R) -> Option<usize>) -> Column {
+        let narrow = |record| cell(record).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let cells: Vec<Option<u32>> = self.0.iter().map(narrow).collect();
+        Series::new(name.into(), cells).into()
+    }
+
+    fn byte(&self, name: &str, cell: impl Fn(&R) -> Option<u8>) -> Column {
+        let cells: Vec<Option<u8>> = self.0.iter().map(cell).collect();
+        Series::new(name.into(), cells).into()
+    }
+
+    fn flag(&self, name: &str, cell: impl Fn(&R) -> Option<bool>) -> Column {
+        let cells: Vec<Option<bool>> = self.0.iter().map(cell).collect();
+        Series::new(name.into(), cells).into()
+    }
+}
+
+/// Writes a frame as Parquet (zstd).
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_parquet(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> {
+    ParquetWriter::new(writer).finish(&mut frame.clone())?;
+    Ok(())
+}
+
+/// Writes a frame as CSV: a header, texts quoted where they need it, an empty field for null.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_csv(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> {
+    let failed = |error: csv::Error| PolarsError::from(std::io::Error::from(error));
+    let mut writer = csv::Writer::from_writer(writer);
+    writer.write_record(frame.columns().iter().map(Column::name)).map_err(failed)?;
+    for row in 0..frame.height() {
+        for column in frame.columns() {
+            writer.write_field(field(&column.get(row)?)).map_err(failed)?;
+        }
+        writer.write_record(None::<&[u8]>).map_err(failed)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn field(value: &AnyValue) -> String {
+    match value {
+        AnyValue::Null => String::new(),
+        AnyValue::String(text) => (*text).to_owned(),
+        AnyValue::StringOwned(text) => text.to_string(),
+        AnyValue::Float64(number) => number.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! Evidence: numbers from what trials recorded.
+//!
+//! Everything here is a pure function of recorded facts, and what it writes goes to a writer that the
+//! caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws ambient
+//! randomness, so the same facts give the same bytes on every machine.
+//!
+//! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0 instead.
+//!
+//! # Layout
+//!
+//! - [`facts`]: what one trial recorded; the input of everything below
+//! - [`funnel`], [`ledger`]: what became of the candidates; what the calls cost
+//! - [`bootstrap`], [`comparison`]: intervals for means; two variants on the same candidates
+//! - [`ablation`]: one row per variant of the three above, as CSV, Markdown and terminal text
+//! - [`frames`]: candidates and reviews as data frames, as Parquet and CSV
+//! - `grid`: aligned columns for the terminal
+
+pub mod ablation;
+pub mod bootstrap;
+pub mod comparison;
+pub mod facts;
+pub mod frames;
+pub mod funnel;
+mod grid;
+pub mod ledger;
+
+#[cfg(test)]
+mod trial_by_hand;

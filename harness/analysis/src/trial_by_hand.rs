@@ -1,0 +1,150 @@
+//! A small trial for tests: one candidate per way to end, written by hand.
+
+use gra_synth::candidate::{
+    Candidate, InstructionReview, MalformedReply, Neighbour, Outcome, ResponseReview,
+};
+use gra_synth::committee::{Decision, Scores};
+use gra_synth::domain::Domain;
+use gra_synth::form::Malformed;
+use gra_synth::pool::ItemId;
+use gra_synth::request::{ModelName, RequestId, Stage};
+use gra_synth::roles::Roles;
+
+use crate::facts::{CallFact, TrialFacts};
+
+pub(crate) fn id(number: u32) -> ItemId {
+    ItemId::Candidate { round: 1, number }
+}
+
+fn model(name: &str) -> ModelName {
+    ModelName::new(name)
+}
+
+/// Drawn, with keywords, instruction and response.
+pub(crate) fn written(number: u32) -> Candidate {
+    let roles = Roles {
+        generator: model("llama"),
+        reviewers: ["qwen", "internlm", "mistral"].map(model).to_vec(),
+        adjudicator: Some(model("tulu")),
+        summariser: model("qwen"),
+    };
+    let examples = vec![ItemId::Seed(3), ItemId::Seed(11)];
+    let mut candidate = Candidate::drawn(id(number), 0, Domain::Math, examples, roles);
+    candidate.keywords = vec!["prime".into(), "sum, of digits".into()];
+    candidate.emitted_domain = Some("Math".into());
+    candidate.instruction = Some(format!("Find \"prime\" number {number}."));
+    candidate.response = Some("Two lines,\nand a comma.".into());
+    candidate
+}
+
+/// Three equal bits from each reviewer, but for one zero if it is vetoed.
+fn checked(mut candidate: Candidate, vetoed: bool) -> Candidate {
+    let reviewers = candidate.roles.reviewers.clone();
+    for (seat, reviewer) in (0..).zip(reviewers) {
+        let bits = [true, !(vetoed && seat == 1), true];
+        candidate.instruction_reviews.push(InstructionReview { seat, reviewer, bits });
+    }
+    candidate
+}
+
+pub(crate) fn review(seat: u8, reviewer: &str, scores: [u8; 6]) -> ResponseReview {
+    let comment = format!("seat {seat}");
+    ResponseReview { seat, reviewer: model(reviewer), scores: Scores(scores), comment }
+}
+
+/// Passed the instruction review; each reviewer gives six times one score.
+pub(crate) fn scored(number: u32, scores: [u8; 3], decision: Decision) -> Candidate {
+    let mut candidate = checked(written(number), false);
+    let reviewers = ["qwen", "internlm", "mistral"];
+    for ((seat, reviewer), score) in (0..).zip(reviewers).zip(scores) {
+        candidate.response_reviews.push(review(seat, reviewer, [score; 6]));
+    }
+    candidate.decision = Some(decision);
+    candidate
+}
+
+fn ended(mut candidate: Candidate, outcome: Outcome) -> Candidate {
+    candidate.outcome = Some(outcome);
+    candidate
+}
+
+/// An accepted candidate.
+pub(crate) fn accepted(number: u32) -> Candidate {
+    let mut candidate = scored(number, [9, 9, 8], Decision::Accept);
+    candidate.nearest = Some(Neighbour { id: ItemId::Seed(11), cosine: 0.25 });
+    candidate.summary = Some("Finds a prime.".into());
+    ended(candidate, Outcome::Accepted)
+}
+
+/// A rejected candidate.
+pub(crate) fn rejected(number: u32) -> Candidate {
+    ended(scored(number, [7, 8, 6], Decision::Reject), Outcome::Rejected)
+}
+
+fn adjudicated(number: u32, score: u8, outcome: Outcome) -> Candidate {
+    let mut candidate = scored(number, [10, 10, 5], Decision::Dispute);
+    candidate.adjudication = Some(review(0, "tulu", [score; 6]));
+    ended(candidate, outcome)
+}
+
+/// Every outcome under a full committee, from r1-00000 on; the last one is undecided.
+pub(crate) fn every_outcome() -> Vec<Candidate> {
+    let mut malformed = checked(written(0), false);
+    malformed.response_reviews.push(review(0, "qwen", [9; 6]));
+    for attempt in 0..3 {
+        let reason = Malformed::NotSixScores;
+        let stage = Stage::ResponseReview;
+        malformed.malformed.push(MalformedReply { stage, seat: 2, attempt, reason });
+    }
+    let mut repeated = written(1);
+    repeated.instruction = None;
+    repeated.response = None;
+    let mut vetoed = checked(written(2), true);
+    vetoed.response = None;
+    vetoed.emitted_domain = Some("Cooking".into());
+    let mut duplicate = adjudicated(6, 9, Outcome::Duplicate);
+    duplicate.nearest = Some(Neighbour { id: ItemId::Seed(3), cosine: 0.9375 });
+    // One of three means reaches 8, and mu is 8 exactly: no majority.
+    let mut voted_out = scored(5, [10, 8, 6], Decision::Dispute);
+    voted_out.response_reviews[1] = review(1, "internlm", [8, 8, 8, 8, 8, 7]);
+    voted_out.response_reviews[2] = review(2, "mistral", [6, 6, 6, 6, 6, 7]);
+    let mut surplus = scored(7, [8, 8, 8], Decision::Accept);
+    surplus.nearest = Some(Neighbour { id: id(8), cosine: 0.5 });
+    let mut retried = accepted(8);
+    let reason = Malformed::NoTags;
+    retried.malformed.push(MalformedReply { stage: Stage::Keywords, seat: 0, attempt: 0, reason });
+    let mut untouched = written(9);
+    untouched.keywords.clear();
+    untouched.emitted_domain = None;
+    untouched.instruction = None;
+    untouched.response = None;
+    vec![
+        ended(malformed, Outcome::Malformed { stage: Stage::ResponseReview }),
+        ended(repeated, Outcome::RepeatedKeywords),
+        ended(vetoed, Outcome::Vetoed),
+        rejected(3),
+        adjudicated(4, 7, Outcome::AdjudicatedOut),
+        ended(voted_out, Outcome::VotedOut),
+        duplicate,
+        ended(surplus, Outcome::Surplus),
+        retried,
+        untouched,
+    ]
+}
+
+/// Calls of one stage, alike but for the seat.
+pub(crate) fn calls(stage: Stage, count: u8, shared: bool) -> Vec<CallFact> {
+    let call = |seat| CallFact {
+        id: RequestId { subject: id(0), stage, seat, attempt: 0 },
+        model: model("llama"),
+        prompt_tokens: 400,
+        reply_tokens: 25,
+        shared,
+    };
+    (0..count).map(call).collect()
+}
+
+/// A trial of this variant.
+pub(crate) fn trial(variant: &str, candidates: Vec<Candidate>, calls: Vec<CallFact>) -> TrialFacts {
+    TrialFacts { variant: variant.to_owned(), candidates, calls }
+}
