@@ -92,7 +92,7 @@ fn a_prompt_longer_than_the_context_is_a_reply() {
         panic!("{:?}", replies[1]);
     };
     assert!(tokens > 20_000, "{tokens}");
-    assert_eq!(context, 2048, "what SmolLM2 was trained for in this file, or less");
+    assert_eq!(context, 4096, "the default: less than what it was trained for");
     assert_eq!((replies[1].text.as_str(), replies[1].reply_tokens), ("", 0));
 }
 

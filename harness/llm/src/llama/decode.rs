@@ -15,12 +15,11 @@ use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_sys_2 as sys;
 
 use super::chunk::{Job, Prepared};
 use super::generator::{Generator, llama_token};
 use super::runtime;
-use super::settings::{EngineSettings, FlashAttention};
+use super::settings::EngineSettings;
 use crate::automaton::Scene;
 use crate::engine::{EngineError, Progress};
 use crate::sampler::Sampler;
@@ -233,11 +232,6 @@ fn new_context<'a>(
     (sequences, context, n_batch): (u32, u32, u32),
 ) -> Result<LlamaContext<'a>, EngineError> {
     let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
-    let flash = match settings.flash_attention {
-        FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-        FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-    };
     let parameters = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(context.saturating_mul(sequences)))
         .with_n_seq_max(sequences)
@@ -246,7 +240,7 @@ fn new_context<'a>(
         .with_n_ubatch(settings.n_ubatch.clamp(1, n_batch))
         .with_n_threads(settings.llama_threads())
         .with_n_threads_batch(settings.llama_threads())
-        .with_flash_attention_policy(flash)
+        .with_flash_attention_policy(settings.flash_attention().policy())
         .with_no_perf(true);
     let backend = runtime::backend().map_err(failed)?;
     runtime::forget_errors();

@@ -52,6 +52,7 @@ impl Encoder {
             .with_n_seq_max(1)
             .with_n_threads(settings.llama_threads())
             .with_n_threads_batch(settings.llama_threads())
+            .with_flash_attention_policy(settings.flash_attention().policy())
             .with_embeddings(true)
             .with_pooling_type(LlamaPoolingType::Mean)
             .with_no_perf(true);
