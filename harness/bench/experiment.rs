@@ -244,6 +244,12 @@ impl Experiment {
 
         let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
         file.method.check().map_err(method_error)?;
+        let Sampling { temperature, top_p } = file.sampling;
+        if !(0.0..=10.0).contains(&temperature) || !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(value_error(
+                "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
+            ));
+        }
         let pool = ModelPool::load(&or_own(&overrides.pool, &file.pool), models)?;
         let member = |model: &gra_llm::model_pool::PoolModel| Member {
             name: model.name.clone(),

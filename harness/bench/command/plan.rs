@@ -160,7 +160,7 @@ impl Plan {
             for (stage, asks) in stages {
                 let rate = store.map(|store| store.rate(stage)).transpose()?.flatten();
                 let role = experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
-                let limit = u64::from(form::max_tokens(stage, &method.limits));
+                let limit = u64::from(form::max_tokens(stage, method));
                 let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
                 let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
                 let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));

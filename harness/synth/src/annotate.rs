@@ -1,4 +1,4 @@
-//! Round 0: every seed item gets a domain, a summary and keywords (paper, section 3.1; method.md,
+//! Round 0: every seed item gets a domain, a summary and keywords (paper, section 3 and appendix A; METHOD.md,
 //! S1-S4).
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,7 @@ impl<'a> Annotate<'a> {
                 self.ask_or_embed()
             }
             Answers::Embeddings(embeddings) => {
+                assert_eq!(embeddings.len(), self.items.len(), "one embedding per text");
                 let seeds: Vec<AnnotatedSeed> =
                     (0..self.items.len()).map(|at| self.annotated(at)).collect();
                 let items = seeds.iter().zip(embeddings).map(|(seed, embedding)| PoolItem {

@@ -25,7 +25,7 @@ pub struct Candidate {
     /// k': the new keyword set; empty until written.
     pub keywords: Vec<String>,
     /// The domain that the generator wrote beside the keywords, as written. Kept for counting: the
-    /// requested domain stands (method.md, G5).
+    /// requested domain stands (METHOD.md, G5).
     pub emitted_domain: Option<String>,
     /// x'.
     pub instruction: Option<String>,
@@ -69,7 +69,7 @@ pub struct ResponseReview {
     pub reviewer: ModelName,
     /// In the order of [`crate::committee::DIMENSIONS`].
     pub scores: Scores,
-    /// Asked for in under 30 words; not enforced.
+    /// Asked for in under 30 words; closed at its token budget.
     pub comment: String,
 }
 
@@ -99,12 +99,12 @@ pub struct MalformedReply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Outcome {
-    /// A stage stayed malformed after its retries (method.md, G9 and R5).
+    /// A stage stayed malformed after its retries (METHOD.md, G9 and R5).
     Malformed {
         /// Which stage.
         stage: Stage,
     },
-    /// Its keywords were the set of one of its examples (method.md, G6).
+    /// Its keywords were the set of one of its examples (METHOD.md, G6).
     RepeatedKeywords,
     /// A reviewer gave its instruction a zero.
     Vetoed,
@@ -116,7 +116,7 @@ pub enum Outcome {
     VotedOut,
     /// Too close to the item named by [`Candidate::nearest`].
     Duplicate,
-    /// Accepted, unique, and not needed: the last wave is cut at the round's target (method.md, I1).
+    /// Accepted, unique, and not needed: the last wave is cut at the round's target (METHOD.md, I1).
     Surplus,
     /// A sample.
     Accepted,
@@ -175,6 +175,12 @@ impl Candidate {
     #[must_use]
     pub fn tally(&self) -> Option<Tally> {
         Tally::of(self.response_reviews.iter().map(|review| review.scores))
+    }
+
+    /// Whether a reviewer gave its instruction a zero.
+    #[must_use]
+    pub fn is_vetoed(&self) -> bool {
+        self.instruction_reviews.iter().any(|review| review.bits.contains(&false))
     }
 
     /// Whether it became a sample.

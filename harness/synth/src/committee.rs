@@ -1,4 +1,4 @@
-//! The committee's decision, in integers (paper, section 3.3; method.md, section 3.3).
+//! The committee's decision, in integers (paper, section 3.3; METHOD.md, section 2).
 //!
 //! With `t_i` the sum of reviewer i's six scores, `S` the sum of the `t_i` and `n` reviewers, the mean of
 //! the reviewers' means is `S / 6n` and the population variance of those means is
@@ -108,7 +108,7 @@ impl Tally {
     }
 }
 
-/// Whether more than half of the reviewers' means reach tau (method.md, V4).
+/// Whether more than half of the reviewers' means reach tau (METHOD.md, V4).
 #[must_use]
 pub fn majority_reaches(reviews: &[Scores], tau: Thousandths) -> bool {
     2 * reviews.iter().filter(|scores| scores.reach(tau)).count() > reviews.len()
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn nearly_every_dispute_at_three_reviewers_has_a_majority() {
-        // method.md, section 3.3 (A22): 1,623 of 1,641 ordered triples of sums.
+        // METHOD.md, section 2: 1,623 of 1,641 ordered triples of sums.
         let (tau, delta) = (Thousandths::whole(8), Thousandths::try_from(1.5).unwrap());
         let (mut disputed, mut majority) = (0, 0);
         for a in 0..=60_u32 {

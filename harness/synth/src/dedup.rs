@@ -1,4 +1,4 @@
-//! Near-duplicates by cosine of embeddings (paper, section 3.5; method.md, D1-D4).
+//! Near-duplicates by cosine of embeddings (paper, section 3.5; METHOD.md, D1-D4).
 
 use std::cmp::Reverse;
 

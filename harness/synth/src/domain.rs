@@ -1,4 +1,4 @@
-//! The seven domains of instruction data (paper, section 3.1).
+//! The seven domains of instruction data (paper, section 3 and appendix A).
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl Domain {
     }
 
     /// Reads a domain as models write it: case, spaces and punctuation do not count, and common
-    /// synonyms are understood (method.md, S4). `None` for anything else.
+    /// synonyms are understood (METHOD.md, S4). `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let folded: String =
@@ -60,7 +60,9 @@ impl Domain {
         Some(match folded.as_str() {
             "coding" | "code" | "programming" | "softwaredevelopment" => Self::Coding,
             "math" | "maths" | "mathematics" | "mathematical" => Self::Math,
-            "qa" | "questionanswering" | "questionandanswer" | "qanda" => Self::Qa,
+            "qa" | "questionanswering" | "questionandanswering" | "questionandanswer" | "qanda" => {
+                Self::Qa
+            }
             "reasoning" | "logic" | "logicalreasoning" => Self::Reasoning,
             "roleplay" | "roleplaying" => Self::RolePlay,
             "language" | "languages" | "nlp" | "linguistics" => Self::Language,

@@ -1,5 +1,5 @@
 //! The form of each stage's reply: the shape that is asked for, and how a reply is read
-//! (method.md, section 4 and G4, G9, G10, R2, R3).
+//! (METHOD.md, section 4 and G4, G9, G10, R2, R3).
 //!
 //! One tag pair per prompt is sent. Reading accepts every variant that the paper prints, because
 //! models copy examples and old outputs should stay readable. Nothing is repaired: what does not
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::committee::Scores;
 use crate::domain::Domain;
-use crate::method::{Method, TokenLimits};
+use crate::method::Method;
 use crate::request::{Finish, Reply, Stage};
 use crate::shape::{Part, Shape};
 
@@ -134,9 +134,14 @@ fn comma_separated(count: usize, part: &Part) -> Vec<Part> {
     parts
 }
 
-/// Most new tokens of a stage's reply.
+/// Most new tokens of a stage's reply. A reply that is held to no shape may take as many as a
+/// response: whoever writes around the format should be read, not cut off.
 #[must_use]
-pub const fn max_tokens(stage: Stage, limits: &TokenLimits) -> u32 {
+pub const fn max_tokens(stage: Stage, method: &Method) -> u32 {
+    let limits = &method.limits;
+    if !method.constrained {
+        return limits.response;
+    }
     match stage {
         Stage::SeedDomain | Stage::InstructionReview => FRAME_TOKENS,
         Stage::SeedSummary | Stage::Summary => limits.summary.saturating_add(FRAME_TOKENS),
@@ -165,8 +170,14 @@ fn between<'a>(text: &'a str, (open, close): (&str, &str)) -> Result<&'a str, Ma
     Ok(body.trim())
 }
 
-fn between_any<'a>(text: &'a str, tags: &[(&str, &str)]) -> Result<&'a str, Malformed> {
-    tags.iter().find_map(|pair| between(text, *pair).ok()).ok_or(Malformed::NoTags)
+/// What follows the first opening tag, where a closing one comes later. Unlike [`between`] it does
+/// not end at the closing tag: quoted text may hold one.
+fn opened<'a>(text: &'a str, tags: &[(&str, &str)]) -> Result<&'a str, Malformed> {
+    let after = |(open, close): &(&str, &str)| {
+        let (_, after) = text.split_once(open)?;
+        after.contains(close).then_some(after)
+    };
+    tags.iter().find_map(after).ok_or(Malformed::NoTags)
 }
 
 /// What follows `"name":`.
@@ -176,11 +187,11 @@ fn field<'a>(body: &'a str, name: &str) -> Result<&'a str, Malformed> {
     Ok(after.trim_start())
 }
 
-/// The first quoted string of a text that has no quotes inside.
-fn quoted(text: &str) -> Result<&str, Malformed> {
-    let (_, after) = text.split_once('"').ok_or(Malformed::NoField)?;
-    let (inside, _) = after.split_once('"').ok_or(Malformed::NoField)?;
-    Ok(inside.trim())
+/// A quoted string that the text begins with, and what follows it.
+fn quoted(text: &str) -> Result<(&str, &str), Malformed> {
+    let after = text.strip_prefix('"').ok_or(Malformed::NoField)?;
+    let (inside, rest) = after.split_once('"').ok_or(Malformed::NoField)?;
+    Ok((inside.trim(), rest))
 }
 
 /// The elements of a `[..]` list, split at commas.
@@ -200,19 +211,24 @@ fn not_empty(text: &str) -> Result<String, Malformed> {
 /// # Errors
 /// When tags, field or a known domain are missing.
 pub fn read_domain(reply: &Reply) -> Result<Domain, Malformed> {
-    let body = between_any(finished(reply)?, &[DATA, ITEM])?;
-    Domain::parse(quoted(field(body, "domain")?)?).ok_or(Malformed::UnknownDomain)
+    let body = opened(finished(reply)?, &[DATA, ITEM])?;
+    let (domain, _) = quoted(field(body, "domain")?)?;
+    Domain::parse(domain).ok_or(Malformed::UnknownDomain)
 }
 
-/// The summary of Prompt 2: from the first quote to the last, so that it may quote.
+/// The summary of Prompt 2: up to the quote before the closing tag, so that it may quote.
 ///
 /// # Errors
 /// When tags or field are missing, or it is empty.
 pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
-    let value = field(between(finished(reply)?, DATA)?, "summary")?;
+    let value = field(opened(finished(reply)?, &[DATA])?, "summary")?;
     let value = value.strip_prefix('"').ok_or(Malformed::NoField)?;
-    let (value, _) = value.rsplit_once('"').ok_or(Malformed::NoField)?;
-    not_empty(value)
+    let closes = |(place, _): &(usize, &str)| {
+        let after = value[place + 1..].trim_start();
+        after.strip_prefix('}').unwrap_or(after).trim_start().starts_with(DATA.1)
+    };
+    let (end, _) = value.match_indices('"').find(closes).ok_or(Malformed::NoField)?;
+    not_empty(&value[..end])
 }
 
 /// The keywords of Prompt 3.
@@ -220,7 +236,7 @@ pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
 /// # Errors
 /// When tags or list are missing, or the list is no set of one to three keywords.
 pub fn read_seed_keywords(reply: &Reply) -> Result<Vec<String>, Malformed> {
-    keyword_set(field(between(finished(reply)?, KEYWORDS)?, "keywords")?)
+    keyword_set(field(opened(finished(reply)?, &[KEYWORDS])?, "keywords")?)
 }
 
 /// The domain as written, and the keywords, of Prompt 4.
@@ -228,30 +244,31 @@ pub fn read_seed_keywords(reply: &Reply) -> Result<Vec<String>, Malformed> {
 /// # Errors
 /// When tags, fields or list are missing, or the list is no set of one to three keywords.
 pub fn read_keywords(reply: &Reply) -> Result<(String, Vec<String>), Malformed> {
-    let body = between_any(finished(reply)?, &[ITEM, ITEM_AS_PRINTED])?;
-    let domain = quoted(field(body, "domain")?)?.to_owned();
-    Ok((domain, keyword_set(field(body, "keywords")?)?))
+    let body = opened(finished(reply)?, &[ITEM, ITEM_AS_PRINTED])?;
+    let (domain, _) = quoted(field(body, "domain")?)?;
+    Ok((domain.to_owned(), keyword_set(field(body, "keywords")?)?))
 }
 
-/// One to three keywords as a set: repeats, case apart, count once.
+/// A `["..", ".."]` list of one to three keywords as a set: repeats, case apart, count once.
 fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
-    let inside = text.strip_prefix('[').ok_or(Malformed::NoField)?;
-    let (inside, _) = inside.split_once(']').ok_or(Malformed::NoField)?;
+    let mut rest = text.strip_prefix('[').ok_or(Malformed::NoField)?.trim_start();
+    if rest.starts_with(']') {
+        return Err(Malformed::Empty);
+    }
     let mut keywords: Vec<String> = Vec::new();
-    for (place, piece) in inside.split('"').enumerate() {
-        if place % 2 == 0 {
-            continue;
-        }
-        let keyword = not_empty(piece)?;
+    loop {
+        let (keyword, after) = quoted(rest)?;
+        let keyword = not_empty(keyword)?;
         if !keywords.iter().any(|known| known.to_lowercase() == keyword.to_lowercase()) {
             keywords.push(keyword);
         }
+        let after = after.trim_start();
+        if after.starts_with(']') {
+            break;
+        }
+        rest = after.strip_prefix(',').ok_or(Malformed::NoField)?.trim_start();
     }
-    match keywords.len() {
-        0 => Err(Malformed::Empty),
-        1..=MAX_KEYWORDS => Ok(keywords),
-        _ => Err(Malformed::TooManyKeywords),
-    }
+    if keywords.len() > MAX_KEYWORDS { Err(Malformed::TooManyKeywords) } else { Ok(keywords) }
 }
 
 /// The instruction of Prompt 5.

@@ -1,5 +1,5 @@
 //! Every number of the method, with the paper's value or our default for what it leaves open
-//! (method.md, section 3 and open choices).
+//! (METHOD.md, section 3).
 
 use std::fmt;
 
@@ -71,9 +71,9 @@ pub struct TokenLimits {
     pub summary: u32,
     /// A reviewer's comment; longer ones are closed.
     pub comment: u32,
-    /// An instruction; a longer one is malformed (method.md, G9).
+    /// An instruction; a longer one is malformed (METHOD.md, G9).
     pub instruction: u32,
-    /// A response; a longer one is malformed (method.md, G9).
+    /// A response; a longer one is malformed (METHOD.md, G9).
     pub response: u32,
 }
 
@@ -105,7 +105,7 @@ pub struct Method {
     pub min_examples: u32,
     /// Most examples of a generation (paper: 4).
     pub max_examples: u32,
-    /// Tries after a malformed reply, each with a fresh stream (method.md, G9: 2).
+    /// Tries after a malformed reply, each with a fresh stream (METHOD.md, G9: 2).
     pub retries: u8,
     /// Whether replies are held to their shape token by token. Off counts malformed replies as
     /// the paper's authors would have met them.

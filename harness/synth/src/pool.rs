@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for ItemId {
     }
 }
 
-/// Domain, keywords and summary of an item: what generation reads of it (paper, section 3.1).
+/// Domain, keywords and summary of an item: what generation reads of it (paper, section 3 and appendix A).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
     /// The one domain of the item.
@@ -83,7 +83,7 @@ pub struct Annotation {
 pub struct SeedItem {
     /// Place in the seed set, from 0; kept when other records were skipped.
     pub number: u32,
-    /// The instruction, with the record's input joined by a blank line (method.md, S2).
+    /// The instruction, with the record's input joined by a blank line (METHOD.md, S2).
     pub instruction: String,
     /// The record's answer, where it has one. The method does not read it.
     pub response: Option<String>,
@@ -112,7 +112,7 @@ pub struct PoolItem {
     pub embedding: Embedding,
 }
 
-/// The pool D(t-1), frozen while round t runs (method.md, G2).
+/// The pool D(t-1), frozen while round t runs (METHOD.md, G2).
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     items: Vec<PoolItem>,

@@ -1,4 +1,4 @@
-//! The nine prompts: templates with named places, rendered without surprises (method.md,
+//! The nine prompts: templates with named places, rendered without surprises (METHOD.md,
 //! section 4).
 //!
 //! A template file has two parts around a line `=== sample ===`. Above it stands the role text:

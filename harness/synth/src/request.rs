@@ -121,7 +121,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// One user message in two parts (method.md, G8).
+/// One user message in two parts (METHOD.md, G8).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Prompt {
     /// Role, goal, criteria and output format: the same text for every request of a stage, so an

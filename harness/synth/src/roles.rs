@@ -17,7 +17,7 @@ pub struct Roles {
     pub reviewers: Vec<ModelName>,
     /// `None` when the variant has no adjudicator.
     pub adjudicator: Option<ModelName>,
-    /// Summarises the sample, should it be kept. Drawn from the whole pool (method.md, I3).
+    /// Summarises the sample, should it be kept. Drawn from the whole pool (METHOD.md, I3).
     pub summariser: ModelName,
 }
 

@@ -1,5 +1,5 @@
-//! One round: from the pool D(t-1) to the samples that it adds (paper, section 3; method.md,
-//! sections 3 and 7).
+//! One round: from the pool D(t-1) to the samples that it adds (paper, section 3; METHOD.md,
+//! section 2).
 //!
 //! A round works in waves. A wave draws candidates and takes all of them through one stage at a
 //! time: keywords, instruction, instruction review, response, response review, adjudication,
@@ -294,7 +294,7 @@ impl<'a> Round<'a> {
             seat: task.seat,
             attempt: task.attempt,
             repeat: u8::try_from(repeat).unwrap_or(u8::MAX),
-            member: member.unwrap_or(&self.setting.members[0]),
+            member: member.expect("roles are drawn from the pool"),
             sample: self.sample(candidate),
         })
     }
@@ -346,7 +346,7 @@ impl<'a> Round<'a> {
             let Task { seat, attempt, .. } = task;
             candidate.malformed.push(MalformedReply { stage, seat, attempt, reason });
             if attempt == retries || reason == Malformed::PromptTooLong {
-                candidate.outcome = Some(Outcome::Malformed { stage });
+                candidate.outcome = after_last_try(candidate, stage);
             } else {
                 self.asked.push(Task { attempt: attempt + 1, ..task });
             }
@@ -372,7 +372,7 @@ impl<'a> Round<'a> {
     fn drop_vetoed(&mut self) {
         for at in self.open() {
             let candidate = &mut self.candidates[at];
-            if candidate.instruction_reviews.iter().any(|review| review.bits.contains(&false)) {
+            if candidate.is_vetoed() {
                 candidate.outcome = Some(Outcome::Vetoed);
             }
         }
@@ -452,12 +452,26 @@ impl<'a> Round<'a> {
     }
 }
 
+/// What becomes of a candidate when a stage stays malformed.
+///
+/// A zero bit from another reviewer has decided already. A sample whose summary failed is a sample
+/// all the same; like a seed item without annotation it is not drawn as an example.
+fn after_last_try(candidate: &Candidate, stage: Stage) -> Option<Outcome> {
+    match stage {
+        Stage::InstructionReview if candidate.is_vetoed() => Some(Outcome::Vetoed),
+        Stage::Summary => None,
+        _ => Some(Outcome::Malformed { stage }),
+    }
+}
+
 /// Who answers a stage's question.
 fn speaker(candidate: &Candidate, stage: Stage, seat: u8) -> &ModelName {
     let roles = &candidate.roles;
     match stage {
         Stage::InstructionReview | Stage::ResponseReview => &roles.reviewers[usize::from(seat)],
-        Stage::Adjudication => roles.adjudicator.as_ref().unwrap_or(&roles.generator),
+        Stage::Adjudication => {
+            roles.adjudicator.as_ref().expect("only candidates with an adjudicator are adjudicated")
+        }
         Stage::Summary => &roles.summariser,
         _ => &roles.generator,
     }

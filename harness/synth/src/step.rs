@@ -84,7 +84,7 @@ impl Asker<'_> {
             prompt: self.prompts.prompt(stage, sample),
             shape: form::shape(stage, self.method),
             sampling: member.sampling,
-            max_tokens: form::max_tokens(stage, &self.method.limits),
+            max_tokens: form::max_tokens(stage, self.method),
             seed,
         }
     }

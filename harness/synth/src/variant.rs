@@ -1,4 +1,4 @@
-//! What an ablation changes, as closed enums (paper, sections 4.3 and 5.1; method.md, section 5).
+//! What an ablation changes, as closed enums (paper, sections 4.3 and 5.1; METHOD.md, section 3).
 //! A variant is data: nothing in the method asks which ablation it is running.
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use crate::request::ModelName;
 pub enum RoleAssignment {
     /// Drawn for every candidate, without replacement (the paper's).
     Random,
-    /// One model in every role; a committee is several samples of it (method.md, V5).
+    /// One model in every role; a committee is several samples of it (METHOD.md, V5).
     SingleModel(ModelName),
     /// Pool order: the first generates, the next review, the one after adjudicates; rotated left
-    /// by so many places (method.md, V6).
+    /// by so many places (METHOD.md, V6).
     Fixed {
         /// 0 keeps pool order.
         rotation: u8,
@@ -26,11 +26,11 @@ pub enum RoleAssignment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reviewers {
-    /// `N_R` reviewers (method.md, R1: 3).
+    /// `N_R` reviewers (METHOD.md, R1: 3).
     Committee(u8),
-    /// This model alone, of its own candidates too (method.md, V2).
+    /// This model alone, of its own candidates too (METHOD.md, V2).
     Named(ModelName),
-    /// Nobody: neither instruction nor response is reviewed (method.md, V1).
+    /// Nobody: neither instruction nor response is reviewed (METHOD.md, V1).
     None,
 }
 
@@ -40,7 +40,7 @@ pub enum Reviewers {
 pub enum DisputeRule {
     /// An adjudicator scores it (the paper's).
     Adjudicator,
-    /// Accepted when more than half of the reviewers' means reach tau (method.md, V4).
+    /// Accepted when more than half of the reviewers' means reach tau (METHOD.md, V4).
     MajorityVote,
     /// Accepted.
     Accept,
