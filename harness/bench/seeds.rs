@@ -1,13 +1,13 @@
 //! Seed sets: files of instructions, in the formats they are published in, read into seed items.
 //!
-//! A seed set is what round 0 annotates (paper, section 3.1). [`load`] reads one, whatever of the
+//! A seed set is what round 0 annotates (paper, section 3 and appendix A). [`load`] reads one, whatever of the
 //! [`Format`]s it is in, and loses nothing silently: a record is either an item or is listed with
 //! the reason why not ([`Skipped`]); what was set aside of a kept record is listed too
 //! ([`Remark`]).
 //!
 //! # Rules
 //!
-//! - A record's input joins its instruction after a blank line (method.md, S2). Placeholders for
+//! - A record's input joins its instruction after a blank line (METHOD.md, S2). Placeholders for
 //!   "no input" count as empty.
 //! - Instructions are trimmed, and are otherwise kept as they are: long ones, other languages
 //!   (S3) and control characters included.
@@ -141,13 +141,7 @@ struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     const fn new(reading: Reading<'a>) -> Self {
-        Self {
-            reading,
-            records: 0,
-            items: Vec::new(),
-            skipped: Vec::new(),
-            remarks: Vec::new(),
-        }
+        Self { reading, records: 0, items: Vec::new(), skipped: Vec::new(), remarks: Vec::new() }
     }
 
     /// Takes the next record of the file, and the line it begins on where lines mean something.
@@ -183,7 +177,10 @@ impl<'a> Collected<'a> {
         self.reading.check_fields_found()?;
         let bad = self.skipped.len();
         if self.items.is_empty() {
-            return Err(Fault::NothingKept { records: self.records, first: self.skipped.remove(0) });
+            return Err(Fault::NothingKept {
+                records: self.records,
+                first: self.skipped.remove(0),
+            });
         }
         let tolerated = options.max_bad.unwrap_or(ALWAYS_TOLERATED.max(self.records / 100));
         if bad > tolerated {

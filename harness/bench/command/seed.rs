@@ -1,6 +1,9 @@
 //! `gra-bench seed`: imports and describes seed sets.
 
-use std::fmt::Write as _;
+mod table;
+#[cfg(test)]
+mod tests;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::artifact::write_atomic;
-use crate::seeds::describe::{Description, Quartiles, describe};
+use crate::seeds::describe::describe;
 use crate::seeds::{self, Field, Format, Group, LoadOptions, SeedSet, jsonl};
 
 /// Import or describe a seed set.
@@ -125,7 +128,7 @@ pub fn run(args: SeedArgs) -> Result<()> {
         Action::Import(args) => import(&args)?,
         Action::Describe(args) => {
             let described = describe(&args.source.load()?);
-            if args.source.json { json(&described)? } else { table(&described)? }
+            if args.source.json { json(&described)? } else { table::of_description(&described)? }
         }
     })
 }
@@ -172,91 +175,11 @@ fn import(args: &ImportArgs) -> Result<String> {
         skipped: Group::of_skipped(&set.skipped),
         remarks: Group::of_remarks(&set.remarks),
     };
-    if args.source.json { json(&imported) } else { Ok(summary(&imported)?) }
+    if args.source.json { json(&imported) } else { Ok(table::of_import(&imported)?) }
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
-}
-
-fn summary(imported: &Imported<'_>) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    writeln!(text, "{} ({})", imported.file.display(), imported.format)?;
-    writeln!(text, "sha256 {}\n", imported.sha256)?;
-    row(&mut text, "records", imported.records)?;
-    row(&mut text, "kept", imported.kept)?;
-    row(&mut text, "  with a response", imported.with_response)?;
-    row(&mut text, "  with an annotation", imported.with_annotation)?;
-    if imported.over_limit > 0 {
-        row(&mut text, "beyond --limit", imported.over_limit)?;
-    }
-    groups(&mut text, "skipped", &imported.skipped)?;
-    groups(&mut text, "set aside of kept records", &imported.remarks)?;
-    writeln!(text, "\nwrote {}", imported.out.display())?;
-    Ok(text)
-}
-
-fn table(described: &Description) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    writeln!(text, "{}, sha256 {}\n", described.format, described.sha256)?;
-    row(&mut text, "records", described.records)?;
-    row(&mut text, "kept", described.kept)?;
-    row(&mut text, "  with a response", described.with_response)?;
-    row(&mut text, "  with an annotation", described.with_annotation)?;
-    row(&mut text, "  beyond ASCII", described.non_ascii_items)?;
-    if described.over_limit > 0 {
-        row(&mut text, "beyond --limit", described.over_limit)?;
-    }
-    let percent = 100.0 * described.non_ascii_share;
-    writeln!(text, "\n{percent:.2}% of the instructions' characters are beyond ASCII")?;
-    groups(&mut text, "skipped", &described.skipped)?;
-    groups(&mut text, "set aside of kept records", &described.remarks)?;
-    if !described.domains.is_empty() {
-        writeln!(text, "\ndomains of the annotations")?;
-        for (domain, count) in &described.domains {
-            row(&mut text, &format!("  {domain}"), *count)?;
-        }
-    }
-    writeln!(
-        text,
-        "\n{:<26}{:>8}{:>8}{:>8}{:>8}{:>8}",
-        "lengths", "min", "25%", "median", "75%", "max"
-    )?;
-    quartiles(&mut text, "instruction, characters", &described.instructions.characters)?;
-    quartiles(&mut text, "instruction, words", &described.instructions.words)?;
-    if let Some(responses) = &described.responses {
-        quartiles(&mut text, "response, characters", &responses.characters)?;
-        quartiles(&mut text, "response, words", &responses.words)?;
-    }
-    writeln!(text, "\nlongest instructions")?;
-    writeln!(text, "  {:>8} {:>10}  begins", "record", "characters")?;
-    for long in &described.longest {
-        writeln!(text, "  {:>8} {:>10}  {}", long.number, long.characters, long.begins)?;
-    }
-    Ok(text)
-}
-
-fn row(text: &mut String, label: &str, count: usize) -> std::fmt::Result {
-    writeln!(text, "{label:<26}{count:>8}")
-}
-
-fn quartiles(text: &mut String, label: &str, of: &Quartiles) -> std::fmt::Result {
-    let Quartiles { min, first, median, third, max } = of;
-    writeln!(text, "  {label:<24}{min:>8}{first:>8}{median:>8}{third:>8}{max:>8}")
-}
-
-fn groups(text: &mut String, title: &str, groups: &[Group]) -> std::fmt::Result {
-    if groups.is_empty() {
-        return Ok(());
-    }
-    writeln!(text, "\n{title}")?;
-    for group in groups {
-        row(text, &format!("  {}", group.name), group.count)?;
-        for example in &group.examples {
-            writeln!(text, "      {example}")?;
-        }
-    }
-    Ok(())
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -271,78 +194,5 @@ fn print(text: &str) -> Result<()> {
             Err(error).context("writing to standard output")
         }
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: SeedArgs,
-    }
-
-    const SET: &str = concat!(
-        r#"{"instruction": "Name a prime.", "output": "Seven.", "domain": "math", "#,
-        r#""summary": "A prime number", "keywords": ["prime"]}"#,
-        "\n",
-        r#"{"instruction": "Grüße die Gäste.", "keywords": ["greeting"]}"#,
-        "\n{broken\n",
-        r#"{"instruction": " Name a prime. "}"#,
-        "\n",
-    );
-
-    /// Imports [`SET`] in a folder of its own; what was said and what was written.
-    fn imported(more: &[&str]) -> Result<(String, String)> {
-        let folder = tempfile::tempdir()?;
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        std::fs::write(path("set.jsonl"), SET)?;
-        let (set, out) = (path("set.jsonl"), path("out.jsonl"));
-        let words = ["seed", "import", &set, "--out", &out].into_iter().chain(more.iter().copied());
-        let Action::Import(args) = Cli::try_parse_from(words)?.args.action else { bail!("import") };
-        let said = import(&args)?.replace(&path(""), "");
-        Ok((said, std::fs::read_to_string(out)?))
-    }
-
-    #[test]
-    fn import_says_what_it_kept_and_writes_it() {
-        let (said, written) = imported(&[]).unwrap();
-        insta::assert_snapshot!(said, @"");
-        insta::assert_snapshot!(written, @"");
-    }
-
-    #[test]
-    fn import_as_json_and_with_a_limit() {
-        let (said, written) = imported(&["--json", "--limit", "1"]).unwrap();
-        assert_eq!(written.lines().count(), 1);
-        insta::assert_snapshot!(said, @"");
-    }
-
-    #[test]
-    fn import_never_replaces_its_source() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("set.jsonl");
-        std::fs::write(&path, SET).unwrap();
-        let name = path.to_str().unwrap();
-        let Action::Import(args) =
-            Cli::parse_from(["seed", "import", name, "--out", name]).args.action
-        else {
-            panic!("import");
-        };
-        assert!(import(&args).unwrap_err().to_string().contains("itself"));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), SET);
-    }
-
-    #[test]
-    fn describe_is_a_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("set.jsonl");
-        std::fs::write(&path, SET).unwrap();
-        let set = seeds::load(&path, &LoadOptions::default()).unwrap();
-        insta::assert_snapshot!(table(&describe(&set)).unwrap(), @"");
     }
 }

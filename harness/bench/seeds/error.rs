@@ -72,7 +72,7 @@ pub enum Fault {
         found: String,
     },
     /// No record has the field.
-    #[error("no record has the field `{name}` for the {field}; the first has: {}", listed(found))]
+    #[error("no record has a field `{name}`; the first one's fields: {}", listed(found))]
     NoField {
         /// What was looked for.
         field: Field,
@@ -107,45 +107,55 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What to type next. Options are shown on `seed import`, because its output fits wherever a
+    /// seed set is asked for, while experiments take no reading options.
     fn hint(&self, path: &Path) -> String {
         let path = path.display();
+        let import =
+            |options: &str| format!("gra-bench seed import {path} {options} --out OUT.jsonl");
         match self {
             Self::Read(_) => format!("check the path: ls -l {path}"),
-            Self::Gzip(_) => format!("check it with: gzip -t {path}; if it fails, fetch it again"),
-            Self::TooLarge => format!("split it, for example: split -n l/4 {path} part-"),
-            Self::UnknownFormat => {
-                "say what it is: --format alpaca, sharegpt, jsonl, csv or parquet".to_owned()
-            }
+            Self::Gzip(_) => format!("check it: gzip -t {path}; fetch it again if that fails"),
+            Self::TooLarge => format!("split it: split -n l/4 {path} part-"),
+            Self::UnknownFormat => format!(
+                "say what it is (alpaca, sharegpt, jsonl, csv or parquet): {}",
+                import("--format csv")
+            ),
             Self::OtherFormat(_) => "leave --format out to have the format found".to_owned(),
-            Self::Utf16 => format!("convert it: iconv -f UTF-16 -t UTF-8 {path} > utf8-copy"),
+            Self::Utf16 => format!("convert it: iconv -f UTF-16 -t UTF-8 {path} > OUT"),
             Self::NotUtf8 { .. } => {
-                format!("if it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {path} > utf8-copy")
+                format!("if it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {path} > OUT")
             }
             Self::BrokenJson { line, .. } => format!(
-                "look at it with: sed -n {line}p {path}; an array must be whole, while in a \
-                 .jsonl file, with one record a line, broken lines are skipped and counted"
+                "look at it: sed -n {line}p {path}; an array must be whole, but in a .jsonl file, \
+                 with one record a line, broken lines are skipped and counted"
             ),
-            Self::Csv(_) => "write it as .jsonl, with one record a line".to_owned(),
+            Self::Csv(_) | Self::Column { field: Field::Conversations, .. } => {
+                "write it as .jsonl, with one record a line".to_owned()
+            }
             Self::Parquet(_) => "fetch it again, or convert it to .jsonl".to_owned(),
-            Self::Column { .. } => {
-                "convert it to .jsonl, or name a text column with --field".to_owned()
-            }
-            Self::NoField { field: Field::Instruction, .. } => {
-                "say which field holds the instruction: --field instruction=NAME; a file whose \
-                 records have none (a tag list, say) is no seed set"
-                    .to_owned()
-            }
+            Self::Column { field, .. } => format!(
+                "convert the file to .jsonl, or name a text column: {}",
+                import(&format!("--field {field}=NAME"))
+            ),
+            Self::NoField { field: Field::Instruction, .. } => format!(
+                "a file without instructions (a list of tags, say) is no seed set; if they have \
+                 another name, say which: {}",
+                import("--field instruction=NAME")
+            ),
             Self::NoField { field, .. } => {
                 format!("name a field that the records have: --field {field}=NAME")
             }
-            Self::NoRecords => "a seed set needs at least one record with an instruction".to_owned(),
+            Self::NoRecords => {
+                "a seed set needs at least one record with an instruction".to_owned()
+            }
             Self::NothingKept { .. } => {
-                "check that --field and --format fit the file: head -c 500 ".to_owned()
-                    + &path.to_string()
+                format!("see whether --format and --field fit the file: head -c 500 {path}")
             }
             Self::TooManyBad { bad, .. } => format!(
-                "repair the file, or accept what is left of it: --max-bad {bad} \
-                 (the default is 1% of the records or 10, whichever is larger)"
+                "repair the file, or say how many may be bad (else it is 1% of the records or 10, \
+                 whichever is larger): {}",
+                import(&format!("--max-bad {bad}"))
             ),
         }
     }

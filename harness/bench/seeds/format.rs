@@ -91,11 +91,7 @@ pub(super) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
 }
 
 /// Finds the layout: as asked, else by content, else by extension.
-pub(super) fn detect(
-    content: &[u8],
-    path: &Path,
-    asked: Option<Format>,
-) -> Result<Layout, Fault> {
+pub(super) fn detect(content: &[u8], path: &Path, asked: Option<Format>) -> Result<Layout, Fault> {
     let start = content.trim_ascii_start();
     if start.is_empty() {
         return Err(Fault::NoRecords);

@@ -9,9 +9,10 @@ use super::{Collected, Fault, Raw, SkipReason};
 
 /// Reads one array.
 pub(super) fn array(bytes: &[u8], into: &mut Collected<'_>) -> Result<(), Fault> {
-    let mut parser = serde_json::Deserializer::from_str(utf8(bytes)?);
-    Elements(into).deserialize(&mut parser).map_err(broken)?;
-    parser.end().map_err(broken)
+    let text = utf8(bytes)?;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let read = Elements(into).deserialize(&mut parser).and_then(|()| parser.end());
+    read.map_err(|error| broken(text, &error))
 }
 
 /// Reads an object a line. A line that cannot be read is a skipped record; a blank one is none.
@@ -25,8 +26,9 @@ pub(super) fn lines(bytes: &[u8], into: &mut Collected<'_>) {
 
 /// Reads objects one after the other.
 pub(super) fn objects(bytes: &[u8], into: &mut Collected<'_>) -> Result<(), Fault> {
-    for value in serde_json::Deserializer::from_str(utf8(bytes)?).into_iter() {
-        into.push(None, object(value.map_err(broken)?));
+    let text = utf8(bytes)?;
+    for value in serde_json::Deserializer::from_str(text).into_iter() {
+        into.push(None, object(value.map_err(|error| broken(text, &error))?));
     }
     Ok(())
 }
@@ -96,9 +98,15 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]
-fn broken(error: serde_json::Error) -> Fault {
-    Fault::BrokenJson { line: error.line(), column: error.column(), message: message(&error) }
+fn broken(text: &str, error: &serde_json::Error) -> Fault {
+    let (mut line, mut column) = (error.line(), error.column());
+    // A string that is never closed breaks at its line's end, which the parser counts as column 0
+    // of the next line.
+    if column == 0 && line > 1 {
+        line -= 1;
+        column = text.split('\n').nth(line - 1).map_or(0, str::len) + 1;
+    }
+    Fault::BrokenJson { line, column, message: message(error) }
 }
 
 /// What the parser says, without the place that it appends.

@@ -2,6 +2,9 @@
 //!
 //! Only the columns that the mapping asks for are read. Conversations are lists of structs, which
 //! this build of polars does not read; such files say so and are converted to JSON Lines first.
+//!
+//! A file that is cut off is an error. One whose pages lie about their length can make polars ask
+//! for more memory than there is, which ends the process; nothing in it can catch that.
 
 use std::io::Cursor;
 use std::iter;
@@ -32,9 +35,8 @@ pub(super) fn rows(
     let mut columns: Vec<_> =
         columns.into_iter().map(|(name, values)| (name, values.into_iter())).collect();
     for _ in 0..height {
-        let named = columns.iter_mut().filter_map(|(name, values)| {
-            Some((name.clone(), values.next()?))
-        });
+        let named =
+            columns.iter_mut().filter_map(|(name, values)| Some((name.clone(), values.next()?)));
         into.push(None, Ok(named.collect::<Map<_, _>>()));
     }
     Ok(())

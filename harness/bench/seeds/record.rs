@@ -61,7 +61,10 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a record's fields.
-    pub(super) fn content(&mut self, mut fields: Map<String, Value>) -> Result<Content, SkipReason> {
+    pub(super) fn content(
+        &mut self,
+        mut fields: Map<String, Value>,
+    ) -> Result<Content, SkipReason> {
         let is_conversation = self.is_conversation(&fields);
         if self.first.is_none() {
             let mut keys: Vec<String> = fields.keys().cloned().collect();
@@ -102,8 +105,7 @@ impl<'a> Reading<'a> {
         if self.asked == Some(Format::ShareGpt) {
             return Err(SkipReason::NoConversation);
         }
-        let instruction =
-            self.take(Field::Instruction, fields).ok_or(SkipReason::NoInstruction)?;
+        let instruction = self.take(Field::Instruction, fields).ok_or(SkipReason::NoInstruction)?;
         let instruction = text(Field::Instruction, instruction)?;
         let mut of = |field| text(field, self.take(field, fields).unwrap_or_default());
         let (input, response) = (of(Field::Input)?, of(Field::Output)?);
@@ -136,7 +138,7 @@ fn not_blank(text: String) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// Instruction and input with a blank line between them (method.md, S2).
+/// Instruction and input with a blank line between them (METHOD.md, S2).
 fn joined(instruction: &str, input: &str) -> String {
     let (instruction, input) = (instruction.trim(), input.trim());
     if instruction.is_empty() || input.is_empty() || is_placeholder(input) {

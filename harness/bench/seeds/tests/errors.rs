@@ -1,0 +1,73 @@
+//! The texts of errors.
+
+use super::*;
+
+#[test]
+fn error_texts() {
+    let plain = LoadOptions::default();
+    let text = |name: &str, bytes: &[u8]| outcome(name, bytes, &plain);
+    insta::assert_snapshot!(load(Path::new("no/such.json"), &plain).unwrap_err(), @"
+        cannot use no/such.json as a seed set: No such file or directory (os error 2)
+        hint: check the path: ls -l no/such.json
+        ");
+    insta::assert_snapshot!(text("empty.json", b" \n"), @"
+        cannot use empty.json as a seed set: it has no records
+        hint: a seed set needs at least one record with an instruction
+        ");
+    insta::assert_snapshot!(text("empty.json", b"[]"), @"
+        cannot use empty.json as a seed set: it has no records
+        hint: a seed set needs at least one record with an instruction
+        ");
+    insta::assert_snapshot!(text("notes.txt", b"Dear diary"), @"
+        cannot use notes.txt as a seed set: its format is none of the known ones
+        hint: say what it is (alpaca, sharegpt, jsonl, csv or parquet): gra-bench seed import notes.txt --format csv --out OUT.jsonl
+        ");
+    let broken = b"[\n {\"instruction\": \"One\"},\n {\"instruction\": Two}\n]";
+    insta::assert_snapshot!(text("broken.json", broken), @"
+        cannot use broken.json as a seed set: broken JSON on line 3, column 18: expected value
+        hint: look at it: sed -n 3p broken.json; an array must be whole, but in a .jsonl file, with one record a line, broken lines are skipped and counted
+        ");
+    insta::assert_snapshot!(text("cut.json", b"[{\"instruction\": \"One\"},"), @"
+        cannot use cut.json as a seed set: broken JSON on line 1, column 24: EOF while parsing a value
+        hint: look at it: sed -n 1p cut.json; an array must be whole, but in a .jsonl file, with one record a line, broken lines are skipped and counted
+        ");
+    let latin = b"[\n{\"instruction\": \"Gr\xfc\xdfe\"}]";
+    insta::assert_snapshot!(text("latin.json", latin), @"
+        cannot use latin.json as a seed set: it is not UTF-8: byte 21, on line 2
+        hint: if it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 latin.json > OUT
+        ");
+    insta::assert_snapshot!(text("wide.json", b"\xff\xfe[\0]\0"), @"
+        cannot use wide.json as a seed set: it is UTF-16, and only UTF-8 is read
+        hint: convert it: iconv -f UTF-16 -t UTF-8 wide.json > OUT
+        ");
+    let tags = b"{\"Art\": {\"Painting\": [\"Oil\"]}, \"Law\": {}}";
+    insta::assert_snapshot!(text("tags.json", tags), @"
+        cannot use tags.json as a seed set: no record has a field `instruction`; the first one's fields: `Art`, `Law`
+        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import tags.json --field instruction=NAME --out OUT.jsonl
+        ");
+    insta::assert_snapshot!(text("open.csv", b"\"instruction,output\nOne,1\n"), @"
+        cannot use open.csv as a seed set: its CSV cannot be read: a quote in its header is never closed
+        hint: write it as .jsonl, with one record a line
+        ");
+    insta::assert_snapshot!(text("scalars.json", b"[1, 2]"), @"
+        cannot use scalars.json as a seed set: none of its 2 record(s) can be used; record 0: a number where an object should be
+        hint: see whether --format and --field fit the file: head -c 500 scalars.json
+        ");
+    insta::assert_snapshot!(text("bad.jsonl", mixed(3, 11).as_bytes()), @"
+        cannot use bad.jsonl as a seed set: 11 of its 14 records are bad, and 10 are tolerated; record 3 (line 4): broken JSON at column 1: EOF while parsing an object
+        hint: repair the file, or say how many may be bad (else it is 1% of the records or 10, whichever is larger): gra-bench seed import bad.jsonl --max-bad 11 --out OUT.jsonl
+        ");
+    insta::assert_snapshot!(outcome("a.jsonl", mixed(3, 0), &named(&["output=anwser"])), @"
+        cannot use a.jsonl as a seed set: no record has a field `anwser`; the first one's fields: `instruction`
+        hint: name a field that the records have: --field output=NAME
+        ");
+    let parquet = LoadOptions { format: Some(Format::Parquet), ..LoadOptions::default() };
+    insta::assert_snapshot!(outcome("a.json", "[]", &parquet), @"
+        cannot use a.json as a seed set: it is no Parquet file
+        hint: leave --format out to have the format found
+        ");
+    insta::assert_snapshot!(assignment("question").unwrap_err(), @"
+        `question` does not say which field has which name
+        hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, output, conversations, domain, summary, keywords
+        ");
+}

@@ -1,0 +1,234 @@
+//! Loads seed sets as they are published, and small files of our own in each format.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![expect(clippy::print_stdout, reason = "says when there is nothing to check")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gra_bench::seeds::{self, Format, Group, LoadOptions, SeedError, SeedSet};
+
+/// Published seed sets. They may not be passed on, so most checkouts lack them.
+const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/seeds");
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/seeds");
+
+/// The published folder, or a line that says why nothing is checked.
+fn published() -> Option<PathBuf> {
+    let folder = Path::new(PUBLISHED);
+    if folder.is_dir() {
+        return Some(folder.to_owned());
+    }
+    println!("skipped: ../shared/data/seeds is missing");
+    None
+}
+
+/// What is known of a published file.
+struct Known {
+    name: &'static str,
+    format: Format,
+    records: usize,
+    /// Items with a response.
+    answered: usize,
+    /// Number of a record that repeats an earlier one, and of that one.
+    repeat: Option<(u32, u32)>,
+}
+
+const KNOWN: [Known; 6] = [
+    Known {
+        name: "alpaca-2000.json",
+        format: Format::Alpaca,
+        records: 2_000,
+        answered: 1_999,
+        repeat: None,
+    },
+    Known {
+        name: "alpaca-random-9229.json",
+        format: Format::Alpaca,
+        records: 9_229,
+        answered: 9_225,
+        repeat: None,
+    },
+    Known {
+        name: "alpaca-union-17970.jsonl.gz",
+        format: Format::JsonLines,
+        records: 17_970,
+        answered: 17_961,
+        repeat: None,
+    },
+    Known {
+        name: "wizardlm-evol-instruct-1981.json",
+        format: Format::Alpaca,
+        records: 1_981,
+        answered: 1_981,
+        repeat: None,
+    },
+    Known {
+        name: "wizardlm-testset-218.jsonl",
+        format: Format::JsonLines,
+        records: 218,
+        answered: 0,
+        repeat: Some((63, 56)),
+    },
+    Known {
+        name: "condor-readme-examples.json",
+        format: Format::Alpaca,
+        records: 9,
+        answered: 2,
+        repeat: None,
+    },
+];
+
+/// A published file that is no seed set.
+const TAGS: &str = "condor-world-knowledge-tags.json";
+
+#[test]
+fn published_seed_sets_load_whole() {
+    let Some(folder) = published() else { return };
+    for known in &KNOWN {
+        let set = seeds::load(&folder.join(known.name), &LoadOptions::default()).unwrap();
+        let name = known.name;
+        assert_eq!(set.format, known.format, "{name}");
+        assert_eq!(set.records, known.records, "{name}");
+        let repeats: Vec<(u32, String)> =
+            set.skipped.iter().map(|s| (s.number, s.reason.to_string())).collect();
+        let expected =
+            known.repeat.map(|(at, of)| (at, format!("same instruction as record {of}")));
+        assert_eq!(repeats, Vec::from_iter(expected), "{name}");
+        assert_eq!(set.items.len() + set.skipped.len(), set.records, "{name}");
+        let answered = set.items.iter().filter(|item| item.response.is_some()).count();
+        assert_eq!(answered, known.answered, "{name}");
+        assert!(set.items.iter().all(|item| item.instruction.trim() == item.instruction), "{name}");
+    }
+}
+
+#[test]
+fn every_published_file_is_known() {
+    let Some(folder) = published() else { return };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == TAGS || KNOWN.iter().any(|known| known.name == name), "{name}");
+    }
+}
+
+#[test]
+fn a_tag_list_is_no_seed_set() {
+    let Some(folder) = published() else { return };
+    let error = seeds::load(&folder.join(TAGS), &LoadOptions::default()).unwrap_err().to_string();
+    for part in ["no record has a field `instruction`", "`Art`", "--field instruction=NAME"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+/// A subset keeps its numbers: the first 2,000 of one file are another file.
+#[test]
+fn numbers_are_places_in_the_file() {
+    let Some(folder) = published() else { return };
+    let limited = LoadOptions { limit: Some(2_000), ..LoadOptions::default() };
+    let whole = seeds::load(&folder.join("alpaca-random-9229.json"), &limited).unwrap();
+    let part = seeds::load(&folder.join("alpaca-2000.json"), &LoadOptions::default()).unwrap();
+    assert_eq!(whole.items, part.items);
+    assert_eq!(whole.over_limit, 7_229);
+}
+
+#[test]
+fn fifty_thousand_records_load_quickly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.jsonl");
+    let mut lines = String::new();
+    for n in 0..52_000 {
+        writeln!(lines, r#"{{"instruction":"Explain step {n} of a long recipe.","output":"{n}"}}"#)
+            .unwrap();
+    }
+    std::fs::write(&path, lines).unwrap();
+    let start = Instant::now();
+    let set = seeds::load(&path, &LoadOptions::default()).unwrap();
+    assert_eq!(set.items.len(), 52_000);
+    // Takes about a tenth of a second; the rest is for a busy machine.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+fn fixture(name: &str, fields: &[&str]) -> Result<SeedSet, SeedError> {
+    let mapping = fields.iter().map(|text| seeds::assignment(text).unwrap()).collect();
+    seeds::load(&Path::new(FIXTURES).join(name), &LoadOptions { mapping, ..LoadOptions::default() })
+}
+
+/// Number and instruction of each item, then the counts of what was skipped or set aside.
+fn outline(set: &SeedSet) -> String {
+    let mut text = format!("{}\n", set.format);
+    for item in &set.items {
+        writeln!(text, "{} {}", item.number, item.instruction.replace('\n', "\\n")).unwrap();
+    }
+    for group in Group::of_skipped(&set.skipped).iter().chain(&Group::of_remarks(&set.remarks)) {
+        writeln!(text, "{}: {}", group.name, group.count).unwrap();
+    }
+    text
+}
+
+#[test]
+fn fixtures_in_each_format() {
+    let load = |name: &str| outline(&fixture(name, &[]).unwrap());
+    insta::assert_snapshot!(load("alpaca.json"), @r"
+        Alpaca JSON
+        0 Give two reasons to keep bees.
+        1 Put the words in alphabetical order.\n\npear, apple, plum
+        2 Say what a ford is.
+        5 Nenne drei Bäume.
+        empty-instruction: 1
+        repeat: 1
+        ");
+    insta::assert_snapshot!(load("sharegpt.json"), @"
+        ShareGPT conversations
+        0 How do I fold a letter in three?
+        1 Which season follows summer?
+        no-user-turn: 1
+        later-turns: 1
+        system-turn: 1
+        ");
+    insta::assert_snapshot!(load("wizardlm-conversations.json"), @"
+        ShareGPT conversations
+        0 Design a board game about tides for three players, and state when it ends.
+        ");
+    insta::assert_snapshot!(load("messages.jsonl"), @"
+        ShareGPT conversations
+        0 Translate 'good morning' into Danish.
+        1 Name a metal that is liquid at room temperature.
+        ");
+    insta::assert_snapshot!(load("annotated.jsonl"), @"
+        JSON Lines
+        0 Compute 12 % of 250.
+        1 Speak as a lighthouse keeper on a quiet night.
+        2 Describe how to peel an onion.
+        3 Sort a list of dates.
+        annotation-too-many-keywords: 1
+        annotation-unknown-domain: 1
+        ");
+    insta::assert_snapshot!(load("broken-line-7.jsonl"), @"
+        JSON Lines
+        0 Name a fruit.
+        1 Name a tool.
+        2 Name a bird.
+        3 Name a fish.
+        4 Name a tree.
+        5 Name a lake.
+        7 Name a star.
+        broken-json: 1
+        ");
+    let table = fixture("table.csv", &["instruction=question", "output=answer"]).unwrap();
+    insta::assert_snapshot!(outline(&table), @r"
+        CSV
+        0 Which is heavier, a litre of oil or of water?
+        1 Rewrite as one sentence:\nIt rained. We stayed.
+        wrong-column-count: 1
+        ");
+}
+
+#[test]
+fn broken_json_names_its_line() {
+    let error = fixture("broken-line-7.json", &[]).unwrap_err().to_string();
+    insta::assert_snapshot!(error.replace(FIXTURES, "fixtures"), @r"
+        cannot use fixtures/broken-line-7.json as a seed set: broken JSON on line 7, column 34: control character (\u0000-\u001F) found while parsing a string
+        hint: look at it: sed -n 7p fixtures/broken-line-7.json; an array must be whole, but in a .jsonl file, with one record a line, broken lines are skipped and counted
+        ");
+}
