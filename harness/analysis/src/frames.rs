@@ -10,8 +10,10 @@ use gra_synth::committee::Decision;
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use polars::prelude::{
-    AnyValue, Column, DataFrame, NamedFrom, ParquetWriter, PolarsError, PolarsResult, Series,
+    AnyValue, Column, CompatLevel, DataFrame, KeyValueMetadata, NamedFrom, ParquetWriter,
+    PolarsError, PolarsResult, SchemaExt, Series,
 };
+use polars_parquet::write::schema_to_metadata_key;
 
 use crate::funnel::is_reviewed;
 
@@ -31,7 +33,7 @@ pub use reviews::reviews;
 /// | `examples` | text | ids of the pool items shown, space-separated, in drawn order |
 /// | `n_examples` | u32 | how many |
 /// | `keywords` | text | separated by `; ` |
-/// | `domain_differs` | bool | the generator wrote another domain than the requested one (method.md, G5) |
+/// | `domain_differs` | bool | the generator wrote another domain than the requested one (METHOD.md, G5) |
 /// | `instruction`, `response`, `summary` | text | as written |
 /// | `instruction_zeros` | u32 | zero bits over all instruction reviews |
 /// | `mu`, `sigma` | f64 | of the whole committee, on the scale of the scores |
@@ -144,10 +146,16 @@ impl<R> Columns<'_, R> {
 
 /// Writes a frame as Parquet (zstd).
 ///
+/// Texts are declared as Arrow's `large_string`, lists included. Left alone, polars declares them as
+/// `string_view`, which the Python `datasets` library 3.6 refuses to load.
+///
 /// # Errors
 /// When the writer fails.
 pub fn write_parquet(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> {
-    ParquetWriter::new(writer).finish(&mut frame.clone())?;
+    let declared = schema_to_metadata_key(&frame.schema().to_arrow(CompatLevel::oldest()));
+    ParquetWriter::new(writer)
+        .with_key_value_metadata(Some(KeyValueMetadata::Static(vec![declared])))
+        .finish(&mut frame.clone())?;
     Ok(())
 }
 

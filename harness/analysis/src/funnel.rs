@@ -73,7 +73,7 @@ impl ScoreMeans {
 }
 
 /// Whether the whole committee scored the candidate. One whose review stayed malformed holds some
-/// reviews and has no mu: its spread would be that of another committee size (method.md, R5).
+/// reviews and has no mu: its spread would be that of another committee size (METHOD.md, R5).
 #[must_use]
 pub fn is_reviewed(candidate: &Candidate) -> bool {
     candidate.decision.is_some()

@@ -7,7 +7,7 @@ use super::{ExportError, Sample};
 #[derive(Serialize)]
 struct Record<'a> {
     instruction: &'a str,
-    /// Always empty: a seed item's input became part of its instruction (method.md, S2), and
+    /// Always empty: a seed item's input became part of its instruction (METHOD.md, S2), and
     /// generated instructions have none.
     input: &'a str,
     output: &'a str,

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use gra_analysis::funnel::Funnel;
 
-use super::{Dataset, ModelFacts, Sample, dataset_info, file};
+use super::{CardFacts, Dataset, ModelFacts, Sample, dataset_info, file};
 
 /// Most characters of a text of the shown sample.
 const SHOWN: usize = 2_000;
@@ -22,7 +22,7 @@ const DEMONSTRATION: &str = "\
 const NO_LICENCE: &str = "\
 **No licence has been chosen yet.** Before you publish this data set, choose one and put it into the
 header of this file. It has to respect the terms of the seed set, from which the instructions derive,
-and those of every model below, which wrote the texts: some licences restrict what may be done with a
+and those of every model above, which wrote the texts: some licences restrict what may be done with a
 model's output, training other models included.
 ";
 
@@ -32,9 +32,9 @@ pub(super) fn render(dataset: &Dataset, samples: &[Sample]) -> Vec<u8> {
     if dataset.card.demonstration {
         let _ = writeln!(card, "{DEMONSTRATION}");
     }
-    introduction(&mut card, dataset, samples.len());
+    introduction(&mut card, samples);
     files(&mut card, dataset.name);
-    making(&mut card, dataset);
+    making(&mut card, dataset.card);
     fates(&mut card, &Funnel::of(dataset.candidates));
     models(&mut card, &dataset.card.models);
     let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
@@ -79,19 +79,17 @@ fn size_category(samples: usize) -> &'static str {
     }
 }
 
-fn introduction(card: &mut String, dataset: &Dataset, samples: usize) {
-    let facts = dataset.card;
+fn introduction(card: &mut String, samples: &[Sample]) {
     let _ = write!(
         card,
-        "{samples} instruction-response pairs, written, reviewed and settled by small language models \
-         with GRA (Generator, Reviewers, Adjudicator; ACL 2025), as run by gra-bench {}: experiment {}, \
-         variant {}, run seed {}, seed set {}. The seed set itself is not part of the data.\n\n",
-        env!("CARGO_PKG_VERSION"),
-        inline(&facts.experiment),
-        inline(&facts.variant),
-        facts.seed,
-        inline(&facts.seed_set),
+        "{} instruction-response pairs, made by small language models with GRA (Generator, Reviewers, \
+         Adjudicator; ACL 2025).\nThe seed set that they grew from is not part of the data.\n\n",
+        samples.len()
     );
+    let scored = samples.iter().filter(|sample| sample.candidate.tally().is_some()).count();
+    if scored < samples.len() {
+        let _ = write!(card, "**Nobody reviewed {} of them.**\n\n", samples.len() - scored);
+    }
 }
 
 fn files(card: &mut String, name: &str) {
@@ -111,19 +109,34 @@ fn files(card: &mut String, name: &str) {
     );
 }
 
-fn making(card: &mut String, dataset: &Dataset) {
-    let method = &dataset.card.method;
+fn making(card: &mut String, facts: &CardFacts) {
+    let method = &facts.method;
     let _ = write!(
         card,
         "## How it was made\n\n\
-         | parameter | value |\n|---|---|\n\
+         | setting | value |\n|---|---|\n\
+         | made with | gra-bench {} |\n\
+         | experiment | {} |\n\
+         | variant | {} |\n\
+         | run seed | {} |\n\
+         | seed set | {} |\n\
          | least mean score, tau | {} of 10 |\n\
          | largest spread without an adjudicator, delta | {} |\n\
          | cosine limit to other instructions | {} |\n\
          | rounds | {} |\n\
          | samples wanted per round | {} |\n\
          | most candidates per round | {} |\n\n",
-        method.tau, method.delta, method.cosine_limit, method.rounds, method.target, method.cap,
+        env!("CARGO_PKG_VERSION"),
+        inline(&facts.experiment),
+        inline(&facts.variant),
+        facts.seed,
+        inline(&facts.seed_set),
+        method.tau,
+        method.delta,
+        method.cosine_limit,
+        method.rounds,
+        method.target,
+        method.cap,
     );
 }
 
@@ -153,7 +166,12 @@ fn fates(card: &mut String, funnel: &Funnel) {
 }
 
 fn models(card: &mut String, models: &[ModelFacts]) {
-    card.push_str("## Models\n\n| model | parameters | licence | source |\n|---|---:|---|---|\n");
+    let _ = write!(
+        card,
+        "## Models\n\nThe pool. `{}` names the generator and the reviewers of every sample.\n\n\
+         | model | parameters | licence | source |\n|---|---:|---|---|\n",
+        file::TABLE
+    );
     for model in models {
         let parameters = model.parameters.map_or_else(|| "-".to_owned(), |n| n.to_string());
         let licence = model.licence.as_deref().unwrap_or("not stated");
@@ -220,7 +238,7 @@ mod tests {
     #[test]
     fn sizes_are_the_hub_s_categories() {
         let sizes = [0, 999, 1_000, 10_000, 51_000, 100_000, 1_000_000].map(size_category);
-        insta::assert_compact_debug_snapshot!(sizes, @"");
+        insta::assert_compact_debug_snapshot!(sizes, @r#"["n<1K", "n<1K", "1K<n<10K", "10K<n<100K", "10K<n<100K", "100K<n<1M", "n>1M"]"#);
     }
 
     #[test]

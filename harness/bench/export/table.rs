@@ -1,6 +1,7 @@
 //! Parquet: everything that a sample carries, one row each.
 
 use gra_analysis::frames;
+use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
 use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, ListBuilderTrait, ListStringChunkedBuilder,
@@ -32,8 +33,8 @@ pub(super) fn render(samples: &[Sample]) -> Result<Vec<u8>, ExportError> {
         text("summary", |sample| sample.candidate.summary.clone()),
         text("instruction", |sample| Some(sample.instruction.to_owned())),
         text("response", |sample| Some(sample.response.to_owned())),
-        number("mu", |sample| sample.candidate.tally().map(|tally| tally.mu())),
-        number("sigma", |sample| sample.candidate.tally().map(|tally| tally.sigma())),
+        number("mu", |sample| sample.candidate.tally().map(Tally::mu)),
+        number("sigma", |sample| sample.candidate.tally().map(Tally::sigma)),
         number("s_a", |sample| Some(sample.candidate.adjudication.as_ref()?.scores.mean())),
         text("generator", |sample| Some(sample.candidate.roles.generator.to_string())),
         list("reviewers", samples, |sample| {

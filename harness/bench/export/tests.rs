@@ -43,8 +43,7 @@ fn candidates() -> Vec<Candidate> {
     hostile.adjudication = Some(review(0, [9, 9, 9, 9, 8, 10]));
     hostile.nearest = Some(Neighbour { id: ItemId::Seed(1), cosine: 0.5 });
     let mut foreign = candidate(3, Outcome::Accepted);
-    foreign.instruction =
-        Some("\u{7ffb}\u{8bd1}\u{ff1a}\u{2028}\u{201c}caf\u{e9}\u{201d}".to_owned());
+    foreign.instruction = Some("\u{7ffb}\u{8bd1}\u{ff1a}\u{201c}caf\u{e9}\u{201d}".to_owned());
     foreign.keywords.clear();
     vec![
         candidate(0, Outcome::Vetoed),
@@ -96,22 +95,158 @@ fn table(candidates: &[Candidate]) -> DataFrame {
 
 #[test]
 fn alpaca() {
-    insta::assert_snapshot!(text(file::ALPACA), @"");
+    insta::assert_snapshot!(text(file::ALPACA), @r#"
+    [
+    {"instruction":"Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash.","input":"","output":"````html\n<b>hi</b>\n````\nand ``` alone\n---\n"},
+    {"instruction":"翻译：“café”","input":"","output":"Response 3."}
+    ]
+    "#);
 }
 
 #[test]
 fn sharegpt() {
-    insta::assert_snapshot!(text(file::SHAREGPT), @"");
+    insta::assert_snapshot!(text(file::SHAREGPT), @r#"
+    {"messages":[{"role":"user","content":"Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash."},{"role":"assistant","content":"````html\n<b>hi</b>\n````\nand ``` alone\n---\n"}]}
+    {"messages":[{"role":"user","content":"翻译：“café”"},{"role":"assistant","content":"Response 3."}]}
+    "#);
 }
 
 #[test]
 fn dataset_info() {
-    insta::assert_snapshot!(text(file::DATASET_INFO), @"");
+    insta::assert_snapshot!(text(file::DATASET_INFO), @r#"
+    {
+      "gra": {
+        "file_name": "alpaca.json",
+        "formatting": "alpaca",
+        "columns": {
+          "prompt": "instruction",
+          "query": "input",
+          "response": "output"
+        }
+      },
+      "gra_sharegpt": {
+        "file_name": "sharegpt.jsonl",
+        "formatting": "sharegpt",
+        "columns": {
+          "messages": "messages"
+        },
+        "tags": {
+          "role_tag": "role",
+          "content_tag": "content",
+          "user_tag": "user",
+          "assistant_tag": "assistant",
+          "system_tag": "system"
+        }
+      }
+    }
+    "#);
 }
 
 #[test]
 fn card() {
-    insta::assert_snapshot!(text(file::CARD), @"");
+    insta::assert_snapshot!(text(file::CARD), @r#"
+    ---
+    pretty_name: "gra"
+    # Choose a licence before publishing; see the section on it below.
+    license: other
+    license_name: not-chosen-yet
+    task_categories:
+    - text-generation
+    size_categories:
+    - n<1K
+    tags:
+    - synthetic
+    - instruction-tuning
+    - gra
+    configs:
+    - config_name: default
+      data_files: samples.parquet
+    ---
+
+    # gra
+
+    > **Demonstration data: do not train on it, do not quote its numbers.** It was made to show how the
+    > harness works, by models that are too small to write or to judge such texts.
+
+    2 instruction-response pairs, made by small language models with GRA (Generator, Reviewers, Adjudicator; ACL 2025).
+    The seed set that they grew from is not part of the data.
+
+    **Nobody reviewed 1 of them.**
+
+    ## Files
+
+    | file | what |
+    |---|---|
+    | `samples.parquet` | every sample with its domain, keywords, summary, scores and models |
+    | `alpaca.json` | instruction, input (empty), output |
+    | `sharegpt.jsonl` | the same as conversations |
+    | `dataset_info.json` | for LLaMA-Factory: data sets `gra` and `gra_sharegpt` |
+
+    ## How it was made
+
+    | setting | value |
+    |---|---|
+    | made with | gra-bench 0.1.0 |
+    | experiment | ablation |
+    | variant | no-\<reviewer\> |
+    | run seed | 42 |
+    | seed set | starter.jsonl |
+    | least mean score, tau | 8 of 10 |
+    | largest spread without an adjudicator, delta | 1.5 |
+    | cosine limit to other instructions | 0.9 |
+    | rounds | 5 |
+    | samples wanted per round | 10000 |
+    | most candidates per round | 100000 |
+
+    ## What became of the 5 candidates
+
+    | outcome | candidates |
+    |---|---:|
+    | accepted | 2 |
+    | passed, not needed for the round's target | 1 |
+    | near-duplicate | 0 |
+    | rejected by the reviewers | 1 |
+    | disputed, rejected by the adjudicator | 0 |
+    | disputed, rejected by vote | 0 |
+    | instruction vetoed | 1 |
+    | keywords repeated from an example | 0 |
+    | reply malformed | 0 |
+
+    ## Models
+
+    The pool. `samples.parquet` names the generator and the reviewers of every sample.
+
+    | model | parameters | licence | source |
+    |---|---:|---|---|
+    | llama | 135000000 | Apache-2.0 | hub/llama |
+    | a\|b | - | not stated | hub/a\|b |
+
+    ## Licence
+
+    **No licence has been chosen yet.** Before you publish this data set, choose one and put it into the
+    header of this file. It has to respect the terms of the seed set, from which the instructions derive,
+    and those of every model above, which wrote the texts: some licences restrict what may be done with a
+    model's output, training other models included.
+
+    ## A sample
+
+    `````text
+    r1-00001, Coding, keywords: quotes; escaping, twice
+    mu 8.00, sigma 2.00
+
+    Instruction:
+    Say "hi" in HTML,
+    with <script>alert('x')</script> & a back\slash.
+
+    Response:
+    ````html
+    <b>hi</b>
+    ````
+    and ``` alone
+    ---
+
+    `````
+    "#);
 }
 
 #[test]
@@ -133,7 +268,39 @@ fn the_table_holds_everything_of_a_sample() {
         };
         table.columns().iter().map(cell).collect::<Vec<_>>().join("\n")
     };
-    insta::assert_snapshot!(format!("{}\n\n{}", row(0), row(1)), @"");
+    insta::assert_snapshot!(format!("{}\n\n{}", row(0), row(1)), @r#"
+    id = "r1-00001"
+    round = 1
+    domain = "Coding"
+    keywords = ["quotes", "escaping, twice"]
+    summary = "Asks for "hi"."
+    instruction = "Say "hi" in HTML,
+    with <script>alert('x')</script> & a back\slash."
+    response = "````html
+    <b>hi</b>
+    ````
+    and ``` alone
+    ---
+    "
+    mu = 8.0
+    sigma = 2.0
+    s_a = 9.0
+    generator = "llama"
+    reviewers = ["qwen", "mistral"]
+
+    id = "r1-00003"
+    round = 1
+    domain = "Coding"
+    keywords = []
+    summary = null
+    instruction = "翻译：“café”"
+    response = "Response 3."
+    mu = null
+    sigma = null
+    s_a = null
+    generator = "llama"
+    reviewers = ["qwen", "mistral"]
+    "#);
 }
 
 #[test]
@@ -155,7 +322,13 @@ fn what_cannot_be_exported_is_named() {
         exported("a,b", &candidates()).unwrap_err().to_string(),
         exported("", &candidates()).unwrap_err().to_string(),
     ];
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @"
+    sample r1-00003 was accepted and has no response; its recorded facts are damaged
+    `a,b` cannot name a data set
+    hint: use letters, digits, `.`, `_` and `-` only, and at least one
+    `` cannot name a data set
+    hint: use letters, digits, `.`, `_` and `-` only, and at least one
+    ");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 
 use super::Columns;
 
-/// Names of the three bits of an instruction review, in prompt order (method.md, section 4, Prompt 6).
+/// Names of the three bits of an instruction review, in prompt order (METHOD.md, section 4, Prompt 6).
 const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
 
 /// A review of either stage.

@@ -104,6 +104,17 @@ fn equal_frames_give_equal_parquet_and_read_back() {
 }
 
 #[test]
+fn texts_are_not_declared_as_views() {
+    let frame = candidates(&every_outcome()).unwrap();
+    let mut bytes = std::io::Cursor::new(parquet_of(&frame));
+    let metadata = polars_parquet::read::read_metadata(&mut bytes).unwrap();
+    let declared = metadata.key_value_metadata().as_deref().unwrap_or_default();
+    let key = |level| schema_to_metadata_key(&frame.schema().to_arrow(level));
+    assert_eq!(declared, [key(CompatLevel::oldest())]);
+    assert_ne!(declared, [key(CompatLevel::newest())]);
+}
+
+#[test]
 fn no_candidates_keep_their_columns() {
     let empty = candidates(&[]).unwrap();
     assert_eq!((empty.height(), empty.width()), (0, 26));
