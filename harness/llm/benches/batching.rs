@@ -38,9 +38,9 @@ fn review() -> Shape {
 
 /// A prefix of some 390 tokens and samples of some 220, as response reviews have.
 fn requests(count: u32) -> Vec<Request> {
-    let rule = "Judge the response on its own merits: is it correct, relevant, clear, complete and \
+    let criteria = "Judge the response on its own merits: is it correct, relevant, clear, complete and \
                 safe, and is its style fit for the question? Give whole numbers from 1 to 10. ";
-    let role: Arc<str> = Arc::from(format!("You are a strict reviewer. {}", rule.repeat(9)));
+    let role: Arc<str> = Arc::from(format!("You are a strict reviewer. {}", criteria.repeat(9)));
     let request = |number: u32| {
         let claim = format!("Statement {number} follows from statement {}. ", number * 13 % 97);
         let sample = format!(

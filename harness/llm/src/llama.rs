@@ -20,6 +20,8 @@ pub mod quantize;
 mod resident;
 pub mod runtime;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -75,7 +75,7 @@ impl Vocabulary {
                 self.longest = self.longest.max(piece.len());
                 if continues_utf8(&[], piece) {
                     text = 0.0;
-                    if !piece.iter().any(|b| *b == b'\\' || b.is_ascii_control()) {
+                    if !must_be_escaped(piece) {
                         quoted = 0.0;
                     }
                 } else if piece.first().is_some_and(|b| is_continuation(*b)) {
@@ -208,6 +208,12 @@ impl Vocabulary {
 
 const fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
+}
+
+/// Whether a piece holds what a JSON string must escape, quotes aside.
+#[must_use]
+pub fn must_be_escaped(piece: &[u8]) -> bool {
+    piece.iter().any(|byte| *byte == b'\\' || byte.is_ascii_control())
 }
 
 /// Whether `pending` (the begun bytes of one character, possibly none) followed by `piece` is the

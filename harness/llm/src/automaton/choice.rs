@@ -22,9 +22,9 @@ impl Automaton {
         let written = &self.reply[from..];
         let rests = rests(options, written);
         let mut going_on: Vec<Token> =
-            rests.iter().flat_map(|rest| vocabulary.prefixes_of(rest.as_bytes())).collect();
+            rests.iter().flat_map(|rest| vocabulary.prefixes_of(rest)).collect();
         let mut stopping = Vec::new();
-        if rests.contains(&"") {
+        if rests.iter().any(|rest| rest.is_empty()) {
             stopping = stops(vocabulary, after.as_deref(), self.at + 1 == plan.steps.len());
             if stopping.is_empty() {
                 return self.option_complete(Vec::new());
@@ -44,9 +44,11 @@ impl Automaton {
                 self.narrow(from, options, vec![token], vocabulary)
             }
             // Every logit is impossible: the first option is as good as any.
-            None => {
-                self.complete_with(rests.first().copied().unwrap_or(""), Vec::new(), vocabulary)
-            }
+            None => self.complete_with(
+                rests.first().copied().unwrap_or_default(),
+                Vec::new(),
+                vocabulary,
+            ),
         }
     }
 
@@ -66,12 +68,12 @@ impl Automaton {
 
     fn complete_with(
         &mut self,
-        rest: &str,
+        rest: &[u8],
         mut feed: Vec<Token>,
         vocabulary: &Vocabulary,
     ) -> Vec<Token> {
-        let Some(tokens) = vocabulary.spell(rest.as_bytes()) else { return self.give_up() };
-        self.reply.extend_from_slice(rest.as_bytes());
+        let Some(tokens) = vocabulary.spell(rest) else { return self.give_up() };
+        self.reply.extend_from_slice(rest);
         self.used = self.used.saturating_add(count(&tokens));
         feed.extend_from_slice(&tokens);
         self.option_complete(feed)
@@ -83,13 +85,10 @@ impl Automaton {
     }
 }
 
-/// What is left of each option that begins with `written`.
-fn rests<'a>(options: &'a [String], written: &[u8]) -> Vec<&'a str> {
-    options
-        .iter()
-        .filter(|option| option.as_bytes().starts_with(written))
-        .filter_map(|option| option.get(written.len()..))
-        .collect()
+/// What is left of each option that begins with `written`. Bytes, because a token may end inside a
+/// character.
+fn rests<'a>(options: &'a [String], written: &[u8]) -> Vec<&'a [u8]> {
+    options.iter().filter_map(|option| option.as_bytes().strip_prefix(written)).collect()
 }
 
 /// The tokens that tell that an option is complete.

@@ -7,7 +7,9 @@ use gra_synth::request::Finish;
 use super::plan::{Closer, Step, count};
 use super::{Automaton, Now, Scene};
 use crate::sampler::Allowed;
-use crate::vocabulary::{Token, TokenKind, continues_utf8, valid_utf8_len};
+use crate::vocabulary::{
+    Token, TokenKind, Vocabulary, continues_utf8, must_be_escaped, valid_utf8_len,
+};
 
 /// Blank tokens that a text may begin with. A model that begins with line breaks is let; one that
 /// writes nothing else must not use up its budget on them.
@@ -57,39 +59,61 @@ impl Writing {
 impl Automaton {
     /// Draws the next token of a text: of the plan's current step, or of an item of a list.
     pub(super) fn write(&mut self, text: Writing, items: u8, scene: &mut Scene<'_>) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        let (opening, quoted) = match plan.steps.get(self.at) {
-            Some(Step::Write { closer, .. }) => {
-                (closer.as_ref().map_or("", |closer| closer.opening.as_str()), false)
-            }
-            Some(Step::List { .. }) => ("\"", true),
-            _ => return self.give_up(),
-        };
         let vocabulary = scene.vocabulary;
-        let mut midway = Vec::new();
-        let pending = &self.reply[valid_utf8_len(&self.reply)..];
-        if !pending.is_empty() {
-            let fits = |t: &&Token| continues_utf8(pending, vocabulary.piece(**t));
-            midway = vocabulary.midway().iter().filter(fits).copied().collect();
-            if midway.is_empty() {
-                self.cut_unfinished_character();
-            }
+        let quoted = matches!(self.plan.steps.get(self.at), Some(Step::List { .. }));
+        let midway = self.midway(vocabulary, quoted);
+        if !midway.is_empty()
+            && let Some(feed) = self.try_tokens(text, items, Allowed::Only(&midway), scene)
+        {
+            return feed;
         }
+        // A character that nothing completes is dropped.
+        self.cut_unfinished_character();
         let may_end = !text.visible || self.has_visible(text.start, self.reply.len());
         let bias = if quoted { vocabulary.quoted_bias() } else { vocabulary.text_bias() };
         let also = if may_end { vocabulary.ends() } else { &[] };
-        let allowed =
-            if midway.is_empty() { Allowed::Biased { bias, also } } else { Allowed::Only(&midway) };
+        let allowed = Allowed::Biased { bias, also };
+        self.try_tokens(text, items, allowed, scene).unwrap_or_else(|| self.give_up())
+    }
+
+    /// The tokens that go on with the unfinished character at the reply's end; none if there is
+    /// none.
+    fn midway(&self, vocabulary: &Vocabulary, quoted: bool) -> Vec<Token> {
+        let pending = &self.reply[valid_utf8_len(&self.reply)..];
+        if pending.is_empty() {
+            return Vec::new();
+        }
+        let fits = |token: &Token| {
+            let piece = vocabulary.piece(*token);
+            continues_utf8(pending, piece) && !(quoted && must_be_escaped(piece))
+        };
+        vocabulary.midway().iter().copied().filter(fits).collect()
+    }
+
+    /// Draws among the allowed tokens until one does not make the reply wrong. `None` when all do.
+    fn try_tokens(
+        &mut self,
+        text: Writing,
+        items: u8,
+        allowed: Allowed<'_>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Vec<Token>> {
+        let plan = Arc::clone(&self.plan);
+        let opening = match plan.steps.get(self.at) {
+            Some(Step::Write { closer: Some(closer), .. }) => closer.opening.as_str(),
+            Some(Step::List { .. }) => "\"",
+            _ => "",
+        };
+        let vocabulary = scene.vocabulary;
         let mut refused = Vec::new();
         loop {
             let uniform = self.stream.draw(self.used, count(&refused));
             let sampling = self.draws.sampling;
-            let drawn = scene.sampler.draw(scene.logits, (allowed, &refused), sampling, uniform);
-            let Some(token) = drawn else { return self.give_up() };
+            let token = scene.sampler.draw(scene.logits, (allowed, &refused), sampling, uniform)?;
             if vocabulary.kind(token) == TokenKind::End {
                 let written = self.take_back_beginning(text.start, opening);
                 let ended = Ended { feed: Vec::new(), written, rest: Vec::new(), by_end: true };
-                return self.ended(ended, items);
+                return Some(self.ended(ended, items));
             }
             let piece = vocabulary.piece(token);
             let before = self.reply.len();
@@ -99,11 +123,11 @@ impl Automaton {
                     let text = Writing { used: text.used + 1, ..text };
                     self.used = self.used.saturating_add(1);
                     self.now = Now::Writing { text, items };
-                    return vec![token];
+                    return Some(vec![token]);
                 }
                 Outcome::Spent => {
                     self.used = self.used.saturating_add(1);
-                    return self.budget_spent(text, opening, token, items);
+                    return Some(self.budget_spent(text, opening, token, items));
                 }
                 Outcome::Closed { at, rest } => {
                     // Of a token that runs over the border only the text is fed.
@@ -114,7 +138,8 @@ impl Automaton {
                         self.reply.truncate(at);
                         self.used = self.used.saturating_add(count(&feed));
                         let written = before.saturating_sub(at);
-                        return self.ended(Ended { feed, written, rest, by_end: false }, items);
+                        let ended = Ended { feed, written, rest, by_end: false };
+                        return Some(self.ended(ended, items));
                     }
                 }
             }

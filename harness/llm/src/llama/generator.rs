@@ -109,7 +109,7 @@ pub(super) const fn llama_token(token: Token) -> LlamaToken {
     LlamaToken(token.cast_signed())
 }
 
-fn vocabulary(model: &LlamaModel) -> Vocabulary {
+pub(super) fn vocabulary(model: &LlamaModel) -> Vocabulary {
     use llama_cpp_2::token_type::LlamaTokenAttr::{Control, Unknown, Unused};
 
     let vocab = model.vocab();

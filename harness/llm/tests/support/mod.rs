@@ -1,6 +1,7 @@
 //! What the tests with real models share: where the models are, requests, and a checker of shapes.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 use std::env;
 use std::fs;
@@ -14,17 +15,17 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, ModelName, Prompt, Reply, Request, RequestId, Sampling, Stage};
 use gra_synth::shape::{Part, Shape};
 
-pub const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
-pub const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
+pub(crate) const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+pub(crate) const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
 
 /// The folder of shared fixtures beside the repository.
-pub fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(path);
     found(path)
 }
 
 /// A model that the set-up fetched.
-pub fn model(file: &str) -> Option<PathBuf> {
+pub(crate) fn model(file: &str) -> Option<PathBuf> {
     let folder = env::var_os("GRA_MODELS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models"), PathBuf::from);
     found(folder.join(file))
@@ -44,29 +45,31 @@ fn found(path: PathBuf) -> Option<PathBuf> {
 }
 
 /// A pool of the model at `path`, named `model`, with extra lines for its table.
-pub fn pool(path: &Path, extra: &str) -> ModelPool {
+pub(crate) fn pool(path: &Path, extra: &str) -> ModelPool {
     let encoder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models").join(MINILM);
     let text = format!(
-        "name = \"test\"\n[encoder]\nname = \"minilm\"\npath = {encoder:?}\n\
-         [[model]]\nname = \"model\"\npath = {path:?}\n{extra}\n"
+        "name = \"test\"\n[encoder]\nname = \"minilm\"\npath = '{}'\n\
+         [[model]]\nname = \"model\"\npath = '{}'\n{extra}\n",
+        encoder.display(),
+        path.display()
     );
     ModelPool::parse(&text, Path::new("test.toml"), Path::new("")).unwrap()
 }
 
-pub fn engine(path: &Path, slots: u32) -> LlamaEngine {
+pub(crate) fn engine(path: &Path, slots: u32) -> LlamaEngine {
     LlamaEngine::new(pool(path, ""), EngineSettings { slots, ..EngineSettings::default() })
 }
 
-pub fn literal(text: &str) -> Part {
+pub(crate) fn literal(text: &str) -> Part {
     Part::Literal(text.to_owned())
 }
 
-pub fn text(max_tokens: u32, close_at_budget: bool) -> Part {
+pub(crate) fn text(max_tokens: u32, close_at_budget: bool) -> Part {
     Part::Text { max_tokens, close_at_budget }
 }
 
 /// Six scores and a comment.
-pub fn review() -> Shape {
+pub(crate) fn review() -> Shape {
     let mut parts = vec![literal("<bos>["), Part::Integer { min: 1, max: 10 }];
     for _ in 1..6 {
         parts.extend([literal(","), Part::Integer { min: 1, max: 10 }]);
@@ -76,7 +79,7 @@ pub fn review() -> Shape {
 }
 
 /// A domain and keywords.
-pub fn keywords() -> Shape {
+pub(crate) fn keywords() -> Shape {
     let domains = ["mathematics", "coding", "commonsense", "general knowledge"];
     Shape {
         parts: vec![
@@ -90,7 +93,7 @@ pub fn keywords() -> Shape {
 }
 
 /// Three bits.
-pub fn bits() -> Shape {
+pub(crate) fn bits() -> Shape {
     let bit = || Part::Integer { min: 0, max: 1 };
     let comma = || literal(",");
     let parts = vec![literal("<bos>["), bit(), comma(), bit(), comma(), bit(), literal("]<eos>")];
@@ -98,12 +101,12 @@ pub fn bits() -> Shape {
 }
 
 /// A short summary.
-pub fn summary() -> Shape {
+pub(crate) fn summary() -> Shape {
     Shape { parts: vec![literal("<bod>\"summary\": \""), text(24, true), literal("\"<eod>")] }
 }
 
 /// Request `number` of a chunk.
-pub fn request(number: u32, shape: Shape, role: &str, sample: &str) -> Request {
+pub(crate) fn request(number: u32, shape: Shape, role: &str, sample: &str) -> Request {
     Request {
         id: RequestId {
             subject: ItemId::Seed(number),
@@ -120,12 +123,12 @@ pub fn request(number: u32, shape: Shape, role: &str, sample: &str) -> Request {
     }
 }
 
-pub const ROLE: &str = "You review answers. Read the instruction and the response below. Score \
+pub(crate) const ROLE: &str = "You review answers. Read the instruction and the response below. Score \
     correctness, relevance, clarity, completeness, safety and style with whole numbers from 1 to \
     10, then comment in one sentence. Be strict, be fair, and do not repeat the question.\n\n";
 
 /// A request about sample `number`, with the shapes by turns.
-pub fn mixed(number: u32) -> Request {
+pub(crate) fn mixed(number: u32) -> Request {
     let shape = match number % 5 {
         0 => review(),
         1 => keywords(),
@@ -143,7 +146,7 @@ pub fn mixed(number: u32) -> Request {
 }
 
 /// Whether a reply has a shape, by trying every way to read it.
-pub fn has_shape(text: &str, parts: &[Part]) -> bool {
+pub(crate) fn has_shape(text: &str, parts: &[Part]) -> bool {
     let Some((part, rest)) = parts.split_first() else { return text.is_empty() };
     match part {
         Part::Literal(literal) => {
@@ -172,14 +175,14 @@ pub fn has_shape(text: &str, parts: &[Part]) -> bool {
     }
 }
 
-pub fn assert_complete(request: &Request, reply: &Reply) {
+pub(crate) fn assert_complete(request: &Request, reply: &Reply) {
     assert_eq!(reply.finish, Finish::Stop, "{}: {:?}", request.id, reply.text);
     assert!(has_shape(&reply.text, &request.shape.parts), "{}: {:?}", request.id, reply.text);
     assert!(reply.reply_tokens <= request.max_tokens, "{}: {}", request.id, reply.reply_tokens);
 }
 
 /// A temporary copy of a file's first bytes.
-pub fn cut_copy(path: &Path, bytes: usize) -> tempfile::NamedTempFile {
+pub(crate) fn cut_copy(path: &Path, bytes: usize) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     let whole = fs::read(path).unwrap();
     fs::write(file.path(), &whole[..bytes.min(whole.len())]).unwrap();

@@ -1,0 +1,332 @@
+//! Laws of the template sampler, on toy vocabularies and hostile logits.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use std::sync::Arc;
+
+use gra_llm::automaton::{Automaton, Draws, Plan, PlanError, Scene};
+use gra_llm::sampler::Sampler;
+use gra_llm::vocabulary::{Token, TokenKind, Vocabulary};
+use gra_synth::request::{Finish, Sampling};
+use gra_synth::shape::{Part, Shape};
+use proptest::prelude::*;
+use support::{bits, has_shape, keywords, literal, review, summary, text};
+
+/// Every byte, pieces that real vocabularies merge across borders, an end and a control token.
+fn vocabulary(merged: bool) -> Vocabulary {
+    let mut tokens: Vec<(Vec<u8>, TokenKind)> =
+        (0..=255).map(|byte| (vec![byte], TokenKind::Text)).collect();
+    if merged {
+        let pieces = [
+            "10",
+            "1,",
+            ",1",
+            "00",
+            "]<",
+            "<e",
+            "eo",
+            "i>",
+            "<eoc>",
+            "c>",
+            "\",",
+            "\", \"",
+            "\"]",
+            " \"",
+            "],",
+            ", ",
+            ",\"",
+            "\n\n",
+            "  ",
+            " é",
+            "日本",
+            "x<eo",
+            "y\"",
+            "z\"]",
+            "math",
+            "mathematics",
+            "code",
+            "<bos>[",
+            "]<eos>\n<boc>",
+            "good",
+            " answer",
+        ];
+        tokens.extend(pieces.map(|piece| (piece.as_bytes().to_vec(), TokenKind::Text)));
+        // Half of a character behind a whole one, and its other half.
+        tokens.push((vec![b'a', 0xc3], TokenKind::Text));
+        tokens.push((vec![0xa9, b'"'], TokenKind::Text));
+        tokens.push((vec![0xe6, 0x97], TokenKind::Text));
+    }
+    tokens.push((b"<|end|>".to_vec(), TokenKind::End));
+    tokens.push((b"<|user|>".to_vec(), TokenKind::Hidden));
+    Vocabulary::new(tokens)
+}
+
+/// Spells texts the way a tokenizer does; `spaced` as `SentencePiece` does, with a space before.
+fn plan(shape: &Shape, vocabulary: &Vocabulary, spaced: bool) -> Result<Plan, PlanError> {
+    Plan::compile(shape, vocabulary, &|text| {
+        let text = if spaced { format!(" {text}") } else { text.to_owned() };
+        vocabulary.spell(text.as_bytes()).unwrap()
+    })
+}
+
+struct Written {
+    text: String,
+    finish: Finish,
+    tokens: u32,
+    fed: Vec<u8>,
+}
+
+/// Writes a reply from logits that `logits` makes of the step's number.
+fn write(
+    plan: Plan,
+    vocabulary: &Vocabulary,
+    draws: Draws,
+    mut logits: impl FnMut(usize) -> Vec<f32>,
+) -> Written {
+    let (mut automaton, mut fed) = Automaton::start(Arc::new(plan), draws);
+    let mut sampler = Sampler::default();
+    for step in 0.. {
+        if automaton.finish().is_some() {
+            break;
+        }
+        assert!(step < 10_000, "it does not end: {:?}", automaton.text());
+        let logits = logits(step);
+        let mut scene = Scene { vocabulary, sampler: &mut sampler, logits: &logits };
+        fed.extend(automaton.step(&mut scene));
+    }
+    assert_eq!(fed.len(), automaton.tokens() as usize, "every token is counted once");
+    Written {
+        text: automaton.text(),
+        finish: automaton.finish().unwrap(),
+        tokens: automaton.tokens(),
+        fed: vocabulary.bytes_of(&fed),
+    }
+}
+
+fn draws(seed: u64, temperature: f32, max_tokens: u32) -> Draws {
+    Draws { sampling: Sampling { temperature, top_p: 0.95 }, seed, max_tokens }
+}
+
+/// Logits that favour some tokens of this step's turn.
+fn favouring(vocabulary: &Vocabulary, hot: &[Token], step: usize) -> Vec<f32> {
+    let mut logits = vec![0.0; vocabulary.len()];
+    if !hot.is_empty() {
+        let token = hot[step % hot.len()] as usize % vocabulary.len();
+        logits[token] = 20.0;
+        // The next best, for when the favourite is refused.
+        logits[(token * 7 + step) % vocabulary.len()] = 10.0;
+    }
+    logits
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let part = prop_oneof![
+        Just(literal("<eoi>")),
+        Just(literal("\", \"keywords\": ")),
+        Just(literal("\n</c>\n")),
+        Just(literal("Score: ")),
+        Just(literal("é→")),
+        Just(Part::OneOf(vec!["mathematics".into(), "math and code".into(), "日本".into()])),
+        (0_u8..12, 0_u8..90).prop_map(|(min, more)| Part::Integer { min, max: min + more }),
+        (1_u8..4, 1_u32..9).prop_map(|(max_items, max_item_tokens)| Part::QuotedList {
+            max_items,
+            max_item_tokens
+        }),
+        (1_u32..20, any::<bool>(), prop_oneof!["<eoc>", "\"<eod>", "\n\n</x>\n", "→ end\nof it"])
+            .prop_map(|(max_tokens, close, _)| text(max_tokens, close)),
+    ];
+    proptest::collection::vec(part, 1..7).prop_map(|parts| {
+        // A text needs a literal behind it.
+        let mut legal = Vec::new();
+        for part in parts {
+            if matches!(legal.last(), Some(Part::Text { .. })) && !matches!(part, Part::Literal(_))
+            {
+                legal.push(literal("<eoc>"));
+            }
+            legal.push(part);
+        }
+        Shape { parts: legal }
+    })
+}
+
+/// Whether a shape's last text has a budget that cuts the reply.
+fn may_be_cut(shape: &Shape) -> bool {
+    shape.parts.iter().any(|part| matches!(part, Part::Text { close_at_budget: false, .. }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_logits_give_the_shape(
+        shape in shapes(),
+        merged in any::<bool>(),
+        spaced in any::<bool>(),
+        seed in any::<u64>(),
+        temperature in prop_oneof![Just(0.0_f32), Just(0.2), Just(1.0)],
+        max_tokens in prop_oneof![0_u32..60, 60_u32..400],
+        hot in proptest::collection::vec(0_u32..300, 0..12),
+    ) {
+        let vocabulary = vocabulary(merged);
+        let plan = plan(&shape, &vocabulary, spaced).unwrap();
+        let (least, most) = (plan.least_tokens(), plan.most_tokens());
+        let written = write(plan, &vocabulary, draws(seed, temperature, max_tokens), |step| {
+            favouring(&vocabulary, &hot, step)
+        });
+        prop_assert!(written.tokens <= max_tokens, "{} > {max_tokens}", written.tokens);
+        prop_assert!(written.tokens <= most, "{} > {most}", written.tokens);
+        match written.finish {
+            Finish::Stop => {
+                prop_assert!(has_shape(&written.text, &shape.parts), "{:?}", written.text);
+            }
+            _ => prop_assert!(least > max_tokens || may_be_cut(&shape), "{:?}", written.text),
+        }
+        // What the model was fed is what the reply says, but for white space before closers.
+        if let Ok(fed) = String::from_utf8(written.fed) {
+            let solid = |text: &str| text.split_whitespace().collect::<String>();
+            prop_assert_eq!(solid(&fed), solid(&written.text));
+        }
+    }
+
+    #[test]
+    fn a_reply_depends_on_its_seed_and_logits_alone(seed in any::<u64>()) {
+        let vocabulary = vocabulary(true);
+        let once = || {
+            let plan = plan(&review(), &vocabulary, false).unwrap();
+            write(plan, &vocabulary, draws(seed, 1.0, 200), |_| vec![0.0; vocabulary.len()]).text
+        };
+        prop_assert_eq!(once(), once());
+    }
+}
+
+/// What is written when the model wants to say `wish`, token by token, then ends.
+fn wished(shape: &Shape, wish: &[&str], max_tokens: u32) -> (String, Finish, u32) {
+    let vocabulary = vocabulary(true);
+    let plan = plan(shape, &vocabulary, false).unwrap();
+    let end = vocabulary.ends()[0];
+    let written = write(plan, &vocabulary, draws(1, 0.0, max_tokens), |step| {
+        let token = wish.get(step).map_or(end, |piece| {
+            let is = |token: &Token| vocabulary.piece(*token) == piece.as_bytes();
+            (0..).take(vocabulary.len()).find(is).unwrap_or_else(|| panic!("no token {piece:?}"))
+        });
+        let mut logits = vec![0.0; vocabulary.len()];
+        logits[token as usize] = 9.0;
+        logits
+    });
+    (written.text, written.finish, written.tokens)
+}
+
+#[test]
+fn texts_end_where_their_closer_begins() {
+    let tagged = |after: &str| Shape { parts: vec![text(20, true), literal(after)] };
+    let cases: [(&str, &[&str], &str); 10] = [
+        ("<eoc>", &["good", "<eoc>"], "good<eoc>"),
+        ("<eoc>", &["good", "<e", "o", "c>"], "good<eoc>"),
+        ("<eoc>", &["good", "<e"], "good<eoc>"),
+        ("<eoc>", &["good", "x<eo", "c>"], "goodx<eoc>"),
+        ("<eoc>", &["good"], "good<eoc>"),
+        ("\n<eoc>\n", &["good", "<eoc>"], "good\n<eoc>\n"),
+        ("\n<eoc>\n", &["good", "\n\n", "<e", "o"], "good\n\n\n<eoc>\n"),
+        ("\"<eod>", &["good", " answer", "y\""], "good answery\"<eod>"),
+        ("\nScore: ", &["good", "S", "c"], "goodSc\nScore: "),
+        ("\nScore: ", &["good", "\n", "S", "c"], "good\nScore: "),
+    ];
+    for (after, wish, expected) in cases {
+        let (text, finish, _) = wished(&tagged(after), wish, 100);
+        assert_eq!((text.as_str(), finish), (expected, Finish::Stop), "{after:?} {wish:?}");
+    }
+}
+
+#[test]
+fn an_empty_text_is_never_written() {
+    let shape = Shape { parts: vec![text(20, true), literal("<eoc>")] };
+    for wish in [&["<eoc>"][..], &[], &["\n\n", "  ", "<eoc>"], &["<e", "o", "c>"]] {
+        let (text, finish, _) = wished(&shape, wish, 100);
+        assert_eq!(finish, Finish::Stop);
+        assert!(has_shape(&text, &shape.parts), "{text:?}");
+    }
+}
+
+#[test]
+fn integers_that_begin_alike_are_told_apart() {
+    let shape =
+        Shape { parts: vec![Part::Integer { min: 1, max: 10 }, literal(","), text(4, true)] };
+    assert_eq!(wished(&shape, &["10", "z"], 50).0, "10,z");
+    assert_eq!(wished(&shape, &["1", "0", "z"], 50).0, "10,z");
+    assert_eq!(wished(&shape, &["1", ",", "z"], 50).0, "1,z");
+    assert_eq!(wished(&shape, &["1", ",1", "z"], 50).0, "1,z");
+    assert_eq!(wished(&shape, &["7", "z"], 50).0, "7,z");
+    let last = Shape { parts: vec![Part::Integer { min: 1, max: 10 }] };
+    assert_eq!(wished(&last, &["1"], 50).0, "1");
+    assert_eq!(wished(&last, &["1", "0"], 50).0, "10");
+}
+
+#[test]
+fn lists_go_on_as_the_model_says() {
+    let list = |max_items| Part::QuotedList { max_items, max_item_tokens: 3 };
+    let shape = Shape { parts: vec![list(3), literal("<eoa>")] };
+    let cases: [(&[&str], &str); 7] = [
+        (&["good", "\"]"], "[\"good\"]<eoa>"),
+        (&["good"], "[\"good\"]<eoa>"),
+        (&["good", "\"", "]"], "[\"good\"]<eoa>"),
+        (&["good", "\",", "math", "\"]"], "[\"good\", \"math\"]<eoa>"),
+        (&["good", "\"", ",", "math", "\"]"], "[\"good\", \"math\"]<eoa>"),
+        (&["a", "b", "c", ",", "d", "\"]"], "[\"abc\", \"d\"]<eoa>"),
+        (&["a", "\",", "b", "\",", "c", "\",", "d"], "[\"a\", \"b\", \"c\"]<eoa>"),
+    ];
+    for (wish, expected) in cases {
+        assert_eq!(wished(&shape, wish, 100).0, expected, "{wish:?}");
+    }
+}
+
+#[test]
+fn limits_close_or_cut() {
+    let closing = Shape { parts: vec![literal("<boi>"), text(3, true), literal("<eoi>")] };
+    assert_eq!(wished(&closing, &["a", "b", "c", "d"], 100).0, "<boi>abc<eoi>");
+    let cutting = Shape { parts: vec![literal("<boi>"), text(3, false), literal("<eoi>")] };
+    let (text, finish, _) = wished(&cutting, &["a", "b", "c", "d"], 100);
+    assert_eq!((text.as_str(), finish), ("<boi>abc", Finish::Length));
+    let (text, finish, tokens) = wished(&Shape::free(), &["a", "b", "c"], 2);
+    assert_eq!((text.as_str(), finish, tokens), ("ab", Finish::Length, 2));
+    assert_eq!(wished(&Shape::free(), &[], 2), (String::new(), Finish::Stop, 0));
+    assert_eq!(wished(&Shape::free(), &["a"], 0), (String::new(), Finish::Length, 0));
+    assert_eq!(wished(&closing, &["a"], 2), (String::new(), Finish::Length, 0));
+}
+
+#[test]
+fn the_shapes_of_the_method_fit_their_token_limits() {
+    let vocabulary = vocabulary(true);
+    for shape in [review(), keywords(), bits(), summary()] {
+        let plan = plan(&shape, &vocabulary, true).unwrap();
+        assert!(plan.least_tokens() <= plan.most_tokens());
+        assert!(plan.most_tokens() < 400, "{}", plan.most_tokens());
+    }
+}
+
+#[test]
+fn shapes_that_break_their_rules_are_refused() {
+    let cases = [
+        (Vec::new(), PlanError::Empty),
+        (vec![literal("")], PlanError::Empty),
+        (vec![text(3, true), Part::Integer { min: 0, max: 9 }], PlanError::OpenText),
+        (vec![text(3, true), text(3, true)], PlanError::OpenText),
+        (vec![Part::OneOf(Vec::new())], PlanError::EmptyChoice),
+        (vec![Part::OneOf(vec![String::new(), "a".into()])], PlanError::EmptyChoice),
+        (vec![Part::Integer { min: 2, max: 1 }], PlanError::EmptyRange),
+        (vec![Part::QuotedList { max_items: 0, max_item_tokens: 3 }], PlanError::EmptyRange),
+    ];
+    for (parts, expected) in cases {
+        let shape = Shape { parts };
+        assert_eq!(plan(&shape, &vocabulary(true), false).unwrap_err(), expected, "{shape:?}");
+    }
+    let poor = Vocabulary::new([(b"a".to_vec(), TokenKind::Text)]);
+    let shape = Shape { parts: vec![literal("ab")] };
+    let refused = Plan::compile(&shape, &poor, &|_| Vec::new()).unwrap_err();
+    assert_eq!(refused, PlanError::Unspellable("ab".into()));
+}
