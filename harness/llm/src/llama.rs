@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
+use crate::automaton::WRITER_VERSION;
 use crate::digest::DigestCache;
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
@@ -142,8 +143,8 @@ impl Engine for LlamaEngine {
         let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
         let flash = self.settings.flash_attention().name();
         Ok(format!(
-            "llama.cpp/{LLAMA_VERSION};sha256={sha256};context={context};kv=f16;fa={flash};\
-             device={device}"
+            "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\
+             kv=f16;fa={flash};device={device}"
         ))
     }
 

@@ -8,7 +8,7 @@ mod support;
 use gra_llm::engine::{Engine, EngineError, Progress};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
-use gra_synth::request::{Finish, ModelName, Reply, Request, Sampling};
+use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request, Sampling};
 use gra_synth::shape::{Part, Shape};
 use support::{
     SMOLLM2, assert_complete, bits, cut_copy, engine, literal, mixed, model, pool, request, review,
@@ -200,4 +200,92 @@ fn impossible_shapes_are_errors() {
         let error = engine.complete(&chunk, &mut |_| {}).unwrap_err();
         assert!(matches!(error, EngineError::Unusable { .. }), "{error}");
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Reference {
+    items: Vec<ReferenceItem>,
+}
+
+#[derive(serde::Deserialize)]
+struct ReferenceItem {
+    name: String,
+    text: String,
+    embedding: Vec<f32>,
+}
+
+/// Vectors of sentence-transformers, in the file that `GRA_MINILM_REFERENCE` names.
+#[test]
+fn embeddings_are_those_of_the_published_encoder() {
+    let (Some(encoder), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
+    let Some(reference) = std::env::var_os("GRA_MINILM_REFERENCE") else {
+        println!("skipped: GRA_MINILM_REFERENCE is not set");
+        return;
+    };
+    let reference: Reference = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
+    let texts: Vec<String> = reference.items.iter().map(|item| item.text.clone()).collect();
+    assert!(encoder.exists());
+    let embeddings = engine(&generator, 1).embed(&texts).unwrap();
+    let mut lowest = 1.0_f64;
+    for (item, found) in reference.items.iter().zip(&embeddings) {
+        let cosine = found.cosine(&Embedding(item.embedding.as_slice().into()));
+        println!("{cosine:.9} {}", item.name);
+        lowest = lowest.min(cosine);
+    }
+    assert!(lowest >= 0.9999);
+}
+
+#[test]
+fn an_embedding_depends_on_its_text_alone() {
+    let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
+    let texts = ["A cat.", "", "An owl. ", &"long ".repeat(5000), "日本語 🦙"].map(str::to_owned);
+    let mut engine = engine(&generator, 1);
+    let together = engine.embed(&texts).unwrap();
+    for (text, expected) in texts.iter().zip(&together) {
+        assert_eq!(engine.embed(std::slice::from_ref(text)).unwrap()[0], *expected, "{text:?}");
+        assert_eq!(expected.0.len(), 384);
+        assert!((expected.cosine(expected) - 1.0).abs() < 1e-6);
+    }
+    assert_eq!(engine.embed(&[]).unwrap(), []);
+    assert!(engine.encoder_fingerprint().unwrap().contains("pooling=mean"));
+}
+
+#[test]
+fn a_checkpoint_becomes_a_smaller_one() {
+    use gra_llm::llama::quantize::quantize;
+
+    let Some(path) = model(SMOLLM2) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("q2.gguf");
+    quantize(&path, &output, "q2_k").unwrap();
+    let size = std::fs::metadata(&output).unwrap().len();
+    assert!((80_000_000..95_000_000).contains(&size), "{size}");
+    let chunk = [mixed(2)];
+    assert_complete(&chunk[0], &complete(&mut engine(&output, 1), &chunk)[0]);
+    let unknown = quantize(&path, &output, "Q9_9").unwrap_err().to_string();
+    assert!(unknown.contains("Q8_0") && unknown.contains("hint:"), "{unknown}");
+    let cut = cut_copy(&path, 5_000_000);
+    println!("{}", quantize(cut.path(), &output, "Q8_0").unwrap_err());
+    assert!(quantize(std::path::Path::new("/no.gguf"), &output, "Q8_0").is_err());
+    assert!(quantize(&path, std::path::Path::new("/no/folder/x.gguf"), "Q8_0").is_err());
+    assert_eq!(std::fs::metadata(&output).unwrap().len(), size, "a failure leaves the old file");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+}
+
+#[test]
+fn models_leave_when_memory_is_short() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let settings = EngineSettings { resident_bytes: 1, ..EngineSettings::default() };
+    let second =
+        format!("[[model]]\nname = \"second\"\npath = '{}'\ncontext = 512", path.display());
+    let mut engine = LlamaEngine::new(pool(&path, &second), settings);
+    let mut chunk = [mixed(2)];
+    for name in ["model", "second", "model"] {
+        chunk[0].model = ModelName::new(name);
+        assert_complete(&chunk[0], &complete(&mut engine, &chunk)[0]);
+    }
+    let first = engine.fingerprint(&ModelName::new("model")).unwrap();
+    let second = engine.fingerprint(&ModelName::new("second")).unwrap();
+    println!("{first}");
+    assert!(first != second && second.contains("context=512"));
 }

@@ -1,5 +1,6 @@
 //! Sentence embedding: mean pooling and L2 norm over one text at a time.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -83,6 +84,7 @@ impl Encoder {
 
     /// `[CLS]`, the text, `[SEP]`; a long text loses its end, never its `[SEP]`.
     fn tokens(&self, text: &str) -> Vec<LlamaToken> {
+        let text = decompose_hangul(text);
         let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
         if tokens.len() > self.max_tokens
             && let Some(separator) = tokens.last().copied()
@@ -98,10 +100,52 @@ impl Encoder {
     }
 }
 
+/// Splits Hangul syllables into their letters (Unicode, section 3.12), as BERT's own tokenizer does.
+/// llama.cpp's decomposes every other script; without this Korean words become unknown tokens.
+fn decompose_hangul(text: &str) -> Cow<'_, str> {
+    const SYLLABLES: std::ops::RangeInclusive<char> = '\u{ac00}'..='\u{d7a3}';
+    const VOWELS: u32 = 21;
+    // Final consonants, and none.
+    const FINALS: u32 = 28;
+
+    if !text.chars().any(|c| SYLLABLES.contains(&c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut letters = String::with_capacity(text.len() * 3);
+    for c in text.chars() {
+        if SYLLABLES.contains(&c) {
+            let index = u32::from(c) - u32::from(*SYLLABLES.start());
+            let first = 0x1100 + index / (VOWELS * FINALS);
+            let vowel = 0x1161 + index / FINALS % VOWELS;
+            let last = (index % FINALS > 0).then_some(0x11a7 + index % FINALS);
+            let parts = [Some(first), Some(vowel), last].into_iter().flatten();
+            letters.extend(parts.filter_map(char::from_u32));
+        } else {
+            letters.push(c);
+        }
+    }
+    Cow::Owned(letters)
+}
+
 /// A vector of length 1, summed in `f64` and in order. `None` when it has no direction.
 fn unit(vector: &[f32]) -> Option<Embedding> {
     let length = vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     #[expect(clippy::cast_possible_truncation, reason = "embeddings are f32")]
     let scaled = |v: &f32| (f64::from(*v) / length) as f32;
     (length.is_finite() && length > 0.0).then(|| Embedding(vector.iter().map(scaled).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decompose_hangul;
+
+    #[test]
+    fn hangul_is_split_and_nothing_else_changes() {
+        assert_eq!(
+            decompose_hangul("한글 ok é"),
+            "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af} ok é"
+        );
+        assert_eq!(decompose_hangul("가힣"), "\u{1100}\u{1161}\u{1112}\u{1175}\u{11c2}");
+        assert_eq!(decompose_hangul("日本 é"), "日本 é");
+    }
 }

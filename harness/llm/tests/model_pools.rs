@@ -1,0 +1,143 @@
+//! Pool files, good and bad; hashes; the hub cache's layout.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use std::fs;
+use std::path::Path;
+
+use gra_llm::digest::DigestCache;
+use gra_llm::gguf::{GgufError, GgufHeader};
+use gra_llm::model_pool::check::HashCheck;
+use gra_llm::model_pool::{Backend, ModelPool, PoolError, Source};
+use gra_synth::request::{ModelName, Sampling};
+
+const HEAD: &str = "name = \"demo\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n";
+
+fn parse(models: &str) -> Result<ModelPool, PoolError> {
+    ModelPool::parse(&format!("{HEAD}{models}"), Path::new("pool.toml"), Path::new("models"))
+}
+
+#[test]
+fn a_whole_pool_is_read() {
+    let pool = parse(
+        "[[model]]\nname = \"small\"\npath = \"small.gguf\"\nparameters = 134515008\n\
+         licence = \"Apache-2.0\"\ncontext = 2048\nfamily = \"smollm2\"\n\
+         sha256 = \"AB00000000000000000000000000000000000000000000000000000000000000\"\n\
+         [model.sampling]\ntemperature = 0.7\n\
+         [[model]]\nname = \"hub\"\nrepo = \"someone/some-GGUF\"\nfile = \"some-Q8_0.gguf\"\n\
+         [[model]]\nname = \"tape\"\npath = \"tape.jsonl\"\nbackend = \"recorded\"\n",
+    )
+    .unwrap();
+    let small = pool.model(&ModelName::new("small")).unwrap();
+    assert_eq!(small.source, Source::Path(Path::new("models/small.gguf").to_owned()));
+    assert!(small.sha256.as_deref().unwrap().starts_with("ab00"));
+    assert_eq!((small.context, small.parameters), (Some(2048), Some(134_515_008)));
+    assert_eq!(small.backend, Backend::LlamaCpp);
+    let sampling = small.sampling.apply(Sampling::default());
+    assert_eq!(sampling, Sampling { temperature: 0.7, top_p: 0.9 });
+    let hub = pool.model(&ModelName::new("hub")).unwrap();
+    let missing = hub.source.locate("hub").unwrap_err().to_string();
+    assert!(missing.contains("hint: hf download someone/some-GGUF some-Q8_0.gguf"), "{missing}");
+    assert!(missing.contains("models--someone--some-GGUF"), "{missing}");
+    assert_eq!(pool.models[2].backend, Backend::Recorded);
+    assert!(pool.model(&ModelName::new("other")).is_none());
+}
+
+#[test]
+fn broken_pools_name_the_field() {
+    let model = "[[model]]\nname = \"a\"\n";
+    let path = "[[model]]\nname = \"a\"\npath = \"a.gguf\"\n";
+    let cases = [
+        (String::new(), "no models"),
+        (model.to_owned(), "model.0.path: is missing"),
+        (format!("{model}path = \"x\"\nrepo = \"a/b\"\n"), "either `path`, or `repo`"),
+        (format!("{model}repo = \"a/b\"\n"), "model.0.file: is missing"),
+        (format!("{model}file = \"b.gguf\"\n"), "model.0.repo: is missing"),
+        (format!("{model}repo = \"nameonly\"\nfile = \"b\"\n"), "ORGANISATION/NAME"),
+        (format!("{model}repo = \"a/..\"\nfile = \"b\"\n"), "ORGANISATION/NAME"),
+        (format!("{model}repo = \"a/b\"\nfile = \"../../b\"\n"), "model.0.file"),
+        (format!("{path}{path}"), "model.1.name: `a` is already the name of model.0"),
+        ("[[model]]\nname = \" \"\npath = \"a\"\n".to_owned(), "model.0.name: is empty"),
+        (format!("{path}sha256 = \"12\"\n"), "64 hexadecimal digits"),
+        (format!("{path}sha265 = \"12\"\n"), "unknown field `sha265`"),
+        (format!("{path}context = 0\n"), "model.0.context"),
+        (format!("{path}backend = \"torch\"\n"), "unknown variant `torch`"),
+        (format!("{path}[model.sampling]\ntop_p = 0.0\n"), "sampling.top_p"),
+        (format!("{path}[model.sampling]\ntemperature = -1.0\n"), "sampling.temperature"),
+        (format!("{path}[model.sampling]\ntop_k = 4\n"), "unknown field `top_k`"),
+    ];
+    for (models, expected) in cases {
+        let error = parse(&models).unwrap_err().to_string();
+        assert!(error.contains(expected), "{models}\n{error}");
+        assert!(error.contains("pool.toml"), "{error}");
+    }
+    let nameless =
+        "name = \"\"\n[encoder]\nname = \"e\"\npath = \"e\"\n[[model]]\nname=\"a\"\npath=\"a\"";
+    let error = ModelPool::parse(nameless, Path::new("pool.toml"), Path::new("")).unwrap_err();
+    assert!(error.to_string().contains("name: is empty"), "{error}");
+    let absent = ModelPool::load(Path::new("/no/pool.toml"), Path::new("")).unwrap_err();
+    assert!(matches!(absent, PoolError::Read { .. }));
+}
+
+#[test]
+fn hashes_are_checked_and_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.gguf");
+    let cache = folder.path().join("cache/digests.json");
+    fs::write(&file, b"abc").unwrap();
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(DigestCache::at(&cache).sha256(&file).unwrap(), abc);
+    assert!(fs::read_to_string(&cache).unwrap().contains(abc));
+    // Remembered: an entry that was tampered with is believed while size and time match.
+    let tampered = fs::read_to_string(&cache).unwrap().replace(abc, &"0".repeat(64));
+    fs::write(&cache, tampered).unwrap();
+    assert_eq!(DigestCache::at(&cache).sha256(&file).unwrap(), "0".repeat(64));
+    fs::write(&file, b"abcd").unwrap();
+    let changed = DigestCache::at(&cache).sha256(&file).unwrap();
+    assert!(changed.starts_with("88d4266fd4e6338d"), "{changed}");
+    fs::write(&cache, b"{broken").unwrap();
+    assert_eq!(DigestCache::at(&cache).sha256(&file).unwrap(), changed);
+    let source = Source::Path(file);
+    let wrong = source.verify("m", Some(abc), &mut DigestCache::in_memory()).unwrap_err();
+    assert!(matches!(wrong, PoolError::WrongHash { .. }), "{wrong}");
+    assert!(source.verify("m", Some(&changed), &mut DigestCache::in_memory()).is_ok());
+}
+
+#[test]
+fn the_check_tells_what_is_wrong_with_each_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("text.gguf"), b"hello").unwrap();
+    let pool = format!("{HEAD}[[model]]\nname = \"text\"\npath = \"text.gguf\"\n");
+    let pool = ModelPool::parse(&pool, Path::new("pool.toml"), folder.path()).unwrap();
+    let checks = pool.check(&mut DigestCache::in_memory());
+    assert_eq!(checks.len(), 2);
+    assert_eq!(checks[0].found.as_ref().unwrap().hash, HashCheck::Unpinned);
+    assert!(checks[0].problem().unwrap().contains("not a GGUF file"));
+    assert!(checks[1].encoder && checks[1].problem().unwrap().contains("missing"));
+}
+
+#[test]
+fn damaged_headers_are_errors_not_aborts() {
+    let bytes = |tail: &[u8]| {
+        let mut header = b"GGUF".to_vec();
+        header.extend(3_u32.to_le_bytes());
+        header.extend(tail);
+        header
+    };
+    let number = |n: u64| n.to_le_bytes();
+    let huge = [number(0), number(1), number(u64::MAX)].concat();
+    let cases = [
+        (Vec::new(), "not a GGUF"),
+        (b"GGML".to_vec(), "not a GGUF"),
+        (b"GGUF\x01\0\0\0".to_vec(), "version 1"),
+        (bytes(&[]), "ends within the header"),
+        (bytes(&[number(u64::MAX), number(0)].concat()), "ends within the header"),
+        (bytes(&huge), "impossibly large"),
+    ];
+    for (header, expected) in cases {
+        let error: GgufError = GgufHeader::parse(&mut header.as_slice()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let empty = bytes(&[number(0), number(0)].concat());
+    assert_eq!(GgufHeader::parse(&mut empty.as_slice()).unwrap().tensors, 0);
+}
