@@ -75,9 +75,13 @@ pub fn run_all(
 }
 
 /// The table of one run seed.
+#[derive(Debug)]
 pub struct SeedReport {
     seed: u64,
     table: AblationTable,
+    /// The table's files, made before anything measured was added: the same inputs, the same bytes.
+    csv: Vec<u8>,
+    markdown: Vec<u8>,
     /// The trials, the reference first.
     pub trials: Vec<Trial>,
 }
@@ -87,6 +91,11 @@ impl SeedReport {
         let facts: Vec<TrialFacts> = trials.iter().map(facts).collect();
         let reference = &experiment.variants[0].name;
         let mut table = AblationTable::new(&facts, reference, seed)?;
+        let (mut csv, mut markdown) = (Vec::new(), Vec::new());
+        table.write_csv(&mut csv)?;
+        table.write_markdown(&mut markdown)?;
+        let notes = publish::notes(experiment, &trials);
+        markdown.extend(format!("\n{}\n", notes.join("\n\n")).into_bytes());
         for trial in &trials {
             let measured = Measured {
                 paid_calls: trial.paid.calls,
@@ -96,24 +105,17 @@ impl SeedReport {
             };
             table.set_measured(&trial.id.variant, measured)?;
         }
-        Ok(Self { seed, table, trials })
+        Ok(Self { seed, table, csv, markdown, trials })
     }
 
     fn path(&self, experiment: &Experiment, results: &Path, ending: &str) -> PathBuf {
         results.join(&experiment.name).join(format!("seed-{}.{ending}", self.seed))
     }
 
-    /// Writes the table as CSV and Markdown. Both hold only what the same inputs always give;
-    /// seconds of this machine stand in `seed-N.measured.csv`.
+    /// Writes the table as CSV and Markdown, and beside them what this run took on this machine.
     fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
-        let mut csv = Vec::new();
-        self.table.write_csv(&mut csv)?;
-        let mut markdown = Vec::new();
-        self.table.write_markdown(&mut markdown)?;
-        let notes = publish::notes(experiment, &self.trials);
-        markdown.extend(format!("\n{}\n", notes.join("\n\n")).into_bytes());
-        write_atomic(&self.path(experiment, results, "csv"), &csv)?;
-        write_atomic(&self.path(experiment, results, "md"), &markdown)?;
+        write_atomic(&self.path(experiment, results, "csv"), &self.csv)?;
+        write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
         let measured = self.path(experiment, results, "measured.csv");
         write_atomic(&measured, &self.measured_csv()?)
     }
@@ -162,9 +164,7 @@ impl SeedReport {
     /// # Errors
     /// When the table cannot be rendered.
     pub fn json(&self) -> Result<String> {
-        let mut bytes = Vec::new();
-        self.table.write_csv(&mut bytes)?;
-        let mut csv = csv::Reader::from_reader(bytes.as_slice());
+        let mut csv = csv::Reader::from_reader(self.csv.as_slice());
         let header = csv.headers()?.clone();
         let mut rows = Vec::new();
         for (record, trial) in csv.records().zip(&self.trials) {

@@ -106,7 +106,7 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
         ),
         Stage::Instruction => framed(
             INSTRUCTION.0.to_owned(),
-            vec![text(limits.instruction, false)],
+            vec![text(limits.instruction, method.close_long_texts)],
             INSTRUCTION.1.to_owned(),
         ),
         Stage::InstructionReview => framed(
@@ -114,7 +114,7 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
             comma_separated(3, &Part::Integer { min: 0, max: 1 }),
             format!("]{}", SCORES.1),
         ),
-        Stage::Response => vec![text(limits.response, false)],
+        Stage::Response => vec![text(limits.response, method.close_long_texts)],
         Stage::ResponseReview | Stage::Adjudication => {
             let mut within = comma_separated(6, &Part::Integer { min: 1, max: 10 });
             within.push(literal(&format!("]{}\n{}", SCORES.1, COMMENT.0)));

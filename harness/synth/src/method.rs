@@ -71,9 +71,9 @@ pub struct TokenLimits {
     pub summary: u32,
     /// A reviewer's comment; longer ones are closed.
     pub comment: u32,
-    /// An instruction; a longer one is malformed (METHOD.md, G9).
+    /// An instruction; a longer one is malformed unless long texts are closed.
     pub instruction: u32,
-    /// A response; a longer one is malformed (METHOD.md, G9).
+    /// A response; a longer one is malformed unless long texts are closed.
     pub response: u32,
 }
 
@@ -110,6 +110,10 @@ pub struct Method {
     /// Whether replies are held to their shape token by token. Off counts malformed replies as
     /// the paper's authors would have met them.
     pub constrained: bool,
+    /// Whether an instruction or response that meets its token budget is closed there. Off, as
+    /// METHOD.md (G9) has it, it is malformed: half a text is no sample. On is for demonstrations
+    /// with models too small to come to an end.
+    pub close_long_texts: bool,
     /// Token budgets.
     pub limits: TokenLimits,
 }
@@ -128,6 +132,7 @@ impl Default for Method {
             max_examples: 4,
             retries: 2,
             constrained: true,
+            close_long_texts: false,
             limits: TokenLimits::default(),
         }
     }
