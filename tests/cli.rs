@@ -1,0 +1,125 @@
+//! The command line as a user meets it: help, errors, exit codes.
+
+use crate::workbench::Workbench;
+
+const GRA: &str = "[[variant]]\nname = \"gra\"\n";
+
+#[test]
+fn help_of_every_verb() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    insta::assert_snapshot!("help", bench.transcript(&["--help"]));
+    for verb in ["run", "ablation", "seed", "inspect", "plan", "doctor", "export", "quantize"] {
+        insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));
+    }
+}
+
+#[test]
+fn bad_experiments_are_refused_before_anything_runs() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("unknown-key", "chunk = 4", "chunks = 4"),
+        ("unknown-method-key", "tau = 6.0", "threshold = 6.0"),
+        ("tau-out-of-range", "tau = 6.0", "tau = 11"),
+        ("delta-too-fine", "delta = 1.0", "delta = 1.00001"),
+        ("no-candidates", "cap = 6", "cap = 0"),
+        (
+            "two-variants-of-one-name",
+            "name = \"gra\"",
+            "name = \"gra\"\n[[variant]]\nname = \"gra\"",
+        ),
+        ("bad-variant-name", "name = \"gra\"", "name = \"../gra\""),
+        ("misplaced-key", "name = \"gra\"", "name = \"gra\"\nrotation = 1"),
+        (
+            "unknown-reviewer",
+            "name = \"gra\"",
+            "name = \"gra\"\nreviewers = \"single\"\nreviewer = \"gpt\"",
+        ),
+        ("committee-too-large", "name = \"gra\"", "name = \"gra\"\ncommittee = 4"),
+        ("committee-of-nobody", "name = \"gra\"", "name = \"gra\"\ncommittee = 0"),
+        ("missing-seed-set", "seeds.jsonl", "nowhere.jsonl"),
+        ("missing-pool", "pool.toml", "nowhere.toml"),
+        ("bad-sampling", "temperature = 0.9", "temperature = -1.0"),
+        ("no-seeds", "seeds = [42]", "seeds = []"),
+    ];
+    for (name, from, to) in cases {
+        let bench = Workbench::new(GRA, "rounds = 1");
+        bench.edit("experiment.toml", from, to);
+        let transcript = bench.transcript(&["run", "experiment.toml"]);
+        insta::assert_snapshot!(format!("refused-{name}"), transcript);
+        assert!(!bench.path("results").exists(), "{name}: nothing is written");
+    }
+}
+
+#[test]
+fn bad_seed_sets_prompts_and_pools_are_named() {
+    let seeds = |bench: &Workbench, text: &str| bench.write("seeds.jsonl", text);
+    let cases: &[(&str, &dyn Fn(&Workbench))] = &[
+        ("no-seed-records", &|bench| seeds(bench, "")),
+        ("one-domain-item", &|bench| {
+            seeds(
+                bench,
+                "{\"instruction\": \"x\", \"domain\": \"QA\", \"summary\": \"x\", \"keywords\": [\"x\"]}\n",
+            );
+        }),
+        ("missing-model-file", &|_| {}),
+        ("pool-of-four", &|bench| {
+            let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+            let cut = pool.rfind("[[model]]").unwrap();
+            bench.write("pool.toml", &pool[..cut]);
+        }),
+        ("unknown-pool-key", &|bench| bench.edit("pool.toml", "licence", "license")),
+        ("missing-prompt", &|bench| {
+            std::fs::create_dir(bench.path("prompts")).unwrap();
+            let text = std::fs::read_to_string(bench.path("experiment.toml")).unwrap();
+            let line = text.lines().find(|line| line.starts_with("prompts")).unwrap().to_owned();
+            bench.edit("experiment.toml", &line, "prompts = \"prompts\"");
+        }),
+    ];
+    for (name, spoil) in cases {
+        let bench = Workbench::new(GRA, "rounds = 1");
+        spoil(&bench);
+        let transcript = bench.transcript(&["run", "experiment.toml", "--models", "models"]);
+        insta::assert_snapshot!(format!("named-{name}"), transcript);
+    }
+}
+
+#[test]
+fn broken_model_files_end_a_run_with_a_reason() {
+    let cases: &[(&str, &[u8])] =
+        &[("empty", b""), ("no-gguf", b"not a model"), ("cut", b"GGUF\x03\0\0\0\x01")];
+    for (name, bytes) in cases {
+        let bench = Workbench::new(GRA, "rounds = 1");
+        std::fs::create_dir(bench.path("models")).unwrap();
+        let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+        for line in pool.lines().filter_map(|line| line.strip_prefix("path = \"")) {
+            std::fs::write(bench.path("models").join(line.trim_end_matches('"')), bytes).unwrap();
+        }
+        let output = bench.run(&["run", "experiment.toml", "--models", "models", "-q"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(4), "{name}: {error}");
+        assert!(error.contains("gguf") || error.contains("GGUF"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_named_before_anything_is_paid() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    bench.write("file", "");
+    let arguments = ["run", "experiment.toml", "--results", "file/results"];
+    insta::assert_snapshot!(bench.transcript(&arguments));
+}
+
+#[test]
+fn looking_at_what_is_not_there() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    insta::assert_snapshot!("no-store", bench.transcript(&["inspect", "small/gra/seed-42"]));
+    std::fs::create_dir(bench.path("results")).unwrap();
+    bench.write("results/store.db", "this is no database, and long enough to be read as one");
+    insta::assert_snapshot!("no-database", bench.transcript(&["inspect", "small/gra/seed-42"]));
+}
+
+#[test]
+fn a_plan_runs_nothing() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    insta::assert_snapshot!(bench.transcript(&["plan", "experiment.toml"]));
+    assert!(!bench.path("results").exists());
+}

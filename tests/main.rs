@@ -1,0 +1,10 @@
+//! End-to-end tests: the command line, whole experiments, seed sets, prompts.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
+mod cli;
+mod prompts;
+mod real_model;
+mod resume;
+mod seeds;
+mod workbench;
