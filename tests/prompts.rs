@@ -34,9 +34,9 @@ fn every_prompt_as_rendered() {
 }
 
 #[test]
-fn no_prompt_shows_an_answer_that_a_model_could_copy() {
+fn no_prompt_shows_scores_that_a_model_could_copy() {
     // A small model repeats the digits of an example; ours have none between the score tags.
-    for stage in [Stage::InstructionReview, Stage::ResponseReview, Stage::Adjudication] {
+    for stage in [Stage::ResponseReview, Stage::Adjudication] {
         let role = prompts().prompt(stage, String::new()).role;
         let shown = role.split("<bos>").nth(1).unwrap().split("<eos>").next().unwrap().to_owned();
         assert!(!shown.chars().any(|c| c.is_ascii_digit()), "{stage}: {shown}");

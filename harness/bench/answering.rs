@@ -254,8 +254,7 @@ impl<'a> Answering<'a> {
             let started = Instant::now();
             let embeddings = self.engine.embed(part)?;
             self.paid.engine_seconds += started.elapsed().as_secs_f64();
-            let embedded: Vec<(String, Embedding)> =
-                part.iter().cloned().zip(embeddings).collect();
+            let embedded: Vec<(String, Embedding)> = part.iter().cloned().zip(embeddings).collect();
             self.store.store_embeddings(&encoder, &embedded)?;
             self.progress.embedded(part.len());
         }

@@ -226,7 +226,11 @@ impl Experiment {
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
-    pub fn load(path: &Path, models: &Path, overrides: &Overrides) -> Result<Self, ExperimentError> {
+    pub fn load(
+        path: &Path,
+        models: &Path,
+        overrides: &Overrides,
+    ) -> Result<Self, ExperimentError> {
         let file = read_file(path)?;
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
         let base = path.parent().unwrap_or(Path::new(""));

@@ -26,20 +26,36 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    let mut message = String::from("error: ");
-    for (depth, cause) in error.chain().enumerate() {
-        let text = cause.to_string();
-        // Transparent errors repeat their cause's text.
-        if depth > 0 && !message.contains(&text) {
-            message.push_str(": ");
-        } else if depth > 0 {
-            continue;
-        }
-        message.push_str(&text);
-    }
+    let message = message(error);
     // Nothing is left to do when standard error is closed.
     let _ = writeln!(std::io::stderr(), "{message}");
     ExitCode::from(exit_code(error))
+}
+
+/// The error and its causes in one line, and their hints below it.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::from("error: ");
+    let mut hints = Vec::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let text = cause.to_string();
+        let (what, hint) = match text.find("hint: ") {
+            Some(place) => (text[..place].trim_end(), Some(text[place..].to_owned())),
+            None => (text.as_str(), None),
+        };
+        // Transparent errors repeat their cause's text.
+        if !message.contains(what) {
+            if depth > 0 {
+                message.push_str(": ");
+            }
+            message.push_str(what);
+        }
+        hints.extend(hint.filter(|hint| !hints.contains(hint)));
+    }
+    for hint in hints {
+        message.push('\n');
+        message.push_str(&hint);
+    }
+    message
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

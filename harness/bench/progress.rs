@@ -74,7 +74,8 @@ impl Progress {
         let display = match verbosity {
             Verbosity::Quiet => Display::Nothing,
             _ if std::io::stderr().is_terminal() => {
-                let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
+                let bar =
+                    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
                 let style = "{prefix:.bold} [{bar:24.cyan/dim}] {pos}/{len} eta {eta} {msg}";
                 let style = ProgressStyle::with_template(style);
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -68,8 +68,10 @@ impl Publication<'_> {
     fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let candidates = &self.trial.candidates;
         let mut files = Vec::new();
-        let frames =
-            [("candidates", frames::candidates(candidates)?), ("reviews", frames::reviews(candidates)?)];
+        let frames = [
+            ("candidates", frames::candidates(candidates)?),
+            ("reviews", frames::reviews(candidates)?),
+        ];
         for (name, frame) in frames {
             let (mut csv, mut parquet) = (Vec::new(), Vec::new());
             frames::write_csv(&frame, &mut csv)?;
@@ -133,9 +135,7 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
 fn source_name(source: &Source) -> String {
     match source {
         Source::Hub { repo, file } => format!("{repo}/{file}"),
-        Source::Path(path) => {
-            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-        }
+        Source::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     }
 }
 

@@ -68,8 +68,9 @@ impl Store {
     /// it was written by a newer version.
     pub fn open(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder of the store {}", path.display()))?;
+            std::fs::create_dir_all(folder).with_context(|| {
+                format!("cannot make the folder of the store {}", path.display())
+            })?;
         }
         let lock = lock(path)?;
         let db = Connection::open(path)

@@ -41,8 +41,7 @@ pub fn run_all(
         .collect::<Result<_>>()?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
-        let mut answering =
-            Answering::new(store, engine, progress, stop, experiment.chunk);
+        let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
             let id = TrialId {
@@ -139,7 +138,12 @@ impl SeedReport {
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn print(&self, experiment: &Experiment, results: &Path, out: &mut impl Write) -> Result<()> {
+    pub fn print(
+        &self,
+        experiment: &Experiment,
+        results: &Path,
+        out: &mut impl Write,
+    ) -> Result<()> {
         writeln!(out, "{}, run seed {}: {}\n", experiment.name, self.seed, experiment.question)?;
         self.table.write_terminal(&mut *out)?;
         writeln!(out)?;
@@ -171,11 +175,10 @@ impl SeedReport {
             let record = record?;
             let mut row = serde_json::Map::new();
             for (name, value) in header.iter().zip(&record) {
-                let value = serde_json::from_str(value)
-                    .unwrap_or_else(|_| match value {
-                        "" => serde_json::Value::Null,
-                        text => text.into(),
-                    });
+                let value = serde_json::from_str(value).unwrap_or_else(|_| match value {
+                    "" => serde_json::Value::Null,
+                    text => text.into(),
+                });
                 row.insert(name.to_owned(), value);
             }
             row.insert("paid_calls".into(), trial.paid.calls.into());

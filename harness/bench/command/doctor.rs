@@ -139,7 +139,9 @@ impl Findings {
         }
         writeln!(text, "\npool {}", self.pool)?;
         for model in &self.models {
-            let size = model.size.map_or_else(|| "-".to_owned(), |size| format!("{} MB", size / 1_000_000));
+            let size = model
+                .size
+                .map_or_else(|| "-".to_owned(), |size| format!("{} MB", size / 1_000_000));
             let context = model.trained_context.map_or_else(|| "-".to_owned(), |n| n.to_string());
             writeln!(
                 text,

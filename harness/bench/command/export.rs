@@ -14,7 +14,9 @@ pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
     let store = Store::open_existing(&places.store())?;
     let trial = store.trial(&id)?;
     if !trial.finished {
-        bail!("trial {id} is not finished\nhint: run its experiment again; it goes on where it was");
+        bail!(
+            "trial {id} is not finished\nhint: run its experiment again; it goes on where it was"
+        );
     }
     let candidates = store.candidates(trial.row)?;
     let card: CardFacts = serde_json::from_str(&trial.card)

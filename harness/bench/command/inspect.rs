@@ -84,7 +84,8 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
         }
         ItemId::Candidate { .. } => {
             let candidates = store.candidates(trial.row)?;
-            let Some(candidate) = candidates.iter().find(|candidate| candidate.id == subject) else {
+            let Some(candidate) = candidates.iter().find(|candidate| candidate.id == subject)
+            else {
                 bail!(
                     "{} has no candidate {subject}\nhint: `gra-bench inspect {}` lists them",
                     trial.id,
@@ -120,9 +121,8 @@ fn describe(
 ) -> Result<()> {
     let method = method(trial)?;
     let roles = &candidate.roles;
-    let names = |models: &[ModelName]| {
-        models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ")
-    };
+    let names =
+        |models: &[ModelName]| models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
     writeln!(text, "{} {}: {}", trial.id, candidate.id, outcome(candidate))?;
     writeln!(text, "\ndrawn")?;
     writeln!(text, "  domain       {}", candidate.domain)?;
@@ -180,7 +180,11 @@ fn describe(
     }
     for reply in &candidate.malformed {
         let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
-        writeln!(text, "malformed: {stage}, seat {seat}, attempt {attempt}: {}", reply.reason.name())?;
+        writeln!(
+            text,
+            "malformed: {stage}, seat {seat}, attempt {attempt}: {}",
+            reply.reason.name()
+        )?;
     }
     Ok(())
 }
@@ -212,12 +216,7 @@ fn scores(text: &mut String, scores: Scores, by: &ModelName, comment: &str) -> R
     Ok(())
 }
 
-fn describe_calls(
-    text: &mut String,
-    store: &Store,
-    calls: &[CallRow],
-    brief: bool,
-) -> Result<()> {
+fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bool) -> Result<()> {
     writeln!(text, "\ncalls")?;
     for call in calls {
         let id = &call.id;

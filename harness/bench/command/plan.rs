@@ -70,7 +70,8 @@ impl Range {
 pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
     let overrides = args.overrides.overrides(Vec::new());
     let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
-    let store = places.store().exists().then(|| Store::open_existing(&places.store())).transpose()?;
+    let store =
+        places.store().exists().then(|| Store::open_existing(&places.store())).transpose()?;
     let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -122,7 +123,11 @@ fn paid_share(experiment: &Experiment) -> f64 {
                     ask(stage, &ModelName::new(&format!("{} {reviewer}", roles.generator)), repeat);
                 }
             }
-            ask(Stage::Summary, &ModelName::new(&format!("{} {}", roles.generator, roles.summariser)), 0);
+            ask(
+                Stage::Summary,
+                &ModelName::new(&format!("{} {}", roles.generator, roles.summariser)),
+                0,
+            );
         }
     }
     if asked == 0 { 1.0 } else { distinct.len() as f64 / asked as f64 }
@@ -141,8 +146,7 @@ impl Plan {
             experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
         let annotation_calls = 3 * to_annotate as u64;
         let fewest = u64::from(method.target.min(method.cap));
-        let candidates =
-            Range { least: fewest * rounds, most: u64::from(method.cap) * rounds };
+        let candidates = Range { least: fewest * rounds, most: u64::from(method.cap) * rounds };
 
         let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
         let mut reply = Range { least: 0, most: 0 };
@@ -154,17 +158,20 @@ impl Plan {
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
             let plain = every - u64::from(variant.has_adjudicator());
-            let of_variant = Range { least: candidates.least * plain, most: candidates.most * every };
+            let of_variant =
+                Range { least: candidates.least * plain, most: candidates.most * every };
             calls.least += of_variant.least * seeds;
             calls.most += of_variant.most * seeds;
             for (stage, asks) in stages {
                 let rate = store.map(|store| store.rate(stage)).transpose()?.flatten();
-                let role = experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
+                let role =
+                    experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
                 let limit = u64::from(form::max_tokens(stage, method));
                 let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
                 let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
                 let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));
-                let n = Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
+                let n =
+                    Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
                 let skipped = u64::from(stage == Stage::Adjudication);
                 reply.least += n.least * typical * (1 - skipped);
                 reply.most += n.most * limit;
@@ -223,9 +230,16 @@ impl Plan {
         writeln!(
             text,
             "{} seed items ({} calls to annotate), {} run seeds, {} variants",
-            self.seed_items, self.annotation_calls, self.seeds, self.variants.len()
+            self.seed_items,
+            self.annotation_calls,
+            self.seeds,
+            self.variants.len()
         )?;
-        writeln!(text, "\n{:<18} {:>24} {:>12} {:>24}", "variant", "candidates", "calls each", "calls")?;
+        writeln!(
+            text,
+            "\n{:<18} {:>24} {:>12} {:>24}",
+            "variant", "candidates", "calls each", "calls"
+        )?;
         for variant in &self.variants {
             writeln!(
                 text,
@@ -245,7 +259,9 @@ impl Plan {
         writeln!(text, "prompt tokens  {}", span(self.prompt_tokens))?;
         writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
         match self.hours {
-            Some((least, most)) => writeln!(text, "time           {} to {}", time(least), time(most))?,
+            Some((least, most)) => {
+                writeln!(text, "time           {} to {}", time(least), time(most))?
+            }
             None => writeln!(text, "time           unknown")?,
         }
         writeln!(text, "  assuming     {}", self.rate)?;

@@ -40,8 +40,10 @@ impl FromStr for TrialId {
         {
             return Ok(Self { experiment: (*experiment).into(), variant: (*variant).into(), seed });
         }
-        bail!("`{text}` is no trial\nhint: a trial is written EXPERIMENT/VARIANT/seed-N, e.g. \
-               ablation/gra/seed-42")
+        bail!(
+            "`{text}` is no trial\nhint: a trial is written EXPERIMENT/VARIANT/seed-N, e.g. \
+               ablation/gra/seed-42"
+        )
     }
 }
 
@@ -129,17 +131,17 @@ impl Store {
             transaction
                 .prepare_cached("INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
-                    trial,
-                    call.id.subject.to_string(),
-                    call.id.stage.name(),
-                    call.id.seat,
-                    call.id.attempt,
-                    call.model.as_str(),
-                    call.key.0,
-                    call.shared,
-                    call.prompt_tokens,
-                    call.reply_tokens,
-                ])?;
+                trial,
+                call.id.subject.to_string(),
+                call.id.stage.name(),
+                call.id.seat,
+                call.id.attempt,
+                call.model.as_str(),
+                call.key.0,
+                call.shared,
+                call.prompt_tokens,
+                call.reply_tokens,
+            ])?;
         }
         transaction.commit().context("cannot record calls")
     }
