@@ -155,6 +155,13 @@ impl Loop<'_> {
             if !slot.writing {
                 self.progress.prompt_tokens += share as u64;
                 slot.writing = slot.pending.is_empty();
+                if slot.writing {
+                    // What the shape forces first came along with the prompt.
+                    let forced = u64::from(slot.job.automaton.tokens());
+                    let prompts = self.progress.prompt_tokens;
+                    self.progress.prompt_tokens = prompts.saturating_sub(forced);
+                    self.progress.reply_tokens += forced;
+                }
             }
         }
         self.evaluate()?;
