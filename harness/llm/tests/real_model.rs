@@ -5,8 +5,6 @@
 
 mod support;
 
-use std::sync::{Mutex, PoisonError};
-
 use gra_llm::engine::{Engine, EngineError, Progress};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
@@ -14,14 +12,10 @@ use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request, Sampling}
 use gra_synth::shape::{Part, Shape};
 use support::{
     SMOLLM2, assert_complete, bits, cut_copy, engine, literal, mixed, model, pool, request, review,
-    shared, text,
+    settings, shared, text,
 };
 
-/// One chunk at a time: engines that share the cores wait for each other's threads at every layer.
-static TURN: Mutex<()> = Mutex::new(());
-
 fn complete(engine: &mut LlamaEngine, chunk: &[Request]) -> Vec<Reply> {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let replies = engine.complete(chunk, &mut |_| {}).unwrap();
     assert_eq!(replies.len(), chunk.len());
     replies
@@ -32,9 +26,7 @@ fn every_reply_of_a_mixed_chunk_has_its_shape_and_comes_again() {
     let Some(path) = model(SMOLLM2) else { return };
     let chunk: Vec<Request> = (0..24).map(mixed).collect();
     let mut last = Progress::default();
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let first = engine(&path, 8).complete(&chunk, &mut |progress| last = progress).unwrap();
-    drop(turn);
     for (request, reply) in chunk.iter().zip(&first) {
         println!("{}: {:?}", request.id, reply.text);
         assert_complete(request, reply);
@@ -62,8 +54,7 @@ fn one_request_at_a_time_and_none_at_all() {
 #[test]
 fn ten_thousand_requests_are_one_chunk() {
     let Some(path) = model(SMOLLM2) else { return };
-    let settings = EngineSettings::default();
-    let mut engine = LlamaEngine::new(pool(&path, "context = 16"), settings);
+    let mut engine = LlamaEngine::new(pool(&path, "context = 16"), settings());
     let replies = complete(&mut engine, &vec![mixed(0); 10_000]);
     assert!(replies.iter().all(|r| matches!(r.finish, Finish::PromptTooLong { context: 16, .. })));
 }
@@ -131,7 +122,7 @@ fn special_tokens_in_a_sample_stay_text() {
 #[test]
 fn a_small_kv_budget_means_fewer_slots_and_still_every_reply() {
     let Some(path) = model(SMOLLM2) else { return };
-    let settings = EngineSettings { kv_budget_bytes: 1, ..EngineSettings::default() };
+    let settings = EngineSettings { kv_budget_bytes: 1, ..settings() };
     let chunk: Vec<Request> = (0..3).map(mixed).collect();
     let mut engine = LlamaEngine::new(pool(&path, ""), settings);
     for (request, reply) in chunk.iter().zip(complete(&mut engine, &chunk)) {
@@ -196,7 +187,7 @@ fn a_cut_checkpoint_is_a_load_error() {
 fn a_wrong_hash_stops_before_anything_runs() {
     let Some(path) = model(SMOLLM2) else { return };
     let pinned = format!("sha256 = \"{}\"", "0".repeat(64));
-    let mut engine = LlamaEngine::new(pool(&path, &pinned), EngineSettings::default());
+    let mut engine = LlamaEngine::new(pool(&path, &pinned), settings());
     let error = engine.complete(&[mixed(0)], &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("hint:"), "{error}");
     assert!(engine.fingerprint(&ModelName::new("model")).is_err());
@@ -290,7 +281,7 @@ fn a_checkpoint_becomes_a_smaller_one() {
 #[test]
 fn models_leave_when_memory_is_short() {
     let Some(path) = model(SMOLLM2) else { return };
-    let settings = EngineSettings { resident_bytes: 1, ..EngineSettings::default() };
+    let settings = EngineSettings { resident_bytes: 1, ..settings() };
     let second =
         format!("[[model]]\nname = \"second\"\npath = '{}'\ncontext = 512", path.display());
     let mut engine = LlamaEngine::new(pool(&path, &second), settings);

@@ -56,8 +56,14 @@ pub(crate) fn pool(path: &Path, extra: &str) -> ModelPool {
     ModelPool::parse(&text, Path::new("test.toml"), Path::new("")).unwrap()
 }
 
+/// One thread per engine: tests run side by side, and threads that share a core wait for each other
+/// at every layer.
+pub(crate) fn settings() -> EngineSettings {
+    EngineSettings { threads: 1, ..EngineSettings::default() }
+}
+
 pub(crate) fn engine(path: &Path, slots: u32) -> LlamaEngine {
-    LlamaEngine::new(pool(path, ""), EngineSettings { slots, ..EngineSettings::default() })
+    LlamaEngine::new(pool(path, ""), EngineSettings { slots, ..settings() })
 }
 
 pub(crate) fn literal(text: &str) -> Part {
