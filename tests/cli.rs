@@ -49,10 +49,13 @@ fn bad_experiments_are_refused_before_anything_runs() {
     }
 }
 
+/// Breaks one thing of an experiment.
+type Spoil<'a> = &'a dyn Fn(&Workbench);
+
 #[test]
 fn bad_seed_sets_prompts_and_pools_are_named() {
     let seeds = |bench: &Workbench, text: &str| bench.write("seeds.jsonl", text);
-    let cases: &[(&str, &dyn Fn(&Workbench))] = &[
+    let cases: &[(&str, Spoil<'_>)] = &[
         ("no-seed-records", &|bench| seeds(bench, "")),
         ("one-domain-item", &|bench| {
             seeds(

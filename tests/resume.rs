@@ -60,7 +60,9 @@ impl Engine for BatchSensitive {
         }
         self.calls += chunk.len();
         let mut batch = Sha256::new();
-        chunk.iter().for_each(|request| batch.update(request_hash(request)));
+        for request in chunk {
+            batch.update(request_hash(request));
+        }
         let batch: [u8; 32] = batch.finalize().into();
         Ok(chunk.iter().map(|request| reply(request, batch)).collect())
     }
@@ -90,9 +92,11 @@ fn reply(request: &Request, batch: [u8; 32]) -> Reply {
         Stage::SeedSummary | Stage::Summary => format!(r#"<bod>"summary": "About {number}"<eod>"#),
         Stage::SeedKeywords => format!(r#"<bok>"keywords": ["k{number}"]<eok>"#),
         Stage::Keywords => format!(r#"<boa>"domain": "QA", "keywords": ["k{number}"]<eoa>"#),
-        Stage::Instruction if draw[2] % 8 == 0 => "no tags".to_owned(),
+        Stage::Instruction if draw[2].is_multiple_of(8) => "no tags".to_owned(),
         Stage::Instruction => format!("<boi>Task {number} of {}<eoi>", draw[3]),
-        Stage::InstructionReview => format!("<bos>[1,1,{}]<eos>", u8::from(draw[2] % 8 > 0)),
+        Stage::InstructionReview => {
+            format!("<bos>[1,1,{}]<eos>", u8::from(!draw[2].is_multiple_of(8)))
+        }
         Stage::Response => format!("Answer {number}"),
         Stage::ResponseReview | Stage::Adjudication => {
             let scores: Vec<String> = (2..8).map(|at| score(at).to_string()).collect();

@@ -254,6 +254,6 @@ pub(crate) struct QuantizeArgs {
     pub(crate) input: PathBuf,
     /// GGUF to write.
     pub(crate) output: PathBuf,
-    /// Q8_0, Q5_K_M, Q4_K_M, Q4_0, Q3_K_M, Q2_K or F16.
+    /// `Q8_0`, `Q5_K_M`, `Q4_K_M`, `Q4_0`, `Q3_K_M`, `Q2_K` or `F16`.
     pub(crate) to: String,
 }

@@ -249,7 +249,8 @@ impl Experiment {
         let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
         file.method.check().map_err(method_error)?;
         let Sampling { temperature, top_p } = file.sampling;
-        if !(0.0..=10.0).contains(&temperature) || !(top_p > 0.0 && top_p <= 1.0) {
+        let usable = (0.0..=10.0).contains(&temperature) && top_p > 0.0 && top_p <= 1.0;
+        if !usable {
             return Err(value_error(
                 "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
             ));

@@ -59,14 +59,15 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let any = |is: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(is);
-    if any(|cause| cause.is::<Interrupted>()) {
+    type Cause = dyn std::error::Error + 'static;
+    let any = |is: fn(&Cause) -> bool| error.chain().any(is);
+    if any(Cause::is::<Interrupted>) {
         130
     } else if any(|cause| {
         cause.is::<ExperimentError>() || cause.is::<SeedError>() || cause.is::<PoolError>()
     }) {
         3
-    } else if any(|cause| cause.is::<EngineError>()) {
+    } else if any(Cause::is::<EngineError>) {
         4
     } else {
         1

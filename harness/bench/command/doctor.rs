@@ -69,8 +69,8 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
             .map(|device| DeviceFinding {
                 name: device.name,
                 description: device.description,
-                memory_total: device.memory_total as u64,
-                memory_free: device.memory_free as u64,
+                memory_total: device.memory_total,
+                memory_free: device.memory_free,
             })
             .collect(),
         disk_free_bytes: [&places.results, &places.models]
@@ -108,7 +108,7 @@ fn finding(check: &ModelCheck) -> ModelFinding {
             Some(HashCheck::Unpinned) => "not pinned",
         },
         architecture: header.and_then(|header| header.architecture().map(str::to_owned)),
-        trained_context: header.and_then(|header| header.trained_context().map(u64::from)),
+        trained_context: header.and_then(gra_llm::gguf::GgufHeader::trained_context),
         chat_template: header.is_some_and(|header| header.chat_template().is_some()),
     }
 }

@@ -260,7 +260,7 @@ impl Plan {
         writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
         match self.hours {
             Some((least, most)) => {
-                writeln!(text, "time           {} to {}", time(least), time(most))?
+                writeln!(text, "time           {} to {}", time(least), time(most))?;
             }
             None => writeln!(text, "time           unknown")?,
         }

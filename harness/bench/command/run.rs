@@ -50,7 +50,7 @@ impl Run {
             &mut progress,
             stop,
         );
-        if reports.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+        if reports.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
             let command: Vec<String> = std::env::args().collect();
             progress.say(&format!("to go on, give the same command again: {}", command.join(" ")));
         }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::committee::{Decision, Scores, Tally};
 use crate::domain::Domain;
-use crate::form::Malformed;
+use crate::form::{self, Malformed};
 use crate::pool::{Annotation, ItemId};
-use crate::request::{ModelName, Stage};
+use crate::request::{ModelName, Reply, Stage};
 use crate::roles::Roles;
 
 /// A candidate and its fate.
@@ -197,5 +197,52 @@ impl Candidate {
             keywords: self.keywords.clone(),
             summary: self.summary.clone()?,
         })
+    }
+
+    /// Who answers a stage's question about this candidate.
+    ///
+    /// # Panics
+    /// When the seat does not exist, or the candidate has no adjudicator and one is asked for.
+    pub(crate) fn speaker(&self, stage: Stage, seat: u8) -> &ModelName {
+        let roles = &self.roles;
+        match stage {
+            Stage::InstructionReview | Stage::ResponseReview => &roles.reviewers[usize::from(seat)],
+            Stage::Adjudication => {
+                roles.adjudicator.as_ref().expect("asked only of candidates that have one")
+            }
+            Stage::Summary => &roles.summariser,
+            _ => &roles.generator,
+        }
+    }
+
+    /// Writes down what a reply says. Reviews stand in seat order, however late they come.
+    pub(crate) fn read(&mut self, stage: Stage, seat: u8, reply: &Reply) -> Result<(), Malformed> {
+        let reviewer = self.speaker(stage, seat).clone();
+        match stage {
+            Stage::Keywords => {
+                let (domain, keywords) = form::read_keywords(reply)?;
+                self.emitted_domain = Some(domain);
+                self.keywords = keywords;
+            }
+            Stage::Instruction => self.instruction = Some(form::read_instruction(reply)?),
+            Stage::InstructionReview => {
+                let bits = form::read_bits(reply)?;
+                self.instruction_reviews.push(InstructionReview { seat, reviewer, bits });
+                self.instruction_reviews.sort_by_key(|review| review.seat);
+            }
+            Stage::Response => self.response = Some(form::read_response(reply)?),
+            Stage::ResponseReview | Stage::Adjudication => {
+                let (scores, comment) = form::read_review(reply)?;
+                let review = ResponseReview { seat, reviewer, scores, comment };
+                if stage == Stage::Adjudication {
+                    self.adjudication = Some(review);
+                } else {
+                    self.response_reviews.push(review);
+                    self.response_reviews.sort_by_key(|review| review.seat);
+                }
+            }
+            _ => self.summary = Some(form::read_summary(reply)?),
+        }
+        Ok(())
     }
 }

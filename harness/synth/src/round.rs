@@ -9,15 +9,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::candidate::{Candidate, InstructionReview, MalformedReply, Outcome, ResponseReview};
+use crate::candidate::{Candidate, MalformedReply, Outcome};
 use crate::committee::{Decision, Scores, majority_reaches};
 use crate::dedup::{Contender, dedup};
 use crate::domain::Domain;
-use crate::form::{self, Malformed};
+use crate::form::Malformed;
 use crate::method::{Member, Method};
 use crate::pool::{Annotation, ItemId, Pool, PoolItem};
 use crate::prompt::numbered;
-use crate::request::{Embedding, ModelName, Reply, Request, Stage};
+use crate::request::{Embedding, Reply, Request, Stage};
 use crate::roles::Roles;
 use crate::step::{Answers, Asker, Question, Step};
 use crate::stream::Stream;
@@ -279,7 +279,7 @@ impl<'a> Round<'a> {
 
     fn request(&self, task: Task) -> Request {
         let candidate = &self.candidates[task.candidate];
-        let model = speaker(candidate, self.stage, task.seat);
+        let model = candidate.speaker(self.stage, task.seat);
         let earlier = match self.stage {
             Stage::InstructionReview | Stage::ResponseReview => {
                 &candidate.roles.reviewers[..usize::from(task.seat)]
@@ -342,7 +342,7 @@ impl<'a> Round<'a> {
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let stage = self.stage;
             let candidate = &mut self.candidates[task.candidate];
-            let Err(reason) = read(candidate, stage, task.seat, reply) else { continue };
+            let Err(reason) = candidate.read(stage, task.seat, reply) else { continue };
             let Task { seat, attempt, .. } = task;
             candidate.malformed.push(MalformedReply { stage, seat, attempt, reason });
             if attempt == retries || reason == Malformed::PromptTooLong {
@@ -462,50 +462,6 @@ fn after_last_try(candidate: &Candidate, stage: Stage) -> Option<Outcome> {
         Stage::Summary => None,
         _ => Some(Outcome::Malformed { stage }),
     }
-}
-
-/// Who answers a stage's question.
-fn speaker(candidate: &Candidate, stage: Stage, seat: u8) -> &ModelName {
-    let roles = &candidate.roles;
-    match stage {
-        Stage::InstructionReview | Stage::ResponseReview => &roles.reviewers[usize::from(seat)],
-        Stage::Adjudication => {
-            roles.adjudicator.as_ref().expect("only candidates with an adjudicator are adjudicated")
-        }
-        Stage::Summary => &roles.summariser,
-        _ => &roles.generator,
-    }
-}
-
-/// Reads a reply into the candidate's facts.
-fn read(candidate: &mut Candidate, stage: Stage, seat: u8, reply: &Reply) -> Result<(), Malformed> {
-    let reviewer = speaker(candidate, stage, seat).clone();
-    match stage {
-        Stage::Keywords => {
-            let (domain, keywords) = form::read_keywords(reply)?;
-            candidate.emitted_domain = Some(domain);
-            candidate.keywords = keywords;
-        }
-        Stage::Instruction => candidate.instruction = Some(form::read_instruction(reply)?),
-        Stage::InstructionReview => {
-            let bits = form::read_bits(reply)?;
-            candidate.instruction_reviews.push(InstructionReview { seat, reviewer, bits });
-            candidate.instruction_reviews.sort_by_key(|review| review.seat);
-        }
-        Stage::Response => candidate.response = Some(form::read_response(reply)?),
-        Stage::ResponseReview | Stage::Adjudication => {
-            let (scores, comment) = form::read_review(reply)?;
-            let review = ResponseReview { seat, reviewer, scores, comment };
-            if stage == Stage::Adjudication {
-                candidate.adjudication = Some(review);
-            } else {
-                candidate.response_reviews.push(review);
-                candidate.response_reviews.sort_by_key(|review| review.seat);
-            }
-        }
-        _ => candidate.summary = Some(form::read_summary(reply)?),
-    }
-    Ok(())
 }
 
 /// Keywords as a set, case apart.

@@ -1,5 +1,7 @@
 //! Decisions over whole rounds, played with scripted models.
 
+#![allow(clippy::unwrap_used, clippy::format_push_string, reason = "these are tests")]
+
 mod script;
 
 use gra_synth::candidate::Outcome;
@@ -121,7 +123,7 @@ fn waves_follow_until_the_target_and_the_last_one_is_cut_in_sort_order() {
     let method = Method { target: 5, cap: 100, wave: 4, ..method() };
     let played = play(&variant("gra"), &method, |request| {
         // Later candidates score higher.
-        let low = 9 - u32::from(number(request) % 4 == 0);
+        let low = 9 - u32::from(number(request).is_multiple_of(4));
         let text = match request.id.stage {
             Stage::ResponseReview => format!("<bos>[9,9,9,9,9,{low}]<eos><boc>x<eoc>"),
             _ => usual(request),

@@ -120,15 +120,15 @@ pub(crate) fn play(
             Step::Embed(texts) => {
                 Answers::Embeddings(texts.iter().map(|text| embedding(text)).collect())
             }
-            Step::Ask(asked) => {
-                let replies = asked
+            Step::Ask(questions) => {
+                let replies = questions
                     .iter()
                     .map(|request| {
                         let (text, finish) = say(request);
                         Reply { text, finish, prompt_tokens: 1, reply_tokens: 1 }
                     })
                     .collect();
-                requests.extend(asked);
+                requests.extend(questions);
                 Answers::Replies(replies)
             }
         };
