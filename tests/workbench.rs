@@ -16,7 +16,8 @@ pub(crate) fn repository() -> &'static Path {
 
 impl Workbench {
     /// An experiment of these variants (TOML tables) on the demonstration pool, at a scale of
-    /// seconds. `method` are lines of `[method]`, `rounds` among them.
+    /// seconds. One thread each, because tests run side by side and llama.cpp's threads wait for each
+    /// other. `method` are lines of `[method]`, `rounds` among them.
     pub(crate) fn new(variants: &str, method: &str) -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         bench.write("seeds.jsonl", &seed_set());
@@ -28,6 +29,7 @@ impl Workbench {
             &format!(
                 "name = \"small\"\nquestion = \"Does it work?\"\nseed_set = \"seeds.jsonl\"\n\
                  pool = \"pool.toml\"\nprompts = '{}'\nseeds = [42]\nchunk = 4\n\
+                 [engine]\nthreads = 1\n\
                  [sampling]\ntemperature = 0.9\n\
                  [method]\n{method}\ntarget = 3\ncap = 6\nwave = 6\ntau = 6.0\ndelta = 1.0\n\
                  close_long_texts = true\n\
