@@ -18,20 +18,25 @@ use gra_synth::shape::{Part, Shape};
 pub(crate) const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 pub(crate) const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
 
-/// The folder of shared fixtures beside the repository.
+/// A file of the fixtures beside the repository; `None`, said plainly, where there are none.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(path);
-    found(path)
+    if !path.exists() {
+        println!("skipped: {} is not here", path.display());
+        return None;
+    }
+    Some(path)
 }
 
-/// A model that the set-up fetched.
+/// The folder that the set-up fetches models to.
+fn models() -> PathBuf {
+    env::var_os("GRA_MODELS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models"), PathBuf::from)
+}
+
+/// A model that the set-up fetched; a missing one fails the test where models are required.
 pub(crate) fn model(file: &str) -> Option<PathBuf> {
-    let folder = env::var_os("GRA_MODELS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models"), PathBuf::from);
-    found(folder.join(file))
-}
-
-fn found(path: PathBuf) -> Option<PathBuf> {
+    let path = models().join(file);
     if path.exists() {
         return Some(path);
     }
@@ -46,7 +51,7 @@ fn found(path: PathBuf) -> Option<PathBuf> {
 
 /// A pool of the model at `path`, named `model`, with extra lines for its table.
 pub(crate) fn pool(path: &Path, extra: &str) -> ModelPool {
-    let encoder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models").join(MINILM);
+    let encoder = models().join(MINILM);
     let text = format!(
         "name = \"test\"\n[encoder]\nname = \"minilm\"\npath = '{}'\n\
          [[model]]\nname = \"model\"\npath = '{}'\n{extra}\n",
