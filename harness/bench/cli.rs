@@ -81,7 +81,7 @@ A run that was interrupted goes on when the same command is given again.")]
     #[command(after_help = "Examples:
   gra-bench ablation --seed 42
   gra-bench ablation --variants gra,majority-vote
-  gra-bench ablation --seed-set alpaca.json --limit 200 --pool experiments/pools/laptop.toml
+  gra-bench ablation --seed-set alpaca.json --limit 200 --pool my-pool.toml
 
 A run that was interrupted goes on when the same command is given again.")]
     Ablation(AblationArgs),
