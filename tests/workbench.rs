@@ -56,10 +56,11 @@ impl Workbench {
         self.write(file, &text.replacen(from, to, 1));
     }
 
-    /// The program with these arguments, in this folder.
+    /// The program with these arguments, in this folder, without the caller's settings: those show
+    /// in the help, and would stand for arguments that a test leaves out.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gra-bench"));
-        command.current_dir(self.folder.path()).args(arguments);
+        command.current_dir(self.folder.path()).args(arguments).env_remove("GRA_MODELS");
         command
     }
 
