@@ -16,7 +16,7 @@ use gra_bench::suite::{self, SeedReport};
 use gra_llm::engine::{Engine, EngineError, Progress as ChunkProgress};
 use gra_llm::key::request_hash;
 use gra_llm::scripted::{complete_reply, toy_embedding};
-use gra_synth::request::{Embedding, ModelName, Reply, Request, Stage};
+use gra_synth::request::{Embedding, ModelName, Portion, Reply, Request, Stage};
 use sha2::{Digest, Sha256};
 
 use crate::workbench::{Workbench, published};
@@ -98,9 +98,17 @@ fn reply(request: &Request, batch: [u8; 32]) -> Reply {
             format!("<bos>[1,1,{}]<eos>", u8::from(!draw[2].is_multiple_of(8)))
         }
         Stage::Response => format!("Answer {number}"),
+        Stage::ReviewComment => {
+            let Portion::Rest { opening, .. } = &request.portion else { panic!("scores first") };
+            format!("{opening}c{number}<eoc>")
+        }
         Stage::ResponseReview | Stage::Adjudication => {
             let scores: Vec<String> = (2..8).map(|at| score(at).to_string()).collect();
-            format!("<bos>[{}]<eos><boc>c{number}<eoc>", scores.join(","))
+            let comment = match request.portion {
+                Portion::Opening => String::new(),
+                _ => format!("c{number}<eoc>"),
+            };
+            format!("<bos>[{}]<eos>\n<boc>{comment}", scores.join(","))
         }
     };
     complete_reply(&request.prompt.text(), text)

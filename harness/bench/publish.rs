@@ -172,11 +172,12 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
     ));
     let changed = (ours.tau, ours.delta) != (paper.tau, paper.delta);
     if let (true, Some(reference)) = (changed, trials.first()) {
-        let tallies = reference.candidates.iter().filter_map(|candidate| {
-            candidate.decision?;
-            Some(candidate.tally()?.decide(paper.tau, paper.delta))
+        let decided = reference.candidates.iter().filter_map(|candidate| {
+            let whole = candidate.tally().map(|tally| tally.decide(paper.tau, paper.delta));
+            // Reviews that were broken off could not reach our tau, so no higher one either.
+            whole.or(candidate.decision.filter(|_| paper.tau >= ours.tau))
         });
-        let decisions: Vec<Decision> = tallies.collect();
+        let decisions: Vec<Decision> = decided.collect();
         let count = |of| decisions.iter().filter(|&&decision| decision == of).count();
         notes.push(format!(
             "At the paper's thresholds the {} reviewed candidates of `{}` would be: {} accepted, {} \

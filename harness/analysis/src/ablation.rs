@@ -13,6 +13,7 @@ use crate::comparison::{ById, Comparison, compare};
 use crate::facts::TrialFacts;
 use crate::funnel::Funnel;
 use crate::ledger::Ledger;
+use crate::savings::Savings;
 
 mod columns;
 mod delimited;
@@ -36,6 +37,8 @@ pub struct Row {
     pub funnel: Funnel,
     /// What its calls cost.
     pub ledger: Ledger,
+    /// Which calls were left out.
+    pub savings: Savings,
     /// How it differs from the reference; `None` for the reference itself.
     pub difference: Option<Comparison>,
     /// What the shell measured, where it did.
@@ -103,6 +106,7 @@ impl AblationTable {
                 variant: trial.variant.clone(),
                 funnel: Funnel::of(&trial.candidates),
                 ledger: Ledger::of(&trial.calls),
+                savings: Savings::of(&trial.candidates),
                 difference: (trial.variant != reference).then(|| compare(&base, &candidates, seed)),
                 measured: None,
             })

@@ -15,7 +15,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 
 use crate::bootstrap::{self, Cluster, Estimate};
-use crate::funnel::{has_passed, is_reviewed};
+use crate::funnel::has_passed;
 
 /// How a variant differs from the reference over the candidates that both drew. Positive: the variant
 /// has more.
@@ -54,7 +54,7 @@ fn passed(candidate: &Candidate) -> Option<f64> {
 }
 
 fn committee_mu(candidate: &Candidate) -> Option<f64> {
-    if is_reviewed(candidate) { Some(candidate.tally()?.mu()) } else { None }
+    Some(candidate.tally()?.mu())
 }
 
 #[cfg(test)]

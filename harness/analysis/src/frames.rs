@@ -15,8 +15,6 @@ use polars::prelude::{
 };
 use polars_parquet::write::schema_to_metadata_key;
 
-use crate::funnel::is_reviewed;
-
 mod reviews;
 
 pub use reviews::reviews;
@@ -74,8 +72,8 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         of.text("response", |c| c.response.clone()),
         of.text("summary", |c| c.summary.clone()),
         of.count("instruction_zeros", instruction_zeros),
-        of.number("mu", |c| if is_reviewed(c) { Some(c.tally()?.mu()) } else { None }),
-        of.number("sigma", |c| if is_reviewed(c) { Some(c.tally()?.sigma()) } else { None }),
+        of.number("mu", |c| Some(c.tally()?.mu())),
+        of.number("sigma", |c| Some(c.tally()?.sigma())),
         of.text("decision", |c| Some(decision_name(c.decision?).to_owned())),
         of.number("s_a", |c| Some(c.adjudication.as_ref()?.scores.mean())),
         of.text("nearest", |c| Some(c.nearest?.id.to_string())),

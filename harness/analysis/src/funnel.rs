@@ -62,7 +62,7 @@ pub struct ScoreMeans {
 impl ScoreMeans {
     fn of<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Self {
         let (mut n, mut mu, mut sigma) = (0_u32, 0.0, 0.0);
-        for tally in candidates.filter(|c| is_reviewed(c)).filter_map(Candidate::tally) {
+        for tally in candidates.filter_map(Candidate::tally) {
             n += 1;
             mu += tally.mu();
             sigma += tally.sigma();
@@ -70,13 +70,6 @@ impl ScoreMeans {
         let mean = |sum: f64| (n > 0).then(|| sum / f64::from(n));
         Self { n: u64::from(n), mu: mean(mu), sigma: mean(sigma) }
     }
-}
-
-/// Whether the whole committee scored the candidate. One whose review stayed malformed holds some
-/// reviews and has no mu: its spread would be that of another committee size (METHOD.md, R5).
-#[must_use]
-pub fn is_reviewed(candidate: &Candidate) -> bool {
-    candidate.decision.is_some()
 }
 
 /// Whether the candidate passed review and deduplication. Surplus passed too: it was cut because the

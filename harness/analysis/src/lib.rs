@@ -9,7 +9,8 @@
 //! # Layout
 //!
 //! - [`facts`]: what one trial recorded; the input of everything below
-//! - [`funnel`], [`ledger`]: what became of the candidates; what the calls cost
+//! - [`funnel`], [`ledger`], [`savings`]: what became of the candidates; what the calls cost; what was
+//!   left out
 //! - [`bootstrap`], [`comparison`]: intervals for means; two variants on the same candidates
 //! - [`ablation`]: one row per variant of the three above, as CSV, Markdown and terminal text
 //! - [`frames`]: candidates and reviews as data frames, as Parquet and CSV
@@ -23,6 +24,7 @@ pub mod frames;
 pub mod funnel;
 mod grid;
 pub mod ledger;
+pub mod savings;
 
 #[cfg(test)]
 mod trial_by_hand;

@@ -48,7 +48,7 @@ fn checked(mut candidate: Candidate, vetoed: bool) -> Candidate {
 }
 
 pub(crate) fn review(seat: u8, reviewer: &str, scores: [u8; 6]) -> ResponseReview {
-    let comment = format!("seat {seat}");
+    let comment = Some(format!("seat {seat}"));
     ResponseReview { seat, reviewer: model(reviewer), scores: Scores(scores), comment }
 }
 
@@ -76,6 +76,13 @@ pub(crate) fn accepted(number: u32) -> Candidate {
     ended(candidate, Outcome::Accepted)
 }
 
+/// A candidate whose second reviewer gave a zero.
+pub(crate) fn vetoed(number: u32) -> Candidate {
+    let mut candidate = checked(written(number), true);
+    candidate.response = None;
+    ended(candidate, Outcome::Vetoed)
+}
+
 /// A rejected candidate.
 pub(crate) fn rejected(number: u32) -> Candidate {
     ended(scored(number, [7, 8, 6], Decision::Reject), Outcome::Rejected)
@@ -99,8 +106,7 @@ pub(crate) fn every_outcome() -> Vec<Candidate> {
     let mut repeated = written(1);
     repeated.instruction = None;
     repeated.response = None;
-    let mut vetoed = checked(written(2), true);
-    vetoed.response = None;
+    let mut vetoed = vetoed(2);
     vetoed.emitted_domain = Some("Cooking".into());
     let mut duplicate = adjudicated(6, 9, Outcome::Duplicate);
     duplicate.nearest = Some(Neighbour { id: ItemId::Seed(3), cosine: 0.9375 });

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use gra_synth::annotate::AnnotatedSeed;
-use gra_synth::candidate::{Candidate, Outcome};
-use gra_synth::committee::{DIMENSIONS, Decision, Scores};
+use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
+use gra_synth::committee::{DIMENSIONS, Decision};
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
@@ -161,7 +161,7 @@ fn describe(
     if !candidate.response_reviews.is_empty() {
         writeln!(text, "\nresponse review ({})", DIMENSIONS.join(", "))?;
         for review in &candidate.response_reviews {
-            scores(text, review.scores, &review.reviewer, &review.comment)?;
+            scores(text, review)?;
         }
     }
     describe_decision(text, candidate, &method)?;
@@ -199,10 +199,16 @@ fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) 
             Decision::Dispute => format!("mu >= tau {tau} and sigma > delta {delta}: disputed"),
         };
         writeln!(text, "\nmu {:.4}, sigma {:.4}; {rule}", tally.mu(), tally.sigma())?;
+    } else if candidate.decision == Some(Decision::Reject) {
+        let left = candidate.roles.reviewers.len() - candidate.response_reviews.len();
+        writeln!(
+            text,
+            "\nnothing but tens from {left} more could not lift mu to tau {tau}: rejected"
+        )?;
     }
     if let Some(word) = &candidate.adjudication {
         writeln!(text, "\nadjudication")?;
-        scores(text, word.scores, &word.reviewer, &word.comment)?;
+        scores(text, word)?;
         let verdict = if word.scores.reach(tau) { "accepted" } else { "rejected" };
         let sign = if word.scores.reach(tau) { ">=" } else { "<" };
         writeln!(text, "  s_A {:.4} {sign} tau {tau}: {verdict}", word.scores.mean())?;
@@ -210,9 +216,12 @@ fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) 
     Ok(())
 }
 
-fn scores(text: &mut String, scores: Scores, by: &ModelName, comment: &str) -> Result<()> {
-    let list: Vec<String> = scores.0.iter().map(|score| format!("{score:>2}")).collect();
-    writeln!(text, "  {}  mean {:>5.2}  {by}: {}", list.join(" "), scores.mean(), plain(comment))?;
+fn scores(text: &mut String, review: &ResponseReview) -> Result<()> {
+    let list: Vec<String> = review.scores.0.iter().map(|score| format!("{score:>2}")).collect();
+    let (mean, by) = (review.scores.mean(), &review.reviewer);
+    let comment =
+        review.comment.as_deref().map_or_else(|| "(no comment was needed)".to_owned(), plain);
+    writeln!(text, "  {}  mean {mean:>5.2}  {by}: {comment}", list.join(" "))?;
     Ok(())
 }
 

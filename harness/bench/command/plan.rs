@@ -11,6 +11,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use gra_synth::form;
+use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
 use gra_synth::roles::Roles;
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
 }
 
 /// The stages of a candidate that goes all the way, with how often each asks.
-fn stages(variant: &Variant) -> Vec<(Stage, u64)> {
+fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
     let reviews = u64::from(variant.reviews());
     let mut stages = vec![(Stage::Keywords, 1), (Stage::Instruction, 1)];
     if reviews > 0 {
@@ -94,10 +95,18 @@ fn stages(variant: &Variant) -> Vec<(Stage, u64)> {
         stages.push((Stage::ResponseReview, reviews));
     }
     if variant.has_adjudicator() {
+        if method.comments_wait() {
+            stages.push((Stage::ReviewComment, reviews));
+        }
         stages.push((Stage::Adjudication, 1));
     }
     stages.push((Stage::Summary, 1));
     stages
+}
+
+/// Whether a stage asks about disputes alone.
+fn is_of_disputes(stage: Stage) -> bool {
+    matches!(stage, Stage::ReviewComment | Stage::Adjudication)
 }
 
 /// Share of the variants' round-1 calls that differ, over the first candidates.
@@ -154,10 +163,11 @@ impl Plan {
         let mut variants = Vec::new();
         let mut seconds = Some((0.0, 0.0));
         for variant in &experiment.variants {
-            let stages = stages(variant);
+            let stages = stages(variant, method);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
-            let plain = every - u64::from(variant.has_adjudicator());
+            let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
+            let plain: u64 = without.map(|(_, n)| n).sum();
             let of_variant =
                 Range { least: candidates.least * plain, most: candidates.most * every };
             calls.least += of_variant.least * seeds;
@@ -172,7 +182,7 @@ impl Plan {
                 let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));
                 let n =
                     Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
-                let skipped = u64::from(stage == Stage::Adjudication);
+                let skipped = u64::from(is_of_disputes(stage));
                 reply.least += n.least * typical * (1 - skipped);
                 reply.most += n.most * limit;
                 prompt.least += n.least * read * (1 - skipped);

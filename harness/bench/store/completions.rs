@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use gra_llm::key::CompletionKey;
-use gra_synth::request::{Finish, ModelName, Reply, Request, Sampling, Stage};
+use gra_synth::request::{Finish, ModelName, Portion, Reply, Request, Sampling, Stage};
 use gra_synth::shape::Shape;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct Completion {
 pub struct CallSettings {
     /// The form that was asked for.
     pub shape: Shape,
+    /// How much of the reply was asked for.
+    #[serde(default)]
+    pub portion: Portion,
     /// How tokens were drawn.
     pub sampling: Sampling,
     /// Most new tokens.
@@ -184,6 +187,7 @@ impl Store {
                 .execute(params![role_hash, &*request.prompt.role])?;
             let settings = CallSettings {
                 shape: request.shape.clone(),
+                portion: request.portion.clone(),
                 sampling: request.sampling,
                 max_tokens: request.max_tokens,
                 seed: request.seed,

@@ -12,7 +12,7 @@ use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{ModelName, Prompt, Request, RequestId, Sampling, Stage};
+use gra_synth::request::{ModelName, Portion, Prompt, Request, RequestId, Sampling, Stage};
 use gra_synth::shape::{Part, Shape};
 
 const MODEL: &str =
@@ -57,6 +57,7 @@ fn requests(count: u32) -> Vec<Request> {
             model: ModelName::new("model"),
             prompt: Prompt { role: Arc::clone(&role), sample },
             shape: review(),
+            portion: Portion::Whole,
             sampling: Sampling::default(),
             max_tokens: 144,
             seed: u64::from(number),

@@ -82,6 +82,8 @@ enum Now {
 pub struct Automaton {
     plan: Arc<Plan>,
     draws: Draws,
+    /// Whether the reply is complete where its first free text would begin.
+    opening_only: bool,
     stream: DrawStream,
     reply: Vec<u8>,
     used: u32,
@@ -99,7 +101,33 @@ impl Automaton {
     /// [`Finish::Length`].
     #[must_use]
     pub fn start(plan: Arc<Plan>, draws: Draws) -> (Self, Vec<Token>) {
+        Self::begin(plan, draws, false)
+    }
+
+    /// The same for a reply of which the opening is asked for alone.
+    #[must_use]
+    pub fn start_opening(plan: Arc<Plan>, draws: Draws) -> (Self, Vec<Token>) {
+        Self::begin(plan, draws, true)
+    }
+
+    /// Goes on behind an opening of `tokens` tokens that was written before, with the draws that the
+    /// whole reply would have met. The opening is to be fed with the prompt ([`Plan::retrace`]).
+    /// `None` when the plan has no opening.
+    #[must_use]
+    pub fn resume(plan: Arc<Plan>, draws: Draws, opening: &str, tokens: u32) -> Option<Self> {
+        let at = plan.opening_steps()?;
+        let (mut automaton, _) = Self::begin(plan, draws, false);
+        if automaton.finish.is_none() {
+            automaton.reply = opening.as_bytes().to_vec();
+            automaton.used = tokens;
+            automaton.enter(at, &mut Vec::new());
+        }
+        Some(automaton)
+    }
+
+    fn begin(plan: Arc<Plan>, draws: Draws, opening_only: bool) -> (Self, Vec<Token>) {
         let mut automaton = Self {
+            opening_only,
             draws,
             stream: DrawStream::new(draws.seed),
             reply: Vec::new(),
@@ -163,6 +191,7 @@ impl Automaton {
                     self.now = Now::Choosing { from: self.reply.len() };
                     return;
                 }
+                Step::Write { .. } if self.opening_only => break,
                 Step::Write { budget, visible, .. } => {
                     let text = self.writing(*budget, *visible);
                     self.now = Now::Writing { text, items: 0 };

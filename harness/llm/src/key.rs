@@ -6,15 +6,15 @@
 
 use std::fmt;
 
-use gra_synth::request::Request;
+use gra_synth::request::{Portion, Request};
 use gra_synth::shape::{Part, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 const LAYOUT: &str = "gra-completion-1";
 
-/// Hash of everything in a request that determines a reply: prompt, shape, sampling, token limit
-/// and seed. Not in it: the call's id and the model's name (the model's fingerprint names the file
+/// Hash of everything in a request that determines a reply: prompt, shape, portion, sampling, token
+/// limit and seed. Not in it: the call's id and the model's name (the model's fingerprint names the file
 /// itself).
 #[must_use]
 pub fn request_hash(request: &Request) -> [u8; 32] {
@@ -26,6 +26,7 @@ pub fn request_hash(request: &Request) -> [u8; 32] {
     fields.number(u64::from(request.sampling.top_p.to_bits()));
     fields.number(u64::from(request.max_tokens));
     fields.number(request.seed);
+    fields.portion(&request.portion);
     fields.finish()
 }
 
@@ -131,6 +132,19 @@ impl Fields {
                     self.number(u64::from(*max_items));
                     self.number(u64::from(*max_item_tokens));
                 }
+            }
+        }
+    }
+
+    /// Last of all, so that requests for whole replies need no field for it.
+    fn portion(&mut self, portion: &Portion) {
+        match portion {
+            Portion::Whole => {}
+            Portion::Opening => self.number(1),
+            Portion::Rest { opening, tokens } => {
+                self.number(2);
+                self.text(opening);
+                self.number(u64::from(*tokens));
             }
         }
     }

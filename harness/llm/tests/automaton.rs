@@ -205,6 +205,64 @@ proptest! {
     }
 }
 
+/// Writes a reply to its end from logits that `logits` makes of the tokens so far.
+fn finish(
+    automaton: &mut Automaton,
+    vocabulary: &Vocabulary,
+    logits: impl Fn(u32) -> Vec<f32>,
+) -> (String, Option<Finish>, u32) {
+    let mut sampler = Sampler::default();
+    while automaton.finish().is_none() {
+        let logits = logits(automaton.tokens());
+        automaton.step(&mut Scene { vocabulary, sampler: &mut sampler, logits: &logits });
+    }
+    (automaton.text(), automaton.finish(), automaton.tokens())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_reply_in_two_portions_is_the_whole_reply(
+        merged in any::<bool>(),
+        spaced in any::<bool>(),
+        seed in any::<u64>(),
+        hot in proptest::collection::vec(0_u32..300, 1..40),
+    ) {
+        let vocabulary = vocabulary(merged);
+        let plan = Arc::new(plan(&review(), &vocabulary, spaced).unwrap());
+        let draws = draws(seed, 1.0, 400);
+        let logits = |used: u32| favouring(&vocabulary, &hot, used as usize);
+
+        let (mut automaton, _) = Automaton::start(Arc::clone(&plan), draws);
+        let whole = finish(&mut automaton, &vocabulary, logits);
+        let (mut automaton, _) = Automaton::start_opening(Arc::clone(&plan), draws);
+        let (opening, ended, tokens) = finish(&mut automaton, &vocabulary, logits);
+        prop_assert_eq!(ended, Some(Finish::Stop));
+        prop_assert!(tokens <= plan.most_opening_tokens());
+        prop_assert_eq!(review().opening(&whole.0), Some(opening.as_str()));
+        let retraced = plan.retrace(&opening, &vocabulary).unwrap();
+        prop_assert_eq!(vocabulary.bytes_of(&retraced), opening.as_bytes());
+
+        let mut rest = Automaton::resume(plan, draws, &opening, tokens).unwrap();
+        prop_assert_eq!(finish(&mut rest, &vocabulary, logits), whole);
+    }
+}
+
+#[test]
+fn an_opening_is_retraced_or_refused() {
+    let vocabulary = vocabulary(true);
+    let plan = plan(&review(), &vocabulary, false).unwrap();
+    let (opening, _) = COMPLETE.split_at(COMPLETE.find("<boc>").unwrap() + 5);
+    assert!(plan.retrace(opening, &vocabulary).is_some());
+    for other in ["", "<bos>[1,2", COMPLETE, "<bos>[0,2,3,4,5,6]<eos>\n<boc>"] {
+        assert!(plan.retrace(other, &vocabulary).is_none(), "{other}");
+    }
+}
+
+/// A whole review; a ten looks like a one at first.
+const COMPLETE: &str = "<bos>[1,10,3,4,5,6]<eos>\n<boc>Fine.<eoc>";
+
 /// What is written when the model wants to say `wish`, token by token, then ends.
 fn wished(shape: &Shape, wish: &[&str], max_tokens: u32) -> (String, Finish, u32) {
     let vocabulary = vocabulary(true);

@@ -8,7 +8,7 @@ mod support;
 use gra_llm::engine::{Engine, EngineError, Progress};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
-use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request, Sampling};
+use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, Sampling};
 use gra_synth::shape::{Part, Shape};
 use support::{
     SMOLLM2, assert_complete, bits, cut_copy, engine, literal, mixed, model, pool, request, review,
@@ -38,6 +38,46 @@ fn every_reply_of_a_mixed_chunk_has_its_shape_and_comes_again() {
     let whole: u64 = first.iter().map(|reply| u64::from(reply.prompt_tokens)).sum();
     assert!(last.prompt_tokens < whole, "the shared beginning is evaluated once");
     assert_eq!(complete(&mut engine(&path, 8), &chunk), first, "another engine, the same bytes");
+}
+
+#[test]
+fn scores_first_and_the_comment_later() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let whole: Vec<Request> = (0..6)
+        .map(|n| request(n, review(), support::ROLE, &format!("Sample {n}: 2 + 2 = 5.")))
+        .collect();
+    let portion = |of: &dyn Fn(usize) -> Portion| -> Vec<Request> {
+        let with = |(n, request): (usize, &Request)| Request { portion: of(n), ..request.clone() };
+        whole.iter().enumerate().map(with).collect()
+    };
+    let mut engine = engine(&path, 8);
+    let in_one = complete(&mut engine, &whole);
+    let openings = complete(&mut engine, &portion(&|_| Portion::Opening));
+    let rest_of = |n: usize| Portion::Rest {
+        opening: openings[n].text.clone(),
+        tokens: openings[n].reply_tokens,
+    };
+    let rests = complete(&mut engine, &portion(&rest_of));
+    for n in 0..whole.len() {
+        // The same batches up to here, so the same scores.
+        assert_eq!(review().opening(&in_one[n].text), Some(openings[n].text.as_str()));
+        assert_eq!(openings[n].finish, Finish::Stop);
+        assert!(rests[n].text.starts_with(&openings[n].text));
+        assert_complete(&whole[n], &rests[n]);
+        assert_eq!(rests[n].prompt_tokens, in_one[n].prompt_tokens + openings[n].reply_tokens);
+        assert!(openings[n].reply_tokens < in_one[n].reply_tokens);
+        println!("{}\n{}\n", in_one[n].text, rests[n].text);
+    }
+    // Where the whole reply might not fit, it is found out.
+    let context = in_one[0].prompt_tokens + in_one[0].reply_tokens + 4;
+    let mut narrow = LlamaEngine::new(pool(&path, &format!("context = {context}")), settings());
+    let tight = &complete(&mut narrow, &portion(&|_| Portion::Opening)[..1])[0];
+    let alone = &complete(&mut narrow, &whole[..1])[0];
+    assert_eq!(tight.finish, alone.finish);
+    match alone.finish {
+        Finish::Stop => assert_eq!(review().opening(&alone.text), Some(tight.text.as_str())),
+        _ => assert_eq!(tight, alone),
+    }
 }
 
 #[test]

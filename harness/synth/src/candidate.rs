@@ -29,11 +29,11 @@ pub struct Candidate {
     pub emitted_domain: Option<String>,
     /// x'.
     pub instruction: Option<String>,
-    /// In seat order.
+    /// In seat order; not of every seat when a zero has spared the others (see [`crate::economy`]).
     pub instruction_reviews: Vec<InstructionReview>,
     /// y'.
     pub response: Option<String>,
-    /// In seat order.
+    /// In seat order; not of every seat when the others were spared, or one stayed malformed.
     pub response_reviews: Vec<ResponseReview>,
     /// What the committee's scores said.
     pub decision: Option<Decision>,
@@ -43,7 +43,7 @@ pub struct Candidate {
     pub nearest: Option<Neighbour>,
     /// s'.
     pub summary: Option<String>,
-    /// Every reply that could not be read, retried or not.
+    /// Every reply that could not be read, retried or not; by stage, seat and attempt.
     pub malformed: Vec<MalformedReply>,
     /// How it ended; `None` only while its round is under way.
     pub outcome: Option<Outcome>,
@@ -69,8 +69,8 @@ pub struct ResponseReview {
     pub reviewer: ModelName,
     /// In the order of [`crate::committee::DIMENSIONS`].
     pub scores: Scores,
-    /// Asked for in under 30 words; closed at its token budget.
-    pub comment: String,
+    /// Asked for in under 30 words; closed at its token budget. `None` when nobody had to read it.
+    pub comment: Option<String>,
 }
 
 /// The closest item in a pool.
@@ -171,9 +171,16 @@ impl Candidate {
         }
     }
 
-    /// The sums of its response reviews; `None` without reviews.
+    /// The sums of its response reviews; `None` unless the whole committee has scored the response: mu
+    /// and sigma of a part of it are those of another committee.
     #[must_use]
     pub fn tally(&self) -> Option<Tally> {
+        let whole = self.response_reviews.len() == self.roles.reviewers.len();
+        if whole { self.tally_so_far() } else { None }
+    }
+
+    /// The sums of the response reviews that there are.
+    pub(crate) fn tally_so_far(&self) -> Option<Tally> {
         Tally::of(self.response_reviews.iter().map(|review| review.scores))
     }
 
@@ -206,7 +213,9 @@ impl Candidate {
     pub(crate) fn speaker(&self, stage: Stage, seat: u8) -> &ModelName {
         let roles = &self.roles;
         match stage {
-            Stage::InstructionReview | Stage::ResponseReview => &roles.reviewers[usize::from(seat)],
+            Stage::InstructionReview | Stage::ResponseReview | Stage::ReviewComment => {
+                &roles.reviewers[usize::from(seat)]
+            }
             Stage::Adjudication => {
                 roles.adjudicator.as_ref().expect("asked only of candidates that have one")
             }
@@ -216,7 +225,14 @@ impl Candidate {
     }
 
     /// Writes down what a reply says. Reviews stand in seat order, however late they come.
-    pub(crate) fn read(&mut self, stage: Stage, seat: u8, reply: &Reply) -> Result<(), Malformed> {
+    /// `opening`: a review's scores came without the comment.
+    pub(crate) fn read(
+        &mut self,
+        stage: Stage,
+        seat: u8,
+        opening: bool,
+        reply: &Reply,
+    ) -> Result<(), Malformed> {
         let reviewer = self.speaker(stage, seat).clone();
         match stage {
             Stage::Keywords => {
@@ -231,8 +247,20 @@ impl Candidate {
                 self.instruction_reviews.sort_by_key(|review| review.seat);
             }
             Stage::Response => self.response = Some(form::read_response(reply)?),
+            Stage::ReviewComment => {
+                let (_, comment) = form::read_review(reply)?;
+                let mut reviews = self.response_reviews.iter_mut();
+                if let Some(review) = reviews.find(|review| review.seat == seat) {
+                    review.comment = Some(comment);
+                }
+            }
             Stage::ResponseReview | Stage::Adjudication => {
-                let (scores, comment) = form::read_review(reply)?;
+                let (scores, comment) = if opening {
+                    (form::read_scores(reply)?, None)
+                } else {
+                    let (scores, comment) = form::read_review(reply)?;
+                    (scores, Some(comment))
+                };
                 let review = ResponseReview { seat, reviewer, scores, comment };
                 if stage == Stage::Adjudication {
                     self.adjudication = Some(review);

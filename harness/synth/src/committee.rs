@@ -92,6 +92,14 @@ impl Tally {
         variance.sqrt() / f64::from(6 * self.reviewers)
     }
 
+    /// Whether mu stays below tau even if `left` more reviewers give nothing but tens.
+    #[must_use]
+    pub fn cannot_reach(self, left: u32, tau: Thousandths) -> bool {
+        let best = u64::from(self.sum) + 60 * u64::from(left);
+        let reviewers = u64::from(self.reviewers) + u64::from(left);
+        best * 1000 < 6 * reviewers * u64::from(tau.thousandths())
+    }
+
     /// Compares mu with tau and sigma with delta.
     #[must_use]
     pub fn decide(self, tau: Thousandths, delta: Thousandths) -> Decision {
@@ -144,6 +152,17 @@ mod tests {
         assert_eq!(decide(&[[10; 6], [7; 6]]), Decision::Accept);
         // One point lower: sigma just above 1.5.
         assert_eq!(decide(&[[10; 6], [7, 7, 7, 7, 7, 6]]), Decision::Dispute);
+    }
+
+    #[test]
+    fn a_bound_is_exact() {
+        let tau = Thousandths::whole(8);
+        let of = |sum| Tally { reviewers: 1, sum, squares: sum * sum };
+        // 24 + 2 * 60 = 144 = 3 * 48: tau can just be reached.
+        assert!(!of(24).cannot_reach(2, tau));
+        assert!(of(23).cannot_reach(2, tau));
+        assert!(!of(48).cannot_reach(0, tau));
+        assert!(of(47).cannot_reach(0, tau));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn dedup<'a>(
 }
 
 /// The item with the largest cosine; the smaller id on ties.
-fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     embedding: &Embedding,
     items: impl Iterator<Item = (ItemId, &'a Embedding)>,
 ) -> Option<Neighbour> {

@@ -115,7 +115,7 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
             format!("]{}", SCORES.1),
         ),
         Stage::Response => vec![text(limits.response, method.close_long_texts)],
-        Stage::ResponseReview | Stage::Adjudication => {
+        Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
             let mut within = comma_separated(6, &Part::Integer { min: 1, max: 10 });
             within.push(literal(&format!("]{}\n{}", SCORES.1, COMMENT.0)));
             within.push(text(limits.comment, true));
@@ -150,7 +150,9 @@ pub const fn max_tokens(stage: Stage, method: &Method) -> u32 {
         }
         Stage::Instruction => limits.instruction.saturating_add(FRAME_TOKENS),
         Stage::Response => limits.response,
-        Stage::ResponseReview | Stage::Adjudication => limits.comment.saturating_add(FRAME_TOKENS),
+        Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
+            limits.comment.saturating_add(FRAME_TOKENS)
+        }
     }
 }
 
@@ -310,13 +312,21 @@ pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
 /// # Errors
 /// When tags are missing or the list is anything but six integers from 0 to 10.
 pub fn read_review(reply: &Reply) -> Result<(Scores, String), Malformed> {
-    let text = finished(reply)?;
-    let elements = list(between(text, SCORES)?).ok_or(Malformed::NotSixScores)?;
+    let scores = read_scores(reply)?;
+    let comment = between(finished(reply)?, COMMENT)?.to_owned();
+    Ok((scores, comment))
+}
+
+/// The six scores of Prompts 8 and 9, whatever follows them: a review's opening has no comment yet.
+///
+/// # Errors
+/// When tags are missing or the list is anything but six integers from 0 to 10.
+pub fn read_scores(reply: &Reply) -> Result<Scores, Malformed> {
+    let elements = list(between(finished(reply)?, SCORES)?).ok_or(Malformed::NotSixScores)?;
     let scores: Option<Vec<u8>> =
         elements.into_iter().map(|element| integer(element).filter(|&score| score <= 10)).collect();
     let scores = scores.and_then(|scores| scores.try_into().ok()).ok_or(Malformed::NotSixScores)?;
-    let comment = between(text, COMMENT)?.to_owned();
-    Ok((Scores(scores), comment))
+    Ok(Scores(scores))
 }
 
 /// A small non-negative integer; an integral decimal such as `8.0` counts.

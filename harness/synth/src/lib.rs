@@ -12,7 +12,8 @@
 //! # Layout
 //!
 //! - [`domain`], [`pool`]: the seven domains; seed items, the pool D(t)
-//! - [`method`], [`variant`]: every number of the method; what an ablation changes
+//! - [`method`], [`variant`], [`economy`]: every number of the method; what an ablation changes; what
+//!   need not be asked
 //! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
 //! - [`prompt`], [`form`]: the text of a prompt; the form of its reply and how that is read
 //! - [`roles`], [`committee`], [`dedup`]: who does what; the decision; near-duplicates
@@ -25,6 +26,7 @@ pub mod candidate;
 pub mod committee;
 pub mod dedup;
 pub mod domain;
+pub mod economy;
 pub mod form;
 pub mod method;
 pub mod pool;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::economy::{self, Economy};
 use crate::request::{ModelName, Sampling};
 
 /// A decimal with at most three places, kept as an integer so that comparisons are exact.
@@ -114,6 +115,9 @@ pub struct Method {
     /// METHOD.md (G9) has it, it is malformed: half a text is no sample. On is for demonstrations
     /// with models too small to come to an end.
     pub close_long_texts: bool,
+    /// Which calls are left out because no answer could change a sample.
+    #[serde(deserialize_with = "economy::switch_or_table")]
+    pub economy: Economy,
     /// Token budgets.
     pub limits: TokenLimits,
 }
@@ -133,6 +137,7 @@ impl Default for Method {
             retries: 2,
             constrained: true,
             close_long_texts: false,
+            economy: Economy::default(),
             limits: TokenLimits::default(),
         }
     }
@@ -151,6 +156,12 @@ pub struct MethodError {
 }
 
 impl Method {
+    /// Whether comments wait for a dispute. A reply without a form has no end of its scores to stop at.
+    #[must_use]
+    pub const fn comments_wait(&self) -> bool {
+        self.economy.lazy_comments && self.constrained
+    }
+
     /// Checks every parameter.
     ///
     /// # Errors

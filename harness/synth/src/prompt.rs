@@ -24,7 +24,11 @@ pub const TEMPLATES: [(&str, &[Stage], &[&str]); 9] = [
     ("5-instruction.txt", &[Stage::Instruction], &["domain", "keywords", "summaries"]),
     ("6-instruction-review.txt", &[Stage::InstructionReview], &["instruction"]),
     ("7-response.txt", &[Stage::Response], &["instruction"]),
-    ("8-response-review.txt", &[Stage::ResponseReview], &["instruction", "response"]),
+    (
+        "8-response-review.txt",
+        &[Stage::ResponseReview, Stage::ReviewComment],
+        &["instruction", "response"],
+    ),
     ("9-adjudication.txt", &[Stage::Adjudication], &["reviews", "instruction", "response"]),
 ];
 

@@ -57,6 +57,8 @@ pub enum Stage {
     Response,
     /// Prompt 8: six scores and a comment from each reviewer.
     ResponseReview,
+    /// Prompt 8 again: the comment that a reviewer's scores were stored without.
+    ReviewComment,
     /// Prompt 9: the adjudicator settles a dispute.
     Adjudication,
     /// Prompt 2 on an accepted sample.
@@ -65,7 +67,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SeedDomain,
         Self::SeedSummary,
         Self::SeedKeywords,
@@ -74,6 +76,7 @@ impl Stage {
         Self::InstructionReview,
         Self::Response,
         Self::ResponseReview,
+        Self::ReviewComment,
         Self::Adjudication,
         Self::Summary,
     ];
@@ -90,6 +93,7 @@ impl Stage {
             Self::InstructionReview => "instruction-review",
             Self::Response => "response",
             Self::ResponseReview => "response-review",
+            Self::ReviewComment => "review-comment",
             Self::Adjudication => "adjudication",
             Self::Summary => "summary",
         }
@@ -169,12 +173,36 @@ pub struct Request {
     pub prompt: Prompt,
     /// The form that the reply must have.
     pub shape: Shape,
+    /// How much of the reply is asked for.
+    pub portion: Portion,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// Most new tokens of the whole reply, forced literals included.
     pub max_tokens: u32,
     /// Seed of this call's own sampling stream.
     pub seed: u64,
+}
+
+/// How much of a reply is asked for. A reply that is asked for in two portions is the reply that is
+/// asked for whole: same prompt, same shape, same draws.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "portion")]
+pub enum Portion {
+    /// All of it.
+    #[default]
+    Whole,
+    /// What stands before its first free text ([`Shape::opening`]). Where the whole reply might not fit
+    /// the model's context the engine finds out: it writes all of it, and answers as it would have
+    /// answered for the whole if that was cut off.
+    Opening,
+    /// The rest of a reply whose opening was written before. The reply's text is the whole one, its
+    /// tokens are those of the rest.
+    Rest {
+        /// The opening's text.
+        opening: String,
+        /// The opening's tokens.
+        tokens: u32,
+    },
 }
 
 /// Why a reply ended.
@@ -202,9 +230,9 @@ pub struct Reply {
     /// Why it ended.
     #[serde(flatten)]
     pub finish: Finish,
-    /// Tokens of the prompt after the chat template.
+    /// Tokens of the prompt after the chat template; with an opening that is continued.
     pub prompt_tokens: u32,
-    /// Tokens of the reply, forced literals included.
+    /// Tokens of the reply, forced literals included; without an opening that is continued.
     pub reply_tokens: u32,
 }
 

@@ -56,6 +56,19 @@ impl Shape {
         Self { parts: vec![Part::Text { max_tokens: u32::MAX, close_at_budget: false }] }
     }
 
+    /// The beginning of a reply of this shape up to its first free text: what is forced or chosen, with
+    /// the literal that announces the text. `None` when the shape has no such beginning, or the reply
+    /// does not have it.
+    #[must_use]
+    pub fn opening<'a>(&self, reply: &'a str) -> Option<&'a str> {
+        let text = self.parts.iter().position(|part| matches!(part, Part::Text { .. }))?;
+        let Part::Literal(announcement) = self.parts.get(text.checked_sub(1)?)? else {
+            return None;
+        };
+        let end = reply.find(announcement.as_str())? + announcement.len();
+        Some(&reply[..end])
+    }
+
     /// Whether this shape asks for no form.
     #[must_use]
     pub fn is_free(&self) -> bool {

@@ -1,7 +1,7 @@
 //! How the method's machines ask and are answered.
 
 use crate::method::{Member, Method};
-use crate::request::{Embedding, Reply, Request, RequestId, Stage};
+use crate::request::{Embedding, Portion, Reply, Request, RequestId, Stage};
 use crate::stream::Stream;
 use crate::{form, pool::ItemId, prompt::PromptSet};
 
@@ -54,6 +54,8 @@ pub struct Question<'a> {
     pub repeat: u8,
     /// Who is asked.
     pub member: &'a Member,
+    /// How much of the reply is asked for.
+    pub portion: Portion,
     /// The text of the sample block.
     pub sample: String,
 }
@@ -63,15 +65,17 @@ impl Asker<'_> {
     ///
     /// The seed is drawn from a stream named by subject, stage, model, repeat and attempt. The
     /// seat is not part of the name: a model that reviews a candidate as second of three in one
-    /// variant and alone in another makes the same call in both.
+    /// variant and alone in another makes the same call in both. A comment that is written late
+    /// belongs to its review's stream.
     #[must_use]
     pub fn request(&self, question: Question<'_>) -> Request {
-        let Question { subject, stage, seat, attempt, repeat, member, sample } = question;
+        let Question { subject, stage, seat, attempt, repeat, member, portion, sample } = question;
+        let spoken = if stage == Stage::ReviewComment { Stage::ResponseReview } else { stage };
         let seed = Stream::named(
             self.run_seed,
             &[
                 &subject.to_string(),
-                stage.name(),
+                spoken.name(),
                 member.name.as_str(),
                 &repeat.to_string(),
                 &attempt.to_string(),
@@ -81,10 +85,11 @@ impl Asker<'_> {
         Request {
             id: RequestId { subject, stage, seat, attempt },
             model: member.name.clone(),
-            prompt: self.prompts.prompt(stage, sample),
-            shape: form::shape(stage, self.method),
+            prompt: self.prompts.prompt(spoken, sample),
+            shape: form::shape(spoken, self.method),
+            portion,
             sampling: member.sampling,
-            max_tokens: form::max_tokens(stage, self.method),
+            max_tokens: form::max_tokens(spoken, self.method),
             seed,
         }
     }

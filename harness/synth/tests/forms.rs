@@ -16,7 +16,7 @@ fn read(stage: Stage, reply: &Reply) -> String {
         Stage::Instruction => format!("{:?}", form::read_instruction(reply)),
         Stage::InstructionReview => format!("{:?}", form::read_bits(reply)),
         Stage::Response => format!("{:?}", form::read_response(reply)),
-        Stage::ResponseReview | Stage::Adjudication => {
+        Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
             format!("{:?}", form::read_review(reply).map(|(scores, comment)| (scores.0, comment)))
         }
     }

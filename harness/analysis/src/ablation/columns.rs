@@ -6,6 +6,7 @@ use super::{Measured, Row};
 use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
 use crate::funnel::ScoreMeans;
 use crate::grid::{Align, Column};
+use crate::savings::Savings;
 
 const MISSING: &str = "-";
 
@@ -93,6 +94,22 @@ pub(super) fn cost(rows: &[Row]) -> Vec<Column> {
     columns
 }
 
+/// What economy left out, should it have left out anything.
+pub(super) fn savings(rows: &[Row]) -> Vec<Column> {
+    if rows.iter().all(|row| row.savings.is_none()) {
+        return Vec::new();
+    }
+    let saved =
+        |title, cell: fn(Savings) -> u64| column(title, rows, move |row| count(cell(row.savings)));
+    vec![
+        saved("early\nduplicates", |saved| saved.early_duplicates),
+        saved("calls after\nthem, at least", |saved| saved.after_early_duplicates),
+        saved("reviews\nafter a zero", |saved| saved.after_veto),
+        saved("reviews\nbelow tau", |saved| saved.after_bound),
+        saved("comments", |saved| saved.comments),
+    ]
+}
+
 /// Malformed replies of one stage.
 pub(super) fn malformed_replies(rows: &[Row], stage: Stage) -> Column {
     column(&stage.name().replace('-', "\n"), rows, |row| {
@@ -110,6 +127,13 @@ pub(super) fn notes(reference: &str, rows: &[Row]) -> Vec<String> {
             .to_owned(),
         "calls shared: an earlier variant of this ablation had made exactly these.".to_owned(),
     ];
+    if rows.iter().any(|row| row.savings.after_bound > 0) {
+        notes.push(
+            "Reviews that could not reach tau any more were broken off: mu over the reviewed is that of \
+             the better ones. `economy = false` reviews all."
+                .to_owned(),
+        );
+    }
     let differences = || rows.iter().filter_map(|row| row.difference);
     if differences().next().is_some() {
         notes.push(format!(

@@ -9,12 +9,13 @@ use crate::bootstrap::{Estimate, REPLICATES};
 use crate::funnel::ScoreMeans;
 
 /// The stages that a candidate's reply can be malformed in.
-pub(super) const CANDIDATE_STAGES: [Stage; 7] = [
+pub(super) const CANDIDATE_STAGES: [Stage; 8] = [
     Stage::Keywords,
     Stage::Instruction,
     Stage::InstructionReview,
     Stage::Response,
     Stage::ResponseReview,
+    Stage::ReviewComment,
     Stage::Adjudication,
     Stage::Summary,
 ];
@@ -50,6 +51,11 @@ fn record(table: &AblationTable, row: &Row) -> Vec<(String, String)> {
         ("calls_shared", usage.shared),
         ("prompt_tokens", usage.prompt_tokens),
         ("reply_tokens", usage.reply_tokens),
+        ("early_duplicates", row.savings.early_duplicates),
+        ("saved_after_early_duplicates", row.savings.after_early_duplicates),
+        ("saved_after_veto", row.savings.after_veto),
+        ("saved_after_bound", row.savings.after_bound),
+        ("saved_comments", row.savings.comments),
     ] {
         fields.push((name.to_owned(), count.to_string()));
     }

@@ -28,6 +28,12 @@ pub(super) fn render(table: &AblationTable) -> String {
         grid::markdown(&decisions),
         grid::markdown(&cost)
     );
+    let left_out = columns::savings(rows);
+    if !left_out.is_empty() {
+        let mut savings = vec![columns::variant(rows)];
+        savings.extend(left_out);
+        let _ = write!(out, "### Left out by economy\n\n{}\n", grid::markdown(&savings));
+    }
     for note in columns::notes(&table.reference, rows) {
         let _ = writeln!(out, "- {note}");
     }

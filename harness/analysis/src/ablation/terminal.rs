@@ -26,6 +26,16 @@ pub(super) fn render(table: &AblationTable) -> String {
     }));
     block(&mut out, rows, "Cost", cost);
 
+    let left_out = columns::savings(rows);
+    if !left_out.is_empty() {
+        block(
+            &mut out,
+            rows,
+            "Left out by economy: no answer could have changed a sample",
+            left_out,
+        );
+    }
+
     if rows.iter().any(|row| row.funnel.malformed_replies_total() > 0) {
         let by_stage = CANDIDATE_STAGES.map(|stage| columns::malformed_replies(rows, stage));
         let title = "Malformed replies by stage, retried ones included";

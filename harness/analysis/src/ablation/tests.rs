@@ -70,12 +70,12 @@ fn outcomes_partition_the_candidates() {
 #[test]
 fn csv_has_every_number_and_quotes_names() {
     insta::assert_snapshot!(text(|bytes| table().write_csv(bytes)), @r#"
-    variant,reference,seed,candidates,malformed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_adjudication,malformed_replies_summary,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,bootstrap_replicates
-    gra,gra,42,60,1,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,,,,,,,,,10000
+    variant,reference,seed,candidates,malformed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,bootstrap_replicates
+    gra,gra,42,60,1,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,10000
     "single, ""Llama""
-    reviewer",gra,42,50,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,50,-0.3,-0.44,-0.18,50,-0.4999999999999997,-0.7333333333333327,-0.2999999999999999,10000
-    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,54,0.4074074074074074,0.2777777777777778,0.5370370370370371,0,,,,10000
-    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,,,,0,,,,10000
+    reviewer",gra,42,50,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,-0.3,-0.44,-0.18,50,-0.4999999999999997,-0.7333333333333327,-0.2999999999999999,10000
+    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,0.4074074074074074,0.2777777777777778,0.5370370370370371,0,,,,10000
+    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,,,,0,,,,10000
     "#);
 }
 
@@ -143,12 +143,12 @@ fn terminal_blocks_fit() {
     nothing           0       0       0       0      -           -        -        -          0
 
     Malformed replies by stage, retried ones included
-                                         instruction            response
-    variant       keywords  instruction       review  response    review  adjudication  summary
-    gra                  1            0            0         0         3             0        0
-    single|llama         0            0            0         0         0             0        0
-    no-reviewer          0            0            0         0         0             0        0
-    nothing              0            0            0         0         0             0        0
+                                         instruction            response   review
+    variant       keywords  instruction       review  response    review  comment  adjudication  summary
+    gra                  1            0            0         0         3        0             0        0
+    single|llama         0            0            0         0         0        0             0        0
+    no-reviewer          0            0            0         0         0        0             0        0
+    nothing              0            0            0         0         0        0             0        0
 
     rate: accepted and surplus over drawn; surplus passed and was not needed for the round's target.
     mu, sigma: means over the candidates that the whole committee scored, and over the samples.

@@ -59,7 +59,7 @@ impl Review<'_> {
 /// | `reasonable`, `complete`, `clear` | bool | of an instruction review |
 /// | the six [`DIMENSIONS`] | u8 | of the other two, 0 to 10 |
 /// | `mean` | f64 | of the six |
-/// | `comment` | text | of the other two |
+/// | `comment` | text | of the other two, where somebody had to read it |
 ///
 /// # Errors
 /// None that a caller can cause: polars checks that columns are equally long.
@@ -79,7 +79,7 @@ pub fn reviews(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         columns.push(of.byte(dimension, |review| Some(review.response()?.scores.0[place])));
     }
     columns.push(of.number("mean", |review| Some(review.response()?.scores.mean())));
-    columns.push(of.text("comment", |review| Some(review.response()?.comment.clone())));
+    columns.push(of.text("comment", |review| review.response()?.comment.clone()));
     DataFrame::new(reviews.len(), columns)
 }
 

@@ -197,6 +197,54 @@ impl Plan {
     pub const fn most_tokens(&self) -> u32 {
         self.most
     }
+
+    /// Number of steps before the first free text; `None` without a free text, or when it comes first.
+    pub(super) fn opening_steps(&self) -> Option<usize> {
+        let text = |step: &Step| matches!(step, Step::Write { .. });
+        self.steps.iter().position(text).filter(|&at| at > 0)
+    }
+
+    /// Most tokens of a reply's opening: of the whole reply where the plan has none.
+    #[must_use]
+    pub fn most_opening_tokens(&self) -> u32 {
+        self.opening_steps().map_or(self.most, |end| {
+            self.steps[..end].iter().map(Step::most).fold(0, u32::saturating_add)
+        })
+    }
+
+    /// The tokens of an opening that was written by this plan. An option that can be spelled in several
+    /// ways (`10` as one token or two) is spelled in one; `None` when the text is no opening of this
+    /// plan.
+    #[must_use]
+    pub fn retrace(&self, opening: &str, vocabulary: &Vocabulary) -> Option<Vec<Token>> {
+        let mut rest = opening.as_bytes();
+        let mut tokens = Vec::new();
+        let steps = &self.steps[..self.opening_steps()?];
+        for (at, step) in steps.iter().enumerate() {
+            match step {
+                Step::Force(run) => {
+                    rest = rest.strip_prefix(run.text.as_bytes())?;
+                    tokens.extend_from_slice(&run.tokens);
+                }
+                Step::Choose { options, .. } => {
+                    // Of `1` and `10` the one after which the next literal follows.
+                    let next = match steps.get(at + 1) {
+                        Some(Step::Force(run)) => run.text.as_bytes(),
+                        _ => &[],
+                    };
+                    let fits = |option: &&String| {
+                        let after = rest.strip_prefix(option.as_bytes());
+                        after.is_some_and(|after| after.starts_with(next))
+                    };
+                    let option = options.iter().filter(fits).max_by_key(|o| o.len())?;
+                    tokens.extend(vocabulary.spell(option.as_bytes())?);
+                    rest = &rest[option.len()..];
+                }
+                Step::Write { .. } | Step::List { .. } => return None,
+            }
+        }
+        rest.is_empty().then_some(tokens)
+    }
 }
 
 impl Step {

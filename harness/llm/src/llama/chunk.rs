@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gra_synth::request::{Finish, Reply, Request};
+use gra_synth::request::{Finish, Portion, Reply, Request};
 use gra_synth::shape::Shape;
 
 use super::generator::Generator;
@@ -23,9 +23,14 @@ const CONTEXT_STEP: u64 = 256;
 pub(super) struct Job {
     /// Its place in the chunk.
     pub(super) index: usize,
-    /// Prompt, then what the shape forces before anything is drawn.
+    /// Prompt, then what was written before and what the shape forces before anything is drawn.
     pub(super) tokens: Vec<Token>,
+    /// Tokens of the prompt, and of an opening that was written before.
     pub(super) prompt_tokens: u32,
+    /// Tokens of an opening that was written before.
+    pub(super) written: u32,
+    /// The shape of a reply that is written whole though only its opening was asked for.
+    opening_of: Option<Shape>,
     pub(super) automaton: Automaton,
     /// Most tokens of its sequence.
     need: u32,
@@ -33,12 +38,20 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn reply(&self) -> Reply {
-        Reply {
-            text: self.automaton.text(),
-            finish: self.automaton.finish().unwrap_or(Finish::Length),
-            prompt_tokens: self.prompt_tokens,
-            reply_tokens: self.automaton.tokens(),
+        let mut text = self.automaton.text();
+        let finish = self.automaton.finish().unwrap_or(Finish::Length);
+        if let (Some(shape), Finish::Stop) = (&self.opening_of, finish)
+            && let Some(opening) = shape.opening(&text)
+        {
+            text.truncate(opening.len());
         }
+        let reply_tokens = self.tokens_written();
+        Reply { text, finish, prompt_tokens: self.prompt_tokens, reply_tokens }
+    }
+
+    /// Tokens of the reply so far, forced ones included, without what was written before.
+    pub(super) fn tokens_written(&self) -> u32 {
+        self.automaton.tokens().saturating_sub(self.written)
     }
 }
 
@@ -105,8 +118,8 @@ fn job(
     request: &Request,
     plan: Arc<Plan>,
 ) -> Result<Job, Reply> {
-    let mut tokens = generator.form.tokens(&generator.model, &request.prompt.text());
-    let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+    let tokens = generator.form.tokens(&generator.model, &request.prompt.text());
+    let prompt_tokens = count(&tokens);
     let context = generator.context;
     let finished = |finish, text, reply_tokens| Reply { text, finish, prompt_tokens, reply_tokens };
     let mut draws = Draws::of(request);
@@ -117,13 +130,56 @@ fn job(
     }
     // A reply may not outgrow the context either; it then ends as at its own limit.
     draws.max_tokens = draws.max_tokens.min(context - prompt_tokens);
-    let need = prompt_tokens + plan.most_tokens().min(draws.max_tokens);
-    let (automaton, forced) = Automaton::start(plan, draws);
-    if let Some(finish) = automaton.finish() {
-        return Err(finished(finish, automaton.text(), automaton.tokens()));
+    let most = plan.most_tokens();
+    let need = prompt_tokens + most.min(draws.max_tokens);
+    let job = |tokens, automaton, written, need| Job {
+        index,
+        tokens,
+        prompt_tokens: prompt_tokens + written,
+        written,
+        opening_of: None,
+        automaton,
+        need,
+    };
+    let (mut job, forced) = match &request.portion {
+        Portion::Rest { opening, tokens: written } => {
+            let retraced = plan.retrace(opening, &generator.vocabulary);
+            let retraced = retraced.unwrap_or_else(|| generator.tokens(opening));
+            match Automaton::resume(Arc::clone(&plan), draws, opening, *written) {
+                // What is fed may be longer than what was written, see `retrace`.
+                Some(automaton) => {
+                    let need = need.saturating_add(count(&retraced).saturating_sub(*written));
+                    (job(tokens, automaton, *written, need), retraced)
+                }
+                None => whole(plan, draws, |automaton| job(tokens, automaton, 0, need)),
+            }
+        }
+        // The opening is that of the whole reply, which may be cut off: then all of it is written.
+        Portion::Opening if most > draws.max_tokens => {
+            let (job, forced) = whole(plan, draws, |automaton| job(tokens, automaton, 0, need));
+            (Job { opening_of: Some(request.shape.clone()), ..job }, forced)
+        }
+        Portion::Opening => {
+            let need = prompt_tokens + plan.most_opening_tokens();
+            let (automaton, forced) = Automaton::start_opening(plan, draws);
+            (job(tokens, automaton, 0, need), forced)
+        }
+        Portion::Whole => whole(plan, draws, |automaton| job(tokens, automaton, 0, need)),
+    };
+    if job.automaton.finish().is_some() {
+        return Err(job.reply());
     }
-    tokens.extend_from_slice(&forced);
-    Ok(Job { index, tokens, prompt_tokens, automaton, need })
+    job.tokens.extend_from_slice(&forced);
+    Ok(job)
+}
+
+fn whole(plan: Arc<Plan>, draws: Draws, job: impl FnOnce(Automaton) -> Job) -> (Job, Vec<Token>) {
+    let (automaton, forced) = Automaton::start(plan, draws);
+    (job(automaton), forced)
+}
+
+fn count(tokens: &[Token]) -> u32 {
+    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
 }
 
 /// Length of the beginning that all jobs share; each keeps at least one token of its own, because

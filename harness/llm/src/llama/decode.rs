@@ -157,7 +157,7 @@ impl Loop<'_> {
                 slot.writing = slot.pending.is_empty();
                 if slot.writing {
                     // What the shape forces first came along with the prompt.
-                    let forced = u64::from(slot.job.automaton.tokens());
+                    let forced = u64::from(slot.job.tokens_written());
                     let prompts = self.progress.prompt_tokens;
                     self.progress.prompt_tokens = prompts.saturating_sub(forced);
                     self.progress.reply_tokens += forced;

@@ -61,9 +61,14 @@ impl Generator {
         })
     }
 
+    /// Tokenises plain text.
+    pub(super) fn tokens(&self, text: &str) -> Vec<Token> {
+        tokens(&self.model, text, false)
+    }
+
     /// Compiles a shape for this model.
     pub(super) fn plan(&self, shape: &Shape) -> Result<Plan, EngineError> {
-        let tokenize = |text: &str| tokens(&self.model, text, false);
+        let tokenize = |text: &str| self.tokens(text);
         Plan::compile(shape, &self.vocabulary, &tokenize).map_err(|error| EngineError::Unusable {
             model: self.name.clone(),
             reason: error.to_string(),

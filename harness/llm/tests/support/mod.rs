@@ -12,7 +12,9 @@ use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Finish, ModelName, Prompt, Reply, Request, RequestId, Sampling, Stage};
+use gra_synth::request::{
+    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, Stage,
+};
 use gra_synth::shape::{Part, Shape};
 
 pub(crate) const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -128,6 +130,7 @@ pub(crate) fn request(number: u32, shape: Shape, role: &str, sample: &str) -> Re
         model: ModelName::new("model"),
         prompt: Prompt { role: Arc::from(role), sample: sample.to_owned() },
         shape,
+        portion: Portion::Whole,
         sampling: Sampling::default(),
         max_tokens: 160,
         seed: 42 + u64::from(number),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
+use gra_synth::economy::Economy;
 use gra_synth::method::{Member, Method, TokenLimits};
 use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem};
 use gra_synth::prompt::{PromptSet, TEMPLATES};
-use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request, Sampling, Stage};
+use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, Sampling, Stage};
 use gra_synth::round::{Round, RoundOutcome, Setting};
 use gra_synth::step::{Answers, Asker, Step};
 use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
@@ -77,6 +78,7 @@ pub(crate) fn method() -> Method {
         target: 100,
         cap: 8,
         wave: 8,
+        economy: Economy::OFF,
         limits: TokenLimits { response: 64, ..TokenLimits::default() },
         ..Method::default()
     }
@@ -124,7 +126,8 @@ pub(crate) fn play(
                 let replies = questions
                     .iter()
                     .map(|request| {
-                        let (text, finish) = say(request);
+                        let (text, finish) = say(&as_whole(request));
+                        let text = portion(&request.portion, text);
                         Reply { text, finish, prompt_tokens: 1, reply_tokens: 1 }
                     })
                     .collect();
@@ -132,6 +135,27 @@ pub(crate) fn play(
                 Answers::Replies(replies)
             }
         };
+    }
+}
+
+/// The request for the whole reply that a request for a portion belongs to.
+pub(crate) fn as_whole(request: &Request) -> Request {
+    let mut whole = Request { portion: Portion::Whole, ..request.clone() };
+    if whole.id.stage == Stage::ReviewComment {
+        whole.id.stage = Stage::ResponseReview;
+    }
+    whole
+}
+
+/// What of a whole reply is given when a portion is asked for.
+fn portion(portion: &Portion, text: String) -> String {
+    match (portion, text.find("<boc>")) {
+        (Portion::Opening, Some(comment)) => text[..comment + 5].to_owned(),
+        (Portion::Rest { opening, .. }, _) => {
+            assert!(text.starts_with(opening), "the rest belongs to its opening");
+            text
+        }
+        _ => text,
     }
 }
 

@@ -1,0 +1,215 @@
+//! From a stage to its requests, and from replies to facts.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Round, RoundOutcome};
+use crate::candidate::{Candidate, MalformedReply, Outcome};
+use crate::committee::Decision;
+use crate::form::Malformed;
+use crate::pool::Annotation;
+use crate::prompt::numbered;
+use crate::request::{ModelName, Portion, Reply, Request, Stage};
+use crate::step::{Question, Step};
+
+/// One call that is under way: candidate (its place in the round), reviewer's seat, attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    candidate: usize,
+    seat: u8,
+    attempt: u8,
+}
+
+/// A review's scores as they were written, to be continued by its comment.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    attempt: u8,
+    text: String,
+    tokens: u32,
+}
+
+impl Round<'_> {
+    /// The calls of the current stage in the order in which they are asked: all at once, or one group
+    /// after the other where the answers to one may spare the next.
+    ///
+    /// Groups go by model in pool order, so that an engine still sees all calls to one model
+    /// together; a model that reviews several times does so in as many groups.
+    pub(super) fn groups(&self) -> VecDeque<Vec<Task>> {
+        let economy = self.method().economy;
+        let in_turn = match self.stage {
+            Stage::InstructionReview => economy.veto_short_circuit,
+            Stage::ResponseReview => economy.bound_pruning,
+            _ => false,
+        };
+        let mut groups: BTreeMap<(usize, usize), Vec<Task>> = BTreeMap::new();
+        for task in self.open().into_iter().flat_map(|candidate| self.tasks(candidate)) {
+            let turn = if in_turn { self.turn(task) } else { (0, 0) };
+            groups.entry(turn).or_default().push(task);
+        }
+        groups.into_values().collect()
+    }
+
+    /// Asks the next group of the current stage that has anything left to ask.
+    pub(super) fn ask_next(&mut self) -> Option<Step<RoundOutcome>> {
+        while let Some(mut group) = self.later.pop_front() {
+            group.retain(|task| self.candidates[task.candidate].outcome.is_none());
+            if !group.is_empty() {
+                self.asked = group;
+                return Some(self.ask());
+            }
+        }
+        None
+    }
+
+    /// The current stage's calls about one candidate.
+    fn tasks(&self, at: usize) -> Vec<Task> {
+        let candidate = &self.candidates[at];
+        let is_adjudicated =
+            candidate.decision == Some(Decision::Dispute) && candidate.roles.adjudicator.is_some();
+        let seats = match self.stage {
+            Stage::InstructionReview | Stage::ResponseReview => self.setting.variant.reviews(),
+            Stage::ReviewComment => {
+                let opening = |(&(_, seat), opening): (&(usize, u8), &Opening)| Task {
+                    candidate: at,
+                    seat,
+                    attempt: opening.attempt,
+                };
+                let openings = self.openings.range((at, 0)..=(at, u8::MAX)).map(opening);
+                return if is_adjudicated { openings.collect() } else { Vec::new() };
+            }
+            Stage::Adjudication => u8::from(is_adjudicated),
+            _ => 1,
+        };
+        (0..seats).map(|seat| Task { candidate: at, seat, attempt: 0 }).collect()
+    }
+
+    /// When a reviewer is asked: models in pool order, and each model's first review before the second.
+    fn turn(&self, task: Task) -> (usize, usize) {
+        let model = self.candidates[task.candidate].speaker(self.stage, task.seat);
+        let place = self.setting.members.iter().position(|member| member.name == *model);
+        (self.repeat(task), place.unwrap_or(usize::MAX))
+    }
+
+    /// How many earlier seats of a reviewing stage the same model holds.
+    fn repeat(&self, task: Task) -> usize {
+        let candidate = &self.candidates[task.candidate];
+        let model = candidate.speaker(self.stage, task.seat);
+        let earlier = match self.stage {
+            Stage::InstructionReview | Stage::ResponseReview | Stage::ReviewComment => {
+                &candidate.roles.reviewers[..usize::from(task.seat)]
+            }
+            _ => &[],
+        };
+        earlier.iter().filter(|other: &&ModelName| *other == model).count()
+    }
+
+    pub(super) fn ask(&self) -> Step<RoundOutcome> {
+        Step::Ask(self.asked.iter().map(|task| self.request(*task)).collect())
+    }
+
+    fn request(&self, task: Task) -> Request {
+        let candidate = &self.candidates[task.candidate];
+        let model = candidate.speaker(self.stage, task.seat);
+        let member = self.setting.members.iter().find(|member| member.name == *model);
+        self.setting.asker.request(Question {
+            subject: candidate.id,
+            stage: self.stage,
+            seat: task.seat,
+            attempt: task.attempt,
+            repeat: u8::try_from(self.repeat(task)).unwrap_or(u8::MAX),
+            member: member.expect("roles are drawn from the pool"),
+            portion: self.portion(task),
+            sample: self.sample(candidate),
+        })
+    }
+
+    fn portion(&self, task: Task) -> Portion {
+        match self.stage {
+            Stage::ResponseReview if self.method().comments_wait() => Portion::Opening,
+            Stage::ReviewComment => {
+                let opening = &self.openings[&(task.candidate, task.seat)];
+                Portion::Rest { opening: opening.text.clone(), tokens: opening.tokens }
+            }
+            _ => Portion::Whole,
+        }
+    }
+
+    /// The sample block of the current stage's prompt.
+    fn sample(&self, candidate: &Candidate) -> String {
+        let examples: Vec<&Annotation> =
+            candidate.examples.iter().filter_map(|id| self.pool.annotation(*id)).collect();
+        let instruction = candidate.instruction.as_deref().unwrap_or_default();
+        let response = candidate.response.as_deref().unwrap_or_default();
+        let domain = candidate.domain.name();
+        let keywords = candidate.keywords.join(", ");
+        let summaries = || numbered(examples.iter().map(|example| &example.summary));
+        let shown = || {
+            numbered(examples.iter().map(|example| {
+                let keywords = example.keywords.join(", ");
+                format!("keywords: {keywords}; summary: {}", example.summary)
+            }))
+        };
+        let reviews = || {
+            let comments =
+                candidate.response_reviews.iter().map(|review| review.comment.as_deref());
+            numbered(comments.map(Option::unwrap_or_default))
+        };
+        let sample =
+            |values: &[(&str, &str)]| self.setting.asker.prompts.sample(self.stage, values);
+        match self.stage {
+            Stage::Keywords => sample(&[("domain", domain), ("examples", &shown())]),
+            Stage::Instruction => {
+                sample(&[("domain", domain), ("keywords", &keywords), ("summaries", &summaries())])
+            }
+            Stage::ResponseReview | Stage::ReviewComment => {
+                sample(&[("instruction", instruction), ("response", response)])
+            }
+            Stage::Adjudication => sample(&[
+                ("reviews", &reviews()),
+                ("instruction", instruction),
+                ("response", response),
+            ]),
+            _ => sample(&[("instruction", instruction)]),
+        }
+    }
+
+    /// Reads the replies to `asked`; what is left in `asked` is to be tried again.
+    pub(super) fn read_all(&mut self, replies: &[Reply]) {
+        let method = self.method();
+        let stage = self.stage;
+        let opening = stage == Stage::ResponseReview && method.comments_wait();
+        for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
+            let Task { candidate: at, seat, attempt } = task;
+            let candidate = &mut self.candidates[at];
+            let Err(reason) = candidate.read(stage, seat, opening, reply) else {
+                if opening {
+                    let (text, tokens) = (reply.text.clone(), reply.reply_tokens);
+                    self.openings.insert((at, seat), Opening { attempt, text, tokens });
+                }
+                continue;
+            };
+            candidate.malformed.push(MalformedReply { stage, seat, attempt, reason });
+            candidate.malformed.sort_by_key(|reply| (reply.stage, reply.seat, reply.attempt));
+            // A late comment has no stream of its own to try again with.
+            let last = attempt == method.retries || stage == Stage::ReviewComment;
+            if last || reason == Malformed::PromptTooLong {
+                candidate.outcome = after_last_try(candidate, stage);
+            } else {
+                self.asked.push(Task { attempt: attempt + 1, ..task });
+            }
+        }
+        let candidates = &self.candidates;
+        self.asked.retain(|task| candidates[task.candidate].outcome.is_none());
+    }
+}
+
+/// What becomes of a candidate when a stage stays malformed.
+///
+/// A zero bit from another reviewer has decided already. A sample whose summary failed is a sample
+/// all the same; like a seed item without annotation it is not drawn as an example.
+fn after_last_try(candidate: &Candidate, stage: Stage) -> Option<Outcome> {
+    match stage {
+        Stage::InstructionReview if candidate.is_vetoed() => Some(Outcome::Vetoed),
+        Stage::Summary => None,
+        _ => Some(Outcome::Malformed { stage }),
+    }
+}

@@ -1,0 +1,172 @@
+//! The rules that end a candidate or let it pass.
+
+use super::{Round, RoundOutcome};
+use crate::candidate::{Neighbour, Outcome};
+use crate::committee::{Decision, Scores, majority_reaches};
+use crate::dedup::{Contender, dedup, nearest};
+use crate::method::Method;
+use crate::pool::ItemId;
+use crate::request::{Embedding, Stage};
+use crate::step::Step;
+use crate::variant::DisputeRule;
+
+impl Round<'_> {
+    pub(super) fn drop_repeated_keywords(&mut self) {
+        for at in self.open() {
+            let own = folded(&self.candidates[at].keywords);
+            let repeats = self.candidates[at].examples.iter().any(|id| {
+                self.pool.annotation(*id).is_some_and(|example| folded(&example.keywords) == own)
+            });
+            if repeats {
+                self.candidates[at].outcome = Some(Outcome::RepeatedKeywords);
+            }
+        }
+    }
+
+    /// Ends the candidates whose fate is decided before every reviewer was asked.
+    pub(super) fn spare_reviewers(&mut self) {
+        let economy = self.method().economy;
+        match self.stage {
+            Stage::InstructionReview if economy.veto_short_circuit => self.drop_vetoed(),
+            Stage::ResponseReview if economy.bound_pruning => self.drop_hopeless(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn drop_vetoed(&mut self) {
+        for at in self.open() {
+            let candidate = &mut self.candidates[at];
+            if candidate.is_vetoed() {
+                candidate.outcome = Some(Outcome::Vetoed);
+            }
+        }
+    }
+
+    /// Rejects what cannot reach tau any more, whatever the reviewers left would say.
+    fn drop_hopeless(&mut self) {
+        let tau = self.method().tau;
+        let seats = u32::from(self.setting.variant.reviews());
+        for at in self.open() {
+            let candidate = &mut self.candidates[at];
+            let Some(tally) = candidate.tally_so_far() else { continue };
+            let left = seats.saturating_sub(tally.reviewers);
+            if left > 0 && tally.cannot_reach(left, tau) {
+                candidate.decision = Some(Decision::Reject);
+                candidate.outcome = Some(Outcome::Rejected);
+            }
+        }
+    }
+
+    pub(super) fn decide(&mut self) {
+        let Method { tau, delta, .. } = *self.method();
+        let rule = self.setting.variant.dispute;
+        for at in self.open() {
+            let candidate = &mut self.candidates[at];
+            let Some(tally) = candidate.tally() else { continue };
+            let decision = tally.decide(tau, delta);
+            candidate.decision = Some(decision);
+            let scores: Vec<Scores> =
+                candidate.response_reviews.iter().map(|review| review.scores).collect();
+            candidate.outcome = match (decision, rule) {
+                (Decision::Reject, _) => Some(Outcome::Rejected),
+                (Decision::Dispute, DisputeRule::MajorityVote) => {
+                    (!majority_reaches(&scores, tau)).then_some(Outcome::VotedOut)
+                }
+                (Decision::Dispute, DisputeRule::Adjudicator | DisputeRule::Accept)
+                | (Decision::Accept, _) => None,
+            };
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        let tau = self.method().tau;
+        for at in self.open() {
+            let candidate = &mut self.candidates[at];
+            if candidate.adjudication.as_ref().is_some_and(|word| !word.scores.reach(tau)) {
+                candidate.outcome = Some(Outcome::AdjudicatedOut);
+            }
+        }
+    }
+
+    /// Asks for the embeddings of the open instructions; `None` when there are none.
+    pub(super) fn embed(&self) -> Option<Step<RoundOutcome>> {
+        let instruction = |at: usize| self.candidates[at].instruction.clone();
+        let texts: Vec<String> = self.open().into_iter().filter_map(instruction).collect();
+        (!texts.is_empty()).then_some(Step::Embed(texts))
+    }
+
+    /// Ends the candidates that are too close to the pool or to a sample of an earlier wave: these stay
+    /// whatever else this wave brings.
+    pub(super) fn screen(&mut self, embeddings: Vec<Embedding>) {
+        let limit = self.method().cosine_limit;
+        let open = self.open();
+        assert_eq!(open.len(), embeddings.len(), "one embedding per text");
+        for (at, embedding) in open.into_iter().zip(embeddings) {
+            let near = nearest(&embedding, self.target());
+            let candidate = &mut self.candidates[at];
+            if let Some(near) = near.filter(|near: &Neighbour| near.cosine >= limit) {
+                candidate.nearest = Some(near);
+                candidate.outcome = Some(Outcome::Duplicate);
+            } else {
+                self.screened.insert(candidate.id, embedding);
+            }
+        }
+    }
+
+    /// Deduplicates what has passed review, with the embeddings that are known or after asking for them.
+    pub(super) fn compare(&mut self) -> Step<RoundOutcome> {
+        let known = |at: &usize| self.screened.get(&self.candidates[*at].id).cloned();
+        let open = self.open();
+        let embeddings: Option<Vec<Embedding>> = open.iter().map(known).collect();
+        match embeddings {
+            Some(embeddings) => {
+                self.deduplicate(embeddings);
+                self.enter(Stage::Summary)
+            }
+            None => self.embed().unwrap_or_else(|| self.end_wave()),
+        }
+    }
+
+    /// What a candidate is compared with: the pool, and this round's samples of earlier waves.
+    fn target(&self) -> impl Iterator<Item = (ItemId, &Embedding)> + Clone {
+        let of_pool = self.pool.items().iter().map(|item| (item.id, &item.embedding));
+        of_pool.chain(self.kept.iter().map(|(id, embedding)| (*id, embedding)))
+    }
+
+    pub(super) fn deduplicate(&mut self, embeddings: Vec<Embedding>) {
+        let open = self.open();
+        assert_eq!(open.len(), embeddings.len(), "one embedding per text");
+        let contenders: Vec<Contender> = open
+            .iter()
+            .zip(embeddings)
+            .map(|(&at, embedding)| {
+                let candidate = &self.candidates[at];
+                let score = candidate.tally().map_or(0, |tally| tally.sum);
+                Contender { id: candidate.id, score, embedding }
+            })
+            .collect();
+        let verdicts = dedup(&self.target(), &contenders, self.method().cosine_limit);
+
+        let mut room = (self.method().target as usize).saturating_sub(self.accepted());
+        for verdict in verdicts {
+            let ItemId::Candidate { number, .. } = verdict.id else { continue };
+            let candidate = &mut self.candidates[number as usize];
+            candidate.nearest = verdict.nearest;
+            if !verdict.kept {
+                candidate.outcome = Some(Outcome::Duplicate);
+            } else if room == 0 {
+                candidate.outcome = Some(Outcome::Surplus);
+            } else {
+                room -= 1;
+            }
+        }
+        self.kept.extend(contenders.into_iter().map(|c| (c.id, c.embedding)));
+    }
+}
+
+/// Keywords as a set, case apart.
+fn folded(keywords: &[String]) -> Vec<String> {
+    let mut folded: Vec<String> = keywords.iter().map(|keyword| keyword.to_lowercase()).collect();
+    folded.sort();
+    folded
+}
