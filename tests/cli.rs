@@ -86,6 +86,19 @@ fn bad_seed_sets_prompts_and_pools_are_named() {
 }
 
 #[test]
+fn a_model_that_is_not_the_pinned_one_is_refused() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    std::fs::create_dir(bench.path("models")).unwrap();
+    let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+    for line in pool.lines().filter_map(|line| line.strip_prefix("path = \"")) {
+        let file = bench.path("models").join(line.trim_end_matches('"'));
+        std::fs::write(file, "another model").unwrap();
+    }
+    let run = ["run", "experiment.toml", "--models", "models", "-q"];
+    insta::assert_snapshot!("named-wrong-hash", bench.transcript(&run));
+}
+
+#[test]
 fn broken_model_files_end_a_run_with_a_reason() {
     let cases: &[(&str, &[u8])] =
         &[("empty", b""), ("no-gguf", b"not a model"), ("cut", b"GGUF\x03\0\0\0\x01")];
@@ -93,6 +106,9 @@ fn broken_model_files_end_a_run_with_a_reason() {
         let bench = Workbench::new(GRA, "rounds = 1");
         std::fs::create_dir(bench.path("models")).unwrap();
         let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+        // A pinned file would be refused for its hash.
+        let unpinned: Vec<&str> = pool.lines().filter(|line| !line.starts_with("sha256")).collect();
+        bench.write("pool.toml", &unpinned.join("\n"));
         for line in pool.lines().filter_map(|line| line.strip_prefix("path = \"")) {
             std::fs::write(bench.path("models").join(line.trim_end_matches('"')), bytes).unwrap();
         }

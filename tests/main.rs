@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod cli;
+mod economy;
 mod prompts;
 mod real_model;
 mod resume;

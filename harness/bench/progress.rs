@@ -133,7 +133,12 @@ impl Progress {
 
     /// A stage asks for `asked` replies, of which the store lacks `missing`.
     pub(crate) fn begin_stage(&mut self, stage: Stage, asked: usize, missing: usize) {
-        self.stage = StageProgress::new(stage.to_string(), asked, missing);
+        let name = match stage {
+            // Domain, summary and keywords of a seed item are asked for together.
+            Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => "annotation",
+            stage => stage.name(),
+        };
+        self.stage = StageProgress::new(name.to_owned(), asked, missing);
         self.show();
     }
 
