@@ -8,7 +8,7 @@ const VARIANTS: &str = "[[variant]]\nname = \"gra\"\n[[variant]]\nname = \"major
                         dispute = \"majority-vote\"\n";
 
 /// The folder of the demonstration pool; `None`, said plainly, where it was not made.
-fn models() -> Option<String> {
+pub(crate) fn models() -> Option<String> {
     let folder = std::env::var_os("GRA_MODELS")
         .map_or_else(|| repository().join(".models"), std::path::PathBuf::from);
     if folder.join("SmolLM2-135M-Instruct.Q4_0.gguf").exists() {
