@@ -68,6 +68,7 @@ fn signal(name: &str, target: &str) {
 fn a_killed_worker_and_an_interrupted_run_change_no_byte() {
     let Some(models) = models() else { return };
     let bench = Workbench::new(GRA, "rounds = 1");
+    bench.edit("experiment.toml", "target = 3\ncap = 6\nwave = 6", "target = 2\ncap = 3\nwave = 3");
     // Undisturbed, and without a worker: both ways make the same bytes.
     bench.edit("experiment.toml", "threads = 1", "threads = 1\nisolation = \"none\"");
     let undisturbed =

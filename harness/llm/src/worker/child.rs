@@ -69,7 +69,7 @@ impl Program {
             command.arg0(name);
         }
         if WAITING.iter().all(|name| env::var_os(name).is_none()) {
-            command.env(WAITING[0], SLEEP);
+            command.env(WAITING[0], SPINS);
         }
         // A failed assertion would start a debugger for its trace when one is installed.
         if env::var_os("GGML_NO_BACKTRACE").is_none() {
@@ -79,14 +79,15 @@ impl Program {
     }
 }
 
-/// OpenMP reads these when it is loaded, so before a program's `main`: they say how a thread waits
-/// for the others.
-const WAITING: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];
+/// GNU's OpenMP reads these when it is loaded, so before a program's `main`: they say how a thread
+/// waits for the others. A user's own choice of either is left alone.
+const WAITING: [&str; 2] = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"];
 
-/// Sleeping instead of spinning. llama.cpp's threads meet at every layer of a model; where one of
-/// them has lost its core to another program, the others would burn theirs until it is back. Costs
-/// and gains: decision 6.
-const SLEEP: &str = "passive";
+/// Rounds that a thread spins before it sleeps. llama.cpp's threads meet many times in every layer
+/// of a model; where one of them has lost its core to another program, the others burn theirs until
+/// it is back. With these few they meet awake on a quiet machine and sleep on a busy one; decision 6
+/// has the measurements.
+const SPINS: &str = "1000";
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

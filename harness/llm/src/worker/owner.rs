@@ -74,14 +74,14 @@ impl WorkerEngine {
                 Err(Unanswered::Died(crash)) => crash,
             };
             self.crashes += 1;
-            let next = match ran {
-                _ if tries == 1 && crash.ending.is_from_outside() => slots,
-                // Once more, because a fresh worker holds no other model.
-                1 if tries == 1 => slots,
-                1 => return Err(crashed(question, tries, &crash)),
-                ran => ran / 2,
+            // Alone it gets a second try as well: a fresh worker holds no other model.
+            let again = tries == 1 && (ran == 1 || crash.ending.is_from_outside());
+            let next = match (again, ran) {
+                (true, _) => slots,
+                (false, 1) => return Err(crashed(question, tries, &crash)),
+                (false, ran) => ran / 2,
             };
-            let how = if next == slots {
+            let how = if again {
                 "it runs again".to_owned()
             } else {
                 format!("it runs again with {next} at once instead of {ran}")
@@ -116,7 +116,7 @@ impl WorkerEngine {
                     };
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(broken(&format!("it does not make sense: {error}")));
+                    return Err(broken(&format!("what it said makes no sense: {error}")));
                 }
                 Ok(None) | Err(_) => return Err(Unanswered::Died(child.bury())),
             }
