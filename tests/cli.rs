@@ -39,6 +39,7 @@ fn bad_experiments_are_refused_before_anything_runs() {
         ("missing-pool", "pool.toml", "nowhere.toml"),
         ("bad-sampling", "temperature = 0.9", "temperature = -1.0"),
         ("no-seeds", "seeds = [42]", "seeds = []"),
+        ("unknown-isolation", "threads = 1", "isolation = \"thread\""),
     ];
     for (name, from, to) in cases {
         let bench = Workbench::new(GRA, "rounds = 1");
@@ -134,6 +135,13 @@ fn looking_at_what_is_not_there() {
     std::fs::create_dir(bench.path("results")).unwrap();
     bench.write("results/store.db", "this is no database, and long enough to be read as one");
     insta::assert_snapshot!("no-database", bench.transcript(&["inspect", "small/gra/seed-42"]));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_by_hand_says_what_it_is() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    insta::assert_snapshot!(bench.transcript(&["worker"]));
 }
 
 #[test]

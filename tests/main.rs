@@ -9,3 +9,5 @@ mod real_model;
 mod resume;
 mod seeds;
 mod workbench;
+#[cfg(target_os = "linux")]
+mod worker;

@@ -221,6 +221,24 @@ fn variants_pay_for_what_they_share_once() {
 }
 
 #[test]
+fn a_store_of_version_1_is_brought_up_to_date() {
+    let bench = Workbench::new(VARIANTS, "rounds = 1");
+    let (expected, _) = undisturbed(&bench);
+    let results = bench.path("undisturbed");
+    let store = rusqlite::Connection::open(results.join("store.db")).unwrap();
+    let version_1 = "ALTER TABLE chunk DROP COLUMN slots; ALTER TABLE chunk DROP COLUMN crashes;
+                     PRAGMA user_version = 1;";
+    store.execute_batch(version_1).unwrap();
+    let mut engine = BatchSensitive { fail_at: Some(0), ..BatchSensitive::default() };
+    run(&bench, &results, &mut engine).unwrap();
+    assert_eq!(published(&results), expected);
+    let unknown = "SELECT count(*) FROM chunk WHERE slots IS NULL AND crashes IS NULL";
+    let unknown: i64 = store.query_row(unknown, [], |row| row.get(0)).unwrap();
+    let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert!(version == 2 && unknown > 0, "version {version}, {unknown} chunks");
+}
+
+#[test]
 fn only_one_run_holds_a_store() {
     let bench = Workbench::new(VARIANTS, "rounds = 2");
     let path = bench.path("store.db");

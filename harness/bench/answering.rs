@@ -16,7 +16,7 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request, RequestId, Stage}
 use gra_synth::step::{Answers, Step};
 
 use crate::progress::Progress;
-use crate::store::{CallRow, PlannedChunk, Store, TrialId};
+use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
 
 /// Texts that are embedded between two commits.
 const EMBEDDINGS_PER_COMMIT: usize = 256;
@@ -35,6 +35,8 @@ pub struct Paid {
     pub stored: u64,
     /// Seconds that the engine was busy.
     pub engine_seconds: f64,
+    /// How often the engine died and was started again.
+    pub crashes: u64,
 }
 
 /// A request under its key.
@@ -205,14 +207,20 @@ impl<'a> Answering<'a> {
         let requests: Vec<Request> = chunk.keys.iter().map(|key| by_key[key].clone()).collect();
         let started = Instant::now();
         self.progress.begin_chunk(model);
-        let progress = &mut *self.progress;
-        let replies = self.engine.complete(&requests, &mut |so_far| progress.in_chunk(so_far))?;
+        let (progress, mut slots, crashes) = (&mut *self.progress, 0, self.engine.crashes());
+        let replies = self.engine.complete(&requests, &mut |so_far| {
+            slots = so_far.slots;
+            progress.in_chunk(so_far);
+        })?;
         let seconds = started.elapsed().as_secs_f64();
+        let crashes = self.engine.crashes() - crashes;
         self.progress.end_chunk(requests.len());
         self.paid.calls += requests.len() as u64;
         self.paid.engine_seconds += seconds;
+        self.paid.crashes += crashes;
         let answered: Vec<(&Request, Reply)> = requests.iter().zip(replies).collect();
-        self.store.finish_chunk(chunk, &self.fingerprints[model], seconds, &answered)
+        let cost = ChunkCost { seconds, slots, crashes };
+        self.store.finish_chunk(chunk, &self.fingerprints[model], cost, &answered)
     }
 
     /// Reads the replies of a step back, all of them from the store.
@@ -251,9 +259,10 @@ impl<'a> Answering<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Interrupted.into());
             }
-            let started = Instant::now();
+            let (started, crashes) = (Instant::now(), self.engine.crashes());
             let embeddings = self.engine.embed(part)?;
             self.paid.engine_seconds += started.elapsed().as_secs_f64();
+            self.paid.crashes += self.engine.crashes() - crashes;
             let embedded: Vec<(String, Embedding)> = part.iter().cloned().zip(embeddings).collect();
             self.store.store_embeddings(&encoder, &embedded)?;
             self.progress.embedded(part.len());

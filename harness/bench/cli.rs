@@ -112,6 +112,10 @@ A run that was interrupted goes on when the same command is given again.")]
     #[command(after_help = "Example:
   gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]
     Quantize(QuantizeArgs),
+    /// Hold the models for `run`, which starts this itself.
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Worker,
 }
 
 /// What may differ from an experiment file.

@@ -8,6 +8,8 @@ mod plan;
 mod quantize;
 mod run;
 pub mod seed;
+#[cfg(unix)]
+mod worker;
 
 use anyhow::Result;
 
@@ -37,5 +39,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Doctor(args) => doctor::run(&args, &places),
         Verb::Export(args) => export::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
+        #[cfg(unix)]
+        Verb::Worker => worker::run(),
     }
 }

@@ -93,6 +93,10 @@ impl Progress {
         }
     }
 
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
     /// Says a line of its own, above any bar.
     pub fn say(&self, line: &str) {
         match &self.display {
@@ -100,6 +104,21 @@ impl Progress {
             Display::Bar(bar) => bar.println(line),
             // A closed standard error must not end a run.
             Display::Lines => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+    }
+
+    /// Says lines from other threads, as [`Self::say`]; they do not keep a bar alive.
+    pub(crate) fn voice(&self) -> Box<dyn Fn(&str) + Send + Sync> {
+        match &self.display {
+            Display::Nothing => Box::new(|_| {}),
+            Display::Lines => Box::new(crate::failure::note),
+            Display::Bar(bar) => {
+                let bar = bar.downgrade();
+                Box::new(move |line| match bar.upgrade() {
+                    Some(bar) => bar.println(line),
+                    None => crate::failure::note(line),
+                })
+            }
         }
     }
 

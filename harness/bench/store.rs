@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
 
-pub use completions::{Completion, PlannedChunk, Rate};
+pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
 pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
 
 /// Version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE role_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, stage TEXT NOT NULL, planned_for TEXT NOT NULL,
-    seconds REAL, prompt_tokens INTEGER, reply_tokens INTEGER);
+    seconds REAL, prompt_tokens INTEGER, reply_tokens INTEGER, slots INTEGER, crashes INTEGER);
 CREATE TABLE chunk_member (
     chunk INTEGER NOT NULL, place INTEGER NOT NULL, key BLOB NOT NULL,
     PRIMARY KEY (chunk, place)) WITHOUT ROWID;
@@ -50,6 +50,12 @@ CREATE TABLE call (
 CREATE TABLE candidate (
     trial INTEGER NOT NULL, id TEXT NOT NULL, round INTEGER NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (trial, id)) WITHOUT ROWID;
+";
+
+/// From version 1, which did not record what a chunk's crashes cost: of its chunks that is unknown.
+const FROM_1: &str = "
+ALTER TABLE chunk ADD COLUMN slots INTEGER;
+ALTER TABLE chunk ADD COLUMN crashes INTEGER;
 ";
 
 /// An open store.
@@ -110,12 +116,14 @@ impl Store {
                 path.display()
             )
         })?;
+        let set_up = |sql: &str| {
+            let sql = format!("BEGIN; {sql} PRAGMA user_version = {VERSION}; COMMIT;");
+            db.execute_batch(&sql)
+                .with_context(|| format!("cannot set up the store {}", path.display()))
+        };
         match version {
-            0 => {
-                let sql = format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;");
-                db.execute_batch(&sql)
-                    .with_context(|| format!("cannot set up the store {}", path.display()))
-            }
+            0 => set_up(SCHEMA),
+            1 => set_up(FROM_1),
             VERSION => Ok(()),
             newer => bail!(
                 "the store {} has version {newer}, and this gra-bench reads version {VERSION}\n\

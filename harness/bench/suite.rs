@@ -121,7 +121,14 @@ impl SeedReport {
 
     fn measured_csv(&self) -> Result<Vec<u8>> {
         let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(["variant", "paid_calls", "stored_calls", "engine_s", "wall_s"])?;
+        csv.write_record([
+            "variant",
+            "paid_calls",
+            "stored_calls",
+            "engine_s",
+            "wall_s",
+            "crashes",
+        ])?;
         for trial in &self.trials {
             csv.write_record([
                 trial.id.variant.clone(),
@@ -129,6 +136,7 @@ impl SeedReport {
                 trial.paid.stored.to_string(),
                 format!("{:.3}", trial.paid.engine_seconds),
                 format!("{:.3}", trial.seconds),
+                trial.paid.crashes.to_string(),
             ])?;
         }
         Ok(csv.into_inner()?)
@@ -185,6 +193,7 @@ impl SeedReport {
             row.insert("stored_calls".into(), trial.paid.stored.into());
             row.insert("engine_s".into(), trial.paid.engine_seconds.into());
             row.insert("wall_s".into(), trial.seconds.into());
+            row.insert("crashes".into(), trial.paid.crashes.into());
             rows.push(row);
         }
         Ok(serde_json::to_string(&serde_json::json!({ "seed": self.seed, "rows": rows }))?)

@@ -35,13 +35,9 @@ impl Run {
         let Self { places, verbosity, .. } = self;
         let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
         publish::check_writable(&places.results)?;
-        if *verbosity == Verbosity::Verbose {
-            let line = |text: &str| crate::failure::note(text.trim_end());
-            gra_llm::llama::runtime::log_to(Some(Box::new(line)));
-        }
         let mut store = Store::open(&places.store())?;
-        let mut engine = engines::engine(&experiment.pool, &experiment.engine, places)?;
         let mut progress = Progress::new(*verbosity);
+        let mut engine = engines::engine(&experiment.pool, &experiment.engine, places, &progress)?;
         let reports = suite::run_all(
             &experiment,
             &mut *engine,

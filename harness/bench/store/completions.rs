@@ -19,6 +19,17 @@ pub struct PlannedChunk {
     pub keys: Vec<CompletionKey>,
 }
 
+/// What a chunk has cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChunkCost {
+    /// Seconds that the engine was busy, crashes included.
+    pub seconds: f64,
+    /// Sequences that were written at once when it succeeded; 0 where an engine has none.
+    pub slots: u32,
+    /// How often the engine died on it before.
+    pub crashes: u64,
+}
+
 /// A stored call, whole.
 #[derive(Clone, Debug)]
 pub struct Completion {
@@ -173,7 +184,7 @@ impl Store {
         &mut self,
         chunk: &PlannedChunk,
         fingerprint: &str,
-        seconds: f64,
+        cost: ChunkCost,
         answered: &[(&Request, Reply)],
     ) -> Result<()> {
         let transaction = self.db.transaction()?;
@@ -212,8 +223,16 @@ impl Store {
                 ])?;
         }
         transaction.execute(
-            "UPDATE chunk SET seconds = ?, prompt_tokens = ?, reply_tokens = ? WHERE id = ?",
-            params![seconds, prompt_tokens, reply_tokens, chunk.id],
+            "UPDATE chunk SET seconds = ?, prompt_tokens = ?, reply_tokens = ?, slots = ?,
+                 crashes = ? WHERE id = ?",
+            params![
+                cost.seconds,
+                prompt_tokens,
+                reply_tokens,
+                (cost.slots > 0).then_some(cost.slots),
+                cost.crashes.cast_signed(),
+                chunk.id
+            ],
         )?;
         transaction.commit().context(
             "cannot store the replies of a chunk\nhint: is the disk full? Everything before this \

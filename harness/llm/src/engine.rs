@@ -6,11 +6,12 @@
 use std::path::PathBuf;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
+use serde::{Deserialize, Serialize};
 
 use crate::model_pool::PoolError;
 
 /// What an engine tells while it works on a chunk. Counts are of this chunk so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Replies finished.
     pub replies: usize,
@@ -18,6 +19,8 @@ pub struct Progress {
     pub prompt_tokens: u64,
     /// Tokens generated or forced.
     pub reply_tokens: u64,
+    /// Sequences that are written at once; 0 where an engine has none.
+    pub slots: u32,
 }
 
 /// Answers requests.
@@ -57,6 +60,12 @@ pub trait Engine: Send {
     /// # Errors
     /// When the encoder's file cannot be read.
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError>;
+
+    /// How often the engine has died under its work and was started again. Engines in this process
+    /// cannot.
+    fn crashes(&self) -> u64 {
+        0
+    }
 }
 
 /// Why an engine could not answer.
@@ -93,6 +102,28 @@ pub enum EngineError {
         /// The model's name.
         model: String,
         /// Its return code in words.
+        reason: String,
+    },
+    /// The process that held the model died, again and again.
+    #[error(
+        "the worker process died {times} times on model `{model}`, in the end with one sequence at a \
+         time: {ending}{said}\n  hint: everything finished is saved, and the same command goes on \
+         from there; free memory, or give the model a smaller `context`"
+    )]
+    Crashed {
+        /// The model's name.
+        model: String,
+        /// How often.
+        times: u32,
+        /// What it died of the last time, in a sentence.
+        ending: String,
+        /// Its last lines, each after a line break.
+        said: String,
+    },
+    /// The process that should hold the models cannot be started or understood.
+    #[error("the worker process failed: {reason}")]
+    Worker {
+        /// What went wrong.
         reason: String,
     },
     /// A file of the pool is missing, unreadable or not the pinned one.

@@ -9,12 +9,13 @@
 //! - [`model_pool`], [`digest`], [`gguf`]: which models, whether their files are right, what the
 //!   files say
 //! - [`llama`]: the llama.cpp engine: resident models, batched decoding, embedding, quantising
+//! - [`worker`]: any engine in a process of its own
 //! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
 //!   a reply's form, the draw of a token. Pure
 //! - [`recorded`], [`scripted`]: engines without a model
 //! - [`key`]: store keys
 
-#![allow(unsafe_code, reason = "the one crate that talks to llama.cpp's C interface")]
+#![allow(unsafe_code, reason = "the one crate that talks to C")]
 
 pub mod automaton;
 pub mod chat_template;
@@ -28,3 +29,5 @@ pub mod recorded;
 pub mod sampler;
 pub mod scripted;
 pub mod vocabulary;
+#[cfg(unix)]
+pub mod worker;

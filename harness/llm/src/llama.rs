@@ -1,4 +1,4 @@
-//! The llama.cpp engine: models in this process, many sequences in one batch.
+//! The llama.cpp engine: models in the process that owns it, many sequences in one batch.
 //!
 //! A chunk of requests to one model is answered by [`chunk`] (what to evaluate) and [`decode`] (the
 //! loop that evaluates it). Its schedule depends on the chunk and the settings alone, never on
@@ -8,7 +8,7 @@
 //!
 //! llama.cpp aborts the process when one of its assertions fails. What is known to lead there
 //! (encoders asked to generate, files without weights, batches over their allocation) is refused
-//! before it is tried.
+//! before it is tried; a [`worker`](crate::worker) takes the rest.
 
 mod chunk;
 mod decode;

@@ -12,14 +12,15 @@ mod wire;
 use std::path::{Path, PathBuf};
 
 use gra_synth::request::{ModelName, Sampling};
+use serde::{Deserialize, Serialize};
 
 pub use source::Source;
 use wire::{EncoderEntry, ModelEntry, PoolFile};
 
 /// Who runs a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Backend {
-    /// llama.cpp in this process.
+    /// llama.cpp on this machine.
     #[default]
     #[serde(rename = "llama.cpp")]
     LlamaCpp,
@@ -29,7 +30,7 @@ pub enum Backend {
 }
 
 /// Sampling values that a model sets for itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SamplingOverrides {
     /// Temperature, 0 or above.
     pub temperature: Option<f32>,
@@ -49,7 +50,7 @@ impl SamplingOverrides {
 }
 
 /// A model of a pool.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolModel {
     /// Its name, unique in the pool.
     pub name: ModelName,
@@ -73,7 +74,7 @@ pub struct PoolModel {
 }
 
 /// The encoder of a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolEncoder {
     /// Its name.
     pub name: String,
@@ -87,7 +88,7 @@ pub struct PoolEncoder {
 pub const DEFAULT_CONTEXT: u32 = 4096;
 
 /// The models that take part in a run, and the encoder that embeds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelPool {
     /// The pool's name.
     pub name: String,

@@ -126,7 +126,7 @@ impl fmt::Display for RequestId {
 }
 
 /// One user message in two parts (METHOD.md, G8).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Prompt {
     /// Role, goal, criteria and output format: the same text for every request of a stage, so an
     /// engine can evaluate it once for a whole batch.
@@ -163,7 +163,7 @@ impl Default for Sampling {
 }
 
 /// One completion asked of one model.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Which call this is. Does not influence the reply.
     pub id: RequestId,

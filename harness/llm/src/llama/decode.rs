@@ -57,7 +57,7 @@ pub(super) fn run(
 ) -> Result<Vec<Reply>, EngineError> {
     let Prepared { mut replies, jobs, shared, slots, context } = prepared;
     let done = replies.iter().flatten().count();
-    let mut progress = Progress { replies: done, ..Progress::default() };
+    let mut progress = Progress { replies: done, slots, ..Progress::default() };
     if jobs.is_empty() {
         watch(progress);
         return Ok(replies.into_iter().flatten().collect());

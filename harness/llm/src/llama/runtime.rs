@@ -1,12 +1,7 @@
 //! llama.cpp's process-wide state: one backend, one log.
 
-use std::env;
 use std::ffi::{CStr, c_char, c_void};
-use std::io;
-#[cfg(unix)]
-use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -41,31 +36,6 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, String> {
 /// Sends llama.cpp's log to a closure (`None`: nowhere, the default). The closure must not call llama.cpp.
 pub fn log_to(sink: Option<Sink>) {
     log().sink = sink;
-}
-
-/// Makes llama.cpp's threads sleep while they wait for each other, instead of spinning: restarts this
-/// program with `OMP_WAIT_POLICY=passive`, because OpenMP reads that before `main` begins. Call it
-/// first in `main`; returns at once when the user has chosen a policy or the restart has happened.
-///
-/// Threads meet at every layer of a model. When another process takes one of their cores, spinning
-/// threads burn the others' time slices: on two busy cores two greedy replies took more than
-/// 150 s spinning and 9 s sleeping.
-///
-/// # Errors
-/// When the program cannot be started again; it can go on, slower on a busy machine.
-#[cfg(unix)]
-pub fn let_waiting_threads_sleep() -> io::Result<()> {
-    const POLICY: &str = "OMP_WAIT_POLICY";
-    if env::var_os(POLICY).is_some() || env::var_os("GOMP_SPINCOUNT").is_some() {
-        return Ok(());
-    }
-    let mut arguments = env::args_os();
-    let mut again = Command::new(env::current_exe()?);
-    if let Some(name) = arguments.next() {
-        again.arg0(name);
-    }
-    // Replaces this process; comes back only when it fails.
-    Err(again.args(arguments).env(POLICY, "passive").exec())
 }
 
 /// What llama.cpp was built for: instruction sets, threads library, devices. One line.

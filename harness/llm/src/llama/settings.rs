@@ -47,6 +47,17 @@ impl FlashAttention {
     }
 }
 
+/// Where llama.cpp runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// In a worker process, so that what kills it costs one chunk. On Unix; elsewhere as `None`.
+    #[default]
+    Process,
+    /// In the program's own process, for profilers and debuggers.
+    None,
+}
+
 /// How the engine uses this machine. Missing values take this machine's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -69,6 +80,8 @@ pub struct EngineSettings {
     pub n_batch: u32,
     /// Most tokens that llama.cpp computes at once within a step. Default 512.
     pub n_ubatch: u32,
+    /// Where llama.cpp runs. Default: in a worker process. No reply depends on it.
+    pub isolation: Isolation,
     /// Where SHA-256 of model files are kept between runs; `None` keeps them in memory.
     pub digest_cache: Option<PathBuf>,
 }
@@ -84,6 +97,7 @@ impl Default for EngineSettings {
             flash_attention: FlashAttention::default(),
             n_batch: 2048,
             n_ubatch: 512,
+            isolation: Isolation::default(),
             digest_cache: None,
         }
     }

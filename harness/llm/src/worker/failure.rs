@@ -1,0 +1,87 @@
+//! Errors on their way over the socket. The owner's callers see the error that the engine made: the
+//! same kind, the same text.
+
+use std::io;
+use std::path::PathBuf;
+
+use gra_synth::request::ModelName;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineError;
+use crate::model_pool::PoolError;
+
+/// An [`EngineError`] as sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Failure {
+    UnknownModel { model: ModelName },
+    Load { model: String, path: PathBuf, reason: String },
+    Unusable { model: String, reason: String },
+    Evaluation { model: String, reason: String },
+    NotRecorded { request: String, model: ModelName },
+    Missing { model: String, path: PathBuf, hint: String },
+    File { model: String, path: PathBuf, error: SystemError },
+    WrongHash { model: String, path: PathBuf, found: String, pinned: String },
+    Other { text: String },
+}
+
+/// An [`io::Error`] as sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SystemError {
+    code: Option<i32>,
+    text: String,
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::UnknownModel { model } => Self::UnknownModel { model },
+            EngineError::Load { model, path, reason } => Self::Load { model, path, reason },
+            EngineError::Unusable { model, reason } => Self::Unusable { model, reason },
+            EngineError::Evaluation { model, reason } => Self::Evaluation { model, reason },
+            EngineError::NotRecorded { request, model } => Self::NotRecorded { request, model },
+            EngineError::File(error) => match *error {
+                PoolError::Missing { model, path, hint } => Self::Missing { model, path, hint },
+                PoolError::File { model, path, error } => {
+                    let error = SystemError { code: error.raw_os_error(), text: error.to_string() };
+                    Self::File { model, path, error }
+                }
+                PoolError::WrongHash { model, path, found, pinned } => {
+                    Self::WrongHash { model, path, found, pinned }
+                }
+                // A worker reads no pool file.
+                error @ (PoolError::Read { .. }
+                | PoolError::Syntax { .. }
+                | PoolError::Value { .. }) => Self::Other { text: error.to_string() },
+            },
+            // A worker has no worker.
+            error @ (EngineError::Crashed { .. } | EngineError::Worker { .. }) => {
+                Self::Other { text: error.to_string() }
+            }
+        }
+    }
+}
+
+impl From<Failure> for EngineError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::UnknownModel { model } => Self::UnknownModel { model },
+            Failure::Load { model, path, reason } => Self::Load { model, path, reason },
+            Failure::Unusable { model, reason } => Self::Unusable { model, reason },
+            Failure::Evaluation { model, reason } => Self::Evaluation { model, reason },
+            Failure::NotRecorded { request, model } => Self::NotRecorded { request, model },
+            Failure::Missing { model, path, hint } => {
+                PoolError::Missing { model, path, hint }.into()
+            }
+            Failure::File { model, path, error } => {
+                let SystemError { code, text } = error;
+                let error =
+                    code.map_or_else(|| io::Error::other(text), io::Error::from_raw_os_error);
+                PoolError::File { model, path, error }.into()
+            }
+            Failure::WrongHash { model, path, found, pinned } => {
+                PoolError::WrongHash { model, path, found, pinned }.into()
+            }
+            Failure::Other { text } => Self::Worker { reason: text },
+        }
+    }
+}
