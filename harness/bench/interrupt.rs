@@ -1,4 +1,5 @@
-//! Ctrl-C: the first one lets the chunk under way finish and be saved, the second one ends at once.
+//! Ctrl-C: the first one lets the chunk under way finish and be saved, the second one ends at once,
+//! and the worker with it. The worker itself hears neither.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
