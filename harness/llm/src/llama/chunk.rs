@@ -7,6 +7,7 @@ use gra_synth::request::{Finish, Reply, Request};
 use gra_synth::shape::Shape;
 
 use super::generator::Generator;
+use super::prompt::PromptForm;
 use super::settings::{EngineSettings, MAX_SLOTS};
 use crate::automaton::{Automaton, Draws, Plan};
 use crate::engine::EngineError;
@@ -62,6 +63,7 @@ pub(super) fn prepare(
     chunk: &[Request],
     settings: &EngineSettings,
 ) -> Result<Prepared, EngineError> {
+    let form = generator.form()?;
     let mut plans: HashMap<&Shape, Arc<Plan>> = HashMap::new();
     let mut replies = Vec::with_capacity(chunk.len());
     let mut jobs = Vec::with_capacity(chunk.len());
@@ -73,7 +75,7 @@ pub(super) fn prepare(
             plans.insert(&request.shape, Arc::clone(&plan));
             plan
         };
-        match job(generator, index, request, plan) {
+        match job((generator, form), index, request, plan) {
             Ok(job) => {
                 replies.push(None);
                 jobs.push(job);
@@ -100,12 +102,12 @@ pub(super) fn prepare(
 
 /// A request as a job, or its reply when the model need not be asked.
 fn job(
-    generator: &Generator,
+    (generator, form): (&Generator, &PromptForm),
     index: usize,
     request: &Request,
     plan: Arc<Plan>,
 ) -> Result<Job, Reply> {
-    let mut tokens = generator.form.tokens(&generator.model, &request.prompt.text());
+    let mut tokens = form.tokens(&generator.model, &request.prompt.text());
     let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
     let context = generator.context;
     let finished = |finish, text, reply_tokens| Reply { text, finish, prompt_tokens, reply_tokens };
