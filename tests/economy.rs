@@ -11,6 +11,7 @@ use gra_bench::suite::{self, SeedReport};
 use gra_llm::engine::{Engine, EngineError, Progress as ChunkProgress};
 use gra_llm::key::request_hash;
 use gra_llm::llama::LlamaEngine;
+use gra_llm::score::{Passage, Score};
 use gra_synth::candidate::Candidate;
 use gra_synth::request::{Embedding, ModelName, Portion, Reply, Request};
 
@@ -62,12 +63,24 @@ impl Engine for Pinned {
         Ok(replies)
     }
 
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut dyn FnMut(ChunkProgress),
+    ) -> Result<Vec<Score>, EngineError> {
+        self.engine.score(passages, watch)
+    }
+
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
         self.engine.embed(texts)
     }
 
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         self.engine.fingerprint(model)
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        self.engine.scoring_fingerprint(model)
     }
 
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {

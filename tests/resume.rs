@@ -15,6 +15,7 @@ use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
 use gra_llm::engine::{Engine, EngineError, Progress as ChunkProgress};
 use gra_llm::key::request_hash;
+use gra_llm::score::{Passage, Score};
 use gra_llm::scripted::{complete_reply, toy_embedding};
 use gra_synth::request::{Embedding, ModelName, Portion, Reply, Request, Stage};
 use sha2::{Digest, Sha256};
@@ -67,12 +68,26 @@ impl Engine for BatchSensitive {
         Ok(chunk.iter().map(|request| reply(request, batch)).collect())
     }
 
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        _: &mut dyn FnMut(ChunkProgress),
+    ) -> Result<Vec<Score>, EngineError> {
+        let Some(passage) = passages.first() else { return Ok(Vec::new()) };
+        let (request, model) = ("a score".to_owned(), passage.model.clone());
+        Err(EngineError::NotRecorded { request, model })
+    }
+
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
         Ok(texts.iter().map(|text| toy_embedding(text)).collect())
     }
 
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         Ok(format!("toy {model}"))
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        Ok(format!("toy score {model}"))
     }
 
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {

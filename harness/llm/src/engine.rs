@@ -9,15 +9,16 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::model_pool::PoolError;
+use crate::score::{Passage, Score};
 
 /// What an engine tells while it works on a chunk. Counts are of this chunk so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Replies finished.
+    /// Replies finished, or passages scored.
     pub replies: usize,
-    /// Prompt tokens evaluated (a shared prefix counts once).
+    /// Prompt tokens evaluated (a shared prefix counts once), or context tokens.
     pub prompt_tokens: u64,
-    /// Tokens generated or forced.
+    /// Tokens generated or forced, or scored.
     pub reply_tokens: u64,
     /// Sequences that are written at once; 0 where an engine has none.
     pub slots: u32,
@@ -40,6 +41,18 @@ pub trait Engine: Send {
         watch: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Reply>, EngineError>;
 
+    /// Scores passages of one model: the log-probabilities of their continuations, in order. A score
+    /// depends on its passage alone.
+    ///
+    /// # Errors
+    /// When a passage does not fit the model's context, the model cannot be loaded, or the engine
+    /// fails; nothing is then scored.
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError>;
+
     /// Embeds texts with the pool's encoder: unit vectors, in order. Each text's vector depends on
     /// that text alone.
     ///
@@ -54,6 +67,12 @@ pub trait Engine: Send {
     /// # Errors
     /// When the model is not in the pool or its file cannot be read.
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError>;
+
+    /// Everything besides a passage that determines a score of this model.
+    ///
+    /// # Errors
+    /// When the model is not in the pool or its file cannot be read.
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError>;
 
     /// The same for the encoder.
     ///
@@ -125,6 +144,21 @@ pub enum EngineError {
     Worker {
         /// What went wrong.
         reason: String,
+    },
+    /// A passage is longer than the model's context, and was not to be cut.
+    #[error(
+        "passage {passage} is {tokens} tokens long, and model `{model}` reads {context}; set its \
+         `max_tokens` or the model's `context`"
+    )]
+    PassageTooLong {
+        /// The model's name.
+        model: String,
+        /// Its place among the passages asked for, from 0.
+        passage: usize,
+        /// Tokens of context and continuation.
+        tokens: usize,
+        /// Tokens that fit.
+        context: u32,
     },
     /// A file of the pool is missing, unreadable or not the pinned one.
     #[error(transparent)]

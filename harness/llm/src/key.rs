@@ -11,6 +11,8 @@ use gra_synth::shape::{Part, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::score::{Border, Bos, Context, Passage};
+
 const LAYOUT: &str = "gra-completion-1";
 
 /// Hash of everything in a request that determines a reply: prompt, shape, portion, sampling, token
@@ -78,6 +80,48 @@ impl TryFrom<String> for CompletionKey {
 #[must_use]
 pub fn text_hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
+}
+
+const SCORE_LAYOUT: &str = "gra-score-1";
+
+/// Hash of everything in a passage that determines its score: not the model's name, as for a
+/// request.
+#[must_use]
+pub fn passage_hash(passage: &Passage) -> [u8; 32] {
+    let mut fields = Fields::new(SCORE_LAYOUT);
+    match &passage.context {
+        Context::Text { text, bos } => {
+            fields.number(0);
+            fields.text(text);
+            fields.number(match bos {
+                Bos::AsModel => 0,
+                Bos::Always => 1,
+                Bos::Never => 2,
+            });
+        }
+        Context::Message(message) => {
+            fields.number(1);
+            fields.text(message);
+        }
+    }
+    fields.text(&passage.continuation);
+    fields.number(match passage.border {
+        Border::Apart => 0,
+        Border::Joined => 1,
+    });
+    fields.number(u64::from(passage.max_tokens.is_some()));
+    fields.number(u64::from(passage.max_tokens.unwrap_or(0)));
+    fields.finish()
+}
+
+/// Names one score: the scoring fingerprint of a model (see
+/// [`crate::engine::Engine::scoring_fingerprint`]) together with a passage.
+#[must_use]
+pub fn score_key(fingerprint: &str, passage: &Passage) -> [u8; 32] {
+    let mut fields = Fields::new(SCORE_LAYOUT);
+    fields.text(fingerprint);
+    fields.bytes(&passage_hash(passage));
+    fields.finish()
 }
 
 struct Fields(Sha256);

@@ -1,4 +1,4 @@
-//! Who answers: engines that complete and embed, and the pools of models they use.
+//! Who answers: engines that complete, score and embed, and the pools of models they use.
 //!
 //! Of the method this crate knows requests, shapes and replies, and nothing else: no variant, no
 //! stage order, no store. An [`engine::Engine`] is blocking and owns its threads.
@@ -8,10 +8,12 @@
 //! - [`engine`]: the trait, its errors, its progress reports
 //! - [`model_pool`], [`digest`], [`gguf`]: which models, whether their files are right, what the
 //!   files say
-//! - [`llama`]: the llama.cpp engine: resident models, batched decoding, embedding, quantising
+//! - [`llama`]: the llama.cpp engine: resident models, batched decoding, scoring, embedding,
+//!   quantising
 //! - [`worker`]: any engine in a process of its own
 //! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
 //!   a reply's form, the draw of a token. Pure
+//! - [`score`]: passages and their log-probabilities
 //! - [`recorded`], [`scripted`]: engines without a model
 //! - [`key`]: store keys
 
@@ -27,6 +29,7 @@ pub mod llama;
 pub mod model_pool;
 pub mod recorded;
 pub mod sampler;
+pub mod score;
 pub mod scripted;
 pub mod vocabulary;
 #[cfg(unix)]

@@ -19,6 +19,7 @@ mod prompt;
 pub mod quantize;
 mod resident;
 pub mod runtime;
+mod score;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use crate::digest::DigestCache;
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
 use crate::sampler::Sampler;
+use crate::score::{Passage, Score};
 use encoder::Encoder;
 use resident::Resident;
 use settings::EngineSettings;
@@ -112,6 +114,25 @@ impl Engine for LlamaEngine {
         decode::run(generator, prepared, &self.settings, &mut self.sampler, watch)
     }
 
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError> {
+        let Some(first) = passages.first() else { return Ok(Vec::new()) };
+        if let Some(other) = passages.iter().find(|passage| passage.model != first.model) {
+            return Err(EngineError::Unusable {
+                model: first.model.to_string(),
+                reason: format!("passages are of one model, and one asks {}", other.model),
+            });
+        }
+        let member = self.member(&first.model)?.clone();
+        let pinned = member.sha256.as_deref();
+        let (path, _) = member.source.verify(member.name.as_str(), pinned, &mut self.digests)?;
+        let generator = self.resident.generator(&member, &path, &self.settings)?;
+        score::run(generator, passages, &self.settings, watch)
+    }
+
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
         if texts.is_empty() {
             return Ok(Vec::new());
@@ -145,6 +166,22 @@ impl Engine for LlamaEngine {
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\
              kv=f16;fa={flash};device={device}"
+        ))
+    }
+
+    /// Not in it: threads and batch sizes. Scoring has its own geometry, which follows from the model
+    /// and from the version of its rules.
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        let member = self.member(model)?.clone();
+        let pinned = member.sha256.as_deref();
+        let name = member.name.as_str();
+        let sha256 = known_sha256(name, &member.source, pinned, &mut self.digests)?;
+        let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
+        let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
+        Ok(format!(
+            "llama.cpp/{LLAMA_VERSION};score={};sha256={sha256};context={context};kv=f32;fa=off;\
+             device={device}",
+            score::SCORING_VERSION
         ))
     }
 

@@ -1,6 +1,6 @@
 //! An engine that answers from recorded replies: a run can be replayed with no model at all.
 //!
-//! Recordings are JSON Lines, one reply or embedding per line. A request is found by its model and
+//! Recordings are JSON Lines, one reply, score or embedding per line. A request is found by its model and
 //! by [`request_hash`], so by everything that determines its reply and not by its place in a run.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, EngineError, Progress};
-use crate::key::{request_hash, text_hash};
+use crate::key::{passage_hash, request_hash, text_hash};
+use crate::score::{Passage, Score};
 
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,12 @@ enum Line {
         /// The call that was recorded; for readers, not for looking up.
         request: String,
         reply: Reply,
+    },
+    Score {
+        model: ModelName,
+        /// [`passage_hash`] in hexadecimal digits.
+        hash: String,
+        score: Score,
     },
     Embedding {
         /// SHA-256 of the text.
@@ -52,6 +59,7 @@ pub enum RecordingError {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordedEngine {
     replies: BTreeMap<(ModelName, String), Reply>,
+    scores: BTreeMap<(ModelName, String), Score>,
     embeddings: BTreeMap<String, Embedding>,
 }
 
@@ -71,6 +79,9 @@ impl RecordedEngine {
             match serde_json::from_str(&line).map_err(|error| bad(error.to_string()))? {
                 Line::Reply { model, hash, reply, .. } => {
                     engine.replies.insert((model, hash), reply);
+                }
+                Line::Score { model, hash, score } => {
+                    engine.scores.insert((model, hash), score);
                 }
                 Line::Embedding { text, vector } => {
                     let vector =
@@ -111,6 +122,19 @@ pub fn write_reply(
         reply: reply.clone(),
     };
     write_line(output, &line)
+}
+
+/// Writes a score as a line of a recording.
+///
+/// # Errors
+/// When writing fails.
+pub fn write_score(
+    output: &mut impl Write,
+    passage: &Passage,
+    score: &Score,
+) -> Result<(), RecordingError> {
+    let hash = hex::encode(passage_hash(passage));
+    write_line(output, &Line::Score { model: passage.model.clone(), hash, score: score.clone() })
 }
 
 /// Writes an embedding as a line of a recording.
@@ -159,6 +183,24 @@ impl Engine for RecordedEngine {
         Ok(replies)
     }
 
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError> {
+        let find = |passage: &Passage| {
+            let key = (passage.model.clone(), hex::encode(passage_hash(passage)));
+            let found = self.scores.get(&key).cloned();
+            found.ok_or_else(|| EngineError::NotRecorded {
+                request: "a score".to_owned(),
+                model: passage.model.clone(),
+            })
+        };
+        let scores: Vec<Score> = passages.iter().map(find).collect::<Result<_, _>>()?;
+        watch(Progress { replies: scores.len(), ..Progress::default() });
+        Ok(scores)
+    }
+
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
         let find = |text: &String| {
             let found = self.embeddings.get(&hex::encode(text_hash(text)));
@@ -173,6 +215,14 @@ impl Engine for RecordedEngine {
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         if self.replies.keys().any(|(name, _)| name == model) {
             Ok(format!("recorded;model={model}"))
+        } else {
+            Err(EngineError::UnknownModel { model: model.clone() })
+        }
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        if self.scores.keys().any(|(name, _)| name == model) {
+            Ok(format!("recorded;score;model={model}"))
         } else {
             Err(EngineError::UnknownModel { model: model.clone() })
         }

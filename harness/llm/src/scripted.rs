@@ -1,20 +1,25 @@
-//! An engine that a test writes: replies and embeddings from closures.
+//! An engine that a test writes: replies, scores and embeddings from closures.
 
 use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request};
 
 use crate::engine::{Engine, EngineError, Progress};
+use crate::score::{Passage, Score};
 
 type Answer = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
+type Scoring = Box<dyn FnMut(&Passage) -> Option<Score> + Send>;
 type Embed = Box<dyn FnMut(&str) -> Embedding + Send>;
 
 /// Answers from a script and counts what it is asked.
 pub struct ScriptedEngine {
     answer: Answer,
+    scoring: Scoring,
     embed: Embed,
     /// Requests answered so far.
     pub calls: usize,
     /// Chunks answered so far.
     pub chunks: usize,
+    /// Passages scored so far.
+    pub scored: usize,
     /// Texts embedded so far.
     pub embedded: usize,
 }
@@ -24,6 +29,7 @@ impl std::fmt::Debug for ScriptedEngine {
         f.debug_struct("ScriptedEngine")
             .field("calls", &self.calls)
             .field("chunks", &self.chunks)
+            .field("scored", &self.scored)
             .field("embedded", &self.embedded)
             .finish_non_exhaustive()
     }
@@ -31,15 +37,33 @@ impl std::fmt::Debug for ScriptedEngine {
 
 impl ScriptedEngine {
     /// Answers each request with what `answer` says; `None` is [`EngineError::NotRecorded`].
-    /// Embeds with [`toy_embedding`].
+    /// Scores nothing, embeds with [`toy_embedding`].
     pub fn new(answer: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
         let embed = Box::new(toy_embedding);
-        Self { answer: Box::new(answer), embed, calls: 0, chunks: 0, embedded: 0 }
+        Self {
+            answer: Box::new(answer),
+            scoring: Box::new(|_| None),
+            embed,
+            calls: 0,
+            chunks: 0,
+            scored: 0,
+            embedded: 0,
+        }
     }
 
     /// Answers each request with a complete reply of this text.
     pub fn of_texts(mut text: impl FnMut(&Request) -> String + Send + 'static) -> Self {
         Self::new(move |request| Some(complete_reply(&request.prompt.text(), text(request))))
+    }
+
+    /// Scores with this closure; `None` is [`EngineError::NotRecorded`].
+    #[must_use]
+    pub fn scoring_with(
+        mut self,
+        scoring: impl FnMut(&Passage) -> Option<Score> + Send + 'static,
+    ) -> Self {
+        self.scoring = Box::new(scoring);
+        self
     }
 
     /// Embeds with this closure instead.
@@ -99,6 +123,28 @@ impl Engine for ScriptedEngine {
         Ok(replies)
     }
 
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError> {
+        let mut progress = Progress::default();
+        let mut scores = Vec::with_capacity(passages.len());
+        for passage in passages {
+            self.scored += 1;
+            let score = (self.scoring)(passage).ok_or_else(|| EngineError::NotRecorded {
+                request: "a score".to_owned(),
+                model: passage.model.clone(),
+            })?;
+            progress.replies += 1;
+            progress.prompt_tokens += u64::from(score.context_tokens);
+            progress.reply_tokens += score.log_probs.len() as u64;
+            watch(progress);
+            scores.push(score);
+        }
+        Ok(scores)
+    }
+
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
         self.embedded += texts.len();
         Ok(texts.iter().map(|text| (self.embed)(text)).collect())
@@ -106,6 +152,10 @@ impl Engine for ScriptedEngine {
 
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         Ok(format!("scripted;model={model}"))
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        Ok(format!("scripted;score;model={model}"))
     }
 
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {

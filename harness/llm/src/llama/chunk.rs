@@ -7,6 +7,7 @@ use gra_synth::request::{Finish, Portion, Reply, Request};
 use gra_synth::shape::Shape;
 
 use super::generator::Generator;
+use super::prompt::PromptForm;
 use super::settings::{EngineSettings, MAX_SLOTS};
 use crate::automaton::{Automaton, Draws, Plan};
 use crate::engine::EngineError;
@@ -75,6 +76,7 @@ pub(super) fn prepare(
     chunk: &[Request],
     settings: &EngineSettings,
 ) -> Result<Prepared, EngineError> {
+    let form = generator.form()?;
     let mut plans: HashMap<&Shape, Arc<Plan>> = HashMap::new();
     let mut replies = Vec::with_capacity(chunk.len());
     let mut jobs = Vec::with_capacity(chunk.len());
@@ -86,7 +88,7 @@ pub(super) fn prepare(
             plans.insert(&request.shape, Arc::clone(&plan));
             plan
         };
-        match job(generator, index, request, plan) {
+        match job((generator, form), index, request, plan) {
             Ok(job) => {
                 replies.push(None);
                 jobs.push(job);
@@ -113,12 +115,12 @@ pub(super) fn prepare(
 
 /// A request as a job, or its reply when the model need not be asked.
 fn job(
-    generator: &Generator,
+    (generator, form): (&Generator, &PromptForm),
     index: usize,
     request: &Request,
     plan: Arc<Plan>,
 ) -> Result<Job, Reply> {
-    let tokens = generator.form.tokens(&generator.model, &request.prompt.text());
+    let tokens = form.tokens(&generator.model, &request.prompt.text());
     let prompt_tokens = count(&tokens);
     let context = generator.context;
     let finished = |finish, text, reply_tokens| Reply { text, finish, prompt_tokens, reply_tokens };

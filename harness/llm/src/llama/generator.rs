@@ -23,7 +23,8 @@ pub(super) struct Generator {
     pub(super) name: String,
     pub(super) model: LlamaModel,
     pub(super) vocabulary: Vocabulary,
-    pub(super) form: PromptForm,
+    /// Its chat template, or why it cannot be used: a base model may score, and nothing more.
+    form: Result<PromptForm, String>,
     /// Tokens that prompt and reply together may take.
     pub(super) context: u32,
     /// Bytes of KV cache per token of one sequence.
@@ -39,16 +40,18 @@ impl Generator {
         settings: &EngineSettings,
     ) -> Result<Self, EngineError> {
         let name = member.name.as_str();
-        let unusable = |reason: String| EngineError::Unusable { model: name.to_owned(), reason };
         let (header, model, size) = load(name, path, false, settings)?;
-        let template = header.chat_template().ok_or_else(|| {
-            let reason = "its file has no chat template (`tokenizer.chat_template`), so it is no \
-                          instruct model; use an instruct model's GGUF";
-            unusable(reason.to_owned())
-        })?;
         let vocabulary = vocabulary(&model);
-        let form = PromptForm::new(template, &model, &vocabulary)
-            .map_err(|error| unusable(error.to_string()))?;
+        let form = header
+            .chat_template()
+            .ok_or_else(|| {
+                let reason = "its file has no chat template (`tokenizer.chat_template`), so it is \
+                              no instruct model; use an instruct model's GGUF";
+                reason.to_owned()
+            })
+            .and_then(|template| {
+                PromptForm::new(template, &model, &vocabulary).map_err(|error| error.to_string())
+            });
         let trained = model.n_ctx_train().max(1);
         Ok(Self {
             name: name.to_owned(),
@@ -64,6 +67,15 @@ impl Generator {
     /// Tokenises plain text.
     pub(super) fn tokens(&self, text: &str) -> Vec<Token> {
         tokens(&self.model, text, false)
+    }
+
+    /// The chat template.
+    pub(super) fn form(&self) -> Result<&PromptForm, EngineError> {
+        let unusable = |reason: &String| EngineError::Unusable {
+            model: self.name.clone(),
+            reason: reason.clone(),
+        };
+        self.form.as_ref().map_err(unusable)
     }
 
     /// Compiles a shape for this model.

@@ -15,6 +15,10 @@ pub(super) struct PromptForm {
     lead: String,
     trail: String,
     tail: Vec<Token>,
+    /// The tail up to its last special token.
+    closed: Vec<Token>,
+    /// The plain text behind that.
+    open: String,
 }
 
 impl PromptForm {
@@ -43,7 +47,11 @@ impl PromptForm {
             head.insert(0, bos);
         }
         let (lead, trail) = (cut.lead.to_owned(), cut.trail.to_owned());
-        Ok(Self { head, lead, trail, tail: tokens(model, cut.tail, true), frame })
+        let ends = specials.iter().filter(|special| !special.is_empty());
+        let ends = ends.filter_map(|s| Some(cut.tail.rfind(s.as_str())? + s.len()));
+        let (closed, open) = cut.tail.split_at(ends.max().unwrap_or(0));
+        let (closed, open) = (tokens(model, closed, true), open.to_owned());
+        Ok(Self { head, lead, trail, tail: tokens(model, cut.tail, true), closed, open, frame })
     }
 
     /// The whole prompt. Special tokens that the message spells stay plain text.
@@ -53,5 +61,18 @@ impl PromptForm {
         prompt.extend(tokens(model, &plain, false));
         prompt.extend_from_slice(&self.tail);
         prompt
+    }
+
+    /// The prompt up to its last special token, and the plain text behind that: what the beginning
+    /// of a reply would merge with.
+    pub(super) fn open_tokens(&self, model: &LlamaModel, message: &str) -> (Vec<Token>, String) {
+        let plain = [&self.lead, self.frame.message(message), &self.trail].concat();
+        let mut prompt = self.head.clone();
+        if self.closed.is_empty() {
+            return (prompt, plain + &self.open);
+        }
+        prompt.extend(tokens(model, &plain, false));
+        prompt.extend_from_slice(&self.closed);
+        (prompt, self.open.clone())
     }
 }

@@ -11,7 +11,8 @@ use super::runtime;
 use crate::gguf::GgufHeader;
 
 /// The quantisations that can be asked for, smallest last.
-pub const TYPES: [(&str, sys::llama_ftype); 7] = [
+pub const TYPES: [(&str, sys::llama_ftype); 8] = [
+    ("F32", sys::LLAMA_FTYPE_ALL_F32),
     ("F16", sys::LLAMA_FTYPE_MOSTLY_F16),
     ("Q8_0", sys::LLAMA_FTYPE_MOSTLY_Q8_0),
     ("Q5_K_M", sys::LLAMA_FTYPE_MOSTLY_Q5_K_M),

@@ -18,6 +18,7 @@ pub(super) enum Failure {
     Unusable { model: String, reason: String },
     Evaluation { model: String, reason: String },
     NotRecorded { request: String, model: ModelName },
+    PassageTooLong { model: String, passage: usize, tokens: usize, context: u32 },
     Missing { model: String, path: PathBuf, hint: String },
     File { model: String, path: PathBuf, error: SystemError },
     WrongHash { model: String, path: PathBuf, found: String, pinned: String },
@@ -39,6 +40,9 @@ impl From<EngineError> for Failure {
             EngineError::Unusable { model, reason } => Self::Unusable { model, reason },
             EngineError::Evaluation { model, reason } => Self::Evaluation { model, reason },
             EngineError::NotRecorded { request, model } => Self::NotRecorded { request, model },
+            EngineError::PassageTooLong { model, passage, tokens, context } => {
+                Self::PassageTooLong { model, passage, tokens, context }
+            }
             EngineError::File(error) => match *error {
                 PoolError::Missing { model, path, hint } => Self::Missing { model, path, hint },
                 PoolError::File { model, path, error } => {
@@ -69,6 +73,9 @@ impl From<Failure> for EngineError {
             Failure::Unusable { model, reason } => Self::Unusable { model, reason },
             Failure::Evaluation { model, reason } => Self::Evaluation { model, reason },
             Failure::NotRecorded { request, model } => Self::NotRecorded { request, model },
+            Failure::PassageTooLong { model, passage, tokens, context } => {
+                Self::PassageTooLong { model, passage, tokens, context }
+            }
             Failure::Missing { model, path, hint } => {
                 PoolError::Missing { model, path, hint }.into()
             }

@@ -14,6 +14,7 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use super::child::{Child, Crash, Listener, News, Program};
 use super::protocol::{Answer, Ask, Setup};
 use crate::engine::{Engine, EngineError, Progress};
+use crate::score::{Passage, Score};
 
 /// Answers through a worker process, which is started when it is first needed and ends with this
 /// value. It owns one worker.
@@ -157,6 +158,7 @@ fn unexpected(answer: &Answer) -> EngineError {
         Answer::Progress(_) => "progress",
         Answer::Replies(_) => "replies",
         Answer::Vectors(_) => "vectors",
+        Answer::Scores(_) => "scores",
         Answer::Fingerprint(_) => "a fingerprint",
         Answer::Failed(_) => "a failure",
     };
@@ -174,6 +176,20 @@ impl Engine for WorkerEngine {
         let ask = Ask::Complete(Cow::Borrowed(chunk));
         match self.insist(&Question { ask, model, width: chunk.len() }, watch)? {
             Answer::Replies(replies) if replies.len() == chunk.len() => Ok(replies),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError> {
+        let Some(first) = passages.first() else { return Ok(Vec::new()) };
+        let model = Cow::Borrowed(first.model.as_str());
+        let ask = Ask::Score(Cow::Borrowed(passages));
+        match self.insist(&Question { ask, model, width: 1 }, watch)? {
+            Answer::Scores(scores) if scores.len() == passages.len() => Ok(scores),
             other => Err(unexpected(&other)),
         }
     }
@@ -196,6 +212,15 @@ impl Engine for WorkerEngine {
 
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         let ask = Ask::Fingerprint(Cow::Borrowed(model));
+        let question = Question { ask, model: Cow::Borrowed(model.as_str()), width: 1 };
+        match self.insist(&question, &mut |_| {})? {
+            Answer::Fingerprint(text) => Ok(text),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        let ask = Ask::ScoringFingerprint(Cow::Borrowed(model));
         let question = Question { ask, model: Cow::Borrowed(model.as_str()), width: 1 };
         match self.insist(&question, &mut |_| {})? {
             Answer::Fingerprint(text) => Ok(text),

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use crate::engine::Progress;
 use crate::llama::settings::EngineSettings;
 use crate::model_pool::ModelPool;
+use crate::score::{Passage, Score};
 
 /// What a worker answers for, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,9 @@ pub(super) enum Ask<'a> {
     Hello(Cow<'a, Setup>),
     Complete(Cow<'a, [Request]>),
     Embed(Cow<'a, [String]>),
+    Score(Cow<'a, [Passage]>),
     Fingerprint(Cow<'a, ModelName>),
+    ScoringFingerprint(Cow<'a, ModelName>),
     EncoderFingerprint,
 }
 
@@ -41,6 +44,8 @@ pub(super) enum Answer {
     Replies(Vec<Reply>),
     /// Each `f32` as its bits, which JSON cannot round.
     Vectors(Vec<Vec<u32>>),
+    /// The log-probabilities in them are written so that they read back exactly.
+    Scores(Vec<Score>),
     Fingerprint(String),
     Failed(Failure),
 }

@@ -66,11 +66,18 @@ fn answer(engine: &mut impl Engine, ask: Ask<'_>, owner: &mut UnixStream) -> Ans
             let mut watch = |so_far| drop(send(owner, &Answer::Progress(so_far)));
             engine.complete(&chunk, &mut watch).map(Answer::Replies)
         }
+        Ask::Score(passages) => {
+            let mut watch = |so_far| drop(send(owner, &Answer::Progress(so_far)));
+            engine.score(&passages, &mut watch).map(Answer::Scores)
+        }
         Ask::Embed(texts) => engine.embed(&texts).map(|vectors| {
             let bits = |Embedding(vector): &Embedding| vector.iter().map(|v| v.to_bits()).collect();
             Answer::Vectors(vectors.iter().map(bits).collect())
         }),
         Ask::Fingerprint(model) => engine.fingerprint(&model).map(Answer::Fingerprint),
+        Ask::ScoringFingerprint(model) => {
+            engine.scoring_fingerprint(&model).map(Answer::Fingerprint)
+        }
         Ask::EncoderFingerprint => engine.encoder_fingerprint().map(Answer::Fingerprint),
         Ask::Hello(_) => return failed("the owner said hello twice"),
     };

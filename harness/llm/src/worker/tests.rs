@@ -20,6 +20,7 @@ use super::{News, Program, WorkerEngine, serve};
 use crate::engine::{Engine, EngineError, Progress};
 use crate::llama::settings::EngineSettings;
 use crate::model_pool::{ModelPool, PoolError};
+use crate::score::{Border, Context, Passage, Score};
 use crate::scripted::{complete_reply, toy_embedding};
 
 const ROLE: &str = "a-worker-stands-here";
@@ -82,6 +83,21 @@ impl Engine for StandIn {
         Ok(chunk.iter().map(reply).collect())
     }
 
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        _: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError> {
+        self.killed_once();
+        let score = |passage: &Passage| Score {
+            log_probs: vec![-0.1, -f32::MIN_POSITIVE / 8.0, -88.000_01],
+            context_tokens: u32::try_from(passage.continuation.len()).unwrap(),
+            truncated: true,
+            first_unscored: false,
+        };
+        Ok(passages.iter().map(score).collect())
+    }
+
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
         self.killed_once();
         let odd = [f32::MIN_POSITIVE / 8.0, -0.0, 0.1, f32::NAN, f32::INFINITY];
@@ -113,6 +129,10 @@ impl Engine for StandIn {
             "recorded" => EngineError::NotRecorded { request: reason, model: model.clone() },
             _ => return Ok(format!("stand-in;{name};λ")),
         })
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        Ok(format!("scores of {model}"))
     }
 
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
@@ -271,6 +291,23 @@ fn vectors_keep_every_bit() {
     };
     let expected = StandIn(setup("plain")).embed(&texts).unwrap();
     assert_eq!(bits(engine.embed(&texts).unwrap()), bits(expected));
+}
+
+#[test]
+fn scores_keep_every_bit() {
+    let (mut engine, _) = owner("plain");
+    let passage = |text: &str| Passage {
+        model: ModelName::new("model"),
+        context: Context::text("before"),
+        continuation: text.to_owned(),
+        border: Border::default(),
+        max_tokens: Some(9),
+    };
+    let passages = [passage("a"), passage("bcd")];
+    let expected = StandIn(setup("plain")).score(&passages, &mut |_| {}).unwrap();
+    assert_eq!(engine.score(&passages, &mut |_| {}).unwrap(), expected);
+    let fingerprint = engine.scoring_fingerprint(&ModelName::new("model")).unwrap();
+    assert_eq!(fingerprint, "scores of model");
 }
 
 #[test]

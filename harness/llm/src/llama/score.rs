@@ -1,0 +1,296 @@
+//! Scoring: one passage at a time, in micro-batches whose borders lie at fixed positions.
+//!
+//! A score depends on its passage alone, as an embedding does. So flash attention is off, the
+//! context's size is the model's, and passages never share a batch.
+//!
+//! One rule more makes a token's value depend on the tokens before it and on nothing else, bit for
+//! bit (measured on x86-64 with seven types of weights): rows are evaluated, and logits asked for, in
+//! whole blocks of [`BLOCK`]. llama.cpp's CPU kernels for few rows add up in another order than those
+//! for many, which agree with each other whatever the number of rows. A text scored in two halves
+//! therefore gives the values of the whole.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::thread;
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
+use llama_cpp_2::llama_batch::LlamaBatch;
+
+use super::generator::{Generator, llama_token, tokens};
+use super::runtime;
+use super::settings::{EngineSettings, FlashAttention};
+use crate::engine::{EngineError, Progress};
+use crate::score::{Border, Bos, Context, Passage, Score};
+use crate::vocabulary::Token;
+
+/// Version of the rules of this file; part of fingerprints. Change it when they change a score.
+pub(super) const SCORING_VERSION: u32 = 1;
+
+/// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
+/// multiple of 4, K-quants 8 or more. A passage's last block is filled up behind its end, where
+/// nothing that is scored looks.
+const BLOCK: usize = 8;
+
+/// Most bytes of logits at once.
+const LOGITS_BYTES: usize = 100 << 20;
+
+/// A passage as tokens.
+#[derive(Debug)]
+struct Line {
+    tokens: Vec<Token>,
+    /// Place of the continuation's first token; may lie behind the end.
+    border: usize,
+    truncated: bool,
+}
+
+impl Line {
+    /// Places of the tokens that are scored. The first token of all has nothing before it.
+    fn scored(&self) -> Range<usize> {
+        self.border.max(1)..self.tokens.len()
+    }
+}
+
+/// Scores passages of one model, in order.
+pub(super) fn run(
+    generator: &Generator,
+    passages: &[Passage],
+    settings: &EngineSettings,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Vec<Score>, EngineError> {
+    // All are laid out first: one that does not fit fails before the others cost anything.
+    let lines: Vec<Line> = passages
+        .iter()
+        .enumerate()
+        .map(|(index, passage)| lay_out(generator, index, passage))
+        .collect::<Result<_, _>>()?;
+    let mut scoring = Scorer::new(generator, settings)?;
+    let mut progress = Progress::default();
+    let mut scores = Vec::with_capacity(lines.len());
+    for line in &lines {
+        let log_probs = scoring.log_probs(line)?;
+        progress.replies += 1;
+        progress.prompt_tokens += line.border as u64;
+        progress.reply_tokens += log_probs.len() as u64;
+        scores.push(Score {
+            log_probs,
+            context_tokens: u32::try_from(line.border).unwrap_or(u32::MAX),
+            truncated: line.truncated,
+            first_unscored: line.border == 0 && !line.tokens.is_empty(),
+        });
+        watch(progress);
+    }
+    Ok(scores)
+}
+
+/// Tokenises a passage and cuts it to its limit.
+fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> Result<Line, EngineError> {
+    let model = &generator.model;
+    let plain = |text: &str| tokens(model, text, false);
+    // Tokens of the context, and the plain text at its end that a joined continuation merges with.
+    let (mut line, open) = match (&passage.context, passage.border) {
+        (Context::Text { text, bos }, _) => (first_token(generator, *bos)?, text.clone()),
+        (Context::Message(message), Border::Apart) => {
+            (generator.form()?.tokens(model, message), String::new())
+        }
+        (Context::Message(message), Border::Joined) => {
+            generator.form()?.open_tokens(model, message)
+        }
+    };
+    let context = plain(&open);
+    let border = line.len() + context.len();
+    match passage.border {
+        Border::Apart => {
+            line.extend(context);
+            line.extend(plain(&passage.continuation));
+        }
+        Border::Joined => line.extend(plain(&(open + &passage.continuation))),
+    }
+    let limit = passage.max_tokens.map_or(usize::MAX, |limit| limit as usize).max(border);
+    let truncated = line.len() > limit;
+    line.truncate(limit);
+    let line = Line { tokens: line, border, truncated };
+    if !line.scored().is_empty() && line.tokens.len() > generator.context as usize {
+        return Err(EngineError::PassageTooLong {
+            model: generator.name.clone(),
+            passage: index,
+            tokens: line.tokens.len(),
+            context: generator.context,
+        });
+    }
+    Ok(line)
+}
+
+fn first_token(generator: &Generator, bos: Bos) -> Result<Vec<Token>, EngineError> {
+    let vocab = generator.model.vocab();
+    let token = vocab.bos().0.cast_unsigned();
+    match bos {
+        Bos::Never => Ok(Vec::new()),
+        Bos::AsModel if !vocab.should_add_bos() => Ok(Vec::new()),
+        _ if token != Token::MAX => Ok(vec![token]),
+        Bos::AsModel => Ok(Vec::new()),
+        Bos::Always => Err(EngineError::Unusable {
+            model: generator.name.clone(),
+            reason: "it has no BOS token to begin a passage with".to_owned(),
+        }),
+    }
+}
+
+struct Scorer<'a> {
+    generator: &'a Generator,
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'a>,
+    /// Most rows of a micro-batch.
+    rows: usize,
+    threads: usize,
+}
+
+impl<'a> Scorer<'a> {
+    fn new(generator: &'a Generator, settings: &EngineSettings) -> Result<Self, EngineError> {
+        let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
+        let rows = rows(generator.vocabulary.len());
+        let n_batch = u32::try_from(rows).unwrap_or(1);
+        let parameters = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(generator.context.next_multiple_of(256)))
+            .with_n_seq_max(1)
+            .with_n_batch(n_batch)
+            .with_n_ubatch(n_batch)
+            .with_type_k(KvCacheType::F32)
+            .with_type_v(KvCacheType::F32)
+            .with_n_threads(settings.llama_threads())
+            .with_n_threads_batch(settings.llama_threads())
+            .with_flash_attention_policy(FlashAttention::Off.policy())
+            .with_no_perf(true);
+        let backend = runtime::backend().map_err(failed)?;
+        runtime::forget_errors();
+        let context = generator.model.new_context(backend, parameters).map_err(|error| {
+            let said = runtime::last_error().unwrap_or_else(|| error.to_string());
+            failed(format!(
+                "no context of {} tokens to score in: {said}; lower the model's `context`",
+                generator.context
+            ))
+        })?;
+        let threads = settings.llama_threads().unsigned_abs() as usize;
+        Ok(Self { generator, context, batch: LlamaBatch::new(rows, 1), rows, threads })
+    }
+
+    fn log_probs(&mut self, line: &Line) -> Result<Vec<f32>, EngineError> {
+        let scored = line.scored();
+        let mut log_probs = Vec::with_capacity(scored.len());
+        if scored.is_empty() {
+            return Ok(log_probs);
+        }
+        let cleared = self.context.clear_kv_cache_seq(Some(0), None, None);
+        if !matches!(cleared, Ok(true)) {
+            return Err(self.failed("the sequence cannot be cleared".to_owned()));
+        }
+        for piece in pieces(line.tokens.len(), self.rows) {
+            // The row of token i predicts token i + 1.
+            let wanted = (scored.start - 1).max(piece.start)..(scored.end - 1).min(piece.end);
+            let asked_from = wanted.start / BLOCK * BLOCK;
+            self.batch.clear();
+            for at in piece.clone() {
+                let asked = !wanted.is_empty() && at >= asked_from;
+                let position = i32::try_from(at).map_err(|error| self.failed(error.to_string()))?;
+                let token = llama_token(line.tokens[at.min(line.tokens.len() - 1)]);
+                let added = self.batch.add(token, position, &[0], asked);
+                added.map_err(|error| self.failed(error.to_string()))?;
+            }
+            runtime::forget_errors();
+            self.context.decode(&mut self.batch).map_err(|error| {
+                let said = runtime::last_error().unwrap_or_default();
+                self.failed(format!("{error} {said}").trim_end().to_owned())
+            })?;
+            let rows: Vec<(&[f32], Token)> = wanted
+                .filter_map(|at| {
+                    let row = i32::try_from(at - piece.start).ok()?;
+                    Some((self.context.get_logits_ith(row), line.tokens[at + 1]))
+                })
+                .collect();
+            log_probs.extend(self.log_softmax(&rows)?);
+        }
+        Ok(log_probs)
+    }
+
+    /// Log-probabilities of tokens, each from its row; the rows are shared out to threads.
+    fn log_softmax(&self, rows: &[(&[f32], Token)]) -> Result<Vec<f32>, EngineError> {
+        let mut values = vec![0.0; rows.len()];
+        let share = rows.len().div_ceil(self.threads).max(1);
+        thread::scope(|scope| {
+            for (rows, values) in rows.chunks(share).zip(values.chunks_mut(share)) {
+                scope.spawn(move || {
+                    for ((logits, token), value) in rows.iter().zip(values) {
+                        *value = log_prob(logits, *token);
+                    }
+                });
+            }
+        });
+        if values.iter().all(|value| value.is_finite()) {
+            return Ok(values);
+        }
+        Err(self.failed("a log-probability is not a number".to_owned()))
+    }
+
+    fn failed(&self, reason: String) -> EngineError {
+        EngineError::Evaluation { model: self.generator.name.clone(), reason }
+    }
+}
+
+/// Rows of a micro-batch: a power of two, at least 16, whose logits stay below [`LOGITS_BYTES`]; 512 for 49,152
+/// tokens, 128 for 151,936.
+fn rows(vocabulary: usize) -> usize {
+    let affordable = (LOGITS_BYTES / size_of::<f32>() / vocabulary.max(1)).clamp(16, 512);
+    1 << affordable.ilog2()
+}
+
+/// What is evaluated of a line, in micro-batches of whole blocks. The last token predicts nothing that
+/// is scored and is left out.
+fn pieces(tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = (tokens - 1).next_multiple_of(BLOCK);
+    (0..end).step_by(rows).map(move |start| start..(start + rows).min(end))
+}
+
+/// Natural logarithm of a token's softmax, in `f64`.
+fn log_prob(logits: &[f32], token: Token) -> f32 {
+    let peak = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|logit| (f64::from(*logit) - peak).exp()).sum();
+    let own = logits.get(token as usize).map_or(f64::NAN, |logit| f64::from(*logit));
+    #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
+    let value = (own - peak - sum.ln()) as f32;
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, log_prob, pieces, rows};
+
+    #[test]
+    fn micro_batches_are_whole_blocks() {
+        for size in [16, 128, 512] {
+            for tokens in 2..(3 * size + 3) {
+                let pieces: Vec<_> = pieces(tokens, size).collect();
+                assert!(pieces.iter().all(|p| p.len() % BLOCK == 0 && p.len() <= size), "{tokens}");
+                assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start), "{tokens}");
+                let end = pieces.last().unwrap().end;
+                assert!((tokens - 1..tokens - 1 + BLOCK).contains(&end), "{tokens}: {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn logits_stay_below_their_limit() {
+        let cases = [(49_152, 512), (151_936, 128), (262_144, 64), (32_000, 512), (512, 512)];
+        for (vocabulary, expected) in cases {
+            assert_eq!(rows(vocabulary), expected, "{vocabulary}");
+        }
+    }
+
+    #[test]
+    fn log_probabilities_are_of_a_softmax() {
+        let logits = [1000.0, 999.0, -1000.0];
+        let sum: f32 = (0..3).map(|token| log_prob(&logits, token).exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+        assert!((log_prob(&logits, 1) + 1.313_261_7).abs() < 1e-6);
+        assert!(log_prob(&[f32::NAN, 0.0], 0).is_nan() && log_prob(&logits, 3).is_nan());
+    }
+}
