@@ -163,9 +163,10 @@ impl Engine for LlamaEngine {
         let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
         let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
         let flash = self.settings.flash_attention().name();
+        let strict = if self.settings.strict() { ";determinism=strict" } else { "" };
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\
-             kv=f16;fa={flash};device={device}"
+             kv=f16;fa={flash};device={device}{strict}"
         ))
     }
 

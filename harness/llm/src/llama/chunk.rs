@@ -8,6 +8,7 @@ use gra_synth::shape::Shape;
 
 use super::generator::Generator;
 use super::prompt::PromptForm;
+use super::score::BLOCK;
 use super::settings::{EngineSettings, MAX_SLOTS};
 use crate::automaton::{Automaton, Draws, Plan};
 use crate::engine::EngineError;
@@ -96,14 +97,21 @@ pub(super) fn prepare(
             Err(reply) => replies.push(Some(reply)),
         }
     }
-    let shared = shared_tokens(&jobs);
+    let mut shared = shared_tokens(&jobs);
     let need = jobs.iter().map(|job| u64::from(job.need)).max().unwrap_or(1);
+    let (mut need, mut least) = (need, 1);
+    if settings.strict() {
+        // Whole blocks of rows: of the shared beginning, behind a prompt's end, and of replies.
+        shared = shared / BLOCK * BLOCK;
+        need += BLOCK as u64;
+        least = BLOCK as u64;
+    }
     let context = need.div_ceil(CONTEXT_STEP).max(1) * CONTEXT_STEP;
     let sequence_bytes = context.saturating_mul(generator.kv_bytes).max(1);
     let affordable = settings.kv_budget_bytes / sequence_bytes;
     let affordable = affordable.saturating_sub(u64::from(shared > 0));
     let wanted = u64::from(settings.slots.clamp(1, MAX_SLOTS)).min(jobs.len() as u64);
-    let slots = wanted.min(affordable).max(1);
+    let slots = wanted.min((affordable / least * least).max(least));
     Ok(Prepared {
         replies,
         jobs,

@@ -8,6 +8,8 @@
 //! Tokens enter a batch in the order of their sequences: llama.cpp computes neighbouring sequences
 //! of a batch together and starts anew at every gap.
 
+mod strict;
+
 use std::num::NonZeroU32;
 
 use gra_synth::request::Reply;
@@ -42,6 +44,8 @@ struct Loop<'a> {
     batch: LlamaBatch<'a>,
     /// Tokens that a batch may hold.
     room: usize,
+    /// Sequences that are written in, idle ones included.
+    seats: usize,
     /// First sequence of a slot: 1 behind the shared beginning, else 0.
     base: usize,
     progress: Progress,
@@ -55,6 +59,9 @@ pub(super) fn run(
     sampler: &mut Sampler,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Reply>, EngineError> {
+    if settings.strict() {
+        strict::check(generator, settings)?;
+    }
     let Prepared { mut replies, jobs, shared, slots, context } = prepared;
     let done = replies.iter().flatten().count();
     let mut progress = Progress { replies: done, slots, ..Progress::default() };
@@ -62,13 +69,16 @@ pub(super) fn run(
         watch(progress);
         return Ok(replies.into_iter().flatten().collect());
     }
-    let sequences = slots + u32::from(shared > 0);
+    let seats = if settings.strict() { strict::seats(slots) } else { slots };
+    let sequences = seats + u32::from(shared > 0);
     let room = settings.n_batch.max(sequences).max(1);
+    let room = if settings.strict() { strict::room(room) } else { room };
     let mut evaluation = Loop {
         generator,
         context: new_context(generator, settings, (sequences, context, room))?,
         batch: LlamaBatch::new(room as usize, 1),
         room: room as usize,
+        seats: seats as usize,
         base: usize::from(shared > 0),
         progress,
     };
@@ -89,7 +99,11 @@ pub(super) fn run(
         if seats.iter().all(Option::is_none) {
             return Ok(replies.into_iter().flatten().collect());
         }
-        let drawn_from = evaluation.step(&mut seats)?;
+        let drawn_from = if settings.strict() {
+            evaluation.strict_step(&mut seats)?
+        } else {
+            evaluation.step(&mut seats)?
+        };
         for (seat, logits_at) in drawn_from {
             let Some(slot) = &mut seats[seat] else { continue };
             evaluation.draw(slot, logits_at, sampler);
@@ -122,18 +136,25 @@ impl Loop<'_> {
 
     /// Gives a free seat to a job.
     fn admit(&mut self, seat: usize, job: Job, shared: usize) -> Result<Slot, EngineError> {
-        let sequence = i32::try_from(self.base + seat).unwrap_or(0);
-        let cleared = self.context.clear_kv_cache_seq(Some(sequence.cast_unsigned()), None, None);
-        if !matches!(cleared, Ok(true)) {
-            return Err(self.failed("a sequence cannot be cleared".to_owned()));
-        }
+        self.clear(seat, 0)?;
         if shared > 0 {
+            let sequence = i32::try_from(self.base + seat).unwrap_or(0);
             // With separate KV streams llama.cpp only copies whole sequences.
             let copied = self.context.copy_kv_cache_seq(0, sequence, None, None);
             copied.map_err(|error| self.failed(error.to_string()))?;
         }
         let pending = job.tokens[shared..].to_vec();
         Ok(Slot { job, position: shared, pending, writing: false })
+    }
+
+    /// Forgets a seat's tokens from a position on.
+    fn clear(&mut self, seat: usize, from: usize) -> Result<(), EngineError> {
+        let sequence = u32::try_from(self.base + seat).ok();
+        let from = u32::try_from(from).ok();
+        match self.context.clear_kv_cache_seq(sequence, from, None) {
+            Ok(true) => Ok(()),
+            _ => Err(self.failed("a sequence cannot be cleared".to_owned())),
+        }
     }
 
     /// Evaluates one batch. Gives the seats that can draw now, with the place of their logits.
@@ -153,19 +174,24 @@ impl Loop<'_> {
                 slot.position += 1;
             }
             if !slot.writing {
-                self.progress.prompt_tokens += share as u64;
-                slot.writing = slot.pending.is_empty();
-                if slot.writing {
-                    // What the shape forces first came along with the prompt.
-                    let forced = u64::from(slot.job.tokens_written());
-                    let prompts = self.progress.prompt_tokens;
-                    self.progress.prompt_tokens = prompts.saturating_sub(forced);
-                    self.progress.reply_tokens += forced;
-                }
+                self.count_prompt(slot, share);
             }
         }
         self.evaluate()?;
         Ok(drawn_from)
+    }
+
+    /// Counts prompt tokens that were evaluated; a slot with none left begins to write.
+    fn count_prompt(&mut self, slot: &mut Slot, evaluated: usize) {
+        self.progress.prompt_tokens += evaluated as u64;
+        slot.writing = slot.pending.is_empty();
+        if slot.writing {
+            // What the shape forces first came along with the prompt.
+            let forced = u64::from(slot.job.tokens_written());
+            let prompts = self.progress.prompt_tokens;
+            self.progress.prompt_tokens = prompts.saturating_sub(forced);
+            self.progress.reply_tokens += forced;
+        }
     }
 
     /// Lets a slot's automaton go on from its logits.
@@ -239,12 +265,16 @@ fn new_context<'a>(
     (sequences, context, n_batch): (u32, u32, u32),
 ) -> Result<LlamaContext<'a>, EngineError> {
     let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
+    let mut rows = settings.n_ubatch.clamp(1, n_batch);
+    if settings.strict() {
+        rows = strict::room(rows.max(sequences));
+    }
     let parameters = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(context.saturating_mul(sequences)))
         .with_n_seq_max(sequences)
         .with_kv_unified(false)
         .with_n_batch(n_batch)
-        .with_n_ubatch(settings.n_ubatch.clamp(1, n_batch))
+        .with_n_ubatch(rows)
         .with_n_threads(settings.llama_threads())
         .with_n_threads_batch(settings.llama_threads())
         .with_flash_attention_policy(settings.flash_attention().policy())

@@ -29,6 +29,8 @@ pub(super) struct Generator {
     pub(super) context: u32,
     /// Bytes of KV cache per token of one sequence.
     pub(super) kv_bytes: u64,
+    /// Whether it is a mixture of experts.
+    pub(super) experts: bool,
     /// Bytes of the file.
     pub(super) size: u64,
 }
@@ -59,6 +61,7 @@ impl Generator {
             form,
             context: member.context.unwrap_or(DEFAULT_CONTEXT.min(trained)),
             kv_bytes: kv_bytes(&header, &model),
+            experts: header.of_architecture("expert_count").is_some_and(|experts| experts > 0),
             size,
             model,
         })

@@ -7,7 +7,8 @@
 //! bit (measured on x86-64 with seven types of weights): rows are evaluated, and logits asked for, in
 //! whole blocks of [`BLOCK`]. llama.cpp's CPU kernels for few rows add up in another order than those
 //! for many, which agree with each other whatever the number of rows. A text scored in two halves
-//! therefore gives the values of the whole.
+//! therefore gives the values of the whole, and a context shared by passages could be evaluated once, up
+//! to a whole block, without changing a bit (`decisions/0007-strict-determinism.md`).
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -30,7 +31,7 @@ pub(super) const SCORING_VERSION: u32 = 1;
 /// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
 /// multiple of 4, K-quants 8 or more. A passage's last block is filled up behind its end, where
 /// nothing that is scored looks.
-const BLOCK: usize = 8;
+pub(super) const BLOCK: usize = 8;
 
 /// Most bytes of logits at once.
 const LOGITS_BYTES: usize = 100 << 20;

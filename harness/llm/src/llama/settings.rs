@@ -58,6 +58,18 @@ pub enum Isolation {
     None,
 }
 
+/// What a reply may depend on besides its request, its model and the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Determinism {
+    /// The schedule: which requests run together, in which order, and how many at once.
+    #[default]
+    Schedule,
+    /// Nothing else: the same bytes alone and in every company. For CPUs only, and slower; see
+    /// `decisions/0007-strict-determinism.md`.
+    Strict,
+}
+
 /// How the engine uses this machine. Missing values take this machine's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,6 +88,8 @@ pub struct EngineSettings {
     pub gpu_layers: Option<u32>,
     /// Fused attention. Default: on GPUs only.
     pub flash_attention: FlashAttention,
+    /// What replies may depend on. Default: their schedule.
+    pub determinism: Determinism,
     /// Most tokens of one step. Default 2048; raised to the number of sequences.
     pub n_batch: u32,
     /// Most tokens that llama.cpp computes at once within a step. Default 512.
@@ -95,6 +109,7 @@ impl Default for EngineSettings {
             resident_bytes: 8 << 30,
             gpu_layers: None,
             flash_attention: FlashAttention::default(),
+            determinism: Determinism::default(),
             n_batch: 2048,
             n_ubatch: 512,
             isolation: Isolation::default(),
@@ -119,6 +134,11 @@ impl EngineSettings {
             FlashAttention::Auto if self.gpu_layers() == 0 => FlashAttention::Off,
             chosen => chosen,
         }
+    }
+
+    /// Whether replies may depend on nothing but their requests.
+    pub(super) fn strict(&self) -> bool {
+        self.determinism == Determinism::Strict
     }
 
     /// Threads as llama.cpp counts them.

@@ -1,0 +1,102 @@
+//! Steps whose numbers do not depend on what is evaluated beside a reply.
+//!
+//! llama.cpp's CPU kernels for few rows add up in another order than those for many, and attention
+//! has a kernel of its own for a sequence with one row. So here the request alone decides which kernel
+//! computes a token: a prompt is evaluated by itself, in whole blocks of rows; every token of a reply
+//! is one row of its sequence, in a batch of whole blocks, where idle sequences fill in.
+
+use super::{Loop, Slot};
+use crate::engine::EngineError;
+use crate::llama::generator::Generator;
+use crate::llama::score::BLOCK;
+use crate::llama::settings::{EngineSettings, FlashAttention};
+
+/// Refuses what strictness was not measured for, or is known not to hold for.
+pub(super) fn check(generator: &Generator, settings: &EngineSettings) -> Result<(), EngineError> {
+    let reason = if settings.gpu_layers() > 0 {
+        "strict determinism is for the CPU; set `gpu_layers = 0`"
+    } else if settings.flash_attention() != FlashAttention::Off {
+        "strict determinism needs flash attention off"
+    } else if generator.experts {
+        "it is a mixture of experts: how many tokens an expert gets depends on the whole batch, so \
+         strict determinism cannot be had"
+    } else {
+        return Ok(());
+    };
+    Err(EngineError::Unusable { model: generator.name.clone(), reason: reason.to_owned() })
+}
+
+/// Sequences for this many slots: whole blocks.
+pub(super) fn seats(slots: u32) -> u32 {
+    slots.next_multiple_of(block())
+}
+
+/// Rows of a batch or micro-batch: whole blocks, at least one.
+pub(super) fn room(rows: u32) -> u32 {
+    rows.next_multiple_of(block())
+}
+
+fn block() -> u32 {
+    u32::try_from(BLOCK).unwrap_or(1)
+}
+
+impl Loop<'_> {
+    /// Evaluates one prompt if there is one, else one token of every reply. Gives the seats that can
+    /// draw now, with the place of their logits.
+    pub(super) fn strict_step(
+        &mut self,
+        seats: &mut [Option<Slot>],
+    ) -> Result<Vec<(usize, i32)>, EngineError> {
+        for (seat, slot) in seats.iter_mut().enumerate() {
+            if let Some(slot) = slot
+                && !slot.writing
+            {
+                return Ok(vec![(seat, self.prompt(seat, slot)?)]);
+            }
+        }
+        self.tokens(seats)
+    }
+
+    /// Evaluates a prompt by itself. Its last block is filled up behind its end, and what filled it
+    /// is forgotten.
+    fn prompt(&mut self, seat: usize, slot: &mut Slot) -> Result<i32, EngineError> {
+        let tokens = std::mem::take(&mut slot.pending);
+        let last = tokens.len() - 1;
+        let end = tokens.len().next_multiple_of(BLOCK);
+        for start in (0..end).step_by(self.room) {
+            self.batch.clear();
+            for at in start..(start + self.room).min(end) {
+                let asked = at >= last / BLOCK * BLOCK;
+                let token = tokens[at.min(last)];
+                self.add(token, slot.position + at, self.base + seat, asked)?;
+            }
+            self.evaluate()?;
+        }
+        slot.position += tokens.len();
+        self.clear(seat, slot.position)?;
+        self.count_prompt(slot, tokens.len());
+        i32::try_from(last % self.room).map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// Evaluates the next token of every reply.
+    fn tokens(&mut self, seats: &mut [Option<Slot>]) -> Result<Vec<(usize, i32)>, EngineError> {
+        self.batch.clear();
+        let mut drawn_from = Vec::new();
+        for seat in 0..self.seats {
+            let slot = seats.get_mut(seat).and_then(Option::as_mut);
+            let Some(slot) = slot.filter(|slot| !slot.pending.is_empty()) else {
+                self.clear(seat, 0)?;
+                self.add(0, 0, self.base + seat, true)?;
+                continue;
+            };
+            let token = slot.pending.remove(0);
+            if slot.pending.is_empty() {
+                drawn_from.push((seat, self.batch.n_tokens()));
+            }
+            self.add(token, slot.position, self.base + seat, true)?;
+            slot.position += 1;
+        }
+        self.evaluate()?;
+        Ok(drawn_from)
+    }
+}

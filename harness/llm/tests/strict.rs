@@ -1,0 +1,82 @@
+//! `determinism = "strict"`: the same bytes alone, in every company, order and number of slots, and
+//! after a restart.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
+mod support;
+
+use std::path::Path;
+
+use gra_llm::engine::{Engine, EngineError};
+use gra_llm::llama::LlamaEngine;
+use gra_llm::llama::settings::{Determinism, EngineSettings};
+use gra_synth::request::{ModelName, Reply, Request, Sampling};
+use support::{SMOLLM2, assert_complete, mixed, model, pool, settings};
+
+fn strict(path: &Path, slots: u32) -> LlamaEngine {
+    let determinism = Determinism::Strict;
+    LlamaEngine::new(pool(path, ""), EngineSettings { slots, determinism, ..settings() })
+}
+
+fn complete(engine: &mut LlamaEngine, chunk: &[Request]) -> Vec<Reply> {
+    engine.complete(chunk, &mut |_| {}).unwrap()
+}
+
+/// Every second request is greedy; 16 make one seat of 8 be taken again.
+fn requests() -> Vec<Request> {
+    let request = |number| {
+        let mut request = mixed(number);
+        request.max_tokens = 40;
+        if number % 2 == 0 {
+            request.sampling = Sampling { temperature: 0.0, top_p: 1.0 };
+        }
+        request
+    };
+    (0..9).map(request).collect()
+}
+
+#[test]
+fn replies_do_not_depend_on_their_batch() {
+    let Some(path) = model(SMOLLM2) else { return };
+    // A type of a demonstration pool whose kernels take whole blocks only.
+    let others = ["Q4_K_M"].map(|kind| path.with_file_name(SMOLLM2.replace("Q4_1", kind)));
+    let chunk = requests();
+    for path in [path].into_iter().chain(others).filter(|path| path.exists()) {
+        let together = complete(&mut strict(&path, 16), &chunk);
+        let mut backwards = chunk.clone();
+        backwards.reverse();
+        let mut other = complete(&mut strict(&path, 3), &backwards);
+        other.reverse();
+        assert_eq!(other, together, "{}: order and slots", path.display());
+        // Alone nothing is shared, and seven sequences idle.
+        let mut engine = strict(&path, 16);
+        for (request, expected) in chunk.iter().zip(&together).step_by(3) {
+            let alone = complete(&mut engine, std::slice::from_ref(request));
+            assert_eq!(&alone[0], expected, "{}: {} alone", path.display(), request.id);
+        }
+    }
+}
+
+#[test]
+fn strict_replies_have_their_shapes_and_a_fingerprint_of_their_own() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let chunk: Vec<Request> = (0..5).map(mixed).collect();
+    let mut engine = strict(&path, 5);
+    for (request, reply) in chunk.iter().zip(complete(&mut engine, &chunk)) {
+        assert_complete(request, &reply);
+    }
+    let name = ModelName::new("model");
+    let loose = support::engine(&path, 5).fingerprint(&name).unwrap();
+    assert_eq!(engine.fingerprint(&name).unwrap(), format!("{loose};determinism=strict"));
+}
+
+#[test]
+fn only_what_was_measured_is_promised() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let settings =
+        EngineSettings { determinism: Determinism::Strict, gpu_layers: Some(1), ..settings() };
+    let mut engine = LlamaEngine::new(pool(&path, ""), settings);
+    let error = engine.complete(&[mixed(0)], &mut |_| {}).unwrap_err();
+    assert!(matches!(error, EngineError::Unusable { .. }), "{error}");
+    assert!(error.to_string().contains("CPU"), "{error}");
+}
