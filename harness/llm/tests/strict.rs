@@ -10,8 +10,8 @@ use std::path::Path;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::{Determinism, EngineSettings};
-use gra_synth::request::{ModelName, Reply, Request, Sampling};
-use support::{SMOLLM2, assert_complete, mixed, model, pool, settings};
+use gra_synth::request::{ModelName, Portion, Reply, Request, Sampling};
+use support::{SMOLLM2, assert_complete, mixed, model, pool, request, review, settings};
 
 fn strict(path: &Path, slots: u32) -> LlamaEngine {
     let determinism = Determinism::Strict;
@@ -68,6 +68,29 @@ fn strict_replies_have_their_shapes_and_a_fingerprint_of_their_own() {
     let name = ModelName::new("model");
     let loose = support::engine(&path, 5).fingerprint(&name).unwrap();
     assert_eq!(engine.fingerprint(&name).unwrap(), format!("{loose};determinism=strict"));
+}
+
+#[test]
+fn a_reply_in_two_portions_is_the_whole_reply() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let whole: Vec<Request> = (0..4)
+        .map(|n| request(n, review(), support::ROLE, &format!("Sample {n}: 2 + 2 = {n}.")))
+        .collect();
+    let mut engine = strict(&path, 16);
+    let expected = complete(&mut engine, &whole);
+    let portion = |n: usize, portion| Request { portion, ..whole[n].clone() };
+    let openings: Vec<Request> = (0..4).map(|n| portion(n, Portion::Opening)).collect();
+    let openings = complete(&mut engine, &openings);
+    let rest = |n: usize| {
+        let Reply { text, reply_tokens, .. } = openings[n].clone();
+        portion(n, Portion::Rest { opening: text, tokens: reply_tokens })
+    };
+    // Other company than the openings had.
+    let rests = complete(&mut engine, &[rest(3), rest(1)]);
+    for (n, reply) in [3, 1].into_iter().zip(&rests) {
+        assert_eq!(reply.text, expected[n].text);
+        assert_eq!(openings[n].reply_tokens + reply.reply_tokens, expected[n].reply_tokens);
+    }
 }
 
 #[test]

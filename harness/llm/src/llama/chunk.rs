@@ -25,8 +25,10 @@ const CONTEXT_STEP: u64 = 256;
 pub(super) struct Job {
     /// Its place in the chunk.
     pub(super) index: usize,
-    /// Prompt, then what was written before and what the shape forces before anything is drawn.
+    /// Prompt, then what the shape forces before anything is drawn.
     pub(super) tokens: Vec<Token>,
+    /// What stands of an opening that was written before behind that.
+    pub(super) behind: Vec<Token>,
     /// Tokens of the prompt, and of an opening that was written before.
     pub(super) prompt_tokens: u32,
     /// Tokens of an opening that was written before.
@@ -90,7 +92,10 @@ pub(super) fn prepare(
             plan
         };
         match job((generator, form), index, request, plan) {
-            Ok(job) => {
+            Ok(mut job) => {
+                if !settings.strict() {
+                    job.tokens.append(&mut job.behind);
+                }
                 replies.push(None);
                 jobs.push(job);
             }
@@ -145,6 +150,7 @@ fn job(
     let job = |tokens, automaton, written, need| Job {
         index,
         tokens,
+        behind: Vec::new(),
         prompt_tokens: prompt_tokens + written,
         written,
         opening_of: None,
@@ -154,14 +160,16 @@ fn job(
     let (mut job, forced) = match &request.portion {
         Portion::Rest { opening, tokens: written } => {
             let retraced = plan.retrace(opening, &generator.vocabulary);
-            let retraced = retraced.unwrap_or_else(|| generator.tokens(opening));
-            match Automaton::resume(Arc::clone(&plan), draws, opening, *written) {
+            let mut retraced = retraced.unwrap_or_else(|| generator.tokens(opening));
+            let (fresh, forced) = Automaton::start(Arc::clone(&plan), draws);
+            match Automaton::resume(plan, draws, opening, *written) {
                 // What is fed may be longer than what was written, see `retrace`.
                 Some(automaton) => {
                     let need = need.saturating_add(count(&retraced).saturating_sub(*written));
-                    (job(tokens, automaton, *written, need), retraced)
+                    let behind = retraced.split_off(forced.len().min(retraced.len()));
+                    (Job { behind, ..job(tokens, automaton, *written, need) }, retraced)
                 }
-                None => whole(plan, draws, |automaton| job(tokens, automaton, 0, need)),
+                None => (job(tokens, fresh, 0, need), forced),
             }
         }
         // The opening is that of the whole reply, which may be cut off: then all of it is written.

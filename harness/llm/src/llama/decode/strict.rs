@@ -51,7 +51,11 @@ impl Loop<'_> {
             if let Some(slot) = slot
                 && !slot.writing
             {
-                return Ok(vec![(seat, self.prompt(seat, slot)?)]);
+                let logits_at = self.prompt(seat, slot)?;
+                // An opening that was written before is fed as it was written, token by token.
+                slot.pending = std::mem::take(&mut slot.job.behind);
+                let can_draw = slot.pending.is_empty();
+                return Ok(if can_draw { vec![(seat, logits_at)] } else { Vec::new() });
             }
         }
         self.tokens(seats)
