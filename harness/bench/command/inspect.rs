@@ -219,8 +219,9 @@ fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) 
 fn scores(text: &mut String, review: &ResponseReview) -> Result<()> {
     let list: Vec<String> = review.scores.0.iter().map(|score| format!("{score:>2}")).collect();
     let (mean, by) = (review.scores.mean(), &review.reviewer);
-    let comment =
-        review.comment.as_deref().map_or_else(|| "(no comment was needed)".to_owned(), plain);
+    let in_one_line = |text: &str| plain(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let comment = review.comment.as_deref().map(in_one_line);
+    let comment = comment.unwrap_or_else(|| "(no comment was needed)".to_owned());
     writeln!(text, "  {}  mean {mean:>5.2}  {by}: {comment}", list.join(" "))?;
     Ok(())
 }
