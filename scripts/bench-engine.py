@@ -6,7 +6,7 @@ each has other samples, and in each every contestant has its turn:
 
     ours     the chunk of all requests at once, in SLOTS sequences
     in turn  the same chunk with one slot
-    alone    a quarter of the requests, each a chunk of its own, so nothing is shared
+    alone    an eighth of the requests, each a chunk of its own, so nothing is shared
     server   llama-server, all requests sent at once; as many tokens each as our reply had
     bench    llama-batched-bench's speeds for prompts and for replies of the same lengths
 
@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -31,7 +31,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 OPENMP = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_PROC_BIND", "OMP_NUM_THREADS")
 MODEL = "SmolLM2-135M-Instruct.Q4_0.gguf"
@@ -162,18 +162,13 @@ def busy_and_own(pids: list[int]) -> tuple[float, float]:
     return busy / TICK, own
 
 
-@contextlib.contextmanager
-def turn(record: dict[str, Any], pids: list[int], lock: str | None) -> Iterator[None]:
-    """Holds the lock, and records how many cores other processes used meanwhile."""
-    with contextlib.ExitStack() as stack:
-        if lock:
-            held = stack.enter_context(open(lock, "w"))
-            fcntl.flock(held, fcntl.LOCK_EX)
-        (busy, own), start = busy_and_own(pids), time.perf_counter()
-        yield
-        wall = time.perf_counter() - start
-        busy_end, own_end = busy_and_own(pids)
-        record["others"] = max(0.0, (busy_end - busy) - (own_end - own)) / wall
+def timed(pids: list[int], run: Any) -> dict[str, Any]:
+    """Runs one contestant, and adds how many cores other processes used meanwhile."""
+    (busy, own), start = busy_and_own(pids), time.perf_counter()
+    result = run()
+    wall = time.perf_counter() - start
+    busy_end, own_end = busy_and_own(pids)
+    return {**result, "others": max(0.0, (busy_end - busy) - (own_end - own)) / wall}
 
 
 def one_round(number: int, contest: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
@@ -183,11 +178,8 @@ def one_round(number: int, contest: dict[str, Any], args: argparse.Namespace) ->
     turns: dict[str, dict[str, Any]] = {}
 
     def measure(name: str, run: Any) -> dict[str, Any]:
-        record: dict[str, Any] = {}
-        with turn(record, pids, args.lock):
-            result = run()
-        turns[name] = {**result, **record}
-        return result
+        turns[name] = timed(pids, run)
+        return turns[name]
 
     order = {"ask": "run", "round": number, "requests": args.requests}
     ours = measure("ours", lambda: crowd.ask(**order, settings=settings))
@@ -200,7 +192,7 @@ def one_round(number: int, contest: dict[str, Any], args: argparse.Namespace) ->
     measure("bench", lambda: batched_bench(program, args, tail, mean))
     one = {**settings, "slots": 1}
     measure("in turn", lambda: single.ask(**order, settings=one))
-    few = {**order, "requests": max(1, args.requests // 4)}
+    few = {**order, "requests": max(1, args.requests // 8)}
     measure("alone", lambda: single.ask(**few, alone=True, settings=one))
     bench = turns["bench"]
     bench["seconds"] = ours["prompt_tokens"] / bench["prompt_speed"] + sum(lengths) / bench["reply_speed"]
@@ -253,22 +245,23 @@ def table(rounds: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def choose_server(args: argparse.Namespace, prompts: list[list[str]], tokens: int,
+def choose_server(args: argparse.Namespace, stack: contextlib.ExitStack, prompts: list[list[str]],
                   temperature: float) -> tuple[Server, dict[str, float]]:
-    """A warm server, with llama.cpp's choice on fused attention or without, whichever is faster."""
+    """A warm server. Asked for both, with llama.cpp's choice on fused attention or without it,
+    whichever is faster."""
     servers, seconds = [], {}
-    for flash in ("auto", "off"):
+    for flash in ("auto", "off") if args.flash == "both" else (args.flash,):
         server = Server(args.peers / "build/bin/llama-server", args, flash)
-        record: dict[str, Any] = {}
-        with turn(record, [server.process.pid], args.lock):
-            for texts in prompts:
-                ran = server.run(texts, [tokens] * len(texts), temperature)
+        stack.enter_context(contextlib.closing(server))
+        for texts in prompts:
+            ran = timed([server.process.pid], lambda: server.run(texts, [80] * len(texts), temperature))
         say(f"llama-server, --flash-attn {flash}: {ran['seconds']:.1f} s for {len(prompts[-1])} "
-            f"replies, warm (others {record['others']:.2f} cores)")
+            f"replies, warm (others {ran['others']:.2f} cores)")
         seconds[flash] = ran["seconds"]
         servers.append(server)
     servers.sort(key=lambda server: seconds[server.flash])
-    servers[1].close()
+    for slower in servers[1:]:
+        slower.close()
     return servers[0], seconds
 
 
@@ -302,8 +295,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=64, help="of a round (default 64)")
     parser.add_argument("--quick", action="store_true", help="one round of 16 requests: a trial")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    parser.add_argument("--lock", metavar="FILE", help="hold an exclusive lock on FILE while a "
-                        "contestant has its turn, for machines where others measure too")
+    parser.add_argument("--flash", choices=("both", "auto", "on", "off"), default="both", help="fused "
+                        "attention of the peers (default both: auto and off are tried, the faster stays)")
     for given in ("--ours", "--peers", "--models"):  # by the shell script
         parser.add_argument(given, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -317,11 +310,18 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    crowd, single = Ours(args.ours, args.model), Ours(args.ours, args.model)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
+    with contextlib.ExitStack() as stack:
+        run(args, stack)
+
+
+def run(args: argparse.Namespace, stack: contextlib.ExitStack) -> None:
+    crowd = stack.enter_context(contextlib.closing(Ours(args.ours, args.model)))
+    single = stack.enter_context(contextlib.closing(Ours(args.ours, args.model)))
     about = crowd.ask(ask="about")
     args.threads = args.threads or about["threads"]
-    prompts = [crowd.ask(ask="prompts", round=900 + n, requests=args.requests) for n in range(2)]
-    server, server_seconds = choose_server(args, prompts, 80, about["temperature"])
+    prompts = [crowd.ask(ask="prompts", round=900 + n, requests=args.slots) for n in range(2)]
+    server, server_seconds = choose_server(args, stack, prompts, about["temperature"])
     args.flash = server.flash
     contest = {"crowd": crowd, "single": single, "server": server, "temperature": about["temperature"]}
     peer = {**about_peers(args.peers), "system": system_line(server)}
@@ -333,19 +333,14 @@ def main() -> None:
     print(f"- llama-server --flash-attn {server.flash} (warm-up: "
           + ", ".join(f"{flash} {took:.1f} s" for flash, took in server_seconds.items()) + ")\n")
     rounds: list[dict[str, Any]] = []
-    try:
-        for number in range(1, args.runs + 1):
-            rounds.append(one_round(number, contest, args))
-            if args.json:
-                record = {"ours": about, "peers": peer, "server_flash": server_seconds,
-                          "openmp": {name: os.environ.get(name) for name in OPENMP},
-                          "ratios": [ratios(turns) for turns in rounds], "rounds": rounds}
-                args.json.write_text(json.dumps(record, indent=1) + "\n")
-        print(table(rounds))
-    finally:
-        server.close()
-        single.close()
-        crowd.close()
+    for number in range(1, args.runs + 1):
+        rounds.append(one_round(number, contest, args))
+        if args.json:
+            record = {"ours": about, "peers": peer, "server_flash": server_seconds,
+                      "openmp": {name: os.environ.get(name) for name in OPENMP},
+                      "ratios": [ratios(turns) for turns in rounds], "rounds": rounds}
+            args.json.write_text(json.dumps(record, indent=1) + "\n")
+    print(table(rounds))
 
 
 if __name__ == "__main__":
