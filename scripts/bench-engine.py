@@ -251,7 +251,7 @@ def choose_server(args: argparse.Namespace, stack: contextlib.ExitStack, prompts
     whichever is faster."""
     servers, seconds = [], {}
     for flash in ("auto", "off") if args.flash == "both" else (args.flash,):
-        server = Server(args.peers / "build/bin/llama-server", args, flash)
+        server = Server(server_program(args), args, flash)
         stack.enter_context(contextlib.closing(server))
         for texts in prompts:
             ran = timed([server.process.pid], lambda: server.run(texts, [80] * len(texts), temperature))
@@ -265,6 +265,10 @@ def choose_server(args: argparse.Namespace, stack: contextlib.ExitStack, prompts
     return servers[0], seconds
 
 
+def server_program(args: argparse.Namespace) -> Path:
+    return args.peers / "build/bin/llama-server"
+
+
 def about_peers(peers: Path) -> dict[str, str]:
     """What the peers' source and build say of themselves."""
     changes = (peers / "source/CHANGELOG.md").read_text()
@@ -274,11 +278,12 @@ def about_peers(peers: Path) -> dict[str, str]:
     return {"version": f"llama.cpp {number}, commit {commit.group(1) if commit else 'unknown'}"}
 
 
-def system_line(server: Server) -> str:
-    server.log.flush()
-    text = os.pread(server.log.fileno(), 1 << 16, 0).decode(errors="replace")
-    found = re.search(r"CPU : .*\|", text)
-    return found.group(0).strip(" |") if found else "not told"
+def system_line(program: Path) -> str:
+    """What llama-server was built for. It tells so in its trace, before it misses the model."""
+    command = [program, "--model", "no-model", "--verbosity", "5", "--port", "0"]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    found = re.search(r"system_info: .*?\| (CPU : .*)\|", ran.stdout)
+    return found.group(1).strip(" |") if found else "not told"
 
 
 def arguments() -> argparse.Namespace:
@@ -324,7 +329,7 @@ def run(args: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     server, server_seconds = choose_server(args, stack, prompts, about["temperature"])
     args.flash = server.flash
     contest = {"crowd": crowd, "single": single, "server": server, "temperature": about["temperature"]}
-    peer = {**about_peers(args.peers), "system": system_line(server)}
+    peer = {**about_peers(args.peers), "system": system_line(server_program(args))}
     print(f"- ours: {about['version']}, {about['system']}\n- peers: {peer['version']}, {peer['system']}")
     print(f"- same CPU flags: {'yes' if peer['system'] == about['system'] else 'NO'}")
     print(f"- model {args.model.name}, {args.threads} threads, {args.slots} slots, {args.requests} "
