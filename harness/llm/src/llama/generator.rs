@@ -109,7 +109,10 @@ pub(super) fn load(
         return Err(failed(reason));
     }
     let backend = runtime::backend().map_err(failed)?;
-    let parameters = LlamaModelParams::default().with_n_gpu_layers(settings.gpu_layers());
+    let on_cpu = settings.gpu_layers() == 0;
+    // For CPUs llama.cpp repacks most weights; a mapped file would stay in memory beside the copy.
+    let parameters =
+        LlamaModelParams::default().with_n_gpu_layers(settings.gpu_layers()).with_use_mmap(!on_cpu);
     runtime::forget_errors();
     let model = LlamaModel::load_from_file(backend, path, &parameters)
         .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
