@@ -219,7 +219,6 @@ fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) 
 fn scores(text: &mut String, review: &ResponseReview) -> Result<()> {
     let list: Vec<String> = review.scores.0.iter().map(|score| format!("{score:>2}")).collect();
     let (mean, by) = (review.scores.mean(), &review.reviewer);
-    let in_one_line = |text: &str| plain(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     let comment = review.comment.as_deref().map(in_one_line);
     let comment = comment.unwrap_or_else(|| "(no comment was needed)".to_owned());
     writeln!(text, "  {}  mean {mean:>5.2}  {by}: {comment}", list.join(" "))?;
@@ -291,8 +290,12 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
+fn in_one_line(text: &str) -> String {
+    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 fn shortened(text: &str, length: usize) -> String {
-    let line = plain(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let line = in_one_line(text);
     if line.chars().count() <= length {
         return line;
     }

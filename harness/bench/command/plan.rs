@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::cli::{Places, PlanArgs};
 use crate::experiment::Experiment;
-use crate::store::Store;
+use crate::store::{Rate, Store};
 
 /// Candidates over which sharing is counted.
 const SHARING_SAMPLE: u32 = 1000;
@@ -109,6 +109,12 @@ fn is_of_disputes(stage: Stage) -> bool {
     matches!(stage, Stage::ReviewComment | Stage::Adjudication)
 }
 
+/// What a stage's calls have cost. Where there was no dispute yet, one is reckoned like a review.
+fn rate(store: &Store, stage: Stage) -> Result<Option<Rate>> {
+    let own = store.rate(stage)?;
+    if own.is_none() && is_of_disputes(stage) { store.rate(Stage::ResponseReview) } else { Ok(own) }
+}
+
 /// Share of the variants' round-1 calls that differ, over the first candidates.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn paid_share(experiment: &Experiment) -> f64 {
@@ -173,7 +179,7 @@ impl Plan {
             calls.least += of_variant.least * seeds;
             calls.most += of_variant.most * seeds;
             for (stage, asks) in stages {
-                let rate = store.map(|store| store.rate(stage)).transpose()?.flatten();
+                let rate = store.map(|store| rate(store, stage)).transpose()?.flatten();
                 let role =
                     experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
                 let limit = u64::from(form::max_tokens(stage, method));

@@ -103,8 +103,8 @@ pub(super) fn prepare(
         }
     }
     let mut shared = shared_tokens(&jobs);
-    let need = jobs.iter().map(|job| u64::from(job.need)).max().unwrap_or(1);
-    let (mut need, mut least) = (need, 1);
+    let mut need = jobs.iter().map(|job| u64::from(job.need)).max().unwrap_or(1);
+    let mut least = 1;
     if settings.strict() {
         // Whole blocks of rows: of the shared beginning, behind a prompt's end, and of replies.
         shared = shared / BLOCK * BLOCK;
