@@ -17,7 +17,8 @@
 //! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
 //! - [`prompt`], [`form`]: the text of a prompt; the form of its reply and how that is read
 //! - [`roles`], [`committee`], [`dedup`]: who does what; the decision; near-duplicates
-//! - [`annotate`], [`round`]: the two machines that put it together
+//! - [`annotate`], [`round`]: the two machines that put it together; [`judge`]: one that scores samples from
+//!   outside
 //! - [`candidate`]: the recorded facts of one candidate
 //! - [`stream`]: named random streams
 
@@ -28,6 +29,7 @@ pub mod dedup;
 pub mod domain;
 pub mod economy;
 pub mod form;
+pub mod judge;
 pub mod method;
 pub mod pool;
 pub mod prompt;

@@ -1,0 +1,96 @@
+//! The judge: what it asks, what it reads, and that a judgement is about the texts alone.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+#[expect(dead_code, reason = "a judge plays no round")]
+mod script;
+
+use gra_synth::committee::Scores;
+use gra_synth::form::Malformed;
+use gra_synth::judge::{Exhibit, Judge, Judgement};
+use gra_synth::pool::ItemId;
+use gra_synth::request::{Finish, Portion, Reply, Request};
+use gra_synth::step::{Answers, Asker, Step};
+
+fn exhibit<'a>(number: u32, instruction: &'a str, response: &'a str) -> Exhibit<'a> {
+    Exhibit { id: ItemId::Seed(number), instruction, response }
+}
+
+/// Has samples judged by the pool's first model, which says what `say` says; returns every request too.
+fn judge(
+    exhibits: &[Exhibit],
+    say: impl Fn(&Request) -> (String, Finish),
+) -> (Vec<Judgement>, Vec<Request>) {
+    let (prompts, members, method) = (script::prompts(), script::members(), script::method());
+    let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
+    let mut judge = Judge::new(asker, &members[0], exhibits);
+    let (mut answers, mut asked) = (Answers::Start, Vec::new());
+    loop {
+        answers = match judge.advance(answers) {
+            Step::Done(judgements) => return (judgements, asked),
+            Step::Embed(_) => panic!("a judge asks for no embeddings"),
+            Step::Ask(requests) => {
+                let reply = |request: &Request| {
+                    let (text, finish) = say(request);
+                    Reply { text, finish, prompt_tokens: 100, reply_tokens: 20 }
+                };
+                let replies = requests.iter().map(reply).collect();
+                asked.extend(requests);
+                Answers::Replies(replies)
+            }
+        };
+    }
+}
+
+fn good(_: &Request) -> (String, Finish) {
+    ("<bos>[8,7,9,8,8,10]<eos>\n<boc>".to_owned(), Finish::Stop)
+}
+
+#[test]
+fn scores_come_in_the_order_of_the_samples() {
+    let by_text = |request: &Request| {
+        let score = if request.prompt.sample.contains("first") { 3 } else { 9 };
+        (format!("<bos>[{score},{score},{score},{score},{score},{score}]<eos>"), Finish::Stop)
+    };
+    let (judgements, asked) = judge(&[exhibit(5, "first", "y"), exhibit(2, "second", "y")], by_text);
+    let scores: Vec<_> = judgements.iter().map(|j| (j.id, j.scores.unwrap())).collect();
+    let expected = [(ItemId::Seed(5), Scores([3; 6])), (ItemId::Seed(2), Scores([9; 6]))];
+    assert_eq!(scores, expected);
+    assert!(asked.iter().all(|request| request.portion == Portion::Opening), "no comment is asked");
+}
+
+#[test]
+fn a_reply_that_stays_malformed_is_counted() {
+    let (judgements, asked) =
+        judge(&[exhibit(0, "x", "y")], |_| ("<bos>[8,4,6]<eos>".to_owned(), Finish::Stop));
+    assert_eq!(judgements[0].scores, None);
+    let reasons: Vec<_> = judgements[0].malformed.iter().map(|m| (m.attempt, m.reason)).collect();
+    let expected: Vec<_> = (0..3).map(|attempt| (attempt, Malformed::NotSixScores)).collect();
+    assert_eq!(reasons, expected);
+    let seeds: std::collections::BTreeSet<u64> = asked.iter().map(|request| request.seed).collect();
+    assert_eq!(seeds.len(), 3, "every attempt draws anew");
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_not_tried_again() {
+    let too_long = |_: &Request| {
+        (String::new(), Finish::PromptTooLong { tokens: 9_000, context: 2_048 })
+    };
+    let (judgements, asked) = judge(&[exhibit(0, "x", "y")], too_long);
+    assert_eq!((judgements[0].scores, asked.len()), (None, 1));
+    assert_eq!(judgements[0].malformed[0].reason, Malformed::PromptTooLong);
+}
+
+#[test]
+fn the_same_texts_are_the_same_call_wherever_they_stand() {
+    let (_, here) = judge(&[exhibit(0, "x", "y"), exhibit(1, "other", "y")], good);
+    let (_, there) = judge(&[exhibit(7, "x", "y"), exhibit(8, "xy", "")], good);
+    assert_eq!((here[0].seed, &here[0].prompt), (there[0].seed, &there[0].prompt));
+    let seeds = [here[0].seed, here[1].seed, there[1].seed];
+    assert!(seeds[0] != seeds[1] && seeds[0] != seeds[2] && seeds[1] != seeds[2], "{seeds:?}");
+}
+
+#[test]
+fn nothing_to_judge_is_nothing() {
+    assert_eq!(judge(&[], good), (Vec::new(), Vec::new()));
+}
