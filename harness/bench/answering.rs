@@ -5,26 +5,50 @@
 //! recorded and not finished is run again whole before anything else, so an interrupted run ends
 //! with the bytes of an uninterrupted one, and pays at most one chunk twice.
 
+mod embedding;
+mod scoring;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
 use gra_llm::engine::Engine;
 use gra_llm::key::CompletionKey;
-use gra_synth::request::{Embedding, ModelName, Reply, Request, RequestId, Stage};
+use gra_synth::request::{ModelName, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
 
 use crate::progress::Progress;
 use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
 
-/// Texts that are embedded between two commits.
-const EMBEDDINGS_PER_COMMIT: usize = 256;
-
 /// The run was asked to stop, and did so after saving what was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("interrupted; everything finished so far is saved")]
 pub struct Interrupted;
+
+/// For whom questions are answered.
+#[derive(Clone, Copy, Debug)]
+pub enum Asking<'a> {
+    /// A trial, which records its calls under its row.
+    Trial {
+        /// Which.
+        id: &'a TrialId,
+        /// Its row in the store.
+        row: i64,
+    },
+    /// Somebody who keeps the replies and no calls, under a name for people.
+    Other(&'a str),
+}
+
+impl fmt::Display for Asking<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trial { id, .. } => id.fmt(f),
+            Self::Other(name) => f.pad(name),
+        }
+    }
+}
 
 /// What answering a trial has cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -108,14 +132,13 @@ impl<'a> Answering<'a> {
         self.paid
     }
 
-    /// Runs one of the method's machines to its end and records its calls.
+    /// Runs one of the method's machines to its end; a trial's calls are recorded.
     ///
     /// # Errors
     /// When the engine or the store fails, or [`Interrupted`].
     pub fn drive<T>(
         &mut self,
-        trial: &TrialId,
-        trial_row: i64,
+        asking: Asking<'_>,
         mut advance: impl FnMut(Answers, &mut Progress) -> Step<T>,
     ) -> Result<T> {
         let mut answers = Answers::Start;
@@ -124,8 +147,10 @@ impl<'a> Answering<'a> {
                 Step::Done(result) => return Ok(result),
                 Step::Embed(texts) => Answers::Embeddings(self.embed(&texts)?),
                 Step::Ask(requests) => {
-                    let (calls, replies) = self.complete(trial, &requests)?;
-                    self.store.record_calls(trial_row, &calls)?;
+                    let (calls, replies) = self.complete(asking, &requests)?;
+                    if let Asking::Trial { row, .. } = asking {
+                        self.store.record_calls(row, &calls)?;
+                    }
                     Answers::Replies(replies)
                 }
             };
@@ -135,7 +160,7 @@ impl<'a> Answering<'a> {
     /// Answers the requests of a step, in order.
     fn complete(
         &mut self,
-        trial: &TrialId,
+        asking: Asking<'_>,
         requests: &[Request],
     ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
         let keyed: Vec<Keyed<'_>> = requests
@@ -153,7 +178,7 @@ impl<'a> Answering<'a> {
             }
         }
         self.progress.begin_stage(requests[0].id.stage, requests.len(), seen.len());
-        for (group, chunk) in self.plan(trial, &missing)? {
+        for (group, chunk) in self.plan(asking, &missing)? {
             self.run(&group.0, &chunk, &missing[&group])?;
         }
         self.progress.end_stage();
@@ -173,7 +198,7 @@ impl<'a> Answering<'a> {
     /// run whole as they were, then new ones.
     fn plan(
         &mut self,
-        trial: &TrialId,
+        asking: Asking<'_>,
         missing: &Groups<'_>,
     ) -> Result<Vec<((ModelName, Stage), PlannedChunk)>> {
         let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
@@ -190,7 +215,7 @@ impl<'a> Answering<'a> {
             new.extend(left.chunks(self.chunk).map(|keys| (group.clone(), keys.to_vec())));
         }
         if !new.is_empty() || !forget.is_empty() {
-            let planned = self.store.plan_chunks(&trial.to_string(), &forget, &new)?;
+            let planned = self.store.plan_chunks(&asking.to_string(), &forget, &new)?;
             again.extend(new.into_iter().map(|(group, _)| group).zip(planned));
         }
         again.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -241,39 +266,5 @@ impl<'a> Answering<'a> {
             replies.push(reply);
         }
         Ok((rows, replies))
-    }
-
-    /// Embeds texts, in order.
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>> {
-        let encoder = self.engine.encoder_fingerprint()?;
-        let mut missing: Vec<String> = Vec::new();
-        for text in texts {
-            if self.store.embedding(&encoder, text)?.is_none() {
-                missing.push(text.clone());
-            }
-        }
-        missing.sort();
-        missing.dedup();
-        self.progress.begin_embedding(missing.len());
-        for part in missing.chunks(EMBEDDINGS_PER_COMMIT) {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Interrupted.into());
-            }
-            let (started, crashes) = (Instant::now(), self.engine.crashes());
-            let embeddings = self.engine.embed(part)?;
-            self.paid.engine_seconds += started.elapsed().as_secs_f64();
-            self.paid.crashes += self.engine.crashes() - crashes;
-            let embedded: Vec<(String, Embedding)> = part.iter().cloned().zip(embeddings).collect();
-            self.store.store_embeddings(&encoder, &embedded)?;
-            self.progress.embedded(part.len());
-        }
-        self.progress.end_stage();
-        texts
-            .iter()
-            .map(|text| {
-                let embedding = self.store.embedding(&encoder, text)?;
-                embedding.ok_or_else(|| anyhow::anyhow!("the store lost an embedding"))
-            })
-            .collect()
     }
 }

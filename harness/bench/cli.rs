@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::seed::SeedArgs;
+use crate::command::stats::StatsArgs;
 use crate::experiment::Overrides;
 use crate::failure::EXIT_CODES;
 use crate::progress::Verbosity;
@@ -93,6 +94,16 @@ A run that was interrupted goes on when the same command is given again.")]
   gra-bench inspect ablation/gra/seed-42 r1-00003    draws, prompts, raw replies, scores, rule
   gra-bench inspect ablation/gra/seed-42 r1-00003 --brief")]
     Inspect(InspectArgs),
+    /// Measure data sets side by side: lengths, scores, difficulty, diversity.
+    #[command(after_help = "Examples:
+  gra-bench stats ablation/gra/seed-42 alpaca.json wizardlm.json
+  gra-bench stats seeds=alpaca.json gra=ablation/gra/seed-42 --n 500 --json
+  gra-bench stats alpaca.json wizardlm.json --n 200 --ifd smollm2-q8_0
+  gra-bench stats ablation/gra/seed-42 --judge smollm2-q8_0
+
+What models say is kept in the store: a measurement that was interrupted goes on when the same
+command is given again.")]
+    Stats(StatsArgs),
     /// Say what an experiment would ask and cost, and run nothing.
     #[command(after_help = "Examples:
   gra-bench plan experiments/ablation.toml

@@ -8,6 +8,7 @@ mod plan;
 mod quantize;
 mod run;
 pub mod seed;
+pub(crate) mod stats;
 #[cfg(unix)]
 mod worker;
 
@@ -33,6 +34,7 @@ pub async fn run(cli: Cli) -> Result<()> {
             let (experiment, json) = (args.experiment, args.json);
             run::Run { experiment, overrides, places, verbosity, json }.start().await
         }
+        Verb::Stats(args) => stats::start(args, places, verbosity).await,
         Verb::Seed(args) => seed::run(args),
         Verb::Inspect(args) => inspect::run(&args, &places),
         Verb::Plan(args) => plan::run(&args, &places),

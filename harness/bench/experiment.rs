@@ -56,7 +56,8 @@ pub struct ExperimentFile {
     pub variants: Vec<VariantEntry>,
 }
 
-const fn default_chunk() -> usize {
+/// Requests that run together unless an experiment says otherwise.
+pub(crate) const fn default_chunk() -> usize {
     64
 }
 
@@ -423,7 +424,7 @@ impl VariantEntry {
 }
 
 /// Reads a folder of templates and hashes them in the order of their names.
-fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
+pub(crate) fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
     let mut files = BTreeMap::new();
     let mut hash = Sha256::new();
     for (name, ..) in TEMPLATES {

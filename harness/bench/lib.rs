@@ -9,6 +9,8 @@
 //! - [`experiment`], [`seeds`]: what is to be run, loaded and checked
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
+//! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
+//!   some: [`difficulty`], [`judging`]
 //! - [`publish`], [`export`], [`artifact`]: results; data sets in other tools' formats; whole files
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
@@ -16,10 +18,14 @@ pub mod answering;
 pub mod artifact;
 pub mod cli;
 pub mod command;
+pub mod dataset;
+pub mod difficulty;
+pub mod evidence;
 pub mod experiment;
 pub mod export;
 pub mod failure;
 pub mod interrupt;
+pub mod judging;
 pub mod progress;
 pub mod publish;
 pub mod seeds;

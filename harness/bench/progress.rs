@@ -128,6 +128,13 @@ impl Progress {
         self.counts = Counts::default();
     }
 
+    /// Work outside any trial, under a name for people.
+    pub(crate) fn begin_work(&mut self, name: &str) {
+        name.clone_into(&mut self.trial);
+        self.round = 0;
+        self.counts = Counts::default();
+    }
+
     pub(crate) fn end_trial(&mut self) {
         let Counts { accepted, .. } = self.counts;
         self.say(&format!("{}: done, {accepted} accepted in the last round", self.trial));
@@ -163,6 +170,12 @@ impl Progress {
 
     pub(crate) fn begin_embedding(&mut self, missing: usize) {
         self.stage = StageProgress::new("embedding".to_owned(), missing, missing);
+        self.show();
+    }
+
+    /// Passages are to be scored, of which the store lacks `missing`.
+    pub(crate) fn begin_scoring(&mut self, what: &str, asked: usize, missing: usize) {
+        self.stage = StageProgress::new(what.to_owned(), asked, missing);
         self.show();
     }
 

@@ -69,6 +69,9 @@ pub struct LoadOptions {
     pub limit: Option<usize>,
     /// How many bad records are tolerated; `None` is 1% of the records or 10, whichever is larger.
     pub max_bad: Option<usize>,
+    /// Keep items whose instruction came before. A seed set has no use for them; a data set that is
+    /// measured has as many samples as it has.
+    pub keep_repeats: bool,
 }
 
 /// A seed set, and what became of each record of its file.
@@ -156,6 +159,7 @@ impl<'a> Collected<'a> {
                 let item = SeedItem {
                     number,
                     instruction: content.instruction,
+                    input_at: content.input_at,
                     response: content.response,
                     annotation: content.annotation,
                 };
@@ -187,7 +191,9 @@ impl<'a> Collected<'a> {
             let first = self.skipped.remove(0);
             return Err(Fault::TooManyBad { bad, records: self.records, tolerated, first });
         }
-        self.skip_repeats();
+        if !options.keep_repeats {
+            self.skip_repeats();
+        }
         let limit = options.limit.unwrap_or(usize::MAX);
         let over_limit = self.items.len().saturating_sub(limit);
         self.items.truncate(limit);

@@ -7,6 +7,7 @@
 
 mod completions;
 mod embeddings;
+mod scores;
 mod trials;
 
 use std::fs::File;
@@ -16,10 +17,11 @@ use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
 
 pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
+pub use scores::StoredScore;
 pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
 
 /// Version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const SCHEMA: &str = "
 CREATE TABLE role_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
@@ -35,6 +37,9 @@ CREATE TABLE completion (
     text TEXT NOT NULL, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
     reply_tokens INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE score (
+    key BLOB PRIMARY KEY, loss REAL, tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL,
+    truncated INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE trial (
     id INTEGER PRIMARY KEY, experiment TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL,
     settings TEXT NOT NULL, card TEXT NOT NULL, finished INTEGER NOT NULL,
@@ -50,6 +55,13 @@ CREATE TABLE call (
 CREATE TABLE candidate (
     trial INTEGER NOT NULL, id TEXT NOT NULL, round INTEGER NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (trial, id)) WITHOUT ROWID;
+";
+
+/// From version 2, which kept no scores.
+const FROM_2: &str = "
+CREATE TABLE score (
+    key BLOB PRIMARY KEY, loss REAL, tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL,
+    truncated INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 /// From version 1, which did not record what a chunk's crashes cost: of its chunks that is unknown.
@@ -123,7 +135,8 @@ impl Store {
         };
         match version {
             0 => set_up(SCHEMA),
-            1 => set_up(FROM_1),
+            1 => set_up(&[FROM_1, FROM_2].concat()),
+            2 => set_up(FROM_2),
             VERSION => Ok(()),
             newer => bail!(
                 "the store {} has version {newer}, and this gra-bench reads version {VERSION}\n\

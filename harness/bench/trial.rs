@@ -10,7 +10,7 @@ use gra_synth::round::{Round, Setting};
 use gra_synth::step::Asker;
 use gra_synth::variant::Variant;
 
-use crate::answering::{Answering, Paid};
+use crate::answering::{Answering, Asking, Paid};
 use crate::store::{CallRow, SeedRow, TrialId};
 
 /// What a trial needs to run.
@@ -61,10 +61,11 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
     let row = answering.store().begin_trial(id, settings, card)?;
     answering.next_trial();
     answering.progress().begin_trial(id);
+    let asking = Asking::Trial { id, row };
 
     let asker = Asker { run_seed: id.seed, method, prompts };
     let mut annotate = Annotate::new(asker, members, seeds);
-    let annotated = answering.drive(id, row, |answers, _| annotate.advance(answers))?;
+    let annotated = answering.drive(asking, |answers, _| annotate.advance(answers))?;
     answering.store().record_seed(row, &seed_rows(seeds, &annotated.seeds)?)?;
 
     let mut pool = annotated.pool;
@@ -73,7 +74,7 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
         let setting = Setting { asker, variant, members };
         let mut round = Round::new(setting, &pool, number)
             .with_context(|| format!("trial {id}, round {number}"))?;
-        let outcome = answering.drive(id, row, |answers, progress| {
+        let outcome = answering.drive(asking, |answers, progress| {
             let step = round.advance(answers);
             progress.in_round(number, round.candidates());
             step

@@ -16,8 +16,10 @@ use polars::prelude::{
 use polars_parquet::write::schema_to_metadata_key;
 
 mod reviews;
+mod samples;
 
 pub use reviews::reviews;
+pub use samples::{Sample, samples};
 
 /// One row per candidate.
 ///

@@ -12,8 +12,11 @@
 //! - [`funnel`], [`ledger`], [`savings`]: what became of the candidates; what the calls cost; what was
 //!   left out
 //! - [`bootstrap`], [`comparison`]: intervals for means; two variants on the same candidates
+//! - [`ifd`]: how much instructions help a model to expect their responses
 //! - [`ablation`]: one row per variant of the three above, as CSV, Markdown and terminal text
-//! - [`frames`]: candidates and reviews as data frames, as Parquet and CSV
+//! - [`stats`]: data sets side by side
+//! - [`measure`]: what was found for several data sets, with intervals, as CSV, Markdown and terminal text
+//! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
@@ -23,8 +26,11 @@ pub mod facts;
 pub mod frames;
 pub mod funnel;
 mod grid;
+pub mod ifd;
 pub mod ledger;
+pub mod measure;
 pub mod savings;
+pub mod stats;
 
 #[cfg(test)]
 mod trial_by_hand;

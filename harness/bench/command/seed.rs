@@ -114,6 +114,7 @@ impl Source {
             mapping: self.fields.iter().cloned().collect(),
             limit: self.limit.and_then(|limit| usize::try_from(limit).ok()),
             max_bad: self.max_bad,
+            keep_repeats: false,
         };
         Ok(seeds::load(&self.file, &options)?)
     }

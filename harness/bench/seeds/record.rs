@@ -11,6 +11,7 @@ use super::{Fault, Field, FieldMapping, Format, RemarkKind, SkipReason, annotati
 /// What a kept record says.
 pub(super) struct Content {
     pub(super) instruction: String,
+    pub(super) input_at: Option<usize>,
     pub(super) response: Option<String>,
     pub(super) annotation: Option<Annotation>,
     pub(super) remarks: Vec<RemarkKind>,
@@ -109,8 +110,10 @@ impl<'a> Reading<'a> {
         let instruction = text(Field::Instruction, instruction)?;
         let mut of = |field| text(field, self.take(field, fields).unwrap_or_default());
         let (input, response) = (of(Field::Input)?, of(Field::Output)?);
+        let (instruction, input_at) = joined(&instruction, &input);
         Ok(Content {
-            instruction: joined(&instruction, &input),
+            instruction,
+            input_at,
             response: not_blank(response),
             annotation: None,
             remarks: Vec::new(),
@@ -138,13 +141,13 @@ fn not_blank(text: String) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// Instruction and input with a blank line between them (METHOD.md, S2).
-fn joined(instruction: &str, input: &str) -> String {
+/// Instruction and input with a blank line between them (METHOD.md, S2), and where the input begins.
+fn joined(instruction: &str, input: &str) -> (String, Option<usize>) {
     let (instruction, input) = (instruction.trim(), input.trim());
     if instruction.is_empty() || input.is_empty() || is_placeholder(input) {
-        return instruction.to_owned();
+        return (instruction.to_owned(), None);
     }
-    format!("{instruction}\n\n{input}")
+    (format!("{instruction}\n\n{input}"), Some(instruction.len() + 2))
 }
 
 /// Alpaca's ways to write that there is no input: `<noinput>`, `Noinput`, `No input.`
@@ -186,7 +189,7 @@ fn conversation(turns: Value) -> Result<Content, SkipReason> {
         }
     }
     let instruction = instruction.ok_or(SkipReason::NoUserTurn)?;
-    Ok(Content { instruction, response, annotation: None, remarks })
+    Ok(Content { instruction, input_at: None, response, annotation: None, remarks })
 }
 
 enum Speaker {

@@ -53,11 +53,8 @@ impl<'a> Judge<'a> {
     /// A judge for these samples.
     #[must_use]
     pub fn new(asker: Asker<'a>, member: &'a Member, exhibits: &'a [Exhibit<'a>]) -> Self {
-        let blank = |exhibit: &Exhibit| Judgement {
-            id: exhibit.id,
-            scores: None,
-            malformed: Vec::new(),
-        };
+        let blank =
+            |exhibit: &Exhibit| Judgement { id: exhibit.id, scores: None, malformed: Vec::new() };
         let judgements = exhibits.iter().map(blank).collect();
         Self { asker, member, exhibits, judgements, asked: Vec::new() }
     }

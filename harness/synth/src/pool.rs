@@ -85,6 +85,9 @@ pub struct SeedItem {
     pub number: u32,
     /// The instruction, with the record's input joined by a blank line (METHOD.md, S2).
     pub instruction: String,
+    /// Where the record's input begins in the instruction, where it has one. The method does not read
+    /// it; measurements that put the two apart again do.
+    pub input_at: Option<usize>,
     /// The record's answer, where it has one. The method does not read it.
     pub response: Option<String>,
     /// Annotation that the seed set brought along; such an item is not annotated again.

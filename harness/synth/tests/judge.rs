@@ -52,7 +52,8 @@ fn scores_come_in_the_order_of_the_samples() {
         let score = if request.prompt.sample.contains("first") { 3 } else { 9 };
         (format!("<bos>[{score},{score},{score},{score},{score},{score}]<eos>"), Finish::Stop)
     };
-    let (judgements, asked) = judge(&[exhibit(5, "first", "y"), exhibit(2, "second", "y")], by_text);
+    let (judgements, asked) =
+        judge(&[exhibit(5, "first", "y"), exhibit(2, "second", "y")], by_text);
     let scores: Vec<_> = judgements.iter().map(|j| (j.id, j.scores.unwrap())).collect();
     let expected = [(ItemId::Seed(5), Scores([3; 6])), (ItemId::Seed(2), Scores([9; 6]))];
     assert_eq!(scores, expected);
@@ -73,9 +74,8 @@ fn a_reply_that_stays_malformed_is_counted() {
 
 #[test]
 fn a_prompt_that_is_too_long_is_not_tried_again() {
-    let too_long = |_: &Request| {
-        (String::new(), Finish::PromptTooLong { tokens: 9_000, context: 2_048 })
-    };
+    let too_long =
+        |_: &Request| (String::new(), Finish::PromptTooLong { tokens: 9_000, context: 2_048 });
     let (judgements, asked) = judge(&[exhibit(0, "x", "y")], too_long);
     assert_eq!((judgements[0].scores, asked.len()), (None, 1));
     assert_eq!(judgements[0].malformed[0].reason, Malformed::PromptTooLong);

@@ -1,0 +1,79 @@
+//! The samples of a data set as a data frame: what was measured of each.
+
+use gra_synth::domain::Domain;
+use polars::prelude::{DataFrame, PolarsResult};
+
+use super::Columns;
+use crate::ifd::{Formula, Measured};
+
+/// A sample of any data set, and what was measured of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Unique in its data set.
+    pub id: String,
+    /// What it was made from: samples with one origin are resampled together. A seed item is its own
+    /// origin; that of a candidate is the first of its examples.
+    pub origin: String,
+    /// Where it is known.
+    pub domain: Option<Domain>,
+    /// x.
+    pub instruction: String,
+    /// y; `None` where the data set has none.
+    pub response: Option<String>,
+    /// The committee's mean, where a committee scored it.
+    pub mu: Option<f64>,
+    /// The committee's spread.
+    pub sigma: Option<f64>,
+    /// Mean of a judge's six scores, where one was asked and could be read.
+    pub judge: Option<f64>,
+    /// What a model's losses say; `None` when nobody asked.
+    pub difficulty: Option<Measured>,
+    /// 1 - cosine to the nearest other instruction of the data set, in [0, 2].
+    pub nearest_distance: Option<f64>,
+}
+
+/// One row per sample, without its texts.
+///
+/// | column | type | what |
+/// |---|---|---|
+/// | `id`, `origin` | text | see [`Sample`] |
+/// | `domain` | text | one of the seven |
+/// | `instruction_words`, `response_words` | u32 | separated by white space; null without a response |
+/// | `mu`, `sigma`, `judge` | f64 | on the scale of the scores |
+/// | `conditional_loss`, `direct_loss` | f64 | nats per token of the response, after the instruction and without it |
+/// | `scored_tokens` | u32 | of the response, after the instruction |
+/// | `truncated` | bool | the response lost its end before it was scored |
+/// | `loss_ratio`, `perplexity_ratio` | f64 | IFD by both formulas |
+/// | `unmeasured` | text | why there is no loss |
+/// | `nearest_distance` | f64 | 1 - cosine to the nearest other instruction |
+///
+/// # Errors
+/// None that a caller can cause: polars checks that columns are equally long.
+pub fn samples(samples: &[Sample]) -> PolarsResult<DataFrame> {
+    let of = Columns(samples);
+    let pair = |sample: &Sample| sample.difficulty.and_then(Result::ok);
+    let difficulty = |sample: &Sample, formula| pair(sample)?.difficulty(formula).ok();
+    let columns = vec![
+        of.text("id", |s| Some(s.id.clone())),
+        of.text("origin", |s| Some(s.origin.clone())),
+        of.text("domain", |s| Some(s.domain?.to_string())),
+        of.count("instruction_words", |s| Some(words(&s.instruction))),
+        of.count("response_words", |s| s.response.as_deref().map(words)),
+        of.number("mu", |s| s.mu),
+        of.number("sigma", |s| s.sigma),
+        of.number("judge", |s| s.judge),
+        of.number("conditional_loss", |s| Some(pair(s)?.conditional.mean)),
+        of.number("direct_loss", |s| Some(pair(s)?.direct.mean)),
+        of.count("scored_tokens", |s| Some(pair(s)?.conditional.tokens as usize)),
+        of.flag("truncated", |s| Some(pair(s)?.truncated)),
+        of.number("loss_ratio", |s| difficulty(s, Formula::LossRatio)),
+        of.number("perplexity_ratio", |s| difficulty(s, Formula::PerplexityRatio)),
+        of.text("unmeasured", |s| Some(s.difficulty?.err()?.name().to_owned())),
+        of.number("nearest_distance", |s| s.nearest_distance),
+    ];
+    DataFrame::new(samples.len(), columns)
+}
+
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
+}

@@ -1,0 +1,269 @@
+//! A table of measures: what was found for each of several data sets, each number with its interval
+//! and its n, or the reason why there is none.
+
+use std::io::{self, Write};
+
+use crate::bootstrap::{Estimate, Interval};
+use crate::grid::{self, Align, Column};
+
+/// A number of the table, or why it is missing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// A value that a sample of data estimates.
+    Estimate(Estimate),
+    /// A value that is no estimate: a count, a setting, a quantity of this very data.
+    Exact {
+        /// The value.
+        value: f64,
+        /// How many samples it is about.
+        n: usize,
+    },
+    /// There is no value.
+    Absent(&'static str),
+}
+
+impl Cell {
+    /// An estimate; absent for this reason when it has no value.
+    #[must_use]
+    pub fn or_absent(estimate: Estimate, why: &'static str) -> Self {
+        if estimate.value.is_some() { Self::Estimate(estimate) } else { Self::Absent(why) }
+    }
+
+    /// A value of this very data; absent for this reason when there is none.
+    #[must_use]
+    pub fn exact(value: Option<f64>, n: usize, why: &'static str) -> Self {
+        value.map_or(Self::Absent(why), |value| Self::Exact { value, n })
+    }
+
+    /// A count.
+    #[must_use]
+    pub fn count(count: usize, of: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+        let value = count as f64;
+        Self::Exact { value, n: of }
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Estimate(estimate) => estimate.value,
+            Self::Exact { value, .. } => Some(*value),
+            Self::Absent(_) => None,
+        }
+    }
+
+    /// Its interval.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        if let Self::Estimate(estimate) = self { estimate.interval } else { None }
+    }
+
+    /// How much data is behind it: samples, or origins that were resampled together.
+    #[must_use]
+    pub fn n(&self) -> Option<usize> {
+        match self {
+            Self::Estimate(estimate) => Some(estimate.n),
+            Self::Exact { n, .. } => Some(*n),
+            Self::Absent(_) => None,
+        }
+    }
+
+    /// Why there is no value.
+    #[must_use]
+    pub fn why_absent(&self) -> Option<&'static str> {
+        if let Self::Absent(why) = self { Some(why) } else { None }
+    }
+}
+
+/// One measure over all data sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// Measures of one group stand together, e.g. `ifd`.
+    pub group: &'static str,
+    /// E.g. `loss-ratio, mean`.
+    pub name: String,
+    /// One per data set.
+    pub cells: Vec<Cell>,
+}
+
+/// Measures of data sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasureTable {
+    data_sets: Vec<String>,
+    measures: Vec<Measure>,
+}
+
+impl MeasureTable {
+    /// A table without measures.
+    #[must_use]
+    pub const fn new(data_sets: Vec<String>) -> Self {
+        Self { data_sets, measures: Vec::new() }
+    }
+
+    /// Names of the data sets, in the order of the cells.
+    #[must_use]
+    pub fn data_sets(&self) -> &[String] {
+        &self.data_sets
+    }
+
+    /// The measures, in the order in which they were added.
+    #[must_use]
+    pub fn measures(&self) -> &[Measure] {
+        &self.measures
+    }
+
+    /// Adds a measure, unless no data set has a value or a reason worth a row: one that is absent
+    /// everywhere for the same reason says nothing about any of them.
+    ///
+    /// # Panics
+    /// When there is not one cell per data set.
+    pub fn push(&mut self, group: &'static str, name: impl Into<String>, cells: Vec<Cell>) {
+        assert_eq!(cells.len(), self.data_sets.len(), "one cell per data set");
+        if cells.iter().any(|cell| cell.why_absent().is_none()) {
+            self.measures.push(Measure { group, name: name.into(), cells });
+        }
+    }
+
+    /// Writes one line per measure and data set: `group`, `measure`, `data_set`, `value`, `low`,
+    /// `high`, `n`, `absent`, numbers at full precision, an empty field where there is no value.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(writer);
+        let header = ["group", "measure", "data_set", "value", "low", "high", "n", "absent"];
+        csv.write_record(header)?;
+        let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        for (measure, data_set, cell) in self.cells() {
+            let interval = cell.interval();
+            csv.write_record([
+                measure.group,
+                &measure.name,
+                data_set,
+                &text(cell.value()),
+                &text(interval.map(|interval| interval.low)),
+                &text(interval.map(|interval| interval.high)),
+                &cell.n().map(|n| n.to_string()).unwrap_or_default(),
+                cell.why_absent().unwrap_or_default(),
+            ])?;
+        }
+        csv.flush()
+    }
+
+    /// A Markdown table: a row per measure, a column per data set, cells as `value [low, high] (n)`.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut columns = vec![
+            column("group", Align::Left, self.measures.iter().map(|m| m.group.to_owned())),
+            column("measure", Align::Left, self.measures.iter().map(|m| m.name.clone())),
+        ];
+        for (place, data_set) in self.data_sets.iter().enumerate() {
+            let cells = self.measures.iter().map(|measure| whole(&measure.cells[place]));
+            columns.push(column(data_set, Align::Right, cells));
+        }
+        grid::markdown(&columns)
+    }
+
+    /// Aligned lines for a terminal: a line per measure and data set, so that what is compared stands
+    /// one below the other.
+    #[must_use]
+    pub fn terminal(&self) -> String {
+        let first = |place: usize, text: &str| match place % self.data_sets.len().max(1) {
+            0 => text.to_owned(),
+            _ => String::new(),
+        };
+        let of = |cell: fn(&Cell) -> String| self.cells().map(move |(_, _, c)| cell(c));
+        let measures = self.cells().enumerate();
+        let columns = [
+            column("group", Align::Left, measures.clone().map(|(at, (m, ..))| first(at, m.group))),
+            column("measure", Align::Left, measures.map(|(at, (m, ..))| first(at, &m.name))),
+            column("data set", Align::Left, self.cells().map(|(_, name, _)| name.to_owned())),
+            column("value", Align::Right, of(|cell| cell.value().map_or("-".to_owned(), shown))),
+            column(
+                "95% interval",
+                Align::Left,
+                of(|cell| cell.interval().map_or_else(String::new, span)),
+            ),
+            column(
+                "n",
+                Align::Right,
+                of(|cell| cell.n().map(|n| n.to_string()).unwrap_or_default()),
+            ),
+            column("", Align::Left, of(|cell| cell.why_absent().unwrap_or_default().to_owned())),
+        ];
+        grid::terminal(&columns)
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (&Measure, &str, &Cell)> + Clone {
+        self.measures.iter().flat_map(|measure| {
+            let names = self.data_sets.iter().map(String::as_str);
+            names.zip(&measure.cells).map(move |(name, cell)| (measure, name, cell))
+        })
+    }
+}
+
+fn column(title: &str, align: Align, cells: impl Iterator<Item = String>) -> Column {
+    Column { title: title.to_owned(), cells: cells.collect(), align }
+}
+
+fn whole(cell: &Cell) -> String {
+    let Some(value) = cell.value() else { return "-".to_owned() };
+    let interval = cell.interval().map(|interval| format!(" {}", span(interval)));
+    let n = cell.n().map(|n| format!(" ({n})"));
+    format!("{}{}{}", shown(value), interval.unwrap_or_default(), n.unwrap_or_default())
+}
+
+fn span(interval: Interval) -> String {
+    format!("[{}, {}]", shown(interval.low), shown(interval.high))
+}
+
+/// A number to four digits or so; whole ones without decimals.
+fn shown(value: f64) -> String {
+    let decimals = match value.abs() {
+        _ if value.fract() == 0.0 && value.abs() < 1e15 => 0,
+        size if size < 1.0 => 4,
+        size if size < 10.0 => 3,
+        size if size < 100.0 => 2,
+        _ => 1,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> MeasureTable {
+        let estimate = |value, low, high| {
+            let interval = Some(Interval { low, high });
+            Cell::Estimate(Estimate { n: 20, value: Some(value), interval })
+        };
+        let mut table = MeasureTable::new(vec!["seeds".to_owned(), "gra|x".to_owned()]);
+        table.push("text", "samples", vec![Cell::count(40, 40), Cell::count(6, 6)]);
+        table.push(
+            "quality",
+            "mu, mean",
+            vec![Cell::Absent("nobody scored it"), estimate(6.25, 5.5, 7.0)],
+        );
+        table.push("ifd", "loss-ratio, mean", vec![Cell::Absent("not asked"); 2]);
+        table
+    }
+
+    #[test]
+    fn a_line_per_measure_and_data_set() {
+        insta::assert_snapshot!(table().terminal(), @"");
+    }
+
+    #[test]
+    fn a_row_per_measure() {
+        insta::assert_snapshot!(table().markdown(), @"");
+    }
+
+    #[test]
+    fn csv_says_why_a_value_is_missing() {
+        let mut csv = Vec::new();
+        table().write_csv(&mut csv).unwrap();
+        insta::assert_snapshot!(String::from_utf8(csv).unwrap(), @"");
+    }
+}

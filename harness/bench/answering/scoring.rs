@@ -1,0 +1,69 @@
+//! Scores of passages: from the store where it has them, else from the model.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use anyhow::Result;
+use gra_llm::key::score_key;
+use gra_llm::score::Passage;
+use gra_synth::request::ModelName;
+
+use super::{Answering, Interrupted};
+use crate::store::StoredScore;
+
+/// Passages that are scored between two commits.
+const SCORES_PER_COMMIT: usize = 32;
+
+impl Answering<'_> {
+    /// Scores passages of one model, in order. Each is scored once, whoever asks. `what` names the work
+    /// for people.
+    ///
+    /// # Errors
+    /// When a passage does not fit the model's context, the engine or the store fails, or
+    /// [`Interrupted`].
+    pub fn score(
+        &mut self,
+        what: &str,
+        model: &ModelName,
+        passages: &[Passage],
+    ) -> Result<Vec<StoredScore>> {
+        let fingerprint = self.engine.scoring_fingerprint(model)?;
+        let keys: Vec<[u8; 32]> =
+            passages.iter().map(|passage| score_key(&fingerprint, passage)).collect();
+        let mut missing: BTreeMap<[u8; 32], &Passage> = BTreeMap::new();
+        for (key, passage) in keys.iter().zip(passages) {
+            if self.store.score(key)?.is_none() {
+                missing.insert(*key, passage);
+            }
+        }
+        // In the order of the passages, whose neighbours may share a beginning.
+        let mut left: Vec<([u8; 32], &Passage)> =
+            keys.iter().filter_map(|key| missing.remove_entry(key)).collect();
+        self.progress.begin_scoring(what, passages.len(), left.len());
+        while !left.is_empty() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Interrupted.into());
+            }
+            let part: Vec<_> = left.drain(..left.len().min(SCORES_PER_COMMIT)).collect();
+            let batch: Vec<Passage> = part.iter().map(|(_, passage)| (*passage).clone()).collect();
+            let (started, crashes) = (Instant::now(), self.engine.crashes());
+            self.progress.begin_chunk(model);
+            let progress = &mut *self.progress;
+            let scores = self.engine.score(&batch, &mut |so_far| progress.in_chunk(so_far))?;
+            self.progress.end_chunk(batch.len());
+            self.paid.engine_seconds += started.elapsed().as_secs_f64();
+            self.paid.crashes += self.engine.crashes() - crashes;
+            let scored: Vec<_> =
+                part.iter().zip(&scores).map(|((key, _), score)| (*key, score.into())).collect();
+            self.store.store_scores(&scored)?;
+        }
+        self.progress.end_stage();
+        keys.iter()
+            .map(|key| {
+                let score = self.store.score(key)?;
+                score.ok_or_else(|| anyhow::anyhow!("the store lost a score"))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,162 @@
+//! `stats`: data sets side by side.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gra_analysis::measure::{Cell, MeasureTable};
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
+use gra_synth::method::{Member, Method};
+use gra_synth::request::Sampling;
+use serde_json::{Map, Value, json};
+
+use super::engines;
+use crate::answering::{Answering, Interrupted};
+use crate::cli::Places;
+use crate::dataset::{self, Named};
+use crate::difficulty::{Protocol, Scoring};
+use crate::evidence::{Evidence, Plan};
+use crate::judging::Bench;
+use crate::progress::{Progress, Verbosity};
+use crate::store::Store;
+use crate::{experiment, interrupt, publish};
+
+/// `stats`
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// Trials (EXPERIMENT/VARIANT/seed-N) and files, as SOURCE or NAME=SOURCE. Files are read like
+    /// seed sets: Alpaca, `ShareGPT`, JSON Lines, CSV, Parquet, also gzipped.
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// At most N samples of each, drawn by the seed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    n: Option<u32>,
+    /// Seed of subsamples, intervals and the judge's sampling.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Measure IFD with the losses of this model of the pool.
+    #[arg(long, value_name = "MODEL")]
+    ifd: Option<String>,
+    /// How the losses are taken.
+    #[arg(long, value_name = "PROTOCOL", default_value = "apart", requires = "ifd")]
+    ifd_protocol: Protocol,
+    /// Have responses scored by this model of the pool (Prompt 8, temperature 0.2, `top_p` 0.9 unless
+    /// the pool says otherwise); of a trial, rejected ones too.
+    #[arg(long, value_name = "MODEL")]
+    judge: Option<String>,
+    /// The model pool that encoder, scorer and judge come from.
+    #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
+    pool: PathBuf,
+    /// The prompt templates that the judge is asked with.
+    #[arg(long, value_name = "DIR", default_value = "experiments/prompts")]
+    prompts: PathBuf,
+    /// Folder to write to [default: stats in the results folder].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
+pub(crate) async fn start(args: StatsArgs, places: Places, verbosity: Verbosity) -> Result<()> {
+    let stop = interrupt::stop_flag();
+    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
+        .await
+        .context("the measurement's task ended early")?
+}
+
+fn run(args: &StatsArgs, places: &Places, verbosity: Verbosity, stop: &AtomicBool) -> Result<()> {
+    let named: Vec<Named> =
+        args.sources.iter().map(|source| Named::parse(source)).collect::<Result<_>>()?;
+    let pool = ModelPool::load(&args.pool, &places.models)?;
+    let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
+    let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
+    let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
+    publish::check_writable(&places.results)?;
+    let mut store = Store::open(&places.store())?;
+    let mut data_sets = dataset::load(named, &store)?;
+    for data_set in &mut data_sets {
+        data_set.subsample(args.n.map_or(usize::MAX, |n| n as usize), args.seed);
+    }
+
+    let method = Method::default();
+    let judge = judge.map(|model| Member {
+        name: model.name.clone(),
+        sampling: model.sampling.apply(Sampling::default()),
+    });
+    let bench = judge.as_ref().zip(prompts.as_ref()).map(|(judge, (prompts, _))| Bench {
+        judge,
+        prompts,
+        method: &method,
+        run_seed: args.seed,
+    });
+    let difficulty = scorer.map(|model| Scoring {
+        model: &model.name,
+        context: model.context.unwrap_or(DEFAULT_CONTEXT),
+        protocol: args.ifd_protocol,
+    });
+    let plan = Plan { run_seed: args.seed, difficulty, judge: bench };
+
+    let mut progress = Progress::new(verbosity);
+    let settings = EngineSettings::default();
+    let mut engine = engines::engine(&pool, &settings, places, &progress)?;
+    let evidence = {
+        let chunk = experiment::default_chunk();
+        let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);
+        Evidence::gather(&data_sets, plan, &mut answering)
+    };
+    if evidence.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
+        let command: Vec<String> = std::env::args().collect();
+        progress.say(&format!("to go on, give the same command again: {}", command.join(" ")));
+    }
+    drop(progress);
+    let evidence = evidence?;
+    let folder = args.out.clone().unwrap_or_else(|| places.results.join("stats"));
+    evidence.write(&folder)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", json(&evidence.table))?;
+        return Ok(());
+    }
+    writeln!(out, "{}", evidence.table.terminal())?;
+    writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
+    writeln!(out, "         {}", folder.join("stats.csv").display())?;
+    writeln!(out, "Samples: {}", folder.join("<data set>.parquet").display())?;
+    Ok(())
+}
+
+fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
+    pool.models.iter().find(|model| model.name.as_str() == name).with_context(|| {
+        let known: Vec<&str> = pool.models.iter().map(|model| model.name.as_str()).collect();
+        format!(
+            "pool `{}` has no model `{name}`\nhint: it has {}; --pool names another",
+            pool.name,
+            known.join(", ")
+        )
+    })
+}
+
+/// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`.
+fn json(table: &MeasureTable) -> Value {
+    let data_sets = table.data_sets().iter().enumerate().map(|(place, name)| {
+        let mut groups: Map<String, Value> = Map::new();
+        for measure in table.measures() {
+            let group = groups.entry(measure.group).or_insert_with(|| json!({}));
+            group[&measure.name] = cell(&measure.cells[place]);
+        }
+        (name.clone(), Value::Object(groups))
+    });
+    Value::Object(data_sets.collect())
+}
+
+fn cell(cell: &Cell) -> Value {
+    let interval = cell.interval().map(|interval| [interval.low, interval.high]);
+    match cell.why_absent() {
+        Some(why) => json!({ "absent": why }),
+        None => json!({ "value": cell.value(), "interval": interval, "n": cell.n() }),
+    }
+}

@@ -1,0 +1,281 @@
+//! Data sets as peers: a trial's samples, a seed set, or anybody's file, in one form.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gra_synth::candidate::Candidate;
+use gra_synth::committee::Tally;
+use gra_synth::domain::Domain;
+use gra_synth::pool::{ItemId, SeedItem};
+use gra_synth::stream::Stream;
+
+use crate::seeds::{self, LoadOptions};
+use crate::store::{Store, TrialId, TrialRow};
+
+/// A data set to be measured, as named on the command line: `NAME=SOURCE` or `SOURCE`, where a source
+/// is a trial (`ablation/gra/seed-42`) or a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name in tables; also names its files.
+    pub name: String,
+    source: Source,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    Trial(TrialId),
+    File(PathBuf),
+}
+
+/// A sample: its texts, and what is known of it already.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Place in its seed set, or candidate.
+    pub id: ItemId,
+    /// What it was made from: itself for an item of a file, else the first of its examples.
+    pub origin: ItemId,
+    /// Where it is known.
+    pub domain: Option<Domain>,
+    /// x, an input included.
+    pub instruction: String,
+    /// Where the input begins in the instruction.
+    pub input_at: Option<usize>,
+    /// y.
+    pub response: Option<String>,
+    /// The committee's scores.
+    pub tally: Option<Tally>,
+}
+
+/// A data set.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// Its name.
+    pub name: String,
+    /// Its samples, in order.
+    pub samples: Vec<Sample>,
+    /// Records of a file that could not be read.
+    pub skipped: usize,
+    /// Of a trial: the trial and all of its candidates.
+    pub trial: Option<(TrialRow, Vec<Candidate>)>,
+}
+
+impl Named {
+    /// Reads `NAME=SOURCE` or `SOURCE`. What is written like a trial and is no file is one.
+    ///
+    /// # Errors
+    /// When the name is not plain.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (name, source) = match text.split_once('=') {
+            Some((name, source)) => (Some(name), source),
+            None => (None, text),
+        };
+        let file = Path::new(source);
+        let source = match source.parse::<TrialId>() {
+            Ok(trial) if !file.is_file() => Source::Trial(trial),
+            _ => Source::File(file.to_owned()),
+        };
+        let name = name.map_or_else(|| source.own_name(), str::to_owned);
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            bail!(
+                "`{name}` cannot name a data set: it also names files\n\
+                 hint: write NAME={text} with letters, digits, `-`, `_` and `.`"
+            );
+        }
+        Ok(Self { name, source })
+    }
+
+    /// Loads the data set.
+    ///
+    /// # Errors
+    /// When the file cannot be read as a data set, there is no such trial, or it is not finished.
+    pub fn load(self, store: &Store) -> Result<DataSet> {
+        match self.source {
+            Source::File(path) => {
+                let options = LoadOptions { keep_repeats: true, ..LoadOptions::default() };
+                let file = seeds::load(&path, &options)?;
+                let samples = file.items.into_iter().map(Sample::from).collect();
+                let skipped = file.skipped.len();
+                Ok(DataSet { name: self.name, samples, skipped, trial: None })
+            }
+            Source::Trial(id) => {
+                let row = store.trial(&id)?;
+                if !row.finished {
+                    bail!(
+                        "trial {id} is not finished\nhint: run its experiment again; it goes on \
+                         where it was"
+                    );
+                }
+                let candidates = store.candidates(row.row)?;
+                let samples = candidates.iter().filter(|candidate| candidate.is_sample());
+                let samples = samples.map(Sample::of).collect::<Result<_>>()?;
+                let trial = Some((row, candidates));
+                Ok(DataSet { name: self.name, samples, skipped: 0, trial })
+            }
+        }
+    }
+}
+
+impl Source {
+    fn own_name(&self) -> String {
+        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
+        match self {
+            Self::Trial(id) => id.to_string().replace('/', "-"),
+            Self::File(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.split('.').next().unwrap_or_default().chars().map(plain).collect()
+            }
+        }
+    }
+}
+
+impl From<SeedItem> for Sample {
+    fn from(item: SeedItem) -> Self {
+        Self {
+            id: item.id(),
+            origin: item.id(),
+            domain: item.annotation.map(|annotation| annotation.domain),
+            instruction: item.instruction,
+            input_at: item.input_at,
+            response: item.response,
+            tally: None,
+        }
+    }
+}
+
+impl Sample {
+    /// A candidate's texts.
+    fn of(candidate: &Candidate) -> Result<Self> {
+        let id = candidate.id;
+        let instruction = candidate.instruction.clone();
+        Ok(Self {
+            id,
+            origin: candidate.examples.first().copied().unwrap_or(id),
+            domain: Some(candidate.domain),
+            instruction: instruction.with_context(|| {
+                format!("sample {id} has no instruction: its facts are damaged")
+            })?,
+            input_at: None,
+            response: candidate.response.clone(),
+            tally: candidate.tally(),
+        })
+    }
+
+    /// What is to be done, without the input.
+    #[must_use]
+    pub fn task(&self) -> &str {
+        match self.input_at {
+            Some(at) => self.instruction[..at].trim_end(),
+            None => &self.instruction,
+        }
+    }
+
+    /// What it is to be done with.
+    #[must_use]
+    pub fn input(&self) -> Option<&str> {
+        self.input_at.map(|at| &self.instruction[at..])
+    }
+}
+
+impl DataSet {
+    /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
+    /// there are fewer.
+    pub fn subsample(&mut self, n: usize, run_seed: u64) {
+        if self.samples.len() <= n {
+            return;
+        }
+        let mut draw = Stream::named(run_seed, &["subsample", &self.name]);
+        let mut chosen = draw.choose(self.samples.len(), n);
+        chosen.sort_unstable();
+        let mut chosen = chosen.into_iter().peekable();
+        let mut place = 0;
+        self.samples.retain(|_| {
+            let kept = chosen.next_if_eq(&place).is_some();
+            place += 1;
+            kept
+        });
+    }
+}
+
+/// Loads data sets.
+///
+/// # Errors
+/// When two have one name, or one cannot be loaded or is empty.
+pub fn load(named: Vec<Named>, store: &Store) -> Result<Vec<DataSet>> {
+    for (place, data_set) in named.iter().enumerate() {
+        if named[..place].iter().any(|earlier| earlier.name == data_set.name) {
+            bail!("two data sets are called `{0}`\nhint: name them: A={0}", data_set.name);
+        }
+    }
+    let load = |named: Named| {
+        let data_set = named.load(store)?;
+        if data_set.samples.is_empty() {
+            bail!("data set `{}` has no samples", data_set.name);
+        }
+        Ok(data_set)
+    };
+    named.into_iter().map(load).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_sources() {
+        let cases = [
+            ("alpaca.json", "alpaca", None),
+            ("data/wizardlm evol.jsonl.gz", "wizardlm-evol", None),
+            ("A=x/y.csv", "A", None),
+            ("ablation/gra/seed-42", "ablation-gra-seed-42", Some("ablation/gra/seed-42")),
+            ("gra=results/ablation/gra/seed-7/", "gra", Some("ablation/gra/seed-7")),
+        ];
+        for (text, name, trial) in cases {
+            let named = Named::parse(text).unwrap();
+            let found = match &named.source {
+                Source::Trial(id) => Some(id.to_string()),
+                Source::File(_) => None,
+            };
+            assert_eq!((named.name.as_str(), found.as_deref()), (name, trial), "{text}");
+        }
+        for bad in ["a/b=x.json", "=x.json", ".x=y.json", "a b=x.json"] {
+            let error = Named::parse(bad).unwrap_err().to_string();
+            assert!(error.contains("cannot name a data set"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_input_comes_apart_again() {
+        let item = SeedItem {
+            number: 3,
+            instruction: "Add them up.\n\n1, 2".to_owned(),
+            input_at: Some(14),
+            response: None,
+            annotation: None,
+        };
+        let sample = Sample::from(item);
+        assert_eq!((sample.task(), sample.input()), ("Add them up.", Some("1, 2")));
+    }
+
+    #[test]
+    fn a_subsample_is_fixed_by_seed_and_name() {
+        let item = |number| SeedItem {
+            number,
+            instruction: format!("Item {number}"),
+            input_at: None,
+            response: None,
+            annotation: None,
+        };
+        let drawn = |name: &str, seed| {
+            let samples = (0..100).map(item).map(Sample::from).collect();
+            let mut set = DataSet { name: name.to_owned(), samples, skipped: 0, trial: None };
+            set.subsample(10, seed);
+            set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
+        };
+        let ids = drawn("a", 42);
+        assert_eq!((ids.len(), &ids), (10, &drawn("a", 42)));
+        assert!(ids.is_sorted());
+        assert_ne!(ids, drawn("b", 42));
+        assert_ne!(ids, drawn("a", 43));
+    }
+}

@@ -1,0 +1,179 @@
+//! Asks a model for the losses that instruction-following difficulty is made of
+//! ([`gra_analysis::ifd`]; the paper's section 5.5; METHOD.md, E5).
+//!
+//! What is put before a response, where the two are cut into tokens, and what happens to long ones
+//! differs between the published scripts, and moves the number. A [`Protocol`] names one whole way.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use gra_analysis::ifd::{Loss, Measured, Pair, Unmeasured};
+use gra_llm::score::{Border, Context, Passage};
+use gra_synth::request::ModelName;
+
+use crate::answering::Answering;
+use crate::dataset::Sample;
+use crate::store::StoredScore;
+
+/// How the two losses of a sample are measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// The Alpaca template, cut into tokens apart from the response, so that both losses are of the
+    /// same tokens; cut at the model's context only.
+    #[default]
+    Apart,
+    /// As the script of Cherry LLM: the Alpaca template, cut into tokens as one text with the
+    /// response, at most 512 tokens.
+    CherryLlm,
+    /// As the script of Superfiltering: the instruction and a line break, cut into tokens as one text
+    /// with the response, at most 1,024 tokens; the response alone has nothing before it.
+    Superfiltering,
+}
+
+/// What Cherry LLM puts before a response that is scored alone.
+const RESPONSE_HEADING: &str = "### Response:";
+
+impl Protocol {
+    /// Name used in tables and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Apart => "apart",
+            Self::CherryLlm => "cherry-llm",
+            Self::Superfiltering => "superfiltering",
+        }
+    }
+
+    /// What stands before a sample's response.
+    fn instruction(self, sample: &Sample) -> String {
+        match self {
+            Self::Apart | Self::CherryLlm => alpaca_template(sample.task(), sample.input()),
+            Self::Superfiltering => match sample.input() {
+                Some(input) => format!("{}\n{input}\n", sample.task()),
+                None => format!("{}\n", sample.task()),
+            },
+        }
+    }
+
+    /// What stands before a response that is scored alone.
+    const fn nothing(self) -> &'static str {
+        match self {
+            Self::Apart | Self::CherryLlm => RESPONSE_HEADING,
+            Self::Superfiltering => "",
+        }
+    }
+
+    const fn border(self) -> Border {
+        match self {
+            Self::Apart => Border::Apart,
+            Self::CherryLlm | Self::Superfiltering => Border::Joined,
+        }
+    }
+
+    /// Most tokens of instruction and response together, for a model that reads `context`.
+    fn limit(self, context: u32) -> u32 {
+        match self {
+            Self::Apart => context,
+            Self::CherryLlm => context.min(512),
+            Self::Superfiltering => context.min(1024),
+        }
+    }
+
+    /// Most tokens of a response that is scored alone, with what stands before it. `heading`: the
+    /// tokens of [`Self::nothing`].
+    fn direct_limit(self, limit: u32, heading: u32, conditional: &StoredScore) -> u32 {
+        let left = limit.saturating_sub(conditional.context_tokens);
+        match self {
+            Self::Apart => heading + conditional.tokens,
+            // The scripts' own allowances for what stands before the response.
+            Self::CherryLlm => left + if left > 0 { 4 } else { 0 },
+            Self::Superfiltering => left + u32::from(left > 0),
+        }
+    }
+}
+
+/// The template of Stanford Alpaca, on which Cherry LLM measures. A format, word for word.
+fn alpaca_template(task: &str, input: Option<&str>) -> String {
+    match input {
+        Some(input) => format!(
+            "Below is an instruction that describes a task, paired with an input that provides \
+             further context. Write a response that appropriately completes the request.\n\n\
+             ### Instruction:\n{task}\n\n### Input:\n{input}\n\n{RESPONSE_HEADING}"
+        ),
+        None => format!(
+            "Below is an instruction that describes a task. Write a response that appropriately \
+             completes the request.\n\n### Instruction:\n{task}\n\n{RESPONSE_HEADING}"
+        ),
+    }
+}
+
+/// Who scores, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoring<'a> {
+    /// The model whose losses are taken.
+    pub model: &'a ModelName,
+    /// Tokens that it reads.
+    pub context: u32,
+    /// How they are taken.
+    pub protocol: Protocol,
+}
+
+impl Scoring<'_> {
+    /// The losses of samples, in order.
+    ///
+    /// # Errors
+    /// When the engine or the store fails, or the run was interrupted.
+    pub fn measure(
+        self,
+        samples: &[Sample],
+        answering: &mut Answering<'_>,
+    ) -> Result<Vec<Measured>> {
+        let limit = self.protocol.limit(self.context);
+        let responses: Vec<(usize, &str)> = samples
+            .iter()
+            .enumerate()
+            .filter_map(|(at, sample)| Some((at, sample.response.as_deref()?)))
+            .filter(|(_, response)| !response.is_empty())
+            .collect();
+        let passages = responses.iter().map(|(at, response)| {
+            self.passage(self.protocol.instruction(&samples[*at]), response, limit)
+        });
+        let passages: Vec<Passage> = passages.collect();
+        let conditional = answering.score("loss after instruction", self.model, &passages)?;
+
+        let heading = self.passage(self.protocol.nothing().to_owned(), "", limit);
+        let heading = answering.score("heading", self.model, &[heading])?[0].context_tokens;
+        let passages = responses.iter().zip(&conditional).map(|((_, response), conditional)| {
+            let limit = self.protocol.direct_limit(limit, heading, conditional);
+            self.passage(self.protocol.nothing().to_owned(), response, limit)
+        });
+        let passages: Vec<Passage> = passages.collect();
+        let direct = answering.score("loss without it", self.model, &passages)?;
+
+        let mut measured = vec![Err(Unmeasured::EmptyResponse); samples.len()];
+        for (((at, _), conditional), direct) in responses.iter().zip(conditional).zip(direct) {
+            measured[*at] = pair(conditional, direct);
+        }
+        Ok(measured)
+    }
+
+    fn passage(self, context: String, response: &str, max_tokens: u32) -> Passage {
+        Passage {
+            model: self.model.clone(),
+            context: Context::text(context),
+            continuation: response.to_owned(),
+            border: self.protocol.border(),
+            max_tokens: Some(max_tokens),
+        }
+    }
+}
+
+fn pair(conditional: StoredScore, direct: StoredScore) -> Measured {
+    let loss = |score: StoredScore| Some(Loss { mean: score.loss?, tokens: score.tokens });
+    let cut = conditional.truncated || direct.truncated;
+    match (loss(conditional), loss(direct)) {
+        (Some(conditional), Some(direct)) => Ok(Pair { conditional, direct, truncated: cut }),
+        (None, _) if cut => Err(Unmeasured::InstructionTooLong),
+        (None, _) => Err(Unmeasured::EmptyResponse),
+        (_, None) => Err(Unmeasured::NothingScored),
+    }
+}

@@ -1,0 +1,113 @@
+//! What was measured of data sets: asks models for what is missing, and hands it to the analysis.
+//!
+//! Three things need a model: embeddings of instructions, losses of responses
+//! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
+//! measurement that was interrupted goes on, and one that is repeated asks nothing.
+
+use std::path::Path;
+
+use anyhow::Result;
+use gra_analysis::frames;
+use gra_analysis::measure::MeasureTable;
+use gra_analysis::stats::{self, Subject};
+
+use crate::answering::Answering;
+use crate::artifact::write_atomic;
+use crate::dataset::{DataSet, Sample};
+use crate::difficulty::Scoring;
+use crate::judging::{Bench, Judgements};
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// Names the streams of subsamples and intervals.
+    pub run_seed: u64,
+    /// Whose losses make the difficulty.
+    pub difficulty: Option<Scoring<'a>>,
+    /// Who judges.
+    pub judge: Option<Bench<'a>>,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Evidence {
+    /// A frame of samples per data set.
+    pub subjects: Vec<Subject>,
+    /// The numbers.
+    pub table: MeasureTable,
+}
+
+impl Evidence {
+    /// Measures data sets.
+    ///
+    /// # Errors
+    /// When an engine or the store fails, or the run was interrupted.
+    pub fn gather(
+        data_sets: &[DataSet],
+        plan: Plan<'_>,
+        answering: &mut Answering<'_>,
+    ) -> Result<Self> {
+        let mut subjects = Vec::new();
+        for data_set in data_sets {
+            subjects.push(measured(data_set, plan, answering)?);
+        }
+        let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
+        let mut table = MeasureTable::new(names);
+        stats::describe(&subjects, plan.run_seed, &mut table)?;
+        Ok(Self { subjects, table })
+    }
+
+    /// Writes the table as CSV and Markdown, and what was measured of each sample as Parquet.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        for subject in &self.subjects {
+            let mut parquet = Vec::new();
+            frames::write_parquet(&subject.samples, &mut parquet)?;
+            write_atomic(&folder.join(format!("{}.parquet", subject.name)), &parquet)?;
+        }
+        let mut csv = Vec::new();
+        self.table.write_csv(&mut csv)?;
+        write_atomic(&folder.join("stats.csv"), &csv)?;
+        write_atomic(&folder.join("stats.md"), self.table.markdown().as_bytes())
+    }
+}
+
+/// A data set's samples, with what the models say.
+fn measured(data_set: &DataSet, plan: Plan<'_>, answering: &mut Answering<'_>) -> Result<Subject> {
+    answering.progress().begin_work(&data_set.name);
+    let difficulty = match plan.difficulty {
+        Some(scoring) => {
+            scoring.measure(&data_set.samples, answering)?.into_iter().map(Some).collect()
+        }
+        None => vec![None; data_set.samples.len()],
+    };
+    let judgements = match plan.judge {
+        Some(bench) => bench.judge(data_set, answering)?,
+        None => Judgements::new(),
+    };
+    let rows = data_set.samples.iter().zip(difficulty).map(|(sample, difficulty)| {
+        let judgement = judgements.get(&sample.id);
+        let judge = judgement.and_then(|judgement| Some(judgement.scores?.mean()));
+        frames::Sample { judge, difficulty, ..facts(sample) }
+    });
+    let rows: Vec<frames::Sample> = rows.collect();
+    Ok(Subject { name: data_set.name.clone(), samples: frames::samples(&rows)? })
+}
+
+/// What is known of a sample without asking.
+fn facts(sample: &Sample) -> frames::Sample {
+    frames::Sample {
+        id: sample.id.to_string(),
+        origin: sample.origin.to_string(),
+        domain: sample.domain,
+        instruction: sample.instruction.clone(),
+        response: sample.response.clone(),
+        mu: sample.tally.map(|tally| tally.mu()),
+        sigma: sample.tally.map(|tally| tally.sigma()),
+        judge: None,
+        difficulty: None,
+        nearest_distance: None,
+    }
+}
