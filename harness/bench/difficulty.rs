@@ -140,8 +140,7 @@ impl Scoring<'_> {
         let passages: Vec<Passage> = passages.collect();
         let conditional = answering.score("loss after instruction", self.model, &passages)?;
 
-        let heading = self.passage(self.protocol.nothing().to_owned(), "", limit);
-        let heading = answering.score("heading", self.model, &[heading])?[0].context_tokens;
+        let heading = self.heading(limit, answering)?;
         let passages = responses.iter().zip(&conditional).map(|((_, response), conditional)| {
             let limit = self.protocol.direct_limit(limit, heading, conditional);
             self.passage(self.protocol.nothing().to_owned(), response, limit)
@@ -154,6 +153,15 @@ impl Scoring<'_> {
             measured[*at] = pair(conditional, direct);
         }
         Ok(measured)
+    }
+
+    /// Tokens of what stands before a response that is scored alone, where the limit needs them.
+    fn heading(self, limit: u32, answering: &mut Answering<'_>) -> Result<u32> {
+        if self.protocol != Protocol::Apart {
+            return Ok(0);
+        }
+        let heading = self.passage(self.protocol.nothing().to_owned(), "", limit);
+        Ok(answering.score("tokens of the heading", self.model, &[heading])?[0].context_tokens)
     }
 
     fn passage(self, context: String, response: &str, max_tokens: u32) -> Passage {

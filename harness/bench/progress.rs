@@ -41,7 +41,8 @@ pub struct Progress {
     verbosity: Verbosity,
     trial: String,
     round: u32,
-    counts: Counts,
+    /// Of a trial.
+    counts: Option<Counts>,
     stage: StageProgress,
 }
 
@@ -88,7 +89,7 @@ impl Progress {
             verbosity,
             trial: String::new(),
             round: 0,
-            counts: Counts::default(),
+            counts: None,
             stage: StageProgress::new(String::new(), 0, 0),
         }
     }
@@ -125,18 +126,18 @@ impl Progress {
     pub(crate) fn begin_trial(&mut self, id: &TrialId) {
         self.trial = id.to_string();
         self.round = 0;
-        self.counts = Counts::default();
+        self.counts = Some(Counts::default());
     }
 
     /// Work outside any trial, under a name for people.
     pub(crate) fn begin_work(&mut self, name: &str) {
         name.clone_into(&mut self.trial);
         self.round = 0;
-        self.counts = Counts::default();
+        self.counts = None;
     }
 
     pub(crate) fn end_trial(&mut self) {
-        let Counts { accepted, .. } = self.counts;
+        let accepted = self.counts.unwrap_or_default().accepted;
         self.say(&format!("{}: done, {accepted} accepted in the last round", self.trial));
     }
 
@@ -147,14 +148,14 @@ impl Progress {
             return;
         }
         let count = |of: &dyn Fn(&Candidate) -> bool| candidates.iter().filter(|c| of(c)).count();
-        self.counts = Counts {
+        self.counts = Some(Counts {
             accepted: count(&|c| {
                 c.outcome == Some(Outcome::Accepted)
                     || (c.outcome.is_none() && c.decision == Some(Decision::Accept))
             }),
             rejected: count(&|c| matches!(c.outcome, Some(Outcome::Rejected | Outcome::Vetoed))),
             disputed: count(&|c| c.decision == Some(Decision::Dispute)),
-        };
+        });
     }
 
     /// A stage asks for `asked` replies, of which the store lacks `missing`.
@@ -221,7 +222,7 @@ impl Progress {
                 bar.set_prefix(format!("{} {}", self.place(), self.stage.name));
                 bar.set_length(self.stage.missing as u64);
                 bar.set_position(done as u64);
-                bar.set_message(format!("{} | {}", self.rate(), self.tally()));
+                bar.set_message(format!("{}{}", self.rate(), self.tally()));
                 if done == 0 {
                     bar.reset_eta();
                 }
@@ -254,8 +255,10 @@ impl Progress {
     }
 
     fn tally(&self) -> String {
-        let Counts { accepted, rejected, disputed } = self.counts;
-        format!("accepted {accepted} rejected {rejected} disputed {disputed}")
+        let Some(Counts { accepted, rejected, disputed }) = self.counts else {
+            return String::new();
+        };
+        format!(" | accepted {accepted} rejected {rejected} disputed {disputed}")
     }
 
     fn line(&self) -> String {
@@ -275,7 +278,7 @@ impl Progress {
         let rate = self.rate();
         let rate = if rate.is_empty() { rate } else { format!(", {rate}") };
         format!(
-            "{} {name}: {done}/{missing} paid, {stored} from the store, {seconds:.1} s{left}{rate} | {}",
+            "{} {name}: {done}/{missing} paid, {stored} from the store, {seconds:.1} s{left}{rate}{}",
             self.place(),
             self.tally()
         )

@@ -140,6 +140,31 @@ fn halves_add_up_to_the_whole() {
     }
 }
 
+/// Passages that begin alike are evaluated from where they part. In every type of weights that is here,
+/// with partings in the middle of a block, behind more than one micro-batch, and within what is scored.
+#[test]
+fn what_passages_share_changes_no_bit() {
+    let long = STORY.repeat(14);
+    let passages = [
+        passage(STORY, " They waited."),
+        passage(STORY, " They waited, and it rained."),
+        passage(STORY, " They waited, and it rained."),
+        passage(&STORY[..STORY.len() - 9], " harbour."),
+        passage(&long, " The end."),
+        passage(&long, " The sea was grey."),
+        passage("Another beginning.", " The end."),
+    ];
+    for kind in ["Q4_1", "Q4_0", "Q8_0", "Q4_K_M", "Q5_K_M"] {
+        let Some(path) = weights(kind) else { continue };
+        let mut engine = engine(&path, 1);
+        let few = if kind == "Q4_1" { &passages[..] } else { &passages[..4] };
+        let together = scores(&mut engine, few);
+        for (place, passage) in few.iter().enumerate() {
+            assert_eq!(score(&mut engine, passage), together[place], "{kind}: passage {place}");
+        }
+    }
+}
+
 /// Scores both texts behind an empty context; the story ends in a full stop and the rest begins
 /// with a space, so that together they have the tokens that they have apart.
 fn whole(engine: &mut LlamaEngine, first: &str, second: &str) -> Score {

@@ -7,8 +7,9 @@
 //! bit (measured on x86-64 with seven types of weights): rows are evaluated, and logits asked for, in
 //! whole blocks of [`BLOCK`]. llama.cpp's CPU kernels for few rows add up in another order than those
 //! for many, which agree with each other whatever the number of rows. A text scored in two halves
-//! therefore gives the values of the whole, and a context shared by passages could be evaluated once, up
-//! to a whole block, without changing a bit (`decisions/0007-strict-determinism.md`).
+//! therefore gives the values of the whole, and what a passage shares with the one before it is not
+//! evaluated again, up to a whole block (`decisions/0007-strict-determinism.md`). On GPUs, where the
+//! rule was not shown, everything is.
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -144,6 +145,10 @@ struct Scorer<'a> {
     /// Most rows of a micro-batch.
     rows: usize,
     threads: usize,
+    /// Tokens whose keys and values the context holds, from the first on.
+    held: Vec<Token>,
+    /// Whether they may serve the next passage.
+    shares: bool,
 }
 
 impl<'a> Scorer<'a> {
@@ -172,7 +177,8 @@ impl<'a> Scorer<'a> {
             ))
         })?;
         let threads = settings.llama_threads().unsigned_abs() as usize;
-        Ok(Self { generator, context, batch: LlamaBatch::new(rows, 1), rows, threads })
+        let (batch, shares) = (LlamaBatch::new(rows, 1), settings.gpu_layers() == 0);
+        Ok(Self { generator, context, batch, rows, threads, held: Vec::new(), shares })
     }
 
     fn log_probs(&mut self, line: &Line) -> Result<Vec<f32>, EngineError> {
@@ -181,11 +187,8 @@ impl<'a> Scorer<'a> {
         if scored.is_empty() {
             return Ok(log_probs);
         }
-        let cleared = self.context.clear_kv_cache_seq(Some(0), None, None);
-        if !matches!(cleared, Ok(true)) {
-            return Err(self.failed("the sequence cannot be cleared".to_owned()));
-        }
-        for piece in pieces(line.tokens.len(), self.rows) {
+        let start = self.keep_shared(line)?;
+        for piece in pieces(start, line.tokens.len(), self.rows) {
             // The row of token i predicts token i + 1.
             let wanted = (scored.start - 1).max(piece.start)..(scored.end - 1).min(piece.end);
             let asked_from = wanted.start / BLOCK * BLOCK;
@@ -210,7 +213,23 @@ impl<'a> Scorer<'a> {
                 .collect();
             log_probs.extend(self.log_softmax(&rows)?);
         }
+        // Not the last token: behind it stands what filled its block up.
+        self.held.extend_from_slice(&line.tokens[start..line.tokens.len() - 1]);
         Ok(log_probs)
+    }
+
+    /// Forgets all that the context holds but what this line shares with it, in whole blocks, and says
+    /// where evaluation goes on. What is scored is evaluated in any case: logits are not held.
+    fn keep_shared(&mut self, line: &Line) -> Result<usize, EngineError> {
+        let same = self.held.iter().zip(&line.tokens).take_while(|(a, b)| a == b).count();
+        let shared = if self.shares { same.min(line.scored().start - 1) } else { 0 };
+        let start = shared / BLOCK * BLOCK;
+        let from = u32::try_from(start).map_err(|error| self.failed(error.to_string()))?;
+        self.held.truncate(start);
+        match self.context.clear_kv_cache_seq(Some(0), Some(from), None) {
+            Ok(true) => Ok(start),
+            _ => Err(self.failed("the sequence cannot be cleared".to_owned())),
+        }
     }
 
     /// Log-probabilities of tokens, each from its row; the rows are shared out to threads.
@@ -244,11 +263,11 @@ fn rows(vocabulary: usize) -> usize {
     1 << affordable.ilog2()
 }
 
-/// What is evaluated of a line, in micro-batches of whole blocks. The last token predicts nothing that
-/// is scored and is left out.
-fn pieces(tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+/// What is evaluated of a line from `start`, the beginning of a block, in micro-batches of whole blocks.
+/// The last token predicts nothing that is scored and is left out.
+fn pieces(start: usize, tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
     let end = (tokens - 1).next_multiple_of(BLOCK);
-    (0..end).step_by(rows).map(move |start| start..(start + rows).min(end))
+    (start..end).step_by(rows).map(move |start| start..(start + rows).min(end))
 }
 
 /// Natural logarithm of a token's softmax, in `f64`.
@@ -263,17 +282,22 @@ fn log_prob(logits: &[f32], token: Token) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, log_prob, pieces, rows};
+    use super::{BLOCK, Range, log_prob, pieces, rows};
 
     #[test]
     fn micro_batches_are_whole_blocks() {
         for size in [16, 128, 512] {
             for tokens in 2..(3 * size + 3) {
-                let pieces: Vec<_> = pieces(tokens, size).collect();
-                assert!(pieces.iter().all(|p| p.len() % BLOCK == 0 && p.len() <= size), "{tokens}");
-                assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start), "{tokens}");
-                let end = pieces.last().unwrap().end;
-                assert!((tokens - 1..tokens - 1 + BLOCK).contains(&end), "{tokens}: {end}");
+                let starts = (0..tokens - 1).step_by(BLOCK);
+                for start in starts {
+                    let pieces: Vec<_> = pieces(start, tokens, size).collect();
+                    let whole = |p: &Range<usize>| p.len() % BLOCK == 0 && p.len() <= size;
+                    assert!(pieces.iter().all(whole), "{start}, {tokens}");
+                    assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start), "{tokens}");
+                    assert_eq!(pieces[0].start, start);
+                    let end = pieces.last().unwrap().end;
+                    assert!((tokens - 1..tokens - 1 + BLOCK).contains(&end), "{tokens}: {end}");
+                }
             }
         }
     }
