@@ -252,18 +252,35 @@ mod tests {
 
     #[test]
     fn a_line_per_measure_and_data_set() {
-        insta::assert_snapshot!(table().terminal(), @"");
+        insta::assert_snapshot!(table().terminal(), @"
+        group    measure   data set  value  95% interval   n
+        text     samples   seeds        40                40
+                           gra|x         6                 6
+        quality  mu, mean  seeds         -                    nobody scored it
+                           gra|x     6.250  [5.500, 7]    20
+        ");
     }
 
     #[test]
     fn a_row_per_measure() {
-        insta::assert_snapshot!(table().markdown(), @"");
+        insta::assert_snapshot!(table().markdown(), @r"
+        | group | measure | seeds | gra\|x |
+        | --- | --- | ---: | ---: |
+        | text | samples | 40 (40) | 6 (6) |
+        | quality | mu, mean | - | 6.250 [5.500, 7] (20) |
+        ");
     }
 
     #[test]
     fn csv_says_why_a_value_is_missing() {
         let mut csv = Vec::new();
         table().write_csv(&mut csv).unwrap();
-        insta::assert_snapshot!(String::from_utf8(csv).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(csv).unwrap(), @r#"
+        group,measure,data_set,value,low,high,n,absent
+        text,samples,seeds,40,,,40,
+        text,samples,gra|x,6,,,6,
+        quality,"mu, mean",seeds,,,,,nobody scored it
+        quality,"mu, mean",gra|x,6.25,5.5,7,20,
+        "#);
     }
 }

@@ -107,3 +107,82 @@ impl Columns {
         bootstrap::mean(&clusters, run_seed, &["stats", column])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::{Sample, samples};
+    use crate::ifd::{Loss, Pair, Unmeasured};
+
+    fn sample(number: u32, origin: &str) -> Sample {
+        Sample {
+            id: format!("s{number:05}"),
+            origin: origin.to_owned(),
+            domain: None,
+            instruction: "Name a colour.".to_owned(),
+            response: Some("Grey.".to_owned()),
+            mu: None,
+            sigma: None,
+            judge: None,
+            difficulty: None,
+            nearest_distance: None,
+        }
+    }
+
+    fn losses(conditional: f64, direct: f64) -> Option<crate::ifd::Measured> {
+        let loss = |mean| Loss { mean, tokens: 3 };
+        let pair = Pair { conditional: loss(conditional), direct: loss(direct), truncated: false };
+        Some(Ok(pair))
+    }
+
+    fn described(name: &str, rows: &[Sample]) -> MeasureTable {
+        let subject = Subject { name: name.to_owned(), samples: samples(rows).unwrap() };
+        let mut table = MeasureTable::new(vec![name.to_owned()]);
+        describe(&[subject], 42, &mut table).unwrap();
+        table
+    }
+
+    fn cell(table: &MeasureTable, measure: &str) -> Cell {
+        let found = table.measures().iter().find(|m| m.name == measure);
+        found.unwrap_or_else(|| panic!("no measure `{measure}`")).cells[0].clone()
+    }
+
+    #[test]
+    fn difficulty_is_reported_over_all_below_one_and_above() {
+        let mut rows: Vec<Sample> = (0..5).map(|n| sample(n, &format!("s{n:05}"))).collect();
+        rows[0].difficulty = losses(1.0, 2.0);
+        rows[1].difficulty = losses(2.0, 2.0);
+        rows[2].difficulty = losses(3.0, 2.0);
+        rows[3].difficulty = Some(Err(Unmeasured::EmptyResponse));
+        rows[4].difficulty = losses(0.5, 0.0);
+        let table = described("a", &rows);
+        let value = |measure| cell(&table, measure).value().unwrap();
+        assert!((value("loss-ratio, mean over all") - 1.0).abs() < 1e-12);
+        assert!((value("loss-ratio, mean of those below 1") - 0.5).abs() < 1e-12);
+        assert!((value("loss-ratio, share above 1") - 1.0 / 3.0).abs() < 1e-12);
+        let expected = ((-1.0_f64).exp() + 1.0 + 1.0_f64.exp() + 0.5_f64.exp()) / 4.0;
+        assert!((value("perplexity-ratio, mean over all") - expected).abs() < 1e-12);
+        assert!((value("samples without a loss") - 1.0).abs() < 1e-12);
+        assert_eq!(cell(&table, "loss-ratio, mean over all").n(), Some(3));
+    }
+
+    #[test]
+    fn samples_of_one_origin_are_one_cluster() {
+        let mut rows: Vec<Sample> = (0..6).map(|n| sample(n, ["a", "b"][n as usize % 2])).collect();
+        for (row, mu) in rows.iter_mut().zip([6.0, 8.0, 6.0, 8.0, 6.0, 8.0]) {
+            row.mu = Some(mu);
+        }
+        let mean = cell(&described("a", &rows), "mu, mean");
+        let interval = mean.interval().unwrap();
+        assert_eq!((mean.value(), mean.n()), (Some(7.0), Some(2)));
+        assert_eq!((interval.low, interval.high), (6.0, 8.0), "two origins, drawn twice");
+    }
+
+    #[test]
+    fn what_nobody_measured_has_no_row() {
+        let table = described("a", &[sample(0, "s00000")]);
+        assert!(table.measures().iter().all(|measure| measure.group == "text"), "{table:?}");
+        let one = cell(&table, "words of instruction, mean");
+        assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
+    }
+}
