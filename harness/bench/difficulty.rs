@@ -185,3 +185,81 @@ fn pair(conditional: StoredScore, direct: StoredScore) -> Measured {
         (_, None) => Err(Unmeasured::NothingScored),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gra_synth::pool::{ItemId, SeedItem};
+
+    use super::*;
+
+    fn sample(instruction: &str, input_at: Option<usize>) -> Sample {
+        let instruction = instruction.to_owned();
+        SeedItem { number: 0, instruction, input_at, response: None, annotation: None }.into()
+    }
+
+    #[test]
+    fn what_stands_before_a_response() {
+        let (plain, with_input) = (sample("Sort.", None), sample("Sort.\n\nb, a", Some(7)));
+        assert_eq!(plain.id, ItemId::Seed(0));
+        insta::assert_snapshot!(Protocol::Apart.instruction(&plain), @"
+        Below is an instruction that describes a task. Write a response that appropriately completes the request.
+
+        ### Instruction:
+        Sort.
+
+        ### Response:
+        ");
+        insta::assert_snapshot!(Protocol::CherryLlm.instruction(&with_input), @"
+        Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.
+
+        ### Instruction:
+        Sort.
+
+        ### Input:
+        b, a
+
+        ### Response:
+        ");
+        assert_eq!(Protocol::Superfiltering.instruction(&plain), "Sort.\n");
+        assert_eq!(Protocol::Superfiltering.instruction(&with_input), "Sort.\nb, a\n");
+    }
+
+    /// Limits as the scripts reckon them, for an instruction of 40 tokens and one that fills all.
+    #[test]
+    fn a_response_alone_gets_what_is_left_of_the_limit() {
+        let score = |context_tokens, tokens| StoredScore {
+            loss: Some(1.0),
+            tokens,
+            context_tokens,
+            truncated: false,
+        };
+        let cases = [
+            // Protocol, its limit at 2,048, tokens of the instruction, tokens scored, direct limit.
+            (Protocol::Apart, 2048, 40, 100, 105),
+            (Protocol::Apart, 2048, 2048, 0, 5),
+            (Protocol::CherryLlm, 512, 40, 100, 476),
+            (Protocol::CherryLlm, 512, 600, 0, 0),
+            (Protocol::Superfiltering, 1024, 40, 100, 985),
+            (Protocol::Superfiltering, 1024, 1024, 0, 0),
+        ];
+        for (protocol, limit, instruction, scored, expected) in cases {
+            assert_eq!(protocol.limit(2048), limit, "{protocol:?}");
+            let direct = protocol.direct_limit(limit, 5, &score(instruction, scored));
+            assert_eq!(direct, expected, "{protocol:?} after {instruction} tokens");
+        }
+    }
+
+    #[test]
+    fn a_pair_needs_both_losses() {
+        let score = |loss, truncated| StoredScore { loss, tokens: 3, context_tokens: 9, truncated };
+        let cases = [
+            (score(Some(1.0), false), score(Some(2.0), false), None),
+            (score(None, true), score(None, true), Some(Unmeasured::InstructionTooLong)),
+            (score(None, false), score(None, false), Some(Unmeasured::EmptyResponse)),
+            (score(Some(1.0), false), score(None, false), Some(Unmeasured::NothingScored)),
+        ];
+        for (conditional, direct, expected) in cases {
+            assert_eq!(pair(conditional, direct).err(), expected, "{conditional:?}, {direct:?}");
+        }
+    }
+}

@@ -53,6 +53,9 @@ pub(crate) struct StatsArgs {
     /// The prompt templates that the judge is asked with.
     #[arg(long, value_name = "DIR", default_value = "experiments/prompts")]
     prompts: PathBuf,
+    /// Threads of llama.cpp [default: all cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Folder to write to [default: stats in the results folder].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -102,7 +105,10 @@ fn run(args: &StatsArgs, places: &Places, verbosity: Verbosity, stop: &AtomicBoo
     let plan = Plan { run_seed: args.seed, difficulty, judge: bench };
 
     let mut progress = Progress::new(verbosity);
-    let settings = EngineSettings::default();
+    let mut settings = EngineSettings::default();
+    if let Some(threads) = args.threads {
+        settings.threads = threads.into();
+    }
     let mut engine = engines::engine(&pool, &settings, places, &progress)?;
     let evidence = {
         let chunk = experiment::default_chunk();

@@ -1,0 +1,83 @@
+//! `stats`: data sets side by side, on llama.cpp with the real demonstration pool.
+
+use crate::real_model::models;
+use crate::workbench::{Workbench, published};
+
+const RECORDS: &str = r#"[
+  {"instruction": "Name the colours of the flag.", "input": "France", "output": "Blue, white and red."},
+  {"instruction": "Say hello.", "input": "", "output": "Hello there, and a very good morning to you."},
+  {"instruction": "Say hello.", "input": "", "output": ""},
+  {"instruction": "What is two and two?", "input": "", "output": "Four."}
+]"#;
+
+#[test]
+fn difficulty_and_a_judge_on_the_real_model() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new("", "rounds = 1");
+    bench.write("records.json", RECORDS);
+    let prompts = crate::workbench::repository().join("experiments/prompts").display().to_string();
+    let measure = |extra: &[&str]| {
+        let mut arguments = vec!["stats", "records.json", "--models", &models, "--threads", "1"];
+        arguments.extend(["--pool", "pool.toml", "--prompts", &prompts]);
+        arguments.extend(["--ifd", "smollm2-q4_0", "--judge", "smollm2-q4_1", "--json"]);
+        arguments.extend(extra);
+        bench.run(&arguments)
+    };
+    let first = measure(&[]);
+    let said = String::from_utf8_lossy(&first.stderr).into_owned();
+    assert!(first.status.success(), "{said}");
+    let table: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+    let value = |group: &str, measure: &str| table["records"][group][measure]["value"].as_f64();
+    for formula in ["loss-ratio", "perplexity-ratio"] {
+        let mean = value("ifd", &format!("{formula}, mean over all")).unwrap();
+        assert!((0.1..2.0).contains(&mean), "{formula} {mean}");
+    }
+    assert_eq!(value("ifd", "samples without a loss"), Some(1.0), "one response is empty");
+    assert_eq!(table["records"]["ifd"]["loss-ratio, mean over all"]["n"], 3);
+    let judged = value("quality", "judge's score, mean").unwrap();
+    assert!((0.0..=10.0).contains(&judged), "{judged}");
+    assert!(said.contains("3/3 paid"), "{said}");
+
+    // Once more: the store knows all of it, and the files have the same bytes.
+    let files = published(&bench.path("results"));
+    assert!(files.keys().any(|name| name == "stats/records.parquet"), "{:?}", files.keys());
+    let again = measure(&["-v"]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.contains("0/0 paid, 3 from the store"), "{said}");
+    assert_eq!((again.stdout, published(&bench.path("results"))), (first.stdout, files));
+}
+
+#[test]
+fn what_cannot_be_measured_is_named() {
+    let bench = Workbench::new("", "rounds = 1");
+    bench.write("records.json", RECORDS);
+    let measure = |sources: &[&str]| {
+        let mut arguments = vec!["stats", "--pool", "pool.toml"];
+        arguments.extend(sources);
+        bench.transcript(&arguments)
+    };
+    insta::assert_snapshot!(measure(&["records.json", "records.json"]), @"
+    error: two data sets are called `records`
+    hint: name them: A=records
+    exit code 1
+    ");
+    insta::assert_snapshot!(measure(&["../records.json"]), @"
+    error: cannot use ../records.json as a seed set: No such file or directory (os error 2)
+    hint: check the path: ls -l ../records.json
+    exit code 3
+    ");
+    insta::assert_snapshot!(measure(&["small/gra/seed-42"]), @"
+    error: there is no trial small/gra/seed-42: the store is empty
+    exit code 1
+    ");
+    insta::assert_snapshot!(measure(&["records.json", "--judge", "nobody"]), @"
+    error: pool `demo` has no model `nobody`
+    hint: it has smollm2-q8_0, smollm2-q5_k_m, smollm2-q4_k_m, smollm2-q4_1, smollm2-q4_0; --pool names another
+    exit code 1
+    ");
+    insta::assert_snapshot!(measure(&["a/b=records.json"]), @"
+    error: `a/b` cannot name a data set: it also names files
+    hint: write NAME=a/b=records.json with letters, digits, `-`, `_` and `.`
+    exit code 1
+    ");
+}
