@@ -58,7 +58,7 @@ fn what_cannot_be_measured_is_named() {
     };
     insta::assert_snapshot!(measure(&["records.json", "records.json"]), @"
     error: two data sets are called `records`
-    hint: name them: A=records
+    hint: name them: A=SOURCE B=SOURCE
     exit code 1
     ");
     insta::assert_snapshot!(measure(&["../records.json"]), @"
@@ -77,7 +77,7 @@ fn what_cannot_be_measured_is_named() {
     ");
     insta::assert_snapshot!(measure(&["a/b=records.json"]), @"
     error: `a/b` cannot name a data set: it also names files
-    hint: write NAME=a/b=records.json with letters, digits, `-`, `_` and `.`
+    hint: write NAME=records.json with letters, digits, `-`, `_` and `.`
     exit code 1
     ");
 }

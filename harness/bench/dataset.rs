@@ -65,12 +65,12 @@ impl Named {
     /// # Errors
     /// When the name is not plain.
     pub fn parse(text: &str) -> Result<Self> {
-        let (name, source) = match text.split_once('=') {
+        let (name, written) = match text.split_once('=') {
             Some((name, source)) => (Some(name), source),
             None => (None, text),
         };
-        let file = Path::new(source);
-        let source = match source.parse::<TrialId>() {
+        let file = Path::new(written);
+        let source = match written.parse::<TrialId>() {
             Ok(trial) if !file.is_file() => Source::Trial(trial),
             _ => Source::File(file.to_owned()),
         };
@@ -79,7 +79,7 @@ impl Named {
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
             bail!(
                 "`{name}` cannot name a data set: it also names files\n\
-                 hint: write NAME={text} with letters, digits, `-`, `_` and `.`"
+                 hint: write NAME={written} with letters, digits, `-`, `_` and `.`"
             );
         }
         Ok(Self { name, source })
