@@ -17,13 +17,20 @@
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
+pub mod agreement;
 pub mod bootstrap;
 pub mod comparison;
 pub mod facts;
 pub mod frames;
 pub mod funnel;
 mod grid;
+pub mod holm;
 pub mod ledger;
+pub mod levels;
+pub mod permutation;
+pub mod proportion;
+pub mod rank;
+pub mod resolution;
 pub mod savings;
 
 #[cfg(test)]
