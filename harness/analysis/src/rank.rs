@@ -61,6 +61,12 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
+    /// How often each value of the first and of the second side came up.
+    #[must_use]
+    pub fn margins(&self) -> (&[u64], &[u64]) {
+        (&self.x, &self.y)
+    }
+
     /// Spearman's rho in [-1, 1]: the product-moment correlation of mid-ranks. `None` when a side is
     /// constant.
     #[must_use]
