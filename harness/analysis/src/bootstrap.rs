@@ -304,7 +304,8 @@ mod tests {
         let usual = |weights: &[u32]| [(weights[..4] != [0; 4]).then_some(1.0)];
         let [found] = Bootstrap::new(42).estimate(&Clusters::singles(20), &["usual"], usual);
         assert_eq!(found.interval, Some(Interval { low: 1.0, high: 1.0 }));
-        let [never] = Bootstrap::new(42).estimate(&Clusters::singles(20), &["nan"], |_| [Some(f64::NAN)]);
+        let [never] =
+            Bootstrap::new(42).estimate(&Clusters::singles(20), &["nan"], |_| [Some(f64::NAN)]);
         assert_eq!(never, Estimate { n: 20, value: None, interval: None });
     }
 

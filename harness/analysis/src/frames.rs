@@ -17,6 +17,7 @@ use polars_parquet::write::schema_to_metadata_key;
 
 mod reviews;
 
+pub(crate) use reviews::CRITERIA;
 pub use reviews::reviews;
 
 /// One row per candidate.

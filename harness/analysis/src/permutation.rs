@@ -51,8 +51,10 @@ impl Permutation {
         let (total, members) = (sum_of(all.iter()), first.len().min(second.len()));
         let smaller = if first.len() <= second.len() { first } else { second };
         let apart = |part: Cluster| {
-            let rest =
-                Cluster { sum: total.sum - part.sum, count: total.count.saturating_sub(part.count) };
+            let rest = Cluster {
+                sum: total.sum - part.sum,
+                count: total.count.saturating_sub(part.count),
+            };
             (part.sum / f64::from(part.count) - rest.sum / f64::from(rest.count)).abs()
         };
         let seen = apart(sum_of(smaller.iter()));

@@ -19,6 +19,8 @@ const ROUNDING: f64 = 1e-12;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ratings {
     units: Vec<Unit>,
+    /// Mean of all ratings.
+    centre: f64,
 }
 
 /// One unit's ratings, as distances from the mean of all ratings: sums of squares then lose no digits.
@@ -45,7 +47,7 @@ impl Ratings {
         }
         let centre = all().sum::<f64>() / count(all().count()).max(1.0);
         let units = units.iter().map(|unit| Unit::of(unit, centre)).collect();
-        Ok(Self { units })
+        Ok(Self { units, centre })
     }
 
     /// Sums over the units under one weight each.
@@ -66,7 +68,7 @@ impl Ratings {
                 deviation += weight * unit.deviation;
             }
         }
-        Sums { all, paired, square_sizes, disagreement, deviation }
+        Sums { centre: self.centre, all, paired, square_sizes, disagreement, deviation }
     }
 }
 
@@ -88,6 +90,7 @@ const fn count(n: usize) -> f64 {
 /// What the coefficients need, summed over units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sums {
+    centre: f64,
     all: Part,
     /// Units with two ratings or more.
     paired: Part,
@@ -146,6 +149,12 @@ impl Sums {
         let within = within / (ratings - units);
         let size = (ratings - self.square_sizes / ratings) / (units - 1.0);
         Some((between - within) / (between + (size - 1.0) * within))
+    }
+
+    /// Mean rating, in the ratings' unit; `None` without any.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.all.ratings > 0.0).then(|| self.centre + self.all.sum / self.all.ratings)
     }
 
     /// Mean over units with two ratings or more of the population standard deviation of a unit's
@@ -232,12 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn spread_is_the_mean_sigma() {
+    fn mean_and_spread_are_mu_and_mean_sigma() {
         // Case 1 of the paper has sigma 2.4758; a single rating has no spread.
         let case_1 = [59.0, 58.0, 27.0].map(|total| total / 6.0).to_vec();
-        let spread = sums(&[case_1, vec![8.0; 3], vec![1.0]]).spread().unwrap();
-        assert_eq!(format!("{:.4}", 2.0 * spread), "2.4758");
-        assert_eq!(sums(&[vec![1.0]]).spread(), None);
+        let sums_of = sums(&[case_1, vec![8.0; 3], vec![1.0]]);
+        assert_eq!(format!("{:.4}", 2.0 * sums_of.spread().unwrap()), "2.4758");
+        assert!((sums_of.mean().unwrap() - 7.0).abs() < 1e-12);
+        assert_eq!((sums(&[vec![1.0]]).spread(), sums(&[]).mean()), (None, None));
     }
 
     fn units() -> impl Strategy<Value = Vec<Vec<f64>>> {
