@@ -1,21 +1,37 @@
-//! Percentile intervals for means, from a bootstrap that resamples whole clusters.
+//! Estimates with percentile intervals, from a bootstrap that resamples whole clusters.
 //!
-//! Values that share a cause do not vary independently: the candidates of one seed item, or the two
-//! fates of one candidate under two variants. They form a [`Cluster`], and a replicate draws as many
-//! clusters as there are, with replacement (Efron and Tibshirani 1993, section 13.3 for the
-//! percentile interval; Davison and Hinkley 1997, section 3.8 for clusters). The mean of a replicate
-//! is the ratio of its summed values to its summed counts.
+//! Rows that share a cause do not vary independently: the samples of one seed item, or the two fates
+//! of one candidate under two variants. They form a cluster, and a replicate draws as many clusters
+//! as there are, with replacement (Efron and Tibshirani 1993, section 13.3 for the percentile
+//! interval; Davison and Hinkley 1997, section 3.8 for clusters). How often a row's cluster was drawn
+//! is the row's weight, and a statistic is any function of the rows' weights: [`Bootstrap`] knows
+//! nothing else about it.
 //!
 //! Every replicate has its own named stream: its draws depend neither on how many replicates there
-//! are nor on the order in which they are made.
+//! are nor on the order in which they are made, so threads change no byte. Statistics that are
+//! estimated by one call see the same draws, so their differences are paired; so do those of two
+//! calls with one name and as many clusters.
+//!
+//! What this is not: a correction for bias or skew (no `BCa`), and no test (see
+//! [`crate::permutation`]). With few clusters a percentile interval is too narrow.
 
 use gra_synth::stream::Stream;
+use rayon::prelude::*;
 
-/// Replicates behind every interval.
+mod clusters;
+mod difference;
+
+pub use clusters::Clusters;
+pub use difference::Group;
+
+/// Replicates behind every interval, unless a caller asks for others.
 pub const REPLICATES: usize = 10_000;
 
 /// Share of the replicates that an interval spans.
 pub const CONFIDENCE: f64 = 0.95;
+
+/// An interval exists while at most one replicate in this many leaves its statistic undefined.
+const UNDEFINED_ONE_IN: usize = 20;
 
 /// Values that are resampled together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,25 +50,89 @@ impl Cluster {
     }
 }
 
-/// A mean with its uncertainty, in the unit of the values.
+/// A statistic with its uncertainty, in the unit of the statistic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Clusters behind it.
     pub n: usize,
-    /// The mean; `None` for n = 0.
+    /// The statistic on the rows as they are; `None` where they do not define it.
     pub value: Option<f64>,
-    /// `None` for n < 2: one cluster shows no variation.
+    /// `None` without a value, for n < 2 (one cluster shows no variation), and when more than one
+    /// replicate in 20 left the statistic undefined.
     pub interval: Option<Interval>,
 }
 
 /// The central [`CONFIDENCE`] share of the replicates, ends included. Its width is 0 when all clusters
-/// have the same mean; it then says that no variation was seen, not that there is none.
+/// have the same value; it then says that no variation was seen, not that there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+/// How often to resample, and from whose streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// Names the streams, together with each estimate's name.
+    pub run_seed: u64,
+    /// With 0 there are values and no intervals.
+    pub replicates: usize,
+}
+
+impl Bootstrap {
+    /// [`REPLICATES`] replicates.
+    #[must_use]
+    pub const fn new(run_seed: u64) -> Self {
+        Self { run_seed, replicates: REPLICATES }
+    }
+
+    /// Values only.
+    #[must_use]
+    pub const fn without_intervals(self) -> Self {
+        Self { replicates: 0, ..self }
+    }
+
+    /// Estimates `K` statistics of the rows' weights, on the same draws.
+    ///
+    /// The statistics get one weight per row: all 1 for the values, how often the row's cluster was
+    /// drawn for a replicate. `None` (or a result that is not finite) says that these weights leave a
+    /// statistic undefined; such replicates are left out of its interval, which is then conditional on
+    /// the statistic being defined.
+    #[must_use]
+    pub fn estimate<const K: usize>(
+        self,
+        clusters: &Clusters,
+        name: &[&str],
+        statistics: impl Fn(&[u32]) -> [Option<f64>; K] + Sync,
+    ) -> [Estimate; K] {
+        let values = statistics(&clusters.once());
+        let replicates = self.replicates_of(clusters, name, &statistics);
+        std::array::from_fn(|k| {
+            summarise(clusters.len(), values[k], replicates.iter().map(|replicate| replicate[k]))
+        })
+    }
+
+    /// What a statistic says in each replicate, in their order; nothing for fewer than two clusters.
+    fn replicates_of<S: Send>(
+        self,
+        clusters: &Clusters,
+        name: &[&str],
+        statistics: &(impl Fn(&[u32]) -> S + Sync),
+    ) -> Vec<S> {
+        let replicates = if clusters.len() > 1 { self.replicates } else { 0 };
+        (0..replicates)
+            .into_par_iter()
+            .map_init(
+                || clusters.room(),
+                |room, number| {
+                    let mut draw = stream(self.run_seed, name, number);
+                    statistics(clusters.draw(&mut draw, room))
+                },
+            )
+            .collect()
+    }
 }
 
 /// Mean over all clusters, with its percentile interval from the streams of this name.
@@ -62,23 +142,24 @@ pub struct Interval {
 pub fn mean(clusters: &[Cluster], run_seed: u64, name: &[&str]) -> Estimate {
     let n = clusters.len();
     let value = (n > 0).then(|| ratio(clusters.iter()));
-    let interval = (n > 1).then(|| {
-        let mut replicates: Vec<f64> =
-            (0..REPLICATES).map(|number| replicate(clusters, run_seed, name, number)).collect();
-        replicates.sort_by(f64::total_cmp);
-        let tail = (1.0 - CONFIDENCE) / 2.0;
-        Interval { low: quantile(&replicates, tail), high: quantile(&replicates, 1.0 - tail) }
-    });
-    Estimate { n, value, interval }
+    let replicates: Vec<Option<f64>> = (0..if n > 1 { REPLICATES } else { 0 })
+        .into_par_iter()
+        .map(|number| Some(replicate(clusters, run_seed, name, number)))
+        .collect();
+    summarise(n, value, replicates.into_iter())
 }
 
 fn replicate(clusters: &[Cluster], run_seed: u64, name: &[&str], number: usize) -> f64 {
+    let mut draw = stream(run_seed, name, number);
+    ratio((0..clusters.len()).map(|_| &clusters[draw.below(clusters.len())]))
+}
+
+fn stream(run_seed: u64, name: &[&str], number: usize) -> Stream {
     let number = number.to_string();
     let mut full_name = vec!["bootstrap"];
     full_name.extend(name);
     full_name.push(&number);
-    let mut draw = Stream::named(run_seed, &full_name);
-    ratio((0..clusters.len()).map(|_| &clusters[draw.below(clusters.len())]))
+    Stream::named(run_seed, &full_name)
 }
 
 /// Summed values over summed counts.
@@ -91,10 +172,28 @@ fn ratio<'a>(clusters: impl Iterator<Item = &'a Cluster>) -> f64 {
     sum / count
 }
 
+/// A value and the interval of its replicates, where both exist.
+fn summarise(
+    n: usize,
+    value: Option<f64>,
+    replicates: impl ExactSizeIterator<Item = Option<f64>>,
+) -> Estimate {
+    let value = value.filter(|value| value.is_finite());
+    let all = replicates.len();
+    let mut defined: Vec<f64> = replicates.flatten().filter(|value| value.is_finite()).collect();
+    defined.sort_by(f64::total_cmp);
+    let undefined = all - defined.len();
+    let enough = !defined.is_empty() && undefined * UNDEFINED_ONE_IN <= all;
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let interval = (value.is_some() && enough)
+        .then(|| Interval { low: quantile(&defined, tail), high: quantile(&defined, 1.0 - tail) });
+    Estimate { n, value, interval }
+}
+
 /// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan 1996,
 /// type 7: the default of R and `NumPy`).
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "as many as there are replicates")]
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "as many as there are replicates or samples")]
     let place = share * (sorted.len() - 1) as f64;
     #[expect(
         clippy::cast_possible_truncation,
@@ -164,6 +263,57 @@ mod tests {
             replicate(&clusters, 42, &["a"], 7).to_bits(),
             replicate(&clusters, 43, &["a"], 7).to_bits()
         );
+    }
+
+    /// Mean of values, by the rows' weights.
+    fn weighted(values: &[f64]) -> impl Fn(&[u32]) -> [Option<f64>; 1] + Sync {
+        move |weights| {
+            let count: f64 = weights.iter().copied().map(f64::from).sum();
+            let sum: f64 = values.iter().zip(weights).map(|(v, w)| v * f64::from(*w)).sum();
+            [(count > 0.0).then(|| sum / count)]
+        }
+    }
+
+    #[test]
+    fn weights_of_rows_say_what_drawn_clusters_say() {
+        // Integers, so that the order of summation does not matter.
+        let values = [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0];
+        let clusters: Vec<Cluster> = values.iter().copied().map(Cluster::single).collect();
+        let [found] = Bootstrap::new(42).estimate(&Clusters::singles(7), &["a"], weighted(&values));
+        assert_eq!(found, mean(&clusters, 42, &["a"]));
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let values: Vec<f64> = (0..50_u32).map(|row| f64::from(row).sqrt()).collect();
+        let clusters = Clusters::by((0..50).map(|row| row / 3));
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Bootstrap::new(42).estimate(&clusters, &["t"], weighted(&values)))
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn replicates_without_the_statistic_are_left_out_up_to_one_in_twenty() {
+        // Row 0 is not drawn in (19/20)^20 = 0.36 of the replicates.
+        let rare = |weights: &[u32]| [(weights[0] > 0).then_some(1.0)];
+        let [found] = Bootstrap::new(42).estimate(&Clusters::singles(20), &["rare"], rare);
+        assert_eq!(found, Estimate { n: 20, value: Some(1.0), interval: None });
+        // Undefined only when none of rows 0 to 3 was drawn: (16/20)^20 = 0.012.
+        let usual = |weights: &[u32]| [(weights[..4] != [0; 4]).then_some(1.0)];
+        let [found] = Bootstrap::new(42).estimate(&Clusters::singles(20), &["usual"], usual);
+        assert_eq!(found.interval, Some(Interval { low: 1.0, high: 1.0 }));
+        let [never] =
+            Bootstrap::new(42).estimate(&Clusters::singles(20), &["nan"], |_| [Some(f64::NAN)]);
+        assert_eq!(never, Estimate { n: 20, value: None, interval: None });
+    }
+
+    #[test]
+    fn without_replicates_there_are_values_alone() {
+        let bootstrap = Bootstrap::new(42).without_intervals();
+        let [found] = bootstrap.estimate(&Clusters::singles(2), &["a"], weighted(&[1.0, 2.0]));
+        assert_eq!(found, Estimate { n: 2, value: Some(1.5), interval: None });
     }
 
     #[test]

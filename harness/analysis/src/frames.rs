@@ -18,6 +18,7 @@ use polars_parquet::write::schema_to_metadata_key;
 mod reviews;
 mod samples;
 
+pub(crate) use reviews::CRITERIA;
 pub use reviews::reviews;
 pub use samples::{Sample, samples};
 

@@ -20,15 +20,26 @@
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
+pub mod agreement;
 pub mod bootstrap;
+pub mod committee;
 pub mod comparison;
+pub mod distribution;
 pub mod facts;
 pub mod frames;
 pub mod funnel;
 mod grid;
+pub mod holm;
 pub mod ifd;
 pub mod ledger;
+pub mod levels;
+pub mod lineage;
 pub mod measure;
+pub mod permutation;
+pub mod proportion;
+pub mod quality;
+pub mod rank;
+pub mod resolution;
 pub mod savings;
 pub mod stats;
 

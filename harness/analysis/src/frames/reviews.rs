@@ -9,7 +9,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::Columns;
 
 /// Names of the three bits of an instruction review, in prompt order (METHOD.md, section 4, Prompt 6).
-const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
+pub(crate) const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
 
 /// A review of either stage.
 struct Review<'a> {

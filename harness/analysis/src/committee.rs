@@ -1,0 +1,122 @@
+//! How a trial's reviewers agree, and how each of them judges.
+//!
+//! Economy leaves out reviews that cannot change a sample: after a zero bit nobody else is asked, nor
+//! when tau is out of reach. What is then missing depends on what was said, so coefficients over the
+//! reviews that there are describe those, not the reviewers: a zero is never seen to be shared, and
+//! whole committees are those that liked the response. [`Coverage`] says how many candidates are
+//! thinned. Studies of reviewers run with `economy = false` (METHOD.md, section 3).
+//!
+//! Each number takes what it allows: alpha, ICC and AC1 every review, Fleiss' kappa and the means and
+//! spreads of scores whole committees alone, comparisons of reviewers every candidate that two
+//! different models reviewed. Intervals resample seed items ([`crate::lineage`]).
+
+use std::collections::BTreeMap;
+
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::pool::ItemId;
+use gra_synth::request::ModelName;
+
+use crate::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::lineage::seed_items;
+use crate::proportion::Proportion;
+
+mod instructions;
+mod malformed;
+mod preference;
+mod responses;
+mod reviewers;
+
+pub use instructions::{Criterion, Instructions};
+pub use malformed::malformed_rates;
+pub use preference::UnknownFamily;
+pub use responses::{Responses, Scale};
+pub use reviewers::Reviewer;
+
+/// A trial's committee.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committee {
+    /// The three bits of the instruction review.
+    pub instructions: Instructions,
+    /// The scores of the response review.
+    pub responses: Responses,
+    /// Who reviewed responses, by model.
+    pub reviewers: BTreeMap<ModelName, Reviewer>,
+    /// Self-preference over all reviewers together; see [`Reviewer::self_preference`].
+    pub self_preference: Estimate,
+    /// Settled disputes; `yes` where the adjudicator's mean was below tau, against a mu that had
+    /// reached it.
+    pub overturned: Proportion,
+}
+
+/// How many candidates were reviewed, and by how much of their committee.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// A review from every seat.
+    pub whole: u64,
+    /// Reviews from some seats: economy spared the others, or one stayed malformed.
+    pub part: u64,
+}
+
+impl Committee {
+    /// Measures the committee of a trial. A family is what counts as "own" in self-preference; the
+    /// quantisations and fine-tunes of one base model share one.
+    ///
+    /// # Errors
+    /// When a generator or reviewer of a reviewed response has no family.
+    pub fn of(
+        candidates: &[Candidate],
+        families: &BTreeMap<ModelName, String>,
+        bootstrap: Bootstrap,
+    ) -> Result<Self, UnknownFamily> {
+        let trial = Reviewed { candidates, items: seed_items(candidates) };
+        let comparisons = preference::Comparisons::of(&trial, families)?;
+        Ok(Self {
+            instructions: Instructions::of(&trial, bootstrap),
+            responses: Responses::of(&trial, bootstrap),
+            reviewers: reviewers::by_model(&trial, &comparisons, bootstrap),
+            self_preference: comparisons.preference(None, bootstrap),
+            overturned: overturned(candidates),
+        })
+    }
+}
+
+/// Candidates with the seed items that they go back to.
+struct Reviewed<'a> {
+    candidates: &'a [Candidate],
+    items: Vec<ItemId>,
+}
+
+impl<'a> Reviewed<'a> {
+    /// Candidates that have reviews of a kind, and their clusters.
+    fn having(
+        &self,
+        reviews: impl Fn(&Candidate) -> usize,
+        enough: impl Fn(&Candidate, usize) -> bool,
+    ) -> (Vec<&'a Candidate>, Clusters) {
+        let of = |(candidate, item): (&'a Candidate, &ItemId)| {
+            let n = reviews(candidate);
+            (n > 0 && enough(candidate, n)).then_some((candidate, *item))
+        };
+        let (candidates, items): (Vec<_>, Vec<_>) =
+            self.candidates.iter().zip(&self.items).filter_map(of).unzip();
+        (candidates, Clusters::by(items))
+    }
+}
+
+impl Coverage {
+    fn of(candidates: &[&Candidate], reviews: impl Fn(&Candidate) -> usize) -> Self {
+        let is_whole = |c: &&&Candidate| reviews(c) == c.roles.reviewers.len();
+        let whole = candidates.iter().filter(is_whole).count();
+        Self { whole: whole as u64, part: (candidates.len() - whole) as u64 }
+    }
+}
+
+fn overturned(candidates: &[Candidate]) -> Proportion {
+    let settled = candidates.iter().filter(|c| c.adjudication.is_some());
+    Proportion::of(
+        settled.filter_map(|c| c.outcome).map(|outcome| outcome == Outcome::AdjudicatedOut),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Agreement on the scores of the response review (paper, section 3.3; Prompt 8).
+
+use gra_synth::candidate::{Candidate, ResponseReview};
+use gra_synth::committee::DIMENSIONS;
+
+use super::{Coverage, Reviewed};
+use crate::agreement::Ratings;
+use crate::bootstrap::{Bootstrap, Estimate};
+
+/// The six dimensions and their mean.
+const SCALES: usize = DIMENSIONS.len() + 1;
+
+/// The response reviews of a trial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Responses {
+    /// Candidates whose response was reviewed.
+    pub coverage: Coverage,
+    /// Each dimension in prompt order, then the reviewers' means (`mean`).
+    pub scales: [Scale; SCALES],
+}
+
+/// What reviewers say on one scale from 0 to 10.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// The dimension, or `mean`.
+    pub name: &'static str,
+    /// Mean score over whole committees. For `mean` this is the mean mu.
+    pub mean: Estimate,
+    /// Mean over whole committees of two and more of the population standard deviation between their
+    /// reviewers. For `mean` this is the mean sigma.
+    pub spread: Estimate,
+    /// Krippendorff's alpha, interval.
+    pub alpha: Estimate,
+    /// ICC(1,1).
+    pub icc: Estimate,
+}
+
+impl Responses {
+    pub(super) fn of(trial: &Reviewed, bootstrap: Bootstrap) -> Self {
+        let (all, clusters) = trial.having(reviews, |_, _| true);
+        let of_all = ratings(&all);
+        let agreement: [Estimate; 2 * SCALES] =
+            bootstrap.estimate(&clusters, &["responses", "all"], |weights| {
+                let sums = of_all.each_ref().map(|ratings| ratings.sums(weights));
+                std::array::from_fn(|k| {
+                    if k < SCALES { sums[k].alpha() } else { sums[k - SCALES].icc() }
+                })
+            });
+        let (whole, clusters) = trial.having(reviews, |c, n| n == c.roles.reviewers.len());
+        let of_whole = ratings(&whole);
+        let level: [Estimate; 2 * SCALES] =
+            bootstrap.estimate(&clusters, &["responses", "whole"], |weights| {
+                let sums = of_whole.each_ref().map(|ratings| ratings.sums(weights));
+                std::array::from_fn(|k| {
+                    if k < SCALES { sums[k].mean() } else { sums[k - SCALES].spread() }
+                })
+            });
+        let scale = |place: usize| Scale {
+            name: DIMENSIONS.get(place).copied().unwrap_or("mean"),
+            mean: level[place],
+            spread: level[SCALES + place],
+            alpha: agreement[place],
+            icc: agreement[SCALES + place],
+        };
+        Self { coverage: Coverage::of(&all, reviews), scales: std::array::from_fn(scale) }
+    }
+}
+
+fn reviews(candidate: &Candidate) -> usize {
+    candidate.response_reviews.len()
+}
+
+fn ratings(candidates: &[&Candidate]) -> [Ratings; SCALES] {
+    std::array::from_fn(|place| {
+        let score = |review: &ResponseReview| match review.scores.0.get(place) {
+            Some(&score) => f64::from(score),
+            None => review.scores.mean(),
+        };
+        let unit = |c: &&Candidate| c.response_reviews.iter().map(score).collect();
+        let units: Vec<Vec<f64>> = candidates.iter().map(unit).collect();
+        Ratings::of(&units).expect("scores are integers and their means")
+    })
+}
