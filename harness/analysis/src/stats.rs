@@ -1,46 +1,103 @@
-//! Data sets side by side: means of what was measured of each sample, with intervals.
+//! Data sets side by side: means of what was measured of each sample, what a trial's committee and a
+//! judge say, and differences to the first data set, all with intervals.
 //!
-//! Reads the frames of [`crate::frames::samples`] and nothing else, so that whoever has a published
-//! frame can compute the same numbers. Samples of one origin are resampled together.
+//! What is said of samples is read from the frames of [`crate::frames::samples`] and nothing else, so
+//! that whoever has a published frame can compute the same numbers. Samples of one origin are resampled
+//! together.
 
 use std::collections::BTreeMap;
 
-use polars::prelude::{DataFrame, DataType, PolarsResult};
+use gra_synth::pool::ItemId;
+use gra_synth::request::ModelName;
+use polars::prelude::{DataFrame, DataType, PolarsError, PolarsResult};
 
-use crate::bootstrap::{self, Cluster};
+use crate::bootstrap::{self, Bootstrap, Cluster};
+use crate::committee::UnknownFamily;
+use crate::facts::TrialFacts;
 use crate::ifd::Formula;
+use crate::levels::NotFinite;
 use crate::measure::{Cell, MeasureTable};
 
-/// A data set's name and its frame of samples.
+mod committee;
+mod contrast;
+mod quality;
+
+/// A data set, and what was measured of it.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// Its name; unique among those compared.
     pub name: String,
     /// One row per sample ([`crate::frames::samples`]).
     pub samples: DataFrame,
+    /// Where it comes from, when that is a trial.
+    pub trial: Option<Trial>,
+}
+
+/// The trial whose samples a data set holds.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Everything that it recorded.
+    pub facts: TrialFacts,
+    /// Models of one family judge their own kind ([`crate::committee`]). Every generator and reviewer
+    /// has one.
+    pub families: BTreeMap<ModelName, String>,
+    /// A judge's mean scores of responses, accepted or not; empty when none was asked.
+    pub judge: BTreeMap<ItemId, f64>,
+}
+
+/// How the table is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Intervals.
+    pub bootstrap: Bootstrap,
+    /// What divides high scores from others; 8 in the paper.
+    pub threshold: f64,
+}
+
+/// The table cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum StatsError {
+    /// A frame lacks a column of [`crate::frames::samples`].
+    #[error("a frame of samples is not whole: {0}")]
+    Frame(#[from] PolarsError),
+    /// A model of a trial has no family.
+    #[error(transparent)]
+    Family(#[from] UnknownFamily),
+    /// A score is no number.
+    #[error("a score is not finite: {0}")]
+    Score(#[from] NotFinite),
+}
+
+/// What was found for these data sets. The first one is the reference of the differences.
+///
+/// # Errors
+/// When a frame lacks a column, a model its family, or a score is no number.
+pub fn table(subjects: &[Subject], settings: Settings) -> Result<MeasureTable, StatsError> {
+    let names = subjects.iter().map(|subject| subject.name.clone()).collect();
+    let mut table = MeasureTable::new(names);
+    let columns: Vec<Columns> = subjects.iter().map(Columns::of).collect::<PolarsResult<_>>()?;
+    describe(&columns, settings.bootstrap.run_seed, &mut table);
+    quality::describe(subjects, settings, &mut table)?;
+    committee::describe(subjects, settings, &mut table)?;
+    contrast::describe(&columns, settings.bootstrap, &mut table);
+    Ok(table)
 }
 
 /// Adds what the frames say: lengths, scores, difficulty.
-///
-/// # Errors
-/// When a frame lacks a column of [`crate::frames::samples`].
-pub fn describe(subjects: &[Subject], run_seed: u64, table: &mut MeasureTable) -> PolarsResult<()> {
-    let columns: Vec<Columns> = subjects.iter().map(Columns::of).collect::<PolarsResult<_>>()?;
+fn describe(columns: &[Columns], run_seed: u64, table: &mut MeasureTable) {
     let mut means = |group, name: &str, column: &str, missing| {
-        let mean = |of: &Columns| Cell::or_absent(of.mean(column, run_seed, |x| Some(x)), missing);
+        let mean = |of: &Columns| Cell::or_absent(of.mean(column, run_seed, Some), missing);
         table.push(group, name, columns.iter().map(mean).collect());
     };
     means("text", "words of instruction, mean", "instruction_words", "no samples");
     means("text", "words of response, mean", "response_words", "no responses");
-    means("quality", "mu, mean", "mu", "no committee scored it");
-    means("quality", "sigma, mean", "sigma", "no committee scored it");
+    means("quality", "mu, mean", "mu", UNSCORED);
+    means("quality", "sigma, mean", "sigma", UNSCORED);
     means("quality", "judge's score, mean", "judge", "no judge was asked");
     for formula in Formula::ALL {
         let column = formula.name().replace('-', "_");
         let mut push = |what: &str, value: fn(f64) -> Option<f64>| {
-            let cell = |of: &Columns| {
-                Cell::or_absent(of.mean(&column, run_seed, value), "no losses were measured")
-            };
+            let cell = |of: &Columns| Cell::or_absent(of.mean(&column, run_seed, value), NO_LOSSES);
             let name = format!("{}, {what}", formula.name());
             table.push("ifd", name, columns.iter().map(cell).collect());
         };
@@ -48,17 +105,17 @@ pub fn describe(subjects: &[Subject], run_seed: u64, table: &mut MeasureTable) -
         push("mean of those below 1", |x| (x < 1.0).then_some(x));
         push("share above 1", |x| Some(f64::from(u8::from(x > 1.0))));
     }
-    let measured = |of: &Columns| match of.values["conditional_loss"].iter().flatten().count() {
-        0 => Cell::Absent("no losses were measured"),
+    let unmeasured = |of: &Columns| match of.values["conditional_loss"].iter().flatten().count() {
+        0 => Cell::Absent(NO_LOSSES),
         n => Cell::count(of.origins.len() - n, of.origins.len()),
     };
-    table.push("ifd", "samples without a loss", columns.iter().map(measured).collect());
-    let truncated = |of: &Columns| {
-        Cell::or_absent(of.mean("truncated", run_seed, Some), "no losses were measured")
-    };
-    table.push("ifd", "share cut at the limit", columns.iter().map(truncated).collect());
-    Ok(())
+    table.push("ifd", "samples without a loss", columns.iter().map(unmeasured).collect());
+    let cut = |of: &Columns| Cell::or_absent(of.mean("truncated", run_seed, Some), NO_LOSSES);
+    table.push("ifd", "share cut at the limit", columns.iter().map(cut).collect());
 }
+
+const UNSCORED: &str = "no committee scored it";
+const NO_LOSSES: &str = "no losses were measured";
 
 /// The columns of a frame that are averaged.
 struct Columns {
@@ -66,7 +123,7 @@ struct Columns {
     values: BTreeMap<&'static str, Vec<Option<f64>>>,
 }
 
-const NUMBERS: [&str; 9] = [
+const NUMBERS: [&str; 10] = [
     "instruction_words",
     "response_words",
     "mu",
@@ -76,6 +133,7 @@ const NUMBERS: [&str; 9] = [
     "loss_ratio",
     "perplexity_ratio",
     "truncated",
+    "nearest_distance",
 ];
 
 impl Columns {
@@ -96,6 +154,11 @@ impl Columns {
         run_seed: u64,
         value: impl Fn(f64) -> Option<f64>,
     ) -> bootstrap::Estimate {
+        bootstrap::mean(&self.clusters(column, value), run_seed, &["stats", column])
+    }
+
+    /// A function of a column by origin, in the order of the origins.
+    fn clusters(&self, column: &str, value: impl Fn(f64) -> Option<f64>) -> Vec<Cluster> {
         let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
         for (origin, number) in self.origins.iter().zip(&self.values[column]) {
             let Some(value) = number.and_then(&value) else { continue };
@@ -103,8 +166,7 @@ impl Columns {
             cluster.sum += value;
             cluster.count += 1;
         }
-        let clusters: Vec<Cluster> = clusters.into_values().collect();
-        bootstrap::mean(&clusters, run_seed, &["stats", column])
+        clusters.into_values().collect()
     }
 }
 
@@ -136,10 +198,9 @@ mod tests {
     }
 
     fn described(name: &str, rows: &[Sample]) -> MeasureTable {
-        let subject = Subject { name: name.to_owned(), samples: samples(rows).unwrap() };
-        let mut table = MeasureTable::new(vec![name.to_owned()]);
-        describe(&[subject], 42, &mut table).unwrap();
-        table
+        let samples = samples(rows).unwrap();
+        let subject = Subject { name: name.to_owned(), samples, trial: None };
+        table(&[subject], Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 }).unwrap()
     }
 
     fn cell(table: &MeasureTable, measure: &str) -> Cell {

@@ -1,0 +1,95 @@
+//! How a trial's reviewers agree ([`crate::committee`]).
+
+use std::collections::BTreeSet;
+
+use gra_synth::request::ModelName;
+
+use super::{Settings, StatsError, Subject, Trial};
+use crate::bootstrap::Estimate;
+use crate::committee::{Committee, Criterion, Scale, malformed_rates};
+use crate::measure::{Cell, MeasureTable};
+use crate::proportion::Proportion;
+
+const NO_COMMITTEE: &str = "no committee reviewed it";
+const UNDEFINED: &str = "not defined: no variation, or a single reviewer";
+
+/// Adds what there is to say of reviewers.
+pub(super) fn describe(
+    subjects: &[Subject],
+    settings: Settings,
+    table: &mut MeasureTable,
+) -> Result<(), StatsError> {
+    let mut committees = Vec::new();
+    for subject in subjects {
+        let of = |trial: &Trial| {
+            Committee::of(&trial.facts.candidates, &trial.families, settings.bootstrap)
+        };
+        let committee = subject.trial.as_ref().map(of).transpose()?;
+        committees.push(committee.filter(|committee| !committee.reviewers.is_empty()));
+    }
+    let mut push = |name: String, cell: &dyn Fn(&Committee) -> Cell| {
+        let cell = |of: &Option<Committee>| of.as_ref().map_or(Cell::Absent(NO_COMMITTEE), cell);
+        table.push("committee", name, committees.iter().map(cell).collect());
+    };
+    push("reviewed by all seats".to_owned(), &|of| {
+        let coverage = of.responses.coverage;
+        Cell::count(size(coverage.whole), size(coverage.whole + coverage.part))
+    });
+    let scales = committees.iter().flatten().next().map_or(0, |of| of.responses.scales.len());
+    let of_scale: [(&str, fn(Scale) -> Estimate); 3] =
+        [("Krippendorff's alpha", |s| s.alpha), ("ICC(1,1)", |s| s.icc), ("spread", |s| s.spread)];
+    for (name, estimate) in of_scale {
+        for place in (0..scales).rev() {
+            let Some(first) = committees.iter().flatten().next() else { break };
+            let scale = first.responses.scales[place].name;
+            push(format!("{scale}: {name}"), &|of| {
+                Cell::or_absent(estimate(of.responses.scales[place]), UNDEFINED)
+            });
+        }
+    }
+    let of_bit: [(&str, fn(Criterion) -> Estimate); 3] =
+        [("share of ones", |c| c.ones), ("Gwet's AC1", |c| c.ac1), ("Fleiss' kappa", |c| c.fleiss)];
+    for (name, estimate) in of_bit {
+        let Some(first) = committees.iter().flatten().next() else { break };
+        for (place, criterion) in first.instructions.criteria.iter().enumerate() {
+            push(format!("{}: {name}", criterion.name), &|of| {
+                Cell::or_absent(estimate(of.instructions.criteria[place]), UNDEFINED)
+            });
+        }
+    }
+    let reviewers: BTreeSet<&ModelName> =
+        committees.iter().flatten().flat_map(|of| of.reviewers.keys()).collect();
+    for model in reviewers {
+        push(format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
+            Some(reviewer) => Cell::or_absent(reviewer.leniency, "nobody sat beside it"),
+            None => Cell::Absent("it did not review"),
+        });
+    }
+    push("self-preference of families".to_owned(), &|of| {
+        Cell::or_absent(of.self_preference, "no family sat beside another on its own work")
+    });
+    push("disputes overturned, share".to_owned(), &|of| {
+        share(of.overturned, "nothing went to an adjudicator")
+    });
+    let malformed = |subject: &Subject| {
+        let Some(trial) = &subject.trial else { return Cell::Absent("not a trial") };
+        let rates = malformed_rates(&trial.facts.candidates, &trial.facts.calls);
+        let all = rates.values().fold(Proportion::default(), |sum, rate| Proportion {
+            yes: sum.yes + rate.yes,
+            no: sum.no + rate.no,
+        });
+        share(all, "it asked nothing")
+    };
+    table.push("committee", "replies malformed, share", subjects.iter().map(malformed).collect());
+    Ok(())
+}
+
+/// A share with Wilson's interval.
+fn share(share: Proportion, missing: &'static str) -> Cell {
+    let (value, interval, n) = (share.value(), share.wilson(), size(share.n()));
+    Cell::or_absent(Estimate { n, value, interval }, missing)
+}
+
+fn size(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
