@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use gra_analysis::facts::TrialFacts;
+use gra_analysis::lineage;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
@@ -10,7 +12,7 @@ use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::stream::Stream;
 
 use crate::seeds::{self, LoadOptions};
-use crate::store::{Store, TrialId, TrialRow};
+use crate::store::{Store, TrialId};
 
 /// A data set to be measured, as named on the command line: `NAME=SOURCE` or `SOURCE`, where a source
 /// is a trial (`ablation/gra/seed-42`) or a file.
@@ -32,7 +34,8 @@ enum Source {
 pub struct Sample {
     /// Place in its seed set, or candidate.
     pub id: ItemId,
-    /// What it was made from: itself for an item of a file, else the first of its examples.
+    /// What it was made from: itself for an item of a file, else the seed item that it goes back to
+    /// ([`lineage`]).
     pub origin: ItemId,
     /// Where it is known.
     pub domain: Option<Domain>,
@@ -55,8 +58,8 @@ pub struct DataSet {
     pub samples: Vec<Sample>,
     /// Records of a file that could not be read.
     pub skipped: usize,
-    /// Of a trial: the trial and all of its candidates.
-    pub trial: Option<(TrialRow, Vec<Candidate>)>,
+    /// Where the samples come from, when that is a trial.
+    pub trial: Option<TrialFacts>,
 }
 
 impl Named {
@@ -106,11 +109,14 @@ impl Named {
                          where it was"
                     );
                 }
-                let candidates = store.candidates(row.row)?;
-                let samples = candidates.iter().filter(|candidate| candidate.is_sample());
-                let samples = samples.map(Sample::of).collect::<Result<_>>()?;
-                let trial = Some((row, candidates));
-                Ok(DataSet { name: self.name, samples, skipped: 0, trial })
+                let facts = row.facts(store)?;
+                let origins = lineage::seed_items(&facts.candidates);
+                let candidates = facts.candidates.iter().zip(origins);
+                let samples = candidates
+                    .filter(|(candidate, _)| candidate.is_sample())
+                    .map(|(candidate, origin)| Sample::of(candidate, origin))
+                    .collect::<Result<_>>()?;
+                Ok(DataSet { name: self.name, samples, skipped: 0, trial: Some(facts) })
             }
         }
     }
@@ -145,12 +151,12 @@ impl From<SeedItem> for Sample {
 
 impl Sample {
     /// A candidate's texts.
-    fn of(candidate: &Candidate) -> Result<Self> {
+    fn of(candidate: &Candidate, origin: ItemId) -> Result<Self> {
         let id = candidate.id;
         let instruction = candidate.instruction.clone();
         Ok(Self {
             id,
-            origin: candidate.examples.first().copied().unwrap_or(id),
+            origin,
             domain: Some(candidate.domain),
             instruction: instruction.with_context(|| {
                 format!("sample {id} has no instruction: its facts are damaged")

@@ -4,12 +4,17 @@
 //! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use gra_analysis::facts::TrialFacts;
 use gra_analysis::frames;
 use gra_analysis::measure::MeasureTable;
-use gra_analysis::stats::{self, Subject};
+use gra_analysis::stats::{self, Settings, Subject};
+use gra_llm::model_pool::ModelPool;
+use gra_synth::pool::ItemId;
+use gra_synth::request::ModelName;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
@@ -20,8 +25,10 @@ use crate::judging::{Bench, Judgements};
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
-    /// Names the streams of subsamples and intervals.
-    pub run_seed: u64,
+    /// How the table is made.
+    pub settings: Settings,
+    /// The pool that names families.
+    pub pool: &'a ModelPool,
     /// Whose losses make the difficulty.
     pub difficulty: Option<Scoring<'a>>,
     /// Who judges.
@@ -51,9 +58,7 @@ impl Evidence {
         for data_set in data_sets {
             subjects.push(measured(data_set, plan, answering)?);
         }
-        let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
-        let mut table = MeasureTable::new(names);
-        stats::describe(&subjects, plan.run_seed, &mut table)?;
+        let table = stats::table(&subjects, plan.settings)?;
         Ok(Self { subjects, table })
     }
 
@@ -87,13 +92,30 @@ fn measured(data_set: &DataSet, plan: Plan<'_>, answering: &mut Answering<'_>) -
         Some(bench) => bench.judge(data_set, answering)?,
         None => Judgements::new(),
     };
-    let rows = data_set.samples.iter().zip(difficulty).map(|(sample, difficulty)| {
-        let judgement = judgements.get(&sample.id);
-        let judge = judgement.and_then(|judgement| Some(judgement.scores?.mean()));
-        frames::Sample { judge, difficulty, ..facts(sample) }
+    let judge_of = |id: &ItemId| Some(judgements.get(id)?.scores?.mean());
+    let rows = data_set.samples.iter().zip(difficulty).map(|(sample, difficulty)| frames::Sample {
+        judge: judge_of(&sample.id),
+        difficulty,
+        ..facts(sample)
     });
     let rows: Vec<frames::Sample> = rows.collect();
-    Ok(Subject { name: data_set.name.clone(), samples: frames::samples(&rows)? })
+    let trial = data_set.trial.as_ref().map(|facts| stats::Trial {
+        facts: facts.clone(),
+        families: families(facts, plan.pool),
+        judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
+    });
+    Ok(Subject { name: data_set.name.clone(), samples: frames::samples(&rows)?, trial })
+}
+
+/// The family of every model that took part; one that the pool does not know is its own.
+fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String> {
+    let family = |name: &ModelName| {
+        let family = pool.model(name).and_then(|model| model.family.clone());
+        (name.clone(), family.unwrap_or_else(|| name.to_string()))
+    };
+    let roles = facts.candidates.iter().map(|candidate| &candidate.roles);
+    let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
+    models.map(family).collect()
 }
 
 /// What is known of a sample without asking.

@@ -50,7 +50,7 @@ impl Bench<'_> {
 
 fn exhibits(data_set: &DataSet) -> Vec<Exhibit<'_>> {
     match &data_set.trial {
-        Some((_, candidates)) => candidates.iter().filter_map(of_candidate).collect(),
+        Some(trial) => trial.candidates.iter().filter_map(of_candidate).collect(),
         None => data_set.samples.iter().filter_map(of_sample).collect(),
     }
 }

@@ -201,16 +201,9 @@ impl SeedReport {
 }
 
 fn facts(trial: &Trial) -> TrialFacts {
-    let calls = trial.calls.iter().map(|call| CallFact {
-        id: call.id.clone(),
-        model: call.model.clone(),
-        prompt_tokens: call.prompt_tokens,
-        reply_tokens: call.reply_tokens,
-        shared: call.shared,
-    });
     TrialFacts {
         variant: trial.id.variant.clone(),
         candidates: trial.candidates.clone(),
-        calls: calls.collect(),
+        calls: trial.calls.iter().map(CallFact::from).collect(),
     }
 }

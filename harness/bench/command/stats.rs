@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::measure::{Cell, MeasureTable};
+use gra_analysis::stats::Settings;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
 use gra_synth::method::{Member, Method};
@@ -47,6 +49,9 @@ pub(crate) struct StatsArgs {
     /// the pool says otherwise); of a trial, rejected ones too.
     #[arg(long, value_name = "MODEL")]
     judge: Option<String>,
+    /// What divides a judge's high scores from others; the default is the paper's tau.
+    #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
+    judge_threshold: f64,
     /// The model pool that encoder, scorer and judge come from.
     #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
     pool: PathBuf,
@@ -102,7 +107,9 @@ fn run(args: &StatsArgs, places: &Places, verbosity: Verbosity, stop: &AtomicBoo
         context: model.context.unwrap_or(DEFAULT_CONTEXT),
         protocol: args.ifd_protocol,
     });
-    let plan = Plan { run_seed: args.seed, difficulty, judge: bench };
+    let settings =
+        Settings { bootstrap: Bootstrap::new(args.seed), threshold: args.judge_threshold };
+    let plan = Plan { settings, pool: &pool, difficulty, judge: bench };
 
     let mut progress = Progress::new(verbosity);
     let mut settings = EngineSettings::default();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use gra_analysis::facts::{CallFact, TrialFacts};
 use gra_llm::key::CompletionKey;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
@@ -60,6 +61,32 @@ pub struct TrialRow {
     pub card: String,
     /// Whether it came to its end.
     pub finished: bool,
+}
+
+impl TrialRow {
+    /// Everything that the trial recorded, in the form in which the analysis reads it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn facts(&self, store: &Store) -> Result<TrialFacts> {
+        Ok(TrialFacts {
+            variant: self.id.variant.clone(),
+            candidates: store.candidates(self.row)?,
+            calls: store.calls(self.row, None)?.iter().map(CallFact::from).collect(),
+        })
+    }
+}
+
+impl From<&CallRow> for CallFact {
+    fn from(call: &CallRow) -> Self {
+        Self {
+            id: call.id.clone(),
+            model: call.model.clone(),
+            prompt_tokens: call.prompt_tokens,
+            reply_tokens: call.reply_tokens,
+            shared: call.shared,
+        }
+    }
 }
 
 /// One call of a trial.
