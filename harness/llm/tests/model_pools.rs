@@ -29,17 +29,17 @@ fn a_whole_pool_is_read() {
     )
     .unwrap();
     let small = pool.model(&ModelName::new("small")).unwrap();
-    assert_eq!(small.source, Source::Path(Path::new("models/small.gguf").to_owned()));
+    let small_file = Source::Path(Path::new("models/small.gguf").to_owned());
+    assert_eq!(small.backend, Backend::LlamaCpp(small_file));
     assert!(small.sha256.as_deref().unwrap().starts_with("ab00"));
     assert_eq!((small.context, small.parameters), (Some(2048), Some(134_515_008)));
-    assert_eq!(small.backend, Backend::LlamaCpp);
     let sampling = small.sampling.apply(Sampling::default());
     assert_eq!(sampling, Sampling { temperature: 0.7, top_p: 0.9 });
     let hub = pool.model(&ModelName::new("hub")).unwrap();
-    let missing = hub.source.locate("hub").unwrap_err().to_string();
+    let missing = hub.source().unwrap().locate("hub").unwrap_err().to_string();
     assert!(missing.contains("hint: hf download someone/some-GGUF some-Q8_0.gguf"), "{missing}");
     assert!(missing.contains("models--someone--some-GGUF"), "{missing}");
-    assert_eq!(pool.models[2].backend, Backend::Recorded);
+    assert!(matches!(pool.models[2].backend, Backend::Recorded(_)));
     assert!(pool.model(&ModelName::new("other")).is_none());
 }
 
