@@ -8,6 +8,7 @@ mod prompts;
 mod real_model;
 mod resume;
 mod seeds;
+mod servers;
 mod workbench;
 #[cfg(target_os = "linux")]
 mod worker;

@@ -172,7 +172,7 @@ fn what_does_not_pass_is_told_at_once() {
         assert_eq!(asked, 1, "{expected}");
     }
     let error = ask(&mut engine(&nobody(), ""), &[free(0)]).unwrap_err().to_string();
-    assert!(error.contains("no connection") && error.contains("asked 3 times"), "{error}");
+    assert!(error.contains("the connection failed") && error.contains("asked 3 times"), "{error}");
     let slow = |_| Act::Later(Duration::from_secs(3), Box::new(good()));
     let error = one("timeout_s = 1", slow).0.unwrap_err();
     assert!(error.contains("no answer within 1 s"), "{error}");

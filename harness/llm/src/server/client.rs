@@ -263,8 +263,8 @@ fn miss(error: &ureq::Error, timeout: Duration) -> Result<Miss, Trouble> {
             )));
         }
         Error::HostNotFound => "there is no host of this name".to_owned(),
-        Error::Io(error) => format!("no connection ({error})"),
-        Error::ConnectionFailed => "no connection".to_owned(),
+        Error::Io(error) => format!("the connection failed ({error})"),
+        Error::ConnectionFailed => "the connection failed".to_owned(),
         Error::Protocol(error) => format!("what it answers is no HTTP ({error})"),
         other => return Err(Trouble::Refused(other.to_string())),
     };
