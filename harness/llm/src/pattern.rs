@@ -12,6 +12,7 @@
 //! Tested against llama.cpp's own grammar sampler, which accepts what the automaton writes.
 
 pub mod gbnf;
+mod notation;
 pub mod regex;
 
 use gra_synth::shape::{Part, Shape};

@@ -109,8 +109,11 @@ impl ServerEngine {
         }
         let server = self.server(model)?;
         let stopped = || self.stop.load(Ordering::Relaxed);
-        let identity = match (identity::ask(&self.client, server, &stopped), &server.identity) {
-            (Err(Trouble::Silent(_)), Some(pinned)) => return Ok(pinned.clone()),
+        // With a pinned text to fall back on, nobody waits for a server that is away.
+        let tries = if server.identity.is_some() { 1 } else { Patience::short().tries };
+        let client = self.client.with_tries(tries);
+        let identity = match (identity::ask(&client, server, &stopped), &server.identity) {
+            (Err(Trouble::Silent(_)), Some(pinned)) => pinned.clone(),
             (Err(trouble), _) => return Err(trouble.of(model, server)),
             (Ok(found), Some(pinned)) if found != *pinned => {
                 let reason = format!(

@@ -98,7 +98,7 @@ fn reads(reply: &str, parts: &[Part], beginnings: &[&str]) -> bool {
                     shown(item)
                         && !item.contains(|c: char| c.is_ascii_control() || "\"\\".contains(c))
                 };
-                items.len() <= usize::from(*max_items) && items.iter().all(|item| plain(item))
+                items.len() <= usize::from(*max_items) && items.iter().all(plain)
             }) && on(Some(behind))
         }),
     }

@@ -120,9 +120,9 @@ impl Client {
         Self { agent: config.build().new_agent(), patience }
     }
 
-    /// The same, with less patience.
-    pub(super) fn impatient(&self) -> Self {
-        let tries = self.patience.tries.min(Patience::short().tries);
+    /// The same, with no more tries than these.
+    pub(super) fn with_tries(&self, tries: u32) -> Self {
+        let tries = self.patience.tries.min(tries);
         Self { agent: self.agent.clone(), patience: Patience { tries, ..self.patience } }
     }
 

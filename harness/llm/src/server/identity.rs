@@ -16,13 +16,12 @@ pub(super) fn ask(
     server: &Server,
     halted: &dyn Fn() -> bool,
 ) -> Result<String, Trouble> {
-    let client = client.impatient();
-    let models: Models = get(&client, server, &format!("{}/models", server.url), halted)?;
+    let models: Models = get(client, server, &format!("{}/models", server.url), halted)?;
     let card = served(server, &models.data)?;
     let program = card.owned_by.as_deref().unwrap_or("unknown");
     if server.dialect == Dialect::LlamaServer {
         let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
-        let props: Props = get(&client, server, &format!("{root}/props"), halted)?;
+        let props: Props = get(client, server, &format!("{root}/props"), halted)?;
         return Ok(format!(
             "program={program};file={};build={};template={};context={}",
             last_part(&props.model_path),
