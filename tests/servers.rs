@@ -56,7 +56,8 @@ fn completion(asked: &Value) -> Value {
     asked["seed"].as_u64().unwrap().hash(&mut hasher);
     let draw = hasher.finish();
     let word = |at: u32| {
-        ["tides", "bridges", "clocks", "glass", "salt", "bees"][(draw >> at) as usize % 6]
+        ["tides", "bridges", "clocks", "glass", "salt", "bees", "ice", "rust"]
+            [usize::from((draw >> at).to_le_bytes()[0] % 8)]
     };
     let grammar = asked["grammar"].as_str().unwrap_or_default().replace("\\x22", "'");
     let begun = grammar.trim_start_matches("root ::= \"").split('"').next().unwrap();

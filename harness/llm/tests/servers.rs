@@ -60,6 +60,9 @@ fn one(
     (reply, server.asked().len())
 }
 
+/// Makes something to do.
+type Make = fn() -> Act;
+
 fn good() -> Act {
     Act::json(200, &completion("all is well", "stop"))
 }
@@ -102,7 +105,7 @@ fn replies_come_in_order_and_everything_is_sent() {
 #[test]
 fn what_passes_is_tried_again() {
     let busy = || Act::json(500, &json!({"error": {"message": "a hiccup"}}));
-    let passing: [(&str, fn() -> Act); 8] = [
+    let passing: [(&str, Make); 8] = [
         ("408", || Act::json(408, &Value::Null)),
         ("429", || Act::json(429, &Value::Null)),
         ("500", || Act::json(500, &json!("no object"))),
@@ -263,7 +266,7 @@ fn each_dialect_is_told_the_form_its_way() {
             match dialect {
                 "llama-server" => assert_eq!(body["samplers"], json!(["temperature", "top_p"])),
                 "lmdeploy" => {
-                    assert_eq!((&body["top_k"], &body["min_p"]), (&json!(0), &json!(0.0)))
+                    assert_eq!((&body["top_k"], &body["min_p"]), (&json!(0), &json!(0.0)));
                 }
                 _ => assert_eq!(
                     (&body["top_k"], &body["repetition_penalty"]),
@@ -403,9 +406,9 @@ fn what_a_server_is_not_asked_has_a_named_error() {
 fn a_pool_may_mix_servers_and_others() {
     let server = TestServer::start(|_, _| good());
     let local = ScriptedEngine::of_texts(|_| "from here".to_owned());
-    let served = [ModelName::new("model")];
+    let theirs = [ModelName::new("model")];
     let mut engine =
-        RoutedEngine::new(Box::new(local)).route(served, Box::new(engine(&server.url, "")));
+        RoutedEngine::new(Box::new(local)).route(theirs, Box::new(engine(&server.url, "")));
     let mut text_of = |model: &str| {
         let request = Request { model: ModelName::new(model), ..free(0) };
         engine.complete(&[request], &mut |_| {}).unwrap().remove(0).text
