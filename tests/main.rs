@@ -8,6 +8,7 @@ mod prompts;
 mod real_model;
 mod resume;
 mod seeds;
+mod servers;
 mod stats;
 mod workbench;
 #[cfg(target_os = "linux")]

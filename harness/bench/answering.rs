@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
-use gra_llm::engine::Engine;
+use gra_llm::engine::{Engine, EngineError};
 use gra_llm::key::CompletionKey;
 use gra_synth::request::{ModelName, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
@@ -236,7 +236,11 @@ impl<'a> Answering<'a> {
         let replies = self.engine.complete(&requests, &mut |so_far| {
             slots = so_far.slots;
             progress.in_chunk(so_far);
-        })?;
+        });
+        let replies = match replies {
+            Err(EngineError::Stopped) => return Err(Interrupted.into()),
+            replies => replies?,
+        };
         let seconds = started.elapsed().as_secs_f64();
         let crashes = self.engine.crashes() - crashes;
         self.progress.end_chunk(requests.len());

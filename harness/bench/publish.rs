@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
-use gra_llm::model_pool::Source;
+use gra_llm::model_pool::{Backend, Source};
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use serde::Serialize;
@@ -116,7 +116,7 @@ impl Publication<'_> {
 pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
     let models = experiment.pool.models.iter().map(|model| ModelFacts {
         name: model.name.to_string(),
-        source: source_name(&model.source),
+        source: source_name(&model.backend),
         licence: model.licence.clone(),
         parameters: model.parameters,
     });
@@ -131,11 +131,16 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
     }
 }
 
-/// Where a model's file comes from, without the folders of this machine.
-fn source_name(source: &Source) -> String {
-    match source {
-        Source::Hub { repo, file } => format!("{repo}/{file}"),
-        Source::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+/// Where a model comes from, without the folders of this machine and the addresses of its network.
+fn source_name(backend: &Backend) -> String {
+    match backend {
+        Backend::LlamaCpp(source) | Backend::Recorded(source) => match source {
+            Source::Hub { repo, file } => format!("{repo}/{file}"),
+            Source::Path(path) => {
+                path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
+        },
+        Backend::Server(server) => format!("{}, served by {}", server.model, server.dialect.name()),
     }
 }
 

@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
-use gra_llm::model_pool::ModelPool;
 use gra_llm::model_pool::check::{HashCheck, ModelCheck};
+use gra_llm::model_pool::{Backend, ModelPool, Server};
+use gra_llm::server::{Patience, ServerEngine};
+use gra_synth::request::ModelName;
 use serde::Serialize;
 
 use crate::cli::{DoctorArgs, Places};
@@ -25,6 +28,7 @@ struct Findings {
     disk_free_bytes: Vec<(String, Option<u64>)>,
     pool: String,
     models: Vec<ModelFinding>,
+    servers: Vec<ServerFinding>,
     problems: Vec<String>,
 }
 
@@ -48,6 +52,18 @@ struct ModelFinding {
     chat_template: bool,
 }
 
+#[derive(Serialize)]
+struct ServerFinding {
+    name: String,
+    url: String,
+    dialect: &'static str,
+    model: String,
+    /// What the server says of its model; `None` when it does not answer.
+    identity: Option<String>,
+    /// Whether it held a reply to a form; `None` when it does not answer.
+    constrains: Option<bool>,
+}
+
 pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     let pool = ModelPool::load(&args.pool, &places.models)?;
     let mut digests = match std::fs::create_dir_all(&places.results) {
@@ -59,6 +75,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     if let Err(error) = crate::publish::check_writable(&places.results) {
         problems.push(format!("{error:#}"));
     }
+    let servers = ask_servers(&pool, &mut problems);
     let findings = Findings {
         gra_bench: env!("CARGO_PKG_VERSION"),
         engine: gra_llm::llama::LLAMA_VERSION,
@@ -78,6 +95,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
             .to_vec(),
         pool: pool.name.clone(),
         models: checks.iter().map(finding).collect(),
+        servers,
         problems,
     };
     let mut out = std::io::stdout().lock();
@@ -91,6 +109,34 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         1 => bail!("1 problem found"),
         n => bail!("{n} problems found"),
     }
+}
+
+/// Asks every server of the pool what it serves, and for one short reply.
+fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFinding> {
+    let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
+    let served = pool.models.iter().filter_map(|model| match &model.backend {
+        Backend::Server(server) => Some((&model.name, server)),
+        Backend::LlamaCpp(_) | Backend::Recorded(_) => None,
+    });
+    let ask = |(name, server): (&ModelName, &Server)| {
+        let showing = engine.look(name).map_err(|error| problems.push(error.to_string())).ok();
+        if showing.as_ref().is_some_and(|showing| !showing.constrains) {
+            problems.push(format!(
+                "the server of model `{name}` does not hold replies to a form; is dialect = \"{}\" \
+                 right, and its version new enough?",
+                server.dialect.name()
+            ));
+        }
+        ServerFinding {
+            name: name.to_string(),
+            url: server.url.clone(),
+            dialect: server.dialect.name(),
+            model: server.model.clone(),
+            constrains: showing.as_ref().map(|showing| showing.constrains),
+            identity: showing.map(|showing| showing.identity),
+        }
+    };
+    served.map(ask).collect()
 }
 
 fn finding(check: &ModelCheck) -> ModelFinding {
@@ -151,6 +197,17 @@ impl Findings {
                 if model.chat_template { "yes" } else { "no" },
                 model.hash,
             )?;
+        }
+        for server in &self.servers {
+            writeln!(text, "  {:<28} {} at {}", server.name, server.dialect, server.url)?;
+            match (&server.identity, server.constrains) {
+                (Some(identity), Some(constrains)) => {
+                    let form = if constrains { "held to form" } else { "not held to form" };
+                    writeln!(text, "    identity = \"{identity}\"")?;
+                    writeln!(text, "    asked as `{}`, replies {form}", server.model)?;
+                }
+                _ => writeln!(text, "    does not answer")?,
+            }
         }
         if self.problems.is_empty() {
             writeln!(text, "\nno problems found")?;

@@ -1,9 +1,13 @@
-//! Which engine answers for a pool.
+//! Which engines answer for a pool: llama.cpp, servers, recordings, or several of them.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::runtime::log_to;
@@ -12,42 +16,85 @@ use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::settings::Isolation;
 use gra_llm::model_pool::{Backend, ModelPool};
 use gra_llm::recorded::RecordedEngine;
+use gra_llm::routed::RoutedEngine;
+use gra_llm::server::{Patience, ServerEngine};
 #[cfg(unix)]
 use gra_llm::worker::{News, Program, Setup, WorkerEngine};
+use gra_synth::request::ModelName;
 
 use crate::cli::Places;
 use crate::progress::{Progress, Verbosity};
 
-/// The engine of a pool. Loads no model yet. What it has to say goes where the progress goes.
+/// What an engine meets in this program.
+pub(crate) struct Around<'a> {
+    pub(crate) places: &'a Places,
+    /// What the engine has to say goes where the progress goes.
+    pub(crate) progress: &'a Progress,
+    /// Set when the run should end.
+    pub(crate) stop: &'a Arc<AtomicBool>,
+}
+
+/// The engine of a pool. Loads no model yet.
 pub(crate) fn engine(
     pool: &ModelPool,
     settings: &EngineSettings,
-    places: &Places,
-    progress: &Progress,
+    around: &Around<'_>,
 ) -> Result<Box<dyn Engine>> {
-    let recorded = pool.models.iter().filter(|m| m.backend == Backend::Recorded).count();
-    if recorded == 0 {
-        let digest_cache = Some(places.results.join("model-hashes.json"));
-        let settings = EngineSettings { digest_cache, ..settings.clone() };
-        #[cfg(unix)]
-        if settings.isolation == Isolation::Process {
-            return in_a_worker(Setup { pool: pool.clone(), settings }, progress);
+    let mut served = Vec::new();
+    let mut recordings: BTreeMap<PathBuf, Vec<ModelName>> = BTreeMap::new();
+    for model in &pool.models {
+        match &model.backend {
+            Backend::LlamaCpp(_) => {}
+            Backend::Server(_) => served.push(model.name.clone()),
+            Backend::Recorded(source) => {
+                recordings.entry(source.path()).or_default().push(model.name.clone());
+            }
         }
-        return Ok(in_process(pool.clone(), settings, progress));
     }
-    if recorded < pool.models.len() {
-        bail!(
-            "pool `{}` mixes recorded and live models\nhint: give all of its models \
-             backend = \"recorded\", or none",
-            pool.name
-        );
+    let recorded: usize = recordings.values().map(Vec::len).sum();
+    // A pool of recorded models alone has its embeddings in the recording too.
+    let encoder = match recordings.pop_first() {
+        Some((path, _)) if recorded == pool.models.len() => recording(&path)?,
+        other => {
+            recordings.extend(other);
+            local(pool, settings, around)?
+        }
+    };
+    if served.is_empty() && recordings.is_empty() {
+        return Ok(encoder);
     }
-    let path = pool.models[0].source.path();
-    let file = File::open(&path)
+    let mut engine = RoutedEngine::new(encoder);
+    if !served.is_empty() {
+        let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(around.stop));
+        engine = engine.route(served, Box::new(servers));
+    }
+    for (path, models) in recordings {
+        engine = engine.route(models, recording(&path)?);
+    }
+    Ok(Box::new(engine))
+}
+
+fn recording(path: &Path) -> Result<Box<dyn Engine>> {
+    let file = File::open(path)
         .with_context(|| format!("cannot read the recording {}", path.display()))?;
     let engine = RecordedEngine::read(BufReader::new(file))
         .with_context(|| format!("recording {}", path.display()))?;
     Ok(Box::new(engine))
+}
+
+/// The engine of what llama.cpp runs on this machine.
+fn local(
+    pool: &ModelPool,
+    settings: &EngineSettings,
+    around: &Around<'_>,
+) -> Result<Box<dyn Engine>> {
+    let digest_cache = Some(around.places.results.join("model-hashes.json"));
+    let settings = EngineSettings { digest_cache, ..settings.clone() };
+    #[cfg(unix)]
+    if settings.isolation == Isolation::Process {
+        return in_a_worker(Setup { pool: pool.clone(), settings }, around.progress);
+    }
+    Ok(in_process(pool.clone(), settings, around.progress))
 }
 
 #[cfg(unix)]

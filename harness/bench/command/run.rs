@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
@@ -31,13 +33,14 @@ impl Run {
             .context("the run's task ended early")?
     }
 
-    fn run(&self, stop: &std::sync::atomic::AtomicBool) -> Result<()> {
+    fn run(&self, stop: &Arc<AtomicBool>) -> Result<()> {
         let Self { places, verbosity, .. } = self;
         let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
         publish::check_writable(&places.results)?;
         let mut store = Store::open(&places.store())?;
         let mut progress = Progress::new(*verbosity);
-        let mut engine = engines::engine(&experiment.pool, &experiment.engine, places, &progress)?;
+        let around = engines::Around { places, progress: &progress, stop };
+        let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
         let reports = suite::run_all(
             &experiment,
             &mut *engine,

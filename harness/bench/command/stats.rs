@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
@@ -77,7 +78,12 @@ pub(crate) async fn start(args: StatsArgs, places: Places, verbosity: Verbosity)
         .context("the measurement's task ended early")?
 }
 
-fn run(args: &StatsArgs, places: &Places, verbosity: Verbosity, stop: &AtomicBool) -> Result<()> {
+fn run(
+    args: &StatsArgs,
+    places: &Places,
+    verbosity: Verbosity,
+    stop: &Arc<AtomicBool>,
+) -> Result<()> {
     let named: Vec<Named> =
         args.sources.iter().map(|source| Named::parse(source)).collect::<Result<_>>()?;
     let pool = ModelPool::load(&args.pool, &places.models)?;
@@ -116,7 +122,8 @@ fn run(args: &StatsArgs, places: &Places, verbosity: Verbosity, stop: &AtomicBoo
     if let Some(threads) = args.threads {
         settings.threads = threads.into();
     }
-    let mut engine = engines::engine(&pool, &settings, places, &progress)?;
+    let around = engines::Around { places, progress: &progress, stop };
+    let mut engine = engines::engine(&pool, &settings, &around)?;
     let evidence = {
         let chunk = experiment::default_chunk();
         let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use gra_synth::request::{Finish, Request, Sampling};
 
 pub use plan::{Plan, PlanError};
+pub(crate) use plan::{opening, simplify};
 
 use crate::sampler::{DrawStream, Sampler};
 use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};

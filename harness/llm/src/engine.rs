@@ -163,6 +163,19 @@ pub enum EngineError {
     /// A file of the pool is missing, unreadable or not the pinned one.
     #[error(transparent)]
     File(#[from] Box<PoolError>),
+    /// A server did not answer, or answered that it will not.
+    #[error("the server of model `{model}`, {url}: {reason}")]
+    Server {
+        /// The model's name.
+        model: String,
+        /// Where the server should answer.
+        url: String,
+        /// What went wrong, in the server's words where it had any.
+        reason: String,
+    },
+    /// The engine was told to stop before it had answered.
+    #[error("stopped before everything was answered")]
+    Stopped,
     /// A recorded or scripted engine was asked something that it has no reply for.
     #[error("no recorded reply for {request} of model `{model}`")]
     NotRecorded {

@@ -11,8 +11,11 @@
 //! - [`llama`]: the llama.cpp engine: resident models, batched decoding, scoring, embedding,
 //!   quantising
 //! - [`worker`]: any engine in a process of its own
+//! - [`server`]: models that OpenAI-compatible servers hold
+//! - [`routed`]: several engines as one
 //! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
 //!   a reply's form, the draw of a token. Pure
+//! - [`pattern`]: a reply's form in the languages that servers are told it in. Pure
 //! - [`score`]: passages and their log-probabilities
 //! - [`recorded`], [`scripted`]: engines without a model
 //! - [`key`]: store keys
@@ -27,10 +30,13 @@ pub mod gguf;
 pub mod key;
 pub mod llama;
 pub mod model_pool;
+pub mod pattern;
 pub mod recorded;
+pub mod routed;
 pub mod sampler;
 pub mod score;
 pub mod scripted;
+pub mod server;
 pub mod vocabulary;
 #[cfg(unix)]
 pub mod worker;

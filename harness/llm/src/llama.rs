@@ -80,11 +80,12 @@ impl LlamaEngine {
         &self.settings
     }
 
-    fn member(&self, name: &ModelName) -> Result<&PoolModel, EngineError> {
+    /// The model of this name, with its file.
+    fn member(&self, name: &ModelName) -> Result<(PoolModel, Source), EngineError> {
         let unknown = || EngineError::UnknownModel { model: name.clone() };
         let model = self.pool.model(name).ok_or_else(unknown)?;
-        if model.backend == Backend::LlamaCpp {
-            return Ok(model);
+        if let Backend::LlamaCpp(source) = &model.backend {
+            return Ok((model.clone(), source.clone()));
         }
         Err(EngineError::Unusable {
             model: name.to_string(),
@@ -106,9 +107,9 @@ impl Engine for LlamaEngine {
                 reason: format!("a chunk is of one model, and this one also asks {}", other.model),
             });
         }
-        let member = self.member(&first.model)?.clone();
+        let (member, source) = self.member(&first.model)?;
         let pinned = member.sha256.as_deref();
-        let (path, _) = member.source.verify(member.name.as_str(), pinned, &mut self.digests)?;
+        let (path, _) = source.verify(member.name.as_str(), pinned, &mut self.digests)?;
         let generator = self.resident.generator(&member, &path, &self.settings)?;
         let prepared = chunk::prepare(generator, chunk, &self.settings)?;
         decode::run(generator, prepared, &self.settings, &mut self.sampler, watch)
@@ -126,9 +127,9 @@ impl Engine for LlamaEngine {
                 reason: format!("passages are of one model, and one asks {}", other.model),
             });
         }
-        let member = self.member(&first.model)?.clone();
+        let (member, source) = self.member(&first.model)?;
         let pinned = member.sha256.as_deref();
-        let (path, _) = member.source.verify(member.name.as_str(), pinned, &mut self.digests)?;
+        let (path, _) = source.verify(member.name.as_str(), pinned, &mut self.digests)?;
         let generator = self.resident.generator(&member, &path, &self.settings)?;
         score::run(generator, passages, &self.settings, watch)
     }
@@ -153,10 +154,10 @@ impl Engine for LlamaEngine {
     /// and so can change a reply, as the chunk can; replies are pinned by the store that keeps
     /// them, not by recomputing. What is promised is the same reply for the same schedule.
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
-        let member = self.member(model)?.clone();
+        let (member, source) = self.member(model)?;
         let sha256 = known_sha256(
             member.name.as_str(),
-            &member.source,
+            &source,
             member.sha256.as_deref(),
             &mut self.digests,
         )?;
@@ -173,10 +174,10 @@ impl Engine for LlamaEngine {
     /// Not in it: threads and batch sizes. Scoring has its own geometry, which follows from the model
     /// and from the version of its rules.
     fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
-        let member = self.member(model)?.clone();
+        let (member, source) = self.member(model)?;
         let pinned = member.sha256.as_deref();
         let name = member.name.as_str();
-        let sha256 = known_sha256(name, &member.source, pinned, &mut self.digests)?;
+        let sha256 = known_sha256(name, &source, pinned, &mut self.digests)?;
         let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
         let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
         Ok(format!(

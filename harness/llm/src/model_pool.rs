@@ -5,7 +5,9 @@
 //! finished run replays without its models.
 
 pub mod check;
+mod entry;
 mod hub;
+mod server;
 mod source;
 mod wire;
 
@@ -14,19 +16,20 @@ use std::path::{Path, PathBuf};
 use gra_synth::request::{ModelName, Sampling};
 use serde::{Deserialize, Serialize};
 
+use entry::Bad;
+pub use server::{DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, Dialect, Server};
 pub use source::Source;
-use wire::{EncoderEntry, ModelEntry, PoolFile};
+use wire::PoolFile;
 
-/// Who runs a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Who runs a model, and where it is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Backend {
-    /// llama.cpp on this machine.
-    #[default]
-    #[serde(rename = "llama.cpp")]
-    LlamaCpp,
+    /// llama.cpp on this machine, from a GGUF file.
+    LlamaCpp(Source),
     /// Replies recorded earlier, in a JSONL file.
-    #[serde(rename = "recorded")]
-    Recorded,
+    Recorded(Source),
+    /// A server that speaks the `OpenAI` protocol.
+    Server(Server),
 }
 
 /// Sampling values that a model sets for itself.
@@ -54,23 +57,32 @@ impl SamplingOverrides {
 pub struct PoolModel {
     /// Its name, unique in the pool.
     pub name: ModelName,
-    /// Where its file is.
-    pub source: Source,
-    /// The file's SHA-256, lower-case hexadecimal, when the pool pins it.
+    /// Who runs it, and where it is found.
+    pub backend: Backend,
+    /// The file's SHA-256, lower-case hexadecimal, when the pool pins it. `None` for a server.
     pub sha256: Option<String>,
     /// Number of parameters, as the pool states it.
     pub parameters: Option<u64>,
     /// Licence, as the pool states it.
     pub licence: Option<String>,
     /// Tokens that prompt and reply together may take. By default what the model was trained for,
-    /// at most [`DEFAULT_CONTEXT`].
+    /// at most [`DEFAULT_CONTEXT`]. `None` for a server, which has its own.
     pub context: Option<u32>,
-    /// Who runs it.
-    pub backend: Backend,
     /// Models of one family share a family name in tables.
     pub family: Option<String>,
     /// Its own sampling values.
     pub sampling: SamplingOverrides,
+}
+
+impl PoolModel {
+    /// Where its file is; `None` when a server holds it.
+    #[must_use]
+    pub const fn source(&self) -> Option<&Source> {
+        match &self.backend {
+            Backend::LlamaCpp(source) | Backend::Recorded(source) => Some(source),
+            Backend::Server(_) => None,
+        }
+    }
 }
 
 /// The encoder of a pool.
@@ -187,11 +199,11 @@ impl ModelPool {
             .map_err(|error| PoolError::Syntax { file: file.to_owned(), error: Box::new(error) })?;
         let pool = Self {
             name: wire.name,
-            encoder: encoder(wire.encoder, models).map_err(|bad| bad.of(file, "encoder"))?,
+            encoder: entry::encoder(wire.encoder, models).map_err(|bad| bad.of(file, "encoder"))?,
             models: (0..)
                 .zip(wire.model)
                 .map(|(i, entry)| {
-                    model(entry, models).map_err(|bad| bad.of(file, &format!("model.{i}")))
+                    entry::model(entry, models).map_err(|bad| bad.of(file, &format!("model.{i}")))
                 })
                 .collect::<Result<_, _>>()?,
         };
@@ -218,97 +230,5 @@ impl ModelPool {
             }
         }
         Ok(self)
-    }
-}
-
-/// A broken rule, before it is known where.
-struct Bad {
-    field: String,
-    reason: String,
-}
-
-impl Bad {
-    fn new(field: &str, reason: &str) -> Self {
-        Self { field: field.to_owned(), reason: reason.to_owned() }
-    }
-
-    fn of(self, file: &Path, table: &str) -> PoolError {
-        let field = if table.is_empty() { self.field } else { format!("{table}.{}", self.field) };
-        PoolError::Value { file: file.to_owned(), field, reason: self.reason }
-    }
-}
-
-fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
-    let place = (entry.path, entry.repo, entry.file);
-    let context = entry.context;
-    if context == Some(0) {
-        return Err(Bad::new("context", "is 0; give a number of tokens or leave it out"));
-    }
-    let sampling = entry.sampling.unwrap_or_default();
-    if sampling.temperature.is_some_and(|t| !(0.0..=10.0).contains(&t)) {
-        return Err(Bad::new("sampling.temperature", "must be from 0 to 10"));
-    }
-    if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(Bad::new("sampling.top_p", "must be above 0 and at most 1"));
-    }
-    Ok(PoolModel {
-        name: ModelName::new(&name(entry.name)?),
-        source: source(place, models)?,
-        sha256: sha256(entry.sha256)?,
-        parameters: entry.parameters,
-        licence: entry.licence,
-        context,
-        backend: entry.backend.unwrap_or_default(),
-        family: entry.family,
-        sampling: SamplingOverrides { temperature: sampling.temperature, top_p: sampling.top_p },
-    })
-}
-
-fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder, Bad> {
-    Ok(PoolEncoder {
-        name: name(entry.name)?,
-        source: source((entry.path, entry.repo, entry.file), models)?,
-        sha256: sha256(entry.sha256)?,
-    })
-}
-
-fn name(name: String) -> Result<String, Bad> {
-    if name.trim().is_empty() { Err(Bad::new("name", "is empty")) } else { Ok(name) }
-}
-
-fn source(
-    place: (Option<PathBuf>, Option<String>, Option<String>),
-    models: &Path,
-) -> Result<Source, Bad> {
-    match place {
-        (Some(path), None, None) if path.as_os_str().is_empty() => {
-            Err(Bad::new("path", "is empty"))
-        }
-        (Some(path), None, None) => Ok(Source::Path(models.join(path))),
-        (None, Some(repo), Some(file)) => match repo.split_once('/') {
-            Some((organisation, name)) if hub::plain(organisation) && hub::plain(name) => {
-                if hub::plain_path(&file) {
-                    Ok(Source::Hub { repo, file })
-                } else {
-                    Err(Bad::new("file", "must be a file name of the repository"))
-                }
-            }
-            _ => Err(Bad::new("repo", "must look like ORGANISATION/NAME")),
-        },
-        (Some(_), _, _) => Err(Bad::new("path", "give either `path`, or `repo` and `file`")),
-        (None, Some(_), None) => Err(Bad::new("file", "is missing; `repo` needs a `file`")),
-        (None, None, Some(_)) => Err(Bad::new("repo", "is missing; `file` needs a `repo`")),
-        (None, None, None) => {
-            Err(Bad::new("path", "is missing; give `path`, or `repo` and `file`"))
-        }
-    }
-}
-
-fn sha256(pinned: Option<String>) -> Result<Option<String>, Bad> {
-    let Some(pinned) = pinned else { return Ok(None) };
-    if pinned.len() == 64 && pinned.bytes().all(|b| b.is_ascii_hexdigit()) {
-        Ok(Some(pinned.to_ascii_lowercase()))
-    } else {
-        Err(Bad::new("sha256", "must be 64 hexadecimal digits"))
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use gra_llm::digest::DigestCache;
 use gra_llm::gguf::{GgufError, GgufHeader};
 use gra_llm::model_pool::check::HashCheck;
-use gra_llm::model_pool::{Backend, ModelPool, PoolError, Source};
+use gra_llm::model_pool::{Backend, Dialect, ModelPool, PoolError, Source};
 use gra_synth::request::{ModelName, Sampling};
 
 const HEAD: &str = "name = \"demo\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n";
@@ -29,24 +29,51 @@ fn a_whole_pool_is_read() {
     )
     .unwrap();
     let small = pool.model(&ModelName::new("small")).unwrap();
-    assert_eq!(small.source, Source::Path(Path::new("models/small.gguf").to_owned()));
+    let small_file = Source::Path(Path::new("models/small.gguf").to_owned());
+    assert_eq!(small.backend, Backend::LlamaCpp(small_file));
     assert!(small.sha256.as_deref().unwrap().starts_with("ab00"));
     assert_eq!((small.context, small.parameters), (Some(2048), Some(134_515_008)));
-    assert_eq!(small.backend, Backend::LlamaCpp);
     let sampling = small.sampling.apply(Sampling::default());
     assert_eq!(sampling, Sampling { temperature: 0.7, top_p: 0.9 });
     let hub = pool.model(&ModelName::new("hub")).unwrap();
-    let missing = hub.source.locate("hub").unwrap_err().to_string();
+    let missing = hub.source().unwrap().locate("hub").unwrap_err().to_string();
     assert!(missing.contains("hint: hf download someone/some-GGUF some-Q8_0.gguf"), "{missing}");
     assert!(missing.contains("models--someone--some-GGUF"), "{missing}");
-    assert_eq!(pool.models[2].backend, Backend::Recorded);
+    assert!(matches!(pool.models[2].backend, Backend::Recorded(_)));
     assert!(pool.model(&ModelName::new("other")).is_none());
+}
+
+#[test]
+fn a_server_may_hold_a_model() {
+    let server = "[[model]]\nname = \"big\"\nbackend = \"server\"\nparameters = 72706203648\n\
+                  url = \"http://10.0.0.7:8000/v1/\"\nmodel = \"org/big\"\ndialect = \"vllm\"\n";
+    let pool = parse(server).unwrap();
+    let Backend::Server(plain) = &pool.models[0].backend else { panic!("{pool:?}") };
+    assert_eq!(plain.url, "http://10.0.0.7:8000/v1", "no slash at the end");
+    assert_eq!((plain.dialect, plain.concurrency, plain.timeout_s), (Dialect::Vllm, 16, 600));
+    assert_eq!(
+        (&plain.api_key_env, &plain.identity, pool.models[0].source()),
+        (&None, &None, None)
+    );
+    let all = format!(
+        "{server}api_key_env = \"BIG_KEY\"\nconcurrency = 64\ntimeout_s = 30\nidentity = \"v2\"\n\
+         [model.sampling]\ntemperature = 0.5\n"
+    );
+    let pool = parse(&all).unwrap();
+    let Backend::Server(all) = &pool.models[0].backend else { panic!("{pool:?}") };
+    assert_eq!(all.api_key_env.as_deref(), Some("BIG_KEY"));
+    assert_eq!((all.concurrency, all.timeout_s, all.identity.as_deref()), (64, 30, Some("v2")));
+    assert_eq!(pool.models[0].sampling.temperature, Some(0.5));
+    assert_eq!(pool.check(&mut DigestCache::in_memory()).len(), 1, "the encoder alone has a file");
 }
 
 #[test]
 fn broken_pools_name_the_field() {
     let model = "[[model]]\nname = \"a\"\n";
     let path = "[[model]]\nname = \"a\"\npath = \"a.gguf\"\n";
+    let served = "[[model]]\nname = \"a\"\nbackend = \"server\"\n";
+    let (url, sent) = ("url = \"http://a:1/v1\"\n", "model = \"org/a\"\n");
+    let dialect = "dialect = \"sglang\"\n";
     let cases = [
         (String::new(), "no models"),
         (model.to_owned(), "model.0.path: is missing"),
@@ -65,6 +92,25 @@ fn broken_pools_name_the_field() {
         (format!("{path}[model.sampling]\ntop_p = 0.0\n"), "sampling.top_p"),
         (format!("{path}[model.sampling]\ntemperature = -1.0\n"), "sampling.temperature"),
         (format!("{path}[model.sampling]\ntop_k = 4\n"), "unknown field `top_k`"),
+        (
+            format!("{path}url = \"http://a/v1\"\n"),
+            "url: has no effect with backend = \"llama.cpp\"",
+        ),
+        (format!("{served}{url}{sent}{dialect}path = \"a\"\n"), "path: has no effect"),
+        (format!("{served}{url}{sent}{dialect}context = 9\n"), "context: has no effect"),
+        (format!("{served}{sent}{dialect}"), "model.0.url: is missing"),
+        (format!("{served}{url}{dialect}"), "model.0.model: is missing"),
+        (format!("{served}{url}{sent}"), "model.0.dialect: is missing"),
+        (format!("{served}url = \"127.0.0.1\"\n{sent}{dialect}"), "must begin with http://"),
+        (format!("{served}url = \"http://me:word@a\"\n{sent}{dialect}"), "without user"),
+        (format!("{served}{url}{sent}dialect = \"openai\"\n"), "unknown variant `openai`"),
+        (format!("{served}{url}{sent}{dialect}concurrency = 0\n"), "concurrency: must be from 1"),
+        (format!("{served}{url}{sent}{dialect}timeout_s = 0\n"), "timeout_s: is 0"),
+        (
+            format!("{served}{url}{sent}{dialect}api_key_env = \"\"\n"),
+            "api_key_env: must be the name",
+        ),
+        (format!("{served}{url}{sent}{dialect}api_key = \"k\"\n"), "unknown field `api_key`"),
     ];
     for (models, expected) in cases {
         let error = parse(&models).unwrap_err().to_string();

@@ -283,7 +283,7 @@ impl Step {
 }
 
 /// Joins neighbouring literals, turns integers into choices and one-way choices into literals.
-fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
+pub(crate) fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
     let mut simple: Vec<Part> = Vec::with_capacity(parts.len());
     for part in parts {
         let part = match part {
@@ -335,7 +335,7 @@ fn closer(
 /// A tag (`<eoi>`) or a quote counts however much white space the model puts before it. Any other
 /// literal counts up to the end of its first line that is not blank, white space included: without
 /// it, words like `Score` would end a text that only mentions them.
-fn opening(closer: &str) -> &str {
+pub(crate) fn opening(closer: &str) -> &str {
     let bare = closer.trim_start();
     if bare.starts_with('"') {
         return &bare[..1];

@@ -90,11 +90,12 @@ pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
 }
 
 impl ModelPool {
-    /// Looks at every file of the pool, the encoder last.
+    /// Looks at every file of the pool, the encoder last. What a server holds has none.
     pub fn check(&self, digests: &mut DigestCache) -> Vec<ModelCheck> {
-        let models = self.models.iter().map(|model| {
-            let gguf = model.backend == Backend::LlamaCpp;
-            (model.name.to_string(), &model.source, model.sha256.as_deref(), gguf, false)
+        let models = self.models.iter().filter_map(|model| {
+            let gguf = matches!(model.backend, Backend::LlamaCpp(_));
+            let source = model.source()?;
+            Some((model.name.to_string(), source, model.sha256.as_deref(), gguf, false))
         });
         let encoder = &self.encoder;
         let pinned = encoder.sha256.as_deref();

@@ -4,7 +4,29 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Backend;
+use super::Dialect;
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(super) enum BackendName {
+    #[default]
+    #[serde(rename = "llama.cpp")]
+    LlamaCpp,
+    #[serde(rename = "recorded")]
+    Recorded,
+    #[serde(rename = "server")]
+    Server,
+}
+
+impl BackendName {
+    /// As written.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::LlamaCpp => "llama.cpp",
+            Self::Recorded => "recorded",
+            Self::Server => "server",
+        }
+    }
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,9 +58,48 @@ pub(super) struct ModelEntry {
     pub(super) parameters: Option<u64>,
     pub(super) licence: Option<String>,
     pub(super) context: Option<u32>,
-    pub(super) backend: Option<Backend>,
+    pub(super) backend: Option<BackendName>,
     pub(super) family: Option<String>,
     pub(super) sampling: Option<SamplingEntry>,
+    pub(super) url: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) api_key_env: Option<String>,
+    pub(super) concurrency: Option<u32>,
+    pub(super) timeout_s: Option<u32>,
+    pub(super) identity: Option<String>,
+}
+
+impl ModelEntry {
+    /// The first key given that speaks of a model's file.
+    pub(super) fn of_files(&self) -> Option<&'static str> {
+        let keys = [
+            ("path", self.path.is_some()),
+            ("repo", self.repo.is_some()),
+            ("file", self.file.is_some()),
+            ("sha256", self.sha256.is_some()),
+            ("context", self.context.is_some()),
+        ];
+        first_given(&keys)
+    }
+
+    /// The first key given that speaks of a server.
+    pub(super) fn of_servers(&self) -> Option<&'static str> {
+        let keys = [
+            ("url", self.url.is_some()),
+            ("model", self.model.is_some()),
+            ("dialect", self.dialect.is_some()),
+            ("api_key_env", self.api_key_env.is_some()),
+            ("concurrency", self.concurrency.is_some()),
+            ("timeout_s", self.timeout_s.is_some()),
+            ("identity", self.identity.is_some()),
+        ];
+        first_given(&keys)
+    }
+}
+
+fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
+    keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -57,10 +57,11 @@ impl From<EngineError> for Failure {
                 | PoolError::Syntax { .. }
                 | PoolError::Value { .. }) => Self::Other { text: error.to_string() },
             },
-            // A worker has no worker.
-            error @ (EngineError::Crashed { .. } | EngineError::Worker { .. }) => {
-                Self::Other { text: error.to_string() }
-            }
+            // A worker has no worker, and asks no server.
+            error @ (EngineError::Crashed { .. }
+            | EngineError::Worker { .. }
+            | EngineError::Server { .. }
+            | EngineError::Stopped) => Self::Other { text: error.to_string() },
         }
     }
 }

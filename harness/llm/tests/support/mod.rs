@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+pub(crate) mod http;
+pub(crate) mod toy;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

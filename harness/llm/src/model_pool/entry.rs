@@ -1,0 +1,166 @@
+//! One entry of a pool file: from what is written to what it means.
+
+use std::path::{Path, PathBuf};
+
+use gra_synth::request::ModelName;
+
+use super::wire::{BackendName, EncoderEntry, ModelEntry};
+use super::{
+    Backend, DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, PoolEncoder, PoolError, PoolModel,
+    SamplingOverrides, Server, Source, hub,
+};
+
+/// A broken rule, before it is known where.
+pub(super) struct Bad {
+    field: String,
+    reason: String,
+}
+
+impl Bad {
+    pub(super) fn new(field: &str, reason: &str) -> Self {
+        Self { field: field.to_owned(), reason: reason.to_owned() }
+    }
+
+    pub(super) fn of(self, file: &Path, table: &str) -> PoolError {
+        let field = if table.is_empty() { self.field } else { format!("{table}.{}", self.field) };
+        PoolError::Value { file: file.to_owned(), field, reason: self.reason }
+    }
+}
+
+pub(super) fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
+    let backend = backend(&entry, models)?;
+    if entry.context == Some(0) {
+        return Err(Bad::new("context", "is 0; give a number of tokens or leave it out"));
+    }
+    let sampling = entry.sampling.unwrap_or_default();
+    if sampling.temperature.is_some_and(|t| !(0.0..=10.0).contains(&t)) {
+        return Err(Bad::new("sampling.temperature", "must be from 0 to 10"));
+    }
+    if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+        return Err(Bad::new("sampling.top_p", "must be above 0 and at most 1"));
+    }
+    Ok(PoolModel {
+        name: ModelName::new(&name(entry.name)?),
+        backend,
+        sha256: sha256(entry.sha256)?,
+        parameters: entry.parameters,
+        licence: entry.licence,
+        context: entry.context,
+        family: entry.family,
+        sampling: SamplingOverrides { temperature: sampling.temperature, top_p: sampling.top_p },
+    })
+}
+
+/// Who runs the model. Keys of another backend are errors: they would have no effect.
+fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
+    let place = (entry.path.clone(), entry.repo.clone(), entry.file.clone());
+    let kind = entry.backend.unwrap_or_default();
+    let misplaced = match kind {
+        BackendName::Server => entry.of_files(),
+        BackendName::LlamaCpp | BackendName::Recorded => entry.of_servers(),
+    };
+    if let Some(key) = misplaced {
+        let name = kind.name();
+        return Err(Bad::new(key, &format!("has no effect with backend = \"{name}\"; remove it")));
+    }
+    match kind {
+        BackendName::LlamaCpp => source(place, models).map(Backend::LlamaCpp),
+        BackendName::Recorded => source(place, models).map(Backend::Recorded),
+        BackendName::Server => server(entry).map(Backend::Server),
+    }
+}
+
+fn server(entry: &ModelEntry) -> Result<Server, Bad> {
+    let missing = |key: &str, example: &str| Bad::new(key, &format!("is missing, e.g. {example}"));
+    let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
+    let url =
+        given(&entry.url).ok_or_else(|| missing("url", "url = \"http://127.0.0.1:8080/v1\""))?;
+    let plain = (url.starts_with("http://") || url.starts_with("https://"))
+        && !url.contains(['?', '#', '@'])
+        && !url.contains(char::is_whitespace);
+    if !plain {
+        let rule = "must begin with http:// or https:// and end before /chat/completions, without \
+                    user, query or fragment";
+        return Err(Bad::new("url", rule));
+    }
+    let model = given(&entry.model)
+        .ok_or_else(|| missing("model", "model = \"the name that the server knows it by\""))?;
+    let dialect = entry.dialect.ok_or_else(|| {
+        missing("dialect", "dialect = \"vllm\"; it says how a reply's form is asked for")
+    })?;
+    let (concurrency, timeout_s) = (
+        entry.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        entry.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S),
+    );
+    if !(1..=1024).contains(&concurrency) {
+        return Err(Bad::new("concurrency", "must be from 1 to 1024 requests at once"));
+    }
+    if timeout_s == 0 {
+        return Err(Bad::new("timeout_s", "is 0; give seconds or leave it out"));
+    }
+    if entry
+        .api_key_env
+        .as_deref()
+        .is_some_and(|name| name.is_empty() || name.contains(['=', '\0']))
+    {
+        return Err(Bad::new("api_key_env", "must be the name of an environment variable"));
+    }
+    Ok(Server {
+        url: url.trim_end_matches('/').to_owned(),
+        model,
+        dialect,
+        api_key_env: entry.api_key_env.clone(),
+        concurrency,
+        timeout_s,
+        identity: given(&entry.identity),
+    })
+}
+
+pub(super) fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder, Bad> {
+    Ok(PoolEncoder {
+        name: name(entry.name)?,
+        source: source((entry.path, entry.repo, entry.file), models)?,
+        sha256: sha256(entry.sha256)?,
+    })
+}
+
+fn name(name: String) -> Result<String, Bad> {
+    if name.trim().is_empty() { Err(Bad::new("name", "is empty")) } else { Ok(name) }
+}
+
+fn source(
+    place: (Option<PathBuf>, Option<String>, Option<String>),
+    models: &Path,
+) -> Result<Source, Bad> {
+    match place {
+        (Some(path), None, None) if path.as_os_str().is_empty() => {
+            Err(Bad::new("path", "is empty"))
+        }
+        (Some(path), None, None) => Ok(Source::Path(models.join(path))),
+        (None, Some(repo), Some(file)) => match repo.split_once('/') {
+            Some((organisation, name)) if hub::plain(organisation) && hub::plain(name) => {
+                if hub::plain_path(&file) {
+                    Ok(Source::Hub { repo, file })
+                } else {
+                    Err(Bad::new("file", "must be a file name of the repository"))
+                }
+            }
+            _ => Err(Bad::new("repo", "must look like ORGANISATION/NAME")),
+        },
+        (Some(_), _, _) => Err(Bad::new("path", "give either `path`, or `repo` and `file`")),
+        (None, Some(_), None) => Err(Bad::new("file", "is missing; `repo` needs a `file`")),
+        (None, None, Some(_)) => Err(Bad::new("repo", "is missing; `file` needs a `repo`")),
+        (None, None, None) => {
+            Err(Bad::new("path", "is missing; give `path`, or `repo` and `file`"))
+        }
+    }
+}
+
+fn sha256(pinned: Option<String>) -> Result<Option<String>, Bad> {
+    let Some(pinned) = pinned else { return Ok(None) };
+    if pinned.len() == 64 && pinned.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(Some(pinned.to_ascii_lowercase()))
+    } else {
+        Err(Bad::new("sha256", "must be 64 hexadecimal digits"))
+    }
+}

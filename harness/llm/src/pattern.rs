@@ -1,0 +1,181 @@
+//! The replies that have a shape, as a regular expression: for engines that are told a reply's form in
+//! a language of their own ([`gbnf`], [`regex`]).
+//!
+//! The [automaton](crate::automaton) writes replies of a shape; a pattern accepts them. Both say the
+//! same of literals, choices, integers and lists. A text may hold anything but the distinctive
+//! beginning of the literal behind it, and must hold more than blanks. A pattern does not know:
+//!
+//! - token budgets. A text goes on until the model closes it or the request's token limit cuts the
+//!   reply, which is then malformed;
+//! - blanks outside ASCII. A text of nothing else passes here and reads as empty.
+//!
+//! Tested against llama.cpp's own grammar sampler, which accepts what the automaton writes.
+
+pub mod gbnf;
+mod notation;
+pub mod regex;
+
+use gra_synth::shape::{Part, Shape};
+
+use crate::automaton::{PlanError, opening, simplify};
+
+/// Version of the patterns made of shapes; part of every server's fingerprint. Raise it with any change
+/// to what a pattern accepts.
+pub const PATTERN_VERSION: u32 = 1;
+
+/// Characters that are blank within a text.
+const BLANK: [char; 6] = ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '];
+
+/// What a quoted list's items may not hold: it would have to be escaped.
+const ESCAPED: [(char, char); 4] =
+    [('\0', '\u{1f}'), ('"', '"'), ('\\', '\\'), ('\u{7f}', '\u{7f}')];
+
+/// A regular expression over characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// This text, which is not empty.
+    Text(String),
+    /// One character of these ranges, both ends included.
+    Of(Vec<(char, char)>),
+    /// One character outside these ranges, of which there is at least one.
+    NotOf(Vec<(char, char)>),
+    /// One behind the other.
+    Sequence(Vec<Pattern>),
+    /// One of these.
+    Choice(Vec<Pattern>),
+    /// This or nothing.
+    Optional(Box<Pattern>),
+    /// Any number of these, also none. Never of something that may be empty.
+    Many(Box<Pattern>),
+}
+
+/// A shape has no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// The shape breaks its own rules.
+    #[error(transparent)]
+    Shape(#[from] PlanError),
+    /// Text before this literal cannot be told from it, character by character.
+    #[error(
+        "free text that ends at {0:?} has no pattern: its first character must be no blank and must \
+         not come again in it"
+    )]
+    Closer(String),
+}
+
+impl Pattern {
+    /// The replies of these parts. `None` when they ask for nothing that a server would have to be told:
+    /// free text to the reply's end.
+    ///
+    /// # Errors
+    /// When the parts break a shape's rules, or a text's closer is none that can be told from the text.
+    pub fn of(parts: &[Part]) -> Result<Option<Self>, PatternError> {
+        let parts = simplify(parts)?;
+        if parts.is_empty() {
+            return Err(PlanError::Empty.into());
+        }
+        if let [Part::Text { .. }] = parts.as_slice() {
+            return Ok(None);
+        }
+        let mut sequence = Vec::with_capacity(parts.len());
+        for (place, part) in parts.iter().enumerate() {
+            sequence.push(match part {
+                Part::Literal(text) => Self::Text(text.clone()),
+                Part::OneOf(options) => {
+                    Self::Choice(options.iter().cloned().map(Self::Text).collect())
+                }
+                Part::Integer { .. } => return Err(PlanError::EmptyRange.into()),
+                Part::Text { .. } => match parts.get(place + 1) {
+                    None => visible(&[], BLANK.into_iter()),
+                    Some(Part::Literal(closer)) => text_before(closer)?,
+                    Some(_) => return Err(PlanError::OpenText.into()),
+                },
+                Part::QuotedList { max_items, .. } => list(*max_items),
+            });
+        }
+        Ok(Some(Self::Sequence(sequence)))
+    }
+
+    fn character(character: char) -> Self {
+        Self::Text(character.to_string())
+    }
+
+    fn many(self) -> Self {
+        Self::Many(Box::new(self))
+    }
+
+    fn optional(self) -> Self {
+        Self::Optional(Box::new(self))
+    }
+}
+
+/// How many of a shape's parts make up its opening ([`Shape::opening`]); `None` when it has none.
+pub(crate) fn opening_parts(shape: &Shape) -> Option<usize> {
+    let text = shape.parts.iter().position(|part| matches!(part, Part::Text { .. }))?;
+    matches!(shape.parts.get(text.checked_sub(1)?)?, Part::Literal(_)).then_some(text)
+}
+
+/// Anything that holds more than blanks and none of `forbidden`.
+fn visible(forbidden: &[(char, char)], blank: impl Iterator<Item = char>) -> Pattern {
+    let blank: Vec<(char, char)> = blank.map(|blank| (blank, blank)).collect();
+    // Not even a text without rules holds a NUL: the ranges of `NotOf` are never empty.
+    let held = if forbidden.is_empty() { &[('\0', '\0')] } else { forbidden };
+    let first = [held, &blank].concat();
+    Pattern::Sequence(vec![
+        Pattern::Of(blank).many(),
+        Pattern::NotOf(first),
+        Pattern::NotOf(held.to_vec()).many(),
+    ])
+}
+
+/// Text that does not hold the distinctive beginning of `closer`.
+///
+/// With that beginning `cd..` the text is cut before every `c`: what follows a `c` up to the next one
+/// must not begin with `d..`. This is exact because `c` does not come again in the beginning.
+fn text_before(closer: &str) -> Result<Pattern, PatternError> {
+    let mut beginning = opening(closer).chars();
+    let (first, rest) = (beginning.next(), beginning.collect::<Vec<char>>());
+    let Some(first) = first.filter(|c| !c.is_whitespace() && !rest.contains(c)) else {
+        return Err(PatternError::Closer(closer.to_owned()));
+    };
+    if rest.is_empty() {
+        return Ok(visible(&[(first, first)], BLANK.into_iter()));
+    }
+    let stray = || Pattern::Sequence(vec![Pattern::character(first), astray(first, &rest)]);
+    let plain = || Pattern::NotOf(vec![(first, first)]).many();
+    let mut shown = vec![(first, first)];
+    shown.extend(BLANK.map(|blank| (blank, blank)));
+    Ok(Pattern::Sequence(vec![
+        Pattern::Of(BLANK.map(|blank| (blank, blank)).to_vec()).many(),
+        Pattern::Choice(vec![Pattern::Sequence(vec![Pattern::NotOf(shown), plain()]), stray()]),
+        stray().many(),
+    ]))
+}
+
+/// What may follow `first` up to the next one: anything that does not begin with `rest`.
+fn astray(first: char, rest: &[char]) -> Pattern {
+    let Some((next, behind)) = rest.split_first() else { return Pattern::Sequence(Vec::new()) };
+    let plain = Pattern::NotOf(vec![(first, first)]).many();
+    let other =
+        Pattern::Sequence(vec![Pattern::NotOf(vec![(first, first), (*next, *next)]), plain]);
+    if behind.is_empty() {
+        return other.optional();
+    }
+    let further = Pattern::Sequence(vec![Pattern::character(*next), astray(first, behind)]);
+    Pattern::Choice(vec![other, further]).optional()
+}
+
+/// `["a", "b"]` with one item at least.
+fn list(max_items: u8) -> Pattern {
+    let item = || visible(&ESCAPED, std::iter::once(' '));
+    let mut more = None;
+    for _ in 1..max_items {
+        let mut another = vec![Pattern::Text("\", \"".to_owned()), item()];
+        another.extend(more);
+        more = Some(Pattern::Sequence(another).optional());
+    }
+    let mut list = vec![Pattern::Text("[\"".to_owned()), item()];
+    list.extend(more);
+    list.push(Pattern::Text("\"]".to_owned()));
+    Pattern::Sequence(list)
+}

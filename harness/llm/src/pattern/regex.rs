@@ -1,0 +1,24 @@
+//! A pattern as a regular expression for the whole reply, in what all dialects share: groups, classes,
+//! `|`, `?`, `*` and escapes by number.
+
+use std::fmt::Write as _;
+
+use super::Pattern;
+use super::notation::Notation;
+
+/// The expression. It is not anchored: it is for engines that hold whole replies to it.
+#[must_use]
+pub fn expression(pattern: &Pattern) -> String {
+    let mut text = String::new();
+    Notation { quote: "", gap: "", or: "|", escape }.write(pattern, &mut text);
+    text
+}
+
+/// What means something anywhere in an expression is written as its number.
+fn escape(character: char, out: &mut String) {
+    let plain = character.is_alphanumeric() || " ,;:!\"'<>=_%@~`".contains(character);
+    let _ = match character {
+        _ if plain || !character.is_ascii() => write!(out, "{character}"),
+        _ => write!(out, "\\x{:02X}", u32::from(character)),
+    };
+}

@@ -1,0 +1,268 @@
+//! Models that servers hold: the `OpenAI` protocol as spoken by llama-server, vLLM, `SGLang` and `LMDeploy`.
+//!
+//! A request becomes one chat completion with one user message; temperature, `top_p`, the token limit and
+//! the seed are always sent. A chunk's requests are under way at once, as many as the pool allows, and
+//! its replies come in order. What a server cannot promise, and this module does not:
+//!
+//! - **the same bytes again.** Its batches are its own affair. Replies are kept by the store;
+//! - **which file it serves.** The fingerprint holds what the server says of its model, never a hash of
+//!   its weights: whoever replaces them under the same name is not noticed;
+//! - **token budgets** of parts of a reply ([`crate::pattern`]). Only the request's own limit holds: a
+//!   comment that would have been closed elsewhere is cut off here, and the reply is malformed;
+//! - **a reply in two portions that is the whole reply.** An opening is asked for alone, its rest by a
+//!   pattern that begins with it: the same distribution, not the same draws.
+//!
+//! # Layout
+//!
+//! - [`dialect`]: how each program is told a reply's form and plain sampling
+//! - [`client`]: HTTP, and what is tried again
+//! - [`ask`]: one request, one reply; prompts that are too long
+//! - [`identity`]: what a server says of its model
+//! - [`wire`]: what goes over the wire
+
+mod ask;
+mod client;
+mod dialect;
+mod identity;
+mod overlong;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use gra_synth::request::{Embedding, ModelName, Reply, Request};
+
+use crate::engine::{Engine, EngineError, Progress};
+use crate::model_pool::{Backend, ModelPool, Server};
+use crate::score::{Passage, Score};
+use ask::Question;
+use client::{Client, Trouble};
+
+pub use client::Patience;
+
+/// Version of what is sent beside the request itself; part of every fingerprint. Raise it with any change
+/// that can change a reply.
+pub const ASKING_VERSION: u32 = 1;
+
+/// Answers through the servers of a pool.
+#[derive(Debug)]
+pub struct ServerEngine {
+    servers: BTreeMap<ModelName, Server>,
+    client: Client,
+    stop: Arc<AtomicBool>,
+    /// What each server said of its model, once asked.
+    identities: BTreeMap<ModelName, String>,
+}
+
+/// What a server showed of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Showing {
+    /// What it says of its model.
+    pub identity: String,
+    /// Whether it held a reply to the form that was asked for.
+    pub constrains: bool,
+}
+
+impl ServerEngine {
+    /// An engine for the models that servers hold. Asks nothing yet. When `stop` is set it begins no
+    /// other request and waits for no other try; the chunk under way is then not answered.
+    #[must_use]
+    pub fn new(pool: &ModelPool, patience: Patience, stop: Arc<AtomicBool>) -> Self {
+        let servers: BTreeMap<ModelName, Server> = pool
+            .models
+            .iter()
+            .filter_map(|model| match &model.backend {
+                Backend::Server(server) => Some((model.name.clone(), server.clone())),
+                Backend::LlamaCpp(_) | Backend::Recorded(_) => None,
+            })
+            .collect();
+        let widest = servers.values().map(|server| server.concurrency).max().unwrap_or(1);
+        let client = Client::new(patience, widest);
+        Self { servers, client, stop, identities: BTreeMap::new() }
+    }
+
+    /// Asks a server what it serves, and for a reply of a given form.
+    ///
+    /// # Errors
+    /// When it does not answer, or not for this model.
+    pub fn look(&mut self, model: &ModelName) -> Result<Showing, EngineError> {
+        let identity = self.identity(model)?;
+        let server = self.server(model)?;
+        let question = Question::probe(server);
+        let reply = question.ask(&self.client, &|| self.stop.load(Ordering::Relaxed));
+        let reply = reply.map_err(|trouble| trouble.of(model, server))?;
+        Ok(Showing { identity, constrains: ask::is_as_probed(&reply) })
+    }
+
+    fn server(&self, model: &ModelName) -> Result<&Server, EngineError> {
+        let unknown = || EngineError::UnknownModel { model: model.clone() };
+        self.servers.get(model).ok_or_else(unknown)
+    }
+
+    /// What the server says of the model; the pinned text when it does not answer.
+    fn identity(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        if let Some(known) = self.identities.get(model) {
+            return Ok(known.clone());
+        }
+        let server = self.server(model)?;
+        let stopped = || self.stop.load(Ordering::Relaxed);
+        // With a pinned text to fall back on, nobody waits for a server that is away.
+        let tries = if server.identity.is_some() { 1 } else { Patience::short().tries };
+        let client = self.client.with_tries(tries);
+        let identity = match (identity::ask(&client, server, &stopped), &server.identity) {
+            (Err(Trouble::Silent(_)), Some(pinned)) => pinned.clone(),
+            (Err(trouble), _) => return Err(trouble.of(model, server)),
+            (Ok(found), Some(pinned)) if found != *pinned => {
+                let reason = format!(
+                    "serves another model than the pool pins: `{found}`, not `{pinned}`\n  hint: \
+                     correct `identity` if it was replaced on purpose"
+                );
+                return Err(Trouble::Refused(reason).of(model, server));
+            }
+            (Ok(found), _) => found,
+        };
+        self.identities.insert(model.clone(), identity.clone());
+        Ok(identity)
+    }
+
+    /// Asks all questions, as many at once as the server is meant to take.
+    fn ask_all(
+        &self,
+        (model, server): (&ModelName, &Server),
+        questions: &[Question<'_>],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Reply>, EngineError> {
+        let slots = server.concurrency.min(u32::try_from(questions.len()).unwrap_or(u32::MAX));
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let halted = || failed.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
+        let work = |say: &mpsc::Sender<_>| {
+            while !halted() {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(question) = questions.get(place) else { return };
+                let answer = question.ask(&self.client, &halted);
+                // One that halted because another failed has no failure of its own to tell.
+                let told = !matches!(answer, Err(Trouble::Halted));
+                if answer.is_err() {
+                    failed.store(true, Ordering::Relaxed);
+                }
+                if told && say.send((place, answer)).is_err() {
+                    return;
+                }
+            }
+        };
+        let mut replies: Vec<Option<Reply>> = vec![None; questions.len()];
+        let mut first_failure: Option<(usize, Trouble)> = None;
+        thread::scope(|scope| {
+            let (say, answers) = mpsc::channel();
+            for _ in 0..slots {
+                let (say, work) = (say.clone(), &work);
+                scope.spawn(move || work(&say));
+            }
+            drop(say);
+            let mut so_far = Progress { slots, ..Progress::default() };
+            for (place, answer) in answers {
+                match answer {
+                    Ok(reply) => {
+                        so_far.replies += 1;
+                        so_far.prompt_tokens += u64::from(reply.prompt_tokens);
+                        so_far.reply_tokens += u64::from(reply.reply_tokens);
+                        watch(so_far);
+                        replies[place] = Some(reply);
+                    }
+                    Err(trouble) if first_failure.as_ref().is_none_or(|(at, _)| place < *at) => {
+                        first_failure = Some((place, trouble));
+                    }
+                    Err(_) => {}
+                }
+            }
+        });
+        match first_failure {
+            Some((_, trouble)) => Err(trouble.of(model, server)),
+            None => replies.into_iter().collect::<Option<_>>().ok_or(EngineError::Stopped),
+        }
+    }
+}
+
+impl Engine for ServerEngine {
+    fn complete(
+        &mut self,
+        chunk: &[Request],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Reply>, EngineError> {
+        let Some(first) = chunk.first() else { return Ok(Vec::new()) };
+        let unusable = |reason| EngineError::Unusable { model: first.model.to_string(), reason };
+        if let Some(other) = chunk.iter().find(|request| request.model != first.model) {
+            let other = &other.model;
+            return Err(unusable(format!(
+                "a chunk is of one model, and this one also asks {other}"
+            )));
+        }
+        let server = self.server(&first.model)?;
+        let question =
+            |request| Question::new(server, request).map_err(|error| unusable(error.to_string()));
+        // All of them before the first is asked: what cannot be said is not paid for.
+        let questions: Vec<Question<'_>> = chunk.iter().map(question).collect::<Result<_, _>>()?;
+        self.ask_all((&first.model, server), &questions, watch)
+    }
+
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        _: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Score>, EngineError> {
+        let Some(first) = passages.first() else { return Ok(Vec::new()) };
+        Err(cannot_score(&first.model))
+    }
+
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        Err(cannot_embed())
+    }
+
+    /// Independent of the address: several replicas of a model are one model. Not in it: how many
+    /// requests run at once, and a hash of the weights, which no server tells.
+    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        let identity = self.identity(model)?;
+        let server = self.server(model)?;
+        Ok(format!(
+            "server;asking={ASKING_VERSION};pattern={};dialect={};model={};{identity}",
+            crate::pattern::PATTERN_VERSION,
+            server.dialect.name(),
+            server.model,
+        ))
+    }
+
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+        Err(cannot_score(model))
+    }
+
+    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+        Err(cannot_embed())
+    }
+}
+
+fn cannot_score(model: &ModelName) -> EngineError {
+    EngineError::Unusable {
+        model: model.to_string(),
+        reason:
+            "its server does not tell the log-probabilities of a given text; score with a model of \
+                 the pool that llama.cpp runs here (a GGUF file under `path` or `repo`)"
+                .to_owned(),
+    }
+}
+
+fn cannot_embed() -> EngineError {
+    EngineError::Unusable {
+        model: "encoder".to_owned(),
+        reason:
+            "servers are not asked to embed; the pool's [encoder] is a GGUF file that llama.cpp \
+                 runs here"
+                .to_owned(),
+    }
+}

@@ -1,0 +1,171 @@
+//! One request asked of a server, and its reply.
+
+use std::borrow::Cow;
+
+use gra_synth::request::{Finish, Portion, Reply, Request, Sampling};
+use gra_synth::shape::Part;
+
+use super::client::{Answer, Client, Trouble};
+use super::dialect::Manner;
+use super::overlong::Overlong;
+use super::wire::{self, ChatReply, ChatRequest, Message};
+use crate::model_pool::Server;
+use crate::pattern::{Pattern, PatternError, opening_parts};
+
+/// What a probe asks for, whatever its message says: nobody writes it who is not held to it.
+const PROBED: &str = "<probe>held to this</probe>";
+
+/// A request as its server will be asked.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    server: &'a Server,
+    message: Cow<'a, str>,
+    sampling: Sampling,
+    seed: u32,
+    max_tokens: u32,
+    manner: Manner,
+    /// Tokens of an opening that was written before.
+    written: u32,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn new(server: &'a Server, request: &Request) -> Result<Self, PatternError> {
+        let parts = &request.shape.parts;
+        let (form, written) = match (&request.portion, opening_parts(&request.shape)) {
+            (Portion::Opening, Some(end)) => (Pattern::of(&parts[..end])?, 0),
+            (Portion::Rest { opening, tokens }, Some(end)) => {
+                let mut rest = vec![Part::Literal(opening.clone())];
+                rest.extend_from_slice(&parts[end..]);
+                (Pattern::of(&rest)?, *tokens)
+            }
+            (Portion::Whole | Portion::Opening | Portion::Rest { .. }, _) => {
+                (Pattern::of(parts)?, 0)
+            }
+        };
+        Ok(Self {
+            server,
+            message: Cow::Owned(request.prompt.text()),
+            sampling: request.sampling,
+            seed: short_seed(request.seed),
+            max_tokens: request.max_tokens,
+            manner: Manner::new(server.dialect, form.as_ref()),
+            written,
+        })
+    }
+
+    /// A question to which only a server that is held to it answers as probed.
+    pub(super) fn probe(server: &'a Server) -> Self {
+        let form = Pattern::Text(PROBED.to_owned());
+        Self {
+            server,
+            message: Cow::Borrowed("Say hello."),
+            sampling: Sampling::default(),
+            seed: 1,
+            max_tokens: 64,
+            manner: Manner::new(server.dialect, Some(&form)),
+            written: 0,
+        }
+    }
+
+    /// Asks until there is a reply.
+    ///
+    /// A reply may not outgrow the context: where a server refuses a prompt only because the reply could,
+    /// it is asked again for what fits.
+    pub(super) fn ask(&self, client: &Client, halted: &dyn Fn() -> bool) -> Result<Reply, Trouble> {
+        let url = format!("{}/chat/completions", self.server.url);
+        let mut max_tokens = Some(self.max_tokens);
+        loop {
+            let body = self.body(max_tokens)?;
+            let (status, body) = match client.post(self.server, &url, &body, halted)? {
+                Answer::Done(value) => return self.reply(value),
+                Answer::Declined { status, body } => (status, body),
+            };
+            let overlong = if status == 400 { Overlong::read(&body) } else { None };
+            let Some(overlong) = overlong else {
+                return Err(Trouble::Refused(declined(status, &wire::words(&body))));
+            };
+            let room = overlong.room();
+            // A limit that was within the room, or was taken away, is no reason to refuse.
+            let smaller = max_tokens.is_some_and(|now| room.is_none_or(|room| room < now));
+            if room == Some(0) || !smaller {
+                return Ok(self.too_long(overlong));
+            }
+            max_tokens = room;
+        }
+    }
+
+    fn body(&self, max_tokens: Option<u32>) -> Result<Vec<u8>, Trouble> {
+        let request = ChatRequest {
+            model: &self.server.model,
+            messages: [Message { role: "user", content: &self.message }],
+            temperature: self.sampling.temperature,
+            top_p: self.sampling.top_p,
+            max_tokens,
+            seed: self.seed,
+            stream: false,
+            manner: &self.manner,
+        };
+        serde_json::to_vec(&request).map_err(|error| Trouble::Refused(error.to_string()))
+    }
+
+    fn reply(&self, value: serde_json::Value) -> Result<Reply, Trouble> {
+        let refused = |reason: String| Trouble::Refused(reason);
+        let ChatReply { choices, usage } = serde_json::from_value(value)
+            .map_err(|error| refused(format!("its answer is no chat completion: {error}")))?;
+        let choice = choices.into_iter().next();
+        let choice = choice.ok_or_else(|| refused("its answer holds no reply".to_owned()))?;
+        // Kept as unknown nowhere: a reply's tokens are counted, budgeted and compared.
+        let usage = usage.ok_or_else(|| {
+            refused(
+                "its answer does not count tokens (`usage`), which every record needs".to_owned(),
+            )
+        })?;
+        let finish = match choice.finish_reason.as_deref() {
+            Some("stop") => Finish::Stop,
+            // Whatever else made the server break off (a filter, say), the reply is not complete.
+            Some("length" | "content_filter") => Finish::Length,
+            other => {
+                let other = other.unwrap_or("nothing");
+                return Err(refused(format!("its reply ended for a reason of its own: {other}")));
+            }
+        };
+        Ok(Reply {
+            text: choice.message.content.unwrap_or_default(),
+            finish,
+            prompt_tokens: usage.prompt_tokens.saturating_add(self.written),
+            reply_tokens: usage.completion_tokens.saturating_sub(self.written),
+        })
+    }
+
+    fn too_long(&self, overlong: Overlong) -> Reply {
+        let Overlong { prompt: tokens, context, .. } = overlong;
+        Reply {
+            text: String::new(),
+            finish: Finish::PromptTooLong { tokens, context },
+            prompt_tokens: tokens.saturating_add(self.written),
+            reply_tokens: 0,
+        }
+    }
+}
+
+/// Whether a reply is the one that a probe asks for.
+pub(super) fn is_as_probed(reply: &Reply) -> bool {
+    reply.text == PROBED
+}
+
+fn declined(status: u16, words: &str) -> String {
+    let hint = match status {
+        401 | 403 => "\n  hint: name the variable that holds the key under `api_key_env`",
+        404 => "\n  hint: `url` usually ends in /v1, and `model` is a name that the server lists",
+        300..=399 => "\n  hint: it sends elsewhere; write that address under `url`",
+        _ => "",
+    };
+    format!("HTTP status {status}: {words}{hint}")
+}
+
+/// A seed as every server takes it: 31 bits, of all 64. (llama-server keeps 32 of them and takes the
+/// largest as none; vLLM refuses those above 63.)
+fn short_seed(seed: u64) -> u32 {
+    let folded = (seed ^ (seed >> 32)) & 0x7fff_ffff;
+    u32::try_from(folded).unwrap_or_default()
+}

@@ -1,0 +1,301 @@
+//! HTTP to a server: who is told what, what is tried again, and when to give up.
+//!
+//! Tried again are what passes: no connection, a connection lost, and the statuses 408, 429 and 5xx,
+//! after a wait that doubles, or as long as the server's `Retry-After` says. Nothing else is: a 400
+//! is 400 the next time too. All tries of a request share its time limit.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gra_synth::request::ModelName;
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::{HeaderMap, Response};
+
+use super::wire;
+use crate::engine::EngineError;
+use crate::model_pool::Server;
+
+/// Most bytes of an answer; a reply of a million tokens is shorter.
+const LONGEST_ANSWER: u64 = 64 << 20;
+
+/// How long a sleeping try takes to notice that it should end.
+const NAP: Duration = Duration::from_millis(50);
+
+/// How often a request is tried, and how long it waits in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Most tries, the first one included.
+    pub tries: u32,
+    /// The wait after the first try; each further one is twice as long.
+    pub first_wait: Duration,
+    /// The longest of these waits. A `Retry-After` may be longer.
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    /// Eight tries over about two minutes: as long as a server takes to start again.
+    fn default() -> Self {
+        Self { tries: 8, first_wait: Duration::from_secs(1), longest_wait: Duration::from_secs(60) }
+    }
+}
+
+impl Patience {
+    /// For someone who waits for the answer to a question: three tries over three seconds.
+    #[must_use]
+    pub fn short() -> Self {
+        Self { tries: 3, ..Self::default() }
+    }
+}
+
+/// Why a server did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nobody answers there.
+    Silent(String),
+    /// It answered that it will not, or what makes no sense.
+    Refused(String),
+    /// The engine was stopped, or another request of the chunk failed.
+    Halted,
+}
+
+impl Trouble {
+    pub(super) fn of(self, model: &ModelName, server: &Server) -> EngineError {
+        match self {
+            Self::Silent(reason) | Self::Refused(reason) => {
+                EngineError::Server { model: model.to_string(), url: server.url.clone(), reason }
+            }
+            Self::Halted => EngineError::Stopped,
+        }
+    }
+}
+
+/// What a server answered, after every try.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A status from 200 to 299.
+    Done(Value),
+    /// Another one that would be the same the next time.
+    Declined {
+        status: u16,
+        /// The body; JSON where it is one.
+        body: Value,
+    },
+}
+
+/// What one try brought.
+struct Heard {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: String,
+}
+
+/// One try's failure.
+struct Miss {
+    reason: String,
+    /// How long the server asks to wait.
+    wait: Option<Duration>,
+    /// Whether anybody answered.
+    silent: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Client {
+    agent: Agent,
+    patience: Patience,
+}
+
+impl Client {
+    /// A client that keeps up to `connections` open.
+    pub(super) fn new(patience: Patience, connections: u32) -> Self {
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // Prompts and keys go where the pool says, and nowhere else.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections(connections.saturating_mul(2))
+            .max_idle_connections_per_host(connections)
+            .user_agent(concat!("gra-bench/", env!("CARGO_PKG_VERSION")));
+        Self { agent: config.build().new_agent(), patience }
+    }
+
+    /// The same, with no more tries than these.
+    pub(super) fn with_tries(&self, tries: u32) -> Self {
+        let tries = self.patience.tries.min(tries);
+        Self { agent: self.agent.clone(), patience: Patience { tries, ..self.patience } }
+    }
+
+    pub(super) fn get(
+        &self,
+        server: &Server,
+        url: &str,
+        halted: &dyn Fn() -> bool,
+    ) -> Result<Answer, Trouble> {
+        let key = key(server)?;
+        self.insist(server.timeout(), halted, &|left| {
+            let mut request = self.agent.get(url).config().timeout_global(Some(left)).build();
+            if let Some(key) = &key {
+                request = request.header("authorization", key);
+            }
+            hear(request.call()?)
+        })
+    }
+
+    pub(super) fn post(
+        &self,
+        server: &Server,
+        url: &str,
+        body: &[u8],
+        halted: &dyn Fn() -> bool,
+    ) -> Result<Answer, Trouble> {
+        let key = key(server)?;
+        self.insist(server.timeout(), halted, &|left| {
+            let mut request = self.agent.post(url).config().timeout_global(Some(left)).build();
+            if let Some(key) = &key {
+                request = request.header("authorization", key);
+            }
+            hear(request.header("content-type", "application/json").send(body)?)
+        })
+    }
+
+    fn insist(
+        &self,
+        timeout: Duration,
+        halted: &dyn Fn() -> bool,
+        attempt: &dyn Fn(Duration) -> Result<Heard, ureq::Error>,
+    ) -> Result<Answer, Trouble> {
+        let started = Instant::now();
+        let mut wait = self.patience.first_wait;
+        let mut tries = 0;
+        loop {
+            if halted() {
+                return Err(Trouble::Halted);
+            }
+            tries += 1;
+            let left = timeout.saturating_sub(started.elapsed());
+            let miss = match attempt(left) {
+                Ok(heard) => match heard.answer()? {
+                    Ok(answer) => return Ok(answer),
+                    Err(miss) => miss,
+                },
+                Err(error) => miss(&error, timeout)?,
+            };
+            let pause = miss.wait.map_or(wait, |asked| asked.max(wait));
+            let spent = started.elapsed().saturating_add(pause) >= timeout;
+            if tries >= self.patience.tries || spent {
+                return Err(miss.given_up(tries, pause, spent));
+            }
+            sleep(pause, halted)?;
+            wait = wait.saturating_mul(2).min(self.patience.longest_wait);
+        }
+    }
+}
+
+impl Heard {
+    /// The answer, or what passes. Errors are what does not.
+    fn answer(self) -> Result<Result<Answer, Miss>, Trouble> {
+        let Self { status, retry_after, body } = self;
+        let parsed: Result<Value, _> = serde_json::from_str(&body);
+        if matches!(status, 408 | 429 | 500..) {
+            let words = parsed.as_ref().map_or_else(|_| wire::shortened(&body), wire::words);
+            let reason = format!("HTTP status {status}: {words}");
+            return Ok(Err(Miss { reason, wait: retry_after, silent: status >= 500 }));
+        }
+        if !(200..300).contains(&status) {
+            let body = parsed.unwrap_or(Value::String(body));
+            return Ok(Ok(Answer::Declined { status, body }));
+        }
+        match parsed {
+            Ok(value) => Ok(Ok(Answer::Done(value))),
+            // Half an answer: the connection was lost where nothing says how long it is.
+            Err(error) if error.is_eof() => {
+                let reason = "its answer broke off".to_owned();
+                Ok(Err(Miss { reason, wait: None, silent: true }))
+            }
+            Err(error) => {
+                let body = wire::shortened(&body);
+                Err(Trouble::Refused(format!("its answer is no JSON ({error}): {body}")))
+            }
+        }
+    }
+}
+
+impl Miss {
+    fn given_up(self, tries: u32, pause: Duration, spent: bool) -> Trouble {
+        let times = if tries == 1 { "once".to_owned() } else { format!("{tries} times") };
+        let why = if spent {
+            let (wait, hint) = (pause.as_secs_f64(), "raise the model's `timeout_s`");
+            format!(
+                "; asked {times}, and the next wait of {wait:.0} s outlasts its time\n  hint: {hint}"
+            )
+        } else {
+            format!("; asked {times}")
+        };
+        let reason = self.reason + &why;
+        if self.silent { Trouble::Silent(reason) } else { Trouble::Refused(reason) }
+    }
+}
+
+fn hear(mut response: Response<ureq::Body>) -> Result<Heard, ureq::Error> {
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string()?;
+    Ok(Heard { status, retry_after, body })
+}
+
+/// What the `Retry-After` header says in seconds. Its other form, a date, is not read: it would need the
+/// clocks of both to agree.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// A failed try that may pass; an error when it will not.
+fn miss(error: &ureq::Error, timeout: Duration) -> Result<Miss, Trouble> {
+    use ureq::Error;
+    let reason = match error {
+        Error::Timeout(_) => {
+            let seconds = timeout.as_secs();
+            return Err(Trouble::Silent(format!(
+                "no answer within {seconds} s\n  hint: raise the model's `timeout_s`, or lower its \
+                 `concurrency`"
+            )));
+        }
+        Error::HostNotFound => "there is no host of this name".to_owned(),
+        Error::Io(error) => format!("the connection failed ({error})"),
+        Error::ConnectionFailed => "the connection failed".to_owned(),
+        Error::Protocol(error) => format!("what it answers is no HTTP ({error})"),
+        other => return Err(Trouble::Refused(other.to_string())),
+    };
+    Ok(Miss { reason, wait: None, silent: true })
+}
+
+/// The authorization header's value. The error names the variable, never what it holds.
+fn key(server: &Server) -> Result<Option<String>, Trouble> {
+    let Some(name) = &server.api_key_env else { return Ok(None) };
+    match std::env::var(name) {
+        Ok(key) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(Some(format!("Bearer {key}")))
+        }
+        Ok(_) => Err(Trouble::Refused(format!("the environment variable {name} holds no key"))),
+        Err(_) => Err(Trouble::Refused(format!(
+            "needs a key, and the environment variable {name} is not set\n  hint: export {name}=..."
+        ))),
+    }
+}
+
+/// Sleeps, in naps, so that a halt is noticed.
+fn sleep(pause: Duration, halted: &dyn Fn() -> bool) -> Result<(), Trouble> {
+    let until = Instant::now() + pause;
+    loop {
+        if halted() {
+            return Err(Trouble::Halted);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(NAP));
+    }
+}

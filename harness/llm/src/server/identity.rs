@@ -1,0 +1,76 @@
+//! What a server says of its model. It stands where a file's hash stands elsewhere, and says less: a
+//! name, a version, settings. Nothing of it depends on the address or on time.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::client::{Answer, Client, Trouble};
+use super::wire::{self, ModelCard, Models, Props};
+use crate::model_pool::{Dialect, Server};
+
+/// Asks for it.
+pub(super) fn ask(
+    client: &Client,
+    server: &Server,
+    halted: &dyn Fn() -> bool,
+) -> Result<String, Trouble> {
+    let models: Models = get(client, server, &format!("{}/models", server.url), halted)?;
+    let card = served(server, &models.data)?;
+    let program = card.owned_by.as_deref().unwrap_or("unknown");
+    if server.dialect == Dialect::LlamaServer {
+        let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
+        let props: Props = get(client, server, &format!("{root}/props"), halted)?;
+        return Ok(format!(
+            "program={program};file={};build={};template={};context={}",
+            last_part(&props.model_path),
+            props.build_info,
+            hex::encode(&Sha256::digest(&props.chat_template)[..8]),
+            props.default_generation_settings.n_ctx,
+        ));
+    }
+    let root = card.root.as_deref().unwrap_or("unknown");
+    let root = if Path::new(root).is_absolute() { last_part(root) } else { root };
+    let context = card.max_model_len.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    Ok(format!("program={program};root={root};context={context}"))
+}
+
+/// The model that answers to the name. llama-server has one, and answers to every name.
+fn served<'a>(server: &Server, cards: &'a [ModelCard]) -> Result<&'a ModelCard, Trouble> {
+    let named = cards.iter().find(|card| card.id == server.model);
+    let only = cards.first().filter(|_| server.dialect == Dialect::LlamaServer);
+    named.or(only).ok_or_else(|| {
+        let ids: Vec<&str> = cards.iter().map(|card| card.id.as_str()).collect();
+        let list = if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
+        let name = &server.model;
+        Trouble::Refused(format!(
+            "does not serve `{name}`; it lists {list}\n  hint: correct `model`"
+        ))
+    })
+}
+
+fn get<T: DeserializeOwned>(
+    client: &Client,
+    server: &Server,
+    url: &str,
+    halted: &dyn Fn() -> bool,
+) -> Result<T, Trouble> {
+    match client.get(server, url, halted)? {
+        Answer::Done(value) => serde_json::from_value(value).map_err(|error| {
+            let dialect = server.dialect.name();
+            Trouble::Refused(format!(
+                "{url} is not answered as {dialect} does ({error})\n  hint: is `dialect` right?"
+            ))
+        }),
+        Answer::Declined { status, body } => {
+            let words = wire::words(&body);
+            Err(Trouble::Refused(format!("{url} is answered with HTTP status {status}: {words}")))
+        }
+    }
+}
+
+/// The last part of a path of either kind.
+fn last_part(path: &str) -> &str {
+    path.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(path)
+}

@@ -1,0 +1,107 @@
+//! What goes over the wire: the parts of the `OpenAI` protocol that are used, and what servers add.
+//! Fields that are not read here are left unread, whatever they hold.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::dialect::Manner;
+
+/// A question.
+#[derive(Debug, Serialize)]
+pub(super) struct ChatRequest<'a> {
+    pub(super) model: &'a str,
+    pub(super) messages: [Message<'a>; 1],
+    pub(super) temperature: f32,
+    pub(super) top_p: f32,
+    /// `None` only where a server counts no tokens that are over its context: see `overlong`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_tokens: Option<u32>,
+    pub(super) seed: u32,
+    pub(super) stream: bool,
+    #[serde(flatten)]
+    pub(super) manner: &'a Manner,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Message<'a> {
+    pub(super) role: &'static str,
+    pub(super) content: &'a str,
+}
+
+/// An answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct ChatReply {
+    pub(super) choices: Vec<Choice>,
+    pub(super) usage: Option<Usage>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Choice {
+    pub(super) message: Said,
+    pub(super) finish_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    /// `null` where nothing was said.
+    pub(super) content: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Usage {
+    pub(super) prompt_tokens: u32,
+    pub(super) completion_tokens: u32,
+}
+
+/// The answer of `/v1/models`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Models {
+    pub(super) data: Vec<ModelCard>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ModelCard {
+    pub(super) id: String,
+    /// Which program serves, e.g. `vllm`.
+    pub(super) owned_by: Option<String>,
+    /// Repository or folder of the weights (vLLM, `SGLang`).
+    pub(super) root: Option<String>,
+    /// Tokens of context (vLLM, `SGLang`).
+    pub(super) max_model_len: Option<u64>,
+}
+
+/// The answer of llama-server's `/props`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Props {
+    pub(super) model_path: String,
+    pub(super) build_info: String,
+    pub(super) chat_template: String,
+    pub(super) default_generation_settings: GenerationSettings,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct GenerationSettings {
+    /// Tokens of context of one slot.
+    pub(super) n_ctx: u64,
+}
+
+/// What a server says went wrong, in its own words. Their places differ.
+pub(super) fn words(body: &Value) -> String {
+    let places = ["/error/message", "/message", "/detail", "/error"];
+    let said = places.iter().find_map(|place| body.pointer(place)?.as_str());
+    let text = said.or_else(|| body.as_str());
+    text.map_or_else(|| shortened(&body.to_string()), shortened)
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        return "it says nothing".to_owned();
+    }
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ..", &line[..end]),
+        None => line,
+    }
+}

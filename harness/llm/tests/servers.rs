@@ -1,0 +1,421 @@
+//! The engine of servers against a server that says what it is made to say.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use gra_llm::engine::{Engine, EngineError, Progress};
+use gra_llm::model_pool::ModelPool;
+use gra_llm::routed::RoutedEngine;
+use gra_llm::score::{Border, Context, Passage};
+use gra_llm::scripted::ScriptedEngine;
+use gra_llm::server::{Patience, ServerEngine};
+use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
+use gra_synth::shape::Shape;
+use serde_json::{Value, json};
+use support::http::{Act, Asked, TestServer, completion, nobody};
+use support::{bits, request, review};
+
+/// Three tries within some milliseconds.
+const QUICK: Patience = Patience {
+    tries: 3,
+    first_wait: Duration::from_millis(5),
+    longest_wait: Duration::from_millis(10),
+};
+
+fn pool(url: &str, extra: &str) -> ModelPool {
+    let dialect = if extra.contains("dialect") { "" } else { "dialect = \"vllm\"\n" };
+    let text = format!(
+        "name = \"test\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n[[model]]\n\
+         name = \"model\"\nbackend = \"server\"\nurl = \"{url}\"\nmodel = \"some/model\"\n{dialect}{extra}\n"
+    );
+    ModelPool::parse(&text, Path::new("pool.toml"), Path::new("")).unwrap()
+}
+
+fn engine(url: &str, extra: &str) -> ServerEngine {
+    ServerEngine::new(&pool(url, extra), QUICK, Arc::default())
+}
+
+fn free(number: u32) -> Request {
+    request(number, Shape::free(), "Say it: ", &format!("word {number}"))
+}
+
+fn ask(engine: &mut ServerEngine, chunk: &[Request]) -> Result<Vec<Reply>, EngineError> {
+    engine.complete(chunk, &mut |_| {})
+}
+
+/// What one request brings when the server acts so, and how often the server was asked.
+fn one(
+    extra: &str,
+    act: impl Fn(usize) -> Act + Send + Sync + 'static,
+) -> (Result<Reply, String>, usize) {
+    let server = TestServer::start(move |number, _| act(number));
+    let reply = ask(&mut engine(&server.url, extra), &[free(0)]);
+    let reply = reply.map(|mut replies| replies.remove(0)).map_err(|error| error.to_string());
+    (reply, server.asked().len())
+}
+
+/// Makes something to do.
+type Make = fn() -> Act;
+
+fn good() -> Act {
+    Act::json(200, &completion("all is well", "stop"))
+}
+
+#[test]
+fn replies_come_in_order_and_everything_is_sent() {
+    let echo = |_: usize, asked: &Asked| {
+        let message = asked.body["messages"][0]["content"].as_str().unwrap();
+        let pause = Duration::from_millis(asked.body["seed"].as_u64().unwrap() * 7 % 23);
+        let reply = Act::json(200, &completion(message.strip_prefix("Say it: ").unwrap(), "stop"));
+        Act::Later(pause, Box::new(reply))
+    };
+    let server = TestServer::start(echo);
+    // A variable that cargo sets; what it holds is no secret.
+    let mut engine = engine(&server.url, "concurrency = 8\napi_key_env = \"CARGO_PKG_NAME\"");
+    let mut chunk: Vec<Request> = (0..40).map(free).collect();
+    chunk[0].seed = u64::MAX;
+    let mut last = Progress::default();
+    let replies = engine.complete(&chunk, &mut |so_far| last = so_far).unwrap();
+    for (number, reply) in replies.iter().enumerate() {
+        assert_eq!(reply.text, format!("word {number}"));
+        let counted = (reply.finish, reply.prompt_tokens, reply.reply_tokens);
+        assert_eq!(counted, (Finish::Stop, 7, 2));
+    }
+    let all = Progress { replies: 40, prompt_tokens: 280, reply_tokens: 80, slots: 8 };
+    assert_eq!(last, all);
+    for asked in server.asked() {
+        assert_eq!(asked.path, "/v1/chat/completions");
+        assert!(asked.head.contains("authorization: bearer gra-llm\r\n"), "{}", asked.head);
+        let body = asked.body;
+        assert_eq!(body["model"], "some/model");
+        assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+        assert_eq!(body["messages"][0]["role"], "user");
+        assert_eq!((&body["temperature"], &body["top_p"]), (&json!(0.2), &json!(0.9)));
+        assert_eq!((&body["max_tokens"], &body["stream"]), (&json!(160), &json!(false)));
+        assert!(body["seed"].as_u64().unwrap() < 1 << 31, "vLLM and llama-server take no more");
+    }
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let busy = || Act::json(500, &json!({"error": {"message": "a hiccup"}}));
+    let passing: [(&str, Make); 8] = [
+        ("408", || Act::json(408, &Value::Null)),
+        ("429", || Act::json(429, &Value::Null)),
+        ("500", || Act::json(500, &json!("no object"))),
+        ("503", || Act::json(503, &json!({"error": {"message": "Loading model"}}))),
+        ("hang-up", || Act::HangUp),
+        ("half a body of known length", || Act::Half { announced: true }),
+        ("half a body", || Act::Half { announced: false }),
+        ("no body", || Act::Say(200, "", String::new())),
+    ];
+    for (name, act) in passing {
+        let (reply, asked) = one("", move |number| if number < 2 { act() } else { good() });
+        assert_eq!(reply.unwrap_or_else(|error| panic!("{name}: {error}")).text, "all is well");
+        assert_eq!(asked, 3, "{name}");
+    }
+    let (reply, asked) = one("", move |_| busy());
+    let error = reply.unwrap_err();
+    assert!(error.contains("HTTP status 500: a hiccup; asked 3 times"), "{error}");
+    assert!(error.starts_with("the server of model `model`, http://127.0.0.1:"), "{error}");
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn a_server_says_how_long_to_wait() {
+    let started = Instant::now();
+    let act = |number| match number {
+        0 => Act::Say(429, "retry-after: 1\r\n", "{}".to_owned()),
+        _ => good(),
+    };
+    assert!(one("", act).0.is_ok());
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
+    // Longer than the request may take: not waited for.
+    let act = |_| Act::Say(429, "retry-after: 3600\r\n", "{}".to_owned());
+    let error = one("timeout_s = 60", act).0.unwrap_err();
+    assert!(error.contains("outlasts its time") && error.contains("timeout_s"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn what_does_not_pass_is_told_at_once() {
+    let refusals: [(Act, &str); 9] = [
+        (
+            Act::json(400, &json!({"error": {"message": "bad grammar"}})),
+            "HTTP status 400: bad grammar",
+        ),
+        (Act::json(400, &json!({"detail": "no such field"})), "HTTP status 400: no such field"),
+        (
+            Act::json(401, &json!({"message": "who are you?"})),
+            "who are you?\n  hint: name the variable",
+        ),
+        (Act::json(404, &Value::Null), "hint: `url` usually ends in /v1"),
+        (Act::Say(302, "location: http://elsewhere/\r\n", String::new()), "sends elsewhere"),
+        (Act::Say(200, "", "<html>Welcome</html>".to_owned()), "no JSON"),
+        (Act::json(200, &json!({"choices": []})), "holds no reply"),
+        (
+            Act::json(
+                200,
+                &json!({"choices": [{"message": {"content": "hm"}, "finish_reason": "stop"}]}),
+            ),
+            "does not count tokens",
+        ),
+        (Act::json(200, &completion("hm", "abort")), "for a reason of its own: abort"),
+    ];
+    for (act, expected) in refusals {
+        let (reply, asked) = one("", move |_| act.clone());
+        let error = reply.unwrap_err();
+        assert!(error.contains(expected), "{expected}\n{error}");
+        assert_eq!(asked, 1, "{expected}");
+    }
+    let error = ask(&mut engine(&nobody(), ""), &[free(0)]).unwrap_err().to_string();
+    assert!(error.contains("the connection failed") && error.contains("asked 3 times"), "{error}");
+    let slow = |_| Act::Later(Duration::from_secs(3), Box::new(good()));
+    let error = one("timeout_s = 1", slow).0.unwrap_err();
+    assert!(error.contains("no answer within 1 s"), "{error}");
+    let (reply, asked) = one("api_key_env = \"GRA_NO_SUCH_KEY\"", |_| good());
+    assert!(reply.unwrap_err().contains("GRA_NO_SUCH_KEY is not set"));
+    assert_eq!(asked, 0);
+}
+
+#[test]
+fn replies_that_were_cut_are_replies() {
+    let cut = one("", |_| Act::json(200, &completion("half of", "length"))).0.unwrap();
+    assert_eq!((cut.text.as_str(), cut.finish), ("half of", Finish::Length));
+    let filtered = one("", |_| Act::json(200, &completion("", "content_filter"))).0.unwrap();
+    assert_eq!((filtered.text.as_str(), filtered.finish), ("", Finish::Length));
+    let silent = json!({"choices": [{"message": {"content": null}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 0}});
+    let silent = one("", move |_| Act::json(200, &silent)).0.unwrap();
+    assert_eq!((silent.text.as_str(), silent.finish), ("", Finish::Stop));
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_a_reply() {
+    let too_long = |prompt: u32| {
+        json!({"error": {"code": 400, "message": "too long", "type": "exceed_context_size_error",
+            "n_prompt_tokens": prompt, "n_ctx": 512}})
+    };
+    let (reply, asked) = one("", move |_| Act::json(400, &too_long(900)));
+    let reply = reply.unwrap();
+    assert_eq!(reply.finish, Finish::PromptTooLong { tokens: 900, context: 512 });
+    assert_eq!(
+        (reply.text.as_str(), reply.prompt_tokens, reply.reply_tokens, asked),
+        ("", 900, 0, 1)
+    );
+    // Only the reply could outgrow the context: it is asked for as far as it fits.
+    let act = move |number, _: &Asked| match number {
+        0 => Act::json(400, &too_long(400)),
+        _ => good(),
+    };
+    let server = TestServer::start(act);
+    let replies = ask(&mut engine(&server.url, ""), &[free(0)]).unwrap();
+    assert_eq!(replies[0].finish, Finish::Stop);
+    let limits: Vec<Value> =
+        server.bodies().iter().map(|body| body["max_tokens"].clone()).collect();
+    assert_eq!(limits, [json!(160), json!(111)]);
+    // vLLM does not always count the prompt to its end: then its own limit is the context.
+    let vague = |tokens: u32| {
+        json!({"error": {"message": format!("This model's maximum context length is 512 tokens. However, \
+            you requested 160 output tokens and your prompt contains at least {tokens} input tokens.")}})
+    };
+    let server = TestServer::start(move |number, _| match number {
+        0 => Act::json(400, &vague(353)),
+        _ => Act::json(400, &vague(513)),
+    });
+    let replies = ask(&mut engine(&server.url, ""), &[free(0)]).unwrap();
+    assert_eq!(replies[0].finish, Finish::PromptTooLong { tokens: 513, context: 512 });
+    assert_eq!(server.bodies()[1].get("max_tokens"), None);
+    // A server that says so of everything ends the asking.
+    let (reply, asked) = one("", move |_| Act::json(400, &too_long(400)));
+    assert!(matches!(reply.unwrap().finish, Finish::PromptTooLong { .. }));
+    assert_eq!(asked, 2);
+}
+
+#[test]
+fn each_dialect_is_told_the_form_its_way() {
+    let asked = |dialect: &str| {
+        let server = TestServer::start(|_, _| good());
+        let mut engine = engine(&server.url, &format!("dialect = \"{dialect}\""));
+        ask(&mut engine, &[request(0, bits(), "Judge: ", "this"), free(1)]).unwrap();
+        let mut bodies = server.bodies();
+        bodies.sort_by_key(|body| body["seed"].as_u64());
+        bodies
+    };
+    let grammar = "root ::= \"<bos>\\x5B\" (\"0\" | \"1\") \",\" (\"0\" | \"1\") \",\" (\"0\" | \"1\") \
+                   \"\\x5D<eos>\"\n";
+    let expression = r"<bos>\x5B(0|1),(0|1),(0|1)\x5D<eos>";
+    let cases = [
+        ("llama-server", "/grammar", grammar),
+        ("vllm", "/structured_outputs/grammar", grammar),
+        ("sglang", "/ebnf", grammar),
+        ("lmdeploy", "/response_format/regex_schema", expression),
+    ];
+    for (dialect, place, form) in cases {
+        let bodies = asked(dialect);
+        assert_eq!(bodies[0].pointer(place).unwrap(), form, "{dialect}");
+        assert_eq!(bodies[1].pointer(place), None, "{dialect}: a free reply is held to nothing");
+        for body in &bodies {
+            // Temperature and nucleus, in this order, and nothing else.
+            match dialect {
+                "llama-server" => assert_eq!(body["samplers"], json!(["temperature", "top_p"])),
+                "lmdeploy" => {
+                    assert_eq!((&body["top_k"], &body["min_p"]), (&json!(0), &json!(0.0)));
+                }
+                _ => assert_eq!(
+                    (&body["top_k"], &body["repetition_penalty"]),
+                    (&json!(-1), &json!(1.0))
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_opening_is_asked_for_alone_and_its_rest_behind_it() {
+    let server = TestServer::start(|_, _| good());
+    let mut engine = engine(&server.url, "dialect = \"sglang\"");
+    let portion = |portion| Request { portion, ..request(0, review(), "Judge: ", "this") };
+    let opening = "<bos>[1,2,3,4,5,6]<eos>\n<boc>".to_owned();
+    ask(&mut engine, &[portion(Portion::Opening)]).unwrap();
+    let rest =
+        ask(&mut engine, &[portion(Portion::Rest { opening, tokens: 2 })]).unwrap().remove(0);
+    // Three words, two of them the opening's: tokens are those of the rest.
+    assert_eq!((rest.prompt_tokens, rest.reply_tokens), (9, 1));
+    let grammars: Vec<String> =
+        server.bodies().iter().map(|body| body["ebnf"].as_str().unwrap().to_owned()).collect();
+    assert!(grammars[0].ends_with("\"\\x5D<eos>\\n<boc>\"\n"), "{}", grammars[0]);
+    let begun = "root ::= \"<bos>\\x5B1,2,3,4,5,6\\x5D<eos>\\n<boc>\" [\\t\\n";
+    assert!(grammars[1].starts_with(begun), "{}", grammars[1]);
+    assert!(grammars[1].ends_with("\"<eoc>\"\n"), "{}", grammars[1]);
+}
+
+#[test]
+fn a_failure_ends_the_chunk_and_a_stop_ends_the_waiting() {
+    let server = TestServer::start(|number, _| match number {
+        5 => Act::json(400, &json!({"error": {"message": "enough"}})),
+        _ => good(),
+    });
+    let mut engine = engine(&server.url, "concurrency = 2");
+    let chunk: Vec<Request> = (0..100).map(free).collect();
+    let error = ask(&mut engine, &chunk).unwrap_err();
+    assert!(
+        matches!(&error, EngineError::Server { reason, .. } if reason.contains("enough")),
+        "{error}"
+    );
+    assert!(server.asked().len() < 20, "{}", server.asked().len());
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let patience = Patience { first_wait: Duration::from_secs(60), ..QUICK };
+    let heard = Arc::clone(&stop);
+    let server = TestServer::start(move |_, _| {
+        heard.store(true, Ordering::Relaxed);
+        Act::json(503, &Value::Null)
+    });
+    let mut engine = ServerEngine::new(&pool(&server.url, ""), patience, Arc::clone(&stop));
+    let started = Instant::now();
+    let error = ask(&mut engine, &[free(0)]).unwrap_err();
+    assert!(matches!(error, EngineError::Stopped), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(matches!(ask(&mut engine, &[free(0)]), Err(EngineError::Stopped)), "stays stopped");
+    assert_eq!(server.asked().len(), 1);
+}
+
+/// What a vLLM server of this model says of it.
+fn cards(id: &str, root: &str) -> Act {
+    let permission = json!([{"id": "modelperm-1234", "created": 1}]);
+    Act::json(
+        200,
+        &json!({"object": "list", "data": [{"id": id, "object": "model", "created": 12,
+        "owned_by": "vllm", "root": root, "max_model_len": 8192, "permission": permission}]}),
+    )
+}
+
+#[test]
+fn a_fingerprint_is_what_the_server_says_whatever_its_address() {
+    let model = ModelName::new("model");
+    let of = |root: &'static str, extra: &str| {
+        let server = TestServer::start(move |_, _| cards("some/model", root));
+        engine(&server.url, extra).fingerprint(&model).unwrap()
+    };
+    let fingerprint = "server;asking=1;pattern=1;dialect=vllm;model=some/model;program=vllm;\
+                       root=some/model;context=8192";
+    assert_eq!(of("some/model", ""), fingerprint);
+    assert_eq!(of("some/model", "concurrency = 3"), fingerprint, "another port, more at once");
+    assert!(of("/data/weights/v2/", "").contains("root=v2;"), "folders are this machine's");
+    // Pinned: the server may be away, or must say the same.
+    let pinned = "identity = \"program=vllm;root=some/model;context=8192\"";
+    assert_eq!(of("some/model", pinned), fingerprint);
+    assert_eq!(engine(&nobody(), pinned).fingerprint(&model).unwrap(), fingerprint);
+    let other = TestServer::start(|_, _| cards("some/model", "other"));
+    let error = engine(&other.url, pinned).fingerprint(&model).unwrap_err().to_string();
+    assert!(error.contains("serves another model than the pool pins"), "{error}");
+    let elsewhere = TestServer::start(|_, _| cards("another", "another"));
+    let error = engine(&elsewhere.url, "").fingerprint(&model).unwrap_err().to_string();
+    assert!(error.contains("does not serve `some/model`; it lists another"), "{error}");
+    assert!(engine(&nobody(), "").fingerprint(&model).is_err());
+    assert!(engine(&nobody(), "").fingerprint(&ModelName::new("nobody")).is_err());
+}
+
+#[test]
+fn a_look_tells_whether_replies_are_held_to_their_form() {
+    let serve = |enforces: bool| {
+        TestServer::start(move |_, asked| match asked.path.as_str() {
+            "/v1/models" => cards("some/model", "some/model"),
+            _ if enforces => {
+                let grammar = asked.body["structured_outputs"]["grammar"].as_str().unwrap();
+                let text = grammar.strip_prefix("root ::= \"").unwrap();
+                Act::json(200, &completion(text.strip_suffix("\"\n").unwrap(), "stop"))
+            }
+            _ => Act::json(200, &completion("Hello!", "stop")),
+        })
+    };
+    let look =
+        |server: &TestServer| engine(&server.url, "").look(&ModelName::new("model")).unwrap();
+    let held = look(&serve(true));
+    assert!(held.constrains && held.identity.starts_with("program=vllm;"), "{held:?}");
+    assert!(!look(&serve(false)).constrains);
+}
+
+#[test]
+fn what_a_server_is_not_asked_has_a_named_error() {
+    let mut engine = engine(&nobody(), "");
+    let passage = Passage {
+        model: ModelName::new("model"),
+        context: Context::text("a"),
+        continuation: "b".to_owned(),
+        border: Border::Apart,
+        max_tokens: None,
+    };
+    let error = engine.score(&[passage], &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("score with a model of the pool that llama.cpp runs"), "{error}");
+    let error = engine.embed(&["text".to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("the pool's [encoder]"), "{error}");
+    assert!(ask(&mut engine, &[]).unwrap().is_empty());
+    let other = Request { model: ModelName::new("other"), ..free(0) };
+    assert!(matches!(ask(&mut engine, &[other]), Err(EngineError::UnknownModel { .. })));
+}
+
+#[test]
+fn a_pool_may_mix_servers_and_others() {
+    let server = TestServer::start(|_, _| good());
+    let local = ScriptedEngine::of_texts(|_| "from here".to_owned());
+    let theirs = [ModelName::new("model")];
+    let mut engine =
+        RoutedEngine::new(Box::new(local)).route(theirs, Box::new(engine(&server.url, "")));
+    let mut text_of = |model: &str| {
+        let request = Request { model: ModelName::new(model), ..free(0) };
+        engine.complete(&[request], &mut |_| {}).unwrap().remove(0).text
+    };
+    assert_eq!(text_of("model"), "all is well");
+    assert_eq!(text_of("local"), "from here");
+    assert_eq!(engine.embed(&["a text".to_owned()]).unwrap().len(), 1);
+    assert_eq!(engine.encoder_fingerprint().unwrap(), "scripted");
+    assert!(engine.fingerprint(&ModelName::new("local")).unwrap().starts_with("scripted"));
+}

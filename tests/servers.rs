@@ -1,0 +1,173 @@
+//! Whole runs on a pool whose models a server holds, with the embeddings made here.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::real_model::models;
+use crate::workbench::{Workbench, published};
+
+const GRA: &str = "[[variant]]\nname = \"gra\"\n";
+
+/// A server that answers as llama-server does, with replies of the form that it is held to, until the
+/// test's process ends. Gives its address.
+fn serve() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer(&stream));
+        }
+    });
+    url
+}
+
+fn answer(mut stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let lower = head.to_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    let reply = match head.split_whitespace().nth(1).unwrap() {
+        "/v1/models" => json!({"data": [{"id": "small.gguf", "owned_by": "llamacpp"}]}),
+        "/props" => json!({"model_path": "/data/small.gguf", "build_info": "b1-test",
+            "chat_template": "{{ messages }}", "default_generation_settings": {"n_ctx": 2048}}),
+        _ => completion(&serde_json::from_slice(&body).unwrap()),
+    };
+    let reply = reply.to_string();
+    let length = reply.len();
+    let head = format!("HTTP/1.1 200 Ok\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let _ = stream.write_all((head + &reply).as_bytes());
+}
+
+fn completion(asked: &Value) -> Value {
+    let mut hasher = DefaultHasher::new();
+    asked["messages"][0]["content"].as_str().unwrap().hash(&mut hasher);
+    asked["seed"].as_u64().unwrap().hash(&mut hasher);
+    let draw = hasher.finish();
+    let word = |at: u32| {
+        ["tides", "bridges", "clocks", "glass", "salt", "bees", "ice", "rust"]
+            [usize::from((draw >> at).to_le_bytes()[0] % 8)]
+    };
+    let grammar = asked["grammar"].as_str().unwrap_or_default().replace("\\x22", "'");
+    let begun = grammar.trim_start_matches("root ::= \"").split('"').next().unwrap();
+    let begun = begun.replace("\\n", "\n").replace("\\x5B", "[").replace("\\x5D", "]");
+    let text = match begun.as_str() {
+        "<bod>'domain': '" => "<bod>\"domain\": \"QA\"<eod>".to_owned(),
+        "<bod>'summary': '" => {
+            format!("<bod>\"summary\": \"About {} and {}\"<eod>", word(0), word(8))
+        }
+        "<bok>'keywords': " => format!("<bok>\"keywords\": [\"{}\"]<eok>", word(0)),
+        "<boa>'domain': '" => {
+            format!("<boa>\"domain\": \"QA\", \"keywords\": [\"{}\"]<eoa>", word(0))
+        }
+        "<boi>" => format!("<boi>Compare {} with {}, case {draw}.<eoi>", word(0), word(8)),
+        "<bos>[" if grammar.contains("(\"0\"") => "<bos>[1,1,1]<eos>".to_owned(),
+        "<bos>[" => {
+            let scores =
+                [0, 8, 16, 24, 32, 40].map(|at| (5 + (draw >> at) % 6).to_string()).join(",");
+            let comment = if grammar.contains("<eoc>") { "fine<eoc>" } else { "" };
+            format!("<bos>[{scores}]<eos>\n<boc>{comment}")
+        }
+        // A review whose scores were given before.
+        opening if opening.ends_with("<boc>") => format!("{opening}fine<eoc>"),
+        probe if probe.starts_with("<probe>") => probe.to_owned(),
+        "" => format!("{} and {} differ in {draw}.", word(0), word(8)),
+        other => panic!("no form of the method: {other}"),
+    };
+    let tokens = text.len() / 4;
+    json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": tokens}})
+}
+
+/// The pool with every model behind an address.
+fn serve_pool(bench: &Workbench, url: &str) {
+    let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+    let encoder = &pool[..pool.find("[[model]]").unwrap()];
+    let model = |n: usize| {
+        format!(
+            "[[model]]\nname = \"m{n}\"\nbackend = \"server\"\nurl = \"{url}\"\nmodel = \"small\"\n\
+             dialect = \"llama-server\"\nconcurrency = 3\n"
+        )
+    };
+    let models: String = (0..5).map(model).collect();
+    bench.write("pool.toml", &format!("{encoder}{models}"));
+}
+
+#[test]
+fn a_run_on_servers_and_what_can_be_asked_of_it() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(GRA, "rounds = 2");
+    serve_pool(&bench, &serve());
+    let doctor = bench.transcript(&["doctor", "--pool", "pool.toml", "--models", &models]);
+    let identity = "identity = \"program=llamacpp;file=small.gguf;build=b1-test;template=";
+    for part in
+        ["llama-server at http://127.0.0.1", identity, "replies held to form", "exit code 0"]
+    {
+        assert!(doctor.contains(part), "{part} is missing in:\n{doctor}");
+    }
+    let plan = bench.transcript(&["plan", "experiment.toml"]);
+    assert!(plan.ends_with("exit code 0"), "{plan}");
+
+    let run = ["run", "experiment.toml", "--models", &models, "--json", "-q"];
+    let output = bench.run(&run);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(table["rows"][0]["paid_calls"].as_u64().unwrap() > 40, "{table}");
+    assert!(table["rows"][0]["accepted"].as_u64().unwrap() >= 3, "{table}");
+    let files = published(&bench.path("results"));
+    for (name, bytes) in &files {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!text.contains("127.0.0.1"), "{name} holds the address of a server");
+    }
+
+    // The same model at another address is the same model: nothing is asked again.
+    serve_pool(&bench, &serve());
+    let again = bench.run(&run);
+    let replayed: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(replayed["rows"][0]["paid_calls"], 0, "{replayed}");
+    assert_eq!(published(&bench.path("results")), files);
+}
+
+#[test]
+fn a_server_that_is_away_ends_a_run_with_a_reason_unless_all_is_stored() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(GRA, "rounds = 1");
+    let away = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/v1", listener.local_addr().unwrap())
+    };
+    let run = ["run", "experiment.toml", "--models", &models, "--json", "-q"];
+    serve_pool(&bench, &serve());
+    assert!(bench.run(&run).status.success());
+    let files = published(&bench.path("results"));
+    serve_pool(&bench, &away);
+    let output = bench.run(&run);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{error}");
+    assert!(
+        error.contains("the server of model `m0`") && error.contains("the connection failed"),
+        "{error}"
+    );
+    // Pinned, a finished run replays without it.
+    let manifest = &files[&Path::new("small/gra/seed-42/manifest.json").display().to_string()];
+    let manifest: Value = serde_json::from_slice(manifest).unwrap();
+    let fingerprint = manifest["settings"]["models"]["m0"].as_str().unwrap();
+    let identity = &fingerprint[fingerprint.find("program=").unwrap()..];
+    let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+    let pinned = format!("dialect = \"llama-server\"\nidentity = \"{identity}\"");
+    bench.write("pool.toml", &pool.replace("dialect = \"llama-server\"", &pinned));
+    let again = bench.run(&run);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(published(&bench.path("results")), files);
+}
