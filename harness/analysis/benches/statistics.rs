@@ -1,6 +1,8 @@
 //! Every statistic of a trial at the paper's size: 51,000 candidates with 153,000 response reviews, and
-//! as many instruction reviews, from a seed set of 52,000. `GRA_BENCH_FULL=1` also runs once with 10,000 replicates
-//! and permutations, which takes too long to repeat, and prints seconds and peak memory.
+//! as many instruction reviews, from a seed set of 52,000 items.
+//!
+//! `GRA_BENCH_REPLICATES=10000` also runs once with so many replicates and permutations, which takes too
+//! long to repeat, and prints seconds and peak memory.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -99,13 +101,14 @@ fn statistics(trial: &Trial, bootstrap: Bootstrap, permutation: Permutation) {
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
-fn once_in_full(trial: &Trial) {
+fn once(trial: &Trial, replicates: usize) {
     let start = Instant::now();
-    statistics(trial, Bootstrap::new(42), Permutation::new(42));
+    let permutation = Permutation { run_seed: 42, permutations: replicates };
+    statistics(trial, Bootstrap { run_seed: 42, replicates }, permutation);
     let seconds = start.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("peak unknown");
-    println!("10,000 replicates and permutations: {seconds:.1} s; {peak}");
+    println!("{replicates} replicates and permutations: {seconds:.1} s; {peak}");
 }
 
 fn main() {
@@ -121,7 +124,8 @@ fn main() {
     }
     group.finish();
     criterion.final_summary();
-    if std::env::var_os("GRA_BENCH_FULL").is_some() {
-        once_in_full(&trial);
+    let replicates = std::env::var("GRA_BENCH_REPLICATES").ok();
+    if let Some(replicates) = replicates.and_then(|number| number.parse().ok()) {
+        once(&trial, replicates);
     }
 }

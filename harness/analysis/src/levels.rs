@@ -1,7 +1,8 @@
 //! Values as places on the ordered scale of their distinct values.
 //!
-//! Committee means have steps of 1/18 and a judge's of 1/6, so 51,000 scores take at most 181 values:
-//! what depends on order and counts alone is found from one count per value.
+//! Committee means have steps of 1/18 and a judge's of 1/6, so 51,000 scores take at most 181 values.
+
+use crate::distinct::Distinct;
 
 /// A value is no number, or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,10 +14,7 @@ pub struct NotFinite {
 
 /// The distinct values of some rows, and where each row lies among them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Levels {
-    values: Vec<f64>,
-    of_row: Vec<usize>,
-}
+pub struct Levels(Distinct<f64>);
 
 impl Levels {
     /// Finds the distinct values. 0 and -0 are one value.
@@ -27,38 +25,27 @@ impl Levels {
         if let Some(row) = rows.iter().position(|value| !value.is_finite()) {
             return Err(NotFinite { row });
         }
-        let unsigned_zero = |value: &f64| value + 0.0;
-        let mut values: Vec<f64> = rows.iter().map(unsigned_zero).collect();
-        values.sort_by(f64::total_cmp);
-        values.dedup();
-        let place = |value: &f64| {
-            let value = unsigned_zero(value);
-            values.partition_point(|level| *level < value)
-        };
-        let of_row = rows.iter().map(place).collect();
-        Ok(Self { values, of_row })
+        // Adding 0 makes -0 a 0.
+        let rows: Vec<f64> = rows.iter().map(|value| value + 0.0).collect();
+        Ok(Self(Distinct::by(&rows, f64::total_cmp)))
     }
 
     /// The distinct values, rising.
     #[must_use]
     pub fn values(&self) -> &[f64] {
-        &self.values
+        &self.0.kinds
     }
 
     /// Each row's place among the values.
     #[must_use]
     pub fn of_row(&self) -> &[usize] {
-        &self.of_row
+        &self.0.of_row
     }
 
     /// Summed weights of the rows at each value.
     #[must_use]
     pub fn counts(&self, weights: &[u32]) -> Vec<u64> {
-        let mut counts = vec![0; self.values.len()];
-        for (&level, &weight) in self.of_row.iter().zip(weights) {
-            counts[level] += u64::from(weight);
-        }
-        counts
+        self.0.counts(weights)
     }
 }
 

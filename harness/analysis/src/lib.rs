@@ -24,6 +24,7 @@ pub mod agreement;
 pub mod bootstrap;
 pub mod committee;
 pub mod comparison;
+mod distinct;
 pub mod distribution;
 pub mod facts;
 pub mod frames;

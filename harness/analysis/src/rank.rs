@@ -6,14 +6,14 @@
 //! coefficients follow in O(cells log levels), for scores in steps and for continuous values alike.
 //! A row of weight w counts as w equal rows.
 
+use crate::distinct::Distinct;
 use crate::levels::{Levels, NotFinite};
 
 /// Rows with two values each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pairs {
-    /// The distinct pairs, as places on the two scales; sorted.
-    cells: Vec<(usize, usize)>,
-    of_row: Vec<usize>,
+    /// The distinct pairs, as places on the two scales.
+    cells: Distinct<(usize, usize)>,
     levels: (usize, usize),
 }
 
@@ -27,26 +27,20 @@ impl Pairs {
         let y = Levels::of(&rows.iter().map(|row| row.1).collect::<Vec<_>>())?;
         let places: Vec<(usize, usize)> =
             x.of_row().iter().copied().zip(y.of_row().iter().copied()).collect();
-        let mut cells = places.clone();
-        cells.sort_unstable();
-        cells.dedup();
-        let of_row = places.iter().map(|place| cells.partition_point(|c| c < place)).collect();
-        Ok(Self { cells, of_row, levels: (x.values().len(), y.values().len()) })
+        let cells = Distinct::by(&places, Ord::cmp);
+        Ok(Self { cells, levels: (x.values().len(), y.values().len()) })
     }
 
     /// The contingency table of these rows under one weight each. The weights sum to less than 2^32.
     #[must_use]
     pub fn table(&self, weights: &[u32]) -> Table<'_> {
-        let mut counts = vec![0; self.cells.len()];
-        for (&cell, &weight) in self.of_row.iter().zip(weights) {
-            counts[cell] += u64::from(weight);
-        }
+        let (cells, counts) = (&self.cells.kinds, self.cells.counts(weights));
         let (mut x, mut y) = (vec![0; self.levels.0], vec![0; self.levels.1]);
-        for (&(of_x, of_y), &count) in self.cells.iter().zip(&counts) {
+        for (&(of_x, of_y), &count) in cells.iter().zip(&counts) {
             x[of_x] += count;
             y[of_y] += count;
         }
-        Table { cells: &self.cells, counts, x, y }
+        Table { cells, counts, x, y }
     }
 }
 

@@ -10,6 +10,9 @@
 //!   analysis of variance (Shrout and Fleiss 1979), and k = (n - sum(m_u^2) / n) / (units - 1) ratings per
 //!   unit where their number differs (Donner 1986).
 
+use std::cmp::Ordering;
+
+use crate::distinct::Distinct;
 use crate::levels::NotFinite;
 
 /// Variation below this share of the squares is rounding.
@@ -18,7 +21,7 @@ const ROUNDING: f64 = 1e-12;
 /// Ratings by unit, reduced to what the coefficients need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ratings {
-    units: Vec<Unit>,
+    units: Distinct<Unit>,
     /// Mean of all ratings.
     centre: f64,
 }
@@ -46,8 +49,8 @@ impl Ratings {
             return Err(NotFinite { row });
         }
         let centre = all().sum::<f64>() / count(all().count()).max(1.0);
-        let units = units.iter().map(|unit| Unit::of(unit, centre)).collect();
-        Ok(Self { units, centre })
+        let units: Vec<Unit> = units.iter().map(|unit| Unit::of(unit, centre)).collect();
+        Ok(Self { units: Distinct::by(&units, Unit::order), centre })
     }
 
     /// Sums over the units under one weight each.
@@ -55,11 +58,12 @@ impl Ratings {
     pub fn sums(&self, weights: &[u32]) -> Sums {
         let (mut all, mut paired) = (Part::default(), Part::default());
         let (mut square_sizes, mut disagreement, mut deviation) = (0.0, 0.0, 0.0);
-        for (unit, &weight) in self.units.iter().zip(weights) {
+        for (unit, weight) in self.units.kinds.iter().zip(self.units.counts(weights)) {
             if weight == 0 || unit.count == 0 {
                 continue;
             }
-            let (weight, size) = (f64::from(weight), f64::from(unit.count));
+            #[expect(clippy::cast_precision_loss, reason = "sums of weights are far below 2^53")]
+            let (weight, size) = (weight as f64, f64::from(unit.count));
             all.add(unit, weight);
             square_sizes += weight * size * size;
             if unit.count > 1 {
@@ -79,6 +83,12 @@ impl Unit {
         let within = ratings.iter().map(|rating| (rating - centre - sum / size).powi(2)).sum();
         let count = u32::try_from(ratings.len()).unwrap_or(u32::MAX);
         Self { count, sum, within, deviation: f64::sqrt(within / size) }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let by_sums =
+            || self.sum.total_cmp(&other.sum).then_with(|| self.within.total_cmp(&other.within));
+        self.count.cmp(&other.count).then_with(by_sums)
     }
 }
 
