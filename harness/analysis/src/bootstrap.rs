@@ -241,6 +241,31 @@ mod tests {
     }
 
     #[test]
+    fn intervals_cover_the_truth_if_clusters_are_kept_together() {
+        // 200 data sets with mean 0: 40 clusters, each of five rows that share half of their variance.
+        // Of 95% intervals 190 should cover 0. Taking rows as independent narrows them by sqrt(3).
+        let bootstrap = Bootstrap { run_seed: 7, replicates: 300 };
+        let (mut together, mut apart) = (0, 0);
+        for set in 0..200 {
+            let mut draw = Stream::named(7, &["coverage", &set.to_string()]);
+            let mut uniform = || f64::from(u32::try_from(draw.below(2001)).unwrap()) / 1000.0 - 1.0;
+            let mut values = Vec::new();
+            for _ in 0..40 {
+                let shared = uniform();
+                values.extend([(); 5].map(|()| shared + uniform()));
+            }
+            let covers = |clusters: &Clusters| {
+                let [mean] = bootstrap.estimate(clusters, &["coverage"], weighted(&values));
+                let interval = mean.interval.unwrap();
+                u32::from(interval.low <= 0.0 && 0.0 <= interval.high)
+            };
+            together += covers(&Clusters::by((0..200).map(|row| row / 5)));
+            apart += covers(&Clusters::singles(200));
+        }
+        assert!((178..199).contains(&together) && apart < 165, "{together} {apart}");
+    }
+
+    #[test]
     fn too_little_data_has_no_interval() {
         let nothing = mean(&[], 42, &["test"]);
         assert_eq!(nothing, Estimate { n: 0, value: None, interval: None });

@@ -88,26 +88,28 @@ struct Reviewed<'a> {
 
 impl<'a> Reviewed<'a> {
     /// Candidates that have reviews of a kind, and their clusters.
-    fn having(
-        &self,
-        reviews: impl Fn(&Candidate) -> usize,
-        enough: impl Fn(&Candidate, usize) -> bool,
-    ) -> (Vec<&'a Candidate>, Clusters) {
-        let of = |(candidate, item): (&'a Candidate, &ItemId)| {
+    fn by_any(&self, reviews: fn(&Candidate) -> usize) -> (Vec<&'a Candidate>, Clusters) {
+        self.having(|candidate| reviews(candidate) > 0)
+    }
+
+    /// Candidates that every seat has reviewed, and their clusters.
+    fn by_all(&self, reviews: fn(&Candidate) -> usize) -> (Vec<&'a Candidate>, Clusters) {
+        self.having(|candidate| {
             let n = reviews(candidate);
-            (n > 0 && enough(candidate, n)).then_some((candidate, *item))
-        };
-        let (candidates, items): (Vec<_>, Vec<_>) =
-            self.candidates.iter().zip(&self.items).filter_map(of).unzip();
+            n > 0 && n == candidate.roles.reviewers.len()
+        })
+    }
+
+    fn having(&self, is: impl Fn(&Candidate) -> bool) -> (Vec<&'a Candidate>, Clusters) {
+        let pairs = self.candidates.iter().zip(self.items.iter().copied());
+        let (candidates, items): (Vec<_>, Vec<_>) = pairs.filter(|(c, _)| is(c)).unzip();
         (candidates, Clusters::by(items))
     }
 }
 
 impl Coverage {
-    fn of(candidates: &[&Candidate], reviews: impl Fn(&Candidate) -> usize) -> Self {
-        let is_whole = |c: &&&Candidate| reviews(c) == c.roles.reviewers.len();
-        let whole = candidates.iter().filter(is_whole).count();
-        Self { whole: whole as u64, part: (candidates.len() - whole) as u64 }
+    fn of(any: &[&Candidate], all: &[&Candidate]) -> Self {
+        Self { whole: all.len() as u64, part: (any.len() - all.len()) as u64 }
     }
 }
 

@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn quantiles_run_from_least_to_most() {
         let scores: Vec<f64> = (0..=20).map(|step| f64::from(step) / 2.0).collect();
-        let quantiles = of(&scores).unwrap().quantiles.unwrap();
-        assert_eq!(quantiles, [0.0, 0.5, 2.5, 5.0, 7.5, 9.5, 10.0]);
+        let quantiles = of(&scores).unwrap().quantiles;
+        assert_eq!(quantiles, Some([0.0, 0.5, 2.5, 5.0, 7.5, 9.5, 10.0]));
     }
 
     #[test]

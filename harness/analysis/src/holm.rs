@@ -55,9 +55,10 @@ mod tests {
         #[test]
         fn between_the_p_value_and_bonferroni(ps in prop::collection::vec(0.0_f64..=1.0, 1..12)) {
             let given: Vec<Option<f64>> = ps.iter().copied().map(Some).collect();
+            let tests = f64::from(u32::try_from(ps.len()).unwrap());
             for (p, adjusted) in ps.iter().zip(holm(&given)) {
                 let adjusted = adjusted.unwrap();
-                let bonferroni = (p * ps.len() as f64).min(1.0);
+                let bonferroni = (p * tests).min(1.0);
                 prop_assert!(*p <= adjusted && adjusted <= bonferroni + 1e-15);
             }
         }

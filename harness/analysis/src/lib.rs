@@ -11,10 +11,19 @@
 //! - [`facts`]: what one trial recorded; the input of everything below
 //! - [`funnel`], [`ledger`], [`savings`]: what became of the candidates; what the calls cost; what was
 //!   left out
-//! - [`bootstrap`], [`comparison`]: intervals for means; two variants on the same candidates
+//! - [`bootstrap`], [`permutation`], [`holm`], [`proportion`]: intervals for any statistic of resampled
+//!   rows; tests for means; several tests at once; shares with Wilson's interval
+//! - [`agreement`], [`rank`], [`resolution`]: do raters say the same; do they order alike; how finely do
+//!   they tell samples apart
+//! - [`levels`], `distinct`: few values among many rows, which is why the above are fast
+//! - [`lineage`]: the seed item behind a candidate, which is what is resampled
+//! - [`comparison`]: two variants on the same candidates
+//! - [`quality`], [`distribution`]: the committee's scores beside a judge's, and by themselves (paper, 5.4)
+//! - [`committee`]: how a trial's reviewers agree, and how each of them judges
+//! - [`ablation`]: one row per variant of funnel, ledger, savings and comparison, as CSV, Markdown and
+//!   terminal text
 //! - [`ifd`]: how much instructions help a model to expect their responses
-//! - [`ablation`]: one row per variant of the three above, as CSV, Markdown and terminal text
-//! - [`stats`]: data sets side by side
+//! - [`stats`]: data sets side by side, by all of these
 //! - [`measure`]: what was found for several data sets, with intervals, as CSV, Markdown and terminal text
 //! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
 //! - `grid`: aligned columns for the terminal

@@ -18,8 +18,10 @@ pub enum Cell {
         /// How many samples it is about.
         n: usize,
     },
-    /// There is no value.
+    /// There is no value, and there might be one.
     Absent(&'static str),
+    /// The data set is not of a kind that has this value.
+    Inapplicable(&'static str),
 }
 
 impl Cell {
@@ -49,7 +51,7 @@ impl Cell {
         match self {
             Self::Estimate(estimate) => estimate.value,
             Self::Exact { value, .. } => Some(*value),
-            Self::Absent(_) => None,
+            Self::Absent(_) | Self::Inapplicable(_) => None,
         }
     }
 
@@ -65,14 +67,17 @@ impl Cell {
         match self {
             Self::Estimate(estimate) => Some(estimate.n),
             Self::Exact { n, .. } => Some(*n),
-            Self::Absent(_) => None,
+            Self::Absent(_) | Self::Inapplicable(_) => None,
         }
     }
 
     /// Why there is no value.
     #[must_use]
     pub fn why_absent(&self) -> Option<&'static str> {
-        if let Self::Absent(why) = self { Some(why) } else { None }
+        match self {
+            Self::Absent(why) | Self::Inapplicable(why) => Some(why),
+            Self::Estimate(_) | Self::Exact { .. } => None,
+        }
     }
 }
 
@@ -166,19 +171,22 @@ impl MeasureTable {
     }
 
     /// Aligned lines for a terminal: a line per measure and data set, so that what is compared stands
-    /// one below the other.
+    /// one below the other. Data sets that a measure does not apply to have no line.
     #[must_use]
     pub fn terminal(&self) -> String {
-        let first = |place: usize, text: &str| match place % self.data_sets.len().max(1) {
-            0 => text.to_owned(),
-            _ => String::new(),
+        let lines: Vec<(&Measure, &str, &Cell)> =
+            self.cells().filter(|(.., cell)| !matches!(cell, Cell::Inapplicable(_))).collect();
+        // A group and a measure are named where they begin.
+        let begins = |place: usize, name: fn(&Measure) -> &str| {
+            let this = name(lines[place].0);
+            let before = place.checked_sub(1).map(|before| name(lines[before].0));
+            if before == Some(this) { String::new() } else { this.to_owned() }
         };
-        let of = |cell: fn(&Cell) -> String| self.cells().map(move |(_, _, c)| cell(c));
-        let measures = self.cells().enumerate();
+        let of = |cell: fn(&Cell) -> String| lines.iter().map(move |(_, _, c)| cell(c));
         let columns = [
-            column("group", Align::Left, measures.clone().map(|(at, (m, ..))| first(at, m.group))),
-            column("measure", Align::Left, measures.map(|(at, (m, ..))| first(at, &m.name))),
-            column("data set", Align::Left, self.cells().map(|(_, name, _)| name.to_owned())),
+            column("group", Align::Left, (0..lines.len()).map(|at| begins(at, |m| m.group))),
+            column("measure", Align::Left, (0..lines.len()).map(|at| begins(at, |m| &m.name))),
+            column("data set", Align::Left, lines.iter().map(|(_, name, _)| (*name).to_owned())),
             column("value", Align::Right, of(|cell| cell.value().map_or("-".to_owned(), shown))),
             column(
                 "95% interval",

@@ -91,9 +91,14 @@ fn describe(columns: &[Columns], run_seed: u64, table: &mut MeasureTable) {
     };
     means("text", "words of instruction, mean", "instruction_words", "no samples");
     means("text", "words of response, mean", "response_words", "no responses");
-    means("quality", "mu, mean", "mu", UNSCORED);
-    means("quality", "sigma, mean", "sigma", UNSCORED);
     means("quality", "judge's score, mean", "judge", "no judge was asked");
+    for column in ["mu", "sigma"] {
+        let mean = |of: &Columns| match of.mean(column, run_seed, Some) {
+            mean if mean.value.is_some() => Cell::Estimate(mean),
+            _ => Cell::Inapplicable(UNSCORED),
+        };
+        table.push("quality", format!("{column}, mean"), columns.iter().map(mean).collect());
+    }
     for formula in Formula::ALL {
         let column = formula.name().replace('-', "_");
         let mut push = |what: &str, value: fn(f64) -> Option<f64>| {
@@ -175,6 +180,7 @@ mod tests {
     use super::*;
     use crate::frames::{Sample, samples};
     use crate::ifd::{Loss, Pair, Unmeasured};
+    use crate::trial_by_hand::every_outcome;
 
     fn sample(number: u32, origin: &str) -> Sample {
         Sample {
@@ -245,5 +251,102 @@ mod tests {
         assert!(table.measures().iter().all(|measure| measure.group == "text"), "{table:?}");
         let one = cell(&table, "words of instruction, mean");
         assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
+    }
+
+    #[test]
+    fn a_trial_has_its_committee_and_its_judge() {
+        let candidates = every_outcome();
+        let reviewed = candidates.iter().filter(|candidate| candidate.tally().is_some());
+        let judge =
+            reviewed.zip([9.0, 7.0, 8.0, 6.0]).map(|(candidate, score)| (candidate.id, score));
+        let judge = judge.collect();
+        let roles = candidates.iter().map(|candidate| &candidate.roles);
+        let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
+        let families = models.map(|model| (model.clone(), model.to_string())).collect();
+        let rows: Vec<Sample> = (0..2)
+            .map(|n| Sample { mu: Some(8.5), judge: Some(9.0), ..sample(n, &format!("s{n:05}")) })
+            .collect();
+        let facts = TrialFacts { variant: "gra".to_owned(), candidates, calls: Vec::new() };
+        let trial = Subject {
+            name: "gra".to_owned(),
+            samples: samples(&rows).unwrap(),
+            trial: Some(Trial { facts, families, judge }),
+        };
+        let seeds: Vec<Sample> = (0..3)
+            .map(|n| Sample { judge: Some(5.0 + f64::from(n)), ..sample(n, &format!("s{n:05}")) })
+            .collect();
+        let seeds =
+            Subject { name: "seeds".to_owned(), samples: samples(&seeds).unwrap(), trial: None };
+        let settings =
+            Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
+        insta::assert_snapshot!(table(&[seeds, trial], settings).unwrap().terminal(), @"
+        group              measure                             data set    value  95% interval      n
+        text               words of instruction, mean          seeds           3  [3, 3]            3
+                                                               gra             3  [3, 3]            2
+                           words of response, mean             seeds           1  [1, 1]            3
+                                                               gra             1  [1, 1]            2
+        quality            judge's score, mean                 seeds           6  [5, 7]            3
+                                                               gra             9  [9, 9]            2
+                           mu, mean                            gra         8.500  [8.500, 8.500]    2
+                           mu, 5%                              gra         8.667                    1
+                           mu, median                          gra         8.667                    1
+                           mu, 95%                             gra         8.667                    1
+        judge              judge > 8, share of rejected        gra        0.2500  [0.0456, 0.6994]  4
+                           > 8: both                           gra             0                    4
+                           > 8: committee alone                gra             2                    4
+                           > 8: judge alone                    gra             1                    4
+                           > 8: neither                        gra             1                    4
+                           judge >= 8, share of rejected       gra        0.5000  [0.1500, 0.8500]  4
+                           >= 8: both                          gra             1                    4
+                           >= 8: committee alone               gra             2                    4
+                           >= 8: judge alone                   gra             1                    4
+                           >= 8: neither                       gra             0                    4
+                           Spearman's rho with mu              gra       -0.9487                    1
+                           Kendall's tau-b with mu             gra       -0.9129                    1
+                           mu: distinct scores                 gra             3                    4
+                           mu: entropy in bits                 gra         1.500                    4
+                           judge: distinct scores              gra             4                    4
+                           judge: entropy in bits              gra             2                    4
+                           candidates without a judge's score  gra             2                    6
+        committee          reviewed by all seats               gra             6                    7
+                           mean: Krippendorff's alpha          gra       -0.2717                    1
+                           correctness: Krippendorff's alpha   gra       -0.2736                    1
+                           clarity: Krippendorff's alpha       gra       -0.2736                    1
+                           completeness: Krippendorff's alpha  gra       -0.2736                    1
+                           relevance: Krippendorff's alpha     gra       -0.2736                    1
+                           coherence: Krippendorff's alpha     gra       -0.2736                    1
+                           ethicality: Krippendorff's alpha    gra       -0.2675                    1
+                           mean: ICC(1,1)                      gra       -0.3758                    1
+                           correctness: ICC(1,1)               gra       -0.3784                    1
+                           clarity: ICC(1,1)                   gra       -0.3784                    1
+                           completeness: ICC(1,1)              gra       -0.3784                    1
+                           relevance: ICC(1,1)                 gra       -0.3784                    1
+                           coherence: ICC(1,1)                 gra       -0.3784                    1
+                           ethicality: ICC(1,1)                gra       -0.3696                    1
+                           mean: spread                        gra         1.262                    1
+                           correctness: spread                 gra         1.272                    1
+                           clarity: spread                     gra         1.272                    1
+                           completeness: spread                gra         1.272                    1
+                           relevance: spread                   gra         1.272                    1
+                           coherence: spread                   gra         1.272                    1
+                           ethicality: spread                  gra         1.236                    1
+                           reasonable: share of ones           gra             1                    1
+                           complete: share of ones             gra        0.9583                    1
+                           clear: share of ones                gra             1                    1
+                           reasonable: Gwet's AC1              gra             1                    1
+                           complete: Gwet's AC1                gra        0.9094                    1
+                           clear: Gwet's AC1                   gra             1                    1
+                           complete: Fleiss' kappa             gra       -0.0435                    1
+                           internlm: leniency                  gra         1.125                    1
+                           mistral: leniency                   gra        -2.542                    1
+                           qwen: leniency                      gra         1.417                    1
+                           disputes overturned, share          gra        0.5000  [0.0945, 0.9055]  2
+        against the first  words of instruction, difference    gra             0  [0, 0]            5
+                           words of instruction, p after Holm  gra             1                    5
+                           words of response, difference       gra             0  [0, 0]            5
+                           words of response, p after Holm     gra             1                    5
+                           judge's score, difference           gra             3  [2, 4]            5
+                           judge's score, p after Holm         gra        0.3114                    5
+        ");
     }
 }

@@ -1,14 +1,14 @@
 //! Agreement on an interval scale: Krippendorff's alpha and ICC(1,1).
 //!
-//! Both split the variation of the ratings into that within units and the rest. Unit u has m_u
-//! ratings with sum of squares W_u around their mean; over n ratings with sum of squares T around
-//! theirs,
+//! Both split the variation of the ratings into that within units and the rest. Let a unit have m
+//! ratings with sum of squares w around their mean, all n ratings together T around theirs, and sums run
+//! over units. Then
 //!
-//! - alpha = 1 - (n - 1) / n * sum(m_u W_u / (m_u - 1)) / T, over units with m_u >= 2 (Krippendorff
-//!   2011, section D, with the interval difference function);
-//! - ICC(1,1) = (B - W) / (B + (k - 1) W) with the mean squares between and within units of a one-way
-//!   analysis of variance (Shrout and Fleiss 1979), and k = (n - sum(m_u^2) / n) / (units - 1) ratings per
-//!   unit where their number differs (Donner 1986).
+//! - `alpha = 1 - (n - 1) / n * sum(w m / (m - 1)) / T` over units with m >= 2 (Krippendorff 2011, with
+//!   the interval difference function, multiplied out);
+//! - `ICC(1,1) = (B - W) / (B + (k - 1) W)` with the mean squares B between and W within units of a
+//!   one-way analysis of variance (Shrout and Fleiss 1979), and `k = (n - sum(m^2) / n) / (units - 1)`
+//!   ratings per unit where their number differs (Donner 1986).
 
 use std::cmp::Ordering;
 

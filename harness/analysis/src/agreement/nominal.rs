@@ -1,10 +1,11 @@
 //! Agreement on categories: Gwet's AC1 and Fleiss' kappa, for any number of raters.
 //!
-//! Both correct the same observed agreement `p_a`, the mean over units of the share of rater pairs
-//! that agree, by (p_a - p_e) / (1 - p_e). With pi_q the mean over units of category q's share, chance
-//! is sum(pi_q^2) for kappa (Fleiss 1971) and sum(pi_q (1 - pi_q)) / (Q - 1) for AC1 (Gwet 2008). Where
-//! nearly all votes fall into one category kappa drops towards 0 and below, however often raters
-//! agree; AC1 does not. The bits of the instruction review are such votes.
+//! Both correct the same observed agreement a, the mean over units of the share of rater pairs that
+//! agree, for agreement by chance e: `(a - e) / (1 - e)`. With p the mean over units of a category's
+//! share, and sums over the Q categories, chance is `sum(p^2)` for kappa (Fleiss 1971) and
+//! `sum(p (1 - p)) / (Q - 1)` for AC1 (Gwet 2008). Where nearly all votes fall into one category kappa
+//! drops towards 0 and below, however often raters agree; AC1 does not. The bits of the instruction
+//! review are such votes.
 
 /// Votes of each unit for each of `Q` categories.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +15,7 @@ pub struct Votes<const Q: usize> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Unit<const Q: usize> {
-    voters: u64,
+    raters: u64,
     /// Share of voter pairs that agree; 0 without a pair.
     agreement: f64,
     /// Share of each category; 0 without a voter.
@@ -34,8 +35,8 @@ impl<const Q: usize> Votes<Q> {
         let mut tally = Tally { rated: 0.0, paired: 0.0, agreement: 0.0, shares: [0.0; Q] };
         for (unit, &weight) in self.units.iter().zip(weights) {
             let weight = f64::from(weight);
-            tally.rated += if unit.voters > 0 { weight } else { 0.0 };
-            tally.paired += if unit.voters > 1 { weight } else { 0.0 };
+            tally.rated += if unit.raters > 0 { weight } else { 0.0 };
+            tally.paired += if unit.raters > 1 { weight } else { 0.0 };
             tally.agreement += weight * unit.agreement;
             for (sum, share) in tally.shares.iter_mut().zip(unit.shares) {
                 *sum += weight * share;
@@ -49,11 +50,11 @@ impl<const Q: usize> Unit<Q> {
     #[expect(clippy::cast_precision_loss, reason = "as many as there are raters")]
     fn of(votes: [u32; Q]) -> Self {
         let votes = votes.map(u64::from);
-        let voters: u64 = votes.iter().sum();
+        let raters: u64 = votes.iter().sum();
         let pairs = |n: u64| (n * n.saturating_sub(1)) as f64;
         let agreeing: f64 = votes.iter().map(|&n| pairs(n)).sum();
-        let agreement = if voters > 1 { agreeing / pairs(voters) } else { 0.0 };
-        Self { voters, agreement, shares: votes.map(|n| n as f64 / voters.max(1) as f64) }
+        let agreement = if raters > 1 { agreeing / pairs(raters) } else { 0.0 };
+        Self { raters, agreement, shares: votes.map(|n| n as f64 / raters.max(1) as f64) }
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use gra_synth::stream::Stream;
 
+use super::Cluster;
+
 /// A partition of rows into clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clusters {
@@ -53,6 +55,18 @@ impl Clusters {
     #[must_use]
     pub const fn rows(&self) -> usize {
         self.of_row.len()
+    }
+
+    /// Sum and count of the rows' values in each cluster, for [`super::mean`] and
+    /// [`crate::permutation`]. One value per row.
+    #[must_use]
+    pub fn sums(&self, values: &[f64]) -> Vec<Cluster> {
+        let mut sums = vec![Cluster { sum: 0.0, count: 0 }; self.len];
+        for (&cluster, value) in self.of_row.iter().zip(values) {
+            sums[cluster].sum += value;
+            sums[cluster].count += 1;
+        }
+        sums
     }
 
     /// The weights of the rows as they are.
@@ -106,6 +120,13 @@ mod tests {
             clusters.draw(&mut Stream::named(7, &["order"]), &mut clusters.room())[place]
         };
         assert_eq!(weight_of_a(["a", "b", "c", "d"], 0), weight_of_a(["d", "c", "b", "a"], 3));
+    }
+
+    #[test]
+    fn sums_are_by_cluster() {
+        let cluster = |sum, count| Cluster { sum, count };
+        let found = Clusters::by(["b", "a", "b"]).sums(&[1.0, 2.0, 4.0]);
+        assert_eq!(found, [cluster(2.0, 1), cluster(5.0, 2)]);
     }
 
     #[test]

@@ -33,23 +33,22 @@ pub struct Criterion {
 
 impl Instructions {
     pub(super) fn of(trial: &Reviewed, bootstrap: Bootstrap) -> Self {
-        let (all, clusters) = trial.having(reviews, |_, _| true);
-        let votes = votes(&all);
-        // Per criterion, in one array: a replicate's draws are shared.
-        let estimates: [Estimate; 9] =
-            bootstrap.estimate(&clusters, &["instructions", "all"], |weights| {
-                let [a, b, c] = votes.each_ref().map(|votes| votes.tally(weights));
-                let of = |tally: crate::agreement::Tally<2>| {
-                    [tally.share(1), tally.agreement(), tally.ac1()]
-                };
-                let ([a1, a2, a3], [b1, b2, b3], [c1, c2, c3]) = (of(a), of(b), of(c));
-                [a1, a2, a3, b1, b2, b3, c1, c2, c3]
+        let (any, clusters) = trial.by_any(reviews);
+        let of_any = votes(&any);
+        let estimates: [Estimate; 3 * CRITERIA.len()] =
+            bootstrap.estimate(&clusters, &["instructions", "any"], |weights| {
+                let tallies = of_any.each_ref().map(|votes| votes.tally(weights));
+                std::array::from_fn(|k| match (&tallies[k / 3], k % 3) {
+                    (tally, 0) => tally.share(1),
+                    (tally, 1) => tally.agreement(),
+                    (tally, _) => tally.ac1(),
+                })
             });
-        let (whole, clusters) = trial.having(reviews, |c, n| n == c.roles.reviewers.len());
-        let votes = self::votes(&whole);
+        let (all, clusters) = trial.by_all(reviews);
+        let of_all = votes(&all);
         let fleiss: [Estimate; 3] =
-            bootstrap.estimate(&clusters, &["instructions", "whole"], |weights| {
-                votes.each_ref().map(|votes| votes.tally(weights).fleiss())
+            bootstrap.estimate(&clusters, &["instructions", "all"], |weights| {
+                of_all.each_ref().map(|votes| votes.tally(weights).fleiss())
             });
         let criterion = |place: usize| Criterion {
             name: CRITERIA[place],
@@ -58,7 +57,7 @@ impl Instructions {
             ac1: estimates[3 * place + 2],
             fleiss: fleiss[place],
         };
-        Self { coverage: Coverage::of(&all, reviews), criteria: std::array::from_fn(criterion) }
+        Self { coverage: Coverage::of(&any, &all), criteria: std::array::from_fn(criterion) }
     }
 }
 

@@ -37,20 +37,20 @@ pub struct Scale {
 
 impl Responses {
     pub(super) fn of(trial: &Reviewed, bootstrap: Bootstrap) -> Self {
-        let (all, clusters) = trial.having(reviews, |_, _| true);
-        let of_all = ratings(&all);
+        let (any, clusters) = trial.by_any(reviews);
+        let of_any = ratings(&any);
         let agreement: [Estimate; 2 * SCALES] =
-            bootstrap.estimate(&clusters, &["responses", "all"], |weights| {
-                let sums = of_all.each_ref().map(|ratings| ratings.sums(weights));
+            bootstrap.estimate(&clusters, &["responses", "any"], |weights| {
+                let sums = of_any.each_ref().map(|ratings| ratings.sums(weights));
                 std::array::from_fn(|k| {
                     if k < SCALES { sums[k].alpha() } else { sums[k - SCALES].icc() }
                 })
             });
-        let (whole, clusters) = trial.having(reviews, |c, n| n == c.roles.reviewers.len());
-        let of_whole = ratings(&whole);
+        let (all, clusters) = trial.by_all(reviews);
+        let of_all = ratings(&all);
         let level: [Estimate; 2 * SCALES] =
-            bootstrap.estimate(&clusters, &["responses", "whole"], |weights| {
-                let sums = of_whole.each_ref().map(|ratings| ratings.sums(weights));
+            bootstrap.estimate(&clusters, &["responses", "all"], |weights| {
+                let sums = of_all.each_ref().map(|ratings| ratings.sums(weights));
                 std::array::from_fn(|k| {
                     if k < SCALES { sums[k].mean() } else { sums[k - SCALES].spread() }
                 })
@@ -62,7 +62,7 @@ impl Responses {
             alpha: agreement[place],
             icc: agreement[SCALES + place],
         };
-        Self { coverage: Coverage::of(&all, reviews), scales: std::array::from_fn(scale) }
+        Self { coverage: Coverage::of(&any, &all), scales: std::array::from_fn(scale) }
     }
 }
 

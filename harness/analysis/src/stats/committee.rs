@@ -28,20 +28,23 @@ pub(super) fn describe(
         committees.push(committee.filter(|committee| !committee.reviewers.is_empty()));
     }
     let mut push = |name: String, cell: &dyn Fn(&Committee) -> Cell| {
-        let cell = |of: &Option<Committee>| of.as_ref().map_or(Cell::Absent(NO_COMMITTEE), cell);
+        let cell =
+            |of: &Option<Committee>| of.as_ref().map_or(Cell::Inapplicable(NO_COMMITTEE), cell);
         table.push("committee", name, committees.iter().map(cell).collect());
     };
     push("reviewed by all seats".to_owned(), &|of| {
         let coverage = of.responses.coverage;
         Cell::count(size(coverage.whole), size(coverage.whole + coverage.part))
     });
-    let scales = committees.iter().flatten().next().map_or(0, |of| of.responses.scales.len());
+    let Some(any) = committees.iter().flatten().next() else { return Ok(()) };
+    // The mean of the six first.
+    let mut scales: Vec<usize> = (0..any.responses.scales.len()).collect();
+    scales.rotate_right(1);
     let of_scale: [(&str, fn(Scale) -> Estimate); 3] =
         [("Krippendorff's alpha", |s| s.alpha), ("ICC(1,1)", |s| s.icc), ("spread", |s| s.spread)];
     for (name, estimate) in of_scale {
-        for place in (0..scales).rev() {
-            let Some(first) = committees.iter().flatten().next() else { break };
-            let scale = first.responses.scales[place].name;
+        for &place in &scales {
+            let scale = any.responses.scales[place].name;
             push(format!("{scale}: {name}"), &|of| {
                 Cell::or_absent(estimate(of.responses.scales[place]), UNDEFINED)
             });
@@ -50,8 +53,7 @@ pub(super) fn describe(
     let of_bit: [(&str, fn(Criterion) -> Estimate); 3] =
         [("share of ones", |c| c.ones), ("Gwet's AC1", |c| c.ac1), ("Fleiss' kappa", |c| c.fleiss)];
     for (name, estimate) in of_bit {
-        let Some(first) = committees.iter().flatten().next() else { break };
-        for (place, criterion) in first.instructions.criteria.iter().enumerate() {
+        for (place, criterion) in any.instructions.criteria.iter().enumerate() {
             push(format!("{}: {name}", criterion.name), &|of| {
                 Cell::or_absent(estimate(of.instructions.criteria[place]), UNDEFINED)
             });
@@ -62,7 +64,7 @@ pub(super) fn describe(
     for model in reviewers {
         push(format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
             Some(reviewer) => Cell::or_absent(reviewer.leniency, "nobody sat beside it"),
-            None => Cell::Absent("it did not review"),
+            None => Cell::Inapplicable("it did not review"),
         });
     }
     push("self-preference of families".to_owned(), &|of| {
@@ -72,7 +74,7 @@ pub(super) fn describe(
         share(of.overturned, "nothing went to an adjudicator")
     });
     let malformed = |subject: &Subject| {
-        let Some(trial) = &subject.trial else { return Cell::Absent("not a trial") };
+        let Some(trial) = &subject.trial else { return Cell::Inapplicable("not a trial") };
         let rates = malformed_rates(&trial.facts.candidates, &trial.facts.calls);
         let all = rates.values().fold(Proportion::default(), |sum, rate| Proportion {
             yes: sum.yes + rate.yes,

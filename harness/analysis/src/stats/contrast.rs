@@ -48,7 +48,7 @@ pub(super) fn describe(columns: &[Columns], bootstrap: Bootstrap, table: &mut Me
     let mut adjusted = holm(&p_values).into_iter();
     for ((name, _), contrasts) in COMPARED.iter().zip(contrasts) {
         let (mut differences, mut ps) =
-            (vec![Cell::Absent(REFERENCE)], vec![Cell::Absent(REFERENCE)]);
+            (vec![Cell::Inapplicable(REFERENCE)], vec![Cell::Inapplicable(REFERENCE)]);
         for contrast in contrasts {
             let n = contrast.difference.n;
             differences.push(Cell::or_absent(contrast.difference, NO_PAIR));

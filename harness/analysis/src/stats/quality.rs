@@ -26,8 +26,10 @@ pub(super) fn describe(
         of.push(subject.trial.as_ref().map(|trial| Found::of(trial, settings)).transpose()?);
     }
     let mut push = |group, name: String, missing, cell: &dyn Fn(&Found) -> Option<Cell>| {
-        let cell =
-            |found: &Option<Found>| found.as_ref().and_then(cell).unwrap_or(Cell::Absent(missing));
+        let cell = |found: &Option<Found>| match found {
+            Some(found) => cell(found).unwrap_or(Cell::Absent(missing)),
+            None => Cell::Inapplicable(missing),
+        };
         table.push(group, name, of.iter().map(cell).collect());
     };
     for (place, name) in [(1, "5%"), (3, "median"), (5, "95%")] {
@@ -123,8 +125,9 @@ impl Found {
 /// A share with the interval of its clusters; Wilson's where no variation was seen.
 fn share(share: Share) -> Cell {
     let flat = share.estimate.interval.is_none_or(|interval| interval.low >= interval.high);
-    let interval = if flat { share.counts.wilson() } else { share.estimate.interval };
-    Cell::or_absent(Estimate { interval, ..share.estimate }, "none was judged")
+    let independent =
+        Estimate { n: count(share.counts.n()), interval: share.counts.wilson(), ..share.estimate };
+    Cell::or_absent(if flat { independent } else { share.estimate }, "none was judged")
 }
 
 fn count(n: u64) -> usize {
