@@ -12,6 +12,9 @@
 //! - [`funnel`], [`ledger`], [`savings`]: what became of the candidates; what the calls cost; what was
 //!   left out
 //! - [`bootstrap`], [`comparison`]: intervals for means; two variants on the same candidates
+//! - [`rescore`]: a trial's recorded reviews under other thresholds
+//! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
+//! - [`figure`]: pictures of the above, as SVG
 //! - [`ablation`]: one row per variant of the three above, as CSV, Markdown and terminal text
 //! - [`frames`]: candidates and reviews as data frames, as Parquet and CSV
 //! - `grid`: aligned columns for the terminal
@@ -19,11 +22,14 @@
 pub mod ablation;
 pub mod bootstrap;
 pub mod comparison;
+pub mod compute;
 pub mod facts;
+pub mod figure;
 pub mod frames;
 pub mod funnel;
 mod grid;
 pub mod ledger;
+pub mod rescore;
 pub mod savings;
 
 #[cfg(test)]
