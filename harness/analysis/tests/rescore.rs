@@ -248,7 +248,7 @@ fn what_was_never_asked_is_unknown_and_says_why() {
     let fate =
         |number, rule| fates(&record, rule).unwrap()[&ItemId::Candidate { round: 1, number }];
     let cases = [
-        (0, Rule { tau: thousandths(7.0), ..own }, Fate::Known(Outcome::Rejected)),
+        (0, Rule { tau: thousandths(7.7), ..own }, Fate::Known(Outcome::Rejected)),
         (0, Rule { tau: thousandths(2.0), ..own }, Fate::Unknown(Missing::Reviews)),
         (1, Rule { delta: thousandths(0.5), ..own }, Fate::Unknown(Missing::Adjudication)),
         (1, own, Fate::Unknown(Missing::Embedding)),
