@@ -9,7 +9,9 @@
 //! - [`experiment`], [`seeds`]: what is to be run, loaded and checked
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
-//! - [`publish`], [`export`], [`artifact`]: results; data sets in other tools' formats; whole files
+//! - [`finished`]: a trial that came to its end, for the verbs that look back
+//! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
+//!   files; tables as JSON
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
 pub mod answering;
@@ -19,9 +21,11 @@ pub mod command;
 pub mod experiment;
 pub mod export;
 pub mod failure;
+pub mod finished;
 pub mod interrupt;
 pub mod progress;
 pub mod publish;
+pub mod rows;
 pub mod seeds;
 pub mod store;
 pub mod suite;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use gra_analysis::ablation::{AblationTable, Measured};
-use gra_analysis::facts::{CallFact, TrialFacts};
+use gra_analysis::facts::TrialFacts;
 use gra_llm::engine::Engine;
 
 use crate::answering::Answering;
@@ -15,7 +15,8 @@ use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::progress::Progress;
 use crate::publish::{self, Publication};
-use crate::store::{Store, TrialId};
+use crate::rows;
+use crate::store::{CallRow, Store, TrialId};
 use crate::trial::{self, Trial, TrialSetting};
 
 /// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
@@ -39,6 +40,7 @@ pub fn run_all(
         .iter()
         .map(|member| Ok((member.name.to_string(), engine.fingerprint(&member.name)?)))
         .collect::<Result<_>>()?;
+    let encoder = engine.encoder_fingerprint()?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
@@ -49,7 +51,7 @@ pub fn run_all(
                 variant: variant.name.clone(),
                 seed,
             };
-            let settings = experiment.settings(variant, &fingerprints);
+            let settings = experiment.settings(variant, &fingerprints, &encoder);
             let card = serde_json::to_string(&publish::card_facts(experiment, &id))?;
             let setting = TrialSetting {
                 id: &id,
@@ -176,41 +178,22 @@ impl SeedReport {
     /// # Errors
     /// When the table cannot be rendered.
     pub fn json(&self) -> Result<String> {
-        let mut csv = csv::Reader::from_reader(self.csv.as_slice());
-        let header = csv.headers()?.clone();
-        let mut rows = Vec::new();
-        for (record, trial) in csv.records().zip(&self.trials) {
-            let record = record?;
-            let mut row = serde_json::Map::new();
-            for (name, value) in header.iter().zip(&record) {
-                let value = serde_json::from_str(value).unwrap_or_else(|_| match value {
-                    "" => serde_json::Value::Null,
-                    text => text.into(),
-                });
-                row.insert(name.to_owned(), value);
-            }
+        let mut rows = rows::json(&self.csv)?;
+        for (row, trial) in rows.iter_mut().zip(&self.trials) {
             row.insert("paid_calls".into(), trial.paid.calls.into());
             row.insert("stored_calls".into(), trial.paid.stored.into());
             row.insert("engine_s".into(), trial.paid.engine_seconds.into());
             row.insert("wall_s".into(), trial.seconds.into());
             row.insert("crashes".into(), trial.paid.crashes.into());
-            rows.push(row);
         }
         Ok(serde_json::to_string(&serde_json::json!({ "seed": self.seed, "rows": rows }))?)
     }
 }
 
 fn facts(trial: &Trial) -> TrialFacts {
-    let calls = trial.calls.iter().map(|call| CallFact {
-        id: call.id.clone(),
-        model: call.model.clone(),
-        prompt_tokens: call.prompt_tokens,
-        reply_tokens: call.reply_tokens,
-        shared: call.shared,
-    });
     TrialFacts {
         variant: trial.id.variant.clone(),
         candidates: trial.candidates.clone(),
-        calls: calls.collect(),
+        calls: trial.calls.iter().map(CallRow::fact).collect(),
     }
 }

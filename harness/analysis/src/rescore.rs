@@ -155,8 +155,8 @@ impl Knowledge {
         match self {
             Self::Exact => "exact",
             Self::Bounded => "bounded",
-            Self::DuplicatesAsRecorded => "approximate: duplicates",
-            Self::LaterRounds => "approximate: later rounds",
+            Self::DuplicatesAsRecorded => "duplicates",
+            Self::LaterRounds => "later-rounds",
         }
     }
 
@@ -173,12 +173,13 @@ impl Knowledge {
                  all of them failing and all of them passing (each taken as nobody's duplicate)."
             }
             Self::DuplicatesAsRecorded => {
-                "the store does not say which encoder embedded the trial; who is a duplicate is taken \
-                 from the record, though other candidates pass review than did."
+                "approximate; other candidates pass review than did, and without embeddings (trials of \
+                 earlier releases do not say which encoder made theirs) duplicates are taken from the \
+                 record."
             }
             Self::LaterRounds => {
-                "an earlier round would have added other samples, and later rounds drew their examples \
-                 from those that it did add."
+                "approximate; an earlier round would have added other samples, and later rounds drew \
+                 their examples from those that it did add."
             }
         }
     }

@@ -83,7 +83,8 @@ fn record(compute: &Compute, trial: &str, line: &Line) -> Vec<(String, String)> 
 }
 
 pub(super) fn markdown(compute: &Compute, trial: &str) -> String {
-    let mut out = format!("### {trial}\n\n{}\n", grid::markdown(&columns(compute)));
+    let mut out =
+        format!("### {}\n\n{}\n", title(compute, trial), grid::markdown(&columns(compute)));
     let _ = writeln!(out, "{}\n", comparison(compute));
     for note in notes(compute) {
         let _ = writeln!(out, "- {note}");
@@ -92,15 +93,18 @@ pub(super) fn markdown(compute: &Compute, trial: &str) -> String {
 }
 
 pub(super) fn terminal(compute: &Compute, trial: &str) -> String {
-    let samples = count(compute.samples);
-    let mut out =
-        format!("{trial}: {samples} accepted samples\n\n{}\n", grid::terminal(&columns(compute)));
+    let mut out = format!("{}\n\n{}\n", title(compute, trial), grid::terminal(&columns(compute)));
     wrap(&mut out, &comparison(compute));
     out.push('\n');
     for note in notes(compute) {
         wrap(&mut out, &note);
     }
     out
+}
+
+fn title(compute: &Compute, trial: &str) -> String {
+    let plural = if compute.samples == 1 { "" } else { "s" };
+    format!("{trial}: {} accepted sample{plural}", count(compute.samples))
 }
 
 fn columns(compute: &Compute) -> Vec<Column> {
