@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::command::compute::ComputeArgs;
+use crate::command::rescore::RescoreArgs;
 use crate::command::seed::SeedArgs;
 use crate::command::stats::StatsArgs;
 use crate::experiment::Overrides;
@@ -119,6 +121,24 @@ command is given again.")]
   gra-bench export ablation/gra/seed-42 --out data/gra
   gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca")]
     Export(ExportArgs),
+    /// Say what a trial's reviews would have decided under other thresholds; asks no model.
+    #[command(after_help = "Examples:
+  gra-bench rescore ablation/gra/seed-42 --tau 7:9:0.5 --delta 0.5:2.5:0.5
+  gra-bench rescore ablation/gra/seed-42 --reviewers 1..3 --dispute adjudicator,majority-vote
+  gra-bench rescore ablation/gra/seed-42 --tau 8 --cosine 0.85:0.95:0.05 --json
+
+Writes TRIAL.rescore.csv, .md and .svg, a heat map, beside the trial's folder. What the trial never
+asked is counted as unknown, and every line says how much of it is known. Trials that ran with
+economy = false have the most to tell.")]
+    Rescore(RescoreArgs),
+    /// Say what a trial's tokens cost in operations, beside a large model that writes the same samples.
+    #[command(after_help = "Examples:
+  gra-bench compute ablation/gra/seed-42
+  gra-bench compute ablation/gra/seed-42 --parameters 7.6e9
+  gra-bench compute ablation/gra/seed-42 ablation/no-reviewer/seed-42 --teacher-parameters 32.5e9
+
+Writes TRIAL.compute.csv and .md beside the trial's folder.")]
+    Compute(ComputeArgs),
     /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
     #[command(after_help = "Example:
   gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]

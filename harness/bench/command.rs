@@ -1,11 +1,14 @@
 //! The verbs, one file each.
 
+mod beside;
+pub(crate) mod compute;
 mod doctor;
 mod engines;
 mod export;
 mod inspect;
 mod plan;
 mod quantize;
+pub(crate) mod rescore;
 mod run;
 pub mod seed;
 pub(crate) mod stats;
@@ -40,6 +43,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Plan(args) => plan::run(&args, &places),
         Verb::Doctor(args) => doctor::run(&args, &places),
         Verb::Export(args) => export::run(&args, &places),
+        Verb::Rescore(args) => rescore::run(&args, &places),
+        Verb::Compute(args) => compute::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
         #[cfg(unix)]
         Verb::Worker => worker::run(),

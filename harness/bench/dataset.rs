@@ -11,6 +11,7 @@ use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::stream::Stream;
 
+use crate::finished::FinishedTrial;
 use crate::seeds::{self, LoadOptions};
 use crate::store::{Store, TrialId};
 
@@ -102,14 +103,12 @@ impl Named {
                 Ok(DataSet { name: self.name, samples, skipped, trial: None })
             }
             Source::Trial(id) => {
-                let row = store.trial(&id)?;
-                if !row.finished {
-                    bail!(
-                        "trial {id} is not finished\nhint: run its experiment again; it goes on \
-                         where it was"
-                    );
-                }
-                let facts = row.facts(store)?;
+                let trial = FinishedTrial::load(store, &id.to_string())?;
+                let facts = TrialFacts {
+                    variant: id.variant,
+                    calls: trial.calls(store)?,
+                    candidates: trial.candidates,
+                };
                 let origins = lineage::seed_items(&facts.candidates);
                 let candidates = facts.candidates.iter().zip(origins);
                 let samples = candidates

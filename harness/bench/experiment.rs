@@ -293,13 +293,19 @@ impl Experiment {
 
     /// Everything that determines a trial of this variant, as JSON for the record.
     #[must_use]
-    pub fn settings(&self, variant: &Variant, fingerprints: &BTreeMap<String, String>) -> String {
+    pub fn settings(
+        &self,
+        variant: &Variant,
+        fingerprints: &BTreeMap<String, String>,
+        encoder: &str,
+    ) -> String {
         let settings = Settings {
             experiment: &self.name,
             variant,
             method: &self.method,
             sampling: self.members.iter().map(|m| (m.name.as_str(), m.sampling)).collect(),
             models: fingerprints,
+            encoder,
             seed_set: &self.seed_file,
             seed_set_sha256: &self.seed_set.sha256,
             seed_items: self.seed_set.items.len(),
@@ -317,6 +323,7 @@ struct Settings<'a> {
     method: &'a Method,
     sampling: BTreeMap<&'a str, Sampling>,
     models: &'a BTreeMap<String, String>,
+    encoder: &'a str,
     seed_set: &'a str,
     seed_set_sha256: &'a str,
     seed_items: usize,

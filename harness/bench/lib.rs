@@ -11,7 +11,10 @@
 //!   questions; its replies and facts
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
-//! - [`publish`], [`export`], [`artifact`]: results; data sets in other tools' formats; whole files
+//! - [`finished`]: a trial that came to its end, for the verbs that look back
+//! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
+//!   files; tables as JSON
+//! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
 pub mod answering;
@@ -20,14 +23,17 @@ pub mod cli;
 pub mod command;
 pub mod dataset;
 pub mod difficulty;
+pub mod energy;
 pub mod evidence;
 pub mod experiment;
 pub mod export;
 pub mod failure;
+pub mod finished;
 pub mod interrupt;
 pub mod judging;
 pub mod progress;
 pub mod publish;
+pub mod rows;
 pub mod seeds;
 pub mod store;
 pub mod suite;

@@ -5,17 +5,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use gra_analysis::ablation::{AblationTable, Measured};
-use gra_analysis::facts::{CallFact, TrialFacts};
+use gra_analysis::facts::TrialFacts;
 use gra_llm::engine::Engine;
+use serde::Deserialize;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::progress::Progress;
 use crate::publish::{self, Publication};
-use crate::store::{Store, TrialId};
+use crate::rows;
+use crate::store::{CallRow, Store, TrialId};
 use crate::trial::{self, Trial, TrialSetting};
 
 /// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
@@ -39,6 +41,7 @@ pub fn run_all(
         .iter()
         .map(|member| Ok((member.name.to_string(), engine.fingerprint(&member.name)?)))
         .collect::<Result<_>>()?;
+    let encoder = engine.encoder_fingerprint()?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
@@ -49,7 +52,7 @@ pub fn run_all(
                 variant: variant.name.clone(),
                 seed,
             };
-            let settings = experiment.settings(variant, &fingerprints);
+            let settings = experiment.settings(variant, &fingerprints, &encoder);
             let card = serde_json::to_string(&publish::card_facts(experiment, &id))?;
             let setting = TrialSetting {
                 id: &id,
@@ -71,6 +74,40 @@ pub fn run_all(
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// What the last run of a trial took on this machine, out of its experiment's `seed-N.measured.csv`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct LastRun {
+    variant: String,
+    /// Calls that the store answered.
+    pub stored_calls: u64,
+    /// From the trial's start to its end.
+    pub wall_s: f64,
+    /// Of the processors, where the machine told.
+    #[serde(default)]
+    pub energy_j: Option<f64>,
+}
+
+impl LastRun {
+    /// Reads it; `None` where the file is missing or has no such variant.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+        let path = measured_path(results, &trial.experiment, trial.seed);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read =
+            || -> csv::Result<Vec<Self>> { csv::Reader::from_path(&path)?.deserialize().collect() };
+        let rows = read().with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(rows.into_iter().find(|row| row.variant == trial.variant))
+    }
+}
+
+fn measured_path(results: &Path, experiment: &str, seed: u64) -> PathBuf {
+    results.join(experiment).join(format!("seed-{seed}.measured.csv"))
 }
 
 /// The table of one run seed.
@@ -115,7 +152,7 @@ impl SeedReport {
     fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
         write_atomic(&self.path(experiment, results, "csv"), &self.csv)?;
         write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
-        let measured = self.path(experiment, results, "measured.csv");
+        let measured = measured_path(results, &experiment.name, self.seed);
         write_atomic(&measured, &self.measured_csv()?)
     }
 
@@ -127,6 +164,7 @@ impl SeedReport {
             "stored_calls",
             "engine_s",
             "wall_s",
+            "energy_j",
             "crashes",
         ])?;
         for trial in &self.trials {
@@ -136,6 +174,7 @@ impl SeedReport {
                 trial.paid.stored.to_string(),
                 format!("{:.3}", trial.paid.engine_seconds),
                 format!("{:.3}", trial.seconds),
+                trial.paid.joules.map_or_else(String::new, |joules| format!("{joules:.3}")),
                 trial.paid.crashes.to_string(),
             ])?;
         }
@@ -176,25 +215,14 @@ impl SeedReport {
     /// # Errors
     /// When the table cannot be rendered.
     pub fn json(&self) -> Result<String> {
-        let mut csv = csv::Reader::from_reader(self.csv.as_slice());
-        let header = csv.headers()?.clone();
-        let mut rows = Vec::new();
-        for (record, trial) in csv.records().zip(&self.trials) {
-            let record = record?;
-            let mut row = serde_json::Map::new();
-            for (name, value) in header.iter().zip(&record) {
-                let value = serde_json::from_str(value).unwrap_or_else(|_| match value {
-                    "" => serde_json::Value::Null,
-                    text => text.into(),
-                });
-                row.insert(name.to_owned(), value);
-            }
+        let mut rows = rows::json(&self.csv)?;
+        for (row, trial) in rows.iter_mut().zip(&self.trials) {
             row.insert("paid_calls".into(), trial.paid.calls.into());
             row.insert("stored_calls".into(), trial.paid.stored.into());
             row.insert("engine_s".into(), trial.paid.engine_seconds.into());
             row.insert("wall_s".into(), trial.seconds.into());
             row.insert("crashes".into(), trial.paid.crashes.into());
-            rows.push(row);
+            row.insert("energy_j".into(), trial.paid.joules.into());
         }
         Ok(serde_json::to_string(&serde_json::json!({ "seed": self.seed, "rows": rows }))?)
     }
@@ -204,6 +232,6 @@ fn facts(trial: &Trial) -> TrialFacts {
     TrialFacts {
         variant: trial.id.variant.clone(),
         candidates: trial.candidates.clone(),
-        calls: trial.calls.iter().map(CallFact::from).collect(),
+        calls: trial.calls.iter().map(CallRow::fact).collect(),
     }
 }

@@ -1,6 +1,10 @@
-//! Columns of text, aligned for a terminal or as a Markdown table. Knows nothing of what they say.
+//! Columns of text, aligned for a terminal or as a Markdown table, and how counts and notes are set.
+//! Knows nothing of what they say.
 
 use std::fmt::Write;
+
+/// Columns that notes are wrapped at.
+const WIDTH: usize = 100;
 
 /// How cells stand in their column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,38 @@ fn width(column: &Column) -> usize {
     cells.chain(column.title.lines()).map(|cell| cell.chars().count()).max().unwrap_or(0)
 }
 
+/// Thousands grouped by commas.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Breaks at spaces; the lines after the first are indented.
+pub(crate) fn wrap(out: &mut String, text: &str) {
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width == 0 {
+            width = length;
+        } else if width + 1 + length > WIDTH {
+            out.push_str("\n  ");
+            width = 2 + length;
+        } else {
+            out.push(' ');
+            width += 1 + length;
+        }
+        out.push_str(word);
+    }
+    out.push('\n');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +154,12 @@ mod tests {
         | gra | 7 |
         | a\|b é | 1,234 |
         ");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        let grouped = [0, 999, 1_000, 12_345, 1_234_567].map(count);
+        assert_eq!(grouped, ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 
     #[test]

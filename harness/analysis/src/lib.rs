@@ -25,6 +25,9 @@
 //! - [`ifd`]: how much instructions help a model to expect their responses
 //! - [`stats`]: data sets side by side, by all of these
 //! - [`measure`]: what was found for several data sets, with intervals, as CSV, Markdown and terminal text
+//! - [`rescore`]: a trial's recorded reviews under other thresholds
+//! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
+//! - [`figure`]: pictures of the above, as SVG
 //! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
 //! - `grid`: aligned columns for the terminal
 
@@ -33,9 +36,11 @@ pub mod agreement;
 pub mod bootstrap;
 pub mod committee;
 pub mod comparison;
+pub mod compute;
 mod distinct;
 pub mod distribution;
 pub mod facts;
+pub mod figure;
 pub mod frames;
 pub mod funnel;
 mod grid;
@@ -49,6 +54,7 @@ pub mod permutation;
 pub mod proportion;
 pub mod quality;
 pub mod rank;
+pub mod rescore;
 pub mod resolution;
 pub mod savings;
 pub mod stats;

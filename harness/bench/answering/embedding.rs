@@ -1,12 +1,11 @@
 //! Embeddings: from the store where it has them, else from the encoder.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use anyhow::Result;
 use gra_synth::request::Embedding;
 
-use super::{Answering, Interrupted};
+use super::{Answering, Interrupted, Started};
 
 /// Texts that are embedded between two commits.
 const EMBEDDINGS_PER_COMMIT: usize = 256;
@@ -31,9 +30,9 @@ impl Answering<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Interrupted.into());
             }
-            let (started, crashes) = (Instant::now(), self.engine.crashes());
+            let (started, crashes) = (Started::now(self.meter.as_ref()), self.engine.crashes());
             let embeddings = self.engine.embed(part)?;
-            self.paid.engine_seconds += started.elapsed().as_secs_f64();
+            self.paid.add(&started, self.meter.as_ref());
             self.paid.crashes += self.engine.crashes() - crashes;
             let embedded: Vec<(String, Embedding)> = part.iter().cloned().zip(embeddings).collect();
             self.store.store_embeddings(&encoder, &embedded)?;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use anyhow::Result;
 use gra_llm::key::score_key;
 use gra_llm::score::Passage;
 use gra_synth::request::ModelName;
 
-use super::{Answering, Interrupted};
+use super::{Answering, Interrupted, Started};
 use crate::store::StoredScore;
 
 /// Passages that are scored between two commits.
@@ -47,12 +46,12 @@ impl Answering<'_> {
             }
             let part: Vec<_> = left.drain(..left.len().min(SCORES_PER_COMMIT)).collect();
             let batch: Vec<Passage> = part.iter().map(|(_, passage)| (*passage).clone()).collect();
-            let (started, crashes) = (Instant::now(), self.engine.crashes());
+            let (started, crashes) = (Started::now(self.meter.as_ref()), self.engine.crashes());
             self.progress.begin_chunk(model);
             let progress = &mut *self.progress;
             let scores = self.engine.score(&batch, &mut |so_far| progress.in_chunk(so_far))?;
             self.progress.end_chunk(batch.len());
-            self.paid.engine_seconds += started.elapsed().as_secs_f64();
+            self.paid.add(&started, self.meter.as_ref());
             self.paid.crashes += self.engine.crashes() - crashes;
             let scored: Vec<_> =
                 part.iter().zip(&scores).map(|((key, _), score)| (*key, score.into())).collect();

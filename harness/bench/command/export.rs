@@ -2,25 +2,17 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::artifact::write_atomic;
 use crate::cli::{ExportArgs, ExportFormat, Places};
-use crate::export::{self, CardFacts, Dataset};
-use crate::store::{Store, TrialId};
+use crate::export::{self, Dataset};
+use crate::finished::FinishedTrial;
+use crate::store::Store;
 
 pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
-    let id: TrialId = args.trial.parse()?;
     let store = Store::open_existing(&places.store())?;
-    let trial = store.trial(&id)?;
-    if !trial.finished {
-        bail!(
-            "trial {id} is not finished\nhint: run its experiment again; it goes on where it was"
-        );
-    }
-    let candidates = store.candidates(trial.row)?;
-    let card: CardFacts = serde_json::from_str(&trial.card)
-        .with_context(|| format!("the stored description of {id} is damaged"))?;
+    let FinishedTrial { id, card, candidates, .. } = FinishedTrial::load(&store, &args.trial)?;
     let name = id.to_string().replace('/', "-");
     let dataset = Dataset { name: &name, card: &card, candidates: &candidates };
     let wanted = |file: &str| {

@@ -10,7 +10,6 @@ use gra_synth::committee::{DIMENSIONS, Decision};
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use serde::Deserialize;
 
 use crate::cli::{InspectArgs, Places};
 use crate::store::{CallRow, Store, TrialId, TrialRow};
@@ -102,24 +101,13 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
     Ok(text)
 }
 
-/// The method's parameters, out of a trial's settings.
-fn method(trial: &TrialRow) -> Result<Method> {
-    #[derive(Deserialize)]
-    struct Settings {
-        method: Method,
-    }
-    let settings: Settings = serde_json::from_str(&trial.settings)
-        .with_context(|| format!("the stored settings of {} are damaged", trial.id))?;
-    Ok(settings.method)
-}
-
 fn describe(
     text: &mut String,
     store: &Store,
     trial: &TrialRow,
     candidate: &Candidate,
 ) -> Result<()> {
-    let method = method(trial)?;
+    let method = trial.read_settings()?.method;
     let roles = &candidate.roles;
     let names =
         |models: &[ModelName]| models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");

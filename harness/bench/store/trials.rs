@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
-use gra_analysis::facts::{CallFact, TrialFacts};
+use gra_analysis::compute::{EngineSeconds, Split};
+use gra_analysis::facts::CallFact;
 use gra_llm::key::CompletionKey;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
@@ -63,32 +64,6 @@ pub struct TrialRow {
     pub finished: bool,
 }
 
-impl TrialRow {
-    /// Everything that the trial recorded, in the form in which the analysis reads it.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn facts(&self, store: &Store) -> Result<TrialFacts> {
-        Ok(TrialFacts {
-            variant: self.id.variant.clone(),
-            candidates: store.candidates(self.row)?,
-            calls: store.calls(self.row, None)?.iter().map(CallFact::from).collect(),
-        })
-    }
-}
-
-impl From<&CallRow> for CallFact {
-    fn from(call: &CallRow) -> Self {
-        Self {
-            id: call.id.clone(),
-            model: call.model.clone(),
-            prompt_tokens: call.prompt_tokens,
-            reply_tokens: call.reply_tokens,
-            shared: call.shared,
-        }
-    }
-}
-
 /// One call of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRow {
@@ -104,6 +79,20 @@ pub struct CallRow {
     pub prompt_tokens: u32,
     /// Tokens of the reply.
     pub reply_tokens: u32,
+}
+
+impl CallRow {
+    /// The call as the analysis reads it.
+    #[must_use]
+    pub fn fact(&self) -> CallFact {
+        CallFact {
+            id: self.id.clone(),
+            model: self.model.clone(),
+            prompt_tokens: self.prompt_tokens,
+            reply_tokens: self.reply_tokens,
+            shared: self.shared,
+        }
+    }
 }
 
 /// A seed item of a trial.
@@ -292,6 +281,53 @@ impl Store {
         let mut calls: Vec<CallRow> = rows.collect::<rusqlite::Result<_>>()?;
         calls.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(calls)
+    }
+
+    /// The seconds that engines were busy with a trial's calls, whenever that was: of the chunk that
+    /// answered a call, an equal share. Stages with a call of which that is unknown are absent.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn engine_seconds(&self, trial: i64) -> Result<EngineSeconds> {
+        let mut find = self.db.prepare(
+            "WITH size AS (SELECT chunk, count(*) AS n FROM chunk_member GROUP BY chunk)
+             SELECT call.stage, sum(seconds / n), sum(iif(shared, 0.0, seconds / n)),
+                    count(*) - count(seconds / n)
+             FROM call
+                 LEFT JOIN completion ON completion.key = call.key
+                 LEFT JOIN chunk ON chunk.id = completion.chunk
+                 LEFT JOIN size ON size.chunk = chunk.id
+             WHERE call.trial = ? GROUP BY call.stage",
+        )?;
+        let rows = find.query_map([trial], |row| {
+            let (stage, unknown): (String, i64) = (row.get(0)?, row.get(3)?);
+            let seconds = |column| row.get::<_, Option<f64>>(column);
+            Ok((stage, seconds(1)?.zip(seconds(2)?).filter(|_| unknown == 0)))
+        })?;
+        let mut by_stage = EngineSeconds::new();
+        for row in rows {
+            let (name, seconds) = row?;
+            let stage = Stage::ALL.into_iter().find(|stage| stage.name() == name);
+            if let (Some(stage), Some((all, own))) = (stage, seconds) {
+                by_stage.insert(stage, Split { all, own });
+            }
+        }
+        Ok(by_stage)
+    }
+
+    /// Id and instruction of every seed item of a trial.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn seed_instructions(&self, trial: i64) -> Result<Vec<(ItemId, String)>> {
+        let mut find =
+            self.db.prepare("SELECT id, instruction FROM seed_item WHERE trial = ? ORDER BY id")?;
+        let rows = find.query_map([trial], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        rows.map(|row| {
+            let (id, instruction) = row?;
+            Ok((id.parse().context("a stored seed item is damaged")?, instruction))
+        })
+        .collect()
     }
 
     /// The seed items of a trial with these ids.

@@ -46,6 +46,18 @@ pub enum DisputeRule {
     Accept,
 }
 
+impl DisputeRule {
+    /// Name used in experiment files and tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Adjudicator => "adjudicator",
+            Self::MajorityVote => "majority-vote",
+            Self::Accept => "accept",
+        }
+    }
+}
+
 /// One setting of the three, with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {

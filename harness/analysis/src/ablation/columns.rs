@@ -5,7 +5,7 @@ use gra_synth::request::Stage;
 use super::{Measured, Row};
 use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
 use crate::funnel::ScoreMeans;
-use crate::grid::{Align, Column};
+use crate::grid::{Align, Column, count};
 use crate::savings::Savings;
 
 const MISSING: &str = "-";
@@ -188,29 +188,10 @@ fn signed(value: f64) -> String {
     if matches!(text.as_str(), "+0.00" | "-0.00") { " 0.00".to_owned() } else { text }
 }
 
-/// Thousands grouped by commas.
-pub(super) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bootstrap::Interval;
-
-    #[test]
-    fn counts_are_grouped() {
-        let grouped = [0, 999, 1_000, 12_345, 1_234_567].map(count);
-        assert_eq!(grouped, ["0", "999", "1,000", "12,345", "1,234,567"]);
-    }
 
     #[test]
     fn estimates_show_what_there_is() {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::columns::{self, column};
 use super::delimited::CANDIDATE_STAGES;
 use super::{AblationTable, Row};
-use crate::grid::{self, Align, Column};
+use crate::grid::{self, Align, Column, count};
 
 pub(super) fn render(table: &AblationTable) -> String {
     let rows = table.rows();
@@ -42,10 +42,10 @@ pub(super) fn render(table: &AblationTable) -> String {
 
 /// `3 (keywords 2, response 1)`.
 fn malformed_replies(row: &Row) -> String {
-    let total = columns::count(row.funnel.malformed_replies_total());
+    let total = count(row.funnel.malformed_replies_total());
     let stages = CANDIDATE_STAGES.iter().filter_map(|stage| {
         let replies = row.funnel.malformed_replies.get(stage)?;
-        Some(format!("{stage} {}", columns::count(*replies)))
+        Some(format!("{stage} {}", count(*replies)))
     });
     let stages: Vec<String> = stages.collect();
     if stages.is_empty() { total } else { format!("{total} ({})", stages.join(", ")) }

@@ -3,10 +3,7 @@
 use super::columns;
 use super::delimited::CANDIDATE_STAGES;
 use super::{AblationTable, Row};
-use crate::grid::{self, Column};
-
-/// Columns that notes are wrapped at.
-const WIDTH: usize = 100;
+use crate::grid::{self, Column, count, wrap};
 
 pub(super) fn render(table: &AblationTable) -> String {
     let rows = table.rows();
@@ -22,7 +19,7 @@ pub(super) fn render(table: &AblationTable) -> String {
 
     let mut cost = columns::cost(rows);
     cost.push(columns::column("malformed\nreplies", rows, |row| {
-        columns::count(row.funnel.malformed_replies_total())
+        count(row.funnel.malformed_replies_total())
     }));
     block(&mut out, rows, "Cost", cost);
 
@@ -53,24 +50,5 @@ fn block(out: &mut String, rows: &[Row], title: &str, columns: Vec<Column>) {
     out.push_str(title);
     out.push('\n');
     out.push_str(&grid::terminal(&all));
-    out.push('\n');
-}
-
-/// Breaks at spaces; the lines after the first are indented.
-fn wrap(out: &mut String, text: &str) {
-    let mut width = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if width == 0 {
-            width = length;
-        } else if width + 1 + length > WIDTH {
-            out.push_str("\n  ");
-            width = 2 + length;
-        } else {
-            out.push(' ');
-            width += 1 + length;
-        }
-        out.push_str(word);
-    }
     out.push('\n');
 }

@@ -104,16 +104,27 @@ pub(crate) struct Played {
     pub(crate) requests: Vec<Request>,
 }
 
-/// Plays one round with the replies of `say`.
+/// Plays the first round with the replies of `say`.
 pub(crate) fn play(
+    variant: &Variant,
+    method: &Method,
+    say: impl FnMut(&Request) -> (String, Finish),
+) -> Played {
+    play_on(&pool(), 1, variant, method, say)
+}
+
+/// Plays a round on a pool.
+pub(crate) fn play_on(
+    pool: &Pool,
+    number: u32,
     variant: &Variant,
     method: &Method,
     mut say: impl FnMut(&Request) -> (String, Finish),
 ) -> Played {
-    let (prompts, members, pool) = (prompts(), members(), pool());
+    let (prompts, members) = (prompts(), members());
     let asker = Asker { run_seed: 42, method, prompts: &prompts };
     let setting = Setting { asker, variant, members: &members };
-    let mut round = Round::new(setting, &pool, 1).unwrap();
+    let mut round = Round::new(setting, pool, number).unwrap();
     let mut requests = Vec::new();
     let mut answers = Answers::Start;
     loop {

@@ -1,0 +1,156 @@
+//! Acceptance over tau and delta, from a rescored trial: one panel per dispute rule, committee and cosine
+//! limit.
+
+use gra_synth::method::{Method, Thousandths};
+
+use super::FigureError;
+use super::heat_map::{Axis, HeatMap, Panel, Square};
+use crate::rescore::{Cell, Knowledge, Rescored, Rule};
+
+/// The heat map of a trial's grid. Values between bounds are shaded by their middle.
+///
+/// # Errors
+/// When the grid has no cells.
+pub fn acceptance(trial: &str, grid: &Rescored) -> Result<String, FigureError> {
+    let rules = || grid.cells.iter().map(|cell| cell.rule);
+    let (taus, deltas) = (sorted(rules().map(|r| r.tau)), sorted(rules().map(|r| r.delta)));
+    let mut others: Vec<Rule> = Vec::new();
+    for rule in rules() {
+        if !others.iter().any(|other| is_beside(other, &rule)) {
+            others.push(rule);
+        }
+    }
+    let differ = Differ::between(&others);
+    let panel = |other: &Rule| Panel {
+        title: differ.title(other, true),
+        rows: taus
+            .iter()
+            .map(|&tau| {
+                let at = |&delta: &Thousandths| square(grid, &Rule { tau, delta, ..*other });
+                deltas.iter().map(at).collect()
+            })
+            .collect(),
+    };
+    let axis = |name: &str, values: &[Thousandths]| Axis {
+        name: name.to_owned(),
+        ticks: values.iter().map(ToString::to_string).collect(),
+    };
+    let map = HeatMap {
+        title: format!("Acceptance of {trial} under other thresholds"),
+        subtitle: subtitle(grid, others.first().map(|rule| differ.title(rule, false))),
+        value: "acceptance (share of candidates drawn)".to_owned(),
+        range: range(grid),
+        x: axis("delta (score points)", &deltas),
+        y: axis("tau (points)", &taus),
+        panels: others.iter().map(panel).collect(),
+        framed: "as the trial ran".to_owned(),
+        dotted: "the paper's thresholds".to_owned(),
+        notes: notes(grid),
+    };
+    map.svg()
+}
+
+fn subtitle(grid: &Rescored, shared: Option<String>) -> String {
+    let shared = shared.filter(|shared| !shared.is_empty());
+    let shared = shared.map_or_else(String::new, |shared| format!("; {shared}"));
+    format!(
+        "Recorded reviews decided again, no model asked; n = {} candidates{shared}",
+        grid.candidates
+    )
+}
+
+fn sorted(values: impl Iterator<Item = Thousandths>) -> Vec<Thousandths> {
+    let mut values: Vec<Thousandths> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// Whether two rules share a panel.
+fn is_beside(a: &Rule, b: &Rule) -> bool {
+    let Rule { tau, delta, .. } = *a;
+    Rule { tau, delta, ..*b } == *a
+}
+
+/// In which of the rest the panels differ; what they share is said once.
+struct Differ {
+    reviewers: bool,
+    dispute: bool,
+    cosine: bool,
+}
+
+impl Differ {
+    fn between(rules: &[Rule]) -> Self {
+        let any = |of: &dyn Fn(&Rule, &Rule) -> bool| rules.iter().any(|rule| of(rule, &rules[0]));
+        Self {
+            reviewers: any(&|a, b| a.reviewers != b.reviewers),
+            dispute: any(&|a, b| a.dispute != b.dispute),
+            cosine: any(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()),
+        }
+    }
+
+    /// What of a rule differs between the panels, or what does not.
+    fn title(&self, rule: &Rule, different: bool) -> String {
+        let plural = if rule.reviewers == 1 { "" } else { "s" };
+        let parts = [
+            (self.reviewers, format!("{} reviewer{plural}", rule.reviewers)),
+            (self.dispute, format!("disputes: {}", rule.dispute.name())),
+            (self.cosine, format!("cosine below {}", rule.cosine_limit)),
+        ];
+        let shown = parts.into_iter().filter(|(differs, _)| *differs == different);
+        shown.map(|(_, part)| part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn square(grid: &Rescored, rule: &Rule) -> Square {
+    let Some(cell) = grid.cells.iter().find(|cell| cell.rule == *rule) else {
+        return Square::default();
+    };
+    let paper = Method::default();
+    let bounds = bounds(cell);
+    Square {
+        value: bounds.map(|(low, high)| f64::midpoint(low, high)),
+        text: bounds.map_or_else(|| "-".to_owned(), |bounds| text(bounds, cell.knowledge)),
+        framed: *rule == grid.recorded.rule,
+        dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
+    }
+}
+
+fn bounds(cell: &Cell) -> Option<(f64, f64)> {
+    cell.acceptance.least.value.zip(cell.acceptance.most.value)
+}
+
+/// `0.42`, `0.42-0.50` between bounds, `~0.42` when approximate.
+fn text((low, high): (f64, f64), knowledge: Knowledge) -> String {
+    let approximate = knowledge > Knowledge::Bounded;
+    let sign = if approximate { "~" } else { "" };
+    if low < high { format!("{sign}{low:.2}-{high:.2}") } else { format!("{sign}{low:.2}") }
+}
+
+/// From the least to the most, rounded outwards to tenths.
+fn range(grid: &Rescored) -> (f64, f64) {
+    let bounds = || grid.cells.iter().filter_map(bounds);
+    let low = bounds().map(|(low, _)| low).fold(1.0, f64::min);
+    let high = bounds().map(|(_, high)| high).fold(0.0, f64::max);
+    let (low, high) = ((low * 10.0).floor() / 10.0, (high * 10.0).ceil() / 10.0);
+    if low < high { (low, high) } else { (0.0, 1.0) }
+}
+
+fn notes(grid: &Rescored) -> Vec<String> {
+    let mut notes = vec![
+        "tau: least mean score that passes. delta: largest spread of the reviewers that is no dispute."
+            .to_owned(),
+    ];
+    let any = |of: &dyn Fn(&Cell) -> bool| grid.cells.iter().any(of);
+    if any(&|cell| cell.unknown > 0) {
+        notes.push(
+            "a-b: some candidates were never asked what the rule needs to know; from none to all of \
+             them passing, shaded half way."
+                .to_owned(),
+        );
+    }
+    if any(&|cell| cell.knowledge > Knowledge::Bounded) {
+        notes.push("~: approximate, see the table.".to_owned());
+    }
+    notes
+}

@@ -1,0 +1,90 @@
+//! Colours. The scale runs from light to dark, so that it reads without colour as well; it is `YlGnBu`
+//! of Brewer's colour schemes (Harrower and Brewer 2003, colorbrewer2.org), marked there as safe for
+//! colour-blind readers.
+
+use plotters::style::RGBColor;
+
+pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
+pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+/// Of what stands back: ticks, borders.
+pub(super) const GREY: RGBColor = RGBColor(0x77, 0x77, 0x77);
+/// Of squares without a value.
+pub(super) const BLANK: RGBColor = RGBColor(0xee, 0xee, 0xee);
+/// Stands out on every shade: the vermilion of Okabe and Ito (2008).
+pub(super) const ACCENT: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+
+const SCALE: [RGBColor; 9] = [
+    RGBColor(0xff, 0xff, 0xd9),
+    RGBColor(0xed, 0xf8, 0xb1),
+    RGBColor(0xc7, 0xe9, 0xb4),
+    RGBColor(0x7f, 0xcd, 0xbb),
+    RGBColor(0x41, 0xb6, 0xc4),
+    RGBColor(0x1d, 0x91, 0xc0),
+    RGBColor(0x22, 0x5e, 0xa8),
+    RGBColor(0x25, 0x34, 0x94),
+    RGBColor(0x08, 0x1d, 0x58),
+];
+
+/// The shade at a place of the scale; places outside [0, 1] count as its ends.
+pub(super) fn shade(place: f64) -> RGBColor {
+    let steps = SCALE.len() - 1;
+    #[expect(clippy::cast_precision_loss, reason = "eight steps")]
+    let place = place.clamp(0.0, 1.0) * steps as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 8")]
+    let below = (place.floor() as usize).min(steps - 1);
+    let (from, to) = (SCALE[below], SCALE[below + 1]);
+    #[expect(clippy::cast_precision_loss, reason = "eight steps")]
+    let share = place - below as f64;
+    let mix = |a: u8, b: u8| {
+        let value = f64::from(a) + share * (f64::from(b) - f64::from(a));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to 255"
+        )]
+        let value = value.round() as u8;
+        value
+    };
+    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+}
+
+/// The colour of text on a ground: whichever of ink and paper has the larger contrast (WCAG 2.1,
+/// relative luminance).
+pub(super) fn on(ground: RGBColor) -> RGBColor {
+    let contrast = |a: f64, b: f64| (a.max(b) + 0.05) / (a.min(b) + 0.05);
+    let ground = luminance(ground);
+    if contrast(ground, luminance(INK)) >= contrast(ground, luminance(PAPER)) { INK } else { PAPER }
+}
+
+fn luminance(color: RGBColor) -> f64 {
+    let linear = |channel: u8| {
+        let value = f64::from(channel) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(color.0) + 0.7152 * linear(color.1) + 0.0722 * linear(color.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_darkens_all_the_way_and_its_text_can_be_read() {
+        let shades: Vec<RGBColor> = (0..=100).map(|at| shade(f64::from(at) / 100.0)).collect();
+        for pair in shades.windows(2) {
+            assert!(luminance(pair[0]) >= luminance(pair[1]), "{pair:?}");
+        }
+        for ground in shades {
+            let (a, b) = (luminance(ground), luminance(on(ground)));
+            // 4.5 is WCAG's level AA; no ink has more than 4.4 on the shades half way.
+            assert!((a.max(b) + 0.05) / (a.min(b) + 0.05) > 3.9, "{ground:?}");
+        }
+    }
+
+    #[test]
+    fn the_ends_hold_what_is_beyond() {
+        assert_eq!(shade(-1.0), SCALE[0]);
+        assert_eq!(shade(2.0), SCALE[8]);
+        assert_eq!(shade(0.5), SCALE[4]);
+    }
+}

@@ -1,0 +1,253 @@
+//! A trial's waves and rounds once more under another rule: who joins the target pool, and who is too
+//! close to it (METHOD.md, section 2, step 9).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::committee::Decision;
+use gra_synth::dedup::{Contender, dedup};
+use gra_synth::pool::ItemId;
+use gra_synth::request::Embedding;
+
+use super::word::{End, Word, word};
+use super::{Embeddings, Fate, Knowledge, Missing, Record, RescoreError, Rule};
+
+/// A checked record, ready to be replayed.
+pub(super) struct Replayer<'a> {
+    record: Record<'a>,
+    /// By id: round, number.
+    candidates: Vec<&'a Candidate>,
+    /// Of each embedded candidate, the largest cosine to the seed set.
+    to_seeds: BTreeMap<ItemId, f64>,
+}
+
+/// A trial under a rule.
+pub(super) struct Replay {
+    /// In the order of [`Replayer::candidates`].
+    pub(super) told: Vec<Told>,
+    pub(super) knowledge: Knowledge,
+}
+
+/// What there is to tell of a candidate.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) decision: Option<Decision>,
+    pub(super) fate: Fate,
+}
+
+/// A sample, to be compared with.
+type Sample<'a> = (ItemId, Option<&'a Embedding>);
+
+impl<'a> Replayer<'a> {
+    /// Checks that these rules can be applied.
+    pub(super) fn new(record: &Record<'a>, rules: &[Rule]) -> Result<Self, RescoreError> {
+        let seats = record.variant.reviews();
+        if seats == 0 {
+            return Err(RescoreError::NoReviewers { variant: record.variant.name.clone() });
+        }
+        let recorded = record.method.cosine_limit;
+        for rule in rules {
+            if rule.reviewers == 0 || rule.reviewers > seats {
+                return Err(RescoreError::Committee { asked: rule.reviewers, seats });
+            }
+            let asked = rule.cosine_limit;
+            if record.embeddings.is_none() && asked.total_cmp(&recorded).is_ne() {
+                return Err(RescoreError::NoEmbeddings { asked, recorded });
+            }
+        }
+        let mut candidates: Vec<&Candidate> = record.candidates.iter().collect();
+        candidates.sort_by_key(|candidate| candidate.id);
+        if let Some(pair) = candidates.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(RescoreError::RepeatedCandidate { candidate: pair[0].id });
+        }
+        let to_seeds = record.embeddings.map_or_else(BTreeMap::new, to_seeds);
+        Ok(Self { record: *record, candidates, to_seeds })
+    }
+
+    pub(super) fn candidates(&self) -> &[&'a Candidate] {
+        &self.candidates
+    }
+
+    /// Takes the candidates through reviews and deduplication, wave by wave.
+    pub(super) fn replay(&self, rule: &Rule) -> Replay {
+        let mut told = Vec::with_capacity(self.candidates.len());
+        let mut samples: Vec<Sample<'_>> = Vec::new();
+        let mut knowledge = Knowledge::Exact;
+        let rounds = self.candidates.chunk_by(|a, b| round(a) == round(b));
+        let last = self.candidates.last().map(|candidate| round(candidate));
+        for candidates in rounds {
+            let (before, start) = (samples.len(), told.len());
+            for wave in candidates.chunk_by(|a, b| a.wave == b.wave) {
+                let room = (self.record.method.target as usize) - (samples.len() - before);
+                let wave = Wave { candidates: wave, words: self.words(wave, rule), room };
+                let fates = self.fates(&wave, rule.cosine_limit, &samples);
+                for ((candidate, word), fate) in wave.candidates.iter().zip(&wave.words).zip(fates)
+                {
+                    if fate == Fate::Known(Outcome::Accepted) {
+                        samples.push((candidate.id, self.embedding(candidate.id)));
+                    }
+                    knowledge = knowledge.max(self.known(candidate, *word, fate));
+                    told.push(Told { decision: word.decision, fate });
+                }
+            }
+            let ids: BTreeSet<ItemId> = samples[before..].iter().map(|sample| sample.0).collect();
+            let recorded = candidates.iter().filter(|candidate| candidate.is_sample());
+            let settled = told[start..].iter().all(|told| matches!(told.fate, Fate::Known(_)));
+            let same = settled && recorded.map(|candidate| &candidate.id).eq(ids.iter());
+            if Some(round(candidates[0])) != last && !same {
+                knowledge = Knowledge::LaterRounds;
+            }
+        }
+        Replay { told, knowledge }
+    }
+
+    fn words(&self, wave: &[&Candidate], rule: &Rule) -> Vec<Word> {
+        let retries = self.record.method.retries;
+        wave.iter().map(|candidate| word(candidate, rule, retries)).collect()
+    }
+
+    fn embedding(&self, id: ItemId) -> Option<&'a Embedding> {
+        self.record.embeddings?.instructions.get(&id)
+    }
+
+    /// What one candidate says about how much is known.
+    fn known(&self, candidate: &Candidate, word: Word, fate: Fate) -> Knowledge {
+        let compared = matches!(
+            candidate.outcome,
+            Some(Outcome::Accepted | Outcome::Surplus | Outcome::Duplicate)
+        );
+        let entered = compared && candidate.response.is_some();
+        let enters = matches!(word.end, End::Passed { .. });
+        match fate {
+            _ if self.record.embeddings.is_none() && enters != entered => {
+                Knowledge::DuplicatesAsRecorded
+            }
+            Fate::Unknown(_) => Knowledge::Bounded,
+            Fate::Known(_) => Knowledge::Exact,
+        }
+    }
+
+    /// The fates of a wave, in its order.
+    fn fates(&self, wave: &Wave<'_, '_>, limit: f64, samples: &[Sample<'_>]) -> Vec<Fate> {
+        let joined = match self.record.embeddings {
+            Some(_) => self.compared(wave, limit, samples),
+            None => wave.as_recorded(),
+        };
+        let mut room = wave.room;
+        let mut fates: BTreeMap<ItemId, Fate> = BTreeMap::new();
+        for (id, fate) in joined {
+            let fate = match fate {
+                Fate::Known(Outcome::Accepted) if room == 0 => Fate::Known(Outcome::Surplus),
+                Fate::Known(Outcome::Accepted) => {
+                    room -= 1;
+                    fate
+                }
+                fate => fate,
+            };
+            fates.insert(id, fate);
+        }
+        let by_review =
+            |(candidate, word): (&&Candidate, &Word)| match (fates.get(&candidate.id), word.end) {
+                (Some(fate), _) => *fate,
+                (None, End::Out(outcome)) => Fate::Known(outcome),
+                (None, End::Unknown(missing)) => Fate::Unknown(missing),
+                // A contender always has a verdict.
+                (None, End::Passed { .. }) => Fate::Unknown(Missing::Embedding),
+            };
+        wave.candidates.iter().zip(&wave.words).map(by_review).collect()
+    }
+
+    /// Deduplicates what passed review; a candidate whose reviews are unknown is out all the same when it
+    /// is too close to what was there before its wave. Accepted ones come in the order of the walk.
+    fn compared(
+        &self,
+        wave: &Wave<'_, '_>,
+        limit: f64,
+        samples: &[Sample<'_>],
+    ) -> Vec<(ItemId, Fate)> {
+        let target = samples.iter().filter_map(|&(id, embedding)| Some((id, embedding?)));
+        let near_seeds = |id: &ItemId| self.to_seeds.get(id).is_some_and(|&cosine| cosine >= limit);
+        let (mut fates, mut contenders, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for (candidate, word) in wave.candidates.iter().zip(&wave.words) {
+            let (id, embedding) = (candidate.id, self.embedding(candidate.id).cloned());
+            let score = match word.end {
+                End::Out(_) => continue,
+                End::Passed { score } => Some(score),
+                End::Unknown(_) => None,
+            };
+            match (embedding, score) {
+                (Some(_), _) if near_seeds(&id) => {
+                    fates.push((id, Fate::Known(Outcome::Duplicate)));
+                }
+                (Some(embedding), Some(score)) => {
+                    contenders.push(Contender { id, score, embedding });
+                }
+                (Some(embedding), None) => unknown.push(Contender { id, score: 0, embedding }),
+                (None, Some(_)) => fates.push((id, Fate::Unknown(Missing::Embedding))),
+                (None, None) => {}
+            }
+        }
+        for verdict in dedup(&target, &unknown, NOBODY_JOINS) {
+            if verdict.nearest.is_some_and(|near| near.cosine >= limit) {
+                fates.push((verdict.id, Fate::Known(Outcome::Duplicate)));
+            }
+        }
+        for verdict in dedup(&target, &contenders, limit) {
+            let outcome = if verdict.kept { Outcome::Accepted } else { Outcome::Duplicate };
+            fates.push((verdict.id, Fate::Known(outcome)));
+        }
+        fates
+    }
+}
+
+/// The candidates of one wave, and what their reviews say.
+struct Wave<'w, 'a> {
+    candidates: &'w [&'a Candidate],
+    words: Vec<Word>,
+    /// Samples that the round still takes.
+    room: usize,
+}
+
+impl Wave<'_, '_> {
+    /// Without embeddings: duplicates are those of the record, and everyone else who passed review joins.
+    fn as_recorded(&self) -> Vec<(ItemId, Fate)> {
+        let (mut duplicates, mut joined) = (Vec::new(), Vec::new());
+        for (candidate, word) in self.candidates.iter().zip(&self.words) {
+            let is_duplicate = candidate.outcome == Some(Outcome::Duplicate);
+            match word.end {
+                End::Out(_) => {}
+                _ if is_duplicate => {
+                    duplicates.push((candidate.id, Fate::Known(Outcome::Duplicate)));
+                }
+                End::Passed { score } => joined.push((std::cmp::Reverse(score), candidate.id)),
+                End::Unknown(_) => {}
+            }
+        }
+        joined.sort_unstable();
+        let accepted = joined.into_iter().map(|(_, id)| (id, Fate::Known(Outcome::Accepted)));
+        duplicates.into_iter().chain(accepted).collect()
+    }
+}
+
+/// A limit below every cosine: each is then compared with the target alone.
+const NOBODY_JOINS: f64 = f64::NEG_INFINITY;
+
+/// Each instruction's largest cosine to the seed set, which no rule changes.
+fn to_seeds(embeddings: &Embeddings) -> BTreeMap<ItemId, f64> {
+    let contender = |(id, embedding): (&ItemId, &Embedding)| Contender {
+        id: *id,
+        score: 0,
+        embedding: embedding.clone(),
+    };
+    let all: Vec<Contender> = embeddings.instructions.iter().map(contender).collect();
+    let seeds = embeddings.seeds.iter().map(|(id, embedding)| (*id, embedding));
+    let verdicts = dedup(&seeds, &all, NOBODY_JOINS);
+    verdicts.into_iter().filter_map(|v| Some((v.id, v.nearest?.cosine))).collect()
+}
+
+const fn round(candidate: &Candidate) -> u32 {
+    match candidate.id {
+        ItemId::Candidate { round, .. } => round,
+        ItemId::Seed(_) => 0,
+    }
+}

@@ -1,0 +1,170 @@
+//! The grid as CSV, Markdown and terminal text.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Acceptance, Cell, Rescored, Rule};
+use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use crate::grid::{self, Align, Column, count, wrap};
+
+const MISSING: &str = "-";
+
+pub(super) fn csv(grid: &Rescored, writer: impl Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(writer);
+    writer.write_record(record(grid, &grid.recorded, true).map(|(name, _)| name))?;
+    writer.write_record(record(grid, &grid.recorded, true).map(|(_, value)| value))?;
+    for cell in &grid.cells {
+        writer.write_record(record(grid, cell, false).map(|(_, value)| value))?;
+    }
+    writer.flush()
+}
+
+/// Names and values side by side, so that header and lines cannot come apart.
+fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String); 24] {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let Cell { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
+    let low = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.low));
+    let high = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.high));
+    [
+        ("as_run", as_run.to_string()),
+        ("tau", rule.tau.to_string()),
+        ("delta", rule.delta.to_string()),
+        ("reviewers", rule.reviewers.to_string()),
+        ("dispute", rule.dispute.name().to_owned()),
+        ("cosine_limit", rule.cosine_limit.to_string()),
+        ("candidates", grid.candidates.to_string()),
+        ("decided", cell.decided.to_string()),
+        ("disputed", cell.disputed.to_string()),
+        ("overturned", cell.overturned.to_string()),
+        ("duplicates", cell.duplicates.to_string()),
+        ("accepted", cell.accepted.to_string()),
+        ("unknown", cell.unknown.to_string()),
+        ("acceptance_least", number(least.value)),
+        ("acceptance_most", number(most.value)),
+        ("acceptance_low", low(least)),
+        ("acceptance_high", high(most)),
+        ("clusters", least.n.to_string()),
+        ("judged", cell.judged.to_string()),
+        ("mean_judge", number(judge.value)),
+        ("mean_judge_low", low(judge)),
+        ("mean_judge_high", high(judge)),
+        ("knowledge", cell.knowledge.name().to_owned()),
+        ("bootstrap_replicates", REPLICATES.to_string()),
+    ]
+}
+
+pub(super) fn markdown(grid: &Rescored) -> String {
+    let mut out = format!("{}\n\n{}\n", as_run(grid), grid::markdown(&columns(grid)));
+    for note in notes(grid) {
+        let _ = writeln!(out, "- {note}");
+    }
+    out
+}
+
+pub(super) fn terminal(grid: &Rescored) -> String {
+    let mut out = String::new();
+    wrap(&mut out, &as_run(grid));
+    out.push('\n');
+    out.push_str(&grid::terminal(&columns(grid)));
+    out.push('\n');
+    for note in notes(grid) {
+        wrap(&mut out, &note);
+    }
+    out
+}
+
+/// The recorded rule and what it gave.
+fn as_run(grid: &Rescored) -> String {
+    let Rule { tau, delta, reviewers, dispute, cosine_limit } = grid.recorded.rule;
+    format!(
+        "As run: tau {tau}, delta {delta}, {reviewers} reviewers, dispute {}, cosine limit \
+         {cosine_limit}: {} of {} candidates passed, {}.",
+        dispute.name(),
+        count(grid.recorded.accepted),
+        count(grid.candidates),
+        rate(&grid.recorded.acceptance),
+    )
+}
+
+fn columns(grid: &Rescored) -> Vec<Column> {
+    let column = |title: &str, cell: &dyn Fn(&Cell) -> String| Column {
+        title: title.to_owned(),
+        cells: grid.cells.iter().map(cell).collect(),
+        align: Align::Right,
+    };
+    // An axis that stays at the recorded value is said once, above the table.
+    let varies = |differs: &dyn Fn(&Rule, &Rule) -> bool| {
+        grid.cells.iter().any(|cell| differs(&cell.rule, &grid.recorded.rule))
+    };
+    let mut columns = vec![
+        column("tau", &|cell| cell.rule.tau.to_string()),
+        column("delta", &|cell| cell.rule.delta.to_string()),
+    ];
+    if varies(&|a, b| a.reviewers != b.reviewers) {
+        columns.push(column("reviewers", &|cell| cell.rule.reviewers.to_string()));
+    }
+    if varies(&|a, b| a.dispute != b.dispute) {
+        let dispute = column("dispute", &|cell| cell.rule.dispute.name().to_owned());
+        columns.push(Column { align: Align::Left, ..dispute });
+    }
+    if varies(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()) {
+        columns.push(column("cosine\nlimit", &|cell| cell.rule.cosine_limit.to_string()));
+    }
+    columns.extend([
+        column("decided", &|cell| count(cell.decided)),
+        column("disputed", &|cell| count(cell.disputed)),
+        column("over-\nturned", &|cell| count(cell.overturned)),
+        column("dupli-\ncates", &|cell| count(cell.duplicates)),
+        column("accepted", &|cell| count(cell.accepted)),
+        column("unknown", &|cell| count(cell.unknown)),
+        column("acceptance", &|cell| rate(&cell.acceptance)),
+    ]);
+    if grid.cells.iter().any(|cell| cell.judged > 0) {
+        columns.push(column("judge", &|cell| judge(cell)));
+    }
+    let knowledge = column("knowledge", &|cell| cell.knowledge.name().to_owned());
+    columns.push(Column { align: Align::Left, ..knowledge });
+    columns
+}
+
+/// `0.42 [0.30, 0.55]`, or `0.42-0.50 [0.30, 0.62]` between bounds.
+fn rate(acceptance: &Acceptance) -> String {
+    let Acceptance { least, most } = acceptance;
+    let (Some(low), Some(high)) = (least.value, most.value) else { return MISSING.to_owned() };
+    let value = if low < high { format!("{low:.2}-{high:.2}") } else { format!("{low:.2}") };
+    match (least.interval, most.interval) {
+        (Some(least), Some(most)) => format!("{value} [{:.2}, {:.2}]", least.low, most.high),
+        _ => value,
+    }
+}
+
+fn judge(cell: &Cell) -> String {
+    let Some(value) = cell.judge.value else { return MISSING.to_owned() };
+    match cell.judge.interval {
+        Some(interval) => {
+            format!("{value:.2} [{:.2}, {:.2}], n {}", interval.low, interval.high, cell.judged)
+        }
+        None => format!("{value:.2}, n {}", cell.judged),
+    }
+}
+
+/// How to read the grid, a sentence or two each.
+fn notes(grid: &Rescored) -> Vec<String> {
+    let mut notes = vec![
+        "acceptance: passed review and deduplication, surplus included, over all candidates drawn. \
+         decided: the committee's decision is known. overturned: disputed and dropped, against the \
+         committee's mean."
+            .to_owned(),
+        "A run under another rule would draw fewer or more waves until its target is met.".to_owned(),
+        format!(
+            "Brackets: {:.0}% percentile interval of {} bootstrap replicates over {} clusters, the \
+             candidates that share their first example; not corrected for the number of rules.",
+            CONFIDENCE * 100.0,
+            count(REPLICATES as u64),
+            count(grid.recorded.acceptance.least.n as u64),
+        ),
+    ];
+    let sentence = |kind: super::Knowledge| format!("{}: {}", kind.name(), kind.sentence());
+    notes.extend(grid.knowledge().into_iter().map(sentence));
+    notes
+}

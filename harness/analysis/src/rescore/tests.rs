@@ -1,0 +1,184 @@
+use std::collections::BTreeMap;
+
+use gra_synth::candidate::Candidate;
+use gra_synth::method::{Method, Thousandths};
+use gra_synth::pool::ItemId;
+use gra_synth::request::ModelName;
+use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+
+use super::*;
+use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
+
+fn variant() -> Variant {
+    Variant {
+        name: "gra".to_owned(),
+        roles: RoleAssignment::Random,
+        reviewers: Reviewers::Committee(3),
+        dispute: DisputeRule::Adjudicator,
+    }
+}
+
+fn tau(value: f64) -> Thousandths {
+    Thousandths::try_from(value).unwrap()
+}
+
+/// Every outcome once, then twenty accepted and ten rejected ones beside other examples.
+fn candidates() -> Vec<Candidate> {
+    let mut candidates = every_outcome();
+    // Nobody votes where an adjudicator settles.
+    let out_of_place = |outcome| matches!(outcome, None | Some(Outcome::VotedOut));
+    candidates.retain(|candidate| !out_of_place(candidate.outcome));
+    let more = (10..30).map(accepted).chain((30..40).map(rejected));
+    for (seed, mut candidate) in (0..).zip(more) {
+        candidate.examples[0] = ItemId::Seed(seed % 7);
+        candidates.push(candidate);
+    }
+    candidates
+}
+
+fn grid(judge: &BTreeMap<ItemId, f64>) -> Rescored {
+    let (candidates, method, variant) = (candidates(), Method::default(), variant());
+    let record = Record {
+        candidates: &candidates,
+        method: &method,
+        variant: &variant,
+        run_seed: 42,
+        embeddings: None,
+        judge,
+    };
+    let own = Rule::recorded(&method, &variant);
+    let mut rules = Vec::new();
+    for dispute in [DisputeRule::Adjudicator, DisputeRule::MajorityVote] {
+        for value in [7.0, 8.0, 9.0] {
+            rules.push(Rule { tau: tau(value), dispute, ..own });
+        }
+    }
+    rules.push(Rule { reviewers: 2, ..own });
+    rescore(&record, &rules).unwrap()
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn terminal() {
+    let judge = (10..20).map(|number| (id(number), f64::from(number) / 2.0)).collect();
+    insta::assert_snapshot!(text(|bytes| grid(&judge).write_terminal(bytes)), @"
+    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates
+      passed, 0.58 [0.48, 0.70].
+
+                                                              over-  dupli-
+    tau  delta  reviewers  dispute        decided  disputed  turned   cates  accepted  unknown              acceptance                    judge  knowledge
+      7    1.5          3  adjudicator         35         2       0       1        34        0       0.89 [0.77, 1.00]  7.25 [6.90, 7.60], n 10  duplicates
+      8    1.5          3  adjudicator         35         2       1       1        22        0       0.58 [0.48, 0.70]  7.25 [6.90, 7.60], n 10  exact
+      9    1.5          3  adjudicator         35         0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
+      7    1.5          3  majority-vote       35         2       0       1        34        0       0.89 [0.77, 1.00]  7.25 [6.90, 7.60], n 10  duplicates
+      8    1.5          3  majority-vote       35         2       0       1        23        0       0.61 [0.54, 0.70]  7.25 [6.90, 7.60], n 10  duplicates
+      9    1.5          3  majority-vote       35         0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
+      8    1.5          2  adjudicator         35         0       0       1        23        1  0.61-0.63 [0.54, 0.70]  7.25 [6.90, 7.60], n 10  duplicates
+
+    acceptance: passed review and deduplication, surplus included, over all candidates drawn. decided:
+      the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
+    A run under another rule would draw fewer or more waves until its target is met.
+    Brackets: 95% percentile interval of 10,000 bootstrap replicates over 7 clusters, the candidates
+      that share their first example; not corrected for the number of rules.
+    exact: every candidate's fate follows from the record, as a run under this rule would have recorded
+      it.
+    duplicates: approximate; other candidates pass review than did, and without embeddings (trials of
+      earlier releases do not say which encoder made theirs) duplicates are taken from the record.
+    ");
+}
+
+#[test]
+fn markdown() {
+    insta::assert_snapshot!(text(|bytes| grid(&BTreeMap::new()).write_markdown(bytes)), @"
+    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates passed, 0.58 [0.48, 0.70].
+
+    | tau | delta | reviewers | dispute | decided | disputed | overturned | duplicates | accepted | unknown | acceptance | knowledge |
+    | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+    | 7 | 1.5 | 3 | adjudicator | 35 | 2 | 0 | 1 | 34 | 0 | 0.89 [0.77, 1.00] | duplicates |
+    | 8 | 1.5 | 3 | adjudicator | 35 | 2 | 1 | 1 | 22 | 0 | 0.58 [0.48, 0.70] | exact |
+    | 9 | 1.5 | 3 | adjudicator | 35 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
+    | 7 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 34 | 0 | 0.89 [0.77, 1.00] | duplicates |
+    | 8 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 23 | 0 | 0.61 [0.54, 0.70] | duplicates |
+    | 9 | 1.5 | 3 | majority-vote | 35 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
+    | 8 | 1.5 | 2 | adjudicator | 35 | 0 | 0 | 1 | 23 | 1 | 0.61-0.63 [0.54, 0.70] | duplicates |
+
+    - acceptance: passed review and deduplication, surplus included, over all candidates drawn. decided: the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
+    - A run under another rule would draw fewer or more waves until its target is met.
+    - Brackets: 95% percentile interval of 10,000 bootstrap replicates over 7 clusters, the candidates that share their first example; not corrected for the number of rules.
+    - exact: every candidate's fate follows from the record, as a run under this rule would have recorded it.
+    - duplicates: approximate; other candidates pass review than did, and without embeddings (trials of earlier releases do not say which encoder made theirs) duplicates are taken from the record.
+    ");
+}
+
+#[test]
+fn csv_has_every_number() {
+    let judge = BTreeMap::from([(id(10), 7.5), (id(11), f64::NAN), (id(3), 1.0)]);
+    insta::assert_snapshot!(text(|bytes| grid(&judge).write_csv(bytes)), @"
+    as_run,tau,delta,reviewers,dispute,cosine_limit,candidates,decided,disputed,overturned,duplicates,accepted,unknown,acceptance_least,acceptance_most,acceptance_low,acceptance_high,clusters,judged,mean_judge,mean_judge_low,mean_judge_high,knowledge,bootstrap_replicates
+    true,8,1.5,3,adjudicator,0.9,38,35,2,1,1,22,0,0.5789473684210527,0.5789473684210527,0.48148148148148145,0.7,7,1,7.5,,,exact,10000
+    false,7,1.5,3,adjudicator,0.9,38,35,2,0,1,34,0,0.8947368421052632,0.8947368421052632,0.7735849056603774,1,7,2,4.25,1,7.5,duplicates,10000
+    false,8,1.5,3,adjudicator,0.9,38,35,2,1,1,22,0,0.5789473684210527,0.5789473684210527,0.48148148148148145,0.7,7,1,7.5,,,exact,10000
+    false,9,1.5,3,adjudicator,0.9,38,35,0,0,0,0,0,0,0,0,0,7,0,,,,duplicates,10000
+    false,7,1.5,3,majority-vote,0.9,38,35,2,0,1,34,0,0.8947368421052632,0.8947368421052632,0.7735849056603774,1,7,2,4.25,1,7.5,duplicates,10000
+    false,8,1.5,3,majority-vote,0.9,38,35,2,0,1,23,0,0.6052631578947368,0.6052631578947368,0.5370370370370371,0.7,7,1,7.5,,,duplicates,10000
+    false,9,1.5,3,majority-vote,0.9,38,35,0,0,0,0,0,0,0,0,0,7,0,,,,duplicates,10000
+    false,8,1.5,2,adjudicator,0.9,38,35,0,0,1,23,1,0.6052631578947368,0.631578947368421,0.5370370370370371,0.7,7,1,7.5,,,duplicates,10000
+    ");
+}
+
+#[test]
+fn what_cannot_be_rescored_is_named() {
+    let (method, judge) = (Method::default(), BTreeMap::new());
+    let error = |candidates: &[Candidate], variant: &Variant, rule: &dyn Fn(Rule) -> Rule| {
+        let own = Rule::recorded(&method, variant);
+        let record = Record {
+            candidates,
+            method: &method,
+            variant,
+            run_seed: 42,
+            embeddings: None,
+            judge: &judge,
+        };
+        rescore(&record, &[rule(own)]).unwrap_err().to_string()
+    };
+    let nobody = Variant { name: "no-reviewer".into(), reviewers: Reviewers::None, ..variant() };
+    let alone = Variant { reviewers: Reviewers::Named(ModelName::new("llama")), ..variant() };
+    let twice = [accepted(1), accepted(1)];
+    let errors = [
+        error(&[], &nobody, &|own| own),
+        error(&[], &variant(), &|own| Rule { reviewers: 4, ..own }),
+        error(&[], &variant(), &|own| Rule { reviewers: 0, ..own }),
+        error(&[], &alone, &|own| Rule { reviewers: 2, ..own }),
+        error(&[], &variant(), &|own| Rule { cosine_limit: 0.95, ..own }),
+        error(&twice, &variant(), &|own| own),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @"
+    variant `no-reviewer` has no reviewers: there are no reviews to rescore
+    4 reviewers cannot be heard: the trial has 3
+    0 reviewers cannot be heard: the trial has 3
+    2 reviewers cannot be heard: the trial has 1
+    cosine limit 0.95 needs the embeddings: the trial was recorded at 0.9
+    the trial holds candidate r1-00001 twice
+    ");
+}
+
+#[test]
+fn a_trial_of_nobody_has_a_grid_without_rates() {
+    let (method, variant) = (Method::default(), variant());
+    let record = Record {
+        candidates: &[],
+        method: &method,
+        variant: &variant,
+        run_seed: 42,
+        embeddings: None,
+        judge: &BTreeMap::new(),
+    };
+    let grid = rescore(&record, &[Rule::recorded(&method, &variant)]).unwrap();
+    assert_eq!((grid.candidates, grid.cells[0].acceptance.least.value), (0, None));
+    assert!(text(|bytes| grid.write_markdown(bytes)).contains("0 of 0 candidates passed, -."));
+}

@@ -1,0 +1,170 @@
+//! What the recorded reviews of one candidate say under a rule: review, decision and dispute, before it
+//! is compared with anyone.
+
+use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::committee::{Decision, Scores, Tally, majority_reaches};
+use gra_synth::form::Malformed;
+use gra_synth::request::Stage;
+use gra_synth::variant::DisputeRule;
+
+use super::{Missing, Rule};
+
+/// A candidate's fate as far as reviews go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    /// The committee's, where it is known.
+    pub(super) decision: Option<Decision>,
+    pub(super) end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Wants to join the target pool, with this sum of scores.
+    Passed {
+        score: u32,
+    },
+    Out(Outcome),
+    Unknown(Missing),
+}
+
+impl Word {
+    const fn before_decision(end: End) -> Self {
+        Self { decision: None, end }
+    }
+
+    const fn out(outcome: Outcome) -> Self {
+        Self::before_decision(End::Out(outcome))
+    }
+
+    const fn unknown(missing: Missing) -> Self {
+        Self::before_decision(End::Unknown(missing))
+    }
+}
+
+/// `retries` of the method: a seat that was asked so often after its first try has given up.
+pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
+    let table = Table { candidate, rule, retries };
+    match candidate.outcome {
+        None => Word::unknown(Missing::Outcome),
+        // Before anyone reviewed it.
+        Some(
+            outcome @ (Outcome::RepeatedKeywords
+            | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }),
+        ) => Word::out(outcome),
+        Some(Outcome::Duplicate) if candidate.response.is_none() => Word::unknown(Missing::Reviews),
+        Some(outcome) => table.instruction_review(outcome).unwrap_or_else(|| {
+            if candidate.response.is_some() {
+                table.response_review()
+            } else if outcome == (Outcome::Malformed { stage: Stage::Response }) {
+                Word::out(outcome)
+            } else {
+                Word::unknown(Missing::Response)
+            }
+        }),
+    }
+}
+
+/// The first seats of a candidate's committee.
+struct Table<'a> {
+    candidate: &'a Candidate,
+    rule: &'a Rule,
+    retries: u8,
+}
+
+impl Table<'_> {
+    /// Whether the rule hears everyone who was heard.
+    fn is_whole(&self) -> bool {
+        usize::from(self.rule.reviewers) == self.candidate.roles.reviewers.len()
+    }
+
+    /// Whether a seat that the rule hears stayed malformed.
+    fn gave_up(&self, stage: Stage) -> bool {
+        self.candidate.malformed.iter().any(|reply| {
+            let last = reply.attempt == self.retries || reply.reason == Malformed::PromptTooLong;
+            reply.stage == stage && reply.seat < self.rule.reviewers && last
+        })
+    }
+
+    /// How the instruction review ends the candidate; `None` when it goes on.
+    fn instruction_review(&self, outcome: Outcome) -> Option<Word> {
+        const STAGE: Stage = Stage::InstructionReview;
+        const MALFORMED: Outcome = Outcome::Malformed { stage: STAGE };
+        if self.is_whole() {
+            // Bits do not depend on what a rule changes.
+            let ended = matches!(outcome, Outcome::Vetoed | MALFORMED);
+            return ended.then_some(Word::out(outcome));
+        }
+        let reviews = &self.candidate.instruction_reviews;
+        let heard = || reviews.iter().filter(|review| review.seat < self.rule.reviewers);
+        if heard().any(|review| review.bits.contains(&false)) {
+            Some(Word::out(Outcome::Vetoed))
+        } else if self.gave_up(STAGE) {
+            Some(Word::out(MALFORMED))
+        } else {
+            let spared = heard().count() < usize::from(self.rule.reviewers);
+            spared.then_some(Word::unknown(Missing::Reviews))
+        }
+    }
+
+    fn response_review(&self) -> Word {
+        let Rule { tau, delta, reviewers, dispute, .. } = *self.rule;
+        let reviews = self.candidate.response_reviews.iter();
+        let heard = reviews.filter(|review| review.seat < reviewers);
+        let scores: Vec<Scores> = heard.map(|review| review.scores).collect();
+        let tally = Tally::of(scores.iter().copied());
+        let (Some(tally), 0) = (tally, usize::from(reviewers) - scores.len()) else {
+            return self.broken_off(tally);
+        };
+        let decision = tally.decide(tau, delta);
+        let passed = End::Passed { score: tally.sum };
+        let end = match (decision, dispute) {
+            (Decision::Reject, _) => End::Out(Outcome::Rejected),
+            (Decision::Accept, _) | (Decision::Dispute, DisputeRule::Accept) => passed,
+            (Decision::Dispute, DisputeRule::MajorityVote) => {
+                if majority_reaches(&scores, tau) {
+                    passed
+                } else {
+                    End::Out(Outcome::VotedOut)
+                }
+            }
+            (Decision::Dispute, DisputeRule::Adjudicator) => self.adjudication(passed),
+        };
+        Word { decision: Some(decision), end }
+    }
+
+    /// Some seats have no scores: they stayed malformed, or were spared.
+    fn broken_off(&self, tally: Option<Tally>) -> Word {
+        const STAGE: Stage = Stage::ResponseReview;
+        if self.gave_up(STAGE) {
+            return Word::out(Outcome::Malformed { stage: STAGE });
+        }
+        let hopeless = tally.is_some_and(|tally| {
+            let left = u32::from(self.rule.reviewers) - tally.reviewers;
+            tally.cannot_reach(left, self.rule.tau)
+        });
+        if hopeless {
+            Word { decision: Some(Decision::Reject), end: End::Out(Outcome::Rejected) }
+        } else {
+            Word::unknown(Missing::Reviews)
+        }
+    }
+
+    /// The adjudicator read the comments of the whole committee; after fewer it may say something else,
+    /// and a smaller committee has another one.
+    fn adjudication(&self, passed: End) -> End {
+        match (&self.candidate.adjudication, self.candidate.outcome) {
+            _ if !self.is_whole() => End::Unknown(Missing::Adjudication),
+            (Some(word), _) if word.scores.reach(self.rule.tau) => passed,
+            (Some(_), _) => End::Out(Outcome::AdjudicatedOut),
+            (
+                None,
+                Some(
+                    outcome @ Outcome::Malformed {
+                        stage: Stage::ReviewComment | Stage::Adjudication,
+                    },
+                ),
+            ) => End::Out(outcome),
+            (None, _) => End::Unknown(Missing::Adjudication),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `compute`: what a trial's tokens cost, beside a large model that writes the same samples.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use gra_analysis::compute::{Compute, Parameters, Run, TEACHER_PARAMETERS};
+use gra_analysis::facts::TrialFacts;
+use gra_synth::request::ModelName;
+
+use super::beside::Beside;
+use crate::cli::Places;
+use crate::finished::FinishedTrial;
+use crate::rows;
+use crate::store::Store;
+use crate::suite::LastRun;
+
+/// `compute`
+#[derive(Debug, Args)]
+pub(crate) struct ComputeArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    #[arg(required = true, value_name = "TRIAL")]
+    trials: Vec<String>,
+    /// Parameters of the large model that the trial is compared with, e.g. 32.5e9.
+    #[arg(long, value_name = "N", default_value_t = TEACHER_PARAMETERS, value_parser = parameters)]
+    teacher_parameters: u64,
+    /// Reckon as if every model of the pool had so many parameters, e.g. 7.6e9.
+    #[arg(long, value_name = "N", value_parser = parameters)]
+    parameters: Option<u64>,
+    /// Folder for the tables [default: beside the trial's results].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A whole number, also as `7.6e9`.
+fn parameters(text: &str) -> Result<u64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if !(1.0..=1e15).contains(&value) {
+        return Err("a model has from 1 to 1e15 parameters".to_owned());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 1e15")]
+    let count = value.round() as u64;
+    Ok(count)
+}
+
+pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
+    let store = Store::open_existing(&places.store())?;
+    // All are read before the first is written.
+    let trials: Vec<FinishedTrial> =
+        args.trials.iter().map(|name| FinishedTrial::load(&store, name)).collect::<Result<_>>()?;
+    let mut out = std::io::stdout().lock();
+    for (number, trial) in trials.iter().enumerate() {
+        let compute = compute(args, trial, &store, &places.results)?;
+        let name = trial.id.to_string();
+        let (mut csv, mut markdown) = (Vec::new(), Vec::new());
+        compute.write_csv(&name, &mut csv)?;
+        compute.write_markdown(&name, &mut markdown)?;
+        let beside = Beside { trial: &trial.id, verb: "compute", places, out: args.out.as_deref() };
+        let written = beside.write(&[("csv", csv.as_slice()), ("md", &markdown)])?;
+        if args.json {
+            let rows = rows::json(&csv)?;
+            writeln!(out, "{}", serde_json::json!({ "trial": name, "rows": rows }))?;
+            continue;
+        }
+        if number > 0 {
+            writeln!(out)?;
+        }
+        compute.write_terminal(&name, &mut out)?;
+        written.print(&mut out)?;
+    }
+    Ok(())
+}
+
+fn compute(
+    args: &ComputeArgs,
+    trial: &FinishedTrial,
+    store: &Store,
+    results: &Path,
+) -> Result<Compute> {
+    let stated = || -> BTreeMap<ModelName, u64> {
+        let models = trial.card.models.iter();
+        models.filter_map(|model| Some((ModelName::new(&model.name), model.parameters?))).collect()
+    };
+    let parameters = match args.parameters {
+        Some(count) => Parameters::Assumed(count),
+        None => Parameters::Stated(stated()),
+    };
+    let facts = TrialFacts {
+        variant: trial.id.variant.clone(),
+        candidates: trial.candidates.clone(),
+        calls: trial.calls(store)?,
+    };
+    let seconds = trial.engine_seconds(store)?;
+    let compute = Compute::of(&facts, &parameters, args.teacher_parameters, seconds);
+    let total = compute.total();
+    // A run whose replies the store had, others than those of earlier variants, took less than the calls.
+    let shared = total.all.calls - total.own.calls;
+    let paid = LastRun::read(results, &trial.id)?.filter(|run| run.stored_calls == shared);
+    let run = paid.map(|run| Run { wall_seconds: run.wall_s, joules: run.energy_j });
+    Ok(Compute { run, ..compute })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_whole_and_may_be_written_short() {
+        assert_eq!(parameters("72.7e9"), Ok(TEACHER_PARAMETERS));
+        assert_eq!(parameters("134515008"), Ok(134_515_008));
+        for bad in ["", "many", "0", "-7e9", "nan", "inf", "1e16"] {
+            assert!(parameters(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `rescore`: what a trial's recorded reviews would have decided under other thresholds.
+
+mod axis;
+mod judge;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use gra_analysis::figure::acceptance::acceptance;
+use gra_analysis::rescore::{Record, Rule, rescore};
+use gra_synth::method::{Method, Thousandths};
+use gra_synth::variant::DisputeRule;
+
+use super::beside::Beside;
+use crate::cli::Places;
+use crate::finished::FinishedTrial;
+use crate::rows;
+use crate::store::Store;
+use axis::{Seats, Values};
+
+/// Most cells of a grid.
+const MOST_CELLS: usize = 10_000;
+
+/// `rescore`
+#[derive(Debug, Args)]
+pub(crate) struct RescoreArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    trial: String,
+    /// Least mean scores: 8, 7,8,8.5 or 7:9:0.5 [default: the trial's].
+    #[arg(long, value_name = "RANGE")]
+    tau: Option<Values>,
+    /// Largest spreads without a dispute [default: the trial's].
+    #[arg(long, value_name = "RANGE")]
+    delta: Option<Values>,
+    /// How many reviewers are heard, the first of the committee: 2, 1,3 or 1..3 [default: all].
+    #[arg(long, value_name = "RANGE")]
+    reviewers: Option<Seats>,
+    /// Cosine limits of near-duplicates [default: the trial's].
+    #[arg(long, value_name = "RANGE")]
+    cosine: Option<Values>,
+    /// What happens to disputes, separated by commas [default: the trial's].
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    dispute: Vec<DisputeArg>,
+    /// Scores of the candidates by a judge: CSV with the columns `id` and `score`.
+    #[arg(long, value_name = "FILE")]
+    judge: Option<PathBuf>,
+    /// Folder for the table and the figure [default: beside the trial's results].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DisputeArg {
+    /// The recorded adjudicator's word.
+    Adjudicator,
+    /// More than half of the reviewers' means reach tau.
+    MajorityVote,
+    /// Every dispute passes.
+    #[value(alias = "accept-all")]
+    Accept,
+}
+
+impl DisputeArg {
+    const fn rule(self) -> DisputeRule {
+        match self {
+            Self::Adjudicator => DisputeRule::Adjudicator,
+            Self::MajorityVote => DisputeRule::MajorityVote,
+            Self::Accept => DisputeRule::Accept,
+        }
+    }
+}
+
+pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
+    let store = Store::open_existing(&places.store())?;
+    let trial = FinishedTrial::load(&store, &args.trial)?;
+    let (method, variant) = (&trial.settings.method, &trial.settings.variant);
+    let rules = rules(args, method, Rule::recorded(method, variant))?;
+    let embeddings = trial.embeddings(&store)?;
+    let judge = match &args.judge {
+        Some(file) => judge::read(file, &trial.candidates)?,
+        None => BTreeMap::new(),
+    };
+    let record = Record {
+        candidates: &trial.candidates,
+        method,
+        variant,
+        run_seed: trial.id.seed,
+        embeddings: embeddings.as_ref(),
+        judge: &judge,
+    };
+    let grid = rescore(&record, &rules)?;
+
+    let beside = Beside { trial: &trial.id, verb: "rescore", places, out: args.out.as_deref() };
+    let (mut csv, mut markdown) = (Vec::new(), Vec::new());
+    grid.write_csv(&mut csv)?;
+    writeln!(markdown, "# {} under other thresholds\n", trial.id)?;
+    grid.write_markdown(&mut markdown)?;
+    let figure = acceptance(&trial.id.to_string(), &grid)?;
+    let files = [("csv", csv.as_slice()), ("md", &markdown), ("svg", figure.as_bytes())];
+    let written = beside.write(&files)?;
+
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let rows = rows::json(&csv)?;
+        let trial = trial.id.to_string();
+        writeln!(out, "{}", serde_json::json!({ "trial": trial, "rows": rows }))?;
+        return Ok(());
+    }
+    writeln!(out, "{} under other thresholds; no model is asked\n", trial.id)?;
+    grid.write_terminal(&mut out)?;
+    written.print(&mut out)
+}
+
+/// The grid, tau slowest.
+fn rules(args: &RescoreArgs, method: &Method, own: Rule) -> Result<Vec<Rule>> {
+    let values = |given: &Option<Values>, own: Thousandths| match given {
+        Some(Values(values)) => values.clone(),
+        None => vec![own],
+    };
+    let (taus, deltas) = (values(&args.tau, own.tau), values(&args.delta, own.delta));
+    let reviewers = args.reviewers.as_ref().map_or(vec![own.reviewers], |seats| seats.0.clone());
+    let cosines = match &args.cosine {
+        Some(Values(values)) => values.iter().copied().map(f64::from).collect(),
+        None => vec![own.cosine_limit],
+    };
+    let mut disputes: Vec<DisputeRule> = Vec::new();
+    for rule in args.dispute.iter().map(|rule| rule.rule()) {
+        if !disputes.contains(&rule) {
+            disputes.push(rule);
+        }
+    }
+    if disputes.is_empty() {
+        disputes.push(own.dispute);
+    }
+    let sizes = [taus.len(), deltas.len(), reviewers.len(), cosines.len(), disputes.len()];
+    let cells = sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    if cells.is_none_or(|cells| cells > MOST_CELLS) {
+        bail!(
+            "the grid has more than {MOST_CELLS} cells ({})\nhint: take larger steps, or fewer ranges",
+            sizes.map(|size| size.to_string()).join(" x ")
+        );
+    }
+    let mut rules = Vec::new();
+    for &dispute in &disputes {
+        for &reviewers in &reviewers {
+            for &cosine_limit in &cosines {
+                for &tau in &taus {
+                    Method { tau, cosine_limit, ..method.clone() }.check()?;
+                    let rule = |&delta| Rule { tau, delta, reviewers, dispute, cosine_limit };
+                    rules.extend(deltas.iter().map(rule));
+                }
+            }
+        }
+    }
+    Ok(rules)
+}

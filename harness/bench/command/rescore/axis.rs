@@ -1,0 +1,165 @@
+//! The values of an axis as typed: one, a list, or a range.
+
+use std::str::FromStr;
+
+use gra_synth::method::{Thousandths, ThousandthsError};
+
+/// Most values of an axis.
+const MOST: u32 = 10_000;
+
+/// Decimals with at most three places, rising and distinct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Values(pub(super) Vec<Thousandths>);
+
+/// Numbers of reviewers, rising and distinct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seats(pub(super) Vec<u8>);
+
+/// The text is no axis.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum AxisError {
+    #[error("`{0}` is no number")]
+    Number(String),
+    #[error(transparent)]
+    Places(#[from] ThousandthsError),
+    #[error("`{0}` is no range; write FROM:TO:STEP, e.g. 7:9:0.5")]
+    Range(String),
+    #[error("`{0}` is no range; write FROM..TO, e.g. 1..3")]
+    Seats(String),
+    #[error("`{0}` goes down; write the smaller number first")]
+    Falls(String),
+    #[error("`{0}` has a step of 0 and never arrives")]
+    Stands(String),
+    #[error("`{0}` has more than {MOST} values; take a larger step")]
+    Long(String),
+}
+
+impl FromStr for Values {
+    type Err = AxisError;
+
+    fn from_str(text: &str) -> Result<Self, AxisError> {
+        let mut values = Vec::new();
+        for part in text.split(',') {
+            if part.contains(':') {
+                range(part, &mut values)?;
+            } else {
+                values.push(number(part)?);
+            }
+        }
+        values.sort_unstable();
+        values.dedup();
+        Ok(Self(values))
+    }
+}
+
+fn number(text: &str) -> Result<Thousandths, AxisError> {
+    let value: f64 = text.trim().parse().map_err(|_| AxisError::Number(text.to_owned()))?;
+    Ok(Thousandths::try_from(value)?)
+}
+
+/// From, to and step, both ends included where the steps meet the upper one.
+fn range(text: &str, values: &mut Vec<Thousandths>) -> Result<(), AxisError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [from, to, step] = parts.as_slice() else { return Err(AxisError::Range(text.to_owned())) };
+    let (from, to, step) = (number(from)?, number(to)?, number(step)?);
+    let (from, to, step) = (from.thousandths(), to.thousandths(), step.thousandths());
+    if step == 0 {
+        return Err(AxisError::Stands(text.to_owned()));
+    }
+    if from > to {
+        return Err(AxisError::Falls(text.to_owned()));
+    }
+    if (to - from) / step >= MOST {
+        return Err(AxisError::Long(text.to_owned()));
+    }
+    for value in (from..=to).step_by(step as usize) {
+        values.push(Thousandths::try_from(f64::from(value) / 1000.0)?);
+    }
+    Ok(())
+}
+
+impl FromStr for Seats {
+    type Err = AxisError;
+
+    fn from_str(text: &str) -> Result<Self, AxisError> {
+        let seats =
+            |part: &str| part.trim().parse::<u8>().map_err(|_| AxisError::Seats(text.to_owned()));
+        let mut values = Vec::new();
+        for part in text.split(',') {
+            if let Some((from, to)) = part.split_once("..") {
+                let (from, to) = (seats(from)?, seats(to)?);
+                if from > to {
+                    return Err(AxisError::Falls(text.to_owned()));
+                }
+                values.extend(from..=to);
+            } else {
+                values.push(seats(part)?);
+            }
+        }
+        values.sort_unstable();
+        values.dedup();
+        Ok(Self(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> String {
+        match text.parse::<Values>() {
+            Ok(Values(values)) => {
+                values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn seats(text: &str) -> String {
+        match text.parse::<Seats>() {
+            Ok(Seats(seats)) => format!("{seats:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn numbers_lists_and_ranges() {
+        let cases = [
+            ("8", "8"),
+            ("8.5,7, 8,7", "7 8 8.5"),
+            ("7:9:0.5", "7 7.5 8 8.5 9"),
+            // The upper end is left out where no step meets it.
+            ("7:8:0.3", "7 7.3 7.6 7.9"),
+            ("0.85:0.95:0.05", "0.85 0.9 0.95"),
+            ("8:8:1", "8"),
+            ("7:8:0.5,9", "7 7.5 8 9"),
+            ("7:9", "`7:9` is no range; write FROM:TO:STEP, e.g. 7:9:0.5"),
+            ("7:9:0", "`7:9:0` has a step of 0 and never arrives"),
+            ("9:7:0.5", "`9:7:0.5` goes down; write the smaller number first"),
+            ("0:1000:0.001", "`0:1000:0.001` has more than 10000 values; take a larger step"),
+            ("eight", "`eight` is no number"),
+            ("", "`` is no number"),
+            ("nan", "NaN must lie between 0 and 1000 and have at most three decimal places"),
+            ("-1", "-1 must lie between 0 and 1000 and have at most three decimal places"),
+            ("8.0001", "8.0001 must lie between 0 and 1000 and have at most three decimal places"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(values(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn seats_are_counted() {
+        let cases = [
+            ("2", "[2]"),
+            ("1..3", "[1, 2, 3]"),
+            ("3,1", "[1, 3]"),
+            ("3..1", "`3..1` goes down; write the smaller number first"),
+            ("1:3", "`1:3` is no range; write FROM..TO, e.g. 1..3"),
+            ("300", "`300` is no range; write FROM..TO, e.g. 1..3"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(seats(text), expected, "{text}");
+        }
+    }
+}

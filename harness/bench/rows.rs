@@ -1,0 +1,26 @@
+//! A CSV table as JSON objects, one per line: numbers and switches as such, empty fields as null.
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+/// The lines of a CSV with a header.
+///
+/// # Errors
+/// When it is no CSV.
+pub fn json(csv: &[u8]) -> Result<Vec<Map<String, Value>>> {
+    let mut csv = csv::Reader::from_reader(csv);
+    let header = csv.headers()?.clone();
+    let row = |record: csv::Result<csv::StringRecord>| {
+        let record = record?;
+        let fields = header.iter().zip(&record);
+        Ok(fields.map(|(name, value)| (name.to_owned(), read(value))).collect())
+    };
+    csv.records().map(row).collect()
+}
+
+fn read(value: &str) -> Value {
+    serde_json::from_str(value).unwrap_or_else(|_| match value {
+        "" => Value::Null,
+        text => text.into(),
+    })
+}
