@@ -6,12 +6,12 @@
 //! with the bytes of an uninterrupted one, and pays at most one chunk twice.
 
 mod embedding;
+mod paid;
 mod scoring;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use anyhow::Result;
 use gra_llm::engine::{Engine, EngineError};
@@ -19,9 +19,13 @@ use gra_llm::key::CompletionKey;
 use gra_synth::request::{ModelName, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
 
-use crate::energy::{Meter, Reading};
+use crate::energy::Meter;
 use crate::progress::Progress;
 use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
+
+use paid::Started;
+
+pub use paid::Paid;
 
 /// The run was asked to stop, and did so after saving what was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -48,45 +52,6 @@ impl fmt::Display for Asking<'_> {
             Self::Trial { id, .. } => id.fmt(f),
             Self::Other(name) => f.pad(name),
         }
-    }
-}
-
-/// What answering a trial has cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Paid {
-    /// Calls that the engine answered.
-    pub calls: u64,
-    /// Calls that the store answered.
-    pub stored: u64,
-    /// Seconds that the engine was busy.
-    pub engine_seconds: f64,
-    /// How often the engine died and was started again.
-    pub crashes: u64,
-    /// Joules that the processors took meanwhile; `None` where the machine does not tell, or nothing was
-    /// asked of an engine.
-    pub joules: Option<f64>,
-}
-
-impl Paid {
-    /// Adds what the engine's work since `started` took.
-    fn add(&mut self, started: &Started, meter: Option<&Meter>) {
-        self.engine_seconds += started.at.elapsed().as_secs_f64();
-        let joules = meter.zip(started.energy.as_ref());
-        if let Some(joules) = joules.and_then(|(meter, earlier)| meter.since(earlier)) {
-            *self.joules.get_or_insert(0.0) += joules;
-        }
-    }
-}
-
-/// When some work of the engine began.
-struct Started {
-    at: Instant,
-    energy: Option<Reading>,
-}
-
-impl Started {
-    fn now(meter: Option<&Meter>) -> Self {
-        Self { at: Instant::now(), energy: meter.and_then(Meter::read) }
     }
 }
 

@@ -8,6 +8,7 @@
 mod completions;
 mod embeddings;
 mod scores;
+mod seconds;
 mod trials;
 
 use std::fs::File;

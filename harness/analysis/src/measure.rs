@@ -90,6 +90,8 @@ pub struct Measure {
     pub name: String,
     /// One per data set.
     pub cells: Vec<Cell>,
+    /// Whether it is for those who look closer: it is in every file, and on a terminal when asked for.
+    pub is_detail: bool,
 }
 
 /// Measures of data sets.
@@ -124,9 +126,21 @@ impl MeasureTable {
     /// # Panics
     /// When there is not one cell per data set.
     pub fn push(&mut self, group: &'static str, name: impl Into<String>, cells: Vec<Cell>) {
-        assert_eq!(cells.len(), self.data_sets.len(), "one cell per data set");
-        if cells.iter().any(|cell| cell.why_absent().is_none()) {
-            self.measures.push(Measure { group, name: name.into(), cells });
+        self.add(Measure { group, name: name.into(), cells, is_detail: false });
+    }
+
+    /// Adds a measure for those who look closer, as [`Self::push`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn push_detail(&mut self, group: &'static str, name: impl Into<String>, cells: Vec<Cell>) {
+        self.add(Measure { group, name: name.into(), cells, is_detail: true });
+    }
+
+    pub(crate) fn add(&mut self, measure: Measure) {
+        assert_eq!(measure.cells.len(), self.data_sets.len(), "one cell per data set");
+        if measure.cells.iter().any(|cell| cell.why_absent().is_none()) {
+            self.measures.push(measure);
         }
     }
 
@@ -171,11 +185,16 @@ impl MeasureTable {
     }
 
     /// Aligned lines for a terminal: a line per measure and data set, so that what is compared stands
-    /// one below the other. Data sets that a measure does not apply to have no line.
+    /// one below the other. Data sets that a measure does not apply to have no line; details have
+    /// some where they are asked for.
     #[must_use]
-    pub fn terminal(&self) -> String {
-        let lines: Vec<(&Measure, &str, &Cell)> =
-            self.cells().filter(|(.., cell)| !matches!(cell, Cell::Inapplicable(_))).collect();
+    pub fn terminal(&self, details: bool) -> String {
+        let lines: Vec<(&Measure, &str, &Cell)> = self
+            .cells()
+            .filter(|(measure, _, cell)| {
+                (details || !measure.is_detail) && !matches!(cell, Cell::Inapplicable(_))
+            })
+            .collect();
         // A group and a measure are named where they begin.
         let begins = |place: usize, name: fn(&Measure) -> &str| {
             let this = name(lines[place].0);
@@ -255,17 +274,31 @@ mod tests {
             vec![Cell::Absent("nobody scored it"), estimate(6.25, 5.5, 7.0)],
         );
         table.push("ifd", "loss-ratio, mean", vec![Cell::Absent("not asked"); 2]);
+        let inapplicable = Cell::Inapplicable("no committee reviewed it");
+        table.push_detail("committee", "alpha", vec![inapplicable, estimate(0.5, 0.25, 0.75)]);
         table
     }
 
     #[test]
     fn a_line_per_measure_and_data_set() {
-        insta::assert_snapshot!(table().terminal(), @"
+        insta::assert_snapshot!(table().terminal(false), @"
         group    measure   data set  value  95% interval   n
         text     samples   seeds        40                40
                            gra|x         6                 6
         quality  mu, mean  seeds         -                    nobody scored it
                            gra|x     6.250  [5.500, 7]    20
+        ");
+    }
+
+    #[test]
+    fn details_are_shown_when_asked_for() {
+        insta::assert_snapshot!(table().terminal(true), @"
+        group      measure   data set   value  95% interval       n
+        text       samples   seeds         40                    40
+                             gra|x          6                     6
+        quality    mu, mean  seeds          -                        nobody scored it
+                             gra|x      6.250  [5.500, 7]        20
+        committee  alpha     gra|x     0.5000  [0.2500, 0.7500]  20
         ");
     }
 
@@ -276,6 +309,7 @@ mod tests {
         | --- | --- | ---: | ---: |
         | text | samples | 40 (40) | 6 (6) |
         | quality | mu, mean | - | 6.250 [5.500, 7] (20) |
+        | committee | alpha | - | 0.5000 [0.2500, 0.7500] (20) |
         ");
     }
 
@@ -289,6 +323,8 @@ mod tests {
         text,samples,gra|x,6,,,6,
         quality,"mu, mean",seeds,,,,,nobody scored it
         quality,"mu, mean",gra|x,6.25,5.5,7,20,
+        committee,alpha,seeds,,,,,no committee reviewed it
+        committee,alpha,gra|x,0.5,0.25,0.75,20,
         "#);
     }
 }

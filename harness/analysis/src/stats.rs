@@ -279,7 +279,7 @@ mod tests {
             Subject { name: "seeds".to_owned(), samples: samples(&seeds).unwrap(), trial: None };
         let settings =
             Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
-        insta::assert_snapshot!(table(&[seeds, trial], settings).unwrap().terminal(), @"
+        insta::assert_snapshot!(table(&[seeds, trial], settings).unwrap().terminal(true), @"
         group              measure                             data set    value  95% interval      n
         text               words of instruction, mean          seeds           3  [3, 3]            3
                                                                gra             3  [3, 3]            2

@@ -142,7 +142,10 @@ fn run(
         writeln!(out, "{}", json(&evidence.table))?;
         return Ok(());
     }
-    writeln!(out, "{}", evidence.table.terminal())?;
+    writeln!(out, "{}", evidence.table.terminal(verbosity == Verbosity::Verbose))?;
+    if verbosity != Verbosity::Verbose {
+        writeln!(out, "More in the files, or with --verbose.")?;
+    }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
     writeln!(out, "Samples: {}", folder.join("<data set>.parquet").display())?;

@@ -7,7 +7,7 @@ use gra_synth::request::ModelName;
 use super::{Settings, StatsError, Subject, Trial};
 use crate::bootstrap::Estimate;
 use crate::committee::{Committee, Criterion, Scale, malformed_rates};
-use crate::measure::{Cell, MeasureTable};
+use crate::measure::{Cell, Measure, MeasureTable};
 use crate::proportion::Proportion;
 
 const NO_COMMITTEE: &str = "no committee reviewed it";
@@ -27,12 +27,13 @@ pub(super) fn describe(
         let committee = subject.trial.as_ref().map(of).transpose()?;
         committees.push(committee.filter(|committee| !committee.reviewers.is_empty()));
     }
-    let mut push = |name: String, cell: &dyn Fn(&Committee) -> Cell| {
+    let mut add = |is_detail, name: String, cell: &dyn Fn(&Committee) -> Cell| {
         let cell =
             |of: &Option<Committee>| of.as_ref().map_or(Cell::Inapplicable(NO_COMMITTEE), cell);
-        table.push("committee", name, committees.iter().map(cell).collect());
+        let cells = committees.iter().map(cell).collect();
+        table.add(Measure { group: "committee", name, cells, is_detail });
     };
-    push("reviewed by all seats".to_owned(), &|of| {
+    add(false, "reviewed by all seats".to_owned(), &|of| {
         let coverage = of.responses.coverage;
         Cell::count(size(coverage.whole), size(coverage.whole + coverage.part))
     });
@@ -45,7 +46,7 @@ pub(super) fn describe(
     for (name, estimate) in of_scale {
         for &place in &scales {
             let scale = any.responses.scales[place].name;
-            push(format!("{scale}: {name}"), &|of| {
+            add(scale != "mean", format!("{scale}: {name}"), &|of| {
                 Cell::or_absent(estimate(of.responses.scales[place]), UNDEFINED)
             });
         }
@@ -54,7 +55,7 @@ pub(super) fn describe(
         [("share of ones", |c| c.ones), ("Gwet's AC1", |c| c.ac1), ("Fleiss' kappa", |c| c.fleiss)];
     for (name, estimate) in of_bit {
         for (place, criterion) in any.instructions.criteria.iter().enumerate() {
-            push(format!("{}: {name}", criterion.name), &|of| {
+            add(name == "share of ones", format!("{}: {name}", criterion.name), &|of| {
                 Cell::or_absent(estimate(of.instructions.criteria[place]), UNDEFINED)
             });
         }
@@ -62,15 +63,15 @@ pub(super) fn describe(
     let reviewers: BTreeSet<&ModelName> =
         committees.iter().flatten().flat_map(|of| of.reviewers.keys()).collect();
     for model in reviewers {
-        push(format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
+        add(false, format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
             Some(reviewer) => Cell::or_absent(reviewer.leniency, "nobody sat beside it"),
             None => Cell::Inapplicable("it did not review"),
         });
     }
-    push("self-preference of families".to_owned(), &|of| {
+    add(false, "self-preference of families".to_owned(), &|of| {
         Cell::or_absent(of.self_preference, "no family sat beside another on its own work")
     });
-    push("disputes overturned, share".to_owned(), &|of| {
+    add(false, "disputes overturned, share".to_owned(), &|of| {
         share(of.overturned, "nothing went to an adjudicator")
     });
     let malformed = |subject: &Subject| {

@@ -8,7 +8,7 @@ use crate::bootstrap::Estimate;
 use crate::distribution::{Distribution, QUANTILES};
 use crate::funnel::has_passed;
 use crate::lineage::seed_items;
-use crate::measure::{Cell, MeasureTable};
+use crate::measure::{Cell, Measure, MeasureTable};
 use crate::quality::{Quality, Reading, Scored, Share};
 use crate::resolution::Resolution;
 
@@ -25,16 +25,18 @@ pub(super) fn describe(
     for subject in subjects {
         of.push(subject.trial.as_ref().map(|trial| Found::of(trial, settings)).transpose()?);
     }
-    let mut push = |group, name: String, missing, cell: &dyn Fn(&Found) -> Option<Cell>| {
-        let cell = |found: &Option<Found>| match found {
-            Some(found) => cell(found).unwrap_or(Cell::Absent(missing)),
-            None => Cell::Inapplicable(missing),
+    let mut push =
+        |(group, is_detail), name: String, missing, cell: &dyn Fn(&Found) -> Option<Cell>| {
+            let cell = |found: &Option<Found>| match found {
+                Some(found) => cell(found).unwrap_or(Cell::Absent(missing)),
+                None => Cell::Inapplicable(missing),
+            };
+            let cells = of.iter().map(cell).collect();
+            table.add(Measure { group, name, cells, is_detail });
         };
-        table.push(group, name, of.iter().map(cell).collect());
-    };
     for (place, name) in [(1, "5%"), (3, "median"), (5, "95%")] {
         debug_assert!(QUANTILES[place] > 0.0 && QUANTILES[place] < 1.0);
-        push("quality", format!("mu, {name}"), UNSCORED, &|found| {
+        push(("quality", true), format!("mu, {name}"), UNSCORED, &|found| {
             let value = found.samples.quantiles?[place];
             Some(Cell::exact(Some(value), count(found.samples.resolution.n), UNSCORED))
         });
@@ -43,13 +45,13 @@ pub(super) fn describe(
     for (place, reading) in Reading::ALL.into_iter().enumerate() {
         let sign = if reading == Reading::Above { ">" } else { ">=" };
         let high = format!("judge {sign} {}", settings.threshold);
-        push("judge", format!("{high}, share of accepted"), UNJUDGED, &|found| {
+        push(("judge", false), format!("{high}, share of accepted"), UNJUDGED, &|found| {
             Some(share(judge(found)?.accepted.high[place]))
         });
-        push("judge", format!("{high}, share of rejected"), UNJUDGED, &|found| {
+        push(("judge", false), format!("{high}, share of rejected"), UNJUDGED, &|found| {
             Some(share(judge(found)?.rejected.high[place]))
         });
-        push("judge", format!("{high}, accepted less rejected"), UNJUDGED, &|found| {
+        push(("judge", false), format!("{high}, accepted less rejected"), UNJUDGED, &|found| {
             Some(Cell::or_absent(judge(found)?.lift[place], UNJUDGED))
         });
         for (name, cell) in [
@@ -58,10 +60,15 @@ pub(super) fn describe(
             ("judge alone", |t| t.judge),
             ("neither", |t| t.neither),
         ] {
-            push("judge", format!("{sign} {}: {name}", settings.threshold), UNJUDGED, &|found| {
-                let quality = judge(found)?;
-                Some(Cell::count(count(cell(quality.tables[place])), count(quality.all.judged)))
-            });
+            push(
+                ("judge", true),
+                format!("{sign} {}: {name}", settings.threshold),
+                UNJUDGED,
+                &|found| {
+                    let quality = judge(found)?;
+                    Some(Cell::count(count(cell(quality.tables[place])), count(quality.all.judged)))
+                },
+            );
         }
     }
     let estimates: [(&str, fn(&Quality) -> Estimate); 2] = [
@@ -69,23 +76,23 @@ pub(super) fn describe(
         ("Kendall's tau-b with mu", |q| q.all.kendall),
     ];
     for (name, estimate) in estimates {
-        push("judge", name.to_owned(), UNJUDGED, &|found| {
+        push(("judge", false), name.to_owned(), UNJUDGED, &|found| {
             Some(Cell::or_absent(estimate(&judge(found)?), "one of the two gives one score only"))
         });
     }
     let raters: [(&str, fn(&Quality) -> Resolution); 2] =
         [("mu", |q| q.all.committee), ("judge", |q| q.all.judge)];
     for (name, resolution) in raters {
-        push("judge", format!("{name}: distinct scores"), UNJUDGED, &|found| {
+        push(("judge", true), format!("{name}: distinct scores"), UNJUDGED, &|found| {
             let resolution = resolution(&judge(found)?);
             Some(Cell::count(resolution.distinct, count(resolution.n)))
         });
-        push("judge", format!("{name}: entropy in bits"), UNJUDGED, &|found| {
+        push(("judge", true), format!("{name}: entropy in bits"), UNJUDGED, &|found| {
             let resolution = resolution(&judge(found)?);
             Some(Cell::exact(resolution.entropy, count(resolution.n), UNJUDGED))
         });
     }
-    push("judge", "candidates without a judge's score".to_owned(), UNJUDGED, &|found| {
+    push(("judge", false), "candidates without a judge's score".to_owned(), UNJUDGED, &|found| {
         let all = judge(found)?.all;
         Some(Cell::count(count(all.unjudged), count(all.judged + all.unjudged)))
     });
