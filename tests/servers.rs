@@ -4,7 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -16,17 +20,23 @@ const GRA: &str = "[[variant]]\nname = \"gra\"\n";
 /// A server that answers as llama-server does, with replies of the form that it is held to, until the
 /// test's process ends. Gives its address.
 fn serve() -> String {
+    serve_until(Arc::new(AtomicI64::new(i64::MAX)))
+}
+
+/// The same for so many replies; from then on it says that it is busy.
+fn serve_until(replies: Arc<AtomicI64>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || answer(&stream));
+            let replies = Arc::clone(&replies);
+            thread::spawn(move || answer(&stream, &replies));
         }
     });
     url
 }
 
-fn answer(mut stream: &TcpStream) {
+fn answer(mut stream: &TcpStream, replies: &AtomicI64) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -38,7 +48,12 @@ fn answer(mut stream: &TcpStream) {
     let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     reader.read_exact(&mut body).unwrap();
+    let mut status = 200;
     let reply = match head.split_whitespace().nth(1).unwrap() {
+        "/v1/chat/completions" if replies.fetch_sub(1, Ordering::Relaxed) <= 0 => {
+            status = 503;
+            json!({"error": {"message": "busy"}})
+        }
         "/v1/models" => json!({"data": [{"id": "small.gguf", "owned_by": "llamacpp"}]}),
         "/props" => json!({"model_path": "/data/small.gguf", "build_info": "b1-test",
             "chat_template": "{{ messages }}", "default_generation_settings": {"n_ctx": 2048}}),
@@ -46,7 +61,8 @@ fn answer(mut stream: &TcpStream) {
     };
     let reply = reply.to_string();
     let length = reply.len();
-    let head = format!("HTTP/1.1 200 Ok\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     let _ = stream.write_all((head + &reply).as_bytes());
 }
 
@@ -170,4 +186,37 @@ fn a_server_that_is_away_ends_a_run_with_a_reason_unless_all_is_stored() {
     let again = bench.run(&run);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     assert_eq!(published(&bench.path("results")), files);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_does_not_wait_for_a_busy_server_and_the_run_goes_on_from_there() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(GRA, "rounds = 2");
+    let results =
+        |folder| ["run", "experiment.toml", "--models", &models, "-q", "--results", folder];
+    serve_pool(&bench, &serve());
+    assert!(bench.run(&results("undisturbed")).status.success());
+
+    let replies = Arc::new(AtomicI64::new(30));
+    serve_pool(&bench, &serve_until(Arc::clone(&replies)));
+    let mut run = bench.command(&results("stopped")).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while replies.load(Ordering::Relaxed) >= 0 {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended by itself");
+        assert!(began.elapsed() < Duration::from_secs(120), "the server was not asked");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let stopped = Instant::now();
+    let id = run.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", "--", &id]).status().unwrap().success());
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted; everything finished so far is saved"), "{said}");
+    assert!(stopped.elapsed() < Duration::from_secs(60), "it waited for the server");
+
+    replies.store(i64::MAX, Ordering::Relaxed);
+    assert!(bench.run(&results("stopped")).status.success());
+    assert_eq!(published(&bench.path("stopped")), published(&bench.path("undisturbed")));
 }

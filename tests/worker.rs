@@ -103,7 +103,7 @@ fn a_killed_worker_and_an_interrupted_run_change_no_byte() {
     let output = run.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("stopping after the chunk under way"), "{said}");
+    assert!(said.contains("stopping after what is under way"), "{said}");
     let finished = "SELECT count(*) FROM chunk WHERE seconds IS NOT NULL";
     assert!(count(&bench, "interrupted", finished).unwrap() > before, "the chunk was saved");
     assert_eq!(count(&bench, "interrupted", "SELECT sum(crashes) FROM chunk"), Some(0));

@@ -1,5 +1,6 @@
-//! Ctrl-C: the first one lets the chunk under way finish and be saved, the second one ends at once,
-//! and the worker with it. The worker itself hears neither.
+//! Ctrl-C: the first one lets the chunk under way finish and be saved (of a server: the requests under
+//! way finish, and the chunk is asked again), the second one ends at once, and the worker with it. The
+//! worker itself hears neither.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ pub fn stop_flag() -> Arc<AtomicBool> {
                 std::process::exit(130);
             }
             crate::failure::note(
-                "stopping after the chunk under way; press Ctrl-C again to stop at once",
+                "stopping after what is under way; press Ctrl-C again to stop at once",
             );
         }
     });

@@ -27,8 +27,9 @@ pub struct Progress {
 /// Answers requests.
 pub trait Engine: Send {
     /// Answers one chunk: requests of one model, run together. The replies come in the order of the
-    /// requests. The same chunk on the same machine and build gives the same replies; a request
-    /// in another chunk may get another reply, which is why chunks are recorded before they run.
+    /// requests. The same chunk on the same machine and build gives the same replies, unless a server
+    /// answers; a request in another chunk may get another reply, which is why chunks are recorded
+    /// before they run.
     ///
     /// A prompt that does not fit is a reply ([`gra_synth::request::Finish::PromptTooLong`]), not an
     /// error.
@@ -61,11 +62,11 @@ pub trait Engine: Send {
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError>;
 
     /// Everything besides a request that determines a reply of this model: file hash, chat
-    /// template, engine version and the settings that can change output. Stable text, hashed into
-    /// store keys.
+    /// template, engine version and the settings that can change output; of a server, what it says
+    /// of these. Stable text, hashed into store keys.
     ///
     /// # Errors
-    /// When the model is not in the pool or its file cannot be read.
+    /// When the model is not in the pool, its file cannot be read, or its server does not answer.
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError>;
 
     /// Everything besides a passage that determines a score of this model.

@@ -204,7 +204,7 @@ fn a_prompt_that_is_too_long_is_a_reply() {
     };
     let (reply, asked) = one("", move |_| Act::json(400, &too_long(900)));
     let reply = reply.unwrap();
-    assert_eq!(reply.finish, Finish::PromptTooLong { tokens: 900, context: 512 });
+    assert_eq!(reply.finish, Finish::PromptTooLong { tokens: 900, context: Some(512) });
     assert_eq!(
         (reply.text.as_str(), reply.prompt_tokens, reply.reply_tokens, asked),
         ("", 900, 0, 1)
@@ -230,8 +230,14 @@ fn a_prompt_that_is_too_long_is_a_reply() {
         _ => Act::json(400, &vague(513)),
     });
     let replies = ask(&mut engine(&server.url, ""), &[free(0)]).unwrap();
-    assert_eq!(replies[0].finish, Finish::PromptTooLong { tokens: 513, context: 512 });
+    assert_eq!(replies[0].finish, Finish::PromptTooLong { tokens: 513, context: Some(512) });
     assert_eq!(server.bodies()[1].get("max_tokens"), None);
+    // LMDeploy answers with the name of its error, and does not say how much would fit.
+    let mut lmdeploy = completion("status code ResponseType.INPUT_LENGTH_ERROR", "error");
+    lmdeploy["usage"]["prompt_tokens"] = json!(9000);
+    let reply = one("dialect = \"lmdeploy\"", move |_| Act::json(200, &lmdeploy)).0.unwrap();
+    assert_eq!(reply.finish, Finish::PromptTooLong { tokens: 9000, context: None });
+    assert_eq!((reply.text.as_str(), reply.reply_tokens), ("", 0));
     // A server that says so of everything ends the asking.
     let (reply, asked) = one("", move |_| Act::json(400, &too_long(400)));
     assert!(matches!(reply.unwrap().finish, Finish::PromptTooLong { .. }));

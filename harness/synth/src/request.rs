@@ -217,8 +217,8 @@ pub enum Finish {
     PromptTooLong {
         /// Tokens of the prompt after the chat template.
         tokens: u32,
-        /// Tokens that prompt and reply together may take.
-        context: u32,
+        /// Tokens that prompt and reply together may take; `None` where a server does not say.
+        context: Option<u32>,
     },
 }
 

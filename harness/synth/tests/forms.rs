@@ -75,6 +75,6 @@ fn a_reply_that_did_not_end_is_malformed_whatever_it_holds() {
     let whole = "<bos>[1,1,1]<eos>";
     let cut = reply(whole, Finish::Length);
     assert_eq!(read(Stage::InstructionReview, &cut), "Err(CutOff)");
-    let long = reply("", Finish::PromptTooLong { tokens: 9000, context: 4096 });
+    let long = reply("", Finish::PromptTooLong { tokens: 9000, context: Some(4096) });
     assert_eq!(read(Stage::Response, &long), "Err(PromptTooLong)");
 }

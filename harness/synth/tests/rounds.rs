@@ -98,7 +98,7 @@ fn retries_use_fresh_seeds_and_a_long_prompt_is_not_retried() {
     let played = play(&variant("gra"), &method(), |request| match request.id.stage {
         Stage::Response if number(request) == 0 => ("cut".into(), Finish::Length),
         Stage::Response if number(request) == 1 => {
-            (String::new(), Finish::PromptTooLong { tokens: 99, context: 64 })
+            (String::new(), Finish::PromptTooLong { tokens: 99, context: Some(64) })
         }
         _ => (usual(request), Finish::Stop),
     });

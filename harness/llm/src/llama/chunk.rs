@@ -140,7 +140,7 @@ fn job(
     let mut draws = Draws::of(request);
     let least = plan.least_tokens().max(1).min(request.max_tokens);
     if prompt_tokens.saturating_add(least) > context {
-        let finish = Finish::PromptTooLong { tokens: prompt_tokens, context };
+        let finish = Finish::PromptTooLong { tokens: prompt_tokens, context: Some(context) };
         return Err(finished(finish, String::new(), 0));
     }
     // A reply may not outgrow the context either; it then ends as at its own limit.

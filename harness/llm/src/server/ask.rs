@@ -15,6 +15,9 @@ use crate::pattern::{Pattern, PatternError, opening_parts};
 /// What a probe asks for, whatever its message says: nobody writes it who is not held to it.
 const PROBED: &str = "<probe>held to this</probe>";
 
+/// What `LMDeploy` writes into a reply, with status 200, when the prompt does not fit.
+const LMDEPLOY_TOO_LONG: &str = "ResponseType.INPUT_LENGTH_ERROR";
+
 /// A request as its server will be asked.
 #[derive(Debug)]
 pub(super) struct Question<'a> {
@@ -84,11 +87,12 @@ impl<'a> Question<'a> {
             let Some(overlong) = overlong else {
                 return Err(Trouble::Refused(declined(status, &wire::words(&body))));
             };
+            let too_long = |Overlong { prompt, context, .. }| self.too_long(prompt, Some(context));
             let room = overlong.room();
             // A limit that was within the room, or was taken away, is no reason to refuse.
             let smaller = max_tokens.is_some_and(|now| room.is_none_or(|room| room < now));
             if room == Some(0) || !smaller {
-                return Ok(self.too_long(overlong));
+                return Ok(too_long(overlong));
             }
             max_tokens = room;
         }
@@ -120,25 +124,28 @@ impl<'a> Question<'a> {
                 "its answer does not count tokens (`usage`), which every record needs".to_owned(),
             )
         })?;
+        let text = choice.message.content.unwrap_or_default();
         let finish = match choice.finish_reason.as_deref() {
             Some("stop") => Finish::Stop,
             // Whatever else made the server break off (a filter, say), the reply is not complete.
             Some("length" | "content_filter") => Finish::Length,
+            Some("error") if text.contains(LMDEPLOY_TOO_LONG) => {
+                return Ok(self.too_long(usage.prompt_tokens, None));
+            }
             other => {
                 let other = other.unwrap_or("nothing");
                 return Err(refused(format!("its reply ended for a reason of its own: {other}")));
             }
         };
         Ok(Reply {
-            text: choice.message.content.unwrap_or_default(),
+            text,
             finish,
             prompt_tokens: usage.prompt_tokens.saturating_add(self.written),
             reply_tokens: usage.completion_tokens.saturating_sub(self.written),
         })
     }
 
-    fn too_long(&self, overlong: Overlong) -> Reply {
-        let Overlong { prompt: tokens, context, .. } = overlong;
+    fn too_long(&self, tokens: u32, context: Option<u32>) -> Reply {
         Reply {
             text: String::new(),
             finish: Finish::PromptTooLong { tokens, context },
