@@ -14,17 +14,26 @@
 //! - [`bootstrap`], [`comparison`]: intervals for means; two variants on the same candidates
 //! - [`ablation`]: one row per variant of the three above, as CSV, Markdown and terminal text
 //! - [`frames`]: candidates and reviews as data frames, as Parquet and CSV
+//! - [`unit_vectors`], [`neighbours`]: embeddings of a data set; exact nearest neighbours
+//! - [`diversity`]: how varied a data set is, from embeddings and from words
+//! - [`tsne`]: several sets in one plane
+//! - `spectrum`: second moments and eigenvalues
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
 pub mod bootstrap;
 pub mod comparison;
+pub mod diversity;
 pub mod facts;
 pub mod frames;
 pub mod funnel;
 mod grid;
 pub mod ledger;
+pub mod neighbours;
 pub mod savings;
+mod spectrum;
+pub mod tsne;
+pub mod unit_vectors;
 
 #[cfg(test)]
 mod trial_by_hand;
