@@ -4,7 +4,6 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use gra_synth::stream::Stream;
 
-use super::narrow;
 use crate::spectrum::{eigen, matrix, second_moment};
 use crate::unit_vectors::{Undefined, UnitVectors};
 
@@ -19,7 +18,7 @@ const ROUNDING: f64 = 1e-6;
 
 /// Two coordinates per row. Equal rows start a little apart: forces between points at one place are 0,
 /// and they could never part.
-pub(super) fn positions(rows: UnitVectors, run_seed: u64) -> Result<Vec<f32>, Undefined> {
+pub(super) fn positions(rows: UnitVectors, run_seed: u64) -> Result<Vec<[f64; 2]>, Undefined> {
     let projected = project(rows);
     #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^53")]
     let n = rows.len() as f64;
@@ -34,8 +33,8 @@ pub(super) fn positions(rows: UnitVectors, run_seed: u64) -> Result<Vec<f32>, Un
         let share = draw.below(1 << 24) as f64 / f64::from(1 << 23) - 1.0;
         OFFSET * SPREAD * share
     };
-    let scaled = |x: f64| narrow(x / deviation * SPREAD + offset());
-    Ok(projected.into_iter().flatten().map(scaled).collect())
+    let mut scaled = |x: f64| x / deviation * SPREAD + offset();
+    Ok(projected.into_iter().map(|point| point.map(&mut scaled)).collect())
 }
 
 /// Centred rows on the two directions of largest variance.
@@ -82,8 +81,7 @@ mod tests {
         let rows = UnitVectors::new(&values, 500).unwrap();
         let positions = positions(rows, 42).unwrap();
         let deviation = |axis: usize| {
-            let squares = positions.iter().skip(axis).step_by(2).map(|x| f64::from(*x).powi(2));
-            (squares.sum::<f64>() / 500.0).sqrt()
+            (positions.iter().map(|point| point[axis].powi(2)).sum::<f64>() / 500.0).sqrt()
         };
         assert!((deviation(0) - SPREAD).abs() < 0.01 * SPREAD, "{}", deviation(0));
         assert!(deviation(1) < deviation(0));
