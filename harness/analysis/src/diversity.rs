@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_subsample_is_fixed_by_its_name() {
-        insta::assert_compact_debug_snapshot!(subsample(100, 6, 42, &["a"]), @"");
+        insta::assert_compact_debug_snapshot!(subsample(100, 6, 42, &["a"]), @"[7, 9, 15, 55, 80, 99]");
         assert_ne!(subsample(100, 6, 42, &["a"]), subsample(100, 6, 42, &["b"]));
         assert_ne!(subsample(100, 6, 42, &["a"]), subsample(100, 6, 43, &["a"]));
         assert_eq!(subsample(3, 5, 42, &[]), [0, 1, 2]);

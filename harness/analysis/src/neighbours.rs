@@ -118,11 +118,11 @@ mod tests {
 
     #[test]
     fn neighbours_are_those_of_a_plain_loop() {
-        let values = clustered("neighbours", 1500, 16, 30);
+        let values = clustered(1, 1500, 16, 30);
         for k in [0, 1, 5, 90, 1499, 3000] {
             check(&values, 1500, k);
         }
-        check(&clustered("384", 300, 384, 4), 300, 10);
+        check(&clustered(2, 300, 384, 4), 300, 10);
         check(&[], 0, 5);
         check(&[1.0], 1, 5);
     }

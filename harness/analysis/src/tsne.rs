@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn clusters_stay_together_and_the_map_is_reproducible() {
-        let values = clustered("map", 300, 24, 3);
+        let values = clustered(3, 300, 24, 3);
         let (first, second) = values.split_at(200 * 24);
         let sets = [UnitVectors::new(first, 200).unwrap(), UnitVectors::new(second, 100).unwrap()];
         let map = fit(&sets, &Settings::default()).unwrap();
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn few_points_lower_the_perplexity() {
-        let values = clustered("few", 40, 8, 2);
+        let values = clustered(4, 40, 8, 2);
         for (n, perplexity) in [(4, 1.5), (5, 1.5), (40, 13.0)] {
             let rows = UnitVectors::new(&values[..n * 8], n).unwrap();
             let map = fit(&[rows], &Settings::default()).unwrap();
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_has_no_map_says_why() {
-        let values = clustered("none", 4, 8, 1);
+        let values = clustered(5, 4, 8, 1);
         let three = UnitVectors::new(&values[..24], 3).unwrap();
         let reason = |sets: &[UnitVectors]| fit(sets, &Settings::default()).unwrap_err();
         assert_eq!(reason(&[three]), Undefined::TooFew { n: 3, needed: 4 });

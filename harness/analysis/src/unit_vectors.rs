@@ -97,13 +97,16 @@ impl<'a> Deref for UnitVectors<'a> {
 
 #[cfg(test)]
 pub(crate) mod by_hand {
-    use gra_synth::stream::Stream;
-
-    /// `count` unit vectors around `centres` directions, row by row, from the stream of this name.
-    pub(crate) fn clustered(name: &str, count: usize, dim: usize, centres: usize) -> Vec<f32> {
-        let mut draw = Stream::named(11, &["unit vectors", name]);
-        #[expect(clippy::cast_precision_loss, reason = "a draw below 2^24")]
-        let mut uniform = || draw.below(1 << 24) as f64 / f64::from(1 << 23) - 1.0;
+    /// `count` unit vectors around `centres` directions, row by row. Numbers come from Knuth's linear
+    /// congruential generator, which `scripts/diversity-reference.py` has too.
+    pub(crate) fn clustered(seed: u64, count: usize, dim: usize, centres: usize) -> Vec<f32> {
+        let mut state = seed;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            #[expect(clippy::cast_precision_loss, reason = "24 bits")]
+            let share = (state >> 40) as f64 / f64::from(1 << 23);
+            share - 1.0
+        };
         let middles: Vec<f64> = (0..centres * dim).map(|_| uniform()).collect();
         let mut values = Vec::with_capacity(count * dim);
         for at in 0..count {

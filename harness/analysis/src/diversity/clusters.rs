@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_fit_is_fixed_by_its_seed_and_finds_what_is_there() {
-        let values = clustered("fit", 600, 16, 8);
+        let values = clustered(6, 600, 16, 8);
         let rows = UnitVectors::new(&values, 600).unwrap();
         let once = fit(&[rows], 8, 42).unwrap();
         assert_eq!(once, fit(&[rows], 8, 42).unwrap());

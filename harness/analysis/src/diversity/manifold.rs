@@ -16,7 +16,7 @@ use super::number;
 use crate::neighbours::neighbours;
 use crate::unit_vectors::{Undefined, UnitVectors};
 
-/// Neighbours that span a ball, as in section 5.3's companion figures and in both papers' code.
+/// Neighbours that span a ball, as in Naeem et al.
 pub const NEIGHBOURS: usize = 5;
 
 /// The four measures, row by row, so that a caller can resample rows for an interval. The mean of each is
@@ -150,9 +150,11 @@ mod tests {
     #[test]
     fn agrees_with_the_reference() {
         // Python's prdc 0.2 on the same values in float64; see scripts/diversity-reference.py.
-        let set = clustered("set", 150, 12, 6);
-        let reference = clustered("reference", 200, 12, 9);
-        let near = clustered("set", 190, 12, 6);
+        let wide = clustered(8, 400, 12, 9);
+        let of_four = |(at, row): (usize, &[f32])| (at % 9 < 4).then(|| row.to_vec());
+        let narrow: Vec<f32> =
+            wide.chunks(12).enumerate().skip(200).filter_map(of_four).flatten().collect();
+        let same = clustered(7, 300, 12, 6);
         let check = |set: &[f32], n, reference: &[f32], m, expected: [f64; 4]| {
             let set = UnitVectors::new(set, n).unwrap();
             let reference = UnitVectors::new(reference, m).unwrap();
@@ -161,8 +163,11 @@ mod tests {
                 assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
             }
         };
-        check(&set, 150, &reference, 200, [0.0; 4]);
-        check(&near[40 * 12..], 150, &set, 150, [0.0; 4]);
+        let n = narrow.len() / 12;
+        let expected = [0.966_666_666_666_666_7, 0.43, 1.108_888_888_888_888_8, 0.455];
+        check(&narrow, n, &wide[..200 * 12], 200, expected);
+        let expected = [0.973_333_333_333_333_3, 0.98, 0.968, 1.0];
+        check(&same[150 * 12..], 150, &same[..150 * 12], 150, expected);
     }
 
     #[test]
@@ -187,12 +192,13 @@ mod tests {
         let values = [0.6, 0.8].repeat(9);
         let rows = UnitVectors::new(&values, 9).unwrap();
         let found = compare(rows, rows, 5).unwrap();
-        assert_eq!(means(&found), [1.0, 1.0, 9.0 / 5.0, 1.0]);
+        assert_eq!(found.density, [9.0 / 5.0; 9]);
+        assert!(found.precision.iter().chain(&found.recall).chain(&found.coverage).all(|held| *held));
     }
 
     #[test]
     fn too_few_rows_have_no_manifold() {
-        let values = clustered("few", 9, 3, 2);
+        let values = clustered(4, 9, 3, 2);
         let rows = |n| UnitVectors::new(&values[..n * 3], n).unwrap();
         let too_few = |n, needed| Err(Undefined::TooFew { n, needed });
         assert_eq!(compare(rows(5), rows(9), 5), too_few(5, 6));

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn affinities_are_symmetric_and_sum_to_one() {
-        let values = clustered("affinity", 200, 8, 5);
+        let values = clustered(11, 200, 8, 5);
         let rows = UnitVectors::new(&values, 200).unwrap();
         let p = Affinities::new(&neighbours(rows, 30), 10.0);
         let sum: f64 = p.rows.iter().flatten().map(|(_, p)| p).sum();

@@ -11,8 +11,9 @@ use rayon::prelude::*;
 use super::Settings;
 use super::affinity::Affinities;
 
-/// A cell acts as one point where half its width is below this share of its distance.
-const OPENING: f64 = 0.5;
+/// A cell acts as one point where half its width is below this share of its distance: theta = 0.5 by the
+/// usual measure, which takes the whole width.
+const OPENING: f64 = 0.25;
 
 /// Momentum of the two phases.
 const MOMENTUM: [f64; 2] = [0.5, 0.8];

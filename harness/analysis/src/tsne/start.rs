@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_first_component_is_scaled_and_the_second_smaller() {
-        let values = clustered("start", 500, 16, 3);
+        let values = clustered(12, 500, 16, 3);
         let rows = UnitVectors::new(&values, 500).unwrap();
         let positions = positions(rows, 42).unwrap();
         let deviation = |axis: usize| {
