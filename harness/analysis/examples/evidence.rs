@@ -1,8 +1,8 @@
 //! Measures vectors of a file: our side of `scripts/bench-evidence`.
 //!
-//! `evidence vendi VECTORS DIM` prints the score and the seconds that it took. `evidence tsne VECTORS DIM
-//! OUT` writes the map to OUT, two `f64` per point, and prints divergence and seconds. VECTORS holds
-//! little-endian `f32` row by row.
+//! `evidence vendi VECTORS DIM` prints the score and the seconds that it took. `evidence tsne
+//! VECTORS DIM OUT` writes the map to OUT, two `f64` per point, and prints divergence and seconds.
+//! VECTORS holds little-endian `f32` row by row.
 
 use std::error::Error;
 use std::time::Instant;

@@ -1,7 +1,9 @@
-//! How varied a data set is (paper, section 5.3; Figs. 5 and 6, which show a map and give no number).
+//! How varied a data set is (paper, section 5.3; Figs. 5 and 6, which show a map and give no
+//! number).
 //!
-//! Everything is computed in the encoder's own dimensions or on the text itself, never on a map. Most of
-//! these numbers move with the size of a set, so compare sets of equal size: [`subsample`] draws one.
+//! Everything is computed in the encoder's own dimensions or on the text itself, never on a map.
+//! Most of these numbers move with the size of a set, so compare sets of equal size: [`subsample`]
+//! draws one.
 //!
 //! # Layout
 //!
@@ -20,8 +22,8 @@ pub mod vendi;
 
 use gra_synth::stream::Stream;
 
-/// `size` of `n` places without repeats, rising, from the stream of this name; all of them when there
-/// are no more.
+/// `size` of `n` places without repeats, rising, from the stream of this name; all of them when
+/// there are no more.
 #[must_use]
 pub fn subsample(n: usize, size: usize, run_seed: u64, name: &[&str]) -> Vec<usize> {
     if size >= n {

@@ -1,7 +1,7 @@
 //! Exact k nearest neighbours within one set, by cosine.
 //!
-//! Products in `f32` propose, cosines in `f64` decide, so neighbours and their order are those of a plain
-//! loop (`gra_synth::similarity`). Takes memory for `k` neighbours per row.
+//! Products in `f32` propose, cosines in `f64` decide, so neighbours and their order are those of a
+//! plain loop (`gra_synth::similarity`). Takes memory for `k` neighbours per row.
 
 use std::cmp::Ordering;
 
@@ -9,8 +9,8 @@ use gra_synth::similarity::{Near, Slab, cosine, floor_below, sweep};
 
 use crate::unit_vectors::UnitVectors;
 
-/// The `k` rows nearest to each row, itself left out: by falling cosine, then rising place. All others
-/// where there are fewer than `k`.
+/// The `k` rows nearest to each row, itself left out: by falling cosine, then rising place. All
+/// others where there are fewer than `k`.
 #[must_use]
 pub fn neighbours(rows: UnitVectors, k: usize) -> Vec<Vec<Near>> {
     let error = rows.error_against(&rows);
@@ -75,11 +75,8 @@ impl Longlist {
     }
 
     fn settle(self, exact: impl Fn(usize) -> f64) -> Vec<Near> {
-        let mut found: Vec<Near> = self
-            .open
-            .iter()
-            .map(|&(_, place)| Near { place, cosine: exact(place) })
-            .collect();
+        let mut found: Vec<Near> =
+            self.open.iter().map(|&(_, place)| Near { place, cosine: exact(place) }).collect();
         found.sort_by(nearer);
         found.truncate(self.k);
         found

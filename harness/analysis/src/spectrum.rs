@@ -1,8 +1,9 @@
-//! Second moments of unit vectors and their eigenvalues, in `f64`: what the Vendi score and the map's
-//! first positions are made of.
+//! Second moments of unit vectors and their eigenvalues, in `f64`: what the Vendi score and the
+//! map's first positions are made of.
 //!
-//! Sums are taken in blocks, in order, and the decomposition runs on one thread: the result does not depend
-//! on the number of threads. Its last bits depend on the processor's vector instructions.
+//! Sums are taken in blocks, in order, and the decomposition runs on one thread: the result does
+//! not depend on the number of threads. Its last bits depend on the processor's vector
+//! instructions.
 
 use std::ops::Range;
 
@@ -50,8 +51,8 @@ pub(crate) fn matrix(rows: UnitVectors, which: Range<usize>) -> Mat<f64> {
     matrix
 }
 
-/// Eigenvalues of a symmetric matrix, rising, and the eigenvectors as columns in the same order. `None`
-/// where the iteration does not end, which takes values that are not finite.
+/// Eigenvalues of a symmetric matrix, rising, and the eigenvectors as columns in the same order.
+/// `None` where the iteration does not end, which takes values that are not finite.
 pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let n = matrix.nrows();
     let mut values = Diag::zeros(n);
@@ -60,7 +61,14 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, yes, par, settings));
     let stack = MemStack::new(&mut memory);
     let settings = Default::default();
-    self_adjoint_evd(matrix.as_ref(), values.as_mut(), Some(vectors.as_mut()), par, stack, settings)
-        .ok()?;
+    self_adjoint_evd(
+        matrix.as_ref(),
+        values.as_mut(),
+        Some(vectors.as_mut()),
+        par,
+        stack,
+        settings,
+    )
+    .ok()?;
     Some((values.column_vector().iter().copied().collect(), vectors))
 }

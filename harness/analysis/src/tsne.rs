@@ -1,15 +1,16 @@
-//! A map of several sets in one plane (paper, section 5.3; Figs. 5 and 6): t-SNE of their embeddings (van der
-//! Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008).
+//! A map of several sets in one plane (paper, section 5.3; Figs. 5 and 6): t-SNE of their
+//! embeddings (van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008).
 //!
-//! All sets are fitted together: a map of one set says nothing about another's. A map shows neighbours; its
-//! distances, areas and densities mean little, so every number about diversity comes from
-//! [`crate::diversity`].
+//! All sets are fitted together: a map of one set says nothing about another's. A map shows
+//! neighbours; its distances, areas and densities mean little, so every number about diversity
+//! comes from [`crate::diversity`].
 //!
-//! The recipe is that of Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics" (Nature
-//! Communications 10, 2019) as openTSNE carries it out: exact nearest neighbours, three times the perplexity of
-//! them; first positions from the two principal components, scaled to a standard deviation of 1e-4;
-//! exaggeration by 12 for 250 iterations; learning rate n / 12, in the convention without the gradient's
-//! factor 4 (scikit-learn's gradient has it, and its learning rate is a quarter).
+//! The recipe is that of Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics"
+//! (Nature Communications 10, 2019) as openTSNE carries it out: exact nearest neighbours, three
+//! times the perplexity of them; first positions from the two principal components, scaled to a
+//! standard deviation of 1e-4; exaggeration by 12 for 250 iterations; learning rate n / 12, in the
+//! convention without the gradient's factor 4 (scikit-learn's gradient has it, and its learning
+//! rate is a quarter).
 //!
 //! Sums are taken in order, in `f64`, so the map does not depend on the number of threads.
 //!
@@ -32,14 +33,15 @@ use affinity::Affinities;
 /// Fewer points than these have no neighbours to speak of.
 const FEWEST: usize = 4;
 
-/// The least perplexity that is fitted with. At 1 a point has a single neighbour, however close the others.
+/// The least perplexity that is fitted with. At 1 a point has a single neighbour, however close the
+/// others.
 const LEAST_PERPLEXITY: f64 = 1.5;
 
 /// How a map is fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Effective number of neighbours of a point. Lowered to a third of the other points where there are
-    /// fewer than three times as many.
+    /// Effective number of neighbours of a point. Lowered to a third of the other points where
+    /// there are fewer than three times as many.
     pub perplexity: f64,
     /// Factor of the attraction in the first phase.
     pub exaggeration: f64,
@@ -71,7 +73,8 @@ impl Default for Settings {
 pub struct Map {
     /// For every set, the positions of its rows.
     pub sets: Vec<Vec<[f64; 2]>>,
-    /// Kullback-Leibler divergence in nats: how much of the neighbourhoods the plane could not show.
+    /// Kullback-Leibler divergence in nats: how much of the neighbourhoods the plane could not
+    /// show.
     pub divergence: f64,
     /// The perplexity that was fitted with.
     pub perplexity: f64,
@@ -79,12 +82,12 @@ pub struct Map {
     pub learning_rate: f64,
 }
 
-/// Fits the sets together. Bring sets of equal size, or the larger ones shape the map. The order of sets and
-/// rows is part of the result.
+/// Fits the sets together. Bring sets of equal size, or the larger ones shape the map. The order of
+/// sets and rows is part of the result.
 ///
 /// # Errors
-/// With fewer than 4 points, when all points are the same, and when the sets do not live in the same
-/// space.
+/// With fewer than 4 points, when all points are the same, and when the sets do not live in the
+/// same space.
 pub fn fit(sets: &[UnitVectors], settings: &Settings) -> Result<Map, Undefined> {
     let values = UnitVectors::joined(sets)?;
     let n: usize = sets.iter().map(|set| set.len()).sum();
@@ -112,6 +115,8 @@ pub fn fit(sets: &[UnitVectors], settings: &Settings) -> Result<Map, Undefined> 
 
 #[cfg(test)]
 mod tests {
+    use rayon::ThreadPoolBuilder;
+
     use super::*;
     use crate::unit_vectors::by_hand::clustered;
 
@@ -120,15 +125,18 @@ mod tests {
         let values = clustered(3, 300, 24, 3);
         let (first, second) = values.split_at(200 * 24);
         let sets = [UnitVectors::new(first, 200).unwrap(), UnitVectors::new(second, 100).unwrap()];
-        let map = fit(&sets, &Settings::default()).unwrap();
-        assert_eq!(map, fit(&sets, &Settings::default()).unwrap());
+        let on = |threads| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(&sets, &Settings::default()).unwrap())
+        };
+        let map = on(1);
+        assert_eq!(map, on(3));
         assert_eq!((map.sets[0].len(), map.sets[1].len()), (200, 100));
         assert_eq!((map.perplexity, map.learning_rate), (30.0, 200.0));
         let all: Vec<[f64; 2]> = map.sets.concat();
         let nearest = |at: usize| {
-            let distance = |other: &usize| {
-                (all[at][0] - all[*other][0]).hypot(all[at][1] - all[*other][1])
-            };
+            let distance =
+                |other: &usize| (all[at][0] - all[*other][0]).hypot(all[at][1] - all[*other][1]);
             let others = (0..all.len()).filter(|other| *other != at);
             others.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()
         };

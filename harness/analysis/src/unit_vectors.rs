@@ -97,12 +97,14 @@ impl<'a> Deref for UnitVectors<'a> {
 
 #[cfg(test)]
 pub(crate) mod by_hand {
-    /// `count` unit vectors around `centres` directions, row by row. Numbers come from Knuth's linear
-    /// congruential generator, which `scripts/diversity-reference.py` has too.
+    /// `count` unit vectors around `centres` directions, row by row. Numbers come from Knuth's
+    /// linear congruential generator, which `scripts/diversity-reference.py` has too.
     pub(crate) fn clustered(seed: u64, count: usize, dim: usize, centres: usize) -> Vec<f32> {
         let mut state = seed;
         let mut uniform = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             #[expect(clippy::cast_precision_loss, reason = "24 bits")]
             let share = (state >> 40) as f64 / f64::from(1 << 23);
             share - 1.0
@@ -134,7 +136,10 @@ mod tests {
         let check = |values: &[f32], count| UnitVectors::new(values, count).map(|rows| rows.len());
         assert_eq!(check(&[0.6, 0.8, 1.0, 0.0], 2), Ok(2));
         assert_eq!(check(&[], 0), Ok(0));
-        assert_eq!(check(&[0.6, 0.8, 0.0, 0.0], 2), Err(Undefined::NotUnit { row: 1, length: 0.0 }));
+        assert_eq!(
+            check(&[0.6, 0.8, 0.0, 0.0], 2),
+            Err(Undefined::NotUnit { row: 1, length: 0.0 })
+        );
         assert_eq!(check(&[3.0, 4.0], 1), Err(Undefined::NotUnit { row: 0, length: 5.0 }));
         let infinite = Err(Undefined::NotUnit { row: 0, length: f64::INFINITY });
         assert_eq!(check(&[f32::NAN, 1.0], 1), infinite);

@@ -1,7 +1,8 @@
 //! Deduplicates vectors of a file: our side of `scripts/bench-evidence`.
 //!
-//! `dedup VECTORS DIM LIMIT OUT` reads little-endian `f32` row by row, takes the rows in their order,
-//! writes `row,kept,twin,cosine` lines to OUT and prints the seconds that deduplication took.
+//! `dedup VECTORS DIM LIMIT OUT` reads little-endian `f32` row by row, takes the rows in their
+//! order, writes `row,kept,twin,cosine` lines to OUT and prints the seconds that deduplication
+//! took.
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -8,7 +8,8 @@ use crate::request::Embedding;
 use crate::similarity::{Shortlist, Slab, Vectors, cosine, pack, sweep};
 
 /// Contenders that are compared with the pool at a time. Among themselves they are compared twice
-/// over, so a block must be small beside the pool, and large beside what one product costs to set up.
+/// over, so a block must be small beside the pool, and large beside what one product costs to set
+/// up.
 const BLOCK: usize = 1024;
 
 /// An accepted candidate that wants to join the target pool.
@@ -207,11 +208,7 @@ mod tests {
     }
 
     /// The rule, word for word.
-    fn plain(
-        target: &[(ItemId, Embedding)],
-        contenders: &[Contender],
-        limit: f64,
-    ) -> Vec<Verdict> {
+    fn plain(target: &[(ItemId, Embedding)], contenders: &[Contender], limit: f64) -> Vec<Verdict> {
         let mut walk: Vec<&Contender> = contenders.iter().collect();
         walk.sort_by_key(|contender| (Reverse(contender.score), contender.id));
         let mut pool: Vec<(ItemId, &Embedding)> = target.iter().map(|(id, e)| (*id, e)).collect();
@@ -234,7 +231,8 @@ mod tests {
         verdicts
     }
 
-    /// Compares with the plain loop, bit by bit (the text of an `f64` tells its bits, but for NaN's).
+    /// Compares with the plain loop, bit by bit (the text of an `f64` tells its bits, but for
+    /// NaN's).
     fn check(vectors: &[Vec<f32>], in_pool: usize, limit: f64) {
         let mut embeddings = vectors.iter().map(|v| Embedding(v.as_slice().into()));
         // Ids fall while places rise: ties must go by id.
@@ -255,9 +253,15 @@ mod tests {
             assert_eq!(format!("{found:?}"), format!("{expected:?}"));
         }
         if let Some((first, rest)) = contenders.split_first() {
-            let near = nearest(slice::from_ref(&first.embedding), target.iter().map(|(id, e)| (*id, e)));
+            let near =
+                nearest(slice::from_ref(&first.embedding), target.iter().map(|(id, e)| (*id, e)));
             let alone = plain(&target, slice::from_ref(first), limit);
-            assert_eq!(format!("{:?}", near[0]), format!("{:?}", alone[0].nearest), "{}", rest.len());
+            assert_eq!(
+                format!("{:?}", near[0]),
+                format!("{:?}", alone[0].nearest),
+                "{}",
+                rest.len()
+            );
         }
     }
 
@@ -292,8 +296,8 @@ mod tests {
 
     #[test]
     fn cosines_at_the_limit_are_judged_as_by_a_plain_loop() {
-        // Every contender's cosine to its pool item lies within a few roundings of the limit, and half
-        // of them on either side.
+        // Every contender's cosine to its pool item lies within a few roundings of the limit, and
+        // half of them on either side.
         let limit = 0.9_f64;
         let base = clustered("limit", 300, 384, 2.0);
         let other = clustered("across", 300, 384, 2.0);
@@ -307,9 +311,8 @@ mod tests {
             let across = unit(across);
             let sine = (1.0 - limit * limit).sqrt();
             let nudge = (f64::from(u32::try_from(at).unwrap()) - 150.0) * 1e-9;
-            let blend = |(b, a): (&f32, &f32)| {
-                (limit + nudge) * f64::from(*b) + sine * f64::from(*a)
-            };
+            let blend =
+                |(b, a): (&f32, &f32)| (limit + nudge) * f64::from(*b) + sine * f64::from(*a);
             unit(base.iter().zip(&across).map(blend).collect())
         });
         let near_limit: Vec<Vec<f32>> = near_limit.collect();
@@ -328,7 +331,10 @@ mod tests {
             ("zeros", vec![vec![0.0; 3]; 40]),
             ("signed zeros", (0..40).map(|n| vec![[0.0, -0.0, -1.0][n % 3], 0.0]).collect()),
             ("overflow", (0..40).map(|n| vec![[3e38, -3e38, 1e30, 1.0][n % 4]; 5]).collect()),
-            ("not numbers", (0..40).map(|n| vec![[f32::NAN, 1.0, f32::INFINITY][n % 3], 0.5]).collect()),
+            (
+                "not numbers",
+                (0..40).map(|n| vec![[f32::NAN, 1.0, f32::INFINITY][n % 3], 0.5]).collect(),
+            ),
             ("no dimension", vec![Vec::new(); 9]),
         ];
         for (name, vectors) in cases {

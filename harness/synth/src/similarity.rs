@@ -2,9 +2,10 @@
 //! cosine wherever rounding could matter.
 //!
 //! A product in `f32` errs by no more than a known amount, in whatever order a machine adds
-//! ([`Vectors::error_against`]; Higham 2002, section 3.1). Whoever compares products therefore knows which comparisons
-//! are certain, and settles the few others with [`cosine`], which rounds alike on every machine. That makes
-//! decisions as exact as those of a plain loop over [`cosine`], at the speed of a matrix product.
+//! ([`Vectors::error_against`]; Higham 2002, section 3.1). Whoever compares products therefore
+//! knows which comparisons are certain, and settles the few others with [`cosine`], which rounds
+//! alike on every machine. That makes decisions as exact as those of a plain loop over [`cosine`],
+//! at the speed of a matrix product.
 //!
 //! This is the one place of the crate that starts threads. No result depends on how many there are:
 //! every query is worked on by one thread, and every decision is exact (decision 10).
@@ -90,8 +91,8 @@ impl<'a> Vectors<'a> {
         &self.values[at * self.dim..(at + 1) * self.dim]
     }
 
-    /// How far a score of [`sweep`] can lie from the [`cosine`] of the same rows. Infinite where `f32` might
-    /// overflow: nothing is certain then.
+    /// How far a score of [`sweep`] can lie from the [`cosine`] of the same rows. Infinite where
+    /// `f32` might overflow: nothing is certain then.
     #[must_use]
     pub fn error_against(&self, base: &Self) -> f64 {
         let lengths = self.longest() * base.longest();
@@ -169,8 +170,8 @@ pub fn floor_below(best: f32, error: f64) -> f32 {
 }
 
 /// Scores every query with every row of the base. A query's state is made by `start`, sees the base
-/// slab by slab in rising order, and becomes its result by `finish`; results come in the order of the
-/// queries. Takes memory for the results and, per thread, for the states of a block of queries.
+/// slab by slab in rising order, and becomes its result by `finish`; results come in the order of
+/// the queries. Takes memory for the results and, per thread, for the states of a block of queries.
 ///
 /// # Panics
 /// When the dimensions differ: vectors of two encoders were mixed.
@@ -190,7 +191,9 @@ pub fn sweep<S, R: Send>(
             let rows = base.part(first..base.count.min(first + ROWS));
             tile.resize(rows.count * mine.len(), 0.0);
             multiply(rows, queries.part(mine.clone()), tile);
-            for ((state, scores), query) in states.iter_mut().zip(tile.chunks(rows.count)).zip(from..) {
+            for ((state, scores), query) in
+                states.iter_mut().zip(tile.chunks(rows.count)).zip(from..)
+            {
                 visit(query, state, Slab { first, scores });
             }
         }

@@ -1,10 +1,11 @@
-//! How evenly a set lies over topics that all compared sets share: the entropy of its shares over clusters
-//! of a joint fit.
+//! How evenly a set lies over topics that all compared sets share: the entropy of its shares over
+//! clusters of a joint fit.
 //!
-//! Clusters are found by spherical k-means (Dhillon and Modha, "Concept Decompositions for Large Sparse Text
-//! Data Using Clustering", Machine Learning 42, 2001): every row goes to the centre with the largest cosine,
-//! every centre becomes the direction of its rows' sum. It starts from k-means++ (Arthur and Vassilvitskii,
-//! SODA 2007), with draws from a named stream. Assignments are exact, so they do not depend on the machine.
+//! Clusters are found by spherical k-means (Dhillon and Modha, "Concept Decompositions for Large
+//! Sparse Text Data Using Clustering", Machine Learning 42, 2001): every row goes to the centre
+//! with the largest cosine, every centre becomes the direction of its rows' sum. It starts from
+//! k-means++ (Arthur and Vassilvitskii, SODA 2007), with draws from a named stream. Assignments are
+//! exact, so they do not depend on the machine.
 
 use gra_synth::similarity::{Near, Vectors, nearest};
 use gra_synth::stream::Stream;
@@ -31,8 +32,8 @@ pub struct Clusters {
     pub settled: bool,
 }
 
-/// Fits `count` clusters to all sets together. Bring sets of equal size, or the larger ones choose the
-/// centres. The order of sets and rows is part of the result.
+/// Fits `count` clusters to all sets together. Bring sets of equal size, or the larger ones choose
+/// the centres. The order of sets and rows is part of the result.
 ///
 /// # Errors
 /// With fewer rows than clusters, for `count` = 0, and when the sets do not live in the same space.
@@ -59,8 +60,8 @@ pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<Clusters
 }
 
 impl Clusters {
-    /// Entropy in bits of a set's shares over the clusters, from 0 (all in one) to log2 of the number of
-    /// clusters (evenly over all).
+    /// Entropy in bits of a set's shares over the clusters, from 0 (all in one) to log2 of the
+    /// number of clusters (evenly over all).
     ///
     /// # Errors
     /// When the set has no rows.
@@ -92,8 +93,8 @@ fn assign(rows: UnitVectors, centres: &[f32], count: usize) -> Vec<Near> {
     nearest(*rows, Vectors::new(centres, count)).into_iter().flatten().collect()
 }
 
-/// Rows drawn one after the other, each with a chance that grows with its squared distance to the nearest
-/// one drawn before. Where all rows are taken or copies of such, the first rows fill up.
+/// Rows drawn one after the other, each with a chance that grows with its squared distance to the
+/// nearest one drawn before. Where all rows are taken or copies of such, the first rows fill up.
 fn first_centres(rows: UnitVectors, count: usize, run_seed: u64) -> Vec<f32> {
     let mut draw = Stream::named(run_seed, &["clusters", &count.to_string()]);
     let mut centres = rows.row(draw.below(rows.len())).to_vec();
@@ -125,8 +126,8 @@ fn squared_distance(near: Near) -> usize {
     usize::try_from(units).unwrap_or(usize::MAX)
 }
 
-/// The direction of every cluster's sum; a cluster without rows, or whose rows cancel out, stays where
-/// it is.
+/// The direction of every cluster's sum; a cluster without rows, or whose rows cancel out, stays
+/// where it is.
 fn move_centres(rows: UnitVectors, assigned: &[Near], mut centres: Vec<f32>) -> Vec<f32> {
     let dim = rows.dim();
     let mut sums = vec![0.0_f64; centres.len()];
@@ -140,7 +141,10 @@ fn move_centres(rows: UnitVectors, assigned: &[Near], mut centres: Vec<f32>) -> 
         let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
         if length > 1e-6 {
             for (value, sum) in centre.iter_mut().zip(sum) {
-                #[expect(clippy::cast_possible_truncation, reason = "a coordinate of a unit vector")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "a coordinate of a unit vector"
+                )]
                 {
                     *value = (sum / length) as f32;
                 }
@@ -164,7 +168,8 @@ mod tests {
 
     #[test]
     fn shares_over_clear_clusters() {
-        // Four directions. The first set lies on all, the second on one, the third on two as 3 to 1.
+        // Four directions. The first set lies on all, the second on one, the third on two as 3 to
+        // 1.
         let at = |quarters: &[u32]| -> Vec<f32> {
             let direction = |quarter: &u32| {
                 let angle = f64::from(*quarter) * std::f64::consts::FRAC_PI_2;
@@ -188,7 +193,8 @@ mod tests {
         let once = fit(&[rows], 8, 42).unwrap();
         assert_eq!(once, fit(&[rows], 8, 42).unwrap());
         assert!(once.settled);
-        // Eight centres of equal share, well apart: no fit is much better than finding them, or much worse.
+        // Eight centres of equal share, well apart: no fit is much better than finding them, or
+        // much worse.
         assert!((2.5..=3.0).contains(&once.entropy(0).unwrap()));
         let within: Vec<f64> =
             [1, 2, 4, 8].map(|count| fit(&[rows], count, 42).unwrap().within).to_vec();
@@ -203,7 +209,10 @@ mod tests {
         assert_eq!(entropies(&[(&opposite, 2)], 1), Ok(vec![0.0]));
         assert_eq!(entropies(&[(&copies, 9)], 10), Err(Undefined::TooFew { n: 9, needed: 10 }));
         assert_eq!(entropies(&[(&[], 0)], 1), Err(Undefined::TooFew { n: 0, needed: 1 }));
-        assert_eq!(entropies(&[(&copies, 9), (&[1.0], 1)], 2), Err(Undefined::Dimensions { one: 2, other: 1 }));
+        assert_eq!(
+            entropies(&[(&copies, 9), (&[1.0], 1)], 2),
+            Err(Undefined::Dimensions { one: 2, other: 1 })
+        );
         assert_eq!(entropies(&[(&copies, 9)], 0), Ok(vec![0.0]));
     }
 }

@@ -1,12 +1,13 @@
-//! Distinct n-grams: how many of a set's word sequences are different (Li et al., "A Diversity-Promoting
-//! Objective Function for Neural Conversation Models", NAACL 2016, section 5.3).
+//! Distinct n-grams: how many of a set's word sequences are different (Li et al., "A
+//! Diversity-Promoting Objective Function for Neural Conversation Models", NAACL 2016, section
+//! 5.3).
 //!
 //! # Words
 //!
-//! A word is a longest run of alphabetic or numeric characters (Unicode) in lower case; combining accents (U+0300
-//! to U+036F) belong to the word before them. Scripts written without spaces have no such runs: each ideograph
-//! or kana is a word. Punctuation and symbols separate words and are none themselves, so code and formulas count by
-//! their names and numbers.
+//! A word is a longest run of alphabetic or numeric characters (Unicode) in lower case; combining
+//! accents (U+0300 to U+036F) belong to the word before them. Scripts written without spaces have
+//! no such runs: each ideograph or kana is a word. Punctuation and symbols separate words and are
+//! none themselves, so code and formulas count by their names and numbers.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +70,8 @@ impl Words {
         Self { texts: texts.collect() }
     }
 
-    /// Distinct and all sequences of `n` words, n from 1 to [`LONGEST`]; sequences do not cross texts.
+    /// Distinct and all sequences of `n` words, n from 1 to [`LONGEST`]; sequences do not cross
+    /// texts.
     ///
     /// # Panics
     /// For another n.

@@ -1,14 +1,15 @@
-//! Precision and recall (Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing Generative
-//! Models", `NeurIPS` 2019), density and coverage (Naeem et al., "Reliable Fidelity and Diversity Metrics for
-//! Generative Models", ICML 2020) of a set against a reference set.
+//! Precision and recall (Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing
+//! Generative Models", `NeurIPS` 2019), density and coverage (Naeem et al., "Reliable Fidelity and
+//! Diversity Metrics for Generative Models", ICML 2020) of a set against a reference set.
 //!
-//! A set's manifold is the union of balls around its rows, each as large as the distance to the row's
-//! k-th nearest neighbour in the set, its edge included. Precision asks which rows lie on the reference's
-//! manifold, recall which rows of the reference lie on the set's; density counts the reference's balls that hold a
-//! row, and coverage asks which of the reference's balls hold any row.
+//! A set's manifold is the union of balls around its rows, each as large as the distance to the
+//! row's k-th nearest neighbour in the set, its edge included. Precision asks which rows lie on the
+//! reference's manifold, recall which rows of the reference lie on the set's; density counts the
+//! reference's balls that hold a row, and coverage asks which of the reference's balls hold any
+//! row.
 //!
-//! A new set that explores what the reference never touched has low precision and may be the better for
-//! it: read the four together.
+//! A new set that explores what the reference never touched has low precision and may be the better
+//! for it: read the four together.
 
 use gra_synth::similarity::{Slab, Vectors, cosine, sweep};
 
@@ -19,14 +20,14 @@ use crate::unit_vectors::{Undefined, UnitVectors};
 /// Neighbours that span a ball, as in Naeem et al.
 pub const NEIGHBOURS: usize = 5;
 
-/// The four measures, row by row, so that a caller can resample rows for an interval. The mean of each is
-/// the measure.
+/// The four measures, row by row, so that a caller can resample rows for an interval. The mean of
+/// each is the measure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifold {
     /// For every row of the set: whether it lies on the reference's manifold.
     pub precision: Vec<bool>,
-    /// For every row of the set: the reference's balls that hold it, over k. Its mean is 1 for a set that
-    /// is distributed like the reference, and it may exceed 1.
+    /// For every row of the set: the reference's balls that hold it, over k. Its mean is 1 for a
+    /// set that is distributed like the reference, and it may exceed 1.
     pub density: Vec<f64>,
     /// For every row of the reference: whether it lies on the set's manifold.
     pub recall: Vec<bool>,
@@ -34,7 +35,8 @@ pub struct Manifold {
     pub coverage: Vec<bool>,
 }
 
-/// Compares a set with a reference set, with balls that reach to the `k`-th neighbour ([`NEIGHBOURS`]).
+/// Compares a set with a reference set, with balls that reach to the `k`-th neighbour
+/// ([`NEIGHBOURS`]).
 ///
 /// # Errors
 /// When either has `k` rows or fewer, for `k` = 0, and when they do not live in the same space.
@@ -54,8 +56,8 @@ pub fn compare(set: UnitVectors, reference: UnitVectors, k: usize) -> Result<Man
     })
 }
 
-/// Balls around the rows of a set. A vector lies in a ball when its cosine to the centre is at least the
-/// ball's edge.
+/// Balls around the rows of a set. A vector lies in a ball when its cosine to the centre is at
+/// least the ball's edge.
 struct Balls<'a> {
     centres: Vectors<'a>,
     edges: Vec<f64>,
@@ -174,7 +176,8 @@ mod tests {
     fn a_ball_reaches_to_its_neighbour() {
         // Reference at 0, 10 and 30 degrees; with k = 1 the balls reach 10, 10 and 20 degrees.
         let at = |degrees: &[f64]| -> Vec<f32> {
-            let direction = |angle: &f64| unit(&[angle.to_radians().cos(), angle.to_radians().sin()]);
+            let direction =
+                |angle: &f64| unit(&[angle.to_radians().cos(), angle.to_radians().sin()]);
             degrees.iter().flat_map(direction).collect()
         };
         let (set, reference) = (at(&[15.0, 25.0, 90.0]), at(&[0.0, 10.0, 30.0]));
@@ -193,7 +196,9 @@ mod tests {
         let rows = UnitVectors::new(&values, 9).unwrap();
         let found = compare(rows, rows, 5).unwrap();
         assert_eq!(found.density, [9.0 / 5.0; 9]);
-        assert!(found.precision.iter().chain(&found.recall).chain(&found.coverage).all(|held| *held));
+        assert!(
+            found.precision.iter().chain(&found.recall).chain(&found.coverage).all(|held| *held)
+        );
     }
 
     #[test]

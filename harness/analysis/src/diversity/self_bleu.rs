@@ -1,10 +1,10 @@
-//! Self-BLEU: how well the other texts of a set predict each text; the higher, the more alike (Zhu et al., "Texygen",
-//! SIGIR 2018).
+//! Self-BLEU: how well the other texts of a set predict each text; the higher, the more alike (Zhu
+//! et al., "Texygen", SIGIR 2018).
 //!
-//! BLEU-4 (Papineni et al., ACL 2002) of every text with all others as references, over the words of
-//! [`super::lexical`], averaged. A precision of zero is smoothed to 0.1 over its number of sequences (Chen and
-//! Cherry, WMT 2014, method 1; `method1` of Python's nltk with its default epsilon). A text without words has no BLEU:
-//! it is left out, as a reference too.
+//! BLEU-4 (Papineni et al., ACL 2002) of every text with all others as references, over the words
+//! of [`super::lexical`], averaged. A precision of zero is smoothed to 0.1 over its number of
+//! sequences (Chen and Cherry, WMT 2014, method 1; `method1` of Python's nltk with its default
+//! epsilon). A text without words has no BLEU: it is left out, as a reference too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,8 @@ use super::lexical::{LONGEST, Words, gram};
 use super::number;
 use crate::unit_vectors::Undefined;
 
-/// Most texts that it is computed on: draw them with [`super::subsample`]. It rises with their number.
+/// Most texts that it is computed on: draw them with [`super::subsample`]. It rises with their
+/// number.
 pub const AT_MOST: usize = 1000;
 
 /// Stands in for zero matches.
@@ -33,8 +34,10 @@ pub fn self_bleu(words: &Words) -> Result<Vec<f64>, Undefined> {
     if texts.len() < 2 {
         return Err(Undefined::TooFew { n: texts.len(), needed: 2 });
     }
-    let counts: Vec<[BTreeMap<Gram, usize>; LONGEST]> = texts.par_iter().map(|text| count(text)).collect();
-    let most: Vec<BTreeMap<Gram, Most>> = (0..LONGEST).into_par_iter().map(|n| most(&counts, n)).collect();
+    let counts: Vec<[BTreeMap<Gram, usize>; LONGEST]> =
+        texts.par_iter().map(|text| count(text)).collect();
+    let most: Vec<BTreeMap<Gram, Most>> =
+        (0..LONGEST).into_par_iter().map(|n| most(&counts, n)).collect();
     let lengths = Lengths::of(&texts);
     let bleu = |(at, counts): (usize, &[BTreeMap<Gram, usize>; LONGEST])| {
         let precisions = counts.iter().zip(&most).map(|(counts, most)| {
@@ -117,8 +120,8 @@ impl Lengths {
         Self { every, shared }
     }
 
-    /// BLEU's penalty for a text that is shorter than the reference closest to it in length; the shorter
-    /// reference where two are as close.
+    /// BLEU's penalty for a text that is shorter than the reference closest to it in length; the
+    /// shorter reference where two are as close.
     fn brevity(&self, length: usize) -> f64 {
         if self.shared.contains(&length) {
             return 1.0;
@@ -126,7 +129,9 @@ impl Lengths {
         let below = self.every.range(..length).next_back();
         let above = self.every.range(length + 1..).next();
         match (below, above) {
-            (Some(below), Some(above)) if above - length < length - below => penalty(length, *above),
+            (Some(below), Some(above)) if above - length < length - below => {
+                penalty(length, *above)
+            }
             (None, Some(above)) => penalty(length, *above),
             _ => 1.0,
         }

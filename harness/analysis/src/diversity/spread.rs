@@ -1,11 +1,11 @@
-//! Distance to the nearest other text of a set. Near-duplicates pull its mean down, and so does a set
-//! that is larger: compare at equal size.
+//! Distance to the nearest other text of a set. Near-duplicates pull its mean down, and so does a
+//! set that is larger: compare at equal size.
 
 use super::super::neighbours::neighbours;
 use crate::unit_vectors::{Undefined, UnitVectors};
 
-/// For every row, 1 - cosine to the nearest other row, in [0, 2]. The caller averages, and resamples for
-/// an interval.
+/// For every row, 1 - cosine to the nearest other row, in [0, 2]. The caller averages, and
+/// resamples for an interval.
 ///
 /// # Errors
 /// With fewer than two rows.

@@ -1,9 +1,9 @@
 //! The Vendi score: the effective number of distinct items (Friedman and Dieng, "The Vendi Score: A
 //! Diversity Evaluation Metric for Machine Learning", TMLR 2023).
 //!
-//! It is the exponential of the Shannon entropy (q = 1) of the eigenvalues of K / n, where K holds the
-//! cosines of all pairs. The second-moment matrix of the vectors has the same non-zero eigenvalues and
-//! only dim x dim entries, so 50,000 texts take no 50,000 x 50,000 matrix.
+//! It is the exponential of the Shannon entropy (q = 1) of the eigenvalues of K / n, where K holds
+//! the cosines of all pairs. The second-moment matrix of the vectors has the same non-zero
+//! eigenvalues and only dim x dim entries, so 50,000 texts take no 50,000 x 50,000 matrix.
 
 use crate::spectrum::{eigen, second_moment};
 use crate::unit_vectors::{Undefined, UnitVectors};
@@ -25,6 +25,8 @@ pub fn vendi(rows: UnitVectors) -> Result<f64, Undefined> {
 
 #[cfg(test)]
 mod tests {
+    use rayon::ThreadPoolBuilder;
+
     use super::*;
     use crate::unit_vectors::by_hand::clustered;
 
@@ -49,6 +51,16 @@ mod tests {
         // scripts/diversity-reference.py.
         check(&clustered(9, 200, 24, 9), 200, 11.966_790_599_313_027);
         check(&clustered(10, 10, 24, 9), 10, 7.790_890_728_012_821);
+    }
+
+    #[test]
+    fn threads_do_not_change_it() {
+        let values = clustered(9, 3000, 24, 9);
+        let on = |threads| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| vendi(UnitVectors::new(&values, 3000).unwrap()).unwrap())
+        };
+        assert_eq!(on(1).to_bits(), on(3).to_bits());
     }
 
     #[test]

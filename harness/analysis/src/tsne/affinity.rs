@@ -17,12 +17,13 @@ pub struct Affinities {
 }
 
 impl Affinities {
-    /// Affinities of unit vectors with these neighbours, nearest first. The kernel's bandwidth at every
-    /// point is such that its neighbours are effectively `perplexity` many; where more of them are equally
-    /// near, as many as are.
+    /// Affinities of unit vectors with these neighbours, nearest first. The kernel's bandwidth at
+    /// every point is such that its neighbours are effectively `perplexity` many; where more of
+    /// them are equally near, as many as are.
     #[must_use]
     pub fn new(near: &[Vec<Near>], perplexity: f64) -> Self {
-        let conditional: Vec<Vec<f64>> = near.par_iter().map(|near| row(near, perplexity)).collect();
+        let conditional: Vec<Vec<f64>> =
+            near.par_iter().map(|near| row(near, perplexity)).collect();
         #[expect(clippy::cast_precision_loss, reason = "points are far fewer than 2^53")]
         let halves = 2.0 * near.len() as f64;
         let mut rows: Vec<Vec<(usize, f64)>> = vec![Vec::new(); near.len()];
@@ -46,12 +47,12 @@ impl Affinities {
     }
 }
 
-/// The Gaussian kernel over a point's neighbours, normalised, with the bandwidth that the perplexity asks
-/// for.
+/// The Gaussian kernel over a point's neighbours, normalised, with the bandwidth that the
+/// perplexity asks for.
 fn row(near: &[Near], perplexity: f64) -> Vec<f64> {
     let Some(first) = near.first() else { return Vec::new() };
-    // Normalising takes any constant off the squared distances 2 - 2 cosine. With the least one at 0, no
-    // bandwidth makes all kernels vanish.
+    // Normalising takes any constant off the squared distances 2 - 2 cosine. With the least one at
+    // 0, no bandwidth makes all kernels vanish.
     let squared: Vec<f64> = near.iter().map(|near| 2.0 * (first.cosine - near.cosine)).collect();
     let (mut low, mut high, mut precision) = (0.0, f64::INFINITY, 1.0);
     let mut kernel = gaussian(&squared, precision);

@@ -1,9 +1,9 @@
 //! Gradient descent on the divergence, with momentum and a gain per coordinate.
 //!
-//! Neighbours attract by their affinities. All points repel each other, summed over the cells of a Barnes-Hut
-//! tree (van der Maaten, "Accelerating t-SNE using Tree-Based Algorithms", JMLR 15, 2014). Gains and the limit on
-//! steps are openTSNE's. The `bhtsne` crate is built on the same tree and was tried first: it holds gains at 2, and
-//! ends well above openTSNE's divergence.
+//! Neighbours attract by their affinities. All points repel each other, summed over the cells of a
+//! Barnes-Hut tree (van der Maaten, "Accelerating t-SNE using Tree-Based Algorithms", JMLR 15,
+//! 2014). Gains and the limit on steps are openTSNE's. The `bhtsne` crate is built on the same tree
+//! and was tried first: it holds gains at 2, and ends well above openTSNE's divergence.
 
 use barnes_hut_tree::{BarnesHutTree, Dim, Morton};
 use rayon::prelude::*;
@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::Settings;
 use super::affinity::Affinities;
 
-/// A cell acts as one point where half its width is below this share of its distance: theta = 0.5 by the
-/// usual measure, which takes the whole width.
+/// A cell acts as one point where half its width is below this share of its distance: theta = 0.5
+/// by the usual measure, which takes the whole width.
 const OPENING: f64 = 0.25;
 
 /// Momentum of the two phases.
@@ -57,9 +57,8 @@ pub(super) fn descend(
             .collect();
         let all: f64 = forces.iter().map(|forces| forces.kernel).sum();
         for ((position, motion), forces) in positions.iter_mut().zip(&mut motions).zip(&forces) {
-            let gradient = [0, 1].map(|axis| {
-                exaggeration * forces.attraction[axis] - forces.repulsion[axis] / all
-            });
+            let gradient = [0, 1]
+                .map(|axis| exaggeration * forces.attraction[axis] - forces.repulsion[axis] / all);
             motion.step(gradient, learning_rate, momentum);
             position[0] += motion.step[0];
             position[1] += motion.step[1];

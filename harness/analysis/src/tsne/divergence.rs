@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::affinity::Affinities;
 
-/// KL(P || Q) in nats, with Q from a Student t kernel over all pairs of positions. Exact, in time quadratic
-/// in the number of points.
+/// KL(P || Q) in nats, with Q from a Student t kernel over all pairs of positions. Exact, in time
+/// quadratic in the number of points.
 pub(super) fn of(affinities: &Affinities, positions: &[[f64; 2]]) -> f64 {
     let kernel = |a: &[f64; 2], b: &[f64; 2]| {
         let (x, y) = (a[0] - b[0], a[1] - b[1]);

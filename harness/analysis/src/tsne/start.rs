@@ -16,8 +16,8 @@ const OFFSET: f64 = 0.01;
 /// Below this, differences between rows are roundings.
 const ROUNDING: f64 = 1e-6;
 
-/// Two coordinates per row. Equal rows start a little apart: forces between points at one place are 0,
-/// and they could never part.
+/// Two coordinates per row. Equal rows start a little apart: forces between points at one place are
+/// 0, and they could never part.
 pub(super) fn positions(rows: UnitVectors, run_seed: u64) -> Result<Vec<[f64; 2]>, Undefined> {
     let projected = project(rows);
     #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^53")]
@@ -60,11 +60,13 @@ fn project(rows: UnitVectors) -> Vec<[f64; 2]> {
     }
     let mut projected = Mat::zeros(n, 2);
     matmul(&mut projected, Accum::Replace, &all, &axes, 1.0, Par::Seq);
-    let centre: [f64; 2] = [0, 1].map(|to| mean.iter().zip(axes.col(to).iter()).map(|(m, a)| m * a).sum());
+    let centre: [f64; 2] =
+        [0, 1].map(|to| mean.iter().zip(axes.col(to).iter()).map(|(m, a)| m * a).sum());
     (0..n).map(|row| [0, 1].map(|to| projected[(row, to)] - centre[to])).collect()
 }
 
-/// An eigenvector and its opposite are equally good: the one whose largest coordinate is positive is taken.
+/// An eigenvector and its opposite are equally good: the one whose largest coordinate is positive
+/// is taken.
 fn sign(vector: impl Iterator<Item = f64>) -> f64 {
     let larger = |a: f64, b: f64| if b.abs() > a.abs() { b } else { a };
     if vector.fold(0.0, larger) < 0.0 { -1.0 } else { 1.0 }

@@ -62,8 +62,8 @@ impl Shortlist {
         Self { error, best: f32::NEG_INFINITY, settled: None, open: Vec::new() }
     }
 
-    /// Takes in what may be the nearest. Rows must be offered in the order in which a plain loop would
-    /// meet them.
+    /// Takes in what may be the nearest. Rows must be offered in the order in which a plain loop
+    /// would meet them.
     pub(crate) fn offer(&mut self, slab: Slab) {
         let top = slab.largest();
         if top < floor_below(self.best, self.error) {
@@ -101,6 +101,7 @@ impl Shortlist {
 
     fn close<K: Ord>(&mut self, exact: impl Fn(usize) -> f64, key: impl Fn(usize) -> K) {
         let open = self.open.drain(..).map(|place| Near { place, cosine: exact(place) });
-        self.settled = self.settled.into_iter().chain(open).reduce(|best, next| best.closer(next, &key));
+        self.settled =
+            self.settled.into_iter().chain(open).reduce(|best, next| best.closer(next, &key));
     }
 }
