@@ -1,10 +1,13 @@
 //! Evidence: numbers from what trials recorded.
 //!
-//! Everything here is a pure function of recorded facts, and what it writes goes to a writer that the
-//! caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws ambient
-//! randomness, so the same facts give the same bytes on every machine.
+//! Everything here is a pure function of recorded facts, and what it writes goes to a writer that
+//! the caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws
+//! ambient randomness, so the same facts give the same bytes on every machine. What comes from
+//! matrices and descents ([`diversity::vendi`], [`tsne`]) is the same for any number of threads;
+//! its last digits, and where a descent ends, depend on the processor's vector instructions.
 //!
-//! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0 instead.
+//! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0
+//! instead.
 //!
 //! # Layout
 //!
@@ -29,6 +32,10 @@
 //! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
 //! - [`figure`]: pictures of the above, as SVG
 //! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
+//! - [`unit_vectors`], [`neighbours`]: embeddings of a data set; exact nearest neighbours
+//! - [`diversity`]: how varied a data set is, from embeddings and from words
+//! - [`tsne`]: several sets in one plane
+//! - `spectrum`: second moments and eigenvalues
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
@@ -39,6 +46,7 @@ pub mod comparison;
 pub mod compute;
 mod distinct;
 pub mod distribution;
+pub mod diversity;
 pub mod facts;
 pub mod figure;
 pub mod frames;
@@ -50,6 +58,7 @@ pub mod ledger;
 pub mod levels;
 pub mod lineage;
 pub mod measure;
+pub mod neighbours;
 pub mod permutation;
 pub mod proportion;
 pub mod quality;
@@ -57,7 +66,10 @@ pub mod rank;
 pub mod rescore;
 pub mod resolution;
 pub mod savings;
+mod spectrum;
 pub mod stats;
+pub mod tsne;
+pub mod unit_vectors;
 
 #[cfg(test)]
 mod trial_by_hand;

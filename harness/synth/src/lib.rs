@@ -5,9 +5,9 @@
 //! adjudicator settles disputes; accepted candidates are deduplicated, summarised and join the
 //! pool of the next round (paper, section 3).
 //!
-//! Nothing here does I/O, reads a clock, spawns a thread or draws ambient randomness. A
-//! [`round::Round`] asks ([`step::Step`]) and is answered ([`step::Answers`]); who answers is not
-//! its business.
+//! Nothing here does I/O, reads a clock or draws ambient randomness, and no thread is started but for
+//! products of matrices, whose results cannot depend on it ([`similarity`]). A [`round::Round`] asks
+//! ([`step::Step`]) and is answered ([`step::Answers`]); who answers is not its business.
 //!
 //! # Layout
 //!
@@ -20,6 +20,7 @@
 //! - [`annotate`], [`round`]: the two machines that put it together; [`judge`]: one that scores samples from
 //!   outside
 //! - [`candidate`]: the recorded facts of one candidate
+//! - [`similarity`]: exact cosines of many vectors at once
 //! - [`stream`]: named random streams
 
 pub mod annotate;
@@ -37,6 +38,7 @@ pub mod request;
 pub mod roles;
 pub mod round;
 pub mod shape;
+pub mod similarity;
 pub mod step;
 pub mod stream;
 pub mod variant;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pool::ItemId;
 use crate::shape::Shape;
+use crate::similarity;
 
 /// A model's name in its pool, e.g. `smollm2-135m-q8_0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -249,6 +250,6 @@ impl Embedding {
     #[must_use]
     pub fn cosine(&self, other: &Self) -> f64 {
         assert_eq!(self.0.len(), other.0.len(), "embeddings of two encoders were mixed");
-        self.0.iter().zip(other.0.iter()).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        similarity::cosine(&self.0, &other.0)
     }
 }

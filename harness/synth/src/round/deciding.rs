@@ -101,8 +101,8 @@ impl Round<'_> {
         let limit = self.method().cosine_limit;
         let open = self.open();
         assert_eq!(open.len(), embeddings.len(), "one embedding per text");
-        for (at, embedding) in open.into_iter().zip(embeddings) {
-            let near = nearest(&embedding, self.target());
+        let nearest = nearest(&embeddings, self.target());
+        for ((at, embedding), near) in open.into_iter().zip(embeddings).zip(nearest) {
             let candidate = &mut self.candidates[at];
             if let Some(near) = near.filter(|near: &Neighbour| near.cosine >= limit) {
                 candidate.nearest = Some(near);
@@ -128,7 +128,7 @@ impl Round<'_> {
     }
 
     /// What a candidate is compared with: the pool, and this round's samples of earlier waves.
-    fn target(&self) -> impl Iterator<Item = (ItemId, &Embedding)> + Clone {
+    fn target(&self) -> impl Iterator<Item = (ItemId, &Embedding)> {
         let of_pool = self.pool.items().iter().map(|item| (item.id, &item.embedding));
         of_pool.chain(self.kept.iter().map(|(id, embedding)| (*id, embedding)))
     }
@@ -145,7 +145,7 @@ impl Round<'_> {
                 Contender { id: candidate.id, score, embedding }
             })
             .collect();
-        let verdicts = dedup(&self.target(), &contenders, self.method().cosine_limit);
+        let verdicts = dedup(self.target(), &contenders, self.method().cosine_limit);
 
         let mut room = (self.method().target as usize).saturating_sub(self.accepted());
         for verdict in verdicts {

@@ -1,0 +1,57 @@
+//! How varied a data set is (paper, section 5.3; Figs. 5 and 6, which show a map and give no
+//! number).
+//!
+//! Everything is computed in the encoder's own dimensions or on the text itself, never on a map.
+//! Most of these numbers move with the size of a set, so compare sets of equal size: [`subsample`]
+//! draws one.
+//!
+//! # Layout
+//!
+//! - [`vendi`]: the effective number of distinct texts
+//! - [`spread`]: distance to the nearest other text
+//! - [`manifold`]: precision, recall, density and coverage against a reference set
+//! - [`clusters`]: how evenly a set lies over clusters that all sets share
+//! - [`lexical`], [`self_bleu`]: distinct n-grams; how well the other texts predict one
+
+pub mod clusters;
+pub mod lexical;
+pub mod manifold;
+pub mod self_bleu;
+pub mod spread;
+pub mod vendi;
+
+use gra_synth::stream::Stream;
+
+/// `size` of `n` places without repeats, rising, from the stream of this name; all of them when
+/// there are no more.
+#[must_use]
+pub fn subsample(n: usize, size: usize, run_seed: u64, name: &[&str]) -> Vec<usize> {
+    if size >= n {
+        return (0..n).collect();
+    }
+    let mut full_name = vec!["subsample"];
+    full_name.extend(name);
+    let mut places = Stream::named(run_seed, &full_name).choose(n, size);
+    places.sort_unstable();
+    places
+}
+
+/// A count of at most 2^53 rows or words as a number.
+#[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^53")]
+fn number(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subsample_is_fixed_by_its_name() {
+        insta::assert_compact_debug_snapshot!(subsample(100, 6, 42, &["a"]), @"[7, 9, 15, 55, 80, 99]");
+        assert_ne!(subsample(100, 6, 42, &["a"]), subsample(100, 6, 42, &["b"]));
+        assert_ne!(subsample(100, 6, 42, &["a"]), subsample(100, 6, 43, &["a"]));
+        assert_eq!(subsample(3, 5, 42, &[]), [0, 1, 2]);
+        assert_eq!(subsample(0, 5, 42, &[]), [0; 0]);
+    }
+}
