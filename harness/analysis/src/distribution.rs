@@ -2,7 +2,7 @@
 
 use gra_synth::pool::ItemId;
 
-use crate::bootstrap::{Bootstrap, Clusters, Estimate, quantile};
+use crate::bootstrap::{Bootstrap, Clusters, Estimate, quantile, weighted_mean};
 use crate::levels::NotFinite;
 use crate::resolution::Resolution;
 
@@ -40,13 +40,8 @@ impl Distribution {
         let clusters = Clusters::by(scores.iter().map(|(item, _)| *item));
         let mut values: Vec<f64> = scores.iter().map(|(_, score)| *score).collect();
         let resolution = Resolution::of(&values)?;
-        let [mean] = bootstrap.estimate(&clusters, &["distribution"], |weights| {
-            let weighted = values.iter().zip(weights);
-            let (sum, count) = weighted.fold((0.0, 0.0), |(sum, count), (value, &weight)| {
-                (sum + value * f64::from(weight), count + f64::from(weight))
-            });
-            [(count > 0.0).then(|| sum / count)]
-        });
+        let [mean] = bootstrap
+            .estimate(&clusters, &["distribution"], |weights| [weighted_mean(&values, weights)]);
         let mut bins = [0; BINS];
         let mut outside = 0;
         for value in &values {

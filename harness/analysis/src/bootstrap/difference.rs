@@ -63,15 +63,8 @@ fn minus<const K: usize>(a: [Option<f64>; K], b: [Option<f64>; K]) -> [Option<f6
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::mean_of;
     use super::*;
-
-    fn mean_of(values: &[f64]) -> impl Fn(&[u32]) -> [Option<f64>; 1] + Sync {
-        move |weights| {
-            let count: f64 = weights.iter().copied().map(f64::from).sum();
-            let sum: f64 = values.iter().zip(weights).map(|(v, w)| v * f64::from(*w)).sum();
-            [(count > 0.0).then(|| sum / count)]
-        }
-    }
 
     #[test]
     fn pairing_takes_out_what_both_sides_share() {
