@@ -8,6 +8,7 @@
 //!
 //! - [`acceptance`]: acceptance over thresholds, from a rescored trial
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
+//! - [`plane`]: several sets of points on a map
 //! - `canvas`: rectangles, lines and text
 //! - `palette`: colours that colour-blind readers can tell apart
 
@@ -15,6 +16,7 @@ pub mod acceptance;
 mod canvas;
 pub mod heat_map;
 mod palette;
+pub mod plane;
 
 /// The figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +26,14 @@ pub enum FigureError {
     Nothing {
         /// What is empty.
         what: &'static str,
+    },
+    /// More sets than can be told apart.
+    #[error("{sets} sets cannot be told apart in one picture; it takes at most {most}")]
+    TooMany {
+        /// How many there are.
+        sets: usize,
+        /// How many it takes.
+        most: usize,
     },
     /// The drawing library failed.
     #[error("drawing failed: {0}")]

@@ -17,9 +17,11 @@ use crate::facts::TrialFacts;
 use crate::ifd::Formula;
 use crate::levels::NotFinite;
 use crate::measure::{Cell, MeasureTable};
+use diversity::Diversity;
 
 mod committee;
 mod contrast;
+pub mod diversity;
 mod quality;
 
 /// A data set, and what was measured of it.
@@ -68,15 +70,23 @@ pub enum StatsError {
     Score(#[from] NotFinite),
 }
 
-/// What was found for these data sets. The first one is the reference of the differences.
+/// What was found for these data sets; `diversity` is of the same ones. The first one is the reference
+/// of the differences.
 ///
 /// # Errors
 /// When a frame lacks a column, a model its family, or a score is no number.
-pub fn table(subjects: &[Subject], settings: Settings) -> Result<MeasureTable, StatsError> {
+pub fn table(
+    subjects: &[Subject],
+    diversity: Option<&Diversity>,
+    settings: Settings,
+) -> Result<MeasureTable, StatsError> {
     let names = subjects.iter().map(|subject| subject.name.clone()).collect();
     let mut table = MeasureTable::new(names);
     let columns: Vec<Columns> = subjects.iter().map(Columns::of).collect::<PolarsResult<_>>()?;
     describe(&columns, settings.bootstrap.run_seed, &mut table);
+    if let Some(diversity) = diversity {
+        diversity.describe(settings, &mut table);
+    }
     quality::describe(subjects, settings, &mut table)?;
     committee::describe(subjects, settings, &mut table)?;
     contrast::describe(&columns, settings.bootstrap, &mut table);
@@ -206,7 +216,7 @@ mod tests {
     fn described(name: &str, rows: &[Sample]) -> MeasureTable {
         let samples = samples(rows).unwrap();
         let subject = Subject { name: name.to_owned(), samples, trial: None };
-        table(&[subject], Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 }).unwrap()
+        table(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 }).unwrap()
     }
 
     fn cell(table: &MeasureTable, measure: &str) -> Cell {
@@ -279,7 +289,7 @@ mod tests {
             Subject { name: "seeds".to_owned(), samples: samples(&seeds).unwrap(), trial: None };
         let settings =
             Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
-        insta::assert_snapshot!(table(&[seeds, trial], settings).unwrap().terminal(true), @"
+        insta::assert_snapshot!(table(&[seeds, trial], None, settings).unwrap().terminal(true), @"
         group              measure                             data set    value  95% interval      n
         text               words of instruction, mean          seeds           3  [3, 3]            3
                                                                gra             3  [3, 3]            2

@@ -139,6 +139,12 @@ impl Canvas<'_> {
         self.0.draw_circle(at, radius, &style, true).map_err(failed)
     }
 
+    /// One of many that may lie upon each other.
+    pub(super) fn dot(&mut self, at: (i32, i32), color: RGBColor) -> Drawn {
+        let style: ShapeStyle = color.mix(0.6).filled();
+        self.0.draw_circle(at, 3, &style, true).map_err(failed)
+    }
+
     pub(super) fn text(&mut self, text: &str, at: (i32, i32), letters: Letters) -> Drawn {
         // Hung from its top, 0.76 of its size above the base line, in every renderer alike; a capital is
         // 0.72 high.

@@ -13,6 +13,17 @@ pub(super) const BLANK: RGBColor = RGBColor(0xee, 0xee, 0xee);
 /// Stands out on every shade: the vermilion of Okabe and Ito (2008).
 pub(super) const ACCENT: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 
+/// Kinds that must be told apart, in the order in which they are used: colours of Okabe and Ito (2008)
+/// that are dark enough for small dots on paper.
+pub(super) const KINDS: [RGBColor; 6] = [
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x22, 0x22, 0x22),
+    RGBColor(0xe6, 0x9f, 0x00),
+];
+
 const SCALE: [RGBColor; 9] = [
     RGBColor(0xff, 0xff, 0xd9),
     RGBColor(0xed, 0xf8, 0xb1),

@@ -187,12 +187,12 @@ impl<'a> Replayer<'a> {
                 (None, None) => {}
             }
         }
-        for verdict in dedup(&target, &unknown, NOBODY_JOINS) {
+        for verdict in dedup(target.clone(), &unknown, NOBODY_JOINS) {
             if verdict.nearest.is_some_and(|near| near.cosine >= limit) {
                 fates.push((verdict.id, Fate::Known(Outcome::Duplicate)));
             }
         }
-        for verdict in dedup(&target, &contenders, limit) {
+        for verdict in dedup(target, &contenders, limit) {
             let outcome = if verdict.kept { Outcome::Accepted } else { Outcome::Duplicate };
             fates.push((verdict.id, Fate::Known(outcome)));
         }
@@ -241,7 +241,7 @@ fn to_seeds(embeddings: &Embeddings) -> BTreeMap<ItemId, f64> {
     };
     let all: Vec<Contender> = embeddings.instructions.iter().map(contender).collect();
     let seeds = embeddings.seeds.iter().map(|(id, embedding)| (*id, embedding));
-    let verdicts = dedup(&seeds, &all, NOBODY_JOINS);
+    let verdicts = dedup(seeds, &all, NOBODY_JOINS);
     verdicts.into_iter().filter_map(|v| Some((v.id, v.nearest?.cosine))).collect()
 }
 

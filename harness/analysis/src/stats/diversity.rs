@@ -1,0 +1,245 @@
+//! How varied data sets are, at matched n ([`crate::diversity`]; paper, section 5.3).
+//!
+//! Most of these numbers move with the size of a set. So as many samples as the smallest data set has
+//! are drawn from each, by the run seed and the data set's name, and everything is computed on these.
+
+use gra_synth::request::Embedding;
+use gra_synth::similarity::pack;
+
+use super::Settings;
+use crate::bootstrap::{Cluster, Estimate, mean};
+use crate::diversity::lexical::{Distinct, Words};
+use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
+use crate::diversity::self_bleu::{self, self_bleu};
+use crate::diversity::spread::nearest_distances;
+use crate::diversity::vendi::vendi;
+use crate::diversity::{clusters, subsample};
+use crate::measure::{Cell, MeasureTable};
+use crate::tsne::{self, Map};
+use crate::unit_vectors::{Undefined, UnitVectors};
+
+/// The longest word sequences whose variety is reported.
+const LONGEST: usize = 3;
+
+/// Samples of a set on the map, at most (METHOD.md, E6).
+const MAPPED: usize = 5_000;
+
+/// What the diversity of a data set is computed from, one entry per sample.
+#[derive(Clone, Debug)]
+pub struct Material<'a> {
+    /// The data set's name; names the draw of the matched samples.
+    pub name: &'a str,
+    /// The instructions.
+    pub instructions: Vec<&'a str>,
+    /// What each was made from.
+    pub origins: Vec<&'a str>,
+    /// Embeddings of the instructions.
+    pub embeddings: Vec<Embedding>,
+}
+
+/// Diversity of several data sets at matched n.
+#[derive(Clone, Debug)]
+pub struct Diversity {
+    matched: usize,
+    reference: usize,
+    sets: Vec<OfSet>,
+    /// Clusters of the joint fit, with the entropy of each set.
+    entropies: Result<(usize, Vec<Result<f64, Undefined>>), Undefined>,
+}
+
+#[derive(Clone, Debug)]
+struct OfSet {
+    /// Samples of the data set.
+    all: usize,
+    /// Places of the matched ones, rising.
+    chosen: Vec<usize>,
+    origins: Vec<String>,
+    vendi: Result<f64, Undefined>,
+    nearest: Result<Vec<f64>, Undefined>,
+    /// `None` for the reference.
+    manifold: Option<Result<Manifold, Undefined>>,
+    distinct: [Distinct; LONGEST],
+    self_bleu: Result<Vec<f64>, Undefined>,
+}
+
+/// A data set's matched samples.
+struct Matched {
+    chosen: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl Matched {
+    fn of(material: &Material, n: usize, run_seed: u64) -> Self {
+        let name = ["diversity", material.name];
+        let chosen = subsample(material.embeddings.len(), n, run_seed, &name);
+        let values = pack(chosen.iter().map(|&place| &material.embeddings[place]));
+        Self { chosen, values }
+    }
+
+    fn rows(&self) -> Result<UnitVectors<'_>, Undefined> {
+        UnitVectors::new(&self.values, self.chosen.len())
+    }
+}
+
+impl Diversity {
+    /// Measures data sets, each against the one at place `reference`.
+    ///
+    /// # Panics
+    /// When there is no such data set, or one has not as many instructions, origins and embeddings.
+    #[must_use]
+    pub fn of(materials: &[Material], reference: usize, run_seed: u64) -> Self {
+        let sizes = materials.iter().map(|material| material.embeddings.len());
+        let matched = sizes.min().unwrap_or(0);
+        let drawn: Vec<Matched> =
+            materials.iter().map(|material| Matched::of(material, matched, run_seed)).collect();
+        let against = drawn[reference].rows();
+        let of_set = |(place, (material, drawn)): (usize, (&Material, &Matched))| {
+            let text = |&place: &usize| material.instructions[place];
+            let texts: Vec<&str> = drawn.chosen.iter().map(text).collect();
+            let words = Words::read(&texts);
+            let few = subsample(texts.len(), self_bleu::AT_MOST, run_seed, &["self-bleu"]);
+            let few: Vec<&str> = few.into_iter().map(|place| texts[place]).collect();
+            let compared = || manifold::compare(drawn.rows()?, against?, NEIGHBOURS);
+            OfSet {
+                all: material.embeddings.len(),
+                chosen: drawn.chosen.clone(),
+                origins: drawn.chosen.iter().map(|&at| material.origins[at].to_owned()).collect(),
+                vendi: drawn.rows().and_then(vendi),
+                nearest: drawn.rows().and_then(nearest_distances),
+                manifold: (place != reference).then(compared),
+                distinct: std::array::from_fn(|n| words.distinct(n + 1)),
+                self_bleu: self_bleu(&Words::read(&few)),
+            }
+        };
+        let sets = materials.iter().zip(&drawn).enumerate().map(of_set).collect();
+        Self { matched, reference, sets, entropies: entropies(&drawn, run_seed) }
+    }
+
+    /// Distance of each sample of a data set to the nearest other one among the matched; `None` for
+    /// samples that were not drawn.
+    #[must_use]
+    pub fn nearest_distances(&self, set: usize) -> Vec<Option<f64>> {
+        let set = &self.sets[set];
+        let mut distances = vec![None; set.all];
+        if let Ok(nearest) = &set.nearest {
+            for (&place, distance) in set.chosen.iter().zip(nearest) {
+                distances[place] = Some(*distance);
+            }
+        }
+        distances
+    }
+
+    /// Adds what was found.
+    pub(super) fn describe(&self, settings: Settings, table: &mut MeasureTable) {
+        let (n, run_seed) = (self.matched, settings.bootstrap.run_seed);
+        let mut push = |name: String, cell: &dyn Fn(usize, &OfSet) -> Cell| {
+            let cells = self.sets.iter().enumerate().map(|(place, set)| cell(place, set));
+            table.push("diversity", name, cells.collect());
+        };
+        push("samples compared".to_owned(), &|_, set| Cell::count(n, set.all));
+        push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
+        push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
+            Ok(distances) => {
+                Cell::Estimate(by_origin(&set.origins, distances, run_seed, "nearest"))
+            }
+            Err(why) => absent(*why),
+        });
+        let entropies = self.entropies.as_ref();
+        let clusters = entropies.map_or(0, |(count, _)| *count);
+        push(format!("entropy over {clusters} clusters, bits"), &|place, _| match entropies {
+            Ok((_, sets)) => exact(sets[place], n),
+            Err(why) => absent(*why),
+        });
+        let reference = &self.sets[self.reference].origins;
+        let measures: [(&str, fn(&Manifold) -> (Vec<f64>, bool)); 4] = [
+            ("precision", |m| (numbers(&m.precision), false)),
+            ("density", |m| (m.density.clone(), false)),
+            ("recall", |m| (numbers(&m.recall), true)),
+            ("coverage", |m| (numbers(&m.coverage), true)),
+        ];
+        for (name, values) in measures {
+            push(format!("{name} against the reference"), &|_, set| match &set.manifold {
+                None => Cell::Inapplicable("it is the reference"),
+                Some(Err(why)) => absent(*why),
+                Some(Ok(found)) => {
+                    let (values, of_reference) = values(found);
+                    let origins = if of_reference { reference } else { &set.origins };
+                    Cell::Estimate(by_origin(origins, &values, run_seed, name))
+                }
+            });
+        }
+        for place in 0..LONGEST {
+            push(format!("distinct-{}", place + 1), &|_, set| {
+                let distinct = set.distinct[place];
+                Cell::exact(distinct.share(), distinct.all, "no instruction has so many words")
+            });
+        }
+        push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
+            Ok(scores) => {
+                let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+                Cell::exact(Some(mean), scores.len(), "")
+            }
+            Err(why) => absent(*why),
+        });
+    }
+}
+
+/// Clusters of the joint fit, and the entropy of each set over them: [`clusters::CLUSTERS`], or one for
+/// every four samples where there are fewer.
+fn entropies(
+    drawn: &[Matched],
+    run_seed: u64,
+) -> Result<(usize, Vec<Result<f64, Undefined>>), Undefined> {
+    let rows: Vec<UnitVectors> = drawn.iter().map(Matched::rows).collect::<Result<_, _>>()?;
+    let all: usize = rows.iter().map(|set| set.len()).sum();
+    let fit = clusters::fit(&rows, clusters::CLUSTERS.min(all / 4).max(1), run_seed)?;
+    Ok((fit.count, (0..rows.len()).map(|set| fit.entropy(set)).collect()))
+}
+
+/// Several data sets in one plane, at equal n and at most [`MAPPED`] of each: the places of the samples
+/// that are on it, and the map.
+///
+/// # Errors
+/// With too few samples, and when all are the same.
+pub fn map(materials: &[Material], run_seed: u64) -> Result<(Vec<Vec<usize>>, Map), Undefined> {
+    let sizes = materials.iter().map(|material| material.embeddings.len());
+    let n = sizes.min().unwrap_or(0).min(MAPPED);
+    let drawn: Vec<Matched> =
+        materials.iter().map(|material| Matched::of(material, n, run_seed)).collect();
+    let rows: Vec<UnitVectors> = drawn.iter().map(Matched::rows).collect::<Result<_, _>>()?;
+    let settings = tsne::Settings { run_seed, ..tsne::Settings::default() };
+    let map = tsne::fit(&rows, &settings)?;
+    Ok((drawn.into_iter().map(|drawn| drawn.chosen).collect(), map))
+}
+
+/// Mean of values, resampled by origin.
+fn by_origin(origins: &[String], values: &[f64], run_seed: u64, name: &str) -> Estimate {
+    let mut clusters: std::collections::BTreeMap<&str, Cluster> = std::collections::BTreeMap::new();
+    for (origin, value) in origins.iter().zip(values) {
+        let cluster = clusters.entry(origin).or_insert(Cluster { sum: 0.0, count: 0 });
+        cluster.sum += value;
+        cluster.count += 1;
+    }
+    let clusters: Vec<Cluster> = clusters.into_values().collect();
+    mean(&clusters, run_seed, &["diversity", name])
+}
+
+fn numbers(flags: &[bool]) -> Vec<f64> {
+    flags.iter().map(|flag| f64::from(u8::from(*flag))).collect()
+}
+
+fn exact(value: Result<f64, Undefined>, n: usize) -> Cell {
+    match value {
+        Ok(value) => Cell::Exact { value, n },
+        Err(why) => absent(why),
+    }
+}
+
+fn absent(why: Undefined) -> Cell {
+    Cell::Absent(match why {
+        Undefined::TooFew { .. } => "too few samples",
+        Undefined::Identical => "all of them are the same",
+        Undefined::NotUnit { .. } => "an embedding is not of unit length",
+        Undefined::Dimensions { .. } => "embeddings of two encoders",
+    })
+}
