@@ -16,7 +16,8 @@
 //!
 //! - [`dialect`]: how each program is told a reply's form and plain sampling
 //! - [`client`]: HTTP, and what is tried again
-//! - [`ask`]: one request, one reply; prompts that are too long
+//! - [`ask`]: one request, one reply
+//! - [`overlong`]: prompts that are too long, as servers say it
 //! - [`identity`]: what a server says of its model
 //! - [`wire`]: what goes over the wire
 

@@ -95,7 +95,7 @@ struct Miss {
     reason: String,
     /// How long the server asks to wait.
     wait: Option<Duration>,
-    /// Whether anybody answered.
+    /// Whether the server counts as away: nobody answered, or it was not able to.
     silent: bool,
 }
 
