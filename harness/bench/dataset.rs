@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use gra_analysis::diversity::subsample;
 use gra_analysis::facts::TrialFacts;
 use gra_analysis::lineage;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
-use gra_synth::stream::Stream;
 
 use crate::finished::FinishedTrial;
 use crate::seeds::{self, LoadOptions};
@@ -186,12 +186,7 @@ impl DataSet {
     /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
     /// there are fewer.
     pub fn subsample(&mut self, n: usize, run_seed: u64) {
-        if self.samples.len() <= n {
-            return;
-        }
-        let mut draw = Stream::named(run_seed, &["subsample", &self.name]);
-        let mut chosen = draw.choose(self.samples.len(), n);
-        chosen.sort_unstable();
+        let chosen = subsample(self.samples.len(), n, run_seed, &[&self.name]);
         let mut chosen = chosen.into_iter().peekable();
         let mut place = 0;
         self.samples.retain(|_| {

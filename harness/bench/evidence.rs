@@ -4,6 +4,8 @@
 //! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
+mod map;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,6 +13,7 @@ use anyhow::Result;
 use gra_analysis::facts::TrialFacts;
 use gra_analysis::frames;
 use gra_analysis::measure::MeasureTable;
+use gra_analysis::stats::diversity::Diversity;
 use gra_analysis::stats::{self, Settings, Subject};
 use gra_llm::model_pool::ModelPool;
 use gra_synth::pool::ItemId;
@@ -21,6 +24,7 @@ use crate::artifact::write_atomic;
 use crate::dataset::{DataSet, Sample};
 use crate::difficulty::Scoring;
 use crate::judging::{Bench, Judgements};
+use map::{Drafts, SampleMap};
 
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +37,22 @@ pub struct Plan<'a> {
     pub difficulty: Option<Scoring<'a>>,
     /// Who judges.
     pub judge: Option<Bench<'a>>,
+    /// What is made of embeddings.
+    pub embedding: Embedded,
+}
+
+/// What is made of the instructions' embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embedded {
+    /// Nothing: no encoder is needed.
+    Nothing,
+    /// Diversity, against the data set at this place.
+    Diversity {
+        /// The reference.
+        reference: usize,
+        /// Whether a map is drawn as well.
+        map: bool,
+    },
 }
 
 /// What was found.
@@ -42,6 +62,8 @@ pub struct Evidence {
     pub subjects: Vec<Subject>,
     /// The numbers.
     pub table: MeasureTable,
+    /// Where the samples lie on a map, where one was asked for.
+    pub map: Option<SampleMap>,
 }
 
 impl Evidence {
@@ -54,15 +76,30 @@ impl Evidence {
         plan: Plan<'_>,
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
-        let mut subjects = Vec::new();
-        for data_set in data_sets {
-            subjects.push(measured(data_set, plan, answering)?);
+        let run_seed = plan.settings.bootstrap.run_seed;
+        let (mut diversity, mut map) = (None, None);
+        if let Embedded::Diversity { reference, map: is_mapped } = plan.embedding {
+            let drafts = Drafts::of(data_sets, answering)?;
+            let materials = drafts.materials();
+            diversity = Some(Diversity::of(&materials, reference, run_seed));
+            if is_mapped {
+                map = Some(SampleMap::of(&materials, data_sets, run_seed)?);
+            }
         }
-        let table = stats::table(&subjects, plan.settings)?;
-        Ok(Self { subjects, table })
+        let mut subjects = Vec::new();
+        for (place, data_set) in data_sets.iter().enumerate() {
+            let nearest = match &diversity {
+                Some(diversity) => diversity.nearest_distances(place),
+                None => vec![None; data_set.samples.len()],
+            };
+            subjects.push(measured(data_set, nearest, plan, answering)?);
+        }
+        let table = stats::table(&subjects, diversity.as_ref(), plan.settings)?;
+        Ok(Self { subjects, table, map })
     }
 
-    /// Writes the table as CSV and Markdown, and what was measured of each sample as Parquet.
+    /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, and the map
+    /// as CSV and SVG.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -72,6 +109,10 @@ impl Evidence {
             frames::write_parquet(&subject.samples, &mut parquet)?;
             write_atomic(&folder.join(format!("{}.parquet", subject.name)), &parquet)?;
         }
+        if let Some(map) = &self.map {
+            write_atomic(&folder.join("map.csv"), &map.csv()?)?;
+            write_atomic(&folder.join("map.svg"), map.svg()?.as_bytes())?;
+        }
         let mut csv = Vec::new();
         self.table.write_csv(&mut csv)?;
         write_atomic(&folder.join("stats.csv"), &csv)?;
@@ -80,7 +121,12 @@ impl Evidence {
 }
 
 /// A data set's samples, with what the models say.
-fn measured(data_set: &DataSet, plan: Plan<'_>, answering: &mut Answering<'_>) -> Result<Subject> {
+fn measured(
+    data_set: &DataSet,
+    nearest: Vec<Option<f64>>,
+    plan: Plan<'_>,
+    answering: &mut Answering<'_>,
+) -> Result<Subject> {
     answering.progress().begin_work(&data_set.name);
     let difficulty = match plan.difficulty {
         Some(scoring) => {
@@ -93,10 +139,10 @@ fn measured(data_set: &DataSet, plan: Plan<'_>, answering: &mut Answering<'_>) -
         None => Judgements::new(),
     };
     let judge_of = |id: &ItemId| Some(judgements.get(id)?.scores?.mean());
-    let rows = data_set.samples.iter().zip(difficulty).map(|(sample, difficulty)| frames::Sample {
-        judge: judge_of(&sample.id),
-        difficulty,
-        ..facts(sample)
+    let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
+    let rows = rows.map(|((sample, difficulty), nearest_distance)| {
+        let judge = judge_of(&sample.id);
+        frames::Sample { judge, difficulty, nearest_distance, ..facts(sample) }
     });
     let rows: Vec<frames::Sample> = rows.collect();
     let trial = data_set.trial.as_ref().map(|facts| stats::Trial {

@@ -29,7 +29,7 @@ fn moody(request: &Request, seed: u64) -> (String, Finish) {
         return ("Where were we?".into(), Finish::Length);
     }
     if mood.below(60) == 0 {
-        return (String::new(), Finish::PromptTooLong { tokens: 99, context: 64 });
+        return (String::new(), Finish::PromptTooLong { tokens: 99, context: Some(64) });
     }
     let text = match request.id.stage {
         Stage::Instruction => {

@@ -19,9 +19,9 @@ use serde_json::{Map, Value, json};
 use super::engines;
 use crate::answering::{Answering, Interrupted};
 use crate::cli::Places;
-use crate::dataset::{self, Named};
+use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{Evidence, Plan};
+use crate::evidence::{Embedded, Evidence, Plan};
 use crate::judging::Bench;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
@@ -40,6 +40,15 @@ pub(crate) struct StatsArgs {
     /// Seed of subsamples, intervals and the judge's sampling.
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
+    /// The data set that precision, recall, density and coverage are against [default: the first].
+    #[arg(long, value_name = "NAME")]
+    reference: Option<String>,
+    /// Also fit a map of all data sets by t-SNE.
+    #[arg(long, conflicts_with = "no_embeddings")]
+    map: bool,
+    /// Leave out diversity, which needs the pool's encoder.
+    #[arg(long)]
+    no_embeddings: bool,
     /// Measure IFD with the losses of this model of the pool.
     #[arg(long, value_name = "MODEL")]
     ifd: Option<String>,
@@ -115,7 +124,12 @@ fn run(
     });
     let settings =
         Settings { bootstrap: Bootstrap::new(args.seed), threshold: args.judge_threshold };
-    let plan = Plan { settings, pool: &pool, difficulty, judge: bench };
+    let embedding = if args.no_embeddings {
+        Embedded::Nothing
+    } else {
+        Embedded::Diversity { reference: reference(args, &data_sets)?, map: args.map }
+    };
+    let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding };
 
     let mut progress = Progress::new(verbosity);
     let mut settings = EngineSettings::default();
@@ -148,8 +162,21 @@ fn run(
     }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
+    if evidence.map.is_some() {
+        writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
+        writeln!(out, "         {}", folder.join("map.csv").display())?;
+    }
     writeln!(out, "Samples: {}", folder.join("<data set>.parquet").display())?;
     Ok(())
+}
+
+/// The place of the data set that others are compared with.
+fn reference(args: &StatsArgs, data_sets: &[DataSet]) -> Result<usize> {
+    let Some(name) = &args.reference else { return Ok(0) };
+    data_sets.iter().position(|data_set| data_set.name == *name).with_context(|| {
+        let known: Vec<&str> = data_sets.iter().map(|data_set| data_set.name.as_str()).collect();
+        format!("there is no data set `{name}` here\nhint: there are {}", known.join(", "))
+    })
 }
 
 fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {

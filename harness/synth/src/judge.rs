@@ -121,7 +121,6 @@ impl Exhibit<'_> {
         hash.update((self.instruction.len() as u64).to_le_bytes());
         hash.update(self.instruction);
         hash.update(self.response);
-        let bytes: [u8; 32] = hash.finalize().into();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", hash.finalize())
     }
 }

@@ -74,8 +74,9 @@ fn a_reply_that_stays_malformed_is_counted() {
 
 #[test]
 fn a_prompt_that_is_too_long_is_not_tried_again() {
-    let too_long =
-        |_: &Request| (String::new(), Finish::PromptTooLong { tokens: 9_000, context: 2_048 });
+    let too_long = |_: &Request| {
+        (String::new(), Finish::PromptTooLong { tokens: 9_000, context: Some(2_048) })
+    };
     let (judgements, asked) = judge(&[exhibit(0, "x", "y")], too_long);
     assert_eq!((judgements[0].scores, asked.len()), (None, 1));
     assert_eq!(judgements[0].malformed[0].reason, Malformed::PromptTooLong);

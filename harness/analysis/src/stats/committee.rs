@@ -10,6 +10,9 @@ use crate::committee::{Committee, Criterion, Scale, malformed_rates};
 use crate::measure::{Cell, Measure, MeasureTable};
 use crate::proportion::Proportion;
 
+/// One of the numbers about what reviewers were asked.
+type Coefficient<T> = fn(T) -> Estimate;
+
 const NO_COMMITTEE: &str = "no committee reviewed it";
 const UNDEFINED: &str = "not defined: no variation, or a single reviewer";
 
@@ -41,7 +44,7 @@ pub(super) fn describe(
     // The mean of the six first.
     let mut scales: Vec<usize> = (0..any.responses.scales.len()).collect();
     scales.rotate_right(1);
-    let of_scale: [(&str, fn(Scale) -> Estimate); 3] =
+    let of_scale: [(&str, Coefficient<Scale>); 3] =
         [("Krippendorff's alpha", |s| s.alpha), ("ICC(1,1)", |s| s.icc), ("spread", |s| s.spread)];
     for (name, estimate) in of_scale {
         for &place in &scales {
@@ -51,7 +54,7 @@ pub(super) fn describe(
             });
         }
     }
-    let of_bit: [(&str, fn(Criterion) -> Estimate); 3] =
+    let of_bit: [(&str, Coefficient<Criterion>); 3] =
         [("share of ones", |c| c.ones), ("Gwet's AC1", |c| c.ac1), ("Fleiss' kappa", |c| c.fleiss)];
     for (name, estimate) in of_bit {
         for (place, criterion) in any.instructions.criteria.iter().enumerate() {

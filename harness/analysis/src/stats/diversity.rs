@@ -3,6 +3,8 @@
 //! Most of these numbers move with the size of a set. So as many samples as the smallest data set has
 //! are drawn from each, by the run seed and the data set's name, and everything is computed on these.
 
+use std::collections::BTreeMap;
+
 use gra_synth::request::Embedding;
 use gra_synth::similarity::pack;
 
@@ -34,7 +36,7 @@ pub struct Material<'a> {
     /// What each was made from.
     pub origins: Vec<&'a str>,
     /// Embeddings of the instructions.
-    pub embeddings: Vec<Embedding>,
+    pub embeddings: &'a [Embedding],
 }
 
 /// Diversity of several data sets at matched n.
@@ -43,8 +45,7 @@ pub struct Diversity {
     matched: usize,
     reference: usize,
     sets: Vec<OfSet>,
-    /// Clusters of the joint fit, with the entropy of each set.
-    entropies: Result<(usize, Vec<Result<f64, Undefined>>), Undefined>,
+    entropies: Entropies,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +62,12 @@ struct OfSet {
     distinct: [Distinct; LONGEST],
     self_bleu: Result<Vec<f64>, Undefined>,
 }
+
+/// A measure's value for each row of the set, or of the reference.
+type RowByRow = fn(&Manifold) -> Vec<f64>;
+
+/// Clusters of a joint fit, and the entropy of each set over them.
+type Entropies = Result<(usize, Vec<Result<f64, Undefined>>), Undefined>;
 
 /// A data set's matched samples.
 struct Matched {
@@ -151,20 +158,19 @@ impl Diversity {
             Err(why) => absent(*why),
         });
         let reference = &self.sets[self.reference].origins;
-        let measures: [(&str, fn(&Manifold) -> (Vec<f64>, bool)); 4] = [
-            ("precision", |m| (numbers(&m.precision), false)),
-            ("density", |m| (m.density.clone(), false)),
-            ("recall", |m| (numbers(&m.recall), true)),
-            ("coverage", |m| (numbers(&m.coverage), true)),
+        let measures: [(&str, RowByRow, bool); 4] = [
+            ("precision", |m| numbers(&m.precision), false),
+            ("density", |m| m.density.clone(), false),
+            ("recall", |m| numbers(&m.recall), true),
+            ("coverage", |m| numbers(&m.coverage), true),
         ];
-        for (name, values) in measures {
+        for (name, values, of_reference) in measures {
             push(format!("{name} against the reference"), &|_, set| match &set.manifold {
                 None => Cell::Inapplicable("it is the reference"),
                 Some(Err(why)) => absent(*why),
                 Some(Ok(found)) => {
-                    let (values, of_reference) = values(found);
                     let origins = if of_reference { reference } else { &set.origins };
-                    Cell::Estimate(by_origin(origins, &values, run_seed, name))
+                    Cell::Estimate(by_origin(origins, &values(found), run_seed, name))
                 }
             });
         }
@@ -176,8 +182,9 @@ impl Diversity {
         }
         push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
             Ok(scores) => {
-                let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-                Cell::exact(Some(mean), scores.len(), "")
+                let texts = u32::try_from(scores.len().max(1)).unwrap_or(u32::MAX);
+                let mean = scores.iter().sum::<f64>() / f64::from(texts);
+                Cell::Exact { value: mean, n: scores.len() }
             }
             Err(why) => absent(*why),
         });
@@ -186,10 +193,7 @@ impl Diversity {
 
 /// Clusters of the joint fit, and the entropy of each set over them: [`clusters::CLUSTERS`], or one for
 /// every four samples where there are fewer.
-fn entropies(
-    drawn: &[Matched],
-    run_seed: u64,
-) -> Result<(usize, Vec<Result<f64, Undefined>>), Undefined> {
+fn entropies(drawn: &[Matched], run_seed: u64) -> Entropies {
     let rows: Vec<UnitVectors> = drawn.iter().map(Matched::rows).collect::<Result<_, _>>()?;
     let all: usize = rows.iter().map(|set| set.len()).sum();
     let fit = clusters::fit(&rows, clusters::CLUSTERS.min(all / 4).max(1), run_seed)?;
@@ -214,7 +218,7 @@ pub fn map(materials: &[Material], run_seed: u64) -> Result<(Vec<Vec<usize>>, Ma
 
 /// Mean of values, resampled by origin.
 fn by_origin(origins: &[String], values: &[f64], run_seed: u64, name: &str) -> Estimate {
-    let mut clusters: std::collections::BTreeMap<&str, Cluster> = std::collections::BTreeMap::new();
+    let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
     for (origin, value) in origins.iter().zip(values) {
         let cluster = clusters.entry(origin).or_insert(Cluster { sum: 0.0, count: 0 });
         cluster.sum += value;

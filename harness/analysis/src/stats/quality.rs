@@ -12,6 +12,9 @@ use crate::measure::{Cell, Measure, MeasureTable};
 use crate::quality::{Quality, Reading, Scored, Share};
 use crate::resolution::Resolution;
 
+/// A part of the comparison.
+type Of<T> = fn(&Quality) -> T;
+
 const UNJUDGED: &str = "no judge scored candidates of it";
 
 /// Adds the distribution of mu over a trial's samples, and the agreement with a judge over all
@@ -71,7 +74,7 @@ pub(super) fn describe(
             );
         }
     }
-    let estimates: [(&str, fn(&Quality) -> Estimate); 2] = [
+    let estimates: [(&str, Of<Estimate>); 2] = [
         ("Spearman's rho with mu", |q| q.all.spearman),
         ("Kendall's tau-b with mu", |q| q.all.kendall),
     ];
@@ -80,7 +83,7 @@ pub(super) fn describe(
             Some(Cell::or_absent(estimate(&judge(found)?), "one of the two gives one score only"))
         });
     }
-    let raters: [(&str, fn(&Quality) -> Resolution); 2] =
+    let raters: [(&str, Of<Resolution>); 2] =
         [("mu", |q| q.all.committee), ("judge", |q| q.all.judge)];
     for (name, resolution) in raters {
         push(("judge", true), format!("{name}: distinct scores"), UNJUDGED, &|found| {
@@ -121,9 +124,9 @@ impl Found {
             .collect();
         let samples = rows.iter().filter(|(candidate, _)| candidate.is_sample());
         let scores: Vec<_> = samples.map(|(_, row)| (row.item, row.mu)).collect();
-        let scored: Vec<Scored> = rows.iter().map(|(_, row)| *row).collect();
+        let all: Vec<Scored> = rows.iter().map(|(_, row)| *row).collect();
         let quality = (!trial.judge.is_empty())
-            .then(|| Quality::of(&scored, settings.threshold, settings.bootstrap))
+            .then(|| Quality::of(&all, settings.threshold, settings.bootstrap))
             .transpose()?;
         Ok(Self { samples: Distribution::of(&scores, settings.bootstrap)?, quality })
     }

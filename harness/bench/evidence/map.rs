@@ -1,0 +1,98 @@
+//! Data sets embedded, and their samples on a map (the paper's Figs. 5 and 6).
+
+use anyhow::{Context, Result};
+use gra_analysis::figure::plane::Plane;
+use gra_analysis::stats::diversity::{self, Material};
+use gra_analysis::tsne::Map;
+use gra_synth::request::Embedding;
+
+use crate::answering::Answering;
+use crate::dataset::DataSet;
+
+/// What diversity is computed from, owned.
+#[derive(Debug)]
+pub(super) struct Drafts<'a> {
+    data_sets: &'a [DataSet],
+    origins: Vec<Vec<String>>,
+    embeddings: Vec<Vec<Embedding>>,
+}
+
+impl<'a> Drafts<'a> {
+    /// Embeds the instructions of every data set.
+    pub(super) fn of(data_sets: &'a [DataSet], answering: &mut Answering<'_>) -> Result<Self> {
+        let (mut origins, mut embeddings) = (Vec::new(), Vec::new());
+        for data_set in data_sets {
+            answering.progress().begin_work(&data_set.name);
+            let samples = data_set.samples.iter();
+            let texts: Vec<String> = samples.clone().map(|s| s.instruction.clone()).collect();
+            embeddings.push(answering.embed(&texts)?);
+            origins.push(samples.map(|sample| sample.origin.to_string()).collect());
+        }
+        Ok(Self { data_sets, origins, embeddings })
+    }
+
+    pub(super) fn materials(&self) -> Vec<Material<'_>> {
+        let material = |place: usize| {
+            let DataSet { name, samples, .. } = &self.data_sets[place];
+            Material {
+                name,
+                instructions: samples.iter().map(|sample| sample.instruction.as_str()).collect(),
+                origins: self.origins[place].iter().map(String::as_str).collect(),
+                embeddings: &self.embeddings[place],
+            }
+        };
+        (0..self.data_sets.len()).map(material).collect()
+    }
+}
+
+/// Samples of several data sets on one map.
+#[derive(Debug)]
+pub struct SampleMap {
+    /// Names of the data sets.
+    names: Vec<String>,
+    /// Ids of the samples that are on the map, by data set.
+    ids: Vec<Vec<String>>,
+    map: Map,
+}
+
+impl SampleMap {
+    pub(super) fn of(materials: &[Material], data_sets: &[DataSet], run_seed: u64) -> Result<Self> {
+        let (places, map) =
+            diversity::map(materials, run_seed).context("cannot draw a map of these data sets")?;
+        let ids = data_sets.iter().zip(places).map(|(data_set, places)| {
+            places.into_iter().map(|place| data_set.samples[place].id.to_string()).collect()
+        });
+        let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
+        Ok(Self { names, ids: ids.collect(), map })
+    }
+
+    /// One line per sample: data set, id, place.
+    pub(super) fn csv(&self) -> Result<Vec<u8>> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        csv.write_record(["data_set", "id", "x", "y"])?;
+        for ((name, ids), points) in self.names.iter().zip(&self.ids).zip(&self.map.sets) {
+            for (id, [x, y]) in ids.iter().zip(points) {
+                csv.write_record([name, id, &x.to_string(), &y.to_string()])?;
+            }
+        }
+        Ok(csv.into_inner()?)
+    }
+
+    /// The picture.
+    pub(super) fn svg(&self) -> Result<String> {
+        let n = self.map.sets.first().map_or(0, Vec::len);
+        let caption = format!(
+            "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together: n {n} of each data \
+             set, perplexity {:.0}, Kullback-Leibler divergence {:.3} nats. Neighbours mean something \
+             here, distances and areas do not.",
+            self.map.perplexity, self.map.divergence
+        );
+        let points = self.names.iter().map(String::as_str).zip(self.map.sets.iter());
+        let plane = Plane {
+            title: "Where the instructions lie",
+            caption: &caption,
+            sets: points.map(|(name, points)| (name, points.as_slice())).collect(),
+        };
+        Ok(plane.svg()?)
+    }
+}
