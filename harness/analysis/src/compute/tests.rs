@@ -99,7 +99,7 @@ fn tables() {
     let parameters = stated(&[("small", 7_600_000_000), ("large", 8_000_000_000)]);
     let compute = Compute::of(&facts(), &parameters, TEACHER_PARAMETERS, seconds());
     insta::assert_snapshot!(text(|bytes| compute.write_terminal("ablation/gra/seed-42", bytes)), @"
-    ablation/gra/seed-42: 1 accepted samples
+    ablation/gra/seed-42: 1 accepted sample
 
                             prompt   reply   prompt    reply  FLOP per   engine    own    own FLOP      own
     stage            calls  tokens  tokens     FLOP     FLOP    sample  seconds  calls  per sample  seconds
@@ -124,7 +124,7 @@ fn tables() {
       measured while the trial ran.
     ");
     insta::assert_snapshot!(text(|bytes| compute.write_markdown("ablation/gra/seed-42", bytes)), @"
-    ### ablation/gra/seed-42
+    ### ablation/gra/seed-42: 1 accepted sample
 
     | stage | calls | prompt tokens | reply tokens | prompt FLOP | reply FLOP | FLOP per sample | engine seconds | own calls | own FLOP per sample | own seconds |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

@@ -64,7 +64,7 @@ pub struct Square {
 /// Sizes, in pixels.
 const SQUARE: (i32, i32) = (74, 44);
 const MARGIN: i32 = 24;
-const LEAST_WIDTH: i32 = 620;
+const LEAST_WIDTH: i32 = 560;
 const PANELS_PER_ROW: usize = 3;
 /// Left of a panel's squares: the axis' name and its ticks.
 const LEFT: i32 = 76;

@@ -67,51 +67,51 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
 fn terminal() {
     let judge = (10..20).map(|number| (id(number), f64::from(number) / 2.0)).collect();
     insta::assert_snapshot!(text(|bytes| grid(&judge).write_terminal(bytes)), @"
-    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 39 candidates
-      passed, 0.56-0.59 [0.46, 0.70].
+    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates
+      passed, 0.58 [0.48, 0.70].
 
                                                               over-  dupli-
     tau  delta  reviewers  dispute        decided  disputed  turned   cates  accepted  unknown              acceptance                    judge  knowledge
-      7    1.5          3  adjudicator         36         3       0       1        34        1  0.87-0.90 [0.73, 1.00]  7.25 [6.90, 7.60], n 10  approximate: duplicates
-      8    1.5          3  adjudicator         36         3       1       1        22        1  0.56-0.59 [0.46, 0.70]  7.25 [6.90, 7.60], n 10  bounded
-      9    1.5          3  adjudicator         36         0       0       0         0        0       0.00 [0.00, 0.00]                        -  approximate: duplicates
-      7    1.5          3  majority-vote       36         3       0       1        35        0       0.90 [0.79, 1.00]  7.25 [6.90, 7.60], n 10  approximate: duplicates
-      8    1.5          3  majority-vote       36         3       1       1        23        0       0.59 [0.51, 0.70]  7.25 [6.90, 7.60], n 10  approximate: duplicates
-      9    1.5          3  majority-vote       36         0       0       0         0        0       0.00 [0.00, 0.00]                        -  approximate: duplicates
-      8    1.5          2  adjudicator         36         0       0       1        24        1  0.62-0.64 [0.56, 0.70]  7.25 [6.90, 7.60], n 10  approximate: duplicates
+      7    1.5          3  adjudicator         35         2       0       1        34        0       0.89 [0.77, 1.00]  7.25 [6.90, 7.60], n 10  duplicates
+      8    1.5          3  adjudicator         35         2       1       1        22        0       0.58 [0.48, 0.70]  7.25 [6.90, 7.60], n 10  exact
+      9    1.5          3  adjudicator         35         0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
+      7    1.5          3  majority-vote       35         2       0       1        34        0       0.89 [0.77, 1.00]  7.25 [6.90, 7.60], n 10  duplicates
+      8    1.5          3  majority-vote       35         2       0       1        23        0       0.61 [0.54, 0.70]  7.25 [6.90, 7.60], n 10  duplicates
+      9    1.5          3  majority-vote       35         0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
+      8    1.5          2  adjudicator         35         0       0       1        23        1  0.61-0.63 [0.54, 0.70]  7.25 [6.90, 7.60], n 10  duplicates
 
     acceptance: passed review and deduplication, surplus included, over all candidates drawn. decided:
       the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
     A run under another rule would draw fewer or more waves until its target is met.
     Brackets: 95% percentile interval of 10,000 bootstrap replicates over 7 clusters, the candidates
       that share their first example; not corrected for the number of rules.
-    bounded: some candidates were never asked what this rule needs to know; the rate lies between all of
-      them failing and all of them passing (each taken as nobody's duplicate).
-    approximate: duplicates: the store does not say which encoder embedded the trial; who is a duplicate
-      is taken from the record, though other candidates pass review than did.
+    exact: every candidate's fate follows from the record, as a run under this rule would have recorded
+      it.
+    duplicates: approximate; other candidates pass review than did, and without embeddings (trials of
+      earlier releases do not say which encoder made theirs) duplicates are taken from the record.
     ");
 }
 
 #[test]
 fn markdown() {
     insta::assert_snapshot!(text(|bytes| grid(&BTreeMap::new()).write_markdown(bytes)), @"
-    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 39 candidates passed, 0.56-0.59 [0.46, 0.70].
+    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates passed, 0.58 [0.48, 0.70].
 
     | tau | delta | reviewers | dispute | decided | disputed | overturned | duplicates | accepted | unknown | acceptance | knowledge |
     | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
-    | 7 | 1.5 | 3 | adjudicator | 36 | 3 | 0 | 1 | 34 | 1 | 0.87-0.90 [0.73, 1.00] | approximate: duplicates |
-    | 8 | 1.5 | 3 | adjudicator | 36 | 3 | 1 | 1 | 22 | 1 | 0.56-0.59 [0.46, 0.70] | bounded |
-    | 9 | 1.5 | 3 | adjudicator | 36 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | approximate: duplicates |
-    | 7 | 1.5 | 3 | majority-vote | 36 | 3 | 0 | 1 | 35 | 0 | 0.90 [0.79, 1.00] | approximate: duplicates |
-    | 8 | 1.5 | 3 | majority-vote | 36 | 3 | 1 | 1 | 23 | 0 | 0.59 [0.51, 0.70] | approximate: duplicates |
-    | 9 | 1.5 | 3 | majority-vote | 36 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | approximate: duplicates |
-    | 8 | 1.5 | 2 | adjudicator | 36 | 0 | 0 | 1 | 24 | 1 | 0.62-0.64 [0.56, 0.70] | approximate: duplicates |
+    | 7 | 1.5 | 3 | adjudicator | 35 | 2 | 0 | 1 | 34 | 0 | 0.89 [0.77, 1.00] | duplicates |
+    | 8 | 1.5 | 3 | adjudicator | 35 | 2 | 1 | 1 | 22 | 0 | 0.58 [0.48, 0.70] | exact |
+    | 9 | 1.5 | 3 | adjudicator | 35 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
+    | 7 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 34 | 0 | 0.89 [0.77, 1.00] | duplicates |
+    | 8 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 23 | 0 | 0.61 [0.54, 0.70] | duplicates |
+    | 9 | 1.5 | 3 | majority-vote | 35 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
+    | 8 | 1.5 | 2 | adjudicator | 35 | 0 | 0 | 1 | 23 | 1 | 0.61-0.63 [0.54, 0.70] | duplicates |
 
     - acceptance: passed review and deduplication, surplus included, over all candidates drawn. decided: the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
     - A run under another rule would draw fewer or more waves until its target is met.
     - Brackets: 95% percentile interval of 10,000 bootstrap replicates over 7 clusters, the candidates that share their first example; not corrected for the number of rules.
-    - bounded: some candidates were never asked what this rule needs to know; the rate lies between all of them failing and all of them passing (each taken as nobody's duplicate).
-    - approximate: duplicates: the store does not say which encoder embedded the trial; who is a duplicate is taken from the record, though other candidates pass review than did.
+    - exact: every candidate's fate follows from the record, as a run under this rule would have recorded it.
+    - duplicates: approximate; other candidates pass review than did, and without embeddings (trials of earlier releases do not say which encoder made theirs) duplicates are taken from the record.
     ");
 }
 
@@ -120,14 +120,14 @@ fn csv_has_every_number() {
     let judge = BTreeMap::from([(id(10), 7.5), (id(11), f64::NAN), (id(3), 1.0)]);
     insta::assert_snapshot!(text(|bytes| grid(&judge).write_csv(bytes)), @"
     as_run,tau,delta,reviewers,dispute,cosine_limit,candidates,decided,disputed,overturned,duplicates,accepted,unknown,acceptance_least,acceptance_most,acceptance_low,acceptance_high,clusters,judged,mean_judge,mean_judge_low,mean_judge_high,knowledge,bootstrap_replicates
-    true,8,1.5,3,adjudicator,0.9,39,36,3,1,1,22,1,0.5641025641025641,0.5897435897435898,0.45652173913043476,0.7,7,1,7.5,,,bounded,10000
-    false,7,1.5,3,adjudicator,0.9,39,36,3,0,1,34,1,0.8717948717948718,0.8974358974358975,0.7321428571428571,1,7,2,4.25,1,7.5,approximate: duplicates,10000
-    false,8,1.5,3,adjudicator,0.9,39,36,3,1,1,22,1,0.5641025641025641,0.5897435897435898,0.45652173913043476,0.7,7,1,7.5,,,bounded,10000
-    false,9,1.5,3,adjudicator,0.9,39,36,0,0,0,0,0,0,0,0,0,7,0,,,,approximate: duplicates,10000
-    false,7,1.5,3,majority-vote,0.9,39,36,3,0,1,35,0,0.8974358974358975,0.8974358974358975,0.7857142857142857,1,7,2,4.25,1,7.5,approximate: duplicates,10000
-    false,8,1.5,3,majority-vote,0.9,39,36,3,1,1,23,0,0.5897435897435898,0.5897435897435898,0.5090829346092505,0.7,7,1,7.5,,,approximate: duplicates,10000
-    false,9,1.5,3,majority-vote,0.9,39,36,0,0,0,0,0,0,0,0,0,7,0,,,,approximate: duplicates,10000
-    false,8,1.5,2,adjudicator,0.9,39,36,0,0,1,24,1,0.6153846153846154,0.6410256410256411,0.5605909090909091,0.7027027027027027,7,1,7.5,,,approximate: duplicates,10000
+    true,8,1.5,3,adjudicator,0.9,38,35,2,1,1,22,0,0.5789473684210527,0.5789473684210527,0.48148148148148145,0.7,7,1,7.5,,,exact,10000
+    false,7,1.5,3,adjudicator,0.9,38,35,2,0,1,34,0,0.8947368421052632,0.8947368421052632,0.7735849056603774,1,7,2,4.25,1,7.5,duplicates,10000
+    false,8,1.5,3,adjudicator,0.9,38,35,2,1,1,22,0,0.5789473684210527,0.5789473684210527,0.48148148148148145,0.7,7,1,7.5,,,exact,10000
+    false,9,1.5,3,adjudicator,0.9,38,35,0,0,0,0,0,0,0,0,0,7,0,,,,duplicates,10000
+    false,7,1.5,3,majority-vote,0.9,38,35,2,0,1,34,0,0.8947368421052632,0.8947368421052632,0.7735849056603774,1,7,2,4.25,1,7.5,duplicates,10000
+    false,8,1.5,3,majority-vote,0.9,38,35,2,0,1,23,0,0.6052631578947368,0.6052631578947368,0.5370370370370371,0.7,7,1,7.5,,,duplicates,10000
+    false,9,1.5,3,majority-vote,0.9,38,35,0,0,0,0,0,0,0,0,0,7,0,,,,duplicates,10000
+    false,8,1.5,2,adjudicator,0.9,38,35,0,0,1,23,1,0.6052631578947368,0.631578947368421,0.5370370370370371,0.7,7,1,7.5,,,duplicates,10000
     ");
 }
 
