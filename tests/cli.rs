@@ -8,7 +8,11 @@ const GRA: &str = "[[variant]]\nname = \"gra\"\n";
 fn help_of_every_verb() {
     let bench = Workbench::new(GRA, "rounds = 1");
     insta::assert_snapshot!("help", bench.transcript(&["--help"]));
-    for verb in ["run", "ablation", "seed", "inspect", "plan", "doctor", "export", "quantize"] {
+    let verbs = [
+        "run", "ablation", "seed", "inspect", "plan", "doctor", "export", "rescore", "compute",
+        "quantize",
+    ];
+    for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));
     }
 }

@@ -4,6 +4,7 @@
 
 mod cli;
 mod economy;
+mod looking_back;
 mod prompts;
 mod real_model;
 mod resume;

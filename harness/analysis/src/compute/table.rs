@@ -152,18 +152,15 @@ fn comparison(compute: &Compute) -> String {
         |count| format!("a pool of models of {}", billions(count)),
     );
     let verdict = if ratio < 1.0 {
-        format!(
-            "{} times as much, {:.1} orders of magnitude",
-            significant(1.0 / ratio),
-            -ratio.log10()
-        )
+        let (times, orders) = (significant(1.0 / ratio), -ratio.log10());
+        format!("The teacher takes {times} times as much, {orders:.1} orders of magnitude.")
     } else {
-        format!("less: the rounds take {} times as much", significant(ratio))
+        format!("The rounds take {} times as much as the teacher.", significant(ratio))
     };
     format!(
         "With {whose} the rounds take {} FLOP per accepted sample, rejected candidates included. A \
          teacher of {size} that writes the same samples by Prompts 4, 5 and 7, each once and unreviewed, \
-         takes {}: {verdict}.",
+         takes {}. {verdict}",
         short(Some(own)),
         short(compute.per_sample(teacher.spending.flop)),
     )

@@ -112,7 +112,7 @@ fn tables() {
 
     With this pool the rounds take 1.87e13 FLOP per accepted sample, rejected candidates included. A
       teacher of 72.7 billion parameters that writes the same samples by Prompts 4, 5 and 7, each once
-      and unreviewed, takes 7.71e13: 4.1 times as much, 0.6 orders of magnitude.
+      and unreviewed, takes 7.71e13. The teacher takes 4.1 times as much, 0.6 orders of magnitude.
 
     FLOP: two operations per parameter and token, attention left out; prompt tokens as asked for,
       although an engine may evaluate a stage's role prompt once for a whole batch.
@@ -135,7 +135,7 @@ fn tables() {
     | response-review | 1 | 400 | 20 | 6.40e12 | 3.20e11 | 6.72e12 | 2.0 | 0 | 0 | 1.5 |
     | total | 7 | 1,050 | 270 | 1.63e13 | 4.12e12 | 2.04e13 | 10.0 | 6 | 1.37e13 | 7.5 |
 
-    With this pool the rounds take 1.87e13 FLOP per accepted sample, rejected candidates included. A teacher of 72.7 billion parameters that writes the same samples by Prompts 4, 5 and 7, each once and unreviewed, takes 7.71e13: 4.1 times as much, 0.6 orders of magnitude.
+    With this pool the rounds take 1.87e13 FLOP per accepted sample, rejected candidates included. A teacher of 72.7 billion parameters that writes the same samples by Prompts 4, 5 and 7, each once and unreviewed, takes 7.71e13. The teacher takes 4.1 times as much, 0.6 orders of magnitude.
 
     - FLOP: two operations per parameter and token, attention left out; prompt tokens as asked for, although an engine may evaluate a stage's role prompt once for a whole batch.
     - The comparison leaves seed annotation out, which both need, and counts the teacher's tokens as the pool's models counted them.

@@ -20,8 +20,9 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<String, FigureError> {
             others.push(rule);
         }
     }
+    let differ = Differ::between(&others);
     let panel = |other: &Rule| Panel {
-        title: title(other),
+        title: differ.title(other, true),
         rows: taus
             .iter()
             .map(|&tau| {
@@ -36,20 +37,26 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<String, FigureError> {
     };
     let map = HeatMap {
         title: format!("Acceptance of {trial} under other thresholds"),
-        subtitle: format!(
-            "Recorded reviews decided again, no model asked; n = {} candidates in every square",
-            grid.candidates
-        ),
+        subtitle: subtitle(grid, others.first().map(|rule| differ.title(rule, false))),
         value: "acceptance (share of candidates drawn)".to_owned(),
         range: range(grid),
-        x: axis("delta: largest spread without dispute (score points)", &deltas),
-        y: axis("tau: least mean score (points)", &taus),
+        x: axis("delta (score points)", &deltas),
+        y: axis("tau (points)", &taus),
         panels: others.iter().map(panel).collect(),
         framed: "as the trial ran".to_owned(),
         dotted: "the paper's thresholds".to_owned(),
         notes: notes(grid),
     };
     map.svg()
+}
+
+fn subtitle(grid: &Rescored, shared: Option<String>) -> String {
+    let shared = shared.filter(|shared| !shared.is_empty());
+    let shared = shared.map_or_else(String::new, |shared| format!("; {shared}"));
+    format!(
+        "Recorded reviews decided again, no model asked; n = {} candidates{shared}",
+        grid.candidates
+    )
 }
 
 fn sorted(values: impl Iterator<Item = Thousandths>) -> Vec<Thousandths> {
@@ -65,14 +72,34 @@ fn is_beside(a: &Rule, b: &Rule) -> bool {
     Rule { tau, delta, ..*b } == *a
 }
 
-fn title(rule: &Rule) -> String {
-    let reviewers = if rule.reviewers == 1 { "reviewer" } else { "reviewers" };
-    format!(
-        "{} {reviewers}, {}, cosine < {}",
-        rule.reviewers,
-        rule.dispute.name(),
-        rule.cosine_limit
-    )
+/// In which of the rest the panels differ; what they share is said once.
+struct Differ {
+    reviewers: bool,
+    dispute: bool,
+    cosine: bool,
+}
+
+impl Differ {
+    fn between(rules: &[Rule]) -> Self {
+        let any = |of: &dyn Fn(&Rule, &Rule) -> bool| rules.iter().any(|rule| of(rule, &rules[0]));
+        Self {
+            reviewers: any(&|a, b| a.reviewers != b.reviewers),
+            dispute: any(&|a, b| a.dispute != b.dispute),
+            cosine: any(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()),
+        }
+    }
+
+    /// What of a rule differs between the panels, or what does not.
+    fn title(&self, rule: &Rule, different: bool) -> String {
+        let plural = if rule.reviewers == 1 { "" } else { "s" };
+        let parts = [
+            (self.reviewers, format!("{} reviewer{plural}", rule.reviewers)),
+            (self.dispute, format!("disputes: {}", rule.dispute.name())),
+            (self.cosine, format!("cosine below {}", rule.cosine_limit)),
+        ];
+        let shown = parts.into_iter().filter(|(differs, _)| *differs == different);
+        shown.map(|(_, part)| part).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn square(grid: &Rescored, rule: &Rule) -> Square {
@@ -110,7 +137,10 @@ fn range(grid: &Rescored) -> (f64, f64) {
 }
 
 fn notes(grid: &Rescored) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = vec![
+        "tau: least mean score that passes. delta: largest spread of the reviewers that is no dispute."
+            .to_owned(),
+    ];
     let any = |of: &dyn Fn(&Cell) -> bool| grid.cells.iter().any(of);
     if any(&|cell| cell.unknown > 0) {
         notes.push(

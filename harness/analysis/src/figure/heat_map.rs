@@ -109,12 +109,7 @@ impl HeatMap {
         let (width, height) = self.squares();
         let (left, top) = corner;
         let title = Letters { bold: true, ..Letters::new(TEXT, HPos::Center) };
-        let room = width + LEFT / 2;
-        canvas.text(
-            &panel.title,
-            (left + width / 2, top - 14),
-            title.fitting(&panel.title, room),
-        )?;
+        canvas.text(&panel.title, (left + width / 2, top - 14), title)?;
         for (row, squares) in (1..).zip(&panel.rows) {
             for (column, square) in (0..).zip(squares) {
                 let (x, y) = (left + column * SQUARE.0, top + height - row * SQUARE.1);
@@ -140,8 +135,7 @@ impl HeatMap {
             canvas.text(text, place, tick.fitting(text, LEFT - 36))?;
         }
         let name = Letters::new(TEXT, HPos::Center);
-        let place = (left + width / 2, top + height + 36);
-        canvas.text(&self.x.name, place, name.fitting(&self.x.name, width + LEFT))?;
+        canvas.text(&self.x.name, (left + width / 2, top + height + 36), name)?;
         let name = Letters { upright: true, ..name };
         let place = (left - LEFT + 22, top + height / 2);
         canvas.text(&self.y.name, place, name.fitting(&self.y.name, height + ABOVE))
@@ -174,7 +168,9 @@ impl HeatMap {
         let bar = top + LINE - 4;
         for x in 0..width {
             let shade = palette::shade(f64::from(x) / f64::from(width - 1));
-            canvas.fill(Area { x: MARGIN + x, y: bar, width: 1, height }, shade)?;
+            // Each reaches under the next, so that no seam shows where a viewer scales the page.
+            let width = (width - x).min(2);
+            canvas.fill(Area { x: MARGIN + x, y: bar, width, height }, shade)?;
         }
         canvas.frame(Area { x: MARGIN, y: bar, width, height }, palette::GREY, 1)?;
         let (low, high) = self.range;
@@ -190,22 +186,40 @@ impl HeatMap {
     /// What the marks say, right of the scale, and the notes below it.
     fn legend(&self, canvas: &mut Canvas<'_>, notes: i32, page: i32) -> Drawn {
         let letters = Letters::new(TEXT, HPos::Left);
-        let left = MARGIN + SCALE.0 + 40;
+        let left = MARGIN + self.scale_width() + 40;
         let top = notes - 2 * LINE - SCALE.1;
-        let sample = |row: i32| Area { x: left, y: top + row * 24 - 8, width: 24, height: 16 };
-        let room = page - MARGIN - left - 34;
-        for (row, text) in (0..).zip([&self.framed, &self.dotted]) {
-            canvas.fill(sample(row), palette::BLANK)?;
-            let place = (left + 34, sample(row).middle().1);
-            canvas.text(text, place, letters.fitting(text, room))?;
+        let has = |mark: &dyn Fn(&Square) -> bool| self.all_squares().any(mark);
+        let mut row = 0;
+        let mut entry = |canvas: &mut Canvas<'_>, text: &str| -> Result<Area, FigureError> {
+            let area = Area { x: left, y: top + row * 24 - 8, width: 24, height: 16 };
+            row += 1;
+            canvas.fill(area, palette::BLANK)?;
+            let room = page - MARGIN - left - 34;
+            canvas.text(text, (left + 34, area.middle().1), letters.fitting(text, room))?;
+            Ok(area)
+        };
+        if has(&|square| square.framed) {
+            let area = entry(canvas, &self.framed)?;
+            canvas.frame(area.within(1), palette::ACCENT, 4)?;
         }
-        canvas.frame(sample(0).within(1), palette::ACCENT, 4)?;
-        canvas.disc(sample(1).middle(), 4, palette::INK)?;
+        if has(&|square| square.dotted) {
+            let area = entry(canvas, &self.dotted)?;
+            canvas.disc(area.middle(), 4, palette::INK)?;
+        }
         let small = Letters { color: palette::GREY, ..letters };
         for (row, line) in (0..).zip(self.wrapped_notes(page)) {
             canvas.text(&line, (MARGIN, notes + LINE + row * LINE), small)?;
         }
         Ok(())
+    }
+
+    fn all_squares(&self) -> impl Iterator<Item = &Square> {
+        self.panels.iter().flat_map(|panel| panel.rows.iter().flatten())
+    }
+
+    /// Of the scale and its name.
+    fn scale_width(&self) -> i32 {
+        SCALE.0.max(pixels(&self.value))
     }
 
     fn wrapped_notes(&self, page: i32) -> Vec<String> {
@@ -228,7 +242,10 @@ impl Layout {
     fn of(map: &HeatMap) -> Self {
         let (width, height) = map.squares();
         let columns = map.panels.len().min(PANELS_PER_ROW);
-        let step = (LEFT + width, ABOVE + height + BELOW);
+        // Titles and the axis' name stand over and under the middle of the squares.
+        let titles = map.panels.iter().map(|panel| &panel.title).chain([&map.x.name]);
+        let room = titles.map(|title| pixels(title)).fold(width, i32::max);
+        let step = (LEFT + room, ABOVE + height + BELOW);
         let page_width = (2 * MARGIN + step.0 * number(columns)).max(LEAST_WIDTH);
 
         let mut y = MARGIN + 8;
@@ -244,7 +261,8 @@ impl Layout {
         }
         let corner = |place: usize| {
             let (row, column) = (place / PANELS_PER_ROW, place % PANELS_PER_ROW);
-            (MARGIN + LEFT + number(column) * step.0, y + ABOVE + number(row) * step.1)
+            let left = MARGIN + LEFT + (room - width) / 2;
+            (left + number(column) * step.0, y + ABOVE + number(row) * step.1)
         };
         let panels = (0..map.panels.len()).map(corner).collect();
         let rows = map.panels.len().div_ceil(PANELS_PER_ROW);
@@ -253,6 +271,13 @@ impl Layout {
         let page_height = foot + 2 * LINE + SCALE.1 + (notes + 1) * LINE + MARGIN / 2;
         Self { page: (page_width, page_height), head, panels, foot }
     }
+}
+
+/// Room for a text of the usual size.
+fn pixels(text: &str) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "lengths of labels")]
+    let width = canvas::width(text, TEXT).ceil() as i32;
+    width
 }
 
 fn length<T>(of: &[T]) -> i32 {
@@ -322,6 +347,8 @@ mod tests {
         marked.panels[0].rows[0][0] = Square { framed: true, dotted: true, ..Square::default() };
         let (plain, marked) = (map(2, 2, 1).svg().unwrap(), marked.svg().unwrap());
         let added = |what: &str| marked.matches(what).count() - plain.matches(what).count();
-        assert_eq!((added("<polyline"), added("<circle"), added("#EEEEEE")), (1, 1, 1));
+        // Once in the square, once in a legend that is not there without marks; and a blank square.
+        assert_eq!((added("<polyline"), added("<circle"), added("#EEEEEE")), (2, 2, 3));
+        assert_eq!((added("framed"), added("dotted")), (1, 1));
     }
 }
