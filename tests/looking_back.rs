@@ -222,12 +222,13 @@ fn what_cannot_be_rescored_is_named() {
         ("judge-twice", &["small/gra/seed-42", "--judge", "twice.csv"]),
         ("judge-no-number", &["small/gra/seed-42", "--judge", "no-number.csv"]),
     ];
-    let mut transcripts = String::new();
+    let mut transcripts = Vec::new();
     for (name, arguments) in cases {
         let arguments: Vec<&str> = ["rescore"].iter().chain(*arguments).copied().collect();
-        transcripts += &format!("--- {name}\n{}\n", bench.transcript(&arguments));
+        let transcript = bench.transcript(&arguments);
+        transcripts.push(format!("--- {name}\n{transcript}\n"));
     }
-    insta::assert_snapshot!("rescore-errors", transcripts);
+    insta::assert_snapshot!("rescore-errors", transcripts.concat());
     assert!(!bench.path("results/small").exists(), "nothing is written");
 }
 

@@ -15,6 +15,7 @@ use gra_llm::key::CompletionKey;
 use gra_synth::request::{Embedding, ModelName, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
 
+use crate::energy::{Meter, Reading};
 use crate::progress::Progress;
 use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
 
@@ -37,6 +38,32 @@ pub struct Paid {
     pub engine_seconds: f64,
     /// How often the engine died and was started again.
     pub crashes: u64,
+    /// Joules that the processors took meanwhile; `None` where the machine does not tell, or nothing was
+    /// asked of an engine.
+    pub joules: Option<f64>,
+}
+
+impl Paid {
+    /// Adds what the engine's work since `started` took.
+    fn add(&mut self, started: &Started, meter: Option<&Meter>) {
+        self.engine_seconds += started.at.elapsed().as_secs_f64();
+        let joules = meter.zip(started.energy.as_ref());
+        if let Some(joules) = joules.and_then(|(meter, earlier)| meter.since(earlier)) {
+            *self.joules.get_or_insert(0.0) += joules;
+        }
+    }
+}
+
+/// When some work of the engine began.
+struct Started {
+    at: Instant,
+    energy: Option<Reading>,
+}
+
+impl Started {
+    fn now(meter: Option<&Meter>) -> Self {
+        Self { at: Instant::now(), energy: meter.and_then(Meter::read) }
+    }
 }
 
 /// A request under its key.
@@ -61,6 +88,7 @@ pub struct Answering<'a> {
     /// Keys that the trials before this one asked for.
     asked_before: BTreeSet<CompletionKey>,
     asked_now: BTreeSet<CompletionKey>,
+    meter: Option<Meter>,
     paid: Paid,
 }
 
@@ -82,6 +110,7 @@ impl<'a> Answering<'a> {
             fingerprints: BTreeMap::new(),
             asked_before: BTreeSet::new(),
             asked_now: BTreeSet::new(),
+            meter: Meter::find(),
             paid: Paid::default(),
         }
     }
@@ -205,18 +234,18 @@ impl<'a> Answering<'a> {
         let by_key: BTreeMap<CompletionKey, &Request> =
             calls.iter().map(|call| (call.key, call.request)).collect();
         let requests: Vec<Request> = chunk.keys.iter().map(|key| by_key[key].clone()).collect();
-        let started = Instant::now();
+        let started = Started::now(self.meter.as_ref());
         self.progress.begin_chunk(model);
         let (progress, mut slots, crashes) = (&mut *self.progress, 0, self.engine.crashes());
         let replies = self.engine.complete(&requests, &mut |so_far| {
             slots = so_far.slots;
             progress.in_chunk(so_far);
         })?;
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = started.at.elapsed().as_secs_f64();
         let crashes = self.engine.crashes() - crashes;
         self.progress.end_chunk(requests.len());
         self.paid.calls += requests.len() as u64;
-        self.paid.engine_seconds += seconds;
+        self.paid.add(&started, self.meter.as_ref());
         self.paid.crashes += crashes;
         let answered: Vec<(&Request, Reply)> = requests.iter().zip(replies).collect();
         let cost = ChunkCost { seconds, slots, crashes };
@@ -259,9 +288,9 @@ impl<'a> Answering<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Interrupted.into());
             }
-            let (started, crashes) = (Instant::now(), self.engine.crashes());
+            let (started, crashes) = (Started::now(self.meter.as_ref()), self.engine.crashes());
             let embeddings = self.engine.embed(part)?;
-            self.paid.engine_seconds += started.elapsed().as_secs_f64();
+            self.paid.add(&started, self.meter.as_ref());
             self.paid.crashes += self.engine.crashes() - crashes;
             let embedded: Vec<(String, Embedding)> = part.iter().cloned().zip(embeddings).collect();
             self.store.store_embeddings(&encoder, &embedded)?;

@@ -12,12 +12,14 @@
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
+//! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
 pub mod answering;
 pub mod artifact;
 pub mod cli;
 pub mod command;
+pub mod energy;
 pub mod experiment;
 pub mod export;
 pub mod failure;

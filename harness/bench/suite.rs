@@ -5,10 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use gra_analysis::ablation::{AblationTable, Measured};
 use gra_analysis::facts::TrialFacts;
 use gra_llm::engine::Engine;
+use serde::Deserialize;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
@@ -75,6 +76,40 @@ pub fn run_all(
     Ok(reports)
 }
 
+/// What the last run of a trial took on this machine, out of its experiment's `seed-N.measured.csv`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct LastRun {
+    variant: String,
+    /// Calls that the store answered.
+    pub stored_calls: u64,
+    /// From the trial's start to its end.
+    pub wall_s: f64,
+    /// Of the processors, where the machine told.
+    #[serde(default)]
+    pub energy_j: Option<f64>,
+}
+
+impl LastRun {
+    /// Reads it; `None` where the file is missing or has no such variant.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+        let path = measured_path(results, &trial.experiment, trial.seed);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read =
+            || -> csv::Result<Vec<Self>> { csv::Reader::from_path(&path)?.deserialize().collect() };
+        let rows = read().with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(rows.into_iter().find(|row| row.variant == trial.variant))
+    }
+}
+
+fn measured_path(results: &Path, experiment: &str, seed: u64) -> PathBuf {
+    results.join(experiment).join(format!("seed-{seed}.measured.csv"))
+}
+
 /// The table of one run seed.
 #[derive(Debug)]
 pub struct SeedReport {
@@ -117,7 +152,7 @@ impl SeedReport {
     fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
         write_atomic(&self.path(experiment, results, "csv"), &self.csv)?;
         write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
-        let measured = self.path(experiment, results, "measured.csv");
+        let measured = measured_path(results, &experiment.name, self.seed);
         write_atomic(&measured, &self.measured_csv()?)
     }
 
@@ -129,6 +164,7 @@ impl SeedReport {
             "stored_calls",
             "engine_s",
             "wall_s",
+            "energy_j",
             "crashes",
         ])?;
         for trial in &self.trials {
@@ -138,6 +174,7 @@ impl SeedReport {
                 trial.paid.stored.to_string(),
                 format!("{:.3}", trial.paid.engine_seconds),
                 format!("{:.3}", trial.seconds),
+                trial.paid.joules.map_or_else(String::new, |joules| format!("{joules:.3}")),
                 trial.paid.crashes.to_string(),
             ])?;
         }
@@ -185,6 +222,7 @@ impl SeedReport {
             row.insert("engine_s".into(), trial.paid.engine_seconds.into());
             row.insert("wall_s".into(), trial.seconds.into());
             row.insert("crashes".into(), trial.paid.crashes.into());
+            row.insert("energy_j".into(), trial.paid.joules.into());
         }
         Ok(serde_json::to_string(&serde_json::json!({ "seed": self.seed, "rows": rows }))?)
     }

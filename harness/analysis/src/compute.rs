@@ -146,6 +146,8 @@ pub struct Compute {
     pub stages: BTreeMap<Stage, Split<Spending>>,
     /// Of the stages that are known.
     pub seconds: EngineSeconds,
+    /// The run that paid for the trial's own calls, where that is known.
+    pub run: Option<Run>,
     /// Accepted samples.
     pub samples: u64,
     /// Models that were asked and have no stated number of parameters.
@@ -154,6 +156,16 @@ pub struct Compute {
     pub assumed: Option<u64>,
     /// The comparison.
     pub teacher: Teacher,
+}
+
+/// What the run that paid for a trial's own calls, all of them, took on its machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Run {
+    /// From its start to its end.
+    pub wall_seconds: f64,
+    /// Of the processor packages, whatever else ran on them included; `None` where the machine did not
+    /// tell.
+    pub joules: Option<f64>,
 }
 
 /// A large model that writes the same samples.
@@ -193,6 +205,7 @@ impl Compute {
         Self {
             stages,
             seconds,
+            run: None,
             samples: samples.count() as u64,
             unstated,
             assumed,

@@ -1,7 +1,7 @@
 //! Rescoring beside the method itself: rounds that scripted models play under one rule, and what they
 //! would have been under another, which is then played as well.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::format_push_string, reason = "these are tests")]
 
 #[path = "../../synth/tests/script/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of the method, which use all of it")]

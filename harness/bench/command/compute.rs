@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use gra_analysis::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::compute::{Compute, Parameters, Run, TEACHER_PARAMETERS};
 use gra_analysis::facts::TrialFacts;
 use gra_synth::request::ModelName;
 
@@ -15,6 +15,7 @@ use crate::cli::Places;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
+use crate::suite::LastRun;
 
 /// `compute`
 #[derive(Debug, Args)]
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
         args.trials.iter().map(|name| FinishedTrial::load(&store, name)).collect::<Result<_>>()?;
     let mut out = std::io::stdout().lock();
     for (number, trial) in trials.iter().enumerate() {
-        let compute = compute(args, trial, &store)?;
+        let compute = compute(args, trial, &store, &places.results)?;
         let name = trial.id.to_string();
         let (mut csv, mut markdown) = (Vec::new(), Vec::new());
         compute.write_csv(&name, &mut csv)?;
@@ -75,7 +76,12 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
     Ok(())
 }
 
-fn compute(args: &ComputeArgs, trial: &FinishedTrial, store: &Store) -> Result<Compute> {
+fn compute(
+    args: &ComputeArgs,
+    trial: &FinishedTrial,
+    store: &Store,
+    results: &Path,
+) -> Result<Compute> {
     let stated = || -> BTreeMap<ModelName, u64> {
         let models = trial.card.models.iter();
         models.filter_map(|model| Some((ModelName::new(&model.name), model.parameters?))).collect()
@@ -90,7 +96,13 @@ fn compute(args: &ComputeArgs, trial: &FinishedTrial, store: &Store) -> Result<C
         calls: trial.calls(store)?,
     };
     let seconds = trial.engine_seconds(store)?;
-    Ok(Compute::of(&facts, &parameters, args.teacher_parameters, seconds))
+    let compute = Compute::of(&facts, &parameters, args.teacher_parameters, seconds);
+    let total = compute.total();
+    // A run whose replies the store had, others than those of earlier variants, took less than the calls.
+    let shared = total.all.calls - total.own.calls;
+    let paid = LastRun::read(results, &trial.id)?.filter(|run| run.stored_calls == shared);
+    let run = paid.map(|run| Run { wall_seconds: run.wall_s, joules: run.energy_j });
+    Ok(Compute { run, ..compute })
 }
 
 #[cfg(test)]

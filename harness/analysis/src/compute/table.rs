@@ -73,6 +73,9 @@ fn record(compute: &Compute, trial: &str, line: &Line) -> Vec<(String, String)> 
         ];
         fields.extend(fields_of_kind.map(|(name, value)| (format!("{kind}{name}"), value)));
     }
+    let run = compute.run.filter(|_| line.name == "total");
+    fields.push(("own_wall_s".to_owned(), number(run.map(|run| run.wall_seconds))));
+    fields.push(("own_energy_j".to_owned(), number(run.and_then(|run| run.joules))));
     let ratio = compute.ratio().filter(|_| line.name == "rounds");
     fields.push(("times_teacher".to_owned(), number(ratio)));
     let assumed = compute.assumed.map(u128::from);
@@ -177,10 +180,8 @@ fn notes(compute: &Compute) -> Vec<String> {
         "own: without calls that an earlier variant of the experiment had made, whose replies the store \
          had."
             .to_owned(),
-        "Engine seconds are those of the chunks that answered, on the machine that ran them. Wall \
-         seconds are not in the store (the run's last are in seed-N.measured.csv). Energy is not known: \
-         it was not measured while the trial ran."
-            .to_owned(),
+        "Engine seconds are those of the chunks that answered, on the machine that ran them.".to_owned(),
+        run(compute),
     ];
     if !compute.unstated.is_empty() {
         let unstated: Vec<String> = compute.unstated.iter().map(ToString::to_string).collect();
@@ -190,6 +191,25 @@ fn notes(compute: &Compute) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Wall seconds and energy, or why they are not known.
+fn run(compute: &Compute) -> String {
+    let Some(run) = compute.run else {
+        return "Wall seconds and energy are not known: the last run did not pay for all of these calls, \
+                or its seed-N.measured.csv is gone."
+            .to_owned();
+    };
+    let seconds =
+        format!("The run that paid for its own calls took {:.1} wall seconds", run.wall_seconds);
+    match run.joules {
+        Some(joules) => {
+            format!("{seconds} and {joules:.0} J of the processors, all that ran on them included.")
+        }
+        None => format!(
+            "{seconds}. Energy is not known: the machine has no counter that the run could read."
+        ),
+    }
 }
 
 fn missing() -> String {

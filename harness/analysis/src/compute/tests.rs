@@ -98,6 +98,8 @@ fn nothing_accepted_is_nothing_to_compare() {
 fn tables() {
     let parameters = stated(&[("small", 7_600_000_000), ("large", 8_000_000_000)]);
     let compute = Compute::of(&facts(), &parameters, TEACHER_PARAMETERS, seconds());
+    let run = Some(Run { wall_seconds: 12.25, joules: Some(345.5) });
+    let compute = Compute { run, ..compute };
     insta::assert_snapshot!(text(|bytes| compute.write_terminal("ablation/gra/seed-42", bytes)), @"
     ablation/gra/seed-42: 1 accepted sample
 

@@ -108,9 +108,9 @@ pub(super) fn svg(
     draw: impl FnOnce(&mut Canvas<'_>) -> Drawn,
 ) -> Result<String, FigureError> {
     let mut text = String::new();
-    let side = |pixels: i32| u32::try_from(pixels).unwrap_or_default();
+    let pixels = |length: i32| u32::try_from(length).unwrap_or_default();
     {
-        let backend = SVGBackend::with_string(&mut text, (side(size.0), side(size.1)));
+        let backend = SVGBackend::with_string(&mut text, (pixels(size.0), pixels(size.1)));
         let mut canvas = Canvas(backend);
         let page = Area { x: 0, y: 0, width: size.0, height: size.1 };
         canvas.fill(page, palette::PAPER)?;

@@ -180,7 +180,7 @@ impl<'a> Replayer<'a> {
                     fates.push((id, Fate::Known(Outcome::Duplicate)));
                 }
                 (Some(embedding), Some(score)) => {
-                    contenders.push(Contender { id, score, embedding })
+                    contenders.push(Contender { id, score, embedding });
                 }
                 (Some(embedding), None) => unknown.push(Contender { id, score: 0, embedding }),
                 (None, Some(_)) => fates.push((id, Fate::Unknown(Missing::Embedding))),

@@ -1,5 +1,6 @@
 //! The grid as CSV, Markdown and terminal text.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Acceptance, Cell, Rescored, Rule};
@@ -55,7 +56,7 @@ fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String)
 pub(super) fn markdown(grid: &Rescored) -> String {
     let mut out = format!("{}\n\n{}\n", as_run(grid), grid::markdown(&columns(grid)));
     for note in notes(grid) {
-        out.push_str(&format!("- {note}\n"));
+        let _ = writeln!(out, "- {note}");
     }
     out
 }
