@@ -270,3 +270,30 @@ fn what_was_never_asked_is_unknown_and_says_why() {
         assert_eq!(fate(number, rule), expected, "{number} under {rule:?}");
     }
 }
+
+#[test]
+fn later_rounds_are_approximate_once_an_earlier_one_would_have_added_other_samples() {
+    let (gra, method) = (variant("gra"), several_waves(0));
+    let candidates = trial(3, &gra, &method, 7);
+    let embeddings = embeddings(&candidates);
+    let first = candidates.iter().filter(|c| matches!(c.id, ItemId::Candidate { round: 1, .. }));
+    let first: Vec<Candidate> = first.cloned().collect();
+    let own = Rule::recorded(&method, &gra);
+    // Nothing lies between 8 and this tau.
+    let same = Rule { tau: thousandths(8.001), ..own };
+    let higher = Rule { tau: thousandths(9.0), ..own };
+    let knowledge = |candidates: &[Candidate], rule| {
+        let record = Record {
+            candidates,
+            method: &method,
+            variant: &gra,
+            run_seed: 42,
+            embeddings: Some(&embeddings),
+            judge: &BTreeMap::new(),
+        };
+        rescore(&record, &[rule]).unwrap().cells[0].knowledge
+    };
+    assert_eq!(knowledge(&candidates, higher), Knowledge::LaterRounds);
+    assert_eq!(knowledge(&first, higher), Knowledge::Exact);
+    assert_eq!(knowledge(&candidates, same), Knowledge::Exact);
+}

@@ -121,9 +121,9 @@ fn tables() {
     The comparison leaves seed annotation out, which both need, and counts the teacher's tokens as the
       pool's models counted them.
     own: without calls that an earlier variant of the experiment had made, whose replies the store had.
-    Engine seconds are those of the chunks that answered, on the machine that ran them. Wall seconds are
-      not in the store (the run's last are in seed-N.measured.csv). Energy is not known: it was not
-      measured while the trial ran.
+    Engine seconds are those of the chunks that answered, on the machine that ran them.
+    The run that paid for its own calls took 12.2 wall seconds and 346 J of the processors, all that ran
+      on them included.
     ");
     insta::assert_snapshot!(text(|bytes| compute.write_markdown("ablation/gra/seed-42", bytes)), @"
     ### ablation/gra/seed-42: 1 accepted sample
@@ -142,17 +142,18 @@ fn tables() {
     - FLOP: two operations per parameter and token, attention left out; prompt tokens as asked for, although an engine may evaluate a stage's role prompt once for a whole batch.
     - The comparison leaves seed annotation out, which both need, and counts the teacher's tokens as the pool's models counted them.
     - own: without calls that an earlier variant of the experiment had made, whose replies the store had.
-    - Engine seconds are those of the chunks that answered, on the machine that ran them. Wall seconds are not in the store (the run's last are in seed-N.measured.csv). Energy is not known: it was not measured while the trial ran.
+    - Engine seconds are those of the chunks that answered, on the machine that ran them.
+    - The run that paid for its own calls took 12.2 wall seconds and 346 J of the processors, all that ran on them included.
     ");
     insta::assert_snapshot!(text(|bytes| compute.write_csv("ablation/gra/seed-42", bytes)), @"
-    trial,stage,samples,calls,prompt_tokens,reply_tokens,prompt_flop,reply_flop,flop_per_sample,engine_s,own_calls,own_prompt_tokens,own_reply_tokens,own_prompt_flop,own_reply_flop,own_flop_per_sample,own_engine_s,times_teacher,assumed_parameters,teacher_parameters
-    ablation/gra/seed-42,seed-domain,1,1,100,10,1520000000000,152000000000,1672000000000,2,1,100,10,1520000000000,152000000000,1672000000000,1.5,,,72700000000
-    ablation/gra/seed-42,keywords,1,3,300,70,4560000000000,1064000000000,5624000000000,2,3,300,70,4560000000000,1064000000000,5624000000000,1.5,,,72700000000
-    ablation/gra/seed-42,instruction,1,1,200,20,3040000000000,304000000000,3344000000000,2,1,200,20,3040000000000,304000000000,3344000000000,1.5,,,72700000000
-    ablation/gra/seed-42,response,1,1,50,150,760000000000,2280000000000,3040000000000,2,1,50,150,760000000000,2280000000000,3040000000000,1.5,,,72700000000
-    ablation/gra/seed-42,response-review,1,1,400,20,6400000000000,320000000000,6720000000000,2,0,0,0,0,0,0,1.5,,,72700000000
-    ablation/gra/seed-42,total,1,7,1050,270,16280000000000,4120000000000,20400000000000,10,6,650,250,9880000000000,3800000000000,13680000000000,7.5,,,72700000000
-    ablation/gra/seed-42,rounds,1,6,950,260,14760000000000,3968000000000,18728000000000,,5,550,240,8360000000000,3648000000000,12008000000000,,0.24302509667540423,,72700000000
-    ablation/gra/seed-42,teacher,1,3,350,180,50890000000000,26172000000000,77062000000000,,3,350,180,50890000000000,26172000000000,77062000000000,,,,72700000000
+    trial,stage,samples,calls,prompt_tokens,reply_tokens,prompt_flop,reply_flop,flop_per_sample,engine_s,own_calls,own_prompt_tokens,own_reply_tokens,own_prompt_flop,own_reply_flop,own_flop_per_sample,own_engine_s,own_wall_s,own_energy_j,times_teacher,assumed_parameters,teacher_parameters
+    ablation/gra/seed-42,seed-domain,1,1,100,10,1520000000000,152000000000,1672000000000,2,1,100,10,1520000000000,152000000000,1672000000000,1.5,,,,,72700000000
+    ablation/gra/seed-42,keywords,1,3,300,70,4560000000000,1064000000000,5624000000000,2,3,300,70,4560000000000,1064000000000,5624000000000,1.5,,,,,72700000000
+    ablation/gra/seed-42,instruction,1,1,200,20,3040000000000,304000000000,3344000000000,2,1,200,20,3040000000000,304000000000,3344000000000,1.5,,,,,72700000000
+    ablation/gra/seed-42,response,1,1,50,150,760000000000,2280000000000,3040000000000,2,1,50,150,760000000000,2280000000000,3040000000000,1.5,,,,,72700000000
+    ablation/gra/seed-42,response-review,1,1,400,20,6400000000000,320000000000,6720000000000,2,0,0,0,0,0,0,1.5,,,,,72700000000
+    ablation/gra/seed-42,total,1,7,1050,270,16280000000000,4120000000000,20400000000000,10,6,650,250,9880000000000,3800000000000,13680000000000,7.5,12.25,345.5,,,72700000000
+    ablation/gra/seed-42,rounds,1,6,950,260,14760000000000,3968000000000,18728000000000,,5,550,240,8360000000000,3648000000000,12008000000000,,,,0.24302509667540423,,72700000000
+    ablation/gra/seed-42,teacher,1,3,350,180,50890000000000,26172000000000,77062000000000,,3,350,180,50890000000000,26172000000000,77062000000000,,,,,,72700000000
     ");
 }
