@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use anyhow::Result;
 use gra_llm::engine::Engine;
@@ -15,9 +14,15 @@ use gra_llm::key::CompletionKey;
 use gra_synth::request::{Embedding, ModelName, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
 
-use crate::energy::{Meter, Reading};
+use crate::energy::Meter;
 use crate::progress::Progress;
 use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
+
+mod paid;
+
+use paid::Started;
+
+pub use paid::Paid;
 
 /// Texts that are embedded between two commits.
 const EMBEDDINGS_PER_COMMIT: usize = 256;
@@ -26,45 +31,6 @@ const EMBEDDINGS_PER_COMMIT: usize = 256;
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("interrupted; everything finished so far is saved")]
 pub struct Interrupted;
-
-/// What answering a trial has cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Paid {
-    /// Calls that the engine answered.
-    pub calls: u64,
-    /// Calls that the store answered.
-    pub stored: u64,
-    /// Seconds that the engine was busy.
-    pub engine_seconds: f64,
-    /// How often the engine died and was started again.
-    pub crashes: u64,
-    /// Joules that the processors took meanwhile; `None` where the machine does not tell, or nothing was
-    /// asked of an engine.
-    pub joules: Option<f64>,
-}
-
-impl Paid {
-    /// Adds what the engine's work since `started` took.
-    fn add(&mut self, started: &Started, meter: Option<&Meter>) {
-        self.engine_seconds += started.at.elapsed().as_secs_f64();
-        let joules = meter.zip(started.energy.as_ref());
-        if let Some(joules) = joules.and_then(|(meter, earlier)| meter.since(earlier)) {
-            *self.joules.get_or_insert(0.0) += joules;
-        }
-    }
-}
-
-/// When some work of the engine began.
-struct Started {
-    at: Instant,
-    energy: Option<Reading>,
-}
-
-impl Started {
-    fn now(meter: Option<&Meter>) -> Self {
-        Self { at: Instant::now(), energy: meter.and_then(Meter::read) }
-    }
-}
 
 /// A request under its key.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 
 mod completions;
 mod embeddings;
+mod seconds;
 mod trials;
 
 use std::fs::File;

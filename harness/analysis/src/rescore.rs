@@ -23,6 +23,7 @@
 //!
 //! # Layout
 //!
+//! - `cell`, `knowledge`: what is counted of a rule; how much of it is known
 //! - `word`: what the reviews of one candidate say under a rule
 //! - `replay`: waves and rounds: who is a duplicate of whom
 //! - `uncertainty`: intervals
@@ -32,23 +33,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use gra_synth::candidate::{Candidate, Outcome};
-use gra_synth::committee::Decision;
 use gra_synth::method::{Method, Thousandths};
 use gra_synth::pool::ItemId;
 use gra_synth::request::Embedding;
 use gra_synth::variant::{DisputeRule, Variant};
 use rayon::prelude::*;
 
-use crate::bootstrap::{Cluster, Estimate};
-use replay::{Replay, Replayer};
+use cell::{Draft, draft};
+use replay::Replayer;
 use uncertainty::{Leads, means};
 
+mod cell;
+mod knowledge;
 mod replay;
 mod table;
 #[cfg(test)]
 mod tests;
 mod uncertainty;
 mod word;
+
+pub use cell::{Acceptance, Cell};
+pub use knowledge::Knowledge;
 
 /// What decides about a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,97 +135,6 @@ pub enum Missing {
     Outcome,
 }
 
-/// How much of a cell is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Knowledge {
-    /// Every fate follows from the record.
-    Exact,
-    /// Some fates are unknown; the rate lies between all of them failing and all of them passing.
-    Bounded,
-    /// There were no embeddings and other candidates pass review than did: who is a duplicate is taken
-    /// from the record.
-    DuplicatesAsRecorded,
-    /// A round before the last would have added other samples, and later rounds drew from them.
-    LaterRounds,
-}
-
-impl Knowledge {
-    /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::Exact, Self::Bounded, Self::DuplicatesAsRecorded, Self::LaterRounds];
-
-    /// Name used in tables and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Bounded => "bounded",
-            Self::DuplicatesAsRecorded => "duplicates",
-            Self::LaterRounds => "later-rounds",
-        }
-    }
-
-    /// What it means, in a sentence.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Exact => {
-                "every candidate's fate follows from the record, as a run under this rule would have \
-                 recorded it."
-            }
-            Self::Bounded => {
-                "some candidates were never asked what this rule needs to know; the rate lies between \
-                 all of them failing and all of them passing (each taken as nobody's duplicate)."
-            }
-            Self::DuplicatesAsRecorded => {
-                "approximate; other candidates pass review than did, and without embeddings (trials of \
-                 earlier releases do not say which encoder made theirs) duplicates are taken from the \
-                 record."
-            }
-            Self::LaterRounds => {
-                "approximate; an earlier round would have added other samples, and later rounds drew \
-                 their examples from those that it did add."
-            }
-        }
-    }
-}
-
-/// One rule and what it would have made of the trial.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cell {
-    /// The rule.
-    pub rule: Rule,
-    /// Candidates on whom the committee's decision is known.
-    pub decided: u64,
-    /// Of these, disputes.
-    pub disputed: u64,
-    /// Of these, the ones that the adjudicator or the vote dropped, against the committee's mean.
-    pub overturned: u64,
-    /// Known to be too close to the target pool.
-    pub duplicates: u64,
-    /// Known to pass review and deduplication, surplus included.
-    pub accepted: u64,
-    /// Candidates whose fate is not known.
-    pub unknown: u64,
-    /// `accepted` over the candidates, in [0, 1].
-    pub acceptance: Acceptance,
-    /// Mean judge score of the accepted ones that have one; `n` counts clusters.
-    pub judge: Estimate,
-    /// How many of the accepted have a judge score.
-    pub judged: u64,
-    /// How much of this is known.
-    pub knowledge: Knowledge,
-}
-
-/// A rate between its bounds, which are equal when every fate is known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Acceptance {
-    /// None of the unknown passes.
-    pub least: Estimate,
-    /// All of them pass.
-    pub most: Estimate,
-}
-
 /// The grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rescored {
@@ -297,51 +211,6 @@ pub fn fates(record: &Record<'_>, rule: Rule) -> Result<BTreeMap<ItemId, Fate>, 
     let replayer = Replayer::new(record, &[rule])?;
     let told = replayer.replay(&rule).told;
     Ok(replayer.candidates().iter().zip(told).map(|(c, told)| (c.id, told.fate)).collect())
-}
-
-/// A cell, and the samples whose means it lacks: least, most, judge.
-struct Draft {
-    cell: Cell,
-    samples: [Vec<Cluster>; 3],
-}
-
-fn draft(
-    replayer: &Replayer<'_>,
-    judge: &BTreeMap<ItemId, f64>,
-    leads: &Leads,
-    rule: Rule,
-) -> Draft {
-    let Replay { told, knowledge } = replayer.replay(&rule);
-    let count = |of: &dyn Fn(&replay::Told) -> bool| told.iter().filter(|told| of(told)).count();
-    let is = |fate, outcomes: &[Outcome]| matches!(fate, Fate::Known(o) if outcomes.contains(&o));
-    let passed = |fate| is(fate, &[Outcome::Accepted, Outcome::Surplus]);
-    let unknown = |fate| matches!(fate, Fate::Unknown(_));
-    let score = |at: usize| {
-        let id = replayer.candidates()[at].id;
-        judge.get(&id).copied().filter(|score| passed(told[at].fate) && score.is_finite())
-    };
-    let share = |of: bool| Some(f64::from(u8::from(of)));
-    let samples = [
-        leads.cluster(|at| share(passed(told[at].fate))),
-        leads.cluster(|at| share(passed(told[at].fate) || unknown(told[at].fate))),
-        leads.cluster(score),
-    ];
-    let nothing = Estimate { n: 0, value: None, interval: None };
-    let cell = Cell {
-        rule,
-        decided: count(&|told| told.decision.is_some()) as u64,
-        disputed: count(&|told| told.decision == Some(Decision::Dispute)) as u64,
-        overturned: count(&|told| is(told.fate, &[Outcome::AdjudicatedOut, Outcome::VotedOut]))
-            as u64,
-        duplicates: count(&|told| is(told.fate, &[Outcome::Duplicate])) as u64,
-        accepted: count(&|told| passed(told.fate)) as u64,
-        unknown: count(&|told| unknown(told.fate)) as u64,
-        acceptance: Acceptance { least: nothing, most: nothing },
-        judge: nothing,
-        judged: (0..told.len()).filter_map(score).count() as u64,
-        knowledge,
-    };
-    Draft { cell, samples }
 }
 
 impl Rescored {

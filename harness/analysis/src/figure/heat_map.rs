@@ -4,6 +4,11 @@ use plotters::style::text_anchor::HPos;
 
 use super::canvas::{self, Area, Canvas, Drawn, Letters, wrapped};
 use super::{FigureError, palette};
+use layout::Layout;
+
+mod layout;
+#[cfg(test)]
+mod tests;
 
 /// A heat map.
 #[derive(Clone, Debug)]
@@ -64,15 +69,12 @@ pub struct Square {
 /// Sizes, in pixels.
 const SQUARE: (i32, i32) = (74, 44);
 const MARGIN: i32 = 24;
-const LEAST_WIDTH: i32 = 560;
-const PANELS_PER_ROW: usize = 3;
 /// Left of a panel's squares: the axis' name and its ticks.
 const LEFT: i32 = 76;
 /// Above them: the panel's title.
 const ABOVE: i32 = 34;
 /// Below them: ticks and the axis' name.
 const BELOW: i32 = 54;
-const TITLE: f64 = 18.0;
 const TEXT: f64 = 13.0;
 const LINE: i32 = 20;
 const SCALE: (i32, i32) = (220, 14);
@@ -227,52 +229,6 @@ impl HeatMap {
     }
 }
 
-/// Where everything stands.
-struct Layout {
-    page: (i32, i32),
-    /// Lines of title and subtitle.
-    head: Vec<(String, (i32, i32), Letters)>,
-    /// The top left corner of each panel's squares.
-    panels: Vec<(i32, i32)>,
-    /// The top of scale and legend.
-    foot: i32,
-}
-
-impl Layout {
-    fn of(map: &HeatMap) -> Self {
-        let (width, height) = map.squares();
-        let columns = map.panels.len().min(PANELS_PER_ROW);
-        // Titles and the axis' name stand over and under the middle of the squares.
-        let titles = map.panels.iter().map(|panel| &panel.title).chain([&map.x.name]);
-        let room = titles.map(|title| pixels(title)).fold(width, i32::max);
-        let step = (LEFT + room, ABOVE + height + BELOW);
-        let page_width = (2 * MARGIN + step.0 * number(columns)).max(LEAST_WIDTH);
-
-        let mut y = MARGIN + 8;
-        let mut head = Vec::new();
-        let title = Letters { bold: true, ..Letters::new(TITLE, HPos::Left) };
-        for (text, letters) in
-            [(&map.title, title), (&map.subtitle, Letters::new(TEXT, HPos::Left))]
-        {
-            for line in wrapped(text, letters.size, page_width - 2 * MARGIN) {
-                head.push((line, (MARGIN, y), letters));
-                y += LINE + 2;
-            }
-        }
-        let corner = |place: usize| {
-            let (row, column) = (place / PANELS_PER_ROW, place % PANELS_PER_ROW);
-            let left = MARGIN + LEFT + (room - width) / 2;
-            (left + number(column) * step.0, y + ABOVE + number(row) * step.1)
-        };
-        let panels = (0..map.panels.len()).map(corner).collect();
-        let rows = map.panels.len().div_ceil(PANELS_PER_ROW);
-        let foot = y + number(rows) * step.1 + 16;
-        let notes = length(&map.wrapped_notes(page_width));
-        let page_height = foot + 2 * LINE + SCALE.1 + (notes + 1) * LINE + MARGIN / 2;
-        Self { page: (page_width, page_height), head, panels, foot }
-    }
-}
-
 /// Room for a text of the usual size.
 fn pixels(text: &str) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "lengths of labels")]
@@ -286,69 +242,4 @@ fn length<T>(of: &[T]) -> i32 {
 
 fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn map(columns: usize, rows: usize, panels: usize) -> HeatMap {
-        let axis = |count: usize| Axis {
-            name: "an axis with a name (points)".to_owned(),
-            ticks: (0..count).map(|tick| tick.to_string()).collect(),
-        };
-        let square = Square { value: Some(0.4), text: "0.40".to_owned(), ..Square::default() };
-        let panel = Panel { title: "a panel".to_owned(), rows: vec![vec![square; columns]; rows] };
-        HeatMap {
-            title: "A title that is long enough to need a second line on a narrow page".to_owned(),
-            subtitle: "n = 1".to_owned(),
-            value: "share".to_owned(),
-            range: (0.0, 1.0),
-            x: axis(columns),
-            y: axis(rows),
-            panels: vec![panel; panels],
-            framed: "framed".to_owned(),
-            dotted: "dotted".to_owned(),
-            notes: vec!["a note".to_owned()],
-        }
-    }
-
-    /// Every number of an attribute.
-    fn numbers(svg: &str, attribute: &str) -> Vec<i32> {
-        let before = format!(" {attribute}=\"");
-        let values = svg.split(&before).skip(1);
-        values.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn everything_stays_on_the_page() {
-        for (columns, rows, panels) in [(1, 1, 1), (5, 5, 2), (9, 2, 4), (40, 30, 1)] {
-            let map = map(columns, rows, panels);
-            let (width, height) = Layout::of(&map).page;
-            let svg = map.svg().unwrap();
-            for (attribute, most) in [("x", width), ("y", height)] {
-                let places = numbers(&svg, attribute);
-                assert!(places.iter().all(|place| (0..=most).contains(place)), "{attribute}");
-            }
-            assert_eq!(svg.matches("0.40").count(), columns * rows * panels);
-        }
-    }
-
-    #[test]
-    fn nothing_makes_no_picture() {
-        for empty in [map(0, 1, 1), map(1, 0, 1), map(1, 1, 0)] {
-            assert!(empty.svg().is_err());
-        }
-    }
-
-    #[test]
-    fn marks_and_blanks_are_drawn() {
-        let mut marked = map(2, 2, 1);
-        marked.panels[0].rows[0][0] = Square { framed: true, dotted: true, ..Square::default() };
-        let (plain, marked) = (map(2, 2, 1).svg().unwrap(), marked.svg().unwrap());
-        let added = |what: &str| marked.matches(what).count() - plain.matches(what).count();
-        // Once in the square, once in a legend that is not there without marks; and a blank square.
-        assert_eq!((added("<polyline"), added("<circle"), added("#EEEEEE")), (2, 2, 3));
-        assert_eq!((added("framed"), added("dotted")), (1, 1));
-    }
 }

@@ -1,0 +1,93 @@
+//! One cell of the grid: what a rule makes of the candidates, counted.
+
+use std::collections::BTreeMap;
+
+use gra_synth::candidate::Outcome;
+use gra_synth::committee::Decision;
+use gra_synth::pool::ItemId;
+
+use super::replay::{Replay, Replayer, Told};
+use super::uncertainty::Leads;
+use super::{Fate, Knowledge, Rule};
+use crate::bootstrap::{Cluster, Estimate};
+
+/// One rule and what it would have made of the trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// The rule.
+    pub rule: Rule,
+    /// Candidates on whom the committee's decision is known.
+    pub decided: u64,
+    /// Of these, disputes.
+    pub disputed: u64,
+    /// Of these, the ones that the adjudicator or the vote dropped, against the committee's mean.
+    pub overturned: u64,
+    /// Known to be too close to the target pool.
+    pub duplicates: u64,
+    /// Known to pass review and deduplication, surplus included.
+    pub accepted: u64,
+    /// Candidates whose fate is not known.
+    pub unknown: u64,
+    /// `accepted` over the candidates, in [0, 1].
+    pub acceptance: Acceptance,
+    /// Mean judge score of the accepted ones that have one; `n` counts clusters.
+    pub judge: Estimate,
+    /// How many of the accepted have a judge score.
+    pub judged: u64,
+    /// How much of this is known.
+    pub knowledge: Knowledge,
+}
+
+/// A rate between its bounds, which are equal when every fate is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Acceptance {
+    /// None of the unknown passes.
+    pub least: Estimate,
+    /// All of them pass.
+    pub most: Estimate,
+}
+
+/// A cell, and the samples whose means it lacks: least, most, judge.
+pub(super) struct Draft {
+    pub(super) cell: Cell,
+    pub(super) samples: [Vec<Cluster>; 3],
+}
+
+pub(super) fn draft(
+    replayer: &Replayer<'_>,
+    judge: &BTreeMap<ItemId, f64>,
+    leads: &Leads,
+    rule: Rule,
+) -> Draft {
+    let Replay { told, knowledge } = replayer.replay(&rule);
+    let count = |of: &dyn Fn(&Told) -> bool| told.iter().filter(|told| of(told)).count();
+    let is = |fate, outcomes: &[Outcome]| matches!(fate, Fate::Known(o) if outcomes.contains(&o));
+    let passed = |fate| is(fate, &[Outcome::Accepted, Outcome::Surplus]);
+    let unknown = |fate| matches!(fate, Fate::Unknown(_));
+    let score = |at: usize| {
+        let id = replayer.candidates()[at].id;
+        judge.get(&id).copied().filter(|score| passed(told[at].fate) && score.is_finite())
+    };
+    let share = |of: bool| Some(f64::from(u8::from(of)));
+    let samples = [
+        leads.cluster(|at| share(passed(told[at].fate))),
+        leads.cluster(|at| share(passed(told[at].fate) || unknown(told[at].fate))),
+        leads.cluster(score),
+    ];
+    let nothing = Estimate { n: 0, value: None, interval: None };
+    let cell = Cell {
+        rule,
+        decided: count(&|told| told.decision.is_some()) as u64,
+        disputed: count(&|told| told.decision == Some(Decision::Dispute)) as u64,
+        overturned: count(&|told| is(told.fate, &[Outcome::AdjudicatedOut, Outcome::VotedOut]))
+            as u64,
+        duplicates: count(&|told| is(told.fate, &[Outcome::Duplicate])) as u64,
+        accepted: count(&|told| passed(told.fate)) as u64,
+        unknown: count(&|told| unknown(told.fate)) as u64,
+        acceptance: Acceptance { least: nothing, most: nothing },
+        judge: nothing,
+        judged: (0..told.len()).filter_map(score).count() as u64,
+        knowledge,
+    };
+    Draft { cell, samples }
+}
