@@ -251,6 +251,21 @@ fn operations_beside_a_teacher() {
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0]["rows"][0]["engine_s"], serde_json::Value::Null);
 
+    // Ten calls are shared with an earlier variant: a run that had only those from the store paid the rest.
+    let header = "variant,paid_calls,stored_calls,engine_s,wall_s,energy_j,crashes\n";
+    let cases = [
+        ("gra,30,10,9.0,12.5,345.5,0", "took 12.5 wall seconds and 346 J of the processors"),
+        ("gra,30,10,9.0,12.5,,0", "took 12.5 wall seconds. Energy is not known"),
+        ("gra,0,40,0.0,0.1,0.5,0", "Wall seconds and energy are not known"),
+        ("majority-vote,30,10,9.0,12.5,345.5,0", "Wall seconds and energy are not known"),
+        ("gra,30,ten,9.0,12.5,345.5,0", "error: cannot read results/small/seed-42.measured.csv"),
+    ];
+    for (row, expected) in cases {
+        bench.write("results/small/seed-42.measured.csv", &format!("{header}{row}\n"));
+        let said = bench.transcript(&["compute", "small/gra/seed-42"]);
+        assert!(said.contains(expected), "{row}: {said}");
+    }
+
     for bad in [&["compute"][..], &["compute", "small/half/seed-42"]] {
         assert!(!bench.run(bad).status.success(), "{bad:?}");
     }
