@@ -16,6 +16,7 @@ use gra_analysis::measure::MeasureTable;
 use gra_analysis::stats::diversity::Diversity;
 use gra_analysis::stats::{self, Settings, Subject};
 use gra_llm::model_pool::ModelPool;
+use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 
@@ -172,8 +173,8 @@ fn facts(sample: &Sample) -> frames::Sample {
         domain: sample.domain,
         instruction: sample.instruction.clone(),
         response: sample.response.clone(),
-        mu: sample.tally.map(|tally| tally.mu()),
-        sigma: sample.tally.map(|tally| tally.sigma()),
+        mu: sample.tally.map(Tally::mu),
+        sigma: sample.tally.map(Tally::sigma),
         judge: None,
         difficulty: None,
         nearest_distance: None,

@@ -1,13 +1,12 @@
 //! Evidence: numbers from what trials recorded.
 //!
-//! Everything here is a pure function of recorded facts, and what it writes goes to a writer that
-//! the caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws
-//! ambient randomness, so the same facts give the same bytes on every machine. What comes from
-//! matrices and descents ([`diversity::vendi`], [`tsne`]) is the same for any number of threads;
-//! its last digits, and where a descent ends, depend on the processor's vector instructions.
+//! Everything here is a pure function of recorded facts, and what it writes goes to a writer that the
+//! caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws ambient
+//! randomness, so the same facts give the same bytes on every machine. What comes from matrices and
+//! descents ([`diversity::vendi`], [`tsne`]) is the same for any number of threads; its last digits,
+//! and where a descent ends, depend on the processor's vector instructions.
 //!
-//! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0
-//! instead.
+//! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0 instead.
 //!
 //! # Layout
 //!

@@ -11,7 +11,8 @@ use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use faer::{Accum, Mat, Par, Scale, Spec};
+use gra_synth::similarity::cosine;
 use rayon::prelude::*;
 
 use crate::unit_vectors::UnitVectors;
@@ -35,7 +36,7 @@ pub(crate) fn second_moment(rows: UnitVectors) -> Mat<f64> {
     }
     #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^53")]
     let n = rows.len() as f64;
-    sum * faer::Scale(1.0 / n)
+    sum * Scale(1.0 / n)
 }
 
 /// Some rows, each brought to unit length.
@@ -43,7 +44,7 @@ pub(crate) fn matrix(rows: UnitVectors, which: Range<usize>) -> Mat<f64> {
     let mut matrix = Mat::zeros(which.len(), rows.dim());
     for (to, from) in which.enumerate() {
         let row = rows.row(from);
-        let length = gra_synth::similarity::cosine(row, row).sqrt();
+        let length = cosine(row, row).sqrt();
         for (at, value) in row.iter().enumerate() {
             matrix[(to, at)] = f64::from(*value) / length;
         }
@@ -57,18 +58,11 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let n = matrix.nrows();
     let mut values = Diag::zeros(n);
     let mut vectors = Mat::zeros(n, n);
-    let (yes, par, settings) = (ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, yes, par, settings));
+    let (with, par) = (ComputeEigenvectors::Yes, Par::Seq);
+    let scratch = self_adjoint_evd_scratch::<f64>(n, with, par, Spec::default());
+    let mut memory = MemBuffer::new(scratch);
     let stack = MemStack::new(&mut memory);
-    let settings = Default::default();
-    self_adjoint_evd(
-        matrix.as_ref(),
-        values.as_mut(),
-        Some(vectors.as_mut()),
-        par,
-        stack,
-        settings,
-    )
-    .ok()?;
+    let (to_values, to_vectors) = (values.as_mut(), Some(vectors.as_mut()));
+    self_adjoint_evd(matrix.as_ref(), to_values, to_vectors, par, stack, Spec::default()).ok()?;
     Some((values.column_vector().iter().copied().collect(), vectors))
 }

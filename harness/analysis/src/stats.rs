@@ -207,10 +207,9 @@ mod tests {
         }
     }
 
-    fn losses(conditional: f64, direct: f64) -> Option<crate::ifd::Measured> {
+    fn losses(conditional: f64, direct: f64) -> Pair {
         let loss = |mean| Loss { mean, tokens: 3 };
-        let pair = Pair { conditional: loss(conditional), direct: loss(direct), truncated: false };
-        Some(Ok(pair))
+        Pair { conditional: loss(conditional), direct: loss(direct), truncated: false }
     }
 
     fn described(name: &str, rows: &[Sample]) -> MeasureTable {
@@ -227,11 +226,11 @@ mod tests {
     #[test]
     fn difficulty_is_reported_over_all_below_one_and_above() {
         let mut rows: Vec<Sample> = (0..5).map(|n| sample(n, &format!("s{n:05}"))).collect();
-        rows[0].difficulty = losses(1.0, 2.0);
-        rows[1].difficulty = losses(2.0, 2.0);
-        rows[2].difficulty = losses(3.0, 2.0);
+        rows[0].difficulty = Some(Ok(losses(1.0, 2.0)));
+        rows[1].difficulty = Some(Ok(losses(2.0, 2.0)));
+        rows[2].difficulty = Some(Ok(losses(3.0, 2.0)));
         rows[3].difficulty = Some(Err(Unmeasured::EmptyResponse));
-        rows[4].difficulty = losses(0.5, 0.0);
+        rows[4].difficulty = Some(Ok(losses(0.5, 0.0)));
         let table = described("a", &rows);
         let value = |measure| cell(&table, measure).value().unwrap();
         assert!((value("loss-ratio, mean over all") - 1.0).abs() < 1e-12);

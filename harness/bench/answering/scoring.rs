@@ -53,9 +53,9 @@ impl Answering<'_> {
             self.progress.end_chunk(batch.len());
             self.paid.add(&started, self.meter.as_ref());
             self.paid.crashes += self.engine.crashes() - crashes;
-            let scored: Vec<_> =
+            let answered: Vec<_> =
                 part.iter().zip(&scores).map(|((key, _), score)| (*key, score.into())).collect();
-            self.store.store_scores(&scored)?;
+            self.store.store_scores(&answered)?;
         }
         self.progress.end_stage();
         keys.iter()

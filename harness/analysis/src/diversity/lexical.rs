@@ -19,6 +19,7 @@ use super::number;
 pub const LONGEST: usize = 4;
 
 /// The words of a text, in order.
+#[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();

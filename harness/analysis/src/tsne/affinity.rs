@@ -76,7 +76,9 @@ fn row(near: &[Near], perplexity: f64) -> Vec<f64> {
 fn gaussian(squared: &[f64], precision: f64) -> Vec<f64> {
     let mut kernel: Vec<f64> = squared.iter().map(|squared| (-precision * squared).exp()).collect();
     let sum: f64 = kernel.iter().sum();
-    kernel.iter_mut().for_each(|value| *value /= sum);
+    for value in &mut kernel {
+        *value /= sum;
+    }
     kernel
 }
 

@@ -21,6 +21,9 @@ const MOMENTUM: [f64; 2] = [0.5, 0.8];
 /// The longest step of a point. It keeps single points from shooting off.
 const LONGEST_STEP: f64 = 5.0;
 
+/// Iterations after which points are taken in a new order.
+const REORDERED: usize = 10;
+
 /// A point and how it moves.
 #[derive(Clone, Copy)]
 struct Motion {
@@ -45,18 +48,21 @@ pub(super) fn descend(
     let mut positions = start;
     let mut motions = vec![Motion { step: [0.0; 2], gain: [1.0; 2] }; positions.len()];
     let mut tree = BarnesHutTree::empty();
+    let mut order = Vec::new();
     let learning_rate = recipe.learning_rate.unwrap_or_default();
     for iteration in 0..recipe.exaggerated + recipe.iterations {
         let early = iteration < recipe.exaggerated;
         let exaggeration = if early { recipe.exaggeration } else { 1.0 };
         let momentum = MOMENTUM[usize::from(!early)];
+        if iteration % REORDERED == 0 {
+            order = along_a_curve(&positions);
+        }
         tree.rebuild_uniform(positions.as_flattened());
-        let forces: Vec<Forces> = (0..positions.len())
-            .into_par_iter()
-            .map(|at| forces(at, &positions, affinities, &tree))
-            .collect();
+        let forces: Vec<Forces> =
+            order.par_iter().map(|&at| forces(at, &positions, affinities, &tree)).collect();
         let all: f64 = forces.iter().map(|forces| forces.kernel).sum();
-        for ((position, motion), forces) in positions.iter_mut().zip(&mut motions).zip(&forces) {
+        for (&at, forces) in order.iter().zip(&forces) {
+            let (position, motion) = (&mut positions[at], &mut motions[at]);
             let gradient = [0, 1]
                 .map(|axis| exaggeration * forces.attraction[axis] - forces.repulsion[axis] / all);
             motion.step(gradient, learning_rate, momentum);
@@ -109,6 +115,21 @@ impl Motion {
             self.step = self.step.map(|step| step / length * LONGEST_STEP);
         }
     }
+}
+
+/// Points along a Z-curve: each looks at about the cells that the one before it looked at, which
+/// are in the core's cache then.
+fn along_a_curve(positions: &[[f64; 2]]) -> Vec<usize> {
+    let reach = positions.iter().flatten().fold(f64::MIN_POSITIVE, |most, x| most.max(x.abs()));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 2^16"
+    )]
+    let cell = |x: f64| ((x / reach + 1.0) * 32_767.0) as u32;
+    let mut order: Vec<usize> = (0..positions.len()).collect();
+    order.sort_by_cached_key(|&at| Dim::<2>::encode(positions[at].map(cell)));
+    order
 }
 
 /// Moves the mean to the origin.
