@@ -51,6 +51,8 @@ pub enum Embedded {
     Diversity {
         /// The reference.
         reference: usize,
+        /// Samples of each; `None` for as many as the smallest has.
+        matched: Option<usize>,
         /// Whether a map is drawn as well.
         map: bool,
     },
@@ -79,12 +81,14 @@ impl Evidence {
     ) -> Result<Self> {
         let run_seed = plan.settings.bootstrap.run_seed;
         let (mut diversity, mut map) = (None, None);
-        if let Embedded::Diversity { reference, map: is_mapped } = plan.embedding {
+        if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
+            let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
+            let matched = matched.or(smallest).unwrap_or(0);
             let drafts = Drafts::of(data_sets, answering)?;
             let materials = drafts.materials();
-            diversity = Some(Diversity::of(&materials, reference, run_seed));
+            diversity = Some(Diversity::of(&materials, matched, reference, run_seed));
             if is_mapped {
-                map = Some(SampleMap::of(&materials, data_sets, run_seed)?);
+                map = Some(SampleMap::of(&materials, data_sets, matched, run_seed)?);
             }
         }
         let mut subjects = Vec::new();

@@ -43,6 +43,10 @@ pub(crate) struct StatsArgs {
     /// The data set that precision, recall, density and coverage are against [default: the first].
     #[arg(long, value_name = "NAME")]
     reference: Option<String>,
+    /// Samples of each that diversity is measured on, because it depends on their number; data sets
+    /// with fewer are left out of it [default: as many as the smallest has].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    matched: Option<u32>,
     /// Also fit a map of all data sets by t-SNE.
     #[arg(long, conflicts_with = "no_embeddings")]
     map: bool,
@@ -127,7 +131,8 @@ fn run(
     let embedding = if args.no_embeddings {
         Embedded::Nothing
     } else {
-        Embedded::Diversity { reference: reference(args, &data_sets)?, map: args.map }
+        let matched = args.matched.map(|n| n as usize);
+        Embedded::Diversity { reference: reference(args, &data_sets)?, matched, map: args.map }
     };
     let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding };
 

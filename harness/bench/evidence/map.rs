@@ -56,9 +56,14 @@ pub struct SampleMap {
 }
 
 impl SampleMap {
-    pub(super) fn of(materials: &[Material], data_sets: &[DataSet], run_seed: u64) -> Result<Self> {
-        let (places, map) =
-            diversity::map(materials, run_seed).context("cannot draw a map of these data sets")?;
+    pub(super) fn of(
+        materials: &[Material],
+        data_sets: &[DataSet],
+        matched: usize,
+        run_seed: u64,
+    ) -> Result<Self> {
+        let (places, map) = diversity::map(materials, matched, run_seed)
+            .context("cannot draw a map of these data sets")?;
         let ids = data_sets.iter().zip(places).map(|(data_set, places)| {
             places.into_iter().map(|place| data_set.samples[place].id.to_string()).collect()
         });
@@ -80,7 +85,7 @@ impl SampleMap {
 
     /// The picture.
     pub(super) fn svg(&self) -> Result<String> {
-        let n = self.map.sets.first().map_or(0, Vec::len);
+        let n = self.map.sets.iter().map(Vec::len).max().unwrap_or(0);
         let caption = format!(
             "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together: n {n} of each data \
              set, perplexity {:.0}, Kullback-Leibler divergence {:.3} nats. Neighbours mean something \
@@ -91,7 +96,10 @@ impl SampleMap {
         let plane = Plane {
             title: "Where the instructions lie",
             caption: &caption,
-            sets: points.map(|(name, points)| (name, points.as_slice())).collect(),
+            sets: points
+                .filter(|(_, points)| !points.is_empty())
+                .map(|(name, points)| (name, points.as_slice()))
+                .collect(),
         };
         Ok(plane.svg()?)
     }

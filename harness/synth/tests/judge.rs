@@ -1,6 +1,6 @@
 //! The judge: what it asks, what it reads, and that a judgement is about the texts alone.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::format_push_string, reason = "these are tests")]
 
 #[expect(dead_code, reason = "a judge plays no round")]
 mod script;
@@ -24,10 +24,10 @@ fn judge(
     let (prompts, members, method) = (script::prompts(), script::members(), script::method());
     let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
     let mut judge = Judge::new(asker, &members[0], exhibits);
-    let (mut answers, mut asked) = (Answers::Start, Vec::new());
+    let (mut answers, mut all) = (Answers::Start, Vec::new());
     loop {
         answers = match judge.advance(answers) {
-            Step::Done(judgements) => return (judgements, asked),
+            Step::Done(judgements) => return (judgements, all),
             Step::Embed(_) => panic!("a judge asks for no embeddings"),
             Step::Ask(requests) => {
                 let reply = |request: &Request| {
@@ -35,7 +35,7 @@ fn judge(
                     Reply { text, finish, prompt_tokens: 100, reply_tokens: 20 }
                 };
                 let replies = requests.iter().map(reply).collect();
-                asked.extend(requests);
+                all.extend(requests);
                 Answers::Replies(replies)
             }
         };

@@ -1,7 +1,8 @@
 //! How varied data sets are, at matched n ([`crate::diversity`]; paper, section 5.3).
 //!
-//! Most of these numbers move with the size of a set. So as many samples as the smallest data set has
-//! are drawn from each, by the run seed and the data set's name, and everything is computed on these.
+//! Most of these numbers move with the size of a set. So equally many samples are drawn from each, by
+//! the run seed and the data set's name, and everything is computed on these. A data set that has fewer
+//! takes no part.
 
 use std::collections::BTreeMap;
 
@@ -71,32 +72,38 @@ type Entropies = Result<(usize, Vec<Result<f64, Undefined>>), Undefined>;
 
 /// A data set's matched samples.
 struct Matched {
+    wanted: usize,
     chosen: Vec<usize>,
     values: Vec<f32>,
 }
 
 impl Matched {
+    /// Draws `n` of them.
     fn of(material: &Material, n: usize, run_seed: u64) -> Self {
         let name = ["diversity", material.name];
         let chosen = subsample(material.embeddings.len(), n, run_seed, &name);
         let values = pack(chosen.iter().map(|&place| &material.embeddings[place]));
-        Self { chosen, values }
+        Self { wanted: n, chosen, values }
     }
 
+    /// # Errors
+    /// When there were fewer than wanted.
     fn rows(&self) -> Result<UnitVectors<'_>, Undefined> {
-        UnitVectors::new(&self.values, self.chosen.len())
+        let (n, needed) = (self.chosen.len(), self.wanted);
+        if n < needed {
+            return Err(Undefined::TooFew { n, needed });
+        }
+        UnitVectors::new(&self.values, n)
     }
 }
 
 impl Diversity {
-    /// Measures data sets, each against the one at place `reference`.
+    /// Measures data sets at `matched` samples each, against the one at place `reference`.
     ///
     /// # Panics
     /// When there is no such data set, or one has not as many instructions, origins and embeddings.
     #[must_use]
-    pub fn of(materials: &[Material], reference: usize, run_seed: u64) -> Self {
-        let sizes = materials.iter().map(|material| material.embeddings.len());
-        let matched = sizes.min().unwrap_or(0);
+    pub fn of(materials: &[Material], matched: usize, reference: usize, run_seed: u64) -> Self {
         let drawn: Vec<Matched> =
             materials.iter().map(|material| Matched::of(material, matched, run_seed)).collect();
         let against = drawn[reference].rows();
@@ -143,7 +150,10 @@ impl Diversity {
             let cells = self.sets.iter().enumerate().map(|(place, set)| cell(place, set));
             table.push("diversity", name, cells.collect());
         };
-        push("samples compared".to_owned(), &|_, set| Cell::count(n, set.all));
+        push("samples compared".to_owned(), &|_, set| match &set.vendi {
+            Err(why @ Undefined::TooFew { .. }) => absent(*why),
+            _ => Cell::count(n, set.all),
+        });
         push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
         push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
             Ok(distances) => {
@@ -177,15 +187,19 @@ impl Diversity {
         for place in 0..LONGEST {
             push(format!("distinct-{}", place + 1), &|_, set| {
                 let distinct = set.distinct[place];
+                if set.chosen.len() < n {
+                    return absent(Undefined::TooFew { n: set.chosen.len(), needed: n });
+                }
                 Cell::exact(distinct.share(), distinct.all, "no instruction has so many words")
             });
         }
         push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
-            Ok(scores) => {
+            Ok(scores) if set.chosen.len() == n => {
                 let texts = u32::try_from(scores.len().max(1)).unwrap_or(u32::MAX);
                 let mean = scores.iter().sum::<f64>() / f64::from(texts);
                 Cell::Exact { value: mean, n: scores.len() }
             }
+            Ok(_) => absent(Undefined::TooFew { n: set.chosen.len(), needed: n }),
             Err(why) => absent(*why),
         });
     }
@@ -194,26 +208,41 @@ impl Diversity {
 /// Clusters of the joint fit, and the entropy of each set over them: [`clusters::CLUSTERS`], or one for
 /// every four samples where there are fewer.
 fn entropies(drawn: &[Matched], run_seed: u64) -> Entropies {
-    let rows: Vec<UnitVectors> = drawn.iter().map(Matched::rows).collect::<Result<_, _>>()?;
+    let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
     let all: usize = rows.iter().map(|set| set.len()).sum();
     let fit = clusters::fit(&rows, clusters::CLUSTERS.min(all / 4).max(1), run_seed)?;
-    Ok((fit.count, (0..rows.len()).map(|set| fit.entropy(set)).collect()))
+    let mut places = 0..rows.len();
+    let entropy = |set: &Matched| {
+        set.rows()?;
+        places.next().map_or(Err(Undefined::TooFew { n: 0, needed: 1 }), |at| fit.entropy(at))
+    };
+    Ok((fit.count, drawn.iter().map(entropy).collect()))
 }
 
-/// Several data sets in one plane, at equal n and at most [`MAPPED`] of each: the places of the samples
-/// that are on it, and the map.
+/// Several data sets in one plane, `matched` samples of each and at most [`MAPPED`]: the places of the
+/// samples that are on it, and the map. A data set that has fewer is not on it.
 ///
 /// # Errors
 /// With too few samples, and when all are the same.
-pub fn map(materials: &[Material], run_seed: u64) -> Result<(Vec<Vec<usize>>, Map), Undefined> {
-    let sizes = materials.iter().map(|material| material.embeddings.len());
-    let n = sizes.min().unwrap_or(0).min(MAPPED);
+pub fn map(
+    materials: &[Material],
+    matched: usize,
+    run_seed: u64,
+) -> Result<(Vec<Vec<usize>>, Map), Undefined> {
+    let n = matched.min(MAPPED);
     let drawn: Vec<Matched> =
         materials.iter().map(|material| Matched::of(material, n, run_seed)).collect();
-    let rows: Vec<UnitVectors> = drawn.iter().map(Matched::rows).collect::<Result<_, _>>()?;
+    let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
     let settings = tsne::Settings { run_seed, ..tsne::Settings::default() };
-    let map = tsne::fit(&rows, &settings)?;
-    Ok((drawn.into_iter().map(|drawn| drawn.chosen).collect(), map))
+    let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, &settings)?;
+    let mut sets = sets.into_iter();
+    let (mut chosen, mut points) = (Vec::new(), Vec::new());
+    for set in drawn {
+        let is_on_it = set.rows().is_ok();
+        chosen.push(if is_on_it { set.chosen } else { Vec::new() });
+        points.push(if is_on_it { sets.next().unwrap_or_default() } else { Vec::new() });
+    }
+    Ok((chosen, Map { sets: points, divergence, perplexity, learning_rate }))
 }
 
 /// Mean of values, resampled by origin.
@@ -246,4 +275,92 @@ fn absent(why: Undefined) -> Cell {
         Undefined::NotUnit { .. } => "an embedding is not of unit length",
         Undefined::Dimensions { .. } => "embeddings of two encoders",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bootstrap::Bootstrap;
+    use crate::unit_vectors::by_hand::clustered;
+
+    const DIM: usize = 16;
+
+    fn embeddings(seed: u64, count: usize) -> Vec<Embedding> {
+        let values = clustered(seed, count, DIM, 4);
+        values.chunks(DIM).map(|row| Embedding(Arc::from(row))).collect()
+    }
+
+    /// Data sets of these sizes, measured at `matched`.
+    fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
+        let names: Vec<String> = (0..sizes.len()).map(|set| format!("set{set}")).collect();
+        let embedded: Vec<Vec<Embedding>> =
+            (1..).zip(sizes).map(|(seed, size)| embeddings(seed, *size)).collect();
+        let texts: Vec<Vec<String>> = sizes
+            .iter()
+            .map(|size| (0..*size).map(|n| format!("Write line number {n} now")).collect())
+            .collect();
+        let material = |set: usize| Material {
+            name: &names[set],
+            instructions: texts[set].iter().map(String::as_str).collect(),
+            origins: texts[set].iter().map(String::as_str).collect(),
+            embeddings: &embedded[set],
+        };
+        let materials: Vec<Material> = (0..sizes.len()).map(material).collect();
+        let diversity = Diversity::of(&materials, matched, 0, 42);
+        let mut table = MeasureTable::new(names.clone());
+        let settings = Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 };
+        diversity.describe(settings, &mut table);
+        (diversity, table)
+    }
+
+    #[test]
+    fn every_measure_of_matched_sets() {
+        let (_, table) = described(&[60, 40], 40);
+        insta::assert_snapshot!(table.terminal(false), @"
+        group      measure                          data set   value  95% interval        n
+        diversity  samples compared                 set0          40                     60
+                                                    set1          40                     40
+                   Vendi score                      set0       6.720                     40
+                                                    set1       5.835                     40
+                   distance to nearest, mean        set0      0.1408  [0.1253, 0.1573]   40
+                                                    set1      0.1075  [0.0967, 0.1189]   40
+                   entropy over 20 clusters, bits   set0       3.030                     40
+                                                    set1       3.016                     40
+                   precision against the reference  set1           0  [0, 0]             40
+                   density against the reference    set1           0  [0, 0]             40
+                   recall against the reference     set1           0  [0, 0]             40
+                   coverage against the reference   set1           0  [0, 0]             40
+                   distinct-1                       set0      0.2200                    200
+                                                    set1      0.2200                    200
+                   distinct-2                       set0      0.5125                    160
+                                                    set1      0.5125                    160
+                   distinct-3                       set0      0.6750                    120
+                                                    set1      0.6750                    120
+                   self-BLEU, mean                  set0      0.2857                     40
+                                                    set1      0.2857                     40
+        ");
+    }
+
+    #[test]
+    fn a_set_with_fewer_samples_takes_no_part_and_changes_nothing() {
+        let (_, two) = described(&[60, 40], 40);
+        let (diversity, three) = described(&[60, 40, 7], 40);
+        for (with, without) in three.measures().iter().zip(two.measures()) {
+            assert_eq!(with.cells[..2], without.cells[..], "{}", with.name);
+            assert_eq!(with.cells[2], Cell::Absent("too few samples"), "{}", with.name);
+        }
+        assert_eq!(diversity.nearest_distances(0).iter().flatten().count(), 40);
+        assert_eq!(diversity.nearest_distances(2), vec![None; 7]);
+    }
+
+    #[test]
+    fn too_little_has_reasons_and_no_numbers() {
+        let (_, table) = described(&[1, 1], 1);
+        let nearest = table.measures().iter().find(|m| m.name.starts_with("distance"));
+        assert!(nearest.is_none(), "one sample has no neighbour: {table:?}");
+        let values = table.measures().iter().flat_map(|m| &m.cells).filter_map(Cell::value);
+        assert!(values.into_iter().all(f64::is_finite));
+    }
 }

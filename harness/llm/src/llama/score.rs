@@ -291,7 +291,7 @@ mod tests {
                 let starts = (0..tokens - 1).step_by(BLOCK);
                 for start in starts {
                     let pieces: Vec<_> = pieces(start, tokens, size).collect();
-                    let whole = |p: &Range<usize>| p.len() % BLOCK == 0 && p.len() <= size;
+                    let whole = |p: &Range<usize>| p.len().is_multiple_of(BLOCK) && p.len() <= size;
                     assert!(pieces.iter().all(whole), "{start}, {tokens}");
                     assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start), "{tokens}");
                     assert_eq!(pieces[0].start, start);
