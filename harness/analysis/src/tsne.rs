@@ -17,11 +17,11 @@
 //! # Layout
 //!
 //! - `start`: first positions
-//! - [`affinity`]: how similar points are in the data
+//! - `affinity`: how similar points are in the data
 //! - `descent`: gradient descent, with repulsion by a Barnes-Hut tree
 //! - `divergence`: what the plane could not show
 
-pub mod affinity;
+mod affinity;
 mod descent;
 mod divergence;
 mod start;
@@ -43,7 +43,7 @@ pub struct Settings {
     /// Effective number of neighbours of a point. Lowered to a third of the other points where
     /// there are fewer than three times as many.
     pub perplexity: f64,
-    /// Factor of the attraction in the first phase.
+    /// Factor of the attraction in the first phase, above 0.
     pub exaggeration: f64,
     /// Iterations of the first phase, with momentum 0.5.
     pub exaggerated: usize,

@@ -32,21 +32,22 @@ pub struct Clusters {
     pub settled: bool,
 }
 
-/// Fits `count` clusters to all sets together. Bring sets of equal size, or the larger ones choose
-/// the centres. The order of sets and rows is part of the result.
+/// Fits `count` clusters (0 counts as 1) to all sets together. Bring sets of equal size, or the
+/// larger ones choose the centres. The order of sets and rows is part of the result.
 ///
 /// # Errors
-/// With fewer rows than clusters, for `count` = 0, and when the sets do not live in the same space.
+/// With fewer rows than clusters, and when the sets do not live in the same space.
 pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<Clusters, Undefined> {
+    let count = count.max(1);
     let values = UnitVectors::joined(sets)?;
     let n = sets.iter().map(|set| set.len()).sum();
-    let rows = UnitVectors::new(&values, n)?.at_least(count.max(1))?;
-    let mut centres = first_centres(rows, count.max(1), run_seed);
-    let mut assigned = assign(rows, &centres, count.max(1));
+    let rows = UnitVectors::new(&values, n)?.at_least(count)?;
+    let mut centres = first_centres(rows, count, run_seed);
+    let mut assigned = assign(rows, &centres, count);
     let mut settled = false;
     for _ in 0..ROUNDS {
         centres = move_centres(rows, &assigned, centres);
-        let next = assign(rows, &centres, count.max(1));
+        let next = assign(rows, &centres, count);
         settled = places(&next) == places(&assigned);
         assigned = next;
         if settled {
@@ -56,7 +57,7 @@ pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<Clusters
     let within = assigned.iter().map(|near| 1.0 - near.cosine).sum::<f64>() / number(n);
     let mut places = places(&assigned).into_iter();
     let assigned = sets.iter().map(|set| places.by_ref().take(set.len()).collect()).collect();
-    Ok(Clusters { count: count.max(1), assigned, within: within.max(0.0), settled })
+    Ok(Clusters { count, assigned, within: within.max(0.0), settled })
 }
 
 impl Clusters {

@@ -36,11 +36,12 @@ pub struct Manifold {
 }
 
 /// Compares a set with a reference set, with balls that reach to the `k`-th neighbour
-/// ([`NEIGHBOURS`]).
+/// ([`NEIGHBOURS`]; 0 counts as 1).
 ///
 /// # Errors
-/// When either has `k` rows or fewer, for `k` = 0, and when they do not live in the same space.
+/// When either has `k` rows or fewer, and when they do not live in the same space.
 pub fn compare(set: UnitVectors, reference: UnitVectors, k: usize) -> Result<Manifold, Undefined> {
+    let k = k.max(1);
     set.comparable(&reference)?;
     let set_balls = Balls::around(set, k)?;
     let reference_balls = Balls::around(reference, k)?;
@@ -65,9 +66,7 @@ struct Balls<'a> {
 
 impl<'a> Balls<'a> {
     fn around(set: UnitVectors<'a>, k: usize) -> Result<Self, Undefined> {
-        // With k = 0 a ball would hold its own centre only.
-        let set = set.at_least(k.max(1) + 1)?;
-        let neighbours = neighbours(set, k.max(1));
+        let neighbours = neighbours(set.at_least(k + 1)?, k);
         let edges = neighbours.iter().filter_map(|near| near.last()).map(|near| near.cosine);
         Ok(Self { centres: *set, edges: edges.collect() })
     }
@@ -209,6 +208,7 @@ mod tests {
         assert_eq!(compare(rows(5), rows(9), 5), too_few(5, 6));
         assert_eq!(compare(rows(9), rows(1), 5), too_few(1, 6));
         assert_eq!(compare(rows(1), rows(9), 0), too_few(1, 2));
+        assert_eq!(compare(rows(5), rows(9), 0), compare(rows(5), rows(9), 1));
         let flat = UnitVectors::new(&[0.6, 0.8], 1).unwrap();
         let expected = Err(Undefined::Dimensions { one: 3, other: 2 });
         assert_eq!(compare(rows(9), flat, 5), expected);

@@ -1,7 +1,7 @@
 //! Distance to the nearest other text of a set. Near-duplicates pull its mean down, and so does a
 //! set that is larger: compare at equal size.
 
-use super::super::neighbours::neighbours;
+use crate::neighbours::neighbours;
 use crate::unit_vectors::{Undefined, UnitVectors};
 
 /// For every row, 1 - cosine to the nearest other row, in [0, 2]. The caller averages, and

@@ -11,17 +11,16 @@ const HALVINGS: usize = 200;
 
 /// Symmetric affinities of all pairs that are neighbours either way; they sum to 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Affinities {
+pub(super) struct Affinities {
     /// For every point its neighbours, by rising place, each with the affinity.
-    pub rows: Vec<Vec<(usize, f64)>>,
+    pub(super) rows: Vec<Vec<(usize, f64)>>,
 }
 
 impl Affinities {
     /// Affinities of unit vectors with these neighbours, nearest first. The kernel's bandwidth at
     /// every point is such that its neighbours are effectively `perplexity` many; where more of
     /// them are equally near, as many as are.
-    #[must_use]
-    pub fn new(near: &[Vec<Near>], perplexity: f64) -> Self {
+    pub(super) fn new(near: &[Vec<Near>], perplexity: f64) -> Self {
         let conditional: Vec<Vec<f64>> =
             near.par_iter().map(|near| row(near, perplexity)).collect();
         #[expect(clippy::cast_precision_loss, reason = "points are far fewer than 2^53")]
