@@ -103,8 +103,8 @@ impl Evidence {
         Ok(Self { subjects, table, map })
     }
 
-    /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, and the map
-    /// as CSV and SVG.
+    /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
+    /// scores of a trial's candidates as CSV, and the map as CSV and SVG.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -113,6 +113,11 @@ impl Evidence {
             let mut parquet = Vec::new();
             frames::write_parquet(&subject.samples, &mut parquet)?;
             write_atomic(&folder.join(format!("{}.parquet", subject.name)), &parquet)?;
+            let judge = subject.trial.as_ref().map(|trial| &trial.judge);
+            if let Some(judge) = judge.filter(|judge| !judge.is_empty()) {
+                let path = folder.join(format!("{}.judge.csv", subject.name));
+                write_atomic(&path, &judge_csv(judge)?)?;
+            }
         }
         if let Some(map) = &self.map {
             write_atomic(&folder.join("map.csv"), &map.csv()?)?;
@@ -123,6 +128,16 @@ impl Evidence {
         write_atomic(&folder.join("stats.csv"), &csv)?;
         write_atomic(&folder.join("stats.md"), self.table.markdown().as_bytes())
     }
+}
+
+/// A judge's scores by candidate, as `rescore` reads them.
+fn judge_csv(judge: &BTreeMap<ItemId, f64>) -> Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["id", "score"])?;
+    for (id, score) in judge {
+        csv.write_record([id.to_string(), score.to_string()])?;
+    }
+    Ok(csv.into_inner()?)
 }
 
 /// A data set's samples, with what the models say.
