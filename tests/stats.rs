@@ -48,6 +48,42 @@ fn difficulty_and_a_judge_on_the_real_model() {
 }
 
 #[test]
+fn a_trial_beside_its_seeds_with_a_map() {
+    let Some(models) = models() else { return };
+    let bench =
+        Workbench::new("[[variant]]\nname = \"free\"\nreviewers = \"none\"\n", "rounds = 1");
+    let run = bench.run(&["run", "experiment.toml", "--models", &models, "-q"]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let prompts = crate::workbench::repository().join("experiments/prompts").display().to_string();
+    let mut arguments = vec!["stats", "seeds=seeds.jsonl", "free=small/free/seed-42", "--json"];
+    arguments.extend(["--models", &models, "--pool", "pool.toml", "--prompts", &prompts]);
+    arguments.extend(["--threads", "1", "--judge", "smollm2-q4_1", "--map", "--out", "out"]);
+    let output = bench.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let free = &table["free"];
+    let samples = free["diversity"]["samples compared"]["n"].as_u64().unwrap();
+    assert_eq!(samples, 3, "the experiment's target: {free}");
+    let vendi = free["diversity"]["Vendi score"]["value"].as_f64().unwrap();
+    assert!((1.0..=3.0 + 1e-9).contains(&vendi), "{vendi} of {samples}");
+    assert_eq!(
+        table["seeds"]["diversity"]["precision against the reference"]["value"].as_f64(),
+        None
+    );
+    assert!(free["committee"].get("mean: ICC(1,1)").is_none(), "nobody reviewed: {free}");
+
+    // Every candidate with a response is judged, and the map shows as many of each set.
+    let judged = std::fs::read_to_string(bench.path("out/free.judge.csv")).unwrap();
+    assert!(judged.starts_with("id,score\nr1-0000"), "{judged}");
+    let map = std::fs::read_to_string(bench.path("out/map.csv")).unwrap();
+    let on_map = |name: &str| map.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!((on_map("seeds,"), on_map("free,")), (3, 3));
+    let picture = std::fs::read_to_string(bench.path("out/map.svg")).unwrap();
+    assert!(picture.contains("seeds") && picture.contains("perplexity"), "{picture}");
+}
+
+#[test]
 fn what_cannot_be_measured_is_named() {
     let bench = Workbench::new("", "rounds = 1");
     bench.write("records.json", RECORDS);

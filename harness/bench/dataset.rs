@@ -204,7 +204,10 @@ impl DataSet {
 pub fn load(named: Vec<Named>, store: &Store) -> Result<Vec<DataSet>> {
     for (place, data_set) in named.iter().enumerate() {
         if named[..place].iter().any(|earlier| earlier.name == data_set.name) {
-            bail!("two data sets are called `{0}`\nhint: name them: A={0}", data_set.name);
+            bail!(
+                "two data sets are called `{}`\nhint: name them: A=SOURCE B=SOURCE",
+                data_set.name
+            );
         }
     }
     let load = |named: Named| {
