@@ -1,0 +1,170 @@
+use super::*;
+use crate::frames::{Sample, samples};
+use crate::ifd::{Loss, Pair, Unmeasured};
+use crate::trial_by_hand::every_outcome;
+
+fn sample(number: u32, origin: &str) -> Sample {
+    Sample {
+        id: format!("s{number:05}"),
+        origin: origin.to_owned(),
+        domain: None,
+        instruction: "Name a colour.".to_owned(),
+        response: Some("Grey.".to_owned()),
+        mu: None,
+        sigma: None,
+        judge: None,
+        difficulty: None,
+        nearest_distance: None,
+    }
+}
+
+fn losses(conditional: f64, direct: f64) -> Pair {
+    let loss = |mean| Loss { mean, tokens: 3 };
+    Pair { conditional: loss(conditional), direct: loss(direct), truncated: false }
+}
+
+fn described(name: &str, rows: &[Sample]) -> MeasureTable {
+    let samples = samples(rows).unwrap();
+    let subject = Subject { name: name.to_owned(), samples, trial: None };
+    table(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 }).unwrap()
+}
+
+fn cell(table: &MeasureTable, measure: &str) -> Cell {
+    let found = table.measures().iter().find(|m| m.name == measure);
+    found.unwrap_or_else(|| panic!("no measure `{measure}`")).cells[0].clone()
+}
+
+#[test]
+fn difficulty_is_reported_over_all_below_one_and_above() {
+    let mut rows: Vec<Sample> = (0..5).map(|n| sample(n, &format!("s{n:05}"))).collect();
+    rows[0].difficulty = Some(Ok(losses(1.0, 2.0)));
+    rows[1].difficulty = Some(Ok(losses(2.0, 2.0)));
+    rows[2].difficulty = Some(Ok(losses(3.0, 2.0)));
+    rows[3].difficulty = Some(Err(Unmeasured::EmptyResponse));
+    rows[4].difficulty = Some(Ok(losses(0.5, 0.0)));
+    let table = described("a", &rows);
+    let value = |measure| cell(&table, measure).value().unwrap();
+    assert!((value("loss-ratio, mean over all") - 1.0).abs() < 1e-12);
+    assert!((value("loss-ratio, mean of those below 1") - 0.5).abs() < 1e-12);
+    assert!((value("loss-ratio, share above 1") - 1.0 / 3.0).abs() < 1e-12);
+    let expected = ((-1.0_f64).exp() + 1.0 + 1.0_f64.exp() + 0.5_f64.exp()) / 4.0;
+    assert!((value("perplexity-ratio, mean over all") - expected).abs() < 1e-12);
+    assert!((value("samples without a loss") - 1.0).abs() < 1e-12);
+    assert_eq!(cell(&table, "loss-ratio, mean over all").n(), Some(3));
+}
+
+#[test]
+fn samples_of_one_origin_are_one_cluster() {
+    let mut rows: Vec<Sample> = (0..6).map(|n| sample(n, ["a", "b"][n as usize % 2])).collect();
+    for (row, mu) in rows.iter_mut().zip([6.0, 8.0, 6.0, 8.0, 6.0, 8.0]) {
+        row.mu = Some(mu);
+    }
+    let mean = cell(&described("a", &rows), "mu, mean");
+    let interval = mean.interval().unwrap();
+    assert_eq!((mean.value(), mean.n()), (Some(7.0), Some(2)));
+    assert_eq!((interval.low, interval.high), (6.0, 8.0), "two origins, drawn twice");
+}
+
+#[test]
+fn what_nobody_measured_has_no_row() {
+    let table = described("a", &[sample(0, "s00000")]);
+    assert!(table.measures().iter().all(|measure| measure.group == "text"), "{table:?}");
+    let one = cell(&table, "words of instruction, mean");
+    assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
+}
+
+#[test]
+fn a_trial_has_its_committee_and_its_judge() {
+    let candidates = every_outcome();
+    let reviewed = candidates.iter().filter(|candidate| candidate.tally().is_some());
+    let judge = reviewed.zip([9.0, 7.0, 8.0, 6.0]).map(|(candidate, score)| (candidate.id, score));
+    let judge = judge.collect();
+    let roles = candidates.iter().map(|candidate| &candidate.roles);
+    let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
+    let families = models.map(|model| (model.clone(), model.to_string())).collect();
+    let rows: Vec<Sample> = (0..2)
+        .map(|n| Sample { mu: Some(8.5), judge: Some(9.0), ..sample(n, &format!("s{n:05}")) })
+        .collect();
+    let facts = TrialFacts { variant: "gra".to_owned(), candidates, calls: Vec::new() };
+    let trial = Subject {
+        name: "gra".to_owned(),
+        samples: samples(&rows).unwrap(),
+        trial: Some(Trial { facts, families, judge }),
+    };
+    let seeds: Vec<Sample> = (0..3)
+        .map(|n| Sample { judge: Some(5.0 + f64::from(n)), ..sample(n, &format!("s{n:05}")) })
+        .collect();
+    let seeds =
+        Subject { name: "seeds".to_owned(), samples: samples(&seeds).unwrap(), trial: None };
+    let settings =
+        Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
+    insta::assert_snapshot!(table(&[seeds, trial], None, settings).unwrap().terminal(true), @"
+    group              measure                             data set    value  95% interval      n
+    text               words of instruction, mean          seeds           3  [3, 3]            3
+                                                           gra             3  [3, 3]            2
+                       words of response, mean             seeds           1  [1, 1]            3
+                                                           gra             1  [1, 1]            2
+    quality            judge's score, mean                 seeds           6  [5, 7]            3
+                                                           gra             9  [9, 9]            2
+                       mu, mean                            gra         8.500  [8.500, 8.500]    2
+                       mu, 5%                              gra         8.667                    1
+                       mu, median                          gra         8.667                    1
+                       mu, 95%                             gra         8.667                    1
+    judge              judge > 8, share of rejected        gra        0.2500  [0.0456, 0.6994]  4
+                       > 8: both                           gra             0                    4
+                       > 8: committee alone                gra             2                    4
+                       > 8: judge alone                    gra             1                    4
+                       > 8: neither                        gra             1                    4
+                       judge >= 8, share of rejected       gra        0.5000  [0.1500, 0.8500]  4
+                       >= 8: both                          gra             1                    4
+                       >= 8: committee alone               gra             2                    4
+                       >= 8: judge alone                   gra             1                    4
+                       >= 8: neither                       gra             0                    4
+                       Spearman's rho with mu              gra       -0.9487                    1
+                       Kendall's tau-b with mu             gra       -0.9129                    1
+                       mu: distinct scores                 gra             3                    4
+                       mu: entropy in bits                 gra         1.500                    4
+                       judge: distinct scores              gra             4                    4
+                       judge: entropy in bits              gra             2                    4
+                       candidates without a judge's score  gra             2                    6
+    committee          reviewed by all seats               gra             6                    7
+                       mean: Krippendorff's alpha          gra       -0.2717                    1
+                       correctness: Krippendorff's alpha   gra       -0.2736                    1
+                       clarity: Krippendorff's alpha       gra       -0.2736                    1
+                       completeness: Krippendorff's alpha  gra       -0.2736                    1
+                       relevance: Krippendorff's alpha     gra       -0.2736                    1
+                       coherence: Krippendorff's alpha     gra       -0.2736                    1
+                       ethicality: Krippendorff's alpha    gra       -0.2675                    1
+                       mean: ICC(1,1)                      gra       -0.3758                    1
+                       correctness: ICC(1,1)               gra       -0.3784                    1
+                       clarity: ICC(1,1)                   gra       -0.3784                    1
+                       completeness: ICC(1,1)              gra       -0.3784                    1
+                       relevance: ICC(1,1)                 gra       -0.3784                    1
+                       coherence: ICC(1,1)                 gra       -0.3784                    1
+                       ethicality: ICC(1,1)                gra       -0.3696                    1
+                       mean: spread                        gra         1.262                    1
+                       correctness: spread                 gra         1.272                    1
+                       clarity: spread                     gra         1.272                    1
+                       completeness: spread                gra         1.272                    1
+                       relevance: spread                   gra         1.272                    1
+                       coherence: spread                   gra         1.272                    1
+                       ethicality: spread                  gra         1.236                    1
+                       reasonable: share of ones           gra             1                    1
+                       complete: share of ones             gra        0.9583                    1
+                       clear: share of ones                gra             1                    1
+                       reasonable: Gwet's AC1              gra             1                    1
+                       complete: Gwet's AC1                gra        0.9094                    1
+                       clear: Gwet's AC1                   gra             1                    1
+                       complete: Fleiss' kappa             gra       -0.0435                    1
+                       internlm: leniency                  gra         1.125                    1
+                       mistral: leniency                   gra        -2.542                    1
+                       qwen: leniency                      gra         1.417                    1
+                       disputes overturned, share          gra        0.5000  [0.0945, 0.9055]  2
+    against the first  words of instruction, difference    gra             0  [0, 0]            5
+                       words of instruction, p after Holm  gra             1                    5
+                       words of response, difference       gra             0  [0, 0]            5
+                       words of response, p after Holm     gra             1                    5
+                       judge's score, difference           gra             3  [2, 4]            5
+                       judge's score, p after Holm         gra        0.3114                    5
+    ");
+}
