@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::thread;
 
 use gra_synth::request::Embedding;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
@@ -39,10 +40,41 @@ impl Encoder {
     }
 
     /// Unit vectors, in order. One text per evaluation: what shares a batch would change the last
-    /// bits of a vector.
+    /// bits of a vector. On a CPU as many texts are evaluated side by side as there are threads, each
+    /// by one thread: threads that share so little work spend their time waiting for each other.
     pub(super) fn embed(
         &self,
         texts: &[String],
+        settings: &EngineSettings,
+    ) -> Result<Vec<Embedding>, EngineError> {
+        let threads = settings.llama_threads();
+        if settings.gpu_layers() > 0 {
+            return self.embed_in_turn(texts.iter(), threads, settings);
+        }
+        let lanes = usize::try_from(threads).unwrap_or(1).clamp(1, texts.len().max(1));
+        let lane = |first| self.embed_in_turn(texts.iter().skip(first).step_by(lanes), 1, settings);
+        let done: Vec<Result<Vec<Embedding>, EngineError>> = thread::scope(|scope| {
+            let running: Vec<_> =
+                (0..lanes).map(|first| scope.spawn(move || lane(first))).collect();
+            let ended = |lane: thread::ScopedJoinHandle<'_, _>| {
+                lane.join()
+                    .unwrap_or_else(|_| Err(self.failed("a thread of it ended early".into())))
+            };
+            running.into_iter().map(ended).collect()
+        });
+        let mut lanes: Vec<_> = done
+            .into_iter()
+            .map(|lane| Ok(lane?.into_iter()))
+            .collect::<Result<_, EngineError>>()?;
+        let count = lanes.len();
+        Ok((0..texts.len()).filter_map(|text| lanes[text % count].next()).collect())
+    }
+
+    /// One after the other.
+    fn embed_in_turn<'t>(
+        &self,
+        texts: impl Iterator<Item = &'t String>,
+        threads: i32,
         settings: &EngineSettings,
     ) -> Result<Vec<Embedding>, EngineError> {
         let tokens = u32::try_from(self.max_tokens).unwrap_or(u32::MAX);
@@ -51,8 +83,8 @@ impl Encoder {
             .with_n_batch(tokens)
             .with_n_ubatch(tokens)
             .with_n_seq_max(1)
-            .with_n_threads(settings.llama_threads())
-            .with_n_threads_batch(settings.llama_threads())
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads)
             .with_flash_attention_policy(settings.flash_attention().policy())
             .with_embeddings(true)
             .with_pooling_type(LlamaPoolingType::Mean)
@@ -63,7 +95,7 @@ impl Encoder {
             .new_context(backend, parameters)
             .map_err(|error| self.failed(error.to_string()))?;
         let mut batch = LlamaBatch::new(self.max_tokens, 1);
-        let mut embeddings = Vec::with_capacity(texts.len());
+        let mut embeddings = Vec::new();
         for text in texts {
             batch.clear();
             for (position, token) in (0..).zip(self.tokens(text)) {
