@@ -9,9 +9,10 @@ use std::io::{self, Write};
 
 use gra_synth::pool::ItemId;
 
-use crate::comparison::{ById, Comparison, compare};
+use crate::comparison::{ById, Comparison, Difference, compare};
 use crate::facts::TrialFacts;
 use crate::funnel::Funnel;
+use crate::holm::holm;
 use crate::ledger::Ledger;
 use crate::savings::Savings;
 
@@ -39,7 +40,8 @@ pub struct Row {
     pub ledger: Ledger,
     /// Which calls were left out.
     pub savings: Savings,
-    /// How it differs from the reference; `None` for the reference itself.
+    /// How it differs from the reference, p-values corrected for the whole table; `None` for the
+    /// reference itself.
     pub difference: Option<Comparison>,
     /// What the shell measured, where it did.
     pub measured: Option<Measured>,
@@ -111,7 +113,8 @@ impl AblationTable {
                 measured: None,
             })
         };
-        let rows = trials.iter().map(row).collect::<Result<_, _>>()?;
+        let mut rows = trials.iter().map(row).collect::<Result<Vec<Row>, _>>()?;
+        correct(&mut rows);
         Ok(Self { reference: reference.to_owned(), seed, rows })
     }
 
@@ -158,6 +161,19 @@ impl AblationTable {
     /// When the writer fails.
     pub fn write_terminal(&self, mut writer: impl Write) -> io::Result<()> {
         writer.write_all(terminal::render(self).as_bytes())
+    }
+}
+
+/// Corrects the p-values of a table's differences after Holm: all of them are one family.
+fn correct(rows: &mut [Row]) {
+    let mut differences: Vec<&mut Difference> = rows
+        .iter_mut()
+        .filter_map(|row| row.difference.as_mut())
+        .flat_map(|difference| [&mut difference.acceptance, &mut difference.mu])
+        .collect();
+    let adjusted = holm(&differences.iter().map(|difference| difference.p).collect::<Vec<_>>());
+    for (difference, p) in differences.iter_mut().zip(adjusted) {
+        difference.p = p;
     }
 }
 

@@ -6,27 +6,40 @@
 //! out of the difference between variants. From round 2 on each variant draws from its own pool: such
 //! pairs share the draw and no longer the examples, which costs precision and does not bias.
 //!
-//! A pair is one cluster of the bootstrap. Candidates that were shown the same seed item are treated
-//! as independent here.
+//! Pairs that go back to one seed item ([`crate::lineage`]) are resampled together.
 
 use std::collections::BTreeMap;
 
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 
-use crate::bootstrap::{self, Cluster, Estimate};
+use crate::bootstrap::{self, Clusters, Estimate};
 use crate::funnel::has_passed;
+use crate::lineage::seed_items;
+use crate::permutation::Permutation;
 
 /// How a variant differs from the reference over the candidates that both drew. Positive: the variant
 /// has more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
     /// Difference of the acceptance rates ([`has_passed`]), in [-1, 1].
-    pub acceptance: Estimate,
+    pub acceptance: Difference,
     /// Difference of the mean mu over the candidates that both committees scored, on the scale of the
     /// scores. Which candidates get that far depends on the variants too: it tells how the committees
     /// differ on the same candidates, not how good the data is.
-    pub mu: Estimate,
+    pub mu: Difference,
+}
+
+/// A mean difference of pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Candidates that both have a value for.
+    pub pairs: usize,
+    /// The mean difference; its n counts the seed items behind the pairs.
+    pub estimate: Estimate,
+    /// Of there being none: sign flips of whole seed items. `None` without pairs. As measured, or
+    /// corrected for the table that it stands in.
+    pub p: Option<f64>,
 }
 
 /// A trial's candidates by id.
@@ -37,13 +50,21 @@ pub type ById<'a> = BTreeMap<ItemId, &'a Candidate>;
 /// No variant's name is part of a stream's: variants that decide alike get equal intervals.
 #[must_use]
 pub fn compare(reference: &ById, variant: &ById, run_seed: u64) -> Comparison {
+    let roots: BTreeMap<ItemId, ItemId> =
+        reference.keys().copied().zip(seed_items(reference.values().copied())).collect();
     let difference = |quantity: fn(&Candidate) -> Option<f64>, name: &str| {
-        let pairs: Vec<Cluster> = reference
+        let (items, differences): (Vec<ItemId>, Vec<f64>) = reference
             .iter()
-            .filter_map(|(id, base)| Some(quantity(variant.get(id)?)? - quantity(base)?))
-            .map(Cluster::single)
-            .collect();
-        bootstrap::mean(&pairs, run_seed, &[name])
+            .filter_map(|(id, base)| {
+                Some((roots[id], quantity(variant.get(id)?)? - quantity(base)?))
+            })
+            .unzip();
+        let clusters = Clusters::by(items).sums(&differences);
+        Difference {
+            pairs: differences.len(),
+            estimate: bootstrap::mean(&clusters, run_seed, &[name]),
+            p: Permutation::new(run_seed).sign_flip(&clusters, &[name]),
+        }
     };
     Comparison { acceptance: difference(passed, "acceptance"), mu: difference(committee_mu, "mu") }
 }
@@ -68,7 +89,8 @@ mod tests {
 
     fn differences(reference: &[Candidate], variant: &[Candidate]) -> [(usize, Option<f64>); 2] {
         let comparison = compare(&by_id(reference), &by_id(variant), 42);
-        [comparison.acceptance, comparison.mu].map(|estimate| (estimate.n, estimate.value))
+        [comparison.acceptance, comparison.mu]
+            .map(|difference| (difference.pairs, difference.estimate.value))
     }
 
     #[test]

@@ -14,12 +14,13 @@ use gra_synth::pool::ItemId;
 /// The root of every candidate: a seed item, or the last ancestor that is known. A candidate without
 /// examples is its own.
 #[must_use]
-pub fn seed_items(candidates: &[Candidate]) -> Vec<ItemId> {
+pub fn seed_items<'a>(candidates: impl IntoIterator<Item = &'a Candidate> + Clone) -> Vec<ItemId> {
     let parents: BTreeMap<ItemId, ItemId> = candidates
-        .iter()
+        .clone()
+        .into_iter()
         .filter_map(|candidate| Some((candidate.id, *candidate.examples.first()?)))
         .collect();
-    candidates.iter().map(|candidate| root(candidate.id, &parents)).collect()
+    candidates.into_iter().map(|candidate| root(candidate.id, &parents)).collect()
 }
 
 fn root(mut id: ItemId, parents: &BTreeMap<ItemId, ItemId>) -> ItemId {

@@ -4,6 +4,7 @@ use gra_synth::request::Stage;
 
 use super::{Measured, Row};
 use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use crate::comparison::{Comparison, Difference};
 use crate::funnel::ScoreMeans;
 use crate::grid::{Align, Column, count};
 use crate::savings::Savings;
@@ -60,16 +61,30 @@ pub(super) fn scores(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-pub(super) fn acceptance_difference(rows: &[Row]) -> Column {
-    column("rate, difference\nto reference", rows, |row| {
-        row.difference.map_or_else(missing, |difference| estimate(difference.acceptance))
-    })
+/// A difference to the reference and its p-value.
+pub(super) fn difference(
+    rows: &[Row],
+    of: &str,
+    part: fn(Comparison) -> Difference,
+) -> [Column; 2] {
+    let found = |row: &Row| row.difference.map(part);
+    [
+        column(&format!("{of}, difference\nto reference"), rows, |row| {
+            found(row).map_or_else(missing, |difference| estimate(difference.estimate))
+        }),
+        column("p", rows, |row| {
+            let p = found(row).and_then(|difference| difference.p);
+            p.map_or_else(missing, |p| format!("{p:.3}"))
+        }),
+    ]
 }
 
-pub(super) fn mu_difference(rows: &[Row]) -> Column {
-    column("mu, difference\nto reference", rows, |row| {
-        row.difference.map_or_else(missing, |difference| estimate(difference.mu))
-    })
+pub(super) fn acceptance_difference(rows: &[Row]) -> [Column; 2] {
+    difference(rows, "rate", |comparison| comparison.acceptance)
+}
+
+pub(super) fn mu_difference(rows: &[Row]) -> [Column; 2] {
+    difference(rows, "mu", |comparison| comparison.mu)
 }
 
 /// Calls and tokens, then what was measured, should anything have been.
@@ -139,13 +154,14 @@ pub(super) fn notes(reference: &str, rows: &[Row]) -> Vec<String> {
         notes.push(format!(
             "Differences are to `{reference}`, over the candidates that both drew: {} pairs for the \
              rate, {} scored by both for mu.",
-            range(differences().map(|difference| difference.acceptance.n)),
-            range(differences().map(|difference| difference.mu.n)),
+            range(differences().map(|difference| difference.acceptance.pairs)),
+            range(differences().map(|difference| difference.mu.pairs)),
         ));
         notes.push(format!(
-            "Brackets: {:.0}% percentile interval of {} bootstrap replicates over pairs, not corrected \
-             for the number of variants. One that holds 0 means that so many pairs cannot tell the \
-             two apart.",
+            "Brackets: {:.0}% percentile interval of {} bootstrap replicates over the seed items behind \
+             the pairs, not corrected for the number of variants. p: of no difference, by sign flips of \
+             seed items, corrected after Holm for all differences of the table. An interval that holds \
+             0 or a large p means that so many pairs cannot tell the two apart.",
             CONFIDENCE * 100.0,
             count(REPLICATES as u64),
         ));

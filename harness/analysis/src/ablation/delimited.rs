@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use gra_synth::request::Stage;
 
 use super::{AblationTable, Row};
-use crate::bootstrap::{Estimate, REPLICATES};
+use crate::bootstrap::REPLICATES;
+use crate::comparison::Difference;
 use crate::funnel::ScoreMeans;
 
 /// The stages that a candidate's reply can be malformed in.
@@ -59,8 +60,8 @@ fn record(table: &AblationTable, row: &Row) -> Vec<(String, String)> {
     ] {
         fields.push((name.to_owned(), count.to_string()));
     }
-    estimate(&mut fields, "acceptance", row.difference.map(|difference| difference.acceptance));
-    estimate(&mut fields, "mu", row.difference.map(|difference| difference.mu));
+    difference(&mut fields, "acceptance", row.difference.map(|difference| difference.acceptance));
+    difference(&mut fields, "mu", row.difference.map(|difference| difference.mu));
     fields.push(("bootstrap_replicates".to_owned(), REPLICATES.to_string()));
     fields
 }
@@ -99,14 +100,21 @@ fn scores(fields: &mut Vec<(String, String)>, over: &str, scores: ScoreMeans) {
     fields.push((format!("mean_sigma_{over}"), number(scores.sigma)));
 }
 
-fn estimate(fields: &mut Vec<(String, String)>, of: &str, estimate: Option<Estimate>) {
+fn difference(fields: &mut Vec<(String, String)>, of: &str, difference: Option<Difference>) {
+    let count = |count: Option<usize>| count.map_or_else(String::new, |count| count.to_string());
+    let estimate = difference.map(|difference| difference.estimate);
     let interval = estimate.and_then(|estimate| estimate.interval);
-    let pairs = estimate.map_or_else(String::new, |estimate| estimate.n.to_string());
-    fields.push((format!("{of}_pairs"), pairs));
     let value = estimate.and_then(|estimate| estimate.value);
-    fields.push((format!("{of}_difference"), number(value)));
-    fields.push((format!("{of}_difference_low"), number(interval.map(|interval| interval.low))));
-    fields.push((format!("{of}_difference_high"), number(interval.map(|interval| interval.high))));
+    for (name, text) in [
+        ("pairs", count(difference.map(|difference| difference.pairs))),
+        ("seed_items", count(estimate.map(|estimate| estimate.n))),
+        ("difference", number(value)),
+        ("difference_low", number(interval.map(|interval| interval.low))),
+        ("difference_high", number(interval.map(|interval| interval.high))),
+        ("p_holm", number(difference.and_then(|difference| difference.p))),
+    ] {
+        fields.push((format!("{of}_{name}"), text));
+    }
 }
 
 /// The shortest text that reads back as the same number.

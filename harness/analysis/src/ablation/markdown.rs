@@ -11,12 +11,12 @@ pub(super) fn render(table: &AblationTable) -> String {
     let rows = table.rows();
     let mut decisions = vec![columns::variant(rows)];
     decisions.extend(columns::outcomes(rows));
-    decisions.push(columns::acceptance_difference(rows));
+    decisions.extend(columns::acceptance_difference(rows));
     decisions.extend(columns::disputes(rows));
 
     let mut cost = vec![columns::variant(rows)];
     cost.extend(columns::scores(rows));
-    cost.push(columns::mu_difference(rows));
+    cost.extend(columns::mu_difference(rows));
     cost.extend(columns::cost(rows));
     cost.push(Column {
         align: Align::Left,

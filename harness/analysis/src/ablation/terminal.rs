@@ -12,10 +12,12 @@ pub(super) fn render(table: &AblationTable) -> String {
 
     let mut committee = columns::disputes(rows);
     committee.extend(columns::scores(rows));
-    committee.push(columns::acceptance_difference(rows));
-    committee.push(columns::mu_difference(rows));
-    let title = format!("Committee, and differences to the reference, {}", table.reference);
-    block(&mut out, rows, &title, committee);
+    block(&mut out, rows, "Committee", committee);
+
+    let mut differences = columns::acceptance_difference(rows).to_vec();
+    differences.extend(columns::mu_difference(rows));
+    let title = format!("Differences to the reference, {}", table.reference);
+    block(&mut out, rows, &title, differences);
 
     let mut cost = columns::cost(rows);
     cost.push(columns::column("malformed\nreplies", rows, |row| {
