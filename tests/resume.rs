@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gra_bench::answering::Interrupted;
+use gra_bench::answering::{Answering, Interrupted};
+use gra_bench::dataset::{self, Named};
 use gra_bench::experiment::{Experiment, Overrides};
+use gra_bench::judging;
 use gra_bench::progress::{Progress, Verbosity};
 use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
@@ -193,6 +195,47 @@ fn an_interrupt_finishes_its_chunk_and_the_run_goes_on_from_there() {
         assert_eq!(published(&results), expected);
         assert_eq!(engine.calls + again.calls, whole.calls);
     }
+}
+
+/// A judge of the same stage and model comes between a crash and the run that goes on.
+#[test]
+fn what_others_ask_meanwhile_leaves_recorded_chunks_alone() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    let (expected, whole) = undisturbed(&bench);
+    bench.write("judged.json", r#"[{"instruction": "Say hello.", "output": "Hello."}]"#);
+    let experiment = experiment(&bench);
+    let mut reviews_were_open = false;
+    for fail_at in 0..whole.chunks {
+        let results = bench.path(&format!("crash-{fail_at}"));
+        let mut engine = BatchSensitive { fail_at: Some(fail_at), ..BatchSensitive::default() };
+        run(&bench, &results, &mut engine).unwrap_err();
+
+        let open = "SELECT count(*) FROM chunk WHERE seconds IS NULL AND stage = 'response-review'";
+        let count = || -> i64 {
+            let db = rusqlite::Connection::open(results.join("store.db")).unwrap();
+            db.query_row(open, [], |row| row.get(0)).unwrap()
+        };
+        let before = count();
+        reviews_were_open |= before > 0;
+        for judge in &experiment.members {
+            let mut store = Store::open(&results.join("store.db")).unwrap();
+            let file = format!("x={}", bench.path("judged.json").display());
+            let data_set =
+                dataset::load(vec![Named::parse(&file).unwrap()], &store).unwrap().remove(0);
+            let (method, prompts) = (&experiment.method, &experiment.prompts);
+            let bench = judging::Bench { judge, prompts, method, run_seed: 42 };
+            let (mut engine, mut progress) =
+                (BatchSensitive::default(), Progress::new(Verbosity::Quiet));
+            let stop = AtomicBool::new(false);
+            let mut answering = Answering::new(&mut store, &mut engine, &mut progress, &stop, 4);
+            let judgements = bench.judge(&data_set, &mut answering).unwrap();
+            assert!(judgements.values().all(|judgement| judgement.scores.is_some()));
+        }
+        assert_eq!(count(), before, "crash at chunk {fail_at}");
+        run(&bench, &results, &mut BatchSensitive::default()).unwrap();
+        assert_eq!(published(&results), expected, "crash at chunk {fail_at}");
+    }
+    assert!(reviews_were_open, "no crash fell among the reviews");
 }
 
 #[test]

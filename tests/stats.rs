@@ -111,6 +111,14 @@ fn what_cannot_be_measured_is_named() {
     hint: it has smollm2-q8_0, smollm2-q5_k_m, smollm2-q4_k_m, smollm2-q4_1, smollm2-q4_0; --pool names another
     exit code 1
     ");
+    let seven: Vec<String> = (0..7).map(|n| format!("s{n}=records.json")).collect();
+    let mut map = vec!["--map"];
+    map.extend(seven.iter().map(String::as_str));
+    insta::assert_snapshot!(measure(&map), @"
+    error: a map shows at most 6 data sets, and these are 7
+    hint: leave out --map, or some of them
+    exit code 1
+    ");
     insta::assert_snapshot!(measure(&["a/b=records.json"]), @"
     error: `a/b` cannot name a data set: it also names files
     hint: write NAME=records.json with letters, digits, `-`, `_` and `.`

@@ -189,27 +189,29 @@ impl<'a> Answering<'a> {
     }
 
     /// The chunks that will answer what is missing, by model: recorded unfinished ones that can be
-    /// run whole as they were, then new ones.
+    /// run whole as they were, then new ones. What somebody else recorded and cannot be used here is
+    /// left to him.
     fn plan(
         &mut self,
         asking: Asking<'_>,
         missing: &Groups<'_>,
     ) -> Result<Vec<((ModelName, Stage), PlannedChunk)>> {
+        let name = asking.to_string();
         let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for (group, calls) in missing {
             let mut left: Vec<CompletionKey> = calls.iter().map(|call| call.key).collect();
-            for chunk in self.store.open_chunks(&group.0, group.1)? {
+            for (planned_for, chunk) in self.store.open_chunks(&group.0, group.1)? {
                 if chunk.keys.iter().all(|key| left.contains(key)) {
                     left.retain(|key| !chunk.keys.contains(key));
                     again.push((group.clone(), chunk));
-                } else {
+                } else if planned_for == name {
                     forget.push(chunk.id);
                 }
             }
             new.extend(left.chunks(self.chunk).map(|keys| (group.clone(), keys.to_vec())));
         }
         if !new.is_empty() || !forget.is_empty() {
-            let planned = self.store.plan_chunks(&asking.to_string(), &forget, &new)?;
+            let planned = self.store.plan_chunks(&name, &forget, &new)?;
             again.extend(new.into_iter().map(|(group, _)| group).zip(planned));
         }
         again.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -103,9 +103,9 @@ impl Named {
                 Ok(DataSet { name: self.name, samples, skipped, trial: None })
             }
             Source::Trial(id) => {
-                let trial = FinishedTrial::load(store, &id.to_string())?;
+                let trial = FinishedTrial::load(store, id)?;
                 let facts = TrialFacts {
-                    variant: id.variant,
+                    variant: trial.id.variant.clone(),
                     calls: trial.calls(store)?,
                     candidates: trial.candidates,
                 };

@@ -49,12 +49,11 @@ impl TrialRow {
 }
 
 impl FinishedTrial {
-    /// Reads a trial by its name.
+    /// Reads a trial.
     ///
     /// # Errors
     /// When there is no such trial, it is not finished, or the store cannot be read.
-    pub fn load(store: &Store, name: &str) -> Result<Self> {
-        let id: TrialId = name.parse()?;
+    pub fn load(store: &Store, id: TrialId) -> Result<Self> {
         let trial = store.trial(&id)?;
         if !trial.finished {
             bail!(

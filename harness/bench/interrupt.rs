@@ -5,6 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Result;
+
+use crate::answering::Interrupted;
+use crate::progress::Progress;
+
 /// A flag that the first Ctrl-C (or SIGTERM) sets.
 #[must_use]
 pub fn stop_flag() -> Arc<AtomicBool> {
@@ -23,6 +28,14 @@ pub fn stop_flag() -> Arc<AtomicBool> {
         }
     });
     flag
+}
+
+/// Says how to go on where an interrupt ended the work.
+pub(crate) fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
+    if result.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
+        let command: Vec<String> = std::env::args().collect();
+        progress.say(&format!("to go on, give the same command again: {}", command.join(" ")));
+    }
 }
 
 #[cfg(unix)]

@@ -11,7 +11,7 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 use polars::prelude::{DataFrame, DataType, PolarsError, PolarsResult};
 
-use crate::bootstrap::{self, Bootstrap, Cluster};
+use crate::bootstrap::{self, Bootstrap, Cluster, Clusters};
 use crate::committee::UnknownFamily;
 use crate::facts::TrialFacts;
 use crate::ifd::Formula;
@@ -174,14 +174,10 @@ impl Columns {
 
     /// A function of a column by origin, in the order of the origins.
     fn clusters(&self, column: &str, value: impl Fn(f64) -> Option<f64>) -> Vec<Cluster> {
-        let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
-        for (origin, number) in self.origins.iter().zip(&self.values[column]) {
-            let Some(value) = number.and_then(&value) else { continue };
-            let cluster = clusters.entry(origin).or_insert(Cluster { sum: 0.0, count: 0 });
-            cluster.sum += value;
-            cluster.count += 1;
-        }
-        clusters.into_values().collect()
+        let rows = self.origins.iter().zip(&self.values[column]);
+        let (origins, values): (Vec<&String>, Vec<f64>) =
+            rows.filter_map(|(origin, number)| Some((origin, value((*number)?)?))).unzip();
+        Clusters::by(origins).sums(&values)
     }
 }
 

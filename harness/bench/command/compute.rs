@@ -51,8 +51,11 @@ fn parameters(text: &str) -> Result<u64, String> {
 pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
     let store = Store::open_existing(&places.store())?;
     // All are read before the first is written.
-    let trials: Vec<FinishedTrial> =
-        args.trials.iter().map(|name| FinishedTrial::load(&store, name)).collect::<Result<_>>()?;
+    let trials: Vec<FinishedTrial> = args
+        .trials
+        .iter()
+        .map(|name| FinishedTrial::load(&store, name.parse()?))
+        .collect::<Result<_>>()?;
     let mut out = std::io::stdout().lock();
     for (number, trial) in trials.iter().enumerate() {
         let compute = compute(args, trial, &store, &places.results)?;

@@ -12,7 +12,8 @@ use crate::store::Store;
 
 pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
     let store = Store::open_existing(&places.store())?;
-    let FinishedTrial { id, card, candidates, .. } = FinishedTrial::load(&store, &args.trial)?;
+    let FinishedTrial { id, card, candidates, .. } =
+        FinishedTrial::load(&store, args.trial.parse()?)?;
     let name = id.to_string().replace('/', "-");
     let dataset = Dataset { name: &name, card: &card, candidates: &candidates };
     let wanted = |file: &str| {

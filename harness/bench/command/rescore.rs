@@ -78,7 +78,7 @@ impl DisputeArg {
 
 pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
     let store = Store::open_existing(&places.store())?;
-    let trial = FinishedTrial::load(&store, &args.trial)?;
+    let trial = FinishedTrial::load(&store, args.trial.parse()?)?;
     let (method, variant) = (&trial.settings.method, &trial.settings.variant);
     let rules = rules(args, method, Rule::recorded(method, variant))?;
     let embeddings = trial.embeddings(&store)?;

@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 
 use super::engines;
-use crate::answering::Interrupted;
 use crate::cli::Places;
 use crate::experiment::{Experiment, Overrides};
 use crate::progress::{Progress, Verbosity};
@@ -49,10 +48,7 @@ impl Run {
             &mut progress,
             stop,
         );
-        if reports.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
-            let command: Vec<String> = std::env::args().collect();
-            progress.say(&format!("to go on, give the same command again: {}", command.join(" ")));
-        }
+        interrupt::say_how_to_go_on(&reports, &progress);
         drop(progress);
         let mut out = std::io::stdout().lock();
         for report in reports? {

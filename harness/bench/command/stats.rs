@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
+use gra_analysis::figure::plane::MOST_SETS;
 use gra_analysis::measure::{Cell, MeasureTable};
 use gra_analysis::stats::Settings;
 use gra_llm::llama::settings::EngineSettings;
@@ -17,7 +18,7 @@ use gra_synth::request::Sampling;
 use serde_json::{Map, Value, json};
 
 use super::engines;
-use crate::answering::{Answering, Interrupted};
+use crate::answering::Answering;
 use crate::cli::Places;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
@@ -99,6 +100,13 @@ fn run(
 ) -> Result<()> {
     let named: Vec<Named> =
         args.sources.iter().map(|source| Named::parse(source)).collect::<Result<_>>()?;
+    if args.map && named.len() > MOST_SETS {
+        bail!(
+            "a map shows at most {MOST_SETS} data sets, and these are {}\nhint: leave out --map, or \
+             some of them",
+            named.len()
+        );
+    }
     let pool = ModelPool::load(&args.pool, &places.models)?;
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
@@ -148,10 +156,7 @@ fn run(
         let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);
         Evidence::gather(&data_sets, plan, &mut answering)
     };
-    if evidence.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
-        let command: Vec<String> = std::env::args().collect();
-        progress.say(&format!("to go on, give the same command again: {}", command.join(" ")));
-    }
+    interrupt::say_how_to_go_on(&evidence, &progress);
     drop(progress);
     let evidence = evidence?;
     let folder = args.out.clone().unwrap_or_else(|| places.results.join("stats"));

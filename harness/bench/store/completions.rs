@@ -117,25 +117,31 @@ impl Store {
         }))
     }
 
-    /// The chunks of a model and stage that were recorded and never finished, oldest first.
+    /// The chunks of a model and stage that were recorded and never finished, oldest first, each with
+    /// the name of who planned it.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn open_chunks(&self, model: &ModelName, stage: Stage) -> Result<Vec<PlannedChunk>> {
+    pub fn open_chunks(
+        &self,
+        model: &ModelName,
+        stage: Stage,
+    ) -> Result<Vec<(String, PlannedChunk)>> {
         let mut find = self.db.prepare_cached(
-            "SELECT chunk.id, key FROM chunk JOIN chunk_member ON chunk_member.chunk = chunk.id
+            "SELECT chunk.id, planned_for, key
+             FROM chunk JOIN chunk_member ON chunk_member.chunk = chunk.id
              WHERE model = ? AND stage = ? AND seconds IS NULL ORDER BY chunk.id, place",
         )?;
         let rows = find.query_map([model.as_str(), stage.name()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 32]>(2)?))
         })?;
-        let mut chunks: Vec<PlannedChunk> = Vec::new();
+        let mut chunks: Vec<(String, PlannedChunk)> = Vec::new();
         for row in rows {
-            let (id, key) = row?;
+            let (id, planned_for, key) = row?;
             let key = CompletionKey(key);
             match chunks.last_mut() {
-                Some(last) if last.id == id => last.keys.push(key),
-                _ => chunks.push(PlannedChunk { id, keys: vec![key] }),
+                Some((_, last)) if last.id == id => last.keys.push(key),
+                _ => chunks.push((planned_for, PlannedChunk { id, keys: vec![key] })),
             }
         }
         Ok(chunks)

@@ -4,13 +4,11 @@
 //! the run seed and the data set's name, and everything is computed on these. A data set that has fewer
 //! takes no part.
 
-use std::collections::BTreeMap;
-
 use gra_synth::request::Embedding;
 use gra_synth::similarity::pack;
 
 use super::Settings;
-use crate::bootstrap::{Cluster, Estimate, mean};
+use crate::bootstrap::{Clusters, Estimate, mean};
 use crate::diversity::lexical::{Distinct, Words};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
 use crate::diversity::self_bleu::{self, self_bleu};
@@ -247,13 +245,7 @@ pub fn map(
 
 /// Mean of values, resampled by origin.
 fn by_origin(origins: &[String], values: &[f64], run_seed: u64, name: &str) -> Estimate {
-    let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
-    for (origin, value) in origins.iter().zip(values) {
-        let cluster = clusters.entry(origin).or_insert(Cluster { sum: 0.0, count: 0 });
-        cluster.sum += value;
-        cluster.count += 1;
-    }
-    let clusters: Vec<Cluster> = clusters.into_values().collect();
+    let clusters = Clusters::by(origins).sums(values);
     mean(&clusters, run_seed, &["diversity", name])
 }
 
