@@ -3,19 +3,25 @@
 //! The file as written ([`ExperimentFile`]) is apart from what it means ([`Experiment`]), which
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
 
+mod error;
+mod variants;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::{ModelPool, PoolError};
-use gra_synth::method::{Member, Method, MethodError};
-use gra_synth::prompt::{PromptError, PromptSet, TEMPLATES};
-use gra_synth::request::{ModelName, Sampling};
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant, VariantError};
+use gra_llm::model_pool::ModelPool;
+use gra_synth::method::{Member, Method};
+use gra_synth::prompt::{PromptSet, TEMPLATES};
+use gra_synth::request::Sampling;
+use gra_synth::variant::Variant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::seeds::{self, LoadOptions, SeedError, SeedSet};
+use crate::seeds::{self, LoadOptions, SeedSet};
+pub use error::ExperimentError;
+pub use variants::VariantEntry;
+use variants::variants;
 
 /// An experiment file as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -59,50 +65,6 @@ pub struct ExperimentFile {
 /// Requests that run together unless an experiment says otherwise.
 pub(crate) const fn default_chunk() -> usize {
     64
-}
-
-/// A `[[variant]]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VariantEntry {
-    /// Folder name of its results.
-    pub name: String,
-    #[serde(default)]
-    roles: RolesEntry,
-    /// Of `roles = "single-model"`; default: the pool's first.
-    model: Option<ModelName>,
-    /// Of `roles = "fixed"`; default 0.
-    rotation: Option<u8>,
-    #[serde(default)]
-    reviewers: ReviewersEntry,
-    /// `N_R` of `reviewers = "committee"`; default 3.
-    committee: Option<u8>,
-    /// Of `reviewers = "single"`; default: the pool's first.
-    reviewer: Option<ModelName>,
-    #[serde(default = "adjudicator")]
-    dispute: DisputeRule,
-}
-
-const fn adjudicator() -> DisputeRule {
-    DisputeRule::Adjudicator
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RolesEntry {
-    #[default]
-    Random,
-    SingleModel,
-    Fixed,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ReviewersEntry {
-    #[default]
-    Committee,
-    Single,
-    None,
 }
 
 /// What the command line changes.
@@ -157,69 +119,6 @@ pub struct Experiment {
     pub seed_file: String,
     /// The seed set.
     pub seed_set: SeedSet,
-}
-
-/// An experiment cannot be run as written.
-#[derive(Debug, thiserror::Error)]
-pub enum ExperimentError {
-    /// A file cannot be read.
-    #[error("cannot read {what} {}: {error}\n  hint: {hint}", path.display())]
-    Read {
-        /// What kind of file.
-        what: &'static str,
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// No valid TOML, an unknown key, a wrong type.
-    #[error("experiment {}: {error}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Place and reason.
-        error: Box<toml::de::Error>,
-    },
-    /// A value breaks a rule.
-    #[error("experiment {}: {reason}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong and what is allowed.
-        reason: String,
-    },
-    /// A parameter of the method is out of range.
-    #[error("experiment {}: [method] {error}", path.display())]
-    Method {
-        /// The file.
-        path: PathBuf,
-        /// Which.
-        error: MethodError,
-    },
-    /// A variant does not fit the pool.
-    #[error("experiment {}: {error}", path.display())]
-    Variant {
-        /// The file.
-        path: PathBuf,
-        /// Which and why.
-        error: VariantError,
-    },
-    /// The prompts are not usable.
-    #[error("prompts {}: {error}", path.display())]
-    Prompts {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong.
-        error: PromptError,
-    },
-    /// The pool is not usable.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-    /// The seed set is not usable.
-    #[error(transparent)]
-    Seeds(#[from] SeedError),
 }
 
 impl Experiment {
@@ -357,77 +256,6 @@ fn stem(path: &Path) -> String {
     let stem = name.split('.').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     stem.chars().map(plain).collect()
-}
-
-fn variants(
-    file: &ExperimentFile,
-    members: &[Member],
-    only: &[String],
-    path: &Path,
-) -> Result<Vec<Variant>, ExperimentError> {
-    let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
-    let known: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
-    if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
-        let known = known.join(", ");
-        return Err(value_error(format!("there is no variant `{unknown}`; it has {known}")));
-    }
-    if file.variants.is_empty() {
-        return Err(value_error("has no [[variant]]".into()));
-    }
-    let mut variants: Vec<Variant> = Vec::new();
-    for entry in &file.variants {
-        plain_name("variant", &entry.name).map_err(value_error)?;
-        if variants.iter().any(|variant| variant.name == entry.name) {
-            return Err(value_error(format!("two variants are named `{}`", entry.name)));
-        }
-        let variant = entry.resolve(members).map_err(value_error)?;
-        let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
-        variant.check(members).map_err(variant_error)?;
-        variants.push(variant);
-    }
-    variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
-    Ok(variants)
-}
-
-impl VariantEntry {
-    fn resolve(&self, members: &[Member]) -> Result<Variant, String> {
-        let first = || members[0].name.clone();
-        let misplaced = |key: &str, belongs: &str| {
-            Err(format!("variant `{}`: `{key}` has no effect without {belongs}", self.name))
-        };
-        if self.model.is_some() && self.roles != RolesEntry::SingleModel {
-            return misplaced("model", "roles = \"single-model\"");
-        }
-        if self.rotation.is_some() && self.roles != RolesEntry::Fixed {
-            return misplaced("rotation", "roles = \"fixed\"");
-        }
-        if self.committee.is_some() && self.reviewers != ReviewersEntry::Committee {
-            return misplaced("committee", "reviewers = \"committee\"");
-        }
-        if self.reviewer.is_some() && self.reviewers != ReviewersEntry::Single {
-            return misplaced("reviewer", "reviewers = \"single\"");
-        }
-        Ok(Variant {
-            name: self.name.clone(),
-            roles: match self.roles {
-                RolesEntry::Random => RoleAssignment::Random,
-                RolesEntry::SingleModel => {
-                    RoleAssignment::SingleModel(self.model.clone().unwrap_or_else(first))
-                }
-                RolesEntry::Fixed => {
-                    RoleAssignment::Fixed { rotation: self.rotation.unwrap_or_default() }
-                }
-            },
-            reviewers: match self.reviewers {
-                ReviewersEntry::Committee => Reviewers::Committee(self.committee.unwrap_or(3)),
-                ReviewersEntry::Single => {
-                    Reviewers::Named(self.reviewer.clone().unwrap_or_else(first))
-                }
-                ReviewersEntry::None => Reviewers::None,
-            },
-            dispute: self.dispute,
-        })
-    }
 }
 
 /// Reads a folder of templates and hashes them in the order of their names.

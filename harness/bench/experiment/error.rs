@@ -1,0 +1,73 @@
+//! Why an experiment cannot be run as written: the file, what is wrong, what is allowed.
+
+use std::path::PathBuf;
+
+use gra_llm::model_pool::PoolError;
+use gra_synth::method::MethodError;
+use gra_synth::prompt::PromptError;
+use gra_synth::variant::VariantError;
+
+use crate::seeds::SeedError;
+
+/// An experiment cannot be run as written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// A file cannot be read.
+    #[error("cannot read {what} {}: {error}\n  hint: {hint}", path.display())]
+    Read {
+        /// What kind of file.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// No valid TOML, an unknown key, a wrong type.
+    #[error("experiment {}: {error}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Place and reason.
+        error: Box<toml::de::Error>,
+    },
+    /// A value breaks a rule.
+    #[error("experiment {}: {reason}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// A parameter of the method is out of range.
+    #[error("experiment {}: [method] {error}", path.display())]
+    Method {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        error: MethodError,
+    },
+    /// A variant does not fit the pool.
+    #[error("experiment {}: {error}", path.display())]
+    Variant {
+        /// The file.
+        path: PathBuf,
+        /// Which and why.
+        error: VariantError,
+    },
+    /// The prompts are not usable.
+    #[error("prompts {}: {error}", path.display())]
+    Prompts {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        error: PromptError,
+    },
+    /// The pool is not usable.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The seed set is not usable.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+}

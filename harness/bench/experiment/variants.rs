@@ -1,0 +1,126 @@
+//! The `[[variant]]` entries of an experiment file, and what they mean with its pool.
+
+use std::path::Path;
+
+use gra_synth::method::Member;
+use gra_synth::request::ModelName;
+use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use serde::Deserialize;
+
+use super::{ExperimentError, ExperimentFile, plain_name};
+
+/// A `[[variant]]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantEntry {
+    /// Folder name of its results.
+    pub name: String,
+    #[serde(default)]
+    roles: RolesEntry,
+    /// Of `roles = "single-model"`; default: the pool's first.
+    model: Option<ModelName>,
+    /// Of `roles = "fixed"`; default 0.
+    rotation: Option<u8>,
+    #[serde(default)]
+    reviewers: ReviewersEntry,
+    /// `N_R` of `reviewers = "committee"`; default 3.
+    committee: Option<u8>,
+    /// Of `reviewers = "single"`; default: the pool's first.
+    reviewer: Option<ModelName>,
+    #[serde(default = "adjudicator")]
+    dispute: DisputeRule,
+}
+
+const fn adjudicator() -> DisputeRule {
+    DisputeRule::Adjudicator
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RolesEntry {
+    #[default]
+    Random,
+    SingleModel,
+    Fixed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReviewersEntry {
+    #[default]
+    Committee,
+    Single,
+    None,
+}
+
+/// The variants of a file; all are checked, and those are returned that the command line asks for.
+pub(super) fn variants(
+    file: &ExperimentFile,
+    members: &[Member],
+    only: &[String],
+    path: &Path,
+) -> Result<Vec<Variant>, ExperimentError> {
+    let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
+    let known: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
+    if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(value_error(format!("there is no variant `{unknown}`; it has {known}")));
+    }
+    if file.variants.is_empty() {
+        return Err(value_error("has no [[variant]]".into()));
+    }
+    let mut variants: Vec<Variant> = Vec::new();
+    for entry in &file.variants {
+        plain_name("variant", &entry.name).map_err(value_error)?;
+        if variants.iter().any(|variant| variant.name == entry.name) {
+            return Err(value_error(format!("two variants are named `{}`", entry.name)));
+        }
+        let variant = entry.resolve(members).map_err(value_error)?;
+        let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
+        variant.check(members).map_err(variant_error)?;
+        variants.push(variant);
+    }
+    variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
+    Ok(variants)
+}
+
+impl VariantEntry {
+    fn resolve(&self, members: &[Member]) -> Result<Variant, String> {
+        let first = || members[0].name.clone();
+        let misplaced = |key: &str, belongs: &str| {
+            Err(format!("variant `{}`: `{key}` has no effect without {belongs}", self.name))
+        };
+        if self.model.is_some() && self.roles != RolesEntry::SingleModel {
+            return misplaced("model", "roles = \"single-model\"");
+        }
+        if self.rotation.is_some() && self.roles != RolesEntry::Fixed {
+            return misplaced("rotation", "roles = \"fixed\"");
+        }
+        if self.committee.is_some() && self.reviewers != ReviewersEntry::Committee {
+            return misplaced("committee", "reviewers = \"committee\"");
+        }
+        if self.reviewer.is_some() && self.reviewers != ReviewersEntry::Single {
+            return misplaced("reviewer", "reviewers = \"single\"");
+        }
+        Ok(Variant {
+            name: self.name.clone(),
+            roles: match self.roles {
+                RolesEntry::Random => RoleAssignment::Random,
+                RolesEntry::SingleModel => {
+                    RoleAssignment::SingleModel(self.model.clone().unwrap_or_else(first))
+                }
+                RolesEntry::Fixed => {
+                    RoleAssignment::Fixed { rotation: self.rotation.unwrap_or_default() }
+                }
+            },
+            reviewers: match self.reviewers {
+                ReviewersEntry::Committee => Reviewers::Committee(self.committee.unwrap_or(3)),
+                ReviewersEntry::Single => {
+                    Reviewers::Named(self.reviewer.clone().unwrap_or_else(first))
+                }
+                ReviewersEntry::None => Reviewers::None,
+            },
+            dispute: self.dispute,
+        })
+    }
+}
