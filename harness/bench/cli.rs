@@ -152,6 +152,10 @@ Writes TRIAL.compute.csv and .md beside the trial's folder.")]
 /// What may differ from an experiment file.
 #[derive(Clone, Debug, Args)]
 pub struct OverrideArgs {
+    /// Another file under the experiment's: the same question at another scale; its results are named
+    /// after it.
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
     /// Only these variants, separated by commas; the first of the file is the reference.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     variants: Vec<String>,
@@ -175,6 +179,7 @@ pub struct OverrideArgs {
 impl OverrideArgs {
     pub(crate) fn overrides(&self, seeds: Vec<u64>) -> Overrides {
         Overrides {
+            base: self.base.clone(),
             name: self.name.clone(),
             seeds,
             variants: self.variants.clone(),

@@ -2,8 +2,12 @@
 //!
 //! The file as written ([`ExperimentFile`]) is apart from what it means ([`Experiment`]), which
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
+//! Data sets come from variants, which are run, and from [`sources`](Source), which are not.
 
+mod comparison;
 mod error;
+mod file;
+mod sources;
 mod variants;
 
 use std::collections::BTreeMap;
@@ -15,61 +19,23 @@ use gra_synth::method::{Member, Method};
 use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::Sampling;
 use gra_synth::variant::Variant;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::seeds::{self, LoadOptions, SeedSet};
+pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
+pub use file::ExperimentFile;
+pub(crate) use file::default_chunk;
+pub use sources::{Content, Size, Source};
 pub use variants::VariantEntry;
 use variants::variants;
-
-/// An experiment file as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExperimentFile {
-    /// Folder name of its results.
-    pub name: String,
-    /// What it asks, in a sentence.
-    pub question: String,
-    /// Where the paper asks it.
-    #[serde(default)]
-    pub paper: String,
-    /// `true` for runs that show how things work and measure nothing.
-    #[serde(default)]
-    pub demonstration: bool,
-    /// Seed set; a relative path starts at the experiment file.
-    pub seed_set: PathBuf,
-    /// Model pool; likewise.
-    pub pool: PathBuf,
-    /// Folder of prompt templates; likewise.
-    pub prompts: PathBuf,
-    /// Run seeds.
-    pub seeds: Vec<u64>,
-    /// What differs from the method's defaults.
-    #[serde(default)]
-    pub method: Method,
-    /// How tokens are drawn.
-    #[serde(default)]
-    pub sampling: Sampling,
-    /// What differs from the engine's defaults.
-    #[serde(default)]
-    pub engine: EngineSettings,
-    /// Most requests that run together; at most so many calls are paid twice after a crash.
-    #[serde(default = "default_chunk")]
-    pub chunk: usize,
-    /// The variants, the reference first.
-    #[serde(rename = "variant")]
-    pub variants: Vec<VariantEntry>,
-}
-
-/// Requests that run together unless an experiment says otherwise.
-pub(crate) const fn default_chunk() -> usize {
-    64
-}
 
 /// What the command line changes.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// Another file under the experiment's.
+    pub base: Option<PathBuf>,
     /// Name of the results.
     pub name: Option<String>,
     /// Run seeds.
@@ -95,6 +61,10 @@ pub struct Experiment {
     pub question: String,
     /// Where the paper asks it.
     pub paper: String,
+    /// What the paper reports: a few words, and a cell of the reference tables.
+    pub expectation: BTreeMap<String, String>,
+    /// What was found.
+    pub analysis: String,
     /// Whether it only shows how things work.
     pub demonstration: bool,
     /// Run seeds, as given.
@@ -107,6 +77,12 @@ pub struct Experiment {
     pub chunk: usize,
     /// The variants, the reference first.
     pub variants: Vec<Variant>,
+    /// Data sets that take no run.
+    pub sources: Vec<Source>,
+    /// How data sets are compared.
+    pub compare: CompareEntry,
+    /// Thresholds under which the first variant's reviews are decided again.
+    pub rescore: Option<RescoreEntry>,
     /// The model pool.
     pub pool: ModelPool,
     /// The pool as the method sees it.
@@ -131,19 +107,15 @@ impl Experiment {
         models: &Path,
         overrides: &Overrides,
     ) -> Result<Self, ExperimentError> {
-        let file = read_file(path)?;
+        let file = file::read(path, overrides.base.as_deref())?;
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
-        let base = path.parent().unwrap_or(Path::new(""));
-        let or_own = |given: &Option<PathBuf>, own: &Path| match given {
-            Some(given) => given.clone(),
-            None => base.join(own),
-        };
-        let name = match (&overrides.name, &overrides.seed_set) {
-            (Some(name), _) => name.clone(),
-            // Another seed set is another experiment: its results stand beside the file's own.
-            (None, Some(other)) => format!("{}-{}", file.name, stem(other)),
-            (None, None) => file.name.clone(),
-        };
+        let or_own =
+            |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
+        // Another scale or seed set is another experiment: its results stand beside the file's own.
+        let others = [&overrides.base, &overrides.seed_set].into_iter().flatten();
+        let derived =
+            || others.fold(file.name.clone(), |name, other| format!("{name}-{}", stem(other)));
+        let name = overrides.name.clone().unwrap_or_else(derived);
         plain_name("name", &name).map_err(value_error)?;
 
         let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
@@ -162,6 +134,10 @@ impl Experiment {
         };
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let variants = variants(&file, &members, &overrides.variants, path)?;
+        let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
+        let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
+        sets.extend(sources.iter().map(|source| source.name.clone()));
+        file.compare.check(&sets, &pool).map_err(value_error)?;
         let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
@@ -175,12 +151,17 @@ impl Experiment {
             name,
             question: file.question,
             paper: file.paper,
+            expectation: file.expectation,
+            analysis: file.analysis,
             demonstration: file.demonstration,
             seeds: seeds.clone(),
             method: file.method,
             engine: file.engine,
             chunk: file.chunk,
             variants,
+            sources,
+            compare: file.compare,
+            rescore: file.rescore,
             pool,
             members,
             prompts,
@@ -228,17 +209,6 @@ struct Settings<'a> {
     seed_items: usize,
     prompts_sha256: &'a str,
     chunk: usize,
-}
-
-fn read_file(path: &Path) -> Result<ExperimentFile, ExperimentError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ExperimentError::Read {
-        what: "experiment",
-        path: path.to_owned(),
-        error,
-        hint: "run from the root of a clone, or name the file; experiments are in experiments/",
-    })?;
-    toml::from_str(&text)
-        .map_err(|error| ExperimentError::Syntax { path: path.to_owned(), error: Box::new(error) })
 }
 
 /// Names become folders, so they are kept plain.

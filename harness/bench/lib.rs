@@ -14,6 +14,7 @@
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
+//! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
@@ -31,6 +32,7 @@ pub mod failure;
 pub mod finished;
 pub mod interrupt;
 pub mod judging;
+mod nearest;
 pub mod progress;
 pub mod publish;
 pub mod rows;
