@@ -11,6 +11,7 @@
 //!   questions; its replies and facts
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
+//! - [`comparison`]: the data sets of an experiment
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
@@ -22,6 +23,7 @@ pub mod answering;
 pub mod artifact;
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod dataset;
 pub mod difficulty;
 pub mod energy;
