@@ -1,4 +1,5 @@
-//! Every trial of an experiment, and the table that compares them.
+//! Every trial of an experiment, the table that compares its variants, and the one that compares its run
+//! seeds.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,6 +9,8 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use gra_analysis::ablation::{AblationTable, Measured};
 use gra_analysis::facts::TrialFacts;
+use gra_analysis::measure::MeasureTable;
+use gra_analysis::seed_sweep::seed_sweep;
 use gra_llm::engine::Engine;
 use serde::Deserialize;
 
@@ -74,6 +77,49 @@ pub fn run_all(
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// What several run seeds say together.
+#[derive(Debug)]
+pub struct SeedSweep {
+    table: MeasureTable,
+    markdown: PathBuf,
+}
+
+impl SeedSweep {
+    /// Puts the seeds side by side and writes the table as CSV and Markdown; nothing for one seed.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn of(
+        experiment: &Experiment,
+        reports: &[SeedReport],
+        results: &Path,
+    ) -> Result<Option<Self>> {
+        if reports.len() < 2 {
+            return Ok(None);
+        }
+        let trials = |report: &SeedReport| report.trials.iter().map(facts).collect();
+        let table =
+            seed_sweep(&reports.iter().map(|report| (report.seed, trials(report))).collect());
+        let folder = results.join(&experiment.name);
+        let mut csv = Vec::new();
+        table.write_csv(&mut csv)?;
+        write_atomic(&folder.join("seeds.csv"), &csv)?;
+        let markdown = folder.join("seeds.md");
+        write_atomic(&markdown, table.markdown().as_bytes())?;
+        Ok(Some(Self { table, markdown }))
+    }
+
+    /// Prints the table and where it is.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn print(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "\nOver run seeds\n\n{}", self.table.terminal(false))?;
+        writeln!(out, "Table:   {}", self.markdown.display())?;
+        Ok(())
+    }
 }
 
 /// What the last run of a trial took on this machine, out of its experiment's `seed-N.measured.csv`.

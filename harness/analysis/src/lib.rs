@@ -24,6 +24,7 @@
 //! - [`committee`]: how a trial's reviewers agree, and how each of them judges
 //! - [`ablation`]: one row per variant of funnel, ledger, savings and comparison, as CSV, Markdown and
 //!   terminal text
+//! - [`seed_sweep`]: one experiment under several run seeds
 //! - [`ifd`]: how much instructions help a model to expect their responses
 //! - [`stats`]: data sets side by side, by all of these
 //! - [`measure`]: what was found for several data sets, with intervals, as CSV, Markdown and terminal text
@@ -65,6 +66,7 @@ pub mod rank;
 pub mod rescore;
 pub mod resolution;
 pub mod savings;
+pub mod seed_sweep;
 mod spectrum;
 pub mod stats;
 pub mod tsne;
