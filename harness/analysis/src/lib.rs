@@ -36,6 +36,9 @@
 //! - [`diversity`]: how varied a data set is, from embeddings and from words
 //! - [`tsne`]: several sets in one plane
 //! - `spectrum`: second moments and eigenvalues
+//! - [`paper`]: what the paper prints: tables, cases, figures, claims; every number by a name
+//! - [`exact`]: fractions, for numbers that must round as printed ones do
+//! - [`lines`]: CSVs by column, and what is wrong with them
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
@@ -47,6 +50,7 @@ pub mod compute;
 mod distinct;
 pub mod distribution;
 pub mod diversity;
+pub mod exact;
 pub mod facts;
 pub mod figure;
 pub mod frames;
@@ -57,8 +61,10 @@ pub mod ifd;
 pub mod ledger;
 pub mod levels;
 pub mod lineage;
+pub mod lines;
 pub mod measure;
 pub mod neighbours;
+pub mod paper;
 pub mod permutation;
 pub mod proportion;
 pub mod quality;
