@@ -3,6 +3,7 @@
 //! The file as written ([`ExperimentFile`]) is apart from what it means ([`Experiment`]), which
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
 
+mod cast;
 mod error;
 mod variants;
 
@@ -109,8 +110,10 @@ pub struct Experiment {
     pub variants: Vec<Variant>,
     /// The model pool.
     pub pool: ModelPool,
-    /// The pool as the method sees it.
+    /// The pool's members as the method sees them.
     pub members: Vec<Member>,
+    /// Its teachers.
+    pub teachers: Vec<Member>,
     /// The prompts.
     pub prompts: PromptSet,
     /// SHA-256 over the prompt files.
@@ -161,7 +164,8 @@ impl Experiment {
             sampling: model.sampling.apply(file.sampling),
         };
         let members: Vec<Member> = pool.models.iter().map(member).collect();
-        let variants = variants(&file, &members, &overrides.variants, path)?;
+        let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
+        let variants = variants(&file, (&members, &teachers), &overrides.variants, path)?;
         let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
@@ -183,6 +187,7 @@ impl Experiment {
             variants,
             pool,
             members,
+            teachers,
             prompts,
             prompts_sha256,
             seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -198,12 +203,17 @@ impl Experiment {
         fingerprints: &BTreeMap<String, String>,
         encoder: &str,
     ) -> String {
+        let serving = self.serving(variant);
+        let serves = |name: &str| serving.iter().any(|model| model.as_str() == name);
+        let everyone = self.members.iter().chain(&self.teachers);
+        let sampling = everyone.map(|member| (member.name.as_str(), member.sampling));
+        let models = fingerprints.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let settings = Settings {
             experiment: &self.name,
             variant,
             method: &self.method,
-            sampling: self.members.iter().map(|m| (m.name.as_str(), m.sampling)).collect(),
-            models: fingerprints,
+            sampling: sampling.filter(|(name, _)| serves(name)).collect(),
+            models: models.filter(|(name, _)| serves(name)).collect(),
             encoder,
             seed_set: &self.seed_file,
             seed_set_sha256: &self.seed_set.sha256,
@@ -221,7 +231,7 @@ struct Settings<'a> {
     variant: &'a Variant,
     method: &'a Method,
     sampling: BTreeMap<&'a str, Sampling>,
-    models: &'a BTreeMap<String, String>,
+    models: BTreeMap<&'a str, &'a str>,
     encoder: &'a str,
     seed_set: &'a str,
     seed_set_sha256: &'a str,
