@@ -187,7 +187,7 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
 
 /// How many parameters the pool's models have, where it says so.
 fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
-    let models = pool.models.iter();
+    let models = pool.members_and_teachers();
     models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
 }
 

@@ -4,6 +4,7 @@
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
 //! Data sets come from variants, which are run, and from [`sources`](Source), which are not.
 
+mod cast;
 mod comparison;
 mod error;
 mod file;
@@ -13,6 +14,7 @@ mod variants;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gra_analysis::paper::Reference;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::method::{Member, Method};
@@ -61,8 +63,8 @@ pub struct Experiment {
     pub question: String,
     /// Where the paper asks it.
     pub paper: String,
-    /// What the paper reports: a few words, and a cell of the reference tables.
-    pub expectation: BTreeMap<String, String>,
+    /// What the paper reports.
+    pub expectation: Vec<Expectation>,
     /// What was found.
     pub analysis: String,
     /// Whether it only shows how things work.
@@ -85,8 +87,10 @@ pub struct Experiment {
     pub rescore: Option<RescoreEntry>,
     /// The model pool.
     pub pool: ModelPool,
-    /// The pool as the method sees it.
+    /// The pool's members as the method sees them.
     pub members: Vec<Member>,
+    /// Its teachers.
+    pub teachers: Vec<Member>,
     /// The prompts.
     pub prompts: PromptSet,
     /// SHA-256 over the prompt files.
@@ -133,11 +137,13 @@ impl Experiment {
             sampling: model.sampling.apply(file.sampling),
         };
         let members: Vec<Member> = pool.models.iter().map(member).collect();
-        let variants = variants(&file, &members, &overrides.variants, path)?;
+        let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
+        let variants = variants(&file, (&members, &teachers), &overrides.variants, path)?;
         let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
         let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
         sets.extend(sources.iter().map(|source| source.name.clone()));
         file.compare.check(&sets, &pool).map_err(value_error)?;
+        let expectation = expectation(file.expectation).map_err(value_error)?;
         let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
@@ -151,7 +157,7 @@ impl Experiment {
             name,
             question: file.question,
             paper: file.paper,
-            expectation: file.expectation,
+            expectation,
             analysis: file.analysis,
             demonstration: file.demonstration,
             seeds: seeds.clone(),
@@ -164,6 +170,7 @@ impl Experiment {
             rescore: file.rescore,
             pool,
             members,
+            teachers,
             prompts,
             prompts_sha256,
             seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -179,12 +186,17 @@ impl Experiment {
         fingerprints: &BTreeMap<String, String>,
         encoder: &str,
     ) -> String {
+        let serving = self.serving(variant);
+        let serves = |name: &str| serving.iter().any(|model| model.as_str() == name);
+        let everyone = self.members.iter().chain(&self.teachers);
+        let sampling = everyone.map(|member| (member.name.as_str(), member.sampling));
+        let models = fingerprints.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let settings = Settings {
             experiment: &self.name,
             variant,
             method: &self.method,
-            sampling: self.members.iter().map(|m| (m.name.as_str(), m.sampling)).collect(),
-            models: fingerprints,
+            sampling: sampling.filter(|(name, _)| serves(name)).collect(),
+            models: models.filter(|(name, _)| serves(name)).collect(),
             encoder,
             seed_set: &self.seed_file,
             seed_set_sha256: &self.seed_set.sha256,
@@ -202,13 +214,34 @@ struct Settings<'a> {
     variant: &'a Variant,
     method: &'a Method,
     sampling: BTreeMap<&'a str, Sampling>,
-    models: &'a BTreeMap<String, String>,
+    models: BTreeMap<&'a str, &'a str>,
     encoder: &'a str,
     seed_set: &'a str,
     seed_set_sha256: &'a str,
     seed_items: usize,
     prompts_sha256: &'a str,
     chunk: usize,
+}
+
+/// A number that the paper reports on the question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expectation {
+    /// What it is about.
+    pub about: String,
+    /// Its name among the reference tables, e.g. `claims/P28`.
+    pub cell: String,
+    /// As printed.
+    pub printed: String,
+}
+
+/// Looks the numbers up.
+fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, String> {
+    let reference = Reference::embedded().map_err(|error| error.to_string())?;
+    let found = named.into_iter().map(|(about, cell)| match reference.number(&cell) {
+        Ok(quoted) => Ok(Expectation { about, cell, printed: quoted.text }),
+        Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
+    });
+    found.collect()
 }
 
 /// Names become folders, so they are kept plain.

@@ -114,7 +114,10 @@ impl Publication<'_> {
 /// What the dataset card says of how a trial was made.
 #[must_use]
 pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
-    let models = experiment.pool.models.iter().map(|model| ModelFacts {
+    let variant = experiment.variants.iter().find(|variant| variant.name == trial.variant);
+    let named = variant.map(|variant| variant.serving(&[])).unwrap_or_default();
+    let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
+    let models = experiment.pool.models.iter().chain(teachers).map(|model| ModelFacts {
         name: model.name.to_string(),
         source: source_name(&model.backend),
         licence: model.licence.clone(),

@@ -12,6 +12,7 @@ use gra_analysis::facts::TrialFacts;
 use gra_analysis::measure::MeasureTable;
 use gra_analysis::seed_sweep::seed_sweep;
 use gra_llm::engine::Engine;
+use gra_synth::variant::Variant;
 use serde::Deserialize;
 
 use crate::answering::Answering;
@@ -40,11 +41,14 @@ pub fn run_all(
         progress.say(&format!("seed set {}: skipped {skipped}", experiment.seed_file));
     }
     let fingerprints: BTreeMap<String, String> = experiment
-        .members
-        .iter()
-        .map(|member| Ok((member.name.to_string(), engine.fingerprint(&member.name)?)))
+        .models()
+        .into_iter()
+        .map(|model| Ok((model.to_string(), engine.fingerprint(model)?)))
         .collect::<Result<_>>()?;
     let encoder = engine.encoder_fingerprint()?;
+    locate_files(experiment, store, |variant| {
+        experiment.settings(variant, &fingerprints, &encoder)
+    })?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
@@ -63,6 +67,7 @@ pub fn run_all(
                 method: &experiment.method,
                 prompts: &experiment.prompts,
                 members: &experiment.members,
+                teachers: &experiment.teachers,
                 seeds: &experiment.seed_set.items,
                 settings: &settings,
                 card: &card,
@@ -120,6 +125,27 @@ impl SeedSweep {
         writeln!(out, "Table:   {}", self.markdown.display())?;
         Ok(())
     }
+}
+
+/// Looks for the files of every trial that was not finished under the same settings: a pinned file's hash
+/// is known without it, and a trial should not find out half-way that it is not there.
+fn locate_files(
+    experiment: &Experiment,
+    store: &Store,
+    settings: impl Fn(&Variant) -> String,
+) -> Result<()> {
+    for variant in &experiment.variants {
+        let settings = settings(variant);
+        let finished = |&seed: &u64| {
+            let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
+            let trial = store.trial(&TrialId { experiment, variant, seed });
+            trial.is_ok_and(|trial| trial.finished && trial.settings == settings)
+        };
+        if !experiment.seeds.iter().all(finished) {
+            experiment.locate(variant)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the last run of a trial took on this machine, out of its experiment's `seed-N.measured.csv`.

@@ -14,7 +14,7 @@ use gra_analysis::stats::Settings;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
 use gra_synth::method::{Member, Method};
-use gra_synth::request::Sampling;
+use gra_synth::request::{ModelName, Sampling};
 use serde_json::{Map, Value, json};
 
 use super::engines;
@@ -183,8 +183,9 @@ fn reference(args: &StatsArgs, data_sets: &[DataSet]) -> Result<usize> {
 }
 
 pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
-    pool.models.iter().find(|model| model.name.as_str() == name).with_context(|| {
-        let known: Vec<&str> = pool.models.iter().map(|model| model.name.as_str()).collect();
+    pool.model(&ModelName::new(name)).with_context(|| {
+        let known: Vec<&str> =
+            pool.members_and_teachers().map(|model| model.name.as_str()).collect();
         format!(
             "pool `{}` has no model `{name}`\nhint: it has {}; --pool names another",
             pool.name,

@@ -52,7 +52,7 @@ impl CompareEntry {
         for (key, model) in [("judge", &self.judge), ("ifd", &self.ifd)] {
             let Some(model) = model else { continue };
             if pool.model(&gra_synth::request::ModelName::new(model)).is_none() {
-                let known = pool.models.iter().map(|model| model.name.as_str());
+                let known = pool.members_and_teachers().map(|model| model.name.as_str());
                 return Err(unknown(key, model, "model of the pool", known));
             }
         }
@@ -63,15 +63,11 @@ impl CompareEntry {
     }
 }
 
-fn unknown<'a>(
-    key: &str,
-    name: &str,
-    what: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> String {
-    let hint = match nearest(name, known.clone()) {
+fn unknown<'a>(key: &str, name: &str, what: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let hint = match nearest(name, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+        None => format!("there are {}", known.join(", ")),
     };
     format!("[compare] {key} names `{name}`, which is no {what}\n  hint: {hint}")
 }
