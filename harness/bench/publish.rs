@@ -197,6 +197,12 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             count(Decision::Reject),
         ));
     }
+    if !experiment.expectation.is_empty() {
+        let numbers = experiment.expectation.iter();
+        let numbers: Vec<String> =
+            numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
+        notes.push(format!("The paper prints: {}.", numbers.join("; ")));
+    }
     let skipped = experiment.seed_set.skipped.len();
     if skipped > 0 {
         notes.push(format!("{skipped} records of {} were skipped.", experiment.seed_file));

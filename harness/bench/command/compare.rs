@@ -195,6 +195,13 @@ fn page(experiment: &Experiment, run_seed: u64, words: &str, table: &str) -> Str
     for line in words.lines() {
         let _ = writeln!(page, "- {line}");
     }
+    for number in &experiment.expectation {
+        let _ =
+            writeln!(page, "- The paper: {} {} (`{}`).", number.about, number.printed, number.cell);
+    }
+    if !experiment.analysis.is_empty() {
+        let _ = writeln!(page, "\n{}", experiment.analysis.trim());
+    }
     let _ = write!(
         page,
         "\nDifferences are of means, with 95% intervals; *distinguishable* is p <= 0.05 after Holm over \
