@@ -37,13 +37,17 @@
 //! - [`tsne`]: several sets in one plane
 //! - `spectrum`: second moments and eigenvalues
 //! - [`paper`]: what the paper prints: tables, cases, figures, claims; every number by a name
+//! - [`claims`]: what the paper claims, what its tables give, and what was measured here
+//! - [`benchmarks`]: scores of models that somebody trained
 //! - [`exact`]: fractions, for numbers that must round as printed ones do
 //! - [`lines`]: CSVs by column, and what is wrong with them
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
 pub mod agreement;
+pub mod benchmarks;
 pub mod bootstrap;
+pub mod claims;
 pub mod committee;
 pub mod comparison;
 pub mod compute;
