@@ -1,22 +1,65 @@
-//! Pictures of what was measured, as SVG texts: the same numbers give the same bytes.
+//! Pictures of what was measured, as SVG texts and PNG bytes: the same numbers give the same bytes.
 //!
-//! Everything is placed by hand in pixels on a white page. No font is read: an SVG names the generic
-//! family `sans-serif` and whoever shows it brings one, so text is placed by its middle or an end, and
-//! room is left by an estimate of its width that wide fonts fit into.
+//! Every figure is a struct of numbers that draws itself as a [`Figure`]. Everything is placed by hand
+//! on a white page that prints legibly at 17 cm, and texts are measured with the bundled font. SVG files
+//! keep their text as text and ask for that font by name; PNG files are rasterised from the same SVG with
+//! nothing but that font. Where a part has no data, the picture says what to run.
 //!
 //! # Layout
 //!
+//! - [`plane`]: several sets of points on a map (Figs. 5 and 6)
 //! - [`acceptance`]: acceptance over thresholds, from a rescored trial
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
-//! - [`plane`]: several sets of points on a map
-//! - `canvas`: rectangles, lines and text
+//! - `page`, `canvas`, `axis`, `font`: title and caption; shapes and text; ticks; widths of texts
+//! - `raster`: PNG
 //! - `palette`: colours that colour-blind readers can tell apart
 
 pub mod acceptance;
+pub mod averages;
+mod axis;
 mod canvas;
+mod font;
+pub mod funnel;
 pub mod heat_map;
+mod page;
+mod marks;
 mod palette;
 pub mod plane;
+mod raster;
+pub mod rounds;
+pub mod variants;
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What its file is called, without an ending: letters, digits, `-` and `.`.
+    pub name: String,
+    /// What is shown; stands above the drawing.
+    pub title: String,
+    /// Of how many, and how to read it; stands below the drawing.
+    pub caption: String,
+    /// The drawing with title and caption, a whole document.
+    pub svg: String,
+    /// Width and height in pixels.
+    size: (f64, f64),
+    labels: Vec<canvas::Label>,
+}
+
+impl Figure {
+    /// Texts that meet, or leave the page, each in a sentence. A figure that can be read has none.
+    #[must_use]
+    pub fn collisions(&self) -> Vec<String> {
+        canvas::collisions(self.size, &self.labels)
+    }
+
+    /// The same picture in twice its size, as PNG. Letters that the bundled font lacks show as boxes.
+    ///
+    /// # Errors
+    /// When the picture cannot be rasterised, which no figure of this module causes.
+    pub fn png(&self) -> Result<Vec<u8>, FigureError> {
+        raster::png(&self.svg)
+    }
+}
 
 /// The figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
