@@ -7,27 +7,42 @@
 //!
 //! # Layout
 //!
+//! - [`averages`]: benchmark averages by source of the data (paper, Fig. 1)
+//! - [`rounds`]: the same along the rounds (Fig. 3)
+//! - [`variants`]: measures of an ablation's variants (Fig. 4)
 //! - [`plane`]: several sets of points on a map (Figs. 5 and 6)
+//! - [`raters`]: scores of the same samples by committee and judge (Fig. 7); scores by reviewer
+//! - [`violins`]: distributions side by side (Fig. 8)
+//! - [`funnel`]: what became of a trial's candidates
+//! - [`compute`]: operations per accepted sample, beside a large model
+//! - [`agreement`]: how alike each two reviewers score
+//! - [`domains`]: acceptance by generator and domain
 //! - [`acceptance`]: acceptance over thresholds, from a rescored trial
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
-//! - `page`, `canvas`, `axis`, `font`: title and caption; shapes and text; ticks; widths of texts
+//! - `page`, `canvas`, `axis`, `marks`, `font`: title and caption; shapes and text; ticks; what several
+//!   figures draw alike; widths of texts
 //! - `raster`: PNG
 //! - `palette`: colours that colour-blind readers can tell apart
 
 pub mod acceptance;
+pub mod agreement;
 pub mod averages;
 mod axis;
 mod canvas;
+pub mod compute;
+pub mod domains;
 mod font;
 pub mod funnel;
 pub mod heat_map;
-mod page;
 mod marks;
+mod page;
 mod palette;
 pub mod plane;
 mod raster;
+pub mod raters;
 pub mod rounds;
 pub mod variants;
+pub mod violins;
 
 /// A picture.
 #[derive(Clone, Debug, PartialEq)]

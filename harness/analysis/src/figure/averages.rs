@@ -58,7 +58,10 @@ impl Averages {
                 0 => "Nothing was trained here yet: benchmark scores of your own go into \
                       benchmarks.csv in the results folder."
                     .to_owned(),
-                n => format!("Rings: measured here, with 95% intervals, {n} of {}.", self.bars().count()),
+                n => format!(
+                    "Rings: measured here, with 95% intervals, {n} of {}.",
+                    self.bars().count()
+                ),
             }
         );
         let title = "Average score by source of the training data".to_owned();

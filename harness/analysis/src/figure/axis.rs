@@ -27,10 +27,11 @@ impl Scale {
 
     /// From the least to the most of some values, out to round ones; from 0 to 1 without any.
     pub(super) fn around(values: impl IntoIterator<Item = f64>, places: (f64, f64)) -> Self {
-        let ends = values.into_iter().filter(|value| value.is_finite()).fold(None, |ends, value| {
-            let (low, high) = ends.unwrap_or((value, value));
-            Some((value.min(low), value.max(high)))
-        });
+        let ends =
+            values.into_iter().filter(|value| value.is_finite()).fold(None, |ends, value| {
+                let (low, high) = ends.unwrap_or((value, value));
+                Some((value.min(low), value.max(high)))
+            });
         let (low, high) = ends.unwrap_or((0.0, 1.0));
         let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
         let step = step((high - low) / 5.0);
@@ -70,9 +71,9 @@ fn step(length: f64) -> f64 {
 
 /// Decimals that tell multiples of a step apart.
 fn decimals(step: f64) -> usize {
-    (0..9).find(|&places| (step * 10_f64.powi(places)).fract().abs() < 1e-6).map_or(9, |places| {
-        usize::try_from(places).unwrap_or(0)
-    })
+    (0..9)
+        .find(|&places| (step * 10_f64.powi(places)).fract().abs() < 1e-6)
+        .map_or(9, |places| usize::try_from(places).unwrap_or(0))
 }
 
 /// Faint lines across an area at the ticks of its left side, and their names left of it.

@@ -266,9 +266,7 @@ impl Canvas<'_> {
         points: impl IntoIterator<Item = (f64, f64)>,
         color: RGBColor,
     ) -> Drawn {
-        self.backend
-            .fill_polygon(points.into_iter().map(place), &color.filled())
-            .map_err(failed)
+        self.backend.fill_polygon(points.into_iter().map(place), &color.filled()).map_err(failed)
     }
 
     pub(super) fn disc(&mut self, at: (f64, f64), radius: f64, color: RGBColor) -> Drawn {
@@ -367,7 +365,9 @@ mod tests {
         ];
         for (texts, expected) in cases {
             let (_, found) = page(|canvas| {
-                texts.iter().try_for_each(|(text, x, y, letters)| canvas.text(text, (*x, *y), *letters))
+                texts
+                    .iter()
+                    .try_for_each(|(text, x, y, letters)| canvas.text(text, (*x, *y), *letters))
             });
             assert_eq!(found, expected);
         }

@@ -52,7 +52,9 @@ mod tests {
     #[test]
     fn both_weights_hold_what_figures_write() {
         for bold in [false, true] {
-            for letter in "azAZ09 .,;:%()[]<>=+-/~_'\"&\u{3bc}\u{3c3}\u{3c4}\u{3b4}\u{2265}\u{2026}".chars() {
+            for letter in
+                "azAZ09 .,;:%()[]<>=+-/~_'\"&\u{3bc}\u{3c3}\u{3c4}\u{3b4}\u{2265}\u{2026}".chars()
+            {
                 assert!(advance(letter, bold).is_some(), "{letter:?}");
             }
         }

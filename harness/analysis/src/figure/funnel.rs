@@ -30,7 +30,9 @@ pub fn funnel(trial: &str, funnel: &Funnel) -> Result<Figure, FigureError> {
     let steps = steps(funnel);
     let undecided = match funnel.undecided {
         0 => String::new(),
-        n => format!(" {n} are undecided: their round was interrupted; they count as accepted here."),
+        n => {
+            format!(" {n} are undecided: their round was interrupted; they count as accepted here.")
+        }
     };
     let caption = format!(
         "n = {} candidates of all rounds. Dark: left after the step. Light: fell out at it. Shares are of \
@@ -77,7 +79,11 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
         let middle = y + ROW / 2.0;
         let lost: u64 = step.lost.iter().map(|(lost, _)| lost).sum();
         left = left.saturating_sub(lost);
-        canvas.text(step.name, (area.x + NAMES - 8.0, middle), Letters { at: HPos::Right, ..letters })?;
+        canvas.text(
+            step.name,
+            (area.x + NAMES - 8.0, middle),
+            Letters { at: HPos::Right, ..letters },
+        )?;
         let bar = Area::new((area.x + NAMES, y + 4.0), (BARS * share(left), ROW - 8.0));
         let last = row + 1 == steps.len();
         let color = if last { palette::KINDS[2] } else { palette::KINDS[0] };

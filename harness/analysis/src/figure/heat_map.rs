@@ -84,11 +84,8 @@ impl HeatMap {
             return Err(FigureError::Nothing { what: "no squares" });
         }
         let layout = Layout::of(self);
-        let words = Words {
-            name: self.name.clone(),
-            title: self.title.clone(),
-            caption: self.caption(),
-        };
+        let words =
+            Words { name: self.name.clone(), title: self.title.clone(), caption: self.caption() };
         page(words, layout.height, |canvas, area| {
             for (place, panel) in self.panels.iter().enumerate() {
                 self.panel(canvas, panel, layout.squares(area, place))?;

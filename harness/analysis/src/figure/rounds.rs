@@ -73,8 +73,8 @@ impl Rounds {
         }));
         let y = Scale::around(heights, (plot.bottom(), plot.y));
         let samples = paper().map(|(x, _)| x).chain(ours().map(|(x, _)| *x));
-        let (low, high) = samples
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+        let (low, high) =
+            samples.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
         let inner = plot.without([16.0, 0.0, 10.0, 0.0]);
         let x = Scale::new((low, high), (inner.x, inner.right()));
         axis::left(canvas, plot, y, 6.0)?;

@@ -127,7 +127,9 @@ mod tests {
         };
         let figure = Variants {
             title: "Variants".to_owned(),
-            variants: ["gra", "no-reviewer", "a-variant-with-a-very-long-name"].map(str::to_owned).to_vec(),
+            variants: ["gra", "no-reviewer", "a-variant-with-a-very-long-name"]
+                .map(str::to_owned)
+                .to_vec(),
             measures: vec![
                 measure("acceptance", vec![estimate(0.5), estimate(0.9), None]),
                 measure("mean mu", vec![estimate(8.1), None, estimate(7.2)]),

@@ -9,9 +9,10 @@ fn map(columns: usize, rows: usize, panels: usize) -> HeatMap {
     let panel = Panel { title: "a panel".to_owned(), rows: vec![vec![square; columns]; rows] };
     HeatMap {
         name: "map".to_owned(),
-        title: "A title that is so long that it needs a second line even on a page that is as wide \
+        title:
+            "A title that is so long that it needs a second line even on a page that is as wide \
                 as all our pages are"
-            .to_owned(),
+                .to_owned(),
         subtitle: "n = 1".to_owned(),
         value: "share".to_owned(),
         range: (0.0, 1.0),

@@ -104,9 +104,8 @@ impl<'a> Density<'a> {
     /// Cells of the first set alone, of the second alone, of both.
     fn overlap(&self) -> [usize; 3] {
         let cells = || self.counts[0].iter().zip(&self.counts[1]);
-        let count = |is: fn(bool, bool) -> bool| {
-            cells().filter(|(a, b)| is(**a > 0, **b > 0)).count()
-        };
+        let count =
+            |is: fn(bool, bool) -> bool| cells().filter(|(a, b)| is(**a > 0, **b > 0)).count();
         [count(|a, b| a && !b), count(|a, b| b && !a), count(|a, b| a && b)]
     }
 }
@@ -140,11 +139,7 @@ fn leaning(a: f64, b: f64) -> Option<RGBColor> {
 }
 
 /// Cells of one colour that lie side by side are one rectangle.
-fn draw(
-    canvas: &mut Canvas<'_>,
-    area: Area,
-    color: impl Fn(usize) -> Option<RGBColor>,
-) -> Drawn {
+fn draw(canvas: &mut Canvas<'_>, area: Area, color: impl Fn(usize) -> Option<RGBColor>) -> Drawn {
     let inner = area.within(4.0);
     let size = (inner.width / lines(CELLS), inner.height / lines(CELLS));
     for row in 0..CELLS {
