@@ -54,7 +54,7 @@ pub struct CardFacts {
     pub seed_set: String,
     /// Run seed.
     pub seed: u64,
-    /// The model pool, in its order.
+    /// The model pool, in its order, and the teachers that the variant names.
     pub models: Vec<ModelFacts>,
     /// All parameters of the method.
     pub method: Method,

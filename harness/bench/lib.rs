@@ -11,9 +11,11 @@
 //!   questions; its replies and facts
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
+//! - [`comparison`]: the data sets of an experiment
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
+//! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
@@ -21,6 +23,7 @@ pub mod answering;
 pub mod artifact;
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod dataset;
 pub mod difficulty;
 pub mod energy;
@@ -31,6 +34,7 @@ pub mod failure;
 pub mod finished;
 pub mod interrupt;
 pub mod judging;
+mod nearest;
 pub mod progress;
 pub mod publish;
 pub mod rows;

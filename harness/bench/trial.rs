@@ -26,6 +26,8 @@ pub struct TrialSetting<'a> {
     pub prompts: &'a PromptSet,
     /// The model pool.
     pub members: &'a [Member],
+    /// Models that serve where the variant names them.
+    pub teachers: &'a [Member],
     /// The seed set.
     pub seeds: &'a [SeedItem],
     /// All settings as JSON, for the record.
@@ -56,7 +58,8 @@ pub struct Trial {
 /// # Errors
 /// When the engine or the store fails, no domain has examples, or the run was interrupted.
 pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<Trial> {
-    let TrialSetting { id, variant, method, prompts, members, seeds, settings, card } = setting;
+    let TrialSetting { id, variant, method, prompts, members, teachers, seeds, settings, card } =
+        setting;
     let started = std::time::Instant::now();
     let row = answering.store().begin_trial(id, settings, card)?;
     answering.next_trial();
@@ -71,7 +74,7 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
     let mut pool = annotated.pool;
     let mut candidates = Vec::new();
     for number in 1..=method.rounds {
-        let setting = Setting { asker, variant, members };
+        let setting = Setting { asker, variant, members, teachers };
         let mut round = Round::new(setting, &pool, number)
             .with_context(|| format!("trial {id}, round {number}"))?;
         let outcome = answering.drive(asking, |answers, progress| {

@@ -17,7 +17,7 @@ pub struct VariantEntry {
     pub name: String,
     #[serde(default)]
     roles: RolesEntry,
-    /// Of `roles = "single-model"`; default: the pool's first.
+    /// Of `roles = "single-model"`, member or teacher; default: the pool's first.
     model: Option<ModelName>,
     /// Of `roles = "fixed"`; default 0.
     rotation: Option<u8>,
@@ -25,7 +25,7 @@ pub struct VariantEntry {
     reviewers: ReviewersEntry,
     /// `N_R` of `reviewers = "committee"`; default 3.
     committee: Option<u8>,
-    /// Of `reviewers = "single"`; default: the pool's first.
+    /// Of `reviewers = "single"`, member or teacher; default: the pool's first.
     reviewer: Option<ModelName>,
     #[serde(default = "adjudicator")]
     dispute: DisputeRule,
@@ -56,7 +56,7 @@ enum ReviewersEntry {
 /// The variants of a file; all are checked, and those are returned that the command line asks for.
 pub(super) fn variants(
     file: &ExperimentFile,
-    members: &[Member],
+    (members, teachers): (&[Member], &[Member]),
     only: &[String],
     path: &Path,
 ) -> Result<Vec<Variant>, ExperimentError> {
@@ -77,7 +77,7 @@ pub(super) fn variants(
         }
         let variant = entry.resolve(members).map_err(value_error)?;
         let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
-        variant.check(members).map_err(variant_error)?;
+        variant.check(members, teachers).map_err(variant_error)?;
         variants.push(variant);
     }
     variants.retain(|variant| only.is_empty() || only.contains(&variant.name));

@@ -78,7 +78,7 @@ mod tests {
     fn assign(number: u32, roles: RoleAssignment, reviewers: Reviewers) -> Roles {
         let dispute = DisputeRule::Adjudicator;
         let variant = Variant { name: "v".into(), roles, reviewers, dispute };
-        variant.check(&members()).unwrap();
+        variant.check(&members(), &[]).unwrap();
         Roles::assign(42, ItemId::Candidate { round: 1, number }, &variant, &members())
     }
 
@@ -131,7 +131,7 @@ mod tests {
             reviewers: Reviewers::Committee(3),
             dispute: DisputeRule::Adjudicator,
         };
-        let error = variant.check(&members()[..4]).unwrap_err();
+        let error = variant.check(&members()[..4], &members()[4..]).unwrap_err();
         insta::assert_snapshot!(
             error,
             @"variant `gra` needs 5 models (one generator, 3 reviewers, one adjudicator) and the pool has 4"

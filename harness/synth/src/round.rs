@@ -17,7 +17,7 @@ use crate::candidate::{Candidate, Outcome};
 use crate::domain::Domain;
 use crate::method::{Member, Method};
 use crate::pool::{ItemId, Pool, PoolItem};
-use crate::request::{Embedding, Stage};
+use crate::request::{Embedding, ModelName, Stage};
 use crate::roles::Roles;
 use crate::step::{Answers, Asker, Step};
 use crate::stream::Stream;
@@ -33,6 +33,15 @@ pub struct Setting<'a> {
     pub variant: &'a Variant,
     /// The model pool.
     pub members: &'a [Member],
+    /// Models that serve where the variant names them; no role is drawn for them.
+    pub teachers: &'a [Member],
+}
+
+impl Setting<'_> {
+    /// The member or teacher of this name.
+    fn member(&self, name: &ModelName) -> Option<&Member> {
+        self.members.iter().chain(self.teachers).find(|member| member.name == *name)
+    }
 }
 
 /// What a round made.
@@ -173,7 +182,7 @@ impl<'a> Round<'a> {
 
     /// Draws domain, examples and roles of the next candidate, each from its own stream.
     fn draw(&self) -> Candidate {
-        let Setting { asker, variant, members } = self.setting;
+        let Setting { asker, variant, members, .. } = self.setting;
         let method = self.method();
         let number = u32::try_from(self.candidates.len()).unwrap_or(u32::MAX);
         let id = ItemId::Candidate { round: self.number, number };

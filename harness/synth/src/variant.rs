@@ -1,6 +1,8 @@
 //! What an ablation changes, as closed enums (paper, sections 4.3 and 5.1; METHOD.md, section 3).
 //! A variant is data: nothing in the method asks which ablation it is running.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::method::Member;
@@ -98,7 +100,7 @@ pub enum VariantError {
         /// The variant.
         variant: String,
     },
-    /// The named model is not a member.
+    /// The named model is neither member nor teacher.
     #[error("variant `{variant}` names model `{model}`, which the pool does not have")]
     UnknownModel {
         /// The variant.
@@ -128,14 +130,33 @@ impl Variant {
         self.dispute == DisputeRule::Adjudicator && self.reviews() > 1
     }
 
-    /// Checks that the pool can fill the roles.
+    /// Whom it may ask: everyone whom roles are drawn from, and those it names. Seed items are
+    /// annotated by all members, whatever the variant.
+    #[must_use]
+    pub fn serving<'a>(&'a self, members: &'a [Member]) -> BTreeSet<&'a ModelName> {
+        let drawn = match &self.roles {
+            RoleAssignment::SingleModel(_) => &[],
+            RoleAssignment::Random | RoleAssignment::Fixed { .. } => members,
+        };
+        let mut serving: BTreeSet<&ModelName> = drawn.iter().map(|member| &member.name).collect();
+        if let RoleAssignment::SingleModel(model) = &self.roles {
+            serving.insert(model);
+        }
+        if let Reviewers::Named(model) = &self.reviewers {
+            serving.insert(model);
+        }
+        serving
+    }
+
+    /// Checks that the pool can fill the roles. A named model may be a teacher; roles are drawn from
+    /// the members.
     ///
     /// # Errors
     /// When it cannot.
-    pub fn check(&self, members: &[Member]) -> Result<(), VariantError> {
+    pub fn check(&self, members: &[Member], teachers: &[Member]) -> Result<(), VariantError> {
         let variant = || self.name.clone();
-        let member = |model: &ModelName| {
-            let known = members.iter().any(|member| member.name == *model);
+        let named = |model: &ModelName| {
+            let known = members.iter().chain(teachers).any(|member| member.name == *model);
             known.then_some(()).ok_or_else(|| VariantError::UnknownModel {
                 variant: variant(),
                 model: model.clone(),
@@ -145,13 +166,13 @@ impl Variant {
             return Err(VariantError::EmptyPool);
         }
         if let Reviewers::Named(model) = &self.reviewers {
-            member(model)?;
+            named(model)?;
         }
         if self.reviewers == Reviewers::Committee(0) {
             return Err(VariantError::EmptyCommittee { variant: variant() });
         }
         if let RoleAssignment::SingleModel(model) = &self.roles {
-            return member(model);
+            return named(model);
         }
         let reviewers = match self.reviewers {
             Reviewers::Committee(n) => n,

@@ -57,6 +57,8 @@ fn every_variant_over_one_scripted_round() {
         "accept-disputes",
         "single-model",
         "fixed-roles",
+        "large-reviewer",
+        "distilled",
     ] {
         let played = play(&variant(name), &method(), eventful);
         let calls = played.requests.len();

@@ -109,14 +109,14 @@ impl Round<'_> {
     fn request(&self, task: Task) -> Request {
         let candidate = &self.candidates[task.candidate];
         let model = candidate.speaker(self.stage, task.seat);
-        let member = self.setting.members.iter().find(|member| member.name == *model);
+        let member = self.setting.member(model);
         self.setting.asker.request(Question {
             subject: candidate.id,
             stage: self.stage,
             seat: task.seat,
             attempt: task.attempt,
             repeat: u8::try_from(self.repeat(task)).unwrap_or(u8::MAX),
-            member: member.expect("roles are drawn from the pool"),
+            member: member.expect("the variant was checked against the pool"),
             portion: self.portion(task),
             sample: self.sample(candidate),
         })

@@ -31,6 +31,11 @@ pub(crate) fn members() -> Vec<Member> {
         .to_vec()
 }
 
+/// A model that no role is drawn for.
+pub(crate) fn teachers() -> Vec<Member> {
+    vec![Member { name: ModelName::new("large"), sampling: Sampling::default() }]
+}
+
 pub(crate) fn variant(name: &str) -> Variant {
     let (mut roles, mut reviewers, mut dispute) =
         (RoleAssignment::Random, Reviewers::Committee(3), DisputeRule::Adjudicator);
@@ -41,6 +46,11 @@ pub(crate) fn variant(name: &str) -> Variant {
         "single-reviewer" => reviewers = Reviewers::Named(llama()),
         "majority-vote" => dispute = DisputeRule::MajorityVote,
         "accept-disputes" => dispute = DisputeRule::Accept,
+        "large-reviewer" => reviewers = Reviewers::Named(ModelName::new("large")),
+        "distilled" => {
+            roles = RoleAssignment::SingleModel(ModelName::new("large"));
+            reviewers = Reviewers::None;
+        }
         "single-model" => roles = RoleAssignment::SingleModel(llama()),
         "fixed-roles" => roles = RoleAssignment::Fixed { rotation: 0 },
         other => panic!("no variant {other}"),
@@ -123,7 +133,7 @@ pub(crate) fn play_on(
 ) -> Played {
     let (prompts, members) = (prompts(), members());
     let asker = Asker { run_seed: 42, method, prompts: &prompts };
-    let setting = Setting { asker, variant, members: &members };
+    let setting = Setting { asker, variant, members: &members, teachers: &teachers() };
     let mut round = Round::new(setting, pool, number).unwrap();
     let mut requests = Vec::new();
     let mut answers = Answers::Start;
