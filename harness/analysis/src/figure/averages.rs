@@ -124,12 +124,23 @@ impl Averages {
         }
         if let Some(ours) = bar.ours {
             top = top.min(whisker(canvas, scale, x, &ours, color)?);
+            // Inside the paper's bar, below the whisker; without a bar the value stands on top.
+            if let Some(value) = ours.value.filter(|_| bar.paper.is_some()) {
+                let low = ours.interval.map_or(value, |interval| interval.low);
+                let letters = letters_for(slot);
+                let y = (scale.at(low) + 12.0).clamp(top + 12.0, slot.bottom() - 8.0);
+                canvas.text(&format!("{value:.2}"), (x, y), letters.bold())?;
+            }
         }
         let shown = bar.paper.or(bar.ours.and_then(|ours| ours.value));
-        let text = shown.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
-        let letters = letters.fitting(&text, slot.width - 2.0);
-        canvas.text(&text, (x, top - 8.0), letters)
+        let text = shown.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        canvas.text(&text, (x, top - 8.0), letters_for(slot))
     }
+}
+
+/// Of values over a bar of this width.
+fn letters_for(slot: Area) -> Letters {
+    Letters::new(TEXT, HPos::Center).fitting("00.00", slot.width - 4.0)
 }
 
 #[cfg(test)]
@@ -152,7 +163,7 @@ mod tests {
         let groups = ["Alpaca", "WizardLM", "Condor", "mean"].map(group).to_vec();
         let figure = Averages { model: "Qwen2.5-7B".to_owned(), groups }.figure().unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
-        for text in ["60.4", "54.0", "Condor", "8 of 16"] {
+        for text in ["60.36", "54.00", "Condor", "8 of 16"] {
             assert!(figure.svg.contains(text), "{text}");
         }
         assert!(Averages { model: String::new(), groups: vec![] }.figure().is_err());

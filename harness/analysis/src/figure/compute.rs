@@ -29,6 +29,8 @@ struct Row {
     /// By part of the method.
     parts: [f64; PARTS.len()],
     teacher: Option<f64>,
+    /// What the teacher is called.
+    large: String,
     ratio: Option<f64>,
 }
 
@@ -62,7 +64,7 @@ pub fn compute(trials: &[(String, Compute)]) -> Result<Figure, FigureError> {
     );
     let title = "Operations per accepted sample, by stage".to_owned();
     let words = Words { name: "compute".to_owned(), title, caption };
-    let height = ROW * 2.0 * lines(rows.len()) + 7.6 * LINE;
+    let height = ROW * 2.0 * lines(rows.len()) + 6.0 * LINE;
     page(words, height, |canvas, area| draw(canvas, area, &rows))
 }
 
@@ -76,8 +78,9 @@ fn row(name: &str, compute: &Compute) -> Option<Row> {
         *part = of(stages)?;
     }
     let teacher = compute.per_sample(compute.teacher.spending.flop);
+    let large = format!("{:.1}B", in_billions(compute.teacher.parameters));
     let any = compute.samples > 0 && parts.iter().sum::<f64>() > 0.0;
-    any.then(|| Row { name: name.to_owned(), parts, teacher, ratio: compute.ratio() })
+    any.then(|| Row { name: name.to_owned(), parts, teacher, large, ratio: compute.ratio() })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
@@ -121,8 +124,9 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
             diamond(canvas, (teacher, y), 5.0, palette::ACCENT)?;
         }
         canvas.disc((at, y), 4.5, palette::KINDS[0])?;
-        let ratio =
-            row.ratio.map_or_else(String::new, |ratio| format!(", {} x large", digits(ratio)));
+        let ratio = row
+            .ratio
+            .map_or_else(String::new, |ratio| format!(", {} x {}", digits(ratio), row.large));
         let text = format!("{:.1e}{ratio}", total(row));
         canvas.text(&text, (area.right() + 8.0, y), letters.fitting(&text, VALUES - 8.0))?;
     }

@@ -65,7 +65,7 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
         step("mean score reached tau", &[(funnel.rejected, "rejected")]),
         Step { note: Some(note), ..step("disputes settled", &out) },
         step("no near-duplicate", &[(funnel.duplicates, "duplicate")]),
-        step("needed: accepted", &[(funnel.surplus, "surplus")]),
+        step("accepted", &[(funnel.surplus, "surplus")]),
     ]
 }
 

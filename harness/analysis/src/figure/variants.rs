@@ -82,7 +82,7 @@ impl Measure {
             cell.value.into_iter().chain(ends.into_iter().flatten())
         });
         let scale = Scale::around(ends, (area.x + 8.0, area.right() - 8.0));
-        axis::below(canvas, area, scale, (area.width / 45.0).max(2.0))?;
+        axis::below(canvas, area, scale, (area.width / 28.0).max(2.0))?;
         for (row, cell) in self.cells.iter().enumerate() {
             let y = area.y + (lines(row) + 0.5) * ROW + 6.0;
             let color = palette::KINDS[usize::from(row > 0)];

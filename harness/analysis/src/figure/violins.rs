@@ -90,8 +90,10 @@ impl Violins {
         for (place, (violin, values)) in self.violins.iter().zip(sorted).enumerate() {
             let area = Area { x: plot.x + lines(place) * width, width, ..plot };
             let letters = Letters::new(TEXT, HPos::Center).bold();
-            let name = letters.cut(&violin.name, width - 8.0);
-            canvas.text(&name, (area.middle().0, plot.bottom() + 14.0), letters)?;
+            let name = letters.cut(&violin.name, width - 16.0);
+            // Under the violin, or as far left as its length allows.
+            let x = Violin::centre(area).max(area.x + 8.0 + letters.width(&name) / 2.0);
+            canvas.text(&name, (x, plot.bottom() + 14.0), letters)?;
             violin.draw(canvas, area, scale, (values, palette::KINDS[place], end))?;
         }
         Ok(())
@@ -99,6 +101,15 @@ impl Violins {
 }
 
 impl Violin {
+    /// Half the width of a violin's widest place.
+    fn half(area: Area) -> f64 {
+        (area.width * 0.2).min(60.0)
+    }
+
+    fn centre(area: Area) -> f64 {
+        area.x + 8.0 + Self::half(area)
+    }
+
     fn sorted(&self) -> Vec<f64> {
         let mut values: Vec<f64> = self.values.iter().copied().filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
@@ -113,8 +124,8 @@ impl Violin {
         (values, color, end): (&[f64], plotters::style::RGBColor, f64),
     ) -> Drawn {
         // The violin keeps to the left of its room, what is said about it to the right.
-        let half = (area.width * 0.2).min(60.0);
-        let x = area.x + 8.0 + half;
+        let half = Self::half(area);
+        let x = Self::centre(area);
         let mut labels: Vec<(f64, [String; 2], bool)> = Vec::new();
         if values.is_empty() {
             let box_height = 120.0;

@@ -6,10 +6,10 @@ use super::{HeatMap, SCALE};
 use crate::figure::canvas::{Area, Letters};
 use crate::figure::page::{LINE, ROOM, TEXT, lines};
 
-/// Above a panel's squares: its title.
-const ABOVE: f64 = 26.0;
-/// Below them: ticks and the axis' name.
-const BELOW: f64 = 46.0;
+/// Above a panel's squares: its title, if it has one.
+const ABOVE: [f64; 2] = [8.0, 26.0];
+/// Below them: ticks, and the axis' name, if it has one.
+const BELOW: [f64; 2] = [28.0, 46.0];
 /// Left of them, besides ticks: the axis' name.
 const NAME: f64 = 28.0;
 /// Between panels.
@@ -27,6 +27,7 @@ pub(super) struct Layout {
     /// Of its squares together.
     squares: (f64, f64),
     left: f64,
+    above: f64,
 }
 
 impl Layout {
@@ -45,17 +46,20 @@ impl Layout {
         // Titles and the axis' name stand over and under the middle of the squares.
         let bold = letters.bold();
         let titles = map.panels.iter().map(|panel| bold.width(&panel.title));
-        let titles = titles.fold(letters.width(&map.x.name), f64::max);
-        let inner = (width * count).max(titles.min(ROOM - left));
+        let titles = titles.fold(0.0, f64::max);
+        let named = titles.max(letters.width(&map.x.name));
+        let inner = (width * count).max(named.min(ROOM - left));
         let fit = ((ROOM + GAP) / (left + inner + GAP)).floor().max(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few panels")]
         let columns = (fit as usize).min(map.panels.len());
         let size = (width, if two_lines { 38.0 } else { 30.0_f64.min(width.max(18.0)) });
         let squares = (width * count, size.1 * lines(map.y.ticks.len()));
-        let panel = (left + inner + GAP, ABOVE + squares.1 + BELOW);
+        let above = ABOVE[usize::from(titles > 0.0)];
+        let below = BELOW[usize::from(!map.x.name.is_empty())];
+        let panel = (left + inner + GAP, above + squares.1 + below);
         let rows = lines(map.panels.len().div_ceil(columns));
         let foot = 3.0 * LINE + SCALE.1;
-        Self { height: rows * panel.1 + foot, columns, panel, squares, left }
+        Self { height: rows * panel.1 + foot, columns, panel, squares, left, above }
     }
 
     /// The squares of a panel of a drawing in this area.
@@ -63,7 +67,7 @@ impl Layout {
         let (row, column) = (lines(place / self.columns), lines(place % self.columns));
         let inner = self.panel.0 - GAP - self.left;
         let x = area.x + column * self.panel.0 + self.left + (inner - self.squares.0) / 2.0;
-        Area::new((x, area.y + row * self.panel.1 + ABOVE), self.squares)
+        Area::new((x, area.y + row * self.panel.1 + self.above), self.squares)
     }
 
     /// Room for the names of rows.

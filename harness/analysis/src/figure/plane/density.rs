@@ -13,7 +13,7 @@ const CELLS: usize = 72;
 /// Between maps.
 const GAP: f64 = 16.0;
 /// Above a map: its name.
-const HEAD: f64 = 24.0;
+const HEAD: f64 = 30.0;
 /// Shades of a map.
 const SHADES: usize = 7;
 
@@ -45,7 +45,7 @@ impl<'a> Density<'a> {
         let rows = lines(maps.div_ceil(2));
         let more = "Cells are shaded by the square root of their share of the set's points, every map \
                     by its own fullest cell.";
-        page(self.plane.words(more), rows * (side + HEAD) + GAP, |canvas, area| {
+        page(self.plane.words(more), rows * (side + HEAD), |canvas, area| {
             let map = |place: usize| {
                 let (row, column) = (lines(place / 2), lines(place % 2));
                 let y = area.y + row * (side + HEAD) + HEAD;
@@ -138,6 +138,9 @@ fn leaning(a: f64, b: f64) -> Option<RGBColor> {
     }
 }
 
+/// How far a cell reaches under its neighbours, so that no seam shows between them.
+const UNDER: f64 = 0.4;
+
 /// Cells of one colour that lie side by side are one rectangle.
 fn draw(canvas: &mut Canvas<'_>, area: Area, color: impl Fn(usize) -> Option<RGBColor>) -> Drawn {
     let inner = area.within(4.0);
@@ -150,7 +153,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, color: impl Fn(usize) -> Option<RGB
             let to = to.unwrap_or(CELLS);
             if let Some(this) = this {
                 let corner = (inner.x + lines(from) * size.0, inner.y + lines(row) * size.1);
-                let length = (lines(to - from) * size.0, size.1);
+                let length = (lines(to - from) * size.0 + UNDER, size.1 + UNDER);
                 canvas.fill(Area::new(corner, length), this)?;
             }
             from = to;
