@@ -21,7 +21,8 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
     let mut cells: BTreeMap<(Option<&ModelName>, Domain), Proportion> = BTreeMap::new();
     for candidate in candidates.iter().filter(|candidate| candidate.outcome.is_some()) {
         for generator in [Some(&candidate.roles.generator), None] {
-            cells.entry((generator, candidate.domain)).or_default().count(has_passed(candidate));
+            let Some(domain) = candidate.domain else { continue };
+            cells.entry((generator, domain)).or_default().count(has_passed(candidate));
         }
     }
     if cells.is_empty() {
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn squares_hold_shares_and_say_of_how_many() {
         let mut candidates = every_outcome();
-        candidates[0].domain = Domain::Coding;
+        candidates[0].domain = Some(Domain::Coding);
         let figure = domains("by/hand/seed-1", &candidates).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         let decided = candidates.iter().filter(|c| c.outcome.is_some()).count();
