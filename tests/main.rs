@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod baselines;
 mod cli;
 mod economy;
 mod experiments;
