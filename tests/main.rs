@@ -5,6 +5,7 @@
 mod cli;
 mod economy;
 mod looking_back;
+mod paper;
 mod prompts;
 mod real_model;
 mod resume;

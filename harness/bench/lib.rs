@@ -11,6 +11,7 @@
 //!   questions; its replies and facts
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
+//! - [`measured`]: what results say about the paper's tables and claims
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
@@ -31,6 +32,7 @@ pub mod failure;
 pub mod finished;
 pub mod interrupt;
 pub mod judging;
+pub mod measured;
 pub mod progress;
 pub mod publish;
 pub mod rows;

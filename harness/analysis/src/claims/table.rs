@@ -16,7 +16,10 @@ const MISSING: &str = "-";
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write_csv(findings: &[Finding], writer: impl Write) -> io::Result<()> {
+pub fn write_csv<'a>(
+    findings: impl IntoIterator<Item = &'a Finding>,
+    writer: impl Write,
+) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(writer);
     csv.write_record([
         "id",
@@ -65,11 +68,11 @@ pub fn write_csv(findings: &[Finding], writer: impl Write) -> io::Result<()> {
     csv.flush()
 }
 
-/// Counts and claims as Markdown.
+/// Counts of all findings, and those that are shown, as Markdown.
 #[must_use]
-pub fn markdown(findings: &[Finding]) -> String {
+pub fn markdown(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
     let mut out = format!("{}\n", grid::markdown(&counts(findings)));
-    for (kind, of_kind) in by_kind(findings) {
+    for (kind, of_kind) in by_kind(findings, is_shown) {
         let column = |title: &str, cell: &dyn Fn(&Finding) -> String| Column {
             title: title.to_owned(),
             cells: of_kind.iter().map(|finding| cell(finding)).collect(),
@@ -92,11 +95,11 @@ pub fn markdown(findings: &[Finding]) -> String {
     out
 }
 
-/// Counts and claims for a terminal: a claim is a few short lines, broken at the terminal's usual width.
+/// Counts of all findings, and those that are shown, for a terminal: a claim is a few short lines.
 #[must_use]
-pub fn terminal(findings: &[Finding]) -> String {
+pub fn terminal(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
     let mut out = grid::terminal(&counts(findings));
-    for (kind, of_kind) in by_kind(findings) {
+    for (kind, of_kind) in by_kind(findings, is_shown) {
         let _ = writeln!(out, "\n{}", kind.title());
         for finding in of_kind {
             out.push('\n');
@@ -159,9 +162,13 @@ fn counts(findings: &[Finding]) -> Vec<Column> {
     columns
 }
 
-fn by_kind(findings: &[Finding]) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
-    Kind::ALL.into_iter().filter_map(|kind| {
-        let of_kind: Vec<&Finding> = findings.iter().filter(|f| f.claim.kind == kind).collect();
+fn by_kind(
+    findings: &[Finding],
+    is_shown: impl Fn(&Finding) -> bool,
+) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
+    Kind::ALL.into_iter().filter_map(move |kind| {
+        let is_one = |finding: &&Finding| finding.claim.kind == kind && is_shown(finding);
+        let of_kind: Vec<&Finding> = findings.iter().filter(is_one).collect();
         (!of_kind.is_empty()).then_some((kind, of_kind))
     })
 }
