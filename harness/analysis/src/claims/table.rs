@@ -139,7 +139,7 @@ fn card(out: &mut String, finding: &Finding) {
 }
 
 /// How many claims of each kind have which verdict.
-fn counts(findings: &[Finding]) -> Vec<Column> {
+pub(super) fn counts(findings: &[Finding]) -> Vec<Column> {
     let words = ["holds", "off", "contradicted", "not-measurable", "derived"];
     let count = |word: &str, kind: Option<Kind>| {
         let is_one = |finding: &&Finding| {
@@ -162,7 +162,7 @@ fn counts(findings: &[Finding]) -> Vec<Column> {
     columns
 }
 
-fn by_kind(
+pub(super) fn by_kind(
     findings: &[Finding],
     is_shown: impl Fn(&Finding) -> bool,
 ) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
@@ -173,11 +173,11 @@ fn by_kind(
     })
 }
 
-fn recomputed(finding: &Finding) -> String {
+pub(super) fn recomputed(finding: &Finding) -> String {
     finding.recomputed.as_ref().map_or_else(|| MISSING.to_owned(), ToString::to_string)
 }
 
-fn here(finding: &Finding) -> String {
+pub(super) fn here(finding: &Finding) -> String {
     match &finding.here {
         Here::Measured { value, verdict, .. } => match verdict {
             Some(verdict @ (Verdict::Holds | Verdict::Off(_) | Verdict::Contradicted)) => {
@@ -191,7 +191,7 @@ fn here(finding: &Finding) -> String {
 }
 
 /// Where in the paper, in words.
-fn place(section: &str) -> String {
+pub(super) fn place(section: &str) -> String {
     match section {
         "repo" => "the authors' repository".to_owned(),
         "abstract" => section.to_owned(),
@@ -205,6 +205,6 @@ fn place(section: &str) -> String {
     }
 }
 
-fn or_missing(text: &str) -> String {
+pub(super) fn or_missing(text: &str) -> String {
     if text.is_empty() { MISSING.to_owned() } else { text.to_owned() }
 }

@@ -193,3 +193,14 @@ fn csv_has_every_claim() {
     assert_eq!(crate::lines::read(&csv).unwrap().len(), 114);
     assert!(findings.iter().any(|finding| finding.claim.kind == Kind::Consistency));
 }
+
+#[test]
+fn html_is_escaped_and_has_every_claim() {
+    let findings = audit(&paper(), &Measured::default());
+    let page = html(&findings);
+    assert_eq!(page.matches("<tr id=\"claim-").count(), 114);
+    assert_eq!(page.matches("class=\"verdict-contradicted\"").count(), 26);
+    // X14's words are tags.
+    assert!(page.contains("&lt;boa&gt;") && !page.contains("<boa>"));
+    assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count());
+}
