@@ -71,7 +71,9 @@ fn every_format_has_every_table() {
 fn claims_are_measured_where_the_results_hold_the_data() {
     let bench = with_scores("");
     std::fs::create_dir_all(bench.path("results/small/gra")).unwrap();
-    let compute = "trial,stage,samples,calls,times_teacher\nsmall/gra/seed-42,rounds,4,50,1.25\n";
+    let compute = "trial,stage,samples,calls,prompt_tokens,reply_tokens,prompt_flop,reply_flop,\
+                   times_teacher\n\
+                   small/gra/seed-42,rounds,4,50,1,0,15200000000,0,1.25\n";
     bench.write("results/small/gra/seed-42.compute.csv", compute);
     std::fs::create_dir(bench.path("results/stats")).unwrap();
     let stats = "group,measure,data_set,value,low,high,n,absent\n\
@@ -87,11 +89,12 @@ fn claims_are_measured_where_the_results_hold_the_data() {
     assert_eq!(claims.len(), 114);
     assert_eq!(here("P29"), (53.75.into(), "off by 5.77".into()));
     assert_eq!(here("P48"), (50.into(), "off by 37.3".into()));
-    assert_eq!(here("P03").0, 1.25);
+    assert_eq!(here("P03"), (1.25.into(), "contradicted".into()));
     assert_eq!(here("A21").0, 12.5);
     // One seed set of three was scored.
     assert!(here("P14").0.is_null());
     assert!(stdout(&bench, &["claims"]).contains("here 50 (off by 37.3): stats.csv"));
+    assert!(stdout(&bench, &["claims"]).contains("95% [40, 60], n 80"));
     assert!(stdout(&bench, &["claims", "--format", "md"]).starts_with("| verdict |"));
     let off = stdout(&bench, &["claims", "--format", "csv", "--verdict", "off"]);
     assert_eq!(off.lines().count(), 1 + 22);

@@ -52,7 +52,7 @@ struct Run {
 /// What was measured on a benchmark, or the average of the ten.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Per cent; the mean over trainings.
+    /// Per cent; the mean over trainings, to six decimals.
     pub mean: Ratio,
     /// Binomial 95% interval of the mean, per cent: items sampled, training as it was.
     pub interval: Option<Interval>,
@@ -210,9 +210,10 @@ fn run(line: &Line) -> Result<Run, LineError> {
     Ok(Run { score, n })
 }
 
+/// To six decimals, which keeps denominators small whatever numbers of trainings come together.
 fn mean(scores: &[Ratio]) -> Option<Ratio> {
     let n = i128::try_from(scores.len()).ok().filter(|n| *n > 0)?;
-    Some(scores.iter().copied().sum::<Ratio>() / Ratio::whole(n))
+    Some((scores.iter().copied().sum::<Ratio>() / Ratio::whole(n)).round(6))
 }
 
 fn spread(scores: &[Ratio]) -> Option<f64> {
@@ -272,7 +273,10 @@ mod tests {
         let model =
             benchmarks.chosen(BaseModel::Qwen, SeedDataset::Alpaca, DataSource::Gra).unwrap();
         let score = benchmarks.score(model, Benchmark::Gsm8k).unwrap();
-        assert_eq!((score.mean, score.n, score.trainings), (Ratio::new(427, 6), 1000, 3));
+        assert_eq!(
+            (score.mean, score.n, score.trainings),
+            (Ratio::new(71_166_667, 1_000_000), 1000, 3)
+        );
         // numpy 2.3: np.std([70, 71, 72.5], ddof=1).
         assert!((score.spread.unwrap() - 1.258_305_739_211_791_6).abs() < 1e-12);
         let interval = score.interval.unwrap();

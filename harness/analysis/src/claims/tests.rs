@@ -1,4 +1,5 @@
 use super::*;
+use crate::exact::Ratio;
 use crate::paper::Kind;
 
 fn paper() -> Reference {
@@ -101,9 +102,16 @@ fn results_are_joined_by_their_files() {
                  ifd,\"loss-ratio, mean over all\",vanilla,0.625,,,80,\n\
                  ifd,\"loss-ratio, mean over all\",distill-72b,,,,,no losses were measured\n";
     measured.read_stats("stats.csv", stats.as_bytes()).unwrap();
-    let compute = "trial,stage,samples,calls,times_teacher\n\
-                   a/gra/seed-1,total,10,200,\na/gra/seed-1,rounds,10,155,1.5\n";
-    measured.read_compute("a.csv", compute.as_bytes()).unwrap();
+    // A pool of 7.6 billion parameters, and one too small to speak of the paper's.
+    for (trial, flop, times) in
+        [("a/gra/seed-1", 15_200_000_000_000_u64, 1.5), ("b/gra/seed-1", 2, 0.001)]
+    {
+        let compute = format!(
+            "trial,stage,samples,calls,prompt_tokens,reply_tokens,prompt_flop,reply_flop,times_teacher\n\
+             {trial},total,10,200,,,,,\n{trial},rounds,10,155,900,100,{flop},0,{times}\n"
+        );
+        measured.read_compute("a.csv", compute.as_bytes()).unwrap();
+    }
     let mut benchmarks = String::from(
         "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n",
     );
@@ -127,7 +135,7 @@ fn results_are_joined_by_their_files() {
     let ids = ["P03", "P27", "P28", "P48", "P49", "P50", "A21", "P56"];
     let lines = ids.map(|id| format!("{id} {}", here(id).trim_end()));
     insta::assert_snapshot!(lines.join("\n"), @"
-    P03 1.5
+    P03 1.5 contradicted
     P27 1
     P28 missing: scores of the trained models that it compares, in benchmarks.csv
     P48 91.25 off by 8.75
@@ -203,4 +211,28 @@ fn html_is_escaped_and_has_every_claim() {
     // X14's words are tags.
     assert!(page.contains("&lt;boa&gt;") && !page.contains("<boa>"));
     assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count());
+}
+
+/// Models that score nothing have no gain in per cent, and no division by it.
+#[test]
+fn scores_of_nothing_are_defined() {
+    let mut csv = String::from(
+        "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n",
+    );
+    for base in crate::paper::BaseModel::ALL {
+        for seed in crate::paper::SeedDataset::ALL {
+            for benchmark in crate::paper::Benchmark::ALL {
+                for source in ["vanilla,", "gra,5"] {
+                    let line = format!("{base},{seed},{source},{benchmark},0,1,0\n");
+                    csv.push_str(&line);
+                }
+            }
+        }
+    }
+    let mut measured = Measured::default();
+    measured.read_benchmarks("benchmarks.csv", csv.as_bytes()).unwrap();
+    let findings = audit(&paper(), &measured);
+    let here = |id: &str| &findings.iter().find(|f| f.claim.id == id).unwrap().here;
+    assert!(matches!(here("A16"), Here::Missing(_)));
+    assert!(matches!(here("P13"), Here::Measured { value: Value::Number(Ratio::ZERO), .. }));
 }
