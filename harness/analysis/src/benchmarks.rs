@@ -235,6 +235,8 @@ fn binomial(score: Ratio, n: u64) -> Option<Interval> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HEADER: &str =
@@ -311,6 +313,36 @@ mod tests {
         for (score, low, high) in [(0, 0.0, 3.7), (100, 96.3, 100.0)] {
             let interval = binomial(Ratio::whole(score), 100).unwrap();
             assert!((interval.low - low).abs() < 0.01 && (interval.high - high).abs() < 0.01);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_field_holds_is_read_or_refused(
+            fields in prop::array::uniform8("[a-z0-9., \"\n-]{0,12}"),
+            place in 0_usize..8,
+        ) {
+            let mut line: Vec<String> =
+                "qwen2.5-7b,alpaca,gra,5,gsm8k,71.5,1319,0".split(',').map(str::to_owned).collect();
+            line[place].clone_from(&fields[place]);
+            if let Ok(benchmarks) = read(&format!("{}\n", line.join(","))) {
+                for model in benchmarks.models() {
+                    for benchmark in Benchmark::ALL {
+                        let score = benchmarks.score(model, benchmark);
+                        prop_assert!(score.is_none_or(|score| score.mean <= Ratio::whole(100)));
+                    }
+                }
+            }
+            let _ = Benchmarks::read(fields.concat().as_bytes());
+        }
+
+        #[test]
+        fn more_items_make_narrower_intervals(hundredths in 0_i128..=10_000, n in 1_u64..100_000) {
+            let score = Ratio::new(hundredths, 100);
+            let width = |n| binomial(score, n).map(|interval| interval.high - interval.low);
+            let (few, many) = (width(n).unwrap(), width(4 * n).unwrap());
+            prop_assert!(many < few, "{many} of {} items, {few} of {n}", 4 * n);
+            prop_assert!((0.0..=100.0).contains(&few));
         }
     }
 }

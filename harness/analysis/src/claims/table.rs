@@ -78,17 +78,19 @@ pub fn markdown(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> St
             cells: of_kind.iter().map(|finding| cell(finding)).collect(),
             align: Align::Left,
         };
+        // Some claims are about tags, which Markdown would take for its own.
+        let prose = |text: &str| text.replace('<', "&lt;");
         let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
         let columns = [
             column("id", &|f| f.claim.id.clone()),
             column("where", &|f| place(&f.claim.section)),
-            column("claim", &|f| f.claim.claim.clone()),
+            column("claim", &|f| prose(&f.claim.claim)),
             column("formula", &|f| code(&f.claim.formula)),
-            column("printed", &|f| or_missing(&f.claim.printed)),
+            column("printed", &|f| prose(&or_missing(&f.claim.printed))),
             column("recomputed", &recomputed),
             column("verdict", &|f| f.claim.verdict.to_string()),
             column("here", &here),
-            column("why", &|f| f.claim.note.clone()),
+            column("why", &|f| prose(&f.claim.note)),
         ];
         let _ = writeln!(out, "## {}\n\n{}", kind.title(), grid::markdown(&columns));
     }

@@ -211,6 +211,8 @@ fn html_is_escaped_and_has_every_claim() {
     // X14's words are tags.
     assert!(page.contains("&lt;boa&gt;") && !page.contains("<boa>"));
     assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count());
+    let markdown = markdown(&findings, |_| true);
+    assert!(markdown.contains("&lt;boa>") && !markdown.contains("<boa>"));
 }
 
 /// Models that score nothing have no gain in per cent, and no division by it.
