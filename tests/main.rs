@@ -7,6 +7,7 @@ mod cli;
 mod economy;
 mod experiments;
 mod looking_back;
+mod paper;
 mod prompts;
 mod real_model;
 mod resume;

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod beside;
+pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod compute;
 mod doctor;
@@ -13,6 +14,7 @@ pub(crate) mod rescore;
 mod run;
 pub mod seed;
 pub(crate) mod stats;
+pub(crate) mod tables;
 #[cfg(unix)]
 mod worker;
 
@@ -47,6 +49,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Export(args) => export::run(&args, &places),
         Verb::Rescore(args) => rescore::run(&args, &places),
         Verb::Compute(args) => compute::run(&args, &places),
+        Verb::Tables(args) => tables::run(&args, &places),
+        Verb::Claims(args) => claims::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
         #[cfg(unix)]
         Verb::Worker => worker::run(),

@@ -12,6 +12,7 @@
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
 //! - [`comparison`]: the data sets of an experiment
+//! - [`measured`]: what results say about the paper's tables and claims
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
@@ -34,6 +35,7 @@ pub mod failure;
 pub mod finished;
 pub mod interrupt;
 pub mod judging;
+pub mod measured;
 mod nearest;
 pub mod progress;
 pub mod publish;

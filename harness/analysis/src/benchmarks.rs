@@ -52,7 +52,7 @@ struct Run {
 /// What was measured on a benchmark, or the average of the ten.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Per cent; the mean over trainings.
+    /// Per cent; the mean over trainings, to six decimals.
     pub mean: Ratio,
     /// Binomial 95% interval of the mean, per cent: items sampled, training as it was.
     pub interval: Option<Interval>,
@@ -210,9 +210,10 @@ fn run(line: &Line) -> Result<Run, LineError> {
     Ok(Run { score, n })
 }
 
+/// To six decimals, which keeps denominators small whatever numbers of trainings come together.
 fn mean(scores: &[Ratio]) -> Option<Ratio> {
     let n = i128::try_from(scores.len()).ok().filter(|n| *n > 0)?;
-    Some(scores.iter().copied().sum::<Ratio>() / Ratio::whole(n))
+    Some((scores.iter().copied().sum::<Ratio>() / Ratio::whole(n)).round(6))
 }
 
 fn spread(scores: &[Ratio]) -> Option<f64> {
@@ -234,6 +235,8 @@ fn binomial(score: Ratio, n: u64) -> Option<Interval> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HEADER: &str =
@@ -272,7 +275,10 @@ mod tests {
         let model =
             benchmarks.chosen(BaseModel::Qwen, SeedDataset::Alpaca, DataSource::Gra).unwrap();
         let score = benchmarks.score(model, Benchmark::Gsm8k).unwrap();
-        assert_eq!((score.mean, score.n, score.trainings), (Ratio::new(427, 6), 1000, 3));
+        assert_eq!(
+            (score.mean, score.n, score.trainings),
+            (Ratio::new(71_166_667, 1_000_000), 1000, 3)
+        );
         // numpy 2.3: np.std([70, 71, 72.5], ddof=1).
         assert!((score.spread.unwrap() - 1.258_305_739_211_791_6).abs() < 1e-12);
         let interval = score.interval.unwrap();
@@ -307,6 +313,36 @@ mod tests {
         for (score, low, high) in [(0, 0.0, 3.7), (100, 96.3, 100.0)] {
             let interval = binomial(Ratio::whole(score), 100).unwrap();
             assert!((interval.low - low).abs() < 0.01 && (interval.high - high).abs() < 0.01);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_field_holds_is_read_or_refused(
+            fields in prop::array::uniform8("[a-z0-9., \"\n-]{0,12}"),
+            place in 0_usize..8,
+        ) {
+            let mut line: Vec<String> =
+                "qwen2.5-7b,alpaca,gra,5,gsm8k,71.5,1319,0".split(',').map(str::to_owned).collect();
+            line[place].clone_from(&fields[place]);
+            if let Ok(benchmarks) = read(&format!("{}\n", line.join(","))) {
+                for model in benchmarks.models() {
+                    for benchmark in Benchmark::ALL {
+                        let score = benchmarks.score(model, benchmark);
+                        prop_assert!(score.is_none_or(|score| score.mean <= Ratio::whole(100)));
+                    }
+                }
+            }
+            let _ = Benchmarks::read(fields.concat().as_bytes());
+        }
+
+        #[test]
+        fn more_items_make_narrower_intervals(hundredths in 0_i128..=10_000, n in 1_u64..100_000) {
+            let score = Ratio::new(hundredths, 100);
+            let width = |n| binomial(score, n).map(|interval| interval.high - interval.low);
+            let (few, many) = (width(n).unwrap(), width(4 * n).unwrap());
+            prop_assert!(many < few, "{many} of {} items, {few} of {n}", 4 * n);
+            prop_assert!((0.0..=100.0).contains(&few));
         }
     }
 }
