@@ -80,7 +80,7 @@ impl Averages {
             bar.paper.into_iter().chain(ours)
         });
         let scale = Scale::around(highest.chain([0.0]), (plot.bottom(), plot.y));
-        axis::left(canvas, plot, scale, 6.0)?;
+        axis::left(canvas, plot, scale, 7.0)?;
         let width = plot.width / lines(self.groups.len());
         for (place, group) in self.groups.iter().enumerate() {
             let x = plot.x + lines(place) * width;

@@ -73,7 +73,7 @@ impl Violins {
             self.caption,
             match beyond {
                 0 => String::new(),
-                n => format!(" {n} values lie above the axis' end, and count."),
+                n => format!(" {n} values above {end:.2} are not drawn, but count."),
             }
         );
         let words = Words { name: self.name.clone(), title: self.title.clone(), caption };
@@ -234,7 +234,7 @@ mod tests {
         ]);
         let figure = figure.figure().unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
-        for text in ["gra 1001", "distilled 0", "\n0.500\n", "6 values lie above"] {
+        for text in ["gra 1001", "distilled 0", "\n0.500\n", " values above "] {
             assert!(figure.svg.contains(text), "{text}: {}", figure.caption);
         }
     }
