@@ -154,7 +154,7 @@ impl Sample {
         Ok(Self {
             id,
             origin,
-            domain: Some(candidate.domain),
+            domain: candidate.domain,
             instruction: instruction.with_context(|| {
                 format!("sample {id} has no instruction: its facts are damaged")
             })?,

@@ -129,6 +129,7 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
         seed_set: experiment.seed_file.clone(),
         seed: trial.seed,
         models: models.collect(),
+        instructions: variant.map(|variant| variant.instructions).unwrap_or_default(),
         method: experiment.method.clone(),
         demonstration: experiment.demonstration,
     }

@@ -49,12 +49,20 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let mut lines = Vec::new();
     for record in reader.records() {
         let record = record.map_err(no_table)?;
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, |position| first_line(csv, position));
         let cells =
             header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.to_owned()));
         lines.push(Line { number, cells: cells.collect() });
     }
     Ok(lines)
+}
+
+/// The line that a record begins on; where blank lines come before it, the reader names the first of them.
+fn first_line(csv: &[u8], position: &csv::Position) -> u64 {
+    let rest =
+        csv.get(usize::try_from(position.byte()).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    position.line() + blank.map(|byte| u64::from(*byte == b'\n')).sum::<u64>()
 }
 
 impl Line {

@@ -4,14 +4,18 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::{DIMENSIONS, Decision};
+use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
+use gra_synth::variant::{Instructions, RoleAssignment};
 
 use crate::cli::{InspectArgs, Places};
+use crate::finished::TrialSettings;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
 
 pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
@@ -45,7 +49,7 @@ fn list(store: &Store, trial: &TrialRow, json: bool) -> Result<String> {
             "{:<9} {:<17} {:<9} {scores:<20} {}",
             candidate.id,
             outcome(candidate),
-            candidate.domain,
+            candidate.domain.map_or("-", Domain::name),
             shortened(candidate.instruction.as_deref().unwrap_or_default(), 60),
         )?;
     }
@@ -74,10 +78,14 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
                     writeln!(text, "keywords: {}", plain(&annotation.keywords.join(", ")))?;
                     writeln!(text, "summary: {}", plain(&annotation.summary))?;
                 }
+                None if facts.annotator.is_none() => {
+                    writeln!(text, "not annotated: this trial draws no examples")?;
+                }
                 None => writeln!(text, "not annotated: left out of sampling")?,
             }
             match &facts.annotator {
                 Some(model) => writeln!(text, "annotator: {model}")?,
+                None if facts.annotation.is_none() => {}
                 None => writeln!(text, "annotation: brought by the seed set")?,
             }
         }
@@ -94,7 +102,7 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
             if args.json {
                 return Ok(serde_json::to_string(candidate)? + "\n");
             }
-            describe(&mut text, store, trial, candidate)?;
+            describe(&mut text, store, trial, (candidate, &candidates))?;
         }
     }
     describe_calls(&mut text, store, &calls, args.brief)?;
@@ -105,15 +113,17 @@ fn describe(
     text: &mut String,
     store: &Store,
     trial: &TrialRow,
-    candidate: &Candidate,
+    (candidate, all): (&Candidate, &[Candidate]),
 ) -> Result<()> {
-    let method = trial.read_settings()?.method;
+    let TrialSettings { method, variant, .. } = trial.read_settings()?;
     let roles = &candidate.roles;
     let names =
         |models: &[ModelName]| models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
     writeln!(text, "{} {}: {}", trial.id, candidate.id, outcome(candidate))?;
     writeln!(text, "\ndrawn")?;
-    writeln!(text, "  domain       {}", candidate.domain)?;
+    if let Some(domain) = candidate.domain {
+        writeln!(text, "  domain       {domain}")?;
+    }
     writeln!(text, "  generator    {}", roles.generator)?;
     if !roles.reviewers.is_empty() {
         writeln!(text, "  reviewers    {}", names(&roles.reviewers))?;
@@ -121,11 +131,20 @@ fn describe(
     if let Some(adjudicator) = &roles.adjudicator {
         writeln!(text, "  adjudicator  {adjudicator}")?;
     }
-    writeln!(text, "  summariser   {}", roles.summariser)?;
+    let example = match variant.instructions {
+        Instructions::New => {
+            writeln!(text, "  summariser   {}", roles.summariser)?;
+            "example"
+        }
+        Instructions::Seed => "seed item",
+    };
     for id in &candidate.examples {
         let seed = store.seed_items(trial.row, &[*id])?;
         let shown = seed.first().map_or_else(String::new, |seed| shortened(&seed.instruction, 70));
-        writeln!(text, "  example      {id} {shown}")?;
+        writeln!(text, "  {example:<12} {id} {shown}")?;
+    }
+    if variant.roles == RoleAssignment::Adaptive {
+        describe_experience(text, candidate, &Experience::before(candidate, all, method.tau))?;
     }
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", plain(&candidate.keywords.join(", ")))?;
@@ -172,6 +191,32 @@ fn describe(
             text,
             "malformed: {stage}, seat {seat}, attempt {attempt}: {}",
             reply.reason.name()
+        )?;
+    }
+    Ok(())
+}
+
+/// What the roles were drawn by: each model's record in earlier waves and rounds.
+fn describe_experience(
+    text: &mut String,
+    candidate: &Candidate,
+    experience: &Experience,
+) -> Result<()> {
+    let roles = &candidate.roles;
+    let drawn = std::iter::once(&roles.generator).chain(&roles.reviewers).chain(&roles.adjudicator);
+    let domain = candidate.domain.map_or("any domain", Domain::name);
+    writeln!(text, "\nwhat was known of them ({domain}; agreed with the rest of the committee)")?;
+    for model in drawn {
+        let Count { yes, no } = experience.generated(model, candidate.domain);
+        let Agreement { passing, failing } = experience.judged(model);
+        writeln!(
+            text,
+            "  {model:<20} passed {yes} of {}, agreed {} of {} when it let pass, {} of {} when not",
+            yes + no,
+            passing.yes,
+            passing.yes + passing.no,
+            failing.yes,
+            failing.yes + failing.no,
         )?;
     }
     Ok(())

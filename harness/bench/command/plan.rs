@@ -5,25 +5,27 @@
 //! least, when every candidate is accepted; at most, when every round runs to its cap and every
 //! candidate goes all the way.
 
-use std::collections::BTreeSet;
+mod sharing;
+mod sizes;
+
 use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
 use gra_synth::form;
 use gra_synth::method::Method;
-use gra_synth::pool::ItemId;
-use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::Roles;
-use gra_synth::variant::Variant;
+use gra_synth::request::Stage;
+use gra_synth::variant::{Instructions, Variant};
 use serde::Serialize;
 
 use crate::cli::{Places, PlanArgs};
 use crate::experiment::Experiment;
 use crate::store::{Rate, Store};
+use sharing::paid_share;
+use sizes::Sizes;
 
-/// Candidates over which sharing is counted.
-const SHARING_SAMPLE: u32 = 1000;
+/// Candidates whose roles are looked at.
+const CAST_SAMPLE: u32 = 1000;
 
 /// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
 const BYTES_PER_CALL: u64 = 3_000;
@@ -43,6 +45,8 @@ struct Plan {
     calls: Range,
     reply_tokens: Range,
     prompt_tokens: Range,
+    /// Floating-point operations, 2 x parameters x tokens; `null` where a model's size is not stated.
+    operations: Option<(f64, f64)>,
     hours: Option<(f64, f64)>,
     rate: String,
     store_bytes: Range,
@@ -86,7 +90,11 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
 /// The stages of a candidate that goes all the way, with how often each asks.
 fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
     let reviews = u64::from(variant.reviews());
-    let mut stages = vec![(Stage::Keywords, 1), (Stage::Instruction, 1)];
+    let new = variant.instructions == Instructions::New;
+    let mut stages = Vec::new();
+    if new {
+        stages.extend([(Stage::Keywords, 1), (Stage::Instruction, 1)]);
+    }
     if reviews > 0 {
         stages.push((Stage::InstructionReview, reviews));
     }
@@ -100,8 +108,22 @@ fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
         }
         stages.push((Stage::Adjudication, 1));
     }
-    stages.push((Stage::Summary, 1));
+    if new {
+        stages.push((Stage::Summary, 1));
+    }
     stages
+}
+
+/// How many candidates a trial draws: one per seed item where the instructions are the seed set's.
+fn candidates(variant: &Variant, experiment: &Experiment) -> Range {
+    let Method { target, cap, rounds, .. } = experiment.method;
+    let items = experiment.seed_set.items.len() as u64;
+    match variant.instructions {
+        Instructions::New => {
+            Range { least: target.min(cap).into(), most: cap.into() }.times(rounds.into())
+        }
+        Instructions::Seed => Range { least: items, most: items },
+    }
 }
 
 /// Whether a stage asks about disputes alone.
@@ -115,39 +137,6 @@ fn rate(store: &Store, stage: Stage) -> Result<Option<Rate>> {
     if own.is_none() && is_of_disputes(stage) { store.rate(Stage::ResponseReview) } else { Ok(own) }
 }
 
-/// Share of the variants' round-1 calls that differ, over the first candidates.
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn paid_share(experiment: &Experiment) -> f64 {
-    let mut asked = 0_usize;
-    let mut distinct: BTreeSet<(u32, Stage, ModelName, usize)> = BTreeSet::new();
-    for variant in &experiment.variants {
-        for number in 0..experiment.method.cap.min(SHARING_SAMPLE) {
-            let id = ItemId::Candidate { round: 1, number };
-            let roles = Roles::assign(experiment.seeds[0], id, variant, &experiment.members);
-            let mut ask = |stage, model: &ModelName, repeat| {
-                asked += 1;
-                distinct.insert((number, stage, model.clone(), repeat));
-            };
-            for stage in [Stage::Keywords, Stage::Instruction, Stage::Response] {
-                ask(stage, &roles.generator, 0);
-            }
-            for (seat, reviewer) in roles.reviewers.iter().enumerate() {
-                let repeat = roles.reviewers[..seat].iter().filter(|r| *r == reviewer).count();
-                // The same reviewer of the same generator's candidate makes the same call.
-                for stage in [Stage::InstructionReview, Stage::ResponseReview] {
-                    ask(stage, &ModelName::new(&format!("{} {reviewer}", roles.generator)), repeat);
-                }
-            }
-            ask(
-                Stage::Summary,
-                &ModelName::new(&format!("{} {}", roles.generator, roles.summariser)),
-                0,
-            );
-        }
-    }
-    if asked == 0 { 1.0 } else { distinct.len() as f64 / asked as f64 }
-}
-
 impl Plan {
     fn new(
         experiment: &Experiment,
@@ -155,21 +144,21 @@ impl Plan {
         tokens_per_second: Option<f64>,
     ) -> Result<Self> {
         let method = &experiment.method;
-        let rounds = u64::from(method.rounds);
         let seeds = experiment.seeds.len() as u64;
         let to_annotate =
             experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
-        let annotation_calls = 3 * to_annotate as u64;
-        let fewest = u64::from(method.target.min(method.cap));
-        let candidates = Range { least: fewest * rounds, most: u64::from(method.cap) * rounds };
+        let annotates = experiment.variants.iter().any(|variant| experiment.annotates(variant));
+        let annotation_calls = if annotates { 3 * to_annotate as u64 } else { 0 };
 
         let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
         let mut reply = Range { least: 0, most: 0 };
         let mut prompt = Range { least: 0, most: 0 };
         let mut variants = Vec::new();
         let mut seconds = Some((0.0, 0.0));
+        let mut operations = Some((0.0, 0.0));
         for variant in &experiment.variants {
-            let stages = stages(variant, method);
+            let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
+            let sizes = Sizes::of(experiment, variant);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
             let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
@@ -193,6 +182,12 @@ impl Plan {
                 reply.most += n.most * limit;
                 prompt.least += n.least * read * (1 - skipped);
                 prompt.most += n.most * read;
+                operations = operations.zip(sizes.of_stage(stage)).map(|((least, most), size)| {
+                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                    let of = |calls: u64, tokens: u64| 2.0 * size * (calls * tokens) as f64;
+                    let few = of(n.least * (1 - skipped), read + typical);
+                    (least + few, most + of(n.most, read + limit))
+                });
                 seconds = seconds.zip(rate).map(|((least, most), rate)| {
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                     let each = rate.seconds / rate.calls.max(1) as f64;
@@ -234,6 +229,7 @@ impl Plan {
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
+            operations: operations.map(|(least, most)| (least * paid_share, most * paid_share)),
             hours,
             rate,
             store_bytes: calls.times(BYTES_PER_CALL),
@@ -274,6 +270,14 @@ impl Plan {
         )?;
         writeln!(text, "prompt tokens  {}", span(self.prompt_tokens))?;
         writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
+        match self.operations {
+            Some((least, most)) => {
+                writeln!(text, "operations     {least:.1e} to {most:.1e}, shared calls once")?;
+            }
+            None => {
+                writeln!(text, "operations     unknown: a model's `parameters` are not stated")?;
+            }
+        }
         match self.hours {
             Some((least, most)) => {
                 writeln!(text, "time           {} to {}", time(least), time(most))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gra_llm::model_pool::PoolError;
 use gra_synth::request::ModelName;
-use gra_synth::variant::Variant;
+use gra_synth::variant::{Instructions, Variant};
 
 use super::Experiment;
 
@@ -14,10 +14,17 @@ impl Experiment {
     #[must_use]
     pub fn serving<'a>(&'a self, variant: &'a Variant) -> BTreeSet<&'a ModelName> {
         let mut serving = variant.serving(&self.members);
-        if self.seed_set.items.iter().any(|item| item.annotation.is_none()) {
+        if self.annotates(variant) {
             serving.extend(self.members.iter().map(|member| &member.name));
         }
         serving
+    }
+
+    /// Whether a trial of this variant asks for annotations.
+    #[must_use]
+    pub fn annotates(&self, variant: &Variant) -> bool {
+        let open = self.seed_set.items.iter().any(|item| item.annotation.is_none());
+        open && variant.instructions == Instructions::New
     }
 
     /// Everyone who serves any variant.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gra_synth::method::Member;
 use gra_synth::request::ModelName;
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 use serde::Deserialize;
 
 use super::{ExperimentError, ExperimentFile, plain_name};
@@ -15,6 +15,8 @@ use super::{ExperimentError, ExperimentFile, plain_name};
 pub struct VariantEntry {
     /// Folder name of its results.
     pub name: String,
+    #[serde(default)]
+    instructions: Instructions,
     #[serde(default)]
     roles: RolesEntry,
     /// Of `roles = "single-model"`, member or teacher; default: the pool's first.
@@ -42,6 +44,7 @@ enum RolesEntry {
     Random,
     SingleModel,
     Fixed,
+    Adaptive,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -104,8 +107,10 @@ impl VariantEntry {
         }
         Ok(Variant {
             name: self.name.clone(),
+            instructions: self.instructions,
             roles: match self.roles {
                 RolesEntry::Random => RoleAssignment::Random,
+                RolesEntry::Adaptive => RoleAssignment::Adaptive,
                 RolesEntry::SingleModel => {
                     RoleAssignment::SingleModel(self.model.clone().unwrap_or_else(first))
                 }

@@ -97,12 +97,31 @@ names! {
         GraRefined "gra-refined" "GRA, refined seed data",
         /// Synthetic and refined data together.
         GraIntegrated "gra-integrated" "GRA, integrated",
+        /// Made by GRA without review (Fig. 4).
+        NoReviewer "no-reviewer" "no reviewer",
+        /// Made by GRA with Llama-3.1-8B as the only reviewer (Fig. 4).
+        SingleReviewer "single-reviewer" "one reviewer",
+        /// Made by GRA with disputes put to the vote (Fig. 4).
+        MajorityVote "majority-vote" "no adjudicator",
+        /// Made by GRA with one model in all roles (section 5.1).
+        SingleModel "single-model" "one model",
+        /// Made by GRA with fixed roles (section 5.1).
+        FixedRoles "fixed-roles" "fixed roles",
     ]
 }
 
 impl DataSource {
     /// The rows of a block of Table 1.
     pub const MAIN: [Self; 4] = [Self::Vanilla, Self::Gra, Self::Distill32b, Self::Distill72b];
+
+    /// Variants of GRA that the paper has no table for; named as `experiments/ablation.toml` does.
+    pub const ABLATIONS: [Self; 5] = [
+        Self::NoReviewer,
+        Self::SingleReviewer,
+        Self::MajorityVote,
+        Self::SingleModel,
+        Self::FixedRoles,
+    ];
 
     /// The rows of a block of Table 2.
     pub const SEED_DATA: [Self; 4] =
