@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
+use crate::command::figures::FiguresArgs;
 use crate::command::rescore::RescoreArgs;
 use crate::command::seed::SeedArgs;
 use crate::command::stats::StatsArgs;
@@ -149,6 +150,16 @@ economy = false have the most to tell.")]
 
 Writes TRIAL.compute.csv and .md beside the trial's folder.")]
     Compute(ComputeArgs),
+    /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
+    #[command(after_help = "Examples:
+  gra-bench figures
+  gra-bench figures ablation --only 4,funnel,agreement
+  gra-bench figures ablation/gra/seed-42 --out pictures --format svg
+  gra-bench figures --only 1,3 --json
+
+What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
+wrote; they look for data sets named seeds, gra and distilled.")]
+    Figures(FiguresArgs),
     /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
     #[command(after_help = "Example:
   gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]

@@ -6,6 +6,7 @@ pub(crate) mod compute;
 mod doctor;
 mod engines;
 mod export;
+pub(crate) mod figures;
 mod inspect;
 mod plan;
 mod quantize;
@@ -47,6 +48,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Export(args) => export::run(&args, &places),
         Verb::Rescore(args) => rescore::run(&args, &places),
         Verb::Compute(args) => compute::run(&args, &places),
+        Verb::Figures(args) => figures::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
         #[cfg(unix)]
         Verb::Worker => worker::run(),
