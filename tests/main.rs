@@ -5,6 +5,7 @@
 mod cli;
 mod economy;
 mod experiments;
+mod figures;
 mod looking_back;
 mod prompts;
 mod real_model;

@@ -39,8 +39,7 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
     let square = |generator: Option<&ModelName>, domain: Option<Domain>| {
         cells.get(&(generator, domain)).copied().map_or_else(Square::default, shaded)
     };
-    let name =
-        |who: &Option<&ModelName>| who.map_or("all together".to_owned(), ToString::to_string);
+    let name = |who: Option<&ModelName>| who.map_or("all together".to_owned(), ToString::to_string);
     let map = HeatMap {
         name: "domains".to_owned(),
         title: format!("Acceptance by generator and domain in {trial}"),

@@ -88,8 +88,8 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
             Letters { at: HPos::Right, ..letters },
         )?;
         let bar = Area::new((area.x + NAMES, y + 4.0), (BARS * share(left), ROW - 8.0));
-        let last = row + 1 == steps.len();
-        let color = if last { palette::KINDS[2] } else { palette::KINDS[0] };
+        let is_end = row + 1 == steps.len();
+        let color = if is_end { palette::KINDS[2] } else { palette::KINDS[0] };
         canvas.fill(bar, color)?;
         let gone = Area { x: bar.right(), width: BARS * share(lost), ..bar };
         canvas.fill(gone, palette::pale(palette::ACCENT, 0.55))?;

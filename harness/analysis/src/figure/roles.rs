@@ -32,7 +32,7 @@ impl Role {
     /// called like a trial nor `distilled`.
     #[must_use]
     pub fn find(self, names: &[&str]) -> Option<usize> {
-        let named = names.iter().position(|name| *name == self.name());
+        let exact = names.iter().position(|name| *name == self.name());
         let is_trial = |name: &&str| name.contains("-seed-");
         let other = || match self {
             Self::Gra => names.iter().position(|name| name.contains("-gra-seed-")),
@@ -41,7 +41,7 @@ impl Role {
             }),
             Self::Distilled => None,
         };
-        named.or_else(other)
+        exact.or_else(other)
     }
 
     /// What the paper's section 5.5 says of its IFD; the seed set's value follows from a difference that
