@@ -6,6 +6,7 @@ mod baselines;
 mod cli;
 mod economy;
 mod experiments;
+mod figures;
 mod looking_back;
 mod paper;
 mod prompts;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::command::claims::ClaimsArgs;
 use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
+use crate::command::figures::FiguresArgs;
 use crate::command::rescore::RescoreArgs;
 use crate::command::seed::SeedArgs;
 use crate::command::stats::StatsArgs;
@@ -172,6 +173,16 @@ paper prints, with footnotes where its own numbers disagree.")]
 Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv with
 data sets named gra, vanilla and distill-72b, and the .compute.csv of trials. No model is run.")]
     Claims(ClaimsArgs),
+    /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
+    #[command(after_help = "Examples:
+  gra-bench figures
+  gra-bench figures ablation --only 4,funnel,agreement
+  gra-bench figures ablation/gra/seed-42 --out pictures --format svg
+  gra-bench figures --only 1,3 --json
+
+What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
+wrote; they look for data sets named seeds, gra and distilled.")]
+    Figures(FiguresArgs),
     /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
     #[command(after_help = "Example:
   gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]

@@ -7,6 +7,7 @@ pub(crate) mod compute;
 mod doctor;
 mod engines;
 mod export;
+pub(crate) mod figures;
 mod inspect;
 mod plan;
 mod quantize;
@@ -51,6 +52,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Compute(args) => compute::run(&args, &places),
         Verb::Tables(args) => tables::run(&args, &places),
         Verb::Claims(args) => claims::run(&args, &places),
+        Verb::Figures(args) => figures::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
         #[cfg(unix)]
         Verb::Worker => worker::run(),

@@ -14,6 +14,7 @@
 //! - [`comparison`]: the data sets of an experiment
 //! - [`measured`]: what results say about the paper's tables and claims
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
+//! - [`gallery`]: figures of what is stored
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
 //! - `nearest`: the known word that a mistaken one was meant to be
@@ -33,6 +34,7 @@ pub mod experiment;
 pub mod export;
 pub mod failure;
 pub mod finished;
+pub mod gallery;
 pub mod interrupt;
 pub mod judging;
 pub mod measured;
