@@ -10,7 +10,7 @@ use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Embedding, ModelName, RequestId, Stage};
 use gra_synth::roles::Roles;
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{Instructions, Reviewers, Variant};
 
 use crate::workbench::Workbench;
 
@@ -32,7 +32,7 @@ fn candidate(number: u32, scores: [u8; 3]) -> Candidate {
         summariser: generator,
     };
     let examples = vec![ItemId::Seed(number % 3), ItemId::Seed(5)];
-    let mut candidate = Candidate::drawn(id(number), 0, Domain::Math, examples, roles);
+    let mut candidate = Candidate::drawn(id(number), 0, Some(Domain::Math), examples, roles);
     candidate.instruction = Some(format!("Instruction {number}"));
     candidate.response = Some("Response".to_owned());
     for ((seat, reviewer), score) in (0..).zip(reviewers).zip(scores) {
@@ -77,12 +77,8 @@ fn candidates() -> Vec<Candidate> {
 }
 
 fn variant(name: &str) -> Variant {
-    Variant {
-        name: name.to_owned(),
-        roles: RoleAssignment::Random,
-        reviewers: if name == "no-reviewer" { Reviewers::None } else { Reviewers::Committee(3) },
-        dispute: DisputeRule::Adjudicator,
-    }
+    let reviewers = if name == "no-reviewer" { Reviewers::None } else { Reviewers::Committee(3) };
+    Variant { reviewers, ..Variant::gra(name) }
 }
 
 /// Writes a trial. All texts are embedded at right angles.
@@ -103,6 +99,7 @@ fn record(store: &mut Store, name: &str, finished: bool) {
         seed: 42,
         // Tulu's size is not stated.
         models: vec![model("llama", Some(8_030_261_248)), model("tulu", None)],
+        instructions: Instructions::New,
         method,
         demonstration: false,
     };

@@ -4,6 +4,7 @@
 
 mod cli;
 mod economy;
+mod experiments;
 mod looking_back;
 mod prompts;
 mod real_model;

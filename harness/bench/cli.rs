@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
 use crate::command::report::ReportArgs;
 use crate::command::rescore::RescoreArgs;
@@ -125,6 +126,15 @@ another address.")]
 What models say is kept in the store: a measurement that was interrupted goes on when the same
 command is given again.")]
     Stats(StatsArgs),
+    /// Put the data sets of an experiment side by side, and say what can be told apart.
+    #[command(after_help = "Examples:
+  gra-bench compare experiments/refine.toml
+  gra-bench compare experiments/distill.toml --sets gra,distill-large --judge teacher-large
+  gra-bench compare experiments/refine.toml --no-embeddings --json
+
+Compares what `run` has made under one run seed, and the file's sources. What models say is kept in
+the store: a comparison that was interrupted goes on when the same command is given again.")]
+    Compare(CompareArgs),
     /// Say what an experiment would ask and cost, and run nothing.
     #[command(after_help = "Examples:
   gra-bench plan experiments/ablation.toml
@@ -171,6 +181,10 @@ Writes TRIAL.compute.csv and .md beside the trial's folder.")]
 /// What may differ from an experiment file.
 #[derive(Clone, Debug, Args)]
 pub struct OverrideArgs {
+    /// Another file under the experiment's: the same question at another scale; its results are named
+    /// after it.
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
     /// Only these variants, separated by commas; the first of the file is the reference.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     variants: Vec<String>,
@@ -194,6 +208,7 @@ pub struct OverrideArgs {
 impl OverrideArgs {
     pub(crate) fn overrides(&self, seeds: Vec<u64>) -> Overrides {
         Overrides {
+            base: self.base.clone(),
             name: self.name.clone(),
             seeds,
             variants: self.variants.clone(),

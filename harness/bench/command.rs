@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod beside;
+pub(crate) mod compare;
 pub(crate) mod compute;
 mod doctor;
 mod engines;
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli) -> Result<()> {
             let (experiment, json) = (args.experiment, args.json);
             run::Run { experiment, overrides, places, verbosity, json }.start().await
         }
+        Verb::Compare(args) => compare::start(args, places, verbosity).await,
         Verb::Stats(args) => stats::start(args, places, verbosity).await,
         Verb::Seed(args) => seed::run(args),
         Verb::Inspect(args) => inspect::run(&args, &places),

@@ -59,6 +59,8 @@ pub struct DataSet {
     pub samples: Vec<Sample>,
     /// Records of a file that could not be read.
     pub skipped: usize,
+    /// SHA-256 of the seed set that the origins are items of; `None` where each sample is its own.
+    pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
     pub trial: Option<TrialFacts>,
 }
@@ -89,6 +91,12 @@ impl Named {
         Ok(Self { name, source })
     }
 
+    /// A file under this name.
+    #[must_use]
+    pub const fn file(name: String, path: PathBuf) -> Self {
+        Self { name, source: Source::File(path) }
+    }
+
     /// Loads the data set.
     ///
     /// # Errors
@@ -100,22 +108,12 @@ impl Named {
                 let file = seeds::load(&path, &options)?;
                 let samples = file.items.into_iter().map(Sample::from).collect();
                 let skipped = file.skipped.len();
-                Ok(DataSet { name: self.name, samples, skipped, trial: None })
+                // The items of a file are those that a trial was made from when the file is the same.
+                let seed_set = Some(file.sha256);
+                Ok(DataSet { name: self.name, samples, skipped, seed_set, trial: None })
             }
             Source::Trial(id) => {
-                let trial = FinishedTrial::load(store, id)?;
-                let facts = TrialFacts {
-                    variant: trial.id.variant.clone(),
-                    calls: trial.calls(store)?,
-                    candidates: trial.candidates,
-                };
-                let origins = lineage::seed_items(&facts.candidates);
-                let candidates = facts.candidates.iter().zip(origins);
-                let samples = candidates
-                    .filter(|(candidate, _)| candidate.is_sample())
-                    .map(|(candidate, origin)| Sample::of(candidate, origin))
-                    .collect::<Result<_>>()?;
-                Ok(DataSet { name: self.name, samples, skipped: 0, trial: Some(facts) })
+                DataSet::of_trial(self.name, FinishedTrial::load(store, id)?, store, u32::MAX)
             }
         }
     }
@@ -156,7 +154,7 @@ impl Sample {
         Ok(Self {
             id,
             origin,
-            domain: Some(candidate.domain),
+            domain: candidate.domain,
             instruction: instruction.with_context(|| {
                 format!("sample {id} has no instruction: its facts are damaged")
             })?,
@@ -183,6 +181,32 @@ impl Sample {
 }
 
 impl DataSet {
+    /// The samples of a trial's rounds up to this one, with the facts of those rounds.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a sample's facts are damaged.
+    pub fn of_trial(name: String, trial: FinishedTrial, store: &Store, until: u32) -> Result<Self> {
+        let counts = |id: ItemId| match id {
+            ItemId::Candidate { round, .. } => round <= until,
+            ItemId::Seed(_) => true,
+        };
+        let mut facts = TrialFacts {
+            variant: trial.id.variant.clone(),
+            calls: trial.calls(store)?,
+            candidates: trial.candidates,
+        };
+        facts.candidates.retain(|candidate| counts(candidate.id));
+        facts.calls.retain(|call| counts(call.id.subject));
+        let origins = lineage::seed_items(&facts.candidates);
+        let candidates = facts.candidates.iter().zip(origins);
+        let samples = candidates
+            .filter(|(candidate, _)| candidate.is_sample())
+            .map(|(candidate, origin)| Sample::of(candidate, origin))
+            .collect::<Result<_>>()?;
+        let seed_set = trial.settings.seed_set_sha256;
+        Ok(Self { name, samples, skipped: 0, seed_set, trial: Some(facts) })
+    }
+
     /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
     /// there are fewer.
     pub fn subsample(&mut self, n: usize, run_seed: u64) {
@@ -271,7 +295,8 @@ mod tests {
         };
         let drawn = |name: &str, seed| {
             let samples = (0..100).map(item).map(Sample::from).collect();
-            let mut set = DataSet { name: name.to_owned(), samples, skipped: 0, trial: None };
+            let mut set =
+                DataSet { name: name.to_owned(), samples, skipped: 0, seed_set: None, trial: None };
             set.subsample(10, seed);
             set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
         };

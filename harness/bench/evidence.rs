@@ -12,9 +12,8 @@ use std::path::Path;
 use anyhow::Result;
 use gra_analysis::facts::TrialFacts;
 use gra_analysis::frames;
-use gra_analysis::measure::MeasureTable;
 use gra_analysis::stats::diversity::Diversity;
-use gra_analysis::stats::{self, Settings, Subject};
+use gra_analysis::stats::{self, Findings, Settings, Subject};
 use gra_llm::model_pool::ModelPool;
 use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
@@ -64,7 +63,7 @@ pub struct Evidence {
     /// A frame of samples per data set.
     pub subjects: Vec<Subject>,
     /// The numbers.
-    pub table: MeasureTable,
+    pub findings: Findings,
     /// Where the samples lie on a map, where one was asked for.
     pub map: Option<SampleMap>,
 }
@@ -99,8 +98,8 @@ impl Evidence {
             };
             subjects.push(measured(data_set, nearest, plan, answering)?);
         }
-        let table = stats::table(&subjects, diversity.as_ref(), plan.settings)?;
-        Ok(Self { subjects, table, map })
+        let findings = stats::findings(&subjects, diversity.as_ref(), plan.settings)?;
+        Ok(Self { subjects, findings, map })
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
@@ -124,9 +123,9 @@ impl Evidence {
             write_atomic(&folder.join("map.svg"), map.svg()?.as_bytes())?;
         }
         let mut csv = Vec::new();
-        self.table.write_csv(&mut csv)?;
+        self.findings.table.write_csv(&mut csv)?;
         write_atomic(&folder.join("stats.csv"), &csv)?;
-        write_atomic(&folder.join("stats.md"), self.table.markdown().as_bytes())
+        write_atomic(&folder.join("stats.md"), self.findings.table.markdown().as_bytes())
     }
 }
 
@@ -169,8 +168,10 @@ fn measured(
         facts: facts.clone(),
         families: families(facts, plan.pool),
         judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
+        parameters: parameters(plan.pool),
     });
-    Ok(Subject { name: data_set.name.clone(), samples: frames::samples(&rows)?, trial })
+    let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
+    Ok(Subject { name, samples: frames::samples(&rows)?, seed_set, trial })
 }
 
 /// The family of every model that took part; one that the pool does not know is its own.
@@ -182,6 +183,12 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
     let roles = facts.candidates.iter().map(|candidate| &candidate.roles);
     let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
     models.map(family).collect()
+}
+
+/// How many parameters the pool's models have, where it says so.
+fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
+    let models = pool.members_and_teachers();
+    models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
 }
 
 /// What is known of a sample without asking.

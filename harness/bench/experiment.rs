@@ -2,74 +2,42 @@
 //!
 //! The file as written ([`ExperimentFile`]) is apart from what it means ([`Experiment`]), which
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
+//! Data sets come from variants, which are run, and from [`sources`](Source), which are not.
 
+mod cast;
+mod comparison;
 mod error;
+mod file;
+mod sources;
 mod variants;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gra_analysis::paper::Reference;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::method::{Member, Method};
 use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::Sampling;
 use gra_synth::variant::Variant;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::seeds::{self, LoadOptions, SeedSet};
+pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
+pub use file::ExperimentFile;
+pub(crate) use file::default_chunk;
+pub use sources::{Content, Size, Source};
 pub use variants::VariantEntry;
 use variants::variants;
-
-/// An experiment file as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExperimentFile {
-    /// Folder name of its results.
-    pub name: String,
-    /// What it asks, in a sentence.
-    pub question: String,
-    /// Where the paper asks it.
-    #[serde(default)]
-    pub paper: String,
-    /// `true` for runs that show how things work and measure nothing.
-    #[serde(default)]
-    pub demonstration: bool,
-    /// Seed set; a relative path starts at the experiment file.
-    pub seed_set: PathBuf,
-    /// Model pool; likewise.
-    pub pool: PathBuf,
-    /// Folder of prompt templates; likewise.
-    pub prompts: PathBuf,
-    /// Run seeds.
-    pub seeds: Vec<u64>,
-    /// What differs from the method's defaults.
-    #[serde(default)]
-    pub method: Method,
-    /// How tokens are drawn.
-    #[serde(default)]
-    pub sampling: Sampling,
-    /// What differs from the engine's defaults.
-    #[serde(default)]
-    pub engine: EngineSettings,
-    /// Most requests that run together; at most so many calls are paid twice after a crash.
-    #[serde(default = "default_chunk")]
-    pub chunk: usize,
-    /// The variants, the reference first.
-    #[serde(rename = "variant")]
-    pub variants: Vec<VariantEntry>,
-}
-
-/// Requests that run together unless an experiment says otherwise.
-pub(crate) const fn default_chunk() -> usize {
-    64
-}
 
 /// What the command line changes.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// Another file under the experiment's.
+    pub base: Option<PathBuf>,
     /// Name of the results.
     pub name: Option<String>,
     /// Run seeds.
@@ -95,6 +63,10 @@ pub struct Experiment {
     pub question: String,
     /// Where the paper asks it.
     pub paper: String,
+    /// What the paper reports.
+    pub expectation: Vec<Expectation>,
+    /// What was found.
+    pub analysis: String,
     /// Whether it only shows how things work.
     pub demonstration: bool,
     /// Run seeds, as given.
@@ -107,10 +79,18 @@ pub struct Experiment {
     pub chunk: usize,
     /// The variants, the reference first.
     pub variants: Vec<Variant>,
+    /// Data sets that take no run.
+    pub sources: Vec<Source>,
+    /// How data sets are compared.
+    pub compare: CompareEntry,
+    /// Thresholds under which the first variant's reviews are decided again.
+    pub rescore: Option<RescoreEntry>,
     /// The model pool.
     pub pool: ModelPool,
-    /// The pool as the method sees it.
+    /// The pool's members as the method sees them.
     pub members: Vec<Member>,
+    /// Its teachers.
+    pub teachers: Vec<Member>,
     /// The prompts.
     pub prompts: PromptSet,
     /// SHA-256 over the prompt files.
@@ -131,19 +111,15 @@ impl Experiment {
         models: &Path,
         overrides: &Overrides,
     ) -> Result<Self, ExperimentError> {
-        let file = read_file(path)?;
+        let file = file::read(path, overrides.base.as_deref())?;
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
-        let base = path.parent().unwrap_or(Path::new(""));
-        let or_own = |given: &Option<PathBuf>, own: &Path| match given {
-            Some(given) => given.clone(),
-            None => base.join(own),
-        };
-        let name = match (&overrides.name, &overrides.seed_set) {
-            (Some(name), _) => name.clone(),
-            // Another seed set is another experiment: its results stand beside the file's own.
-            (None, Some(other)) => format!("{}-{}", file.name, stem(other)),
-            (None, None) => file.name.clone(),
-        };
+        let or_own =
+            |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
+        // Another scale or seed set is another experiment: its results stand beside the file's own.
+        let others = [&overrides.base, &overrides.seed_set].into_iter().flatten();
+        let derived =
+            || others.fold(file.name.clone(), |name, other| format!("{name}-{}", stem(other)));
+        let name = overrides.name.clone().unwrap_or_else(derived);
         plain_name("name", &name).map_err(value_error)?;
 
         let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
@@ -161,7 +137,13 @@ impl Experiment {
             sampling: model.sampling.apply(file.sampling),
         };
         let members: Vec<Member> = pool.models.iter().map(member).collect();
-        let variants = variants(&file, &members, &overrides.variants, path)?;
+        let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
+        let variants = variants(&file, (&members, &teachers), &overrides.variants, path)?;
+        let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
+        let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
+        sets.extend(sources.iter().map(|source| source.name.clone()));
+        file.compare.check(&sets, &pool).map_err(value_error)?;
+        let expectation = expectation(file.expectation).map_err(value_error)?;
         let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
@@ -175,14 +157,20 @@ impl Experiment {
             name,
             question: file.question,
             paper: file.paper,
+            expectation,
+            analysis: file.analysis,
             demonstration: file.demonstration,
             seeds: seeds.clone(),
             method: file.method,
             engine: file.engine,
             chunk: file.chunk,
             variants,
+            sources,
+            compare: file.compare,
+            rescore: file.rescore,
             pool,
             members,
+            teachers,
             prompts,
             prompts_sha256,
             seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -198,12 +186,17 @@ impl Experiment {
         fingerprints: &BTreeMap<String, String>,
         encoder: &str,
     ) -> String {
+        let serving = self.serving(variant);
+        let serves = |name: &str| serving.iter().any(|model| model.as_str() == name);
+        let everyone = self.members.iter().chain(&self.teachers);
+        let sampling = everyone.map(|member| (member.name.as_str(), member.sampling));
+        let models = fingerprints.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let settings = Settings {
             experiment: &self.name,
             variant,
             method: &self.method,
-            sampling: self.members.iter().map(|m| (m.name.as_str(), m.sampling)).collect(),
-            models: fingerprints,
+            sampling: sampling.filter(|(name, _)| serves(name)).collect(),
+            models: models.filter(|(name, _)| serves(name)).collect(),
             encoder,
             seed_set: &self.seed_file,
             seed_set_sha256: &self.seed_set.sha256,
@@ -221,7 +214,7 @@ struct Settings<'a> {
     variant: &'a Variant,
     method: &'a Method,
     sampling: BTreeMap<&'a str, Sampling>,
-    models: &'a BTreeMap<String, String>,
+    models: BTreeMap<&'a str, &'a str>,
     encoder: &'a str,
     seed_set: &'a str,
     seed_set_sha256: &'a str,
@@ -230,15 +223,25 @@ struct Settings<'a> {
     chunk: usize,
 }
 
-fn read_file(path: &Path) -> Result<ExperimentFile, ExperimentError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ExperimentError::Read {
-        what: "experiment",
-        path: path.to_owned(),
-        error,
-        hint: "run from the root of a clone, or name the file; experiments are in experiments/",
-    })?;
-    toml::from_str(&text)
-        .map_err(|error| ExperimentError::Syntax { path: path.to_owned(), error: Box::new(error) })
+/// A number that the paper reports on the question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expectation {
+    /// What it is about.
+    pub about: String,
+    /// Its name among the reference tables, e.g. `claims/P28`.
+    pub cell: String,
+    /// As printed.
+    pub printed: String,
+}
+
+/// Looks the numbers up.
+fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, String> {
+    let reference = Reference::embedded().map_err(|error| error.to_string())?;
+    let found = named.into_iter().map(|(about, cell)| match reference.number(&cell) {
+        Ok(quoted) => Ok(Expectation { about, cell, printed: quoted.text }),
+        Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
+    });
+    found.collect()
 }
 
 /// Names become folders, so they are kept plain.

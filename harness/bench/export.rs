@@ -9,6 +9,7 @@
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
+use gra_synth::variant::Instructions;
 use polars::error::PolarsError;
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +55,11 @@ pub struct CardFacts {
     pub seed_set: String,
     /// Run seed.
     pub seed: u64,
-    /// The model pool, in its order.
+    /// The model pool, in its order, and the teachers that the variant names.
     pub models: Vec<ModelFacts>,
+    /// Where its instructions come from; of trials of earlier releases, new ones.
+    #[serde(default)]
+    pub instructions: Instructions,
     /// All parameters of the method.
     pub method: Method,
     /// The experiment shows how things work; its data is no good.

@@ -35,6 +35,9 @@ pub struct TrialSettings {
     /// Fingerprint of the encoder; `None` for trials of earlier releases.
     #[serde(default)]
     pub encoder: Option<String>,
+    /// SHA-256 of the seed set; likewise.
+    #[serde(default)]
+    pub seed_set_sha256: Option<String>,
 }
 
 impl TrialRow {

@@ -11,11 +11,13 @@
 //!   questions; its replies and facts
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
+//! - [`comparison`]: the data sets of an experiment
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
 //!   show of candidates, [`ruling`] which rule settled one
+//! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
@@ -24,6 +26,7 @@ pub mod artifact;
 pub mod browser;
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod dataset;
 pub mod difficulty;
 pub mod energy;
@@ -34,6 +37,7 @@ pub mod failure;
 pub mod finished;
 pub mod interrupt;
 pub mod judging;
+mod nearest;
 pub mod progress;
 pub mod publish;
 pub mod report;

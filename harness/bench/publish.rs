@@ -114,7 +114,10 @@ impl Publication<'_> {
 /// What the dataset card says of how a trial was made.
 #[must_use]
 pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
-    let models = experiment.pool.models.iter().map(|model| ModelFacts {
+    let variant = experiment.variants.iter().find(|variant| variant.name == trial.variant);
+    let named = variant.map(|variant| variant.serving(&[])).unwrap_or_default();
+    let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
+    let models = experiment.pool.models.iter().chain(teachers).map(|model| ModelFacts {
         name: model.name.to_string(),
         source: source_name(&model.backend),
         licence: model.licence.clone(),
@@ -126,6 +129,7 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
         seed_set: experiment.seed_file.clone(),
         seed: trial.seed,
         models: models.collect(),
+        instructions: variant.map(|variant| variant.instructions).unwrap_or_default(),
         method: experiment.method.clone(),
         demonstration: experiment.demonstration,
     }
@@ -193,6 +197,12 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             count(Decision::Dispute),
             count(Decision::Reject),
         ));
+    }
+    if !experiment.expectation.is_empty() {
+        let numbers = experiment.expectation.iter();
+        let numbers: Vec<String> =
+            numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
+        notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
     let skipped = experiment.seed_set.skipped.len();
     if skipped > 0 {

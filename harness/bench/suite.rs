@@ -1,4 +1,5 @@
-//! Every trial of an experiment, and the table that compares them.
+//! Every trial of an experiment, the table that compares its variants, and the one that compares its run
+//! seeds.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,7 +9,10 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use gra_analysis::ablation::{AblationTable, Measured};
 use gra_analysis::facts::TrialFacts;
+use gra_analysis::measure::MeasureTable;
+use gra_analysis::seed_sweep::seed_sweep;
 use gra_llm::engine::Engine;
+use gra_synth::variant::Variant;
 use serde::Deserialize;
 
 use crate::answering::Answering;
@@ -37,11 +41,14 @@ pub fn run_all(
         progress.say(&format!("seed set {}: skipped {skipped}", experiment.seed_file));
     }
     let fingerprints: BTreeMap<String, String> = experiment
-        .members
-        .iter()
-        .map(|member| Ok((member.name.to_string(), engine.fingerprint(&member.name)?)))
+        .models()
+        .into_iter()
+        .map(|model| Ok((model.to_string(), engine.fingerprint(model)?)))
         .collect::<Result<_>>()?;
     let encoder = engine.encoder_fingerprint()?;
+    locate_files(experiment, store, |variant| {
+        experiment.settings(variant, &fingerprints, &encoder)
+    })?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
@@ -60,6 +67,7 @@ pub fn run_all(
                 method: &experiment.method,
                 prompts: &experiment.prompts,
                 members: &experiment.members,
+                teachers: &experiment.teachers,
                 seeds: &experiment.seed_set.items,
                 settings: &settings,
                 card: &card,
@@ -74,6 +82,70 @@ pub fn run_all(
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// What several run seeds say together.
+#[derive(Debug)]
+pub struct SeedSweep {
+    table: MeasureTable,
+    markdown: PathBuf,
+}
+
+impl SeedSweep {
+    /// Puts the seeds side by side and writes the table as CSV and Markdown; nothing for one seed.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn of(
+        experiment: &Experiment,
+        reports: &[SeedReport],
+        results: &Path,
+    ) -> Result<Option<Self>> {
+        if reports.len() < 2 {
+            return Ok(None);
+        }
+        let trials = |report: &SeedReport| report.trials.iter().map(facts).collect();
+        let table =
+            seed_sweep(&reports.iter().map(|report| (report.seed, trials(report))).collect());
+        let folder = results.join(&experiment.name);
+        let mut csv = Vec::new();
+        table.write_csv(&mut csv)?;
+        write_atomic(&folder.join("seeds.csv"), &csv)?;
+        let markdown = folder.join("seeds.md");
+        write_atomic(&markdown, table.markdown().as_bytes())?;
+        Ok(Some(Self { table, markdown }))
+    }
+
+    /// Prints the table and where it is.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn print(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "\nOver run seeds\n\n{}", self.table.terminal(false))?;
+        writeln!(out, "Table:   {}", self.markdown.display())?;
+        Ok(())
+    }
+}
+
+/// Looks for the files of every trial that was not finished under the same settings: a pinned file's hash
+/// is known without it, and a trial should not find out half-way that it is not there.
+fn locate_files(
+    experiment: &Experiment,
+    store: &Store,
+    settings: impl Fn(&Variant) -> String,
+) -> Result<()> {
+    for variant in &experiment.variants {
+        let settings = settings(variant);
+        let finished = |&seed: &u64| {
+            let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
+            let trial = store.trial(&TrialId { experiment, variant, seed });
+            trial.is_ok_and(|trial| trial.finished && trial.settings == settings)
+        };
+        if !experiment.seeds.iter().all(finished) {
+            experiment.locate(variant)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the last run of a trial took on this machine, out of its experiment's `seed-N.measured.csv`.

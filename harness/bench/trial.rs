@@ -1,14 +1,14 @@
-//! One trial: annotate the seed set, run the rounds, record the facts.
+//! One trial: annotate the seed set where new instructions are made, run the rounds, record the facts.
 
 use anyhow::{Context, Result};
-use gra_synth::annotate::{Annotate, AnnotatedSeed};
+use gra_synth::annotate::{Annotate, Annotated, AnnotatedSeed, as_brought};
 use gra_synth::candidate::Candidate;
 use gra_synth::method::{Member, Method};
-use gra_synth::pool::SeedItem;
+use gra_synth::pool::{Pool, SeedItem};
 use gra_synth::prompt::PromptSet;
 use gra_synth::round::{Round, Setting};
 use gra_synth::step::Asker;
-use gra_synth::variant::Variant;
+use gra_synth::variant::{Instructions, Variant};
 
 use crate::answering::{Answering, Asking, Paid};
 use crate::store::{CallRow, SeedRow, TrialId};
@@ -26,6 +26,8 @@ pub struct TrialSetting<'a> {
     pub prompts: &'a PromptSet,
     /// The model pool.
     pub members: &'a [Member],
+    /// Models that serve where the variant names them.
+    pub teachers: &'a [Member],
     /// The seed set.
     pub seeds: &'a [SeedItem],
     /// All settings as JSON, for the record.
@@ -56,7 +58,8 @@ pub struct Trial {
 /// # Errors
 /// When the engine or the store fails, no domain has examples, or the run was interrupted.
 pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<Trial> {
-    let TrialSetting { id, variant, method, prompts, members, seeds, settings, card } = setting;
+    let TrialSetting { id, variant, method, prompts, members, teachers, seeds, settings, card } =
+        setting;
     let started = std::time::Instant::now();
     let row = answering.store().begin_trial(id, settings, card)?;
     answering.next_trial();
@@ -64,16 +67,28 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
     let asking = Asking::Trial { id, row };
 
     let asker = Asker { run_seed: id.seed, method, prompts };
-    let mut annotate = Annotate::new(asker, members, seeds);
-    let annotated = answering.drive(asking, |answers, _| annotate.advance(answers))?;
-    answering.store().record_seed(row, &seed_rows(seeds, &annotated.seeds)?)?;
+    let Annotated { seeds: annotated, mut pool } = match variant.instructions {
+        Instructions::New => {
+            let mut annotate = Annotate::new(asker, members, seeds);
+            answering.drive(asking, |answers, _| annotate.advance(answers))?
+        }
+        Instructions::Seed => Annotated { seeds: as_brought(seeds), pool: Pool::default() },
+    };
+    answering.store().record_seed(row, &seed_rows(seeds, &annotated)?)?;
 
-    let mut pool = annotated.pool;
+    let setting = Setting { asker, variant, members, teachers };
     let mut candidates = Vec::new();
-    for number in 1..=method.rounds {
-        let setting = Setting { asker, variant, members };
-        let mut round = Round::new(setting, &pool, number)
-            .with_context(|| format!("trial {id}, round {number}"))?;
+    let rounds = match variant.instructions {
+        Instructions::New => 1..=method.rounds,
+        Instructions::Seed => 0..=0,
+    };
+    for number in rounds {
+        let mut round = match variant.instructions {
+            Instructions::New => Round::new(setting, &pool, number)
+                .with_context(|| format!("trial {id}, round {number}"))?
+                .after(&candidates),
+            Instructions::Seed => Round::over_seed_set(setting, seeds),
+        };
         let outcome = answering.drive(asking, |answers, progress| {
             let step = round.advance(answers);
             progress.in_round(number, round.candidates());
@@ -88,7 +103,7 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
     let paid = answering.paid();
     answering.progress().end_trial();
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Trial { id: id.clone(), seeds: annotated.seeds, candidates, calls, paid, seconds })
+    Ok(Trial { id: id.clone(), seeds: annotated, candidates, calls, paid, seconds })
 }
 
 fn seed_rows(items: &[SeedItem], annotated: &[AnnotatedSeed]) -> Result<Vec<SeedRow>> {

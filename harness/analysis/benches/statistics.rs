@@ -56,7 +56,8 @@ fn candidate(number: u32, models: &[ModelName], draw: &mut Stream) -> Candidate 
     };
     let item = u32::try_from(draw.below(SEED_ITEMS)).unwrap_or(0);
     let id = ItemId::Candidate { round: 1, number };
-    let mut candidate = Candidate::drawn(id, 0, Domain::Math, vec![ItemId::Seed(item)], roles);
+    let mut candidate =
+        Candidate::drawn(id, 0, Some(Domain::Math), vec![ItemId::Seed(item)], roles);
     let quality = u8::try_from(draw.below(4)).unwrap_or(0) + 4;
     for (seat, reviewer) in (0..).zip(candidate.roles.reviewers.clone()) {
         let bits = [(); 3].map(|()| draw.below(50) > 0);

@@ -27,8 +27,8 @@ pub use samples::{Sample, samples};
 /// | column | type | what |
 /// |---|---|---|
 /// | `id` | text | e.g. `r1-00007` |
-/// | `round`, `wave` | u32 | round from 1, wave of the round from 0 |
-/// | `domain` | text | the requested one |
+/// | `round`, `wave` | u32 | round from 1, or 0 where the instruction is the seed set's; wave of the round from 0 |
+/// | `domain` | text | the requested one; of a seed instruction what the seed set says, if anything |
 /// | `generator`, `adjudicator`, `summariser` | text | models; the adjudicator whether or not it was asked |
 /// | `reviewers` | u32 | seats at the table |
 /// | `examples` | text | ids of the pool items shown, space-separated, in drawn order |
@@ -57,7 +57,7 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
             ItemId::Seed(_) => None,
         }),
         of.count("wave", |c| Some(c.wave as usize)),
-        of.text("domain", |c| Some(c.domain.to_string())),
+        of.text("domain", |c| Some(c.domain?.to_string())),
         of.text("generator", |c| Some(c.roles.generator.to_string())),
         of.text("adjudicator", |c| c.roles.adjudicator.as_ref().map(ToString::to_string)),
         of.text("summariser", |c| Some(c.roles.summariser.to_string())),
@@ -69,7 +69,7 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         of.count("n_examples", |c| Some(c.examples.len())),
         of.text("keywords", |c| Some(c.keywords.join("; "))),
         of.flag("domain_differs", |c| {
-            Some(Domain::parse(c.emitted_domain.as_deref()?) != Some(c.domain))
+            Some(Domain::parse(c.emitted_domain.as_deref()?) != c.domain)
         }),
         of.text("instruction", |c| c.instruction.clone()),
         of.text("response", |c| c.response.clone()),

@@ -101,19 +101,25 @@ pub(crate) fn count(value: u64) -> String {
 
 /// Breaks at spaces; the lines after the first are indented.
 pub(crate) fn wrap(out: &mut String, text: &str) {
-    let mut width = 0;
-    for word in text.split(' ') {
+    hang(out, "", text, 2);
+}
+
+/// Text after a lead, broken at spaces; the lines after the first are indented by so many columns.
+pub(crate) fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
+    out.push_str(lead);
+    let mut width = lead.chars().count();
+    for (place, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if width == 0 {
-            width = length;
-        } else if width + 1 + length > WIDTH {
-            out.push_str("\n  ");
-            width = 2 + length;
-        } else {
+        if place > 0 && width + 1 + length > WIDTH {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            width = indent;
+        } else if place > 0 {
             out.push(' ');
-            width += 1 + length;
+            width += 1;
         }
         out.push_str(word);
+        width += length;
     }
     out.push('\n');
 }

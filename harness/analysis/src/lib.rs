@@ -24,6 +24,7 @@
 //! - [`committee`]: how a trial's reviewers agree, and how each of them judges
 //! - [`ablation`]: one row per variant of funnel, ledger, savings and comparison, as CSV, Markdown and
 //!   terminal text
+//! - [`seed_sweep`]: one experiment under several run seeds
 //! - [`ifd`]: how much instructions help a model to expect their responses
 //! - [`stats`]: data sets side by side, by all of these
 //! - [`measure`]: what was found for several data sets, with intervals, as CSV, Markdown and terminal text
@@ -35,17 +36,25 @@
 //! - [`diversity`]: how varied a data set is, from embeddings and from words
 //! - [`tsne`]: several sets in one plane
 //! - `spectrum`: second moments and eigenvalues
+//! - [`paper`]: what the paper prints: tables, cases, figures, claims; every number by a name
+//! - [`claims`]: what the paper claims, what its tables give, and what was measured here
+//! - [`benchmarks`]: scores of models that somebody trained
+//! - [`exact`]: fractions, for numbers that must round as printed ones do
+//! - [`lines`]: CSVs by column, and what is wrong with them
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
 pub mod agreement;
+pub mod benchmarks;
 pub mod bootstrap;
+pub mod claims;
 pub mod committee;
 pub mod comparison;
 pub mod compute;
 mod distinct;
 pub mod distribution;
 pub mod diversity;
+pub mod exact;
 pub mod facts;
 pub mod figure;
 pub mod frames;
@@ -56,8 +65,10 @@ pub mod ifd;
 pub mod ledger;
 pub mod levels;
 pub mod lineage;
+pub mod lines;
 pub mod measure;
 pub mod neighbours;
+pub mod paper;
 pub mod permutation;
 pub mod proportion;
 pub mod quality;
@@ -65,6 +76,7 @@ pub mod rank;
 pub mod rescore;
 pub mod resolution;
 pub mod savings;
+pub mod seed_sweep;
 mod spectrum;
 pub mod stats;
 pub mod tsne;

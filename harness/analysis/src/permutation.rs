@@ -3,7 +3,7 @@
 //! Under the hypothesis that a label means nothing, every exchange of labels was as likely as what was
 //! seen. The labels of a whole [`Cluster`] are exchanged together. The p-value counts what was seen as
 //! one of the permutations, (1 + #) / (1 + B), so it is never 0 and the test keeps its level (Phipson
-//! and Smyth 2010). Both tests are two-sided. Each permutation has its own named stream.
+//! and Smyth 2010). All tests are two-sided. Each permutation has its own named stream.
 
 use gra_synth::stream::Stream;
 use rayon::prelude::*;
@@ -63,6 +63,39 @@ impl Permutation {
         self.p_value(members > 0, seen, scale, |number| {
             let mut draw = self.stream("shuffle", name, number);
             apart(sum_of(draw.choose(all.len(), members).into_iter().map(|place| &all[place])))
+        })
+    }
+
+    /// Whether two sides have one mean that go back to the same items: item by item, the sides keep or
+    /// change places. An item may have nothing on a side (a cluster of count 0). `None` when a side has
+    /// nothing at all.
+    #[must_use]
+    pub fn swap(self, first: &[Cluster], second: &[Cluster], name: &[&str]) -> Option<f64> {
+        let apart = |one: Cluster, other: Cluster| {
+            let mean = |side: Cluster| side.sum / f64::from(side.count);
+            (mean(other) - mean(one)).abs()
+        };
+        let (all_first, all_second) = (sum_of(first.iter()), sum_of(second.iter()));
+        let exists = all_first.count > 0 && all_second.count > 0;
+        let both = f64::from(all_first.count.saturating_add(all_second.count));
+        let sizes = first.iter().chain(second).map(|cluster| cluster.sum.abs());
+        let scale = sizes.sum::<f64>() / both;
+        self.p_value(exists, apart(all_first, all_second), scale, |number| {
+            let mut draw = self.stream("swap", name, number);
+            let (mut bits, mut left) = (0, 0);
+            let nothing = Cluster { sum: 0.0, count: 0 };
+            let (one, other) =
+                first.iter().zip(second).fold((nothing, nothing), |(one, other), (a, b)| {
+                    if left == 0 {
+                        (bits, left) = (draw.next_u64(), 64);
+                    }
+                    let is_swapped = bits & 1 == 1;
+                    (bits, left) = (bits >> 1, left - 1);
+                    let (a, b) = if is_swapped { (b, a) } else { (a, b) };
+                    (sum_of([one, *a].iter()), sum_of([other, *b].iter()))
+                });
+            // All on one side: no more extreme than nothing, for there is no difference to speak of.
+            if one.count == 0 || other.count == 0 { 0.0 } else { apart(one, other) }
         })
     }
 
@@ -187,5 +220,23 @@ mod tests {
         let test = Permutation::new(42);
         near(test.sign_flip(&apart, &["apart"]), 1e-4);
         near(test.sign_flip(&together, &["together"]), 0.5);
+    }
+
+    #[test]
+    fn swapping_sides_of_pairs_is_flipping_signs() {
+        let first = singles(&[1.0, 2.0, 3.0, 4.0]);
+        let second = singles(&[2.0, 3.0, 4.0, 5.0]);
+        // All four differences are 1: 2 of 16 sign patterns are as extreme.
+        near(Permutation::new(7).swap(&first, &second, &["pairs"]), 2.0 / 16.0);
+        assert_eq!(Permutation::new(7).swap(&[], &[], &["nothing"]), None);
+    }
+
+    #[test]
+    fn an_item_may_be_on_one_side_alone() {
+        let nothing = Cluster { sum: 0.0, count: 0 };
+        let (first, second) = ([Cluster::single(1.0), nothing], [nothing, Cluster::single(3.0)]);
+        // Two of four swaps leave a side empty, the other two are as extreme as what was seen.
+        near(Permutation::new(7).swap(&first, &second, &["apart"]), 0.5);
+        assert_eq!(Permutation::new(7).swap(&first, &[nothing; 2], &["empty"]), None);
     }
 }

@@ -15,6 +15,8 @@
 //!   guessed at: a rate stands between all of them failing and all of them passing.
 //! - Rounds after the first drew their examples from samples that another rule would have changed. From
 //!   the first round whose samples differ, the rest is **approximate**.
+//! - Where the instructions are the seed set's, every item is taken and none is compared with another:
+//!   neither target nor cosine limit matters.
 //! - A rate is over the candidates that were drawn. A run under another rule would stop earlier or draw
 //!   more waves until its target is met; surplus therefore counts as passed, as in
 //!   [`crate::funnel::Funnel::acceptance_rate`].
@@ -170,6 +172,15 @@ pub enum RescoreError {
         asked: f64,
         /// The trial's.
         recorded: f64,
+    },
+    /// Nothing was compared.
+    #[error(
+        "variant `{variant}` keeps the seed set's instructions and compares them with nothing: there is \
+         no cosine limit to change"
+    )]
+    NothingCompared {
+        /// The variant.
+        variant: String,
     },
     /// Fates are told by id.
     #[error("the trial holds candidate {candidate} twice")]

@@ -21,8 +21,13 @@ use diversity::Diversity;
 
 mod committee;
 mod contrast;
+mod cost;
 pub mod diversity;
 mod quality;
+mod words;
+
+pub use contrast::Contrast;
+pub use words::in_words;
 
 /// A data set, and what was measured of it.
 #[derive(Clone, Debug)]
@@ -31,6 +36,9 @@ pub struct Subject {
     pub name: String,
     /// One row per sample ([`crate::frames::samples`]).
     pub samples: DataFrame,
+    /// Names the seed set that the origins are items of, e.g. by its hash; `None` where each sample is
+    /// its own origin.
+    pub seed_set: Option<String>,
     /// Where it comes from, when that is a trial.
     pub trial: Option<Trial>,
 }
@@ -45,6 +53,17 @@ pub struct Trial {
     pub families: BTreeMap<ModelName, String>,
     /// A judge's mean scores of responses, accepted or not; empty when none was asked.
     pub judge: BTreeMap<ItemId, f64>,
+    /// How many parameters the models have that say so.
+    pub parameters: BTreeMap<ModelName, u64>,
+}
+
+/// What was found for several data sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// Every measure.
+    pub table: MeasureTable,
+    /// How the others differ from the first.
+    pub contrasts: Vec<Contrast>,
 }
 
 /// How the table is made.
@@ -70,16 +89,16 @@ pub enum StatsError {
     Score(#[from] NotFinite),
 }
 
-/// What was found for these data sets; `diversity` is of the same ones. The first one is the reference
+/// Measures data sets; `diversity` is of the same ones. The first one is the reference
 /// of the differences.
 ///
 /// # Errors
 /// When a frame lacks a column, a model its family, or a score is no number.
-pub fn table(
+pub fn findings(
     subjects: &[Subject],
     diversity: Option<&Diversity>,
     settings: Settings,
-) -> Result<MeasureTable, StatsError> {
+) -> Result<Findings, StatsError> {
     let names = subjects.iter().map(|subject| subject.name.clone()).collect();
     let mut table = MeasureTable::new(names);
     let columns: Vec<Columns> = subjects.iter().map(Columns::of).collect::<PolarsResult<_>>()?;
@@ -89,8 +108,10 @@ pub fn table(
     }
     quality::describe(subjects, settings, &mut table)?;
     committee::describe(subjects, settings, &mut table)?;
-    contrast::describe(&columns, settings.bootstrap, &mut table);
-    Ok(table)
+    cost::describe(subjects, &mut table);
+    let contrasts = contrast::contrasts(subjects, &columns, settings.bootstrap);
+    contrast::describe(&contrasts, &mut table);
+    Ok(Findings { table, contrasts })
 }
 
 /// Adds what the frames say: lengths, scores, difficulty.
@@ -170,6 +191,18 @@ impl Columns {
         value: impl Fn(f64) -> Option<f64>,
     ) -> bootstrap::Estimate {
         bootstrap::mean(&self.clusters(column, value), run_seed, &["stats", column])
+    }
+
+    /// A column by the names of the origins.
+    fn by_origin(&self, column: &str) -> BTreeMap<&str, Cluster> {
+        let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
+        for (origin, value) in self.origins.iter().zip(&self.values[column]) {
+            let Some(value) = *value else { continue };
+            let cluster = clusters.entry(origin).or_insert(Cluster { sum: 0.0, count: 0 });
+            cluster.sum += value;
+            cluster.count += 1;
+        }
+        clusters
     }
 
     /// A function of a column by origin, in the order of the origins.

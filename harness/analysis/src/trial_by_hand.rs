@@ -29,7 +29,7 @@ pub(crate) fn written(number: u32) -> Candidate {
         summariser: model("qwen"),
     };
     let examples = vec![ItemId::Seed(3 + number / 2), ItemId::Seed(11)];
-    let mut candidate = Candidate::drawn(id(number), 0, Domain::Math, examples, roles);
+    let mut candidate = Candidate::drawn(id(number), 0, Some(Domain::Math), examples, roles);
     candidate.keywords = vec!["prime".into(), "sum, of digits".into()];
     candidate.emitted_domain = Some("Math".into());
     candidate.instruction = Some(format!("Find \"prime\" number {number}."));

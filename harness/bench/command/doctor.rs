@@ -114,7 +114,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
 /// Asks every server of the pool what it serves, and for one short reply.
 fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFinding> {
     let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
-    let served = pool.models.iter().filter_map(|model| match &model.backend {
+    let served = pool.members_and_teachers().filter_map(|model| match &model.backend {
         Backend::Server(server) => Some((&model.name, server)),
         Backend::LlamaCpp(_) | Backend::Recorded(_) => None,
     });

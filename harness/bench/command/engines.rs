@@ -42,7 +42,7 @@ pub(crate) fn engine(
 ) -> Result<Box<dyn Engine>> {
     let mut served = Vec::new();
     let mut recordings: BTreeMap<PathBuf, Vec<ModelName>> = BTreeMap::new();
-    for model in &pool.models {
+    for model in pool.members_and_teachers() {
         match &model.backend {
             Backend::LlamaCpp(_) => {}
             Backend::Server(_) => served.push(model.name.clone()),
@@ -54,7 +54,7 @@ pub(crate) fn engine(
     let recorded: usize = recordings.values().map(Vec::len).sum();
     // A pool of recorded models alone has its embeddings in the recording too.
     let encoder = match recordings.pop_first() {
-        Some((path, _)) if recorded == pool.models.len() => recording(&path)?,
+        Some((path, _)) if recorded == pool.members_and_teachers().count() => recording(&path)?,
         other => {
             recordings.extend(other);
             local(pool, settings, around)?

@@ -7,11 +7,14 @@ use anyhow::{Context, Result, bail};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
+use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
+use gra_synth::variant::Instructions;
 
 use crate::cli::{InspectArgs, Places};
+use crate::finished::TrialSettings;
 use crate::ruling;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
 
@@ -46,7 +49,7 @@ fn list(store: &Store, trial: &TrialRow, json: bool) -> Result<String> {
             "{:<9} {:<17} {:<9} {scores:<20} {}",
             candidate.id,
             outcome(candidate),
-            candidate.domain,
+            candidate.domain.map_or("-", Domain::name),
             shortened(candidate.instruction.as_deref().unwrap_or_default(), 60),
         )?;
     }
@@ -75,10 +78,14 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
                     writeln!(text, "keywords: {}", plain(&annotation.keywords.join(", ")))?;
                     writeln!(text, "summary: {}", plain(&annotation.summary))?;
                 }
+                None if facts.annotator.is_none() => {
+                    writeln!(text, "not annotated: this trial draws no examples")?;
+                }
                 None => writeln!(text, "not annotated: left out of sampling")?,
             }
             match &facts.annotator {
                 Some(model) => writeln!(text, "annotator: {model}")?,
+                None if facts.annotation.is_none() => {}
                 None => writeln!(text, "annotation: brought by the seed set")?,
             }
         }
@@ -108,13 +115,15 @@ fn describe(
     trial: &TrialRow,
     candidate: &Candidate,
 ) -> Result<()> {
-    let method = trial.read_settings()?.method;
+    let TrialSettings { method, variant, .. } = trial.read_settings()?;
     let roles = &candidate.roles;
     let names =
         |models: &[ModelName]| models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
     writeln!(text, "{} {}: {}", trial.id, candidate.id, outcome(candidate))?;
     writeln!(text, "\ndrawn")?;
-    writeln!(text, "  domain       {}", candidate.domain)?;
+    if let Some(domain) = candidate.domain {
+        writeln!(text, "  domain       {domain}")?;
+    }
     writeln!(text, "  generator    {}", roles.generator)?;
     if !roles.reviewers.is_empty() {
         writeln!(text, "  reviewers    {}", names(&roles.reviewers))?;
@@ -122,11 +131,17 @@ fn describe(
     if let Some(adjudicator) = &roles.adjudicator {
         writeln!(text, "  adjudicator  {adjudicator}")?;
     }
-    writeln!(text, "  summariser   {}", roles.summariser)?;
+    let example = match variant.instructions {
+        Instructions::New => {
+            writeln!(text, "  summariser   {}", roles.summariser)?;
+            "example"
+        }
+        Instructions::Seed => "seed item",
+    };
     for id in &candidate.examples {
         let seed = store.seed_items(trial.row, &[*id])?;
         let shown = seed.first().map_or_else(String::new, |seed| shortened(&seed.instruction, 70));
-        writeln!(text, "  example      {id} {shown}")?;
+        writeln!(text, "  {example:<12} {id} {shown}")?;
     }
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", plain(&candidate.keywords.join(", ")))?;

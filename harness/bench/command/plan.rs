@@ -10,12 +10,13 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
+use gra_synth::adaptive::Experience;
 use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::Roles;
-use gra_synth::variant::Variant;
+use gra_synth::roles::{Casting, Roles};
+use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 use serde::Serialize;
 
 use crate::cli::{Places, PlanArgs};
@@ -86,7 +87,11 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
 /// The stages of a candidate that goes all the way, with how often each asks.
 fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
     let reviews = u64::from(variant.reviews());
-    let mut stages = vec![(Stage::Keywords, 1), (Stage::Instruction, 1)];
+    let new = variant.instructions == Instructions::New;
+    let mut stages = Vec::new();
+    if new {
+        stages.extend([(Stage::Keywords, 1), (Stage::Instruction, 1)]);
+    }
     if reviews > 0 {
         stages.push((Stage::InstructionReview, reviews));
     }
@@ -100,8 +105,22 @@ fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
         }
         stages.push((Stage::Adjudication, 1));
     }
-    stages.push((Stage::Summary, 1));
+    if new {
+        stages.push((Stage::Summary, 1));
+    }
     stages
+}
+
+/// How many candidates a trial draws: one per seed item where the instructions are the seed set's.
+fn candidates(variant: &Variant, experiment: &Experiment) -> Range {
+    let Method { target, cap, rounds, .. } = experiment.method;
+    let items = experiment.seed_set.items.len() as u64;
+    match variant.instructions {
+        Instructions::New => {
+            Range { least: target.min(cap).into(), most: cap.into() }.times(rounds.into())
+        }
+        Instructions::Seed => Range { least: items, most: items },
+    }
 }
 
 /// Whether a stage asks about disputes alone.
@@ -115,20 +134,33 @@ fn rate(store: &Store, stage: Stage) -> Result<Option<Rate>> {
     if own.is_none() && is_of_disputes(stage) { store.rate(Stage::ResponseReview) } else { Ok(own) }
 }
 
-/// Share of the variants' round-1 calls that differ, over the first candidates.
+/// Share of the variants' calls in their first round that differ, over the first candidates.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn paid_share(experiment: &Experiment) -> f64 {
-    let mut asked = 0_usize;
-    let mut distinct: BTreeSet<(u32, Stage, ModelName, usize)> = BTreeSet::new();
+    let (mut asked, run_seed) = (0_usize, experiment.seeds[0]);
+    let mut distinct: BTreeSet<(&str, ItemId, Stage, ModelName, usize)> = BTreeSet::new();
+    let items = u32::try_from(experiment.seed_set.items.len()).unwrap_or(u32::MAX);
     for variant in &experiment.variants {
-        for number in 0..experiment.method.cap.min(SHARING_SAMPLE) {
-            let id = ItemId::Candidate { round: 1, number };
-            let roles = Roles::assign(experiment.seeds[0], id, variant, &experiment.members);
+        let (round, most, written) = match variant.instructions {
+            Instructions::New => (
+                1,
+                experiment.method.cap,
+                &[Stage::Keywords, Stage::Instruction, Stage::Response][..],
+            ),
+            Instructions::Seed => (0, items, &[Stage::Response][..]),
+        };
+        // Whom adaptive roles fall to is not known, nor what such a variant shares: nothing, then.
+        let learnt = if variant.roles == RoleAssignment::Adaptive { &variant.name } else { "" };
+        for number in 0..most.min(SHARING_SAMPLE) {
+            let id = ItemId::Candidate { round, number };
+            let casting =
+                Casting { run_seed, candidate: id, domain: None, experience: &Experience::new() };
+            let roles = Roles::assign(casting, variant, &experiment.members);
             let mut ask = |stage, model: &ModelName, repeat| {
                 asked += 1;
-                distinct.insert((number, stage, model.clone(), repeat));
+                distinct.insert((learnt, id, stage, model.clone(), repeat));
             };
-            for stage in [Stage::Keywords, Stage::Instruction, Stage::Response] {
+            for &stage in written {
                 ask(stage, &roles.generator, 0);
             }
             for (seat, reviewer) in roles.reviewers.iter().enumerate() {
@@ -138,11 +170,10 @@ fn paid_share(experiment: &Experiment) -> f64 {
                     ask(stage, &ModelName::new(&format!("{} {reviewer}", roles.generator)), repeat);
                 }
             }
-            ask(
-                Stage::Summary,
-                &ModelName::new(&format!("{} {}", roles.generator, roles.summariser)),
-                0,
-            );
+            if variant.instructions == Instructions::New {
+                let writer = format!("{} {}", roles.generator, roles.summariser);
+                ask(Stage::Summary, &ModelName::new(&writer), 0);
+            }
         }
     }
     if asked == 0 { 1.0 } else { distinct.len() as f64 / asked as f64 }
@@ -155,13 +186,11 @@ impl Plan {
         tokens_per_second: Option<f64>,
     ) -> Result<Self> {
         let method = &experiment.method;
-        let rounds = u64::from(method.rounds);
         let seeds = experiment.seeds.len() as u64;
         let to_annotate =
             experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
-        let annotation_calls = 3 * to_annotate as u64;
-        let fewest = u64::from(method.target.min(method.cap));
-        let candidates = Range { least: fewest * rounds, most: u64::from(method.cap) * rounds };
+        let annotates = experiment.variants.iter().any(|variant| experiment.annotates(variant));
+        let annotation_calls = if annotates { 3 * to_annotate as u64 } else { 0 };
 
         let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
         let mut reply = Range { least: 0, most: 0 };
@@ -169,7 +198,7 @@ impl Plan {
         let mut variants = Vec::new();
         let mut seconds = Some((0.0, 0.0));
         for variant in &experiment.variants {
-            let stages = stages(variant, method);
+            let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
             let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use gra_analysis::figure::acceptance::acceptance;
 use gra_analysis::rescore::{Record, Rule, rescore};
@@ -16,6 +16,7 @@ use gra_synth::variant::DisputeRule;
 
 use super::beside::Beside;
 use crate::cli::Places;
+use crate::experiment::RescoreEntry;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
@@ -53,6 +54,33 @@ pub(crate) struct RescoreArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl RescoreArgs {
+    /// The ranges of an experiment file.
+    pub(super) fn of(trial: String, entry: &RescoreEntry) -> Result<Self> {
+        let values = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+        let rule = |name: &String| {
+            DisputeArg::from_str(name, false)
+                .map_err(|_| anyhow!("`{name}` is no rule for disputes"))
+        };
+        Ok(Self {
+            trial,
+            tau: values(&entry.tau)?,
+            delta: values(&entry.delta)?,
+            reviewers: entry.reviewers.as_deref().map(str::parse).transpose()?,
+            cosine: values(&entry.cosine)?,
+            dispute: entry.dispute.iter().map(rule).collect::<Result<_>>()?,
+            judge: None,
+            out: None,
+            json: false,
+        })
+    }
+
+    /// Joins a judge's scores, and says how to print.
+    pub(super) fn with(&mut self, judge: Option<PathBuf>, json: bool) {
+        (self.judge, self.json) = (judge, json);
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -12,7 +12,8 @@ use crate::cli::Places;
 use crate::experiment::{Experiment, Overrides};
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
-use crate::{interrupt, publish, suite};
+use crate::suite::{self, SeedSweep};
+use crate::{interrupt, publish};
 
 /// What `run` and `ablation` share.
 pub(crate) struct Run {
@@ -50,13 +51,18 @@ impl Run {
         );
         interrupt::say_how_to_go_on(&reports, &progress);
         drop(progress);
+        let reports = reports?;
+        let sweep = SeedSweep::of(&experiment, &reports, &places.results)?;
         let mut out = std::io::stdout().lock();
-        for report in reports? {
+        for report in &reports {
             if self.json {
                 writeln!(out, "{}", report.json()?)?;
             } else {
                 report.print(&experiment, &places.results, &mut out)?;
             }
+        }
+        if let Some(sweep) = sweep.filter(|_| !self.json) {
+            sweep.print(&mut out)?;
         }
         Ok(())
     }

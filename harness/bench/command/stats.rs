@@ -14,7 +14,7 @@ use gra_analysis::stats::Settings;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
 use gra_synth::method::{Member, Method};
-use gra_synth::request::Sampling;
+use gra_synth::request::{ModelName, Sampling};
 use serde_json::{Map, Value, json};
 
 use super::engines;
@@ -119,21 +119,14 @@ fn run(
     }
 
     let method = Method::default();
-    let judge = judge.map(|model| Member {
-        name: model.name.clone(),
-        sampling: model.sampling.apply(Sampling::default()),
-    });
+    let judge = judge.map(as_judge);
     let bench = judge.as_ref().zip(prompts.as_ref()).map(|(judge, (prompts, _))| Bench {
         judge,
         prompts,
         method: &method,
         run_seed: args.seed,
     });
-    let difficulty = scorer.map(|model| Scoring {
-        model: &model.name,
-        context: model.context.unwrap_or(DEFAULT_CONTEXT),
-        protocol: args.ifd_protocol,
-    });
+    let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));
     let settings =
         Settings { bootstrap: Bootstrap::new(args.seed), threshold: args.judge_threshold };
     let embedding = if args.no_embeddings {
@@ -163,10 +156,10 @@ fn run(
     evidence.write(&folder)?;
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", json(&evidence.table))?;
+        writeln!(out, "{}", json(&evidence.findings.table))?;
         return Ok(());
     }
-    writeln!(out, "{}", evidence.table.terminal(verbosity == Verbosity::Verbose))?;
+    writeln!(out, "{}", evidence.findings.table.terminal(verbosity == Verbosity::Verbose))?;
     if verbosity != Verbosity::Verbose {
         writeln!(out, "More in the files, or with --verbose.")?;
     }
@@ -189,9 +182,10 @@ fn reference(args: &StatsArgs, data_sets: &[DataSet]) -> Result<usize> {
     })
 }
 
-fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
-    pool.models.iter().find(|model| model.name.as_str() == name).with_context(|| {
-        let known: Vec<&str> = pool.models.iter().map(|model| model.name.as_str()).collect();
+pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
+    pool.model(&ModelName::new(name)).with_context(|| {
+        let known: Vec<&str> =
+            pool.members_and_teachers().map(|model| model.name.as_str()).collect();
         format!(
             "pool `{}` has no model `{name}`\nhint: it has {}; --pool names another",
             pool.name,
@@ -200,8 +194,19 @@ fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
     })
 }
 
+/// A model as a judge: asked as the paper's models are, unless the pool says otherwise.
+pub(super) fn as_judge(model: &PoolModel) -> Member {
+    Member { name: model.name.clone(), sampling: model.sampling.apply(Sampling::default()) }
+}
+
+/// A model as the one whose losses make the difficulty.
+pub(super) fn scoring(model: &PoolModel, protocol: Protocol) -> Scoring<'_> {
+    let context = model.context.unwrap_or(DEFAULT_CONTEXT);
+    Scoring { model: &model.name, context, protocol }
+}
+
 /// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`.
-fn json(table: &MeasureTable) -> Value {
+pub(super) fn json(table: &MeasureTable) -> Value {
     let data_sets = table.data_sets().iter().enumerate().map(|(place, name)| {
         let mut groups: Map<String, Value> = Map::new();
         for measure in table.measures() {

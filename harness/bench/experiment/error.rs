@@ -25,12 +25,14 @@ pub enum ExperimentError {
         hint: &'static str,
     },
     /// No valid TOML, an unknown key, a wrong type.
-    #[error("experiment {}: {error}", path.display())]
+    #[error("experiment {}: {error}{hint}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
         /// Place and reason.
         error: Box<toml::de::Error>,
+        /// What was probably meant, on a line of its own; empty where that is not known.
+        hint: String,
     },
     /// A value breaks a rule.
     #[error("experiment {}: {reason}", path.display())]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gra_synth::method::Member;
 use gra_synth::request::ModelName;
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 use serde::Deserialize;
 
 use super::{ExperimentError, ExperimentFile, plain_name};
@@ -16,8 +16,10 @@ pub struct VariantEntry {
     /// Folder name of its results.
     pub name: String,
     #[serde(default)]
+    instructions: Instructions,
+    #[serde(default)]
     roles: RolesEntry,
-    /// Of `roles = "single-model"`; default: the pool's first.
+    /// Of `roles = "single-model"`, member or teacher; default: the pool's first.
     model: Option<ModelName>,
     /// Of `roles = "fixed"`; default 0.
     rotation: Option<u8>,
@@ -25,7 +27,7 @@ pub struct VariantEntry {
     reviewers: ReviewersEntry,
     /// `N_R` of `reviewers = "committee"`; default 3.
     committee: Option<u8>,
-    /// Of `reviewers = "single"`; default: the pool's first.
+    /// Of `reviewers = "single"`, member or teacher; default: the pool's first.
     reviewer: Option<ModelName>,
     #[serde(default = "adjudicator")]
     dispute: DisputeRule,
@@ -42,6 +44,7 @@ enum RolesEntry {
     Random,
     SingleModel,
     Fixed,
+    Adaptive,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -56,7 +59,7 @@ enum ReviewersEntry {
 /// The variants of a file; all are checked, and those are returned that the command line asks for.
 pub(super) fn variants(
     file: &ExperimentFile,
-    members: &[Member],
+    (members, teachers): (&[Member], &[Member]),
     only: &[String],
     path: &Path,
 ) -> Result<Vec<Variant>, ExperimentError> {
@@ -77,7 +80,7 @@ pub(super) fn variants(
         }
         let variant = entry.resolve(members).map_err(value_error)?;
         let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
-        variant.check(members).map_err(variant_error)?;
+        variant.check(members, teachers).map_err(variant_error)?;
         variants.push(variant);
     }
     variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
@@ -104,8 +107,10 @@ impl VariantEntry {
         }
         Ok(Variant {
             name: self.name.clone(),
+            instructions: self.instructions,
             roles: match self.roles {
                 RolesEntry::Random => RoleAssignment::Random,
+                RolesEntry::Adaptive => RoleAssignment::Adaptive,
                 RolesEntry::SingleModel => {
                     RoleAssignment::SingleModel(self.model.clone().unwrap_or_else(first))
                 }

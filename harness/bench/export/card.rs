@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use gra_analysis::funnel::Funnel;
+use gra_synth::variant::Instructions;
 
 use super::{CardFacts, Dataset, ModelFacts, Sample, dataset_info, file};
 
@@ -32,7 +33,7 @@ pub(super) fn render(dataset: &Dataset, samples: &[Sample]) -> Vec<u8> {
     if dataset.card.demonstration {
         let _ = writeln!(card, "{DEMONSTRATION}");
     }
-    introduction(&mut card, samples);
+    introduction(&mut card, dataset.card.instructions, samples);
     files(&mut card, dataset.name);
     making(&mut card, dataset.card);
     fates(&mut card, &Funnel::of(dataset.candidates));
@@ -79,11 +80,17 @@ fn size_category(samples: usize) -> &'static str {
     }
 }
 
-fn introduction(card: &mut String, samples: &[Sample]) {
+fn introduction(card: &mut String, instructions: Instructions, samples: &[Sample]) {
+    let origin = match instructions {
+        Instructions::New => "The seed set that they grew from is not part of the data.",
+        Instructions::Seed => {
+            "The instructions are the seed set's own; the responses were written anew."
+        }
+    };
     let _ = write!(
         card,
-        "{} instruction-response pairs, made by small language models with GRA (Generator, Reviewers, \
-         Adjudicator; ACL 2025).\nThe seed set that they grew from is not part of the data.\n\n",
+        "{} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
+         Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n",
         samples.len()
     );
     let scored = samples.iter().filter(|sample| sample.candidate.tally().is_some()).count();
@@ -121,11 +128,7 @@ fn making(card: &mut String, facts: &CardFacts) {
          | run seed | {} |\n\
          | seed set | {} |\n\
          | least mean score, tau | {} of 10 |\n\
-         | largest spread without an adjudicator, delta | {} |\n\
-         | cosine limit to other instructions | {} |\n\
-         | rounds | {} |\n\
-         | samples wanted per round | {} |\n\
-         | most candidates per round | {} |\n\n",
+         | largest spread without an adjudicator, delta | {} |\n",
         env!("CARGO_PKG_VERSION"),
         inline(&facts.experiment),
         inline(&facts.variant),
@@ -133,11 +136,18 @@ fn making(card: &mut String, facts: &CardFacts) {
         inline(&facts.seed_set),
         method.tau,
         method.delta,
-        method.cosine_limit,
-        method.rounds,
-        method.target,
-        method.cap,
     );
+    if facts.instructions == Instructions::New {
+        let _ = write!(
+            card,
+            "| cosine limit to other instructions | {} |\n\
+             | rounds | {} |\n\
+             | samples wanted per round | {} |\n\
+             | most candidates per round | {} |\n",
+            method.cosine_limit, method.rounds, method.target, method.cap,
+        );
+    }
+    card.push('\n');
 }
 
 /// One line per way to end; they add up to the candidates.
@@ -188,12 +198,14 @@ fn models(card: &mut String, models: &[ModelFacts]) {
 
 fn shown(card: &mut String, sample: &Sample) {
     let candidate = sample.candidate;
-    let mut text = format!(
-        "{}, {}, keywords: {}\n",
-        candidate.id,
-        candidate.domain,
-        candidate.keywords.join("; ")
-    );
+    let mut text = candidate.id.to_string();
+    if let Some(domain) = candidate.domain {
+        let _ = write!(text, ", {domain}");
+    }
+    if !candidate.keywords.is_empty() {
+        let _ = write!(text, ", keywords: {}", candidate.keywords.join("; "));
+    }
+    text.push('\n');
     if let Some(tally) = candidate.tally() {
         let _ = writeln!(text, "mu {:.2}, sigma {:.2}", tally.mu(), tally.sigma());
     }

@@ -28,7 +28,7 @@ pub(super) fn render(samples: &[Sample]) -> Result<Vec<u8>, ExportError> {
     let columns = vec![
         text("id", |sample| Some(sample.candidate.id.to_string())),
         Series::new("round".into(), rounds).into(),
-        text("domain", |sample| Some(sample.candidate.domain.to_string())),
+        text("domain", |sample| Some(sample.candidate.domain?.to_string())),
         list("keywords", samples, |sample| sample.candidate.keywords.clone()),
         text("summary", |sample| sample.candidate.summary.clone()),
         text("instruction", |sample| Some(sample.instruction.to_owned())),

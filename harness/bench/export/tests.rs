@@ -19,7 +19,7 @@ fn candidate(number: u32, outcome: Outcome) -> Candidate {
     };
     let id = ItemId::Candidate { round: 1, number };
     let examples = vec![ItemId::Seed(0), ItemId::Seed(1)];
-    let mut candidate = Candidate::drawn(id, 0, Domain::Coding, examples, roles);
+    let mut candidate = Candidate::drawn(id, 0, Some(Domain::Coding), examples, roles);
     candidate.keywords = vec!["quotes".to_owned(), "escaping, twice".to_owned()];
     candidate.instruction = Some(format!("Instruction {number}."));
     candidate.response = Some(format!("Response {number}."));
@@ -70,6 +70,7 @@ fn facts() -> CardFacts {
             model("llama", Some("Apache-2.0"), Some(135_000_000)),
             model("a|b", None, None),
         ],
+        instructions: Instructions::New,
         method: Method::default(),
         demonstration: true,
     }

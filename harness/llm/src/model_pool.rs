@@ -1,6 +1,7 @@
 //! Model pools: which models take part, and where their files are.
 //!
-//! A pool is a TOML file. [`wire`] is the file as written; the types here are what it means, with
+//! A pool has members, whom the method draws roles for, and may have teachers, who serve only where an
+//! experiment names them. A pool is a TOML file. [`wire`] is the file as written; the types here are what it means, with
 //! defaults filled in and every rule checked. Files are looked for only when they are needed: a
 //! finished run replays without its models.
 
@@ -11,6 +12,7 @@ mod server;
 mod source;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gra_synth::request::{ModelName, Sampling};
@@ -104,8 +106,11 @@ pub const DEFAULT_CONTEXT: u32 = 4096;
 pub struct ModelPool {
     /// The pool's name.
     pub name: String,
-    /// The models, in the order of the file. Not empty.
+    /// The members, in the order of the file: every role may be drawn from them. Not empty.
     pub models: Vec<PoolModel>,
+    /// Models that no role is drawn for and that serve where they are named: large ones, to compare
+    /// with. In the order of the file; names are unique over members and teachers.
+    pub teachers: Vec<PoolModel>,
     /// The encoder.
     pub encoder: PoolEncoder,
 }
@@ -200,20 +205,21 @@ impl ModelPool {
         let pool = Self {
             name: wire.name,
             encoder: entry::encoder(wire.encoder, models).map_err(|bad| bad.of(file, "encoder"))?,
-            models: (0..)
-                .zip(wire.model)
-                .map(|(i, entry)| {
-                    entry::model(entry, models).map_err(|bad| bad.of(file, &format!("model.{i}")))
-                })
-                .collect::<Result<_, _>>()?,
+            models: entry::models("model", wire.model, file, models)?,
+            teachers: entry::models("teacher", wire.teacher, file, models)?,
         };
         pool.checked().map_err(|bad| bad.of(file, ""))
     }
 
-    /// The model of this name.
+    /// The member or teacher of this name.
     #[must_use]
     pub fn model(&self, name: &ModelName) -> Option<&PoolModel> {
-        self.models.iter().find(|model| model.name == *name)
+        self.members_and_teachers().find(|model| model.name == *name)
+    }
+
+    /// Everyone whom a request may be for.
+    pub fn members_and_teachers(&self) -> impl Iterator<Item = &PoolModel> {
+        self.models.iter().chain(&self.teachers)
     }
 
     fn checked(self) -> Result<Self, Bad> {
@@ -223,10 +229,15 @@ impl ModelPool {
         if self.models.is_empty() {
             return Err(Bad::new("model", "the pool has no models; add a [[model]] table"));
         }
-        for (i, model) in self.models.iter().enumerate() {
-            if let Some(first) = self.models[..i].iter().position(|m| m.name == model.name) {
-                let reason = format!("`{}` is already the name of model.{first}", model.name);
-                return Err(Bad::new(&format!("model.{i}.name"), &reason));
+        let place = |at: usize| match at.checked_sub(self.models.len()) {
+            None => format!("model.{at}"),
+            Some(at) => format!("teacher.{at}"),
+        };
+        let mut places = BTreeMap::new();
+        for (at, model) in self.members_and_teachers().enumerate() {
+            if let Some(first) = places.insert(&model.name, at) {
+                let reason = format!("`{}` is already the name of {}", model.name, place(first));
+                return Err(Bad::new(&format!("{}.name", place(at)), &reason));
             }
         }
         Ok(self)

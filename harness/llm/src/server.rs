@@ -73,8 +73,7 @@ impl ServerEngine {
     #[must_use]
     pub fn new(pool: &ModelPool, patience: Patience, stop: Arc<AtomicBool>) -> Self {
         let servers: BTreeMap<ModelName, Server> = pool
-            .models
-            .iter()
+            .members_and_teachers()
             .filter_map(|model| match &model.backend {
                 Backend::Server(server) => Some((model.name.clone(), server.clone())),
                 Backend::LlamaCpp(_) | Backend::Recorded(_) => None,

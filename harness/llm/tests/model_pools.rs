@@ -44,6 +44,29 @@ fn a_whole_pool_is_read() {
 }
 
 #[test]
+fn teachers_are_found_and_are_no_members() {
+    let member = "[[model]]\nname = \"a\"\npath = \"a.gguf\"\n";
+    let teacher = |name: &str, rest: &str| format!("[[teacher]]\nname = \"{name}\"\n{rest}\n");
+    let pool = parse(&format!("{member}{}", teacher("large", "path = \"large.gguf\""))).unwrap();
+    assert_eq!(pool.models.len(), 1);
+    assert_eq!(pool.model(&ModelName::new("large")), pool.teachers.first());
+    let checked = pool.check(&mut DigestCache::in_memory());
+    let names: Vec<&str> = checked.iter().map(|check| check.name.as_str()).collect();
+    assert_eq!(names, ["a", "large", "minilm"]);
+    let cases = [
+        (teacher("large", ""), "teacher.0.path: is missing"),
+        (teacher("a", "path = \"b.gguf\""), "teacher.0.name: `a` is already the name of model.0"),
+        (teacher("b", "path = \"b\"\nurl = \"http://b\""), "teacher.0.url: has no effect"),
+    ];
+    for (written, expected) in cases {
+        let error = parse(&format!("{member}{written}")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{written}\n{error}");
+    }
+    let alone = parse(&teacher("large", "path = \"large.gguf\"")).unwrap_err().to_string();
+    assert!(alone.contains("no models"), "{alone}");
+}
+
+#[test]
 fn a_server_may_hold_a_model() {
     let server = "[[model]]\nname = \"big\"\nbackend = \"server\"\nparameters = 72706203648\n\
                   url = \"http://10.0.0.7:8000/v1/\"\nmodel = \"org/big\"\ndialect = \"vllm\"\n";

@@ -19,9 +19,9 @@ const STAGES: [Stage; 3] = [Stage::SeedDomain, Stage::SeedSummary, Stage::SeedKe
 pub struct AnnotatedSeed {
     /// The item.
     pub id: ItemId,
-    /// Who annotated it; `None` when the seed set brought its annotation along.
+    /// Who annotated it; `None` when the seed set brought its annotation along, or nobody was asked.
     pub annotator: Option<ModelName>,
-    /// `None` when a field stayed malformed: the item is left out of sampling.
+    /// `None` when a field stayed malformed (the item is left out of sampling), or nobody was asked.
     pub annotation: Option<Annotation>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
@@ -34,6 +34,18 @@ pub struct Annotated {
     pub seeds: Vec<AnnotatedSeed>,
     /// D(0).
     pub pool: Pool,
+}
+
+/// A seed set as it came: the record of a trial that needs no annotation.
+#[must_use]
+pub fn as_brought(items: &[SeedItem]) -> Vec<AnnotatedSeed> {
+    let record = |item: &SeedItem| AnnotatedSeed {
+        id: item.id(),
+        annotator: None,
+        annotation: item.annotation.clone(),
+        malformed: Vec::new(),
+    };
+    items.iter().map(record).collect()
 }
 
 /// Fields of one item, as they come in.

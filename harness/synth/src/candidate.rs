@@ -16,18 +16,19 @@ pub struct Candidate {
     pub id: ItemId,
     /// Wave within the round, from 0.
     pub wave: u32,
-    /// The domain it was made for.
-    pub domain: Domain,
-    /// The pool items whose keywords and summaries its generator saw, in drawn order.
+    /// The domain it was made for; of a seed instruction the one that the seed set brought along, if any.
+    pub domain: Option<Domain>,
+    /// The pool items whose keywords and summaries its generator saw, in drawn order; of a seed
+    /// instruction its seed item.
     pub examples: Vec<ItemId>,
     /// Who served it.
     pub roles: Roles,
-    /// k': the new keyword set; empty until written.
+    /// k': the new keyword set; empty until written, and where the instruction is the seed set's.
     pub keywords: Vec<String>,
     /// The domain that the generator wrote beside the keywords, as written. Kept for counting: the
     /// requested domain stands (METHOD.md, G5).
     pub emitted_domain: Option<String>,
-    /// x'.
+    /// x'; given from the start where it is the seed set's.
     pub instruction: Option<String>,
     /// In seat order; not of every seat when a zero has spared the others (see [`crate::economy`]).
     pub instruction_reviews: Vec<InstructionReview>,
@@ -146,7 +147,7 @@ impl Candidate {
     pub fn drawn(
         id: ItemId,
         wave: u32,
-        domain: Domain,
+        domain: Option<Domain>,
         examples: Vec<ItemId>,
         roles: Roles,
     ) -> Self {
@@ -200,7 +201,7 @@ impl Candidate {
     #[must_use]
     pub fn annotation(&self) -> Option<Annotation> {
         Some(Annotation {
-            domain: self.domain,
+            domain: self.domain?,
             keywords: self.keywords.clone(),
             summary: self.summary.clone()?,
         })

@@ -17,12 +17,14 @@
 //! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
 //! - [`prompt`], [`form`]: the text of a prompt; the form of its reply and how that is read
 //! - [`roles`], [`committee`], [`dedup`]: who does what; the decision; near-duplicates
+//! - [`adaptive`]: roles that learn from what the run has recorded
 //! - [`annotate`], [`round`]: the two machines that put it together; [`judge`]: one that scores samples from
 //!   outside
 //! - [`candidate`]: the recorded facts of one candidate
 //! - [`similarity`]: exact cosines of many vectors at once
 //! - [`stream`]: named random streams
 
+pub mod adaptive;
 pub mod annotate;
 pub mod candidate;
 pub mod committee;

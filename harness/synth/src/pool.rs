@@ -19,7 +19,7 @@ pub enum ItemId {
     Seed(u32),
     /// A candidate, and the sample it may become.
     Candidate {
-        /// Round, from 1.
+        /// Round, from 1; 0 for a candidate whose instruction is the seed set's.
         round: u32,
         /// Number within the round, from 0, over all waves.
         number: u32,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::adaptive::Experience;
+use crate::domain::Domain;
 use crate::method::Member;
 use crate::pool::ItemId;
 use crate::request::ModelName;
@@ -21,6 +23,19 @@ pub struct Roles {
     pub summariser: ModelName,
 }
 
+/// What roles are drawn for, and by.
+#[derive(Clone, Copy, Debug)]
+pub struct Casting<'a> {
+    /// Root of the streams.
+    pub run_seed: u64,
+    /// Whom the roles serve.
+    pub candidate: ItemId,
+    /// Its domain, where it has one.
+    pub domain: Option<Domain>,
+    /// What the run has learnt so far; adaptive roles alone look at it.
+    pub experience: &'a Experience,
+}
+
 impl Roles {
     /// Assigns the roles of a candidate. The variant has passed [`Variant::check`].
     ///
@@ -28,7 +43,8 @@ impl Roles {
     /// reviewers and adjudicator are read off in turn. Variants with random roles thus share
     /// generators, and a smaller committee is a part of a larger one.
     #[must_use]
-    pub fn assign(run_seed: u64, candidate: ItemId, variant: &Variant, members: &[Member]) -> Self {
+    pub fn assign(casting: Casting<'_>, variant: &Variant, members: &[Member]) -> Self {
+        let Casting { run_seed, candidate, domain, experience } = casting;
         let id = candidate.to_string();
         let mut draw = Stream::named(run_seed, &[&id, "roles"]);
         let mut summariser_draw = Stream::named(run_seed, &[&id, "summariser"]);
@@ -37,6 +53,7 @@ impl Roles {
             RoleAssignment::Random => {
                 draw.choose(members.len(), members.len()).into_iter().map(name).collect()
             }
+            RoleAssignment::Adaptive => experience.order(run_seed, (candidate, domain), members),
             RoleAssignment::Fixed { rotation } => (0..members.len())
                 .map(|place| name((place + usize::from(*rotation)) % members.len()))
                 .collect(),
@@ -46,7 +63,7 @@ impl Roles {
         };
         let summariser = match &variant.roles {
             RoleAssignment::SingleModel(model) => model.clone(),
-            RoleAssignment::Random | RoleAssignment::Fixed { .. } => {
+            RoleAssignment::Random | RoleAssignment::Adaptive | RoleAssignment::Fixed { .. } => {
                 name(summariser_draw.below(members.len()))
             }
         };
@@ -67,7 +84,6 @@ impl Roles {
 mod tests {
     use super::*;
     use crate::request::Sampling;
-    use crate::variant::DisputeRule;
 
     fn members() -> Vec<Member> {
         ["llama", "qwen", "internlm", "mistral", "tulu"]
@@ -76,16 +92,21 @@ mod tests {
     }
 
     fn assign(number: u32, roles: RoleAssignment, reviewers: Reviewers) -> Roles {
-        let dispute = DisputeRule::Adjudicator;
-        let variant = Variant { name: "v".into(), roles, reviewers, dispute };
-        variant.check(&members()).unwrap();
-        Roles::assign(42, ItemId::Candidate { round: 1, number }, &variant, &members())
+        let variant = Variant { roles, reviewers, ..Variant::gra("v") };
+        variant.check(&members(), &[]).unwrap();
+        let (candidate, experience) =
+            (ItemId::Candidate { round: 1, number }, Experience::default());
+        let casting = Casting { run_seed: 42, candidate, domain: None, experience: &experience };
+        Roles::assign(casting, &variant, &members())
     }
 
     #[test]
-    fn random_roles_never_repeat_a_model_and_share_the_generator_over_variants() {
-        for number in 0..200 {
-            let full = assign(number, RoleAssignment::Random, Reviewers::Committee(3));
+    fn drawn_roles_never_repeat_a_model_and_share_the_generator_over_variants() {
+        for (number, drawn) in (0..200).flat_map(|number| {
+            [RoleAssignment::Random, RoleAssignment::Adaptive].map(|drawn| (number, drawn))
+        }) {
+            let assign = |number, reviewers| assign(number, drawn.clone(), reviewers);
+            let full = assign(number, Reviewers::Committee(3));
             let mut all = full.reviewers.clone();
             all.push(full.generator.clone());
             all.extend(full.adjudicator.clone());
@@ -94,10 +115,10 @@ mod tests {
             assert_eq!(all.len(), 5);
             let alone = Reviewers::Named(ModelName::new("llama"));
             for reviewers in [Reviewers::None, alone, Reviewers::Committee(2)] {
-                let other = assign(number, RoleAssignment::Random, reviewers);
+                let other = assign(number, reviewers);
                 assert_eq!(other.generator, full.generator);
             }
-            let two = assign(number, RoleAssignment::Random, Reviewers::Committee(2));
+            let two = assign(number, Reviewers::Committee(2));
             assert_eq!(two.reviewers, full.reviewers[..2]);
         }
     }
@@ -125,13 +146,8 @@ mod tests {
 
     #[test]
     fn a_pool_that_cannot_fill_the_roles_is_refused() {
-        let variant = Variant {
-            name: "gra".into(),
-            roles: RoleAssignment::Random,
-            reviewers: Reviewers::Committee(3),
-            dispute: DisputeRule::Adjudicator,
-        };
-        let error = variant.check(&members()[..4]).unwrap_err();
+        let variant = Variant::gra("gra");
+        let error = variant.check(&members()[..4], &members()[4..]).unwrap_err();
         insta::assert_snapshot!(
             error,
             @"variant `gra` needs 5 models (one generator, 3 reviewers, one adjudicator) and the pool has 4"

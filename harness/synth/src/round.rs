@@ -7,18 +7,24 @@
 //! and reads the replies, [`deciding`] applies the rules. Waves follow until the target is met or
 //! the cap is reached; the pool stays frozen meanwhile, so a round does not depend on the order in
 //! which candidates finish.
+//!
+//! A round over the seed set's own instructions ([`Round::over_seed_set`]) is shorter at both ends: there
+//! is no instruction to write, and nothing joins a pool, so nothing is deduplicated or summarised
+//! (METHOD.md, B1 and B4).
 
 mod asking;
 mod deciding;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::adaptive::Experience;
 use crate::candidate::{Candidate, Outcome};
 use crate::domain::Domain;
+use crate::economy::Economy;
 use crate::method::{Member, Method};
-use crate::pool::{ItemId, Pool, PoolItem};
-use crate::request::{Embedding, Stage};
-use crate::roles::Roles;
+use crate::pool::{ItemId, Pool, PoolItem, SeedItem};
+use crate::request::{Embedding, ModelName, Stage};
+use crate::roles::{Casting, Roles};
 use crate::step::{Answers, Asker, Step};
 use crate::stream::Stream;
 use crate::variant::Variant;
@@ -33,6 +39,15 @@ pub struct Setting<'a> {
     pub variant: &'a Variant,
     /// The model pool.
     pub members: &'a [Member],
+    /// Models that serve where the variant names them; no role is drawn for them.
+    pub teachers: &'a [Member],
+}
+
+impl Setting<'_> {
+    /// The member or teacher of this name.
+    fn member(&self, name: &ModelName) -> Option<&Member> {
+        self.members.iter().chain(self.teachers).find(|member| member.name == *name)
+    }
 }
 
 /// What a round made.
@@ -40,7 +55,7 @@ pub struct Setting<'a> {
 pub struct RoundOutcome {
     /// Every candidate, by number.
     pub candidates: Vec<Candidate>,
-    /// The samples, ready to join the pool, by number.
+    /// The samples, ready to join the pool, by number; none of a round over the seed set.
     pub samples: Vec<PoolItem>,
 }
 
@@ -52,15 +67,26 @@ pub struct NoExamples {
     pub needed: u32,
 }
 
+/// What candidates are made from.
+#[derive(Clone, Copy, Debug)]
+enum Material<'a> {
+    /// Examples of a pool.
+    Pool(&'a Pool),
+    /// The seed set's instructions, one candidate each.
+    Seeds(&'a [SeedItem]),
+}
+
 /// The machine.
 #[derive(Debug)]
 pub struct Round<'a> {
     setting: Setting<'a>,
-    pool: &'a Pool,
+    material: Material<'a>,
     number: u32,
     /// Weight of each domain that has enough items, in the order of [`Domain::ALL`].
     domain_weights: Vec<usize>,
     candidates: Vec<Candidate>,
+    /// What earlier rounds and waves have taught about the models.
+    experience: Experience,
     wave: u32,
     wave_start: usize,
     stage: Stage,
@@ -89,12 +115,24 @@ impl<'a> Round<'a> {
         if domain_weights.iter().all(|&weight| weight == 0) {
             return Err(NoExamples { needed });
         }
-        Ok(Self {
+        Ok(Self { domain_weights, ..Self::of(setting, Material::Pool(pool), number) })
+    }
+
+    /// The round over a seed set: candidate i answers its i-th item. Every item is taken, whatever target
+    /// and cap say. Its number is 0, so that its candidates are nobody's pairs in another round.
+    #[must_use]
+    pub const fn over_seed_set(setting: Setting<'a>, items: &'a [SeedItem]) -> Self {
+        Self::of(setting, Material::Seeds(items), 0)
+    }
+
+    const fn of(setting: Setting<'a>, material: Material<'a>, number: u32) -> Self {
+        Self {
             setting,
-            pool,
+            material,
             number,
-            domain_weights,
+            domain_weights: Vec::new(),
             candidates: Vec::new(),
+            experience: Experience::new(),
             wave: 0,
             wave_start: 0,
             stage: Stage::Keywords,
@@ -103,7 +141,14 @@ impl<'a> Round<'a> {
             openings: BTreeMap::new(),
             screened: BTreeMap::new(),
             kept: BTreeMap::new(),
-        })
+        }
+    }
+
+    /// The same round after others of its trial: their candidates teach whom to give which role.
+    #[must_use]
+    pub fn after(mut self, earlier: &[Candidate]) -> Self {
+        self.experience.learn_all(earlier, self.method().tau);
+        self
     }
 
     /// The candidates so far; those of the wave under way have no outcome yet.
@@ -144,6 +189,18 @@ impl<'a> Round<'a> {
         self.setting.asker.method
     }
 
+    fn economy(&self) -> Economy {
+        self.setting.variant.economy(self.method())
+    }
+
+    /// The pool that is drawn from and compared with; none over the seed set.
+    const fn pool(&self) -> Option<&'a Pool> {
+        match self.material {
+            Material::Pool(pool) => Some(pool),
+            Material::Seeds(_) => None,
+        }
+    }
+
     fn accepted(&self) -> usize {
         self.candidates.iter().filter(|candidate| candidate.is_sample()).count()
     }
@@ -159,8 +216,12 @@ impl<'a> Round<'a> {
     fn begin_wave(&mut self) -> Step<RoundOutcome> {
         let method = self.method();
         let drawn = self.candidates.len();
-        let left = (method.cap as usize).saturating_sub(drawn);
-        if left == 0 || self.accepted() >= method.target as usize {
+        let (most, met) = match self.material {
+            Material::Pool(_) => (method.cap as usize, self.accepted() >= method.target as usize),
+            Material::Seeds(items) => (items.len(), false),
+        };
+        let left = most.saturating_sub(drawn);
+        if left == 0 || met {
             return Step::Done(self.finish());
         }
         self.wave_start = drawn;
@@ -168,34 +229,63 @@ impl<'a> Round<'a> {
             let candidate = self.draw();
             self.candidates.push(candidate);
         }
-        self.enter(Stage::Keywords)
+        match self.material {
+            Material::Pool(_) => self.enter(Stage::Keywords),
+            Material::Seeds(_) => self.enter(self.after_instruction()),
+        }
     }
 
-    /// Draws domain, examples and roles of the next candidate, each from its own stream.
+    /// The next candidate, as it is drawn.
     fn draw(&self) -> Candidate {
-        let Setting { asker, variant, members } = self.setting;
-        let method = self.method();
-        let number = u32::try_from(self.candidates.len()).unwrap_or(u32::MAX);
+        let at = self.candidates.len();
+        let number = u32::try_from(at).unwrap_or(u32::MAX);
         let id = ItemId::Candidate { round: self.number, number };
-        let name = id.to_string();
+        match self.material {
+            Material::Pool(pool) => {
+                let (domain, examples) = self.draw_examples(pool, id);
+                let roles = self.roles(id, Some(domain));
+                Candidate::drawn(id, self.wave, Some(domain), examples, roles)
+            }
+            Material::Seeds(items) => {
+                let item = &items[at];
+                let domain = item.annotation.as_ref().map(|annotation| annotation.domain);
+                let examples = vec![item.id()];
+                let roles = self.roles(id, domain);
+                let drawn = Candidate::drawn(id, self.wave, domain, examples, roles);
+                Candidate { instruction: Some(item.instruction.clone()), ..drawn }
+            }
+        }
+    }
+
+    fn roles(&self, id: ItemId, domain: Option<Domain>) -> Roles {
+        let Setting { asker, variant, members, .. } = self.setting;
+        let run_seed = asker.run_seed;
+        let experience = &self.experience;
+        Roles::assign(Casting { run_seed, candidate: id, domain, experience }, variant, members)
+    }
+
+    /// Draws domain and examples, each from its own stream.
+    fn draw_examples(&self, pool: &Pool, id: ItemId) -> (Domain, Vec<ItemId>) {
+        let (asker, method, name) = (self.setting.asker, self.method(), id.to_string());
         let stream = |purpose| Stream::named(asker.run_seed, &[&name, purpose]);
 
         let domain = stream("domain").weighted(&self.domain_weights);
         let domain = Domain::ALL[domain.unwrap_or_default()];
-        let items = self.pool.of_domain(domain);
+        let items = pool.of_domain(domain);
         let mut draw = stream("examples");
         let span = (method.max_examples - method.min_examples + 1) as usize;
         let count = method.min_examples as usize + draw.below(span);
         let chosen = draw.choose(items.len(), count);
-        let examples = chosen.into_iter().map(|at| self.pool.items()[items[at]].id).collect();
-        let roles = Roles::assign(asker.run_seed, id, variant, members);
-        Candidate::drawn(id, self.wave, domain, examples, roles)
+        let examples = chosen.into_iter().map(|at| pool.items()[items[at]].id).collect();
+        (domain, examples)
     }
 
     fn end_wave(&mut self) -> Step<RoundOutcome> {
         for at in self.open() {
             self.candidates[at].outcome = Some(Outcome::Accepted);
         }
+        let tau = self.method().tau;
+        self.experience.learn_all(&self.candidates[self.wave_start..], tau);
         let candidates = &self.candidates;
         let is_sample = |id: &ItemId| match id {
             ItemId::Candidate { number, .. } => candidates[*number as usize].is_sample(),
@@ -240,7 +330,7 @@ impl<'a> Round<'a> {
                 self.drop_repeated_keywords();
                 self.enter(Stage::Instruction)
             }
-            Stage::Instruction if self.method().economy.early_duplicates => {
+            Stage::Instruction if self.economy().early_duplicates => {
                 self.embed().unwrap_or_else(|| self.enter(self.after_instruction()))
             }
             Stage::Instruction => self.enter(self.after_instruction()),
@@ -258,7 +348,10 @@ impl<'a> Round<'a> {
             Stage::ReviewComment => self.enter(Stage::Adjudication),
             Stage::Response | Stage::Adjudication => {
                 self.settle();
-                self.compare()
+                match self.material {
+                    Material::Pool(_) => self.compare(),
+                    Material::Seeds(_) => self.end_wave(),
+                }
             }
             Stage::Summary => self.end_wave(),
             Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => {

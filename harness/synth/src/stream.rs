@@ -67,6 +67,46 @@ impl Stream {
         })
     }
 
+    /// A draw from Beta(a, b) in units of 2^-64, for whole `a` and `b` of at least 1: the a-th smallest of
+    /// a + b - 1 uniform numbers (Devroye 1986, section I.4.3).
+    ///
+    /// The numbers themselves are never drawn. How many of n have 0 as their next binary digit is the
+    /// number of ones among n random bits, and the a-th smallest is among these or among the others: digit
+    /// by digit, until it stands alone. Integers only, so every machine draws the same; some 2n bits.
+    ///
+    /// # Panics
+    /// When `a` or `b` is 0.
+    pub fn beta(&mut self, a: u32, b: u32) -> u64 {
+        assert!(a > 0 && b > 0, "a Beta distribution needs two numbers above 0");
+        let (mut place, mut among) = (u64::from(a), u64::from(a) + u64::from(b) - 1);
+        let mut value = 0;
+        for digit in (0..u64::BITS).rev() {
+            if among == 1 {
+                let below = if digit == 63 { u64::MAX } else { (1 << (digit + 1)) - 1 };
+                return value | (self.next_u64() & below);
+            }
+            let zeros = self.ones(among);
+            if place <= zeros {
+                among = zeros;
+            } else {
+                value |= 1 << digit;
+                place -= zeros;
+                among -= zeros;
+            }
+        }
+        value
+    }
+
+    /// How many of `n` random bits are ones.
+    fn ones(&mut self, n: u64) -> u64 {
+        let whole: u64 = (0..n / 64).map(|_| u64::from(self.next_u64().count_ones())).sum();
+        let left = n % 64;
+        if left == 0 {
+            return whole;
+        }
+        whole + u64::from((self.next_u64() >> (64 - left)).count_ones())
+    }
+
     /// `k` distinct indices below `n`, in the order in which they were drawn (partial
     /// Fisher-Yates); all of them, shuffled, when `k >= n`.
     pub fn choose(&mut self, n: usize, k: usize) -> Vec<usize> {
@@ -99,6 +139,44 @@ mod tests {
         let draws: Vec<usize> = (0..8).map(|_| stream.below(100)).collect();
         insta::assert_compact_debug_snapshot!(draws, @"[55, 27, 4, 64, 19, 80, 44, 10]");
         insta::assert_compact_debug_snapshot!(stream.choose(7, 4), @"[3, 1, 5, 4]");
+    }
+
+    #[test]
+    fn beta_draws_have_their_moments_and_are_pinned() {
+        const N: u32 = 4000;
+        for (a, b) in [(1_u32, 1_u32), (1, 3), (5, 2), (40, 90), (3000, 1000)] {
+            let mut stream = Stream::named(42, &["beta", &a.to_string(), &b.to_string()]);
+            #[expect(clippy::cast_precision_loss, reason = "a test of moments")]
+            let draws: Vec<f64> =
+                (0..N).map(|_| stream.beta(a, b) as f64 / 2_f64.powi(64)).collect();
+            let mean = draws.iter().sum::<f64>() / f64::from(N);
+            let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(N);
+            let (a, b) = (f64::from(a), f64::from(b));
+            let (true_mean, sum) = (a / (a + b), a + b);
+            let true_variance = a * b / (sum * sum * (sum + 1.0));
+            let error = (true_variance / f64::from(N)).sqrt();
+            assert!((mean - true_mean).abs() < 4.0 * error, "Beta({a}, {b}): mean {mean}");
+            let ratio = variance / true_variance;
+            assert!((0.85..1.15).contains(&ratio), "Beta({a}, {b}): variance ratio {ratio}");
+        }
+        let mut stream = Stream::named(42, &["beta"]);
+        let draws: Vec<u64> = (0..4).map(|_| stream.beta(3, 2) >> 48).collect();
+        insta::assert_compact_debug_snapshot!(draws, @"[39880, 53761, 59436, 62834]");
+    }
+
+    #[test]
+    fn beta_draws_follow_their_distribution() {
+        // Beta(1, 1) is uniform, and Beta(2, 1) has the distribution function x^2.
+        let mut stream = Stream::named(7, &["distribution"]);
+        #[expect(clippy::cast_precision_loss, reason = "a test of quantiles")]
+        let mut share_below = |a, x: f64| {
+            let draws = (0..4000).map(|_| stream.beta(a, 1) as f64 / 2_f64.powi(64));
+            draws.filter(|&draw| draw < x).count() as f64 / 4000.0
+        };
+        for x in [0.1, 0.3, 0.5, 0.9] {
+            assert!((share_below(1, x) - x).abs() < 0.03, "{x}");
+            assert!((share_below(2, x) - x * x).abs() < 0.03, "{x}");
+        }
     }
 
     #[test]

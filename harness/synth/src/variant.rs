@@ -1,9 +1,12 @@
 //! What an ablation changes, as closed enums (paper, sections 4.3 and 5.1; METHOD.md, section 3).
 //! A variant is data: nothing in the method asks which ablation it is running.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::method::Member;
+use crate::economy::Economy;
+use crate::method::{Member, Method};
 use crate::request::ModelName;
 
 /// Who generates, reviews and adjudicates.
@@ -12,6 +15,9 @@ use crate::request::ModelName;
 pub enum RoleAssignment {
     /// Drawn for every candidate, without replacement (the paper's).
     Random,
+    /// Drawn for every candidate, without replacement, by what the run has recorded of the models so far
+    /// ([`crate::adaptive`]).
+    Adaptive,
     /// One model in every role; a committee is several samples of it (METHOD.md, V5).
     SingleModel(ModelName),
     /// Pool order: the first generates, the next review, the one after adjudicates; rotated left
@@ -32,6 +38,17 @@ pub enum Reviewers {
     Named(ModelName),
     /// Nobody: neither instruction nor response is reviewed (METHOD.md, V1).
     None,
+}
+
+/// Where the instructions come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instructions {
+    /// Generators write them from the pool's keywords and summaries, round after round (the paper's).
+    #[default]
+    New,
+    /// They are the seed set's own; only responses are written (METHOD.md, B1 and B4).
+    Seed,
 }
 
 /// What happens to a candidate whose reviewers disagree.
@@ -58,11 +75,14 @@ impl DisputeRule {
     }
 }
 
-/// One setting of the three, with a name.
+/// One setting of each, with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
     /// Unique within an experiment; a folder name.
     pub name: String,
+    /// Where the instructions come from. Trials of earlier releases do not say: theirs are new.
+    #[serde(default)]
+    pub instructions: Instructions,
     /// Who generates, reviews and adjudicates.
     pub roles: RoleAssignment,
     /// Who reviews.
@@ -98,7 +118,7 @@ pub enum VariantError {
         /// The variant.
         variant: String,
     },
-    /// The named model is not a member.
+    /// The named model is neither member nor teacher.
     #[error("variant `{variant}` names model `{model}`, which the pool does not have")]
     UnknownModel {
         /// The variant.
@@ -112,6 +132,30 @@ pub enum VariantError {
 }
 
 impl Variant {
+    /// Full GRA, as the paper has it.
+    #[must_use]
+    pub fn gra(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            instructions: Instructions::New,
+            roles: RoleAssignment::Random,
+            reviewers: Reviewers::Committee(3),
+            dispute: DisputeRule::Adjudicator,
+        }
+    }
+
+    /// Which of the method's savings are made. Roles that learn from reviews need them whole, or a saving
+    /// would change who is drawn next and so the samples: but for comments, which nothing is learnt from,
+    /// nothing is left out then.
+    #[must_use]
+    pub fn economy(&self, method: &Method) -> Economy {
+        let lazy_comments = method.economy.lazy_comments;
+        match self.roles {
+            RoleAssignment::Adaptive => Economy { lazy_comments, ..Economy::OFF },
+            _ => method.economy,
+        }
+    }
+
     /// How many reviews a candidate gets.
     #[must_use]
     pub const fn reviews(&self) -> u8 {
@@ -128,14 +172,35 @@ impl Variant {
         self.dispute == DisputeRule::Adjudicator && self.reviews() > 1
     }
 
-    /// Checks that the pool can fill the roles.
+    /// Whom it may ask: everyone whom roles are drawn from, and those it names. Seed items are
+    /// annotated by all members, whatever the variant.
+    #[must_use]
+    pub fn serving<'a>(&'a self, members: &'a [Member]) -> BTreeSet<&'a ModelName> {
+        let drawn = match &self.roles {
+            RoleAssignment::SingleModel(_) => &[],
+            RoleAssignment::Random | RoleAssignment::Adaptive | RoleAssignment::Fixed { .. } => {
+                members
+            }
+        };
+        let mut serving: BTreeSet<&ModelName> = drawn.iter().map(|member| &member.name).collect();
+        if let RoleAssignment::SingleModel(model) = &self.roles {
+            serving.insert(model);
+        }
+        if let Reviewers::Named(model) = &self.reviewers {
+            serving.insert(model);
+        }
+        serving
+    }
+
+    /// Checks that the pool can fill the roles. A named model may be a teacher; roles are drawn from
+    /// the members.
     ///
     /// # Errors
     /// When it cannot.
-    pub fn check(&self, members: &[Member]) -> Result<(), VariantError> {
+    pub fn check(&self, members: &[Member], teachers: &[Member]) -> Result<(), VariantError> {
         let variant = || self.name.clone();
-        let member = |model: &ModelName| {
-            let known = members.iter().any(|member| member.name == *model);
+        let named = |model: &ModelName| {
+            let known = members.iter().chain(teachers).any(|member| member.name == *model);
             known.then_some(()).ok_or_else(|| VariantError::UnknownModel {
                 variant: variant(),
                 model: model.clone(),
@@ -145,13 +210,13 @@ impl Variant {
             return Err(VariantError::EmptyPool);
         }
         if let Reviewers::Named(model) = &self.reviewers {
-            member(model)?;
+            named(model)?;
         }
         if self.reviewers == Reviewers::Committee(0) {
             return Err(VariantError::EmptyCommittee { variant: variant() });
         }
         if let RoleAssignment::SingleModel(model) = &self.roles {
-            return member(model);
+            return named(model);
         }
         let reviewers = match self.reviewers {
             Reviewers::Committee(n) => n,

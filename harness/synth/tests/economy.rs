@@ -78,7 +78,7 @@ proptest! {
     fn any_savings_publish_the_same_samples_from_fewer_calls(
         name in prop::sample::select(vec![
             "gra", "no-reviewer", "single-reviewer", "majority-vote", "accept-disputes",
-            "single-model", "fixed-roles",
+            "single-model", "fixed-roles", "adaptive", "refined",
         ]),
         seed in any::<u64>(),
         bits in 1_u8..16,

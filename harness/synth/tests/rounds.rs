@@ -8,7 +8,7 @@ use gra_synth::candidate::Outcome;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, Request, Stage};
-use script::{method, play, trails, usual, variant};
+use script::{method, play, seed_items, trails, usual, variant};
 
 fn number(request: &Request) -> u32 {
     let ItemId::Candidate { number, .. } = request.id.subject else { panic!("a candidate") };
@@ -57,6 +57,10 @@ fn every_variant_over_one_scripted_round() {
         "accept-disputes",
         "single-model",
         "fixed-roles",
+        "large-reviewer",
+        "distilled",
+        "refined",
+        "answer-only",
     ] {
         let played = play(&variant(name), &method(), eventful);
         let calls = played.requests.len();
@@ -91,6 +95,32 @@ fn keywords_of_an_example_end_a_candidate_before_any_review() {
     });
     assert!(played.outcome.candidates.iter().all(|c| c.outcome == Some(Outcome::RepeatedKeywords)));
     assert!(played.requests.iter().all(|request| request.id.stage == Stage::Keywords));
+}
+
+#[test]
+fn a_seed_set_is_answered_whole_and_no_further() {
+    // Neither target nor cap counts, waves only chunk, and no stage of instructions or pools is asked.
+    let method = Method { target: 1, cap: 2, wave: 3, ..method() };
+    let played = play(&variant("refined"), &method, |request| (usual(request), Finish::Stop));
+    let items = seed_items();
+    let candidates = &played.outcome.candidates;
+    assert_eq!(candidates.len(), items.len());
+    for (candidate, item) in candidates.iter().zip(&items) {
+        assert_eq!(candidate.outcome, Some(Outcome::Accepted));
+        assert_eq!(candidate.instruction.as_ref(), Some(&item.instruction));
+        assert_eq!(candidate.examples, [item.id()]);
+        assert_eq!(candidate.domain.is_some(), item.annotation.is_some());
+        assert_eq!((&candidate.nearest, &candidate.summary), (&None, &None));
+    }
+    assert!(candidates.iter().map(|candidate| candidate.wave).eq([0, 0, 0, 1, 1, 1, 2, 2]));
+    assert!(played.outcome.samples.is_empty(), "nothing joins a pool");
+    let asked: std::collections::BTreeSet<Stage> =
+        played.requests.iter().map(|request| request.id.stage).collect();
+    assert!(asked.into_iter().eq([
+        Stage::InstructionReview,
+        Stage::Response,
+        Stage::ResponseReview
+    ]));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use gra_synth::committee::Decision;
 use gra_synth::dedup::{Contender, dedup};
 use gra_synth::pool::ItemId;
 use gra_synth::request::Embedding;
+use gra_synth::variant::Instructions;
 
 use super::word::{End, Word, word};
 use super::{Embeddings, Fate, Knowledge, Missing, Record, RescoreError, Rule};
@@ -51,6 +52,9 @@ impl<'a> Replayer<'a> {
                 return Err(RescoreError::Committee { asked: rule.reviewers, seats });
             }
             let asked = rule.cosine_limit;
+            if !deduplicates(record) && asked.total_cmp(&recorded).is_ne() {
+                return Err(RescoreError::NothingCompared { variant: record.variant.name.clone() });
+            }
             if record.embeddings.is_none() && asked.total_cmp(&recorded).is_ne() {
                 return Err(RescoreError::NoEmbeddings { asked, recorded });
             }
@@ -60,7 +64,9 @@ impl<'a> Replayer<'a> {
         if let Some(pair) = candidates.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(RescoreError::RepeatedCandidate { candidate: pair[0].id });
         }
-        let to_seeds = record.embeddings.map_or_else(BTreeMap::new, to_seeds);
+        let embeddings = record.embeddings.filter(|_| deduplicates(record));
+        let to_seeds = embeddings.map_or_else(BTreeMap::new, to_seeds);
+        let record = &Record { embeddings, ..*record };
         Ok(Self { record: *record, candidates, to_seeds })
     }
 
@@ -78,7 +84,11 @@ impl<'a> Replayer<'a> {
         for candidates in rounds {
             let (before, start) = (samples.len(), told.len());
             for wave in candidates.chunk_by(|a, b| a.wave == b.wave) {
-                let room = (self.record.method.target as usize) - (samples.len() - before);
+                let room = if deduplicates(&self.record) {
+                    (self.record.method.target as usize) - (samples.len() - before)
+                } else {
+                    wave.len()
+                };
                 let wave = Wave { candidates: wave, words: self.words(wave, rule), room };
                 let fates = self.fates(&wave, rule.cosine_limit, &samples);
                 for ((candidate, word), fate) in wave.candidates.iter().zip(&wave.words).zip(fates)
@@ -119,7 +129,10 @@ impl<'a> Replayer<'a> {
         let entered = compared && candidate.response.is_some();
         let enters = matches!(word.end, End::Passed { .. });
         match fate {
-            _ if self.record.embeddings.is_none() && enters != entered => {
+            _ if deduplicates(&self.record)
+                && self.record.embeddings.is_none()
+                && enters != entered =>
+            {
                 Knowledge::DuplicatesAsRecorded
             }
             Fate::Unknown(_) => Knowledge::Bounded,
@@ -227,6 +240,11 @@ impl Wave<'_, '_> {
         let accepted = joined.into_iter().map(|(_, id)| (id, Fate::Known(Outcome::Accepted)));
         duplicates.into_iter().chain(accepted).collect()
     }
+}
+
+/// Whether instructions are compared with each other and with the pool.
+fn deduplicates(record: &Record<'_>) -> bool {
+    record.variant.instructions == Instructions::New
 }
 
 /// A limit below every cosine: each is then compared with the target alone.

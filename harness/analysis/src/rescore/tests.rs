@@ -10,12 +10,7 @@ use super::*;
 use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
 
 fn variant() -> Variant {
-    Variant {
-        name: "gra".to_owned(),
-        roles: RoleAssignment::Random,
-        reviewers: Reviewers::Committee(3),
-        dispute: DisputeRule::Adjudicator,
-    }
+    Variant::gra("gra")
 }
 
 fn tau(value: f64) -> Thousandths {

@@ -1,11 +1,13 @@
 //! How data sets differ from the first one.
 //!
-//! The data sets are taken as independent: each is resampled by itself. Two that share seed items (two
-//! variants of one experiment) are nearer to each other than that, so the intervals are too wide for
-//! them rather than too narrow; [`crate::ablation`] compares such candidate by candidate. The p-values
-//! of all differences of a table are one family of tests, corrected after Holm.
+//! Data sets that were made from one seed set share its items, and such items are resampled for both
+//! sides together: what they have in common is taken out of the difference. Any others are taken as
+//! independent, each resampled by itself. The p-values of all differences of a table are one family of
+//! tests, corrected after Holm.
 
-use super::Columns;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Columns, Subject};
 use crate::bootstrap::{Bootstrap, Cluster, Clusters, Estimate, Group};
 use crate::holm::holm;
 use crate::measure::{Cell, MeasureTable};
@@ -25,52 +27,106 @@ const COMPARED: [(&str, &str); 7] = [
 const REFERENCE: &str = "the others are compared with it";
 const NO_PAIR: &str = "one of the two has no value";
 
-/// A difference of means, and the p-value of there being none.
-struct Contrast {
-    difference: Estimate,
-    p: Option<f64>,
+/// A difference of means: a data set's minus the first one's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contrast {
+    /// E.g. `words of instruction`.
+    pub measure: &'static str,
+    /// The data set.
+    pub data_set: String,
+    /// In the unit of the measure; its n counts the seed items or samples behind it.
+    pub difference: Estimate,
+    /// Of there being none, corrected after Holm for all differences of the table.
+    pub p: Option<f64>,
+    /// Whether both were made from one seed set.
+    pub is_paired: bool,
 }
 
-/// Adds the differences of means, where there are two data sets or more.
-pub(super) fn describe(columns: &[Columns], bootstrap: Bootstrap, table: &mut MeasureTable) {
-    let Some((reference, others)) = columns.split_first() else { return };
-    let contrasts: Vec<Vec<Contrast>> = COMPARED
-        .iter()
-        .map(|(_, column)| {
-            let first = reference.clusters(column, Some);
-            let contrast =
-                |of: &Columns| compare(&first, &of.clusters(column, Some), bootstrap, column);
-            others.iter().map(contrast).collect()
-        })
-        .collect();
-    let p_values: Vec<Option<f64>> =
-        contrasts.iter().flatten().map(|contrast| contrast.p).collect();
-    let mut adjusted = holm(&p_values).into_iter();
-    for ((name, _), contrasts) in COMPARED.iter().zip(contrasts) {
+/// The differences of means from the first data set, by measure.
+pub(super) fn contrasts(
+    subjects: &[Subject],
+    columns: &[Columns],
+    bootstrap: Bootstrap,
+) -> Vec<Contrast> {
+    let mut sides = subjects.iter().zip(columns);
+    let Some((reference, first)) = sides.next() else { return Vec::new() };
+    let others: Vec<(&Subject, &Columns)> = sides.collect();
+    let mut contrasts = Vec::new();
+    for (measure, column) in COMPARED {
+        for (subject, columns) in &others {
+            let is_paired = reference.seed_set.is_some() && reference.seed_set == subject.seed_set;
+            let sides = [first.by_origin(column), columns.by_origin(column)];
+            let (difference, p) = if is_paired {
+                paired(&sides, bootstrap, column)
+            } else {
+                apart(&sides, bootstrap, column)
+            };
+            let data_set = subject.name.clone();
+            contrasts.push(Contrast { measure, data_set, difference, p, is_paired });
+        }
+    }
+    let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
+    for (contrast, p) in contrasts.iter_mut().zip(holm(&p_values)) {
+        contrast.p = p;
+    }
+    contrasts
+}
+
+/// Adds the differences to a table of as many data sets as they are about, and the first.
+pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
+    let others = table.data_sets().len().saturating_sub(1);
+    if others == 0 {
+        return;
+    }
+    for row in contrasts.chunks(others) {
         let (mut differences, mut ps) =
             (vec![Cell::Inapplicable(REFERENCE)], vec![Cell::Inapplicable(REFERENCE)]);
-        for contrast in contrasts {
-            let n = contrast.difference.n;
-            differences.push(Cell::or_absent(contrast.difference, NO_PAIR));
-            ps.push(Cell::exact(adjusted.next().flatten(), n, NO_PAIR));
+        for Contrast { difference, p, .. } in row {
+            differences.push(Cell::or_absent(*difference, NO_PAIR));
+            ps.push(Cell::exact(*p, difference.n, NO_PAIR));
         }
-        table.push("against the first", format!("{name}, difference"), differences);
-        table.push("against the first", format!("{name}, p after Holm"), ps);
+        let measure = row[0].measure;
+        table.push("against the first", format!("{measure}, difference"), differences);
+        table.push("against the first", format!("{measure}, p after Holm"), ps);
     }
 }
 
-fn compare(first: &[Cluster], second: &[Cluster], bootstrap: Bootstrap, column: &str) -> Contrast {
-    let clusters = [first, second].map(|side| Clusters::singles(side.len()));
+type ByOrigin<'a> = BTreeMap<&'a str, Cluster>;
+
+/// Sides that share no seed item.
+fn apart(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate, Option<f64>) {
+    let [first, second] =
+        sides.each_ref().map(|side| -> Vec<Cluster> { side.values().copied().collect() });
+    let clusters = [first.len(), second.len()].map(Clusters::singles);
     let name = ["contrast", column];
     let [difference] = bootstrap.between(
-        &Group { clusters: &clusters[0], statistics: |weights: &[u32]| [mean(first, weights)] },
-        &Group { clusters: &clusters[1], statistics: |weights: &[u32]| [mean(second, weights)] },
+        &Group { clusters: &clusters[0], statistics: |weights: &[u32]| [mean(&first, weights)] },
+        &Group { clusters: &clusters[1], statistics: |weights: &[u32]| [mean(&second, weights)] },
         &name,
     );
-    let test = Permutation::new(bootstrap.run_seed);
     let testable = bootstrap.replicates > 0 && !first.is_empty() && !second.is_empty();
-    let p = if testable { test.shuffle(first, second, &name) } else { None };
-    Contrast { difference, p }
+    let test = Permutation::new(bootstrap.run_seed);
+    (difference, if testable { test.shuffle(&first, &second, &name) } else { None })
+}
+
+/// Sides that go back to the same seed items, though not each to all of them.
+fn paired(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate, Option<f64>) {
+    let nothing = Cluster { sum: 0.0, count: 0 };
+    let origins: BTreeSet<&str> = sides.iter().flat_map(|side| side.keys().copied()).collect();
+    let [first, second] = sides.each_ref().map(|side| -> Vec<Cluster> {
+        origins.iter().map(|origin| side.get(origin).copied().unwrap_or(nothing)).collect()
+    });
+    let clusters = Clusters::singles(origins.len());
+    let name = ["contrast", column];
+    let [difference] = bootstrap.paired(
+        &clusters,
+        &name,
+        |weights| [mean(&first, weights)],
+        |weights| [mean(&second, weights)],
+    );
+    let test = Permutation::new(bootstrap.run_seed);
+    let p = if bootstrap.replicates > 0 { test.swap(&first, &second, &name) } else { None };
+    (difference, p)
 }
 
 fn mean(clusters: &[Cluster], weights: &[u32]) -> Option<f64> {

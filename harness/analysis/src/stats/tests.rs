@@ -25,8 +25,10 @@ fn losses(conditional: f64, direct: f64) -> Pair {
 
 fn described(name: &str, rows: &[Sample]) -> MeasureTable {
     let samples = samples(rows).unwrap();
-    let subject = Subject { name: name.to_owned(), samples, trial: None };
-    table(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 }).unwrap()
+    let subject = Subject { name: name.to_owned(), samples, seed_set: None, trial: None };
+    findings(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 })
+        .unwrap()
+        .table
 }
 
 fn cell(table: &MeasureTable, measure: &str) -> Cell {
@@ -89,16 +91,21 @@ fn a_trial_has_its_committee_and_its_judge() {
     let trial = Subject {
         name: "gra".to_owned(),
         samples: samples(&rows).unwrap(),
-        trial: Some(Trial { facts, families, judge }),
+        seed_set: None,
+        trial: Some(Trial { facts, families, judge, parameters: BTreeMap::new() }),
     };
     let seeds: Vec<Sample> = (0..3)
         .map(|n| Sample { judge: Some(5.0 + f64::from(n)), ..sample(n, &format!("s{n:05}")) })
         .collect();
-    let seeds =
-        Subject { name: "seeds".to_owned(), samples: samples(&seeds).unwrap(), trial: None };
+    let seeds = Subject {
+        name: "seeds".to_owned(),
+        samples: samples(&seeds).unwrap(),
+        seed_set: None,
+        trial: None,
+    };
     let settings =
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
-    insta::assert_snapshot!(table(&[seeds, trial], None, settings).unwrap().terminal(true), @"
+    insta::assert_snapshot!(findings(&[seeds, trial], None, settings).unwrap().table.terminal(true), @"
     group              measure                             data set    value  95% interval       n
     text               words of instruction, mean          seeds           3  [3, 3]             3
                                                            gra             3  [3, 3]             2
@@ -167,4 +174,35 @@ fn a_trial_has_its_committee_and_its_judge() {
                        judge's score, difference           gra             3  [2, 4]             5
                        judge's score, p after Holm         gra        0.3114                     5
     ");
+}
+
+#[test]
+fn data_sets_of_one_seed_set_are_compared_item_by_item() {
+    // Items differ by far more than the sides do.
+    let of = |shift: f64, seed_set: &str| {
+        let rows: Vec<Sample> = (0..20)
+            .map(|n| Sample {
+                mu: Some(f64::from(n % 10) + shift),
+                ..sample(n, &format!("s{n:05}"))
+            })
+            .collect();
+        let (samples, seed_set) = (samples(&rows).unwrap(), Some(seed_set.to_owned()));
+        Subject { name: format!("{shift}"), samples, seed_set, trial: None }
+    };
+    let settings =
+        Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 400 }, threshold: 8.0 };
+    let contrast = |subjects: &[Subject]| {
+        let found = findings(subjects, None, settings).unwrap().contrasts;
+        found.into_iter().find(|contrast| contrast.measure == "mu").unwrap()
+    };
+    let paired = contrast(&[of(0.0, "alpaca"), of(0.25, "alpaca")]);
+    let apart = contrast(&[of(0.0, "alpaca"), of(0.25, "condor")]);
+    assert_eq!((paired.is_paired, apart.is_paired), (true, false));
+    assert_eq!((paired.difference.n, apart.difference.n), (20, 40));
+    let width = |contrast: &Contrast| {
+        let interval = contrast.difference.interval.unwrap();
+        interval.high - interval.low
+    };
+    assert!(width(&paired) < 1e-9 && width(&apart) > 1.0, "{paired:?} {apart:?}");
+    assert!(paired.p.unwrap() < 0.01 && apart.p.unwrap() > 0.3, "{paired:?} {apart:?}");
 }

@@ -90,9 +90,9 @@ pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
 }
 
 impl ModelPool {
-    /// Looks at every file of the pool, the encoder last. What a server holds has none.
+    /// Looks at every file of the pool, teachers after members and the encoder last. What a server holds has none.
     pub fn check(&self, digests: &mut DigestCache) -> Vec<ModelCheck> {
-        let models = self.models.iter().filter_map(|model| {
+        let models = self.members_and_teachers().filter_map(|model| {
             let gguf = matches!(model.backend, Backend::LlamaCpp(_));
             let source = model.source()?;
             Some((model.name.to_string(), source, model.sha256.as_deref(), gguf, false))

@@ -27,7 +27,20 @@ impl Bad {
     }
 }
 
-pub(super) fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
+/// The `[[model]]` or `[[teacher]]` tables of a file: `table` says which.
+pub(super) fn models(
+    table: &str,
+    entries: Vec<ModelEntry>,
+    file: &Path,
+    folder: &Path,
+) -> Result<Vec<PoolModel>, PoolError> {
+    (0..)
+        .zip(entries)
+        .map(|(i, entry)| model(entry, folder).map_err(|bad| bad.of(file, &format!("{table}.{i}"))))
+        .collect()
+}
+
+fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
     let backend = backend(&entry, models)?;
     if entry.context == Some(0) {
         return Err(Bad::new("context", "is 0; give a number of tokens or leave it out"));

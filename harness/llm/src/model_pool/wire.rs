@@ -35,6 +35,8 @@ pub(super) struct PoolFile {
     pub(super) encoder: EncoderEntry,
     #[serde(default)]
     pub(super) model: Vec<ModelEntry>,
+    #[serde(default)]
+    pub(super) teacher: Vec<ModelEntry>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -27,6 +27,7 @@ pub struct Setup {
 
 /// What the owner says.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one hello per worker; it is not worth a box")]
 pub(super) enum Ask<'a> {
     Hello(Cow<'a, Setup>),
     Complete(Cow<'a, [Request]>),

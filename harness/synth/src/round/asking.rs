@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Round, RoundOutcome};
 use crate::candidate::{Candidate, MalformedReply, Outcome};
 use crate::committee::Decision;
+use crate::domain::Domain;
 use crate::form::Malformed;
-use crate::pool::Annotation;
+use crate::pool::{Annotation, ItemId};
 use crate::prompt::numbered;
 use crate::request::{ModelName, Portion, Reply, Request, Stage};
 use crate::step::{Question, Step};
@@ -34,7 +35,7 @@ impl Round<'_> {
     /// Groups go by model in pool order, so that an engine still sees all calls to one model
     /// together; a model that reviews several times does so in as many groups.
     pub(super) fn groups(&self) -> VecDeque<Vec<Task>> {
-        let economy = self.method().economy;
+        let economy = self.economy();
         let in_turn = match self.stage {
             Stage::InstructionReview => economy.veto_short_circuit,
             Stage::ResponseReview => economy.bound_pruning,
@@ -109,14 +110,14 @@ impl Round<'_> {
     fn request(&self, task: Task) -> Request {
         let candidate = &self.candidates[task.candidate];
         let model = candidate.speaker(self.stage, task.seat);
-        let member = self.setting.members.iter().find(|member| member.name == *model);
+        let member = self.setting.member(model);
         self.setting.asker.request(Question {
             subject: candidate.id,
             stage: self.stage,
             seat: task.seat,
             attempt: task.attempt,
             repeat: u8::try_from(self.repeat(task)).unwrap_or(u8::MAX),
-            member: member.expect("roles are drawn from the pool"),
+            member: member.expect("the variant was checked against the pool"),
             portion: self.portion(task),
             sample: self.sample(candidate),
         })
@@ -135,11 +136,11 @@ impl Round<'_> {
 
     /// The sample block of the current stage's prompt.
     fn sample(&self, candidate: &Candidate) -> String {
-        let examples: Vec<&Annotation> =
-            candidate.examples.iter().filter_map(|id| self.pool.annotation(*id)).collect();
+        let annotation = |id: &ItemId| self.pool()?.annotation(*id);
+        let examples: Vec<&Annotation> = candidate.examples.iter().filter_map(annotation).collect();
         let instruction = candidate.instruction.as_deref().unwrap_or_default();
         let response = candidate.response.as_deref().unwrap_or_default();
-        let domain = candidate.domain.name();
+        let domain = candidate.domain.map_or("", Domain::name);
         let keywords = candidate.keywords.join(", ");
         let summaries = || numbered(examples.iter().map(|example| &example.summary));
         let shown = || {

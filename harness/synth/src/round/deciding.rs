@@ -5,7 +5,7 @@ use crate::candidate::{Neighbour, Outcome};
 use crate::committee::{Decision, Scores, majority_reaches};
 use crate::dedup::{Contender, dedup, nearest};
 use crate::method::Method;
-use crate::pool::ItemId;
+use crate::pool::{ItemId, Pool};
 use crate::request::{Embedding, Stage};
 use crate::step::Step;
 use crate::variant::DisputeRule;
@@ -15,7 +15,8 @@ impl Round<'_> {
         for at in self.open() {
             let own = folded(&self.candidates[at].keywords);
             let repeats = self.candidates[at].examples.iter().any(|id| {
-                self.pool.annotation(*id).is_some_and(|example| folded(&example.keywords) == own)
+                let example = self.pool().and_then(|pool| pool.annotation(*id));
+                example.is_some_and(|example| folded(&example.keywords) == own)
             });
             if repeats {
                 self.candidates[at].outcome = Some(Outcome::RepeatedKeywords);
@@ -25,7 +26,7 @@ impl Round<'_> {
 
     /// Ends the candidates whose fate is decided before every reviewer was asked.
     pub(super) fn spare_reviewers(&mut self) {
-        let economy = self.method().economy;
+        let economy = self.economy();
         match self.stage {
             Stage::InstructionReview if economy.veto_short_circuit => self.drop_vetoed(),
             Stage::ResponseReview if economy.bound_pruning => self.drop_hopeless(),
@@ -129,7 +130,8 @@ impl Round<'_> {
 
     /// What a candidate is compared with: the pool, and this round's samples of earlier waves.
     fn target(&self) -> impl Iterator<Item = (ItemId, &Embedding)> {
-        let of_pool = self.pool.items().iter().map(|item| (item.id, &item.embedding));
+        let items = self.pool().map(Pool::items).unwrap_or_default();
+        let of_pool = items.iter().map(|item| (item.id, &item.embedding));
         of_pool.chain(self.kept.iter().map(|(id, embedding)| (*id, embedding)))
     }
 

@@ -7,12 +7,12 @@ use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
 use gra_synth::economy::Economy;
 use gra_synth::method::{Member, Method, TokenLimits};
-use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem};
+use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
 use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, Sampling, Stage};
 use gra_synth::round::{Round, RoundOutcome, Setting};
 use gra_synth::step::{Answers, Asker, Step};
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 
 /// A prompt set that only names its places.
 pub(crate) fn prompts() -> PromptSet {
@@ -31,32 +31,65 @@ pub(crate) fn members() -> Vec<Member> {
         .to_vec()
 }
 
+/// A model that no role is drawn for.
+pub(crate) fn teachers() -> Vec<Member> {
+    vec![Member { name: ModelName::new("large"), sampling: Sampling::default() }]
+}
+
 pub(crate) fn variant(name: &str) -> Variant {
-    let (mut roles, mut reviewers, mut dispute) =
-        (RoleAssignment::Random, Reviewers::Committee(3), DisputeRule::Adjudicator);
+    let mut variant = Variant::gra(name);
+    let Variant { instructions, roles, reviewers, dispute, .. } = &mut variant;
     let llama = || ModelName::new("llama");
     match name {
         "gra" => {}
-        "no-reviewer" => reviewers = Reviewers::None,
-        "single-reviewer" => reviewers = Reviewers::Named(llama()),
-        "majority-vote" => dispute = DisputeRule::MajorityVote,
-        "accept-disputes" => dispute = DisputeRule::Accept,
-        "single-model" => roles = RoleAssignment::SingleModel(llama()),
-        "fixed-roles" => roles = RoleAssignment::Fixed { rotation: 0 },
+        "no-reviewer" => *reviewers = Reviewers::None,
+        "single-reviewer" => *reviewers = Reviewers::Named(llama()),
+        "majority-vote" => *dispute = DisputeRule::MajorityVote,
+        "accept-disputes" => *dispute = DisputeRule::Accept,
+        "large-reviewer" => *reviewers = Reviewers::Named(ModelName::new("large")),
+        "distilled" => {
+            *roles = RoleAssignment::SingleModel(ModelName::new("large"));
+            *reviewers = Reviewers::None;
+        }
+        "refined" => *instructions = Instructions::Seed,
+        "answer-only" => {
+            *instructions = Instructions::Seed;
+            *roles = RoleAssignment::SingleModel(ModelName::new("large"));
+            *reviewers = Reviewers::None;
+        }
+        "single-model" => *roles = RoleAssignment::SingleModel(llama()),
+        "fixed-roles" => *roles = RoleAssignment::Fixed { rotation: 0 },
+        "adaptive" => *roles = RoleAssignment::Adaptive,
         other => panic!("no variant {other}"),
     }
-    Variant { name: name.to_owned(), roles, reviewers, dispute }
+    variant
+}
+
+/// Eight seed items, every other one with an annotation of its own. Not all records of a set are items.
+pub(crate) fn seed_items() -> Vec<SeedItem> {
+    let item = |number: u32| SeedItem {
+        number: 3 * number,
+        instruction: format!("Seed instruction {number}"),
+        input_at: None,
+        response: Some("The record's own answer.".to_owned()),
+        annotation: (number % 2 == 0).then(|| annotation(number, Domain::Math)),
+    };
+    (0..8).map(item).collect()
+}
+
+fn annotation(number: u32, domain: Domain) -> Annotation {
+    Annotation {
+        domain,
+        keywords: vec![format!("seed keyword {number}")],
+        summary: format!("seed summary {number}"),
+    }
 }
 
 /// Three seed items in each of two domains.
 pub(crate) fn pool() -> Pool {
     let item = |number: u32, domain| PoolItem {
         id: ItemId::Seed(number),
-        annotation: Some(Annotation {
-            domain,
-            keywords: vec![format!("seed keyword {number}")],
-            summary: format!("seed summary {number}"),
-        }),
+        annotation: Some(annotation(number, domain)),
         embedding: embedding(&format!("seed {number}")),
     };
     let items = (0..6).map(|n| item(n, if n < 3 { Domain::Math } else { Domain::Qa })).collect();
@@ -104,13 +137,23 @@ pub(crate) struct Played {
     pub(crate) requests: Vec<Request>,
 }
 
-/// Plays the first round with the replies of `say`.
+/// Plays the first round with the replies of `say`: on the pool or over the seed items, as the variant
+/// says.
 pub(crate) fn play(
     variant: &Variant,
     method: &Method,
     say: impl FnMut(&Request) -> (String, Finish),
 ) -> Played {
-    play_on(&pool(), 1, variant, method, say)
+    match variant.instructions {
+        Instructions::New => play_on(&pool(), 1, variant, method, say),
+        Instructions::Seed => {
+            let (items, teachers) = (seed_items(), teachers());
+            let (prompts, members) = (prompts(), members());
+            let asker = Asker { run_seed: 42, method, prompts: &prompts };
+            let setting = Setting { asker, variant, members: &members, teachers: &teachers };
+            play_out(Round::over_seed_set(setting, &items), say)
+        }
+    }
 }
 
 /// Plays a round on a pool.
@@ -119,12 +162,15 @@ pub(crate) fn play_on(
     number: u32,
     variant: &Variant,
     method: &Method,
-    mut say: impl FnMut(&Request) -> (String, Finish),
+    say: impl FnMut(&Request) -> (String, Finish),
 ) -> Played {
-    let (prompts, members) = (prompts(), members());
+    let (prompts, members, teachers) = (prompts(), members(), teachers());
     let asker = Asker { run_seed: 42, method, prompts: &prompts };
-    let setting = Setting { asker, variant, members: &members };
-    let mut round = Round::new(setting, pool, number).unwrap();
+    let setting = Setting { asker, variant, members: &members, teachers: &teachers };
+    play_out(Round::new(setting, pool, number).unwrap(), say)
+}
+
+fn play_out(mut round: Round<'_>, mut say: impl FnMut(&Request) -> (String, Finish)) -> Played {
     let mut requests = Vec::new();
     let mut answers = Answers::Start;
     loop {
@@ -181,7 +227,7 @@ fn trail(candidate: &Candidate) -> String {
     let mut line = format!(
         "{} {} by {} | reviewed by {}",
         candidate.id,
-        candidate.domain,
+        candidate.domain.map_or("-", Domain::name),
         candidate.roles.generator,
         if reviewers.is_empty() { "nobody".to_owned() } else { reviewers.join(", ") }
     );

@@ -1,0 +1,312 @@
+//! Benchmark scores of models that somebody trained, as `results/benchmarks.csv` holds them.
+//!
+//! A line per trained model and benchmark:
+//!
+//! | Column | What |
+//! |---|---|
+//! | `base_model` | `qwen2.5-7b` or `llama-3.1-8b` |
+//! | `seed_dataset` | `alpaca`, `wizardlm` or `condor` |
+//! | `data_source` | of Table 1, of Table 2, or a variant: `no-reviewer`, `single-reviewer`, `majority-vote`, `single-model`, `fixed-roles` |
+//! | `iteration` | for `gra`: how many rounds the data is of, 1 to 5; empty for the others |
+//! | `benchmark` | `gsm8k`, `math`, `humaneval`, `mbpp`, `hellaswag`, `arc_c`, `gpqa`, `bbh`, `mmlu`, `ifeval` |
+//! | `score` | per cent |
+//! | `n` | items scored |
+//! | `training_seed` | which of several trainings on the same data |
+//!
+//! Two kinds of uncertainty are kept apart. The interval is binomial: other items of the same kind would
+//! have given another score (Wilson's for one benchmark; for an average the root of the summed variances,
+//! normal). The spread is between training seeds: the sample standard deviation of the scores that several
+//! trainings reached. Neither contains the other.
+
+use std::collections::BTreeMap;
+
+use crate::bootstrap::Interval;
+use crate::exact::Ratio;
+use crate::lines::{self, Line, LineError};
+use crate::paper::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
+use crate::proportion::Proportion;
+
+/// 0.975 quantile of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A kind of trained model: what it began as, and what it was trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trained {
+    /// What it began as.
+    pub base: BaseModel,
+    /// The seed set behind its data.
+    pub seed: SeedDataset,
+    /// Where its data is from.
+    pub source: DataSource,
+    /// Rounds of GRA in its data; `None` for other sources.
+    pub round: Option<u8>,
+}
+
+/// One training's score on one benchmark.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    score: Ratio,
+    n: u64,
+}
+
+/// What was measured on a benchmark, or the average of the ten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Per cent; the mean over trainings.
+    pub mean: Ratio,
+    /// Binomial 95% interval of the mean, per cent: items sampled, training as it was.
+    pub interval: Option<Interval>,
+    /// Items behind it: of the benchmark, or of all ten.
+    pub n: u64,
+    /// Trainings behind it.
+    pub trainings: usize,
+    /// Sample standard deviation between trainings, in points; `None` with one training.
+    pub spread: Option<f64>,
+}
+
+/// Scores by model, benchmark and training.
+#[derive(Clone, Debug, Default)]
+pub struct Benchmarks {
+    runs: BTreeMap<(Trained, Benchmark), BTreeMap<u64, Run>>,
+}
+
+impl Benchmarks {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// At the first line that is not as described above.
+    pub fn read(csv: &[u8]) -> Result<Self, LineError> {
+        let mut benchmarks = Self::default();
+        for line in lines::read(csv)? {
+            let trained = trained(&line)?;
+            let benchmark = line.read("benchmark")?;
+            let run = run(&line)?;
+            let seed = line.text("training_seed")?.parse().map_err(|_| {
+                line.wrong("training_seed", "a whole number of at least 0 is wanted")
+            })?;
+            let runs = benchmarks.runs.entry((trained, benchmark)).or_default();
+            if runs.insert(seed, run).is_some() {
+                return Err(
+                    line.is_wrong("an earlier line has this model, benchmark and training seed")
+                );
+            }
+        }
+        Ok(benchmarks)
+    }
+
+    /// Whether nothing was measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Every kind of model that was scored on something.
+    pub fn models(&self) -> impl Iterator<Item = Trained> {
+        let mut models: Vec<Trained> = self.runs.keys().map(|(trained, _)| *trained).collect();
+        models.dedup();
+        models.into_iter()
+    }
+
+    /// The model that stands for a source: for `gra` the one of most rounds, because the best of five by
+    /// the benchmarks themselves would be chosen on what is reported (METHOD.md, I4).
+    #[must_use]
+    pub fn chosen(
+        &self,
+        base: BaseModel,
+        seed: SeedDataset,
+        source: DataSource,
+    ) -> Option<Trained> {
+        let is_one =
+            |model: &Trained| (model.base, model.seed, model.source) == (base, seed, source);
+        self.models().filter(is_one).max()
+    }
+
+    /// What was measured on a benchmark.
+    #[must_use]
+    pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<Score> {
+        let runs = self.runs.get(&(trained, benchmark))?;
+        let scores: Vec<Ratio> = runs.values().map(|run| run.score).collect();
+        let mean = mean(&scores)?;
+        let n = runs.values().map(|run| run.n).min()?;
+        Some(Score {
+            mean,
+            interval: binomial(mean, n),
+            n,
+            trainings: scores.len(),
+            spread: spread(&scores),
+        })
+    }
+
+    /// The average of the ten; `None` while one is missing. Its spread is over the trainings that have all
+    /// ten.
+    #[must_use]
+    pub fn average(&self, trained: Trained) -> Option<Score> {
+        let scores = Benchmark::ALL.map(|benchmark| self.score(trained, benchmark));
+        let scores: Vec<Score> = scores.into_iter().collect::<Option<_>>()?;
+        let means: Vec<Ratio> = scores.iter().map(|score| score.mean).collect();
+        let mean = mean(&means)?;
+        let whole = self.whole_trainings(trained);
+        let variance = |score: &Score| {
+            let share = score.mean.to_f64() / 100.0;
+            share * (1.0 - share) / Ratio::whole(i128::from(score.n)).to_f64() * 1e4
+        };
+        let error = scores.iter().map(variance).sum::<f64>().sqrt() / 10.0;
+        let centre = mean.to_f64();
+        Some(Score {
+            mean,
+            interval: Some(Interval { low: centre - Z * error, high: centre + Z * error }),
+            n: scores.iter().map(|score| score.n).sum(),
+            trainings: scores.iter().map(|score| score.trainings).min()?,
+            spread: spread(&whole),
+        })
+    }
+
+    /// Averages of the trainings that were scored on all ten.
+    fn whole_trainings(&self, trained: Trained) -> Vec<Ratio> {
+        let mut by_seed: BTreeMap<u64, Vec<Ratio>> = BTreeMap::new();
+        for benchmark in Benchmark::ALL {
+            for (seed, run) in self.runs.get(&(trained, benchmark)).into_iter().flatten() {
+                by_seed.entry(*seed).or_default().push(run.score);
+            }
+        }
+        let whole = by_seed.into_values().filter(|scores| scores.len() == Benchmark::ALL.len());
+        whole.filter_map(|scores| mean(&scores)).collect()
+    }
+}
+
+fn trained(line: &Line) -> Result<Trained, LineError> {
+    let source = line.read("data_source")?;
+    let round = line.optional("iteration");
+    let round = match (source, round) {
+        (DataSource::Gra, Some(text)) => {
+            let round = text.parse().ok().filter(|round| ITERATIONS.contains(round));
+            let wrong =
+                || line.wrong("iteration", format!("`{text}` is no round; there are 1 to 5"));
+            Some(round.ok_or_else(wrong)?)
+        }
+        (DataSource::Gra, None) => {
+            let problem = "gra needs the number of rounds that its data is of, 1 to 5";
+            return Err(line.wrong("iteration", problem));
+        }
+        (_, Some(text)) => {
+            let problem = format!("`{text}`: only gra has rounds; leave it empty for {source}");
+            return Err(line.wrong("iteration", problem));
+        }
+        (_, None) => None,
+    };
+    let (base, seed) = (line.read("base_model")?, line.read("seed_dataset")?);
+    Ok(Trained { base, seed, source, round })
+}
+
+fn run(line: &Line) -> Result<Run, LineError> {
+    let text = line.text("score")?;
+    let score = Ratio::parse(text);
+    let score = score.filter(|score| (Ratio::ZERO..=Ratio::whole(100)).contains(score));
+    let problem = || line.wrong("score", format!("`{text}` is not from 0 to 100, in per cent"));
+    let score = score.ok_or_else(problem)?;
+    let text = line.text("n")?;
+    let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
+    let n = n.ok_or_else(|| line.wrong("n", format!("`{text}` is no number of scored items")))?;
+    Ok(Run { score, n })
+}
+
+fn mean(scores: &[Ratio]) -> Option<Ratio> {
+    let n = i128::try_from(scores.len()).ok().filter(|n| *n > 0)?;
+    Some(scores.iter().copied().sum::<Ratio>() / Ratio::whole(n))
+}
+
+fn spread(scores: &[Ratio]) -> Option<f64> {
+    let centre = mean(scores).filter(|_| scores.len() > 1)?.to_f64();
+    let squares = scores.iter().map(|score| (score.to_f64() - centre).powi(2)).sum::<f64>();
+    #[expect(clippy::cast_precision_loss, reason = "trainings are few")]
+    let freedom = (scores.len() - 1) as f64;
+    Some((squares / freedom).sqrt())
+}
+
+/// Wilson's interval of a score, per cent. Scores that are no share of their items (`IFEval`
+/// averages several) count as the nearest one.
+fn binomial(score: Ratio, n: u64) -> Option<Interval> {
+    let right = (score * Ratio::new(i128::from(n), 100)).round(0).floor();
+    let yes = u64::try_from(right).ok()?;
+    let interval = Proportion { yes, no: n - yes }.wilson()?;
+    Some(Interval { low: 100.0 * interval.low, high: 100.0 * interval.high })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str =
+        "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n";
+
+    fn read(lines: &str) -> Result<Benchmarks, LineError> {
+        Benchmarks::read(format!("{HEADER}{lines}").as_bytes())
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        let good = "qwen2.5-7b,alpaca,gra,5,gsm8k,71.5,1319,0\n";
+        let bad = [
+            "qwen,alpaca,gra,5,gsm8k,71.5,1319,0\n",
+            "qwen2.5-7b,alpaca,gra,,gsm8k,71.5,1319,0\n",
+            "qwen2.5-7b,alpaca,gra,6,gsm8k,71.5,1319,0\n",
+            "qwen2.5-7b,alpaca,vanilla,1,gsm8k,71.5,1319,0\n",
+            "qwen2.5-7b,alpaca,vanilla,,gsm9k,71.5,1319,0\n",
+            "qwen2.5-7b,alpaca,vanilla,,gsm8k,NaN,1319,0\n",
+            "qwen2.5-7b,alpaca,vanilla,,gsm8k,100.01,1319,0\n",
+            "qwen2.5-7b,alpaca,vanilla,,gsm8k,71.5,0,0\n",
+            "qwen2.5-7b,alpaca,vanilla,,gsm8k,71.5,1319,first\n",
+            good,
+        ];
+        let errors = bad.map(|line| read(&format!("{good}{line}")).unwrap_err().to_string());
+        insta::assert_snapshot!(errors.join("\n"));
+        let error = Benchmarks::read(b"base_model\nqwen2.5-7b\n").unwrap_err().to_string();
+        assert_eq!(error, "there is no column `data_source`");
+    }
+
+    #[test]
+    fn trainings_have_a_mean_and_a_spread() {
+        let lines = [(0, "70"), (1, "71"), (2, "72.5")];
+        let line = |(seed, score)| format!("qwen2.5-7b,alpaca,gra,5,gsm8k,{score},1000,{seed}\n");
+        let benchmarks = read(&lines.map(line).concat()).unwrap();
+        let model =
+            benchmarks.chosen(BaseModel::Qwen, SeedDataset::Alpaca, DataSource::Gra).unwrap();
+        let score = benchmarks.score(model, Benchmark::Gsm8k).unwrap();
+        assert_eq!((score.mean, score.n, score.trainings), (Ratio::new(427, 6), 1000, 3));
+        // numpy 2.3: np.std([70, 71, 72.5], ddof=1).
+        assert!((score.spread.unwrap() - 1.258_305_739_211_791_6).abs() < 1e-12);
+        let interval = score.interval.unwrap();
+        assert!(68.0 < interval.low && interval.low < 71.2 && interval.high < 74.0, "{interval:?}");
+        assert_eq!(benchmarks.average(model), None);
+        assert_eq!(benchmarks.score(model, Benchmark::Math), None);
+    }
+
+    #[test]
+    fn an_average_needs_all_ten_and_the_last_round_stands_for_gra() {
+        let mut lines = String::new();
+        for round in [1, 4] {
+            for (place, benchmark) in Benchmark::ALL.into_iter().enumerate() {
+                let score = 50 + place + round;
+                let line = format!("llama-3.1-8b,condor,gra,{round},{benchmark},{score},100,7\n");
+                lines.push_str(&line);
+            }
+        }
+        let benchmarks = read(&lines).unwrap();
+        let model =
+            benchmarks.chosen(BaseModel::Llama, SeedDataset::Condor, DataSource::Gra).unwrap();
+        assert_eq!(model.round, Some(4));
+        let average = benchmarks.average(model).unwrap();
+        assert_eq!((average.mean, average.n, average.spread), (Ratio::new(1170, 20), 1000, None));
+        // Ten scores about 58.5 of 100 items: the error is about 4.9 / sqrt(10).
+        let half = average.interval.unwrap().high - 58.5;
+        assert!((half - 1.96 * 4.9 / 10_f64.sqrt()).abs() < 0.05, "{half}");
+    }
+
+    #[test]
+    fn scores_at_the_ends_have_intervals() {
+        for (score, low, high) in [(0, 0.0, 3.7), (100, 96.3, 100.0)] {
+            let interval = binomial(Ratio::whole(score), 100).unwrap();
+            assert!((interval.low - low).abs() < 0.01 && (interval.high - high).abs() < 0.01);
+        }
+    }
+}

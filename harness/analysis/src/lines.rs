@@ -1,0 +1,129 @@
+//! A CSV by the names of its columns; what is wrong with it is said by line and column.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// What is wrong with a table, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// No such column.
+    #[error("there is no column `{0}`")]
+    NoColumn(&'static str),
+    /// A field does not say what its column means.
+    #[error("line {line}, column `{column}`: {problem}")]
+    Field {
+        /// Counted from 1, the header included.
+        line: u64,
+        /// Its heading.
+        column: &'static str,
+        /// What is wrong, and what is allowed.
+        problem: String,
+    },
+    /// A whole line makes no sense beside the others.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Counted from 1, the header included.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Not a CSV in UTF-8 whose lines are equally long.
+    #[error("{0}")]
+    NoTable(String),
+}
+
+/// One line below the header.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    number: u64,
+    cells: BTreeMap<String, String>,
+}
+
+/// The lines below the header; spaces around fields do not count.
+pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
+    let no_table = |error: csv::Error| LineError::NoTable(error.to_string());
+    let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
+    let header = reader.headers().map_err(no_table)?.clone();
+    let mut lines = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(no_table)?;
+        let number = record.position().map_or(0, |position| first_line(csv, position));
+        let cells =
+            header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.to_owned()));
+        lines.push(Line { number, cells: cells.collect() });
+    }
+    Ok(lines)
+}
+
+/// The line that a record begins on; where blank lines come before it, the reader names the first of them.
+fn first_line(csv: &[u8], position: &csv::Position) -> u64 {
+    let rest =
+        csv.get(usize::try_from(position.byte()).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    position.line() + blank.map(|byte| u64::from(*byte == b'\n')).sum::<u64>()
+}
+
+impl Line {
+    /// A field's text.
+    pub(crate) fn text(&self, column: &'static str) -> Result<&str, LineError> {
+        self.cells.get(column).map(String::as_str).ok_or(LineError::NoColumn(column))
+    }
+
+    /// A field's text, if the column is there and the field is not empty.
+    pub(crate) fn optional(&self, column: &str) -> Option<&str> {
+        self.cells.get(column).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// A field as what it means.
+    pub(crate) fn read<T>(&self, column: &'static str) -> Result<T, LineError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.text(column)?.parse().map_err(|problem: T::Err| self.wrong(column, &problem))
+    }
+
+    /// Says that a field is wrong.
+    pub(crate) fn wrong(&self, column: &'static str, problem: impl Display) -> LineError {
+        LineError::Field { line: self.number, column, problem: problem.to_string() }
+    }
+
+    /// Says that the line is wrong.
+    pub(crate) fn is_wrong(&self, problem: impl Display) -> LineError {
+        LineError::Line { line: self.number, problem: problem.to_string() }
+    }
+
+    /// Its number, counted from 1, the header included.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(csv: &str, expected: &str) {
+        let lines = read(csv.as_bytes());
+        let read = lines.and_then(|lines| lines.iter().map(|line| line.read::<u8>("n")).collect());
+        let found = match read {
+            Ok::<Vec<u8>, _>(numbers) => format!("{numbers:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn fields_have_names_and_errors_have_places() {
+        check("n,m\n1,x\n2,y\n", "[1, 2]");
+        check("\u{feff}m,n\r\nx, 7 \r\n", "[7]");
+        check("n\n", "[]");
+        check("", "[]");
+        check("m\nx\n", "there is no column `n`");
+        check("n\n1\n\nmany\n", "line 4, column `n`: invalid digit found in string");
+        let uneven = "CSV error: record 1 (line: 2, byte: 4): found record with 1 fields, but the \
+                      previous record has 2 fields";
+        check("n,m\n1\n", uneven);
+    }
+}

@@ -1,0 +1,154 @@
+//! One experiment under several run seeds: how far the seeds lie apart, beside how uncertain each of
+//! them is by itself.
+//!
+//! The two are different things. An interval within a seed says how the number would vary over other
+//! candidates drawn in the same way; it knows nothing of what a seed decides for all of them at once
+//! (which models meet which items, what the first round puts into the pool). The spread between seeds
+//! holds both. Where it is much larger than the standard errors within, a difference between variants
+//! under one seed is not to be trusted (METHOD.md, E7).
+
+use std::collections::BTreeMap;
+
+use gra_synth::candidate::Candidate;
+
+use crate::bootstrap::{self, CONFIDENCE, Clusters, Estimate};
+use crate::facts::TrialFacts;
+use crate::funnel::has_passed;
+use crate::lineage::seed_items;
+use crate::measure::{Cell, MeasureTable};
+
+/// Standard errors to each side of an interval that spans [`CONFIDENCE`] of a normal distribution.
+const SIDES: f64 = 1.959_964;
+const _: () = assert!(CONFIDENCE == 0.95, "SIDES belongs to it");
+
+const TOO_FEW: &str = "it takes two seeds with a value";
+const NO_INTERVAL: &str = "no seed has an interval";
+const NO_VALUE: &str = "it has no value under this seed";
+
+type Quantity = fn(&Candidate) -> Option<f64>;
+
+/// What is compared over seeds.
+const QUANTITIES: [(&str, Quantity); 2] = [("acceptance", passed), ("mu of reviewed", mu)];
+
+fn passed(candidate: &Candidate) -> Option<f64> {
+    candidate.outcome?;
+    Some(f64::from(u8::from(has_passed(candidate))))
+}
+
+fn mu(candidate: &Candidate) -> Option<f64> {
+    Some(candidate.tally()?.mu())
+}
+
+/// The variants side by side: per quantity the mean over seeds, the standard deviation between them, the
+/// standard error within one, and each seed's own estimate.
+#[must_use]
+pub fn seed_sweep(seeds: &BTreeMap<u64, Vec<TrialFacts>>) -> MeasureTable {
+    let variants = seeds.values().next().map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<String> = variants.iter().map(|trial| trial.variant.clone()).collect();
+    let mut table = MeasureTable::new(names);
+    for (name, quantity) in QUANTITIES {
+        // By seed, then variant.
+        let found: Vec<(u64, Vec<Estimate>)> = seeds
+            .iter()
+            .map(|(&seed, trials)| {
+                (seed, trials.iter().map(|trial| estimate(trial, seed, name, quantity)).collect())
+            })
+            .collect();
+        let of_variant = |place: usize| -> Vec<Estimate> {
+            found.iter().filter_map(|(_, estimates)| estimates.get(place).copied()).collect()
+        };
+        let mut push = |what: &str, cell: fn(&[Estimate]) -> Cell| {
+            let cells = (0..variants.len()).map(|place| cell(&of_variant(place))).collect();
+            table.push("over seeds", format!("{name}, {what}"), cells);
+        };
+        push("mean of seeds", |estimates| {
+            Cell::exact(mean(&values(estimates)), estimates.len(), TOO_FEW)
+        });
+        push("deviation between seeds", |estimates| {
+            Cell::exact(deviation(&values(estimates)), estimates.len(), TOO_FEW)
+        });
+        push("standard error within a seed", |estimates| {
+            Cell::exact(within(estimates), estimates.len(), NO_INTERVAL)
+        });
+        for (seed, estimates) in &found {
+            let cells = estimates.iter().map(|estimate| Cell::or_absent(*estimate, NO_VALUE));
+            table.push("by seed", format!("{name}, seed {seed}"), cells.collect());
+        }
+    }
+    table
+}
+
+fn estimate(trial: &TrialFacts, seed: u64, name: &str, quantity: Quantity) -> Estimate {
+    let roots = seed_items(&trial.candidates);
+    let rows = trial.candidates.iter().zip(roots);
+    let (roots, values): (Vec<_>, Vec<f64>) =
+        rows.filter_map(|(candidate, root)| Some((root, quantity(candidate)?))).unzip();
+    bootstrap::mean(&Clusters::by(roots).sums(&values), seed, &["seed-sweep", name])
+}
+
+fn values(estimates: &[Estimate]) -> Vec<f64> {
+    estimates.iter().filter_map(|estimate| estimate.value).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful of seeds")]
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Sample standard deviation.
+#[expect(clippy::cast_precision_loss, reason = "a handful of seeds")]
+fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values).filter(|_| values.len() > 1)?;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// Root mean square of the seeds' standard errors, taken from the widths of their intervals.
+fn within(estimates: &[Estimate]) -> Option<f64> {
+    let errors = estimates.iter().filter_map(|estimate| estimate.interval);
+    let squares: Vec<f64> =
+        errors.map(|interval| ((interval.high - interval.low) / (2.0 * SIDES)).powi(2)).collect();
+    mean(&squares).map(f64::sqrt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial_by_hand::{accepted, rejected};
+
+    fn trial(variant: &str, passed: u32, of: u32) -> TrialFacts {
+        let candidates =
+            (0..of).map(|n| if n < passed { accepted(n) } else { rejected(n) }).collect();
+        TrialFacts { variant: variant.to_owned(), candidates, calls: Vec::new() }
+    }
+
+    fn value(table: &MeasureTable, measure: &str) -> Option<f64> {
+        table.measures().iter().find(|found| found.name == measure)?.cells[0].value()
+    }
+
+    #[test]
+    fn spread_between_seeds_is_apart_from_error_within_one() {
+        let seeds = BTreeMap::from([
+            (42, vec![trial("gra", 2, 10)]),
+            (43, vec![trial("gra", 4, 10)]),
+            (44, vec![trial("gra", 6, 10)]),
+        ]);
+        let table = seed_sweep(&seeds);
+        assert!((value(&table, "acceptance, mean of seeds").unwrap() - 0.4).abs() < 1e-12);
+        assert!(
+            (value(&table, "acceptance, deviation between seeds").unwrap() - 0.2).abs() < 1e-12
+        );
+        assert_eq!(value(&table, "acceptance, seed 43"), Some(0.4));
+        // A share of ten has a standard error of about 0.15.
+        let within = value(&table, "acceptance, standard error within a seed").unwrap();
+        assert!((0.08..0.2).contains(&within), "{within}");
+    }
+
+    #[test]
+    fn one_seed_has_no_spread() {
+        let table = seed_sweep(&BTreeMap::from([(42, vec![trial("gra", 2, 10)])]));
+        assert_eq!(value(&table, "acceptance, deviation between seeds"), None);
+        assert_eq!(value(&table, "acceptance, mean of seeds"), Some(0.2));
+        assert!(seed_sweep(&BTreeMap::new()).measures().is_empty());
+    }
+}

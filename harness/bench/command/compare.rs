@@ -1,0 +1,267 @@
+//! `compare`: the data sets of an experiment side by side on every measure, and in words.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use gra_analysis::bootstrap::Bootstrap;
+use gra_analysis::figure::plane::MOST_SETS;
+use gra_analysis::stats::{Settings, in_words};
+use gra_synth::method::Method;
+use serde_json::json;
+
+use super::{engines, rescore, stats};
+use crate::answering::Answering;
+use crate::artifact::write_atomic;
+use crate::cli::{OverrideArgs, Places};
+use crate::difficulty::{Protocol, Scoring};
+use crate::evidence::{Embedded, Evidence, Plan};
+use crate::experiment::Experiment;
+use crate::judging::Bench;
+use crate::progress::{Progress, Verbosity};
+use crate::store::Store;
+use crate::{comparison, interrupt, publish};
+
+/// `compare`
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The experiment file.
+    experiment: PathBuf,
+    /// Run seed of the trials that are compared [default: the file's first].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Only these data sets, separated by commas; the first is the one that others are compared with.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    sets: Vec<String>,
+    #[command(flatten)]
+    overrides: OverrideArgs,
+    /// Have responses scored by this model [default: the file's].
+    #[arg(long, value_name = "MODEL")]
+    judge: Option<String>,
+    /// Measure IFD with the losses of this model [default: the file's].
+    #[arg(long, value_name = "MODEL")]
+    ifd: Option<String>,
+    /// Leave out diversity, which needs the pool's encoder.
+    #[arg(long)]
+    no_embeddings: bool,
+    /// Folder to write to [default: EXPERIMENT/seed-N.compare in the results folder].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
+pub(crate) async fn start(args: CompareArgs, places: Places, verbosity: Verbosity) -> Result<()> {
+    let stop = interrupt::stop_flag();
+    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
+        .await
+        .context("the comparison's task ended early")?
+}
+
+fn run(
+    args: &CompareArgs,
+    places: &Places,
+    verbosity: Verbosity,
+    stop: &Arc<AtomicBool>,
+) -> Result<()> {
+    let overrides = args.overrides.overrides(args.seed.into_iter().collect());
+    let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
+    let run_seed = experiment.seeds[0];
+    let again = again(&experiment, run_seed)?;
+    publish::check_writable(&places.results)?;
+    let mut store = Store::open(&places.store())?;
+    let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
+    check_sets(&experiment, names)?;
+    let mut data_sets =
+        comparison::data_sets(&experiment, run_seed, names, &store).with_context(|| {
+            format!(
+                "cannot compare {}\nhint: gra-bench run {}",
+                experiment.name,
+                args.experiment.display()
+            )
+        })?;
+    for data_set in &mut data_sets {
+        data_set.subsample(experiment.compare.n.unwrap_or(usize::MAX), run_seed);
+    }
+
+    let mut progress = Progress::new(verbosity);
+    let around = engines::Around { places, progress: &progress, stop };
+    let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
+    let plan = args.plan(&experiment, run_seed, data_sets.len())?;
+    let evidence = {
+        let mut answering =
+            Answering::new(&mut store, &mut *engine, &mut progress, stop, experiment.chunk);
+        Evidence::gather(&data_sets, plan.as_plan(&experiment), &mut answering)
+    };
+    interrupt::say_how_to_go_on(&evidence, &progress);
+    drop(progress);
+    let evidence = evidence?;
+    let folder = args.out.clone().unwrap_or_else(|| {
+        places.results.join(&experiment.name).join(format!("seed-{run_seed}.compare"))
+    });
+    evidence.write(&folder)?;
+    let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
+    let page = page(&experiment, run_seed, &words, &evidence.findings.table.markdown());
+    write_atomic(&folder.join("compare.md"), page.as_bytes())?;
+    print(args, &experiment, &evidence, &words, &folder, verbosity)?;
+    again.map_or(Ok(()), |again| again.run(&folder, places, args.json))
+}
+
+/// A judge's model, a scorer and what is made of embeddings.
+struct Resolved<'a> {
+    judge: Option<gra_synth::method::Member>,
+    difficulty: Option<Scoring<'a>>,
+    embedding: Embedded,
+    run_seed: u64,
+    method: Method,
+}
+
+impl CompareArgs {
+    fn plan<'a>(
+        &self,
+        experiment: &'a Experiment,
+        run_seed: u64,
+        data_sets: usize,
+    ) -> Result<Resolved<'a>> {
+        let asked = &experiment.compare;
+        let named = |given: &Option<String>, own: &Option<String>| given.clone().or(own.clone());
+        let model = |name: &String| stats::member(&experiment.pool, name);
+        let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
+        let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
+        if asked.map && data_sets > MOST_SETS && !self.no_embeddings {
+            bail!("a map shows at most {MOST_SETS} data sets, and these are {data_sets}");
+        }
+        let embedding = if self.no_embeddings {
+            Embedded::Nothing
+        } else {
+            Embedded::Diversity { reference: 0, matched: asked.matched, map: asked.map }
+        };
+        Ok(Resolved {
+            judge: judge.map(stats::as_judge),
+            difficulty: scorer.map(|model| stats::scoring(model, Protocol::default())),
+            embedding,
+            run_seed,
+            method: Method::default(),
+        })
+    }
+}
+
+impl Resolved<'_> {
+    fn as_plan<'a>(&'a self, experiment: &'a Experiment) -> Plan<'a> {
+        // The paper's tau divides a judge's high scores from others, whatever this scale's is.
+        let threshold = f64::from(self.method.tau);
+        Plan {
+            settings: Settings { bootstrap: Bootstrap::new(self.run_seed), threshold },
+            pool: &experiment.pool,
+            difficulty: self.difficulty,
+            judge: self.judge.as_ref().map(|judge| Bench {
+                judge,
+                prompts: &experiment.prompts,
+                method: &self.method,
+                run_seed: self.run_seed,
+            }),
+            embedding: self.embedding,
+        }
+    }
+}
+
+fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
+    let variants = experiment.variants.iter().map(|variant| variant.name.as_str());
+    let known: Vec<&str> =
+        variants.chain(experiment.sources.iter().map(|source| source.name.as_str())).collect();
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => bail!(
+            "{} has no data set `{unknown}`\nhint: there are {}",
+            experiment.name,
+            known.join(", ")
+        ),
+    }
+}
+
+/// What the comparison says, for readers.
+fn page(experiment: &Experiment, run_seed: u64, words: &str, table: &str) -> String {
+    let mut page =
+        format!("# {}, run seed {run_seed}\n\n{}\n\n", experiment.name, experiment.question);
+    if experiment.demonstration {
+        page.push_str("This is a demonstration on a very small model and no result.\n\n");
+    }
+    for line in words.lines() {
+        let _ = writeln!(page, "- {line}");
+    }
+    for number in &experiment.expectation {
+        let _ =
+            writeln!(page, "- The paper: {} {} (`{}`).", number.about, number.printed, number.cell);
+    }
+    if !experiment.analysis.is_empty() {
+        let _ = writeln!(page, "\n{}", experiment.analysis.trim());
+    }
+    let _ = write!(
+        page,
+        "\nDifferences are of means, with 95% intervals; *distinguishable* is p <= 0.05 after Holm over \
+         all of them.\n\n{table}"
+    );
+    page
+}
+
+fn print(
+    args: &CompareArgs,
+    experiment: &Experiment,
+    evidence: &Evidence,
+    words: &str,
+    folder: &Path,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let table = &evidence.findings.table;
+    if args.json {
+        let measures = stats::json(table);
+        let words: Vec<&str> = words.lines().collect();
+        let name = &experiment.name;
+        writeln!(out, "{}", json!({ "experiment": name, "words": words, "data_sets": measures }))?;
+        return Ok(());
+    }
+    writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
+    writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
+    for line in words.lines() {
+        writeln!(out, "{line}\n")?;
+    }
+    if experiment.demonstration {
+        writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
+    }
+    writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
+    writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
+    if evidence.map.is_some() {
+        writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
+    }
+    Ok(())
+}
+
+/// The first variant's reviews, to be decided again under the file's thresholds.
+struct Again {
+    trial: String,
+    args: rescore::RescoreArgs,
+}
+
+fn again(experiment: &Experiment, run_seed: u64) -> Result<Option<Again>> {
+    let Some(entry) = &experiment.rescore else { return Ok(None) };
+    let variant = &experiment.variants[0].name;
+    let trial = format!("{}/{variant}/seed-{run_seed}", experiment.name);
+    let args = rescore::RescoreArgs::of(trial.clone(), entry).context("[rescore]")?;
+    Ok(Some(Again { trial, args }))
+}
+
+impl Again {
+    fn run(mut self, folder: &Path, places: &Places, as_json: bool) -> Result<()> {
+        let variant = self.trial.split('/').nth(1).unwrap_or_default();
+        let judged = folder.join(format!("{variant}.judge.csv"));
+        self.args.with(judged.exists().then_some(judged), as_json);
+        rescore::run(&self.args, places)
+    }
+}

@@ -1,0 +1,172 @@
+//! The data sets of an experiment under one run seed: what its variants made, and its sources, which
+//! took no run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use gra_synth::pool::ItemId;
+
+use crate::dataset::{self, DataSet, Named, Sample};
+use crate::experiment::{Content, Experiment, Size, Source};
+use crate::finished::FinishedTrial;
+use crate::store::{Store, TrialId};
+
+/// The data sets of these names in their order; all of the experiment's when none is named.
+///
+/// # Errors
+/// When a trial is missing or not finished, a file cannot be read, or a data set is empty.
+pub fn data_sets(
+    experiment: &Experiment,
+    run_seed: u64,
+    names: &[String],
+    store: &Store,
+) -> Result<Vec<DataSet>> {
+    let mut loader = Loader { experiment, run_seed, store, loaded: BTreeMap::new() };
+    let all = || {
+        let variants = experiment.variants.iter().map(|variant| &variant.name);
+        variants.chain(experiment.sources.iter().map(|source| &source.name)).cloned().collect()
+    };
+    let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
+    names.iter().map(|name| loader.load(name)).collect()
+}
+
+struct Loader<'a> {
+    experiment: &'a Experiment,
+    run_seed: u64,
+    store: &'a Store,
+    loaded: BTreeMap<String, DataSet>,
+}
+
+impl Loader<'_> {
+    fn load(&mut self, name: &str) -> Result<DataSet> {
+        if let Some(data_set) = self.loaded.get(name) {
+            return Ok(data_set.clone());
+        }
+        let experiment = self.experiment;
+        let source = experiment.sources.iter().find(|source| source.name == name);
+        let data_set = match source {
+            Some(source) => self.source(source)?,
+            None => self.trial(name, &experiment.name, name, u32::MAX)?,
+        };
+        if data_set.samples.is_empty() {
+            bail!(
+                "data set `{name}` has no samples: there is nothing to compare\n\
+                 hint: leave it out with --sets"
+            );
+        }
+        self.loaded.insert(name.to_owned(), data_set.clone());
+        Ok(data_set)
+    }
+
+    fn source(&mut self, source: &Source) -> Result<DataSet> {
+        let name = source.name.clone();
+        let mut data_set = match &source.content {
+            Content::SeedSet => self.seed_set(name),
+            Content::File(path) => file(name, path, self.store)?,
+            Content::Trial { experiment, variant } => {
+                self.trial(&name, experiment, variant, u32::MAX)?
+            }
+            Content::Rounds { variant, until } => {
+                self.trial(&name, &self.experiment.name, variant, *until)?
+            }
+            Content::Union(parts) => {
+                let parts: Vec<DataSet> =
+                    parts.iter().map(|part| self.load(part)).collect::<Result<_>>()?;
+                union(name, &parts)
+            }
+        };
+        let size = match &source.size {
+            Size::Full => usize::MAX,
+            Size::Samples(n) => *n,
+            Size::Of(other) => self.load(other)?.samples.len(),
+        };
+        data_set.subsample(size, self.run_seed);
+        Ok(data_set)
+    }
+
+    fn trial(&self, name: &str, experiment: &str, variant: &str, until: u32) -> Result<DataSet> {
+        let (experiment, variant) = (experiment.to_owned(), variant.to_owned());
+        let id = TrialId { experiment, variant, seed: self.run_seed };
+        let trial = FinishedTrial::load(self.store, id)
+            .with_context(|| format!("data set `{name}` is not there yet"))?;
+        DataSet::of_trial(name.to_owned(), trial, self.store, until)
+    }
+
+    fn seed_set(&self, name: String) -> DataSet {
+        let seeds = &self.experiment.seed_set;
+        let samples = seeds.items.iter().cloned().map(Sample::from).collect();
+        let (skipped, seed_set) = (seeds.skipped.len(), Some(seeds.sha256.clone()));
+        DataSet { name, samples, skipped, seed_set, trial: None }
+    }
+}
+
+fn file(name: String, path: &Path, store: &Store) -> Result<DataSet> {
+    let named = Named::file(name, path.to_owned());
+    let mut loaded = dataset::load(vec![named], store)?;
+    loaded.pop().context("a file was loaded as no data set")
+}
+
+/// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
+/// one id. Origins are kept where they are items of one seed set.
+fn union(name: String, parts: &[DataSet]) -> DataSet {
+    let seed_sets: BTreeSet<&Option<String>> = parts.iter().map(|part| &part.seed_set).collect();
+    let seed_set = match seed_sets.first() {
+        Some(first) if seed_sets.len() == 1 => (*first).clone(),
+        _ => None,
+    };
+    let mut seen = BTreeSet::new();
+    let mut samples: Vec<Sample> = Vec::new();
+    for sample in parts.iter().flat_map(|part| &part.samples) {
+        if !seen.insert((&sample.instruction, &sample.response)) {
+            continue;
+        }
+        let id = ItemId::Seed(u32::try_from(samples.len()).unwrap_or(u32::MAX));
+        let origin = if seed_set.is_some() { sample.origin } else { id };
+        samples.push(Sample { id, origin, ..sample.clone() });
+    }
+    let skipped = parts.iter().map(|part| part.skipped).sum();
+    DataSet { name, samples, skipped, seed_set, trial: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, seed_set: Option<&str>, texts: &[&str]) -> DataSet {
+        let sample = |(number, text): (u32, &&str)| Sample {
+            id: ItemId::Candidate { round: 1, number },
+            origin: ItemId::Seed(7),
+            domain: None,
+            instruction: (*text).to_owned(),
+            input_at: None,
+            response: Some("Yes.".to_owned()),
+            tally: None,
+        };
+        let samples = (0..).zip(texts).map(sample).collect();
+        let (name, seed_set) = (name.to_owned(), seed_set.map(str::to_owned));
+        DataSet { name, samples, skipped: 1, seed_set, trial: None }
+    }
+
+    #[test]
+    fn a_union_has_no_exact_repeats_and_ids_of_its_own() {
+        let parts =
+            [part("a", Some("x"), &["One.", "Two."]), part("b", Some("x"), &["Two.", "Three."])];
+        let all = union("all".to_owned(), &parts);
+        let texts: Vec<&str> =
+            all.samples.iter().map(|sample| sample.instruction.as_str()).collect();
+        assert_eq!(texts, ["One.", "Two.", "Three."]);
+        let ids: Vec<ItemId> = all.samples.iter().map(|sample| sample.id).collect();
+        assert_eq!(ids, [0, 1, 2].map(ItemId::Seed));
+        assert!(all.samples.iter().all(|sample| sample.origin == ItemId::Seed(7)));
+        assert_eq!((all.seed_set.as_deref(), all.skipped), (Some("x"), 2));
+    }
+
+    #[test]
+    fn origins_of_two_seed_sets_are_not_mixed() {
+        let all =
+            union("all".to_owned(), &[part("a", Some("x"), &["One."]), part("b", None, &["Two."])]);
+        assert_eq!(all.seed_set, None);
+        assert!(all.samples.iter().all(|sample| sample.origin == sample.id));
+    }
+}

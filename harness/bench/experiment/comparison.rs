@@ -1,0 +1,73 @@
+//! The `[compare]` and `[rescore]` tables of an experiment file.
+
+use gra_llm::model_pool::ModelPool;
+use serde::Deserialize;
+
+use crate::nearest::nearest;
+
+/// `[compare]` as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompareEntry {
+    /// Which data sets, the one that others are compared with first; default: all, variants first.
+    pub sets: Vec<String>,
+    /// The model that scores every response and takes no other part (paper, section 5.4).
+    pub judge: Option<String>,
+    /// The model whose losses make the difficulty (paper, section 5.5).
+    pub ifd: Option<String>,
+    /// Samples of each data set at most.
+    pub n: Option<usize>,
+    /// Samples of each on which diversity is measured; default: as many as the smallest has.
+    pub matched: Option<usize>,
+    /// Whether a map of all data sets is drawn.
+    pub map: bool,
+}
+
+/// `[rescore]` as written: ranges as the verb `rescore` takes them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RescoreEntry {
+    /// E.g. `7:9:0.5`.
+    pub tau: Option<String>,
+    /// E.g. `0.5:2.5:0.5`.
+    pub delta: Option<String>,
+    /// E.g. `1..3`.
+    pub reviewers: Option<String>,
+    /// E.g. `0.85:0.95:0.05`.
+    pub cosine: Option<String>,
+    /// Rules for disputes.
+    #[serde(default)]
+    pub dispute: Vec<String>,
+}
+
+impl CompareEntry {
+    /// Checks the names.
+    pub(super) fn check(&self, sets: &[String], pool: &ModelPool) -> Result<(), String> {
+        for name in &self.sets {
+            if !sets.contains(name) {
+                let known = sets.iter().map(String::as_str);
+                return Err(unknown("sets", name, "data set", known));
+            }
+        }
+        for (key, model) in [("judge", &self.judge), ("ifd", &self.ifd)] {
+            let Some(model) = model else { continue };
+            if pool.model(&gra_synth::request::ModelName::new(model)).is_none() {
+                let known = pool.members_and_teachers().map(|model| model.name.as_str());
+                return Err(unknown(key, model, "model of the pool", known));
+            }
+        }
+        if self.n == Some(0) || self.matched == Some(0) {
+            return Err("[compare] `n` and `matched` are at least 1".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn unknown<'a>(key: &str, name: &str, what: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    format!("[compare] {key} names `{name}`, which is no {what}\n  hint: {hint}")
+}

@@ -1,0 +1,200 @@
+//! An experiment file as written, on top of the file that it names as its `base`.
+//!
+//! What both files say, the experiment's own says; tables such as `[method]` are joined key by key,
+//! lists such as `[[variant]]` are replaced. One base holds a scale (models, seed set, sizes), and many
+//! experiments stand on it: `--base` puts the same question to another scale.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gra_llm::llama::settings::EngineSettings;
+use gra_synth::method::Method;
+use gra_synth::request::Sampling;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::comparison::{CompareEntry, RescoreEntry};
+use super::sources::SourceEntry;
+use super::{ExperimentError, VariantEntry};
+use crate::nearest::nearest;
+
+/// An experiment file as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentFile {
+    /// Folder name of its results.
+    pub name: String,
+    /// What it asks, in a sentence.
+    pub question: String,
+    /// Where the paper asks it.
+    #[serde(default)]
+    pub paper: String,
+    /// What the paper reports: a few words, and the cell of the reference tables that has the number.
+    #[serde(default)]
+    pub expectation: BTreeMap<String, String>,
+    /// What was found, written once it was measured.
+    #[serde(default)]
+    pub analysis: String,
+    /// `true` for runs that show how things work and measure nothing.
+    #[serde(default)]
+    pub demonstration: bool,
+    /// The file under this one; taken away once it is read.
+    #[serde(default, rename = "base")]
+    _base: Option<PathBuf>,
+    /// Seed set; a relative path starts at the file that names it.
+    pub seed_set: PathBuf,
+    /// Model pool; likewise.
+    pub pool: PathBuf,
+    /// Folder of prompt templates; likewise.
+    pub prompts: PathBuf,
+    /// Run seeds.
+    pub seeds: Vec<u64>,
+    /// What differs from the method's defaults.
+    #[serde(default)]
+    pub method: Method,
+    /// How tokens are drawn.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// What differs from the engine's defaults.
+    #[serde(default)]
+    pub engine: EngineSettings,
+    /// Most requests that run together; at most so many calls are paid twice after a crash.
+    #[serde(default = "default_chunk")]
+    pub chunk: usize,
+    /// The variants, the reference first.
+    #[serde(rename = "variant")]
+    pub variants: Vec<VariantEntry>,
+    /// Data sets that are compared with those of the variants and take no run.
+    #[serde(default, rename = "source")]
+    pub sources: Vec<SourceEntry>,
+    /// How data sets are compared.
+    #[serde(default)]
+    pub compare: CompareEntry,
+    /// Thresholds under which the first variant's reviews are decided again.
+    pub rescore: Option<RescoreEntry>,
+}
+
+/// Requests that run together unless an experiment says otherwise.
+pub(crate) const fn default_chunk() -> usize {
+    64
+}
+
+/// Reads a file and what it stands on. Its paths start at the working directory from then on.
+pub(super) fn read(path: &Path, base: Option<&Path>) -> Result<ExperimentFile, ExperimentError> {
+    let table = read_table(path, base, &mut Vec::new())?;
+    ExperimentFile::deserialize(table).map_err(|error| syntax(path, error))
+}
+
+/// `above`: the files that stand on this one.
+fn read_table(
+    path: &Path,
+    base: Option<&Path>,
+    above: &mut Vec<PathBuf>,
+) -> Result<Table, ExperimentError> {
+    if above.iter().any(|file| file == path) {
+        let reason = "stands on itself: `base` leads back here".to_owned();
+        return Err(ExperimentError::Value { path: path.to_owned(), reason });
+    }
+    above.push(path.to_owned());
+    let text = std::fs::read_to_string(path).map_err(|error| ExperimentError::Read {
+        what: "experiment",
+        path: path.to_owned(),
+        error,
+        hint: "run from the root of a clone, or name the file; experiments are in experiments/",
+    })?;
+    // Read for itself first, so that a mistake is shown with its line. What this file lacks, the file
+    // under it may have.
+    match toml::from_str::<ExperimentFile>(&text) {
+        Err(error) if !error.message().starts_with("missing field") => {
+            return Err(syntax(path, error));
+        }
+        _ => {}
+    }
+    let mut own: Table = toml::from_str(&text).map_err(|error| syntax(path, error))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let named = own.remove("base");
+    start_here(&mut own, folder);
+    let under = base.map(Path::to_owned).or_else(|| Some(folder.join(named?.as_str()?)));
+    let Some(under) = under else { return Ok(own) };
+    let mut table = read_table(&under, None, above)?;
+    lay_over(&mut table, own);
+    Ok(table)
+}
+
+/// Makes relative paths start at the working directory instead of the file's folder.
+fn start_here(table: &mut Table, folder: &Path) {
+    let resolve = |value: &mut Value| {
+        if let Value::String(path) = value {
+            *path = folder.join(&*path).to_string_lossy().into_owned();
+        }
+    };
+    for key in ["seed_set", "pool", "prompts"] {
+        if let Some(value) = table.get_mut(key) {
+            resolve(value);
+        }
+    }
+    let sources = table.get_mut("source").and_then(Value::as_array_mut);
+    for source in sources.into_iter().flatten() {
+        if let Some(path) = source.get_mut("path") {
+            resolve(path);
+        }
+    }
+}
+
+fn lay_over(under: &mut Table, own: Table) {
+    for (key, value) in own {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(own)) => lay_over(under, own),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+fn syntax(path: &Path, error: toml::de::Error) -> ExperimentError {
+    let hint = hint(error.message());
+    ExperimentError::Syntax { path: path.to_owned(), error: Box::new(error), hint }
+}
+
+/// For a word that is not known there, the nearest one that is.
+fn hint(message: &str) -> String {
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let mut words = message.split('`').skip(1).step_by(2);
+    let (true, Some(unknown)) = (is_unknown, words.next()) else { return String::new() };
+    nearest(unknown, words)
+        .map_or_else(String::new, |word| format!("\n  hint: did you mean `{word}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn own_keys_win_tables_are_joined_and_lists_replaced() {
+        let mut under = table(
+            "seeds = [1, 2]\nname = 'a'\n[method]\ntau = 8.0\ndelta = 1.5\n[[variant]]\nname = 'x'",
+        );
+        lay_over(&mut under, table("seeds = [3]\n[method]\ntau = 7.0\n[[variant]]\nname = 'y'"));
+        let expected =
+            "seeds = [3]\nname = 'a'\n[method]\ntau = 7.0\ndelta = 1.5\n[[variant]]\nname = 'y'";
+        assert_eq!(under, table(expected));
+    }
+
+    #[test]
+    fn the_nearest_known_word_is_offered() {
+        let unknown = |message| hint(message).replace("\n  hint: ", "");
+        let message = "unknown field `taus`, expected one of `rounds`, `tau`, `delta`";
+        assert_eq!(unknown(message), "did you mean `tau`?");
+        assert_eq!(unknown("unknown field `zebra`, expected one of `tau`, `delta`"), "");
+        assert_eq!(unknown("missing field `tau`"), "");
+        assert_eq!(
+            unknown("unknown variant `randon`, expected `random` or `fixed`"),
+            "did you mean `random`?"
+        );
+    }
+}

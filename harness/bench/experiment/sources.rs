@@ -1,0 +1,252 @@
+//! The `[[source]]` entries of an experiment file: data sets that stand beside those of its variants and
+//! take no run (METHOD.md, B1 to B5).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::plain_name;
+use crate::nearest::nearest;
+
+/// A `[[source]]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceEntry {
+    name: String,
+    from: From,
+    /// Of `from = "file"`.
+    path: Option<PathBuf>,
+    /// Of `from = "trial"`: `EXPERIMENT/VARIANT`, with the run seed of the comparison.
+    trial: Option<String>,
+    /// Of `from = "rounds"`.
+    variant: Option<String>,
+    /// Of `from = "rounds"`: rounds 1 to this one.
+    rounds: Option<u32>,
+    /// Of `from = "union"`.
+    of: Option<Vec<String>>,
+    /// Cut to so many samples.
+    n: Option<usize>,
+    /// Cut to the size of another data set.
+    size_of: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum From {
+    SeedSet,
+    File,
+    Trial,
+    Rounds,
+    Union,
+}
+
+/// A data set that takes no run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in tables; also names files.
+    pub name: String,
+    /// Where its samples come from.
+    pub content: Content,
+    /// How many of them it has.
+    pub size: Size,
+}
+
+/// Where a source's samples come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The experiment's seed set (METHOD.md, B3).
+    SeedSet,
+    /// Anybody's file, read like a seed set: a distilled set that its authors released, for one.
+    File(PathBuf),
+    /// A trial of another experiment.
+    Trial {
+        /// Its name.
+        experiment: String,
+        /// The variant.
+        variant: String,
+    },
+    /// What a variant of this experiment had after some of its rounds (METHOD.md, I4).
+    Rounds {
+        /// The variant.
+        variant: String,
+        /// The last round that counts.
+        until: u32,
+    },
+    /// Other data sets together, exact repeats left out (METHOD.md, B5).
+    Union(Vec<String>),
+}
+
+/// How many samples a source has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// All.
+    Full,
+    /// At most so many, drawn by the run seed.
+    Samples(usize),
+    /// At most as many as this data set.
+    Of(String),
+}
+
+/// The sources of a file. They may name variants, and sources that stand above them.
+pub(super) fn sources(entries: &[SourceEntry], variants: &[String]) -> Result<Vec<Source>, String> {
+    let mut known: Vec<String> = variants.to_vec();
+    let mut sources: Vec<Source> = Vec::new();
+    for entry in entries {
+        plain_name("source", &entry.name)?;
+        if known.contains(&entry.name) {
+            return Err(format!("two data sets are named `{}`", entry.name));
+        }
+        sources.push(entry.resolve(variants, &known)?);
+        known.push(entry.name.clone());
+    }
+    Ok(sources)
+}
+
+impl SourceEntry {
+    fn resolve(&self, variants: &[String], known: &[String]) -> Result<Source, String> {
+        self.check_keys()?;
+        let lacks = |key: &str| format!("source `{}` needs `{key}`", self.name);
+        let content = match self.from {
+            From::SeedSet => Content::SeedSet,
+            From::File => {
+                let path = self.path.clone().ok_or_else(|| lacks("path"))?;
+                self.check_file(&path)?;
+                Content::File(path)
+            }
+            From::Trial => {
+                let trial = self.trial.as_deref().ok_or_else(|| lacks("trial"))?;
+                let (experiment, variant) = trial.split_once('/').ok_or_else(|| {
+                    format!("source `{}`: a trial is written EXPERIMENT/VARIANT", self.name)
+                })?;
+                Content::Trial { experiment: experiment.to_owned(), variant: variant.to_owned() }
+            }
+            From::Rounds => {
+                let variant = self.variant.clone().ok_or_else(|| lacks("variant"))?;
+                self.check_known(&variant, variants)?;
+                Content::Rounds { variant, until: self.rounds.ok_or_else(|| lacks("rounds"))? }
+            }
+            From::Union => {
+                let of = self.of.clone().ok_or_else(|| lacks("of"))?;
+                if of.iter().collect::<BTreeSet<_>>().len() < 2 {
+                    return Err(format!("source `{}`: a union is of two or more", self.name));
+                }
+                of.iter().try_for_each(|part| self.check_known(part, known))?;
+                Content::Union(of)
+            }
+        };
+        let size = match (self.n, &self.size_of) {
+            (None, None) => Size::Full,
+            (Some(0), _) => return Err(format!("source `{}`: `n` is at least 1", self.name)),
+            (Some(n), None) => Size::Samples(n),
+            (None, Some(other)) => {
+                self.check_known(other, known)?;
+                Size::Of(other.clone())
+            }
+            (Some(_), Some(_)) => {
+                return Err(format!("source `{}`: give `n` or `size_of`", self.name));
+            }
+        };
+        Ok(Source { name: self.name.clone(), content, size })
+    }
+
+    /// A key that another kind of source has would be without effect.
+    fn check_keys(&self) -> Result<(), String> {
+        let keys = [
+            ("path", self.path.is_some(), From::File),
+            ("trial", self.trial.is_some(), From::Trial),
+            ("variant", self.variant.is_some(), From::Rounds),
+            ("rounds", self.rounds.is_some(), From::Rounds),
+            ("of", self.of.is_some(), From::Union),
+        ];
+        for (key, is_given, belongs) in keys {
+            if is_given && self.from != belongs {
+                let from = format!("{belongs:?}").to_lowercase();
+                let name = &self.name;
+                return Err(format!(
+                    "source `{name}`: `{key}` has no effect without from = \"{from}\""
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_file(&self, path: &Path) -> Result<(), String> {
+        if path.is_file() {
+            return Ok(());
+        }
+        let (name, path) = (&self.name, path.display());
+        Err(format!(
+            "source `{name}`: there is no file {path}\n  hint: a data set on Hugging Face comes by \
+             `hf download REPO FILE --repo-type dataset --local-dir DIR`"
+        ))
+    }
+
+    fn check_known(&self, other: &str, known: &[String]) -> Result<(), String> {
+        if known.iter().any(|name| name == other) {
+            return Ok(());
+        }
+        let name = &self.name;
+        let meant = nearest(other, known.iter().map(String::as_str));
+        let meant = meant.map_or_else(
+            || format!("there are {}", known.join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        Err(format!(
+            "source `{name}` names `{other}`, which is no data set above it\n  hint: {meant}"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str) -> Result<Vec<Source>, String> {
+        #[derive(Deserialize)]
+        struct File {
+            source: Vec<SourceEntry>,
+        }
+        let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        sources(&file.source, &["gra".to_owned(), "refined".to_owned()])
+    }
+
+    #[test]
+    fn a_source_may_stand_on_variants_and_on_sources_above_it() {
+        let sources = resolved(
+            "[[source]]\nname = 'all'\nfrom = 'union'\nof = ['gra', 'refined']\n\
+             [[source]]\nname = 'cut'\nfrom = 'seed-set'\nsize_of = 'all'\n\
+             [[source]]\nname = 'gra-1'\nfrom = 'rounds'\nvariant = 'gra'\nrounds = 1",
+        )
+        .unwrap();
+        assert_eq!(sources[0].content, Content::Union(vec!["gra".into(), "refined".into()]));
+        assert_eq!(sources[1].size, Size::Of("all".into()));
+        assert_eq!(sources[2].content, Content::Rounds { variant: "gra".into(), until: 1 });
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let cases = [
+            ("name = 'a'\nfrom = 'file'", "source `a` needs `path`"),
+            ("name = 'gra'\nfrom = 'seed-set'", "two data sets are named `gra`"),
+            ("name = 'a/b'\nfrom = 'seed-set'", "source `a/b` must be letters"),
+            (
+                "name = 'a'\nfrom = 'seed-set'\npath = 'x'",
+                "`path` has no effect without from = \"file\"",
+            ),
+            ("name = 'a'\nfrom = 'union'\nof = ['gra', 'refind']", "did you mean `refined`?"),
+            ("name = 'a'\nfrom = 'union'\nof = ['gra', 'gra']", "a union is of two or more"),
+            (
+                "name = 'a'\nfrom = 'rounds'\nvariant = 'zebra'\nrounds = 1",
+                "there are gra, refined",
+            ),
+            ("name = 'a'\nfrom = 'file'\npath = 'none.json'", "there is no file none.json"),
+            ("name = 'a'\nfrom = 'seed-set'\nn = 3\nsize_of = 'gra'", "give `n` or `size_of`"),
+            ("name = 'a'\nfrom = 'trial'\ntrial = 'x'", "written EXPERIMENT/VARIANT"),
+        ];
+        for (text, expected) in cases {
+            let error = resolved(&format!("[[source]]\n{text}")).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}

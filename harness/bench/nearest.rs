@@ -1,0 +1,14 @@
+//! The known word that a mistaken one was probably meant to be.
+
+/// How alike two words must be, from 0 to 1, for one to be taken for the other.
+const ALIKE: f64 = 0.6;
+
+/// The likest of the known words, if any is like it at all (normalised Damerau-Levenshtein distance).
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| {
+        strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase())
+    };
+    let alike = known.into_iter().map(|known| (likeness(known), known));
+    let best = alike.filter(|(likeness, _)| *likeness >= ALIKE);
+    best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, known)| known)
+}

@@ -1,0 +1,209 @@
+//! Roles that learn: who should generate, review and adjudicate, judged by what a run has recorded (beyond
+//! the paper, whose limitations ask for it; METHOD.md, "Adaptive roles").
+//!
+//! Thompson sampling (Thompson 1933; Russo et al. 2018, section 3) with Beta posteriors over uniform priors:
+//! for every candidate each member draws how good it might be, and the best draws get the roles. What is
+//! known little of is tried; what is known to be bad is drawn less and less, and never quite given up.
+//!
+//! - **Generators**, by domain: whether the candidate passed, review and deduplication both. A generator
+//!   that repeats itself is no better than one that is rejected.
+//! - **Judges**: whether a reviewer's verdict is that of the rest of its committee, under the method's own
+//!   rule: no zero bit, or a mean of at least tau. Agreement is learnt apart where the rest lets a candidate
+//!   pass and where it does not, and the two count alike: whoever lets everything pass agrees in the first
+//!   case alone and is worth no more than a coin. That holds as long as a committee is not lenient as a
+//!   whole: a run knows no truth but its committees'.
+//! - **Adjudicators** are taken as judges. In a dispute the committee's mean lets pass by definition and its
+//!   members disagree, so there is nothing that an adjudicator's own word could be held against.
+//!
+//! A wave's roles are drawn from what earlier waves and rounds recorded, so they depend on no schedule and
+//! replay. The facts are whole only where every reviewer is asked: see
+//! [`Variant::economy`](crate::variant::Variant::economy).
+
+use std::collections::BTreeMap;
+
+use crate::candidate::{Candidate, MalformedReply, Outcome};
+use crate::committee::{Scores, Tally};
+use crate::domain::Domain;
+use crate::method::{Member, Thousandths};
+use crate::pool::ItemId;
+use crate::request::{ModelName, Stage};
+use crate::stream::Stream;
+
+/// How often something went one way and the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Passed, or agreed.
+    pub yes: u32,
+    /// Did not.
+    pub no: u32,
+}
+
+impl Count {
+    fn add(&mut self, yes: bool) {
+        *(if yes { &mut self.yes } else { &mut self.no }) += 1;
+    }
+
+    /// A draw from Beta(1 + yes, 1 + no), in units of 2^-64.
+    fn draw(self, stream: &mut Stream) -> u64 {
+        stream.beta(self.yes + 1, self.no + 1)
+    }
+}
+
+/// A reviewer's verdicts beside those of the rest of its committee.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// Where the rest let pass.
+    pub passing: Count,
+    /// Where the rest did not.
+    pub failing: Count,
+}
+
+/// What a run has learnt of its models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Experience {
+    generated: BTreeMap<(ModelName, Option<Domain>), Count>,
+    judged: BTreeMap<ModelName, Agreement>,
+}
+
+impl Experience {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { generated: BTreeMap::new(), judged: BTreeMap::new() }
+    }
+
+    /// What was known when this candidate's roles were drawn: the facts of earlier waves and rounds.
+    #[must_use]
+    pub fn before(candidate: &Candidate, all: &[Candidate], tau: Thousandths) -> Self {
+        let mut experience = Self::new();
+        experience.learn_all(all.iter().filter(|other| turn(other) < turn(candidate)), tau);
+        experience
+    }
+
+    /// Adds the facts of several candidates; their order does not matter.
+    pub fn learn_all<'a>(
+        &mut self,
+        candidates: impl IntoIterator<Item = &'a Candidate>,
+        tau: Thousandths,
+    ) {
+        for candidate in candidates {
+            self.learn(candidate, tau);
+        }
+    }
+
+    /// Adds the facts of a candidate. One without an outcome teaches nothing.
+    pub fn learn(&mut self, candidate: &Candidate, tau: Thousandths) {
+        let Some(outcome) = candidate.outcome else { return };
+        let generator = (candidate.roles.generator.clone(), candidate.domain);
+        let passed = matches!(outcome, Outcome::Accepted | Outcome::Surplus);
+        self.generated.entry(generator).or_default().add(passed);
+        for stage in [Stage::InstructionReview, Stage::ResponseReview] {
+            for (seat, reviewer) in (0..).zip(&candidate.roles.reviewers) {
+                let table = Table { candidate, stage, tau };
+                if let (Some(rest), Some(agrees)) = (table.rest(seat), table.agrees(seat)) {
+                    let agreement = self.judged.entry(reviewer.clone()).or_default();
+                    let count = if rest { &mut agreement.passing } else { &mut agreement.failing };
+                    count.add(agrees);
+                }
+            }
+        }
+    }
+
+    /// What became of a model's candidates of a domain: passed, or not.
+    #[must_use]
+    pub fn generated(&self, model: &ModelName, domain: Option<Domain>) -> Count {
+        self.generated.get(&(model.clone(), domain)).copied().unwrap_or_default()
+    }
+
+    /// How a model's verdicts stand beside those of its committees.
+    #[must_use]
+    pub fn judged(&self, model: &ModelName) -> Agreement {
+        self.judged.get(model).copied().unwrap_or_default()
+    }
+
+    /// All members in the order in which roles are given for a candidate: the generator, then the judges
+    /// by falling draw. Equal draws stand in pool order.
+    ///
+    /// Reviewers come before the adjudicator: they decide about every candidate, it about disputes.
+    pub(crate) fn order(
+        &self,
+        run_seed: u64,
+        (candidate, domain): (ItemId, Option<Domain>),
+        members: &[Member],
+    ) -> Vec<ModelName> {
+        let id = candidate.to_string();
+        let stream = |role, model: &ModelName| {
+            Stream::named(run_seed, &[&id, "adaptive", role, model.as_str()])
+        };
+        let as_generator =
+            |model: &ModelName| self.generated(model, domain).draw(&mut stream("generator", model));
+        let as_judge = |model: &ModelName| {
+            let (mut stream, agreement) = (stream("judge", model), self.judged(model));
+            // Halves, so that the sum is a number of 64 bits.
+            agreement.passing.draw(&mut stream) / 2 + agreement.failing.draw(&mut stream) / 2
+        };
+        let mut names: Vec<ModelName> = members.iter().map(|member| member.name.clone()).collect();
+        names.sort_by_cached_key(|model| std::cmp::Reverse(as_generator(model)));
+        if let Some((_, judges)) = names.split_first_mut() {
+            let place = |model: &ModelName| members.iter().position(|member| member.name == *model);
+            judges.sort_by_cached_key(|model| (std::cmp::Reverse(as_judge(model)), place(model)));
+        }
+        names
+    }
+}
+
+/// Round and wave: what was drawn together.
+const fn turn(candidate: &Candidate) -> (u32, u32) {
+    match candidate.id {
+        ItemId::Candidate { round, .. } => (round, candidate.wave),
+        ItemId::Seed(_) => (0, candidate.wave),
+    }
+}
+
+/// One review stage of a candidate.
+#[derive(Clone, Copy)]
+struct Table<'a> {
+    candidate: &'a Candidate,
+    stage: Stage,
+    tau: Thousandths,
+}
+
+impl Table<'_> {
+    fn bits(&self, seat: u8) -> Option<[bool; 3]> {
+        let reviews = &self.candidate.instruction_reviews;
+        reviews.iter().find(|review| review.seat == seat).map(|review| review.bits)
+    }
+
+    fn scores(&self, seat: u8) -> Option<Scores> {
+        let reviews = &self.candidate.response_reviews;
+        reviews.iter().find(|review| review.seat == seat).map(|review| review.scores)
+    }
+
+    /// Whether these seats together would let the candidate pass; `None` when one of them has not spoken,
+    /// or there are none.
+    fn verdict(&self, seats: impl Iterator<Item = u8>) -> Option<bool> {
+        if self.stage == Stage::InstructionReview {
+            let bits: Vec<[bool; 3]> = seats.map(|seat| self.bits(seat)).collect::<Option<_>>()?;
+            return (!bits.is_empty()).then(|| !bits.as_flattened().contains(&false));
+        }
+        let scores: Vec<Scores> = seats.map(|seat| self.scores(seat)).collect::<Option<_>>()?;
+        Some(!Tally::of(scores)?.cannot_reach(0, self.tau))
+    }
+
+    /// The verdict of everyone but one seat.
+    fn rest(&self, seat: u8) -> Option<bool> {
+        let seats = (0..).zip(&self.candidate.roles.reviewers).map(|(other, _)| other);
+        self.verdict(seats.filter(|&other| other != seat))
+    }
+
+    /// Whether a seat agrees with the rest. A reply that stayed malformed agrees with nobody; `None` for
+    /// a seat that was not asked.
+    fn agrees(&self, seat: u8) -> Option<bool> {
+        let rest = self.rest(seat)?;
+        if let Some(own) = self.verdict(std::iter::once(seat)) {
+            return Some(own == rest);
+        }
+        let asked = |reply: &MalformedReply| reply.stage == self.stage && reply.seat == seat;
+        self.candidate.malformed.iter().any(asked).then_some(false)
+    }
+}

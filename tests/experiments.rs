@@ -1,0 +1,161 @@
+//! The experiment files of this repository, files that stand on others, and comparisons.
+
+use std::path::{Path, PathBuf};
+
+use gra_bench::experiment::{Experiment, Overrides};
+
+use crate::real_model::models;
+use crate::workbench::{Workbench, published, repository};
+
+/// The experiment files, by name.
+fn files() -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(repository().join("experiments")).unwrap();
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_experiment_file_loads_on_every_scale() {
+    let scales = ["demonstration", "laptop", "paper"];
+    let files = files();
+    assert!(files.len() > 10, "{files:?}");
+    for file in &files {
+        for scale in scales {
+            let base = repository().join(format!("experiments/base/{scale}.toml"));
+            let overrides = Overrides { base: Some(base), ..Overrides::default() };
+            let loaded = Experiment::load(file, Path::new("models"), &overrides);
+            let experiment = loaded.unwrap_or_else(|error| panic!("{scale}: {error}"));
+            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+            assert_eq!(experiment.name, format!("{stem}-{scale}"), "the file is named after it");
+            assert_eq!(experiment.demonstration, scale == "demonstration");
+            assert!(!experiment.paper.is_empty(), "{stem} does not say where the paper asks it");
+        }
+    }
+}
+
+#[test]
+fn an_experiment_stands_on_its_base() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    std::fs::create_dir(bench.path("base")).unwrap();
+    let whole = std::fs::read_to_string(bench.path("experiment.toml")).unwrap();
+    let base =
+        whole.replace("seeds.jsonl", "../seeds.jsonl").replace("\"pool.toml", "\"../pool.toml");
+    bench.write("base/small.toml", &base);
+    bench.write(
+        "experiment.toml",
+        "name = \"own\"\nbase = \"base/small.toml\"\nquestion = \"Mine?\"\n\
+         [method]\ntau = 7.5\n[[variant]]\nname = \"other\"\n",
+    );
+    let load = |overrides: &Overrides| {
+        Experiment::load(&bench.path("experiment.toml"), Path::new("models"), overrides).unwrap()
+    };
+    let own = load(&Overrides::default());
+    assert_eq!((own.name.as_str(), own.method.rounds, own.seeds.as_slice()), ("own", 1, &[42][..]));
+    assert!((f64::from(own.method.tau) - 7.5).abs() < 1e-9);
+    let names: Vec<&str> = own.variants.iter().map(|variant| variant.name.as_str()).collect();
+    assert_eq!((names.as_slice(), own.seed_set.items.len()), (&["other"][..], 12));
+
+    bench.write("base/large.toml", &base.replace("cap = 6", "cap = 600"));
+    let base = Some(bench.path("base/large.toml"));
+    let large = load(&Overrides { base, ..Overrides::default() });
+    assert_eq!((large.name.as_str(), large.method.cap), ("own-large", 600));
+}
+
+#[test]
+fn mistakes_in_experiments_are_named_before_anything_runs() {
+    let expectation = "[expectation]\n\"it\" = \"table1/qwen2.5-7b/alpacca/gra/avg\"\n";
+    let judge = "[compare]\njudge = \"smollm2-q8\"\n";
+    let sets = "[compare]\nsets = [\"gra\", \"vanila\"]\n[[source]]\nname = \"vanilla\"\nfrom = \"seed-set\"\n";
+    let cases: &[(&str, &str, &str)] = &[
+        ("unknown-variant-key", "name = \"gra\"", "name = \"gra\"\nroless = \"fixed\""),
+        ("unknown-roles", "name = \"gra\"", "name = \"gra\"\nroles = \"radnom\""),
+        ("base-of-itself", "name = \"small\"", "name = \"small\"\nbase = \"experiment.toml\""),
+        ("missing-base", "name = \"small\"", "name = \"small\"\nbase = \"nowhere.toml\""),
+        ("expectation", "[[variant]]", &format!("{expectation}[[variant]]")),
+        ("compare-judge", "[[variant]]", &format!("{judge}[[variant]]")),
+        ("compare-sets", "[[variant]]", &format!("{sets}[[variant]]")),
+        (
+            "missing-source",
+            "[[variant]]",
+            "[[source]]\nname = \"released\"\nfrom = \"file\"\npath = \"released.json\"\n[[variant]]",
+        ),
+        (
+            "teacher-without-a-model",
+            "name = \"gra\"",
+            "name = \"gra\"\nroles = \"single-model\"\nmodel = \"teacher-huge\"",
+        ),
+    ];
+    for (name, from, to) in cases {
+        let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+        bench.edit("experiment.toml", from, to);
+        let transcript = bench.transcript(&["run", "experiment.toml"]);
+        insta::assert_snapshot!(format!("refused-{name}"), transcript);
+        assert!(!bench.path("results").exists(), "{name}: nothing is written");
+    }
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+    let mut members = pool.split("[[model]]");
+    let kept: Vec<&str> = members.by_ref().take(5).collect();
+    bench.write("pool.toml", &kept.join("[[model]]"));
+    insta::assert_snapshot!("refused-pool-of-four", bench.transcript(&["run", "experiment.toml"]));
+}
+
+#[test]
+fn compare_needs_a_run() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    insta::assert_snapshot!(
+        "compare-before-run",
+        bench.transcript(&["compare", "experiment.toml"])
+    );
+}
+
+#[test]
+fn sources_beside_variants_and_seeds_beside_each_other() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(
+        "[[variant]]\nname = \"free\"\nreviewers = \"none\"\n\
+         [[variant]]\nname = \"one\"\nreviewers = \"none\"\nroles = \"single-model\"\n\
+         [[source]]\nname = \"vanilla\"\nfrom = \"seed-set\"\n\
+         [[source]]\nname = \"cut\"\nfrom = \"seed-set\"\nsize_of = \"free\"\n\
+         [[source]]\nname = \"both\"\nfrom = \"union\"\nof = [\"free\", \"one\"]\n\
+         [[source]]\nname = \"first-round\"\nfrom = \"rounds\"\nvariant = \"free\"\nrounds = 1\n\
+         [compare]\nmatched = 3\n",
+        "rounds = 1",
+    );
+    let run = ["run", "experiment.toml", "--seeds", "42,43", "--models", &models, "-q"];
+    let output = bench.run(&run);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("deviation between seeds"), "{said}");
+    let seeds = std::fs::read_to_string(bench.path("results/small/seeds.csv")).unwrap();
+    for measure in ["acceptance, seed 42", "acceptance, seed 43", "acceptance, mean of seeds"] {
+        assert!(seeds.contains(measure), "{measure}: {seeds}");
+    }
+
+    let compare = |json: bool| {
+        let mut arguments = vec!["compare", "experiment.toml", "--models", &models, "-q"];
+        arguments.extend(json.then_some("--json"));
+        let output = bench.run(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let found: serde_json::Value = serde_json::from_str(&compare(true)).unwrap();
+    let samples =
+        |name: &str| found["data_sets"][name]["text"]["words of instruction, mean"]["n"].as_u64();
+    assert!(samples("vanilla") > samples("cut"), "{found}");
+    let words = found["words"].to_string();
+    for name in ["one", "vanilla", "cut", "both", "first-round"] {
+        assert!(words.contains(&format!("{name} against free: ")), "{name}: {words}");
+    }
+    // A variant and its seed set share seed items.
+    assert!(words.contains("seed items)"), "{words}");
+    let cost = &found["data_sets"]["free"]["cost"]["calls per accepted sample"]["value"];
+    assert!(cost.as_f64().unwrap() >= 3.0, "{found}");
+
+    let files = published(&bench.path("results"));
+    assert!(files.contains_key("small/seed-42.compare/compare.md"), "{:?}", files.keys());
+    compare(false);
+    assert_eq!(published(&bench.path("results")), files, "the same again");
+}
