@@ -2,16 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod chromium;
 mod cli;
 mod economy;
 mod experiments;
 mod looking_back;
 mod prompts;
 mod real_model;
+mod report;
 mod resume;
 mod seeds;
 mod servers;
 mod stats;
+mod synthetic;
 mod workbench;
 #[cfg(target_os = "linux")]
 mod worker;

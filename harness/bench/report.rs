@@ -9,12 +9,13 @@
 //!
 //! - `material`: what is read for it, from the store and the results
 //! - `page`: the file as a whole
-//! - `verdict`, `making`, `tables`, `figures`: its sections
+//! - `verdict`, `tables`, `figures`, `claims`, `making`: its sections
 //! - `embedded`, `base64`: rows and trails as compressed blocks, within a budget
 //! - `markup`: HTML, and how foreign text becomes a part of it
 //! - `report.css`, `file.js`: how it looks; where its browser of samples finds its data
 
 mod base64;
+mod claims;
 mod embedded;
 mod figures;
 mod making;
@@ -38,7 +39,7 @@ pub use material::{Scope, select};
 /// When there is no such trial or experiment, or the store cannot be read.
 pub fn render(store: &Store, results: &Path, scope: &Scope) -> Result<String> {
     let material = Material::load(store, results, scope)?;
-    page::render(&material, store)
+    page::render(&material, store, results)
 }
 
 /// A foreign text as a part of a page.

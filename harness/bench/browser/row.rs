@@ -2,6 +2,7 @@
 
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Decision;
+use gra_synth::domain::Domain;
 use serde::Serialize;
 
 /// One candidate in a list.
@@ -11,7 +12,7 @@ pub struct Row {
     pub trial: usize,
     /// Which candidate.
     pub id: String,
-    /// The domain it was made for.
+    /// The domain it was made for; empty where a seed set brought none along.
     pub domain: &'static str,
     /// How it ended; `under way` while its round is.
     pub outcome: &'static str,
@@ -75,7 +76,7 @@ impl Row {
         Self {
             trial,
             id: candidate.id.to_string(),
-            domain: candidate.domain.name(),
+            domain: candidate.domain.map_or("", Domain::name),
             outcome: candidate.outcome.map_or("under way", |outcome| outcome.name()),
             mu: tally.map(|tally| rounded(tally.mu())),
             sigma: tally.map(|tally| rounded(tally.sigma())),
@@ -102,7 +103,6 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use gra_synth::domain::Domain;
     use gra_synth::pool::ItemId;
     use gra_synth::request::ModelName;
     use gra_synth::roles::Roles;
@@ -118,7 +118,7 @@ mod tests {
             summariser: model,
         };
         let id = ItemId::Candidate { round: 1, number: 7 };
-        let mut candidate = Candidate::drawn(id, 0, Domain::Qa, Vec::new(), roles);
+        let mut candidate = Candidate::drawn(id, 0, Some(Domain::Qa), Vec::new(), roles);
         candidate.instruction = Some(instruction.to_owned());
         candidate
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::markup::{Html, Table};
 use super::material::{Material, SeedMaterial};
-use super::verdict::missing;
+use super::verdict::{grouped, missing};
 
 /// Inputs, models, and the method's parameters beside the paper's.
 pub(super) fn making(material: &Material) -> Html {
@@ -20,11 +20,11 @@ fn inputs(material: &Material) -> Html {
     let trial = material.seeds[0].reference();
     let mut pairs = vec![
         ("Experiment", Html::text(&trial.row.id.experiment)),
-        ("Seed set", hashed(&trial.inputs.seed_set, &trial.inputs.seed_set_sha256)),
-        ("Seed items", Html::text(trial.inputs.seed_items)),
-        ("Prompts", hashed("nine templates", &trial.inputs.prompts_sha256)),
-        ("Encoder", code(trial.inputs.encoder.as_deref().unwrap_or("not recorded"))),
-        ("Calls that run together", Html::text(format!("at most {}", trial.inputs.chunk))),
+        ("Seed set", hashed(&trial.card.seed_set, trial.inputs.seed_set_sha256.as_deref())),
+        ("Seed items", number(trial.inputs.seed_items)),
+        ("Prompts", hashed("nine templates", trial.inputs.prompts_sha256.as_deref())),
+        ("Encoder", code(trial.inputs.encoder.as_deref().unwrap_or(NOT_RECORDED))),
+        ("Most calls that run together", number(trial.inputs.chunk)),
     ];
     match &material.manifest {
         Some(manifest) => pairs.push((
@@ -41,9 +41,15 @@ fn inputs(material: &Material) -> Html {
     Html::element("dl", "facts", &list)
 }
 
-fn hashed(name: &str, sha256: &str) -> Html {
+const NOT_RECORDED: &str = "not recorded";
+
+fn number(value: Option<u64>) -> Html {
+    Html::text(value.map_or_else(|| NOT_RECORDED.to_owned(), grouped))
+}
+
+fn hashed(name: &str, sha256: Option<&str>) -> Html {
     let name = Html::text(format!("{name}, sha256 "));
-    [name, code(sha256)].into_iter().collect()
+    [name, code(sha256.unwrap_or(NOT_RECORDED))].into_iter().collect()
 }
 
 fn code(text: &str) -> Html {
@@ -67,7 +73,7 @@ fn models(material: &Material) -> Html {
             Html::text(model.licence.as_deref().unwrap_or("not stated")),
             Html::text(number(sampling.map(|sampling| sampling.temperature))),
             Html::text(number(sampling.map(|sampling| sampling.top_p))),
-            code(fingerprint.map_or("not recorded", String::as_str)),
+            code(fingerprint.map_or(NOT_RECORDED, String::as_str)),
         ]);
     }
     table.html()

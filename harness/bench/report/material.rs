@@ -87,19 +87,18 @@ pub(super) struct TrialMaterial {
     pub(super) card: CardFacts,
 }
 
-/// What a trial was given, as its settings say.
-#[derive(Clone, Debug, Deserialize)]
+/// What a trial was given, as its settings say; trials of earlier releases say less.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Inputs {
     pub(super) sampling: std::collections::BTreeMap<String, Sampling>,
     /// Fingerprints by model.
     pub(super) models: std::collections::BTreeMap<String, String>,
-    #[serde(default)]
     pub(super) encoder: Option<String>,
-    pub(super) seed_set: String,
-    pub(super) seed_set_sha256: String,
-    pub(super) seed_items: u64,
-    pub(super) prompts_sha256: String,
-    pub(super) chunk: u64,
+    pub(super) seed_set_sha256: Option<String>,
+    pub(super) seed_items: Option<u64>,
+    pub(super) prompts_sha256: Option<String>,
+    pub(super) chunk: Option<u64>,
 }
 
 /// Of a published manifest, what the store does not know.

@@ -1,5 +1,7 @@
 //! The file as a whole.
 
+use std::path::Path;
+
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
@@ -8,7 +10,7 @@ use super::embedded::Embedded;
 use super::markup::Html;
 use super::material::Material;
 use super::verdict::grouped;
-use super::{figures, making, tables, verdict};
+use super::{claims, figures, making, tables, verdict};
 use crate::browser;
 use crate::store::Store;
 
@@ -18,7 +20,7 @@ const SOURCE: &str = include_str!("file.js");
 /// Room for what stands around the data, beyond sections and figures.
 const FRAME: usize = 100_000;
 
-pub(super) fn render(material: &Material, store: &Store) -> Result<String> {
+pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Result<String> {
     let mut main = Html::default();
     let mut contents = Vec::new();
     let mut section = |id: &'static str, title: &'static str, content: &Html| {
@@ -34,6 +36,7 @@ pub(super) fn render(material: &Material, store: &Store) -> Result<String> {
     if !pictures.is_empty() {
         section("figures", "Figures", &figures::html(&pictures));
     }
+    section("claims", "The paper’s claims", &claims::claims(results)?);
     let mut run = making::making(material);
     run.push(&by_seed(material, making::measured));
     section("making", "What was run, and how", &run);

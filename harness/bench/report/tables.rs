@@ -128,7 +128,7 @@ fn domains(group: &SeedMaterial) -> Html {
         .into_iter()
         .filter(|domain| {
             let mut all = group.facts.iter().flat_map(|facts| &facts.candidates);
-            all.any(|candidate| candidate.domain == *domain)
+            all.any(|candidate| candidate.domain == Some(*domain))
         })
         .collect();
     let titles: Vec<String> = std::iter::once("Variant".to_owned())
@@ -138,7 +138,8 @@ fn domains(group: &SeedMaterial) -> Html {
     let mut table = Table::new("Samples of candidates drawn, by domain", &titles);
     for facts in &group.facts {
         let cells = used.iter().map(|domain| {
-            let of = || facts.candidates.iter().filter(|candidate| candidate.domain == *domain);
+            let of =
+                || facts.candidates.iter().filter(|candidate| candidate.domain == Some(*domain));
             let samples = of().filter(|candidate| candidate.is_sample()).count();
             Html::text(format!("{} of {}", grouped(samples as u64), grouped(of().count() as u64)))
         });
