@@ -247,7 +247,7 @@ impl Server {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let address = said.split("http://").nth(1).unwrap().trim().trim_end_matches('/');
+        let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap();
         Self { process, address: address.to_owned() }
     }
 

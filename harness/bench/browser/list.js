@@ -138,7 +138,7 @@ function browse(source) {
     typing = setTimeout(() => { state.offset = 0; refresh(); }, 60);
   });
   form.addEventListener("reset", () => setTimeout(() => { state.offset = 0; refresh(); }));
-  form.addEventListener("submit", (event) => { event.preventDefault(); focusLine(0); });
+  form.addEventListener("submit", (event) => event.preventDefault());
   for (const button of document.querySelectorAll("#list [data-sort]")) {
     button.addEventListener("click", () => {
       const again = state.sort === button.dataset.sort;
@@ -173,9 +173,10 @@ function browse(source) {
       form.elements.namedItem("q").focus();
     } else if (event.key === "Escape" && field?.name === "q") {
       field.blur();
-    } else if (event.key === "ArrowDown" && field?.name === "q") {
+    } else if ((event.key === "ArrowDown" || event.key === "Enter") && field?.name === "q") {
       event.preventDefault();
-      focusLine(0);
+      clearTimeout(typing);
+      refresh().then(() => focusLine(0));
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const line = event.target.closest?.("#list tbody tr");
       if (!line) return;

@@ -32,7 +32,7 @@ function table(caption, head, rows) {
     return cellElement;
   });
   const element = make("table", "small",
-    make("caption", "", caption),
+    make("caption", "", make("span", "", caption)),
     make("thead", "", make("tr", "", ...cells("th", head))),
     make("tbody", "", ...rows.map((row) => make("tr", "", ...cells("td", row)))));
   return scroll(element, caption);

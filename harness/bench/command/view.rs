@@ -43,8 +43,8 @@ pub(crate) async fn start(args: ViewArgs, places: Places) -> Result<()> {
         );
     }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{} candidates at http://{address}/", viewer.candidates())?;
-    writeln!(out, "Ctrl-C ends it.")?;
+    let candidates = viewer.candidates();
+    writeln!(out, "{candidates} candidates at http://{address}/ until Ctrl-C")?;
     out.flush()?;
     drop(out);
     viewer.serve(listener, interrupt::wait()).await

@@ -23,6 +23,11 @@ impl Html {
         Self(html)
     }
 
+    /// A text on one line.
+    pub(super) fn unbroken(text: impl fmt::Display) -> Self {
+        Self::element("span", "nowrap", &Self::text(text))
+    }
+
     /// Markup of our own.
     pub(super) fn ours(markup: impl Into<String>) -> Self {
         Self(markup.into())
@@ -95,7 +100,7 @@ impl Table {
         let caption = Html::text(&self.caption);
         let mut html = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\
-             <caption>{caption}</caption>\n<thead><tr>"
+             <caption><span>{caption}</span></caption>\n<thead><tr>"
         );
         for (title, number) in &self.head {
             let _ = write!(html, "<th scope=\"col\"{}>{}</th>", class(*number), Html::text(title));

@@ -84,7 +84,7 @@ fn scores(rows: &[Row]) -> Html {
             number(accepted.sigma),
             Html::text(grouped(row.funnel.disputed)),
             Html::text(grouped(row.funnel.adjudicated_in)),
-            Html::text(told.unwrap_or_else(missing)),
+            Html::unbroken(told.unwrap_or_else(missing)),
             Html::text(p.map_or_else(missing, |p| format!("{p:.3}"))),
         ]);
     }

@@ -182,7 +182,7 @@ fn lines(group: &SeedMaterial, estimates: &[Estimate]) -> Html {
             Html::text(grouped(row.funnel.accepted)),
             Html::text(estimate.value.map_or_else(missing, percent)),
             whisker(*estimate),
-            Html::text(match difference {
+            Html::unbroken(match difference {
                 Some(difference) => points(difference.estimate),
                 None => "reference".to_owned(),
             }),
