@@ -1,22 +1,80 @@
-//! Pictures of what was measured, as SVG texts: the same numbers give the same bytes.
+//! Pictures of what was measured, as SVG texts and PNG bytes: the same numbers give the same bytes.
 //!
-//! Everything is placed by hand in pixels on a white page. No font is read: an SVG names the generic
-//! family `sans-serif` and whoever shows it brings one, so text is placed by its middle or an end, and
-//! room is left by an estimate of its width that wide fonts fit into.
+//! Every figure is a struct of numbers that draws itself as a [`Figure`]. Everything is placed by hand
+//! on a white page that prints legibly at 17 cm, and texts are measured with the bundled font. SVG files
+//! keep their text as text and ask for that font by name; PNG files are rasterised from the same SVG with
+//! nothing but that font. Where a part has no data, the picture says what to run.
 //!
 //! # Layout
 //!
+//! - [`averages`]: benchmark averages by source of the data (paper, Fig. 1)
+//! - [`rounds`]: the same along the rounds (Fig. 3)
+//! - [`variants`]: measures of an ablation's variants (Fig. 4)
+//! - [`plane`]: several sets of points on a map (Figs. 5 and 6)
+//! - [`raters`]: scores of the same samples by committee and judge (Fig. 7); scores by reviewer
+//! - [`violins`]: distributions side by side (Fig. 8)
+//! - [`funnel`]: what became of a trial's candidates
+//! - [`compute`]: operations per accepted sample, beside a large model
+//! - [`agreement`]: how alike each two reviewers score
+//! - [`domains`]: acceptance by generator and domain
 //! - [`acceptance`]: acceptance over thresholds, from a rescored trial
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
-//! - [`plane`]: several sets of points on a map
-//! - `canvas`: rectangles, lines and text
+//! - `page`, `canvas`, `axis`, `marks`, `font`: title and caption; shapes and text; ticks; what several
+//!   figures draw alike; widths of texts
+//! - `raster`: PNG
 //! - `palette`: colours that colour-blind readers can tell apart
 
 pub mod acceptance;
+pub mod agreement;
+pub mod averages;
+mod axis;
 mod canvas;
+pub mod compute;
+pub mod domains;
+mod font;
+pub mod funnel;
 pub mod heat_map;
+mod marks;
+mod page;
 mod palette;
 pub mod plane;
+mod raster;
+pub mod raters;
+pub mod rounds;
+pub mod variants;
+pub mod violins;
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What its file is called, without an ending: letters, digits, `-` and `.`.
+    pub name: String,
+    /// What is shown; stands above the drawing.
+    pub title: String,
+    /// Of how many, and how to read it; stands below the drawing.
+    pub caption: String,
+    /// The drawing with title and caption, a whole document.
+    pub svg: String,
+    /// Width and height in pixels.
+    size: (f64, f64),
+    labels: Vec<canvas::Label>,
+}
+
+impl Figure {
+    /// Texts that meet, or leave the page, each in a sentence. A figure that can be read has none.
+    #[must_use]
+    pub fn collisions(&self) -> Vec<String> {
+        canvas::collisions(self.size, &self.labels)
+    }
+
+    /// The same picture in twice its size, as PNG. Letters that the bundled font lacks show as boxes.
+    ///
+    /// # Errors
+    /// When the picture cannot be rasterised, which no figure of this module causes.
+    pub fn png(&self) -> Result<Vec<u8>, FigureError> {
+        raster::png(&self.svg)
+    }
+}
 
 /// The figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -38,6 +38,7 @@
 //! - `spectrum`: second moments and eigenvalues
 //! - [`paper`]: what the paper prints: tables, cases, figures, claims; every number by a name
 //! - [`claims`]: what the paper claims, what its tables give, and what was measured here
+//! - [`tables`]: Tables 1 to 3 regenerated, for several formats
 //! - [`benchmarks`]: scores of models that somebody trained
 //! - [`exact`]: fractions, for numbers that must round as printed ones do
 //! - [`lines`]: CSVs by column, and what is wrong with them
@@ -79,6 +80,7 @@ pub mod savings;
 pub mod seed_sweep;
 mod spectrum;
 pub mod stats;
+pub mod tables;
 pub mod tsne;
 pub mod unit_vectors;
 

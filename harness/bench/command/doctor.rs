@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
-use gra_llm::model_pool::check::{HashCheck, ModelCheck};
+use gra_llm::model_pool::check::{HashCheck, ModelCheck, Part};
+use gra_llm::model_pool::footprint::Footprint;
 use gra_llm::model_pool::{Backend, ModelPool, Server};
 use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::request::ModelName;
@@ -29,7 +30,24 @@ struct Findings {
     pool: String,
     models: Vec<ModelFinding>,
     servers: Vec<ServerFinding>,
+    needs: Vec<Needs>,
+    /// What is wrong with teachers, whom a pool runs without.
+    notes: Vec<String>,
     problems: Vec<String>,
+}
+
+/// What members or teachers take.
+#[derive(Serialize)]
+struct Needs {
+    part: &'static str,
+    disk_bytes: u64,
+    /// Of those, still to be fetched.
+    missing_bytes: u64,
+    /// Files that are not here and whose size the pool does not state.
+    files_of_unknown_size: usize,
+    /// Of the largest model, with the KV cache of one sequence.
+    memory_bytes: Option<u64>,
+    largest: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -71,17 +89,27 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         Err(_) => DigestCache::in_memory(),
     };
     let checks = pool.check(&mut digests);
-    let mut problems: Vec<String> = checks.iter().filter_map(ModelCheck::problem).collect();
+    // A pool runs without its teachers.
+    let of = |part| checks.iter().filter(move |check| (check.part == Part::Teacher) == part);
+    let mut problems: Vec<String> = of(false).filter_map(ModelCheck::problem).collect();
+    let notes: Vec<String> = of(true).filter_map(ModelCheck::problem).collect();
     if let Err(error) = crate::publish::check_writable(&places.results) {
         problems.push(format!("{error:#}"));
     }
     let servers = ask_servers(&pool, &mut problems);
+    let devices = devices::devices();
+    let memory = devices.iter().map(|device| device.memory_total).max();
+    let needs = vec![
+        needs("members", &checks, &[Part::Member, Part::Encoder]),
+        needs("teachers", &checks, &[Part::Teacher]),
+    ];
+    problems.extend(shortage(&needs[0], memory, &checks));
     let findings = Findings {
         gra_bench: env!("CARGO_PKG_VERSION"),
         engine: gra_llm::llama::LLAMA_VERSION,
         system: runtime::system_info(),
         threads: EngineSettings::default().threads,
-        devices: devices::devices()
+        devices: devices
             .into_iter()
             .map(|device| DeviceFinding {
                 name: device.name,
@@ -96,6 +124,8 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         pool: pool.name.clone(),
         models: checks.iter().map(finding).collect(),
         servers,
+        needs,
+        notes,
         problems,
     };
     let mut out = std::io::stdout().lock();
@@ -137,6 +167,38 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFindin
         }
     };
     served.map(ask).collect()
+}
+
+fn needs(part: &'static str, checks: &[ModelCheck], parts: &[Part]) -> Needs {
+    let Footprint { disk, missing, unknown, largest } = Footprint::of(checks, parts);
+    let (largest, memory_bytes) = largest.unzip();
+    Needs {
+        part,
+        disk_bytes: disk,
+        missing_bytes: missing,
+        files_of_unknown_size: unknown,
+        memory_bytes,
+        largest,
+    }
+}
+
+/// What this machine is short of.
+fn shortage(needs: &Needs, memory: Option<u64>, checks: &[ModelCheck]) -> Vec<String> {
+    let mut shortage = Vec::new();
+    let missing = checks.iter().find(|check| check.found.is_err());
+    let free = missing.and_then(|check| free_bytes(check.path.parent()?));
+    if let Some(free) = free.filter(|&free| free < needs.missing_bytes) {
+        let wanted = gigabytes(needs.missing_bytes);
+        shortage
+            .push(format!("{wanted} are still to be fetched, and {} are free", gigabytes(free)));
+    }
+    if let (Some(memory), Some(wanted), Some(model)) = (memory, needs.memory_bytes, &needs.largest)
+        && wanted > memory
+    {
+        let (wanted, memory) = (gib(wanted), gib(memory));
+        shortage.push(format!("model `{model}` takes {wanted} of memory, and there are {memory}"));
+    }
+    shortage
 }
 
 fn finding(check: &ModelCheck) -> ModelFinding {
@@ -197,6 +259,9 @@ impl Findings {
                 if model.chat_template { "yes" } else { "no" },
                 model.hash,
             )?;
+            if let ("not pinned", Some(sha256)) = (model.hash, &model.sha256) {
+                writeln!(text, "    to pin it: sha256 = \"{sha256}\"")?;
+            }
         }
         for server in &self.servers {
             writeln!(text, "  {:<28} {} at {}", server.name, server.dialect, server.url)?;
@@ -209,6 +274,15 @@ impl Findings {
                 _ => writeln!(text, "    does not answer")?,
             }
         }
+        for needs in &self.needs {
+            needs.write(&mut text)?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(text, "\nnot here, and needed only where a variant or stats names them")?;
+            for note in &self.notes {
+                writeln!(text, "  - {note}")?;
+            }
+        }
         if self.problems.is_empty() {
             writeln!(text, "\nno problems found")?;
         } else {
@@ -219,6 +293,29 @@ impl Findings {
         }
         Ok(text)
     }
+}
+
+impl Needs {
+    fn write(&self, text: &mut String) -> Result<()> {
+        let Some((largest, memory)) = self.largest.as_ref().zip(self.memory_bytes) else {
+            return Ok(());
+        };
+        write!(text, "  {:<8} take {} on disk", self.part, gigabytes(self.disk_bytes))?;
+        if self.missing_bytes > 0 {
+            write!(text, " ({} still to fetch)", gigabytes(self.missing_bytes))?;
+        }
+        if self.files_of_unknown_size > 0 {
+            write!(text, " and {} files of unknown size", self.files_of_unknown_size)?;
+        }
+        writeln!(text, ", and at least {} of memory for {largest}", gib(memory))?;
+        Ok(())
+    }
+}
+
+/// As model hubs show sizes of files.
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]

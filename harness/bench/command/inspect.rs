@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
@@ -11,7 +12,7 @@ use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use gra_synth::variant::Instructions;
+use gra_synth::variant::{Instructions, RoleAssignment};
 
 use crate::cli::{InspectArgs, Places};
 use crate::finished::TrialSettings;
@@ -102,7 +103,7 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
             if args.json {
                 return Ok(serde_json::to_string(candidate)? + "\n");
             }
-            describe(&mut text, store, trial, candidate)?;
+            describe(&mut text, store, trial, (candidate, &candidates))?;
         }
     }
     describe_calls(&mut text, store, &calls, args.brief)?;
@@ -113,7 +114,7 @@ fn describe(
     text: &mut String,
     store: &Store,
     trial: &TrialRow,
-    candidate: &Candidate,
+    (candidate, all): (&Candidate, &[Candidate]),
 ) -> Result<()> {
     let TrialSettings { method, variant, .. } = trial.read_settings()?;
     let roles = &candidate.roles;
@@ -142,6 +143,9 @@ fn describe(
         let seed = store.seed_items(trial.row, &[*id])?;
         let shown = seed.first().map_or_else(String::new, |seed| shortened(&seed.instruction, 70));
         writeln!(text, "  {example:<12} {id} {shown}")?;
+    }
+    if variant.roles == RoleAssignment::Adaptive {
+        describe_experience(text, candidate, &Experience::before(candidate, all, method.tau))?;
     }
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", plain(&candidate.keywords.join(", ")))?;
@@ -181,6 +185,32 @@ fn describe(
             text,
             "malformed: {stage}, seat {seat}, attempt {attempt}: {}",
             reply.reason.name()
+        )?;
+    }
+    Ok(())
+}
+
+/// What the roles were drawn by: each model's record in earlier waves and rounds.
+fn describe_experience(
+    text: &mut String,
+    candidate: &Candidate,
+    experience: &Experience,
+) -> Result<()> {
+    let roles = &candidate.roles;
+    let drawn = std::iter::once(&roles.generator).chain(&roles.reviewers).chain(&roles.adjudicator);
+    let domain = candidate.domain.map_or("any domain", Domain::name);
+    writeln!(text, "\nwhat was known of them ({domain}; agreed with the rest of the committee)")?;
+    for model in drawn {
+        let Count { yes, no } = experience.generated(model, candidate.domain);
+        let Agreement { passing, failing } = experience.judged(model);
+        writeln!(
+            text,
+            "  {model:<20} passed {yes} of {}, agreed {} of {} when it let pass, {} of {} when not",
+            yes + no,
+            passing.yes,
+            passing.yes + passing.no,
+            failing.yes,
+            failing.yes + failing.no,
         )?;
     }
     Ok(())

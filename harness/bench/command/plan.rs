@@ -5,26 +5,27 @@
 //! least, when every candidate is accepted; at most, when every round runs to its cap and every
 //! candidate goes all the way.
 
-use std::collections::BTreeSet;
+mod sharing;
+mod sizes;
+
 use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
-use gra_synth::adaptive::Experience;
 use gra_synth::form;
 use gra_synth::method::Method;
-use gra_synth::pool::ItemId;
-use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::{Casting, Roles};
-use gra_synth::variant::{Instructions, RoleAssignment, Variant};
+use gra_synth::request::Stage;
+use gra_synth::variant::{Instructions, Variant};
 use serde::Serialize;
 
 use crate::cli::{Places, PlanArgs};
 use crate::experiment::Experiment;
 use crate::store::{Rate, Store};
+use sharing::paid_share;
+use sizes::Sizes;
 
-/// Candidates over which sharing is counted.
-const SHARING_SAMPLE: u32 = 1000;
+/// Candidates whose roles are looked at.
+const CAST_SAMPLE: u32 = 1000;
 
 /// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
 const BYTES_PER_CALL: u64 = 3_000;
@@ -44,6 +45,8 @@ struct Plan {
     calls: Range,
     reply_tokens: Range,
     prompt_tokens: Range,
+    /// Floating-point operations, 2 x parameters x tokens; `null` where a model's size is not stated.
+    operations: Option<(f64, f64)>,
     hours: Option<(f64, f64)>,
     rate: String,
     store_bytes: Range,
@@ -134,51 +137,6 @@ fn rate(store: &Store, stage: Stage) -> Result<Option<Rate>> {
     if own.is_none() && is_of_disputes(stage) { store.rate(Stage::ResponseReview) } else { Ok(own) }
 }
 
-/// Share of the variants' calls in their first round that differ, over the first candidates.
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn paid_share(experiment: &Experiment) -> f64 {
-    let (mut asked, run_seed) = (0_usize, experiment.seeds[0]);
-    let mut distinct: BTreeSet<(&str, ItemId, Stage, ModelName, usize)> = BTreeSet::new();
-    let items = u32::try_from(experiment.seed_set.items.len()).unwrap_or(u32::MAX);
-    for variant in &experiment.variants {
-        let (round, most, written) = match variant.instructions {
-            Instructions::New => (
-                1,
-                experiment.method.cap,
-                &[Stage::Keywords, Stage::Instruction, Stage::Response][..],
-            ),
-            Instructions::Seed => (0, items, &[Stage::Response][..]),
-        };
-        // Whom adaptive roles fall to is not known, nor what such a variant shares: nothing, then.
-        let learnt = if variant.roles == RoleAssignment::Adaptive { &variant.name } else { "" };
-        for number in 0..most.min(SHARING_SAMPLE) {
-            let id = ItemId::Candidate { round, number };
-            let casting =
-                Casting { run_seed, candidate: id, domain: None, experience: &Experience::new() };
-            let roles = Roles::assign(casting, variant, &experiment.members);
-            let mut ask = |stage, model: &ModelName, repeat| {
-                asked += 1;
-                distinct.insert((learnt, id, stage, model.clone(), repeat));
-            };
-            for &stage in written {
-                ask(stage, &roles.generator, 0);
-            }
-            for (seat, reviewer) in roles.reviewers.iter().enumerate() {
-                let repeat = roles.reviewers[..seat].iter().filter(|r| *r == reviewer).count();
-                // The same reviewer of the same generator's candidate makes the same call.
-                for stage in [Stage::InstructionReview, Stage::ResponseReview] {
-                    ask(stage, &ModelName::new(&format!("{} {reviewer}", roles.generator)), repeat);
-                }
-            }
-            if variant.instructions == Instructions::New {
-                let writer = format!("{} {}", roles.generator, roles.summariser);
-                ask(Stage::Summary, &ModelName::new(&writer), 0);
-            }
-        }
-    }
-    if asked == 0 { 1.0 } else { distinct.len() as f64 / asked as f64 }
-}
-
 impl Plan {
     fn new(
         experiment: &Experiment,
@@ -197,8 +155,10 @@ impl Plan {
         let mut prompt = Range { least: 0, most: 0 };
         let mut variants = Vec::new();
         let mut seconds = Some((0.0, 0.0));
+        let mut operations = Some((0.0, 0.0));
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
+            let sizes = Sizes::of(experiment, variant);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
             let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
@@ -222,6 +182,12 @@ impl Plan {
                 reply.most += n.most * limit;
                 prompt.least += n.least * read * (1 - skipped);
                 prompt.most += n.most * read;
+                operations = operations.zip(sizes.of_stage(stage)).map(|((least, most), size)| {
+                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                    let of = |calls: u64, tokens: u64| 2.0 * size * (calls * tokens) as f64;
+                    let few = of(n.least * (1 - skipped), read + typical);
+                    (least + few, most + of(n.most, read + limit))
+                });
                 seconds = seconds.zip(rate).map(|((least, most), rate)| {
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                     let each = rate.seconds / rate.calls.max(1) as f64;
@@ -263,6 +229,7 @@ impl Plan {
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
+            operations: operations.map(|(least, most)| (least * paid_share, most * paid_share)),
             hours,
             rate,
             store_bytes: calls.times(BYTES_PER_CALL),
@@ -303,6 +270,14 @@ impl Plan {
         )?;
         writeln!(text, "prompt tokens  {}", span(self.prompt_tokens))?;
         writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
+        match self.operations {
+            Some((least, most)) => {
+                writeln!(text, "operations     {least:.1e} to {most:.1e}, shared calls once")?;
+            }
+            None => {
+                writeln!(text, "operations     unknown: a model's `parameters` are not stated")?;
+            }
+        }
         match self.hours {
             Some((least, most)) => {
                 writeln!(text, "time           {} to {}", time(least), time(most))?;

@@ -130,7 +130,7 @@ pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
     writeln!(markdown, "# {} under other thresholds\n", trial.id)?;
     grid.write_markdown(&mut markdown)?;
     let figure = acceptance(&trial.id.to_string(), &grid)?;
-    let files = [("csv", csv.as_slice()), ("md", &markdown), ("svg", figure.as_bytes())];
+    let files = [("csv", csv.as_slice()), ("md", &markdown), ("svg", figure.svg.as_bytes())];
     let written = beside.write(&files)?;
 
     let mut out = std::io::stdout().lock();

@@ -85,15 +85,15 @@ impl SampleMap {
 
     /// The picture.
     pub(super) fn svg(&self) -> Result<String> {
-        let n = self.map.sets.iter().map(Vec::len).max().unwrap_or(0);
         let caption = format!(
-            "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together: n {n} of each data \
-             set, perplexity {:.0}, Kullback-Leibler divergence {:.3} nats. Neighbours mean something \
-             here, distances and areas do not.",
+            "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together, \
+             perplexity {:.0}, Kullback-Leibler divergence {:.3} nats. Neighbours mean something here, \
+             distances and areas do not.",
             self.map.perplexity, self.map.divergence
         );
         let points = self.names.iter().map(String::as_str).zip(self.map.sets.iter());
         let plane = Plane {
+            name: "map",
             title: "Where the instructions lie",
             caption: &caption,
             sets: points
@@ -101,6 +101,6 @@ impl SampleMap {
                 .map(|(name, points)| (name, points.as_slice()))
                 .collect(),
         };
-        Ok(plane.svg()?)
+        Ok(plane.figure()?.svg)
     }
 }

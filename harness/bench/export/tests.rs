@@ -5,6 +5,7 @@ use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::request::ModelName;
 use gra_synth::roles::Roles;
+use gra_synth::variant::Instructions;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 
 use super::*;

@@ -7,6 +7,7 @@
 
 pub mod check;
 mod entry;
+pub mod footprint;
 mod hub;
 mod server;
 mod source;
@@ -70,6 +71,8 @@ pub struct PoolModel {
     /// Tokens that prompt and reply together may take. By default what the model was trained for,
     /// at most [`DEFAULT_CONTEXT`]. `None` for a server, which has its own.
     pub context: Option<u32>,
+    /// Bytes of its file, as the pool states them: what a file that is not here will take.
+    pub size: Option<u64>,
     /// Models of one family share a family name in tables.
     pub family: Option<String>,
     /// Its own sampling values.

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use gra_llm::digest::DigestCache;
 use gra_llm::gguf::{GgufError, GgufHeader};
-use gra_llm::model_pool::check::HashCheck;
+use gra_llm::model_pool::check::{HashCheck, Part};
+use gra_llm::model_pool::footprint::Footprint;
 use gra_llm::model_pool::{Backend, Dialect, ModelPool, PoolError, Source};
 use gra_synth::request::{ModelName, Sampling};
 
@@ -111,6 +112,8 @@ fn broken_pools_name_the_field() {
         (format!("{path}sha256 = \"12\"\n"), "64 hexadecimal digits"),
         (format!("{path}sha265 = \"12\"\n"), "unknown field `sha265`"),
         (format!("{path}context = 0\n"), "model.0.context"),
+        (format!("{path}size_gb = 0.0\n"), "model.0.size_gb"),
+        (format!("{served}{url}{sent}{dialect}size_gb = 4.9\n"), "size_gb: has no effect"),
         (format!("{path}backend = \"torch\"\n"), "unknown variant `torch`"),
         (format!("{path}[model.sampling]\ntop_p = 0.0\n"), "sampling.top_p"),
         (format!("{path}[model.sampling]\ntemperature = -1.0\n"), "sampling.temperature"),
@@ -182,7 +185,58 @@ fn the_check_tells_what_is_wrong_with_each_file() {
     assert_eq!(checks.len(), 2);
     assert_eq!(checks[0].found.as_ref().unwrap().hash, HashCheck::Unpinned);
     assert!(checks[0].problem().unwrap().contains("not a GGUF file"));
-    assert!(checks[1].encoder && checks[1].problem().unwrap().contains("missing"));
+    assert_eq!(checks[1].part, Part::Encoder);
+    assert!(checks[1].problem().unwrap().contains("missing"));
+}
+
+#[test]
+fn a_footprint_counts_files_once_and_says_what_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("here.gguf"), vec![0; 700]).unwrap();
+    let entry = |kind: &str, name: &str, path: &str, rest: &str| {
+        format!("[[{kind}]]\nname = \"{name}\"\npath = \"{path}\"\n{rest}\n")
+    };
+    let models = [
+        // What is here is measured, whatever the pool states.
+        entry("model", "here", "here.gguf", "size_gb = 3.0"),
+        entry("model", "there", "there.gguf", "size_gb = 2.5"),
+        entry("model", "nowhere", "nowhere.gguf", ""),
+        entry("teacher", "again", "there.gguf", "size_gb = 2.5"),
+        entry("teacher", "large", "large.gguf", "size_gb = 47.42"),
+    ];
+    let pool = format!("{HEAD}{}", models.concat());
+    let pool = ModelPool::parse(&pool, Path::new("pool.toml"), folder.path()).unwrap();
+    let checks = pool.check(&mut DigestCache::in_memory());
+    let largest = |name: &str, bytes| Some((name.to_owned(), bytes));
+    let members = Footprint::of(&checks, &[Part::Member, Part::Encoder]);
+    let expected = Footprint {
+        disk: 2_500_000_700,
+        missing: 2_500_000_000,
+        unknown: 2,
+        largest: largest("there", 2_500_000_000),
+    };
+    assert_eq!(members, expected);
+    let all = Footprint::of(&checks, &[Part::Member, Part::Teacher]);
+    assert_eq!((all.disk, all.unknown), (49_920_000_700, 1));
+    assert_eq!(all.largest, largest("large", 47_420_000_000));
+}
+
+#[test]
+fn the_pools_of_the_repository_fit_every_experiment() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/pools");
+    for name in ["demo", "laptop", "paper"] {
+        let file = folder.join(format!("{name}.toml"));
+        let pool = ModelPool::load(&file, Path::new("models")).unwrap();
+        assert_eq!((pool.name.as_str(), pool.models.len()), (name, 5));
+        let teachers: Vec<&str> = pool.teachers.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(teachers, ["teacher-small", "teacher-large"], "{name}");
+        for model in pool.members_and_teachers() {
+            let stated = model.parameters.is_some() && model.licence.is_some();
+            assert!(stated && model.family.is_some() && model.context.is_some(), "{}", model.name);
+            let is_of_hub = matches!(model.source(), Some(Source::Hub { .. }));
+            assert!(!is_of_hub || model.size.is_some(), "{}", model.name);
+        }
+    }
 }
 
 #[test]

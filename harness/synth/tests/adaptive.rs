@@ -1,6 +1,6 @@
 //! Roles that learn, played with scripted models.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::format_push_string, reason = "these are tests")]
 
 #[allow(dead_code, reason = "shared with tests that use all of it")]
 mod script;

@@ -3,15 +3,15 @@
 
 use gra_synth::method::{Method, Thousandths};
 
-use super::FigureError;
 use super::heat_map::{Axis, HeatMap, Panel, Square};
+use super::{Figure, FigureError};
 use crate::rescore::{Cell, Knowledge, Rescored, Rule};
 
 /// The heat map of a trial's grid. Values between bounds are shaded by their middle.
 ///
 /// # Errors
 /// When the grid has no cells.
-pub fn acceptance(trial: &str, grid: &Rescored) -> Result<String, FigureError> {
+pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     let rules = || grid.cells.iter().map(|cell| cell.rule);
     let (taus, deltas) = (sorted(rules().map(|r| r.tau)), sorted(rules().map(|r| r.delta)));
     let mut others: Vec<Rule> = Vec::new();
@@ -36,6 +36,7 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<String, FigureError> {
         ticks: values.iter().map(ToString::to_string).collect(),
     };
     let map = HeatMap {
+        name: "sensitivity".to_owned(),
         title: format!("Acceptance of {trial} under other thresholds"),
         subtitle: subtitle(grid, others.first().map(|rule| differ.title(rule, false))),
         value: "acceptance (share of candidates drawn)".to_owned(),
@@ -47,7 +48,7 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<String, FigureError> {
         dotted: "the paper's thresholds".to_owned(),
         notes: notes(grid),
     };
-    map.svg()
+    map.figure()
 }
 
 fn subtitle(grid: &Rescored, shared: Option<String>) -> String {
@@ -111,6 +112,7 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
     Square {
         value: bounds.map(|(low, high)| f64::midpoint(low, high)),
         text: bounds.map_or_else(|| "-".to_owned(), |bounds| text(bounds, cell.knowledge)),
+        below: String::new(),
         framed: *rule == grid.recorded.rule,
         dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
     }

@@ -2,8 +2,9 @@
 
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{self, Area, Canvas, Drawn, Letters, wrapped};
-use super::{FigureError, palette};
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::page::{LINE, MARGIN, ROOM, TEXT, WIDTH, Words, lines, page};
+use super::{Figure, FigureError, palette};
 use layout::Layout;
 
 mod layout;
@@ -13,6 +14,8 @@ mod tests;
 /// A heat map.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
+    /// Part of its file's name.
+    pub name: String,
     /// What is shown.
     pub title: String,
     /// Of what, and of how many.
@@ -25,7 +28,7 @@ pub struct HeatMap {
     pub x: Axis,
     /// From bottom to top.
     pub y: Axis,
-    /// Side by side, at most three in a row.
+    /// Side by side, as many in a row as there is room for.
     pub panels: Vec<Panel>,
     /// What a frame around a square says.
     pub framed: String,
@@ -60,99 +63,102 @@ pub struct Square {
     pub value: Option<f64>,
     /// Printed in it.
     pub text: String,
+    /// Printed below that, smaller: of how many. May be empty.
+    pub below: String,
     /// Has a frame.
     pub framed: bool,
     /// Has a dot.
     pub dotted: bool,
 }
 
-/// Sizes, in pixels.
-const SQUARE: (i32, i32) = (74, 44);
-const MARGIN: i32 = 24;
-/// Left of a panel's squares: the axis' name and its ticks.
-const LEFT: i32 = 76;
-/// Above them: the panel's title.
-const ABOVE: i32 = 34;
-/// Below them: ticks and the axis' name.
-const BELOW: i32 = 54;
-const TEXT: f64 = 13.0;
-const LINE: i32 = 20;
-const SCALE: (i32, i32) = (220, 14);
+/// The scale's width and height, in pixels.
+const SCALE: (f64, f64) = (200.0, 12.0);
 
 impl HeatMap {
     /// Draws it.
     ///
     /// # Errors
     /// When there is no panel, or no square in one.
-    pub fn svg(&self) -> Result<String, FigureError> {
+    pub fn figure(&self) -> Result<Figure, FigureError> {
         if self.panels.is_empty() || self.x.ticks.is_empty() || self.y.ticks.is_empty() {
             return Err(FigureError::Nothing { what: "no squares" });
         }
         let layout = Layout::of(self);
-        canvas::svg(layout.page, |canvas| {
-            layout
-                .head
-                .iter()
-                .try_for_each(|(line, place, letters)| canvas.text(line, *place, *letters))?;
-            for (panel, corner) in self.panels.iter().zip(&layout.panels) {
-                self.panel(canvas, panel, *corner)?;
+        let words =
+            Words { name: self.name.clone(), title: self.title.clone(), caption: self.caption() };
+        page(words, layout.height, |canvas, area| {
+            for (place, panel) in self.panels.iter().enumerate() {
+                self.panel(canvas, panel, layout.squares(area, place))?;
             }
-            self.scale(canvas, layout.foot)?;
-            self.legend(canvas, layout.foot + 2 * LINE + SCALE.1, layout.page.0)
+            let foot = Area { y: area.bottom() - 2.0 * LINE - SCALE.1, ..area };
+            self.scale(canvas, foot)?;
+            self.legend(canvas, foot)
         })
     }
 
-    fn squares(&self) -> (i32, i32) {
-        (SQUARE.0 * length(&self.x.ticks), SQUARE.1 * length(&self.y.ticks))
+    fn caption(&self) -> String {
+        let subtitle = self.subtitle.trim_end_matches('.');
+        let sentences = [format!("{subtitle}.")].into_iter().chain(self.notes.iter().cloned());
+        sentences.collect::<Vec<_>>().join(" ")
     }
 
-    /// A panel whose squares start at this corner.
-    fn panel(&self, canvas: &mut Canvas<'_>, panel: &Panel, corner: (i32, i32)) -> Drawn {
-        let (width, height) = self.squares();
-        let (left, top) = corner;
-        let title = Letters { bold: true, ..Letters::new(TEXT, HPos::Center) };
-        canvas.text(&panel.title, (left + width / 2, top - 14), title)?;
-        for (row, squares) in (1..).zip(&panel.rows) {
-            for (column, square) in (0..).zip(squares) {
-                let (x, y) = (left + column * SQUARE.0, top + height - row * SQUARE.1);
-                self.square(canvas, square, Area { x, y, width: SQUARE.0, height: SQUARE.1 })?;
+    /// A panel whose squares fill this area.
+    fn panel(&self, canvas: &mut Canvas<'_>, panel: &Panel, area: Area) -> Drawn {
+        let columns = lines(self.x.ticks.len());
+        let size = (area.width / columns, area.height / lines(self.y.ticks.len()));
+        let corner = |row: usize, column: usize| {
+            (area.x + lines(column) * size.0, area.bottom() - lines(row + 1) * size.1)
+        };
+        let (middle, _) = area.middle();
+        let title = Letters::new(TEXT, HPos::Center).bold();
+        canvas.text(&title.cut(&panel.title, ROOM), (middle, area.y - 12.0), title)?;
+        for (row, squares) in panel.rows.iter().enumerate() {
+            for (column, square) in squares.iter().enumerate() {
+                self.square(canvas, square, Area::new(corner(row, column), size))?;
             }
         }
         // Frames last: neighbours would cover them.
-        for (row, squares) in (1..).zip(&panel.rows) {
-            for (column, _) in (0..).zip(squares).filter(|(_, square)| square.framed) {
-                let (x, y) = (left + column * SQUARE.0, top + height - row * SQUARE.1);
-                let area = Area { x, y, width: SQUARE.0, height: SQUARE.1 };
-                canvas.frame(area.within(1), palette::ACCENT, 4)?;
+        for (row, squares) in panel.rows.iter().enumerate() {
+            for (column, _) in squares.iter().enumerate().filter(|(_, square)| square.framed) {
+                let area = Area::new(corner(row, column), size).within(1.0);
+                canvas.frame(area, palette::ACCENT, 3.0)?;
             }
         }
-        let tick = Letters { color: palette::GREY, ..Letters::new(TEXT, HPos::Center) };
-        for (at, text) in (0..).zip(&self.x.ticks) {
-            let place = (left + at * SQUARE.0 + SQUARE.0 / 2, top + height + 14);
-            canvas.text(text, place, tick.fitting(text, SQUARE.0))?;
+        let tick = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+        for (column, text) in self.x.ticks.iter().enumerate() {
+            let place = (corner(0, column).0 + size.0 / 2.0, area.bottom() + 12.0);
+            let tick = tick.fitting(text, size.0 - 4.0);
+            canvas.text(&tick.cut(text, size.0 - 4.0), place, tick)?;
         }
         let tick = Letters { at: HPos::Right, ..tick };
-        for (at, text) in (0..).zip(&self.y.ticks) {
-            let place = (left - 8, top + height - at * SQUARE.1 - SQUARE.1 / 2);
-            canvas.text(text, place, tick.fitting(text, LEFT - 36))?;
+        let room = Layout::tick_room(self);
+        for (row, text) in self.y.ticks.iter().enumerate() {
+            let place = (area.x - 6.0, corner(row, 0).1 + size.1 / 2.0);
+            canvas.text(&tick.cut(text, room), place, tick)?;
         }
         let name = Letters::new(TEXT, HPos::Center);
-        canvas.text(&self.x.name, (left + width / 2, top + height + 36), name)?;
+        canvas.text(&self.x.name, (middle, area.bottom() + 30.0), name)?;
         let name = Letters { upright: true, ..name };
-        let place = (left - LEFT + 22, top + height / 2);
-        canvas.text(&self.y.name, place, name.fitting(&self.y.name, height + ABOVE))
+        let place = (area.x - room - 18.0, area.middle().1);
+        canvas.text(&name.cut(&self.y.name, area.height + LINE), place, name)
     }
 
     fn square(&self, canvas: &mut Canvas<'_>, square: &Square, area: Area) -> Drawn {
         let place = square.value.map(|value| self.place(value));
         let ground = place.map_or(palette::BLANK, palette::shade);
         canvas.fill(area, ground)?;
-        canvas.frame(area, palette::PAPER, 1)?;
-        let letters = Letters { color: palette::on(ground), ..Letters::new(TEXT, HPos::Center) };
-        canvas.text(&square.text, area.middle(), letters.fitting(&square.text, area.width - 10))?;
+        canvas.frame(area, palette::PAPER, 1.0)?;
+        let letters = Letters::new(TEXT, HPos::Center).colored(palette::on(ground));
+        let (x, y) = area.middle();
+        let rise = if square.below.is_empty() { 0.0 } else { 7.0 };
+        let mut line = |text: &str, y: f64, letters: Letters| {
+            let letters = letters.fitting(text, area.width - 4.0);
+            canvas.text(&letters.cut(text, area.width - 2.0), (x, y), letters)
+        };
+        line(&square.text, y - rise, letters)?;
+        line(&square.below, y + rise, Letters { size: super::canvas::SMALLEST, ..letters })?;
         if square.dotted {
-            let corner = (area.x + area.width - 10, area.y + 10);
-            canvas.disc(corner, 4, letters.color)?;
+            canvas.disc((area.right() - 8.0, area.y + 8.0), 3.0, letters.color)?;
         }
         Ok(())
     }
@@ -163,54 +169,49 @@ impl HeatMap {
         if high > low { (value - low) / (high - low) } else { 0.5 }
     }
 
-    fn scale(&self, canvas: &mut Canvas<'_>, top: i32) -> Drawn {
-        let (width, height) = SCALE;
+    fn scale(&self, canvas: &mut Canvas<'_>, foot: Area) -> Drawn {
         let letters = Letters::new(TEXT, HPos::Left);
-        canvas.text(&self.value, (MARGIN, top), letters)?;
-        let bar = top + LINE - 4;
-        for x in 0..width {
-            let shade = palette::shade(f64::from(x) / f64::from(width - 1));
+        canvas.text(&self.value, (foot.x, foot.y), letters)?;
+        let bar = Area::new((foot.x, foot.y + LINE - 5.0), SCALE);
+        let steps = 64;
+        for step in 0..steps {
+            let (x, width) = (SCALE.0 * lines(step) / lines(steps), SCALE.0 / lines(steps));
             // Each reaches under the next, so that no seam shows where a viewer scales the page.
-            let width = (width - x).min(2);
-            canvas.fill(Area { x: MARGIN + x, y: bar, width, height }, shade)?;
+            let width = (2.0 * width).min(SCALE.0 - x);
+            let shade = palette::shade(lines(step) / lines(steps - 1));
+            canvas.fill(Area { x: bar.x + x, width, ..bar }, shade)?;
         }
-        canvas.frame(Area { x: MARGIN, y: bar, width, height }, palette::GREY, 1)?;
+        canvas.frame(bar, palette::GREY, 1.0)?;
         let (low, high) = self.range;
-        let below = bar + height + 12;
-        for (at, end) in [(HPos::Left, 0), (HPos::Center, width / 2), (HPos::Right, width)] {
-            let value = low + (high - low) * f64::from(end) / f64::from(width);
-            let tick = Letters { color: palette::GREY, ..Letters::new(TEXT, at) };
-            canvas.text(&format!("{value:.2}"), (MARGIN + end, below), tick)?;
+        for (at, share) in [(HPos::Left, 0.0), (HPos::Center, 0.5), (HPos::Right, 1.0)] {
+            let tick = Letters::new(TEXT, at).colored(palette::QUIET);
+            let text = format!("{:.2}", low + (high - low) * share);
+            canvas.text(&text, (bar.x + SCALE.0 * share, bar.bottom() + 11.0), tick)?;
         }
         Ok(())
     }
 
-    /// What the marks say, right of the scale, and the notes below it.
-    fn legend(&self, canvas: &mut Canvas<'_>, notes: i32, page: i32) -> Drawn {
+    /// What the marks say, right of the scale.
+    fn legend(&self, canvas: &mut Canvas<'_>, foot: Area) -> Drawn {
         let letters = Letters::new(TEXT, HPos::Left);
-        let left = MARGIN + self.scale_width() + 40;
-        let top = notes - 2 * LINE - SCALE.1;
+        let left = MARGIN + self.scale_width() + 32.0;
         let has = |mark: &dyn Fn(&Square) -> bool| self.all_squares().any(mark);
-        let mut row = 0;
+        let mut row = 0.0;
         let mut entry = |canvas: &mut Canvas<'_>, text: &str| -> Result<Area, FigureError> {
-            let area = Area { x: left, y: top + row * 24 - 8, width: 24, height: 16 };
-            row += 1;
+            let area = Area::new((left, foot.y - 6.0 + row * 22.0), (22.0, 15.0));
+            row += 1.0;
             canvas.fill(area, palette::BLANK)?;
-            let room = page - MARGIN - left - 34;
-            canvas.text(text, (left + 34, area.middle().1), letters.fitting(text, room))?;
+            let room = WIDTH - MARGIN - left - 30.0;
+            canvas.text(&letters.cut(text, room), (left + 30.0, area.middle().1), letters)?;
             Ok(area)
         };
         if has(&|square| square.framed) {
             let area = entry(canvas, &self.framed)?;
-            canvas.frame(area.within(1), palette::ACCENT, 4)?;
+            canvas.frame(area.within(1.0), palette::ACCENT, 3.0)?;
         }
         if has(&|square| square.dotted) {
             let area = entry(canvas, &self.dotted)?;
-            canvas.disc(area.middle(), 4, palette::INK)?;
-        }
-        let small = Letters { color: palette::GREY, ..letters };
-        for (row, line) in (0..).zip(self.wrapped_notes(page)) {
-            canvas.text(&line, (MARGIN, notes + LINE + row * LINE), small)?;
+            canvas.disc(area.middle(), 3.0, palette::INK)?;
         }
         Ok(())
     }
@@ -220,26 +221,7 @@ impl HeatMap {
     }
 
     /// Of the scale and its name.
-    fn scale_width(&self) -> i32 {
-        SCALE.0.max(pixels(&self.value))
+    fn scale_width(&self) -> f64 {
+        Letters::new(TEXT, HPos::Left).width(&self.value).max(SCALE.0)
     }
-
-    fn wrapped_notes(&self, page: i32) -> Vec<String> {
-        self.notes.iter().flat_map(|note| wrapped(note, TEXT, page - 2 * MARGIN)).collect()
-    }
-}
-
-/// Room for a text of the usual size.
-fn pixels(text: &str) -> i32 {
-    #[expect(clippy::cast_possible_truncation, reason = "lengths of labels")]
-    let width = canvas::width(text, TEXT).ceil() as i32;
-    width
-}
-
-fn length<T>(of: &[T]) -> i32 {
-    number(of.len())
-}
-
-fn number(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
 }

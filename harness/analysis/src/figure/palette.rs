@@ -8,6 +8,12 @@ pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 /// Of what stands back: ticks, borders.
 pub(super) const GREY: RGBColor = RGBColor(0x77, 0x77, 0x77);
+/// Of captions and ticks: 7:1 on paper.
+pub(super) const QUIET: RGBColor = RGBColor(0x59, 0x59, 0x59);
+/// Of lines that guide the eye.
+pub(super) const LINE: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+/// Behind what has no data.
+pub(super) const FAINT: RGBColor = RGBColor(0xf4, 0xf4, 0xf4);
 /// Of squares without a value.
 pub(super) const BLANK: RGBColor = RGBColor(0xee, 0xee, 0xee);
 /// Stands out on every shade: the vermilion of Okabe and Ito (2008).
@@ -23,6 +29,25 @@ pub(super) const KINDS: [RGBColor; 6] = [
     RGBColor(0x22, 0x22, 0x22),
     RGBColor(0xe6, 0x9f, 0x00),
 ];
+
+/// A colour with so much paper in it, from 0 (the colour) to 1 (paper).
+pub(super) fn pale(color: RGBColor, paper: f64) -> RGBColor {
+    mixed(color, PAPER, paper)
+}
+
+fn mixed(from: RGBColor, to: RGBColor, share: f64) -> RGBColor {
+    let mix = |a: u8, b: u8| {
+        let value = f64::from(a) + share.clamp(0.0, 1.0) * (f64::from(b) - f64::from(a));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to 255"
+        )]
+        let value = value.round() as u8;
+        value
+    };
+    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+}
 
 const SCALE: [RGBColor; 9] = [
     RGBColor(0xff, 0xff, 0xd9),
@@ -46,17 +71,7 @@ pub(super) fn shade(place: f64) -> RGBColor {
     let (from, to) = (SCALE[below], SCALE[below + 1]);
     #[expect(clippy::cast_precision_loss, reason = "eight steps")]
     let share = place - below as f64;
-    let mix = |a: u8, b: u8| {
-        let value = f64::from(a) + share * (f64::from(b) - f64::from(a));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 0 to 255"
-        )]
-        let value = value.round() as u8;
-        value
-    };
-    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+    mixed(from, to, share)
 }
 
 /// The colour of text on a ground: whichever of ink and paper has the larger contrast (WCAG 2.1,

@@ -1,19 +1,24 @@
 //! Several sets of points in one plane (paper, Figs. 5 and 6): a map without axes, whose distances and
 //! areas mean little.
+//!
+//! Few points are drawn as dots on one map, in turn, so that no set hides another by coming last. Many
+//! would cover the page: they are counted in cells, one map per set, and two sets have a third map that
+//! says which of them has more of a cell's points.
 
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{Area, Letters, svg, width, wrapped};
-use super::{FigureError, palette};
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::page::{LINE, MARGIN, ROOM, TEXT, Words, lines, page};
+use super::{Figure, FigureError, palette};
+use density::Density;
 
-/// Width of the page and of the square that holds the points, in pixels.
-const WIDTH: i32 = 760;
-const MARGIN: i32 = 30;
-const LINE: i32 = 20;
+mod density;
 
 /// Sets of points with their names.
 #[derive(Clone, Debug)]
 pub struct Plane<'a> {
+    /// Part of its file's name.
+    pub name: &'a str,
     /// What it shows.
     pub title: &'a str,
     /// How it was made; stands below.
@@ -25,80 +30,80 @@ pub struct Plane<'a> {
 /// Sets that can be told apart.
 pub const MOST_SETS: usize = palette::KINDS.len();
 
+/// Points that can be drawn as dots.
+const MOST_DOTS: usize = 4_000;
+
 impl Plane<'_> {
-    /// The picture. Points of all sets are drawn in turn, so that none hides another by coming last.
+    /// The picture.
     ///
     /// # Errors
     /// When there are no points, or more sets than colours.
-    pub fn svg(&self) -> Result<String, FigureError> {
+    pub fn figure(&self) -> Result<Figure, FigureError> {
         if self.sets.len() > MOST_SETS {
             return Err(FigureError::TooMany { sets: self.sets.len(), most: MOST_SETS });
         }
         let frame = Frame::around(self.sets.iter().flat_map(|(_, points)| points.iter()))
             .ok_or(FigureError::Nothing { what: "the map has no points" })?;
-        let side = WIDTH - 2 * MARGIN;
-        let (title, caption) = (wrapped(self.title, 16.0, side), wrapped(self.caption, 12.0, side));
-        let names = self.name_lines(side);
-        let rows = |lines: usize| i32::try_from(lines).unwrap_or_default() * LINE;
-        let top = MARGIN + rows(title.len()) + rows(names.len()) + 10;
-        let height = top + side + 16 + rows(caption.len()) + MARGIN / 2;
-        svg((WIDTH, height), |canvas| {
-            let mut y = MARGIN;
-            for line in &title {
-                let letters = Letters { bold: true, ..Letters::new(16.0, HPos::Left) };
-                canvas.text(line, (MARGIN, y), letters)?;
-                y += LINE;
-            }
-            for line in &names {
-                for &(set, x) in line {
-                    canvas.disc((MARGIN + x + 6, y), 6, palette::KINDS[set])?;
-                    let letters = Letters::new(13.0, HPos::Left);
-                    canvas.text(self.sets[set].0, (MARGIN + x + 18, y), letters)?;
+        let points: usize = self.sets.iter().map(|(_, points)| points.len()).sum();
+        if points > MOST_DOTS { Density::of(self, frame).figure() } else { self.dots(frame) }
+    }
+
+    fn words(&self, more: &str) -> Words {
+        let caption = format!("{} {more}", self.caption);
+        let caption = caption.trim_end().to_owned();
+        Words { name: self.name.to_owned(), title: self.title.to_owned(), caption }
+    }
+
+    fn dots(&self, frame: Frame) -> Result<Figure, FigureError> {
+        let names = self.name_lines();
+        let head = lines(names.len()) * LINE + 6.0;
+        page(self.words(""), head + ROOM, |canvas, area| {
+            for (row, line) in names.iter().enumerate() {
+                let y = area.y + lines(row) * LINE;
+                for (set, name, x) in line {
+                    canvas.disc((MARGIN + x + 5.0, y), 5.0, palette::KINDS[*set])?;
+                    canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
                 }
-                y += LINE;
             }
-            let area = Area { x: MARGIN, y: top, width: side, height: side };
-            canvas.frame(area, palette::GREY, 1)?;
+            let area = area.without([0.0, head, 0.0, 0.0]);
+            canvas.frame(area, palette::GREY, 1.0)?;
+            let inner = area.within(8.0);
             let longest = self.sets.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
             for place in 0..longest {
                 for (set, (_, points)) in self.sets.iter().enumerate() {
-                    if let Some(point) = points.get(place) {
-                        canvas.dot(frame.place(*point, area.within(8)), palette::KINDS[set])?;
+                    if let Some((x, y)) = points.get(place).and_then(|&point| frame.place(point)) {
+                        let at = (inner.x + x * inner.width, inner.y + y * inner.height);
+                        canvas.dot(at, palette::KINDS[set])?;
                     }
                 }
-            }
-            let mut y = top + side + 16;
-            for line in &caption {
-                let letters = Letters { color: palette::GREY, ..Letters::new(12.0, HPos::Left) };
-                canvas.text(line, (MARGIN, y), letters)?;
-                y += LINE;
             }
             Ok(())
         })
     }
 
-    /// Sets in lines that fit, each with its distance from the left.
-    fn name_lines(&self, room: i32) -> Vec<Vec<(usize, i32)>> {
-        let mut lines: Vec<Vec<(usize, i32)>> = vec![Vec::new()];
-        let mut x = 0;
-        for (set, (name, _)) in self.sets.iter().enumerate() {
-            #[expect(clippy::cast_possible_truncation, reason = "a name's width in pixels")]
-            let wide = width(name, 13.0) as i32 + 36;
-            if x > 0 && x + wide > room {
-                lines.push(Vec::new());
-                x = 0;
+    /// Sets with their sizes in lines that fit, each with its distance from the left.
+    fn name_lines(&self) -> Vec<Vec<(usize, String, f64)>> {
+        let letters = Letters::new(TEXT, HPos::Left);
+        let mut names: Vec<Vec<(usize, String, f64)>> = vec![Vec::new()];
+        let mut x = 0.0;
+        for (set, (name, points)) in self.sets.iter().enumerate() {
+            let name = format!("{} ({} points)", letters.cut(name, 300.0), points.len());
+            let wide = letters.width(&name) + 32.0;
+            if x > 0.0 && x + wide > ROOM {
+                names.push(Vec::new());
+                x = 0.0;
             }
-            if let Some(line) = lines.last_mut() {
-                line.push((set, x));
+            if let Some(line) = names.last_mut() {
+                line.push((set, name, x));
             }
             x += wide;
         }
-        lines
+        names
     }
 }
 
 /// The smallest square around points.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Frame {
     left: f64,
     top: f64,
@@ -107,6 +112,7 @@ struct Frame {
 
 impl Frame {
     fn around<'a>(points: impl Iterator<Item = &'a [f64; 2]>) -> Option<Self> {
+        let points = points.filter(|point| point.iter().all(|at| at.is_finite()));
         let ends = points.fold(None, |ends: Option<[f64; 4]>, &[x, y]| {
             let [left, top, right, bottom] = ends.unwrap_or([x, y, x, y]);
             Some([left.min(x), top.min(y), right.max(x), bottom.max(y)])
@@ -117,16 +123,17 @@ impl Frame {
         Some(Self { left: x - side / 2.0, top: y - side / 2.0, side })
     }
 
-    fn place(self, [x, y]: [f64; 2], area: Area) -> (i32, i32) {
-        #[expect(clippy::cast_possible_truncation, reason = "within the area")]
-        let at = |share: f64, from: i32, length: i32| {
-            from + (share.clamp(0.0, 1.0) * f64::from(length)).round() as i32
-        };
-        (
-            at((x - self.left) / self.side, area.x, area.width),
-            at((y - self.top) / self.side, area.y, area.height),
-        )
+    /// Where a point lies in it, from 0 to 1 from its left and its top; `None` for what is no point.
+    fn place(self, [x, y]: [f64; 2]) -> Option<(f64, f64)> {
+        let share = |at: f64, from: f64| ((at - from) / self.side).clamp(0.0, 1.0);
+        (x.is_finite() && y.is_finite()).then(|| (share(x, self.left), share(y, self.top)))
     }
+}
+
+/// The name of a map, above it.
+fn heading(canvas: &mut Canvas<'_>, area: Area, text: &str) -> Drawn {
+    let bold = Letters::new(TEXT, HPos::Left).bold();
+    canvas.text(&bold.cut(text, area.width), (area.x, area.y - 11.0), bold)
 }
 
 #[cfg(test)]
@@ -134,27 +141,43 @@ mod tests {
     use super::*;
 
     fn plane<'a>(sets: Vec<(&'a str, &'a [[f64; 2]])>) -> Plane<'a> {
-        Plane { title: "Two sets", caption: "n 3 each", sets }
+        Plane { name: "map", title: "Two sets", caption: "n 3 each.", sets }
     }
 
     #[test]
     fn points_of_all_sets_are_drawn_in_turn_and_stay_inside() {
         let (a, b) = ([[0.0, 0.0], [4.0, 1.0], [2.0, 2.0]], [[1.0, 0.5], [3.0, 0.0]]);
-        let picture = plane(vec![("a & b", &a), ("c", &b)]).svg().unwrap();
-        let dots: Vec<&str> =
-            picture.lines().filter(|line| line.contains("opacity=\"0.6\"")).collect();
-        assert_eq!(dots.len(), 5, "{picture}");
-        assert!(picture.contains("a &amp; b") && picture.contains("n 3 each"));
-        assert_eq!(picture, plane(vec![("a & b", &a), ("c", &b)]).svg().unwrap());
+        let picture = plane(vec![("a & b", &a), ("c", &b)]).figure().unwrap();
+        assert_eq!(picture.svg.matches("opacity=\"0.6\"").count(), 5, "{}", picture.svg);
+        assert!(picture.svg.contains("a &amp; b") && picture.svg.contains("n 3 each"));
+        assert_eq!(picture.collisions(), [""; 0]);
+        assert_eq!(picture, plane(vec![("a & b", &a), ("c", &b)]).figure().unwrap());
     }
 
     #[test]
     fn what_cannot_be_drawn_is_named() {
-        let nothing = plane(vec![("a", &[])]).svg().unwrap_err().to_string();
+        let nothing = plane(vec![("a", &[])]).figure().unwrap_err().to_string();
         assert!(nothing.contains("no points"), "{nothing}");
+        assert!(plane(vec![("a", &[[f64::NAN, 0.0]])]).figure().is_err());
         let point = [[1.0, 1.0]];
-        assert!(plane(vec![("one", &point)]).svg().is_ok(), "a single point has a place");
+        assert!(plane(vec![("one", &point)]).figure().is_ok(), "a single point has a place");
         let many = vec![("a", &point[..]); MOST_SETS + 1];
-        assert!(plane(many).svg().unwrap_err().to_string().contains("at most"));
+        assert!(plane(many).figure().unwrap_err().to_string().contains("at most"));
+    }
+
+    #[test]
+    fn fifty_thousand_points_make_a_picture_of_cells() {
+        let spiral = |n: u32, turn: f64| -> Vec<[f64; 2]> {
+            let point = |i: u32| {
+                let at = f64::from(i) * 0.01;
+                [at * (at + turn).cos(), at * (at + turn).sin()]
+            };
+            (0..n).map(point).collect()
+        };
+        let (a, b) = (spiral(25_000, 0.0), spiral(25_000, 2.0));
+        let picture = plane(vec![("seeds", &a), ("gra", &b)]).figure().unwrap();
+        assert_eq!(picture.collisions(), [""; 0]);
+        assert!(picture.svg.len() < 2_000_000, "{} bytes", picture.svg.len());
+        assert!(picture.svg.contains("which has more"), "two sets are compared");
     }
 }

@@ -4,7 +4,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::method::{Method, Thousandths};
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, Variant};
 
 use super::*;
 use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
@@ -151,6 +151,7 @@ fn what_cannot_be_rescored_is_named() {
         error(&[], &alone, &|own| Rule { reviewers: 2, ..own }),
         error(&[], &variant(), &|own| Rule { cosine_limit: 0.95, ..own }),
         error(&twice, &variant(), &|own| own),
+        error(&[], &refined(), &|own| Rule { cosine_limit: 0.95, ..own }),
     ];
     insta::assert_snapshot!(errors.join("\n"), @"
     variant `no-reviewer` has no reviewers: there are no reviews to rescore
@@ -159,7 +160,36 @@ fn what_cannot_be_rescored_is_named() {
     2 reviewers cannot be heard: the trial has 1
     cosine limit 0.95 needs the embeddings: the trial was recorded at 0.9
     the trial holds candidate r1-00001 twice
+    variant `refined` keeps the seed set's instructions and compares them with nothing: there is no cosine limit to change
     ");
+}
+
+fn refined() -> Variant {
+    Variant { instructions: Instructions::Seed, ..Variant::gra("refined") }
+}
+
+#[test]
+fn a_seed_set_has_neither_target_nor_duplicates() {
+    let candidates: Vec<Candidate> = (0..6).map(accepted).chain((6..9).map(rejected)).collect();
+    let (method, variant) = (Method { target: 2, ..Method::default() }, refined());
+    let embedding = gra_synth::request::Embedding([1.0_f32].as_slice().into());
+    let instructions = candidates.iter().map(|c| (c.id, embedding.clone())).collect();
+    let embeddings = Embeddings { seeds: vec![(ItemId::Seed(0), embedding)], instructions };
+    let record = Record {
+        candidates: &candidates,
+        method: &method,
+        variant: &variant,
+        run_seed: 42,
+        embeddings: Some(&embeddings),
+        judge: &BTreeMap::new(),
+    };
+    let own = Rule::recorded(&method, &variant);
+    for (rule, expected) in [(own, 6), (Rule { tau: tau(1.0), ..own }, 9)] {
+        let fates = fates(&record, rule).unwrap();
+        let accepted = fates.values().filter(|fate| **fate == Fate::Known(Outcome::Accepted));
+        assert_eq!(accepted.count(), expected);
+        assert_eq!(rescore(&record, &[rule]).unwrap().cells[0].knowledge, Knowledge::Exact);
+    }
 }
 
 #[test]

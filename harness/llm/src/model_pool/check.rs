@@ -23,6 +23,8 @@ pub enum HashCheck {
 /// What was found at a model's place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundFile {
+    /// Where.
+    pub path: PathBuf,
     /// Bytes.
     pub size: u64,
     /// SHA-256 of the file.
@@ -33,13 +35,28 @@ pub struct FoundFile {
     pub header: Option<Result<GgufHeader, String>>,
 }
 
+/// What a model is in its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Roles are drawn for it.
+    Member,
+    /// It serves where it is named.
+    Teacher,
+    /// It embeds.
+    Encoder,
+}
+
 /// The check of one model or encoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCheck {
     /// Its name.
     pub name: String,
-    /// Whether it is the pool's encoder.
-    pub encoder: bool,
+    /// What it is in the pool.
+    pub part: Part,
+    /// Bytes of its file, as the pool states them.
+    pub stated_size: Option<u64>,
+    /// Its context, as the pool states it.
+    pub context: Option<u32>,
     /// Where it is, or should be.
     pub path: PathBuf,
     /// What is there, or why nothing is, with a hint.
@@ -60,7 +77,7 @@ impl ModelCheck {
         match &found.header {
             None => None,
             Some(Err(reason)) => Some(reason.clone()),
-            Some(Ok(header)) => unfit(header, self.encoder, found.size),
+            Some(Ok(header)) => unfit(header, self.part == Part::Encoder, found.size),
         }
     }
 }
@@ -92,46 +109,61 @@ pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
 impl ModelPool {
     /// Looks at every file of the pool, teachers after members and the encoder last. What a server holds has none.
     pub fn check(&self, digests: &mut DigestCache) -> Vec<ModelCheck> {
-        let models = self.members_and_teachers().filter_map(|model| {
-            let gguf = matches!(model.backend, Backend::LlamaCpp(_));
-            let source = model.source()?;
-            Some((model.name.to_string(), source, model.sha256.as_deref(), gguf, false))
-        });
-        let encoder = &self.encoder;
-        let pinned = encoder.sha256.as_deref();
-        let encoder = (encoder.name.clone(), &encoder.source, pinned, true, true);
-        models
-            .chain([encoder])
-            .map(|(name, source, pinned, gguf, encoder)| {
-                let found = look(&name, source, pinned, digests);
-                let found = found.map(|mut found| {
-                    if gguf {
-                        let header = GgufHeader::read(&source.path());
-                        found.header = Some(header.map_err(|error| error.to_string()));
+        let members = self.models.iter().map(|model| (Part::Member, model));
+        let teachers = self.teachers.iter().map(|model| (Part::Teacher, model));
+        let mut checks: Vec<ModelCheck> = members
+            .chain(teachers)
+            .filter_map(|(part, model)| {
+                let found = look(model.name.as_str(), model.source()?, &model.sha256, digests);
+                Some(ModelCheck {
+                    name: model.name.to_string(),
+                    part,
+                    stated_size: model.size,
+                    context: model.context,
+                    path: model.source()?.path(),
+                    found: match model.backend {
+                        Backend::LlamaCpp(_) => found.map(with_header),
+                        Backend::Recorded(_) | Backend::Server(_) => found,
                     }
-                    found
-                });
-                let found = found.map_err(|error| error.to_string());
-                ModelCheck { name, encoder, path: source.path(), found }
+                    .map_err(|error| error.to_string()),
+                })
             })
-            .collect()
+            .collect();
+        let encoder = &self.encoder;
+        let found = look(&encoder.name, &encoder.source, &encoder.sha256, digests);
+        checks.push(ModelCheck {
+            name: encoder.name.clone(),
+            part: Part::Encoder,
+            stated_size: None,
+            context: None,
+            path: encoder.source.path(),
+            found: found.map(with_header).map_err(|error| error.to_string()),
+        });
+        checks
     }
 }
 
 fn look(
     name: &str,
     source: &Source,
-    pinned: Option<&str>,
+    pinned: &Option<String>,
     digests: &mut DigestCache,
 ) -> Result<FoundFile, PoolError> {
     let (path, sha256) = source.verify(name, None, digests)?;
+    let place = path.clone();
     let size = std::fs::metadata(&path)
         .map_err(|error| PoolError::File { model: name.to_owned(), path, error })?
         .len();
-    let hash = match pinned {
+    let hash = match pinned.as_deref() {
         None => HashCheck::Unpinned,
         Some(pinned) if pinned == sha256 => HashCheck::Matches,
         Some(pinned) => HashCheck::Differs { pinned: pinned.to_owned() },
     };
-    Ok(FoundFile { size, sha256, hash, header: None })
+    Ok(FoundFile { path: place, size, sha256, hash, header: None })
+}
+
+fn with_header(mut found: FoundFile) -> FoundFile {
+    let header = GgufHeader::read(&found.path);
+    found.header = Some(header.map_err(|error| error.to_string()));
+    found
 }

@@ -59,6 +59,7 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
         parameters: entry.parameters,
         licence: entry.licence,
         context: entry.context,
+        size: entry.size_gb.map(bytes).transpose()?,
         family: entry.family,
         sampling: SamplingOverrides { temperature: sampling.temperature, top_p: sampling.top_p },
     })
@@ -167,6 +168,15 @@ fn source(
             Err(Bad::new("path", "is missing; give `path`, or `repo` and `file`"))
         }
     }
+}
+
+/// Gigabytes as model hubs show them, in thousands.
+fn bytes(gigabytes: f64) -> Result<u64, Bad> {
+    if !(gigabytes > 0.0 && gigabytes <= 10_000.0) {
+        return Err(Bad::new("size_gb", "must be above 0 and at most 10000 gigabytes"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    Ok((gigabytes * 1e9).round() as u64)
 }
 
 fn sha256(pinned: Option<String>) -> Result<Option<String>, Bad> {

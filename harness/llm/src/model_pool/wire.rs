@@ -60,6 +60,7 @@ pub(super) struct ModelEntry {
     pub(super) parameters: Option<u64>,
     pub(super) licence: Option<String>,
     pub(super) context: Option<u32>,
+    pub(super) size_gb: Option<f64>,
     pub(super) backend: Option<BackendName>,
     pub(super) family: Option<String>,
     pub(super) sampling: Option<SamplingEntry>,
@@ -81,6 +82,7 @@ impl ModelEntry {
             ("file", self.file.is_some()),
             ("sha256", self.sha256.is_some()),
             ("context", self.context.is_some()),
+            ("size_gb", self.size_gb.is_some()),
         ];
         first_given(&keys)
     }

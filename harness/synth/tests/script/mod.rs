@@ -72,7 +72,7 @@ pub(crate) fn seed_items() -> Vec<SeedItem> {
         instruction: format!("Seed instruction {number}"),
         input_at: None,
         response: Some("The record's own answer.".to_owned()),
-        annotation: (number % 2 == 0).then(|| annotation(number, Domain::Math)),
+        annotation: number.is_multiple_of(2).then(|| annotation(number, Domain::Math)),
     };
     (0..8).map(item).collect()
 }

@@ -1,0 +1,171 @@
+//! Benchmark averages by seed set and source of the training data (paper, Fig. 1; values of Table 1).
+
+use plotters::style::text_anchor::HPos;
+
+use super::axis::{self, Scale};
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::marks::whisker;
+use super::page::{LINE, TEXT, Words, lines, notice, page};
+use super::{Figure, FigureError, palette};
+use crate::bootstrap::Estimate;
+
+/// Averages side by side.
+#[derive(Clone, Debug)]
+pub struct Averages {
+    /// Who was trained.
+    pub model: String,
+    /// E.g. one per seed set.
+    pub groups: Vec<Group>,
+}
+
+/// What stands together.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// E.g. the seed set.
+    pub name: String,
+    /// In the order of the sources, the same in every group.
+    pub bars: Vec<Bar>,
+}
+
+/// One source of data.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    /// A word that stands below the bar.
+    pub source: String,
+    /// What the paper printed, in per cent.
+    pub paper: Option<f64>,
+    /// What was measured here, in per cent.
+    pub ours: Option<Estimate>,
+}
+
+const HEIGHT: f64 = 280.0;
+
+impl Averages {
+    /// Draws them: bars are the paper's, rings with whiskers are ours.
+    ///
+    /// # Errors
+    /// When there is no bar.
+    pub fn figure(&self) -> Result<Figure, FigureError> {
+        if self.groups.iter().all(|group| group.bars.is_empty()) {
+            return Err(FigureError::Nothing { what: "no source of data" });
+        }
+        let ours = self.bars().filter(|bar| bar.ours.is_some()).count();
+        let caption = format!(
+            "Mean of ten benchmarks in per cent, {}. Bars: as printed in the paper's Table 1 (it gives \
+             neither n nor intervals). {}",
+            self.model,
+            match ours {
+                0 => "Nothing was trained here yet: benchmark scores of your own go into \
+                      benchmarks.csv in the results folder."
+                    .to_owned(),
+                n => format!(
+                    "Rings: measured here, with 95% intervals, {n} of {}.",
+                    self.bars().count()
+                ),
+            }
+        );
+        let title = "Average score by source of the training data".to_owned();
+        let words = Words { name: "figure-1".to_owned(), title, caption };
+        page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
+    }
+
+    fn bars(&self) -> impl Iterator<Item = &Bar> {
+        self.groups.iter().flat_map(|group| &group.bars)
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
+        let plot = area.without([28.0, 14.0, 0.0, 2.5 * LINE]);
+        let highest = self.bars().flat_map(|bar| {
+            let ours = bar.ours.and_then(|ours| ours.interval.map(|i| i.high).or(ours.value));
+            bar.paper.into_iter().chain(ours)
+        });
+        let scale = Scale::around(highest.chain([0.0]), (plot.bottom(), plot.y));
+        axis::left(canvas, plot, scale, 6.0)?;
+        let width = plot.width / lines(self.groups.len());
+        for (place, group) in self.groups.iter().enumerate() {
+            let x = plot.x + lines(place) * width;
+            let room = Area { x, width, ..plot }.without([8.0, 0.0, 8.0, 0.0]);
+            let bold = Letters::new(TEXT, HPos::Center).bold();
+            let at = (room.middle().0, plot.bottom() + 2.0 * LINE);
+            canvas.text(&bold.cut(&group.name, room.width), at, bold)?;
+            if group.bars.is_empty() {
+                notice(canvas, room, "no data")?;
+            }
+            let slot = room.width / lines(group.bars.len().max(1));
+            for (source, bar) in group.bars.iter().enumerate() {
+                let x = room.x + lines(source) * slot;
+                self.bar(canvas, bar, scale, Area { x, width: slot, ..plot }, source)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as a part of the drawing")]
+    fn bar(
+        &self,
+        canvas: &mut Canvas<'_>,
+        bar: &Bar,
+        scale: Scale,
+        slot: Area,
+        source: usize,
+    ) -> Drawn {
+        let color = palette::KINDS[source % palette::KINDS.len()];
+        let (x, _) = slot.middle();
+        let letters = Letters::new(TEXT, HPos::Center);
+        let name = letters.fitting(&bar.source, slot.width - 2.0);
+        canvas.text(&name.cut(&bar.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
+        let half = (slot.width / 2.0 - 2.0).min(18.0);
+        let mut top = slot.bottom();
+        if let Some(paper) = bar.paper {
+            top = scale.at(paper);
+            let corner = (x - half, top);
+            let area = Area::new(corner, (2.0 * half, slot.bottom() - top));
+            canvas.fill(area, palette::pale(color, 0.25))?;
+        }
+        if let Some(ours) = bar.ours {
+            top = top.min(whisker(canvas, scale, x, &ours, color)?);
+            // Inside the paper's bar, below the whisker; without a bar the value stands on top.
+            if let Some(value) = ours.value.filter(|_| bar.paper.is_some()) {
+                let low = ours.interval.map_or(value, |interval| interval.low);
+                let letters = letters_for(slot);
+                let y = (scale.at(low) + 12.0).clamp(top + 12.0, slot.bottom() - 8.0);
+                canvas.text(&format!("{value:.2}"), (x, y), letters.bold())?;
+            }
+        }
+        let shown = bar.paper.or(bar.ours.and_then(|ours| ours.value));
+        let text = shown.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        canvas.text(&text, (x, top - 8.0), letters_for(slot))
+    }
+}
+
+/// Of values over a bar of this width.
+fn letters_for(slot: Area) -> Letters {
+    Letters::new(TEXT, HPos::Center).fitting("00.00", slot.width - 4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bootstrap::Interval;
+
+    #[test]
+    fn bars_have_names_and_values_that_do_not_meet() {
+        let interval = Some(Interval { low: 50.0, high: 58.0 });
+        let ours = Some(Estimate { n: 3, value: Some(54.0), interval });
+        let bar = |source: &str, paper, ours| Bar { source: source.to_owned(), paper, ours };
+        let bars = vec![
+            bar("seed", Some(49.32), None),
+            bar("GRA", Some(60.36), ours),
+            bar("32B", None, ours),
+            bar("72B", None, None),
+        ];
+        let group = |name: &str| Group { name: name.to_owned(), bars: bars.clone() };
+        let groups = ["Alpaca", "WizardLM", "Condor", "mean"].map(group).to_vec();
+        let figure = Averages { model: "Qwen2.5-7B".to_owned(), groups }.figure().unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        for text in ["60.36", "54.00", "Condor", "8 of 16"] {
+            assert!(figure.svg.contains(text), "{text}");
+        }
+        assert!(Averages { model: String::new(), groups: vec![] }.figure().is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! From values to places along a side, and the ticks that say so.
+
+use plotters::style::text_anchor::HPos;
+
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::page::TEXT;
+use super::palette;
+
+/// Values along a side of a drawing. Values beyond its ends count as those.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    values: (f64, f64),
+    places: (f64, f64),
+}
+
+/// A place with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tick {
+    pub(super) value: f64,
+    pub(super) text: String,
+}
+
+impl Scale {
+    pub(super) const fn new(values: (f64, f64), places: (f64, f64)) -> Self {
+        Self { values, places }
+    }
+
+    /// From the least to the most of some values, out to round ones; from 0 to 1 without any.
+    pub(super) fn around(values: impl IntoIterator<Item = f64>, places: (f64, f64)) -> Self {
+        let ends =
+            values.into_iter().filter(|value| value.is_finite()).fold(None, |ends, value| {
+                let (low, high) = ends.unwrap_or((value, value));
+                Some((value.min(low), value.max(high)))
+            });
+        let (low, high) = ends.unwrap_or((0.0, 1.0));
+        let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
+        let step = step((high - low) / 7.0);
+        Self::new(((low / step).floor() * step, (high / step).ceil() * step), places)
+    }
+
+    pub(super) fn at(self, value: f64) -> f64 {
+        let (low, high) = self.values;
+        let share = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+        self.places.0 + share * (self.places.1 - self.places.0)
+    }
+
+    /// Round values within, about so many.
+    pub(super) fn ticks(self, about: f64) -> Vec<Tick> {
+        let (low, high) = self.values;
+        let step = step((high - low) / about);
+        let decimals = decimals(step);
+        let mut ticks = Vec::new();
+        let mut count = (low / step - 1e-9).ceil();
+        while count * step <= high + step * 1e-9 && ticks.len() < 50 {
+            // Adding 0 makes -0 a 0.
+            let value = count * step + 0.0;
+            ticks.push(Tick { value, text: format!("{value:.decimals$}") });
+            count += 1.0;
+        }
+        ticks
+    }
+}
+
+/// The next of 1, 2, 5, 10, .. at or above a length.
+fn step(length: f64) -> f64 {
+    let length = if length.is_finite() && length > 1e-12 { length } else { 1.0 };
+    let power = 10_f64.powf(length.log10().floor());
+    let steps = [1.0, 2.0, 5.0].map(|step| step * power);
+    steps.into_iter().find(|step| *step >= length * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+}
+
+/// Decimals that tell multiples of a step apart.
+fn decimals(step: f64) -> usize {
+    (0..9)
+        .find(|&places| (step * 10_f64.powi(places)).fract().abs() < 1e-6)
+        .map_or(9, |places| usize::try_from(places).unwrap_or(0))
+}
+
+/// Faint lines across an area at the ticks of its left side, and their names left of it.
+pub(super) fn left(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64) -> Drawn {
+    for Tick { value, text } in scale.ticks(about) {
+        let y = scale.at(value);
+        canvas.path([(area.x, y), (area.right(), y)], palette::LINE, 0.8)?;
+        let letters = Letters::new(TEXT, HPos::Right).colored(palette::QUIET);
+        canvas.text(&text, (area.x - 6.0, y), letters)?;
+    }
+    Ok(())
+}
+
+/// The same for its lower side, with names below.
+pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64) -> Drawn {
+    for Tick { value, text } in scale.ticks(about) {
+        let x = scale.at(value);
+        canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
+        let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+        canvas.text(&text, (x, area.bottom() + 11.0), letters)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round() {
+        let texts = |values: (f64, f64), about| -> Vec<String> {
+            let ticks = Scale::new(values, (0.0, 1.0)).ticks(about);
+            ticks.into_iter().map(|tick| tick.text).collect()
+        };
+        assert_eq!(texts((0.0, 1.0), 5.0), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(texts((46.0, 63.0), 4.0), ["50", "55", "60"]);
+        assert_eq!(texts((-0.1, 0.1), 4.0), ["-0.10", "-0.05", "0.00", "0.05", "0.10"]);
+        assert_eq!(texts((0.0, 0.25), 5.0).last().unwrap(), "0.25");
+    }
+
+    #[test]
+    fn values_have_places_whatever_they_are() {
+        let scale = Scale::around([48.0, 62.17], (100.0, 0.0));
+        assert!((scale.at(45.0) - 100.0).abs() < 1e-9 && (scale.at(65.0)).abs() < 1e-9);
+        assert!((scale.at(1e300)).abs() < 1e-9, "beyond the end");
+        for odd in [vec![], vec![3.0], vec![f64::NAN, f64::INFINITY], vec![1e-300, 2e-300]] {
+            let scale = Scale::around(odd.clone(), (0.0, 10.0));
+            assert!((0.0..=10.0).contains(&scale.at(3.0)), "{odd:?}");
+            assert!(scale.ticks(5.0).len() < 50, "{odd:?}");
+        }
+    }
+}

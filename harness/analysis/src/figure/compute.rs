@@ -1,0 +1,204 @@
+//! Operations per accepted sample, by trial and stage, beside a large model that writes the same samples.
+
+use plotters::style::text_anchor::HPos;
+
+use gra_synth::request::Stage;
+
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::marks::diamond;
+use super::page::{LINE, TEXT, Words, lines, page};
+use super::{Figure, FigureError, palette};
+use crate::compute::Compute;
+
+/// Stages that are shown as one, in the order of the method.
+const PARTS: [(&str, &[Stage]); 5] = [
+    ("writing", &[Stage::Keywords, Stage::Instruction, Stage::Response]),
+    ("instruction review", &[Stage::InstructionReview]),
+    ("response review", &[Stage::ResponseReview, Stage::ReviewComment]),
+    ("adjudication", &[Stage::Adjudication]),
+    ("summary", &[Stage::Summary]),
+];
+
+const ROW: f64 = 26.0;
+const NAMES: f64 = 150.0;
+const VALUES: f64 = 150.0;
+
+/// A trial's operations per accepted sample.
+struct Row {
+    name: String,
+    /// By part of the method.
+    parts: [f64; PARTS.len()],
+    teacher: Option<f64>,
+    /// What the teacher is called.
+    large: String,
+    ratio: Option<f64>,
+}
+
+/// The picture of some trials' compute, with how many samples each accepted.
+///
+/// # Errors
+/// When no trial has samples whose operations are known.
+pub fn compute(trials: &[(String, Compute)]) -> Result<Figure, FigureError> {
+    let rows: Vec<Row> = trials.iter().filter_map(|(name, compute)| row(name, compute)).collect();
+    let Some((_, first)) = trials.first().filter(|_| !rows.is_empty()) else {
+        return Err(FigureError::Nothing {
+            what: "no trial has accepted samples and models whose sizes are stated",
+        });
+    };
+    let sizes = trials.iter().map(|(name, compute)| format!("{name} {}", compute.samples));
+    let unknown = trials.len() - rows.len();
+    let caption = format!(
+        "n accepted samples: {}. Operations are 2 per parameter and token, of all calls about candidates, \
+         rejected ones too; seed annotation is left out. Diamond: a model of {:.1}e9 parameters asked \
+         once for each of the same samples, nothing rejected.{}{}",
+        sizes.collect::<Vec<_>>().join(", "),
+        in_billions(first.teacher.parameters),
+        first.assumed.map_or_else(String::new, |count| format!(
+            " Every member is reckoned to have {:.1}e9 parameters.",
+            in_billions(count)
+        )),
+        match unknown {
+            0 => String::new(),
+            n => format!(" {n} trials have no samples, or models of unstated size, and no row."),
+        }
+    );
+    let title = "Operations per accepted sample, by stage".to_owned();
+    let words = Words { name: "compute".to_owned(), title, caption };
+    let height = ROW * 2.0 * lines(rows.len()) + 6.0 * LINE;
+    page(words, height, |canvas, area| draw(canvas, area, &rows))
+}
+
+fn row(name: &str, compute: &Compute) -> Option<Row> {
+    let of = |stages: &[Stage]| -> Option<f64> {
+        let spent = stages.iter().filter_map(|stage| compute.stages.get(stage));
+        spent.map(|split| compute.per_sample(split.all.flop)).sum()
+    };
+    let mut parts = [0.0; PARTS.len()];
+    for (part, (_, stages)) in parts.iter_mut().zip(PARTS) {
+        *part = of(stages)?;
+    }
+    let teacher = compute.per_sample(compute.teacher.spending.flop);
+    let large = format!("{:.1}B", in_billions(compute.teacher.parameters));
+    let any = compute.samples > 0 && parts.iter().sum::<f64>() > 0.0;
+    any.then(|| Row { name: name.to_owned(), parts, teacher, large, ratio: compute.ratio() })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+fn in_billions(parameters: u64) -> f64 {
+    parameters as f64 / 1e9
+}
+
+fn draw(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
+    let height = ROW * lines(rows.len());
+    let top = area.without([NAMES, 1.4 * LINE, VALUES, 0.0]);
+    totals(canvas, Area { height, ..top }, rows)?;
+    let y = top.y + height + 4.4 * LINE;
+    shares(canvas, Area { y, height, ..top }, rows)
+}
+
+/// Totals on a scale of powers of ten: a small pool and a large model lie far apart.
+fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
+    let total = |row: &Row| row.parts.iter().sum::<f64>();
+    let all = || rows.iter().flat_map(|row| [Some(total(row)), row.teacher]).flatten();
+    let low = all().fold(f64::INFINITY, f64::min).log10().floor();
+    let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
+    let scale = super::axis::Scale::new((low, high), (area.x + 6.0, area.right() - 6.0));
+    let letters = Letters::new(TEXT, HPos::Left);
+    let left = (area.x - NAMES, area.y - 12.0);
+    canvas.text("Operations, powers of ten", left, letters.bold())?;
+    for tick in scale.ticks((high - low).min(6.0)) {
+        let x = scale.at(tick.value);
+        canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
+        if tick.value.fract() == 0.0 {
+            let quiet = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+            canvas.text(&format!("1e{:.0}", tick.value), (x, area.bottom() + 11.0), quiet)?;
+        }
+    }
+    for (place, row) in rows.iter().enumerate() {
+        let y = area.y + (lines(place) + 0.5) * ROW;
+        canvas.text(&letters.cut(&row.name, NAMES - 8.0), (area.x - NAMES, y), letters)?;
+        let at = scale.at(total(row).log10());
+        if let Some(teacher) = row.teacher.filter(|teacher| *teacher > 0.0) {
+            let teacher = scale.at(teacher.log10());
+            canvas.path([(at, y), (teacher, y)], palette::GREY, 1.0)?;
+            diamond(canvas, (teacher, y), 5.0, palette::ACCENT)?;
+        }
+        canvas.disc((at, y), 4.5, palette::KINDS[0])?;
+        let ratio = row
+            .ratio
+            .map_or_else(String::new, |ratio| format!(", {} x {}", digits(ratio), row.large));
+        let text = format!("{:.1e}{ratio}", total(row));
+        canvas.text(&text, (area.right() + 8.0, y), letters.fitting(&text, VALUES - 8.0))?;
+    }
+    Ok(())
+}
+
+/// A ratio with two digits or so.
+fn digits(ratio: f64) -> String {
+    if ratio >= 10.0 {
+        format!("{ratio:.0}")
+    } else if ratio >= 0.1 {
+        format!("{ratio:.2}")
+    } else {
+        format!("{ratio:.4}")
+    }
+}
+
+/// Where a trial's own operations went.
+fn shares(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
+    let letters = Letters::new(TEXT, HPos::Left);
+    let left = (area.x - NAMES, area.y - 1.9 * LINE);
+    canvas.text("Shares of the trial's own", left, letters.bold())?;
+    let mut x = area.x - NAMES;
+    for (part, (name, _)) in PARTS.iter().enumerate() {
+        let y = area.y - 0.8 * LINE;
+        canvas.fill(Area::new((x, y - 5.0), (10.0, 10.0)), palette::KINDS[part])?;
+        canvas.text(name, (x + 14.0, y), letters)?;
+        x += letters.width(name) + 34.0;
+    }
+    for (place, row) in rows.iter().enumerate() {
+        let bar = Area::new((area.x, area.y + lines(place) * ROW + 4.0), (area.width, ROW - 8.0));
+        let y = bar.middle().1;
+        canvas.text(&letters.cut(&row.name, NAMES - 8.0), (area.x - NAMES, y), letters)?;
+        let total = row.parts.iter().sum::<f64>();
+        let mut x = bar.x;
+        for (part, spent) in row.parts.iter().enumerate() {
+            let piece = Area { x, width: bar.width * spent / total, ..bar };
+            canvas.fill(piece, palette::KINDS[part])?;
+            let text = format!("{:.0}%", 100.0 * spent / total);
+            if piece.width > letters.width(&text) + 6.0 {
+                let color = palette::on(palette::KINDS[part]);
+                let inside = Letters::new(TEXT, HPos::Center).colored(color);
+                canvas.text(&text, piece.middle(), inside)?;
+            }
+            x += piece.width;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Parameters;
+    use crate::trial_by_hand::{calls, every_outcome, trial};
+
+    fn of(parameters: u64) -> Compute {
+        let stages = [Stage::Keywords, Stage::Instruction, Stage::Response, Stage::Adjudication];
+        let calls = stages.into_iter().flat_map(|stage| calls(stage, 9, false)).collect();
+        let facts = trial("gra", every_outcome(), calls);
+        Compute::of(&facts, &Parameters::Assumed(parameters), 72_700_000_000, Default::default())
+    }
+
+    #[test]
+    fn every_trial_has_two_bars() {
+        let trials = [
+            ("an-experiment-of-a-long-name/gra/seed-42".to_owned(), of(7_600_000_000)),
+            ("ablation/gra/seed-42".to_owned(), of(135_000_000)),
+        ];
+        let figure = compute(&trials).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        assert!(figure.svg.contains("writing") && figure.svg.contains("72.7e9"), "{}", figure.svg);
+        assert!(compute(&[]).is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! What became of a trial's candidates, step by step.
+
+use plotters::style::text_anchor::HPos;
+
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::page::{TEXT, Words, lines, page};
+use super::{Figure, FigureError, palette};
+use crate::funnel::Funnel;
+
+/// Who is left after a step, and why the others are not.
+struct Step {
+    name: &'static str,
+    /// Candidates that fell out, by reason.
+    lost: Vec<(u64, &'static str)>,
+    note: Option<String>,
+}
+
+const ROW: f64 = 30.0;
+const NAMES: f64 = 150.0;
+const BARS: f64 = 270.0;
+
+/// The picture of a trial's funnel.
+///
+/// # Errors
+/// When there are no candidates.
+pub fn funnel(trial: &str, funnel: &Funnel) -> Result<Figure, FigureError> {
+    if funnel.candidates == 0 {
+        return Err(FigureError::Nothing { what: "the trial has no candidates" });
+    }
+    let steps = steps(funnel);
+    let undecided = match funnel.undecided {
+        0 => String::new(),
+        n => {
+            format!(" {n} are undecided: their round was interrupted; they count as accepted here.")
+        }
+    };
+    let caption = format!(
+        "n = {} candidates of all rounds. Dark: left after the step. Light: fell out at it. Shares are of \
+         all candidates drawn.{undecided}",
+        funnel.candidates
+    );
+    let title = format!("What became of the candidates of {trial}");
+    let words = Words { name: "funnel".to_owned(), title, caption };
+    page(words, ROW * lines(steps.len()), |canvas, area| draw(canvas, area, funnel, &steps))
+}
+
+fn steps(funnel: &Funnel) -> Vec<Step> {
+    let step = |name, lost: &[(u64, &'static str)]| Step {
+        name,
+        lost: lost.iter().copied().filter(|(lost, _)| *lost > 0).collect(),
+        note: None,
+    };
+    let Funnel { disputed, adjudicated_in, .. } = *funnel;
+    let note = match (disputed, adjudicated_in) {
+        (0, _) => "none disputed".to_owned(),
+        (disputed, 0) => format!("{disputed} disputed"),
+        (disputed, kept) => format!("{disputed} disputed, {kept} adjudicated in"),
+    };
+    let out = [(funnel.adjudicated_out, "adjudicated out"), (funnel.voted_out, "voted out")];
+    vec![
+        step("drawn", &[]),
+        step("replies could be read", &[(funnel.malformed, "malformed")]),
+        step("keywords are new", &[(funnel.repeated_keywords, "repeated")]),
+        step("instruction passed", &[(funnel.vetoed, "vetoed")]),
+        step("mean score reached tau", &[(funnel.rejected, "rejected")]),
+        Step { note: Some(note), ..step("disputes settled", &out) },
+        step("no near-duplicate", &[(funnel.duplicates, "duplicate")]),
+        step("accepted", &[(funnel.surplus, "surplus")]),
+    ]
+}
+
+fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) -> Drawn {
+    #[expect(clippy::cast_precision_loss, reason = "counts of candidates are far below 2^53")]
+    let share = |count: u64| count as f64 / funnel.candidates as f64;
+    let letters = Letters::new(TEXT, HPos::Left);
+    let mut left = funnel.candidates;
+    for (row, step) in steps.iter().enumerate() {
+        let y = area.y + lines(row) * ROW;
+        let middle = y + ROW / 2.0;
+        let lost: u64 = step.lost.iter().map(|(lost, _)| lost).sum();
+        left = left.saturating_sub(lost);
+        canvas.text(
+            step.name,
+            (area.x + NAMES - 8.0, middle),
+            Letters { at: HPos::Right, ..letters },
+        )?;
+        let bar = Area::new((area.x + NAMES, y + 4.0), (BARS * share(left), ROW - 8.0));
+        let last = row + 1 == steps.len();
+        let color = if last { palette::KINDS[2] } else { palette::KINDS[0] };
+        canvas.fill(bar, color)?;
+        let gone = Area { x: bar.right(), width: BARS * share(lost), ..bar };
+        canvas.fill(gone, palette::pale(palette::ACCENT, 0.55))?;
+        let x = area.x + NAMES + BARS + 10.0;
+        let text = format!("{left} ({:.0}%)", 100.0 * share(left));
+        canvas.text(&text, (x, middle), letters.bold())?;
+        let lost = step.lost.iter().map(|(lost, why)| format!("-{lost} {why}"));
+        let text: Vec<String> = lost.chain(step.note.clone()).collect();
+        let x = x + 78.0;
+        let quiet = letters.colored(palette::QUIET);
+        // A dispute's note may need a line of its own.
+        let rows = quiet.wrapped(&text.join("; "), area.right() - x);
+        for (line, text) in rows.iter().take(2).enumerate() {
+            let rise = (lines(rows.len().min(2)) - 1.0) * 6.5;
+            canvas.text(text, (x, middle - rise + lines(line) * 13.0), quiet)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial_by_hand::every_outcome;
+
+    #[test]
+    fn what_is_left_is_what_was_accepted() {
+        let facts = Funnel::of(&every_outcome());
+        let figure = funnel("by/hand/seed-1", &facts).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        let lost: u64 = steps(&facts).iter().flat_map(|step| &step.lost).map(|(n, _)| n).sum();
+        assert_eq!(facts.candidates - lost, facts.accepted + facts.undecided);
+        assert!(figure.svg.contains("vetoed") && figure.svg.contains("disputed"));
+        assert!(funnel("nothing", &Funnel::default()).is_err());
+    }
+
+    #[test]
+    fn large_counts_have_room() {
+        let facts = Funnel {
+            candidates: 123_456,
+            disputed: 23_456,
+            adjudicated_in: 12_345,
+            adjudicated_out: 10_000,
+            voted_out: 1_111,
+            accepted: 112_345,
+            ..Funnel::default()
+        };
+        let figure = funnel("an-experiment-of-a-long-name/gra/seed-42", &facts).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+    }
+}

@@ -1,0 +1,224 @@
+//! Distributions of scores, one lane per rater: the committee and a judge over the same samples (paper,
+//! Fig. 7), and a committee's reviewers.
+//!
+//! A lane shows every distinct score where it is, unbinned: how finely a rater scores is what section 5.4
+//! of the paper is about.
+
+use std::collections::BTreeMap;
+
+use plotters::style::text_anchor::HPos;
+
+use super::axis::{self, Scale};
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::page::{LINE, TEXT, Words, lines, notice, page};
+use super::{Figure, FigureError, palette};
+use crate::levels::Levels;
+use crate::proportion::Proportion;
+use crate::resolution::Resolution;
+
+/// Who scored, and how.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// E.g. the model.
+    pub name: String,
+    /// On the scale of the scores, 0 to 10; what is no number is left out.
+    pub scores: Vec<f64>,
+    /// What to do when there are none.
+    pub missing: String,
+}
+
+const ROW: f64 = 86.0;
+const NAMES: f64 = 120.0;
+const FACTS: f64 = 150.0;
+
+/// Shares of accepted samples that the paper's judge scored above 8, and at most 8 (section 5.4).
+const PAPER: [f64; 2] = [0.873, 0.127];
+
+/// Scores of the same samples by committee and judge.
+///
+/// # Errors
+/// When there are no samples.
+pub fn committee_and_judge(
+    trial: &str,
+    pairs: &[(f64, f64)],
+    threshold: f64,
+) -> Result<Figure, FigureError> {
+    if pairs.is_empty() {
+        return Err(FigureError::Nothing { what: "no sample has scores of committee and judge" });
+    }
+    let lane = |name: &str, scores: Vec<f64>| Lane {
+        name: name.to_owned(),
+        scores,
+        missing: String::new(),
+    };
+    let lanes = [
+        lane("committee's mean", pairs.iter().map(|pair| pair.0).collect()),
+        lane("judge's mean", pairs.iter().map(|pair| pair.1).collect()),
+    ];
+    let high = Proportion::of(pairs.iter().map(|pair| pair.1 > threshold));
+    let words = Words {
+        name: "figure-7".to_owned(),
+        title: format!("The same samples of {trial}, scored by committee and judge"),
+        caption: format!(
+            "n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
+             high as its share of the lane; coloured at or above {threshold}. Below: the share that the \
+             judge scored above {threshold}, with Wilson's 95% interval, beside the paper's (section 5.4, \
+             judge Qwen2.5-72B-Instruct, n not given).",
+            pairs.len()
+        ),
+    };
+    let shares = 4.4 * LINE;
+    page(words, ROW * 2.0 + 2.0 * LINE + shares, |canvas, area| {
+        draw(canvas, area.without([0.0, 0.0, 0.0, shares]), &lanes, threshold)?;
+        let below = area.without([NAMES, area.height - shares + LINE, FACTS, 0.0]);
+        let ours = high.value().unwrap_or(0.0);
+        let interval =
+            high.wilson().map(|i| format!(" [{:.1}, {:.1}]", i.low * 100.0, i.high * 100.0));
+        let text = format!("{:.1}%{}", ours * 100.0, interval.unwrap_or_default());
+        let rows = [("here", ours, text), ("paper", PAPER[0], format!("{:.1}%", PAPER[0] * 100.0))];
+        let letters = Letters::new(TEXT, HPos::Left);
+        for (row, (name, share, text)) in rows.into_iter().enumerate() {
+            let bar = Area::new((below.x, below.y + lines(row) * 22.0), (below.width, 15.0));
+            let y = bar.middle().1;
+            let name = format!("above {threshold}, {name}");
+            canvas.text(&name, (area.x, y), letters)?;
+            canvas.fill(bar, palette::pale(palette::KINDS[1], 0.75))?;
+            canvas.fill(Area { width: bar.width * share, ..bar }, palette::KINDS[1])?;
+            canvas.text(&text, (bar.right() + 10.0, y), letters.bold())?;
+        }
+        Ok(())
+    })
+}
+
+/// Scores by reviewer: the mean of six of every review of a response.
+///
+/// # Errors
+/// When nobody reviewed.
+pub fn reviewers(
+    trial: &str,
+    scores: &BTreeMap<String, Vec<f64>>,
+    tau: f64,
+) -> Result<Figure, FigureError> {
+    if scores.values().all(Vec::is_empty) {
+        return Err(FigureError::Nothing { what: "nobody reviewed a response" });
+    }
+    let lane = |(name, scores): (&String, &Vec<f64>)| Lane {
+        name: name.clone(),
+        scores: scores.clone(),
+        missing: "reviewed nothing".to_owned(),
+    };
+    let lanes: Vec<Lane> = scores.iter().map(lane).collect();
+    let words = Words {
+        name: "reviewers".to_owned(),
+        title: format!("How the reviewers of {trial} score"),
+        caption: format!(
+            "n = {} reviews of responses, each the mean of six scores. Every distinct score stands where \
+             it is, as high as its share of the lane; coloured at or above tau = {tau}. What was never \
+             asked is missing: with economy, a response that cannot pass is not scored to the end.",
+            scores.values().map(Vec::len).sum::<usize>()
+        ),
+    };
+    let height = ROW * lines(lanes.len()) + 2.0 * LINE;
+    page(words, height, |canvas, area| draw(canvas, area, &lanes, tau))
+}
+
+fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> Drawn {
+    let plot = area.without([NAMES, 0.0, FACTS, 2.0 * LINE]);
+    let all = || lanes.iter().flat_map(|lane| lane.scores.iter().copied());
+    let low = all().filter(|score| score.is_finite()).fold(threshold - 1.0, f64::min);
+    let scale = Scale::new((low.floor(), 10.0), (plot.x, plot.right()));
+    axis::below(canvas, plot, scale, 10.0)?;
+    let x = scale.at(threshold);
+    canvas.dashes((x, plot.y), (x, plot.bottom()), palette::INK, 1.0)?;
+    for (row, lane) in lanes.iter().enumerate() {
+        let area = Area { y: plot.y + lines(row) * ROW, height: ROW, ..plot };
+        lane.draw(canvas, area, scale, Look { threshold, kind: row % palette::KINDS.len() })?;
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Look {
+    threshold: f64,
+    kind: usize,
+}
+
+impl Lane {
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Area, scale: Scale, look: Look) -> Drawn {
+        let letters = Letters::new(TEXT, HPos::Left);
+        let (middle, base) = (area.middle().1, area.bottom() - 1.0);
+        let name = letters.bold();
+        for (row, line) in name.wrapped(&self.name, NAMES - 10.0).iter().take(3).enumerate() {
+            canvas.text(line, (area.x - NAMES, middle + lines(row) * LINE), name)?;
+        }
+        let scores: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
+        let levels = Levels::of(&scores).ok().filter(|levels| !levels.values().is_empty());
+        let Some(levels) = levels else {
+            return notice(canvas, area.within(8.0), &self.missing);
+        };
+        let counts = levels.counts(&vec![1; scores.len()]);
+        let peak = counts.iter().copied().max().unwrap_or(1);
+        let nearest = levels.values().windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
+        let width = nearest.fold(8.0, f64::min).clamp(1.6, 8.0) * 0.8;
+        canvas.path([(area.x, base), (area.right(), base)], palette::GREY, 0.8)?;
+        for (&value, &count) in levels.values().iter().zip(&counts) {
+            #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+            let height = (area.height - 14.0) * count as f64 / peak as f64;
+            let color = palette::KINDS[look.kind];
+            let color = if value < look.threshold { palette::pale(color, 0.55) } else { color };
+            let corner = (scale.at(value) - width / 2.0, base - height);
+            canvas.fill(Area::new(corner, (width, height)), color)?;
+        }
+        let mean = scores.iter().sum::<f64>() / lines(scores.len());
+        let high = Proportion::of(scores.iter().map(|score| *score >= look.threshold));
+        let high = 100.0 * high.value().unwrap_or(0.0);
+        let distinct = Resolution::of(&scores).map_or(0, |resolution| resolution.distinct);
+        let plural = if distinct == 1 { "" } else { "s" };
+        let facts = [
+            format!("mean {mean:.2}"),
+            format!("{high:.1}% at {} or more", look.threshold),
+            format!("n = {}", scores.len()),
+            format!("{distinct} distinct value{plural}"),
+        ];
+        for (row, text) in facts.iter().enumerate() {
+            let y = middle + (lines(row) - 1.2) * LINE;
+            canvas.text(text, (area.right() + 12.0, y), letters.colored(palette::QUIET))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_raters_and_both_shares_are_there() {
+        let pairs: Vec<(f64, f64)> =
+            (0..180).map(|i| (8.0 + f64::from(i % 36) / 18.0, 7.0 + f64::from(i % 4))).collect();
+        let figure = committee_and_judge("ablation/gra/seed-42", &pairs, 8.0).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        // Of 7, 8, 9 and 10, two are above 8 and three at 8 or more.
+        for text in ["87.3%", "50.0% [", "75.0% at 8 or more", "36 distinct values", "n = 180"] {
+            assert!(figure.svg.contains(text), "{text}");
+        }
+        assert!(committee_and_judge("t", &[], 8.0).is_err());
+    }
+
+    #[test]
+    fn every_reviewer_has_a_lane() {
+        let scores = |n: u32| (0..n).map(|i| f64::from(i % 11)).collect::<Vec<f64>>();
+        let by_name = |names: &[(&str, u32)]| {
+            names.iter().map(|(name, n)| ((*name).to_owned(), scores(*n))).collect()
+        };
+        let names = [("a-reviewer-whose-name-is-very-long-q4_0", 50), ("b", 1), ("c", 0)];
+        let figure = reviewers("e/v/seed-1", &by_name(&names), 8.0).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        assert!(
+            figure.svg.contains("reviewed nothing") && figure.svg.contains("1 distinct value\n")
+        );
+        assert!(reviewers("e/v/seed-1", &by_name(&[("c", 0)]), 8.0).is_err());
+        let odd = BTreeMap::from([("odd".to_owned(), vec![f64::NAN, 5.0])]);
+        assert!(reviewers("e/v/seed-1", &odd, 8.0).unwrap().svg.contains("n = 1"));
+    }
+}

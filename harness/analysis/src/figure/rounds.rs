@@ -1,0 +1,132 @@
+//! Benchmark averages along the rounds, one line per seed set (paper, Fig. 3; values of Table 3).
+
+use plotters::style::text_anchor::HPos;
+
+use super::axis::{self, Scale};
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::marks::{apart, whisker};
+use super::page::{LINE, TEXT, Words, page};
+use super::{Figure, FigureError, palette};
+use crate::bootstrap::Estimate;
+
+/// Lines of averages.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    /// Who was trained.
+    pub model: String,
+    /// One per seed set; at most six.
+    pub series: Vec<Series>,
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// E.g. the seed set.
+    pub name: String,
+    /// Thousands of samples, and the average that the paper printed, in per cent; rising samples.
+    pub paper: Vec<(f64, f64)>,
+    /// Thousands of samples, and what was measured here.
+    pub ours: Vec<(f64, Estimate)>,
+}
+
+const HEIGHT: f64 = 300.0;
+/// Right of the lines: their names.
+const NAMES: f64 = 120.0;
+
+impl Rounds {
+    /// Draws them: lines are the paper's, rings with whiskers are ours.
+    ///
+    /// # Errors
+    /// When there is no point, or more lines than colours.
+    pub fn figure(&self) -> Result<Figure, FigureError> {
+        let most = palette::KINDS.len();
+        if self.series.len() > most {
+            return Err(FigureError::TooMany { sets: self.series.len(), most });
+        }
+        if self.series.iter().all(|line| line.paper.is_empty() && line.ours.is_empty()) {
+            return Err(FigureError::Nothing { what: "no round has a score" });
+        }
+        let ours: usize = self.series.iter().map(|line| line.ours.len()).sum();
+        let caption = format!(
+            "Mean of ten benchmarks in per cent, {}, trained on the data of the rounds so far. Lines: as \
+             printed in the paper's Table 3 (neither n nor intervals); the axis does not start at 0. {}",
+            self.model,
+            match ours {
+                0 => "Nothing was trained here yet: benchmark scores of your own go into \
+                      benchmarks.csv in the results folder."
+                    .to_owned(),
+                n => format!("Rings: measured here, with 95% intervals, {n} points."),
+            }
+        );
+        let title = "Average score along the rounds".to_owned();
+        let words = Words { name: "figure-3".to_owned(), title, caption };
+        page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
+        let plot = area.without([28.0, 8.0, NAMES, 2.2 * LINE]);
+        let paper = || self.series.iter().flat_map(|line| line.paper.iter().copied());
+        let ours = || self.series.iter().flat_map(|line| &line.ours);
+        let heights = paper().map(|(_, y)| y).chain(ours().flat_map(|(_, ours)| {
+            let ends = ours.interval.map(|interval| [interval.low, interval.high]);
+            ours.value.into_iter().chain(ends.into_iter().flatten())
+        }));
+        let y = Scale::around(heights, (plot.bottom(), plot.y));
+        let samples = paper().map(|(x, _)| x).chain(ours().map(|(x, _)| *x));
+        let (low, high) =
+            samples.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+        let inner = plot.without([16.0, 0.0, 10.0, 0.0]);
+        let x = Scale::new((low, high), (inner.x, inner.right()));
+        axis::left(canvas, plot, y, 6.0)?;
+        for tick in x.ticks(5.0) {
+            let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+            let at = (x.at(tick.value), plot.bottom() + 11.0);
+            canvas.text(&format!("{}K", tick.text), at, letters)?;
+        }
+        let name = Letters::new(TEXT, HPos::Center);
+        let below = (plot.middle().0, plot.bottom() + 28.0);
+        canvas.text("samples after each round", below, name)?;
+        let mut ends = Vec::new();
+        for (line, color) in self.series.iter().zip(palette::KINDS) {
+            let places = line.paper.iter().map(|&(at, value)| (x.at(at), y.at(value)));
+            canvas.path(places.clone(), color, 2.0)?;
+            for place in places.clone() {
+                canvas.disc(place, 3.2, color)?;
+            }
+            for (at, ours) in &line.ours {
+                whisker(canvas, y, x.at(*at), ours, color)?;
+            }
+            let last = line.paper.last().map(|&(_, value)| value);
+            let last = last.or(line.ours.last().and_then(|(_, ours)| ours.value));
+            ends.extend(last.map(|value| (y.at(value), value, &line.name, color)));
+        }
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let wanted: Vec<f64> = ends.iter().map(|end| end.0).collect();
+        for (place, (_, value, name, color)) in apart(&wanted, LINE).into_iter().zip(ends) {
+            let letters = Letters::new(TEXT, HPos::Left).bold().colored(color);
+            let text = letters.cut(&format!("{name} {value:.1}"), NAMES - 8.0);
+            canvas.text(&text, (plot.right() + 6.0, place), letters)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_their_names_at_their_ends() {
+        let line = |name: &str, last: f64| Series {
+            name: name.to_owned(),
+            paper: vec![(10.0, 52.23), (20.0, 55.72), (30.0, 60.36), (50.0, last)],
+            ours: vec![(10.0, Estimate { n: 1, value: Some(50.0), interval: None })],
+        };
+        let series = vec![line("Alpaca", 59.79), line("WizardLM", 59.8), line("Condor", 59.81)];
+        let figure = Rounds { model: "Qwen2.5-7B".to_owned(), series }.figure().unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        assert!(figure.svg.contains("50K") && figure.svg.contains("3 points"), "{}", figure.svg);
+        let nothing = Rounds { model: String::new(), series: vec![] };
+        assert!(nothing.figure().is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! Tables as CSV: a line per cell, the form that other programs read.
+
+use std::io::{self, Write};
+
+use super::{Cell, Table, layout};
+
+const HEADER: [&str; 16] = [
+    "table",
+    "path",
+    "block",
+    "row",
+    "column",
+    "printed",
+    "recomputed",
+    "is_best",
+    "here",
+    "low",
+    "high",
+    "n",
+    "trainings",
+    "spread",
+    "less_paper",
+    "note",
+];
+
+pub(super) fn write(tables: &[Table], writer: impl Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(writer);
+    csv.write_record(HEADER)?;
+    for table in tables {
+        for block in &table.blocks {
+            for row in &block.rows {
+                for (heading, cell) in table.headings.iter().zip(&row.cells) {
+                    let number = table.number.number().to_string();
+                    let names = [&number, &cell.path, &block.title, &row.label, heading.title];
+                    let numbers = numbers(cell);
+                    let note = cell.note.and_then(|note| table.notes.get(note - 1));
+                    let note = note.map_or("", String::as_str);
+                    let fields = names.into_iter().chain(numbers.iter().map(String::as_str));
+                    csv.write_record(fields.chain([note]))?;
+                }
+            }
+        }
+    }
+    csv.flush()
+}
+
+fn numbers(cell: &Cell) -> [String; 10] {
+    let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let here = cell.here;
+    let interval = here.and_then(|score| score.interval);
+    [
+        cell.printed.to_string(),
+        cell.recomputed.map(|mean| mean.to_string()).unwrap_or_default(),
+        cell.is_best.to_string(),
+        here.map(|score| score.mean.to_string()).unwrap_or_default(),
+        text(interval.map(|interval| interval.low)),
+        text(interval.map(|interval| interval.high)),
+        here.map(|score| score.n.to_string()).unwrap_or_default(),
+        here.map(|score| score.trainings.to_string()).unwrap_or_default(),
+        text(here.and_then(|score| score.spread)),
+        layout::less_paper(cell).unwrap_or_default(),
+    ]
+}

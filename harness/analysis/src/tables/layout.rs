@@ -1,0 +1,203 @@
+//! The lines that terminal, Markdown, LaTeX and HTML show: the paper's row, and below it what was measured.
+
+use std::fmt::Write;
+
+use super::{Cell, Row, Table, TableNumber};
+use crate::grid::{self, Align, Column};
+
+pub(super) const MISSING: &str = "-";
+
+/// A line of cells.
+pub(super) struct Line {
+    pub(super) label: String,
+    pub(super) cells: Vec<Text>,
+    /// Whether it is measured here, not the paper's.
+    pub(super) is_here: bool,
+}
+
+/// A cell's text.
+#[derive(Default)]
+pub(super) struct Text {
+    pub(super) value: String,
+    pub(super) is_best: bool,
+    pub(super) note: Option<usize>,
+}
+
+/// Something of a measured cell, as text.
+type Show = fn(&Cell) -> Option<String>;
+
+/// The paper's row; where the table has measurements, also what was measured, with dashes for what was not.
+pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
+    let printed = |cell: &Cell| Text {
+        value: cell.printed.to_string(),
+        is_best: cell.is_best,
+        note: cell.note,
+    };
+    let cells = row.cells.iter().map(printed).collect();
+    let mut lines = vec![Line { label: row.label.clone(), cells, is_here: false }];
+    if !table.is_measured() {
+        return lines;
+    }
+    let mut add = |label: String, show: Show| {
+        let text = |cell: &Cell| Text {
+            value: show(cell).unwrap_or_else(|| MISSING.to_owned()),
+            ..Text::default()
+        };
+        let cells = row.cells.iter().map(text).collect();
+        lines.push(Line { label, cells, is_here: true });
+    };
+    let round = row.here.first().and_then(|model| model.round);
+    let round = round.filter(|_| table.number == TableNumber::Main);
+    let here = round.map_or_else(|| "here".to_owned(), |round| format!("here, {round} rounds"));
+    add(here, |cell| cell.here.map(|score| score.mean.fixed(2)));
+    if row.cells.iter().all(|cell| cell.here.is_none()) {
+        return lines;
+    }
+    add("here less paper".to_owned(), |cell| {
+        less_paper(cell).map(|difference| signed(&difference))
+    });
+    add("95% from".to_owned(), |cell| cell.here?.interval.map(|i| format!("{:.2}", i.low)));
+    add("95% to".to_owned(), |cell| cell.here?.interval.map(|i| format!("{:.2}", i.high)));
+    add("items".to_owned(), |cell| cell.here.map(|score| score.n.to_string()));
+    let has_several = |cell: &Cell| cell.here.is_some_and(|score| score.trainings > 1);
+    if row.cells.iter().any(has_several) {
+        add("trainings".to_owned(), |cell| cell.here.map(|score| score.trainings.to_string()));
+        add("spread".to_owned(), |cell| cell.here?.spread.map(|spread| format!("{spread:.2}")));
+    }
+    lines
+}
+
+/// What was measured, less what was printed, in points.
+pub(super) fn less_paper(cell: &Cell) -> Option<String> {
+    cell.here.map(|score| (score.mean - cell.printed.exact()).fixed(2))
+}
+
+fn signed(difference: &str) -> String {
+    if difference.starts_with('-') { difference.to_owned() } else { format!("+{difference}") }
+}
+
+/// How to read the table: what is marked, and what the lines below a row are.
+pub(super) fn remarks(table: &Table) -> Vec<String> {
+    let mut remarks = vec![
+        "Per cent. The largest printed value of a column in its block is marked; printed values are never \
+         corrected."
+            .to_owned(),
+    ];
+    if !table.is_measured() {
+        remarks.push("Nothing of this table was measured here.".to_owned());
+        return remarks;
+    }
+    remarks.push(
+        "here: the mean over trainings. The 95% interval is binomial, for other items of the same kind \
+         (Wilson's; for an average from the ten variances); it does not cover other trainings, whose \
+         standard deviation is the spread. A dash was not measured; an average needs all ten benchmarks."
+            .to_owned(),
+    );
+    if table.number != TableNumber::Iterations {
+        remarks.push(
+            "GRA here is the data of most rounds that was scored; the paper takes the round that scores best."
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+pub(super) fn terminal(table: &Table) -> String {
+    let mut out = format!("{}. {}\n\n", table.number, table.number.title());
+    let marked = |text: &Text| {
+        let best = if text.is_best { "*" } else { " " };
+        let note = text.note.map(|note| format!("[{note}]")).unwrap_or_default();
+        format!("{}{best}{note}", text.value)
+    };
+    out += &grid::terminal(&columns(table, &marked, "\n", "  "));
+    out.push('\n');
+    for (number, note) in table.notes.iter().enumerate() {
+        grid::hang(&mut out, &format!("{:>5} ", format!("[{}]", number + 1)), note, 6);
+    }
+    for remark in remarks(table) {
+        grid::wrap(&mut out, &remark);
+    }
+    out
+}
+
+pub(super) fn markdown(table: &Table) -> String {
+    let marked = |text: &Text| {
+        let note = text.note.map(|note| format!(" [{note}]")).unwrap_or_default();
+        let value = if text.is_best { format!("**{}**", text.value) } else { text.value.clone() };
+        format!("{value}{note}")
+    };
+    let mut out = format!("## {}. {}\n\n", table.number, table.number.title());
+    out += &grid::markdown(&columns(table, &marked, ": ", ""));
+    out.push('\n');
+    for (number, note) in table.notes.iter().enumerate() {
+        let _ = writeln!(out, "- [{}] {note}", number + 1);
+    }
+    for remark in remarks(table) {
+        let _ = writeln!(out, "- {remark}");
+    }
+    out
+}
+
+/// Labels, then a column per heading; blocks begin with a line of their title. A group's name stands before
+/// a heading with this between them.
+fn columns(
+    table: &Table,
+    marked: &dyn Fn(&Text) -> String,
+    between: &str,
+    indent: &str,
+) -> Vec<Column> {
+    let mut labels = Column { title: String::new(), cells: Vec::new(), align: Align::Left };
+    let mut last = None;
+    let mut titles = Vec::new();
+    for heading in &table.headings {
+        let is_stacked = between == "\n" && last == Some(heading.group);
+        let is_alone = heading.group.is_empty() || is_stacked;
+        let group = if is_alone { String::new() } else { format!("{}{between}", heading.group) };
+        // A terminal's mark takes a column behind every number.
+        let space = if between == "\n" { " " } else { "" };
+        titles.push(format!("{group}{}{space}", heading.title));
+        last = Some(heading.group);
+    }
+    let column = |title| Column { title, cells: Vec::new(), align: Align::Right };
+    let mut columns: Vec<Column> = titles.into_iter().map(column).collect();
+    for block in &table.blocks {
+        labels.cells.push(if indent.is_empty() {
+            format!("**{}**", block.title)
+        } else {
+            block.title.clone()
+        });
+        for column in &mut columns {
+            column.cells.push(String::new());
+        }
+        for line in block.rows.iter().flat_map(|row| lines(table, row)) {
+            let deeper = if line.is_here { indent } else { "" };
+            labels.cells.push(format!("{indent}{deeper}{}", line.label));
+            for (column, text) in columns.iter_mut().zip(&line.cells) {
+                column.cells.push(marked(text));
+            }
+        }
+    }
+    pad_notes(&mut columns);
+    columns.insert(0, labels);
+    columns
+}
+
+/// In a terminal a footnote's mark stands behind its number; cells without one get room for it, so that the
+/// numbers of a column stay below each other.
+fn pad_notes(columns: &mut [Column]) {
+    for column in columns {
+        let mark = |cell: &str| cell.find('[').map(|at| cell.chars().skip(at).count());
+        let is_terminal = column.title.ends_with(' ');
+        let Some(widest) = column.cells.iter().filter_map(|cell| mark(cell)).max() else {
+            continue;
+        };
+        if !is_terminal {
+            continue;
+        }
+        for cell in &mut column.cells {
+            let room = widest - mark(cell).unwrap_or(0);
+            cell.extend(std::iter::repeat_n(' ', room));
+        }
+        column.title.extend(std::iter::repeat_n(' ', widest));
+    }
+}

@@ -1,0 +1,72 @@
+//! What a pool takes: all its files on disk, and in memory its largest model. Models are loaded one after
+//! the other where memory is short, so the largest one decides.
+//!
+//! The memory is the least that runs: the file, and the KV cache of one sequence at the model's whole
+//! context. More sequences at once, and llama.cpp's own buffers, take more.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::DEFAULT_CONTEXT;
+use super::check::{ModelCheck, Part};
+use crate::gguf::GgufHeader;
+
+/// What some files of a pool take, in bytes. Files that several models share count once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Of all files: as they are, or as the pool states them where they are not here.
+    pub disk: u64,
+    /// Of those, what is still to be fetched.
+    pub missing: u64,
+    /// Files that are not here and whose size the pool does not state.
+    pub unknown: usize,
+    /// The model that takes most memory, and how much; `None` without a known one.
+    pub largest: Option<(String, u64)>,
+}
+
+impl Footprint {
+    /// Of the files of these parts of a pool.
+    #[must_use]
+    pub fn of(checks: &[ModelCheck], parts: &[Part]) -> Self {
+        let mut footprint = Self::default();
+        let mut files: BTreeMap<&Path, (Option<u64>, bool)> = BTreeMap::new();
+        for check in checks.iter().filter(|check| parts.contains(&check.part)) {
+            let found = check.found.as_ref().ok();
+            let size = found.map(|found| found.size).or(check.stated_size);
+            files.insert(&check.path, (size, found.is_some()));
+            let memory = size.map(|size| size.saturating_add(one_sequence(check)));
+            if let Some(memory) = memory.filter(|_| check.part != Part::Encoder)
+                && footprint.largest.as_ref().is_none_or(|(_, most)| memory > *most)
+            {
+                footprint.largest = Some((check.name.clone(), memory));
+            }
+        }
+        for (size, here) in files.into_values() {
+            footprint.disk += size.unwrap_or_default();
+            footprint.missing += if here { 0 } else { size.unwrap_or_default() };
+            footprint.unknown += usize::from(size.is_none());
+        }
+        footprint
+    }
+}
+
+/// Bytes of one sequence's keys and values; 0 where no header says.
+fn one_sequence(check: &ModelCheck) -> u64 {
+    let found = check.found.as_ref().ok();
+    let header = found.and_then(|found| found.header.as_ref()?.as_ref().ok());
+    let Some(header) = header else { return 0 };
+    let trained = header.trained_context().unwrap_or(DEFAULT_CONTEXT.into());
+    let context = check.context.map_or(trained.min(DEFAULT_CONTEXT.into()), u64::from);
+    kv_bytes(header).unwrap_or_default().saturating_mul(context)
+}
+
+/// Bytes of keys and values of one token, in f16.
+fn kv_bytes(header: &GgufHeader) -> Option<u64> {
+    let heads = header.of_architecture("attention.head_count")?.max(1);
+    let width = header.of_architecture("embedding_length")?.div_ceil(heads);
+    let of_kv = header.of_architecture("attention.head_count_kv").unwrap_or(heads);
+    let key = header.of_architecture("attention.key_length").unwrap_or(width);
+    let value = header.of_architecture("attention.value_length").unwrap_or(width);
+    let layers = header.of_architecture("block_count")?;
+    Some(layers.saturating_mul(of_kv).saturating_mul(key.saturating_add(value)).saturating_mul(2))
+}
