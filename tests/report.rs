@@ -332,3 +332,77 @@ fn the_view_works_in_a_browser() {
     );
     assert_eq!(browser.errors(), Vec::<String>::new());
 }
+
+/// Texts as long as those of instruction data, out of a thousand words.
+fn long_texts(number: u32) -> (String, String) {
+    let mut state = u64::from(number) + 1;
+    let mut text = |words: usize| {
+        let mut text = String::new();
+        for _ in 0..words {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            // Small numbers come up more often, as common words do.
+            let rank = ((state >> 33) % 1000) * ((state >> 43) % 1000) / 1000;
+            text.push_str(&format!("w{:x}d{} ", rank * 7919 % 65_521, rank % 7));
+        }
+        text
+    };
+    (text(40), text(180))
+}
+
+/// Report and view of 50,000 candidates: prints what they take.
+#[test]
+#[ignore = "takes a minute or two, and measures"]
+fn fifty_thousand() {
+    use std::time::Instant;
+    let Some(browser) = Chromium::start() else { return };
+    let started = Instant::now();
+    let large = Synthetic { candidates: 50_000, texts: long_texts, ..TRIAL };
+    let bench = bench(&[large]);
+    println!("store written in {:.1} s", started.elapsed().as_secs_f64());
+    let started = Instant::now();
+    let html = page(&bench, &["report", "small"]);
+    let took = started.elapsed().as_secs_f64();
+    println!("report in {took:.1} s, {:.2} MB", html.len() as f64 / 1e6);
+    assert!(took < 20.0 && html.len() < 15_000_000);
+
+    browser.open_file(&bench.path("results/small/report.html"));
+    browser.wait(&format!("{COUNT} === '50,000 candidates.'"));
+    let paint = browser
+        .value("performance.getEntriesByType('paint').map((entry) => Math.round(entry.startTime))");
+    println!(
+        "paint, first content {paint} ms; list filled {} ms",
+        browser.value("Math.round(performance.now())")
+    );
+    let search = "(async () => { const took = []; \
+        for (const word of ['w1eefd1', 'w3d', 'w0d0 w', 'nowhere', 'r1-04999']) { \
+            const q = document.querySelector('[name=q]'); const count = document.getElementById('count'); \
+            const start = performance.now(); q.value = word; \
+            const changed = new Promise((done) => new MutationObserver(done).observe(count, { childList: true })); \
+            q.dispatchEvent(new Event('input', { bubbles: true })); await changed; \
+            took.push(`${word}: ${Math.round(performance.now() - start)}`); } return took; })()";
+    println!("search, from key to list, ms: {}", browser.value(search));
+    browser.value("document.querySelector('#filters [type=reset]').click()");
+    let sort = "(async () => { const start = performance.now(); \
+        document.querySelector('[data-sort=mu]').click(); await new Promise((done) => setTimeout(done)); \
+        return Math.round(performance.now() - start); })()";
+    println!("sort, ms: {}", browser.value(sort));
+
+    let started = Instant::now();
+    let server = Server::start(&bench, &["view", "small"]);
+    println!("view ready in {:.1} s", started.elapsed().as_secs_f64());
+    for path in [
+        "/api/candidates?limit=50&offset=0",
+        "/api/candidates?limit=50&offset=40000&sort=mu&descending=true",
+        "/api/candidates?limit=50&q=w1eefd1",
+        "/api/candidates?limit=50&q=nowhere",
+        "/api/candidates?limit=50&disputed=true&outcome=accepted&from=8.5",
+        "/api/trail?trial=0&id=r1-40000",
+    ] {
+        let started = Instant::now();
+        let answer = server.ask("GET", path, &server.address);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        println!("{:.1} ms  {path}", started.elapsed().as_secs_f64() * 1e3);
+    }
+}

@@ -135,7 +135,7 @@ function browse(source) {
   let typing = 0;
   form.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => { state.offset = 0; refresh(); }, 60);
+    typing = setTimeout(() => { state.offset = 0; refresh(); }, 40);
   });
   form.addEventListener("reset", () => setTimeout(() => { state.offset = 0; refresh(); }));
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -73,7 +73,7 @@ fn models(material: &Material) -> Html {
             Html::text(model.licence.as_deref().unwrap_or("not stated")),
             Html::text(number(sampling.map(|sampling| sampling.temperature))),
             Html::text(number(sampling.map(|sampling| sampling.top_p))),
-            code(fingerprint.map_or(NOT_RECORDED, String::as_str)),
+            code(&fingerprint.map_or(NOT_RECORDED.to_owned(), |parts| parts.replace(';', "; "))),
         ]);
     }
     table.html()

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::base64;
 use super::embedded::Embedded;
 use super::markup::Html;
-use super::material::Material;
+use super::material::{Material, SeedMaterial};
 use super::verdict::grouped;
 use super::{claims, figures, making, tables, verdict};
 use crate::browser;
@@ -30,15 +30,16 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
              {content}</section>\n"
         )));
     };
-    section("verdict", "What came out", &by_seed(material, verdict::verdict));
-    section("tables", "Tables", &by_seed(material, tables::tables));
-    let pictures = figures::pictures(material)?;
-    if !pictures.is_empty() {
-        section("figures", "Figures", &figures::html(&pictures));
+    section("verdict", "What came out", &by_seed(material, |_, group| verdict::verdict(group)));
+    section("tables", "Tables", &by_seed(material, |_, group| tables::tables(group)));
+    let mut pictures = Vec::new();
+    for group in &material.seeds {
+        pictures.push(figures::html(&figures::pictures(group)?));
     }
+    section("figures", "Figures", &by_seed(material, |place, _| pictures[place].clone()));
     section("claims", "The paper’s claims", &claims::claims(results)?);
     let mut run = making::making(material);
-    run.push(&by_seed(material, making::measured));
+    run.push(&by_seed(material, |_, group| making::measured(group)));
     section("making", "What was run, and how", &run);
     contents.push(("samples", "Samples"));
 
@@ -99,17 +100,17 @@ fn header(material: &Material, contents: &[(&str, &str)]) -> Html {
 }
 
 /// A part per run seed, under its own heading where there are several.
-fn by_seed(material: &Material, part: fn(&super::material::SeedMaterial) -> Html) -> Html {
-    if let [only] = material.seeds.as_slice() {
-        return part(only);
-    }
-    let of = |group: &super::material::SeedMaterial| {
-        let (seed, content) = (group.seed, part(group));
-        Html::ours(format!(
-            "<div data-seed=\"{seed}\">\n<h3>Run seed {seed}</h3>\n{content}</div>\n"
-        ))
+fn by_seed(material: &Material, part: impl Fn(usize, &SeedMaterial) -> Html) -> Html {
+    let several = material.seeds.len() > 1;
+    let of = |(place, group): (usize, &SeedMaterial)| {
+        let (seed, content) = (group.seed, part(place, group));
+        if !several {
+            return content;
+        }
+        let heading = format!("<h3>Run seed {seed}</h3>");
+        Html::ours(format!("<div data-seed=\"{seed}\">\n{heading}\n{content}</div>\n"))
     };
-    material.seeds.iter().map(of).collect()
+    material.seeds.iter().enumerate().map(of).collect()
 }
 
 /// What the browser of samples does not hold, and where it is.

@@ -12,7 +12,8 @@ use crate::funnel::has_passed;
 use crate::proportion::Proportion;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
-/// for which domain. Candidates whose round was interrupted take no part.
+/// for which domain. Candidates whose round was interrupted take no part, nor do
+/// seed instructions without a domain.
 ///
 /// # Errors
 /// When no candidate has an outcome.
@@ -20,8 +21,9 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
     // `None`: all generators together.
     let mut cells: BTreeMap<(Option<&ModelName>, Domain), Proportion> = BTreeMap::new();
     for candidate in candidates.iter().filter(|candidate| candidate.outcome.is_some()) {
+        let Some(domain) = candidate.domain else { continue };
         for generator in [Some(&candidate.roles.generator), None] {
-            cells.entry((generator, candidate.domain)).or_default().count(has_passed(candidate));
+            cells.entry((generator, domain)).or_default().count(has_passed(candidate));
         }
     }
     if cells.is_empty() {
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn squares_hold_shares_and_say_of_how_many() {
         let mut candidates = every_outcome();
-        candidates[0].domain = Domain::Coding;
+        candidates[0].domain = Some(Domain::Coding);
         let figure = domains("by/hand/seed-1", &candidates).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         let decided = candidates.iter().filter(|c| c.outcome.is_some()).count();
