@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod baselines;
+mod chromium;
 mod cli;
 mod economy;
 mod experiments;
@@ -11,10 +12,12 @@ mod looking_back;
 mod paper;
 mod prompts;
 mod real_model;
+mod report;
 mod resume;
 mod seeds;
 mod servers;
 mod stats;
+mod synthetic;
 mod workbench;
 #[cfg(target_os = "linux")]
 mod worker;

@@ -8,10 +8,12 @@ use crate::command::claims::ClaimsArgs;
 use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
 use crate::command::figures::FiguresArgs;
+use crate::command::report::ReportArgs;
 use crate::command::rescore::RescoreArgs;
 use crate::command::seed::SeedArgs;
 use crate::command::stats::StatsArgs;
 use crate::command::tables::TablesArgs;
+use crate::command::view::ViewArgs;
 use crate::experiment::Overrides;
 use crate::failure::EXIT_CODES;
 use crate::progress::Verbosity;
@@ -100,6 +102,23 @@ A run that was interrupted goes on when the same command is given again.")]
   gra-bench inspect ablation/gra/seed-42 r1-00003    draws, prompts, raw replies, scores, rule
   gra-bench inspect ablation/gra/seed-42 r1-00003 --brief")]
     Inspect(InspectArgs),
+    /// Write one HTML file about an experiment or a trial: verdict, tables, figures, every sample.
+    #[command(after_help = "Examples:
+  gra-bench report ablation                          results/ablation/report.html
+  gra-bench report ablation --seed 42 --out ablation.html
+  gra-bench report ablation/gra/seed-42
+
+The file needs no network and no server. Trials that are not finished are told as far as they got.")]
+    Report(ReportArgs),
+    /// Browse candidates and their trails in a web browser, served from the store.
+    #[command(after_help = "Examples:
+  gra-bench view                                     every trial of the store
+  gra-bench view ablation --port 8080
+  gra-bench view ablation/gra/seed-42
+
+It reads the store and changes nothing, and listens on this machine alone unless --host names
+another address.")]
+    View(ViewArgs),
     /// Measure data sets side by side: lengths, scores, difficulty, diversity.
     #[command(after_help = "Examples:
   gra-bench stats ablation/gra/seed-42 alpaca.json wizardlm.json

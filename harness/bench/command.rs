@@ -11,11 +11,13 @@ pub(crate) mod figures;
 mod inspect;
 mod plan;
 mod quantize;
+pub(crate) mod report;
 pub(crate) mod rescore;
 mod run;
 pub mod seed;
 pub(crate) mod stats;
 pub(crate) mod tables;
+pub(crate) mod view;
 #[cfg(unix)]
 mod worker;
 
@@ -48,6 +50,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Plan(args) => plan::run(&args, &places),
         Verb::Doctor(args) => doctor::run(&args, &places),
         Verb::Export(args) => export::run(&args, &places),
+        Verb::Report(args) => report::run(&args, &places),
+        Verb::View(args) => view::start(args, places).await,
         Verb::Rescore(args) => rescore::run(&args, &places),
         Verb::Compute(args) => compute::run(&args, &places),
         Verb::Tables(args) => tables::run(&args, &places),

@@ -38,8 +38,9 @@ pub(crate) fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
     }
 }
 
+/// Until the next Ctrl-C (or SIGTERM).
 #[cfg(unix)]
-async fn wait() {
+pub(crate) async fn wait() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
@@ -50,8 +51,9 @@ async fn wait() {
     }
 }
 
+/// Until the next Ctrl-C.
 #[cfg(not(unix))]
-async fn wait() {
+pub(crate) async fn wait() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }

@@ -17,12 +17,15 @@
 //! - [`gallery`]: figures of what is stored
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
+//! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
+//!   show of candidates, [`ruling`] which rule settled one
 //! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
 
 pub mod answering;
 pub mod artifact;
+pub mod browser;
 pub mod cli;
 pub mod command;
 pub mod comparison;
@@ -41,8 +44,11 @@ pub mod measured;
 mod nearest;
 pub mod progress;
 pub mod publish;
+pub mod report;
 pub mod rows;
+pub mod ruling;
 pub mod seeds;
 pub mod store;
 pub mod suite;
 pub mod trial;
+pub mod view;

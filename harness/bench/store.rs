@@ -13,9 +13,10 @@ mod trials;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
 pub use scores::StoredScore;
@@ -23,6 +24,9 @@ pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
 
 /// Version of the tables below.
 const VERSION: i64 = 3;
+
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(30);
 
 const SCHEMA: &str = "
 CREATE TABLE role_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
@@ -103,22 +107,39 @@ impl Store {
     /// # Errors
     /// When there is none, or as for [`Self::open`].
     pub fn open_existing(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            bail!(
-                "there is no store at {}\nhint: run an experiment first, or name the store with \
-                 --store",
-                path.display()
-            );
-        }
+        must_exist(path)?;
         let db = Connection::open(path)
             .with_context(|| format!("cannot open the store {}", path.display()))?;
         Self::prepare(&db, path)?;
         Ok(Self { db, _lock: None })
     }
 
+    /// Opens an existing store and changes nothing in it, not even its version: also while a run holds it.
+    ///
+    /// # Errors
+    /// When there is none, it is no store, or a newer version wrote it.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        must_exist(path)?;
+        let open = || -> rusqlite::Result<(Connection, i64)> {
+            let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            db.busy_timeout(BUSY)?;
+            let version = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok((db, version))
+        };
+        let (db, version) = open().with_context(|| {
+            format!("cannot read the store {}\nhint: is it one?", path.display())
+        })?;
+        match version {
+            0 => bail!("{} is no store: it has no tables", path.display()),
+            // Older versions lack columns that no reader of trials asks for.
+            1..=VERSION => Ok(Self { db, _lock: None }),
+            newer => bail!(newer_version(path, newer)),
+        }
+    }
+
     fn prepare(db: &Connection, path: &Path) -> Result<()> {
         let prepare = || -> rusqlite::Result<i64> {
-            db.busy_timeout(std::time::Duration::from_secs(30))?;
+            db.busy_timeout(BUSY)?;
             db.pragma_update(None, "journal_mode", "WAL")?;
             db.pragma_update(None, "synchronous", "FULL")?;
             db.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -139,13 +160,27 @@ impl Store {
             1 => set_up(&[FROM_1, FROM_2].concat()),
             2 => set_up(FROM_2),
             VERSION => Ok(()),
-            newer => bail!(
-                "the store {} has version {newer}, and this gra-bench reads version {VERSION}\n\
-                 hint: use the gra-bench that wrote it, or another store with --store",
-                path.display()
-            ),
+            newer => bail!(newer_version(path, newer)),
         }
     }
+}
+
+fn must_exist(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    bail!(
+        "there is no store at {}\nhint: run an experiment first, or name the store with --store",
+        path.display()
+    )
+}
+
+fn newer_version(path: &Path, version: i64) -> String {
+    format!(
+        "the store {} has version {version}, and this gra-bench reads version {VERSION}\n\
+         hint: use the gra-bench that wrote it, or another store with --store",
+        path.display()
+    )
 }
 
 /// Takes the lock beside the store, which ends with the process.

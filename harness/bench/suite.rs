@@ -178,7 +178,7 @@ impl LastRun {
     }
 }
 
-fn measured_path(results: &Path, experiment: &str, seed: u64) -> PathBuf {
+pub(crate) fn measured_path(results: &Path, experiment: &str, seed: u64) -> PathBuf {
     results.join(experiment).join(format!("seed-{seed}.measured.csv"))
 }
 

@@ -94,7 +94,7 @@ fn candidate(number: u32, draw: &mut Stream) -> Candidate {
     let examples = vec![ItemId::Seed(below(draw, 500))];
     let domain = Domain::ALL[draw.below(7)];
     let id = ItemId::Candidate { round: 1, number };
-    let mut candidate = Candidate::drawn(id, 0, domain, examples, roles);
+    let mut candidate = Candidate::drawn(id, 0, Some(domain), examples, roles);
     let fate = below(draw, 100);
     if fate < 9 {
         let stage = Stage::Response;

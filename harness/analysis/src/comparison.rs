@@ -69,6 +69,16 @@ pub fn compare(reference: &ById, variant: &ById, run_seed: u64) -> Comparison {
     Comparison { acceptance: difference(passed, "acceptance"), mu: difference(committee_mu, "mu") }
 }
 
+/// The share of decided candidates that passed ([`has_passed`]), in [0, 1]. Candidates that go back to one
+/// seed item are resampled together; the estimate's n counts those items.
+#[must_use]
+pub fn acceptance(candidates: &[Candidate], run_seed: u64) -> Estimate {
+    let decided = candidates.iter().zip(seed_items(candidates));
+    let (items, values): (Vec<ItemId>, Vec<f64>) =
+        decided.filter_map(|(candidate, item)| Some((item, passed(candidate)?))).unzip();
+    bootstrap::mean(&Clusters::by(items).sums(&values), run_seed, &["acceptance"])
+}
+
 fn passed(candidate: &Candidate) -> Option<f64> {
     candidate.outcome?;
     Some(f64::from(u8::from(has_passed(candidate))))
@@ -109,6 +119,14 @@ mod tests {
         assert_eq!(differences(&full, &full), [(9, Some(0.0)), (6, Some(0.0))]);
         let vetoed = by_id(&full)[&id(2)].clone();
         assert_eq!(differences(&[accepted(2)], &[vetoed]), [(1, Some(-1.0)), (0, None)]);
+    }
+
+    #[test]
+    fn acceptance_counts_what_is_decided() {
+        // Of ten, one is undecided; accepted and surplus pass.
+        let estimate = acceptance(&every_outcome(), 42);
+        assert!((estimate.value.unwrap() - 2.0 / 9.0).abs() < 1e-12, "{estimate:?}");
+        assert_eq!(acceptance(&[], 42).value, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
-use gra_synth::committee::{DIMENSIONS, Decision};
+use gra_synth::committee::DIMENSIONS;
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
@@ -16,6 +16,7 @@ use gra_synth::variant::{Instructions, RoleAssignment};
 
 use crate::cli::{InspectArgs, Places};
 use crate::finished::TrialSettings;
+use crate::ruling;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
 
 pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
@@ -172,15 +173,8 @@ fn describe(
         }
     }
     describe_decision(text, candidate, &method)?;
-    if let Some(nearest) = candidate.nearest {
-        let verdict =
-            if candidate.outcome == Some(Outcome::Duplicate) { "duplicate" } else { "kept" };
-        let sign = if verdict == "kept" { "<" } else { ">=" };
-        writeln!(
-            text,
-            "\nnearest: {} at cosine {:.4} {sign} {}: {verdict}",
-            nearest.id, nearest.cosine, method.cosine_limit
-        )?;
+    if let Some(nearest) = ruling::nearest(candidate, &method) {
+        writeln!(text, "\nnearest: {nearest}")?;
     }
     if let Some(summary) = &candidate.summary {
         writeln!(text, "\nsummary: {}", plain(summary))?;
@@ -224,27 +218,13 @@ fn describe_experience(
 
 /// Scores, rule and adjudicator's word.
 fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) -> Result<()> {
-    let (tau, delta) = (method.tau, method.delta);
-    if let (Some(tally), Some(decision)) = (candidate.tally(), candidate.decision) {
-        let rule = match decision {
-            Decision::Reject => format!("mu < tau {tau}: rejected"),
-            Decision::Accept => format!("mu >= tau {tau} and sigma <= delta {delta}: accepted"),
-            Decision::Dispute => format!("mu >= tau {tau} and sigma > delta {delta}: disputed"),
-        };
-        writeln!(text, "\nmu {:.4}, sigma {:.4}; {rule}", tally.mu(), tally.sigma())?;
-    } else if candidate.decision == Some(Decision::Reject) {
-        let left = candidate.roles.reviewers.len() - candidate.response_reviews.len();
-        writeln!(
-            text,
-            "\nnothing but tens from {left} more could not lift mu to tau {tau}: rejected"
-        )?;
+    if let Some(rule) = ruling::committee(candidate, method) {
+        writeln!(text, "\n{rule}")?;
     }
     if let Some(word) = &candidate.adjudication {
         writeln!(text, "\nadjudication")?;
         scores(text, word)?;
-        let verdict = if word.scores.reach(tau) { "accepted" } else { "rejected" };
-        let sign = if word.scores.reach(tau) { ">=" } else { "<" };
-        writeln!(text, "  s_A {:.4} {sign} tau {tau}: {verdict}", word.scores.mean())?;
+        writeln!(text, "  {}", ruling::adjudicator(word, method))?;
     }
     Ok(())
 }

@@ -101,13 +101,15 @@ impl Store {
     pub fn completion(&self, key: &CompletionKey) -> Result<Option<Completion>> {
         let Some(reply) = self.reply(key)? else { return Ok(None) };
         let (model, fingerprint, role, sample, settings): (String, String, String, String, String) =
-            self.db.query_row(
-                "SELECT model, fingerprint, role_text.text, sample, settings
-                 FROM completion JOIN role_text ON role_text.hash = completion.role_hash
-                 WHERE key = ?",
-                [key.0],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
-            )?;
+            self.db
+                .prepare_cached(
+                    "SELECT model, fingerprint, role_text.text, sample, settings
+                     FROM completion JOIN role_text ON role_text.hash = completion.role_hash
+                     WHERE key = ?",
+                )?
+                .query_row([key.0], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })?;
         Ok(Some(Completion {
             model: ModelName::new(&model),
             fingerprint,

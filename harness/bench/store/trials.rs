@@ -249,15 +249,31 @@ impl Store {
         Ok(candidates)
     }
 
+    /// One candidate of a trial; `None` when it has no such candidate on record.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn candidate(&self, trial: i64, id: ItemId) -> Result<Option<Candidate>> {
+        let facts: Option<String> = self
+            .db
+            .prepare_cached("SELECT facts FROM candidate WHERE trial = ? AND id = ?")?
+            .query_row(params![trial, id.to_string()], |row| row.get(0))
+            .optional()?;
+        let read = |facts: String| serde_json::from_str(&facts);
+        facts.map(read).transpose().context("a stored candidate is damaged")
+    }
+
     /// The calls of a trial, or those about one subject, in the order of the method.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn calls(&self, trial: i64, subject: Option<ItemId>) -> Result<Vec<CallRow>> {
-        let mut find = self.db.prepare(
+        // Two statements: an index serves no condition that may be absent.
+        let of_subject = if subject.is_some() { "AND subject = ?2" } else { "AND ?2 IS NULL" };
+        let mut find = self.db.prepare_cached(&format!(
             "SELECT subject, stage, seat, attempt, model, key, shared, prompt_tokens, reply_tokens
-             FROM call WHERE trial = ?1 AND (?2 IS NULL OR subject = ?2)",
-        )?;
+             FROM call WHERE trial = ?1 {of_subject}"
+        ))?;
         let subject = subject.map(|id| id.to_string());
         let rows = find.query_map(params![trial, subject], |row| {
             let (subject, stage): (String, String) = (row.get(0)?, row.get(1)?);

@@ -1,0 +1,82 @@
+//! What the paper claims, what its own tables give, and what these results measured of it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use gra_analysis::claims::{self, Finding, Here, Measured};
+use gra_analysis::paper::Reference;
+
+use super::markup::{Html, Table};
+use super::verdict::missing;
+
+/// In the order in which they are counted.
+const VERDICTS: [&str; 5] = ["holds", "off", "contradicted", "not measurable yet", "derived"];
+
+/// The audit, with what the results folder holds.
+///
+/// # Errors
+/// When a file of measurements is damaged.
+pub(super) fn claims(results: &Path) -> Result<Html> {
+    let mut measured = Measured::default();
+    if let Ok(csv) = std::fs::read(results.join("benchmarks.csv")) {
+        measured.read_benchmarks("benchmarks.csv", &csv)?;
+    }
+    if let Ok(csv) = std::fs::read(results.join("stats/stats.csv")) {
+        measured.read_stats("stats/stats.csv", &csv)?;
+    }
+    let findings = claims::audit(&Reference::embedded()?, &measured);
+    let count = |word: &&str| findings.iter().filter(|finding| verdict(finding) == **word).count();
+    let told: Vec<String> = VERDICTS.iter().map(|word| format!("{} {word}", count(word))).collect();
+    let mut html = Html::element(
+        "p",
+        "",
+        &Html::text(format!(
+            "Of {} claims of the paper, recomputed from its own printed tables: {}.",
+            findings.len(),
+            told.join(", ")
+        )),
+    );
+    let is_here = |finding: &&Finding| matches!(finding.here, Here::Measured { .. });
+    let here: Vec<&Finding> = findings.iter().filter(is_here).collect();
+    if here.is_empty() {
+        html.push(&Html::ours(
+            "<p class=\"hint\">None of them is measured by these results yet; <code>gra-bench claims\
+             </code> says what each would take.</p>\n",
+        ));
+    } else {
+        html.push(&table("Claims that these results measure", &here));
+    }
+    let all: Vec<&Finding> = findings.iter().collect();
+    let fold = format!(
+        "<details>\n<summary>All {} claims</summary>\n{}</details>\n",
+        all.len(),
+        table("All claims", &all)
+    );
+    html.push(&Html::ours(fold));
+    Ok(html)
+}
+
+/// `off by 2` counts as off.
+fn verdict(finding: &Finding) -> String {
+    let verdict = finding.claim.verdict.to_string();
+    if verdict.starts_with("off") { "off".to_owned() } else { verdict }
+}
+
+fn table(caption: &str, findings: &[&Finding]) -> Html {
+    let head = ["Claim", "where", "what", "printed", "recomputed", "verdict", "here", "why"];
+    let mut table = Table::new(caption, &head);
+    for Finding { claim, recomputed, here } in findings {
+        let recomputed = recomputed.as_ref().map_or_else(missing, ToString::to_string);
+        let here = match here {
+            Here::Measured { value, from, .. } => format!("{value} ({from})"),
+            Here::Missing(what) => (*what).to_owned(),
+            Here::Inapplicable => missing(),
+        };
+        let printed = if claim.printed.is_empty() { missing() } else { claim.printed.clone() };
+        let texts =
+            [&claim.id, &claim.section, &claim.claim, &printed, &recomputed].map(Html::text);
+        let rest = [claim.verdict.to_string(), here, claim.note.clone()].map(Html::text);
+        table.row(texts.into_iter().chain(rest).collect());
+    }
+    table.html()
+}

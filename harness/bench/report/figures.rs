@@ -1,0 +1,105 @@
+//! Pictures of a report, as SVG within the page, each on a light card.
+//!
+//! The reference of every run seed is drawn; a picture that its trial has no data for is left out.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use gra_analysis::figure::acceptance::acceptance;
+use gra_analysis::figure::agreement::agreement;
+use gra_analysis::figure::domains::domains;
+use gra_analysis::figure::funnel::funnel;
+use gra_analysis::figure::raters::reviewers;
+use gra_analysis::figure::{Figure, FigureError};
+use gra_analysis::rescore::{Record, Rule, rescore};
+use gra_synth::candidate::Candidate;
+use gra_synth::method::Thousandths;
+
+use super::markup::Html;
+use super::material::{SeedMaterial, TrialMaterial};
+
+/// Most candidates of a trial whose reviews are decided again for a heat map.
+const RESCORED: usize = 20_000;
+
+/// Steps of tau and delta around those of the trial, in thousandths.
+const STEPS: [i64; 5] = [-1000, -500, 0, 500, 1000];
+
+/// What can be drawn of a run seed's reference.
+///
+/// # Errors
+/// When a drawing fails, or recorded facts are damaged.
+pub(super) fn pictures(group: &SeedMaterial) -> Result<Vec<Figure>> {
+    let (trial, candidates) = (group.reference(), &group.facts[0].candidates);
+    let name = trial.row.id.to_string();
+    let tau = f64::from(trial.settings.method.tau);
+    let drawn = [
+        funnel(&name, &group.table.rows()[0].funnel),
+        reviewers(&name, &scores(candidates), tau),
+        agreement(&name, candidates),
+        domains(&name, candidates),
+    ];
+    let mut pictures = Vec::new();
+    for drawing in drawn {
+        match drawing {
+            Ok(picture) => pictures.push(picture),
+            Err(FigureError::Nothing { .. } | FigureError::TooMany { .. }) => {}
+            Err(failed) => return Err(failed.into()),
+        }
+    }
+    pictures.extend(thresholds(&name, trial, candidates)?);
+    Ok(pictures)
+}
+
+/// The mean of six of every review of a response, by reviewer.
+fn scores(candidates: &[Candidate]) -> BTreeMap<String, Vec<f64>> {
+    let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for review in candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
+        scores.entry(review.reviewer.to_string()).or_default().push(review.scores.mean());
+    }
+    scores
+}
+
+/// Acceptance under other thresholds.
+fn thresholds(
+    name: &str,
+    trial: &TrialMaterial,
+    candidates: &[Candidate],
+) -> Result<Option<Figure>> {
+    let (method, variant) = (&trial.settings.method, trial.variant());
+    let own = Rule::recorded(method, variant);
+    let reviewed = candidates.iter().any(|candidate| candidate.tally().is_some());
+    if own.reviewers == 0 || !reviewed || candidates.len() > RESCORED {
+        return Ok(None);
+    }
+    let around = |own: Thousandths, most: i64| -> Vec<Thousandths> {
+        let values = STEPS.iter().map(|step| i64::from(own.thousandths()) + step);
+        let values = values.filter(|value| (0..=most).contains(value));
+        #[expect(clippy::cast_precision_loss, reason = "thousandths of at most ten points")]
+        let values = values.map(|value| value as f64 / 1000.0);
+        values.filter_map(|value| Thousandths::try_from(value).ok()).collect()
+    };
+    let (taus, deltas) = (around(method.tau, 10_000), around(method.delta, 5_000));
+    let rules: Vec<Rule> = taus
+        .iter()
+        .flat_map(|&tau| deltas.iter().map(move |&delta| Rule { tau, delta, ..own }))
+        .collect();
+    let judge = BTreeMap::new();
+    let run_seed = trial.row.id.seed;
+    let record = Record { candidates, method, variant, run_seed, embeddings: None, judge: &judge };
+    Ok(Some(acceptance(name, &rescore(&record, &rules)?)?))
+}
+
+/// The cards. Title and caption are in the drawing, and its texts can be read and searched there.
+pub(super) fn html(pictures: &[Figure]) -> Html {
+    let card = |picture: &Figure| {
+        let title = Html::text(&picture.title);
+        // Without a prologue, an SVG is an element of the page.
+        let start = picture.svg.find("<svg").unwrap_or(0);
+        Html::ours(format!(
+            "<figure class=\"drawing\" tabindex=\"0\" aria-label=\"{title}\">{}</figure>\n",
+            &picture.svg[start..]
+        ))
+    };
+    let cards: Html = pictures.iter().map(card).collect();
+    Html::element("div", "figures", &cards)
+}
