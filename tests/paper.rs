@@ -118,7 +118,7 @@ fn generated_files_are_checked() {
     assert_eq!(stdout(&bench, &["tables", "--check"]), "");
     bench.edit("results/paper/generated/tables.md", "60.36", "63.36");
     let drift = bench.transcript(&["tables", "--check"]);
-    assert!(drift.contains("tables.md is out of date: line 9 is `"), "{drift}");
+    assert!(drift.contains("tables.md is out of date: line 11 is `"), "{drift}");
     assert!(drift.ends_with("exit code 1"), "{drift}");
 }
 

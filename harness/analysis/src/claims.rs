@@ -15,9 +15,10 @@ mod value;
 
 pub use html::html;
 pub use measured::{Measured, MeasuredError};
-pub use scorebook::{Row, Scorebook};
 pub use table::{markdown, terminal, write_csv};
 pub use value::{Value, judge};
+
+use scorebook::Scorebook;
 
 use crate::paper::{Claim, Reference, Verdict};
 

@@ -136,7 +136,7 @@ impl Measured {
         let benchmarks = &self.benchmarks;
         let row = |model: Trained| {
             let mean = |benchmark| benchmarks.score(model, benchmark).map(|score| score.mean);
-            Row::of(Benchmark::ALL.map(mean))
+            Row::of(&Benchmark::ALL.map(mean))
         };
         for model in benchmarks.models() {
             let Trained { base, seed, source, round } = model;

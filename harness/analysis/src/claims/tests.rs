@@ -238,3 +238,18 @@ fn scores_of_nothing_are_defined() {
     assert!(matches!(here("A16"), Here::Missing(_)));
     assert!(matches!(here("P13"), Here::Measured { value: Value::Number(Ratio::ZERO), .. }));
 }
+
+/// The list of claims that scores decide and the formulas for scores name the same claims.
+#[test]
+fn claims_about_models_are_those_with_a_formula_for_scores() {
+    let paper = paper();
+    let printed = Scorebook::from(&paper);
+    let unprinted = ["P27", "P28", "P30", "P31", "P32"];
+    for claim in paper.claims() {
+        let id = claim.id.as_str();
+        let is_printed = formula::measured(id, &printed).is_some();
+        assert!(!is_printed || formula::is_about_models(id), "{id} is not in the list");
+        let is_known = is_printed || unprinted.contains(&id);
+        assert!(is_known || !formula::is_about_models(id), "{id} has no formula");
+    }
+}
