@@ -118,8 +118,10 @@ impl Entry {
     fn about(kind: Kind, about: &str, figure: Result<Figure, Missing>) -> Self {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let slug: String = about.chars().map(plain).collect();
-        let figure =
-            figure.map(|figure| Figure { name: format!("{}.{slug}", figure.name), ..figure });
+        let figure = figure.map(|mut figure| {
+            figure.name = format!("{}.{slug}", figure.name);
+            figure
+        });
         Self { kind, about: Some(about.to_owned()), figure }
     }
 }

@@ -53,7 +53,7 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
                 .map(|domain| domain.map_or("none known".to_owned(), |domain| domain.to_string()))
                 .collect(),
         },
-        y: Axis { name: "generator".to_owned(), ticks: rows.iter().map(name).collect() },
+        y: Axis { name: "generator".to_owned(), ticks: rows.iter().copied().map(name).collect() },
         panels: vec![Panel {
             title: String::new(),
             rows: rows
