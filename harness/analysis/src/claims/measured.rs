@@ -173,7 +173,7 @@ impl Measured {
         let (found, missing) = match claim.id.as_str() {
             "P03" => (
                 self.cheapest(),
-                "gra-bench compute TRIAL, of models of 7 billion parameters or as if: --parameters 7.6e9",
+                "gra-bench compute TRIAL --parameters 7.6e9, or of models of that size",
             ),
             "A21" => (self.calls(), "gra-bench compute TRIAL"),
             "P48" => (self.judged(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge"),
