@@ -178,10 +178,10 @@ Writes TRIAL.compute.csv and .md beside the trial's folder.")]
   gra-bench tables 1 3 --results my-results --json
   gra-bench tables --check               fails when results/paper/generated is out of date
 
-Scores of models that you trained are read from benchmarks.csv in the results folder, a line per model,
-benchmark and training: base_model, seed_dataset, data_source, iteration, benchmark, score, n,
-training_seed. results/paper/README.md has the names. Without that file the tables hold what the
-paper prints, with footnotes where its own numbers disagree.")]
+Scores of models that you trained are read from benchmarks.csv in the results folder, a line per
+model, benchmark and training: base_model, seed_dataset, data_source, iteration, benchmark, score,
+n, training_seed. results/paper/README.md has the names. Without that file the tables hold what
+the paper prints, with footnotes where its own numbers disagree.")]
     Tables(TablesArgs),
     /// Check every claim of the paper: printed, recomputed from its tables, measured here.
     #[command(after_help = "Examples:
@@ -190,8 +190,8 @@ paper prints, with footnotes where its own numbers disagree.")]
   gra-bench claims --stats results/ifd/seed-42.compare
   gra-bench claims --format md > claims.md
 
-Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv with
-data sets named gra, vanilla and distill-large, and the .compute.csv of trials. No model is run.")]
+Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv
+with data sets named gra, vanilla and distill-large, and the .compute.csv of trials. No model runs.")]
     Claims(ClaimsArgs),
     /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
     #[command(after_help = "Examples:

@@ -60,6 +60,9 @@ struct Trial {
 /// The paper's models have 7 to 8 billion parameters; what smaller ones cost says nothing of its claim.
 const SMALLEST: Ratio = Ratio::whole(7_000_000_000);
 
+/// The share that section 5.4 prints, per cent (`figure7/judge/above-8`); P48 itself is about two shares' sum.
+const JUDGED_ABOVE: &str = "87.3";
+
 /// "Orders of magnitude" are two at least: a hundredth of the operations.
 const ORDERS_OF_MAGNITUDE: &str = "<=0.01";
 
@@ -170,7 +173,7 @@ impl Measured {
         let (found, missing) = match claim.id.as_str() {
             "P03" => (
                 self.cheapest(),
-                "gra-bench compute TRIAL, of models of 7 billion parameters or as if: --parameters 7.6e9",
+                "gra-bench compute TRIAL --parameters 7.6e9, or of models of that size",
             ),
             "A21" => (self.calls(), "gra-bench compute TRIAL"),
             "P48" => (self.judged(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge"),
@@ -185,8 +188,11 @@ impl Measured {
         };
         let Some((value, from)) = found else { return Here::Missing(missing) };
         let value = Value::Number(value);
-        // The paper puts this one in words.
-        let printed = if claim.id == "P03" { ORDERS_OF_MAGNITUDE } else { &claim.printed };
+        let printed = match claim.id.as_str() {
+            "P03" => ORDERS_OF_MAGNITUDE,
+            "P48" => JUDGED_ABOVE,
+            _ => &claim.printed,
+        };
         let verdict = judge(printed, &value);
         Here::Measured { value, from, verdict }
     }
@@ -213,7 +219,8 @@ impl Measured {
         let is_it = |line: &&Statistic| line.measure == measure && line.data_set == "gra";
         let line = self.statistics.iter().find(is_it)?;
         let per_cent = |share: Ratio| share * Ratio::whole(100);
-        let mut from = format!("stats.csv, {measure}, in per cent");
+        let mut from =
+            format!("stats.csv, {measure}, in per cent, the paper's being {JUDGED_ABOVE}");
         if let (Some((low, high)), Some(n)) = (line.interval, &line.n) {
             let _ = write!(from, ", 95% [{}, {}], n {n}", per_cent(low), per_cent(high));
         }
@@ -236,10 +243,16 @@ fn wrong(file: &str, error: LineError) -> MeasuredError {
     MeasuredError { file: file.to_owned(), error }
 }
 
+/// More operations than any computation takes; beyond it, a file holds something else.
+const MOST: i128 = 10_i128.pow(30);
+
 /// Operations over twice the tokens, as `compute` counts them; `None` where operations are unknown.
 fn parameters(line: &lines::Line) -> Option<Ratio> {
     let sum = |columns: [&str; 2]| -> Option<i128> {
-        columns.into_iter().map(|column| line.optional(column)?.parse::<i128>().ok()).sum()
+        let count = |column: &str| -> Option<i128> {
+            line.optional(column)?.parse().ok().filter(|count| (0..=MOST).contains(count))
+        };
+        columns.into_iter().map(count).sum()
     };
     let tokens = sum(["prompt_tokens", "reply_tokens"])?;
     let operations = sum(["prompt_flop", "reply_flop"])?;
