@@ -109,14 +109,33 @@ fn what_stats_measured_is_drawn() {
 #[test]
 fn what_cannot_be_read_or_found_is_named() {
     let bench = bench();
-    insta::assert_snapshot!(bench.transcript(&["figures", "large", "--only", "funnel"]), @"");
-    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "6"]), @"");
+    insta::assert_snapshot!(bench.transcript(&["figures", "large", "--only", "funnel"]), @"
+    error: the store has no trial or experiment `large`
+    hint: its experiments are small
+    exit code 1
+    ");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "6"]), @"
+    Not drawn:
+      6: there is no map.csv in results/stats
+        gra-bench stats seeds=SEEDS.json distilled=DISTILLED.json gra=EXPERIMENT/gra/seed-N --map
+    error: nothing was drawn: what the figures asked for need is not there
+    exit code 1
+    ");
     std::fs::create_dir_all(bench.path("results/stats")).unwrap();
     bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,NaN\n");
-    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "5"]), @"");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "5"]), @"
+    error: cannot read results/stats/map.csv: line 2: a place is no number
+    exit code 1
+    ");
     bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,2.0\n");
     bench.write("results/stats/seeds.parquet", "no parquet");
-    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "8"]), @"");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "8"]), @"
+    error: results/stats/seeds.parquet is no frame of samples: parquet: File out of specification: A Parquet file must contain a header and footer with at least 12 bytes
+    exit code 1
+    ");
     bench.write("results/benchmarks.csv", "base_model\nqwen\n");
-    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "1"]), @"");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "1"]), @"
+    error: results/benchmarks.csv is no table of scores: there is no column `data_source`
+    exit code 1
+    ");
 }

@@ -105,7 +105,11 @@ impl Missing {
 
 impl From<FigureError> for Missing {
     fn from(error: FigureError) -> Self {
-        Self { why: error.to_string(), command: None }
+        let why = match error {
+            FigureError::Nothing { what } => what.to_owned(),
+            other => other.to_string(),
+        };
+        Self { why, command: None }
     }
 }
 

@@ -15,16 +15,20 @@ use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::rounds::{Rounds, Series};
 use gra_analysis::figure::variants::{Measure, Variants};
 use gra_analysis::figure::violins::{Violin, Violins};
-use gra_analysis::figure::{Figure, FigureError, agreement, compute, domains, funnel, raters};
+use gra_analysis::figure::{
+    Figure, FigureError, acceptance, agreement, compute, domains, funnel, raters,
+};
 use gra_analysis::funnel::Funnel;
+use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
-use gra_synth::method::Method;
+use gra_synth::method::{Method, Thousandths};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, RequestId, Stage};
 use gra_synth::roles::Roles;
 use gra_synth::stream::Stream;
+use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
 
 const MODELS: [&str; 5] =
     ["llama-3.1-8b", "qwen2.5-7b", "internlm3-8b", "mistral-7b-v0.3", "tulu-3-8b"];
@@ -42,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let candidates: Vec<Candidate> =
         (0..count).map(|number| candidate(number, &mut draw)).collect();
     let all = Instant::now();
-    let figures: [(&str, Draws<'_>); 11] = [
+    let figures: [(&str, Draws<'_>); 12] = [
         ("averages", &averages),
         ("rounds", &rounds),
         ("variants", &variants),
@@ -52,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("violins", &|| violins(count)),
         ("agreement", &|| agreement::agreement(TRIAL, &candidates)),
         ("domains", &|| domains::domains(TRIAL, &candidates)),
+        ("acceptance", &|| sensitivity(&candidates)),
         ("compute", &|| spending(&candidates)),
         ("plane", &|| plane(count)),
     ];
@@ -286,6 +291,34 @@ fn spending(candidates: &[Candidate]) -> Result<Figure, FigureError> {
         (TRIAL.to_owned(), of(7_600_000_000)),
         ("made-up/small/seed-42".to_owned(), of(135_000_000)),
     ])
+}
+
+fn sensitivity(candidates: &[Candidate]) -> Result<Figure, FigureError> {
+    let method = Method::default();
+    let variant = Variant {
+        name: "gra".to_owned(),
+        roles: RoleAssignment::Random,
+        reviewers: Reviewers::Committee(3),
+        dispute: DisputeRule::Adjudicator,
+    };
+    let own = Rule::recorded(&method, &variant);
+    let halves =
+        |from: u16, to: u16| (from..=to).map(|half| Thousandths::try_from(f64::from(half) / 2.0));
+    let rules = halves(12, 19)
+        .flatten()
+        .flat_map(|tau| halves(1, 6).flatten().map(move |delta| Rule { tau, delta, ..own }));
+    let judge = BTreeMap::new();
+    let record = Record {
+        candidates,
+        method: &method,
+        variant: &variant,
+        run_seed: 42,
+        embeddings: None,
+        judge: &judge,
+    };
+    let grid = rescore(&record, &rules.collect::<Vec<_>>())
+        .map_err(|error| FigureError::Drawing(error.to_string()))?;
+    acceptance::acceptance(TRIAL, &grid)
 }
 
 fn plane(count: u32) -> Result<Figure, FigureError> {

@@ -46,6 +46,9 @@ pub mod rounds;
 pub mod variants;
 pub mod violins;
 
+#[cfg(test)]
+mod tests;
+
 /// A picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {

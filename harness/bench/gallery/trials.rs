@@ -19,9 +19,8 @@ use super::{Entry, Kind, Missing, Sources};
 use crate::finished::FinishedTrial;
 use crate::store::{Store, TrialId};
 
-/// Tau and delta of the sensitivity figure, in halves of a point.
-const TAUS: std::ops::RangeInclusive<u32> = 14..=18;
-const DELTAS: std::ops::RangeInclusive<u32> = 1..=5;
+/// Steps of the sensitivity figure from where the trial ran, in halves of a point.
+const STEPS: std::ops::RangeInclusive<i32> = -2..=3;
 
 const RUN: &str = "gra-bench ablation";
 
@@ -163,16 +162,19 @@ fn scores(trial: &FinishedTrial) -> BTreeMap<String, Vec<f64>> {
     scores
 }
 
-/// Acceptance over tau and delta around the paper's, and where the trial ran. Duplicates stay as they
+/// Acceptance over tau and delta around those of the trial, and at the paper's. Duplicates stay as they
 /// were recorded; `rescore` asks for their embeddings.
 fn sensitivity(trial: &FinishedTrial) -> Result<Figure, Missing> {
     let (method, variant) = (&trial.settings.method, &trial.settings.variant);
     let own = Rule::recorded(method, variant);
-    let axis = |halves: std::ops::RangeInclusive<u32>, own: Thousandths| {
-        let values = halves.filter_map(|half| Thousandths::try_from(f64::from(half) / 2.0).ok());
-        values.chain([own]).collect::<BTreeSet<Thousandths>>()
+    let paper = Method::default();
+    let axis = |own: Thousandths, paper: Thousandths| {
+        let steps = STEPS.map(|half| f64::from(own) + f64::from(half) / 2.0);
+        let values =
+            steps.filter(|value| *value >= 0.0).filter_map(|v| Thousandths::try_from(v).ok());
+        values.chain([own, paper]).collect::<BTreeSet<Thousandths>>()
     };
-    let (taus, deltas) = (axis(TAUS, own.tau), axis(DELTAS, own.delta));
+    let (taus, deltas) = (axis(own.tau, paper.tau), axis(own.delta, paper.delta));
     let is_valid = |tau: &&Thousandths| Method { tau: **tau, ..method.clone() }.check().is_ok();
     let rules: Vec<Rule> = taus
         .iter()

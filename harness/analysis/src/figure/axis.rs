@@ -87,13 +87,17 @@ pub(super) fn left(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64
     Ok(())
 }
 
-/// The same for its lower side, with names below.
+/// The same for its lower side, with names below, as many as there is room for.
 pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64) -> Drawn {
+    let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+    let mut free = f64::NEG_INFINITY;
     for Tick { value, text } in scale.ticks(about) {
-        let x = scale.at(value);
+        let (x, half) = (scale.at(value), letters.width(&text) / 2.0);
         canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
-        let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
-        canvas.text(&text, (x, area.bottom() + 11.0), letters)?;
+        if x - half >= free {
+            canvas.text(&text, (x, area.bottom() + 11.0), letters)?;
+            free = x + half + 4.0;
+        }
     }
     Ok(())
 }

@@ -20,3 +20,39 @@ pub(super) fn png(svg: &str) -> Result<Vec<u8>, FigureError> {
     resvg::render(&tree, Transform::from_scale(ZOOM, ZOOM), &mut map.as_mut());
     map.encode_png().map_err(|error| failed(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::page::{Words, page};
+
+    fn figure() -> crate::figure::Figure {
+        let words = ["name", "A title of AVAs & \u{3c4}", "n = 1."].map(str::to_owned);
+        let [name, title, caption] = words;
+        page(Words { name, title, caption }, 40.0, |canvas, area| {
+            canvas.fill(area, crate::figure::palette::ACCENT)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_picture_is_twice_its_page_and_has_the_same_bytes_twice() {
+        let figure = figure();
+        let bytes = png(&figure.svg).unwrap();
+        let map = Pixmap::decode_png(&bytes).unwrap();
+        let (width, height) = (f64::from(map.width()), f64::from(map.height()));
+        assert!(
+            (width - 2.0 * figure.size.0).abs() < 1.0 && (height - 2.0 * figure.size.1).abs() < 1.0
+        );
+        assert_eq!(png(&figure.svg).unwrap(), bytes);
+        assert!(png("no picture").is_err());
+    }
+
+    #[test]
+    fn letters_are_drawn_with_the_bundled_font() {
+        // Without any font nothing dark would stand where the title is.
+        let map = Pixmap::decode_png(&png(&figure().svg).unwrap()).unwrap();
+        let title = map.pixels().iter().take(usize::try_from(map.width()).unwrap() * 60);
+        assert!(title.filter(|pixel| pixel.red() < 0x60).count() > 300);
+    }
+}

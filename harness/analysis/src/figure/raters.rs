@@ -60,7 +60,7 @@ pub fn committee_and_judge(
         name: "figure-7".to_owned(),
         title: format!("The same samples of {trial}, scored by committee and judge"),
         caption: format!(
-            "n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
+            "The paper's Fig. 7: n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
              high as its share of the lane; coloured at or above {threshold}. Below: the share that the \
              judge scored above {threshold}, with Wilson's 95% interval, beside the paper's (section 5.4, \
              judge Qwen2.5-72B-Instruct, n not given).",
@@ -182,7 +182,8 @@ impl Lane {
         ];
         for (row, text) in facts.iter().enumerate() {
             let y = middle + (lines(row) - 1.2) * LINE;
-            canvas.text(text, (area.right() + 12.0, y), letters.colored(palette::QUIET))?;
+            let text = letters.cut(text, FACTS - 12.0);
+            canvas.text(&text, (area.right() + 12.0, y), letters.colored(palette::QUIET))?;
         }
         Ok(())
     }

@@ -77,7 +77,7 @@ impl Rounds {
         }
         let ours: usize = self.series.iter().map(|line| line.ours.len()).sum();
         let caption = format!(
-            "Mean of ten benchmarks in per cent, {}, trained on the data of the rounds so far. Lines: as \
+            "The paper's Fig. 3: mean of ten benchmarks in per cent, {}, trained on the data of the rounds so far. Lines: as \
              printed in the paper's Table 3 (neither n nor intervals); the axis does not start at 0. {}",
             self.model,
             match ours {

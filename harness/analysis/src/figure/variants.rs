@@ -90,7 +90,7 @@ impl Variants {
             ],
             caption: format!(
                 "n candidates: {}. Means with 95% intervals, seed items resampled; disputed: of those \
-                 that a committee scored. The paper's figure 4 is about models trained on the variants' \
+                 that a committee scored; a disc without whiskers had nothing that varies. The paper's figure 4 is about models trained on the variants' \
                  data: full GRA is 0.73 points above the variant without adjudicator, on a score that it \
                  calls human-aligned correctness (section 4.3). Nothing here is on that scale.",
                 trials.iter().map(n).collect::<Vec<_>>().join(", ")
