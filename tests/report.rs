@@ -1,8 +1,10 @@
 //! `report` and `view`: what they write and refuse, and how their page behaves in a real browser.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -344,7 +346,7 @@ fn long_texts(number: u32) -> (String, String) {
                 .wrapping_add(1_442_695_040_888_963_407);
             // Small numbers come up more often, as common words do.
             let rank = ((state >> 33) % 1000) * ((state >> 43) % 1000) / 1000;
-            text.push_str(&format!("w{:x}d{} ", rank * 7919 % 65_521, rank % 7));
+            let _ = write!(text, "w{:x}d{} ", rank * 7919 % 65_521, rank % 7);
         }
         text
     };
@@ -355,7 +357,6 @@ fn long_texts(number: u32) -> (String, String) {
 #[test]
 #[ignore = "takes a minute or two, and measures"]
 fn fifty_thousand() {
-    use std::time::Instant;
     let Some(browser) = Chromium::start() else { return };
     let started = Instant::now();
     let large = Synthetic { candidates: 50_000, texts: long_texts, ..TRIAL };

@@ -48,7 +48,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Doctor(args) => doctor::run(&args, &places),
         Verb::Export(args) => export::run(&args, &places),
         Verb::Report(args) => report::run(&args, &places),
-        Verb::View(args) => view::start(args, places).await,
+        Verb::View(args) => view::start(args, &places).await,
         Verb::Rescore(args) => rescore::run(&args, &places),
         Verb::Compute(args) => compute::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),

@@ -29,7 +29,7 @@ pub(crate) struct ViewArgs {
     host: IpAddr,
 }
 
-pub(crate) async fn start(args: ViewArgs, places: Places) -> Result<()> {
+pub(crate) async fn start(args: ViewArgs, places: &Places) -> Result<()> {
     let scope = Scope { name: args.subject, seed: args.seed };
     let viewer = tokio::task::block_in_place(|| {
         Viewer::load(Store::open_read_only(&places.store())?, &scope)

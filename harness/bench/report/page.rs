@@ -1,5 +1,6 @@
 //! The file as a whole.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
@@ -31,7 +32,9 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
         )));
     };
     section("verdict", "What came out", &by_seed(material, |_, group| verdict::verdict(group)));
-    section("tables", "Tables", &by_seed(material, |_, group| tables::tables(group)));
+    let mut found = by_seed(material, |_, group| tables::tables(group));
+    found.push(&tables::over_seeds(material));
+    section("tables", "Tables", &found);
     let mut pictures = Vec::new();
     for group in &material.seeds {
         pictures.push(figures::html(&figures::pictures(group)?));
@@ -84,14 +87,14 @@ fn header(material: &Material, contents: &[(&str, &str)]) -> Html {
     html.push_str(&verdict::warnings(material).into_string());
     html.push_str("\n<nav class=\"contents\" aria-label=\"Contents\"><ul>");
     for (id, title) in contents {
-        html.push_str(&format!("<li><a href=\"#{id}\">{title}</a></li>"));
+        let _ = write!(html, "<li><a href=\"#{id}\">{title}</a></li>");
     }
     html.push_str("</ul></nav>\n");
     if material.seeds.len() > 1 {
         html.push_str("<p><label id=\"choose-seed-label\">Run seed <select id=\"choose-seed\">");
         for group in &material.seeds {
             let seed = group.seed;
-            html.push_str(&format!("<option value=\"{seed}\">{seed}</option>"));
+            let _ = write!(html, "<option value=\"{seed}\">{seed}</option>");
         }
         html.push_str("<option value=\"\">all</option></select></label></p>\n");
     }
