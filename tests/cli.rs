@@ -10,7 +10,7 @@ fn help_of_every_verb() {
     insta::assert_snapshot!("help", bench.transcript(&["--help"]));
     let verbs = [
         "run", "ablation", "seed", "inspect", "plan", "doctor", "export", "rescore", "compute",
-        "quantize", "stats", "compare", "report", "view",
+        "quantize", "stats", "compare", "tables", "claims", "figures", "report", "view",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));

@@ -148,7 +148,7 @@ fn call(subject: ItemId, stage: Stage, model: &str) -> CallRow {
     }
 }
 
-fn bench() -> Workbench {
+pub(crate) fn bench() -> Workbench {
     let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
     let mut store = Store::open(&bench.path("results/store.db")).unwrap();
     for (name, finished) in

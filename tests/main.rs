@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod baselines;
 mod chromium;
 mod cli;
 mod economy;
 mod experiments;
+mod figures;
 mod looking_back;
+mod paper;
 mod prompts;
 mod real_model;
 mod report;

@@ -19,7 +19,7 @@ const GRA: &str = "[[variant]]\nname = \"gra\"\n";
 
 /// A server that answers as llama-server does, with replies of the form that it is held to, until the
 /// test's process ends. Gives its address.
-fn serve() -> String {
+pub(crate) fn serve() -> String {
     serve_until(Arc::new(AtomicI64::new(i64::MAX)))
 }
 
@@ -106,17 +106,18 @@ fn completion(asked: &Value) -> Value {
         "usage": {"prompt_tokens": 100, "completion_tokens": tokens}})
 }
 
-/// The pool with every model behind an address.
-fn serve_pool(bench: &Workbench, url: &str) {
+/// The pool with every model behind an address, and a teacher.
+pub(crate) fn serve_pool(bench: &Workbench, url: &str) {
     let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
     let encoder = &pool[..pool.find("[[model]]").unwrap()];
-    let model = |n: usize| {
+    let model = |table: &str, name: &str| {
         format!(
-            "[[model]]\nname = \"m{n}\"\nbackend = \"server\"\nurl = \"{url}\"\nmodel = \"small\"\n\
+            "[[{table}]]\nname = \"{name}\"\nbackend = \"server\"\nurl = \"{url}\"\nmodel = \"small\"\n\
              dialect = \"llama-server\"\nconcurrency = 3\n"
         )
     };
-    let models: String = (0..5).map(model).collect();
+    let mut models: String = (0..5).map(|n| model("model", &format!("m{n}"))).collect();
+    models += &model("teacher", "teacher-large");
     bench.write("pool.toml", &format!("{encoder}{models}"));
 }
 

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::command::claims::ClaimsArgs;
 use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
+use crate::command::figures::FiguresArgs;
 use crate::command::report::ReportArgs;
 use crate::command::rescore::RescoreArgs;
 use crate::command::seed::SeedArgs;
 use crate::command::stats::StatsArgs;
+use crate::command::tables::TablesArgs;
 use crate::command::view::ViewArgs;
 use crate::experiment::Overrides;
 use crate::failure::EXIT_CODES;
@@ -168,6 +171,37 @@ economy = false have the most to tell.")]
 
 Writes TRIAL.compute.csv and .md beside the trial's folder.")]
     Compute(ComputeArgs),
+    /// Print the paper's Tables 1 to 3, with what was measured here beside it.
+    #[command(after_help = "Examples:
+  gra-bench tables                       all three, for the terminal
+  gra-bench tables 1 --format latex > table1.tex
+  gra-bench tables 1 3 --results my-results --json
+  gra-bench tables --check               fails when results/paper/generated is out of date
+
+Scores of models that you trained are read from benchmarks.csv in the results folder, a line per model,
+benchmark and training: base_model, seed_dataset, data_source, iteration, benchmark, score, n,
+training_seed. results/paper/README.md has the names. Without that file the tables hold what the
+paper prints, with footnotes where its own numbers disagree.")]
+    Tables(TablesArgs),
+    /// Check every claim of the paper: printed, recomputed from its tables, measured here.
+    #[command(after_help = "Examples:
+  gra-bench claims --verdict off,contradicted
+  gra-bench claims --results my-results --json
+  gra-bench claims --format md > claims.md
+
+Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv with
+data sets named gra, vanilla and distill-72b, and the .compute.csv of trials. No model is run.")]
+    Claims(ClaimsArgs),
+    /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
+    #[command(after_help = "Examples:
+  gra-bench figures
+  gra-bench figures ablation --only 4,funnel,agreement
+  gra-bench figures ablation/gra/seed-42 --out pictures --format svg
+  gra-bench figures --only 1,3 --json
+
+What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
+wrote; they look for data sets named seeds, gra and distilled.")]
+    Figures(FiguresArgs),
     /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
     #[command(after_help = "Example:
   gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]

@@ -1,11 +1,13 @@
 //! The verbs, one file each.
 
 mod beside;
+pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod compute;
 mod doctor;
 mod engines;
 mod export;
+pub(crate) mod figures;
 mod inspect;
 mod plan;
 mod quantize;
@@ -14,6 +16,7 @@ pub(crate) mod rescore;
 mod run;
 pub mod seed;
 pub(crate) mod stats;
+pub(crate) mod tables;
 pub(crate) mod view;
 #[cfg(unix)]
 mod worker;
@@ -51,6 +54,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::View(args) => view::start(args, &places).await,
         Verb::Rescore(args) => rescore::run(&args, &places),
         Verb::Compute(args) => compute::run(&args, &places),
+        Verb::Tables(args) => tables::run(&args, &places),
+        Verb::Claims(args) => claims::run(&args, &places),
+        Verb::Figures(args) => figures::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
         #[cfg(unix)]
         Verb::Worker => worker::run(),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gra_analysis::claims::MeasuredError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
 
@@ -16,7 +17,7 @@ Exit codes:
   0    done
   1    failed: disk, store, or anything not named below
   2    wrong usage of the command line
-  3    bad input: experiment, prompts, model pool or seed set
+  3    bad input: experiment, prompts, model pool, seed set or benchmark scores
   4    a model could not be loaded or the engine failed
   130  interrupted; what was finished is saved, the same command goes on";
 
@@ -64,7 +65,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if any(Cause::is::<Interrupted>) {
         130
     } else if any(|cause| {
-        cause.is::<ExperimentError>() || cause.is::<SeedError>() || cause.is::<PoolError>()
+        cause.is::<ExperimentError>()
+            || cause.is::<SeedError>()
+            || cause.is::<PoolError>()
+            || cause.is::<MeasuredError>()
     }) {
         3
     } else if any(Cause::is::<EngineError>) {

@@ -12,7 +12,9 @@
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
 //! - [`comparison`]: the data sets of an experiment
+//! - [`measured`]: what results say about the paper's tables and claims
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
+//! - [`gallery`]: figures of what is stored
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
@@ -35,8 +37,10 @@ pub mod experiment;
 pub mod export;
 pub mod failure;
 pub mod finished;
+pub mod gallery;
 pub mod interrupt;
 pub mod judging;
+pub mod measured;
 mod nearest;
 pub mod progress;
 pub mod publish;

@@ -30,6 +30,9 @@ const MODELS: [&str; 5] =
     ["llama-3.1-8b", "qwen2.5-7b", "internlm3-8b", "mistral-7b-v0.3", "tulu-3-8b"];
 const TRIAL: &str = "made-up/gra/seed-42";
 
+type Draws<'a> = &'a dyn Fn() -> Result<Figure, FigureError>;
+
+#[expect(clippy::print_stdout, reason = "the measurement is what this program is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("which folder?")?;
@@ -39,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let candidates: Vec<Candidate> =
         (0..count).map(|number| candidate(number, &mut draw)).collect();
     let all = Instant::now();
-    let figures: [(&str, &dyn Fn() -> Result<Figure, FigureError>); 11] = [
+    let figures: [(&str, Draws<'_>); 11] = [
         ("averages", &averages),
         ("rounds", &rounds),
         ("variants", &variants),
@@ -58,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let drawn = start.elapsed();
         let png = figure.png()?;
         for collision in figure.collisions() {
-            eprintln!("{what}: {collision}");
+            println!("{what}: {collision}");
         }
         let path = Path::new(&folder);
         std::fs::write(path.join(format!("{}.svg", figure.name)), &figure.svg)?;
@@ -94,7 +97,7 @@ fn candidate(number: u32, draw: &mut Stream) -> Candidate {
     let examples = vec![ItemId::Seed(below(draw, 500))];
     let domain = Domain::ALL[draw.below(7)];
     let id = ItemId::Candidate { round: 1, number };
-    let mut candidate = Candidate::drawn(id, 0, domain, examples, roles);
+    let mut candidate = Candidate::drawn(id, 0, Some(domain), examples, roles);
     let fate = below(draw, 100);
     if fate < 9 {
         let stage = Stage::Response;
@@ -123,12 +126,12 @@ fn candidate(number: u32, draw: &mut Stream) -> Candidate {
     candidate.decision = decision;
     candidate.outcome = Some(match decision {
         Some(Decision::Reject) | None => Outcome::Rejected,
-        Some(Decision::Dispute) if fate % 2 == 0 => Outcome::AdjudicatedOut,
+        Some(Decision::Dispute) if fate.is_multiple_of(2) => Outcome::AdjudicatedOut,
         Some(_) if fate > 95 => Outcome::Duplicate,
         Some(_) => Outcome::Accepted,
     });
     if decision == Some(Decision::Dispute) {
-        let scores = Scores([if fate % 2 == 0 { 7 } else { 9 }; 6]);
+        let scores = Scores([if fate.is_multiple_of(2) { 7 } else { 9 }; 6]);
         let reviewer = name(4);
         candidate.adjudication = Some(ResponseReview { seat: 0, reviewer, scores, comment: None });
     }

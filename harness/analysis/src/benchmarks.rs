@@ -18,6 +18,9 @@
 //! normal). The spread is between training seeds: the sample standard deviation of the scores that several
 //! trainings reached. Neither contains the other.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use crate::bootstrap::Interval;
@@ -52,7 +55,7 @@ struct Run {
 /// What was measured on a benchmark, or the average of the ten.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Per cent; the mean over trainings.
+    /// Per cent; the mean over trainings, to six decimals.
     pub mean: Ratio,
     /// Binomial 95% interval of the mean, per cent: items sampled, training as it was.
     pub interval: Option<Interval>,
@@ -210,9 +213,10 @@ fn run(line: &Line) -> Result<Run, LineError> {
     Ok(Run { score, n })
 }
 
+/// To six decimals, which keeps denominators small whatever numbers of trainings come together.
 fn mean(scores: &[Ratio]) -> Option<Ratio> {
     let n = i128::try_from(scores.len()).ok().filter(|n| *n > 0)?;
-    Some(scores.iter().copied().sum::<Ratio>() / Ratio::whole(n))
+    Some((scores.iter().copied().sum::<Ratio>() / Ratio::whole(n)).round(6))
 }
 
 fn spread(scores: &[Ratio]) -> Option<f64> {
@@ -230,83 +234,4 @@ fn binomial(score: Ratio, n: u64) -> Option<Interval> {
     let yes = u64::try_from(right).ok()?;
     let interval = Proportion { yes, no: n - yes }.wilson()?;
     Some(Interval { low: 100.0 * interval.low, high: 100.0 * interval.high })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEADER: &str =
-        "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n";
-
-    fn read(lines: &str) -> Result<Benchmarks, LineError> {
-        Benchmarks::read(format!("{HEADER}{lines}").as_bytes())
-    }
-
-    #[test]
-    fn bad_lines_are_named() {
-        let good = "qwen2.5-7b,alpaca,gra,5,gsm8k,71.5,1319,0\n";
-        let bad = [
-            "qwen,alpaca,gra,5,gsm8k,71.5,1319,0\n",
-            "qwen2.5-7b,alpaca,gra,,gsm8k,71.5,1319,0\n",
-            "qwen2.5-7b,alpaca,gra,6,gsm8k,71.5,1319,0\n",
-            "qwen2.5-7b,alpaca,vanilla,1,gsm8k,71.5,1319,0\n",
-            "qwen2.5-7b,alpaca,vanilla,,gsm9k,71.5,1319,0\n",
-            "qwen2.5-7b,alpaca,vanilla,,gsm8k,NaN,1319,0\n",
-            "qwen2.5-7b,alpaca,vanilla,,gsm8k,100.01,1319,0\n",
-            "qwen2.5-7b,alpaca,vanilla,,gsm8k,71.5,0,0\n",
-            "qwen2.5-7b,alpaca,vanilla,,gsm8k,71.5,1319,first\n",
-            good,
-        ];
-        let errors = bad.map(|line| read(&format!("{good}{line}")).unwrap_err().to_string());
-        insta::assert_snapshot!(errors.join("\n"));
-        let error = Benchmarks::read(b"base_model\nqwen2.5-7b\n").unwrap_err().to_string();
-        assert_eq!(error, "there is no column `data_source`");
-    }
-
-    #[test]
-    fn trainings_have_a_mean_and_a_spread() {
-        let lines = [(0, "70"), (1, "71"), (2, "72.5")];
-        let line = |(seed, score)| format!("qwen2.5-7b,alpaca,gra,5,gsm8k,{score},1000,{seed}\n");
-        let benchmarks = read(&lines.map(line).concat()).unwrap();
-        let model =
-            benchmarks.chosen(BaseModel::Qwen, SeedDataset::Alpaca, DataSource::Gra).unwrap();
-        let score = benchmarks.score(model, Benchmark::Gsm8k).unwrap();
-        assert_eq!((score.mean, score.n, score.trainings), (Ratio::new(427, 6), 1000, 3));
-        // numpy 2.3: np.std([70, 71, 72.5], ddof=1).
-        assert!((score.spread.unwrap() - 1.258_305_739_211_791_6).abs() < 1e-12);
-        let interval = score.interval.unwrap();
-        assert!(68.0 < interval.low && interval.low < 71.2 && interval.high < 74.0, "{interval:?}");
-        assert_eq!(benchmarks.average(model), None);
-        assert_eq!(benchmarks.score(model, Benchmark::Math), None);
-    }
-
-    #[test]
-    fn an_average_needs_all_ten_and_the_last_round_stands_for_gra() {
-        let mut lines = String::new();
-        for round in [1, 4] {
-            for (place, benchmark) in Benchmark::ALL.into_iter().enumerate() {
-                let score = 50 + place + round;
-                let line = format!("llama-3.1-8b,condor,gra,{round},{benchmark},{score},100,7\n");
-                lines.push_str(&line);
-            }
-        }
-        let benchmarks = read(&lines).unwrap();
-        let model =
-            benchmarks.chosen(BaseModel::Llama, SeedDataset::Condor, DataSource::Gra).unwrap();
-        assert_eq!(model.round, Some(4));
-        let average = benchmarks.average(model).unwrap();
-        assert_eq!((average.mean, average.n, average.spread), (Ratio::new(1170, 20), 1000, None));
-        // Ten scores about 58.5 of 100 items: the error is about 4.9 / sqrt(10).
-        let half = average.interval.unwrap().high - 58.5;
-        assert!((half - 1.96 * 4.9 / 10_f64.sqrt()).abs() < 0.05, "{half}");
-    }
-
-    #[test]
-    fn scores_at_the_ends_have_intervals() {
-        for (score, low, high) in [(0, 0.0, 3.7), (100, 96.3, 100.0)] {
-            let interval = binomial(Ratio::whole(score), 100).unwrap();
-            assert!((interval.low - low).abs() < 0.01 && (interval.high - high).abs() < 0.01);
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! against its formula. What is measured here has a verdict of its own, by the rules of [`judge`].
 
 mod formula;
+mod html;
 mod measured;
 mod scorebook;
 mod table;
@@ -12,10 +13,12 @@ mod table;
 mod tests;
 mod value;
 
+pub use html::html;
 pub use measured::{Measured, MeasuredError};
-pub use scorebook::{Row, Scorebook};
 pub use table::{markdown, terminal, write_csv};
 pub use value::{Value, judge};
+
+use scorebook::Scorebook;
 
 use crate::paper::{Claim, Reference, Verdict};
 

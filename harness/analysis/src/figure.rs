@@ -21,6 +21,7 @@
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
 //! - `page`, `canvas`, `axis`, `marks`, `font`: title and caption; shapes and text; ticks; what several
 //!   figures draw alike; widths of texts
+//! - [`roles`]: which data set is which of the paper's
 //! - `raster`: PNG
 //! - `palette`: colours that colour-blind readers can tell apart
 
@@ -40,6 +41,7 @@ mod palette;
 pub mod plane;
 mod raster;
 pub mod raters;
+pub mod roles;
 pub mod rounds;
 pub mod variants;
 pub mod violins;

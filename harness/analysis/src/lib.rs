@@ -42,6 +42,7 @@
 //! - [`benchmarks`]: scores of models that somebody trained
 //! - [`exact`]: fractions, for numbers that must round as printed ones do
 //! - [`lines`]: CSVs by column, and what is wrong with them
+//! - `markup`: text as HTML text
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
@@ -67,6 +68,7 @@ pub mod ledger;
 pub mod levels;
 pub mod lineage;
 pub mod lines;
+mod markup;
 pub mod measure;
 pub mod neighbours;
 pub mod paper;

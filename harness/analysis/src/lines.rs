@@ -93,11 +93,6 @@ impl Line {
     pub(crate) fn is_wrong(&self, problem: impl Display) -> LineError {
         LineError::Line { line: self.number, problem: problem.to_string() }
     }
-
-    /// Its number, counted from 1, the header included.
-    pub(crate) const fn number(&self) -> u64 {
-        self.number
-    }
 }
 
 #[cfg(test)]

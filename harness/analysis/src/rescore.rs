@@ -15,6 +15,8 @@
 //!   guessed at: a rate stands between all of them failing and all of them passing.
 //! - Rounds after the first drew their examples from samples that another rule would have changed. From
 //!   the first round whose samples differ, the rest is **approximate**.
+//! - Adaptive roles were learnt from what the recorded rule decided: under another one everything after the
+//!   first wave is **approximate**.
 //! - Where the instructions are the seed set's, every item is taken and none is compared with another:
 //!   neither target nor cosine limit matters.
 //! - A rate is over the candidates that were drawn. A run under another rule would stop earlier or draw

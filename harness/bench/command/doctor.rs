@@ -1,5 +1,7 @@
 //! `doctor`: whether this machine can run a pool.
 
+mod needs;
+
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -10,13 +12,13 @@ use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
 use gra_llm::model_pool::check::{HashCheck, ModelCheck, Part};
-use gra_llm::model_pool::footprint::Footprint;
 use gra_llm::model_pool::{Backend, ModelPool, Server};
 use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::request::ModelName;
 use serde::Serialize;
 
 use crate::cli::{DoctorArgs, Places};
+use needs::Needs;
 
 /// What `doctor` found.
 #[derive(Serialize)]
@@ -34,20 +36,6 @@ struct Findings {
     /// What is wrong with teachers, whom a pool runs without.
     notes: Vec<String>,
     problems: Vec<String>,
-}
-
-/// What members or teachers take.
-#[derive(Serialize)]
-struct Needs {
-    part: &'static str,
-    disk_bytes: u64,
-    /// Of those, still to be fetched.
-    missing_bytes: u64,
-    /// Files that are not here and whose size the pool does not state.
-    files_of_unknown_size: usize,
-    /// Of the largest model, with the KV cache of one sequence.
-    memory_bytes: Option<u64>,
-    largest: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -100,10 +88,10 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     let devices = devices::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
     let needs = vec![
-        needs("members", &checks, &[Part::Member, Part::Encoder]),
-        needs("teachers", &checks, &[Part::Teacher]),
+        Needs::of("members", &checks, &[Part::Member, Part::Encoder]),
+        Needs::of("teachers", &checks, &[Part::Teacher]),
     ];
-    problems.extend(shortage(&needs[0], memory, &checks));
+    problems.extend(needs[0].shortage(memory, disk_of_missing(&checks)));
     let findings = Findings {
         gra_bench: env!("CARGO_PKG_VERSION"),
         engine: gra_llm::llama::LLAMA_VERSION,
@@ -169,36 +157,10 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFindin
     served.map(ask).collect()
 }
 
-fn needs(part: &'static str, checks: &[ModelCheck], parts: &[Part]) -> Needs {
-    let Footprint { disk, missing, unknown, largest } = Footprint::of(checks, parts);
-    let (largest, memory_bytes) = largest.unzip();
-    Needs {
-        part,
-        disk_bytes: disk,
-        missing_bytes: missing,
-        files_of_unknown_size: unknown,
-        memory_bytes,
-        largest,
-    }
-}
-
-/// What this machine is short of.
-fn shortage(needs: &Needs, memory: Option<u64>, checks: &[ModelCheck]) -> Vec<String> {
-    let mut shortage = Vec::new();
-    let missing = checks.iter().find(|check| check.found.is_err());
-    let free = missing.and_then(|check| free_bytes(check.path.parent()?));
-    if let Some(free) = free.filter(|&free| free < needs.missing_bytes) {
-        let wanted = gigabytes(needs.missing_bytes);
-        shortage
-            .push(format!("{wanted} are still to be fetched, and {} are free", gigabytes(free)));
-    }
-    if let (Some(memory), Some(wanted), Some(model)) = (memory, needs.memory_bytes, &needs.largest)
-        && wanted > memory
-    {
-        let (wanted, memory) = (gib(wanted), gib(memory));
-        shortage.push(format!("model `{model}` takes {wanted} of memory, and there are {memory}"));
-    }
-    shortage
+/// Bytes that are free where the first missing file of a member would be.
+fn disk_of_missing(checks: &[ModelCheck]) -> Option<u64> {
+    let missing = |check: &&ModelCheck| check.found.is_err() && check.part != Part::Teacher;
+    free_bytes(checks.iter().find(missing)?.path.parent()?)
 }
 
 fn finding(check: &ModelCheck) -> ModelFinding {
@@ -293,29 +255,6 @@ impl Findings {
         }
         Ok(text)
     }
-}
-
-impl Needs {
-    fn write(&self, text: &mut String) -> Result<()> {
-        let Some((largest, memory)) = self.largest.as_ref().zip(self.memory_bytes) else {
-            return Ok(());
-        };
-        write!(text, "  {:<8} take {} on disk", self.part, gigabytes(self.disk_bytes))?;
-        if self.missing_bytes > 0 {
-            write!(text, " ({} still to fetch)", gigabytes(self.missing_bytes))?;
-        }
-        if self.files_of_unknown_size > 0 {
-            write!(text, " and {} files of unknown size", self.files_of_unknown_size)?;
-        }
-        writeln!(text, ", and at least {} of memory for {largest}", gib(memory))?;
-        Ok(())
-    }
-}
-
-/// As model hubs show sizes of files.
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]

@@ -1,10 +1,12 @@
 //! `inspect`: the whole trail of one candidate or seed item, from its draws to its fate.
 
+mod experience;
+
 use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
-use gra_synth::adaptive::{Agreement, Count, Experience};
+use gra_synth::adaptive::Experience;
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
@@ -145,7 +147,8 @@ fn describe(
         writeln!(text, "  {example:<12} {id} {shown}")?;
     }
     if variant.roles == RoleAssignment::Adaptive {
-        describe_experience(text, candidate, &Experience::before(candidate, all, method.tau))?;
+        let experience = Experience::before(candidate, all, method.tau);
+        experience::describe(text, candidate, &experience)?;
     }
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", plain(&candidate.keywords.join(", ")))?;
@@ -185,32 +188,6 @@ fn describe(
             text,
             "malformed: {stage}, seat {seat}, attempt {attempt}: {}",
             reply.reason.name()
-        )?;
-    }
-    Ok(())
-}
-
-/// What the roles were drawn by: each model's record in earlier waves and rounds.
-fn describe_experience(
-    text: &mut String,
-    candidate: &Candidate,
-    experience: &Experience,
-) -> Result<()> {
-    let roles = &candidate.roles;
-    let drawn = std::iter::once(&roles.generator).chain(&roles.reviewers).chain(&roles.adjudicator);
-    let domain = candidate.domain.map_or("any domain", Domain::name);
-    writeln!(text, "\nwhat was known of them ({domain}; agreed with the rest of the committee)")?;
-    for model in drawn {
-        let Count { yes, no } = experience.generated(model, candidate.domain);
-        let Agreement { passing, failing } = experience.judged(model);
-        writeln!(
-            text,
-            "  {model:<20} passed {yes} of {}, agreed {} of {} when it let pass, {} of {} when not",
-            yes + no,
-            passing.yes,
-            passing.yes + passing.no,
-            failing.yes,
-            failing.yes + failing.no,
         )?;
     }
     Ok(())

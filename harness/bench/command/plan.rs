@@ -5,7 +5,7 @@
 //! least, when every candidate is accepted; at most, when every round runs to its cap and every
 //! candidate goes all the way.
 
-mod sharing;
+mod calls;
 mod sizes;
 
 use std::fmt::Write as _;
@@ -13,15 +13,14 @@ use std::io::Write;
 
 use anyhow::Result;
 use gra_synth::form;
-use gra_synth::method::Method;
 use gra_synth::request::Stage;
-use gra_synth::variant::{Instructions, Variant};
+use gra_synth::variant::RoleAssignment;
 use serde::Serialize;
 
 use crate::cli::{Places, PlanArgs};
 use crate::experiment::Experiment;
 use crate::store::{Rate, Store};
-use sharing::paid_share;
+use calls::{candidates, is_of_disputes, paid_share, stages};
 use sizes::Sizes;
 
 /// Candidates whose roles are looked at.
@@ -42,6 +41,8 @@ struct Plan {
     variants: Vec<VariantPlan>,
     /// Of the calls that the variants ask for in round 1, the share that must be paid.
     paid_share: f64,
+    /// Variants whose roles are learnt during the run: nobody knows what they share.
+    learnt: Vec<String>,
     calls: Range,
     reply_tokens: Range,
     prompt_tokens: Range,
@@ -85,50 +86,6 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
         out.write_all(plan.text()?.as_bytes())?;
     }
     Ok(())
-}
-
-/// The stages of a candidate that goes all the way, with how often each asks.
-fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
-    let reviews = u64::from(variant.reviews());
-    let new = variant.instructions == Instructions::New;
-    let mut stages = Vec::new();
-    if new {
-        stages.extend([(Stage::Keywords, 1), (Stage::Instruction, 1)]);
-    }
-    if reviews > 0 {
-        stages.push((Stage::InstructionReview, reviews));
-    }
-    stages.push((Stage::Response, 1));
-    if reviews > 0 {
-        stages.push((Stage::ResponseReview, reviews));
-    }
-    if variant.has_adjudicator() {
-        if method.comments_wait() {
-            stages.push((Stage::ReviewComment, reviews));
-        }
-        stages.push((Stage::Adjudication, 1));
-    }
-    if new {
-        stages.push((Stage::Summary, 1));
-    }
-    stages
-}
-
-/// How many candidates a trial draws: one per seed item where the instructions are the seed set's.
-fn candidates(variant: &Variant, experiment: &Experiment) -> Range {
-    let Method { target, cap, rounds, .. } = experiment.method;
-    let items = experiment.seed_set.items.len() as u64;
-    match variant.instructions {
-        Instructions::New => {
-            Range { least: target.min(cap).into(), most: cap.into() }.times(rounds.into())
-        }
-        Instructions::Seed => Range { least: items, most: items },
-    }
-}
-
-/// Whether a stage asks about disputes alone.
-fn is_of_disputes(stage: Stage) -> bool {
-    matches!(stage, Stage::ReviewComment | Stage::Adjudication)
 }
 
 /// What a stage's calls have cost. Where there was no dispute yet, one is reckoned like a review.
@@ -204,6 +161,8 @@ impl Plan {
             });
         }
         let paid_share = paid_share(experiment);
+        let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
+        let learnt = adaptive.map(|variant| variant.name.clone()).collect();
         let (hours, rate) = match (tokens_per_second, seconds) {
             (Some(rate), _) => {
                 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -226,6 +185,7 @@ impl Plan {
             annotation_calls,
             variants,
             paid_share,
+            learnt,
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
@@ -268,6 +228,12 @@ impl Plan {
             "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
             100.0 * self.paid_share
         )?;
+        for variant in &self.learnt {
+            writeln!(
+                text,
+                "               `{variant}` learns its roles: what it shares counts as nothing"
+            )?;
+        }
         writeln!(text, "prompt tokens  {}", span(self.prompt_tokens))?;
         writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
         match self.operations {

@@ -6,6 +6,8 @@
 //! - `<trial>.compute.csv` (`gra-bench compute`): calls and operations per accepted sample
 
 use super::Here;
+use std::fmt::Write;
+
 use super::formula;
 use super::scorebook::{Row, Scorebook};
 use super::value::{Value, judge};
@@ -38,6 +40,9 @@ struct Statistic {
     measure: String,
     data_set: String,
     value: Option<Ratio>,
+    /// Its 95% interval.
+    interval: Option<(Ratio, Ratio)>,
+    n: Option<String>,
 }
 
 /// What a trial's rounds took.
@@ -48,7 +53,15 @@ struct Trial {
     calls: Option<Ratio>,
     /// Operations, against one large model that writes the same samples.
     times_teacher: Option<Ratio>,
+    /// What a call's model has, on average over the tokens.
+    parameters: Option<Ratio>,
 }
+
+/// The paper's models have 7 to 8 billion parameters; what smaller ones cost says nothing of its claim.
+const SMALLEST: Ratio = Ratio::whole(7_000_000_000);
+
+/// "Orders of magnitude" are two at least: a hundredth of the operations.
+const ORDERS_OF_MAGNITUDE: &str = "<=0.01";
 
 impl Measured {
     /// Adds `benchmarks.csv`.
@@ -71,6 +84,11 @@ impl Measured {
                     measure: format!("{}: {}", line.text("group")?, line.text("measure")?),
                     data_set: line.text("data_set")?.to_owned(),
                     value: line.optional("value").and_then(decimal),
+                    interval: line
+                        .optional("low")
+                        .and_then(decimal)
+                        .zip(line.optional("high").and_then(decimal)),
+                    n: line.optional("n").map(str::to_owned),
                 })
             };
             lines.iter().map(statistic).collect::<Result<Vec<_>, LineError>>()
@@ -97,6 +115,7 @@ impl Measured {
                     name: line.text("trial")?.to_owned(),
                     calls: (samples > 0).then_some(per_sample),
                     times_teacher: line.optional("times_teacher").and_then(decimal),
+                    parameters: parameters(line),
                 });
             }
             Ok(found)
@@ -117,7 +136,7 @@ impl Measured {
         let benchmarks = &self.benchmarks;
         let row = |model: Trained| {
             let mean = |benchmark| benchmarks.score(model, benchmark).map(|score| score.mean);
-            Row::of(Benchmark::ALL.map(mean))
+            Row::of(&Benchmark::ALL.map(mean))
         };
         for model in benchmarks.models() {
             let Trained { base, seed, source, round } = model;
@@ -139,7 +158,10 @@ impl Measured {
         if formula::is_about_models(&claim.id) {
             let from = "benchmarks.csv".to_owned();
             return match formula::measured(&claim.id, book) {
-                Some(value) => measured(claim, value, from),
+                Some(value) => {
+                    let verdict = judge(&claim.printed, &value);
+                    Here::Measured { value, from, verdict }
+                }
                 None => Here::Missing(
                     "scores of the trained models that it compares, in benchmarks.csv",
                 ),
@@ -148,7 +170,7 @@ impl Measured {
         let (found, missing) = match claim.id.as_str() {
             "P03" => (
                 self.cheapest(),
-                "gra-bench compute TRIAL, of models whose parameters the pool states",
+                "gra-bench compute TRIAL, of models of 7 billion parameters or as if: --parameters 7.6e9",
             ),
             "A21" => (self.calls(), "gra-bench compute TRIAL"),
             "P48" => (self.judged(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge"),
@@ -161,17 +183,20 @@ impl Measured {
             }
             _ => return Here::Inapplicable,
         };
-        match found {
-            Some((value, from)) => measured(claim, Value::Number(value), from),
-            None => Here::Missing(missing),
-        }
+        let Some((value, from)) = found else { return Here::Missing(missing) };
+        let value = Value::Number(value);
+        // The paper puts this one in words.
+        let printed = if claim.id == "P03" { ORDERS_OF_MAGNITUDE } else { &claim.printed };
+        let verdict = judge(printed, &value);
+        Here::Measured { value, from, verdict }
     }
 
     /// The least of all trials' operations, as a multiple of the large model's.
     fn cheapest(&self) -> Option<(Ratio, String)> {
-        let trials = self.trials.iter();
+        let is_large = |trial: &&Trial| trial.parameters.is_some_and(|count| count >= SMALLEST);
+        let trials = self.trials.iter().filter(is_large);
         let times = trials.filter_map(|trial| Some((trial.times_teacher?, &trial.name))).min()?;
-        let from = format!("{}.compute.csv, times a large model's operations", times.1);
+        let from = format!("{}.compute.csv, a large model's operations being 1", times.1);
         Some((times.0, from))
     }
 
@@ -184,12 +209,15 @@ impl Measured {
 
     /// The share of what GRA accepted that the judge scores above the threshold, per cent.
     fn judged(&self) -> Option<(Ratio, String)> {
-        let is_share = |measure: &str| {
-            measure.starts_with("judge: judge > ") && measure.ends_with(", share of accepted")
-        };
-        let of_gra = |line: &&Statistic| is_share(&line.measure) && line.data_set == "gra";
-        let line = self.statistics.iter().find(of_gra)?;
-        Some((line.value? * Ratio::whole(100), format!("stats.csv, {}", line.measure)))
+        let measure = "judge: judge > 8, share of accepted";
+        let is_it = |line: &&Statistic| line.measure == measure && line.data_set == "gra";
+        let line = self.statistics.iter().find(is_it)?;
+        let per_cent = |share: Ratio| share * Ratio::whole(100);
+        let mut from = format!("stats.csv, {measure}, in per cent");
+        if let (Some((low, high)), Some(n)) = (line.interval, &line.n) {
+            let _ = write!(from, ", 95% [{}, {}], n {n}", per_cent(low), per_cent(high));
+        }
+        Some((per_cent(line.value?), from))
     }
 
     /// Mean IFD of GRA data less another source's, in per cent.
@@ -204,13 +232,18 @@ impl Measured {
     }
 }
 
-fn measured(claim: &Claim, value: Value, from: String) -> Here {
-    let verdict = judge(&claim.printed, &value);
-    Here::Measured { value, from, verdict }
-}
-
 fn wrong(file: &str, error: LineError) -> MeasuredError {
     MeasuredError { file: file.to_owned(), error }
+}
+
+/// Operations over twice the tokens, as `compute` counts them; `None` where operations are unknown.
+fn parameters(line: &lines::Line) -> Option<Ratio> {
+    let sum = |columns: [&str; 2]| -> Option<i128> {
+        columns.into_iter().map(|column| line.optional(column)?.parse::<i128>().ok()).sum()
+    };
+    let tokens = sum(["prompt_tokens", "reply_tokens"])?;
+    let operations = sum(["prompt_flop", "reply_flop"])?;
+    (tokens > 0).then(|| Ratio::new(operations, 2 * tokens))
 }
 
 /// A floating-point number as files hold it, to nine decimals.

@@ -10,30 +10,29 @@ pub(super) const BASES: [BaseModel; 2] = [BaseModel::Llama, BaseModel::Qwen];
 
 /// A model's scores, per cent; what is missing is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub(super) struct Row {
     /// In the order of [`Benchmark::ALL`].
-    pub columns: [Option<Ratio>; 10],
+    pub(super) columns: [Option<Ratio>; 10],
     /// The average of the ten: as printed, or the mean of what was measured.
-    pub average: Option<Ratio>,
+    pub(super) average: Option<Ratio>,
 }
 
 impl Row {
     /// A row whose average is the mean of its columns; none while a column is missing.
-    #[must_use]
-    pub fn of(columns: [Option<Ratio>; 10]) -> Self {
-        Self { columns, average: mean(columns) }
+    pub(super) fn of(columns: &[Option<Ratio>; 10]) -> Self {
+        Self { columns: *columns, average: mean(*columns) }
     }
 }
 
 /// The rows of Tables 1 to 3.
 #[derive(Clone, Debug, Default)]
-pub struct Scorebook {
+pub(super) struct Scorebook {
     /// Table 1, and variants of GRA.
-    pub main: BTreeMap<(BaseModel, SeedDataset, DataSource), Row>,
+    pub(super) main: BTreeMap<(BaseModel, SeedDataset, DataSource), Row>,
     /// Table 2.
-    pub seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
+    pub(super) seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
     /// Table 3.
-    pub iterations: BTreeMap<(BaseModel, SeedDataset, u8), Row>,
+    pub(super) iterations: BTreeMap<(BaseModel, SeedDataset, u8), Row>,
 }
 
 impl From<&Reference> for Scorebook {

@@ -16,7 +16,10 @@ const MISSING: &str = "-";
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write_csv(findings: &[Finding], writer: impl Write) -> io::Result<()> {
+pub fn write_csv<'a>(
+    findings: impl IntoIterator<Item = &'a Finding>,
+    writer: impl Write,
+) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(writer);
     csv.write_record([
         "id",
@@ -65,38 +68,40 @@ pub fn write_csv(findings: &[Finding], writer: impl Write) -> io::Result<()> {
     csv.flush()
 }
 
-/// Counts and claims as Markdown.
+/// Counts of all findings, and those that are shown, as Markdown.
 #[must_use]
-pub fn markdown(findings: &[Finding]) -> String {
+pub fn markdown(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
     let mut out = format!("{}\n", grid::markdown(&counts(findings)));
-    for (kind, of_kind) in by_kind(findings) {
+    for (kind, of_kind) in by_kind(findings, is_shown) {
         let column = |title: &str, cell: &dyn Fn(&Finding) -> String| Column {
             title: title.to_owned(),
             cells: of_kind.iter().map(|finding| cell(finding)).collect(),
             align: Align::Left,
         };
+        // Some claims are about tags, which Markdown would take for its own.
+        let prose = |text: &str| text.replace('<', "&lt;");
         let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
         let columns = [
             column("id", &|f| f.claim.id.clone()),
             column("where", &|f| place(&f.claim.section)),
-            column("claim", &|f| f.claim.claim.clone()),
+            column("claim", &|f| prose(&f.claim.claim)),
             column("formula", &|f| code(&f.claim.formula)),
-            column("printed", &|f| or_missing(&f.claim.printed)),
+            column("printed", &|f| prose(&or_missing(&f.claim.printed))),
             column("recomputed", &recomputed),
             column("verdict", &|f| f.claim.verdict.to_string()),
             column("here", &here),
-            column("why", &|f| f.claim.note.clone()),
+            column("why", &|f| prose(&f.claim.note)),
         ];
         let _ = writeln!(out, "## {}\n\n{}", kind.title(), grid::markdown(&columns));
     }
     out
 }
 
-/// Counts and claims for a terminal: a claim is a few short lines, broken at the terminal's usual width.
+/// Counts of all findings, and those that are shown, for a terminal: a claim is a few short lines.
 #[must_use]
-pub fn terminal(findings: &[Finding]) -> String {
+pub fn terminal(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
     let mut out = grid::terminal(&counts(findings));
-    for (kind, of_kind) in by_kind(findings) {
+    for (kind, of_kind) in by_kind(findings, is_shown) {
         let _ = writeln!(out, "\n{}", kind.title());
         for finding in of_kind {
             out.push('\n');
@@ -136,7 +141,7 @@ fn card(out: &mut String, finding: &Finding) {
 }
 
 /// How many claims of each kind have which verdict.
-fn counts(findings: &[Finding]) -> Vec<Column> {
+pub(super) fn counts(findings: &[Finding]) -> Vec<Column> {
     let words = ["holds", "off", "contradicted", "not-measurable", "derived"];
     let count = |word: &str, kind: Option<Kind>| {
         let is_one = |finding: &&Finding| {
@@ -159,18 +164,22 @@ fn counts(findings: &[Finding]) -> Vec<Column> {
     columns
 }
 
-fn by_kind(findings: &[Finding]) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
-    Kind::ALL.into_iter().filter_map(|kind| {
-        let of_kind: Vec<&Finding> = findings.iter().filter(|f| f.claim.kind == kind).collect();
+pub(super) fn by_kind(
+    findings: &[Finding],
+    is_shown: impl Fn(&Finding) -> bool,
+) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
+    Kind::ALL.into_iter().filter_map(move |kind| {
+        let is_one = |finding: &&Finding| finding.claim.kind == kind && is_shown(finding);
+        let of_kind: Vec<&Finding> = findings.iter().filter(is_one).collect();
         (!of_kind.is_empty()).then_some((kind, of_kind))
     })
 }
 
-fn recomputed(finding: &Finding) -> String {
+pub(super) fn recomputed(finding: &Finding) -> String {
     finding.recomputed.as_ref().map_or_else(|| MISSING.to_owned(), ToString::to_string)
 }
 
-fn here(finding: &Finding) -> String {
+pub(super) fn here(finding: &Finding) -> String {
     match &finding.here {
         Here::Measured { value, verdict, .. } => match verdict {
             Some(verdict @ (Verdict::Holds | Verdict::Off(_) | Verdict::Contradicted)) => {
@@ -184,7 +193,7 @@ fn here(finding: &Finding) -> String {
 }
 
 /// Where in the paper, in words.
-fn place(section: &str) -> String {
+pub(super) fn place(section: &str) -> String {
     match section {
         "repo" => "the authors' repository".to_owned(),
         "abstract" => section.to_owned(),
@@ -198,6 +207,6 @@ fn place(section: &str) -> String {
     }
 }
 
-fn or_missing(text: &str) -> String {
+pub(super) fn or_missing(text: &str) -> String {
     if text.is_empty() { MISSING.to_owned() } else { text.to_owned() }
 }

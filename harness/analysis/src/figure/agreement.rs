@@ -41,7 +41,7 @@ pub fn agreement(trial: &str, candidates: &[Candidate]) -> Result<Figure, Figure
         .map(|row| models.iter().map(|column| square(row, column).unwrap_or_default()).collect());
     let axis = |names: &mut dyn Iterator<Item = &&ModelName>| Axis {
         name: String::new(),
-        ticks: names.map(|name| name.to_string()).collect(),
+        ticks: names.map(ToString::to_string).collect(),
     };
     let whole: usize = pairs.values().map(Vec::len).sum();
     let map = HeatMap {

@@ -4,10 +4,12 @@ use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::whisker;
+use super::marks::{estimate, whisker};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
+use crate::benchmarks::Benchmarks;
 use crate::bootstrap::Estimate;
+use crate::paper::{BaseModel, DataSource, Reference, SeedDataset};
 
 /// Averages side by side.
 #[derive(Clone, Debug)]
@@ -41,6 +43,38 @@ pub struct Bar {
 const HEIGHT: f64 = 280.0;
 
 impl Averages {
+    /// The paper's, by seed set and over the three, with what was measured here.
+    #[must_use]
+    pub fn of(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
+        let bars = |seeds: &[SeedDataset]| {
+            DataSource::MAIN
+                .into_iter()
+                .map(|source| {
+                    let printed =
+                        |seed: &SeedDataset| Some(reference.main(base, *seed, source)?.average);
+                    let ours = |seed: &SeedDataset| {
+                        let trained = measured.chosen(base, *seed, source)?;
+                        Some(estimate(&measured.average(trained)?))
+                    };
+                    // Sums of printed hundredths over whole numbers of seed sets.
+                    let paper: Option<Vec<f64>> =
+                        seeds.iter().map(|seed| Some(printed(seed)?.exact().to_f64())).collect();
+                    Bar {
+                        source: short(source).to_owned(),
+                        paper: paper.map(|values| values.iter().sum::<f64>() / lines(seeds.len())),
+                        // Means over seed sets of ours have no interval of their own: none is shown.
+                        ours: seeds.first().filter(|_| seeds.len() == 1).and_then(ours),
+                    }
+                })
+                .collect()
+        };
+        let group =
+            |name: &str, seeds: &[SeedDataset]| Group { name: name.to_owned(), bars: bars(seeds) };
+        let sets = SeedDataset::ALL.iter().map(|seed| group(seed.title(), &[*seed]));
+        let groups = sets.chain([group("mean of the three", &SeedDataset::ALL)]).collect();
+        Self { model: base.title().to_owned(), groups }
+    }
+
     /// Draws them: bars are the paper's, rings with whiskers are ours.
     ///
     /// # Errors
@@ -80,7 +114,7 @@ impl Averages {
             bar.paper.into_iter().chain(ours)
         });
         let scale = Scale::around(highest.chain([0.0]), (plot.bottom(), plot.y));
-        axis::left(canvas, plot, scale, 6.0)?;
+        axis::left(canvas, plot, scale, 7.0)?;
         let width = plot.width / lines(self.groups.len());
         for (place, group) in self.groups.iter().enumerate() {
             let x = plot.x + lines(place) * width;
@@ -143,10 +177,34 @@ fn letters_for(slot: Area) -> Letters {
     Letters::new(TEXT, HPos::Center).fitting("00.00", slot.width - 4.0)
 }
 
+/// A word for a source.
+const fn short(source: DataSource) -> &'static str {
+    match source {
+        DataSource::Vanilla => "seed",
+        DataSource::Distill32b => "32B",
+        DataSource::Distill72b => "72B",
+        DataSource::Gra => "GRA",
+        other => other.title(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bootstrap::Interval;
+
+    #[test]
+    fn the_papers_averages_are_those_of_table_1() {
+        let reference = Reference::embedded().unwrap();
+        let averages = Averages::of(&reference, BaseModel::Qwen, &Benchmarks::default());
+        let figure = averages.figure().unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        // Table 1's Qwen block, and the means that follow from it.
+        for value in ["49.32", "62.17", "54.93", "51.21", "48.55", "61.22", "54.21", "52.39"] {
+            assert!(figure.svg.contains(value), "{value}");
+        }
+        assert!(figure.caption.contains("benchmarks.csv"));
+    }
 
     #[test]
     fn bars_have_names_and_values_that_do_not_meet() {

@@ -328,6 +328,8 @@ fn room(text: &str, (x, y): (f64, f64), letters: Letters) -> Area {
 mod tests {
     use super::*;
 
+    type Texts<'a> = &'a [(&'a str, f64, f64, Letters)];
+
     fn page(draw: impl FnOnce(&mut Canvas<'_>) -> Drawn) -> (String, Vec<String>) {
         let (svg, labels) = svg((50.0, 20.0), "a <page>", draw).unwrap();
         (svg, collisions((50.0, 20.0), &labels))
@@ -357,7 +359,7 @@ mod tests {
     fn texts_that_meet_or_leave_the_page_are_named() {
         let left = Letters::new(10.0, HPos::Left);
         let upright = Letters { upright: true, ..Letters::new(10.0, HPos::Center) };
-        let cases: [(&[(&str, f64, f64, Letters)], &[&str]); 4] = [
+        let cases: [(Texts<'_>, &[&str]); 4] = [
             (&[("one", 0.0, 10.0, left), ("two", 25.0, 10.0, left)], &[]),
             (&[("one", 0.0, 10.0, left), ("two", 15.0, 12.0, left)], &["`one` meets `two`"]),
             (&[("far", 45.0, 10.0, left)], &["`far` leaves the page"]),

@@ -179,6 +179,8 @@ fn shares(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::compute::Parameters;
     use crate::trial_by_hand::{calls, every_outcome, trial};
@@ -187,7 +189,7 @@ mod tests {
         let stages = [Stage::Keywords, Stage::Instruction, Stage::Response, Stage::Adjudication];
         let calls = stages.into_iter().flat_map(|stage| calls(stage, 9, false)).collect();
         let facts = trial("gra", every_outcome(), calls);
-        Compute::of(&facts, &Parameters::Assumed(parameters), 72_700_000_000, Default::default())
+        Compute::of(&facts, &Parameters::Assumed(parameters), 72_700_000_000, BTreeMap::new())
     }
 
     #[test]

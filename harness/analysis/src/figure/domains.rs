@@ -12,18 +12,16 @@ use crate::funnel::has_passed;
 use crate::proportion::Proportion;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
-/// for which domain. Candidates whose round was interrupted take no part, nor do
-/// seed instructions without a domain.
+/// for which domain. Candidates whose round was interrupted take no part.
 ///
 /// # Errors
 /// When no candidate has an outcome.
 pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureError> {
     // `None`: all generators together.
-    let mut cells: BTreeMap<(Option<&ModelName>, Domain), Proportion> = BTreeMap::new();
+    let mut cells: BTreeMap<(Option<&ModelName>, Option<Domain>), Proportion> = BTreeMap::new();
     for candidate in candidates.iter().filter(|candidate| candidate.outcome.is_some()) {
-        let Some(domain) = candidate.domain else { continue };
         for generator in [Some(&candidate.roles.generator), None] {
-            cells.entry((generator, domain)).or_default().count(has_passed(candidate));
+            cells.entry((generator, candidate.domain)).or_default().count(has_passed(candidate));
         }
     }
     if cells.is_empty() {
@@ -34,13 +32,14 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
     let generators: BTreeSet<&ModelName> = cells.keys().filter_map(|(who, _)| *who).collect();
     let rows: Vec<Option<&ModelName>> =
         [None].into_iter().chain(generators.into_iter().rev().map(Some)).collect();
-    let known: BTreeSet<Domain> = cells.keys().map(|(_, domain)| *domain).collect();
-    let domains: Vec<Domain> = Domain::ALL.into_iter().filter(|d| known.contains(d)).collect();
-    let square = |generator: Option<&ModelName>, domain: Domain| {
+    let known: BTreeSet<Option<Domain>> = cells.keys().map(|(_, domain)| *domain).collect();
+    // In the paper's order; a teacher that answers seed items may know no domain.
+    let all = Domain::ALL.into_iter().map(Some).chain([None]);
+    let domains: Vec<Option<Domain>> = all.filter(|domain| known.contains(domain)).collect();
+    let square = |generator: Option<&ModelName>, domain: Option<Domain>| {
         cells.get(&(generator, domain)).copied().map_or_else(Square::default, shaded)
     };
-    let name =
-        |who: &Option<&ModelName>| who.map_or("all together".to_owned(), ToString::to_string);
+    let name = |who: Option<&ModelName>| who.map_or("all together".to_owned(), ToString::to_string);
     let map = HeatMap {
         name: "domains".to_owned(),
         title: format!("Acceptance by generator and domain in {trial}"),
@@ -49,9 +48,12 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
         range: (0.0, 1.0),
         x: Axis {
             name: "requested domain".to_owned(),
-            ticks: domains.iter().map(ToString::to_string).collect(),
+            ticks: domains
+                .iter()
+                .map(|domain| domain.map_or("none known".to_owned(), |domain| domain.to_string()))
+                .collect(),
         },
-        y: Axis { name: "generator".to_owned(), ticks: rows.iter().map(name).collect() },
+        y: Axis { name: "generator".to_owned(), ticks: rows.iter().copied().map(name).collect() },
         panels: vec![Panel {
             title: String::new(),
             rows: rows
@@ -89,6 +91,7 @@ mod tests {
     fn squares_hold_shares_and_say_of_how_many() {
         let mut candidates = every_outcome();
         candidates[0].domain = Some(Domain::Coding);
+        candidates[1].domain = None;
         let figure = domains("by/hand/seed-1", &candidates).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         let decided = candidates.iter().filter(|c| c.outcome.is_some()).count();

@@ -17,7 +17,7 @@ struct Step {
 
 const ROW: f64 = 30.0;
 const NAMES: f64 = 150.0;
-const BARS: f64 = 270.0;
+const BARS: f64 = 240.0;
 
 /// The picture of a trial's funnel.
 ///
@@ -34,9 +34,13 @@ pub fn funnel(trial: &str, funnel: &Funnel) -> Result<Figure, FigureError> {
             format!(" {n} are undecided: their round was interrupted; they count as accepted here.")
         }
     };
+    let adjudicated = match funnel.adjudicated_in {
+        0 => String::new(),
+        kept => format!(" The adjudicator let {kept} of the disputed ones in."),
+    };
     let caption = format!(
         "n = {} candidates of all rounds. Dark: left after the step. Light: fell out at it. Shares are of \
-         all candidates drawn.{undecided}",
+         all candidates drawn.{adjudicated}{undecided}",
         funnel.candidates
     );
     let title = format!("What became of the candidates of {trial}");
@@ -50,11 +54,10 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
         lost: lost.iter().copied().filter(|(lost, _)| *lost > 0).collect(),
         note: None,
     };
-    let Funnel { disputed, adjudicated_in, .. } = *funnel;
-    let note = match (disputed, adjudicated_in) {
-        (0, _) => "none disputed".to_owned(),
-        (disputed, 0) => format!("{disputed} disputed"),
-        (disputed, kept) => format!("{disputed} disputed, {kept} adjudicated in"),
+    let disputed = funnel.disputed;
+    let note = match disputed {
+        0 => "none disputed".to_owned(),
+        disputed => format!("{disputed} disputed"),
     };
     let out = [(funnel.adjudicated_out, "adjudicated out"), (funnel.voted_out, "voted out")];
     vec![
@@ -85,8 +88,8 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
             Letters { at: HPos::Right, ..letters },
         )?;
         let bar = Area::new((area.x + NAMES, y + 4.0), (BARS * share(left), ROW - 8.0));
-        let last = row + 1 == steps.len();
-        let color = if last { palette::KINDS[2] } else { palette::KINDS[0] };
+        let is_end = row + 1 == steps.len();
+        let color = if is_end { palette::KINDS[2] } else { palette::KINDS[0] };
         canvas.fill(bar, color)?;
         let gone = Area { x: bar.right(), width: BARS * share(lost), ..bar };
         canvas.fill(gone, palette::pale(palette::ACCENT, 0.55))?;
@@ -94,7 +97,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
         let text = format!("{left} ({:.0}%)", 100.0 * share(left));
         canvas.text(&text, (x, middle), letters.bold())?;
         let lost = step.lost.iter().map(|(lost, why)| format!("-{lost} {why}"));
-        let text: Vec<String> = lost.chain(step.note.clone()).collect();
+        let text: Vec<String> = step.note.clone().into_iter().chain(lost).collect();
         let x = x + 78.0;
         let quiet = letters.colored(palette::QUIET);
         // A dispute's note may need a line of its own.

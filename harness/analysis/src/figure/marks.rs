@@ -5,6 +5,7 @@ use plotters::style::RGBColor;
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn};
 use super::{FigureError, palette};
+use crate::benchmarks::Score;
 use crate::bootstrap::Estimate;
 
 /// A ring at a value, with its interval as a whisker, on an upright scale; gives the upper end.
@@ -27,6 +28,12 @@ pub(super) fn whisker(
     }
     canvas.ring((x, scale.at(value)), 4.2, color)?;
     Ok(top)
+}
+
+/// A benchmark score as an estimate.
+pub(super) fn estimate(score: &Score) -> Estimate {
+    let n = usize::try_from(score.n).unwrap_or(usize::MAX);
+    Estimate { n, value: Some(score.mean.to_f64()), interval: score.interval }
 }
 
 /// A square on its corner: what the paper says.

@@ -33,6 +33,15 @@ pub const MOST_SETS: usize = palette::KINDS.len();
 /// Points that can be drawn as dots.
 const MOST_DOTS: usize = 4_000;
 
+impl<'a> Plane<'a> {
+    /// Of the data sets on a map, those that the paper's figure 5 or 6 is about.
+    #[must_use]
+    pub fn pair(name: &'a str, caption: &'a str, sets: [(&'a str, &'a [[f64; 2]]); 2]) -> Self {
+        let title = "Where the instructions of two data sets lie";
+        Self { name, title, caption, sets: sets.to_vec() }
+    }
+}
+
 impl Plane<'_> {
     /// The picture.
     ///

@@ -4,10 +4,13 @@ use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::{apart, whisker};
+use super::marks::{apart, estimate, whisker};
 use super::page::{LINE, TEXT, Words, page};
 use super::{Figure, FigureError, palette};
+use crate::benchmarks::{Benchmarks, Trained};
 use crate::bootstrap::Estimate;
+use crate::exact::Ratio;
+use crate::paper::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 
 /// Lines of averages.
 #[derive(Clone, Debug)]
@@ -34,6 +37,32 @@ const HEIGHT: f64 = 300.0;
 const NAMES: f64 = 120.0;
 
 impl Rounds {
+    /// The paper's, one line per seed set, with what was measured here.
+    #[must_use]
+    pub fn of(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
+        let series = |seed: SeedDataset| {
+            let rows = ITERATIONS.into_iter().filter_map(|round| {
+                let row = reference.iteration(base, seed, round)?;
+                Some((round, Ratio::whole(row.thousands).to_f64(), row.scores.average))
+            });
+            let ours = rows.clone().filter_map(|(round, thousands, _)| {
+                let (source, round) = (DataSource::Gra, Some(round));
+                let score = measured.average(Trained { base, seed, source, round })?;
+                Some((thousands, estimate(&score)))
+            });
+            Series {
+                name: seed.title().to_owned(),
+                paper: rows
+                    .clone()
+                    .map(|(_, at, printed)| (at, printed.exact().to_f64()))
+                    .collect(),
+                ours: ours.collect(),
+            }
+        };
+        let series = SeedDataset::ALL.into_iter().map(series).collect();
+        Self { model: base.title().to_owned(), series }
+    }
+
     /// Draws them: lines are the paper's, rings with whiskers are ours.
     ///
     /// # Errors
@@ -114,6 +143,18 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_papers_lines_are_those_of_table_3() {
+        let reference = Reference::embedded().unwrap();
+        let rounds = Rounds::of(&reference, BaseModel::Qwen, &Benchmarks::default());
+        assert_eq!(
+            rounds.series.iter().map(|line| line.paper.len()).collect::<Vec<_>>(),
+            [5, 5, 5]
+        );
+        assert_eq!(rounds.series[1].paper[4], (50.0, 62.17));
+        assert_eq!(rounds.figure().unwrap().collisions(), [""; 0]);
+    }
 
     #[test]
     fn lines_have_their_names_at_their_ends() {

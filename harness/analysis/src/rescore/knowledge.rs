@@ -12,12 +12,20 @@ pub enum Knowledge {
     DuplicatesAsRecorded,
     /// A round before the last would have added other samples, and later rounds drew from them.
     LaterRounds,
+    /// Roles were learnt from what the recorded rule decided; another rule would have taught otherwise
+    /// and had later waves drawn with other roles.
+    LearntRoles,
 }
 
 impl Knowledge {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::Exact, Self::Bounded, Self::DuplicatesAsRecorded, Self::LaterRounds];
+    pub const ALL: [Self; 5] = [
+        Self::Exact,
+        Self::Bounded,
+        Self::DuplicatesAsRecorded,
+        Self::LaterRounds,
+        Self::LearntRoles,
+    ];
 
     /// Name used in tables and files.
     #[must_use]
@@ -27,6 +35,7 @@ impl Knowledge {
             Self::Bounded => "bounded",
             Self::DuplicatesAsRecorded => "duplicates",
             Self::LaterRounds => "later-rounds",
+            Self::LearntRoles => "learnt-roles",
         }
     }
 
@@ -50,6 +59,10 @@ impl Knowledge {
             Self::LaterRounds => {
                 "approximate; an earlier round would have added other samples, and later rounds drew \
                  their examples from those that it did add."
+            }
+            Self::LearntRoles => {
+                "approximate; roles were learnt from what the recorded rule decided, and another rule \
+                 would have taught otherwise."
             }
         }
     }

@@ -8,7 +8,7 @@ use gra_synth::committee::Decision;
 use gra_synth::dedup::{Contender, dedup};
 use gra_synth::pool::ItemId;
 use gra_synth::request::Embedding;
-use gra_synth::variant::Instructions;
+use gra_synth::variant::{Instructions, RoleAssignment};
 
 use super::word::{End, Word, word};
 use super::{Embeddings, Fate, Knowledge, Missing, Record, RescoreError, Rule};
@@ -108,7 +108,21 @@ impl<'a> Replayer<'a> {
                 knowledge = Knowledge::LaterRounds;
             }
         }
+        if self.roles_would_differ(rule) {
+            knowledge = Knowledge::LearntRoles;
+        }
         Replay { told, knowledge }
+    }
+
+    /// Whether another rule would have taught something else about the models before the last wave was
+    /// drawn. Taken as so wherever it could.
+    fn roles_would_differ(&self, rule: &Rule) -> bool {
+        let Record { variant, method, .. } = self.record;
+        let turn = |candidate: &&&Candidate| (round(candidate), candidate.wave);
+        let drawn_at_once =
+            self.candidates.first().as_ref().map(turn) == self.candidates.last().as_ref().map(turn);
+        let learnt = variant.roles == RoleAssignment::Adaptive && !drawn_at_once;
+        learnt && *rule != Rule::recorded(method, variant)
     }
 
     fn words(&self, wave: &[&Candidate], rule: &Rule) -> Vec<Word> {

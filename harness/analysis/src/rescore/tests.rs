@@ -4,7 +4,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::method::{Method, Thousandths};
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use gra_synth::variant::{DisputeRule, Instructions, Reviewers, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 
 use super::*;
 use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
@@ -190,6 +190,32 @@ fn a_seed_set_has_neither_target_nor_duplicates() {
         assert_eq!(accepted.count(), expected);
         assert_eq!(rescore(&record, &[rule]).unwrap().cells[0].knowledge, Knowledge::Exact);
     }
+}
+
+#[test]
+fn roles_that_were_learnt_are_known_under_the_recorded_rule_alone() {
+    let (method, variant) = (
+        Method::default(),
+        Variant { roles: RoleAssignment::Adaptive, ..Variant::gra("adaptive") },
+    );
+    let mut candidates: Vec<Candidate> = (0..6).map(accepted).collect();
+    let knowledge = |candidates: &[Candidate], rule| {
+        let record = Record {
+            candidates,
+            method: &method,
+            variant: &variant,
+            run_seed: 42,
+            embeddings: None,
+            judge: &BTreeMap::new(),
+        };
+        rescore(&record, &[rule]).unwrap().cells[0].knowledge
+    };
+    let own = Rule::recorded(&method, &variant);
+    let lower = Rule { tau: tau(7.0), ..own };
+    assert_eq!(knowledge(&candidates, lower), Knowledge::Exact, "one wave is drawn from nothing");
+    candidates[5].wave = 1;
+    assert_eq!(knowledge(&candidates, own), Knowledge::Exact);
+    assert_eq!(knowledge(&candidates, lower), Knowledge::LearntRoles);
 }
 
 #[test]

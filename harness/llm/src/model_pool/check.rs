@@ -114,7 +114,8 @@ impl ModelPool {
         let mut checks: Vec<ModelCheck> = members
             .chain(teachers)
             .filter_map(|(part, model)| {
-                let found = look(model.name.as_str(), model.source()?, &model.sha256, digests);
+                let found =
+                    look(model.name.as_str(), model.source()?, model.sha256.as_deref(), digests);
                 Some(ModelCheck {
                     name: model.name.to_string(),
                     part,
@@ -130,7 +131,7 @@ impl ModelPool {
             })
             .collect();
         let encoder = &self.encoder;
-        let found = look(&encoder.name, &encoder.source, &encoder.sha256, digests);
+        let found = look(&encoder.name, &encoder.source, encoder.sha256.as_deref(), digests);
         checks.push(ModelCheck {
             name: encoder.name.clone(),
             part: Part::Encoder,
@@ -146,20 +147,19 @@ impl ModelPool {
 fn look(
     name: &str,
     source: &Source,
-    pinned: &Option<String>,
+    pinned: Option<&str>,
     digests: &mut DigestCache,
 ) -> Result<FoundFile, PoolError> {
     let (path, sha256) = source.verify(name, None, digests)?;
-    let place = path.clone();
     let size = std::fs::metadata(&path)
-        .map_err(|error| PoolError::File { model: name.to_owned(), path, error })?
+        .map_err(|error| PoolError::File { model: name.to_owned(), path: path.clone(), error })?
         .len();
-    let hash = match pinned.as_deref() {
+    let hash = match pinned {
         None => HashCheck::Unpinned,
         Some(pinned) if pinned == sha256 => HashCheck::Matches,
         Some(pinned) => HashCheck::Differs { pinned: pinned.to_owned() },
     };
-    Ok(FoundFile { path: place, size, sha256, hash, header: None })
+    Ok(FoundFile { path, size, sha256, hash, header: None })
 }
 
 fn with_header(mut found: FoundFile) -> FoundFile {

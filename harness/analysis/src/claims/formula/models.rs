@@ -79,8 +79,8 @@ pub(super) fn value(id: &str, t: &Scorebook) -> Option<Value> {
         "A16" => {
             let of = |b, d| over_seeds(|s| t.t1(b, s, d));
             let gain = |b| {
-                let share = of(b, Gra)? / of(b, Vanilla)?;
-                Some((share - Ratio::whole(1)) * Ratio::whole(100))
+                let vanilla = of(b, Vanilla).filter(|vanilla| *vanilla != Ratio::ZERO)?;
+                Some((of(b, Gra)? / vanilla - Ratio::whole(1)) * Ratio::whole(100))
             };
             return several(BASES.map(gain));
         }

@@ -1,15 +1,61 @@
-//! Which calls the variants of an experiment share.
+//! Which calls an experiment asks for, and how many of them are the same.
 
 use std::collections::BTreeSet;
 
 use gra_synth::adaptive::Experience;
+use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
 use gra_synth::roles::{Casting, Roles};
-use gra_synth::variant::{Instructions, RoleAssignment};
+use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
 use super::CAST_SAMPLE;
+use super::Range;
 use crate::experiment::Experiment;
+
+/// The stages of a candidate that goes all the way, with how often each asks.
+pub(super) fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
+    let reviews = u64::from(variant.reviews());
+    let new = variant.instructions == Instructions::New;
+    let mut stages = Vec::new();
+    if new {
+        stages.extend([(Stage::Keywords, 1), (Stage::Instruction, 1)]);
+    }
+    if reviews > 0 {
+        stages.push((Stage::InstructionReview, reviews));
+    }
+    stages.push((Stage::Response, 1));
+    if reviews > 0 {
+        stages.push((Stage::ResponseReview, reviews));
+    }
+    if variant.has_adjudicator() {
+        if method.comments_wait() {
+            stages.push((Stage::ReviewComment, reviews));
+        }
+        stages.push((Stage::Adjudication, 1));
+    }
+    if new {
+        stages.push((Stage::Summary, 1));
+    }
+    stages
+}
+
+/// How many candidates a trial draws: one per seed item where the instructions are the seed set's.
+pub(super) fn candidates(variant: &Variant, experiment: &Experiment) -> Range {
+    let Method { target, cap, rounds, .. } = experiment.method;
+    let items = experiment.seed_set.items.len() as u64;
+    match variant.instructions {
+        Instructions::New => {
+            Range { least: target.min(cap).into(), most: cap.into() }.times(rounds.into())
+        }
+        Instructions::Seed => Range { least: items, most: items },
+    }
+}
+
+/// Whether a stage asks about disputes alone.
+pub(super) fn is_of_disputes(stage: Stage) -> bool {
+    matches!(stage, Stage::ReviewComment | Stage::Adjudication)
+}
 
 /// Share of the variants' calls in their first round that differ, over the first candidates.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]

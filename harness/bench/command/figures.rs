@@ -1,0 +1,156 @@
+//! `figures`: pictures of what was measured.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::artifact::write_atomic;
+use crate::cli::Places;
+use crate::gallery::{self, Entry, Kind, Missing, Sources};
+use crate::store::Store;
+
+/// `figures`
+#[derive(Debug, Args)]
+pub(crate) struct FiguresArgs {
+    /// Trials (EXPERIMENT/VARIANT/seed-N) and experiments of the store [default: all].
+    #[arg(value_name = "TRIAL|EXPERIMENT")]
+    wanted: Vec<String>,
+    /// Only these figures, separated by commas; numbers are the paper's.
+    #[arg(long, value_name = "FIGURES", value_delimiter = ',')]
+    only: Vec<Kind>,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "figures")]
+    out: PathBuf,
+    /// What `stats` wrote [default: stats in the results folder].
+    #[arg(long, value_name = "DIR")]
+    stats: Option<PathBuf>,
+    /// Formats, separated by commas.
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',', default_value = "svg,png")]
+    format: Vec<Format>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A picture's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text stays text.
+    Svg,
+    /// Twice the size, with the bundled font.
+    Png,
+}
+
+pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
+    let kinds: BTreeSet<Kind> = match args.only.as_slice() {
+        [] => Kind::value_variants().iter().copied().collect(),
+        only => only.iter().copied().collect(),
+    };
+    let kinds: Vec<Kind> = kinds.into_iter().collect();
+    let path = places.store();
+    let store = if path.exists() { Some(Store::open_existing(&path)?) } else { None };
+    let sources = Sources {
+        results: &places.results,
+        stats: args.stats.clone().unwrap_or_else(|| places.results.join("stats")),
+        store: store.as_ref(),
+        wanted: &args.wanted,
+    };
+    let mut drawn = Vec::new();
+    let mut missing = Vec::new();
+    let mut names = BTreeSet::new();
+    for entry in gallery::draw(&kinds, &sources)? {
+        match &entry.figure {
+            Ok(_) => drawn.push((write(args, &entry, &mut names)?, entry)),
+            Err(_) => missing.push(entry),
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", as_json(&drawn, &missing))?;
+    } else {
+        print(&mut out, &drawn, &missing)?;
+    }
+    if drawn.is_empty() {
+        bail!("nothing was drawn: what the figures asked for need is not there");
+    }
+    Ok(())
+}
+
+/// Writes a figure's files. Names that differ only in letters that files cannot have get a number.
+fn write(args: &FiguresArgs, entry: &Entry, names: &mut BTreeSet<String>) -> Result<Vec<PathBuf>> {
+    let Ok(figure) = &entry.figure else { return Ok(Vec::new()) };
+    let mut name = figure.name.clone();
+    let mut copy = 2;
+    while !names.insert(name.clone()) {
+        name = format!("{}-{copy}", figure.name);
+        copy += 1;
+    }
+    let mut files = Vec::new();
+    for format in [Format::Svg, Format::Png] {
+        if !args.format.contains(&format) {
+            continue;
+        }
+        let (ending, bytes) = match format {
+            Format::Svg => ("svg", figure.svg.clone().into_bytes()),
+            Format::Png => ("png", figure.png()?),
+        };
+        let path = args.out.join(format!("{name}.{ending}"));
+        write_atomic(&path, &bytes)?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+fn print(
+    out: &mut impl Write,
+    drawn: &[(Vec<PathBuf>, Entry)],
+    missing: &[Entry],
+) -> std::io::Result<()> {
+    for (files, entry) in drawn {
+        if let Ok(figure) = &entry.figure {
+            writeln!(out, "{}", figure.title)?;
+        }
+        for file in files {
+            writeln!(out, "  {}", file.display())?;
+        }
+    }
+    if !missing.is_empty() {
+        writeln!(out, "{}Not drawn:", if drawn.is_empty() { "" } else { "\n" })?;
+    }
+    for entry in missing {
+        let Err(Missing { why, command }) = &entry.figure else { continue };
+        let about = entry.about.as_ref().map_or_else(String::new, |about| format!(" of {about}"));
+        writeln!(out, "  {}{about}: {why}", entry.kind.name())?;
+        if let Some(command) = command {
+            writeln!(out, "    {command}")?;
+        }
+    }
+    Ok(())
+}
+
+fn as_json(drawn: &[(Vec<PathBuf>, Entry)], missing: &[Entry]) -> Value {
+    let drawn = drawn.iter().map(|(files, entry)| {
+        let about = entry.figure.as_ref().ok();
+        json!({
+            "figure": entry.kind.name(),
+            "about": entry.about,
+            "title": about.map(|figure| &figure.title),
+            "caption": about.map(|figure| &figure.caption),
+            "files": files,
+        })
+    });
+    let missing = missing.iter().map(|entry| {
+        let reason = entry.figure.as_ref().err();
+        json!({
+            "figure": entry.kind.name(),
+            "about": entry.about,
+            "why": reason.map(|missing| &missing.why),
+            "command": reason.map(|missing| &missing.command),
+        })
+    });
+    json!({ "drawn": drawn.collect::<Vec<_>>(), "missing": missing.collect::<Vec<_>>() })
+}

@@ -1,0 +1,188 @@
+//! Every figure that can be drawn from what is stored, and why the others cannot: reads the store's
+//! finished trials and the files of `stats`; asks no model and writes nothing.
+
+mod measured;
+mod trials;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use gra_analysis::benchmarks::Benchmarks;
+use gra_analysis::figure::averages::Averages;
+use gra_analysis::figure::rounds::Rounds;
+use gra_analysis::figure::{Figure, FigureError};
+use gra_analysis::paper::{BaseModel, Reference};
+
+use crate::store::Store;
+use measured::Measured;
+pub use trials::Selection;
+
+/// A kind of figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// Benchmark averages by source (the paper's Fig. 1).
+    #[value(name = "1")]
+    Averages,
+    /// Benchmark averages along the rounds (Fig. 3).
+    #[value(name = "3")]
+    Rounds,
+    /// Measures of an ablation's variants (Fig. 4).
+    #[value(name = "4")]
+    Variants,
+    /// Map of seed set and GRA (Fig. 5).
+    #[value(name = "5")]
+    SeedMap,
+    /// Map of a distilled set and GRA (Fig. 6).
+    #[value(name = "6")]
+    DistilledMap,
+    /// Scores by committee and judge (Fig. 7).
+    #[value(name = "7")]
+    Raters,
+    /// Instruction-following difficulty (Fig. 8).
+    #[value(name = "8")]
+    Difficulty,
+    /// What became of a trial's candidates.
+    Funnel,
+    /// Scores by reviewer.
+    Reviewers,
+    /// Agreement of each two reviewers.
+    Agreement,
+    /// Acceptance by generator and domain.
+    Domains,
+    /// Acceptance under other thresholds.
+    Sensitivity,
+    /// Operations per accepted sample.
+    Compute,
+}
+
+impl Kind {
+    /// As it is asked for.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it takes trials of the store.
+    const fn is_of_trials(self) -> bool {
+        !matches!(
+            self,
+            Self::Averages
+                | Self::Rounds
+                | Self::SeedMap
+                | Self::DistilledMap
+                | Self::Raters
+                | Self::Difficulty
+        )
+    }
+}
+
+/// A figure, or why there is none.
+#[derive(Debug)]
+pub struct Entry {
+    /// Which kind.
+    pub kind: Kind,
+    /// The trial, experiment or data set that it is of; `None` where there is only one.
+    pub about: Option<String>,
+    /// The picture.
+    pub figure: Result<Figure, Missing>,
+}
+
+/// Why a figure cannot be drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// What is not there.
+    pub why: String,
+    /// What makes it, where a command does.
+    pub command: Option<String>,
+}
+
+impl Missing {
+    fn new(why: impl Into<String>, command: &str) -> Self {
+        Self { why: why.into(), command: Some(command.to_owned()) }
+    }
+}
+
+impl From<FigureError> for Missing {
+    fn from(error: FigureError) -> Self {
+        Self { why: error.to_string(), command: None }
+    }
+}
+
+impl Entry {
+    fn of(kind: Kind, figure: Result<Figure, Missing>) -> Self {
+        Self { kind, about: None, figure }
+    }
+
+    /// Names the figure's file after what it is of.
+    fn about(kind: Kind, about: &str, figure: Result<Figure, Missing>) -> Self {
+        let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+        let slug: String = about.chars().map(plain).collect();
+        let figure = figure.map(|mut figure| {
+            figure.name = format!("{}.{slug}", figure.name);
+            figure
+        });
+        Self { kind, about: Some(about.to_owned()), figure }
+    }
+}
+
+/// Where figures are drawn from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// The results folder: `benchmarks.csv` lies in it.
+    pub results: &'a Path,
+    /// What `stats` wrote.
+    pub stats: PathBuf,
+    /// The store; `None` when there is none.
+    pub store: Option<&'a Store>,
+    /// Trials and experiments that were named; all when empty.
+    pub wanted: &'a [String],
+}
+
+/// Draws figures of these kinds, in the order of the kinds and then by name.
+///
+/// # Errors
+/// When a trial or experiment that was named does not exist, or a file that is there cannot be read.
+pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let reference = Reference::embedded()?;
+    let benchmarks = benchmarks(sources.results)?;
+    let measured = Measured::read(&sources.stats)?;
+    for &kind in kinds {
+        let figure = match kind {
+            Kind::Averages => Averages::of(&reference, BaseModel::Qwen, &benchmarks).figure(),
+            Kind::Rounds => Rounds::of(&reference, BaseModel::Qwen, &benchmarks).figure(),
+            Kind::SeedMap | Kind::DistilledMap => {
+                entries.push(Entry::of(kind, measured.map(kind)));
+                continue;
+            }
+            Kind::Raters => {
+                entries.extend(measured.raters());
+                continue;
+            }
+            Kind::Difficulty => {
+                entries.push(Entry::of(kind, measured.difficulty()));
+                continue;
+            }
+            _ => continue,
+        };
+        entries.push(Entry::of(kind, figure.map_err(Missing::from)));
+    }
+    let of_trials: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.is_of_trials()).collect();
+    if !of_trials.is_empty() || !sources.wanted.is_empty() {
+        entries.extend(trials::draw(&of_trials, sources, &measured)?);
+    }
+    entries.sort_by(|a, b| (a.kind, &a.about).cmp(&(b.kind, &b.about)));
+    Ok(entries)
+}
+
+/// Scores of trained models, where somebody has put them.
+fn benchmarks(results: &Path) -> Result<Benchmarks> {
+    let path = results.join("benchmarks.csv");
+    match std::fs::read(&path) {
+        Ok(csv) => Benchmarks::read(&csv)
+            .with_context(|| format!("{} is no table of scores", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Benchmarks::default()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}

@@ -1,0 +1,190 @@
+//! Figures of what `stats` measured: its frames of samples (`<data set>.parquet`) and its map (`map.csv`).
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use gra_analysis::figure::Figure;
+use gra_analysis::figure::plane::Plane;
+use gra_analysis::figure::raters::committee_and_judge;
+use gra_analysis::figure::roles::Role;
+use gra_analysis::figure::violins::Violins;
+use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
+use serde::Deserialize;
+
+use super::{Entry, Kind, Missing};
+
+/// The paper's tau, which its figure 7 divides scores by.
+const THRESHOLD: f64 = 8.0;
+
+/// What a folder of `stats` holds.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    folder: String,
+    /// By data set.
+    sets: BTreeMap<String, Samples>,
+    /// Places on the map by data set; empty without a map.
+    map: BTreeMap<String, Vec<[f64; 2]>>,
+}
+
+/// Columns of a data set's frame.
+#[derive(Debug)]
+pub(super) struct Samples {
+    /// Origins, and a judge's scores where it gave one.
+    pub(super) judged: Vec<(String, f64)>,
+    /// Scores of committee and judge, where both have scored.
+    pairs: Vec<(f64, f64)>,
+    loss_ratio: Vec<f64>,
+}
+
+/// A line of the map.
+#[derive(Deserialize)]
+struct Place {
+    data_set: String,
+    x: f64,
+    y: f64,
+}
+
+impl Measured {
+    /// Reads a folder; one that does not exist holds nothing.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read, or is no frame of samples.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let mut measured = Self { folder: folder.display().to_string(), ..Self::default() };
+        if !folder.is_dir() {
+            return Ok(measured);
+        }
+        let entries = std::fs::read_dir(folder)
+            .with_context(|| format!("cannot look into {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if path.extension().is_some_and(|ending| ending == "parquet") {
+                let samples = Samples::read(&path)
+                    .with_context(|| format!("{} is no frame of samples", path.display()))?;
+                measured.sets.insert(name, samples);
+            }
+        }
+        let map = folder.join("map.csv");
+        if map.is_file() {
+            measured.map =
+                read_map(&map).with_context(|| format!("cannot read {}", map.display()))?;
+        }
+        Ok(measured)
+    }
+
+    /// A data set, by the name that `stats` gives a trial.
+    pub(super) fn of_trial(&self, trial: &str) -> Option<&Samples> {
+        self.sets.get(&trial.replace('/', "-"))
+    }
+
+    /// Seed set or distilled set beside GRA.
+    pub(super) fn map(&self, kind: Kind) -> Result<Figure, Missing> {
+        const COMMAND: &str = "gra-bench stats seeds=SEEDS.json distilled=DISTILLED.json \
+                               gra=EXPERIMENT/gra/seed-N --map";
+        if self.map.is_empty() {
+            return Err(Missing::new(format!("there is no map.csv in {}", self.folder), COMMAND));
+        }
+        let names: Vec<&str> = self.map.keys().map(String::as_str).collect();
+        let other = if kind == Kind::SeedMap { Role::Seeds } else { Role::Distilled };
+        let mut sets = Vec::new();
+        for role in [other, Role::Gra] {
+            let Some(name) = role.find(&names).map(|place| names[place]) else {
+                let why =
+                    format!("the map has no data set named {role}; it has {}", names.join(", "));
+                return Err(Missing::new(why, COMMAND));
+            };
+            sets.push((name, self.map[name].as_slice()));
+        }
+        let [a, b] = [sets[0], sets[1]];
+        let caption = format!(
+            "t-SNE of instruction embeddings, fitted together; n = {} of {} and {} of {}. Neighbours \
+             mean something here, distances and areas do not.",
+            a.1.len(),
+            a.0,
+            b.1.len(),
+            b.0
+        );
+        let name = if kind == Kind::SeedMap { "figure-5" } else { "figure-6" };
+        Ok(Plane::pair(name, &caption, [a, b]).figure()?)
+    }
+
+    /// One figure per data set that committee and judge have scored.
+    pub(super) fn raters(&self) -> Vec<Entry> {
+        let both = self.sets.iter().filter(|(_, samples)| !samples.pairs.is_empty());
+        let drawn: Vec<Entry> = both
+            .map(|(name, samples)| {
+                let figure = committee_and_judge(name, &samples.pairs, THRESHOLD);
+                Entry::about(Kind::Raters, name, figure.map_err(Missing::from))
+            })
+            .collect();
+        if !drawn.is_empty() {
+            return drawn;
+        }
+        let why = format!("no samples in {} have scores of committee and judge", self.folder);
+        let command = "gra-bench stats EXPERIMENT/VARIANT/seed-N --judge MODEL";
+        vec![Entry::of(Kind::Raters, Err(Missing::new(why, command)))]
+    }
+
+    /// All data sets with losses.
+    pub(super) fn difficulty(&self) -> Result<Figure, Missing> {
+        let sets: Vec<(&str, &Samples)> = self
+            .sets
+            .iter()
+            .filter(|(_, samples)| !samples.loss_ratio.is_empty())
+            .map(|(name, samples)| (name.as_str(), samples))
+            .collect();
+        if sets.is_empty() {
+            let why = format!("no samples in {} have losses", self.folder);
+            let command = "gra-bench stats seeds=SEEDS.json gra=EXPERIMENT/gra/seed-N --ifd MODEL";
+            return Err(Missing::new(why, command));
+        }
+        let names: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();
+        let role =
+            |place: usize| Role::ALL.into_iter().find(|role| role.find(&names) == Some(place));
+        let sets = sets.iter().enumerate().map(|(place, (name, samples))| {
+            ((*name).to_owned(), role(place), samples.loss_ratio.clone())
+        });
+        Ok(Violins::difficulty(sets.collect()).figure()?)
+    }
+}
+
+impl Samples {
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path)?;
+        let frame = ParquetReader::new(Cursor::new(bytes)).finish()?;
+        let [mu, judge, loss_ratio] =
+            [column(&frame, "mu")?, column(&frame, "judge")?, column(&frame, "loss_ratio")?];
+        let origins = frame.column("origin")?.str()?.iter();
+        let origins = origins.map(|origin| origin.unwrap_or_default().to_owned());
+        let judged = origins.zip(&judge).filter_map(|(origin, judge)| Some((origin, (*judge)?)));
+        Ok(Self {
+            judged: judged.collect(),
+            pairs: mu
+                .iter()
+                .zip(&judge)
+                .filter_map(|(mu, judge)| Some(((*mu)?, (*judge)?)))
+                .collect(),
+            loss_ratio: loss_ratio.into_iter().flatten().collect(),
+        })
+    }
+}
+
+fn column(frame: &DataFrame, name: &str) -> Result<Vec<Option<f64>>> {
+    Ok(frame.column(name)?.cast(&DataType::Float64)?.f64()?.iter().collect())
+}
+
+fn read_map(path: &Path) -> Result<BTreeMap<String, Vec<[f64; 2]>>> {
+    let mut map: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
+    for (line, place) in csv::Reader::from_path(path)?.deserialize().enumerate() {
+        let Place { data_set, x, y } = place?;
+        if !(x.is_finite() && y.is_finite()) {
+            // The header is line 1.
+            bail!("line {}: a place is no number", line + 2);
+        }
+        map.entry(data_set).or_default().push([x, y]);
+    }
+    Ok(map)
+}

@@ -1,0 +1,69 @@
+//! What a results folder says about the paper's tables and claims: which files there are, read by name.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gra_analysis::claims::Measured;
+
+/// Scores of trained models, in the results folder.
+pub const BENCHMARKS: &str = "benchmarks.csv";
+/// The table of `stats`, in the results folder.
+const STATS: &str = "stats/stats.csv";
+/// How a trial's table of `compute` ends.
+const COMPUTE: &str = ".compute.csv";
+
+/// Reads whatever of `benchmarks.csv`, `stats/stats.csv` and `EXPERIMENT/VARIANT/seed-N.compute.csv` is
+/// there. A folder without any of them, or no folder, has measured nothing.
+///
+/// # Errors
+/// Names the file and line that is not as it should be, or the file that cannot be read.
+pub fn load(results: &Path) -> Result<Measured> {
+    let mut measured = Measured::default();
+    let name = |path: &Path| path.display().to_string();
+    let benchmarks = results.join(BENCHMARKS);
+    if let Some(csv) = read(&benchmarks)? {
+        measured.read_benchmarks(&name(&benchmarks), &csv)?;
+    }
+    let stats = results.join(STATS);
+    if let Some(csv) = read(&stats)? {
+        measured.read_stats(&name(&stats), &csv)?;
+    }
+    for experiment in entries(results)? {
+        for variant in entries(&experiment)? {
+            for file in entries(&variant)? {
+                let is_compute = file.to_string_lossy().ends_with(COMPUTE);
+                if let Some(csv) = is_compute.then(|| read(&file)).transpose()?.flatten() {
+                    measured.read_compute(&name(&file), &csv)?;
+                }
+            }
+        }
+    }
+    Ok(measured)
+}
+
+/// A file's bytes; `None` where there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// What is in a folder, in the order of names; nothing where there is no such folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot list {}", folder.display()));
+        }
+    };
+    let path = |entry: std::io::Result<std::fs::DirEntry>| entry.map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = listed.map(path).collect::<std::io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,122 @@
+//! `figures` on a store that a test has written, on files as `stats` writes them, and on nothing.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use gra_analysis::frames::{self, Sample};
+use gra_analysis::ifd::{Loss, Pair};
+
+use crate::looking_back::bench;
+use crate::workbench::Workbench;
+
+fn empty() -> Workbench {
+    Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1")
+}
+
+/// A frame and its places on the map, as `stats` would have written them.
+fn record(bench: &Workbench, name: &str, judged: bool) {
+    let sample = |number: u32| {
+        let at = f64::from(number);
+        let loss = |mean| Loss { mean, tokens: 20 };
+        let (conditional, direct) = (loss(1.0 + at / 40.0), loss(2.0));
+        Sample {
+            id: format!("s{number:05}"),
+            origin: format!("s{number:05}"),
+            domain: None,
+            instruction: "Instruction".to_owned(),
+            response: Some("Response".to_owned()),
+            mu: judged.then_some(8.0 + at / 20.0),
+            sigma: None,
+            judge: judged.then_some(7.0 + f64::from(number % 4)),
+            difficulty: Some(Ok(Pair { conditional, direct, truncated: false })),
+            nearest_distance: None,
+        }
+    };
+    let samples: Vec<Sample> = (0..20).map(sample).collect();
+    let mut parquet = Vec::new();
+    frames::write_parquet(&frames::samples(&samples).unwrap(), &mut parquet).unwrap();
+    let folder = bench.path("results/stats");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.parquet")), parquet).unwrap();
+    let map = folder.join("map.csv");
+    let mut csv = std::fs::read_to_string(&map).unwrap_or("data_set,id,x,y\n".to_owned());
+    for sample in samples {
+        let x = csv.len();
+        writeln!(csv, "{name},{},{x},1.5", sample.id).unwrap();
+    }
+    std::fs::write(map, csv).unwrap();
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn everything_that_is_stored_is_drawn_twice_alike() {
+    let bench = bench();
+    insta::assert_snapshot!("figures-of-a-store", bench.transcript(&["figures"]));
+    let first = files(&bench.path("figures"));
+    for (name, bytes) in &first {
+        let begins: &[u8] = if name.contains(".svg") { b"<svg " } else { b"\x89PNG\r\n" };
+        assert!(bytes.starts_with(begins), "{name}");
+    }
+    bench.run(&["figures"]);
+    assert!(files(&bench.path("figures")) == first, "the same bytes again");
+}
+
+#[test]
+fn without_anything_the_papers_own_figures_are_drawn() {
+    let bench = empty();
+    insta::assert_snapshot!(
+        "figures-of-nothing",
+        bench.transcript(&["figures", "--format", "svg"])
+    );
+    let names: Vec<String> =
+        files(&bench.path("figures")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["figure-1.svg", "figure-3.svg"]);
+}
+
+#[test]
+fn what_stats_measured_is_drawn() {
+    let bench = empty();
+    record(&bench, "seeds", false);
+    record(&bench, "small-gra-seed-42", true);
+    let output = bench.run(&["figures", "--only", "5,6,7,8", "--out", "pictures", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |part: &str| -> Vec<String> {
+        let entries = json[part].as_array().unwrap().iter();
+        entries.map(|entry| entry["figure"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (of("drawn"), of("missing")),
+        (vec!["5".into(), "7".into(), "8".into()], vec!["6".into()])
+    );
+    assert!(json["missing"][0]["why"].as_str().unwrap().contains("distilled"), "{json}");
+    assert_eq!(json["drawn"][1]["about"], "small-gra-seed-42");
+    let violins = std::fs::read_to_string(bench.path("pictures/figure-8.svg")).unwrap();
+    assert!(violins.contains("small-gra-seed-42") && violins.contains("distilled"));
+}
+
+#[test]
+fn what_cannot_be_read_or_found_is_named() {
+    let bench = bench();
+    insta::assert_snapshot!(bench.transcript(&["figures", "large", "--only", "funnel"]), @"");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "6"]), @"");
+    std::fs::create_dir_all(bench.path("results/stats")).unwrap();
+    bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,NaN\n");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "5"]), @"");
+    bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,2.0\n");
+    bench.write("results/stats/seeds.parquet", "no parquet");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "8"]), @"");
+    bench.write("results/benchmarks.csv", "base_model\nqwen\n");
+    insta::assert_snapshot!(bench.transcript(&["figures", "--only", "1"]), @"");
+}
