@@ -141,7 +141,7 @@ fn looks_right(browser: &Chromium) {
     browser.wait(&format!("{ROWS} === 1"));
     assert_eq!(browser.text(COUNT).split(" candidates").next(), Some("1 of 120"));
     browser.press(ENTER);
-    assert_eq!(browser.text("document.activeElement.textContent"), "r1-00017");
+    browser.wait("document.activeElement.textContent === 'r1-00017'");
 
     // The trail of it, and out again.
     browser.press(ENTER);
@@ -155,7 +155,7 @@ fn looks_right(browser: &Chromium) {
     }
     browser.press(ESCAPE);
     browser.wait("!document.getElementById('trail').open");
-    assert_eq!(browser.text("document.activeElement.textContent"), "r1-00017");
+    browser.wait("document.activeElement.textContent === 'r1-00017'");
 
     // Filters.
     browser.value("document.querySelector('#filters [type=reset]').click()");

@@ -72,10 +72,15 @@ fn candidate(number: u32, reviewed: bool, (instruction, response): (String, Stri
         return candidate;
     }
     candidate.response = Some(response);
-    let low = drawn(number, 5, 6) == 0;
+    // One in six disputes: two give ten, one half of it. One in six is rejected.
+    let kind = drawn(number, 5, 6);
     for (seat, reviewer) in (0..).zip(reviewers) {
         let score = |place: u32| {
-            let base = if low && seat == 2 { 2 } else { 8 };
+            let base = match (kind, seat) {
+                (0, 2) | (1, _) => 4,
+                (0, _) => 10,
+                _ => 8,
+            };
             u8::try_from((base + drawn(number, 7 + place + u32::from(seat), 3)).min(10)).unwrap()
         };
         let scores = Scores(std::array::from_fn(|place| score(u32::try_from(place).unwrap())));

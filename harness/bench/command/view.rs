@@ -42,10 +42,11 @@ pub(crate) async fn start(args: ViewArgs, places: &Places) -> Result<()> {
              store; nothing can be changed",
         );
     }
+    let stop = interrupt::wait();
     let mut out = std::io::stdout().lock();
     let candidates = viewer.candidates();
     writeln!(out, "{candidates} candidates at http://{address}/ until Ctrl-C")?;
     out.flush()?;
     drop(out);
-    viewer.serve(listener, interrupt::wait()).await
+    viewer.serve(listener, stop).await
 }
