@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use gra_analysis::figure::font;
 use sha2::{Digest, Sha256};
 
 use super::base64;
@@ -18,8 +19,8 @@ use crate::store::Store;
 const STYLE: &str = include_str!("report.css");
 const SOURCE: &str = include_str!("file.js");
 
-/// Room for what stands around the data, beyond sections and figures.
-const FRAME: usize = 100_000;
+/// Room for what stands around the data, beyond sections and figures; most of it the font.
+const FRAME: usize = 700_000;
 
 pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Result<String> {
     let mut main = Html::default();
@@ -39,7 +40,9 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
     for group in &material.seeds {
         pictures.push(figures::html(&figures::pictures(group)?));
     }
-    section("figures", "Figures", &by_seed(material, |place, _| pictures[place].clone()));
+    let mut drawn = by_seed(material, |place, _| pictures[place].clone());
+    drawn.push(&figures::html(&figures::over_variants(material, store, results)?));
+    section("figures", "Figures", &drawn);
     section("claims", "The paper’s claims", &claims::claims(results)?);
     let mut run = making::making(material);
     run.push(&by_seed(material, |_, group| making::measured(group)));
@@ -47,9 +50,10 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
     contents.push(("samples", "Samples"));
 
     let data = Embedded::new(material, store, main.len() + FRAME)?;
-    let (style, script) = ([STYLE, browser::STYLE].concat(), [browser::SCRIPT, SOURCE].concat());
+    let style = [&fonts(), STYLE, browser::STYLE].concat();
+    let script = [browser::SCRIPT, SOURCE].concat();
     let policy = format!(
-        "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; base-uri 'none'; \
+        "default-src 'none'; script-src '{}'; style-src '{}'; font-src data:; img-src data:; base-uri 'none'; \
          form-action 'none'",
         hash(&script),
         hash(&style)
@@ -70,6 +74,18 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
         version = env!("CARGO_PKG_VERSION"),
         blocks = data.blocks,
     ))
+}
+
+/// The font that drawings are laid out for. The page is set in it too, so it looks alike everywhere.
+fn fonts() -> String {
+    let face = |(weight, file): (u32, &[u8])| {
+        format!(
+            "@font-face {{ font-family: \"Open Sans\"; font-weight: {weight}; \
+             src: url(data:font/ttf;base64,{}); }}\n",
+            base64::encode(file)
+        )
+    };
+    font::files().map(face).concat()
 }
 
 fn hash(text: &str) -> String {
