@@ -187,10 +187,11 @@ paper prints, with footnotes where its own numbers disagree.")]
     #[command(after_help = "Examples:
   gra-bench claims --verdict off,contradicted
   gra-bench claims --results my-results --json
+  gra-bench claims --stats results/ifd/seed-42.compare
   gra-bench claims --format md > claims.md
 
 Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv with
-data sets named gra, vanilla and distill-72b, and the .compute.csv of trials. No model is run.")]
+data sets named gra, vanilla and distill-large, and the .compute.csv of trials. No model is run.")]
     Claims(ClaimsArgs),
     /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
     #[command(after_help = "Examples:
@@ -200,7 +201,7 @@ data sets named gra, vanilla and distill-72b, and the .compute.csv of trials. No
   gra-bench figures --only 1,3 --json
 
 What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
-wrote; they look for data sets named seeds, gra and distilled.")]
+wrote; they look for data sets named vanilla, gra and distill-large.")]
     Figures(FiguresArgs),
     /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
     #[command(after_help = "Example:

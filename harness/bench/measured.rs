@@ -8,24 +8,26 @@ use gra_analysis::claims::Measured;
 
 /// Scores of trained models, in the results folder.
 pub const BENCHMARKS: &str = "benchmarks.csv";
-/// The table of `stats`, in the results folder.
-const STATS: &str = "stats/stats.csv";
+/// Where `stats` writes to, in the results folder.
+const STATS: &str = "stats";
+/// The table that `stats` and `compare` write.
+const TABLE: &str = "stats.csv";
 /// How a trial's table of `compute` ends.
 const COMPUTE: &str = ".compute.csv";
 
 /// Reads whatever of `benchmarks.csv`, `stats/stats.csv` and `EXPERIMENT/VARIANT/seed-N.compute.csv` is
-/// there. A folder without any of them, or no folder, has measured nothing.
+/// there; the table of another folder of `stats` or `compare` where one is named. A folder without any of them, or no folder, has measured nothing.
 ///
 /// # Errors
 /// Names the file and line that is not as it should be, or the file that cannot be read.
-pub fn load(results: &Path) -> Result<Measured> {
+pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
     let mut measured = Measured::default();
     let name = |path: &Path| path.display().to_string();
     let benchmarks = results.join(BENCHMARKS);
     if let Some(csv) = read(&benchmarks)? {
         measured.read_benchmarks(&name(&benchmarks), &csv)?;
     }
-    let stats = results.join(STATS);
+    let stats = stats.map_or_else(|| results.join(STATS), Path::to_owned).join(TABLE);
     if let Some(csv) = read(&stats)? {
         measured.read_stats(&name(&stats), &csv)?;
     }

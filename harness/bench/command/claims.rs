@@ -1,6 +1,7 @@
 //! `claims`: every claim of the paper, printed, recomputed and measured here.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -16,6 +17,9 @@ pub(crate) struct ClaimsArgs {
     /// Show only claims with these verdicts, separated by commas; the counts are of all.
     #[arg(long, value_name = "VERDICTS", value_delimiter = ',')]
     verdict: Vec<VerdictArg>,
+    /// Folder of what `stats` or `compare` wrote [default: stats in the results folder].
+    #[arg(long, value_name = "DIR")]
+    stats: Option<PathBuf>,
     /// How to write it.
     #[arg(long, value_name = "FORMAT", default_value = "terminal", conflicts_with = "json")]
     format: Format,
@@ -61,7 +65,10 @@ enum Format {
 }
 
 pub(crate) fn run(args: &ClaimsArgs, places: &Places) -> Result<()> {
-    let findings = claims::audit(&Reference::embedded()?, &measured::load(&places.results)?);
+    let findings = claims::audit(
+        &Reference::embedded()?,
+        &measured::load(&places.results, args.stats.as_deref())?,
+    );
     let is_shown = |finding: &Finding| {
         let word = finding.claim.verdict.word();
         args.verdict.is_empty() || args.verdict.iter().any(|verdict| verdict.word() == word)

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &TablesArgs, places: &Places) -> Result<()> {
         }
         return Ok(());
     }
-    let measured = measured::load(&places.results)?;
+    let measured = measured::load(&places.results, None)?;
     let numbers =
         if args.tables.is_empty() { TableNumber::ALL.to_vec() } else { args.tables.clone() };
     let table = |number: &TableNumber| Table::of(*number, &paper, measured.benchmarks());

@@ -82,7 +82,7 @@ impl Measured {
 
     /// Seed set or distilled set beside GRA.
     pub(super) fn map(&self, kind: Kind) -> Result<Figure, Missing> {
-        const COMMAND: &str = "gra-bench stats seeds=SEEDS.json distilled=DISTILLED.json \
+        const COMMAND: &str = "gra-bench stats vanilla=SEEDS.json distill-large=DISTILLED.json \
                                gra=EXPERIMENT/gra/seed-N --map";
         if self.map.is_empty() {
             return Err(Missing::new(format!("there is no map.csv in {}", self.folder), COMMAND));
@@ -138,7 +138,8 @@ impl Measured {
             .collect();
         if sets.is_empty() {
             let why = format!("no samples in {} have losses", self.folder);
-            let command = "gra-bench stats seeds=SEEDS.json gra=EXPERIMENT/gra/seed-N --ifd MODEL";
+            let command =
+                "gra-bench stats vanilla=SEEDS.json gra=EXPERIMENT/gra/seed-N --ifd MODEL";
             return Err(Missing::new(why, command));
         }
         let names: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();

@@ -175,8 +175,8 @@ impl Measured {
             "A21" => (self.calls(), "gra-bench compute TRIAL"),
             "P48" => (self.judged(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge"),
             "P49" => (
-                self.difficulty("distill-72b"),
-                "gra-bench stats gra=TRIAL distill-72b=FILE --ifd MODEL",
+                self.difficulty("distill-large"),
+                "gra-bench stats gra=TRIAL distill-large=FILE --ifd MODEL",
             ),
             "P50" => {
                 (self.difficulty("vanilla"), "gra-bench stats gra=TRIAL vanilla=FILE --ifd MODEL")

@@ -100,7 +100,7 @@ fn results_are_joined_by_their_files() {
                  judge,\"judge > 8, share of accepted\",gra,0.9125,0.8,0.95,80,\n\
                  ifd,\"loss-ratio, mean over all\",gra,0.75,,,80,\n\
                  ifd,\"loss-ratio, mean over all\",vanilla,0.625,,,80,\n\
-                 ifd,\"loss-ratio, mean over all\",distill-72b,,,,,no losses were measured\n";
+                 ifd,\"loss-ratio, mean over all\",distill-large,,,,,no losses were measured\n";
     measured.read_stats("stats.csv", stats.as_bytes()).unwrap();
     // A pool of 7.6 billion parameters, and one too small to speak of the paper's.
     for (trial, flop, times) in

@@ -21,15 +21,15 @@ impl Role {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Seeds => "seeds",
+            Self::Seeds => "vanilla",
             Self::Gra => "gra",
-            Self::Distilled => "distilled",
+            Self::Distilled => "distill-large",
         }
     }
 
     /// Which of the data sets has this role: the one of its name. Without such a name, GRA is the first
     /// that is called like a trial (`..-gra-seed-N`), and the seed set the first of those that are neither
-    /// called like a trial nor `distilled`.
+    /// called like a trial nor `distill-large`.
     #[must_use]
     pub fn find(self, names: &[&str]) -> Option<usize> {
         let exact = names.iter().position(|name| *name == self.name());
@@ -70,7 +70,7 @@ mod tests {
     fn roles_are_found_by_name_and_else_by_likeness() {
         let found = |names: &[&str]| Role::ALL.map(|role| role.find(names));
         let cases: [(&[&str], [Option<usize>; 3]); 5] = [
-            (&["gra", "distilled", "seeds"], [Some(2), Some(0), Some(1)]),
+            (&["gra", "distill-large", "vanilla"], [Some(2), Some(0), Some(1)]),
             (&["alpaca", "ablation-gra-seed-42"], [Some(0), Some(1), None]),
             (&["ablation-no-reviewer-seed-42"], [None, None, None]),
             (&["a-gra-seed-1", "gra"], [None, Some(1), None]),

@@ -282,7 +282,7 @@ mod tests {
         ];
         let found = Violins::difficulty(sets);
         let names: Vec<&str> = found.violins.iter().map(|violin| violin.name.as_str()).collect();
-        assert_eq!(names, ["seeds", "ablation-gra-seed-42", "distilled", "other"]);
+        assert_eq!(names, ["vanilla", "ablation-gra-seed-42", "distill-large", "other"]);
         let figure = found.figure().unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         assert!(figure.svg.contains("0.7549") && figure.svg.contains("0.6617"));
