@@ -150,14 +150,24 @@ fn domains(group: &SeedMaterial) -> Html {
     table.html()
 }
 
-/// Several run seeds side by side; nothing for one.
+/// Several run seeds side by side, over the variants that ran under each; nothing for one seed.
 pub(super) fn over_seeds(material: &Material) -> Html {
     if material.seeds.len() < 2 {
         return Html::default();
     }
+    let everywhere = |facts: &&TrialFacts| {
+        let has = |group: &SeedMaterial| group.facts.iter().any(|f| f.variant == facts.variant);
+        material.seeds.iter().all(has)
+    };
     // Calls are not compared.
-    let facts = |facts: &TrialFacts| TrialFacts { calls: Vec::new(), ..facts.clone() };
-    let of_seed = |group: &SeedMaterial| (group.seed, group.facts.iter().map(facts).collect());
+    let facts = |facts: &TrialFacts| TrialFacts {
+        variant: facts.variant.clone(),
+        candidates: facts.candidates.clone(),
+        calls: Vec::new(),
+    };
+    let of_seed = |group: &SeedMaterial| {
+        (group.seed, group.facts.iter().filter(everywhere).map(facts).collect())
+    };
     let sweep = seed_sweep(&material.seeds.iter().map(of_seed).collect());
     let head: Vec<&str> = ["Quantity", "what"]
         .into_iter()
