@@ -18,7 +18,7 @@ const VERDICTS: [&str; 5] = ["holds", "off", "contradicted", "not measurable yet
 /// # Errors
 /// When a file of measurements is damaged.
 pub(super) fn claims(results: &Path) -> Result<Html> {
-    let findings = claims::audit(&Reference::embedded()?, &measured::load(results)?);
+    let findings = claims::audit(&Reference::embedded()?, &measured::load(results, None)?);
     let count = |word: &&str| findings.iter().filter(|finding| verdict(finding) == **word).count();
     let told: Vec<String> = VERDICTS.iter().map(|word| format!("{} {word}", count(word))).collect();
     let mut html = Html::element(

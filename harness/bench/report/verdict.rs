@@ -138,16 +138,16 @@ fn differences(rows: &[Row]) -> Vec<Html> {
     let mut sentences = Vec::new();
     if !told.is_empty() {
         let begin = Html::ours("<span class=\"told\">Distinguishable</span> from ");
-        sentences.push(listed(begin, reference, told, "."));
+        sentences.push(listed(begin, reference, &told, "."));
     }
     if !untold.is_empty() {
         let begin = Html::text("Not distinguishable in acceptance from ");
-        sentences.push(listed(begin, reference, untold, ", with so many candidates."));
+        sentences.push(listed(begin, reference, &untold, ", with so many candidates."));
     }
     sentences
 }
 
-fn listed(mut html: Html, reference: &str, items: Vec<Html>, end: &str) -> Html {
+fn listed(mut html: Html, reference: &str, items: &[Html], end: &str) -> Html {
     html.push(&Html::text(format!("{reference}: ")));
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
