@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over WebDriver: just enough of the protocol to look at a page, type and
+//! A headless Chromium, driven over `WebDriver`: just enough of the protocol to look at a page, type and
 //! click. Debian's packages `chromium` and `chromium-driver` bring both.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// Keys that are no letters, by their code points in WebDriver.
+/// Keys that are no letters, by their code points in `WebDriver`.
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const ESCAPE: &str = "\u{e00c}";
 pub(crate) const UP: &str = "\u{e013}";
@@ -24,7 +24,8 @@ pub(crate) struct Chromium {
     driver: Child,
     port: u16,
     session: String,
-    _profile: tempfile::TempDir,
+    /// Removed with this.
+    profile: tempfile::TempDir,
 }
 
 impl Chromium {
@@ -51,8 +52,8 @@ impl Chromium {
             .unwrap();
         let port = port(&mut driver);
         let profile = tempfile::tempdir().unwrap();
-        let mut browser = Self { driver, port, session: String::new(), _profile: profile };
-        let profile = format!("--user-data-dir={}", browser._profile.path().display());
+        let mut browser = Self { driver, port, session: String::new(), profile };
+        let profile = format!("--user-data-dir={}", browser.profile.path().display());
         let arguments = [
             "--headless",
             "--no-sandbox",

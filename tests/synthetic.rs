@@ -46,13 +46,13 @@ fn drawn(number: u32, salt: u32, most: u32) -> u32 {
 }
 
 /// A candidate reviewed by three; every outcome comes up.
-fn candidate(number: u32, reviewed: bool, (instruction, response): (String, String)) -> Candidate {
+fn candidate(number: u32, committee: bool, (instruction, response): (String, String)) -> Candidate {
     let member = |seat: u32| ModelName::new(MEMBERS[((number + seat) % 5) as usize]);
-    let reviewers: Vec<ModelName> = if reviewed { (1..4).map(member).collect() } else { vec![] };
+    let reviewers: Vec<ModelName> = if committee { (1..4).map(member).collect() } else { vec![] };
     let roles = Roles {
         generator: member(0),
         reviewers: reviewers.clone(),
-        adjudicator: reviewed.then(|| member(4)),
+        adjudicator: committee.then(|| member(4)),
         summariser: member(2),
     };
     let domain = Domain::ALL[drawn(number, 1, 7) as usize];
@@ -61,7 +61,7 @@ fn candidate(number: u32, reviewed: bool, (instruction, response): (String, Stri
     candidate.keywords = vec![format!("keyword {number}"), "tides".to_owned()];
     candidate.emitted_domain = Some(domain.name().to_owned());
     candidate.instruction = Some(instruction);
-    let vetoed = reviewed && drawn(number, 4, 9) == 0;
+    let vetoed = committee && drawn(number, 4, 9) == 0;
     for (seat, reviewer) in (0..).zip(&reviewers) {
         let bits = [true, !(vetoed && seat == 1), true];
         let reviewer = reviewer.clone();
@@ -72,10 +72,15 @@ fn candidate(number: u32, reviewed: bool, (instruction, response): (String, Stri
         return candidate;
     }
     candidate.response = Some(response);
-    let low = drawn(number, 5, 6) == 0;
+    // One in six disputes: two give ten, one half of it. One in six is rejected.
+    let kind = drawn(number, 5, 6);
     for (seat, reviewer) in (0..).zip(reviewers) {
         let score = |place: u32| {
-            let base = if low && seat == 2 { 2 } else { 8 };
+            let base = match (kind, seat) {
+                (0, 2) | (1, _) => 4,
+                (0, _) => 10,
+                _ => 8,
+            };
             u8::try_from((base + drawn(number, 7 + place + u32::from(seat), 3)).min(10)).unwrap()
         };
         let scores = Scores(std::array::from_fn(|place| score(u32::try_from(place).unwrap())));

@@ -16,7 +16,7 @@ mod trail;
 
 pub use about::{About, TrialNote};
 pub use row::{Clip, Row};
-pub use trail::{Call, Depth, Example, Trail};
+pub use trail::{Call, Depth, Example, Teller, Trail};
 
 /// How list and trail look.
 pub(crate) const STYLE: &str = include_str!("browser/browser.css");

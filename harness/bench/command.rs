@@ -51,7 +51,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Doctor(args) => doctor::run(&args, &places),
         Verb::Export(args) => export::run(&args, &places),
         Verb::Report(args) => report::run(&args, &places),
-        Verb::View(args) => view::start(args, places).await,
+        Verb::View(args) => view::start(args, &places).await,
         Verb::Rescore(args) => rescore::run(&args, &places),
         Verb::Compute(args) => compute::run(&args, &places),
         Verb::Tables(args) => tables::run(&args, &places),

@@ -38,16 +38,19 @@ pub(crate) fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
     }
 }
 
-/// Until the next Ctrl-C (or SIGTERM).
+/// Until the next Ctrl-C (or SIGTERM), which is heard from this call on.
 #[cfg(unix)]
-pub(crate) async fn wait() {
+pub(crate) fn wait() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let heard = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = heard else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

@@ -29,8 +29,8 @@ use gra_synth::pool::ItemId;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::browser::{self, About, Depth, Trail, TrialNote};
-use crate::report::{Scope, select};
+use crate::browser::{self, About, Depth, Teller, Trail, TrialNote};
+use crate::report::{self, Scope, select};
 use crate::store::{Store, TrialId};
 use guard::Guard;
 use index::{Index, Question};
@@ -117,11 +117,14 @@ impl Viewer {
             };
             instructions.extend(instruction.map(|instruction| (named, instruction)));
         }
-        let calls = store.calls(trial.row, Some(id))?;
-        let depth = (&*store, Depth::Prompts);
-        Trail::read(candidate, &trial.method, &calls, depth, &instructions)
-            .with_context(|| format!("{} {id}", trial.id))
-            .map(Some)
+        let teller = Teller {
+            store: &store,
+            trial: trial.row,
+            method: &trial.method,
+            depth: Depth::Prompts,
+            instructions: &instructions,
+        };
+        teller.tell(candidate).with_context(|| format!("{} {id}", trial.id)).map(Some)
     }
 }
 
@@ -142,41 +145,33 @@ struct AskedTrail {
 }
 
 fn routes(viewer: Arc<Viewer>) -> Router {
+    let style = async || ([(header::CONTENT_TYPE, "text/css")], [STYLE, browser::STYLE].concat());
+    let script =
+        async || ([(header::CONTENT_TYPE, "text/javascript")], [browser::SCRIPT, SOURCE].concat());
     Router::new()
         .route("/", get(page))
-        .route(
-            "/style.css",
-            get(|| async {
-                ([(header::CONTENT_TYPE, "text/css")], [STYLE, browser::STYLE].concat())
-            }),
-        )
-        .route(
-            "/script.js",
-            get(|| async {
-                ([(header::CONTENT_TYPE, "text/javascript")], [browser::SCRIPT, SOURCE].concat())
-            }),
-        )
-        .route(
-            "/api/about",
-            get(async |State(viewer): State<Arc<Viewer>>| Json(viewer.about.clone())),
-        )
+        .route("/style.css", get(style))
+        .route("/script.js", get(script))
+        .route("/api/about", get(about))
         .route("/api/candidates", get(candidates))
         .route("/api/trail", get(trail))
         .with_state(viewer)
 }
 
+async fn about(State(viewer): State<Arc<Viewer>>) -> Json<About> {
+    Json(viewer.about.clone())
+}
+
 async fn page(State(viewer): State<Arc<Viewer>>) -> Html<String> {
-    let title = crate::report::escaped(&viewer.title);
-    let unfinished: String = viewer
-        .about
-        .trials
-        .iter()
-        .filter(|trial| !trial.finished)
-        .map(|trial| {
-            let name = crate::report::escaped(&trial.name);
-            format!("<p class=\"warning\" role=\"note\">Trial {name} is not finished; shown is what was on record when this was started.</p>\n")
-        })
-        .collect();
+    let title = report::escaped(&viewer.title);
+    let unfinished = viewer.about.trials.iter().filter(|trial| !trial.finished).map(|trial| {
+        format!(
+            "<p class=\"warning\" role=\"note\">Trial {} is not finished; shown is what was on record \
+             when this was started.</p>\n",
+            report::escaped(&trial.name)
+        )
+    });
+    let unfinished: String = unfinished.collect();
     Html(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -32,7 +32,7 @@ mod axis;
 mod canvas;
 pub mod compute;
 pub mod domains;
-mod font;
+pub mod font;
 pub mod funnel;
 pub mod heat_map;
 mod marks;

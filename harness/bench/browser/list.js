@@ -202,6 +202,7 @@ function browse(source) {
   fill("seed", source.about.trials.map((trial) => trial.seed));
   fill("domain", source.about.domains);
   fill("outcome", source.about.outcomes);
+  window.addEventListener("hashchange", follow);
   refresh().then(follow);
   return refresh;
 }

@@ -144,7 +144,7 @@ function call(entry) {
   if (entry.answer === null) return make("details", "call", title, make("p", "", "The store has this reply no more."));
   const answer = entry.answer;
   return make("details", "call", title,
-    facts([["reply", entry.key], ["answered by", answer.fingerprint],
+    facts([["reply", entry.key], ["answered by", answer.fingerprint.replaceAll(";", "; ")],
       ["drawn with", `temperature ${answer.temperature}, top_p ${answer.top_p}, seed ${answer.seed}`],
       ["ended by", answer.finish]]),
     make("h4", "", "Raw reply"), words("pre", "raw", answer.reply),

@@ -75,50 +75,62 @@ pub enum Depth {
     Prompts,
 }
 
-impl Trail {
-    /// Tells a candidate's story. `instructions` knows the pool's items.
+/// What it takes to tell the trails of a trial.
+#[derive(Clone, Copy, Debug)]
+pub struct Teller<'a> {
+    /// Where calls and replies are.
+    pub store: &'a Store,
+    /// The trial's row in it.
+    pub trial: i64,
+    /// What its scores were held against.
+    pub method: &'a Method,
+    /// How much of the calls is told.
+    pub depth: Depth,
+    /// Instructions of the pool's items, those that trails name at least.
+    pub instructions: &'a BTreeMap<ItemId, String>,
+}
+
+impl Teller<'_> {
+    /// A candidate's story.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn read(
-        candidate: Candidate,
-        method: &Method,
-        calls: &[CallRow],
-        (store, depth): (&Store, Depth),
-        instructions: &BTreeMap<ItemId, String>,
-    ) -> Result<Self> {
-        let calls =
-            calls.iter().map(|call| Call::read(call, store, depth)).collect::<Result<_>>()?;
-        let example = |&id| Example { id, instruction: instructions.get(&id).cloned() };
-        let neighbour = || candidate.nearest.and_then(|near| instructions.get(&near.id).cloned());
-        Ok(Self {
-            examples: candidate.examples.iter().map(example).collect(),
-            rule: ruling::committee(&candidate, method),
-            ruling: candidate.adjudication.as_ref().map(|word| ruling::adjudicator(word, method)),
-            nearest: ruling::nearest(&candidate, method).map(|rule| (rule, neighbour())),
+    pub fn tell(&self, candidate: Candidate) -> Result<Trail> {
+        let calls = self.store.calls(self.trial, Some(candidate.id))?;
+        let calls = calls.iter().map(|call| self.call(call)).collect::<Result<_>>()?;
+        let instruction = |id: ItemId| self.instructions.get(&id).cloned();
+        let rule = ruling::nearest(&candidate, self.method);
+        Ok(Trail {
+            examples: candidate
+                .examples
+                .iter()
+                .map(|&id| Example { id, instruction: instruction(id) })
+                .collect(),
+            rule: ruling::committee(&candidate, self.method),
+            ruling: candidate
+                .adjudication
+                .as_ref()
+                .map(|word| ruling::adjudicator(word, self.method)),
+            nearest: rule
+                .zip(candidate.nearest)
+                .map(|(rule, nearest)| (rule, instruction(nearest.id))),
             calls,
             candidate,
         })
     }
 
-    /// The pool items that a candidate's trail names.
-    pub fn named(candidate: &Candidate) -> impl Iterator<Item = ItemId> + '_ {
-        candidate.examples.iter().copied().chain(candidate.nearest.map(|nearest| nearest.id))
-    }
-}
-
-impl Call {
-    fn read(call: &CallRow, store: &Store, depth: Depth) -> Result<Self> {
-        let answer = store.completion(&call.key)?.map(|completion| Answer {
+    fn call(&self, call: &CallRow) -> Result<Call> {
+        let prompts = self.depth == Depth::Prompts;
+        let answer = self.store.completion(&call.key)?.map(|completion| Answer {
             finish: format!("{:?}", completion.reply.finish),
             temperature: completion.settings.sampling.temperature,
             top_p: completion.settings.sampling.top_p,
             seed: completion.settings.seed.to_string(),
             fingerprint: completion.fingerprint,
-            prompt: (depth == Depth::Prompts).then_some(completion.prompt),
+            prompt: prompts.then_some(completion.prompt),
             reply: completion.reply.text,
         });
-        Ok(Self {
+        Ok(Call {
             stage: call.id.stage.name(),
             seat: call.id.seat,
             attempt: call.id.attempt,
@@ -129,5 +141,12 @@ impl Call {
             key: format!("{:.12}", call.key.to_string()),
             answer,
         })
+    }
+}
+
+impl Trail {
+    /// The pool items that a candidate's trail names.
+    pub fn named(candidate: &Candidate) -> impl Iterator<Item = ItemId> + '_ {
+        candidate.examples.iter().copied().chain(candidate.nearest.map(|nearest| nearest.id))
     }
 }

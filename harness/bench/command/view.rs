@@ -29,7 +29,7 @@ pub(crate) struct ViewArgs {
     host: IpAddr,
 }
 
-pub(crate) async fn start(args: ViewArgs, places: Places) -> Result<()> {
+pub(crate) async fn start(args: ViewArgs, places: &Places) -> Result<()> {
     let scope = Scope { name: args.subject, seed: args.seed };
     let viewer = tokio::task::block_in_place(|| {
         Viewer::load(Store::open_read_only(&places.store())?, &scope)
@@ -42,10 +42,11 @@ pub(crate) async fn start(args: ViewArgs, places: Places) -> Result<()> {
              store; nothing can be changed",
         );
     }
+    let stop = interrupt::wait();
     let mut out = std::io::stdout().lock();
     let candidates = viewer.candidates();
     writeln!(out, "{candidates} candidates at http://{address}/ until Ctrl-C")?;
     out.flush()?;
     drop(out);
-    viewer.serve(listener, interrupt::wait()).await
+    viewer.serve(listener, stop).await
 }

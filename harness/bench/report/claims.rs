@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use gra_analysis::claims::{self, Finding, Here, Measured};
+use gra_analysis::claims::{self, Finding, Here};
 use gra_analysis::paper::Reference;
 
 use super::markup::{Html, Table};
 use super::verdict::missing;
+use crate::measured;
 
 /// In the order in which they are counted.
 const VERDICTS: [&str; 5] = ["holds", "off", "contradicted", "not measurable yet", "derived"];
@@ -17,14 +18,7 @@ const VERDICTS: [&str; 5] = ["holds", "off", "contradicted", "not measurable yet
 /// # Errors
 /// When a file of measurements is damaged.
 pub(super) fn claims(results: &Path) -> Result<Html> {
-    let mut measured = Measured::default();
-    if let Ok(csv) = std::fs::read(results.join("benchmarks.csv")) {
-        measured.read_benchmarks("benchmarks.csv", &csv)?;
-    }
-    if let Ok(csv) = std::fs::read(results.join("stats/stats.csv")) {
-        measured.read_stats("stats/stats.csv", &csv)?;
-    }
-    let findings = claims::audit(&Reference::embedded()?, &measured);
+    let findings = claims::audit(&Reference::embedded()?, &measured::load(results, None)?);
     let count = |word: &&str| findings.iter().filter(|finding| verdict(finding) == **word).count();
     let told: Vec<String> = VERDICTS.iter().map(|word| format!("{} {word}", count(word))).collect();
     let mut html = Html::element(

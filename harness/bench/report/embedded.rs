@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::base64;
 use super::markup::{Html, json_in_script};
 use super::material::{Material, TrialMaterial};
-use crate::browser::{About, Clip, Depth, Row, Trail, TrialNote};
+use crate::browser::{About, Clip, Depth, Row, Teller, TrialNote};
 use crate::store::Store;
 
 /// Most bytes of the file.
@@ -84,10 +84,10 @@ impl Embedded {
             let mut trails = BTreeMap::new();
             for &(place, candidate) in chunk {
                 let (trial, facts) = trials[place];
-                let known = instructions.of(store, place, trial, &facts.candidates)?;
-                let calls = store.calls(trial.row.row, Some(candidate.id))?;
-                let method = &trial.settings.method;
-                let trail = Trail::read(candidate.clone(), method, &calls, (store, depth), known)?;
+                let instructions = instructions.of(store, place, trial, &facts.candidates)?;
+                let (trial, method) = (trial.row.row, &trial.settings.method);
+                let teller = Teller { store, trial, method, depth, instructions };
+                let trail = teller.tell(candidate.clone())?;
                 trails.insert(format!("{place}/{}", candidate.id), trail);
             }
             let block = format!(

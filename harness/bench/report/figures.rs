@@ -3,6 +3,7 @@
 //! The reference of every run seed is drawn; a picture that its trial has no data for is left out.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Result;
 use gra_analysis::figure::acceptance::acceptance;
@@ -16,7 +17,9 @@ use gra_synth::candidate::Candidate;
 use gra_synth::method::Thousandths;
 
 use super::markup::Html;
-use super::material::{SeedMaterial, TrialMaterial};
+use super::material::{Material, SeedMaterial, TrialMaterial};
+use crate::gallery::{self, Kind, Sources};
+use crate::store::Store;
 
 /// Most candidates of a trial whose reviews are decided again for a heat map.
 const RESCORED: usize = 20_000;
@@ -48,6 +51,26 @@ pub(super) fn pictures(group: &SeedMaterial) -> Result<Vec<Figure>> {
     }
     pictures.extend(thresholds(&name, trial, candidates)?);
     Ok(pictures)
+}
+
+/// What compares the variants of an experiment whose trials are all finished.
+///
+/// # Errors
+/// As [`gallery::draw`].
+pub(super) fn over_variants(
+    material: &Material,
+    store: &Store,
+    results: &Path,
+) -> Result<Vec<Figure>> {
+    if material.trials().any(|(trial, _)| !trial.row.finished) {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<String> =
+        material.trials().map(|(trial, _)| trial.row.id.to_string()).collect();
+    let (stats, store) = (results.join("stats"), Some(store));
+    let sources = Sources { results, stats, store, wanted: &wanted };
+    let entries = gallery::draw(&[Kind::Variants, Kind::Compute], &sources)?;
+    Ok(entries.into_iter().filter_map(|entry| entry.figure.ok()).collect())
 }
 
 /// The mean of six of every review of a response, by reviewer.
@@ -100,6 +123,9 @@ pub(super) fn html(pictures: &[Figure]) -> Html {
             &picture.svg[start..]
         ))
     };
+    if pictures.is_empty() {
+        return Html::default();
+    }
     let cards: Html = pictures.iter().map(card).collect();
     Html::element("div", "figures", &cards)
 }

@@ -1,7 +1,9 @@
 // Rows and trails out of this file: data blocks of base64 over raw deflate, unpacked when they are needed.
 
 async function unpack(element) {
-  const packed = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
+  const letters = atob(element.textContent);
+  const packed = new Uint8Array(letters.length);
+  for (let place = 0; place < letters.length; place += 1) packed[place] = letters.charCodeAt(place);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return JSON.parse(await new Response(stream).text());
 }

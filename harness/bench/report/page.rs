@@ -1,8 +1,10 @@
 //! The file as a whole.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use gra_analysis::figure::font;
 use sha2::{Digest, Sha256};
 
 use super::base64;
@@ -17,8 +19,8 @@ use crate::store::Store;
 const STYLE: &str = include_str!("report.css");
 const SOURCE: &str = include_str!("file.js");
 
-/// Room for what stands around the data, beyond sections and figures.
-const FRAME: usize = 100_000;
+/// Room for what stands around the data, beyond sections and figures; most of it the font.
+const FRAME: usize = 700_000;
 
 pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Result<String> {
     let mut main = Html::default();
@@ -31,12 +33,16 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
         )));
     };
     section("verdict", "What came out", &by_seed(material, |_, group| verdict::verdict(group)));
-    section("tables", "Tables", &by_seed(material, |_, group| tables::tables(group)));
+    let mut found = by_seed(material, |_, group| tables::tables(group));
+    found.push(&tables::over_seeds(material));
+    section("tables", "Tables", &found);
     let mut pictures = Vec::new();
     for group in &material.seeds {
         pictures.push(figures::html(&figures::pictures(group)?));
     }
-    section("figures", "Figures", &by_seed(material, |place, _| pictures[place].clone()));
+    let mut drawn = by_seed(material, |place, _| pictures[place].clone());
+    drawn.push(&figures::html(&figures::over_variants(material, store, results)?));
+    section("figures", "Figures", &drawn);
     section("claims", "The paper’s claims", &claims::claims(results)?);
     let mut run = making::making(material);
     run.push(&by_seed(material, |_, group| making::measured(group)));
@@ -44,9 +50,10 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
     contents.push(("samples", "Samples"));
 
     let data = Embedded::new(material, store, main.len() + FRAME)?;
-    let (style, script) = ([STYLE, browser::STYLE].concat(), [browser::SCRIPT, SOURCE].concat());
+    let style = [&fonts(), STYLE, browser::STYLE].concat();
+    let script = [browser::SCRIPT, SOURCE].concat();
     let policy = format!(
-        "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; base-uri 'none'; \
+        "default-src 'none'; script-src '{}'; style-src '{}'; font-src data:; img-src data:; base-uri 'none'; \
          form-action 'none'",
         hash(&script),
         hash(&style)
@@ -69,6 +76,18 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
     ))
 }
 
+/// The font that drawings are laid out for. The page is set in it too, so it looks alike everywhere.
+fn fonts() -> String {
+    let face = |(weight, file): (u32, &[u8])| {
+        format!(
+            "@font-face {{ font-family: \"Open Sans\"; font-weight: {weight}; \
+             src: url(data:font/ttf;base64,{}); }}\n",
+            base64::encode(file)
+        )
+    };
+    font::files().map(face).concat()
+}
+
 fn hash(text: &str) -> String {
     format!("sha256-{}", base64::encode(&Sha256::digest(text)))
 }
@@ -84,14 +103,14 @@ fn header(material: &Material, contents: &[(&str, &str)]) -> Html {
     html.push_str(&verdict::warnings(material).into_string());
     html.push_str("\n<nav class=\"contents\" aria-label=\"Contents\"><ul>");
     for (id, title) in contents {
-        html.push_str(&format!("<li><a href=\"#{id}\">{title}</a></li>"));
+        let _ = write!(html, "<li><a href=\"#{id}\">{title}</a></li>");
     }
     html.push_str("</ul></nav>\n");
     if material.seeds.len() > 1 {
         html.push_str("<p><label id=\"choose-seed-label\">Run seed <select id=\"choose-seed\">");
         for group in &material.seeds {
             let seed = group.seed;
-            html.push_str(&format!("<option value=\"{seed}\">{seed}</option>"));
+            let _ = write!(html, "<option value=\"{seed}\">{seed}</option>");
         }
         html.push_str("<option value=\"\">all</option></select></label></p>\n");
     }

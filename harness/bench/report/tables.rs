@@ -2,11 +2,13 @@
 
 use gra_analysis::ablation::Row;
 use gra_analysis::bootstrap::{CONFIDENCE, REPLICATES};
+use gra_analysis::facts::TrialFacts;
 use gra_analysis::funnel::Funnel;
+use gra_analysis::seed_sweep::seed_sweep;
 use gra_synth::domain::Domain;
 
 use super::markup::{Html, Table};
-use super::material::SeedMaterial;
+use super::material::{Material, SeedMaterial};
 use super::verdict::{grouped, missing};
 
 type Count = (&'static str, fn(&Funnel) -> u64);
@@ -144,6 +146,47 @@ fn domains(group: &SeedMaterial) -> Html {
             Html::text(format!("{} of {}", grouped(samples as u64), grouped(of().count() as u64)))
         });
         table.row(std::iter::once(Html::text(&facts.variant)).chain(cells).collect());
+    }
+    table.html()
+}
+
+/// Several run seeds side by side, over the variants that ran under each; nothing for one seed.
+pub(super) fn over_seeds(material: &Material) -> Html {
+    if material.seeds.len() < 2 {
+        return Html::default();
+    }
+    let everywhere = |facts: &&TrialFacts| {
+        let has = |group: &SeedMaterial| group.facts.iter().any(|f| f.variant == facts.variant);
+        material.seeds.iter().all(has)
+    };
+    // Calls are not compared.
+    let facts = |facts: &TrialFacts| TrialFacts {
+        variant: facts.variant.clone(),
+        candidates: facts.candidates.clone(),
+        calls: Vec::new(),
+    };
+    let of_seed = |group: &SeedMaterial| {
+        (group.seed, group.facts.iter().filter(everywhere).map(facts).collect())
+    };
+    let sweep = seed_sweep(&material.seeds.iter().map(of_seed).collect());
+    let head: Vec<&str> = ["Quantity", "what"]
+        .into_iter()
+        .chain(sweep.data_sets().iter().map(String::as_str))
+        .collect();
+    let mut table = Table::new(
+        "Over run seeds: how far they lie apart, beside how uncertain each of them is by itself",
+        &head,
+    );
+    for measure in sweep.measures() {
+        let cells = measure.cells.iter().map(|cell| {
+            Html::unbroken(match (cell.value(), cell.interval()) {
+                (Some(value), Some(i)) => format!("{value:.3} ({:.3} to {:.3})", i.low, i.high),
+                (Some(value), None) => format!("{value:.3}"),
+                (None, _) => missing(),
+            })
+        });
+        let names = [Html::text(measure.group), Html::text(&measure.name)];
+        table.row(names.into_iter().chain(cells).collect());
     }
     table.html()
 }

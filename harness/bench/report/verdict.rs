@@ -138,16 +138,16 @@ fn differences(rows: &[Row]) -> Vec<Html> {
     let mut sentences = Vec::new();
     if !told.is_empty() {
         let begin = Html::ours("<span class=\"told\">Distinguishable</span> from ");
-        sentences.push(listed(begin, reference, told, "."));
+        sentences.push(listed(begin, reference, &told, "."));
     }
     if !untold.is_empty() {
         let begin = Html::text("Not distinguishable in acceptance from ");
-        sentences.push(listed(begin, reference, untold, ", with so many candidates."));
+        sentences.push(listed(begin, reference, &untold, ", with so many candidates."));
     }
     sentences
 }
 
-fn listed(mut html: Html, reference: &str, items: Vec<Html>, end: &str) -> Html {
+fn listed(mut html: Html, reference: &str, items: &[Html], end: &str) -> Html {
     html.push(&Html::text(format!("{reference}: ")));
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -206,8 +206,8 @@ fn whisker(estimate: Estimate) -> Html {
     let Some(value) = estimate.value else { return Html::text(missing()) };
     let at = |share: f64| 4.0 + 192.0 * share;
     let mut svg = String::from(
-        "<svg class=\"whisker\" viewBox=\"0 0 200 20\" aria-hidden=\"true\" \
-         preserveAspectRatio=\"none\"><path class=\"axis\" d=\"M4 10H196M4 6V14M100 7V13M196 6V14\"/>",
+        "<svg class=\"whisker\" viewBox=\"0 0 200 20\" aria-hidden=\"true\">\
+         <path class=\"axis\" d=\"M4 10H196M4 6V14M100 7V13M196 6V14\"/>",
     );
     if let Some(Interval { low, high }) = estimate.interval {
         let _ = write!(svg, "<path class=\"span\" d=\"M{:.1} 10H{:.1}\"/>", at(low), at(high));

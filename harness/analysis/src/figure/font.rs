@@ -16,6 +16,12 @@ const NAME: &str = "Open Sans";
 const REGULAR: &[u8] = include_bytes!("../../fonts/OpenSans-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../../fonts/OpenSans-Bold.ttf");
 
+/// The weights of CSS and the font files (TrueType) that drawings ask for, for pages that bring them along.
+#[must_use]
+pub fn files() -> [(u32, &'static [u8]); 2] {
+    [(400, REGULAR), (700, BOLD)]
+}
+
 /// Of a letter that the font lacks, in heights: those of other scripts are about square.
 const FOREIGN: f64 = 1.0;
 
