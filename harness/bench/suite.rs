@@ -42,7 +42,6 @@ pub fn run_all(
     }
     let fingerprints: BTreeMap<String, String> = experiment
         .models()
-        .into_iter()
         .map(|model| Ok((model.to_string(), engine.fingerprint(model)?)))
         .collect::<Result<_>>()?;
     let encoder = engine.encoder_fingerprint()?;

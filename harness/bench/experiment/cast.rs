@@ -27,10 +27,13 @@ impl Experiment {
         open && variant.instructions == Instructions::New
     }
 
-    /// Everyone who serves any variant.
-    #[must_use]
-    pub fn models(&self) -> BTreeSet<&ModelName> {
-        self.variants.iter().flat_map(|variant| self.serving(variant)).collect()
+    /// Everyone who serves any variant, in pool order.
+    pub fn models(&self) -> impl Iterator<Item = &ModelName> {
+        let serves = |name: &ModelName| {
+            self.variants.iter().any(|variant| self.serving(variant).contains(name))
+        };
+        let everyone = self.members.iter().chain(&self.teachers).map(|member| &member.name);
+        everyone.filter(move |name| serves(name))
     }
 
     /// Looks for the files that a trial of this variant may need.
@@ -38,8 +41,8 @@ impl Experiment {
     /// # Errors
     /// Names the first model whose file is not there, and what to type to get it.
     pub fn locate(&self, variant: &Variant) -> Result<(), PoolError> {
-        let models = self.serving(variant).into_iter().filter_map(|name| self.pool.model(name));
-        for model in models {
+        let serving = self.serving(variant);
+        for model in self.pool.members_and_teachers().filter(|m| serving.contains(&m.name)) {
             if let Some(source) = model.source() {
                 source.locate(model.name.as_str())?;
             }

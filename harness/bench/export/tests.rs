@@ -170,8 +170,8 @@ fn card() {
     > **Demonstration data: do not train on it, do not quote its numbers.** It was made to show how the
     > harness works, by models that are too small to write or to judge such texts.
 
-    2 instruction-response pairs, made by small language models with GRA (Generator, Reviewers, Adjudicator; ACL 2025).
-    The seed set that they grew from is not part of the data.
+    2 instruction-response pairs, made by language models with GRA (Generator, Reviewers, Adjudicator; ACL 2025)
+    or a variant of it. The seed set that they grew from is not part of the data.
 
     **Nobody reviewed 1 of them.**
 
