@@ -28,7 +28,7 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, RequestId, Stage};
 use gra_synth::roles::Roles;
 use gra_synth::stream::Stream;
-use gra_synth::variant::{DisputeRule, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 
 const MODELS: [&str; 5] =
     ["llama-3.1-8b", "qwen2.5-7b", "internlm3-8b", "mistral-7b-v0.3", "tulu-3-8b"];
@@ -300,6 +300,7 @@ fn sensitivity(candidates: &[Candidate]) -> Result<Figure, FigureError> {
         roles: RoleAssignment::Random,
         reviewers: Reviewers::Committee(3),
         dispute: DisputeRule::Adjudicator,
+        instructions: Instructions::default(),
     };
     let own = Rule::recorded(&method, &variant);
     let halves =
