@@ -301,7 +301,6 @@ fn sensitivity(candidates: &[Candidate]) -> Result<Figure, FigureError> {
         roles: RoleAssignment::Random,
         reviewers: Reviewers::Committee(3),
         dispute: DisputeRule::Adjudicator,
-        instructions: Instructions::default(),
     };
     let own = Rule::recorded(&method, &variant);
     let halves =
