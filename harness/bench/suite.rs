@@ -11,8 +11,7 @@ use gra_analysis::ablation::{AblationTable, Measured};
 use gra_analysis::facts::TrialFacts;
 use gra_analysis::measure::MeasureTable;
 use gra_analysis::seed_sweep::seed_sweep;
-use gra_llm::engine::Engine;
-use gra_synth::variant::Variant;
+use gra_llm::engine::{Engine, EngineError};
 use serde::Deserialize;
 
 use crate::answering::Answering;
@@ -45,9 +44,6 @@ pub fn run_all(
         .map(|model| Ok((model.to_string(), engine.fingerprint(model)?)))
         .collect::<Result<_>>()?;
     let encoder = engine.encoder_fingerprint()?;
-    locate_files(experiment, store, |variant| {
-        experiment.settings(variant, &fingerprints, &encoder)
-    })?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
@@ -126,19 +122,16 @@ impl SeedSweep {
     }
 }
 
-/// Looks for the files of every trial that was not finished under the same settings: a pinned file's hash
-/// is known without it, and a trial should not find out half-way that it is not there.
-fn locate_files(
-    experiment: &Experiment,
-    store: &Store,
-    settings: impl Fn(&Variant) -> String,
-) -> Result<()> {
+/// Looks for the model files of every trial that is not finished: a pinned file's hash is known without
+/// it, and a trial should not find out half-way that it is not there.
+///
+/// # Errors
+/// Names the first file that is missing.
+pub(crate) fn locate_files(experiment: &Experiment, store: &Store) -> Result<(), EngineError> {
     for variant in &experiment.variants {
-        let settings = settings(variant);
         let finished = |&seed: &u64| {
             let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
-            let trial = store.trial(&TrialId { experiment, variant, seed });
-            trial.is_ok_and(|trial| trial.finished && trial.settings == settings)
+            store.trial(&TrialId { experiment, variant, seed }).is_ok_and(|trial| trial.finished)
         };
         if !experiment.seeds.iter().all(finished) {
             experiment.locate(variant)?;

@@ -38,6 +38,7 @@ impl Run {
         let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
         publish::check_writable(&places.results)?;
         let mut store = Store::open(&places.store())?;
+        suite::locate_files(&experiment, &store)?;
         let mut progress = Progress::new(*verbosity);
         let around = engines::Around { places, progress: &progress, stop };
         let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
