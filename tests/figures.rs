@@ -100,10 +100,10 @@ fn what_stats_measured_is_drawn() {
         (of("drawn"), of("missing")),
         (vec!["5".into(), "7".into(), "8".into()], vec!["6".into()])
     );
-    assert!(json["missing"][0]["why"].as_str().unwrap().contains("distilled"), "{json}");
+    assert!(json["missing"][0]["why"].as_str().unwrap().contains("distill-large"), "{json}");
     assert_eq!(json["drawn"][1]["about"], "small-gra-seed-42");
     let violins = std::fs::read_to_string(bench.path("pictures/figure-8.svg")).unwrap();
-    assert!(violins.contains("small-gra-seed-42") && violins.contains("distilled"));
+    assert!(violins.contains("small-gra-seed-42") && violins.contains("distill-large"));
 }
 
 #[test]
