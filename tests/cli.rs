@@ -10,7 +10,7 @@ fn help_of_every_verb() {
     insta::assert_snapshot!("help", bench.transcript(&["--help"]));
     let verbs = [
         "run", "ablation", "seed", "inspect", "plan", "doctor", "export", "rescore", "compute",
-        "quantize", "stats", "compare",
+        "quantize", "stats", "compare", "figures",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));
