@@ -23,6 +23,7 @@ const _: () = assert!(CONFIDENCE == 0.95, "SIDES belongs to it");
 
 const TOO_FEW: &str = "it takes two seeds with a value";
 const NO_INTERVAL: &str = "no seed has an interval";
+const NO_TRIAL: &str = "it was not run under this seed";
 const NO_VALUE: &str = "it has no value under this seed";
 
 type Quantity = fn(&Candidate) -> Option<f64>;
@@ -43,22 +44,28 @@ fn mu(candidate: &Candidate) -> Option<f64> {
 /// standard error within one, and each seed's own estimate.
 #[must_use]
 pub fn seed_sweep(seeds: &BTreeMap<u64, Vec<TrialFacts>>) -> MeasureTable {
-    let variants = seeds.values().next().map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<String> = variants.iter().map(|trial| trial.variant.clone()).collect();
-    let mut table = MeasureTable::new(names);
+    let mut names: Vec<String> = Vec::new();
+    for trial in seeds.values().flatten() {
+        if !names.contains(&trial.variant) {
+            names.push(trial.variant.clone());
+        }
+    }
+    let mut table = MeasureTable::new(names.clone());
     for (name, quantity) in QUANTITIES {
-        // By seed, then variant.
-        let found: Vec<(u64, Vec<Estimate>)> = seeds
-            .iter()
-            .map(|(&seed, trials)| {
-                (seed, trials.iter().map(|trial| estimate(trial, seed, name, quantity)).collect())
-            })
-            .collect();
+        // By seed, then variant; a variant that a seed did not run has nothing there.
+        let of_seed = |(&seed, trials): (&u64, &Vec<TrialFacts>)| {
+            let estimates = names.iter().map(|variant| {
+                let trial = trials.iter().find(|trial| trial.variant == *variant)?;
+                Some(estimate(trial, seed, name, quantity))
+            });
+            (seed, estimates.collect())
+        };
+        let found: Vec<(u64, Vec<Option<Estimate>>)> = seeds.iter().map(of_seed).collect();
         let of_variant = |place: usize| -> Vec<Estimate> {
-            found.iter().filter_map(|(_, estimates)| estimates.get(place).copied()).collect()
+            found.iter().filter_map(|(_, estimates)| estimates[place]).collect()
         };
         let mut push = |what: &str, cell: fn(&[Estimate]) -> Cell| {
-            let cells = (0..variants.len()).map(|place| cell(&of_variant(place))).collect();
+            let cells = (0..names.len()).map(|place| cell(&of_variant(place))).collect();
             table.push("over seeds", format!("{name}, {what}"), cells);
         };
         push("mean of seeds", |estimates| {
@@ -71,8 +78,11 @@ pub fn seed_sweep(seeds: &BTreeMap<u64, Vec<TrialFacts>>) -> MeasureTable {
             Cell::exact(within(estimates), estimates.len(), NO_INTERVAL)
         });
         for (seed, estimates) in &found {
-            let cells = estimates.iter().map(|estimate| Cell::or_absent(*estimate, NO_VALUE));
-            table.push("by seed", format!("{name}, seed {seed}"), cells.collect());
+            let cell = |estimate: &Option<Estimate>| {
+                estimate.map_or(Cell::Absent(NO_TRIAL), |found| Cell::or_absent(found, NO_VALUE))
+            };
+            let cells = estimates.iter().map(cell).collect();
+            table.push("by seed", format!("{name}, seed {seed}"), cells);
         }
     }
     table
@@ -142,6 +152,19 @@ mod tests {
         // A share of ten has a standard error of about 0.15.
         let within = value(&table, "acceptance, standard error within a seed").unwrap();
         assert!((0.08..0.2).contains(&within), "{within}");
+    }
+
+    #[test]
+    fn seeds_need_not_have_the_same_variants() {
+        let seeds = BTreeMap::from([
+            (1, vec![trial("gra", 2, 10), trial("free", 9, 10)]),
+            (2, vec![trial("gra", 4, 10)]),
+        ]);
+        let table = seed_sweep(&seeds);
+        assert_eq!(table.data_sets(), ["gra", "free"]);
+        let second = table.measures().iter().find(|found| found.name == "acceptance, seed 2");
+        let free = &second.unwrap().cells[1];
+        assert_eq!((free.value(), free.why_absent()), (None, Some(NO_TRIAL)));
     }
 
     #[test]
