@@ -117,7 +117,7 @@ fn what_cannot_be_read_or_found_is_named() {
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "6"]), @"
     Not drawn:
       6: there is no map.csv in results/stats
-        gra-bench stats seeds=SEEDS.json distilled=DISTILLED.json gra=EXPERIMENT/gra/seed-N --map
+        gra-bench stats vanilla=SEEDS.json distill-large=DISTILLED.json gra=EXPERIMENT/gra/seed-N --map
     error: nothing was drawn: what the figures asked for need is not there
     exit code 1
     ");

@@ -108,7 +108,7 @@ fn what_cannot_be_measured_is_named() {
     ");
     insta::assert_snapshot!(measure(&["records.json", "--judge", "nobody"]), @"
     error: pool `demo` has no model `nobody`
-    hint: it has smollm2-q8_0, smollm2-q5_k_m, smollm2-q4_k_m, smollm2-q4_1, smollm2-q4_0; --pool names another
+    hint: it has smollm2-q8_0, smollm2-q5_k_m, smollm2-q4_k_m, smollm2-q4_1, smollm2-q4_0, teacher-small, teacher-large; --pool names another
     exit code 1
     ");
     let seven: Vec<String> = (0..7).map(|n| format!("s{n}=records.json")).collect();

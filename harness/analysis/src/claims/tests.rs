@@ -139,7 +139,7 @@ fn results_are_joined_by_their_files() {
     P27 1
     P28 missing: scores of the trained models that it compares, in benchmarks.csv
     P48 91.25 off by 3.95
-    P49 missing: gra-bench stats gra=TRIAL distill-72b=FILE --ifd MODEL
+    P49 missing: gra-bench stats gra=TRIAL distill-large=FILE --ifd MODEL
     P50 12.5 off by 2.08
     A21 15.5
     P56 inapplicable

@@ -106,73 +106,77 @@ fn a_trial_has_its_committee_and_its_judge() {
     let settings =
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
     insta::assert_snapshot!(findings(&[seeds, trial], None, settings).unwrap().table.terminal(true), @"
-    group              measure                             data set    value  95% interval       n
-    text               words of instruction, mean          seeds           3  [3, 3]             3
-                                                           gra             3  [3, 3]             2
-                       words of response, mean             seeds           1  [1, 1]             3
-                                                           gra             1  [1, 1]             2
-    quality            judge's score, mean                 seeds           6  [5, 7]             3
-                                                           gra             9  [9, 9]             2
-                       mu, mean                            gra         8.500  [8.500, 8.500]     2
-                       mu, 5%                              gra         8.667                     1
-                       mu, median                          gra         8.667                     1
-                       mu, 95%                             gra         8.667                     1
-    judge              judge > 8, share of rejected        gra        0.2500  [0, 1]             3
-                       > 8: both                           gra             0                     4
-                       > 8: committee alone                gra             2                     4
-                       > 8: judge alone                    gra             1                     4
-                       > 8: neither                        gra             1                     4
-                       judge >= 8, share of rejected       gra        0.5000  [0, 1]             3
-                       >= 8: both                          gra             1                     4
-                       >= 8: committee alone               gra             2                     4
-                       >= 8: judge alone                   gra             1                     4
-                       >= 8: neither                       gra             0                     4
-                       Spearman's rho with mu              gra       -0.9487                     3
-                       Kendall's tau-b with mu             gra       -0.9129                     3
-                       mu: distinct scores                 gra             3                     4
-                       mu: entropy in bits                 gra         1.500                     4
-                       judge: distinct scores              gra             4                     4
-                       judge: entropy in bits              gra             2                     4
-                       candidates without a judge's score  gra             2                     6
-    committee          reviewed by all seats               gra             6                     7
-                       mean: Krippendorff's alpha          gra       -0.2717  [-0.4259, 0.4091]  5
-                       correctness: Krippendorff's alpha   gra       -0.2736  [-0.4260, 0.4091]  5
-                       clarity: Krippendorff's alpha       gra       -0.2736  [-0.4260, 0.4091]  5
-                       completeness: Krippendorff's alpha  gra       -0.2736  [-0.4260, 0.4091]  5
-                       relevance: Krippendorff's alpha     gra       -0.2736  [-0.4260, 0.4091]  5
-                       coherence: Krippendorff's alpha     gra       -0.2736  [-0.4260, 0.4091]  5
-                       ethicality: Krippendorff's alpha    gra       -0.2675  [-0.4254, 0.4091]  5
-                       mean: ICC(1,1)                      gra       -0.3758  [-0.8029, 0.4464]  5
-                       correctness: ICC(1,1)               gra       -0.3784  [-0.8029, 0.4464]  5
-                       clarity: ICC(1,1)                   gra       -0.3784  [-0.8029, 0.4464]  5
-                       completeness: ICC(1,1)              gra       -0.3784  [-0.8029, 0.4464]  5
-                       relevance: ICC(1,1)                 gra       -0.3784  [-0.8029, 0.4464]  5
-                       coherence: ICC(1,1)                 gra       -0.3784  [-0.8029, 0.4464]  5
-                       ethicality: ICC(1,1)                gra       -0.3696  [-0.8028, 0.4464]  5
-                       mean: spread                        gra         1.262  [0.7302, 1.767]    4
-                       correctness: spread                 gra         1.272  [0.7302, 1.791]    4
-                       clarity: spread                     gra         1.272  [0.7302, 1.791]    4
-                       completeness: spread                gra         1.272  [0.7302, 1.791]    4
-                       relevance: spread                   gra         1.272  [0.7302, 1.791]    4
-                       coherence: spread                   gra         1.272  [0.7302, 1.791]    4
-                       ethicality: spread                  gra         1.236  [0.7302, 1.709]    4
-                       reasonable: share of ones           gra             1  [1, 1]             5
-                       complete: share of ones             gra        0.9583  [0.8750, 1]        5
-                       clear: share of ones                gra             1  [1, 1]             5
-                       reasonable: Gwet's AC1              gra             1  [1, 1]             5
-                       complete: Gwet's AC1                gra        0.9094  [0.6800, 1]        5
-                       clear: Gwet's AC1                   gra             1  [1, 1]             5
-                       complete: Fleiss' kappa             gra       -0.0435                     5
-                       internlm: leniency                  gra         1.125  [0.7988, 1.350]    4
-                       mistral: leniency                   gra        -2.542  [-3.531, -1.250]   4
-                       qwen: leniency                      gra         1.417  [0.2500, 2.429]    4
-                       disputes overturned, share          gra        0.5000  [0.0945, 0.9055]   2
-    against the first  words of instruction, difference    gra             0  [0, 0]             5
-                       words of instruction, p after Holm  gra             1                     5
-                       words of response, difference       gra             0  [0, 0]             5
-                       words of response, p after Holm     gra             1                     5
-                       judge's score, difference           gra             3  [2, 4]             5
-                       judge's score, p after Holm         gra        0.3114                     5
+    group              measure                               data set    value  95% interval       n
+    text               words of instruction, mean            seeds           3  [3, 3]             3
+                                                             gra             3  [3, 3]             2
+                       words of response, mean               seeds           1  [1, 1]             3
+                                                             gra             1  [1, 1]             2
+    quality            judge's score, mean                   seeds           6  [5, 7]             3
+                                                             gra             9  [9, 9]             2
+                       mu, mean                              gra         8.500  [8.500, 8.500]     2
+                       mu, 5%                                gra         8.667                     1
+                       mu, median                            gra         8.667                     1
+                       mu, 95%                               gra         8.667                     1
+    judge              judge > 8, share of rejected          gra        0.2500  [0, 1]             3
+                       > 8: both                             gra             0                     4
+                       > 8: committee alone                  gra             2                     4
+                       > 8: judge alone                      gra             1                     4
+                       > 8: neither                          gra             1                     4
+                       judge >= 8, share of rejected         gra        0.5000  [0, 1]             3
+                       >= 8: both                            gra             1                     4
+                       >= 8: committee alone                 gra             2                     4
+                       >= 8: judge alone                     gra             1                     4
+                       >= 8: neither                         gra             0                     4
+                       Spearman's rho with mu                gra       -0.9487                     3
+                       Kendall's tau-b with mu               gra       -0.9129                     3
+                       mu: distinct scores                   gra             3                     4
+                       mu: entropy in bits                   gra         1.500                     4
+                       judge: distinct scores                gra             4                     4
+                       judge: entropy in bits                gra             2                     4
+                       candidates without a judge's score    gra             2                     6
+    committee          reviewed by all seats                 gra             6                     7
+                       mean: Krippendorff's alpha            gra       -0.2717  [-0.4259, 0.4091]  5
+                       correctness: Krippendorff's alpha     gra       -0.2736  [-0.4260, 0.4091]  5
+                       clarity: Krippendorff's alpha         gra       -0.2736  [-0.4260, 0.4091]  5
+                       completeness: Krippendorff's alpha    gra       -0.2736  [-0.4260, 0.4091]  5
+                       relevance: Krippendorff's alpha       gra       -0.2736  [-0.4260, 0.4091]  5
+                       coherence: Krippendorff's alpha       gra       -0.2736  [-0.4260, 0.4091]  5
+                       ethicality: Krippendorff's alpha      gra       -0.2675  [-0.4254, 0.4091]  5
+                       mean: ICC(1,1)                        gra       -0.3758  [-0.8029, 0.4464]  5
+                       correctness: ICC(1,1)                 gra       -0.3784  [-0.8029, 0.4464]  5
+                       clarity: ICC(1,1)                     gra       -0.3784  [-0.8029, 0.4464]  5
+                       completeness: ICC(1,1)                gra       -0.3784  [-0.8029, 0.4464]  5
+                       relevance: ICC(1,1)                   gra       -0.3784  [-0.8029, 0.4464]  5
+                       coherence: ICC(1,1)                   gra       -0.3784  [-0.8029, 0.4464]  5
+                       ethicality: ICC(1,1)                  gra       -0.3696  [-0.8028, 0.4464]  5
+                       mean: spread                          gra         1.262  [0.7302, 1.767]    4
+                       correctness: spread                   gra         1.272  [0.7302, 1.791]    4
+                       clarity: spread                       gra         1.272  [0.7302, 1.791]    4
+                       completeness: spread                  gra         1.272  [0.7302, 1.791]    4
+                       relevance: spread                     gra         1.272  [0.7302, 1.791]    4
+                       coherence: spread                     gra         1.272  [0.7302, 1.791]    4
+                       ethicality: spread                    gra         1.236  [0.7302, 1.709]    4
+                       reasonable: share of ones             gra             1  [1, 1]             5
+                       complete: share of ones               gra        0.9583  [0.8750, 1]        5
+                       clear: share of ones                  gra             1  [1, 1]             5
+                       reasonable: Gwet's AC1                gra             1  [1, 1]             5
+                       complete: Gwet's AC1                  gra        0.9094  [0.6800, 1]        5
+                       clear: Gwet's AC1                     gra             1  [1, 1]             5
+                       complete: Fleiss' kappa               gra       -0.0435                     5
+                       internlm: leniency                    gra         1.125  [0.7988, 1.350]    4
+                       mistral: leniency                     gra        -2.542  [-3.531, -1.250]   4
+                       qwen: leniency                        gra         1.417  [0.2500, 2.429]    4
+                       disputes overturned, share            gra        0.5000  [0.0945, 0.9055]   2
+    cost               calls per accepted sample             gra             0                     1
+                       prompt tokens per accepted sample     gra             0                     1
+                       reply tokens per accepted sample      gra             0                     1
+                       operations per accepted sample, 1e12  gra             0                     1
+    against the first  words of instruction, difference      gra             0  [0, 0]             5
+                       words of instruction, p after Holm    gra             1                     5
+                       words of response, difference         gra             0  [0, 0]             5
+                       words of response, p after Holm       gra             1                     5
+                       judge's score, difference             gra             3  [2, 4]             5
+                       judge's score, p after Holm           gra        0.3114                     5
     ");
 }
 
