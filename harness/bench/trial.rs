@@ -94,6 +94,7 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
             progress.in_round(number, round.candidates());
             step
         })?;
+        answering.progress().in_round(number, &outcome.candidates);
         answering.store().record_round(row, number, &outcome.candidates)?;
         candidates.extend(outcome.candidates);
         pool.extend(outcome.samples);
