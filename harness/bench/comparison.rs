@@ -2,12 +2,11 @@
 //! took no run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gra_synth::pool::ItemId;
 
-use crate::dataset::{self, DataSet, Named, Sample};
+use crate::dataset::{DataSet, Named, Sample};
 use crate::experiment::{Content, Experiment, Size, Source};
 use crate::finished::FinishedTrial;
 use crate::store::{Store, TrialId};
@@ -63,7 +62,7 @@ impl Loader<'_> {
         let name = source.name.clone();
         let mut data_set = match &source.content {
             Content::SeedSet => self.seed_set(name),
-            Content::File(path) => file(name, path, self.store)?,
+            Content::File(path) => Named::file(name, path.clone()).load(self.store)?,
             Content::Trial { experiment, variant } => {
                 self.trial(&name, experiment, variant, u32::MAX)?
             }
@@ -99,12 +98,6 @@ impl Loader<'_> {
         let (skipped, seed_set) = (seeds.skipped.len(), Some(seeds.sha256.clone()));
         DataSet { name, samples, skipped, seed_set, trial: None }
     }
-}
-
-fn file(name: String, path: &Path, store: &Store) -> Result<DataSet> {
-    let named = Named::file(name, path.to_owned());
-    let mut loaded = dataset::load(vec![named], store)?;
-    loaded.pop().context("a file was loaded as no data set")
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have

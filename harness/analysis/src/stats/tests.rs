@@ -75,8 +75,8 @@ fn what_nobody_measured_has_no_row() {
     assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
 }
 
-#[test]
-fn a_trial_has_its_committee_and_its_judge() {
+/// Every outcome once, two samples, and four judgements.
+fn judged_trial() -> Subject {
     let candidates = every_outcome();
     let reviewed = candidates.iter().filter(|candidate| candidate.tally().is_some());
     let judge = reviewed.zip([9.0, 7.0, 8.0, 6.0]).map(|(candidate, score)| (candidate.id, score));
@@ -88,12 +88,17 @@ fn a_trial_has_its_committee_and_its_judge() {
         .map(|n| Sample { mu: Some(8.5), judge: Some(9.0), ..sample(n, &format!("s{n:05}")) })
         .collect();
     let facts = TrialFacts { variant: "gra".to_owned(), candidates, calls: Vec::new() };
-    let trial = Subject {
+    Subject {
         name: "gra".to_owned(),
         samples: samples(&rows).unwrap(),
         seed_set: None,
         trial: Some(Trial { facts, families, judge, parameters: BTreeMap::new() }),
-    };
+    }
+}
+
+#[test]
+fn a_trial_has_its_committee_and_its_judge() {
+    let trial = judged_trial();
     let seeds: Vec<Sample> = (0..3)
         .map(|n| Sample { judge: Some(5.0 + f64::from(n)), ..sample(n, &format!("s{n:05}")) })
         .collect();
