@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use gra_bench::experiment::{Experiment, Overrides};
+use gra_bench::store::Store;
 
 use crate::real_model::models;
+use crate::servers::serve_pool;
 use crate::workbench::{Workbench, published, repository};
 
 /// The experiment files, by name.
@@ -67,6 +69,7 @@ fn an_experiment_stands_on_its_base() {
 fn mistakes_in_experiments_are_named_before_anything_runs() {
     let expectation = "[expectation]\n\"it\" = \"table1/qwen2.5-7b/alpacca/gra/avg\"\n";
     let judge = "[compare]\njudge = \"smollm2-q8\"\n";
+    let expected = "name = \"expected\"\nscore_reading = \"expected\"\n";
     let sets = "[compare]\nsets = [\"gra\", \"vanila\"]\n[[source]]\nname = \"vanilla\"\nfrom = \"seed-set\"\n";
     let cases: &[(&str, &str, &str)] = &[
         ("unknown-variant-key", "name = \"gra\"", "name = \"gra\"\nroless = \"fixed\""),
@@ -80,6 +83,12 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
             "missing-source",
             "[[variant]]",
             "[[source]]\nname = \"released\"\nfrom = \"file\"\npath = \"released.json\"\n[[variant]]",
+        ),
+        ("expected-without-review", "name = \"gra\"", &format!("{expected}reviewers = \"none\"")),
+        (
+            "expected-without-a-form",
+            "[method]",
+            &format!("[[variant]]\n{expected}[method]\nconstrained = false"),
         ),
         (
             "teacher-without-a-model",
@@ -100,6 +109,45 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
     let kept: Vec<&str> = members.by_ref().take(5).collect();
     bench.write("pool.toml", &kept.join("[[model]]"));
     insta::assert_snapshot!("refused-pool-of-four", bench.transcript(&["run", "experiment.toml"]));
+}
+
+#[test]
+fn servers_tell_no_expected_scores() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    bench.edit("experiment.toml", "name = \"gra\"", "name = \"gra\"\nscore_reading = \"expected\"");
+    serve_pool(&bench, "http://127.0.0.1:9/v1");
+    let transcript = bench.transcript(&["plan", "experiment.toml"]);
+    insta::assert_snapshot!("refused-expected-from-servers", transcript);
+}
+
+#[test]
+fn expected_scores_from_the_model_to_the_record() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(
+        "[[variant]]\nname = \"gra\"\n\
+         [[variant]]\nname = \"expected\"\nscore_reading = \"expected\"\n",
+        "rounds = 1\neconomy = false",
+    );
+    let run = ["run", "experiment.toml", "--models", &models, "-q"];
+    let output = bench.run(&run);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = published(&bench.path("results"));
+    let reviews = |variant: &str| -> Vec<[f64; 6]> {
+        let store = Store::open_existing(&bench.path("results/store.db")).unwrap();
+        let trial = store.trial(&format!("small/{variant}/seed-42").parse().unwrap()).unwrap();
+        let candidates = store.candidates(trial.row).unwrap();
+        let reviews = candidates.into_iter().flat_map(|candidate| candidate.response_reviews);
+        reviews.map(|review| review.scores.values()).collect()
+    };
+    let whole = |scores: &&[f64; 6]| scores.iter().all(|score| score.fract() == 0.0);
+    let (sampled, expected) = (reviews("gra"), reviews("expected"));
+    assert!(!sampled.is_empty() && sampled.iter().all(|scores| whole(&scores)), "{sampled:?}");
+    assert!(expected.iter().all(|scores| !whole(&scores)), "{expected:?}");
+    assert_eq!(sampled.len(), expected.len(), "the same candidates");
+
+    let again = bench.run(&run);
+    assert!(String::from_utf8_lossy(&again.stdout).contains("expected"));
+    assert!(published(&bench.path("results")) == files, "the same from the store");
 }
 
 #[test]

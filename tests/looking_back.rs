@@ -36,7 +36,7 @@ fn candidate(number: u32, scores: [u8; 3]) -> Candidate {
     candidate.instruction = Some(format!("Instruction {number}"));
     candidate.response = Some("Response".to_owned());
     for ((seat, reviewer), score) in (0..).zip(reviewers).zip(scores) {
-        let (bits, scores) = ([true; 3], Scores([score; 6]));
+        let (bits, scores) = ([true; 3], Scores::whole([score; 6]));
         candidate.instruction_reviews.push(InstructionReview {
             seat,
             reviewer: reviewer.clone(),
@@ -54,7 +54,7 @@ fn candidate(number: u32, scores: [u8; 3]) -> Candidate {
     });
     if decision == Decision::Dispute {
         let reviewer = candidate.roles.adjudicator.clone().unwrap();
-        let scores = Scores([7; 6]);
+        let scores = Scores::whole([7; 6]);
         candidate.adjudication = Some(ResponseReview { seat: 0, reviewer, scores, comment: None });
     }
     candidate

@@ -12,7 +12,8 @@ use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
-    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, Stage,
+    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading,
+    Stage,
 };
 use gra_synth::roles::Roles;
 use gra_synth::shape::Shape;
@@ -83,7 +84,7 @@ fn candidate(number: u32, committee: bool, (instruction, response): (String, Str
             };
             u8::try_from((base + drawn(number, 7 + place + u32::from(seat), 3)).min(10)).unwrap()
         };
-        let scores = Scores(std::array::from_fn(|place| score(u32::try_from(place).unwrap())));
+        let scores = Scores::whole(std::array::from_fn(|place| score(u32::try_from(place).unwrap())));
         let comment = Some(format!("Review {seat} of candidate {number}."));
         candidate.response_reviews.push(ResponseReview { seat, reviewer, scores, comment });
     }
@@ -94,7 +95,7 @@ fn candidate(number: u32, committee: bool, (instruction, response): (String, Str
     candidate.outcome = Some(match candidate.decision {
         Some(Decision::Reject) => Outcome::Rejected,
         Some(Decision::Dispute) => {
-            let scores = Scores([if drawn(number, 31, 2) == 0 { 9 } else { 5 }; 6]);
+            let scores = Scores::whole([if drawn(number, 31, 2) == 0 { 9 } else { 5 }; 6]);
             let reviewer = candidate.roles.adjudicator.clone().unwrap();
             let comment = Some("The adjudicator's word.".to_owned());
             candidate.adjudication = Some(ResponseReview { seat: 0, reviewer, scores, comment });
@@ -131,7 +132,7 @@ fn calls(candidate: &Candidate) -> Vec<(Request, Reply)> {
     let word = candidate.adjudication.iter().map(|review| (Stage::Adjudication, review));
     for (stage, review) in reviews.chain(word) {
         let comment = review.comment.as_deref().unwrap_or_default();
-        let text = format!("<bos>{:?}<eos><boc>{comment}<eoc>", review.scores.0);
+        let text = format!("<bos>{:?}<eos><boc>{comment}<eoc>", review.scores.values());
         calls.push((stage, review.seat, &review.reviewer, text));
     }
     let ask = |(stage, seat, model, text): (Stage, u8, &ModelName, String)| {
@@ -144,11 +145,18 @@ fn calls(candidate: &Candidate) -> Vec<(Request, Reply)> {
             },
             shape: Shape::free(),
             portion: Portion::Whole,
+            score_reading: ScoreReading::Sampled,
             sampling: Sampling::default(),
             max_tokens: 4096,
             seed: 42,
         };
-        let reply = Reply { text, finish: Finish::Stop, prompt_tokens: 400, reply_tokens: 100 };
+        let reply = Reply {
+            text,
+            finish: Finish::Stop,
+            prompt_tokens: 400,
+            reply_tokens: 100,
+            expected: Vec::new(),
+        };
         (request, reply)
     };
     calls.into_iter().map(ask).collect()

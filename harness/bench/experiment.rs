@@ -138,7 +138,7 @@ impl Experiment {
         };
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
-        let variants = variants(&file, (&members, &teachers), &overrides.variants, path)?;
+        let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants, path)?;
         let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
         let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
         sets.extend(sources.iter().map(|source| source.name.clone()));

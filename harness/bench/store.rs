@@ -23,7 +23,7 @@ pub use scores::StoredScore;
 pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
 
 /// Version of the tables below.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ CREATE TABLE completion (
     key BLOB PRIMARY KEY, chunk INTEGER NOT NULL, model TEXT NOT NULL, fingerprint TEXT NOT NULL,
     stage TEXT NOT NULL, role_hash BLOB NOT NULL, sample TEXT NOT NULL, settings TEXT NOT NULL,
     text TEXT NOT NULL, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-    reply_tokens INTEGER NOT NULL) WITHOUT ROWID;
+    reply_tokens INTEGER NOT NULL, expected TEXT) WITHOUT ROWID;
 CREATE TABLE embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE score (
     key BLOB PRIMARY KEY, loss REAL, tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL,
@@ -60,6 +60,16 @@ CREATE TABLE call (
 CREATE TABLE candidate (
     trial INTEGER NOT NULL, id TEXT NOT NULL, round INTEGER NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (trial, id)) WITHOUT ROWID;
+";
+
+/// From version 3, in which every score was read as it was written.
+const FROM_3: &str = "
+ALTER TABLE completion ADD COLUMN expected TEXT;
+";
+
+/// Shows an older store's replies with today's columns to a reader that may not change it.
+const AS_IF_FROM_4: &str = "
+CREATE TEMP VIEW completion AS SELECT *, NULL AS expected FROM main.completion;
 ";
 
 /// From version 2, which kept no scores.
@@ -131,8 +141,14 @@ impl Store {
         })?;
         match version {
             0 => bail!("{} is no store: it has no tables", path.display()),
-            // Older versions lack columns that no reader of trials asks for.
-            1..=VERSION => Ok(Self { db, _lock: None }),
+            VERSION => Ok(Self { db, _lock: None }),
+            // What else older versions lack, no reader of trials asks for.
+            1..VERSION => {
+                db.execute_batch(AS_IF_FROM_4).with_context(|| {
+                    format!("cannot read the store {}", path.display())
+                })?;
+                Ok(Self { db, _lock: None })
+            }
             newer => bail!(newer_version(path, newer)),
         }
     }
@@ -157,8 +173,9 @@ impl Store {
         };
         match version {
             0 => set_up(SCHEMA),
-            1 => set_up(&[FROM_1, FROM_2].concat()),
-            2 => set_up(FROM_2),
+            1 => set_up(&[FROM_1, FROM_2, FROM_3].concat()),
+            2 => set_up(&[FROM_2, FROM_3].concat()),
+            3 => set_up(FROM_3),
             VERSION => Ok(()),
             newer => bail!(newer_version(path, newer)),
         }

@@ -42,7 +42,7 @@ struct Trial {
 
 /// Six scores around a candidate's quality.
 fn scores(draw: &mut Stream, quality: u8) -> Scores {
-    Scores([(); 6].map(|()| quality + u8::try_from(draw.below(4)).unwrap_or(0)))
+    Scores::whole([(); 6].map(|()| quality + u8::try_from(draw.below(4)).unwrap_or(0)))
 }
 
 fn candidate(number: u32, models: &[ModelName], draw: &mut Stream) -> Candidate {
@@ -80,7 +80,12 @@ fn trial() -> Trial {
     let items = seed_items(&candidates);
     let mut score = |(candidate, item): (&Candidate, ItemId)| {
         let mu = candidate.tally()?.mu();
-        let quality = candidate.response_reviews[0].scores.0[0].min(7);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a score from 4 to 10"
+        )]
+        let quality = (candidate.response_reviews[0].scores.values()[0] as u8).min(7);
         let judge = (draw.below(100) > 0).then(|| scores(&mut draw, quality).mean());
         Some(Scored { item, accepted: candidate.is_sample(), mu, judge })
     };

@@ -28,7 +28,7 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, RequestId, Stage};
 use gra_synth::roles::Roles;
 use gra_synth::stream::Stream;
-use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::Variant;
 
 const MODELS: [&str; 5] =
     ["llama-3.1-8b", "qwen2.5-7b", "internlm3-8b", "mistral-7b-v0.3", "tulu-3-8b"];
@@ -123,7 +123,7 @@ fn candidate(number: u32, draw: &mut Stream) -> Candidate {
     for (seat, reviewer) in (0..).zip(reviewers) {
         let lenient = if reviewer.as_str().starts_with('m') { 1.0 } else { 0.0 };
         let own = 0.8 * noise(draw);
-        let scores = Scores([(); 6].map(|()| score(quality + lenient + own + 0.7 * noise(draw))));
+        let scores = Scores::whole([(); 6].map(|()| score(quality + lenient + own + 0.7 * noise(draw))));
         candidate.response_reviews.push(ResponseReview { seat, reviewer, scores, comment: None });
     }
     let method = Method::default();
@@ -136,7 +136,7 @@ fn candidate(number: u32, draw: &mut Stream) -> Candidate {
         Some(_) => Outcome::Accepted,
     });
     if decision == Some(Decision::Dispute) {
-        let scores = Scores([if fate.is_multiple_of(2) { 7 } else { 9 }; 6]);
+        let scores = Scores::whole([if fate.is_multiple_of(2) { 7 } else { 9 }; 6]);
         let reviewer = name(4);
         candidate.adjudication = Some(ResponseReview { seat: 0, reviewer, scores, comment: None });
     }
@@ -295,13 +295,7 @@ fn spending(candidates: &[Candidate]) -> Result<Figure, FigureError> {
 
 fn sensitivity(candidates: &[Candidate]) -> Result<Figure, FigureError> {
     let method = Method::default();
-    let variant = Variant {
-        name: "gra".to_owned(),
-        instructions: Instructions::New,
-        roles: RoleAssignment::Random,
-        reviewers: Reviewers::Committee(3),
-        dispute: DisputeRule::Adjudicator,
-    };
+    let variant = Variant::gra("gra");
     let own = Rule::recorded(&method, &variant);
     let halves =
         |from: u16, to: u16| (from..=to).map(|half| Thousandths::try_from(f64::from(half) / 2.0));

@@ -49,7 +49,7 @@ fn checked(mut candidate: Candidate, vetoed: bool) -> Candidate {
 
 pub(crate) fn review(seat: u8, reviewer: &str, scores: [u8; 6]) -> ResponseReview {
     let comment = Some(format!("seat {seat}"));
-    ResponseReview { seat, reviewer: model(reviewer), scores: Scores(scores), comment }
+    ResponseReview { seat, reviewer: model(reviewer), scores: Scores::whole(scores), comment }
 }
 
 /// Passed the instruction review; each reviewer gives six times one score.

@@ -207,7 +207,8 @@ fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) 
 }
 
 fn scores(text: &mut String, review: &ResponseReview) -> Result<()> {
-    let list: Vec<String> = review.scores.0.iter().map(|score| format!("{score:>2}")).collect();
+    let list: Vec<String> =
+        review.scores.values().iter().map(|score| format!("{score:>2}")).collect();
     let (mean, by) = (review.scores.mean(), &review.reviewer);
     let comment = review.comment.as_deref().map(in_one_line);
     let comment = comment.unwrap_or_else(|| "(no comment was needed)".to_owned());

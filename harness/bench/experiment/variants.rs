@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use gra_synth::method::Member;
-use gra_synth::request::ModelName;
+use gra_llm::model_pool::{Backend, ModelPool};
+use gra_synth::method::{Member, Method};
+use gra_synth::request::{ModelName, ScoreReading};
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 use serde::Deserialize;
 
@@ -31,6 +32,8 @@ pub struct VariantEntry {
     reviewer: Option<ModelName>,
     #[serde(default = "adjudicator")]
     dispute: DisputeRule,
+    #[serde(default)]
+    score_reading: ScoreReading,
 }
 
 const fn adjudicator() -> DisputeRule {
@@ -59,6 +62,7 @@ enum ReviewersEntry {
 /// The variants of a file; all are checked, and those are returned that the command line asks for.
 pub(super) fn variants(
     file: &ExperimentFile,
+    pool: &ModelPool,
     (members, teachers): (&[Member], &[Member]),
     only: &[String],
     path: &Path,
@@ -81,10 +85,41 @@ pub(super) fn variants(
         let variant = entry.resolve(members).map_err(value_error)?;
         let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
         variant.check(members, teachers).map_err(variant_error)?;
+        check_reading(&variant, (&file.method, members), pool).map_err(value_error)?;
         variants.push(variant);
     }
     variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
     Ok(variants)
+}
+
+/// Expected scores need scores that stand where a form puts them, and an engine that tells probabilities.
+fn check_reading(
+    variant: &Variant,
+    (method, members): (&Method, &[Member]),
+    pool: &ModelPool,
+) -> Result<(), String> {
+    if variant.score_reading == ScoreReading::Sampled {
+        return Ok(());
+    }
+    let reason = |reason: String| {
+        Err(format!("variant `{}`: `score_reading = \"expected\"` {reason}", variant.name))
+    };
+    if variant.reviews() == 0 {
+        return reason("has no effect where nobody reviews".to_owned());
+    }
+    if !method.constrained {
+        return reason("needs `constrained = true`".to_owned());
+    }
+    let of_server = |name: &&ModelName| {
+        pool.model(name).is_some_and(|model| matches!(model.backend, Backend::Server(_)))
+    };
+    match variant.serving(members).into_iter().find(of_server) {
+        None => Ok(()),
+        Some(name) => reason(format!(
+            "needs the probabilities of tokens, which the server of `{name}` does not tell; give the \
+             model a GGUF file"
+        )),
+    }
 }
 
 impl VariantEntry {
@@ -126,6 +161,7 @@ impl VariantEntry {
                 ReviewersEntry::None => Reviewers::None,
             },
             dispute: self.dispute,
+            score_reading: self.score_reading,
         })
     }
 }

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 use gra_llm::key::CompletionKey;
-use gra_synth::request::{Finish, ModelName, Portion, Reply, Request, Sampling, Stage};
+use gra_synth::request::{
+    Finish, ModelName, Portion, Reply, Request, Sampling, ScoreReading, Stage,
+};
 use gra_synth::shape::Shape;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,9 @@ pub struct CallSettings {
     /// How much of the reply was asked for.
     #[serde(default)]
     pub portion: Portion,
+    /// What was wanted of its scores.
+    #[serde(default)]
+    pub score_reading: ScoreReading,
     /// How tokens were drawn.
     pub sampling: Sampling,
     /// Most new tokens.
@@ -81,15 +86,19 @@ impl Store {
     /// When the store cannot be read.
     pub fn reply(&self, key: &CompletionKey) -> Result<Option<Reply>> {
         let mut find = self.db.prepare_cached(
-            "SELECT text, finish, prompt_tokens, reply_tokens FROM completion WHERE key = ?",
+            "SELECT text, finish, prompt_tokens, reply_tokens, expected FROM completion
+             WHERE key = ?",
         )?;
         find.query_row([key.0], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         })
         .optional()?
-        .map(|(text, finish, prompt_tokens, reply_tokens)| {
+        .map(|(text, finish, prompt_tokens, reply_tokens, expected)| {
             let finish: Finish = serde_json::from_str(&finish)?;
-            Ok(Reply { text, finish, prompt_tokens, reply_tokens })
+            let expected: Option<String> = expected;
+            let expected = expected.map(|expected| serde_json::from_str(&expected)).transpose()?;
+            let expected = expected.unwrap_or_default();
+            Ok(Reply { text, finish, prompt_tokens, reply_tokens, expected })
         })
         .transpose()
     }
@@ -204,16 +213,18 @@ impl Store {
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO role_text (hash, text) VALUES (?, ?)")?
                 .execute(params![role_hash, &*request.prompt.role])?;
+            let expected = Some(&reply.expected).filter(|expected| !expected.is_empty());
             let settings = CallSettings {
                 shape: request.shape.clone(),
                 portion: request.portion.clone(),
+                score_reading: request.score_reading,
                 sampling: request.sampling,
                 max_tokens: request.max_tokens,
                 seed: request.seed,
             };
             transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO completion VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO completion VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 )?
                 .execute(params![
                     key.0,
@@ -228,6 +239,7 @@ impl Store {
                     serde_json::to_string(&reply.finish)?,
                     reply.prompt_tokens,
                     reply.reply_tokens,
+                    expected.map(serde_json::to_string).transpose()?,
                 ])?;
         }
         transaction.execute(

@@ -17,20 +17,23 @@
 //! but for white space before a closer and an unfinished character at a cut.
 
 mod choice;
+mod expectation;
 mod list;
 mod plan;
 mod writing;
 
 use std::sync::Arc;
 
-use gra_synth::request::{Finish, Request, Sampling};
+use gra_synth::method::Thousandths;
+use gra_synth::request::{Finish, Request, Sampling, ScoreReading};
 
 pub use plan::{Plan, PlanError};
-pub(crate) use plan::{opening, simplify};
+pub(crate) use plan::{opening, options, simplify};
 
 use crate::sampler::{DrawStream, Sampler};
 use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};
-use plan::{Run, Step, count};
+use expectation::Expectation;
+use plan::{Choice, Run, Step, count};
 use writing::Writing;
 
 /// Version of what this module and [`crate::sampler`] write from given logits; part of every
@@ -42,6 +45,8 @@ pub const WRITER_VERSION: u32 = 1;
 pub struct Draws {
     /// Temperature and top-p.
     pub sampling: Sampling,
+    /// Whether expected values are wanted beside the integers that are drawn.
+    pub score_reading: ScoreReading,
     /// Names the request's stream of draws.
     pub seed: u64,
     /// Most tokens of the reply, forced ones included.
@@ -52,7 +57,12 @@ impl Draws {
     /// The request's own.
     #[must_use]
     pub const fn of(request: &Request) -> Self {
-        Self { sampling: request.sampling, seed: request.seed, max_tokens: request.max_tokens }
+        Self {
+            sampling: request.sampling,
+            score_reading: request.score_reading,
+            seed: request.seed,
+            max_tokens: request.max_tokens,
+        }
     }
 }
 
@@ -72,6 +82,9 @@ pub struct Scene<'a> {
 enum Now {
     /// The option begins at this byte of the reply.
     Choosing { from: usize },
+    /// The next logits are those behind this beginning of an option, for its share of an expected value
+    /// alone; `drawn` is taken then.
+    Probing { from: usize, drawn: Option<Token>, beginning: Vec<u8> },
     /// Within a text; `items` before it when it is a list's item.
     Writing { text: Writing, items: u8 },
     /// After an item's closing quote: another item, or the end of the list.
@@ -91,6 +104,12 @@ pub struct Automaton {
     /// The current step.
     at: usize,
     now: Now,
+    /// Of the integer that is being drawn.
+    expectation: Option<Expectation>,
+    /// Of those before it.
+    expected: Vec<Thousandths>,
+    /// How many of the tokens that were given last are a probe.
+    tentative: usize,
     finish: Option<Finish>,
 }
 
@@ -135,6 +154,9 @@ impl Automaton {
             used: 0,
             at: 0,
             now: Now::Deciding { items: 0 },
+            expectation: None,
+            expected: Vec::new(),
+            tentative: 0,
             finish: None,
             plan,
         };
@@ -165,14 +187,31 @@ impl Automaton {
         String::from_utf8_lossy(&self.reply[..valid_utf8_len(&self.reply)]).into_owned()
     }
 
+    /// The expected values of the integers so far, where they are wanted.
+    #[must_use]
+    pub fn expected(&self) -> &[Thousandths] {
+        &self.expected
+    }
+
+    /// How many of the tokens that [`Self::step`] gave last are a probe: they are fed for their logits, and
+    /// taken back before the next step. 0 or all of them.
+    #[must_use]
+    pub const fn tentative(&self) -> usize {
+        self.tentative
+    }
+
     /// Draws from the logits and goes on as far as nothing else must be drawn. Gives the tokens to
     /// feed before the next call; when the reply is finished they need not be fed.
     pub fn step(&mut self, scene: &mut Scene<'_>) -> Vec<Token> {
         if self.finish.is_some() {
             return Vec::new();
         }
+        self.tentative = 0;
         match self.now.clone() {
             Now::Choosing { from } => self.choose(from, scene),
+            Now::Probing { from, drawn, beginning } => {
+                self.probed((from, drawn), &beginning, scene)
+            }
             Now::Writing { text, items } => self.write(text, items, scene),
             Now::Deciding { items } => self.decide(items, scene),
         }
@@ -188,7 +227,7 @@ impl Automaton {
                     self.force(run, feed);
                     self.at += 1;
                 }
-                Step::Choose { .. } => {
+                Step::Choose(_) => {
                     self.now = Now::Choosing { from: self.reply.len() };
                     return;
                 }
@@ -207,6 +246,11 @@ impl Automaton {
             }
         }
         self.finish = Some(Finish::Stop);
+    }
+
+    /// Whether an expected value is wanted of what is chosen.
+    fn weighs(&self, choice: &Choice) -> bool {
+        choice.values.is_some() && self.draws.score_reading == ScoreReading::Expected
     }
 
     fn force(&mut self, run: &Run, feed: &mut Vec<Token>) {

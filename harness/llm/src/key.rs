@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use gra_synth::request::{Portion, Request};
+use gra_synth::request::{Portion, Request, ScoreReading};
 use gra_synth::shape::{Part, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -15,8 +15,8 @@ use crate::score::{Border, Bos, Context, Passage};
 
 const LAYOUT: &str = "gra-completion-1";
 
-/// Hash of everything in a request that determines a reply: prompt, shape, portion, sampling, token
-/// limit and seed. Not in it: the call's id and the model's name (the model's fingerprint names the file
+/// Hash of everything in a request that determines a reply: prompt, shape, portion, score reading, sampling,
+/// token limit and seed. Not in it: the call's id and the model's name (the model's fingerprint names the file
 /// itself).
 #[must_use]
 pub fn request_hash(request: &Request) -> [u8; 32] {
@@ -29,6 +29,7 @@ pub fn request_hash(request: &Request) -> [u8; 32] {
     fields.number(u64::from(request.max_tokens));
     fields.number(request.seed);
     fields.portion(&request.portion);
+    fields.score_reading(request.score_reading);
     fields.finish()
 }
 
@@ -180,7 +181,7 @@ impl Fields {
         }
     }
 
-    /// Last of all, so that requests for whole replies need no field for it.
+    /// Behind the others, so that requests for whole replies need no field for it.
     fn portion(&mut self, portion: &Portion) {
         match portion {
             Portion::Whole => {}
@@ -190,6 +191,14 @@ impl Fields {
                 self.text(opening);
                 self.number(u64::from(*tokens));
             }
+        }
+    }
+
+    /// Last of all; no field where scores are read as they are written.
+    fn score_reading(&mut self, reading: ScoreReading) {
+        match reading {
+            ScoreReading::Sampled => {}
+            ScoreReading::Expected => self.number(3),
         }
     }
 

@@ -17,7 +17,7 @@ pub mod regex;
 
 use gra_synth::shape::{Part, Shape};
 
-use crate::automaton::{PlanError, opening, simplify};
+use crate::automaton::{PlanError, opening, options, simplify};
 
 /// Version of the patterns made of shapes; part of every server's fingerprint. Raise it with any change
 /// to what a pattern accepts.
@@ -81,10 +81,9 @@ impl Pattern {
         for (place, part) in parts.iter().enumerate() {
             sequence.push(match part {
                 Part::Literal(text) => Self::Text(text.clone()),
-                Part::OneOf(options) => {
-                    Self::Choice(options.iter().cloned().map(Self::Text).collect())
+                Part::OneOf(_) | Part::Integer { .. } => {
+                    Self::Choice(options(part).into_iter().map(Self::Text).collect())
                 }
-                Part::Integer { .. } => return Err(PlanError::EmptyRange.into()),
                 Part::Text { .. } => match parts.get(place + 1) {
                     None => visible(&[], BLANK.into_iter()),
                     Some(Part::Literal(closer)) => text_before(closer)?,

@@ -78,7 +78,13 @@ impl ScriptedEngine {
 #[must_use]
 pub fn complete_reply(prompt: &str, text: String) -> Reply {
     let words = |text: &str| u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
-    Reply { finish: Finish::Stop, prompt_tokens: words(prompt), reply_tokens: words(&text), text }
+    Reply {
+        finish: Finish::Stop,
+        prompt_tokens: words(prompt),
+        reply_tokens: words(&text),
+        text,
+        expected: Vec::new(),
+    }
 }
 
 /// A unit vector of 16 dimensions that depends on a text's words: equal texts have cosine 1, texts

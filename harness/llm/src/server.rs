@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use gra_synth::request::{Embedding, ModelName, Reply, Request};
+use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
 
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, Server};
@@ -200,6 +200,13 @@ impl Engine for ServerEngine {
             return Err(unusable(format!(
                 "a chunk is of one model, and this one also asks {other}"
             )));
+        }
+        if chunk.iter().any(|request| request.score_reading == ScoreReading::Expected) {
+            return Err(unusable(
+                "expected scores are worked out from probabilities that servers do not tell; \
+                 llama.cpp does, with a GGUF file of the pool"
+                    .to_owned(),
+            ));
         }
         let server = self.server(&first.model)?;
         let question =

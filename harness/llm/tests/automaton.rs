@@ -4,12 +4,13 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gra_llm::automaton::{Automaton, Plan, PlanError, Scene};
+use gra_llm::automaton::{Automaton, Draws, Plan, PlanError, Scene};
 use gra_llm::sampler::Sampler;
 use gra_llm::vocabulary::{Token, TokenKind, Vocabulary};
-use gra_synth::request::Finish;
+use gra_synth::request::{Finish, ScoreReading};
 use gra_synth::shape::{Part, Shape};
 use proptest::prelude::*;
 use support::toy::{draws, favouring, plan, shapes, vocabulary, write};
@@ -111,6 +112,80 @@ proptest! {
         let mut rest = Automaton::resume(plan, draws, &opening, tokens).unwrap();
         prop_assert_eq!(finish(&mut rest, &vocabulary, logits), whole);
     }
+}
+
+/// A model of scores from 1 to 10 with these probabilities, which spells a ten in one token or two.
+#[expect(clippy::cast_possible_truncation, reason = "logits are f32")]
+fn scoring(vocabulary: &Vocabulary, probabilities: &[f64; 10], written: &[u8]) -> Vec<f32> {
+    let mut logits = vec![f32::NEG_INFINITY; vocabulary.len()];
+    let mut say = |piece: &str, probability: f64| {
+        let is = |token: &Token| vocabulary.piece(*token) == piece.as_bytes();
+        let token = (0..).take(vocabulary.len()).find(is).unwrap();
+        logits[token as usize] = probability.ln() as f32;
+    };
+    let (one, half_of_ten) = (probabilities[0], probabilities[9] / 2.0);
+    if written.ends_with(b"1") {
+        say("0", half_of_ten);
+        say(",", one);
+        return logits;
+    }
+    for digit in 2..10 {
+        say(&digit.to_string(), probabilities[digit - 1]);
+    }
+    say("10", half_of_ten);
+    say("1", one + half_of_ten);
+    logits
+}
+
+/// A reply in two integers, its expected values and the number of steps.
+fn two_integers(
+    (vocabulary, plan): (&Vocabulary, &Arc<Plan>),
+    [first, second]: [&[f64; 10]; 2],
+    draws: Draws,
+) -> (String, Vec<f64>, u32) {
+    let (mut automaton, mut fed) = Automaton::start(Arc::clone(plan), draws);
+    let mut sampler = Sampler::default();
+    let mut steps = 0;
+    while automaton.finish().is_none() {
+        let text = vocabulary.bytes_of(&fed);
+        fed.truncate(fed.len() - automaton.tentative());
+        let integer = if text.contains(&b',') { second } else { first };
+        let logits = scoring(vocabulary, integer, &text);
+        let mut scene = Scene { vocabulary, sampler: &mut sampler, logits: &logits };
+        fed.extend(automaton.step(&mut scene));
+        steps += 1;
+    }
+    assert_eq!(fed.len(), automaton.tokens() as usize, "probes are taken back");
+    assert_eq!(vocabulary.bytes_of(&fed), automaton.text().as_bytes());
+    let expected = automaton.expected().iter().copied().map(f64::from).collect();
+    (automaton.text(), expected, steps)
+}
+
+#[test]
+fn expected_values_stand_beside_the_integers_that_are_drawn() {
+    let vocabulary = vocabulary(true);
+    let integer = || Part::Integer { min: 1, max: 10 };
+    let parts = vec![literal("["), integer(), literal(","), integer(), literal(",]")];
+    let plan = Arc::new(plan(&Shape { parts }, &vocabulary, false).unwrap());
+    let spread = [0.1, 0.0, 0.0, 0.0, 0.2, 0.0, 0.0, 0.3, 0.1, 0.3];
+    let sure = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let mut drawn = BTreeSet::new();
+    for seed in 0..200 {
+        let write = |score_reading| {
+            let draws = Draws { score_reading, ..draws(seed, 1.0, 50) };
+            two_integers((&vocabulary, &plan), [&spread, &sure], draws)
+        };
+        let (sampled, none, steps) = write(ScoreReading::Sampled);
+        let (text, expected, more) = write(ScoreReading::Expected);
+        assert!(none.is_empty());
+        // 0.1 * 1 + 0.2 * 5 + 0.3 * 8 + 0.1 * 9 + 0.3 * 10, and 3 for sure.
+        assert_eq!((text.as_str(), expected.as_slice()), (sampled.as_str(), &[7.4, 3.0][..]));
+        // What `1` begins is probed once, unless the reply itself goes on that way.
+        assert_eq!(more - steps, u32::from(steps == 2), "{text}");
+        drawn.insert((text, steps));
+    }
+    // 1, 5, 8, 9, and 10 as one token and as two.
+    assert_eq!(drawn.len(), 6, "{drawn:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::{Determinism, EngineSettings};
-use gra_synth::request::{ModelName, Portion, Reply, Request, Sampling};
+use gra_synth::request::{ModelName, Portion, Reply, Request, Sampling, ScoreReading};
 use support::{SMOLLM2, assert_complete, mixed, model, pool, request, review, settings};
 
 fn strict(path: &Path, slots: u32) -> LlamaEngine {
@@ -91,6 +91,24 @@ fn a_reply_in_two_portions_is_the_whole_reply() {
         assert_eq!(reply.text, expected[n].text);
         assert_eq!(openings[n].reply_tokens + reply.reply_tokens, expected[n].reply_tokens);
     }
+}
+
+/// What is probed beside a reply is nothing that the reply, or another, could tell.
+#[test]
+fn expected_scores_do_not_depend_on_their_batch() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let reading = |score_reading| -> Vec<Request> {
+        (0..6).map(|n| Request { score_reading, ..mixed(5 * n) }).collect()
+    };
+    let sampled = complete(&mut strict(&path, 16), &reading(ScoreReading::Sampled));
+    let chunk = reading(ScoreReading::Expected);
+    let together = complete(&mut strict(&path, 16), &chunk);
+    for ((sampled, request), reply) in sampled.iter().zip(&chunk).zip(&together) {
+        assert_complete(request, reply);
+        assert_eq!((&sampled.text, reply.expected.len()), (&reply.text, 6));
+    }
+    let alone = complete(&mut strict(&path, 3), &chunk[4..5]);
+    assert_eq!(alone[0], together[4]);
 }
 
 #[test]

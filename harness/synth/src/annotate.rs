@@ -8,7 +8,7 @@ use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::method::Member;
 use crate::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
-use crate::request::{ModelName, Portion, Reply, Request, Stage};
+use crate::request::{ModelName, Portion, Reply, Request, ScoreReading, Stage};
 use crate::step::{Answers, Asker, Question, Step};
 use crate::stream::Stream;
 
@@ -153,6 +153,7 @@ impl<'a> Annotate<'a> {
             repeat: 0,
             member: &self.members[annotator],
             portion: Portion::Whole,
+            score_reading: ScoreReading::Sampled,
             sample: self.asker.prompts.sample(stage, &values),
         })
     }

@@ -6,7 +6,7 @@ use crate::committee::{Decision, Scores, Tally};
 use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::pool::{Annotation, ItemId};
-use crate::request::{ModelName, Reply, Stage};
+use crate::request::{ModelName, Reply, ScoreReading, Stage};
 use crate::roles::Roles;
 
 /// A candidate and its fate.
@@ -229,9 +229,9 @@ impl Candidate {
     /// `opening`: a review's scores came without the comment.
     pub(crate) fn read(
         &mut self,
-        stage: Stage,
-        seat: u8,
+        (stage, seat): (Stage, u8),
         opening: bool,
+        reading: ScoreReading,
         reply: &Reply,
     ) -> Result<(), Malformed> {
         let reviewer = self.speaker(stage, seat).clone();
@@ -249,7 +249,7 @@ impl Candidate {
             }
             Stage::Response => self.response = Some(form::read_response(reply)?),
             Stage::ReviewComment => {
-                let (_, comment) = form::read_review(reply)?;
+                let (_, comment) = form::read_review(reply, ScoreReading::Sampled)?;
                 let mut reviews = self.response_reviews.iter_mut();
                 if let Some(review) = reviews.find(|review| review.seat == seat) {
                     review.comment = Some(comment);
@@ -257,9 +257,9 @@ impl Candidate {
             }
             Stage::ResponseReview | Stage::Adjudication => {
                 let (scores, comment) = if opening {
-                    (form::read_scores(reply)?, None)
+                    (form::read_scores(reply, reading)?, None)
                 } else {
-                    let (scores, comment) = form::read_review(reply)?;
+                    let (scores, comment) = form::read_review(reply, reading)?;
                     (scores, Some(comment))
                 };
                 let review = ResponseReview { seat, reviewer, scores, comment };

@@ -1,9 +1,9 @@
 //! The committee's decision, in integers (paper, section 3.3; METHOD.md, section 2).
 //!
-//! With `t_i` the sum of reviewer i's six scores, `S` the sum of the `t_i` and `n` reviewers, the mean of
-//! the reviewers' means is `S / 6n` and the population variance of those means is
-//! `(n * sum(t_i^2) - S^2) / 36n^2`. Comparing these with tau and delta needs no division, so the
-//! boundaries are exact; both belong to the accepting side.
+//! A score is kept in thousandths. With `t_i` the sum of reviewer i's six scores, `S` the sum of the `t_i`
+//! and `n` reviewers, the mean of the reviewers' means is `S / 6n` and the population variance of those
+//! means is `(n * sum(t_i^2) - S^2) / 36n^2`. Comparing these with tau and delta needs no division, so
+//! the boundaries are exact; both belong to the accepting side.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,27 +13,77 @@ use crate::method::Thousandths;
 pub const DIMENSIONS: [&str; 6] =
     ["correctness", "clarity", "completeness", "relevance", "coherence", "ethicality"];
 
-/// One speaker's six scores, each from 0 to 10.
+/// The highest score.
+const PERFECT: Thousandths = Thousandths::whole(10);
+
+/// One speaker's six scores, each from 0 to 10: whole numbers as a model writes them, or expected values
+/// ([`ScoreReading`](crate::request::ScoreReading)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scores(pub [u8; 6]);
+#[serde(from = "[WrittenScore; 6]", into = "[WrittenScore; 6]")]
+pub struct Scores([Thousandths; 6]);
+
+/// A whole score is written without a fraction.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenScore {
+    Whole(u8),
+    Exact(Thousandths),
+}
+
+impl From<[WrittenScore; 6]> for Scores {
+    fn from(written: [WrittenScore; 6]) -> Self {
+        Self(written.map(|score| match score {
+            WrittenScore::Whole(score) => Thousandths::whole(score.into()),
+            WrittenScore::Exact(score) => score,
+        }))
+    }
+}
+
+impl From<Scores> for [WrittenScore; 6] {
+    fn from(scores: Scores) -> Self {
+        scores.0.map(|score| match u8::try_from(score.thousandths() / 1000) {
+            Ok(whole) if Thousandths::whole(whole.into()) == score => WrittenScore::Whole(whole),
+            _ => WrittenScore::Exact(score),
+        })
+    }
+}
 
 impl Scores {
-    /// The sum of the six.
+    /// Scores as written.
+    #[must_use]
+    pub fn whole(scores: [u8; 6]) -> Self {
+        Self(scores.map(|score| Thousandths::whole(score.into())))
+    }
+
+    /// Expected scores; `None` unless there are six, none above 10.
+    #[must_use]
+    pub fn expected(scores: &[Thousandths]) -> Option<Self> {
+        let scores: [Thousandths; 6] = scores.try_into().ok()?;
+        scores.iter().all(|&score| score <= PERFECT).then_some(Self(scores))
+    }
+
+    /// The six.
+    #[must_use]
+    pub fn values(self) -> [f64; 6] {
+        self.0.map(f64::from)
+    }
+
+    /// The sum of the six, in thousandths.
     #[must_use]
     pub fn total(self) -> u32 {
-        self.0.iter().map(|&score| u32::from(score)).sum()
+        self.0.iter().map(|score| score.thousandths()).sum()
     }
 
     /// The mean of the six.
     #[must_use]
     pub fn mean(self) -> f64 {
-        f64::from(self.total()) / 6.0
+        f64::from(self.total()) / 6000.0
     }
 
     /// Whether the mean reaches tau.
     #[must_use]
     pub fn reach(self, tau: Thousandths) -> bool {
-        self.total() * 1000 >= 6 * tau.thousandths()
+        self.total() >= 6 * tau.thousandths()
     }
 }
 
@@ -54,10 +104,10 @@ pub enum Decision {
 pub struct Tally {
     /// `n`, at least 1.
     pub reviewers: u32,
-    /// `S`: sum of all scores.
+    /// `S`: sum of all scores, in thousandths.
     pub sum: u32,
-    /// Sum of the squares of the `t_i`.
-    pub squares: u32,
+    /// Sum of the squares of the `t_i`, in millionths.
+    pub squares: u64,
 }
 
 impl Tally {
@@ -68,7 +118,7 @@ impl Tally {
         let tally = reviews.into_iter().map(Scores::total).fold(zero, |tally, total| Self {
             reviewers: tally.reviewers + 1,
             sum: tally.sum + total,
-            squares: tally.squares + total * total,
+            squares: tally.squares + u64::from(total).pow(2),
         });
         (tally.reviewers > 0).then_some(tally)
     }
@@ -76,12 +126,12 @@ impl Tally {
     /// mu: the mean of the reviewers' means.
     #[must_use]
     pub fn mu(self) -> f64 {
-        f64::from(self.sum) / f64::from(6 * self.reviewers)
+        f64::from(self.sum) / f64::from(6000 * self.reviewers)
     }
 
-    /// `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`.
+    /// `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in millionths.
     fn scaled_variance(self) -> u64 {
-        u64::from(self.reviewers) * u64::from(self.squares) - u64::from(self.sum).pow(2)
+        u64::from(self.reviewers) * self.squares - u64::from(self.sum).pow(2)
     }
 
     /// sigma: the population standard deviation of the reviewers' means (Case 1: 2.4758).
@@ -89,26 +139,27 @@ impl Tally {
     pub fn sigma(self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let variance = self.scaled_variance() as f64;
-        variance.sqrt() / f64::from(6 * self.reviewers)
+        variance.sqrt() / f64::from(6000 * self.reviewers)
     }
 
     /// Whether mu stays below tau even if `left` more reviewers give nothing but tens.
     #[must_use]
     pub fn cannot_reach(self, left: u32, tau: Thousandths) -> bool {
-        let best = u64::from(self.sum) + 60 * u64::from(left);
+        let perfect = 6 * u64::from(PERFECT.thousandths());
         let reviewers = u64::from(self.reviewers) + u64::from(left);
-        best * 1000 < 6 * reviewers * u64::from(tau.thousandths())
+        u64::from(self.sum) + perfect * u64::from(left)
+            < 6 * reviewers * u64::from(tau.thousandths())
     }
 
     /// Compares mu with tau and sigma with delta.
     #[must_use]
     pub fn decide(self, tau: Thousandths, delta: Thousandths) -> Decision {
         let reviewers = u64::from(self.reviewers);
-        if u64::from(self.sum) * 1000 < 6 * reviewers * u64::from(tau.thousandths()) {
+        if u64::from(self.sum) < 6 * reviewers * u64::from(tau.thousandths()) {
             return Decision::Reject;
         }
         let bound = 36 * reviewers.pow(2) * u64::from(delta.thousandths()).pow(2);
-        if self.scaled_variance() * 1_000_000 > bound {
+        if self.scaled_variance() > bound {
             Decision::Dispute
         } else {
             Decision::Accept
@@ -129,17 +180,17 @@ mod tests {
     use super::*;
 
     fn decide(reviews: &[[u8; 6]]) -> Decision {
-        let tally = Tally::of(reviews.iter().copied().map(Scores)).unwrap();
+        let tally = Tally::of(reviews.iter().copied().map(Scores::whole)).unwrap();
         tally.decide(Thousandths::whole(8), Thousandths::try_from(1.5).unwrap())
     }
 
     #[test]
     fn case_1_of_the_paper() {
         let reviews = [[9, 10, 10, 10, 10, 10], [9, 9, 10, 10, 10, 10], [6, 4, 5, 4, 5, 3]];
-        let tally = Tally::of(reviews.map(Scores)).unwrap();
+        let tally = Tally::of(reviews.map(Scores::whole)).unwrap();
         assert_eq!(format!("{} {:.4}", tally.mu(), tally.sigma()), "8 2.4758");
         assert_eq!(decide(&reviews), Decision::Dispute);
-        assert!(majority_reaches(&reviews.map(Scores), Thousandths::whole(8)));
+        assert!(majority_reaches(&reviews.map(Scores::whole), Thousandths::whole(8)));
     }
 
     #[test]
@@ -157,7 +208,10 @@ mod tests {
     #[test]
     fn a_bound_is_exact() {
         let tau = Thousandths::whole(8);
-        let of = |sum| Tally { reviewers: 1, sum, squares: sum * sum };
+        let of = |points: u32| {
+            let sum = 1000 * points;
+            Tally { reviewers: 1, sum, squares: u64::from(sum).pow(2) }
+        };
         // 24 + 2 * 60 = 144 = 3 * 48: tau can just be reached.
         assert!(!of(24).cannot_reach(2, tau));
         assert!(of(23).cannot_reach(2, tau));
@@ -180,8 +234,12 @@ mod tests {
         for a in 0..=60_u32 {
             for b in 0..=60 {
                 for c in 0..=60 {
-                    let sum = a + b + c;
-                    let tally = Tally { reviewers: 3, sum, squares: a * a + b * b + c * c };
+                    let (sum, squares) = (a + b + c, u64::from(a * a + b * b + c * c));
+                    let tally = Tally {
+                        reviewers: 3,
+                        sum: 1000 * sum,
+                        squares: 1_000_000 * squares,
+                    };
                     if tally.decide(tau, delta) == Decision::Dispute {
                         disputed += 1;
                         majority += u32::from([a, b, c].iter().filter(|&&t| t >= 48).count() >= 2);
@@ -192,23 +250,38 @@ mod tests {
         assert_eq!((majority, disputed), (1623, 1641));
     }
 
+    #[test]
+    fn expected_scores_are_exact_too() {
+        let expected = |text: &str| serde_json::from_str::<Scores>(text).unwrap();
+        let tau = Thousandths::whole(8);
+        let scores = expected("[7.999,8.001,8,8,8,8]");
+        assert!(scores.reach(tau));
+        assert_eq!(serde_json::to_string(&scores).unwrap(), "[7.999,8.001,8,8,8,8]");
+        let below = expected("[7.999,8,8,8,8,8]");
+        assert_eq!(Tally::of([below]).unwrap().decide(tau, tau), Decision::Reject);
+        assert_eq!(Scores::whole([8; 6]), expected("[8,8,8,8,8,8]"));
+        let seven = [Thousandths::whole(8); 7];
+        assert_eq!((Scores::expected(&seven[..5]), Scores::expected(&seven)), (None, None));
+        assert_eq!(Scores::expected(&[Thousandths::whole(11); 6]), None);
+    }
+
     proptest! {
         #[test]
         fn the_order_of_reviewers_does_not_matter(
             mut reviews in prop::collection::vec(prop::array::uniform6(0_u8..=10), 1..6),
             swap in any::<(prop::sample::Index, prop::sample::Index)>(),
         ) {
-            let before = Tally::of(reviews.iter().copied().map(Scores));
+            let before = Tally::of(reviews.iter().copied().map(Scores::whole));
             let (a, b) = (swap.0.index(reviews.len()), swap.1.index(reviews.len()));
             reviews.swap(a, b);
-            prop_assert_eq!(before, Tally::of(reviews.iter().copied().map(Scores)));
+            prop_assert_eq!(before, Tally::of(reviews.iter().copied().map(Scores::whole)));
         }
 
         #[test]
         fn integers_agree_with_reals_away_from_the_boundary(
             reviews in prop::collection::vec(prop::array::uniform6(0_u8..=10), 1..6),
         ) {
-            let means: Vec<f64> = reviews.iter().map(|r| Scores(*r).mean()).collect();
+            let means: Vec<f64> = reviews.iter().map(|r| Scores::whole(*r).mean()).collect();
             #[expect(clippy::cast_precision_loss, reason = "at most five")]
             let n = means.len() as f64;
             let mu = means.iter().sum::<f64>() / n;

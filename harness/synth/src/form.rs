@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::committee::Scores;
 use crate::domain::Domain;
 use crate::method::Method;
-use crate::request::{Finish, Reply, Stage};
+use crate::request::{Finish, Reply, ScoreReading, Stage};
 use crate::shape::{Part, Shape};
 
 /// Most keywords of a set.
@@ -50,6 +50,8 @@ pub enum Malformed {
     NotThreeBits,
     /// Not six integers from 0 to 10.
     NotSixScores,
+    /// Expected scores were asked for, and the engine gave none beside the reply.
+    NoExpectedScores,
 }
 
 impl Malformed {
@@ -66,6 +68,7 @@ impl Malformed {
             Self::TooManyKeywords => "too-many-keywords",
             Self::NotThreeBits => "not-three-bits",
             Self::NotSixScores => "not-six-scores",
+            Self::NoExpectedScores => "no-expected-scores",
         }
     }
 }
@@ -310,9 +313,12 @@ pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
 /// as it does in the paper's Case 1.
 ///
 /// # Errors
-/// When tags are missing or the list is anything but six integers from 0 to 10.
-pub fn read_review(reply: &Reply) -> Result<(Scores, String), Malformed> {
-    let scores = read_scores(reply)?;
+/// As for [`read_scores`], and when the comment's tags are missing.
+pub fn read_review(
+    reply: &Reply,
+    reading: ScoreReading,
+) -> Result<(Scores, String), Malformed> {
+    let scores = read_scores(reply, reading)?;
     let comment = between(finished(reply)?, COMMENT)?.to_owned();
     Ok((scores, comment))
 }
@@ -320,13 +326,19 @@ pub fn read_review(reply: &Reply) -> Result<(Scores, String), Malformed> {
 /// The six scores of Prompts 8 and 9, whatever follows them: a review's opening has no comment yet.
 ///
 /// # Errors
-/// When tags are missing or the list is anything but six integers from 0 to 10.
-pub fn read_scores(reply: &Reply) -> Result<Scores, Malformed> {
+/// When tags are missing or the list is anything but six integers from 0 to 10; when expected scores are
+/// wanted and there are none.
+pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malformed> {
     let elements = list(between(finished(reply)?, SCORES)?).ok_or(Malformed::NotSixScores)?;
     let scores: Option<Vec<u8>> =
         elements.into_iter().map(|element| integer(element).filter(|&score| score <= 10)).collect();
     let scores = scores.and_then(|scores| scores.try_into().ok()).ok_or(Malformed::NotSixScores)?;
-    Ok(Scores(scores))
+    match reading {
+        ScoreReading::Sampled => Ok(Scores::whole(scores)),
+        ScoreReading::Expected => {
+            Scores::expected(&reply.expected).ok_or(Malformed::NoExpectedScores)
+        }
+    }
 }
 
 /// A small non-negative integer; an integral decimal such as `8.0` counts.

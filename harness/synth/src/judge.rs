@@ -12,7 +12,7 @@ use crate::committee::Scores;
 use crate::form::{self, Malformed};
 use crate::method::Member;
 use crate::pool::ItemId;
-use crate::request::{Portion, Reply, Request, RequestId, Stage};
+use crate::request::{Portion, Reply, Request, RequestId, ScoreReading, Stage};
 use crate::step::{Answers, Asker, Step};
 use crate::stream::Stream;
 
@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
         assert_eq!(replies.len(), self.asked.len(), "one reply per request");
         for ((at, attempt), reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let judgement = &mut self.judgements[at];
-            match form::read_scores(reply) {
+            match form::read_scores(reply, ScoreReading::Sampled) {
                 Ok(scores) => judgement.scores = Some(scores),
                 Err(reason) => {
                     let stage = Stage::ResponseReview;
@@ -107,6 +107,7 @@ impl<'a> Judge<'a> {
             shape: form::shape(stage, method),
             // Without an enforced form there is no telling where the scores end.
             portion: if method.constrained { Portion::Opening } else { Portion::Whole },
+            score_reading: ScoreReading::Sampled,
             sampling: self.member.sampling,
             max_tokens: form::max_tokens(stage, method),
             seed: Stream::named(run_seed, &name).next_u64(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::method::Thousandths;
 use crate::pool::ItemId;
 use crate::shape::Shape;
 use crate::similarity;
@@ -176,6 +177,8 @@ pub struct Request {
     pub shape: Shape,
     /// How much of the reply is asked for.
     pub portion: Portion,
+    /// What is wanted of its scores.
+    pub score_reading: ScoreReading,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// Most new tokens of the whole reply, forced literals included.
@@ -204,6 +207,19 @@ pub enum Portion {
         /// The opening's tokens.
         tokens: u32,
     },
+}
+
+/// How the scores of a reply are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScoreReading {
+    /// As they were drawn and written (the paper's).
+    #[default]
+    Sampled,
+    /// As the mean over every score that could have stood there, weighted by the model's own
+    /// probabilities (G-Eval, Liu et al. 2023). The reply is written as ever; an engine that computes
+    /// probabilities gives the means beside it ([`Reply::expected`]).
+    Expected,
 }
 
 /// Why a reply ended.
@@ -235,6 +251,10 @@ pub struct Reply {
     pub prompt_tokens: u32,
     /// Tokens of the reply, forced literals included; without an opening that is continued.
     pub reply_tokens: u32,
+    /// Where [`ScoreReading::Expected`] was asked for: the expected value of every integer of the
+    /// shape, in order, each given the ones that were written before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected: Vec<Thousandths>,
 }
 
 /// A unit vector: the encoder's embedding of a text (384 dimensions for all-MiniLM-L6-v2).

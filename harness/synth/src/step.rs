@@ -1,7 +1,7 @@
 //! How the method's machines ask and are answered.
 
 use crate::method::{Member, Method};
-use crate::request::{Embedding, Portion, Reply, Request, RequestId, Stage};
+use crate::request::{Embedding, Portion, Reply, Request, RequestId, ScoreReading, Stage};
 use crate::stream::Stream;
 use crate::{form, pool::ItemId, prompt::PromptSet};
 
@@ -56,6 +56,8 @@ pub struct Question<'a> {
     pub member: &'a Member,
     /// How much of the reply is asked for.
     pub portion: Portion,
+    /// What is wanted of its scores.
+    pub score_reading: ScoreReading,
     /// The text of the sample block.
     pub sample: String,
 }
@@ -69,7 +71,7 @@ impl Asker<'_> {
     /// belongs to its review's stream.
     #[must_use]
     pub fn request(&self, question: Question<'_>) -> Request {
-        let Question { subject, stage, seat, attempt, repeat, member, portion, sample } = question;
+        let Question { subject, stage, seat, attempt, repeat, member, .. } = question;
         let spoken = if stage == Stage::ReviewComment { Stage::ResponseReview } else { stage };
         let seed = Stream::named(
             self.run_seed,
@@ -85,9 +87,10 @@ impl Asker<'_> {
         Request {
             id: RequestId { subject, stage, seat, attempt },
             model: member.name.clone(),
-            prompt: self.prompts.prompt(spoken, sample),
+            prompt: self.prompts.prompt(spoken, question.sample),
             shape: form::shape(spoken, self.method),
-            portion,
+            portion: question.portion,
+            score_reading: question.score_reading,
             sampling: member.sampling,
             max_tokens: form::max_tokens(spoken, self.method),
             seed,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::economy::Economy;
 use crate::method::{Member, Method};
-use crate::request::ModelName;
+use crate::request::{ModelName, ScoreReading};
 
 /// Who generates, reviews and adjudicates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,10 @@ pub struct Variant {
     pub reviewers: Reviewers,
     /// What happens to disputes.
     pub dispute: DisputeRule,
+    /// What the scores of reviewers and adjudicator are. Trials of earlier releases do not say: theirs
+    /// are sampled.
+    #[serde(default)]
+    pub score_reading: ScoreReading,
 }
 
 /// The variant cannot run with this pool.
@@ -141,6 +145,7 @@ impl Variant {
             roles: RoleAssignment::Random,
             reviewers: Reviewers::Committee(3),
             dispute: DisputeRule::Adjudicator,
+            score_reading: ScoreReading::Sampled,
         }
     }
 

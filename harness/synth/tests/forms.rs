@@ -1,10 +1,10 @@
 //! How replies are read: one table of raw texts and what becomes of them.
 
-use gra_synth::form;
-use gra_synth::request::{Finish, Reply, Stage};
+use gra_synth::form::{self, Malformed};
+use gra_synth::request::{Finish, Reply, ScoreReading, Stage};
 
 fn reply(text: &str, finish: Finish) -> Reply {
-    Reply { text: text.to_owned(), finish, prompt_tokens: 0, reply_tokens: 0 }
+    Reply { text: text.to_owned(), finish, prompt_tokens: 0, reply_tokens: 0, expected: Vec::new() }
 }
 
 fn read(stage: Stage, reply: &Reply) -> String {
@@ -17,7 +17,8 @@ fn read(stage: Stage, reply: &Reply) -> String {
         Stage::InstructionReview => format!("{:?}", form::read_bits(reply)),
         Stage::Response => format!("{:?}", form::read_response(reply)),
         Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
-            format!("{:?}", form::read_review(reply).map(|(scores, comment)| (scores.0, comment)))
+            let read = form::read_review(reply, ScoreReading::Sampled);
+            format!("{:?}", read.map(|(scores, comment)| (scores.values(), comment)))
         }
     }
 }
@@ -77,4 +78,15 @@ fn a_reply_that_did_not_end_is_malformed_whatever_it_holds() {
     assert_eq!(read(Stage::InstructionReview, &cut), "Err(CutOff)");
     let long = reply("", Finish::PromptTooLong { tokens: 9000, context: Some(4096) });
     assert_eq!(read(Stage::Response, &long), "Err(PromptTooLong)");
+}
+
+#[test]
+fn expected_scores_stand_beside_a_readable_reply() {
+    let mut reply = reply("<bos>[9,8,9,9,9,9]<eos>\n<boc>", Finish::Stop);
+    let read = |reply: &Reply| form::read_scores(reply, ScoreReading::Expected);
+    assert_eq!(read(&reply), Err(Malformed::NoExpectedScores));
+    reply.expected = [8.5, 7.25, 9.0, 9.0, 9.0, 9.875].map(|s| s.try_into().unwrap()).to_vec();
+    assert_eq!(read(&reply).unwrap().values(), [8.5, 7.25, 9.0, 9.0, 9.0, 9.875]);
+    reply.text = "no scores".to_owned();
+    assert_eq!(read(&reply), Err(Malformed::NoTags));
 }

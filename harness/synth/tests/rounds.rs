@@ -4,10 +4,12 @@
 
 mod script;
 
-use gra_synth::candidate::Outcome;
+use gra_synth::candidate::Outcome::{self, Rejected};
+use gra_synth::committee::Decision;
+use gra_synth::economy::Economy;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Finish, Request, Stage};
+use gra_synth::request::{Finish, Request, ScoreReading, Stage};
 use script::{method, play, seed_items, trails, usual, variant};
 
 fn number(request: &Request) -> u32 {
@@ -55,6 +57,7 @@ fn every_variant_over_one_scripted_round() {
         "single-reviewer",
         "majority-vote",
         "accept-disputes",
+        "expected-scores",
         "single-model",
         "fixed-roles",
         "large-reviewer",
@@ -66,6 +69,23 @@ fn every_variant_over_one_scripted_round() {
         let calls = played.requests.len();
         let trails = trails(&played.outcome.candidates);
         insta::assert_snapshot!(name, format!("{trails}\n{calls} calls"));
+    }
+}
+
+#[test]
+fn expected_scores_are_asked_of_those_who_score_alone() {
+    let lazy = Method { economy: Economy::ON, ..method() };
+    for method in [method(), lazy] {
+        let played = play(&variant("expected-scores"), &method, eventful);
+        for request in &played.requests {
+            let scores = matches!(request.id.stage, Stage::ResponseReview | Stage::Adjudication);
+            assert_eq!(request.score_reading == ScoreReading::Expected, scores, "{}", request.id);
+        }
+        // 3: 8.2 and 1.6 in whole scores; a quarter less is below tau.
+        let third = &played.outcome.candidates[3];
+        assert_eq!((third.decision, third.outcome), (Some(Decision::Reject), Some(Rejected)));
+        let written = serde_json::to_string(&third.response_reviews[0].scores).unwrap();
+        assert_eq!(written, "[9.75,8.75,8.75,9.75,9.75,8.75]");
     }
 }
 

@@ -72,12 +72,11 @@ fn reviews(candidate: &Candidate) -> usize {
 
 fn ratings(candidates: &[&Candidate]) -> [Ratings; SCALES] {
     std::array::from_fn(|place| {
-        let score = |review: &ResponseReview| match review.scores.0.get(place) {
-            Some(&score) => f64::from(score),
-            None => review.scores.mean(),
+        let score = |review: &ResponseReview| {
+            review.scores.values().get(place).copied().unwrap_or_else(|| review.scores.mean())
         };
         let unit = |c: &&Candidate| c.response_reviews.iter().map(score).collect();
         let units: Vec<Vec<f64>> = candidates.iter().map(unit).collect();
-        Ratings::of(&units).expect("scores are integers and their means")
+        Ratings::of(&units).expect("scores and their means are finite")
     })
 }

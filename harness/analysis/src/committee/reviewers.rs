@@ -14,7 +14,8 @@ use crate::resolution::Resolution;
 /// One model as a reviewer of responses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reviewer {
-    /// How finely it scores: the steps of its mean of six, 61 at most. Counts its reviews.
+    /// How finely it scores: the steps of its mean of six, 61 at most where scores are whole. Counts its
+    /// reviews.
     pub resolution: Resolution,
     /// Mean over its reviews of its score less the mean score of the other models on the same
     /// candidate; positive: lenient. Candidates that no other model reviewed take no part.
@@ -43,13 +44,13 @@ pub(super) fn by_model(
 }
 
 fn resolution(trial: &Reviewed, model: &ModelName) -> Resolution {
-    let mut counts = [0; 61];
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
     for review in trial.candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
         if review.reviewer == *model {
-            // Six scores of at most 10 each.
-            counts[(review.scores.total() as usize).min(60)] += 1;
+            *counts.entry(review.scores.total()).or_default() += 1;
         }
     }
+    let counts: Vec<u64> = counts.into_values().collect();
     Resolution::of_counts(&counts)
 }
 

@@ -57,7 +57,7 @@ impl Review<'_> {
 /// | `seat` | u8 | place at the table, from 0 |
 /// | `reviewer` | text | model |
 /// | `reasonable`, `complete`, `clear` | bool | of an instruction review |
-/// | the six [`DIMENSIONS`] | u8 | of the other two, 0 to 10 |
+/// | the six [`DIMENSIONS`] | f64 | of the other two, 0 to 10 |
 /// | `mean` | f64 | of the six |
 /// | `comment` | text | of the other two, where somebody had to read it |
 ///
@@ -76,7 +76,8 @@ pub fn reviews(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         columns.push(of.flag(criterion, |review| Some(review.instruction()?.bits[place])));
     }
     for (place, dimension) in DIMENSIONS.into_iter().enumerate() {
-        columns.push(of.byte(dimension, |review| Some(review.response()?.scores.0[place])));
+        let score = |review: &Review| Some(review.response()?.scores.values()[place]);
+        columns.push(of.number(dimension, score));
     }
     columns.push(of.number("mean", |review| Some(review.response()?.scores.mean())));
     columns.push(of.text("comment", |review| review.response()?.comment.clone()));

@@ -88,10 +88,12 @@ pub(super) fn paid_share(experiment: &Experiment) -> f64 {
             }
             for (seat, reviewer) in roles.reviewers.iter().enumerate() {
                 let repeat = roles.reviewers[..seat].iter().filter(|r| *r == reviewer).count();
-                // The same reviewer of the same generator's candidate makes the same call.
-                for stage in [Stage::InstructionReview, Stage::ResponseReview] {
-                    ask(stage, &ModelName::new(&format!("{} {reviewer}", roles.generator)), repeat);
-                }
+                // The same reviewer of the same generator's candidate makes the same call, unless its
+                // scores are read in another way.
+                let who = format!("{} {reviewer}", roles.generator);
+                let read = format!("{who} {:?}", variant.score_reading);
+                ask(Stage::InstructionReview, &ModelName::new(&who), repeat);
+                ask(Stage::ResponseReview, &ModelName::new(&read), repeat);
             }
             if variant.instructions == Instructions::New {
                 let writer = format!("{} {}", roles.generator, roles.summariser);

@@ -11,7 +11,7 @@ use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolError};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
-    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, Stage,
+    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::shape::{Part, Shape};
 
@@ -42,6 +42,7 @@ pub(crate) fn requests(count: u32, round: u32) -> Vec<Request> {
             prompt: Prompt { role: Arc::clone(&role), sample },
             shape: review(),
             portion: Portion::Whole,
+            score_reading: ScoreReading::Sampled,
             sampling: Sampling::default(),
             max_tokens: 144,
             seed: u64::from(number),

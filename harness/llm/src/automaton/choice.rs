@@ -2,10 +2,41 @@
 
 use std::sync::Arc;
 
-use super::plan::{Step, count};
-use super::{Automaton, Scene};
+use super::expectation::Expectation;
+use super::plan::{Choice, Step, count};
+use super::{Automaton, Now, Scene};
 use crate::sampler::Allowed;
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
+
+/// What may follow the written beginning of an option.
+#[derive(Debug)]
+pub(super) struct Continuations {
+    /// Tokens that go on with an option or say that one is complete, in order.
+    pub(super) tokens: Vec<Token>,
+    /// Those of them that say so.
+    pub(super) stops: Vec<Token>,
+    /// Whether an option is complete and no token could say so: it is taken at once.
+    pub(super) complete: bool,
+}
+
+impl Continuations {
+    pub(super) fn of(choice: &Choice, written: &[u8], vocabulary: &Vocabulary) -> Self {
+        let rests = rests(&choice.options, written);
+        let mut tokens: Vec<Token> =
+            rests.iter().flat_map(|rest| vocabulary.prefixes_of(rest)).collect();
+        let mut stops = Vec::new();
+        let mut complete = false;
+        if rests.iter().any(|rest| rest.is_empty()) {
+            stops = stopping(choice, vocabulary);
+            complete = stops.is_empty();
+        }
+        stops.retain(|token| !tokens.contains(token));
+        tokens.extend_from_slice(&stops);
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self { tokens, stops, complete }
+    }
+}
 
 impl Automaton {
     /// Draws the next token of the option that begins at byte `from` of the reply.
@@ -15,40 +46,81 @@ impl Automaton {
     /// fed, the whole literal is.
     pub(super) fn choose(&mut self, from: usize, scene: &mut Scene<'_>) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
-        let Some(Step::Choose { options, after }) = plan.steps.get(self.at) else {
-            return self.give_up();
-        };
-        let vocabulary = scene.vocabulary;
+        let Some(Step::Choose(choice)) = plan.steps.get(self.at) else { return self.give_up() };
         let written = &self.reply[from..];
-        let rests = rests(options, written);
-        let mut going_on: Vec<Token> =
-            rests.iter().flat_map(|rest| vocabulary.prefixes_of(rest)).collect();
-        let mut stopping = Vec::new();
-        if rests.iter().any(|rest| rest.is_empty()) {
-            stopping = stops(vocabulary, after.as_deref(), self.at + 1 == plan.steps.len());
-            if stopping.is_empty() {
-                return self.option_complete(Vec::new());
-            }
+        let next = Continuations::of(choice, written, scene.vocabulary);
+        if next.complete {
+            return self.option_complete(Vec::new());
         }
-        stopping.retain(|token| !going_on.contains(token));
-        going_on.extend_from_slice(&stopping);
-        going_on.sort_unstable();
-        going_on.dedup();
         let uniform = self.stream.draw(self.used, 0);
-        let allowed = (Allowed::Only(&going_on), [].as_slice());
-        match scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform) {
-            Some(token) if stopping.contains(&token) => self.option_complete(Vec::new()),
+        let allowed = (Allowed::Only(&next.tokens), [].as_slice());
+        let drawn = scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform);
+        if self.weighs(choice) {
+            let expectation = self.expectation.get_or_insert_with(Expectation::begin);
+            expectation.weigh(written, &next, choice, scene);
+        }
+        self.probe_or_take(from, drawn, choice, scene.vocabulary)
+    }
+
+    /// Takes note of the logits behind a probed beginning, and goes on with what was drawn before.
+    pub(super) fn probed(
+        &mut self,
+        (from, drawn): (usize, Option<Token>),
+        beginning: &[u8],
+        scene: &Scene<'_>,
+    ) -> Vec<Token> {
+        let plan = Arc::clone(&self.plan);
+        let Some(Step::Choose(choice)) = plan.steps.get(self.at) else { return self.give_up() };
+        let next = Continuations::of(choice, beginning, scene.vocabulary);
+        if let Some(expectation) = &mut self.expectation {
+            expectation.weigh(beginning, &next, choice, scene);
+        }
+        self.probe_or_take(from, drawn, choice, scene.vocabulary)
+    }
+
+    /// Probes what the drawn token leaves open of an expected value, or takes the token.
+    fn probe_or_take(
+        &mut self,
+        from: usize,
+        drawn: Option<Token>,
+        choice: &Choice,
+        vocabulary: &Vocabulary,
+    ) -> Vec<Token> {
+        // What follows the drawn token is seen without a probe.
+        let ahead = drawn.map(|token| [&self.reply[from..], vocabulary.piece(token)].concat());
+        let expectation = self.expectation.as_ref();
+        let open = expectation.and_then(|expectation| expectation.open_beside(ahead.as_deref()));
+        if let Some(open) = open {
+            self.tentative = open.tokens.len();
+            self.now = Now::Probing { from, drawn, beginning: open.written.clone() };
+            return open.tokens.clone();
+        }
+        self.now = Now::Choosing { from };
+        self.take(from, drawn, choice, vocabulary)
+    }
+
+    fn take(
+        &mut self,
+        from: usize,
+        drawn: Option<Token>,
+        choice: &Choice,
+        vocabulary: &Vocabulary,
+    ) -> Vec<Token> {
+        let written = &self.reply[from..];
+        let is_stop =
+            |token: &Token| Continuations::of(choice, written, vocabulary).stops.contains(token);
+        match drawn {
+            Some(token) if is_stop(&token) => self.option_complete(Vec::new()),
             Some(token) => {
                 self.reply.extend_from_slice(vocabulary.piece(token));
                 self.used = self.used.saturating_add(1);
-                self.narrow(from, options, vec![token], vocabulary)
+                self.narrow(from, &choice.options, vec![token], vocabulary)
             }
             // Every logit is impossible: the first option is as good as any.
-            None => self.complete_with(
-                rests.first().copied().unwrap_or_default(),
-                Vec::new(),
-                vocabulary,
-            ),
+            None => {
+                let rest = rests(&choice.options, written).first().map(|rest| rest.to_vec());
+                self.complete_with(&rest.unwrap_or_default(), Vec::new(), vocabulary)
+            }
         }
     }
 
@@ -80,6 +152,9 @@ impl Automaton {
     }
 
     fn option_complete(&mut self, mut feed: Vec<Token>) -> Vec<Token> {
+        if let Some(expectation) = self.expectation.take() {
+            self.expected.push(expectation.value());
+        }
         self.enter(self.at + 1, &mut feed);
         feed
     }
@@ -87,21 +162,21 @@ impl Automaton {
 
 /// What is left of each option that begins with `written`. Bytes, because a token may end inside a
 /// character.
-fn rests<'a>(options: &'a [String], written: &[u8]) -> Vec<&'a [u8]> {
+pub(super) fn rests<'a>(options: &'a [String], written: &[u8]) -> Vec<&'a [u8]> {
     options.iter().filter_map(|option| option.as_bytes().strip_prefix(written)).collect()
 }
 
 /// The tokens that tell that an option is complete.
-fn stops(vocabulary: &Vocabulary, after: Option<&str>, last: bool) -> Vec<Token> {
+fn stopping(choice: &Choice, vocabulary: &Vocabulary) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
-    match after {
+    match &choice.after {
         Some(after) => {
-            for literal in [after, after.trim_start()] {
+            for literal in [after.as_str(), after.trim_start()] {
                 tokens.extend(vocabulary.prefixes_of(literal.as_bytes()));
                 tokens.extend_from_slice(vocabulary.starting_with(literal.as_bytes()));
             }
         }
-        None if last => {
+        None if choice.last => {
             tokens.extend(
                 vocabulary.ends().iter().filter(|t| vocabulary.kind(**t) == TokenKind::End),
             );

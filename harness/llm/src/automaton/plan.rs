@@ -83,15 +83,32 @@ impl ListRuns {
     }
 }
 
+/// One of several exact texts.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    pub(super) options: Vec<String>,
+    /// What the options stand for, where they are integers.
+    pub(super) values: Option<Vec<u8>>,
+    /// The literal that follows, which tells that an option is complete.
+    pub(super) after: Option<String>,
+    /// Whether nothing follows.
+    pub(super) last: bool,
+}
+
+impl Choice {
+    /// The smallest integer among the options that begin with `written`.
+    pub(super) fn least(&self, written: &[u8]) -> f64 {
+        let values = self.options.iter().zip(self.values.iter().flatten());
+        let left = values.filter(|(option, _)| option.as_bytes().starts_with(written));
+        left.map(|(_, &value)| f64::from(value)).reduce(f64::min).unwrap_or(0.0)
+    }
+}
+
 /// One step of a plan.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Force(Run),
-    Choose {
-        options: Vec<String>,
-        /// The literal that follows, which tells that an option is complete.
-        after: Option<String>,
-    },
+    Choose(Choice),
     Write {
         budget: u32,
         close_at_budget: bool,
@@ -141,13 +158,18 @@ impl Plan {
             };
             steps.push(match part {
                 Part::Literal(text) => Step::Force(run(text)?),
-                Part::OneOf(options) => {
-                    for option in options {
+                Part::OneOf(_) | Part::Integer { .. } => {
+                    let options = options(part);
+                    for option in &options {
                         run(option)?;
                     }
-                    Step::Choose { options: options.clone(), after: after.map(str::to_owned) }
+                    let values = match part {
+                        Part::Integer { min, max } => Some((*min..=*max).collect()),
+                        _ => None,
+                    };
+                    let last = parts.peek().is_none();
+                    Step::Choose(Choice { options, values, after: after.map(str::to_owned), last })
                 }
-                Part::Integer { .. } => return Err(PlanError::EmptyRange),
                 Part::Text { max_tokens, close_at_budget } => {
                     let closer = after.map(|text| closer(text, vocabulary, &run)).transpose()?;
                     // The closer belongs to the text: the model may write part of it.
@@ -226,7 +248,7 @@ impl Plan {
                     rest = rest.strip_prefix(run.text.as_bytes())?;
                     tokens.extend_from_slice(&run.tokens);
                 }
-                Step::Choose { options, .. } => {
+                Step::Choose(Choice { options, .. }) => {
                     // Of `1` and `10` the one after which the next literal follows.
                     let next = match steps.get(at + 1) {
                         Some(Step::Force(run)) => run.text.as_bytes(),
@@ -251,7 +273,7 @@ impl Step {
     fn least(&self) -> u32 {
         match self {
             Self::Force(run) => count(&run.tokens),
-            Self::Choose { options, .. } => longest(options),
+            Self::Choose(choice) => longest(&choice.options),
             Self::Write { visible, closer, .. } => {
                 u32::from(*visible) + closer.as_ref().map_or(0, Closer::cost)
             }
@@ -261,7 +283,7 @@ impl Step {
 
     fn most(&self) -> u32 {
         match self {
-            Self::Force(_) | Self::Choose { .. } => self.least(),
+            Self::Force(_) | Self::Choose(_) => self.least(),
             Self::Write { budget, closer, .. } => {
                 budget.max(&1).saturating_add(closer.as_ref().map_or(0, Closer::cost))
             }
@@ -282,7 +304,7 @@ impl Step {
     }
 }
 
-/// Joins neighbouring literals, turns integers into choices and one-way choices into literals.
+/// Joins neighbouring literals and turns one-way choices into literals.
 pub(crate) fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
     let mut simple: Vec<Part> = Vec::with_capacity(parts.len());
     for part in parts {
@@ -290,9 +312,7 @@ pub(crate) fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
             Part::Literal(text) if text.is_empty() => continue,
             Part::Integer { min, max } if min > max => return Err(PlanError::EmptyRange),
             Part::QuotedList { max_items: 0, .. } => return Err(PlanError::EmptyRange),
-            Part::Integer { min, max } => {
-                Part::OneOf((*min..=*max).map(|value| value.to_string()).collect())
-            }
+            Part::Integer { min, max } if min == max => Part::Literal(min.to_string()),
             other => other.clone(),
         };
         let part = match part {
@@ -308,6 +328,15 @@ pub(crate) fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
         }
     }
     Ok(simple)
+}
+
+/// The texts of a choice.
+pub(crate) fn options(part: &Part) -> Vec<String> {
+    match part {
+        Part::OneOf(options) => options.clone(),
+        Part::Integer { min, max } => (*min..=*max).map(|value| value.to_string()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn closer(

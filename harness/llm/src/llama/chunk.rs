@@ -50,7 +50,8 @@ impl Job {
             text.truncate(opening.len());
         }
         let reply_tokens = self.tokens_written();
-        Reply { text, finish, prompt_tokens: self.prompt_tokens, reply_tokens }
+        let expected = self.automaton.expected().to_vec();
+        Reply { text, finish, prompt_tokens: self.prompt_tokens, reply_tokens, expected }
     }
 
     /// Tokens of the reply so far, forced ones included, without what was written before.
@@ -136,12 +137,12 @@ fn job(
     let tokens = form.tokens(&generator.model, &request.prompt.text());
     let prompt_tokens = count(&tokens);
     let context = generator.context;
-    let finished = |finish, text, reply_tokens| Reply { text, finish, prompt_tokens, reply_tokens };
     let mut draws = Draws::of(request);
     let least = plan.least_tokens().max(1).min(request.max_tokens);
     if prompt_tokens.saturating_add(least) > context {
         let finish = Finish::PromptTooLong { tokens: prompt_tokens, context: Some(context) };
-        return Err(finished(finish, String::new(), 0));
+        let (text, reply_tokens, expected) = (String::new(), 0, Vec::new());
+        return Err(Reply { text, finish, prompt_tokens, reply_tokens, expected });
     }
     // A reply may not outgrow the context either; it then ends as at its own limit.
     draws.max_tokens = draws.max_tokens.min(context - prompt_tokens);

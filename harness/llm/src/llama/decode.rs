@@ -106,6 +106,7 @@ pub(super) fn run(
         };
         for (seat, logits_at) in drawn_from {
             let Some(slot) = &mut seats[seat] else { continue };
+            evaluation.take_back(seat, slot)?;
             evaluation.draw(slot, logits_at, sampler);
             if slot.job.automaton.finish().is_some() {
                 replies[slot.job.index] = Some(slot.job.reply());
@@ -192,6 +193,16 @@ impl Loop<'_> {
             self.progress.prompt_tokens = prompts.saturating_sub(forced);
             self.progress.reply_tokens += forced;
         }
+    }
+
+    /// Forgets a probe: its logits are there.
+    fn take_back(&mut self, seat: usize, slot: &mut Slot) -> Result<(), EngineError> {
+        let probe = slot.job.automaton.tentative();
+        if probe > 0 {
+            slot.position -= probe;
+            self.clear(seat, slot.position)?;
+        }
+        Ok(())
     }
 
     /// Lets a slot's automaton go on from its logits.

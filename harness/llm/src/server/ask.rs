@@ -142,6 +142,7 @@ impl<'a> Question<'a> {
             finish,
             prompt_tokens: usage.prompt_tokens.saturating_add(self.written),
             reply_tokens: usage.completion_tokens.saturating_sub(self.written),
+            expected: Vec::new(),
         })
     }
 
@@ -151,6 +152,7 @@ impl<'a> Question<'a> {
             finish: Finish::PromptTooLong { tokens, context },
             prompt_tokens: tokens.saturating_add(self.written),
             reply_tokens: 0,
+            expected: Vec::new(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
-    Embedding, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, Stage,
+    Embedding, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::shape::Shape;
 
@@ -178,6 +178,7 @@ fn chunk(count: u32) -> Vec<Request> {
         prompt: Prompt { role: Arc::from("Role.\n"), sample: format!("Sample {number}.\n") },
         shape: Shape::free(),
         portion: Portion::Whole,
+        score_reading: ScoreReading::Sampled,
         sampling: Sampling::default(),
         max_tokens: 8,
         seed: u64::MAX - u64::from(number),

@@ -16,7 +16,7 @@ use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
-    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, Stage,
+    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::shape::{Part, Shape};
 
@@ -134,6 +134,7 @@ pub(crate) fn request(number: u32, shape: Shape, role: &str, sample: &str) -> Re
         prompt: Prompt { role: Arc::from(role), sample: sample.to_owned() },
         shape,
         portion: Portion::Whole,
+        score_reading: ScoreReading::Sampled,
         sampling: Sampling::default(),
         max_tokens: 160,
         seed: 42 + u64::from(number),

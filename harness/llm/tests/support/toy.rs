@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gra_llm::automaton::{Automaton, Draws, Plan, PlanError, Scene};
 use gra_llm::sampler::Sampler;
 use gra_llm::vocabulary::{Token, TokenKind, Vocabulary};
-use gra_synth::request::{Finish, Sampling};
+use gra_synth::request::{Finish, Sampling, ScoreReading};
 use gra_synth::shape::{Part, Shape};
 use proptest::prelude::*;
 
@@ -95,7 +95,10 @@ pub(crate) fn write(
         assert!(step < 10_000, "it does not end: {:?}", automaton.text());
         let logits = logits(step);
         let mut scene = Scene { vocabulary, sampler: &mut sampler, logits: &logits };
-        fed.extend(automaton.step(&mut scene));
+        let feed = automaton.step(&mut scene);
+        if automaton.tentative() == 0 {
+            fed.extend(feed);
+        }
     }
     assert_eq!(fed.len(), automaton.tokens() as usize, "every token is counted once");
     Written {
@@ -107,7 +110,8 @@ pub(crate) fn write(
 }
 
 pub(crate) fn draws(seed: u64, temperature: f32, max_tokens: u32) -> Draws {
-    Draws { sampling: Sampling { temperature, top_p: 0.95 }, seed, max_tokens }
+    let sampling = Sampling { temperature, top_p: 0.95 };
+    Draws { sampling, score_reading: ScoreReading::Sampled, seed, max_tokens }
 }
 
 /// Logits that favour some tokens of this step's turn.

@@ -9,7 +9,7 @@ use crate::domain::Domain;
 use crate::form::Malformed;
 use crate::pool::{Annotation, ItemId};
 use crate::prompt::numbered;
-use crate::request::{ModelName, Portion, Reply, Request, Stage};
+use crate::request::{ModelName, Portion, Reply, Request, ScoreReading, Stage};
 use crate::step::{Question, Step};
 
 /// One call that is under way: candidate (its place in the round), reviewer's seat, attempt.
@@ -119,6 +119,7 @@ impl Round<'_> {
             repeat: u8::try_from(self.repeat(task)).unwrap_or(u8::MAX),
             member: member.expect("the variant was checked against the pool"),
             portion: self.portion(task),
+            score_reading: self.score_reading(),
             sample: self.sample(candidate),
         })
     }
@@ -131,6 +132,14 @@ impl Round<'_> {
                 Portion::Rest { opening: opening.text.clone(), tokens: opening.tokens }
             }
             _ => Portion::Whole,
+        }
+    }
+
+    /// Late comments are no scores: they are the same whichever way those were read.
+    fn score_reading(&self) -> ScoreReading {
+        match self.stage {
+            Stage::ResponseReview | Stage::Adjudication => self.setting.variant.score_reading,
+            _ => ScoreReading::Sampled,
         }
     }
 
@@ -176,12 +185,12 @@ impl Round<'_> {
     /// Reads the replies to `asked`; what is left in `asked` is to be tried again.
     pub(super) fn read_all(&mut self, replies: &[Reply]) {
         let method = self.method();
-        let stage = self.stage;
+        let (stage, reading) = (self.stage, self.score_reading());
         let opening = stage == Stage::ResponseReview && method.comments_wait();
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let Task { candidate: at, seat, attempt } = task;
             let candidate = &mut self.candidates[at];
-            let Err(reason) = candidate.read(stage, seat, opening, reply) else {
+            let Err(reason) = candidate.read((stage, seat), opening, reading, reply) else {
                 if opening {
                     let (text, tokens) = (reply.text.clone(), reply.reply_tokens);
                     self.openings.insert((at, seat), Opening { attempt, text, tokens });

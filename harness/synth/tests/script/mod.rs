@@ -6,10 +6,12 @@ use std::sync::Arc;
 use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
 use gra_synth::economy::Economy;
-use gra_synth::method::{Member, Method, TokenLimits};
+use gra_synth::method::{Member, Method, Thousandths, TokenLimits};
 use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
 use gra_synth::prompt::{PromptSet, TEMPLATES};
-use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, Sampling, Stage};
+use gra_synth::request::{
+    Embedding, Finish, ModelName, Portion, Reply, Request, Sampling, ScoreReading, Stage,
+};
 use gra_synth::round::{Round, RoundOutcome, Setting};
 use gra_synth::step::{Answers, Asker, Step};
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
@@ -38,7 +40,7 @@ pub(crate) fn teachers() -> Vec<Member> {
 
 pub(crate) fn variant(name: &str) -> Variant {
     let mut variant = Variant::gra(name);
-    let Variant { instructions, roles, reviewers, dispute, .. } = &mut variant;
+    let Variant { instructions, roles, reviewers, dispute, score_reading, .. } = &mut variant;
     let llama = || ModelName::new("llama");
     match name {
         "gra" => {}
@@ -59,6 +61,7 @@ pub(crate) fn variant(name: &str) -> Variant {
         }
         "single-model" => *roles = RoleAssignment::SingleModel(llama()),
         "fixed-roles" => *roles = RoleAssignment::Fixed { rotation: 0 },
+        "expected-scores" => *score_reading = ScoreReading::Expected,
         "adaptive" => *roles = RoleAssignment::Adaptive,
         other => panic!("no variant {other}"),
     }
@@ -185,7 +188,8 @@ fn play_out(mut round: Round<'_>, mut say: impl FnMut(&Request) -> (String, Fini
                     .map(|request| {
                         let (text, finish) = say(&as_whole(request));
                         let text = portion(&request.portion, text);
-                        Reply { text, finish, prompt_tokens: 1, reply_tokens: 1 }
+                        let expected = expected(request, &text);
+                        Reply { text, finish, prompt_tokens: 1, reply_tokens: 1, expected }
                     })
                     .collect();
                 requests.extend(questions);
@@ -193,6 +197,17 @@ fn play_out(mut round: Round<'_>, mut say: impl FnMut(&Request) -> (String, Fini
             }
         };
     }
+}
+
+/// Where expected scores are asked for, the script's models mean a quarter less than they say.
+fn expected(request: &Request, text: &str) -> Vec<Thousandths> {
+    if request.score_reading == ScoreReading::Sampled {
+        return Vec::new();
+    }
+    let (_, scores) = text.split_once('[').unwrap();
+    let (scores, _) = scores.split_once(']').unwrap();
+    let less = |score: &str| Thousandths::try_from(score.parse::<f64>().unwrap() - 0.25).unwrap();
+    scores.split(',').map(less).collect()
 }
 
 /// The request for the whole reply that a request for a portion belongs to.
