@@ -12,8 +12,7 @@ use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
-    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading,
-    Stage,
+    Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::roles::Roles;
 use gra_synth::shape::Shape;
@@ -84,7 +83,8 @@ fn candidate(number: u32, committee: bool, (instruction, response): (String, Str
             };
             u8::try_from((base + drawn(number, 7 + place + u32::from(seat), 3)).min(10)).unwrap()
         };
-        let scores = Scores::whole(std::array::from_fn(|place| score(u32::try_from(place).unwrap())));
+        let scores =
+            Scores::whole(std::array::from_fn(|place| score(u32::try_from(place).unwrap())));
         let comment = Some(format!("Review {seat} of candidate {number}."));
         candidate.response_reviews.push(ResponseReview { seat, reviewer, scores, comment });
     }

@@ -2,6 +2,7 @@
 //! took no run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gra_synth::pool::ItemId;
@@ -10,6 +11,15 @@ use crate::dataset::{DataSet, Named, Sample};
 use crate::experiment::{Content, Experiment, Size, Source};
 use crate::finished::FinishedTrial;
 use crate::store::{Store, TrialId};
+
+/// File of a comparison's folder: what can be told apart, a sentence per line.
+pub const WORDS: &str = "words.txt";
+
+/// Where the comparison of an experiment's data sets stands.
+#[must_use]
+pub fn folder(results: &Path, experiment: &str, run_seed: u64) -> PathBuf {
+    results.join(experiment).join(format!("seed-{run_seed}.compare"))
+}
 
 /// The data sets of these names in their order; all of the experiment's when none is named.
 ///

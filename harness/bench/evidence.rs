@@ -26,6 +26,8 @@ use crate::difficulty::Scoring;
 use crate::judging::{Bench, Judgements};
 use map::{Drafts, SampleMap};
 
+pub use map::Fit;
+
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
@@ -103,7 +105,7 @@ impl Evidence {
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
-    /// scores of a trial's candidates as CSV, and the map as CSV and SVG.
+    /// scores of a trial's candidates as CSV, and the map as CSV and SVG, with how it was fitted as JSON.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -120,6 +122,7 @@ impl Evidence {
         }
         if let Some(map) = &self.map {
             write_atomic(&folder.join("map.csv"), &map.csv()?)?;
+            write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit())?)?;
             write_atomic(&folder.join("map.svg"), map.svg()?.as_bytes())?;
         }
         let mut csv = Vec::new();

@@ -143,6 +143,17 @@ pub struct Sources<'a> {
     pub wanted: &'a [String],
 }
 
+impl Sources<'_> {
+    /// Whether there are scores of trained models.
+    #[must_use]
+    pub fn has_benchmarks(&self) -> bool {
+        self.results.join(BENCHMARKS).is_file()
+    }
+}
+
+/// Scores of trained models, in the results folder.
+const BENCHMARKS: &str = "benchmarks.csv";
+
 /// Draws figures of these kinds, in the order of the kinds and then by name.
 ///
 /// # Errors
@@ -182,7 +193,7 @@ pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
 
 /// Scores of trained models, where somebody has put them.
 fn benchmarks(results: &Path) -> Result<Benchmarks> {
-    let path = results.join("benchmarks.csv");
+    let path = results.join(BENCHMARKS);
     match std::fs::read(&path) {
         Ok(csv) => Benchmarks::read(&csv)
             .with_context(|| format!("{} is no table of scores", path.display())),

@@ -9,13 +9,14 @@
 //!
 //! - `material`: what is read for it, from the store and the results
 //! - `page`: the file as a whole
-//! - `verdict`, `tables`, `figures`, `claims`, `making`: its sections
+//! - `verdict`, `tables`, `compared`, `figures`, `claims`, `making`: its sections
 //! - `embedded`, `base64`: rows and trails as compressed blocks, within a budget
 //! - `markup`: HTML, and how foreign text becomes a part of it
 //! - `report.css`, `file.js`: how it looks; where its browser of samples finds its data
 
 mod base64;
 mod claims;
+mod compared;
 mod embedded;
 mod figures;
 mod making;

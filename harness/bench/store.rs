@@ -144,9 +144,8 @@ impl Store {
             VERSION => Ok(Self { db, _lock: None }),
             // What else older versions lack, no reader of trials asks for.
             1..VERSION => {
-                db.execute_batch(AS_IF_FROM_4).with_context(|| {
-                    format!("cannot read the store {}", path.display())
-                })?;
+                db.execute_batch(AS_IF_FROM_4)
+                    .with_context(|| format!("cannot read the store {}", path.display()))?;
                 Ok(Self { db, _lock: None })
             }
             newer => bail!(newer_version(path, newer)),

@@ -123,7 +123,8 @@ fn candidate(number: u32, draw: &mut Stream) -> Candidate {
     for (seat, reviewer) in (0..).zip(reviewers) {
         let lenient = if reviewer.as_str().starts_with('m') { 1.0 } else { 0.0 };
         let own = 0.8 * noise(draw);
-        let scores = Scores::whole([(); 6].map(|()| score(quality + lenient + own + 0.7 * noise(draw))));
+        let scores =
+            Scores::whole([(); 6].map(|()| score(quality + lenient + own + 0.7 * noise(draw))));
         candidate.response_reviews.push(ResponseReview { seat, reviewer, scores, comment: None });
     }
     let method = Method::default();

@@ -102,13 +102,13 @@ fn run(
     interrupt::say_how_to_go_on(&evidence, &progress);
     drop(progress);
     let evidence = evidence?;
-    let folder = args.out.clone().unwrap_or_else(|| {
-        places.results.join(&experiment.name).join(format!("seed-{run_seed}.compare"))
-    });
+    let own = || comparison::folder(&places.results, &experiment.name, run_seed);
+    let folder = args.out.clone().unwrap_or_else(own);
     evidence.write(&folder)?;
     let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
     let page = page(&experiment, run_seed, &words, &evidence.findings.table.markdown());
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
+    write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
     print(args, &experiment, &evidence, &words, &folder, verbosity)?;
     again.map_or(Ok(()), |again| again.run(&folder, places, args.json))
 }

@@ -5,6 +5,7 @@ use gra_analysis::figure::plane::Plane;
 use gra_analysis::stats::diversity::{self, Material};
 use gra_analysis::tsne::Map;
 use gra_synth::request::Embedding;
+use serde::{Deserialize, Serialize};
 
 use crate::answering::Answering;
 use crate::dataset::DataSet;
@@ -42,6 +43,27 @@ impl<'a> Drafts<'a> {
             }
         };
         (0..self.data_sets.len()).map(material).collect()
+    }
+}
+
+/// How a map was fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// Of t-SNE.
+    pub perplexity: f64,
+    /// Kullback-Leibler divergence that is left, in nats.
+    pub divergence: f64,
+}
+
+impl Fit {
+    /// For a caption.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!(
+            "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together, perplexity {:.0}, \
+             Kullback-Leibler divergence {:.3} nats.",
+            self.perplexity, self.divergence
+        )
     }
 }
 
@@ -83,13 +105,16 @@ impl SampleMap {
         Ok(csv.into_inner()?)
     }
 
+    /// How it was fitted.
+    pub(super) const fn fit(&self) -> Fit {
+        Fit { perplexity: self.map.perplexity, divergence: self.map.divergence }
+    }
+
     /// The picture.
     pub(super) fn svg(&self) -> Result<String> {
         let caption = format!(
-            "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together, \
-             perplexity {:.0}, Kullback-Leibler divergence {:.3} nats. Neighbours mean something here, \
-             distances and areas do not.",
-            self.map.perplexity, self.map.divergence
+            "{} Neighbours mean something here, distances and areas do not.",
+            self.fit().in_words()
         );
         let points = self.names.iter().map(String::as_str).zip(self.map.sets.iter());
         let plane = Plane {

@@ -30,7 +30,12 @@ fn candidate(number: u32, outcome: Outcome) -> Candidate {
 
 fn review(seat: u8, scores: [u8; 6]) -> ResponseReview {
     let reviewer = ModelName::new("qwen");
-    ResponseReview { seat, reviewer, scores: Scores::whole(scores), comment: Some("fine".to_owned()) }
+    ResponseReview {
+        seat,
+        reviewer,
+        scores: Scores::whole(scores),
+        comment: Some("fine".to_owned()),
+    }
 }
 
 fn candidates() -> Vec<Candidate> {

@@ -14,6 +14,7 @@ use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 use serde::Deserialize;
 
 use super::{Entry, Kind, Missing};
+use crate::evidence::Fit;
 
 /// The paper's tau, which its figure 7 divides scores by.
 const THRESHOLD: f64 = 8.0;
@@ -26,6 +27,8 @@ pub(super) struct Measured {
     sets: BTreeMap<String, Samples>,
     /// Places on the map by data set; empty without a map.
     map: BTreeMap<String, Vec<[f64; 2]>>,
+    /// How the map was fitted; maps of earlier releases do not say.
+    fit: Option<Fit>,
 }
 
 /// Columns of a data set's frame.
@@ -72,6 +75,12 @@ impl Measured {
             measured.map =
                 read_map(&map).with_context(|| format!("cannot read {}", map.display()))?;
         }
+        let fit = folder.join("map.json");
+        if fit.is_file() {
+            let read = || Ok::<Fit, anyhow::Error>(serde_json::from_slice(&std::fs::read(&fit)?)?);
+            let found = read().with_context(|| format!("cannot read {}", fit.display()))?;
+            measured.fit = Some(found);
+        }
         Ok(measured)
     }
 
@@ -99,9 +108,13 @@ impl Measured {
             sets.push((name, self.map[name].as_slice()));
         }
         let [a, b] = [sets[0], sets[1]];
+        let made = self.fit.map_or_else(
+            || "t-SNE of instruction embeddings, fitted together.".to_owned(),
+            |fit| fit.in_words(),
+        );
         let caption = format!(
-            "t-SNE of instruction embeddings, fitted together; n = {} of {} and {} of {}. Neighbours \
-             mean something here, distances and areas do not.",
+            "{made} n = {} of {} and {} of {}. Neighbours mean something here, distances and areas do \
+             not.",
             a.1.len(),
             a.0,
             b.1.len(),

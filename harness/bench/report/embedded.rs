@@ -44,6 +44,8 @@ pub(super) struct Embedded {
     pub(super) candidates: usize,
     /// Of these, how many have their trail in the file.
     pub(super) trails: usize,
+    /// Whether trails hold the exact prompts.
+    pub(super) prompts: bool,
 }
 
 impl Embedded {
@@ -101,7 +103,8 @@ impl Embedded {
             blocks.push(&Html::ours(block));
         }
         blocks.push(&json_block("trail-index", &index)?);
-        Ok(Self { blocks, candidates, trails: index.len() })
+        let prompts = matches!(depth, Depth::Prompts);
+        Ok(Self { blocks, candidates, trails: index.len(), prompts })
     }
 }
 

@@ -18,6 +18,7 @@ use gra_synth::method::Thousandths;
 
 use super::markup::Html;
 use super::material::{Material, SeedMaterial, TrialMaterial};
+use crate::comparison;
 use crate::gallery::{self, Kind, Sources};
 use crate::store::Store;
 
@@ -69,7 +70,26 @@ pub(super) fn over_variants(
         material.trials().map(|(trial, _)| trial.row.id.to_string()).collect();
     let (stats, store) = (results.join("stats"), Some(store));
     let sources = Sources { results, stats, store, wanted: &wanted };
-    let entries = gallery::draw(&[Kind::Variants, Kind::Compute], &sources)?;
+    let mut kinds = vec![Kind::Variants, Kind::Compute];
+    if sources.has_benchmarks() {
+        kinds.extend([Kind::Averages, Kind::Rounds]);
+    }
+    drawable(&kinds, &sources)
+}
+
+/// What `compare` has made data for.
+///
+/// # Errors
+/// As [`gallery::draw`].
+pub(super) fn of_comparison(results: &Path, experiment: &str, seed: u64) -> Result<Vec<Figure>> {
+    let stats = comparison::folder(results, experiment, seed);
+    let sources = Sources { results, stats, store: None, wanted: &[] };
+    drawable(&[Kind::SeedMap, Kind::DistilledMap, Kind::Raters, Kind::Difficulty], &sources)
+}
+
+/// The figures that there is data for.
+fn drawable(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Figure>> {
+    let entries = gallery::draw(kinds, sources)?;
     Ok(entries.into_iter().filter_map(|entry| entry.figure.ok()).collect())
 }
 

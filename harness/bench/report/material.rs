@@ -125,6 +125,12 @@ impl Material {
         Ok(Self { title, seeds, manifest })
     }
 
+    /// The experiment's name; `None` of a report about one trial.
+    pub(super) fn experiment(&self) -> Option<&str> {
+        let experiment = &self.seeds[0].reference().row.id.experiment;
+        (self.title == *experiment).then_some(experiment)
+    }
+
     /// Every trial, in the order of the page.
     pub(super) fn trials(&self) -> impl Iterator<Item = (&TrialMaterial, &TrialFacts)> {
         self.seeds.iter().flat_map(|group| group.trials.iter().zip(&group.facts))

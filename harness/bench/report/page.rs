@@ -12,7 +12,7 @@ use super::embedded::Embedded;
 use super::markup::Html;
 use super::material::{Material, SeedMaterial};
 use super::verdict::grouped;
-use super::{claims, figures, making, tables, verdict};
+use super::{claims, compared, figures, making, tables, verdict};
 use crate::browser;
 use crate::store::Store;
 
@@ -36,9 +36,22 @@ pub(super) fn render(material: &Material, store: &Store, results: &Path) -> Resu
     let mut found = by_seed(material, |_, group| tables::tables(group));
     found.push(&tables::over_seeds(material));
     section("tables", "Tables", &found);
+    let mut comparisons = Vec::new();
     let mut pictures = Vec::new();
     for group in &material.seeds {
-        pictures.push(figures::html(&figures::pictures(group)?));
+        comparisons.push(match material.experiment() {
+            Some(experiment) => compared::compared(results, experiment, group.seed)?,
+            None => Html::default(),
+        });
+        let mut drawn = figures::pictures(group)?;
+        if let Some(experiment) = material.experiment() {
+            drawn.extend(figures::of_comparison(results, experiment, group.seed)?);
+        }
+        pictures.push(figures::html(&drawn));
+    }
+    if comparisons.iter().any(|found| found.len() > 0) {
+        let found = by_seed(material, |place, _| comparisons[place].clone());
+        section("compared", "Data sets compared", &found);
     }
     let mut drawn = by_seed(material, |place, _| pictures[place].clone());
     drawn.push(&figures::html(&figures::over_variants(material, store, results)?));
@@ -134,16 +147,22 @@ fn by_seed(material: &Material, part: impl Fn(usize, &SeedMaterial) -> Html) -> 
 
 /// What the browser of samples does not hold, and where it is.
 fn left_out(material: &Material, data: &Embedded) -> Html {
-    if data.trails == data.candidates {
+    let mut text = Vec::new();
+    if data.trails < data.candidates {
+        text.push(format!(
+            "This file holds {} of {} trails, those of disputed candidates first, so that it stays small.",
+            grouped(data.trails as u64),
+            grouped(data.candidates as u64)
+        ));
+    }
+    if !data.prompts {
+        text.push("Trails are without the exact prompts.".to_owned());
+    }
+    if text.is_empty() {
         return Html::default();
     }
     let experiment = &material.seeds[0].reference().row.id.experiment;
-    let text = Html::text(format!(
-        "This file holds {} of {} trails, those of disputed candidates first, so that it stays small. \
-         All of them: ",
-        grouped(data.trails as u64),
-        grouped(data.candidates as u64)
-    ));
+    let text = Html::text(text.join(" ") + " All of it: ");
     let command = Html::element("code", "", &Html::text(format!("gra-bench view {experiment}")));
     Html::element("p", "hint", &[text, command].into_iter().collect())
 }

@@ -159,11 +159,7 @@ impl Tally {
             return Decision::Reject;
         }
         let bound = 36 * reviewers.pow(2) * u64::from(delta.thousandths()).pow(2);
-        if self.scaled_variance() > bound {
-            Decision::Dispute
-        } else {
-            Decision::Accept
-        }
+        if self.scaled_variance() > bound { Decision::Dispute } else { Decision::Accept }
     }
 }
 
@@ -235,11 +231,8 @@ mod tests {
             for b in 0..=60 {
                 for c in 0..=60 {
                     let (sum, squares) = (a + b + c, u64::from(a * a + b * b + c * c));
-                    let tally = Tally {
-                        reviewers: 3,
-                        sum: 1000 * sum,
-                        squares: 1_000_000 * squares,
-                    };
+                    let tally =
+                        Tally { reviewers: 3, sum: 1000 * sum, squares: 1_000_000 * squares };
                     if tally.decide(tau, delta) == Decision::Dispute {
                         disputed += 1;
                         majority += u32::from([a, b, c].iter().filter(|&&t| t >= 48).count() >= 2);

@@ -314,10 +314,7 @@ pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
 ///
 /// # Errors
 /// As for [`read_scores`], and when the comment's tags are missing.
-pub fn read_review(
-    reply: &Reply,
-    reading: ScoreReading,
-) -> Result<(Scores, String), Malformed> {
+pub fn read_review(reply: &Reply, reading: ScoreReading) -> Result<(Scores, String), Malformed> {
     let scores = read_scores(reply, reading)?;
     let comment = between(finished(reply)?, COMMENT)?.to_owned();
     Ok((scores, comment))

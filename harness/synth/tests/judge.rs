@@ -56,7 +56,8 @@ fn scores_come_in_the_order_of_the_samples() {
     let (judgements, asked) =
         judge(&[exhibit(5, "first", "y"), exhibit(2, "second", "y")], by_text);
     let scores: Vec<_> = judgements.iter().map(|j| (j.id, j.scores.unwrap())).collect();
-    let expected = [(ItemId::Seed(5), Scores::whole([3; 6])), (ItemId::Seed(2), Scores::whole([9; 6]))];
+    let expected =
+        [(ItemId::Seed(5), Scores::whole([3; 6])), (ItemId::Seed(2), Scores::whole([9; 6]))];
     assert_eq!(scores, expected);
     assert!(asked.iter().all(|request| request.portion == Portion::Opening), "no comment is asked");
 }

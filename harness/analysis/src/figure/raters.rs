@@ -31,6 +31,9 @@ const ROW: f64 = 86.0;
 const NAMES: f64 = 120.0;
 const FACTS: f64 = 150.0;
 
+/// Width of the widest bar.
+const WIDEST: f64 = 8.0;
+
 /// Shares of accepted samples that the paper's judge scored above 8, and at most 8 (section 5.4).
 const PAPER: [f64; 2] = [0.873, 0.127];
 
@@ -126,7 +129,9 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> 
     let plot = area.without([NAMES, 0.0, FACTS, 2.0 * LINE]);
     let all = || lanes.iter().flat_map(|lane| lane.scores.iter().copied());
     let low = all().filter(|score| score.is_finite()).fold(threshold - 1.0, f64::min);
-    let scale = Scale::new((low.floor(), 10.0), (plot.x, plot.right()));
+    // Half a bar hangs over either end.
+    let ends = (plot.x + WIDEST / 2.0, plot.right() - WIDEST / 2.0);
+    let scale = Scale::new((low.floor(), 10.0), ends);
     axis::below(canvas, plot, scale, 10.0)?;
     let x = scale.at(threshold);
     canvas.dashes((x, plot.y), (x, plot.bottom()), palette::INK, 1.0)?;
@@ -159,7 +164,7 @@ impl Lane {
         let counts = levels.counts(&vec![1; scores.len()]);
         let peak = counts.iter().copied().max().unwrap_or(1);
         let nearest = levels.values().windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
-        let width = nearest.fold(8.0, f64::min).clamp(1.6, 8.0) * 0.8;
+        let width = nearest.fold(WIDEST, f64::min).clamp(1.6, WIDEST) * 0.8;
         canvas.path([(area.x, base), (area.right(), base)], palette::GREY, 0.8)?;
         for (&value, &count) in levels.values().iter().zip(&counts) {
             #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]

@@ -7,9 +7,9 @@
 
 use gra_synth::method::Thousandths;
 
+use super::Scene;
 use super::choice::{Continuations, rests};
 use super::plan::Choice;
-use super::Scene;
 use crate::vocabulary::Token;
 
 /// A share below this is not probed: it counts as the smallest of its values, which moves an expected score

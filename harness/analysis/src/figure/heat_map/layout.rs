@@ -3,7 +3,7 @@
 use plotters::style::text_anchor::HPos;
 
 use super::{HeatMap, SCALE};
-use crate::figure::canvas::{Area, Letters};
+use crate::figure::canvas::{Area, Letters, SMALLEST};
 use crate::figure::page::{LINE, ROOM, TEXT, lines};
 
 /// Above a panel's squares: its title, if it has one.
@@ -42,14 +42,20 @@ impl Layout {
         let left = NAME + Self::tick_room(map);
         let count = lines(map.x.ticks.len());
         let most = (ROOM - left) / count;
-        let width = (text + 14.0).max(40.0).min(most);
+        let mut width = (text + 14.0).max(40.0).min(most);
         // Titles and the axis' name stand over and under the middle of the squares.
         let bold = letters.bold();
         let titles = map.panels.iter().map(|panel| bold.width(&panel.title));
         let titles = titles.fold(0.0, f64::max);
-        let named = titles.max(letters.width(&map.x.name));
-        let inner = (width * count).max(named.min(ROOM - left));
-        let fit = ((ROOM + GAP) / (left + inner + GAP)).floor().max(1.0);
+        let named = titles.max(letters.width(&map.x.name)).min(ROOM - left);
+        // Two columns of smaller texts are easier to take in than one of full size.
+        let half = ((ROOM - GAP) / 2.0 - left) / count;
+        let smallest = text * SMALLEST / TEXT + 4.0;
+        if map.panels.len() > 1 && half < width && half >= smallest {
+            width = half;
+        }
+        let inner = (width * count).max(named);
+        let fit = ((ROOM + GAP) / (left + inner + GAP) + 1e-9).floor().max(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few panels")]
         let columns = (fit as usize).min(map.panels.len());
         let size = (width, if two_lines { 38.0 } else { 30.0_f64.min(width.max(18.0)) });

@@ -1,0 +1,92 @@
+//! What `compare` found about an experiment's data sets, where it was run: in words, and measure by measure.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+
+use super::markup::{Html, Table};
+use super::verdict::missing;
+use crate::{comparison, rows};
+
+type Line = Map<String, Value>;
+
+/// The comparison under one run seed; nothing where there is none.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Html> {
+    let folder = comparison::folder(results, experiment, seed);
+    let Ok(csv) = std::fs::read(folder.join("stats.csv")) else { return Ok(Html::default()) };
+    let lines =
+        rows::json(&csv).with_context(|| format!("cannot read {}/stats.csv", folder.display()))?;
+    let words = std::fs::read_to_string(folder.join(comparison::WORDS)).unwrap_or_default();
+    let item = |line: &str| Html::element("li", "", &Html::text(line));
+    let mut html = Html::element("ul", "verdict", &words.lines().map(item).collect());
+    let mut data_sets: Vec<String> = Vec::new();
+    for line in &lines {
+        let name = text(line, "data_set");
+        if !data_sets.contains(&name) {
+            data_sets.push(name);
+        }
+    }
+    for group in lines.chunk_by(|a, b| a.get("group") == b.get("group")) {
+        html.push(&table(group, &data_sets));
+    }
+    Ok(html)
+}
+
+fn table(group: &[Line], data_sets: &[String]) -> Html {
+    let head: Vec<String> = std::iter::once("Measure".to_owned())
+        .chain(data_sets.iter().map(|name| format!("#{name}")))
+        .collect();
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    let mut table = Table::new(&text(&group[0], "group"), &head);
+    for measure in group.chunk_by(|a, b| a.get("measure") == b.get("measure")) {
+        let of = |name: &String| measure.iter().find(|line| text(line, "data_set") == *name);
+        let cells = data_sets.iter().map(|name| of(name).map_or_else(Html::default, cell));
+        let name = Html::text(text(&measure[0], "measure"));
+        table.row(std::iter::once(name).chain(cells).collect());
+    }
+    table.html()
+}
+
+/// Value, interval and n, or why there is no value.
+fn cell(line: &Line) -> Html {
+    let number = |column: &str| line.get(column).and_then(Value::as_f64);
+    let Some(value) = number("value") else {
+        let why = text(line, "absent");
+        return Html::text(if why.is_empty() { missing() } else { why });
+    };
+    let mut html = Html::unbroken(rounded(value));
+    let mut more = Vec::new();
+    if let (Some(low), Some(high)) = (number("low"), number("high")) {
+        more.push(format!("{} to {}", rounded(low), rounded(high)));
+    }
+    if let Some(n) = number("n") {
+        more.push(format!("n = {n}"));
+    }
+    for part in more {
+        html.push(&Html::ours("<br>"));
+        html.push(&Html::element("small", "nowrap", &Html::text(part)));
+    }
+    html
+}
+
+/// Three decimals below ten, and fewer above.
+fn rounded(value: f64) -> String {
+    match value.abs() {
+        small if small < 10.0 => format!("{value:.3}"),
+        middle if middle < 1000.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// A name may look like a number.
+fn text(line: &Line, column: &str) -> String {
+    match line.get(column) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
