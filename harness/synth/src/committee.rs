@@ -139,7 +139,7 @@ impl Tally {
     pub fn sigma(self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let variance = self.scaled_variance() as f64;
-        variance.sqrt() / f64::from(6000 * self.reviewers)
+        (variance / 1e6).sqrt() / f64::from(6 * self.reviewers)
     }
 
     /// Whether mu stays below tau even if `left` more reviewers give nothing but tens.

@@ -33,6 +33,9 @@ pub const MOST_SETS: usize = palette::KINDS.len();
 /// Points that can be drawn as dots.
 const MOST_DOTS: usize = 4_000;
 
+/// Fewer are drawn larger.
+const SPARSE: usize = 200;
+
 impl<'a> Plane<'a> {
     /// Of the data sets on a map, those that the paper's figure 5 or 6 is about.
     #[must_use]
@@ -77,12 +80,18 @@ impl Plane<'_> {
             let area = area.without([0.0, head, 0.0, 0.0]);
             canvas.frame(area, palette::GREY, 1.0)?;
             let inner = area.within(8.0);
+            let is_sparse =
+                self.sets.iter().map(|(_, points)| points.len()).sum::<usize>() < SPARSE;
             let longest = self.sets.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
             for place in 0..longest {
                 for (set, (_, points)) in self.sets.iter().enumerate() {
                     if let Some((x, y)) = points.get(place).and_then(|&point| frame.place(point)) {
                         let at = (inner.x + x * inner.width, inner.y + y * inner.height);
-                        canvas.dot(at, palette::KINDS[set])?;
+                        if is_sparse {
+                            canvas.disc(at, 4.5, palette::KINDS[set])?;
+                        } else {
+                            canvas.dot(at, palette::KINDS[set])?;
+                        }
                     }
                 }
             }
@@ -157,7 +166,7 @@ mod tests {
     fn points_of_all_sets_are_drawn_in_turn_and_stay_inside() {
         let (a, b) = ([[0.0, 0.0], [4.0, 1.0], [2.0, 2.0]], [[1.0, 0.5], [3.0, 0.0]]);
         let picture = plane(vec![("a & b", &a), ("c", &b)]).figure().unwrap();
-        assert_eq!(picture.svg.matches("opacity=\"0.6\"").count(), 5, "{}", picture.svg);
+        assert_eq!(picture.svg.matches("r=\"45\"").count(), 5, "{}", picture.svg);
         assert!(picture.svg.contains("a &amp; b") && picture.svg.contains("n 3 each"));
         assert_eq!(picture.collisions(), [""; 0]);
         assert_eq!(picture, plane(vec![("a & b", &a), ("c", &b)]).figure().unwrap());

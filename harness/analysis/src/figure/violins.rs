@@ -2,7 +2,8 @@
 //!
 //! A violin is a kernel density estimate with a Gaussian kernel and Silverman's rule of thumb for its
 //! width (Silverman 1986, eq. 3.31), cut at the least and the largest value; all have one width at their
-//! widest place. The box inside runs from the first to the third quartile.
+//! widest place. The box inside runs from the first to the third quartile. A few values have no shape: they
+//! are drawn as dots.
 
 use plotters::style::text_anchor::HPos;
 
@@ -43,6 +44,10 @@ pub struct Violin {
 const HEIGHT: f64 = 320.0;
 /// Places where a density is taken.
 const STEPS: usize = 96;
+/// Up to so many values are dots.
+const FEW: usize = 25;
+/// From one dot to the next that would cover it.
+const APART: f64 = 8.0;
 
 impl Violins {
     /// Instruction-following difficulty of data sets, with what the paper's figure 8 says of them. A role
@@ -108,6 +113,7 @@ impl Violins {
             self.caption,
             match beyond {
                 0 => String::new(),
+                1 => format!(" One value above {end:.2} is not drawn, but counts."),
                 n => format!(" {n} values above {end:.2} are not drawn, but count."),
             }
         );
@@ -169,7 +175,12 @@ impl Violin {
             let room = Area::new((area.x + 8.0, y), (width, box_height));
             notice(canvas, room, &self.missing)?;
         } else {
-            outline(canvas, values, (x, half), scale, (palette::pale(color, 0.6), end))?;
+            let pale = palette::pale(color, 0.6);
+            if values.len() > FEW {
+                outline(canvas, values, (x, half), scale, (pale, end))?;
+            } else {
+                dots(canvas, values, (x, half), scale, (pale, end))?;
+            }
             let [low, middle, high] = [0.25, 0.5, 0.75].map(|share| quantile(values, share));
             let (top, bottom) = (scale.at(high), scale.at(low));
             canvas.fill(Area::new((x - 3.5, top), (7.0, bottom - top)), color)?;
@@ -197,6 +208,28 @@ impl Violin {
         }
         Ok(())
     }
+}
+
+/// Every value by itself, beside the box; those that would cover another step aside.
+fn dots(
+    canvas: &mut Canvas<'_>,
+    values: &[f64],
+    (x, half): (f64, f64),
+    scale: Scale,
+    (color, end): (plotters::style::RGBColor, f64),
+) -> Drawn {
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for &value in values.iter().filter(|value| **value <= end) {
+        let y = scale.at(value);
+        let free = |x: f64| taken.iter().all(|(a, b)| (a - x).hypot(b - y) >= APART);
+        let places = (1..).flat_map(|step| [lines(step) * APART, -lines(step) * APART]);
+        let inside = places.take_while(|aside| aside.abs() < half + APART);
+        let aside = inside.map(|aside| x + 4.0 * aside.signum() + aside).find(|&x| free(x));
+        let place = (aside.unwrap_or(x + half), y);
+        taken.push(place);
+        canvas.disc(place, 3.4, color)?;
+    }
+    Ok(())
 }
 
 /// The body of a violin around x.
