@@ -18,37 +18,6 @@ use gra_synth::request::{ModelName, Request, ScoreReading};
 use serde::Deserialize;
 use support::{SMOLLM2, engine, model, pool, settings, shared};
 
-/// The expected first score of a review against the log-probabilities of every score that could have stood
-/// there, asked one by one.
-#[test]
-fn an_expected_score_is_the_mean_of_scores_that_were_asked_for_one_by_one() {
-    let Some(path) = model(SMOLLM2) else { return };
-    let mut engine = engine(&path, 8);
-    for number in [0, 5, 10] {
-        let request = Request { score_reading: ScoreReading::Expected, ..support::mixed(number) };
-        let reply = engine.complete(std::slice::from_ref(&request), &mut |_| {}).unwrap().remove(0);
-        let message = request.prompt.text();
-        // What a score is followed by matters for a one alone: it may be the beginning of a ten.
-        let asked: Vec<(f64, Passage)> = (1..=10)
-            .map(|score| {
-                let after = if score == 1 { "," } else { "" };
-                let context = Context::Message(message.clone());
-                let continuation = format!("<bos>[{score}{after}");
-                (f64::from(score), Passage { context, ..passage("", &continuation) })
-            })
-            .collect();
-        let passages: Vec<Passage> = asked.iter().map(|(_, passage)| passage.clone()).collect();
-        let found = scores(&mut engine, &passages);
-        let weights: Vec<f64> = found.iter().map(|score| score.total().exp()).collect();
-        let weighted = weights.iter().zip(&asked).map(|(weight, (score, _))| weight * score);
-        let mean = weighted.sum::<f64>() / weights.iter().sum::<f64>();
-        let expected = f64::from(reply.expected[0]);
-        println!("{number}: {expected} in passing, {mean} one by one, {:?}", &reply.text[..20]);
-        assert!((expected - mean).abs() < 0.02, "{expected} and {mean}");
-        assert_eq!(reply.expected.len(), 6);
-    }
-}
-
 const STORY: &str = "The ferry left at dawn. By noon the wind had turned, and the captain, who \
     trusted no forecast, ordered the sails down. \"We wait,\" she said. Nobody argued with her.";
 
@@ -384,4 +353,38 @@ fn recorded_and_scripted_scores() {
     assert!(recorded.scoring_fingerprint(&ModelName::new("nobody")).is_err());
     let text = serde_json::to_string(&known).unwrap();
     assert_eq!(serde_json::from_str::<Passage>(&text).unwrap(), known);
+}
+
+/// The expected first score of a review against the log-probabilities of every score that could have stood
+/// there, asked one by one.
+#[test]
+fn an_expected_score_is_the_mean_of_scores_that_were_asked_for_one_by_one() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let mut engine = engine(&path, 8);
+    for number in [0, 5, 10] {
+        let request = Request { score_reading: ScoreReading::Expected, ..support::mixed(number) };
+        let reply = engine.complete(std::slice::from_ref(&request), &mut |_| {}).unwrap().remove(0);
+        let message = request.prompt.text();
+        let endings =
+            (1..10).map(|score: u8| score.to_string()).chain(["1,", "10"].map(str::to_owned));
+        let asked = |ending| {
+            let context = Context::Message(message.clone());
+            Passage { context, ..passage("", &format!("<bos>[{ending}")) }
+        };
+        let asked: Vec<Passage> = endings.map(asked).collect();
+        let found: Vec<f64> =
+            scores(&mut engine, &asked).iter().map(|score| score.total().exp()).collect();
+        let [single @ .., one, ten] = found.as_slice() else { panic!("eleven scores") };
+        // What begins with a one is a ten if a zero follows, and a one if anything does that begins with a
+        // comma: at least the comma itself, at most all but the zero.
+        let (zero, comma) = (ten / single[0], one / single[0]);
+        let sum: f64 = single.iter().zip(1..).map(|(p, score)| p * f64::from(score)).sum();
+        let mean =
+            |stop: f64| (sum + 9.0 * single[0] * zero / (zero + stop)) / single.iter().sum::<f64>();
+        let (least, most) = (mean(1.0 - zero), mean(comma));
+        let expected = f64::from(reply.expected[0]);
+        println!("{number}: {expected}, from {least} to {most}, {:?}", &reply.text[..20]);
+        assert!((least - 0.02..=most + 0.02).contains(&expected), "{expected}: {least} to {most}");
+        assert_eq!(reply.expected.len(), 6);
+    }
 }
