@@ -1,10 +1,8 @@
 //! Sentence embedding: mean pooling and L2 norm over one text at a time.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use gra_synth::request::Embedding;
@@ -44,45 +42,41 @@ impl Encoder {
     /// Unit vectors, in order. One text per evaluation: what shares a batch would change the last
     /// bits of a vector. On a CPU as many texts are evaluated side by side as there are threads, each
     /// by one thread: threads that share so little work spend their time waiting for each other.
-    ///
-    /// Long texts come first, so that no thread is left alone with one, and texts of one length follow each
-    /// other, for which llama.cpp keeps what it has prepared.
     pub(super) fn embed(
         &self,
         texts: &[String],
         settings: &EngineSettings,
     ) -> Result<Vec<Embedding>, EngineError> {
-        let mut waiting: Vec<(usize, Vec<LlamaToken>)> =
-            texts.iter().map(|text| self.tokens(text)).enumerate().collect();
-        waiting.sort_by_key(|(_, tokens)| Reverse(tokens.len()));
-        let (lanes, threads) = match settings.llama_threads() {
-            threads if settings.gpu_layers() > 0 => (1, threads),
-            threads => (usize::try_from(threads).unwrap_or(1).clamp(1, texts.len().max(1)), 1),
-        };
-        let next = AtomicUsize::new(0);
-        let lane = || self.embed_waiting(&waiting, &next, threads, settings);
-        let done: Vec<Result<_, EngineError>> = thread::scope(|scope| {
-            let running: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let threads = settings.llama_threads();
+        if settings.gpu_layers() > 0 {
+            return self.embed_in_turn(texts.iter(), threads, settings);
+        }
+        let lanes = usize::try_from(threads).unwrap_or(1).clamp(1, texts.len().max(1));
+        let lane = |first| self.embed_in_turn(texts.iter().skip(first).step_by(lanes), 1, settings);
+        let done: Vec<Result<Vec<Embedding>, EngineError>> = thread::scope(|scope| {
+            let running: Vec<_> =
+                (0..lanes).map(|first| scope.spawn(move || lane(first))).collect();
             let ended = |lane: thread::ScopedJoinHandle<'_, _>| {
                 lane.join()
                     .unwrap_or_else(|_| Err(self.failed("a thread of it ended early".into())))
             };
             running.into_iter().map(ended).collect()
         });
-        let mut embedded: Vec<(usize, Embedding)> =
-            done.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        embedded.sort_by_key(|(place, _)| *place);
-        Ok(embedded.into_iter().map(|(_, embedding)| embedding).collect())
+        let mut lanes: Vec<_> = done
+            .into_iter()
+            .map(|lane| Ok(lane?.into_iter()))
+            .collect::<Result<_, EngineError>>()?;
+        let count = lanes.len();
+        Ok((0..texts.len()).filter_map(|text| lanes[text % count].next()).collect())
     }
 
-    /// Takes one waiting text after the other, until none is left.
-    fn embed_waiting(
+    /// One after the other.
+    fn embed_in_turn<'t>(
         &self,
-        waiting: &[(usize, Vec<LlamaToken>)],
-        next: &AtomicUsize,
+        texts: impl Iterator<Item = &'t String>,
         threads: i32,
         settings: &EngineSettings,
-    ) -> Result<Vec<(usize, Embedding)>, EngineError> {
+    ) -> Result<Vec<Embedding>, EngineError> {
         let tokens = u32::try_from(self.max_tokens).unwrap_or(u32::MAX);
         let parameters = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(tokens))
@@ -101,21 +95,23 @@ impl Encoder {
             .new_context(backend, parameters)
             .map_err(|error| self.failed(error.to_string()))?;
         let mut batch = LlamaBatch::new(self.max_tokens, 1);
-        let mut embedded = Vec::new();
-        while let Some((place, tokens)) = waiting.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let mut embeddings = Vec::new();
+        for text in texts {
             batch.clear();
-            for (position, token) in (0..).zip(tokens) {
-                let added = batch.add(*token, position, &[0], true);
+            for (position, token) in (0..).zip(self.tokens(text)) {
+                let added = batch.add(token, position, &[0], true);
                 added.map_err(|error| self.failed(error.to_string()))?;
             }
             context.encode(&mut batch).map_err(|error| self.failed(error.to_string()))?;
             let vector = context.embeddings_seq_ith(0);
             let vector = vector.map_err(|error| self.failed(error.to_string()))?;
-            let vector = unit(vector)
-                .ok_or_else(|| self.failed("an embedding is zero or not a number".to_owned()))?;
-            embedded.push((*place, vector));
+            embeddings.push(
+                unit(vector).ok_or_else(|| {
+                    self.failed("an embedding is zero or not a number".to_owned())
+                })?,
+            );
         }
-        Ok(embedded)
+        Ok(embeddings)
     }
 
     /// `[CLS]`, the text, `[SEP]`; a long text loses its end, never its `[SEP]`.
