@@ -81,6 +81,40 @@ fn a_report_is_one_file_with_the_same_bytes_every_time() {
 }
 
 #[test]
+fn a_comparison_is_told_with_its_experiment() {
+    let bench = bench(&[TRIAL]);
+    assert!(!page(&bench, &["report", "small"]).contains("Data sets compared"));
+    let folder = "results/small/seed-42.compare";
+    std::fs::create_dir_all(bench.path(folder)).unwrap();
+    bench.write(
+        &format!("{folder}/stats.csv"),
+        "group,measure,data_set,value,low,high,n,absent\n\
+         quality,\"mu, mean\",gra,4.3153,3.694,5.241,6,\n\
+         quality,\"mu, mean\",72,,,,,no committee scored it\n\
+         text,\"samples <b>\",gra,12,,,6,\ntext,\"samples <b>\",72,1200,,,6,\n\
+         quality,\"mu, median\",gra,4,,,6,\nquality,\"mu, median\",72,,,,,no committee scored it\n",
+    );
+    bench.write(&format!("{folder}/words.txt"), "72 against gra: lower by <1.\n");
+    let html = page(&bench, &["report", "small"]);
+    let section = &html[html.find("<h2 id=\"compared-title\"").unwrap()..];
+    let section = &section[..section.find("</section>").unwrap()];
+    for part in [
+        "72 against gra: lower by &lt;1.",
+        "3.694 to 5.241",
+        ">4.315<",
+        "no committee scored it",
+        "samples &lt;b&gt;",
+        ">1200<",
+        "<th scope=\"col\" class=\"number\">72</th>",
+    ] {
+        assert!(section.contains(part), "{part} is not in {section}");
+    }
+    assert_eq!(section.matches("<details>").count(), 2, "one table for each group");
+    let trial = page(&bench, &["report", "small/gra/seed-42"]);
+    assert!(!trial.contains("Data sets compared"), "a trial is not compared by itself");
+}
+
+#[test]
 fn what_is_not_finished_says_so_at_the_top() {
     let bench = bench(&[Synthetic { finished: false, ..TRIAL }]);
     let html = page(&bench, &["report", "small"]);

@@ -30,22 +30,37 @@ pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Ht
             data_sets.push(name);
         }
     }
-    for group in lines.chunk_by(|a, b| a.get("group") == b.get("group")) {
-        html.push(&table(group, &data_sets));
+    // Measures for those who look closer come behind all others.
+    let mut groups: Vec<(String, Vec<&Line>)> = Vec::new();
+    for line in &lines {
+        let name = text(line, "group");
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(line),
+            None => groups.push((name, vec![line])),
+        }
+    }
+    for (name, group) in &groups {
+        html.push(&Html::ours(format!(
+            "<details>\n<summary>Measured: {}</summary>\n{}</details>\n",
+            Html::text(name),
+            table(name, group, &data_sets)
+        )));
     }
     Ok(html)
 }
 
-fn table(group: &[Line], data_sets: &[String]) -> Html {
+fn table(name: &str, group: &[&Line], data_sets: &[String]) -> Html {
     let head: Vec<String> = std::iter::once("Measure".to_owned())
         .chain(data_sets.iter().map(|name| format!("#{name}")))
         .collect();
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
-    let mut table = Table::new(&text(&group[0], "group"), &head);
+    let caption = format!("{name}: values, 95% intervals and numbers of samples behind them");
+    let mut table = Table::new(&caption, &head);
     for measure in group.chunk_by(|a, b| a.get("measure") == b.get("measure")) {
         let of = |name: &String| measure.iter().find(|line| text(line, "data_set") == *name);
-        let cells = data_sets.iter().map(|name| of(name).map_or_else(Html::default, cell));
-        let name = Html::text(text(&measure[0], "measure"));
+        let cells =
+            data_sets.iter().map(|name| of(name).map_or_else(Html::default, |line| cell(line)));
+        let name = Html::text(text(measure[0], "measure"));
         table.row(std::iter::once(name).chain(cells).collect());
     }
     table.html()
@@ -58,9 +73,12 @@ fn cell(line: &Line) -> Html {
         let why = text(line, "absent");
         return Html::text(if why.is_empty() { missing() } else { why });
     };
-    let mut html = Html::unbroken(rounded(value));
+    let interval = number("low").zip(number("high"));
+    // Without an interval a whole number is a count.
+    let is_count = interval.is_none() && value.fract() == 0.0;
+    let mut html = Html::unbroken(if is_count { value.to_string() } else { rounded(value) });
     let mut more = Vec::new();
-    if let (Some(low), Some(high)) = (number("low"), number("high")) {
+    if let Some((low, high)) = interval {
         more.push(format!("{} to {}", rounded(low), rounded(high)));
     }
     if let Some(n) = number("n") {
