@@ -70,6 +70,10 @@ impl Viewer {
         }
         let (index, clip) = Index::new(&candidates);
         let about = About::new(notes, clip);
+        drop(candidates);
+        // After so much was freed the allocator tidies up at the next large request: at this one, not
+        // while a reader waits.
+        let _ = index.answer(&Question::default(), &about.trials);
         let title = scope.name.clone().unwrap_or_else(|| "all trials".to_owned());
         Ok(Self { store: Mutex::new(store), title, trials, about, index })
     }
