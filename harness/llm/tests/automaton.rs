@@ -169,7 +169,7 @@ fn expected_values_stand_beside_the_integers_that_are_drawn() {
     let plan = Arc::new(plan(&Shape { parts }, &vocabulary, false).unwrap());
     let spread = [0.1, 0.0, 0.0, 0.0, 0.2, 0.0, 0.0, 0.3, 0.1, 0.3];
     let sure = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-    let mut drawn = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for seed in 0..200 {
         let write = |score_reading| {
             let draws = Draws { score_reading, ..draws(seed, 1.0, 50) };
@@ -182,10 +182,10 @@ fn expected_values_stand_beside_the_integers_that_are_drawn() {
         assert_eq!((text.as_str(), expected.as_slice()), (sampled.as_str(), &[7.4, 3.0][..]));
         // What `1` begins is probed once, unless the reply itself goes on that way.
         assert_eq!(more - steps, u32::from(steps == 2), "{text}");
-        drawn.insert((text, steps));
+        seen.insert((text, steps));
     }
     // 1, 5, 8, 9, and 10 as one token and as two.
-    assert_eq!(drawn.len(), 6, "{drawn:?}");
+    assert_eq!(seen.len(), 6, "{seen:?}");
 }
 
 #[test]

@@ -95,9 +95,9 @@ pub(crate) fn write(
         assert!(step < 10_000, "it does not end: {:?}", automaton.text());
         let logits = logits(step);
         let mut scene = Scene { vocabulary, sampler: &mut sampler, logits: &logits };
-        let feed = automaton.step(&mut scene);
+        let next = automaton.step(&mut scene);
         if automaton.tentative() == 0 {
-            fed.extend(feed);
+            fed.extend(next);
         }
     }
     assert_eq!(fed.len(), automaton.tokens() as usize, "every token is counted once");
