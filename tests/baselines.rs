@@ -126,3 +126,22 @@ fn a_teacher_that_is_not_there_is_named_before_anything_is_asked() {
         assert!(doctor.contains(part), "{part} is missing in:\n{doctor}");
     }
 }
+
+#[test]
+fn a_pool_is_pinned_by_what_is_here() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+    let hash = pool.lines().filter(|line| line.starts_with("sha256")).nth(1).unwrap();
+    bench.write("pool.toml", &pool.replacen(&format!("{hash}\n"), "", 1));
+    let doctor = ["doctor", "--pool", "pool.toml", "--models", &models];
+    let said = bench.transcript(&doctor);
+    assert!(said.contains(&format!("to pin it: {hash}")), "{said}");
+    let said = bench.transcript(&[doctor.as_slice(), &["--pin"]].concat());
+    assert!(said.contains(&format!("pinned now: {hash}")), "{said}");
+    let pinned = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
+    let mut lines = pinned.lines().filter(|line| !line.starts_with("sha256"));
+    assert!(pool.lines().filter(|line| !line.starts_with("sha256")).eq(lines.by_ref()));
+    assert!(pool.lines().all(|line| pinned.contains(line)), "{pinned}");
+    assert!(!bench.transcript(&doctor).contains("not pinned"));
+}

@@ -146,7 +146,8 @@ the store: a comparison that was interrupted goes on when the same command is gi
     /// Check this machine: devices, models and their hashes, disk, threads.
     #[command(after_help = "Examples:
   gra-bench doctor
-  gra-bench doctor --pool experiments/pools/demo.toml")]
+  gra-bench doctor --pool experiments/pools/laptop.toml
+  gra-bench doctor --pool experiments/pools/laptop.toml --pin    once its files are here")]
     Doctor(DoctorArgs),
     /// Write a trial's samples in the formats of other tools.
     #[command(after_help = "Examples:
@@ -322,6 +323,9 @@ pub(crate) struct DoctorArgs {
     /// The model pool to check.
     #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
     pub(crate) pool: PathBuf,
+    /// Write the hash of every file that is here and not pinned yet into the pool file.
+    #[arg(long)]
+    pub(crate) pin: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

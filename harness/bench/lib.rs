@@ -42,6 +42,7 @@ pub mod interrupt;
 pub mod judging;
 pub mod measured;
 mod nearest;
+pub mod pin;
 pub mod progress;
 pub mod publish;
 pub mod report;

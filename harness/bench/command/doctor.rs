@@ -17,7 +17,9 @@ use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::request::ModelName;
 use serde::Serialize;
 
+use crate::artifact::write_atomic;
 use crate::cli::{DoctorArgs, Places};
+use crate::pin::{self, Pin};
 use needs::Needs;
 
 /// What `doctor` found.
@@ -31,6 +33,8 @@ struct Findings {
     disk_free_bytes: Vec<(String, Option<u64>)>,
     pool: String,
     models: Vec<ModelFinding>,
+    /// Files whose hashes were written into the pool just now.
+    pinned: Vec<String>,
     servers: Vec<ServerFinding>,
     needs: Vec<Needs>,
     /// What is wrong with teachers, whom a pool runs without.
@@ -111,6 +115,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
             .to_vec(),
         pool: pool.name.clone(),
         models: checks.iter().map(finding).collect(),
+        pinned: if args.pin { pin(&args.pool, &checks)? } else { Vec::new() },
         servers,
         needs,
         notes,
@@ -127,6 +132,22 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         1 => bail!("1 problem found"),
         n => bail!("{n} problems found"),
     }
+}
+
+/// Writes the hashes of files that are not pinned into the pool; the models' names.
+fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
+    let unpinned = |check: &ModelCheck| {
+        let found = check.found.as_ref().ok()?;
+        let (part, name, sha256) = (check.part, check.name.clone(), found.sha256.clone());
+        matches!(found.hash, HashCheck::Unpinned).then_some(Pin { part, name, sha256 })
+    };
+    let pins: Vec<Pin> = checks.iter().filter_map(unpinned).collect();
+    if !pins.is_empty() {
+        let text = std::fs::read_to_string(path)?;
+        let text = pin::pinned(&text, &pins)?;
+        write_atomic(path, text.as_bytes())?;
+    }
+    Ok(pins.into_iter().map(|pin| pin.name).collect())
 }
 
 /// Asks every server of the pool what it serves, and for one short reply.
@@ -222,7 +243,9 @@ impl Findings {
                 model.hash,
             )?;
             if let ("not pinned", Some(sha256)) = (model.hash, &model.sha256) {
-                writeln!(text, "    to pin it: sha256 = \"{sha256}\"")?;
+                let what =
+                    if self.pinned.contains(&model.name) { "pinned now" } else { "to pin it" };
+                writeln!(text, "    {what}: sha256 = \"{sha256}\"")?;
             }
         }
         for server in &self.servers {
