@@ -10,8 +10,14 @@ use super::markup::{Html, Table};
 use super::verdict::missing;
 use crate::measured;
 
-/// In the order in which they are counted.
-const VERDICTS: [&str; 5] = ["holds", "off", "contradicted", "not measurable yet", "derived"];
+/// Verdicts in the order in which they are counted, and how a sentence says them of several.
+const VERDICTS: [(&str, &str); 5] = [
+    ("holds", "hold"),
+    ("off", "are off"),
+    ("contradicted", "are contradicted"),
+    ("not measurable yet", "are not measurable yet"),
+    ("derived", "are derived"),
+];
 
 /// The audit, with what the results folder holds.
 ///
@@ -19,8 +25,9 @@ const VERDICTS: [&str; 5] = ["holds", "off", "contradicted", "not measurable yet
 /// When a file of measurements is damaged.
 pub(super) fn claims(results: &Path) -> Result<Html> {
     let findings = claims::audit(&Reference::embedded()?, &measured::load(results, None)?);
-    let count = |word: &&str| findings.iter().filter(|finding| verdict(finding) == **word).count();
-    let told: Vec<String> = VERDICTS.iter().map(|word| format!("{} {word}", count(word))).collect();
+    let count = |word: &str| findings.iter().filter(|finding| verdict(finding) == word).count();
+    let told: Vec<String> =
+        VERDICTS.iter().map(|(word, said)| format!("{} {said}", count(word))).collect();
     let mut html = Html::element(
         "p",
         "",

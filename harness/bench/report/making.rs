@@ -23,7 +23,7 @@ fn inputs(material: &Material) -> Html {
         ("Seed set", hashed(&trial.card.seed_set, trial.inputs.seed_set_sha256.as_deref())),
         ("Seed items", number(trial.inputs.seed_items)),
         ("Prompts", hashed("nine templates", trial.inputs.prompts_sha256.as_deref())),
-        ("Encoder", code(trial.inputs.encoder.as_deref().unwrap_or(NOT_RECORDED))),
+        ("Encoder", fingerprint(trial.inputs.encoder.as_deref())),
         ("Most calls that run together", number(trial.inputs.chunk)),
     ];
     match &material.manifest {
@@ -56,6 +56,11 @@ fn code(text: &str) -> Html {
     Html::element("code", "", &Html::text(text))
 }
 
+/// With places to break it at.
+fn fingerprint(parts: Option<&str>) -> Html {
+    code(&parts.map_or(NOT_RECORDED.to_owned(), |parts| parts.replace(';', "; ")))
+}
+
 fn models(material: &Material) -> Html {
     let trial = material.seeds[0].reference();
     let mut table = Table::new(
@@ -64,7 +69,7 @@ fn models(material: &Material) -> Html {
     );
     for model in &trial.card.models {
         let sampling = trial.inputs.sampling.get(&model.name);
-        let fingerprint = trial.inputs.models.get(&model.name);
+        let of_model = trial.inputs.models.get(&model.name);
         let number = |value: Option<f32>| value.map_or_else(missing, |value| value.to_string());
         table.row(vec![
             Html::text(&model.name),
@@ -73,7 +78,7 @@ fn models(material: &Material) -> Html {
             Html::text(model.licence.as_deref().unwrap_or("not stated")),
             Html::text(number(sampling.map(|sampling| sampling.temperature))),
             Html::text(number(sampling.map(|sampling| sampling.top_p))),
-            code(&fingerprint.map_or(NOT_RECORDED.to_owned(), |parts| parts.replace(';', "; "))),
+            fingerprint(of_model.map(String::as_str)),
         ]);
     }
     table.html()
@@ -91,8 +96,10 @@ fn scaled(parameters: u64) -> String {
 }
 
 fn variants(material: &Material) -> Html {
-    let mut table =
-        Table::new("Variants", &["Variant", "roles", "reviewers", "disputes settled by"]);
+    let mut table = Table::new(
+        "Variants",
+        &["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"],
+    );
     let mut seen: Vec<&str> = Vec::new();
     for (trial, _) in material.trials() {
         let variant = trial.variant();
@@ -102,8 +109,10 @@ fn variants(material: &Material) -> Html {
         seen.push(&variant.name);
         table.row(vec![
             Html::text(&variant.name),
+            Html::text(plain(&variant.instructions)),
             Html::text(plain(&variant.roles)),
             Html::text(plain(&variant.reviewers)),
+            Html::text(plain(&variant.score_reading)),
             Html::text(variant.dispute.name()),
         ]);
     }

@@ -11,6 +11,8 @@
 //!   over the border is not fed; its part before the border and the literal are fed instead.
 //! - A token that would make the reply wrong (an empty text, a broken character) is refused and
 //!   another is drawn without it. Refusals are rare; masks cover the common cases.
+//! - Where expected scores are wanted, the other values of an integer are weighed beside the one that is
+//!   drawn; what one logit row cannot tell is probed and taken back.
 //!
 //! Laws, tested as properties: for any logits the reply is valid UTF-8, has its shape unless it
 //! ends as [`Finish::Length`], and takes at most the request's tokens. Tokens fed spell the reply,
