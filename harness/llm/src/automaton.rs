@@ -34,6 +34,7 @@ pub(crate) use plan::{opening, options, simplify};
 
 use crate::sampler::{DrawStream, Sampler};
 use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};
+use choice::Drawn;
 use expectation::Expectation;
 use plan::{Choice, Run, Step, count};
 use writing::Writing;
@@ -86,7 +87,7 @@ enum Now {
     Choosing { from: usize },
     /// The next logits are those behind this beginning of an option, for its share of an expected value
     /// alone; `drawn` is taken then.
-    Probing { from: usize, drawn: Option<Token>, beginning: Vec<u8> },
+    Probing { from: usize, drawn: Drawn, beginning: Vec<u8> },
     /// Within a text; `items` before it when it is a list's item.
     Writing { text: Writing, items: u8 },
     /// After an item's closing quote: another item, or the end of the list.

@@ -19,6 +19,17 @@ pub(super) struct Continuations {
     pub(super) complete: bool,
 }
 
+/// What was drawn for the next place of an option.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Drawn {
+    /// A token that goes on with it.
+    GoesOn(Token),
+    /// One that says that it is complete.
+    Complete,
+    /// None: every logit is impossible. The first option is as good as any.
+    Nothing,
+}
+
 impl Continuations {
     pub(super) fn of(choice: &Choice, written: &[u8], vocabulary: &Vocabulary) -> Self {
         let rests = rests(&choice.options, written);
@@ -55,17 +66,22 @@ impl Automaton {
         let uniform = self.stream.draw(self.used, 0);
         let allowed = (Allowed::Only(&next.tokens), [].as_slice());
         let drawn = scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform);
+        let drawn = match drawn {
+            Some(token) if next.stops.contains(&token) => Drawn::Complete,
+            Some(token) => Drawn::GoesOn(token),
+            None => Drawn::Nothing,
+        };
         if self.weighs(choice) {
             let expectation = self.expectation.get_or_insert_with(Expectation::begin);
             expectation.weigh(written, &next, choice, scene);
         }
-        self.probe_or_take(from, drawn, choice, scene.vocabulary)
+        self.probe_or_take((from, drawn), choice, scene.vocabulary)
     }
 
     /// Takes note of the logits behind a probed beginning, and goes on with what was drawn before.
     pub(super) fn probed(
         &mut self,
-        (from, drawn): (usize, Option<Token>),
+        drawn: (usize, Drawn),
         beginning: &[u8],
         scene: &Scene<'_>,
     ) -> Vec<Token> {
@@ -75,51 +91,40 @@ impl Automaton {
         if let Some(expectation) = &mut self.expectation {
             expectation.weigh(beginning, &next, choice, scene);
         }
-        self.probe_or_take(from, drawn, choice, scene.vocabulary)
+        self.probe_or_take(drawn, choice, scene.vocabulary)
     }
 
     /// Probes what the drawn token leaves open of an expected value, or takes the token.
     fn probe_or_take(
         &mut self,
-        from: usize,
-        drawn: Option<Token>,
+        (from, drawn): (usize, Drawn),
         choice: &Choice,
         vocabulary: &Vocabulary,
     ) -> Vec<Token> {
-        // What follows the drawn token is seen without a probe.
-        let ahead = drawn.map(|token| [&self.reply[from..], vocabulary.piece(token)].concat());
-        let expectation = self.expectation.as_ref();
-        let open = expectation.and_then(|expectation| expectation.open_beside(ahead.as_deref()));
-        if let Some(open) = open {
-            self.tentative = open.tokens.len();
-            self.now = Now::Probing { from, drawn, beginning: open.written.clone() };
-            return open.tokens.clone();
+        if let Some(expectation) = &self.expectation {
+            // What follows the drawn token is seen without a probe.
+            let ahead = match drawn {
+                Drawn::GoesOn(token) => [&self.reply[from..], vocabulary.piece(token)].concat(),
+                Drawn::Complete | Drawn::Nothing => Vec::new(),
+            };
+            if let Some(open) = expectation.open_beside(&ahead) {
+                self.tentative = open.tokens.len();
+                self.now = Now::Probing { from, drawn, beginning: open.written.clone() };
+                return open.tokens.clone();
+            }
         }
         self.now = Now::Choosing { from };
-        self.take(from, drawn, choice, vocabulary)
-    }
-
-    fn take(
-        &mut self,
-        from: usize,
-        drawn: Option<Token>,
-        choice: &Choice,
-        vocabulary: &Vocabulary,
-    ) -> Vec<Token> {
-        let written = &self.reply[from..];
-        let is_stop =
-            |token: &Token| Continuations::of(choice, written, vocabulary).stops.contains(token);
         match drawn {
-            Some(token) if is_stop(&token) => self.option_complete(Vec::new()),
-            Some(token) => {
+            Drawn::Complete => self.option_complete(Vec::new()),
+            Drawn::GoesOn(token) => {
                 self.reply.extend_from_slice(vocabulary.piece(token));
                 self.used = self.used.saturating_add(1);
                 self.narrow(from, &choice.options, vec![token], vocabulary)
             }
-            // Every logit is impossible: the first option is as good as any.
-            None => {
-                let rest = rests(&choice.options, written).first().map(|rest| rest.to_vec());
-                self.complete_with(&rest.unwrap_or_default(), Vec::new(), vocabulary)
+            Drawn::Nothing => {
+                let rests = rests(&choice.options, &self.reply[from..]);
+                let first = rests.first().copied().unwrap_or_default();
+                self.complete_with(first, Vec::new(), vocabulary)
             }
         }
     }

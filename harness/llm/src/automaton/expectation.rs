@@ -41,8 +41,8 @@ impl Expectation {
     }
 
     /// An open beginning other than the one that is seen next anyway.
-    pub(super) fn open_beside(&self, ahead: Option<&[u8]>) -> Option<&Open> {
-        self.open.iter().find(|open| Some(open.written.as_slice()) != ahead)
+    pub(super) fn open_beside(&self, ahead: &[u8]) -> Option<&Open> {
+        self.open.iter().find(|open| open.written != ahead)
     }
 
     /// Shares an open beginning's probability out by the logits behind it.
