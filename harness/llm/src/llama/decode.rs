@@ -139,13 +139,33 @@ impl Loop<'_> {
     fn admit(&mut self, seat: usize, job: Job, shared: usize) -> Result<Slot, EngineError> {
         self.clear(seat, 0)?;
         if shared > 0 {
-            let sequence = i32::try_from(self.base + seat).unwrap_or(0);
-            // With separate KV streams llama.cpp only copies whole sequences.
-            let copied = self.context.copy_kv_cache_seq(0, sequence, None, None);
-            copied.map_err(|error| self.failed(error.to_string()))?;
+            self.copy(0, seat)?;
         }
         let pending = job.tokens[shared..].to_vec();
         Ok(Slot { job, position: shared, pending, writing: false })
+    }
+
+    /// Moves the last replies to free seats before them, once nobody is waiting for a seat: every gap
+    /// between sequences is a computation of its own, and a copy costs less than one.
+    fn close_ranks(&mut self, seats: &mut [Option<Slot>]) -> Result<(), EngineError> {
+        while let Some(free) = seats.iter().position(Option::is_none)
+            && let Some(last) = seats.iter().rposition(Option::is_some)
+            && free < last
+        {
+            self.clear(free, 0)?;
+            self.copy(self.base + last, free)?;
+            self.clear(last, 0)?;
+            seats.swap(free, last);
+        }
+        Ok(())
+    }
+
+    /// Gives a seat the tokens of a sequence.
+    fn copy(&mut self, sequence: usize, seat: usize) -> Result<(), EngineError> {
+        let [from, to] = [sequence, self.base + seat].map(|place| i32::try_from(place).unwrap_or(0));
+        // With separate KV streams llama.cpp only copies whole sequences.
+        let copied = self.context.copy_kv_cache_seq(from, to, None, None);
+        copied.map_err(|error| self.failed(error.to_string()))
     }
 
     /// Forgets a seat's tokens from a position on.
@@ -160,6 +180,7 @@ impl Loop<'_> {
 
     /// Evaluates one batch. Gives the seats that can draw now, with the place of their logits.
     fn step(&mut self, seats: &mut [Option<Slot>]) -> Result<Vec<(usize, i32)>, EngineError> {
+        self.close_ranks(seats)?;
         let shares = share_out(seats, self.room);
         self.batch.clear();
         let mut drawn_from = Vec::new();
