@@ -14,7 +14,6 @@
 #[path = "../benches/workload/mod.rs"]
 mod workload;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, Write};
@@ -92,7 +91,9 @@ impl Warm {
     fn run(&mut self, run: Run) -> Result<Measured, Failure> {
         let Run { round, requests, alone, settings } = run;
         let chunk = workload::requests(requests, round);
+        let kv = Arc::clone(&self.kv);
         let engine = self.engine(settings)?;
+        kv.lock().unwrap_or_else(PoisonError::into_inner).made.clear();
         let size = if alone { 1 } else { chunk.len().max(1) };
         let mut replies = Vec::with_capacity(chunk.len());
         let mut prompt_tokens = 0;
@@ -101,6 +102,7 @@ impl Warm {
             let mut last = Progress::default();
             replies.extend(engine.complete(part, &mut |progress| last = progress)?);
             prompt_tokens += last.prompt_tokens;
+            kv.lock().unwrap_or_else(PoisonError::into_inner).end_chunk();
         }
         let seconds = start.elapsed().as_secs_f64();
         let texts: Vec<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
@@ -133,11 +135,13 @@ impl Warm {
     }
 }
 
-/// Sizes of KV caches, from llama.cpp's log: `.. KV buffer size = 12.34 MiB` for each device.
+/// Sizes of KV caches, from llama.cpp's log: `.. KV buffer size = 12.34 MiB` for each context.
 #[derive(Default)]
 struct KvCaches {
     line: String,
-    current: BTreeMap<String, u64>,
+    /// Of the contexts made since this was emptied, bytes.
+    made: Vec<u64>,
+    /// The most that were there at once, bytes.
     largest: u64,
 }
 
@@ -145,13 +149,19 @@ impl KvCaches {
     fn hear(&mut self, piece: &str) {
         self.line.push_str(piece);
         let Some(line) = self.line.strip_suffix('\n') else { return };
-        if let Some((device, size)) = line.split_once("KV buffer size")
+        if let Some((_, size)) = line.split_once("KV buffer size")
             && let Some(mebibytes) = size.split_whitespace().find_map(|word| word.parse().ok())
         {
-            self.current.insert(device.trim().to_owned(), bytes(mebibytes));
-            self.largest = self.largest.max(self.current.values().sum());
+            self.made.push(bytes(mebibytes));
         }
         self.line.clear();
+    }
+
+    /// A chunk is done. Where it had several lanes, its first context was gone when they were made.
+    fn end_chunk(&mut self) {
+        let made = std::mem::take(&mut self.made);
+        let lanes = if made.len() > 1 { &made[1..] } else { &made };
+        self.largest = self.largest.max(lanes.iter().sum());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The llama.cpp engine: models in the process that owns it, many sequences in one batch.
 //!
-//! A chunk of requests to one model is answered by [`chunk`] (what to evaluate) and [`decode`] (the
-//! loop that evaluates it). Its schedule depends on the chunk and the settings alone, never on
+//! A chunk of requests to one model is answered by [`chunk`] (what to evaluate), [`lanes`] (who
+//! evaluates which part of it) and [`decode`] (the loop that evaluates a part). Its schedule depends on the chunk and the settings alone, never on
 //! time, so the same chunk on the same machine and build gives the same replies. A request in
 //! another chunk may get another reply: the numbers that llama.cpp computes depend on what a
 //! sequence is batched with.
@@ -15,6 +15,7 @@ mod decode;
 pub mod devices;
 mod encoder;
 mod generator;
+mod lanes;
 mod prompt;
 pub mod quantize;
 mod resident;
@@ -32,7 +33,6 @@ use crate::automaton::WRITER_VERSION;
 use crate::digest::DigestCache;
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
-use crate::sampler::Sampler;
 use crate::score::{Passage, Score};
 use encoder::Encoder;
 use resident::Resident;
@@ -49,7 +49,6 @@ pub struct LlamaEngine {
     digests: DigestCache,
     resident: Resident,
     encoder: Option<Encoder>,
-    sampler: Sampler,
 }
 
 impl LlamaEngine {
@@ -64,7 +63,6 @@ impl LlamaEngine {
             settings,
             digests,
             encoder: None,
-            sampler: Sampler::default(),
         }
     }
 
@@ -112,7 +110,7 @@ impl Engine for LlamaEngine {
         let (path, _) = source.verify(member.name.as_str(), pinned, &mut self.digests)?;
         let generator = self.resident.generator(&member, &path, &self.settings)?;
         let prepared = chunk::prepare(generator, chunk, &self.settings)?;
-        decode::run(generator, prepared, &self.settings, &mut self.sampler, watch)
+        lanes::run(generator, prepared, &self.settings, watch)
     }
 
     fn score(

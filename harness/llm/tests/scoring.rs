@@ -109,7 +109,7 @@ fn a_score_depends_on_its_passage_alone() {
     let mut other = scores(&mut engine(&path, 16), &backwards);
     other.reverse();
     assert_eq!(other, together, "order");
-    let two_threads = EngineSettings { threads: 2, n_ubatch: 64, slots: 3, ..settings() };
+    let two_threads = EngineSettings { threads: 2, n_ubatch: Some(64), slots: 3, ..settings() };
     let mut alone = LlamaEngine::new(pool(&path, ""), two_threads);
     for (passage, expected) in passages.iter().zip(&together) {
         assert_eq!(&score(&mut alone, passage), expected, "alone, threads");

@@ -71,6 +71,8 @@ pub(super) struct Prepared {
     pub(super) shared: usize,
     /// Sequences that are written at once.
     pub(super) slots: u32,
+    /// Contexts that they are shared out among.
+    pub(super) lanes: u32,
     /// Tokens of one sequence, a multiple of [`CONTEXT_STEP`].
     pub(super) context: u32,
 }
@@ -114,15 +116,22 @@ pub(super) fn prepare(
     }
     let context = need.div_ceil(CONTEXT_STEP).max(1) * CONTEXT_STEP;
     let sequence_bytes = context.saturating_mul(generator.kv_bytes).max(1);
-    let affordable = settings.kv_budget_bytes / sequence_bytes;
-    let affordable = affordable.saturating_sub(u64::from(shared > 0));
     let wanted = u64::from(settings.slots.clamp(1, MAX_SLOTS)).min(jobs.len() as u64);
+    let lanes = |slots| settings.lanes(u32::try_from(slots).unwrap_or(1), generator.size);
+    let affordable = settings.kv_budget_bytes / sequence_bytes;
+    // Every lane has its own copy of what is shared.
+    let copies = if shared > 0 { u64::from(lanes(wanted)) } else { 0 };
+    let affordable = affordable.saturating_sub(copies);
     let slots = wanted.min((affordable / least * least).max(least));
+    // As many in every lane.
+    let lanes = lanes(slots);
+    let slots = slots / u64::from(lanes) * u64::from(lanes);
     Ok(Prepared {
         replies,
         jobs,
         shared,
         slots: u32::try_from(slots).unwrap_or(1),
+        lanes,
         context: u32::try_from(context).unwrap_or(u32::MAX),
     })
 }

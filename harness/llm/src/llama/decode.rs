@@ -1,14 +1,16 @@
-//! The loop that evaluates a chunk: decode first, the rest of each batch filled with prompts.
+//! The loop that evaluates a lane's jobs: decode first, the rest of each batch filled with prompts.
 //!
 //! Every slot is a sequence of its own KV stream. Sequence 0 holds what all prompts share; a slot
 //! begins with a copy of it. A step evaluates one batch: for each reply in the making the tokens
 //! that its automaton gave (one sampled token or a forced run), then as much of newly admitted
-//! prompts as fits. A finished slot takes the next request of the chunk.
+//! prompts as fits. A finished slot takes the next job.
 //!
 //! Tokens enter a batch in the order of their sequences: llama.cpp computes neighbouring sequences
 //! of a batch together and starts anew at every gap.
 
 mod strict;
+
+pub(super) use strict::check as check_strict;
 
 use std::num::NonZeroU32;
 
@@ -16,9 +18,10 @@ use gra_synth::request::Reply;
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::context::session::LlamaStateSeqFlags;
 use llama_cpp_2::llama_batch::LlamaBatch;
 
-use super::chunk::{Job, Prepared};
+use super::chunk::Job;
 use super::generator::{Generator, llama_token};
 use super::runtime;
 use super::settings::EngineSettings;
@@ -38,90 +41,105 @@ struct Slot {
     writing: bool,
 }
 
-struct Loop<'a> {
+/// What a lane is to hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    /// Replies that are written at once.
+    pub(super) slots: u32,
+    /// Tokens that all jobs begin with.
+    pub(super) shared: usize,
+    /// Tokens of one sequence.
+    pub(super) context: u32,
+    /// Threads that compute.
+    pub(super) threads: u32,
+    /// Tokens that are computed at once.
+    pub(super) rows: u32,
+}
+
+/// A context, and what is needed to evaluate with it.
+pub(super) struct Lane<'a> {
     generator: &'a Generator,
     context: LlamaContext<'a>,
     batch: LlamaBatch<'a>,
+    /// Replies that are written at once.
+    slots: usize,
+    /// Tokens that every job begins with.
+    shared: usize,
     /// Tokens that a batch may hold.
     room: usize,
     /// Sequences that are written in, idle ones included.
     seats: usize,
     /// First sequence of a slot: 1 behind the shared beginning, else 0.
     base: usize,
+    strict: bool,
+    sampler: Sampler,
     progress: Progress,
 }
 
-/// Answers a prepared chunk.
-pub(super) fn run(
-    generator: &Generator,
-    prepared: Prepared,
-    settings: &EngineSettings,
-    sampler: &mut Sampler,
-    watch: &mut dyn FnMut(Progress),
-) -> Result<Vec<Reply>, EngineError> {
-    if settings.strict() {
-        strict::check(generator, settings)?;
+impl<'a> Lane<'a> {
+    pub(super) fn new(
+        generator: &'a Generator,
+        settings: &EngineSettings,
+        geometry: Geometry,
+    ) -> Result<Self, EngineError> {
+        let Geometry { slots, shared, .. } = geometry;
+        let seats = if settings.strict() { strict::seats(slots) } else { slots };
+        let sequences = seats + u32::from(shared > 0);
+        let room = settings.n_batch.max(sequences).max(1);
+        let room = if settings.strict() { strict::room(room) } else { room };
+        Ok(Self {
+            generator,
+            context: new_context(generator, settings, geometry, (sequences, room))?,
+            batch: LlamaBatch::new(room as usize, 1),
+            slots: slots as usize,
+            shared,
+            room: room as usize,
+            seats: seats as usize,
+            base: usize::from(shared > 0),
+            strict: settings.strict(),
+            sampler: Sampler::default(),
+            progress: Progress { slots, ..Progress::default() },
+        })
     }
-    let Prepared { mut replies, jobs, shared, slots, context } = prepared;
-    let done = replies.iter().flatten().count();
-    let mut progress = Progress { replies: done, slots, ..Progress::default() };
-    if jobs.is_empty() {
-        watch(progress);
-        return Ok(replies.into_iter().flatten().collect());
-    }
-    let seats = if settings.strict() { strict::seats(slots) } else { slots };
-    let sequences = seats + u32::from(shared > 0);
-    let room = settings.n_batch.max(sequences).max(1);
-    let room = if settings.strict() { strict::room(room) } else { room };
-    let mut evaluation = Loop {
-        generator,
-        context: new_context(generator, settings, (sequences, context, room))?,
-        batch: LlamaBatch::new(room as usize, 1),
-        room: room as usize,
-        seats: seats as usize,
-        base: usize::from(shared > 0),
-        progress,
-    };
-    if let (Some(first), true) = (jobs.first(), shared > 0) {
-        evaluation.share(&first.tokens[..shared])?;
-        watch(evaluation.progress);
-    }
-    let mut queue = jobs.into_iter();
-    let mut seats: Vec<Option<Slot>> = (0..slots).map(|_| None).collect();
-    loop {
-        for (seat, slot) in seats.iter_mut().enumerate() {
-            if slot.is_none()
-                && let Some(job) = queue.next()
-            {
-                *slot = Some(evaluation.admit(seat, job, shared)?);
-            }
-        }
-        if seats.iter().all(Option::is_none) {
-            return Ok(replies.into_iter().flatten().collect());
-        }
-        let drawn_from = if settings.strict() {
-            evaluation.strict_step(&mut seats)?
-        } else {
-            evaluation.step(&mut seats)?
-        };
-        for (seat, logits_at) in drawn_from {
-            let Some(slot) = &mut seats[seat] else { continue };
-            evaluation.take_back(seat, slot)?;
-            evaluation.draw(slot, logits_at, sampler);
-            if slot.job.automaton.finish().is_some() {
-                replies[slot.job.index] = Some(slot.job.reply());
-                seats[seat] = None;
-                evaluation.progress.replies += 1;
-            }
-        }
-        progress = evaluation.progress;
-        watch(progress);
-    }
-}
 
-impl Loop<'_> {
+    /// Answers jobs behind the shared beginning; the replies with the jobs' places in the chunk.
+    pub(super) fn answer(
+        &mut self,
+        jobs: Vec<Job>,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<(usize, Reply)>, EngineError> {
+        let mut replies = Vec::with_capacity(jobs.len());
+        let mut queue = jobs.into_iter();
+        let mut seats: Vec<Option<Slot>> = (0..self.slots).map(|_| None).collect();
+        loop {
+            for (seat, slot) in seats.iter_mut().enumerate() {
+                if slot.is_none()
+                    && let Some(job) = queue.next()
+                {
+                    *slot = Some(self.admit(seat, job)?);
+                }
+            }
+            if seats.iter().all(Option::is_none) {
+                return Ok(replies);
+            }
+            let drawn_from =
+                if self.strict { self.strict_step(&mut seats)? } else { self.step(&mut seats)? };
+            for (seat, logits_at) in drawn_from {
+                let Some(slot) = &mut seats[seat] else { continue };
+                self.take_back(seat, slot)?;
+                self.draw(slot, logits_at);
+                if slot.job.automaton.finish().is_some() {
+                    replies.push((slot.job.index, slot.job.reply()));
+                    seats[seat] = None;
+                    self.progress.replies += 1;
+                }
+            }
+            watch(self.progress);
+        }
+    }
+
     /// Evaluates the shared beginning in sequence 0.
-    fn share(&mut self, tokens: &[Token]) -> Result<(), EngineError> {
+    pub(super) fn share(&mut self, tokens: &[Token]) -> Result<(), EngineError> {
         let mut position = 0;
         for part in tokens.chunks(self.room) {
             self.batch.clear();
@@ -131,18 +149,39 @@ impl Loop<'_> {
             }
             self.evaluate()?;
         }
-        self.progress.prompt_tokens += tokens.len() as u64;
         Ok(())
     }
 
+    /// What the shared beginning left in sequence 0.
+    pub(super) fn shared_state(&self) -> Vec<u8> {
+        let flags = LlamaStateSeqFlags::empty();
+        let mut state = vec![0; self.context.state_seq_get_size_ext(0, flags)];
+        // SAFETY: the buffer has the size that llama.cpp asks for.
+        let written = unsafe { self.context.state_seq_get_data_ext(state.as_mut_ptr(), 0, flags) };
+        state.truncate(written);
+        state
+    }
+
+    /// Takes over the shared beginning from another lane of this model.
+    pub(super) fn take_shared(&mut self, state: &[u8]) -> Result<(), EngineError> {
+        // SAFETY: the bytes were written by `shared_state`, for the same model and build.
+        let taken =
+            unsafe { self.context.state_seq_set_data_ext(state, 0, LlamaStateSeqFlags::empty()) };
+        if taken {
+            Ok(())
+        } else {
+            Err(self.failed("the shared beginning cannot be copied".to_owned()))
+        }
+    }
+
     /// Gives a free seat to a job.
-    fn admit(&mut self, seat: usize, job: Job, shared: usize) -> Result<Slot, EngineError> {
+    fn admit(&mut self, seat: usize, job: Job) -> Result<Slot, EngineError> {
         self.clear(seat, 0)?;
-        if shared > 0 {
+        if self.shared > 0 {
             self.copy(0, seat)?;
         }
-        let pending = job.tokens[shared..].to_vec();
-        Ok(Slot { job, position: shared, pending, writing: false })
+        let pending = job.tokens[self.shared..].to_vec();
+        Ok(Slot { job, position: self.shared, pending, writing: false })
     }
 
     /// Moves the last replies to free seats before them, once nobody is waiting for a seat: every gap
@@ -162,7 +201,8 @@ impl Loop<'_> {
 
     /// Gives a seat the tokens of a sequence.
     fn copy(&mut self, sequence: usize, seat: usize) -> Result<(), EngineError> {
-        let [from, to] = [sequence, self.base + seat].map(|place| i32::try_from(place).unwrap_or(0));
+        let [from, to] =
+            [sequence, self.base + seat].map(|place| i32::try_from(place).unwrap_or(0));
         // With separate KV streams llama.cpp only copies whole sequences.
         let copied = self.context.copy_kv_cache_seq(from, to, None, None);
         copied.map_err(|error| self.failed(error.to_string()))
@@ -227,11 +267,11 @@ impl Loop<'_> {
     }
 
     /// Lets a slot's automaton go on from its logits.
-    fn draw(&mut self, slot: &mut Slot, logits_at: i32, sampler: &mut Sampler) {
+    fn draw(&mut self, slot: &mut Slot, logits_at: i32) {
         let logits = self.context.get_logits_ith(logits_at);
         let vocabulary = &self.generator.vocabulary;
         let before = slot.job.automaton.tokens();
-        let mut scene = Scene { vocabulary, sampler, logits };
+        let mut scene = Scene { vocabulary, sampler: &mut self.sampler, logits };
         slot.pending = slot.job.automaton.step(&mut scene);
         self.progress.reply_tokens += u64::from(slot.job.automaton.tokens() - before);
     }
@@ -294,10 +334,12 @@ fn share_out(seats: &[Option<Slot>], mut room: usize) -> Vec<usize> {
 fn new_context<'a>(
     generator: &'a Generator,
     settings: &EngineSettings,
-    (sequences, context, n_batch): (u32, u32, u32),
+    Geometry { context, threads, rows, .. }: Geometry,
+    (sequences, n_batch): (u32, u32),
 ) -> Result<LlamaContext<'a>, EngineError> {
+    let threads = i32::try_from(threads).unwrap_or(1);
     let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
-    let mut rows = settings.n_ubatch.clamp(1, n_batch);
+    let mut rows = rows.clamp(1, n_batch);
     if settings.strict() {
         rows = strict::room(rows.max(sequences));
     }
@@ -307,8 +349,8 @@ fn new_context<'a>(
         .with_kv_unified(false)
         .with_n_batch(n_batch)
         .with_n_ubatch(rows)
-        .with_n_threads(settings.llama_threads())
-        .with_n_threads_batch(settings.llama_threads())
+        .with_n_threads(threads)
+        .with_n_threads_batch(threads)
         .with_flash_attention_policy(settings.flash_attention().policy())
         .with_no_perf(true);
     let backend = runtime::backend().map_err(failed)?;

@@ -7,6 +7,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
+use super::devices;
 use super::prompt::PromptForm;
 use super::runtime;
 use super::settings::EngineSettings;
@@ -111,8 +112,12 @@ pub(super) fn load(
     let backend = runtime::backend().map_err(failed)?;
     let on_cpu = settings.gpu_layers() == 0;
     // For CPUs llama.cpp repacks most weights; a mapped file would stay in memory beside the copy.
-    let parameters =
-        LlamaModelParams::default().with_n_gpu_layers(settings.gpu_layers()).with_use_mmap(!on_cpu);
+    let parameters = LlamaModelParams::default()
+        .with_n_gpu_layers(settings.gpu_layers())
+        .with_split_mode(settings.split.mode())
+        .with_use_mmap(!on_cpu)
+        .with_devices(&devices::places(settings.devices()))
+        .map_err(|error| failed(error.to_string()))?;
     runtime::forget_errors();
     let model = LlamaModel::load_from_file(backend, path, &parameters)
         .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;

@@ -5,11 +5,23 @@ use std::fs;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use llama_cpp_2::model::params::LlamaSplitMode;
 use llama_cpp_sys_2 as sys;
 use serde::{Deserialize, Serialize};
 
+use super::devices;
+
 /// Most sequences that llama.cpp can hold, less one for the shared prefix.
 pub const MAX_SLOTS: u32 = 255;
+
+/// Bytes of a model that lanes pay for: each of them reads all weights for few rows.
+const SMALL_MODEL: u64 = 1 << 30;
+
+/// Fewer tokens at once are of no use.
+const MIN_UBATCH: u32 = 32;
+
+/// Slots of a lane, unless settings say otherwise.
+const LANE_SLOTS: u32 = 4;
 
 /// Whether attention is computed by llama.cpp's fused kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +59,27 @@ impl FlashAttention {
     }
 }
 
+/// How several GPUs share a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Each has some of its layers.
+    #[default]
+    Layer,
+    /// Each has some rows of every matrix.
+    Row,
+}
+
+impl Split {
+    /// As llama.cpp's parameters have it.
+    pub(super) const fn mode(self) -> LlamaSplitMode {
+        match self {
+            Self::Layer => LlamaSplitMode::Layer,
+            Self::Row => LlamaSplitMode::Row,
+        }
+    }
+}
+
 /// Where llama.cpp runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,26 +107,37 @@ pub enum Determinism {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineSettings {
+    /// Worker processes that answer at the same time, each with models of its own. They share `threads`
+    /// and `devices`; every other value is that of one worker. Default: one for each GPU, or one.
+    pub workers: Option<u32>,
     /// Threads that compute. Default: the machine's physical cores.
     pub threads: u32,
     /// Requests that are written at once, from 1 to [`MAX_SLOTS`]; fewer when the KV budget asks
     /// for it. Default 16.
     pub slots: u32,
-    /// Most bytes of a context's KV cache. Default 4 GiB. One sequence is always allowed.
+    /// Contexts that work at the same time on a chunk, each with its part of the threads and slots.
+    /// Default on CPUs, for models up to 1 GiB: one for 4 slots, and no more than threads; else one.
+    pub lanes: Option<u32>,
+    /// Most bytes of a chunk's KV cache. Default 4 GiB. One sequence is always allowed.
     pub kv_budget_bytes: u64,
     /// Most bytes of models kept loaded, by the size of their files. Default 8 GiB. The model in
     /// use is always allowed.
     pub resident_bytes: u64,
-    /// Layers computed on a GPU. Default: all when built with CUDA, else none.
+    /// GPUs by llama.cpp's names, e.g. `CUDA0`. Default: all that this build and this machine have.
+    pub devices: Vec<String>,
+    /// Layers computed on GPUs. Default: all where there is a GPU, else none.
     pub gpu_layers: Option<u32>,
+    /// How the GPUs of one worker share a model. Default: by layers.
+    pub split: Split,
     /// Fused attention. Default: on GPUs only.
     pub flash_attention: FlashAttention,
     /// What replies may depend on. Default: their schedule.
     pub determinism: Determinism,
     /// Most tokens of one step. Default 2048; raised to the number of sequences.
     pub n_batch: u32,
-    /// Most tokens that llama.cpp computes at once within a step. Default 512.
-    pub n_ubatch: u32,
+    /// Most tokens that llama.cpp computes at once within a step; lanes share them. Default: 512 on
+    /// GPUs, 256 on CPUs, where more take memory and save no time.
+    pub n_ubatch: Option<u32>,
     /// Where llama.cpp runs. Default: in a worker process. No reply depends on it.
     pub isolation: Isolation,
     /// Where SHA-256 of model files are kept between runs; `None` keeps them in memory.
@@ -103,15 +147,19 @@ pub struct EngineSettings {
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
+            workers: None,
             threads: physical_cores(),
             slots: 16,
+            lanes: None,
             kv_budget_bytes: 4 << 30,
             resident_bytes: 8 << 30,
+            devices: Vec::new(),
             gpu_layers: None,
+            split: Split::default(),
             flash_attention: FlashAttention::default(),
             determinism: Determinism::default(),
             n_batch: 2048,
-            n_ubatch: 512,
+            n_ubatch: None,
             isolation: Isolation::default(),
             digest_cache: None,
         }
@@ -119,12 +167,53 @@ impl Default for EngineSettings {
 }
 
 impl EngineSettings {
-    /// Layers computed on a GPU, the default filled in.
+    /// The GPUs in use, the default filled in.
+    #[must_use]
+    pub fn devices(&self) -> &[String] {
+        match (self.gpu_layers, self.devices.is_empty()) {
+            (Some(0), _) => &[],
+            (_, true) => devices::gpus(),
+            (_, false) => &self.devices,
+        }
+    }
+
+    /// Layers computed on GPUs, the default filled in. 0: none is used.
     #[must_use]
     pub fn gpu_layers(&self) -> u32 {
         // llama.cpp counts layers in an i32; more than a model has means all.
-        let all = if cfg!(feature = "cuda") { 10_000 } else { 0 };
-        self.gpu_layers.unwrap_or(all)
+        if self.devices().is_empty() { 0 } else { self.gpu_layers.unwrap_or(10_000) }
+    }
+
+    /// Workers, the default filled in.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        let each_its_own = self.devices().len();
+        self.workers.map_or(each_its_own, |workers| workers as usize).max(1)
+    }
+
+    /// The settings of one of [`Self::workers`]: its part of the threads and of the GPUs. Where there
+    /// are more workers than GPUs several use the same.
+    #[must_use]
+    pub fn of_worker(&self, worker: usize) -> Self {
+        let (workers, gpus) = (self.workers(), self.devices());
+        let own = worker * gpus.len() / workers..(worker + 1) * gpus.len() / workers;
+        let devices = if own.is_empty() {
+            gpus.iter().cycle().skip(worker).take(1).cloned().collect()
+        } else {
+            gpus[own].to_vec()
+        };
+        let [at, of] = [worker, workers].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let threads = part(self.threads, at, of).max(1);
+        Self { workers: Some(1), threads, devices, ..self.clone() }
+    }
+
+    /// What these settings name and this machine lacks, in a sentence.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let gpus = devices::gpus();
+        let unknown = self.devices.iter().find(|name| !gpus.contains(name))?;
+        let known = if gpus.is_empty() { "no GPU".to_owned() } else { gpus.join(", ") };
+        Some(format!("`devices` names `{unknown}`; this build sees {known}"))
     }
 
     /// Fused attention, the default filled in: `Auto` is left to llama.cpp on GPUs only.
@@ -141,10 +230,28 @@ impl EngineSettings {
         self.determinism == Determinism::Strict
     }
 
+    /// Lanes for so many slots of a model of so many bytes, the default filled in.
+    pub(super) fn lanes(&self, slots: u32, model_bytes: u64) -> u32 {
+        let pays = self.gpu_layers() == 0 && model_bytes <= SMALL_MODEL;
+        let default = if pays { (slots / LANE_SLOTS).min(self.threads) } else { 1 };
+        self.lanes.unwrap_or(default).clamp(1, slots.max(1))
+    }
+
+    /// Tokens that one of so many lanes computes at once, the default filled in.
+    pub(super) fn n_ubatch(&self, lanes: u32) -> u32 {
+        let default = if self.gpu_layers() == 0 { 256 } else { 512 };
+        (self.n_ubatch.unwrap_or(default) / lanes.max(1)).max(MIN_UBATCH)
+    }
+
     /// Threads as llama.cpp counts them.
     pub(super) fn llama_threads(&self) -> i32 {
         i32::try_from(self.threads.clamp(1, 512)).unwrap_or(1)
     }
+}
+
+/// How many of `all` the one at place `at` of `of` gets.
+pub(super) const fn part(all: u32, at: u32, of: u32) -> u32 {
+    (at + 1) * all / of - at * all / of
 }
 
 /// Cores without their hyperthreads, as far as the system tells; never more than this process may

@@ -5,14 +5,17 @@
 //! computes a token: a prompt is evaluated by itself, in whole blocks of rows; every token of a reply
 //! is one row of its sequence, in a batch of whole blocks, where idle sequences fill in.
 
-use super::{Loop, Slot};
+use super::{Lane, Slot};
 use crate::engine::EngineError;
 use crate::llama::generator::Generator;
 use crate::llama::score::BLOCK;
 use crate::llama::settings::{EngineSettings, FlashAttention};
 
 /// Refuses what strictness was not measured for, or is known not to hold for.
-pub(super) fn check(generator: &Generator, settings: &EngineSettings) -> Result<(), EngineError> {
+pub(in crate::llama) fn check(
+    generator: &Generator,
+    settings: &EngineSettings,
+) -> Result<(), EngineError> {
     let reason = if settings.gpu_layers() > 0 {
         "strict determinism is for the CPU; set `gpu_layers = 0`"
     } else if settings.flash_attention() != FlashAttention::Off {
@@ -40,7 +43,7 @@ fn block() -> u32 {
     u32::try_from(BLOCK).unwrap_or(1)
 }
 
-impl Loop<'_> {
+impl Lane<'_> {
     /// Evaluates one prompt if there is one, else one token of every reply. Gives the seats that can
     /// draw now, with the place of their logits.
     pub(super) fn strict_step(

@@ -1,0 +1,124 @@
+//! A chunk shared out among lanes: contexts of one model that work at the same time.
+//!
+//! llama.cpp's threads wait for each other many times in every layer, and all but one of them wait while
+//! tokens are drawn. A few lanes with few threads each wait less than one lane with all of them. Job by
+//! job is dealt out in turn, so which lane answers a request follows from the chunk alone.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
+
+use gra_synth::request::Reply;
+
+use super::chunk::{Job, Prepared};
+use super::decode::{Geometry, Lane, check_strict};
+use super::generator::Generator;
+use super::settings::{EngineSettings, part};
+use crate::engine::{EngineError, Progress};
+use crate::vocabulary::Token;
+
+/// Answers a prepared chunk.
+pub(super) fn run(
+    generator: &Generator,
+    prepared: Prepared,
+    settings: &EngineSettings,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Vec<Reply>, EngineError> {
+    if settings.strict() {
+        check_strict(generator, settings)?;
+    }
+    let Prepared { mut replies, jobs, shared, slots, lanes, context } = prepared;
+    let mut before =
+        Progress { replies: replies.iter().flatten().count(), slots, ..Progress::default() };
+    watch(before);
+    let Some(first) = jobs.first() else { return Ok(replies.into_iter().flatten().collect()) };
+    let threads = settings.threads.clamp(1, 512);
+    let rows = settings.n_ubatch(lanes);
+    let geometry = Geometry { slots: slots / lanes, shared, context, threads, rows };
+    let mut team = team(generator, settings, (geometry, lanes), &first.tokens[..shared])?;
+    before.prompt_tokens = shared as u64;
+    watch(before);
+    // The lanes count slots themselves.
+    before.slots = 0;
+    let mut watch = |so_far: &[Progress]| watch(so_far.iter().copied().chain([before]).sum());
+    for (place, reply) in together(&mut team, deal(jobs, lanes as usize), &mut watch)? {
+        replies[place] = Some(reply);
+    }
+    Ok(replies.into_iter().flatten().collect())
+}
+
+/// Lanes that share the threads, each behind what all jobs begin with. That is evaluated once, with all
+/// threads.
+fn team<'a>(
+    generator: &'a Generator,
+    settings: &EngineSettings,
+    (geometry, lanes): (Geometry, u32),
+    beginning: &[Token],
+) -> Result<Vec<Lane<'a>>, EngineError> {
+    let lane = |threads| Lane::new(generator, settings, Geometry { threads, ..geometry });
+    let mut state = Vec::new();
+    if lanes > 1 && !beginning.is_empty() {
+        // llama.cpp takes a sequence over from a context of equally many sequences only.
+        let mut first = lane(geometry.threads)?;
+        first.share(beginning)?;
+        state = first.shared_state();
+    }
+    let with_beginning = |at| {
+        let mut lane = lane(part(geometry.threads, at, lanes).max(1))?;
+        if state.is_empty() {
+            lane.share(beginning)?
+        } else {
+            lane.take_shared(&state)?
+        }
+        Ok(lane)
+    };
+    (0..lanes).map(with_beginning).collect()
+}
+
+fn deal(jobs: Vec<Job>, lanes: usize) -> Vec<Vec<Job>> {
+    let mut hands: Vec<Vec<Job>> = (0..lanes).map(|_| Vec::new()).collect();
+    for (place, job) in jobs.into_iter().enumerate() {
+        hands[place % lanes].push(job);
+    }
+    hands
+}
+
+/// Lets every lane answer its hand. `watch` is told how far each of them is.
+fn together(
+    lanes: &mut [Lane<'_>],
+    hands: Vec<Vec<Job>>,
+    watch: &mut dyn FnMut(&[Progress]),
+) -> Result<Vec<(usize, Reply)>, EngineError> {
+    if let [lane] = lanes {
+        let jobs = hands.into_iter().flatten().collect();
+        return lane.answer(jobs, &mut |so_far| watch(&[so_far]));
+    }
+    let mut so_far = vec![Progress::default(); lanes.len()];
+    let (say, heard) = mpsc::channel();
+    let done: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = lanes
+            .iter_mut()
+            .zip(hands)
+            .enumerate()
+            .map(|(at, (lane, hand))| {
+                let say = say.clone();
+                // Somebody listens until every sender is gone.
+                let mut tell = move |so_far| {
+                    let _ = say.send((at, so_far));
+                };
+                scope.spawn(move || lane.answer(hand, &mut tell))
+            })
+            .collect();
+        drop(say);
+        for (at, progress) in heard {
+            so_far[at] = progress;
+            watch(&so_far);
+        }
+        let ended = |lane: thread::ScopedJoinHandle<'_, _>| {
+            lane.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        running.into_iter().map(ended).collect()
+    });
+    let done: Vec<Vec<_>> = done.into_iter().collect::<Result<_, EngineError>>()?;
+    Ok(done.into_iter().flatten().collect())
+}
