@@ -1,9 +1,10 @@
 //! Answers the method's questions: from the store where it can, from the engine where it must.
 //!
 //! The requests of a step are looked up first. What is missing is grouped by model, cut into chunks
-//! and recorded; then each chunk runs and its replies are committed together. A chunk that was
-//! recorded and not finished is run again whole before anything else, so an interrupted run ends
-//! with the bytes of an uninterrupted one, and pays at most one chunk twice.
+//! and recorded; then the chunks run, as many at the same time as the engine has workers, and the replies
+//! of each are committed together. A chunk that was recorded and not finished is run again whole, so an
+//! interrupted run ends with the bytes of an uninterrupted one, and pays at most one chunk of each worker
+//! twice.
 
 mod embedding;
 mod paid;
@@ -11,10 +12,12 @@ mod scoring;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::Result;
-use gra_llm::engine::{Engine, EngineError};
+use gra_llm::engine::{ChunkEvent, Engine, EngineError};
 use gra_llm::key::CompletionKey;
 use gra_synth::request::{ModelName, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
@@ -62,8 +65,26 @@ struct Keyed<'a> {
     request: &'a Request,
 }
 
-/// Missing calls by model and stage: the requests of a group share their role prompt.
-type Groups<'a> = BTreeMap<(ModelName, Stage), Vec<&'a Keyed<'a>>>;
+/// Calls of one model and stage: their requests share a role prompt.
+type Group = (ModelName, Stage);
+
+/// Missing calls.
+type Groups<'a> = BTreeMap<Group, Vec<&'a Keyed<'a>>>;
+
+/// What is known of a chunk under way.
+#[derive(Default)]
+struct Running {
+    begun: Option<Instant>,
+    slots: u32,
+}
+
+impl Running {
+    /// What it has cost, now that it is done.
+    fn cost(&self, crashes: u64) -> ChunkCost {
+        let seconds = self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+        ChunkCost { seconds, slots: self.slots, crashes }
+    }
+}
 
 /// The one place where questions meet answers.
 pub struct Answering<'a> {
@@ -172,9 +193,8 @@ impl<'a> Answering<'a> {
             }
         }
         self.progress.begin_stage(requests[0].id.stage, requests.len(), seen.len());
-        for (group, chunk) in self.plan(asking, &missing)? {
-            self.run(&group.0, &chunk, &missing[&group])?;
-        }
+        let planned = self.plan(asking, &missing)?;
+        self.run(&planned, &missing)?;
         self.progress.end_stage();
         self.collect(&keyed)
     }
@@ -195,8 +215,9 @@ impl<'a> Answering<'a> {
         &mut self,
         asking: Asking<'_>,
         missing: &Groups<'_>,
-    ) -> Result<Vec<((ModelName, Stage), PlannedChunk)>> {
+    ) -> Result<Vec<(Group, PlannedChunk)>> {
         let name = asking.to_string();
+        let all: usize = missing.values().map(Vec::len).sum();
         let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for (group, calls) in missing {
             let mut left: Vec<CompletionKey> = calls.iter().map(|call| call.key).collect();
@@ -208,7 +229,9 @@ impl<'a> Answering<'a> {
                     forget.push(chunk.id);
                 }
             }
-            new.extend(left.chunks(self.chunk).map(|keys| (group.clone(), keys.to_vec())));
+            // No chunk is larger than a worker's part of the step.
+            let size = self.chunk.min(all.div_ceil(self.engine.workers(&group.0).max(1))).max(1);
+            new.extend(left.chunks(size).map(|keys| (group.clone(), keys.to_vec())));
         }
         if !new.is_empty() || !forget.is_empty() {
             let planned = self.store.plan_chunks(&name, &forget, &new)?;
@@ -218,34 +241,58 @@ impl<'a> Answering<'a> {
         Ok(again)
     }
 
-    /// Runs one chunk and stores its replies.
-    fn run(&mut self, model: &ModelName, chunk: &PlannedChunk, calls: &[&Keyed<'_>]) -> Result<()> {
+    /// Runs chunks and stores the replies of each when it is done.
+    fn run(&mut self, planned: &[(Group, PlannedChunk)], missing: &Groups<'_>) -> Result<()> {
+        if planned.is_empty() {
+            return Ok(());
+        }
         if self.stop.load(Ordering::Relaxed) {
             return Err(Interrupted.into());
         }
         let by_key: BTreeMap<CompletionKey, &Request> =
-            calls.iter().map(|call| (call.key, call.request)).collect();
-        let requests: Vec<Request> = chunk.keys.iter().map(|key| by_key[key].clone()).collect();
-        let started = Started::now(self.meter.as_ref());
-        self.progress.begin_chunk(model);
-        let (progress, mut slots, crashes) = (&mut *self.progress, 0, self.engine.crashes());
-        let replies = self.engine.complete(&requests, &mut |so_far| {
-            slots = so_far.slots;
-            progress.in_chunk(so_far);
-        });
-        let replies = match replies {
-            Err(EngineError::Stopped) => return Err(Interrupted.into()),
-            replies => replies?,
+            missing.values().flatten().map(|call| (call.key, call.request)).collect();
+        let requests = |(_, chunk): &(Group, PlannedChunk)| {
+            chunk.keys.iter().map(|key| by_key[key].clone()).collect()
         };
-        let seconds = started.at.elapsed().as_secs_f64();
-        let crashes = self.engine.crashes() - crashes;
-        self.progress.end_chunk(requests.len());
-        self.paid.calls += requests.len() as u64;
+        let chunks: Vec<Vec<Request>> = planned.iter().map(requests).collect();
+        let asked: Vec<&[Request]> = chunks.iter().map(Vec::as_slice).collect();
+        let started = Started::now(self.meter.as_ref());
+        let mut running: Vec<Running> = planned.iter().map(|_| Running::default()).collect();
+        let (mut left, mut unsaved) = (planned.len(), None);
+        let Self { store, engine, progress, stop, fingerprints, paid, .. } = &mut *self;
+        let ended = engine.complete_all(&asked, &mut |place, event| {
+            let ((model, _), chunk) = &planned[place];
+            match event {
+                ChunkEvent::Begun => running[place].begun = Some(Instant::now()),
+                ChunkEvent::Progress(so_far) => {
+                    running[place].slots = so_far.slots;
+                    progress.in_chunk(place, so_far);
+                }
+                ChunkEvent::Answered { replies, crashes } => {
+                    progress.end_chunk(place, replies.len());
+                    paid.calls += replies.len() as u64;
+                    paid.crashes += crashes;
+                    let answered: Vec<_> = chunks[place].iter().zip(replies).collect();
+                    let cost = running[place].cost(crashes);
+                    match store.finish_chunk(chunk, &fingerprints[model], cost, &answered) {
+                        Ok(()) => left -= 1,
+                        Err(error) => unsaved = Some(error),
+                    }
+                }
+            }
+            if unsaved.is_some() || stop.load(Ordering::Relaxed) {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
         self.paid.add(&started, self.meter.as_ref());
-        self.paid.crashes += crashes;
-        let answered: Vec<(&Request, Reply)> = requests.iter().zip(replies).collect();
-        let cost = ChunkCost { seconds, slots, crashes };
-        self.store.finish_chunk(chunk, &self.fingerprints[model], cost, &answered)
+        match (unsaved, ended) {
+            (Some(error), _) => Err(error),
+            (None, Err(EngineError::Stopped)) => Err(Interrupted.into()),
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(())) if left > 0 => Err(Interrupted.into()),
+            (None, Ok(())) => Ok(()),
+        }
     }
 
     /// Reads the replies of a step back, all of them from the store.

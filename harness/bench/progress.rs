@@ -1,13 +1,14 @@
 //! What a run shows while it works: bars on a terminal, plain lines elsewhere. Goes to standard
 //! error, so that standard output stays for results.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use gra_llm::engine::Progress as ChunkProgress;
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
-use gra_synth::request::{ModelName, Stage};
+use gra_synth::request::Stage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::store::TrialId;
@@ -62,8 +63,8 @@ struct StageProgress {
     missing: usize,
     done: usize,
     tokens: u64,
-    chunk: ChunkProgress,
-    model: Option<ModelName>,
+    /// Chunks under way, by their places in the stage.
+    chunks: BTreeMap<usize, ChunkProgress>,
     started: Instant,
     last_line: Instant,
 }
@@ -185,19 +186,15 @@ impl Progress {
         self.show();
     }
 
-    pub(crate) fn begin_chunk(&mut self, model: &ModelName) {
-        self.stage.model = Some(model.clone());
-        self.stage.chunk = ChunkProgress::default();
-    }
-
-    pub(crate) fn in_chunk(&mut self, so_far: ChunkProgress) {
-        self.stage.chunk = so_far;
+    /// How far the chunk at this place of the stage is.
+    pub(crate) fn in_chunk(&mut self, place: usize, so_far: ChunkProgress) {
+        self.stage.chunks.insert(place, so_far);
         self.show();
     }
 
-    pub(crate) fn end_chunk(&mut self, replies: usize) {
-        self.stage.tokens += self.stage.chunk.reply_tokens;
-        self.stage.chunk = ChunkProgress::default();
+    pub(crate) fn end_chunk(&mut self, place: usize, replies: usize) {
+        let last = self.stage.chunks.remove(&place).unwrap_or_default();
+        self.stage.tokens += last.reply_tokens;
         self.stage.done += replies;
         self.show();
     }
@@ -218,7 +215,7 @@ impl Progress {
         match &self.display {
             Display::Nothing => {}
             Display::Bar(bar) => {
-                let done = self.stage.done + self.stage.chunk.replies;
+                let done = self.stage.done + self.stage.under_way().replies;
                 bar.set_prefix(format!("{} {}", self.place(), self.stage.name));
                 bar.set_length(self.stage.missing as u64);
                 bar.set_position(done as u64);
@@ -245,7 +242,7 @@ impl Progress {
 
     fn rate(&self) -> String {
         let seconds = self.stage.started.elapsed().as_secs_f64().max(0.001);
-        let tokens = self.stage.tokens + self.stage.chunk.reply_tokens;
+        let tokens = self.stage.tokens + self.stage.under_way().reply_tokens;
         if tokens == 0 {
             return String::new();
         }
@@ -262,8 +259,8 @@ impl Progress {
     }
 
     fn line(&self) -> String {
-        let StageProgress { name, asked, missing, done, chunk, started, .. } = &self.stage;
-        let done = done + chunk.replies;
+        let StageProgress { name, asked, missing, done, started, .. } = &self.stage;
+        let done = done + self.stage.under_way().replies;
         let seconds = started.elapsed().as_secs_f64();
         let left = match done {
             0 => String::new(),
@@ -294,10 +291,14 @@ impl StageProgress {
             missing,
             done: 0,
             tokens: 0,
-            chunk: ChunkProgress::default(),
-            model: None,
+            chunks: BTreeMap::new(),
             started: now,
             last_line: now,
         }
+    }
+
+    /// Of all chunks that have begun and are not done.
+    fn under_way(&self) -> ChunkProgress {
+        self.chunks.values().copied().sum()
     }
 }

@@ -11,7 +11,7 @@ pub struct Paid {
     pub calls: u64,
     /// Calls that the store answered.
     pub stored: u64,
-    /// Seconds that the engine was busy.
+    /// Seconds that the engine was busy, with one chunk or several.
     pub engine_seconds: f64,
     /// How often the engine died and was started again.
     pub crashes: u64,

@@ -47,10 +47,9 @@ impl Answering<'_> {
             let part: Vec<_> = left.drain(..left.len().min(SCORES_PER_COMMIT)).collect();
             let batch: Vec<Passage> = part.iter().map(|(_, passage)| (*passage).clone()).collect();
             let (started, crashes) = (Started::now(self.meter.as_ref()), self.engine.crashes());
-            self.progress.begin_chunk(model);
             let progress = &mut *self.progress;
-            let scores = self.engine.score(&batch, &mut |so_far| progress.in_chunk(so_far))?;
-            self.progress.end_chunk(batch.len());
+            let scores = self.engine.score(&batch, &mut |so_far| progress.in_chunk(0, so_far))?;
+            self.progress.end_chunk(0, batch.len());
             self.paid.add(&started, self.meter.as_ref());
             self.paid.crashes += self.engine.crashes() - crashes;
             let answered: Vec<_> =

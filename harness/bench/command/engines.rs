@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+#[cfg(unix)]
+use gra_llm::crew::Crew;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::runtime::log_to;
@@ -90,9 +92,19 @@ fn local(
 ) -> Result<Box<dyn Engine>> {
     let digest_cache = Some(around.places.results.join("model-hashes.json"));
     let settings = EngineSettings { digest_cache, ..settings.clone() };
+    if let Some(problem) = settings.problem() {
+        bail!("[engine] {problem}\n  hint: `gra-bench doctor` lists the devices");
+    }
     #[cfg(unix)]
     if settings.isolation == Isolation::Process {
-        return in_a_worker(Setup { pool: pool.clone(), settings }, around.progress);
+        let worker = |worker| {
+            let setup = Setup { pool: pool.clone(), settings: settings.of_worker(worker) };
+            in_a_worker(setup, around.progress)
+        };
+        return match settings.workers() {
+            1 => worker(0),
+            several => Ok(Box::new(Crew::new((0..several).map(worker).collect::<Result<_>>()?))),
+        };
     }
     Ok(in_process(pool.clone(), settings, around.progress))
 }

@@ -3,6 +3,8 @@
 //! An engine is blocking and owns its threads; the shell calls it from a blocking task. It knows
 //! nothing of variants, trials or the store.
 
+use std::iter::Sum;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
@@ -24,6 +26,38 @@ pub struct Progress {
     pub slots: u32,
 }
 
+/// Of engines that work at the same time.
+impl Sum for Progress {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |sum, part| Self {
+            replies: sum.replies + part.replies,
+            prompt_tokens: sum.prompt_tokens + part.prompt_tokens,
+            reply_tokens: sum.reply_tokens + part.reply_tokens,
+            slots: sum.slots + part.slots,
+        })
+    }
+}
+
+/// What happens to one of several chunks.
+#[derive(Debug)]
+pub enum ChunkEvent {
+    /// It begins.
+    Begun,
+    /// So far.
+    Progress(Progress),
+    /// It is done.
+    Answered {
+        /// In the order of its requests.
+        replies: Vec<Reply>,
+        /// How often the engine died under it.
+        crashes: u64,
+    },
+}
+
+/// Hears what happens to chunks, by their places. Once it breaks no other chunk begins; those that have
+/// begun are finished and heard of.
+pub type Hear<'a> = dyn FnMut(usize, ChunkEvent) -> ControlFlow<()> + 'a;
+
 /// Answers requests.
 pub trait Engine: Send {
     /// Answers one chunk: requests of one model, run together. The replies come in the order of the
@@ -41,6 +75,36 @@ pub trait Engine: Send {
         chunk: &[Request],
         watch: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Reply>, EngineError>;
+
+    /// Answers several chunks, each as [`Self::complete`] does: in order, or several at the same time
+    /// where the engine has several [`workers`](Self::workers). Which worker answers a chunk follows
+    /// from the chunks alone.
+    ///
+    /// # Errors
+    /// As [`Self::complete`]; chunks that were heard of as answered stay so.
+    fn complete_all(
+        &mut self,
+        chunks: &[&[Request]],
+        hear: &mut Hear<'_>,
+    ) -> Result<(), EngineError> {
+        let mut goes_on = true;
+        for (place, chunk) in chunks.iter().enumerate() {
+            let mut tell = |event| goes_on &= hear(place, event).is_continue();
+            tell(ChunkEvent::Begun);
+            let crashes = self.crashes();
+            let replies = self.complete(chunk, &mut |so_far| tell(ChunkEvent::Progress(so_far)))?;
+            tell(ChunkEvent::Answered { replies, crashes: self.crashes() - crashes });
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many chunks of this model can be answered at the same time.
+    fn workers(&self, _model: &ModelName) -> usize {
+        1
+    }
 
     /// Scores passages of one model: the log-probabilities of their continuations, in order. A score
     /// depends on its passage alone.

@@ -12,7 +12,8 @@
 //!   quantising
 //! - [`worker`]: any engine in a process of its own
 //! - [`server`]: models that OpenAI-compatible servers hold
-//! - [`routed`]: several engines as one
+//! - [`crew`]: several workers as one engine
+//! - [`routed`]: several engines as one, by model
 //! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
 //!   a reply's form, the draw of a token. Pure
 //! - [`pattern`]: a reply's form in the languages that servers are told it in. Pure
@@ -22,8 +23,10 @@
 
 #![allow(unsafe_code, reason = "the one crate that talks to C")]
 
+mod abreast;
 pub mod automaton;
 pub mod chat_template;
+pub mod crew;
 pub mod digest;
 pub mod engine;
 pub mod gguf;

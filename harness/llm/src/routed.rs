@@ -1,10 +1,12 @@
-//! Several engines as one: each model's chunks go to the engine that holds it.
+//! Several engines as one: each model's chunks go to the engine that holds it, and the engines work at
+//! the same time.
 
 use std::collections::BTreeMap;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
-use crate::engine::{Engine, EngineError, Progress};
+use crate::abreast;
+use crate::engine::{Engine, EngineError, Hear, Progress};
 use crate::score::{Passage, Score};
 
 /// Answers with other engines.
@@ -51,6 +53,30 @@ impl Engine for RoutedEngine {
     ) -> Result<Vec<Reply>, EngineError> {
         let Some(first) = chunk.first() else { return Ok(Vec::new()) };
         self.of(&first.model).complete(chunk, watch)
+    }
+
+    fn complete_all(
+        &mut self,
+        chunks: &[&[Request]],
+        hear: &mut Hear<'_>,
+    ) -> Result<(), EngineError> {
+        let mut places = vec![Vec::new(); self.others.len()];
+        let mut here = Vec::new();
+        for (place, chunk) in chunks.iter().enumerate() {
+            match chunk.first().and_then(|first| self.routes.get(&first.model)) {
+                Some(&engine) => places[engine].push(place),
+                None => here.push(place),
+            }
+        }
+        let others = self.others.iter_mut().map(|engine| &mut **engine as &mut dyn Engine);
+        let mut shares: Vec<abreast::Share<'_>> = vec![(&mut *self.encoder, here)];
+        shares.extend(others.zip(places));
+        abreast::complete_all(shares, chunks, hear)
+    }
+
+    fn workers(&self, model: &ModelName) -> usize {
+        let engine = self.routes.get(model).map_or(&self.encoder, |&place| &self.others[place]);
+        engine.workers(model)
     }
 
     fn score(
