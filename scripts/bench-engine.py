@@ -8,8 +8,9 @@ each has other samples, and in each every contestant has its turn:
     in turn  the same chunk with one slot
     alone    an eighth of the requests, each a chunk of its own, so nothing is shared
     server   llama-server, all requests sent at once; as many tokens each as our reply had
-    bench    llama-batched-bench's speeds for prompts and for replies of the same lengths, its replies
-             behind prompts that are as long as ours with what they share
+    form     the same with other samples, held to the form of a review as ours are, by a grammar
+    bench    llama-batched-bench's speeds for prompts and for replies of the same lengths, both behind
+             as many tokens as ours
 
 The server is warm: it has answered the requests of another round, so its slots hold the prefix.
 """
@@ -104,9 +105,9 @@ class Server:
         self.log.seek(0)
         die("llama-server does not start:\n" + self.log.read().decode(errors="replace")[-2000:])
 
-    def complete(self, prompt: str, tokens: int, temperature: float) -> dict[str, Any]:
+    def complete(self, prompt: str, tokens: int, manner: dict[str, Any]) -> dict[str, Any]:
         body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True, "cache_prompt": True,
-                "temperature": temperature, "seed": 1}
+                "seed": 1, **manner}
         request = urllib.request.Request(
             f"{self.url}/completion", json.dumps(body).encode(),
             {"Content-Type": "application/json"},
@@ -114,10 +115,10 @@ class Server:
         with urllib.request.urlopen(request, timeout=3600) as reply:
             return json.load(reply)
 
-    def run(self, prompts: list[str], lengths: list[int], temperature: float) -> dict[str, Any]:
+    def run(self, prompts: list[str], lengths: list[int], manner: dict[str, Any]) -> dict[str, Any]:
         with ThreadPoolExecutor(len(prompts)) as pool:
             start = time.perf_counter()
-            jobs = [pool.submit(self.complete, prompt, tokens, temperature)
+            jobs = [pool.submit(self.complete, prompt, tokens, manner)
                     for prompt, tokens in zip(prompts, lengths)]
             replies = [job.result() for job in jobs]
             seconds = time.perf_counter() - start
@@ -135,16 +136,19 @@ class Server:
 
 
 def batched_bench(
-    program: Path, args: argparse.Namespace, prompt: int, whole: int, reply: int
+    program: Path, args: argparse.Namespace, shared: int, whole: int, reply: int
 ) -> dict[str, Any]:
-    """Speeds in tokens per second: of prompts as long as what is not shared, and of replies that attend
-    to prompts of the whole length."""
-    prompts = bench_row(program, args, ["-npp", prompt, "-ntg", 1])
-    replies = bench_row(program, args, ["-npp", whole, "-ntg", reply, "-pps"])
-    return {"prompt_speed": prompts["speed_pp"], "reply_speed": replies["speed_tg"]}
+    """Speeds in tokens per second: of prompts behind what is shared, and of replies behind whole prompts.
+    The first is what whole prompts take longer than those of what is shared alone."""
+    less, more = bench_rows(program, args, ["-npp", f"{shared},{whole}", "-ntg", 1])
+    [replies] = bench_rows(program, args, ["-npp", whole, "-ntg", reply, "-pps"])
+    prompt_speed = args.slots * (whole - shared) / (more["t_pp"] - less["t_pp"])
+    return {"prompt_speed": prompt_speed, "reply_speed": replies["speed_tg"]}
 
 
-def bench_row(program: Path, args: argparse.Namespace, lengths: list[Any]) -> dict[str, Any]:
+def bench_rows(
+    program: Path, args: argparse.Namespace, lengths: list[Any]
+) -> list[dict[str, Any]]:
     command = [program, "-m", args.model, *lengths, "-npl", args.slots,
                "-c", args.slots * 768, "-t", args.threads, "-tb", args.threads,
                "-fa", args.flash, "--output-format", "jsonl"]
@@ -152,7 +156,7 @@ def bench_row(program: Path, args: argparse.Namespace, lengths: list[Any]) -> di
     rows = [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith('{"n_kv_max')]
     if not rows:
         die(f"llama-batched-bench printed no row:\n{ran.stderr[-2000:]}")
-    return json.loads(rows[0])
+    return [json.loads(row) for row in rows]
 
 
 def peak_rss(pid: int) -> int:
@@ -194,12 +198,17 @@ def one_round(number: int, contest: dict[str, Any], args: argparse.Namespace) ->
     ours = measure("ours", lambda: crowd.ask(**order, settings=settings))
     lengths, count = ours["reply_tokens"], len(ours["reply_tokens"])
     prompts = crowd.ask(ask="prompts", round=number, requests=args.requests)
-    measure("server", lambda: server.run(prompts, lengths, contest["temperature"]))
-    tail = round(ours["prompt_tokens"] / count)
+    manner = contest["manner"]
+    measure("server", lambda: server.run(prompts, lengths, manner))
+    # What the server has answered before it would answer from its cache.
+    others = crowd.ask(ask="prompts", round=500 + number, requests=args.requests)
+    measure("form", lambda: server.run(others, lengths, {**manner, "grammar": contest["grammar"]}))
     mean = max(1, round(sum(lengths) / count))
     program = args.peers / "build/bin/llama-batched-bench"
-    whole = round(sum(ours["prompt_lengths"]) / count)
-    measure("bench", lambda: batched_bench(program, args, tail, whole, mean))
+    lengths_read = sum(ours["prompt_lengths"])
+    whole = round(lengths_read / count)
+    shared = round((lengths_read - ours["prompt_tokens"]) / (count - 1))
+    measure("bench", lambda: batched_bench(program, args, shared, whole, mean))
     one = {**settings, "slots": 1}
     measure("in turn", lambda: single.ask(**order, settings=one))
     few = {**order, "requests": max(1, args.requests // 8)}
@@ -224,6 +233,8 @@ def ratios(turns: dict[str, dict[str, Any]]) -> dict[str, float]:
         "replies/s over one slot": turns["in turn"]["seconds"] / ours["seconds"],
         "replies/s over one request at a time": alone / ours["seconds"],
         "replies/s over llama-server": turns["server"]["seconds"] / ours["seconds"],
+        "replies/s over llama-server held to the form": turns["form"]["seconds"] / ours["seconds"]
+        * sum(ours["reply_tokens"]) / sum(turns["form"]["reply_tokens"]),
         "llama-batched-bench's time / ours": turns["bench"]["seconds"] / ours["seconds"],
         "replies that parse": ours["parsed"] / count,
         "peak memory / (model + KV)": ours["peak_rss"] / ours["model_and_kv"],
@@ -256,7 +267,7 @@ def table(rounds: list[dict[str, Any]]) -> str:
 
 
 def choose_server(args: argparse.Namespace, stack: contextlib.ExitStack, prompts: list[list[str]],
-                  temperature: float) -> tuple[Server, dict[str, float]]:
+                  manner: dict[str, Any]) -> tuple[Server, dict[str, float]]:
     """A warm server. Asked for both, with llama.cpp's choice on fused attention or without it,
     whichever is faster."""
     servers, seconds = [], {}
@@ -264,7 +275,7 @@ def choose_server(args: argparse.Namespace, stack: contextlib.ExitStack, prompts
         server = Server(server_program(args), args, flash)
         stack.enter_context(contextlib.closing(server))
         for texts in prompts:
-            ran = timed([server.process.pid], lambda: server.run(texts, [80] * len(texts), temperature))
+            ran = timed([server.process.pid], lambda: server.run(texts, [80] * len(texts), manner))
         say(f"llama-server, --flash-attn {flash}: {ran['seconds']:.1f} s for {len(prompts[-1])} "
             f"replies, warm (others {ran['others']:.2f} cores)")
         seconds[flash] = ran["seconds"]
@@ -336,9 +347,12 @@ def run(args: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     about = crowd.ask(ask="about")
     args.threads = args.threads or about["threads"]
     prompts = [crowd.ask(ask="prompts", round=900 + n, requests=args.slots) for n in range(2)]
-    server, server_seconds = choose_server(args, stack, prompts, about["temperature"])
+    manner = {"temperature": about["temperature"], "top_p": about["top_p"],
+              "samplers": ["temperature", "top_p"]}
+    server, server_seconds = choose_server(args, stack, prompts, manner)
     args.flash = server.flash
-    contest = {"crowd": crowd, "single": single, "server": server, "temperature": about["temperature"]}
+    contest = {"crowd": crowd, "single": single, "server": server, "manner": manner,
+               "grammar": about["grammar"]}
     peer = {**about_peers(args.peers), "system": system_line(server_program(args))}
     print(f"- ours: {about['version']}, {about['system']}\n- peers: {peer['version']}, {peer['system']}")
     print(f"- same CPU flags: {'yes' if peer['system'] == about['system'] else 'NO'}")

@@ -26,6 +26,7 @@ use gra_llm::engine::{Engine, Progress};
 use gra_llm::gguf::GgufHeader;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{LLAMA_VERSION, LlamaEngine, runtime};
+use gra_llm::pattern::{Pattern, gbnf};
 use serde::{Deserialize, Serialize};
 
 type Failure = Box<dyn Error>;
@@ -58,6 +59,8 @@ struct About {
     slots: u32,
     temperature: f32,
     top_p: f32,
+    /// The form of a review in llama.cpp's notation.
+    grammar: String,
 }
 
 /// What a run took.
@@ -194,17 +197,19 @@ fn prompts(model: &Path, round: u32, requests: u32) -> Result<Vec<String>, Failu
     Ok(requests.iter().map(|request| frame.text(&request.prompt.text())).collect())
 }
 
-fn about() -> About {
+fn about() -> Result<About, Failure> {
     let settings = EngineSettings::default();
     let sampling = gra_synth::request::Sampling::default();
-    About {
+    let form = Pattern::of(&workload::review().parts)?.ok_or("a review has a form")?;
+    Ok(About {
         version: LLAMA_VERSION,
         system: runtime::system_info(),
         threads: settings.threads,
         slots: settings.slots,
         temperature: sampling.temperature,
         top_p: sampling.top_p,
-    }
+        grammar: gbnf::grammar(&form),
+    })
 }
 
 fn main() -> Result<(), Failure> {
@@ -218,7 +223,7 @@ fn main() -> Result<(), Failure> {
     let mut output = io::stdout();
     for line in io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?)? {
-            Order::About => serde_json::to_string(&about())?,
+            Order::About => serde_json::to_string(&about()?)?,
             Order::Prompts { round, requests } => {
                 serde_json::to_string(&prompts(&warm.model, round, requests)?)?
             }

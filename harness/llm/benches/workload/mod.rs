@@ -52,7 +52,7 @@ pub(crate) fn requests(count: u32, round: u32) -> Vec<Request> {
 }
 
 /// Six scores and a comment of at most 48 tokens.
-fn review() -> Shape {
+pub(crate) fn review() -> Shape {
     let literal = |text: &str| Part::Literal(text.to_owned());
     let mut parts = vec![literal("<bos>["), Part::Integer { min: 1, max: 10 }];
     for _ in 1..SCORES {

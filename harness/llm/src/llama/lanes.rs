@@ -66,9 +66,9 @@ fn team<'a>(
     let with_beginning = |at| {
         let mut lane = lane(part(geometry.threads, at, lanes).max(1))?;
         if state.is_empty() {
-            lane.share(beginning)?
+            lane.share(beginning)?;
         } else {
-            lane.take_shared(&state)?
+            lane.take_shared(&state)?;
         }
         Ok(lane)
     };
