@@ -52,11 +52,17 @@ fn process(id: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// The living worker of a run.
-fn worker(run: u32) -> Option<u32> {
+/// The living workers of a run.
+fn workers(run: u32) -> Vec<u32> {
     let ids = std::fs::read_dir("/proc").unwrap();
-    let mut ids = ids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    ids.find(|id| process(*id).is_some_and(|(state, parent)| state != 'Z' && parent == run))
+    let ids = ids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_worker =
+        |id: &u32| process(*id).is_some_and(|(state, parent)| state != 'Z' && parent == run);
+    ids.filter(is_worker).collect()
+}
+
+fn worker(run: u32) -> Option<u32> {
+    workers(run).pop()
 }
 
 fn signal(name: &str, target: &str) {
@@ -110,6 +116,27 @@ fn a_killed_worker_and_an_interrupted_run_change_no_byte() {
     let output = start(&bench, &models, "interrupted").wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(published(&bench.path("interrupted")), expected);
+}
+
+#[test]
+fn two_workers_share_a_run_and_the_death_of_one_changes_no_byte() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(GRA, "rounds = 1");
+    bench.edit("experiment.toml", "target = 3\ncap = 6\nwave = 6", "target = 2\ncap = 3\nwave = 3");
+    bench.edit("experiment.toml", "threads = 1", "threads = 2\nworkers = 2");
+    let whole = start(&bench, &models, "whole").wait_with_output().unwrap();
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+
+    let mut run = start(&bench, &models, "killed");
+    let id = run.id();
+    let pair = wait_for(&mut run, "two workers", || Some(workers(id)).filter(|w| w.len() == 2));
+    signal("KILL", &pair[1].to_string());
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the worker died on `smollm2-") && said.contains("SIGKILL"), "{said}");
+    assert_eq!(published(&bench.path("killed")), published(&bench.path("whole")));
+    assert_eq!(count(&bench, "killed", "SELECT sum(crashes) FROM chunk"), Some(1));
 }
 
 #[test]

@@ -5,13 +5,10 @@
 //! from its chunks alone: the same chunks go to the same workers whenever they run.
 
 use std::ops::Range;
-use std::panic::resume_unwind;
-use std::sync::mpsc;
-use std::thread;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
-use crate::abreast;
+use crate::abreast::{at_once, complete_all};
 use crate::engine::{Engine, EngineError, Hear, Progress};
 use crate::score::{Passage, Score};
 
@@ -36,42 +33,25 @@ impl Crew {
     }
 
     /// Gives every worker its part of some items. The results come in the order of the items.
-    fn each_part<T: Sync, R: Send>(
+    fn each_part<R: Send>(
         &mut self,
-        items: &[T],
+        items: usize,
         watch: &mut dyn FnMut(Progress),
         ask: impl Fn(&mut dyn Engine, Range<usize>, &mut dyn FnMut(Progress)) -> Answer<R> + Sync,
     ) -> Answer<R> {
         let count = self.workers.len();
-        let (say, heard) = mpsc::channel();
-        thread::scope(|scope| {
-            let running: Vec<_> = self
-                .workers
-                .iter_mut()
-                .enumerate()
-                .map(|(at, worker)| {
-                    let part = at * items.len() / count..(at + 1) * items.len() / count;
-                    let (say, ask) = (say.clone(), &ask);
-                    // Somebody listens until every sender is gone.
-                    let mut tell = move |so_far: Progress| {
-                        let _ = say.send((at, so_far));
-                    };
-                    scope.spawn(move || ask(&mut **worker, part, &mut tell))
-                })
-                .collect();
-            drop(say);
-            let mut so_far = vec![Progress::default(); count];
-            for (at, progress) in heard {
-                so_far[at] = progress;
-                watch(so_far.iter().copied().sum());
-            }
-            let done: Vec<_> = running
-                .into_iter()
-                .map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect();
-            let done: Vec<Vec<R>> = done.into_iter().collect::<Result<_, _>>()?;
-            Ok(done.into_iter().flatten().collect())
-        })
+        let ask = &ask;
+        let tasks = self.workers.iter_mut().enumerate().map(|(at, worker)| {
+            let part = at * items / count..(at + 1) * items / count;
+            move |tell: &mut dyn FnMut(Progress)| ask(&mut **worker, part, tell)
+        });
+        let mut so_far = vec![Progress::default(); count];
+        let done = at_once(tasks.collect(), |at, progress| {
+            so_far[at] = progress;
+            watch(so_far.iter().copied().sum());
+        });
+        let done: Vec<Vec<R>> = done.into_iter().collect::<Result<_, _>>()?;
+        Ok(done.into_iter().flatten().collect())
     }
 }
 
@@ -108,7 +88,7 @@ impl Engine for Crew {
         let requests: Vec<usize> = chunks.iter().map(|chunk| chunk.len()).collect();
         let shares = shares(&requests, self.workers.len());
         let workers = self.workers.iter_mut().map(|worker| &mut **worker as &mut dyn Engine);
-        abreast::complete_all(workers.zip(shares).collect(), chunks, hear)
+        complete_all(workers.zip(shares).collect(), chunks, hear)
     }
 
     fn workers(&self, _model: &ModelName) -> usize {
@@ -120,7 +100,7 @@ impl Engine for Crew {
         passages: &[Passage],
         watch: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Score>, EngineError> {
-        self.each_part(passages, watch, |worker, part, watch| {
+        self.each_part(passages.len(), watch, |worker, part, watch| {
             let from = part.start;
             worker.score(&passages[part], watch).map_err(|error| match error {
                 EngineError::PassageTooLong { model, passage, tokens, context } => {
@@ -132,7 +112,7 @@ impl Engine for Crew {
     }
 
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
-        self.each_part(texts, &mut |_| {}, |worker, part, _| worker.embed(&texts[part]))
+        self.each_part(texts.len(), &mut |_| {}, |worker, part, _| worker.embed(&texts[part]))
     }
 
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {

@@ -41,6 +41,26 @@ fn every_reply_of_a_mixed_chunk_has_its_shape_and_comes_again() {
 }
 
 #[test]
+fn lanes_share_a_chunk_and_what_its_prompts_share() {
+    let Some(path) = model(SMOLLM2) else { return };
+    let chunk: Vec<Request> = (0..11).map(mixed).collect();
+    let settings = EngineSettings { slots: 7, lanes: Some(3), threads: 2, ..settings() };
+    let lanes = || LlamaEngine::new(pool(&path, ""), settings.clone());
+    let mut last = Progress::default();
+    let first = lanes().complete(&chunk, &mut |progress| last = progress).unwrap();
+    for (request, reply) in chunk.iter().zip(&first) {
+        assert_complete(request, reply);
+    }
+    // Two in each lane, and what all prompts begin with evaluated once.
+    let mut alone = Progress::default();
+    engine(&path, 1).complete(&chunk, &mut |progress| alone = progress).unwrap();
+    let written = first.iter().map(|reply| u64::from(reply.reply_tokens)).sum();
+    assert_eq!((last.replies, last.slots, last.reply_tokens), (11, 6, written));
+    assert_eq!(last.prompt_tokens, alone.prompt_tokens);
+    assert_eq!(complete(&mut lanes(), &chunk), first, "the same bytes again");
+}
+
+#[test]
 fn scores_first_and_the_comment_later() {
     let Some(path) = model(SMOLLM2) else { return };
     let whole: Vec<Request> = (0..6)

@@ -48,6 +48,9 @@ fn replies_do_not_depend_on_their_batch() {
         let mut other = complete(&mut strict(&path, 3), &backwards);
         other.reverse();
         assert_eq!(other, together, "{}: order and slots", path.display());
+        let lanes = EngineSettings { lanes: Some(2), ..strict(&path, 16).settings().clone() };
+        let in_lanes = complete(&mut LlamaEngine::new(pool(&path, ""), lanes), &chunk);
+        assert_eq!(in_lanes, together, "{}: lanes", path.display());
         // Alone nothing is shared, and seven sequences idle.
         let mut engine = strict(&path, 16);
         for (request, expected) in chunk.iter().zip(&together).step_by(3) {

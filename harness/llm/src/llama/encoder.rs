@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::thread;
 
 use gra_synth::request::Embedding;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
@@ -14,6 +13,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::generator::load;
 use super::runtime;
 use super::settings::EngineSettings;
+use crate::abreast::at_once;
 use crate::engine::EngineError;
 
 /// Tokens of a text that are read, `[CLS]` and `[SEP]` among them: the limit that all-MiniLM-L6-v2
@@ -52,16 +52,11 @@ impl Encoder {
             return self.embed_in_turn(texts.iter(), threads, settings);
         }
         let lanes = usize::try_from(threads).unwrap_or(1).clamp(1, texts.len().max(1));
-        let lane = |first| self.embed_in_turn(texts.iter().skip(first).step_by(lanes), 1, settings);
-        let done: Vec<Result<Vec<Embedding>, EngineError>> = thread::scope(|scope| {
-            let running: Vec<_> =
-                (0..lanes).map(|first| scope.spawn(move || lane(first))).collect();
-            let ended = |lane: thread::ScopedJoinHandle<'_, _>| {
-                lane.join()
-                    .unwrap_or_else(|_| Err(self.failed("a thread of it ended early".into())))
-            };
-            running.into_iter().map(ended).collect()
-        });
+        let lane = |first| {
+            let texts = texts.iter().skip(first).step_by(lanes);
+            move |_: &mut dyn FnMut(())| self.embed_in_turn(texts, 1, settings)
+        };
+        let done = at_once((0..lanes).map(lane).collect(), |_, ()| {});
         let mut lanes: Vec<_> = done
             .into_iter()
             .map(|lane| Ok(lane?.into_iter()))

@@ -4,16 +4,13 @@
 //! tokens are drawn. A few lanes with few threads each wait less than one lane with all of them. Job by
 //! job is dealt out in turn, so which lane answers a request follows from the chunk alone.
 
-use std::panic::resume_unwind;
-use std::sync::mpsc;
-use std::thread;
-
 use gra_synth::request::Reply;
 
 use super::chunk::{Job, Prepared};
 use super::decode::{Geometry, Lane, check_strict};
 use super::generator::Generator;
 use super::settings::{EngineSettings, part};
+use crate::abreast::at_once;
 use crate::engine::{EngineError, Progress};
 use crate::vocabulary::Token;
 
@@ -89,36 +86,12 @@ fn together(
     hands: Vec<Vec<Job>>,
     watch: &mut dyn FnMut(&[Progress]),
 ) -> Result<Vec<(usize, Reply)>, EngineError> {
-    if let [lane] = lanes {
-        let jobs = hands.into_iter().flatten().collect();
-        return lane.answer(jobs, &mut |so_far| watch(&[so_far]));
-    }
     let mut so_far = vec![Progress::default(); lanes.len()];
-    let (say, heard) = mpsc::channel();
-    let done: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> = lanes
-            .iter_mut()
-            .zip(hands)
-            .enumerate()
-            .map(|(at, (lane, hand))| {
-                let say = say.clone();
-                // Somebody listens until every sender is gone.
-                let mut tell = move |so_far| {
-                    let _ = say.send((at, so_far));
-                };
-                scope.spawn(move || lane.answer(hand, &mut tell))
-            })
-            .collect();
-        drop(say);
-        for (at, progress) in heard {
-            so_far[at] = progress;
-            watch(&so_far);
-        }
-        let ended = |lane: thread::ScopedJoinHandle<'_, _>| {
-            lane.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        running.into_iter().map(ended).collect()
+    let task = |(lane, hand)| move |tell: &mut dyn FnMut(Progress)| Lane::answer(lane, hand, tell);
+    let done = at_once(lanes.iter_mut().zip(hands).map(task).collect(), |at, progress| {
+        so_far[at] = progress;
+        watch(&so_far);
     });
-    let done: Vec<Vec<_>> = done.into_iter().collect::<Result<_, EngineError>>()?;
+    let done: Vec<Vec<_>> = done.into_iter().collect::<Result<_, _>>()?;
     Ok(done.into_iter().flatten().collect())
 }

@@ -23,6 +23,9 @@ const MIN_UBATCH: u32 = 32;
 /// Slots of a lane, unless settings say otherwise.
 const LANE_SLOTS: u32 = 4;
 
+/// The same under strict determinism, which computes whole blocks: fewer slots would idle in them.
+const STRICT_SLOTS: u32 = 8;
+
 /// Whether attention is computed by llama.cpp's fused kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -181,7 +184,8 @@ impl EngineSettings {
     #[must_use]
     pub fn gpu_layers(&self) -> u32 {
         // llama.cpp counts layers in an i32; more than a model has means all.
-        if self.devices().is_empty() { 0 } else { self.gpu_layers.unwrap_or(10_000) }
+        let all = if self.devices().is_empty() { 0 } else { 10_000 };
+        self.gpu_layers.unwrap_or(all)
     }
 
     /// Workers, the default filled in.
@@ -211,9 +215,12 @@ impl EngineSettings {
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let gpus = devices::gpus();
-        let unknown = self.devices.iter().find(|name| !gpus.contains(name))?;
-        let known = if gpus.is_empty() { "no GPU".to_owned() } else { gpus.join(", ") };
-        Some(format!("`devices` names `{unknown}`; this build sees {known}"))
+        let seen = if gpus.is_empty() { "no GPU".to_owned() } else { gpus.join(", ") };
+        if let Some(unknown) = self.devices.iter().find(|name| !gpus.contains(name)) {
+            return Some(format!("`devices` names `{unknown}`; this build sees {seen}"));
+        }
+        let asked = self.gpu_layers.filter(|layers| *layers > 0 && gpus.is_empty())?;
+        Some(format!("`gpu_layers` is {asked}; this build sees {seen}"))
     }
 
     /// Fused attention, the default filled in: `Auto` is left to llama.cpp on GPUs only.
@@ -233,7 +240,8 @@ impl EngineSettings {
     /// Lanes for so many slots of a model of so many bytes, the default filled in.
     pub(super) fn lanes(&self, slots: u32, model_bytes: u64) -> u32 {
         let pays = self.gpu_layers() == 0 && model_bytes <= SMALL_MODEL;
-        let default = if pays { (slots / LANE_SLOTS).min(self.threads) } else { 1 };
+        let least = if self.strict() { STRICT_SLOTS } else { LANE_SLOTS };
+        let default = if pays { (slots / least).min(self.threads) } else { 1 };
         self.lanes.unwrap_or(default).clamp(1, slots.max(1))
     }
 
