@@ -160,7 +160,7 @@ impl Engine for LlamaEngine {
             &mut self.digests,
         )?;
         let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
-        let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
+        let device = self.settings.device();
         let flash = self.settings.flash_attention().name();
         let strict = if self.settings.strict() { ";determinism=strict" } else { "" };
         Ok(format!(
@@ -177,7 +177,7 @@ impl Engine for LlamaEngine {
         let name = member.name.as_str();
         let sha256 = known_sha256(name, &source, pinned, &mut self.digests)?;
         let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
-        let device = if self.settings.gpu_layers() == 0 { "cpu" } else { "gpu" };
+        let device = self.settings.device();
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};score={};sha256={sha256};context={context};kv=f32;fa=off;\
              device={device}",

@@ -73,6 +73,7 @@ pub(super) struct Lane<'a> {
     base: usize,
     strict: bool,
     sampler: Sampler,
+    /// Of this lane; slots are not counted here.
     progress: Progress,
 }
 
@@ -98,7 +99,7 @@ impl<'a> Lane<'a> {
             base: usize::from(shared > 0),
             strict: settings.strict(),
             sampler: Sampler::default(),
-            progress: Progress { slots, ..Progress::default() },
+            progress: Progress::default(),
         })
     }
 

@@ -35,8 +35,6 @@ pub(super) fn run(
     let mut team = team(generator, settings, (geometry, lanes), &first.tokens[..shared])?;
     before.prompt_tokens = shared as u64;
     watch(before);
-    // The lanes count slots themselves.
-    before.slots = 0;
     let mut watch = |so_far: &[Progress]| watch(so_far.iter().copied().chain([before]).sum());
     for (place, reply) in together(&mut team, deal(jobs, lanes as usize), &mut watch)? {
         replies[place] = Some(reply);

@@ -14,6 +14,9 @@ use super::devices;
 /// Most sequences that llama.cpp can hold, less one for the shared prefix.
 pub const MAX_SLOTS: u32 = 255;
 
+/// Most worker processes.
+const MAX_WORKERS: usize = 64;
+
 /// Bytes of a model that lanes pay for: each of them reads all weights for few rows.
 const SMALL_MODEL: u64 = 1 << 30;
 
@@ -211,7 +214,7 @@ impl EngineSettings {
         Self { workers: Some(1), threads, devices, ..self.clone() }
     }
 
-    /// What these settings name and this machine lacks, in a sentence.
+    /// What these settings ask for and cannot have, in a sentence.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let gpus = devices::gpus();
@@ -219,8 +222,11 @@ impl EngineSettings {
         if let Some(unknown) = self.devices.iter().find(|name| !gpus.contains(name)) {
             return Some(format!("`devices` names `{unknown}`; this build sees {seen}"));
         }
-        let asked = self.gpu_layers.filter(|layers| *layers > 0 && gpus.is_empty())?;
-        Some(format!("`gpu_layers` is {asked}; this build sees {seen}"))
+        if let Some(layers) = self.gpu_layers.filter(|layers| *layers > 0 && gpus.is_empty()) {
+            return Some(format!("`gpu_layers` is {layers}; this build sees {seen}"));
+        }
+        let workers = self.workers();
+        (workers > MAX_WORKERS).then(|| format!("`workers` is {workers}, more than {MAX_WORKERS}"))
     }
 
     /// Fused attention, the default filled in: `Auto` is left to llama.cpp on GPUs only.
@@ -229,6 +235,15 @@ impl EngineSettings {
         match self.flash_attention {
             FlashAttention::Auto if self.gpu_layers() == 0 => FlashAttention::Off,
             chosen => chosen,
+        }
+    }
+
+    /// What computes, as fingerprints name it.
+    pub(super) fn device(&self) -> &'static str {
+        match (self.gpu_layers(), self.split) {
+            (0, _) => "cpu",
+            (_, Split::Layer) => "gpu",
+            (_, Split::Row) => "gpu;split=row",
         }
     }
 
@@ -258,8 +273,8 @@ impl EngineSettings {
 }
 
 /// How many of `all` the one at place `at` of `of` gets.
-pub(super) const fn part(all: u32, at: u32, of: u32) -> u32 {
-    (at + 1) * all / of - at * all / of
+pub(super) fn part(all: u32, at: u32, of: u32) -> u32 {
+    all / of + u32::from(at < all % of)
 }
 
 /// Cores without their hyperthreads, as far as the system tells; never more than this process may
@@ -273,4 +288,63 @@ fn physical_cores() -> u32 {
     let cores = siblings.collect::<BTreeSet<_>>().len();
     let cores = if cores == 0 { usable } else { cores.min(usable) };
     u32::try_from(cores).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_gpus(names: &[&str]) -> EngineSettings {
+        let devices = names.iter().map(|name| (*name).to_owned()).collect();
+        EngineSettings { devices, threads: 7, ..EngineSettings::default() }
+    }
+
+    #[test]
+    fn each_gpu_has_a_worker_unless_told_otherwise() {
+        let pair = with_gpus(&["CUDA0", "CUDA1"]);
+        let of = |settings: &EngineSettings| -> Vec<(Vec<String>, u32)> {
+            let worker = |at| settings.of_worker(at);
+            (0..settings.workers()).map(worker).map(|one| (one.devices, one.threads)).collect()
+        };
+        let names = |names: &[&str]| with_gpus(names).devices;
+        assert_eq!(of(&pair), [(names(&["CUDA0"]), 4), (names(&["CUDA1"]), 3)]);
+        let shared = EngineSettings { workers: Some(1), ..pair.clone() };
+        assert_eq!(of(&shared), [(names(&["CUDA0", "CUDA1"]), 7)]);
+        let crowd = EngineSettings { workers: Some(3), ..with_gpus(&["CUDA0"]) };
+        assert!(of(&crowd).iter().all(|(devices, _)| *devices == names(&["CUDA0"])));
+        let idle = EngineSettings { gpu_layers: Some(0), ..pair };
+        assert_eq!(of(&idle), [(vec![], 7)]);
+        // A worker's own settings are for one.
+        assert_eq!(shared.of_worker(0).workers(), 1);
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_named() {
+        let problem = |settings: EngineSettings| settings.problem().unwrap_or_default();
+        assert_eq!(problem(EngineSettings::default()), "");
+        assert!(
+            problem(with_gpus(&["CUDA77"]))
+                .starts_with("`devices` names `CUDA77`; this build sees ")
+        );
+        let many = EngineSettings { workers: Some(1_000), ..EngineSettings::default() };
+        assert_eq!(problem(many), "`workers` is 1000, more than 64");
+        if !cfg!(feature = "cuda") {
+            let layers = EngineSettings { gpu_layers: Some(9), ..EngineSettings::default() };
+            assert_eq!(problem(layers), "`gpu_layers` is 9; this build sees no GPU");
+        }
+    }
+
+    #[test]
+    fn lanes_are_for_small_models_on_cpus() {
+        let settings = EngineSettings { threads: 4, ..EngineSettings::default() };
+        assert_eq!([16, 9, 3].map(|slots| settings.lanes(slots, 1 << 27)), [4, 2, 1]);
+        assert_eq!(settings.lanes(16, 5 << 30), 1);
+        let told = EngineSettings { lanes: Some(9), ..settings.clone() };
+        assert_eq!([16, 2].map(|slots| told.lanes(slots, 5 << 30)), [9, 2]);
+        let strict = EngineSettings { determinism: Determinism::Strict, ..settings.clone() };
+        assert_eq!(strict.lanes(16, 1 << 27), 2);
+        let on_gpu = EngineSettings { threads: 4, ..with_gpus(&["CUDA0"]) };
+        assert_eq!(on_gpu.lanes(16, 1 << 27), 1);
+        assert_eq!((0..3).map(|at| part(7, at, 3)).collect::<Vec<_>>(), [3, 2, 2]);
+    }
 }
