@@ -12,6 +12,9 @@ imports and files. Rounds are interleaved: in each, every contestant has its tur
             rate n / 12 (a quarter of that where the gradient has its factor 4), PCA initialisation,
             momentum 0.5 and 0.8. openTSNE by its default for this size (fft), and by the method that
             ours uses (bh). The divergence of every map is computed here, exactly, from the same P.
+    embed   all-MiniLM-L6-v2 beside sentence-transformers (batches of 32, as it does by default): the
+            instructions of a seed set, and texts with accents, capitals, Chinese, Korean and signs. Only when
+            it is asked for, as its packages take 6 GB.
 
 The vectors are synthetic: 500 directions; around each, unit vectors with a cosine of about 0.74 to it; and 15 in 100
 rows are an earlier row moved a little, to a cosine between 0.85 and 0.9998.
@@ -33,6 +36,7 @@ DIM = 384
 LIMIT = 0.9
 THREADS = "2"
 BLOCK = 4096
+MEASURES = ["dedup", "vendi", "tsne", "embed"]
 # Name: floor, and whether it is a least or a most.
 FLOORS = {
     "dedup: FAISS's time / ours": (0.9, "least"),
@@ -42,7 +46,23 @@ FLOORS = {
     "tsne: openTSNE's time (bh) / ours": (1.0, "least"),
     "tsne: scikit-learn's time / ours": (4.0, "least"),
     "tsne: our divergence / openTSNE's (fft)": (1.02, "most"),
+    "embed: sentence-transformers' time / ours": (1.0, "least"),
+    "embed: least cosine": (0.9999, "least"),
 }
+# What tokenizers disagree on: capitals, accents, scripts, and signs that touch words.
+ODD_TEXTS = [
+    "",
+    "A",
+    "ÜBER die Straße: ÉTÉ, naïve façade, Ångström, İstanbul.",
+    "e\u0301 is é; ﬁne ﬂuff; ½ of ２３",
+    "翻译这个句子：今天天气很好。日本語のテキスト",
+    "한국어 문장을 영어로 번역하세요.",
+    "Ελληνικά, русский ТЕКСТ, עברית, العربية, हिन्दी",
+    "f(x)=x**2+3*x-1;y[0]!=None&&z||w #tag @user http://a.b/c?d=e&f=g",
+    "don't can't y'all're ... --- \"quoted\" (nested [brackets] {braces})",
+    "🦙🚀 emoji\u200dsign \u00a0 spaces\t\n\r\x00 control",
+    "long " * 500,
+]
 
 
 def main():
@@ -53,18 +73,23 @@ def main():
         description=about, epilog=form, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ours", type=Path, required=True, help="folder of our example programs")
-    parser.add_argument("--only", choices=["dedup", "vendi", "tsne"], help="measure this one")
+    parser.add_argument("--only", choices=MEASURES, help="measure this one")
     parser.add_argument("--runs", type=int, default=3, help="rounds (3)")
     parser.add_argument("--rows", type=int, default=50_000, help="vectors to deduplicate (50000)")
     parser.add_argument("--points", type=int, default=10_000, help="points of the map (10000)")
+    parser.add_argument(
+        "--texts", type=Path, default=Path("experiments/seeds/starter.jsonl"),
+        help="seed set, JSON or JSONL, whose instructions are embedded (the starter set)",
+    )
+    parser.add_argument("--encoder", type=Path, help="embed: our GGUF")
+    parser.add_argument("--published", type=Path, help="embed: the folder that sentence-transformers loads")
     parser.add_argument("--json", type=Path, help="also write the measures there")
     options = parser.parse_args()
     measures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-evidence.") as scratch:
         bench = Bench(options, Path(scratch), measures)
-        for name in ["dedup", "vendi", "tsne"]:
-            if options.only in (None, name):
-                getattr(bench, name)()
+        for name in [options.only] if options.only else MEASURES[:3]:
+            getattr(bench, name)()
     report(measures)
     if options.json:
         options.json.write_text(json.dumps(measures, indent=2) + "\n")
@@ -87,8 +112,9 @@ class Bench:
     def __init__(self, options, scratch, measures):
         self.options, self.scratch, self.measures = options, scratch, measures
         self.vectors = scratch / "vectors.f32"
-        say(f"making {options.rows} vectors")
-        make_vectors(self.vectors, options.rows)
+        if options.only != "embed":
+            say(f"making {options.rows} vectors")
+            make_vectors(self.vectors, options.rows)
 
     def note(self, name, value):
         self.measures.setdefault(name, []).append(value)
@@ -156,6 +182,33 @@ class Bench:
                 self.note(f"tsne: {name} time{method} / ours", times[other] / times["ours"])
                 self.note(f"tsne: our divergence / {other}", divergences["ours"] / divergences[other])
 
+    def embed(self):
+        import numpy as np
+
+        instructions = read_instructions(self.options.texts)
+        # A few thousand, so that seconds are measured; nobody remembers a text.
+        times = -(-2000 // len(instructions))
+        texts = self.scratch / "texts.json"
+        texts.write_text(json.dumps(ODD_TEXTS + instructions * times))
+        ours, theirs = self.scratch / "ours.f32", self.scratch / "theirs.f32"
+        for _ in range(self.options.runs):
+            [our_time] = self.ours("embed", self.options.encoder, texts, THREADS, ours)
+            [their_time] = self.peer("sentence-transformers", texts, theirs, self.options.published)
+            say(f"embed: ours {our_time:.2f} s, sentence-transformers {their_time:.2f} s")
+            self.note("embed: our seconds", our_time)
+            self.note("embed: sentence-transformers' seconds", their_time)
+            self.note("embed: sentence-transformers' time / ours", their_time / our_time)
+            a, b = (np.fromfile(path, "<f4").reshape(-1, DIM).astype(float) for path in [ours, theirs])
+            cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+            self.note("embed: least cosine", float(cosines.min()))
+
+
+def read_instructions(path):
+    """Instructions with their inputs, of an Alpaca file or a JSONL file of the same fields."""
+    text = path.read_text()
+    lines = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    return ["\n\n".join(filter(None, [line["instruction"], line.get("input")])) for line in lines]
+
 
 def divergence(p, y):
     """KL(P || Q) over all pairs, in nats."""
@@ -190,6 +243,8 @@ def make_vectors(path, rows):
 def peer(name, vectors, *out):
     import numpy as np
 
+    if name == "sentence-transformers":
+        return print(sentence_transformers(Path(vectors), *out))
     x = np.fromfile(vectors, "<f4").reshape(-1, DIM)
     if name == "numpy":
         seconds = numpy_dedup(x, *out)
@@ -280,6 +335,21 @@ def scikit_learn(x, out):
     y = tsne.fit_transform(x)
     seconds = time.perf_counter() - start
     y.astype("<f8").tofile(out)
+    return seconds
+
+
+def sentence_transformers(texts, out, published):
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    torch.set_num_threads(int(THREADS))
+    texts = json.loads(texts.read_text())
+    model = SentenceTransformer(published, device="cpu")
+    model.encode(texts[:64])
+    start = time.perf_counter()
+    vectors = model.encode(texts, batch_size=32, normalize_embeddings=True)
+    seconds = time.perf_counter() - start
+    vectors.astype("<f4").tofile(out)
     return seconds
 
 

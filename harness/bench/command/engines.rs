@@ -93,7 +93,7 @@ fn local(
     let digest_cache = Some(around.places.results.join("model-hashes.json"));
     let settings = EngineSettings { digest_cache, ..settings.clone() };
     if let Some(problem) = settings.problem() {
-        bail!("[engine] {problem}\n  hint: `gra-bench doctor` lists the devices");
+        bail!("[engine] {problem}");
     }
     #[cfg(unix)]
     if settings.isolation == Isolation::Process {
