@@ -1,10 +1,10 @@
 //! The llama.cpp engine: models in the process that owns it, many sequences in one batch.
 //!
 //! A chunk of requests to one model is answered by [`chunk`] (what to evaluate), [`lanes`] (who
-//! evaluates which part of it) and [`decode`] (the loop that evaluates a part). Its schedule depends on the chunk and the settings alone, never on
-//! time, so the same chunk on the same machine and build gives the same replies. A request in
-//! another chunk may get another reply: the numbers that llama.cpp computes depend on what a
-//! sequence is batched with.
+//! evaluates which part of it) and [`decode`] (the loop that evaluates a part). Its schedule depends
+//! on the chunk and the settings alone, never on time, so the same chunk on the same machine and build
+//! gives the same replies. A request in another chunk may get another reply: the numbers that llama.cpp
+//! computes depend on what a sequence is batched with.
 //!
 //! llama.cpp aborts the process when one of its assertions fails. What is known to lead there
 //! (encoders asked to generate, files without weights, batches over their allocation) is refused
