@@ -71,6 +71,8 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
     let judge = "[compare]\njudge = \"smollm2-q8\"\n";
     let expected = "name = \"expected\"\nscore_reading = \"expected\"\n";
     let sets = "[compare]\nsets = [\"gra\", \"vanila\"]\n[[source]]\nname = \"vanilla\"\nfrom = \"seed-set\"\n";
+    let again = "[rescore]\ntau = \"9:7:0.5\"\n";
+    let rule = "[rescore]\ndispute = [\"majority\"]\n";
     let cases: &[(&str, &str, &str)] = &[
         ("unknown-variant-key", "name = \"gra\"", "name = \"gra\"\nroless = \"fixed\""),
         ("unknown-roles", "name = \"gra\"", "name = \"gra\"\nroles = \"radnom\""),
@@ -79,6 +81,8 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
         ("expectation", "[[variant]]", &format!("{expectation}[[variant]]")),
         ("compare-judge", "[[variant]]", &format!("{judge}[[variant]]")),
         ("compare-sets", "[[variant]]", &format!("{sets}[[variant]]")),
+        ("rescore-range", "[[variant]]", &format!("{again}[[variant]]")),
+        ("rescore-rule", "[[variant]]", &format!("{rule}[[variant]]")),
         (
             "missing-source",
             "[[variant]]",

@@ -25,6 +25,7 @@
 
 pub mod answering;
 pub mod artifact;
+pub mod axis;
 pub mod browser;
 pub mod cli;
 pub mod command;

@@ -14,13 +14,14 @@ use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::Method;
 use serde_json::json;
 
-use super::{engines, rescore, stats};
+use super::rescore::{self, RescoreArgs};
+use super::{engines, stats};
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::cli::{OverrideArgs, Places};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, RescoreEntry};
 use crate::judging::Bench;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
@@ -73,7 +74,6 @@ fn run(
     let overrides = args.overrides.overrides(args.seed.into_iter().collect());
     let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
     let run_seed = experiment.seeds[0];
-    let again = again(&experiment, run_seed)?;
     publish::check_writable(&places.results)?;
     let mut store = Store::open(&places.store())?;
     let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
@@ -110,7 +110,10 @@ fn run(
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
     write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
     print(args, &experiment, &evidence, &words, &folder, verbosity)?;
-    again.map_or(Ok(()), |again| again.run(&folder, places, args.json))
+    match &experiment.rescore {
+        Some(entry) => decide_again(&experiment, entry, run_seed, (&folder, places), args.json),
+        None => Ok(()),
+    }
 }
 
 /// A judge's model, a scorer and what is made of embeddings.
@@ -243,25 +246,17 @@ fn print(
     Ok(())
 }
 
-/// The first variant's reviews, to be decided again under the file's thresholds.
-struct Again {
-    trial: String,
-    args: rescore::RescoreArgs,
-}
-
-fn again(experiment: &Experiment, run_seed: u64) -> Result<Option<Again>> {
-    let Some(entry) = &experiment.rescore else { return Ok(None) };
+/// Decides the first variant's reviews again under the file's thresholds.
+fn decide_again(
+    experiment: &Experiment,
+    entry: &RescoreEntry,
+    run_seed: u64,
+    (folder, places): (&Path, &Places),
+    as_json: bool,
+) -> Result<()> {
     let variant = &experiment.variants[0].name;
     let trial = format!("{}/{variant}/seed-{run_seed}", experiment.name);
-    let args = rescore::RescoreArgs::of(trial.clone(), entry).context("[rescore]")?;
-    Ok(Some(Again { trial, args }))
-}
-
-impl Again {
-    fn run(mut self, folder: &Path, places: &Places, as_json: bool) -> Result<()> {
-        let variant = self.trial.split('/').nth(1).unwrap_or_default();
-        let judged = folder.join(format!("{variant}.judge.csv"));
-        self.args.with(judged.exists().then_some(judged), as_json);
-        rescore::run(&self.args, places)
-    }
+    let judged = folder.join(format!("{variant}.judge.csv"));
+    let judge = judged.exists().then_some(judged);
+    rescore::run(&RescoreArgs::of(trial, entry, judge, as_json), places)
 }

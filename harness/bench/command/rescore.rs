@@ -1,13 +1,12 @@
 //! `rescore`: what a trial's recorded reviews would have decided under other thresholds.
 
-mod axis;
 mod judge;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use gra_analysis::figure::acceptance::acceptance;
 use gra_analysis::rescore::{Record, Rule, rescore};
@@ -15,12 +14,12 @@ use gra_synth::method::{Method, Thousandths};
 use gra_synth::variant::DisputeRule;
 
 use super::beside::Beside;
+use crate::axis::{Seats, Values};
 use crate::cli::Places;
 use crate::experiment::RescoreEntry;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
-use axis::{Seats, Values};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;
@@ -57,29 +56,16 @@ pub(crate) struct RescoreArgs {
 }
 
 impl RescoreArgs {
-    /// The ranges of an experiment file.
-    pub(super) fn of(trial: String, entry: &RescoreEntry) -> Result<Self> {
-        let values = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
-        let rule = |name: &String| {
-            DisputeArg::from_str(name, false)
-                .map_err(|_| anyhow!("`{name}` is no rule for disputes"))
-        };
-        Ok(Self {
-            trial,
-            tau: values(&entry.tau)?,
-            delta: values(&entry.delta)?,
-            reviewers: entry.reviewers.as_deref().map(str::parse).transpose()?,
-            cosine: values(&entry.cosine)?,
-            dispute: entry.dispute.iter().map(rule).collect::<Result<_>>()?,
-            judge: None,
-            out: None,
-            json: false,
-        })
-    }
-
-    /// Joins a judge's scores, and says how to print.
-    pub(super) fn with(&mut self, judge: Option<PathBuf>, json: bool) {
-        (self.judge, self.json) = (judge, json);
+    /// The ranges of an experiment file, with the scores of a judge.
+    pub(super) fn of(
+        trial: String,
+        entry: &RescoreEntry,
+        judge: Option<PathBuf>,
+        json: bool,
+    ) -> Self {
+        let RescoreEntry { tau, delta, reviewers, cosine, dispute } = entry.clone();
+        let dispute = dispute.into_iter().map(DisputeArg::from).collect();
+        Self { trial, tau, delta, reviewers, cosine, dispute, judge, out: None, json }
     }
 }
 
@@ -100,6 +86,16 @@ impl DisputeArg {
             Self::Adjudicator => DisputeRule::Adjudicator,
             Self::MajorityVote => DisputeRule::MajorityVote,
             Self::Accept => DisputeRule::Accept,
+        }
+    }
+}
+
+impl From<DisputeRule> for DisputeArg {
+    fn from(rule: DisputeRule) -> Self {
+        match rule {
+            DisputeRule::Adjudicator => Self::Adjudicator,
+            DisputeRule::MajorityVote => Self::MajorityVote,
+            DisputeRule::Accept => Self::Accept,
         }
     }
 }

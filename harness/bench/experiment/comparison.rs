@@ -1,8 +1,10 @@
 //! The `[compare]` and `[rescore]` tables of an experiment file.
 
 use gra_llm::model_pool::ModelPool;
+use gra_synth::variant::DisputeRule;
 use serde::Deserialize;
 
+use crate::axis::{Seats, Values};
 use crate::nearest::nearest;
 
 /// `[compare]` as written.
@@ -24,20 +26,19 @@ pub struct CompareEntry {
 }
 
 /// `[rescore]` as written: ranges as the verb `rescore` takes them.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RescoreEntry {
     /// E.g. `7:9:0.5`.
-    pub tau: Option<String>,
+    pub tau: Option<Values>,
     /// E.g. `0.5:2.5:0.5`.
-    pub delta: Option<String>,
+    pub delta: Option<Values>,
     /// E.g. `1..3`.
-    pub reviewers: Option<String>,
+    pub reviewers: Option<Seats>,
     /// E.g. `0.85:0.95:0.05`.
-    pub cosine: Option<String>,
+    pub cosine: Option<Values>,
     /// Rules for disputes.
-    #[serde(default)]
-    pub dispute: Vec<String>,
+    pub dispute: Vec<DisputeRule>,
 }
 
 impl CompareEntry {

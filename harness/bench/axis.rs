@@ -1,35 +1,46 @@
-//! The values of an axis as typed: one, a list, or a range.
+//! The values of an axis as typed, on the command line or in an experiment file: one, a list, or a
+//! range.
 
 use std::str::FromStr;
 
 use gra_synth::method::{Thousandths, ThousandthsError};
+use serde::Deserialize;
 
 /// Most values of an axis.
 const MOST: u32 = 10_000;
 
 /// Decimals with at most three places, rising and distinct.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Values(pub(super) Vec<Thousandths>);
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Values(pub Vec<Thousandths>);
 
 /// Numbers of reviewers, rising and distinct.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seats(pub(super) Vec<u8>);
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Seats(pub Vec<u8>);
 
 /// The text is no axis.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(super) enum AxisError {
+pub enum AxisError {
+    /// Neither a number nor a list of numbers.
     #[error("`{0}` is no number")]
     Number(String),
+    /// Out of range, or with too many decimals.
     #[error(transparent)]
     Places(#[from] ThousandthsError),
+    /// Colons, and not two.
     #[error("`{0}` is no range; write FROM:TO:STEP, e.g. 7:9:0.5")]
     Range(String),
+    /// No numbers of reviewers.
     #[error("`{0}` is no range; write FROM..TO, e.g. 1..3")]
     Seats(String),
+    /// From more to less.
     #[error("`{0}` goes down; write the smaller number first")]
     Falls(String),
+    /// A step of nothing.
     #[error("`{0}` has a step of 0 and never arrives")]
     Stands(String),
+    /// Too many values.
     #[error("`{0}` has more than {MOST} values; take a larger step")]
     Long(String),
 }
@@ -99,6 +110,22 @@ impl FromStr for Seats {
         values.sort_unstable();
         values.dedup();
         Ok(Self(values))
+    }
+}
+
+impl TryFrom<String> for Values {
+    type Error = AxisError;
+
+    fn try_from(text: String) -> Result<Self, AxisError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Seats {
+    type Error = AxisError;
+
+    fn try_from(text: String) -> Result<Self, AxisError> {
+        text.parse()
     }
 }
 
