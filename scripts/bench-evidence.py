@@ -355,7 +355,7 @@ def sentence_transformers(texts, out, published):
 
 def run(command):
     threads = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"]
-    environment = {**os.environ, **dict.fromkeys(threads, THREADS)}
+    environment = {**os.environ, **dict.fromkeys(threads, THREADS), "TQDM_DISABLE": "1"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         say(f"{command[0]} ended with code {done.returncode}; its message is above")
