@@ -23,8 +23,7 @@ die() {
     exit 1
 }
 
-# Runs gra-bench as it was last built. Not `cargo run`: after a build of the tests, whose own
-# dependencies ask shared crates for more features, that would compile polars once more.
+# Runs gra-bench as it was last built.
 program=${CARGO_TARGET_DIR:-target}/release/gra-bench
 gra_bench() {
     [[ -x $program ]] || die "$program is missing" "cargo build --release --locked"
