@@ -51,8 +51,8 @@ impl Savings {
             }
             _ => {}
         }
-        let silent = candidate.response_reviews.iter().filter(|review| review.comment.is_none());
-        self.comments += silent.count() as u64;
+        let scored = candidate.response_reviews.iter().chain(&candidate.adjudication);
+        self.comments += scored.filter(|review| review.comment.is_none()).count() as u64;
     }
 
     /// Whether anything was left out.

@@ -226,11 +226,11 @@ impl Candidate {
     }
 
     /// Writes down what a reply says. Reviews stand in seat order, however late they come.
-    /// `opening`: a review's scores came without the comment.
+    /// `scores_alone`: they were asked for without the comment.
     pub(crate) fn read(
         &mut self,
         (stage, seat): (Stage, u8),
-        opening: bool,
+        scores_alone: bool,
         reading: ScoreReading,
         reply: &Reply,
     ) -> Result<(), Malformed> {
@@ -256,7 +256,7 @@ impl Candidate {
                 }
             }
             Stage::ResponseReview | Stage::Adjudication => {
-                let (scores, comment) = if opening {
+                let (scores, comment) = if scores_alone {
                     (form::read_scores(reply, reading)?, None)
                 } else {
                     let (scores, comment) = form::read_review(reply, reading)?;

@@ -23,7 +23,8 @@ pub struct Economy {
     /// When perfect scores from the reviewers left could not lift mu to tau, they are not asked.
     pub bound_pruning: bool,
     /// Scores do not depend on the comment that follows them, and only an adjudicator reads comments:
-    /// they are written for disputes alone. Needs constrained replies.
+    /// reviewers write them for disputes alone, and the adjudicator, whom nobody reads, writes none.
+    /// Needs constrained replies.
     pub lazy_comments: bool,
 }
 

@@ -48,7 +48,7 @@ fn published(played: &Played) -> Vec<Candidate> {
     samples
         .cloned()
         .map(|mut sample| {
-            for review in &mut sample.response_reviews {
+            for review in sample.response_reviews.iter_mut().chain(&mut sample.adjudication) {
                 review.comment = None;
             }
             sample
@@ -138,10 +138,11 @@ fn each_saving_leaves_out_what_it_is_named_for() {
     let adjudication = |request: &&Request| request.id.stage == Stage::Adjudication;
     let asked = played.requests.iter().find(adjudication).unwrap();
     assert!(asked.prompt.sample.contains("1. Doubtful.\n2. Superb.\n3. Superb."));
+    assert_eq!(asked.portion, Portion::Opening, "nobody reads what an adjudicator would add");
     let openings = played.requests.iter().filter(|r| r.portion == Portion::Opening).count();
     let rests =
         played.requests.iter().filter(|r| matches!(r.portion, Portion::Rest { .. })).count();
-    assert_eq!((openings, rests), (16, 3));
+    assert_eq!((openings, rests), (17, 3));
 }
 
 #[test]

@@ -126,13 +126,19 @@ impl Round<'_> {
 
     fn portion(&self, task: Task) -> Portion {
         match self.stage {
-            Stage::ResponseReview if self.method().comments_wait() => Portion::Opening,
+            _ if self.scores_alone() => Portion::Opening,
             Stage::ReviewComment => {
                 let opening = &self.openings[&(task.candidate, task.seat)];
                 Portion::Rest { opening: opening.text.clone(), tokens: opening.tokens }
             }
             _ => Portion::Whole,
         }
+    }
+
+    /// Whether the current stage asks for scores without the comment behind them.
+    fn scores_alone(&self) -> bool {
+        let is_scored = matches!(self.stage, Stage::ResponseReview | Stage::Adjudication);
+        is_scored && self.method().comments_wait()
     }
 
     /// Late comments are no scores: they are the same whichever way those were read.
@@ -186,12 +192,12 @@ impl Round<'_> {
     pub(super) fn read_all(&mut self, replies: &[Reply]) {
         let method = self.method();
         let (stage, reading) = (self.stage, self.score_reading());
-        let opening = stage == Stage::ResponseReview && method.comments_wait();
+        let scores_alone = self.scores_alone();
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let Task { candidate: at, seat, attempt } = task;
             let candidate = &mut self.candidates[at];
-            let Err(reason) = candidate.read((stage, seat), opening, reading, reply) else {
-                if opening {
+            let Err(reason) = candidate.read((stage, seat), scores_alone, reading, reply) else {
+                if scores_alone && stage == Stage::ResponseReview {
                     let (text, tokens) = (reply.text.clone(), reply.reply_tokens);
                     self.openings.insert((at, seat), Opening { attempt, text, tokens });
                 }
