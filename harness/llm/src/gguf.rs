@@ -4,7 +4,7 @@
 //! header only (key-value pairs and tensor descriptions), not the weights. Format: GGUF versions 2
 //! and 3, little-endian (ggml, `docs/gguf.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -34,6 +34,8 @@ pub enum GgufError {
 pub struct GgufHeader {
     /// Number of tensors; 0 for a vocabulary without a model.
     pub tensors: u64,
+    /// The types of their numbers, as ggml counts them (`enum ggml_type`).
+    pub tensor_types: BTreeSet<u32>,
     /// Offset of the last tensor's first byte in the file.
     pub last_tensor_offset: u64,
     strings: BTreeMap<String, String>,
@@ -91,7 +93,7 @@ impl GgufHeader {
             for _ in 0..dimensions {
                 reader.u64()?;
             }
-            reader.u32()?;
+            header.tensor_types.insert(reader.u32()?);
             last = last.max(reader.u64()?);
         }
         let alignment = header.number("general.alignment").unwrap_or(32).max(1);

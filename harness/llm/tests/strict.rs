@@ -38,8 +38,8 @@ fn requests() -> Vec<Request> {
 #[test]
 fn replies_do_not_depend_on_their_batch() {
     let Some(path) = model(SMOLLM2) else { return };
-    // A type of a demonstration pool whose kernels take whole blocks only.
-    let others = ["Q4_K_M"].map(|kind| path.with_file_name(SMOLLM2.replace("Q4_1", kind)));
+    // Types of a demonstration pool: one that is repacked, and one whose kernels take whole blocks only.
+    let others = ["Q4_0", "Q4_K_M"].map(|kind| path.with_file_name(SMOLLM2.replace("Q4_1", kind)));
     let chunk = requests();
     for path in [path].into_iter().chain(others).filter(|path| path.exists()) {
         let together = complete(&mut strict(&path, 16), &chunk);
@@ -51,7 +51,7 @@ fn replies_do_not_depend_on_their_batch() {
         let lanes = EngineSettings { lanes: Some(2), ..strict(&path, 16).settings().clone() };
         let in_lanes = complete(&mut LlamaEngine::new(pool(&path, ""), lanes), &chunk);
         assert_eq!(in_lanes, together, "{}: lanes", path.display());
-        // Alone nothing is shared, and seven sequences idle.
+        // Alone nothing is shared, and all sequences but one idle.
         let mut engine = strict(&path, 16);
         for (request, expected) in chunk.iter().zip(&together).step_by(3) {
             let alone = complete(&mut engine, std::slice::from_ref(request));

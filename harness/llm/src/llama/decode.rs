@@ -8,9 +8,7 @@
 //! Tokens enter a batch in the order of their sequences: llama.cpp computes neighbouring sequences
 //! of a batch together and starts anew at every gap.
 
-mod strict;
-
-pub(super) use strict::check as check_strict;
+pub(super) mod strict;
 
 use std::num::NonZeroU32;
 
@@ -84,7 +82,7 @@ impl<'a> Lane<'a> {
         geometry: Geometry,
     ) -> Result<Self, EngineError> {
         let Geometry { slots, shared, .. } = geometry;
-        let seats = if settings.strict() { strict::seats(slots) } else { slots };
+        let seats = if settings.strict() { strict::seats(slots, generator.rows) } else { slots };
         let sequences = seats + u32::from(shared > 0);
         let room = settings.n_batch.max(sequences).max(1);
         let room = if settings.strict() { strict::room(room) } else { room };

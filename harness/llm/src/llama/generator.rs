@@ -7,6 +7,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
+use super::decode::strict;
 use super::devices;
 use super::prompt::PromptForm;
 use super::runtime;
@@ -32,6 +33,8 @@ pub(super) struct Generator {
     pub(super) kv_bytes: u64,
     /// Whether it is a mixture of experts.
     pub(super) experts: bool,
+    /// Rows that its kernels take at once, see [`strict`].
+    pub(super) rows: u32,
     /// Bytes of the file.
     pub(super) size: u64,
 }
@@ -63,6 +66,7 @@ impl Generator {
             context: member.context.unwrap_or(DEFAULT_CONTEXT.min(trained)),
             kv_bytes: kv_bytes(&header, &model),
             experts: header.of_architecture("expert_count").is_some_and(|experts| experts > 0),
+            rows: strict::rows(&header),
             size,
             model,
         })

@@ -7,7 +7,7 @@
 use gra_synth::request::Reply;
 
 use super::chunk::{Job, Prepared};
-use super::decode::{Geometry, Lane, check_strict};
+use super::decode::{Geometry, Lane, strict};
 use super::generator::Generator;
 use super::settings::{EngineSettings, part};
 use crate::abreast::at_once;
@@ -22,7 +22,7 @@ pub(super) fn run(
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Reply>, EngineError> {
     if settings.strict() {
-        check_strict(generator, settings)?;
+        strict::check(generator, settings)?;
     }
     let Prepared { mut replies, jobs, shared, slots, lanes, context } = prepared;
     let mut before =

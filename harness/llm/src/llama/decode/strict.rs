@@ -3,10 +3,11 @@
 //! llama.cpp's CPU kernels for few rows add up in another order than those for many, and attention
 //! has a kernel of its own for a sequence with one row. So here the request alone decides which kernel
 //! computes a token: a prompt is evaluated by itself, in whole blocks of rows; every token of a reply
-//! is one row of its sequence, in a batch of whole blocks, where idle sequences fill in.
+//! is one row of its sequence, in a batch of as many rows as kernels take, where idle sequences fill in.
 
 use super::{Lane, Slot};
 use crate::engine::EngineError;
+use crate::gguf::GgufHeader;
 use crate::llama::generator::Generator;
 use crate::llama::score::BLOCK;
 use crate::llama::settings::{EngineSettings, FlashAttention};
@@ -29,9 +30,20 @@ pub(in crate::llama) fn check(
     Err(EngineError::Unusable { model: generator.name.clone(), reason: reason.to_owned() })
 }
 
-/// Sequences for this many slots: whole blocks.
-pub(super) fn seats(slots: u32) -> u32 {
-    slots.next_multiple_of(block())
+/// Weights whose kernels agree with each other from two rows on, by ggml's numbers: F32, F16, Q4_0, Q4_1
+/// and Q8_0.
+const PLAIN: [u32; 5] = [0, 1, 2, 3, 8];
+
+/// Rows that are computed at once so that it does not matter how many times so many there are: 4 for plain
+/// weights, which some CPUs take by fours when they are repacked; a whole block for all others.
+pub(in crate::llama) fn rows(header: &GgufHeader) -> u32 {
+    let is_plain = header.tensor_types.iter().all(|kind| PLAIN.contains(kind));
+    if is_plain { 4 } else { block() }
+}
+
+/// Sequences for this many slots of a model whose kernels take so many rows: idle ones fill them up.
+pub(super) fn seats(slots: u32, rows: u32) -> u32 {
+    slots.next_multiple_of(rows)
 }
 
 /// Rows of a batch or micro-batch: whole blocks, at least one.
