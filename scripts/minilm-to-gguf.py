@@ -100,7 +100,8 @@ def add_tokenizer(
 ) -> None:
     """Write the WordPiece vocabulary in llama.cpp's form.
 
-    llama.cpp splits texts, lower-cases and strips accents itself; the last two it can be told.
+    llama.cpp splits texts and lower-cases. It strips accents too, but with them the spacing vowel signs of
+    Indic scripts, which BERT keeps; so it is told not to, and the embedder does it (a key of ours says so).
     """
     model, normalizer = tokenizer["model"], tokenizer["normalizer"]
     require(model["type"] == "WordPiece", "a WordPiece vocabulary")
@@ -138,7 +139,8 @@ def add_tokenizer(
     accents: bool | None = normalizer["strip_accents"]
     writer.add_bool("tokenizer.ggml.normalizer.lowercase", lowercase)
     strip_accents = lowercase if accents is None else accents
-    writer.add_bool("tokenizer.ggml.normalizer.strip_accents", strip_accents)
+    writer.add_bool("tokenizer.ggml.normalizer.strip_accents", False)
+    writer.add_bool("gra.normalizer.strip_accents", strip_accents)
 
 
 def add_tensors(writer: gguf.GGUFWriter, tensors: dict[str, np.ndarray], layers: int) -> None:

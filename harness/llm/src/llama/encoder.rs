@@ -5,6 +5,9 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use gra_synth::request::Embedding;
+use icu_normalizer::DecomposingNormalizerBorrowed;
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
@@ -15,6 +18,10 @@ use super::runtime;
 use super::settings::EngineSettings;
 use crate::abreast::at_once;
 use crate::engine::EngineError;
+use crate::gguf::GgufHeader;
+
+/// Version of the rules of this file; part of fingerprints. Change it when they change a vector.
+pub(super) const VERSION: u32 = 2;
 
 /// Tokens of a text that are read, `[CLS]` and `[SEP]` among them: the limit that all-MiniLM-L6-v2
 /// was published with.
@@ -26,6 +33,8 @@ pub(super) struct Encoder {
     name: String,
     model: LlamaModel,
     max_tokens: usize,
+    /// Whether texts are read without their accents.
+    strips_accents: bool,
 }
 
 impl Encoder {
@@ -34,9 +43,14 @@ impl Encoder {
         path: &Path,
         settings: &EngineSettings,
     ) -> Result<Self, EngineError> {
-        let (_, model, _) = load(name, path, true, settings)?;
+        let (header, model, _) = load(name, path, true, settings)?;
         let trained = usize::try_from(model.n_ctx_train()).unwrap_or(MAX_TOKENS);
-        Ok(Self { name: name.to_owned(), max_tokens: MAX_TOKENS.min(trained.max(2)), model })
+        Ok(Self {
+            name: name.to_owned(),
+            max_tokens: MAX_TOKENS.min(trained.max(2)),
+            strips_accents: strips_accents(&header),
+            model,
+        })
     }
 
     /// Unit vectors, in order. One text per evaluation: what shares a batch would change the last
@@ -111,7 +125,7 @@ impl Encoder {
 
     /// `[CLS]`, the text, `[SEP]`; a long text loses its end, never its `[SEP]`.
     fn tokens(&self, text: &str) -> Vec<LlamaToken> {
-        let text = decompose_hangul(text);
+        let text = if self.strips_accents { without_accents(text) } else { Cow::Borrowed(text) };
         let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
         if tokens.len() > self.max_tokens
             && let Some(separator) = tokens.last().copied()
@@ -127,31 +141,26 @@ impl Encoder {
     }
 }
 
-/// Splits Hangul syllables into their letters (Unicode, section 3.12), as BERT's own tokenizer does.
-/// llama.cpp's decomposes every other script; without this Korean words become unknown tokens.
-fn decompose_hangul(text: &str) -> Cow<'_, str> {
-    const SYLLABLES: std::ops::RangeInclusive<char> = '\u{ac00}'..='\u{d7a3}';
-    const VOWELS: u32 = 21;
-    // Final consonants, and none.
-    const FINALS: u32 = 28;
+/// Whether texts lose their accents. llama.cpp's own key says so, or this project's, where a file tells
+/// llama.cpp to leave accents to us.
+fn strips_accents(header: &GgufHeader) -> bool {
+    let is_on = |key| header.number(key).map(|value| value != 0);
+    is_on("gra.normalizer.strip_accents")
+        .or_else(|| is_on("tokenizer.ggml.normalizer.strip_accents"))
+        .or_else(|| is_on("tokenizer.ggml.normalizer.lowercase"))
+        .unwrap_or(true)
+}
 
-    if !text.chars().any(|c| SYLLABLES.contains(&c)) {
+/// A text's canonical decomposition (NFD) without nonspacing marks (Mn), as BERT's own tokenizer has it.
+/// llama.cpp's would drop every mark, which are the vowels of Indic scripts too, and leave Hangul whole.
+fn without_accents(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    let mut letters = String::with_capacity(text.len() * 3);
-    for c in text.chars() {
-        if SYLLABLES.contains(&c) {
-            let index = u32::from(c) - u32::from(*SYLLABLES.start());
-            let first = 0x1100 + index / (VOWELS * FINALS);
-            let vowel = 0x1161 + index / FINALS % VOWELS;
-            let last = (index % FINALS > 0).then_some(0x11a7 + index % FINALS);
-            let parts = [Some(first), Some(vowel), last].into_iter().flatten();
-            letters.extend(parts.filter_map(char::from_u32));
-        } else {
-            letters.push(c);
-        }
-    }
-    Cow::Owned(letters)
+    let category = CodePointMapData::<GeneralCategory>::new();
+    let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize(text);
+    let is_kept = |c: &char| category.get(*c) != GeneralCategory::NonspacingMark;
+    Cow::Owned(decomposed.chars().filter(is_kept).collect())
 }
 
 /// A vector of length 1, summed in `f64` and in order. `None` when it has no direction.
@@ -164,15 +173,19 @@ fn unit(vector: &[f32]) -> Option<Embedding> {
 
 #[cfg(test)]
 mod tests {
-    use super::decompose_hangul;
+    use super::without_accents;
 
     #[test]
-    fn hangul_is_split_and_nothing_else_changes() {
+    fn accents_go_and_vowels_stay() {
+        let plain = |text| without_accents(text).into_owned();
+        assert_eq!(plain("naïve Zoë, Ω ά"), "naive Zoe, Ω α");
         assert_eq!(
-            decompose_hangul("한글 ok é"),
-            "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af} ok é"
+            plain("한글 ok"),
+            "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af} ok",
+            "syllables become letters"
         );
-        assert_eq!(decompose_hangul("가힣"), "\u{1100}\u{1161}\u{1112}\u{1175}\u{11c2}");
-        assert_eq!(decompose_hangul("日本 é"), "日本 é");
+        // Of Hindi's vowel signs those are kept that take a place of their own.
+        assert_eq!(plain("हिन्दी"), "ह\u{93f}नद\u{940}");
+        assert_eq!(plain("日本 x"), "日本 x");
     }
 }
