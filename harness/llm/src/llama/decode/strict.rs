@@ -30,8 +30,8 @@ pub(in crate::llama) fn check(
     Err(EngineError::Unusable { model: generator.name.clone(), reason: reason.to_owned() })
 }
 
-/// Weights whose kernels agree with each other from two rows on, by ggml's numbers: F32, F16, Q4_0, Q4_1
-/// and Q8_0.
+/// Weights whose kernels agree with each other from two rows on, by ggml's numbers: `F32`, `F16`, `Q4_0`,
+/// `Q4_1` and `Q8_0`.
 const PLAIN: [u32; 5] = [0, 1, 2, 3, 8];
 
 /// Rows that are computed at once so that it does not matter how many times so many there are: 4 for plain
@@ -117,5 +117,21 @@ impl Lane<'_> {
         }
         self.evaluate()?;
         Ok(drawn_from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{rows, seats};
+    use crate::gguf::GgufHeader;
+
+    #[test]
+    fn one_other_type_makes_whole_blocks() {
+        let of = |types: &[u32]| {
+            let tensor_types = types.iter().copied().collect();
+            rows(&GgufHeader { tensor_types, ..GgufHeader::default() })
+        };
+        assert_eq!([of(&[0, 2, 8]), of(&[0, 2, 14])], [4, 8]);
+        assert_eq!([1, 4, 5].map(|slots| seats(slots, 4)), [4, 4, 8]);
     }
 }
