@@ -66,7 +66,7 @@ impl Generator {
             context: member.context.unwrap_or(DEFAULT_CONTEXT.min(trained)),
             kv_bytes: kv_bytes(&header, &model),
             experts: header.of_architecture("expert_count").is_some_and(|experts| experts > 0),
-            rows: strict::rows(&header),
+            rows: strict::rows(&header.tensor_types),
             size,
             model,
         })

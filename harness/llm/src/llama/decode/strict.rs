@@ -5,9 +5,10 @@
 //! computes a token: a prompt is evaluated by itself, in whole blocks of rows; every token of a reply
 //! is one row of its sequence, in a batch of as many rows as kernels take, where idle sequences fill in.
 
+use std::collections::BTreeSet;
+
 use super::{Lane, Slot};
 use crate::engine::EngineError;
-use crate::gguf::GgufHeader;
 use crate::llama::generator::Generator;
 use crate::llama::score::BLOCK;
 use crate::llama::settings::{EngineSettings, FlashAttention};
@@ -36,8 +37,8 @@ const PLAIN: [u32; 5] = [0, 1, 2, 3, 8];
 
 /// Rows that are computed at once so that it does not matter how many times so many there are: 4 for plain
 /// weights, which some CPUs take by fours when they are repacked; a whole block for all others.
-pub(in crate::llama) fn rows(header: &GgufHeader) -> u32 {
-    let is_plain = header.tensor_types.iter().all(|kind| PLAIN.contains(kind));
+pub(in crate::llama) fn rows(tensor_types: &BTreeSet<u32>) -> u32 {
+    let is_plain = tensor_types.iter().all(|kind| PLAIN.contains(kind));
     if is_plain { 4 } else { block() }
 }
 
@@ -123,14 +124,10 @@ impl Lane<'_> {
 #[cfg(test)]
 mod tests {
     use super::{rows, seats};
-    use crate::gguf::GgufHeader;
 
     #[test]
     fn one_other_type_makes_whole_blocks() {
-        let of = |types: &[u32]| {
-            let tensor_types = types.iter().copied().collect();
-            rows(&GgufHeader { tensor_types, ..GgufHeader::default() })
-        };
+        let of = |types: &[u32]| rows(&types.iter().copied().collect());
         assert_eq!([of(&[0, 2, 8]), of(&[0, 2, 14])], [4, 8]);
         assert_eq!([1, 4, 5].map(|slots| seats(slots, 4)), [4, 4, 8]);
     }
