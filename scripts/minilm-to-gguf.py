@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Convert all-MiniLM-L6-v2 from its safetensors release to a GGUF that llama.cpp embeds with.
+"""Convert all-MiniLM-L6-v2 from its safetensors release to the GGUF that texts are embedded with.
 
     minilm-to-gguf.py MODEL_DIR OUT.gguf
 
@@ -77,7 +77,7 @@ def add_hyperparameters(
 ) -> None:
     """Write the shape of the network and how its token vectors become one text vector."""
     require(config["model_type"] == "bert", "model_type bert")
-    require(config["hidden_act"] == "gelu", "GELU, which llama.cpp applies to bert")
+    require(config["hidden_act"] == "gelu", "GELU")
     require(config.get("position_embedding_type", "absolute") == "absolute", "absolute positions")
     modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
     require(modes == ["pooling_mode_mean_tokens"], "mean pooling only")
@@ -177,7 +177,7 @@ def convert(model_dir: Path, out: Path) -> None:
 
 def main() -> None:
     """Read the command line and convert."""
-    parser = argparse.ArgumentParser(description="Convert all-MiniLM-L6-v2 to GGUF for llama.cpp.")
+    parser = argparse.ArgumentParser(description="Convert all-MiniLM-L6-v2 to GGUF.")
     parser.add_argument("model_dir", type=Path, help="folder of the published model")
     parser.add_argument("out", type=Path, help="the GGUF to write")
     arguments = parser.parse_args()

@@ -4,7 +4,7 @@
 //! header only (key-value pairs and tensor descriptions), not the weights. Format: GGUF versions 2
 //! and 3, little-endian (ggml, `docs/gguf.md`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -29,15 +29,22 @@ pub enum GgufError {
     Header(&'static str),
 }
 
+/// Where a tensor lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its extents, the one that runs fastest first.
+    pub shape: Vec<u64>,
+    /// The type of its numbers, as ggml counts them (`enum ggml_type`).
+    pub kind: u32,
+    /// Offset of its first byte in the file.
+    pub offset: u64,
+}
+
 /// Facts of a GGUF header.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GgufHeader {
-    /// Number of tensors; 0 for a vocabulary without a model.
-    pub tensors: u64,
-    /// The types of their numbers, as ggml counts them (`enum ggml_type`).
-    pub tensor_types: BTreeSet<u32>,
-    /// Offset of the last tensor's first byte in the file.
-    pub last_tensor_offset: u64,
+    /// Tensors by name; none for a vocabulary without a model.
+    pub tensors: BTreeMap<String, Tensor>,
     strings: BTreeMap<String, String>,
     numbers: BTreeMap<String, f64>,
 }
@@ -69,7 +76,7 @@ impl GgufHeader {
         }
         let tensors = reader.u64()?;
         let pairs = reader.u64()?;
-        let mut header = Self { tensors, ..Self::default() };
+        let mut header = Self::default();
         for _ in 0..pairs {
             let key = reader.string()?;
             let kind = reader.u32()?;
@@ -83,23 +90,24 @@ impl GgufHeader {
                 Value::Skipped => {}
             }
         }
-        let mut last = 0;
         for _ in 0..tensors {
-            reader.string()?;
-            let dimensions = reader.u32()?;
-            if dimensions > 8 {
-                return Err(GgufError::Header("a tensor has more than 8 dimensions"));
-            }
-            for _ in 0..dimensions {
-                reader.u64()?;
-            }
-            header.tensor_types.insert(reader.u32()?);
-            last = last.max(reader.u64()?);
+            let name = reader.string()?;
+            let tensor = reader.tensor()?;
+            header.tensors.insert(name, tensor);
         }
+        // Offsets are counted from the first aligned byte behind the header.
         let alignment = header.number("general.alignment").unwrap_or(32).max(1);
         let data = reader.position.div_ceil(alignment).saturating_mul(alignment);
-        header.last_tensor_offset = data.saturating_add(last);
+        for tensor in header.tensors.values_mut() {
+            tensor.offset = tensor.offset.saturating_add(data);
+        }
         Ok(header)
+    }
+
+    /// Offset of the last tensor's first byte in the file; 0 when there is none.
+    #[must_use]
+    pub fn last_tensor_offset(&self) -> u64 {
+        self.tensors.values().map(|tensor| tensor.offset).max().unwrap_or(0)
     }
 
     /// A string value.
@@ -108,10 +116,16 @@ impl GgufHeader {
         self.strings.get(key).map(String::as_str)
     }
 
+    /// A number; 0 or 1 for a switch.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<f64> {
+        self.numbers.get(key).copied()
+    }
+
     /// A whole number that is not negative.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<u64> {
-        let value = *self.numbers.get(key)?;
+        let value = self.value(key)?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -215,6 +229,15 @@ impl<R: Read> Reader<'_, R> {
         }
         self.position += bytes;
         Ok(())
+    }
+
+    fn tensor(&mut self) -> Result<Tensor, GgufError> {
+        let dimensions = self.u32()?;
+        if dimensions > 8 {
+            return Err(GgufError::Header("a tensor has more than 8 dimensions"));
+        }
+        let shape = (0..dimensions).map(|_| self.u64()).collect::<Result<_, _>>()?;
+        Ok(Tensor { shape, kind: self.u32()?, offset: self.u64()? })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "facts of a header stay below 2^53")]

@@ -140,7 +140,7 @@ impl Engine for LlamaEngine {
         if self.encoder.is_none() {
             let pinned = entry.sha256.as_deref();
             let (path, _) = entry.source.verify(&entry.name, pinned, &mut self.digests)?;
-            self.encoder = Some(Encoder::load(&entry.name, &path, &self.settings)?);
+            self.encoder = Some(Encoder::load(&entry.name, &path)?);
         }
         match &self.encoder {
             Some(encoder) => encoder.embed(texts, &self.settings),

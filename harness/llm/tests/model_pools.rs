@@ -262,5 +262,5 @@ fn damaged_headers_are_errors_not_aborts() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     let empty = bytes(&[number(0), number(0)].concat());
-    assert_eq!(GgufHeader::parse(&mut empty.as_slice()).unwrap().tensors, 0);
+    assert!(GgufHeader::parse(&mut empty.as_slice()).unwrap().tensors.is_empty());
 }

@@ -8,6 +8,7 @@ mod support;
 use gra_llm::engine::{Engine, EngineError, Progress};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::ModelPool;
 use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, Sampling};
 use gra_synth::shape::{Part, Shape};
 use support::{
@@ -306,7 +307,10 @@ fn embeddings_are_those_of_the_published_encoder() {
 #[test]
 fn an_embedding_depends_on_its_text_alone() {
     let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
-    let texts = ["A cat.", "", "An owl. ", &"long ".repeat(5000), "日本語 🦙"].map(str::to_owned);
+    let mut texts =
+        ["A cat.", "", "An owl. ", &"long ".repeat(5000), "日本語 🦙"].map(str::to_owned).to_vec();
+    // Of every length, so that products have every number of rows.
+    texts.extend((1..60).map(|words| format!("a word {words} times: {}", "word ".repeat(words))));
     let mut engine = engine(&generator, 1);
     let together = engine.embed(&texts).unwrap();
     for (text, expected) in texts.iter().zip(&together) {
@@ -315,7 +319,37 @@ fn an_embedding_depends_on_its_text_alone() {
         assert!((expected.cosine(expected) - 1.0).abs() < 1e-6);
     }
     assert_eq!(engine.embed(&[]).unwrap(), []);
+    let threads = EngineSettings { threads: 3, ..engine.settings().clone() };
+    let mut in_threads = LlamaEngine::new(engine.pool().clone(), threads);
+    assert_eq!(in_threads.embed(&texts).unwrap(), together);
     assert!(engine.encoder_fingerprint().unwrap().contains("pooling=mean"));
+}
+
+#[test]
+fn an_encoder_of_another_form_is_refused() {
+    use gra_llm::llama::quantize::quantize;
+
+    let Some(path) = model(support::MINILM) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let quantised = folder.path().join("q8.gguf");
+    quantize(&path, &quantised, "q8_0").unwrap();
+    let refusal = |encoder: &std::path::Path| {
+        let pool = format!(
+            "name = \"test\"\n[encoder]\nname = \"other\"\npath = '{}'\n\
+             [[model]]\nname = \"none\"\npath = \"none\"\n",
+            encoder.display()
+        );
+        let pool = ModelPool::parse(&pool, "test.toml".as_ref(), "".as_ref()).unwrap();
+        let mut engine = LlamaEngine::new(pool, support::settings());
+        engine.embed(&["A cat.".to_owned()]).unwrap_err().to_string()
+    };
+    let said = refusal(&quantised);
+    assert!(said.contains("32-bit floats"), "{said}");
+    // Cut within the weights, behind the first byte of the last.
+    let whole = std::fs::read(&path).unwrap().len();
+    let cut = cut_copy(&path, whole - 40);
+    let said = refusal(cut.path());
+    assert!(said.contains("cut short"), "{said}");
 }
 
 #[test]

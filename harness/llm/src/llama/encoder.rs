@@ -1,74 +1,88 @@
-//! Sentence embedding: mean pooling and L2 norm over one text at a time.
+//! Sentence embedding: llama.cpp's tokenizer, BERT's forward pass, mean pooling and L2 norm.
+//!
+//! The forward pass is ours ([`bert`]): llama.cpp's takes up to twice the time, and changes the last bits of a
+//! vector with what shares its batch (`decisions/0005-embedding-in-batches.md`). It runs on the CPU, whatever
+//! generates.
+
+mod bert;
+mod weights;
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
 use std::path::Path;
 
 use gra_synth::request::Embedding;
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
-use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
-use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::model::params::LlamaModelParams;
 
-use super::generator::load;
+use super::generator::{checked, load_error};
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::abreast::at_once;
 use crate::engine::EngineError;
 use crate::gguf::GgufHeader;
+use bert::{Bert, Desk};
+use weights::Weights;
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a vector.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Tokens of a text that are read, `[CLS]` and `[SEP]` among them: the limit that all-MiniLM-L6-v2
 /// was published with.
 pub(super) const MAX_TOKENS: usize = 256;
 
+/// Tokens that go through the network at once: enough to keep a core at its best. No vector depends on it.
+const BATCH_TOKENS: usize = 256;
+
 /// A loaded sentence encoder.
 #[derive(Debug)]
 pub(super) struct Encoder {
     name: String,
-    model: LlamaModel,
+    /// Its vocabulary; llama.cpp holds no weights of it.
+    tokenizer: LlamaModel,
+    network: Bert,
     max_tokens: usize,
     /// Whether texts are read without their accents.
     strips_accents: bool,
 }
 
 impl Encoder {
-    pub(super) fn load(
-        name: &str,
-        path: &Path,
-        settings: &EngineSettings,
-    ) -> Result<Self, EngineError> {
-        let (header, model, _) = load(name, path, true, settings)?;
-        let trained = usize::try_from(model.n_ctx_train()).unwrap_or(MAX_TOKENS);
+    pub(super) fn load(name: &str, path: &Path) -> Result<Self, EngineError> {
+        let failed = |reason| load_error(name, path, reason);
+        let (header, _) = checked(name, path, true)?;
+        let network = Weights::open(path, &header).and_then(|mut weights| Bert::read(&mut weights));
+        let network = network.map_err(failed)?;
+        let backend = runtime::backend().map_err(failed)?;
+        let parameters = LlamaModelParams::default().with_vocab_only(true);
+        runtime::forget_errors();
+        let tokenizer = LlamaModel::load_from_file(backend, path, &parameters)
+            .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
+        let words = tokenizer.n_vocab();
+        if usize::try_from(words).is_ok_and(|words| words > network.vocabulary()) {
+            return Err(failed(format!("it has {words} tokens and fewer rows for them")));
+        }
         Ok(Self {
             name: name.to_owned(),
-            max_tokens: MAX_TOKENS.min(trained.max(2)),
+            max_tokens: MAX_TOKENS.min(network.most_tokens()).max(2),
             strips_accents: strips_accents(&header),
-            model,
+            tokenizer,
+            network,
         })
     }
 
-    /// Unit vectors, in order. One text per evaluation: what shares a batch would change the last
-    /// bits of a vector. On a CPU as many texts are evaluated side by side as there are threads, each
-    /// by one thread: threads that share so little work spend their time waiting for each other.
+    /// Unit vectors, in order. As many batches are computed side by side as there are threads: threads
+    /// that share so little work would spend their time waiting for each other.
     pub(super) fn embed(
         &self,
         texts: &[String],
         settings: &EngineSettings,
     ) -> Result<Vec<Embedding>, EngineError> {
-        let threads = settings.llama_threads();
-        if settings.gpu_layers() > 0 {
-            return self.embed_in_turn(texts.iter(), threads, settings);
-        }
-        let lanes = usize::try_from(threads).unwrap_or(1).clamp(1, texts.len().max(1));
+        let lanes = (settings.threads as usize).clamp(1, texts.len().max(1));
         let lane = |first| {
             let texts = texts.iter().skip(first).step_by(lanes);
-            move |_: &mut dyn FnMut(())| self.embed_in_turn(texts, 1, settings)
+            move |_: &mut dyn FnMut(())| self.embed_in_turn(texts)
         };
         let done = at_once((0..lanes).map(lane).collect(), |_, ()| {});
         let mut lanes: Vec<_> = done
@@ -79,54 +93,38 @@ impl Encoder {
         Ok((0..texts.len()).filter_map(|text| lanes[text % count].next()).collect())
     }
 
-    /// One after the other.
+    /// Batch by batch.
     fn embed_in_turn<'t>(
         &self,
         texts: impl Iterator<Item = &'t String>,
-        threads: i32,
-        settings: &EngineSettings,
     ) -> Result<Vec<Embedding>, EngineError> {
-        let tokens = u32::try_from(self.max_tokens).unwrap_or(u32::MAX);
-        let parameters = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(tokens))
-            .with_n_batch(tokens)
-            .with_n_ubatch(tokens)
-            .with_n_seq_max(1)
-            .with_n_threads(threads)
-            .with_n_threads_batch(threads)
-            .with_flash_attention_policy(settings.flash_attention().policy())
-            .with_embeddings(true)
-            .with_pooling_type(LlamaPoolingType::Mean)
-            .with_no_perf(true);
-        let backend = runtime::backend().map_err(|reason| self.failed(reason))?;
-        let mut context = self
-            .model
-            .new_context(backend, parameters)
-            .map_err(|error| self.failed(error.to_string()))?;
-        let mut batch = LlamaBatch::new(self.max_tokens, 1);
+        let mut desk = Desk::default();
         let mut embeddings = Vec::new();
-        for text in texts {
-            batch.clear();
-            for (position, token) in (0..).zip(self.tokens(text)) {
-                let added = batch.add(token, position, &[0], true);
-                added.map_err(|error| self.failed(error.to_string()))?;
+        let mut texts = texts.map(|text| self.tokens(text)).peekable();
+        while let Some(first) = texts.next() {
+            let mut taken = first.len();
+            let mut batch = vec![first];
+            while let Some(text) = texts.next_if(|text| taken + text.len() <= BATCH_TOKENS) {
+                taken += text.len();
+                batch.push(text);
             }
-            context.encode(&mut batch).map_err(|error| self.failed(error.to_string()))?;
-            let vector = context.embeddings_seq_ith(0);
-            let vector = vector.map_err(|error| self.failed(error.to_string()))?;
-            embeddings.push(
-                unit(vector).ok_or_else(|| {
-                    self.failed("an embedding is zero or not a number".to_owned())
-                })?,
-            );
+            for mean in self.network.means(&batch, &mut desk) {
+                let embedding = unit(&mean);
+                embeddings.push(embedding.ok_or_else(|| EngineError::Evaluation {
+                    model: self.name.clone(),
+                    reason: "an embedding is zero or not a number".to_owned(),
+                })?);
+            }
         }
         Ok(embeddings)
     }
 
     /// `[CLS]`, the text, `[SEP]`; a long text loses its end, never its `[SEP]`.
-    fn tokens(&self, text: &str) -> Vec<LlamaToken> {
+    fn tokens(&self, text: &str) -> Vec<usize> {
         let text = if self.strips_accents { without_accents(text) } else { Cow::Borrowed(text) };
-        let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
+        let tokens = self.tokenizer.vocab().tokenize(text.as_bytes(), true, false);
+        let mut tokens: Vec<usize> =
+            tokens.into_iter().filter_map(|token| usize::try_from(token.0).ok()).collect();
         if tokens.len() > self.max_tokens
             && let Some(separator) = tokens.last().copied()
         {
@@ -134,10 +132,6 @@ impl Encoder {
             tokens.push(separator);
         }
         tokens
-    }
-
-    fn failed(&self, reason: String) -> EngineError {
-        EngineError::Evaluation { model: self.name.clone(), reason }
     }
 }
 

@@ -46,7 +46,7 @@ impl Generator {
         settings: &EngineSettings,
     ) -> Result<Self, EngineError> {
         let name = member.name.as_str();
-        let (header, model, size) = load(name, path, false, settings)?;
+        let (header, model, size) = load(name, path, settings)?;
         let vocabulary = vocabulary(&model);
         let form = header
             .chat_template()
@@ -66,7 +66,7 @@ impl Generator {
             context: member.context.unwrap_or(DEFAULT_CONTEXT.min(trained)),
             kv_bytes: kv_bytes(&header, &model),
             experts: header.of_architecture("expert_count").is_some_and(|experts| experts > 0),
-            rows: strict::rows(&header.tensor_types),
+            rows: strict::rows(header.tensors.values().map(|tensor| tensor.kind)),
             size,
             model,
         })
@@ -97,22 +97,13 @@ impl Generator {
 }
 
 /// Loads a file after everything that is known to make llama.cpp abort has been ruled out.
-pub(super) fn load(
+fn load(
     name: &str,
     path: &Path,
-    encoder: bool,
     settings: &EngineSettings,
 ) -> Result<(GgufHeader, LlamaModel, u64), EngineError> {
-    let failed = |reason: String| EngineError::Load {
-        model: name.to_owned(),
-        path: path.to_owned(),
-        reason,
-    };
-    let header = GgufHeader::read(path).map_err(|error| failed(error.to_string()))?;
-    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    if let Some(reason) = unfit(&header, encoder, size) {
-        return Err(failed(reason));
-    }
+    let failed = |reason| load_error(name, path, reason);
+    let (header, size) = checked(name, path, false)?;
     let backend = runtime::backend().map_err(failed)?;
     let on_cpu = settings.gpu_layers() == 0;
     // For CPUs llama.cpp repacks most weights; a mapped file would stay in memory beside the copy.
@@ -126,6 +117,25 @@ pub(super) fn load(
     let model = LlamaModel::load_from_file(backend, path, &parameters)
         .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
     Ok((header, model, size))
+}
+
+/// A file's header and its size in bytes, when it can play its part.
+pub(super) fn checked(
+    name: &str,
+    path: &Path,
+    encoder: bool,
+) -> Result<(GgufHeader, u64), EngineError> {
+    let failed = |reason| load_error(name, path, reason);
+    let header = GgufHeader::read(path).map_err(|error| failed(error.to_string()))?;
+    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+    match unfit(&header, encoder, size) {
+        Some(reason) => Err(failed(reason)),
+        None => Ok((header, size)),
+    }
+}
+
+pub(super) fn load_error(name: &str, path: &Path, reason: String) -> EngineError {
+    EngineError::Load { model: name.to_owned(), path: path.to_owned(), reason }
 }
 
 /// Tokenises plain text, or text with special tokens in it. Adds neither BOS nor EOS.

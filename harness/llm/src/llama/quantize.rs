@@ -73,7 +73,7 @@ pub fn quantize(input: &Path, output: &Path, type_name: &str) -> Result<(), Quan
     })?;
     let bad_input = |reason: String| QuantizeError::Input { path: input.to_owned(), reason };
     let header = GgufHeader::read(input).map_err(|error| bad_input(error.to_string()))?;
-    if header.tensors == 0 {
+    if header.tensors.is_empty() {
         return Err(bad_input("it holds a vocabulary and no weights".to_owned()));
     }
     let bad_output = |error| QuantizeError::Output { path: output.to_owned(), error };

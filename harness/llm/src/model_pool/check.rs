@@ -88,10 +88,10 @@ impl ModelCheck {
 #[must_use]
 pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
     let architecture = header.architecture().unwrap_or("without a name");
-    if header.tensors == 0 {
+    if header.tensors.is_empty() {
         return Some("it holds a vocabulary and no weights".to_owned());
     }
-    if header.last_tensor_offset >= size {
+    if header.last_tensor_offset() >= size {
         return Some(format!("it is cut short: {size} bytes, and its weights go on behind that"));
     }
     match (header.is_encoder(), encoder) {

@@ -1,0 +1,102 @@
+//! Reads the weights of a BERT encoder from its GGUF file.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::bert::Linear;
+use crate::gguf::GgufHeader;
+
+/// ggml's number for 32-bit floats.
+const F32: u32 = 0;
+
+/// A file whose header was read. Every failure is a sentence's end: "its ..".
+#[derive(Debug)]
+pub(super) struct Weights<'a> {
+    header: &'a GgufHeader,
+    file: File,
+}
+
+impl<'a> Weights<'a> {
+    pub(super) fn open(path: &Path, header: &'a GgufHeader) -> Result<Self, String> {
+        match header.architecture() {
+            Some("bert") => {}
+            other => {
+                let name = other.unwrap_or("without a name");
+                return Err(format!(
+                    "its architecture is {name}; texts are embedded by BERT encoders such as \
+                     all-MiniLM-L6-v2"
+                ));
+            }
+        }
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        Ok(Self { header, file })
+    }
+
+    /// A size that the header states.
+    pub(super) fn fact(&self, key: &str) -> Result<usize, String> {
+        let value = self.header.of_architecture(key);
+        let value = value.and_then(|value| usize::try_from(value).ok());
+        value.filter(|value| *value > 0).ok_or_else(|| format!("its header has no {key}"))
+    }
+
+    /// What layer normalisation adds to a variance.
+    pub(super) fn epsilon(&self) -> Result<f32, String> {
+        let key = "attention.layer_norm_epsilon";
+        let value = self.header.value(&format!("bert.{key}"));
+        #[expect(clippy::cast_possible_truncation, reason = "it is stored as an f32")]
+        value.map(|value| value as f32).ok_or_else(|| format!("its header has no {key}"))
+    }
+
+    pub(super) fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, String> {
+        self.read(name, |shape| shape == [length])
+    }
+
+    /// A matrix, row by row.
+    pub(super) fn matrix(
+        &mut self,
+        name: &str,
+        width: usize,
+        rows: usize,
+    ) -> Result<Vec<f32>, String> {
+        self.read(name, |shape| shape == [width, rows])
+    }
+
+    /// A matrix of any number of rows.
+    pub(super) fn rows(&mut self, name: &str, width: usize) -> Result<Vec<f32>, String> {
+        self.read(name, |shape| matches!(shape, [first, rows] if *first == width && *rows > 0))
+    }
+
+    pub(super) fn linear(&mut self, name: &str, from: usize, to: usize) -> Result<Linear, String> {
+        Ok(Linear {
+            weights: self.matrix(&format!("{name}.weight"), from, to)?,
+            bias: self.vector(&format!("{name}.bias"), to)?,
+        })
+    }
+
+    fn read(&mut self, name: &str, fits: impl Fn(&[usize]) -> bool) -> Result<Vec<f32>, String> {
+        let tensor = self.header.tensors.get(name).ok_or_else(|| format!("it has no {name}"))?;
+        if tensor.kind != F32 {
+            return Err(format!(
+                "its {name} has no 32-bit floats; quantised encoders are not read"
+            ));
+        }
+        let shape =
+            tensor.shape.iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX));
+        let shape: Vec<usize> = shape.collect();
+        if !fits(&shape) {
+            return Err(format!(
+                "its {name} has the shape {shape:?}, which its header contradicts"
+            ));
+        }
+        let bytes = tensor.shape.iter().fold(4, |bytes: u64, extent| bytes.saturating_mul(*extent));
+        let mut raw = Vec::new();
+        let read = self.file.seek(SeekFrom::Start(tensor.offset));
+        let read = read.and_then(|_| (&self.file).take(bytes).read_to_end(&mut raw));
+        if read.map_err(|error| error.to_string())? as u64 != bytes {
+            return Err(format!("it is cut short within {name}"));
+        }
+        let (numbers, _) = raw.as_chunks();
+        Ok(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+}
