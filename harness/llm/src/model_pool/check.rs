@@ -82,6 +82,9 @@ impl ModelCheck {
     }
 }
 
+/// ggml's number for 32-bit floats.
+const F32: u32 = 0;
+
 /// Why a file with this header cannot play its part; `None` when it can.
 ///
 /// `encoder` says which part; `size` is the file's size in bytes.
@@ -102,6 +105,13 @@ pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
             "it is a generator (architecture {architecture}); the pool's encoder must be a \
              sentence encoder such as all-MiniLM-L6-v2"
         )),
+        (true, true) if architecture != "bert" => Some(format!(
+            "its architecture is {architecture}; texts are embedded by BERT encoders such as \
+             all-MiniLM-L6-v2"
+        )),
+        (true, true) if header.tensors.values().any(|tensor| tensor.kind != F32) => Some(
+            "it has other weights than 32-bit floats; quantised encoders are not read".to_owned(),
+        ),
         _ => None,
     }
 }
