@@ -7,7 +7,8 @@ use std::path::Path;
 use super::bert::Linear;
 use crate::gguf::GgufHeader;
 
-/// A file whose header is a BERT encoder's in 32-bit floats, as `model_pool::check::unfit` has found. Every failure is a sentence's end: "its ..".
+/// A file whose header is a BERT encoder's in 32-bit floats, as `model_pool::check::unfit` has found.
+/// Every failure is a sentence's end: "its ..".
 #[derive(Debug)]
 pub(super) struct Weights<'a> {
     header: &'a GgufHeader,
