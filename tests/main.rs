@@ -18,6 +18,7 @@ mod seeds;
 mod servers;
 mod stats;
 mod synthetic;
+mod thinking;
 mod workbench;
 #[cfg(target_os = "linux")]
 mod worker;

@@ -20,23 +20,28 @@ const GRA: &str = "[[variant]]\nname = \"gra\"\n";
 /// A server that answers as llama-server does, with replies of the form that it is held to, until the
 /// test's process ends. Gives its address.
 pub(crate) fn serve() -> String {
-    serve_until(Arc::new(AtomicI64::new(i64::MAX)))
+    serve_until(Arc::new(AtomicI64::new(i64::MAX)), completion)
+}
+
+/// The same with completions of another kind.
+pub(crate) fn serve_saying(say: fn(&Value) -> Value) -> String {
+    serve_until(Arc::new(AtomicI64::new(i64::MAX)), say)
 }
 
 /// The same for so many replies; from then on it says that it is busy.
-fn serve_until(replies: Arc<AtomicI64>) -> String {
+fn serve_until(replies: Arc<AtomicI64>, say: fn(&Value) -> Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let replies = Arc::clone(&replies);
-            thread::spawn(move || answer(&stream, &replies));
+            thread::spawn(move || answer(&stream, &replies, say));
         }
     });
     url
 }
 
-fn answer(mut stream: &TcpStream, replies: &AtomicI64) {
+fn answer(mut stream: &TcpStream, replies: &AtomicI64, say: fn(&Value) -> Value) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -57,7 +62,7 @@ fn answer(mut stream: &TcpStream, replies: &AtomicI64) {
         "/v1/models" => json!({"data": [{"id": "small.gguf", "owned_by": "llamacpp"}]}),
         "/props" => json!({"model_path": "/data/small.gguf", "build_info": "b1-test",
             "chat_template": "{{ messages }}", "default_generation_settings": {"n_ctx": 2048}}),
-        _ => completion(&serde_json::from_slice(&body).unwrap()),
+        _ => say(&serde_json::from_slice(&body).unwrap()),
     };
     let reply = reply.to_string();
     let length = reply.len();
@@ -66,7 +71,7 @@ fn answer(mut stream: &TcpStream, replies: &AtomicI64) {
     let _ = stream.write_all((head + &reply).as_bytes());
 }
 
-fn completion(asked: &Value) -> Value {
+pub(crate) fn completion(asked: &Value) -> Value {
     let mut hasher = DefaultHasher::new();
     asked["messages"][0]["content"].as_str().unwrap().hash(&mut hasher);
     asked["seed"].as_u64().unwrap().hash(&mut hasher);
@@ -200,7 +205,7 @@ fn an_interrupt_does_not_wait_for_a_busy_server_and_the_run_goes_on_from_there()
     assert!(bench.run(&results("undisturbed")).status.success());
 
     let replies = Arc::new(AtomicI64::new(30));
-    serve_pool(&bench, &serve_until(Arc::clone(&replies)));
+    serve_pool(&bench, &serve_until(Arc::clone(&replies), completion));
     let mut run = bench.command(&results("stopped")).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
     while replies.load(Ordering::Relaxed) >= 0 {

@@ -9,6 +9,7 @@
 mod embedding;
 mod paid;
 mod scoring;
+mod thoughts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
 use paid::Started;
 
 pub use paid::Paid;
+pub use thoughts::Thoughts;
 
 /// The run was asked to stop, and did so after saving what was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -100,6 +102,7 @@ pub struct Answering<'a> {
     asked_now: BTreeSet<CompletionKey>,
     meter: Option<Meter>,
     paid: Paid,
+    thoughts: BTreeMap<ModelName, Thoughts>,
 }
 
 impl<'a> Answering<'a> {
@@ -122,6 +125,7 @@ impl<'a> Answering<'a> {
             asked_now: BTreeSet::new(),
             meter: Meter::find(),
             paid: Paid::default(),
+            thoughts: BTreeMap::new(),
         }
     }
 
@@ -139,12 +143,22 @@ impl<'a> Answering<'a> {
     pub fn next_trial(&mut self) {
         self.asked_before.append(&mut self.asked_now);
         self.paid = Paid::default();
+        self.thoughts.clear();
     }
 
     /// What the current trial has cost so far.
     #[must_use]
     pub fn paid(&self) -> Paid {
         self.paid
+    }
+
+    /// How much of each model's replies to the current trial was thought so far; without models that never
+    /// thought.
+    #[must_use]
+    pub fn thoughts(&self) -> BTreeMap<ModelName, Thoughts> {
+        let thinks = |counted: &Thoughts| counted.calls_with_thought > 0;
+        let thinking = self.thoughts.iter().filter(|(_, counted)| thinks(counted));
+        thinking.map(|(model, counted)| (model.clone(), *counted)).collect()
     }
 
     /// Runs one of the method's machines to its end; a trial's calls are recorded.
@@ -302,6 +316,7 @@ impl<'a> Answering<'a> {
             let reply = self.store.reply(key)?;
             let reply = reply.ok_or_else(|| anyhow::anyhow!("the store lost reply {key}"))?;
             self.asked_now.insert(*key);
+            self.thoughts.entry(request.model.clone()).or_default().count(&reply);
             rows.push(CallRow {
                 id: RequestId { ..request.id.clone() },
                 model: request.model.clone(),

@@ -132,10 +132,7 @@ impl Experiment {
             ));
         }
         let pool = ModelPool::load(&or_own(&overrides.pool, &file.pool), models)?;
-        let member = |model: &gra_llm::model_pool::PoolModel| Member {
-            name: model.name.clone(),
-            sampling: model.sampling.apply(file.sampling),
-        };
+        let member = |model: &gra_llm::model_pool::PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
         let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants, path)?;

@@ -10,10 +10,12 @@ use gra_analysis::frames;
 use gra_llm::model_pool::{Backend, Source};
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
+use gra_synth::request::ModelName;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::answering::Thoughts;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export::{self, CardFacts, Dataset, ModelFacts};
@@ -41,6 +43,9 @@ struct Manifest<'a> {
     question: &'a str,
     demonstration: bool,
     settings: &'a RawValue,
+    /// How much of the replies was thought, by model; absent where none was.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    thoughts: &'a BTreeMap<ModelName, Thoughts>,
     /// SHA-256 of every file beside this one.
     files: BTreeMap<String, String>,
 }
@@ -103,6 +108,7 @@ impl Publication<'_> {
             question: &self.experiment.question,
             demonstration: self.experiment.demonstration,
             settings: &settings,
+            thoughts: &self.trial.thoughts,
             files,
         };
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -204,9 +210,26 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
+    notes.extend(thought_notes(trials));
     let skipped = experiment.seed_set.skipped.len();
     if skipped > 0 {
         notes.push(format!("{skipped} records of {} were skipped.", experiment.seed_file));
     }
     notes
+}
+
+/// What each model's thoughts took of its replies, over all trials.
+fn thought_notes(trials: &[Trial]) -> Vec<String> {
+    let mut models: BTreeMap<&ModelName, Thoughts> = BTreeMap::new();
+    for (model, counted) in trials.iter().flat_map(|trial| &trial.thoughts) {
+        models.entry(model).or_default().add(*counted);
+    }
+    let note = |(model, counted): (&ModelName, Thoughts)| {
+        format!(
+            "`{model}` thought in {} of {} replies, about {} of their {} tokens; thoughts are no part of \
+             samples, scores and lengths.",
+            counted.calls_with_thought, counted.calls, counted.thought_tokens, counted.reply_tokens
+        )
+    };
+    models.into_iter().map(note).collect()
 }

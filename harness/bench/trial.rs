@@ -1,16 +1,19 @@
 //! One trial: annotate the seed set where new instructions are made, run the rounds, record the facts.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use gra_synth::annotate::{Annotate, Annotated, AnnotatedSeed, as_brought};
 use gra_synth::candidate::Candidate;
 use gra_synth::method::{Member, Method};
 use gra_synth::pool::{Pool, SeedItem};
 use gra_synth::prompt::PromptSet;
+use gra_synth::request::ModelName;
 use gra_synth::round::{Round, Setting};
 use gra_synth::step::Asker;
 use gra_synth::variant::{Instructions, Variant};
 
-use crate::answering::{Answering, Asking, Paid};
+use crate::answering::{Answering, Asking, Paid, Thoughts};
 use crate::store::{CallRow, SeedRow, TrialId};
 
 /// What a trial needs to run.
@@ -47,6 +50,8 @@ pub struct Trial {
     pub candidates: Vec<Candidate>,
     /// Every call, in the order of the method.
     pub calls: Vec<CallRow>,
+    /// How much of the replies was thought, by model; empty where none was.
+    pub thoughts: BTreeMap<ModelName, Thoughts>,
     /// What it cost this time.
     pub paid: Paid,
     /// Wall-clock seconds of this time.
@@ -101,10 +106,10 @@ pub fn run(setting: TrialSetting<'_>, answering: &mut Answering<'_>) -> Result<T
     }
     answering.store().finish_trial(row)?;
     let calls = answering.store().calls(row, None)?;
-    let paid = answering.paid();
+    let (paid, thoughts) = (answering.paid(), answering.thoughts());
     answering.progress().end_trial();
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Trial { id: id.clone(), seeds: annotated, candidates, calls, paid, seconds })
+    Ok(Trial { id: id.clone(), seeds: annotated, candidates, calls, thoughts, paid, seconds })
 }
 
 fn seed_rows(items: &[SeedItem], annotated: &[AnnotatedSeed]) -> Result<Vec<SeedRow>> {

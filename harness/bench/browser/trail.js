@@ -146,7 +146,8 @@ function call(entry) {
   return make("details", "call", title,
     facts([["reply", entry.key], ["answered by", answer.fingerprint.replaceAll(";", "; ")],
       ["drawn with", `temperature ${answer.temperature}, top_p ${answer.top_p}, seed ${answer.seed}`],
-      ["ended by", answer.finish]]),
+      ["ended by", answer.finish],
+      ...(answer.thought_tokens > 0 ? [["thought", `about ${answer.thought_tokens} of its tokens`]] : [])]),
     make("h4", "", "Raw reply"), words("pre", "raw", answer.reply),
     answer.prompt === null ? null : make("details", "", make("summary", "", "Exact prompt"), words("pre", "raw", answer.prompt)));
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
+use gra_synth::thought;
 use serde::Serialize;
 
 use crate::ruling;
@@ -56,6 +57,8 @@ pub struct Call {
 #[derive(Clone, Debug, Serialize)]
 struct Answer {
     finish: String,
+    /// Reply tokens that are thought, by its share of the characters; 0 without one.
+    thought_tokens: u32,
     temperature: f32,
     top_p: f32,
     /// As text: it may exceed what a page counts exactly.
@@ -123,6 +126,7 @@ impl Teller<'_> {
         let prompts = self.depth == Depth::Prompts;
         let answer = self.store.completion(&call.key)?.map(|completion| Answer {
             finish: format!("{:?}", completion.reply.finish),
+            thought_tokens: thought::tokens(&completion.reply),
             temperature: completion.settings.sampling.temperature,
             top_p: completion.settings.sampling.top_p,
             seed: completion.settings.seed.to_string(),

@@ -1,6 +1,7 @@
 //! `doctor`: whether this machine can run a pool.
 
 mod needs;
+mod templates;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -21,6 +22,12 @@ use crate::artifact::write_atomic;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
 use needs::Needs;
+use templates::Template;
+
+/// Why a server's reply to a form may be another text, where its model thinks.
+const THOUGHT_FIRST: &str = "its model thinks first: switch that off with template = { enable_thinking = false \
+                             } in the pool, or start the server with a parser for thoughts (for vLLM and SGLang \
+                             --reasoning-parser) and give it room with thought_tokens";
 
 /// What `doctor` found.
 #[derive(Serialize)]
@@ -33,6 +40,7 @@ struct Findings {
     disk_free_bytes: Vec<(String, Option<u64>)>,
     pool: String,
     models: Vec<ModelFinding>,
+    templates: Vec<Template>,
     /// Files whose hashes were written into the pool just now.
     pinned: Vec<String>,
     servers: Vec<ServerFinding>,
@@ -72,6 +80,10 @@ struct ServerFinding {
     identity: Option<String>,
     /// Whether it held a reply to a form; `None` when it does not answer.
     constrains: Option<bool>,
+    /// Whether a free reply began with a thought; `None` when it does not answer.
+    thinks: Option<bool>,
+    /// The pool's budget of a thought, in tokens.
+    thought_tokens: u32,
 }
 
 pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
@@ -84,7 +96,9 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     // A pool runs without its teachers.
     let of = |part| checks.iter().filter(move |check| (check.part == Part::Teacher) == part);
     let mut problems: Vec<String> = of(false).filter_map(ModelCheck::problem).collect();
-    let notes: Vec<String> = of(true).filter_map(ModelCheck::problem).collect();
+    let mut notes: Vec<String> = of(true).filter_map(ModelCheck::problem).collect();
+    let told = (&mut problems, &mut notes);
+    let templates = templates::try_out(&pool, &checks, places, told)?;
     if let Err(error) = crate::publish::check_writable(&places.results) {
         problems.push(format!("{error:#}"));
     }
@@ -115,6 +129,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
             .to_vec(),
         pool: pool.name.clone(),
         models: checks.iter().map(finding).collect(),
+        templates,
         pinned: if args.pin { pin(&args.pool, &checks)? } else { Vec::new() },
         servers,
         needs,
@@ -154,16 +169,20 @@ fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
 fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFinding> {
     let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
     let served = pool.members_and_teachers().filter_map(|model| match &model.backend {
-        Backend::Server(server) => Some((&model.name, server)),
+        Backend::Server(server) => Some((&model.name, server, model.thought_tokens)),
         Backend::LlamaCpp(_) | Backend::Recorded(_) => None,
     });
-    let ask = |(name, server): (&ModelName, &Server)| {
+    let ask = |(name, server, thought_tokens): (&ModelName, &Server, u32)| {
         let showing = engine.look(name).map_err(|error| problems.push(error.to_string())).ok();
         if showing.as_ref().is_some_and(|showing| !showing.constrains) {
+            let why = if showing.as_ref().is_some_and(|showing| showing.thinks) {
+                THOUGHT_FIRST.to_owned()
+            } else {
+                let dialect = server.dialect.name();
+                format!("is dialect = \"{dialect}\" right, and its version new enough?")
+            };
             problems.push(format!(
-                "the server of model `{name}` does not hold replies to a form; is dialect = \"{}\" \
-                 right, and its version new enough?",
-                server.dialect.name()
+                "the server of model `{name}` does not hold replies to a form; {why}"
             ));
         }
         ServerFinding {
@@ -172,6 +191,8 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFindin
             dialect: server.dialect.name(),
             model: server.model.clone(),
             constrains: showing.as_ref().map(|showing| showing.constrains),
+            thinks: showing.as_ref().map(|showing| showing.thinks),
+            thought_tokens,
             identity: showing.map(|showing| showing.identity),
         }
     };
@@ -212,6 +233,22 @@ fn free_bytes(folder: &Path) -> Option<u64> {
     Some(stat.f_bavail * stat.f_frsize)
 }
 
+impl ServerFinding {
+    /// How much room its thoughts have, and how they are switched off.
+    fn about_thoughts(&self) -> String {
+        let room = match self.thought_tokens {
+            0 => "without room of their own, so that they may cut a reply off; thought_tokens = 1024 in \
+                  the pool gives them room"
+                .to_owned(),
+            tokens => format!("with room for {tokens} tokens"),
+        };
+        format!(
+            "thoughts before its replies, {room}; template = {{ enable_thinking = false }} switches them \
+             off where its chat template knows the word"
+        )
+    }
+}
+
 impl Findings {
     fn text(&self) -> Result<String> {
         let mut text = String::new();
@@ -247,6 +284,9 @@ impl Findings {
                     if self.pinned.contains(&model.name) { "pinned now" } else { "to pin it" };
                 writeln!(text, "    {what}: sha256 = \"{sha256}\"")?;
             }
+            if let Some(template) = self.templates.iter().find(|one| one.is_of(&model.name)) {
+                template.write(&mut text)?;
+            }
         }
         for server in &self.servers {
             writeln!(text, "  {:<28} {} at {}", server.name, server.dialect, server.url)?;
@@ -255,6 +295,9 @@ impl Findings {
                     let form = if constrains { "held to form" } else { "not held to form" };
                     writeln!(text, "    identity = \"{identity}\"")?;
                     writeln!(text, "    asked as `{}`, replies {form}", server.model)?;
+                    if server.thinks == Some(true) {
+                        writeln!(text, "    thinks: {}", server.about_thoughts())?;
+                    }
                 }
                 _ => writeln!(text, "    does not answer")?,
             }

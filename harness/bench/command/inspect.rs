@@ -14,6 +14,7 @@ use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
+use gra_synth::thought;
 use gra_synth::variant::{Instructions, RoleAssignment};
 
 use crate::cli::{InspectArgs, Places};
@@ -220,9 +221,12 @@ fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bo
     writeln!(text, "\ncalls")?;
     for call in calls {
         let id = &call.id;
+        let thought = store.reply(&call.key)?.map_or(0, |reply| thought::tokens(&reply));
+        let thought =
+            if thought > 0 { format!(" (about {thought} of them thought)") } else { String::new() };
         writeln!(
             text,
-            "  {:<18} seat {} attempt {}  {}  {} + {} tokens  reply {:.12}{}",
+            "  {:<18} seat {} attempt {}  {}  {} + {} tokens{thought}  reply {:.12}{}",
             id.stage,
             id.seat,
             id.attempt,

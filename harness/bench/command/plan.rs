@@ -110,6 +110,8 @@ impl Plan {
         let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
         let mut reply = Range { least: 0, most: 0 };
         let mut prompt = Range { least: 0, most: 0 };
+        let thought = experiment.members.iter().map(|member| member.thought_tokens).max();
+        let thought = thought.unwrap_or_default();
         let mut variants = Vec::new();
         let mut seconds = Some((0.0, 0.0));
         let mut operations = Some((0.0, 0.0));
@@ -128,7 +130,8 @@ impl Plan {
                 let rate = store.map(|store| rate(store, stage)).transpose()?.flatten();
                 let role =
                     experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
-                let limit = u64::from(form::max_tokens(stage, method));
+                let limit = form::max_tokens_with_thought(stage, method, thought);
+                let limit = u64::from(limit);
                 let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
                 let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
                 let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));

@@ -196,7 +196,7 @@ pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolMode
 
 /// A model as a judge: asked as the paper's models are, unless the pool says otherwise.
 pub(super) fn as_judge(model: &PoolModel) -> Member {
-    Member { name: model.name.clone(), sampling: model.sampling.apply(Sampling::default()) }
+    model.member(Sampling::default())
 }
 
 /// A model as the one whose losses make the difficulty.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model_pool::PoolError;
 use crate::score::{Passage, Score};
+use crate::template_probe::{TemplateFinding, TemplateQuestion};
 
 /// What an engine tells while it works on a chunk. Counts are of this chunk so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +145,20 @@ pub trait Engine: Send {
     /// # Errors
     /// When the encoder's file cannot be read.
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError>;
+
+    /// Renders a model's chat template and tokenises prompts with it, without loading its weights.
+    ///
+    /// # Errors
+    /// When the model's file cannot be read, or the engine keeps templates to itself.
+    fn probe_template(
+        &mut self,
+        question: &TemplateQuestion,
+    ) -> Result<TemplateFinding, EngineError> {
+        Err(EngineError::Unusable {
+            model: question.model.to_string(),
+            reason: "its engine does not show its chat template".to_owned(),
+        })
+    }
 
     /// How often the engine has died under its work and was started again. Engines in this process
     /// cannot.

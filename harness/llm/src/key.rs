@@ -172,6 +172,10 @@ impl Fields {
                     self.number(u64::from(*max_tokens));
                     self.number(u64::from(*close_at_budget));
                 }
+                Part::Thought { max_tokens } => {
+                    self.number(5);
+                    self.number(u64::from(*max_tokens));
+                }
                 Part::QuotedList { max_items, max_item_tokens } => {
                     self.number(4);
                     self.number(u64::from(*max_items));

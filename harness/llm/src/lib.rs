@@ -40,6 +40,7 @@ pub mod sampler;
 pub mod score;
 pub mod scripted;
 pub mod server;
+pub mod template_probe;
 pub mod vocabulary;
 #[cfg(unix)]
 pub mod worker;

@@ -16,6 +16,7 @@ pub mod devices;
 mod encoder;
 mod generator;
 mod lanes;
+mod probe;
 mod prompt;
 pub mod quantize;
 mod resident;
@@ -30,10 +31,12 @@ use std::path::PathBuf;
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
 use crate::automaton::WRITER_VERSION;
+use crate::chat_template::fingerprint_part;
 use crate::digest::DigestCache;
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
 use crate::score::{Passage, Score};
+use crate::template_probe::{TemplateFinding, TemplateQuestion};
 use encoder::Encoder;
 use resident::Resident;
 use settings::EngineSettings;
@@ -93,6 +96,15 @@ impl LlamaEngine {
 }
 
 impl Engine for LlamaEngine {
+    fn probe_template(
+        &mut self,
+        question: &TemplateQuestion,
+    ) -> Result<TemplateFinding, EngineError> {
+        let (member, source) = self.member(&question.model)?;
+        let path = source.locate(member.name.as_str())?;
+        probe::probe(&member, &path, &question.calls)
+    }
+
     fn complete(
         &mut self,
         chunk: &[Request],
@@ -163,9 +175,10 @@ impl Engine for LlamaEngine {
         let device = self.settings.device();
         let flash = self.settings.flash_attention().name();
         let strict = if self.settings.strict() { ";determinism=strict" } else { "" };
+        let template = fingerprint_part(&member.template);
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\
-             kv=f16;fa={flash};device={device}{strict}"
+             kv=f16;fa={flash};device={device}{strict}{template}"
         ))
     }
 
@@ -180,8 +193,9 @@ impl Engine for LlamaEngine {
         let device = self.settings.device();
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};score={};sha256={sha256};context={context};kv=f32;fa=off;\
-             device={device}",
-            score::SCORING_VERSION
+             device={device}{}",
+            score::SCORING_VERSION,
+            fingerprint_part(&member.template)
         ))
     }
 

@@ -16,9 +16,11 @@ mod wire;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gra_synth::method::Member;
 use gra_synth::request::{ModelName, Sampling};
 use serde::{Deserialize, Serialize};
 
+use crate::chat_template::Variables;
 use entry::Bad;
 pub use server::{DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, Dialect, Server};
 pub use source::Source;
@@ -77,9 +79,23 @@ pub struct PoolModel {
     pub family: Option<String>,
     /// Its own sampling values.
     pub sampling: SamplingOverrides,
+    /// Variables of its chat template, e.g. `enable_thinking`.
+    pub template: Variables,
+    /// Most tokens that it may think before each reply; 0, the default: it answers at once.
+    pub thought_tokens: u32,
 }
 
 impl PoolModel {
+    /// The model as the method sees it, under the method's sampling values.
+    #[must_use]
+    pub fn member(&self, sampling: Sampling) -> Member {
+        Member {
+            name: self.name.clone(),
+            sampling: self.sampling.apply(sampling),
+            thought_tokens: self.thought_tokens,
+        }
+    }
+
     /// Where its file is; `None` when a server holds it.
     #[must_use]
     pub const fn source(&self) -> Option<&Source> {

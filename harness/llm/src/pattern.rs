@@ -89,6 +89,7 @@ impl Pattern {
                     Some(Part::Literal(closer)) => text_before(closer)?,
                     Some(_) => return Err(PlanError::OpenText.into()),
                 },
+                Part::Thought { .. } => return Err(PlanError::Thought.into()),
                 Part::QuotedList { max_items, .. } => list(*max_items),
             });
         }

@@ -8,6 +8,7 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use crate::abreast;
 use crate::engine::{Engine, EngineError, Hear, Progress};
 use crate::score::{Passage, Score};
+use crate::template_probe::{TemplateFinding, TemplateQuestion};
 
 /// Answers with other engines.
 pub struct RoutedEngine {
@@ -72,6 +73,13 @@ impl Engine for RoutedEngine {
         let mut shares: Vec<abreast::Share<'_>> = vec![(&mut *self.encoder, here)];
         shares.extend(others.zip(places));
         abreast::complete_all(shares, chunks, hear)
+    }
+
+    fn probe_template(
+        &mut self,
+        question: &TemplateQuestion,
+    ) -> Result<TemplateFinding, EngineError> {
+        self.of(&question.model).probe_template(question)
     }
 
     fn workers(&self, model: &ModelName) -> usize {

@@ -36,6 +36,7 @@ use std::thread;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
 
+use crate::chat_template::fingerprint_part;
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, Server};
 use crate::score::{Passage, Score};
@@ -46,7 +47,7 @@ pub use client::Patience;
 
 /// Version of what is sent beside the request itself; part of every fingerprint. Raise it with any change
 /// that can change a reply.
-pub const ASKING_VERSION: u32 = 1;
+pub const ASKING_VERSION: u32 = 2;
 
 /// Answers through the servers of a pool.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct Showing {
     pub identity: String,
     /// Whether it held a reply to the form that was asked for.
     pub constrains: bool,
+    /// Whether a free reply began with a thought.
+    pub thinks: bool,
 }
 
 impl ServerEngine {
@@ -91,10 +94,13 @@ impl ServerEngine {
     pub fn look(&mut self, model: &ModelName) -> Result<Showing, EngineError> {
         let identity = self.identity(model)?;
         let server = self.server(model)?;
-        let question = Question::probe(server);
-        let reply = question.ask(&self.client, &|| self.stop.load(Ordering::Relaxed));
-        let reply = reply.map_err(|trouble| trouble.of(model, server))?;
-        Ok(Showing { identity, constrains: ask::is_as_probed(&reply) })
+        let reply = |question: Question<'_>| {
+            let reply = question.ask(&self.client, &|| self.stop.load(Ordering::Relaxed));
+            reply.map_err(|trouble| trouble.of(model, server))
+        };
+        let constrains = ask::is_as_probed(&reply(Question::probe(server))?);
+        let thinks = ask::has_thought(&reply(Question::thinking_probe(server))?);
+        Ok(Showing { identity, constrains, thinks })
     }
 
     fn server(&self, model: &ModelName) -> Result<&Server, EngineError> {
@@ -238,10 +244,11 @@ impl Engine for ServerEngine {
         let identity = self.identity(model)?;
         let server = self.server(model)?;
         Ok(format!(
-            "server;asking={ASKING_VERSION};pattern={};dialect={};model={};{identity}",
+            "server;asking={ASKING_VERSION};pattern={};dialect={};model={};{identity}{}",
             crate::pattern::PATTERN_VERSION,
             server.dialect.name(),
             server.model,
+            fingerprint_part(&server.template),
         ))
     }
 

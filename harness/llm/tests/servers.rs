@@ -15,8 +15,10 @@ use gra_llm::routed::RoutedEngine;
 use gra_llm::score::{Border, Context, Passage};
 use gra_llm::scripted::ScriptedEngine;
 use gra_llm::server::{Patience, ServerEngine};
+use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
 use gra_synth::shape::Shape;
+use gra_synth::thought;
 use serde_json::{Value, json};
 use support::http::{Act, Asked, TestServer, completion, nobody};
 use support::{bits, request, review};
@@ -350,7 +352,7 @@ fn a_fingerprint_is_what_the_server_says_whatever_its_address() {
         let server = TestServer::start(move |_, _| cards("some/model", root));
         engine(&server.url, extra).fingerprint(&model).unwrap()
     };
-    let fingerprint = "server;asking=1;pattern=1;dialect=vllm;model=some/model;program=vllm;\
+    let fingerprint = "server;asking=2;pattern=1;dialect=vllm;model=some/model;program=vllm;\
                        root=some/model;context=8192";
     assert_eq!(of("some/model", ""), fingerprint);
     assert_eq!(of("some/model", "concurrency = 3"), fingerprint, "another port, more at once");
@@ -374,7 +376,7 @@ fn a_look_tells_whether_replies_are_held_to_their_form() {
     let serve = |enforces: bool| {
         TestServer::start(move |_, asked| match asked.path.as_str() {
             "/v1/models" => cards("some/model", "some/model"),
-            _ if enforces => {
+            _ if enforces && asked.body.get("structured_outputs").is_some() => {
                 let grammar = asked.body["structured_outputs"]["grammar"].as_str().unwrap();
                 let text = grammar.strip_prefix("root ::= \"").unwrap();
                 Act::json(200, &completion(text.strip_suffix("\"\n").unwrap(), "stop"))
@@ -386,7 +388,95 @@ fn a_look_tells_whether_replies_are_held_to_their_form() {
         |server: &TestServer| engine(&server.url, "").look(&ModelName::new("model")).unwrap();
     let held = look(&serve(true));
     assert!(held.constrains && held.identity.starts_with("program=vllm;"), "{held:?}");
+    assert!(!held.thinks, "{held:?}");
     assert!(!look(&serve(false)).constrains);
+}
+
+/// A chat completion whose thought is told apart.
+fn with_field(field: &str, thought: &str, text: Option<&str>) -> Value {
+    let mut body = completion(text.unwrap_or_default(), "stop");
+    body["choices"][0]["message"]["content"] = json!(text);
+    body["choices"][0]["message"][field] = json!(thought);
+    body["usage"]["completion_tokens"] = json!(40);
+    body
+}
+
+#[test]
+fn a_thought_is_no_answer_wherever_a_server_puts_it() {
+    let read = |body: Value| {
+        let reply = one("", move |_| Act::json(200, &body)).0.unwrap();
+        (form::read_response(&reply), thought::tokens(&reply) > 0, reply.text)
+    };
+    let four = Ok("Four.".to_owned());
+    for field in ["reasoning_content", "reasoning"] {
+        let (answer, counted, text) = read(with_field(field, "2 + 2", Some("Four.")));
+        assert_eq!((&answer, counted), (&four, true), "{field}");
+        assert_eq!(text, "<think>\n2 + 2\n</think>\n\nFour.", "the raw reply keeps it");
+        // It was cut within the thought, or the server took all of it for one.
+        let (answer, counted, _) = read(with_field(field, "2 + 2, so it is", None));
+        assert_eq!((answer, counted), (Err(Malformed::UnfinishedThought), true), "{field}");
+    }
+    let (answer, counted, _) = read(completion("<think>2 + 2</think>Four.", "stop"));
+    assert_eq!((answer, counted), (four.clone(), true));
+    // A field that is null, or something else than text, is none.
+    let mut odd = completion("Four.", "stop");
+    odd["choices"][0]["message"]["reasoning_content"] = Value::Null;
+    odd["choices"][0]["message"]["reasoning"] = json!({"effort": "low"});
+    let (answer, counted, _) = read(odd);
+    assert_eq!((answer, counted), (four, false));
+}
+
+#[test]
+fn template_variables_and_room_for_a_thought_reach_the_server() {
+    let asked = |extra: &str| {
+        let server = TestServer::start(|_, _| good());
+        let mut engine = engine(&server.url, extra);
+        let thinks = |request: Request| Request {
+            shape: request.shape.clone().behind_thought(64),
+            ..request
+        };
+        let chunk = [thinks(request(0, bits(), "Judge: ", "this")), thinks(free(1))];
+        ask(&mut engine, &chunk).unwrap();
+        let fingerprint = |engine: &mut ServerEngine| engine.fingerprint(&ModelName::new("model"));
+        let _ = fingerprint(&mut engine);
+        let mut bodies = server.bodies();
+        bodies.retain(|body| !body.is_null());
+        bodies.sort_by_key(|body| body["seed"].as_u64());
+        bodies
+    };
+    let template = "template = { enable_thinking = false }";
+    let bodies = asked(&format!("dialect = \"llama-server\"\n{template}"));
+    assert_eq!(bodies[0]["chat_template_kwargs"], json!({"enable_thinking": false}));
+    assert_eq!(bodies[0]["reasoning_format"], "none");
+    let grammar = bodies[0]["grammar"].as_str().unwrap();
+    assert!(
+        grammar.contains("think>\\n\\n<bos>\\x5B\" (\"0\" | \"1\")"),
+        "room before the form: {grammar}"
+    );
+    assert_eq!(bodies[1].get("grammar"), None, "free replies are held to nothing");
+    // vLLM begins the form behind the thought by itself.
+    let bodies = asked("");
+    let grammar = bodies[0]["structured_outputs"]["grammar"].as_str().unwrap();
+    assert!(grammar.starts_with("root ::= \"<bos>"), "{grammar}");
+    assert_eq!(bodies[0].get("chat_template_kwargs"), None);
+}
+
+#[test]
+fn template_variables_are_part_of_a_fingerprint() {
+    let server = TestServer::start(|_, _| cards("some/model", "some/model"));
+    let of = |extra| engine(&server.url, extra).fingerprint(&ModelName::new("model")).unwrap();
+    let (plain, off) = (of(""), of("template = { enable_thinking = false }"));
+    assert_eq!(off, format!("{plain};template={{\"enable_thinking\":false}}"));
+}
+
+#[test]
+fn a_look_tells_whether_a_model_thinks() {
+    let server = TestServer::start(|_, asked| match asked.path.as_str() {
+        "/v1/models" => cards("some/model", "some/model"),
+        _ => Act::json(200, &completion("<think>\nThey ask for legs", "length")),
+    });
+    let found = engine(&server.url, "").look(&ModelName::new("model")).unwrap();
+    assert!(found.thinks && !found.constrains, "{found:?}");
 }
 
 #[test]

@@ -4,6 +4,11 @@
 //! One tag pair per prompt is sent. Reading accepts every variant that the paper prints, because
 //! models copy examples and old outputs should stay readable. Nothing is repaired: what does not
 //! read is [`Malformed`], with a reason.
+//!
+//! Thoughts are taken out first ([`crate::thought`]). Of several answers in what is left the last complete
+//! one counts: a model that corrects itself does so at the end.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +17,7 @@ use crate::domain::Domain;
 use crate::method::Method;
 use crate::request::{Finish, Reply, ScoreReading, Stage};
 use crate::shape::{Part, Shape};
+use crate::thought;
 
 /// Most keywords of a set.
 pub const MAX_KEYWORDS: usize = 3;
@@ -34,6 +40,8 @@ const COMMENT: (&str, &str) = ("<boc>", "<eoc>");
 pub enum Malformed {
     /// It met its token limit.
     CutOff,
+    /// It ended within a thought: the thought's budget was spent, or the model stopped there.
+    UnfinishedThought,
     /// The prompt did not fit the model's context. Never retried.
     PromptTooLong,
     /// The expected tags are not there.
@@ -60,6 +68,7 @@ impl Malformed {
     pub const fn name(self) -> &'static str {
         match self {
             Self::CutOff => "cut-off",
+            Self::UnfinishedThought => "unfinished-thought",
             Self::PromptTooLong => "prompt-too-long",
             Self::NoTags => "no-tags",
             Self::NoField => "no-field",
@@ -137,7 +146,18 @@ fn comma_separated(count: usize, part: &Part) -> Vec<Part> {
     parts
 }
 
-/// Most new tokens of a stage's reply. A reply that is held to no shape may take as many as a
+/// Most new tokens of a reply that may begin with a thought of so many: the answer's, the thought's and
+/// those of its tags.
+#[must_use]
+pub const fn max_tokens_with_thought(stage: Stage, method: &Method, thought_tokens: u32) -> u32 {
+    let answer = max_tokens(stage, method);
+    if thought_tokens == 0 {
+        return answer;
+    }
+    answer.saturating_add(thought_tokens).saturating_add(thought::FRAME_TOKENS)
+}
+
+/// Most new tokens of a stage's answer. An answer that is held to no shape may take as many as a
 /// response: whoever writes around the format should be read, not cut off.
 #[must_use]
 pub const fn max_tokens(stage: Stage, method: &Method) -> u32 {
@@ -159,30 +179,79 @@ pub const fn max_tokens(stage: Stage, method: &Method) -> u32 {
     }
 }
 
-/// Whether the reply came to its end.
-fn finished(reply: &Reply) -> Result<&str, Malformed> {
+/// The reply without its thoughts, when it came to its end.
+fn finished(reply: &Reply) -> Result<Cow<'_, str>, Malformed> {
+    let parted = thought::part(&reply.text);
     match reply.finish {
-        Finish::Stop => Ok(&reply.text),
-        Finish::Length => Err(Malformed::CutOff),
         Finish::PromptTooLong { .. } => Err(Malformed::PromptTooLong),
+        _ if parted.unfinished => Err(Malformed::UnfinishedThought),
+        Finish::Length => Err(Malformed::CutOff),
+        Finish::Stop => Ok(parted.answer),
     }
 }
 
-/// The trimmed text between the first opening tag and the next closing one.
-fn between<'a>(text: &'a str, (open, close): (&str, &str)) -> Result<&'a str, Malformed> {
-    let (_, after) = text.split_once(open).ok_or(Malformed::NoTags)?;
-    let (body, _) = after.split_once(close).ok_or(Malformed::NoTags)?;
-    Ok(body.trim())
+/// The same for a reply whose answer stands between tags. A reply that begins with its tag keeps it: a
+/// closing tag of a thought that nothing opened is then within the answer, where [`without_thought`] finds it.
+fn tagged<'a>(reply: &'a Reply, tags: &[(&str, &str)]) -> Result<Cow<'a, str>, Malformed> {
+    let answer = finished(reply)?;
+    let begun = tags.iter().find(|(open, _)| reply.text.trim_start().starts_with(open));
+    match begun {
+        Some((open, _)) if !answer.contains(open) => Ok(Cow::Borrowed(&reply.text)),
+        _ => Ok(answer),
+    }
 }
 
-/// What follows the first opening tag, where a closing one comes later. Unlike [`between`] it does
-/// not end at the closing tag: quoted text may hold one.
-fn opened<'a>(text: &'a str, tags: &[(&str, &str)]) -> Result<&'a str, Malformed> {
-    let after = |(open, close): &(&str, &str)| {
-        let (_, after) = text.split_once(open)?;
-        after.contains(close).then_some(after)
-    };
-    tags.iter().find_map(after).ok_or(Malformed::NoTags)
+/// Text that stood between tags, without thoughts.
+fn without_thought(text: &str) -> Result<String, Malformed> {
+    let parted = thought::part(text);
+    if parted.unfinished {
+        return Err(Malformed::UnfinishedThought);
+    }
+    Ok(parted.answer.trim().to_owned())
+}
+
+/// The trimmed text between the last opening tag that a closing one follows, and that one.
+fn between<'a>(text: &'a str, (open, close): (&str, &str)) -> Result<&'a str, Malformed> {
+    let mut pairs = text.rmatch_indices(open).filter_map(|(at, _)| {
+        let (body, _) = text[at + open.len()..].split_once(close)?;
+        Some(body.trim())
+    });
+    pairs.next().ok_or(Malformed::NoTags)
+}
+
+/// Reads what follows an opening tag, where a closing one comes later: of the last one that can be read.
+/// Unlike [`between`] it does not end at the closing tag: quoted text may hold one. Text that does not have
+/// the form at all is passed over for an earlier answer, one that breaks a rule is not.
+fn last_opened<T>(
+    text: &str,
+    tags: &[(&str, &str)],
+    read: impl Fn(&str) -> Result<T, Malformed>,
+) -> Result<T, Malformed> {
+    let mut answers = Vec::new();
+    for (open, close) in tags {
+        let behind = text.match_indices(open).map(|(at, _)| (at, &text[at + open.len()..]));
+        answers.extend(behind.filter(|(_, after)| after.contains(close)));
+    }
+    answers.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let mut reason = Malformed::NoTags;
+    for (_, answer) in answers {
+        match read(answer) {
+            Err(Malformed::NoField) => reason = Malformed::NoField,
+            decided => return decided,
+        }
+    }
+    Err(reason)
+}
+
+/// A review without its comments, which may quote scores.
+fn without_comments(text: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once(COMMENT.0) {
+        let Some((_, behind)) = after.split_once(COMMENT.1) else { break };
+        kept.push_str(before);
+        rest = behind;
+    }
+    kept + rest
 }
 
 /// What follows `"name":`.
@@ -216,9 +285,11 @@ fn not_empty(text: &str) -> Result<String, Malformed> {
 /// # Errors
 /// When tags, field or a known domain are missing.
 pub fn read_domain(reply: &Reply) -> Result<Domain, Malformed> {
-    let body = opened(finished(reply)?, &[DATA, ITEM])?;
-    let (domain, _) = quoted(field(body, "domain")?)?;
-    Domain::parse(domain).ok_or(Malformed::UnknownDomain)
+    let tags = [DATA, ITEM];
+    last_opened(&tagged(reply, &tags)?, &tags, |body| {
+        let (domain, _) = quoted(field(body, "domain")?)?;
+        Domain::parse(domain).ok_or(Malformed::UnknownDomain)
+    })
 }
 
 /// The summary of Prompt 2: up to the quote before the closing tag, so that it may quote.
@@ -226,14 +297,15 @@ pub fn read_domain(reply: &Reply) -> Result<Domain, Malformed> {
 /// # Errors
 /// When tags or field are missing, or it is empty.
 pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
-    let value = field(opened(finished(reply)?, &[DATA])?, "summary")?;
-    let value = value.strip_prefix('"').ok_or(Malformed::NoField)?;
-    let closes = |(place, _): &(usize, &str)| {
-        let after = value[place + 1..].trim_start();
-        after.strip_prefix('}').unwrap_or(after).trim_start().starts_with(DATA.1)
-    };
-    let (end, _) = value.match_indices('"').find(closes).ok_or(Malformed::NoField)?;
-    not_empty(&value[..end])
+    last_opened(&tagged(reply, &[DATA])?, &[DATA], |body| {
+        let value = field(body, "summary")?.strip_prefix('"').ok_or(Malformed::NoField)?;
+        let closes = |(place, _): &(usize, &str)| {
+            let after = value[place + 1..].trim_start();
+            after.strip_prefix('}').unwrap_or(after).trim_start().starts_with(DATA.1)
+        };
+        let (end, _) = value.match_indices('"').find(closes).ok_or(Malformed::NoField)?;
+        not_empty(&without_thought(&value[..end])?)
+    })
 }
 
 /// The keywords of Prompt 3.
@@ -241,7 +313,9 @@ pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
 /// # Errors
 /// When tags or list are missing, or the list is no set of one to three keywords.
 pub fn read_seed_keywords(reply: &Reply) -> Result<Vec<String>, Malformed> {
-    keyword_set(field(opened(finished(reply)?, &[KEYWORDS])?, "keywords")?)
+    last_opened(&tagged(reply, &[KEYWORDS])?, &[KEYWORDS], |body| {
+        keyword_set(field(body, "keywords")?)
+    })
 }
 
 /// The domain as written, and the keywords, of Prompt 4.
@@ -249,9 +323,11 @@ pub fn read_seed_keywords(reply: &Reply) -> Result<Vec<String>, Malformed> {
 /// # Errors
 /// When tags, fields or list are missing, or the list is no set of one to three keywords.
 pub fn read_keywords(reply: &Reply) -> Result<(String, Vec<String>), Malformed> {
-    let body = opened(finished(reply)?, &[ITEM, ITEM_AS_PRINTED])?;
-    let (domain, _) = quoted(field(body, "domain")?)?;
-    Ok((domain.to_owned(), keyword_set(field(body, "keywords")?)?))
+    let tags = [ITEM, ITEM_AS_PRINTED];
+    last_opened(&tagged(reply, &tags)?, &tags, |body| {
+        let (domain, _) = quoted(field(body, "domain")?)?;
+        Ok((domain.to_owned(), keyword_set(field(body, "keywords")?)?))
+    })
 }
 
 /// A `["..", ".."]` list of one to three keywords as a set: repeats, case apart, count once.
@@ -281,15 +357,16 @@ fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
 /// # Errors
 /// When tags are missing, or it is empty or cut off.
 pub fn read_instruction(reply: &Reply) -> Result<String, Malformed> {
-    not_empty(between(finished(reply)?, INSTRUCTION)?)
+    let text = tagged(reply, &[INSTRUCTION])?;
+    not_empty(&without_thought(between(&text, INSTRUCTION)?)?)
 }
 
-/// The response of Prompt 7: the whole reply.
+/// The response of Prompt 7: the whole reply without its thoughts.
 ///
 /// # Errors
 /// When it is empty or cut off.
 pub fn read_response(reply: &Reply) -> Result<String, Malformed> {
-    not_empty(finished(reply)?)
+    not_empty(&finished(reply)?)
 }
 
 /// The three bits of Prompt 6.
@@ -297,7 +374,8 @@ pub fn read_response(reply: &Reply) -> Result<String, Malformed> {
 /// # Errors
 /// When tags are missing or the list is anything but three bits.
 pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
-    let elements = list(between(finished(reply)?, SCORES)?).ok_or(Malformed::NotThreeBits)?;
+    let text = tagged(reply, &[SCORES])?;
+    let elements = list(between(&text, SCORES)?).ok_or(Malformed::NotThreeBits)?;
     let bits: Option<Vec<bool>> = elements
         .into_iter()
         .map(|element| match integer(element)? {
@@ -316,8 +394,8 @@ pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
 /// As for [`read_scores`], and when the comment's tags are missing.
 pub fn read_review(reply: &Reply, reading: ScoreReading) -> Result<(Scores, String), Malformed> {
     let scores = read_scores(reply, reading)?;
-    let comment = between(finished(reply)?, COMMENT)?.to_owned();
-    Ok((scores, comment))
+    let text = tagged(reply, &[SCORES])?;
+    Ok((scores, without_thought(between(&text, COMMENT)?)?))
 }
 
 /// The six scores of Prompts 8 and 9, whatever follows them: a review's opening has no comment yet.
@@ -326,7 +404,8 @@ pub fn read_review(reply: &Reply, reading: ScoreReading) -> Result<(Scores, Stri
 /// When tags are missing or the list is anything but six integers from 0 to 10; when expected scores are
 /// wanted and there are none.
 pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malformed> {
-    let elements = list(between(finished(reply)?, SCORES)?).ok_or(Malformed::NotSixScores)?;
+    let text = without_comments(&tagged(reply, &[SCORES])?);
+    let elements = list(between(&text, SCORES)?).ok_or(Malformed::NotSixScores)?;
     let scores: Option<Vec<u8>> =
         elements.into_iter().map(|element| integer(element).filter(|&score| score <= 10)).collect();
     let scores = scores.and_then(|scores| scores.try_into().ok()).ok_or(Malformed::NotSixScores)?;

@@ -104,12 +104,17 @@ impl<'a> Judge<'a> {
             id: RequestId { subject: exhibit.id, stage, seat: 0, attempt },
             model: model.clone(),
             prompt: prompts.prompt(stage, prompts.sample(stage, &values)),
-            shape: form::shape(stage, method),
-            // Without an enforced form there is no telling where the scores end.
-            portion: if method.constrained { Portion::Opening } else { Portion::Whole },
+            shape: form::shape(stage, method).behind_thought(self.member.thought_tokens),
+            // Without an enforced form there is no telling where the scores end, and behind a thought they
+            // are no opening.
+            portion: if method.constrained && !self.member.thinks() {
+                Portion::Opening
+            } else {
+                Portion::Whole
+            },
             score_reading: ScoreReading::Sampled,
             sampling: self.member.sampling,
-            max_tokens: form::max_tokens(stage, method),
+            max_tokens: form::max_tokens_with_thought(stage, method, self.member.thought_tokens),
             seed: Stream::named(run_seed, &name).next_u64(),
         }
     }

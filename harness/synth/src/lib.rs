@@ -15,7 +15,8 @@
 //! - [`method`], [`variant`], [`economy`]: every number of the method; what an ablation changes; what
 //!   need not be asked
 //! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
-//! - [`prompt`], [`form`]: the text of a prompt; the form of its reply and how that is read
+//! - [`prompt`], [`form`], [`thought`]: the text of a prompt; the form of its reply and how that is read; what
+//!   a model thinks before it answers
 //! - [`roles`], [`committee`], [`dedup`]: who does what; the decision; near-duplicates
 //! - [`adaptive`]: roles that learn from what the run has recorded
 //! - [`annotate`], [`round`]: the two machines that put it together; [`judge`]: one that scores samples from
@@ -43,4 +44,5 @@ pub mod shape;
 pub mod similarity;
 pub mod step;
 pub mod stream;
+pub mod thought;
 pub mod variant;

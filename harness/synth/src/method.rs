@@ -209,4 +209,20 @@ pub struct Member {
     pub name: ModelName,
     /// How its tokens are drawn.
     pub sampling: Sampling,
+    /// Most tokens that it may think before each reply; 0: it is asked to answer at once.
+    pub thought_tokens: u32,
+}
+
+impl Member {
+    /// A model that answers without thinking first.
+    #[must_use]
+    pub fn new(name: ModelName, sampling: Sampling) -> Self {
+        Self { name, sampling, thought_tokens: 0 }
+    }
+
+    /// Whether it thinks before it answers.
+    #[must_use]
+    pub const fn thinks(&self) -> bool {
+        self.thought_tokens > 0
+    }
 }

@@ -87,7 +87,7 @@ mod tests {
 
     fn members() -> Vec<Member> {
         ["llama", "qwen", "internlm", "mistral", "tulu"]
-            .map(|name| Member { name: ModelName::new(name), sampling: Sampling::default() })
+            .map(|name| Member::new(ModelName::new(name), Sampling::default()))
             .to_vec()
     }
 

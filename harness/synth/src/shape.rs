@@ -5,12 +5,23 @@
 //! yields replies that always parse; [`Shape::free`] asks for no form at all, which is how the
 //! paper's authors would have met their replies.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use crate::thought::TAGS;
 
 /// One piece of a reply.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// A thought before the answer, in the tags that the model's chat template opens or else in the first of
+    /// [`TAGS`]. Only at the beginning; a shape without it asks for an answer without a
+    /// thought. It ends where the model closes it; at its budget the reply ends, as cut off.
+    Thought {
+        /// Most tokens between the tags.
+        max_tokens: u32,
+    },
     /// This exact text.
     Literal(String),
     /// One of these exact texts. Not empty; no text is a prefix of another.
@@ -54,6 +65,43 @@ impl Shape {
     #[must_use]
     pub fn free() -> Self {
         Self { parts: vec![Part::Text { max_tokens: u32::MAX, close_at_budget: false }] }
+    }
+
+    /// The same shape behind a thought of at most so many tokens; 0: the same shape.
+    #[must_use]
+    pub fn behind_thought(mut self, max_tokens: u32) -> Self {
+        if max_tokens > 0 {
+            self.parts.insert(0, Part::Thought { max_tokens });
+        }
+        self
+    }
+
+    /// How many tokens the thought before the answer may take, and the answer's parts. 0: no thought.
+    #[must_use]
+    pub fn thought_and_answer(&self) -> (u32, &[Part]) {
+        match self.parts.as_slice() {
+            [Part::Thought { max_tokens }, answer @ ..] => (*max_tokens, answer),
+            answer => (0, answer),
+        }
+    }
+
+    /// The same shape with its thought written out as text between tags: those that the prompt has `opened`
+    /// already, of which the second is left to write, or else the first pair of [`TAGS`].
+    #[must_use]
+    pub fn with_thought_as_text(&self, opened: Option<(&str, &str)>) -> Cow<'_, Self> {
+        let (max_tokens, answer) = self.thought_and_answer();
+        if max_tokens == 0 {
+            return Cow::Borrowed(self);
+        }
+        let (open, close) = opened.unwrap_or(TAGS[0]);
+        let mut parts = Vec::with_capacity(answer.len() + 3);
+        if opened.is_none() {
+            parts.push(Part::Literal(format!("{open}\n")));
+        }
+        parts.push(Part::Text { max_tokens, close_at_budget: false });
+        parts.push(Part::Literal(format!("{close}\n\n")));
+        parts.extend_from_slice(answer);
+        Cow::Owned(Self { parts })
     }
 
     /// The beginning of a reply of this shape up to its first free text: what is forced or chosen, with

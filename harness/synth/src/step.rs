@@ -88,11 +88,11 @@ impl Asker<'_> {
             id: RequestId { subject, stage, seat, attempt },
             model: member.name.clone(),
             prompt: self.prompts.prompt(spoken, question.sample),
-            shape: form::shape(spoken, self.method),
+            shape: form::shape(spoken, self.method).behind_thought(member.thought_tokens),
             portion: question.portion,
             score_reading: question.score_reading,
             sampling: member.sampling,
-            max_tokens: form::max_tokens(spoken, self.method),
+            max_tokens: form::max_tokens_with_thought(spoken, self.method, member.thought_tokens),
             seed,
         }
     }

@@ -91,3 +91,58 @@ fn expected_scores_stand_beside_a_readable_reply() {
     reply.text = "no scores".to_owned();
     assert_eq!(read(&reply), Err(Malformed::NoTags));
 }
+
+#[test]
+fn thoughts_are_no_part_of_an_answer_and_the_last_complete_answer_counts() {
+    let scores = "<bos>[9,9,9,9,9,9]<eos>\n<boc>good<eoc>";
+    let cases: &[(Stage, String)] = &[
+        (Stage::Response, "<think>\nThree things.\n</think>\n\nFour.".to_owned()),
+        (Stage::Response, "The template opened it.\n</think>\nFour.".to_owned()),
+        (Stage::Response, "<think>all of it".to_owned()),
+        (Stage::Response, "<think>nothing behind</think>".to_owned()),
+        (Stage::Response, "A tag such as `<think>` opens a thought.".to_owned()),
+        (Stage::ResponseReview, format!("<think><bos>[1,1,1,1,1,1]<eos> no</think>{scores}")),
+        (Stage::ResponseReview, format!("<bos>[1,1,1,1,1,1]<eos>\n<boc>no, wait<eoc> {scores}")),
+        (Stage::ResponseReview, "<bos>[9,9,9,9,9,9]<eos>\n<boc>not <bos>[1,1,1,1,1,1]<eos><eoc>".to_owned()),
+        (Stage::ResponseReview, format!("<bos>[2,2]<eos> as the format says. {scores}")),
+        (Stage::ResponseReview, "<bos>[9,9,9,9,9,9]<eos><boc><think>hm</think>good<eoc>".to_owned()),
+        (Stage::InstructionReview, "<bos>[1,1,1]<eos> or rather <bos>[1,0,1]<eos>".to_owned()),
+        (Stage::InstructionReview, "hm <bos>[0,0,0]<eos>?\n</think>\n<bos>[1,1,1]<eos>".to_owned()),
+        (Stage::InstructionReview, "<think>is it clear?</think>".to_owned()),
+        (Stage::Instruction, "<boi><think>a hard one</think>Prove it.<eoi>".to_owned()),
+        (Stage::Instruction, "<boi>a hard one</think>Prove it.<eoi>".to_owned()),
+        (Stage::Instruction, "<boi><think>cut at its budget<eoi>".to_owned()),
+        (Stage::Instruction, "Between <boi> and <eoi>: <boi>Prove it.<eoi>".to_owned()),
+        (Stage::Instruction, "<boi><boi>Prove it.<eoi>".to_owned()),
+        (
+            Stage::Keywords,
+            r#"<boa>"domain": "Math", "keywords": ["a"]<eoa> better: <boa>"domain": "QA", "keywords": ["b"]<eoa>"#
+                .to_owned(),
+        ),
+        (
+            Stage::Keywords,
+            r#"<boa>"domain": "Math", "keywords": ["a"]<eoa> <boa>"domain": "QA", "keywords": []<eoa>"#
+                .to_owned(),
+        ),
+        (Stage::Keywords, r#"<boa>"domain": "Math", "keywords": ["the <boa> tag"]<eoa>"#.to_owned()),
+        (Stage::Summary, r#"<bod>"summary": "<think>short</think>Asks why."<eod>"#.to_owned()),
+        (Stage::SeedDomain, r#"<think>"domain": "Math"</think><bod>"domain": "QA"<eod>"#.to_owned()),
+    ];
+    let read: Vec<String> = cases
+        .iter()
+        .map(|(stage, text)| {
+            let outcome = read(*stage, &reply(text, Finish::Stop));
+            format!("{stage:<18} {text:?}\n{:>20} {outcome}", "->")
+        })
+        .collect();
+    insta::assert_snapshot!(read.join("\n"));
+}
+
+#[test]
+fn a_thought_that_was_cut_has_a_reason_of_its_own() {
+    let cut = |text: &str| read(Stage::InstructionReview, &reply(text, Finish::Length));
+    assert_eq!(cut("<think>\nIs it clear? It says"), "Err(UnfinishedThought)");
+    assert_eq!(cut("<think>\nIt is.</think><bos>[1,1"), "Err(CutOff)");
+    assert_eq!(cut("<bos>[1,1"), "Err(CutOff)");
+    assert_eq!(Malformed::UnfinishedThought.name(), "unfinished-thought");
+}

@@ -19,6 +19,10 @@ pub enum PlanError {
     /// `min` is above `max`, or a list may hold no items.
     #[error("an integer range or a list is empty")]
     EmptyRange,
+    /// A thought stands behind other parts, or was not written out as text
+    /// ([`Shape::with_thought_as_text`]).
+    #[error("a thought must be the first part, and be written out as text between its tags")]
+    Thought,
     /// The vocabulary lacks a piece.
     #[error("the vocabulary cannot spell {0:?}")]
     Unspellable(String),
@@ -183,6 +187,7 @@ impl Plan {
                         closer,
                     }
                 }
+                Part::Thought { .. } => return Err(PlanError::Thought),
                 Part::QuotedList { max_items, max_item_tokens } => Step::List {
                     max_items: *max_items,
                     item_budget: *max_item_tokens,

@@ -33,6 +33,8 @@ pub(super) struct Job {
     pub(super) prompt_tokens: u32,
     /// Tokens of an opening that was written before.
     pub(super) written: u32,
+    /// The tag of a thought in which the prompt let the reply begin; it belongs to the reply's text.
+    opened: Option<&'static str>,
     /// The shape of a reply that is written whole though only its opening was asked for.
     opening_of: Option<Shape>,
     pub(super) automaton: Automaton,
@@ -48,6 +50,9 @@ impl Job {
             && let Some(opening) = shape.opening(&text)
         {
             text.truncate(opening.len());
+        }
+        if let Some(tag) = self.opened.filter(|_| !text.is_empty()) {
+            text.insert_str(0, &format!("{tag}\n"));
         }
         let reply_tokens = self.tokens_written();
         let expected = self.automaton.expected().to_vec();
@@ -143,7 +148,9 @@ fn job(
     request: &Request,
     plan: Arc<Plan>,
 ) -> Result<Job, Reply> {
-    let tokens = form.tokens(&generator.model, &request.prompt.text());
+    let thinks = request.shape.thought_and_answer().0 > 0;
+    let opened = form.opened_thought().filter(|_| thinks).map(|(open, _)| open);
+    let tokens = form.tokens(&generator.model, &request.prompt.text(), thinks);
     let prompt_tokens = count(&tokens);
     let context = generator.context;
     let mut draws = Draws::of(request);
@@ -163,6 +170,7 @@ fn job(
         behind: Vec::new(),
         prompt_tokens: prompt_tokens + written,
         written,
+        opened,
         opening_of: None,
         automaton,
         need,

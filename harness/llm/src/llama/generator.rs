@@ -19,6 +19,10 @@ use crate::model_pool::check::unfit;
 use crate::model_pool::{DEFAULT_CONTEXT, PoolModel};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
+/// Why a file without a template cannot be asked.
+pub(super) const NO_TEMPLATE: &str = "its file has no chat template (`tokenizer.chat_template`), so it is no \
+                                      instruct model; use an instruct model's GGUF";
+
 /// A loaded model and what was drawn from its file.
 #[derive(Debug)]
 pub(super) struct Generator {
@@ -48,15 +52,10 @@ impl Generator {
         let name = member.name.as_str();
         let (header, model, size) = load(name, path, settings)?;
         let vocabulary = vocabulary(&model);
-        let form = header
-            .chat_template()
-            .ok_or_else(|| {
-                let reason = "its file has no chat template (`tokenizer.chat_template`), so it is \
-                              no instruct model; use an instruct model's GGUF";
-                reason.to_owned()
-            })
-            .and_then(|template| {
-                PromptForm::new(template, &model, &vocabulary).map_err(|error| error.to_string())
+        let form =
+            header.chat_template().ok_or_else(|| NO_TEMPLATE.to_owned()).and_then(|template| {
+                PromptForm::new((template, &member.template), &model, &vocabulary)
+                    .map_err(|error| error.to_string())
             });
         let trained = model.n_ctx_train().max(1);
         Ok(Self {
@@ -86,10 +85,11 @@ impl Generator {
         self.form.as_ref().map_err(unusable)
     }
 
-    /// Compiles a shape for this model.
+    /// Compiles a shape for this model. A thought goes between the tags that the template opens.
     pub(super) fn plan(&self, shape: &Shape) -> Result<Plan, EngineError> {
         let tokenize = |text: &str| self.tokens(text);
-        Plan::compile(shape, &self.vocabulary, &tokenize).map_err(|error| EngineError::Unusable {
+        let shape = shape.with_thought_as_text(self.form()?.opened_thought());
+        Plan::compile(&shape, &self.vocabulary, &tokenize).map_err(|error| EngineError::Unusable {
             model: self.name.clone(),
             reason: error.to_string(),
         })

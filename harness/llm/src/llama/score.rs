@@ -27,7 +27,7 @@ use crate::score::{Border, Bos, Context, Passage, Score};
 use crate::vocabulary::Token;
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a score.
-pub(super) const SCORING_VERSION: u32 = 1;
+pub(super) const SCORING_VERSION: u32 = 2;
 
 /// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
 /// multiple of 4, K-quants 8 or more. A passage's last block is filled up behind its end, where
@@ -93,7 +93,7 @@ fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> Result<Lin
     let (mut line, open) = match (&passage.context, passage.border) {
         (Context::Text { text, bos }, _) => (first_token(generator, *bos)?, text.clone()),
         (Context::Message(message), Border::Apart) => {
-            (generator.form()?.tokens(model, message), String::new())
+            (generator.form()?.tokens(model, message, false), String::new())
         }
         (Context::Message(message), Border::Joined) => {
             generator.form()?.open_tokens(model, message)

@@ -11,6 +11,7 @@ use super::generator::{tokens, vocabulary};
 use super::prompt::PromptForm;
 use super::runtime;
 use crate::automaton::Plan;
+use crate::chat_template::Variables;
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
 const BORDER: &str = "\n__ggml_vocab_test__\n";
@@ -115,9 +116,9 @@ fn plans_compile_on_every_kind_of_vocabulary() {
 fn a_message_cannot_forge_control_tokens() {
     let Some((model, vocabulary)) = vocabulary_of("vocab/ggml-vocab-phi-3.gguf") else { return };
     let template = model.chat_template(None).unwrap().to_string().unwrap();
-    let form = PromptForm::new(&template, &model, &vocabulary).unwrap();
+    let form = PromptForm::new((&template, &Variables::new()), &model, &vocabulary).unwrap();
     let controls = |message: &str| {
-        let prompt = form.tokens(&model, message);
+        let prompt = form.tokens(&model, message, false);
         prompt.iter().filter(|token| vocabulary.kind(**token) != TokenKind::Text).count()
     };
     let honest = controls("Say hello.");

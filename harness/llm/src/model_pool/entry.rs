@@ -9,6 +9,7 @@ use super::{
     Backend, DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, PoolEncoder, PoolError, PoolModel,
     SamplingOverrides, Server, Source, hub,
 };
+use crate::chat_template::OWN_VARIABLES;
 
 /// A broken rule, before it is known where.
 pub(super) struct Bad {
@@ -52,6 +53,7 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
     if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
         return Err(Bad::new("sampling.top_p", "must be above 0 and at most 1"));
     }
+    template(&entry)?;
     Ok(PoolModel {
         name: ModelName::new(&name(entry.name)?),
         backend,
@@ -62,7 +64,29 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
         size: entry.size_gb.map(bytes).transpose()?,
         family: entry.family,
         sampling: SamplingOverrides { temperature: sampling.temperature, top_p: sampling.top_p },
+        template: entry.template,
+        thought_tokens: entry.thought_tokens.unwrap_or_default(),
     })
+}
+
+/// Checks the variables of a chat template.
+fn template(entry: &ModelEntry) -> Result<(), Bad> {
+    if !entry.template.is_empty() && matches!(entry.backend, Some(BackendName::Recorded)) {
+        return Err(Bad::new("template", "has no effect with backend = \"recorded\"; remove it"));
+    }
+    for (name, value) in &entry.template {
+        let field = format!("template.{name}");
+        if OWN_VARIABLES.contains(&name.as_str()) {
+            return Err(Bad::new(&field, "is given to every template by gra-bench; remove it"));
+        }
+        if value.is_object() {
+            return Err(Bad::new(
+                &field,
+                "must be true, false, a number, a text or a list of them",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Who runs the model. Keys of another backend are errors: they would have no effect.
@@ -127,6 +151,7 @@ fn server(entry: &ModelEntry) -> Result<Server, Bad> {
         concurrency,
         timeout_s,
         identity: given(&entry.identity),
+        template: entry.template.clone(),
     })
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat_template::Variables;
+
 /// Requests under way at once where the pool does not say.
 pub const DEFAULT_CONCURRENCY: u32 = 16;
 
@@ -56,6 +58,8 @@ pub struct Server {
     /// What the server said of its model when the pool was written; checked when given, and believed
     /// when the server does not answer, so that a finished run replays without it.
     pub identity: Option<String>,
+    /// Variables of the model's chat template, sent with every request as `chat_template_kwargs`.
+    pub template: Variables,
 }
 
 impl Server {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Dialect;
+use crate::chat_template::Variables;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(super) enum BackendName {
@@ -64,6 +65,9 @@ pub(super) struct ModelEntry {
     pub(super) backend: Option<BackendName>,
     pub(super) family: Option<String>,
     pub(super) sampling: Option<SamplingEntry>,
+    #[serde(default)]
+    pub(super) template: Variables,
+    pub(super) thought_tokens: Option<u32>,
     pub(super) url: Option<String>,
     pub(super) model: Option<String>,
     pub(super) dialect: Option<Dialect>,

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use gra_synth::request::{Finish, Portion, Reply, Request, Sampling};
-use gra_synth::shape::Part;
+use gra_synth::shape::{Part, Shape};
+use gra_synth::thought::{self, TAGS};
 
 use super::client::{Answer, Client, Trouble};
 use super::dialect::Manner;
 use super::overlong::Overlong;
 use super::wire::{self, ChatReply, ChatRequest, Message};
-use crate::model_pool::Server;
+use crate::model_pool::{Dialect, Server};
 use crate::pattern::{Pattern, PatternError, opening_parts};
 
 /// What a probe asks for, whatever its message says: nobody writes it who is not held to it.
@@ -33,8 +34,9 @@ pub(super) struct Question<'a> {
 
 impl<'a> Question<'a> {
     pub(super) fn new(server: &'a Server, request: &Request) -> Result<Self, PatternError> {
-        let parts = &request.shape.parts;
-        let (form, written) = match (&request.portion, opening_parts(&request.shape)) {
+        let shape = asked_shape(server.dialect, &request.shape);
+        let parts = &shape.parts;
+        let (form, written) = match (&request.portion, opening_parts(&shape)) {
             (Portion::Opening, Some(end)) => (Pattern::of(&parts[..end])?, 0),
             (Portion::Rest { opening, tokens }, Some(end)) => {
                 let mut rest = vec![Part::Literal(opening.clone())];
@@ -67,6 +69,15 @@ impl<'a> Question<'a> {
             max_tokens: 64,
             manner: Manner::new(server.dialect, Some(&form)),
             written: 0,
+        }
+    }
+
+    /// A question whose answer shows whether the model thinks first.
+    pub(super) fn thinking_probe(server: &'a Server) -> Self {
+        Self {
+            message: Cow::Borrowed("How many legs have three cats and a spider? Give the number."),
+            manner: Manner::new(server.dialect, None),
+            ..Self::probe(server)
         }
     }
 
@@ -107,6 +118,7 @@ impl<'a> Question<'a> {
             max_tokens,
             seed: self.seed,
             stream: false,
+            chat_template_kwargs: &self.server.template,
             manner: &self.manner,
         };
         serde_json::to_vec(&request).map_err(|error| Trouble::Refused(error.to_string()))
@@ -124,7 +136,7 @@ impl<'a> Question<'a> {
                 "its answer does not count tokens (`usage`), which every record needs".to_owned(),
             )
         })?;
-        let text = choice.message.content.unwrap_or_default();
+        let text = choice.message.text();
         let finish = match choice.finish_reason.as_deref() {
             Some("stop") => Finish::Stop,
             // Whatever else made the server break off (a filter, say), the reply is not complete.
@@ -157,9 +169,27 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Whether a reply is the one that a probe asks for.
+/// Whether a reply is the one that a probe asks for, be it behind a thought.
 pub(super) fn is_as_probed(reply: &Reply) -> bool {
-    reply.text == PROBED
+    thought::part(&reply.text).answer == PROBED
+}
+
+/// Whether a reply holds a thought.
+pub(super) fn has_thought(reply: &Reply) -> bool {
+    thought::part(&reply.text).thought > 0
+}
+
+/// What a server is told of a shape. llama-server holds a reply to its grammar from the first token on, so the
+/// grammar leaves room for the thought; it ends with the tag that closes it. The others begin behind the
+/// thought, where they are started with a parser for it.
+fn asked_shape(dialect: Dialect, shape: &Shape) -> Cow<'_, Shape> {
+    match shape.thought_and_answer() {
+        (0, _) => Cow::Borrowed(shape),
+        (_, [_, _, ..]) if dialect == Dialect::LlamaServer => {
+            shape.with_thought_as_text(Some(TAGS[0]))
+        }
+        (_, answer) => Cow::Owned(Shape { parts: answer.to_vec() }),
+    }
 }
 
 fn declined(status: u16, words: &str) -> String {

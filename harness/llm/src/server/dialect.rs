@@ -18,6 +18,9 @@ pub(super) enum Manner {
     LlamaServer {
         /// The steps of sampling, in order.
         samplers: [&'static str; 2],
+        /// Thoughts stay in the text. Taken out by the server, a reply that is held to a form would be taken
+        /// for the thought that the chat template opens.
+        reasoning_format: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         grammar: Option<String>,
     },
@@ -69,7 +72,8 @@ impl Manner {
         let plain = |top_k| Plain { top_k, min_p: 0.0, repetition_penalty: 1.0 };
         match dialect {
             Dialect::LlamaServer => {
-                Self::LlamaServer { samplers: ["temperature", "top_p"], grammar }
+                let samplers = ["temperature", "top_p"];
+                Self::LlamaServer { samplers, reasoning_format: "none", grammar }
             }
             Dialect::Vllm => Self::Vllm {
                 plain: plain(-1),

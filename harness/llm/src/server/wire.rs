@@ -1,10 +1,14 @@
 //! What goes over the wire: the parts of the `OpenAI` protocol that are used, and what servers add.
 //! Fields that are not read here are left unread, whatever they hold.
 
+use std::collections::BTreeMap;
+
+use gra_synth::thought;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::dialect::Manner;
+use crate::chat_template::Variables;
 
 /// A question.
 #[derive(Debug, Serialize)]
@@ -18,6 +22,8 @@ pub(super) struct ChatRequest<'a> {
     pub(super) max_tokens: Option<u32>,
     pub(super) seed: u32,
     pub(super) stream: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) chat_template_kwargs: &'a Variables,
     #[serde(flatten)]
     pub(super) manner: &'a Manner,
 }
@@ -45,6 +51,22 @@ pub(super) struct Choice {
 pub(super) struct Said {
     /// `null` where nothing was said.
     pub(super) content: Option<String>,
+    /// The thought, where the server takes it out of the content (llama-server, `SGLang`, `LMDeploy`, vLLM up
+    /// to 0.11).
+    #[serde(default)]
+    pub(super) reasoning_content: Value,
+    /// The same of later versions of vLLM.
+    #[serde(default)]
+    pub(super) reasoning: Value,
+}
+
+impl Said {
+    /// What was said, with a thought that was told apart between tags before it.
+    pub(super) fn text(&self) -> String {
+        let thoughts = [&self.reasoning_content, &self.reasoning];
+        let thought = thoughts.into_iter().find_map(Value::as_str).unwrap_or_default();
+        thought::joined(thought, self.content.as_deref().unwrap_or_default())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

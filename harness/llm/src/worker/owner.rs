@@ -15,6 +15,7 @@ use super::child::{Child, Crash, Listener, News, Program};
 use super::protocol::{Answer, Ask, Setup};
 use crate::engine::{Engine, EngineError, Progress};
 use crate::score::{Passage, Score};
+use crate::template_probe::{TemplateFinding, TemplateQuestion};
 
 /// Answers through a worker process, which is started when it is first needed and ends with this
 /// value. It owns one worker.
@@ -160,6 +161,7 @@ fn unexpected(answer: &Answer) -> EngineError {
         Answer::Vectors(_) => "vectors",
         Answer::Scores(_) => "scores",
         Answer::Fingerprint(_) => "a fingerprint",
+        Answer::Template(_) => "what a template does",
         Answer::Failed(_) => "a failure",
     };
     EngineError::Worker { reason: format!("it answered with {kind}, which was not asked") }
@@ -233,6 +235,18 @@ impl Engine for WorkerEngine {
         let question = Question { ask: Ask::EncoderFingerprint, model, width: 1 };
         match self.insist(&question, &mut |_| {})? {
             Answer::Fingerprint(text) => Ok(text),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn probe_template(
+        &mut self,
+        question: &TemplateQuestion,
+    ) -> Result<TemplateFinding, EngineError> {
+        let model = Cow::Borrowed(question.model.as_str());
+        let ask = Ask::ProbeTemplate(Cow::Borrowed(question));
+        match self.insist(&Question { ask, model, width: 1 }, &mut |_| {})? {
+            Answer::Template(found) => Ok(found),
             other => Err(unexpected(&other)),
         }
     }

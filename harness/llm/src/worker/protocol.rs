@@ -15,6 +15,7 @@ use crate::engine::Progress;
 use crate::llama::settings::EngineSettings;
 use crate::model_pool::ModelPool;
 use crate::score::{Passage, Score};
+use crate::template_probe::{TemplateFinding, TemplateQuestion};
 
 /// What a worker answers for, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,7 @@ pub(super) enum Ask<'a> {
     Fingerprint(Cow<'a, ModelName>),
     ScoringFingerprint(Cow<'a, ModelName>),
     EncoderFingerprint,
+    ProbeTemplate(Cow<'a, TemplateQuestion>),
 }
 
 /// What the worker says.
@@ -48,6 +50,7 @@ pub(super) enum Answer {
     /// The log-probabilities in them are written so that they read back exactly.
     Scores(Vec<Score>),
     Fingerprint(String),
+    Template(TemplateFinding),
     Failed(Failure),
 }
 

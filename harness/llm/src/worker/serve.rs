@@ -79,6 +79,7 @@ fn answer(engine: &mut impl Engine, ask: Ask<'_>, owner: &mut UnixStream) -> Ans
             engine.scoring_fingerprint(&model).map(Answer::Fingerprint)
         }
         Ask::EncoderFingerprint => engine.encoder_fingerprint().map(Answer::Fingerprint),
+        Ask::ProbeTemplate(question) => engine.probe_template(&question).map(Answer::Template),
         Ask::Hello(_) => return failed("the owner said hello twice"),
     };
     answer.unwrap_or_else(|error| Answer::Failed(error.into()))

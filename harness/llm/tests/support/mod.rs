@@ -181,6 +181,7 @@ pub(crate) fn has_shape(text: &str, parts: &[Part]) -> bool {
                 && !text[..end].trim().is_empty()
                 && has_shape(&text[end..], rest)
         }),
+        Part::Thought { .. } => panic!("a reply with a thought is read by its form"),
         Part::QuotedList { max_items, .. } => (2..=text.len()).any(|end| {
             text.is_char_boundary(end)
                 && serde_json::from_str::<Vec<String>>(&text[..end]).is_ok_and(|items| {

@@ -7,6 +7,7 @@ use crate::candidate::{Candidate, MalformedReply, Outcome};
 use crate::committee::Decision;
 use crate::domain::Domain;
 use crate::form::Malformed;
+use crate::method::Member;
 use crate::pool::{Annotation, ItemId};
 use crate::prompt::numbered;
 use crate::request::{ModelName, Portion, Reply, Request, ScoreReading, Stage};
@@ -109,24 +110,28 @@ impl Round<'_> {
 
     fn request(&self, task: Task) -> Request {
         let candidate = &self.candidates[task.candidate];
-        let model = candidate.speaker(self.stage, task.seat);
-        let member = self.setting.member(model);
         self.setting.asker.request(Question {
             subject: candidate.id,
             stage: self.stage,
             seat: task.seat,
             attempt: task.attempt,
             repeat: u8::try_from(self.repeat(task)).unwrap_or(u8::MAX),
-            member: member.expect("the variant was checked against the pool"),
+            member: self.speaker(task),
             portion: self.portion(task),
             score_reading: self.score_reading(),
             sample: self.sample(candidate),
         })
     }
 
+    /// Who answers a call of the current stage.
+    fn speaker(&self, task: Task) -> &Member {
+        let model = self.candidates[task.candidate].speaker(self.stage, task.seat);
+        self.setting.member(model).expect("the variant was checked against the pool")
+    }
+
     fn portion(&self, task: Task) -> Portion {
         match self.stage {
-            _ if self.scores_alone() => Portion::Opening,
+            _ if self.scores_alone(task) => Portion::Opening,
             Stage::ReviewComment => {
                 let opening = &self.openings[&(task.candidate, task.seat)];
                 Portion::Rest { opening: opening.text.clone(), tokens: opening.tokens }
@@ -135,10 +140,11 @@ impl Round<'_> {
         }
     }
 
-    /// Whether the current stage asks for scores without the comment behind them.
-    fn scores_alone(&self) -> bool {
+    /// Whether a call of the current stage asks for scores without the comment behind them. A model that
+    /// thinks first gives both: its comment would need the thought again.
+    fn scores_alone(&self, task: Task) -> bool {
         let is_scored = matches!(self.stage, Stage::ResponseReview | Stage::Adjudication);
-        is_scored && self.method().comments_wait()
+        is_scored && self.method().comments_wait() && !self.speaker(task).thinks()
     }
 
     /// Late comments are no scores: they are the same whichever way those were read.
@@ -192,9 +198,9 @@ impl Round<'_> {
     pub(super) fn read_all(&mut self, replies: &[Reply]) {
         let method = self.method();
         let (stage, reading) = (self.stage, self.score_reading());
-        let scores_alone = self.scores_alone();
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let Task { candidate: at, seat, attempt } = task;
+            let scores_alone = self.scores_alone(task);
             let candidate = &mut self.candidates[at];
             let Err(reason) = candidate.read((stage, seat), scores_alone, reading, reply) else {
                 if scores_alone && stage == Stage::ResponseReview {

@@ -29,13 +29,13 @@ pub(crate) fn prompts() -> PromptSet {
 
 pub(crate) fn members() -> Vec<Member> {
     ["llama", "qwen", "internlm", "mistral", "tulu"]
-        .map(|name| Member { name: ModelName::new(name), sampling: Sampling::default() })
+        .map(|name| Member::new(ModelName::new(name), Sampling::default()))
         .to_vec()
 }
 
 /// A model that no role is drawn for.
 pub(crate) fn teachers() -> Vec<Member> {
-    vec![Member { name: ModelName::new("large"), sampling: Sampling::default() }]
+    vec![Member::new(ModelName::new("large"), Sampling::default())]
 }
 
 pub(crate) fn variant(name: &str) -> Variant {

@@ -1,0 +1,139 @@
+//! A chat template tried out with the vocabulary of its model's file; the weights are not loaded.
+
+use std::path::Path;
+
+use gra_synth::shape::Shape;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+
+use super::generator::{checked, load_error, vocabulary};
+use super::prompt::{PromptForm, special_texts};
+use super::{generator, runtime};
+use crate::automaton::Plan;
+use crate::chat_template::{ChatTemplate, Frame};
+use crate::engine::EngineError;
+use crate::model_pool::PoolModel;
+use crate::template_probe::{ProbedCall, TemplateFinding};
+use crate::vocabulary::{Token, TokenKind, Vocabulary};
+
+/// Words from which on a template's text between special tokens is no name of a turn.
+const FEWEST_WORDS: usize = 3;
+
+/// Renders the model's template and tokenises the calls' prompts with it.
+pub(super) fn probe(
+    member: &PoolModel,
+    path: &Path,
+    calls: &[ProbedCall],
+) -> Result<TemplateFinding, EngineError> {
+    let name = member.name.as_str();
+    let failed = |reason| load_error(name, path, reason);
+    let (header, _) = checked(name, path, false)?;
+    let parameters = LlamaModelParams::default().with_vocab_only(true);
+    let backend = runtime::backend().map_err(failed)?;
+    runtime::forget_errors();
+    let model = LlamaModel::load_from_file(backend, path, &parameters)
+        .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
+    let vocabulary = vocabulary(&model);
+    let mut found = TemplateFinding::default();
+    let Some(text) = header.chat_template() else {
+        found.faults.push(generator::NO_TEMPLATE.to_owned());
+        return Ok(found);
+    };
+    let (bos, eos) = special_texts(&model, &vocabulary);
+    let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
+    let frame = Frame::render(template);
+    let form = frame.as_ref().map_err(ToString::to_string).and_then(|_| {
+        let variables = &member.template;
+        PromptForm::new((text, variables), &model, &vocabulary).map_err(|error| error.to_string())
+    });
+    let (Ok(frame), Ok(form)) = (&frame, &form) else {
+        found.faults.extend(form.err());
+        return Ok(found);
+    };
+    found.opens_thought = frame.opened_thought().map(|(open, _)| open.to_owned());
+    found.thinking_switch = template.switch();
+    found.unset_variables = template.unset_variables().into_iter().collect();
+    found.added_text = added_text(&frame.before, &vocabulary);
+    found.frame_tokens = form.tokens(&model, "", false).len();
+    let trial = Trial { form, model: &model, vocabulary: &vocabulary };
+    found.faults.extend(trial.of_tokenizer());
+    for call in calls {
+        let faults = trial.of_call(call).into_iter();
+        found.faults.extend(faults.map(|fault| format!("{}: {fault}", call.purpose)));
+    }
+    Ok(found)
+}
+
+/// What prompts are tried with.
+struct Trial<'a> {
+    form: &'a PromptForm,
+    model: &'a LlamaModel,
+    vocabulary: &'a Vocabulary,
+}
+
+impl Trial<'_> {
+    /// What is wrong with every prompt.
+    fn of_tokenizer(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.vocabulary.ends().is_empty() {
+            faults.push("its vocabulary has no token that ends a reply".to_owned());
+        }
+        let prompt = self.form.tokens(self.model, "Say hello.", false);
+        let bos = self.model.vocab().bos().0.cast_unsigned();
+        let begins = prompt.iter().take_while(|&&token| token == bos).count();
+        if begins > 1 {
+            faults
+                .push(format!("its prompts begin with {begins} tokens that begin a text, not one"));
+        }
+        let forged = self.controls(&self.form.all_special_text());
+        if forged != self.controls("Say hello.") {
+            faults.push("a message can write the template's special tokens".to_owned());
+        }
+        faults
+    }
+
+    /// Special tokens of a message's prompt.
+    fn controls(&self, message: &str) -> usize {
+        let special = |token: &&Token| {
+            self.vocabulary.kind(**token) != TokenKind::Text || self.form.is_marker(**token)
+        };
+        self.form.tokens(self.model, message, false).iter().filter(special).count()
+    }
+
+    /// What is wrong with a call.
+    fn of_call(&self, call: &ProbedCall) -> Vec<String> {
+        let mut faults = Vec::new();
+        let prompt = self.form.tokens(self.model, &call.message, false);
+        let spelled = String::from_utf8_lossy(&self.vocabulary.bytes_of(&prompt)).into_owned();
+        if !spelled.contains(call.message.trim()) {
+            faults.push("its tokenizer does not give the prompt's text back".to_owned());
+        }
+        if let Err(error) = self.plan(&call.shape) {
+            faults.push(format!("a reply cannot be held to its form: {error}"));
+        }
+        faults
+    }
+
+    fn plan(&self, shape: &Shape) -> Result<Plan, crate::automaton::PlanError> {
+        let tokenize = |text: &str| generator::tokens(self.model, text, false);
+        let shape = shape.with_thought_as_text(self.form.opened_thought());
+        Plan::compile(&shape, self.vocabulary, &tokenize)
+    }
+}
+
+/// The longest text between special tokens, when it is more than the name of a turn.
+fn added_text(before: &str, vocabulary: &Vocabulary) -> Option<String> {
+    let mut text = before.to_owned();
+    for token in (0..vocabulary.len()).filter_map(|token| Token::try_from(token).ok()) {
+        if vocabulary.kind(token) == TokenKind::Text {
+            continue;
+        }
+        let piece = String::from_utf8_lossy(vocabulary.piece(token));
+        if !piece.is_empty() && text.contains(&*piece) {
+            text = text.replace(&*piece, "\0");
+        }
+    }
+    let words = |part: &&str| part.split_whitespace().count() >= FEWEST_WORDS;
+    let longest = text.split('\0').filter(words).max_by_key(|part| part.len())?;
+    Some(longest.split_whitespace().collect::<Vec<_>>().join(" "))
+}
