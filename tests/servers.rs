@@ -102,13 +102,25 @@ pub(crate) fn completion(asked: &Value) -> Value {
         }
         // A review whose scores were given before.
         opening if opening.ends_with("<boc>") => format!("{opening}fine<eoc>"),
-        probe if probe.starts_with("<probe>") => probe.to_owned(),
+        probe if probe.starts_with("<probe>") => literal(asked["grammar"].as_str().unwrap()),
         "" => format!("{} and {} differ in {draw}.", word(0), word(8)),
         other => panic!("no form of the method: {other}"),
     };
     let tokens = text.len() / 4;
     json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 100, "completion_tokens": tokens}})
+}
+
+/// The text of a grammar that is one literal.
+fn literal(grammar: &str) -> String {
+    let text = grammar.trim_start_matches("root ::= \"").trim_end_matches("\"\n");
+    let mut pieces = text.split("\\x");
+    let mut read = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        read.push(char::from(u8::from_str_radix(&piece[..2], 16).unwrap()));
+        read.push_str(&piece[2..]);
+    }
+    read
 }
 
 /// The pool with every model behind an address, and a teacher.
@@ -133,9 +145,13 @@ fn a_run_on_servers_and_what_can_be_asked_of_it() {
     serve_pool(&bench, &serve());
     let doctor = bench.transcript(&["doctor", "--pool", "pool.toml", "--models", &models]);
     let identity = "identity = \"program=llamacpp;file=small.gguf;build=b1-test;template=";
-    for part in
-        ["llama-server at http://127.0.0.1", identity, "replies held to form", "exit code 0"]
-    {
+    for part in [
+        "llama-server at http://127.0.0.1",
+        identity,
+        "replies held to form",
+        "forms held: 9 of 9",
+        "exit code 0",
+    ] {
         assert!(doctor.contains(part), "{part} is missing in:\n{doctor}");
     }
     let plan = bench.transcript(&["plan", "experiment.toml"]);

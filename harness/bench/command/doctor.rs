@@ -1,8 +1,10 @@
 //! `doctor`: whether this machine can run a pool.
 
+mod forms;
 mod needs;
 mod templates;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -21,6 +23,7 @@ use serde::Serialize;
 use crate::artifact::write_atomic;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
+use forms::FormFinding;
 use needs::Needs;
 use templates::Template;
 
@@ -84,6 +87,8 @@ struct ServerFinding {
     thinks: Option<bool>,
     /// The pool's budget of a thought, in tokens.
     thought_tokens: u32,
+    /// How the form of each stage fared; empty when the server does not answer.
+    forms: Vec<FormFinding>,
 }
 
 pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
@@ -102,7 +107,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     if let Err(error) = crate::publish::check_writable(&places.results) {
         problems.push(format!("{error:#}"));
     }
-    let servers = ask_servers(&pool, &mut problems);
+    let servers = ask_servers(&pool, &mut problems)?;
     let devices = devices::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
     let needs = vec![
@@ -166,7 +171,9 @@ fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
 }
 
 /// Asks every server of the pool what it serves, and for one short reply.
-fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFinding> {
+fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<ServerFinding>> {
+    // Members that are one model of one server have one set of forms.
+    let mut tried: BTreeMap<(&str, &str, &str), Vec<FormFinding>> = BTreeMap::new();
     let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
     let served = pool.members_and_teachers().filter_map(|model| match &model.backend {
         Backend::Server(server) => Some((&model.name, server, model.thought_tokens)),
@@ -185,7 +192,21 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFindin
                 "the server of model `{name}` does not hold replies to a form; {why}"
             ));
         }
-        ServerFinding {
+        let forms = match &showing {
+            None => Vec::new(),
+            Some(_) => {
+                let served = (server.url.as_str(), server.model.as_str(), server.dialect.name());
+                let forms = match tried.remove(&served) {
+                    Some(forms) => forms,
+                    None => forms::try_all(&mut engine, name, thought_tokens)?,
+                };
+                tried.insert(served, forms.clone());
+                forms
+            }
+        };
+        problems.extend(forms::problem(name, &forms));
+        Ok(ServerFinding {
+            forms,
             name: name.to_string(),
             url: server.url.clone(),
             dialect: server.dialect.name(),
@@ -194,7 +215,7 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Vec<ServerFindin
             thinks: showing.as_ref().map(|showing| showing.thinks),
             thought_tokens,
             identity: showing.map(|showing| showing.identity),
-        }
+        })
     };
     served.map(ask).collect()
 }
@@ -297,6 +318,9 @@ impl Findings {
                     writeln!(text, "    asked as `{}`, replies {form}", server.model)?;
                     if server.thinks == Some(true) {
                         writeln!(text, "    thinks: {}", server.about_thoughts())?;
+                    }
+                    for line in forms::lines(&server.forms) {
+                        writeln!(text, "    {line}")?;
                     }
                 }
                 _ => writeln!(text, "    does not answer")?,

@@ -17,6 +17,7 @@
 //! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
 //!   a reply's form, the draw of a token. Pure
 //! - [`pattern`]: a reply's form in the languages that servers are told it in. Pure
+//! - [`adherence`]: where a reply leaves its form, and how one that was cut is closed. Pure
 //! - [`score`]: passages and their log-probabilities
 //! - [`recorded`], [`scripted`]: engines without a model
 //! - [`key`]: store keys
@@ -24,6 +25,7 @@
 #![allow(unsafe_code, reason = "the one crate that talks to C")]
 
 mod abreast;
+pub mod adherence;
 pub mod automaton;
 pub mod chat_template;
 pub mod crew;

@@ -21,13 +21,13 @@ use crate::automaton::{PlanError, opening, options, simplify};
 
 /// Version of the patterns made of shapes; part of every server's fingerprint. Raise it with any change
 /// to what a pattern accepts.
-pub const PATTERN_VERSION: u32 = 1;
+pub const PATTERN_VERSION: u32 = 2;
 
 /// Characters that are blank within a text.
 const BLANK: [char; 6] = ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '];
 
 /// What a quoted list's items may not hold: it would have to be escaped.
-const ESCAPED: [(char, char); 4] =
+pub(crate) const ESCAPED: [(char, char); 4] =
     [('\0', '\u{1f}'), ('"', '"'), ('\\', '\\'), ('\u{7f}', '\u{7f}')];
 
 /// A regular expression over characters.
@@ -47,6 +47,8 @@ pub enum Pattern {
     Optional(Box<Pattern>),
     /// Any number of these, also none. Never of something that may be empty.
     Many(Box<Pattern>),
+    /// So many of these at most, also none. Never of something that may be empty.
+    UpTo(u32, Box<Pattern>),
 }
 
 /// A shape has no pattern.
@@ -90,7 +92,9 @@ impl Pattern {
                     Some(_) => return Err(PlanError::OpenText.into()),
                 },
                 Part::Thought { .. } => return Err(PlanError::Thought.into()),
-                Part::QuotedList { max_items, .. } => list(*max_items),
+                Part::QuotedList { max_items, max_item_tokens } => {
+                    list(*max_items, *max_item_tokens)
+                }
             });
         }
         Ok(Some(Self::Sequence(sequence)))
@@ -165,9 +169,20 @@ fn astray(first: char, rest: &[char]) -> Pattern {
     Pattern::Choice(vec![other, further]).optional()
 }
 
-/// `["a", "b"]` with one item at least.
-fn list(max_items: u8) -> Pattern {
-    let item = || visible(&ESCAPED, std::iter::once(' '));
+/// `["a", "b"]` with one item at least, each of `max_words` words at most.
+fn list(max_items: u8, max_words: u32) -> Pattern {
+    let word = || {
+        let held = [ESCAPED.as_slice(), &[(' ', ' ')]].concat();
+        vec![Pattern::NotOf(held.clone()), Pattern::NotOf(held).many()]
+    };
+    let item = || {
+        let mut item = word();
+        if max_words > 1 {
+            let another = [vec![Pattern::character(' ')], word()].concat();
+            item.push(Pattern::UpTo(max_words - 1, Box::new(Pattern::Sequence(another))));
+        }
+        Pattern::Sequence(item)
+    };
     let mut more = None;
     for _ in 1..max_items {
         let mut another = vec![Pattern::Text("\", \"".to_owned()), item()];

@@ -7,8 +7,9 @@
 //! - **the same bytes again.** Its batches are its own affair. Replies are kept by the store;
 //! - **which file it serves.** The fingerprint holds what the server says of its model, never a hash of
 //!   its weights: whoever replaces them under the same name is not noticed;
-//! - **token budgets** of parts of a reply ([`crate::pattern`]). Only the request's own limit holds: a
-//!   comment that would have been closed elsewhere is cut off here, and the reply is malformed;
+//! - **token budgets** to the token. A request's limit is what its texts may take and a token for each byte
+//!   of the form around them; a text that runs on to it is closed here ([`closing`]), some tokens later
+//!   than elsewhere;
 //! - **a reply in two portions that is the whole reply.** An opening is asked for alone, its rest by a
 //!   pattern that begins with it: the same distribution, not the same draws.
 //!
@@ -17,12 +18,14 @@
 //! - [`dialect`]: how each program is told a reply's form and plain sampling
 //! - [`client`]: HTTP, and what is tried again
 //! - [`ask`]: one request, one reply
+//! - [`closing`]: texts that met their budget
 //! - [`overlong`]: prompts that are too long, as servers say it
 //! - [`identity`]: what a server says of its model
 //! - [`wire`]: what goes over the wire
 
 mod ask;
 mod client;
+mod closing;
 mod dialect;
 mod identity;
 mod overlong;

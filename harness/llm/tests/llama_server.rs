@@ -19,7 +19,7 @@ use gra_llm::engine::Engine;
 use gra_llm::model_pool::ModelPool;
 use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
-use support::{SMOLLM2, assert_complete, has_shape, mixed, model, request, review};
+use support::{SMOLLM2, assert_complete, mixed, model, request, review};
 
 /// A llama-server that ends with this value.
 struct Served {
@@ -94,21 +94,11 @@ fn every_constrained_reply_parses() {
     let short = |number| Request { max_tokens: 72, ..mixed(number) };
     let chunk: Vec<Request> = (0..10).map(short).collect();
     let replies = complete(&mut engine, &chunk);
-    let mut finished = 0;
     for (request, reply) in chunk.iter().zip(&replies) {
         println!("{}: {:?} {:?}", request.id, reply.finish, reply.text);
         assert!(reply.prompt_tokens > 60, "{reply:?}");
-        match reply.finish {
-            Finish::Stop => {
-                assert!(has_shape(&reply.text, &request.shape.parts), "{:?}", reply.text);
-                finished += 1;
-            }
-            // A text that no budget closes runs into the request's own limit.
-            Finish::Length => assert_eq!(reply.reply_tokens, request.max_tokens),
-            Finish::PromptTooLong { .. } => panic!("{reply:?}"),
-        }
+        assert_complete(request, reply);
     }
-    assert!(finished >= 5, "{finished} of 10");
 
     let in_portions = |portion: &dyn Fn(usize) -> Portion| -> Vec<Request> {
         let with = |n: u32| Request {
@@ -129,9 +119,7 @@ fn every_constrained_reply_parses() {
     for (opening, rest) in openings.iter().zip(&rests) {
         assert_eq!(opening.finish, Finish::Stop, "{opening:?}");
         assert_eq!(review().opening(&rest.text), Some(opening.text.as_str()));
-        if rest.finish == Finish::Stop {
-            assert_complete(&request(0, review(), "", ""), rest);
-        }
+        assert_complete(&request(0, review(), "", ""), rest);
     }
 
     let long = request(0, review(), support::ROLE, &"All work and no play. ".repeat(1500));

@@ -17,11 +17,11 @@ use gra_llm::scripted::ScriptedEngine;
 use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
-use gra_synth::shape::Shape;
+use gra_synth::shape::{Part, Shape};
 use gra_synth::thought;
 use serde_json::{Value, json};
 use support::http::{Act, Asked, TestServer, completion, nobody};
-use support::{bits, request, review};
+use support::{bits, literal, request, review, text};
 
 /// Three tries within some milliseconds.
 const QUICK: Patience = Patience {
@@ -258,11 +258,12 @@ fn each_dialect_is_told_the_form_its_way() {
     };
     let grammar = "root ::= \"<bos>\\x5B\" (\"0\" | \"1\") \",\" (\"0\" | \"1\") \",\" (\"0\" | \"1\") \
                    \"\\x5D<eos>\"\n";
-    let expression = r"<bos>\x5B(0|1),(0|1),(0|1)\x5D<eos>";
+    let expression = r"<bos>\u005B(0|1),(0|1),(0|1)\u005D<eos>";
+    let by_four = grammar.replace("\\x", "\\u00");
     let cases = [
         ("llama-server", "/grammar", grammar),
-        ("vllm", "/structured_outputs/grammar", grammar),
-        ("sglang", "/ebnf", grammar),
+        ("vllm", "/structured_outputs/grammar", by_four.as_str()),
+        ("sglang", "/ebnf", by_four.as_str()),
         ("lmdeploy", "/response_format/regex_schema", expression),
     ];
     for (dialect, place, form) in cases {
@@ -298,8 +299,8 @@ fn an_opening_is_asked_for_alone_and_its_rest_behind_it() {
     assert_eq!((rest.prompt_tokens, rest.reply_tokens), (9, 1));
     let grammars: Vec<String> =
         server.bodies().iter().map(|body| body["ebnf"].as_str().unwrap().to_owned()).collect();
-    assert!(grammars[0].ends_with("\"\\x5D<eos>\\n<boc>\"\n"), "{}", grammars[0]);
-    let begun = "root ::= \"<bos>\\x5B1,2,3,4,5,6\\x5D<eos>\\n<boc>\" [\\t\\n";
+    assert!(grammars[0].ends_with("\"\\u005D<eos>\\n<boc>\"\n"), "{}", grammars[0]);
+    let begun = "root ::= \"<bos>\\u005B1,2,3,4,5,6\\u005D<eos>\\n<boc>\" [\\t\\n";
     assert!(grammars[1].starts_with(begun), "{}", grammars[1]);
     assert!(grammars[1].ends_with("\"<eoc>\"\n"), "{}", grammars[1]);
 }
@@ -349,16 +350,18 @@ fn cards(id: &str, root: &str) -> Act {
 fn a_fingerprint_is_what_the_server_says_whatever_its_address() {
     let model = ModelName::new("model");
     let of = |root: &'static str, extra: &str| {
-        let server = TestServer::start(move |_, _| cards("some/model", root));
+        let server = TestServer::start(move |_, asked| match asked.path.as_str() {
+            "/version" => Act::json(200, &json!({"version": "0.32.0"})),
+            _ => cards("some/model", root),
+        });
         engine(&server.url, extra).fingerprint(&model).unwrap()
     };
-    let fingerprint = "server;asking=2;pattern=1;dialect=vllm;model=some/model;program=vllm;\
-                       root=some/model;context=8192";
+    let fingerprint = "server;asking=2;pattern=2;dialect=vllm;model=some/model;program=vllm;\
+                       version=0.32.0;root=some/model;context=8192";
     assert_eq!(of("some/model", ""), fingerprint);
     assert_eq!(of("some/model", "concurrency = 3"), fingerprint, "another port, more at once");
-    assert!(of("/data/weights/v2/", "").contains("root=v2;"), "folders are this machine's");
     // Pinned: the server may be away, or must say the same.
-    let pinned = "identity = \"program=vllm;root=some/model;context=8192\"";
+    let pinned = "identity = \"program=vllm;version=0.32.0;root=some/model;context=8192\"";
     assert_eq!(of("some/model", pinned), fingerprint);
     assert_eq!(engine(&nobody(), pinned).fingerprint(&model).unwrap(), fingerprint);
     let other = TestServer::start(|_, _| cards("some/model", "other"));
@@ -372,24 +375,151 @@ fn a_fingerprint_is_what_the_server_says_whatever_its_address() {
 }
 
 #[test]
+fn folders_and_versions_tell_models_apart() {
+    let identity = |root: &'static str, version: fn() -> Act| {
+        let server = TestServer::start(move |_, asked| match asked.path.as_str() {
+            "/version" => version(),
+            "/v1/models" => cards("some/model", root),
+            _ => {
+                let mut reply = completion("Hi", "length");
+                reply["system_fingerprint"] = json!("vllm-0.32.0-tp2-cdbf14fb");
+                Act::json(200, &reply)
+            }
+        });
+        engine(&server.url, "").look(&ModelName::new("model")).unwrap().identity
+    };
+    let known: fn() -> Act = || Act::json(200, &json!({"version": "0.12.1"}));
+    let of = |root| {
+        let identity = identity(root, known);
+        let root = identity.strip_prefix("program=vllm;version=0.12.1;root=").unwrap();
+        root.strip_suffix(";context=8192").unwrap().to_owned()
+    };
+    assert_eq!(of("org/model"), "org/model");
+    assert_eq!(of("/data/qwen/hf"), of("/data/qwen/hf/"));
+    let folders = ["/data/qwen/hf", "/data/smollm2/hf", "/other/qwen/hf", "/hf"].map(of);
+    for (place, folder) in folders.iter().enumerate() {
+        assert!(folder.contains("hf~"), "{folder}");
+        assert!(!folder.contains("data") && !folders[..place].contains(folder), "{folder}");
+    }
+    let cached = "/root/.cache/huggingface/hub/models--org--a--b/snapshots/0123abcd";
+    assert_eq!(of(cached), "org/a--b@0123abcd");
+    // Its page for that is closed, or is another's: a reply tells the version.
+    let closed: fn() -> Act = || Act::json(404, &json!({"detail": "Not Found"}));
+    let page: fn() -> Act = || Act::Say(200, "", "<html>Welcome</html>".to_owned());
+    for version in [closed, page] {
+        let identity = identity("org/model", version);
+        assert!(identity.contains(";version=vllm-0.32.0-tp2-cdbf14fb;root=org/"), "{identity}");
+    }
+}
+
+/// A reply of each kind, cut by the server at the limit it was given.
+#[test]
+fn a_text_that_runs_to_its_budget_is_closed() {
+    let scores = || [literal("<bos>["), Part::Integer { min: 1, max: 10 }, literal("]<eos>")];
+    let comment_first = || {
+        let mut parts = vec![literal("<boc>"), text(40, true), literal("<eoc>\n")];
+        parts.extend(scores());
+        Shape { parts }
+    };
+    let instruction =
+        |close| Shape { parts: vec![literal("<boi>"), text(30, close), literal("<eoi>")] };
+    let answer = |close| Shape { parts: vec![text(30, close)] };
+    let opening = "<bos>[1,2,3,4,5,6]<eos>\n<boc>";
+    let reviewed = format!("{opening}It is sli");
+    let closed = format!("{opening}It is sli<eoc>");
+    let cases: [(Shape, &[(&str, &str)], &str, Finish); 9] = [
+        (review(), &[(&reviewed, "length")], &closed, Finish::Stop),
+        (review(), &[(&reviewed, "content_filter")], &reviewed, Finish::Length),
+        (instruction(true), &[("<boi>Compare", "length")], "<boi>Compare<eoi>", Finish::Stop),
+        (instruction(false), &[("<boi>Compare", "length")], "<boi>Compare", Finish::Length),
+        (answer(true), &[("It is", "length")], "It is", Finish::Stop),
+        (answer(false), &[("It is", "length")], "It is", Finish::Length),
+        // What the server was not held to is not mended.
+        (
+            instruction(true),
+            &[("Sure! <boi>Compare", "length")],
+            "Sure! <boi>Compare",
+            Finish::Length,
+        ),
+        (
+            comment_first(),
+            &[("<boc>So and so <eo", "length"), ("<boc>So and so <eoc>\n<bos>[7]<eos>", "stop")],
+            "<boc>So and so <eoc>\n<bos>[7]<eos>",
+            Finish::Stop,
+        ),
+        // A server that never ends is not asked for ever.
+        (
+            comment_first(),
+            &[("<boc>So", "length"), ("<boc>So<eoc>\n<bos>[", "length")],
+            "<boc>So<eoc>\n<bos>[",
+            Finish::Length,
+        ),
+    ];
+    for (shape, said, expected, finish) in cases {
+        let replies: Vec<Value> =
+            said.iter().map(|(text, finish)| completion(text, finish)).collect();
+        let server = TestServer::start(move |number, _| {
+            Act::json(200, replies.get(number).unwrap_or(&Value::Null))
+        });
+        let request = Request { shape: shape.clone(), ..free(0) };
+        let reply = ask(&mut engine(&server.url, ""), &[request]).unwrap().remove(0);
+        assert_eq!((reply.text.as_str(), reply.finish), (expected, finish), "{shape:?}");
+        let bodies = server.bodies();
+        assert_eq!(bodies.len(), said.len(), "{expected}");
+        if let [_, second] = bodies.as_slice() {
+            let grammar = second["structured_outputs"]["grammar"].as_str().unwrap();
+            let begun = r#"root ::= "<boc>So"#;
+            assert!(
+                grammar.starts_with(begun) && grammar.contains(r#"\u005B" ("1" |"#),
+                "{grammar}"
+            );
+        }
+    }
+    // The limit that is sent leaves the text its budget, whatever tokens the form takes.
+    let server = TestServer::start(|_, _| good());
+    let request = Request { shape: instruction(true), ..free(0) };
+    ask(&mut engine(&server.url, ""), &[request]).unwrap();
+    assert_eq!(server.bodies()[0]["max_tokens"], 30 + 10 + 4);
+    // At the context's end a text has not met its budget.
+    let server = TestServer::start(|number, _| match number {
+        0 => Act::json(400, &json!({"error": {"n_prompt_tokens": 490, "n_ctx": 512}})),
+        _ => Act::json(200, &completion("<boi>Compare", "length")),
+    });
+    let request = Request { shape: instruction(true), ..free(0) };
+    let reply = ask(&mut engine(&server.url, ""), &[request]).unwrap().remove(0);
+    assert_eq!((reply.text.as_str(), reply.finish), ("<boi>Compare", Finish::Length));
+    assert_eq!(server.bodies()[1]["max_tokens"], 21);
+}
+
+#[test]
 fn a_look_tells_whether_replies_are_held_to_their_form() {
-    let serve = |enforces: bool| {
-        TestServer::start(move |_, asked| match asked.path.as_str() {
-            "/v1/models" => cards("some/model", "some/model"),
-            _ if enforces && asked.body.get("structured_outputs").is_some() => {
+    // `reads` is how the server reads an escaped text; `None` where it holds replies to nothing.
+    let serve = |reads: Option<fn(&str) -> String>| {
+        TestServer::start(move |_, asked| match (asked.path.as_str(), reads) {
+            ("/v1/models", _) => cards("some/model", "some/model"),
+            ("/version", _) => Act::json(200, &json!({"version": "0.32.0"})),
+            (_, Some(reads)) if asked.body.get("structured_outputs").is_some() => {
                 let grammar = asked.body["structured_outputs"]["grammar"].as_str().unwrap();
                 let text = grammar.strip_prefix("root ::= \"").unwrap();
-                Act::json(200, &completion(text.strip_suffix("\"\n").unwrap(), "stop"))
+                let text = text.strip_suffix("\"\n").unwrap();
+                Act::json(200, &completion(&reads(text), "stop"))
             }
             _ => Act::json(200, &completion("Hello!", "stop")),
         })
     };
     let look =
         |server: &TestServer| engine(&server.url, "").look(&ModelName::new("model")).unwrap();
-    let held = look(&serve(true));
+    let four_digits = |text: &str| {
+        let unescaped = serde_json::from_str(&format!("\"{text}\""));
+        unescaped.unwrap_or_else(|error| panic!("{text}: {error}"))
+    };
+    let held = look(&serve(Some(four_digits)));
     assert!(held.constrains && held.identity.starts_with("program=vllm;"), "{held:?}");
     assert!(!held.thinks, "{held:?}");
-    assert!(!look(&serve(false)).constrains);
+    // One that takes all digits for the number's: a quote before an `a` becomes U+022A.
+    let all_digits = |text: &str| text.replace("\\u0022a", "\u{22a}").replace("\\u", "?");
+    assert!(!look(&serve(Some(all_digits))).constrains);
+    assert!(!look(&serve(None)).constrains);
 }
 
 /// A chat completion whose thought is told apart.

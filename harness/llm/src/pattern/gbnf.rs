@@ -1,14 +1,28 @@
 //! A pattern as a grammar in GBNF, llama.cpp's notation, which vLLM and `SGLang` read too (as
-//! `XGrammar`'s EBNF). One rule, `root`. Escapes are those that both know.
-
-use std::fmt::Write as _;
+//! `XGrammar`'s EBNF). One rule, `root`. The readers differ in one thing, escapes by number.
 
 use super::Pattern;
-use super::notation::Notation;
+use super::notation::{Notation, by_number};
+
+/// Which program reads a grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrammarReader {
+    /// llama.cpp: `\x22` is a quote, whatever follows. It reads `\u0022` too; before servers of another
+    /// kind were asked every grammar was written with `\x`, and what llama-server is asked stays as it was.
+    LlamaCpp,
+    /// `XGrammar`: only `\u0022` is always a quote.
+    XGrammar,
+}
 
 /// The grammar.
 #[must_use]
-pub fn grammar(pattern: &Pattern) -> String {
+pub fn grammar(pattern: &Pattern, reader: GrammarReader) -> String {
+    let escape: fn(char, &mut String) = match reader {
+        GrammarReader::LlamaCpp => |character, out: &mut String| {
+            escape(character, |character| format!("\\x{:02X}", u32::from(character)), out);
+        },
+        GrammarReader::XGrammar => |character, out: &mut String| escape(character, by_number, out),
+    };
     let mut text = String::from("root ::= ");
     Notation { quote: "\"", gap: " ", or: " | ", escape }.write(pattern, &mut text);
     text.push('\n');
@@ -16,14 +30,14 @@ pub fn grammar(pattern: &Pattern) -> String {
 }
 
 /// What means something in a text or a class is written as its number.
-fn escape(character: char, out: &mut String) {
-    let _ = match character {
-        '\n' => write!(out, "\\n"),
-        '\r' => write!(out, "\\r"),
-        '\t' => write!(out, "\\t"),
+fn escape(character: char, by_number: fn(char) -> String, out: &mut String) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
         '"' | '\\' | '[' | ']' | '^' | '-' | '\0'..='\u{1f}' | '\u{7f}' => {
-            write!(out, "\\x{:02X}", u32::from(character))
+            out.push_str(&by_number(character));
         }
-        _ => write!(out, "{character}"),
-    };
+        _ => out.push(character),
+    }
 }

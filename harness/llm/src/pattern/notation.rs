@@ -30,8 +30,9 @@ impl Notation {
                 self.joined(self.or, patterns, out);
                 out.push(')');
             }
-            Pattern::Optional(pattern) => self.repeated(pattern, '?', out),
-            Pattern::Many(pattern) => self.repeated(pattern, '*', out),
+            Pattern::Optional(pattern) => self.repeated(pattern, "?", out),
+            Pattern::Many(pattern) => self.repeated(pattern, "*", out),
+            Pattern::UpTo(most, pattern) => self.repeated(pattern, &format!("{{0,{most}}}"), out),
         }
     }
 
@@ -44,7 +45,7 @@ impl Notation {
         }
     }
 
-    fn repeated(&self, pattern: &Pattern, times: char, out: &mut String) {
+    fn repeated(&self, pattern: &Pattern, times: &str, out: &mut String) {
         if matches!(pattern, Pattern::Sequence(_) | Pattern::Text(_)) {
             out.push('(');
             self.write(pattern, out);
@@ -52,7 +53,7 @@ impl Notation {
         } else {
             self.write(pattern, out);
         }
-        out.push(times);
+        out.push_str(times);
     }
 
     fn class(&self, open: &str, ranges: &[(char, char)], out: &mut String) {
@@ -66,4 +67,12 @@ impl Notation {
         }
         out.push(']');
     }
+}
+
+/// A character by its number of four hexadecimal digits, or itself where that has more. All readers of
+/// [`gbnf`](super::gbnf) and [`regex`](super::regex) take exactly four digits behind `\u`. Behind `\x`
+/// `XGrammar` takes every hexadecimal digit that follows: to it `\x22domain` is U+022D and `omain`.
+pub(super) fn by_number(character: char) -> String {
+    let number = u32::from(character);
+    if number > 0xFFFF { character.to_string() } else { format!("\\u{number:04X}") }
 }

@@ -1,10 +1,8 @@
 //! A pattern as a regular expression for the whole reply, in what all dialects share: groups, classes,
-//! `|`, `?`, `*` and escapes by number.
-
-use std::fmt::Write as _;
+//! `|`, `?`, `*`, `{0,n}` and escapes by number.
 
 use super::Pattern;
-use super::notation::Notation;
+use super::notation::{Notation, by_number};
 
 /// The expression. It is not anchored: it is for engines that hold whole replies to it.
 #[must_use]
@@ -17,8 +15,9 @@ pub fn expression(pattern: &Pattern) -> String {
 /// What means something anywhere in an expression is written as its number.
 fn escape(character: char, out: &mut String) {
     let plain = character.is_alphanumeric() || " ,;:!\"'<>=_%@~`".contains(character);
-    let _ = match character {
-        _ if plain || !character.is_ascii() => write!(out, "{character}"),
-        _ => write!(out, "\\x{:02X}", u32::from(character)),
-    };
+    if plain || !character.is_ascii() {
+        out.push(character);
+    } else {
+        out.push_str(&by_number(character));
+    }
 }

@@ -7,14 +7,16 @@ use gra_synth::shape::{Part, Shape};
 use gra_synth::thought::{self, TAGS};
 
 use super::client::{Answer, Client, Trouble};
+use super::closing::most_tokens;
 use super::dialect::Manner;
 use super::overlong::Overlong;
 use super::wire::{self, ChatReply, ChatRequest, Message};
 use crate::model_pool::{Dialect, Server};
 use crate::pattern::{Pattern, PatternError, opening_parts};
 
-/// What a probe asks for, whatever its message says: nobody writes it who is not held to it.
-const PROBED: &str = "<probe>held to this</probe>";
+/// What a probe asks for, whatever its message says: only a model that is held to it writes this. Behind
+/// each character that grammars write by its number stands a hexadecimal digit.
+const PROBED: &str = "<probe>\"a\": [0-9^2]</probe>";
 
 /// What `LMDeploy` writes into a reply, with status 200, when the prompt does not fit.
 const LMDEPLOY_TOO_LONG: &str = "ResponseType.INPUT_LENGTH_ERROR";
@@ -26,35 +28,67 @@ pub(super) struct Question<'a> {
     message: Cow<'a, str>,
     sampling: Sampling,
     seed: u32,
+    /// What the reply is made of.
+    pub(super) parts: Vec<Part>,
     max_tokens: u32,
     manner: Manner,
     /// Tokens of an opening that was written before.
-    written: u32,
+    pub(super) written: u32,
+}
+
+/// What one request brought.
+pub(super) struct Written {
+    pub(super) reply: Reply,
+    /// Whether it was cut at the limit that its texts' budgets make, and not at the context's end or by a
+    /// filter.
+    pub(super) met_limit: bool,
 }
 
 impl<'a> Question<'a> {
     pub(super) fn new(server: &'a Server, request: &Request) -> Result<Self, PatternError> {
         let shape = asked_shape(server.dialect, &request.shape);
         let parts = &shape.parts;
-        let (form, written) = match (&request.portion, opening_parts(&shape)) {
-            (Portion::Opening, Some(end)) => (Pattern::of(&parts[..end])?, 0),
+        let (parts, written) = match (&request.portion, opening_parts(&shape)) {
+            (Portion::Opening, Some(end)) => (parts[..end].to_vec(), 0),
             (Portion::Rest { opening, tokens }, Some(end)) => {
                 let mut rest = vec![Part::Literal(opening.clone())];
                 rest.extend_from_slice(&parts[end..]);
-                (Pattern::of(&rest)?, *tokens)
+                (rest, *tokens)
             }
-            (Portion::Whole | Portion::Opening | Portion::Rest { .. }, _) => {
-                (Pattern::of(parts)?, 0)
-            }
+            (Portion::Whole | Portion::Opening | Portion::Rest { .. }, _) => (parts.clone(), 0),
+        };
+        // A thought that is no part of what the server is told has its room in the request's limit alone.
+        let most = match request.shape.thought_and_answer() {
+            (0, _) => most_tokens(&parts),
+            _ => u32::MAX,
         };
         Ok(Self {
             server,
             message: Cow::Owned(request.prompt.text()),
             sampling: request.sampling,
             seed: short_seed(request.seed),
-            max_tokens: request.max_tokens,
-            manner: Manner::new(server.dialect, form.as_ref()),
+            max_tokens: request.max_tokens.min(most),
+            manner: Manner::new(server.dialect, Pattern::of(&parts)?.as_ref()),
+            parts,
             written,
+        })
+    }
+
+    /// The same question for a reply of other parts.
+    pub(super) fn with_parts(
+        &self,
+        parts: Vec<Part>,
+        max_tokens: u32,
+    ) -> Result<Question<'_>, PatternError> {
+        Ok(Question {
+            server: self.server,
+            message: Cow::Borrowed(&self.message),
+            sampling: self.sampling,
+            seed: self.seed,
+            max_tokens,
+            manner: Manner::new(self.server.dialect, Pattern::of(&parts)?.as_ref()),
+            parts,
+            written: self.written,
         })
     }
 
@@ -66,6 +100,7 @@ impl<'a> Question<'a> {
             message: Cow::Borrowed("Say hello."),
             sampling: Sampling::default(),
             seed: 1,
+            parts: vec![Part::Literal(PROBED.to_owned())],
             max_tokens: 64,
             manner: Manner::new(server.dialect, Some(&form)),
             written: 0,
@@ -76,22 +111,30 @@ impl<'a> Question<'a> {
     pub(super) fn thinking_probe(server: &'a Server) -> Self {
         Self {
             message: Cow::Borrowed("How many legs have three cats and a spider? Give the number."),
+            parts: Shape::free().parts,
             manner: Manner::new(server.dialect, None),
             ..Self::probe(server)
         }
     }
 
-    /// Asks until there is a reply.
+    /// Asks until there is a reply, complete or not.
     ///
     /// A reply may not outgrow the context: where a server refuses a prompt only because the reply could,
     /// it is asked again for what fits.
-    pub(super) fn ask(&self, client: &Client, halted: &dyn Fn() -> bool) -> Result<Reply, Trouble> {
+    pub(super) fn ask_once(
+        &self,
+        client: &Client,
+        halted: &dyn Fn() -> bool,
+    ) -> Result<Written, Trouble> {
         let url = format!("{}/chat/completions", self.server.url);
         let mut max_tokens = Some(self.max_tokens);
         loop {
             let body = self.body(max_tokens)?;
             let (status, body) = match client.post(self.server, &url, &body, halted)? {
-                Answer::Done(value) => return self.reply(value),
+                Answer::Done(value) => {
+                    let met_limit = wire::met_limit(&value) && max_tokens == Some(self.max_tokens);
+                    return Ok(Written { reply: self.reply(value)?, met_limit });
+                }
                 Answer::Declined { status, body } => (status, body),
             };
             let overlong = if status == 400 { Overlong::read(&body) } else { None };
@@ -103,7 +146,7 @@ impl<'a> Question<'a> {
             // A limit that was within the room, or was taken away, is no reason to refuse.
             let smaller = max_tokens.is_some_and(|now| room.is_none_or(|room| room < now));
             if room == Some(0) || !smaller {
-                return Ok(too_long(overlong));
+                return Ok(Written { reply: too_long(overlong), met_limit: false });
             }
             max_tokens = room;
         }

@@ -9,7 +9,8 @@
 use serde::Serialize;
 
 use crate::model_pool::Dialect;
-use crate::pattern::{Pattern, gbnf, regex};
+use crate::pattern::gbnf::{self, GrammarReader};
+use crate::pattern::{Pattern, regex};
 
 /// The fields that a dialect adds to a question.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,7 +69,11 @@ pub(super) struct ResponseFormat {
 
 impl Manner {
     pub(super) fn new(dialect: Dialect, form: Option<&Pattern>) -> Self {
-        let grammar = form.map(gbnf::grammar);
+        let reader = match dialect {
+            Dialect::LlamaServer => GrammarReader::LlamaCpp,
+            Dialect::Vllm | Dialect::Sglang | Dialect::Lmdeploy => GrammarReader::XGrammar,
+        };
+        let grammar = form.map(|form| gbnf::grammar(form, reader));
         let plain = |top_k| Plain { top_k, min_p: 0.0, repetition_penalty: 1.0 };
         match dialect {
             Dialect::LlamaServer => {

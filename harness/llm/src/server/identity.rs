@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::client::{Answer, Client, Trouble};
-use super::wire::{self, ModelCard, Models, Props};
+use super::wire::{self, ModelCard, Models, Props, Version};
 use crate::model_pool::{Dialect, Server};
 
 /// Asks for it.
@@ -30,10 +31,51 @@ pub(super) fn ask(
             props.default_generation_settings.n_ctx,
         ));
     }
-    let root = card.root.as_deref().unwrap_or("unknown");
-    let root = if Path::new(root).is_absolute() { last_part(root) } else { root };
+    let version = match server.dialect {
+        Dialect::Vllm => format!("version={};", version(client, server, halted)?),
+        _ => String::new(),
+    };
+    let root = weights(card.root.as_deref().unwrap_or("unknown"));
     let context = card.max_model_len.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
-    Ok(format!("program={program};root={root};context={context}"))
+    Ok(format!("program={program};{version}root={root};context={context}"))
+}
+
+/// vLLM's version. Where its own page for that is closed, as behind some gateways, a reply's
+/// `system_fingerprint` tells it, and more: how the model is spread over devices, and a hash of settings.
+fn version(client: &Client, server: &Server, halted: &dyn Fn() -> bool) -> Result<String, Trouble> {
+    let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
+    match get::<Version>(client, server, &format!("{root}/version"), halted) {
+        Ok(Version { version }) => return Ok(version),
+        Err(Trouble::Refused(_)) => {}
+        Err(trouble) => return Err(trouble),
+    }
+    let url = format!("{}/chat/completions", server.url);
+    let body = json!({"model": server.model, "max_tokens": 1,
+        "messages": [{"role": "user", "content": "Say hello."}]});
+    let answer = client.post(server, &url, body.to_string().as_bytes(), halted)?;
+    let said = match &answer {
+        Answer::Done(value) => value.get("system_fingerprint").and_then(Value::as_str),
+        Answer::Declined { .. } => None,
+    };
+    Ok(said.unwrap_or("unknown").to_owned())
+}
+
+/// Where the weights are from, as `root` says it: a repository, or a folder of the server's machine. Of a
+/// folder its last two names and a hash of its path tell it from others; a folder of the Hugging Face
+/// cache names repository and commit.
+fn weights(root: &str) -> String {
+    if !Path::new(root).is_absolute() {
+        return root.to_owned();
+    }
+    let parts: Vec<&str> = root.split('/').filter(|part| !part.is_empty()).collect();
+    if let [.., repository, "snapshots", commit] = parts.as_slice()
+        && let Some(repository) = repository.strip_prefix("models--")
+    {
+        return format!("{}@{commit}", repository.replacen("--", "/", 1));
+    }
+    let last = parts[parts.len().saturating_sub(2)..].join("/");
+    let digest = Sha256::digest(format!("/{}", parts.join("/")));
+    format!("{last}~{}", hex::encode(&digest[..4]))
 }
 
 /// The model that answers to the name. llama-server has one, and answers to every name.

@@ -75,6 +75,11 @@ pub(super) struct Usage {
     pub(super) completion_tokens: u32,
 }
 
+/// Whether an answer's reply was cut at the token limit that was sent.
+pub(super) fn met_limit(answer: &Value) -> bool {
+    answer.pointer("/choices/0/finish_reason").and_then(Value::as_str) == Some("length")
+}
+
 /// The answer of `/v1/models`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Models {
@@ -90,6 +95,12 @@ pub(super) struct ModelCard {
     pub(super) root: Option<String>,
     /// Tokens of context (vLLM, `SGLang`).
     pub(super) max_model_len: Option<u64>,
+}
+
+/// The answer of vLLM's `/version`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) version: String,
 }
 
 /// The answer of llama-server's `/props`.
