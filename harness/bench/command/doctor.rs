@@ -173,7 +173,7 @@ fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
 /// Asks every server of the pool what it serves, and for one short reply.
 fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<ServerFinding>> {
     // Members that are one model of one server have one set of forms.
-    let mut tried: BTreeMap<(&str, &str, &str), Vec<FormFinding>> = BTreeMap::new();
+    let mut tried: BTreeMap<String, Vec<FormFinding>> = BTreeMap::new();
     let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
     let served = pool.members_and_teachers().filter_map(|model| match &model.backend {
         Backend::Server(server) => Some((&model.name, server, model.thought_tokens)),
@@ -195,7 +195,7 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<Serve
         let forms = match &showing {
             None => Vec::new(),
             Some(_) => {
-                let served = (server.url.as_str(), server.model.as_str(), server.dialect.name());
+                let served = format!("{} {} {}", server.url, server.dialect.name(), server.model);
                 let forms = match tried.remove(&served) {
                     Some(forms) => forms,
                     None => forms::try_all(&mut engine, name, thought_tokens)?,
