@@ -92,6 +92,7 @@ fn reads(reply: &str, parts: &[Part], beginnings: &[&str]) -> bool {
         Part::Integer { min, max } => {
             (*min..=*max).any(|value| on(reply.strip_prefix(value.to_string().as_str())))
         }
+        Part::Thought { .. } => false,
         Part::Text { .. } => ends().any(|end| {
             let (text, behind) = reply.split_at(end);
             shown(text)
