@@ -192,17 +192,16 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<Serve
                 "the server of model `{name}` does not hold replies to a form; {why}"
             ));
         }
-        let forms = match &showing {
-            None => Vec::new(),
-            Some(_) => {
-                let served = format!("{} {} {}", server.url, server.dialect.name(), server.model);
-                let forms = match tried.remove(&served) {
-                    Some(forms) => forms,
-                    None => forms::try_all(&mut engine, name, thought_tokens)?,
-                };
-                tried.insert(served, forms.clone());
-                forms
-            }
+        let forms = if showing.is_some() {
+            let served = format!("{} {} {}", server.url, server.dialect.name(), server.model);
+            let forms = match tried.remove(&served) {
+                Some(forms) => forms,
+                None => forms::try_all(&mut engine, name, thought_tokens)?,
+            };
+            tried.insert(served, forms.clone());
+            forms
+        } else {
+            Vec::new()
         };
         problems.extend(forms::problem(name, &forms));
         Ok(ServerFinding {

@@ -412,6 +412,9 @@ fn folders_and_versions_tell_models_apart() {
     }
 }
 
+/// What a server says to each request: a text, and why it ended.
+type Said<'a> = &'a [(&'a str, &'a str)];
+
 /// A reply of each kind, cut by the server at the limit it was given.
 #[test]
 fn a_text_that_runs_to_its_budget_is_closed() {
@@ -427,7 +430,7 @@ fn a_text_that_runs_to_its_budget_is_closed() {
     let opening = "<bos>[1,2,3,4,5,6]<eos>\n<boc>";
     let reviewed = format!("{opening}It is sli");
     let closed = format!("{opening}It is sli<eoc>");
-    let cases: [(Shape, &[(&str, &str)], &str, Finish); 9] = [
+    let cases: [(Shape, Said<'_>, &str, Finish); 9] = [
         (review(), &[(&reviewed, "length")], &closed, Finish::Stop),
         (review(), &[(&reviewed, "content_filter")], &reviewed, Finish::Length),
         (instruction(true), &[("<boi>Compare", "length")], "<boi>Compare<eoi>", Finish::Stop),

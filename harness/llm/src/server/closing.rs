@@ -32,7 +32,7 @@ impl Question<'_> {
             if left.is_empty() {
                 return Ok(Reply { text, finish: Finish::Stop, ..written.reply });
             }
-            rest = self.continued(text, left, &written).map_err(into_trouble)?;
+            rest = self.continued(text, left, &written).map_err(|error| into_trouble(&error))?;
             question = &rest;
             written = question.ask_once(client, halted)?;
         }
@@ -67,7 +67,7 @@ fn close(parts: &[Part], text: &str) -> Option<Closed> {
     closed.left.is_empty().then_some(Closed { text, left: closed.left })
 }
 
-fn into_trouble(error: PatternError) -> Trouble {
+fn into_trouble(error: &PatternError) -> Trouble {
     Trouble::Refused(error.to_string())
 }
 
