@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export::{self, CardFacts, Dataset, ModelFacts};
+use crate::seeds::Account;
 use crate::store::TrialId;
 use crate::trial::Trial;
 
@@ -41,8 +42,18 @@ struct Manifest<'a> {
     question: &'a str,
     demonstration: bool,
     settings: &'a RawValue,
+    seed_set: SeedFile<'a>,
     /// SHA-256 of every file beside this one.
     files: BTreeMap<String, String>,
+}
+
+/// What was read of the seed set, and what was not.
+#[derive(Serialize)]
+struct SeedFile<'a> {
+    file: &'a str,
+    sha256: &'a str,
+    #[serde(flatten)]
+    account: Account,
 }
 
 impl Publication<'_> {
@@ -103,6 +114,11 @@ impl Publication<'_> {
             question: &self.experiment.question,
             demonstration: self.experiment.demonstration,
             settings: &settings,
+            seed_set: SeedFile {
+                file: &self.experiment.seed_file,
+                sha256: &self.experiment.seed_set.sha256,
+                account: self.experiment.seed_set.account(),
+            },
             files,
         };
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -204,9 +220,6 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
-    let skipped = experiment.seed_set.skipped.len();
-    if skipped > 0 {
-        notes.push(format!("{skipped} records of {} were skipped.", experiment.seed_file));
-    }
+    notes.extend(experiment.seed_set.account().notes(&experiment.seed_file));
     notes
 }

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::artifact::write_atomic;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
+use crate::terminal::{self, Printed};
 use needs::Needs;
 
 /// What `doctor` found.
@@ -121,7 +122,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         notes,
         problems,
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?;
     } else {

@@ -25,7 +25,8 @@ fn losses(conditional: f64, direct: f64) -> Pair {
 
 fn described(name: &str, rows: &[Sample]) -> MeasureTable {
     let samples = samples(rows).unwrap();
-    let subject = Subject { name: name.to_owned(), samples, seed_set: None, trial: None };
+    let subject =
+        Subject { name: name.to_owned(), samples, seed_set: None, records: None, trial: None };
     findings(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 })
         .unwrap()
         .table
@@ -92,6 +93,7 @@ fn judged_trial() -> Subject {
         name: "gra".to_owned(),
         samples: samples(&rows).unwrap(),
         seed_set: None,
+        records: None,
         trial: Some(Trial { facts, families, judge, parameters: BTreeMap::new() }),
     }
 }
@@ -106,6 +108,7 @@ fn a_trial_has_its_committee_and_its_judge() {
         name: "seeds".to_owned(),
         samples: samples(&seeds).unwrap(),
         seed_set: None,
+        records: None,
         trial: None,
     };
     let settings =
@@ -196,7 +199,7 @@ fn data_sets_of_one_seed_set_are_compared_item_by_item() {
             })
             .collect();
         let (samples, seed_set) = (samples(&rows).unwrap(), Some(seed_set.to_owned()));
-        Subject { name: format!("{shift}"), samples, seed_set, trial: None }
+        Subject { name: format!("{shift}"), samples, seed_set, records: None, trial: None }
     };
     let settings =
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 400 }, threshold: 8.0 };
