@@ -283,7 +283,9 @@ fn nothing_is_not_exported_and_texts_do_not_steer_a_terminal() {
     rejected[0].instruction = Some("Open \u{202e}gpj.exe\u{1b}[2J now".to_owned());
     record_candidates(&mut store, "gra", true, &rejected);
     drop(store);
-    insta::assert_snapshot!(bench.transcript(&["export", "small/gra/seed-42", "--out", "out"]));
+    let said = bench.transcript(&["export", "small/gra/seed-42", "--out", "out"]);
+    let reason = format!("of its {0} candidates none was accepted ({0} rejected)", rejected.len());
+    assert!(said.contains(&reason) && said.ends_with("exit code 1"), "{said}");
     assert!(!bench.path("out").exists(), "nothing is written");
 
     let subject = rejected[0].id.to_string();

@@ -43,21 +43,21 @@ const KNOWN: [Known; 6] = [
         name: "alpaca-2000.json",
         format: Format::Alpaca,
         records: 2_000,
-        answered: 1_999,
+        answered: 1_997,
         repeat: None,
     },
     Known {
         name: "alpaca-random-9229.json",
         format: Format::Alpaca,
         records: 9_229,
-        answered: 9_225,
+        answered: 9_211,
         repeat: None,
     },
     Known {
         name: "alpaca-union-17970.jsonl.gz",
         format: Format::JsonLines,
         records: 17_970,
-        answered: 17_961,
+        answered: 17_940,
         repeat: None,
     },
     Known {
@@ -229,6 +229,7 @@ fn fixtures_in_each_format() {
         5 Nenne drei Bäume.
         empty-instruction: 1
         repeat: 1
+        placeholder: 1
         ");
     insta::assert_snapshot!(load("sharegpt.json"), @"
         ShareGPT conversations
@@ -236,7 +237,7 @@ fn fixtures_in_each_format() {
         1 Which season follows summer?
         no-user-turn: 1
         later-turns: 1
-        system-turn: 1
+        system-prompt: 1
         ");
     insta::assert_snapshot!(load("wizardlm-conversations.json"), @"
         ShareGPT conversations

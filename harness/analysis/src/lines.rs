@@ -46,7 +46,8 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let header = reader.headers().map_err(no_table)?.clone();
-    if let (1, Some(separator)) = (header.len(), header[0].chars().find(|c| ";\t|".contains(*c))) {
+    let only = header.get(0).filter(|_| header.len() == 1).unwrap_or_default();
+    if let Some(separator) = only.chars().find(|c| ";\t|".contains(*c)) {
         return Err(LineError::NoTable(format!(
             "its columns are separated by {separator:?}\nhint: save it with commas between them, and with \
              points in numbers"

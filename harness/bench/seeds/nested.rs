@@ -76,7 +76,11 @@ fn columns(
     let is_column = |field: Field, text: &str| match text.strip_prefix('[').map(str::trim_start) {
         Some(inner) if field == Field::Conversations => inner.starts_with('['),
         Some(inner) => !inner.starts_with('{'),
-        None => text.starts_with('{'),
+        // Rows have numbers, while a conversation by keys has names.
+        None => serde_json::from_str(text).is_ok_and(|Entries(rows)| {
+            !rows.is_empty()
+                && rows.iter().all(|row| row.0.bytes().all(|byte| byte.is_ascii_digit()))
+        }),
     };
     let has = |field: Field| {
         let name = mapping.names(field, entries.iter().map(|entry| entry.0.as_str())).next();

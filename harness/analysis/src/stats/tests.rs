@@ -71,7 +71,7 @@ fn samples_of_one_origin_are_one_cluster() {
 #[test]
 fn what_nobody_measured_has_no_row() {
     let table = described("a", &[sample(0, "s00000")]);
-    assert!(table.measures().iter().all(|measure| measure.group == "text"), "{table:?}");
+    assert!(table.measures().iter().all(|measure| ["data", "text"].contains(&measure.group)));
     let one = cell(&table, "words of instruction, mean");
     assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
 }
@@ -115,6 +115,8 @@ fn a_trial_has_its_committee_and_its_judge() {
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
     insta::assert_snapshot!(findings(&[seeds, trial], None, settings).unwrap().table.terminal(true), @"
     group              measure                               data set    value  95% interval       n
+    data               samples measured                      seeds           3                     3
+                                                             gra             2                     2
     text               words of instruction, mean            seeds           3  [3, 3]             3
                                                              gra             3  [3, 3]             2
                        words of response, mean               seeds           1  [1, 1]             3

@@ -17,6 +17,9 @@ pub(super) fn of_import(imported: &Imported<'_>) -> Text {
     row(&mut text, "kept", imported.account.kept)?;
     row(&mut text, "  with a response", imported.with_response)?;
     row(&mut text, "  with an annotation", imported.with_annotation)?;
+    if imported.account.over_limit > 0 {
+        row(&mut text, "beyond --limit", imported.account.over_limit)?;
+    }
     lost(&mut text, &imported.account)?;
     writeln!(text, "\nwrote {}", imported.out.display())?;
     Ok(text)
@@ -31,9 +34,12 @@ pub(super) fn of_description(described: &Description) -> Text {
     row(&mut text, "  with a response", described.with_response)?;
     row(&mut text, "  with an annotation", described.with_annotation)?;
     row(&mut text, "  beyond ASCII", described.non_ascii_items)?;
-    lost(&mut text, &described.account)?;
+    if described.account.over_limit > 0 {
+        row(&mut text, "beyond --limit", described.account.over_limit)?;
+    }
     let percent = 100.0 * described.non_ascii_share;
     writeln!(text, "\n{percent:.2}% of the instructions' characters are beyond ASCII")?;
+    lost(&mut text, &described.account)?;
     if !described.domains.is_empty() {
         writeln!(text, "\ndomains of the annotations")?;
         for (domain, count) in &described.domains {
@@ -70,9 +76,6 @@ fn quartiles(text: &mut String, label: &str, of: &Quartiles) -> std::fmt::Result
 
 /// What was not read.
 fn lost(text: &mut String, account: &Account) -> std::fmt::Result {
-    if account.over_limit > 0 {
-        row(text, "beyond --limit", account.over_limit)?;
-    }
     groups(text, "skipped", &account.skipped)?;
     groups(text, "set aside of kept records", &account.remarks)?;
     if !account.unread.is_empty() {
