@@ -215,13 +215,13 @@ impl<'a> Collected<'a> {
         if self.items.is_empty() {
             return Err(Fault::NothingKept {
                 records: self.records,
-                first: self.skipped.remove(0),
+                first: Box::new(self.skipped.remove(0)),
             });
         }
         let tolerated = options.max_bad.unwrap_or(ALWAYS_TOLERATED.max(self.records / 100));
         if bad > tolerated {
-            let first = self.skipped.remove(0);
-            let reasons = skip::counts(self.skipped.iter().chain([&first]));
+            let reasons = skip::counts(&self.skipped);
+            let first = Box::new(self.skipped.remove(0));
             return Err(Fault::TooManyBad {
                 bad,
                 records: self.records,

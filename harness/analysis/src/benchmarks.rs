@@ -249,12 +249,11 @@ fn score(line: &Line) -> Result<Ratio, LineError> {
     }
     match scale {
         Some(Scale::Fraction) => Ok(score * Ratio::whole(100)),
-        Some(Scale::Percent) => Ok(score),
         None if Ratio::ZERO < score && score <= one => Err(wrong(format!(
             "`{text}` could be a fraction or per cent\n\
              hint: add a column `scale` that says `fraction` or `percent`"
         ))),
-        None => Ok(score),
+        Some(Scale::Percent) | None => Ok(score),
     }
 }
 

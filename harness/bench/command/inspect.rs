@@ -154,7 +154,7 @@ fn describe(
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", candidate.keywords.join(", "))?;
         if let Some(written) = &candidate.emitted_domain {
-            writeln!(text, "domain as written: {}", written)?;
+            writeln!(text, "domain as written: {written}")?;
         }
     }
     if let Some(instruction) = &candidate.instruction {
@@ -181,7 +181,7 @@ fn describe(
         writeln!(text, "\nnearest: {nearest}")?;
     }
     if let Some(summary) = &candidate.summary {
-        writeln!(text, "\nsummary: {}", summary)?;
+        writeln!(text, "\nsummary: {summary}")?;
     }
     for reply in &candidate.malformed {
         let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);

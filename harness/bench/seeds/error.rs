@@ -111,7 +111,7 @@ pub enum Fault {
         /// Records in the file.
         records: usize,
         /// The first of them.
-        first: Skipped,
+        first: Box<Skipped>,
     },
     /// More bad records than tolerated.
     #[error(
@@ -128,7 +128,7 @@ pub enum Fault {
         /// Names of the reasons and how many have them, the most frequent first.
         reasons: Vec<(&'static str, usize)>,
         /// The first of them.
-        first: Skipped,
+        first: Box<Skipped>,
     },
 }
 

@@ -313,9 +313,8 @@ impl Group {
 }
 
 /// How many have which reason, the most frequent first.
-pub(super) fn counts<'a>(skipped: impl Iterator<Item = &'a Skipped>) -> Vec<(&'static str, usize)> {
-    let skipped: Vec<Skipped> = skipped.cloned().collect();
-    Group::of_skipped(&skipped).into_iter().map(|group| (group.name, group.count)).collect()
+pub(super) fn counts(skipped: &[Skipped]) -> Vec<(&'static str, usize)> {
+    Group::of_skipped(skipped).into_iter().map(|group| (group.name, group.count)).collect()
 }
 
 impl fmt::Display for Skipped {
