@@ -169,7 +169,7 @@ pub fn write_parquet(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> 
 pub fn write_csv(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> {
     let failed = |error: csv::Error| PolarsError::from(std::io::Error::from(error));
     let mut writer = CsvWriter::from_writer(writer);
-    writer.write_record(frame.columns().iter().map(|column| column.name())).map_err(failed)?;
+    writer.write_record(frame.columns().iter().map(Column::name)).map_err(failed)?;
     for row in 0..frame.height() {
         let fields = frame.columns().iter().map(|column| Ok(field(&column.get(row)?)));
         writer.write_record(fields.collect::<PolarsResult<Vec<_>>>()?).map_err(failed)?;
