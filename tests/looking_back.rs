@@ -81,8 +81,13 @@ fn variant(name: &str) -> Variant {
     Variant { reviewers, ..Variant::gra(name) }
 }
 
-/// Writes a trial. All texts are embedded at right angles.
+/// Writes a trial of [`candidates`].
 fn record(store: &mut Store, name: &str, finished: bool) {
+    record_candidates(store, name, finished, &candidates());
+}
+
+/// Writes a trial. All texts are embedded at right angles.
+fn record_candidates(store: &mut Store, name: &str, finished: bool, candidates: &[Candidate]) {
     let id = TrialId { experiment: "small".into(), variant: name.into(), seed: 42 };
     let (method, variant) = (Method::default(), variant(name));
     let settings = serde_json::json!({ "method": method, "variant": variant, "encoder": ENCODER });
@@ -105,10 +110,9 @@ fn record(store: &mut Store, name: &str, finished: bool) {
     };
     let card = serde_json::to_string(&card).unwrap();
     let row = store.begin_trial(&id, &settings.to_string(), &card).unwrap();
-    let candidates = candidates();
     let seed = SeedRow { id: ItemId::Seed(0), instruction: "Seed".into(), facts: "{}".into() };
     store.record_seed(row, &[seed]).unwrap();
-    store.record_round(row, 1, &candidates).unwrap();
+    store.record_round(row, 1, candidates).unwrap();
     let texts = candidates.iter().filter_map(|candidate| candidate.instruction.clone());
     let texts: Vec<String> = texts.chain(["Seed".to_owned()]).collect();
     let unit = |at: usize| (0..texts.len()).map(|i| f32::from(u8::from(i == at))).collect();
@@ -268,4 +272,28 @@ fn operations_beside_a_teacher() {
     }
     let refused = bench.transcript(&["compute", "small/gra/seed-42", "--parameters", "0"]);
     assert!(refused.contains("from 1 to 1e15"), "{refused}");
+}
+
+#[test]
+fn nothing_is_not_exported_and_texts_do_not_steer_a_terminal() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    let mut store = Store::open(&bench.path("results/store.db")).unwrap();
+    let mut rejected = candidates();
+    rejected.retain(|candidate| candidate.outcome == Some(Outcome::Rejected));
+    rejected[0].instruction = Some("Open \u{202e}gpj.exe\u{1b}[2J now".to_owned());
+    record_candidates(&mut store, "gra", true, &rejected);
+    drop(store);
+    let said = bench.transcript(&["export", "small/gra/seed-42", "--out", "out"]);
+    let reason = format!("of its {0} candidates none was accepted ({0} rejected)", rejected.len());
+    assert!(said.contains(&reason) && said.ends_with("exit code 1"), "{said}");
+    assert!(!bench.path("out").exists(), "nothing is written");
+
+    let subject = rejected[0].id.to_string();
+    let shown = bench.transcript(&["inspect", "small/gra/seed-42", &subject]);
+    assert!(shown.contains("Open \\u{202e}gpj.exe\\u{1b}[2J now"), "{shown}");
+    let listed = bench.transcript(&["inspect", "small/gra/seed-42"]);
+    assert!(!listed.contains(['\u{202e}', '\u{1b}']), "{listed:?}");
+    let json = bench.run(&["inspect", "small/gra/seed-42", &subject, "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["instruction"], "Open \u{202e}gpj.exe\u{1b}[2J now", "JSON keeps texts");
 }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use gra_bench::seeds::{self, Format, Group, LoadOptions, SeedError, SeedSet};
 
+use crate::real_model::models;
+use crate::workbench::Workbench;
+
 /// Published seed sets. They may not be passed on, so most checkouts lack them.
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/seeds");
 
@@ -40,21 +43,21 @@ const KNOWN: [Known; 6] = [
         name: "alpaca-2000.json",
         format: Format::Alpaca,
         records: 2_000,
-        answered: 1_999,
+        answered: 1_997,
         repeat: None,
     },
     Known {
         name: "alpaca-random-9229.json",
         format: Format::Alpaca,
         records: 9_229,
-        answered: 9_225,
+        answered: 9_211,
         repeat: None,
     },
     Known {
         name: "alpaca-union-17970.jsonl.gz",
         format: Format::JsonLines,
         records: 17_970,
-        answered: 17_961,
+        answered: 17_940,
         repeat: None,
     },
     Known {
@@ -149,6 +152,55 @@ fn fifty_thousand_records_load_quickly() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
+/// What comes of each file of `layouts`: data sets as they are published and as tools write them, and the damage
+/// that they come with. Texts are ours, fields are those of Dolly, Alpaca with history, OpenHermes, UltraChat,
+/// LIMA, Tulu, WizardLM, Magpie, OpenOrca, GSM8K, MetaMath, Aya, no_robots, WildChat and OASST.
+#[test]
+fn every_layout_is_read_or_named() {
+    let folder = Path::new(FIXTURES).join("layouts");
+    let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    let mut text = String::new();
+    for name in names {
+        writeln!(text, "== {name}").unwrap();
+        match seeds::load(&folder.join(&name), &LoadOptions::default()) {
+            Err(error) => writeln!(text, "{}", error.to_string().replace(FIXTURES, "")).unwrap(),
+            Ok(set) => {
+                assert_eq!(set.items.len() + set.skipped.len(), set.records, "{name}");
+                writeln!(text, "{}", set.format).unwrap();
+                for item in &set.items {
+                    let response = item.response.as_deref().unwrap_or("(no response)");
+                    writeln!(text, "{} {:?} -> {response:?}", item.number, item.instruction)
+                        .unwrap();
+                }
+                for note in set.account().notes(&name) {
+                    writeln!(text, "{note}").unwrap();
+                }
+            }
+        }
+        text.push('\n');
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn roles_are_named_by_hand() {
+    let path = Path::new(FIXTURES).join("layouts/roles.jsonl");
+    let roles = ["Asker=user", "helper=assistant"].map(|text| seeds::role(text).unwrap());
+    let options = LoadOptions { roles: roles.into_iter().collect(), ..LoadOptions::default() };
+    let set = seeds::load(&path, &options).unwrap();
+    assert!(set.skipped.is_empty(), "{:?}", set.skipped);
+    let last = set.items.last().unwrap();
+    assert_eq!(
+        (last.instruction.as_str(), last.response.as_deref()),
+        ("Name a rope.", Some("Halyard."))
+    );
+    for bad in ["asker", "=user", "asker=questioner"] {
+        assert!(seeds::role(bad).unwrap_err().to_string().contains("\nhint: "), "{bad}");
+    }
+}
+
 fn fixture(name: &str, fields: &[&str]) -> Result<SeedSet, SeedError> {
     let mapping = fields.iter().map(|text| seeds::assignment(text).unwrap()).collect();
     seeds::load(&Path::new(FIXTURES).join(name), &LoadOptions { mapping, ..LoadOptions::default() })
@@ -177,6 +229,7 @@ fn fixtures_in_each_format() {
         5 Nenne drei Bäume.
         empty-instruction: 1
         repeat: 1
+        placeholder: 1
         ");
     insta::assert_snapshot!(load("sharegpt.json"), @"
         ShareGPT conversations
@@ -184,7 +237,7 @@ fn fixtures_in_each_format() {
         1 Which season follows summer?
         no-user-turn: 1
         later-turns: 1
-        system-turn: 1
+        system-prompt: 1
         ");
     insta::assert_snapshot!(load("wizardlm-conversations.json"), @"
         ShareGPT conversations
@@ -231,4 +284,43 @@ fn broken_json_names_its_line() {
         cannot use fixtures/broken-line-7.json as a seed set: broken JSON on line 7, column 34: control character (\u0000-\u001F) found while parsing a string
         hint: look at it: sed -n 7p fixtures/broken-line-7.json; an array must be whole, but in a .jsonl file, with one record a line, broken lines are skipped and counted
         ");
+}
+
+/// What of a seed set is not read is said by the run, beside its table and in the manifest.
+#[test]
+fn a_run_says_what_it_did_not_read() {
+    let Some(models) = models() else { return };
+    let bench =
+        Workbench::new("[[variant]]\nname = \"free\"\nreviewers = \"none\"\n", "rounds = 1");
+    let seeds = std::fs::read_to_string(bench.path("seeds.jsonl")).unwrap();
+    let more = "{\"instruction\": [\"x\"]}\n\
+                {\"instruction\": \"Name a pear.\", \"source\": \"ours\", \"system\": \"Be brief.\"}\n";
+    bench.write("seeds.jsonl", &(seeds + more));
+    let output = bench.run(&["run", "experiment.toml", "--models", &models]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let notes = [
+        "seeds.jsonl: 1 of 14 records were skipped: not-text 1 (record 12 (line 13): field `instruction` \
+         is an array, not text).",
+        "seeds.jsonl: of records that were kept: system-prompt 1 (record 13 (line 14): system prompt left \
+         out).",
+        "seeds.jsonl: fields that were not read (records): `source` (1).",
+    ];
+    let table = std::fs::read_to_string(bench.path("results/small/seed-42.md")).unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    for note in notes {
+        for text in [&said, &table, &printed] {
+            assert!(text.contains(note), "{note}\n{text}");
+        }
+    }
+    let manifest = std::fs::read(bench.path("results/small/free/seed-42/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let set = &manifest["seed_set"];
+    assert_eq!(
+        (&set["file"], &set["records"], &set["kept"]),
+        (&"seeds.jsonl".into(), &14.into(), &13.into())
+    );
+    assert_eq!(set["skipped"][0]["name"], "not-text");
+    assert_eq!(set["remarks"][0]["name"], "system-prompt");
+    assert_eq!(set["unread"][0], serde_json::json!({ "name": "source", "records": 1 }));
 }

@@ -125,3 +125,42 @@ fn what_cannot_be_measured_is_named() {
     exit code 1
     ");
 }
+
+const LAYOUTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/seeds/layouts");
+
+#[test]
+fn what_of_a_file_is_not_measured_is_said() {
+    let bench = Workbench::new("", "rounds = 1");
+    for name in ["nested-output.json", "openorca.jsonl"] {
+        std::fs::copy(format!("{LAYOUTS}/{name}"), bench.path(name)).unwrap();
+    }
+    let stats = ["stats", "nested-output.json", "orca=openorca.jsonl", "--pool", "pool.toml"];
+    let with = |more: &'static str| [&stats[..], &["--no-embeddings", more]].concat();
+    let said = bench.transcript(&with("-v"));
+    assert!(said.contains("3 of 5 records were skipped: not-text 3 (record 0: "), "{said}");
+    assert!(
+        said.contains("openorca.jsonl: fields that were not read (records): `id` (2)."),
+        "{said}"
+    );
+    let table = std::fs::read_to_string(bench.path("results/stats/stats.csv")).unwrap();
+    assert!(table.contains("data,records skipped,nested-output,3,,,5,\n"), "{table}");
+    let page = std::fs::read_to_string(bench.path("results/stats/stats.md")).unwrap();
+    assert!(page.contains("nested-output.json: 3 of 5 records were skipped: not-text 3"), "{page}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&bench.run(&with("--json")).stdout).unwrap();
+    assert_eq!(json["nested-output"]["files"]["nested-output.json"]["skipped"][0]["count"], 3);
+    assert_eq!(json["orca"]["files"]["openorca.jsonl"]["unread"][0]["name"], "id");
+    assert_eq!(json["orca"]["data"]["samples measured"]["value"], 2.0);
+
+    // `compare` says the same of an experiment's files.
+    let sources = "[[variant]]\nname = \"gra\"\n[[source]]\nname = \"nested\"\nfrom = \"file\"\npath = \"nested-output.json\"\n\
+                   [[source]]\nname = \"seeds\"\nfrom = \"seed-set\"\n";
+    let experiment = std::fs::read_to_string(bench.path("experiment.toml")).unwrap();
+    bench.write("experiment.toml", &format!("{experiment}{sources}"));
+    let compare = ["compare", "experiment.toml", "--sets", "seeds,nested", "--no-embeddings"];
+    let said = bench.transcript(&compare);
+    assert!(said.contains("nested-output.json: 3 of 5 records were skipped: not-text 3"), "{said}");
+    let page = bench.path("results/small/seed-42.compare/compare.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("- nested-output.json: 3 of 5 records were skipped"), "{page}");
+}

@@ -105,8 +105,8 @@ impl Loader<'_> {
     fn seed_set(&self, name: String) -> DataSet {
         let seeds = &self.experiment.seed_set;
         let samples = seeds.items.iter().cloned().map(Sample::from).collect();
-        let (skipped, seed_set) = (seeds.skipped.len(), Some(seeds.sha256.clone()));
-        DataSet { name, samples, skipped, seed_set, trial: None }
+        let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
+        DataSet { name, samples, files, seed_set: Some(seeds.sha256.clone()), trial: None }
     }
 }
 
@@ -128,13 +128,14 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
         let origin = if seed_set.is_some() { sample.origin } else { id };
         samples.push(Sample { id, origin, ..sample.clone() });
     }
-    let skipped = parts.iter().map(|part| part.skipped).sum();
-    DataSet { name, samples, skipped, seed_set, trial: None }
+    let files = parts.iter().flat_map(|part| part.files.clone()).collect();
+    DataSet { name, samples, files, seed_set, trial: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seeds::Account;
 
     fn part(name: &str, seed_set: Option<&str>, texts: &[&str]) -> DataSet {
         let sample = |(number, text): (u32, &&str)| Sample {
@@ -148,7 +149,8 @@ mod tests {
         };
         let samples = (0..).zip(texts).map(sample).collect();
         let (name, seed_set) = (name.to_owned(), seed_set.map(str::to_owned));
-        DataSet { name, samples, skipped: 1, seed_set, trial: None }
+        let files = BTreeMap::from([(format!("{name}.json"), Account::default())]);
+        DataSet { name, samples, files, seed_set, trial: None }
     }
 
     #[test]
@@ -162,7 +164,8 @@ mod tests {
         let ids: Vec<ItemId> = all.samples.iter().map(|sample| sample.id).collect();
         assert_eq!(ids, [0, 1, 2].map(ItemId::Seed));
         assert!(all.samples.iter().all(|sample| sample.origin == ItemId::Seed(7)));
-        assert_eq!((all.seed_set.as_deref(), all.skipped), (Some("x"), 2));
+        assert_eq!(all.seed_set.as_deref(), Some("x"));
+        assert_eq!(all.files.keys().collect::<Vec<_>>(), ["a.json", "b.json"]);
     }
 
     #[test]

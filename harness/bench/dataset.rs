@@ -1,5 +1,6 @@
 //! Data sets as peers: a trial's samples, a seed set, or anybody's file, in one form.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
 
 use crate::finished::FinishedTrial;
-use crate::seeds::{self, LoadOptions};
+use crate::seeds::{self, Account, LoadOptions};
 use crate::store::{Store, TrialId};
 
 /// A data set to be measured, as named on the command line: `NAME=SOURCE` or `SOURCE`, where a source
@@ -57,8 +58,8 @@ pub struct DataSet {
     pub name: String,
     /// Its samples, in order.
     pub samples: Vec<Sample>,
-    /// Records of a file that could not be read.
-    pub skipped: usize,
+    /// What was read of the files that its samples are from, by their names; none for a trial.
+    pub files: BTreeMap<String, Account>,
     /// SHA-256 of the seed set that the origins are items of; `None` where each sample is its own.
     pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
@@ -106,11 +107,12 @@ impl Named {
             Source::File(path) => {
                 let options = LoadOptions { keep_repeats: true, ..LoadOptions::default() };
                 let file = seeds::load(&path, &options)?;
+                let account = file.account();
                 let samples = file.items.into_iter().map(Sample::from).collect();
-                let skipped = file.skipped.len();
+                let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                Ok(DataSet { name: self.name, samples, skipped, seed_set, trial: None })
+                Ok(DataSet { name: self.name, samples, files, seed_set, trial: None })
             }
             Source::Trial(id) => {
                 DataSet::of_trial(self.name, FinishedTrial::load(store, id)?, store, u32::MAX)
@@ -125,11 +127,15 @@ impl Source {
         match self {
             Self::Trial(id) => id.to_string().replace('/', "-"),
             Self::File(path) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.split('.').next().unwrap_or_default().chars().map(plain).collect()
+                file_name(path).split('.').next().unwrap_or_default().chars().map(plain).collect()
             }
         }
     }
+}
+
+/// A file's name without its folders.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 impl From<SeedItem> for Sample {
@@ -204,7 +210,13 @@ impl DataSet {
             .map(|(candidate, origin)| Sample::of(candidate, origin))
             .collect::<Result<_>>()?;
         let seed_set = trial.settings.seed_set_sha256;
-        Ok(Self { name, samples, skipped: 0, seed_set, trial: Some(facts) })
+        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial: Some(facts) })
+    }
+
+    /// What a reader must know of the files that it is from: what was skipped and why, what was not read.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.files.iter().flat_map(|(name, account)| account.notes(name)).collect()
     }
 
     /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
@@ -295,8 +307,8 @@ mod tests {
         };
         let drawn = |name: &str, seed| {
             let samples = (0..100).map(item).map(Sample::from).collect();
-            let mut set =
-                DataSet { name: name.to_owned(), samples, skipped: 0, seed_set: None, trial: None };
+            let (name, files) = (name.to_owned(), BTreeMap::new());
+            let mut set = DataSet { name, samples, files, seed_set: None, trial: None };
             set.subsample(10, seed);
             set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
         };

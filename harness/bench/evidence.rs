@@ -7,10 +7,12 @@
 mod map;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
 use gra_analysis::facts::TrialFacts;
+use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
 use gra_analysis::stats::diversity::Diversity;
 use gra_analysis::stats::{self, Findings, Settings, Subject};
@@ -24,6 +26,7 @@ use crate::artifact::write_atomic;
 use crate::dataset::{DataSet, Sample};
 use crate::difficulty::Scoring;
 use crate::judging::{Bench, Judgements};
+use crate::seeds::Account;
 use map::{Drafts, SampleMap};
 
 pub use map::Fit;
@@ -68,6 +71,8 @@ pub struct Evidence {
     pub findings: Findings,
     /// Where the samples lie on a map, where one was asked for.
     pub map: Option<SampleMap>,
+    /// What of the files was skipped or not read, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Evidence {
@@ -101,7 +106,8 @@ impl Evidence {
             subjects.push(measured(data_set, nearest, plan, answering)?);
         }
         let findings = stats::findings(&subjects, diversity.as_ref(), plan.settings)?;
-        Ok(Self { subjects, findings, map })
+        let notes = data_sets.iter().flat_map(DataSet::notes).collect();
+        Ok(Self { subjects, findings, map, notes })
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
@@ -128,13 +134,18 @@ impl Evidence {
         let mut csv = Vec::new();
         self.findings.table.write_csv(&mut csv)?;
         write_atomic(&folder.join("stats.csv"), &csv)?;
-        write_atomic(&folder.join("stats.md"), self.findings.table.markdown().as_bytes())
+        let mut markdown = self.findings.table.markdown();
+        for note in &self.notes {
+            // Writing to a string cannot fail.
+            let _ = write!(markdown, "\n{note}\n");
+        }
+        write_atomic(&folder.join("stats.md"), markdown.as_bytes())
     }
 }
 
 /// A judge's scores by candidate, as `rescore` reads them.
 fn judge_csv(judge: &BTreeMap<ItemId, f64>) -> Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
+    let mut csv = CsvWriter::from_writer(Vec::new());
     csv.write_record(["id", "score"])?;
     for (id, score) in judge {
         csv.write_record([id.to_string(), score.to_string()])?;
@@ -174,7 +185,12 @@ fn measured(
         parameters: parameters(plan.pool),
     });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
-    Ok(Subject { name, samples: frames::samples(&rows)?, seed_set, trial })
+    let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
+    let records = (!data_set.files.is_empty()).then(|| stats::Records {
+        found: sum(|file| file.records),
+        skipped: sum(Account::skipped_records),
+    });
+    Ok(Subject { name, samples: frames::samples(&rows)?, seed_set, records, trial })
 }
 
 /// The family of every model that took part; one that the pool does not know is its own.

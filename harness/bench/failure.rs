@@ -1,6 +1,5 @@
 //! How a failed command ends: a message on standard error and an exit code that means something.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use gra_analysis::claims::MeasuredError;
@@ -10,6 +9,7 @@ use gra_llm::model_pool::PoolError;
 use crate::answering::Interrupted;
 use crate::experiment::ExperimentError;
 use crate::seeds::SeedError;
+use crate::terminal;
 
 /// Exit codes, as the help text lists them.
 pub const EXIT_CODES: &str = "\
@@ -27,9 +27,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    let message = message(error);
-    // Nothing is left to do when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{message}");
+    terminal::say(&message(error));
     ExitCode::from(exit_code(error))
 }
 
@@ -88,6 +86,5 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// A line on standard error that is no error.
 pub fn note(text: &str) {
-    // Nothing is left to do when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    terminal::say(text);
 }

@@ -21,7 +21,8 @@
 //!   show of candidates, [`ruling`] which rule settled one
 //! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
-//! - [`progress`], [`interrupt`], [`failure`]: bars and lines; Ctrl-C; exit codes
+//! - [`progress`], `terminal`, [`interrupt`], [`failure`]: bars and lines; the only ways onto a terminal;
+//!   Ctrl-C; exit codes
 
 pub mod answering;
 pub mod artifact;
@@ -52,5 +53,6 @@ pub mod ruling;
 pub mod seeds;
 pub mod store;
 pub mod suite;
+mod terminal;
 pub mod trial;
 pub mod view;

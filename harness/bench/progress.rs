@@ -2,9 +2,10 @@
 //! error, so that standard output stays for results.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use gra_analysis::foreign_text::plain;
 use gra_llm::engine::Progress as ChunkProgress;
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
@@ -12,6 +13,7 @@ use gra_synth::request::Stage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::store::TrialId;
+use crate::terminal;
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -103,9 +105,8 @@ impl Progress {
     pub fn say(&self, line: &str) {
         match &self.display {
             Display::Nothing => {}
-            Display::Bar(bar) => bar.println(line),
-            // A closed standard error must not end a run.
-            Display::Lines => drop(writeln!(std::io::stderr(), "{line}")),
+            Display::Bar(bar) => bar.println(plain(line)),
+            Display::Lines => terminal::say(line),
         }
     }
 
@@ -117,7 +118,7 @@ impl Progress {
             Display::Bar(bar) => {
                 let bar = bar.downgrade();
                 Box::new(move |line| match bar.upgrade() {
-                    Some(bar) => bar.println(line),
+                    Some(bar) => bar.println(plain(line)),
                     None => crate::failure::note(line),
                 })
             }

@@ -19,6 +19,7 @@ use crate::answering::Thoughts;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export::{self, CardFacts, Dataset, ModelFacts};
+use crate::seeds::Account;
 use crate::store::TrialId;
 use crate::trial::Trial;
 
@@ -46,8 +47,18 @@ struct Manifest<'a> {
     /// How much of the replies was thought, by model; absent where none was.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     thoughts: &'a BTreeMap<ModelName, Thoughts>,
+    seed_set: SeedFile<'a>,
     /// SHA-256 of every file beside this one.
     files: BTreeMap<String, String>,
+}
+
+/// What was read of the seed set, and what was not.
+#[derive(Serialize)]
+struct SeedFile<'a> {
+    file: &'a str,
+    sha256: &'a str,
+    #[serde(flatten)]
+    account: Account,
 }
 
 impl Publication<'_> {
@@ -109,6 +120,11 @@ impl Publication<'_> {
             demonstration: self.experiment.demonstration,
             settings: &settings,
             thoughts: &self.trial.thoughts,
+            seed_set: SeedFile {
+                file: &self.experiment.seed_file,
+                sha256: &self.experiment.seed_set.sha256,
+                account: self.experiment.seed_set.account(),
+            },
             files,
         };
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -211,10 +227,7 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
     notes.extend(thought_notes(trials));
-    let skipped = experiment.seed_set.skipped.len();
-    if skipped > 0 {
-        notes.push(format!("{skipped} records of {} were skipped.", experiment.seed_file));
-    }
+    notes.extend(experiment.seed_set.account().notes(&experiment.seed_file));
     notes
 }
 

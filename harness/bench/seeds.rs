@@ -3,12 +3,13 @@
 //! A seed set is what round 0 annotates (paper, section 3 and appendix A). [`load`] reads one, whatever of the
 //! [`Format`]s it is in, and loses nothing silently: a record is either an item or is listed with
 //! the reason why not ([`Skipped`]); what was set aside of a kept record is listed too
-//! ([`Remark`]).
+//! ([`Remark`]), and so are the fields that nothing was read of ([`Unread`]).
 //!
 //! # Rules
 //!
-//! - A record's input joins its instruction after a blank line (METHOD.md, S2). Placeholders for
-//!   "no input" count as empty.
+//! - A record's input joins its instruction after a blank line (METHOD.md, S2). Placeholders (`<noinput>`,
+//!   `nan`, `None`) count as empty, and are remarked.
+//! - Of a conversation the first exchange is read; so it is of a record with a history.
 //! - Instructions are trimmed, and are otherwise kept as they are: long ones, other languages
 //!   (S3) and control characters included.
 //! - Skipped: records that cannot be read, empty instructions, exact repeats of an instruction.
@@ -18,13 +19,17 @@
 //! # Layout
 //!
 //! - [`Format`], [`Field`], [`FieldMapping`]: what a file may look like
-//! - `json`, `delimited`, `parquet`: from bytes to records
-//! - `record`, `annotation`: from a record to an item
-//! - [`describe`]: statistics of a set; [`jsonl`]: the normalised form of a set
+//! - `unpack`: gzip and encodings
+//! - `json`, `nested`, `delimited`, `parquet`: from bytes to records
+//! - `record`, `conversation`, `text`, `annotation`: from a record to an item
+//! - `account`: what was read of a file, and what not; [`describe`]: statistics of a set; [`jsonl`]: the
+//!   normalised form of a set
 //!
 //! Not here: annotating (models do that, `gra_synth::annotate`) and judging whether a seed is good.
 
+mod account;
 mod annotation;
+mod conversation;
 mod delimited;
 pub mod describe;
 mod error;
@@ -32,11 +37,14 @@ mod format;
 mod json;
 pub mod jsonl;
 mod mapping;
+mod nested;
 mod parquet;
 mod record;
 mod skip;
 #[cfg(test)]
 mod tests;
+mod text;
+mod unpack;
 
 use std::collections::HashMap;
 use std::fs;
@@ -46,9 +54,12 @@ use gra_synth::pool::SeedItem;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+pub use account::Account;
+pub use conversation::{RoleError, Roles, Speaker, role};
 pub use error::{Fault, SeedError};
 pub use format::Format;
 pub use mapping::{Field, FieldMapping, MappingError, assignment};
+pub use record::Unread;
 pub use skip::{Group, Remark, RemarkKind, SkipReason, Skipped};
 
 use format::Layout;
@@ -64,6 +75,8 @@ pub struct LoadOptions {
     pub format: Option<Format>,
     /// Which fields hold what.
     pub mapping: FieldMapping,
+    /// Which roles of conversations are which speakers.
+    pub roles: Roles,
     /// Keep this many items, the first ones. The rest of the file is read and checked all the
     /// same, so that a limit does not change whether a file is fit.
     pub limit: Option<usize>,
@@ -83,6 +96,8 @@ pub struct SeedSet {
     pub skipped: Vec<Skipped>,
     /// What was set aside of records that were kept.
     pub remarks: Vec<Remark>,
+    /// Fields of the file that nothing was read of, by name.
+    pub unread: Vec<Unread>,
     /// The format the file was read as.
     pub format: Format,
     /// SHA-256 of the file's bytes as they lie on disk, in hexadecimal.
@@ -109,15 +124,32 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<SeedSet, SeedError> {
 /// [`load`] after the file was read; the path tells the extension.
 fn read(path: &Path, bytes: Vec<u8>, options: &LoadOptions) -> Result<SeedSet, Fault> {
     let sha256 = hex::encode(Sha256::digest(&bytes));
-    let text = format::unpack(bytes)?;
-    let layout = format::detect(&text, path, options.format)?;
-    let mut collected = Collected::new(Reading::new(&options.mapping, options.format));
+    let content = unpack::unpack(bytes)?;
+    let layout = format::detect(&content, path, options.format)?;
+    let mut collected = Collected::new(Reading::new(options));
+    let mapping = &options.mapping;
     match layout {
-        Layout::Array => json::array(&text, &mut collected)?,
-        Layout::Lines => json::lines(&text, &mut collected),
-        Layout::Objects => json::objects(&text, &mut collected)?,
-        Layout::Csv => delimited::rows(&text, &mut collected)?,
-        Layout::Parquet => parquet::rows(text, &options.mapping, &mut collected)?,
+        Layout::Array => json::array(&json::text(&content)?, &mut collected)?,
+        Layout::Lines => {
+            // Who asks for lines means them; and a file of lines may hold one that is no text.
+            let whole =
+                json::text(&content).ok().filter(|_| options.format != Some(Format::JsonLines));
+            let is_nested = match whole {
+                Some(text) => nested::records(&text, mapping, &mut collected)?,
+                None => false,
+            };
+            if !is_nested {
+                json::lines(&content, &mut collected);
+            }
+        }
+        Layout::Objects => {
+            let text = json::text(&content)?;
+            if !nested::records(&text, mapping, &mut collected)? {
+                json::objects(&text, &mut collected)?;
+            }
+        }
+        Layout::Csv => delimited::rows(&content, mapping, &mut collected)?,
+        Layout::Parquet => parquet::rows(content, mapping, &mut collected)?,
     }
     let format = match (layout, options.format) {
         (_, Some(asked)) => asked,
@@ -149,7 +181,7 @@ impl<'a> Collected<'a> {
 
     /// Takes the next record of the file, and the line it begins on where lines mean something.
     fn push(&mut self, line: Option<u64>, raw: Raw) {
-        // Cannot overflow: `format::unpack` and `parquet::rows` refuse files with that many.
+        // Cannot overflow: `unpack` and `parquet::rows` refuse files with that many.
         let number = u32::try_from(self.records).unwrap_or(u32::MAX);
         self.records += 1;
         match raw.and_then(|fields| self.reading.content(fields)) {
@@ -183,13 +215,20 @@ impl<'a> Collected<'a> {
         if self.items.is_empty() {
             return Err(Fault::NothingKept {
                 records: self.records,
-                first: self.skipped.remove(0),
+                first: Box::new(self.skipped.remove(0)),
             });
         }
         let tolerated = options.max_bad.unwrap_or(ALWAYS_TOLERATED.max(self.records / 100));
         if bad > tolerated {
-            let first = self.skipped.remove(0);
-            return Err(Fault::TooManyBad { bad, records: self.records, tolerated, first });
+            let reasons = skip::counts(&self.skipped);
+            let first = Box::new(self.skipped.remove(0));
+            return Err(Fault::TooManyBad {
+                bad,
+                records: self.records,
+                tolerated,
+                reasons,
+                first,
+            });
         }
         if !options.keep_repeats {
             self.skip_repeats();
@@ -205,6 +244,7 @@ impl<'a> Collected<'a> {
             items: self.items.into_iter().map(|(item, _)| item).collect(),
             skipped: self.skipped,
             remarks: self.remarks,
+            unread: self.reading.unread(),
             format,
             sha256,
             records: self.records,

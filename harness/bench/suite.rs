@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use gra_analysis::ablation::{AblationTable, Measured};
 use gra_analysis::facts::TrialFacts;
+use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::measure::MeasureTable;
 use gra_analysis::seed_sweep::seed_sweep;
 use gra_llm::engine::{Engine, EngineError};
@@ -36,8 +37,8 @@ pub fn run_all(
     progress: &mut Progress,
     stop: &AtomicBool,
 ) -> Result<Vec<SeedReport>> {
-    for skipped in experiment.seed_set.skipped.iter().take(5) {
-        progress.say(&format!("seed set {}: skipped {skipped}", experiment.seed_file));
+    for note in experiment.seed_set.account().notes(&experiment.seed_file) {
+        progress.say(&note);
     }
     let fingerprints: BTreeMap<String, String> = experiment
         .models()
@@ -221,7 +222,7 @@ impl SeedReport {
     }
 
     fn measured_csv(&self) -> Result<Vec<u8>> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
+        let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record([
             "variant",
             "paid_calls",

@@ -9,9 +9,13 @@
 //! | `data_source` | of Table 1, of Table 2, or a variant: `no-reviewer`, `single-reviewer`, `majority-vote`, `single-model`, `fixed-roles` |
 //! | `iteration` | for `gra`: how many rounds the data is of, 1 to 5; empty for the others |
 //! | `benchmark` | `gsm8k`, `math`, `humaneval`, `mbpp`, `hellaswag`, `arc_c`, `gpqa`, `bbh`, `mmlu`, `ifeval` |
-//! | `score` | per cent |
+//! | `score` | per cent, with or without `%`; fractions of 1 where `scale` says so |
+//! | `scale` | `percent` or `fraction`; may be missing or empty where no score is above 0 and at most 1 |
 //! | `n` | items scored |
 //! | `training_seed` | which of several trainings on the same data |
+//!
+//! A score such as 0.41 could be either, and a wrong guess would be off by a factor of 100 without any sign of
+//! it: it is refused until `scale` says what it is. A benchmark that was not scored has no line.
 //!
 //! Two kinds of uncertainty are kept apart. The interval is binomial: other items of the same kind would
 //! have given another score (Wilson's for one benchmark; for an average the root of the summed variances,
@@ -201,16 +205,79 @@ fn trained(line: &Line) -> Result<Trained, LineError> {
     Ok(Trained { base, seed, source, round })
 }
 
+/// What a score is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Percent,
+    Fraction,
+}
+
 fn run(line: &Line) -> Result<Run, LineError> {
-    let text = line.text("score")?;
-    let score = Ratio::parse(text);
-    let score = score.filter(|score| (Ratio::ZERO..=Ratio::whole(100)).contains(score));
-    let problem = || line.wrong("score", format!("`{text}` is not from 0 to 100, in per cent"));
-    let score = score.ok_or_else(problem)?;
+    let score = score(line)?;
     let text = line.text("n")?;
     let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
     let n = n.ok_or_else(|| line.wrong("n", format!("`{text}` is no number of scored items")))?;
     Ok(Run { score, n })
+}
+
+/// A score in per cent.
+fn score(line: &Line) -> Result<Ratio, LineError> {
+    let text = line.text("score")?;
+    let wrong = |problem: String| line.wrong("score", problem);
+    let scale = match line.optional("scale").map(str::to_ascii_lowercase).as_deref() {
+        None => None,
+        Some("percent" | "per cent" | "%") => Some(Scale::Percent),
+        Some("fraction") => Some(Scale::Fraction),
+        Some(other) => {
+            let problem = format!("`{other}` is no scale; there are percent and fraction");
+            return Err(line.wrong("scale", problem));
+        }
+    };
+    let (number, scale) = match (text.strip_suffix('%').map(str::trim_end), scale) {
+        (None, scale) => (text, scale),
+        (Some(number), None | Some(Scale::Percent)) => (number, Some(Scale::Percent)),
+        (Some(_), Some(Scale::Fraction)) => {
+            return Err(wrong(format!("`{text}` is in per cent, and its scale is fraction")));
+        }
+    };
+    let score = Ratio::parse(shortened(number)).ok_or_else(|| wrong(no_number(text)))?;
+    let one = Ratio::whole(1);
+    let most = if scale == Some(Scale::Fraction) { one } else { Ratio::whole(100) };
+    if !(Ratio::ZERO..=most).contains(&score) {
+        let unit = if scale == Some(Scale::Fraction) { "as a fraction" } else { "in per cent" };
+        return Err(wrong(format!("`{text}` is not from 0 to {most}, {unit}")));
+    }
+    match scale {
+        Some(Scale::Fraction) => Ok(score * Ratio::whole(100)),
+        None if Ratio::ZERO < score && score <= one => Err(wrong(format!(
+            "`{text}` could be a fraction or per cent\n\
+             hint: add a column `scale` that says `fraction` or `percent`"
+        ))),
+        Some(Scale::Percent) | None => Ok(score),
+    }
+}
+
+/// A number without the decimals after the ninth, which evaluation tools print and nobody measures.
+fn shortened(number: &str) -> &str {
+    const DECIMALS: usize = 9;
+    match number.split_once('.') {
+        Some((whole, decimals)) if decimals.bytes().all(|byte| byte.is_ascii_digit()) => {
+            &number[..whole.len() + 1 + decimals.len().min(DECIMALS)]
+        }
+        _ => number,
+    }
+}
+
+/// What is wrong with a score that is no number, and what to write.
+fn no_number(text: &str) -> String {
+    let is_comma_number = text.matches(',').count() == 1
+        && text.trim_end_matches('%').chars().all(|c| c.is_ascii_digit() || c == ',');
+    let hint = if is_comma_number {
+        format!("write {}, with a point", text.replace(',', "."))
+    } else {
+        "leave out the line of a benchmark that was not scored".to_owned()
+    };
+    format!("`{text}` is no number from 0 to 100, in per cent\nhint: {hint}")
 }
 
 /// To six decimals, which keeps denominators small whatever numbers of trainings come together.

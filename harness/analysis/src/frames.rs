@@ -15,6 +15,8 @@ use polars::prelude::{
 };
 use polars_parquet::write::schema_to_metadata_key;
 
+use crate::foreign_text::CsvWriter;
+
 mod reviews;
 mod samples;
 
@@ -166,13 +168,11 @@ pub fn write_parquet(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> 
 /// When the writer fails.
 pub fn write_csv(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> {
     let failed = |error: csv::Error| PolarsError::from(std::io::Error::from(error));
-    let mut writer = csv::Writer::from_writer(writer);
+    let mut writer = CsvWriter::from_writer(writer);
     writer.write_record(frame.columns().iter().map(Column::name)).map_err(failed)?;
     for row in 0..frame.height() {
-        for column in frame.columns() {
-            writer.write_field(field(&column.get(row)?)).map_err(failed)?;
-        }
-        writer.write_record(None::<&[u8]>).map_err(failed)?;
+        let fields = frame.columns().iter().map(|column| Ok(field(&column.get(row)?)));
+        writer.write_record(fields.collect::<PolarsResult<Vec<_>>>()?).map_err(failed)?;
     }
     writer.flush()?;
     Ok(())

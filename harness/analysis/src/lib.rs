@@ -42,7 +42,8 @@
 //! - [`benchmarks`]: scores of models that somebody trained
 //! - [`exact`]: fractions, for numbers that must round as printed ones do
 //! - [`lines`]: CSVs by column, and what is wrong with them
-//! - `markup`: text as HTML text
+//! - `markup`: text as HTML text; [`foreign_text`]: text for terminals and spreadsheets, and the way into
+//!   a CSV
 //! - `grid`: aligned columns for the terminal
 
 pub mod ablation;
@@ -59,6 +60,7 @@ pub mod diversity;
 pub mod exact;
 pub mod facts;
 pub mod figure;
+pub mod foreign_text;
 pub mod frames;
 pub mod funnel;
 mod grid;

@@ -46,9 +46,27 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let header = reader.headers().map_err(no_table)?.clone();
+    let only = header.get(0).filter(|_| header.len() == 1).unwrap_or_default();
+    if let Some(separator) = only.chars().find(|c| ";\t|".contains(*c)) {
+        return Err(LineError::NoTable(format!(
+            "its columns are separated by {separator:?}\nhint: save it with commas between them, and with \
+             points in numbers"
+        )));
+    }
     let mut lines = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(no_table)?;
+        let record = record.map_err(|error| match error.kind() {
+            csv::ErrorKind::UnequalLengths { pos: Some(place), expected_len, len } => {
+                LineError::Line {
+                    line: first_line(csv, place),
+                    problem: format!(
+                        "{len} fields where the header has {expected_len}\nhint: write decimal points, not \
+                         commas, and double quotes around a field that holds a comma"
+                    ),
+                }
+            }
+            _ => no_table(error),
+        })?;
         let number = record.position().map_or(0, |position| first_line(csv, position));
         let cells =
             header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.to_owned()));
@@ -117,8 +135,12 @@ mod tests {
         check("", "[]");
         check("m\nx\n", "there is no column `n`");
         check("n\n1\n\nmany\n", "line 4, column `n`: invalid digit found in string");
-        let uneven = "CSV error: record 1 (line: 2, byte: 4): found record with 1 fields, but the \
-                      previous record has 2 fields";
-        check("n,m\n1\n", uneven);
+        let hint = "hint: write decimal points, not commas, and double quotes around a field that holds a \
+                    comma";
+        check("n,m\n1\n", &format!("line 2: 1 fields where the header has 2\n{hint}"));
+        check("n,m\n\n1,5,2\n", &format!("line 3: 3 fields where the header has 2\n{hint}"));
+        let hint = "hint: save it with commas between them, and with points in numbers";
+        check("n;m\n1;2\n", &format!("its columns are separated by ';'\n{hint}"));
+        check("n\tm\n1\t2\n", &format!("its columns are separated by '\\t'\n{hint}"));
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use crate::bootstrap::{Estimate, Interval};
+use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
 
 /// A number of the table, or why it is missing.
@@ -150,7 +151,7 @@ impl MeasureTable {
     /// # Errors
     /// When the writer fails.
     pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
-        let mut csv = csv::Writer::from_writer(writer);
+        let mut csv = CsvWriter::from_writer(writer);
         let header = ["group", "measure", "data_set", "value", "low", "high", "n", "absent"];
         csv.write_record(header)?;
         let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();

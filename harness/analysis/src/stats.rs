@@ -39,8 +39,19 @@ pub struct Subject {
     /// Names the seed set that the origins are items of, e.g. by its hash; `None` where each sample is
     /// its own origin.
     pub seed_set: Option<String>,
+    /// Records of the files that it was read from; `None` for a trial.
+    pub records: Option<Records>,
     /// Where it comes from, when that is a trial.
     pub trial: Option<Trial>,
+}
+
+/// What became of a file's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// In the file.
+    pub found: usize,
+    /// Not read, for reasons that are named beside the table.
+    pub skipped: usize,
 }
 
 /// The trial whose samples a data set holds.
@@ -102,6 +113,7 @@ pub fn findings(
     let names = subjects.iter().map(|subject| subject.name.clone()).collect();
     let mut table = MeasureTable::new(names);
     let columns: Vec<Columns> = subjects.iter().map(Columns::of).collect::<PolarsResult<_>>()?;
+    count(subjects, &mut table);
     describe(&columns, settings.bootstrap.run_seed, &mut table);
     if let Some(diversity) = diversity {
         diversity.describe(settings, &mut table);
@@ -112,6 +124,22 @@ pub fn findings(
     let contrasts = contrast::contrasts(subjects, &columns, settings.bootstrap);
     contrast::describe(&contrasts, &mut table);
     Ok(Findings { table, contrasts })
+}
+
+/// Adds how many samples are measured, and of how many records.
+fn count(subjects: &[Subject], table: &mut MeasureTable) {
+    let samples =
+        |subject: &Subject| Cell::count(subject.samples.height(), subject.samples.height());
+    table.push("data", "samples measured", subjects.iter().map(samples).collect());
+    let mut push = |name: &str, of: fn(Records) -> usize| {
+        let cell = |subject: &Subject| match subject.records {
+            Some(records) => Cell::count(of(records), records.found),
+            None => Cell::Inapplicable("it is no file"),
+        };
+        table.push("data", name, subjects.iter().map(cell).collect());
+    };
+    push("records in the file", |records| records.found);
+    push("records skipped", |records| records.skipped);
 }
 
 /// Adds what the frames say: lengths, scores, difficulty.

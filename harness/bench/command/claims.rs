@@ -9,6 +9,7 @@ use gra_analysis::claims::{self, Finding};
 use gra_analysis::paper::Reference;
 
 use crate::cli::Places;
+use crate::terminal::{self, Printed};
 use crate::{measured, rows};
 
 /// `claims`
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &ClaimsArgs, places: &Places) -> Result<()> {
         claims::write_csv(findings.iter().filter(|finding| is_shown(finding)), &mut csv)?;
         Ok(csv)
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         writeln!(out, "{}", serde_json::json!({ "claims": rows::json(&csv()?)? }))?;
         return Ok(());

@@ -19,12 +19,14 @@ use super::{engines, stats};
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::cli::{OverrideArgs, Places};
+use crate::dataset::DataSet;
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::experiment::{Experiment, RescoreEntry};
 use crate::judging::Bench;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 use crate::{comparison, interrupt, publish};
 
 /// `compare`
@@ -106,10 +108,11 @@ fn run(
     let folder = args.out.clone().unwrap_or_else(own);
     evidence.write(&folder)?;
     let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
-    let page = page(&experiment, run_seed, &words, &evidence.findings.table.markdown());
+    let page = page(&experiment, run_seed, &words, &evidence);
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
     write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
-    print(args, &experiment, &evidence, &words, &folder, verbosity)?;
+    let shown = Shown { experiment: &experiment, data_sets: &data_sets, evidence: &evidence };
+    shown.print(args, &words, &folder, verbosity)?;
     match &experiment.rescore {
         Some(entry) => decide_again(&experiment, entry, run_seed, (&folder, places), args.json),
         None => Ok(()),
@@ -189,13 +192,14 @@ fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
 }
 
 /// What the comparison says, for readers.
-fn page(experiment: &Experiment, run_seed: u64, words: &str, table: &str) -> String {
+fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence) -> String {
+    let (notes, table) = (&evidence.notes, evidence.findings.table.markdown());
     let mut page =
         format!("# {}, run seed {run_seed}\n\n{}\n\n", experiment.name, experiment.question);
     if experiment.demonstration {
         page.push_str("This is a demonstration on a very small model and no result.\n\n");
     }
-    for line in words.lines() {
+    for line in words.lines().chain(notes.iter().map(String::as_str)) {
         let _ = writeln!(page, "- {line}");
     }
     for number in &experiment.expectation {
@@ -213,37 +217,50 @@ fn page(experiment: &Experiment, run_seed: u64, words: &str, table: &str) -> Str
     page
 }
 
-fn print(
-    args: &CompareArgs,
-    experiment: &Experiment,
-    evidence: &Evidence,
-    words: &str,
-    folder: &Path,
-    verbosity: Verbosity,
-) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let table = &evidence.findings.table;
-    if args.json {
-        let measures = stats::json(table);
-        let words: Vec<&str> = words.lines().collect();
-        let name = &experiment.name;
-        writeln!(out, "{}", json!({ "experiment": name, "words": words, "data_sets": measures }))?;
-        return Ok(());
+/// A comparison to be shown.
+struct Shown<'a> {
+    experiment: &'a Experiment,
+    data_sets: &'a [DataSet],
+    evidence: &'a Evidence,
+}
+
+impl Shown<'_> {
+    fn print(
+        &self,
+        args: &CompareArgs,
+        words: &str,
+        folder: &Path,
+        verbosity: Verbosity,
+    ) -> Result<()> {
+        let Self { experiment, data_sets, evidence } = *self;
+        let mut out = terminal::stdout(Printed::json(args.json));
+        let table = &evidence.findings.table;
+        if args.json {
+            let measures = stats::json(table, data_sets);
+            let words: Vec<&str> = words.lines().collect();
+            let name = &experiment.name;
+            writeln!(
+                out,
+                "{}",
+                json!({ "experiment": name, "words": words, "data_sets": measures })
+            )?;
+            return Ok(());
+        }
+        writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
+        writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
+        for line in words.lines().chain(evidence.notes.iter().map(String::as_str)) {
+            writeln!(out, "{line}\n")?;
+        }
+        if experiment.demonstration {
+            writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
+        }
+        writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
+        writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
+        if evidence.map.is_some() {
+            writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
+        }
+        Ok(())
     }
-    writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
-    writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
-    for line in words.lines() {
-        writeln!(out, "{line}\n")?;
-    }
-    if experiment.demonstration {
-        writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
-    }
-    writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
-    writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
-    if evidence.map.is_some() {
-        writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
-    }
-    Ok(())
 }
 
 /// Decides the first variant's reviews again under the file's thresholds.

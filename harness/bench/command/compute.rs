@@ -16,6 +16,7 @@ use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
 use crate::suite::LastRun;
+use crate::terminal::{self, Printed};
 
 /// `compute`
 #[derive(Debug, Args)]
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
         .iter()
         .map(|name| FinishedTrial::load(&store, name.parse()?))
         .collect::<Result<_>>()?;
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     for (number, trial) in trials.iter().enumerate() {
         let compute = compute(args, trial, &store, &places.results)?;
         let name = trial.id.to_string();

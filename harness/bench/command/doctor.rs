@@ -24,6 +24,7 @@ use crate::artifact::write_atomic;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
 use forms::FormFinding;
+use crate::terminal::{self, Printed};
 use needs::Needs;
 use templates::Template;
 
@@ -141,7 +142,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         notes,
         problems,
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?;
     } else {

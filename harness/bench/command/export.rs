@@ -1,19 +1,32 @@
 //! `export`: a trial's samples in the formats of other tools.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use gra_synth::candidate::{Candidate, Outcome};
 
 use crate::artifact::write_atomic;
 use crate::cli::{ExportArgs, ExportFormat, Places};
 use crate::export::{self, Dataset};
 use crate::finished::FinishedTrial;
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 
 pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
     let store = Store::open_existing(&places.store())?;
     let FinishedTrial { id, card, candidates, .. } =
         FinishedTrial::load(&store, args.trial.parse()?)?;
+    let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
+    if samples == 0 {
+        bail!(
+            "{id} has no sample to export: of its {} candidates none was accepted ({})\n\
+             hint: gra-bench inspect {id} says why each ended; gra-bench rescore {id} what other thresholds \
+             would have accepted",
+            candidates.len(),
+            outcomes(&candidates)
+        );
+    }
     let name = id.to_string().replace('/', "-");
     let dataset = Dataset { name: &name, card: &card, candidates: &candidates };
     let wanted = |file: &str| {
@@ -25,13 +38,22 @@ pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
             _ => true,
         }
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::Text);
     for file in export::files(&dataset)?.into_iter().filter(|file| wanted(file.name)) {
         let path = args.out.join(file.name);
         write_atomic(&path, &file.bytes)?;
         writeln!(out, "{}", path.display())?;
     }
-    let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
     writeln!(out, "{samples} samples of {id}")?;
     Ok(())
+}
+
+/// How candidates ended, by outcome.
+fn outcomes(candidates: &[Candidate]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for candidate in candidates {
+        *counts.entry(candidate.outcome.map_or("undecided", Outcome::name)).or_default() += 1;
+    }
+    let counts = counts.iter().map(|(outcome, count)| format!("{count} {outcome}"));
+    counts.collect::<Vec<_>>().join(", ")
 }

@@ -12,6 +12,7 @@ use crate::artifact::write_atomic;
 use crate::cli::Places;
 use crate::gallery::{self, Entry, Kind, Missing, Sources};
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 
 /// `figures`
 #[derive(Debug, Args)]
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
             Err(_) => missing.push(entry),
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         writeln!(out, "{}", as_json(&drawn, &missing))?;
     } else {

@@ -21,6 +21,7 @@ use crate::cli::{InspectArgs, Places};
 use crate::finished::TrialSettings;
 use crate::ruling;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
+use crate::terminal::{self, Printed};
 
 pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
     let store = Store::open_existing(&places.store())?;
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
             trail(&store, &trial, subject, args)?
         }
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    terminal::stdout(Printed::json(args.json)).write_all(text.as_bytes())?;
     Ok(())
 }
 
@@ -79,8 +80,8 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
             match &facts.annotation {
                 Some(annotation) => {
                     writeln!(text, "domain: {}", annotation.domain)?;
-                    writeln!(text, "keywords: {}", plain(&annotation.keywords.join(", ")))?;
-                    writeln!(text, "summary: {}", plain(&annotation.summary))?;
+                    writeln!(text, "keywords: {}", annotation.keywords.join(", "))?;
+                    writeln!(text, "summary: {}", annotation.summary)?;
                 }
                 None if facts.annotator.is_none() => {
                     writeln!(text, "not annotated: this trial draws no examples")?;
@@ -152,9 +153,9 @@ fn describe(
         experience::describe(text, candidate, &experience)?;
     }
     if !candidate.keywords.is_empty() {
-        writeln!(text, "\nkeywords: {}", plain(&candidate.keywords.join(", ")))?;
+        writeln!(text, "\nkeywords: {}", candidate.keywords.join(", "))?;
         if let Some(written) = &candidate.emitted_domain {
-            writeln!(text, "domain as written: {}", plain(written))?;
+            writeln!(text, "domain as written: {written}")?;
         }
     }
     if let Some(instruction) = &candidate.instruction {
@@ -181,7 +182,7 @@ fn describe(
         writeln!(text, "\nnearest: {nearest}")?;
     }
     if let Some(summary) = &candidate.summary {
-        writeln!(text, "\nsummary: {}", plain(summary))?;
+        writeln!(text, "\nsummary: {summary}")?;
     }
     for reply in &candidate.malformed {
         let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
@@ -272,21 +273,13 @@ fn outcome(candidate: &Candidate) -> String {
 fn block(text: &mut String, title: &str, body: &str) {
     // Writing to a string cannot fail.
     let _ = write!(text, "\n{title}\n");
-    for line in plain(body).lines() {
+    for line in body.lines() {
         let _ = writeln!(text, "  | {line}");
     }
 }
 
-/// Model text without control characters, which could steer a terminal.
-fn plain(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
-    text.chars()
-        .map(|c| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() })
-        .collect()
-}
-
 fn in_one_line(text: &str) -> String {
-    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn shortened(text: &str, length: usize) -> String {

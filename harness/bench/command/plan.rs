@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::cli::{Places, PlanArgs};
 use crate::experiment::Experiment;
 use crate::store::{Rate, Store};
+use crate::terminal::{self, Printed};
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use sizes::Sizes;
 
@@ -79,7 +80,7 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
     let store =
         places.store().exists().then(|| Store::open_existing(&places.store())).transpose()?;
     let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?;
     } else {

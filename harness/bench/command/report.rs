@@ -10,6 +10,7 @@ use crate::artifact::write_atomic;
 use crate::cli::Places;
 use crate::report::{self, Scope};
 use crate::store::{Store, TrialId};
+use crate::terminal::{self, Printed};
 
 /// `report`
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &ReportArgs, places: &Places) -> Result<()> {
     let html = report::render(&store, &places.results, &scope)?;
     let path = args.out.clone().unwrap_or_else(|| default_path(args, places));
     write_atomic(&path, html.as_bytes())?;
-    writeln!(std::io::stdout().lock(), "{}", path.display())?;
+    writeln!(terminal::stdout(Printed::Text), "{}", path.display())?;
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use crate::experiment::RescoreEntry;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;
@@ -129,7 +130,7 @@ pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
     let files = [("csv", csv.as_slice()), ("md", &markdown), ("svg", figure.svg.as_bytes())];
     let written = beside.write(&files)?;
 
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         let rows = rows::json(&csv)?;
         let trial = trial.id.to_string();

@@ -13,6 +13,7 @@ use crate::experiment::{Experiment, Overrides};
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
 use crate::suite::{self, SeedSweep};
+use crate::terminal::{self, Printed};
 use crate::{interrupt, publish};
 
 /// What `run` and `ablation` share.
@@ -54,7 +55,7 @@ impl Run {
         drop(progress);
         let reports = reports?;
         let sweep = SeedSweep::of(&experiment, &reports, &places.results)?;
-        let mut out = std::io::stdout().lock();
+        let mut out = terminal::stdout(Printed::json(self.json));
         for report in &reports {
             if self.json {
                 writeln!(out, "{}", report.json()?)?;

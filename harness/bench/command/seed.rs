@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use crate::artifact::write_atomic;
 use crate::seeds::describe::describe;
-use crate::seeds::{self, Field, Format, Group, LoadOptions, SeedSet, jsonl};
+use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker, jsonl};
+use crate::terminal::{self, Printed};
 
 /// Import or describe a seed set.
 #[derive(Debug, Args)]
@@ -66,9 +67,14 @@ struct Source {
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatName>,
     /// Name of a field in the file, such as instruction=prompt; may be given several times.
-    /// Fields are instruction, input, output, conversations, domain, summary and keywords.
+    /// Fields are instruction, input, output, conversations, system, history, domain, summary and
+    /// keywords.
     #[arg(long = "field", value_name = "FIELD=NAME", value_parser = seeds::assignment)]
     fields: Vec<(Field, String)>,
+    /// Who speaks under a role of the file's conversations, such as question=user; may be given several
+    /// times. Speakers are user, assistant, system and tool.
+    #[arg(long = "role", value_name = "ROLE=WHO", value_parser = seeds::role)]
+    roles: Vec<(String, Speaker)>,
     /// Keep the first N items only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -89,7 +95,7 @@ enum FormatName {
     Sharegpt,
     /// One record a line.
     Jsonl,
-    /// Comma-separated values with a header.
+    /// Values separated by commas, semicolons, tabs or bars, with a header.
     Csv,
     /// Apache Parquet.
     Parquet,
@@ -112,6 +118,7 @@ impl Source {
         let options = LoadOptions {
             format: self.format.map(Into::into),
             mapping: self.fields.iter().cloned().collect(),
+            roles: self.roles.iter().cloned().collect(),
             limit: self.limit.and_then(|limit| usize::try_from(limit).ok()),
             max_bad: self.max_bad,
             keep_repeats: false,
@@ -125,13 +132,17 @@ impl Source {
 /// # Errors
 /// When the seed set is unfit, or the output cannot be written.
 pub fn run(args: SeedArgs) -> Result<()> {
-    print(&match args.action {
-        Action::Import(args) => import(&args)?,
+    let (is_json, text) = match args.action {
+        Action::Import(args) => (args.source.json, import(&args)?),
         Action::Describe(args) => {
             let described = describe(&args.source.load()?);
-            if args.source.json { json(&described)? } else { table::of_description(&described)? }
+            let is_json = args.source.json;
+            let text = if is_json { json(&described)? } else { table::of_description(&described)? };
+            (is_json, text)
         }
-    })
+    };
+    terminal::stdout(Printed::json(is_json)).write_all(text.as_bytes())?;
+    Ok(())
 }
 
 /// What an import did.
@@ -141,13 +152,10 @@ struct Imported<'a> {
     out: &'a Path,
     format: Format,
     sha256: &'a str,
-    records: usize,
-    kept: usize,
-    over_limit: usize,
+    #[serde(flatten)]
+    account: Account,
     with_response: usize,
     with_annotation: usize,
-    skipped: Vec<Group>,
-    remarks: Vec<Group>,
 }
 
 /// Writes the normalised set; the text says what was done.
@@ -168,13 +176,9 @@ fn import(args: &ImportArgs) -> Result<String> {
         out: &args.out,
         format: set.format,
         sha256: &set.sha256,
-        records: set.records,
-        kept: set.items.len(),
-        over_limit: set.over_limit,
+        account: set.account(),
         with_response: set.items.iter().filter(|item| item.response.is_some()).count(),
         with_annotation: set.items.iter().filter(|item| item.annotation.is_some()).count(),
-        skipped: Group::of_skipped(&set.skipped),
-        remarks: Group::of_remarks(&set.remarks),
     };
     if args.source.json { json(&imported) } else { Ok(table::of_import(&imported)?) }
 }
@@ -185,15 +189,4 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 
 fn json(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
-}
-
-/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("writing to standard output")
-        }
-        _ => Ok(()),
-    }
 }

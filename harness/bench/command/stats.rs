@@ -26,6 +26,7 @@ use crate::evidence::{Embedded, Evidence, Plan};
 use crate::judging::Bench;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 use crate::{experiment, interrupt, publish};
 
 /// `stats`
@@ -154,12 +155,15 @@ fn run(
     let evidence = evidence?;
     let folder = args.out.clone().unwrap_or_else(|| places.results.join("stats"));
     evidence.write(&folder)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
-        writeln!(out, "{}", json(&evidence.findings.table))?;
+        writeln!(out, "{}", json(&evidence.findings.table, &data_sets))?;
         return Ok(());
     }
     writeln!(out, "{}", evidence.findings.table.terminal(verbosity == Verbosity::Verbose))?;
+    for note in &evidence.notes {
+        writeln!(out, "{note}")?;
+    }
     if verbosity != Verbosity::Verbose {
         writeln!(out, "More in the files, or with --verbose.")?;
     }
@@ -205,13 +209,17 @@ pub(super) fn scoring(model: &PoolModel, protocol: Protocol) -> Scoring<'_> {
     Scoring { model: &model.name, context, protocol }
 }
 
-/// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`.
-pub(super) fn json(table: &MeasureTable) -> Value {
+/// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`; what was read
+/// of a data set's files is among them, under `files`.
+pub(super) fn json(table: &MeasureTable, sets: &[DataSet]) -> Value {
     let data_sets = table.data_sets().iter().enumerate().map(|(place, name)| {
         let mut groups: Map<String, Value> = Map::new();
         for measure in table.measures() {
             let group = groups.entry(measure.group).or_insert_with(|| json!({}));
             group[&measure.name] = cell(&measure.cells[place]);
+        }
+        if let Some(set) = sets.get(place).filter(|set| !set.files.is_empty()) {
+            groups.insert("files".to_owned(), json!(set.files));
         }
         (name.clone(), Value::Object(groups))
     });

@@ -12,6 +12,7 @@ use gra_analysis::tables::{Table, TableNumber};
 
 use crate::artifact::write_atomic;
 use crate::cli::Places;
+use crate::terminal::{self, Printed};
 use crate::{measured, rows};
 
 /// Where generated files are, in the results folder.
@@ -53,7 +54,7 @@ enum Format {
 
 pub(crate) fn run(args: &TablesArgs, places: &Places) -> Result<()> {
     let paper = Reference::embedded()?;
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.write || args.check {
         for (name, text) in generated(&paper) {
             let path = places.results.join(GENERATED).join(name);

@@ -11,6 +11,7 @@ use crate::failure::note;
 use crate::interrupt;
 use crate::report::Scope;
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 use crate::view::{self, Viewer};
 
 /// `view`
@@ -43,7 +44,7 @@ pub(crate) async fn start(args: ViewArgs, places: &Places) -> Result<()> {
         );
     }
     let stop = interrupt::wait();
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::Text);
     let candidates = viewer.candidates();
     writeln!(out, "{candidates} candidates at http://{address}/ until Ctrl-C")?;
     out.flush()?;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use gra_analysis::figure::plane::Plane;
+use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::stats::diversity::{self, Material};
 use gra_analysis::tsne::Map;
 use gra_synth::request::Embedding;
@@ -95,7 +96,7 @@ impl SampleMap {
 
     /// One line per sample: data set, id, place.
     pub(super) fn csv(&self) -> Result<Vec<u8>> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
+        let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(["data_set", "id", "x", "y"])?;
         for ((name, ids), points) in self.names.iter().zip(&self.ids).zip(&self.map.sets) {
             for (id, [x, y]) in ids.iter().zip(points) {

@@ -1,50 +1,115 @@
-//! Records from comma-separated values with a header.
+//! Records from separated values with a header. The separator is the one that splits the header best.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use csv::{ByteRecord, StringRecord};
 use serde_json::Value;
 
-use super::{Collected, Fault, Raw, SkipReason, json};
+use super::{Collected, Fault, Field, FieldMapping, Raw, SkipReason, json};
 
 /// A row put after the last one. A row with a quote that is never closed takes all that follows
 /// for its own: it then has swallowed this row too, and is found out.
 const END: &[u8] = b"\0end of rows\0";
 
+/// What separates values: as the name says, as spreadsheets write where commas are decimal, as they copy
+/// cells, and as databases print.
+const SEPARATORS: [u8; 4] = *b",;\t|";
+
 /// Reads the rows. A row that cannot be read is a skipped record.
-pub(super) fn rows(bytes: &[u8], into: &mut Collected<'_>) -> Result<(), Fault> {
+pub(super) fn rows(
+    bytes: &[u8],
+    mapping: &FieldMapping,
+    into: &mut Collected<'_>,
+) -> Result<(), Fault> {
+    let (announced, bytes, skipped_lines) = announced(bytes);
+    let separator = match announced {
+        Some(separator) => separator,
+        None => found(bytes, mapping)?,
+    };
     let fault = |error: csv::Error| Fault::Csv(error.to_string());
     let with_end = bytes.chain(&b"\n"[..]).chain(END);
-    // Flexible, because it is for us to say which row has how many columns.
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(with_end);
+    let mut reader = reader(separator, with_end);
     let header = reader.byte_headers().map_err(fault)?;
     if header.iter().any(|name| name.ends_with(END)) {
         return Err(Fault::Csv("a quote in its header is never closed".to_owned()));
     }
     let header = StringRecord::from_byte_record(header.clone())
         .map_err(|_| json::utf8(bytes).err().unwrap_or(Fault::UnknownFormat))?;
+    let names = names(&header);
     let mut row = ByteRecord::new();
     while reader.read_byte_record(&mut row).map_err(fault)? {
         if row.len() == 1 && &row[0] == END {
             break;
         }
-        let line = row.position().map(csv::Position::line);
+        let line = row.position().map(|place| place.line() + skipped_lines);
         let swallowed_end = row.iter().next_back().is_some_and(|text| text.ends_with(END));
-        let raw = if swallowed_end { Err(SkipReason::OpenQuote) } else { of_row(&header, &row) };
+        let raw = if swallowed_end { Err(SkipReason::OpenQuote) } else { of_row(&names, &row) };
         into.push(line, raw);
     }
     Ok(())
 }
 
-fn of_row(header: &StringRecord, row: &ByteRecord) -> Raw {
-    if row.len() != header.len() {
-        return Err(SkipReason::Columns { found: row.len(), expected: header.len() });
+/// Flexible, because it is for us to say which row has how many columns.
+fn reader<R: Read>(separator: u8, bytes: R) -> csv::Reader<R> {
+    csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(bytes)
+}
+
+/// The separator that Excel's first line `sep=;` announces, the rest of the bytes, and the lines before it.
+fn announced(bytes: &[u8]) -> (Option<u8>, &[u8], u64) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+    match bytes[..end].trim_ascii_end().strip_prefix(b"sep=") {
+        Some([separator]) => (Some(*separator), &bytes[end..], 1),
+        // A tab is white space, and was trimmed.
+        Some([]) => (Some(b'\t'), &bytes[end..], 1),
+        _ => (None, bytes, 0),
     }
-    let text = |(name, bytes): (&str, &[u8])| {
+}
+
+/// The separator that brings out an instruction or a conversation in the header, or else most columns; a
+/// comma where several are as good.
+fn found(bytes: &[u8], mapping: &FieldMapping) -> Result<u8, Fault> {
+    let mut best = (b',', (false, 0));
+    for separator in SEPARATORS {
+        let mut reader = reader(separator, bytes);
+        let header = reader.byte_headers().map_err(|error| Fault::Csv(error.to_string()))?;
+        let names: Vec<String> =
+            header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        let has = |field| mapping.names(field, names.iter().map(String::as_str)).next().is_some();
+        let rank = (has(Field::Instruction) || has(Field::Conversations), names.len());
+        if rank > best.1 {
+            best = (separator, rank);
+        }
+    }
+    Ok(best.0)
+}
+
+/// Names of the columns, each once: one without a name, and one whose name came before, has its place in
+/// the name.
+fn names(header: &StringRecord) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    let name = |(place, name): (usize, &str)| {
+        let place = place + 1;
+        let name = match name.trim() {
+            "" => format!("column {place}"),
+            name if known.contains(name) => format!("{name} (column {place})"),
+            name => name.to_owned(),
+        };
+        known.insert(name.clone());
+        name
+    };
+    header.iter().enumerate().map(name).collect()
+}
+
+fn of_row(names: &[String], row: &ByteRecord) -> Raw {
+    if row.len() != names.len() {
+        return Err(SkipReason::Columns { found: row.len(), expected: names.len() });
+    }
+    let text = |(name, bytes): (&String, &[u8])| {
         let text = std::str::from_utf8(bytes).map_err(|error| SkipReason::NotUtf8 {
             place: format!("byte {} of column `{name}`", error.valid_up_to()),
         })?;
-        Ok((name.to_owned(), Value::String(text.to_owned())))
+        Ok((name.clone(), Value::String(text.to_owned())))
     };
-    header.iter().zip(row).map(text).collect()
+    names.iter().zip(row).map(text).collect()
 }

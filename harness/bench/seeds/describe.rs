@@ -6,7 +6,7 @@ use gra_synth::domain::Domain;
 use gra_synth::pool::SeedItem;
 use serde::Serialize;
 
-use super::{Format, Group, SeedSet};
+use super::{Account, Format, SeedSet};
 
 /// How many of the longest instructions are shown.
 const LONGEST: usize = 5;
@@ -21,16 +21,9 @@ pub struct Description {
     pub format: Format,
     /// SHA-256 of the file's bytes.
     pub sha256: String,
-    /// Records in the file.
-    pub records: usize,
-    /// Records that became items.
-    pub kept: usize,
-    /// Good records beyond the limit that was asked for.
-    pub over_limit: usize,
-    /// Records skipped, by reason; repeats are among them.
-    pub skipped: Vec<Group>,
-    /// What was set aside of kept records, by kind.
-    pub remarks: Vec<Group>,
+    /// What became of the file's records.
+    #[serde(flatten)]
+    pub account: Account,
     /// Items with a response.
     pub with_response: usize,
     /// Items that bring an annotation.
@@ -101,11 +94,7 @@ pub fn describe(set: &SeedSet) -> Description {
     Description {
         format: set.format,
         sha256: set.sha256.clone(),
-        records: set.records,
-        kept: set.items.len(),
-        over_limit: set.over_limit,
-        skipped: Group::of_skipped(&set.skipped),
-        remarks: Group::of_remarks(&set.remarks),
+        account: set.account(),
         with_response: responses.len(),
         with_annotation,
         domains,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::skip::latin_hint;
 use super::{Field, Skipped};
 
 /// A file that could not be read as a seed set.
@@ -34,9 +35,17 @@ pub enum Fault {
     /// It is not what its `--format` says.
     #[error("it is no {0}")]
     OtherFormat(&'static str),
-    /// It is encoded as UTF-16.
-    #[error("it is UTF-16, and only UTF-8 is read")]
-    Utf16,
+    /// It is in an encoding that is not read: UTF-8 is, and UTF-16 with a byte order mark.
+    #[error("it is {0}, which is not read")]
+    Encoding(&'static str),
+    /// It is no data set but something that such files are kept in.
+    #[error("it is {what}")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// A JSON array or CSV header with bytes that are no UTF-8.
     #[error("it is not UTF-8: byte {offset}, on line {line}")]
     NotUtf8 {
@@ -54,6 +63,18 @@ pub enum Fault {
         column: usize,
         /// What the parser says.
         message: String,
+    },
+    /// An object with more than one list of records.
+    #[error("it has several lists of records: {}", listed(names))]
+    SeveralLists {
+        /// Their keys.
+        names: Vec<String>,
+    },
+    /// A table kept by columns whose columns do not fit each other.
+    #[error("its fields are lists of different lengths: {}", lengths_listed(lengths))]
+    UnevenColumns {
+        /// Each field and its length.
+        lengths: Vec<(String, usize)>,
     },
     /// The CSV reader gave up.
     #[error("its CSV cannot be read: {0}")]
@@ -90,10 +111,13 @@ pub enum Fault {
         /// Records in the file.
         records: usize,
         /// The first of them.
-        first: Skipped,
+        first: Box<Skipped>,
     },
     /// More bad records than tolerated.
-    #[error("{bad} of its {records} records are bad, and {tolerated} are tolerated; {first}")]
+    #[error(
+        "{bad} of its {records} records are bad, and {tolerated} are tolerated: {}; {first}",
+        counts_listed(reasons)
+    )]
     TooManyBad {
         /// Bad records.
         bad: usize,
@@ -101,8 +125,10 @@ pub enum Fault {
         records: usize,
         /// How many may be bad.
         tolerated: usize,
+        /// Names of the reasons and how many have them, the most frequent first.
+        reasons: Vec<(&'static str, usize)>,
         /// The first of them.
-        first: Skipped,
+        first: Box<Skipped>,
     },
 }
 
@@ -110,7 +136,7 @@ impl Fault {
     /// What to type next. Options are shown on `seed import`, because its output fits wherever a
     /// seed set is asked for, while experiments take no reading options.
     fn hint(&self, path: &Path) -> String {
-        let path = path.display();
+        let path = &path.display().to_string();
         let import =
             |options: &str| format!("gra-bench seed import {path} {options} --out OUT.jsonl");
         match self {
@@ -122,14 +148,28 @@ impl Fault {
                 import("--format csv")
             ),
             Self::OtherFormat(_) => "leave --format out to have the format found".to_owned(),
-            Self::Utf16 => format!("convert it: iconv -f UTF-16 -t UTF-8 {path} > OUT"),
-            Self::NotUtf8 { .. } => {
-                format!("if it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {path} > OUT")
+            Self::Encoding(_) => {
+                format!("convert it: iconv -f UTF-16LE -t UTF-8 {path} > OUT; iconv -l lists encodings")
             }
+            Self::Foreign { remedy, .. } => (*remedy).to_owned(),
+            Self::NotUtf8 { .. } => latin_hint(path),
             Self::BrokenJson { line, .. } => format!(
                 "look at it: sed -n {line}p {path}; an array must be whole, but in a .jsonl file, \
                  with one record a line, broken lines are skipped and counted"
             ),
+            Self::SeveralLists { names } => format!(
+                "choose one: jq '.\"{}\"' {path} > OUT.json",
+                names.first().map_or("NAME", String::as_str)
+            ),
+            Self::UnevenColumns { .. } => {
+                "a file by columns must have the same rows in each; write it as .jsonl, a record a line"
+                    .to_owned()
+            }
+            Self::NoField { found, .. } if are_messages(found) => {
+                "each of its records is a single message: write a conversation a record, as \
+                 {\"messages\": [{\"role\": .., \"content\": ..}, ..]}"
+                    .to_owned()
+            }
             Self::Csv(_) | Self::Column { field: Field::Conversations, .. } => {
                 "write it as .jsonl, with one record a line".to_owned()
             }
@@ -149,14 +189,20 @@ impl Fault {
             Self::NoRecords => {
                 "a seed set needs at least one record with an instruction".to_owned()
             }
-            Self::NothingKept { .. } => {
+            Self::NothingKept { first, .. } => first.reason.hint(path, import).unwrap_or_else(|| {
                 format!("see whether --format and --field fit the file: head -c 500 {path}")
+            }),
+            Self::TooManyBad { bad, first, .. } => {
+                let tolerate = format!(
+                    "repair the file, or say how many may be bad (else it is 1% of the records or 10, \
+                     whichever is larger): {}",
+                    import(&format!("--max-bad {bad}"))
+                );
+                match first.reason.hint(path, import) {
+                    Some(hint) => format!("{hint}; else {tolerate}"),
+                    None => tolerate,
+                }
             }
-            Self::TooManyBad { bad, .. } => format!(
-                "repair the file, or say how many may be bad (else it is 1% of the records or 10, \
-                 whichever is larger): {}",
-                import(&format!("--max-bad {bad}"))
-            ),
         }
     }
 }
@@ -171,4 +217,20 @@ fn listed(keys: &[String]) -> String {
     let more = keys.len().saturating_sub(SHOWN);
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{tail}", shown.join(", "))
+}
+
+/// Whether records with these keys are messages, as OASST has them: one a record, by turns of a tree.
+fn are_messages(keys: &[String]) -> bool {
+    let has = |name: &str| keys.iter().any(|key| key == name);
+    has("role") && (has("text") || has("content"))
+}
+
+fn lengths_listed(lengths: &[(String, usize)]) -> String {
+    let lengths: Vec<String> =
+        lengths.iter().map(|(name, length)| format!("`{name}` {length}")).collect();
+    lengths.join(", ")
+}
+
+fn counts_listed(counts: &[(&'static str, usize)]) -> String {
+    counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }

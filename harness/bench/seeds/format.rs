@@ -1,20 +1,16 @@
-//! What a file is: gzip or not, which format, which layout of records.
+//! What a file is: which format, which layout of records.
 
 use std::fmt;
-use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-use serde_json::Value;
-
-use super::Fault;
+use super::{Fault, json};
 
 /// A format in which seed sets are published. Each of them may be packed with gzip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// A JSON array of records with `instruction`, `input` and `output`; WizardLM's
-    /// instruction/output form and Condor's records too.
+    /// instruction/output form and Condor's records too. The array may stand in an object.
     Alpaca,
     /// Conversations, in a JSON array or one a line: `conversations` of `from`/`value` turns or
     /// `messages` of `role`/`content` turns; WizardLM's conversation form too.
@@ -23,7 +19,7 @@ pub enum Format {
     /// [`super::jsonl`] writes, with annotations.
     #[serde(rename = "jsonl")]
     JsonLines,
-    /// Comma-separated values with a header.
+    /// Values separated by commas, semicolons, tabs or bars, with a header.
     Csv,
     /// Apache Parquet.
     Parquet,
@@ -50,45 +46,13 @@ pub(super) enum Layout {
     Lines,
     /// JSON objects one after the other, not in lines; a single object is such a file.
     Objects,
-    /// Comma-separated values with a header.
+    /// Separated values with a header.
     Csv,
     /// Apache Parquet.
     Parquet,
 }
 
-/// Record numbers are `u32`. A record takes more than a byte, so this many bytes hold no more
-/// records than can be numbered.
-const MAX_BYTES: u64 = u32::MAX as u64;
-
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const PARQUET_MAGIC: &[u8] = b"PAR1";
-const UTF8_BOM: &[u8] = &[0xef, 0xbb, 0xbf];
-const UTF16_BOMS: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
-
-/// Unpacks gzip and takes a byte order mark off.
-pub(super) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
-    let mut content = if bytes.starts_with(GZIP_MAGIC) {
-        let mut unpacked = Vec::new();
-        // Several members in a row are one file, as gzip itself has it.
-        MultiGzDecoder::new(bytes.as_slice())
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut unpacked)
-            .map_err(|error| Fault::Gzip(error.to_string()))?;
-        unpacked
-    } else {
-        bytes
-    };
-    if content.len() as u64 > MAX_BYTES {
-        return Err(Fault::TooLarge);
-    }
-    if UTF16_BOMS.iter().any(|bom| content.starts_with(bom)) {
-        return Err(Fault::Utf16);
-    }
-    if content.starts_with(UTF8_BOM) {
-        content.drain(..UTF8_BOM.len());
-    }
-    Ok(content)
-}
 
 /// Finds the layout: as asked, else by content, else by extension.
 pub(super) fn detect(content: &[u8], path: &Path, asked: Option<Format>) -> Result<Layout, Fault> {
@@ -102,6 +66,7 @@ pub(super) fn detect(content: &[u8], path: &Path, asked: Option<Format>) -> Resu
         Some(Format::Parquet) if is_parquet => return Ok(Layout::Parquet),
         Some(Format::Parquet) => return Err(Fault::OtherFormat("Parquet file")),
         Some(Format::Alpaca) if start[0] == b'[' => return Ok(Layout::Array),
+        Some(Format::Alpaca) if start[0] == b'{' => return Ok(Layout::Objects),
         Some(Format::Alpaca) => return Err(Fault::OtherFormat("JSON array")),
         Some(Format::JsonLines) => return Ok(Layout::Lines),
         Some(Format::ShareGpt) | None => {}
@@ -111,7 +76,7 @@ pub(super) fn detect(content: &[u8], path: &Path, asked: Option<Format>) -> Resu
     }
     let extension = extension(path);
     match (start[0], extension.as_str()) {
-        (_, "csv") if asked.is_none() => Ok(Layout::Csv),
+        (_, "csv" | "tsv" | "tab") if asked.is_none() => Ok(Layout::Csv),
         (b'[', _) => Ok(Layout::Array),
         (_, "jsonl" | "ndjson") => Ok(Layout::Lines),
         // Many a .json file holds one record a line.
@@ -130,5 +95,5 @@ fn extension(path: &Path) -> String {
 
 fn first_line_is_whole(start: &[u8]) -> bool {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<Value>(line).is_ok()
+    std::str::from_utf8(line).is_ok_and(json::is_whole)
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::text::is_nothing;
+
 /// What a record may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
@@ -16,6 +18,10 @@ pub enum Field {
     Output,
     /// A list of turns, in place of instruction and output.
     Conversations,
+    /// What the model is told before the instruction; it is left out, and counted.
+    System,
+    /// Exchanges that came before the instruction.
+    History,
     /// Brought annotation: the domain.
     Domain,
     /// Brought annotation: the summary.
@@ -26,11 +32,13 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Instruction,
         Self::Input,
         Self::Output,
         Self::Conversations,
+        Self::System,
+        Self::History,
         Self::Domain,
         Self::Summary,
         Self::Keywords,
@@ -44,6 +52,8 @@ impl Field {
             Self::Input => "input",
             Self::Output => "output",
             Self::Conversations => "conversations",
+            Self::System => "system",
+            Self::History => "history",
             Self::Domain => "domain",
             Self::Summary => "summary",
             Self::Keywords => "keywords",
@@ -52,21 +62,38 @@ impl Field {
 
     /// Names that files give the field, the preferred one first.
     ///
-    /// Only names that a published seed set uses for just this: a guess such as `text` for the
+    /// Only names that published data sets use for just this: a guess such as `text` for the
     /// instruction would read the wrong column of some file without a word.
     const fn usual_names(self) -> &'static [&'static str] {
         match self {
-            Self::Instruction => &["instruction"],
-            Self::Input => &["input"],
+            // GSM8K and OpenOrca; MetaMath; no_robots and other pairs of prompt and completion; Aya; MATH.
+            Self::Instruction => &[INSTRUCTION, "question", "query", "prompt", "inputs", "problem"],
+            // Dolly calls it the context.
+            Self::Input => &["input", "context"],
             // `refined_answer` is what Condor calls the answer it trains on.
-            Self::Output => &["output", "response", "refined_answer"],
-            Self::Conversations => &["conversations", "conversation", "messages"],
+            Self::Output => &[
+                "output",
+                "response",
+                "refined_answer",
+                "answer",
+                "completion",
+                "targets",
+                "solution",
+            ],
+            // UltraChat's own form calls them data.
+            Self::Conversations => &["conversations", "conversation", "messages", "data"],
+            Self::System => &["system", "system_prompt"],
+            Self::History => &["history"],
             Self::Domain => &["domain"],
             Self::Summary => &["summary"],
             Self::Keywords => &["keywords"],
         }
     }
 }
+
+/// The one name that makes a record with a conversation beside it no conversation: Magpie has both and
+/// means this one, while a `prompt` beside `messages` is their beginning.
+const INSTRUCTION: &str = "instruction";
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,24 +121,39 @@ impl FieldMapping {
         self.named.iter().map(|(field, name)| (*field, name.as_str()))
     }
 
-    /// The key under which a record with these keys holds the field.
-    pub(super) fn key<'k, K: Iterator<Item = &'k str>>(
+    /// Which of these keys are names of the field, the preferred one first.
+    pub(super) fn names<'k>(
         &self,
         field: Field,
-        keys: impl Fn() -> K,
-    ) -> Option<&'k str> {
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> impl Iterator<Item = &'k str> {
         let set = self.named.get(&field).map(String::as_str);
         let usual = if set.is_some() { &[] } else { field.usual_names() };
-        set.iter().chain(usual).find_map(|name| {
-            let exact = keys().find(|key| key == name);
-            exact.or_else(|| keys().find(|key| key.eq_ignore_ascii_case(name)))
-        })
+        let rank = |key: &str| {
+            let mut names = set.iter().chain(usual).enumerate();
+            names.find_map(|(rank, name)| {
+                key.eq_ignore_ascii_case(name).then_some((rank, key != *name))
+            })
+        };
+        let mut found: Vec<_> =
+            keys.into_iter().filter_map(|key| Some((rank(key)?, key))).collect();
+        found.sort_by_key(|(rank, _)| *rank);
+        found.into_iter().map(|(_, key)| key)
     }
 
-    /// Takes a field out of a record.
-    pub(super) fn take(&self, field: Field, record: &mut Map<String, Value>) -> Option<Value> {
-        let key = self.key(field, || record.keys().map(String::as_str))?.to_owned();
-        record.remove(&key)
+    /// The key under which a record holds the field: the preferred one of those that hold anything.
+    pub(super) fn key<'k>(&self, field: Field, record: &'k Map<String, Value>) -> Option<&'k str> {
+        let keys = || self.names(field, record.keys().map(String::as_str));
+        keys().find(|key| !is_nothing(&record[*key])).or_else(|| keys().next())
+    }
+
+    /// Whether a record says by itself that its instruction is not in its conversation.
+    pub(super) fn has_own_instruction(&self, record: &Map<String, Value>) -> bool {
+        self.key(Field::Instruction, record).is_some_and(|key| {
+            let is_meant = self.named.contains_key(&Field::Instruction)
+                || key.eq_ignore_ascii_case(INSTRUCTION);
+            is_meant && !is_nothing(&record[key])
+        })
     }
 }
 
@@ -140,6 +182,6 @@ pub fn assignment(text: &str) -> Result<(Field, String), MappingError> {
 #[error(
     "`{0}` does not say which field has which name\n\
      hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, \
-     output, conversations, domain, summary, keywords"
+     output, conversations, system, history, domain, summary, keywords"
 )]
 pub struct MappingError(String);

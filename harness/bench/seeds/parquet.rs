@@ -1,18 +1,26 @@
-//! Records from the columns of a Parquet file.
+//! Records from the columns of a Parquet file, as the JSON values that they would be in other files.
 //!
-//! Only the columns that the mapping asks for are read. Conversations are lists of structs, which
-//! this build of polars does not read; such files say so and are converted to JSON Lines first.
+//! Only columns that may hold a field are read; the others are named as not read. Arrays are read as Arrow
+//! has them, without a data frame: frames would need every type that a file of others may have compiled in.
 //!
-//! A file that is cut off is an error. One whose pages lie about their length can make polars ask
+//! A file that is cut off is an error. One whose pages lie about their length can make the reader ask
 //! for more memory than there is, which ends the process; nothing in it can catch that.
 
 use std::io::Cursor;
-use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use polars::prelude::{
-    ArrowDataType, ArrowSchema, Column, DataType, ParquetReader, PlSmallStr, PolarsError,
-    SerReader, Series,
+use polars::error::PolarsError;
+use polars_arrow::array::{
+    Array, BinaryViewArray, BooleanArray, DictionaryArray, DictionaryKey, FixedSizeListArray,
+    ListArray, PrimitiveArray, StructArray, Utf8Array, Utf8ViewArray,
+};
+use polars_arrow::compute::concatenate::concatenate;
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field as Column, IntegerType};
+use polars_arrow::types::NativeType;
+use polars_buffer::Buffer;
+use polars_parquet::read::{
+    BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, infer_schema,
+    read_metadata,
 };
 use serde_json::{Map, Value};
 
@@ -24,116 +32,201 @@ pub(super) fn rows(
     mapping: &FieldMapping,
     into: &mut Collected<'_>,
 ) -> Result<(), Fault> {
-    // polars returns an error for most damaged files and panics on some. Nothing of ours is shared
-    // with the closure, so nothing of ours can be left half-changed.
-    let columns = catch_unwind(AssertUnwindSafe(|| read(bytes, mapping)))
-        .unwrap_or_else(|_| Err(Fault::Parquet("its structure is damaged".to_owned())))?;
-    let height = columns.first().map_or(0, |(_, values)| values.len());
-    if u32::try_from(height).is_err() {
+    let bytes = Buffer::from(bytes);
+    let metadata = guarded(|| read_metadata(&mut Cursor::new(bytes.as_slice())))?;
+    if u32::try_from(metadata.num_rows).is_err() {
         return Err(Fault::TooLarge);
     }
-    let mut columns: Vec<_> =
-        columns.into_iter().map(|(name, values)| (name, values.into_iter())).collect();
-    for _ in 0..height {
-        let named =
-            columns.iter_mut().filter_map(|(name, values)| Some((name.clone(), values.next()?)));
-        into.push(None, Ok(named.collect::<Map<_, _>>()));
+    let schema = guarded(|| infer_schema(&metadata))?;
+    let (wanted, others): (Vec<&Column>, Vec<&Column>) =
+        schema.iter_values().partition(|column| is_field(mapping, &column.name));
+    check_names(&schema, mapping)?;
+    into.reading
+        .leave_unread(others.iter().map(|column| column.name.to_string()), metadata.num_rows);
+    for group in &metadata.row_groups {
+        let columns: Vec<(&Column, Box<dyn Array>)> = wanted
+            .iter()
+            .map(|column| Ok((*column, guarded(|| array(&bytes, group, column))?)))
+            .collect::<Result<_, Fault>>()?;
+        for row in 0..group.num_rows() {
+            let mut fields = Map::new();
+            for (column, array) in &columns {
+                match value(array.as_ref(), row) {
+                    Ok(value) => drop(fields.insert(column.name.to_string(), value)),
+                    Err(found) => match needed_for(&schema, mapping, &column.name) {
+                        Some(field) => {
+                            let name = column.name.to_string();
+                            return Err(Fault::Column { field, name, found });
+                        }
+                        None => into.reading.leave_unread([column.name.to_string()], 1),
+                    },
+                }
+            }
+            into.push(None, Ok(fields));
+        }
     }
     Ok(())
 }
 
-/// A column's name and its values, as the JSON values that a record would hold.
-type Named = (String, Vec<Value>);
-
-/// The columns asked for.
-fn read(bytes: Vec<u8>, mapping: &FieldMapping) -> Result<Vec<Named>, Fault> {
-    let fault = |error: PolarsError| Fault::Parquet(error.to_string());
-    let mut reader = ParquetReader::new(Cursor::new(bytes));
-    let wanted = wanted(reader.schema().map_err(fault)?.as_ref(), mapping)?;
-    let frame = reader.with_columns(Some(wanted.clone())).finish().map_err(fault)?;
-    let named = |name: String| {
-        let values = frame.column(&name).and_then(values).map_err(fault)?;
-        Ok((name, values))
-    };
-    wanted.into_iter().map(named).collect()
+/// The reader returns an error for most damaged files and panics on some. Nothing of ours is shared with the
+/// closure that could be left half-changed.
+fn guarded<T>(read: impl FnOnce() -> Result<T, PolarsError>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(PolarsError::ComputeError("its structure is damaged".into())))
+        .map_err(|error| Fault::Parquet(error.to_string()))
 }
 
-/// Names of the columns to read, each once.
-fn wanted(schema: &ArrowSchema, mapping: &FieldMapping) -> Result<Vec<String>, Fault> {
-    let names: Vec<&str> = schema.iter_names().map(PlSmallStr::as_str).collect();
-    let key = |field| mapping.key(field, || names.iter().copied());
+/// Whether a column may hold one of the fields.
+fn is_field(mapping: &FieldMapping, name: &str) -> bool {
+    Field::ALL.into_iter().any(|field| mapping.names(field, [name]).next().is_some())
+}
+
+/// The fields that were named, and an instruction or a conversation, must be there.
+fn check_names(schema: &ArrowSchema, mapping: &FieldMapping) -> Result<(), Fault> {
+    let has = |field| {
+        mapping.names(field, schema.iter_names().map(|name| name.as_str())).next().is_some()
+    };
     let missing = |field, name: &str| {
-        let found = names.iter().map(ToString::to_string).collect();
-        Fault::NoField { field, name: name.to_owned(), found }
+        let found = schema.iter_names().map(ToString::to_string).collect();
+        Err(Fault::NoField { field, name: name.to_owned(), found })
     };
-    if let Some((field, name)) = mapping.named().find(|(field, _)| key(*field).is_none()) {
-        return Err(missing(field, name));
+    if let Some((field, name)) = mapping.named().find(|(field, _)| !has(*field)) {
+        return missing(field, name);
     }
-    let text_field = if key(Field::Instruction).is_some() {
-        Field::Instruction
-    } else if key(Field::Conversations).is_some() {
-        Field::Conversations
-    } else {
-        return Err(missing(Field::Instruction, "instruction"));
+    if has(Field::Instruction) || has(Field::Conversations) {
+        return Ok(());
+    }
+    missing(Field::Instruction, Field::Instruction.name())
+}
+
+/// The field that a column must hold; `None` where the file can do without it.
+fn needed_for(schema: &ArrowSchema, mapping: &FieldMapping, name: &str) -> Option<Field> {
+    let first = |field| mapping.names(field, schema.iter_names().map(|name| name.as_str())).next();
+    let must = |field: &Field| match field {
+        Field::Instruction => true,
+        Field::Conversations => first(Field::Instruction).is_none(),
+        other => mapping.named().any(|(field, _)| field == *other),
     };
-    let others = [Field::Input, Field::Output, Field::Domain, Field::Summary, Field::Keywords];
-    let mut wanted: Vec<String> = Vec::new();
-    for field in iter::once(text_field).chain(others) {
-        let Some(name) = key(field) else { continue };
-        let found = schema.get(name).map_or(&ArrowDataType::Null, |column| &column.dtype);
-        if !is_text(found) || field == Field::Conversations {
-            let found = brief(found);
-            return Err(Fault::Column { field, name: name.to_owned(), found });
-        }
-        if !wanted.iter().any(|known| known == name) {
-            wanted.push(name.to_owned());
-        }
-    }
-    Ok(wanted)
+    Field::ALL.into_iter().find(|field| first(*field) == Some(name) && must(field))
 }
 
-/// Whether a column holds text, what has one text form (numbers, booleans), or lists of text.
-///
-/// polars panics on types that it was built without (8-bit integers, structs and others), so the
-/// types are named that it knows.
-fn is_text(dtype: &ArrowDataType) -> bool {
-    use ArrowDataType as D;
-    match dtype {
-        D::LargeList(item) | D::List(item) => is_string(&item.dtype),
-        D::Dictionary(_, of, _) => is_string(of),
-        D::Null | D::Boolean | D::Int32 | D::Int64 | D::UInt32 | D::UInt64 => true,
-        other => is_string(other) || matches!(other, D::Float32 | D::Float64),
-    }
-}
-
-const fn is_string(dtype: &ArrowDataType) -> bool {
-    matches!(dtype, ArrowDataType::Utf8 | ArrowDataType::LargeUtf8 | ArrowDataType::Utf8View)
-}
-
-/// The first word of a type's name: a struct's whole type can fill a page.
-fn brief(dtype: &ArrowDataType) -> String {
-    match dtype {
-        ArrowDataType::List(_) | ArrowDataType::LargeList(_) => "list".to_owned(),
-        other => {
-            let name = format!("{other:?}").to_lowercase();
-            name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
-        }
-    }
-}
-
-fn values(column: &Column) -> Result<Vec<Value>, PolarsError> {
-    if let DataType::List(_) = column.dtype() {
-        let lists = column.list()?;
-        let list = |row| match lists.get_as_series(row) {
-            Some(list) => texts(&list).map(Value::Array),
-            None => Ok(Value::Null),
+/// A column of a row group.
+fn array(
+    bytes: &Buffer<u8>,
+    group: &RowGroupMetadata,
+    column: &Column,
+) -> Result<Box<dyn Array>, PolarsError> {
+    let damaged = || PolarsError::ComputeError("its structure is damaged".into());
+    let (mut pages, mut types) = (Vec::new(), Vec::new());
+    for part in group.columns_under_root_iter(&column.name).ok_or_else(damaged)? {
+        let range = part.byte_range();
+        let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
+        else {
+            return Err(damaged());
         };
-        return (0..lists.len()).map(list).collect();
+        if start > end || end > bytes.len() {
+            return Err(damaged());
+        }
+        let chunk = Cursor::new(bytes.clone().sliced(start..end));
+        let reader = PageReader::new(chunk, part, Vec::new(), usize::MAX);
+        pages.push(BasicDecompressor::new(reader, Vec::new()));
+        types.push(&part.descriptor().descriptor.primitive_type);
     }
-    texts(column.as_materialized_series())
+    let (arrays, _) = column_iter_to_arrays(pages, types, column.clone(), None)?;
+    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+    let array = concatenate(&arrays)?;
+    if array.len() == group.num_rows() { Ok(array) } else { Err(damaged()) }
 }
 
-fn texts(series: &Series) -> Result<Vec<Value>, PolarsError> {
-    let cast = series.cast(&DataType::String)?;
-    Ok(cast.str()?.iter().map(|text| text.map_or(Value::Null, Value::from)).collect())
+/// What a cell would be in JSON; a number that is none is null.
+///
+/// # Errors
+/// The first word of the type's name, when cells of the type have no such form.
+fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
+    use ArrowDataType as D;
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    let unknown = || brief(array.dtype());
+    let list = |items: Box<dyn Array>| {
+        let items = (0..items.len()).map(|item| value(items.as_ref(), item));
+        items.collect::<Result<_, _>>().map(Value::Array)
+    };
+    match array.dtype() {
+        D::Null => Ok(Value::Null),
+        D::Boolean => Ok(cast::<BooleanArray>(array)?.value(row).into()),
+        D::Utf8View => Ok(cast::<Utf8ViewArray>(array)?.value(row).into()),
+        D::Utf8 => Ok(cast::<Utf8Array<i32>>(array)?.value(row).into()),
+        D::LargeUtf8 => Ok(cast::<Utf8Array<i64>>(array)?.value(row).into()),
+        // Writers that do not mark texts as such leave them as bytes.
+        D::BinaryView => std::str::from_utf8(cast::<BinaryViewArray>(array)?.value(row))
+            .map(Value::from)
+            .map_err(|_| unknown()),
+        D::Int8 => number::<i8>(array, row),
+        D::Int16 => number::<i16>(array, row),
+        D::Int32 => number::<i32>(array, row),
+        D::Int64 => number::<i64>(array, row),
+        D::UInt8 => number::<u8>(array, row),
+        D::UInt16 => number::<u16>(array, row),
+        D::UInt32 => number::<u32>(array, row),
+        D::UInt64 => number::<u64>(array, row),
+        D::Float32 => number::<f32>(array, row),
+        D::Float64 => number::<f64>(array, row),
+        D::List(_) => list(cast::<ListArray<i32>>(array)?.value(row)),
+        D::LargeList(_) => list(cast::<ListArray<i64>>(array)?.value(row)),
+        D::FixedSizeList(..) => list(cast::<FixedSizeListArray>(array)?.value(row)),
+        D::Struct(_) => {
+            let record = cast::<StructArray>(array)?;
+            let cell = |(field, cells): (&Column, &Box<dyn Array>)| {
+                // What has no form in JSON is no text: an object with its type for a key says so to a reader
+                // of the field, and is left alone where it is none.
+                let value = value(cells.as_ref(), row);
+                let value = value.unwrap_or_else(|found| serde_json::json!({ found: null }));
+                (field.name.to_string(), value)
+            };
+            Ok(Value::Object(record.fields().iter().zip(record.values()).map(cell).collect()))
+        }
+        D::Dictionary(IntegerType::UInt8, ..) => entry::<u8>(array, row),
+        D::Dictionary(IntegerType::UInt16, ..) => entry::<u16>(array, row),
+        D::Dictionary(IntegerType::UInt32, ..) => entry::<u32>(array, row),
+        D::Dictionary(IntegerType::Int8, ..) => entry::<i8>(array, row),
+        D::Dictionary(IntegerType::Int16, ..) => entry::<i16>(array, row),
+        D::Dictionary(IntegerType::Int32, ..) => entry::<i32>(array, row),
+        D::Dictionary(IntegerType::Int64, ..) => entry::<i64>(array, row),
+        _ => Err(unknown()),
+    }
+}
+
+/// The array as what its type says; an error where the reader made it something else.
+fn cast<A: Array>(array: &dyn Array) -> Result<&A, String> {
+    array.as_any().downcast_ref().ok_or_else(|| brief(array.dtype()))
+}
+
+fn number<T: NativeType + serde::Serialize>(
+    array: &dyn Array,
+    row: usize,
+) -> Result<Value, String> {
+    // JSON has no NaN, so that becomes null here.
+    Ok(serde_json::to_value(cast::<PrimitiveArray<T>>(array)?.value(row)).unwrap_or_default())
+}
+
+fn entry<K: DictionaryKey>(array: &dyn Array, row: usize) -> Result<Value, String> {
+    let array = cast::<DictionaryArray<K>>(array)?;
+    value(array.values().as_ref(), array.key_value(row))
+}
+
+/// The first word of a type's name: a whole type can fill a page.
+fn brief(dtype: &ArrowDataType) -> String {
+    let name = format!("{dtype:?}").to_lowercase();
+    name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_named_by_its_type() {
+        assert_eq!(brief(&ArrowDataType::Struct(Vec::new())), "struct");
+    }
 }

@@ -1,12 +1,14 @@
 //! From a record's fields to what an item needs of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::pool::Annotation;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::json::kind;
-use super::{Fault, Field, FieldMapping, Format, RemarkKind, SkipReason, annotation};
+use super::conversation::{self, Exchange, Roles, Speaker, Turn};
+use super::text::{self, is_nothing};
+use super::{Fault, Field, FieldMapping, Format, LoadOptions, RemarkKind, SkipReason, annotation};
 
 /// What a kept record says.
 pub(super) struct Content {
@@ -17,12 +19,24 @@ pub(super) struct Content {
     pub(super) remarks: Vec<RemarkKind>,
 }
 
+/// A field that holds something and that no part of an item comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Its name; of a field of turns, `conversations[].NAME`.
+    pub name: String,
+    /// In how many of the kept records it holds something; of a Parquet column, all rows.
+    pub records: usize,
+}
+
 /// Reads one record after the other, and remembers which fields the file has.
 pub(super) struct Reading<'a> {
     mapping: &'a FieldMapping,
+    roles: &'a Roles,
     asked: Option<Format>,
     /// Fields that some record had.
     found: BTreeSet<Field>,
+    /// Fields that no item was made of, with how many records have them.
+    unread: BTreeMap<String, usize>,
     first: Option<First>,
 }
 
@@ -33,12 +47,32 @@ struct First {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) const fn new(mapping: &'a FieldMapping, asked: Option<Format>) -> Self {
-        Self { mapping, asked, found: BTreeSet::new(), first: None }
+    pub(super) const fn new(options: &'a LoadOptions) -> Self {
+        Self {
+            mapping: &options.mapping,
+            roles: &options.roles,
+            asked: options.format,
+            found: BTreeSet::new(),
+            unread: BTreeMap::new(),
+            first: None,
+        }
     }
 
     pub(super) fn begins_with_conversation(&self) -> bool {
         self.first.as_ref().is_some_and(|first| first.is_conversation)
+    }
+
+    /// Counts fields that so many records have and that are not read.
+    pub(super) fn leave_unread(&mut self, names: impl IntoIterator<Item = String>, records: usize) {
+        for name in names {
+            *self.unread.entry(name).or_default() += records;
+        }
+    }
+
+    /// The fields that were not read, by name.
+    pub(super) fn unread(&self) -> Vec<Unread> {
+        let unread = self.unread.iter();
+        unread.map(|(name, records)| Unread { name: name.clone(), records: *records }).collect()
     }
 
     /// A field that was named, or the instruction, is an error when no record at all has it.
@@ -74,30 +108,37 @@ impl<'a> Reading<'a> {
             self.first = Some(First { keys, is_conversation });
         }
         let brought = [Field::Domain, Field::Summary, Field::Keywords]
-            .map(|field| self.take(field, &mut fields));
+            .map(|field| self.take(field, &mut fields).map(|(_, value)| value));
+        let mut of_turns = BTreeSet::new();
         let mut content = if is_conversation {
-            let turns = self.take(Field::Conversations, &mut fields);
-            conversation(turns.unwrap_or_default())?
+            let (name, turns) = self.take(Field::Conversations, &mut fields).unwrap_or_default();
+            let (turns, others) = conversation::turns(turns, self.roles)?;
+            of_turns = others.into_iter().map(|key| format!("{name}[].{key}")).collect();
+            Content::of_exchange(conversation::first_exchange(turns)?)?
         } else {
             self.plain(&mut fields)?
         };
-        if content.instruction.is_empty() {
-            return Err(SkipReason::EmptyInstruction);
+        if self.take(Field::System, &mut fields).is_some_and(|(_, system)| !is_nothing(&system))
+            && !content.remarks.contains(&RemarkKind::SystemPrompt)
+        {
+            content.remarks.push(RemarkKind::SystemPrompt);
         }
         match annotation::read(brought) {
             Ok(annotation) => content.annotation = annotation,
             Err(remark) => content.remarks.push(remark),
         }
+        let others = fields.into_iter().filter(|(_, value)| !is_nothing(value));
+        self.leave_unread(others.map(|(name, _)| name).chain(of_turns), 1);
         Ok(content)
     }
 
     /// Whether a record is read as a conversation. One that also has an instruction is not.
     fn is_conversation(&self, fields: &Map<String, Value>) -> bool {
-        let has = |field| self.mapping.key(field, || fields.keys().map(String::as_str)).is_some();
+        let has_turns = self.mapping.key(Field::Conversations, fields).is_some();
         match self.asked {
-            Some(Format::ShareGpt) => has(Field::Conversations),
+            Some(Format::ShareGpt) => has_turns,
             Some(Format::Alpaca) => false,
-            _ => has(Field::Conversations) && !has(Field::Instruction),
+            _ => has_turns && !self.mapping.has_own_instruction(fields),
         }
     }
 
@@ -106,116 +147,91 @@ impl<'a> Reading<'a> {
         if self.asked == Some(Format::ShareGpt) {
             return Err(SkipReason::NoConversation);
         }
-        let instruction = self.take(Field::Instruction, fields).ok_or(SkipReason::NoInstruction)?;
-        let instruction = text(Field::Instruction, instruction)?;
-        let mut of = |field| text(field, self.take(field, fields).unwrap_or_default());
-        let (input, response) = (of(Field::Input)?, of(Field::Output)?);
-        let (instruction, input_at) = joined(&instruction, &input);
-        Ok(Content {
-            instruction,
-            input_at,
-            response: not_blank(response),
-            annotation: None,
-            remarks: Vec::new(),
-        })
-    }
-
-    fn take(&mut self, field: Field, fields: &mut Map<String, Value>) -> Option<Value> {
-        let value = self.mapping.take(field, fields)?;
-        self.found.insert(field);
-        Some(value)
-    }
-}
-
-/// The text of a field. A number or a boolean is its own text; null is none.
-fn text(field: Field, value: Value) -> Result<String, SkipReason> {
-    match value {
-        Value::String(text) => Ok(text),
-        Value::Null => Ok(String::new()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        other => Err(SkipReason::NotText { field, found: kind(&other) }),
-    }
-}
-
-fn not_blank(text: String) -> Option<String> {
-    (!text.trim().is_empty()).then_some(text)
-}
-
-/// Instruction and input with a blank line between them (METHOD.md, S2), and where the input begins.
-fn joined(instruction: &str, input: &str) -> (String, Option<usize>) {
-    let (instruction, input) = (instruction.trim(), input.trim());
-    if instruction.is_empty() || input.is_empty() || is_placeholder(input) {
-        return (instruction.to_owned(), None);
-    }
-    (format!("{instruction}\n\n{input}"), Some(instruction.len() + 2))
-}
-
-/// Alpaca's ways to write that there is no input: `<noinput>`, `Noinput`, `No input.`
-fn is_placeholder(input: &str) -> bool {
-    const PLACEHOLDER: &str = "noinput";
-    // Longer texts cannot be one, and need not be folded.
-    input.len() <= 2 * PLACEHOLDER.len()
-        && input
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .map(|c| c.to_ascii_lowercase())
-            .eq(PLACEHOLDER.chars())
-}
-
-/// The first exchange of a conversation: what the user says first, and the next answer.
-fn conversation(turns: Value) -> Result<Content, SkipReason> {
-    let Value::Array(turns) = turns else {
-        return Err(SkipReason::NotTurns { found: kind(&turns) });
-    };
-    let mut remarks = Vec::new();
-    let mut instruction = None;
-    let mut response = None;
-    let last = turns.len();
-    for (turn, value) in (1..).zip(turns) {
-        let (speaker, said) = speech(turn, value)?;
-        match (speaker, &instruction) {
-            (Speaker::System, _) if !remarks.contains(&RemarkKind::SystemTurn) => {
-                remarks.push(RemarkKind::SystemTurn);
-            }
-            (Speaker::User, None) => instruction = Some(said.trim().to_owned()),
-            (Speaker::Assistant, Some(_)) => {
-                response = not_blank(said);
-                if turn < last {
-                    remarks.push(RemarkKind::LaterTurns);
-                }
-                break;
-            }
-            _ => {}
+        let read = |field, taken: Option<(String, Value)>| {
+            let (name, value) = taken.unwrap_or_default();
+            text::text(value).map_err(|found| SkipReason::NotText { field, name, found })
+        };
+        let instruction = self.take(Field::Instruction, fields);
+        let instruction =
+            read(Field::Instruction, Some(instruction.ok_or(SkipReason::NoInstruction)?))?;
+        let input = read(Field::Input, self.take(Field::Input, fields))?;
+        let output = read(Field::Output, self.take(Field::Output, fields))?;
+        let mut remarks = Vec::new();
+        let input = input.trim();
+        let has_input = !input.is_empty() && !text::is_no_input(input);
+        if !input.is_empty() && !has_input {
+            remarks.push(RemarkKind::Placeholder { field: Field::Input, text: input.to_owned() });
         }
+        let instruction = instruction.trim();
+        let exchange = |instruction| Exchange { instruction, response: output, remarks };
+        let earlier = self.take(Field::History, fields).filter(|(_, value)| !is_nothing(value));
+        if let Some((_, history)) = earlier {
+            // The instruction continues a conversation, of which the first exchange stands by itself.
+            let mut turns = history_turns(history, self.roles)?;
+            turns.push(Turn {
+                speaker: Speaker::User,
+                text: instruction.to_owned(),
+                calls_tool: false,
+            });
+            return Content::of_exchange(conversation::first_exchange(turns)?);
+        }
+        if !has_input || instruction.is_empty() {
+            return Content::of_exchange(exchange(instruction.to_owned()));
+        }
+        let mut content = Content::of_exchange(exchange(instruction.to_owned()))?;
+        // Joined after a blank line (METHOD.md, S2).
+        content.input_at = Some(instruction.len() + 2);
+        content.instruction = format!("{instruction}\n\n{input}");
+        Ok(content)
     }
-    let instruction = instruction.ok_or(SkipReason::NoUserTurn)?;
-    Ok(Content { instruction, input_at: None, response, annotation: None, remarks })
+
+    /// Takes a field out of a record, with its name there.
+    fn take(&mut self, field: Field, fields: &mut Map<String, Value>) -> Option<(String, Value)> {
+        let name = self.mapping.key(field, fields)?.to_owned();
+        self.found.insert(field);
+        let value = fields.remove(&name)?;
+        Some((name, value))
+    }
 }
 
-enum Speaker {
-    System,
-    User,
-    Assistant,
-    /// Tools and the like: no part of the exchange.
-    Other,
+impl Content {
+    /// Words for nothing are no instruction and no response.
+    fn of_exchange(exchange: Exchange) -> Result<Self, SkipReason> {
+        let Exchange { instruction, response, mut remarks } = exchange;
+        if instruction.is_empty() {
+            return Err(SkipReason::EmptyInstruction);
+        }
+        if text::stands_for_nothing(&instruction) {
+            return Err(SkipReason::PlaceholderInstruction { text: instruction });
+        }
+        let is_placeholder = text::is_no_output(&response);
+        if is_placeholder {
+            let text = response.trim().to_owned();
+            remarks.push(RemarkKind::Placeholder { field: Field::Output, text });
+        }
+        let response = (!is_placeholder && !response.trim().is_empty()).then_some(response);
+        Ok(Self { instruction, input_at: None, response, annotation: None, remarks })
+    }
 }
 
-/// Who says what in a turn: `from` and `value`, or `role` and `content`.
-fn speech(turn: usize, value: Value) -> Result<(Speaker, String), SkipReason> {
-    let bad = |what| SkipReason::BadTurn { turn, what };
-    let Value::Object(mut fields) = value else { return Err(bad("is no object")) };
-    let speaker = ["from", "role"].iter().find_map(|key| fields.get(*key)?.as_str());
-    let speaker = match speaker.ok_or(bad("does not say who speaks"))? {
-        "human" | "user" | "prompter" => Speaker::User,
-        "gpt" | "assistant" | "chatgpt" | "bing" | "bard" | "model" => Speaker::Assistant,
-        "system" => Speaker::System,
-        _ => Speaker::Other,
+/// A history's turns: a list of pairs of instruction and response, or turns like a conversation's.
+fn history_turns(history: Value, roles: &Roles) -> Result<Vec<Turn>, SkipReason> {
+    let history = match history {
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|_| SkipReason::History { found: "a string".to_owned() })?,
+        other => other,
     };
-    match ["value", "content"].iter().find_map(|key| fields.remove(*key)) {
-        Some(Value::String(said)) => Ok((speaker, said)),
-        // A turn that only calls a tool has null for its text.
-        Some(Value::Null) => Ok((speaker, String::new())),
-        Some(_) => Err(bad("holds no text")),
-        None => Err(bad("has neither `value` nor `content`")),
+    let is_pairs = |list: &Vec<Value>| list.iter().all(Value::is_array);
+    if !history.as_array().is_some_and(is_pairs) {
+        return Ok(conversation::turns(history, roles)?.0);
     }
+    let pairs = history.as_array().into_iter().flatten().filter_map(Value::as_array);
+    let said = pairs.flat_map(|pair| {
+        let speakers = [Speaker::User, Speaker::Assistant];
+        pair.iter().zip(speakers).map(|(said, speaker)| {
+            let text = text::text(said.clone());
+            text.map(|text| Turn { speaker, text, calls_tool: false })
+        })
+    });
+    said.collect::<Result<_, _>>().map_err(|found| SkipReason::History { found })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::Field;
+use super::{Field, Speaker};
 
 /// A record that became no item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,11 +26,11 @@ pub enum SkipReason {
         /// Where in the record.
         place: String,
     },
-    /// A line is no JSON.
-    #[error("broken JSON at column {column}: {message}")]
+    /// A line is no JSON, or a record of an array holds what JSON cannot (half a surrogate pair).
+    #[error("broken JSON at {place}: {message}")]
     BrokenJson {
-        /// Column, in bytes, from 1.
-        column: usize,
+        /// Column, in bytes, from 1, and line where the record has several.
+        place: String,
         /// What the parser says.
         message: String,
     },
@@ -55,12 +55,14 @@ pub enum SkipReason {
     #[error("no instruction field")]
     NoInstruction,
     /// A field holds a list or an object where text should be.
-    #[error("field `{field}` is {found}, not text")]
+    #[error("field `{name}` is {found}, not text")]
     NotText {
         /// Which field.
         field: Field,
-        /// The kind of value, with its article.
-        found: &'static str,
+        /// Its name in the record.
+        name: String,
+        /// What it is instead.
+        found: String,
     },
     /// Conversations were asked for, and the record has none.
     #[error("no conversation field")]
@@ -68,8 +70,8 @@ pub enum SkipReason {
     /// The conversation is no list.
     #[error("its conversation is {found}, not a list of turns")]
     NotTurns {
-        /// The kind of value, with its article.
-        found: &'static str,
+        /// What it is instead.
+        found: String,
     },
     /// A turn of a conversation that cannot be read.
     #[error("turn {turn} of the conversation {what}")]
@@ -77,7 +79,21 @@ pub enum SkipReason {
         /// Which turn, from 1.
         turn: usize,
         /// What is wrong with it.
-        what: &'static str,
+        what: String,
+    },
+    /// A turn under a role that is none of the known ones: whether it asks or answers is not to be guessed.
+    #[error("turn {turn} of the conversation is by `{role}`, which is no known role")]
+    UnknownRole {
+        /// Which turn, from 1.
+        turn: usize,
+        /// Its role as written.
+        role: String,
+    },
+    /// Earlier exchanges that are no list of pairs.
+    #[error("its history holds {found}, not pairs of instruction and response")]
+    History {
+        /// What it holds instead.
+        found: String,
     },
     /// A conversation without a turn of the user.
     #[error("no user turn in the conversation")]
@@ -85,6 +101,12 @@ pub enum SkipReason {
     /// The instruction is empty or white space.
     #[error("empty instruction")]
     EmptyInstruction,
+    /// The instruction is a program's word for a value that is not there.
+    #[error("its instruction is `{text}`, which stands for nothing")]
+    PlaceholderInstruction {
+        /// The word.
+        text: String,
+    },
     /// The instruction is, to the letter, that of an earlier record.
     #[error("same instruction as record {first}")]
     Repeat {
@@ -108,10 +130,52 @@ impl SkipReason {
             Self::NotTurns { .. } => "no-list-of-turns",
             Self::NotText { .. } => "not-text",
             Self::BadTurn { .. } => "bad-turn",
+            Self::UnknownRole { .. } => "unknown-role",
+            Self::History { .. } => "bad-history",
             Self::NoUserTurn => "no-user-turn",
             Self::EmptyInstruction => "empty-instruction",
+            Self::PlaceholderInstruction { .. } => "placeholder-instruction",
             Self::Repeat { .. } => "repeat",
         }
+    }
+
+    /// What to do about records like this one; `None` where the reason says it all. `import` completes the
+    /// command that reads the file with an option.
+    pub(super) fn hint(&self, path: &str, import: impl Fn(&str) -> String) -> Option<String> {
+        Some(match self {
+            Self::NotUtf8 { .. } => latin_hint(path),
+            Self::UnknownRole { role, .. } => format!(
+                "say who speaks, which is user, assistant, system or tool: {}",
+                import(&format!("--role {}=user", quoted(role)))
+            ),
+            Self::NotTurns { found } if found.starts_with("text") => {
+                "write its conversations as JSON (in Python json.dumps, not str), or the file as .jsonl"
+                    .to_owned()
+            }
+            Self::NotText { field, .. } => format!(
+                "if another field holds the {field}, name it: {}",
+                import(&format!("--field {field}=NAME"))
+            ),
+            Self::Columns { .. } => {
+                "a cell that holds the separator needs double quotes around it".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// What to do about a file that is not UTF-8.
+pub(super) fn latin_hint(path: &str) -> String {
+    format!("if it is Latin-1 or of Windows, convert it: iconv -f CP1252 -t UTF-8 {path} > OUT")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -134,7 +198,7 @@ pub struct Remark {
 
 /// What was set aside of a record that was kept.
 ///
-/// In each of the first five the whole annotation was dropped: the item is annotated like any other.
+/// In each of the first four the whole annotation was dropped: the item is annotated like any other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemarkKind {
     /// Its domain is none of the seven.
@@ -149,9 +213,31 @@ pub enum RemarkKind {
     /// Domain, summary or keywords are of the wrong kind.
     #[error("annotation dropped: its {0} cannot be read")]
     Unreadable(Field),
-    /// The conversation has a system turn, which is no part of the instruction.
-    #[error("system turn left out")]
-    SystemTurn,
+    /// It has a system turn or a system field, which is no part of the instruction.
+    #[error("system prompt left out")]
+    SystemPrompt,
+    /// Something was said before the user's first turn.
+    #[error("what was said before the first user turn left out")]
+    OpeningTurn,
+    /// Calls of tools and what they gave back.
+    #[error("calls of tools and their results left out")]
+    ToolTurns,
+    /// Turns of one speaker in a row were read as one.
+    #[error("{turns} turns of the {speaker} in a row read as one")]
+    JoinedTurns {
+        /// Whose.
+        speaker: Speaker,
+        /// How many.
+        turns: usize,
+    },
+    /// A word that stands for nothing was read as nothing.
+    #[error("`{text}` read as no {field}")]
+    Placeholder {
+        /// Where it stands.
+        field: Field,
+        /// The word.
+        text: String,
+    },
     /// The conversation goes on after its first exchange.
     #[error("turns after the first answer left out")]
     LaterTurns,
@@ -166,7 +252,11 @@ impl RemarkKind {
             Self::TooManyKeywords(_) => "annotation-too-many-keywords",
             Self::Incomplete(_) => "annotation-incomplete",
             Self::Unreadable(_) => "annotation-unreadable",
-            Self::SystemTurn => "system-turn",
+            Self::SystemPrompt => "system-prompt",
+            Self::OpeningTurn => "opening-turn",
+            Self::ToolTurns => "tool-turns",
+            Self::JoinedTurns { .. } => "joined-turns",
+            Self::Placeholder { .. } => "placeholder",
             Self::LaterTurns => "later-turns",
         }
     }
@@ -220,6 +310,11 @@ impl Group {
         groups.sort_by(|a, b| b.count.cmp(&a.count).then(a.name.cmp(b.name)));
         groups
     }
+}
+
+/// How many have which reason, the most frequent first.
+pub(super) fn counts(skipped: &[Skipped]) -> Vec<(&'static str, usize)> {
+    Group::of_skipped(skipped).into_iter().map(|group| (group.name, group.count)).collect()
 }
 
 impl fmt::Display for Skipped {

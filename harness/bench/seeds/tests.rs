@@ -60,20 +60,64 @@ fn named(assignments: &[&str]) -> LoadOptions {
 
 #[test]
 fn inputs_join_instructions_and_placeholders_do_not() {
-    let expected = |joined: &str| format!("JSON Lines: 1 records\n0 {joined:?} -> \"Yes.\"");
+    let check = |input: &str, joined: &str, remark: &str| {
+        let record = serde_json::json!(
+            {"instruction": " Is it?\n", "input": input, "output": "Yes."});
+        let expected = format!("JSON Lines: 1 records\n0 {joined:?} -> \"Yes.\"{remark}");
+        check("set.jsonl", record.to_string(), &expected);
+    };
     for (input, joined) in [
         ("", "Is it?"),
         (" \n", "Is it?"),
         ("a cat\n", "Is it?\n\na cat"),
-        ("<noinput>", "Is it?"),
-        ("Noinput", "Is it?"),
-        ("No input.", "Is it?"),
         ("No inputs were given", "Is it?\n\nNo inputs were given"),
+        ("Na", "Is it?\n\nNa"),
+        ("none of them", "Is it?\n\nnone of them"),
     ] {
-        let record = serde_json::json!(
-            {"instruction": " Is it?\n", "input": input, "output": "Yes."});
-        check("set.jsonl", record.to_string(), &expected(joined));
+        check(input, joined, "");
     }
+    for word in [
+        "<noinput>",
+        "Noinput",
+        "No input.",
+        "<no input>",
+        "\\<noinput\\>",
+        "nan",
+        "NaN",
+        "None",
+        "null",
+        "N/A",
+        "#N/A",
+        "<NA>",
+        "NA",
+    ] {
+        let remark = format!("\n~ record 0 (line 1): `{word}` read as no input");
+        check(word, "Is it?", &remark);
+    }
+}
+
+#[test]
+fn outputs_that_are_none_and_instructions_that_are_none() {
+    let check = |instruction: &str, output: &str, expected: &str| {
+        let record = serde_json::json!({"instruction": instruction, "output": output});
+        check("set.jsonl", record.to_string(), expected);
+    };
+    for output in ["<nooutput>", "<No Output>", "[no output]", "<noinput>", "nan", "None", "N/A"] {
+        let expected = format!(
+            "JSON Lines: 1 records\n0 \"Go\"\n~ record 0 (line 1): `{output}` read as no output"
+        );
+        check("Go", output, &expected);
+    }
+    for output in ["No output.", "None.", "Nan is a name.", "-", "0"] {
+        check("Go", output, &format!("JSON Lines: 1 records\n0 \"Go\" -> {output:?}"));
+    }
+    check(
+        "nan",
+        "x",
+        "cannot use set.jsonl as a seed set: none of its 1 record(s) can be used; record 0 (line 1): its \
+         instruction is `nan`, which stands for nothing\n\
+         hint: see whether --format and --field fit the file: head -c 500 set.jsonl",
+    );
 }
 
 #[test]
@@ -161,7 +205,7 @@ fn conversations() {
         r#"
 ShareGPT conversations: 1 records
 0 "Name a river." -> "The Rhine."
-~ record 0: system turn left out
+~ record 0: system prompt left out
 ~ record 0: turns after the first answer left out"#,
     );
     check(
@@ -171,7 +215,7 @@ ShareGPT conversations: 1 records
 {"messages":[{"role":"assistant","content":"Hello"}]}
 {"messages":[]}
 {"messages":"Go"}
-{"messages":["Go"]}
+{"messages":["Up"]}
 {"messages":[{"role":"user"}]}
 {"messages":[{"content":"Go"}]}
 {"messages":[{"role":"user","content":["Go"]}]}
@@ -180,14 +224,15 @@ ShareGPT conversations: 1 records
 ShareGPT conversations: 10 records
 0 "Go" -> "Gone"
 1 "Alone"
+5 "Up"
 - record 2 (line 3): no user turn in the conversation
 - record 3 (line 4): no user turn in the conversation
 - record 4 (line 5): its conversation is a string, not a list of turns
-- record 5 (line 6): turn 1 of the conversation is no object
 - record 6 (line 7): turn 1 of the conversation has neither `value` nor `content`
 - record 7 (line 8): turn 1 of the conversation does not say who speaks
-- record 8 (line 9): turn 1 of the conversation holds no text
-- record 9 (line 10): empty instruction"#,
+- record 8 (line 9): turn 1 of the conversation holds an array, not text
+- record 9 (line 10): empty instruction
+~ record 0 (line 1): calls of tools and their results left out"#,
     );
 }
 

@@ -220,6 +220,7 @@ fn main() -> Result<(), Failure> {
         listener.lock().unwrap_or_else(PoisonError::into_inner).hear(piece);
     })));
     let mut warm = Warm { model, engine: None, kv };
+    #[expect(clippy::disallowed_methods, reason = "an example prints its own text")]
     let mut output = io::stdout();
     for line in io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?)? {

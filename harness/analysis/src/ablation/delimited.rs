@@ -7,6 +7,7 @@ use gra_synth::request::Stage;
 use super::{AblationTable, Row};
 use crate::bootstrap::REPLICATES;
 use crate::comparison::Difference;
+use crate::foreign_text::CsvWriter;
 use crate::funnel::ScoreMeans;
 
 /// The stages that a candidate's reply can be malformed in.
@@ -22,7 +23,7 @@ pub(super) const CANDIDATE_STAGES: [Stage; 8] = [
 ];
 
 pub(super) fn write(table: &AblationTable, writer: impl Write) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(writer);
+    let mut writer = CsvWriter::from_writer(writer);
     for (number, row) in table.rows.iter().enumerate() {
         let record = record(table, row);
         if number == 0 {

@@ -30,6 +30,53 @@ fn bad_lines_are_named() {
     assert_eq!(error, "there is no column `data_source`");
 }
 
+/// A score's field and its scale's, as they are read or refused.
+fn scored(score: &str, scale: &str) -> String {
+    let header = HEADER.replace("score", "score,scale");
+    let line = format!("qwen2.5-7b,alpaca,gra,5,gsm8k,{score},{scale},1000,1\n");
+    match Benchmarks::read(format!("{header}{line}").as_bytes()) {
+        Err(error) => error.to_string(),
+        Ok(benchmarks) => {
+            let model = benchmarks.models().next().unwrap();
+            benchmarks.score(model, Benchmark::Gsm8k).unwrap().mean.to_string()
+        }
+    }
+}
+
+#[test]
+fn scores_on_another_scale_are_converted_by_name_or_refused() {
+    for (score, scale, percent) in [
+        ("0.41", "fraction", "41"),
+        ("1", "fraction", "100"),
+        ("0", "", "0"),
+        ("0.41", "percent", "0.41"),
+        ("71.5%", "", "71.5"),
+        ("71.5 %", "Percent", "71.5"),
+        ("0.5%", "", "0.5"),
+        ("1.0001", "", "1.0001"),
+        ("0.4109173616376042", "fraction", "41.0917"),
+    ] {
+        assert_eq!(scored(score, scale), percent, "{score} {scale}");
+    }
+    let refused = [
+        ("0.41", ""),
+        ("1", ""),
+        ("41", "fraction"),
+        ("41%", "fraction"),
+        ("0.41", "ratio"),
+        ("-", ""),
+        ("N/A", ""),
+        ("", ""),
+        ("nan", "fraction"),
+        ("\"71,5\"", ""),
+        ("\"71,5%\"", ""),
+        ("71,5", ""),
+        ("-3", ""),
+    ];
+    let errors = refused.map(|(score, scale)| format!("{score} {scale}: {}", scored(score, scale)));
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
 #[test]
 fn trainings_have_a_mean_and_a_spread() {
     let lines = [(0, "70"), (1, "71"), (2, "72.5")];

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Finding, Here};
+use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
 use crate::paper::{Kind, Verdict};
 
@@ -20,7 +21,7 @@ pub fn write_csv<'a>(
     findings: impl IntoIterator<Item = &'a Finding>,
     writer: impl Write,
 ) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(writer);
+    let mut csv = CsvWriter::from_writer(writer);
     csv.write_record([
         "id",
         "kind",

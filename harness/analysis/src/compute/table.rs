@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Compute, Spending, Split};
+use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column, count, wrap};
 
 const MISSING: &str = "-";
@@ -32,7 +33,7 @@ fn lines(compute: &Compute) -> Vec<Line> {
 }
 
 pub(super) fn csv(compute: &Compute, trial: &str, writer: impl Write) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(writer);
+    let mut writer = CsvWriter::from_writer(writer);
     let teacher = compute.teacher.spending;
     let rounds = Line { name: "rounds".to_owned(), calls: compute.rounds(), seconds: None };
     let teacher = Line {

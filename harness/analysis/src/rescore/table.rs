@@ -5,12 +5,13 @@ use std::io::{self, Write};
 
 use super::{Acceptance, Cell, Rescored, Rule};
 use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column, count, wrap};
 
 const MISSING: &str = "-";
 
 pub(super) fn csv(grid: &Rescored, writer: impl Write) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(writer);
+    let mut writer = CsvWriter::from_writer(writer);
     writer.write_record(record(grid, &grid.recorded, true).map(|(name, _)| name))?;
     writer.write_record(record(grid, &grid.recorded, true).map(|(_, value)| value))?;
     for cell in &grid.cells {

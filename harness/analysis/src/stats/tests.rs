@@ -25,7 +25,8 @@ fn losses(conditional: f64, direct: f64) -> Pair {
 
 fn described(name: &str, rows: &[Sample]) -> MeasureTable {
     let samples = samples(rows).unwrap();
-    let subject = Subject { name: name.to_owned(), samples, seed_set: None, trial: None };
+    let subject =
+        Subject { name: name.to_owned(), samples, seed_set: None, records: None, trial: None };
     findings(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 })
         .unwrap()
         .table
@@ -70,7 +71,7 @@ fn samples_of_one_origin_are_one_cluster() {
 #[test]
 fn what_nobody_measured_has_no_row() {
     let table = described("a", &[sample(0, "s00000")]);
-    assert!(table.measures().iter().all(|measure| measure.group == "text"), "{table:?}");
+    assert!(table.measures().iter().all(|measure| ["data", "text"].contains(&measure.group)));
     let one = cell(&table, "words of instruction, mean");
     assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
 }
@@ -92,6 +93,7 @@ fn judged_trial() -> Subject {
         name: "gra".to_owned(),
         samples: samples(&rows).unwrap(),
         seed_set: None,
+        records: None,
         trial: Some(Trial { facts, families, judge, parameters: BTreeMap::new() }),
     }
 }
@@ -106,12 +108,15 @@ fn a_trial_has_its_committee_and_its_judge() {
         name: "seeds".to_owned(),
         samples: samples(&seeds).unwrap(),
         seed_set: None,
+        records: None,
         trial: None,
     };
     let settings =
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
     insta::assert_snapshot!(findings(&[seeds, trial], None, settings).unwrap().table.terminal(true), @"
     group              measure                               data set    value  95% interval       n
+    data               samples measured                      seeds           3                     3
+                                                             gra             2                     2
     text               words of instruction, mean            seeds           3  [3, 3]             3
                                                              gra             3  [3, 3]             2
                        words of response, mean               seeds           1  [1, 1]             3
@@ -196,7 +201,7 @@ fn data_sets_of_one_seed_set_are_compared_item_by_item() {
             })
             .collect();
         let (samples, seed_set) = (samples(&rows).unwrap(), Some(seed_set.to_owned()));
-        Subject { name: format!("{shift}"), samples, seed_set, trial: None }
+        Subject { name: format!("{shift}"), samples, seed_set, records: None, trial: None }
     };
     let settings =
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 400 }, threshold: 8.0 };

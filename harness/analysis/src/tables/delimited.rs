@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Cell, Table, layout};
+use crate::foreign_text::CsvWriter;
 
 const HEADER: [&str; 16] = [
     "table",
@@ -24,7 +25,7 @@ const HEADER: [&str; 16] = [
 ];
 
 pub(super) fn write(tables: &[Table], writer: impl Write) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(writer);
+    let mut csv = CsvWriter::from_writer(writer);
     csv.write_record(HEADER)?;
     for table in tables {
         for block in &table.blocks {

@@ -75,8 +75,6 @@ fn import_as_json_and_with_a_limit() {
           "records": 4,
           "kept": 1,
           "over_limit": 1,
-          "with_response": 1,
-          "with_annotation": 1,
           "skipped": [
             {
               "name": "broken-json",
@@ -93,7 +91,10 @@ fn import_as_json_and_with_a_limit() {
               ]
             }
           ],
-          "remarks": []
+          "remarks": [],
+          "unread": [],
+          "with_response": 1,
+          "with_annotation": 1
         }
         "#);
 }

@@ -34,11 +34,11 @@ fn error_texts() {
     let latin = b"[\n{\"instruction\": \"Gr\xfc\xdfe\"}]";
     insta::assert_snapshot!(text("latin.json", latin), @"
         cannot use latin.json as a seed set: it is not UTF-8: byte 21, on line 2
-        hint: if it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 latin.json > OUT
+        hint: if it is Latin-1 or of Windows, convert it: iconv -f CP1252 -t UTF-8 latin.json > OUT
         ");
-    insta::assert_snapshot!(text("wide.json", b"\xff\xfe[\0]\0"), @"
-        cannot use wide.json as a seed set: it is UTF-16, and only UTF-8 is read
-        hint: convert it: iconv -f UTF-16 -t UTF-8 wide.json > OUT
+    insta::assert_snapshot!(text("wide.json", b"[\0{\0}\0]\0"), @"
+        cannot use wide.json as a seed set: it is UTF-16 without a byte order mark, which is not read
+        hint: convert it: iconv -f UTF-16LE -t UTF-8 wide.json > OUT; iconv -l lists encodings
         ");
     let tags = b"{\"Art\": {\"Painting\": [\"Oil\"]}, \"Law\": {}}";
     insta::assert_snapshot!(text("tags.json", tags), @"
@@ -54,7 +54,7 @@ fn error_texts() {
         hint: see whether --format and --field fit the file: head -c 500 scalars.json
         ");
     insta::assert_snapshot!(text("bad.jsonl", mixed(3, 11).as_bytes()), @"
-        cannot use bad.jsonl as a seed set: 11 of its 14 records are bad, and 10 are tolerated; record 3 (line 4): broken JSON at column 1: EOF while parsing an object
+        cannot use bad.jsonl as a seed set: 11 of its 14 records are bad, and 10 are tolerated: broken-json 11; record 3 (line 4): broken JSON at column 1: EOF while parsing an object
         hint: repair the file, or say how many may be bad (else it is 1% of the records or 10, whichever is larger): gra-bench seed import bad.jsonl --max-bad 11 --out OUT.jsonl
         ");
     insta::assert_snapshot!(outcome("a.jsonl", mixed(3, 0), &named(&["output=anwser"])), @"
@@ -68,6 +68,6 @@ fn error_texts() {
         ");
     insta::assert_snapshot!(assignment("question").unwrap_err(), @"
         `question` does not say which field has which name
-        hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, output, conversations, domain, summary, keywords
+        hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, output, conversations, system, history, domain, summary, keywords
         ");
 }

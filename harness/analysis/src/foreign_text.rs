@@ -1,0 +1,134 @@
+//! Texts that others wrote (models, data sets, files) where a program would act on them: a terminal, which
+//! obeys control characters and turns text around, and a spreadsheet, which runs what looks like a formula.
+//!
+//! Parquet and JSON files keep texts as they are.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// Whether a character steers what shows it: controls, and those that override, embed or isolate the
+/// direction of writing (U+202A to U+202E, U+2066 to U+2069). Line feeds and tabs are text.
+fn is_steering(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with an escape such as `\u{1b}` for every character that steers a terminal.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    escaped(text, is_steering)
+}
+
+fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_bad(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A field of a CSV: plain, but for the carriage returns of its lines, and with an apostrophe before what a
+/// spreadsheet would run. Numbers are left alone.
+fn field(text: &str) -> Cow<'_, str> {
+    let plain = escaped(text, |c| is_steering(c) && c != '\r');
+    let is_formula = plain.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ]) && plain.chars().nth(1).is_some()
+        && !plain.split_whitespace().all(|word| word.parse::<f64>().is_ok());
+    if is_formula { Cow::Owned(format!("'{plain}")) } else { plain }
+}
+
+/// The only way into a CSV file: writes records whose fields no spreadsheet runs and no terminal obeys.
+pub struct CsvWriter<W: Write>(csv::Writer<W>);
+
+impl<W: Write> CsvWriter<W> {
+    /// A table without records on this writer.
+    #[expect(clippy::disallowed_methods, reason = "the only place that may")]
+    pub fn from_writer(writer: W) -> Self {
+        Self(csv::Writer::from_writer(writer))
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// When the writer fails, or the record has more or fewer fields than those before.
+    pub fn write_record<T: AsRef<str>>(
+        &mut self,
+        fields: impl IntoIterator<Item = T>,
+    ) -> csv::Result<()> {
+        for text in fields {
+            self.0.write_field(field(text.as_ref()).as_bytes())?;
+        }
+        self.0.write_record(None::<&[u8]>)
+    }
+
+    /// Hands everything to the writer below.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+
+    /// The writer below, with everything written.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn into_inner(self) -> io::Result<W> {
+        self.0.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_text_and_numbers_are_numbers() {
+        for (text, expected) in [
+            ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("-2+3", "'-2+3"),
+            ("+1 more", "'+1 more"),
+            ("\t=1+1", "'\t=1+1"),
+            ("\u{ff1d}1+1", "'\u{ff1d}1+1"),
+            ("- a list item", "'- a list item"),
+            ("-12.5", "-12.5"),
+            ("+3e-7", "+3e-7"),
+            ("-0.79 7.96", "-0.79 7.96"),
+            ("-", "-"),
+            ("a=b", "a=b"),
+            ("", ""),
+        ] {
+            assert_eq!(field(text), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_turns_text_around_or_steers_a_terminal() {
+        let text = "pay \u{202e}001\u{202c} to\u{1b}[2J \u{2066}x\u{2069}\n\tend \u{5d0}";
+        let expected = "pay \\u{202e}001\\u{202c} to\\u{1b}[2J \\u{2066}x\\u{2069}\n\tend \u{5d0}";
+        assert_eq!(plain(text), expected);
+        assert_eq!(field(text), expected);
+        assert_eq!((plain("a\r\nb"), field("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
+        let mut csv = CsvWriter::from_writer(Vec::new());
+        csv.write_record(["id", "text"]).unwrap();
+        csv.write_record(["=1", "two\nlines, \u{202e}\""]).unwrap();
+        let csv = String::from_utf8(csv.into_inner().unwrap()).unwrap();
+        assert_eq!(csv, "id,text\n'=1,\"two\nlines, \\u{202e}\"\"\"\n");
+    }
+
+    #[test]
+    fn records_are_as_long_as_the_first() {
+        let mut csv = CsvWriter::from_writer(Vec::new());
+        csv.write_record(["a", "b"]).unwrap();
+        assert!(csv.write_record(["1"]).is_err());
+    }
+}
