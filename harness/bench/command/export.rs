@@ -11,7 +11,7 @@ use crate::finished::FinishedTrial;
 use crate::store::Store;
 
 pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
-    let store = Store::open_existing(&places.store())?;
+    let store = Store::open_read_only(&places.store())?;
     let FinishedTrial { id, card, candidates, .. } =
         FinishedTrial::load(&store, args.trial.parse()?)?;
     let name = id.to_string().replace('/', "-");
