@@ -205,7 +205,7 @@ fn damage_is_named_with_what_is_lost_and_a_way_out() {
 }
 
 /// Pages of the store by the table they belong to, with their kind and the rows on them.
-fn pages(path: &Path) -> Vec<(u64, String, String, u64)> {
+fn pages(path: &Path) -> Vec<(i64, String, String, i64)> {
     let db = Connection::open(path).unwrap();
     let mut find = db.prepare("SELECT pageno, name, pagetype, ncell FROM dbstat").unwrap();
     let rows =
@@ -213,7 +213,7 @@ fn pages(path: &Path) -> Vec<(u64, String, String, u64)> {
     rows.collect::<rusqlite::Result<_>>().unwrap()
 }
 
-fn rows(path: &Path, table: &str) -> u64 {
+fn rows(path: &Path, table: &str) -> i64 {
     let db = Connection::open(path).unwrap();
     db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
