@@ -110,7 +110,7 @@ const OF_STORES: &[Case] = &[
     (
         3,
         "cells",
-        &["rescore", "small/gra/seed-42", "--tau", "0:10:0.001", "--delta", "0:5:0.01"],
+        &["rescore", "small/gra/seed-42", "--tau", "0:10:0.01", "--delta", "0:5:0.01"],
         &[],
     ),
     (3, "nowhere.csv", &["rescore", "small/gra/seed-42", "--judge", "nowhere.csv"], &[]),

@@ -111,7 +111,7 @@ fn a_store_that_was_cut_is_no_new_one() {
     assert!(store::check(&bench.path("saved.db")).unwrap().is_sound());
     let saved = Connection::open(bench.path("saved.db")).unwrap();
     let rows: i64 =
-        saved.query_row("SELECT count(*) FROM completion", [], |row| row.get(0)).unwrap();
+        saved.query_row("SELECT count(*) FROM chunk_member", [], |row| row.get(0)).unwrap();
     assert!(rows > 0, "{shown}");
 }
 
