@@ -213,8 +213,7 @@ fn the_program_brings_its_experiments() {
 
 #[test]
 fn a_plan_of_many_variants_takes_less_than_a_second() {
-    let mut variants = String::new();
-    for number in 0..300 {
+    let variant = |number: usize| {
         let models =
             ["smollm2-q8_0", "smollm2-q5_k_m", "smollm2-q4_k_m", "smollm2-q4_1", "smollm2-q4_0"];
         let model = models[number % 5];
@@ -226,8 +225,9 @@ fn a_plan_of_many_variants_takes_less_than_a_second() {
             4 => format!("committee = {}", 1 + number % 3),
             _ => "dispute = \"majority-vote\"".to_owned(),
         };
-        variants += &format!("[[variant]]\nname = \"v{number}\"\n{differs}\n");
-    }
+        format!("[[variant]]\nname = \"v{number}\"\n{differs}\n")
+    };
+    let variants: String = (0..300).map(variant).collect();
     let bench = Workbench::new(&variants, "rounds = 1");
     bench.edit("experiment.toml", "cap = 6", "cap = 4000");
     let took = (0..5).map(|_| {

@@ -49,6 +49,9 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+/// Spoils the store at a path.
+type Spoil<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn what_is_no_store_of_this_version_is_refused_and_left_alone() {
     let sql = |statement: &'static str| {
@@ -64,7 +67,7 @@ fn what_is_no_store_of_this_version_is_refused_and_left_alone() {
         Connection::open(path).unwrap().execute_batch("CREATE TABLE places (url TEXT)").unwrap();
     };
     let text = |path: &Path| std::fs::write(path, "a text, and no database at all").unwrap();
-    let cases: &[(&str, &dyn Fn(&Path))] = &[
+    let cases: &[(&str, Spoil<'_>)] = &[
         ("it has version 99 of the tables", &newer),
         ("it has version 4 of the tables", &earlier),
         ("it has another table `completion`", &column),
@@ -136,9 +139,9 @@ fn readers_change_nothing_and_make_nothing() {
         &["doctor", "--pool", "pool.toml"],
         &["store", "check"],
     ];
+    let bench = bench();
+    let results = bench.path("results");
     for arguments in readers {
-        let bench = bench();
-        let results = bench.path("results");
         let before = files(&results);
         let shown = bench.transcript(arguments);
         let fails = arguments[0] == "doctor";
