@@ -10,7 +10,8 @@ fn help_of_every_verb() {
     insta::assert_snapshot!("help", bench.transcript(&["--help"]));
     let verbs = [
         "run", "ablation", "seed", "inspect", "plan", "doctor", "export", "rescore", "compute",
-        "quantize", "stats", "compare", "tables", "claims", "figures", "report", "view",
+        "quantize", "stats", "compare", "tables", "claims", "figures", "report", "view", "init",
+        "store",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));

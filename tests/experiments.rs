@@ -137,7 +137,7 @@ fn expected_scores_from_the_model_to_the_record() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let files = published(&bench.path("results"));
     let reviews = |variant: &str| -> Vec<[f64; 6]> {
-        let store = Store::open_existing(&bench.path("results/store.db")).unwrap();
+        let store = Store::open_read_only(&bench.path("results/store.db")).unwrap();
         let trial = store.trial(&format!("small/{variant}/seed-42").parse().unwrap()).unwrap();
         let candidates = store.candidates(trial.row).unwrap();
         let reviews = candidates.into_iter().flat_map(|candidate| candidate.response_reviews);

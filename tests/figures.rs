@@ -125,17 +125,17 @@ fn what_cannot_be_read_or_found_is_named() {
     bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,NaN\n");
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "5"]), @"
     error: cannot read results/stats/map.csv: line 2: a place is no number
-    exit code 1
+    exit code 3
     ");
     bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,2.0\n");
     bench.write("results/stats/seeds.parquet", "no parquet");
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "8"]), @"
     error: results/stats/seeds.parquet is no frame of samples: parquet: File out of specification: A Parquet file must contain a header and footer with at least 12 bytes
-    exit code 1
+    exit code 3
     ");
     bench.write("results/benchmarks.csv", "base_model\nqwen\n");
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "1"]), @"
     error: results/benchmarks.csv is no table of scores: there is no column `data_source`
-    exit code 1
+    exit code 3
     ");
 }

@@ -246,9 +246,7 @@ fn operations_beside_a_teacher() {
         bench.transcript(&["compute", "small/adjudicated/seed-42", "--parameters", "7.6e9"]);
     assert!(assumed.contains("With a pool of models of 7.6 billion parameters"), "{assumed}");
     let json = bench.run(&["compute", "small/gra/seed-42", "small/adjudicated/seed-42", "--json"]);
-    let lines = String::from_utf8(json.stdout).unwrap();
-    let rows: Vec<serde_json::Value> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0]["rows"][0]["engine_s"], serde_json::Value::Null);
 

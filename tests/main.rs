@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod bad_input;
 mod baselines;
 mod chromium;
 mod cli;
@@ -9,6 +10,7 @@ mod economy;
 mod experiments;
 mod figures;
 mod looking_back;
+mod overwrite;
 mod paper;
 mod prompts;
 mod real_model;
@@ -17,6 +19,7 @@ mod resume;
 mod seeds;
 mod servers;
 mod stats;
+mod store;
 mod synthetic;
 mod thinking;
 mod workbench;

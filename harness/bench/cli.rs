@@ -8,10 +8,12 @@ use crate::command::claims::ClaimsArgs;
 use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
 use crate::command::figures::FiguresArgs;
+use crate::command::init::InitArgs;
 use crate::command::report::ReportArgs;
 use crate::command::rescore::RescoreArgs;
 use crate::command::seed::SeedArgs;
 use crate::command::stats::StatsArgs;
+use crate::command::store::StoreArgs;
 use crate::command::tables::TablesArgs;
 use crate::command::view::ViewArgs;
 use crate::experiment::Overrides;
@@ -94,6 +96,13 @@ A run that was interrupted goes on when the same command is given again.")]
 
 A run that was interrupted goes on when the same command is given again.")]
     Ablation(AblationArgs),
+    /// Write out the experiments, pools, prompts and seed set that are built in, to change them.
+    #[command(after_help = "Example:
+  gra-bench init mine && cd mine && gra-bench plan experiments/ablation.toml
+
+Without it, a path such as experiments/ablation.toml means the file that is built in where there is
+none on disk.")]
+    Init(InitArgs),
     /// Import or describe a seed set.
     Seed(SeedArgs),
     /// Show the whole trail of one candidate or seed item.
@@ -204,6 +213,11 @@ with data sets named gra, vanilla and distill-large, and the .compute.csv of tri
 What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
 wrote; they look for data sets named vanilla, gra and distill-large.")]
     Figures(FiguresArgs),
+    /// Check the store, or copy what can be read of a damaged one into a new one.
+    #[command(after_help = "Examples:
+  gra-bench store check
+  gra-bench store salvage salvaged.db --store results/store.db")]
+    Store(StoreArgs),
     /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
     #[command(after_help = "Example:
   gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]
@@ -266,7 +280,10 @@ pub(crate) struct RunArgs {
     pub(crate) seeds: Vec<u64>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
-    /// Print the table as JSON.
+    /// Replace earlier trials of the same names that were run with other settings.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Print the table as JSON: an object, and a list of them for several run seeds.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -282,6 +299,9 @@ pub(crate) struct AblationArgs {
     pub(crate) experiment: PathBuf,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+    /// Replace earlier trials of the same names that were run with other settings.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Print the table as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,6 +8,7 @@ mod doctor;
 mod engines;
 mod export;
 pub(crate) mod figures;
+pub(crate) mod init;
 mod inspect;
 mod plan;
 mod quantize;
@@ -16,6 +17,7 @@ pub(crate) mod rescore;
 mod run;
 pub mod seed;
 pub(crate) mod stats;
+pub(crate) mod store;
 pub(crate) mod tables;
 pub(crate) mod view;
 #[cfg(unix)]
@@ -35,17 +37,18 @@ pub async fn run(cli: Cli) -> Result<()> {
     match verb {
         Verb::Run(args) => {
             let overrides = args.overrides.overrides(args.seeds);
-            let (experiment, json) = (args.experiment, args.json);
-            run::Run { experiment, overrides, places, verbosity, json }.start().await
+            let (experiment, json, replace) = (args.experiment, args.json, args.replace);
+            run::Run { experiment, overrides, places, verbosity, json, replace }.start().await
         }
         Verb::Ablation(args) => {
             let overrides = args.overrides.overrides(vec![args.seed]);
-            let (experiment, json) = (args.experiment, args.json);
-            run::Run { experiment, overrides, places, verbosity, json }.start().await
+            let (experiment, json, replace) = (args.experiment, args.json, args.replace);
+            run::Run { experiment, overrides, places, verbosity, json, replace }.start().await
         }
         Verb::Compare(args) => compare::start(args, places, verbosity).await,
         Verb::Stats(args) => stats::start(args, places, verbosity).await,
         Verb::Seed(args) => seed::run(args),
+        Verb::Init(args) => init::run(&args),
         Verb::Inspect(args) => inspect::run(&args, &places),
         Verb::Plan(args) => plan::run(&args, &places),
         Verb::Doctor(args) => doctor::run(&args, &places),
@@ -57,6 +60,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Tables(args) => tables::run(&args, &places),
         Verb::Claims(args) => claims::run(&args, &places),
         Verb::Figures(args) => figures::run(&args, &places),
+        Verb::Store(args) => store::run(&args, &places),
         Verb::Quantize(args) => quantize::run(&args),
         #[cfg(unix)]
         Verb::Worker => worker::run(),

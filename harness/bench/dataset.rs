@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::diversity::subsample;
 use gra_analysis::facts::TrialFacts;
 use gra_analysis::lineage;
@@ -12,6 +12,7 @@ use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
 
+use crate::failure::bad_input;
 use crate::finished::FinishedTrial;
 use crate::seeds::{self, Account, LoadOptions};
 use crate::store::{Store, TrialId};
@@ -90,6 +91,12 @@ impl Named {
             );
         }
         Ok(Self { name, source })
+    }
+
+    /// Whether it is a trial of the store.
+    #[must_use]
+    pub const fn is_trial(&self) -> bool {
+        matches!(self.source, Source::Trial(_))
     }
 
     /// A file under this name.
@@ -240,16 +247,16 @@ impl DataSet {
 pub fn load(named: Vec<Named>, store: &Store) -> Result<Vec<DataSet>> {
     for (place, data_set) in named.iter().enumerate() {
         if named[..place].iter().any(|earlier| earlier.name == data_set.name) {
-            bail!(
+            return Err(bad_input(anyhow!(
                 "two data sets are called `{}`\nhint: name them: A=SOURCE B=SOURCE",
                 data_set.name
-            );
+            )));
         }
     }
     let load = |named: Named| {
         let data_set = named.load(store)?;
         if data_set.samples.is_empty() {
-            bail!("data set `{}` has no samples", data_set.name);
+            return Err(bad_input(anyhow!("data set `{}` has no samples", data_set.name)));
         }
         Ok(data_set)
     };

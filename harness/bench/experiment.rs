@@ -24,6 +24,7 @@ use gra_synth::variant::Variant;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::builtin;
 use crate::seeds::{self, LoadOptions, SeedSet};
 pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
@@ -131,7 +132,7 @@ impl Experiment {
                 "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
             ));
         }
-        let pool = ModelPool::load(&or_own(&overrides.pool, &file.pool), models)?;
+        let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
         let member = |model: &gra_llm::model_pool::PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
@@ -144,6 +145,10 @@ impl Experiment {
         let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
+        }
+        if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed))
+        {
+            return Err(value_error(format!("seeds names {} twice", twice.1)));
         }
         let (prompts, prompts_sha256) = load_prompts(&or_own(&overrides.prompts, &file.prompts))?;
         let seed_path = or_own(&overrides.seed_set, &file.seed_set);
@@ -242,12 +247,32 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
 }
 
 /// Names become folders, so they are kept plain.
-fn plain_name(what: &str, name: &str) -> Result<(), String> {
+pub(crate) fn plain_name(what: &str, name: &str) -> Result<(), String> {
+    const LONGEST: usize = 100;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
-        return Ok(());
+    let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+    if !is_plain || name.len() > LONGEST {
+        return Err(format!(
+            "{what} `{name}` must be up to {LONGEST} letters, digits, `-`, `_` and `.`, and not begin with \
+             `.`; it names a folder"
+        ));
     }
-    Err(format!("{what} `{name}` must be letters, digits, `-`, `_` and `.`; it names a folder"))
+    // Files of ours that lie where the folder would.
+    let begins = |start: &str| {
+        name.strip_prefix(start).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let is_ours = match what {
+        "name" => {
+            ["store.db", "benchmarks.", "model-hashes."].iter().any(|own| name.starts_with(own))
+        }
+        _ => begins("seed-") || name.starts_with("seeds.") || name.starts_with("report."),
+    };
+    if is_ours {
+        return Err(format!(
+            "{what} `{name}` is the name of a file in the results; choose another"
+        ));
+    }
+    Ok(())
 }
 
 /// A file's name without its endings, as part of a folder name.
@@ -262,9 +287,13 @@ fn stem(path: &Path) -> String {
 pub(crate) fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
     let mut files = BTreeMap::new();
     let mut hash = Sha256::new();
+    // A folder on disk is not filled up with templates that it lacks.
+    let read = |path: &Path| {
+        if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(path) }
+    };
     for (name, ..) in TEMPLATES {
         let path = folder.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|error| ExperimentError::Read {
+        let text = read(&path).map_err(|error| ExperimentError::Read {
             what: "prompt",
             path,
             error,

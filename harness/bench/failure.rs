@@ -1,15 +1,20 @@
 //! How a failed command ends: a message on standard error and an exit code that means something.
 
+use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 use gra_analysis::claims::MeasuredError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
+use rusqlite::ErrorCode;
 
 use crate::answering::Interrupted;
 use crate::experiment::ExperimentError;
+use crate::overwrite::WouldOverwrite;
 use crate::seeds::SeedError;
 use crate::terminal;
+use crate::store::DAMAGE_HINT;
 
 /// Exit codes, as the help text lists them.
 pub const EXIT_CODES: &str = "\
@@ -17,9 +22,32 @@ Exit codes:
   0    done
   1    failed: disk, store, or anything not named below
   2    wrong usage of the command line
-  3    bad input: experiment, prompts, model pool, seed set or benchmark scores
+  3    bad input: experiment, prompts, model pool, recording, seed set, data set or scores, a name
+       that is none, or settings other than those of an earlier trial of the same name
   4    a model could not be loaded or the engine failed
   130  interrupted; what was finished is saved, the same command goes on";
+
+/// An error that comes of what the user gave, where no type of its own tells so.
+#[derive(Debug)]
+pub struct BadInput(anyhow::Error);
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for BadInput {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Marks an error as one of bad input.
+#[must_use]
+pub fn bad_input(error: anyhow::Error) -> anyhow::Error {
+    BadInput(error).into()
+}
 
 /// Prints an error with its causes and says how the process should end. A closed pipe is no error.
 #[must_use]
@@ -49,12 +77,23 @@ fn message(error: &anyhow::Error) -> String {
             message.push_str(what);
         }
         hints.extend(hint.filter(|hint| !hints.contains(hint)));
+        if is_damage(cause) && !hints.iter().any(|hint| hint.contains(DAMAGE_HINT)) {
+            hints.push(DAMAGE_HINT.to_owned());
+        }
     }
     for hint in hints {
         message.push('\n');
         message.push_str(&hint);
     }
     message
+}
+
+/// Whether SQLite found a page of the store that cannot be right.
+fn is_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause
+        .downcast_ref::<rusqlite::Error>()
+        .and_then(rusqlite::Error::sqlite_error_code)
+        .is_some_and(|code| matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -67,6 +106,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<SeedError>()
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()
+            || cause.is::<WouldOverwrite>()
+            || cause.is::<BadInput>()
     }) {
         3
     } else if any(Cause::is::<EngineError>) {

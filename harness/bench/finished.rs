@@ -9,7 +9,7 @@ use gra_synth::variant::Variant;
 use serde::Deserialize;
 
 use crate::export::CardFacts;
-use crate::store::{CallRow, Store, TrialId, TrialRow};
+use crate::store::{CallRow, DAMAGE_HINT, Store, TrialId, TrialRow};
 
 /// A trial that came to its end.
 #[derive(Debug)]
@@ -46,8 +46,9 @@ impl TrialRow {
     /// # Errors
     /// When they are damaged.
     pub fn read_settings(&self) -> Result<TrialSettings> {
-        serde_json::from_str(&self.settings)
-            .with_context(|| format!("the stored settings of {} are damaged", self.id))
+        serde_json::from_str(&self.settings).with_context(|| {
+            format!("the stored settings of {} are damaged\n{DAMAGE_HINT}", self.id)
+        })
     }
 }
 
@@ -64,7 +65,7 @@ impl FinishedTrial {
             );
         }
         let card = serde_json::from_str(&trial.card)
-            .with_context(|| format!("the stored description of {id} is damaged"))?;
+            .with_context(|| format!("the stored description of {id} is damaged\n{DAMAGE_HINT}"))?;
         let (settings, candidates) = (trial.read_settings()?, store.candidates(trial.row)?);
         Ok(Self { id, settings, card, candidates, row: trial.row })
     }

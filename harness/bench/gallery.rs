@@ -14,6 +14,7 @@ use gra_analysis::figure::rounds::Rounds;
 use gra_analysis::figure::{Figure, FigureError};
 use gra_analysis::paper::{BaseModel, Reference};
 
+use crate::failure::bad_input;
 use crate::store::Store;
 use measured::Measured;
 pub use trials::Selection;
@@ -162,7 +163,7 @@ pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let reference = Reference::embedded()?;
     let benchmarks = benchmarks(sources.results)?;
-    let measured = Measured::read(&sources.stats)?;
+    let measured = Measured::read(&sources.stats).map_err(bad_input)?;
     for &kind in kinds {
         let figure = match kind {
             Kind::Averages => Averages::of(&reference, BaseModel::Qwen, &benchmarks).figure(),
@@ -196,7 +197,8 @@ fn benchmarks(results: &Path) -> Result<Benchmarks> {
     let path = results.join(BENCHMARKS);
     match std::fs::read(&path) {
         Ok(csv) => Benchmarks::read(&csv)
-            .with_context(|| format!("{} is no table of scores", path.display())),
+            .with_context(|| format!("{} is no table of scores", path.display()))
+            .map_err(bad_input),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Benchmarks::default()),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }

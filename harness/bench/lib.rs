@@ -6,9 +6,11 @@
 //! # Layout
 //!
 //! - [`cli`], [`command`]: the command line; one file per verb
-//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked
+//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; [`builtin`]: the files for it that the
+//!   program brings
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
+//! - [`overwrite`]: whether a run would put other results in the place of earlier ones
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
 //! - [`comparison`]: the data sets of an experiment
@@ -28,6 +30,7 @@ pub mod answering;
 pub mod artifact;
 pub mod axis;
 pub mod browser;
+pub mod builtin;
 pub mod cli;
 pub mod command;
 pub mod comparison;
@@ -44,6 +47,7 @@ pub mod interrupt;
 pub mod judging;
 pub mod measured;
 mod nearest;
+pub mod overwrite;
 pub mod pin;
 pub mod progress;
 pub mod publish;

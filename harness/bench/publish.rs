@@ -170,17 +170,17 @@ fn source_name(backend: &Backend) -> String {
     }
 }
 
-/// Fails early when results cannot be written, before anything is paid for.
+/// Makes a folder for results, and fails early where it cannot be written, before anything is paid for.
 ///
 /// # Errors
 /// Names the folder.
-pub fn check_writable(results: &Path) -> Result<()> {
-    std::fs::create_dir_all(results)
-        .and_then(|()| tempfile::NamedTempFile::new_in(results).map(drop))
+pub fn check_writable(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| tempfile::NamedTempFile::new_in(folder).map(drop))
         .with_context(|| {
             format!(
-                "cannot write to the results folder {}\nhint: choose another with --results",
-                results.display()
+                "cannot write to the results folder {}\nhint: choose another with --results or --out",
+                folder.display()
             )
         })
 }

@@ -18,6 +18,12 @@ pub fn json(csv: &[u8]) -> Result<Vec<Map<String, Value>>> {
     csv.records().map(row).collect()
 }
 
+/// One JSON document: the object, or a list where there are several.
+#[must_use]
+pub fn document(mut objects: Vec<Value>) -> Value {
+    if objects.len() == 1 { objects.swap_remove(0) } else { Value::Array(objects) }
+}
+
 fn read(value: &str) -> Value {
     serde_json::from_str(value).unwrap_or_else(|_| match value {
         "" => Value::Null,

@@ -47,12 +47,13 @@ mod text;
 mod unpack;
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use gra_synth::pool::SeedItem;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+
+use crate::builtin;
 
 pub use account::Account;
 pub use conversation::{RoleError, Roles, Speaker, role};
@@ -115,9 +116,9 @@ pub struct SeedSet {
 /// tell apart (a JSON array, gzip, Parquet), has no instruction field, has more bad records than
 /// tolerated, or nothing is left of it.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<SeedSet, SeedError> {
-    fs::read(path)
+    builtin::read(path)
         .map_err(|error| Fault::Read(error.to_string()))
-        .and_then(|bytes| read(path, bytes, options))
+        .and_then(|bytes| read(path, bytes.into_owned(), options))
         .map_err(|fault| SeedError { path: path.to_owned(), fault })
 }
 

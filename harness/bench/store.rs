@@ -4,13 +4,20 @@
 //! runs share them. The file is in WAL mode with full synchronisation: what was committed survives
 //! `kill -9` and loss of power. A chunk of requests is recorded before it runs and its replies are
 //! committed together, because a reply depends on what it was batched with.
+//!
+//! While no run holds it, a store is one file: readers need to make none beside it.
 
 mod completions;
 mod embeddings;
+mod header;
+mod salvage;
+mod schema;
 mod scores;
 mod seconds;
+mod survey;
 mod trials;
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,86 +26,32 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
 pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
+pub use salvage::{Salvaged, Survey, TableState, TrialState, check, salvage};
 pub use scores::StoredScore;
 pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
-
-/// Version of the tables below.
-const VERSION: i64 = 4;
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
 
-const SCHEMA: &str = "
-CREATE TABLE role_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE chunk (
-    id INTEGER PRIMARY KEY, model TEXT NOT NULL, stage TEXT NOT NULL, planned_for TEXT NOT NULL,
-    seconds REAL, prompt_tokens INTEGER, reply_tokens INTEGER, slots INTEGER, crashes INTEGER);
-CREATE TABLE chunk_member (
-    chunk INTEGER NOT NULL, place INTEGER NOT NULL, key BLOB NOT NULL,
-    PRIMARY KEY (chunk, place)) WITHOUT ROWID;
-CREATE TABLE completion (
-    key BLOB PRIMARY KEY, chunk INTEGER NOT NULL, model TEXT NOT NULL, fingerprint TEXT NOT NULL,
-    stage TEXT NOT NULL, role_hash BLOB NOT NULL, sample TEXT NOT NULL, settings TEXT NOT NULL,
-    text TEXT NOT NULL, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-    reply_tokens INTEGER NOT NULL, expected TEXT) WITHOUT ROWID;
-CREATE TABLE embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE score (
-    key BLOB PRIMARY KEY, loss REAL, tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL,
-    truncated INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE trial (
-    id INTEGER PRIMARY KEY, experiment TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL,
-    settings TEXT NOT NULL, card TEXT NOT NULL, finished INTEGER NOT NULL,
-    UNIQUE (experiment, variant, seed));
-CREATE TABLE seed_item (
-    trial INTEGER NOT NULL, id TEXT NOT NULL, instruction TEXT NOT NULL, facts TEXT NOT NULL,
-    PRIMARY KEY (trial, id)) WITHOUT ROWID;
-CREATE TABLE call (
-    trial INTEGER NOT NULL, subject TEXT NOT NULL, stage TEXT NOT NULL, seat INTEGER NOT NULL,
-    attempt INTEGER NOT NULL, model TEXT NOT NULL, key BLOB NOT NULL, shared INTEGER NOT NULL,
-    prompt_tokens INTEGER NOT NULL, reply_tokens INTEGER NOT NULL,
-    PRIMARY KEY (trial, subject, stage, seat, attempt)) WITHOUT ROWID;
-CREATE TABLE candidate (
-    trial INTEGER NOT NULL, id TEXT NOT NULL, round INTEGER NOT NULL, facts TEXT NOT NULL,
-    PRIMARY KEY (trial, id)) WITHOUT ROWID;
-";
-
-/// From version 3, in which every score was read as it was written.
-const FROM_3: &str = "
-ALTER TABLE completion ADD COLUMN expected TEXT;
-";
-
-/// Shows an older store's replies with today's columns to a reader that may not change it.
-const AS_IF_FROM_4: &str = "
-CREATE TEMP VIEW completion AS SELECT *, NULL AS expected FROM main.completion;
-";
-
-/// From version 2, which kept no scores.
-const FROM_2: &str = "
-CREATE TABLE score (
-    key BLOB PRIMARY KEY, loss REAL, tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL,
-    truncated INTEGER NOT NULL) WITHOUT ROWID;
-";
-
-/// From version 1, which did not record what a chunk's crashes cost: of its chunks that is unknown.
-const FROM_1: &str = "
-ALTER TABLE chunk ADD COLUMN slots INTEGER;
-ALTER TABLE chunk ADD COLUMN crashes INTEGER;
-";
+/// What to type when something in a store cannot be read.
+pub(crate) const DAMAGE_HINT: &str = "hint: `gra-bench store check` says what is damaged, `gra-bench \
+    store salvage NEW` copies the rest into a new store";
 
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
     db: Connection,
+    path: PathBuf,
     /// Held by the process that runs trials; readers need none.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Store {
     /// Opens the store for a run, creating it where it is missing. Only one run may hold it.
     ///
     /// # Errors
-    /// When the folder cannot be written to, another run holds the store, the file is no store, or
-    /// it was written by a newer version.
+    /// When the folder cannot be written to, another run holds the store, or the file is no store of this
+    /// version, which is then left as it was.
     pub fn open(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(|| {
@@ -106,102 +59,96 @@ impl Store {
             })?;
         }
         let lock = lock(path)?;
-        let db = Connection::open(path)
-            .with_context(|| format!("cannot open the store {}", path.display()))?;
-        Self::prepare(&db, path)?;
-        Ok(Self { db, _lock: Some(lock) })
-    }
-
-    /// Opens an existing store to look at it, also while a run holds it.
-    ///
-    /// # Errors
-    /// When there is none, or as for [`Self::open`].
-    pub fn open_existing(path: &Path) -> Result<Self> {
-        must_exist(path)?;
-        let db = Connection::open(path)
-            .with_context(|| format!("cannot open the store {}", path.display()))?;
-        Self::prepare(&db, path)?;
-        Ok(Self { db, _lock: None })
-    }
-
-    /// Opens an existing store and changes nothing in it, not even its version: also while a run holds it.
-    ///
-    /// # Errors
-    /// When there is none, it is no store, or a newer version wrote it.
-    pub fn open_read_only(path: &Path) -> Result<Self> {
-        must_exist(path)?;
-        let open = || -> rusqlite::Result<(Connection, i64)> {
-            let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            db.busy_timeout(BUSY)?;
-            let version = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            Ok((db, version))
-        };
-        let (db, version) = open().with_context(|| {
-            format!("cannot read the store {}\nhint: is it one?", path.display())
-        })?;
-        match version {
-            0 => bail!("{} is no store: it has no tables", path.display()),
-            VERSION => Ok(Self { db, _lock: None }),
-            // What else older versions lack, no reader of trials asks for.
-            1..VERSION => {
-                db.execute_batch(AS_IF_FROM_4)
-                    .with_context(|| format!("cannot read the store {}", path.display()))?;
-                Ok(Self { db, _lock: None })
-            }
-            newer => bail!(newer_version(path, newer)),
+        if path.exists() {
+            header::check(path)?;
+        } else {
+            create(path).with_context(|| format!("cannot make a store at {}", path.display()))?;
         }
-    }
-
-    fn prepare(db: &Connection, path: &Path) -> Result<()> {
-        let prepare = || -> rusqlite::Result<i64> {
+        let open = || -> rusqlite::Result<Connection> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let db = Connection::open_with_flags(path, flags)?;
             db.busy_timeout(BUSY)?;
+            Ok(db)
+        };
+        let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
+        schema::check(&db, path)?;
+        let prepare = || -> rusqlite::Result<()> {
             db.pragma_update(None, "journal_mode", "WAL")?;
-            db.pragma_update(None, "synchronous", "FULL")?;
-            db.pragma_query_value(None, "user_version", |row| row.get(0))
+            db.pragma_update(None, "synchronous", "FULL")
         };
-        let version = prepare().with_context(|| {
-            format!(
-                "{} cannot be used as a store\nhint: is it writable, and is it a store at all?",
-                path.display()
-            )
+        prepare().with_context(|| {
+            format!("cannot write to the store {}\nhint: is it writable?", path.display())
         })?;
-        let set_up = |sql: &str| {
-            let sql = format!("BEGIN; {sql} PRAGMA user_version = {VERSION}; COMMIT;");
-            db.execute_batch(&sql)
-                .with_context(|| format!("cannot set up the store {}", path.display()))
-        };
-        match version {
-            0 => set_up(SCHEMA),
-            1 => set_up(&[FROM_1, FROM_2, FROM_3].concat()),
-            2 => set_up(&[FROM_2, FROM_3].concat()),
-            3 => set_up(FROM_3),
-            VERSION => Ok(()),
-            newer => bail!(newer_version(path, newer)),
+        Ok(Self { db, path: path.to_owned(), lock: Some(lock) })
+    }
+
+    /// Opens an existing store and changes nothing: neither in it nor beside it, also while a run holds it.
+    ///
+    /// # Errors
+    /// When there is none, or the file is no store of this version.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            bail!(
+                "there is no store at {}\nhint: run an experiment first, or name the store with --store",
+                path.display()
+            );
+        }
+        header::check(path)?;
+        let db =
+            read_only(path).with_context(|| format!("cannot open the store {}", path.display()))?;
+        schema::check(&db, path)?;
+        Ok(Self { db, path: path.to_owned(), lock: None })
+    }
+
+    /// A store that nothing is kept of.
+    ///
+    /// # Errors
+    /// When SQLite cannot make one.
+    pub fn in_memory() -> Result<Self> {
+        let db = schema::empty().context("cannot make a store in memory")?;
+        Ok(Self { db, path: PathBuf::from("in memory"), lock: None })
+    }
+
+    /// Says that something stored cannot be read, and what to type.
+    fn damaged(&self, what: impl fmt::Display) -> String {
+        format!("{what} is damaged in the store {}\n{DAMAGE_HINT}", self.path.display())
+    }
+}
+
+impl Drop for Store {
+    /// Leaves one file that any reader can open, also from a disk that cannot be written: in WAL mode a
+    /// reader would have to make files beside it.
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // A reader that looks right now keeps the WAL; the next run tries again.
+            let _ = self.db.busy_timeout(Duration::ZERO);
+            let _ = self.db.pragma_update(None, "journal_mode", "DELETE");
         }
     }
 }
 
-fn must_exist(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    bail!(
-        "there is no store at {}\nhint: run an experiment first, or name the store with --store",
-        path.display()
-    )
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    Ok(db)
 }
 
-fn newer_version(path: &Path, version: i64) -> String {
-    format!(
-        "the store {} has version {version}, and this gra-bench reads version {VERSION}\n\
-         hint: use the gra-bench that wrote it, or another store with --store",
-        path.display()
-    )
+/// Makes an empty store under another name and gives it its own when it is whole.
+fn create(path: &Path) -> Result<()> {
+    let new = header::beside(path, ".new");
+    if new.exists() {
+        std::fs::remove_file(&new)?;
+    }
+    schema::empty()?.execute("VACUUM INTO ?", [new.to_string_lossy()])?;
+    File::open(&new)?.sync_all()?;
+    std::fs::rename(&new, path)?;
+    Ok(())
 }
 
 /// Takes the lock beside the store, which ends with the process.
 fn lock(path: &Path) -> Result<File> {
-    let beside = PathBuf::from(format!("{}.lock", path.display()));
+    let beside = header::beside(path, ".lock");
     let file = File::create(&beside)
         .with_context(|| format!("cannot write beside the store: {}", beside.display()))?;
     match file.try_lock() {

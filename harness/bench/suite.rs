@@ -1,6 +1,8 @@
 //! Every trial of an experiment, the table that compares its variants, and the one that compares its run
 //! seeds.
 
+mod earlier;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use crate::publish::{self, Publication};
 use crate::rows;
 use crate::store::{CallRow, Store, TrialId};
 use crate::trial::{self, Trial, TrialSetting};
+use earlier::OtherRows;
 
 /// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
 ///
@@ -40,10 +43,7 @@ pub fn run_all(
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         progress.say(&note);
     }
-    let fingerprints: BTreeMap<String, String> = experiment
-        .models()
-        .map(|model| Ok((model.to_string(), engine.fingerprint(model)?)))
-        .collect::<Result<_>>()?;
+    let fingerprints = fingerprints(experiment, engine)?;
     let encoder = engine.encoder_fingerprint()?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
@@ -73,11 +73,20 @@ pub fn run_all(
             publication.write(results)?;
             trials.push(trial);
         }
-        let report = SeedReport::new(experiment, seed, trials)?;
+        let mut report = SeedReport::new(experiment, seed, trials)?;
         report.write(experiment, results)?;
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// What every model that serves in an experiment is, by name.
+pub(crate) fn fingerprints(
+    experiment: &Experiment,
+    engine: &mut dyn Engine,
+) -> Result<BTreeMap<String, String>, EngineError> {
+    let models = experiment.models();
+    models.map(|model| Ok((model.to_string(), engine.fingerprint(model)?))).collect()
 }
 
 /// What several run seeds say together.
@@ -85,6 +94,8 @@ pub fn run_all(
 pub struct SeedSweep {
     table: MeasureTable,
     markdown: PathBuf,
+    /// Seeds and variants that only an earlier table has, which is therefore kept.
+    kept: Vec<String>,
 }
 
 impl SeedSweep {
@@ -104,12 +115,16 @@ impl SeedSweep {
         let table =
             seed_sweep(&reports.iter().map(|report| (report.seed, trials(report))).collect());
         let folder = results.join(&experiment.name);
-        let mut csv = Vec::new();
-        table.write_csv(&mut csv)?;
-        write_atomic(&folder.join("seeds.csv"), &csv)?;
-        let markdown = folder.join("seeds.md");
-        write_atomic(&markdown, table.markdown().as_bytes())?;
-        Ok(Some(Self { table, markdown }))
+        let (path, markdown) = (folder.join("seeds.csv"), folder.join("seeds.md"));
+        let ran: Vec<&str> = experiment.variants.iter().map(|one| one.name.as_str()).collect();
+        let kept = earlier::others_of_sweep(&path, &experiment.seeds, &ran)?;
+        if kept.is_empty() {
+            let mut csv = Vec::new();
+            table.write_csv(&mut csv)?;
+            write_atomic(&path, &csv)?;
+            write_atomic(&markdown, table.markdown().as_bytes())?;
+        }
+        Ok(Some(Self { table, markdown, kept }))
     }
 
     /// Prints the table and where it is.
@@ -119,7 +134,7 @@ impl SeedSweep {
     pub fn print(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "\nOver run seeds\n\n{}", self.table.terminal(false))?;
         writeln!(out, "Table:   {}", self.markdown.display())?;
-        Ok(())
+        say_kept(&self.kept, out)
     }
 }
 
@@ -175,6 +190,10 @@ pub(crate) fn measured_path(results: &Path, experiment: &str, seed: u64) -> Path
     results.join(experiment).join(format!("seed-{seed}.measured.csv"))
 }
 
+/// Columns of `seed-N.measured.csv`.
+const MEASURED: [&str; 7] =
+    ["variant", "paid_calls", "stored_calls", "engine_s", "wall_s", "energy_j", "crashes"];
+
 /// The table of one run seed.
 #[derive(Debug)]
 pub struct SeedReport {
@@ -185,6 +204,8 @@ pub struct SeedReport {
     markdown: Vec<u8>,
     /// The trials, the reference first.
     pub trials: Vec<Trial>,
+    /// Variants that only an earlier table has, which is therefore kept.
+    kept: Vec<String>,
 }
 
 impl SeedReport {
@@ -206,32 +227,34 @@ impl SeedReport {
             };
             table.set_measured(&trial.id.variant, measured)?;
         }
-        Ok(Self { seed, table, csv, markdown, trials })
+        Ok(Self { seed, table, csv, markdown, trials, kept: Vec::new() })
     }
 
     fn path(&self, experiment: &Experiment, results: &Path, ending: &str) -> PathBuf {
         results.join(&experiment.name).join(format!("seed-{}.{ending}", self.seed))
     }
 
-    /// Writes the table as CSV and Markdown, and beside them what this run took on this machine.
-    fn write(&self, experiment: &Experiment, results: &Path) -> Result<()> {
-        write_atomic(&self.path(experiment, results, "csv"), &self.csv)?;
-        write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
+    /// Writes the table as CSV and Markdown, and beside them what this run took on this machine. A run of
+    /// some variants leaves an earlier table of more as it is.
+    fn write(&mut self, experiment: &Experiment, results: &Path) -> Result<()> {
+        let csv = self.path(experiment, results, "csv");
+        let ran: Vec<&str> = self.trials.iter().map(|trial| trial.id.variant.as_str()).collect();
+        let others = |path: &Path| earlier::rows_of_others(path, &ran);
+        self.kept = others(&csv)?.variants();
+        if self.kept.is_empty() {
+            write_atomic(&csv, &self.csv)?;
+            write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
+        }
         let measured = measured_path(results, &experiment.name, self.seed);
-        write_atomic(&measured, &self.measured_csv()?)
+        // Where the earlier file cannot be read, nothing of it is left to keep.
+        let bytes = self.measured_csv(&others(&measured).unwrap_or_default())?;
+        write_atomic(&measured, &bytes)
     }
 
-    fn measured_csv(&self) -> Result<Vec<u8>> {
+    /// What this run took, and below it what an earlier one took of other variants.
+    fn measured_csv(&self, others: &OtherRows) -> Result<Vec<u8>> {
         let mut csv = CsvWriter::from_writer(Vec::new());
-        csv.write_record([
-            "variant",
-            "paid_calls",
-            "stored_calls",
-            "engine_s",
-            "wall_s",
-            "energy_j",
-            "crashes",
-        ])?;
+        csv.write_record(MEASURED)?;
         for trial in &self.trials {
             csv.write_record([
                 trial.id.variant.clone(),
@@ -243,6 +266,7 @@ impl SeedReport {
                 trial.paid.crashes.to_string(),
             ])?;
         }
+        others.append(&MEASURED, &mut csv)?;
         Ok(csv.into_inner()?)
     }
 
@@ -263,8 +287,10 @@ impl SeedReport {
             writeln!(out, "{note}")?;
         }
         let folder = results.join(&experiment.name);
-        writeln!(out, "\nTable:   {}", self.path(experiment, results, "md").display())?;
-        writeln!(out, "         {}", self.path(experiment, results, "csv").display())?;
+        let files = ["md", "csv"].map(|ending| self.path(experiment, results, ending));
+        writeln!(out, "\nTable:   {}", files[0].display())?;
+        writeln!(out, "         {}", files[1].display())?;
+        say_kept(&self.kept, out)?;
         let seed = self.seed;
         writeln!(out, "Samples: {}/<variant>/seed-{seed}/", folder.display())?;
         let reference = &self.trials[0];
@@ -279,7 +305,7 @@ impl SeedReport {
     ///
     /// # Errors
     /// When the table cannot be rendered.
-    pub fn json(&self) -> Result<String> {
+    pub fn json(&self) -> Result<serde_json::Value> {
         let mut rows = rows::json(&self.csv)?;
         for (row, trial) in rows.iter_mut().zip(&self.trials) {
             row.insert("paid_calls".into(), trial.paid.calls.into());
@@ -289,8 +315,21 @@ impl SeedReport {
             row.insert("crashes".into(), trial.paid.crashes.into());
             row.insert("energy_j".into(), trial.paid.joules.into());
         }
-        Ok(serde_json::to_string(&serde_json::json!({ "seed": self.seed, "rows": rows }))?)
+        Ok(serde_json::json!({ "seed": self.seed, "rows": rows }))
     }
+}
+
+/// Says that a table is an earlier run's, and why.
+fn say_kept(others: &[String], out: &mut impl Write) -> Result<()> {
+    if !others.is_empty() {
+        let others = others.join(", ");
+        writeln!(
+            out,
+            "         as an earlier run wrote it, because it also has {others}; remove it to have it \
+             written anew"
+        )?;
+    }
+    Ok(())
 }
 
 fn facts(trial: &Trial) -> TrialFacts {

@@ -1,12 +1,12 @@
 //! `compare`: the data sets of an experiment side by side on every measure, and in words.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::figure::plane::MOST_SETS;
@@ -14,7 +14,7 @@ use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::Method;
 use serde_json::json;
 
-use super::rescore::{self, RescoreArgs};
+use super::rescore::{self, Decided, RescoreArgs};
 use super::{engines, stats};
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
@@ -23,6 +23,7 @@ use crate::dataset::DataSet;
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::experiment::{Experiment, RescoreEntry};
+use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
@@ -76,12 +77,12 @@ fn run(
     let overrides = args.overrides.overrides(args.seed.into_iter().collect());
     let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
     let run_seed = experiment.seeds[0];
-    publish::check_writable(&places.results)?;
-    let mut store = Store::open(&places.store())?;
     let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
-    check_sets(&experiment, names)?;
+    check_sets(&experiment, names).map_err(bad_input)?;
+    let path = places.store();
+    let stored = if path.exists() { Store::open_read_only(&path)? } else { Store::in_memory()? };
     let mut data_sets =
-        comparison::data_sets(&experiment, run_seed, names, &store).with_context(|| {
+        comparison::data_sets(&experiment, run_seed, names, &stored).with_context(|| {
             format!(
                 "cannot compare {}\nhint: gra-bench run {}",
                 experiment.name,
@@ -91,11 +92,16 @@ fn run(
     for data_set in &mut data_sets {
         data_set.subsample(experiment.compare.n.unwrap_or(usize::MAX), run_seed);
     }
+    drop(stored);
+    let plan = args.plan(&experiment, run_seed, data_sets.len())?;
+    let own = || comparison::folder(&places.results, &experiment.name, run_seed);
+    let folder = args.out.clone().unwrap_or_else(own);
+    publish::check_writable(&folder)?;
+    let mut store = Store::open(&path)?;
 
     let mut progress = Progress::new(verbosity);
     let around = engines::Around { places, progress: &progress, stop };
     let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
-    let plan = args.plan(&experiment, run_seed, data_sets.len())?;
     let evidence = {
         let mut answering =
             Answering::new(&mut store, &mut *engine, &mut progress, stop, experiment.chunk);
@@ -104,17 +110,28 @@ fn run(
     interrupt::say_how_to_go_on(&evidence, &progress);
     drop(progress);
     let evidence = evidence?;
-    let own = || comparison::folder(&places.results, &experiment.name, run_seed);
-    let folder = args.out.clone().unwrap_or_else(own);
     evidence.write(&folder)?;
     let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
     let page = page(&experiment, run_seed, &words, &evidence);
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
     write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
-    let shown = Shown { experiment: &experiment, data_sets: &data_sets, evidence: &evidence };
-    shown.print(args, &words, &folder, verbosity)?;
-    match &experiment.rescore {
-        Some(entry) => decide_again(&experiment, entry, run_seed, (&folder, places), args.json),
+    let again = |entry| decide_again(args, &experiment, entry, run_seed, (&folder, places));
+    let decided = experiment.rescore.as_ref().map(again).transpose()?;
+    let mut out = terminal::stdout(Printed::json(args.json));
+    if args.json {
+        let measures = stats::json(&evidence.findings.table, &data_sets);
+        let words: Vec<&str> = words.lines().collect();
+        let decided = decided.as_ref().map(Decided::json).transpose()?;
+        let name = &experiment.name;
+        let json = json!({
+            "experiment": name, "words": words, "data_sets": measures, "rescore": decided,
+        });
+        writeln!(out, "{json}")?;
+        return Ok(());
+    }
+    print(&mut out, &experiment, &evidence, &words, &folder, verbosity)?;
+    match decided {
+        Some(decided) => decided.print(&mut out),
         None => Ok(()),
     }
 }
@@ -141,7 +158,9 @@ impl CompareArgs {
         let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
         let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
         if asked.map && data_sets > MOST_SETS && !self.no_embeddings {
-            bail!("a map shows at most {MOST_SETS} data sets, and these are {data_sets}");
+            return Err(bad_input(anyhow!(
+                "a map shows at most {MOST_SETS} data sets, and these are {data_sets}"
+            )));
         }
         let embedding = if self.no_embeddings {
             Embedded::Nothing
@@ -217,63 +236,42 @@ fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence
     page
 }
 
-/// A comparison to be shown.
-struct Shown<'a> {
-    experiment: &'a Experiment,
-    data_sets: &'a [DataSet],
-    evidence: &'a Evidence,
-}
-
-impl Shown<'_> {
-    fn print(
-        &self,
-        args: &CompareArgs,
-        words: &str,
-        folder: &Path,
-        verbosity: Verbosity,
-    ) -> Result<()> {
-        let Self { experiment, data_sets, evidence } = *self;
-        let mut out = terminal::stdout(Printed::json(args.json));
-        let table = &evidence.findings.table;
-        if args.json {
-            let measures = stats::json(table, data_sets);
-            let words: Vec<&str> = words.lines().collect();
-            let name = &experiment.name;
-            writeln!(
-                out,
-                "{}",
-                json!({ "experiment": name, "words": words, "data_sets": measures })
-            )?;
-            return Ok(());
-        }
-        writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
-        writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
-        for line in words.lines().chain(evidence.notes.iter().map(String::as_str)) {
-            writeln!(out, "{line}\n")?;
-        }
-        if experiment.demonstration {
-            writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
-        }
-        writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
-        writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
-        if evidence.map.is_some() {
-            writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
-        }
-        Ok(())
+fn print(
+    out: &mut impl Write,
+    experiment: &Experiment,
+    evidence: &Evidence,
+    words: &str,
+    folder: &Path,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let table = &evidence.findings.table;
+    writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
+    writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
+    for line in words.lines().chain(evidence.notes.iter().map(String::as_str)) {
+        writeln!(out, "{line}\n")?;
     }
+    if experiment.demonstration {
+        writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
+    }
+    writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
+    writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
+    if evidence.map.is_some() {
+        writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
+    }
+    Ok(())
 }
 
 /// Decides the first variant's reviews again under the file's thresholds.
 fn decide_again(
+    args: &CompareArgs,
     experiment: &Experiment,
     entry: &RescoreEntry,
     run_seed: u64,
     (folder, places): (&Path, &Places),
-    as_json: bool,
-) -> Result<()> {
+) -> Result<Decided> {
     let variant = &experiment.variants[0].name;
     let trial = format!("{}/{variant}/seed-{run_seed}", experiment.name);
     let judged = folder.join(format!("{variant}.judge.csv"));
     let judge = judged.exists().then_some(judged);
-    rescore::run(&RescoreArgs::of(trial, entry, judge, as_json), places)
+    rescore::decide(&RescoreArgs::of(trial, entry, judge, args.out.clone()), places)
 }

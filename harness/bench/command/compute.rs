@@ -33,7 +33,7 @@ pub(crate) struct ComputeArgs {
     /// Folder for the tables [default: beside the trial's results].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print JSON.
+    /// Print JSON: an object, and a list of them for several trials.
     #[arg(long)]
     json: bool,
 }
@@ -50,7 +50,7 @@ fn parameters(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
-    let store = Store::open_existing(&places.store())?;
+    let store = Store::open_read_only(&places.store())?;
     // All are read before the first is written.
     let trials: Vec<FinishedTrial> = args
         .trials
@@ -58,6 +58,7 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
         .map(|name| FinishedTrial::load(&store, name.parse()?))
         .collect::<Result<_>>()?;
     let mut out = terminal::stdout(Printed::json(args.json));
+    let mut documents = Vec::new();
     for (number, trial) in trials.iter().enumerate() {
         let compute = compute(args, trial, &store, &places.results)?;
         let name = trial.id.to_string();
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
         let written = beside.write(&[("csv", csv.as_slice()), ("md", &markdown)])?;
         if args.json {
             let rows = rows::json(&csv)?;
-            writeln!(out, "{}", serde_json::json!({ "trial": name, "rows": rows }))?;
+            documents.push(serde_json::json!({ "trial": name, "rows": rows }));
             continue;
         }
         if number > 0 {
@@ -76,6 +77,9 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
         }
         compute.write_terminal(&name, &mut out)?;
         written.print(&mut out)?;
+    }
+    if args.json {
+        writeln!(out, "{}", rows::document(documents))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod templates;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -21,6 +21,7 @@ use gra_synth::request::ModelName;
 use serde::Serialize;
 
 use crate::artifact::write_atomic;
+use crate::builtin;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
 use forms::FormFinding;
@@ -93,11 +94,8 @@ struct ServerFinding {
 }
 
 pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
-    let pool = ModelPool::load(&args.pool, &places.models)?;
-    let mut digests = match std::fs::create_dir_all(&places.results) {
-        Ok(()) => DigestCache::at(&places.results.join("model-hashes.json")),
-        Err(_) => DigestCache::in_memory(),
-    };
+    let pool = builtin::read_pool(&args.pool, &places.models)?;
+    let mut digests = DigestCache::of_reader(&places.results.join("model-hashes.json"));
     let checks = pool.check(&mut digests);
     // A pool runs without its teachers.
     let of = |part| checks.iter().filter(move |check| (check.part == Part::Teacher) == part);
@@ -105,9 +103,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     let mut notes: Vec<String> = of(true).filter_map(ModelCheck::problem).collect();
     let told = (&mut problems, &mut notes);
     let templates = templates::try_out(&pool, &checks, places, told)?;
-    if let Err(error) = crate::publish::check_writable(&places.results) {
-        problems.push(format!("{error:#}"));
-    }
+    problems.extend(cannot_write(&places.results));
     let servers = ask_servers(&pool, &mut problems)?;
     let devices = devices::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
@@ -164,6 +160,13 @@ fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
     };
     let pins: Vec<Pin> = checks.iter().filter_map(unpinned).collect();
     if !pins.is_empty() {
+        if builtin::is_built_in(path) {
+            bail!(
+                "{} is built into the program, which cannot be pinned\n\
+                 hint: gra-bench init DIR writes it out; pin that file with --pool",
+                path.display()
+            );
+        }
         let text = std::fs::read_to_string(path)?;
         let text = pin::pinned(&text, &pins)?;
         write_atomic(path, text.as_bytes())?;
@@ -246,11 +249,21 @@ fn finding(check: &ModelCheck) -> ModelFinding {
     }
 }
 
+/// Why results could not be written, told without writing: of the folder or its closest existing parent.
+fn cannot_write(results: &Path) -> Option<String> {
+    let existing = existing(results)?;
+    let why = if existing.is_dir() {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(&existing, access).err()?.to_string()
+    } else {
+        format!("{} is no folder", existing.display())
+    };
+    Some(format!("cannot write to the results folder {}: {why}", results.display()))
+}
+
 /// Bytes that may still be written to the disk of a folder, or of its closest existing parent.
 fn free_bytes(folder: &Path) -> Option<u64> {
-    let absolute = std::path::absolute(folder).ok()?;
-    let existing = absolute.ancestors().find(|ancestor| ancestor.exists())?;
-    let stat = rustix::fs::statvfs(existing).ok()?;
+    let stat = rustix::fs::statvfs(&existing(folder)?).ok()?;
     Some(stat.f_bavail * stat.f_frsize)
 }
 
@@ -268,6 +281,12 @@ impl ServerFinding {
              off where its chat template knows the word"
         )
     }
+}
+
+/// The folder, or its closest parent that exists.
+fn existing(folder: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(folder).ok()?;
+    absolute.ancestors().find(|ancestor| ancestor.exists()).map(Path::to_owned)
 }
 
 impl Findings {

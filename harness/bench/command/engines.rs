@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 #[cfg(unix)]
 use gra_llm::crew::Crew;
 use gra_llm::engine::Engine;
@@ -25,6 +25,7 @@ use gra_llm::worker::{News, Program, Setup, WorkerEngine};
 use gra_synth::request::ModelName;
 
 use crate::cli::Places;
+use crate::failure::bad_input;
 use crate::progress::{Progress, Verbosity};
 
 /// What an engine meets in this program.
@@ -77,11 +78,13 @@ pub(crate) fn engine(
 }
 
 fn recording(path: &Path) -> Result<Box<dyn Engine>> {
-    let file = File::open(path)
-        .with_context(|| format!("cannot read the recording {}", path.display()))?;
-    let engine = RecordedEngine::read(BufReader::new(file))
-        .with_context(|| format!("recording {}", path.display()))?;
-    Ok(Box::new(engine))
+    let read = || -> Result<RecordedEngine> {
+        let file = File::open(path)
+            .with_context(|| format!("cannot read the recording {}", path.display()))?;
+        RecordedEngine::read(BufReader::new(file))
+            .with_context(|| format!("recording {}", path.display()))
+    };
+    Ok(Box::new(read().map_err(bad_input)?))
 }
 
 /// The engine of what llama.cpp runs on this machine.
@@ -90,10 +93,12 @@ fn local(
     settings: &EngineSettings,
     around: &Around<'_>,
 ) -> Result<Box<dyn Engine>> {
-    let digest_cache = Some(around.places.results.join("model-hashes.json"));
+    // A folder that is not there yet is made by what writes results, and by nothing else.
+    let results = &around.places.results;
+    let digest_cache = results.is_dir().then(|| results.join("model-hashes.json"));
     let settings = EngineSettings { digest_cache, ..settings.clone() };
     if let Some(problem) = settings.problem() {
-        bail!("[engine] {problem}");
+        return Err(bad_input(anyhow!("[engine] {problem}")));
     }
     #[cfg(unix)]
     if settings.isolation == Isolation::Process {

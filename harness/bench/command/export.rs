@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::terminal::{self, Printed};
 
 pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
-    let store = Store::open_existing(&places.store())?;
+    let store = Store::open_read_only(&places.store())?;
     let FinishedTrial { id, card, candidates, .. } =
         FinishedTrial::load(&store, args.trial.parse()?)?;
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();

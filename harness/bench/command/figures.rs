@@ -53,7 +53,7 @@ pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
     };
     let kinds: Vec<Kind> = kinds.into_iter().collect();
     let path = places.store();
-    let store = if path.exists() { Some(Store::open_existing(&path)?) } else { None };
+    let store = if path.exists() { Some(Store::open_read_only(&path)?) } else { None };
     let sources = Sources {
         results: &places.results,
         stats: args.stats.clone().unwrap_or_else(|| places.results.join("stats")),

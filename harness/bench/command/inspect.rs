@@ -18,19 +18,21 @@ use gra_synth::thought;
 use gra_synth::variant::{Instructions, RoleAssignment};
 
 use crate::cli::{InspectArgs, Places};
+use crate::failure::bad_input;
 use crate::finished::TrialSettings;
 use crate::ruling;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
 use crate::terminal::{self, Printed};
 
 pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
-    let store = Store::open_existing(&places.store())?;
+    let store = Store::open_read_only(&places.store())?;
     let id: TrialId = args.trial.parse()?;
     let trial = store.trial(&id)?;
     let text = match &args.subject {
         None => list(&store, &trial, args.json)?,
         Some(subject) => {
-            let subject: ItemId = subject.parse()?;
+            let parsed = subject.parse::<ItemId>();
+            let subject = parsed.map_err(|error| bad_input(error.into()))?;
             trail(&store, &trial, subject, args)?
         }
     };
@@ -70,7 +72,8 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
     match subject {
         ItemId::Seed(_) => {
             let seeds = store.seed_items(trial.row, &[subject])?;
-            let seed = seeds.first().with_context(|| format!("{} has no {subject}", trial.id))?;
+            let missing = || format!("{} has no {subject}", trial.id);
+            let seed = seeds.first().with_context(missing)?;
             if args.json {
                 return Ok(seed.facts.clone() + "\n");
             }

@@ -6,8 +6,10 @@
 //! candidate goes all the way.
 
 mod calls;
+mod casts;
 mod sizes;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -22,7 +24,8 @@ use crate::experiment::Experiment;
 use crate::store::{Rate, Store};
 use crate::terminal::{self, Printed};
 use calls::{candidates, is_of_disputes, paid_share, stages};
-use sizes::Sizes;
+use casts::Casts;
+use sizes::{Sizes, parameters};
 
 /// Candidates whose roles are looked at.
 const CAST_SAMPLE: u32 = 1000;
@@ -78,7 +81,7 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
     let overrides = args.overrides.overrides(Vec::new());
     let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
     let store =
-        places.store().exists().then(|| Store::open_existing(&places.store())).transpose()?;
+        places.store().exists().then(|| Store::open_read_only(&places.store())).transpose()?;
     let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
     let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
@@ -89,10 +92,18 @@ pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
     Ok(())
 }
 
-/// What a stage's calls have cost. Where there was no dispute yet, one is reckoned like a review.
-fn rate(store: &Store, stage: Stage) -> Result<Option<Rate>> {
-    let own = store.rate(stage)?;
-    if own.is_none() && is_of_disputes(stage) { store.rate(Stage::ResponseReview) } else { Ok(own) }
+/// What the calls of each stage have cost. Where there was no dispute yet, one is reckoned like a review.
+fn rates(store: &Store) -> Result<BTreeMap<Stage, Rate>> {
+    let mut rates = BTreeMap::new();
+    for stage in Stage::ALL {
+        let own = store.rate(stage)?;
+        let rate = match own {
+            None if is_of_disputes(stage) => store.rate(Stage::ResponseReview)?,
+            own => own,
+        };
+        rates.extend(rate.map(|rate| (stage, rate)));
+    }
+    Ok(rates)
 }
 
 impl Plan {
@@ -116,9 +127,11 @@ impl Plan {
         let mut variants = Vec::new();
         let mut seconds = Some((0.0, 0.0));
         let mut operations = Some((0.0, 0.0));
+        let rates = store.map(rates).transpose()?.unwrap_or_default();
+        let (mut casts, parameters) = (Casts::new(experiment), parameters(experiment));
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
-            let sizes = Sizes::of(experiment, variant);
+            let sizes = Sizes::new(&mut casts, variant, &parameters);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
             let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
@@ -128,7 +141,7 @@ impl Plan {
             calls.least += of_variant.least * seeds;
             calls.most += of_variant.most * seeds;
             for (stage, asks) in stages {
-                let rate = store.map(|store| rate(store, stage)).transpose()?.flatten();
+                let rate = rates.get(&stage).copied();
                 let role =
                     experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
                 let limit = form::max_tokens_with_thought(stage, method, thought);
@@ -164,7 +177,7 @@ impl Plan {
                 calls: of_variant,
             });
         }
-        let paid_share = paid_share(experiment);
+        let paid_share = paid_share(experiment, &mut casts);
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
         let (hours, rate) = match (tokens_per_second, seconds) {

@@ -9,14 +9,15 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use gra_analysis::figure::acceptance::acceptance;
-use gra_analysis::rescore::{Record, Rule, rescore};
+use gra_analysis::rescore::{Record, Rescored, Rule, rescore};
 use gra_synth::method::{Method, Thousandths};
 use gra_synth::variant::DisputeRule;
 
-use super::beside::Beside;
+use super::beside::{Beside, Written};
 use crate::axis::{Seats, Values};
 use crate::cli::Places;
 use crate::experiment::RescoreEntry;
+use crate::failure::bad_input;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
@@ -57,16 +58,16 @@ pub(crate) struct RescoreArgs {
 }
 
 impl RescoreArgs {
-    /// The ranges of an experiment file, with the scores of a judge.
+    /// The ranges of an experiment file, with the scores of a judge and the folder to write to.
     pub(super) fn of(
         trial: String,
         entry: &RescoreEntry,
         judge: Option<PathBuf>,
-        json: bool,
+        out: Option<PathBuf>,
     ) -> Self {
         let RescoreEntry { tau, delta, reviewers, cosine, dispute } = entry.clone();
         let dispute = dispute.into_iter().map(DisputeArg::from).collect();
-        Self { trial, tau, delta, reviewers, cosine, dispute, judge, out: None, json }
+        Self { trial, tau, delta, reviewers, cosine, dispute, judge, out, json: false }
     }
 }
 
@@ -101,14 +102,46 @@ impl From<DisputeRule> for DisputeArg {
     }
 }
 
+/// The reviews decided again, with what was written of them.
+pub(super) struct Decided {
+    trial: String,
+    grid: Rescored,
+    csv: Vec<u8>,
+    written: Written,
+}
+
 pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
-    let store = Store::open_existing(&places.store())?;
+    let decided = decide(args, places)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", decided.json()?)?;
+        return Ok(());
+    }
+    decided.print(&mut out)
+}
+
+impl Decided {
+    pub(super) fn json(&self) -> Result<serde_json::Value> {
+        let rows = rows::json(&self.csv)?;
+        Ok(serde_json::json!({ "trial": self.trial, "rows": rows }))
+    }
+
+    pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "{} under other thresholds; no model is asked\n", self.trial)?;
+        self.grid.write_terminal(&mut *out)?;
+        self.written.print(out)
+    }
+}
+
+/// Decides, and writes the table and the figure.
+pub(super) fn decide(args: &RescoreArgs, places: &Places) -> Result<Decided> {
+    let store = Store::open_read_only(&places.store())?;
     let trial = FinishedTrial::load(&store, args.trial.parse()?)?;
     let (method, variant) = (&trial.settings.method, &trial.settings.variant);
-    let rules = rules(args, method, Rule::recorded(method, variant))?;
+    let rules = rules(args, method, Rule::recorded(method, variant)).map_err(bad_input)?;
     let embeddings = trial.embeddings(&store)?;
     let judge = match &args.judge {
-        Some(file) => judge::read(file, &trial.candidates)?,
+        Some(file) => judge::read(file, &trial.candidates).map_err(bad_input)?,
         None => BTreeMap::new(),
     };
     let record = Record {
@@ -119,7 +152,7 @@ pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
         embeddings: embeddings.as_ref(),
         judge: &judge,
     };
-    let grid = rescore(&record, &rules)?;
+    let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
 
     let beside = Beside { trial: &trial.id, verb: "rescore", places, out: args.out.as_deref() };
     let (mut csv, mut markdown) = (Vec::new(), Vec::new());
@@ -129,17 +162,7 @@ pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
     let figure = acceptance(&trial.id.to_string(), &grid)?;
     let files = [("csv", csv.as_slice()), ("md", &markdown), ("svg", figure.svg.as_bytes())];
     let written = beside.write(&files)?;
-
-    let mut out = terminal::stdout(Printed::json(args.json));
-    if args.json {
-        let rows = rows::json(&csv)?;
-        let trial = trial.id.to_string();
-        writeln!(out, "{}", serde_json::json!({ "trial": trial, "rows": rows }))?;
-        return Ok(());
-    }
-    writeln!(out, "{} under other thresholds; no model is asked\n", trial.id)?;
-    grid.write_terminal(&mut out)?;
-    written.print(&mut out)
+    Ok(Decided { trial: trial.id.to_string(), grid, csv, written })
 }
 
 /// The grid, tau slowest.

@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use super::engines;
 use crate::cli::Places;
 use crate::experiment::{Experiment, Overrides};
+use crate::failure::note;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
-use crate::suite::{self, SeedSweep};
+use crate::suite::{self, SeedReport, SeedSweep};
 use crate::terminal::{self, Printed};
-use crate::{interrupt, publish};
+use crate::{builtin, interrupt, overwrite, publish, rows};
 
 /// What `run` and `ablation` share.
 pub(crate) struct Run {
@@ -23,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) places: Places,
     pub(crate) verbosity: Verbosity,
     pub(crate) json: bool,
+    /// Whether trials of the same name and other settings are replaced.
+    pub(crate) replace: bool,
 }
 
 impl Run {
@@ -36,6 +39,10 @@ impl Run {
 
     fn run(&self, stop: &Arc<AtomicBool>) -> Result<()> {
         let Self { places, verbosity, .. } = self;
+        if *verbosity != Verbosity::Quiet && builtin::is_built_in(&self.experiment) {
+            let file = self.experiment.display();
+            note(&format!("{file}: the file that is built in; gra-bench init DIR writes it out"));
+        }
         let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
         publish::check_writable(&places.results)?;
         let mut store = Store::open(&places.store())?;
@@ -43,6 +50,8 @@ impl Run {
         let mut progress = Progress::new(*verbosity);
         let around = engines::Around { places, progress: &progress, stop };
         let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
+        let differing = overwrite::differing(&experiment, &mut *engine, &store, &places.results)?;
+        overwrite::settle(differing, self.replace, &places.results)?;
         let reports = suite::run_all(
             &experiment,
             &mut *engine,
@@ -56,16 +65,17 @@ impl Run {
         let reports = reports?;
         let sweep = SeedSweep::of(&experiment, &reports, &places.results)?;
         let mut out = terminal::stdout(Printed::json(self.json));
+        if self.json {
+            let reports = reports.iter().map(SeedReport::json).collect::<Result<_>>()?;
+            writeln!(out, "{}", rows::document(reports))?;
+            return Ok(());
+        }
         for report in &reports {
-            if self.json {
-                writeln!(out, "{}", report.json()?)?;
-            } else {
-                report.print(&experiment, &places.results, &mut out)?;
-            }
+            report.print(&experiment, &places.results, &mut out)?;
         }
-        if let Some(sweep) = sweep.filter(|_| !self.json) {
-            sweep.print(&mut out)?;
+        match sweep {
+            Some(sweep) => sweep.print(&mut out),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

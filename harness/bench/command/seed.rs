@@ -7,11 +7,12 @@ mod tests;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::artifact::write_atomic;
+use crate::failure::bad_input;
 use crate::seeds::describe::describe;
 use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker, jsonl};
 use crate::terminal::{self, Printed};
@@ -162,10 +163,10 @@ struct Imported<'a> {
 fn import(args: &ImportArgs) -> Result<String> {
     let set = args.source.load()?;
     if is_same_file(&args.source.file, &args.out) {
-        bail!(
+        return Err(bad_input(anyhow!(
             "--out would replace the seed set {} itself\nhint: give --out another name",
             args.out.display()
-        );
+        )));
     }
     let bytes = jsonl::from_items(&set.items).context("writing the items as JSON")?;
     // A bare file name has no folder to put the temporary file in.

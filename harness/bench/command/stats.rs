@@ -1,11 +1,11 @@
 //! `stats`: data sets side by side.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::figure::plane::MOST_SETS;
@@ -20,14 +20,18 @@ use serde_json::{Map, Value, json};
 use super::engines;
 use crate::answering::Answering;
 use crate::cli::Places;
-use crate::dataset::{self, DataSet, Named};
+use crate::dataset::{self, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
+use crate::failure::{bad_input, note};
 use crate::judging::Bench;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
 use crate::terminal::{self, Printed};
-use crate::{experiment, interrupt, publish};
+use crate::{builtin, experiment, interrupt, publish};
+
+/// The pool that stands in where none is named.
+const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
 
 /// `stats`
 #[derive(Debug, Args)]
@@ -68,9 +72,10 @@ pub(crate) struct StatsArgs {
     /// What divides a judge's high scores from others; the default is the paper's tau.
     #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
     judge_threshold: f64,
-    /// The model pool that encoder, scorer and judge come from.
-    #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
-    pool: PathBuf,
+    /// The model pool that encoder, scorer and judge come from [default:
+    /// experiments/pools/demo.toml, and no diversity where its encoder is not here].
+    #[arg(long, value_name = "FILE")]
+    pool: Option<PathBuf>,
     /// The prompt templates that the judge is asked with.
     #[arg(long, value_name = "DIR", default_value = "experiments/prompts")]
     prompts: PathBuf,
@@ -99,22 +104,39 @@ fn run(
     verbosity: Verbosity,
     stop: &Arc<AtomicBool>,
 ) -> Result<()> {
-    let named: Vec<Named> =
-        args.sources.iter().map(|source| Named::parse(source)).collect::<Result<_>>()?;
+    let named: Vec<Named> = args
+        .sources
+        .iter()
+        .map(|source| Named::parse(source))
+        .collect::<Result<_>>()
+        .map_err(bad_input)?;
     if args.map && named.len() > MOST_SETS {
-        bail!(
+        return Err(bad_input(anyhow!(
             "a map shows at most {MOST_SETS} data sets, and these are {}\nhint: leave out --map, or \
              some of them",
             named.len()
-        );
+        )));
     }
-    let pool = ModelPool::load(&args.pool, &places.models)?;
+    let file = args.pool.as_deref().unwrap_or(Path::new(DEFAULT_POOL));
+    let pool = builtin::read_pool(file, &places.models)?;
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
     let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
-    publish::check_writable(&places.results)?;
-    let mut store = Store::open(&places.store())?;
-    let mut data_sets = dataset::load(named, &store)?;
+    let embedding = args.embedding(&named, &pool)?;
+    let asks = judge.is_some() || scorer.is_some();
+    let of_trials = named.iter().any(Named::is_trial);
+    let path = places.store();
+    // Only a trial's embeddings, losses and scores are kept: what looks at files alone needs no store.
+    let stored = if of_trials { Store::open_read_only(&path)? } else { Store::in_memory()? };
+    let mut data_sets = dataset::load(named, &stored)?;
+    let folder = args.out.clone().unwrap_or_else(|| places.results.join("stats"));
+    publish::check_writable(&folder)?;
+    let mut store = if asks || (of_trials && embedding != Embedded::Nothing) {
+        drop(stored);
+        Store::open(&path)?
+    } else {
+        stored
+    };
     for data_set in &mut data_sets {
         data_set.subsample(args.n.map_or(usize::MAX, |n| n as usize), args.seed);
     }
@@ -130,12 +152,6 @@ fn run(
     let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));
     let settings =
         Settings { bootstrap: Bootstrap::new(args.seed), threshold: args.judge_threshold };
-    let embedding = if args.no_embeddings {
-        Embedded::Nothing
-    } else {
-        let matched = args.matched.map(|n| n as usize);
-        Embedded::Diversity { reference: reference(args, &data_sets)?, matched, map: args.map }
-    };
     let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding };
 
     let mut progress = Progress::new(verbosity);
@@ -153,7 +169,6 @@ fn run(
     interrupt::say_how_to_go_on(&evidence, &progress);
     drop(progress);
     let evidence = evidence?;
-    let folder = args.out.clone().unwrap_or_else(|| places.results.join("stats"));
     evidence.write(&folder)?;
     let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
@@ -177,17 +192,36 @@ fn run(
     Ok(())
 }
 
-/// The place of the data set that others are compared with.
-fn reference(args: &StatsArgs, data_sets: &[DataSet]) -> Result<usize> {
-    let Some(name) = &args.reference else { return Ok(0) };
-    data_sets.iter().position(|data_set| data_set.name == *name).with_context(|| {
-        let known: Vec<&str> = data_sets.iter().map(|data_set| data_set.name.as_str()).collect();
-        format!("there is no data set `{name}` here\nhint: there are {}", known.join(", "))
-    })
+impl StatsArgs {
+    /// What is made of embeddings. Without a pool of the user's, and without its own encoder, nothing.
+    fn embedding(&self, named: &[Named], pool: &ModelPool) -> Result<Embedded> {
+        if self.no_embeddings {
+            return Ok(Embedded::Nothing);
+        }
+        let encoder = &pool.encoder;
+        let is_asked_for = self.pool.is_some() || self.map || self.matched.is_some();
+        if !is_asked_for && let Err(error) = encoder.source.locate(&encoder.name) {
+            note(&format!("diversity is not measured, which needs an encoder: {error}"));
+            return Ok(Embedded::Nothing);
+        }
+        let matched = self.matched.map(|n| n as usize);
+        Ok(Embedded::Diversity { reference: self.reference(named)?, matched, map: self.map })
+    }
+
+    /// The place of the data set that others are compared with.
+    fn reference(&self, named: &[Named]) -> Result<usize> {
+        let Some(name) = &self.reference else { return Ok(0) };
+        let found = named.iter().position(|data_set| data_set.name == *name);
+        let unknown = || {
+            let known: Vec<&str> = named.iter().map(|data_set| data_set.name.as_str()).collect();
+            format!("there is no data set `{name}` here\nhint: there are {}", known.join(", "))
+        };
+        found.with_context(unknown).map_err(bad_input)
+    }
 }
 
 pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
-    pool.model(&ModelName::new(name)).with_context(|| {
+    let unknown = || {
         let known: Vec<&str> =
             pool.members_and_teachers().map(|model| model.name.as_str()).collect();
         format!(
@@ -195,7 +229,8 @@ pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolMode
             pool.name,
             known.join(", ")
         )
-    })
+    };
+    pool.model(&ModelName::new(name)).with_context(unknown).map_err(bad_input)
 }
 
 /// A model as a judge: asked as the paper's models are, unless the pool says otherwise.

@@ -16,6 +16,7 @@ use toml::{Table, Value};
 use super::comparison::{CompareEntry, RescoreEntry};
 use super::sources::SourceEntry;
 use super::{ExperimentError, VariantEntry};
+use crate::builtin;
 use crate::nearest::nearest;
 
 /// An experiment file as written.
@@ -96,11 +97,12 @@ fn read_table(
         return Err(ExperimentError::Value { path: path.to_owned(), reason });
     }
     above.push(path.to_owned());
-    let text = std::fs::read_to_string(path).map_err(|error| ExperimentError::Read {
+    let text = builtin::read_to_string(path).map_err(|error| ExperimentError::Read {
         what: "experiment",
         path: path.to_owned(),
         error,
-        hint: "run from the root of a clone, or name the file; experiments are in experiments/",
+        hint: "name the file; one that is built in is experiments/ablation.toml, and `gra-bench init DIR` writes \
+               all of them out",
     })?;
     // Read for itself first, so that a mistake is shown with its line. What this file lacks, the file
     // under it may have.

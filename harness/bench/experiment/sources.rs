@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::plain_name;
+use crate::builtin;
 use crate::nearest::nearest;
 
 /// A `[[source]]` as written.
@@ -119,6 +120,8 @@ impl SourceEntry {
                 let (experiment, variant) = trial.split_once('/').ok_or_else(|| {
                     format!("source `{}`: a trial is written EXPERIMENT/VARIANT", self.name)
                 })?;
+                plain_name("trial", experiment)?;
+                plain_name("trial", variant)?;
                 Content::Trial { experiment: experiment.to_owned(), variant: variant.to_owned() }
             }
             From::Rounds => {
@@ -172,7 +175,7 @@ impl SourceEntry {
     }
 
     fn check_file(&self, path: &Path) -> Result<(), String> {
-        if path.is_file() {
+        if builtin::exists(path) {
             return Ok(());
         }
         let (name, path) = (&self.name, path.display());

@@ -98,9 +98,16 @@ impl Store {
             let expected: Option<String> = expected;
             let expected = expected.map(|expected| serde_json::from_str(&expected)).transpose()?;
             let expected = expected.unwrap_or_default();
-            Ok(Reply { text, finish, prompt_tokens, reply_tokens, expected })
+            Ok::<_, serde_json::Error>(Reply {
+                text,
+                finish,
+                prompt_tokens,
+                reply_tokens,
+                expected,
+            })
         })
         .transpose()
+        .with_context(|| self.damaged(format_args!("the stored reply {key}")))
     }
 
     /// A stored call with its prompt and settings.
@@ -118,12 +125,14 @@ impl Store {
                 )?
                 .query_row([key.0], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-                })?;
+                })
+                .with_context(|| self.damaged(format_args!("the prompt of the reply {key}")))?;
         Ok(Some(Completion {
             model: ModelName::new(&model),
             fingerprint,
             prompt: role + &sample,
-            settings: serde_json::from_str(&settings)?,
+            settings: serde_json::from_str(&settings)
+                .with_context(|| self.damaged(format_args!("the settings of the reply {key}")))?,
             reply,
         }))
     }
@@ -224,7 +233,10 @@ impl Store {
             };
             transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO completion VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO completion (
+                         key, chunk, model, fingerprint, stage, role_hash, sample, settings, text,
+                         finish, prompt_tokens, reply_tokens, expected)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 )?
                 .execute(params![
                     key.0,

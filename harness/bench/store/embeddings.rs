@@ -1,6 +1,6 @@
 //! Embeddings by encoder and text.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use gra_synth::request::Embedding;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -27,10 +27,12 @@ impl Store {
             .prepare_cached("SELECT vector FROM embedding WHERE key = ?")?
             .query_row([key(encoder, text)], |row| row.get(0))
             .optional()?;
-        Ok(bytes.map(|bytes| {
-            let floats = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four));
-            Embedding(floats.collect())
-        }))
+        let Some(bytes) = bytes else { return Ok(None) };
+        let (floats, rest) = bytes.as_chunks::<4>();
+        if floats.is_empty() || !rest.is_empty() {
+            bail!(self.damaged("a stored embedding"));
+        }
+        Ok(Some(Embedding(floats.iter().map(|four| f32::from_le_bytes(*four)).collect())))
     }
 
     /// Stores embeddings, all or none.

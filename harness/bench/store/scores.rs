@@ -58,7 +58,10 @@ impl Store {
         let transaction = self.db.transaction()?;
         for (key, score) in scores {
             transaction
-                .prepare_cached("INSERT OR IGNORE INTO score VALUES (?, ?, ?, ?, ?)")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO score (key, loss, tokens, context_tokens, truncated)
+                     VALUES (?, ?, ?, ?, ?)",
+                )?
                 .execute(params![
                     key,
                     score.loss,

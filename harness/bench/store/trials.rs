@@ -3,15 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use gra_analysis::facts::CallFact;
 use gra_llm::key::CompletionKey;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, RequestId, Stage};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Store;
+use crate::experiment::plain_name;
+use crate::failure::bad_input;
 
 /// Which trial: experiment, variant and run seed. Written `ablation/gra/seed-42`, as the folder of
 /// its results.
@@ -36,15 +38,19 @@ impl FromStr for TrialId {
 
     fn from_str(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+        // A folder of results may stand before it, but nothing that leads out of one.
         if let [.., experiment, variant, seed] = parts.as_slice()
             && let Some(Ok(seed)) = seed.strip_prefix("seed-").map(str::parse)
+            && !parts.contains(&"..")
+            && plain_name("trial", experiment).is_ok()
+            && plain_name("trial", variant).is_ok()
         {
             return Ok(Self { experiment: (*experiment).into(), variant: (*variant).into(), seed });
         }
-        bail!(
+        Err(bad_input(anyhow!(
             "`{text}` is no trial\nhint: a trial is written EXPERIMENT/VARIANT/seed-N, e.g. \
                ablation/gra/seed-42"
-        )
+        )))
     }
 }
 
@@ -106,30 +112,18 @@ pub struct SeedRow {
 }
 
 impl Store {
-    /// Begins a trial, or begins it again: its earlier facts are dropped, its replies stay.
+    /// Begins a trial. An earlier attempt that came to no end is dropped, its replies stay. A finished
+    /// trial of the same name stays until [`Self::finish_trial`] puts this one in its place.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn begin_trial(&mut self, id: &TrialId, settings: &str, card: &str) -> Result<i64> {
         let transaction = self.db.transaction()?;
-        let seed = id.seed.cast_signed();
-        let row: Option<i64> = transaction
-            .query_row(
-                "SELECT id FROM trial WHERE experiment = ? AND variant = ? AND seed = ?",
-                params![id.experiment, id.variant, seed],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if let Some(row) = row {
-            for table in ["call", "candidate", "seed_item"] {
-                transaction.execute(&format!("DELETE FROM {table} WHERE trial = ?"), [row])?;
-            }
-            transaction.execute("DELETE FROM trial WHERE id = ?", [row])?;
-        }
+        drop_trial(&transaction, id, false)?;
         transaction.execute(
-            "INSERT INTO trial (id, experiment, variant, seed, settings, card, finished)
-             VALUES (?, ?, ?, ?, ?, ?, 0)",
-            params![row, id.experiment, id.variant, seed, settings, card],
+            "INSERT INTO trial (experiment, variant, seed, settings, card, finished)
+             VALUES (?, ?, ?, ?, ?, 0)",
+            params![id.experiment, id.variant, id.seed.cast_signed(), settings, card],
         )?;
         let row = transaction.last_insert_rowid();
         transaction.commit().with_context(|| format!("cannot begin trial {id}"))?;
@@ -144,19 +138,24 @@ impl Store {
         let transaction = self.db.transaction()?;
         for call in calls {
             transaction
-                .prepare_cached("INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+                .prepare_cached(
+                    "INSERT INTO call (
+                         trial, subject, stage, seat, attempt, model, key, shared, prompt_tokens,
+                         reply_tokens)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?
                 .execute(params![
-                trial,
-                call.id.subject.to_string(),
-                call.id.stage.name(),
-                call.id.seat,
-                call.id.attempt,
-                call.model.as_str(),
-                call.key.0,
-                call.shared,
-                call.prompt_tokens,
-                call.reply_tokens,
-            ])?;
+                    trial,
+                    call.id.subject.to_string(),
+                    call.id.stage.name(),
+                    call.id.seat,
+                    call.id.attempt,
+                    call.model.as_str(),
+                    call.key.0,
+                    call.shared,
+                    call.prompt_tokens,
+                    call.reply_tokens,
+                ])?;
         }
         transaction.commit().context("cannot record calls")
     }
@@ -169,7 +168,9 @@ impl Store {
         let transaction = self.db.transaction()?;
         for seed in seeds {
             transaction
-                .prepare_cached("INSERT INTO seed_item VALUES (?, ?, ?, ?)")?
+                .prepare_cached(
+                    "INSERT INTO seed_item (trial, id, instruction, facts) VALUES (?, ?, ?, ?)",
+                )?
                 .execute(params![trial, seed.id.to_string(), seed.instruction, seed.facts])?;
         }
         transaction.commit().context("cannot record the seed set")
@@ -182,30 +183,48 @@ impl Store {
     pub fn record_round(&mut self, trial: i64, round: u32, candidates: &[Candidate]) -> Result<()> {
         let transaction = self.db.transaction()?;
         for candidate in candidates {
-            transaction.prepare_cached("INSERT INTO candidate VALUES (?, ?, ?, ?)")?.execute(
-                params![trial, candidate.id.to_string(), round, serde_json::to_string(candidate)?],
-            )?;
+            let facts = serde_json::to_string(candidate)?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO candidate (trial, id, round, facts) VALUES (?, ?, ?, ?)",
+                )?
+                .execute(params![trial, candidate.id.to_string(), round, facts])?;
         }
         transaction.commit().context("cannot record a round")
     }
 
-    /// Marks a trial as finished.
+    /// Marks a trial as finished; it takes the place of an earlier one of its name.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn finish_trial(&mut self, trial: i64) -> Result<()> {
-        self.db.execute("UPDATE trial SET finished = 1 WHERE id = ?", [trial])?;
-        Ok(())
+        let transaction = self.db.transaction()?;
+        let select = "SELECT experiment, variant, seed FROM trial WHERE id = ?";
+        let id = transaction.query_row(select, [trial], |row| {
+            let seed = row.get::<_, i64>(2)?.cast_unsigned();
+            Ok(TrialId { experiment: row.get(0)?, variant: row.get(1)?, seed })
+        })?;
+        drop_trial(&transaction, &id, true)?;
+        transaction.execute("UPDATE trial SET finished = 1 WHERE id = ?", [trial])?;
+        transaction.commit().with_context(|| format!("cannot finish trial {id}"))
     }
 
-    /// All trials, by name.
+    /// All trials, by name; where one is being run again, the finished one.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn trials(&self) -> Result<Vec<TrialRow>> {
+        let mut trials = self.attempts()?;
+        // By name, the finished one first.
+        trials.dedup_by(|later, earlier| later.id == earlier.id);
+        Ok(trials)
+    }
+
+    /// All trials, by name, with attempts that came to no end behind the finished trials of their names.
+    pub(crate) fn attempts(&self) -> Result<Vec<TrialRow>> {
         let mut find = self.db.prepare(
             "SELECT id, experiment, variant, seed, settings, card, finished FROM trial
-             ORDER BY experiment, variant, seed",
+             ORDER BY experiment, variant, seed, finished DESC",
         )?;
         let rows = find.query_map([], |row| {
             let (experiment, variant) = (row.get(1)?, row.get(2)?);
@@ -218,7 +237,13 @@ impl Store {
                 finished: row.get(6)?,
             })
         })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        rows.collect::<rusqlite::Result<_>>().with_context(|| self.damaged("the list of trials"))
+    }
+
+    /// Whether a round of a trial is on record.
+    pub(crate) fn has_rounds(&self, trial: i64) -> Result<bool> {
+        let find = "SELECT EXISTS (SELECT 1 FROM candidate WHERE trial = ?)";
+        Ok(self.db.query_row(find, [trial], |row| row.get(0))?)
     }
 
     /// One trial.
@@ -239,11 +264,15 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn candidates(&self, trial: i64) -> Result<Vec<Candidate>> {
-        let mut find = self.db.prepare("SELECT facts FROM candidate WHERE trial = ?")?;
-        let rows = find.query_map([trial], |row| row.get::<_, String>(0))?;
+        let mut find = self.db.prepare("SELECT id, facts FROM candidate WHERE trial = ?")?;
+        let rows = find.query_map([trial], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut candidates: Vec<Candidate> = Vec::new();
         for row in rows {
-            candidates.push(serde_json::from_str(&row?).context("a stored candidate is damaged")?);
+            let (id, facts): (String, String) =
+                row.with_context(|| self.damaged_in("the list of candidates", trial))?;
+            let candidate = serde_json::from_str(&facts)
+                .with_context(|| self.damaged_in(format_args!("candidate {id}"), trial))?;
+            candidates.push(candidate);
         }
         candidates.sort_by_key(|candidate| candidate.id);
         Ok(candidates)
@@ -260,7 +289,10 @@ impl Store {
             .query_row(params![trial, id.to_string()], |row| row.get(0))
             .optional()?;
         let read = |facts: String| serde_json::from_str(&facts);
-        facts.map(read).transpose().context("a stored candidate is damaged")
+        facts
+            .map(read)
+            .transpose()
+            .with_context(|| self.damaged_in(format_args!("candidate {id}"), trial))
     }
 
     /// The calls of a trial, or those about one subject, in the order of the method.
@@ -293,7 +325,9 @@ impl Store {
             };
             call(RequestId { subject, stage, seat: row.get(2)?, attempt: row.get(3)? })
         })?;
-        let mut calls: Vec<CallRow> = rows.collect::<rusqlite::Result<_>>()?;
+        let calls: rusqlite::Result<_> = rows.collect();
+        let mut calls: Vec<CallRow> =
+            calls.with_context(|| self.damaged_in("the list of calls", trial))?;
         calls.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(calls)
     }
@@ -307,8 +341,10 @@ impl Store {
             self.db.prepare("SELECT id, instruction FROM seed_item WHERE trial = ? ORDER BY id")?;
         let rows = find.query_map([trial], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         rows.map(|row| {
-            let (id, instruction) = row?;
-            Ok((id.parse().context("a stored seed item is damaged")?, instruction))
+            let (id, instruction): (String, String) = row?;
+            let parsed = id.parse();
+            let damaged = || self.damaged_in(format_args!("seed item `{id}`"), trial);
+            Ok((parsed.with_context(damaged)?, instruction))
         })
         .collect()
     }
@@ -332,4 +368,31 @@ impl Store {
         }
         Ok(seeds)
     }
+
+    /// Says that something of a trial cannot be read, and what to type.
+    fn damaged_in(&self, what: impl fmt::Display, trial: i64) -> String {
+        let select =
+            "SELECT experiment || '/' || variant || '/seed-' || seed FROM trial WHERE id = ?";
+        let name = self.db.query_row(select, [trial], |row| row.get(0));
+        let name = name.unwrap_or_else(|_| format!("in row {trial}"));
+        self.damaged(format_args!("{what} of trial {name}"))
+    }
+}
+
+/// Drops the finished trial of a name, or the one that is not finished, with its facts.
+fn drop_trial(db: &Connection, id: &TrialId, finished: bool) -> rusqlite::Result<()> {
+    let row: Option<i64> = db
+        .query_row(
+            "SELECT id FROM trial
+             WHERE experiment = ? AND variant = ? AND seed = ? AND finished = ?",
+            params![id.experiment, id.variant, id.seed.cast_signed(), finished],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(row) = row else { return Ok(()) };
+    for table in ["call", "candidate", "seed_item"] {
+        db.execute(&format!("DELETE FROM {table} WHERE trial = ?"), [row])?;
+    }
+    db.execute("DELETE FROM trial WHERE id = ?", [row])?;
+    Ok(())
 }

@@ -42,6 +42,12 @@ impl DigestCache {
         Self { file: Some(file.to_owned()), known: known.unwrap_or_default() }
     }
 
+    /// What a JSON file knows, for a reader that writes nothing.
+    #[must_use]
+    pub fn of_reader(file: &Path) -> Self {
+        Self { file: None, ..Self::at(file) }
+    }
+
     /// The SHA-256 of a file in lower-case hexadecimal digits.
     ///
     /// # Errors

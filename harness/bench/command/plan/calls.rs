@@ -1,16 +1,13 @@
 //! Which calls an experiment asks for, and how many of them are the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 
-use gra_synth::adaptive::Experience;
 use gra_synth::method::Method;
-use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::{Casting, Roles};
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
-use super::CAST_SAMPLE;
 use super::Range;
+use super::casts::Casts;
 use crate::experiment::Experiment;
 
 /// The stages of a candidate that goes all the way, with how often each asks.
@@ -59,11 +56,24 @@ pub(super) fn is_of_disputes(stage: Stage) -> bool {
 
 /// Share of the variants' calls in their first round that differ, over the first candidates.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-pub(super) fn paid_share(experiment: &Experiment) -> f64 {
-    let (mut asked, run_seed) = (0_usize, experiment.seeds[0]);
-    let mut distinct: BTreeSet<(&str, ItemId, Stage, ModelName, usize)> = BTreeSet::new();
+pub(super) fn paid_share(experiment: &Experiment, casts: &mut Casts<'_>) -> f64 {
     let items = u32::try_from(experiment.seed_set.items.len()).unwrap_or(u32::MAX);
+    let everyone = experiment.members.iter().chain(&experiment.teachers);
+    let places: BTreeMap<&ModelName, usize> =
+        everyone.enumerate().map(|(place, member)| (&member.name, place)).collect();
+    let place = |model: &ModelName| places.get(model).copied();
+    // Variants that draw alike and ask alike make the same calls: they are counted, and looked at once.
+    let mut alike: BTreeMap<(String, &str), (usize, &Variant)> = BTreeMap::new();
     for variant in &experiment.variants {
+        // What roles adaptive variants draw is not known, nor what such a variant shares: nothing, then.
+        let learnt = if variant.roles == RoleAssignment::Adaptive { &variant.name } else { "" };
+        let Variant { instructions, score_reading, .. } = variant;
+        let kind = format!("{} {instructions:?} {score_reading:?}", Casts::kind(variant));
+        alike.entry((kind, learnt)).or_insert((0, variant)).0 += 1;
+    }
+    let mut asked = 0;
+    let mut distinct = HashSet::new();
+    for ((_, learnt), (count, variant)) in &alike {
         let (round, most, written) = match variant.instructions {
             Instructions::New => (
                 1,
@@ -72,32 +82,27 @@ pub(super) fn paid_share(experiment: &Experiment) -> f64 {
             ),
             Instructions::Seed => (0, items, &[Stage::Response][..]),
         };
-        // Whom adaptive roles fall to is not known, nor what such a variant shares: nothing, then.
-        let learnt = if variant.roles == RoleAssignment::Adaptive { &variant.name } else { "" };
-        for number in 0..most.min(CAST_SAMPLE) {
-            let id = ItemId::Candidate { round, number };
-            let casting =
-                Casting { run_seed, candidate: id, domain: None, experience: &Experience::new() };
-            let roles = Roles::assign(casting, variant, &experiment.members);
-            let mut ask = |stage, model: &ModelName, repeat| {
-                asked += 1;
-                distinct.insert((learnt, id, stage, model.clone(), repeat));
-            };
-            for &stage in written {
-                ask(stage, &roles.generator, 0);
-            }
-            for (seat, reviewer) in roles.reviewers.iter().enumerate() {
-                let repeat = roles.reviewers[..seat].iter().filter(|r| *r == reviewer).count();
+        let cast = casts.of_round(variant, round);
+        for (number, roles) in (0..most).zip(cast.iter()) {
+            let mut ask = |stage, writer: Option<&ModelName>, model, repeat| {
+                asked += count;
+                let models = (writer.map(place), place(model));
                 // The same reviewer of the same generator's candidate makes the same call, unless its
                 // scores are read in another way.
-                let who = format!("{} {reviewer}", roles.generator);
-                let read = format!("{who} {:?}", variant.score_reading);
-                ask(Stage::InstructionReview, &ModelName::new(&who), repeat);
-                ask(Stage::ResponseReview, &ModelName::new(&read), repeat);
+                let reading = (stage == Stage::ResponseReview).then_some(variant.score_reading);
+                distinct.insert((learnt, round, number, stage, models, reading, repeat));
+            };
+            for &stage in written {
+                ask(stage, None, &roles.generator, 0);
+            }
+            let writer = Some(&roles.generator);
+            for (seat, reviewer) in roles.reviewers.iter().enumerate() {
+                let repeat = roles.reviewers[..seat].iter().filter(|r| *r == reviewer).count();
+                ask(Stage::InstructionReview, writer, reviewer, repeat);
+                ask(Stage::ResponseReview, writer, reviewer, repeat);
             }
             if variant.instructions == Instructions::New {
-                let writer = format!("{} {}", roles.generator, roles.summariser);
-                ask(Stage::Summary, &ModelName::new(&writer), 0);
+                ask(Stage::Summary, writer, &roles.summariser, 0);
             }
         }
     }

@@ -1,59 +1,55 @@
 //! How large the models are that answer each stage of a variant.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use gra_llm::model_pool::PoolModel;
-use gra_synth::adaptive::Experience;
-use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::{Casting, Roles};
+use gra_synth::roles::Roles;
 use gra_synth::variant::Variant;
 
-use super::CAST_SAMPLE;
+use super::casts::Casts;
 use crate::experiment::Experiment;
 
 /// Mean parameters of those who answer a variant's stages, over the first candidates.
-pub(super) struct Sizes {
-    cast: Vec<Roles>,
-    parameters: BTreeMap<ModelName, u64>,
+pub(super) struct Sizes<'a> {
+    cast: Rc<[Roles]>,
+    parameters: &'a BTreeMap<ModelName, u64>,
 }
 
-impl Sizes {
-    pub(super) fn of(experiment: &Experiment, variant: &Variant) -> Self {
-        let run_seed = experiment.seeds[0];
-        let cast = |number| {
-            let candidate = ItemId::Candidate { round: 1, number };
-            let experience = &Experience::new();
-            let casting = Casting { run_seed, candidate, domain: None, experience };
-            Roles::assign(casting, variant, &experiment.members)
-        };
-        let models = experiment.pool.members_and_teachers();
-        let stated = |model: &PoolModel| Some((model.name.clone(), model.parameters?));
-        Self {
-            cast: (0..CAST_SAMPLE).map(cast).collect(),
-            parameters: models.filter_map(stated).collect(),
-        }
+/// Parameters of every model that states them.
+pub(super) fn parameters(experiment: &Experiment) -> BTreeMap<ModelName, u64> {
+    let models = experiment.pool.members_and_teachers();
+    models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
+}
+
+impl<'a> Sizes<'a> {
+    pub(super) fn new(
+        casts: &mut Casts<'_>,
+        variant: &Variant,
+        parameters: &'a BTreeMap<ModelName, u64>,
+    ) -> Self {
+        Self { cast: casts.of_round(variant, 1), parameters }
     }
 
     /// `None` where one of them does not say how large it is.
     pub(super) fn of_stage(&self, stage: Stage) -> Option<f64> {
-        let answering = |roles: &Roles| -> Vec<ModelName> {
-            match stage {
+        let (mut answering, mut sum) = (0_u32, 0.0);
+        for roles in &*self.cast {
+            let models = match stage {
                 Stage::InstructionReview | Stage::ResponseReview | Stage::ReviewComment => {
-                    roles.reviewers.clone()
+                    roles.reviewers.as_slice()
                 }
-                Stage::Adjudication => roles.adjudicator.iter().cloned().collect(),
-                Stage::Summary => vec![roles.summariser.clone()],
-                _ => vec![roles.generator.clone()],
+                Stage::Adjudication => roles.adjudicator.as_slice(),
+                Stage::Summary => std::slice::from_ref(&roles.summariser),
+                _ => std::slice::from_ref(&roles.generator),
+            };
+            for model in models {
+                answering += 1;
+                #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                let size = *self.parameters.get(model)? as f64;
+                sum += size;
             }
-        };
-        let models: Vec<ModelName> = self.cast.iter().flat_map(answering).collect();
-        let sizes: Vec<u64> = models
-            .iter()
-            .map(|model| self.parameters.get(model).copied())
-            .collect::<Option<_>>()?;
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let mean = sizes.iter().map(|&size| size as f64).sum::<f64>() / sizes.len() as f64;
-        mean.is_finite().then_some(mean)
+        }
+        (answering > 0).then(|| sum / f64::from(answering))
     }
 }

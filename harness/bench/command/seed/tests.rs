@@ -27,7 +27,7 @@ fn imported(more: &[&str]) -> Result<(String, String)> {
     std::fs::write(path("set.jsonl"), SET)?;
     let (set, out) = (path("set.jsonl"), path("out.jsonl"));
     let words = ["seed", "import", &set, "--out", &out].into_iter().chain(more.iter().copied());
-    let Action::Import(args) = Cli::try_parse_from(words)?.args.action else { bail!("import") };
+    let Action::Import(args) = Cli::try_parse_from(words)?.args.action else { panic!("import") };
     let said = import(&args)?.replace(&path(""), "");
     Ok((said, std::fs::read_to_string(out)?))
 }

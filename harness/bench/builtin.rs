@@ -1,0 +1,151 @@
+//! The folder `experiments/` as it is built into the program: experiments, pools, prompts and the starter
+//! seed set, so that the program runs in an empty folder.
+//!
+//! A path such as `experiments/ablation.toml` means the file on disk, and the one that is built in where
+//! there is none. `gra-bench init` writes them all out.
+
+use std::borrow::Cow;
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Component, Path, PathBuf};
+
+use gra_llm::model_pool::{ModelPool, PoolError};
+use include_dir::{Dir, File, include_dir};
+
+/// Where the files are, on disk as here.
+const FOLDER: &str = "experiments";
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/experiments");
+
+/// Reads a file from disk, or the one that is built in under its path.
+///
+/// # Errors
+/// What the system says of the file on disk, when neither is there.
+pub fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
+    let missing = match std::fs::read(path) {
+        Ok(bytes) => return Ok(Cow::Owned(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => error,
+        Err(error) => return Err(error),
+    };
+    // `experiments/base/../pools/demo.toml` is on disk though `experiments/base` may not be.
+    let Some(plain) = plain(path) else { return Err(missing) };
+    match std::fs::read(&plain) {
+        Ok(bytes) => Ok(Cow::Owned(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            find(&plain).map(|file| Cow::Borrowed(file.contents())).ok_or(missing)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// [`read`] of a text.
+///
+/// # Errors
+/// Likewise, and when it is no UTF-8.
+pub fn read_to_string(path: &Path) -> Result<String> {
+    let text = String::from_utf8(read(path)?.into_owned());
+    text.map_err(|error| Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Reads a model pool, whose relative paths start at `models`.
+///
+/// # Errors
+/// When it cannot be read or breaks a rule.
+pub fn read_pool(path: &Path, models: &Path) -> std::result::Result<ModelPool, PoolError> {
+    let text =
+        read_to_string(path).map_err(|error| PoolError::Read { file: path.to_owned(), error })?;
+    ModelPool::parse(&text, path, models)
+}
+
+/// Whether [`read`] finds a file on disk or built in.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    path.is_file() || is_built_in(path)
+}
+
+/// Whether a path means a file that is built in, because there is none on disk.
+#[must_use]
+pub fn is_built_in(path: &Path) -> bool {
+    !path.exists() && plain(path).is_some_and(|plain| !plain.exists() && find(&plain).is_some())
+}
+
+/// Every file that is built in: its path below the folder that it is written to, and its bytes.
+#[must_use]
+pub fn files() -> Vec<(PathBuf, &'static [u8])> {
+    fn collect(folder: &'static Dir<'static>, files: &mut Vec<(PathBuf, &'static [u8])>) {
+        files.extend(
+            folder.files().map(|file| (Path::new(FOLDER).join(file.path()), file.contents())),
+        );
+        for inner in folder.dirs() {
+            collect(inner, files);
+        }
+    }
+    let mut files = Vec::new();
+    collect(&FILES, &mut files);
+    files.sort();
+    files
+}
+
+fn find(plain: &Path) -> Option<&'static File<'static>> {
+    FILES.get_file(plain.strip_prefix(FOLDER).ok()?)
+}
+
+/// A relative path without `.` and `..`; `None` for one that is not relative or leads out of the working
+/// directory.
+fn plain(path: &Path) -> Option<PathBuf> {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !plain.pop() {
+                    return None;
+                }
+            }
+            Component::Normal(name) => plain.push(name),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_folder_is_built_in() {
+        fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { walk(&path, found) } else { found.push(path) }
+            }
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut on_disk = Vec::new();
+        walk(&root.join(FOLDER), &mut on_disk);
+        let mut on_disk: Vec<PathBuf> =
+            on_disk.iter().map(|path| path.strip_prefix(root).unwrap().to_owned()).collect();
+        on_disk.sort();
+        let built_in: Vec<PathBuf> = files().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(built_in, on_disk);
+        for (path, bytes) in files() {
+            assert_eq!(bytes, std::fs::read(root.join(&path)).unwrap(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn only_paths_below_the_folder_are_found() {
+        let found = |path: &str| plain(Path::new(path)).is_some_and(|plain| find(&plain).is_some());
+        for path in [
+            "experiments/ablation.toml",
+            "./experiments/base/../pools/demo.toml",
+            "x/../experiments/seeds/starter.jsonl",
+        ] {
+            assert!(found(path), "{path}");
+        }
+        for path in ["ablation.toml", "/experiments/ablation.toml", "../experiments/ablation.toml"]
+        {
+            assert!(!found(path), "{path}");
+        }
+    }
+}

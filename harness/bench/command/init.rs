@@ -1,0 +1,47 @@
+//! `init`: the files that are built into the program, written out to be changed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::artifact::write_atomic;
+use crate::builtin;
+
+/// `init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Folder that the folder `experiments` is made in.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+pub(crate) fn run(args: &InitArgs) -> Result<()> {
+    let files = builtin::files();
+    let there: Vec<PathBuf> = files
+        .iter()
+        .map(|(path, _)| args.folder.join(path))
+        .filter(|path| path.symlink_metadata().is_ok())
+        .collect();
+    if let Some(first) = there.first() {
+        bail!(
+            "{} is there already{}, and nothing was written\nhint: name an empty folder",
+            first.display(),
+            if there.len() > 1 {
+                format!(" (and {} more)", there.len() - 1)
+            } else {
+                String::new()
+            },
+        );
+    }
+    for (path, bytes) in &files {
+        write_atomic(&args.folder.join(path), bytes)?;
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} files in {}", files.len(), args.folder.join("experiments").display())?;
+    let here = args.folder == Path::new(".");
+    let change = if here { String::new() } else { format!("cd {} && ", args.folder.display()) };
+    writeln!(out, "{change}gra-bench plan experiments/ablation.toml")?;
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `store`: whether the store is sound, and a new one of what can be read of it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+use crate::cli::Places;
+use crate::store::{self, Salvaged, Survey, TableState};
+
+/// `store`
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    #[command(subcommand)]
+    verb: StoreVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreVerb {
+    /// Read the whole store and say what of it is damaged; changes nothing.
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy what can be read of a damaged store into a new one.
+    #[command(after_help = "Example:
+  gra-bench store salvage salvaged.db
+  gra-bench run experiments/ablation.toml --store salvaged.db
+
+Replies that were saved are not asked again. A chunk of which a reply is lost is asked again as it was,
+and a trial of which facts are lost is finished by running its experiment again.")]
+    Salvage {
+        /// The new store; no file may be there.
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(args: &StoreArgs, places: &Places) -> Result<()> {
+    let path = places.store();
+    if !path.exists() {
+        bail!("there is no store at {}\nhint: name the store with --store", path.display());
+    }
+    let mut out = std::io::stdout().lock();
+    match &args.verb {
+        StoreVerb::Check { json } => {
+            let survey = store::check(&path)?;
+            if *json {
+                writeln!(out, "{}", serde_json::to_string_pretty(&survey)?)?;
+            } else {
+                out.write_all(text(&survey, &path)?.as_bytes())?;
+            }
+            if !survey.is_sound() {
+                bail!(
+                    "the store {} is damaged\nhint: gra-bench store salvage NEW --store {}",
+                    path.display(),
+                    path.display()
+                );
+            }
+        }
+        StoreVerb::Salvage { new, json } => {
+            let salvaged = store::salvage(&path, new)?;
+            if *json {
+                writeln!(out, "{}", serde_json::to_string_pretty(&salvaged)?)?;
+            } else {
+                out.write_all(text(&salvaged.survey, &path)?.as_bytes())?;
+                out.write_all(next_steps(&salvaged, new)?.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What can be read and what cannot.
+fn text(survey: &Survey, path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let state = if survey.is_sound() { "sound" } else { "damaged" };
+    writeln!(text, "store {}: {state}\n", path.display())?;
+    writeln!(text, "{:<14} {:>10}  damaged", "table", "rows")?;
+    for table in &survey.tables {
+        writeln!(text, "{:<14} {:>10}  {}", table.name, table.rows, damage(table))?;
+        for fault in &table.faults {
+            writeln!(text, "  {fault}")?;
+        }
+        for gap in &table.gaps {
+            writeln!(text, "  cannot be read: {gap}")?;
+        }
+    }
+    if !survey.trials.is_empty() {
+        writeln!(text, "\ntrials")?;
+    }
+    for trial in &survey.trials {
+        let end = if trial.finished { "finished" } else { "not finished" };
+        let lost: Vec<&str> = trial.lost.iter().map(String::as_str).collect();
+        let lost = match lost.as_slice() {
+            [] => "whole".to_owned(),
+            some => format!("something may be lost of: {}", some.join(", ")),
+        };
+        writeln!(text, "  {:<40} {end}, {lost}", trial.trial)?;
+    }
+    if !survey.sqlite.is_empty() {
+        writeln!(text, "\nSQLite says")?;
+    }
+    for line in &survey.sqlite {
+        writeln!(text, "  {line}")?;
+    }
+    Ok(text)
+}
+
+fn damage(table: &TableState) -> String {
+    match (table.faulty, table.gaps.len()) {
+        (0, 0) => "nothing".to_owned(),
+        (rows, 0) => format!("{rows} rows"),
+        (0, places) => format!("{places} places"),
+        (rows, places) => format!("{rows} rows, {places} places"),
+    }
+}
+
+fn next_steps(salvaged: &Salvaged, new: &Path) -> Result<String> {
+    let mut text = String::new();
+    writeln!(text, "\ncopied to {}", new.display())?;
+    if salvaged.chunks_to_ask_again > 0 {
+        writeln!(
+            text,
+            "{} chunks miss a reply: they are asked again as they were when a run needs them",
+            salvaged.chunks_to_ask_again
+        )?;
+    }
+    if salvaged.survey.trials.iter().any(|trial| !trial.lost.is_empty()) {
+        writeln!(
+            text,
+            "trials that are not whole: run their experiments again with --store {}",
+            new.display()
+        )?;
+    }
+    Ok(text)
+}

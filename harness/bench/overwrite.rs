@@ -1,0 +1,255 @@
+//! Whether a run would put other results in the place of earlier ones. It never does unless it is told to:
+//! a trial is known by its name, and pool, limit, prompts, seed set and method are not in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gra_llm::engine::Engine;
+use serde_json::Value;
+
+use crate::experiment::Experiment;
+use crate::store::{DAMAGE_HINT, Store, TrialId};
+use crate::suite;
+
+/// Changed settings that a message lists.
+const LISTED: usize = 12;
+
+/// Characters of a value that a message shows.
+const SHOWN: usize = 80;
+
+/// An earlier trial that has the name of a trial of this run and other settings.
+#[derive(Clone, Debug)]
+pub struct Differing {
+    /// Which.
+    pub trial: TrialId,
+    /// Where it is.
+    found: Found,
+    /// What differs; at least one setting.
+    changes: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+enum Found {
+    /// In the store, finished or with rounds on record.
+    Stored { finished: bool },
+    /// Among the published files, by this manifest.
+    Published(PathBuf),
+}
+
+/// A setting as it was and as it is now, as JSON; `None` where there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Change {
+    key: String,
+    before: Option<String>,
+    now: Option<String>,
+}
+
+/// A run would overwrite results that were made with other settings.
+#[derive(Debug, thiserror::Error)]
+pub struct WouldOverwrite(Vec<Differing>);
+
+/// The earlier trials in whose place this run would put others, from the store and from published files.
+///
+/// # Errors
+/// When the store cannot be read, an engine cannot say what its models are, or what an earlier trial was
+/// made with cannot be read.
+pub fn differing(
+    experiment: &Experiment,
+    engine: &mut dyn Engine,
+    store: &Store,
+    results: &Path,
+) -> Result<Vec<Differing>> {
+    let fingerprints = suite::fingerprints(experiment, engine)?;
+    let encoder = engine.encoder_fingerprint()?;
+    let mut stored: BTreeMap<TrialId, Vec<(Found, String)>> = BTreeMap::new();
+    for attempt in store.attempts()? {
+        // Of an attempt without a round on record nothing is lost but calls, whose replies stay.
+        if attempt.finished || store.has_rounds(attempt.row)? {
+            let found = Found::Stored { finished: attempt.finished };
+            stored.entry(attempt.id).or_default().push((found, attempt.settings));
+        }
+    }
+    let mut differing = Vec::new();
+    for &seed in &experiment.seeds {
+        for variant in &experiment.variants {
+            let (name, variant_name) = (experiment.name.clone(), variant.name.clone());
+            let trial = TrialId { experiment: name, variant: variant_name, seed };
+            let settings = experiment.settings(variant, &fingerprints, &encoder);
+            let now: Value = serde_json::from_str(&settings)?;
+            let mut earlier = Vec::new();
+            for (found, settings) in stored.remove(&trial).unwrap_or_default() {
+                let before = serde_json::from_str(&settings).with_context(|| {
+                    format!("the stored settings of trial {trial} are damaged\n{DAMAGE_HINT}")
+                })?;
+                earlier.push((found, before));
+            }
+            earlier.extend(published(results, &trial)?);
+            let changed = earlier.into_iter().find_map(|(found, before)| {
+                let changes = changes(&before, &now);
+                (!changes.is_empty()).then_some((found, changes))
+            });
+            if let Some((found, changes)) = changed {
+                differing.push(Differing { trial, found, changes });
+            }
+        }
+    }
+    Ok(differing)
+}
+
+/// Refuses a run that would overwrite, or clears away what would no longer be true when it may.
+///
+/// # Errors
+/// [`WouldOverwrite`], or when a table cannot be removed.
+pub fn settle(differing: Vec<Differing>, replace: bool, results: &Path) -> Result<()> {
+    if differing.is_empty() {
+        return Ok(());
+    }
+    if !replace {
+        return Err(WouldOverwrite(differing).into());
+    }
+    let tables: BTreeSet<PathBuf> = differing
+        .iter()
+        .flat_map(|Differing { trial, .. }| {
+            let folder = results.join(&trial.experiment);
+            let seed = trial.seed;
+            [format!("seed-{seed}.csv"), format!("seed-{seed}.md"), "seeds.csv".to_owned()]
+                .map(|table| folder.join(table))
+        })
+        .collect();
+    for table in tables {
+        match std::fs::remove_file(&table) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot replace {}", table.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the published files of a trial were made with; `None` when none are there, or not whole.
+fn published(results: &Path, trial: &TrialId) -> Result<Option<(Found, Value)>> {
+    let path = results.join(trial.to_string()).join("manifest.json");
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", path.display()));
+        }
+    };
+    let manifest: Value = serde_json::from_slice(&bytes).with_context(|| {
+        format!(
+            "{} is damaged, so that nothing tells what the files beside it were made with\n\
+             hint: move {trial} away, or choose another --name or --results",
+            path.display()
+        )
+    })?;
+    Ok(Some((Found::Published(path), manifest["settings"].clone())))
+}
+
+/// Where two settings differ, by key.
+fn changes(before: &Value, now: &Value) -> Vec<Change> {
+    fn walk(key: &str, before: Option<&Value>, now: Option<&Value>, changes: &mut Vec<Change>) {
+        if let (Some(Value::Object(earlier)), Some(Value::Object(later))) = (before, now) {
+            let keys: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
+            for name in keys {
+                let below = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                walk(&below, earlier.get(name), later.get(name), changes);
+            }
+        } else if before != now {
+            let text = |value: Option<&Value>| value.map(ToString::to_string);
+            changes.push(Change { key: key.to_owned(), before: text(before), now: text(now) });
+        }
+    }
+    let mut found = Vec::new();
+    walk("", Some(before), Some(now), &mut found);
+    found
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored { finished: true } => write!(f, "in the store"),
+            Self::Stored { finished: false } => write!(f, "in the store, not finished,"),
+            Self::Published(manifest) => write!(f, "published ({})", manifest.display()),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &Option<String>| match value {
+            None => "none".to_owned(),
+            Some(text) if text.chars().count() > SHOWN => {
+                text.chars().take(SHOWN - 2).chain("..".chars()).collect()
+            }
+            Some(text) => text.clone(),
+        };
+        write!(f, "{}: was {}, is now {}", self.key, shown(&self.before), shown(&self.now))
+    }
+}
+
+impl fmt::Display for WouldOverwrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.0.first() else { return Ok(()) };
+        let Differing { trial, found, changes } = first;
+        write!(f, "trial {trial} is {found} with other settings, and a run overwrites no trial:")?;
+        for change in changes.iter().take(LISTED) {
+            write!(f, "\n  {change}")?;
+        }
+        if changes.len() > LISTED {
+            write!(f, "\n  and {} more", changes.len() - LISTED)?;
+        }
+        match self.0.len() - 1 {
+            0 => {}
+            1 => write!(f, "\n1 more trial of this run differs from an earlier one")?,
+            more => write!(f, "\n{more} more trials of this run differ from earlier ones")?,
+        }
+        write!(
+            f,
+            "\nhint: keep both with another --name or --results; --replace puts this run in the place of \
+             the earlier one"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named_by_its_key() {
+        let before = json!({
+            "method": { "tau": 8.0, "limits": { "response": 96 } },
+            "variant": { "reviewers": { "committee": 3 } },
+            "seed_items": 52,
+            "models": { "a": "llama.cpp a", "b": "llama.cpp b" },
+        });
+        let mut now = before.clone();
+        assert!(changes(&before, &now).is_empty());
+        now["method"]["tau"] = json!(7.5);
+        now["method"]["limits"]["response"] = json!(64);
+        now["method"]["new"] = json!(true);
+        now["variant"]["reviewers"] = json!("none");
+        now["models"] = json!({ "a": "llama.cpp a", "c": "x".repeat(200) });
+        let said: Vec<String> = changes(&before, &now).iter().map(ToString::to_string).collect();
+        let long = format!("\"{}..", "x".repeat(77));
+        let expected = [
+            "method.limits.response: was 96, is now 64",
+            "method.new: was none, is now true",
+            "method.tau: was 8.0, is now 7.5",
+            "models.b: was \"llama.cpp b\", is now none",
+            &format!("models.c: was none, is now {long}"),
+            "variant.reviewers: was {\"committee\":3}, is now \"none\"",
+        ];
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        let mut said: Vec<&str> = said.iter().map(String::as_str).collect();
+        said.sort_unstable();
+        assert_eq!(said, expected);
+    }
+}
