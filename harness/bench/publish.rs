@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export::{self, CardFacts, Dataset, ModelFacts};
+use crate::long_texts::{self, LongTexts};
 use crate::store::TrialId;
 use crate::trial::Trial;
 
@@ -41,6 +42,8 @@ struct Manifest<'a> {
     question: &'a str,
     demonstration: bool,
     settings: &'a RawValue,
+    /// Instructions that the encoder does not read at once.
+    long_texts: LongTexts,
     /// SHA-256 of every file beside this one.
     files: BTreeMap<String, String>,
 }
@@ -103,6 +106,7 @@ impl Publication<'_> {
             question: &self.experiment.question,
             demonstration: self.experiment.demonstration,
             settings: &settings,
+            long_texts: LongTexts::of(&self.trial.candidates, &self.trial.seeds),
             files,
         };
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -204,6 +208,10 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
+    let long = |trial: &Trial| LongTexts::of(&trial.candidates, &trial.seeds);
+    let long: Vec<(&str, LongTexts)> =
+        trials.iter().map(|trial| (trial.id.variant.as_str(), long(trial))).collect();
+    notes.extend(long_texts::in_words(&long));
     let skipped = experiment.seed_set.skipped.len();
     if skipped > 0 {
         notes.push(format!("{skipped} records of {} were skipped.", experiment.seed_file));

@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
-use gra_analysis::figure::plane::MOST_SETS;
 use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::Method;
 use serde_json::json;
@@ -93,7 +92,7 @@ fn run(
     let mut progress = Progress::new(verbosity);
     let around = engines::Around { places, progress: &progress, stop };
     let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
-    let plan = args.plan(&experiment, run_seed, data_sets.len())?;
+    let plan = args.plan(&experiment, run_seed)?;
     let evidence = {
         let mut answering =
             Answering::new(&mut store, &mut *engine, &mut progress, stop, experiment.chunk);
@@ -106,7 +105,8 @@ fn run(
     let folder = args.out.clone().unwrap_or_else(own);
     evidence.write(&folder)?;
     let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
-    let page = page(&experiment, run_seed, &words, &evidence.findings.table.markdown());
+    let mut page = page(&experiment, run_seed, &words, &evidence.findings.table.markdown());
+    page.extend(evidence.notes().iter().map(|note| format!("\n{note}\n")));
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
     write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
     print(args, &experiment, &evidence, &words, &folder, verbosity)?;
@@ -126,20 +126,12 @@ struct Resolved<'a> {
 }
 
 impl CompareArgs {
-    fn plan<'a>(
-        &self,
-        experiment: &'a Experiment,
-        run_seed: u64,
-        data_sets: usize,
-    ) -> Result<Resolved<'a>> {
+    fn plan<'a>(&self, experiment: &'a Experiment, run_seed: u64) -> Result<Resolved<'a>> {
         let asked = &experiment.compare;
         let named = |given: &Option<String>, own: &Option<String>| given.clone().or(own.clone());
         let model = |name: &String| stats::member(&experiment.pool, name);
         let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
         let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
-        if asked.map && data_sets > MOST_SETS && !self.no_embeddings {
-            bail!("a map shows at most {MOST_SETS} data sets, and these are {data_sets}");
-        }
         let embedding = if self.no_embeddings {
             Embedded::Nothing
         } else {
@@ -224,7 +216,7 @@ fn print(
     let mut out = std::io::stdout().lock();
     let table = &evidence.findings.table;
     if args.json {
-        let measures = stats::json(table);
+        let measures = stats::json(evidence);
         let words: Vec<&str> = words.lines().collect();
         let name = &experiment.name;
         writeln!(out, "{}", json!({ "experiment": name, "words": words, "data_sets": measures }))?;
@@ -238,9 +230,12 @@ fn print(
     if experiment.demonstration {
         writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
     }
+    for note in evidence.notes() {
+        writeln!(out, "{note}\n")?;
+    }
     writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
     writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
-    if evidence.map.is_some() {
+    if let Some(Ok(_)) = evidence.map {
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
     }
     Ok(())

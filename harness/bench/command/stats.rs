@@ -156,16 +156,19 @@ fn run(
     evidence.write(&folder)?;
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", json(&evidence.findings.table))?;
+        writeln!(out, "{}", json(&evidence))?;
         return Ok(());
     }
     writeln!(out, "{}", evidence.findings.table.terminal(verbosity == Verbosity::Verbose))?;
     if verbosity != Verbosity::Verbose {
         writeln!(out, "More in the files, or with --verbose.")?;
     }
+    for note in evidence.notes() {
+        writeln!(out, "{note}")?;
+    }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
-    if evidence.map.is_some() {
+    if let Some(Ok(_)) = evidence.map {
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
         writeln!(out, "         {}", folder.join("map.csv").display())?;
     }
@@ -205,8 +208,19 @@ pub(super) fn scoring(model: &PoolModel, protocol: Protocol) -> Scoring<'_> {
     Scoring { model: &model.name, context, protocol }
 }
 
-/// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`.
-pub(super) fn json(table: &MeasureTable) -> Value {
+/// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`; where a map was
+/// asked for that there is none of, each also says why.
+pub(super) fn json(evidence: &Evidence) -> Value {
+    let mut json = measures(&evidence.findings.table);
+    if let (Some(why), Value::Object(sets)) = (evidence.no_map(), &mut json) {
+        for set in sets.values_mut() {
+            set["map"] = json!({ "points": { "absent": why } });
+        }
+    }
+    json
+}
+
+fn measures(table: &MeasureTable) -> Value {
     let data_sets = table.data_sets().iter().enumerate().map(|(place, name)| {
         let mut groups: Map<String, Value> = Map::new();
         for measure in table.measures() {

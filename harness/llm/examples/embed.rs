@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let vectors = engine.embed(&texts)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let values = vectors.iter().flat_map(|vector| vector.0.iter());
+    let values = vectors.iter().flat_map(|text| text.vector());
     let bytes: Vec<u8> = values.flat_map(|value| value.to_le_bytes()).collect();
     fs::write(out, bytes)?;
     #[expect(clippy::print_stdout, reason = "the measurement is what this program is for")]
