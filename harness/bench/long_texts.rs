@@ -31,7 +31,7 @@ pub(crate) fn in_words(variants: &[(&str, LongTexts)]) -> Option<String> {
     let candidates = candidates.map(|(name, long)| format!("{} of `{name}`", long.candidates));
     let candidates: Vec<String> = candidates.collect();
     let parts = [
-        (seed_items > 0).then(|| format!("{seed_items} seed items")),
+        (seed_items > 0).then(|| format!("{seed_items} of the seed items")),
         (!candidates.is_empty()).then(|| format!("candidates ({})", candidates.join(", "))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -54,8 +54,8 @@ mod tests {
         assert_eq!(in_words(&[("gra", long(0, 0)), ("other", long(0, 0))]), None);
         insta::assert_snapshot!(
             in_words(&[("gra", long(3, 2)), ("a", long(0, 2)), ("b", long(1, 0))]).unwrap(),
-            @""
+            @"Longer than the encoder reads at once are the instructions of 2 of the seed items and candidates (3 of `gra`, 1 of `b`): they were compared in windows (METHOD.md, D1)."
         );
-        insta::assert_snapshot!(in_words(&[("gra", long(0, 1))]).unwrap(), @"");
+        insta::assert_snapshot!(in_words(&[("gra", long(0, 1))]).unwrap(), @"Longer than the encoder reads at once are the instructions of 1 of the seed items: they were compared in windows (METHOD.md, D1).");
     }
 }
