@@ -85,9 +85,9 @@ fn a_trial_beside_its_seeds_with_a_map() {
 
 /// Records whose instructions are longer than the encoder reads at once, and differ at their ends.
 fn long_records() -> String {
-    let rules: String =
-        (0..40).map(|n| format!("Rule {n}: keep shelf {n} free of dust. ")).collect();
-    let record = |task: &str| serde_json::json!({ "instruction": format!("{rules}{task}"), "output": "Done." });
+    let rule = |n: u32| format!("Rule {n}: keep shelf {n} free of dust.");
+    let rules = (0..40).map(rule).collect::<Vec<_>>().join(" ");
+    let record = |task: &str| serde_json::json!({ "instruction": format!("{rules} {task}"), "output": "Done." });
     let tasks = ["Now write a poem about the sea.", "Now compute 17 times 23."];
     let short = serde_json::json!({ "instruction": "Name a metal.", "output": "Iron." });
     serde_json::json!([record(tasks[0]), record(tasks[1]), short]).to_string()

@@ -169,8 +169,8 @@ impl Evidence {
         let mut csv = Vec::new();
         self.findings.table.write_csv(&mut csv)?;
         write_atomic(&folder.join("stats.csv"), &csv)?;
-        let notes = self.notes().iter().map(|note| format!("\n{note}\n")).collect::<String>();
-        let page = format!("{}{notes}", self.findings.table.markdown());
+        let mut page = self.findings.table.markdown();
+        page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
         write_atomic(&folder.join("stats.md"), page.as_bytes())
     }
 }

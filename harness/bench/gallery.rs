@@ -136,7 +136,9 @@ impl Entry {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let slug: String = about.chars().map(plain).collect();
         // File systems take names of 255 bytes; what is of one name then gets a number.
-        let slug = &slug[..slug.floor_char_boundary(LONGEST_NAME)];
+        let ends = slug.char_indices().map(|(at, letter)| at + letter.len_utf8());
+        let end = ends.take_while(|end| *end <= LONGEST_NAME).last().unwrap_or(0);
+        let slug = &slug[..end];
         let figure = figure.map(|mut figure| {
             figure.name = format!("{}.{slug}", figure.name);
             figure
