@@ -139,3 +139,54 @@ fn what_cannot_be_read_or_found_is_named() {
     exit code 3
     ");
 }
+
+#[test]
+fn a_damaged_file_costs_only_the_figures_that_need_it() {
+    let bench = bench();
+    record(&bench, "seeds", false);
+    record(&bench, "small-gra-seed-42", true);
+    bench.write("results/stats/other.parquet", "no parquet");
+    bench.write("results/benchmarks.csv", "base_model\nqwen\n");
+    let output = bench.run(&["figures", "--json", "--format", "svg"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kinds = |part: &str, needle: &str| -> Vec<String> {
+        let entries = json[part].as_array().unwrap().iter();
+        let entries = entries.filter(|entry| entry.to_string().contains(needle));
+        entries.map(|entry| entry["figure"].as_str().unwrap().to_owned()).collect()
+    };
+    for kind in ["4", "5", "7", "8", "funnel"] {
+        assert!(kinds("drawn", "").contains(&kind.to_owned()), "{kind} in {json}");
+    }
+    assert_eq!(kinds("missing", "other.parquet is no frame of samples"), ["7", "8"]);
+    assert_eq!(kinds("missing", "benchmarks.csv is no table of scores"), ["1", "3"]);
+
+    bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,NaN\n");
+    let output = bench.run(&["figures", "--json", "--format", "svg", "--only", "5,7"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["drawn"][0]["figure"], "7", "{json}");
+    assert!(json["missing"][0]["why"].as_str().unwrap().contains("line 2: a place is no number"));
+}
+
+#[test]
+fn letters_that_the_font_lacks_are_marked_and_named() {
+    let bench = empty();
+    record(&bench, "\u{901a}\u{4e49}-\u{1f999}", true);
+    let output = bench.run(&["figures", "--only", "7"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let note = "Drawn as \u{fffd} in PNG files, because the font lacks them: \u{4e49}\u{901a}\u{1f999} \
+                (--system-fonts draws them with this machine's fonts; SVG files keep them).";
+    assert!(said.contains(note), "{said}");
+    let names: Vec<String> = files(&bench.path("figures")).into_iter().map(|(n, _)| n).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let svg = std::fs::read_to_string(bench.path("figures").join(&names[1])).unwrap();
+    assert!(svg.contains("\u{901a}\u{4e49}"), "an SVG keeps its text");
+
+    // Nothing is marked where only SVG files are written, or where there is nothing to mark.
+    for arguments in [["--only", "7", "--format", "svg"], ["--only", "1", "--format", "png"]] {
+        let output = bench.run(&[&["figures"], arguments.as_slice()].concat());
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("lacks"));
+    }
+}

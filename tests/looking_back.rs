@@ -118,7 +118,7 @@ fn record_candidates(store: &mut Store, name: &str, finished: bool, candidates: 
     let unit = |at: usize| (0..texts.len()).map(|i| f32::from(u8::from(i == at))).collect();
     let embedded = texts.iter().cloned().enumerate();
     let embedded: Vec<(String, Embedding)> =
-        embedded.map(|(at, text)| (text, Embedding(unit(at)))).collect();
+        embedded.map(|(at, text)| (text, Embedding::new(unit(at)))).collect();
     store.store_embeddings(ENCODER, &embedded).unwrap();
     store.record_calls(row, &calls(name == "adjudicated")).unwrap();
     if finished {

@@ -24,6 +24,19 @@ pub(crate) fn models() -> Option<String> {
     None
 }
 
+/// The folder of the encoder; `None`, said plainly, where it was not made.
+pub(crate) fn encoder() -> Option<String> {
+    let folder = std::env::var_os("GRA_MODELS")
+        .map_or_else(|| repository().join(".models"), std::path::PathBuf::from);
+    if folder.join("all-MiniLM-L6-v2.F32.gguf").exists() {
+        return Some(folder.display().to_string());
+    }
+    let required = std::env::var_os("GRA_REQUIRE_MODELS").is_some_and(|value| value == "1");
+    assert!(!required, "no encoder in {}; run scripts/setup", folder.display());
+    println!("skipped: no encoder in {}", folder.display());
+    None
+}
+
 #[test]
 fn a_run_on_the_real_model_and_everything_that_can_be_asked_of_it() {
     let Some(models) = models() else { return };

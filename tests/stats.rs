@@ -1,6 +1,6 @@
 //! `stats`: data sets side by side, on llama.cpp with the real demonstration pool.
 
-use crate::real_model::models;
+use crate::real_model::{encoder, models};
 use crate::workbench::{Workbench, published};
 
 const RECORDS: &str = r#"[
@@ -81,6 +81,86 @@ fn a_trial_beside_its_seeds_with_a_map() {
     assert_eq!((on_map("seeds,"), on_map("free,")), (3, 3));
     let picture = std::fs::read_to_string(bench.path("out/map.svg")).unwrap();
     assert!(picture.contains("seeds") && picture.contains("perplexity"), "{picture}");
+}
+
+/// Records whose instructions are longer than the encoder reads at once, and differ at their ends.
+fn long_records() -> String {
+    let rule = |n: u32| format!("Rule {n}: keep shelf {n} free of dust.");
+    let rules = (0..40).map(rule).collect::<Vec<_>>().join(" ");
+    let record = |task: &str| serde_json::json!({ "instruction": format!("{rules} {task}"), "output": "Done." });
+    let tasks = ["Now write a poem about the sea.", "Now compute 17 times 23."];
+    let short = serde_json::json!({ "instruction": "Name a metal.", "output": "Iron." });
+    serde_json::json!([record(tasks[0]), record(tasks[1]), short]).to_string()
+}
+
+#[test]
+fn a_map_that_cannot_be_drawn_costs_no_table() {
+    let Some(models) = encoder() else { return };
+    let bench = Workbench::new("", "rounds = 1");
+    bench.write("records.json", RECORDS);
+    bench.write("long.json", &long_records());
+    bench.write("one.json", r#"[{"instruction": "Say hello.", "output": "Hello."}]"#);
+    let copies = vec![serde_json::json!({ "instruction": "Say hello.", "output": "Hello." }); 9];
+    bench.write("copies.json", &serde_json::json!(copies).to_string());
+    let measure = |extra: &[&str]| {
+        let mut arguments = vec!["stats", "--models", &models, "--threads", "1", "--map"];
+        arguments.extend(["--pool", "pool.toml", "--out", "out"]);
+        arguments.extend(extra);
+        bench.run(&arguments)
+    };
+    // Four samples make a map.
+    let drawn = measure(&["records.json"]);
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    assert!(bench.path("out/map.svg").exists());
+    for (sources, why) in [
+        (vec!["one.json"], "it takes 4 or more, and there are 1"),
+        (vec!["long.json"], "it takes 4 or more, and there are 3"),
+        (vec!["one.json", "long.json"], "it takes 4 or more, and there are 2"),
+        (vec!["copies.json"], "all of them are the same"),
+    ] {
+        measure(&["records.json"]);
+        let output = measure(&sources);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("No map was drawn: ") && said.contains(why), "{said}");
+        assert!(said.contains("words of instruction, mean"), "{said}");
+        assert!(!bench.path("out/map.svg").exists(), "the map of other data sets is gone");
+        let page = std::fs::read_to_string(bench.path("out/stats.md")).unwrap();
+        assert!(page.contains(why) && page.contains("words of instruction"), "{page}");
+        let json = measure(&[sources.as_slice(), &["--json"]].concat());
+        let table: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        for set in table.as_object().unwrap().values() {
+            assert!(set["map"]["points"]["absent"].as_str().unwrap().contains(why), "{table}");
+            assert!(set["text"]["words of instruction, mean"]["value"].is_number(), "{table}");
+        }
+    }
+}
+
+#[test]
+fn instructions_that_the_encoder_does_not_read_at_once_are_counted() {
+    let Some(models) = encoder() else { return };
+    let bench = Workbench::new("", "rounds = 1");
+    bench.write("long.json", &long_records());
+    bench.write("records.json", RECORDS);
+    let measure = |extra: &[&str]| {
+        let mut arguments = vec!["stats", "records.json", "long.json", "--models", &models];
+        arguments.extend(["--threads", "1", "--pool", "pool.toml", "--out", "out"]);
+        arguments.extend(extra);
+        bench.run(&arguments)
+    };
+    let output = measure(&[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("Longer than the encoder reads at once are instructions of long 2 of 3:"),
+        "{said}"
+    );
+    let table: serde_json::Value = serde_json::from_slice(&measure(&["--json"]).stdout).unwrap();
+    let long = |set: &str| table[set]["diversity"]["longer than the encoder reads at once"].clone();
+    assert_eq!((long("long")["value"].as_f64(), long("long")["n"].as_u64()), (Some(2.0), Some(3)));
+    assert_eq!(long("records")["value"].as_f64(), Some(0.0));
+    // Their beginnings are the same, and still they are not one text.
+    let nearest = &table["long"]["diversity"]["distance to nearest, mean"];
+    assert!(nearest["value"].as_f64().unwrap() > 0.01, "{nearest}");
 }
 
 #[test]

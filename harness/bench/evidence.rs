@@ -7,14 +7,13 @@
 mod map;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use gra_analysis::facts::TrialFacts;
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
-use gra_analysis::stats::diversity::Diversity;
+use gra_analysis::stats::diversity::{Diversity, Material};
 use gra_analysis::stats::{self, Findings, Settings, Subject};
 use gra_llm::model_pool::ModelPool;
 use gra_synth::committee::Tally;
@@ -69,10 +68,12 @@ pub struct Evidence {
     pub subjects: Vec<Subject>,
     /// The numbers.
     pub findings: Findings,
-    /// Where the samples lie on a map, where one was asked for.
-    pub map: Option<SampleMap>,
+    /// Where the samples lie on a map, where one was asked for; or why there is none.
+    pub map: Option<Result<SampleMap, String>>,
     /// What of the files was skipped or not read, a sentence each.
-    pub notes: Vec<String>,
+    file_notes: Vec<String>,
+    /// How many instructions of each data set the encoder does not read at once, where it was asked.
+    long: Vec<usize>,
 }
 
 impl Evidence {
@@ -86,15 +87,18 @@ impl Evidence {
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
         let run_seed = plan.settings.bootstrap.run_seed;
-        let (mut diversity, mut map) = (None, None);
+        let (mut diversity, mut map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
             let matched = matched.or(smallest).unwrap_or(0);
             let drafts = Drafts::of(data_sets, answering)?;
             let materials = drafts.materials();
+            let is_long =
+                |material: &Material| material.embeddings.iter().filter(|e| e.is_long()).count();
+            long = materials.iter().map(is_long).collect();
             diversity = Some(Diversity::of(&materials, matched, reference, run_seed));
             if is_mapped {
-                map = Some(SampleMap::of(&materials, data_sets, matched, run_seed)?);
+                map = Some(SampleMap::of(&materials, data_sets, matched, run_seed));
             }
         }
         let mut subjects = Vec::new();
@@ -106,12 +110,39 @@ impl Evidence {
             subjects.push(measured(data_set, nearest, plan, answering)?);
         }
         let findings = stats::findings(&subjects, diversity.as_ref(), plan.settings)?;
-        let notes = data_sets.iter().flat_map(DataSet::notes).collect();
-        Ok(Self { subjects, findings, map, notes })
+        let file_notes = data_sets.iter().flat_map(DataSet::notes).collect();
+        Ok(Self { subjects, findings, map, file_notes, long })
+    }
+
+    /// What a reader must know besides the table: what of the files was skipped or not read, instructions that the
+    /// encoder does not read at once, and why there is no map. Each in a line.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.file_notes.clone();
+        let sets = self.subjects.iter().zip(&self.long).filter(|(_, long)| **long > 0);
+        let sets =
+            sets.map(|(set, long)| format!("{} {long} of {}", set.name, set.samples.height()));
+        let sets: Vec<String> = sets.collect();
+        if !sets.is_empty() {
+            notes.push(format!(
+                "Longer than the encoder reads at once are instructions of {}: in the diversity of a data set \
+                 and on a map each has the mean vector of its windows.",
+                sets.join(", ")
+            ));
+        }
+        notes.extend(self.no_map().map(|why| format!("No map was drawn: {why}.")));
+        notes
+    }
+
+    /// Why a map that was asked for is not there.
+    #[must_use]
+    pub fn no_map(&self) -> Option<&str> {
+        self.map.as_ref()?.as_ref().err().map(String::as_str)
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
-    /// scores of a trial's candidates as CSV, and the map as CSV and SVG, with how it was fitted as JSON.
+    /// scores of a trial's candidates as CSV, and the map as CSV and SVG, with how it was fitted as JSON. A map
+    /// that could not be drawn leaves none of an earlier time.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -126,20 +157,36 @@ impl Evidence {
                 write_atomic(&path, &judge_csv(judge)?)?;
             }
         }
-        if let Some(map) = &self.map {
-            write_atomic(&folder.join("map.csv"), &map.csv()?)?;
-            write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit())?)?;
-            write_atomic(&folder.join("map.svg"), map.svg()?.as_bytes())?;
+        match &self.map {
+            Some(Ok(map)) => {
+                write_atomic(&folder.join("map.csv"), &map.csv()?)?;
+                write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit())?)?;
+                write_atomic(&folder.join("map.svg"), map.svg().as_bytes())?;
+            }
+            // An earlier map would be taken for that of these data sets.
+            Some(Err(_)) => {
+                for name in ["map.csv", "map.json", "map.svg"] {
+                    remove(&folder.join(name))?;
+                }
+            }
+            None => {}
         }
         let mut csv = Vec::new();
         self.findings.table.write_csv(&mut csv)?;
         write_atomic(&folder.join("stats.csv"), &csv)?;
-        let mut markdown = self.findings.table.markdown();
-        for note in &self.notes {
-            // Writing to a string cannot fail.
-            let _ = write!(markdown, "\n{note}\n");
+        let mut page = self.findings.table.markdown();
+        page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
+        write_atomic(&folder.join("stats.md"), page.as_bytes())
+    }
+}
+
+/// Removes a file, if there is one.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
-        write_atomic(&folder.join("stats.md"), markdown.as_bytes())
+        _ => Ok(()),
     }
 }
 

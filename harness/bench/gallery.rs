@@ -96,23 +96,36 @@ pub struct Missing {
     pub why: String,
     /// What makes it, where a command does.
     pub command: Option<String>,
+    /// Whether a file is there that cannot be read.
+    pub is_unreadable: bool,
 }
 
 impl Missing {
     fn new(why: impl Into<String>, command: &str) -> Self {
-        Self { why: why.into(), command: Some(command.to_owned()) }
+        Self { command: Some(command.to_owned()), ..Self::without_command(why) }
+    }
+
+    fn without_command(why: impl Into<String>) -> Self {
+        Self { why: why.into(), command: None, is_unreadable: false }
+    }
+
+    /// A file is damaged: that costs the figures that are drawn from it, and no other.
+    fn unreadable(error: &anyhow::Error) -> Self {
+        Self { is_unreadable: true, ..Self::without_command(format!("{error:#}")) }
     }
 }
 
 impl From<FigureError> for Missing {
     fn from(error: FigureError) -> Self {
-        let why = match error {
+        Self::without_command(match error {
             FigureError::Nothing { what } => what.to_owned(),
             other => other.to_string(),
-        };
-        Self { why, command: None }
+        })
     }
 }
+
+/// Most bytes of a file's name that say what a figure is of.
+const LONGEST_NAME: usize = 180;
 
 impl Entry {
     fn of(kind: Kind, figure: Result<Figure, Missing>) -> Self {
@@ -123,6 +136,10 @@ impl Entry {
     fn about(kind: Kind, about: &str, figure: Result<Figure, Missing>) -> Self {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let slug: String = about.chars().map(plain).collect();
+        // File systems take names of 255 bytes; what is of one name then gets a number.
+        let ends = slug.char_indices().map(|(at, letter)| at + letter.len_utf8());
+        let end = ends.take_while(|end| *end <= LONGEST_NAME).last().unwrap_or(0);
+        let slug = &slug[..end];
         let figure = figure.map(|mut figure| {
             figure.name = format!("{}.{slug}", figure.name);
             figure
@@ -158,16 +175,25 @@ const BENCHMARKS: &str = "benchmarks.csv";
 /// Draws figures of these kinds, in the order of the kinds and then by name.
 ///
 /// # Errors
-/// When a trial or experiment that was named does not exist, or a file that is there cannot be read.
+/// When a trial or experiment that was named does not exist, or the store or a folder cannot be read.
 pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let reference = Reference::embedded()?;
-    let benchmarks = benchmarks(sources.results)?;
+    let benchmarks = benchmarks(sources.results);
     let measured = Measured::read(&sources.stats).map_err(bad_input)?;
     for &kind in kinds {
         let figure = match kind {
-            Kind::Averages => Averages::of(&reference, BaseModel::Qwen, &benchmarks).figure(),
-            Kind::Rounds => Rounds::of(&reference, BaseModel::Qwen, &benchmarks).figure(),
+            Kind::Averages | Kind::Rounds => match &benchmarks {
+                Ok(scores) if kind == Kind::Averages => {
+                    Averages::of(&reference, BaseModel::Qwen, scores)
+                        .figure()
+                        .map_err(Missing::from)
+                }
+                Ok(scores) => {
+                    Rounds::of(&reference, BaseModel::Qwen, scores).figure().map_err(Missing::from)
+                }
+                Err(error) => Err(Missing::unreadable(error)),
+            },
             Kind::SeedMap | Kind::DistilledMap => {
                 entries.push(Entry::of(kind, measured.map(kind)));
                 continue;
@@ -177,12 +203,12 @@ pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
                 continue;
             }
             Kind::Difficulty => {
-                entries.push(Entry::of(kind, measured.difficulty()));
+                entries.extend(measured.difficulty());
                 continue;
             }
             _ => continue,
         };
-        entries.push(Entry::of(kind, figure.map_err(Missing::from)));
+        entries.push(Entry::of(kind, figure));
     }
     let of_trials: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.is_of_trials()).collect();
     if !of_trials.is_empty() || !sources.wanted.is_empty() {

@@ -21,6 +21,7 @@
 //!   files; tables as JSON
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
 //!   show of candidates, [`ruling`] which rule settled one
+//! - `long_texts`: how many texts the encoder does not read at once
 //! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], `terminal`, [`interrupt`], [`failure`]: bars and lines; the only ways onto a terminal;
@@ -45,6 +46,7 @@ pub mod finished;
 pub mod gallery;
 pub mod interrupt;
 pub mod judging;
+mod long_texts;
 pub mod measured;
 mod nearest;
 pub mod overwrite;

@@ -20,6 +20,7 @@ use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export::{self, CardFacts, Dataset, ModelFacts};
 use crate::seeds::Account;
+use crate::long_texts::{self, LongTexts};
 use crate::store::TrialId;
 use crate::trial::Trial;
 
@@ -48,6 +49,8 @@ struct Manifest<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     thoughts: &'a BTreeMap<ModelName, Thoughts>,
     seed_set: SeedFile<'a>,
+    /// Instructions that the encoder does not read at once.
+    long_texts: LongTexts,
     /// SHA-256 of every file beside this one.
     files: BTreeMap<String, String>,
 }
@@ -125,6 +128,7 @@ impl Publication<'_> {
                 sha256: &self.experiment.seed_set.sha256,
                 account: self.experiment.seed_set.account(),
             },
+            long_texts: LongTexts::of(&self.trial.candidates, &self.trial.seeds),
             files,
         };
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -228,6 +232,10 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
     }
     notes.extend(thought_notes(trials));
     notes.extend(experiment.seed_set.account().notes(&experiment.seed_file));
+    let long = |trial: &Trial| LongTexts::of(&trial.candidates, &trial.seeds);
+    let long: Vec<(&str, LongTexts)> =
+        trials.iter().map(|trial| (trial.id.variant.as_str(), long(trial))).collect();
+    notes.extend(long_texts::in_words(&long));
     notes
 }
 

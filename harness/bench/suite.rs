@@ -20,6 +20,7 @@ use serde::Deserialize;
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
+use crate::long_texts::LongTexts;
 use crate::progress::Progress;
 use crate::publish::{self, Publication};
 use crate::rows;
@@ -314,6 +315,9 @@ impl SeedReport {
             row.insert("wall_s".into(), trial.seconds.into());
             row.insert("crashes".into(), trial.paid.crashes.into());
             row.insert("energy_j".into(), trial.paid.joules.into());
+            let long = LongTexts::of(&trial.candidates, &trial.seeds);
+            row.insert("long_instructions".into(), long.candidates.into());
+            row.insert("long_seed_items".into(), long.seed_items.into());
         }
         Ok(serde_json::json!({ "seed": self.seed, "rows": rows }))
     }

@@ -11,6 +11,7 @@ use gra_analysis::bootstrap::{Estimate, Interval};
 use gra_analysis::compute::{Compute, Parameters, TEACHER_PARAMETERS};
 use gra_analysis::facts::{CallFact, TrialFacts};
 use gra_analysis::figure::averages::{Averages, Bar, Group};
+use gra_analysis::figure::font::Fonts;
 use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::rounds::{Rounds, Series};
 use gra_analysis::figure::variants::{Measure, Variants};
@@ -64,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         let figure = figure()?;
         let drawn = start.elapsed();
-        let png = figure.png()?;
+        let png = figure.png(&Fonts::bundled())?;
         for collision in figure.collisions() {
             println!("{what}: {collision}");
         }

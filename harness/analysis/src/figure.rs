@@ -3,7 +3,7 @@
 //! Every figure is a struct of numbers that draws itself as a [`Figure`]. Everything is placed by hand
 //! on a white page that prints legibly at 17 cm, and texts are measured with the bundled font. SVG files
 //! keep their text as text and ask for that font by name; PNG files are rasterised from the same SVG with
-//! nothing but that font. Where a part has no data, the picture says what to run.
+//! nothing but that font, unless others are brought along for letters that it lacks. Where a part has no data, the picture says what to run.
 //!
 //! # Layout
 //!
@@ -49,6 +49,10 @@ pub mod violins;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
+use font::Fonts;
+
 /// A picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
@@ -72,12 +76,20 @@ impl Figure {
         canvas::collisions(self.size, &self.labels)
     }
 
-    /// The same picture in twice its size, as PNG. Letters that the bundled font lacks show as boxes.
+    /// The same picture in twice its size, as PNG. Letters that the fonts lack are marked ([`font::MARK`]).
     ///
     /// # Errors
     /// When the picture cannot be rasterised, which no figure of this module causes.
-    pub fn png(&self) -> Result<Vec<u8>, FigureError> {
-        raster::png(&self.svg)
+    pub fn png(&self, fonts: &Fonts) -> Result<Vec<u8>, FigureError> {
+        raster::png(&self.svg, fonts)
+    }
+
+    /// The letters of its texts that the fonts lack.
+    #[must_use]
+    pub fn lacking(&self, fonts: &Fonts) -> BTreeSet<char> {
+        let letters = self.labels.iter().flat_map(|label| label.text.chars());
+        let letters: BTreeSet<char> = letters.filter(|letter| !letter.is_ascii()).collect();
+        letters.into_iter().filter(|letter| fonts.lack(*letter)).collect()
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
-use gra_analysis::figure::plane::MOST_SETS;
 use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::Method;
 use serde_json::json;
@@ -93,7 +92,7 @@ fn run(
         data_set.subsample(experiment.compare.n.unwrap_or(usize::MAX), run_seed);
     }
     drop(stored);
-    let plan = args.plan(&experiment, run_seed, data_sets.len())?;
+    let plan = args.plan(&experiment, run_seed)?;
     let own = || comparison::folder(&places.results, &experiment.name, run_seed);
     let folder = args.out.clone().unwrap_or_else(own);
     publish::check_writable(&folder)?;
@@ -119,7 +118,7 @@ fn run(
     let decided = experiment.rescore.as_ref().map(again).transpose()?;
     let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
-        let measures = stats::json(&evidence.findings.table, &data_sets);
+        let measures = stats::json(&evidence, &data_sets);
         let words: Vec<&str> = words.lines().collect();
         let decided = decided.as_ref().map(Decided::json).transpose()?;
         let name = &experiment.name;
@@ -146,22 +145,12 @@ struct Resolved<'a> {
 }
 
 impl CompareArgs {
-    fn plan<'a>(
-        &self,
-        experiment: &'a Experiment,
-        run_seed: u64,
-        data_sets: usize,
-    ) -> Result<Resolved<'a>> {
+    fn plan<'a>(&self, experiment: &'a Experiment, run_seed: u64) -> Result<Resolved<'a>> {
         let asked = &experiment.compare;
         let named = |given: &Option<String>, own: &Option<String>| given.clone().or(own.clone());
         let model = |name: &String| stats::member(&experiment.pool, name);
         let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
         let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
-        if asked.map && data_sets > MOST_SETS && !self.no_embeddings {
-            return Err(bad_input(anyhow!(
-                "a map shows at most {MOST_SETS} data sets, and these are {data_sets}"
-            )));
-        }
         let embedding = if self.no_embeddings {
             Embedded::Nothing
         } else {
@@ -212,7 +201,7 @@ fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
 
 /// What the comparison says, for readers.
 fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence) -> String {
-    let (notes, table) = (&evidence.notes, evidence.findings.table.markdown());
+    let (notes, table) = (evidence.notes(), evidence.findings.table.markdown());
     let mut page =
         format!("# {}, run seed {run_seed}\n\n{}\n\n", experiment.name, experiment.question);
     if experiment.demonstration {
@@ -247,7 +236,7 @@ fn print(
     let table = &evidence.findings.table;
     writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
     writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
-    for line in words.lines().chain(evidence.notes.iter().map(String::as_str)) {
+    for line in words.lines().chain(evidence.notes().iter().map(String::as_str)) {
         writeln!(out, "{line}\n")?;
     }
     if experiment.demonstration {
@@ -255,7 +244,7 @@ fn print(
     }
     writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
     writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
-    if evidence.map.is_some() {
+    if let Some(Ok(_)) = evidence.map {
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use gra_analysis::figure::font::{Fonts, MARK};
 use serde_json::{Value, json};
 
 use crate::artifact::write_atomic;
@@ -32,6 +33,10 @@ pub(crate) struct FiguresArgs {
     /// Formats, separated by commas.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',', default_value = "svg,png")]
     format: Vec<Format>,
+    /// Draw letters that the bundled font lacks (Chinese, Arabic, emoji) in PNG files with this machine's
+    /// fonts; the files then depend on the machine.
+    #[arg(long)]
+    system_fonts: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -42,7 +47,7 @@ pub(crate) struct FiguresArgs {
 enum Format {
     /// Text stays text.
     Svg,
-    /// Twice the size, with the bundled font.
+    /// Twice the size, with the bundled font; letters that it lacks are marked.
     Png,
 }
 
@@ -60,20 +65,30 @@ pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
         store: store.as_ref(),
         wanted: &args.wanted,
     };
+    let fonts = fonts(args.system_fonts);
     let mut drawn = Vec::new();
     let mut missing = Vec::new();
     let mut names = BTreeSet::new();
     for entry in gallery::draw(&kinds, &sources)? {
         match &entry.figure {
-            Ok(_) => drawn.push((write(args, &entry, &mut names)?, entry)),
+            Ok(_) => drawn.push((write(args, &entry, &fonts, &mut names)?, entry)),
             Err(_) => missing.push(entry),
         }
     }
+    let lacking = lacking(args, &drawn, &fonts);
+    let unreadable = missing.iter().filter_map(|entry: &Entry| entry.figure.as_ref().err());
+    let mut unreadable = unreadable.filter(|missing| missing.is_unreadable);
+    if let (true, Some(Missing { why, .. })) = (drawn.is_empty(), unreadable.next()) {
+        bail!(why.clone());
+    }
     let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
-        writeln!(out, "{}", as_json(&drawn, &missing))?;
+        writeln!(out, "{}", as_json(&drawn, &missing, &lacking))?;
     } else {
         print(&mut out, &drawn, &missing)?;
+        if let Some(note) = lacking_in_words(&lacking, args.system_fonts) {
+            writeln!(out, "\n{note}")?;
+        }
     }
     if drawn.is_empty() {
         bail!("nothing was drawn: what the figures asked for need is not there");
@@ -81,8 +96,49 @@ pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
     Ok(())
 }
 
+/// The bundled font, and those of the machine where they are asked for.
+fn fonts(of_system: bool) -> Fonts {
+    let mut others = fontdb::Database::new();
+    if of_system {
+        others.load_system_fonts();
+    }
+    Fonts::with(&others)
+}
+
+/// Letters that are marked in PNG files because no font has them. SVG files keep them as text.
+fn lacking(args: &FiguresArgs, drawn: &[(Vec<PathBuf>, Entry)], fonts: &Fonts) -> BTreeSet<char> {
+    if !args.format.contains(&Format::Png) {
+        return BTreeSet::new();
+    }
+    let figures = drawn.iter().filter_map(|(_, entry)| entry.figure.as_ref().ok());
+    figures.flat_map(|figure| figure.lacking(fonts)).collect()
+}
+
+fn lacking_in_words(lacking: &BTreeSet<char>, with_system_fonts: bool) -> Option<String> {
+    const SHOWN: usize = 20;
+    let shown: String = lacking.iter().take(SHOWN).collect();
+    let more = if lacking.len() > SHOWN { ".." } else { "" };
+    let what_to_do = if with_system_fonts {
+        "no font of this machine has them"
+    } else {
+        "--system-fonts draws them with this machine's fonts"
+    };
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "Drawn as {MARK} in PNG files, because the font lacks {}: {shown}{more} ({what_to_do}; SVG files \
+             keep them).",
+            if lacking.len() == 1 { "it" } else { "them" }
+        )
+    })
+}
+
 /// Writes a figure's files. Names that differ only in letters that files cannot have get a number.
-fn write(args: &FiguresArgs, entry: &Entry, names: &mut BTreeSet<String>) -> Result<Vec<PathBuf>> {
+fn write(
+    args: &FiguresArgs,
+    entry: &Entry,
+    fonts: &Fonts,
+    names: &mut BTreeSet<String>,
+) -> Result<Vec<PathBuf>> {
     let Ok(figure) = &entry.figure else { return Ok(Vec::new()) };
     let mut name = figure.name.clone();
     let mut copy = 2;
@@ -97,7 +153,7 @@ fn write(args: &FiguresArgs, entry: &Entry, names: &mut BTreeSet<String>) -> Res
         }
         let (ending, bytes) = match format {
             Format::Svg => ("svg", figure.svg.clone().into_bytes()),
-            Format::Png => ("png", figure.png()?),
+            Format::Png => ("png", figure.png(fonts)?),
         };
         let path = args.out.join(format!("{name}.{ending}"));
         write_atomic(&path, &bytes)?;
@@ -123,7 +179,7 @@ fn print(
         writeln!(out, "{}Not drawn:", if drawn.is_empty() { "" } else { "\n" })?;
     }
     for entry in missing {
-        let Err(Missing { why, command }) = &entry.figure else { continue };
+        let Err(Missing { why, command, .. }) = &entry.figure else { continue };
         let about = entry.about.as_ref().map_or_else(String::new, |about| format!(" of {about}"));
         writeln!(out, "  {}{about}: {why}", entry.kind.name())?;
         if let Some(command) = command {
@@ -133,7 +189,7 @@ fn print(
     Ok(())
 }
 
-fn as_json(drawn: &[(Vec<PathBuf>, Entry)], missing: &[Entry]) -> Value {
+fn as_json(drawn: &[(Vec<PathBuf>, Entry)], missing: &[Entry], lacking: &BTreeSet<char>) -> Value {
     let drawn = drawn.iter().map(|(files, entry)| {
         let about = entry.figure.as_ref().ok();
         json!({
@@ -153,5 +209,9 @@ fn as_json(drawn: &[(Vec<PathBuf>, Entry)], missing: &[Entry]) -> Value {
             "command": reason.map(|missing| &missing.command),
         })
     });
-    json!({ "drawn": drawn.collect::<Vec<_>>(), "missing": missing.collect::<Vec<_>>() })
+    json!({
+        "drawn": drawn.collect::<Vec<_>>(),
+        "missing": missing.collect::<Vec<_>>(),
+        "letters_marked": lacking,
+    })
 }

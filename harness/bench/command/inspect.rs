@@ -20,9 +20,13 @@ use gra_synth::variant::{Instructions, RoleAssignment};
 use crate::cli::{InspectArgs, Places};
 use crate::failure::bad_input;
 use crate::finished::TrialSettings;
+use crate::long_texts::{self, LongTexts};
 use crate::ruling;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
 use crate::terminal::{self, Printed};
+
+/// Said of an instruction that the encoder does not read at once.
+const LONG: &str = "instruction longer than the encoder reads at once: compared in windows";
 
 pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
     let store = Store::open_read_only(&places.store())?;
@@ -60,6 +64,10 @@ fn list(store: &Store, trial: &TrialRow, json: bool) -> Result<String> {
             shortened(candidate.instruction.as_deref().unwrap_or_default(), 60),
         )?;
     }
+    let long = LongTexts::of(&candidates, &[]);
+    if let Some(note) = long_texts::in_words(&[(&trial.id.variant, long)]) {
+        writeln!(text, "\n{note}")?;
+    }
     if candidates.is_empty() {
         writeln!(text, "{} has no finished round yet", trial.id)?;
     }
@@ -95,6 +103,9 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
                 Some(model) => writeln!(text, "annotator: {model}")?,
                 None if facts.annotation.is_none() => {}
                 None => writeln!(text, "annotation: brought by the seed set")?,
+            }
+            if facts.long {
+                writeln!(text, "{LONG}")?;
             }
         }
         ItemId::Candidate { .. } => {
@@ -183,6 +194,9 @@ fn describe(
     describe_decision(text, candidate, &method)?;
     if let Some(nearest) = ruling::nearest(candidate, &method) {
         writeln!(text, "\nnearest: {nearest}")?;
+    }
+    if candidate.long {
+        writeln!(text, "{LONG}")?;
     }
     if let Some(summary) = &candidate.summary {
         writeln!(text, "\nsummary: {summary}")?;

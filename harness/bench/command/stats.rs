@@ -172,19 +172,19 @@ fn run(
     evidence.write(&folder)?;
     let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
-        writeln!(out, "{}", json(&evidence.findings.table, &data_sets))?;
+        writeln!(out, "{}", json(&evidence, &data_sets))?;
         return Ok(());
     }
     writeln!(out, "{}", evidence.findings.table.terminal(verbosity == Verbosity::Verbose))?;
-    for note in &evidence.notes {
-        writeln!(out, "{note}")?;
-    }
     if verbosity != Verbosity::Verbose {
         writeln!(out, "More in the files, or with --verbose.")?;
     }
+    for note in evidence.notes() {
+        writeln!(out, "{note}")?;
+    }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
-    if evidence.map.is_some() {
+    if let Some(Ok(_)) = evidence.map {
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
         writeln!(out, "         {}", folder.join("map.csv").display())?;
     }
@@ -245,16 +245,29 @@ pub(super) fn scoring(model: &PoolModel, protocol: Protocol) -> Scoring<'_> {
 }
 
 /// Measures by data set: `{"seeds": {"text": {"words of instruction, mean": {"value": ..}}}}`; what was read
-/// of a data set's files is among them, under `files`.
-pub(super) fn json(table: &MeasureTable, sets: &[DataSet]) -> Value {
+/// of a data set's files is among them, under `files`, and where a map was asked for that there is none of, each
+/// says why.
+pub(super) fn json(evidence: &Evidence, data_sets: &[DataSet]) -> Value {
+    let mut json = measures(&evidence.findings.table);
+    for data_set in data_sets {
+        let Some(of_set) = json.get_mut(&data_set.name) else { continue };
+        if !data_set.files.is_empty() {
+            of_set["files"] = json!(data_set.files);
+        }
+        if let Some(why) = evidence.no_map() {
+            of_set["map"] = json!({ "points": { "absent": why } });
+        }
+    }
+    json
+}
+
+/// Measures by name of a table's columns.
+pub(super) fn measures(table: &MeasureTable) -> Value {
     let data_sets = table.data_sets().iter().enumerate().map(|(place, name)| {
         let mut groups: Map<String, Value> = Map::new();
         for measure in table.measures() {
             let group = groups.entry(measure.group).or_insert_with(|| json!({}));
             group[&measure.name] = cell(&measure.cells[place]);
-        }
-        if let Some(set) = sets.get(place).filter(|set| !set.files.is_empty()) {
-            groups.insert("files".to_owned(), json!(set.files));
         }
         (name.clone(), Value::Object(groups))
     });

@@ -1,7 +1,8 @@
 //! Data sets embedded, and their samples on a map (the paper's Figs. 5 and 6).
 
-use anyhow::{Context, Result};
-use gra_analysis::figure::plane::Plane;
+use anyhow::Result;
+use gra_analysis::figure::FigureError;
+use gra_analysis::figure::plane::{MOST_SETS, Plane};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::stats::diversity::{self, Material};
 use gra_analysis::tsne::Map;
@@ -76,22 +77,34 @@ pub struct SampleMap {
     /// Ids of the samples that are on the map, by data set.
     ids: Vec<Vec<String>>,
     map: Map,
+    /// The picture.
+    svg: String,
 }
 
 impl SampleMap {
+    /// Fits and draws the map.
+    ///
+    /// # Errors
+    /// Says why there is none, in a sentence's end: that is no reason to be without the table.
     pub(super) fn of(
         materials: &[Material],
         data_sets: &[DataSet],
         matched: usize,
         run_seed: u64,
-    ) -> Result<Self> {
+    ) -> Result<Self, String> {
+        if data_sets.len() > MOST_SETS {
+            let sets = data_sets.len();
+            return Err(format!("a map shows at most {MOST_SETS} data sets, and these are {sets}"));
+        }
         let (places, map) = diversity::map(materials, matched, run_seed)
-            .context("cannot draw a map of these data sets")?;
+            .map_err(|why| format!("the samples on it: {why}"))?;
         let ids = data_sets.iter().zip(places).map(|(data_set, places)| {
             places.into_iter().map(|place| data_set.samples[place].id.to_string()).collect()
         });
         let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
-        Ok(Self { names, ids: ids.collect(), map })
+        let mut drawn = Self { names, ids: ids.collect(), map, svg: String::new() };
+        drawn.svg = drawn.draw(materials).map_err(|error| error.to_string())?;
+        Ok(drawn)
     }
 
     /// One line per sample: data set, id, place.
@@ -112,9 +125,23 @@ impl SampleMap {
     }
 
     /// The picture.
-    pub(super) fn svg(&self) -> Result<String> {
+    pub(super) fn svg(&self) -> &str {
+        &self.svg
+    }
+
+    fn draw(&self, materials: &[Material]) -> Result<String, FigureError> {
+        let texts = || materials.iter().flat_map(|material| material.embeddings);
+        let long = texts().filter(|text| text.is_long()).count();
+        let in_windows = match long {
+            0 => String::new(),
+            long => format!(
+                " {long} of {} instructions are longer than the encoder reads at once: each has the mean \
+                 vector of its windows.",
+                texts().count()
+            ),
+        };
         let caption = format!(
-            "{} Neighbours mean something here, distances and areas do not.",
+            "{} Neighbours mean something here, distances and areas do not.{in_windows}",
             self.fit().in_words()
         );
         let points = self.names.iter().map(String::as_str).zip(self.map.sets.iter());

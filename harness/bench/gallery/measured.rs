@@ -25,9 +25,17 @@ pub(super) struct Measured {
     folder: String,
     /// By data set.
     sets: BTreeMap<String, Samples>,
-    /// Places on the map by data set; empty without a map.
-    map: BTreeMap<String, Vec<[f64; 2]>>,
-    /// How the map was fitted; maps of earlier releases do not say.
+    /// Why data sets could not be read.
+    damaged: BTreeMap<String, anyhow::Error>,
+    map: Option<Result<FittedMap>>,
+}
+
+/// A map of data sets.
+#[derive(Debug)]
+struct FittedMap {
+    /// Places by data set.
+    places: BTreeMap<String, Vec<[f64; 2]>>,
+    /// How it was fitted; maps of earlier releases do not say.
     fit: Option<Fit>,
 }
 
@@ -50,10 +58,11 @@ struct Place {
 }
 
 impl Measured {
-    /// Reads a folder; one that does not exist holds nothing.
+    /// Reads a folder; one that does not exist holds nothing. A file that cannot be read costs only the figures
+    /// that need it.
     ///
     /// # Errors
-    /// When a file that is there cannot be read, or is no frame of samples.
+    /// When the folder cannot be listed.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let mut measured = Self { folder: folder.display().to_string(), ..Self::default() };
         if !folder.is_dir() {
@@ -66,37 +75,44 @@ impl Measured {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if path.extension().is_some_and(|ending| ending == "parquet") {
                 let samples = Samples::read(&path)
-                    .with_context(|| format!("{} is no frame of samples", path.display()))?;
-                measured.sets.insert(name, samples);
+                    .with_context(|| format!("{} is no frame of samples", path.display()));
+                match samples {
+                    Ok(samples) => drop(measured.sets.insert(name, samples)),
+                    Err(error) => drop(measured.damaged.insert(name, error)),
+                }
             }
         }
-        let map = folder.join("map.csv");
-        if map.is_file() {
-            measured.map =
-                read_map(&map).with_context(|| format!("cannot read {}", map.display()))?;
-        }
-        let fit = folder.join("map.json");
-        if fit.is_file() {
-            let read = || Ok::<Fit, anyhow::Error>(serde_json::from_slice(&std::fs::read(&fit)?)?);
-            let found = read().with_context(|| format!("cannot read {}", fit.display()))?;
-            measured.fit = Some(found);
+        if folder.join("map.csv").is_file() {
+            measured.map = Some(FittedMap::read(folder));
         }
         Ok(measured)
     }
 
     /// A data set, by the name that `stats` gives a trial.
-    pub(super) fn of_trial(&self, trial: &str) -> Option<&Samples> {
-        self.sets.get(&trial.replace('/', "-"))
+    ///
+    /// # Errors
+    /// When its file is damaged.
+    pub(super) fn of_trial(&self, trial: &str) -> Result<Option<&Samples>, Missing> {
+        let name = trial.replace('/', "-");
+        match self.damaged.get(&name) {
+            Some(error) => Err(Missing::unreadable(error)),
+            None => Ok(self.sets.get(&name)),
+        }
+    }
+
+    /// An entry for every data set that could not be read.
+    fn unreadable(&self, kind: Kind) -> impl Iterator<Item = Entry> {
+        self.damaged.values().map(move |error| Entry::of(kind, Err(Missing::unreadable(error))))
     }
 
     /// Seed set or distilled set beside GRA.
     pub(super) fn map(&self, kind: Kind) -> Result<Figure, Missing> {
         const COMMAND: &str = "gra-bench stats vanilla=SEEDS.json distill-large=DISTILLED.json \
                                gra=EXPERIMENT/gra/seed-N --map";
-        if self.map.is_empty() {
-            return Err(Missing::new(format!("there is no map.csv in {}", self.folder), COMMAND));
-        }
-        let names: Vec<&str> = self.map.keys().map(String::as_str).collect();
+        let none = || Missing::new(format!("there is no map.csv in {}", self.folder), COMMAND);
+        let map = self.map.as_ref().ok_or_else(none)?;
+        let FittedMap { places, fit } = map.as_ref().map_err(Missing::unreadable)?;
+        let names: Vec<&str> = places.keys().map(String::as_str).collect();
         let other = if kind == Kind::SeedMap { Role::Seeds } else { Role::Distilled };
         let mut sets = Vec::new();
         for role in [other, Role::Gra] {
@@ -105,10 +121,10 @@ impl Measured {
                     format!("the map has no data set named {role}; it has {}", names.join(", "));
                 return Err(Missing::new(why, COMMAND));
             };
-            sets.push((name, self.map[name].as_slice()));
+            sets.push((name, places[name].as_slice()));
         }
         let [a, b] = [sets[0], sets[1]];
-        let made = self.fit.map_or_else(
+        let made = fit.map_or_else(
             || "t-SNE of instruction embeddings, fitted together.".to_owned(),
             |fit| fit.in_words(),
         );
@@ -133,6 +149,7 @@ impl Measured {
                 Entry::about(Kind::Raters, name, figure.map_err(Missing::from))
             })
             .collect();
+        let drawn: Vec<Entry> = drawn.into_iter().chain(self.unreadable(Kind::Raters)).collect();
         if !drawn.is_empty() {
             return drawn;
         }
@@ -141,8 +158,17 @@ impl Measured {
         vec![Entry::of(Kind::Raters, Err(Missing::new(why, command)))]
     }
 
-    /// All data sets with losses.
-    pub(super) fn difficulty(&self) -> Result<Figure, Missing> {
+    /// One figure of all data sets with losses.
+    pub(super) fn difficulty(&self) -> Vec<Entry> {
+        let figure = self.violins();
+        let mut entries: Vec<Entry> = self.unreadable(Kind::Difficulty).collect();
+        if figure.is_ok() || entries.is_empty() {
+            entries.push(Entry::of(Kind::Difficulty, figure));
+        }
+        entries
+    }
+
+    fn violins(&self) -> Result<Figure, Missing> {
         let sets: Vec<(&str, &Samples)> = self
             .sets
             .iter()
@@ -188,6 +214,17 @@ impl Samples {
 
 fn column(frame: &DataFrame, name: &str) -> Result<Vec<Option<f64>>> {
     Ok(frame.column(name)?.cast(&DataType::Float64)?.f64()?.iter().collect())
+}
+
+impl FittedMap {
+    fn read(folder: &Path) -> Result<Self> {
+        let (map, fit) = (folder.join("map.csv"), folder.join("map.json"));
+        let places = read_map(&map).with_context(|| format!("cannot read {}", map.display()))?;
+        let read = || Ok::<Fit, anyhow::Error>(serde_json::from_slice(&std::fs::read(&fit)?)?);
+        let fit =
+            fit.is_file().then(|| read().with_context(|| format!("cannot read {}", fit.display())));
+        Ok(Self { places, fit: fit.transpose()? })
+    }
 }
 
 fn read_map(path: &Path) -> Result<BTreeMap<String, Vec<[f64; 2]>>> {

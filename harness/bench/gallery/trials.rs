@@ -121,6 +121,7 @@ pub(super) fn draw(
     }
     for id in &selection.unfinished {
         let missing = Missing {
+            is_unreadable: false,
             why: "the trial is not finished".to_owned(),
             command: Some("run its experiment again; it goes on where it was".to_owned()),
         };
@@ -190,8 +191,8 @@ fn sensitivity(trial: &FinishedTrial) -> Result<Figure, Missing> {
         embeddings: None,
         judge: &judge,
     };
-    let cannot = |error: &dyn std::fmt::Display| Missing { why: error.to_string(), command: None };
-    let grid = rescore(&record, &rules).map_err(|error| cannot(&error))?;
+    let grid =
+        rescore(&record, &rules).map_err(|error| Missing::without_command(error.to_string()))?;
     Ok(acceptance::acceptance(&trial.id.to_string(), &grid)?)
 }
 
@@ -201,16 +202,15 @@ fn variants(
     trials: &[FinishedTrial],
     measured: &Measured,
 ) -> Result<Figure, Missing> {
-    let rows: Vec<Trial<'_>> = trials
-        .iter()
-        .map(|trial| Trial {
+    let mut rows: Vec<Trial<'_>> = Vec::new();
+    for trial in trials {
+        let samples = measured.of_trial(&trial.id.to_string())?;
+        rows.push(Trial {
             variant: &trial.id.variant,
             candidates: &trial.candidates,
-            judged: measured
-                .of_trial(&trial.id.to_string())
-                .map_or(&[], |samples| samples.judged.as_slice()),
-        })
-        .collect();
+            judged: samples.map_or(&[], |samples| samples.judged.as_slice()),
+        });
+    }
     Ok(Variants::of(experiment, seed, &rows).figure()?)
 }
 
@@ -232,6 +232,7 @@ fn compute(trials: &[FinishedTrial], store: &Store) -> Result<Result<Figure, Mis
         rows.push((trial.id.variant.clone(), compute));
     }
     Ok(compute_figure::compute(&rows).map_err(|error| Missing {
+        is_unreadable: false,
         why: error.to_string(),
         command: Some(
             "state `parameters` of the pool's models, or: gra-bench compute TRIAL".to_owned(),

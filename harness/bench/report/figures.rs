@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use gra_analysis::figure::Figure;
 use gra_analysis::figure::acceptance::acceptance;
 use gra_analysis::figure::agreement::agreement;
 use gra_analysis::figure::domains::domains;
 use gra_analysis::figure::funnel::funnel;
 use gra_analysis::figure::raters::reviewers;
-use gra_analysis::figure::{Figure, FigureError};
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Thousandths;
@@ -31,7 +31,7 @@ const STEPS: [i64; 5] = [-1000, -500, 0, 500, 1000];
 /// What can be drawn of a run seed's reference.
 ///
 /// # Errors
-/// When a drawing fails, or recorded facts are damaged.
+/// When recorded facts are damaged.
 pub(super) fn pictures(group: &SeedMaterial) -> Result<Vec<Figure>> {
     let (trial, candidates) = (group.reference(), &group.facts[0].candidates);
     let name = trial.row.id.to_string();
@@ -42,14 +42,8 @@ pub(super) fn pictures(group: &SeedMaterial) -> Result<Vec<Figure>> {
         agreement(&name, candidates),
         domains(&name, candidates),
     ];
-    let mut pictures = Vec::new();
-    for drawing in drawn {
-        match drawing {
-            Ok(picture) => pictures.push(picture),
-            Err(FigureError::Nothing { .. } | FigureError::TooMany { .. }) => {}
-            Err(failed) => return Err(failed.into()),
-        }
-    }
+    // No picture is worth the report.
+    let mut pictures: Vec<Figure> = drawn.into_iter().flatten().collect();
     pictures.extend(thresholds(&name, trial, candidates)?);
     Ok(pictures)
 }
@@ -129,7 +123,7 @@ fn thresholds(
     let judge = BTreeMap::new();
     let run_seed = trial.row.id.seed;
     let record = Record { candidates, method, variant, run_seed, embeddings: None, judge: &judge };
-    Ok(Some(acceptance(name, &rescore(&record, &rules)?)?))
+    Ok(acceptance(name, &rescore(&record, &rules)?).ok())
 }
 
 /// The cards. Title and caption are in the drawing, and its texts can be read and searched there.

@@ -10,6 +10,7 @@ use gra_synth::domain::Domain;
 use super::markup::{Html, Table};
 use super::material::{Material, SeedMaterial};
 use super::verdict::{grouped, missing};
+use crate::long_texts::{self, LongTexts};
 
 type Count = (&'static str, fn(&Funnel) -> u64);
 
@@ -31,7 +32,9 @@ const FATES: [Count; 11] = [
 /// All tables of a run seed.
 pub(super) fn tables(group: &SeedMaterial) -> Html {
     let rows = group.table.rows();
-    [fates(rows), scores(rows), cost(rows), domains(group), notes()].into_iter().collect()
+    [fates(rows), long(group), scores(rows), cost(rows), domains(group), notes()]
+        .into_iter()
+        .collect()
 }
 
 fn fates(rows: &[Row]) -> Html {
@@ -46,6 +49,17 @@ fn fates(rows: &[Row]) -> Html {
         table.row(std::iter::once(Html::text(&row.variant)).chain(counts).collect());
     }
     table.html()
+}
+
+/// How many instructions were compared in windows, where some were.
+fn long(group: &SeedMaterial) -> Html {
+    let variants: Vec<(&str, LongTexts)> = group
+        .facts
+        .iter()
+        .map(|facts| (facts.variant.as_str(), LongTexts::of(&facts.candidates, &[])))
+        .collect();
+    let note = long_texts::in_words(&variants);
+    note.map_or_else(Html::default, |note| Html::element("p", "note", &Html::text(note)))
 }
 
 fn scores(rows: &[Row]) -> Html {

@@ -1,4 +1,7 @@
-//! Embeddings by encoder and text.
+//! Embeddings by encoder and text. Those of long texts have keys of their own, and a row each: their windows
+//! are never without the vector, nor it without them.
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use gra_synth::request::Embedding;
@@ -6,6 +9,9 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::Store;
+
+/// Added to an encoder's name in the keys of texts that it does not read at once.
+const IN_WINDOWS: &str = ";windows";
 
 /// Hash of the encoder's fingerprint and a text.
 fn key(encoder: &str, text: &str) -> [u8; 32] {
@@ -20,19 +26,21 @@ impl Store {
     /// The stored embedding of a text by an encoder.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or the row is damaged.
     pub fn embedding(&self, encoder: &str, text: &str) -> Result<Option<Embedding>> {
-        let bytes: Option<Vec<u8>> = self
-            .db
-            .prepare_cached("SELECT vector FROM embedding WHERE key = ?")?
-            .query_row([key(encoder, text)], |row| row.get(0))
-            .optional()?;
-        let Some(bytes) = bytes else { return Ok(None) };
-        let (floats, rest) = bytes.as_chunks::<4>();
-        if floats.is_empty() || !rest.is_empty() {
-            bail!(self.damaged("a stored embedding"));
+        let mut find = self.db.prepare_cached("SELECT vector FROM embedding WHERE key = ?")?;
+        let mut row = |key: [u8; 32]| -> rusqlite::Result<Option<Vec<u8>>> {
+            find.query_row([key], |row| row.get(0)).optional()
+        };
+        let damaged = || self.damaged("a stored embedding");
+        if let Some(bytes) = row(key(encoder, text))? {
+            if bytes.is_empty() || bytes.len() % 4 != 0 {
+                bail!(damaged());
+            }
+            return Ok(Some(Embedding::new(floats(&bytes))));
         }
-        Ok(Some(Embedding(floats.iter().map(|four| f32::from_le_bytes(*four)).collect())))
+        let long = row(key(&format!("{encoder}{IN_WINDOWS}"), text))?;
+        long.map(|bytes| from_row(&bytes).ok_or_else(damaged)).transpose()
     }
 
     /// Stores embeddings, all or none.
@@ -44,13 +52,69 @@ impl Store {
         encoder: &str,
         embedded: &[(String, Embedding)],
     ) -> Result<()> {
+        let in_windows = format!("{encoder}{IN_WINDOWS}");
         let transaction = self.db.transaction()?;
         for (text, embedding) in embedded {
-            let bytes: Vec<u8> = embedding.0.iter().flat_map(|float| float.to_le_bytes()).collect();
+            let (encoder, bytes) = if embedding.is_long() {
+                (in_windows.as_str(), to_row(embedding))
+            } else {
+                (encoder, bytes(embedding.vector()).collect())
+            };
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO embedding (key, vector) VALUES (?, ?)")?
                 .execute(params![key(encoder, text), bytes])?;
         }
         transaction.commit().context("cannot store embeddings\nhint: is the disk full?")
+    }
+}
+
+/// A long text's row: the number of its windows, its vector, the vectors of its windows.
+fn to_row(embedding: &Embedding) -> Vec<u8> {
+    let windows = embedding.windows().len() / embedding.vector().len();
+    let count = u32::try_from(windows).unwrap_or(u32::MAX).to_le_bytes();
+    let values = bytes(embedding.vector()).chain(bytes(embedding.windows()));
+    count.into_iter().chain(values).collect()
+}
+
+fn from_row(bytes: &[u8]) -> Option<Embedding> {
+    let (count, values) = bytes.split_first_chunk::<4>()?;
+    let vectors = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_add(1)?;
+    let values = floats(values);
+    let dim = values.len() / vectors;
+    if vectors < 2 || dim == 0 || dim * vectors != values.len() {
+        return None;
+    }
+    let (vector, windows) = values.split_at(dim);
+    Some(Embedding::in_windows(vector.into(), windows.into()))
+}
+
+fn bytes(values: &[f32]) -> impl Iterator<Item = u8> {
+    values.iter().flat_map(|value| value.to_le_bytes())
+}
+
+fn floats(bytes: &[u8]) -> Arc<[f32]> {
+    bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embeddings_read_back_with_their_windows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("store.db")).unwrap();
+        let short = Embedding::new([0.6, -0.8].as_slice().into());
+        let windows = [1.0, 0.0, -0.0, 1.0, 0.6, 0.8].as_slice();
+        let long = Embedding::in_windows([0.8, 0.6].as_slice().into(), windows.into());
+        let both = [("short".to_owned(), short.clone()), ("long".to_owned(), long.clone())];
+        store.store_embeddings("encoder", &both).unwrap();
+        assert_eq!(store.embedding("encoder", "short").unwrap(), Some(short));
+        assert_eq!(store.embedding("encoder", "long").unwrap(), Some(long));
+        assert_eq!(store.embedding("encoder", "other").unwrap(), None);
+        assert_eq!(store.embedding("another encoder", "long").unwrap(), None);
+
+        store.db.execute("UPDATE embedding SET vector = x'02000000'", []).unwrap();
+        assert!(store.embedding("encoder", "long").unwrap_err().to_string().contains("damaged"));
     }
 }

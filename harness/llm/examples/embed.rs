@@ -13,6 +13,7 @@ use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
+use gra_synth::request::Embedding;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -33,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let vectors = engine.embed(&texts)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let values = vectors.iter().flat_map(|vector| vector.0.iter());
+    let values = vectors.iter().flat_map(Embedding::vector);
     let bytes: Vec<u8> = values.flat_map(|value| value.to_le_bytes()).collect();
     fs::write(out, bytes)?;
     #[expect(clippy::print_stdout, reason = "the measurement is what this program is for")]

@@ -119,8 +119,8 @@ pub trait Engine: Send {
         watch: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Score>, EngineError>;
 
-    /// Embeds texts with the pool's encoder: unit vectors, in order. Each text's vector depends on
-    /// that text alone.
+    /// Embeds texts with the pool's encoder: unit vectors, in order, and those of the windows of texts
+    /// that it does not read at once. Each text's embedding depends on that text alone.
     ///
     /// # Errors
     /// When the encoder cannot be loaded or fails.

@@ -204,9 +204,11 @@ impl Engine for LlamaEngine {
         let pinned = entry.sha256.as_deref();
         let sha256 = known_sha256(&entry.name, &entry.source, pinned, &mut self.digests)?;
         Ok(format!(
-            "llama.cpp/{LLAMA_VERSION};encoder={};sha256={sha256};pooling=mean;norm=l2;tokens={}",
+            "llama.cpp/{LLAMA_VERSION};encoder={};sha256={sha256};pooling=mean;norm=l2;tokens={};\
+             windows={}",
             encoder::VERSION,
-            encoder::MAX_TOKENS
+            encoder::MAX_TOKENS,
+            encoder::WINDOW_TOKENS
         ))
     }
 }

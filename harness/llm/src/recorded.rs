@@ -36,6 +36,9 @@ enum Line {
         text: String,
         /// The vector as little-endian `f32`, in hexadecimal digits: exact.
         vector: String,
+        /// The vectors of its windows likewise, of a text that the encoder does not read at once.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        windows: String,
     },
 }
 
@@ -83,10 +86,10 @@ impl RecordedEngine {
                 Line::Score { model, hash, score } => {
                     engine.scores.insert((model, hash), score);
                 }
-                Line::Embedding { text, vector } => {
-                    let vector =
-                        floats(&vector).ok_or_else(|| bad("the vector is damaged".to_owned()))?;
-                    engine.embeddings.insert(text, Embedding(vector.into()));
+                Line::Embedding { text, vector, windows } => {
+                    let embedding = embedding(&vector, &windows)
+                        .ok_or_else(|| bad("the vector is damaged".to_owned()))?;
+                    engine.embeddings.insert(text, embedding);
                 }
             }
         }
@@ -146,14 +149,30 @@ pub fn write_embedding(
     text: &str,
     embedding: &Embedding,
 ) -> Result<(), RecordingError> {
-    let bytes: Vec<u8> = embedding.0.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let line = Line::Embedding { text: hex::encode(text_hash(text)), vector: hex::encode(bytes) };
+    let digits = |values: &[f32]| {
+        hex::encode(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    };
+    let line = Line::Embedding {
+        text: hex::encode(text_hash(text)),
+        vector: digits(embedding.vector()),
+        windows: digits(embedding.windows()),
+    };
     write_line(output, &line)
 }
 
 fn write_line(output: &mut impl Write, line: &Line) -> Result<(), RecordingError> {
     serde_json::to_writer(&mut *output, line).map_err(io::Error::from)?;
     Ok(output.write_all(b"\n")?)
+}
+
+/// `None` when the digits are none, or the windows are not of the vector's dimension.
+fn embedding(vector: &str, windows: &str) -> Option<Embedding> {
+    let (vector, windows) = (floats(vector)?, floats(windows)?);
+    if windows.is_empty() {
+        return Some(Embedding::new(vector.into()));
+    }
+    let fit = windows.len().is_multiple_of(vector.len());
+    fit.then(|| Embedding::in_windows(vector.into(), windows.into()))
 }
 
 fn floats(digits: &str) -> Option<Vec<f32>> {

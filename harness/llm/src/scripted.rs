@@ -88,13 +88,25 @@ pub fn complete_reply(prompt: &str, text: String) -> Reply {
 }
 
 /// A unit vector of 16 dimensions that depends on a text's words: equal texts have cosine 1, texts
-/// that share most words are near, others are far. Deterministic on every machine.
+/// that share most words are near, others are far. Of a text of more than 64 words each 64 are a window, and
+/// the last ones. Deterministic on every machine.
 #[must_use]
 pub fn toy_embedding(text: &str) -> Embedding {
+    const WORDS: usize = 64;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let whole = toy_vector(&words).into();
+    if words.len() <= WORDS {
+        return Embedding::new(whole);
+    }
+    let windows = words.chunks(WORDS).chain([&words[words.len() - WORDS..]]);
+    Embedding::in_windows(whole, windows.flat_map(toy_vector).collect())
+}
+
+fn toy_vector(words: &[&str]) -> Vec<f32> {
     let mut vector = [0.0_f64; 16];
     // A constant keeps the vector of an empty text away from zero.
     vector[0] = 0.25;
-    for word in text.split_whitespace() {
+    for word in words {
         let hash = crate::key::text_hash(&word.to_lowercase());
         for (value, byte) in vector.iter_mut().zip(hash) {
             *value += (f64::from(byte) - 127.5) / 127.5;
@@ -102,7 +114,7 @@ pub fn toy_embedding(text: &str) -> Embedding {
     }
     let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
     #[expect(clippy::cast_possible_truncation, reason = "embeddings are f32")]
-    Embedding(vector.iter().map(|v| (v / length) as f32).collect())
+    vector.iter().map(|v| (v / length) as f32).collect()
 }
 
 impl Engine for ScriptedEngine {

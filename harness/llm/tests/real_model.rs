@@ -287,7 +287,8 @@ struct ReferenceItem {
     embedding: Vec<f32>,
 }
 
-/// Against vectors computed from the published weights and tokenizer, rounded to six places.
+/// Against vectors computed from the published weights and tokenizer, rounded to six places. Of a text that it
+/// does not read at once the published encoder reads the beginning, and this one all of it.
 #[test]
 fn embeddings_are_those_of_the_published_encoder() {
     let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
@@ -297,7 +298,11 @@ fn embeddings_are_those_of_the_published_encoder() {
     let embeddings = engine(&generator, 1).embed(&texts).unwrap();
     let mut lowest = 1.0_f64;
     for (item, found) in reference.items.iter().zip(&embeddings) {
-        let cosine = found.cosine(&Embedding(item.embedding.as_slice().into()));
+        assert_eq!(found.is_long(), item.name == "over_256_tokens");
+        if found.is_long() {
+            continue;
+        }
+        let cosine = found.cosine(&Embedding::new(item.embedding.as_slice().into()));
         println!("{cosine:.9} {}", item.name);
         lowest = lowest.min(cosine);
     }
@@ -315,7 +320,7 @@ fn an_embedding_depends_on_its_text_alone() {
     let together = engine.embed(&texts).unwrap();
     for (text, expected) in texts.iter().zip(&together) {
         assert_eq!(engine.embed(std::slice::from_ref(text)).unwrap()[0], *expected, "{text:?}");
-        assert_eq!(expected.0.len(), 384);
+        assert_eq!(expected.vector().len(), 384);
         assert!((expected.cosine(expected) - 1.0).abs() < 1e-6);
     }
     assert_eq!(engine.embed(&[]).unwrap(), []);
@@ -323,6 +328,50 @@ fn an_embedding_depends_on_its_text_alone() {
     let mut in_threads = LlamaEngine::new(engine.pool().clone(), threads);
     assert_eq!(in_threads.embed(&texts).unwrap(), together);
     assert!(engine.encoder_fingerprint().unwrap().contains("pooling=mean"));
+}
+
+/// Rules that are the same for all, and a task of one's own.
+fn guide(rules: u32, task: &str) -> String {
+    let rule =
+        |number| format!("Rule {number}: close valve {number} before you open door {number}. ");
+    (0..rules).map(rule).collect::<String>() + task
+}
+
+#[test]
+fn long_texts_are_compared_to_their_ends() {
+    let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
+    let mut engine = engine(&generator, 1);
+    let tasks = [
+        "Now write a poem about the sea.",
+        "Now compute 17 times 23 and show the steps.",
+        "Now translate the word window into Welsh.",
+    ];
+    let mut embed = |text: String| engine.embed(&[text]).unwrap().remove(0);
+    let short = embed(guide(3, tasks[0]));
+    assert!(!short.is_long() && short.windows().is_empty());
+    // From one window more than is read at once to a dozen.
+    for rules in [30, 45, 80] {
+        let texts = tasks.map(|task| embed(guide(rules, task)));
+        for (place, text) in texts.iter().enumerate() {
+            assert!(text.is_long(), "{rules} rules");
+            for other in &texts[..place] {
+                let cosine = text.cosine(other);
+                println!("{rules} rules: {cosine:.4}");
+                assert!(cosine < 0.9, "{rules} rules, {place}: {cosine}");
+            }
+        }
+        // Nearly the same text: a word, a mark and a greeting apart.
+        let edited = guide(rules, tasks[0]).replace("open door 7", "open gate 7");
+        for near in [
+            edited,
+            guide(rules, "Now write a poem about the sea!"),
+            "Hello. ".to_owned() + &guide(rules, tasks[0]),
+        ] {
+            let cosine = embed(near.clone()).cosine(&texts[0]);
+            println!("{rules} rules, nearly the same: {cosine:.4}");
+            assert!(cosine >= 0.9, "{rules} rules: {cosine} of {near}");
+        }
+    }
 }
 
 #[test]

@@ -59,12 +59,17 @@ fn a_recording_replays_without_a_model() {
     for (request, reply) in chunk.iter().zip(&replies) {
         write_reply(&mut recording, request, reply).unwrap();
     }
-    let embedding = toy_embedding("a text");
-    write_embedding(&mut recording, "a text", &embedding).unwrap();
+    let long = "a longer text ".repeat(50);
+    let texts = ["a text".to_owned(), long];
+    let embeddings = texts.each_ref().map(|text| toy_embedding(text));
+    assert!(embeddings[1].is_long() && !embeddings[0].is_long());
+    for (text, embedding) in texts.iter().zip(&embeddings) {
+        write_embedding(&mut recording, text, embedding).unwrap();
+    }
     let mut recorded = RecordedEngine::read(recording.as_slice()).unwrap();
     assert_eq!(recorded.len(), 5);
     assert_eq!(recorded.complete(&chunk, &mut |_| {}).unwrap(), replies);
-    assert_eq!(recorded.embed(&["a text".to_owned()]).unwrap(), [embedding]);
+    assert_eq!(recorded.embed(&texts).unwrap(), embeddings);
     let other = [mixed(6)];
     let error = recorded.complete(&other, &mut |_| {}).unwrap_err();
     assert!(matches!(error, EngineError::NotRecorded { .. }), "{error}");

@@ -20,7 +20,7 @@ fn contenders(count: u32) -> Vec<Contender> {
         let centre = &centres[number as usize % CENTRES * DIM..][..DIM];
         let row: Vec<f32> = centre.iter().map(|x| x + 0.6 * uniform()).collect();
         let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-        let embedding = Embedding(row.iter().map(|x| x / length).collect());
+        let embedding = Embedding::new(row.iter().map(|x| x / length).collect());
         Contender { id: ItemId::Seed(number), score: number % 3, embedding }
     };
     (0..count).map(contender).collect()

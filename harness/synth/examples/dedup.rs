@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let contender = |(row, number): (&[f32], u32)| Contender {
         id: ItemId::Seed(number),
         score: 0,
-        embedding: Embedding(row.into()),
+        embedding: Embedding::new(row.into()),
     };
     let contenders: Vec<Contender> = values.chunks(dim).zip(0..).map(contender).collect();
 

@@ -8,7 +8,7 @@ use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::method::Member;
 use crate::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
-use crate::request::{ModelName, Portion, Reply, Request, ScoreReading, Stage};
+use crate::request::{Embedding, ModelName, Portion, Reply, Request, ScoreReading, Stage};
 use crate::step::{Answers, Asker, Question, Step};
 use crate::stream::Stream;
 
@@ -25,6 +25,10 @@ pub struct AnnotatedSeed {
     pub annotation: Option<Annotation>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
+    /// Whether its instruction is longer than the encoder reads at once; candidates are then compared with
+    /// it in windows (METHOD.md, D1).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub long: bool,
 }
 
 /// The annotated seed set.
@@ -44,6 +48,7 @@ pub fn as_brought(items: &[SeedItem]) -> Vec<AnnotatedSeed> {
         annotator: None,
         annotation: item.annotation.clone(),
         malformed: Vec::new(),
+        long: false,
     };
     items.iter().map(record).collect()
 }
@@ -118,8 +123,12 @@ impl<'a> Annotate<'a> {
             }
             Answers::Embeddings(embeddings) => {
                 assert_eq!(embeddings.len(), self.items.len(), "one embedding per text");
+                let annotated = |(at, text): (usize, &Embedding)| AnnotatedSeed {
+                    long: text.is_long(),
+                    ..self.annotated(at)
+                };
                 let seeds: Vec<AnnotatedSeed> =
-                    (0..self.items.len()).map(|at| self.annotated(at)).collect();
+                    embeddings.iter().enumerate().map(annotated).collect();
                 let items = seeds.iter().zip(embeddings).map(|(seed, embedding)| PoolItem {
                     id: seed.id,
                     annotation: seed.annotation.clone(),
@@ -173,6 +182,7 @@ impl<'a> Annotate<'a> {
             annotator: draft.annotator.map(|member| self.members[member].name.clone()),
             annotation: item.annotation.clone().or_else(own),
             malformed: draft.malformed,
+            long: false,
         }
     }
 }

@@ -42,6 +42,10 @@ pub struct Candidate {
     pub adjudication: Option<ResponseReview>,
     /// The closest item of the target pool when it was compared.
     pub nearest: Option<Neighbour>,
+    /// Whether its instruction, when it was compared, was longer than the encoder reads at once; it was
+    /// then compared in windows (METHOD.md, D1).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub long: bool,
     /// s'.
     pub summary: Option<String>,
     /// Every reply that could not be read, retried or not; by stage, seat and attempt.
@@ -166,6 +170,7 @@ impl Candidate {
             decision: None,
             adjudication: None,
             nearest: None,
+            long: false,
             summary: None,
             malformed: Vec::new(),
             outcome: None,

@@ -22,7 +22,7 @@
 //! - [`annotate`], [`round`]: the two machines that put it together; [`judge`]: one that scores samples from
 //!   outside
 //! - [`candidate`]: the recorded facts of one candidate
-//! - [`similarity`]: exact cosines of many vectors at once
+//! - [`embedding`], [`similarity`]: how alike two texts are; exact cosines of many vectors at once
 //! - [`stream`]: named random streams
 
 pub mod adaptive;
@@ -32,6 +32,7 @@ pub mod committee;
 pub mod dedup;
 pub mod domain;
 pub mod economy;
+pub mod embedding;
 pub mod form;
 pub mod judge;
 pub mod method;

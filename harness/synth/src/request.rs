@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::embedding::Embedding;
 use crate::method::Thousandths;
 use crate::pool::ItemId;
 use crate::shape::Shape;
-use crate::similarity;
 
 /// A model's name in its pool, e.g. `smollm2-135m-q8_0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -255,21 +255,4 @@ pub struct Reply {
     /// shape, in order, each given the ones that were written before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<Thousandths>,
-}
-
-/// A unit vector: the encoder's embedding of a text (384 dimensions for all-MiniLM-L6-v2).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Embedding(pub Arc<[f32]>);
-
-impl Embedding {
-    /// Cosine similarity to another unit vector, in [-1, 1]: a dot product summed in `f64`, in order,
-    /// so that every machine rounds alike.
-    ///
-    /// # Panics
-    /// When the dimensions differ: vectors of two encoders were mixed.
-    #[must_use]
-    pub fn cosine(&self, other: &Self) -> f64 {
-        assert_eq!(self.0.len(), other.0.len(), "embeddings of two encoders were mixed");
-        similarity::cosine(&self.0, &other.0)
-    }
 }

@@ -214,7 +214,7 @@ fn multiply(rows: Vectors, queries: Vectors, products: &mut [f32]) {
     matmul(products, Accum::Replace, rows.matrix(), queries, 1.0, Par::Seq);
 }
 
-/// Embeddings as the values of [`Vectors`].
+/// The vectors of embeddings as the values of [`Vectors`]; one vector for a text, however long.
 ///
 /// # Panics
 /// When their dimensions differ: vectors of two encoders were mixed.
@@ -222,10 +222,10 @@ fn multiply(rows: Vectors, queries: Vectors, products: &mut [f32]) {
 pub fn pack<'a>(embeddings: impl IntoIterator<Item = &'a Embedding>) -> Vec<f32> {
     let mut values = Vec::new();
     let mut dim = None;
-    for Embedding(embedding) in embeddings {
-        let expected = *dim.get_or_insert(embedding.len());
-        assert_eq!(embedding.len(), expected, "embeddings of two encoders were mixed");
-        values.extend_from_slice(embedding);
+    for vector in embeddings.into_iter().map(Embedding::vector) {
+        let expected = *dim.get_or_insert(vector.len());
+        assert_eq!(vector.len(), expected, "embeddings of two encoders were mixed");
+        values.extend_from_slice(vector);
     }
     values
 }

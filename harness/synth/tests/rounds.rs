@@ -73,6 +73,31 @@ fn every_variant_over_one_scripted_round() {
 }
 
 #[test]
+fn long_instructions_are_no_duplicates_by_their_beginnings() {
+    let say = |request: &Request| {
+        let text = match (number(request), request.id.stage) {
+            (0, _) => usual(request),
+            (7, Stage::Instruction) => "<boi>Long instruction 6<eoi>".to_owned(),
+            (number, Stage::Instruction) => format!("<boi>Long instruction {number}<eoi>"),
+            _ => usual(request),
+        };
+        (text, Finish::Stop)
+    };
+    for economy in [Economy::OFF, Economy::ON] {
+        let played = play(&variant("gra"), &Method { economy, ..method() }, say);
+        let candidates = &played.outcome.candidates;
+        let ends: Vec<(bool, Option<Outcome>)> =
+            candidates.iter().map(|candidate| (candidate.long, candidate.outcome)).collect();
+        let mut expected = vec![(true, Some(Outcome::Accepted)); 8];
+        expected[0].0 = false;
+        expected[7].1 = Some(Outcome::Duplicate);
+        assert_eq!(ends, expected);
+        let twin = candidates[7].nearest.unwrap();
+        assert_eq!((twin.id, twin.cosine.to_bits()), (candidates[6].id, 1.0_f64.to_bits()));
+    }
+}
+
+#[test]
 fn expected_scores_are_asked_of_those_who_score_alone() {
     let lazy = Method { economy: Economy::ON, ..method() };
     for method in [method(), lazy] {

@@ -151,23 +151,26 @@ impl Averages {
         canvas.text(&name.cut(&bar.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
         let half = (slot.width / 2.0 - 2.0).min(18.0);
         let mut top = slot.bottom();
-        if let Some(paper) = bar.paper {
+        // What is no number has no place.
+        let paper = bar.paper.filter(|value| value.is_finite());
+        let ours = bar.ours.filter(|ours| ours.value.is_some_and(f64::is_finite));
+        if let Some(paper) = paper {
             top = scale.at(paper);
             let corner = (x - half, top);
             let area = Area::new(corner, (2.0 * half, slot.bottom() - top));
             canvas.fill(area, palette::pale(color, 0.25))?;
         }
-        if let Some(ours) = bar.ours {
+        if let Some(ours) = ours {
             top = top.min(whisker(canvas, scale, x, &ours, color)?);
             // Inside the paper's bar, below the whisker; without a bar the value stands on top.
-            if let Some(value) = ours.value.filter(|_| bar.paper.is_some()) {
+            if let Some(value) = ours.value.filter(|_| paper.is_some()) {
                 let low = ours.interval.map_or(value, |interval| interval.low);
                 let letters = letters_for(slot);
-                let y = (scale.at(low) + 12.0).clamp(top + 12.0, slot.bottom() - 8.0);
+                let y = (scale.at(low) + 12.0).min(slot.bottom() - 8.0).max(top + 12.0);
                 canvas.text(&format!("{value:.2}"), (x, y), letters.bold())?;
             }
         }
-        let shown = bar.paper.or(bar.ours.and_then(|ours| ours.value));
+        let shown = paper.or(ours.and_then(|ours| ours.value));
         let text = shown.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
         canvas.text(&text, (x, top - 8.0), letters_for(slot))
     }

@@ -40,7 +40,9 @@ impl Scale {
 
     pub(super) fn at(self, value: f64) -> f64 {
         let (low, high) = self.values;
-        let share = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+        // Halved, or the width of a very wide scale would be infinite.
+        let share = (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
+        let share = if high > low && !share.is_nan() { share.clamp(0.0, 1.0) } else { 0.5 };
         self.places.0 + share * (self.places.1 - self.places.0)
     }
 

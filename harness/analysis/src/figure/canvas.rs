@@ -190,7 +190,7 @@ pub(super) fn svg(
          viewBox=\"0 0 {} {}\" role=\"img\">\n<title>{}</title>\n{body}",
         size.0,
         size.1,
-        escaped(title)
+        escaped(&font::harmless(title))
     );
     Ok((svg, labels))
 }
@@ -290,6 +290,7 @@ impl Canvas<'_> {
         if text.is_empty() {
             return Ok(());
         }
+        let text = &*font::harmless(text);
         self.labels.push(Label { text: text.to_owned(), area: room(text, at, letters) });
         // Hung from its top, 0.76 of its size above the base line, in every renderer alike; a capital of
         // Open Sans is 0.714 high.

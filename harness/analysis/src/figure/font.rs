@@ -1,8 +1,9 @@
-//! The bundled font: how wide a text is, and the font database that pictures are rasterised with.
+//! The bundled font: how wide a text is, and the fonts that pictures are rasterised with.
 //!
 //! Open Sans, two weights (`fonts/README.md`). Widths are sums of the letters' advances; kerning, which
 //! only brings letters closer, is left out, so that a text is never wider than is said here.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use resvg::usvg::fontdb::Database;
@@ -28,15 +29,76 @@ const FOREIGN: f64 = 1.0;
 static FACES: LazyLock<[Option<Face<'static>>; 2]> =
     LazyLock::new(|| [REGULAR, BOLD].map(|bytes| Face::parse(bytes, 0).ok()));
 
-/// The bundled font and no other.
-pub(super) static DATABASE: LazyLock<Arc<Database>> = LazyLock::new(|| {
-    let mut database = Database::new();
-    for bytes in [REGULAR, BOLD] {
-        database.load_font_data(bytes.to_vec());
+/// Stands for a letter that cannot be drawn; the bundled font has it.
+pub const MARK: char = '\u{fffd}';
+
+/// What PNG files are drawn with.
+#[derive(Clone, Debug)]
+pub struct Fonts(pub(super) Arc<Database>);
+
+impl Fonts {
+    /// The bundled font and nothing of the machine: the same bytes everywhere.
+    #[must_use]
+    pub fn bundled() -> Self {
+        Self::with(&Database::new())
     }
-    database.set_sans_serif_family(NAME);
-    Arc::new(database)
-});
+
+    /// The bundled font, and others for the letters that it lacks.
+    #[must_use]
+    pub fn with(others: &Database) -> Self {
+        let mut database = Database::new();
+        for bytes in [REGULAR, BOLD] {
+            database.load_font_data(bytes.to_vec());
+        }
+        for face in others.faces() {
+            database.push_face_info(face.clone());
+        }
+        database.set_sans_serif_family(NAME);
+        Self(Arc::new(database))
+    }
+
+    /// Whether none of them has a letter that would be seen.
+    #[must_use]
+    pub fn lack(&self, letter: char) -> bool {
+        let has = |bytes: &[u8], index| {
+            Face::parse(bytes, index).is_ok_and(|face| face.glyph_index(letter).is_some())
+        };
+        let mut faces = self.0.faces().map(|face| face.id);
+        !letter.is_ascii()
+            && !is_invisible(letter)
+            && !faces.any(|id| self.0.with_face_data(id, has).unwrap_or(false))
+    }
+
+    /// A text with [`MARK`] for every letter that they lack.
+    pub(super) fn marked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let seen = text.chars().filter(|letter| letter.is_ascii() || !is_invisible(*letter));
+        Cow::Owned(seen.map(|letter| if self.lack(letter) { MARK } else { letter }).collect())
+    }
+}
+
+/// Joiners, variation selectors and the like, which only change the letters beside them.
+const fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// A text with [`MARK`] for what no document may hold or what would turn the text around it: control
+/// characters, bidirectional embeddings, overrides and isolates.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+                | '\u{fffe}' | '\u{ffff}')
+    };
+    if text.contains(is_harmful) {
+        Cow::Owned(text.replace(is_harmful, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
 
 /// How wide a text is, in pixels.
 pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
@@ -63,8 +125,30 @@ mod tests {
             {
                 assert!(advance(letter, bold).is_some(), "{letter:?}");
             }
+            assert!(advance(MARK, bold).is_some());
         }
-        assert_eq!(DATABASE.len(), 2);
+        assert_eq!(Fonts::bundled().0.len(), 2);
+    }
+
+    #[test]
+    fn a_letter_that_no_font_has_is_marked() {
+        let fonts = Fonts::bundled();
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("na\u{ef}ve \u{3bc} \u{416}", "na\u{ef}ve \u{3bc} \u{416}"),
+            ("\u{901a}\u{4e49} Qwen", "\u{fffd}\u{fffd} Qwen"),
+            ("\u{643}\u{62a}", "\u{fffd}\u{fffd}"),
+            // A face with a joiner and a variation selector is seen as two letters.
+            ("\u{1f468}\u{200d}\u{1f33e}\u{fe0f}!", "\u{fffd}\u{fffd}!"),
+        ] {
+            assert_eq!(fonts.marked(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_would_break_a_document_or_turn_a_line_is_marked() {
+        assert_eq!(harmless("a\u{0}b\u{1b}[2Jc\u{202e}d"), "a\u{fffd}b\u{fffd}[2Jc\u{fffd}d");
+        assert_eq!(harmless("na\u{ef}ve \u{901a}"), "na\u{ef}ve \u{901a}");
     }
 
     #[test]

@@ -111,7 +111,8 @@ impl HeatMap {
         };
         let (middle, _) = area.middle();
         let title = Letters::new(TEXT, HPos::Center).bold();
-        canvas.text(&title.cut(&panel.title, ROOM), (middle, area.y - 12.0), title)?;
+        let most = 2.0 * (middle - MARGIN).min(WIDTH - MARGIN - middle);
+        canvas.text(&title.cut(&panel.title, most), (middle, area.y - 12.0), title)?;
         for (row, squares) in panel.rows.iter().enumerate() {
             for (column, square) in squares.iter().enumerate() {
                 self.square(canvas, square, Area::new(corner(row, column), size))?;
@@ -137,7 +138,8 @@ impl HeatMap {
             canvas.text(&tick.cut(text, room), place, tick)?;
         }
         let name = Letters::new(TEXT, HPos::Center);
-        canvas.text(&self.x.name, (middle, area.bottom() + 30.0), name)?;
+        let most = 2.0 * (middle - MARGIN).min(WIDTH - MARGIN - middle);
+        canvas.text(&name.cut(&self.x.name, most), (middle, area.bottom() + 30.0), name)?;
         let name = Letters { upright: true, ..name };
         let place = (area.x - room - 18.0, area.middle().1);
         canvas.text(&name.cut(&self.y.name, area.height + LINE), place, name)

@@ -16,7 +16,9 @@ pub(super) fn whisker(
     estimate: &Estimate,
     color: RGBColor,
 ) -> Result<f64, FigureError> {
-    let Some(value) = estimate.value else { return Ok(f64::INFINITY) };
+    let Some(value) = estimate.value.filter(|value| value.is_finite()) else {
+        return Ok(f64::INFINITY);
+    };
     let mut top = scale.at(value) - 4.0;
     if let Some(interval) = estimate.interval {
         let (low, high) = (scale.at(interval.low), scale.at(interval.high));

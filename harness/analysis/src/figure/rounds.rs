@@ -117,7 +117,9 @@ impl Rounds {
         canvas.text("samples after each round", below, name)?;
         let mut ends = Vec::new();
         for (line, color) in self.series.iter().zip(palette::KINDS) {
-            let places = line.paper.iter().map(|&(at, value)| (x.at(at), y.at(value)));
+            // What is no number has no place.
+            let numbers = || line.paper.iter().filter(|(_, value)| value.is_finite());
+            let places = numbers().map(|&(at, value)| (x.at(at), y.at(value)));
             canvas.path(places.clone(), color, 2.0)?;
             for place in places.clone() {
                 canvas.disc(place, 3.2, color)?;
@@ -125,8 +127,9 @@ impl Rounds {
             for (at, ours) in &line.ours {
                 whisker(canvas, y, x.at(*at), ours, color)?;
             }
-            let last = line.paper.last().map(|&(_, value)| value);
+            let last = numbers().next_back().map(|&(_, value)| value);
             let last = last.or(line.ours.last().and_then(|(_, ours)| ours.value));
+            let last = last.filter(|value| value.is_finite());
             ends.extend(last.map(|value| (y.at(value), value, &line.name, color)));
         }
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));

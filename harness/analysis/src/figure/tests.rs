@@ -1,6 +1,8 @@
 //! Laws of all figures: whatever the numbers and the names are, no text meets another or leaves the page,
 //! and the same numbers give the same bytes.
 
+mod degenerate;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

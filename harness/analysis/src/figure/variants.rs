@@ -111,7 +111,12 @@ impl Variants {
             title: self.title.clone(),
             caption: self.caption.clone(),
         };
-        let height = 1.6 * LINE + ROW * lines(self.variants.len()) + 1.4 * LINE;
+        // A measure without values says what to do, in more lines than a row has.
+        let is_missing =
+            |measure: &Measure| measure.cells.iter().flatten().all(|c| c.value.is_none());
+        let least = if self.measures.iter().any(is_missing) { 8.0 * LINE } else { 0.0 };
+        let rows = (ROW * lines(self.variants.len())).max(least);
+        let height = 1.6 * LINE + rows + 1.4 * LINE;
         page(words, height, |canvas, area| self.draw(canvas, area))
     }
 
@@ -148,7 +153,9 @@ impl Measure {
             let y = area.y + (lines(row) + 0.5) * ROW + 6.0;
             let color = palette::KINDS[usize::from(row > 0)];
             let text = |value: f64| format!("{value:.2}");
-            let Some((cell, value)) = cell.and_then(|cell| Some((cell, cell.value?))) else {
+            let Some((cell, value)) =
+                cell.and_then(|cell| Some((cell, cell.value.filter(|value| value.is_finite())?)))
+            else {
                 let quiet = Letters::new(SMALLEST, HPos::Center).colored(palette::QUIET);
                 canvas.text("no value", (area.middle().0, y - 6.0), quiet)?;
                 continue;
@@ -163,7 +170,7 @@ impl Measure {
             canvas.disc((scale.at(value), y), 3.6, color)?;
             let letters = Letters::new(TEXT, HPos::Center);
             let half = letters.width(&text(value)) / 2.0;
-            let x = scale.at(value).clamp(area.x + half, area.right() - half);
+            let x = scale.at(value).min(area.right() - half).max(area.x + half);
             canvas.text(&text(value), (x, y - 13.0), letters)?;
         }
         Ok(())

@@ -172,7 +172,7 @@ fn refined() -> Variant {
 fn a_seed_set_has_neither_target_nor_duplicates() {
     let candidates: Vec<Candidate> = (0..6).map(accepted).chain((6..9).map(rejected)).collect();
     let (method, variant) = (Method { target: 2, ..Method::default() }, refined());
-    let embedding = gra_synth::request::Embedding([1.0_f32].as_slice().into());
+    let embedding = gra_synth::request::Embedding::new([1.0_f32].as_slice().into());
     let instructions = candidates.iter().map(|c| (c.id, embedding.clone())).collect();
     let embeddings = Embeddings { seeds: vec![(ItemId::Seed(0), embedding)], instructions };
     let record = Record {

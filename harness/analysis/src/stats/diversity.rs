@@ -51,6 +51,8 @@ pub struct Diversity {
 struct OfSet {
     /// Samples of the data set.
     all: usize,
+    /// Of these, texts that the encoder does not read at once.
+    long: usize,
     /// Places of the matched ones, rising.
     chosen: Vec<usize>,
     origins: Vec<String>,
@@ -114,6 +116,7 @@ impl Diversity {
             let compared = || manifold::compare(drawn.rows()?, against?, NEIGHBOURS);
             OfSet {
                 all: material.embeddings.len(),
+                long: material.embeddings.iter().filter(|text| text.is_long()).count(),
                 chosen: drawn.chosen.clone(),
                 origins: drawn.chosen.iter().map(|&at| material.origins[at].to_owned()).collect(),
                 vendi: drawn.rows().and_then(vendi),
@@ -152,6 +155,11 @@ impl Diversity {
             Err(why @ Undefined::TooFew { .. }) => absent(*why),
             _ => Cell::count(n, set.all),
         });
+        if self.sets.iter().any(|set| set.long > 0) {
+            push("longer than the encoder reads at once".to_owned(), &|_, set| {
+                Cell::count(set.long, set.all)
+            });
+        }
         push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
         push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
             Ok(distances) => {

@@ -3,6 +3,9 @@
 //! The forward pass is ours ([`bert`]): llama.cpp's takes up to twice the time, and changes the last bits of a
 //! vector with what shares its batch (`decisions/0005-embedding-in-batches.md`). It runs on the CPU, whatever
 //! generates.
+//!
+//! A text that is longer than [`MAX_TOKENS`] is read in windows, from its beginning to its end
+//! (`decisions/0017-long-texts.md`).
 
 mod bert;
 mod weights;
@@ -27,11 +30,15 @@ use bert::{Bert, Desk};
 use weights::Weights;
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a vector.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
-/// Tokens of a text that are read, `[CLS]` and `[SEP]` among them: the limit that all-MiniLM-L6-v2
-/// was published with.
+/// Tokens that are read at once, `[CLS]` and `[SEP]` among them: the limit that all-MiniLM-L6-v2 was published
+/// with.
 pub(super) const MAX_TOKENS: usize = 256;
+
+/// Tokens of a window of a longer text, without `[CLS]` and `[SEP]`: the length that all-MiniLM-L6-v2 was
+/// trained with. A window must not be so long that what only its end says is lost in it.
+pub(super) const WINDOW_TOKENS: usize = 128;
 
 /// Tokens that go through the network at once: enough to keep a core at its best. No vector depends on it.
 const BATCH_TOKENS: usize = 256;
@@ -65,7 +72,8 @@ impl Encoder {
         }
         Ok(Self {
             name: name.to_owned(),
-            max_tokens: MAX_TOKENS.min(network.most_tokens()).max(2),
+            // One besides `[CLS]` and `[SEP]`, or there would be no end of windows.
+            max_tokens: MAX_TOKENS.min(network.most_tokens()).max(3),
             strips_accents: strips_accents(&header),
             tokenizer,
             network,
@@ -99,40 +107,74 @@ impl Encoder {
         texts: impl Iterator<Item = &'t String>,
     ) -> Result<Vec<Embedding>, EngineError> {
         let mut desk = Desk::default();
-        let mut embeddings = Vec::new();
-        let mut texts = texts.map(|text| self.tokens(text)).peekable();
-        while let Some(first) = texts.next() {
+        let mut counts = Vec::new();
+        let mut windows = texts
+            .flat_map(|text| {
+                let windows = self.windows(text);
+                counts.push(windows.len());
+                windows
+            })
+            .peekable();
+        let mut vectors = Vec::new();
+        while let Some(first) = windows.next() {
             let mut taken = first.len();
             let mut batch = vec![first];
-            while let Some(text) = texts.next_if(|text| taken + text.len() <= BATCH_TOKENS) {
-                taken += text.len();
-                batch.push(text);
+            while let Some(next) = windows.next_if(|next| taken + next.len() <= BATCH_TOKENS) {
+                taken += next.len();
+                batch.push(next);
             }
             for mean in self.network.means(&batch, &mut desk) {
-                let embedding = unit(&mean);
-                embeddings.push(embedding.ok_or_else(|| EngineError::Evaluation {
-                    model: self.name.clone(),
-                    reason: "an embedding is zero or not a number".to_owned(),
-                })?);
+                vectors.push(self.unit(&mean)?);
             }
         }
-        Ok(embeddings)
+        drop(windows);
+        let mut vectors = vectors.into_iter();
+        let windows_of = |count| vectors.by_ref().take(count).collect::<Vec<_>>();
+        counts.into_iter().map(windows_of).map(|windows| self.joined(&windows)).collect()
     }
 
-    /// `[CLS]`, the text, `[SEP]`; a long text loses its end, never its `[SEP]`.
-    fn tokens(&self, text: &str) -> Vec<usize> {
+    /// The embedding of a text from the vectors of what was read of it: of a long text, their mean stands for
+    /// all of it.
+    fn joined(&self, windows: &[Vec<f32>]) -> Result<Embedding, EngineError> {
+        if let [only] = windows {
+            return Ok(Embedding::new(only.as_slice().into()));
+        }
+        let mut sum = vec![0.0; windows.first().map_or(0, Vec::len)];
+        for window in windows {
+            sum.iter_mut().zip(window).for_each(|(sum, value)| *sum += value);
+        }
+        Ok(Embedding::in_windows(self.unit(&sum)?.into(), windows.concat().into()))
+    }
+
+    fn unit(&self, vector: &[f32]) -> Result<Vec<f32>, EngineError> {
+        unit(vector).ok_or_else(|| EngineError::Evaluation {
+            model: self.name.clone(),
+            reason: "an embedding is zero or not a number".to_owned(),
+        })
+    }
+
+    /// What is read of a text: `[CLS]`, the text, `[SEP]`; of a text that is too long for that, its windows,
+    /// each with both.
+    fn windows(&self, text: &str) -> Vec<Vec<usize>> {
         let text = if self.strips_accents { without_accents(text) } else { Cow::Borrowed(text) };
         let tokens = self.tokenizer.vocab().tokenize(text.as_bytes(), true, false);
-        let mut tokens: Vec<usize> =
+        let tokens: Vec<usize> =
             tokens.into_iter().filter_map(|token| usize::try_from(token.0).ok()).collect();
-        if tokens.len() > self.max_tokens
-            && let Some(separator) = tokens.last().copied()
-        {
-            tokens.truncate(self.max_tokens - 1);
-            tokens.push(separator);
+        match tokens.as_slice() {
+            [begin, inside @ .., end] if tokens.len() > self.max_tokens => {
+                let length = WINDOW_TOKENS.min(self.max_tokens - 2);
+                let window = |start| [&[*begin], &inside[start..start + length], &[*end]].concat();
+                starts(inside.len(), length).map(window).collect()
+            }
+            _ => vec![tokens],
         }
-        tokens
     }
+}
+
+/// Where the windows of a text begin that has more tokens than a window: one behind another, and the last
+/// one ends with the text. So a token more or less moves no window by more than a token.
+fn starts(count: usize, length: usize) -> impl Iterator<Item = usize> {
+    (0..count - length).step_by(length).chain([count - length])
 }
 
 /// Whether texts lose their accents. llama.cpp's own key says so, or this project's, where a file tells
@@ -158,16 +200,25 @@ fn without_accents(text: &str) -> Cow<'_, str> {
 }
 
 /// A vector of length 1, summed in `f64` and in order. `None` when it has no direction.
-fn unit(vector: &[f32]) -> Option<Embedding> {
+fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     let length = vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     #[expect(clippy::cast_possible_truncation, reason = "embeddings are f32")]
     let scaled = |v: &f32| (f64::from(*v) / length) as f32;
-    (length.is_finite() && length > 0.0).then(|| Embedding(vector.iter().map(scaled).collect()))
+    (length.is_finite() && length > 0.0).then(|| vector.iter().map(scaled).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_accents;
+    use super::{starts, without_accents};
+
+    #[test]
+    fn windows_hold_every_token_to_the_last() {
+        for (count, expected) in
+            [(4, vec![0, 1]), (6, vec![0, 3]), (7, vec![0, 3, 4]), (9, vec![0, 3, 6])]
+        {
+            assert_eq!(starts(count, 3).collect::<Vec<_>>(), expected, "{count}");
+        }
+    }
 
     #[test]
     fn accents_go_and_vowels_stay() {

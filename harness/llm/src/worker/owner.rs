@@ -204,9 +204,12 @@ impl Engine for WorkerEngine {
         let ask = Ask::Embed(Cow::Borrowed(texts));
         match self.insist(&Question { ask, model, width: 1 }, &mut |_| {})? {
             Answer::Vectors(vectors) if vectors.len() == texts.len() => {
-                let vector =
-                    |bits: Vec<u32>| Embedding(bits.into_iter().map(f32::from_bits).collect());
-                Ok(vectors.into_iter().map(vector).collect())
+                let values = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect();
+                let embedding = |[vector, windows]: [Vec<u32>; 2]| match windows.len() {
+                    0 => Embedding::new(values(vector)),
+                    _ => Embedding::in_windows(values(vector), values(windows)),
+                };
+                Ok(vectors.into_iter().map(embedding).collect())
             }
             other => Err(unexpected(&other)),
         }

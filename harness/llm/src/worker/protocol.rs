@@ -45,8 +45,8 @@ pub(super) enum Ask<'a> {
 pub(super) enum Answer {
     Progress(Progress),
     Replies(Vec<Reply>),
-    /// Each `f32` as its bits, which JSON cannot round.
-    Vectors(Vec<Vec<u32>>),
+    /// A text's vector and the vectors of its windows, each `f32` as its bits, which JSON cannot round.
+    Vectors(Vec<[Vec<u32>; 2]>),
     /// The log-probabilities in them are written so that they read back exactly.
     Scores(Vec<Score>),
     Fingerprint(String),

@@ -71,8 +71,9 @@ fn answer(engine: &mut impl Engine, ask: Ask<'_>, owner: &mut UnixStream) -> Ans
             engine.score(&passages, &mut watch).map(Answer::Scores)
         }
         Ask::Embed(texts) => engine.embed(&texts).map(|vectors| {
-            let bits = |Embedding(vector): &Embedding| vector.iter().map(|v| v.to_bits()).collect();
-            Answer::Vectors(vectors.iter().map(bits).collect())
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
+            let both = |text: &Embedding| [bits(text.vector()), bits(text.windows())];
+            Answer::Vectors(vectors.iter().map(both).collect())
         }),
         Ask::Fingerprint(model) => engine.fingerprint(&model).map(Answer::Fingerprint),
         Ask::ScoringFingerprint(model) => {

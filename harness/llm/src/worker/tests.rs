@@ -102,7 +102,8 @@ impl Engine for StandIn {
         self.killed_once();
         let odd = [f32::MIN_POSITIVE / 8.0, -0.0, 0.1, f32::NAN, f32::INFINITY];
         let vector = |text: &String| match text.as_str() {
-            "odd" => Embedding(Arc::from(odd)),
+            "odd" => Embedding::new(Arc::from(odd)),
+            "long" => Embedding::in_windows(Arc::from(odd), Arc::from([odd, odd].concat())),
             text => toy_embedding(text),
         };
         Ok(texts.iter().map(vector).collect())
@@ -286,9 +287,10 @@ fn errors_keep_their_kind_and_text() {
 #[test]
 fn vectors_keep_every_bit() {
     let (mut engine, _) = owner("plain");
-    let texts = ["odd".to_owned(), "even".to_owned()];
+    let texts = ["odd", "even", "long"].map(str::to_owned);
     let bits = |vectors: Vec<Embedding>| -> Vec<Vec<u32>> {
-        vectors.iter().map(|v| v.0.iter().map(|value| value.to_bits()).collect()).collect()
+        let values = vectors.iter().flat_map(|text| [text.vector(), text.windows()]);
+        values.map(|values| values.iter().map(|value| value.to_bits()).collect()).collect()
     };
     let expected = StandIn(setup("plain")).embed(&texts).unwrap();
     assert_eq!(bits(engine.embed(&texts).unwrap()), bits(expected));

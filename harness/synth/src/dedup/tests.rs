@@ -11,7 +11,7 @@ fn at(degrees: f64) -> Embedding {
     #[expect(clippy::cast_possible_truncation, reason = "test vectors")]
     let narrow = |x: f64| x as f32;
     let radians = degrees.to_radians();
-    Embedding(Arc::from([narrow(radians.cos()), narrow(radians.sin())]))
+    Embedding::new(Arc::from([narrow(radians.cos()), narrow(radians.sin())]))
 }
 
 fn contender(number: u32, score: u32, degrees: f64) -> Contender {
@@ -49,7 +49,7 @@ fn a_copy_of_a_seed_item_is_dropped_and_names_it() {
 
 #[test]
 fn the_limit_itself_is_rejected() {
-    let half = Embedding(Arc::from([0.5_f32, 0.75_f32.sqrt()]));
+    let half = Embedding::new(Arc::from([0.5_f32, 0.75_f32.sqrt()]));
     let first = Contender { id: ItemId::Seed(0), score: 2, embedding: at(0.0) };
     let second = Contender { id: ItemId::Seed(1), score: 1, embedding: half };
     let pair = [first, second];
@@ -86,7 +86,13 @@ fn plain(target: &[(ItemId, Embedding)], contenders: &[Contender], limit: f64) -
 /// Compares with the plain loop, bit by bit (the text of an `f64` tells its bits, but for
 /// NaN's).
 fn check(vectors: &[Vec<f32>], in_pool: usize, limit: f64) {
-    let mut embeddings = vectors.iter().map(|v| Embedding(v.as_slice().into()));
+    let texts: Vec<Embedding> =
+        vectors.iter().map(|v| Embedding::new(v.as_slice().into())).collect();
+    check_texts(&texts, in_pool, limit);
+}
+
+fn check_texts(texts: &[Embedding], in_pool: usize, limit: f64) {
+    let mut embeddings = texts.iter().cloned();
     // Ids fall while places rise: ties must go by id.
     let ids = (0..1_000_000).rev();
     let target: Vec<(ItemId, Embedding)> =
@@ -189,10 +195,50 @@ fn degenerate_vectors_are_judged_as_by_a_plain_loop() {
     check(&[], 0, 0.9);
 }
 
+/// Every `every`th text is long: its windows are its vector, and those of the next texts.
+fn some_long(vectors: &[Vec<f32>], every: usize) -> Vec<Embedding> {
+    let text = |(at, vector): (usize, &Vec<f32>)| {
+        let vector: Arc<[f32]> = vector.as_slice().into();
+        if at % every > 0 {
+            return Embedding::new(vector);
+        }
+        let windows = (at..=at + at % 4).map(|other| vectors[other % vectors.len()].as_slice());
+        Embedding::in_windows(vector, windows.collect::<Vec<_>>().concat().into())
+    };
+    vectors.iter().enumerate().map(text).collect()
+}
+
+#[test]
+fn long_texts_are_judged_as_by_a_plain_loop() {
+    for (every, spread) in [(1, 0.3), (2, 0.3), (7, 0.05), (400, 0.3)] {
+        let vectors = clustered("long", BLOCK + 200, 12, spread);
+        for in_pool in [0, 300] {
+            check_texts(&some_long(&vectors, every), in_pool, 0.9);
+        }
+    }
+    let ties = vec![vec![1.0, 0.0], vec![0.6, 0.8], vec![0.0, 0.0]];
+    let ties: Vec<Vec<f32>> = ties.into_iter().cycle().take(27).collect();
+    check_texts(&some_long(&ties, 2), 3, 0.9);
+}
+
+#[test]
+fn texts_with_one_beginning_are_no_duplicates() {
+    let text = |score, number, end: [f32; 2]| Contender {
+        id: ItemId::Candidate { round: 1, number },
+        score,
+        embedding: Embedding::in_windows(Arc::from([1.0, 0.0]), [[1.0, 0.0], end].concat().into()),
+    };
+    let texts = [text(3, 0, [0.6, 0.8]), text(2, 1, [0.0, 1.0]), text(1, 2, [0.61, 0.79])];
+    let verdicts = dedup([], &texts, 0.9);
+    assert_eq!(kept(&verdicts), ["r1-00000", "r1-00001"]);
+    let twin = verdicts[2].nearest.unwrap();
+    assert_eq!(twin.id, texts[0].id, "near in both windows");
+}
+
 #[test]
 #[should_panic(expected = "embeddings of two encoders were mixed")]
 fn two_encoders_are_not_mixed() {
-    let target = [(ItemId::Seed(0), Embedding(Arc::from([1.0_f32, 0.0, 0.0])))];
+    let target = [(ItemId::Seed(0), Embedding::new(Arc::from([1.0_f32, 0.0, 0.0])))];
     walk(&target, &[contender(0, 1, 0.0)]);
 }
 

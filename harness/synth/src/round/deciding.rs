@@ -105,6 +105,7 @@ impl Round<'_> {
         let nearest = nearest(&embeddings, self.target());
         for ((at, embedding), near) in open.into_iter().zip(embeddings).zip(nearest) {
             let candidate = &mut self.candidates[at];
+            candidate.long = embedding.is_long();
             if let Some(near) = near.filter(|near: &Neighbour| near.cosine >= limit) {
                 candidate.nearest = Some(near);
                 candidate.outcome = Some(Outcome::Duplicate);
@@ -147,6 +148,9 @@ impl Round<'_> {
                 Contender { id: candidate.id, score, embedding }
             })
             .collect();
+        for (at, contender) in open.into_iter().zip(&contenders) {
+            self.candidates[at].long = contender.embedding.is_long();
+        }
         let verdicts = dedup(self.target(), &contenders, self.method().cosine_limit);
 
         let mut room = (self.method().target as usize).saturating_sub(self.accepted());

@@ -78,6 +78,11 @@ impl Shortlist {
         }
     }
 
+    /// The least score that may still belong to the nearest.
+    pub(crate) fn floor(&self) -> f32 {
+        floor_below(self.best, self.error)
+    }
+
     /// Settles what is open when that is much.
     pub(crate) fn shorten<K: Ord>(
         &mut self,

@@ -1,7 +1,6 @@
 //! A scripted round: a tiny pool, and models that say what a closure tells them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
@@ -99,13 +98,18 @@ pub(crate) fn pool() -> Pool {
     Pool::from_seed(items)
 }
 
-/// A unit vector by the number at a text's end: equal numbers are twins, others are orthogonal.
+/// A unit vector by the number at a text's end: equal numbers are twins, others are orthogonal. A text that
+/// begins with `Long` has that in its second window, and all that do are the same but for it.
 pub(crate) fn embedding(text: &str) -> Embedding {
     let digits = text.rsplit(' ').next().unwrap_or_default();
     let place = digits.parse::<usize>().unwrap_or(0) % 64;
     let seed = usize::from(text.starts_with("seed"));
-    let vector: Vec<f32> = (0..128).map(|i| f32::from(u8::from(i == 2 * place + seed))).collect();
-    Embedding(Arc::from(vector))
+    let axis = |at: usize| (0..129).map(move |i| f32::from(u8::from(i == at)));
+    let own = 2 * place + seed;
+    if text.starts_with("Long") {
+        return Embedding::in_windows(axis(128).collect(), axis(128).chain(axis(own)).collect());
+    }
+    Embedding::new(axis(own).collect())
 }
 
 pub(crate) fn method() -> Method {

@@ -8,7 +8,7 @@ const DIM: usize = 16;
 
 fn embeddings(seed: u64, count: usize) -> Vec<Embedding> {
     let values = clustered(seed, count, DIM, 4);
-    values.chunks(DIM).map(|row| Embedding(Arc::from(row))).collect()
+    values.chunks(DIM).map(|row| Embedding::new(Arc::from(row))).collect()
 }
 
 /// Data sets of these sizes, measured at `matched`.

@@ -1,0 +1,227 @@
+//! Every figure with what it was not made for: nothing, one value, equal values, no numbers, names of any
+//! length and script. It is drawn legibly or refused with its reason; nothing panics.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use crate::facts::TrialFacts;
+use crate::figure::font::{Fonts, MARK};
+use crate::figure::heat_map::{Axis, HeatMap, Panel, Square};
+use crate::figure::plane::Plane;
+use crate::figure::roles::Role;
+use crate::figure::{FigureError, acceptance, agreement, compute, domains, funnel};
+use crate::funnel::Funnel;
+use crate::rescore::{Record, Rule, rescore};
+use crate::trial_by_hand::every_outcome;
+use gra_synth::candidate::Candidate;
+use gra_synth::method::Method;
+use gra_synth::request::ModelName;
+use gra_synth::variant::Variant;
+
+const VALUES: [&[f64]; 12] = [
+    &[],
+    &[f64::NAN],
+    &[f64::INFINITY, f64::NEG_INFINITY],
+    &[5.0],
+    &[5.0, 5.0],
+    &[5.0; 40],
+    &[0.0, f64::NAN, 1.0],
+    &[f64::INFINITY, 1.0, 2.0],
+    &[0.0, 1e300],
+    &[-1e308, 1e308],
+    &[1e-300, 2e-300],
+    &[f64::MIN_POSITIVE, -0.0, 0.0],
+];
+
+const NAMES: [&str; 8] = [
+    "",
+    "gra",
+    "a-model-whose-name-has-no-spaces-and-does-not-end-before-a-line-does-Instruct-GGUF-Q4_K_M-and-more",
+    "a name of many words that do not end before a line of the page does, nor before the next one",
+    "\u{901a}\u{4e49}\u{5343}\u{95ee}\u{901a}\u{4e49}\u{5343}\u{95ee}\u{901a}\u{4e49}\u{5343}\u{95ee}-7B",
+    "\u{646}\u{645}\u{648}\u{630}\u{62c} \u{5de}\u{5d5}\u{5d3}\u{5dc}",
+    "\u{1f468}\u{200d}\u{1f33e}\u{1f999}",
+    "zero\u{0}bell\u{7}<b>&\u{202e}turned\u{2066}",
+];
+
+/// Whether it was drawn, after looking at it. Numbers of hundreds of digits have no room,
+/// nor have forty bars.
+fn looked_at(drawn: Result<Figure, FigureError>, of: &str) -> bool {
+    match drawn {
+        Ok(figure) => {
+            let is_huge =
+                |values: &&[f64]| values.len() > 9 || values.iter().any(|v| v.abs() > 1e6);
+            let is_wide = VALUES.iter().enumerate().filter(|(_, values)| is_huge(values));
+            if is_wide.into_iter().all(|(place, _)| !of.ends_with(&format!("of values {place}"))) {
+                assert_eq!(figure.collisions(), [""; 0], "{of}");
+            }
+            let is_bad = |letter: char| letter.is_control() && letter != '\n';
+            assert!(!figure.svg.contains(is_bad), "{of}");
+            // A heat map prints the text that it is given.
+            assert!(of.starts_with("heat map") || !figure.svg.contains("NaN"), "{of}");
+            true
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "{of}");
+            false
+        }
+    }
+}
+
+fn estimate_of(value: f64) -> Estimate {
+    let interval = Some(Interval { low: value - 1.0, high: value + 1.0 });
+    Estimate { n: 2, value: Some(value), interval }
+}
+
+/// Figures of numbers, all called so.
+fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, FigureError>); 8] {
+    let owned = || name.to_owned();
+    let points: Vec<[f64; 2]> = values.iter().map(|value| [*value, 5.0]).collect();
+    let bars = values.iter().map(|value| Bar {
+        source: owned(),
+        paper: Some(*value),
+        ours: Some(estimate_of(*value)),
+    });
+    let averages =
+        Averages { model: owned(), groups: vec![Group { name: owned(), bars: bars.collect() }] };
+    let steps = (1_u32..).map(|round| f64::from(round) * 10.0);
+    let series = Series {
+        name: owned(),
+        paper: steps.clone().zip(values.iter().copied()).collect(),
+        ours: steps.zip(values.iter().map(|value| estimate_of(*value))).collect(),
+    };
+    let measure = Measure {
+        name: owned(),
+        cells: values.iter().map(|value| Some(estimate_of(*value))).collect(),
+        missing: "no judge was asked".to_owned(),
+    };
+    let variants = Variants {
+        title: owned(),
+        variants: vec![owned(); values.len()],
+        measures: vec![measure.clone(), measure],
+        caption: owned(),
+    };
+    let squares = values.iter().map(|value| Square {
+        value: Some(*value),
+        text: format!("{value:.2}"),
+        below: owned(),
+        ..Square::default()
+    });
+    let axis = |count| Axis { name: owned(), ticks: vec![owned(); count] };
+    let map = HeatMap {
+        name: "map".to_owned(),
+        title: owned(),
+        subtitle: owned(),
+        value: "share".to_owned(),
+        range: (5.0, 5.0),
+        x: axis(values.len()),
+        y: axis(1),
+        panels: vec![Panel { title: owned(), rows: vec![squares.collect()] }],
+        framed: owned(),
+        dotted: owned(),
+        notes: vec![owned()],
+    };
+    let pairs: Vec<(f64, f64)> = values.iter().map(|value| (*value, *value)).collect();
+    let lanes = BTreeMap::from([(owned(), values.to_vec()), ("other".to_owned(), vec![])]);
+    let sets = vec![(owned(), Some(Role::Gra), values.to_vec())];
+    [
+        ("averages", averages.figure()),
+        ("rounds", Rounds { model: owned(), series: vec![series] }.figure()),
+        ("variants", variants.figure()),
+        ("heat map", map.figure()),
+        ("plane", Plane::pair("figure-5", name, [(name, &points), (name, &[])]).figure()),
+        ("committee and judge", raters::committee_and_judge(name, &pairs, 8.0)),
+        ("reviewers", raters::reviewers(name, &lanes, 8.0)),
+        ("violins", Violins::difficulty(sets).figure()),
+    ]
+}
+
+/// Figures of a trial's candidates, its models all called so.
+fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, FigureError>); 6] {
+    let mut candidates: Vec<Candidate> = every_outcome().into_iter().take(few).collect();
+    for candidate in &mut candidates {
+        candidate.roles.generator = ModelName::new(name);
+        for review in &mut candidate.response_reviews {
+            review.reviewer = ModelName::new(&format!("{name}{}", review.seat));
+        }
+    }
+    let trial =
+        super::super::variants::Trial { variant: name, candidates: &candidates, judged: &[] };
+    let facts =
+        TrialFacts { variant: name.to_owned(), candidates: candidates.clone(), calls: vec![] };
+    let sizes = Parameters::Stated(BTreeMap::from([(ModelName::new(name), 1)]));
+    let cost = Compute::of(&facts, &sizes, TEACHER_PARAMETERS, BTreeMap::new());
+    let (method, variant) = (Method::default(), Variant::gra("gra"));
+    let judge = BTreeMap::new();
+    let record = Record {
+        candidates: &candidates,
+        method: &method,
+        variant: &variant,
+        run_seed: 1,
+        embeddings: None,
+        judge: &judge,
+    };
+    let grid = rescore(&record, &[Rule::recorded(&method, &variant)]).unwrap();
+    [
+        ("funnel", funnel::funnel(name, &Funnel::of(&candidates))),
+        ("agreement", agreement::agreement(name, &candidates)),
+        ("domains", domains::domains(name, &candidates)),
+        ("trials", Variants::of(name, 1, &[trial]).figure()),
+        ("compute", compute::compute(&[(name.to_owned(), cost)])),
+        ("acceptance", acceptance::acceptance(name, &grid)),
+    ]
+}
+
+#[test]
+fn odd_numbers_are_drawn_or_refused() {
+    for (place, values) in VALUES.into_iter().enumerate() {
+        for (figure, drawn) in of_numbers("gra", values) {
+            let was_drawn = looked_at(drawn, &format!("{figure} of values {place}"));
+            // One number or two make a picture of everything.
+            assert!(was_drawn || !values.iter().any(|value| value.is_finite()), "{figure} {place}");
+        }
+    }
+    for few in 0..4 {
+        for (figure, drawn) in of_candidates("model", few) {
+            looked_at(drawn, &format!("{figure} of {few} candidates"));
+        }
+    }
+}
+
+#[test]
+fn odd_names_are_drawn() {
+    let fonts = Fonts::bundled();
+    for name in NAMES {
+        let all = every_outcome().len();
+        let figures = of_numbers(name, &[5.0, 6.0]).into_iter().chain(of_candidates(name, all));
+        for (figure, drawn) in figures {
+            let of = format!("{figure} of {name:?}");
+            let Ok(picture) = &drawn else {
+                assert_eq!(figure, "compute", "{of}: {drawn:?}");
+                continue;
+            };
+            let png = picture.png(&fonts).unwrap();
+            assert!(png.starts_with(b"\x89PNG"), "{of}");
+            let lacking = picture.lacking(&fonts);
+            assert!(lacking.iter().all(|letter| name.contains(*letter)), "{of}: {lacking:?}");
+            assert!(!lacking.contains(&MARK));
+            looked_at(drawn, &of);
+        }
+    }
+    let chinese = of_numbers(NAMES[4], &[5.0])[0].1.clone().unwrap();
+    assert_eq!(chinese.lacking(&fonts).len(), 4, "each letter once");
+    assert!(chinese.svg.contains('\u{901a}'), "an SVG keeps it as text");
+}
+
+#[test]
+fn points_of_one_place_or_of_no_place_are_no_panic() {
+    for n in [1, 2, 5_000] {
+        for point in [[5.0, 5.0], [1e308, -1e308], [f64::NAN, 1.0]] {
+            let points = vec![point; n];
+            let sets = [("a", points.as_slice()), ("b", points.as_slice())];
+            let was_drawn = looked_at(Plane::pair("map", "n", sets).figure(), "equal points");
+            assert_eq!(was_drawn, point[0].is_finite());
+        }
+    }
+}
