@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod baselines;
+mod calibrate;
 mod chromium;
 mod cli;
 mod economy;

@@ -8,6 +8,7 @@ use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
 
 use crate::answering::Interrupted;
+use crate::calibration::CalibrationError;
 use crate::experiment::ExperimentError;
 use crate::seeds::SeedError;
 
@@ -67,6 +68,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     } else if any(|cause| {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
+            || cause.is::<CalibrationError>()
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()
     }) {
