@@ -52,9 +52,21 @@ fn a_bad_set_is_named_with_its_line() {
     let good = r#"{"id": "a", "domain": "Math", "instructions": {"clear": "Add 1 and 2."}, "responses": {"good": "3", "absurd": "A cow."}}"#;
     let cases = [
         ("no-json", "{", 3),
-        ("no-good", r#"{"id": "a", "domain": "Math", "instructions": {"clear": "x"}, "responses": {"absurd": "y"}}"#, 3),
-        ("domain", r#"{"id": "a", "domain": "Cooking", "instructions": {"clear": "x"}, "responses": {"good": "y"}}"#, 3),
-        ("empty-text", r#"{"id": "a", "domain": "Math", "instructions": {"clear": " "}, "responses": {"good": "y"}}"#, 3),
+        (
+            "no-good",
+            r#"{"id": "a", "domain": "Math", "instructions": {"clear": "x"}, "responses": {"absurd": "y"}}"#,
+            3,
+        ),
+        (
+            "domain",
+            r#"{"id": "a", "domain": "Cooking", "instructions": {"clear": "x"}, "responses": {"good": "y"}}"#,
+            3,
+        ),
+        (
+            "empty-text",
+            r#"{"id": "a", "domain": "Math", "instructions": {"clear": " "}, "responses": {"good": "y"}}"#,
+            3,
+        ),
         ("twice", good, 3),
         ("nothing", "", 3),
     ];
@@ -91,7 +103,8 @@ fn a_calibration_on_the_real_model_is_kept_and_warned_of() {
     let raters: Vec<&str> =
         found["raters"].as_array().unwrap().iter().map(|r| r["rater"].as_str().unwrap()).collect();
     assert_eq!(raters, ["smollm2-q4_0", "smollm2-q4_1", "committee of 2"]);
-    let auc = found["measures"]["smollm2-q4_0"]["responses"]["AUC, good against all faulty"].clone();
+    let auc =
+        found["measures"]["smollm2-q4_0"]["responses"]["AUC, good against all faulty"].clone();
     assert!((0.0..=1.0).contains(&auc["value"].as_f64().unwrap()), "{auc}");
     assert_eq!(auc["n"], 7);
 

@@ -11,6 +11,7 @@ use gra_analysis::calibration::responses::ResponseSkill;
 use gra_analysis::calibration::table::Rated;
 use gra_analysis::calibration::verdict::{Weakness, weaknesses};
 use gra_analysis::calibration::{CLEAR, GOOD, Row, Sheet, committees};
+use gra_synth::committee::Scores;
 use gra_synth::domain::Domain;
 use gra_synth::judge::{Exhibit, Judge, Judgement};
 use gra_synth::method::{Member, Method};
@@ -73,7 +74,10 @@ pub enum CalibrationError {
 ///
 /// # Errors
 /// Names the file and the line.
-pub fn load(path: &Path, per_domain: Option<usize>) -> Result<Vec<CalibrationItem>, CalibrationError> {
+pub fn load(
+    path: &Path,
+    per_domain: Option<usize>,
+) -> Result<Vec<CalibrationItem>, CalibrationError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| CalibrationError::Read { path: path.to_owned(), error })?;
     let mut items = Vec::new();
@@ -102,7 +106,11 @@ pub fn load(path: &Path, per_domain: Option<usize>) -> Result<Vec<CalibrationIte
             items.push(item);
         }
     }
-    if items.is_empty() { Err(CalibrationError::Empty { path: path.to_owned() }) } else { Ok(items) }
+    if items.is_empty() {
+        Err(CalibrationError::Empty { path: path.to_owned() })
+    } else {
+        Ok(items)
+    }
 }
 
 /// With what the models are asked, and by what their scores are measured.
@@ -142,8 +150,7 @@ impl Calibration<'_> {
     /// # Errors
     /// When the engine or the store fails, or the run was interrupted.
     pub fn review(self, member: &Member, answering: &mut Answering<'_>) -> Result<Reviewed> {
-        let asker =
-            Asker { run_seed: self.run_seed, method: self.method, prompts: self.prompts };
+        let asker = Asker { run_seed: self.run_seed, method: self.method, prompts: self.prompts };
         let name = format!("calibrating {}", member.name);
         answering.progress().begin_work(&name);
         let mut ask = |texts: &[Text<'_>], of_instructions: bool| -> Result<Vec<Judgement>> {
@@ -159,7 +166,7 @@ impl Calibration<'_> {
         let checked = ask(&instructions, true)?;
         let scored = ask(&responses, false)?;
         let passes = |judgement: &Judgement| judgement.bits.map(|bits| bits == [true; 3]);
-        let mean = |judgement: &Judgement| judgement.scores.map(|scores| scores.mean());
+        let mean = |judgement: &Judgement| judgement.scores.map(Scores::mean);
         Ok(Reviewed {
             responses: sheet(rater, &responses, scored.iter().map(mean)),
             instructions: sheet(rater, &instructions, checked.iter().map(passes)),
@@ -208,7 +215,11 @@ fn id(item: usize, place: usize) -> ItemId {
 }
 
 fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T>>) -> Sheet<T> {
-    let row = |(text, said): (&Text<'_>, Option<T>)| Row { item: text.item, kind: text.kind.to_owned(), said };
+    let row = |(text, said): (&Text<'_>, Option<T>)| Row {
+        item: text.item,
+        kind: text.kind.to_owned(),
+        said,
+    };
     Sheet { rater: rater.to_owned(), rows: texts.iter().zip(said).map(row).collect() }
 }
 
@@ -216,7 +227,8 @@ fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T
 #[must_use]
 pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstrap) -> Vec<Rated> {
     let responses: Vec<Sheet<f64>> = reviewed.iter().map(|of| of.responses.clone()).collect();
-    let instructions: Vec<Sheet<bool>> = reviewed.iter().map(|of| of.instructions.clone()).collect();
+    let instructions: Vec<Sheet<bool>> =
+        reviewed.iter().map(|of| of.instructions.clone()).collect();
     let mut rated: Vec<Rated> = (0..reviewed.len())
         .map(|place| Rated {
             rater: responses[place].rater.clone(),
@@ -315,9 +327,8 @@ impl CalibrationRecord {
     /// review, and one when tau was another.
     #[must_use]
     pub fn warnings(&self, members: &[Member], tau: f64) -> Vec<String> {
-        let is_member = |rater: &RaterRecord| {
-            members.iter().any(|member| member.name.as_str() == rater.rater)
-        };
+        let is_member =
+            |rater: &RaterRecord| members.iter().any(|member| member.name.as_str() == rater.rater);
         #[expect(clippy::float_cmp, reason = "both are as they were written")]
         let same_tau = self.tau == tau;
         let about_tau = [Weakness::TauRejectsAll, Weakness::TauDoesNotSeparate];
@@ -359,10 +370,15 @@ impl CalibrationRecord {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
         };
         let record: Self = serde_json::from_str(&text).with_context(|| {
-            format!("{} is no calibration record\nhint: run `gra-bench calibrate` again", path.display())
+            format!(
+                "{} is no calibration record\nhint: run `gra-bench calibrate` again",
+                path.display()
+            )
         })?;
         Ok(Some(record).filter(|record| record.prompts_sha256 == prompts_sha256))
     }

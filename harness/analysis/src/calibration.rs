@@ -2,8 +2,8 @@
 //!
 //! A calibration set holds, for each instruction, a good response and faulty ones of several kinds, and faulty
 //! versions of the instruction. A model that can review scores the good response above the faulty ones, whatever its
-//! scale: the area under the ROC curve (AUC) is the probability that it does, ties counted half (Hanley and McNeil
-//! 1982), 0.5 for a coin. Whether the method's threshold then separates them is another question: a model may rank well
+//! scale: the area under the ROC curve (AUC) is the probability that it does, ties counted half (Hanley and
+//! `McNeil` 1982), 0.5 for a coin. Whether the method's threshold then separates them is another question: a model may rank well
 //! and pass everything, or nothing.
 //!
 //! All intervals resample items, since the responses to one instruction are not independent. A committee's score of
@@ -84,11 +84,10 @@ impl<T: Copy> Sheet<T> {
         passes: impl Fn(T) -> bool,
     ) -> Estimate {
         let (rows, clusters) = self.read();
-        let rows: Vec<Option<bool>> = rows
-            .into_iter()
-            .map(|(kind, said)| counts(kind).then(|| passes(said)))
-            .collect();
-        let [share] = bootstrap.estimate(&clusters, name, |weights| [weighted_share(&rows, weights)]);
+        let rows: Vec<Option<bool>> =
+            rows.into_iter().map(|(kind, said)| counts(kind).then(|| passes(said))).collect();
+        let [share] =
+            bootstrap.estimate(&clusters, name, |weights| [weighted_share(&rows, weights)]);
         share
     }
 }

@@ -19,7 +19,9 @@ use super::engines;
 use super::stats::{as_judge, json, member};
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
-use crate::calibration::{self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed};
+use crate::calibration::{
+    self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
+};
 use crate::cli::Places;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
@@ -113,10 +115,7 @@ fn run(
     let reviewed: Result<Vec<Reviewed>> = {
         let chunk = experiment::default_chunk();
         let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);
-        raters
-            .iter()
-            .map(|model| calibration.review(&as_judge(model), &mut answering))
-            .collect()
+        raters.iter().map(|model| calibration.review(&as_judge(model), &mut answering)).collect()
     };
     interrupt::say_how_to_go_on(&reviewed, &progress);
     drop(progress);
@@ -220,7 +219,14 @@ fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u
         for row in &of.instructions.rows {
             let said = row.said.map(|passes| u8::from(passes).to_string()).unwrap_or_default();
             let [id, domain] = name(row.item);
-            csv.write_record([&of.instructions.rater, id, domain, "instruction", &row.kind, &said])?;
+            csv.write_record([
+                &of.instructions.rater,
+                id,
+                domain,
+                "instruction",
+                &row.kind,
+                &said,
+            ])?;
         }
         for row in &of.responses.rows {
             let said = row.said.map(|score| score.to_string()).unwrap_or_default();

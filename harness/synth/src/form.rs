@@ -234,8 +234,12 @@ fn quoted(text: &str) -> Result<(&str, &str), Malformed> {
 fn list(text: &str) -> Option<Vec<&str>> {
     let (_, after) = text.split_once('[')?;
     let (inside, _) = after.split_once(']')?;
-    let value = |element: &'_ str| element.rsplit_once(':').map_or(element, |(_, value)| value);
-    Some(inside.split(',').map(|element| value(element).trim()).collect())
+    Some(inside.split(',').map(after_name).collect())
+}
+
+/// `8` of `correctness: 8`, and of `8`.
+fn after_name(element: &str) -> &str {
+    element.rsplit_once(':').map_or(element, |(_, value)| value).trim()
 }
 
 fn not_empty(text: &str) -> Result<String, Malformed> {

@@ -127,22 +127,19 @@ impl<'a> Judge<'a> {
         let Asker { run_seed, method, prompts } = self.asker;
         let exhibit = self.exhibits[at];
         let (stage, model) = (self.stage, &self.member.name);
-        let (values, purpose, text) = match stage {
-            Stage::InstructionReview => {
-                (vec![("instruction", exhibit.instruction)], "judge-instruction", digest(&[exhibit.instruction]))
-            }
-            _ => {
-                let texts = [exhibit.instruction, exhibit.response];
-                (vec![("instruction", texts[0]), ("response", texts[1])], "judge", digest(&texts))
-            }
-        };
-        let name = [purpose, &text, model.as_str(), &attempt.to_string()];
         let is_scored = stage == Stage::ResponseReview;
+        let mut texts = vec![("instruction", exhibit.instruction)];
+        if is_scored {
+            texts.push(("response", exhibit.response));
+        }
+        let purpose = if is_scored { "judge" } else { "judge-instruction" };
+        let text = digest(&texts);
+        let name = [purpose, &text, model.as_str(), &attempt.to_string()];
         let is_alone = is_scored && method.scores_can_stand_alone();
         Request {
             id: RequestId { subject: exhibit.id, stage, seat: 0, attempt },
             model: model.clone(),
-            prompt: prompts.prompt(stage, prompts.sample(stage, &values)),
+            prompt: prompts.prompt(stage, prompts.sample(stage, &texts)),
             shape: form::shape(stage, method),
             portion: if is_alone { Portion::Opening } else { Portion::Whole },
             score_reading: if is_scored { self.reading } else { ScoreReading::Sampled },
@@ -154,9 +151,9 @@ impl<'a> Judge<'a> {
 }
 
 /// Names texts in a stream.
-fn digest(texts: &[&str]) -> String {
+fn digest(texts: &[(&str, &str)]) -> String {
     let mut hash = Sha256::new();
-    for (place, text) in texts.iter().enumerate() {
+    for (place, (_, text)) in texts.iter().enumerate() {
         if place + 1 < texts.len() {
             hash.update((text.len() as u64).to_le_bytes());
         }

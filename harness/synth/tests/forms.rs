@@ -116,7 +116,9 @@ fn the_forms_of_a_review() {
     let forms = [ReviewForm::ScoresFirst, ReviewForm::Named, ReviewForm::CommentFirst];
     let shown: Vec<String> = forms
         .iter()
-        .flat_map(|form| [Stage::InstructionReview, Stage::ResponseReview].map(|stage| text(stage, *form)))
+        .flat_map(|form| {
+            [Stage::InstructionReview, Stage::ResponseReview].map(|stage| text(stage, *form))
+        })
         .collect();
     insta::assert_snapshot!(shown.join("\n\n"));
 }

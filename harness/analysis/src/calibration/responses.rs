@@ -52,7 +52,8 @@ impl ResponseSkill {
             let values: Vec<Option<f64>> =
                 rows.iter().map(|row| (row.0 == kind).then_some(row.1)).collect();
             let name = ["calibration", "mean", &sheet.rater, kind];
-            let [mean] = bootstrap.estimate(&clusters, &name, |weights| [mean_of(&values, weights)]);
+            let [mean] =
+                bootstrap.estimate(&clusters, &name, |weights| [mean_of(&values, weights)]);
             mean
         };
         let share = |name: &str, counts: fn(&str) -> bool| {
@@ -69,8 +70,7 @@ impl ResponseSkill {
             mean_by_kind: kinds.iter().map(|kind| ((*kind).to_owned(), mean(kind))).collect(),
             good_passes: share("good", |kind| kind == GOOD),
             faulty_passes: share("faulty", |kind| kind != GOOD),
-            resolution: Resolution::of(&scores)
-                .unwrap_or_else(|_| Resolution::of_counts(&[])),
+            resolution: Resolution::of(&scores).unwrap_or_else(|_| Resolution::of_counts(&[])),
             malformed: sheet.malformed(),
             threshold: threshold(&rows),
         }
@@ -142,7 +142,8 @@ fn threshold(rows: &[(&str, f64)]) -> Option<(f64, f64)> {
 
 /// The weighted mean of the rows that have a value.
 fn mean_of(values: &[Option<f64>], weights: &[u32]) -> Option<f64> {
-    let counted = values.iter().zip(weights).filter_map(|(value, weight)| Some(((*value)?, *weight)));
+    let counted =
+        values.iter().zip(weights).filter_map(|(value, weight)| Some(((*value)?, *weight)));
     let (sum, count) = counted.fold((0.0, 0.0), |(sum, count), (value, weight)| {
         (sum + value * f64::from(weight), count + f64::from(weight))
     });

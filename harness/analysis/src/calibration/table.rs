@@ -37,15 +37,23 @@ pub fn measures(rated: &[Rated]) -> MeasureTable {
         push("responses", name, &|of| at(&of.responses.auc_by_kind, place));
     }
     for (place, (kind, _)) in first.responses.mean_by_kind.iter().enumerate() {
-        push("responses", format!("mean score, {kind}"), &|of| at(&of.responses.mean_by_kind, place));
+        push("responses", format!("mean score, {kind}"), &|of| {
+            at(&of.responses.mean_by_kind, place)
+        });
     }
     let n = |of: &Rated| of.responses.auc.n;
-    push("responses", "share of good that reaches tau".to_owned(), &|of| estimate(of.responses.good_passes));
-    push("responses", "share of faulty that reaches tau".to_owned(), &|of| estimate(of.responses.faulty_passes));
+    push("responses", "share of good that reaches tau".to_owned(), &|of| {
+        estimate(of.responses.good_passes)
+    });
+    push("responses", "share of faulty that reaches tau".to_owned(), &|of| {
+        estimate(of.responses.faulty_passes)
+    });
     let threshold = |of: &Rated, part: fn((f64, f64)) -> f64| {
         Cell::exact(of.responses.threshold.map(part), n(of), "no score is precise enough")
     };
-    push("responses", "lowest tau of precision 0.9".to_owned(), &|of| threshold(of, |found| found.0));
+    push("responses", "lowest tau of precision 0.9".to_owned(), &|of| {
+        threshold(of, |found| found.0)
+    });
     push("responses", "share of good at that tau".to_owned(), &|of| threshold(of, |found| found.1));
     push("responses", "distinct scores".to_owned(), &|of| {
         Cell::count(of.responses.resolution.distinct, n(of))
@@ -71,7 +79,9 @@ pub fn measures(rated: &[Rated]) -> MeasureTable {
 
 fn at(estimates: &[(String, Estimate)], place: usize) -> Cell {
     let found = estimates.get(place);
-    found.map_or(Cell::Absent("no such text"), |(_, found)| Cell::or_absent(*found, "no readable reply"))
+    found.map_or(Cell::Absent("no such text"), |(_, found)| {
+        Cell::or_absent(*found, "no readable reply")
+    })
 }
 
 /// One line per rater: responses above, instructions below. Fits 80 columns for names of up to 24 letters.
@@ -82,13 +92,14 @@ pub fn terminal(rated: &[Rated], tau: f64) -> String {
         cells: rated.iter().map(cell).collect(),
         align: Align::Right,
     };
-    let names = |title: &str| Column { align: Align::Left, ..column(title, &|of| short(&of.rater)) };
-    let share = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.0}%", 100.0 * value));
-    let mut responses = vec![names("responses"), column("AUC", &|of| number(of.responses.auc.value))];
+    let names =
+        |title: &str| Column { align: Align::Left, ..column(title, &|of| short(&of.rater)) };
+    let share =
+        |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.0}%", 100.0 * value));
+    let mut responses =
+        vec![names("responses"), column("AUC", &|of| number(of.responses.auc.value))];
     responses.push(column("95%\ninterval", &|of| interval(&of.responses.auc)));
     responses.extend([
-        column("mean\ngood", &|of| kind_mean(of, true)),
-        column("mean\nfaulty", &|of| kind_mean(of, false)),
         column(&format!("good\n>= {tau}"), &|of| share(of.responses.good_passes.value)),
         column(&format!("faulty\n>= {tau}"), &|of| share(of.responses.faulty_passes.value)),
         column("scores\nused", &|of| of.responses.resolution.distinct.to_string()),
@@ -141,7 +152,10 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
         ),
         value: "AUC (0.5: a coin, 1: always right)".to_owned(),
         range: (0.5, 1.0),
-        x: Axis { name: "good against".to_owned(), ticks: kinds.chain(["all".to_owned()]).collect() },
+        x: Axis {
+            name: "good against".to_owned(),
+            ticks: kinds.chain(["all".to_owned()]).collect(),
+        },
         y: Axis {
             name: String::new(),
             ticks: rated.iter().rev().map(|of| of.rater.clone()).collect(),
@@ -169,16 +183,4 @@ fn short(name: &str) -> String {
     }
     let kept: String = name.chars().take(23).collect();
     format!("{kept}\u{2026}")
-}
-
-/// The mean score of good responses, or of all others.
-fn kind_mean(of: &Rated, good: bool) -> String {
-    let means = of.responses.mean_by_kind.iter();
-    let values: Vec<f64> = means
-        .filter(|(kind, _)| (kind == super::GOOD) == good)
-        .filter_map(|(_, mean)| mean.value)
-        .collect();
-    #[expect(clippy::cast_precision_loss, reason = "a handful of kinds")]
-    let mean = (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
-    number(mean)
 }

@@ -22,8 +22,11 @@ fn scores(rater: &str, kinds: &[(&str, &[f64])]) -> Sheet<f64> {
 
 fn verdicts(rater: &str, kinds: &[(&str, &[bool])]) -> Sheet<bool> {
     let rows = kinds.iter().flat_map(|(kind, passes)| {
-        let row =
-            move |(item, passes): (usize, &bool)| Row { item, kind: (*kind).to_owned(), said: Some(*passes) };
+        let row = move |(item, passes): (usize, &bool)| Row {
+            item,
+            kind: (*kind).to_owned(),
+            said: Some(*passes),
+        };
         passes.iter().enumerate().map(row)
     });
     Sheet { rater: rater.to_owned(), rows: rows.collect() }
@@ -35,9 +38,9 @@ fn skill(kinds: &[(&str, &[f64])]) -> ResponseSkill {
 
 #[test]
 fn the_area_is_that_of_the_rank_statistic() {
-    // scipy.stats.mannwhitneyu([9, 8, 7, 9], [8, 3, 7]).statistic is 9.5 of 12 pairs.
+    // scipy.stats.mannwhitneyu([9, 8, 7, 9], [8, 3, 7]).statistic is 10 of 12 pairs.
     let found = skill(&[("good", &[9.0, 8.0, 7.0, 9.0]), ("absurd", &[8.0, 3.0, 7.0])]);
-    assert!((found.auc.value.unwrap() - 9.5 / 12.0).abs() < 1e-12, "{:?}", found.auc);
+    assert!((found.auc.value.unwrap() - 10.0 / 12.0).abs() < 1e-12, "{:?}", found.auc);
     let constant = skill(&[("good", &[8.0; 5]), ("absurd", &[8.0; 5])]);
     assert_eq!(constant.auc.value, Some(0.5), "ties count half");
     let reversed = skill(&[("good", &[1.0, 2.0]), ("absurd", &[9.0, 8.0])]);
@@ -85,7 +88,9 @@ fn every_committee_of_a_size_sits_once() {
         scores("b", &[("good", &[7.0, 7.0])]),
         scores("c", &[("good", &[5.0, f64::NAN])]),
     ];
-    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+    let mean = |scores: &[f64]| {
+        scores.iter().sum::<f64>() / f64::from(u8::try_from(scores.len()).unwrap())
+    };
     let two = committees(&raters, 2, mean);
     assert_eq!(two.rater, "committee of 2");
     let said: Vec<Option<f64>> = two.rows.iter().map(|row| row.said).collect();
@@ -99,7 +104,11 @@ fn every_committee_of_a_size_sits_once() {
 fn weaknesses_are_named() {
     let cases: [(&[f64], &[f64], &[Weakness]); 4] = [
         (&[9.0, 8.0, 9.0, 8.0, 9.0, 9.0], &[2.0, 3.0, 2.0, 2.0, 3.0, 1.0], &[]),
-        (&[7.0, 6.0, 7.0, 7.0, 6.0, 7.0], &[2.0, 3.0, 2.0, 2.0, 3.0, 1.0], &[Weakness::TauRejectsAll]),
+        (
+            &[7.0, 6.0, 7.0, 7.0, 6.0, 7.0],
+            &[2.0, 3.0, 2.0, 2.0, 3.0, 1.0],
+            &[Weakness::TauRejectsAll],
+        ),
         (&[8.0; 6], &[8.0; 6], &[Weakness::ScoresLikeChance, Weakness::TauDoesNotSeparate]),
         (&[2.0; 6], &[9.0; 6], &[Weakness::PrefersFaulty, Weakness::TauRejectsAll]),
     ];
@@ -116,8 +125,11 @@ fn weaknesses_are_named() {
 }
 
 fn rated(rater: &str, good: f64) -> Rated {
-    let kinds: [(&str, &[f64]); 3] =
-        [("good", &[good, 9.0, 8.0, 9.0]), ("absurd", &[2.0, 1.0, 3.0, 2.0]), ("incomplete", &[8.0, 5.0, 9.0, 4.0])];
+    let kinds: [(&str, &[f64]); 3] = [
+        ("good", &[good, 9.0, 8.0, 9.0]),
+        ("absurd", &[2.0, 1.0, 3.0, 2.0]),
+        ("incomplete", &[8.0, 5.0, 9.0, 4.0]),
+    ];
     let checks: [(&str, &[bool]); 2] =
         [("clear", &[true, true, false, true]), ("vague", &[false, true, false, false])];
     Rated {

@@ -48,7 +48,10 @@ impl Weakness {
 
 /// What is wrong with a rater; nothing where it can review.
 #[must_use]
-pub fn weaknesses(responses: &ResponseSkill, instructions: Option<&InstructionSkill>) -> Vec<Weakness> {
+pub fn weaknesses(
+    responses: &ResponseSkill,
+    instructions: Option<&InstructionSkill>,
+) -> Vec<Weakness> {
     let mut found = Vec::new();
     let malformed = instructions.map_or(0.0, |skill| skill.malformed).max(responses.malformed);
     if malformed > MOST_MALFORMED {
