@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod baselines;
+mod calibrate;
 mod chromium;
 mod cli;
 mod economy;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::command::calibrate::CalibrateArgs;
 use crate::command::claims::ClaimsArgs;
 use crate::command::compare::CompareArgs;
 use crate::command::compute::ComputeArgs;
@@ -158,6 +159,18 @@ the store: a comparison that was interrupted goes on when the same command is gi
   gra-bench doctor --pool experiments/pools/laptop.toml
   gra-bench doctor --pool experiments/pools/laptop.toml --pin    once its files are here")]
     Doctor(DoctorArgs),
+    /// Measure whether the models of a pool can review, on texts whose quality is known.
+    #[command(after_help = "Examples:
+  gra-bench calibrate
+  gra-bench calibrate --pool my-pool.toml --per-domain 5
+  gra-bench calibrate --pool my-pool.toml --prompts my-prompts --score-reading expected
+  gra-bench calibrate --pool my-pool.toml --set my-texts.jsonl --json
+
+For every model and every committee size: how often a good response scores above a faulty one (AUC), what
+tau lets pass, and which instructions pass. Run it before a long run: `run` warns of models that failed it.
+What models say is kept in the store: a calibration that was interrupted goes on when the same command is
+given again.")]
+    Calibrate(CalibrateArgs),
     /// Write a trial's samples in the formats of other tools.
     #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod beside;
+pub(crate) mod calibrate;
 pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod compute;
@@ -47,6 +48,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         }
         Verb::Compare(args) => compare::start(args, places, verbosity).await,
         Verb::Stats(args) => stats::start(args, places, verbosity).await,
+        Verb::Calibrate(args) => calibrate::start(args, places, verbosity).await,
         Verb::Seed(args) => seed::run(args),
         Verb::Init(args) => init::run(&args),
         Verb::Inspect(args) => inspect::run(&args, &places),

@@ -10,6 +10,7 @@ use gra_llm::model_pool::PoolError;
 use rusqlite::ErrorCode;
 
 use crate::answering::Interrupted;
+use crate::calibration::CalibrationError;
 use crate::experiment::ExperimentError;
 use crate::overwrite::WouldOverwrite;
 use crate::seeds::SeedError;
@@ -104,6 +105,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     } else if any(|cause| {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
+            || cause.is::<CalibrationError>()
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()
             || cause.is::<WouldOverwrite>()

@@ -13,6 +13,7 @@
 //! - [`overwrite`]: whether a run would put other results in the place of earlier ones
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
+//! - [`calibration`]: whether the models of a pool can review
 //! - [`comparison`]: the data sets of an experiment
 //! - [`measured`]: what results say about the paper's tables and claims
 //! - [`finished`]: a trial that came to its end, for the verbs that look back
@@ -32,6 +33,7 @@ pub mod artifact;
 pub mod axis;
 pub mod browser;
 pub mod builtin;
+pub mod calibration;
 pub mod cli;
 pub mod command;
 pub mod comparison;

@@ -22,6 +22,7 @@
 //! - [`comparison`]: two variants on the same candidates
 //! - [`quality`], [`distribution`]: the committee's scores beside a judge's, and by themselves (paper, 5.4)
 //! - [`committee`]: how a trial's reviewers agree, and how each of them judges
+//! - [`calibration`]: whether models can review, on texts whose quality is known
 //! - [`ablation`]: one row per variant of funnel, ledger, savings and comparison, as CSV, Markdown and
 //!   terminal text
 //! - [`seed_sweep`]: one experiment under several run seeds
@@ -50,6 +51,7 @@ pub mod ablation;
 pub mod agreement;
 pub mod benchmarks;
 pub mod bootstrap;
+pub mod calibration;
 pub mod claims;
 pub mod committee;
 pub mod comparison;

@@ -1,13 +1,14 @@
 //! `run` and `ablation`: every variant and run seed of an experiment, and the table.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
 use super::engines;
+use crate::calibration::CalibrationRecord;
 use crate::cli::Places;
 use crate::experiment::{Experiment, Overrides};
 use crate::failure::note;
@@ -48,6 +49,9 @@ impl Run {
         let mut store = Store::open(&places.store())?;
         suite::locate_files(&experiment, &store)?;
         let mut progress = Progress::new(*verbosity);
+        for line in reviewer_warnings(&experiment, &places.results)? {
+            progress.say(&line);
+        }
         let around = engines::Around { places, progress: &progress, stop };
         let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
         let differing = overwrite::differing(&experiment, &mut *engine, &store, &places.results)?;
@@ -78,4 +82,21 @@ impl Run {
             None => Ok(()),
         }
     }
+}
+
+/// What the pool's last calibration says against its reviewers, or that there was none.
+fn reviewer_warnings(experiment: &Experiment, results: &Path) -> Result<Vec<String>> {
+    if experiment.variants.iter().all(|variant| variant.reviews() == 0) {
+        return Ok(Vec::new());
+    }
+    let pool = &experiment.pool.name;
+    let tau = f64::from(experiment.method.tau);
+    Ok(match CalibrationRecord::find(results, pool, &experiment.prompts_sha256)? {
+        Some(record) => record.warnings(&experiment.members, tau),
+        None if experiment.demonstration => Vec::new(),
+        None => vec![format!(
+            "the models of pool `{pool}` were not calibrated with these prompts: whether they can review is not \
+             known (gra-bench calibrate --pool FILE)"
+        )],
+    })
 }

@@ -8,6 +8,7 @@ use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::method::Member;
 use crate::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
+use crate::prompt::PromptSet;
 use crate::request::{Embedding, ModelName, Portion, Reply, Request, ScoreReading, Stage};
 use crate::step::{Answers, Asker, Question, Step};
 use crate::stream::Stream;
@@ -112,7 +113,8 @@ impl<'a> Annotate<'a> {
                 assert_eq!(replies.len(), self.asked.len(), "one reply per request");
                 let asked = std::mem::take(&mut self.asked);
                 for ((at, stage, attempt), reply) in asked.into_iter().zip(&replies) {
-                    let Err(reason) = self.drafts[at].read(stage, reply) else { continue };
+                    let read = self.drafts[at].read(stage, reply, self.asker.prompts);
+                    let Err(reason) = read else { continue };
                     let malformed = MalformedReply { stage, seat: 0, attempt, reason };
                     self.drafts[at].malformed.push(malformed);
                     if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
@@ -188,11 +190,17 @@ impl<'a> Annotate<'a> {
 }
 
 impl Draft {
-    fn read(&mut self, stage: Stage, reply: &Reply) -> Result<(), Malformed> {
+    fn read(&mut self, stage: Stage, reply: &Reply, prompts: &PromptSet) -> Result<(), Malformed> {
         match stage {
             Stage::SeedDomain => self.domain = Some(form::read_domain(reply)?),
             Stage::SeedSummary => self.summary = Some(form::read_summary(reply)?),
-            _ => self.keywords = Some(form::read_seed_keywords(reply)?),
+            _ => {
+                let keywords = form::read_seed_keywords(reply)?;
+                if keywords.iter().any(|keyword| prompts.shows_keyword(stage, keyword)) {
+                    return Err(Malformed::CopiedExample);
+                }
+                self.keywords = Some(keywords);
+            }
         }
         Ok(())
     }

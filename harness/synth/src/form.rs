@@ -12,15 +12,18 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::committee::Scores;
+use crate::committee::{DIMENSIONS, Scores};
 use crate::domain::Domain;
-use crate::method::Method;
+use crate::method::{Method, ReviewForm};
 use crate::request::{Finish, Reply, ScoreReading, Stage};
 use crate::shape::{Part, Shape};
 use crate::thought;
 
 /// Most keywords of a set.
 pub const MAX_KEYWORDS: usize = 3;
+
+/// What an instruction is checked for, in the order of Prompt 6 (section 3.3).
+pub const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
 
 /// Tokens that a reply may spend on tags, punctuation and scores beside its free text.
 const FRAME_TOKENS: u32 = 96;
@@ -48,8 +51,12 @@ pub enum Malformed {
     NoTags,
     /// The tags are there and the field between them is not.
     NoField,
-    /// A text is empty.
+    /// A text is empty, or has neither letter nor digit where it must have one.
     Empty,
+    /// Keywords that the prompt itself shows as its example.
+    CopiedExample,
+    /// A keyword set that one of the examples has (METHOD.md, G6).
+    RepeatedKeywords,
     /// The domain is none of the seven.
     UnknownDomain,
     /// More than three keywords.
@@ -73,6 +80,8 @@ impl Malformed {
             Self::NoTags => "no-tags",
             Self::NoField => "no-field",
             Self::Empty => "empty",
+            Self::CopiedExample => "copied-example",
+            Self::RepeatedKeywords => "repeated-keywords",
             Self::UnknownDomain => "unknown-domain",
             Self::TooManyKeywords => "too-many-keywords",
             Self::NotThreeBits => "not-three-bits",
@@ -90,10 +99,10 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
     }
     let limits = &method.limits;
     let literal = |text: &str| Part::Literal(text.to_owned());
-    let framed = |before: String, within: Vec<Part>, after: String| {
-        let mut parts = vec![Part::Literal(before)];
+    let framed = |before: &str, within: Vec<Part>, after: &str| {
+        let mut parts = vec![literal(before)];
         parts.extend(within);
-        parts.push(Part::Literal(after));
+        parts.push(literal(after));
         parts
     };
     let domain = || Part::OneOf(Domain::ALL.map(|d| d.name().to_owned()).to_vec());
@@ -101,47 +110,69 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
     let text = |max_tokens, close_at_budget| Part::Text { max_tokens, close_at_budget };
     let parts = match stage {
         Stage::SeedDomain => {
-            framed(format!("{}\"domain\": \"", DATA.0), vec![domain()], format!("\"{}", DATA.1))
+            framed(&format!("{}\"domain\": \"", DATA.0), vec![domain()], &format!("\"{}", DATA.1))
         }
         Stage::SeedSummary | Stage::Summary => framed(
-            format!("{}\"summary\": \"", DATA.0),
+            &format!("{}\"summary\": \"", DATA.0),
             vec![text(limits.summary, true)],
-            format!("\"{}", DATA.1),
+            &format!("\"{}", DATA.1),
         ),
         Stage::SeedKeywords => {
-            framed(format!("{}\"keywords\": ", KEYWORDS.0), vec![keywords()], KEYWORDS.1.to_owned())
+            framed(&format!("{}\"keywords\": ", KEYWORDS.0), vec![keywords()], KEYWORDS.1)
         }
         Stage::Keywords => framed(
-            format!("{}\"domain\": \"", ITEM.0),
+            &format!("{}\"domain\": \"", ITEM.0),
             vec![domain(), literal("\", \"keywords\": "), keywords()],
-            ITEM.1.to_owned(),
+            ITEM.1,
         ),
         Stage::Instruction => framed(
-            INSTRUCTION.0.to_owned(),
+            INSTRUCTION.0,
             vec![text(limits.instruction, method.close_long_texts)],
-            INSTRUCTION.1.to_owned(),
+            INSTRUCTION.1,
         ),
-        Stage::InstructionReview => framed(
-            format!("{}[", SCORES.0),
-            comma_separated(3, &Part::Integer { min: 0, max: 1 }),
-            format!("]{}", SCORES.1),
-        ),
+        Stage::InstructionReview => {
+            score_list(&CRITERIA, &Part::Integer { min: 0, max: 1 }, method.review_form)
+        }
         Stage::Response => vec![text(limits.response, method.close_long_texts)],
         Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
-            let mut within = comma_separated(6, &Part::Integer { min: 1, max: 10 });
-            within.push(literal(&format!("]{}\n{}", SCORES.1, COMMENT.0)));
-            within.push(text(limits.comment, true));
-            framed(format!("{}[", SCORES.0), within, COMMENT.1.to_owned())
+            let score = Part::Integer { min: 1, max: 10 };
+            let scores = score_list(&DIMENSIONS, &score, method.review_form);
+            let comment = framed(COMMENT.0, vec![text(limits.comment, true)], COMMENT.1);
+            let (first, second) = match method.review_form {
+                ReviewForm::ScoresFirst | ReviewForm::Named => (scores, comment),
+                ReviewForm::CommentFirst => (comment, scores),
+            };
+            joined([first, vec![literal("\n")], second])
         }
     };
     Shape { parts }
 }
 
-fn comma_separated(count: usize, part: &Part) -> Vec<Part> {
-    let mut parts = vec![part.clone()];
-    for _ in 1..count {
-        parts.push(Part::Literal(",".to_owned()));
-        parts.push(part.clone());
+/// `<bos>[8,7,9]<eos>`, or with the name of each criterion before its number.
+fn score_list(criteria: &[&str], score: &Part, form: ReviewForm) -> Vec<Part> {
+    let mut parts = vec![Part::Literal(format!("{}[", SCORES.0))];
+    for (place, criterion) in criteria.iter().enumerate() {
+        let before = match (form, place) {
+            (ReviewForm::Named, 0) => format!("{criterion}: "),
+            (ReviewForm::Named, _) => format!(", {criterion}: "),
+            (_, 0) => String::new(),
+            (_, _) => ",".to_owned(),
+        };
+        parts.extend([Part::Literal(before), score.clone()]);
+    }
+    parts.push(Part::Literal(format!("]{}", SCORES.1)));
+    joined([parts])
+}
+
+/// One list of parts, in which no literal is empty and no two stand side by side.
+fn joined(lists: impl IntoIterator<Item = Vec<Part>>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for part in lists.into_iter().flatten() {
+        match (parts.last_mut(), part) {
+            (Some(Part::Literal(before)), Part::Literal(text)) => before.push_str(&text),
+            (_, Part::Literal(text)) if text.is_empty() => {}
+            (_, part) => parts.push(part),
+        }
     }
     parts
 }
@@ -268,16 +299,27 @@ fn quoted(text: &str) -> Result<(&str, &str), Malformed> {
     Ok((inside.trim(), rest))
 }
 
-/// The elements of a `[..]` list, split at commas.
+/// The elements of a `[..]` list, split at commas, each without the criterion's name before it.
 fn list(text: &str) -> Option<Vec<&str>> {
     let (_, after) = text.split_once('[')?;
     let (inside, _) = after.split_once(']')?;
-    Some(inside.split(',').map(str::trim).collect())
+    Some(inside.split(',').map(after_name).collect())
+}
+
+/// `8` of `correctness: 8`, and of `8`.
+fn after_name(element: &str) -> &str {
+    element.rsplit_once(':').map_or(element, |(_, value)| value).trim()
 }
 
 fn not_empty(text: &str) -> Result<String, Malformed> {
     let text = text.trim();
     if text.is_empty() { Err(Malformed::Empty) } else { Ok(text.to_owned()) }
+}
+
+/// A text with a letter or digit: `...` is no keyword and no instruction.
+fn worded(text: &str) -> Result<String, Malformed> {
+    let text = not_empty(text)?;
+    if text.contains(char::is_alphanumeric) { Ok(text) } else { Err(Malformed::Empty) }
 }
 
 /// The domain of Prompt 1.
@@ -304,7 +346,7 @@ pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
             after.strip_prefix('}').unwrap_or(after).trim_start().starts_with(DATA.1)
         };
         let (end, _) = value.match_indices('"').find(closes).ok_or(Malformed::NoField)?;
-        not_empty(&without_thought(&value[..end])?)
+        worded(&without_thought(&value[..end])?)
     })
 }
 
@@ -339,7 +381,7 @@ fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
     let mut keywords: Vec<String> = Vec::new();
     loop {
         let (keyword, after) = quoted(rest)?;
-        let keyword = not_empty(keyword)?;
+        let keyword = worded(keyword)?;
         if !keywords.iter().any(|known| known.to_lowercase() == keyword.to_lowercase()) {
             keywords.push(keyword);
         }
@@ -352,13 +394,21 @@ fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
     if keywords.len() > MAX_KEYWORDS { Err(Malformed::TooManyKeywords) } else { Ok(keywords) }
 }
 
+/// Keywords as a set, case apart.
+#[must_use]
+pub fn folded(keywords: &[String]) -> Vec<String> {
+    let mut folded: Vec<String> = keywords.iter().map(|keyword| keyword.to_lowercase()).collect();
+    folded.sort();
+    folded
+}
+
 /// The instruction of Prompt 5.
 ///
 /// # Errors
 /// When tags are missing, or it is empty or cut off.
 pub fn read_instruction(reply: &Reply) -> Result<String, Malformed> {
     let text = tagged(reply, &[INSTRUCTION])?;
-    not_empty(&without_thought(between(&text, INSTRUCTION)?)?)
+    worded(&without_thought(between(&text, INSTRUCTION)?)?)
 }
 
 /// The response of Prompt 7: the whole reply without its thoughts.

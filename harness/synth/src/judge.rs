@@ -1,8 +1,9 @@
 //! A judge: one model that scores samples and takes no other part (paper, section 5.4; METHOD.md, E4).
 //!
-//! It reads Prompt 8 and gives six scores, as a reviewer does, so that its scores and the committee's
-//! are of one kind. Nobody reads a judge's comment, so none is asked for. A judgement is about the
-//! texts alone: the same instruction and response get the same call, whichever data set they stand in.
+//! It reads Prompt 8 and gives six scores, or Prompt 6 and gives three bits, as a reviewer does, so that its
+//! scores and the committee's are of one kind. A judge's comment is not read, so none is asked for where the form
+//! lets scores stand alone. A judgement is about the texts alone: the same instruction and response get the same
+//! call, whichever data set they stand in.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,8 +33,10 @@ pub struct Exhibit<'a> {
 pub struct Judgement {
     /// Which sample.
     pub id: ItemId,
-    /// `None` when its reply stayed malformed.
+    /// Six scores of the response; `None` when its reply stayed malformed, or instructions are judged.
     pub scores: Option<Scores>,
+    /// Reasonable, complete, clear; `None` when its reply stayed malformed, or responses are judged.
+    pub bits: Option<[bool; 3]>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
 }
@@ -43,6 +46,9 @@ pub struct Judgement {
 pub struct Judge<'a> {
     asker: Asker<'a>,
     member: &'a Member,
+    /// Prompt 6 or Prompt 8.
+    stage: Stage,
+    reading: ScoreReading,
     exhibits: &'a [Exhibit<'a>],
     judgements: Vec<Judgement>,
     /// Place and attempt of the calls under way.
@@ -50,13 +56,30 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// A judge for these samples.
+    /// A judge for the responses of these samples, whose scores are read as they are written.
     #[must_use]
     pub fn new(asker: Asker<'a>, member: &'a Member, exhibits: &'a [Exhibit<'a>]) -> Self {
-        let blank =
-            |exhibit: &Exhibit| Judgement { id: exhibit.id, scores: None, malformed: Vec::new() };
+        let blank = |exhibit: &Exhibit| Judgement {
+            id: exhibit.id,
+            scores: None,
+            bits: None,
+            malformed: Vec::new(),
+        };
         let judgements = exhibits.iter().map(blank).collect();
-        Self { asker, member, exhibits, judgements, asked: Vec::new() }
+        let (stage, reading) = (Stage::ResponseReview, ScoreReading::Sampled);
+        Self { asker, member, stage, reading, exhibits, judgements, asked: Vec::new() }
+    }
+
+    /// The same judge for the instructions; responses are not looked at.
+    #[must_use]
+    pub fn of_instructions(self) -> Self {
+        Self { stage: Stage::InstructionReview, ..self }
+    }
+
+    /// The same judge with its scores read in this way; instructions have none.
+    #[must_use]
+    pub fn with_reading(self, reading: ScoreReading) -> Self {
+        Self { reading, ..self }
     }
 
     /// Takes the answers to the last step and says what comes next. The judgements come in the order
@@ -80,10 +103,17 @@ impl<'a> Judge<'a> {
         assert_eq!(replies.len(), self.asked.len(), "one reply per request");
         for ((at, attempt), reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let judgement = &mut self.judgements[at];
-            match form::read_scores(reply, ScoreReading::Sampled) {
-                Ok(scores) => judgement.scores = Some(scores),
+            let read = match self.stage {
+                Stage::InstructionReview => {
+                    form::read_bits(reply).map(|bits| judgement.bits = Some(bits))
+                }
+                _ => form::read_scores(reply, self.reading)
+                    .map(|scores| judgement.scores = Some(scores)),
+            };
+            match read {
+                Ok(()) => {}
                 Err(reason) => {
-                    let stage = Stage::ResponseReview;
+                    let stage = self.stage;
                     judgement.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });
                     if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
                         self.asked.push((at, attempt + 1));
@@ -96,23 +126,28 @@ impl<'a> Judge<'a> {
     fn request(&self, (at, attempt): (usize, u8)) -> Request {
         let Asker { run_seed, method, prompts } = self.asker;
         let exhibit = self.exhibits[at];
-        let (stage, model) = (Stage::ResponseReview, &self.member.name);
-        let values = [("instruction", exhibit.instruction), ("response", exhibit.response)];
-        let (text, attempt_name) = (exhibit.digest(), attempt.to_string());
-        let name = ["judge", &text, model.as_str(), &attempt_name];
+        let (stage, model) = (self.stage, &self.member.name);
+        let is_scored = stage == Stage::ResponseReview;
+        let mut texts = vec![("instruction", exhibit.instruction)];
+        if is_scored {
+            texts.push(("response", exhibit.response));
+        }
+        let purpose = if is_scored { "judge" } else { "judge-instruction" };
+        let text = digest(&texts);
+        let name = [purpose, &text, model.as_str(), &attempt.to_string()];
+        let is_alone = is_scored && method.scores_can_stand_alone();
         Request {
             id: RequestId { subject: exhibit.id, stage, seat: 0, attempt },
             model: model.clone(),
-            prompt: prompts.prompt(stage, prompts.sample(stage, &values)),
+            prompt: prompts.prompt(stage, prompts.sample(stage, &texts)),
             shape: form::shape(stage, method).behind_thought(self.member.thought_tokens),
-            // Without an enforced form there is no telling where the scores end, and behind a thought they
-            // are no opening.
-            portion: if method.constrained && !self.member.thinks() {
+            // Behind a thought the scores are no opening.
+            portion: if is_alone && !self.member.thinks() {
                 Portion::Opening
             } else {
                 Portion::Whole
             },
-            score_reading: ScoreReading::Sampled,
+            score_reading: if is_scored { self.reading } else { ScoreReading::Sampled },
             sampling: self.member.sampling,
             max_tokens: form::max_tokens_with_thought(stage, method, self.member.thought_tokens),
             seed: Stream::named(run_seed, &name).next_u64(),
@@ -120,13 +155,14 @@ impl<'a> Judge<'a> {
     }
 }
 
-impl Exhibit<'_> {
-    /// Names the two texts in a stream.
-    fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update((self.instruction.len() as u64).to_le_bytes());
-        hash.update(self.instruction);
-        hash.update(self.response);
-        format!("{:x}", hash.finalize())
+/// Names texts in a stream.
+fn digest(texts: &[(&str, &str)]) -> String {
+    let mut hash = Sha256::new();
+    for (place, (_, text)) in texts.iter().enumerate() {
+        if place + 1 < texts.len() {
+            hash.update((text.len() as u64).to_le_bytes());
+        }
+        hash.update(text);
     }
+    format!("{:x}", hash.finalize())
 }

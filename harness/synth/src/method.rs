@@ -84,6 +84,21 @@ impl Default for TokenLimits {
     }
 }
 
+/// The order and the marks of a review's reply (Prompts 6, 8 and 9). The paper prints scores first; whether
+/// another form lets a model judge better is a question for `gra-bench calibrate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReviewForm {
+    /// Bare numbers, then the comment: `<bos>[8,7,9,8,8,10]<eos>`, as the paper prints it.
+    #[default]
+    ScoresFirst,
+    /// Every number after the name of its criterion: `<bos>[correctness: 8, clarity: 7, ...]<eos>`.
+    Named,
+    /// The comment of Prompts 8 and 9 before the scores, so that a model can give reasons first. Costs the comment
+    /// of every review: none can wait for a dispute.
+    CommentFirst,
+}
+
 /// The parameters of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -108,6 +123,10 @@ pub struct Method {
     pub max_examples: u32,
     /// Tries after a malformed reply, each with a fresh stream (METHOD.md, G9: 2).
     pub retries: u8,
+    /// Tries after a keyword set that repeats an example's, each with a fresh stream (METHOD.md, G6).
+    pub keyword_retries: u8,
+    /// The form of a review's reply.
+    pub review_form: ReviewForm,
     /// Whether replies are held to their shape token by token. Off counts malformed replies as
     /// the paper's authors would have met them.
     pub constrained: bool,
@@ -135,6 +154,8 @@ impl Default for Method {
             min_examples: 2,
             max_examples: 4,
             retries: 2,
+            keyword_retries: 1,
+            review_form: ReviewForm::ScoresFirst,
             constrained: true,
             close_long_texts: false,
             economy: Economy::default(),
@@ -156,10 +177,17 @@ pub struct MethodError {
 }
 
 impl Method {
-    /// Whether comments wait for a dispute. A reply without a form has no end of its scores to stop at.
+    /// Whether comments wait for a dispute.
     #[must_use]
     pub const fn comments_wait(&self) -> bool {
-        self.economy.lazy_comments && self.constrained
+        self.economy.lazy_comments && self.scores_can_stand_alone()
+    }
+
+    /// Whether a review can be asked for its scores without the comment. A reply without a form has no end of
+    /// its scores to stop at.
+    #[must_use]
+    pub const fn scores_can_stand_alone(&self) -> bool {
+        self.constrained && !matches!(self.review_form, ReviewForm::CommentFirst)
     }
 
     /// Checks every parameter.

@@ -116,6 +116,14 @@ impl PromptSet {
         Prompt { role: Arc::clone(&self.templates[&stage].role), sample }
     }
 
+    /// Whether a keyword is one that the stage's own role text shows between quotes, case apart: an example of
+    /// the format, which a model may copy.
+    #[must_use]
+    pub fn shows_keyword(&self, stage: Stage, keyword: &str) -> bool {
+        let role = self.templates[&stage].role.to_lowercase();
+        role.contains(&format!("\"{}\"", keyword.to_lowercase()))
+    }
+
     /// Fills the places of a stage's sample block.
     ///
     /// # Panics

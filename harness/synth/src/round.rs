@@ -280,10 +280,7 @@ impl<'a> Round<'a> {
     /// Does what the finished stage calls for.
     fn after_stage(&mut self) -> Step<RoundOutcome> {
         match self.stage {
-            Stage::Keywords => {
-                self.drop_repeated_keywords();
-                self.enter(Stage::Instruction)
-            }
+            Stage::Keywords => self.enter(Stage::Instruction),
             Stage::Instruction if self.economy().early_duplicates => {
                 self.embed().unwrap_or_else(|| self.enter(self.after_instruction()))
             }

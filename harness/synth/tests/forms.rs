@@ -1,7 +1,9 @@
 //! How replies are read: one table of raw texts and what becomes of them.
 
 use gra_synth::form::{self, Malformed};
+use gra_synth::method::{Method, ReviewForm};
 use gra_synth::request::{Finish, Reply, ScoreReading, Stage};
+use gra_synth::shape::Part;
 
 fn reply(text: &str, finish: Finish) -> Reply {
     Reply { text: text.to_owned(), finish, prompt_tokens: 0, reply_tokens: 0, expected: Vec::new() }
@@ -39,11 +41,13 @@ fn every_stage_reads_what_the_paper_prints_and_names_what_it_cannot_read() {
         (Stage::SeedKeywords, r#"<bok>"keywords": []<eok>"#),
         (Stage::SeedKeywords, r#"<bok>"keywords": ["a", "b", "c", "d"]<eok>"#),
         (Stage::SeedKeywords, r#"<bok>"keywords": ["a", ""]<eok>"#),
+        (Stage::SeedKeywords, r#"<bok>"keywords": ["...", "..."]<eok>"#),
         (Stage::Keywords, r#"<boa>"domain":"Math", "keywords":["tides"]<eoa>"#),
         (Stage::Keywords, r#"<boa>"domain":"Math", "keywords":["tides", "moon, sun"]<eo>"#),
         (Stage::Keywords, r#"<boa>"domain":"Math"<eoa>"#),
         (Stage::Instruction, "<boi>\nProve it.\n<eoi> and more"),
         (Stage::Instruction, "<boi><eoi>"),
+        (Stage::Instruction, "<boi>...<eoi>"),
         (Stage::Instruction, "Prove it."),
         (Stage::InstructionReview, "<bos>[1,1,0]<eos>"),
         (Stage::InstructionReview, "<bos>[1, 1.0, 0]<eos>"),
@@ -57,6 +61,11 @@ fn every_stage_reads_what_the_paper_prints_and_names_what_it_cannot_read() {
         (Stage::ResponseReview, "<bos>[4,2,5,5,5,1,5]<eos><boc>Seven scores.<eoc>"),
         (Stage::ResponseReview, "<bos>[8,4,6]<eos><boc>Three, as the paper's example.<eoc>"),
         (Stage::ResponseReview, "<bos>[8,4,6,7,5,11]<eos><boc>x<eoc>"),
+        (
+            Stage::ResponseReview,
+            "<boc>Reasons first.<eoc>\n<bos>[correctness: 8, clarity: 4, completeness: 6, relevance: 7, coherence: 5, \
+             ethicality: 9]<eos>",
+        ),
         (Stage::ResponseReview, "<bos>[8,4,6,7,5,8.5]<eos><boc>x<eoc>"),
         (Stage::ResponseReview, "<bos>[8,4,6,7,5,-1]<eos><boc>x<eoc>"),
         (Stage::ResponseReview, "<bos>[8,4,6,7,5,9]<eos> no comment"),
@@ -145,4 +154,26 @@ fn a_thought_that_was_cut_has_a_reason_of_its_own() {
     assert_eq!(cut("<think>\nIt is.</think><bos>[1,1"), "Err(CutOff)");
     assert_eq!(cut("<bos>[1,1"), "Err(CutOff)");
     assert_eq!(Malformed::UnfinishedThought.name(), "unfinished-thought");
+}
+
+#[test]
+fn the_forms_of_a_review() {
+    let text = |stage: Stage, review_form: ReviewForm| {
+        let method = Method { review_form, ..Method::default() };
+        let part = |part: &Part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Integer { min, max } => format!("{{{min}-{max}}}"),
+            Part::Text { .. } => "{text}".to_owned(),
+            other => format!("{other:?}"),
+        };
+        form::shape(stage, &method).parts.iter().map(part).collect::<String>()
+    };
+    let forms = [ReviewForm::ScoresFirst, ReviewForm::Named, ReviewForm::CommentFirst];
+    let shown: Vec<String> = forms
+        .iter()
+        .flat_map(|form| {
+            [Stage::InstructionReview, Stage::ResponseReview].map(|stage| text(stage, *form))
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n\n"));
 }

@@ -9,7 +9,7 @@ use gra_synth::committee::Scores;
 use gra_synth::form::Malformed;
 use gra_synth::judge::{Exhibit, Judge, Judgement};
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Finish, Portion, Reply, Request};
+use gra_synth::request::{Finish, Portion, Reply, Request, Stage};
 use gra_synth::step::{Answers, Asker, Step};
 
 fn exhibit<'a>(number: u32, instruction: &'a str, response: &'a str) -> Exhibit<'a> {
@@ -91,6 +91,24 @@ fn the_same_texts_are_the_same_call_wherever_they_stand() {
     assert_eq!((here[0].seed, &here[0].prompt), (there[0].seed, &there[0].prompt));
     let seeds = [here[0].seed, here[1].seed, there[1].seed];
     assert!(seeds[0] != seeds[1] && seeds[0] != seeds[2] && seeds[1] != seeds[2], "{seeds:?}");
+}
+
+#[test]
+fn instructions_are_judged_by_their_own_prompt_and_read_as_bits() {
+    let (prompts, members, method) = (script::prompts(), script::members(), script::method());
+    let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
+    let exhibits = [exhibit(0, "x", "is not looked at")];
+    let mut judge = Judge::new(asker, &members[0], &exhibits).of_instructions();
+    let Step::Ask(requests) = judge.advance(Answers::Start) else { panic!("it asks first") };
+    assert_eq!(requests[0].id.stage, Stage::InstructionReview);
+    assert!(!requests[0].prompt.sample.contains("is not looked at"));
+    let text = "<bos>[1,0,1]<eos>".to_owned();
+    let (finish, expected) = (Finish::Stop, Vec::new());
+    let reply = Reply { text, finish, prompt_tokens: 9, reply_tokens: 9, expected };
+    let Step::Done(judgements) = judge.advance(Answers::Replies(vec![reply])) else {
+        panic!("one reply is enough")
+    };
+    assert_eq!((judgements[0].bits, judgements[0].scores), (Some([true, false, true]), None));
 }
 
 #[test]

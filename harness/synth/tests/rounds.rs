@@ -143,6 +143,33 @@ fn keywords_of_an_example_end_a_candidate_before_any_review() {
 }
 
 #[test]
+fn repeated_keywords_have_a_try_of_their_own_beside_those_of_malformed_replies() {
+    // First the set of an example, then nothing that can be read, then a new set.
+    let say = |request: &Request| match (request.id.stage, request.id.attempt) {
+        (Stage::Keywords, 0) => {
+            let shown = request.prompt.sample.split("keywords: ").nth(1).unwrap();
+            let copied = shown.split(';').next().unwrap();
+            (format!(r#"<boa>"domain": "Math", "keywords": ["{copied}"]<eoa>"#), Finish::Stop)
+        }
+        (Stage::Keywords, 1 | 2) => ("Sure!".to_owned(), Finish::Stop),
+        _ => (usual(request), Finish::Stop),
+    };
+    let reasons = |method: &Method| {
+        let played = play(&variant("gra"), method, say);
+        let first = &played.outcome.candidates[0];
+        let reasons: Vec<&str> = first.malformed.iter().map(|reply| reply.reason.name()).collect();
+        (reasons.join(" "), first.outcome.map(Outcome::name))
+    };
+    let accepted = ("repeated-keywords no-tags no-tags".to_owned(), Some("accepted"));
+    assert_eq!(reasons(&method()), accepted);
+    let never = Method { keyword_retries: 0, ..method() };
+    assert_eq!(reasons(&never), ("repeated-keywords".to_owned(), Some("repeated-keywords")));
+    let one = Method { retries: 1, ..method() };
+    let malformed = ("repeated-keywords no-tags no-tags".to_owned(), Some("malformed"));
+    assert_eq!(reasons(&one), malformed);
+}
+
+#[test]
 fn a_seed_set_is_answered_whole_and_no_further() {
     // Neither target nor cap counts, waves only chunk, and no stage of instructions or pools is asked.
     let method = Method { target: 1, cap: 2, wave: 3, ..method() };

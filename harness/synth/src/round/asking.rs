@@ -196,31 +196,47 @@ impl Round<'_> {
 
     /// Reads the replies to `asked`; what is left in `asked` is to be tried again.
     pub(super) fn read_all(&mut self, replies: &[Reply]) {
-        let method = self.method();
         let (stage, reading) = (self.stage, self.score_reading());
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let Task { candidate: at, seat, attempt } = task;
             let scores_alone = self.scores_alone(task);
-            let candidate = &mut self.candidates[at];
-            let Err(reason) = candidate.read((stage, seat), scores_alone, reading, reply) else {
+            let mut read = self.candidates[at].read((stage, seat), scores_alone, reading, reply);
+            if stage == Stage::Keywords {
+                read = read.and_then(|()| self.check_keywords(at));
+            }
+            let Err(reason) = read else {
                 if scores_alone && stage == Stage::ResponseReview {
                     let (text, tokens) = (reply.text.clone(), reply.reply_tokens);
                     self.openings.insert((at, seat), Opening { attempt, text, tokens });
                 }
                 continue;
             };
+            let candidate = &mut self.candidates[at];
             candidate.malformed.push(MalformedReply { stage, seat, attempt, reason });
             candidate.malformed.sort_by_key(|reply| (reply.stage, reply.seat, reply.attempt));
-            // A late comment has no stream of its own to try again with.
-            let last = attempt == method.retries || stage == Stage::ReviewComment;
-            if last || reason == Malformed::PromptTooLong {
-                candidate.outcome = after_last_try(candidate, stage);
-            } else {
+            if self.may_retry(task, reason) {
                 self.asked.push(Task { attempt: attempt + 1, ..task });
+            } else {
+                let candidate = &mut self.candidates[at];
+                candidate.outcome = after_last_try(candidate, stage, reason);
             }
         }
         let candidates = &self.candidates;
         self.asked.retain(|task| candidates[task.candidate].outcome.is_none());
+    }
+
+    /// Whether a call whose reply could not be used is made again. Repeated keywords have tries of their own.
+    fn may_retry(&self, task: Task, reason: Malformed) -> bool {
+        let method = self.method();
+        let is_repeat = |reason| reason == Malformed::RepeatedKeywords;
+        let same_kind = self.candidates[task.candidate].malformed.iter().filter(|reply| {
+            (reply.stage, reply.seat) == (self.stage, task.seat)
+                && is_repeat(reply.reason) == is_repeat(reason)
+        });
+        let tries = if is_repeat(reason) { method.keyword_retries } else { method.retries };
+        // A late comment has no stream of its own to try again with.
+        let has_stream = self.stage != Stage::ReviewComment;
+        has_stream && reason != Malformed::PromptTooLong && same_kind.count() <= usize::from(tries)
     }
 }
 
@@ -228,8 +244,9 @@ impl Round<'_> {
 ///
 /// A zero bit from another reviewer has decided already. A sample whose summary failed is a sample
 /// all the same; like a seed item without annotation it is not drawn as an example.
-fn after_last_try(candidate: &Candidate, stage: Stage) -> Option<Outcome> {
+fn after_last_try(candidate: &Candidate, stage: Stage, reason: Malformed) -> Option<Outcome> {
     match stage {
+        Stage::Keywords if reason == Malformed::RepeatedKeywords => Some(Outcome::RepeatedKeywords),
         Stage::InstructionReview if candidate.is_vetoed() => Some(Outcome::Vetoed),
         Stage::Summary => None,
         _ => Some(Outcome::Malformed { stage }),

@@ -4,6 +4,7 @@ use super::{Round, RoundOutcome};
 use crate::candidate::{Neighbour, Outcome};
 use crate::committee::{Decision, Scores, majority_reaches};
 use crate::dedup::{Contender, dedup, nearest};
+use crate::form::{Malformed, folded};
 use crate::method::Method;
 use crate::pool::{ItemId, Pool};
 use crate::request::{Embedding, Stage};
@@ -11,17 +12,20 @@ use crate::step::Step;
 use crate::variant::DisputeRule;
 
 impl Round<'_> {
-    pub(super) fn drop_repeated_keywords(&mut self) {
-        for at in self.open() {
-            let own = folded(&self.candidates[at].keywords);
-            let repeats = self.candidates[at].examples.iter().any(|id| {
-                let example = self.pool().and_then(|pool| pool.annotation(*id));
-                example.is_some_and(|example| folded(&example.keywords) == own)
-            });
-            if repeats {
-                self.candidates[at].outcome = Some(Outcome::RepeatedKeywords);
-            }
+    /// Whether a candidate's new keywords are new: neither the prompt's own example nor the set of one of the
+    /// candidate's examples (METHOD.md, G6).
+    pub(super) fn check_keywords(&self, at: usize) -> Result<(), Malformed> {
+        let candidate = &self.candidates[at];
+        let prompts = self.setting.asker.prompts;
+        if candidate.keywords.iter().any(|word| prompts.shows_keyword(Stage::Keywords, word)) {
+            return Err(Malformed::CopiedExample);
         }
+        let own = folded(&candidate.keywords);
+        let repeats = candidate.examples.iter().any(|id| {
+            let example = self.pool().and_then(|pool| pool.annotation(*id));
+            example.is_some_and(|example| folded(&example.keywords) == own)
+        });
+        if repeats { Err(Malformed::RepeatedKeywords) } else { Ok(()) }
     }
 
     /// Ends the candidates whose fate is decided before every reviewer was asked.
@@ -168,11 +172,4 @@ impl Round<'_> {
         }
         self.kept.extend(contenders.into_iter().map(|c| (c.id, c.embedding)));
     }
-}
-
-/// Keywords as a set, case apart.
-fn folded(keywords: &[String]) -> Vec<String> {
-    let mut folded: Vec<String> = keywords.iter().map(|keyword| keyword.to_lowercase()).collect();
-    folded.sort();
-    folded
 }

@@ -1,0 +1,385 @@
+//! Has the models of a pool review texts whose quality is known ([`gra_analysis::calibration`]), and keeps what was
+//! found for later runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gra_analysis::bootstrap::{Bootstrap, Clusters, Estimate, weighted_mean};
+use gra_analysis::calibration::instructions::InstructionSkill;
+use gra_analysis::calibration::responses::ResponseSkill;
+use gra_analysis::calibration::table::Rated;
+use gra_analysis::calibration::verdict::{Weakness, weaknesses};
+use gra_analysis::calibration::{CLEAR, GOOD, Row, Sheet, committees};
+use gra_synth::committee::Scores;
+use gra_synth::domain::Domain;
+use gra_synth::judge::{Exhibit, Judge, Judgement};
+use gra_synth::method::{Member, Method};
+use gra_synth::pool::ItemId;
+use gra_synth::prompt::PromptSet;
+use gra_synth::request::ScoreReading;
+use gra_synth::step::Asker;
+use serde::{Deserialize, Serialize};
+
+use crate::answering::{Answering, Asking};
+use crate::artifact::write_atomic;
+
+/// One item of a calibration set, a line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CalibrationItem {
+    /// Names it in messages and files.
+    pub id: String,
+    /// One of the seven.
+    pub domain: Domain,
+    /// Versions of the instruction by kind; `clear` is the one that the responses answer.
+    pub instructions: BTreeMap<String, String>,
+    /// Responses by kind; `good` is the one that deserves to pass.
+    pub responses: BTreeMap<String, String>,
+}
+
+/// A calibration set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// The file cannot be read.
+    #[error("cannot read the calibration set {}: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A line is no item.
+    #[error(
+        "{} line {line}: {reason}\nhint: a line looks like {{\"id\": \"a\", \"domain\": \"Math\", \"instructions\": \
+         {{\"clear\": \"..\", \"vague\": \"..\"}}, \"responses\": {{\"good\": \"..\", \"off-topic\": \"..\"}}}}",
+        path.display()
+    )]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Nothing is in it.
+    #[error("{} holds no items", path.display())]
+    Empty {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+/// Reads a calibration set: JSON Lines, at most `per_domain` items of each domain, the first ones.
+///
+/// # Errors
+/// Names the file and the line.
+pub fn load(
+    path: &Path,
+    per_domain: Option<usize>,
+) -> Result<Vec<CalibrationItem>, CalibrationError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CalibrationError::Read { path: path.to_owned(), error })?;
+    let mut items = Vec::new();
+    let (mut ids, mut taken) = (BTreeSet::new(), BTreeMap::<Domain, usize>::new());
+    for (place, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let fail =
+            |reason| CalibrationError::Line { path: path.to_owned(), line: place + 1, reason };
+        let item: CalibrationItem =
+            serde_json::from_str(line).map_err(|error| fail(error.to_string()))?;
+        for (texts, what, kind) in
+            [(&item.instructions, "instructions", CLEAR), (&item.responses, "responses", GOOD)]
+        {
+            if !texts.contains_key(kind) {
+                return Err(fail(format!("{what} lack `{kind}`")));
+            }
+            if let Some((kind, _)) = texts.iter().find(|(_, text)| text.trim().is_empty()) {
+                return Err(fail(format!("{what}: `{kind}` is empty")));
+            }
+        }
+        if !ids.insert(item.id.clone()) {
+            return Err(fail(format!("the id `{}` was used before", item.id)));
+        }
+        let taken = taken.entry(item.domain).or_default();
+        *taken += 1;
+        if per_domain.is_none_or(|most| *taken <= most) {
+            items.push(item);
+        }
+    }
+    if items.is_empty() {
+        Err(CalibrationError::Empty { path: path.to_owned() })
+    } else {
+        Ok(items)
+    }
+}
+
+/// With what the models are asked, and by what their scores are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Calibration<'a> {
+    /// The texts.
+    pub items: &'a [CalibrationItem],
+    /// Prompts 6 and 8 are used.
+    pub prompts: &'a PromptSet,
+    /// Form of the replies, retries, tau.
+    pub method: &'a Method,
+    /// How scores are read.
+    pub reading: ScoreReading,
+    /// Root of the streams.
+    pub run_seed: u64,
+}
+
+/// What one model said of every text.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    /// Mean scores of the responses.
+    pub responses: Sheet<f64>,
+    /// Whether each instruction passed all three criteria.
+    pub instructions: Sheet<bool>,
+}
+
+/// A text to review: item, kind.
+struct Text<'a> {
+    item: usize,
+    kind: &'a str,
+    exhibit: Exhibit<'a>,
+}
+
+impl Calibration<'_> {
+    /// Has one model review every text.
+    ///
+    /// # Errors
+    /// When the engine or the store fails, or the run was interrupted.
+    pub fn review(self, member: &Member, answering: &mut Answering<'_>) -> Result<Reviewed> {
+        let asker = Asker { run_seed: self.run_seed, method: self.method, prompts: self.prompts };
+        let name = format!("calibrating {}", member.name);
+        answering.progress().begin_work(&name);
+        let mut ask = |texts: &[Text<'_>], of_instructions: bool| -> Result<Vec<Judgement>> {
+            let exhibits: Vec<Exhibit<'_>> = texts.iter().map(|text| text.exhibit).collect();
+            let mut judge = Judge::new(asker, member, &exhibits).with_reading(self.reading);
+            if of_instructions {
+                judge = judge.of_instructions();
+            }
+            answering.drive(Asking::Other(&name), |answers, _| judge.advance(answers))
+        };
+        let rater = member.name.as_str();
+        let (instructions, responses) = (self.instructions(), self.responses());
+        let checked = ask(&instructions, true)?;
+        let scored = ask(&responses, false)?;
+        let passes = |judgement: &Judgement| judgement.bits.map(|bits| bits == [true; 3]);
+        let mean = |judgement: &Judgement| judgement.scores.map(Scores::mean);
+        Ok(Reviewed {
+            responses: sheet(rater, &responses, scored.iter().map(mean)),
+            instructions: sheet(rater, &instructions, checked.iter().map(passes)),
+        })
+    }
+
+    /// Every version of every instruction, the clear one first.
+    fn instructions(&self) -> Vec<Text<'_>> {
+        let mut texts = Vec::new();
+        for (item, entry) in self.items.iter().enumerate() {
+            for (kind, instruction) in first(&entry.instructions, CLEAR) {
+                let exhibit = Exhibit { id: id(item, texts.len()), instruction, response: "" };
+                texts.push(Text { item, kind, exhibit });
+            }
+        }
+        texts
+    }
+
+    /// Every response to every clear instruction, the good one first.
+    fn responses(&self) -> Vec<Text<'_>> {
+        let mut texts = Vec::new();
+        for (item, entry) in self.items.iter().enumerate() {
+            let instruction = entry.instructions[CLEAR].as_str();
+            for (kind, response) in first(&entry.responses, GOOD) {
+                let exhibit = Exhibit { id: id(item, texts.len()), instruction, response };
+                texts.push(Text { item, kind, exhibit });
+            }
+        }
+        texts
+    }
+}
+
+/// The texts by kind, this kind first.
+fn first<'a>(
+    texts: &'a BTreeMap<String, String>,
+    kind: &'static str,
+) -> impl Iterator<Item = (&'a String, &'a String)> {
+    let (front, rest): (Vec<_>, Vec<_>) = texts.iter().partition(|(other, _)| *other == kind);
+    front.into_iter().chain(rest)
+}
+
+/// Names a text among the others of its step.
+fn id(item: usize, place: usize) -> ItemId {
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    ItemId::Candidate { round: number(item), number: number(place) }
+}
+
+fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T>>) -> Sheet<T> {
+    let row = |(text, said): (&Text<'_>, Option<T>)| Row {
+        item: text.item,
+        kind: text.kind.to_owned(),
+        said,
+    };
+    Sheet { rater: rater.to_owned(), rows: texts.iter().zip(said).map(row).collect() }
+}
+
+/// What was found of each rater: every model, then committees of the sizes asked for.
+#[must_use]
+pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstrap) -> Vec<Rated> {
+    let responses: Vec<Sheet<f64>> = reviewed.iter().map(|of| of.responses.clone()).collect();
+    let instructions: Vec<Sheet<bool>> =
+        reviewed.iter().map(|of| of.instructions.clone()).collect();
+    let mut rated: Vec<Rated> = (0..reviewed.len())
+        .map(|place| Rated {
+            rater: responses[place].rater.clone(),
+            responses: ResponseSkill::of(&responses[place], tau, bootstrap),
+            instructions: InstructionSkill::of(&instructions[place], bootstrap),
+            leniency: leniency(&responses, place, bootstrap),
+        })
+        .collect();
+    for &size in sizes.iter().filter(|&&size| size > 1 && size <= reviewed.len()) {
+        let of_responses = committees(&responses, size, mean);
+        let of_instructions = committees(&instructions, size, |bits| bits.iter().all(|bit| *bit));
+        rated.push(Rated {
+            rater: of_responses.rater.clone(),
+            responses: ResponseSkill::of(&of_responses, tau, bootstrap),
+            instructions: InstructionSkill::of(&of_instructions, bootstrap),
+            leniency: None,
+        });
+    }
+    rated
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a committee is small")]
+fn mean(scores: &[f64]) -> f64 {
+    scores.iter().sum::<f64>() / scores.len() as f64
+}
+
+/// A rater's mean distance from the mean of the others on the same text.
+fn leniency(sheets: &[Sheet<f64>], place: usize, bootstrap: Bootstrap) -> Option<Estimate> {
+    if sheets.len() < 2 {
+        return None;
+    }
+    let mut rows = Vec::new();
+    for (at, row) in sheets[place].rows.iter().enumerate() {
+        let others: Vec<f64> = (0..sheets.len())
+            .filter(|other| *other != place)
+            .filter_map(|other| sheets[other].rows.get(at)?.said)
+            .collect();
+        if let Some(said) = row.said.filter(|_| !others.is_empty()) {
+            rows.push((row.item, said - mean(&others)));
+        }
+    }
+    let clusters = Clusters::by(rows.iter().map(|row| row.0));
+    let values: Vec<f64> = rows.iter().map(|row| row.1).collect();
+    let name = ["calibration", "leniency", &sheets[place].rater];
+    let [estimate] =
+        bootstrap.estimate(&clusters, &name, |weights| [weighted_mean(&values, weights)]);
+    Some(estimate)
+}
+
+/// What a later run reads: which raters of a pool cannot review, under which prompts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationRecord {
+    /// Name of the pool.
+    pub pool: String,
+    /// SHA-256 over the prompt files.
+    pub prompts_sha256: String,
+    /// The threshold that shares are about.
+    pub tau: f64,
+    /// Instructions in the set.
+    pub items: usize,
+    /// By rater, in the order of the tables.
+    pub raters: Vec<RaterRecord>,
+}
+
+/// One rater of a [`CalibrationRecord`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RaterRecord {
+    /// The model, or `committee of N`.
+    pub rater: String,
+    /// What determines its replies, as the store has it; empty for a committee.
+    pub fingerprint: String,
+    /// AUC of good responses against all faulty ones.
+    pub auc: Option<f64>,
+    /// Lowest tau of precision 0.9, if any score has it.
+    pub tau_of_precision_90: Option<f64>,
+    /// What is wrong with it.
+    pub weaknesses: Vec<Weakness>,
+}
+
+impl RaterRecord {
+    /// The part of a record about one rater.
+    #[must_use]
+    pub fn of(rated: &Rated, fingerprint: &str) -> Self {
+        Self {
+            rater: rated.rater.clone(),
+            fingerprint: fingerprint.to_owned(),
+            auc: rated.responses.auc.value,
+            tau_of_precision_90: rated.responses.threshold.map(|(tau, _)| tau),
+            weaknesses: weaknesses(&rated.responses, Some(&rated.instructions)),
+        }
+    }
+}
+
+impl CalibrationRecord {
+    /// What a run with this threshold should say of its reviewers: one line for each of `members` that cannot
+    /// review, and one when tau was another.
+    #[must_use]
+    pub fn warnings(&self, members: &[Member], tau: f64) -> Vec<String> {
+        let is_member =
+            |rater: &RaterRecord| members.iter().any(|member| member.name.as_str() == rater.rater);
+        #[expect(clippy::float_cmp, reason = "both are as they were written")]
+        let same_tau = self.tau == tau;
+        let about_tau = [Weakness::TauRejectsAll, Weakness::TauDoesNotSeparate];
+        let mut lines = Vec::new();
+        for rater in self.raters.iter().filter(|rater| is_member(rater)) {
+            let holds = |weakness: &&Weakness| same_tau || !about_tau.contains(weakness);
+            let words: Vec<&str> =
+                rater.weaknesses.iter().filter(holds).map(|weakness| weakness.words()).collect();
+            if !words.is_empty() {
+                lines.push(format!("reviewer {}: {}", rater.rater, words.join("; ")));
+            }
+        }
+        if !lines.is_empty() {
+            lines.push(format!("(calibrated on {} instructions at tau {})", self.items, self.tau));
+        }
+        lines
+    }
+
+    /// The folder that a pool's calibration is kept in.
+    #[must_use]
+    pub fn folder(results: &Path, pool: &str) -> PathBuf {
+        results.join("calibration").join(pool)
+    }
+
+    /// Writes the record where [`Self::find`] looks for it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_atomic(&folder.join("calibration.json"), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// The record of a pool's last calibration under these prompts; `None` when there is none.
+    ///
+    /// # Errors
+    /// When there is a file, and it cannot be read.
+    pub fn find(results: &Path, pool: &str, prompts_sha256: &str) -> Result<Option<Self>> {
+        let path = Self::folder(results, pool).join("calibration.json");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let record: Self = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} is no calibration record\nhint: run `gra-bench calibrate` again",
+                path.display()
+            )
+        })?;
+        Ok(Some(record).filter(|record| record.prompts_sha256 == prompts_sha256))
+    }
+}

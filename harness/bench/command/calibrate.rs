@@ -1,0 +1,238 @@
+//! `calibrate`: whether the models of a pool can review, before a night of computing is spent on them.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use gra_analysis::bootstrap::Bootstrap;
+use gra_analysis::calibration::table::{self, Rated};
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::{ModelPool, PoolModel};
+use gra_synth::method::{Method, ReviewForm, Thousandths};
+use gra_synth::request::ScoreReading;
+
+use super::engines;
+use super::stats::{as_judge, json, member};
+use crate::answering::Answering;
+use crate::artifact::write_atomic;
+use crate::calibration::{
+    self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
+};
+use crate::cli::Places;
+use crate::progress::{Progress, Verbosity};
+use crate::store::Store;
+use crate::{experiment, interrupt, publish};
+
+/// `calibrate`
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// The model pool.
+    #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
+    pool: PathBuf,
+    /// Only these models of the pool, teachers too, separated by commas [default: all members].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    raters: Vec<String>,
+    /// The calibration set: JSON Lines with versions of an instruction and responses of known quality.
+    #[arg(long, value_name = "FILE", default_value = "experiments/calibration/starter.jsonl")]
+    set: PathBuf,
+    /// Only the first N items of each domain: quicker, with wider intervals.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    per_domain: Option<u16>,
+    /// The prompt templates; 6 and 8 are used.
+    #[arg(long, value_name = "DIR", default_value = "experiments/prompts")]
+    prompts: PathBuf,
+    /// The threshold that scores are held against.
+    #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
+    tau: f64,
+    /// How scores are read: as they are written, or as the mean over all that could stand there.
+    #[arg(long, value_name = "READING", default_value = "sampled", value_parser = ["sampled", "expected"])]
+    score_reading: String,
+    /// The form of a reply: bare scores first, scores with the names of their criteria, or the comment first.
+    #[arg(long, value_name = "FORM", default_value = "scores-first",
+          value_parser = ["scores-first", "named", "comment-first"])]
+    review_form: String,
+    /// Let the models answer freely, and count what cannot be read.
+    #[arg(long)]
+    free: bool,
+    /// Seed of the models' sampling and of the intervals.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Threads of llama.cpp [default: all cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Folder to write to [default: calibration/POOL in the results folder, where `run` looks for it].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
+pub(crate) async fn start(args: CalibrateArgs, places: Places, verbosity: Verbosity) -> Result<()> {
+    let stop = interrupt::stop_flag();
+    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
+        .await
+        .context("the calibration's task ended early")?
+}
+
+fn run(
+    args: &CalibrateArgs,
+    places: &Places,
+    verbosity: Verbosity,
+    stop: &Arc<AtomicBool>,
+) -> Result<()> {
+    let pool = ModelPool::load(&args.pool, &places.models)?;
+    let raters = raters(&pool, &args.raters)?;
+    let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
+    let (prompts, prompts_sha256) = experiment::load_prompts(&args.prompts)?;
+    let method = method(args)?;
+    publish::check_writable(&places.results)?;
+    let mut store = Store::open(&places.store())?;
+    let mut progress = Progress::new(verbosity);
+    let mut settings = EngineSettings::default();
+    if let Some(threads) = args.threads {
+        settings.threads = threads.into();
+    }
+    let around = engines::Around { places, progress: &progress, stop };
+    let mut engine = engines::engine(&pool, &settings, &around)?;
+    let calibration = Calibration {
+        items: &items,
+        prompts: &prompts,
+        method: &method,
+        reading: match args.score_reading.as_str() {
+            "expected" => ScoreReading::Expected,
+            _ => ScoreReading::Sampled,
+        },
+        run_seed: args.seed,
+    };
+    let fingerprints: Vec<String> =
+        raters.iter().map(|model| engine.fingerprint(&model.name)).collect::<Result<_, _>>()?;
+    let reviewed: Result<Vec<Reviewed>> = {
+        let chunk = experiment::default_chunk();
+        let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);
+        raters.iter().map(|model| calibration.review(&as_judge(model), &mut answering)).collect()
+    };
+    interrupt::say_how_to_go_on(&reviewed, &progress);
+    drop(progress);
+    let reviewed = reviewed?;
+    let sizes: Vec<usize> = (2..=raters.len()).collect();
+    let rated = calibration::rate(&reviewed, &sizes, args.tau, Bootstrap::new(args.seed));
+    let no_fingerprint = String::new();
+    let record = CalibrationRecord {
+        pool: pool.name.clone(),
+        prompts_sha256,
+        tau: args.tau,
+        items: items.len(),
+        raters: rated
+            .iter()
+            .enumerate()
+            .map(|(at, of)| RaterRecord::of(of, fingerprints.get(at).unwrap_or(&no_fingerprint)))
+            .collect(),
+    };
+    let folder =
+        args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(&places.results, &pool.name));
+    write(&folder, &record, &items, &reviewed, &rated)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let mut value = serde_json::to_value(&record)?;
+        value["measures"] = json(&table::measures(&rated));
+        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+        return Ok(());
+    }
+    write!(out, "{}", said(&record, &rated))?;
+    writeln!(out, "\nTable:   {}", folder.join("calibration.md").display())?;
+    writeln!(out, "Figure:  {}", folder.join("calibration.svg").display())?;
+    writeln!(out, "Reviews: {}", folder.join("reviews.csv").display())?;
+    Ok(())
+}
+
+/// The models that are asked: those named, or the pool's members.
+fn raters<'a>(pool: &'a ModelPool, names: &[String]) -> Result<Vec<&'a PoolModel>> {
+    if names.is_empty() {
+        return Ok(pool.models.iter().collect());
+    }
+    names.iter().map(|name| member(pool, name)).collect()
+}
+
+fn method(args: &CalibrateArgs) -> Result<Method> {
+    let tau = Thousandths::try_from(args.tau).context("--tau")?;
+    let review_form = match args.review_form.as_str() {
+        "named" => ReviewForm::Named,
+        "comment-first" => ReviewForm::CommentFirst,
+        _ => ReviewForm::ScoresFirst,
+    };
+    ensure!(
+        !(args.free && args.score_reading == "expected"),
+        "expected scores need replies of a form\nhint: leave out --free, or --score-reading expected"
+    );
+    let mut method = Method { tau, review_form, constrained: !args.free, ..Method::default() };
+    // A free reply may take as many tokens as a response; a review needs no more than a comment and its frame.
+    method.limits.response = 256;
+    method.check()?;
+    Ok(method)
+}
+
+/// The tables, and who cannot review.
+fn said(record: &CalibrationRecord, rated: &[Rated]) -> String {
+    let mut text = table::terminal(rated, record.tau);
+    text.push('\n');
+    for of in &record.raters {
+        let words: Vec<&str> = of.weaknesses.iter().map(|weakness| weakness.words()).collect();
+        let verdict = if words.is_empty() { "can review".to_owned() } else { words.join("; ") };
+        let threshold = of.tau_of_precision_90;
+        let threshold = threshold.map(|tau| format!(" (precision 0.9 from tau {tau:.2})"));
+        let _ = writeln!(text, "{}: {verdict}{}", of.rater, threshold.unwrap_or_default());
+    }
+    text
+}
+
+fn write(
+    folder: &Path,
+    record: &CalibrationRecord,
+    items: &[CalibrationItem],
+    reviewed: &[Reviewed],
+    rated: &[Rated],
+) -> Result<()> {
+    let measures = table::measures(rated);
+    let mut csv = Vec::new();
+    measures.write_csv(&mut csv)?;
+    write_atomic(&folder.join("calibration.csv"), &csv)?;
+    write_atomic(&folder.join("calibration.md"), measures.markdown().as_bytes())?;
+    write_atomic(&folder.join("reviews.csv"), &reviews_csv(items, reviewed)?)?;
+    let figure = table::figure(&record.pool, record.items, rated)?;
+    write_atomic(&folder.join("calibration.svg"), figure.svg.as_bytes())?;
+    write_atomic(&folder.join("calibration.png"), &figure.png()?)?;
+    record.write(folder)
+}
+
+/// What every model said of every text.
+fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["model", "item", "domain", "text", "kind", "said"])?;
+    for of in reviewed {
+        let name = |item: usize| [items[item].id.as_str(), items[item].domain.name()];
+        for row in &of.instructions.rows {
+            let said = row.said.map(|passes| u8::from(passes).to_string()).unwrap_or_default();
+            let [id, domain] = name(row.item);
+            csv.write_record([
+                &of.instructions.rater,
+                id,
+                domain,
+                "instruction",
+                &row.kind,
+                &said,
+            ])?;
+        }
+        for row in &of.responses.rows {
+            let said = row.said.map(|score| score.to_string()).unwrap_or_default();
+            let [id, domain] = name(row.item);
+            csv.write_record([&of.responses.rater, id, domain, "response", &row.kind, &said])?;
+        }
+    }
+    Ok(csv.into_inner()?)
+}
