@@ -252,6 +252,7 @@ impl OverrideArgs {
             seed_set: self.seed_set.clone(),
             pool: self.pool.clone(),
             prompts: self.prompts.clone(),
+            retry_failed: false,
         }
     }
 }
@@ -266,6 +267,9 @@ pub(crate) struct RunArgs {
     pub(crate) seeds: Vec<u64>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+    /// Ask the calls again that an engine could not answer; without it they stay failed.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
     /// Print the table as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -282,6 +286,9 @@ pub(crate) struct AblationArgs {
     pub(crate) experiment: PathBuf,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+    /// Ask the calls again that an engine could not answer; without it they stay failed.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
     /// Print the table as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -24,6 +24,7 @@ mod worker;
 use anyhow::Result;
 
 use crate::cli::{Cli, Verb};
+use crate::experiment::Overrides;
 
 /// Does what the command line says.
 ///
@@ -34,12 +35,14 @@ pub async fn run(cli: Cli) -> Result<()> {
     let verbosity = volume.verbosity();
     match verb {
         Verb::Run(args) => {
-            let overrides = args.overrides.overrides(args.seeds);
+            let retry_failed = args.retry_failed;
+            let overrides = Overrides { retry_failed, ..args.overrides.overrides(args.seeds) };
             let (experiment, json) = (args.experiment, args.json);
             run::Run { experiment, overrides, places, verbosity, json }.start().await
         }
         Verb::Ablation(args) => {
-            let overrides = args.overrides.overrides(vec![args.seed]);
+            let retry_failed = args.retry_failed;
+            let overrides = Overrides { retry_failed, ..args.overrides.overrides(vec![args.seed]) };
             let (experiment, json) = (args.experiment, args.json);
             run::Run { experiment, overrides, places, verbosity, json }.start().await
         }

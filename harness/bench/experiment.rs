@@ -24,6 +24,7 @@ use gra_synth::variant::Variant;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::answering::Tolerance;
 use crate::seeds::{self, LoadOptions, SeedSet};
 pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
@@ -52,6 +53,8 @@ pub struct Overrides {
     pub pool: Option<PathBuf>,
     /// Other prompts.
     pub prompts: Option<PathBuf>,
+    /// Whether calls that the store knows as failed are asked again.
+    pub retry_failed: bool,
 }
 
 /// An experiment, ready to run.
@@ -77,6 +80,8 @@ pub struct Experiment {
     pub engine: EngineSettings,
     /// Most requests that run together.
     pub chunk: usize,
+    /// What is done about failed calls and malformed replies; nothing of it changes a reply.
+    pub tolerance: Tolerance,
     /// The variants, the reference first.
     pub variants: Vec<Variant>,
     /// Data sets that take no run.
@@ -131,6 +136,16 @@ impl Experiment {
                 "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
             ));
         }
+        if !file.max_failed.is_usable() {
+            return Err(value_error(
+                "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0".into(),
+            ));
+        }
+        let tolerance = Tolerance {
+            max_failed: file.max_failed,
+            retry_failed: overrides.retry_failed,
+            allow_malformed_stages: file.allow_malformed_stages,
+        };
         let pool = ModelPool::load(&or_own(&overrides.pool, &file.pool), models)?;
         let member = |model: &gra_llm::model_pool::PoolModel| Member {
             name: model.name.clone(),
@@ -164,6 +179,7 @@ impl Experiment {
             method: file.method,
             engine: file.engine,
             chunk: file.chunk,
+            tolerance,
             variants,
             sources,
             compare: file.compare,

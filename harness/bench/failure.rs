@@ -7,7 +7,7 @@ use gra_analysis::claims::MeasuredError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
 
-use crate::answering::Interrupted;
+use crate::answering::{Interrupted, TooManyLost};
 use crate::experiment::ExperimentError;
 use crate::seeds::SeedError;
 
@@ -18,7 +18,8 @@ Exit codes:
   1    failed: disk, store, or anything not named below
   2    wrong usage of the command line
   3    bad input: experiment, prompts, model pool, seed set or benchmark scores
-  4    a model could not be loaded or the engine failed
+  4    a model could not be loaded, the engine failed, too many calls failed, or every reply of a
+       stage was malformed
   130  interrupted; what was finished is saved, the same command goes on";
 
 /// Prints an error with its causes and says how the process should end. A closed pipe is no error.
@@ -71,7 +72,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<MeasuredError>()
     }) {
         3
-    } else if any(Cause::is::<EngineError>) {
+    } else if any(|cause| cause.is::<EngineError>() || cause.is::<TooManyLost>()) {
         4
     } else {
         1

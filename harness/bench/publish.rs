@@ -204,6 +204,17 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
+    for trial in trials {
+        let failed = trial.seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
+        if failed > 0 {
+            notes.push(format!(
+                "`{}`: the annotation of {failed} of {} seed items failed because the engine could not \
+                 answer; they are left out of sampling.",
+                trial.id.variant,
+                trial.seeds.len()
+            ));
+        }
+    }
     let skipped = experiment.seed_set.skipped.len();
     if skipped > 0 {
         notes.push(format!("{skipped} records of {} were skipped.", experiment.seed_file));

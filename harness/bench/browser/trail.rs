@@ -56,6 +56,8 @@ pub struct Call {
 #[derive(Clone, Debug, Serialize)]
 struct Answer {
     finish: String,
+    /// Whether the engine could not answer; `reply` is then what it said instead.
+    failed: bool,
     temperature: f32,
     top_p: f32,
     /// As text: it may exceed what a page counts exactly.
@@ -123,6 +125,7 @@ impl Teller<'_> {
         let prompts = self.depth == Depth::Prompts;
         let answer = self.store.completion(&call.key)?.map(|completion| Answer {
             finish: format!("{:?}", completion.reply.finish),
+            failed: completion.reply.failure().is_some(),
             temperature: completion.settings.sampling.temperature,
             top_p: completion.settings.sampling.top_p,
             seed: completion.settings.seed.to_string(),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::MalformedReply;
+use crate::candidate::{FailedCall, MalformedReply};
 use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::method::Member;
@@ -21,10 +21,14 @@ pub struct AnnotatedSeed {
     pub id: ItemId,
     /// Who annotated it; `None` when the seed set brought its annotation along, or nobody was asked.
     pub annotator: Option<ModelName>,
-    /// `None` when a field stayed malformed (the item is left out of sampling), or nobody was asked.
+    /// `None` when a field stayed malformed or its call failed (the item is left out of sampling), or
+    /// nobody was asked.
     pub annotation: Option<Annotation>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
+    /// Every call that the engine could not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCall>,
 }
 
 /// The annotated seed set.
@@ -44,6 +48,7 @@ pub fn as_brought(items: &[SeedItem]) -> Vec<AnnotatedSeed> {
         annotator: None,
         annotation: item.annotation.clone(),
         malformed: Vec::new(),
+        failed: Vec::new(),
     };
     items.iter().map(record).collect()
 }
@@ -56,6 +61,7 @@ struct Draft {
     summary: Option<String>,
     keywords: Option<Vec<String>>,
     malformed: Vec<MalformedReply>,
+    failed: Vec<FailedCall>,
 }
 
 /// The machine that annotates a seed set: one question round for all items and fields, retries for
@@ -107,6 +113,11 @@ impl<'a> Annotate<'a> {
                 assert_eq!(replies.len(), self.asked.len(), "one reply per request");
                 let asked = std::mem::take(&mut self.asked);
                 for ((at, stage, attempt), reply) in asked.into_iter().zip(&replies) {
+                    if let Some(failure) = reply.failure() {
+                        let call = FailedCall { stage, seat: 0, attempt, failure };
+                        self.drafts[at].failed.push(call);
+                        continue;
+                    }
                     let Err(reason) = self.drafts[at].read(stage, reply) else { continue };
                     let malformed = MalformedReply { stage, seat: 0, attempt, reason };
                     self.drafts[at].malformed.push(malformed);
@@ -114,6 +125,9 @@ impl<'a> Annotate<'a> {
                         self.asked.push((at, stage, attempt + 1));
                     }
                 }
+                // An item that lacks one field for good needs no other.
+                let drafts = &self.drafts;
+                self.asked.retain(|(at, ..)| drafts[*at].failed.is_empty());
                 self.ask_or_embed()
             }
             Answers::Embeddings(embeddings) => {
@@ -173,6 +187,7 @@ impl<'a> Annotate<'a> {
             annotator: draft.annotator.map(|member| self.members[member].name.clone()),
             annotation: item.annotation.clone().or_else(own),
             malformed: draft.malformed,
+            failed: draft.failed,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::committee::Scores;
 use crate::domain::Domain;
 use crate::method::Method;
-use crate::request::{Finish, Reply, ScoreReading, Stage};
+use crate::request::{Finish, Reply, Request, ScoreReading, Stage};
 use crate::shape::{Part, Shape};
 
 /// Most keywords of a set.
@@ -52,6 +52,8 @@ pub enum Malformed {
     NotSixScores,
     /// Expected scores were asked for, and the engine gave none beside the reply.
     NoExpectedScores,
+    /// The call failed, so there is nothing to read. Never recorded: see [`Reply::failure`].
+    NoReply,
 }
 
 impl Malformed {
@@ -69,6 +71,7 @@ impl Malformed {
             Self::NotThreeBits => "not-three-bits",
             Self::NotSixScores => "not-six-scores",
             Self::NoExpectedScores => "no-expected-scores",
+            Self::NoReply => "no-reply",
         }
     }
 }
@@ -165,6 +168,7 @@ fn finished(reply: &Reply) -> Result<&str, Malformed> {
         Finish::Stop => Ok(&reply.text),
         Finish::Length => Err(Malformed::CutOff),
         Finish::PromptTooLong { .. } => Err(Malformed::PromptTooLong),
+        Finish::Failed { .. } => Err(Malformed::NoReply),
     }
 }
 
@@ -334,6 +338,30 @@ pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malfo
         ScoreReading::Sampled => Ok(Scores::whole(scores)),
         ScoreReading::Expected => {
             Scores::expected(&reply.expected).ok_or(Malformed::NoExpectedScores)
+        }
+    }
+}
+
+/// Whether a reply reads as what its request asked for, whatever it says. `scores_alone`: no comment is
+/// read behind them.
+///
+/// # Errors
+/// What is wrong with the reply.
+pub fn check(request: &Request, reply: &Reply, scores_alone: bool) -> Result<(), Malformed> {
+    let reading = request.score_reading;
+    match request.id.stage {
+        Stage::SeedDomain => read_domain(reply).map(drop),
+        Stage::SeedSummary | Stage::Summary => read_summary(reply).map(drop),
+        Stage::SeedKeywords => read_seed_keywords(reply).map(drop),
+        Stage::Keywords => read_keywords(reply).map(drop),
+        Stage::Instruction => read_instruction(reply).map(drop),
+        Stage::InstructionReview => read_bits(reply).map(drop),
+        Stage::Response => read_response(reply).map(drop),
+        Stage::ResponseReview | Stage::Adjudication if scores_alone => {
+            read_scores(reply, reading).map(drop)
+        }
+        Stage::ResponseReview | Stage::Adjudication | Stage::ReviewComment => {
+            read_review(reply, reading).map(drop)
         }
     }
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::candidate::MalformedReply;
+use crate::candidate::{FailedCall, MalformedReply};
 use crate::committee::Scores;
 use crate::form::{self, Malformed};
 use crate::method::Member;
@@ -32,10 +32,13 @@ pub struct Exhibit<'a> {
 pub struct Judgement {
     /// Which sample.
     pub id: ItemId,
-    /// `None` when its reply stayed malformed.
+    /// `None` when its reply stayed malformed or the call failed.
     pub scores: Option<Scores>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
+    /// The call that the engine could not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedCall>,
 }
 
 /// The machine that has samples judged: all at once, then retries for malformed replies.
@@ -53,8 +56,12 @@ impl<'a> Judge<'a> {
     /// A judge for these samples.
     #[must_use]
     pub fn new(asker: Asker<'a>, member: &'a Member, exhibits: &'a [Exhibit<'a>]) -> Self {
-        let blank =
-            |exhibit: &Exhibit| Judgement { id: exhibit.id, scores: None, malformed: Vec::new() };
+        let blank = |exhibit: &Exhibit| Judgement {
+            id: exhibit.id,
+            scores: None,
+            malformed: Vec::new(),
+            failed: None,
+        };
         let judgements = exhibits.iter().map(blank).collect();
         Self { asker, member, exhibits, judgements, asked: Vec::new() }
     }
@@ -80,10 +87,14 @@ impl<'a> Judge<'a> {
         assert_eq!(replies.len(), self.asked.len(), "one reply per request");
         for ((at, attempt), reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let judgement = &mut self.judgements[at];
+            let stage = Stage::ResponseReview;
+            if let Some(failure) = reply.failure() {
+                judgement.failed = Some(FailedCall { stage, seat: 0, attempt, failure });
+                continue;
+            }
             match form::read_scores(reply, ScoreReading::Sampled) {
                 Ok(scores) => judgement.scores = Some(scores),
                 Err(reason) => {
-                    let stage = Stage::ResponseReview;
                     judgement.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });
                     if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
                         self.asked.push((at, attempt + 1));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Round, RoundOutcome};
-use crate::candidate::{Candidate, MalformedReply, Outcome};
+use crate::candidate::{Candidate, FailedCall, MalformedReply, Outcome};
 use crate::committee::Decision;
 use crate::domain::Domain;
 use crate::form::Malformed;
@@ -193,9 +193,16 @@ impl Round<'_> {
         let method = self.method();
         let (stage, reading) = (self.stage, self.score_reading());
         let scores_alone = self.scores_alone();
+        let mut failed = Vec::new();
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let Task { candidate: at, seat, attempt } = task;
             let candidate = &mut self.candidates[at];
+            if let Some(failure) = reply.failure() {
+                candidate.failed.push(FailedCall { stage, seat, attempt, failure });
+                candidate.failed.sort_by_key(|call| (call.stage, call.seat, call.attempt));
+                failed.push(at);
+                continue;
+            }
             let Err(reason) = candidate.read((stage, seat), scores_alone, reading, reply) else {
                 if scores_alone && stage == Stage::ResponseReview {
                     let (text, tokens) = (reply.text.clone(), reply.reply_tokens);
@@ -208,24 +215,36 @@ impl Round<'_> {
             // A late comment has no stream of its own to try again with.
             let last = attempt == method.retries || stage == Stage::ReviewComment;
             if last || reason == Malformed::PromptTooLong {
-                candidate.outcome = after_last_try(candidate, stage);
+                candidate.outcome = after_last_try(candidate, Outcome::Malformed { stage });
             } else {
                 self.asked.push(Task { attempt: attempt + 1, ..task });
             }
+        }
+        // After every reply of the step was read: a zero bit among them has decided.
+        for at in failed {
+            let candidate = &mut self.candidates[at];
+            candidate.outcome = after_last_try(candidate, Outcome::Failed { stage });
         }
         let candidates = &self.candidates;
         self.asked.retain(|task| candidates[task.candidate].outcome.is_none());
     }
 }
 
-/// What becomes of a candidate when a stage stays malformed.
+/// What becomes of a candidate when a stage stays malformed or a call of it failed.
 ///
-/// A zero bit from another reviewer has decided already. A sample whose summary failed is a sample
-/// all the same; like a seed item without annotation it is not drawn as an example.
-fn after_last_try(candidate: &Candidate, stage: Stage) -> Option<Outcome> {
-    match stage {
-        Stage::InstructionReview if candidate.is_vetoed() => Some(Outcome::Vetoed),
-        Stage::Summary => None,
-        _ => Some(Outcome::Malformed { stage }),
+/// A zero bit from another reviewer has decided already. A sample whose summary was lost is a sample all
+/// the same; like a seed item without annotation it is not drawn as an example.
+fn after_last_try(candidate: &Candidate, end: Outcome) -> Option<Outcome> {
+    match end {
+        Outcome::Malformed { stage: Stage::InstructionReview }
+        | Outcome::Failed { stage: Stage::InstructionReview }
+            if candidate.is_vetoed() =>
+        {
+            Some(Outcome::Vetoed)
+        }
+        Outcome::Malformed { stage: Stage::Summary }
+        | Outcome::Failed { stage: Stage::Summary } => None,
+        // What ended it first stands, e.g. another seat that stayed malformed.
+        _ => candidate.outcome.or(Some(end)),
     }
 }
