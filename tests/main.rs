@@ -9,6 +9,7 @@ mod chromium;
 mod cli;
 mod economy;
 mod experiments;
+mod failures;
 mod figures;
 mod looking_back;
 mod overwrite;

@@ -19,7 +19,7 @@ use gra_llm::engine::{Engine, EngineError, Progress as ChunkProgress};
 use gra_llm::key::request_hash;
 use gra_llm::score::{Passage, Score};
 use gra_llm::scripted::{complete_reply, toy_embedding};
-use gra_synth::request::{Embedding, ModelName, Portion, Reply, Request, Stage};
+use gra_synth::request::{Embedding, Failure, ModelName, Portion, Reply, Request, Stage};
 use sha2::{Digest, Sha256};
 
 use crate::workbench::{Workbench, published};
@@ -103,6 +103,9 @@ fn reply(request: &Request, batch: [u8; 32]) -> Reply {
     hash.update(request_hash(request));
     let draw: [u8; 32] = hash.finalize().into();
     let number = u16::from_le_bytes([draw[0], draw[1]]);
+    if draw[8].is_multiple_of(32) {
+        return Reply::failed(Failure::Status(500), format!("{number} cannot be parsed"));
+    }
     let score = |at: usize| 4 + draw[at] % 7;
     let text = match request.id.stage {
         Stage::SeedDomain => r#"<bod>"domain": "QA"<eod>"#.to_owned(),
@@ -163,6 +166,9 @@ fn a_crash_at_any_chunk_changes_no_byte_and_costs_at_most_that_chunk() {
     let bench = Workbench::new(VARIANTS, "rounds = 2");
     let (expected, whole) = undisturbed(&bench);
     assert!(whole.chunks > 20, "{} chunks are too few to say anything", whole.chunks);
+    let candidates =
+        &expected[&Path::new("small/gra/seed-42/candidates.csv").display().to_string()];
+    assert!(String::from_utf8_lossy(candidates).contains(",failed,"), "no candidate failed");
     for fail_at in 0..whole.chunks {
         let results = bench.path(&format!("crash-{fail_at}"));
         let mut engine = BatchSensitive { fail_at: Some(fail_at), ..BatchSensitive::default() };

@@ -30,18 +30,32 @@ pub(crate) fn serve_saying(say: fn(&Value) -> Value) -> String {
 
 /// The same for so many replies; from then on it says that it is busy.
 fn serve_until(replies: Arc<AtomicI64>, say: fn(&Value) -> Value) -> String {
+    serve_but(move |asked| {
+        let busy = replies.fetch_sub(1, Ordering::Relaxed) <= 0;
+        let body = if busy { json!({"error": {"message": "busy"}}) } else { say(asked) };
+        Some((if busy { 503 } else { 200 }, body.to_string()))
+    })
+}
+
+/// The same, but for the questions that `instead` has another answer to: a status and a body.
+pub(crate) fn serve_but(
+    instead: impl Fn(&Value) -> Option<(u16, String)> + Send + Sync + 'static,
+) -> String {
+    let instead: Arc<Instead> = Arc::new(instead);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let replies = Arc::clone(&replies);
-            thread::spawn(move || answer(&stream, &replies, say));
+            let instead = Arc::clone(&instead);
+            thread::spawn(move || answer(&stream, &*instead));
         }
     });
     url
 }
 
-fn answer(mut stream: &TcpStream, replies: &AtomicI64, say: fn(&Value) -> Value) {
+type Instead = dyn Fn(&Value) -> Option<(u16, String)> + Send + Sync;
+
+fn answer(mut stream: &TcpStream, instead: &Instead) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -53,29 +67,37 @@ fn answer(mut stream: &TcpStream, replies: &AtomicI64, say: fn(&Value) -> Value)
     let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     reader.read_exact(&mut body).unwrap();
-    let mut status = 200;
-    let reply = match head.split_whitespace().nth(1).unwrap() {
-        "/v1/chat/completions" if replies.fetch_sub(1, Ordering::Relaxed) <= 0 => {
-            status = 503;
-            json!({"error": {"message": "busy"}})
+    let (status, reply) = match head.split_whitespace().nth(1).unwrap() {
+        "/v1/models" => {
+            (200, json!({"data": [{"id": "small.gguf", "owned_by": "llamacpp"}]}).to_string())
         }
-        "/v1/models" => json!({"data": [{"id": "small.gguf", "owned_by": "llamacpp"}]}),
-        "/props" => json!({"model_path": "/data/small.gguf", "build_info": "b1-test",
-            "chat_template": "{{ messages }}", "default_generation_settings": {"n_ctx": 2048}}),
-        _ => say(&serde_json::from_slice(&body).unwrap()),
+        "/props" => {
+            let props = json!({"model_path": "/data/small.gguf", "build_info": "b1-test",
+                "chat_template": "{{ messages }}", "default_generation_settings": {"n_ctx": 2048}});
+            (200, props.to_string())
+        }
+        _ => {
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            instead(&asked).unwrap_or_else(|| (200, completion(&asked).to_string()))
+        }
     };
-    let reply = reply.to_string();
     let length = reply.len();
     let head =
         format!("HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     let _ = stream.write_all((head + &reply).as_bytes());
 }
 
-pub(crate) fn completion(asked: &Value) -> Value {
+/// A number that the question's words and seed determine.
+pub(crate) fn draw(asked: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     asked["messages"][0]["content"].as_str().unwrap().hash(&mut hasher);
     asked["seed"].as_u64().unwrap().hash(&mut hasher);
-    let draw = hasher.finish();
+    hasher.finish()
+}
+
+/// A well-behaved answer to a question.
+pub(crate) fn completion(asked: &Value) -> Value {
+    let draw = draw(asked);
     let word = |at: u32| {
         ["tides", "bridges", "clocks", "glass", "salt", "bees", "ice", "rust"]
             [usize::from((draw >> at).to_le_bytes()[0] % 8)]

@@ -4,11 +4,13 @@
 //! and recorded; then the chunks run, as many at the same time as the engine has workers, and the replies
 //! of each are committed together. A chunk that was recorded and not finished is run again whole, so an
 //! interrupted run ends with the bytes of an uninterrupted one, and pays at most one chunk of each worker
-//! twice.
+//! twice. A failed call is stored as replies are, and replayed unless it is to be asked again; when too
+//! many fail the run stops ([`Tolerance`]).
 
 mod embedding;
 mod paid;
 mod scoring;
+mod tally;
 mod thoughts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +19,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use gra_llm::engine::{ChunkEvent, Engine, EngineError};
 use gra_llm::key::CompletionKey;
-use gra_synth::request::{ModelName, Reply, Request, RequestId, Stage};
+use gra_synth::request::{ModelName, Portion, Reply, Request, RequestId, Stage};
 use gra_synth::step::{Answers, Step};
 
 use crate::energy::Meter;
@@ -30,6 +32,8 @@ use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
 use paid::Started;
 
 pub use paid::Paid;
+use tally::Tally;
+pub use tally::{MaxFailed, Tolerance, TooManyLost};
 pub use thoughts::Thoughts;
 
 /// The run was asked to stop, and did so after saving what was under way.
@@ -103,6 +107,9 @@ pub struct Answering<'a> {
     meter: Option<Meter>,
     paid: Paid,
     thoughts: BTreeMap<ModelName, Thoughts>,
+    tolerance: Tolerance,
+    /// Of the trial, or of the other work under way.
+    tally: Tally,
 }
 
 impl<'a> Answering<'a> {
@@ -126,7 +133,16 @@ impl<'a> Answering<'a> {
             meter: Meter::find(),
             paid: Paid::default(),
             thoughts: BTreeMap::new(),
+            tolerance: Tolerance::default(),
+            tally: Tally::default(),
         }
+    }
+
+    /// The same, but for what is done about failed calls and malformed replies.
+    #[must_use]
+    pub const fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
     }
 
     /// The store, for the facts of the trial.
@@ -144,6 +160,7 @@ impl<'a> Answering<'a> {
         self.asked_before.append(&mut self.asked_now);
         self.paid = Paid::default();
         self.thoughts.clear();
+        self.tally = Tally::default();
     }
 
     /// What the current trial has cost so far.
@@ -164,15 +181,23 @@ impl<'a> Answering<'a> {
     /// Runs one of the method's machines to its end; a trial's calls are recorded.
     ///
     /// # Errors
-    /// When the engine or the store fails, or [`Interrupted`].
+    /// When the engine or the store fails, too many calls do ([`TooManyLost`]), or [`Interrupted`].
     pub fn drive<T>(
         &mut self,
         asking: Asking<'_>,
         mut advance: impl FnMut(Answers, &mut Progress) -> Step<T>,
     ) -> Result<T> {
+        if let Asking::Other(_) = asking {
+            self.tally = Tally::default();
+        }
         let mut answers = Answers::Start;
+        let mut under_way = BTreeSet::new();
         loop {
-            answers = match advance(answers, self.progress) {
+            let step = advance(answers, self.progress);
+            if let Asking::Trial { id, .. } = asking {
+                self.check_ended(&mut under_way, &step).with_context(|| format!("trial {id}"))?;
+            }
+            answers = match step {
                 Step::Done(result) => return Ok(result),
                 Step::Embed(texts) => Answers::Embeddings(self.embed(&texts)?),
                 Step::Ask(requests) => {
@@ -184,6 +209,29 @@ impl<'a> Answering<'a> {
                 }
             };
         }
+    }
+
+    /// Checks the stages that a step asks nothing more of. `under_way`: those that it might have.
+    fn check_ended<T>(&self, under_way: &mut BTreeSet<Stage>, step: &Step<T>) -> Result<()> {
+        let mut asked = BTreeSet::new();
+        if let Step::Ask(requests) = step {
+            asked.extend(requests.iter().map(|request| request.id.stage));
+        }
+        if !self.tolerance.allow_malformed_stages {
+            for stage in under_way.difference(&asked) {
+                self.tally.check_readable(*stage)?;
+            }
+        }
+        *under_way = asked;
+        Ok(())
+    }
+
+    /// Whether the store answers a call: with a reply, or with a failure that is not to be asked again.
+    fn is_stored(&self, key: &CompletionKey) -> Result<bool> {
+        let Some(reply) = self.store.reply(key)? else { return Ok(false) };
+        // What was asked a moment ago for another trial is not asked again.
+        let asked = self.asked_before.contains(key) || self.asked_now.contains(key);
+        Ok(reply.failure().is_none() || asked || !self.tolerance.retry_failed)
     }
 
     /// Answers the requests of a step, in order.
@@ -199,7 +247,7 @@ impl<'a> Answering<'a> {
         let mut missing: Groups<'_> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for call in &keyed {
-            if self.store.reply(&call.key)?.is_some() {
+            if self.is_stored(&call.key)? {
                 self.paid.stored += 1;
             } else if seen.insert(call.key) {
                 let group = (call.request.model.clone(), call.request.id.stage);
@@ -207,10 +255,20 @@ impl<'a> Answering<'a> {
             }
         }
         self.progress.begin_stage(requests[0].id.stage, requests.len(), seen.len());
+        self.tally.expect(requests);
         let planned = self.plan(asking, &missing)?;
         self.run(&planned, &missing)?;
         self.progress.end_stage();
-        self.collect(&keyed)
+        let (rows, replies) = self.collect(&keyed)?;
+        // A judge reads no comment.
+        let scores_alone = |request: &Request| {
+            matches!(asking, Asking::Other(_)) || request.portion == Portion::Opening
+        };
+        for (request, reply) in requests.iter().zip(&replies) {
+            self.tally.count(request, reply, scores_alone(request));
+        }
+        self.tally.check_failed(self.tolerance.max_failed).with_context(|| asking.to_string())?;
+        Ok((rows, replies))
     }
 
     /// The key under which a request's reply is stored.
@@ -272,7 +330,9 @@ impl<'a> Answering<'a> {
         let asked: Vec<&[Request]> = chunks.iter().map(Vec::as_slice).collect();
         let started = Started::now(self.meter.as_ref());
         let mut running: Vec<Running> = planned.iter().map(|_| Running::default()).collect();
-        let (mut left, mut unsaved) = (planned.len(), None);
+        let (mut left, mut unsaved, mut lost) = (planned.len(), None, None);
+        let mut tally = self.tally.clone();
+        let max_failed = self.tolerance.max_failed;
         let Self { store, engine, progress, stop, fingerprints, paid, .. } = &mut *self;
         let ended = engine.complete_all(&asked, &mut |place, event| {
             let ((model, _), chunk) = &planned[place];
@@ -287,6 +347,17 @@ impl<'a> Answering<'a> {
                     paid.calls += replies.len() as u64;
                     paid.crashes += crashes;
                     let answered: Vec<_> = chunks[place].iter().zip(replies).collect();
+                    for (request, reply) in &answered {
+                        tally.count(request, reply, true);
+                    }
+                    let verdict = tally.check_failed(max_failed);
+                    // A model that answers nothing is away: its calls have not failed.
+                    let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { model: away, .. })
+                        if away == model);
+                    lost = lost.take().or(verdict.err());
+                    if is_away {
+                        return ControlFlow::Break(());
+                    }
                     let cost = running[place].cost(crashes);
                     match store.finish_chunk(chunk, &fingerprints[model], cost, &answered) {
                         Ok(()) => left -= 1,
@@ -294,12 +365,15 @@ impl<'a> Answering<'a> {
                     }
                 }
             }
-            if unsaved.is_some() || stop.load(Ordering::Relaxed) {
+            if unsaved.is_some() || lost.is_some() || stop.load(Ordering::Relaxed) {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
         });
         self.paid.add(&started, self.meter.as_ref());
+        if let Some(lost) = lost.filter(|_| unsaved.is_none()) {
+            return Err(lost.into());
+        }
         match (unsaved, ended) {
             (Some(error), _) => Err(error),
             (None, Err(EngineError::Stopped)) => Err(Interrupted.into()),

@@ -279,6 +279,7 @@ impl OverrideArgs {
             seed_set: self.seed_set.clone(),
             pool: self.pool.clone(),
             prompts: self.prompts.clone(),
+            retry_failed: false,
         }
     }
 }
@@ -296,6 +297,9 @@ pub(crate) struct RunArgs {
     /// Replace earlier trials of the same names that were run with other settings.
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Ask the calls again that an engine could not answer; without it they stay failed.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
     /// Print the table as JSON: an object, and a list of them for several run seeds.
     #[arg(long)]
     pub(crate) json: bool,
@@ -315,6 +319,9 @@ pub(crate) struct AblationArgs {
     /// Replace earlier trials of the same names that were run with other settings.
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Ask the calls again that an engine could not answer; without it they stay failed.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
     /// Print the table as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -27,6 +27,7 @@ mod worker;
 use anyhow::Result;
 
 use crate::cli::{Cli, Verb};
+use crate::experiment::Overrides;
 
 /// Does what the command line says.
 ///
@@ -37,12 +38,14 @@ pub async fn run(cli: Cli) -> Result<()> {
     let verbosity = volume.verbosity();
     match verb {
         Verb::Run(args) => {
-            let overrides = args.overrides.overrides(args.seeds);
+            let retry_failed = args.retry_failed;
+            let overrides = Overrides { retry_failed, ..args.overrides.overrides(args.seeds) };
             let (experiment, json, replace) = (args.experiment, args.json, args.replace);
             run::Run { experiment, overrides, places, verbosity, json, replace }.start().await
         }
         Verb::Ablation(args) => {
-            let overrides = args.overrides.overrides(vec![args.seed]);
+            let retry_failed = args.retry_failed;
+            let overrides = Overrides { retry_failed, ..args.overrides.overrides(vec![args.seed]) };
             let (experiment, json, replace) = (args.experiment, args.json, args.replace);
             run::Run { experiment, overrides, places, verbosity, json, replace }.start().await
         }

@@ -25,6 +25,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::builtin;
+use crate::answering::Tolerance;
 use crate::seeds::{self, LoadOptions, SeedSet};
 pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
@@ -53,6 +54,8 @@ pub struct Overrides {
     pub pool: Option<PathBuf>,
     /// Other prompts.
     pub prompts: Option<PathBuf>,
+    /// Whether calls that the store knows as failed are asked again.
+    pub retry_failed: bool,
 }
 
 /// An experiment, ready to run.
@@ -78,6 +81,8 @@ pub struct Experiment {
     pub engine: EngineSettings,
     /// Most requests that run together.
     pub chunk: usize,
+    /// What is done about failed calls and malformed replies; nothing of it changes a reply.
+    pub tolerance: Tolerance,
     /// The variants, the reference first.
     pub variants: Vec<Variant>,
     /// Data sets that take no run.
@@ -132,6 +137,16 @@ impl Experiment {
                 "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
             ));
         }
+        if !file.max_failed.is_usable() {
+            return Err(value_error(
+                "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0".into(),
+            ));
+        }
+        let tolerance = Tolerance {
+            max_failed: file.max_failed,
+            retry_failed: overrides.retry_failed,
+            allow_malformed_stages: file.allow_malformed_stages,
+        };
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
         let member = |model: &gra_llm::model_pool::PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
@@ -166,6 +181,7 @@ impl Experiment {
             method: file.method,
             engine: file.engine,
             chunk: file.chunk,
+            tolerance,
             variants,
             sources,
             compare: file.compare,

@@ -9,7 +9,7 @@ use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
 use rusqlite::ErrorCode;
 
-use crate::answering::Interrupted;
+use crate::answering::{Interrupted, TooManyLost};
 use crate::calibration::CalibrationError;
 use crate::experiment::ExperimentError;
 use crate::overwrite::WouldOverwrite;
@@ -25,7 +25,8 @@ Exit codes:
   2    wrong usage of the command line
   3    bad input: experiment, prompts, model pool, recording, seed set, data set or scores, a name
        that is none, or settings other than those of an earlier trial of the same name
-  4    a model could not be loaded or the engine failed
+  4    a model could not be loaded, the engine failed, too many calls failed, or every reply of a
+       stage was malformed
   130  interrupted; what was finished is saved, the same command goes on";
 
 /// An error that comes of what the user gave, where no type of its own tells so.
@@ -112,7 +113,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<BadInput>()
     }) {
         3
-    } else if any(Cause::is::<EngineError>) {
+    } else if any(|cause| cause.is::<EngineError>() || cause.is::<TooManyLost>()) {
         4
     } else {
         1

@@ -55,6 +55,7 @@ struct Counts {
     accepted: usize,
     rejected: usize,
     disputed: usize,
+    failed: usize,
 }
 
 /// One stage under way.
@@ -157,6 +158,7 @@ impl Progress {
             }),
             rejected: count(&|c| matches!(c.outcome, Some(Outcome::Rejected | Outcome::Vetoed))),
             disputed: count(&|c| c.decision == Some(Decision::Dispute)),
+            failed: count(&|c| matches!(c.outcome, Some(Outcome::Failed { .. }))),
         });
     }
 
@@ -253,10 +255,11 @@ impl Progress {
     }
 
     fn tally(&self) -> String {
-        let Some(Counts { accepted, rejected, disputed }) = self.counts else {
+        let Some(Counts { accepted, rejected, disputed, failed }) = self.counts else {
             return String::new();
         };
-        format!(" | accepted {accepted} rejected {rejected} disputed {disputed}")
+        let failed = if failed > 0 { format!(" failed {failed}") } else { String::new() };
+        format!(" | accepted {accepted} rejected {rejected} disputed {disputed}{failed}")
     }
 
     fn line(&self) -> String {

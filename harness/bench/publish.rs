@@ -231,6 +231,17 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
     notes.extend(thought_notes(trials));
+    for trial in trials {
+        let failed = trial.seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
+        if failed > 0 {
+            notes.push(format!(
+                "`{}`: the annotation of {failed} of {} seed items failed because the engine could not \
+                 answer; they are left out of sampling.",
+                trial.id.variant,
+                trial.seeds.len()
+            ));
+        }
+    }
     notes.extend(experiment.seed_set.account().notes(&experiment.seed_file));
     let long = |trial: &Trial| LongTexts::of(&trial.candidates, &trial.seeds);
     let long: Vec<(&str, LongTexts)> =

@@ -48,7 +48,8 @@ pub fn run_all(
     let encoder = engine.encoder_fingerprint()?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
-        let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk);
+        let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk)
+            .with_tolerance(experiment.tolerance);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
             let id = TrialId {

@@ -14,7 +14,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 
 use crate::bootstrap::{self, Clusters, Estimate};
-use crate::funnel::has_passed;
+use crate::funnel;
 use crate::lineage::seed_items;
 use crate::permutation::Permutation;
 
@@ -22,7 +22,7 @@ use crate::permutation::Permutation;
 /// has more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// Difference of the acceptance rates ([`has_passed`]), in [-1, 1].
+    /// Difference of the acceptance rates ([`funnel::has_passed`]), in [-1, 1].
     pub acceptance: Difference,
     /// Difference of the mean mu over the candidates that both committees scored, on the scale of the
     /// scores. Which candidates get that far depends on the variants too: it tells how the committees
@@ -69,7 +69,7 @@ pub fn compare(reference: &ById, variant: &ById, run_seed: u64) -> Comparison {
     Comparison { acceptance: difference(passed, "acceptance"), mu: difference(committee_mu, "mu") }
 }
 
-/// The share of decided candidates that passed ([`has_passed`]), in [0, 1]. Candidates that go back to one
+/// The share of decided candidates that passed ([`funnel::has_passed`]), in [0, 1]. Candidates that go back to one
 /// seed item are resampled together; the estimate's n counts those items.
 #[must_use]
 pub fn acceptance(candidates: &[Candidate], run_seed: u64) -> Estimate {
@@ -80,8 +80,7 @@ pub fn acceptance(candidates: &[Candidate], run_seed: u64) -> Estimate {
 }
 
 fn passed(candidate: &Candidate) -> Option<f64> {
-    candidate.outcome?;
-    Some(f64::from(u8::from(has_passed(candidate))))
+    Some(f64::from(u8::from(funnel::passed(candidate)?)))
 }
 
 fn committee_mu(candidate: &Candidate) -> Option<f64> {
@@ -91,7 +90,8 @@ fn committee_mu(candidate: &Candidate) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
+    use crate::funnel::Funnel;
+    use crate::trial_by_hand::{accepted, every_outcome, failed, id, rejected};
 
     fn by_id(candidates: &[Candidate]) -> ById<'_> {
         candidates.iter().map(|candidate| (candidate.id, candidate)).collect()
@@ -127,6 +127,17 @@ mod tests {
         let estimate = acceptance(&every_outcome(), 42);
         assert!((estimate.value.unwrap() - 2.0 / 9.0).abs() < 1e-12, "{estimate:?}");
         assert_eq!(acceptance(&[], 42).value, None);
+    }
+
+    #[test]
+    fn what_an_engine_failed_on_has_no_pair_and_no_rate() {
+        assert_eq!(differences(&[accepted(2)], &[failed(2)]), [(0, None), (0, None)]);
+        let candidates = [accepted(0), rejected(1), failed(2), failed(3)];
+        assert_eq!(acceptance(&candidates, 42).value, Some(0.5));
+        let funnel = Funnel::of(&candidates);
+        assert_eq!((funnel.acceptance_rate(), funnel.failed), (Some(0.5), 2));
+        assert_eq!(funnel.failed_calls_total(), 2);
+        assert_eq!(Funnel::of(&candidates[2..]).acceptance_rate(), None);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub use samples::{Sample, samples};
 /// | `outcome` | text | null while undecided |
 /// | `malformed_stage`, `malformed_reason` | text | for outcome `malformed`: the stage, and its last reason |
 /// | `malformed_replies` | u32 | all of them, retried ones included |
+/// | `failed_stage`, `failed_reason` | text | for outcome `failed`: the stage of the call, and why there was no answer |
+/// | `failed_calls` | u32 | all calls that the engine could not answer |
 ///
 /// # Errors
 /// None that a caller can cause: polars checks that columns are equally long.
@@ -90,6 +92,12 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         }),
         of.text("malformed_reason", malformed_reason),
         of.count("malformed_replies", |c| Some(c.malformed.len())),
+        of.text("failed_stage", |c| match c.outcome? {
+            Outcome::Failed { stage } => Some(stage.to_string()),
+            _ => None,
+        }),
+        of.text("failed_reason", failed_reason),
+        of.count("failed_calls", |c| Some(c.failed.len())),
     ];
     DataFrame::new(candidates.len(), columns)
 }
@@ -104,6 +112,12 @@ fn malformed_reason(candidate: &Candidate) -> Option<String> {
     let Some(Outcome::Malformed { stage }) = candidate.outcome else { return None };
     let last = candidate.malformed.iter().rfind(|reply| reply.stage == stage)?;
     Some(last.reason.name().to_owned())
+}
+
+fn failed_reason(candidate: &Candidate) -> Option<String> {
+    let Some(Outcome::Failed { stage }) = candidate.outcome else { return None };
+    let first = candidate.failed.iter().find(|call| call.stage == stage)?;
+    Some(first.failure.to_string())
 }
 
 fn decision_name(decision: Decision) -> &'static str {

@@ -8,7 +8,7 @@ use gra_synth::request::Stage;
 
 /// A trial's candidates, counted.
 ///
-/// The nine outcomes and `undecided` partition the candidates: they sum to `candidates`. `disputed` and
+/// The ten outcomes and `undecided` partition the candidates: they sum to `candidates`. `disputed` and
 /// `adjudicated_in` count what happened on the way and overlap with them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Funnel {
@@ -16,6 +16,8 @@ pub struct Funnel {
     pub candidates: u64,
     /// Outcome: dropped because a stage stayed malformed after its retries.
     pub malformed: u64,
+    /// Outcome: the engine could not answer a call that it needed.
+    pub failed: u64,
     /// Outcome: the keywords were those of an example.
     pub repeated_keywords: u64,
     /// Outcome: a reviewer gave the instruction a zero.
@@ -42,6 +44,8 @@ pub struct Funnel {
     /// Replies about candidates that could not be read, retried ones included, by stage. Stages
     /// without any are absent.
     pub malformed_replies: BTreeMap<Stage, u64>,
+    /// Calls about candidates that the engine could not answer, by stage. Stages without any are absent.
+    pub failed_calls: BTreeMap<Stage, u64>,
     /// Over the candidates that the whole committee scored.
     pub scores_reviewed: ScoreMeans,
     /// Over the samples, where a committee scored them.
@@ -79,6 +83,14 @@ pub fn has_passed(candidate: &Candidate) -> bool {
     matches!(candidate.outcome, Some(Outcome::Accepted | Outcome::Surplus))
 }
 
+/// Whether the candidate passed ([`has_passed`]); `None` where the method did not come to an end with it:
+/// it is undecided, or the engine failed on it.
+#[must_use]
+pub fn passed(candidate: &Candidate) -> Option<bool> {
+    let ended = !matches!(candidate.outcome, None | Some(Outcome::Failed { .. }));
+    ended.then(|| has_passed(candidate))
+}
+
 impl Funnel {
     /// Counts candidates.
     #[must_use]
@@ -97,6 +109,7 @@ impl Funnel {
         *match candidate.outcome {
             None => &mut self.undecided,
             Some(Outcome::Malformed { .. }) => &mut self.malformed,
+            Some(Outcome::Failed { .. }) => &mut self.failed,
             Some(Outcome::RepeatedKeywords) => &mut self.repeated_keywords,
             Some(Outcome::Vetoed) => &mut self.vetoed,
             Some(Outcome::Rejected) => &mut self.rejected,
@@ -113,21 +126,31 @@ impl Funnel {
         for reply in &candidate.malformed {
             *self.malformed_replies.entry(reply.stage).or_default() += 1;
         }
+        for call in &candidate.failed {
+            *self.failed_calls.entry(call.stage).or_default() += 1;
+        }
     }
 
     /// Share of the candidates that passed review and deduplication, in [0, 1]: accepted and surplus
-    /// over all. Counting the surplus makes the rate independent of the round's target. `None` without
-    /// candidates.
+    /// over all but the failed, of which the method knows no end. Counting the surplus makes the rate
+    /// independent of the round's target. `None` without such candidates.
     #[must_use]
     pub fn acceptance_rate(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts of candidates are far below 2^53")]
         let ratio = |part: u64, whole: u64| part as f64 / whole as f64;
-        (self.candidates > 0).then(|| ratio(self.accepted + self.surplus, self.candidates))
+        let tried = self.candidates - self.failed;
+        (tried > 0).then(|| ratio(self.accepted + self.surplus, tried))
     }
 
     /// All malformed replies about candidates.
     #[must_use]
     pub fn malformed_replies_total(&self) -> u64 {
         self.malformed_replies.values().sum()
+    }
+
+    /// All failed calls about candidates.
+    #[must_use]
+    pub fn failed_calls_total(&self) -> u64 {
+        self.failed_calls.values().sum()
     }
 }

@@ -62,10 +62,13 @@ impl Savings {
     }
 }
 
-/// How many seats were asked: those that reviewed, and those whose replies stayed malformed.
+/// How many seats were asked: those that reviewed, and those whose replies stayed malformed or whose calls
+/// failed.
 fn asked(candidate: &Candidate, stage: Stage, reviews: impl Iterator<Item = u8>) -> u64 {
     let malformed = candidate.malformed.iter().filter(|reply| reply.stage == stage);
-    let seats: BTreeSet<u8> = reviews.chain(malformed.map(|reply| reply.seat)).collect();
+    let failed = candidate.failed.iter().filter(|call| call.stage == stage);
+    let unread = malformed.map(|reply| reply.seat).chain(failed.map(|call| call.seat));
+    let seats: BTreeSet<u8> = reviews.chain(unread).collect();
     seats.len() as u64
 }
 

@@ -13,7 +13,7 @@ use gra_synth::candidate::Candidate;
 
 use crate::bootstrap::{self, CONFIDENCE, Clusters, Estimate};
 use crate::facts::TrialFacts;
-use crate::funnel::has_passed;
+use crate::funnel;
 use crate::lineage::seed_items;
 use crate::measure::{Cell, MeasureTable};
 
@@ -32,8 +32,7 @@ type Quantity = fn(&Candidate) -> Option<f64>;
 const QUANTITIES: [(&str, Quantity); 2] = [("acceptance", passed), ("mu of reviewed", mu)];
 
 fn passed(candidate: &Candidate) -> Option<f64> {
-    candidate.outcome?;
-    Some(f64::from(u8::from(has_passed(candidate))))
+    Some(f64::from(u8::from(funnel::passed(candidate)?)))
 }
 
 fn mu(candidate: &Candidate) -> Option<f64> {

@@ -1,13 +1,13 @@
 //! A small trial for tests: one candidate per way to end, written by hand.
 
 use gra_synth::candidate::{
-    Candidate, InstructionReview, MalformedReply, Neighbour, Outcome, ResponseReview,
+    Candidate, FailedCall, InstructionReview, MalformedReply, Neighbour, Outcome, ResponseReview,
 };
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::form::Malformed;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{ModelName, RequestId, Stage};
+use gra_synth::request::{Failure, ModelName, RequestId, Stage};
 use gra_synth::roles::Roles;
 
 use crate::facts::{CallFact, TrialFacts};
@@ -81,6 +81,15 @@ pub(crate) fn vetoed(number: u32) -> Candidate {
     let mut candidate = checked(written(number), true);
     candidate.response = None;
     ended(candidate, Outcome::Vetoed)
+}
+
+/// A candidate whose response the engine could not give.
+pub(crate) fn failed(number: u32) -> Candidate {
+    let mut candidate = checked(written(number), false);
+    candidate.response = None;
+    let (stage, failure) = (Stage::Response, Failure::Status(500));
+    candidate.failed.push(FailedCall { stage, seat: 0, attempt: 0, failure });
+    ended(candidate, Outcome::Failed { stage })
 }
 
 /// A rejected candidate.

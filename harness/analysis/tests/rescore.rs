@@ -16,13 +16,13 @@ use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::economy::Economy;
 use gra_synth::method::{Method, Thousandths};
 use gra_synth::pool::{ItemId, Pool};
-use gra_synth::request::{Finish, Request, Stage};
+use gra_synth::request::{Failure, Finish, Request, Stage};
 use gra_synth::stream::Stream;
 use gra_synth::variant::{DisputeRule, Reviewers, Variant};
 use proptest::prelude::*;
 use script::{embedding, method, play_on, pool, usual, variant};
 
-/// What a moody model says: vetoes, disputes, twins and malformed replies, decided by the call's seed.
+/// What a moody model says: vetoes, disputes, twins, malformed replies and failed calls, decided by the call's seed.
 fn moody(request: &Request, seed: u64) -> (String, Finish) {
     let mut mood = Stream::named(request.seed ^ seed, &["mood"]);
     if mood.below(30) == 0 {
@@ -30,6 +30,9 @@ fn moody(request: &Request, seed: u64) -> (String, Finish) {
     }
     if mood.below(60) == 0 {
         return (String::new(), Finish::PromptTooLong { tokens: 99, context: Some(64) });
+    }
+    if mood.below(60) == 0 {
+        return ("broken".into(), Finish::Failed { failure: Failure::Status(500) });
     }
     let text = match request.id.stage {
         Stage::Instruction => {

@@ -55,6 +55,7 @@ impl About {
             Outcome::Accepted,
             Outcome::Surplus,
             Outcome::Malformed { stage: Stage::Keywords },
+            Outcome::Failed { stage: Stage::Keywords },
             Outcome::RepeatedKeywords,
             Outcome::Vetoed,
             Outcome::Rejected,

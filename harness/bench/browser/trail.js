@@ -136,6 +136,11 @@ function unreadable(replies) {
   return part("Replies that could not be read", table("By stage", ["Stage", "seat", "attempt", "reason"], rows));
 }
 
+function unanswered(calls) {
+  const rows = calls.map((call) => [call.stage, String(call.seat), String(call.attempt), call.failure]);
+  return part("Calls that the engine could not answer", table("By stage", ["Stage", "seat", "attempt", "reason"], rows));
+}
+
 function call(entry) {
   const title = make("summary", "", make("b", "", entry.stage),
     ` seat ${entry.seat}, attempt ${entry.attempt}, by `, make("b", "", entry.model),
@@ -148,7 +153,7 @@ function call(entry) {
       ["drawn with", `temperature ${answer.temperature}, top_p ${answer.top_p}, seed ${answer.seed}`],
       ["ended by", answer.finish],
       ...(answer.thought_tokens > 0 ? [["thought", `about ${answer.thought_tokens} of its tokens`]] : [])]),
-    make("h4", "", "Raw reply"), words("pre", "raw", answer.reply),
+    make("h4", "", answer.failed ? "No reply; the engine said" : "Raw reply"), words("pre", "raw", answer.reply),
     answer.prompt === null ? null : make("details", "", make("summary", "", "Exact prompt"), words("pre", "raw", answer.prompt)));
 }
 
@@ -167,6 +172,7 @@ function tell(trail, dimensions) {
   sections.push(...verdict(trail, dimensions));
   if (candidate.summary !== null) sections.push(part("Summary", words("p", "", candidate.summary)));
   if (candidate.malformed.length > 0) sections.push(unreadable(candidate.malformed));
+  if (candidate.failed?.length > 0) sections.push(unanswered(candidate.failed));
   if (trail.calls.length > 0) sections.push(part(`Calls (${trail.calls.length})`, ...trail.calls.map(call)));
   return sections;
 }

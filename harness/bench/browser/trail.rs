@@ -59,6 +59,8 @@ struct Answer {
     finish: String,
     /// Reply tokens that are thought, by its share of the characters; 0 without one.
     thought_tokens: u32,
+    /// Whether the engine could not answer; `reply` is then what it said instead.
+    failed: bool,
     temperature: f32,
     top_p: f32,
     /// As text: it may exceed what a page counts exactly.
@@ -127,6 +129,7 @@ impl Teller<'_> {
         let answer = self.store.completion(&call.key)?.map(|completion| Answer {
             finish: format!("{:?}", completion.reply.finish),
             thought_tokens: thought::tokens(&completion.reply),
+            failed: completion.reply.failure().is_some(),
             temperature: completion.settings.sampling.temperature,
             top_p: completion.settings.sampling.top_p,
             seed: completion.settings.seed.to_string(),

@@ -8,7 +8,7 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use gra_synth::adaptive::Experience;
 use gra_synth::annotate::AnnotatedSeed;
-use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
+use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
@@ -99,6 +99,7 @@ fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -
                 }
                 None => writeln!(text, "not annotated: left out of sampling")?,
             }
+            describe_failed(&mut text, &facts.failed)?;
             match &facts.annotator {
                 Some(model) => writeln!(text, "annotator: {model}")?,
                 None if facts.annotation.is_none() => {}
@@ -209,6 +210,13 @@ fn describe(
             reply.reason.name()
         )?;
     }
+    describe_failed(text, &candidate.failed)
+}
+
+fn describe_failed(text: &mut String, failed: &[FailedCall]) -> Result<()> {
+    for FailedCall { stage, seat, attempt, failure } in failed {
+        writeln!(text, "failed: {stage}, seat {seat}, attempt {attempt}: {failure}")?;
+    }
     Ok(())
 }
 
@@ -254,6 +262,10 @@ fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bo
             call.key.to_string(),
             if call.shared { "  (shared with an earlier variant)" } else { "" },
         )?;
+        let reply = store.reply(&call.key)?;
+        if let Some((failure, reply)) = reply.and_then(|reply| Some((reply.failure()?, reply))) {
+            writeln!(text, "    failed, {failure}: {}", in_one_line(&reply.text))?;
+        }
     }
     if brief {
         return Ok(());
@@ -273,7 +285,9 @@ fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bo
             completion.reply.finish
         )?;
         block(text, "prompt", &completion.prompt);
-        block(text, "raw reply", &completion.reply.text);
+        let answered = completion.reply.failure().is_none();
+        let title = if answered { "raw reply" } else { "no reply; the engine said" };
+        block(text, title, &completion.reply.text);
     }
     Ok(())
 }
@@ -281,6 +295,13 @@ fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bo
 fn outcome(candidate: &Candidate) -> String {
     match candidate.outcome {
         Some(Outcome::Malformed { stage }) => format!("malformed {stage}"),
+        Some(Outcome::Failed { stage }) => {
+            let why = candidate.failed.iter().find(|call| call.stage == stage);
+            why.map_or_else(
+                || format!("failed {stage}"),
+                |call| format!("failed {stage}: {}", call.failure),
+            )
+        }
         Some(outcome) => outcome.name().to_owned(),
         None => "under way".to_owned(),
     }

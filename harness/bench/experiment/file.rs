@@ -17,6 +17,7 @@ use super::comparison::{CompareEntry, RescoreEntry};
 use super::sources::SourceEntry;
 use super::{ExperimentError, VariantEntry};
 use crate::builtin;
+use crate::answering::MaxFailed;
 use crate::nearest::nearest;
 
 /// An experiment file as written.
@@ -62,6 +63,12 @@ pub struct ExperimentFile {
     /// Most requests that run together; at most so many calls are paid twice after a crash.
     #[serde(default = "default_chunk")]
     pub chunk: usize,
+    /// Most failed calls of a stage, as a share or a number; above it the run stops.
+    #[serde(default)]
+    pub max_failed: MaxFailed,
+    /// Whether the run goes on when every reply of a stage is malformed.
+    #[serde(default)]
+    pub allow_malformed_stages: bool,
     /// The variants, the reference first.
     #[serde(rename = "variant")]
     pub variants: Vec<VariantEntry>,

@@ -168,6 +168,7 @@ fn fates(card: &mut String, funnel: &Funnel) {
         ("instruction vetoed", funnel.vetoed),
         ("keywords repeated from an example", funnel.repeated_keywords),
         ("reply malformed", funnel.malformed),
+        ("engine could not answer", funnel.failed),
     ];
     for (fate, count) in fates.into_iter().chain(undecided) {
         let _ = writeln!(card, "| {fate} | {count} |");

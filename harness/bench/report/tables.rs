@@ -15,9 +15,10 @@ use crate::long_texts::{self, LongTexts};
 type Count = (&'static str, fn(&Funnel) -> u64);
 
 /// Every way to end, in the order of the method; they add up to what was drawn.
-const FATES: [Count; 11] = [
+const FATES: [Count; 12] = [
     ("#drawn", |funnel| funnel.candidates),
     ("#malformed", |funnel| funnel.malformed),
+    ("#failed", |funnel| funnel.failed),
     ("#repeated keywords", |funnel| funnel.repeated_keywords),
     ("#vetoed", |funnel| funnel.vetoed),
     ("#rejected", |funnel| funnel.rejected),
@@ -118,6 +119,7 @@ fn cost(rows: &[Row]) -> Html {
             "#reply tokens",
             "#calls per sample",
             "#malformed replies",
+            "#failed calls",
         ],
     );
     for row in rows {
@@ -133,6 +135,7 @@ fn cost(rows: &[Row]) -> Html {
             Html::text(grouped(total.reply_tokens)),
             Html::text(per_sample.map_or_else(missing, |calls| format!("{calls:.1}"))),
             Html::text(grouped(row.funnel.malformed_replies_total())),
+            Html::text(grouped(row.funnel.failed_calls_total())),
         ]);
     }
     table.html()

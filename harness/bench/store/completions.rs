@@ -202,7 +202,7 @@ impl Store {
         Ok(planned)
     }
 
-    /// Stores the replies of a chunk, all or none.
+    /// Stores the replies of a chunk, all or none. A reply replaces a failure that was stored before.
     ///
     /// # Errors
     /// When the store cannot be written, e.g. because the disk is full.
@@ -233,10 +233,14 @@ impl Store {
             };
             transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO completion (
+                    "INSERT INTO completion (
                          key, chunk, model, fingerprint, stage, role_hash, sample, settings, text,
                          finish, prompt_tokens, reply_tokens, expected)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     ON CONFLICT (key) DO UPDATE SET chunk = excluded.chunk, text = excluded.text,
+                         finish = excluded.finish, prompt_tokens = excluded.prompt_tokens,
+                         reply_tokens = excluded.reply_tokens, expected = excluded.expected
+                     WHERE completion.finish LIKE '%\"failed\"%'",
                 )?
                 .execute(params![
                     key.0,

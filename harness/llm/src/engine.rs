@@ -67,10 +67,12 @@ pub trait Engine: Send {
     /// before they run.
     ///
     /// A prompt that does not fit is a reply ([`gra_synth::request::Finish::PromptTooLong`]), not an
-    /// error.
+    /// error; so is a call that the engine fails on while it answers others
+    /// ([`gra_synth::request::Finish::Failed`]).
     ///
     /// # Errors
-    /// When the model cannot be loaded or the engine fails; nothing of the chunk is then answered.
+    /// When the model cannot be loaded, the server is away or the engine fails on every call; nothing of
+    /// the chunk is then answered.
     fn complete(
         &mut self,
         chunk: &[Request],

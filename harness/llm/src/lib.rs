@@ -35,6 +35,7 @@ pub mod gguf;
 pub mod key;
 pub mod llama;
 pub mod model_pool;
+mod one_by_one;
 pub mod pattern;
 pub mod recorded;
 pub mod routed;

@@ -26,6 +26,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
@@ -35,6 +36,7 @@ use crate::chat_template::fingerprint_part;
 use crate::digest::DigestCache;
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
+use crate::one_by_one::one_by_one;
 use crate::score::{Passage, Score};
 use crate::template_probe::{TemplateFinding, TemplateQuestion};
 use encoder::Encoder;
@@ -52,6 +54,8 @@ pub struct LlamaEngine {
     digests: DigestCache,
     resident: Resident,
     encoder: Option<Encoder>,
+    /// Models that have answered a chunk.
+    answered: BTreeSet<ModelName>,
 }
 
 impl LlamaEngine {
@@ -66,6 +70,7 @@ impl LlamaEngine {
             settings,
             digests,
             encoder: None,
+            answered: BTreeSet::new(),
         }
     }
 
@@ -121,8 +126,17 @@ impl Engine for LlamaEngine {
         let pinned = member.sha256.as_deref();
         let (path, _) = source.verify(member.name.as_str(), pinned, &mut self.digests)?;
         let generator = self.resident.generator(&member, &path, &self.settings)?;
-        let prepared = chunk::prepare(generator, chunk, &self.settings)?;
-        lanes::run(generator, prepared, &self.settings, watch)
+        let settings = &self.settings;
+        let ask = |chunk: &[Request], watch: &mut dyn FnMut(Progress)| {
+            let prepared = chunk::prepare(generator, chunk, settings)?;
+            lanes::run(generator, prepared, settings, watch)
+        };
+        let replies = ask(chunk, watch).or_else(|error| {
+            let answered_before = self.answered.contains(&first.model);
+            one_by_one(chunk, error, answered_before, ask, watch)
+        })?;
+        self.answered.insert(first.model.clone());
+        Ok(replies)
     }
 
     fn score(

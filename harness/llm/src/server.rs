@@ -52,6 +52,11 @@ pub use client::Patience;
 /// that can change a reply.
 pub const ASKING_VERSION: u32 = 2;
 
+/// So many failed calls of a model without an answered one between them are the server's failure, not the
+/// calls': a process that lost its GPU answers everything with 500. At one poisoned call in forty this
+/// happens once in 10^16.
+const MOST_IN_A_ROW: u32 = 10;
+
 /// Answers through the servers of a pool.
 #[derive(Debug)]
 pub struct ServerEngine {
@@ -60,6 +65,8 @@ pub struct ServerEngine {
     stop: Arc<AtomicBool>,
     /// What each server said of its model, once asked.
     identities: BTreeMap<ModelName, String>,
+    /// How many calls of a model have failed since one was answered.
+    failed_in_a_row: BTreeMap<ModelName, u32>,
 }
 
 /// What a server showed of itself.
@@ -87,7 +94,13 @@ impl ServerEngine {
             .collect();
         let widest = servers.values().map(|server| server.concurrency).max().unwrap_or(1);
         let client = Client::new(patience, widest);
-        Self { servers, client, stop, identities: BTreeMap::new() }
+        Self {
+            servers,
+            client,
+            stop,
+            identities: BTreeMap::new(),
+            failed_in_a_row: BTreeMap::new(),
+        }
     }
 
     /// Asks a server what it serves, and for a reply of a given form.
@@ -122,7 +135,7 @@ impl ServerEngine {
         let tries = if server.identity.is_some() { 1 } else { Patience::short().tries };
         let client = self.client.with_tries(tries);
         let identity = match (identity::ask(&client, server, &stopped), &server.identity) {
-            (Err(Trouble::Silent(_)), Some(pinned)) => pinned.clone(),
+            (Err(Trouble::Silent(_) | Trouble::Failed(..)), Some(pinned)) => pinned.clone(),
             (Err(trouble), _) => return Err(trouble.of(model, server)),
             (Ok(found), Some(pinned)) if found != *pinned => {
                 let reason = format!(
@@ -137,11 +150,13 @@ impl ServerEngine {
         Ok(identity)
     }
 
-    /// Asks all questions, as many at once as the server is meant to take.
+    /// Asks all questions, as many at once as the server is meant to take. A call that the server fails on
+    /// leaves the others alone. `in_a_row`: how many have failed since one was answered.
     fn ask_all(
         &self,
         (model, server): (&ModelName, &Server),
         questions: &[Question<'_>],
+        in_a_row: &mut u32,
         watch: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Reply>, EngineError> {
         let slots = server.concurrency.min(u32::try_from(questions.len()).unwrap_or(u32::MAX));
@@ -153,9 +168,9 @@ impl ServerEngine {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let Some(question) = questions.get(place) else { return };
                 let answer = question.ask(&self.client, &halted);
-                // One that halted because another failed has no failure of its own to tell.
+                // One that halted because another ended the chunk has nothing of its own to tell.
                 let told = !matches!(answer, Err(Trouble::Halted));
-                if answer.is_err() {
+                if matches!(answer, Err(Trouble::Silent(_) | Trouble::Refused(_))) {
                     failed.store(true, Ordering::Relaxed);
                 }
                 if told && say.send((place, answer)).is_err() {
@@ -175,7 +190,22 @@ impl ServerEngine {
             let mut so_far = Progress { slots, ..Progress::default() };
             for (place, answer) in answers {
                 match answer {
+                    Err(Trouble::Failed(failure, said)) => {
+                        *in_a_row += 1;
+                        if *in_a_row >= MOST_IN_A_ROW {
+                            failed.store(true, Ordering::Relaxed);
+                            let reason = format!(
+                                "the last {in_a_row} calls failed: {said}\n  hint: none of this chunk is \
+                                 stored; when the server answers again, so does the same command"
+                            );
+                            first_failure.get_or_insert((place, Trouble::Refused(reason)));
+                        }
+                        so_far.replies += 1;
+                        watch(so_far);
+                        replies[place] = Some(Reply::failed(failure, said));
+                    }
                     Ok(reply) => {
+                        *in_a_row = 0;
                         so_far.replies += 1;
                         so_far.prompt_tokens += u64::from(reply.prompt_tokens);
                         so_far.reply_tokens += u64::from(reply.reply_tokens);
@@ -222,7 +252,10 @@ impl Engine for ServerEngine {
             |request| Question::new(server, request).map_err(|error| unusable(error.to_string()));
         // All of them before the first is asked: what cannot be said is not paid for.
         let questions: Vec<Question<'_>> = chunk.iter().map(question).collect::<Result<_, _>>()?;
-        self.ask_all((&first.model, server), &questions, watch)
+        let mut in_a_row = self.failed_in_a_row.get(&first.model).copied().unwrap_or(0);
+        let replies = self.ask_all((&first.model, server), &questions, &mut in_a_row, watch);
+        self.failed_in_a_row.insert(first.model.clone(), in_a_row);
+        replies
     }
 
     fn score(

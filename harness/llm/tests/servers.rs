@@ -16,7 +16,7 @@ use gra_llm::score::{Border, Context, Passage};
 use gra_llm::scripted::ScriptedEngine;
 use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::form::{self, Malformed};
-use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
+use gra_synth::request::{Failure, Finish, ModelName, Portion, Reply, Request};
 use gra_synth::shape::{Part, Shape};
 use gra_synth::thought;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ fn replies_come_in_order_and_everything_is_sent() {
 
 #[test]
 fn what_passes_is_tried_again() {
-    let busy = || Act::json(500, &json!({"error": {"message": "a hiccup"}}));
+    let busy = || Act::json(503, &json!({"error": {"message": "a hiccup"}}));
     let passing: [(&str, Make); 8] = [
         ("408", || Act::json(408, &Value::Null)),
         ("429", || Act::json(429, &Value::Null)),
@@ -124,9 +124,124 @@ fn what_passes_is_tried_again() {
     }
     let (reply, asked) = one("", move |_| busy());
     let error = reply.unwrap_err();
-    assert!(error.contains("HTTP status 500: a hiccup; asked 3 times"), "{error}");
+    assert!(error.contains("HTTP status 503: a hiccup; asked 3 times"), "{error}");
     assert!(error.starts_with("the server of model `model`, http://127.0.0.1:"), "{error}");
     assert_eq!(asked, 3);
+}
+
+/// The reasons for which one call fails while a server answers others: how often it is asked before it
+/// counts as failed, and the words that are kept.
+#[test]
+fn what_one_request_brings_about_is_a_failed_call() {
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 1});
+    let message = json!({"content": "hm"});
+    let cases: [(Act, Failure, usize, &str); 15] = [
+        (
+            Act::json(500, &json!({"error": {"message": "Failed to parse input"}})),
+            Failure::Status(500),
+            3,
+            "HTTP status 500: Failed to parse input; asked 3 times",
+        ),
+        (Act::json(504, &Value::Null), Failure::Status(504), 3, "HTTP status 504"),
+        (Act::json(408, &Value::Null), Failure::Status(408), 3, "HTTP status 408"),
+        (
+            Act::json(400, &json!({"error": {"message": "bad grammar"}})),
+            Failure::Status(400),
+            1,
+            "HTTP status 400: bad grammar",
+        ),
+        (Act::json(422, &json!({"detail": "no"})), Failure::Status(422), 1, "HTTP status 422: no"),
+        (Act::Say(200, "", "<html>Welcome</html>".to_owned()), Failure::NoCompletion, 1, "no JSON"),
+        (Act::Say(200, "", "{\"choices\": }".to_owned()), Failure::NoCompletion, 1, "no JSON"),
+        (
+            Act::json(200, &json!({"error": {"code": 500, "message": "engine is dead"}})),
+            Failure::ErrorReply,
+            1,
+            "engine is dead",
+        ),
+        (
+            Act::json(200, &json!({"object": "error", "message": "no such thing"})),
+            Failure::ErrorReply,
+            1,
+            "no such thing",
+        ),
+        (Act::json(200, &json!({"choices": []})), Failure::NoCompletion, 1, "holds no reply"),
+        (Act::json(200, &json!([1, 2])), Failure::NoCompletion, 1, "no chat completion"),
+        (
+            Act::json(200, &json!({"choices": [{"message": message, "finish_reason": "stop"}]})),
+            Failure::NoCompletion,
+            1,
+            "does not count tokens",
+        ),
+        (
+            Act::json(200, &completion("hm", "abort")),
+            Failure::UnknownFinish,
+            1,
+            "for a reason of its own: abort",
+        ),
+        (
+            Act::json(200, &json!({"choices": [{"message": message}], "usage": usage})),
+            Failure::UnknownFinish,
+            1,
+            "nothing",
+        ),
+        (Act::HangUp, Failure::ConnectionLost, 3, "asked 3 times"),
+    ];
+    for (act, failure, tries, words) in cases {
+        // Its neighbours are answered, before and after it.
+        let server = TestServer::start(move |_, asked| {
+            if asked.body["messages"][0]["content"] == "Say it: word 1" {
+                act.clone()
+            } else {
+                good()
+            }
+        });
+        let replies =
+            ask(&mut engine(&server.url, "concurrency = 1"), &[free(0), free(1), free(2)]);
+        let replies = replies.unwrap_or_else(|error| panic!("{words}: {error}"));
+        assert_eq!(replies[1].finish, Finish::Failed { failure }, "{words}");
+        assert!(replies[1].text.contains(words), "{words}: {}", replies[1].text);
+        assert_eq!((replies[1].prompt_tokens, replies[1].reply_tokens), (0, 0));
+        assert!([0, 2].iter().all(|&at: &usize| replies[at].text == "all is well"), "{words}");
+        assert_eq!(server.asked().len(), 2 + tries, "{words}");
+    }
+    let slow = |_: usize, asked: &Asked| match asked.body["messages"][0]["content"].as_str() {
+        Some("Say it: word 1") => Act::Later(Duration::from_secs(3), Box::new(good())),
+        _ => good(),
+    };
+    let server = TestServer::start(slow);
+    let mut engine = engine(&server.url, "timeout_s = 1");
+    let replies = ask(&mut engine, &[free(0), free(1)]).unwrap();
+    assert_eq!(replies[1].finish, Finish::Failed { failure: Failure::TimedOut });
+    assert!(replies[1].text.contains("no answer within 1 s"), "{}", replies[1].text);
+}
+
+/// Failed calls one after the other are the server's failure: nothing of the chunk is answered, and not
+/// every request of it is asked.
+#[test]
+fn a_server_that_fails_on_everything_ends_the_chunk() {
+    let broken = || Act::json(400, &json!({"error": {"message": "the device is lost"}}));
+    let chunk: Vec<Request> = (0..100).map(free).collect();
+    // From the start, and from the thirtieth call on.
+    for answered in [0, 30] {
+        let server =
+            TestServer::start(move |number, _| if number < answered { good() } else { broken() });
+        let mut engine = engine(&server.url, "concurrency = 2");
+        let error = ask(&mut engine, &chunk).unwrap_err();
+        let EngineError::Server { reason, .. } = &error else { panic!("{error}") };
+        let expected = "the last 10 calls failed: HTTP status 400: the device is lost";
+        assert!(reason.starts_with(expected), "{reason}");
+        assert!(server.asked().len() < answered + 20, "{}", server.asked().len());
+    }
+    // Failed calls of small chunks add up, and an answered one between them begins anew.
+    let server = TestServer::start(move |number, _| match number {
+        6 => good(),
+        _ => broken(),
+    });
+    let mut engine = engine(&server.url, "concurrency = 1");
+    let chunks: Vec<bool> = chunk.chunks(4).map(|part| ask(&mut engine, part).is_ok()).collect();
+    assert_eq!(chunks[..4], [true, true, true, true], "one and eight in a row");
+    assert!(!chunks[4], "ten in a row");
 }
 
 #[test]
@@ -146,29 +261,15 @@ fn a_server_says_how_long_to_wait() {
 }
 
 #[test]
-fn what_does_not_pass_is_told_at_once() {
-    let refusals: [(Act, &str); 9] = [
-        (
-            Act::json(400, &json!({"error": {"message": "bad grammar"}})),
-            "HTTP status 400: bad grammar",
-        ),
-        (Act::json(400, &json!({"detail": "no such field"})), "HTTP status 400: no such field"),
+fn what_any_request_would_be_told_ends_the_chunk_at_once() {
+    let refusals: [(Act, &str); 4] = [
+        (Act::json(403, &json!({"detail": "not you"})), "HTTP status 403: not you"),
         (
             Act::json(401, &json!({"message": "who are you?"})),
             "who are you?\n  hint: name the variable",
         ),
         (Act::json(404, &Value::Null), "hint: `url` usually ends in /v1"),
         (Act::Say(302, "location: http://elsewhere/\r\n", String::new()), "sends elsewhere"),
-        (Act::Say(200, "", "<html>Welcome</html>".to_owned()), "no JSON"),
-        (Act::json(200, &json!({"choices": []})), "holds no reply"),
-        (
-            Act::json(
-                200,
-                &json!({"choices": [{"message": {"content": "hm"}, "finish_reason": "stop"}]}),
-            ),
-            "does not count tokens",
-        ),
-        (Act::json(200, &completion("hm", "abort")), "for a reason of its own: abort"),
     ];
     for (act, expected) in refusals {
         let (reply, asked) = one("", move |_| act.clone());
@@ -178,9 +279,6 @@ fn what_does_not_pass_is_told_at_once() {
     }
     let error = ask(&mut engine(&nobody(), ""), &[free(0)]).unwrap_err().to_string();
     assert!(error.contains("the connection failed") && error.contains("asked 3 times"), "{error}");
-    let slow = |_| Act::Later(Duration::from_secs(3), Box::new(good()));
-    let error = one("timeout_s = 1", slow).0.unwrap_err();
-    assert!(error.contains("no answer within 1 s"), "{error}");
     let (reply, asked) = one("api_key_env = \"GRA_NO_SUCH_KEY\"", |_| good());
     assert!(reply.unwrap_err().contains("GRA_NO_SUCH_KEY is not set"));
     assert_eq!(asked, 0);
@@ -306,9 +404,9 @@ fn an_opening_is_asked_for_alone_and_its_rest_behind_it() {
 }
 
 #[test]
-fn a_failure_ends_the_chunk_and_a_stop_ends_the_waiting() {
+fn a_refusal_ends_the_chunk_and_a_stop_ends_the_waiting() {
     let server = TestServer::start(|number, _| match number {
-        5 => Act::json(400, &json!({"error": {"message": "enough"}})),
+        5 => Act::json(401, &json!({"error": {"message": "enough"}})),
         _ => good(),
     });
     let mut engine = engine(&server.url, "concurrency = 2");

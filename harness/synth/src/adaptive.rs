@@ -91,12 +91,15 @@ impl Experience {
         }
     }
 
-    /// Adds the facts of a candidate. One without an outcome teaches nothing.
+    /// Adds the facts of a candidate. One without an outcome teaches nothing, and one that an engine failed
+    /// on nothing about its generator.
     pub fn learn(&mut self, candidate: &Candidate, tau: Thousandths) {
         let Some(outcome) = candidate.outcome else { return };
         let generator = (candidate.roles.generator.clone(), candidate.domain);
         let passed = matches!(outcome, Outcome::Accepted | Outcome::Surplus);
-        self.generated.entry(generator).or_default().add(passed);
+        if !matches!(outcome, Outcome::Failed { .. }) {
+            self.generated.entry(generator).or_default().add(passed);
+        }
         for stage in [Stage::InstructionReview, Stage::ResponseReview] {
             for (seat, reviewer) in (0..).zip(&candidate.roles.reviewers) {
                 let table = Table { candidate, stage, tau };

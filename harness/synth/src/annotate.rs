@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::MalformedReply;
+use crate::candidate::{FailedCall, MalformedReply};
 use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::method::Member;
@@ -22,7 +22,8 @@ pub struct AnnotatedSeed {
     pub id: ItemId,
     /// Who annotated it; `None` when the seed set brought its annotation along, or nobody was asked.
     pub annotator: Option<ModelName>,
-    /// `None` when a field stayed malformed (the item is left out of sampling), or nobody was asked.
+    /// `None` when a field stayed malformed or its call failed (the item is left out of sampling), or
+    /// nobody was asked.
     pub annotation: Option<Annotation>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
@@ -30,6 +31,9 @@ pub struct AnnotatedSeed {
     /// it in windows (METHOD.md, D1).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub long: bool,
+    /// Every call that the engine could not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCall>,
 }
 
 /// The annotated seed set.
@@ -50,6 +54,7 @@ pub fn as_brought(items: &[SeedItem]) -> Vec<AnnotatedSeed> {
         annotation: item.annotation.clone(),
         malformed: Vec::new(),
         long: false,
+        failed: Vec::new(),
     };
     items.iter().map(record).collect()
 }
@@ -62,6 +67,7 @@ struct Draft {
     summary: Option<String>,
     keywords: Option<Vec<String>>,
     malformed: Vec<MalformedReply>,
+    failed: Vec<FailedCall>,
 }
 
 /// The machine that annotates a seed set: one question round for all items and fields, retries for
@@ -113,6 +119,11 @@ impl<'a> Annotate<'a> {
                 assert_eq!(replies.len(), self.asked.len(), "one reply per request");
                 let asked = std::mem::take(&mut self.asked);
                 for ((at, stage, attempt), reply) in asked.into_iter().zip(&replies) {
+                    if let Some(failure) = reply.failure() {
+                        let call = FailedCall { stage, seat: 0, attempt, failure };
+                        self.drafts[at].failed.push(call);
+                        continue;
+                    }
                     let read = self.drafts[at].read(stage, reply, self.asker.prompts);
                     let Err(reason) = read else { continue };
                     let malformed = MalformedReply { stage, seat: 0, attempt, reason };
@@ -121,6 +132,9 @@ impl<'a> Annotate<'a> {
                         self.asked.push((at, stage, attempt + 1));
                     }
                 }
+                // An item that lacks one field for good needs no other.
+                let drafts = &self.drafts;
+                self.asked.retain(|(at, ..)| drafts[*at].failed.is_empty());
                 self.ask_or_embed()
             }
             Answers::Embeddings(embeddings) => {
@@ -185,6 +199,7 @@ impl<'a> Annotate<'a> {
             annotation: item.annotation.clone().or_else(own),
             malformed: draft.malformed,
             long: false,
+            failed: draft.failed,
         }
     }
 }

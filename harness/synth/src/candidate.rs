@@ -6,7 +6,7 @@ use crate::committee::{Decision, Scores, Tally};
 use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::pool::{Annotation, ItemId};
-use crate::request::{ModelName, Reply, ScoreReading, Stage};
+use crate::request::{Failure, ModelName, Reply, ScoreReading, Stage};
 use crate::roles::Roles;
 
 /// A candidate and its fate.
@@ -50,6 +50,9 @@ pub struct Candidate {
     pub summary: Option<String>,
     /// Every reply that could not be read, retried or not; by stage, seat and attempt.
     pub malformed: Vec<MalformedReply>,
+    /// Every call that the engine could not answer; by stage, seat and attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCall>,
     /// How it ended; `None` only while its round is under way.
     pub outcome: Option<Outcome>,
 }
@@ -100,6 +103,20 @@ pub struct MalformedReply {
     pub reason: Malformed,
 }
 
+/// A call that the engine could not answer. It has no second attempt of its own: engines have tried as
+/// often as it makes sense, and another attempt would be another question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedCall {
+    /// Step of the method.
+    pub stage: Stage,
+    /// Reviewer's number, or 0.
+    pub seat: u8,
+    /// 0 for the first try; more when malformed replies came before.
+    pub attempt: u8,
+    /// Why there was no answer. The engine's own words are the call's stored text.
+    pub failure: Failure,
+}
+
 /// How a candidate ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
@@ -107,6 +124,11 @@ pub enum Outcome {
     /// A stage stayed malformed after its retries (METHOD.md, G9 and R5).
     Malformed {
         /// Which stage.
+        stage: Stage,
+    },
+    /// The engine could not answer a call that the candidate needed: says nothing about the candidate.
+    Failed {
+        /// Stage of the call.
         stage: Stage,
     },
     /// Its keywords were the set of one of its examples (METHOD.md, G6).
@@ -133,6 +155,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Malformed { .. } => "malformed",
+            Self::Failed { .. } => "failed",
             Self::RepeatedKeywords => "repeated-keywords",
             Self::Vetoed => "vetoed",
             Self::Rejected => "rejected",
@@ -173,6 +196,7 @@ impl Candidate {
             long: false,
             summary: None,
             malformed: Vec::new(),
+            failed: Vec::new(),
             outcome: None,
         }
     }

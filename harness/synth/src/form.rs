@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::committee::{DIMENSIONS, Scores};
 use crate::domain::Domain;
 use crate::method::{Method, ReviewForm};
-use crate::request::{Finish, Reply, ScoreReading, Stage};
+use crate::request::{Finish, Reply, Request, ScoreReading, Stage};
 use crate::shape::{Part, Shape};
 use crate::thought;
 
@@ -67,6 +67,8 @@ pub enum Malformed {
     NotSixScores,
     /// Expected scores were asked for, and the engine gave none beside the reply.
     NoExpectedScores,
+    /// The call failed, so there is nothing to read. Never recorded: see [`Reply::failure`].
+    NoReply,
 }
 
 impl Malformed {
@@ -87,6 +89,7 @@ impl Malformed {
             Self::NotThreeBits => "not-three-bits",
             Self::NotSixScores => "not-six-scores",
             Self::NoExpectedScores => "no-expected-scores",
+            Self::NoReply => "no-reply",
         }
     }
 }
@@ -215,6 +218,7 @@ fn finished(reply: &Reply) -> Result<Cow<'_, str>, Malformed> {
     let parted = thought::part(&reply.text);
     match reply.finish {
         Finish::PromptTooLong { .. } => Err(Malformed::PromptTooLong),
+        Finish::Failed { .. } => Err(Malformed::NoReply),
         _ if parted.unfinished => Err(Malformed::UnfinishedThought),
         Finish::Length => Err(Malformed::CutOff),
         Finish::Stop => Ok(parted.answer),
@@ -463,6 +467,30 @@ pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malfo
         ScoreReading::Sampled => Ok(Scores::whole(scores)),
         ScoreReading::Expected => {
             Scores::expected(&reply.expected).ok_or(Malformed::NoExpectedScores)
+        }
+    }
+}
+
+/// Whether a reply reads as what its request asked for, whatever it says. `scores_alone`: no comment is
+/// read behind them.
+///
+/// # Errors
+/// What is wrong with the reply.
+pub fn check(request: &Request, reply: &Reply, scores_alone: bool) -> Result<(), Malformed> {
+    let reading = request.score_reading;
+    match request.id.stage {
+        Stage::SeedDomain => read_domain(reply).map(drop),
+        Stage::SeedSummary | Stage::Summary => read_summary(reply).map(drop),
+        Stage::SeedKeywords => read_seed_keywords(reply).map(drop),
+        Stage::Keywords => read_keywords(reply).map(drop),
+        Stage::Instruction => read_instruction(reply).map(drop),
+        Stage::InstructionReview => read_bits(reply).map(drop),
+        Stage::Response => read_response(reply).map(drop),
+        Stage::ResponseReview | Stage::Adjudication if scores_alone => {
+            read_scores(reply, reading).map(drop)
+        }
+        Stage::ResponseReview | Stage::Adjudication | Stage::ReviewComment => {
+            read_review(reply, reading).map(drop)
         }
     }
 }

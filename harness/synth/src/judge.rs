@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::candidate::MalformedReply;
+use crate::candidate::{FailedCall, MalformedReply};
 use crate::committee::Scores;
 use crate::form::{self, Malformed};
 use crate::method::Member;
@@ -33,12 +33,16 @@ pub struct Exhibit<'a> {
 pub struct Judgement {
     /// Which sample.
     pub id: ItemId,
-    /// Six scores of the response; `None` when its reply stayed malformed, or instructions are judged.
+    /// Six scores of the response; `None` when its reply stayed malformed, the call failed, or instructions are
+    /// judged.
     pub scores: Option<Scores>,
     /// Reasonable, complete, clear; `None` when its reply stayed malformed, or responses are judged.
     pub bits: Option<[bool; 3]>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,
+    /// The call that the engine could not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedCall>,
 }
 
 /// The machine that has samples judged: all at once, then retries for malformed replies.
@@ -64,6 +68,7 @@ impl<'a> Judge<'a> {
             scores: None,
             bits: None,
             malformed: Vec::new(),
+            failed: None,
         };
         let judgements = exhibits.iter().map(blank).collect();
         let (stage, reading) = (Stage::ResponseReview, ScoreReading::Sampled);
@@ -103,7 +108,12 @@ impl<'a> Judge<'a> {
         assert_eq!(replies.len(), self.asked.len(), "one reply per request");
         for ((at, attempt), reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let judgement = &mut self.judgements[at];
-            let read = match self.stage {
+            let stage = self.stage;
+            if let Some(failure) = reply.failure() {
+                judgement.failed = Some(FailedCall { stage, seat: 0, attempt, failure });
+                continue;
+            }
+            let read = match stage {
                 Stage::InstructionReview => {
                     form::read_bits(reply).map(|bits| judgement.bits = Some(bits))
                 }
@@ -113,7 +123,6 @@ impl<'a> Judge<'a> {
             match read {
                 Ok(()) => {}
                 Err(reason) => {
-                    let stage = self.stage;
                     judgement.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });
                     if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
                         self.asked.push((at, attempt + 1));

@@ -237,12 +237,91 @@ pub enum Finish {
         /// Tokens that prompt and reply together may take; `None` where a server does not say.
         context: Option<u32>,
     },
+    /// The engine could not answer this call, and can answer others. There is no reply;
+    /// [`Reply::text`] holds what the engine said instead.
+    Failed {
+        /// Why not.
+        failure: Failure,
+    },
+}
+
+/// Why an engine could not answer a call. Written as one word, e.g. `status-500`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Failure {
+    /// The server answered this request with this HTTP status each time it was asked.
+    Status(u16),
+    /// The server answered with an error and a status that promises a reply.
+    ErrorReply,
+    /// The server answered with something that is no chat completion: a page, broken JSON.
+    NoCompletion,
+    /// The server ended the reply for a reason that is not known here.
+    UnknownFinish,
+    /// There was no answer within the time that a request may take.
+    TimedOut,
+    /// The connection was lost under this request each time it was asked.
+    ConnectionLost,
+    /// llama.cpp reported a failure while it evaluated this call alone.
+    Evaluation,
+    /// The process that holds the model died on this call alone.
+    Crash,
+}
+
+impl Failure {
+    /// The kinds without a number.
+    const PLAIN: [Self; 7] = [
+        Self::ErrorReply,
+        Self::NoCompletion,
+        Self::UnknownFinish,
+        Self::TimedOut,
+        Self::ConnectionLost,
+        Self::Evaluation,
+        Self::Crash,
+    ];
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Status(status) => return f.pad(&format!("status-{status}")),
+            Self::ErrorReply => "error-reply",
+            Self::NoCompletion => "no-completion",
+            Self::UnknownFinish => "unknown-finish",
+            Self::TimedOut => "timed-out",
+            Self::ConnectionLost => "connection-lost",
+            Self::Evaluation => "evaluation",
+            Self::Crash => "crash",
+        })
+    }
+}
+
+impl From<Failure> for String {
+    fn from(failure: Failure) -> Self {
+        failure.to_string()
+    }
+}
+
+/// The word names no [`Failure`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no kind of failure")]
+pub struct UnknownFailure(String);
+
+impl TryFrom<String> for Failure {
+    type Error = UnknownFailure;
+
+    fn try_from(word: String) -> Result<Self, UnknownFailure> {
+        if let Some(failure) = Self::PLAIN.into_iter().find(|known| known.to_string() == word) {
+            return Ok(failure);
+        }
+        let status = word.strip_prefix("status-").and_then(|status| status.parse().ok());
+        status.map(Self::Status).ok_or(UnknownFailure(word))
+    }
 }
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// The raw text, tags included.
+    /// The raw text, tags included; of a failed call what the engine said instead, shortened.
     pub text: String,
     /// Why it ended.
     #[serde(flatten)]
@@ -255,4 +334,27 @@ pub struct Reply {
     /// shape, in order, each given the ones that were written before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<Thousandths>,
+}
+
+impl Reply {
+    /// The record of a call that the engine could not answer. `said` are its words.
+    #[must_use]
+    pub const fn failed(failure: Failure, said: String) -> Self {
+        Self {
+            text: said,
+            finish: Finish::Failed { failure },
+            prompt_tokens: 0,
+            reply_tokens: 0,
+            expected: Vec::new(),
+        }
+    }
+
+    /// Why there is no reply; `None` when there is one.
+    #[must_use]
+    pub const fn failure(&self) -> Option<Failure> {
+        match self.finish {
+            Finish::Failed { failure } => Some(failure),
+            Finish::Stop | Finish::Length | Finish::PromptTooLong { .. } => None,
+        }
+    }
 }

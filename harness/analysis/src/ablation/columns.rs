@@ -24,14 +24,15 @@ pub(super) fn variant(rows: &[Row]) -> Column {
 pub(super) fn outcomes(rows: &[Row]) -> Vec<Column> {
     let mut columns = vec![
         column("drawn", rows, |row| count(row.funnel.candidates)),
-        column("malformed", rows, |row| count(row.funnel.malformed)),
+        column("mal-\nformed", rows, |row| count(row.funnel.malformed)),
+        column("failed", rows, |row| count(row.funnel.failed)),
         column("repeated\nkeywords", rows, |row| count(row.funnel.repeated_keywords)),
         column("vetoed", rows, |row| count(row.funnel.vetoed)),
         column("rejected", rows, |row| count(row.funnel.rejected)),
         column("adjud.\nout", rows, |row| count(row.funnel.adjudicated_out)),
         column("voted\nout", rows, |row| count(row.funnel.voted_out)),
-        column("duplicate", rows, |row| count(row.funnel.duplicates)),
-        column("surplus", rows, |row| count(row.funnel.surplus)),
+        column("dupli-\ncate", rows, |row| count(row.funnel.duplicates)),
+        column("sur-\nplus", rows, |row| count(row.funnel.surplus)),
         column("accepted", rows, |row| count(row.funnel.accepted)),
     ];
     if rows.iter().any(|row| row.funnel.undecided > 0) {
@@ -125,6 +126,13 @@ pub(super) fn savings(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
+/// Failed calls of one stage.
+pub(super) fn failed_calls(rows: &[Row], stage: Stage) -> Column {
+    column(&stage.name().replace('-', "\n"), rows, |row| {
+        count(row.funnel.failed_calls.get(&stage).copied().unwrap_or_default())
+    })
+}
+
 /// Malformed replies of one stage.
 pub(super) fn malformed_replies(rows: &[Row], stage: Stage) -> Column {
     column(&stage.name().replace('-', "\n"), rows, |row| {
@@ -135,8 +143,8 @@ pub(super) fn malformed_replies(rows: &[Row], stage: Stage) -> Column {
 /// How to read the table, a sentence or two per line.
 pub(super) fn notes(reference: &str, rows: &[Row]) -> Vec<String> {
     let mut notes = vec![
-        "rate: accepted and surplus over drawn; surplus passed and was not needed for the round's \
-         target."
+        "rate: accepted and surplus over drawn without failed; surplus passed and was not needed for the \
+         round's target."
             .to_owned(),
         "mu, sigma: means over the candidates that the whole committee scored, and over the samples."
             .to_owned(),
@@ -146,6 +154,13 @@ pub(super) fn notes(reference: &str, rows: &[Row]) -> Vec<String> {
         notes.push(
             "Reviews that could not reach tau any more were broken off: mu over the reviewed is that of \
              the better ones. `economy = false` reviews all."
+                .to_owned(),
+        );
+    }
+    if rows.iter().any(|row| row.funnel.failed_calls_total() > 0) {
+        notes.push(
+            "failed: the engine could not answer a call; the same command with --retry-failed asks those \
+             calls again."
                 .to_owned(),
         );
     }

@@ -72,6 +72,7 @@ fn funnel(row: &Row) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = [
         ("candidates", funnel.candidates),
         ("malformed", funnel.malformed),
+        ("failed", funnel.failed),
         ("repeated_keywords", funnel.repeated_keywords),
         ("vetoed", funnel.vetoed),
         ("rejected", funnel.rejected),
@@ -93,6 +94,7 @@ fn funnel(row: &Row) -> Vec<(String, String)> {
         let count = funnel.malformed_replies.get(&stage).copied().unwrap_or_default();
         fields.push((name, count.to_string()));
     }
+    fields.push(("failed_calls".to_owned(), funnel.failed_calls_total().to_string()));
     fields
 }
 

@@ -40,6 +40,10 @@ pub(super) fn render(table: &AblationTable) -> String {
         let title = "Malformed replies by stage, retried ones included";
         block(&mut out, rows, title, by_stage.to_vec());
     }
+    if rows.iter().any(|row| row.funnel.failed_calls_total() > 0) {
+        let by_stage = CANDIDATE_STAGES.map(|stage| columns::failed_calls(rows, stage));
+        block(&mut out, rows, "Failed calls by stage", by_stage.to_vec());
+    }
     for note in columns::notes(&table.reference, rows) {
         wrap(&mut out, &note);
     }

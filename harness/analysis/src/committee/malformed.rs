@@ -10,25 +10,24 @@ use crate::facts::CallFact;
 use crate::proportion::Proportion;
 
 /// Calls about candidates by stage and model; `yes` where the reply was malformed. Every try of a
-/// retried call is one. Calls about seed items are not counted: no candidate records their fate.
+/// retried call is one. Failed calls have no reply and are not counted, nor are calls about seed items:
+/// no candidate records their fate.
 #[must_use]
 pub fn malformed_rates(
     candidates: &[Candidate],
     calls: &[CallFact],
 ) -> BTreeMap<(Stage, ModelName), Proportion> {
-    let malformed: BTreeSet<RequestId> = candidates
-        .iter()
-        .flat_map(|candidate| {
-            candidate.malformed.iter().map(|reply| RequestId {
-                subject: candidate.id,
-                stage: reply.stage,
-                seat: reply.seat,
-                attempt: reply.attempt,
-            })
-        })
-        .collect();
+    let (mut malformed, mut failed) = (BTreeSet::new(), BTreeSet::new());
+    for candidate in candidates {
+        let id = |stage, seat, attempt| RequestId { subject: candidate.id, stage, seat, attempt };
+        let replies = candidate.malformed.iter();
+        malformed.extend(replies.map(|reply| id(reply.stage, reply.seat, reply.attempt)));
+        let calls = candidate.failed.iter();
+        failed.extend(calls.map(|call| id(call.stage, call.seat, call.attempt)));
+    }
     let mut rates: BTreeMap<(Stage, ModelName), Proportion> = BTreeMap::new();
-    for call in calls.iter().filter(|call| !matches!(call.id.subject, ItemId::Seed(_))) {
+    let about_candidates = |call: &&CallFact| !matches!(call.id.subject, ItemId::Seed(_));
+    for call in calls.iter().filter(about_candidates).filter(|call| !failed.contains(&call.id)) {
         let rate = rates.entry((call.id.stage, call.model.clone())).or_default();
         rate.count(malformed.contains(&call.id));
     }

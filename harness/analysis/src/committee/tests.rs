@@ -1,9 +1,9 @@
 //! Committees whose leniency, taste and agreement are known because they were written by hand.
 
-use gra_synth::candidate::MalformedReply;
+use gra_synth::candidate::{FailedCall, MalformedReply};
 use gra_synth::committee::Decision;
 use gra_synth::form::Malformed;
-use gra_synth::request::Stage;
+use gra_synth::request::{Failure, Stage};
 
 use super::*;
 use crate::bootstrap::Interval;
@@ -199,6 +199,12 @@ fn malformed_replies_are_a_share_of_their_calls() {
     let mut again = asked[1].clone();
     again.id.attempt = 1;
     asked.push(again);
+    // A failed call has no reply that could be malformed.
+    let mut lost = asked[2].clone();
+    lost.id.attempt = 1;
+    let (stage, failure) = (Stage::ResponseReview, Failure::TimedOut);
+    candidate.failed = vec![FailedCall { stage, seat: 2, attempt: 1, failure }];
+    asked.push(lost);
     let mut seed = asked[3].clone();
     seed.id.subject = ItemId::Seed(0);
     asked.push(seed);

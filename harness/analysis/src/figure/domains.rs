@@ -8,20 +8,21 @@ use gra_synth::request::ModelName;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
-use crate::funnel::has_passed;
+use crate::funnel;
 use crate::proportion::Proportion;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
-/// for which domain. Candidates whose round was interrupted take no part.
+/// for which domain. Candidates whose round was interrupted, or that an engine failed on, take no part.
 ///
 /// # Errors
 /// When no candidate has an outcome.
 pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureError> {
     // `None`: all generators together.
     let mut cells: BTreeMap<(Option<&ModelName>, Option<Domain>), Proportion> = BTreeMap::new();
-    for candidate in candidates.iter().filter(|candidate| candidate.outcome.is_some()) {
+    for candidate in candidates {
+        let Some(passed) = funnel::passed(candidate) else { continue };
         for generator in [Some(&candidate.roles.generator), None] {
-            cells.entry((generator, candidate.domain)).or_default().count(has_passed(candidate));
+            cells.entry((generator, candidate.domain)).or_default().count(passed);
         }
     }
     if cells.is_empty() {

@@ -62,6 +62,7 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
     let out = [(funnel.adjudicated_out, "adjudicated out"), (funnel.voted_out, "voted out")];
     vec![
         step("drawn", &[]),
+        step("calls were answered", &[(funnel.failed, "failed")]),
         step("replies could be read", &[(funnel.malformed, "malformed")]),
         step("keywords are new", &[(funnel.repeated_keywords, "repeated")]),
         step("instruction passed", &[(funnel.vetoed, "vetoed")]),
@@ -113,16 +114,21 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial_by_hand::every_outcome;
+    use crate::trial_by_hand::{every_outcome, failed};
 
     #[test]
     fn what_is_left_is_what_was_accepted() {
-        let facts = Funnel::of(&every_outcome());
+        let candidates: Vec<_> = every_outcome().into_iter().chain([failed(10)]).collect();
+        let facts = Funnel::of(&candidates);
         let figure = funnel("by/hand/seed-1", &facts).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         let lost: u64 = steps(&facts).iter().flat_map(|step| &step.lost).map(|(n, _)| n).sum();
         assert_eq!(facts.candidates - lost, facts.accepted + facts.undecided);
-        assert!(figure.svg.contains("vetoed") && figure.svg.contains("disputed"));
+        assert!(
+            figure.svg.contains("-1 failed")
+                && figure.svg.contains("vetoed")
+                && figure.svg.contains("disputed")
+        );
         assert!(funnel("nothing", &Funnel::default()).is_err());
     }
 

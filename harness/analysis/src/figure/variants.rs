@@ -9,7 +9,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters, SMALLEST};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
 use crate::bootstrap::{self, Clusters, Estimate};
-use crate::funnel::has_passed;
+use crate::funnel;
 use crate::lineage::seed_items;
 
 /// Variants side by side.
@@ -72,7 +72,7 @@ impl Variants {
                 mean(rows, run_seed, name)
             }
         };
-        let passed = |c: &Candidate| c.outcome.map(|_| f64::from(u8::from(has_passed(c))));
+        let passed = |c: &Candidate| Some(f64::from(u8::from(funnel::passed(c)?)));
         let disputed = |c: &Candidate| Some(f64::from(u8::from(c.decision? == Decision::Dispute)));
         let mu = |c: &Candidate| c.tally().filter(|_| c.is_sample()).map(Tally::mu);
         let judge = "no judge was asked: gra-bench stats TRIAL --judge MODEL";
@@ -204,7 +204,7 @@ mod tests {
         };
         let disputed = count(|c| c.decision == Some(Decision::Dispute));
         let expected = [
-            count(has_passed) / count(|c| c.outcome.is_some()),
+            count(crate::funnel::has_passed) / count(|c| c.outcome.is_some()),
             disputed / count(|c| c.decision.is_some()),
         ];
         assert_eq!(values[..2], expected);

@@ -3,7 +3,7 @@
 use polars::prelude::{ParquetReader, SerReader};
 
 use super::*;
-use crate::trial_by_hand::{every_outcome, written};
+use crate::trial_by_hand::{every_outcome, failed, written};
 
 fn csv_of(frame: &DataFrame) -> String {
     let mut bytes = Vec::new();
@@ -46,6 +46,16 @@ fn candidates_of_every_outcome() {
     and a comma.",Finds a prime.,0,8.666666666666666,0.4714045207910316,accept,,s00011,0.25,accepted,,,1
     r1-00009,1,0,Math,llama,tulu,qwen,3,s00007 s00011,2,,,,,,,,,,,,,,,,0
     "#);
+}
+
+#[test]
+fn a_failed_candidate_names_stage_and_reason() {
+    let csv = csv_of(&candidates(&[failed(0)]).unwrap());
+    let [names, values] = fields(&csv).try_into().unwrap();
+    let value = |name: &str| &*values[names.iter().position(|known| known == name).unwrap()];
+    assert_eq!((value("outcome"), value("malformed_stage")), ("failed", ""));
+    assert_eq!((value("failed_stage"), value("failed_reason")), ("response", "status-500"));
+    assert_eq!((value("failed_calls"), value("malformed_replies")), ("1", "0"));
 }
 
 #[test]

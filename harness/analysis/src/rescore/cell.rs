@@ -24,11 +24,13 @@ pub struct Cell {
     pub overturned: u64,
     /// Known to be too close to the target pool.
     pub duplicates: u64,
+    /// Ended by a failed call.
+    pub failed: u64,
     /// Known to pass review and deduplication, surplus included.
     pub accepted: u64,
     /// Candidates whose fate is not known.
     pub unknown: u64,
-    /// `accepted` over the candidates, in [0, 1].
+    /// `accepted` over the candidates that have not failed, in [0, 1].
     pub acceptance: Acceptance,
     /// Mean judge score of the accepted ones that have one; `n` counts clusters.
     pub judge: Estimate,
@@ -68,10 +70,14 @@ pub(super) fn draft(
         let id = replayer.candidates()[at].id;
         judge.get(&id).copied().filter(|score| passed(told[at].fate) && score.is_finite())
     };
-    let share = |of: bool| Some(f64::from(u8::from(of)));
+    let failed = |fate| matches!(fate, Fate::Known(Outcome::Failed { .. }));
+    let share = |at: usize, of: &dyn Fn(Fate) -> bool| {
+        let fate = told[at].fate;
+        (!failed(fate)).then(|| f64::from(u8::from(of(fate))))
+    };
     let samples = [
-        leads.cluster(|at| share(passed(told[at].fate))),
-        leads.cluster(|at| share(passed(told[at].fate) || unknown(told[at].fate))),
+        leads.cluster(|at| share(at, &passed)),
+        leads.cluster(|at| share(at, &|fate| passed(fate) || unknown(fate))),
         leads.cluster(score),
     ];
     let nothing = Estimate { n: 0, value: None, interval: None };
@@ -82,6 +88,7 @@ pub(super) fn draft(
         overturned: count(&|told| is(told.fate, &[Outcome::AdjudicatedOut, Outcome::VotedOut]))
             as u64,
         duplicates: count(&|told| is(told.fate, &[Outcome::Duplicate])) as u64,
+        failed: count(&|told| failed(told.fate)) as u64,
         accepted: count(&|told| passed(told.fate)) as u64,
         unknown: count(&|told| unknown(told.fate)) as u64,
         acceptance: Acceptance { least: nothing, most: nothing },

@@ -21,7 +21,7 @@ pub(super) fn csv(grid: &Rescored, writer: impl Write) -> io::Result<()> {
 }
 
 /// Names and values side by side, so that header and lines cannot come apart.
-fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String); 24] {
+fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String); 25] {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let Cell { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
     let low = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.low));
@@ -38,6 +38,7 @@ fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String)
         ("disputed", cell.disputed.to_string()),
         ("overturned", cell.overturned.to_string()),
         ("duplicates", cell.duplicates.to_string()),
+        ("failed", cell.failed.to_string()),
         ("accepted", cell.accepted.to_string()),
         ("unknown", cell.unknown.to_string()),
         ("acceptance_least", number(least.value)),
@@ -116,6 +117,7 @@ fn columns(grid: &Rescored) -> Vec<Column> {
         column("disputed", &|cell| count(cell.disputed)),
         column("over-\nturned", &|cell| count(cell.overturned)),
         column("dupli-\ncates", &|cell| count(cell.duplicates)),
+        column("failed", &|cell| count(cell.failed)),
         column("accepted", &|cell| count(cell.accepted)),
         column("unknown", &|cell| count(cell.unknown)),
         column("acceptance", &|cell| rate(&cell.acceptance)),
@@ -152,8 +154,8 @@ fn judge(cell: &Cell) -> String {
 /// How to read the grid, a sentence or two each.
 fn notes(grid: &Rescored) -> Vec<String> {
     let mut notes = vec![
-        "acceptance: passed review and deduplication, surplus included, over all candidates drawn. \
-         decided: the committee's decision is known. overturned: disputed and dropped, against the \
+        "acceptance: passed review and deduplication, surplus included, over all candidates drawn but the \
+         failed ones. decided: the committee's decision is known. overturned: disputed and dropped, against the \
          committee's mean."
             .to_owned(),
         "A run under another rule would draw fewer or more waves until its target is met.".to_owned(),

@@ -49,13 +49,16 @@ pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
         // Before anyone reviewed it.
         Some(
             outcome @ (Outcome::RepeatedKeywords
-            | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }),
+            | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }
+            | Outcome::Failed { stage: Stage::Keywords | Stage::Instruction }),
         ) => Word::out(outcome),
         Some(Outcome::Duplicate) if candidate.response.is_none() => Word::unknown(Missing::Reviews),
         Some(outcome) => table.instruction_review(outcome).unwrap_or_else(|| {
             if candidate.response.is_some() {
                 table.response_review()
-            } else if outcome == (Outcome::Malformed { stage: Stage::Response }) {
+            } else if let Outcome::Malformed { stage: Stage::Response }
+            | Outcome::Failed { stage: Stage::Response } = outcome
+            {
                 Word::out(outcome)
             } else {
                 Word::unknown(Missing::Response)
@@ -85,13 +88,20 @@ impl Table<'_> {
         })
     }
 
+    /// Whether a call to a seat that the rule hears failed.
+    fn failed(&self, stage: Stage) -> bool {
+        let mut failed = self.candidate.failed.iter();
+        failed.any(|call| call.stage == stage && call.seat < self.rule.reviewers)
+    }
+
     /// How the instruction review ends the candidate; `None` when it goes on.
     fn instruction_review(&self, outcome: Outcome) -> Option<Word> {
         const STAGE: Stage = Stage::InstructionReview;
         const MALFORMED: Outcome = Outcome::Malformed { stage: STAGE };
+        const FAILED: Outcome = Outcome::Failed { stage: STAGE };
         if self.is_whole() {
             // Bits do not depend on what a rule changes.
-            let ended = matches!(outcome, Outcome::Vetoed | MALFORMED);
+            let ended = matches!(outcome, Outcome::Vetoed | MALFORMED | FAILED);
             return ended.then_some(Word::out(outcome));
         }
         let reviews = &self.candidate.instruction_reviews;
@@ -100,6 +110,8 @@ impl Table<'_> {
             Some(Word::out(Outcome::Vetoed))
         } else if self.gave_up(STAGE) {
             Some(Word::out(MALFORMED))
+        } else if self.failed(STAGE) {
+            Some(Word::out(FAILED))
         } else {
             let spared = heard().count() < usize::from(self.rule.reviewers);
             spared.then_some(Word::unknown(Missing::Reviews))
@@ -132,11 +144,14 @@ impl Table<'_> {
         Word { decision: Some(decision), end }
     }
 
-    /// Some seats have no scores: they stayed malformed, or were spared.
+    /// Some seats have no scores: they stayed malformed, their calls failed, or they were spared.
     fn broken_off(&self, tally: Option<Tally>) -> Word {
         const STAGE: Stage = Stage::ResponseReview;
         if self.gave_up(STAGE) {
             return Word::out(Outcome::Malformed { stage: STAGE });
+        }
+        if self.failed(STAGE) {
+            return Word::out(Outcome::Failed { stage: STAGE });
         }
         let hopeless = tally.is_some_and(|tally| {
             let left = u32::from(self.rule.reviewers) - tally.reviewers;
@@ -159,9 +174,12 @@ impl Table<'_> {
             (
                 None,
                 Some(
-                    outcome @ Outcome::Malformed {
+                    outcome @ (Outcome::Malformed {
                         stage: Stage::ReviewComment | Stage::Adjudication,
-                    },
+                    }
+                    | Outcome::Failed {
+                        stage: Stage::ReviewComment | Stage::Adjudication,
+                    }),
                 ),
             ) => End::Out(outcome),
             (None, _) => End::Unknown(Missing::Adjudication),

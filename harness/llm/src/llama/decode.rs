@@ -356,9 +356,13 @@ fn new_context<'a>(
     runtime::forget_errors();
     generator.model.new_context(backend, parameters).map_err(|error| {
         let said = runtime::last_error().unwrap_or_else(|| error.to_string());
-        failed(format!(
-            "no context of {sequences} sequences of {context} tokens: {said}; lower `slots`, \
-             `kv_budget_bytes` or the model's `context`"
-        ))
+        // No failure of an evaluation: no call can be answered, whichever it is.
+        EngineError::Unusable {
+            model: generator.name.clone(),
+            reason: format!(
+                "no context of {sequences} sequences of {context} tokens: {said}; lower `slots`, \
+                 `kv_budget_bytes` or the model's `context`"
+            ),
+        }
     })
 }

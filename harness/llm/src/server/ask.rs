@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use gra_synth::request::{Finish, Portion, Reply, Request, Sampling};
+use gra_synth::request::{Failure, Finish, Portion, Reply, Request, Sampling};
 use gra_synth::shape::{Part, Shape};
 use gra_synth::thought::{self, TAGS};
+use serde_json::Value;
 
 use super::client::{Answer, Client, Trouble};
 use super::closing::most_tokens;
@@ -131,15 +132,16 @@ impl<'a> Question<'a> {
         loop {
             let body = self.body(max_tokens)?;
             let (status, body) = match client.post(self.server, &url, &body, halted)? {
-                Answer::Done(value) => {
+                Answer::Done(value) if !is_error(&value) => {
                     let met_limit = wire::met_limit(&value) && max_tokens == Some(self.max_tokens);
                     return Ok(Written { reply: self.reply(value)?, met_limit });
                 }
+                Answer::Done(body) => (200, body),
                 Answer::Declined { status, body } => (status, body),
             };
-            let overlong = if status == 400 { Overlong::read(&body) } else { None };
+            let overlong = if matches!(status, 200 | 400) { Overlong::read(&body) } else { None };
             let Some(overlong) = overlong else {
-                return Err(Trouble::Refused(declined(status, &wire::words(&body))));
+                return Err(declined(status, &wire::words(&body)));
             };
             let too_long = |Overlong { prompt, context, .. }| self.too_long(prompt, Some(context));
             let room = overlong.room();
@@ -167,8 +169,8 @@ impl<'a> Question<'a> {
         serde_json::to_vec(&request).map_err(|error| Trouble::Refused(error.to_string()))
     }
 
-    fn reply(&self, value: serde_json::Value) -> Result<Reply, Trouble> {
-        let refused = |reason: String| Trouble::Refused(reason);
+    fn reply(&self, value: Value) -> Result<Reply, Trouble> {
+        let refused = |reason: String| Trouble::Failed(Failure::NoCompletion, reason);
         let ChatReply { choices, usage } = serde_json::from_value(value)
             .map_err(|error| refused(format!("its answer is no chat completion: {error}")))?;
         let choice = choices.into_iter().next();
@@ -189,7 +191,8 @@ impl<'a> Question<'a> {
             }
             other => {
                 let other = other.unwrap_or("nothing");
-                return Err(refused(format!("its reply ended for a reason of its own: {other}")));
+                let reason = format!("its reply ended for a reason of its own: {other}");
+                return Err(Trouble::Failed(Failure::UnknownFinish, reason));
             }
         };
         Ok(Reply {
@@ -235,14 +238,27 @@ fn asked_shape(dialect: Dialect, shape: &Shape) -> Cow<'_, Shape> {
     }
 }
 
-fn declined(status: u16, words: &str) -> String {
+/// Whether an answer with a status of success tells of an error instead of a reply.
+fn is_error(answer: &Value) -> bool {
+    let named = answer.get("error").is_some_and(|error| !error.is_null());
+    (named || answer.get("object").is_some_and(|object| object == "error"))
+        && answer.get("choices").is_none()
+}
+
+/// What a status without a reply means: for any request, or for this one.
+fn declined(status: u16, words: &str) -> Trouble {
     let hint = match status {
         401 | 403 => "\n  hint: name the variable that holds the key under `api_key_env`",
         404 => "\n  hint: `url` usually ends in /v1, and `model` is a name that the server lists",
         300..=399 => "\n  hint: it sends elsewhere; write that address under `url`",
         _ => "",
     };
-    format!("HTTP status {status}: {words}{hint}")
+    let reason = format!("HTTP status {status}: {words}{hint}");
+    match status {
+        200 => Trouble::Failed(Failure::ErrorReply, format!("an error and no reply: {words}")),
+        ..=399 | 401..=405 | 407 => Trouble::Refused(reason),
+        _ => Trouble::Failed(Failure::Status(status), reason),
+    }
 }
 
 /// A seed as every server takes it: 31 bits, of all 64. (llama-server keeps 32 of them and takes the

@@ -3,11 +3,16 @@
 //! Tried again are what passes: no connection, a connection lost, and the statuses 408, 429 and 5xx,
 //! after a wait that doubles, or as long as the server's `Retry-After` says. Nothing else is: a 400
 //! is 400 the next time too. All tries of a request share its time limit.
+//!
+//! What is left then is of two kinds. A server that is away, busy or does not know us answers no request:
+//! no connection, and the statuses 401 to 405, 407, 429, 502, 503 and redirections. Everything else may be
+//! about one request while others are answered, and makes a failed call ([`Trouble::Failed`]).
 
+use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gra_synth::request::ModelName;
+use gra_synth::request::{Failure, ModelName};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
@@ -21,6 +26,10 @@ const LONGEST_ANSWER: u64 = 64 << 20;
 
 /// How long a sleeping try takes to notice that it should end.
 const NAP: Duration = Duration::from_millis(50);
+
+/// Most tries of a request that the server is there for and fails on. What a hiccup is passes sooner than
+/// a server that is away comes back.
+const TRIES_WHEN_ANSWERED: u32 = 3;
 
 /// How often a request is tried, and how long it waits in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +62,10 @@ impl Patience {
 pub(super) enum Trouble {
     /// Nobody answers there.
     Silent(String),
-    /// It answered that it will not, or what makes no sense.
+    /// It answered that it will not, and would say so to any request.
     Refused(String),
+    /// It failed on this request.
+    Failed(Failure, String),
     /// The engine was stopped, or another request of the chunk failed.
     Halted,
 }
@@ -62,7 +73,7 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn of(self, model: &ModelName, server: &Server) -> EngineError {
         match self {
-            Self::Silent(reason) | Self::Refused(reason) => {
+            Self::Silent(reason) | Self::Refused(reason) | Self::Failed(_, reason) => {
                 EngineError::Server { model: model.to_string(), url: server.url.clone(), reason }
             }
             Self::Halted => EngineError::Stopped,
@@ -95,7 +106,9 @@ struct Miss {
     reason: String,
     /// How long the server asks to wait.
     wait: Option<Duration>,
-    /// Whether the server counts as away: nobody answered, or it was not able to.
+    /// What the call has failed of when there is no other try; `None` when the server is away or busy.
+    failure: Option<Failure>,
+    /// Whether the server counts as away where `failure` is none; else it is busy.
     silent: bool,
 }
 
@@ -183,7 +196,8 @@ impl Client {
             };
             let pause = miss.wait.map_or(wait, |asked| asked.max(wait));
             let spent = started.elapsed().saturating_add(pause) >= timeout;
-            if tries >= self.patience.tries || spent {
+            let most = if miss.failure.is_some() { TRIES_WHEN_ANSWERED } else { u32::MAX };
+            if tries >= self.patience.tries.min(most) || spent {
                 return Err(miss.given_up(tries, pause, spent));
             }
             sleep(pause, halted)?;
@@ -200,7 +214,8 @@ impl Heard {
         if matches!(status, 408 | 429 | 500..) {
             let words = parsed.as_ref().map_or_else(|_| wire::shortened(&body), wire::words);
             let reason = format!("HTTP status {status}: {words}");
-            return Ok(Err(Miss { reason, wait: retry_after, silent: status >= 500 }));
+            let failure = (!matches!(status, 429 | 502 | 503)).then_some(Failure::Status(status));
+            return Ok(Err(Miss { reason, wait: retry_after, failure, silent: status >= 500 }));
         }
         if !(200..300).contains(&status) {
             let body = parsed.unwrap_or(Value::String(body));
@@ -211,11 +226,12 @@ impl Heard {
             // Half an answer: the connection was lost where nothing says how long it is.
             Err(error) if error.is_eof() => {
                 let reason = "its answer broke off".to_owned();
-                Ok(Err(Miss { reason, wait: None, silent: true }))
+                let failure = Some(Failure::ConnectionLost);
+                Ok(Err(Miss { reason, wait: None, failure, silent: true }))
             }
             Err(error) => {
-                let body = wire::shortened(&body);
-                Err(Trouble::Refused(format!("its answer is no JSON ({error}): {body}")))
+                let reason = format!("its answer is no JSON ({error}): {}", wire::shortened(&body));
+                Err(Trouble::Failed(Failure::NoCompletion, reason))
             }
         }
     }
@@ -233,7 +249,11 @@ impl Miss {
             format!("; asked {times}")
         };
         let reason = self.reason + &why;
-        if self.silent { Trouble::Silent(reason) } else { Trouble::Refused(reason) }
+        match self.failure {
+            Some(failure) => Trouble::Failed(failure, reason),
+            None if self.silent => Trouble::Silent(reason),
+            None => Trouble::Refused(reason),
+        }
     }
 }
 
@@ -254,21 +274,40 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// A failed try that may pass; an error when it will not.
 fn miss(error: &ureq::Error, timeout: Duration) -> Result<Miss, Trouble> {
     use ureq::Error;
-    let reason = match error {
+    let (reason, failure) = match error {
         Error::Timeout(_) => {
             let seconds = timeout.as_secs();
-            return Err(Trouble::Silent(format!(
+            let reason = format!(
                 "no answer within {seconds} s\n  hint: raise the model's `timeout_s`, or lower its \
                  `concurrency`"
-            )));
+            );
+            return Err(Trouble::Failed(Failure::TimedOut, reason));
         }
-        Error::HostNotFound => "there is no host of this name".to_owned(),
-        Error::Io(error) => format!("the connection failed ({error})"),
-        Error::ConnectionFailed => "the connection failed".to_owned(),
-        Error::Protocol(error) => format!("what it answers is no HTTP ({error})"),
+        Error::HostNotFound => ("there is no host of this name".to_owned(), None),
+        Error::Io(error) => (format!("the connection failed ({error})"), lost(error.kind())),
+        Error::ConnectionFailed => ("the connection failed".to_owned(), None),
+        Error::Protocol(error) => {
+            (format!("what it answers is no HTTP ({error})"), Some(Failure::NoCompletion))
+        }
+        Error::BodyExceedsLimit(bytes) => {
+            let reason = format!("its answer is longer than {bytes} bytes");
+            return Err(Trouble::Failed(Failure::NoCompletion, reason));
+        }
         other => return Err(Trouble::Refused(other.to_string())),
     };
-    Ok(Miss { reason, wait: None, silent: true })
+    Ok(Miss { reason, wait: None, failure, silent: true })
+}
+
+/// Whether a connection was there and got lost, which one request can bring about, or there was none.
+fn lost(kind: ErrorKind) -> Option<Failure> {
+    let lost = matches!(
+        kind,
+        ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+    );
+    lost.then_some(Failure::ConnectionLost)
 }
 
 /// The authorization header's value. The error names the variable, never what it holds.

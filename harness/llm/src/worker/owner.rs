@@ -2,9 +2,12 @@
 //!
 //! A worker that someone killed is started anew and runs the chunk as it was, once: the same bytes.
 //! One that died of what it did runs it with half as many sequences at once, then half of those, and
-//! so on down to one. The next chunk begins with all of them again, in a fresh worker.
+//! so on down to one. Where it dies of that too, the chunk's calls are asked one at a time: the one that
+//! kills it is a failed call, and the others are answered. The next chunk begins with all sequences
+//! again, in a fresh worker.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use super::child::{Child, Crash, Listener, News, Program};
 use super::protocol::{Answer, Ask, Setup};
 use crate::engine::{Engine, EngineError, Progress};
+use crate::one_by_one::one_by_one;
 use crate::score::{Passage, Score};
 use crate::template_probe::{TemplateFinding, TemplateQuestion};
 
@@ -25,6 +29,8 @@ pub struct WorkerEngine {
     listener: Listener,
     child: Option<Child>,
     crashes: u64,
+    /// Models that have answered a call.
+    answered: BTreeSet<ModelName>,
 }
 
 /// Why a question was not answered.
@@ -50,7 +56,8 @@ impl WorkerEngine {
         setup: Setup,
         listener: impl Fn(News<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Self { program, setup, listener: Arc::new(listener), child: None, crashes: 0 }
+        let listener = Arc::new(listener);
+        Self { program, setup, listener, child: None, crashes: 0, answered: BTreeSet::new() }
     }
 
     /// Asks until there is an answer, or until even one sequence at a time kills the worker.
@@ -92,6 +99,20 @@ impl WorkerEngine {
             let news = format!("the worker died on `{}`: {ending}; {how}", question.model);
             (self.listener)(News::Crash(&news));
             slots = next;
+        }
+    }
+
+    /// Has the worker answer a chunk.
+    fn ask_together(
+        &mut self,
+        chunk: &[Request],
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Reply>, EngineError> {
+        let model = Cow::Borrowed(chunk.first().map_or("", |first| first.model.as_str()));
+        let ask = Ask::Complete(Cow::Borrowed(chunk));
+        match self.insist(&Question { ask, model, width: chunk.len() }, watch)? {
+            Answer::Replies(replies) if replies.len() == chunk.len() => Ok(replies),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -174,12 +195,19 @@ impl Engine for WorkerEngine {
         watch: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Reply>, EngineError> {
         let Some(first) = chunk.first() else { return Ok(Vec::new()) };
-        let model = Cow::Borrowed(first.model.as_str());
-        let ask = Ask::Complete(Cow::Borrowed(chunk));
-        match self.insist(&Question { ask, model, width: chunk.len() }, watch)? {
-            Answer::Replies(replies) if replies.len() == chunk.len() => Ok(replies),
-            other => Err(unexpected(&other)),
-        }
+        let answered_before = self.answered.contains(&first.model);
+        let replies = match self.ask_together(chunk, watch) {
+            Ok(replies) => replies,
+            Err(error @ EngineError::Crashed { .. }) => {
+                let ask = |call: &[Request], watch: &mut dyn FnMut(Progress)| {
+                    self.ask_together(call, watch)
+                };
+                one_by_one(chunk, error, answered_before, ask, watch)?
+            }
+            Err(error) => return Err(error),
+        };
+        self.answered.insert(first.model.clone());
+        Ok(replies)
     }
 
     fn score(

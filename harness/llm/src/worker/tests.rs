@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
-    Embedding, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
+    Embedding, Failure, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling,
+    ScoreReading, Stage,
 };
 use gra_synth::shape::Shape;
 
@@ -68,6 +69,15 @@ impl Engine for StandIn {
         {
             eprintln!("assertion failed: {slots} slots\u{1b}[2J");
             std::process::abort();
+        }
+        let one = |r: &Request| u64::MAX - r.seed == 2;
+        if self.told("aborts on the third").is_some() && chunk.iter().any(one) {
+            eprintln!("assertion failed: it is the third");
+            std::process::abort();
+        }
+        if self.told("cannot evaluate").is_some() {
+            let (model, reason) = ("model".to_owned(), "return code -3".to_owned());
+            return Err(EngineError::Evaluation { model, reason });
         }
         if self.told("sleeps").is_some() {
             std::thread::sleep(Duration::from_secs(600));
@@ -242,6 +252,36 @@ fn a_worker_that_always_dies_is_an_error_with_its_last_words() {
     let error = complete(&mut engine, 1).unwrap_err();
     assert!(matches!(error, EngineError::Crashed { times: 2, .. }), "{error:?}");
     assert!(crashes(&heard)[0].contains("exit code 7"));
+}
+
+#[test]
+fn a_call_that_kills_its_worker_is_a_failed_call() {
+    let (mut engine, heard) = owner("aborts on the third");
+    let replies = engine.complete(&chunk(5), &mut |_| {}).unwrap();
+    for (number, (request, reply)) in chunk(5).iter().zip(&replies).enumerate() {
+        if number == 2 {
+            assert_eq!(reply.failure(), Some(Failure::Crash));
+            let said = &reply.text;
+            assert!(said.contains("SIGABRT") && said.contains("it is the third"), "{said}");
+        } else {
+            assert_eq!(reply.text, format!("16: {}", request.seed));
+        }
+    }
+    // Together with 5, 2 and 1 sequences, then alone, twice.
+    assert_eq!(engine.crashes(), 5, "{:?}", crashes(&heard));
+    // Alone in its chunk it is known by what the model has answered before.
+    let alone = engine.complete(&chunk(3)[2..], &mut |_| {}).unwrap();
+    assert_eq!(alone[0].failure(), Some(Failure::Crash));
+    let (mut engine, _) = owner("aborts on the third");
+    let unknown = engine.complete(&chunk(3)[2..], &mut |_| {});
+    assert!(matches!(unknown, Err(EngineError::Crashed { .. })), "is it the call or the model?");
+}
+
+#[test]
+fn a_failure_that_the_worker_tells_of_in_order_is_its_own_to_isolate() {
+    let (mut engine, _) = owner("cannot evaluate");
+    let error = engine.complete(&chunk(5), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, EngineError::Evaluation { .. }), "{error}");
 }
 
 #[test]

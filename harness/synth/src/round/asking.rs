@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Round, RoundOutcome};
-use crate::candidate::{Candidate, MalformedReply, Outcome};
+use crate::candidate::{Candidate, FailedCall, MalformedReply, Outcome};
 use crate::committee::Decision;
 use crate::domain::Domain;
 use crate::form::Malformed;
@@ -197,8 +197,16 @@ impl Round<'_> {
     /// Reads the replies to `asked`; what is left in `asked` is to be tried again.
     pub(super) fn read_all(&mut self, replies: &[Reply]) {
         let (stage, reading) = (self.stage, self.score_reading());
+        let mut failed = Vec::new();
         for (task, reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
             let Task { candidate: at, seat, attempt } = task;
+            if let Some(failure) = reply.failure() {
+                let candidate = &mut self.candidates[at];
+                candidate.failed.push(FailedCall { stage, seat, attempt, failure });
+                candidate.failed.sort_by_key(|call| (call.stage, call.seat, call.attempt));
+                failed.push(at);
+                continue;
+            }
             let scores_alone = self.scores_alone(task);
             let mut read = self.candidates[at].read((stage, seat), scores_alone, reading, reply);
             if stage == Stage::Keywords {
@@ -218,8 +226,17 @@ impl Round<'_> {
                 self.asked.push(Task { attempt: attempt + 1, ..task });
             } else {
                 let candidate = &mut self.candidates[at];
-                candidate.outcome = after_last_try(candidate, stage, reason);
+                let end = match reason {
+                    Malformed::RepeatedKeywords => Outcome::RepeatedKeywords,
+                    _ => Outcome::Malformed { stage },
+                };
+                candidate.outcome = after_last_try(candidate, end);
             }
+        }
+        // After every reply of the step was read: a zero bit among them has decided.
+        for at in failed {
+            let candidate = &mut self.candidates[at];
+            candidate.outcome = after_last_try(candidate, Outcome::Failed { stage });
         }
         let candidates = &self.candidates;
         self.asked.retain(|task| candidates[task.candidate].outcome.is_none());
@@ -240,15 +257,21 @@ impl Round<'_> {
     }
 }
 
-/// What becomes of a candidate when a stage stays malformed.
+/// What becomes of a candidate when a stage stays malformed or a call of it failed.
 ///
-/// A zero bit from another reviewer has decided already. A sample whose summary failed is a sample
-/// all the same; like a seed item without annotation it is not drawn as an example.
-fn after_last_try(candidate: &Candidate, stage: Stage, reason: Malformed) -> Option<Outcome> {
-    match stage {
-        Stage::Keywords if reason == Malformed::RepeatedKeywords => Some(Outcome::RepeatedKeywords),
-        Stage::InstructionReview if candidate.is_vetoed() => Some(Outcome::Vetoed),
-        Stage::Summary => None,
-        _ => Some(Outcome::Malformed { stage }),
+/// A zero bit from another reviewer has decided already. A sample whose summary was lost is a sample all
+/// the same; like a seed item without annotation it is not drawn as an example.
+fn after_last_try(candidate: &Candidate, end: Outcome) -> Option<Outcome> {
+    match end {
+        Outcome::Malformed { stage: Stage::InstructionReview }
+        | Outcome::Failed { stage: Stage::InstructionReview }
+            if candidate.is_vetoed() =>
+        {
+            Some(Outcome::Vetoed)
+        }
+        Outcome::Malformed { stage: Stage::Summary }
+        | Outcome::Failed { stage: Stage::Summary } => None,
+        // What ended it first stands, e.g. another seat that stayed malformed.
+        _ => candidate.outcome.or(Some(end)),
     }
 }
