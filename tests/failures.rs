@@ -54,7 +54,7 @@ fn row(output: &Output) -> Value {
 
 fn count(row: &Value, column: &str) -> u64 {
     let value = &row[column];
-    let text = value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text.parse().unwrap_or_else(|_| panic!("{column} is {value}"))
 }
 
@@ -199,8 +199,8 @@ fn a_model_that_answers_nothing_stops_the_run_and_nothing_is_stored_as_failed() 
     // All questions of a step in one chunk of each model.
     bench.edit("experiment.toml", "chunk = 4", "chunk = 64");
     // Every seed item is to be annotated, so that a model is asked more than five times at once.
-    let seeds: String =
-        (0..60).map(|n| format!("{{\"instruction\": \"Say what thing {n} is for.\"}}\n")).collect();
+    let seed = |n: u32| format!("{{\"instruction\": \"Say what thing {n} is for.\"}}");
+    let seeds = (0..60).map(seed).collect::<Vec<_>>().join("\n");
     bench.write("seeds.jsonl", &seeds);
     let output = run(&bench, "results", &[]);
     let said = String::from_utf8_lossy(&output.stderr);
