@@ -100,7 +100,7 @@ fn a_failed_annotation_leaves_its_item_out_and_no_other() {
     let (prompts, members, method, items) = (prompts(), members(), method(), seed_items());
     let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
     let mut machine = Annotate::new(asker, &members, &items);
-    let (mut answers, mut asked) = (Answers::Start, Vec::new());
+    let (mut answers, mut calls) = (Answers::Start, Vec::new());
     let broken = items[1].id();
     let annotated = loop {
         answers = match machine.advance(answers) {
@@ -120,7 +120,7 @@ fn a_failed_annotation_leaves_its_item_out_and_no_other() {
                     _ => said(r#"<bok>"keywords": ["a"]<eok>"#),
                 };
                 let replies = requests.iter().map(reply).collect();
-                asked.extend(requests);
+                calls.extend(requests);
                 Answers::Replies(replies)
             }
         };
@@ -129,7 +129,7 @@ fn a_failed_annotation_leaves_its_item_out_and_no_other() {
         assert_eq!(seed.annotation.is_none(), seed.id == broken, "{}", seed.id);
         assert_eq!(seed.failed.len(), usize::from(seed.id == broken), "{}", seed.id);
     }
-    let retries = asked.iter().filter(|request| request.id.attempt > 0).count();
+    let retries = calls.iter().filter(|request| request.id.attempt > 0).count();
     assert_eq!(retries, 0, "an item that is lost needs no other field");
 }
 
@@ -140,8 +140,8 @@ fn a_failed_judgement_has_no_scores_and_a_reason() {
     let exhibit = |number| Exhibit { id: ItemId::Seed(number), instruction: "x", response: "y" };
     let exhibits = [exhibit(0), exhibit(1)];
     let mut judge = Judge::new(asker, &members[0], &exhibits);
-    let Step::Ask(asked) = judge.advance(Answers::Start) else { panic!("it asks first") };
-    assert_eq!(asked.len(), 2);
+    let Step::Ask(calls) = judge.advance(Answers::Start) else { panic!("it asks first") };
+    assert_eq!(calls.len(), 2);
     let replies = vec![
         Reply::failed(Failure::Crash, "SIGABRT".to_owned()),
         said("<bos>[8,8,8,8,8,8]<eos>\n<boc>"),
