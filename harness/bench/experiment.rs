@@ -24,8 +24,8 @@ use gra_synth::variant::Variant;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::builtin;
 use crate::answering::Tolerance;
+use crate::builtin;
 use crate::seeds::{self, LoadOptions, SeedSet};
 pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;

@@ -1,7 +1,6 @@
 //! How a failed command ends: a message on standard error and an exit code that means something.
 
 use std::fmt;
-use std::io::Write;
 use std::process::ExitCode;
 
 use gra_analysis::claims::MeasuredError;
@@ -14,8 +13,8 @@ use crate::calibration::CalibrationError;
 use crate::experiment::ExperimentError;
 use crate::overwrite::WouldOverwrite;
 use crate::seeds::SeedError;
-use crate::terminal;
 use crate::store::DAMAGE_HINT;
+use crate::terminal;
 
 /// Exit codes, as the help text lists them.
 pub const EXIT_CODES: &str = "\

@@ -19,8 +19,8 @@ use crate::answering::Thoughts;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export::{self, CardFacts, Dataset, ModelFacts};
-use crate::seeds::Account;
 use crate::long_texts::{self, LongTexts};
+use crate::seeds::Account;
 use crate::store::TrialId;
 use crate::trial::Trial;
 

@@ -10,13 +10,14 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::calibration::table::{self, Rated};
+use gra_analysis::figure::font::Fonts;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::method::{Method, ReviewForm, Thousandths};
 use gra_synth::request::ScoreReading;
 
 use super::engines;
-use super::stats::{as_judge, json, member};
+use super::stats::{as_judge, measures, member};
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::calibration::{
@@ -140,7 +141,7 @@ fn run(
     let mut out = std::io::stdout().lock();
     if args.json {
         let mut value = serde_json::to_value(&record)?;
-        value["measures"] = json(&table::measures(&rated));
+        value["measures"] = measures(&table::measures(&rated));
         writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
         return Ok(());
     }
@@ -206,7 +207,7 @@ fn write(
     write_atomic(&folder.join("reviews.csv"), &reviews_csv(items, reviewed)?)?;
     let figure = table::figure(&record.pool, record.items, rated)?;
     write_atomic(&folder.join("calibration.svg"), figure.svg.as_bytes())?;
-    write_atomic(&folder.join("calibration.png"), &figure.png()?)?;
+    write_atomic(&folder.join("calibration.png"), &figure.png(&Fonts::bundled())?)?;
     record.write(folder)
 }
 

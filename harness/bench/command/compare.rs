@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::stats::{Settings, in_words};
@@ -18,7 +18,6 @@ use super::{engines, stats};
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::cli::{OverrideArgs, Places};
-use crate::dataset::DataSet;
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::experiment::{Experiment, RescoreEntry};

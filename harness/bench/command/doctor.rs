@@ -24,8 +24,8 @@ use crate::artifact::write_atomic;
 use crate::builtin;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
-use forms::FormFinding;
 use crate::terminal::{self, Printed};
+use forms::FormFinding;
 use needs::Needs;
 use templates::Template;
 

@@ -21,7 +21,6 @@ use crate::failure::bad_input;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
-use crate::terminal::{self, Printed};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;

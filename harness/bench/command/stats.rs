@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::engines;
 use crate::answering::Answering;
 use crate::cli::Places;
-use crate::dataset::{self, Named};
+use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::failure::{bad_input, note};

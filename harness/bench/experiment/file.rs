@@ -16,8 +16,8 @@ use toml::{Table, Value};
 use super::comparison::{CompareEntry, RescoreEntry};
 use super::sources::SourceEntry;
 use super::{ExperimentError, VariantEntry};
-use crate::builtin;
 use crate::answering::MaxFailed;
+use crate::builtin;
 use crate::nearest::nearest;
 
 /// An experiment file as written.

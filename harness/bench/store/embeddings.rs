@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use gra_synth::request::Embedding;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -32,10 +32,10 @@ impl Store {
         let mut row = |key: [u8; 32]| -> rusqlite::Result<Option<Vec<u8>>> {
             find.query_row([key], |row| row.get(0)).optional()
         };
-        let damaged = || self.damaged("a stored embedding");
+        let damaged = || anyhow!(self.damaged("a stored embedding"));
         if let Some(bytes) = row(key(encoder, text))? {
             if bytes.is_empty() || bytes.len() % 4 != 0 {
-                bail!(damaged());
+                return Err(damaged());
             }
             return Ok(Some(Embedding::new(floats(&bytes))));
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use csv::StringRecord;
+use gra_analysis::foreign_text::CsvWriter;
 
 /// The rows of other variants in a table of an earlier run.
 #[derive(Debug, Default)]
@@ -91,7 +92,7 @@ impl OtherRows {
     ///
     /// # Errors
     /// When a row cannot be written.
-    pub(super) fn append(&self, header: &[&str], csv: &mut csv::Writer<Vec<u8>>) -> Result<()> {
+    pub(super) fn append(&self, header: &[&str], csv: &mut CsvWriter<Vec<u8>>) -> Result<()> {
         if self.header.iter().eq(header.iter().copied()) {
             self.rows.iter().try_for_each(|row| csv.write_record(row))?;
         }
