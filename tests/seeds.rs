@@ -281,7 +281,7 @@ fn fixtures_in_each_format() {
 fn broken_json_names_its_line() {
     let error = fixture("broken-line-7.json", &[]).unwrap_err().to_string();
     insta::assert_snapshot!(error.replace(FIXTURES, "fixtures"), @r"
-        cannot use fixtures/broken-line-7.json as a seed set: broken JSON on line 7, column 34: control character (\u0000-\u001F) found while parsing a string
+        cannot use fixtures/broken-line-7.json as a seed set: broken JSON on line 7, column 33: control character (\u0000-\u001F) found while parsing a string
         hint: look at it: sed -n 7p fixtures/broken-line-7.json; an array must be whole, but in a .jsonl file, with one record a line, broken lines are skipped and counted
         ");
 }
