@@ -78,7 +78,7 @@ pub fn load(
     path: &Path,
     per_domain: Option<usize>,
 ) -> Result<Vec<CalibrationItem>, CalibrationError> {
-    let text = std::fs::read_to_string(path)
+    let text = crate::builtin::read_to_string(path)
         .map_err(|error| CalibrationError::Read { path: path.to_owned(), error })?;
     let mut items = Vec::new();
     let (mut ids, mut taken) = (BTreeSet::new(), BTreeMap::<Domain, usize>::new());

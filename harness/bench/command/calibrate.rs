@@ -26,7 +26,7 @@ use crate::calibration::{
 use crate::cli::Places;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
-use crate::{experiment, interrupt, publish};
+use crate::{builtin, experiment, interrupt, publish};
 
 /// `calibrate`
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ fn run(
     verbosity: Verbosity,
     stop: &Arc<AtomicBool>,
 ) -> Result<()> {
-    let pool = ModelPool::load(&args.pool, &places.models)?;
+    let pool = builtin::read_pool(&args.pool, &places.models)?;
     let raters = raters(&pool, &args.raters)?;
     let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
     let (prompts, prompts_sha256) = experiment::load_prompts(&args.prompts)?;

@@ -40,7 +40,7 @@ impl Store {
             return Ok(Some(Embedding::new(floats(&bytes))));
         }
         let long = row(key(&format!("{encoder}{IN_WINDOWS}"), text))?;
-        long.map(|bytes| from_row(&bytes).ok_or_else(damaged)).transpose()
+        long.map(|bytes| from_row(&bytes).with_context(damaged)).transpose()
     }
 
     /// Stores embeddings, all or none.
