@@ -12,6 +12,7 @@ mod experiments;
 mod failures;
 mod figures;
 mod looking_back;
+mod model_files;
 mod overwrite;
 mod paper;
 mod prompts;

@@ -3,43 +3,71 @@
 
 use anyhow::{Context, Result};
 use gra_llm::model_pool::check::Part;
-use toml_edit::{DocumentMut, Table, value};
+use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
-/// A file's place in a pool, and its hash.
+/// A model's place in a pool, and the hashes of its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// Which tables it stands in.
     pub part: Part,
     /// The model's name.
     pub name: String,
-    /// SHA-256 in hexadecimal digits.
-    pub sha256: String,
+    /// SHA-256 of each file, in hexadecimal digits.
+    pub sha256: Vec<String>,
 }
 
-/// A pool's text with these hashes in it. A hash that is there already stays.
+/// A pool's text with these hashes in it, and those that were added. A hash that is there already stays.
 ///
 /// # Errors
 /// When the text is no TOML.
-pub fn pinned(text: &str, pins: &[Pin]) -> Result<String> {
+pub fn pinned(text: &str, pins: Vec<Pin>) -> Result<(String, Vec<Pin>)> {
     let mut pool: DocumentMut = text.parse().context("the pool cannot be read as TOML")?;
+    let mut added = Vec::new();
     for pin in pins {
-        if let Some(table) = table(&mut pool, pin)
+        if let Some(table) = table(&mut pool, &pin)
             && !table.contains_key("sha256")
         {
-            table.insert("sha256", value(&pin.sha256));
+            table.insert("sha256", written(&pin.sha256));
+            added.push(pin);
         }
     }
-    Ok(pool.to_string())
+    Ok((pool.to_string(), added))
 }
 
-fn table<'a>(pool: &'a mut DocumentMut, pin: &Pin) -> Option<&'a mut Table> {
+/// A model's hashes as a pool has them: of a single file the hash, of several parts a list with one a line.
+fn written(sha256: &[String]) -> Item {
+    if let [whole] = sha256 {
+        return value(whole);
+    }
+    let mut list = Array::new();
+    for hash in sha256 {
+        list.push_formatted(Value::from(hash).decorated("\n    ", ""));
+    }
+    list.set_trailing("\n");
+    list.set_trailing_comma(true);
+    value(list)
+}
+
+/// The model's table, in either of the ways in which TOML writes a list of tables.
+fn table<'a>(pool: &'a mut DocumentMut, pin: &Pin) -> Option<&'a mut dyn TableLike> {
     let key = match pin.part {
-        Part::Encoder => return pool.get_mut("encoder")?.as_table_mut(),
+        Part::Encoder => return pool.get_mut("encoder")?.as_table_like_mut(),
         Part::Member => "model",
         Part::Teacher => "teacher",
     };
-    let mut tables = pool.get_mut(key)?.as_array_of_tables_mut()?.iter_mut();
-    tables.find(|table| table.get("name").and_then(|name| name.as_str()) == Some(&pin.name))
+    let is_it =
+        |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(pin.name.as_str());
+    match pool.get_mut(key)? {
+        Item::ArrayOfTables(tables) => {
+            let table = tables.iter_mut().find(|table| is_it(*table))?;
+            Some(table)
+        }
+        item => {
+            let mut tables = item.as_array_mut()?.iter_mut().filter_map(Value::as_inline_table_mut);
+            let table = tables.find(|table| is_it(*table))?;
+            Some(table)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,18 +99,28 @@ path = \"t.gguf\"
 
     #[test]
     fn hashes_are_added_and_nothing_else_changes() {
-        let pin = |part, name: &str| Pin { part, name: name.to_owned(), sha256: "ff".to_owned() };
+        let pin =
+            |part, name: &str| Pin { part, name: name.to_owned(), sha256: vec!["ff".to_owned()] };
+        let parts = ["01", "02"].map(str::to_owned).to_vec();
         let pins = [
             pin(Part::Encoder, "e"),
             pin(Part::Member, "a"),
             pin(Part::Member, "b"),
             pin(Part::Member, "nobody"),
+            Pin { part: Part::Teacher, name: "a".to_owned(), sha256: parts },
         ];
         let expected = POOL
             .replace("# here\n", "# here\nsha256 = \"ff\"\n")
-            .replace("0.3 }\n", "0.3 }\nsha256 = \"ff\"\n");
-        assert_eq!(pinned(POOL, &pins).unwrap(), expected);
-        assert_eq!(pinned(POOL, &[]).unwrap(), POOL);
-        assert!(pinned("name = ", &pins).is_err());
+            .replace("0.3 }\n", "0.3 }\nsha256 = \"ff\"\n")
+            .replace("t.gguf\"\n", "t.gguf\"\nsha256 = [\n    \"01\",\n    \"02\",\n]\n");
+        let (text, added) = pinned(POOL, pins.to_vec()).unwrap();
+        assert_eq!(text, expected);
+        assert_eq!(added, [&pins[0], &pins[1], &pins[4]].map(Clone::clone));
+        assert_eq!(pinned(POOL, Vec::new()).unwrap(), (POOL.to_owned(), Vec::new()));
+        assert!(pinned("name = ", pins.to_vec()).is_err());
+        let (text, added) =
+            pinned("model = [{ name = \"a\", path = \"a.gguf\" }]\n", pins.to_vec()).unwrap();
+        let expected = "model = [{ name = \"a\", path = \"a.gguf\" , sha256 = \"ff\" }]\n";
+        assert_eq!((text.as_str(), added.len()), (expected, 1));
     }
 }

@@ -165,7 +165,10 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
 fn source_name(backend: &Backend) -> String {
     match backend {
         Backend::LlamaCpp(source) | Backend::Recorded(source) => match source {
-            Source::Hub { repo, file } => format!("{repo}/{file}"),
+            Source::Hub { repo, file, revision: None } => format!("{repo}/{file}"),
+            Source::Hub { repo, file, revision: Some(revision) } => {
+                format!("{repo}/{file} at {revision}")
+            }
             Source::Path(path) => {
                 path.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }

@@ -140,19 +140,19 @@ impl SeedSweep {
     }
 }
 
-/// Looks for the model files of every trial that is not finished: a pinned file's hash is known without
-/// it, and a trial should not find out half-way that it is not there.
+/// Checks the model files of every trial that is not finished: a pinned file's hash is known without it, and
+/// a trial should not find out half-way that it is not there or not whole.
 ///
 /// # Errors
-/// Names the first file that is missing.
-pub(crate) fn locate_files(experiment: &Experiment, store: &Store) -> Result<(), EngineError> {
+/// Names the first file that is missing or cannot be used.
+pub(crate) fn check_files(experiment: &Experiment, store: &Store) -> Result<(), EngineError> {
     for variant in &experiment.variants {
         let finished = |&seed: &u64| {
             let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
             store.trial(&TrialId { experiment, variant, seed }).is_ok_and(|trial| trial.finished)
         };
         if !experiment.seeds.iter().all(finished) {
-            experiment.locate(variant)?;
+            experiment.check_files(variant)?;
         }
     }
     Ok(())

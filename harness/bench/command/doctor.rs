@@ -1,5 +1,6 @@
 //! `doctor`: whether this machine can run a pool.
 
+mod coverage;
 mod forms;
 mod needs;
 mod templates;
@@ -14,7 +15,7 @@ use anyhow::{Result, bail};
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
-use gra_llm::model_pool::check::{HashCheck, ModelCheck, Part};
+use gra_llm::model_pool::check::{FoundFile, FoundModel, HashCheck, ModelCheck, Part};
 use gra_llm::model_pool::{Backend, ModelPool, Server};
 use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::request::ModelName;
@@ -25,6 +26,7 @@ use crate::builtin;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
 use crate::terminal::{self, Printed};
+use coverage::Coverage;
 use forms::FormFinding;
 use needs::Needs;
 use templates::Template;
@@ -50,7 +52,8 @@ struct Findings {
     pinned: Vec<String>,
     servers: Vec<ServerFinding>,
     needs: Vec<Needs>,
-    /// What is wrong with teachers, whom a pool runs without.
+    coverage: Coverage,
+    /// Teachers that are not here; a pool runs without them.
     notes: Vec<String>,
     problems: Vec<String>,
 }
@@ -66,13 +69,26 @@ struct DeviceFinding {
 #[derive(Serialize)]
 struct ModelFinding {
     name: String,
+    part: &'static str,
+    /// Of its first file.
     path: String,
+    /// Of all its files together.
     size: Option<u64>,
+    /// What stands for the model in store keys: the file's hash, or one of the hashes of all parts.
     sha256: Option<String>,
+    /// Whether the files are the pinned ones.
     hash: &'static str,
+    files: Vec<FileFinding>,
     architecture: Option<String>,
     trained_context: Option<u64>,
     chat_template: bool,
+}
+
+#[derive(Serialize)]
+struct FileFinding {
+    path: String,
+    size: u64,
+    sha256: String,
 }
 
 #[derive(Serialize)]
@@ -97,10 +113,13 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     let pool = builtin::read_pool(&args.pool, &places.models)?;
     let mut digests = DigestCache::of_reader(&places.results.join("model-hashes.json"));
     let checks = pool.check(&mut digests);
-    // A pool runs without its teachers.
-    let of = |part| checks.iter().filter(move |check| (check.part == Part::Teacher) == part);
-    let mut problems: Vec<String> = of(false).filter_map(ModelCheck::problem).collect();
-    let mut notes: Vec<String> = of(true).filter_map(ModelCheck::problem).collect();
+    // A pool runs without its teachers; what is wrong with one that is here should be mended all the same.
+    let is_absent_teacher =
+        |check: &&ModelCheck| check.part == Part::Teacher && check.found.is_err();
+    let (absent, others): (Vec<&ModelCheck>, Vec<&ModelCheck>) =
+        checks.iter().partition(is_absent_teacher);
+    let mut problems: Vec<String> = others.into_iter().filter_map(ModelCheck::problem).collect();
+    let mut notes: Vec<String> = absent.into_iter().filter_map(ModelCheck::problem).collect();
     let told = (&mut problems, &mut notes);
     let templates = templates::try_out(&pool, &checks, places, told)?;
     problems.extend(cannot_write(&places.results));
@@ -130,6 +149,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
             .map(|folder| (folder.display().to_string(), free_bytes(folder)))
             .to_vec(),
         pool: pool.name.clone(),
+        coverage: Coverage::of(&checks, &servers),
         models: checks.iter().map(finding).collect(),
         templates,
         pinned: if args.pin { pin(&args.pool, &checks)? } else { Vec::new() },
@@ -151,27 +171,29 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
     }
 }
 
-/// Writes the hashes of files that are not pinned into the pool; the models' names.
+/// Writes the hashes of models that are not pinned into the pool; the models' names. A model that cannot be used is
+/// not pinned: its file has to be fetched again.
 fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
     let unpinned = |check: &ModelCheck| {
-        let found = check.found.as_ref().ok()?;
-        let (part, name, sha256) = (check.part, check.name.clone(), found.sha256.clone());
+        let found = check.found.as_ref().ok().filter(|_| check.problem().is_none())?;
+        let (part, name, sha256) = (check.part, check.name.clone(), found.hashes());
         matches!(found.hash, HashCheck::Unpinned).then_some(Pin { part, name, sha256 })
     };
     let pins: Vec<Pin> = checks.iter().filter_map(unpinned).collect();
-    if !pins.is_empty() {
-        if builtin::is_built_in(path) {
-            bail!(
-                "{} is built into the program, which cannot be pinned\n\
-                 hint: gra-bench init DIR writes it out; pin that file with --pool",
-                path.display()
-            );
-        }
-        let text = std::fs::read_to_string(path)?;
-        let text = pin::pinned(&text, &pins)?;
-        write_atomic(path, text.as_bytes())?;
+    if pins.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(pins.into_iter().map(|pin| pin.name).collect())
+    if builtin::is_built_in(path) {
+        bail!(
+            "{} is built into the program, which cannot be pinned\n\
+             hint: gra-bench init DIR writes it out; pin that file with --pool",
+            path.display()
+        );
+    }
+    let text = std::fs::read_to_string(path)?;
+    let (text, added) = pin::pinned(&text, pins)?;
+    write_atomic(path, text.as_bytes())?;
+    Ok(added.into_iter().map(|pin| pin.name).collect())
 }
 
 /// Asks every server of the pool what it serves, and for one short reply.
@@ -232,12 +254,16 @@ fn disk_of_missing(checks: &[ModelCheck]) -> Option<u64> {
 fn finding(check: &ModelCheck) -> ModelFinding {
     let found = check.found.as_ref().ok();
     let header = found.and_then(|found| found.header.as_ref()?.as_ref().ok());
+    let files = found.map(|found| found.files.iter().map(FileFinding::of).collect());
     ModelFinding {
         name: check.name.clone(),
+        part: coverage::part_name(check.part),
         path: check.path.display().to_string(),
-        size: found.map(|found| found.size),
-        sha256: found.map(|found| found.sha256.clone()),
+        size: found.map(FoundModel::size),
+        sha256: found.map(FoundModel::sha256),
+        files: files.unwrap_or_default(),
         hash: match found.map(|found| &found.hash) {
+            None if check.present > 0 => "a part is missing",
             None => "no file",
             Some(HashCheck::Matches) => "matches",
             Some(HashCheck::Differs { .. }) => "differs",
@@ -259,6 +285,37 @@ fn cannot_write(results: &Path) -> Option<String> {
         format!("{} is no folder", existing.display())
     };
     Some(format!("cannot write to the results folder {}: {why}", results.display()))
+}
+
+impl ModelFinding {
+    /// The parts of a model that has several, and what to write into the pool where it is not pinned.
+    fn write_files(&self, pinned_now: bool, text: &mut String) -> Result<()> {
+        let name = &self.name;
+        if self.files.len() > 1 {
+            for (number, file) in (1..).zip(&self.files) {
+                let (count, size) = (self.files.len(), file.size / 1_000_000);
+                writeln!(text, "    {name}: part {number} of {count}, {size} MB: {}", file.path)?;
+            }
+        }
+        if self.hash == "not pinned" {
+            let what = if pinned_now { "pinned now" } else { "to pin it" };
+            let quoted = |file: &FileFinding| format!("\"{}\"", file.sha256);
+            let hashes: Vec<String> = self.files.iter().map(quoted).collect();
+            let hashes = match hashes.as_slice() {
+                [whole] => whole.clone(),
+                parts => format!("[{}]", parts.join(", ")),
+            };
+            writeln!(text, "    {name}: {what}: sha256 = {hashes}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FileFinding {
+    fn of(file: &FoundFile) -> Self {
+        let path = file.path.display().to_string();
+        Self { path, size: file.size, sha256: file.sha256.clone() }
+    }
 }
 
 /// Bytes that may still be written to the disk of a folder, or of its closest existing parent.
@@ -319,11 +376,7 @@ impl Findings {
                 if model.chat_template { "yes" } else { "no" },
                 model.hash,
             )?;
-            if let ("not pinned", Some(sha256)) = (model.hash, &model.sha256) {
-                let what =
-                    if self.pinned.contains(&model.name) { "pinned now" } else { "to pin it" };
-                writeln!(text, "    {what}: sha256 = \"{sha256}\"")?;
-            }
+            model.write_files(self.pinned.contains(&model.name), &mut text)?;
             if let Some(template) = self.templates.iter().find(|one| one.is_of(&model.name)) {
                 template.write(&mut text)?;
             }
@@ -333,29 +386,31 @@ impl Findings {
             match (&server.identity, server.constrains) {
                 (Some(identity), Some(constrains)) => {
                     let form = if constrains { "held to form" } else { "not held to form" };
-                    writeln!(text, "    identity = \"{identity}\"")?;
-                    writeln!(text, "    asked as `{}`, replies {form}", server.model)?;
+                    writeln!(text, "    {}: identity = \"{identity}\"", server.name)?;
+                    let (name, model) = (&server.name, &server.model);
+                    writeln!(text, "    {name}: asked as `{model}`, replies {form}")?;
                     if server.thinks == Some(true) {
-                        writeln!(text, "    thinks: {}", server.about_thoughts())?;
+                        writeln!(text, "    {name}: thinks: {}", server.about_thoughts())?;
                     }
                     for line in forms::lines(&server.forms) {
-                        writeln!(text, "    {line}")?;
+                        writeln!(text, "    {name}: {line}")?;
                     }
                 }
-                _ => writeln!(text, "    does not answer")?,
+                _ => writeln!(text, "    {}: does not answer", server.name)?,
             }
         }
         for needs in &self.needs {
             needs.write(&mut text)?;
         }
+        self.coverage.write(&mut text)?;
         if !self.notes.is_empty() {
-            writeln!(text, "\nnot here, and needed only where a variant or stats names them")?;
+            writeln!(text, "\nteachers that are not here; only what names them needs them")?;
             for note in &self.notes {
                 writeln!(text, "  - {note}")?;
             }
         }
         if self.problems.is_empty() {
-            writeln!(text, "\nno problems found")?;
+            writeln!(text, "\nno problems found in what was looked at")?;
         } else {
             writeln!(text, "\nproblems")?;
             for problem in &self.problems {

@@ -47,7 +47,7 @@ impl Run {
         let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
         publish::check_writable(&places.results)?;
         let mut store = Store::open(&places.store())?;
-        suite::locate_files(&experiment, &store)?;
+        suite::check_files(&experiment, &store)?;
         let mut progress = Progress::new(*verbosity);
         for line in reviewer_warnings(&experiment, &places.results)? {
             progress.say(&line);

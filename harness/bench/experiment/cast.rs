@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gra_llm::model_pool::PoolError;
+use gra_llm::engine::EngineError;
+use gra_llm::model_pool::{Backend, PoolModel};
 use gra_synth::request::ModelName;
 use gra_synth::variant::{Instructions, Variant};
 
@@ -36,17 +37,21 @@ impl Experiment {
         everyone.filter(move |name| serves(name))
     }
 
-    /// Looks for the files that a trial of this variant may need.
+    /// Finds the files that a trial of this variant may need there and whole, the encoder's too: a night's run should
+    /// not end at a file that was cut short.
     ///
     /// # Errors
-    /// Names the first model whose file is not there, and what to type to get it.
-    pub fn locate(&self, variant: &Variant) -> Result<(), PoolError> {
+    /// Names the first model whose file is missing or cannot be used, and what to type or what is wrong with it.
+    pub fn check_files(&self, variant: &Variant) -> Result<(), EngineError> {
         let serving = self.serving(variant);
         for model in self.pool.members_and_teachers().filter(|m| serving.contains(&m.name)) {
-            if let Some(source) = model.source() {
-                source.locate(model.name.as_str())?;
-            }
+            model.check_usable()?;
         }
-        Ok(())
+        let is_recorded = |model: &PoolModel| matches!(model.backend, Backend::Recorded(_));
+        // A pool of recordings alone has its embeddings there too.
+        if self.pool.members_and_teachers().all(is_recorded) {
+            return Ok(());
+        }
+        self.pool.encoder.check_usable()
     }
 }

@@ -82,6 +82,19 @@ impl DigestCache {
     }
 }
 
+/// What stands for a model in store keys: the hash of its only file. Of several files it is the hash of their
+/// hashes, one a line, so that it changes with any of them: `sha256sum NAME-*.gguf | cut -c-64 | sha256sum`.
+#[must_use]
+pub fn of_model(files: &[String]) -> String {
+    match files {
+        [whole] => whole.clone(),
+        parts => {
+            let lines: String = parts.iter().flat_map(|hash| [hash.as_str(), "\n"]).collect();
+            hex::encode(Sha256::digest(lines))
+        }
+    }
+}
+
 fn hash(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();

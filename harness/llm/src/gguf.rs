@@ -1,43 +1,74 @@
-//! What a GGUF file says about itself, read without llama.cpp.
+//! What a GGUF file says about itself, read without loading it.
 //!
-//! llama.cpp aborts the process on some malformed headers; this reader never does. It reads the
-//! header only (key-value pairs and tensor descriptions), not the weights. Format: GGUF versions 2
-//! and 3, little-endian (ggml, `docs/gguf.md`).
+//! llama.cpp aborts the process on some malformed headers; this reader never does, and allocates no more
+//! than the file is long. It reads the header (key-value pairs and tensor descriptions), not the weights, and
+//! holds the offsets and types of tensors against what llama.cpp expects, so that it knows where the file
+//! must end. Format: GGUF versions 2 and 3, little-endian (ggml, `docs/gguf.md`).
 
-use std::collections::BTreeMap;
+mod model;
+mod reader;
+pub mod split;
+mod tensor;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-/// Longest string or array that a header may hold; real vocabularies stay below 10 MB.
-const MAX_LENGTH: u64 = 1 << 28;
+pub use model::GgufModel;
+use reader::{KIND_U32, LEAST_PAIR, LEAST_TENSOR, MAX_KEY, MAX_TENSOR_NAME, Reader, Value};
+pub use tensor::Tensor;
 
-/// Why a file is no readable GGUF.
+/// Bytes that tensors are aligned to where the header says nothing, and the key by which it says so.
+const ALIGNMENT: u64 = 32;
+const ALIGNMENT_KEY: &str = "general.alignment";
+
+/// Why a file is no readable GGUF. Every message is the end of a sentence about the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GgufError {
     /// It cannot be opened or read.
     #[error("{0}")]
     Read(#[source] io::Error),
     /// It does not begin with `GGUF`.
-    #[error("it is not a GGUF file (it does not begin with the letters GGUF)")]
-    Magic,
-    /// A version that llama.cpp no longer reads, or another byte order.
+    #[error("it is not a GGUF file: {0}")]
+    Magic(&'static str),
+    /// Its numbers are stored in the other byte order.
+    #[error(
+        "it is a GGUF file for big-endian machines; fetch the little-endian one, or turn it round with \
+         gguf-py's `gguf-convert-endian`"
+    )]
+    BigEndian,
+    /// A version that llama.cpp does not read.
     #[error("GGUF version {0} is not supported; versions 2 and 3 are")]
     Version(u32),
     /// The header ends early or holds impossible values.
     #[error("its header is damaged or the file is cut short: {0}")]
     Header(&'static str),
-}
-
-/// Where a tensor lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tensor {
-    /// Its extents, the one that runs fastest first.
-    pub shape: Vec<u64>,
-    /// The type of its numbers, as ggml counts them (`enum ggml_type`).
-    pub kind: u32,
-    /// Offset of its first byte in the file.
-    pub offset: u64,
+    /// A tensor has numbers that this version's llama.cpp cannot read.
+    #[error("a tensor has numbers of type {0}, which this version's llama.cpp does not know")]
+    TensorType(u32),
+    /// The file ends before its tensors do.
+    #[error(
+        "it is cut short: it has {size} bytes, and by its header its weights end at byte {end}"
+    )]
+    CutShort {
+        /// Bytes that are there.
+        size: u64,
+        /// Bytes that the header asks for.
+        end: u64,
+    },
+    /// The parts of a model do not belong together.
+    #[error("{0}")]
+    Split(String),
+    /// Another file than the first of a model in several parts.
+    #[error("in its part {file}: {error}")]
+    InPart {
+        /// The file's name.
+        file: String,
+        /// What is wrong with it.
+        error: Box<GgufError>,
+    },
 }
 
 /// Facts of a GGUF header.
@@ -47,39 +78,51 @@ pub struct GgufHeader {
     pub tensors: BTreeMap<String, Tensor>,
     strings: BTreeMap<String, String>,
     numbers: BTreeMap<String, f64>,
+    end: u64,
 }
 
 impl GgufHeader {
-    /// Reads a file's header.
+    /// Reads a file's header, and finds the file long enough for its tensors.
     ///
     /// # Errors
-    /// When it cannot be read or is no GGUF file.
+    /// When it cannot be read, is no GGUF file or is cut short.
     pub fn read(path: &Path) -> Result<Self, GgufError> {
         let file = File::open(path).map_err(GgufError::Read)?;
-        Self::parse(&mut BufReader::new(file))
+        let size = file.metadata().map_err(GgufError::Read)?.len();
+        let header = Self::parse(&mut BufReader::new(file), size)?;
+        if header.end > size {
+            return Err(GgufError::CutShort { size, end: header.end });
+        }
+        Ok(header)
     }
 
-    /// Parses a header.
+    /// Parses the header of a file of so many bytes. Whether the weights behind it are there is not looked at.
     ///
     /// # Errors
     /// When it is damaged.
-    pub fn parse(input: &mut impl Read) -> Result<Self, GgufError> {
-        let mut reader = Reader { input, position: 0 };
-        let mut magic = [0; 4];
-        reader.fill(&mut magic).map_err(|_| GgufError::Magic)?;
-        if &magic != b"GGUF" {
-            return Err(GgufError::Magic);
-        }
+    pub fn parse(input: &mut impl Read, size: u64) -> Result<Self, GgufError> {
+        let mut reader = Reader::new(input, size);
+        check_magic(&mut reader)?;
         let version = reader.u32()?;
+        if (2..=3).contains(&version.swap_bytes()) {
+            return Err(GgufError::BigEndian);
+        }
         if !(2..=3).contains(&version) {
             return Err(GgufError::Version(version));
         }
-        let tensors = reader.u64()?;
-        let pairs = reader.u64()?;
+        let tensors = reader.count(LEAST_TENSOR)?;
+        let pairs = reader.count(LEAST_PAIR)?;
         let mut header = Self::default();
+        let mut seen = BTreeSet::new();
         for _ in 0..pairs {
-            let key = reader.string()?;
+            let key = reader.text(MAX_KEY)?;
+            if key.is_empty() || !seen.insert(key.clone()) {
+                return Err(GgufError::Header("a key is empty or occurs twice"));
+            }
             let kind = reader.u32()?;
+            if key == ALIGNMENT_KEY && kind != KIND_U32 {
+                return Err(GgufError::Header("its alignment is no 32-bit number"));
+            }
             match reader.value(kind)? {
                 Value::Text(text) => {
                     header.strings.insert(key, text);
@@ -90,24 +133,48 @@ impl GgufHeader {
                 Value::Skipped => {}
             }
         }
-        for _ in 0..tensors {
-            let name = reader.string()?;
-            let tensor = reader.tensor()?;
-            header.tensors.insert(name, tensor);
-        }
-        // Offsets are counted from the first aligned byte behind the header.
-        let alignment = header.number("general.alignment").unwrap_or(32).max(1);
-        let data = reader.position.div_ceil(alignment).saturating_mul(alignment);
-        for tensor in header.tensors.values_mut() {
-            tensor.offset = tensor.offset.saturating_add(data);
-        }
+        header.read_tensors(tensors, &mut reader)?;
         Ok(header)
     }
 
-    /// Offset of the last tensor's first byte in the file; 0 when there is none.
+    /// Reads the tensors' descriptions. Tensors lie one behind the other in the order of their descriptions, from
+    /// the first aligned byte behind the header; llama.cpp refuses a file where they do not.
+    fn read_tensors(
+        &mut self,
+        count: u64,
+        reader: &mut Reader<'_, impl Read>,
+    ) -> Result<(), GgufError> {
+        let alignment = self.value(ALIGNMENT_KEY).map_or(Some(ALIGNMENT), |_| {
+            self.number(ALIGNMENT_KEY).filter(|bytes| bytes.is_power_of_two())
+        });
+        let alignment = alignment.ok_or(GgufError::Header("its alignment is no power of two"))?;
+        let (mut end, mut next) = (0, 0);
+        for _ in 0..count {
+            let name = reader.text(MAX_TENSOR_NAME)?;
+            let tensor = Tensor::read(reader)?;
+            if tensor.offset != next {
+                return Err(GgufError::Header("a tensor lies where another is, or leaves a gap"));
+            }
+            end = next.checked_add(tensor.bytes()?).ok_or(IMPOSSIBLE)?;
+            next = end.checked_next_multiple_of(alignment).ok_or(IMPOSSIBLE)?;
+            if self.tensors.insert(name, tensor).is_some() {
+                return Err(GgufError::Header("two tensors have one name"));
+            }
+        }
+        if count > 0 {
+            let begin = reader.position().next_multiple_of(alignment);
+            for tensor in self.tensors.values_mut() {
+                tensor.offset = tensor.offset.checked_add(begin).ok_or(IMPOSSIBLE)?;
+            }
+            self.end = begin.checked_add(end).ok_or(IMPOSSIBLE)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that the file must have at least, so that every tensor is whole; 0 when there is none.
     #[must_use]
-    pub fn last_tensor_offset(&self) -> u64 {
-        self.tensors.values().map(|tensor| tensor.offset).max().unwrap_or(0)
+    pub const fn end(&self) -> u64 {
+        self.end
     }
 
     /// A string value.
@@ -167,118 +234,26 @@ impl GgufHeader {
     }
 }
 
-enum Value {
-    Text(String),
-    Number(f64),
-    Skipped,
-}
+const IMPOSSIBLE: GgufError = GgufError::Header("its tensors are impossibly large");
 
-struct Reader<'a, R> {
-    input: &'a mut R,
-    position: u64,
-}
-
-impl<R: Read> Reader<'_, R> {
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), GgufError> {
-        self.input.read_exact(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => GgufError::Header("it ends within the header"),
-            _ => GgufError::Read(error),
-        })?;
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
-        let mut bytes = [0; N];
-        self.fill(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, GgufError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, GgufError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn length(&mut self) -> Result<u64, GgufError> {
-        let length = self.u64()?;
-        if length > MAX_LENGTH {
-            return Err(GgufError::Header("a length is impossibly large"));
+/// Reads the first four bytes, and says what the file is when they are not `GGUF`.
+fn check_magic(reader: &mut Reader<'_, impl Read>) -> Result<(), GgufError> {
+    let magic: [u8; 4] = reader.array().map_err(|error| match error {
+        GgufError::Header(_) => GgufError::Magic("it has fewer than four bytes"),
+        other => other,
+    })?;
+    match &magic {
+        b"GGUF" => Ok(()),
+        b"vers" => Err(GgufError::Magic(
+            "it is a Git LFS pointer, which names the file; `git lfs pull` or `hf download` fetches it",
+        )),
+        b"<!DO" | b"<!do" | b"<htm" => {
+            Err(GgufError::Magic("it is a web page; was the address of the page fetched?"))
         }
-        Ok(length)
-    }
-
-    fn string(&mut self) -> Result<String, GgufError> {
-        let length = self.length()?;
-        let mut bytes = Vec::new();
-        // Not allocated up front: a damaged length must not ask for more than the file holds.
-        self.input.take(length).read_to_end(&mut bytes).map_err(GgufError::Read)?;
-        if bytes.len() as u64 != length {
-            return Err(GgufError::Header("it ends within the header"));
+        [b'P', b'K', ..] => Err(GgufError::Magic("it is a ZIP archive, as PyTorch's weights are")),
+        b"ggml" | b"lmgg" | b"fmgg" | b"tjgg" | b"algg" => {
+            Err(GgufError::Magic("it is of a format that came before GGUF; fetch a newer file"))
         }
-        self.position += length;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn skip(&mut self, bytes: u64) -> Result<(), GgufError> {
-        let copied = io::copy(&mut self.input.take(bytes), &mut io::sink());
-        if copied.map_err(GgufError::Read)? != bytes {
-            return Err(GgufError::Header("it ends within the header"));
-        }
-        self.position += bytes;
-        Ok(())
-    }
-
-    fn tensor(&mut self) -> Result<Tensor, GgufError> {
-        let dimensions = self.u32()?;
-        if dimensions > 8 {
-            return Err(GgufError::Header("a tensor has more than 8 dimensions"));
-        }
-        let shape = (0..dimensions).map(|_| self.u64()).collect::<Result<_, _>>()?;
-        Ok(Tensor { shape, kind: self.u32()?, offset: self.u64()? })
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "facts of a header stay below 2^53")]
-    fn value(&mut self, kind: u32) -> Result<Value, GgufError> {
-        Ok(Value::Number(match kind {
-            0 | 7 => f64::from(u8::from_le_bytes(self.array()?)),
-            1 => f64::from(i8::from_le_bytes(self.array()?)),
-            2 => f64::from(u16::from_le_bytes(self.array()?)),
-            3 => f64::from(i16::from_le_bytes(self.array()?)),
-            4 => f64::from(self.u32()?),
-            5 => f64::from(i32::from_le_bytes(self.array()?)),
-            6 => f64::from(f32::from_le_bytes(self.array()?)),
-            8 => return Ok(Value::Text(self.string()?)),
-            9 => {
-                self.skip_array()?;
-                return Ok(Value::Skipped);
-            }
-            10 => self.u64()? as f64,
-            11 => i64::from_le_bytes(self.array()?) as f64,
-            12 => f64::from_le_bytes(self.array()?),
-            _ => return Err(GgufError::Header("a value has an unknown type")),
-        }))
-    }
-
-    fn skip_array(&mut self) -> Result<(), GgufError> {
-        let kind = self.u32()?;
-        let length = self.length()?;
-        let width = match kind {
-            0 | 1 | 7 => 1,
-            2 | 3 => 2,
-            4..=6 => 4,
-            10..=12 => 8,
-            8 => {
-                for _ in 0..length {
-                    let bytes = self.length()?;
-                    self.skip(bytes)?;
-                }
-                return Ok(());
-            }
-            _ => return Err(GgufError::Header("an array has an unknown type")),
-        };
-        self.skip(length * width)
+        _ => Err(GgufError::Magic("it does not begin with the letters GGUF")),
     }
 }

@@ -27,13 +27,12 @@ pub mod settings;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
 use crate::automaton::WRITER_VERSION;
 use crate::chat_template::fingerprint_part;
-use crate::digest::DigestCache;
+use crate::digest::{self, DigestCache};
 use crate::engine::{Engine, EngineError, Progress};
 use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
 use crate::one_by_one::one_by_one;
@@ -106,7 +105,8 @@ impl Engine for LlamaEngine {
         question: &TemplateQuestion,
     ) -> Result<TemplateFinding, EngineError> {
         let (member, source) = self.member(&question.model)?;
-        let path = source.locate(member.name.as_str())?;
+        source.locate(member.name.as_str())?;
+        let path = source.path();
         probe::probe(&member, &path, &question.calls)
     }
 
@@ -123,9 +123,8 @@ impl Engine for LlamaEngine {
             });
         }
         let (member, source) = self.member(&first.model)?;
-        let pinned = member.sha256.as_deref();
-        let (path, _) = source.verify(member.name.as_str(), pinned, &mut self.digests)?;
-        let generator = self.resident.generator(&member, &path, &self.settings)?;
+        let files = source.verify(member.name.as_str(), &member.sha256, &mut self.digests)?;
+        let generator = self.resident.generator(&member, &files, &self.settings)?;
         let settings = &self.settings;
         let ask = |chunk: &[Request], watch: &mut dyn FnMut(Progress)| {
             let prepared = chunk::prepare(generator, chunk, settings)?;
@@ -152,9 +151,8 @@ impl Engine for LlamaEngine {
             });
         }
         let (member, source) = self.member(&first.model)?;
-        let pinned = member.sha256.as_deref();
-        let (path, _) = source.verify(member.name.as_str(), pinned, &mut self.digests)?;
-        let generator = self.resident.generator(&member, &path, &self.settings)?;
+        let files = source.verify(member.name.as_str(), &member.sha256, &mut self.digests)?;
+        let generator = self.resident.generator(&member, &files, &self.settings)?;
         score::run(generator, passages, &self.settings, watch)
     }
 
@@ -164,9 +162,8 @@ impl Engine for LlamaEngine {
         }
         let entry = &self.pool.encoder;
         if self.encoder.is_none() {
-            let pinned = entry.sha256.as_deref();
-            let (path, _) = entry.source.verify(&entry.name, pinned, &mut self.digests)?;
-            self.encoder = Some(Encoder::load(&entry.name, &path)?);
+            let files = entry.source.verify(&entry.name, &entry.sha256, &mut self.digests)?;
+            self.encoder = Some(Encoder::load(&entry.name, files.first())?);
         }
         match &self.encoder {
             Some(encoder) => encoder.embed(texts, &self.settings),
@@ -179,12 +176,8 @@ impl Engine for LlamaEngine {
     /// them, not by recomputing. What is promised is the same reply for the same schedule.
     fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         let (member, source) = self.member(model)?;
-        let sha256 = known_sha256(
-            member.name.as_str(),
-            &source,
-            member.sha256.as_deref(),
-            &mut self.digests,
-        )?;
+        let name = member.name.as_str();
+        let sha256 = known_sha256(name, &source, &member.sha256, &mut self.digests)?;
         let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
         let device = self.settings.device();
         let flash = self.settings.flash_attention().name();
@@ -200,9 +193,8 @@ impl Engine for LlamaEngine {
     /// and from the version of its rules.
     fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
         let (member, source) = self.member(model)?;
-        let pinned = member.sha256.as_deref();
         let name = member.name.as_str();
-        let sha256 = known_sha256(name, &source, pinned, &mut self.digests)?;
+        let sha256 = known_sha256(name, &source, &member.sha256, &mut self.digests)?;
         let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
         let device = self.settings.device();
         Ok(format!(
@@ -215,8 +207,7 @@ impl Engine for LlamaEngine {
 
     fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
         let entry = &self.pool.encoder;
-        let pinned = entry.sha256.as_deref();
-        let sha256 = known_sha256(&entry.name, &entry.source, pinned, &mut self.digests)?;
+        let sha256 = known_sha256(&entry.name, &entry.source, &entry.sha256, &mut self.digests)?;
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};encoder={};sha256={sha256};pooling=mean;norm=l2;tokens={};\
              windows={}",
@@ -227,16 +218,16 @@ impl Engine for LlamaEngine {
     }
 }
 
-/// The hash of a file; the pinned one when the file is not here, so that a finished run replays
-/// without its models. A file's hash stands for its chat template too: it is part of the file.
+/// The hash that stands for a model's files; from the pinned ones when the files are not here, so that a
+/// finished run replays without its models. It stands for the chat template too: that is part of the file.
 fn known_sha256(
     name: &str,
     source: &Source,
-    pinned: Option<&str>,
+    pinned: &[String],
     digests: &mut DigestCache,
 ) -> Result<String, PoolError> {
-    match (source.verify(name, pinned, digests), pinned) {
-        (Err(PoolError::Missing { .. }), Some(pinned)) => Ok(pinned.to_owned()),
-        (result, _) => result.map(|(_, sha256): (PathBuf, String)| sha256),
+    match source.verify(name, pinned, digests) {
+        Err(PoolError::Missing { .. }) if !pinned.is_empty() => Ok(digest::of_model(pinned)),
+        verified => verified.map(|files| digest::of_model(&files.sha256)),
     }
 }

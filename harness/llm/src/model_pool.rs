@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::chat_template::Variables;
 use entry::Bad;
 pub use server::{DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, Dialect, Server};
-pub use source::Source;
+pub use source::{ModelFiles, Source};
 use wire::PoolFile;
 
 /// Who runs a model, and where it is found.
@@ -64,8 +64,8 @@ pub struct PoolModel {
     pub name: ModelName,
     /// Who runs it, and where it is found.
     pub backend: Backend,
-    /// The file's SHA-256, lower-case hexadecimal, when the pool pins it. `None` for a server.
-    pub sha256: Option<String>,
+    /// SHA-256 of each of its files, lower-case hexadecimal; empty where the pool pins none, and for a server.
+    pub sha256: Vec<String>,
     /// Number of parameters, as the pool states it.
     pub parameters: Option<u64>,
     /// Licence, as the pool states it.
@@ -73,7 +73,7 @@ pub struct PoolModel {
     /// Tokens that prompt and reply together may take. By default what the model was trained for,
     /// at most [`DEFAULT_CONTEXT`]. `None` for a server, which has its own.
     pub context: Option<u32>,
-    /// Bytes of its file, as the pool states them: what a file that is not here will take.
+    /// Bytes of its files, as the pool states them: what files that are not here will take.
     pub size: Option<u64>,
     /// Models of one family share a family name in tables.
     pub family: Option<String>,
@@ -113,8 +113,8 @@ pub struct PoolEncoder {
     pub name: String,
     /// Where its file is.
     pub source: Source,
-    /// The file's SHA-256, when the pool pins it.
-    pub sha256: Option<String>,
+    /// SHA-256 of each of its files; empty where the pool pins none.
+    pub sha256: Vec<String>,
 }
 
 /// Tokens of context where neither pool nor model asks for less.
@@ -164,13 +164,17 @@ pub enum PoolError {
         /// What is wrong and what to write instead.
         reason: String,
     },
-    /// A model's file is not where the pool says.
-    #[error("the file of model `{model}` is missing: {}\n  hint: {hint}", path.display())]
+    /// A model's file, or a part of it, is not where the pool says.
+    #[error("{what} of model `{model}` is missing: {}\n  {why}\n  hint: {hint}", path.display())]
     Missing {
         /// The model's name.
         model: String,
-        /// Where it was looked for.
+        /// What is missing of it: the file, or which parts.
+        what: String,
+        /// Where it was looked for; of several parts, the first.
         path: PathBuf,
+        /// What was found there instead.
+        why: String,
         /// What to type next.
         hint: String,
     },

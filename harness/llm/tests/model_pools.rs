@@ -2,11 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "support/gguf.rs"]
+mod gguf;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use gguf::write_parts;
 use gra_llm::digest::DigestCache;
-use gra_llm::gguf::{GgufError, GgufHeader};
+use gra_llm::engine::Engine;
+use gra_llm::llama::LlamaEngine;
+use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::check::{HashCheck, Part};
 use gra_llm::model_pool::footprint::Footprint;
 use gra_llm::model_pool::{Backend, Dialect, ModelPool, PoolError, Source};
@@ -32,7 +39,7 @@ fn a_whole_pool_is_read() {
     let small = pool.model(&ModelName::new("small")).unwrap();
     let small_file = Source::Path(Path::new("models/small.gguf").to_owned());
     assert_eq!(small.backend, Backend::LlamaCpp(small_file));
-    assert!(small.sha256.as_deref().unwrap().starts_with("ab00"));
+    assert!(small.sha256[0].starts_with("ab00"), "in small letters");
     assert_eq!((small.context, small.parameters), (Some(2048), Some(134_515_008)));
     let sampling = small.sampling.apply(Sampling::default());
     assert_eq!(sampling, Sampling { temperature: 0.7, top_p: 0.9 });
@@ -98,6 +105,9 @@ fn broken_pools_name_the_field() {
     let served = "[[model]]\nname = \"a\"\nbackend = \"server\"\n";
     let (url, sent) = ("url = \"http://a:1/v1\"\n", "model = \"org/a\"\n");
     let dialect = "dialect = \"sglang\"\n";
+    let parts = "[[model]]\nname = \"a\"\npath = \"a-00001-of-00003.gguf\"\n";
+    let hub = "[[model]]\nname = \"a\"\nrepo = \"a/b\"\nfile = \"b.gguf\"\n";
+    let hash = "0".repeat(64);
     let cases = [
         (String::new(), "no models"),
         (model.to_owned(), "model.0.path: is missing"),
@@ -110,6 +120,20 @@ fn broken_pools_name_the_field() {
         (format!("{path}{path}"), "model.1.name: `a` is already the name of model.0"),
         ("[[model]]\nname = \" \"\npath = \"a\"\n".to_owned(), "model.0.name: is empty"),
         (format!("{path}sha256 = \"12\"\n"), "64 hexadecimal digits"),
+        (format!("{path}sha256 = 12\n"), "the hash of the file, or a list"),
+        (format!("{path}sha256 = [\"{hash}\", \"{hash}\"]\n"), "the model has one file"),
+        (format!("{parts}sha256 = \"{hash}\"\n"), "has 3 parts and needs a list of 3 hashes"),
+        (format!("{path}revision = \"v1\"\n"), "revision: has no effect with `path`"),
+        (format!("{hub}revision = \"../x\"\n"), "revision: must be a branch"),
+        (format!("{served}{url}{sent}{dialect}revision = \"v1\"\n"), "revision: has no effect"),
+        (
+            format!("{model}path = \"q/a-00002-of-00003.gguf\"\n"),
+            "model.0.path: is part 2 of a model; name the first, a-00001-of-00003.gguf",
+        ),
+        (
+            format!("{model}repo = \"a/b\"\nfile = \"q/a-00003-of-00003.gguf\"\n"),
+            "model.0.file: is part 3 of a model; name the first, q/a-00001-of-00003.gguf",
+        ),
         (format!("{path}sha265 = \"12\"\n"), "unknown field `sha265`"),
         (format!("{path}context = 0\n"), "model.0.context"),
         (format!("{path}size_gb = 0.0\n"), "model.0.size_gb"),
@@ -170,9 +194,11 @@ fn hashes_are_checked_and_remembered() {
     fs::write(&cache, b"{broken").unwrap();
     assert_eq!(DigestCache::at(&cache).sha256(&file).unwrap(), changed);
     let source = Source::Path(file);
-    let wrong = source.verify("m", Some(abc), &mut DigestCache::in_memory()).unwrap_err();
+    let mut verify =
+        |hash: &str| source.verify("m", &[hash.to_owned()], &mut DigestCache::in_memory());
+    let wrong = verify(abc).unwrap_err();
     assert!(matches!(wrong, PoolError::WrongHash { .. }), "{wrong}");
-    assert!(source.verify("m", Some(&changed), &mut DigestCache::in_memory()).is_ok());
+    assert!(verify(&changed).is_ok());
 }
 
 #[test]
@@ -184,9 +210,15 @@ fn the_check_tells_what_is_wrong_with_each_file() {
     let checks = pool.check(&mut DigestCache::in_memory());
     assert_eq!(checks.len(), 2);
     assert_eq!(checks[0].found.as_ref().unwrap().hash, HashCheck::Unpinned);
-    assert!(checks[0].problem().unwrap().contains("not a GGUF file"));
+    let said = checks[0].problem().unwrap();
+    assert!(
+        said.contains("model `text` cannot be used") && said.contains("not a GGUF file"),
+        "{said}"
+    );
     assert_eq!(checks[1].part, Part::Encoder);
-    assert!(checks[1].problem().unwrap().contains("missing"));
+    let said = checks[1].problem().unwrap();
+    assert!(said.contains("the file of model `minilm` is missing"), "{said}");
+    assert!(said.contains("has no such file"), "where it was looked for is said: {said}");
 }
 
 #[test]
@@ -239,28 +271,87 @@ fn the_pools_of_the_repository_fit_every_experiment() {
     }
 }
 
+/// A pool with a model in three parts, which lie in this folder.
+fn pool_of_parts(folder: &Path, rest: &str) -> ModelPool {
+    let model = format!("[[model]]\nname = \"split\"\npath = \"m-00001-of-00003.gguf\"\n{rest}");
+    ModelPool::parse(&format!("{HEAD}{model}"), Path::new("pool.toml"), folder).unwrap()
+}
+
 #[test]
-fn damaged_headers_are_errors_not_aborts() {
-    let bytes = |tail: &[u8]| {
-        let mut header = b"GGUF".to_vec();
-        header.extend(3_u32.to_le_bytes());
-        header.extend(tail);
-        header
+fn every_part_is_looked_for_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(folder.path(), "m");
+    let check = |pool: &ModelPool| pool.check(&mut DigestCache::in_memory()).swap_remove(0);
+    let whole = check(&pool_of_parts(folder.path(), ""));
+    let found = whole.found.as_ref().unwrap();
+    assert_eq!(whole.problem(), None);
+    assert_eq!(found.files.len(), 3);
+    let size: u64 = parts.iter().map(|part| fs::metadata(part).unwrap().len()).sum();
+    assert_eq!((found.size(), whole.present), (size, size));
+
+    let last = fs::metadata(&parts[2]).unwrap().len();
+    fs::remove_file(&parts[2]).unwrap();
+    let pool = pool_of_parts(folder.path(), "size_gb = 0.000002\n");
+    let said = check(&pool).problem().unwrap();
+    assert!(said.contains("part 3 of 3 of model `split` is missing"), "{said}");
+    assert!(said.contains("m-00003-of-00003.gguf"), "{said}");
+    let footprint = Footprint::of(&[check(&pool)], &[Part::Member]);
+    assert_eq!((footprint.disk, footprint.missing), (2000, 2000 - (size - last)));
+    fs::remove_file(&parts[0]).unwrap();
+    let said = check(&pool).problem().unwrap();
+    assert!(said.contains("parts 1, 3 of 3 of model `split`"), "{said}");
+
+    let hub = "[[model]]\nname = \"h\"\nrepo = \"org/m\"\nfile = \"q/h-00001-of-00005.gguf\"\n\
+               revision = \"v1\"\n";
+    let said = check(&parse(hub).unwrap()).problem().unwrap();
+    let command = "hf download org/m --include \"q/h-*-of-00005.gguf\" --revision v1";
+    assert!(said.contains("parts 1, 2, 3, .. of 5") && said.contains(command), "{said}");
+}
+
+#[test]
+fn a_fingerprint_is_of_all_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(folder.path(), "m");
+    let fingerprint = |pool: &ModelPool| {
+        let mut engine = LlamaEngine::new(pool.clone(), EngineSettings::default());
+        engine.fingerprint(&ModelName::new("split"))
     };
-    let number = |n: u64| n.to_le_bytes();
-    let huge = [number(0), number(1), number(u64::MAX)].concat();
-    let cases = [
-        (Vec::new(), "not a GGUF"),
-        (b"GGML".to_vec(), "not a GGUF"),
-        (b"GGUF\x01\0\0\0".to_vec(), "version 1"),
-        (bytes(&[]), "ends within the header"),
-        (bytes(&[number(u64::MAX), number(0)].concat()), "ends within the header"),
-        (bytes(&huge), "impossibly large"),
-    ];
-    for (header, expected) in cases {
-        let error: GgufError = GgufHeader::parse(&mut header.as_slice()).unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
+    let pool = pool_of_parts(folder.path(), "");
+    let before = fingerprint(&pool).unwrap();
+    let mut fingerprints = BTreeSet::from([before.clone()]);
+    for part in &parts {
+        let whole = fs::read(part).unwrap();
+        let mut other = whole.clone();
+        *other.last_mut().unwrap() ^= 1;
+        fs::write(part, &other).unwrap();
+        fingerprints.insert(fingerprint(&pool).unwrap());
+        fs::write(part, &whole).unwrap();
     }
-    let empty = bytes(&[number(0), number(0)].concat());
-    assert!(GgufHeader::parse(&mut empty.as_slice()).unwrap().tensors.is_empty());
+    assert_eq!(fingerprints.len(), 4, "{fingerprints:?}");
+    assert_eq!(fingerprint(&pool).unwrap(), before);
+
+    // Pinned, it is known without the files, and a part that is not the pinned one is named.
+    let hashes = pool.models[0].source().unwrap().verify("m", &[], &mut DigestCache::in_memory());
+    let hashes = hashes.unwrap().sha256;
+    let pinned = pool_of_parts(folder.path(), &format!("sha256 = {hashes:?}\n"));
+    fs::write(&parts[1], b"GGUF").unwrap();
+    let error = fingerprint(&pinned).unwrap_err().to_string();
+    assert!(error.contains("m-00002-of-00003.gguf has sha256"), "{error}");
+    parts.iter().for_each(|part| fs::remove_file(part).unwrap());
+    assert_eq!(fingerprint(&pinned).unwrap(), before);
+    assert!(fingerprint(&pool).unwrap_err().to_string().contains("parts 1, 2, 3 of 3"));
+}
+
+#[test]
+fn files_are_found_unusable_before_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(folder.path(), "m");
+    let usable = || pool_of_parts(folder.path(), "").models[0].check_usable();
+    usable().unwrap();
+    let bytes = fs::read(&parts[2]).unwrap();
+    fs::write(&parts[2], &bytes[..bytes.len() - 1]).unwrap();
+    let error = usable().unwrap_err().to_string();
+    for part in ["model `split`", "in its part m-00003-of-00003.gguf", "cut short"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }

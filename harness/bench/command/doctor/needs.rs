@@ -16,7 +16,7 @@ pub(super) struct Needs {
     disk_bytes: u64,
     /// Of those, still to be fetched.
     missing_bytes: u64,
-    /// Files that are not here and whose size the pool does not state.
+    /// Models whose files are not all here and whose size the pool does not state.
     files_of_unknown_size: usize,
     /// Of the largest model, with the KV cache of one sequence.
     memory_bytes: Option<u64>,
@@ -68,7 +68,8 @@ impl Needs {
             write!(text, " ({} still to fetch)", gigabytes(self.missing_bytes))?;
         }
         if self.files_of_unknown_size > 0 {
-            write!(text, " and {} files of unknown size", self.files_of_unknown_size)?;
+            let models = if self.files_of_unknown_size == 1 { "model" } else { "models" };
+            write!(text, " and {} {models} of unknown size", self.files_of_unknown_size)?;
         }
         writeln!(text, ", and at least {} of memory for {largest}", gib(memory))?;
         Ok(())
@@ -104,7 +105,7 @@ mod tests {
         insta::assert_snapshot!(text, @"
         4.9 GB are still to be fetched, and 1.0 GB are free
         model `llama-3.1-8b` takes 6.0 GiB of memory, and there are 4.0 GiB
-          members  take 24.3 GB on disk (4.9 GB still to fetch) and 1 files of unknown size, and at least 6.0 GiB of memory for llama-3.1-8b
+          members  take 24.3 GB on disk (4.9 GB still to fetch) and 1 model of unknown size, and at least 6.0 GiB of memory for llama-3.1-8b
         ");
     }
 }

@@ -106,27 +106,29 @@ impl Template {
     }
 
     pub(super) fn write(&self, text: &mut String) -> Result<()> {
-        let found = &self.found;
+        let (name, found) = (&self.model, &self.found);
         if found.faults.is_empty() {
             let frame = found.frame_tokens;
-            writeln!(text, "    chat template: renders, {frame} tokens around a message")?;
+            writeln!(text, "    {name}: chat template: renders, {frame} tokens around a message")?;
         }
         if let Some(added) = &found.added_text {
-            writeln!(text, "    chat template: adds \"{}\"", shortened(added))?;
+            writeln!(text, "    {name}: chat template: adds \"{}\"", shortened(added))?;
         }
         let off = found.thinking_switch.as_ref().map_or_else(String::new, |switch| {
             format!("; {switch} in the pool switches thinking off")
         });
         match (&found.opens_thought, self.thought_tokens) {
             (None, 0) if off.is_empty() => {}
-            (None, 0) => writeln!(text, "    thinks: may think where no form holds it{off}")?,
+            (None, 0) => {
+                writeln!(text, "    {name}: thinks: may think where no form holds it{off}")?
+            }
             (Some(tag), 0) => writeln!(
                 text,
-                "    thinks: its template opens {tag}, which is closed at once{off}; thought_tokens = 1024 \
+                "    {name}: thinks: its template opens {tag}, which is closed at once{off}; thought_tokens = 1024 \
                  gives it room"
             )?,
             (_, tokens) => {
-                writeln!(text, "    thinks: up to {tokens} tokens before each reply{off}")?;
+                writeln!(text, "    {name}: thinks: up to {tokens} tokens before each reply{off}")?;
             }
         }
         Ok(())

@@ -20,12 +20,13 @@ use icu_properties::props::GeneralCategory;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
-use super::generator::{checked, load_error};
+use super::generator::load_error;
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::abreast::at_once;
 use crate::engine::EngineError;
 use crate::gguf::GgufHeader;
+use crate::model_pool::check::read_usable;
 use bert::{Bert, Desk};
 use weights::Weights;
 
@@ -58,7 +59,7 @@ pub(super) struct Encoder {
 impl Encoder {
     pub(super) fn load(name: &str, path: &Path) -> Result<Self, EngineError> {
         let failed = |reason| load_error(name, path, reason);
-        let (header, _) = checked(name, path, true)?;
+        let header = read_usable(name, path, true)?.header;
         let network = Weights::open(path, &header).and_then(|mut weights| Bert::read(&mut weights));
         let network = network.map_err(failed)?;
         let backend = runtime::backend().map_err(failed)?;

@@ -14,8 +14,8 @@ use super::runtime;
 use super::settings::EngineSettings;
 use crate::automaton::Plan;
 use crate::engine::EngineError;
-use crate::gguf::GgufHeader;
-use crate::model_pool::check::unfit;
+use crate::gguf::{GgufHeader, GgufModel};
+use crate::model_pool::check::read_usable;
 use crate::model_pool::{DEFAULT_CONTEXT, PoolModel};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
@@ -39,7 +39,7 @@ pub(super) struct Generator {
     pub(super) experts: bool,
     /// Rows that its kernels take at once, see [`strict`].
     pub(super) rows: u32,
-    /// Bytes of the file.
+    /// Bytes of its files.
     pub(super) size: u64,
 }
 
@@ -103,7 +103,7 @@ fn load(
     settings: &EngineSettings,
 ) -> Result<(GgufHeader, LlamaModel, u64), EngineError> {
     let failed = |reason| load_error(name, path, reason);
-    let (header, size) = checked(name, path, false)?;
+    let GgufModel { header, size } = read_usable(name, path, false)?;
     let backend = runtime::backend().map_err(failed)?;
     let on_cpu = settings.gpu_layers() == 0;
     // For CPUs llama.cpp repacks most weights; a mapped file would stay in memory beside the copy.
@@ -117,21 +117,6 @@ fn load(
     let model = LlamaModel::load_from_file(backend, path, &parameters)
         .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
     Ok((header, model, size))
-}
-
-/// A file's header and its size in bytes, when it can play its part.
-pub(super) fn checked(
-    name: &str,
-    path: &Path,
-    encoder: bool,
-) -> Result<(GgufHeader, u64), EngineError> {
-    let failed = |reason| load_error(name, path, reason);
-    let header = GgufHeader::read(path).map_err(|error| failed(error.to_string()))?;
-    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    match unfit(&header, encoder, size) {
-        Some(reason) => Err(failed(reason)),
-        None => Ok((header, size)),
-    }
 }
 
 pub(super) fn load_error(name: &str, path: &Path, reason: String) -> EngineError {

@@ -6,13 +6,14 @@ use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
-use super::generator::{checked, load_error, vocabulary};
+use super::generator::{load_error, vocabulary};
 use super::prompt::{PromptForm, special_texts};
 use super::{generator, runtime};
 use crate::automaton::Plan;
 use crate::chat_template::{ChatTemplate, Frame};
 use crate::engine::EngineError;
 use crate::model_pool::PoolModel;
+use crate::model_pool::check::read_usable;
 use crate::template_probe::{ProbedCall, TemplateFinding};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
@@ -27,7 +28,7 @@ pub(super) fn probe(
 ) -> Result<TemplateFinding, EngineError> {
     let name = member.name.as_str();
     let failed = |reason| load_error(name, path, reason);
-    let (header, _) = checked(name, path, false)?;
+    let header = read_usable(name, path, false)?.header;
     let parameters = LlamaModelParams::default().with_vocab_only(true);
     let backend = runtime::backend().map_err(failed)?;
     runtime::forget_errors();

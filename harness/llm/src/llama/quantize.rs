@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use llama_cpp_sys_2 as sys;
 
 use super::runtime;
-use crate::gguf::GgufHeader;
+use crate::gguf::GgufModel;
 
 /// The quantisations that can be asked for, smallest last.
 pub const TYPES: [(&str, sys::llama_ftype); 8] = [
@@ -72,8 +72,8 @@ pub fn quantize(input: &Path, output: &Path, type_name: &str) -> Result<(), Quan
         known: TYPES.map(|(name, _)| name).join(", "),
     })?;
     let bad_input = |reason: String| QuantizeError::Input { path: input.to_owned(), reason };
-    let header = GgufHeader::read(input).map_err(|error| bad_input(error.to_string()))?;
-    if header.tensors.is_empty() {
+    let model = GgufModel::read(input).map_err(|error| bad_input(error.to_string()))?;
+    if model.header.tensors.is_empty() {
         return Err(bad_input("it holds a vocabulary and no weights".to_owned()));
     }
     let bad_output = |error| QuantizeError::Output { path: output.to_owned(), error };

@@ -1,12 +1,12 @@
 //! Which models are loaded: as many as fit a budget, the least recently used go first.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::generator::Generator;
 use super::settings::EngineSettings;
 use crate::engine::EngineError;
-use crate::model_pool::PoolModel;
+use crate::model_pool::{ModelFiles, PoolModel};
 
 /// Loaded models by file. Two names of one file with different contexts are two entries.
 #[derive(Debug)]
@@ -25,15 +25,14 @@ impl Resident {
     pub(super) fn generator(
         &mut self,
         member: &PoolModel,
-        path: &Path,
+        files: &ModelFiles,
         settings: &EngineSettings,
     ) -> Result<&Generator, EngineError> {
-        let key = (path.to_owned(), member.context);
+        let key = (files.first().to_owned(), member.context);
         self.clock += 1;
         if !self.loaded.contains_key(&key) {
-            let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-            self.make_room(size);
-            let generator = Generator::load(member, path, settings)?;
+            self.make_room(files.size());
+            let generator = Generator::load(member, files.first(), settings)?;
             self.loaded.insert(key.clone(), (0, generator));
         }
         match self.loaded.get_mut(&key) {

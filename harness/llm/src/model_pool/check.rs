@@ -1,18 +1,27 @@
-//! What `doctor` tells about a pool: each file's place, size, hash and header.
+//! What `doctor` tells about a pool: each model's files with size and hash, and what their headers say. And
+//! what is looked at before a run.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use super::{Backend, ModelPool, PoolError, Source};
-use crate::digest::DigestCache;
-use crate::gguf::GgufHeader;
+use super::{Backend, ModelPool, PoolEncoder, PoolError, PoolModel, Source};
+use crate::digest::{self, DigestCache};
+use crate::engine::EngineError;
+use crate::gguf::{GgufHeader, GgufModel};
+use crate::recorded::RecordedEngine;
 
-/// Whether a file is the one that the pool names.
+/// Whether a model's files are the ones that the pool names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HashCheck {
-    /// The pool pins this hash, and it is the file's.
+    /// The pool pins these hashes, and they are the files'.
     Matches,
-    /// The pool pins another hash.
+    /// The pool pins another hash for a file, the first of those that differ.
     Differs {
+        /// The file.
+        file: PathBuf,
+        /// Its hash.
+        found: String,
         /// The pool's.
         pinned: String,
     },
@@ -20,19 +29,46 @@ pub enum HashCheck {
     Unpinned,
 }
 
-/// What was found at a model's place.
-#[derive(Clone, Debug, PartialEq)]
+/// A file of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundFile {
-    /// Where.
+    /// Where it is.
     pub path: PathBuf,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of the file.
+    /// SHA-256, lower-case hexadecimal.
     pub sha256: String,
-    /// Whether that is the pinned one.
+}
+
+/// What was found of a model whose files are all there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundModel {
+    /// The only file, or the parts in order.
+    pub files: Vec<FoundFile>,
+    /// Whether they are the pinned ones.
     pub hash: HashCheck,
-    /// Its header, or why it is no GGUF file. `None` for recorded replies.
+    /// What the headers say, or what is wrong with the files. `None` for recorded replies that can be read.
     pub header: Option<Result<GgufHeader, String>>,
+}
+
+impl FoundModel {
+    /// Bytes of all files.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// Each file's hash, in order.
+    #[must_use]
+    pub fn hashes(&self) -> Vec<String> {
+        self.files.iter().map(|file| file.sha256.clone()).collect()
+    }
+
+    /// The hash that stands for the model in store keys.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        digest::of_model(&self.hashes())
+    }
 }
 
 /// What a model is in its pool.
@@ -53,49 +89,50 @@ pub struct ModelCheck {
     pub name: String,
     /// What it is in the pool.
     pub part: Part,
-    /// Bytes of its file, as the pool states them.
+    /// Bytes of its files, as the pool states them.
     pub stated_size: Option<u64>,
+    /// Bytes of those of its files that are here.
+    pub present: u64,
     /// Its context, as the pool states it.
     pub context: Option<u32>,
-    /// Where it is, or should be.
+    /// Where its first file is, or should be.
     pub path: PathBuf,
-    /// What is there, or why nothing is, with a hint.
-    pub found: Result<FoundFile, String>,
+    /// What is there, or why something is missing, with a hint.
+    pub found: Result<FoundModel, String>,
 }
 
 impl ModelCheck {
-    /// What keeps this model from being used; `None` when nothing does.
+    /// What keeps this model from being used, with its name; `None` when nothing does.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let found = match &self.found {
             Ok(found) => found,
             Err(reason) => return Some(reason.clone()),
         };
-        if let HashCheck::Differs { pinned } = &found.hash {
-            return Some(format!("has sha256 {}, the pool says {pinned}", found.sha256));
+        let (name, path) = (&self.name, &self.path);
+        if let HashCheck::Differs { file, found, pinned } = &found.hash {
+            let file = file.display();
+            return Some(format!(
+                "model `{name}`: {file} has sha256 {found}, and the pool says {pinned}"
+            ));
         }
-        match &found.header {
-            None => None,
-            Some(Err(reason)) => Some(reason.clone()),
-            Some(Ok(header)) => unfit(header, self.part == Part::Encoder, found.size),
-        }
+        let reason = match found.header.as_ref()? {
+            Err(reason) => reason.clone(),
+            Ok(header) => unfit(header, self.part == Part::Encoder)?,
+        };
+        Some(format!("model `{name}` cannot be used: {}: {reason}", path.display()))
     }
 }
 
 /// ggml's number for 32-bit floats.
 const F32: u32 = 0;
 
-/// Why a file with this header cannot play its part; `None` when it can.
-///
-/// `encoder` says which part; `size` is the file's size in bytes.
+/// Why a model with this header cannot play its part; `None` when it can. `encoder` says which part.
 #[must_use]
-pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
+pub fn unfit(header: &GgufHeader, encoder: bool) -> Option<String> {
     let architecture = header.architecture().unwrap_or("without a name");
     if header.tensors.is_empty() {
         return Some("it holds a vocabulary and no weights".to_owned());
-    }
-    if header.last_tensor_offset() >= size {
-        return Some(format!("it is cut short: {size} bytes, and its weights go on behind that"));
     }
     match (header.is_encoder(), encoder) {
         (true, false) => Some(format!(
@@ -109,6 +146,11 @@ pub fn unfit(header: &GgufHeader, encoder: bool, size: u64) -> Option<String> {
             "its architecture is {architecture}; texts are embedded by BERT encoders such as \
              all-MiniLM-L6-v2"
         )),
+        (true, true) if header.number("split.count").is_some_and(|count| count > 1) => Some(
+            "it is in several parts; an encoder's weights are read from one file, so merge them with \
+             `llama-gguf-split --merge`"
+                .to_owned(),
+        ),
         (true, true) if header.tensors.values().any(|tensor| tensor.kind != F32) => Some(
             "it has other weights than 32-bit floats; quantised encoders are not read".to_owned(),
         ),
@@ -124,56 +166,130 @@ impl ModelPool {
         let mut checks: Vec<ModelCheck> = members
             .chain(teachers)
             .filter_map(|(part, model)| {
-                let found =
-                    look(model.name.as_str(), model.source()?, model.sha256.as_deref(), digests);
+                let (name, source) = (model.name.as_str(), model.source()?);
+                let found = look(name, source, &model.sha256, digests);
                 Some(ModelCheck {
-                    name: model.name.to_string(),
+                    name: name.to_owned(),
                     part,
                     stated_size: model.size,
                     context: model.context,
-                    path: model.source()?.path(),
+                    path: source.path(),
+                    present: present(source),
                     found: match model.backend {
                         Backend::LlamaCpp(_) => found.map(with_header),
-                        Backend::Recorded(_) | Backend::Server(_) => found,
+                        Backend::Recorded(_) | Backend::Server(_) => found.map(with_recording),
                     }
                     .map_err(|error| error.to_string()),
                 })
             })
             .collect();
-        let encoder = &self.encoder;
-        let found = look(&encoder.name, &encoder.source, encoder.sha256.as_deref(), digests);
+        let PoolEncoder { name, source, sha256 } = &self.encoder;
         checks.push(ModelCheck {
-            name: encoder.name.clone(),
+            name: name.clone(),
             part: Part::Encoder,
             stated_size: None,
             context: None,
-            path: encoder.source.path(),
-            found: found.map(with_header).map_err(|error| error.to_string()),
+            path: source.path(),
+            present: present(source),
+            found: look(name, source, sha256, digests)
+                .map(with_header)
+                .map_err(|error| error.to_string()),
         });
         checks
     }
 }
 
+impl PoolModel {
+    /// Finds the model's files there, whole by their headers, and fit to generate. Nothing is hashed, and nothing
+    /// is looked at of what a server holds.
+    ///
+    /// # Errors
+    /// Names the model, the file and what is wrong with it.
+    pub fn check_usable(&self) -> Result<(), EngineError> {
+        match &self.backend {
+            Backend::LlamaCpp(source) => check_usable(self.name.as_str(), source, false),
+            Backend::Recorded(source) => Ok(source.locate(self.name.as_str()).map(drop)?),
+            Backend::Server(_) => Ok(()),
+        }
+    }
+}
+
+impl PoolEncoder {
+    /// Finds the encoder's file there, whole by its header, and fit to embed.
+    ///
+    /// # Errors
+    /// Names the encoder, the file and what is wrong with it.
+    pub fn check_usable(&self) -> Result<(), EngineError> {
+        check_usable(&self.name, &self.source, true)
+    }
+}
+
+fn check_usable(name: &str, source: &Source, encoder: bool) -> Result<(), EngineError> {
+    source.locate(name)?;
+    read_usable(name, &source.path(), encoder).map(drop)
+}
+
+/// What a model's files say, when they are whole and can play their part.
+pub(crate) fn read_usable(
+    name: &str,
+    path: &Path,
+    encoder: bool,
+) -> Result<GgufModel, EngineError> {
+    let failed =
+        |reason| EngineError::Load { model: name.to_owned(), path: path.to_owned(), reason };
+    let model = GgufModel::read(path).map_err(|error| failed(error.to_string()))?;
+    match unfit(&model.header, encoder) {
+        Some(reason) => Err(failed(reason)),
+        None => Ok(model),
+    }
+}
+
+fn present(source: &Source) -> u64 {
+    source.present().into_iter().map(|(_, size)| size).sum()
+}
+
 fn look(
     name: &str,
     source: &Source,
-    pinned: Option<&str>,
+    pinned: &[String],
     digests: &mut DigestCache,
-) -> Result<FoundFile, PoolError> {
-    let (path, sha256) = source.verify(name, None, digests)?;
-    let size = std::fs::metadata(&path)
-        .map_err(|error| PoolError::File { model: name.to_owned(), path: path.clone(), error })?
-        .len();
-    let hash = match pinned {
-        None => HashCheck::Unpinned,
-        Some(pinned) if pinned == sha256 => HashCheck::Matches,
-        Some(pinned) => HashCheck::Differs { pinned: pinned.to_owned() },
+) -> Result<FoundModel, PoolError> {
+    let hashed = source.verify(name, &[], digests)?;
+    let mut files = Vec::new();
+    for (path, sha256) in hashed.paths.into_iter().zip(hashed.sha256) {
+        let size = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) => return Err(PoolError::File { model: name.to_owned(), path, error }),
+        };
+        files.push(FoundFile { path, size, sha256 });
+    }
+    let differs = files.iter().zip(pinned).find(|(file, pinned)| file.sha256 != **pinned);
+    let hash = match differs {
+        Some((file, pinned)) => HashCheck::Differs {
+            file: file.path.clone(),
+            found: file.sha256.clone(),
+            pinned: pinned.clone(),
+        },
+        None if pinned.is_empty() => HashCheck::Unpinned,
+        None => HashCheck::Matches,
     };
-    Ok(FoundFile { path, size, sha256, hash, header: None })
+    Ok(FoundModel { files, hash, header: None })
 }
 
-fn with_header(mut found: FoundFile) -> FoundFile {
-    let header = GgufHeader::read(&found.path);
-    found.header = Some(header.map_err(|error| error.to_string()));
+fn with_header(mut found: FoundModel) -> FoundModel {
+    let first = found.files.first().map_or(Path::new(""), |file| file.path.as_path());
+    let model = GgufModel::read(first);
+    found.header = Some(model.map(|model| model.header).map_err(|error| error.to_string()));
+    found
+}
+
+/// A recording has no header; only what is wrong with it is kept.
+fn with_recording(mut found: FoundModel) -> FoundModel {
+    let read = |file: &FoundFile| {
+        let lines = File::open(&file.path).map_err(|error| error.to_string())?;
+        RecordedEngine::read(BufReader::new(lines)).map_err(|error| error.to_string())
+    };
+    let wrong = found.files.iter().find_map(|file| read(file).err());
+    found.header = wrong.map(Err);
     found
 }

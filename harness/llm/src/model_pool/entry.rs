@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gra_synth::request::ModelName;
 
-use super::wire::{BackendName, EncoderEntry, ModelEntry};
+use super::wire::{BackendName, EncoderEntry, Hashes, ModelEntry};
 use super::{
     Backend, DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, PoolEncoder, PoolError, PoolModel,
     SamplingOverrides, Server, Source, hub,
@@ -43,6 +43,10 @@ pub(super) fn models(
 
 fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
     let backend = backend(&entry, models)?;
+    let files = match &backend {
+        Backend::LlamaCpp(source) | Backend::Recorded(source) => source.count(),
+        Backend::Server(_) => 0,
+    };
     if entry.context == Some(0) {
         return Err(Bad::new("context", "is 0; give a number of tokens or leave it out"));
     }
@@ -57,7 +61,7 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
     Ok(PoolModel {
         name: ModelName::new(&name(entry.name)?),
         backend,
-        sha256: sha256(entry.sha256)?,
+        sha256: sha256(entry.sha256, files)?,
         parameters: entry.parameters,
         licence: entry.licence,
         context: entry.context,
@@ -91,7 +95,12 @@ fn template(entry: &ModelEntry) -> Result<(), Bad> {
 
 /// Who runs the model. Keys of another backend are errors: they would have no effect.
 fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
-    let place = (entry.path.clone(), entry.repo.clone(), entry.file.clone());
+    let place = Place {
+        path: entry.path.clone(),
+        repo: entry.repo.clone(),
+        file: entry.file.clone(),
+        revision: entry.revision.clone(),
+    };
     let kind = entry.backend.unwrap_or_default();
     let misplaced = match kind {
         BackendName::Server => entry.of_files(),
@@ -156,10 +165,12 @@ fn server(entry: &ModelEntry) -> Result<Server, Bad> {
 }
 
 pub(super) fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder, Bad> {
+    let EncoderEntry { path, repo, file, revision, .. } = entry;
+    let source = source(Place { path, repo, file, revision }, models)?;
     Ok(PoolEncoder {
         name: name(entry.name)?,
-        source: source((entry.path, entry.repo, entry.file), models)?,
-        sha256: sha256(entry.sha256)?,
+        sha256: sha256(entry.sha256, source.count())?,
+        source,
     })
 }
 
@@ -167,31 +178,66 @@ fn name(name: String) -> Result<String, Bad> {
     if name.trim().is_empty() { Err(Bad::new("name", "is empty")) } else { Ok(name) }
 }
 
-fn source(
-    place: (Option<PathBuf>, Option<String>, Option<String>),
-    models: &Path,
-) -> Result<Source, Bad> {
-    match place {
+/// The keys that say where a file is.
+struct Place {
+    path: Option<PathBuf>,
+    repo: Option<String>,
+    file: Option<String>,
+    revision: Option<String>,
+}
+
+fn source(place: Place, models: &Path) -> Result<Source, Bad> {
+    let has_revision = place.revision.is_some();
+    let (key, source) = match (place.path, place.repo, place.file) {
         (Some(path), None, None) if path.as_os_str().is_empty() => {
-            Err(Bad::new("path", "is empty"))
+            return Err(Bad::new("path", "is empty"));
         }
-        (Some(path), None, None) => Ok(Source::Path(models.join(path))),
-        (None, Some(repo), Some(file)) => match repo.split_once('/') {
-            Some((organisation, name)) if hub::plain(organisation) && hub::plain(name) => {
-                if hub::plain_path(&file) {
-                    Ok(Source::Hub { repo, file })
-                } else {
-                    Err(Bad::new("file", "must be a file name of the repository"))
-                }
-            }
-            _ => Err(Bad::new("repo", "must look like ORGANISATION/NAME")),
-        },
-        (Some(_), _, _) => Err(Bad::new("path", "give either `path`, or `repo` and `file`")),
-        (None, Some(_), None) => Err(Bad::new("file", "is missing; `repo` needs a `file`")),
-        (None, None, Some(_)) => Err(Bad::new("repo", "is missing; `file` needs a `repo`")),
+        (Some(path), None, None) => ("path", Source::Path(models.join(from_home(path)))),
+        (None, Some(repo), Some(file)) => ("file", of_hub(repo, file, place.revision)?),
+        (Some(_), _, _) => {
+            return Err(Bad::new("path", "give either `path`, or `repo` and `file`"));
+        }
+        (None, Some(_), None) => {
+            return Err(Bad::new("file", "is missing; `repo` needs a `file`"));
+        }
+        (None, None, Some(_)) => {
+            return Err(Bad::new("repo", "is missing; `file` needs a `repo`"));
+        }
         (None, None, None) => {
-            Err(Bad::new("path", "is missing; give `path`, or `repo` and `file`"))
+            return Err(Bad::new("path", "is missing; give `path`, or `repo` and `file`"));
         }
+    };
+    if has_revision && key == "path" {
+        return Err(Bad::new("revision", "has no effect with `path`; remove it"));
+    }
+    match source.split_name().filter(|name| name.number != 1) {
+        Some(name) => {
+            let (number, first) = (name.number, name.part(1));
+            Err(Bad::new(key, &format!("is part {number} of a model; name the first, {first}")))
+        }
+        None => Ok(source),
+    }
+}
+
+fn of_hub(repo: String, file: String, revision: Option<String>) -> Result<Source, Bad> {
+    let parts = repo.split_once('/');
+    if !parts.is_some_and(|(organisation, name)| hub::plain(organisation) && hub::plain(name)) {
+        return Err(Bad::new("repo", "must look like ORGANISATION/NAME"));
+    }
+    if !hub::plain_path(&file) {
+        return Err(Bad::new("file", "must be a file name of the repository"));
+    }
+    if !revision.as_deref().is_none_or(hub::plain_path) {
+        return Err(Bad::new("revision", "must be a branch, a tag or a commit"));
+    }
+    Ok(Source::Hub { repo, file, revision })
+}
+
+/// A path that begins with `~` starts at the home folder.
+fn from_home(path: PathBuf) -> PathBuf {
+    match path.to_str() {
+        Some(text) => hub::with_home(text, std::env::home_dir().as_deref()).into(),
+        None => path,
     }
 }
 
@@ -204,11 +250,26 @@ fn bytes(gigabytes: f64) -> Result<u64, Bad> {
     Ok((gigabytes * 1e9).round() as u64)
 }
 
-fn sha256(pinned: Option<String>) -> Result<Option<String>, Bad> {
-    let Some(pinned) = pinned else { return Ok(None) };
-    if pinned.len() == 64 && pinned.bytes().all(|b| b.is_ascii_hexdigit()) {
-        Ok(Some(pinned.to_ascii_lowercase()))
-    } else {
-        Err(Bad::new("sha256", "must be 64 hexadecimal digits"))
+/// The hashes of a model with so many files.
+fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, Bad> {
+    let pinned = match pinned {
+        None => return Ok(Vec::new()),
+        Some(Hashes::Whole(hash)) => vec![hash],
+        Some(Hashes::Parts(hashes)) => hashes,
+    };
+    let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    if !pinned.iter().all(is_hash) {
+        return Err(Bad::new("sha256", "must be 64 hexadecimal digits"));
     }
+    if pinned.len() != files {
+        let reason = match files {
+            1 => "the model has one file, and these are several hashes".to_owned(),
+            files => format!(
+                "the model has {files} parts and needs a list of {files} hashes, in their order; without \
+                 `sha256`, `doctor --pin` writes it"
+            ),
+        };
+        return Err(Bad::new("sha256", &reason));
+    }
+    Ok(pinned.into_iter().map(|hash| hash.to_ascii_lowercase()).collect())
 }

@@ -1,14 +1,14 @@
 //! What a pool takes: all its files on disk, and in memory its largest model. Models are loaded one after
 //! the other where memory is short, so the largest one decides.
 //!
-//! The memory is the least that runs: the file, and the KV cache of one sequence at the model's whole
+//! The memory is the least that runs: the files, and the KV cache of one sequence at the model's whole
 //! context. More sequences at once, and llama.cpp's own buffers, take more.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::DEFAULT_CONTEXT;
-use super::check::{ModelCheck, Part};
+use super::check::{FoundModel, ModelCheck, Part};
 use crate::gguf::GgufHeader;
 
 /// What some files of a pool take, in bytes. Files that several models share count once.
@@ -18,7 +18,7 @@ pub struct Footprint {
     pub disk: u64,
     /// Of those, what is still to be fetched.
     pub missing: u64,
-    /// Files that are not here and whose size the pool does not state.
+    /// Models whose files are not all here and whose size the pool does not state.
     pub unknown: usize,
     /// The model that takes most memory, and how much; `None` without a known one.
     pub largest: Option<(String, u64)>,
@@ -29,11 +29,12 @@ impl Footprint {
     #[must_use]
     pub fn of(checks: &[ModelCheck], parts: &[Part]) -> Self {
         let mut footprint = Self::default();
-        let mut files: BTreeMap<&Path, (Option<u64>, bool)> = BTreeMap::new();
+        // Bytes of a model, and how many of them are here.
+        let mut files: BTreeMap<&Path, (Option<u64>, u64)> = BTreeMap::new();
         for check in checks.iter().filter(|check| parts.contains(&check.part)) {
             let found = check.found.as_ref().ok();
-            let size = found.map(|found| found.size).or(check.stated_size);
-            files.insert(&check.path, (size, found.is_some()));
+            let size = found.map(FoundModel::size).or(check.stated_size);
+            files.insert(&check.path, (size, check.present));
             let memory = size.map(|size| size.saturating_add(one_sequence(check)));
             if let Some(memory) = memory.filter(|_| check.part != Part::Encoder)
                 && footprint.largest.as_ref().is_none_or(|(_, most)| memory > *most)
@@ -42,8 +43,8 @@ impl Footprint {
             }
         }
         for (size, here) in files.into_values() {
-            footprint.disk += size.unwrap_or_default();
-            footprint.missing += if here { 0 } else { size.unwrap_or_default() };
+            footprint.disk += size.unwrap_or(here);
+            footprint.missing += size.unwrap_or(here).saturating_sub(here);
             footprint.unknown += usize::from(size.is_none());
         }
         footprint

@@ -1,13 +1,20 @@
-//! Where a model's file is, and whether it is the right one.
+//! Where a model's files are, and whether they are the right ones.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{PoolError, hub};
+use super::PoolError;
+use super::hub::{self, Absent, Cache, Wanted};
 use crate::digest::DigestCache;
+use crate::gguf::split::{self, SplitName};
 
-/// Where a model's file comes from.
+/// Parts that a message lists; more are named by a pattern.
+const LISTED: usize = 3;
+
+/// Where a model's file comes from. Of a model in several parts the first is named; the others lie beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// A file on this machine.
@@ -18,63 +25,217 @@ pub enum Source {
         repo: String,
         /// File name within the repository.
         file: String,
+        /// Branch, tag or commit; `None` is `main`.
+        revision: Option<String>,
     },
 }
 
+/// A model's files, all of them there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// The only file, or the parts in order. Not empty.
+    pub paths: Vec<PathBuf>,
+    /// SHA-256 of each, lower-case hexadecimal.
+    pub sha256: Vec<String>,
+}
+
+impl ModelFiles {
+    /// The file that llama.cpp is told: it finds the others by its name.
+    #[must_use]
+    pub fn first(&self) -> &Path {
+        self.paths.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let sizes = self.paths.iter().filter_map(|path| Some(fs::metadata(path).ok()?.len()));
+        sizes.sum()
+    }
+}
+
 impl Source {
-    /// Where the file is, or would be.
+    /// Where the file is, or would be; of a model in several parts, the first.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
-            Self::Hub { repo, file } => hub::locate(&hub::cache(), repo, file),
+            Self::Hub { repo, file, revision } => {
+                find(repo, revision.as_deref(), file).unwrap_or_else(|absent| absent.path)
+            }
         }
     }
 
-    /// The file's path, if it is there. `model` is named in the error only.
+    /// What the file's name says of the model's parts; `None` of a model in one file.
+    #[must_use]
+    pub fn split_name(&self) -> Option<SplitName> {
+        match self {
+            Self::Path(path) => SplitName::of_path(path),
+            Self::Hub { file, .. } => SplitName::parse(file),
+        }
+    }
+
+    /// How many files the model has, by the name of its first.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.split_name().map_or(1, |name| name.count as usize)
+    }
+
+    /// Those of the model's files that are there, with their sizes in bytes.
+    #[must_use]
+    pub fn present(&self) -> Vec<(PathBuf, u64)> {
+        let found = self.look_up().into_iter().filter_map(|file| file.found.ok());
+        let with_size = |path: PathBuf| fs::metadata(&path).ok().map(|found| (path, found.len()));
+        found.filter_map(with_size).collect()
+    }
+
+    /// The paths of all of the model's files, in order, if all are there. `model` is named in errors only.
     ///
     /// # Errors
-    /// [`PoolError::Missing`], with what to type to get it.
-    pub fn locate(&self, model: &str) -> Result<PathBuf, PoolError> {
-        let path = self.path();
-        if path.is_file() {
-            return Ok(path);
+    /// [`PoolError::Missing`] with the files that are missing, where they were looked for and what to type to get
+    /// them; [`PoolError::File`] when the system does not let one be looked at.
+    pub fn locate(&self, model: &str) -> Result<Vec<PathBuf>, PoolError> {
+        let files = self.look_up();
+        let count = files.len();
+        let (mut paths, mut missing) = (Vec::new(), Vec::new());
+        for file in files {
+            match file.found {
+                Ok(path) => paths.push(path),
+                Err(absent) => missing.push((file.number, file.name, absent)),
+            }
         }
-        let hint = match self {
-            Self::Path(_) => "put the file there, or correct `path` in the model pool".to_owned(),
-            Self::Hub { repo, file } => format!("hf download {repo} {file}"),
+        let Some((_, _, first)) = missing.first() else {
+            // What the system does not let us look at is here, and an error of its own.
+            for path in &paths {
+                fs::metadata(path).map_err(|error| unreadable(model, path, error))?;
+            }
+            return Ok(paths);
         };
-        Err(PoolError::Missing { model: model.to_owned(), path, hint })
+        let numbers: Vec<usize> = missing.iter().map(|(number, ..)| *number).collect();
+        let names: Vec<&str> = missing.iter().map(|(_, name, _)| name.as_str()).collect();
+        Err(PoolError::Missing {
+            model: model.to_owned(),
+            what: in_words(&numbers, count),
+            path: first.path.clone(),
+            why: first.why.clone(),
+            hint: self.hint(&names),
+        })
     }
 
-    /// The file's path and SHA-256.
+    /// The model's files, hashed.
     ///
     /// # Errors
-    /// When it is missing, cannot be read, or is not the one that is `pinned`.
+    /// When one is missing, cannot be read, or is not the one that is `pinned`: a hash for each file, or none.
     pub fn verify(
         &self,
         model: &str,
-        pinned: Option<&str>,
+        pinned: &[String],
         digests: &mut DigestCache,
-    ) -> Result<(PathBuf, String), PoolError> {
-        let path = self.locate(model)?;
-        let found = sha256(model, &path, digests)?;
-        match pinned {
-            Some(pinned) if pinned != found => Err(PoolError::WrongHash {
+    ) -> Result<ModelFiles, PoolError> {
+        let paths = self.locate(model)?;
+        let sha256 = paths
+            .iter()
+            .map(|path| digests.sha256(path).map_err(|error| unreadable(model, path, error)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let differs = sha256.iter().zip(pinned).position(|(found, pinned)| found != pinned);
+        match differs {
+            Some(at) => Err(PoolError::WrongHash {
                 model: model.to_owned(),
-                path,
-                found,
-                pinned: pinned.to_owned(),
+                path: paths[at].clone(),
+                found: sha256[at].clone(),
+                pinned: pinned[at].clone(),
             }),
-            _ => Ok((path, found)),
+            None => Ok(ModelFiles { paths, sha256 }),
         }
+    }
+
+    /// Every file of the model with its place.
+    fn look_up(&self) -> Vec<LookedUp> {
+        match self {
+            Self::Path(first) => {
+                split::files(first).into_iter().zip(1..).map(LookedUp::of_path).collect()
+            }
+            Self::Hub { repo, file, revision } => {
+                let all = |name: SplitName| name.parts().collect();
+                let names = SplitName::parse(file).map_or_else(|| vec![file.clone()], all);
+                let look = |(name, number): (String, usize)| LookedUp {
+                    found: find(repo, revision.as_deref(), &name),
+                    name,
+                    number,
+                };
+                names.into_iter().zip(1..).map(look).collect()
+            }
+        }
+    }
+
+    /// What to type, or to do, to get the files that are missing.
+    fn hint(&self, missing: &[&str]) -> String {
+        let Self::Hub { repo, file, revision } = self else {
+            return "put the file there, or correct `path` in the model pool".to_owned();
+        };
+        let all = SplitName::parse(file).filter(|_| missing.len() > LISTED);
+        let files = all
+            .map_or_else(|| missing.join(" "), |name| format!("--include \"{}\"", name.pattern()));
+        hub::download_command(repo, revision.as_deref(), &files)
     }
 }
 
-fn sha256(model: &str, path: &Path, digests: &mut DigestCache) -> Result<String, PoolError> {
-    digests.sha256(path).map_err(|error| PoolError::File {
-        model: model.to_owned(),
-        path: path.to_owned(),
-        error,
-    })
+/// Looks a file of a repository up in the cache of this process's environment.
+fn find(repo: &str, revision: Option<&str>, file: &str) -> Result<PathBuf, Absent> {
+    Cache::here().find(Wanted { repo, revision: revision.unwrap_or(hub::MAIN), file })
+}
+
+/// A file of a model, and where it is.
+struct LookedUp {
+    /// Its name in its folder or repository.
+    name: String,
+    /// Which part it is, from 1.
+    number: usize,
+    found: Result<PathBuf, Absent>,
+}
+
+impl LookedUp {
+    fn of_path((path, number): (PathBuf, usize)) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let why = match fs::metadata(&path) {
+            Ok(found) if found.is_file() => None,
+            Ok(_) => Some("what is there is no file".to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(why_not_there(&path)),
+            Err(_) => None,
+        };
+        let found = match why {
+            None => Ok(path),
+            Some(why) => Err(Absent { path, why }),
+        };
+        Self { name, number, found }
+    }
+}
+
+/// Why a path leads nowhere.
+fn why_not_there(path: &Path) -> String {
+    if let Ok(target) = fs::read_link(path) {
+        return format!("it is a link to {}, which is not there", target.display());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        format!("the folder {} has no such file", folder.display())
+    } else {
+        format!("there is no folder {}", folder.display())
+    }
+}
+
+/// `part 2 of 3`, `parts 1, 2 of 3`; `the file` of a model that has one.
+fn in_words(numbers: &[usize], count: usize) -> String {
+    let listed: Vec<String> = numbers.iter().take(LISTED).map(usize::to_string).collect();
+    let more = if numbers.len() > LISTED { ", .." } else { "" };
+    match (count, numbers.len()) {
+        (1, _) => "the file".to_owned(),
+        (_, 1) => format!("part {} of {count}", listed.concat()),
+        _ => format!("parts {}{more} of {count}", listed.join(", ")),
+    }
+}
+
+fn unreadable(model: &str, path: &Path, error: io::Error) -> PoolError {
+    PoolError::File { model: model.to_owned(), path: path.to_owned(), error }
 }

@@ -29,6 +29,14 @@ impl BackendName {
     }
 }
 
+/// The hash of a file, or one for each part of a model.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "must be the hash of the file, or a list with one for each part")]
+pub(super) enum Hashes {
+    Whole(String),
+    Parts(Vec<String>),
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PoolFile {
@@ -47,7 +55,8 @@ pub(super) struct EncoderEntry {
     pub(super) path: Option<PathBuf>,
     pub(super) repo: Option<String>,
     pub(super) file: Option<String>,
-    pub(super) sha256: Option<String>,
+    pub(super) revision: Option<String>,
+    pub(super) sha256: Option<Hashes>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,7 +66,8 @@ pub(super) struct ModelEntry {
     pub(super) path: Option<PathBuf>,
     pub(super) repo: Option<String>,
     pub(super) file: Option<String>,
-    pub(super) sha256: Option<String>,
+    pub(super) revision: Option<String>,
+    pub(super) sha256: Option<Hashes>,
     pub(super) parameters: Option<u64>,
     pub(super) licence: Option<String>,
     pub(super) context: Option<u32>,
@@ -84,6 +94,7 @@ impl ModelEntry {
             ("path", self.path.is_some()),
             ("repo", self.repo.is_some()),
             ("file", self.file.is_some()),
+            ("revision", self.revision.is_some()),
             ("sha256", self.sha256.is_some()),
             ("context", self.context.is_some()),
             ("size_gb", self.size_gb.is_some()),

@@ -19,7 +19,7 @@ pub(super) enum Failure {
     Evaluation { model: String, reason: String },
     NotRecorded { request: String, model: ModelName },
     PassageTooLong { model: String, passage: usize, tokens: usize, context: u32 },
-    Missing { model: String, path: PathBuf, hint: String },
+    Missing { model: String, what: String, path: PathBuf, why: String, hint: String },
     File { model: String, path: PathBuf, error: SystemError },
     WrongHash { model: String, path: PathBuf, found: String, pinned: String },
     Other { text: String },
@@ -44,7 +44,9 @@ impl From<EngineError> for Failure {
                 Self::PassageTooLong { model, passage, tokens, context }
             }
             EngineError::File(error) => match *error {
-                PoolError::Missing { model, path, hint } => Self::Missing { model, path, hint },
+                PoolError::Missing { model, what, path, why, hint } => {
+                    Self::Missing { model, what, path, why, hint }
+                }
                 PoolError::File { model, path, error } => {
                     let error = SystemError { code: error.raw_os_error(), text: error.to_string() };
                     Self::File { model, path, error }
@@ -77,8 +79,8 @@ impl From<Failure> for EngineError {
             Failure::PassageTooLong { model, passage, tokens, context } => {
                 Self::PassageTooLong { model, passage, tokens, context }
             }
-            Failure::Missing { model, path, hint } => {
-                PoolError::Missing { model, path, hint }.into()
+            Failure::Missing { model, what, path, why, hint } => {
+                PoolError::Missing { model, what, path, why, hint }.into()
             }
             Failure::File { model, path, error } => {
                 let SystemError { code, text } = error;

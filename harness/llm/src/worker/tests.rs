@@ -128,7 +128,10 @@ impl Engine for StandIn {
             "load" => EngineError::Load { model: name, path, reason },
             "unusable" => EngineError::Unusable { model: name, reason },
             "evaluation" => EngineError::Evaluation { model: name, reason },
-            "missing" => PoolError::Missing { model: name, path, hint: reason }.into(),
+            "missing" => {
+                let (what, why) = ("the file".to_owned(), "not there".to_owned());
+                PoolError::Missing { model: name, what, path, why, hint: reason }.into()
+            }
             "file" => {
                 let error = std::io::Error::from_raw_os_error(libc::EACCES);
                 PoolError::File { model: name, path, error }.into()

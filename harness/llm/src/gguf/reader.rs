@@ -1,0 +1,144 @@
+//! Reads the values of a GGUF header one after the other. What a length or a count claims is compared with
+//! the bytes that are left before anything is allocated or repeated.
+
+use std::io::{self, Read};
+
+use super::GgufError;
+
+/// Most bytes of a key.
+pub(super) const MAX_KEY: u64 = 65_535;
+
+/// Most bytes of a tensor's name: llama.cpp ends it with a NUL within `GGML_MAX_NAME`.
+pub(super) const MAX_TENSOR_NAME: u64 = 63;
+
+/// Bytes that a text may take. A chat template takes thousands, a whole tokenizer as JSON 30 million.
+const MAX_TEXT: u64 = 1 << 28;
+
+/// Fewest bytes that a key with its value takes: the key's length, one letter, the value's type, the value.
+pub(super) const LEAST_PAIR: u64 = 8 + 1 + 4 + 1;
+
+/// Fewest bytes that a tensor's description takes: the name's length, dimensions, type, offset.
+pub(super) const LEAST_TENSOR: u64 = 8 + 4 + 4 + 8;
+
+/// The format's number for values that are unsigned and have 32 bits.
+pub(super) const KIND_U32: u32 = 4;
+
+/// A value of a header. Arrays are passed over.
+pub(super) enum Value {
+    Text(String),
+    Number(f64),
+    Skipped,
+}
+
+pub(super) struct Reader<'a, R> {
+    input: &'a mut R,
+    position: u64,
+    size: u64,
+}
+
+impl<'a, R: Read> Reader<'a, R> {
+    /// Reads from the first byte on; there are `size` of them.
+    pub(super) const fn new(input: &'a mut R, size: u64) -> Self {
+        Self { input, position: 0, size }
+    }
+
+    pub(super) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    const fn left(&self) -> u64 {
+        self.size.saturating_sub(self.position)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
+        let mut bytes = [0; N];
+        self.input.read_exact(&mut bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => GgufError::Header("it ends within the header"),
+            _ => GgufError::Read(error),
+        })?;
+        self.position += N as u64;
+        Ok(bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, GgufError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, GgufError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// How many things follow that take at least `least` bytes each.
+    pub(super) fn count(&mut self, least: u64) -> Result<u64, GgufError> {
+        let count = self.u64()?;
+        if count > self.left() / least {
+            return Err(GgufError::Header("a count is larger than the file has room for"));
+        }
+        Ok(count)
+    }
+
+    /// A text of at most so many bytes.
+    pub(super) fn text(&mut self, most: u64) -> Result<String, GgufError> {
+        let length = self.count(1)?;
+        if length > most {
+            return Err(GgufError::Header("a text is impossibly long"));
+        }
+        let mut bytes = Vec::new();
+        self.input.take(length).read_to_end(&mut bytes).map_err(GgufError::Read)?;
+        if bytes.len() as u64 != length {
+            return Err(GgufError::Header("it ends within the header"));
+        }
+        self.position += length;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<(), GgufError> {
+        let copied = io::copy(&mut self.input.take(bytes), &mut io::sink());
+        if copied.map_err(GgufError::Read)? != bytes {
+            return Err(GgufError::Header("it ends within the header"));
+        }
+        self.position += bytes;
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "facts of a header stay below 2^53")]
+    pub(super) fn value(&mut self, kind: u32) -> Result<Value, GgufError> {
+        Ok(Value::Number(match kind {
+            0 | 7 => f64::from(u8::from_le_bytes(self.array()?)),
+            1 => f64::from(i8::from_le_bytes(self.array()?)),
+            2 => f64::from(u16::from_le_bytes(self.array()?)),
+            3 => f64::from(i16::from_le_bytes(self.array()?)),
+            4 => f64::from(self.u32()?),
+            5 => f64::from(i32::from_le_bytes(self.array()?)),
+            6 => f64::from(f32::from_le_bytes(self.array()?)),
+            8 => return Ok(Value::Text(self.text(MAX_TEXT)?)),
+            9 => {
+                self.skip_array()?;
+                return Ok(Value::Skipped);
+            }
+            10 => self.u64()? as f64,
+            11 => i64::from_le_bytes(self.array()?) as f64,
+            12 => f64::from_le_bytes(self.array()?),
+            _ => return Err(GgufError::Header("a value has an unknown type")),
+        }))
+    }
+
+    fn skip_array(&mut self) -> Result<(), GgufError> {
+        let width = match self.u32()? {
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
+            10..=12 => 8,
+            8 => {
+                for _ in 0..self.count(8)? {
+                    let bytes = self.count(1)?;
+                    self.skip(bytes)?;
+                }
+                return Ok(());
+            }
+            _ => return Err(GgufError::Header("an array has an unknown type")),
+        };
+        let length = self.count(width)?;
+        self.skip(length * width)
+    }
+}
