@@ -153,8 +153,8 @@ fn fifty_thousand_records_load_quickly() {
 }
 
 /// What comes of each file of `layouts`: data sets as they are published and as tools write them, and the damage
-/// that they come with. Texts are ours, fields are those of Dolly, Alpaca with history, OpenHermes, UltraChat,
-/// LIMA, Tulu, WizardLM, Magpie, OpenOrca, GSM8K, MetaMath, Aya, no_robots, WildChat and OASST.
+/// that they come with. Texts are ours, fields are those of Dolly, Alpaca with history, `OpenHermes`, `UltraChat`,
+/// LIMA, Tulu, WizardLM, Magpie, `OpenOrca`, GSM8K, `MetaMath`, Aya, `no_robots`, `WildChat` and OASST.
 #[test]
 fn every_layout_is_read_or_named() {
     let folder = Path::new(FIXTURES).join("layouts");

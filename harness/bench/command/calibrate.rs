@@ -11,6 +11,7 @@ use clap::Args;
 use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::calibration::table::{self, Rated};
 use gra_analysis::figure::font::Fonts;
+use gra_analysis::foreign_text::CsvWriter;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::method::{Method, ReviewForm, Thousandths};
@@ -26,6 +27,7 @@ use crate::calibration::{
 use crate::cli::Places;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 use crate::{builtin, experiment, interrupt, publish};
 
 /// `calibrate`
@@ -138,7 +140,7 @@ fn run(
     let folder =
         args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(&places.results, &pool.name));
     write(&folder, &record, &items, &reviewed, &rated)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         let mut value = serde_json::to_value(&record)?;
         value["measures"] = measures(&table::measures(&rated));
@@ -213,7 +215,7 @@ fn write(
 
 /// What every model said of every text.
 fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
+    let mut csv = CsvWriter::from_writer(Vec::new());
     csv.write_record(["model", "item", "domain", "text", "kind", "said"])?;
     for of in reviewed {
         let name = |item: usize| [items[item].id.as_str(), items[item].domain.name()];

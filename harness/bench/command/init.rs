@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::artifact::write_atomic;
 use crate::builtin;
+use crate::terminal::{self, Printed};
 
 /// `init`
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     for (path, bytes) in &files {
         write_atomic(&args.folder.join(path), bytes)?;
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::Text);
     writeln!(out, "{} files in {}", files.len(), args.folder.join("experiments").display())?;
     let here = args.folder == Path::new(".");
     let change = if here { String::new() } else { format!("cd {} && ", args.folder.display()) };

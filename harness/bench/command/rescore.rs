@@ -21,6 +21,7 @@ use crate::failure::bad_input;
 use crate::finished::FinishedTrial;
 use crate::rows;
 use crate::store::Store;
+use crate::terminal::{self, Printed};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;
@@ -111,7 +112,7 @@ pub(super) struct Decided {
 
 pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
     let decided = decide(args, places)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {
         writeln!(out, "{}", decided.json()?)?;
         return Ok(());

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::Places;
 use crate::store::{self, Salvaged, Survey, TableState};
+use crate::terminal::{self, Printed};
 
 /// `store`
 #[derive(Debug, Args)]
@@ -47,7 +48,8 @@ pub(crate) fn run(args: &StoreArgs, places: &Places) -> Result<()> {
     if !path.exists() {
         bail!("there is no store at {}\nhint: name the store with --store", path.display());
     }
-    let mut out = std::io::stdout().lock();
+    let (StoreVerb::Check { json } | StoreVerb::Salvage { json, .. }) = &args.verb;
+    let mut out = terminal::stdout(Printed::json(*json));
     match &args.verb {
         StoreVerb::Check { json } => {
             let survey = store::check(&path)?;

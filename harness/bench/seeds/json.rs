@@ -102,16 +102,13 @@ pub(super) fn without_nan(text: &str) -> Cow<'_, str> {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let name = NAMES.iter().find(|name| rest.starts_with(**name));
-        let taken = match name {
-            Some(name) => {
-                out.push_str("null");
-                name.len()
-            }
-            None => {
-                let length = if rest.starts_with('"') { string_length(rest) } else { 1 };
-                out.push_str(&rest[..length]);
-                length
-            }
+        let taken = if let Some(name) = name {
+            out.push_str("null");
+            name.len()
+        } else {
+            let length = if rest.starts_with('"') { string_length(rest) } else { 1 };
+            out.push_str(&rest[..length]);
+            length
         };
         rest = &rest[taken..];
     }

@@ -10,6 +10,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars::error::PolarsError;
+use polars::prelude::PlSmallStr;
 use polars_arrow::array::{
     Array, BinaryViewArray, BooleanArray, DictionaryArray, DictionaryKey, FixedSizeListArray,
     ListArray, PrimitiveArray, StructArray, Utf8Array, Utf8ViewArray,
@@ -83,9 +84,8 @@ fn is_field(mapping: &FieldMapping, name: &str) -> bool {
 
 /// The fields that were named, and an instruction or a conversation, must be there.
 fn check_names(schema: &ArrowSchema, mapping: &FieldMapping) -> Result<(), Fault> {
-    let has = |field| {
-        mapping.names(field, schema.iter_names().map(|name| name.as_str())).next().is_some()
-    };
+    let has =
+        |field| mapping.names(field, schema.iter_names().map(PlSmallStr::as_str)).next().is_some();
     let missing = |field, name: &str| {
         let found = schema.iter_names().map(ToString::to_string).collect();
         Err(Fault::NoField { field, name: name.to_owned(), found })
@@ -101,7 +101,7 @@ fn check_names(schema: &ArrowSchema, mapping: &FieldMapping) -> Result<(), Fault
 
 /// The field that a column must hold; `None` where the file can do without it.
 fn needed_for(schema: &ArrowSchema, mapping: &FieldMapping, name: &str) -> Option<Field> {
-    let first = |field| mapping.names(field, schema.iter_names().map(|name| name.as_str())).next();
+    let first = |field| mapping.names(field, schema.iter_names().map(PlSmallStr::as_str)).next();
     let must = |field: &Field| match field {
         Field::Instruction => true,
         Field::Conversations => first(Field::Instruction).is_none(),
@@ -177,14 +177,15 @@ fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
         D::FixedSizeList(..) => list(cast::<FixedSizeListArray>(array)?.value(row)),
         D::Struct(_) => {
             let record = cast::<StructArray>(array)?;
-            let cell = |(field, cells): (&Column, &Box<dyn Array>)| {
+            let cells = record.values().iter().map(AsRef::as_ref);
+            let cell = |(field, cells): (&Column, &dyn Array)| {
                 // What has no form in JSON is no text: an object with its type for a key says so to a reader
                 // of the field, and is left alone where it is none.
-                let value = value(cells.as_ref(), row);
+                let value = value(cells, row);
                 let value = value.unwrap_or_else(|found| serde_json::json!({ found: null }));
                 (field.name.to_string(), value)
             };
-            Ok(Value::Object(record.fields().iter().zip(record.values()).map(cell).collect()))
+            Ok(Value::Object(record.fields().iter().zip(cells).map(cell).collect()))
         }
         D::Dictionary(IntegerType::UInt8, ..) => entry::<u8>(array, row),
         D::Dictionary(IntegerType::UInt16, ..) => entry::<u16>(array, row),

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use gra_llm::chat_template::Frame;
+use gra_llm::chat_template::{ChatTemplate, Frame, Variables};
 use gra_llm::engine::{Engine, Progress};
 use gra_llm::gguf::GgufHeader;
 use gra_llm::llama::settings::EngineSettings;
@@ -192,7 +192,9 @@ fn peak_rss() -> u64 {
 /// The prompts as text. Special tokens are only in the template: the requests spell none.
 fn prompts(model: &Path, round: u32, requests: u32) -> Result<Vec<String>, Failure> {
     let header = GgufHeader::read(model)?;
-    let frame = Frame::render(header.chat_template().ok_or("no chat template")?, "", "")?;
+    let (text, variables) =
+        (header.chat_template().ok_or("no chat template")?, Variables::default());
+    let frame = Frame::render(ChatTemplate { text, bos: "", eos: "", variables: &variables })?;
     let requests = workload::requests(requests, round);
     Ok(requests.iter().map(|request| frame.text(&request.prompt.text())).collect())
 }
@@ -208,7 +210,7 @@ fn about() -> Result<About, Failure> {
         slots: settings.slots,
         temperature: sampling.temperature,
         top_p: sampling.top_p,
-        grammar: gbnf::grammar(&form),
+        grammar: gbnf::grammar(&form, gbnf::GrammarReader::LlamaCpp),
     })
 }
 

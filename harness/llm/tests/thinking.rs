@@ -97,7 +97,7 @@ fn a_thought_has_its_own_room_before_the_form() {
                 Finish::Length => {
                     assert_eq!(form::read_bits(&reply), Err(Malformed::UnfinishedThought));
                 }
-                Finish::PromptTooLong { .. } => panic!("the prompt is short"),
+                Finish::PromptTooLong { .. } | Finish::Failed { .. } => panic!("{reply:?}"),
             }
         }
         // Whatever a model writes, a thought of its own within a free reply is no part of the answer.

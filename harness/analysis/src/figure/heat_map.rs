@@ -3,7 +3,7 @@
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, MARGIN, ROOM, TEXT, WIDTH, Words, lines, page};
+use super::page::{LINE, MARGIN, TEXT, WIDTH, Words, lines, page};
 use super::{Figure, FigureError, palette};
 use layout::Layout;
 

@@ -120,7 +120,7 @@ impl Template {
         match (&found.opens_thought, self.thought_tokens) {
             (None, 0) if off.is_empty() => {}
             (None, 0) => {
-                writeln!(text, "    {name}: thinks: may think where no form holds it{off}")?
+                writeln!(text, "    {name}: thinks: may think where no form holds it{off}")?;
             }
             (Some(tag), 0) => writeln!(
                 text,

@@ -42,7 +42,7 @@ impl Tensor {
         if row % numbers != 0 {
             return Err(GgufError::Header("a tensor's rows do not fill its type's blocks"));
         }
-        let rows = self.shape.iter().skip(1);
+        let mut rows = self.shape.iter().skip(1);
         rows.try_fold(row / numbers, |blocks, extent| blocks.checked_mul(*extent))
             .and_then(|blocks| blocks.checked_mul(bytes))
             .filter(|bytes| i64::try_from(*bytes).is_ok())

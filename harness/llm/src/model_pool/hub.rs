@@ -176,12 +176,11 @@ fn with_variables(text: &str, variables: Variables<'_>) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         expanded.push_str(before);
-        let (name, behind) = match after.strip_prefix('{') {
-            Some(braced) => braced.split_once('}').unwrap_or(("", after)),
-            None => {
-                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                after.split_at(after.find(|c| !is_part(c)).unwrap_or(after.len()))
-            }
+        let (name, behind) = if let Some(braced) = after.strip_prefix('{') {
+            braced.split_once('}').unwrap_or(("", after))
+        } else {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            after.split_at(after.find(|c| !is_part(c)).unwrap_or(after.len()))
         };
         let value = variables(name).filter(|_| !name.is_empty()).and_then(|v| v.into_string().ok());
         match value {
@@ -203,5 +202,6 @@ pub(super) fn plain_path(path: &str) -> bool {
     path.split('/').all(plain)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

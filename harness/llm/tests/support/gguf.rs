@@ -41,7 +41,9 @@ impl Gguf {
     pub(crate) fn texts(self, key: &str, values: &[&str]) -> Self {
         let mut bytes = 8_u32.to_le_bytes().to_vec();
         bytes.extend((values.len() as u64).to_le_bytes());
-        values.iter().for_each(|value| bytes.extend(string(value)));
+        for value in values {
+            bytes.extend(string(value));
+        }
         self.pair(key, 9, &bytes)
     }
 
@@ -69,7 +71,9 @@ impl Gguf {
         for (name, shape, kind, numbers) in &self.tensors {
             file.extend(string(name));
             file.extend(u32::try_from(shape.len()).unwrap().to_le_bytes());
-            shape.iter().for_each(|extent| file.extend(extent.to_le_bytes()));
+            for extent in shape {
+                file.extend(extent.to_le_bytes());
+            }
             file.extend(kind.to_le_bytes());
             file.extend((offset as u64).to_le_bytes());
             offset = (offset + numbers.len()).next_multiple_of(32);
