@@ -215,7 +215,7 @@ fn parts_are_one_model() {
     assert_eq!(model.header.tensors.len(), 6, "of all parts");
     assert_eq!(model.header.trained_context(), Some(512), "as the first part says");
     let sizes = parts.iter().map(|part| fs::metadata(part).unwrap().len());
-    assert_eq!(model.size, sizes.sum());
+    assert_eq!(model.size, sizes.sum::<u64>());
 }
 
 #[test]

@@ -194,8 +194,7 @@ fn hashes_are_checked_and_remembered() {
     fs::write(&cache, b"{broken").unwrap();
     assert_eq!(DigestCache::at(&cache).sha256(&file).unwrap(), changed);
     let source = Source::Path(file);
-    let mut verify =
-        |hash: &str| source.verify("m", &[hash.to_owned()], &mut DigestCache::in_memory());
+    let verify = |hash: &str| source.verify("m", &[hash.to_owned()], &mut DigestCache::in_memory());
     let wrong = verify(abc).unwrap_err();
     assert!(matches!(wrong, PoolError::WrongHash { .. }), "{wrong}");
     assert!(verify(&changed).is_ok());
@@ -337,7 +336,9 @@ fn a_fingerprint_is_of_all_parts() {
     fs::write(&parts[1], b"GGUF").unwrap();
     let error = fingerprint(&pinned).unwrap_err().to_string();
     assert!(error.contains("m-00002-of-00003.gguf has sha256"), "{error}");
-    parts.iter().for_each(|part| fs::remove_file(part).unwrap());
+    for part in parts {
+        fs::remove_file(part).unwrap();
+    }
     assert_eq!(fingerprint(&pinned).unwrap(), before);
     assert!(fingerprint(&pool).unwrap_err().to_string().contains("parts 1, 2, 3 of 3"));
 }
