@@ -79,7 +79,7 @@ pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
     let unreadable = missing.iter().filter_map(|entry: &Entry| entry.figure.as_ref().err());
     let mut unreadable = unreadable.filter(|missing| missing.is_unreadable);
     if let (true, Some(Missing { why, .. })) = (drawn.is_empty(), unreadable.next()) {
-        bail!(why.clone());
+        return Err(bad_input(anyhow!(why.clone())));
     }
     let mut out = terminal::stdout(Printed::json(args.json));
     if args.json {

@@ -232,7 +232,7 @@ mod tests {
         let cases = [
             ("name = 'a'\nfrom = 'file'", "source `a` needs `path`"),
             ("name = 'gra'\nfrom = 'seed-set'", "two data sets are named `gra`"),
-            ("name = 'a/b'\nfrom = 'seed-set'", "source `a/b` must be letters"),
+            ("name = 'a/b'\nfrom = 'seed-set'", "source `a/b` must be up to 100 letters"),
             (
                 "name = 'a'\nfrom = 'seed-set'\npath = 'x'",
                 "`path` has no effect without from = \"file\"",

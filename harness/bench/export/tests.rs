@@ -218,6 +218,7 @@ fn card() {
     | instruction vetoed | 1 |
     | keywords repeated from an example | 0 |
     | reply malformed | 0 |
+    | engine could not answer | 0 |
 
     ## Models
 
