@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use gra_analysis::figure::font::{Fonts, MARK};
 use serde_json::{Value, json};
 
 use crate::artifact::write_atomic;
 use crate::cli::Places;
+use crate::failure::bad_input;
 use crate::gallery::{self, Entry, Kind, Missing, Sources};
 use crate::store::Store;
 use crate::terminal::{self, Printed};
