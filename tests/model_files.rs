@@ -17,7 +17,8 @@ const POOL: &str = "name = \"parts\"\n\n[encoder]\nname = \"minilm\"\npath = \"m
 
 /// A folder with this pool and its files, which are large enough to be looked at and not to be run.
 fn bench() -> Workbench {
-    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    let alone = "[[variant]]\nname = \"gra\"\nroles = \"single-model\"\nreviewers = \"none\"\n";
+    let bench = Workbench::new(alone, "rounds = 1");
     bench.write("pool.toml", POOL);
     let models = bench.path("models");
     fs::create_dir(&models).unwrap();

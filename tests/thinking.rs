@@ -83,6 +83,8 @@ fn a_thought_that_never_ends_is_malformed_with_its_reason() {
         body
     };
     serve_pool(&bench, &serve_saying(endless));
+    // Every response is malformed, which would stop the run.
+    bench.edit("experiment.toml", "chunk = 4", "chunk = 4\nallow_malformed_stages = true");
     let run = ["run", "experiment.toml", "--models", &models, "-q"];
     assert!(bench.run(&run).status.success());
     let said = bench.transcript(&["inspect", "small/gra/seed-42", "r1-00000"]);

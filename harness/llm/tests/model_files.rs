@@ -142,9 +142,9 @@ fn damage_is_described() {
     check(&Gguf::generator().short("general.alignment", 32).bytes(), "no 32-bit number");
     check(&Gguf::generator().pair("x", 77, &[0]).bytes(), "unknown type");
     let gap = small().tensor("z", &[8], F32, 32).bytes();
-    let offset = gap.windows(8).rposition(|window| window == 288_u64.to_le_bytes()).unwrap();
+    let offset = gap.windows(8).rposition(|window| window == 320_u64.to_le_bytes()).unwrap();
     let mut moved = gap.clone();
-    moved[offset..offset + 8].copy_from_slice(&320_u64.to_le_bytes());
+    moved[offset..offset + 8].copy_from_slice(&352_u64.to_le_bytes());
     check(&moved, "lies where another is, or leaves a gap");
 }
 

@@ -70,12 +70,12 @@ fn outcomes_partition_the_candidates() {
 #[test]
 fn csv_has_every_number_and_quotes_names() {
     insta::assert_snapshot!(text(|bytes| table().write_csv(bytes)), @r#"
-    variant,reference,seed,candidates,malformed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_seed_items,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,mu_pairs,mu_seed_items,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm,bootstrap_replicates
-    gra,gra,42,60,1,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,,,,,10000
+    variant,reference,seed,candidates,malformed,failed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,failed_calls,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_seed_items,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,mu_pairs,mu_seed_items,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm,bootstrap_replicates
+    gra,gra,42,60,1,0,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,,,,,10000
     "single, ""Llama""
-    reviewer",gra,42,50,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,25,-0.3,-0.48,-0.14,0.013398660133986601,50,25,-0.49999999999999983,-0.7999999999999997,-0.23333333333333325,0.013398660133986601,10000
-    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,28,0.4074074074074074,0.23076923076923078,0.5926816239316226,0.0008999100089991002,0,0,,,,,10000
-    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,0,,,,,0,0,,,,,10000
+    reviewer",gra,42,50,0,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,25,-0.3,-0.48,-0.14,0.013398660133986601,50,25,-0.49999999999999983,-0.7999999999999997,-0.23333333333333325,0.013398660133986601,10000
+    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,28,0.4074074074074074,0.23076923076923078,0.5926816239316226,0.0008999100089991002,0,0,,,,,10000
+    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,0,,,,,0,0,,,,,10000
     "#);
 }
 
@@ -119,12 +119,12 @@ fn terminal_blocks_fit() {
     assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
     insta::assert_snapshot!(shown, @"
     What became of the candidates
-                                    repeated                    adjud.  voted                                    un-
-    variant       drawn  malformed  keywords  vetoed  rejected     out    out  duplicate  surplus  accepted  decided  rate
-    gra              60          1         1       1        21       1      1          1        1        31        1  0.53
-    single|llama     50          0         0       0        35       0      0          0        0        15        0  0.30
-    no-reviewer      55          0         0       0         0       0      0          0        0        55        0  1.00
-    nothing           0          0         0       0         0       0      0          0        0         0        0     -
+                           mal-          repeated                    adjud.  voted  dupli-  sur-                un-
+    variant       drawn  formed  failed  keywords  vetoed  rejected     out    out    cate  plus  accepted  decided  rate
+    gra              60       1       0         1       1        21       1      1       1     1        31        1  0.53
+    single|llama     50       0       0         0       0        35       0      0       0     0        15        0  0.30
+    no-reviewer      55       0       0         0       0         0       0      0       0     0        55        0  1.00
+    nothing           0       0       0         0       0         0       0      0       0     0         0        0     -
 
     Committee
                             adjud.        mu     sigma        mu     sigma
@@ -158,7 +158,8 @@ fn terminal_blocks_fit() {
     no-reviewer          0            0            0         0         0        0             0        0
     nothing              0            0            0         0         0        0             0        0
 
-    rate: accepted and surplus over drawn; surplus passed and was not needed for the round's target.
+    rate: accepted and surplus over drawn without failed; surplus passed and was not needed for the
+      round's target.
     mu, sigma: means over the candidates that the whole committee scored, and over the samples.
     calls shared: an earlier variant of this ablation had made exactly these.
     Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50
@@ -175,12 +176,12 @@ fn markdown_tables() {
     insta::assert_snapshot!(text(|bytes| shown().write_markdown(bytes)), @r"
     ### Decisions
 
-    | variant | drawn | malformed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | disputed | adjud. in |
-    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-    | gra | 60 | 1 | 1 | 1 | 21 | 1 | 1 | 1 | 1 | 31 | 1 | 0.53 | - | - | 3 | 1 |
-    | single\|llama | 50 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.48, -0.14] | 0.013 | 0 | 0 |
-    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.23, +0.59] | 0.001 | 0 | 0 |
-    | nothing | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | - | - | - | 0 | 0 |
+    | variant | drawn | malformed | failed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | disputed | adjud. in |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | gra | 60 | 1 | 0 | 1 | 1 | 21 | 1 | 1 | 1 | 1 | 31 | 1 | 0.53 | - | - | 3 | 1 |
+    | single\|llama | 50 | 0 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.48, -0.14] | 0.013 | 0 | 0 |
+    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.23, +0.59] | 0.001 | 0 | 0 |
+    | nothing | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | - | - | - | 0 | 0 |
 
     ### Scores and cost
 
@@ -191,7 +192,7 @@ fn markdown_tables() {
     | no-reviewer | - | - | - | - | - | - | 240 | 60 | 96,000 | 6,000 | - | - | - | - | 0 |
     | nothing | - | - | - | - | - | - | 0 | 0 | 0 | 0 | - | - | - | - | 0 |
 
-    - rate: accepted and surplus over drawn; surplus passed and was not needed for the round's target.
+    - rate: accepted and surplus over drawn without failed; surplus passed and was not needed for the round's target.
     - mu, sigma: means over the candidates that the whole committee scored, and over the samples.
     - calls shared: an earlier variant of this ablation had made exactly these.
     - Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50 scored by both for mu.

@@ -66,17 +66,18 @@ fn terminal() {
       passed, 0.58 [0.53, 0.65].
 
                                                               over-  dupli-
-    tau  delta  reviewers  dispute        decided  disputed  turned   cates  accepted  unknown              acceptance                    judge  knowledge
-      7    1.5          3  adjudicator         35         2       0       1        34        0       0.89 [0.80, 0.98]  7.25 [6.90, 7.60], n 10  duplicates
-      8    1.5          3  adjudicator         35         2       1       1        22        0       0.58 [0.53, 0.65]  7.25 [6.90, 7.60], n 10  exact
-      9    1.5          3  adjudicator         35         0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
-      7    1.5          3  majority-vote       35         2       0       1        34        0       0.89 [0.80, 0.98]  7.25 [6.90, 7.60], n 10  duplicates
-      8    1.5          3  majority-vote       35         2       0       1        23        0       0.61 [0.53, 0.70]  7.25 [6.90, 7.60], n 10  duplicates
-      9    1.5          3  majority-vote       35         0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
-      8    1.5          2  adjudicator         35         0       0       1        23        1  0.61-0.63 [0.53, 0.72]  7.25 [6.90, 7.60], n 10  duplicates
+    tau  delta  reviewers  dispute        decided  disputed  turned   cates  failed  accepted  unknown              acceptance                    judge  knowledge
+      7    1.5          3  adjudicator         35         2       0       1       0        34        0       0.89 [0.80, 0.98]  7.25 [6.90, 7.60], n 10  duplicates
+      8    1.5          3  adjudicator         35         2       1       1       0        22        0       0.58 [0.53, 0.65]  7.25 [6.90, 7.60], n 10  exact
+      9    1.5          3  adjudicator         35         0       0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
+      7    1.5          3  majority-vote       35         2       0       1       0        34        0       0.89 [0.80, 0.98]  7.25 [6.90, 7.60], n 10  duplicates
+      8    1.5          3  majority-vote       35         2       0       1       0        23        0       0.61 [0.53, 0.70]  7.25 [6.90, 7.60], n 10  duplicates
+      9    1.5          3  majority-vote       35         0       0       0       0         0        0       0.00 [0.00, 0.00]                        -  duplicates
+      8    1.5          2  adjudicator         35         0       0       1       0        23        1  0.61-0.63 [0.53, 0.72]  7.25 [6.90, 7.60], n 10  duplicates
 
-    acceptance: passed review and deduplication, surplus included, over all candidates drawn. decided:
-      the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
+    acceptance: passed review and deduplication, surplus included, over all candidates drawn but the
+      failed ones. decided: the committee's decision is known. overturned: disputed and dropped, against
+      the committee's mean.
     A run under another rule would draw fewer or more waves until its target is met.
     Brackets: 95% percentile interval of 10,000 bootstrap replicates over 8 clusters, the candidates
       that share their first example; not corrected for the number of rules.
@@ -92,17 +93,17 @@ fn markdown() {
     insta::assert_snapshot!(text(|bytes| grid(&BTreeMap::new()).write_markdown(bytes)), @"
     As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates passed, 0.58 [0.53, 0.65].
 
-    | tau | delta | reviewers | dispute | decided | disputed | overturned | duplicates | accepted | unknown | acceptance | knowledge |
-    | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
-    | 7 | 1.5 | 3 | adjudicator | 35 | 2 | 0 | 1 | 34 | 0 | 0.89 [0.80, 0.98] | duplicates |
-    | 8 | 1.5 | 3 | adjudicator | 35 | 2 | 1 | 1 | 22 | 0 | 0.58 [0.53, 0.65] | exact |
-    | 9 | 1.5 | 3 | adjudicator | 35 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
-    | 7 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 34 | 0 | 0.89 [0.80, 0.98] | duplicates |
-    | 8 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 23 | 0 | 0.61 [0.53, 0.70] | duplicates |
-    | 9 | 1.5 | 3 | majority-vote | 35 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
-    | 8 | 1.5 | 2 | adjudicator | 35 | 0 | 0 | 1 | 23 | 1 | 0.61-0.63 [0.53, 0.72] | duplicates |
+    | tau | delta | reviewers | dispute | decided | disputed | overturned | duplicates | failed | accepted | unknown | acceptance | knowledge |
+    | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+    | 7 | 1.5 | 3 | adjudicator | 35 | 2 | 0 | 1 | 0 | 34 | 0 | 0.89 [0.80, 0.98] | duplicates |
+    | 8 | 1.5 | 3 | adjudicator | 35 | 2 | 1 | 1 | 0 | 22 | 0 | 0.58 [0.53, 0.65] | exact |
+    | 9 | 1.5 | 3 | adjudicator | 35 | 0 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
+    | 7 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 0 | 34 | 0 | 0.89 [0.80, 0.98] | duplicates |
+    | 8 | 1.5 | 3 | majority-vote | 35 | 2 | 0 | 1 | 0 | 23 | 0 | 0.61 [0.53, 0.70] | duplicates |
+    | 9 | 1.5 | 3 | majority-vote | 35 | 0 | 0 | 0 | 0 | 0 | 0 | 0.00 [0.00, 0.00] | duplicates |
+    | 8 | 1.5 | 2 | adjudicator | 35 | 0 | 0 | 1 | 0 | 23 | 1 | 0.61-0.63 [0.53, 0.72] | duplicates |
 
-    - acceptance: passed review and deduplication, surplus included, over all candidates drawn. decided: the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
+    - acceptance: passed review and deduplication, surplus included, over all candidates drawn but the failed ones. decided: the committee's decision is known. overturned: disputed and dropped, against the committee's mean.
     - A run under another rule would draw fewer or more waves until its target is met.
     - Brackets: 95% percentile interval of 10,000 bootstrap replicates over 8 clusters, the candidates that share their first example; not corrected for the number of rules.
     - exact: every candidate's fate follows from the record, as a run under this rule would have recorded it.
@@ -114,15 +115,15 @@ fn markdown() {
 fn csv_has_every_number() {
     let judge = BTreeMap::from([(id(10), 7.5), (id(11), f64::NAN), (id(3), 1.0)]);
     insta::assert_snapshot!(text(|bytes| grid(&judge).write_csv(bytes)), @"
-    as_run,tau,delta,reviewers,dispute,cosine_limit,candidates,decided,disputed,overturned,duplicates,accepted,unknown,acceptance_least,acceptance_most,acceptance_low,acceptance_high,clusters,judged,mean_judge,mean_judge_low,mean_judge_high,knowledge,bootstrap_replicates
-    true,8,1.5,3,adjudicator,0.9,38,35,2,1,1,22,0,0.5789473684210527,0.5789473684210527,0.5333333333333333,0.6470588235294118,8,1,7.5,,,exact,10000
-    false,7,1.5,3,adjudicator,0.9,38,35,2,0,1,34,0,0.8947368421052632,0.8947368421052632,0.8,0.975609756097561,8,2,4.25,1,7.5,duplicates,10000
-    false,8,1.5,3,adjudicator,0.9,38,35,2,1,1,22,0,0.5789473684210527,0.5789473684210527,0.5333333333333333,0.6470588235294118,8,1,7.5,,,exact,10000
-    false,9,1.5,3,adjudicator,0.9,38,35,0,0,0,0,0,0,0,0,0,8,0,,,,duplicates,10000
-    false,7,1.5,3,majority-vote,0.9,38,35,2,0,1,34,0,0.8947368421052632,0.8947368421052632,0.8,0.975609756097561,8,2,4.25,1,7.5,duplicates,10000
-    false,8,1.5,3,majority-vote,0.9,38,35,2,0,1,23,0,0.6052631578947368,0.6052631578947368,0.5333333333333333,0.7037037037037037,8,1,7.5,,,duplicates,10000
-    false,9,1.5,3,majority-vote,0.9,38,35,0,0,0,0,0,0,0,0,0,8,0,,,,duplicates,10000
-    false,8,1.5,2,adjudicator,0.9,38,35,0,0,1,23,1,0.6052631578947368,0.631578947368421,0.5333333333333333,0.7222222222222222,8,1,7.5,,,duplicates,10000
+    as_run,tau,delta,reviewers,dispute,cosine_limit,candidates,decided,disputed,overturned,duplicates,failed,accepted,unknown,acceptance_least,acceptance_most,acceptance_low,acceptance_high,clusters,judged,mean_judge,mean_judge_low,mean_judge_high,knowledge,bootstrap_replicates
+    true,8,1.5,3,adjudicator,0.9,38,35,2,1,1,0,22,0,0.5789473684210527,0.5789473684210527,0.5333333333333333,0.6470588235294118,8,1,7.5,,,exact,10000
+    false,7,1.5,3,adjudicator,0.9,38,35,2,0,1,0,34,0,0.8947368421052632,0.8947368421052632,0.8,0.975609756097561,8,2,4.25,1,7.5,duplicates,10000
+    false,8,1.5,3,adjudicator,0.9,38,35,2,1,1,0,22,0,0.5789473684210527,0.5789473684210527,0.5333333333333333,0.6470588235294118,8,1,7.5,,,exact,10000
+    false,9,1.5,3,adjudicator,0.9,38,35,0,0,0,0,0,0,0,0,0,0,8,0,,,,duplicates,10000
+    false,7,1.5,3,majority-vote,0.9,38,35,2,0,1,0,34,0,0.8947368421052632,0.8947368421052632,0.8,0.975609756097561,8,2,4.25,1,7.5,duplicates,10000
+    false,8,1.5,3,majority-vote,0.9,38,35,2,0,1,0,23,0,0.6052631578947368,0.6052631578947368,0.5333333333333333,0.7037037037037037,8,1,7.5,,,duplicates,10000
+    false,9,1.5,3,majority-vote,0.9,38,35,0,0,0,0,0,0,0,0,0,0,8,0,,,,duplicates,10000
+    false,8,1.5,2,adjudicator,0.9,38,35,0,0,1,0,23,1,0.6052631578947368,0.631578947368421,0.5333333333333333,0.7222222222222222,8,1,7.5,,,duplicates,10000
     ");
 }
 

@@ -46,7 +46,7 @@ fn version(client: &Client, server: &Server, halted: &dyn Fn() -> bool) -> Resul
     let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
     match get::<Version>(client, server, &format!("{root}/version"), halted) {
         Ok(Version { version }) => return Ok(version),
-        Err(Trouble::Refused(_)) => {}
+        Err(Trouble::Refused(_) | Trouble::Failed(..)) => {}
         Err(trouble) => return Err(trouble),
     }
     let url = format!("{}/chat/completions", server.url);
