@@ -127,7 +127,7 @@ fn texts_are_not_declared_as_views() {
 #[test]
 fn no_candidates_keep_their_columns() {
     let empty = candidates(&[]).unwrap();
-    assert_eq!((empty.height(), empty.width()), (0, 26));
+    assert_eq!((empty.height(), empty.width()), (0, 29));
     let bytes = parquet_of(&empty);
     let read = ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap();
     assert_eq!(read.schema(), empty.schema());
