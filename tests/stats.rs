@@ -175,7 +175,7 @@ fn what_cannot_be_measured_is_named() {
     insta::assert_snapshot!(measure(&["records.json", "records.json"]), @"
     error: two data sets are called `records`
     hint: name them: A=SOURCE B=SOURCE
-    exit code 1
+    exit code 3
     ");
     insta::assert_snapshot!(measure(&["../records.json"]), @"
     error: cannot use ../records.json as a seed set: No such file or directory (os error 2)
@@ -183,13 +183,14 @@ fn what_cannot_be_measured_is_named() {
     exit code 3
     ");
     insta::assert_snapshot!(measure(&["small/gra/seed-42"]), @"
-    error: there is no trial small/gra/seed-42: the store is empty
+    error: there is no store at results/store.db
+    hint: run an experiment first, or name the store with --store
     exit code 1
     ");
     insta::assert_snapshot!(measure(&["records.json", "--judge", "nobody"]), @"
     error: pool `demo` has no model `nobody`
     hint: it has smollm2-q8_0, smollm2-q5_k_m, smollm2-q4_k_m, smollm2-q4_1, smollm2-q4_0, teacher-small, teacher-large; --pool names another
-    exit code 1
+    exit code 3
     ");
     let seven: Vec<String> = (0..7).map(|n| format!("s{n}=records.json")).collect();
     let mut map = vec!["--map"];
@@ -197,12 +198,12 @@ fn what_cannot_be_measured_is_named() {
     insta::assert_snapshot!(measure(&map), @"
     error: a map shows at most 6 data sets, and these are 7
     hint: leave out --map, or some of them
-    exit code 1
+    exit code 3
     ");
     insta::assert_snapshot!(measure(&["a/b=records.json"]), @"
     error: `a/b` cannot name a data set: it also names files
     hint: write NAME=records.json with letters, digits, `-`, `_` and `.`
-    exit code 1
+    exit code 3
     ");
 }
 
