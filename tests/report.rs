@@ -157,7 +157,7 @@ fn what_cannot_be_reported_is_named() {
         .collect();
     insta::assert_snapshot!("report-errors", said.join("\n\n"));
     let text = bench.transcript(&["report", "small", "--store", "text.db"]);
-    assert!(text.contains("cannot read the store text.db"), "{text}");
+    assert!(text.contains("text.db is no store"), "{text}");
 }
 
 /// Rows of the list on a page.
