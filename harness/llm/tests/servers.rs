@@ -499,7 +499,7 @@ fn folders_and_versions_tell_models_apart() {
         assert!(folder.contains("hf~"), "{folder}");
         assert!(!folder.contains("data") && !folders[..place].contains(folder), "{folder}");
     }
-    let cached = "/root/.cache/huggingface/hub/models--org--a--b/snapshots/0123abcd";
+    let cached = "/home/me/.cache/huggingface/hub/models--org--a--b/snapshots/0123abcd";
     assert_eq!(of(cached), "org/a--b@0123abcd");
     // Its page for that is closed, or is another's: a reply tells the version.
     let closed: fn() -> Act = || Act::json(404, &json!({"detail": "Not Found"}));
