@@ -1,5 +1,6 @@
 //! The command line as a user meets it: help, errors, exit codes.
 
+use crate::model_files::gguf::{F32, Gguf};
 use crate::workbench::Workbench;
 
 const GRA: &str = "[[variant]]\nname = \"gra\"\n";
@@ -96,12 +97,18 @@ fn a_model_that_is_not_the_pinned_one_is_refused() {
     let bench = Workbench::new(GRA, "rounds = 1");
     std::fs::create_dir(bench.path("models")).unwrap();
     let pool = std::fs::read_to_string(bench.path("pool.toml")).unwrap();
-    for line in pool.lines().filter_map(|line| line.strip_prefix("path = \"")) {
+    let paths = pool.lines().filter_map(|line| line.strip_prefix("path = \""));
+    // Whole files of the right kind: the encoder comes first in the pool.
+    let kinds = std::iter::once("bert").chain(std::iter::repeat("llama"));
+    for (line, architecture) in paths.zip(kinds) {
         let file = bench.path("models").join(line.trim_end_matches('"'));
-        std::fs::write(file, "another model").unwrap();
+        let other = Gguf::default().text("general.architecture", architecture);
+        other.tensor("a.weight", &[8], F32, 32).write(&file);
     }
     let run = ["run", "experiment.toml", "--models", "models", "-q"];
-    insta::assert_snapshot!("named-wrong-hash", bench.transcript(&run));
+    let said = bench.transcript(&run);
+    assert!(said.contains("is not the pinned one: models/"), "{said}");
+    assert!(said.contains("hint: fetch the file again") && said.ends_with("exit code 4"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Models in several parts, files that are cut short, and what `doctor` says of what it did not look at.
 
 #[path = "../harness/llm/tests/support/gguf.rs"]
-mod gguf;
+pub(crate) mod gguf;
 
 use std::fs;
 use std::path::Path;

@@ -81,7 +81,8 @@ struct ModelFinding {
     files: Vec<FileFinding>,
     architecture: Option<String>,
     trained_context: Option<u64>,
-    chat_template: bool,
+    /// `None` where no header was read, and of encoders, which need none.
+    chat_template: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -267,11 +268,14 @@ fn finding(check: &ModelCheck) -> ModelFinding {
             None => "no file",
             Some(HashCheck::Matches) => "matches",
             Some(HashCheck::Differs { .. }) => "differs",
+            Some(HashCheck::Unpinned) if check.problem().is_some() => "not pinned, unusable",
             Some(HashCheck::Unpinned) => "not pinned",
         },
         architecture: header.and_then(|header| header.architecture().map(str::to_owned)),
         trained_context: header.and_then(gra_llm::gguf::GgufHeader::trained_context),
-        chat_template: header.is_some_and(|header| header.chat_template().is_some()),
+        chat_template: header
+            .filter(|_| check.part != Part::Encoder)
+            .map(|header| header.chat_template().is_some()),
     }
 }
 
@@ -373,7 +377,11 @@ impl Findings {
                 "  {:<28} {size:>9}  {:<8} context {context:<6} chat template {:<3}  hash {}",
                 model.name,
                 model.architecture.as_deref().unwrap_or("-"),
-                if model.chat_template { "yes" } else { "no" },
+                match model.chat_template {
+                    None => "-",
+                    Some(true) => "yes",
+                    Some(false) => "no",
+                },
                 model.hash,
             )?;
             model.write_files(self.pinned.contains(&model.name), &mut text)?;
@@ -406,7 +414,7 @@ impl Findings {
         if !self.notes.is_empty() {
             writeln!(text, "\nteachers that are not here; only what names them needs them")?;
             for note in &self.notes {
-                writeln!(text, "  - {note}")?;
+                writeln!(text, "  - {}", in_one_line(note))?;
             }
         }
         if self.problems.is_empty() {
@@ -414,7 +422,7 @@ impl Findings {
         } else {
             writeln!(text, "\nproblems")?;
             for problem in &self.problems {
-                writeln!(text, "  - {problem}")?;
+                writeln!(text, "  - {}", in_one_line(problem))?;
             }
         }
         Ok(text)
@@ -424,4 +432,9 @@ impl Findings {
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+/// A message with its hint in one line, which names the model that it is about.
+fn in_one_line(message: &str) -> String {
+    message.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
