@@ -123,9 +123,9 @@ impl Plane<'_> {
 /// The smallest square around points.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    left: f64,
-    top: f64,
-    side: f64,
+    middle: [f64; 2],
+    /// Half its side; 0 around points of one place.
+    half: f64,
 }
 
 impl Frame {
@@ -136,15 +136,23 @@ impl Frame {
             Some([left.min(x), top.min(y), right.max(x), bottom.max(y)])
         });
         let [left, top, right, bottom] = ends?;
-        let side = (right - left).max(bottom - top).max(f64::MIN_POSITIVE);
-        let (x, y) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
-        Some(Self { left: x - side / 2.0, top: y - side / 2.0, side })
+        // Halved first: the whole may be more than a number holds.
+        let half = (right / 2.0 - left / 2.0).max(bottom / 2.0 - top / 2.0);
+        Some(Self { middle: [f64::midpoint(left, right), f64::midpoint(top, bottom)], half })
     }
 
-    /// Where a point lies in it, from 0 to 1 from its left and its top; `None` for what is no point.
+    /// Where a point lies in it, from 0 to 1 from its left and its top; `None` for what is no point. Points of
+    /// one place lie in the middle.
     fn place(self, [x, y]: [f64; 2]) -> Option<(f64, f64)> {
-        let share = |at: f64, from: f64| ((at - from) / self.side).clamp(0.0, 1.0);
-        (x.is_finite() && y.is_finite()).then(|| (share(x, self.left), share(y, self.top)))
+        let share = |at: f64, middle: f64| {
+            if self.half > 0.0 {
+                (0.5 + (at - middle) / self.half / 2.0).clamp(0.0, 1.0)
+            } else {
+                0.5
+            }
+        };
+        let [middle_x, middle_y] = self.middle;
+        (x.is_finite() && y.is_finite()).then(|| (share(x, middle_x), share(y, middle_y)))
     }
 }
 
@@ -179,6 +187,11 @@ mod tests {
         assert!(plane(vec![("a", &[[f64::NAN, 0.0]])]).figure().is_err());
         let point = [[1.0, 1.0]];
         assert!(plane(vec![("one", &point)]).figure().is_ok(), "a single point has a place");
+        let middle = Frame::around(point.iter()).and_then(|frame| frame.place(point[0]));
+        assert_eq!(middle, Some((0.5, 0.5)), "points of one place lie in the middle");
+        let far = [[-1e308, 0.0], [1e308, 0.0]];
+        let frame = Frame::around(far.iter()).unwrap();
+        assert_eq!(far.map(|point| frame.place(point)), [Some((0.0, 0.5)), Some((1.0, 0.5))]);
         let many = vec![("a", &point[..]); MOST_SETS + 1];
         assert!(plane(many).figure().unwrap_err().to_string().contains("at most"));
     }
