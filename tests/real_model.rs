@@ -58,11 +58,13 @@ fn a_run_on_the_real_model_and_everything_that_can_be_asked_of_it() {
     assert_eq!(replayed["rows"][0]["paid_calls"], 0);
     assert_eq!(published(&bench.path("results")), files);
 
-    // Constrained replies read: nothing is malformed for its form.
+    // Constrained replies read: nothing is malformed for its form. What a form cannot rule out is
+    // an empty reply, keywords that say the same twice and those that the prompt itself shows.
     for candidate in inspect(&bench) {
         for reply in candidate["malformed"].as_array().unwrap() {
             let reason = reply["reason"].as_str().unwrap();
-            assert!(["empty", "prompt-too-long"].contains(&reason), "{candidate}");
+            let of_content = ["empty", "prompt-too-long", "repeated-keywords", "copied-example"];
+            assert!(of_content.contains(&reason), "{candidate}");
         }
     }
     let trail = bench.transcript(&["inspect", "small/gra/seed-42", "r1-00000"]);

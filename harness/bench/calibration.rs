@@ -133,6 +133,8 @@ pub struct Calibration<'a> {
 pub struct Reviewed {
     /// Mean scores of the responses.
     pub responses: Sheet<f64>,
+    /// The means of the integers in the same replies, where `responses` are expected scores.
+    pub written: Option<Sheet<f64>>,
     /// Whether each instruction passed all three criteria.
     pub instructions: Sheet<bool>,
 }
@@ -167,8 +169,11 @@ impl Calibration<'_> {
         let scored = ask(&responses, false)?;
         let passes = |judgement: &Judgement| judgement.bits.map(|bits| bits == [true; 3]);
         let mean = |judgement: &Judgement| judgement.scores.map(Scores::mean);
+        let written = |judgement: &Judgement| judgement.written.map(Scores::mean);
+        let has_both = self.reading == ScoreReading::Expected;
         Ok(Reviewed {
             responses: sheet(rater, &responses, scored.iter().map(mean)),
+            written: has_both.then(|| sheet(rater, &responses, scored.iter().map(written))),
             instructions: sheet(rater, &instructions, checked.iter().map(passes)),
         })
     }
@@ -227,13 +232,16 @@ fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T
 #[must_use]
 pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstrap) -> Vec<Rated> {
     let responses: Vec<Sheet<f64>> = reviewed.iter().map(|of| of.responses.clone()).collect();
+    let written: Option<Vec<Sheet<f64>>> = reviewed.iter().map(|of| of.written.clone()).collect();
     let instructions: Vec<Sheet<bool>> =
         reviewed.iter().map(|of| of.instructions.clone()).collect();
+    let auc = |sheet: &Sheet<f64>| ResponseSkill::of(sheet, tau, bootstrap).auc;
     let mut rated: Vec<Rated> = (0..reviewed.len())
         .map(|place| Rated {
             rater: responses[place].rater.clone(),
             responses: ResponseSkill::of(&responses[place], tau, bootstrap),
             instructions: InstructionSkill::of(&instructions[place], bootstrap),
+            auc_as_written: written.as_ref().map(|sheets| auc(&sheets[place])),
             leniency: leniency(&responses, place, bootstrap),
         })
         .collect();
@@ -244,6 +252,7 @@ pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstr
             rater: of_responses.rater.clone(),
             responses: ResponseSkill::of(&of_responses, tau, bootstrap),
             instructions: InstructionSkill::of(&of_instructions, bootstrap),
+            auc_as_written: written.as_ref().map(|sheets| auc(&committees(sheets, size, mean))),
             leniency: None,
         });
     }

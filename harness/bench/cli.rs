@@ -157,7 +157,8 @@ the store: a comparison that was interrupted goes on when the same command is gi
     #[command(after_help = "Examples:
   gra-bench doctor
   gra-bench doctor --pool experiments/pools/laptop.toml
-  gra-bench doctor --pool experiments/pools/laptop.toml --pin    once its files are here")]
+  gra-bench doctor --pool experiments/pools/laptop.toml --pin    once its files are here
+  gra-bench doctor --pool experiments/pools/small.toml --judge   also whether they can review")]
     Doctor(DoctorArgs),
     /// Measure whether the models of a pool can review, on texts whose quality is known.
     #[command(after_help = "Examples:
@@ -366,6 +367,10 @@ pub(crate) struct DoctorArgs {
     /// Write the hash of every file that is here and not pinned yet into the pool file.
     #[arg(long)]
     pub(crate) pin: bool,
+    /// Also have every member review texts of known quality, as `calibrate --per-domain 3` does, and keep what
+    /// was found for `run`.
+    #[arg(long)]
+    pub(crate) judge: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -56,7 +56,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Init(args) => init::run(&args),
         Verb::Inspect(args) => inspect::run(&args, &places),
         Verb::Plan(args) => plan::run(&args, &places),
-        Verb::Doctor(args) => doctor::run(&args, &places),
+        Verb::Doctor(args) => doctor::start(args, places, verbosity).await,
         Verb::Export(args) => export::run(&args, &places),
         Verb::Report(args) => report::run(&args, &places),
         Verb::View(args) => view::start(args, &places).await,

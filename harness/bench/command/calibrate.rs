@@ -1,5 +1,6 @@
 //! `calibrate`: whether the models of a pool can review, before a night of computing is spent on them.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, Command, FromArgMatches};
 use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::calibration::table::{self, Rated};
 use gra_analysis::figure::font::Fonts;
@@ -75,6 +76,17 @@ pub(crate) struct CalibrateArgs {
     json: bool,
 }
 
+impl CalibrateArgs {
+    /// `calibrate --pool POOL --per-domain N`.
+    pub(super) fn brief(pool: &Path, per_domain: u16) -> Result<Self> {
+        let per_domain = per_domain.to_string();
+        let typed = [OsStr::new("calibrate"), OsStr::new("--per-domain"), OsStr::new(&per_domain)];
+        let typed = typed.into_iter().chain([OsStr::new("--pool"), pool.as_os_str()]);
+        let matches = Self::augment_args(Command::new("calibrate")).try_get_matches_from(typed)?;
+        Ok(Self::from_arg_matches(&matches)?)
+    }
+}
+
 /// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
 pub(crate) async fn start(args: CalibrateArgs, places: Places, verbosity: Verbosity) -> Result<()> {
     let stop = interrupt::stop_flag();
@@ -89,6 +101,30 @@ fn run(
     verbosity: Verbosity,
     stop: &Arc<AtomicBool>,
 ) -> Result<()> {
+    let calibrated = calibrate(args, places, verbosity, stop)?;
+    let mut out = terminal::stdout(Printed::json(args.json));
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&calibrated.json()?)?)?;
+    } else {
+        out.write_all(calibrated.text().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A calibration as it was written.
+pub(super) struct Calibrated {
+    record: CalibrationRecord,
+    rated: Vec<Rated>,
+    folder: PathBuf,
+}
+
+/// Has the models of a pool review texts of known quality, and writes what was found.
+pub(super) fn calibrate(
+    args: &CalibrateArgs,
+    places: &Places,
+    verbosity: Verbosity,
+    stop: &Arc<AtomicBool>,
+) -> Result<Calibrated> {
     let pool = builtin::read_pool(&args.pool, &places.models)?;
     let raters = raters(&pool, &args.raters)?;
     let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
@@ -140,18 +176,37 @@ fn run(
     let folder =
         args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(&places.results, &pool.name));
     write(&folder, &record, &items, &reviewed, &rated)?;
-    let mut out = terminal::stdout(Printed::json(args.json));
-    if args.json {
-        let mut value = serde_json::to_value(&record)?;
-        value["measures"] = measures(&table::measures(&rated));
-        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
-        return Ok(());
+    Ok(Calibrated { record, rated, folder })
+}
+
+impl Calibrated {
+    /// The record with every estimate.
+    pub(super) fn json(&self) -> Result<serde_json::Value> {
+        let mut value = serde_json::to_value(&self.record)?;
+        value["measures"] = measures(&table::measures(&self.rated));
+        Ok(value)
     }
-    write!(out, "{}", said(&record, &rated))?;
-    writeln!(out, "\nTable:   {}", folder.join("calibration.md").display())?;
-    writeln!(out, "Figure:  {}", folder.join("calibration.svg").display())?;
-    writeln!(out, "Reviews: {}", folder.join("reviews.csv").display())?;
-    Ok(())
+
+    /// The tables, who cannot review, and where the rest is.
+    pub(super) fn text(&self) -> String {
+        let mut text = table::terminal(&self.rated, self.record.tau);
+        text.push('\n');
+        for of in &self.record.raters {
+            let words: Vec<&str> = of.weaknesses.iter().map(|weakness| weakness.words()).collect();
+            let verdict = if words.is_empty() { "can review".to_owned() } else { words.join("; ") };
+            let threshold = of.tau_of_precision_90;
+            let threshold = threshold.map(|tau| format!(" (precision 0.9 from tau {tau:.2})"));
+            let _ = writeln!(text, "{}: {verdict}{}", of.rater, threshold.unwrap_or_default());
+        }
+        text.push('\n');
+        for (what, name) in
+            [("Table", "calibration.md"), ("Figure", "calibration.svg"), ("Reviews", "reviews.csv")]
+        {
+            let what = format!("{what}:");
+            let _ = writeln!(text, "{what:<8} {}", self.folder.join(name).display());
+        }
+        text
+    }
 }
 
 /// The models that are asked: those named, or the pool's members.
@@ -180,20 +235,6 @@ fn method(args: &CalibrateArgs) -> Result<Method> {
     Ok(method)
 }
 
-/// The tables, and who cannot review.
-fn said(record: &CalibrationRecord, rated: &[Rated]) -> String {
-    let mut text = table::terminal(rated, record.tau);
-    text.push('\n');
-    for of in &record.raters {
-        let words: Vec<&str> = of.weaknesses.iter().map(|weakness| weakness.words()).collect();
-        let verdict = if words.is_empty() { "can review".to_owned() } else { words.join("; ") };
-        let threshold = of.tau_of_precision_90;
-        let threshold = threshold.map(|tau| format!(" (precision 0.9 from tau {tau:.2})"));
-        let _ = writeln!(text, "{}: {verdict}{}", of.rater, threshold.unwrap_or_default());
-    }
-    text
-}
-
 fn write(
     folder: &Path,
     record: &CalibrationRecord,
@@ -213,28 +254,24 @@ fn write(
     record.write(folder)
 }
 
-/// What every model said of every text.
+/// What every model said of every text; `written` beside expected scores.
 fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u8>> {
     let mut csv = CsvWriter::from_writer(Vec::new());
-    csv.write_record(["model", "item", "domain", "text", "kind", "said"])?;
+    csv.write_record(["model", "item", "domain", "text", "kind", "said", "written"])?;
+    let score = |said: Option<f64>| said.map(|score| score.to_string()).unwrap_or_default();
     for of in reviewed {
+        let rater = &of.responses.rater;
         let name = |item: usize| [items[item].id.as_str(), items[item].domain.name()];
         for row in &of.instructions.rows {
             let said = row.said.map(|passes| u8::from(passes).to_string()).unwrap_or_default();
             let [id, domain] = name(row.item);
-            csv.write_record([
-                &of.instructions.rater,
-                id,
-                domain,
-                "instruction",
-                &row.kind,
-                &said,
-            ])?;
+            csv.write_record([rater, id, domain, "instruction", &row.kind, &said, ""])?;
         }
-        for row in &of.responses.rows {
-            let said = row.said.map(|score| score.to_string()).unwrap_or_default();
+        for (place, row) in of.responses.rows.iter().enumerate() {
             let [id, domain] = name(row.item);
-            csv.write_record([&of.responses.rater, id, domain, "response", &row.kind, &said])?;
+            let written = of.written.as_ref().and_then(|sheet| sheet.rows[place].said);
+            let said = [score(row.said), score(written)];
+            csv.write_record([rater, id, domain, "response", &row.kind, &said[0], &said[1]])?;
         }
     }
     Ok(csv.into_inner()?)

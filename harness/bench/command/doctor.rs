@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
@@ -21,11 +22,13 @@ use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::request::ModelName;
 use serde::Serialize;
 
+use super::calibrate::{CalibrateArgs, Calibrated, calibrate};
 use crate::artifact::write_atomic;
-use crate::builtin;
 use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
+use crate::progress::Verbosity;
 use crate::terminal::{self, Printed};
+use crate::{builtin, interrupt};
 use coverage::Coverage;
 use forms::FormFinding;
 use needs::Needs;
@@ -55,6 +58,9 @@ struct Findings {
     coverage: Coverage,
     /// Teachers that are not here; a pool runs without them.
     notes: Vec<String>,
+    /// What `calibrate` found, where `--judge` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reviewers: Option<serde_json::Value>,
     problems: Vec<String>,
 }
 
@@ -110,7 +116,24 @@ struct ServerFinding {
     forms: Vec<FormFinding>,
 }
 
-pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
+/// Instructions of each domain that a model reviews for `--judge`: minutes for small models, and enough to tell
+/// most that cannot review.
+const JUDGED_PER_DOMAIN: u16 = 3;
+
+/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
+pub(crate) async fn start(args: DoctorArgs, places: Places, verbosity: Verbosity) -> Result<()> {
+    let stop = interrupt::stop_flag();
+    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
+        .await
+        .context("the check's task ended early")?
+}
+
+fn run(
+    args: &DoctorArgs,
+    places: &Places,
+    verbosity: Verbosity,
+    stop: &Arc<AtomicBool>,
+) -> Result<()> {
     let pool = builtin::read_pool(&args.pool, &places.models)?;
     let mut digests = DigestCache::of_reader(&places.results.join("model-hashes.json"));
     let checks = pool.check(&mut digests);
@@ -132,6 +155,13 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         Needs::of("teachers", &checks, &[Part::Teacher]),
     ];
     problems.extend(needs[0].shortage(memory, disk_of_missing(&checks)));
+    // Models that are not sound need no calibration.
+    let reviewers = if args.judge && problems.is_empty() {
+        let brief = CalibrateArgs::brief(&args.pool, JUDGED_PER_DOMAIN)?;
+        Some(calibrate(&brief, places, verbosity, stop)?)
+    } else {
+        None
+    };
     let findings = Findings {
         gra_bench: env!("CARGO_PKG_VERSION"),
         engine: gra_llm::llama::LLAMA_VERSION,
@@ -157,6 +187,7 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         servers,
         needs,
         notes,
+        reviewers: reviewers.as_ref().map(Calibrated::json).transpose()?,
         problems,
     };
     let mut out = terminal::stdout(Printed::json(args.json));
@@ -164,6 +195,18 @@ pub(crate) fn run(args: &DoctorArgs, places: &Places) -> Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?;
     } else {
         out.write_all(findings.text()?.as_bytes())?;
+        match &reviewers {
+            Some(reviewers) => {
+                write!(out, "\nwhether its members can review\n{}", reviewers.text())?
+            }
+            None if args.judge => {
+                writeln!(
+                    out,
+                    "\nwhether its members can review was not asked: mend the problems first"
+                )?;
+            }
+            None => {}
+        }
     }
     match findings.problems.len() {
         0 => Ok(()),

@@ -375,16 +375,16 @@ fn an_expected_score_is_the_mean_of_scores_that_were_asked_for_one_by_one() {
         let found: Vec<f64> =
             scores(&mut engine, &asked).iter().map(|score| score.total().exp()).collect();
         let [single @ .., one, ten] = found.as_slice() else { panic!("eleven scores") };
-        // What begins with a one is a ten if a zero follows, and a one if anything does that begins with a
-        // comma: at least the comma itself, at most all but the zero.
+        // What begins with a one is a ten if a zero follows, and a one if a comma does: nothing else fits the form.
         let (zero, comma) = (ten / single[0], one / single[0]);
         let sum: f64 = single.iter().zip(1..).map(|(p, score)| p * f64::from(score)).sum();
-        let mean =
-            |stop: f64| (sum + 9.0 * single[0] * zero / (zero + stop)) / single.iter().sum::<f64>();
-        let (least, most) = (mean(1.0 - zero), mean(comma));
+        let tens = 9.0 * single[0] * zero / (zero + comma);
+        let mean = (sum + tens) / single.iter().sum::<f64>();
         let expected = f64::from(reply.expected[0]);
-        println!("{number}: {expected}, from {least} to {most}, {:?}", &reply.text[..20]);
-        assert!((least - 0.02..=most + 0.02).contains(&expected), "{expected}: {least} to {most}");
+        println!("{number}: {expected}, one by one {mean}, {:?}", &reply.text[..20]);
+        // A prompt that is read at once and one that is read in parts differ by some hundredths of a nat, which
+        // a share of tens near one half makes four hundredths to six of a score.
+        assert!((expected - mean).abs() < 0.1, "{expected}, one by one {mean}");
         assert_eq!(reply.expected.len(), 6);
     }
 }

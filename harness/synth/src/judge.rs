@@ -33,9 +33,12 @@ pub struct Exhibit<'a> {
 pub struct Judgement {
     /// Which sample.
     pub id: ItemId,
-    /// Six scores of the response; `None` when its reply stayed malformed, the call failed, or instructions are
-    /// judged.
+    /// Six scores of the response in the judge's reading; `None` when its reply stayed malformed, the call
+    /// failed, or instructions are judged.
     pub scores: Option<Scores>,
+    /// The six integers that the same reply spells out, where the judge reads expected scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Scores>,
     /// Reasonable, complete, clear; `None` when its reply stayed malformed, or responses are judged.
     pub bits: Option<[bool; 3]>,
     /// Every reply that could not be read.
@@ -66,6 +69,7 @@ impl<'a> Judge<'a> {
         let blank = |exhibit: &Exhibit| Judgement {
             id: exhibit.id,
             scores: None,
+            written: None,
             bits: None,
             malformed: Vec::new(),
             failed: None,
@@ -121,6 +125,9 @@ impl<'a> Judge<'a> {
                     .map(|scores| judgement.scores = Some(scores)),
             };
             match read {
+                Ok(()) if self.reading == ScoreReading::Expected => {
+                    judgement.written = form::read_scores(reply, ScoreReading::Sampled).ok();
+                }
                 Ok(()) => {}
                 Err(reason) => {
                     judgement.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });

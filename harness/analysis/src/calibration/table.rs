@@ -17,6 +17,9 @@ pub struct Rated {
     pub responses: ResponseSkill,
     /// How well it checks instructions.
     pub instructions: InstructionSkill,
+    /// The same AUC as [`Self::responses`] has, of the integers in the same replies; where the scores are expected
+    /// values.
+    pub auc_as_written: Option<Estimate>,
     /// Mean over the texts of its score less the mean of the other models' on the same text; positive: lenient.
     /// `None` for a committee.
     pub leniency: Option<Estimate>,
@@ -32,6 +35,11 @@ pub fn measures(rated: &[Rated]) -> MeasureTable {
     let estimate = |estimate: Estimate| Cell::or_absent(estimate, "no readable reply");
     let Some(first) = rated.first() else { return table };
     push("responses", "AUC, good against all faulty".to_owned(), &|of| estimate(of.responses.auc));
+    if first.auc_as_written.is_some() {
+        push("responses", "AUC of the same replies as written".to_owned(), &|of| {
+            of.auc_as_written.map_or(Cell::Inapplicable("scores are as written"), estimate)
+        });
+    }
     for (place, (kind, _)) in first.responses.auc_by_kind.iter().enumerate() {
         let name = format!("AUC, good against {kind}");
         push("responses", name, &|of| at(&of.responses.auc_by_kind, place));

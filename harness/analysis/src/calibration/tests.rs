@@ -136,6 +136,7 @@ fn rated(rater: &str, good: f64) -> Rated {
         rater: rater.to_owned(),
         responses: ResponseSkill::of(&scores(rater, &kinds), TAU, bootstrap()),
         instructions: InstructionSkill::of(&verdicts(rater, &checks), bootstrap()),
+        auc_as_written: None,
         leniency: None,
     }
 }
