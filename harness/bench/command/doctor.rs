@@ -197,7 +197,7 @@ fn run(
         out.write_all(findings.text()?.as_bytes())?;
         match &reviewers {
             Some(reviewers) => {
-                write!(out, "\nwhether its members can review\n{}", reviewers.text())?
+                write!(out, "\nwhether its members can review\n{}", reviewers.text())?;
             }
             None if args.judge => {
                 writeln!(

@@ -1,7 +1,10 @@
 //! Scores of responses: does the good one come out on top, and does tau let it pass?
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
 use super::{GOOD, Sheet};
-use crate::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::bootstrap::{Bootstrap, Clusters, Estimate, weighted_mean};
 use crate::levels::Levels;
 use crate::resolution::Resolution;
 
@@ -13,7 +16,10 @@ pub const WANTED_PRECISION: f64 = 0.9;
 pub struct ResponseSkill {
     /// AUC of good responses against faulty ones of all kinds, in [0, 1].
     pub auc: Estimate,
-    /// The same against one kind at a time, in the set's order.
+    /// The share of faulty responses below the good one to the same instruction, ties counted half: 0.5 for a coin,
+    /// as AUC, but untouched by how hard the instructions are.
+    pub within: Estimate,
+    /// AUC against one kind at a time, in the set's order.
     pub auc_by_kind: Vec<(String, Estimate)>,
     /// Mean score by kind, `good` first, on the scale of 1 to 10.
     pub mean_by_kind: Vec<(String, Estimate)>,
@@ -64,6 +70,7 @@ impl ResponseSkill {
         let faulty = kinds.iter().filter(|kind| **kind != GOOD);
         Self {
             auc: auc("all", &|kind| kind != GOOD),
+            within: within(sheet, bootstrap),
             auc_by_kind: faulty
                 .map(|kind| ((*kind).to_owned(), auc(kind, &|other| other == *kind)))
                 .collect(),
@@ -75,6 +82,30 @@ impl ResponseSkill {
             threshold: threshold(&rows),
         }
     }
+}
+
+/// See [`ResponseSkill::within`]. A faulty response is held against the last good one before it, so that the rows
+/// of several committees pair within each.
+fn within(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
+    let mut good = BTreeMap::new();
+    let (mut items, mut won) = (Vec::new(), Vec::new());
+    for row in &sheet.rows {
+        if row.kind == GOOD {
+            good.insert(row.item, row.said);
+        } else if let (Some(good), Some(said)) = (good.get(&row.item).copied().flatten(), row.said)
+        {
+            items.push(row.item);
+            won.push(match good.total_cmp(&said) {
+                Ordering::Greater => 1.0,
+                Ordering::Equal => 0.5,
+                Ordering::Less => 0.0,
+            });
+        }
+    }
+    let name = ["calibration", "within", &sheet.rater];
+    let [share] =
+        bootstrap.estimate(&Clusters::by(items), &name, |weights| [weighted_mean(&won, weights)]);
+    share
 }
 
 /// What a row is to the area under the curve.

@@ -35,6 +35,7 @@ pub fn measures(rated: &[Rated]) -> MeasureTable {
     let estimate = |estimate: Estimate| Cell::or_absent(estimate, "no readable reply");
     let Some(first) = rated.first() else { return table };
     push("responses", "AUC, good against all faulty".to_owned(), &|of| estimate(of.responses.auc));
+    push("responses", "AUC within instructions".to_owned(), &|of| estimate(of.responses.within));
     if first.auc_as_written.is_some() {
         push("responses", "AUC of the same replies as written".to_owned(), &|of| {
             of.auc_as_written.map_or(Cell::Inapplicable("scores are as written"), estimate)

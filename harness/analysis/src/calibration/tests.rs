@@ -48,6 +48,21 @@ fn the_area_is_that_of_the_rank_statistic() {
 }
 
 #[test]
+fn instructions_of_unlike_difficulty_are_compared_each_with_itself() {
+    // The good response to the hard instruction scores below the faulty one to the easy instruction.
+    let kinds: [(&str, &[f64]); 2] = [("good", &[9.0, 4.0]), ("absurd", &[6.0, 2.0])];
+    let found = skill(&kinds);
+    assert_eq!((found.auc.value, found.within.value), (Some(0.75), Some(1.0)));
+    // A committee's rows pair within it: two that disagree about everything are a coin.
+    let against = scores("other", &[("good", &[2.0, 1.0]), ("absurd", &[5.0, 3.0])]);
+    let mut both = scores("committee", &kinds);
+    both.rows.extend(against.rows);
+    assert_eq!(ResponseSkill::of(&both, TAU, bootstrap()).within.value, Some(0.5));
+    let unread = skill(&[("good", &[f64::NAN]), ("absurd", &[2.0])]);
+    assert_eq!(unread.within.value, None);
+}
+
+#[test]
 fn kinds_stand_apart_and_together() {
     let found = skill(&[
         ("good", &[9.0, 8.0, 9.0, 8.0]),
