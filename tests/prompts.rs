@@ -34,11 +34,17 @@ fn every_prompt_as_rendered() {
 }
 
 #[test]
-fn no_prompt_shows_scores_that_a_model_could_copy() {
-    // A small model repeats the digits of an example; ours have none between the score tags.
-    for stage in [Stage::ResponseReview, Stage::Adjudication] {
+fn example_scores_favour_no_dimension_and_no_verdict() {
+    // Small models lean on the example's numbers (decision 20): six different ones, some of which would pass and
+    // some not, the same in both prompts.
+    let shown = [Stage::ResponseReview, Stage::Adjudication].map(|stage| {
         let role = prompts().prompt(stage, String::new()).role;
-        let shown = role.split("<bos>").nth(1).unwrap().split("<eos>").next().unwrap().to_owned();
-        assert!(!shown.chars().any(|c| c.is_ascii_digit()), "{stage}: {shown}");
-    }
+        let list = role.split("<bos>[").nth(1).unwrap().split("]<eos>").next().unwrap().to_owned();
+        list.split(',').map(|score| score.parse::<u8>().unwrap()).collect::<Vec<_>>()
+    });
+    let [review, adjudication] = &shown;
+    assert_eq!(review, adjudication);
+    let distinct: std::collections::BTreeSet<&u8> = review.iter().collect();
+    assert_eq!(distinct.len(), 6);
+    assert!(review.iter().any(|score| *score < 6) && review.iter().any(|score| *score > 8));
 }
