@@ -77,7 +77,7 @@ impl Engine for BatchSensitive {
     ) -> Result<Vec<Score>, EngineError> {
         let Some(passage) = passages.first() else { return Ok(Vec::new()) };
         let (request, model) = ("a score".to_owned(), passage.model.clone());
-        Err(EngineError::NotRecorded { request, model })
+        Err(EngineError::NotScripted { request, model })
     }
 
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {

@@ -22,7 +22,7 @@ Exit codes:
   0    done
   1    failed: disk, store, or anything not named below
   2    wrong usage of the command line
-  3    bad input: experiment, prompts, model pool, recording, seed set, data set or scores, a name
+  3    bad input: experiment, prompts, model pool, seed set, data set or scores, a name
        that is none, or settings other than those of an earlier trial of the same name
   4    a model could not be loaded, the engine failed, too many calls failed, or every reply of a
        stage was malformed

@@ -164,7 +164,7 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
 /// Where a model comes from, without the folders of this machine and the addresses of its network.
 fn source_name(backend: &Backend) -> String {
     match backend {
-        Backend::LlamaCpp(source) | Backend::Recorded(source) => match source {
+        Backend::LlamaCpp(source) => match source {
             Source::Hub { repo, file, revision: None } => format!("{repo}/{file}"),
             Source::Hub { repo, file, revision: Some(revision) } => {
                 format!("{repo}/{file} at {revision}")

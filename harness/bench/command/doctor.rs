@@ -247,7 +247,7 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<Serve
     let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
     let served = pool.members_and_teachers().filter_map(|model| match &model.backend {
         Backend::Server(server) => Some((&model.name, server, model.thought_tokens)),
-        Backend::LlamaCpp(_) | Backend::Recorded(_) => None,
+        Backend::LlamaCpp(_) => None,
     });
     let ask = |(name, server, thought_tokens): (&ModelName, &Server, u32)| {
         let showing = engine.look(name).map_err(|error| problems.push(error.to_string())).ok();
@@ -297,7 +297,7 @@ fn disk_of_missing(checks: &[ModelCheck]) -> Option<u64> {
 
 fn finding(check: &ModelCheck) -> ModelFinding {
     let found = check.found.as_ref().ok();
-    let header = found.and_then(|found| found.header.as_ref()?.as_ref().ok());
+    let header = found.and_then(|found| found.header.as_ref().ok());
     let files = found.map(|found| found.files.iter().map(FileFinding::of).collect());
     ModelFinding {
         name: check.name.clone(),

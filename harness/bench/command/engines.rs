@@ -1,9 +1,5 @@
-//! Which engines answer for a pool: llama.cpp, servers, recordings, or several of them.
+//! Which engines answer for a pool: llama.cpp, servers, or both.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -16,8 +12,7 @@ use gra_llm::llama::runtime::log_to;
 use gra_llm::llama::settings::EngineSettings;
 #[cfg(unix)]
 use gra_llm::llama::settings::Isolation;
-use gra_llm::model_pool::{Backend, ModelPool};
-use gra_llm::recorded::RecordedEngine;
+use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
 use gra_llm::routed::RoutedEngine;
 use gra_llm::server::{Patience, ServerEngine};
 #[cfg(unix)]
@@ -43,48 +38,15 @@ pub(crate) fn engine(
     settings: &EngineSettings,
     around: &Around<'_>,
 ) -> Result<Box<dyn Engine>> {
-    let mut served = Vec::new();
-    let mut recordings: BTreeMap<PathBuf, Vec<ModelName>> = BTreeMap::new();
-    for model in pool.members_and_teachers() {
-        match &model.backend {
-            Backend::LlamaCpp(_) => {}
-            Backend::Server(_) => served.push(model.name.clone()),
-            Backend::Recorded(source) => {
-                recordings.entry(source.path()).or_default().push(model.name.clone());
-            }
-        }
-    }
-    let recorded: usize = recordings.values().map(Vec::len).sum();
-    // A pool of recorded models alone has its embeddings in the recording too.
-    let encoder = match recordings.pop_first() {
-        Some((path, _)) if recorded == pool.members_and_teachers().count() => recording(&path)?,
-        other => {
-            recordings.extend(other);
-            local(pool, settings, around)?
-        }
-    };
-    if served.is_empty() && recordings.is_empty() {
+    let encoder = local(pool, settings, around)?;
+    let is_served = |model: &&PoolModel| matches!(model.backend, Backend::Server(_));
+    let served = pool.members_and_teachers().filter(is_served);
+    let served: Vec<ModelName> = served.map(|model| model.name.clone()).collect();
+    if served.is_empty() {
         return Ok(encoder);
     }
-    let mut engine = RoutedEngine::new(encoder);
-    if !served.is_empty() {
-        let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(around.stop));
-        engine = engine.route(served, Box::new(servers));
-    }
-    for (path, models) in recordings {
-        engine = engine.route(models, recording(&path)?);
-    }
-    Ok(Box::new(engine))
-}
-
-fn recording(path: &Path) -> Result<Box<dyn Engine>> {
-    let read = || -> Result<RecordedEngine> {
-        let file = File::open(path)
-            .with_context(|| format!("cannot read the recording {}", path.display()))?;
-        RecordedEngine::read(BufReader::new(file))
-            .with_context(|| format!("recording {}", path.display()))
-    };
-    Ok(Box::new(read().map_err(bad_input)?))
+    let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(around.stop));
+    Ok(Box::new(RoutedEngine::new(encoder).route(served, Box::new(servers))))
 }
 
 /// The engine of what llama.cpp runs on this machine.

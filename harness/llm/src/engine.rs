@@ -258,9 +258,9 @@ pub enum EngineError {
     /// The engine was told to stop before it had answered.
     #[error("stopped before everything was answered")]
     Stopped,
-    /// A recorded or scripted engine was asked something that it has no reply for.
-    #[error("no recorded reply for {request} of model `{model}`")]
-    NotRecorded {
+    /// A scripted engine was asked something that its script has no reply for.
+    #[error("the script has no reply for {request} of model `{model}`")]
+    NotScripted {
         /// The call.
         request: String,
         /// Who was asked.

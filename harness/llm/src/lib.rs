@@ -19,7 +19,7 @@
 //! - [`pattern`]: a reply's form in the languages that servers are told it in. Pure
 //! - [`adherence`]: where a reply leaves its form, and how one that was cut is closed. Pure
 //! - [`score`]: passages and their log-probabilities
-//! - [`recorded`], [`scripted`]: engines without a model
+//! - [`scripted`]: an engine without a model, for tests
 //! - [`key`]: store keys
 
 #![allow(unsafe_code, reason = "the one crate that talks to C")]
@@ -37,7 +37,6 @@ pub mod llama;
 pub mod model_pool;
 mod one_by_one;
 pub mod pattern;
-pub mod recorded;
 pub mod routed;
 pub mod sampler;
 pub mod score;

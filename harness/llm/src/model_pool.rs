@@ -31,8 +31,6 @@ use wire::PoolFile;
 pub enum Backend {
     /// llama.cpp on this machine, from a GGUF file.
     LlamaCpp(Source),
-    /// Replies recorded earlier, in a JSONL file.
-    Recorded(Source),
     /// A server that speaks the `OpenAI` protocol.
     Server(Server),
 }
@@ -100,7 +98,7 @@ impl PoolModel {
     #[must_use]
     pub const fn source(&self) -> Option<&Source> {
         match &self.backend {
-            Backend::LlamaCpp(source) | Backend::Recorded(source) => Some(source),
+            Backend::LlamaCpp(source) => Some(source),
             Backend::Server(_) => None,
         }
     }

@@ -36,7 +36,7 @@ impl std::fmt::Debug for ScriptedEngine {
 }
 
 impl ScriptedEngine {
-    /// Answers each request with what `answer` says; `None` is [`EngineError::NotRecorded`].
+    /// Answers each request with what `answer` says; `None` is [`EngineError::NotScripted`].
     /// Scores nothing, embeds with [`toy_embedding`].
     pub fn new(answer: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
         let embed = Box::new(toy_embedding);
@@ -56,7 +56,7 @@ impl ScriptedEngine {
         Self::new(move |request| Some(complete_reply(&request.prompt.text(), text(request))))
     }
 
-    /// Scores with this closure; `None` is [`EngineError::NotRecorded`].
+    /// Scores with this closure; `None` is [`EngineError::NotScripted`].
     #[must_use]
     pub fn scoring_with(
         mut self,
@@ -128,7 +128,7 @@ impl Engine for ScriptedEngine {
         let mut replies = Vec::with_capacity(chunk.len());
         for request in chunk {
             self.calls += 1;
-            let reply = (self.answer)(request).ok_or_else(|| EngineError::NotRecorded {
+            let reply = (self.answer)(request).ok_or_else(|| EngineError::NotScripted {
                 request: request.id.to_string(),
                 model: request.model.clone(),
             })?;
@@ -150,7 +150,7 @@ impl Engine for ScriptedEngine {
         let mut scores = Vec::with_capacity(passages.len());
         for passage in passages {
             self.scored += 1;
-            let score = (self.scoring)(passage).ok_or_else(|| EngineError::NotRecorded {
+            let score = (self.scoring)(passage).ok_or_else(|| EngineError::NotScripted {
                 request: "a score".to_owned(),
                 model: passage.model.clone(),
             })?;

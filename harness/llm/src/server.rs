@@ -89,7 +89,7 @@ impl ServerEngine {
             .members_and_teachers()
             .filter_map(|model| match &model.backend {
                 Backend::Server(server) => Some((model.name.clone(), server.clone())),
-                Backend::LlamaCpp(_) | Backend::Recorded(_) => None,
+                Backend::LlamaCpp(_) => None,
             })
             .collect();
         let widest = servers.values().map(|server| server.concurrency).max().unwrap_or(1);

@@ -116,7 +116,7 @@ fn an_error_is_told_and_the_other_worker_finishes_its_chunk() {
     });
     let mut crew = Crew::new(vec![Box::new(refuses), Box::new(patient)]);
     let (done, answered, _) = ask(&mut crew, &chunks, |_, _| false);
-    assert!(matches!(done, Err(EngineError::NotRecorded { .. })));
+    assert!(matches!(done, Err(EngineError::NotScripted { .. })));
     assert_eq!(answered.into_keys().collect::<Vec<_>>(), [1]);
 }
 

@@ -32,8 +32,7 @@ fn a_whole_pool_is_read() {
          licence = \"Apache-2.0\"\ncontext = 2048\nfamily = \"smollm2\"\n\
          sha256 = \"AB00000000000000000000000000000000000000000000000000000000000000\"\n\
          [model.sampling]\ntemperature = 0.7\n\
-         [[model]]\nname = \"hub\"\nrepo = \"someone/some-GGUF\"\nfile = \"some-Q8_0.gguf\"\n\
-         [[model]]\nname = \"tape\"\npath = \"tape.jsonl\"\nbackend = \"recorded\"\n",
+         [[model]]\nname = \"hub\"\nrepo = \"someone/some-GGUF\"\nfile = \"some-Q8_0.gguf\"\n",
     )
     .unwrap();
     let small = pool.model(&ModelName::new("small")).unwrap();
@@ -47,7 +46,6 @@ fn a_whole_pool_is_read() {
     let missing = hub.source().unwrap().locate("hub").unwrap_err().to_string();
     assert!(missing.contains("hint: hf download someone/some-GGUF some-Q8_0.gguf"), "{missing}");
     assert!(missing.contains("models--someone--some-GGUF"), "{missing}");
-    assert!(matches!(pool.models[2].backend, Backend::Recorded(_)));
     assert!(pool.model(&ModelName::new("other")).is_none());
 }
 

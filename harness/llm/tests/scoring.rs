@@ -11,7 +11,6 @@ use gra_llm::key::{passage_hash, score_key};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::quantize::quantize;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::recorded::{RecordedEngine, write_score};
 use gra_llm::score::{Border, Bos, Context, Passage, Score};
 use gra_llm::scripted::ScriptedEngine;
 use gra_synth::request::{ModelName, Request, ScoreReading};
@@ -326,7 +325,7 @@ fn keys_depend_on_what_determines_a_score_and_nothing_else() {
 const PINNED: &str = "ff892f1c2604f9a631baa8921d0199f81c5ef4711cc54946384d144d7f483992";
 
 #[test]
-fn recorded_and_scripted_scores() {
+fn scripted_scores() {
     let value = Score {
         log_probs: vec![-0.1, -12.345_678, -f32::MIN_POSITIVE],
         context_tokens: 3,
@@ -342,15 +341,8 @@ fn recorded_and_scripted_scores() {
     assert_eq!(scored, std::slice::from_ref(&value));
     assert_eq!((last.replies, last.reply_tokens, scripted.scored), (1, 3, 1));
     let error = scripted.score(&[passage("", "no")], &mut |_| {}).unwrap_err();
-    assert!(matches!(error, EngineError::NotRecorded { .. }), "{error}");
+    assert!(matches!(error, EngineError::NotScripted { .. }), "{error}");
 
-    let mut recording = Vec::new();
-    write_score(&mut recording, &known, &value).unwrap();
-    let mut recorded = RecordedEngine::read(recording.as_slice()).unwrap();
-    assert_eq!(score(&mut recorded, &known), value, "exactly");
-    assert!(recorded.score(&[passage("", "no")], &mut |_| {}).is_err());
-    assert!(recorded.scoring_fingerprint(&known.model).is_ok());
-    assert!(recorded.scoring_fingerprint(&ModelName::new("nobody")).is_err());
     let text = serde_json::to_string(&known).unwrap();
     assert_eq!(serde_json::from_str::<Passage>(&text).unwrap(), known);
 }

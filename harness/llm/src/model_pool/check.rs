@@ -1,15 +1,13 @@
 //! What `doctor` tells about a pool: each model's files with size and hash, and what their headers say. And
 //! what is looked at before a run.
 
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Backend, ModelPool, PoolEncoder, PoolError, PoolModel, Source};
 use crate::digest::{self, DigestCache};
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
-use crate::recorded::RecordedEngine;
 
 /// Whether a model's files are the ones that the pool names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +45,8 @@ pub struct FoundModel {
     pub files: Vec<FoundFile>,
     /// Whether they are the pinned ones.
     pub hash: HashCheck,
-    /// What the headers say, or what is wrong with the files. `None` for recorded replies that can be read.
-    pub header: Option<Result<GgufHeader, String>>,
+    /// What the headers say, or what is wrong with the files.
+    pub header: Result<GgufHeader, String>,
 }
 
 impl FoundModel {
@@ -116,7 +114,7 @@ impl ModelCheck {
                 "model `{name}`: {file} has sha256 {found}, and the pool says {pinned}"
             ));
         }
-        let reason = match found.header.as_ref()? {
+        let reason = match &found.header {
             Err(reason) => reason.clone(),
             Ok(header) => unfit(header, self.part == Part::Encoder)?,
         };
@@ -175,11 +173,7 @@ impl ModelPool {
                     context: model.context,
                     path: source.path(),
                     present: present(source),
-                    found: match model.backend {
-                        Backend::LlamaCpp(_) => found.map(with_header),
-                        Backend::Recorded(_) | Backend::Server(_) => found.map(with_recording),
-                    }
-                    .map_err(|error| error.to_string()),
+                    found: found.map_err(|error| error.to_string()),
                 })
             })
             .collect();
@@ -191,9 +185,7 @@ impl ModelPool {
             context: None,
             path: source.path(),
             present: present(source),
-            found: look(name, source, sha256, digests)
-                .map(with_header)
-                .map_err(|error| error.to_string()),
+            found: look(name, source, sha256, digests).map_err(|error| error.to_string()),
         });
         checks
     }
@@ -208,7 +200,6 @@ impl PoolModel {
     pub fn check_usable(&self) -> Result<(), EngineError> {
         match &self.backend {
             Backend::LlamaCpp(source) => check_usable(self.name.as_str(), source, false),
-            Backend::Recorded(source) => Ok(source.locate(self.name.as_str()).map(drop)?),
             Backend::Server(_) => Ok(()),
         }
     }
@@ -273,23 +264,8 @@ fn look(
         None if pinned.is_empty() => HashCheck::Unpinned,
         None => HashCheck::Matches,
     };
-    Ok(FoundModel { files, hash, header: None })
-}
-
-fn with_header(mut found: FoundModel) -> FoundModel {
-    let first = found.files.first().map_or(Path::new(""), |file| file.path.as_path());
+    let first = files.first().map_or(Path::new(""), |file| file.path.as_path());
     let model = GgufModel::read(first);
-    found.header = Some(model.map(|model| model.header).map_err(|error| error.to_string()));
-    found
-}
-
-/// A recording has no header; only what is wrong with it is kept.
-fn with_recording(mut found: FoundModel) -> FoundModel {
-    let read = |file: &FoundFile| {
-        let lines = File::open(&file.path).map_err(|error| error.to_string())?;
-        RecordedEngine::read(BufReader::new(lines)).map_err(|error| error.to_string())
-    };
-    let wrong = found.files.iter().find_map(|file| read(file).err());
-    found.header = wrong.map(Err);
-    found
+    let header = model.map(|model| model.header).map_err(|error| error.to_string());
+    Ok(FoundModel { files, hash, header })
 }

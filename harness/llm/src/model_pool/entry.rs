@@ -44,7 +44,7 @@ pub(super) fn models(
 fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
     let backend = backend(&entry, models)?;
     let files = match &backend {
-        Backend::LlamaCpp(source) | Backend::Recorded(source) => source.count(),
+        Backend::LlamaCpp(source) => source.count(),
         Backend::Server(_) => 0,
     };
     if entry.context == Some(0) {
@@ -75,9 +75,6 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
 
 /// Checks the variables of a chat template.
 fn template(entry: &ModelEntry) -> Result<(), Bad> {
-    if !entry.template.is_empty() && matches!(entry.backend, Some(BackendName::Recorded)) {
-        return Err(Bad::new("template", "has no effect with backend = \"recorded\"; remove it"));
-    }
     for (name, value) in &entry.template {
         let field = format!("template.{name}");
         if OWN_VARIABLES.contains(&name.as_str()) {
@@ -104,7 +101,7 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
     let kind = entry.backend.unwrap_or_default();
     let misplaced = match kind {
         BackendName::Server => entry.of_files(),
-        BackendName::LlamaCpp | BackendName::Recorded => entry.of_servers(),
+        BackendName::LlamaCpp => entry.of_servers(),
     };
     if let Some(key) = misplaced {
         let name = kind.name();
@@ -112,7 +109,6 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
     }
     match kind {
         BackendName::LlamaCpp => source(place, models).map(Backend::LlamaCpp),
-        BackendName::Recorded => source(place, models).map(Backend::Recorded),
         BackendName::Server => server(entry).map(Backend::Server),
     }
 }

@@ -54,7 +54,7 @@ impl Footprint {
 /// Bytes of one sequence's keys and values; 0 where no header says.
 fn one_sequence(check: &ModelCheck) -> u64 {
     let found = check.found.as_ref().ok();
-    let header = found.and_then(|found| found.header.as_ref()?.as_ref().ok());
+    let header = found.and_then(|found| found.header.as_ref().ok());
     let Some(header) = header else { return 0 };
     let trained = header.trained_context().unwrap_or(DEFAULT_CONTEXT.into());
     let context = check.context.map_or(trained.min(DEFAULT_CONTEXT.into()), u64::from);

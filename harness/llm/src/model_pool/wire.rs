@@ -12,8 +12,6 @@ pub(super) enum BackendName {
     #[default]
     #[serde(rename = "llama.cpp")]
     LlamaCpp,
-    #[serde(rename = "recorded")]
-    Recorded,
     #[serde(rename = "server")]
     Server,
 }
@@ -23,7 +21,6 @@ impl BackendName {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::LlamaCpp => "llama.cpp",
-            Self::Recorded => "recorded",
             Self::Server => "server",
         }
     }

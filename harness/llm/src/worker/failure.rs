@@ -17,7 +17,7 @@ pub(super) enum Failure {
     Load { model: String, path: PathBuf, reason: String },
     Unusable { model: String, reason: String },
     Evaluation { model: String, reason: String },
-    NotRecorded { request: String, model: ModelName },
+    NotScripted { request: String, model: ModelName },
     PassageTooLong { model: String, passage: usize, tokens: usize, context: u32 },
     Missing { model: String, what: String, path: PathBuf, why: String, hint: String },
     File { model: String, path: PathBuf, error: SystemError },
@@ -39,7 +39,7 @@ impl From<EngineError> for Failure {
             EngineError::Load { model, path, reason } => Self::Load { model, path, reason },
             EngineError::Unusable { model, reason } => Self::Unusable { model, reason },
             EngineError::Evaluation { model, reason } => Self::Evaluation { model, reason },
-            EngineError::NotRecorded { request, model } => Self::NotRecorded { request, model },
+            EngineError::NotScripted { request, model } => Self::NotScripted { request, model },
             EngineError::PassageTooLong { model, passage, tokens, context } => {
                 Self::PassageTooLong { model, passage, tokens, context }
             }
@@ -75,7 +75,7 @@ impl From<Failure> for EngineError {
             Failure::Load { model, path, reason } => Self::Load { model, path, reason },
             Failure::Unusable { model, reason } => Self::Unusable { model, reason },
             Failure::Evaluation { model, reason } => Self::Evaluation { model, reason },
-            Failure::NotRecorded { request, model } => Self::NotRecorded { request, model },
+            Failure::NotScripted { request, model } => Self::NotScripted { request, model },
             Failure::PassageTooLong { model, passage, tokens, context } => {
                 Self::PassageTooLong { model, passage, tokens, context }
             }

@@ -140,7 +140,7 @@ impl Engine for StandIn {
                 let (found, pinned) = ("00".to_owned(), "11".to_owned());
                 PoolError::WrongHash { model: name, path, found, pinned }.into()
             }
-            "recorded" => EngineError::NotRecorded { request: reason, model: model.clone() },
+            "script" => EngineError::NotScripted { request: reason, model: model.clone() },
             _ => return Ok(format!("stand-in;{name};λ")),
         })
     }
@@ -316,8 +316,7 @@ fn stray_prints_are_lines_and_not_answers() {
 fn errors_keep_their_kind_and_text() {
     let (mut engine, _) = owner("plain");
     let mut original = StandIn(setup("plain"));
-    let names =
-        ["unknown", "load", "unusable", "evaluation", "missing", "file", "hash", "recorded"];
+    let names = ["unknown", "load", "unusable", "evaluation", "missing", "file", "hash", "script"];
     for name in names.map(ModelName::new) {
         let (sent, made) = (engine.fingerprint(&name), original.fingerprint(&name));
         let (sent, made) = (sent.unwrap_err(), made.unwrap_err());

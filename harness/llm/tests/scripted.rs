@@ -1,4 +1,4 @@
-//! Store keys, recordings, the scripted engine.
+//! Store keys, and the scripted engine.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -6,7 +6,6 @@ mod support;
 
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::key::{CompletionKey, request_hash};
-use gra_llm::recorded::{RecordedEngine, RecordingError, write_embedding, write_reply};
 use gra_llm::scripted::{ScriptedEngine, toy_embedding};
 use gra_synth::request::{Finish, ModelName, Request};
 use support::{bits, mixed, request, review};
@@ -50,49 +49,10 @@ fn keys_depend_on_what_determines_a_reply_and_nothing_else() {
 const PINNED: &str = "589f78b4d5bfdf321455290830c5f0c387009f7f8f6c63b22526ef1dc863aeb7";
 
 #[test]
-fn a_recording_replays_without_a_model() {
-    let chunk: Vec<Request> = (0..5).map(mixed).collect();
-    let mut scripted = ScriptedEngine::of_texts(|request| format!("reply \"{}\"\n", request.seed));
-    let replies = scripted.complete(&chunk, &mut |_| {}).unwrap();
-    assert_eq!((scripted.calls, scripted.chunks), (5, 1));
-    let mut recording = Vec::new();
-    for (request, reply) in chunk.iter().zip(&replies) {
-        write_reply(&mut recording, request, reply).unwrap();
-    }
-    let long = "a longer text ".repeat(50);
-    let texts = ["a text".to_owned(), long];
-    let embeddings = texts.each_ref().map(|text| toy_embedding(text));
-    assert!(embeddings[1].is_long() && !embeddings[0].is_long());
-    for (text, embedding) in texts.iter().zip(&embeddings) {
-        write_embedding(&mut recording, text, embedding).unwrap();
-    }
-    let mut recorded = RecordedEngine::read(recording.as_slice()).unwrap();
-    assert_eq!(recorded.len(), 5);
-    assert_eq!(recorded.complete(&chunk, &mut |_| {}).unwrap(), replies);
-    assert_eq!(recorded.embed(&texts).unwrap(), embeddings);
-    let other = [mixed(6)];
-    let error = recorded.complete(&other, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, EngineError::NotRecorded { .. }), "{error}");
-    assert!(recorded.embed(&["another".to_owned()]).is_err());
-    assert!(recorded.fingerprint(&ModelName::new("nobody")).is_err());
-}
-
-#[test]
-fn a_broken_line_is_named() {
-    for line in
-        ["{", "{\"kind\":\"reply\"}", "{\"kind\":\"embedding\",\"text\":\"\",\"vector\":\"0\"}"]
-    {
-        let text = format!("\n{line}\n");
-        let error = RecordedEngine::read(text.as_bytes()).unwrap_err();
-        assert!(matches!(error, RecordingError::Line { line: 2, .. }), "{error}");
-    }
-}
-
-#[test]
 fn a_script_may_have_no_reply() {
     let mut engine = ScriptedEngine::new(|_| None);
     let error = engine.complete(&[mixed(0)], &mut |_| {}).unwrap_err();
-    assert!(matches!(error, EngineError::NotRecorded { .. }));
+    assert!(matches!(error, EngineError::NotScripted { .. }));
     let mut engine = ScriptedEngine::of_texts(|_| "two words".to_owned());
     let reply = engine.complete(&[mixed(0)], &mut |_| {}).unwrap().remove(0);
     assert_eq!((reply.finish, reply.reply_tokens), (Finish::Stop, 2));
