@@ -51,7 +51,7 @@ pub enum Asking<'a> {
         /// Its row in the store.
         row: i64,
     },
-    /// Somebody who keeps the replies and no calls, under a name for people.
+    /// A caller that keeps the replies and no calls, under a name for progress and messages.
     Other(&'a str),
 }
 
@@ -281,7 +281,7 @@ impl<'a> Answering<'a> {
     }
 
     /// The chunks that will answer what is missing, by model: recorded unfinished ones that can be
-    /// run whole as they were, then new ones. What somebody else recorded and cannot be used here is
+    /// run whole as they were, then new ones. What another caller recorded and cannot be used here is
     /// left to him.
     fn plan(
         &mut self,

@@ -218,7 +218,7 @@ pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Scores of trained models, where somebody has put them.
+/// Scores of trained models, from `benchmarks.csv`.
 fn benchmarks(results: &Path) -> Result<Benchmarks> {
     let path = results.join(BENCHMARKS);
     match std::fs::read(&path) {

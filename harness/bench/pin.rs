@@ -106,7 +106,7 @@ path = \"t.gguf\"
             pin(Part::Encoder, "e"),
             pin(Part::Member, "a"),
             pin(Part::Member, "b"),
-            pin(Part::Member, "nobody"),
+            pin(Part::Member, "absent"),
             Pin { part: Part::Teacher, name: "a".to_owned(), sha256: parts },
         ];
         let expected = POOL

@@ -11,7 +11,7 @@ use super::{Answering, Interrupted, Started};
 const EMBEDDINGS_PER_COMMIT: usize = 256;
 
 impl Answering<'_> {
-    /// Embeds texts, in order. Each text is embedded once, whoever asks.
+    /// Embeds texts, in order. Each text is embedded once, however often it is asked for.
     ///
     /// # Errors
     /// When the engine or the store fails, or [`Interrupted`].

@@ -15,7 +15,7 @@ use crate::store::StoredScore;
 const SCORES_PER_COMMIT: usize = 32;
 
 impl Answering<'_> {
-    /// Scores passages of one model, in order. Each is scored once, whoever asks. `what` names the work
+    /// Scores passages of one model, in order. Each is scored once, however often it is asked for. `what` names the work
     /// for people.
     ///
     /// # Errors

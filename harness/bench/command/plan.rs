@@ -45,7 +45,7 @@ struct Plan {
     variants: Vec<VariantPlan>,
     /// Of the calls that the variants ask for in round 1, the share that must be paid.
     paid_share: f64,
-    /// Variants whose roles are learnt during the run: nobody knows what they share.
+    /// Variants whose roles are learnt during the run: what they share is not known before.
     learnt: Vec<String>,
     calls: Range,
     reply_tokens: Range,

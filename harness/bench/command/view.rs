@@ -25,7 +25,7 @@ pub(crate) struct ViewArgs {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
-    /// Address to listen on. Any other than this machine's own shows the store to whoever reaches it.
+    /// Address to listen on. Any other than this machine's own shows the store to every machine that reaches it.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
 }

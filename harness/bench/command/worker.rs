@@ -1,4 +1,4 @@
-//! `worker`: llama.cpp in a process of its own. `run` starts it; nobody else needs to.
+//! `worker`: llama.cpp in a process of its own. `run` starts it; it is no command for users.
 
 use std::io::Write;
 

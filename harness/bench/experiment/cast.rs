@@ -1,4 +1,4 @@
-//! Which models an experiment needs. Nobody else is looked for: a pool may name models that are not here.
+//! Which models an experiment needs. No other is looked for: a pool may name models that are not here.
 
 use std::collections::BTreeSet;
 

@@ -105,7 +105,7 @@ fn check_reading(
         Err(format!("variant `{}`: `score_reading = \"expected\"` {reason}", variant.name))
     };
     if variant.reviews() == 0 {
-        return reason("has no effect where nobody reviews".to_owned());
+        return reason("has no effect without reviewers".to_owned());
     }
     if !method.constrained {
         return reason("needs `constrained = true`".to_owned());

@@ -95,7 +95,7 @@ fn introduction(card: &mut String, instructions: Instructions, samples: &[Sample
     );
     let scored = samples.iter().filter(|sample| sample.candidate.tally().is_some()).count();
     if scored < samples.len() {
-        let _ = write!(card, "**Nobody reviewed {} of them.**\n\n", samples.len() - scored);
+        let _ = write!(card, "**Without review: {} of them.**\n\n", samples.len() - scored);
     }
 }
 

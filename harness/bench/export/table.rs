@@ -11,7 +11,7 @@ use polars::prelude::{
 use super::{ExportError, Sample};
 
 /// Columns: `id`, `round` (u32), `domain`, `keywords` (list), `summary`, `instruction`, `response`,
-/// `mu`, `sigma`, `s_a` (f64; null where nobody scored), `generator`, `reviewers` (list, in seat
+/// `mu`, `sigma`, `s_a` (f64; null without scores), `generator`, `reviewers` (list, in seat
 /// order).
 pub(super) fn render(samples: &[Sample]) -> Result<Vec<u8>, ExportError> {
     let text = |name: &str, cell: fn(&Sample) -> Option<String>| -> Column {

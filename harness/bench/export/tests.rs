@@ -178,7 +178,7 @@ fn card() {
     2 instruction-response pairs, made by language models with GRA (Generator, Reviewers, Adjudicator; ACL 2025)
     or a variant of it. The seed set that they grew from is not part of the data.
 
-    **Nobody reviewed 1 of them.**
+    **Without review: 1 of them.**
 
     ## Files
 

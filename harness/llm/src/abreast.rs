@@ -29,7 +29,7 @@ where
             .map(|(place, task)| {
                 let say = say.clone();
                 let mut tell = move |message| {
-                    // Somebody listens until every sender is gone.
+                    // The receiver lives until every sender is gone.
                     let _ = say.send((place, message));
                 };
                 scope.spawn(move || task(&mut tell))

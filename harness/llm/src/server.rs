@@ -6,7 +6,7 @@
 //!
 //! - **the same bytes again.** Its batches are its own affair. Replies are kept by the store;
 //! - **which file it serves.** The fingerprint holds what the server says of its model, never a hash of
-//!   its weights: whoever replaces them under the same name is not noticed;
+//!   its weights: weights that are replaced under the same name are not noticed;
 //! - **token budgets** to the token. A request's limit is what its texts may take and a token for each byte
 //!   of the form around them; a text that runs on to it is closed here ([`closing`]), some tokens later
 //!   than elsewhere;
@@ -131,7 +131,7 @@ impl ServerEngine {
         }
         let server = self.server(model)?;
         let stopped = || self.stop.load(Ordering::Relaxed);
-        // With a pinned text to fall back on, nobody waits for a server that is away.
+        // With a pinned identity to fall back on, a server that is away is not waited for.
         let tries = if server.identity.is_some() { 1 } else { Patience::short().tries };
         let client = self.client.with_tries(tries);
         let identity = match (identity::ask(&client, server, &stopped), &server.identity) {

@@ -39,6 +39,6 @@ pub struct TemplateFinding {
     /// What the pool would say to switch thinking off; `None` where the template knows no such switch, or it
     /// is off.
     pub thinking_switch: Option<String>,
-    /// Variables that the template reads and nobody sets.
+    /// Variables that the template reads and that neither pool nor program sets.
     pub unset_variables: Vec<String>,
 }

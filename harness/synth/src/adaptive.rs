@@ -9,7 +9,7 @@
 //!   that repeats itself is no better than one that is rejected.
 //! - **Judges**: whether a reviewer's verdict is that of the rest of its committee, under the method's own
 //!   rule: no zero bit, or a mean of at least tau. Agreement is learnt apart where the rest lets a candidate
-//!   pass and where it does not, and the two count alike: whoever lets everything pass agrees in the first
+//!   pass and where it does not, and the two count alike: a reviewer that lets everything pass agrees in the first
 //!   case alone and is worth no more than a coin. That holds as long as a committee is not lenient as a
 //!   whole: a run knows no truth but its committees'.
 //! - **Adjudicators** are taken as judges. In a dispute the committee's mean lets pass by definition and its
@@ -199,7 +199,7 @@ impl Table<'_> {
         self.verdict(seats.filter(|&other| other != seat))
     }
 
-    /// Whether a seat agrees with the rest. A reply that stayed malformed agrees with nobody; `None` for
+    /// Whether a seat agrees with the rest. A reply that stayed malformed agrees with none; `None` for
     /// a seat that was not asked.
     fn agrees(&self, seat: u8) -> Option<bool> {
         let rest = self.rest(seat)?;

@@ -20,10 +20,10 @@ const STAGES: [Stage; 3] = [Stage::SeedDomain, Stage::SeedSummary, Stage::SeedKe
 pub struct AnnotatedSeed {
     /// The item.
     pub id: ItemId,
-    /// Who annotated it; `None` when the seed set brought its annotation along, or nobody was asked.
+    /// The model that annotated it; `None` when the seed set brought its annotation along, or no model was asked.
     pub annotator: Option<ModelName>,
     /// `None` when a field stayed malformed or its call failed (the item is left out of sampling), or
-    /// nobody was asked.
+    /// no model was asked.
     pub annotation: Option<Annotation>,
     /// Every reply that could not be read.
     pub malformed: Vec<MalformedReply>,

@@ -77,7 +77,7 @@ pub struct ResponseReview {
     pub reviewer: ModelName,
     /// In the order of [`crate::committee::DIMENSIONS`].
     pub scores: Scores,
-    /// Asked for in under 30 words; closed at its token budget. `None` when nobody had to read it.
+    /// Asked for in under 30 words; closed at its token budget. `None` when no step reads it.
     pub comment: Option<String>,
 }
 

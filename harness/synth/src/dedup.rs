@@ -20,7 +20,7 @@ pub struct Contender {
     /// Its id; breaks ties, rising.
     pub id: ItemId,
     /// Sum of its review scores, the integer form of mu (all contenders have equally many
-    /// reviewers); 0 for everyone when nobody reviews.
+    /// reviewers); 0 for all without reviewers.
     pub score: u32,
     /// Embedding of its instruction.
     pub embedding: Embedding,

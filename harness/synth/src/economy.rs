@@ -18,12 +18,12 @@ pub struct Economy {
     /// An instruction too close to the seed set or to a sample of an earlier round or wave can never
     /// be kept: its candidate ends before any review.
     pub early_duplicates: bool,
-    /// One zero bit rejects: reviewers are asked in turn, and after a zero nobody else is.
+    /// One zero bit rejects: reviewers are asked in turn, and after a zero no other is.
     pub veto_short_circuit: bool,
     /// When perfect scores from the reviewers left could not lift mu to tau, they are not asked.
     pub bound_pruning: bool,
     /// Scores do not depend on the comment that follows them, and only an adjudicator reads comments:
-    /// reviewers write them for disputes alone, and the adjudicator, whom nobody reads, writes none.
+    /// reviewers write them for disputes alone, and the adjudicator, whose comment is not read, writes none.
     /// Needs constrained replies.
     pub lazy_comments: bool,
 }

@@ -192,7 +192,7 @@ pub const fn max_tokens_with_thought(stage: Stage, method: &Method, thought_toke
 }
 
 /// Most new tokens of a stage's answer. An answer that is held to no shape may take as many as a
-/// response: whoever writes around the format should be read, not cut off.
+/// response: a model that writes around the format should be read, not cut off.
 #[must_use]
 pub const fn max_tokens(stage: Stage, method: &Method) -> u32 {
     let limits = &method.limits;

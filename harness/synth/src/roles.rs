@@ -15,7 +15,7 @@ use crate::variant::{Reviewers, RoleAssignment, Variant};
 pub struct Roles {
     /// Writes keywords, instruction and response.
     pub generator: ModelName,
-    /// In seat order; empty when nobody reviews.
+    /// In seat order; empty without reviewers.
     pub reviewers: Vec<ModelName>,
     /// `None` when the variant has no adjudicator.
     pub adjudicator: Option<ModelName>,

@@ -118,7 +118,7 @@ impl<'a> Round<'a> {
     }
 
     /// The round over a seed set: candidate i answers its i-th item. Every item is taken, whatever target
-    /// and cap say. Its number is 0, so that its candidates are nobody's pairs in another round.
+    /// and cap say. Its number is 0, so that its candidates pair with none of another round.
     #[must_use]
     pub const fn over_seed_set(setting: Setting<'a>, items: &'a [SeedItem]) -> Self {
         Self::of(setting, Material::Seeds(items), 0)

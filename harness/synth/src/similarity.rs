@@ -2,7 +2,7 @@
 //! cosine wherever rounding could matter.
 //!
 //! A product in `f32` errs by no more than a known amount, in whatever order a machine adds
-//! ([`Vectors::error_against`]; Higham 2002, section 3.1). Whoever compares products therefore
+//! ([`Vectors::error_against`]; Higham 2002, section 3.1). A comparison of products therefore
 //! knows which comparisons are certain, and settles the few others with [`cosine`], which rounds
 //! alike on every machine. That makes decisions as exact as those of a plain loop over [`cosine`],
 //! at the speed of a matrix product.

@@ -1,7 +1,7 @@
 //! Thoughts: what a reasoning model writes for itself before it answers (METHOD.md, G14).
 //!
 //! A thought stands between a pair of [`TAGS`]. It is no part of the answer: samples, scores and lengths are
-//! read from what is left without it. The raw reply keeps it, for whoever looks back at the call.
+//! read from what is left without it. The raw reply keeps it for `inspect`.
 //!
 //! Where thoughts are found:
 //! - between an opening and a closing tag, anywhere in the text;

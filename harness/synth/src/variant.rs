@@ -36,7 +36,7 @@ pub enum Reviewers {
     Committee(u8),
     /// This model alone, of its own candidates too (METHOD.md, V2).
     Named(ModelName),
-    /// Nobody: neither instruction nor response is reviewed (METHOD.md, V1).
+    /// None: neither instruction nor response is reviewed (METHOD.md, V1).
     None,
 }
 
@@ -116,8 +116,8 @@ pub enum VariantError {
         /// Whether disputes need another model.
         adjudicator: bool,
     },
-    /// A committee of nobody.
-    #[error("variant `{variant}` has a committee of 0; say reviewers = \"none\" if nobody reviews")]
+    /// A committee of no reviewer.
+    #[error("variant `{variant}` has a committee of 0; say reviewers = \"none\" for no review")]
     EmptyCommittee {
         /// The variant.
         variant: String,
@@ -130,7 +130,7 @@ pub enum VariantError {
         /// The name.
         model: ModelName,
     },
-    /// There is nobody to ask.
+    /// There is no model to ask.
     #[error("the pool has no models")]
     EmptyPool,
 }

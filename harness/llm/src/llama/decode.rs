@@ -183,7 +183,7 @@ impl<'a> Lane<'a> {
         Ok(Slot { job, position: self.shared, pending, writing: false })
     }
 
-    /// Moves the last replies to free seats before them, once nobody is waiting for a seat: every gap
+    /// Moves the last replies to free seats before them, once no request is waiting for a seat: every gap
     /// between sequences is a computation of its own, and a copy costs less than one.
     fn close_ranks(&mut self, seats: &mut [Option<Slot>]) -> Result<(), EngineError> {
         while let Some(free) = seats.iter().position(Option::is_none)

@@ -60,7 +60,7 @@ impl Patience {
 /// Why a server did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// Nobody answers there.
+    /// No server answers there.
     Silent(String),
     /// It answered that it will not, and would say so to any request.
     Refused(String),

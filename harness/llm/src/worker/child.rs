@@ -174,7 +174,7 @@ impl Child {
         let slots = setup.settings.slots;
         let mut child = Self { process, worker: BufReader::new(worker), said, listening, slots };
         match child.ask(&Ask::Hello(std::borrow::Cow::Borrowed(setup))) {
-            // It is gone already: whoever asks next learns of what it died.
+            // It is gone already; the next request reports how it died.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(child),
             result => result.map(|()| child),
         }
