@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use gra_llm::engine::EngineError;
-use gra_llm::model_pool::{Backend, PoolModel};
 use gra_synth::request::ModelName;
 use gra_synth::variant::{Instructions, Variant};
 
