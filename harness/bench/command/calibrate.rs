@@ -59,6 +59,9 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "FORM", default_value = "scores-first",
           value_parser = ["scores-first", "named", "comment-first"])]
     review_form: String,
+    /// Show the example scores of Prompt 8 in one of six orders, drawn with each call.
+    #[arg(long)]
+    rotate_examples: bool,
     /// Let the models answer freely, and count what cannot be read.
     #[arg(long)]
     free: bool,
@@ -228,7 +231,13 @@ fn method(args: &CalibrateArgs) -> Result<Method> {
         !(args.free && args.score_reading == "expected"),
         "expected scores need replies of a form\nhint: leave out --free, or --score-reading expected"
     );
-    let mut method = Method { tau, review_form, constrained: !args.free, ..Method::default() };
+    let mut method = Method {
+        tau,
+        review_form,
+        rotate_examples: args.rotate_examples,
+        constrained: !args.free,
+        ..Method::default()
+    };
     // A free reply may take as many tokens as a response; a review needs no more than a comment and its frame.
     method.limits.response = 256;
     method.check()?;

@@ -151,11 +151,12 @@ impl<'a> Judge<'a> {
         let purpose = if is_scored { "judge" } else { "judge-instruction" };
         let text = digest(&texts);
         let name = [purpose, &text, model.as_str(), &attempt.to_string()];
+        let seed = Stream::named(run_seed, &name).next_u64();
         let is_alone = is_scored && method.scores_can_stand_alone();
         Request {
             id: RequestId { subject: exhibit.id, stage, seat: 0, attempt },
             model: model.clone(),
-            prompt: prompts.prompt(stage, prompts.sample(stage, &texts)),
+            prompt: self.asker.prompt(stage, seed, prompts.sample(stage, &texts)),
             shape: form::shape(stage, method).behind_thought(self.member.thought_tokens),
             // Behind a thought the scores are no opening.
             portion: if is_alone && !self.member.thinks() {
@@ -166,7 +167,7 @@ impl<'a> Judge<'a> {
             score_reading: if is_scored { self.reading } else { ScoreReading::Sampled },
             sampling: self.member.sampling,
             max_tokens: form::max_tokens_with_thought(stage, method, self.member.thought_tokens),
-            seed: Stream::named(run_seed, &name).next_u64(),
+            seed,
         }
     }
 }

@@ -127,6 +127,9 @@ pub struct Method {
     pub keyword_retries: u8,
     /// The form of a review's reply.
     pub review_form: ReviewForm,
+    /// Whether each review and adjudication sees the scores of its prompt's example in one of six orders, drawn with
+    /// the call, so that what models copy from its places averages out. Costs the evaluation of six role texts.
+    pub rotate_examples: bool,
     /// Whether replies are held to their shape token by token. Off counts malformed replies as
     /// the paper's authors would have met them.
     pub constrained: bool,
@@ -156,6 +159,7 @@ impl Default for Method {
             retries: 2,
             keyword_retries: 1,
             review_form: ReviewForm::ScoresFirst,
+            rotate_examples: false,
             constrained: true,
             close_long_texts: false,
             economy: Economy::default(),

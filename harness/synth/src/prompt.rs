@@ -8,6 +8,7 @@
 //! writes `{{response}}` into an instruction writes just that.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::request::{Prompt, Stage};
@@ -76,7 +77,8 @@ pub enum PromptError {
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Template {
-    role: Arc<str>,
+    /// As written, then with the scores of its example in other orders; see [`turns`].
+    roles: Vec<Arc<str>>,
     /// Text and places in turn, beginning and ending with text.
     sample: Vec<Piece>,
 }
@@ -113,14 +115,23 @@ impl PromptSet {
     /// The prompt of a stage around an already rendered sample block.
     #[must_use]
     pub fn prompt(&self, stage: Stage, sample: String) -> Prompt {
-        Prompt { role: Arc::clone(&self.templates[&stage].role), sample }
+        self.prompt_in_order(stage, 0, sample)
+    }
+
+    /// The same with the scores of Prompt 8's or 9's example moved on by `turn` places, round and round. Another
+    /// prompt, and one whose example holds no list of integers, has one order.
+    #[must_use]
+    pub fn prompt_in_order(&self, stage: Stage, turn: u64, sample: String) -> Prompt {
+        let roles = &self.templates[&stage].roles;
+        let at = usize::try_from(turn % roles.len() as u64).unwrap_or_default();
+        Prompt { role: Arc::clone(&roles[at]), sample }
     }
 
     /// Whether a keyword is one that the stage's own role text shows between quotes, case apart: an example of
     /// the format, which a model may copy.
     #[must_use]
     pub fn shows_keyword(&self, stage: Stage, keyword: &str) -> bool {
-        let role = self.templates[&stage].role.to_lowercase();
+        let role = self.templates[&stage].roles[0].to_lowercase();
         role.contains(&format!("\"{}\"", keyword.to_lowercase()))
     }
 
@@ -167,8 +178,35 @@ impl Template {
         if let Some(place) = places.iter().find(|p| !sample.contains(&Piece::Place(p))) {
             return Err(PromptError::PlaceMissing { file, place });
         }
-        Ok(Self { role: Arc::from(role), sample })
+        let shows_scores = places.contains(&"response");
+        let roles = if shows_scores { turns(&role) } else { vec![role] };
+        Ok(Self { roles: roles.into_iter().map(Arc::from).collect(), sample })
     }
+}
+
+/// A role text with every list of integers, `[8,4,6]`, as it stands and turned by one, two .. places.
+fn turns(role: &str) -> Vec<String> {
+    let mut lists: Vec<(Range<usize>, Vec<&str>)> = Vec::new();
+    for (open, _) in role.match_indices('[') {
+        let Some(length) = role[open..].find(']') else { break };
+        let inside = open + 1..open + length;
+        let numbers: Vec<&str> = role[inside.clone()].split(',').map(str::trim).collect();
+        if numbers.iter().all(|number| number.parse::<u8>().is_ok()) {
+            lists.push((inside, numbers));
+        }
+    }
+    let orders = lists.iter().map(|(_, numbers)| numbers.len()).max().unwrap_or(1);
+    let turned = |turn: usize| {
+        let mut text = role.to_owned();
+        for (inside, numbers) in lists.iter().rev() {
+            let mut numbers = numbers.clone();
+            let places = turn % numbers.len();
+            numbers.rotate_left(places);
+            text.replace_range(inside.clone(), &numbers.join(","));
+        }
+        text
+    };
+    (0..orders).map(turned).collect()
 }
 
 /// A place in a text.

@@ -1,7 +1,7 @@
 //! How the method's machines ask and are answered.
 
 use crate::method::{Member, Method};
-use crate::request::{Embedding, Portion, Reply, Request, RequestId, ScoreReading, Stage};
+use crate::request::{Embedding, Portion, Prompt, Reply, Request, RequestId, ScoreReading, Stage};
 use crate::stream::Stream;
 use crate::{form, pool::ItemId, prompt::PromptSet};
 
@@ -63,6 +63,12 @@ pub struct Question<'a> {
 }
 
 impl Asker<'_> {
+    /// The prompt of a call with this seed, from which it has the order of its example's scores.
+    pub(crate) fn prompt(&self, stage: Stage, seed: u64, sample: String) -> Prompt {
+        let turn = if self.method.rotate_examples { seed } else { 0 };
+        self.prompts.prompt_in_order(stage, turn, sample)
+    }
+
     /// The request for a question.
     ///
     /// The seed is drawn from a stream named by subject, stage, model, repeat and attempt. The
@@ -87,7 +93,7 @@ impl Asker<'_> {
         Request {
             id: RequestId { subject, stage, seat, attempt },
             model: member.name.clone(),
-            prompt: self.prompts.prompt(spoken, question.sample),
+            prompt: self.prompt(spoken, seed, question.sample),
             shape: form::shape(spoken, self.method).behind_thought(member.thought_tokens),
             portion: question.portion,
             score_reading: question.score_reading,

@@ -115,3 +115,42 @@ fn instructions_are_judged_by_their_own_prompt_and_read_as_bits() {
 fn nothing_to_judge_is_nothing() {
     assert_eq!(judge(&[], good), (Vec::new(), Vec::new()));
 }
+
+#[test]
+fn example_scores_come_in_every_order_where_they_are_rotated() {
+    let files = gra_synth::prompt::TEMPLATES.iter().map(|(file, _, places)| {
+        let sample: String = places.iter().map(|place| format!("{{{{{place}}}}}\n")).collect();
+        let role = "Score it.\n<bos>[8,4,6,9,7,10]<eos>, not [x] nor [1]";
+        ((*file).to_owned(), format!("{role}\n=== sample ===\n{sample}"))
+    });
+    let prompts = gra_synth::prompt::PromptSet::parse(&files.collect()).unwrap();
+    let roles = |stage: Stage| -> std::collections::BTreeSet<String> {
+        let role = |turn| prompts.prompt_in_order(stage, turn, String::new()).role.to_string();
+        (0..20).map(role).collect()
+    };
+    let turned = roles(Stage::ResponseReview);
+    assert_eq!(turned.len(), 6);
+    assert!(turned.contains("Score it.\n<bos>[10,8,4,6,9,7]<eos>, not [x] nor [1]\n\n"));
+    assert_eq!(roles(Stage::Adjudication).len(), 6);
+    assert_eq!(roles(Stage::InstructionReview).len(), 1, "its example is explained in words");
+    // The same call sees the same order; as written where nothing is rotated.
+    let (members, plain) = (script::members(), script::method());
+    let rotating = gra_synth::method::Method { rotate_examples: true, ..plain.clone() };
+    let exhibits: Vec<Exhibit> = (0..20).map(|n| exhibit(n, TEXTS[n as usize % 5], "y")).collect();
+    let asked = |method| {
+        let asker = Asker { run_seed: 42, method, prompts: &prompts };
+        let Step::Ask(asked) = Judge::new(asker, &members[0], &exhibits).advance(Answers::Start)
+        else {
+            panic!("a judge begins by asking")
+        };
+        asked
+    };
+    let seen = |requests: &[Request]| -> std::collections::BTreeSet<String> {
+        requests.iter().map(|request| request.prompt.role.to_string()).collect()
+    };
+    assert_eq!(seen(&asked(&plain)).len(), 1);
+    assert!(seen(&asked(&rotating)).len() > 2);
+    assert_eq!(asked(&rotating), asked(&rotating));
+}
+
+const TEXTS: [&str; 5] = ["Add.", "Sum up.", "Translate.", "Explain.", "Compare."];
