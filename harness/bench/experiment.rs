@@ -14,9 +14,9 @@ mod variants;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gra_analysis::paper::Reference;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
+use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
 use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::Sampling;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use gra_analysis::claims::MeasuredError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
+use gra_paper::claims::MeasuredError;
 use rusqlite::ErrorCode;
 
 use crate::answering::{Interrupted, TooManyLost};

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use gra_analysis::benchmarks::Benchmarks;
 use gra_analysis::figure::averages::Averages;
 use gra_analysis::figure::rounds::Rounds;
 use gra_analysis::figure::{Figure, FigureError};
-use gra_analysis::paper::{BaseModel, Reference};
+use gra_paper::benchmarks::Benchmarks;
+use gra_paper::{BaseModel, Reference};
 
 use crate::failure::bad_input;
 use crate::store::Store;

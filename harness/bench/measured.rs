@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::claims::Measured;
+use gra_paper::claims::Measured;
 
 /// Scores of trained models, in the results folder.
 pub const BENCHMARKS: &str = "benchmarks.csv";

@@ -23,6 +23,7 @@ mod difference;
 
 pub use clusters::Clusters;
 pub use difference::Group;
+pub use gra_paper::proportion::Interval;
 
 /// Replicates behind every interval, unless a caller asks for others.
 pub const REPLICATES: usize = 10_000;
@@ -57,19 +58,12 @@ pub struct Estimate {
     pub n: usize,
     /// The statistic on the rows as they are; `None` where they do not define it.
     pub value: Option<f64>,
+    /// The central [`CONFIDENCE`] share of the replicates. Its width is 0 when all clusters have the same
+    /// value; it then says that no variation was seen, not that there is none.
+    ///
     /// `None` without a value, for n < 2 (one cluster shows no variation), and when more than one
     /// replicate in 20 left the statistic undefined.
     pub interval: Option<Interval>,
-}
-
-/// The central [`CONFIDENCE`] share of the replicates, ends included. Its width is 0 when all clusters
-/// have the same value; it then says that no variation was seen, not that there is none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// How often to resample, and from whose streams.

@@ -13,8 +13,8 @@
 //! - [`facts`]: what one trial recorded; the input of everything below
 //! - [`funnel`], [`ledger`], [`savings`]: what became of the candidates; what the calls cost; what was
 //!   left out
-//! - [`bootstrap`], [`permutation`], [`holm`], [`proportion`]: intervals for any statistic of resampled
-//!   rows; tests for means; several tests at once; shares with Wilson's interval
+//! - [`bootstrap`], [`permutation`], [`holm`]: intervals for any statistic of resampled rows; tests for means;
+//!   several tests at once
 //! - [`agreement`], [`rank`], [`resolution`]: do raters say the same; do they order alike; how finely do
 //!   they tell samples apart
 //! - [`levels`], `distinct`: few values among many rows, which is why the above are fast
@@ -37,47 +37,31 @@
 //! - [`diversity`]: how varied a data set is, from embeddings and from words
 //! - [`tsne`]: several sets in one plane
 //! - `spectrum`: second moments and eigenvalues
-//! - [`paper`]: what the paper prints: tables, cases, figures, claims; every number by a name
-//! - [`claims`]: what the paper claims, what its tables give, and what was measured here
-//! - [`tables`]: Tables 1 to 3 regenerated, for several formats
-//! - [`benchmarks`]: scores of models that somebody trained
-//! - [`exact`]: fractions, for numbers that must round as printed ones do
-//! - [`lines`]: CSVs by column, and what is wrong with them
-//! - `markup`: text as HTML text; [`foreign_text`]: text for terminals and spreadsheets, and the way into
-//!   a CSV
-//! - `grid`: aligned columns for the terminal
+//! - [`foreign_text`], [`proportion`], `grid`: modules of `gra-paper`, which also holds the paper's tables that
+//!   figures draw
 
 pub mod ablation;
 pub mod agreement;
-pub mod benchmarks;
 pub mod bootstrap;
 pub mod calibration;
-pub mod claims;
 pub mod committee;
 pub mod comparison;
 pub mod compute;
 mod distinct;
 pub mod distribution;
 pub mod diversity;
-pub mod exact;
 pub mod facts;
 pub mod figure;
-pub mod foreign_text;
 pub mod frames;
 pub mod funnel;
-mod grid;
 pub mod holm;
 pub mod ifd;
 pub mod ledger;
 pub mod levels;
 pub mod lineage;
-pub mod lines;
-mod markup;
 pub mod measure;
 pub mod neighbours;
-pub mod paper;
 pub mod permutation;
-pub mod proportion;
 pub mod quality;
 pub mod rank;
 pub mod rescore;
@@ -86,9 +70,11 @@ pub mod savings;
 pub mod seed_sweep;
 mod spectrum;
 pub mod stats;
-pub mod tables;
 pub mod tsne;
 pub mod unit_vectors;
 
 #[cfg(test)]
 mod trial_by_hand;
+
+use gra_paper::grid;
+pub use gra_paper::{foreign_text, proportion};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use gra_analysis::claims::{self, Finding};
-use gra_analysis::paper::Reference;
+use gra_paper::Reference;
+use gra_paper::claims::{self, Finding};
 
 use crate::cli::Places;
 use crate::terminal::{self, Printed};

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use gra_analysis::benchmarks::Benchmarks;
-use gra_analysis::claims::{self, Measured};
-use gra_analysis::paper::Reference;
-use gra_analysis::tables::{Table, TableNumber};
+use gra_paper::Reference;
+use gra_paper::benchmarks::Benchmarks;
+use gra_paper::claims::{self, Measured};
+use gra_paper::tables::{Table, TableNumber};
 
 use crate::artifact::write_atomic;
 use crate::cli::Places;

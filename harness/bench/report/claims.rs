@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use gra_analysis::claims::{self, Finding, Here};
-use gra_analysis::paper::Reference;
+use gra_paper::Reference;
+use gra_paper::claims::{self, Finding, Here};
 
 use super::markup::{Html, Table};
 use super::verdict::missing;

@@ -1,5 +1,7 @@
 //! Benchmark averages by seed set and source of the training data (paper, Fig. 1; values of Table 1).
 
+use gra_paper::benchmarks::Benchmarks;
+use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
@@ -7,9 +9,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::{estimate, whisker};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::benchmarks::Benchmarks;
 use crate::bootstrap::Estimate;
-use crate::paper::{BaseModel, DataSource, Reference, SeedDataset};
 
 /// Averages side by side.
 #[derive(Clone, Debug)]

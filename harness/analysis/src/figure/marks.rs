@@ -1,11 +1,11 @@
 //! Marks that several figures share.
 
+use gra_paper::benchmarks::Score;
 use plotters::style::RGBColor;
 
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn};
 use super::{FigureError, palette};
-use crate::benchmarks::Score;
 use crate::bootstrap::Estimate;
 
 /// A ring at a value, with its interval as a whisker, on an upright scale; gives the upper end.

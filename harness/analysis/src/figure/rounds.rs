@@ -1,5 +1,8 @@
 //! Benchmark averages along the rounds, one line per seed set (paper, Fig. 3; values of Table 3).
 
+use gra_paper::benchmarks::{Benchmarks, Trained};
+use gra_paper::exact::Ratio;
+use gra_paper::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
@@ -7,10 +10,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::{apart, estimate, whisker};
 use super::page::{LINE, TEXT, Words, page};
 use super::{Figure, FigureError, palette};
-use crate::benchmarks::{Benchmarks, Trained};
 use crate::bootstrap::Estimate;
-use crate::exact::Ratio;
-use crate::paper::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 
 /// Lines of averages.
 #[derive(Clone, Debug)]

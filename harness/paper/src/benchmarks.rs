@@ -1,0 +1,303 @@
+//! Benchmark scores of models that somebody trained, as `results/benchmarks.csv` holds them.
+//!
+//! A line per trained model and benchmark:
+//!
+//! | Column | What |
+//! |---|---|
+//! | `base_model` | `qwen2.5-7b` or `llama-3.1-8b` |
+//! | `seed_dataset` | `alpaca`, `wizardlm` or `condor` |
+//! | `data_source` | of Table 1, of Table 2, or a variant: `no-reviewer`, `single-reviewer`, `majority-vote`, `single-model`, `fixed-roles` |
+//! | `iteration` | for `gra`: how many rounds the data is of, 1 to 5; empty for the others |
+//! | `benchmark` | `gsm8k`, `math`, `humaneval`, `mbpp`, `hellaswag`, `arc_c`, `gpqa`, `bbh`, `mmlu`, `ifeval` |
+//! | `score` | per cent, with or without `%`; fractions of 1 where `scale` says so |
+//! | `scale` | `percent` or `fraction`; may be missing or empty where no score is above 0 and at most 1 |
+//! | `n` | items scored |
+//! | `training_seed` | which of several trainings on the same data |
+//!
+//! A score such as 0.41 could be either, and a wrong guess would be off by a factor of 100 without any sign of
+//! it: it is refused until `scale` says what it is. A benchmark that was not scored has no line.
+//!
+//! Two kinds of uncertainty are kept apart. The interval is binomial: other items of the same kind would
+//! have given another score (Wilson's for one benchmark; for an average the root of the summed variances,
+//! normal). The spread is between training seeds: the sample standard deviation of the scores that several
+//! trainings reached. Neither contains the other.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::exact::Ratio;
+use crate::lines::{self, Line, LineError};
+use crate::proportion::{Interval, Proportion};
+use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
+
+/// 0.975 quantile of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A kind of trained model: what it began as, and what it was trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trained {
+    /// What it began as.
+    pub base: BaseModel,
+    /// The seed set behind its data.
+    pub seed: SeedDataset,
+    /// Where its data is from.
+    pub source: DataSource,
+    /// Rounds of GRA in its data; `None` for other sources.
+    pub round: Option<u8>,
+}
+
+/// One training's score on one benchmark.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    score: Ratio,
+    n: u64,
+}
+
+/// What was measured on a benchmark, or the average of the ten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Per cent; the mean over trainings, to six decimals.
+    pub mean: Ratio,
+    /// Binomial 95% interval of the mean, per cent: items sampled, training as it was.
+    pub interval: Option<Interval>,
+    /// Items behind it: of the benchmark, or of all ten.
+    pub n: u64,
+    /// Trainings behind it.
+    pub trainings: usize,
+    /// Sample standard deviation between trainings, in points; `None` with one training.
+    pub spread: Option<f64>,
+}
+
+/// Scores by model, benchmark and training.
+#[derive(Clone, Debug, Default)]
+pub struct Benchmarks {
+    runs: BTreeMap<(Trained, Benchmark), BTreeMap<u64, Run>>,
+}
+
+impl Benchmarks {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// At the first line that is not as described above.
+    pub fn read(csv: &[u8]) -> Result<Self, LineError> {
+        let mut benchmarks = Self::default();
+        for line in lines::read(csv)? {
+            let trained = trained(&line)?;
+            let benchmark = line.read("benchmark")?;
+            let run = run(&line)?;
+            let seed = line.text("training_seed")?.parse().map_err(|_| {
+                line.wrong("training_seed", "a whole number of at least 0 is wanted")
+            })?;
+            let runs = benchmarks.runs.entry((trained, benchmark)).or_default();
+            if runs.insert(seed, run).is_some() {
+                return Err(
+                    line.is_wrong("an earlier line has this model, benchmark and training seed")
+                );
+            }
+        }
+        Ok(benchmarks)
+    }
+
+    /// Whether nothing was measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Every kind of model that was scored on something.
+    pub fn models(&self) -> impl Iterator<Item = Trained> {
+        let mut models: Vec<Trained> = self.runs.keys().map(|(trained, _)| *trained).collect();
+        models.dedup();
+        models.into_iter()
+    }
+
+    /// The model that stands for a source: for `gra` the one of most rounds, because the best of five by
+    /// the benchmarks themselves would be chosen on what is reported (METHOD.md, I4).
+    #[must_use]
+    pub fn chosen(
+        &self,
+        base: BaseModel,
+        seed: SeedDataset,
+        source: DataSource,
+    ) -> Option<Trained> {
+        let is_one =
+            |model: &Trained| (model.base, model.seed, model.source) == (base, seed, source);
+        self.models().filter(is_one).max()
+    }
+
+    /// What was measured on a benchmark.
+    #[must_use]
+    pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<Score> {
+        let runs = self.runs.get(&(trained, benchmark))?;
+        let scores: Vec<Ratio> = runs.values().map(|run| run.score).collect();
+        let mean = mean(&scores)?;
+        let n = runs.values().map(|run| run.n).min()?;
+        Some(Score {
+            mean,
+            interval: binomial(mean, n),
+            n,
+            trainings: scores.len(),
+            spread: spread(&scores),
+        })
+    }
+
+    /// The average of the ten; `None` while one is missing. Its spread is over the trainings that have all
+    /// ten.
+    #[must_use]
+    pub fn average(&self, trained: Trained) -> Option<Score> {
+        let scores = Benchmark::ALL.map(|benchmark| self.score(trained, benchmark));
+        let scores: Vec<Score> = scores.into_iter().collect::<Option<_>>()?;
+        let means: Vec<Ratio> = scores.iter().map(|score| score.mean).collect();
+        let mean = mean(&means)?;
+        let whole = self.whole_trainings(trained);
+        let variance = |score: &Score| {
+            let share = score.mean.to_f64() / 100.0;
+            share * (1.0 - share) / Ratio::whole(i128::from(score.n)).to_f64() * 1e4
+        };
+        let error = scores.iter().map(variance).sum::<f64>().sqrt() / 10.0;
+        let centre = mean.to_f64();
+        Some(Score {
+            mean,
+            interval: Some(Interval { low: centre - Z * error, high: centre + Z * error }),
+            n: scores.iter().map(|score| score.n).sum(),
+            trainings: scores.iter().map(|score| score.trainings).min()?,
+            spread: spread(&whole),
+        })
+    }
+
+    /// Averages of the trainings that were scored on all ten.
+    fn whole_trainings(&self, trained: Trained) -> Vec<Ratio> {
+        let mut by_seed: BTreeMap<u64, Vec<Ratio>> = BTreeMap::new();
+        for benchmark in Benchmark::ALL {
+            for (seed, run) in self.runs.get(&(trained, benchmark)).into_iter().flatten() {
+                by_seed.entry(*seed).or_default().push(run.score);
+            }
+        }
+        let whole = by_seed.into_values().filter(|scores| scores.len() == Benchmark::ALL.len());
+        whole.filter_map(|scores| mean(&scores)).collect()
+    }
+}
+
+fn trained(line: &Line) -> Result<Trained, LineError> {
+    let source = line.read("data_source")?;
+    let round = line.optional("iteration");
+    let round = match (source, round) {
+        (DataSource::Gra, Some(text)) => {
+            let round = text.parse().ok().filter(|round| ITERATIONS.contains(round));
+            let wrong =
+                || line.wrong("iteration", format!("`{text}` is no round; there are 1 to 5"));
+            Some(round.ok_or_else(wrong)?)
+        }
+        (DataSource::Gra, None) => {
+            let problem = "gra needs the number of rounds that its data is of, 1 to 5";
+            return Err(line.wrong("iteration", problem));
+        }
+        (_, Some(text)) => {
+            let problem = format!("`{text}`: only gra has rounds; leave it empty for {source}");
+            return Err(line.wrong("iteration", problem));
+        }
+        (_, None) => None,
+    };
+    let (base, seed) = (line.read("base_model")?, line.read("seed_dataset")?);
+    Ok(Trained { base, seed, source, round })
+}
+
+/// What a score is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Percent,
+    Fraction,
+}
+
+fn run(line: &Line) -> Result<Run, LineError> {
+    let score = score(line)?;
+    let text = line.text("n")?;
+    let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
+    let n = n.ok_or_else(|| line.wrong("n", format!("`{text}` is no number of scored items")))?;
+    Ok(Run { score, n })
+}
+
+/// A score in per cent.
+fn score(line: &Line) -> Result<Ratio, LineError> {
+    let text = line.text("score")?;
+    let wrong = |problem: String| line.wrong("score", problem);
+    let scale = match line.optional("scale").map(str::to_ascii_lowercase).as_deref() {
+        None => None,
+        Some("percent" | "per cent" | "%") => Some(Scale::Percent),
+        Some("fraction") => Some(Scale::Fraction),
+        Some(other) => {
+            let problem = format!("`{other}` is no scale; there are percent and fraction");
+            return Err(line.wrong("scale", problem));
+        }
+    };
+    let (number, scale) = match (text.strip_suffix('%').map(str::trim_end), scale) {
+        (None, scale) => (text, scale),
+        (Some(number), None | Some(Scale::Percent)) => (number, Some(Scale::Percent)),
+        (Some(_), Some(Scale::Fraction)) => {
+            return Err(wrong(format!("`{text}` is in per cent, and its scale is fraction")));
+        }
+    };
+    let score = Ratio::parse(shortened(number)).ok_or_else(|| wrong(no_number(text)))?;
+    let one = Ratio::whole(1);
+    let most = if scale == Some(Scale::Fraction) { one } else { Ratio::whole(100) };
+    if !(Ratio::ZERO..=most).contains(&score) {
+        let unit = if scale == Some(Scale::Fraction) { "as a fraction" } else { "in per cent" };
+        return Err(wrong(format!("`{text}` is not from 0 to {most}, {unit}")));
+    }
+    match scale {
+        Some(Scale::Fraction) => Ok(score * Ratio::whole(100)),
+        None if Ratio::ZERO < score && score <= one => Err(wrong(format!(
+            "`{text}` could be a fraction or per cent\n\
+             hint: add a column `scale` that says `fraction` or `percent`"
+        ))),
+        Some(Scale::Percent) | None => Ok(score),
+    }
+}
+
+/// A number without the decimals after the ninth, which evaluation tools print and nobody measures.
+fn shortened(number: &str) -> &str {
+    const DECIMALS: usize = 9;
+    match number.split_once('.') {
+        Some((whole, decimals)) if decimals.bytes().all(|byte| byte.is_ascii_digit()) => {
+            &number[..whole.len() + 1 + decimals.len().min(DECIMALS)]
+        }
+        _ => number,
+    }
+}
+
+/// What is wrong with a score that is no number, and what to write.
+fn no_number(text: &str) -> String {
+    let is_comma_number = text.matches(',').count() == 1
+        && text.trim_end_matches('%').chars().all(|c| c.is_ascii_digit() || c == ',');
+    let hint = if is_comma_number {
+        format!("write {}, with a point", text.replace(',', "."))
+    } else {
+        "leave out the line of a benchmark that was not scored".to_owned()
+    };
+    format!("`{text}` is no number from 0 to 100, in per cent\nhint: {hint}")
+}
+
+/// To six decimals, which keeps denominators small whatever numbers of trainings come together.
+fn mean(scores: &[Ratio]) -> Option<Ratio> {
+    let n = i128::try_from(scores.len()).ok().filter(|n| *n > 0)?;
+    Some((scores.iter().copied().sum::<Ratio>() / Ratio::whole(n)).round(6))
+}
+
+fn spread(scores: &[Ratio]) -> Option<f64> {
+    let centre = mean(scores).filter(|_| scores.len() > 1)?.to_f64();
+    let squares = scores.iter().map(|score| (score.to_f64() - centre).powi(2)).sum::<f64>();
+    #[expect(clippy::cast_precision_loss, reason = "trainings are few")]
+    let freedom = (scores.len() - 1) as f64;
+    Some((squares / freedom).sqrt())
+}
+
+/// Wilson's interval of a score, per cent. Scores that are no share of their items (`IFEval`
+/// averages several) count as the nearest one.
+fn binomial(score: Ratio, n: u64) -> Option<Interval> {
+    let right = (score * Ratio::new(i128::from(n), 100)).round(0).floor();
+    let yes = u64::try_from(right).ok()?;
+    let interval = Proportion { yes, no: n - yes }.wilson()?;
+    Some(Interval { low: 100.0 * interval.low, high: 100.0 * interval.high })
+}

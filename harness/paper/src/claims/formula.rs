@@ -1,0 +1,51 @@
+//! The formulas of `claims.csv`, one arm per claim, in its notation.
+//!
+//! A formula takes the rows that it is computed from, so the same one says what the paper's tables give and
+//! what measured scores give. It gives `None` where a row is missing, and for claims without a formula.
+
+mod consistency;
+mod derived;
+mod grid;
+mod models;
+mod text;
+
+use super::scorebook::Scorebook;
+use super::value::Value;
+use crate::exact::Ratio;
+use crate::{BaseModel, DataSource, Reference, SeedDataset};
+
+use BaseModel::{Llama as L, Qwen as Q};
+use DataSource::{Distill32b as D32, Distill72b as D72, Gra, Vanilla};
+use SeedDataset::{Alpaca, Condor, WizardLm};
+
+/// What a claim's formula gives.
+pub(super) fn value(id: &str, book: &Scorebook, paper: &Reference) -> Option<Value> {
+    models::value(id, book)
+        .or_else(|| text::value(id, paper))
+        .or_else(|| consistency::value(id, book, paper))
+        .or_else(|| derived::value(id, book, paper))
+}
+
+/// What a claim's formula gives for measured scores; `None` also where the claim is not about models.
+pub(super) fn measured(id: &str, book: &Scorebook) -> Option<Value> {
+    models::value(id, book)
+}
+
+/// Whether models' scores decide the claim.
+pub(super) fn is_about_models(id: &str) -> bool {
+    models::IDS.contains(&id)
+}
+
+/// `#{...}`: how many are so; `None` when one is unknown.
+fn count(cases: impl IntoIterator<Item = Option<bool>>) -> Option<Value> {
+    let known: Vec<bool> = cases.into_iter().collect::<Option<_>>()?;
+    Some(Value::count(known.into_iter().filter(|is_so| *is_so).count()))
+}
+
+fn several(numbers: impl IntoIterator<Item = Option<Ratio>>) -> Option<Value> {
+    numbers.into_iter().collect::<Option<_>>().map(Value::Several)
+}
+
+fn decimal(hundredths: i128) -> Ratio {
+    Ratio::new(hundredths, 100)
+}

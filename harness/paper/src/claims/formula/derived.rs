@@ -1,0 +1,137 @@
+//! What follows from the tables and is not in the paper.
+
+use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
+use super::super::value::Value;
+use super::{Alpaca, Condor, D32, D72, Gra, L, Q, Vanilla, WizardLm, count, grid, several, text};
+use crate::exact::Ratio;
+use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
+
+/// Rounds of Table 3, by seed set, that give the gains of section 4.2 for both base models.
+const HIDDEN_ROUNDS: [(SeedDataset, u8); 3] = [(Alpaca, 4), (WizardLm, 4), (Condor, 5)];
+
+pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value> {
+    let columns = |b, of, less| over_seeds(|s| Some(t.m1(b, s, of)? - t.m1(b, s, less)?));
+    let number = match id {
+        "A01" => columns(L, D72, Gra)?,
+        "A02" => columns(Q, Gra, D72)?,
+        "A03" => columns(L, Gra, Vanilla)?,
+        "A04" => columns(Q, Gra, Vanilla)?,
+        "A05" => {
+            let gain = |b| Some(hidden(t, b)? - over_seeds(|s| t.t1(b, s, Vanilla))?);
+            let lead = hidden(t, Q)? - hidden(t, L)?;
+            return several([gain(L), gain(Q), Some(lead)]);
+        }
+        "A06" => {
+            let slack = Ratio::new(5, 1000);
+            return count(pairs().map(|(b, s)| Some(t.m1(b, s, Gra)? >= t.m1(b, s, D72)? - slack)));
+        }
+        "A07" => {
+            let surplus = |b| Some(hidden(t, b)? - over_seeds(|s| t.t1(b, s, D72))?);
+            return several(BASES.map(surplus));
+        }
+        "A08" => {
+            let last = |b| over_seeds(|s| Some(t.m3(b, s, 5)? - t.m1(b, s, D72)?));
+            return several(BASES.map(last));
+        }
+        "A09" => {
+            let gain = |b| over_seeds(|s| Some(t.t2(b, s, Gra)? - t.t2(b, s, Vanilla)?));
+            return several(BASES.map(gain));
+        }
+        "A15" => {
+            let error = |b| standard_error(paper, (b, Alpaca, Gra));
+            return several([error(L), error(Q)]);
+        }
+        "A18" => {
+            let step = |b, round| over_seeds(|s| Some(t.t3(b, s, round + 1)? - t.t3(b, s, round)?));
+            return several(
+                BASES.into_iter().flat_map(|b| [1, 2, 3, 4].map(|round| step(b, round))),
+            );
+        }
+        "A19" => return text::value(id, paper),
+        "A20" => {
+            let best = |(b, s)| -> Option<Ratio> {
+                ITERATIONS.map(|round| t.m3(b, s, round)).into_iter().max()?
+            };
+            let middle = |(b, s)| mean(ITERATIONS.map(|round| t.m3(b, s, round)));
+            let over_mean = mean(pairs().map(|pair| Some(best(pair)? - middle(pair)?)));
+            let over_last = mean(pairs().map(|(b, s)| Some(best((b, s))? - t.m3(b, s, 5)?)));
+            return several([over_mean, over_last]);
+        }
+        // Keywords, instruction, three reviews, response, three reviews, summary.
+        "A21" => Ratio::whole(1 + 1 + 3 + 1 + 3 + 1),
+        "A22" => return Some(disputes()),
+        "A23" => return Some(Value::Real(4.5 / std::f64::consts::SQRT_2)),
+        "A24" => return several([10_000, 50_000].map(|n| Some(Ratio::new(n, 256)))),
+        "A25" => return turned(t, (L, WizardLm), D32),
+        "A26" => return turned(t, (L, Condor), D72),
+        "A27" => {
+            let fitting = [(Benchmark::Gpqa, 198), (Benchmark::ArcC, 295), (Benchmark::Mbpp, 500)]
+                .map(|(c, n)| grid::fitting(&grid::column(paper, c), n));
+            return several(fitting.map(|n| Some(Ratio::whole(n as i128))));
+        }
+        "A28" => {
+            let all = grid::column(paper, Benchmark::Gsm8k);
+            return Some(Value::count(all.len() - grid::fitting(&all, 1319)));
+        }
+        "A29" => {
+            let all = grid::column(paper, Benchmark::IfEval);
+            let fitting = [541, 834].map(|n| grid::fitting(&all, n));
+            return several(fitting.map(|n| Some(Ratio::whole(n as i128))));
+        }
+        "A30" => {
+            let all = pairs().flat_map(|(b, s)| ITERATIONS.map(|t| paper.iteration(b, s, t)));
+            let rows: Vec<_> = all.flatten().map(|row| &row.scores).collect();
+            let half_up = rows.iter().filter(|row| grid::fits_half_up(row)).count();
+            let up = rows.iter().filter(|row| grid::fits_up(row)).count();
+            return several([half_up, up].map(|n| Some(Ratio::whole(n as i128))));
+        }
+        _ => return None,
+    };
+    Some(Value::Number(number))
+}
+
+/// g: the mean of Table 3 over the seed sets, at the rounds that section 4.2 seems to use.
+fn hidden(t: &Scorebook, b: BaseModel) -> Option<Ratio> {
+    mean(HIDDEN_ROUNDS.map(|(s, round)| t.t3(b, s, round)))
+}
+
+/// GRA less another source, as printed and from the columns.
+fn turned(t: &Scorebook, (b, s): (BaseModel, SeedDataset), less: DataSource) -> Option<Value> {
+    let printed = t.t1(b, s, Gra)? - t.t1(b, s, less)?;
+    let columns = t.m1(b, s, Gra)? - t.m1(b, s, less)?;
+    Some(Value::Several(vec![printed, columns]))
+}
+
+/// Binomial standard error of the mean of ten scores, in points; items sampled, nothing else.
+fn standard_error(
+    paper: &Reference,
+    (b, s, d): (BaseModel, SeedDataset, DataSource),
+) -> Option<Ratio> {
+    let scores = paper.main(b, s, d)?;
+    let variance = Benchmark::ALL.map(|c| {
+        let share = scores.of(c).exact() / Ratio::whole(100);
+        (share * (Ratio::whole(1) - share)).to_f64() / Ratio::whole(c.items()).to_f64() * 1e4
+    });
+    Ratio::parse(&format!("{:.9}", variance.iter().sum::<f64>().sqrt() / 10.0))
+}
+
+/// Triples of reviewer means, in steps of a sixth from 1 to 10, that are disputed (mu at least 8, sigma
+/// above 1.5), and those of them where two reviewers or three are at 8 or above. In sixths: a sum of at
+/// least 144, and 3 sum(x^2) - sum(x)^2 above 729.
+fn disputes() -> Value {
+    let (mut disputed, mut with_majority) = (0, 0);
+    for a in 6..=60_i32 {
+        for b in 6..=60 {
+            for c in 6..=60 {
+                let sum = a + b + c;
+                if sum < 144 || 3 * (a * a + b * b + c * c) - sum * sum <= 729 {
+                    continue;
+                }
+                disputed += 1;
+                let high = [a, b, c].iter().filter(|mean| **mean >= 48).count();
+                with_majority += i128::from(high >= 2);
+            }
+        }
+    }
+    Value::Several(vec![Ratio::whole(disputed), Ratio::whole(with_majority)])
+}

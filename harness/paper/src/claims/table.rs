@@ -1,0 +1,213 @@
+//! Findings as CSV, Markdown and terminal text: counts by verdict first, then every claim by its kind.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Finding, Here};
+use crate::foreign_text::CsvWriter;
+use crate::grid::{self, Align, Column};
+use crate::{Kind, Verdict};
+
+/// Columns that a claim's text is indented by in a terminal.
+const INDENT: usize = 5;
+const MISSING: &str = "-";
+
+/// One line per claim: the columns of `results/paper/claims.csv`, then `here`, `here_verdict`,
+/// `here_from`, and what it would take in `here_missing`.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_csv<'a>(
+    findings: impl IntoIterator<Item = &'a Finding>,
+    writer: impl Write,
+) -> io::Result<()> {
+    let mut csv = CsvWriter::from_writer(writer);
+    csv.write_record([
+        "id",
+        "kind",
+        "section",
+        "claim",
+        "formula",
+        "printed",
+        "recomputed",
+        "verdict",
+        "note",
+        "here",
+        "here_verdict",
+        "here_from",
+        "here_missing",
+    ])?;
+    for finding in findings {
+        let claim = &finding.claim;
+        let [here, verdict, from, missing] = match &finding.here {
+            Here::Measured { value, from, verdict } => {
+                let verdict = verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
+                [value.to_string(), verdict, from.clone(), String::new()]
+            }
+            Here::Missing(what) => {
+                [String::new(), String::new(), String::new(), (*what).to_owned()]
+            }
+            Here::Inapplicable => Default::default(),
+        };
+        let recomputed = finding.recomputed.as_ref().map(ToString::to_string).unwrap_or_default();
+        csv.write_record([
+            &claim.id,
+            claim.kind.id(),
+            &claim.section,
+            &claim.claim,
+            &claim.formula,
+            &claim.printed,
+            &recomputed,
+            &claim.verdict.to_string(),
+            &claim.note,
+            &here,
+            &verdict,
+            &from,
+            &missing,
+        ])?;
+    }
+    csv.flush()
+}
+
+/// Counts of all findings, and those that are shown, as Markdown.
+#[must_use]
+pub fn markdown(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
+    let mut out = format!("{}\n", grid::markdown(&counts(findings)));
+    for (kind, of_kind) in by_kind(findings, is_shown) {
+        let column = |title: &str, cell: &dyn Fn(&Finding) -> String| Column {
+            title: title.to_owned(),
+            cells: of_kind.iter().map(|finding| cell(finding)).collect(),
+            align: Align::Left,
+        };
+        // Some claims are about tags, which Markdown would take for its own.
+        let prose = |text: &str| text.replace('<', "&lt;");
+        let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+        let columns = [
+            column("id", &|f| f.claim.id.clone()),
+            column("where", &|f| place(&f.claim.section)),
+            column("claim", &|f| prose(&f.claim.claim)),
+            column("formula", &|f| code(&f.claim.formula)),
+            column("printed", &|f| prose(&or_missing(&f.claim.printed))),
+            column("recomputed", &recomputed),
+            column("verdict", &|f| f.claim.verdict.to_string()),
+            column("here", &here),
+            column("why", &|f| prose(&f.claim.note)),
+        ];
+        let _ = writeln!(out, "## {}\n\n{}", kind.title(), grid::markdown(&columns));
+    }
+    out
+}
+
+/// Counts of all findings, and those that are shown, for a terminal: a claim is a few short lines.
+#[must_use]
+pub fn terminal(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
+    let mut out = grid::terminal(&counts(findings));
+    for (kind, of_kind) in by_kind(findings, is_shown) {
+        let _ = writeln!(out, "\n{}", kind.title());
+        for finding in of_kind {
+            out.push('\n');
+            card(&mut out, finding);
+        }
+    }
+    out
+}
+
+/// ```text
+/// P13  off by 0.2; section 4.2
+///      Mean gain over vanilla seed data, Llama base
+///      printed 6.18, recomputed 6.38: mean_s T1(L,s,gra) - mean_s T1(L,s,vanilla)
+///      reproduced only with ...
+///      here: ...
+/// ```
+fn card(out: &mut String, finding: &Finding) {
+    let claim = &finding.claim;
+    let _ = writeln!(out, "{:<INDENT$}{}; {}", claim.id, claim.verdict, place(&claim.section));
+    let mut line = |text: &str| grid::hang(out, &" ".repeat(INDENT), text, INDENT);
+    line(&claim.claim);
+    let formula =
+        if claim.formula.is_empty() { String::new() } else { format!(": {}", claim.formula) };
+    line(&format!(
+        "printed {}, recomputed {}{formula}",
+        or_missing(&claim.printed),
+        recomputed(finding)
+    ));
+    if !claim.note.is_empty() {
+        line(&claim.note);
+    }
+    match &finding.here {
+        Here::Measured { from, .. } => line(&format!("here {}: {from}", here(finding))),
+        Here::Missing(what) => line(&format!("here not measured yet; takes {what}")),
+        Here::Inapplicable => {}
+    }
+}
+
+/// How many claims of each kind have which verdict.
+pub(super) fn counts(findings: &[Finding]) -> Vec<Column> {
+    let words = ["holds", "off", "contradicted", "not-measurable", "derived"];
+    let count = |word: &str, kind: Option<Kind>| {
+        let is_one = |finding: &&Finding| {
+            finding.claim.verdict.word() == word
+                && kind.is_none_or(|kind| finding.claim.kind == kind)
+        };
+        findings.iter().filter(is_one).count().to_string()
+    };
+    let shown =
+        |word: &str| if word == "not-measurable" { "not measurable yet" } else { word }.to_owned();
+    let verdicts = words.map(shown).to_vec();
+    let mut columns =
+        vec![Column { title: "verdict".to_owned(), cells: verdicts, align: Align::Left }];
+    for kind in Kind::ALL {
+        let cells = words.map(|word| count(word, Some(kind))).to_vec();
+        columns.push(Column { title: kind.id().to_owned(), cells, align: Align::Right });
+    }
+    let cells = words.map(|word| count(word, None)).to_vec();
+    columns.push(Column { title: "all".to_owned(), cells, align: Align::Right });
+    columns
+}
+
+pub(super) fn by_kind(
+    findings: &[Finding],
+    is_shown: impl Fn(&Finding) -> bool,
+) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
+    Kind::ALL.into_iter().filter_map(move |kind| {
+        let is_one = |finding: &&Finding| finding.claim.kind == kind && is_shown(finding);
+        let of_kind: Vec<&Finding> = findings.iter().filter(is_one).collect();
+        (!of_kind.is_empty()).then_some((kind, of_kind))
+    })
+}
+
+pub(super) fn recomputed(finding: &Finding) -> String {
+    finding.recomputed.as_ref().map_or_else(|| MISSING.to_owned(), ToString::to_string)
+}
+
+pub(super) fn here(finding: &Finding) -> String {
+    match &finding.here {
+        Here::Measured { value, verdict, .. } => match verdict {
+            Some(verdict @ (Verdict::Holds | Verdict::Off(_) | Verdict::Contradicted)) => {
+                format!("{value} ({verdict})")
+            }
+            _ => value.to_string(),
+        },
+        Here::Missing(_) => "not yet".to_owned(),
+        Here::Inapplicable => MISSING.to_owned(),
+    }
+}
+
+/// Where in the paper, in words.
+pub(super) fn place(section: &str) -> String {
+    match section {
+        "repo" => "the authors' repository".to_owned(),
+        "abstract" => section.to_owned(),
+        _ if section.starts_with(|first: char| first.is_ascii_digit()) => {
+            format!("section {section}")
+        }
+        _ => match section.strip_prefix("table") {
+            Some(number) => format!("Table {number}"),
+            None => format!("Appendix {section}"),
+        },
+    }
+}
+
+pub(super) fn or_missing(text: &str) -> String {
+    if text.is_empty() { MISSING.to_owned() } else { text.to_owned() }
+}

@@ -1,0 +1,150 @@
+//! What a formula gives, and how it stands to what was printed.
+
+use std::fmt;
+
+use crate::Verdict;
+use crate::exact::Ratio;
+
+/// What a formula gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// An exact number; counts are whole ones.
+    Number(Ratio),
+    /// A number with a root in it.
+    Real(f64),
+    /// Whether something is so.
+    Truth(bool),
+    /// Several numbers.
+    Several(Vec<Ratio>),
+}
+
+impl Value {
+    /// A count.
+    pub(super) fn count(n: usize) -> Self {
+        Self::Number(Ratio::whole(n as i128))
+    }
+
+    /// To four decimals, where it is a single number.
+    fn rounded(&self) -> Option<Ratio> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Real(number) => Ratio::parse(&format!("{number:.9}")),
+            Self::Truth(_) | Self::Several(_) => None,
+        }
+    }
+}
+
+/// To four decimals, without trailing zeros; several with spaces between them.
+impl fmt::Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Number(number) => number.to_string(),
+            Self::Real(number) => {
+                let text = format!("{number:.4}");
+                text.trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            Self::Truth(truth) => truth.to_string(),
+            Self::Several(numbers) => {
+                let texts: Vec<String> = numbers.iter().map(Ratio::to_string).collect();
+                texts.join(" ")
+            }
+        };
+        out.pad(&text)
+    }
+}
+
+/// Holds what was printed against what a formula gives. A number is met when the value rounds to it, at
+/// its own number of decimals; `>0`, `>=1`, `<30`, `<=30` and `not 90` are bounds; `true` is a truth.
+/// `None` where the two cannot be compared by a rule: words, or one number against several.
+#[must_use]
+pub fn judge(printed: &str, value: &Value) -> Option<Verdict> {
+    let met = |is_met: bool| if is_met { Verdict::Holds } else { Verdict::Contradicted };
+    match value {
+        Value::Truth(truth) => printed.parse().ok().map(|claimed: bool| met(claimed == *truth)),
+        Value::Several(numbers) => {
+            let claimed: Vec<&str> = printed.split(' ').collect();
+            let is_met = |(text, number): (&&str, &Ratio)| meets(text, *number);
+            let each: Option<Vec<bool>> = claimed.iter().zip(numbers).map(is_met).collect();
+            let each = each.filter(|_| claimed.len() == numbers.len())?;
+            Some(met(each.into_iter().all(|is_met| is_met)))
+        }
+        Value::Number(_) | Value::Real(_) => {
+            let number = value.rounded()?;
+            if let Some(is_met) = within(printed, number) {
+                return Some(met(is_met));
+            }
+            let claimed = Ratio::parse(printed)?;
+            if meets(printed, number)? {
+                return Some(Verdict::Holds);
+            }
+            Some(Verdict::Off((number.round(4) - claimed).abs()))
+        }
+    }
+}
+
+/// Whether a number rounds to a printed one; `None` when that is no number.
+fn meets(printed: &str, number: Ratio) -> Option<bool> {
+    let decimals = printed.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    Some(number.round(decimals) == Ratio::parse(printed)?)
+}
+
+/// Whether a number is within a bound; `None` when nothing of the kind was printed.
+fn within(printed: &str, number: Ratio) -> Option<bool> {
+    let sign = ["not ", ">=", "<=", ">", "<"].into_iter().find(|sign| printed.starts_with(sign))?;
+    let bound = Ratio::parse(&printed[sign.len()..])?;
+    Some(match sign {
+        "not " => number != bound,
+        ">=" => number >= bound,
+        "<=" => number <= bound,
+        ">" => number > bound,
+        _ => number < bound,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Value {
+        Value::Number(Ratio::parse(text).unwrap())
+    }
+
+    #[test]
+    fn verdicts_by_rule() {
+        let several = |texts: [&str; 2]| {
+            Value::Several(texts.map(|text| Ratio::parse(text).unwrap()).to_vec())
+        };
+        let cases = [
+            ("0.59", number("0.5949"), "holds"),
+            ("0.59", number("0.595"), "off by 0.005"),
+            ("8.83", number("8.826666667"), "holds"),
+            ("9", number("9.6667"), "off by 0.6667"),
+            ("9", number("9.4"), "holds"),
+            ("51", number("50"), "off by 1"),
+            (">0", number("0"), "contradicted"),
+            (">=0", number("0"), "holds"),
+            ("<30", number("40"), "contradicted"),
+            ("<=30", number("30"), "holds"),
+            ("not 90", number("315"), "holds"),
+            ("true", Value::Truth(false), "contradicted"),
+            ("2.4758", Value::Real(2.475_836_8), "holds"),
+            ("6.18 9", several(["6.18", "9.0033"]), "holds"),
+            ("6.18 9", several(["6.18", "9.5"]), "contradicted"),
+        ];
+        for (printed, value, verdict) in cases {
+            assert_eq!(judge(printed, &value).unwrap().to_string(), verdict, "{printed} {value}");
+        }
+        for (printed, value) in
+            [("about 0", number("1")), ("14.58", several(["1", "2"])), ("", number("1"))]
+        {
+            assert_eq!(judge(printed, &value), None, "{printed}");
+        }
+    }
+
+    #[test]
+    fn shown_as_the_files_show_them() {
+        assert_eq!(Value::Real(2.5).to_string(), "2.5");
+        assert_eq!(Value::Real(0.670_47).to_string(), "0.6705");
+        assert_eq!(Value::Several(vec![Ratio::whole(1), Ratio::new(1, 3)]).to_string(), "1 0.3333");
+    }
+}

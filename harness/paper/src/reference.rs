@@ -1,0 +1,186 @@
+//! What the paper prints: Tables 1 to 3, the cases, the known numbers of its figures, and its claims.
+//!
+//! "A Strategic Coordination Framework of Small LMs Matches Large LMs in Data Synthesis" (ACL 2025). The
+//! files are `results/paper/`, compiled in, so that a program without its repository knows them. Cells are
+//! exact ([`Hundredths`]); nothing here is corrected, however plainly a number is wrong.
+//!
+//! # Layout
+//!
+//! - `hundredths`: a printed number
+//! - `printed`: rows of tables, cases, figures
+//! - `claim`: a claim and our verdict
+//! - `path`: numbers by their names
+
+mod claim;
+mod hundredths;
+mod path;
+mod printed;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use claim::{Claim, Kind, Verdict};
+pub use hundredths::{Hundredths, NotHundredths};
+pub use path::{PathError, Quoted};
+pub use printed::{CaseLine, FigureNumber, Iteration, Known, Scores};
+
+use crate::lines::{self, Line, LineError};
+use crate::vocabulary::{BaseModel, DataSource, ITERATIONS, SeedDataset};
+
+/// A file of `results/paper/`.
+macro_rules! file {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../results/paper/", $name)))
+    };
+}
+
+/// All that the paper prints.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    main: BTreeMap<(BaseModel, SeedDataset, DataSource), Scores>,
+    seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Hundredths>,
+    iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
+    cases: Vec<CaseLine>,
+    figures: Vec<FigureNumber>,
+    claims: Vec<Claim>,
+}
+
+/// The files do not say what they should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// A line of a file.
+    #[error("{file}: {error}")]
+    Line {
+        /// In `results/paper/`.
+        file: &'static str,
+        /// What is wrong.
+        error: LineError,
+    },
+    /// A table has other rows than the paper's.
+    #[error("{file} has {found} different rows, not {expected}")]
+    Rows {
+        /// In `results/paper/`.
+        file: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+}
+
+impl Reference {
+    /// Reads the files that are compiled in.
+    ///
+    /// # Errors
+    /// When one of them is broken, which a test would have found.
+    pub fn embedded() -> Result<Self, ReferenceError> {
+        let source = |line: &Line, allowed: &[DataSource]| {
+            let source: DataSource = line.read("data_source")?;
+            let known = allowed.contains(&source);
+            known.then_some(source).ok_or_else(|| line.wrong("data_source", "not of this table"))
+        };
+        let main = read(file!("table1.csv"), |line| {
+            let key = (line.read("base_model")?, line.read("seed_dataset")?);
+            Ok(((key.0, key.1, source(line, &DataSource::MAIN)?), Scores::read(line)?))
+        })?;
+        let seed_data = read(file!("table2.csv"), |line| {
+            let key = (line.read("base_model")?, line.read("seed_dataset")?);
+            Ok(((key.0, key.1, source(line, &DataSource::SEED_DATA)?), line.read("avg")?))
+        })?;
+        let iterations = read(file!("table3.csv"), |line| {
+            let round: u8 = line.read("iteration")?;
+            if !ITERATIONS.contains(&round) {
+                return Err(line.wrong("iteration", "there are rounds 1 to 5"));
+            }
+            let key = (line.read("base_model")?, line.read("seed_dataset")?, round);
+            let thousands = line.read("thousands")?;
+            Ok((key, Iteration { thousands, scores: Scores::read(line)? }))
+        })?;
+        Ok(Self {
+            main: complete("table1.csv", main, 24)?,
+            seed_data: complete("table2.csv", seed_data, 24)?,
+            iterations: complete("table3.csv", iterations, 30)?,
+            cases: read(file!("cases.csv"), CaseLine::read)?,
+            figures: read(file!("figures.csv"), FigureNumber::read)?,
+            claims: read(file!("claims.csv"), Claim::read)?,
+        })
+    }
+
+    /// A row of Table 1; `None` for a source that is not of [`DataSource::MAIN`].
+    #[must_use]
+    pub fn main(&self, base: BaseModel, seed: SeedDataset, source: DataSource) -> Option<&Scores> {
+        self.main.get(&(base, seed, source))
+    }
+
+    /// A cell of Table 2, an average; `None` for a source that is not of [`DataSource::SEED_DATA`].
+    #[must_use]
+    pub fn seed_data(
+        &self,
+        base: BaseModel,
+        seed: SeedDataset,
+        source: DataSource,
+    ) -> Option<Hundredths> {
+        self.seed_data.get(&(base, seed, source)).copied()
+    }
+
+    /// A row of Table 3; `None` for a round that is not of [`ITERATIONS`].
+    #[must_use]
+    pub fn iteration(&self, base: BaseModel, seed: SeedDataset, round: u8) -> Option<&Iteration> {
+        self.iterations.get(&(base, seed, round))
+    }
+
+    /// The score lists and means of Cases 1 and 2.
+    #[must_use]
+    pub fn cases(&self) -> &[CaseLine] {
+        &self.cases
+    }
+
+    /// The known numbers of the figures.
+    #[must_use]
+    pub fn figures(&self) -> &[FigureNumber] {
+        &self.figures
+    }
+
+    /// The claims, in the order of their ids within each kind.
+    #[must_use]
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// The rounds of Table 3 whose ten columns are those of Table 1's GRA row.
+    #[must_use]
+    pub fn matched_rounds(&self, base: BaseModel, seed: SeedDataset) -> Vec<u8> {
+        let columns = self.main(base, seed, DataSource::Gra).map(|scores| scores.columns);
+        let is_same = |round: &u8| {
+            let row = self.iteration(base, seed, *round);
+            row.map(|row| row.scores.columns) == columns
+        };
+        ITERATIONS.into_iter().filter(is_same).collect()
+    }
+}
+
+/// Every line of a file as one thing.
+fn read<T, All: FromIterator<T>>(
+    (file, csv): (&'static str, &str),
+    one: impl Fn(&Line) -> Result<T, LineError>,
+) -> Result<All, ReferenceError> {
+    let lines = lines::read(csv.as_bytes());
+    let all = lines.and_then(|lines| lines.iter().map(one).collect());
+    all.map_err(|error| ReferenceError::Line { file, error })
+}
+
+fn complete<K: Ord, V>(
+    file: &'static str,
+    rows: Vec<(K, V)>,
+    expected: usize,
+) -> Result<BTreeMap<K, V>, ReferenceError> {
+    let lines = rows.len();
+    let rows: BTreeMap<K, V> = rows.into_iter().collect();
+    let found = rows.len();
+    if found == expected && lines == expected {
+        Ok(rows)
+    } else {
+        Err(ReferenceError::Rows { file, found, expected })
+    }
+}

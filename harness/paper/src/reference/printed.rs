@@ -1,0 +1,141 @@
+//! The rows of the paper's tables, its cases and the known numbers of its figures, as printed.
+
+use super::hundredths::Hundredths;
+use crate::exact::Ratio;
+use crate::lines::{Line, LineError};
+use crate::vocabulary::Benchmark;
+
+/// What a row of Table 1 or 3 prints, per cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scores {
+    /// In the order of [`Benchmark::ALL`].
+    pub columns: [Hundredths; 10],
+    /// The last column, as printed.
+    pub average: Hundredths,
+}
+
+impl Scores {
+    pub(super) fn read(line: &Line) -> Result<Self, LineError> {
+        let mut columns = [Hundredths::default(); 10];
+        for (column, benchmark) in columns.iter_mut().zip(Benchmark::ALL) {
+            *column = line.read(benchmark.id())?;
+        }
+        Ok(Self { columns, average: line.read("avg")? })
+    }
+
+    /// One column.
+    #[must_use]
+    pub const fn of(&self, benchmark: Benchmark) -> Hundredths {
+        self.columns[benchmark as usize]
+    }
+
+    /// The mean of the ten printed columns.
+    #[must_use]
+    pub fn mean(&self) -> Ratio {
+        self.columns.iter().map(|column| column.exact()).sum::<Ratio>() / Ratio::whole(10)
+    }
+
+    /// Whether the printed average is that mean, rounded half up.
+    #[must_use]
+    pub fn average_fits(&self) -> bool {
+        self.mean().round(2) == self.average.exact()
+    }
+}
+
+/// A row of Table 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iteration {
+    /// Size of the training data as printed, in thousands of samples.
+    pub thousands: i128,
+    /// What the model scored.
+    pub scores: Scores,
+}
+
+/// Scores that a case prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseLine {
+    /// 1 or 2.
+    pub case: u8,
+    /// `reviewer`, `committee` or `adjudicator`.
+    pub role: String,
+    /// Scores of the dimensions; none where only a mean is printed.
+    pub scores: Vec<i128>,
+    /// The printed mean.
+    pub mean: Option<Ratio>,
+    /// The printed spread.
+    pub spread: Option<Ratio>,
+}
+
+impl CaseLine {
+    pub(super) fn read(line: &Line) -> Result<Self, LineError> {
+        let number = |column: &'static str| {
+            line.optional(column)
+                .map(|text| Ratio::parse(text).ok_or_else(|| line.wrong(column, "no number")))
+                .transpose()
+        };
+        let scores = line.text("scores")?.split_whitespace().map(str::parse);
+        Ok(Self {
+            case: line.read("case")?,
+            role: line.text("role")?.to_owned(),
+            scores: scores
+                .collect::<Result<_, _>>()
+                .map_err(|error| line.wrong("scores", error))?,
+            mean: number("mean")?,
+            spread: number("spread")?,
+        })
+    }
+}
+
+/// How a number of a figure is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Running text prints it.
+    Text,
+    /// A table holds it.
+    Table,
+    /// It follows from what is printed.
+    Derived,
+}
+
+impl std::str::FromStr for Known {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "table" => Ok(Self::Table),
+            "derived" => Ok(Self::Derived),
+            _ => Err("there are text, table, derived"),
+        }
+    }
+}
+
+/// A number that a figure of the paper shows, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FigureNumber {
+    /// Figure 1 to 8.
+    pub figure: u8,
+    /// What is shown, e.g. `gra`.
+    pub series: String,
+    /// Where along the axis, e.g. `alpaca`, or round `3`.
+    pub x: String,
+    /// The number.
+    pub value: Hundredths,
+    /// How it is known.
+    pub known: Known,
+    /// The path of a table's cell, a section, or how it follows.
+    pub source: String,
+}
+
+impl FigureNumber {
+    pub(super) fn read(line: &Line) -> Result<Self, LineError> {
+        Ok(Self {
+            figure: line.read("figure")?,
+            series: line.text("series")?.to_owned(),
+            x: line.text("x")?.to_owned(),
+            value: line.read("value")?,
+            known: line.read("known")?,
+            source: line.text("source")?.to_owned(),
+        })
+    }
+}

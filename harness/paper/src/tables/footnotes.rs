@@ -1,0 +1,161 @@
+//! What disagrees with what: averages that are no means, and numbers that the paper prints differently in
+//! another place.
+
+use super::rows::best_by_columns;
+use super::{Cell, Table, TableNumber};
+use crate::exact::Ratio;
+use crate::{BaseModel, DataSource, Hundredths, ITERATIONS, Reference, SeedDataset};
+
+/// Gives every cell that needs one a footnote, numbered in the order of reading.
+pub(super) fn add(table: &mut Table, paper: &Reference) {
+    let number = table.number;
+    for block in &mut table.blocks {
+        let by_columns = best_by_columns(block);
+        let best = by_columns.map(|place| block.rows[place].label.clone());
+        for (place, row) in block.rows.iter_mut().enumerate() {
+            for cell in &mut row.cells {
+                let mut parts: Vec<String> = mean(cell).into_iter().collect();
+                parts.extend(elsewhere(number, cell, paper));
+                let is_wrong_best = cell.is_best && by_columns.is_some_and(|best| best != place);
+                if let Some(best) =
+                    best.as_ref().filter(|_| is_wrong_best && cell.recomputed.is_some())
+                {
+                    parts.push(format!(
+                        "By the means of the columns the best of the block is {best}."
+                    ));
+                }
+                if !parts.is_empty() {
+                    table.notes.push(parts.join(" "));
+                    cell.note = Some(table.notes.len());
+                }
+            }
+        }
+    }
+}
+
+/// An average that does not round to the mean of its columns.
+fn mean(cell: &Cell) -> Option<String> {
+    let mean = cell.recomputed.filter(|mean| mean.round(2) != cell.printed.exact())?;
+    let shown = mean.fixed(2);
+    let off = (cell.printed.exact() - mean).fixed(3);
+    let sign = if off.starts_with('-') { "" } else { "+" };
+    Some(format!("Printed {}; the mean of the ten columns is {shown} ({sign}{off}).", cell.printed))
+}
+
+/// What other places print for the same thing: the average that GRA's data reaches.
+fn elsewhere(number: TableNumber, cell: &Cell, paper: &Reference) -> Vec<String> {
+    let parts: Vec<&str> = cell.path.split('/').collect();
+    let [_, base, seed, row, "avg"] = parts.as_slice() else { return Vec::new() };
+    let (Ok(base), Ok(seed)) = (base.parse(), seed.parse()) else { return Vec::new() };
+    let place = Place { paper, base, seed };
+    match number {
+        TableNumber::Main if *row == "gra" => place.of_table_1(),
+        TableNumber::SeedData if *row == "gra" => place.of_table_2(),
+        TableNumber::Iterations => {
+            row.parse().map(|round| place.of_table_3(round)).unwrap_or_default()
+        }
+        TableNumber::Main | TableNumber::SeedData => Vec::new(),
+    }
+}
+
+/// A base model and a seed set.
+struct Place<'a> {
+    paper: &'a Reference,
+    base: BaseModel,
+    seed: SeedDataset,
+}
+
+impl Place<'_> {
+    fn table_1(&self) -> Option<Ratio> {
+        let scores = self.paper.main(self.base, self.seed, DataSource::Gra);
+        scores.map(|scores| scores.average.exact())
+    }
+
+    fn table_2(&self) -> Option<Ratio> {
+        self.paper.seed_data(self.base, self.seed, DataSource::Gra).map(Hundredths::exact)
+    }
+
+    fn table_3(&self, round: u8) -> Option<Ratio> {
+        let row = self.paper.iteration(self.base, self.seed, round);
+        row.map(|row| row.scores.average.exact())
+    }
+
+    /// The round of Table 3 that Table 1's row repeats, column by column.
+    fn repeated(&self) -> Option<u8> {
+        self.paper.matched_rounds(self.base, self.seed).first().copied()
+    }
+
+    /// The round of Table 3 whose average Table 2 prints, as printed there or recomputed.
+    fn round_of_table_2(&self) -> Option<(u8, bool)> {
+        let average = self.table_2()?;
+        let mean = |round| {
+            let row = self.paper.iteration(self.base, self.seed, round);
+            row.map(|row| row.scores.mean().round(2))
+        };
+        let find = |of: &dyn Fn(u8) -> Option<Ratio>| {
+            ITERATIONS.into_iter().find(|round| of(*round) == Some(average))
+        };
+        let printed = find(&|round| self.table_3(round)).map(|round| (round, true));
+        printed.or_else(|| find(&mean).map(|round| (round, false)))
+    }
+
+    fn of_table_1(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        let Some(here) = self.table_1() else { return parts };
+        if let Some(round) = self.repeated()
+            && let Some(there) = self.table_3(round).filter(|there| *there != here)
+        {
+            parts.push(format!(
+                "Table 3 prints {} for the same ten columns (round {round}).",
+                there.fixed(2)
+            ));
+        }
+        if let Some(there) = self.table_2().filter(|there| *there != here) {
+            parts.push(format!("Table 2 prints {}{}.", there.fixed(2), self.which_round()));
+        }
+        let random_roles = self.paper.number("claims/P29").ok().and_then(|quoted| quoted.number);
+        let is_theirs = (self.base, self.seed) == (BaseModel::Qwen, SeedDataset::Alpaca);
+        if let Some(there) = random_roles.filter(|there| is_theirs && *there != here) {
+            parts.push(format!("Section 5.1 gives GRA {} on this base model.", there.fixed(2)));
+        }
+        parts
+    }
+
+    fn of_table_2(&self) -> Vec<String> {
+        let (Some(here), Some(there)) = (self.table_2(), self.table_1()) else { return Vec::new() };
+        if here == there {
+            return Vec::new();
+        }
+        vec![format!(
+            "Table 1 prints {}; this is{}.",
+            there.fixed(2),
+            self.which_round().replace(',', "")
+        )]
+    }
+
+    fn of_table_3(&self, round: u8) -> Vec<String> {
+        let mut parts = Vec::new();
+        let Some(here) = self.table_3(round) else { return parts };
+        let is_repeated = self.repeated() == Some(round);
+        if let Some(there) = self.table_1().filter(|there| is_repeated && *there != here) {
+            parts.push(format!("Table 1 prints {} for the same ten columns.", there.fixed(2)));
+        }
+        if let Some(there) = self.table_2().filter(|there| *there != here)
+            && self.round_of_table_2() == Some((round, false))
+        {
+            parts.push(format!("Table 2 prints {}.", there.fixed(2)));
+        }
+        parts
+    }
+
+    /// `, round 5 of Table 3`, as far as Table 2's number is known.
+    fn which_round(&self) -> String {
+        match self.round_of_table_2() {
+            Some((round, true)) => format!(", round {round} of Table 3"),
+            Some((round, false)) => {
+                format!(", the mean of the columns of round {round} of Table 3")
+            }
+            None => ", no round of Table 3".to_owned(),
+        }
+    }
+}
