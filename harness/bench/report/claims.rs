@@ -66,8 +66,9 @@ fn verdict(finding: &Finding) -> String {
 fn table(caption: &str, findings: &[&Finding]) -> Html {
     let head = ["Claim", "where", "what", "printed", "recomputed", "verdict", "here", "why"];
     let mut table = Table::new(caption, &head);
-    for Finding { claim, recomputed, here } in findings {
-        let recomputed = recomputed.as_ref().map_or_else(missing, ToString::to_string);
+    for finding in findings {
+        let Finding { claim, here, .. } = finding;
+        let recomputed = finding.recomputed_text().unwrap_or_else(missing);
         let here = match here {
             Here::Measured { value, from, .. } => format!("{value} ({from})"),
             Here::Missing(what) => (*what).to_owned(),

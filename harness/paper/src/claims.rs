@@ -5,7 +5,6 @@
 //! against its formula. What is measured here has a verdict of its own, by the rules of [`judge`].
 
 mod formula;
-mod html;
 mod measured;
 mod scorebook;
 mod table;
@@ -13,7 +12,6 @@ mod table;
 mod tests;
 mod value;
 
-pub use html::html;
 pub use measured::{Measured, MeasuredError};
 pub use table::{markdown, terminal, write_csv};
 pub use value::{Value, judge};
@@ -49,6 +47,15 @@ pub struct Finding {
     pub recomputed: Option<Value>,
     /// What was measured here.
     pub here: Here,
+}
+
+impl Finding {
+    /// What the formula gives, or that there is nothing to compute; `None` for a claim in words.
+    #[must_use]
+    pub fn recomputed_text(&self) -> Option<String> {
+        let stated = self.claim.is_stated().then(|| self.claim.recomputed.clone());
+        self.recomputed.as_ref().map(ToString::to_string).or(stated)
+    }
 }
 
 /// All claims, in the order of the paper's file.

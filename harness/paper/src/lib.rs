@@ -27,7 +27,6 @@ pub mod exact;
 pub mod foreign_text;
 pub mod grid;
 pub mod lines;
-mod markup;
 pub mod proportion;
 pub mod reference;
 pub mod tables;

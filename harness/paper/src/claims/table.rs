@@ -49,7 +49,7 @@ pub fn write_csv<'a>(
             }
             Here::Inapplicable => Default::default(),
         };
-        let recomputed = finding.recomputed.as_ref().map(ToString::to_string).unwrap_or_default();
+        let recomputed = finding.recomputed_text().unwrap_or_default();
         csv.write_record([
             &claim.id,
             claim.kind.id(),
@@ -124,13 +124,12 @@ fn card(out: &mut String, finding: &Finding) {
     let _ = writeln!(out, "{:<INDENT$}{}; {}", claim.id, claim.verdict, place(&claim.section));
     let mut line = |text: &str| grid::hang(out, &" ".repeat(INDENT), text, INDENT);
     line(&claim.claim);
-    let formula =
-        if claim.formula.is_empty() { String::new() } else { format!(": {}", claim.formula) };
-    line(&format!(
-        "printed {}, recomputed {}{formula}",
-        or_missing(&claim.printed),
-        recomputed(finding)
-    ));
+    let (printed, recomputed) = (or_missing(&claim.printed), recomputed(finding));
+    line(&match claim.formula.as_str() {
+        _ if claim.is_stated() => format!("printed {printed}; {recomputed}"),
+        "" => format!("printed {printed}, recomputed {recomputed}"),
+        formula => format!("printed {printed}, recomputed {recomputed}: {formula}"),
+    });
     if !claim.note.is_empty() {
         line(&claim.note);
     }
@@ -142,7 +141,7 @@ fn card(out: &mut String, finding: &Finding) {
 }
 
 /// How many claims of each kind have which verdict.
-pub(super) fn counts(findings: &[Finding]) -> Vec<Column> {
+fn counts(findings: &[Finding]) -> Vec<Column> {
     let words = ["holds", "off", "contradicted", "not-measurable", "derived"];
     let count = |word: &str, kind: Option<Kind>| {
         let is_one = |finding: &&Finding| {
@@ -165,7 +164,7 @@ pub(super) fn counts(findings: &[Finding]) -> Vec<Column> {
     columns
 }
 
-pub(super) fn by_kind(
+fn by_kind(
     findings: &[Finding],
     is_shown: impl Fn(&Finding) -> bool,
 ) -> impl Iterator<Item = (Kind, Vec<&Finding>)> {
@@ -176,11 +175,11 @@ pub(super) fn by_kind(
     })
 }
 
-pub(super) fn recomputed(finding: &Finding) -> String {
-    finding.recomputed.as_ref().map_or_else(|| MISSING.to_owned(), ToString::to_string)
+fn recomputed(finding: &Finding) -> String {
+    finding.recomputed_text().unwrap_or_else(|| MISSING.to_owned())
 }
 
-pub(super) fn here(finding: &Finding) -> String {
+fn here(finding: &Finding) -> String {
     match &finding.here {
         Here::Measured { value, verdict, .. } => match verdict {
             Some(verdict @ (Verdict::Holds | Verdict::Off(_) | Verdict::Contradicted)) => {
@@ -194,7 +193,7 @@ pub(super) fn here(finding: &Finding) -> String {
 }
 
 /// Where in the paper, in words.
-pub(super) fn place(section: &str) -> String {
+fn place(section: &str) -> String {
     match section {
         "repo" => "the authors' repository".to_owned(),
         "abstract" => section.to_owned(),
@@ -208,6 +207,6 @@ pub(super) fn place(section: &str) -> String {
     }
 }
 
-pub(super) fn or_missing(text: &str) -> String {
+fn or_missing(text: &str) -> String {
     if text.is_empty() { MISSING.to_owned() } else { text.to_owned() }
 }

@@ -12,15 +12,17 @@ fn paper() -> Reference {
 fn every_formula_gives_what_the_audit_found() {
     let findings = audit(&paper(), &Measured::default());
     let mut wrong = Vec::new();
-    for Finding { claim, recomputed, .. } in &findings {
-        let found = recomputed.as_ref().map(ToString::to_string).unwrap_or_default();
+    for finding in &findings {
+        let Finding { claim, recomputed, .. } = finding;
+        let found = finding.recomputed_text().unwrap_or_default();
         if found != claim.recomputed || recomputed.is_some() == claim.formula.is_empty() {
             wrong.push(format!("{}: {found:?}, not {:?}", claim.id, claim.recomputed));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
     assert_eq!(findings.len(), 114);
-    assert_eq!(findings.iter().filter(|finding| finding.recomputed.is_some()).count(), 94);
+    assert_eq!(findings.iter().filter(|finding| finding.recomputed.is_some()).count(), 74);
+    assert_eq!(findings.iter().filter(|finding| finding.claim.is_stated()).count(), 20);
 }
 
 /// What a rule says of printed and recomputed must be the verdict. Where the number alone does not decide
@@ -41,7 +43,7 @@ fn verdicts_follow_from_their_numbers() {
         };
         assert!(fits, "{}: {} by its numbers, {} in the file", claim.id, rule, claim.verdict);
     }
-    assert_eq!(judged, 71);
+    assert_eq!(judged, 54);
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn counts_by_verdict() {
 #[test]
 fn a_claim_is_a_few_short_lines() {
     let findings = audit(&paper(), &Measured::default());
-    let some = |finding: &Finding| ["P13", "P22", "P51"].contains(&finding.claim.id.as_str());
+    let some = |finding: &Finding| ["P11", "P13", "P22", "P51"].contains(&finding.claim.id.as_str());
     let text = terminal(&findings, some);
     insta::assert_snapshot!(text, @"
     verdict             paper  consistency  derived  all
@@ -73,6 +75,11 @@ fn a_claim_is_a_few_short_lines() {
     derived                 0            0       21   21
 
     What the paper claims
+
+    P11  off by 1; section 4.1
+         Total synthesised over five rounds, in thousands (five rounds of about ten)
+         printed 51; stated, nothing to compute
+         section 4.3 and Table 3 say 50K
 
     P13  off by 0.2; section 4.2
          Mean gain over vanilla seed data, Llama base
@@ -203,15 +210,9 @@ fn csv_has_every_claim() {
 }
 
 #[test]
-fn html_is_escaped_and_has_every_claim() {
-    let findings = audit(&paper(), &Measured::default());
-    let page = html(&findings);
-    assert_eq!(page.matches("<tr id=\"claim-").count(), 114);
-    assert_eq!(page.matches("class=\"verdict-contradicted\"").count(), 26);
+fn markdown_is_escaped() {
+    let markdown = markdown(&audit(&paper(), &Measured::default()), |_| true);
     // X14's words are tags.
-    assert!(page.contains("&lt;boa&gt;") && !page.contains("<boa>"));
-    assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count());
-    let markdown = markdown(&findings, |_| true);
     assert!(markdown.contains("&lt;boa>") && !markdown.contains("<boa>"));
 }
 

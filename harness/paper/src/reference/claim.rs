@@ -105,6 +105,10 @@ impl FromStr for Verdict {
     }
 }
 
+/// What [`Claim::recomputed`] holds for a claim that reading alone decides: a count of a list, arithmetic on numbers
+/// of the text.
+const STATED: &str = "stated, nothing to compute";
+
 /// A line of `claims.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -120,7 +124,8 @@ pub struct Claim {
     pub formula: String,
     /// What the paper prints; empty where it prints nothing.
     pub printed: String,
-    /// What the formula gave, to four decimals.
+    /// What the formula gave, to four decimals; `stated, nothing to compute` where no number of the tables decides
+    /// the claim; empty where the claim is no number.
     pub recomputed: String,
     /// What follows.
     pub verdict: Verdict,
@@ -129,6 +134,13 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// Whether no number of the tables decides the claim, so that there is no formula and the verdict is from
+    /// reading.
+    #[must_use]
+    pub fn is_stated(&self) -> bool {
+        self.recomputed == STATED
+    }
+
     pub(super) fn read(line: &Line) -> Result<Self, LineError> {
         let text = |column| line.text(column).map(str::to_owned);
         Ok(Self {

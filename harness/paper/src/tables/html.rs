@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::layout::{self, Line};
 use super::{Heading, Table};
-use crate::markup::escape;
 
 pub(super) fn of(table: &Table) -> String {
     let id = format!("table{}", table.number.number());
@@ -69,4 +68,30 @@ fn body(out: &mut String, id: &str, line: &Line) {
         let _ = write!(out, "<td>{text}{mark}</td>");
     }
     out.push_str("</tr>\n");
+}
+
+/// Text as HTML text: what would begin markup or end a quoted attribute is escaped.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_text() {
+        assert_eq!(escape("<b a=\"'\">&"), "&lt;b a=&quot;&#39;&quot;&gt;&amp;");
+    }
 }

@@ -3,7 +3,6 @@
 use super::super::scorebook::{Scorebook, pairs};
 use super::super::value::Value;
 use super::{Alpaca, Condor, Gra, L, Q, Vanilla, WizardLm, count};
-use crate::exact::Ratio;
 use crate::{DataSource, ITERATIONS, Reference};
 
 pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value> {
@@ -33,10 +32,6 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
         "X05" | "X11" => t.t1(Q, WizardLm, Gra).map(Value::Number),
         "X06" | "X12" => t.t1(Q, Condor, Gra).map(Value::Number),
         "X13" => count(pairs().map(|(b, s)| Some(t.t2(b, s, Vanilla)? == t.t1(b, s, Vanilla)?))),
-        // The score list that Prompts 8 and 9 show: 8, 4, 6.
-        "X15" => Some(Value::count([8, 4, 6].len())),
-        // Five models, less the generator, less three reviewers.
-        "X24" => Some(Value::Number(Ratio::whole(5 - 1 - 3))),
         _ => None,
     }
 }

@@ -57,11 +57,7 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
             let over_last = mean(pairs().map(|(b, s)| Some(best((b, s))? - t.m3(b, s, 5)?)));
             return several([over_mean, over_last]);
         }
-        // Keywords, instruction, three reviews, response, three reviews, summary.
-        "A21" => Ratio::whole(1 + 1 + 3 + 1 + 3 + 1),
         "A22" => return Some(disputes()),
-        "A23" => return Some(Value::Real(4.5 / std::f64::consts::SQRT_2)),
-        "A24" => return several([10_000, 50_000].map(|n| Some(Ratio::new(n, 256)))),
         "A25" => return turned(t, (L, WizardLm), D32),
         "A26" => return turned(t, (L, Condor), D72),
         "A27" => {
