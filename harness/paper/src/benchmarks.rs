@@ -27,7 +27,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::lines::{self, Line, LineError};
 use crate::proportion::{Interval, Proportion};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
@@ -153,11 +153,11 @@ impl Benchmarks {
         let mean = mean(&means)?;
         let whole = self.whole_trainings(trained);
         let variance = |score: &Score| {
-            let share = score.mean.to_f64() / 100.0;
-            share * (1.0 - share) / Ratio::whole(i128::from(score.n)).to_f64() * 1e4
+            let share = exact::to_f64(score.mean) / 100.0;
+            share * (1.0 - share) / exact::to_f64(Ratio::from(i128::from(score.n))) * 1e4
         };
         let error = scores.iter().map(variance).sum::<f64>().sqrt() / 10.0;
-        let centre = mean.to_f64();
+        let centre = exact::to_f64(mean);
         Some(Score {
             mean,
             interval: Some(Interval { low: centre - Z * error, high: centre + Z * error }),
@@ -239,15 +239,15 @@ fn score(line: &Line) -> Result<Ratio, LineError> {
             return Err(wrong(format!("`{text}` is in per cent, and its scale is fraction")));
         }
     };
-    let score = Ratio::parse(shortened(number)).ok_or_else(|| wrong(no_number(text)))?;
-    let one = Ratio::whole(1);
-    let most = if scale == Some(Scale::Fraction) { one } else { Ratio::whole(100) };
+    let score = exact::parse(shortened(number)).ok_or_else(|| wrong(no_number(text)))?;
+    let one = Ratio::ONE;
+    let most = if scale == Some(Scale::Fraction) { one } else { Ratio::from(100) };
     if !(Ratio::ZERO..=most).contains(&score) {
         let unit = if scale == Some(Scale::Fraction) { "as a fraction" } else { "in per cent" };
-        return Err(wrong(format!("`{text}` is not from 0 to {most}, {unit}")));
+        return Err(wrong(format!("`{text}` is not from 0 to {}, {unit}", exact::shown(most))));
     }
     match scale {
-        Some(Scale::Fraction) => Ok(score * Ratio::whole(100)),
+        Some(Scale::Fraction) => Ok(score * 100),
         None if Ratio::ZERO < score && score <= one => Err(wrong(format!(
             "`{text}` could be a fraction or per cent\n\
              hint: add a column `scale` that says `fraction` or `percent`"
@@ -281,13 +281,12 @@ fn no_number(text: &str) -> String {
 
 /// To six decimals, which keeps denominators small whatever numbers of trainings come together.
 fn mean(scores: &[Ratio]) -> Option<Ratio> {
-    let n = i128::try_from(scores.len()).ok().filter(|n| *n > 0)?;
-    Some((scores.iter().copied().sum::<Ratio>() / Ratio::whole(n)).round(6))
+    Some(exact::round(exact::mean(scores.iter().copied())?, 6))
 }
 
 fn spread(scores: &[Ratio]) -> Option<f64> {
-    let centre = mean(scores).filter(|_| scores.len() > 1)?.to_f64();
-    let squares = scores.iter().map(|score| (score.to_f64() - centre).powi(2)).sum::<f64>();
+    let centre = exact::to_f64(mean(scores).filter(|_| scores.len() > 1)?);
+    let squares = scores.iter().map(|score| (exact::to_f64(*score) - centre).powi(2)).sum::<f64>();
     #[expect(clippy::cast_precision_loss, reason = "trainings are few")]
     let freedom = (scores.len() - 1) as f64;
     Some((squares / freedom).sqrt())
@@ -296,7 +295,7 @@ fn spread(scores: &[Ratio]) -> Option<f64> {
 /// Wilson's interval of a score, per cent. Scores that are no share of their items (`IFEval`
 /// averages several) count as the nearest one.
 fn binomial(score: Ratio, n: u64) -> Option<Interval> {
-    let right = (score * Ratio::new(i128::from(n), 100)).round(0).floor();
+    let right = (score * i128::from(n) / 100).round().to_integer();
     let yes = u64::try_from(right).ok()?;
     let interval = Proportion { yes, no: n - yes }.wilson()?;
     Some(Interval { low: 100.0 * interval.low, high: 100.0 * interval.high })

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::exact::{self, Ratio};
+
 /// What is wrong with a table, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
@@ -102,6 +104,19 @@ impl Line {
         self.text(column)?.parse().map_err(|problem: T::Err| self.wrong(column, &problem))
     }
 
+    /// A field as an exact number.
+    pub(crate) fn decimal(&self, column: &'static str) -> Result<Ratio, LineError> {
+        let text = self.text(column)?;
+        exact::parse(text).ok_or_else(|| self.wrong(column, format!("`{text}` is not a number")))
+    }
+
+    /// A field as a number of at most two decimals, as the paper's tables print them.
+    pub(crate) fn cell(&self, column: &'static str) -> Result<Ratio, LineError> {
+        let value = self.decimal(column)?;
+        let is_short = exact::round(value, 2) == value;
+        is_short.then_some(value).ok_or_else(|| self.wrong(column, "more than two decimals"))
+    }
+
     /// Says that a field is wrong.
     pub(crate) fn wrong(&self, column: &'static str, problem: impl Display) -> LineError {
         LineError::Field { line: self.number, column, problem: problem.to_string() }
@@ -125,6 +140,22 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn cells_have_two_decimals_and_no_more() {
+        let lines = read(b"n\n45.5\n-0.04\n51.401\n1e2\n").unwrap();
+        let cell = |line: &Line| match line.cell("n") {
+            Ok(value) => exact::fixed(value, 2),
+            Err(error) => error.to_string(),
+        };
+        let found: Vec<String> = lines.iter().map(cell).collect();
+        insta::assert_snapshot!(found.join("\n"), @r"
+        45.50
+        -0.04
+        line 4, column `n`: more than two decimals
+        line 5, column `n`: `1e2` is not a number
+        ");
     }
 
     #[test]

@@ -2,17 +2,15 @@
 //!
 //! "A Strategic Coordination Framework of Small LMs Matches Large LMs in Data Synthesis" (ACL 2025). The
 //! files are `results/paper/`, compiled in, so that a program without its repository knows them. Cells are
-//! exact ([`Hundredths`]); nothing here is corrected, however plainly a number is wrong.
+//! exact ([`Ratio`]); nothing here is corrected, however plainly a number is wrong.
 //!
 //! # Layout
 //!
-//! - `hundredths`: a printed number
 //! - `printed`: rows of tables, cases, figures
 //! - `claim`: a claim and our verdict
 //! - `path`: numbers by their names
 
 mod claim;
-mod hundredths;
 mod path;
 mod printed;
 #[cfg(test)]
@@ -21,10 +19,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use claim::{Claim, Kind, Verdict};
-pub use hundredths::{Hundredths, NotHundredths};
 pub use path::{PathError, Quoted};
 pub use printed::{CaseLine, FigureNumber, Iteration, Known, Scores};
 
+use crate::exact::Ratio;
 use crate::lines::{self, Line, LineError};
 use crate::vocabulary::{BaseModel, DataSource, ITERATIONS, SeedDataset};
 
@@ -39,7 +37,7 @@ macro_rules! file {
 #[derive(Clone, Debug)]
 pub struct Reference {
     main: BTreeMap<(BaseModel, SeedDataset, DataSource), Scores>,
-    seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Hundredths>,
+    seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
     iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
     cases: Vec<CaseLine>,
     figures: Vec<FigureNumber>,
@@ -86,7 +84,7 @@ impl Reference {
         })?;
         let seed_data = read(file!("table2.csv"), |line| {
             let key = (line.read("base_model")?, line.read("seed_dataset")?);
-            Ok(((key.0, key.1, source(line, &DataSource::SEED_DATA)?), line.read("avg")?))
+            Ok(((key.0, key.1, source(line, &DataSource::SEED_DATA)?), line.cell("avg")?))
         })?;
         let iterations = read(file!("table3.csv"), |line| {
             let round: u8 = line.read("iteration")?;
@@ -120,7 +118,7 @@ impl Reference {
         base: BaseModel,
         seed: SeedDataset,
         source: DataSource,
-    ) -> Option<Hundredths> {
+    ) -> Option<Ratio> {
         self.seed_data.get(&(base, seed, source)).copied()
     }
 

@@ -25,9 +25,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
+use crate::Reference;
 use crate::benchmarks::{Benchmarks, Score, Trained};
 use crate::exact::Ratio;
-use crate::{Hundredths, Reference};
 
 /// One of the paper's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ pub struct Cell {
     /// Its name, as `Reference::number` knows it.
     pub path: String,
     /// Per cent.
-    pub printed: Hundredths,
+    pub printed: Ratio,
     /// For an average beside its columns: their mean.
     pub recomputed: Option<Ratio>,
     /// Whether it is the largest printed one of its column in its block.

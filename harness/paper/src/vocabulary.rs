@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// A name that is none of the paper's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is no {what}; there are {allowed}")]
@@ -18,9 +16,9 @@ pub struct UnknownName {
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident, $what:literal, [$($(#[$about:meta])* $entry:ident $id:literal $title:literal),+ $(,)?]) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            $($(#[$about])* #[serde(rename = $id)] $entry),+
+            $($(#[$about])* $entry),+
         }
 
         impl $name {

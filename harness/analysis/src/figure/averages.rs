@@ -1,6 +1,7 @@
 //! Benchmark averages by seed set and source of the training data (paper, Fig. 1; values of Table 1).
 
 use gra_paper::benchmarks::Benchmarks;
+use gra_paper::exact::to_f64;
 use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
 use plotters::style::text_anchor::HPos;
 
@@ -58,7 +59,7 @@ impl Averages {
                     };
                     // Sums of printed hundredths over whole numbers of seed sets.
                     let paper: Option<Vec<f64>> =
-                        seeds.iter().map(|seed| Some(printed(seed)?.exact().to_f64())).collect();
+                        seeds.iter().map(|seed| Some(to_f64(printed(seed)?))).collect();
                     Bar {
                         source: short(source).to_owned(),
                         paper: paper.map(|values| values.iter().sum::<f64>() / lines(seeds.len())),

@@ -1,6 +1,7 @@
 //! Marks that several figures share.
 
 use gra_paper::benchmarks::Score;
+use gra_paper::exact::to_f64;
 use plotters::style::RGBColor;
 
 use super::axis::Scale;
@@ -35,7 +36,7 @@ pub(super) fn whisker(
 /// A benchmark score as an estimate.
 pub(super) fn estimate(score: &Score) -> Estimate {
     let n = usize::try_from(score.n).unwrap_or(usize::MAX);
-    Estimate { n, value: Some(score.mean.to_f64()), interval: score.interval }
+    Estimate { n, value: Some(to_f64(score.mean)), interval: score.interval }
 }
 
 /// A square on its corner: what the paper says.

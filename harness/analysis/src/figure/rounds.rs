@@ -1,7 +1,7 @@
 //! Benchmark averages along the rounds, one line per seed set (paper, Fig. 3; values of Table 3).
 
 use gra_paper::benchmarks::{Benchmarks, Trained};
-use gra_paper::exact::Ratio;
+use gra_paper::exact::to_f64;
 use gra_paper::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 use plotters::style::text_anchor::HPos;
 
@@ -43,7 +43,7 @@ impl Rounds {
         let series = |seed: SeedDataset| {
             let rows = ITERATIONS.into_iter().filter_map(|round| {
                 let row = reference.iteration(base, seed, round)?;
-                Some((round, Ratio::whole(row.thousands).to_f64(), row.scores.average))
+                Some((round, to_f64(row.thousands.into()), row.scores.average))
             });
             let ours = rows.clone().filter_map(|(round, thousands, _)| {
                 let (source, round) = (DataSource::Gra, Some(round));
@@ -52,10 +52,7 @@ impl Rounds {
             });
             Series {
                 name: seed.title().to_owned(),
-                paper: rows
-                    .clone()
-                    .map(|(_, at, printed)| (at, printed.exact().to_f64()))
-                    .collect(),
+                paper: rows.clone().map(|(_, at, printed)| (at, to_f64(printed))).collect(),
                 ours: ours.collect(),
             }
         };

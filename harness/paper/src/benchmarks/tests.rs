@@ -38,7 +38,7 @@ fn scored(score: &str, scale: &str) -> String {
         Err(error) => error.to_string(),
         Ok(benchmarks) => {
             let model = benchmarks.models().next().unwrap();
-            benchmarks.score(model, Benchmark::Gsm8k).unwrap().mean.to_string()
+            exact::shown(benchmarks.score(model, Benchmark::Gsm8k).unwrap().mean)
         }
     }
 }
@@ -119,7 +119,7 @@ fn an_average_needs_all_ten_and_the_last_round_stands_for_gra() {
 #[test]
 fn scores_at_the_ends_have_intervals() {
     for (score, low, high) in [(0, 0.0, 3.7), (100, 96.3, 100.0)] {
-        let interval = binomial(Ratio::whole(score), 100).unwrap();
+        let interval = binomial(Ratio::from(score), 100).unwrap();
         assert!((interval.low - low).abs() < 0.01 && (interval.high - high).abs() < 0.01);
     }
 }
@@ -137,7 +137,7 @@ proptest! {
             for model in benchmarks.models() {
                 for benchmark in Benchmark::ALL {
                     let score = benchmarks.score(model, benchmark);
-                    prop_assert!(score.is_none_or(|score| score.mean <= Ratio::whole(100)));
+                    prop_assert!(score.is_none_or(|score| score.mean <= Ratio::from(100)));
                 }
             }
         }

@@ -45,7 +45,3 @@ fn count(cases: impl IntoIterator<Item = Option<bool>>) -> Option<Value> {
 fn several(numbers: impl IntoIterator<Item = Option<Ratio>>) -> Option<Value> {
     numbers.into_iter().collect::<Option<_>>().map(Value::Several)
 }
-
-fn decimal(hundredths: i128) -> Ratio {
-    Ratio::new(hundredths, 100)
-}

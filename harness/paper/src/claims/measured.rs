@@ -12,7 +12,7 @@ use super::formula;
 use super::scorebook::{Row, Scorebook};
 use super::value::{Value, judge};
 use crate::benchmarks::{Benchmarks, Trained};
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::lines::{self, LineError};
 use crate::{Benchmark, Claim, DataSource};
 
@@ -58,7 +58,7 @@ struct Trial {
 }
 
 /// The paper's models have 7 to 8 billion parameters; what smaller ones cost says nothing of its claim.
-const SMALLEST: Ratio = Ratio::whole(7_000_000_000);
+const SMALLEST: Ratio = Ratio::new_raw(7_000_000_000, 1);
 
 /// The share that section 5.4 prints, per cent (`figure7/judge/above-8`); P48 itself is about two shares' sum.
 const JUDGED_ABOVE: &str = "87.3";
@@ -218,11 +218,16 @@ impl Measured {
         let measure = "judge: judge > 8, share of accepted";
         let is_it = |line: &&Statistic| line.measure == measure && line.data_set == "gra";
         let line = self.statistics.iter().find(is_it)?;
-        let per_cent = |share: Ratio| share * Ratio::whole(100);
+        let per_cent = |share: Ratio| share * 100;
         let mut from =
             format!("stats.csv, {measure}, in per cent, the paper's being {JUDGED_ABOVE}");
         if let (Some((low, high)), Some(n)) = (line.interval, &line.n) {
-            let _ = write!(from, ", 95% [{}, {}], n {n}", per_cent(low), per_cent(high));
+            let _ = write!(
+                from,
+                ", 95% [{}, {}], n {n}",
+                exact::shown(per_cent(low)),
+                exact::shown(per_cent(high))
+            );
         }
         Some((per_cent(line.value?), from))
     }
@@ -234,7 +239,7 @@ impl Measured {
             let mut lines = self.statistics.iter();
             lines.find(|line| line.measure == measure && line.data_set == data_set)?.value
         };
-        let difference = (of("gra")? - of(other)?) * Ratio::whole(100);
+        let difference = (of("gra")? - of(other)?) * 100;
         Some((difference, format!("stats.csv, {measure}, gra less {other}")))
     }
 }
@@ -262,5 +267,5 @@ fn parameters(line: &lines::Line) -> Option<Ratio> {
 /// A floating-point number as files hold it, to nine decimals.
 fn decimal(text: &str) -> Option<Ratio> {
     let value: f64 = text.parse().ok()?;
-    Ratio::parse(&format!("{value:.9}"))
+    exact::parse(&format!("{value:.9}"))
 }

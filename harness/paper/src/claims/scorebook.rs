@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
 
 /// The order in which formulas with several results give them.
@@ -39,8 +39,8 @@ impl From<&Reference> for Scorebook {
     fn from(paper: &Reference) -> Self {
         let mut book = Self::default();
         let row = |scores: &crate::Scores| Row {
-            columns: scores.columns.map(|column| Some(column.exact())),
-            average: Some(scores.average.exact()),
+            columns: scores.columns.map(Some),
+            average: Some(scores.average),
         };
         for base in BaseModel::ALL {
             for seed in SeedDataset::ALL {
@@ -48,7 +48,7 @@ impl From<&Reference> for Scorebook {
                     let key = (base, seed, source);
                     book.main.extend(paper.main(base, seed, source).map(|s| (key, row(s))));
                     let average = paper.seed_data(base, seed, source);
-                    book.seed_data.extend(average.map(|average| (key, average.exact())));
+                    book.seed_data.extend(average.map(|average| (key, average)));
                 }
                 for round in ITERATIONS {
                     let iteration = paper.iteration(base, seed, round);
@@ -120,9 +120,7 @@ impl Scorebook {
 
 /// The mean of numbers that all exist and are not none.
 pub(super) fn mean(numbers: impl IntoIterator<Item = Option<Ratio>>) -> Option<Ratio> {
-    let numbers: Vec<Ratio> = numbers.into_iter().collect::<Option<_>>()?;
-    let n = i128::try_from(numbers.len()).ok().filter(|n| *n > 0)?;
-    Some(numbers.into_iter().sum::<Ratio>() / Ratio::whole(n))
+    exact::mean(numbers.into_iter().collect::<Option<Vec<_>>>()?)
 }
 
 /// `mean_s`.

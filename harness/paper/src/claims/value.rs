@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Verdict;
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 
 /// What a formula gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,14 +21,14 @@ pub enum Value {
 impl Value {
     /// A count.
     pub(super) fn count(n: usize) -> Self {
-        Self::Number(Ratio::whole(n as i128))
+        Self::Number(Ratio::from(n as i128))
     }
 
     /// To four decimals, where it is a single number.
     fn rounded(&self) -> Option<Ratio> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Real(number) => Ratio::parse(&format!("{number:.9}")),
+            Self::Real(number) => exact::parse(&format!("{number:.9}")),
             Self::Truth(_) | Self::Several(_) => None,
         }
     }
@@ -38,14 +38,14 @@ impl Value {
 impl fmt::Display for Value {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Self::Number(number) => number.to_string(),
+            Self::Number(number) => exact::shown(*number),
             Self::Real(number) => {
                 let text = format!("{number:.4}");
                 text.trim_end_matches('0').trim_end_matches('.').to_owned()
             }
             Self::Truth(truth) => truth.to_string(),
             Self::Several(numbers) => {
-                let texts: Vec<String> = numbers.iter().map(Ratio::to_string).collect();
+                let texts: Vec<String> = numbers.iter().copied().map(exact::shown).collect();
                 texts.join(" ")
             }
         };
@@ -73,25 +73,26 @@ pub fn judge(printed: &str, value: &Value) -> Option<Verdict> {
             if let Some(is_met) = within(printed, number) {
                 return Some(met(is_met));
             }
-            let claimed = Ratio::parse(printed)?;
+            let claimed = exact::parse(printed)?;
             if meets(printed, number)? {
                 return Some(Verdict::Holds);
             }
-            Some(Verdict::Off((number.round(4) - claimed).abs()))
+            Some(Verdict::Off(exact::distance(exact::round(number, 4), claimed)))
         }
     }
 }
 
 /// Whether a number rounds to a printed one; `None` when that is no number.
 fn meets(printed: &str, number: Ratio) -> Option<bool> {
+    let claimed = exact::parse(printed)?;
     let decimals = printed.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    Some(number.round(decimals) == Ratio::parse(printed)?)
+    Some(exact::round(number, u32::try_from(decimals).ok()?) == claimed)
 }
 
 /// Whether a number is within a bound; `None` when nothing of the kind was printed.
 fn within(printed: &str, number: Ratio) -> Option<bool> {
     let sign = ["not ", ">=", "<=", ">", "<"].into_iter().find(|sign| printed.starts_with(sign))?;
-    let bound = Ratio::parse(&printed[sign.len()..])?;
+    let bound = exact::parse(&printed[sign.len()..])?;
     Some(match sign {
         "not " => number != bound,
         ">=" => number >= bound,
@@ -106,13 +107,13 @@ mod tests {
     use super::*;
 
     fn number(text: &str) -> Value {
-        Value::Number(Ratio::parse(text).unwrap())
+        Value::Number(exact::parse(text).unwrap())
     }
 
     #[test]
     fn verdicts_by_rule() {
         let several = |texts: [&str; 2]| {
-            Value::Several(texts.map(|text| Ratio::parse(text).unwrap()).to_vec())
+            Value::Several(texts.map(|text| exact::parse(text).unwrap()).to_vec())
         };
         let cases = [
             ("0.59", number("0.5949"), "holds"),
@@ -145,6 +146,6 @@ mod tests {
     fn shown_as_the_files_show_them() {
         assert_eq!(Value::Real(2.5).to_string(), "2.5");
         assert_eq!(Value::Real(0.670_47).to_string(), "0.6705");
-        assert_eq!(Value::Several(vec![Ratio::whole(1), Ratio::new(1, 3)]).to_string(), "1 0.3333");
+        assert_eq!(Value::Several(vec![Ratio::ONE, Ratio::new(1, 3)]).to_string(), "1 0.3333");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::lines::{Line, LineError};
 
 /// Whose claim it is.
@@ -83,7 +83,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off(distance) => write!(out, "off by {distance}"),
+            Self::Off(distance) => write!(out, "off by {}", exact::shown(*distance)),
             Self::NotMeasurable => out.write_str("not measurable yet"),
             other => out.write_str(other.word()),
         }
@@ -94,7 +94,7 @@ impl FromStr for Verdict {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let off = text.strip_prefix("off by ").and_then(Ratio::parse).map(Self::Off);
+        let off = text.strip_prefix("off by ").and_then(exact::parse).map(Self::Off);
         let plain = [Self::Holds, Self::Contradicted, Self::NotMeasurable, Self::Derived];
         off.or_else(|| plain.into_iter().find(|verdict| verdict.to_string() == text)).ok_or_else(|| {
             format!(

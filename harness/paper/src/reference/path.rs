@@ -1,7 +1,7 @@
 //! Every number of the paper by a name: `table1/qwen2.5-7b/alpaca/gra/avg`, `claims/P28`.
 
 use super::Reference;
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::vocabulary::Benchmark;
 
 /// Names as near as this to a known one are taken for a slip of the pen.
@@ -19,7 +19,7 @@ pub struct Quoted {
 impl Quoted {
     fn of(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { number: Ratio::parse(&text), text }
+        Self { number: exact::parse(&text), text }
     }
 }
 
@@ -81,10 +81,10 @@ impl Reference {
         let mut numbers = Vec::new();
         let mut cells = |row: &str, scores: &super::Scores| {
             for benchmark in Benchmark::ALL {
-                let cell = Quoted::of(scores.of(benchmark).to_string());
+                let cell = Quoted::of(exact::fixed(scores.of(benchmark), 2));
                 numbers.push((format!("{row}/{benchmark}"), cell));
             }
-            numbers.push((format!("{row}/avg"), Quoted::of(scores.average.to_string())));
+            numbers.push((format!("{row}/avg"), Quoted::of(exact::fixed(scores.average, 2))));
         };
         for ((base, seed, source), scores) in &self.main {
             cells(&format!("table1/{base}/{seed}/{source}"), scores);
@@ -94,11 +94,11 @@ impl Reference {
         }
         for ((base, seed, source), average) in &self.seed_data {
             let path = format!("table2/{base}/{seed}/{source}/avg");
-            numbers.push((path, Quoted::of(average.to_string())));
+            numbers.push((path, Quoted::of(exact::fixed(*average, 2))));
         }
         for number in &self.figures {
             let path = format!("figure{}/{}/{}", number.figure, number.series, number.x);
-            numbers.push((path.replace(' ', "-"), Quoted::of(number.value.to_string())));
+            numbers.push((path.replace(' ', "-"), Quoted::of(exact::fixed(number.value, 2))));
         }
         for claim in &self.claims {
             numbers.push((format!("claims/{}", claim.id), Quoted::of(&claim.printed)));

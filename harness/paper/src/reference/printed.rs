@@ -1,7 +1,6 @@
 //! The rows of the paper's tables, its cases and the known numbers of its figures, as printed.
 
-use super::hundredths::Hundredths;
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::lines::{Line, LineError};
 use crate::vocabulary::Benchmark;
 
@@ -9,36 +8,36 @@ use crate::vocabulary::Benchmark;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scores {
     /// In the order of [`Benchmark::ALL`].
-    pub columns: [Hundredths; 10],
+    pub columns: [Ratio; 10],
     /// The last column, as printed.
-    pub average: Hundredths,
+    pub average: Ratio,
 }
 
 impl Scores {
     pub(super) fn read(line: &Line) -> Result<Self, LineError> {
-        let mut columns = [Hundredths::default(); 10];
+        let mut columns = [Ratio::ZERO; 10];
         for (column, benchmark) in columns.iter_mut().zip(Benchmark::ALL) {
-            *column = line.read(benchmark.id())?;
+            *column = line.cell(benchmark.id())?;
         }
-        Ok(Self { columns, average: line.read("avg")? })
+        Ok(Self { columns, average: line.cell("avg")? })
     }
 
     /// One column.
     #[must_use]
-    pub const fn of(&self, benchmark: Benchmark) -> Hundredths {
+    pub const fn of(&self, benchmark: Benchmark) -> Ratio {
         self.columns[benchmark as usize]
     }
 
     /// The mean of the ten printed columns.
     #[must_use]
     pub fn mean(&self) -> Ratio {
-        self.columns.iter().map(|column| column.exact()).sum::<Ratio>() / Ratio::whole(10)
+        self.columns.iter().sum::<Ratio>() / 10
     }
 
     /// Whether the printed average is that mean, rounded half up.
     #[must_use]
     pub fn average_fits(&self) -> bool {
-        self.mean().round(2) == self.average.exact()
+        exact::round(self.mean(), 2) == self.average
     }
 }
 
@@ -68,11 +67,8 @@ pub struct CaseLine {
 
 impl CaseLine {
     pub(super) fn read(line: &Line) -> Result<Self, LineError> {
-        let number = |column: &'static str| {
-            line.optional(column)
-                .map(|text| Ratio::parse(text).ok_or_else(|| line.wrong(column, "no number")))
-                .transpose()
-        };
+        let number =
+            |column: &'static str| line.optional(column).map(|_| line.decimal(column)).transpose();
         let scores = line.text("scores")?.split_whitespace().map(str::parse);
         Ok(Self {
             case: line.read("case")?,
@@ -120,7 +116,7 @@ pub struct FigureNumber {
     /// Where along the axis, e.g. `alpaca`, or round `3`.
     pub x: String,
     /// The number.
-    pub value: Hundredths,
+    pub value: Ratio,
     /// How it is known.
     pub known: Known,
     /// The path of a table's cell, a section, or how it follows.
@@ -133,7 +129,7 @@ impl FigureNumber {
             figure: line.read("figure")?,
             series: line.text("series")?.to_owned(),
             x: line.text("x")?.to_owned(),
-            value: line.read("value")?,
+            value: line.cell("value")?,
             known: line.read("known")?,
             source: line.text("source")?.to_owned(),
         })

@@ -1,5 +1,5 @@
 use super::*;
-use crate::exact::Ratio;
+use crate::exact;
 
 fn paper() -> Reference {
     Reference::embedded().unwrap()
@@ -12,7 +12,7 @@ fn ten_averages_of_table_1_and_nine_of_table_3_are_not_means() {
     let paper = paper();
     let shown = |scores: &Scores| {
         let mean = scores.mean();
-        format!("{} is {:.3}", scores.average, mean.to_f64())
+        format!("{} is {:.3}", exact::fixed(scores.average, 2), exact::to_f64(mean))
     };
     let main = paper.main.iter().filter(|(_, scores)| !scores.average_fits());
     let main = main.map(|((base, seed, source), scores)| {
@@ -41,7 +41,7 @@ fn numbers_have_names() {
     ];
     for (path, text) in cases {
         let found = paper.number(path).unwrap();
-        assert_eq!((found.text.as_str(), found.number), (text, Ratio::parse(text)), "{path}");
+        assert_eq!((found.text.as_str(), found.number), (text, exact::parse(text)), "{path}");
     }
     assert_eq!(paper.number("claims/P51").unwrap().number, None);
 }
@@ -86,21 +86,21 @@ fn figures_repeat_the_tables_and_follow_from_the_text() {
     let mut from_tables = 0;
     for number in &paper.figures {
         if number.known == Known::Table {
-            assert_eq!(number.value.exact(), value(&number.source), "{}", number.source);
+            assert_eq!(number.value, value(&number.source), "{}", number.source);
             from_tables += 1;
         }
     }
     assert_eq!(from_tables, 27);
     for source in DataSource::MAIN {
-        let of = |seed| paper.main(BaseModel::Qwen, seed, source).unwrap().average.exact();
-        let mean = SeedDataset::ALL.map(of).into_iter().sum::<Ratio>() / Ratio::whole(3);
-        assert_eq!(value(&format!("figure1/{source}/mean")), mean.round(2), "{source}");
+        let of = |seed| paper.main(BaseModel::Qwen, seed, source).unwrap().average;
+        let mean = SeedDataset::ALL.map(of).into_iter().sum::<Ratio>() / 3;
+        assert_eq!(value(&format!("figure1/{source}/mean")), exact::round(mean, 2), "{source}");
     }
     let (gra, above) = (value("figure8/gra/ifd"), value("figure8/gra-less-vanilla/difference"));
     assert_eq!(value("figure8/vanilla/ifd-if-points"), gra - above);
-    let hundred = Ratio::whole(100);
+    let hundred = Ratio::from(100);
     let relative = gra * hundred / (hundred + above);
-    assert_eq!(value("figure8/vanilla/ifd-if-per-cent"), relative.round(2));
+    assert_eq!(value("figure8/vanilla/ifd-if-per-cent"), exact::round(relative, 2));
     let ablation = value("figure4/gra/score") - value("figure4/gra-less-no-adjudicator/difference");
     assert_eq!(value("figure4/no-adjudicator/score"), ablation);
     assert_eq!(value("figure7/judge/above-8") + value("figure7/judge/at-most-8"), hundred);

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Cell, Table, layout};
+use crate::exact::{fixed, shown};
 use crate::foreign_text::CsvWriter;
 
 const HEADER: [&str; 16] = [
@@ -50,10 +51,10 @@ fn numbers(cell: &Cell) -> [String; 10] {
     let here = cell.here;
     let interval = here.and_then(|score| score.interval);
     [
-        cell.printed.to_string(),
-        cell.recomputed.map(|mean| mean.to_string()).unwrap_or_default(),
+        fixed(cell.printed, 2),
+        cell.recomputed.map(shown).unwrap_or_default(),
         cell.is_best.to_string(),
-        here.map(|score| score.mean.to_string()).unwrap_or_default(),
+        here.map(|score| shown(score.mean)).unwrap_or_default(),
         text(interval.map(|interval| interval.low)),
         text(interval.map(|interval| interval.high)),
         here.map(|score| score.n.to_string()).unwrap_or_default(),

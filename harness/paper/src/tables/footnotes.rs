@@ -3,8 +3,8 @@
 
 use super::rows::best_by_columns;
 use super::{Cell, Table, TableNumber};
-use crate::exact::Ratio;
-use crate::{BaseModel, DataSource, Hundredths, ITERATIONS, Reference, SeedDataset};
+use crate::exact::{self, Ratio, fixed};
+use crate::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 
 /// Gives every cell that needs one a footnote, numbered in the order of reading.
 pub(super) fn add(table: &mut Table, paper: &Reference) {
@@ -35,11 +35,12 @@ pub(super) fn add(table: &mut Table, paper: &Reference) {
 
 /// An average that does not round to the mean of its columns.
 fn mean(cell: &Cell) -> Option<String> {
-    let mean = cell.recomputed.filter(|mean| mean.round(2) != cell.printed.exact())?;
-    let shown = mean.fixed(2);
-    let off = (cell.printed.exact() - mean).fixed(3);
+    let mean = cell.recomputed.filter(|mean| exact::round(*mean, 2) != cell.printed)?;
+    let shown = fixed(mean, 2);
+    let off = fixed(cell.printed - mean, 3);
     let sign = if off.starts_with('-') { "" } else { "+" };
-    Some(format!("Printed {}; the mean of the ten columns is {shown} ({sign}{off}).", cell.printed))
+    let printed = fixed(cell.printed, 2);
+    Some(format!("Printed {printed}; the mean of the ten columns is {shown} ({sign}{off})."))
 }
 
 /// What other places print for the same thing: the average that GRA's data reaches.
@@ -68,16 +69,16 @@ struct Place<'a> {
 impl Place<'_> {
     fn table_1(&self) -> Option<Ratio> {
         let scores = self.paper.main(self.base, self.seed, DataSource::Gra);
-        scores.map(|scores| scores.average.exact())
+        scores.map(|scores| scores.average)
     }
 
     fn table_2(&self) -> Option<Ratio> {
-        self.paper.seed_data(self.base, self.seed, DataSource::Gra).map(Hundredths::exact)
+        self.paper.seed_data(self.base, self.seed, DataSource::Gra)
     }
 
     fn table_3(&self, round: u8) -> Option<Ratio> {
         let row = self.paper.iteration(self.base, self.seed, round);
-        row.map(|row| row.scores.average.exact())
+        row.map(|row| row.scores.average)
     }
 
     /// The round of Table 3 that Table 1's row repeats, column by column.
@@ -90,7 +91,7 @@ impl Place<'_> {
         let average = self.table_2()?;
         let mean = |round| {
             let row = self.paper.iteration(self.base, self.seed, round);
-            row.map(|row| row.scores.mean().round(2))
+            row.map(|row| exact::round(row.scores.mean(), 2))
         };
         let find = |of: &dyn Fn(u8) -> Option<Ratio>| {
             ITERATIONS.into_iter().find(|round| of(*round) == Some(average))
@@ -107,16 +108,16 @@ impl Place<'_> {
         {
             parts.push(format!(
                 "Table 3 prints {} for the same ten columns (round {round}).",
-                there.fixed(2)
+                fixed(there, 2)
             ));
         }
         if let Some(there) = self.table_2().filter(|there| *there != here) {
-            parts.push(format!("Table 2 prints {}{}.", there.fixed(2), self.which_round()));
+            parts.push(format!("Table 2 prints {}{}.", fixed(there, 2), self.which_round()));
         }
         let random_roles = self.paper.number("claims/P29").ok().and_then(|quoted| quoted.number);
         let is_theirs = (self.base, self.seed) == (BaseModel::Qwen, SeedDataset::Alpaca);
         if let Some(there) = random_roles.filter(|there| is_theirs && *there != here) {
-            parts.push(format!("Section 5.1 gives GRA {} on this base model.", there.fixed(2)));
+            parts.push(format!("Section 5.1 gives GRA {} on this base model.", fixed(there, 2)));
         }
         parts
     }
@@ -128,7 +129,7 @@ impl Place<'_> {
         }
         vec![format!(
             "Table 1 prints {}; this is{}.",
-            there.fixed(2),
+            fixed(there, 2),
             self.which_round().replace(',', "")
         )]
     }
@@ -138,12 +139,12 @@ impl Place<'_> {
         let Some(here) = self.table_3(round) else { return parts };
         let is_repeated = self.repeated() == Some(round);
         if let Some(there) = self.table_1().filter(|there| is_repeated && *there != here) {
-            parts.push(format!("Table 1 prints {} for the same ten columns.", there.fixed(2)));
+            parts.push(format!("Table 1 prints {} for the same ten columns.", fixed(there, 2)));
         }
         if let Some(there) = self.table_2().filter(|there| *there != here)
             && self.round_of_table_2() == Some((round, false))
         {
-            parts.push(format!("Table 2 prints {}.", there.fixed(2)));
+            parts.push(format!("Table 2 prints {}.", fixed(there, 2)));
         }
         parts
     }

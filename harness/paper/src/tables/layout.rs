@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Cell, Row, Table, TableNumber};
+use crate::exact::fixed;
 use crate::grid::{self, Align, Column};
 
 pub(super) const MISSING: &str = "-";
@@ -29,7 +30,7 @@ type Show = fn(&Cell) -> Option<String>;
 /// The paper's row; where the table has measurements, also what was measured, with dashes for what was not.
 pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
     let printed = |cell: &Cell| Text {
-        value: cell.printed.to_string(),
+        value: fixed(cell.printed, 2),
         is_best: cell.is_best,
         note: cell.note,
     };
@@ -49,7 +50,7 @@ pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
     let round = row.here.first().and_then(|model| model.round);
     let round = round.filter(|_| table.number == TableNumber::Main);
     let here = round.map_or_else(|| "here".to_owned(), |round| format!("here, {round} rounds"));
-    add(here, |cell| cell.here.map(|score| score.mean.fixed(2)));
+    add(here, |cell| cell.here.map(|score| fixed(score.mean, 2)));
     if row.cells.iter().all(|cell| cell.here.is_none()) {
         return lines;
     }
@@ -69,7 +70,7 @@ pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
 
 /// What was measured, less what was printed, in points.
 pub(super) fn less_paper(cell: &Cell) -> Option<String> {
-    cell.here.map(|score| (score.mean - cell.printed.exact()).fixed(2))
+    cell.here.map(|score| fixed(score.mean - cell.printed, 2))
 }
 
 fn signed(difference: &str) -> String {

@@ -76,7 +76,7 @@ fn a_best_that_the_columns_deny_has_a_footnote() {
     let mut table = table(TableNumber::Main, &Benchmarks::default());
     table.blocks.truncate(1);
     table.notes.clear();
-    table.blocks[0].rows[0].cells[10].recomputed = Some(Ratio::whole(99));
+    table.blocks[0].rows[0].cells[10].recomputed = Some(Ratio::from(99));
     footnotes::add(&mut table, &paper);
     let note = table.blocks[0].rows[1].cells[10].note.unwrap();
     let said = "By the means of the columns the best of the block is vanilla seed data.";

@@ -3,6 +3,7 @@
 use super::super::scorebook::{Scorebook, pairs};
 use super::super::value::Value;
 use super::{Alpaca, Condor, Gra, L, Q, Vanilla, WizardLm, count};
+use crate::exact;
 use crate::{DataSource, ITERATIONS, Reference};
 
 pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value> {
@@ -20,10 +21,10 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
             })
         })),
         "P56" => count(pairs().flat_map(|(b, s)| {
-            DataSource::MAIN.map(|d| Some(t.m1(b, s, d)?.round(2) == t.t1(b, s, d)?))
+            DataSource::MAIN.map(|d| Some(exact::round(t.m1(b, s, d)?, 2) == t.t1(b, s, d)?))
         })),
         "P57" => count(pairs().flat_map(|(b, s)| {
-            ITERATIONS.map(|round| Some(t.m3(b, s, round)?.round(2) == t.t3(b, s, round)?))
+            ITERATIONS.map(|round| Some(exact::round(t.m3(b, s, round)?, 2) == t.t3(b, s, round)?))
         })),
         "X01" | "X07" => t.t1(L, Alpaca, Gra).map(Value::Number),
         "X02" | "X08" => t.t1(L, WizardLm, Gra).map(Value::Number),

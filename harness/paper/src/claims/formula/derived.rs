@@ -3,7 +3,7 @@
 use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
 use super::super::value::Value;
 use super::{Alpaca, Condor, D32, D72, Gra, L, Q, Vanilla, WizardLm, count, grid, several, text};
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
 
 /// Rounds of Table 3, by seed set, that give the gains of section 4.2 for both base models.
@@ -63,7 +63,7 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
         "A27" => {
             let fitting = [(Benchmark::Gpqa, 198), (Benchmark::ArcC, 295), (Benchmark::Mbpp, 500)]
                 .map(|(c, n)| grid::fitting(&grid::column(paper, c), n));
-            return several(fitting.map(|n| Some(Ratio::whole(n as i128))));
+            return several(fitting.map(|n| Some(Ratio::from(n as i128))));
         }
         "A28" => {
             let all = grid::column(paper, Benchmark::Gsm8k);
@@ -72,14 +72,14 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
         "A29" => {
             let all = grid::column(paper, Benchmark::IfEval);
             let fitting = [541, 834].map(|n| grid::fitting(&all, n));
-            return several(fitting.map(|n| Some(Ratio::whole(n as i128))));
+            return several(fitting.map(|n| Some(Ratio::from(n as i128))));
         }
         "A30" => {
             let all = pairs().flat_map(|(b, s)| ITERATIONS.map(|t| paper.iteration(b, s, t)));
             let rows: Vec<_> = all.flatten().map(|row| &row.scores).collect();
             let half_up = rows.iter().filter(|row| grid::fits_half_up(row)).count();
             let up = rows.iter().filter(|row| grid::fits_up(row)).count();
-            return several([half_up, up].map(|n| Some(Ratio::whole(n as i128))));
+            return several([half_up, up].map(|n| Some(Ratio::from(n as i128))));
         }
         _ => return None,
     };
@@ -105,10 +105,10 @@ fn standard_error(
 ) -> Option<Ratio> {
     let scores = paper.main(b, s, d)?;
     let variance = Benchmark::ALL.map(|c| {
-        let share = scores.of(c).exact() / Ratio::whole(100);
-        (share * (Ratio::whole(1) - share)).to_f64() / Ratio::whole(c.items()).to_f64() * 1e4
+        let share = scores.of(c) / 100;
+        exact::to_f64(share * (Ratio::ONE - share)) / exact::to_f64(c.items().into()) * 1e4
     });
-    Ratio::parse(&format!("{:.9}", variance.iter().sum::<f64>().sqrt() / 10.0))
+    exact::parse(&format!("{:.9}", variance.iter().sum::<f64>().sqrt() / 10.0))
 }
 
 /// Triples of reviewer means, in steps of a sixth from 1 to 10, that are disputed (mu at least 8, sigma
@@ -129,5 +129,5 @@ fn disputes() -> Value {
             }
         }
     }
-    Value::Several(vec![Ratio::whole(disputed), Ratio::whole(with_majority)])
+    Value::Several(vec![disputed.into(), with_majority.into()])
 }

@@ -4,7 +4,7 @@
 use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
 use super::super::value::Value;
 use super::{Alpaca, D32, D72, Gra, L, Q, Vanilla, count, several};
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
 
 /// Claims that models' scores decide.
@@ -49,8 +49,9 @@ pub(super) fn value(id: &str, t: &Scorebook) -> Option<Value> {
             Some((t3(3)? - t3(1)?) - (t3(5)? - t3(3)?))
         }))?,
         "P45" => {
-            let apart =
-                |(b, s)| Some((t.t2(b, s, DataSource::GraRefined)? - t.t2(b, s, Gra)?).abs());
+            let apart = |(b, s)| {
+                Some(exact::distance(t.t2(b, s, DataSource::GraRefined)?, t.t2(b, s, Gra)?))
+            };
             pairs().map(apart).collect::<Option<Vec<_>>>()?.into_iter().max()?
         }
         "P46" => {
@@ -73,14 +74,14 @@ pub(super) fn value(id: &str, t: &Scorebook) -> Option<Value> {
         "A13" => {
             let all = by_column(t, Q, Gra, D72);
             let part = CHOICES.map(|column| all[column as usize]);
-            mean(part)? * Ratio::new(4, 10)
+            mean(part)? * 4 / 10
         }
         "A14" => return several(by_column(t, L, Gra, D72)),
         "A16" => {
             let of = |b, d| over_seeds(|s| t.t1(b, s, d));
             let gain = |b| {
                 let vanilla = of(b, Vanilla).filter(|vanilla| *vanilla != Ratio::ZERO)?;
-                Some((of(b, Gra)? / vanilla - Ratio::whole(1)) * Ratio::whole(100))
+                Some((of(b, Gra)? / vanilla - Ratio::ONE) * 100)
             };
             return several(BASES.map(gain));
         }
@@ -131,15 +132,14 @@ fn rises(t: &Scorebook, b: BaseModel, s: SeedDataset) -> Option<bool> {
         let below = scores.iter().filter(|score| *score < of).count();
         let equal = scores.iter().filter(|score| *score == of).count();
         // Twice the mean rank, so that ties stay whole.
-        Ratio::whole(2 * below as i128 + equal as i128 + 1)
+        Ratio::from(2 * below as i128 + equal as i128 + 1)
     };
     let ranks: Vec<Ratio> = scores.iter().map(rank).collect();
-    let centre = ranks.iter().copied().sum::<Ratio>() / Ratio::whole(ranks.len() as i128);
-    let middle = Ratio::whole(3);
+    let centre = exact::mean(ranks.iter().copied())?;
     let covariance = ITERATIONS
         .iter()
         .zip(ranks)
-        .map(|(round, rank)| (Ratio::whole(i128::from(*round)) - middle) * (rank - centre));
+        .map(|(round, rank)| (rank - centre) * (i128::from(*round) - 3));
     Some(covariance.sum::<Ratio>() > Ratio::ZERO)
 }
 
