@@ -70,7 +70,8 @@ pub(crate) fn run(args: &TablesArgs, places: &Places) -> Result<()> {
     let measured = measured::load(&places.results, None)?;
     let numbers =
         if args.tables.is_empty() { TableNumber::ALL.to_vec() } else { args.tables.clone() };
-    let table = |number: &TableNumber| Table::of(*number, &paper, measured.benchmarks());
+    let table =
+        |number: &TableNumber| Table::from_reference(*number, &paper, measured.benchmarks());
     let tables: Vec<Table> = numbers.iter().map(table).collect();
     if args.json {
         let rows = rows::json(&csv(&tables)?)?;
@@ -105,7 +106,7 @@ fn csv(tables: &[Table]) -> Result<Vec<u8>> {
 /// The files of `paper/generated`: what the paper alone says, so that they are the same for everybody.
 fn generated(paper: &Reference) -> [(&'static str, String); 2] {
     const MADE: &str = "<!-- Made by `gra-bench tables --write`. Do not edit. -->";
-    let table = |number| Table::of(number, paper, &Benchmarks::default()).markdown();
+    let table = |number| Table::from_reference(number, paper, &Benchmarks::default()).markdown();
     let tables = TableNumber::ALL.map(table).join("\n");
     let findings = claims::audit(paper, &Measured::default());
     let claims = claims::markdown(&findings, |_| true);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use gra_paper::Reference;
-use gra_paper::claims::{self, Finding, Here};
+use gra_paper::claims::{self, Finding, Measurement};
 
 use super::markup::{Html, Table};
 use super::verdict::missing;
@@ -37,7 +37,7 @@ pub(super) fn claims(results: &Path) -> Result<Html> {
             told.join(", ")
         )),
     );
-    let is_here = |finding: &&Finding| matches!(finding.here, Here::Measured { .. });
+    let is_here = |finding: &&Finding| matches!(finding.here, Measurement::Measured { .. });
     let here: Vec<&Finding> = findings.iter().filter(is_here).collect();
     if here.is_empty() {
         html.push(&Html::ours(
@@ -70,9 +70,9 @@ fn table(caption: &str, findings: &[&Finding]) -> Html {
         let Finding { claim, here, .. } = finding;
         let recomputed = finding.recomputed_text().unwrap_or_else(missing);
         let here = match here {
-            Here::Measured { value, from, .. } => format!("{value} ({from})"),
-            Here::Missing(what) => (*what).to_owned(),
-            Here::Inapplicable => missing(),
+            Measurement::Measured { value, from, .. } => format!("{value} ({from})"),
+            Measurement::Missing(what) => (*what).to_owned(),
+            Measurement::Inapplicable => missing(),
         };
         let printed = if claim.printed.is_empty() { missing() } else { claim.printed.clone() };
         let texts =

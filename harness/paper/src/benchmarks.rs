@@ -1,4 +1,4 @@
-//! Benchmark scores of models that somebody trained, as `results/benchmarks.csv` holds them.
+//! Benchmark scores of trained models, as `results/benchmarks.csv` holds them.
 //!
 //! A line per trained model and benchmark:
 //!
@@ -14,8 +14,8 @@
 //! | `n` | items scored |
 //! | `training_seed` | which of several trainings on the same data |
 //!
-//! A score such as 0.41 could be either, and a wrong guess would be off by a factor of 100 without any sign of
-//! it: it is refused until `scale` says what it is. A benchmark that was not scored has no line.
+//! A score such as 0.41 could be a fraction or per cent, and a wrong guess would be off by a factor of 100
+//! unnoticed, so it is refused until `scale` says which it is. A benchmark that was not scored has no line.
 //!
 //! Two kinds of uncertainty are kept apart. The interval is binomial: other items of the same kind would
 //! have given another score (Wilson's for one benchmark; for an average the root of the summed variances,
@@ -32,17 +32,17 @@ use crate::lines::{self, Line, LineError};
 use crate::proportion::{Interval, Proportion};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
 
-/// 0.975 quantile of the normal distribution.
+/// 0.975 quantile of the normal distribution: the z of a 95% interval.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// A kind of trained model: what it began as, and what it was trained on.
+/// A trained model by its base model and its training data; several trainings on the same data are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trained {
-    /// What it began as.
+    /// The base model.
     pub base: BaseModel,
-    /// The seed set behind its data.
+    /// The seed set that the data was made from.
     pub seed: SeedDataset,
-    /// Where its data is from.
+    /// The source of the training data.
     pub source: DataSource,
     /// Rounds of GRA in its data; `None` for other sources.
     pub round: Option<u8>,
@@ -60,11 +60,11 @@ struct Run {
 pub struct Score {
     /// Per cent; the mean over trainings, to six decimals.
     pub mean: Ratio,
-    /// Binomial 95% interval of the mean, per cent: items sampled, training as it was.
+    /// Binomial 95% interval of the mean, per cent: for other items, not for other trainings.
     pub interval: Option<Interval>,
-    /// Items behind it: of the benchmark, or of all ten.
+    /// Scored items, of the benchmark or of all ten together.
     pub n: u64,
-    /// Trainings behind it.
+    /// How many trainings the mean is over.
     pub trainings: usize,
     /// Sample standard deviation between trainings, in points; `None` with one training.
     pub spread: Option<f64>,
@@ -80,7 +80,7 @@ impl Benchmarks {
     /// Reads the file.
     ///
     /// # Errors
-    /// At the first line that is not as described above.
+    /// Names the first line that is not as the module describes.
     pub fn read(csv: &[u8]) -> Result<Self, LineError> {
         let mut benchmarks = Self::default();
         for line in lines::read(csv)? {
@@ -88,25 +88,25 @@ impl Benchmarks {
             let benchmark = line.read("benchmark")?;
             let run = run(&line)?;
             let seed = line.text("training_seed")?.parse().map_err(|_| {
-                line.wrong("training_seed", "a whole number of at least 0 is wanted")
+                line.field_error("training_seed", "a whole number of at least 0 is wanted")
             })?;
             let runs = benchmarks.runs.entry((trained, benchmark)).or_default();
             if runs.insert(seed, run).is_some() {
                 return Err(
-                    line.is_wrong("an earlier line has this model, benchmark and training seed")
+                    line.line_error("an earlier line has this model, benchmark and training seed")
                 );
             }
         }
         Ok(benchmarks)
     }
 
-    /// Whether nothing was measured.
+    /// Whether there is no score.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Every kind of model that was scored on something.
+    /// Every model with a score, in order.
     pub fn models(&self) -> impl Iterator<Item = Trained> {
         let mut models: Vec<Trained> = self.runs.keys().map(|(trained, _)| *trained).collect();
         models.dedup();
@@ -180,6 +180,7 @@ impl Benchmarks {
     }
 }
 
+/// The model that a line is about.
 fn trained(line: &Line) -> Result<Trained, LineError> {
     let source = line.read("data_source")?;
     let round = line.optional("iteration");
@@ -187,16 +188,16 @@ fn trained(line: &Line) -> Result<Trained, LineError> {
         (DataSource::Gra, Some(text)) => {
             let round = text.parse().ok().filter(|round| ITERATIONS.contains(round));
             let wrong =
-                || line.wrong("iteration", format!("`{text}` is no round; there are 1 to 5"));
+                || line.field_error("iteration", format!("`{text}` is no round; there are 1 to 5"));
             Some(round.ok_or_else(wrong)?)
         }
         (DataSource::Gra, None) => {
             let problem = "gra needs the number of rounds that its data is of, 1 to 5";
-            return Err(line.wrong("iteration", problem));
+            return Err(line.field_error("iteration", problem));
         }
         (_, Some(text)) => {
             let problem = format!("`{text}`: only gra has rounds; leave it empty for {source}");
-            return Err(line.wrong("iteration", problem));
+            return Err(line.field_error("iteration", problem));
         }
         (_, None) => None,
     };
@@ -211,25 +212,27 @@ enum Scale {
     Fraction,
 }
 
+/// The score and the number of items that a line holds.
 fn run(line: &Line) -> Result<Run, LineError> {
     let score = score(line)?;
     let text = line.text("n")?;
     let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
-    let n = n.ok_or_else(|| line.wrong("n", format!("`{text}` is no number of scored items")))?;
+    let n =
+        n.ok_or_else(|| line.field_error("n", format!("`{text}` is no number of scored items")))?;
     Ok(Run { score, n })
 }
 
 /// A score in per cent.
 fn score(line: &Line) -> Result<Ratio, LineError> {
     let text = line.text("score")?;
-    let wrong = |problem: String| line.wrong("score", problem);
+    let wrong = |problem: String| line.field_error("score", problem);
     let scale = match line.optional("scale").map(str::to_ascii_lowercase).as_deref() {
         None => None,
         Some("percent" | "per cent" | "%") => Some(Scale::Percent),
         Some("fraction") => Some(Scale::Fraction),
         Some(other) => {
             let problem = format!("`{other}` is no scale; there are percent and fraction");
-            return Err(line.wrong("scale", problem));
+            return Err(line.field_error("scale", problem));
         }
     };
     let (number, scale) = match (text.strip_suffix('%').map(str::trim_end), scale) {
@@ -256,7 +259,7 @@ fn score(line: &Line) -> Result<Ratio, LineError> {
     }
 }
 
-/// A number without the decimals after the ninth, which evaluation tools print and nobody measures.
+/// A number without the decimals after the ninth, which evaluation tools print and which mean nothing.
 fn shortened(number: &str) -> &str {
     const DECIMALS: usize = 9;
     match number.split_once('.') {
@@ -267,7 +270,7 @@ fn shortened(number: &str) -> &str {
     }
 }
 
-/// What is wrong with a score that is no number, and what to write.
+/// The message for a score that is not a number, with a hint.
 fn no_number(text: &str) -> String {
     let is_comma_number = text.matches(',').count() == 1
         && text.trim_end_matches('%').chars().all(|c| c.is_ascii_digit() || c == ',');
@@ -279,11 +282,12 @@ fn no_number(text: &str) -> String {
     format!("`{text}` is no number from 0 to 100, in per cent\nhint: {hint}")
 }
 
-/// To six decimals, which keeps denominators small whatever numbers of trainings come together.
+/// The mean to six decimals, which keeps denominators small whatever numbers of trainings come together.
 fn mean(scores: &[Ratio]) -> Option<Ratio> {
     Some(exact::round(exact::mean(scores.iter().copied())?, 6))
 }
 
+/// Sample standard deviation; `None` of fewer than two scores.
 fn spread(scores: &[Ratio]) -> Option<f64> {
     let centre = exact::to_f64(mean(scores).filter(|_| scores.len() > 1)?);
     let squares = scores.iter().map(|score| (exact::to_f64(*score) - centre).powi(2)).sum::<f64>();

@@ -20,37 +20,37 @@ use scorebook::Scorebook;
 
 use crate::{Claim, Reference, Verdict};
 
-/// What was measured here, beside a claim.
+/// What a user's results say about a claim.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Here {
-    /// It was measured.
+pub enum Measurement {
+    /// The results hold a value for it.
     Measured {
-        /// In the claim's own unit.
+        /// The value, in the unit of the claim.
         value: Value,
-        /// Where the value is from.
+        /// The file that the value is from, and how it was taken.
         from: String,
-        /// By the rules of [`judge`]; `None` where the claim is no number or bound.
+        /// The verdict of [`judge`]; `None` where the claim is not a number or a bound.
         verdict: Option<Verdict>,
     },
-    /// It could be, and what it takes.
+    /// The results hold no value; the text says which command or file would.
     Missing(&'static str),
-    /// The claim is about the paper's own text or tables.
+    /// No measurement can decide it: the claim is about the paper's own text or tables.
     Inapplicable,
 }
 
-/// A claim and what became of it.
+/// A claim with what its formula gives and what was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// The claim, what was printed, the verdict and why.
+    /// The line of `claims.csv`: the printed number, the audit's verdict and its reason.
     pub claim: Claim,
-    /// What its formula gives for the printed tables; `None` where it has none.
+    /// What the formula gives for the printed tables; `None` for a claim without a formula.
     pub recomputed: Option<Value>,
-    /// What was measured here.
-    pub here: Here,
+    /// What the user's results say.
+    pub here: Measurement,
 }
 
 impl Finding {
-    /// What the formula gives, or that there is nothing to compute; `None` for a claim in words.
+    /// What the formula gives, or `stated, nothing to compute`; `None` for a claim in words.
     #[must_use]
     pub fn recomputed_text(&self) -> Option<String> {
         let stated = self.claim.is_stated().then(|| self.claim.recomputed.clone());
@@ -58,14 +58,14 @@ impl Finding {
     }
 }
 
-/// All claims, in the order of the paper's file.
+/// Recomputes every claim from the printed tables and looks for it in a user's results, in the order of `claims.csv`.
 #[must_use]
 pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
     let printed = Scorebook::from(paper);
     let ours = measured.scorebook();
     let find = |claim: &Claim| Finding {
         recomputed: formula::value(&claim.id, &printed, paper),
-        here: measured.of(claim, &ours),
+        here: measured.measurement(claim, &ours),
         claim: claim.clone(),
     };
     paper.claims().iter().map(find).collect()

@@ -1,22 +1,22 @@
-//! Texts that others wrote (models, data sets, files) where a program would act on them: a terminal, which
-//! obeys control characters and turns text around, and a spreadsheet, which runs what looks like a formula.
+//! Makes texts from models, data sets and files safe for programs that act on them: a terminal obeys control
+//! characters and changes the direction of text, a spreadsheet runs what looks like a formula.
 //!
 //! Parquet and JSON files keep texts as they are.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Whether a character steers what shows it: controls, and those that override, embed or isolate the
+/// Whether a terminal acts on a character: controls, and those that override, embed or isolate the
 /// direction of writing (U+202A to U+202E, U+2066 to U+2069). Line feeds and tabs are text.
-fn is_steering(c: char) -> bool {
+fn controls_terminal(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t'))
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text with an escape such as `\u{1b}` for every character that steers a terminal.
+/// The text with an escape such as `\u{1b}` for every character that a terminal acts on.
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
-    escaped(text, is_steering)
+    escaped(text, controls_terminal)
 }
 
 fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
@@ -34,10 +34,10 @@ fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A field of a CSV: plain, but for the carriage returns of its lines, and with an apostrophe before what a
-/// spreadsheet would run. Numbers are left alone.
+/// A field of a CSV: plain, except that carriage returns stay, and with an apostrophe before what a
+/// spreadsheet would run. Numbers are not changed.
 fn field(text: &str) -> Cow<'_, str> {
-    let plain = escaped(text, |c| is_steering(c) && c != '\r');
+    let plain = escaped(text, |c| controls_terminal(c) && c != '\r');
     let is_formula = plain.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]) && plain.chars().nth(1).is_some()
@@ -49,7 +49,7 @@ fn field(text: &str) -> Cow<'_, str> {
 pub struct CsvWriter<W: Write>(csv::Writer<W>);
 
 impl<W: Write> CsvWriter<W> {
-    /// A table without records on this writer.
+    /// Starts a table on this writer.
     #[expect(clippy::disallowed_methods, reason = "the only place that may")]
     pub fn from_writer(writer: W) -> Self {
         Self(csv::Writer::from_writer(writer))
@@ -69,7 +69,7 @@ impl<W: Write> CsvWriter<W> {
         self.0.write_record(None::<&[u8]>)
     }
 
-    /// Hands everything to the writer below.
+    /// Passes everything to the writer below.
     ///
     /// # Errors
     /// When it fails.
@@ -77,7 +77,7 @@ impl<W: Write> CsvWriter<W> {
         self.0.flush()
     }
 
-    /// The writer below, with everything written.
+    /// Gives the writer back, with everything written.
     ///
     /// # Errors
     /// When it fails.

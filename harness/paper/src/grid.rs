@@ -1,33 +1,33 @@
-//! Columns of text, aligned for a terminal or as a Markdown table, and how counts and notes are set.
-//! Knows nothing of what they say.
+//! Columns of text, aligned for a terminal or as a Markdown table; counts with commas, and notes broken into
+//! lines.
 
 use std::fmt::Write;
 
-/// Columns that notes are wrapped at.
+/// Longest line of a note, in characters.
 const WIDTH: usize = 100;
 
-/// How cells stand in their column.
+/// The side of a column at which its cells are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Names.
+    /// For names.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// A column.
+/// A column of text with its title.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Its lines are stacked in a terminal and joined in Markdown: by a space, or into one word where
+    /// The title; its lines are stacked in a terminal and joined in Markdown: by a space, or into one word where
     /// a line ends in a hyphen.
     pub title: String,
-    /// One per row; all columns of a table have equally many.
+    /// One cell per row; all columns of a table have equally many.
     pub cells: Vec<String>,
-    /// How its cells stand.
+    /// The side at which its cells are aligned.
     pub align: Align,
 }
 
-/// Columns two spaces apart, under titles that end on the same line. A row's last cell is not padded.
+/// Sets columns two spaces apart, under titles that end on the same line. A row's last cell is not padded.
 #[must_use]
 pub fn terminal(columns: &[Column]) -> String {
     let heading = columns.iter().map(|column| column.title.lines().count()).max().unwrap_or(0);
@@ -61,7 +61,7 @@ pub fn terminal(columns: &[Column]) -> String {
     out
 }
 
-/// A pipe table. What would end a cell or a line is escaped.
+/// Makes a pipe table. What would end a cell or a line is escaped.
 #[must_use]
 pub fn markdown(columns: &[Column]) -> String {
     let mut out = String::new();
@@ -89,7 +89,7 @@ fn width(column: &Column) -> usize {
     cells.chain(column.title.lines()).map(|cell| cell.chars().count()).max().unwrap_or(0)
 }
 
-/// Thousands grouped by commas.
+/// A number with commas between thousands: `1,234`.
 #[must_use]
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -103,12 +103,12 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Breaks at spaces; the lines after the first are indented.
+/// Appends text broken at spaces; the lines after the first are indented.
 pub fn wrap(out: &mut String, text: &str) {
     hang(out, "", text, 2);
 }
 
-/// Text after a lead, broken at spaces; the lines after the first are indented by so many columns.
+/// Appends a lead and text broken at spaces; the lines after the first are indented by so many columns.
 pub fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
     out.push_str(lead);
     let mut width = lead.chars().count();

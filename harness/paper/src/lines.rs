@@ -1,4 +1,4 @@
-//! A CSV by the names of its columns; what is wrong with it is said by line and column.
+//! Reads a CSV by the names of its columns; errors name line and column.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use crate::exact::{self, Ratio};
 /// What is wrong with a table, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// No such column.
+    /// The column is missing.
     #[error("there is no column `{0}`")]
     NoColumn(&'static str),
     /// A field does not say what its column means.
@@ -17,32 +17,32 @@ pub enum LineError {
     Field {
         /// Counted from 1, the header included.
         line: u64,
-        /// Its heading.
+        /// Name of the column.
         column: &'static str,
-        /// What is wrong, and what is allowed.
+        /// What is wrong with the field, and what is allowed.
         problem: String,
     },
-    /// A whole line makes no sense beside the others.
+    /// A line has another number of fields than the header, or contradicts an earlier line.
     #[error("line {line}: {problem}")]
     Line {
         /// Counted from 1, the header included.
         line: u64,
-        /// What is wrong.
+        /// What is wrong with the line.
         problem: String,
     },
-    /// Not a CSV in UTF-8 whose lines are equally long.
+    /// The text is not a CSV in UTF-8 with commas between the fields.
     #[error("{0}")]
     NoTable(String),
 }
 
-/// One line below the header.
+/// A line below the header, its fields by the names of the columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     number: u64,
     cells: BTreeMap<String, String>,
 }
 
-/// The lines below the header; spaces around fields do not count.
+/// Reads the lines below the header; spaces around fields are dropped.
 pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let no_table = |error: csv::Error| LineError::NoTable(error.to_string());
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
@@ -86,44 +86,45 @@ fn first_line(csv: &[u8], position: &csv::Position) -> u64 {
 }
 
 impl Line {
-    /// A field's text.
+    /// The text of a field.
     pub(crate) fn text(&self, column: &'static str) -> Result<&str, LineError> {
         self.cells.get(column).map(String::as_str).ok_or(LineError::NoColumn(column))
     }
 
-    /// A field's text, if the column is there and the field is not empty.
+    /// The text of a field; `None` where the column is missing or the field is empty.
     pub(crate) fn optional(&self, column: &str) -> Option<&str> {
         self.cells.get(column).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    /// A field as what it means.
+    /// Parses a field.
     pub(crate) fn read<T>(&self, column: &'static str) -> Result<T, LineError>
     where
         T: FromStr<Err: Display>,
     {
-        self.text(column)?.parse().map_err(|problem: T::Err| self.wrong(column, &problem))
+        self.text(column)?.parse().map_err(|problem: T::Err| self.field_error(column, &problem))
     }
 
-    /// A field as an exact number.
+    /// Parses a field as an exact number.
     pub(crate) fn decimal(&self, column: &'static str) -> Result<Ratio, LineError> {
         let text = self.text(column)?;
-        exact::parse(text).ok_or_else(|| self.wrong(column, format!("`{text}` is not a number")))
+        exact::parse(text)
+            .ok_or_else(|| self.field_error(column, format!("`{text}` is not a number")))
     }
 
-    /// A field as a number of at most two decimals, as the paper's tables print them.
+    /// Parses a field as a number of at most two decimals, as the paper's tables print them.
     pub(crate) fn cell(&self, column: &'static str) -> Result<Ratio, LineError> {
         let value = self.decimal(column)?;
         let is_short = exact::round(value, 2) == value;
-        is_short.then_some(value).ok_or_else(|| self.wrong(column, "more than two decimals"))
+        is_short.then_some(value).ok_or_else(|| self.field_error(column, "more than two decimals"))
     }
 
-    /// Says that a field is wrong.
-    pub(crate) fn wrong(&self, column: &'static str, problem: impl Display) -> LineError {
+    /// An error about a field of this line.
+    pub(crate) fn field_error(&self, column: &'static str, problem: impl Display) -> LineError {
         LineError::Field { line: self.number, column, problem: problem.to_string() }
     }
 
-    /// Says that the line is wrong.
-    pub(crate) fn is_wrong(&self, problem: impl Display) -> LineError {
+    /// An error about this line as a whole.
+    pub(crate) fn line_error(&self, problem: impl Display) -> LineError {
         LineError::Line { line: self.number, problem: problem.to_string() }
     }
 }

@@ -7,7 +7,7 @@
 /// 0.975 quantile of the normal distribution: the z of a 95% interval.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// Both ends of an interval, in the unit of what it is about; the ends belong to it.
+/// An interval in the unit of the number that it is about; both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// Lower end.
@@ -16,17 +16,17 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// How many of some cases are of a kind.
+/// A share as counts: how many cases are of a kind, and how many are not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proportion {
     /// Cases of the kind.
     pub yes: u64,
-    /// The others.
+    /// Cases of another kind.
     pub no: u64,
 }
 
 impl Proportion {
-    /// Counts.
+    /// Counts cases; `true` is of the kind.
     #[must_use]
     pub fn of(cases: impl IntoIterator<Item = bool>) -> Self {
         let mut proportion = Self::default();
@@ -36,7 +36,7 @@ impl Proportion {
         proportion
     }
 
-    /// Counts one more.
+    /// Counts one more case.
     pub const fn count(&mut self, yes: bool) {
         if yes {
             self.yes += 1;
@@ -45,7 +45,7 @@ impl Proportion {
         }
     }
 
-    /// All cases.
+    /// The number of cases.
     #[must_use]
     pub const fn n(self) -> u64 {
         self.yes + self.no

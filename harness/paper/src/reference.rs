@@ -26,14 +26,14 @@ use crate::exact::Ratio;
 use crate::lines::{self, Line, LineError};
 use crate::vocabulary::{BaseModel, DataSource, ITERATIONS, SeedDataset};
 
-/// A file of `results/paper/`.
+/// Name and content of a file of `results/paper/`, compiled in.
 macro_rules! file {
     ($name:literal) => {
         ($name, include_str!(concat!("../../../results/paper/", $name)))
     };
 }
 
-/// All that the paper prints.
+/// All numbers that the paper prints, and its claims.
 #[derive(Clone, Debug)]
 pub struct Reference {
     main: BTreeMap<(BaseModel, SeedDataset, DataSource), Scores>,
@@ -44,25 +44,25 @@ pub struct Reference {
     claims: Vec<Claim>,
 }
 
-/// The files do not say what they should.
+/// A compiled-in file cannot be read as what the paper prints.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// A line of a file.
+    /// A line is not what its columns mean.
     #[error("{file}: {error}")]
     Line {
-        /// In `results/paper/`.
+        /// Its name in `results/paper/`.
         file: &'static str,
-        /// What is wrong.
+        /// The line, and what is wrong with it.
         error: LineError,
     },
-    /// A table has other rows than the paper's.
+    /// A table has not the number of rows that the paper's has, or a row twice.
     #[error("{file} has {found} different rows, not {expected}")]
     Rows {
-        /// In `results/paper/`.
+        /// Its name in `results/paper/`.
         file: &'static str,
-        /// How many there are.
+        /// Different rows that the file has.
         found: usize,
-        /// How many there should be.
+        /// Rows of the paper's table.
         expected: usize,
     },
 }
@@ -71,12 +71,14 @@ impl Reference {
     /// Reads the files that are compiled in.
     ///
     /// # Errors
-    /// When one of them is broken, which a test would have found.
+    /// When one of them is damaged; tests read them all.
     pub fn embedded() -> Result<Self, ReferenceError> {
         let source = |line: &Line, allowed: &[DataSource]| {
             let source: DataSource = line.read("data_source")?;
             let known = allowed.contains(&source);
-            known.then_some(source).ok_or_else(|| line.wrong("data_source", "not of this table"))
+            known
+                .then_some(source)
+                .ok_or_else(|| line.field_error("data_source", "not of this table"))
         };
         let main = read(file!("table1.csv"), |line| {
             let key = (line.read("base_model")?, line.read("seed_dataset")?);
@@ -89,7 +91,7 @@ impl Reference {
         let iterations = read(file!("table3.csv"), |line| {
             let round: u8 = line.read("iteration")?;
             if !ITERATIONS.contains(&round) {
-                return Err(line.wrong("iteration", "there are rounds 1 to 5"));
+                return Err(line.field_error("iteration", "there are rounds 1 to 5"));
             }
             let key = (line.read("base_model")?, line.read("seed_dataset")?, round);
             let thousands = line.read("thousands")?;
@@ -134,7 +136,7 @@ impl Reference {
         &self.cases
     }
 
-    /// The known numbers of the figures.
+    /// The numbers of the figures that text or tables tell.
     #[must_use]
     pub fn figures(&self) -> &[FigureNumber] {
         &self.figures
@@ -158,7 +160,7 @@ impl Reference {
     }
 }
 
-/// Every line of a file as one thing.
+/// Reads every line of a file with the same function.
 fn read<T, All: FromIterator<T>>(
     (file, csv): (&'static str, &str),
     one: impl Fn(&Line) -> Result<T, LineError>,
@@ -168,6 +170,7 @@ fn read<T, All: FromIterator<T>>(
     all.map_err(|error| ReferenceError::Line { file, error })
 }
 
+/// Rows by their keys, when they are as many as the paper's table has.
 fn complete<K: Ord, V>(
     file: &'static str,
     rows: Vec<(K, V)>,

@@ -1,16 +1,16 @@
 //! Tables 1 to 3 of the paper, regenerated: what it prints, what was measured here beside it, and footnotes
 //! where its own numbers disagree (paper, sections 4.2, 4.3 and 5.3).
 //!
-//! [`Table::of`] puts a table together; what it looks like is for the formats: terminal, Markdown, LaTeX,
+//! [`Table::from_reference`] puts a table together; what it looks like is for the formats: terminal, Markdown, LaTeX,
 //! HTML and CSV. A printed value is never corrected; where the average of a row is no mean of its columns, or
 //! another place of the paper says otherwise, a footnote holds the other number.
 //!
 //! # Layout
 //!
 //! - `rows`: the paper's cells, and what was measured
-//! - `footnotes`: what disagrees with what
+//! - `footnotes`: notes where two printed numbers disagree
 //! - `layout`: the lines that every format but CSV shows
-//! - `delimited`, `latex`, `html`: formats; terminal and Markdown are `crate::grid`'s
+//! - `delimited`, `latex`, `html`: formats; `layout` makes terminal text and Markdown with `crate::grid`
 
 mod delimited;
 mod footnotes;
@@ -41,16 +41,16 @@ pub enum TableNumber {
 }
 
 impl TableNumber {
-    /// All three.
+    /// Every table, by number.
     pub const ALL: [Self; 3] = [Self::Main, Self::SeedData, Self::Iterations];
 
-    /// 1, 2 or 3.
+    /// The number that the paper gives it, 1 to 3.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8 + 1
     }
 
-    /// What the table is about.
+    /// A title that says what the table is about; not the paper's caption.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -79,66 +79,67 @@ impl FromStr for TableNumber {
 /// A number of the table: what the paper prints, and what was measured here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// Its name, as `Reference::number` knows it.
+    /// The name by which `Reference::number` finds the printed number.
     pub path: String,
-    /// Per cent.
+    /// The printed score, per cent.
     pub printed: Ratio,
-    /// For an average beside its columns: their mean.
+    /// The mean of the columns, for an average that stands beside them.
     pub recomputed: Option<Ratio>,
-    /// Whether it is the largest printed one of its column in its block.
+    /// Whether the printed score is the largest of its column in its block.
     pub is_best: bool,
-    /// Its footnote, from 1.
+    /// The number of its footnote, from 1.
     pub note: Option<usize>,
-    /// What was measured.
+    /// The score that was measured here.
     pub here: Option<Score>,
 }
 
-/// A row of cells.
+/// A row of the paper's table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// E.g. `GRA`, `round 3, 30K`.
+    /// The source of data or the round: `GRA`, `round 3, 30K`.
     pub label: String,
-    /// The models that stand for it here; one, or in Table 2 one per cell.
+    /// The measured models of this row: at most one, in Table 2 at most one per cell.
     pub here: Vec<Trained>,
-    /// One per column.
+    /// One cell per heading.
     pub cells: Vec<Cell>,
 }
 
-/// Rows that are compared with each other.
+/// Rows that are compared with each other: those of a base model, and where a row has ten columns also of a seed
+/// set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
-    /// E.g. `Qwen2.5-7B, Alpaca`.
+    /// Base model and seed set: `Qwen2.5-7B, Alpaca`.
     pub title: String,
-    /// In the paper's order.
+    /// The rows, in the paper's order.
     pub rows: Vec<Row>,
 }
 
 /// A column's heading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heading {
-    /// The heading over it and its neighbours; empty where there is none.
+    /// The heading that it shares with its neighbours; empty where there is none.
     pub group: &'static str,
-    /// Its own.
+    /// The heading of this column alone.
     pub title: &'static str,
 }
 
 /// A table of the paper, with what was measured here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Which.
+    /// Which of the paper's tables it is.
     pub number: TableNumber,
-    /// One per column of cells.
+    /// One heading per column of cells.
     pub headings: Vec<Heading>,
-    /// In the paper's order.
+    /// The blocks, in the paper's order.
     pub blocks: Vec<Block>,
-    /// Footnotes, by number.
+    /// The footnotes; a cell's note 1 is the first.
     pub notes: Vec<String>,
 }
 
 impl Table {
-    /// Puts a table together.
+    /// Puts the printed table, what was measured of it, marks and footnotes together.
     #[must_use]
-    pub fn of(number: TableNumber, paper: &Reference, measured: &Benchmarks) -> Self {
+    pub fn from_reference(number: TableNumber, paper: &Reference, measured: &Benchmarks) -> Self {
         let (headings, blocks) = match number {
             TableNumber::Main => rows::main(paper, measured),
             TableNumber::SeedData => rows::seed_data(paper, measured),
@@ -176,13 +177,13 @@ impl Table {
     /// A LaTeX float; needs the packages `booktabs` and `graphicx`.
     #[must_use]
     pub fn latex(&self) -> String {
-        latex::of(self)
+        latex::render(self)
     }
 
     /// An HTML fragment: a `section` with a `table` and its footnotes. All text is escaped.
     #[must_use]
     pub fn html(&self) -> String {
-        html::of(self)
+        html::render(self)
     }
 
     /// A line per cell: `table`, its path, `block`, `row`, `column`, then `printed`, `recomputed` and

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A name that is none of the paper's.
+/// Text that is not one of the paper's names for a base model, seed set, source of data or benchmark.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is no {what}; there are {allowed}")]
 pub struct UnknownName {
@@ -12,7 +12,7 @@ pub struct UnknownName {
     allowed: String,
 }
 
-/// A closed list of names: as files write them, and as tables print them.
+/// Makes an enum of names, each with the text that files use and the text that tables print.
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident, $what:literal, [$($(#[$about:meta])* $entry:ident $id:literal $title:literal),+ $(,)?]) => {
         $(#[$doc])*
@@ -22,16 +22,16 @@ macro_rules! names {
         }
 
         impl $name {
-            /// All of them, in the order of the tables.
+            /// Every name, in the order of the tables.
             pub const ALL: [Self; [$($id),+].len()] = [$(Self::$entry),+];
 
-            /// As files and paths write it.
+            /// The name in files and paths.
             #[must_use]
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$entry => $id),+ }
             }
 
-            /// As tables print it.
+            /// The name in tables.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$entry => $title),+ }
@@ -69,13 +69,13 @@ names! {
 }
 
 names! {
-    /// What synthesis begins with.
+    /// The data set whose items are the seed items.
     SeedDataset, "seed data set", [
-        /// Alpaca.
+        /// Alpaca (general instructions).
         Alpaca "alpaca" "Alpaca",
-        /// `WizardLM`.
+        /// `WizardLM` (evolved instructions).
         WizardLm "wizardlm" "WizardLM",
-        /// Condor.
+        /// Condor (knowledge-driven instructions).
         Condor "condor" "Condor",
     ]
 }
@@ -175,7 +175,7 @@ impl Benchmark {
         }
     }
 
-    /// How many items it nominally has; for standard errors only.
+    /// How many items the benchmark nominally has; used for standard errors only.
     #[must_use]
     pub const fn items(self) -> i128 {
         match self {

@@ -1,12 +1,13 @@
 //! The formulas of `claims.csv`, one arm per claim, in its notation.
 //!
-//! A formula takes the rows that it is computed from, so the same one says what the paper's tables give and
-//! what measured scores give. It gives `None` where a row is missing, and for claims without a formula.
+//! A formula takes the rows that it is computed from, so one formula serves the paper's tables and measured
+//! scores. It gives `None` where a row is missing, and for claims without a formula. A claim that would need
+//! constants alone has none: its line says `stated, nothing to compute`.
 
 mod consistency;
 mod derived;
-mod grid;
 mod models;
+mod shares;
 mod text;
 
 use super::scorebook::Scorebook;
@@ -18,7 +19,7 @@ use BaseModel::{Llama as L, Qwen as Q};
 use DataSource::{Distill32b as D32, Distill72b as D72, Gra, Vanilla};
 use SeedDataset::{Alpaca, Condor, WizardLm};
 
-/// What a claim's formula gives.
+/// What a claim's formula gives for the printed tables.
 pub(super) fn value(id: &str, book: &Scorebook, paper: &Reference) -> Option<Value> {
     models::value(id, book)
         .or_else(|| text::value(id, paper))
@@ -36,7 +37,7 @@ pub(super) fn is_about_models(id: &str) -> bool {
     models::IDS.contains(&id)
 }
 
-/// `#{...}`: how many are so; `None` when one is unknown.
+/// `#{...}`: how many cases are true; `None` when one is unknown.
 fn count(cases: impl IntoIterator<Item = Option<bool>>) -> Option<Value> {
     let known: Vec<bool> = cases.into_iter().collect::<Option<_>>()?;
     Some(Value::count(known.into_iter().filter(|is_so| *is_so).count()))

@@ -1,11 +1,11 @@
 //! What a user's results say about the claims. Results are joined by their files; nothing is run.
 //!
 //! - `benchmarks.csv` ([`crate::benchmarks`]): claims about what trained models score
-//! - `stats/stats.csv` (`gra-bench stats`): data sets named `gra`, `vanilla` and `distill-72b` as the
-//!   sources of data are; the judge's share and the IFD
+//! - `stats/stats.csv` (`gra-bench stats`): data sets named `gra`, `vanilla` and `distill-large`; the
+//!   judge's share and the IFD
 //! - `<trial>.compute.csv` (`gra-bench compute`): calls and operations per accepted sample
 
-use super::Here;
+use super::Measurement;
 use std::fmt::Write;
 
 use super::formula;
@@ -16,17 +16,17 @@ use crate::exact::{self, Ratio};
 use crate::lines::{self, LineError};
 use crate::{Benchmark, Claim, DataSource};
 
-/// A file of results is not what its verb writes.
+/// A file of results is not what its command writes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {error}")]
 pub struct MeasuredError {
-    /// Which.
+    /// Path of the file.
     pub file: String,
-    /// What is wrong.
+    /// The line, and what is wrong with it.
     pub error: LineError,
 }
 
-/// A user's results, as far as they bear on claims.
+/// A user's results, as far as claims are about them.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     benchmarks: Benchmarks,
@@ -51,19 +51,19 @@ struct Trial {
     name: String,
     /// Calls per accepted sample.
     calls: Option<Ratio>,
-    /// Operations, against one large model that writes the same samples.
+    /// Operations, as a multiple of what one large model takes to write the same samples.
     times_teacher: Option<Ratio>,
-    /// What a call's model has, on average over the tokens.
+    /// Parameters of the models that were called, averaged over the tokens.
     parameters: Option<Ratio>,
 }
 
-/// The paper's models have 7 to 8 billion parameters; what smaller ones cost says nothing of its claim.
+/// Fewest parameters at which a trial's cost counts for P03: the paper's models have 7 to 8 billion.
 const SMALLEST: Ratio = Ratio::new_raw(7_000_000_000, 1);
 
-/// The share that section 5.4 prints, per cent (`figure7/judge/above-8`); P48 itself is about two shares' sum.
+/// The share that section 5.4 prints, per cent (`figure7/judge/above-8`); P48 itself is about the sum of two shares.
 const JUDGED_ABOVE: &str = "87.3";
 
-/// "Orders of magnitude" are two at least: a hundredth of the operations.
+/// The bound for P03: "orders of magnitude" are at least two, a hundredth of the operations.
 const ORDERS_OF_MAGNITUDE: &str = "<=0.01";
 
 impl Measured {
@@ -133,13 +133,13 @@ impl Measured {
         &self.benchmarks
     }
 
-    /// Measured scores as the tables' rows.
+    /// Measured scores as rows of the paper's tables.
     pub(super) fn scorebook(&self) -> Scorebook {
         let mut book = Scorebook::default();
         let benchmarks = &self.benchmarks;
         let row = |model: Trained| {
             let mean = |benchmark| benchmarks.score(model, benchmark).map(|score| score.mean);
-            Row::of(&Benchmark::ALL.map(mean))
+            Row::from_columns(&Benchmark::ALL.map(mean))
         };
         for model in benchmarks.models() {
             let Trained { base, seed, source, round } = model;
@@ -156,16 +156,16 @@ impl Measured {
         book
     }
 
-    /// What was measured of a claim.
-    pub(super) fn of(&self, claim: &Claim, book: &Scorebook) -> Here {
+    /// What these results say about a claim.
+    pub(super) fn measurement(&self, claim: &Claim, book: &Scorebook) -> Measurement {
         if formula::is_about_models(&claim.id) {
             let from = "benchmarks.csv".to_owned();
             return match formula::measured(&claim.id, book) {
                 Some(value) => {
                     let verdict = judge(&claim.printed, &value);
-                    Here::Measured { value, from, verdict }
+                    Measurement::Measured { value, from, verdict }
                 }
-                None => Here::Missing(
+                None => Measurement::Missing(
                     "scores of the trained models that it compares, in benchmarks.csv",
                 ),
             };
@@ -184,9 +184,9 @@ impl Measured {
             "P50" => {
                 (self.difficulty("vanilla"), "gra-bench stats gra=TRIAL vanilla=FILE --ifd MODEL")
             }
-            _ => return Here::Inapplicable,
+            _ => return Measurement::Inapplicable,
         };
-        let Some((value, from)) = found else { return Here::Missing(missing) };
+        let Some((value, from)) = found else { return Measurement::Missing(missing) };
         let value = Value::Number(value);
         let printed = match claim.id.as_str() {
             "P03" => ORDERS_OF_MAGNITUDE,
@@ -194,7 +194,7 @@ impl Measured {
             _ => &claim.printed,
         };
         let verdict = judge(printed, &value);
-        Here::Measured { value, from, verdict }
+        Measurement::Measured { value, from, verdict }
     }
 
     /// The least of all trials' operations, as a multiple of the large model's.
@@ -248,10 +248,11 @@ fn wrong(file: &str, error: LineError) -> MeasuredError {
     MeasuredError { file: file.to_owned(), error }
 }
 
-/// More operations than any computation takes; beyond it, a file holds something else.
+/// Counts above this are not read: no computation takes so many operations, and their sums would overflow.
 const MOST: i128 = 10_i128.pow(30);
 
-/// Operations over twice the tokens, as `compute` counts them; `None` where operations are unknown.
+/// Parameters as operations over twice the tokens, which is how `compute` counts operations; `None` where they are
+/// unknown.
 fn parameters(line: &lines::Line) -> Option<Ratio> {
     let sum = |columns: [&str; 2]| -> Option<i128> {
         let count = |column: &str| -> Option<i128> {
@@ -264,7 +265,7 @@ fn parameters(line: &lines::Line) -> Option<Ratio> {
     (tokens > 0).then(|| Ratio::new(operations, 2 * tokens))
 }
 
-/// A floating-point number as files hold it, to nine decimals.
+/// Reads a floating-point number, to nine decimals.
 fn decimal(text: &str) -> Option<Ratio> {
     let value: f64 = text.parse().ok()?;
     exact::parse(&format!("{value:.9}"))

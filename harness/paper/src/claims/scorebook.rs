@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
 
-/// The order in which formulas with several results give them.
+/// The base models in the order in which formulas with several results give them.
 pub(super) const BASES: [BaseModel; 2] = [BaseModel::Llama, BaseModel::Qwen];
 
 /// A model's scores, per cent; what is missing is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
-    /// In the order of [`Benchmark::ALL`].
+    /// One score per benchmark, in the order of [`Benchmark::ALL`].
     pub(super) columns: [Option<Ratio>; 10],
     /// The average of the ten: as printed, or the mean of what was measured.
     pub(super) average: Option<Ratio>,
 }
 
 impl Row {
-    /// A row whose average is the mean of its columns; none while a column is missing.
-    pub(super) fn of(columns: &[Option<Ratio>; 10]) -> Self {
+    /// A row whose average is the mean of its columns; without an average while a column is missing.
+    pub(super) fn from_columns(columns: &[Option<Ratio>; 10]) -> Self {
         Self { columns: *columns, average: mean(*columns) }
     }
 }
@@ -61,7 +61,7 @@ impl From<&Reference> for Scorebook {
     }
 }
 
-/// The letters of `claims.csv`.
+/// The symbols that formulas of `claims.csv` use.
 impl Scorebook {
     /// T1: an average of Table 1.
     pub(super) fn t1(
@@ -118,12 +118,12 @@ impl Scorebook {
     }
 }
 
-/// The mean of numbers that all exist and are not none.
+/// The mean; `None` where a number is missing or there are no numbers.
 pub(super) fn mean(numbers: impl IntoIterator<Item = Option<Ratio>>) -> Option<Ratio> {
     exact::mean(numbers.into_iter().collect::<Option<Vec<_>>>()?)
 }
 
-/// `mean_s`.
+/// `mean_s`: the mean over the three seed sets.
 pub(super) fn over_seeds(of: impl Fn(SeedDataset) -> Option<Ratio>) -> Option<Ratio> {
     mean(SeedDataset::ALL.map(of))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Finding, Here};
+use super::{Finding, Measurement};
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
 use crate::{Kind, Verdict};
@@ -13,7 +13,7 @@ const INDENT: usize = 5;
 const MISSING: &str = "-";
 
 /// One line per claim: the columns of `results/paper/claims.csv`, then `here`, `here_verdict`,
-/// `here_from`, and what it would take in `here_missing`.
+/// `here_from`, and in `here_missing` the command or file that would measure it.
 ///
 /// # Errors
 /// When the writer fails.
@@ -40,14 +40,14 @@ pub fn write_csv<'a>(
     for finding in findings {
         let claim = &finding.claim;
         let [here, verdict, from, missing] = match &finding.here {
-            Here::Measured { value, from, verdict } => {
+            Measurement::Measured { value, from, verdict } => {
                 let verdict = verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
                 [value.to_string(), verdict, from.clone(), String::new()]
             }
-            Here::Missing(what) => {
+            Measurement::Missing(what) => {
                 [String::new(), String::new(), String::new(), (*what).to_owned()]
             }
-            Here::Inapplicable => Default::default(),
+            Measurement::Inapplicable => Default::default(),
         };
         let recomputed = finding.recomputed_text().unwrap_or_default();
         csv.write_record([
@@ -106,12 +106,14 @@ pub fn terminal(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> St
         let _ = writeln!(out, "\n{}", kind.title());
         for finding in of_kind {
             out.push('\n');
-            card(&mut out, finding);
+            claim_lines(&mut out, finding);
         }
     }
     out
 }
 
+/// Writes a claim as a few lines:
+///
 /// ```text
 /// P13  off by 0.2; section 4.2
 ///      Mean gain over vanilla seed data, Llama base
@@ -119,7 +121,7 @@ pub fn terminal(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> St
 ///      reproduced only with ...
 ///      here: ...
 /// ```
-fn card(out: &mut String, finding: &Finding) {
+fn claim_lines(out: &mut String, finding: &Finding) {
     let claim = &finding.claim;
     let _ = writeln!(out, "{:<INDENT$}{}; {}", claim.id, claim.verdict, place(&claim.section));
     let mut line = |text: &str| grid::hang(out, &" ".repeat(INDENT), text, INDENT);
@@ -134,13 +136,13 @@ fn card(out: &mut String, finding: &Finding) {
         line(&claim.note);
     }
     match &finding.here {
-        Here::Measured { from, .. } => line(&format!("here {}: {from}", here(finding))),
-        Here::Missing(what) => line(&format!("here not measured yet; takes {what}")),
-        Here::Inapplicable => {}
+        Measurement::Measured { from, .. } => line(&format!("here {}: {from}", here(finding))),
+        Measurement::Missing(what) => line(&format!("here not measured yet; takes {what}")),
+        Measurement::Inapplicable => {}
     }
 }
 
-/// How many claims of each kind have which verdict.
+/// A row per verdict, with how many claims of each kind have it.
 fn counts(findings: &[Finding]) -> Vec<Column> {
     let words = ["holds", "off", "contradicted", "not-measurable", "derived"];
     let count = |word: &str, kind: Option<Kind>| {
@@ -181,18 +183,18 @@ fn recomputed(finding: &Finding) -> String {
 
 fn here(finding: &Finding) -> String {
     match &finding.here {
-        Here::Measured { value, verdict, .. } => match verdict {
+        Measurement::Measured { value, verdict, .. } => match verdict {
             Some(verdict @ (Verdict::Holds | Verdict::Off(_) | Verdict::Contradicted)) => {
                 format!("{value} ({verdict})")
             }
             _ => value.to_string(),
         },
-        Here::Missing(_) => "not yet".to_owned(),
-        Here::Inapplicable => MISSING.to_owned(),
+        Measurement::Missing(_) => "not yet".to_owned(),
+        Measurement::Inapplicable => MISSING.to_owned(),
     }
 }
 
-/// Where in the paper, in words.
+/// A claim's place in words: `section 4.2`, `Appendix D`, `Table 1`.
 fn place(section: &str) -> String {
     match section {
         "repo" => "the authors' repository".to_owned(),

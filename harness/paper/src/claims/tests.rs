@@ -133,12 +133,12 @@ fn results_are_joined_by_their_files() {
 
     let findings = audit(&paper(), &measured);
     let here = |id: &str| match &findings.iter().find(|f| f.claim.id == id).unwrap().here {
-        Here::Measured { value, verdict, .. } => {
+        Measurement::Measured { value, verdict, .. } => {
             let verdict = verdict.map(|verdict| verdict.to_string());
             format!("{value} {}", verdict.unwrap_or_default())
         }
-        Here::Missing(what) => format!("missing: {what}"),
-        Here::Inapplicable => "inapplicable".to_owned(),
+        Measurement::Missing(what) => format!("missing: {what}"),
+        Measurement::Inapplicable => "inapplicable".to_owned(),
     };
     let ids = ["P03", "P27", "P28", "P48", "P49", "P50", "A21", "P56"];
     let lines = ids.map(|id| format!("{id} {}", here(id).trim_end()));
@@ -180,11 +180,13 @@ fn measured_scores_go_through_the_same_formulas() {
     let find = |id: &str| findings.iter().find(|f| f.claim.id == id).unwrap();
     for id in ["P23", "A17"] {
         let finding = find(id);
-        let Here::Measured { value, .. } = &finding.here else { panic!("{id} was measured") };
+        let Measurement::Measured { value, .. } = &finding.here else {
+            panic!("{id} was measured")
+        };
         assert_eq!(Some(value), finding.recomputed.as_ref(), "{id}");
     }
     // Without scores of the seed sets nothing is known of gains.
-    assert!(matches!(find("P13").here, Here::Missing(_)));
+    assert!(matches!(find("P13").here, Measurement::Missing(_)));
 }
 
 #[test]
@@ -238,8 +240,8 @@ fn scores_of_nothing_are_defined() {
     measured.read_benchmarks("benchmarks.csv", csv.as_bytes()).unwrap();
     let findings = audit(&paper(), &measured);
     let here = |id: &str| &findings.iter().find(|f| f.claim.id == id).unwrap().here;
-    assert!(matches!(here("A16"), Here::Missing(_)));
-    let Here::Measured { value, .. } = here("P13") else { panic!("P13 was measured") };
+    assert!(matches!(here("A16"), Measurement::Missing(_)));
+    let Measurement::Measured { value, .. } = here("P13") else { panic!("P13 was measured") };
     assert_eq!(*value, Value::Number(Ratio::ZERO));
 }
 

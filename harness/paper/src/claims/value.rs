@@ -1,4 +1,4 @@
-//! What a formula gives, and how it stands to what was printed.
+//! What a formula gives, and whether it is what was printed.
 
 use std::fmt;
 
@@ -19,12 +19,12 @@ pub enum Value {
 }
 
 impl Value {
-    /// A count.
+    /// A whole number.
     pub(super) fn count(n: usize) -> Self {
         Self::Number(Ratio::from(n as i128))
     }
 
-    /// To four decimals, where it is a single number.
+    /// The value as a fraction, where it is a single number.
     fn rounded(&self) -> Option<Ratio> {
         match self {
             Self::Number(number) => Some(*number),
@@ -53,7 +53,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Holds what was printed against what a formula gives. A number is met when the value rounds to it, at
+/// Compares what was printed with what a formula gives. A number is met when the value rounds to it, at
 /// its own number of decimals; `>0`, `>=1`, `<30`, `<=30` and `not 90` are bounds; `true` is a truth.
 /// `None` where the two cannot be compared by a rule: words, or one number against several.
 #[must_use]

@@ -1,4 +1,4 @@
-//! A claim of the paper and our verdict on it, as `claims.csv` holds them.
+//! A claim about the paper and the audit's verdict on it, as `claims.csv` holds them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,22 +6,22 @@ use std::str::FromStr;
 use crate::exact::{self, Ratio};
 use crate::lines::{Line, LineError};
 
-/// Whose claim it is.
+/// Where a claim is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The paper's.
+    /// The paper makes it.
     Paper,
-    /// Nobody's: two places of the paper that should agree.
+    /// Two places of the paper should agree; the paper does not say so.
     Consistency,
-    /// Ours: what follows from the tables.
+    /// It follows from the tables; the paper does not make it.
     Derived,
 }
 
 impl Kind {
-    /// All of them, in the order of tables.
+    /// Every kind, in the order in which the lists show them.
     pub const ALL: [Self; 3] = [Self::Paper, Self::Consistency, Self::Derived];
 
-    /// As files write it.
+    /// The name in files: `paper`, `consistency`, `derived`.
     #[must_use]
     pub const fn id(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// As headings say it.
+    /// The heading above the claims of this kind.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -54,20 +54,20 @@ impl FromStr for Kind {
 /// What becomes of a claim when it is recomputed from what the paper prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It holds.
+    /// The recomputed number is the printed one, or within its bound.
     Holds,
-    /// The number is another, this far away.
+    /// The recomputed number is this far from the printed one.
     Off(Ratio),
     /// The paper's own tables or text say otherwise.
     Contradicted,
     /// Nothing printed decides it.
     NotMeasurable,
-    /// Nothing is claimed.
+    /// The paper claims nothing; the number is only noted.
     Derived,
 }
 
 impl Verdict {
-    /// Without the distance: `holds`, `off`, `contradicted`, `not-measurable`, `derived`; one word each.
+    /// The verdict as one word, without a distance: `holds`, `off`, `contradicted`, `not-measurable`, `derived`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -112,24 +112,24 @@ const STATED: &str = "stated, nothing to compute";
 /// A line of `claims.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// E.g. `P28`.
+    /// `P28`: a letter for the kind (P, X, A) and a number.
     pub id: String,
-    /// Whose it is.
+    /// Where it is from.
     pub kind: Kind,
-    /// Where in the paper.
+    /// The place in the paper: `4.2`, `D` (an appendix), `table1`, `abstract`, or `repo` for the authors' code.
     pub section: String,
-    /// In our words.
+    /// What is claimed; not a quotation.
     pub claim: String,
-    /// How it is recomputed, in the notation of `results/paper/README.md`; empty where it is not.
+    /// How it is recomputed, in the notation of `results/paper/README.md`; empty where nothing is computed.
     pub formula: String,
     /// What the paper prints; empty where it prints nothing.
     pub printed: String,
     /// What the formula gave, to four decimals; `stated, nothing to compute` where no number of the tables decides
     /// the claim; empty where the claim is no number.
     pub recomputed: String,
-    /// What follows.
+    /// The audit's verdict.
     pub verdict: Verdict,
-    /// Why, and what else there is to know.
+    /// The reason for the verdict, and remarks.
     pub note: String,
 }
 

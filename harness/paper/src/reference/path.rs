@@ -4,37 +4,37 @@ use super::Reference;
 use crate::exact::{self, Ratio};
 use crate::vocabulary::Benchmark;
 
-/// Names as near as this to a known one are taken for a slip of the pen.
+/// Least similarity (normalized Damerau-Levenshtein) at which a known name is suggested for an unknown one.
 const NEAR: f64 = 0.8;
 
 /// A number of the paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quoted {
-    /// As printed: `51.4`, `>0`, `true`.
+    /// The printed text: `51.40`, `>0`, `true`.
     pub text: String,
-    /// As a number, where it is one.
+    /// The number, where the text is one.
     pub number: Option<Ratio>,
 }
 
 impl Quoted {
-    fn of(text: impl Into<String>) -> Self {
+    fn parse(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { number: exact::parse(&text), text }
     }
 }
 
-/// A name that leads to no number.
+/// A name has no number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// There is no such name.
+    /// The name is not known.
     #[error("the paper has no number `{path}`{}", suggestion(nearest.as_deref()))]
     Unknown {
-        /// What was asked for.
+        /// The name that was asked for.
         path: String,
-        /// The known name that is most like it, if one is.
+        /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
-    /// The claim is in words alone.
+    /// The name is known, of a claim in words for which the paper prints no number.
     #[error("the paper prints no number for `{0}`")]
     NothingPrinted(String),
 }
@@ -51,10 +51,10 @@ fn suggestion(nearest: Option<&str>) -> String {
 }
 
 impl Reference {
-    /// The number of this name.
+    /// Looks a number up by its name.
     ///
     /// # Errors
-    /// When there is none, with the nearest known name.
+    /// When the name has no number; suggests the nearest known name.
     pub fn number(&self, path: &str) -> Result<Quoted, PathError> {
         let known = self.numbers();
         let Some((_, quoted)) = known.iter().find(|(name, _)| name == path) else {
@@ -71,7 +71,7 @@ impl Reference {
         Ok(quoted.clone())
     }
 
-    /// Every name, in the order of the tables.
+    /// Every name: Table 1, Table 3, Table 2, figures, claims, each in the order of its rows.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
         self.numbers().into_iter().map(|(name, _)| name).collect()
@@ -81,10 +81,10 @@ impl Reference {
         let mut numbers = Vec::new();
         let mut cells = |row: &str, scores: &super::Scores| {
             for benchmark in Benchmark::ALL {
-                let cell = Quoted::of(exact::fixed(scores.of(benchmark), 2));
+                let cell = Quoted::parse(exact::fixed(scores.column(benchmark), 2));
                 numbers.push((format!("{row}/{benchmark}"), cell));
             }
-            numbers.push((format!("{row}/avg"), Quoted::of(exact::fixed(scores.average, 2))));
+            numbers.push((format!("{row}/avg"), Quoted::parse(exact::fixed(scores.average, 2))));
         };
         for ((base, seed, source), scores) in &self.main {
             cells(&format!("table1/{base}/{seed}/{source}"), scores);
@@ -94,14 +94,14 @@ impl Reference {
         }
         for ((base, seed, source), average) in &self.seed_data {
             let path = format!("table2/{base}/{seed}/{source}/avg");
-            numbers.push((path, Quoted::of(exact::fixed(*average, 2))));
+            numbers.push((path, Quoted::parse(exact::fixed(*average, 2))));
         }
         for number in &self.figures {
             let path = format!("figure{}/{}/{}", number.figure, number.series, number.x);
-            numbers.push((path.replace(' ', "-"), Quoted::of(exact::fixed(number.value, 2))));
+            numbers.push((path.replace(' ', "-"), Quoted::parse(exact::fixed(number.value, 2))));
         }
         for claim in &self.claims {
-            numbers.push((format!("claims/{}", claim.id), Quoted::of(&claim.printed)));
+            numbers.push((format!("claims/{}", claim.id), Quoted::parse(&claim.printed)));
         }
         numbers
     }

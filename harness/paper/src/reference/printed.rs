@@ -4,12 +4,12 @@ use crate::exact::{self, Ratio};
 use crate::lines::{Line, LineError};
 use crate::vocabulary::Benchmark;
 
-/// What a row of Table 1 or 3 prints, per cent.
+/// Scores that a row of Table 1 or 3 prints, per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scores {
-    /// In the order of [`Benchmark::ALL`].
+    /// One score per benchmark, in the order of [`Benchmark::ALL`].
     pub columns: [Ratio; 10],
-    /// The last column, as printed.
+    /// The printed average, which is not always the mean of the columns.
     pub average: Ratio,
 }
 
@@ -22,9 +22,9 @@ impl Scores {
         Ok(Self { columns, average: line.cell("avg")? })
     }
 
-    /// One column.
+    /// The printed score on a benchmark.
     #[must_use]
-    pub const fn of(&self, benchmark: Benchmark) -> Ratio {
+    pub const fn column(&self, benchmark: Benchmark) -> Ratio {
         self.columns[benchmark as usize]
     }
 
@@ -34,7 +34,7 @@ impl Scores {
         self.columns.iter().sum::<Ratio>() / 10
     }
 
-    /// Whether the printed average is that mean, rounded half up.
+    /// Whether the printed average is the mean of the columns, rounded half up to two decimals.
     #[must_use]
     pub fn average_fits(&self) -> bool {
         exact::round(self.mean(), 2) == self.average
@@ -46,22 +46,22 @@ impl Scores {
 pub struct Iteration {
     /// Size of the training data as printed, in thousands of samples.
     pub thousands: i128,
-    /// What the model scored.
+    /// Scores of the model that was trained on it.
     pub scores: Scores,
 }
 
 /// Scores that a case prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseLine {
-    /// 1 or 2.
+    /// Number of the case, 1 or 2.
     pub case: u8,
-    /// `reviewer`, `committee` or `adjudicator`.
+    /// Role whose scores these are: `reviewer`, `committee` or `adjudicator`.
     pub role: String,
-    /// Scores of the dimensions; none where only a mean is printed.
+    /// Printed scores of the dimensions; empty where only a mean is printed.
     pub scores: Vec<i128>,
-    /// The printed mean.
+    /// The printed mean, where there is one.
     pub mean: Option<Ratio>,
-    /// The printed spread.
+    /// The printed spread (sigma), where there is one.
     pub spread: Option<Ratio>,
 }
 
@@ -75,7 +75,7 @@ impl CaseLine {
             role: line.text("role")?.to_owned(),
             scores: scores
                 .collect::<Result<_, _>>()
-                .map_err(|error| line.wrong("scores", error))?,
+                .map_err(|error| line.field_error("scores", error))?,
             mean: number("mean")?,
             spread: number("spread")?,
         })
@@ -109,17 +109,17 @@ impl std::str::FromStr for Known {
 /// A number that a figure of the paper shows, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FigureNumber {
-    /// Figure 1 to 8.
+    /// Number of the figure, 1 to 8.
     pub figure: u8,
-    /// What is shown, e.g. `gra`.
+    /// Name of what is shown, e.g. `gra`.
     pub series: String,
-    /// Where along the axis, e.g. `alpaca`, or round `3`.
+    /// Place on the horizontal axis, e.g. `alpaca`, or round `3`.
     pub x: String,
-    /// The number.
+    /// The number, in the unit of the figure.
     pub value: Ratio,
-    /// How it is known.
+    /// How the number is known.
     pub known: Known,
-    /// The path of a table's cell, a section, or how it follows.
+    /// The path of a table's cell, a section of the paper, or the calculation.
     pub source: String,
 }
 

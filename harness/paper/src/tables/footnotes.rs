@@ -1,4 +1,4 @@
-//! What disagrees with what: averages that are no means, and numbers that the paper prints differently in
+//! Notes on averages that are not the mean of their columns, and on numbers that the paper prints differently in
 //! another place.
 
 use super::rows::best_by_columns;
@@ -33,7 +33,7 @@ pub(super) fn add(table: &mut Table, paper: &Reference) {
     }
 }
 
-/// An average that does not round to the mean of its columns.
+/// A note on an average that is not the mean of its columns, rounded.
 fn mean(cell: &Cell) -> Option<String> {
     let mean = cell.recomputed.filter(|mean| exact::round(*mean, 2) != cell.printed)?;
     let shown = fixed(mean, 2);
@@ -43,30 +43,30 @@ fn mean(cell: &Cell) -> Option<String> {
     Some(format!("Printed {printed}; the mean of the ten columns is {shown} ({sign}{off})."))
 }
 
-/// What other places print for the same thing: the average that GRA's data reaches.
+/// Notes on other numbers that the paper prints for the same average of GRA.
 fn elsewhere(number: TableNumber, cell: &Cell, paper: &Reference) -> Vec<String> {
     let parts: Vec<&str> = cell.path.split('/').collect();
     let [_, base, seed, row, "avg"] = parts.as_slice() else { return Vec::new() };
     let (Ok(base), Ok(seed)) = (base.parse(), seed.parse()) else { return Vec::new() };
-    let place = Place { paper, base, seed };
+    let averages = GraAverages { paper, base, seed };
     match number {
-        TableNumber::Main if *row == "gra" => place.of_table_1(),
-        TableNumber::SeedData if *row == "gra" => place.of_table_2(),
+        TableNumber::Main if *row == "gra" => averages.of_table_1(),
+        TableNumber::SeedData if *row == "gra" => averages.of_table_2(),
         TableNumber::Iterations => {
-            row.parse().map(|round| place.of_table_3(round)).unwrap_or_default()
+            row.parse().map(|round| averages.of_table_3(round)).unwrap_or_default()
         }
         TableNumber::Main | TableNumber::SeedData => Vec::new(),
     }
 }
 
-/// A base model and a seed set.
-struct Place<'a> {
+/// The averages of GRA that the tables print for a base model and a seed set.
+struct GraAverages<'a> {
     paper: &'a Reference,
     base: BaseModel,
     seed: SeedDataset,
 }
 
-impl Place<'_> {
+impl GraAverages<'_> {
     fn table_1(&self) -> Option<Ratio> {
         let scores = self.paper.main(self.base, self.seed, DataSource::Gra);
         scores.map(|scores| scores.average)

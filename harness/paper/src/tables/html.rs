@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::layout::{self, Line};
 use super::{Heading, Table};
 
-pub(super) fn of(table: &Table) -> String {
+pub(super) fn render(table: &Table) -> String {
     let id = format!("table{}", table.number.number());
     let mut out = format!("<section class=\"paper-table\" id=\"{id}\">\n<table>\n");
     let _ = writeln!(out, "<caption>{}. {}</caption>", table.number, escape(table.number.title()));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::layout::{self, Line};
 use super::{Heading, Table};
 
-pub(super) fn of(table: &Table) -> String {
+pub(super) fn render(table: &Table) -> String {
     let mut out = String::from("% Needs \\usepackage{booktabs} and \\usepackage{graphicx}.\n");
     let columns = "r".repeat(table.headings.len());
     let _ = writeln!(
@@ -35,7 +35,7 @@ pub(super) fn of(table: &Table) -> String {
     out
 }
 
-/// Groups over their columns, where there are any, then the columns' own headings.
+/// Writes a line of group headings, where there are any, and a line of the columns' headings.
 fn heading(out: &mut String, headings: &[Heading]) {
     let groups: Vec<&[Heading]> = headings.chunk_by(|a, b| a.group == b.group).collect();
     if headings.iter().any(|heading| !heading.group.is_empty()) {
@@ -75,7 +75,7 @@ fn body(out: &mut String, line: &Line) {
     out.push_str(" \\\\\n");
 }
 
-/// What LaTeX would take for a command, as text.
+/// Escapes what LaTeX would take for a command.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -8,15 +8,15 @@ use crate::grid::{self, Align, Column};
 
 pub(super) const MISSING: &str = "-";
 
-/// A line of cells.
+/// A line of text cells, as a format shows it.
 pub(super) struct Line {
     pub(super) label: String,
     pub(super) cells: Vec<Text>,
-    /// Whether it is measured here, not the paper's.
+    /// Whether it shows measurements, not the printed row.
     pub(super) is_here: bool,
 }
 
-/// A cell's text.
+/// The text of a cell, with its marks.
 #[derive(Default)]
 pub(super) struct Text {
     pub(super) value: String,
@@ -24,7 +24,7 @@ pub(super) struct Text {
     pub(super) note: Option<usize>,
 }
 
-/// Something of a measured cell, as text.
+/// Picks one text of a cell, e.g. the mean; `None` where the cell has none.
 type Show = fn(&Cell) -> Option<String>;
 
 /// The paper's row; where the table has measurements, also what was measured, with dashes for what was not.
@@ -77,7 +77,7 @@ fn signed(difference: &str) -> String {
     if difference.starts_with('-') { difference.to_owned() } else { format!("+{difference}") }
 }
 
-/// How to read the table: what is marked, and what the lines below a row are.
+/// Sentences below the table: what is marked, and what the lines below a row are.
 pub(super) fn remarks(table: &Table) -> Vec<String> {
     let mut remarks = vec![
         "Per cent. The largest printed value of a column in its block is marked; printed values are never \

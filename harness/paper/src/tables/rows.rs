@@ -6,7 +6,7 @@ use crate::exact::Ratio;
 use crate::vocabulary::GROUPS;
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, Scores, SeedDataset};
 
-/// Ten benchmarks under their groups, and the average.
+/// Headings of the ten benchmarks under their groups, and of the average.
 fn headings() -> Vec<Heading> {
     let groups = GROUPS.iter().flat_map(|(group, columns)| std::iter::repeat_n(*group, *columns));
     let benchmarks = groups.zip(Benchmark::ALL);
@@ -94,7 +94,7 @@ fn whole_row(
         .into_iter()
         .map(|benchmark| {
             let here = model.and_then(|model| measured.score(model, benchmark));
-            cell(benchmark.id(), scores.of(benchmark), here)
+            cell(benchmark.id(), scores.column(benchmark), here)
         })
         .collect();
     let average = cell("avg", scores.average, model.and_then(|model| measured.average(model)));

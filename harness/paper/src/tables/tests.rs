@@ -1,7 +1,7 @@
 use super::*;
 
 fn table(number: TableNumber, measured: &Benchmarks) -> Table {
-    Table::of(number, &Reference::embedded().unwrap(), measured)
+    Table::from_reference(number, &Reference::embedded().unwrap(), measured)
 }
 
 /// One row of Table 1 in two trainings, another on one benchmark alone.

@@ -2,7 +2,7 @@
 
 use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
 use super::super::value::Value;
-use super::{Alpaca, Condor, D32, D72, Gra, L, Q, Vanilla, WizardLm, count, grid, several, text};
+use super::{Alpaca, Condor, D32, D72, Gra, L, Q, Vanilla, WizardLm, count, several, shares, text};
 use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
 
@@ -62,23 +62,23 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
         "A26" => return turned(t, (L, Condor), D72),
         "A27" => {
             let fitting = [(Benchmark::Gpqa, 198), (Benchmark::ArcC, 295), (Benchmark::Mbpp, 500)]
-                .map(|(c, n)| grid::fitting(&grid::column(paper, c), n));
+                .map(|(c, n)| shares::fitting(&shares::column(paper, c), n));
             return several(fitting.map(|n| Some(Ratio::from(n as i128))));
         }
         "A28" => {
-            let all = grid::column(paper, Benchmark::Gsm8k);
-            return Some(Value::count(all.len() - grid::fitting(&all, 1319)));
+            let all = shares::column(paper, Benchmark::Gsm8k);
+            return Some(Value::count(all.len() - shares::fitting(&all, 1319)));
         }
         "A29" => {
-            let all = grid::column(paper, Benchmark::IfEval);
-            let fitting = [541, 834].map(|n| grid::fitting(&all, n));
+            let all = shares::column(paper, Benchmark::IfEval);
+            let fitting = [541, 834].map(|n| shares::fitting(&all, n));
             return several(fitting.map(|n| Some(Ratio::from(n as i128))));
         }
         "A30" => {
             let all = pairs().flat_map(|(b, s)| ITERATIONS.map(|t| paper.iteration(b, s, t)));
             let rows: Vec<_> = all.flatten().map(|row| &row.scores).collect();
-            let half_up = rows.iter().filter(|row| grid::fits_half_up(row)).count();
-            let up = rows.iter().filter(|row| grid::fits_up(row)).count();
+            let half_up = rows.iter().filter(|row| shares::fits_half_up(row)).count();
+            let up = rows.iter().filter(|row| shares::fits_up(row)).count();
             return several([half_up, up].map(|n| Some(Ratio::from(n as i128))));
         }
         _ => return None,
@@ -91,21 +91,21 @@ fn hidden(t: &Scorebook, b: BaseModel) -> Option<Ratio> {
     mean(HIDDEN_ROUNDS.map(|(s, round)| t.t3(b, s, round)))
 }
 
-/// GRA less another source, as printed and from the columns.
+/// GRA less another source: by the printed averages, and by the means of the columns.
 fn turned(t: &Scorebook, (b, s): (BaseModel, SeedDataset), less: DataSource) -> Option<Value> {
     let printed = t.t1(b, s, Gra)? - t.t1(b, s, less)?;
     let columns = t.m1(b, s, Gra)? - t.m1(b, s, less)?;
     Some(Value::Several(vec![printed, columns]))
 }
 
-/// Binomial standard error of the mean of ten scores, in points; items sampled, nothing else.
+/// Binomial standard error of the mean of ten scores, in points: the uncertainty from sampled items alone.
 fn standard_error(
     paper: &Reference,
     (b, s, d): (BaseModel, SeedDataset, DataSource),
 ) -> Option<Ratio> {
     let scores = paper.main(b, s, d)?;
     let variance = Benchmark::ALL.map(|c| {
-        let share = scores.of(c) / 100;
+        let share = scores.column(c) / 100;
         exact::to_f64(share * (Ratio::ONE - share)) / exact::to_f64(c.items().into()) * 1e4
     });
     exact::parse(&format!("{:.9}", variance.iter().sum::<f64>().sqrt() / 10.0))

@@ -1,5 +1,5 @@
 //! Claims about what trained models score (paper, sections 4.2, 4.3, 5.1 and 5.3): they can be computed
-//! from anybody's scores.
+//! from any scores of trained models.
 
 use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
 use super::super::value::Value;

@@ -1,4 +1,4 @@
-//! Claims that the paper's own words and cases decide.
+//! Claims that the paper's cases, figures and other claims decide.
 
 use super::super::scorebook::mean;
 use super::super::value::Value;
@@ -6,7 +6,7 @@ use super::{Alpaca, Gra, L};
 use crate::Reference;
 use crate::exact::{self, Ratio};
 
-/// Dimensions that Prompts 8 and 9 ask scores for.
+/// How many dimensions Prompts 8 and 9 ask scores for.
 const DIMENSIONS: i128 = 6;
 
 pub(super) fn value(id: &str, paper: &Reference) -> Option<Value> {
@@ -44,6 +44,7 @@ pub(super) fn value(id: &str, paper: &Reference) -> Option<Value> {
     Some(Value::Number(number))
 }
 
+/// The printed number of this name.
 fn printed(paper: &Reference, path: &str) -> Option<Ratio> {
     paper.number(path).ok()?.number
 }
