@@ -11,6 +11,7 @@ mod economy;
 mod experiments;
 mod failures;
 mod figures;
+mod guide;
 mod looking_back;
 mod model_files;
 mod overwrite;

@@ -1,0 +1,210 @@
+//! The guide against the code: every key of experiment and pool files has a row with its default, no row has a key that
+//! the parsers do not know, and links lead to files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use gra_bench::experiment::{Experiment, ExperimentFile, Overrides};
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::{
+    DEFAULT_CONCURRENCY, DEFAULT_CONTEXT, DEFAULT_TIMEOUT_S, ModelPool, PoolError,
+};
+use gra_synth::economy::Economy;
+use gra_synth::method::{Method, TokenLimits};
+use gra_synth::request::Sampling;
+use gra_synth::variant::Variant;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::workbench::repository;
+
+/// Everything that must be said, and nothing that has a default.
+const LEAST_EXPERIMENT: &str = "name = 'a'\nquestion = 'b?'\nseed_set = 'c'\npool = 'd'\nprompts = 'e'\nseeds = [1]\n\
+                                [[variant]]\nname = 'gra'\n";
+const LEAST_POOL: &str =
+    "name = 'a'\n[encoder]\nname = 'b'\npath = 'c.gguf'\n[[model]]\nname = 'd'\npath = 'e.gguf'\n";
+
+const MODEL_SECTION: &str = "## `[[model]]` and `[[teacher]]`";
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(repository().join("harness/guide").join(name)).unwrap()
+}
+
+/// The second cell of each row below a heading whose first cell is a key, by key.
+fn rows(page: &str, heading: &str) -> BTreeMap<String, String> {
+    let section = page.lines().skip_while(|line| *line != heading).skip(1);
+    let mut rows = BTreeMap::new();
+    for line in section.take_while(|line| !line.starts_with("## ")) {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        let (Some(first), Some(default)) = (cells.next(), cells.next()) else { continue };
+        let key = first.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+        if let Some(key) = key {
+            rows.insert(key.to_owned(), default.to_owned());
+        }
+    }
+    assert!(!rows.is_empty(), "no table below {heading}");
+    rows
+}
+
+/// The keys that the message about an unknown one lists.
+fn known(message: &str) -> BTreeSet<String> {
+    assert!(message.starts_with("unknown field `no_such_key`"), "{message}");
+    message.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
+
+fn keys_of_experiment(table: &str) -> BTreeSet<String> {
+    let text = format!("{table}\nno_such_key = 1\n");
+    known(toml::from_str::<ExperimentFile>(&text).unwrap_err().message())
+}
+
+fn keys_of_pool(table: &str) -> BTreeSet<String> {
+    let text = format!("{table}\nno_such_key = 1\n");
+    match ModelPool::parse(&text, Path::new("pool.toml"), Path::new("models")) {
+        Err(PoolError::Syntax { error, .. }) => known(error.message()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// By way of text, so that an `f32` has the digits that people write.
+fn as_json(value: &impl Serialize) -> Value {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+/// Holds the defaults of a section against those of the code. A default that is computed when it is needed (`null` here)
+/// is described in words, and tables have sections of their own.
+fn check_defaults(page: &str, heading: &str, defaults: &Value) {
+    let rows = rows(page, heading);
+    for (key, value) in defaults.as_object().unwrap() {
+        if value.is_null() || value.is_object() {
+            continue;
+        }
+        let text = value.to_string();
+        let expected = format!("`{}`", text.strip_suffix(".0").unwrap_or(&text));
+        let said = rows.get(key).map_or("", String::as_str);
+        assert!(
+            said.starts_with(&expected),
+            "{heading}: the default of `{key}` is {expected}, not {said}"
+        );
+    }
+}
+
+#[test]
+fn every_key_of_an_experiment_file_is_in_the_guide() {
+    let page = page("experiments.md");
+    let sections = [
+        ("## Top level", ""),
+        ("## `[[variant]]`", "[[variant]]"),
+        ("## `[method]`", "[method]"),
+        ("## `[method.economy]`", "[method.economy]"),
+        ("## `[method.limits]`", "[method.limits]"),
+        ("## `[sampling]`", "[sampling]"),
+        ("## `[engine]`", "[engine]"),
+        ("## `[[source]]`", "[[source]]"),
+        ("## `[compare]`", "[compare]"),
+        ("## `[rescore]`", "[rescore]"),
+    ];
+    for (heading, table) in sections {
+        let documented: BTreeSet<String> = rows(&page, heading).into_keys().collect();
+        assert_eq!(documented, keys_of_experiment(table), "{heading}");
+    }
+}
+
+#[test]
+fn every_key_of_a_pool_file_is_in_the_guide() {
+    let page = page("models-and-servers.md");
+    let sections = [
+        ("## The pool file", ""),
+        ("## `[encoder]`", "[encoder]"),
+        (MODEL_SECTION, "[[model]]"),
+        (MODEL_SECTION, "[[teacher]]"),
+        ("## `sampling` of a model", "[[model]]\n[model.sampling]"),
+    ];
+    for (heading, table) in sections {
+        let documented: BTreeSet<String> = rows(&page, heading).into_keys().collect();
+        assert_eq!(documented, keys_of_pool(table), "{heading}");
+    }
+}
+
+#[test]
+fn defaults_of_experiment_files_are_those_of_the_code() {
+    let page = page("experiments.md");
+    let file: ExperimentFile = toml::from_str(LEAST_EXPERIMENT).unwrap();
+    let top = json!({
+        "paper": file.paper,
+        "analysis": file.analysis,
+        "demonstration": file.demonstration,
+        "chunk": file.chunk,
+        "max_failed": file.max_failed,
+        "allow_malformed_stages": file.allow_malformed_stages,
+    });
+    check_defaults(&page, "## Top level", &top);
+    check_defaults(&page, "## `[method]`", &as_json(&Method::default()));
+    check_defaults(&page, "## `[method.economy]`", &as_json(&Economy::default()));
+    check_defaults(&page, "## `[method.limits]`", &as_json(&TokenLimits::default()));
+    check_defaults(&page, "## `[sampling]`", &as_json(&Sampling::default()));
+    // The number of threads is this machine's.
+    let mut engine = as_json(&EngineSettings::default());
+    engine["threads"] = Value::Null;
+    check_defaults(&page, "## `[engine]`", &engine);
+    let compare = json!({ "sets": file.compare.sets, "map": file.compare.map });
+    check_defaults(&page, "## `[compare]`", &compare);
+}
+
+#[test]
+fn a_variant_that_says_nothing_is_full_gra() {
+    let file = repository().join("experiments/ablation.toml");
+    let experiment = Experiment::load(&file, Path::new("models"), &Overrides::default()).unwrap();
+    let gra = Variant::gra("gra");
+    assert_eq!(experiment.variants[0], gra);
+    let mut defaults = as_json(&gra);
+    defaults["name"] = Value::Null;
+    defaults["reviewers"] = json!("committee");
+    defaults["committee"] = json!(gra.reviews());
+    check_defaults(&page("experiments.md"), "## `[[variant]]`", &defaults);
+}
+
+#[test]
+fn defaults_of_pool_files_are_those_of_the_code() {
+    let page = page("models-and-servers.md");
+    let parsed = ModelPool::parse(LEAST_POOL, Path::new("pool.toml"), Path::new("models"));
+    let defaults = json!({
+        "thought_tokens": parsed.unwrap().models[0].thought_tokens,
+        "concurrency": DEFAULT_CONCURRENCY,
+        "timeout_s": DEFAULT_TIMEOUT_S,
+    });
+    check_defaults(&page, MODEL_SECTION, &defaults);
+    let context = &rows(&page, MODEL_SECTION)["context"];
+    assert!(context.contains(&DEFAULT_CONTEXT.to_string()), "{context}");
+}
+
+/// The pages of the guide.
+fn pages() -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(repository().join("harness/guide")).unwrap();
+    let mut pages: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages
+}
+
+#[test]
+fn links_lead_to_files_and_the_index_to_every_page() {
+    let mut documents = pages();
+    documents.extend(["README.md", "harness/ARCHITECTURE.md"].map(|name| repository().join(name)));
+    for document in &documents {
+        let text = std::fs::read_to_string(document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let file = link.split('#').next().unwrap_or_default();
+            let target = document.parent().unwrap().join(file);
+            assert!(target.exists(), "{}: {link} leads nowhere", document.display());
+        }
+    }
+    let index = page("README.md");
+    for path in pages() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(
+            name == "README.md" || index.contains(&format!("({name})")),
+            "{name} is not listed"
+        );
+    }
+}
