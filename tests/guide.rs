@@ -70,8 +70,8 @@ fn as_json(value: &impl Serialize) -> Value {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-/// Holds the defaults of a section against those of the code. A default that is computed when it is needed (`null` here)
-/// is described in words, and tables have sections of their own.
+/// Holds the defaults of a section against those of the code. A default that is computed when it is needed
+/// (`null` here) is described in words, and tables have sections of their own.
 fn check_defaults(page: &str, heading: &str, defaults: &Value) {
     let rows = rows(page, heading);
     for (key, value) in defaults.as_object().unwrap() {
