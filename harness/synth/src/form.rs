@@ -406,13 +406,17 @@ pub fn folded(keywords: &[String]) -> Vec<String> {
     folded
 }
 
-/// The instruction of Prompt 5.
+/// The instruction of Prompt 5. A model that knows its tags from XML closes it with `</boi>` or `</eoi>` first: that
+/// ends the instruction too (METHOD.md, G10).
 ///
 /// # Errors
 /// When tags are missing, or it is empty or cut off.
 pub fn read_instruction(reply: &Reply) -> Result<String, Malformed> {
     let text = tagged(reply, &[INSTRUCTION])?;
-    worded(&without_thought(between(&text, INSTRUCTION)?)?)
+    let inside = between(&text, INSTRUCTION)?;
+    let inside =
+        ["</boi>", "</eoi>"].iter().find_map(|tag| inside.strip_suffix(tag)).unwrap_or(inside);
+    worded(&without_thought(inside)?)
 }
 
 /// The response of Prompt 7: the whole reply without its thoughts.

@@ -123,6 +123,9 @@ fn thoughts_are_no_part_of_an_answer_and_the_last_complete_answer_counts() {
         (Stage::Instruction, "<boi><think>cut at its budget<eoi>".to_owned()),
         (Stage::Instruction, "Between <boi> and <eoi>: <boi>Prove it.<eoi>".to_owned()),
         (Stage::Instruction, "<boi><boi>Prove it.<eoi>".to_owned()),
+        (Stage::Instruction, "<boi>Prove it.</boi>\n<eoi>".to_owned()),
+        (Stage::Instruction, "<boi>Close <b>it</b>.</eoi><eoi>".to_owned()),
+        (Stage::Instruction, "<boi></boi><eoi>".to_owned()),
         (
             Stage::Keywords,
             r#"<boa>"domain": "Math", "keywords": ["a"]<eoa> better: <boa>"domain": "QA", "keywords": ["b"]<eoa>"#
