@@ -119,7 +119,8 @@ fn nothing_to_judge_is_nothing() {
 #[test]
 fn example_scores_come_in_every_order_where_they_are_rotated() {
     let files = gra_synth::prompt::TEMPLATES.iter().map(|(file, _, places)| {
-        let sample: String = places.iter().map(|place| format!("{{{{{place}}}}}\n")).collect();
+        let places: Vec<String> = places.iter().map(|place| format!("{{{{{place}}}}}")).collect();
+        let sample = places.join("\n");
         let role = "Score it.\n<bos>[8,4,6,9,7,10]<eos>, not [x] nor [1]";
         ((*file).to_owned(), format!("{role}\n=== sample ===\n{sample}"))
     });
@@ -139,11 +140,10 @@ fn example_scores_come_in_every_order_where_they_are_rotated() {
     let exhibits: Vec<Exhibit> = (0..20).map(|n| exhibit(n, TEXTS[n as usize % 5], "y")).collect();
     let asked = |method| {
         let asker = Asker { run_seed: 42, method, prompts: &prompts };
-        let Step::Ask(asked) = Judge::new(asker, &members[0], &exhibits).advance(Answers::Start)
-        else {
-            panic!("a judge begins by asking")
-        };
-        asked
+        match Judge::new(asker, &members[0], &exhibits).advance(Answers::Start) {
+            Step::Ask(requests) => requests,
+            _ => panic!("a judge begins by asking"),
+        }
     };
     let seen = |requests: &[Request]| -> std::collections::BTreeSet<String> {
         requests.iter().map(|request| request.prompt.role.to_string()).collect()
