@@ -115,7 +115,9 @@ fn kill_9_and_the_same_command_give_the_bytes_of_an_undisturbed_run() {
 
 fn finished_chunks(bench: &Workbench) -> i64 {
     let count = || -> rusqlite::Result<i64> {
-        let store = rusqlite::Connection::open(bench.path("killed/store.db"))?;
+        // Read-only, so that looking makes no empty file for the run to find.
+        let reading = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let store = rusqlite::Connection::open_with_flags(bench.path("killed/store.db"), reading)?;
         store
             .query_row("SELECT count(*) FROM chunk WHERE seconds IS NOT NULL", [], |row| row.get(0))
     };

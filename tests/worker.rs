@@ -32,8 +32,9 @@ fn wait_for<T>(run: &mut Child, what: &str, mut look: impl FnMut() -> Option<T>)
 /// One number from the store of a run.
 fn count(bench: &Workbench, results: &str, sql: &str) -> Option<i64> {
     let store = bench.path(results).join("store.db");
-    // Not there yet, or busy: nothing to say.
-    let store = rusqlite::Connection::open(store).ok()?;
+    // Not there yet, or busy: nothing to say. Read-only, so that looking makes no empty file for the run to find.
+    let reading = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let store = rusqlite::Connection::open_with_flags(store, reading).ok()?;
     store.query_row(sql, [], |row| row.get(0)).ok()
 }
 
