@@ -186,7 +186,7 @@ class Bench:
         import numpy as np
 
         instructions = read_instructions(self.options.texts)
-        # A few thousand, so that seconds are measured; nobody remembers a text.
+        # A few thousand, so that seconds are measured; no text is remembered.
         times = -(-2000 // len(instructions))
         texts = self.scratch / "texts.json"
         texts.write_text(json.dumps(ODD_TEXTS + instructions * times))

@@ -1,6 +1,6 @@
 //! How a trial's reviewers agree, and how each of them judges.
 //!
-//! Economy leaves out reviews that cannot change a sample: after a zero bit nobody else is asked, nor
+//! Economy leaves out reviews that cannot change a sample: after a zero bit no other reviewer is asked, nor
 //! when tau is out of reach. What is then missing depends on what was said, so coefficients over the
 //! reviews that there are describe those, not the reviewers: a zero is never seen to be shared, and
 //! whole committees are those that liked the response. [`Coverage`] says how many candidates are

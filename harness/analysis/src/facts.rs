@@ -10,7 +10,7 @@ pub struct TrialFacts {
     pub variant: String,
     /// Every candidate of every round, whatever became of it. Ids are unique.
     pub candidates: Vec<Candidate>,
-    /// Every call that the method asked for, retries and seed annotation included, whoever answered.
+    /// Every call that the method asked for, retries and seed annotation included, answered by the store or an engine.
     pub calls: Vec<CallFact>,
 }
 

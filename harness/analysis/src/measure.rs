@@ -272,7 +272,7 @@ mod tests {
         table.push(
             "quality",
             "mu, mean",
-            vec![Cell::Absent("nobody scored it"), estimate(6.25, 5.5, 7.0)],
+            vec![Cell::Absent("no score for it"), estimate(6.25, 5.5, 7.0)],
         );
         table.push("ifd", "loss-ratio, mean", vec![Cell::Absent("not asked"); 2]);
         let inapplicable = Cell::Inapplicable("no committee reviewed it");
@@ -286,7 +286,7 @@ mod tests {
         group    measure   data set  value  95% interval   n
         text     samples   seeds        40                40
                            gra|x         6                 6
-        quality  mu, mean  seeds         -                    nobody scored it
+        quality  mu, mean  seeds         -                    no score for it
                            gra|x     6.250  [5.500, 7]    20
         ");
     }
@@ -297,7 +297,7 @@ mod tests {
         group      measure   data set   value  95% interval       n
         text       samples   seeds         40                    40
                              gra|x          6                     6
-        quality    mu, mean  seeds          -                        nobody scored it
+        quality    mu, mean  seeds          -                        no score for it
                              gra|x      6.250  [5.500, 7]        20
         committee  alpha     gra|x     0.5000  [0.2500, 0.7500]  20
         ");
@@ -322,7 +322,7 @@ mod tests {
         group,measure,data_set,value,low,high,n,absent
         text,samples,seeds,40,,,40,
         text,samples,gra|x,6,,,6,
-        quality,"mu, mean",seeds,,,,,nobody scored it
+        quality,"mu, mean",seeds,,,,,no score for it
         quality,"mu, mean",gra|x,6.25,5.5,7,20,
         committee,alpha,seeds,,,,,no committee reviewed it
         committee,alpha,gra|x,0.5,0.25,0.75,20,

@@ -6,7 +6,7 @@
 //! accepted share stands beside the rejected one: without that, a judge that likes everything agrees
 //! with every committee.
 //!
-//! Scores given, not made: nobody is asked here. A sample that the judge has not scored, because its
+//! Scores given, not made: no model is asked here. A sample that the judge has not scored, because its
 //! reply stayed malformed or it was never asked, is counted and takes no part in the rest.
 
 use gra_synth::pool::ItemId;

@@ -23,7 +23,7 @@
 //!   more waves until its target is met; surplus therefore counts as passed, as in
 //!   [`crate::funnel::Funnel::acceptance_rate`].
 //!
-//! This is no run: it asks nothing, and finds no sample that nobody wrote.
+//! This is no run: it asks nothing, and finds no sample that was not written.
 //!
 //! # Layout
 //!
@@ -159,7 +159,7 @@ pub enum RescoreError {
         /// The variant.
         variant: String,
     },
-    /// A committee of nobody, or of more than were there.
+    /// A committee of none, or of more than were there.
     #[error("{asked} reviewers cannot be heard: the trial has {seats}")]
     Committee {
         /// Seats asked for.

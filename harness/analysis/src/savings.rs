@@ -9,8 +9,8 @@ use gra_synth::request::Stage;
 /// are not among them: they were made once, by another variant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Savings {
-    /// Candidates that ended as duplicates before their first review, or before their response where
-    /// nobody reviews.
+    /// Candidates that ended as duplicates before their first review, or before their response
+    /// without reviewers.
     pub early_duplicates: u64,
     /// Calls that these would have had next: one per reviewer, or the response. Later ones depend on
     /// the answers and are not counted, so this is the least that was saved.
@@ -19,7 +19,7 @@ pub struct Savings {
     pub after_veto: u64,
     /// Response reviews left out because tau was out of reach.
     pub after_bound: u64,
-    /// Comments that nobody had to read: the replies ended with the scores.
+    /// Comments that no step reads: the replies ended with the scores.
     pub comments: u64,
 }
 

@@ -2,7 +2,7 @@
 //! judge say, and differences to the first data set, all with intervals.
 //!
 //! What is said of samples is read from the frames of [`crate::frames::samples`] and nothing else, so
-//! that whoever has a published frame can compute the same numbers. Samples of one origin are resampled
+//! that the same numbers can be computed from a published frame. Samples of one origin are resampled
 //! together.
 
 use std::collections::BTreeMap;

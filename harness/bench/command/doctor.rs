@@ -180,7 +180,7 @@ fn run(
             .map(|folder| (folder.display().to_string(), free_bytes(folder)))
             .to_vec(),
         pool: pool.name.clone(),
-        coverage: Coverage::of(&checks, &servers),
+        coverage: Coverage::of(&checks, &servers, reviewers.is_some()),
         models: checks.iter().map(finding).collect(),
         templates,
         pinned: if args.pin { pin(&args.pool, &checks)? } else { Vec::new() },

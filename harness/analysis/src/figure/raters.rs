@@ -96,14 +96,14 @@ pub fn committee_and_judge(
 /// Scores by reviewer: the mean of six of every review of a response.
 ///
 /// # Errors
-/// When nobody reviewed.
+/// When no response was reviewed.
 pub fn reviewers(
     trial: &str,
     scores: &BTreeMap<String, Vec<f64>>,
     tau: f64,
 ) -> Result<Figure, FigureError> {
     if scores.values().all(Vec::is_empty) {
-        return Err(FigureError::Nothing { what: "nobody reviewed a response" });
+        return Err(FigureError::Nothing { what: "no response was reviewed" });
     }
     let lane = |(name, scores): (&String, &Vec<f64>)| Lane {
         name: name.clone(),

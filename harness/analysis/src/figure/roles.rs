@@ -1,4 +1,4 @@
-//! Which data set is which of the paper's, by the names that somebody gave them.
+//! Which data set is which of the paper's, by the names that they were given.
 
 use std::fmt;
 

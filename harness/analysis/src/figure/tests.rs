@@ -78,7 +78,7 @@ proptest! {
         let measure = |place: usize| Measure {
             name: format!("measure {place}"),
             cells: rows.iter().map(|row| [row.1, row.2, row.3][place]).collect(),
-            missing: "nobody was asked".to_owned(),
+            missing: "no judge was asked".to_owned(),
         };
         let variants = Variants {
             title: "Variants".to_owned(),

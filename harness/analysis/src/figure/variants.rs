@@ -47,7 +47,7 @@ pub struct Trial<'a> {
     pub variant: &'a str,
     /// Every candidate of every round.
     pub candidates: &'a [Candidate],
-    /// What a judge gave to samples, each with the origin that it is resampled by; empty when nobody was
+    /// What a judge gave to samples, each with the origin that it is resampled by; empty when no judge was
     /// asked.
     pub judged: &'a [(String, f64)],
 }
@@ -221,7 +221,7 @@ mod tests {
         let measure = |name: &str, cells| Measure {
             name: name.to_owned(),
             cells,
-            missing: "nobody was asked".to_owned(),
+            missing: "no judge was asked".to_owned(),
         };
         let figure = Variants {
             title: "Variants".to_owned(),
@@ -237,7 +237,7 @@ mod tests {
         };
         let drawn = figure.figure().unwrap();
         assert_eq!(drawn.collisions(), [""; 0]);
-        for text in ["0.50", "no value", "nobody was", "no-reviewer"] {
+        for text in ["0.50", "no value", "no judge was", "no-reviewer"] {
             assert!(drawn.svg.contains(text), "{text}");
         }
         assert!(Variants { variants: vec![], ..figure }.figure().is_err());

@@ -59,7 +59,7 @@ impl Review<'_> {
 /// | `reasonable`, `complete`, `clear` | bool | of an instruction review |
 /// | the six [`DIMENSIONS`] | f64 | of the other two, 0 to 10 |
 /// | `mean` | f64 | of the six |
-/// | `comment` | text | of the other two, where somebody had to read it |
+/// | `comment` | text | of the other two, where a step reads it |
 ///
 /// # Errors
 /// None that a caller can cause: polars checks that columns are equally long.

@@ -26,7 +26,7 @@ pub struct Sample {
     pub sigma: Option<f64>,
     /// Mean of a judge's six scores, where one was asked and could be read.
     pub judge: Option<f64>,
-    /// What a model's losses say; `None` when nobody asked.
+    /// What a model's losses say; `None` when no model was asked.
     pub difficulty: Option<Measured>,
     /// 1 - cosine to the nearest other instruction of the data set, in [0, 2].
     pub nearest_distance: Option<f64>,

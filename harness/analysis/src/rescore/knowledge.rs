@@ -49,7 +49,7 @@ impl Knowledge {
             }
             Self::Bounded => {
                 "some candidates were never asked what this rule needs to know; the rate lies between \
-                 all of them failing and all of them passing (each taken as nobody's duplicate)."
+                 all of them failing and all of them passing (each taken as a duplicate of none)."
             }
             Self::DuplicatesAsRecorded => {
                 "approximate; other candidates pass review than did, and without embeddings (trials of \

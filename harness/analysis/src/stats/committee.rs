@@ -67,7 +67,7 @@ pub(super) fn describe(
         committees.iter().flatten().flat_map(|of| of.reviewers.keys()).collect();
     for model in reviewers {
         add(false, format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
-            Some(reviewer) => Cell::or_absent(reviewer.leniency, "nobody sat beside it"),
+            Some(reviewer) => Cell::or_absent(reviewer.leniency, "no other reviewer sat beside it"),
             None => Cell::Inapplicable("it did not review"),
         });
     }

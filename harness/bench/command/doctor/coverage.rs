@@ -16,7 +16,7 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    pub(super) fn of(checks: &[ModelCheck], servers: &[ServerFinding]) -> Self {
+    pub(super) fn of(checks: &[ModelCheck], servers: &[ServerFinding], were_judged: bool) -> Self {
         let (mut looked_at, mut not_looked_at) = (Vec::new(), Vec::new());
         let mut looked = |checks: &[&ModelCheck], what: &str| {
             looked_at.extend(counted(checks).map(|models| format!("{models}: {what}")));
@@ -46,7 +46,9 @@ impl Coverage {
             not_looked_at
                 .push(format!("whether the files of {names} are the right ones: not pinned"));
         }
-        if !checks.is_empty() {
+        if were_judged {
+            looked_at.push("members: asked to review texts of known quality".to_owned());
+        } else if !checks.is_empty() {
             not_looked_at.push("what models in files write: none was asked".to_owned());
         }
         Self { looked_at, not_looked_at }
