@@ -235,7 +235,7 @@ pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstr
     let written: Option<Vec<Sheet<f64>>> = reviewed.iter().map(|of| of.written.clone()).collect();
     let instructions: Vec<Sheet<bool>> =
         reviewed.iter().map(|of| of.instructions.clone()).collect();
-    let auc = |sheet: &Sheet<f64>| ResponseSkill::of(sheet, tau, bootstrap).auc;
+    let auc = |sheet: &Sheet<f64>| ResponseSkill::auc_of(sheet, bootstrap);
     let mut rated: Vec<Rated> = (0..reviewed.len())
         .map(|place| Rated {
             rater: responses[place].rater.clone(),

@@ -5,14 +5,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::answering::Interrupted;
 use crate::progress::Progress;
 
+/// Does long work on a blocking thread, so that Ctrl-C is heard meanwhile; the work is given the flag that the first
+/// one sets.
+///
+/// # Errors
+/// What the work fails with.
+pub(crate) async fn hearing(
+    work: impl FnOnce(&Arc<AtomicBool>) -> Result<()> + Send + 'static,
+) -> Result<()> {
+    let stop = stop_flag();
+    tokio::task::spawn_blocking(move || work(&stop)).await.context("the work ended early")?
+}
+
 /// A flag that the first Ctrl-C (or SIGTERM) sets.
-#[must_use]
-pub fn stop_flag() -> Arc<AtomicBool> {
+fn stop_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     tokio::spawn(async move {

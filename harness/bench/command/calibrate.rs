@@ -90,12 +90,8 @@ impl CalibrateArgs {
     }
 }
 
-/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
 pub(crate) async fn start(args: CalibrateArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    let stop = interrupt::stop_flag();
-    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
-        .await
-        .context("the calibration's task ended early")?
+    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
 }
 
 fn run(

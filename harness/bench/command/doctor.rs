@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
@@ -120,12 +120,8 @@ struct ServerFinding {
 /// most that cannot review.
 const JUDGED_PER_DOMAIN: u16 = 3;
 
-/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
 pub(crate) async fn start(args: DoctorArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    let stop = interrupt::stop_flag();
-    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
-        .await
-        .context("the check's task ended early")?
+    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
 }
 
 fn run(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::engines;
 use crate::calibration::CalibrationRecord;
@@ -30,12 +30,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
     pub(crate) async fn start(self) -> Result<()> {
-        let stop = interrupt::stop_flag();
-        tokio::task::spawn_blocking(move || self.run(&stop))
-            .await
-            .context("the run's task ended early")?
+        interrupt::hearing(move |stop| self.run(stop)).await
     }
 
     fn run(&self, stop: &Arc<AtomicBool>) -> Result<()> {

@@ -90,12 +90,8 @@ pub(crate) struct StatsArgs {
     json: bool,
 }
 
-/// Runs on a blocking thread, so that Ctrl-C is heard meanwhile.
 pub(crate) async fn start(args: StatsArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    let stop = interrupt::stop_flag();
-    tokio::task::spawn_blocking(move || run(&args, &places, verbosity, &stop))
-        .await
-        .context("the measurement's task ended early")?
+    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
 }
 
 fn run(

@@ -37,23 +37,17 @@ pub struct ResponseSkill {
 }
 
 impl ResponseSkill {
+    /// AUC alone, of good responses against faulty ones of all kinds.
+    #[must_use]
+    pub fn auc_of(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
+        auc_against(sheet, "all", |kind| kind != GOOD, bootstrap)
+    }
+
     /// Measures a rater's scores against `tau`, both from 0 to 10.
     #[must_use]
     pub fn of(sheet: &Sheet<f64>, tau: f64, bootstrap: Bootstrap) -> Self {
         let (rows, clusters) = sheet.read();
         let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
-        let side = |is_faulty: &dyn Fn(&str) -> bool| -> Vec<Side> {
-            let side = |kind: &str| match kind {
-                GOOD => Side::Good,
-                kind if is_faulty(kind) => Side::Faulty,
-                _ => Side::Neither,
-            };
-            rows.iter().map(|row| side(row.0)).collect()
-        };
-        let auc = |name: &str, is_faulty: &dyn Fn(&str) -> bool| {
-            let sides = side(is_faulty);
-            auc(&scores, &sides, &clusters, &["calibration", "auc", &sheet.rater, name], bootstrap)
-        };
         let mean = |kind: &str| {
             let values: Vec<Option<f64>> =
                 rows.iter().map(|row| (row.0 == kind).then_some(row.1)).collect();
@@ -69,10 +63,15 @@ impl ResponseSkill {
         let kinds = sheet.kinds();
         let faulty = kinds.iter().filter(|kind| **kind != GOOD);
         Self {
-            auc: auc("all", &|kind| kind != GOOD),
+            auc: Self::auc_of(sheet, bootstrap),
             within: within(sheet, bootstrap),
             auc_by_kind: faulty
-                .map(|kind| ((*kind).to_owned(), auc(kind, &|other| other == *kind)))
+                .map(|kind| {
+                    (
+                        (*kind).to_owned(),
+                        auc_against(sheet, kind, |other| other == *kind, bootstrap),
+                    )
+                })
                 .collect(),
             mean_by_kind: kinds.iter().map(|kind| ((*kind).to_owned(), mean(kind))).collect(),
             good_passes: share("good", |kind| kind == GOOD),
@@ -82,6 +81,24 @@ impl ResponseSkill {
             threshold: threshold(&rows),
         }
     }
+}
+
+/// AUC of good responses against the faulty ones of some kinds, which have a name together.
+fn auc_against(
+    sheet: &Sheet<f64>,
+    name: &str,
+    is_faulty: impl Fn(&str) -> bool,
+    bootstrap: Bootstrap,
+) -> Estimate {
+    let (rows, clusters) = sheet.read();
+    let side = |kind: &str| match kind {
+        GOOD => Side::Good,
+        kind if is_faulty(kind) => Side::Faulty,
+        _ => Side::Neither,
+    };
+    let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
+    let sides: Vec<Side> = rows.iter().map(|row| side(row.0)).collect();
+    auc(&scores, &sides, &clusters, &["calibration", "auc", &sheet.rater, name], bootstrap)
 }
 
 /// See [`ResponseSkill::within`]. A faulty response is held against the last good one before it, so that the rows
