@@ -3,13 +3,12 @@
 use gra_bench::export::{CardFacts, ModelFacts};
 use gra_bench::store::{CallRow, SeedRow, Store, TrialId};
 use gra_llm::key::CompletionKey;
-use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview};
+use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Embedding, ModelName, RequestId, Stage};
-use gra_synth::roles::Roles;
 use gra_synth::variant::{Instructions, Reviewers, Variant};
 
 use crate::workbench::Workbench;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use gra_bench::export::{CardFacts, ModelFacts};
 use gra_bench::store::{CallRow, ChunkCost, SeedRow, Store, TrialId};
 use gra_llm::key::CompletionKey;
-use gra_synth::candidate::{Candidate, InstructionReview, Neighbour, Outcome, ResponseReview};
+use gra_synth::candidate::{
+    Candidate, InstructionReview, Neighbour, Outcome, ResponseReview, Roles,
+};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
@@ -14,7 +16,6 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{
     Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
-use gra_synth::roles::Roles;
 use gra_synth::shape::Shape;
 use gra_synth::variant::{Instructions, Reviewers, Variant};
 

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use gra_synth::method::{Thousandths, ThousandthsError};
+use gra_synth::committee::{Thousandths, ThousandthsError};
 use serde::Deserialize;
 
 /// Most values of an axis.

@@ -13,7 +13,7 @@ use gra_analysis::calibration::verdict::{Weakness, weaknesses};
 use gra_analysis::calibration::{CLEAR, GOOD, Row, Sheet, committees};
 use gra_synth::committee::Scores;
 use gra_synth::domain::Domain;
-use gra_synth::judge::{Exhibit, Judge, Judgement};
+use gra_synth::judge::{Judge, Judged, JudgedSample, Judgement};
 use gra_synth::method::{Member, Method};
 use gra_synth::pool::ItemId;
 use gra_synth::prompt::PromptSet;
@@ -143,7 +143,7 @@ pub struct Reviewed {
 struct Text<'a> {
     item: usize,
     kind: &'a str,
-    exhibit: Exhibit<'a>,
+    sample: JudgedSample<'a>,
 }
 
 impl Calibration<'_> {
@@ -155,18 +155,15 @@ impl Calibration<'_> {
         let asker = Asker { run_seed: self.run_seed, method: self.method, prompts: self.prompts };
         let name = format!("calibrating {}", member.name);
         answering.progress().begin_work(&name);
-        let mut ask = |texts: &[Text<'_>], of_instructions: bool| -> Result<Vec<Judgement>> {
-            let exhibits: Vec<Exhibit<'_>> = texts.iter().map(|text| text.exhibit).collect();
-            let mut judge = Judge::new(asker, member, &exhibits).with_reading(self.reading);
-            if of_instructions {
-                judge = judge.of_instructions();
-            }
+        let mut ask = |texts: &[Text<'_>], judged: Judged| -> Result<Vec<Judgement>> {
+            let samples: Vec<JudgedSample<'_>> = texts.iter().map(|text| text.sample).collect();
+            let mut judge = Judge::new(asker, member, judged, &samples);
             answering.drive(Asking::Other(&name), |answers, _| judge.advance(answers))
         };
         let rater = member.name.as_str();
         let (instructions, responses) = (self.instructions(), self.responses());
-        let checked = ask(&instructions, true)?;
-        let scored = ask(&responses, false)?;
+        let checked = ask(&instructions, Judged::Instruction)?;
+        let scored = ask(&responses, Judged::Response(self.reading))?;
         let passes = |judgement: &Judgement| judgement.bits.map(|bits| bits == [true; 3]);
         let mean = |judgement: &Judgement| judgement.scores.map(Scores::mean);
         let written = |judgement: &Judgement| judgement.written.map(Scores::mean);
@@ -183,8 +180,8 @@ impl Calibration<'_> {
         let mut texts = Vec::new();
         for (item, entry) in self.items.iter().enumerate() {
             for (kind, instruction) in first(&entry.instructions, CLEAR) {
-                let exhibit = Exhibit { id: id(item, texts.len()), instruction, response: "" };
-                texts.push(Text { item, kind, exhibit });
+                let sample = JudgedSample { id: id(item, texts.len()), instruction, response: "" };
+                texts.push(Text { item, kind, sample });
             }
         }
         texts
@@ -196,8 +193,8 @@ impl Calibration<'_> {
         for (item, entry) in self.items.iter().enumerate() {
             let instruction = entry.instructions[CLEAR].as_str();
             for (kind, response) in first(&entry.responses, GOOD) {
-                let exhibit = Exhibit { id: id(item, texts.len()), instruction, response };
-                texts.push(Text { item, kind, exhibit });
+                let sample = JudgedSample { id: id(item, texts.len()), instruction, response };
+                texts.push(Text { item, kind, sample });
             }
         }
         texts

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use gra_synth::candidate::Candidate;
-use gra_synth::judge::{Exhibit, Judge, Judgement};
+use gra_synth::judge::{Judge, Judged, JudgedSample, Judgement};
 use gra_synth::method::{Member, Method};
 use gra_synth::pool::ItemId;
 use gra_synth::prompt::PromptSet;
+use gra_synth::request::ScoreReading;
 use gra_synth::step::Asker;
 
 use crate::answering::{Answering, Asking};
@@ -38,9 +39,10 @@ impl Bench<'_> {
     /// When the engine or the store fails, or the run was interrupted.
     pub fn judge(self, data_set: &DataSet, answering: &mut Answering<'_>) -> Result<Judgements> {
         let Self { judge, prompts, method, run_seed } = self;
-        let exhibits = exhibits(data_set);
+        let samples = judged_samples(data_set);
+        let judged = Judged::Response(ScoreReading::Sampled);
         let asker = Asker { run_seed, method, prompts };
-        let mut machine = Judge::new(asker, judge, &exhibits);
+        let mut machine = Judge::new(asker, judge, judged, &samples);
         let name = format!("judging {}", data_set.name);
         let judgements =
             answering.drive(Asking::Other(&name), |answers, _| machine.advance(answers))?;
@@ -48,20 +50,20 @@ impl Bench<'_> {
     }
 }
 
-fn exhibits(data_set: &DataSet) -> Vec<Exhibit<'_>> {
+fn judged_samples(data_set: &DataSet) -> Vec<JudgedSample<'_>> {
     match &data_set.trial {
         Some(trial) => trial.candidates.iter().filter_map(of_candidate).collect(),
         None => data_set.samples.iter().filter_map(of_sample).collect(),
     }
 }
 
-fn of_sample(sample: &Sample) -> Option<Exhibit<'_>> {
+fn of_sample(sample: &Sample) -> Option<JudgedSample<'_>> {
     let response = sample.response.as_deref()?;
-    Some(Exhibit { id: sample.id, instruction: &sample.instruction, response })
+    Some(JudgedSample { id: sample.id, instruction: &sample.instruction, response })
 }
 
-fn of_candidate(candidate: &Candidate) -> Option<Exhibit<'_>> {
-    Some(Exhibit {
+fn of_candidate(candidate: &Candidate) -> Option<JudgedSample<'_>> {
+    Some(JudgedSample {
         id: candidate.id,
         instruction: candidate.instruction.as_deref()?,
         response: candidate.response.as_deref()?,

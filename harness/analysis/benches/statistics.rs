@@ -16,12 +16,11 @@ use gra_analysis::holm::holm;
 use gra_analysis::lineage::seed_items;
 use gra_analysis::permutation::Permutation;
 use gra_analysis::quality::{Quality, Scored};
-use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview};
+use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use gra_synth::roles::Roles;
 use gra_synth::stream::Stream;
 
 const CANDIDATES: u32 = 51_000;

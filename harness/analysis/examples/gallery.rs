@@ -21,13 +21,12 @@ use gra_analysis::figure::{
 };
 use gra_analysis::funnel::Funnel;
 use gra_analysis::rescore::{Record, Rule, rescore};
-use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview};
-use gra_synth::committee::{Decision, Scores};
+use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
+use gra_synth::committee::{Decision, Scores, Thousandths};
 use gra_synth::domain::Domain;
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, RequestId, Stage};
-use gra_synth::roles::Roles;
 use gra_synth::stream::Stream;
 use gra_synth::variant::Variant;
 

@@ -37,7 +37,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use gra_synth::candidate::{Candidate, Outcome};
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::committee::Thousandths;
+use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::Embedding;
 use gra_synth::variant::{DisputeRule, Variant};

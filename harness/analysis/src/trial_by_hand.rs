@@ -2,13 +2,13 @@
 
 use gra_synth::candidate::{
     Candidate, FailedCall, InstructionReview, MalformedReply, Neighbour, Outcome, ResponseReview,
+    Roles,
 };
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::form::Malformed;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Failure, ModelName, RequestId, Stage};
-use gra_synth::roles::Roles;
 
 use crate::facts::{CallFact, TrialFacts};
 

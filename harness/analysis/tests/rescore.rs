@@ -13,8 +13,9 @@ use gra_analysis::rescore::{
     Embeddings, Fate, Knowledge, Missing, Record, Rescored, Rule, fates, rescore,
 };
 use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::committee::Thousandths;
 use gra_synth::economy::Economy;
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::method::Method;
 use gra_synth::pool::{ItemId, Pool};
 use gra_synth::request::{Failure, Finish, Request, Stage};
 use gra_synth::stream::Stream;

@@ -2,7 +2,6 @@
 //! that a replay counts the same.
 
 use gra_synth::request::Reply;
-use gra_synth::thought;
 use serde::Serialize;
 
 /// What one model's replies to a trial hold.
@@ -21,7 +20,7 @@ pub struct Thoughts {
 impl Thoughts {
     /// Counts a reply.
     pub fn count(&mut self, reply: &Reply) {
-        let tokens = thought::tokens(reply);
+        let tokens = reply.thought_tokens();
         self.calls += 1;
         self.calls_with_thought += u64::from(tokens > 0);
         self.reply_tokens += u64::from(reply.reply_tokens);

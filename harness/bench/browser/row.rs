@@ -105,7 +105,6 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use gra_synth::pool::ItemId;
     use gra_synth::request::ModelName;
-    use gra_synth::roles::Roles;
 
     use super::*;
 

@@ -6,7 +6,6 @@ use anyhow::Result;
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
-use gra_synth::thought;
 use serde::Serialize;
 
 use crate::ruling;
@@ -128,7 +127,7 @@ impl Teller<'_> {
         let prompts = self.depth == Depth::Prompts;
         let answer = self.store.completion(&call.key)?.map(|completion| Answer {
             finish: format!("{:?}", completion.reply.finish),
-            thought_tokens: thought::tokens(&completion.reply),
+            thought_tokens: completion.reply.thought_tokens(),
             failed: completion.reply.failure().is_some(),
             temperature: completion.settings.sampling.temperature,
             top_p: completion.settings.sampling.top_p,

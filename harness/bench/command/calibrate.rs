@@ -15,7 +15,8 @@ use gra_analysis::figure::font::Fonts;
 use gra_analysis::foreign_text::CsvWriter;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
-use gra_synth::method::{Method, ReviewForm, Thousandths};
+use gra_synth::committee::Thousandths;
+use gra_synth::method::{Method, ReviewForm};
 use gra_synth::request::ScoreReading;
 
 use super::engines;

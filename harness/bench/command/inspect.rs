@@ -14,7 +14,6 @@ use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use gra_synth::thought;
 use gra_synth::variant::{Instructions, RoleAssignment};
 
 use crate::cli::{InspectArgs, Places};
@@ -247,7 +246,7 @@ fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bo
     writeln!(text, "\ncalls")?;
     for call in calls {
         let id = &call.id;
-        let thought = store.reply(&call.key)?.map_or(0, |reply| thought::tokens(&reply));
+        let thought = store.reply(&call.key)?.map_or(0, |reply| reply.thought_tokens());
         let thought =
             if thought > 0 { format!(" (about {thought} of them thought)") } else { String::new() };
         writeln!(

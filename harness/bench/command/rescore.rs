@@ -10,7 +10,8 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use gra_analysis::figure::acceptance::acceptance;
 use gra_analysis::rescore::{Record, Rescored, Rule, rescore};
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::committee::Thousandths;
+use gra_synth::method::Method;
 use gra_synth::variant::DisputeRule;
 
 use super::beside::{Beside, Written};

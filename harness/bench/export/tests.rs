@@ -1,10 +1,9 @@
 //! Two samples that try to break every format, beside candidates that were not accepted.
 
-use gra_synth::candidate::{Neighbour, Outcome, ResponseReview};
+use gra_synth::candidate::{Neighbour, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::request::ModelName;
-use gra_synth::roles::Roles;
 use gra_synth::variant::Instructions;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 

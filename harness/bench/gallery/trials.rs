@@ -11,7 +11,8 @@ use gra_analysis::figure::{
 };
 use gra_analysis::funnel::Funnel;
 use gra_analysis::rescore::{Record, Rule, rescore};
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::committee::Thousandths;
+use gra_synth::method::Method;
 use gra_synth::request::ModelName;
 
 use super::measured::Measured;

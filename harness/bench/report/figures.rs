@@ -14,7 +14,7 @@ use gra_analysis::figure::funnel::funnel;
 use gra_analysis::figure::raters::reviewers;
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_synth::candidate::Candidate;
-use gra_synth::method::Thousandths;
+use gra_synth::committee::Thousandths;
 
 use super::markup::Html;
 use super::material::{Material, SeedMaterial, TrialMaterial};

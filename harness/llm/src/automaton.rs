@@ -26,7 +26,7 @@ mod writing;
 
 use std::sync::Arc;
 
-use gra_synth::method::Thousandths;
+use gra_synth::committee::Thousandths;
 use gra_synth::request::{Finish, Request, Sampling, ScoreReading};
 
 pub use plan::{Plan, PlanError};

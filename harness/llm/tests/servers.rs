@@ -18,7 +18,6 @@ use gra_llm::server::{Patience, ServerEngine};
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Failure, Finish, ModelName, Portion, Reply, Request};
 use gra_synth::shape::{Part, Shape};
-use gra_synth::thought;
 use serde_json::{Value, json};
 use support::http::{Act, Asked, TestServer, completion, nobody};
 use support::{bits, literal, request, review, text};
@@ -636,7 +635,7 @@ fn with_field(field: &str, thought: &str, text: Option<&str>) -> Value {
 fn a_thought_is_no_answer_wherever_a_server_puts_it() {
     let read = |body: Value| {
         let reply = one("", move |_| Act::json(200, &body)).0.unwrap();
-        (form::read_response(&reply), thought::tokens(&reply) > 0, reply.text)
+        (form::read_response(&reply), reply.thought_tokens() > 0, reply.text)
     };
     let four = Ok("Four.".to_owned());
     for field in ["reasoning_content", "reasoning"] {

@@ -13,7 +13,6 @@ use gra_llm::template_probe::{ProbedCall, TemplateQuestion};
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Finish, ModelName, Reply, Request};
 use gra_synth::shape::{Part, Shape};
-use gra_synth::thought;
 use support::{SMOLLM2, bits, model, pool, request, review, settings};
 use tempfile::NamedTempFile;
 
@@ -68,7 +67,7 @@ fn a_thought_that_a_template_opens_is_closed_before_the_form() {
     let closed = complete(&mut engine, &chunk);
     for reply in &closed {
         form::read_bits(reply).unwrap();
-        assert_eq!(thought::tokens(reply), 0, "{}", reply.text);
+        assert_eq!(reply.thought_tokens(), 0, "{}", reply.text);
     }
     // The same prompt as that of a template which closes it itself.
     let itself = with_template(&source, &format!("{OPENS_THOUGHT}\n</think>\n\n{{{{ '' }}}}"));
@@ -86,12 +85,11 @@ fn a_thought_has_its_own_room_before_the_form() {
         for reply in complete(&mut engine, &chunk) {
             println!("{:?} {:?}", reply.finish, reply.text);
             assert!(reply.text.starts_with("<think>\n"), "the raw reply holds it: {}", reply.text);
-            assert!(thought::tokens(&reply) > 0);
+            assert!(reply.thought_tokens() > 0);
             match reply.finish {
                 Finish::Stop => {
-                    let (_, comment) =
-                        form::read_review(&reply, gra_synth::request::ScoreReading::Sampled)
-                            .unwrap();
+                    form::read_scores(&reply, gra_synth::request::ScoreReading::Sampled).unwrap();
+                    let comment = form::read_comment(&reply).unwrap();
                     assert!(!comment.contains("think>"), "{comment}");
                 }
                 Finish::Length => {

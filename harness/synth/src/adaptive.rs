@@ -22,9 +22,9 @@
 use std::collections::BTreeMap;
 
 use crate::candidate::{Candidate, MalformedReply, Outcome};
-use crate::committee::{Scores, Tally};
+use crate::committee::{Scores, Tally, Thousandths};
 use crate::domain::Domain;
-use crate::method::{Member, Thousandths};
+use crate::method::Member;
 use crate::pool::ItemId;
 use crate::request::{ModelName, Stage};
 use crate::stream::Stream;
@@ -58,7 +58,7 @@ pub struct Agreement {
     pub failing: Count,
 }
 
-/// What a run has learnt of its models.
+/// What a run has learnt of its models: counts, from which posteriors are drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Experience {
     generated: BTreeMap<(ModelName, Option<Domain>), Count>,
@@ -66,7 +66,7 @@ pub struct Experience {
 }
 
 impl Experience {
-    /// Nothing yet.
+    /// Without any facts, so that every model draws from the same uniform distribution.
     #[must_use]
     pub const fn new() -> Self {
         Self { generated: BTreeMap::new(), judged: BTreeMap::new() }
@@ -96,18 +96,20 @@ impl Experience {
     pub fn learn(&mut self, candidate: &Candidate, tau: Thousandths) {
         let Some(outcome) = candidate.outcome else { return };
         let generator = (candidate.roles.generator.clone(), candidate.domain);
+        // A surplus candidate passed every check; only the round's target was full.
         let passed = matches!(outcome, Outcome::Accepted | Outcome::Surplus);
         if !matches!(outcome, Outcome::Failed { .. }) {
             self.generated.entry(generator).or_default().add(passed);
         }
         for stage in [Stage::InstructionReview, Stage::ResponseReview] {
+            let reviews = Reviews { candidate, stage, tau };
             for (seat, reviewer) in (0..).zip(&candidate.roles.reviewers) {
-                let table = Table { candidate, stage, tau };
-                if let (Some(rest), Some(agrees)) = (table.rest(seat), table.agrees(seat)) {
-                    let agreement = self.judged.entry(reviewer.clone()).or_default();
-                    let count = if rest { &mut agreement.passing } else { &mut agreement.failing };
-                    count.add(agrees);
-                }
+                let Some(rest) = reviews.verdict_without(seat) else { continue };
+                let Some(own) = reviews.verdict_of(seat, rest) else { continue };
+                let agreement = self.judged.entry(reviewer.clone()).or_default();
+                // Apart by the others' verdict: agreeing with everything is then worth a coin's toss.
+                let count = if rest { &mut agreement.passing } else { &mut agreement.failing };
+                count.add(own == rest);
             }
         }
     }
@@ -131,7 +133,8 @@ impl Experience {
     pub(crate) fn order(
         &self,
         run_seed: u64,
-        (candidate, domain): (ItemId, Option<Domain>),
+        candidate: ItemId,
+        domain: Option<Domain>,
         members: &[Member],
     ) -> Vec<ModelName> {
         let id = candidate.to_string();
@@ -142,12 +145,14 @@ impl Experience {
             |model: &ModelName| self.generated(model, domain).draw(&mut stream("generator", model));
         let as_judge = |model: &ModelName| {
             let (mut stream, agreement) = (stream("judge", model), self.judged(model));
-            // Halves, so that the sum is a number of 64 bits.
+            // The mean of both draws; each is halved first, so that the sum fits 64 bits.
             agreement.passing.draw(&mut stream) / 2 + agreement.failing.draw(&mut stream) / 2
         };
+        // The best draw generates; the judges' draws order the others. Cached keys: every draw is made once.
         let mut names: Vec<ModelName> = members.iter().map(|member| member.name.clone()).collect();
         names.sort_by_cached_key(|model| std::cmp::Reverse(as_generator(model)));
         if let Some((_, judges)) = names.split_first_mut() {
+            // The generator's draws have reordered the names, so equal draws need the pool's order stated.
             let place = |model: &ModelName| members.iter().position(|member| member.name == *model);
             judges.sort_by_cached_key(|model| (std::cmp::Reverse(as_judge(model)), place(model)));
         }
@@ -155,7 +160,7 @@ impl Experience {
     }
 }
 
-/// Round and wave: what was drawn together.
+/// Round and wave: candidates with equal ones were drawn together.
 const fn turn(candidate: &Candidate) -> (u32, u32) {
     match candidate.id {
         ItemId::Candidate { round, .. } => (round, candidate.wave),
@@ -163,50 +168,44 @@ const fn turn(candidate: &Candidate) -> (u32, u32) {
     }
 }
 
-/// One review stage of a candidate.
+/// The reviews of a candidate at one of the two review stages.
 #[derive(Clone, Copy)]
-struct Table<'a> {
+struct Reviews<'a> {
     candidate: &'a Candidate,
     stage: Stage,
     tau: Thousandths,
 }
 
-impl Table<'_> {
-    fn bits(&self, seat: u8) -> Option<[bool; 3]> {
-        let reviews = &self.candidate.instruction_reviews;
-        reviews.iter().find(|review| review.seat == seat).map(|review| review.bits)
-    }
-
-    fn scores(&self, seat: u8) -> Option<Scores> {
-        let reviews = &self.candidate.response_reviews;
-        reviews.iter().find(|review| review.seat == seat).map(|review| review.scores)
-    }
-
-    /// Whether these seats together would let the candidate pass; `None` when one of them has not spoken,
-    /// or there are none.
+impl Reviews<'_> {
+    /// Whether these seats together would let the candidate pass; `None` when there are none, or a review is
+    /// missing.
     fn verdict(&self, seats: impl Iterator<Item = u8>) -> Option<bool> {
+        let Candidate { instruction_reviews, response_reviews, .. } = self.candidate;
         if self.stage == Stage::InstructionReview {
-            let bits: Vec<[bool; 3]> = seats.map(|seat| self.bits(seat)).collect::<Option<_>>()?;
-            return (!bits.is_empty()).then(|| !bits.as_flattened().contains(&false));
+            let has_zero = |seat| {
+                let review = instruction_reviews.iter().find(|review| review.seat == seat);
+                review.map(|review| review.bits.contains(&false))
+            };
+            let zeros: Vec<bool> = seats.map(has_zero).collect::<Option<_>>()?;
+            return (!zeros.is_empty()).then(|| !zeros.contains(&true));
         }
-        let scores: Vec<Scores> = seats.map(|seat| self.scores(seat)).collect::<Option<_>>()?;
+        let scores: Vec<Scores> = seats
+            .map(|seat| Some(response_reviews.iter().find(|review| review.seat == seat)?.scores))
+            .collect::<Option<_>>()?;
         Some(!Tally::of(scores)?.cannot_reach(0, self.tau))
     }
 
-    /// The verdict of everyone but one seat.
-    fn rest(&self, seat: u8) -> Option<bool> {
+    /// The verdict of the committee without one seat.
+    fn verdict_without(&self, seat: u8) -> Option<bool> {
         let seats = (0..).zip(&self.candidate.roles.reviewers).map(|(other, _)| other);
         self.verdict(seats.filter(|&other| other != seat))
     }
 
-    /// Whether a seat agrees with the rest. A reply that stayed malformed agrees with none; `None` for
-    /// a seat that was not asked.
-    fn agrees(&self, seat: u8) -> Option<bool> {
-        let rest = self.rest(seat)?;
-        if let Some(own) = self.verdict(std::iter::once(seat)) {
-            return Some(own == rest);
-        }
-        let asked = |reply: &MalformedReply| reply.stage == self.stage && reply.seat == seat;
-        self.candidate.malformed.iter().any(asked).then_some(false)
+    /// The verdict of one seat. A reply that stayed malformed counts as the opposite of the others' verdict;
+    /// `None` for a seat that was not asked.
+    fn verdict_of(&self, seat: u8, others: bool) -> Option<bool> {
+        let is_malformed = |reply: &MalformedReply| reply.stage == self.stage && reply.seat == seat;
+        let opposite = || self.candidate.malformed.iter().any(is_malformed).then_some(!others);
+        self.verdict(std::iter::once(seat)).or_else(opposite)
     }
 }

@@ -7,9 +7,8 @@ use crate::domain::Domain;
 use crate::form::{self, Malformed};
 use crate::pool::{Annotation, ItemId};
 use crate::request::{Failure, ModelName, Reply, ScoreReading, Stage};
-use crate::roles::Roles;
 
-/// A candidate and its fate.
+/// A candidate and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Round and number.
@@ -21,24 +20,24 @@ pub struct Candidate {
     /// The pool items whose keywords and summaries its generator saw, in drawn order; of a seed
     /// instruction its seed item.
     pub examples: Vec<ItemId>,
-    /// Who served it.
+    /// The models that serve it.
     pub roles: Roles,
-    /// k': the new keyword set; empty until written, and where the instruction is the seed set's.
+    /// The paper's k', a new keyword set; empty until written, and where the instruction is the seed set's.
     pub keywords: Vec<String>,
     /// The domain that the generator wrote beside the keywords, as written. Kept for counting: the
     /// requested domain stands (METHOD.md, G5).
     pub emitted_domain: Option<String>,
-    /// x'; given from the start where it is the seed set's.
+    /// The paper's x'; given from the start where it is the seed set's.
     pub instruction: Option<String>,
-    /// In seat order; not of every seat when a zero has spared the others (see [`crate::economy`]).
+    /// In seat order; without the seats that were not asked after a zero (see [`crate::economy`]).
     pub instruction_reviews: Vec<InstructionReview>,
-    /// y'.
+    /// The paper's y'.
     pub response: Option<String>,
-    /// In seat order; not of every seat when the others were spared, or one stayed malformed.
+    /// In seat order; without the seats that were not asked, and one that stayed malformed.
     pub response_reviews: Vec<ResponseReview>,
     /// What the committee's scores said.
     pub decision: Option<Decision>,
-    /// The adjudicator's word on a disputed candidate.
+    /// The adjudicator's scores of a disputed candidate.
     pub adjudication: Option<ResponseReview>,
     /// The closest item of the target pool when it was compared.
     pub nearest: Option<Neighbour>,
@@ -46,7 +45,7 @@ pub struct Candidate {
     /// then compared in windows (METHOD.md, D1).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub long: bool,
-    /// s'.
+    /// The paper's s', written for samples only.
     pub summary: Option<String>,
     /// Every reply that could not be read, retried or not; by stage, seat and attempt.
     pub malformed: Vec<MalformedReply>,
@@ -57,23 +56,36 @@ pub struct Candidate {
     pub outcome: Option<Outcome>,
 }
 
+/// The models that serve one candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roles {
+    /// Writes keywords, instruction and response.
+    pub generator: ModelName,
+    /// In seat order; empty without reviewers.
+    pub reviewers: Vec<ModelName>,
+    /// `None` when the variant has no adjudicator.
+    pub adjudicator: Option<ModelName>,
+    /// Summarises the sample, should it be kept. Drawn from the whole pool (METHOD.md, I3).
+    pub summariser: ModelName,
+}
+
 /// One reviewer's three bits (Prompt 6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstructionReview {
-    /// Place at the table, from 0.
+    /// The reviewer's number, from 0.
     pub seat: u8,
-    /// Who.
+    /// The model.
     pub reviewer: ModelName,
     /// Reasonable, complete, clear.
     pub bits: [bool; 3],
 }
 
-/// One speaker's six scores and comment (Prompts 8 and 9).
+/// One model's six scores and comment (Prompts 8 and 9).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseReview {
-    /// Place at the table, from 0; 0 for the adjudicator.
+    /// The reviewer's number, from 0; 0 for the adjudicator.
     pub seat: u8,
-    /// Who.
+    /// The model.
     pub reviewer: ModelName,
     /// In the order of [`crate::committee::DIMENSIONS`].
     pub scores: Scores,
@@ -84,9 +96,9 @@ pub struct ResponseReview {
 /// The closest item in a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neighbour {
-    /// Which.
+    /// Seed item or sample.
     pub id: ItemId,
-    /// How close, in [-1, 1].
+    /// Of the two instructions' embeddings, in [-1, 1].
     pub cosine: f64,
 }
 
@@ -123,7 +135,7 @@ pub struct FailedCall {
 pub enum Outcome {
     /// A stage stayed malformed after its retries (METHOD.md, G9 and R5).
     Malformed {
-        /// Which stage.
+        /// The stage.
         stage: Stage,
     },
     /// The engine could not answer a call that the candidate needed: says nothing about the candidate.
@@ -236,11 +248,11 @@ impl Candidate {
         })
     }
 
-    /// Who answers a stage's question about this candidate.
+    /// The model that answers a stage's question about this candidate.
     ///
     /// # Panics
     /// When the seat does not exist, or the candidate has no adjudicator and one is asked for.
-    pub(crate) fn speaker(&self, stage: Stage, seat: u8) -> &ModelName {
+    pub(crate) fn model_of(&self, stage: Stage, seat: u8) -> &ModelName {
         let roles = &self.roles;
         match stage {
             Stage::InstructionReview | Stage::ResponseReview | Stage::ReviewComment => {
@@ -254,16 +266,16 @@ impl Candidate {
         }
     }
 
-    /// Writes down what a reply says. Reviews stand in seat order, however late they come.
-    /// `scores_alone`: they were asked for without the comment.
+    /// Writes down what a reply says. A review's scores are read by `reading`, and its comment if it was asked for.
     pub(crate) fn read(
         &mut self,
-        (stage, seat): (Stage, u8),
-        scores_alone: bool,
+        stage: Stage,
+        seat: u8,
         reading: ScoreReading,
+        with_comment: bool,
         reply: &Reply,
     ) -> Result<(), Malformed> {
-        let reviewer = self.speaker(stage, seat).clone();
+        let reviewer = self.model_of(stage, seat).clone();
         match stage {
             Stage::Keywords => {
                 let (domain, keywords) = form::read_keywords(reply)?;
@@ -274,23 +286,22 @@ impl Candidate {
             Stage::InstructionReview => {
                 let bits = form::read_bits(reply)?;
                 self.instruction_reviews.push(InstructionReview { seat, reviewer, bits });
+                // Reviewers may be asked in turn, by model; recorded reviews stand in seat order all the same.
                 self.instruction_reviews.sort_by_key(|review| review.seat);
             }
             Stage::Response => self.response = Some(form::read_response(reply)?),
             Stage::ReviewComment => {
-                let (_, comment) = form::read_review(reply, ScoreReading::Sampled)?;
+                // The whole reply is read again: a comment behind scores that do not read belongs to no review.
+                form::read_scores(reply, ScoreReading::Sampled)?;
+                let comment = form::read_comment(reply)?;
                 let mut reviews = self.response_reviews.iter_mut();
                 if let Some(review) = reviews.find(|review| review.seat == seat) {
                     review.comment = Some(comment);
                 }
             }
             Stage::ResponseReview | Stage::Adjudication => {
-                let (scores, comment) = if scores_alone {
-                    (form::read_scores(reply, reading)?, None)
-                } else {
-                    let (scores, comment) = form::read_review(reply, reading)?;
-                    (scores, Some(comment))
-                };
+                let scores = form::read_scores(reply, reading)?;
+                let comment = if with_comment { Some(form::read_comment(reply)?) } else { None };
                 let review = ResponseReview { seat, reviewer, scores, comment };
                 if stage == Stage::Adjudication {
                     self.adjudication = Some(review);

@@ -5,9 +5,67 @@
 //! means is `(n * sum(t_i^2) - S^2) / 36n^2`. Comparing these with tau and delta needs no division, so
 //! the boundaries are exact; both belong to the accepting side.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::method::Thousandths;
+/// A decimal with at most three places, kept as an integer so that comparisons are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Thousandths(u32);
+
+/// The number has more than three decimal places, or lies outside [0, 1000].
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{0} must lie between 0 and 1000 and have at most three decimal places")]
+pub struct ThousandthsError(f64);
+
+impl Thousandths {
+    /// So many thousandths.
+    pub(crate) const fn new(thousandths: u32) -> Self {
+        Self(thousandths)
+    }
+
+    /// A whole number.
+    #[must_use]
+    pub const fn whole(value: u16) -> Self {
+        Self(value as u32 * 1000)
+    }
+
+    /// The number times a thousand.
+    #[must_use]
+    pub const fn thousandths(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Thousandths {
+    type Error = ThousandthsError;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        let scaled = (value * 1000.0).round();
+        if !(0.0..=1_000_000.0).contains(&scaled) || (scaled / 1000.0 - value).abs() > 1e-9 {
+            return Err(ThousandthsError(value));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be an integer in 0..=1_000_000"
+        )]
+        Ok(Self(scaled as u32))
+    }
+}
+
+impl From<Thousandths> for f64 {
+    fn from(value: Thousandths) -> Self {
+        Self::from(value.0) / 1000.0
+    }
+}
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(*self))
+    }
+}
 
 /// The dimensions that a response is scored on, in prompt order.
 pub const DIMENSIONS: [&str; 6] =

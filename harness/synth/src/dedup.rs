@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::candidate::Neighbour;
+use crate::embedding::Embedding;
 use crate::pool::ItemId;
-use crate::request::Embedding;
 use crate::similarity::{Near, Shortlist, Slab, Vectors, cosine, floor_below, pack, sweep};
 
 /// Contenders that are compared with the pool at a time. Among themselves they are compared twice

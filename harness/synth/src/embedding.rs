@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::similarity;
+/// Cosine of two unit vectors: their dot product, summed in `f64`, in order, so that every machine rounds alike.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
 
 /// The embedding of a text (384 dimensions for all-MiniLM-L6-v2).
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +64,7 @@ impl Embedding {
     pub fn cosine(&self, other: &Self) -> f64 {
         let dim = self.vector.len();
         assert_eq!(dim, other.vector.len(), "embeddings of two encoders were mixed");
-        let whole = similarity::cosine(&self.vector, &other.vector);
+        let whole = cosine(&self.vector, &other.vector);
         if !self.is_long() && !other.is_long() {
             return whole;
         }
@@ -77,7 +81,7 @@ impl Embedding {
 /// The least, over the rows of one text, of the largest cosine to a row of the other.
 fn least_covered(rows: &[f32], others: &[f32], dim: usize) -> f64 {
     let best = |row: &[f32]| {
-        let cosines = others.chunks_exact(dim).map(|other| similarity::cosine(row, other));
+        let cosines = others.chunks_exact(dim).map(|other| cosine(row, other));
         cosines.fold(f64::NEG_INFINITY, f64::max)
     };
     rows.chunks_exact(dim).map(best).fold(f64::INFINITY, f64::min)

@@ -445,18 +445,16 @@ pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
     bits.and_then(|bits| bits.try_into().ok()).ok_or(Malformed::NotThreeBits)
 }
 
-/// The six scores and the comment of Prompts 8 and 9. Six exactly: a seventh would change the mean,
-/// as it does in the paper's Case 1.
+/// The comment of Prompts 8 and 9; may be empty.
 ///
 /// # Errors
-/// As for [`read_scores`], and when the comment's tags are missing.
-pub fn read_review(reply: &Reply, reading: ScoreReading) -> Result<(Scores, String), Malformed> {
-    let scores = read_scores(reply, reading)?;
-    let text = tagged(reply, &[SCORES])?;
-    Ok((scores, without_thought(between(&text, COMMENT)?)?))
+/// When its tags are missing.
+pub fn read_comment(reply: &Reply) -> Result<String, Malformed> {
+    without_thought(between(&tagged(reply, &[SCORES])?, COMMENT)?)
 }
 
-/// The six scores of Prompts 8 and 9, whatever follows them: a review's opening has no comment yet.
+/// The six scores of Prompts 8 and 9, whatever follows them: a review's opening has no comment yet. Six exactly:
+/// a seventh would change the mean, as it does in the paper's Case 1.
 ///
 /// # Errors
 /// When tags are missing or the list is anything but six integers from 0 to 10; when expected scores are
@@ -475,13 +473,12 @@ pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malfo
     }
 }
 
-/// Whether a reply reads as what its request asked for, whatever it says. `scores_alone`: no comment is
-/// read behind them.
+/// Whether a reply reads as what its request asked for, whatever it says. With `scores_alone` no comment is
+/// read behind a review's scores.
 ///
 /// # Errors
 /// What is wrong with the reply.
 pub fn check(request: &Request, reply: &Reply, scores_alone: bool) -> Result<(), Malformed> {
-    let reading = request.score_reading;
     match request.id.stage {
         Stage::SeedDomain => read_domain(reply).map(drop),
         Stage::SeedSummary | Stage::Summary => read_summary(reply).map(drop),
@@ -490,11 +487,10 @@ pub fn check(request: &Request, reply: &Reply, scores_alone: bool) -> Result<(),
         Stage::Instruction => read_instruction(reply).map(drop),
         Stage::InstructionReview => read_bits(reply).map(drop),
         Stage::Response => read_response(reply).map(drop),
-        Stage::ResponseReview | Stage::Adjudication if scores_alone => {
-            read_scores(reply, reading).map(drop)
-        }
         Stage::ResponseReview | Stage::Adjudication | Stage::ReviewComment => {
-            read_review(reply, reading).map(drop)
+            read_scores(reply, request.score_reading)?;
+            let has_comment = !scores_alone || request.id.stage == Stage::ReviewComment;
+            if has_comment { read_comment(reply).map(drop) } else { Ok(()) }
         }
     }
 }

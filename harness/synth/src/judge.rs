@@ -13,22 +13,40 @@ use crate::committee::Scores;
 use crate::form::{self, Malformed};
 use crate::method::Member;
 use crate::pool::ItemId;
-use crate::request::{Portion, Reply, Request, RequestId, ScoreReading, Stage};
-use crate::step::{Answers, Asker, Step};
+use crate::request::{Portion, Reply, Request, ScoreReading, Stage};
+use crate::step::{Answers, Asker, Question, Step};
 use crate::stream::Stream;
 
 /// A sample that is to be judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Exhibit<'a> {
+pub struct JudgedSample<'a> {
     /// Names it among the others; does not influence its scores.
     pub id: ItemId,
-    /// x.
+    /// The paper's x.
     pub instruction: &'a str,
-    /// y.
+    /// The paper's y; empty where instructions are judged.
     pub response: &'a str,
 }
 
-/// What a judge made of a sample.
+/// What of a sample is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// The instruction: three bits, by Prompt 6.
+    Instruction,
+    /// The response: six scores, by Prompt 8, read in this way.
+    Response(ScoreReading),
+}
+
+impl Judged {
+    const fn stage(self) -> Stage {
+        match self {
+            Self::Instruction => Stage::InstructionReview,
+            Self::Response(_) => Stage::ResponseReview,
+        }
+    }
+}
+
+/// A judge's reply about a sample, as read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
     /// Which sample.
@@ -53,42 +71,32 @@ pub struct Judgement {
 pub struct Judge<'a> {
     asker: Asker<'a>,
     member: &'a Member,
-    /// Prompt 6 or Prompt 8.
-    stage: Stage,
-    reading: ScoreReading,
-    exhibits: &'a [Exhibit<'a>],
+    judged: Judged,
+    samples: &'a [JudgedSample<'a>],
     judgements: Vec<Judgement>,
     /// Place and attempt of the calls under way.
     asked: Vec<(usize, u8)>,
 }
 
 impl<'a> Judge<'a> {
-    /// A judge for the responses of these samples, whose scores are read as they are written.
+    /// A judge for these samples.
     #[must_use]
-    pub fn new(asker: Asker<'a>, member: &'a Member, exhibits: &'a [Exhibit<'a>]) -> Self {
-        let blank = |exhibit: &Exhibit| Judgement {
-            id: exhibit.id,
+    pub fn new(
+        asker: Asker<'a>,
+        member: &'a Member,
+        judged: Judged,
+        samples: &'a [JudgedSample<'a>],
+    ) -> Self {
+        let blank = |sample: &JudgedSample| Judgement {
+            id: sample.id,
             scores: None,
             written: None,
             bits: None,
             malformed: Vec::new(),
             failed: None,
         };
-        let judgements = exhibits.iter().map(blank).collect();
-        let (stage, reading) = (Stage::ResponseReview, ScoreReading::Sampled);
-        Self { asker, member, stage, reading, exhibits, judgements, asked: Vec::new() }
-    }
-
-    /// The same judge for the instructions; responses are not looked at.
-    #[must_use]
-    pub fn of_instructions(self) -> Self {
-        Self { stage: Stage::InstructionReview, ..self }
-    }
-
-    /// The same judge with its scores read in this way; instructions have none.
-    #[must_use]
-    pub fn with_reading(self, reading: ScoreReading) -> Self {
-        Self { reading, ..self }
+        let judgements = samples.iter().map(blank).collect();
+        Self { asker, member, judged, samples, judgements, asked: Vec::new() }
     }
 
     /// Takes the answers to the last step and says what comes next. The judgements come in the order
@@ -98,7 +106,7 @@ impl<'a> Judge<'a> {
     /// When the answers are not of the kind that was asked for.
     pub fn advance(&mut self, answers: Answers) -> Step<Vec<Judgement>> {
         match answers {
-            Answers::Start => self.asked = (0..self.exhibits.len()).map(|at| (at, 0)).collect(),
+            Answers::Start => self.asked = (0..self.samples.len()).map(|at| (at, 0)).collect(),
             Answers::Replies(replies) => self.read_all(&replies),
             Answers::Embeddings(_) => panic!("a judge asks for no embeddings"),
         }
@@ -111,68 +119,66 @@ impl<'a> Judge<'a> {
     fn read_all(&mut self, replies: &[Reply]) {
         assert_eq!(replies.len(), self.asked.len(), "one reply per request");
         for ((at, attempt), reply) in std::mem::take(&mut self.asked).into_iter().zip(replies) {
-            let judgement = &mut self.judgements[at];
-            let stage = self.stage;
+            let (stage, judgement) = (self.judged.stage(), &mut self.judgements[at]);
             if let Some(failure) = reply.failure() {
                 judgement.failed = Some(FailedCall { stage, seat: 0, attempt, failure });
                 continue;
             }
-            let read = match stage {
-                Stage::InstructionReview => {
+            let read = match self.judged {
+                Judged::Instruction => {
                     form::read_bits(reply).map(|bits| judgement.bits = Some(bits))
                 }
-                _ => form::read_scores(reply, self.reading)
-                    .map(|scores| judgement.scores = Some(scores)),
-            };
-            match read {
-                Ok(()) if self.reading == ScoreReading::Expected => {
-                    judgement.written = form::read_scores(reply, ScoreReading::Sampled).ok();
-                }
-                Ok(()) => {}
-                Err(reason) => {
-                    judgement.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });
-                    if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
-                        self.asked.push((at, attempt + 1));
+                Judged::Response(reading) => form::read_scores(reply, reading).map(|scores| {
+                    judgement.scores = Some(scores);
+                    // The integers of the same reply, so that both readings can be compared without new calls.
+                    if reading == ScoreReading::Expected {
+                        judgement.written = form::read_scores(reply, ScoreReading::Sampled).ok();
                     }
-                }
+                }),
+            };
+            let Err(reason) = read else { continue };
+            judgement.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });
+            if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
+                self.asked.push((at, attempt + 1));
             }
         }
     }
 
     fn request(&self, (at, attempt): (usize, u8)) -> Request {
-        let Asker { run_seed, method, prompts } = self.asker;
-        let exhibit = self.exhibits[at];
-        let (stage, model) = (self.stage, &self.member.name);
-        let is_scored = stage == Stage::ResponseReview;
-        let mut texts = vec![("instruction", exhibit.instruction)];
-        if is_scored {
-            texts.push(("response", exhibit.response));
-        }
-        let purpose = if is_scored { "judge" } else { "judge-instruction" };
-        let text = digest(&texts);
-        let name = [purpose, &text, model.as_str(), &attempt.to_string()];
-        let seed = Stream::named(run_seed, &name).next_u64();
-        let is_alone = is_scored && method.scores_can_stand_alone();
-        Request {
-            id: RequestId { subject: exhibit.id, stage, seat: 0, attempt },
-            model: model.clone(),
-            prompt: self.asker.prompt(stage, seed, prompts.sample(stage, &texts)),
-            shape: form::shape(stage, method).behind_thought(self.member.thought_tokens),
-            // Behind a thought the scores are no opening.
-            portion: if is_alone && !self.member.thinks() {
-                Portion::Opening
-            } else {
-                Portion::Whole
-            },
-            score_reading: if is_scored { self.reading } else { ScoreReading::Sampled },
-            sampling: self.member.sampling,
-            max_tokens: form::max_tokens_with_thought(stage, method, self.member.thought_tokens),
-            seed,
-        }
+        let JudgedSample { id, instruction, response } = self.samples[at];
+        let stage = self.judged.stage();
+        let (purpose, texts, score_reading) = match self.judged {
+            Judged::Instruction => {
+                ("judge-instruction", vec![("instruction", instruction)], ScoreReading::Sampled)
+            }
+            Judged::Response(reading) => {
+                ("judge", vec![("instruction", instruction), ("response", response)], reading)
+            }
+        };
+        // [E4] No comment is asked for where scores have an end of their own. Behind a thought they are no opening.
+        let is_alone = stage == Stage::ResponseReview
+            && self.asker.method.scores_can_stand_alone()
+            && !self.member.thinks();
+        // The texts name the stream, not the sample's id: a sample that two data sets share is judged once.
+        let name = [purpose, &digest(&texts), self.member.name.as_str(), &attempt.to_string()];
+        let seed = Stream::named(self.asker.run_seed, &name).next_u64();
+        let question = Question {
+            subject: id,
+            stage,
+            seat: 0,
+            attempt,
+            repeat: 0,
+            member: self.member,
+            portion: if is_alone { Portion::Opening } else { Portion::Whole },
+            score_reading,
+            sample: self.asker.prompts.sample(stage, &texts),
+        };
+        self.asker.request_with_seed(question, seed)
     }
 }
 
-/// Names texts in a stream.
+/// Names texts in a stream. Every text but the last is hashed behind its length, so that no two lists of texts
+/// hash alike.
 fn digest(texts: &[(&str, &str)]) -> String {
     let mut hash = Sha256::new();
     for (place, (_, text)) in texts.iter().enumerate() {

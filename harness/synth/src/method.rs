@@ -5,61 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::committee::Thousandths;
 use crate::economy::{self, Economy};
 use crate::request::{ModelName, Sampling};
-
-/// A decimal with at most three places, kept as an integer so that comparisons are exact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Thousandths(u32);
-
-/// The number has more than three decimal places, or lies outside [0, 1000].
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{0} must lie between 0 and 1000 and have at most three decimal places")]
-pub struct ThousandthsError(f64);
-
-impl Thousandths {
-    /// A whole number.
-    #[must_use]
-    pub const fn whole(value: u16) -> Self {
-        Self(value as u32 * 1000)
-    }
-
-    /// The number times a thousand.
-    #[must_use]
-    pub const fn thousandths(self) -> u32 {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Thousandths {
-    type Error = ThousandthsError;
-
-    fn try_from(value: f64) -> Result<Self, Self::Error> {
-        let scaled = (value * 1000.0).round();
-        if !(0.0..=1_000_000.0).contains(&scaled) || (scaled / 1000.0 - value).abs() > 1e-9 {
-            return Err(ThousandthsError(value));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be an integer in 0..=1_000_000"
-        )]
-        Ok(Self(scaled as u32))
-    }
-}
-
-impl From<Thousandths> for f64 {
-    fn from(value: Thousandths) -> Self {
-        Self::from(value.0) / 1000.0
-    }
-}
-
-impl fmt::Display for Thousandths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", f64::from(*self))
-    }
-}
 
 /// Token budgets of the free text in a reply. The paper asks for at most 30 words where texts are
 /// short and allows 4,096 new tokens everywhere.
@@ -148,7 +96,7 @@ impl Default for Method {
     fn default() -> Self {
         Self {
             tau: Thousandths::whole(8),
-            delta: Thousandths(1500),
+            delta: Thousandths::new(1500),
             cosine_limit: 0.9,
             rounds: 5,
             target: 10_000,

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::committee::Thousandths;
 pub use crate::embedding::Embedding;
-use crate::method::Thousandths;
 use crate::pool::ItemId;
 use crate::shape::Shape;
+use crate::thought;
 
 /// A model's name in its pool, e.g. `smollm2-135m-q8_0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -356,5 +357,38 @@ impl Reply {
             Finish::Failed { failure } => Some(failure),
             Finish::Stop | Finish::Length | Finish::PromptTooLong { .. } => None,
         }
+    }
+
+    /// How many of its tokens are thought; 0 without one. Engines count a reply's tokens as a whole, so this is
+    /// the thought's share of its characters, rounded, and at least 1.
+    #[must_use]
+    pub fn thought_tokens(&self) -> u32 {
+        let thought = thought::part(&self.text).thought as u64;
+        if thought == 0 {
+            return 0;
+        }
+        let all = self.text.chars().count().max(1) as u64;
+        // Half of the divisor rounds to the nearest instead of down.
+        let share = (u64::from(self.reply_tokens) * thought + all / 2) / all;
+        u32::try_from(share).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thoughts_tokens_are_its_share() {
+        let reply = |text: &str| Reply {
+            text: text.to_owned(),
+            finish: Finish::Stop,
+            prompt_tokens: 9,
+            reply_tokens: 40,
+            expected: Vec::new(),
+        };
+        assert_eq!(reply("Four.").thought_tokens(), 0);
+        // 30 of 40 characters.
+        assert_eq!(reply("<think>123456789012345</think>1234567890").thought_tokens(), 30);
     }
 }

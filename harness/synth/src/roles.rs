@@ -1,8 +1,7 @@
 //! Who does what for one candidate (paper, section 3: roles are drawn without replacement).
 
-use serde::{Deserialize, Serialize};
-
 use crate::adaptive::Experience;
+use crate::candidate::Roles;
 use crate::domain::Domain;
 use crate::method::Member;
 use crate::pool::ItemId;
@@ -10,73 +9,64 @@ use crate::request::ModelName;
 use crate::stream::Stream;
 use crate::variant::{Reviewers, RoleAssignment, Variant};
 
-/// The models that serve one candidate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roles {
-    /// Writes keywords, instruction and response.
-    pub generator: ModelName,
-    /// In seat order; empty without reviewers.
-    pub reviewers: Vec<ModelName>,
-    /// `None` when the variant has no adjudicator.
-    pub adjudicator: Option<ModelName>,
-    /// Summarises the sample, should it be kept. Drawn from the whole pool (METHOD.md, I3).
-    pub summariser: ModelName,
-}
-
-/// What roles are drawn for, and by.
+/// What the roles of one candidate are drawn from.
 #[derive(Clone, Copy, Debug)]
-pub struct Casting<'a> {
+pub struct RoleDraw<'a> {
     /// Root of the streams.
     pub run_seed: u64,
-    /// Whom the roles serve.
+    /// The candidate that the roles serve.
     pub candidate: ItemId,
     /// Its domain, where it has one.
     pub domain: Option<Domain>,
-    /// What the run has learnt so far; adaptive roles alone look at it.
+    /// What the run has learnt so far; only adaptive roles depend on it.
     pub experience: &'a Experience,
+    /// Says how roles are drawn; has passed [`Variant::check`].
+    pub variant: &'a Variant,
+    /// The model pool.
+    pub members: &'a [Member],
 }
 
-impl Roles {
-    /// Assigns the roles of a candidate. The variant has passed [`Variant::check`].
+impl RoleDraw<'_> {
+    /// Assigns the roles.
     ///
-    /// The pool is shuffled once per candidate from a stream that no variant is part of; generator,
+    /// The pool is shuffled once per candidate from a stream whose name holds no variant; generator,
     /// reviewers and adjudicator are read off in turn. Variants with random roles thus share
     /// generators, and a smaller committee is a part of a larger one.
     #[must_use]
-    pub fn assign(casting: Casting<'_>, variant: &Variant, members: &[Member]) -> Self {
-        let Casting { run_seed, candidate, domain, experience } = casting;
+    pub fn assign(self) -> Roles {
+        let Self { run_seed, candidate, domain, experience, variant, members } = self;
         let id = candidate.to_string();
-        let mut draw = Stream::named(run_seed, &[&id, "roles"]);
-        let mut summariser_draw = Stream::named(run_seed, &[&id, "summariser"]);
         let name = |index: usize| members[index].name.clone();
+        let committee = usize::from(variant.reviewers.drawn());
+        // The models by seat: the generator, then the committee, then the adjudicator.
         let seats: Vec<ModelName> = match &variant.roles {
             RoleAssignment::Random => {
+                let mut draw = Stream::named(run_seed, &[&id, "roles"]);
                 draw.choose(members.len(), members.len()).into_iter().map(name).collect()
             }
-            RoleAssignment::Adaptive => experience.order(run_seed, (candidate, domain), members),
+            RoleAssignment::Adaptive => experience.order(run_seed, candidate, domain, members),
+            // [V6] The pool's order, turned.
             RoleAssignment::Fixed { rotation } => (0..members.len())
                 .map(|place| name((place + usize::from(*rotation)) % members.len()))
                 .collect(),
-            RoleAssignment::SingleModel(model) => {
-                vec![model.clone(); 2 + usize::from(variant.reviews())]
-            }
+            // [V5] One model in every seat: reviews are several samples of it.
+            RoleAssignment::SingleModel(model) => vec![model.clone(); 2 + committee],
         };
+        // [I3] Any member may summarise, the generator too, so the draw is not part of the shuffle.
         let summariser = match &variant.roles {
             RoleAssignment::SingleModel(model) => model.clone(),
             RoleAssignment::Random | RoleAssignment::Adaptive | RoleAssignment::Fixed { .. } => {
-                name(summariser_draw.below(members.len()))
+                name(Stream::named(run_seed, &[&id, "summariser"]).below(members.len()))
             }
         };
-        let committee = match variant.reviewers {
-            Reviewers::Committee(n) => usize::from(n),
-            Reviewers::Named(_) | Reviewers::None => 0,
-        };
         let reviewers = match &variant.reviewers {
+            // [V2, V3] A named reviewer takes no seat: it may be a teacher, or the generator itself.
             Reviewers::Named(model) => vec![model.clone()],
+            // [R6] The same committee reviews instruction and response.
             Reviewers::Committee(_) | Reviewers::None => seats[1..=committee].to_vec(),
         };
         let adjudicator = variant.has_adjudicator().then(|| seats[1 + committee].clone());
-        Self { generator: seats[0].clone(), reviewers, adjudicator, summariser }
+        Roles { generator: seats[0].clone(), reviewers, adjudicator, summariser }
     }
 }
 
@@ -94,10 +84,15 @@ mod tests {
     fn assign(number: u32, roles: RoleAssignment, reviewers: Reviewers) -> Roles {
         let variant = Variant { roles, reviewers, ..Variant::gra("v") };
         variant.check(&members(), &[]).unwrap();
-        let (candidate, experience) =
-            (ItemId::Candidate { round: 1, number }, Experience::default());
-        let casting = Casting { run_seed: 42, candidate, domain: None, experience: &experience };
-        Roles::assign(casting, &variant, &members())
+        let draw = RoleDraw {
+            run_seed: 42,
+            candidate: ItemId::Candidate { round: 1, number },
+            domain: None,
+            experience: &Experience::default(),
+            variant: &variant,
+            members: &members(),
+        };
+        draw.assign()
     }
 
     #[test]

@@ -20,11 +20,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::adaptive::Experience;
 use crate::candidate::{Candidate, Outcome};
-use crate::domain::Domain;
 use crate::economy::Economy;
+use crate::embedding::Embedding;
 use crate::method::{Member, Method};
 use crate::pool::{ItemId, Pool, PoolItem, SeedItem};
-use crate::request::{Embedding, ModelName, Stage};
+use crate::request::{ModelName, Stage};
 use crate::step::{Answers, Asker, Step};
 use crate::variant::Variant;
 use asking::{Opening, Task};
@@ -58,7 +58,7 @@ pub struct RoundOutcome {
     pub samples: Vec<PoolItem>,
 }
 
-/// The round cannot draw anything.
+/// No domain of the pool has enough items for a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no domain has {needed} annotated items to draw examples from")]
 pub struct NoExamples {
@@ -75,13 +75,13 @@ enum Material<'a> {
     Seeds(&'a [SeedItem]),
 }
 
-/// The machine.
+/// The state machine of one round.
 #[derive(Debug)]
 pub struct Round<'a> {
     setting: Setting<'a>,
     material: Material<'a>,
     number: u32,
-    /// Weight of each domain that has enough items, in the order of [`Domain::ALL`].
+    /// See [`drawing::domain_weights`]; empty over the seed set.
     domain_weights: Vec<usize>,
     candidates: Vec<Candidate>,
     /// What earlier rounds and waves have taught about the models.
@@ -108,23 +108,21 @@ impl<'a> Round<'a> {
     /// When no domain has enough items for a generation.
     pub fn new(setting: Setting<'a>, pool: &'a Pool, number: u32) -> Result<Self, NoExamples> {
         let needed = setting.asker.method.min_examples;
-        let enough = |domain| pool.of_domain(domain).len() >= needed as usize;
-        let weight = |domain| if enough(domain) { pool.seed_share(domain) } else { 0 };
-        let domain_weights: Vec<usize> = Domain::ALL.map(weight).to_vec();
+        let domain_weights = drawing::domain_weights(pool, needed);
         if domain_weights.iter().all(|&weight| weight == 0) {
             return Err(NoExamples { needed });
         }
-        Ok(Self { domain_weights, ..Self::of(setting, Material::Pool(pool), number) })
+        Ok(Self { domain_weights, ..Self::unstarted(setting, Material::Pool(pool), number) })
     }
 
     /// The round over a seed set: candidate i answers its i-th item. Every item is taken, whatever target
     /// and cap say. Its number is 0, so that its candidates pair with none of another round.
     #[must_use]
     pub const fn over_seed_set(setting: Setting<'a>, items: &'a [SeedItem]) -> Self {
-        Self::of(setting, Material::Seeds(items), 0)
+        Self::unstarted(setting, Material::Seeds(items), 0)
     }
 
-    const fn of(setting: Setting<'a>, material: Material<'a>, number: u32) -> Self {
+    const fn unstarted(setting: Setting<'a>, material: Material<'a>, number: u32) -> Self {
         Self {
             setting,
             material,
@@ -143,7 +141,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The same round after others of its trial: their candidates teach whom to give which role.
+    /// The same round after others of its trial: adaptive roles learn from their candidates.
     #[must_use]
     pub fn after(mut self, earlier: &[Candidate]) -> Self {
         self.experience.learn_all(earlier, self.method().tau);
@@ -166,13 +164,14 @@ impl<'a> Round<'a> {
             Answers::Replies(replies) => {
                 assert_eq!(replies.len(), self.asked.len(), "one reply per request");
                 self.read_all(&replies);
-                if self.asked.is_empty() {
-                    self.spare_reviewers();
-                    self.ask_next().unwrap_or_else(|| self.after_stage())
-                } else {
-                    self.ask()
+                if !self.asked.is_empty() {
+                    // [G9] Malformed replies are tried again before anything is decided on the others.
+                    return self.ask();
                 }
+                self.spare_reviewers();
+                self.ask_next().unwrap_or_else(|| self.after_stage())
             }
+            // Embeddings are asked for twice: early, once instructions are written, and at deduplication.
             Answers::Embeddings(embeddings) if self.stage == Stage::Instruction => {
                 self.screen(embeddings);
                 self.enter(self.after_instruction())
@@ -216,6 +215,7 @@ impl<'a> Round<'a> {
         let method = self.method();
         let drawn = self.candidates.len();
         let (most, met) = match self.material {
+            // [I1] A round ends at its target, or gives up at its cap.
             Material::Pool(_) => (method.cap as usize, self.accepted() >= method.target as usize),
             Material::Seeds(items) => (items.len(), false),
         };
@@ -235,16 +235,19 @@ impl<'a> Round<'a> {
     }
 
     fn end_wave(&mut self) -> Step<RoundOutcome> {
+        // What no rule has ended is a sample.
         for at in self.open() {
             self.candidates[at].outcome = Some(Outcome::Accepted);
         }
         let tau = self.method().tau;
+        // Roles of the next wave may depend on this one's facts, never on those of a wave under way.
         self.experience.learn_all(&self.candidates[self.wave_start..], tau);
         let candidates = &self.candidates;
         let is_sample = |id: &ItemId| match id {
             ItemId::Candidate { number, .. } => candidates[*number as usize].is_sample(),
             ItemId::Seed(_) => false,
         };
+        // Later waves are compared with samples only, not with what was close to one or surplus.
         self.kept.retain(|id, _| is_sample(id));
         self.screened.clear();
         self.openings.clear();
@@ -281,17 +284,21 @@ impl<'a> Round<'a> {
     fn after_stage(&mut self) -> Step<RoundOutcome> {
         match self.stage {
             Stage::Keywords => self.enter(Stage::Instruction),
+            // A duplicate of the frozen pool ends whatever its reviews say, so it is found before them.
             Stage::Instruction if self.economy().early_duplicates => {
                 self.embed().unwrap_or_else(|| self.enter(self.after_instruction()))
             }
             Stage::Instruction => self.enter(self.after_instruction()),
             Stage::InstructionReview => {
                 self.drop_vetoed();
+                // [R7] A response is written only to an instruction that passed review.
                 self.enter(Stage::Response)
             }
             Stage::Response if self.setting.variant.reviews() > 0 => {
                 self.enter(Stage::ResponseReview)
             }
+            // Comments that were put off are asked for once it is known which responses are disputed: the
+            // adjudicator reads them (paper, section 3.4).
             Stage::ResponseReview => {
                 self.decide();
                 self.enter(Stage::ReviewComment)
@@ -301,6 +308,7 @@ impl<'a> Round<'a> {
                 self.settle();
                 match self.material {
                     Material::Pool(_) => self.compare(),
+                    // [B4] Nothing joins a pool, so nothing is deduplicated or summarised.
                     Material::Seeds(_) => self.end_wave(),
                 }
             }
@@ -311,6 +319,7 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// [V1] A variant without reviewers goes on to the response.
     fn after_instruction(&self) -> Stage {
         if self.setting.variant.reviews() > 0 { Stage::InstructionReview } else { Stage::Response }
     }

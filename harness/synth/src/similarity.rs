@@ -18,8 +18,9 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use crate::request::Embedding;
+use crate::embedding::Embedding;
 
+pub use crate::embedding::cosine;
 pub(crate) use nearest::Shortlist;
 pub use nearest::{Near, nearest};
 
@@ -31,12 +32,6 @@ const ROWS: usize = 512;
 
 /// Scores that are looked through at a time.
 const LANES: usize = 16;
-
-/// Cosine of two unit vectors: their dot product, summed in `f64`, in order.
-#[must_use]
-pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
 
 /// Rows of one length, side by side in memory.
 #[derive(Clone, Copy, Debug)]

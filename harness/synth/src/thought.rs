@@ -14,8 +14,6 @@
 
 use std::borrow::Cow;
 
-use crate::request::Reply;
-
 /// The tags that open and close a thought in the replies and chat templates of known model families: Qwen,
 /// `DeepSeek`, `SmolLM`, Granite and Phi write the first pair, EXAONE `<thought>`, Magistral `[THINK]`,
 /// Seed-OSS `<seed:think>`.
@@ -103,19 +101,6 @@ pub fn joined(thought: &str, text: &str) -> String {
 pub fn left_open(text: &str) -> Option<(&'static str, &'static str)> {
     TAGS.into_iter()
         .find(|(open, close)| text.rfind(open).is_some_and(|at| !text[at..].contains(close)))
-}
-
-/// How many of a reply's tokens are thought; 0 without one. Engines count a reply's tokens as a whole: this is
-/// the thought's share of its characters, rounded, and at least 1.
-#[must_use]
-pub fn tokens(reply: &Reply) -> u32 {
-    let thought = part(&reply.text).thought as u64;
-    if thought == 0 {
-        return 0;
-    }
-    let all = reply.text.chars().count().max(1) as u64;
-    let share = (u64::from(reply.reply_tokens) * thought + all / 2) / all;
-    u32::try_from(share).unwrap_or(u32::MAX).max(1)
 }
 
 /// A tag in a text.
@@ -211,19 +196,5 @@ mod tests {
         assert_eq!(left_open("assistant\n<think>\n\n</think>\n\n"), None);
         assert_eq!(left_open("assistant\n"), None);
         assert_eq!(left_open("[/INST][THINK]"), Some(TAGS[3]));
-    }
-
-    #[test]
-    fn a_thoughts_tokens_are_its_share() {
-        let reply = |text: &str| Reply {
-            text: text.to_owned(),
-            finish: crate::request::Finish::Stop,
-            prompt_tokens: 9,
-            reply_tokens: 40,
-            expected: Vec::new(),
-        };
-        assert_eq!(tokens(&reply("Four.")), 0);
-        // 30 of 40 characters.
-        assert_eq!(tokens(&reply("<think>123456789012345</think>1234567890")), 30);
     }
 }

@@ -40,6 +40,16 @@ pub enum Reviewers {
     None,
 }
 
+impl Reviewers {
+    /// How many reviewers are drawn from the pool.
+    pub(crate) const fn drawn(&self) -> u8 {
+        match self {
+            Self::Committee(n) => *n,
+            Self::Named(_) | Self::None => 0,
+        }
+    }
+}
+
 /// Where the instructions come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,7 +85,7 @@ impl DisputeRule {
     }
 }
 
-/// One setting of each, with a name.
+/// One row of an ablation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
     /// Unique within an experiment; a folder name.
@@ -95,7 +105,7 @@ pub struct Variant {
     pub score_reading: ScoreReading,
 }
 
-/// The variant cannot run with this pool.
+/// Why a variant cannot run with a pool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VariantError {
     /// Roles without replacement need more models.
@@ -149,9 +159,9 @@ impl Variant {
         }
     }
 
-    /// Which of the method's savings are made. Roles that learn from reviews need them whole, or a saving
-    /// would change who is drawn next and so the samples: but for comments, which nothing is learnt from,
-    /// nothing is left out then.
+    /// The savings that this variant makes. Roles that learn from reviews need all of them, or a saving would
+    /// change which models are drawn next, and so the samples. Only comments can be left out then, because
+    /// nothing is learnt from them.
     #[must_use]
     pub fn economy(&self, method: &Method) -> Economy {
         let lazy_comments = method.economy.lazy_comments;
@@ -165,9 +175,8 @@ impl Variant {
     #[must_use]
     pub const fn reviews(&self) -> u8 {
         match self.reviewers {
-            Reviewers::Committee(n) => n,
             Reviewers::Named(_) => 1,
-            Reviewers::None => 0,
+            Reviewers::Committee(_) | Reviewers::None => self.reviewers.drawn(),
         }
     }
 
@@ -177,20 +186,16 @@ impl Variant {
         self.dispute == DisputeRule::Adjudicator && self.reviews() > 1
     }
 
-    /// Whom it may ask: everyone whom roles are drawn from, and those it names. Seed items are
+    /// The models that it may ask: those that roles are drawn from, and those that it names. Seed items are
     /// annotated by all members, whatever the variant.
     #[must_use]
     pub fn serving<'a>(&'a self, members: &'a [Member]) -> BTreeSet<&'a ModelName> {
-        let drawn = match &self.roles {
-            RoleAssignment::SingleModel(_) => &[],
+        let mut serving: BTreeSet<&ModelName> = match &self.roles {
+            RoleAssignment::SingleModel(model) => BTreeSet::from([model]),
             RoleAssignment::Random | RoleAssignment::Adaptive | RoleAssignment::Fixed { .. } => {
-                members
+                members.iter().map(|member| &member.name).collect()
             }
         };
-        let mut serving: BTreeSet<&ModelName> = drawn.iter().map(|member| &member.name).collect();
-        if let RoleAssignment::SingleModel(model) = &self.roles {
-            serving.insert(model);
-        }
         if let Reviewers::Named(model) = &self.reviewers {
             serving.insert(model);
         }
@@ -223,11 +228,8 @@ impl Variant {
         if let RoleAssignment::SingleModel(model) = &self.roles {
             return named(model);
         }
-        let reviewers = match self.reviewers {
-            Reviewers::Committee(n) => n,
-            Reviewers::Named(_) | Reviewers::None => 0,
-        };
-        let adjudicator = self.has_adjudicator();
+        // Random, adaptive and fixed roles repeat no model, so each role needs one of its own.
+        let (reviewers, adjudicator) = (self.reviewers.drawn(), self.has_adjudicator());
         let needed = 1 + usize::from(reviewers) + usize::from(adjudicator);
         if members.len() < needed {
             return Err(VariantError::PoolTooSmall {

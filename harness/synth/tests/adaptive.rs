@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::candidate::Candidate;
+use gra_synth::committee::Thousandths;
 use gra_synth::domain::Domain;
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::method::Method;
 use gra_synth::request::{Finish, ModelName, Request, Stage};
 use gra_synth::stream::Stream;
 use proptest::prelude::*;

@@ -9,10 +9,10 @@ use gra_synth::adaptive::Experience;
 use gra_synth::annotate::Annotate;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome};
 use gra_synth::economy::Economy;
-use gra_synth::judge::{Exhibit, Judge};
+use gra_synth::judge::{Judge, Judged, JudgedSample};
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Failure, Finish, Reply, Request, Stage};
+use gra_synth::request::{Failure, Finish, Reply, Request, ScoreReading, Stage};
 use gra_synth::step::{Answers, Asker, Step};
 use script::{embedding, members, method, play, prompts, seed_items, usual, variant};
 
@@ -137,9 +137,11 @@ fn a_failed_annotation_leaves_its_item_out_and_no_other() {
 fn a_failed_judgement_has_no_scores_and_a_reason() {
     let (prompts, members, method) = (prompts(), members(), method());
     let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
-    let exhibit = |number| Exhibit { id: ItemId::Seed(number), instruction: "x", response: "y" };
-    let exhibits = [exhibit(0), exhibit(1)];
-    let mut judge = Judge::new(asker, &members[0], &exhibits);
+    let sample =
+        |number| JudgedSample { id: ItemId::Seed(number), instruction: "x", response: "y" };
+    let samples = [sample(0), sample(1)];
+    let mut judge =
+        Judge::new(asker, &members[0], Judged::Response(ScoreReading::Sampled), &samples);
     let Step::Ask(calls) = judge.advance(Answers::Start) else { panic!("it asks first") };
     assert_eq!(calls.len(), 2);
     let replies = vec![

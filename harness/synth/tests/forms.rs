@@ -19,8 +19,9 @@ fn read(stage: Stage, reply: &Reply) -> String {
         Stage::InstructionReview => format!("{:?}", form::read_bits(reply)),
         Stage::Response => format!("{:?}", form::read_response(reply)),
         Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
-            let read = form::read_review(reply, ScoreReading::Sampled);
-            format!("{:?}", read.map(|(scores, comment)| (scores.values(), comment)))
+            let scores = form::read_scores(reply, ScoreReading::Sampled);
+            let read = scores.and_then(|scores| Ok((scores.values(), form::read_comment(reply)?)));
+            format!("{read:?}")
         }
     }
 }

@@ -7,23 +7,25 @@ mod script;
 
 use gra_synth::committee::Scores;
 use gra_synth::form::Malformed;
-use gra_synth::judge::{Exhibit, Judge, Judgement};
+use gra_synth::judge::{Judge, Judged, JudgedSample, Judgement};
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Finish, Portion, Reply, Request, Stage};
+use gra_synth::request::{Finish, Portion, Reply, Request, ScoreReading, Stage};
 use gra_synth::step::{Answers, Asker, Step};
 
-fn exhibit<'a>(number: u32, instruction: &'a str, response: &'a str) -> Exhibit<'a> {
-    Exhibit { id: ItemId::Seed(number), instruction, response }
+const RESPONSE: Judged = Judged::Response(ScoreReading::Sampled);
+
+fn sample<'a>(number: u32, instruction: &'a str, response: &'a str) -> JudgedSample<'a> {
+    JudgedSample { id: ItemId::Seed(number), instruction, response }
 }
 
 /// Has samples judged by the pool's first model, which says what `say` says; returns every request too.
 fn judge(
-    exhibits: &[Exhibit],
+    samples: &[JudgedSample],
     say: impl Fn(&Request) -> (String, Finish),
 ) -> (Vec<Judgement>, Vec<Request>) {
     let (prompts, members, method) = (script::prompts(), script::members(), script::method());
     let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
-    let mut judge = Judge::new(asker, &members[0], exhibits);
+    let mut judge = Judge::new(asker, &members[0], RESPONSE, samples);
     let (mut answers, mut all) = (Answers::Start, Vec::new());
     loop {
         answers = match judge.advance(answers) {
@@ -53,8 +55,7 @@ fn scores_come_in_the_order_of_the_samples() {
         let score = if request.prompt.sample.contains("first") { 3 } else { 9 };
         (format!("<bos>[{score},{score},{score},{score},{score},{score}]<eos>"), Finish::Stop)
     };
-    let (judgements, asked) =
-        judge(&[exhibit(5, "first", "y"), exhibit(2, "second", "y")], by_text);
+    let (judgements, asked) = judge(&[sample(5, "first", "y"), sample(2, "second", "y")], by_text);
     let scores: Vec<_> = judgements.iter().map(|j| (j.id, j.scores.unwrap())).collect();
     let expected =
         [(ItemId::Seed(5), Scores::whole([3; 6])), (ItemId::Seed(2), Scores::whole([9; 6]))];
@@ -65,7 +66,7 @@ fn scores_come_in_the_order_of_the_samples() {
 #[test]
 fn a_reply_that_stays_malformed_is_counted() {
     let (judgements, asked) =
-        judge(&[exhibit(0, "x", "y")], |_| ("<bos>[8,4,6]<eos>".to_owned(), Finish::Stop));
+        judge(&[sample(0, "x", "y")], |_| ("<bos>[8,4,6]<eos>".to_owned(), Finish::Stop));
     assert_eq!(judgements[0].scores, None);
     let reasons: Vec<_> = judgements[0].malformed.iter().map(|m| (m.attempt, m.reason)).collect();
     let expected: Vec<_> = (0..3).map(|attempt| (attempt, Malformed::NotSixScores)).collect();
@@ -79,15 +80,15 @@ fn a_prompt_that_is_too_long_is_not_tried_again() {
     let too_long = |_: &Request| {
         (String::new(), Finish::PromptTooLong { tokens: 9_000, context: Some(2_048) })
     };
-    let (judgements, asked) = judge(&[exhibit(0, "x", "y")], too_long);
+    let (judgements, asked) = judge(&[sample(0, "x", "y")], too_long);
     assert_eq!((judgements[0].scores, asked.len()), (None, 1));
     assert_eq!(judgements[0].malformed[0].reason, Malformed::PromptTooLong);
 }
 
 #[test]
 fn the_same_texts_are_the_same_call_wherever_they_stand() {
-    let (_, here) = judge(&[exhibit(0, "x", "y"), exhibit(1, "other", "y")], good);
-    let (_, there) = judge(&[exhibit(7, "x", "y"), exhibit(8, "xy", "")], good);
+    let (_, here) = judge(&[sample(0, "x", "y"), sample(1, "other", "y")], good);
+    let (_, there) = judge(&[sample(7, "x", "y"), sample(8, "xy", "")], good);
     assert_eq!((here[0].seed, &here[0].prompt), (there[0].seed, &there[0].prompt));
     let seeds = [here[0].seed, here[1].seed, there[1].seed];
     assert!(seeds[0] != seeds[1] && seeds[0] != seeds[2] && seeds[1] != seeds[2], "{seeds:?}");
@@ -97,8 +98,8 @@ fn the_same_texts_are_the_same_call_wherever_they_stand() {
 fn instructions_are_judged_by_their_own_prompt_and_read_as_bits() {
     let (prompts, members, method) = (script::prompts(), script::members(), script::method());
     let asker = Asker { run_seed: 42, method: &method, prompts: &prompts };
-    let exhibits = [exhibit(0, "x", "is not looked at")];
-    let mut judge = Judge::new(asker, &members[0], &exhibits).of_instructions();
+    let samples = [sample(0, "x", "is not looked at")];
+    let mut judge = Judge::new(asker, &members[0], Judged::Instruction, &samples);
     let Step::Ask(requests) = judge.advance(Answers::Start) else { panic!("it asks first") };
     assert_eq!(requests[0].id.stage, Stage::InstructionReview);
     assert!(!requests[0].prompt.sample.contains("is not looked at"));
@@ -137,10 +138,11 @@ fn example_scores_come_in_every_order_where_they_are_rotated() {
     // The same call sees the same order; as written where nothing is rotated.
     let (members, plain) = (script::members(), script::method());
     let rotating = gra_synth::method::Method { rotate_examples: true, ..plain.clone() };
-    let exhibits: Vec<Exhibit> = (0..20).map(|n| exhibit(n, TEXTS[n as usize % 5], "y")).collect();
+    let samples: Vec<JudgedSample> =
+        (0..20).map(|n| sample(n, TEXTS[n as usize % 5], "y")).collect();
     let asked = |method| {
         let asker = Asker { run_seed: 42, method, prompts: &prompts };
-        match Judge::new(asker, &members[0], &exhibits).advance(Answers::Start) {
+        match Judge::new(asker, &members[0], RESPONSE, &samples).advance(Answers::Start) {
             Step::Ask(requests) => requests,
             _ => panic!("a judge begins by asking"),
         }

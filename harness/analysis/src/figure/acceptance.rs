@@ -1,7 +1,8 @@
 //! Acceptance over tau and delta, from a rescored trial: one panel per dispute rule, committee and cosine
 //! limit.
 
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::committee::Thousandths;
+use gra_synth::method::Method;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};

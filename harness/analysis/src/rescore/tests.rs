@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use gra_synth::candidate::Candidate;
-use gra_synth::method::{Method, Thousandths};
+use gra_synth::committee::Thousandths;
+use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};

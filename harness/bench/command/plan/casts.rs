@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gra_synth::adaptive::Experience;
+use gra_synth::candidate::Roles;
 use gra_synth::pool::ItemId;
-use gra_synth::roles::{Casting, Roles};
+use gra_synth::roles::RoleDraw;
 use gra_synth::variant::Variant;
 
 use super::CAST_SAMPLE;
@@ -34,11 +35,16 @@ impl<'a> Casts<'a> {
         if let Some(known) = self.drawn.get(&key) {
             return Rc::clone(known);
         }
-        let (run_seed, experience) = (self.experiment.seeds[0], Experience::new());
         let cast = |number| {
-            let candidate = ItemId::Candidate { round, number };
-            let casting = Casting { run_seed, candidate, domain: None, experience: &experience };
-            Roles::assign(casting, variant, &self.experiment.members)
+            let draw = RoleDraw {
+                run_seed: self.experiment.seeds[0],
+                candidate: ItemId::Candidate { round, number },
+                domain: None,
+                experience: &Experience::new(),
+                variant,
+                members: &self.experiment.members,
+            };
+            draw.assign()
         };
         let drawn: Rc<[Roles]> = (0..CAST_SAMPLE).map(cast).collect();
         self.drawn.insert(key, Rc::clone(&drawn));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use gra_synth::candidate::Roles;
 use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::Roles;
 use gra_synth::variant::Variant;
 
 use super::casts::Casts;

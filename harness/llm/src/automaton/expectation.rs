@@ -5,7 +5,7 @@
 //! model has been seen behind it. Where the reply goes on that way its next logits tell; else the token is
 //! fed as a probe, and taken back.
 
-use gra_synth::method::Thousandths;
+use gra_synth::committee::Thousandths;
 
 use super::Scene;
 use super::choice::{Continuations, rests};

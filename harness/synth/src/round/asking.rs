@@ -1,4 +1,4 @@
-//! From a stage to its requests, and from replies to facts.
+//! From a stage to its requests, and from replies to facts (paper, sections 3.2 to 3.5).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,6 +38,7 @@ impl Round<'_> {
     pub(super) fn groups(&self) -> VecDeque<Vec<Task>> {
         let economy = self.economy();
         let in_turn = match self.stage {
+            // [R8] After one zero the other reviewers need not be asked.
             Stage::InstructionReview => economy.veto_short_circuit,
             Stage::ResponseReview => economy.bound_pruning,
             _ => false,
@@ -86,7 +87,7 @@ impl Round<'_> {
 
     /// When a reviewer is asked: models in pool order, and each model's first review before the second.
     fn turn(&self, task: Task) -> (usize, usize) {
-        let model = self.candidates[task.candidate].speaker(self.stage, task.seat);
+        let model = self.candidates[task.candidate].model_of(self.stage, task.seat);
         let place = self.setting.members.iter().position(|member| member.name == *model);
         (self.repeat(task), place.unwrap_or(usize::MAX))
     }
@@ -94,7 +95,7 @@ impl Round<'_> {
     /// How many earlier seats of a reviewing stage the same model holds.
     fn repeat(&self, task: Task) -> usize {
         let candidate = &self.candidates[task.candidate];
-        let model = candidate.speaker(self.stage, task.seat);
+        let model = candidate.model_of(self.stage, task.seat);
         let earlier = match self.stage {
             Stage::InstructionReview | Stage::ResponseReview | Stage::ReviewComment => {
                 &candidate.roles.reviewers[..usize::from(task.seat)]
@@ -116,16 +117,16 @@ impl Round<'_> {
             seat: task.seat,
             attempt: task.attempt,
             repeat: u8::try_from(self.repeat(task)).unwrap_or(u8::MAX),
-            member: self.speaker(task),
+            member: self.member_of(task),
             portion: self.portion(task),
             score_reading: self.score_reading(),
             sample: self.sample(candidate),
         })
     }
 
-    /// Who answers a call of the current stage.
-    fn speaker(&self, task: Task) -> &Member {
-        let model = self.candidates[task.candidate].speaker(self.stage, task.seat);
+    /// The model that answers a call of the current stage.
+    fn member_of(&self, task: Task) -> &Member {
+        let model = self.candidates[task.candidate].model_of(self.stage, task.seat);
         self.setting.member(model).expect("the variant was checked against the pool")
     }
 
@@ -144,7 +145,7 @@ impl Round<'_> {
     /// thinks first gives both: its comment would need the thought again.
     fn scores_alone(&self, task: Task) -> bool {
         let is_scored = matches!(self.stage, Stage::ResponseReview | Stage::Adjudication);
-        is_scored && self.method().comments_wait() && !self.speaker(task).thinks()
+        is_scored && self.method().comments_wait() && !self.member_of(task).thinks()
     }
 
     /// Late comments are no scores: they are the same whichever way those were read.
@@ -164,12 +165,14 @@ impl Round<'_> {
         let domain = candidate.domain.map_or("", Domain::name);
         let keywords = candidate.keywords.join(", ");
         let summaries = || numbered(examples.iter().map(|example| &example.summary));
+        // Prompt 4 shows keywords and summaries of its examples, never their instructions (paper, section 3.2).
         let shown = || {
             numbered(examples.iter().map(|example| {
                 let keywords = example.keywords.join(", ");
                 format!("keywords: {keywords}; summary: {}", example.summary)
             }))
         };
+        // [R9] The adjudicator reads numbered comments, and neither names nor scores.
         let reviews = || {
             let comments =
                 candidate.response_reviews.iter().map(|review| review.comment.as_deref());
@@ -179,6 +182,7 @@ impl Round<'_> {
             |values: &[(&str, &str)]| self.setting.asker.prompts.sample(self.stage, values);
         match self.stage {
             Stage::Keywords => sample(&[("domain", domain), ("examples", &shown())]),
+            // [G7] The examples of Prompt 4 again, of which only the summaries are shown.
             Stage::Instruction => {
                 sample(&[("domain", domain), ("keywords", &keywords), ("summaries", &summaries())])
             }
@@ -203,16 +207,18 @@ impl Round<'_> {
             if let Some(failure) = reply.failure() {
                 let candidate = &mut self.candidates[at];
                 candidate.failed.push(FailedCall { stage, seat, attempt, failure });
+                // Sorted, so that the facts do not depend on the order in which groups were asked.
                 candidate.failed.sort_by_key(|call| (call.stage, call.seat, call.attempt));
                 failed.push(at);
                 continue;
             }
             let scores_alone = self.scores_alone(task);
-            let mut read = self.candidates[at].read((stage, seat), scores_alone, reading, reply);
+            let mut read = self.candidates[at].read(stage, seat, reading, !scores_alone, reply);
             if stage == Stage::Keywords {
                 read = read.and_then(|()| self.check_keywords(at));
             }
             let Err(reason) = read else {
+                // The adjudicator's comment is never read, so its opening need not be kept.
                 if scores_alone && stage == Stage::ResponseReview {
                     let (text, tokens) = (reply.text.clone(), reply.reply_tokens);
                     self.openings.insert((at, seat), Opening { attempt, text, tokens });
@@ -225,6 +231,7 @@ impl Round<'_> {
             if self.may_retry(task, reason) {
                 self.asked.push(Task { attempt: attempt + 1, ..task });
             } else {
+                // [R5] One reviewer that stays malformed ends the candidate: a committee of fewer is another one.
                 let candidate = &mut self.candidates[at];
                 let end = match reason {
                     Malformed::RepeatedKeywords => Outcome::RepeatedKeywords,
@@ -238,6 +245,7 @@ impl Round<'_> {
             let candidate = &mut self.candidates[at];
             candidate.outcome = after_last_try(candidate, Outcome::Failed { stage });
         }
+        // What has ended is not tried again, e.g. after another seat of it failed.
         let candidates = &self.candidates;
         self.asked.retain(|task| candidates[task.candidate].outcome.is_none());
     }

@@ -1,13 +1,14 @@
-//! The rules that end a candidate or let it pass.
+//! The rules that end a candidate or let it pass (paper, sections 3.3 to 3.5).
 
 use super::{Round, RoundOutcome};
 use crate::candidate::{Neighbour, Outcome};
 use crate::committee::{Decision, Scores, majority_reaches};
 use crate::dedup::{Contender, dedup, nearest};
+use crate::embedding::Embedding;
 use crate::form::{Malformed, folded};
 use crate::method::Method;
 use crate::pool::{ItemId, Pool};
-use crate::request::{Embedding, Stage};
+use crate::request::Stage;
 use crate::step::Step;
 use crate::variant::DisputeRule;
 
@@ -20,6 +21,7 @@ impl Round<'_> {
         if candidate.keywords.iter().any(|word| prompts.shows_keyword(Stage::Keywords, word)) {
             return Err(Malformed::CopiedExample);
         }
+        // Compared as sets, case apart: another order of the same keywords is no new set.
         let own = folded(&candidate.keywords);
         let repeats = candidate.examples.iter().any(|id| {
             let example = self.pool().and_then(|pool| pool.annotation(*id));
@@ -28,7 +30,7 @@ impl Round<'_> {
         if repeats { Err(Malformed::RepeatedKeywords) } else { Ok(()) }
     }
 
-    /// Ends the candidates whose fate is decided before every reviewer was asked.
+    /// Ends the candidates that are decided before every reviewer was asked.
     pub(super) fn spare_reviewers(&mut self) {
         let economy = self.economy();
         match self.stage {
@@ -38,6 +40,7 @@ impl Round<'_> {
         }
     }
 
+    /// One zero from any reviewer ends a candidate (paper, section 3.3).
     pub(super) fn drop_vetoed(&mut self) {
         for at in self.open() {
             let candidate = &mut self.candidates[at];
@@ -47,7 +50,7 @@ impl Round<'_> {
         }
     }
 
-    /// Rejects what cannot reach tau any more, whatever the reviewers left would say.
+    /// Rejects what cannot reach tau any more, even if every reviewer left gave only tens.
     fn drop_hopeless(&mut self) {
         let tau = self.method().tau;
         let seats = u32::from(self.setting.variant.reviews());
@@ -62,6 +65,7 @@ impl Round<'_> {
         }
     }
 
+    /// Compares mu with tau and sigma with delta (paper, section 3.3); what is accepted or disputed stays open.
     pub(super) fn decide(&mut self) {
         let Method { tau, delta, .. } = *self.method();
         let rule = self.setting.variant.dispute;
@@ -74,6 +78,7 @@ impl Round<'_> {
                 candidate.response_reviews.iter().map(|review| review.scores).collect();
             candidate.outcome = match (decision, rule) {
                 (Decision::Reject, _) => Some(Outcome::Rejected),
+                // [V4] The vote stands in for the adjudicator.
                 (Decision::Dispute, DisputeRule::MajorityVote) => {
                     (!majority_reaches(&scores, tau)).then_some(Outcome::VotedOut)
                 }
@@ -83,6 +88,7 @@ impl Round<'_> {
         }
     }
 
+    /// Ends what its adjudicator scored below tau (paper, section 3.4).
     pub(super) fn settle(&mut self) {
         let tau = self.method().tau;
         for at in self.open() {
@@ -140,6 +146,8 @@ impl Round<'_> {
         of_pool.chain(self.kept.iter().map(|(id, embedding)| (*id, embedding)))
     }
 
+    /// Keeps of the open candidates those that are no near-duplicates, and of these as many as the round needs
+    /// (paper, section 3.5; METHOD.md, D2, D3 and I1).
     pub(super) fn deduplicate(&mut self, embeddings: Vec<Embedding>) {
         let open = self.open();
         assert_eq!(open.len(), embeddings.len(), "one embedding per text");
@@ -148,6 +156,7 @@ impl Round<'_> {
             .zip(embeddings)
             .map(|(&at, embedding)| {
                 let candidate = &self.candidates[at];
+                // [R10] mu sorts, also of a settled dispute. Without reviewers all are equal, and numbers sort.
                 let score = candidate.tally().map_or(0, |tally| tally.sum);
                 Contender { id: candidate.id, score, embedding }
             })
@@ -157,6 +166,7 @@ impl Round<'_> {
         }
         let verdicts = dedup(self.target(), &contenders, self.method().cosine_limit);
 
+        // The walk goes by falling mu, so what finds no room is the worst of the last wave.
         let mut room = (self.method().target as usize).saturating_sub(self.accepted());
         for verdict in verdicts {
             let ItemId::Candidate { number, .. } = verdict.id else { continue };
@@ -170,6 +180,7 @@ impl Round<'_> {
                 room -= 1;
             }
         }
+        // Of all contenders: `end_wave` takes out those that became no sample.
         self.kept.extend(contenders.into_iter().map(|c| (c.id, c.embedding)));
     }
 }
