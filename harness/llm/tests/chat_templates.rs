@@ -1,8 +1,6 @@
 //! The chat templates of real models around one message.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-mod support;
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use gra_llm::chat_template::{ChatTemplate, Frame, TemplateError, Variables};
 use serde_json::{Value, json};
@@ -18,38 +16,19 @@ fn of_family(name: &str, variables: &Value) -> (String, Variables) {
     (text, serde_json::from_value(variables.clone()).unwrap())
 }
 
-fn rendered(name: &str, message: &str) -> Option<String> {
-    let template = std::fs::read_to_string(support::shared("models/chat-templates")?.join(name));
-    let mut template = template.unwrap();
-    if !name.contains('7') && !name.contains('8') {
-        // The hand-written templates are indented for reading; see the README beside them.
-        template = template.replace("    ", "").replace('\n', "");
-    }
-    let (bos, eos) = if name.starts_with("Llama") {
-        ("<|begin_of_text|>", "<|eot_id|>")
-    } else {
-        ("<s>", "</s>")
-    };
-    Some(frame(&template, bos, eos).unwrap().text(message))
-}
-
+/// Some families trim a message and some do not; both are kept as they are.
 #[test]
-fn real_templates_render_as_their_models_expect() {
-    let qwen = "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful \
-                assistant.<|im_end|>\n<|im_start|>user\n Hi \n<|im_end|>\n<|im_start|>assistant\n";
-    let llama = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge \
-                 Date: December 2023\nToday Date: 26 Jul 2024\n\n<|eot_id|><|start_header_id|>user\
-                 <|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";
+fn a_template_decides_about_the_blanks_around_a_message() {
     let cases = [
-        ("Qwen2.5-7B-Instruct.jinja", qwen),
-        ("Llama-3.1-8B-Instruct.jinja", llama),
-        ("mistral-instruct.jinja", "<s>[INST] Hi [/INST]"),
-        ("chatml.jinja", "<s><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
-        ("alpaca.jinja", "<s>### Instruction:\nHi\n\n### Response:\n"),
+        ("qwen2.5", "<|im_start|>user\n Hi \n<|im_end|>\n<|im_start|>assistant\n"),
+        ("llama3", "user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
+        ("chatml", "<s><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
+        ("alpaca", "<s>### Instruction:\nHi\n\n### Response:\n"),
     ];
     for (name, expected) in cases {
-        let Some(text) = rendered(name, " Hi \n") else { return };
-        assert_eq!(text, expected, "{name}");
+        let (text, _) = of_family(name, &json!({}));
+        let prompt = frame(&text, "<s>", "</s>").unwrap().text(" Hi \n");
+        assert!(prompt.ends_with(expected), "{name}: {prompt}");
     }
 }
 
@@ -230,10 +209,9 @@ fn how_thinking_is_switched_off_is_found_by_rendering() {
 }
 
 #[test]
-fn the_fixtures_that_once_failed_render() {
-    for (name, opens) in [("16-generation-tag.jinja", false), ("21-thinking.jinja", true)] {
-        let Some(path) = support::shared("cases").map(|folder| folder.join(name)) else { return };
-        let text = std::fs::read_to_string(path).unwrap();
+fn templates_that_once_failed_render() {
+    for (name, opens) in [("generation-tag", false), ("thinking", true)] {
+        let (text, _) = of_family(name, &json!({}));
         let frame = frame(&text, "", "").unwrap();
         assert!(frame.text("Hi").contains("<|im_start|>user\nHi<|im_end|>\n"), "{name}");
         assert_eq!(frame.opened_thought().is_some(), opens, "{name}");

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+#[path = "support/gguf.rs"]
+mod gguf;
 mod support;
 
 use gra_llm::engine::{Engine, EngineError, Progress};
@@ -13,7 +15,7 @@ use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, 
 use gra_synth::shape::{Part, Shape};
 use support::{
     SMOLLM2, assert_complete, bits, cut_copy, engine, literal, mixed, model, pool, request, review,
-    settings, shared, text,
+    settings, text, without_template,
 };
 
 fn complete(engine: &mut LlamaEngine, chunk: &[Request]) -> Vec<Reply> {
@@ -214,20 +216,18 @@ fn files_that_cannot_generate_are_refused() {
         println!("{error}");
         error
     };
-    if let Some(path) = shared("models/stories260K.gguf") {
-        let error = refused(&path);
+    if let Some(path) = model(SMOLLM2) {
+        let error = refused(without_template(&path).path());
         assert!(matches!(&error, EngineError::Unusable { reason, .. } if reason.contains("chat")));
         for bytes in [0, 3, 100, 20_000, 1_000_000] {
             let error = refused(cut_copy(&path, bytes).path());
             assert!(matches!(error, EngineError::Load { .. }), "{bytes} bytes: {error}");
         }
     }
-    for vocabulary in ["gpt-2", "phi-3", "bert-bge"] {
-        let Some(path) = shared(&format!("models/vocab/ggml-vocab-{vocabulary}.gguf")) else {
-            continue;
-        };
-        assert!(matches!(refused(&path), EngineError::Load { .. }));
-    }
+    // A header alone, without any weights.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    gguf::Gguf::generator().write(file.path());
+    assert!(matches!(refused(file.path()), EngineError::Load { .. }));
     if let Some(path) = model(support::MINILM) {
         let error = refused(&path);
         assert!(matches!(&error, EngineError::Load { reason, .. } if reason.contains("encoder")));

@@ -15,7 +15,7 @@ use gra_llm::score::{Border, Bos, Context, Passage, Score};
 use gra_llm::scripted::ScriptedEngine;
 use gra_synth::request::{ModelName, Request, ScoreReading};
 use serde::Deserialize;
-use support::{SMOLLM2, engine, model, pool, settings, shared};
+use support::{SMOLLM2, engine, model, pool, settings, without_template};
 
 const STORY: &str = "The ferry left at dawn. By noon the wind had turned, and the captain, who \
     trusted no forecast, ordered the sails down. \"We wait,\" she said. Nobody argued with her.";
@@ -274,8 +274,9 @@ fn special_tokens_in_a_passage_stay_text() {
 
 #[test]
 fn a_model_without_a_chat_template_scores_and_writes_nothing() {
-    let Some(path) = shared("models/stories260K.gguf") else { return };
-    let mut engine = LlamaEngine::new(pool(&path, ""), settings());
+    let Some(path) = model(SMOLLM2) else { return };
+    let copy = without_template(&path);
+    let mut engine = LlamaEngine::new(pool(copy.path(), ""), settings());
     let score = score(&mut engine, &passage("Once upon a time", ", there was a little girl."));
     assert!(score.context_tokens > 4 && score.loss().unwrap() < 3.0, "{score:?}");
     let message = Passage { context: Context::Message("Hi".to_owned()), ..passage("", "Hello.") };

@@ -102,9 +102,17 @@ mod tests {
         let candidates = every_outcome();
         let found = pairs(&candidates);
         assert_eq!(found.len(), 3, "three reviewers make three pairs");
-        let n = found.values().next().unwrap().len();
-        // Each pair has two squares, and every one says its n.
-        assert_eq!(figure.svg.matches(&format!("\nn {n}\n")).count() % 2, 0);
+        assert!(found.values().all(|units| units.len() == 6), "six responses have three reviews");
+        let squares = |text: &str| {
+            let texts = figure.svg.split(['<', '>']);
+            texts.filter(|found| found.trim() == text).count()
+        };
+        // Each pair has two squares, one on either side of the diagonal.
+        assert_eq!(squares("n 6"), 6);
+        for units in found.values() {
+            let alpha = format!("{:.2}", alpha(units).unwrap());
+            assert!(squares(&alpha) >= 2, "alpha {alpha}");
+        }
         assert!(agreement("none", &[]).is_err());
     }
 

@@ -47,6 +47,14 @@ impl Gguf {
         self.pair(key, 9, &bytes)
     }
 
+    /// A list of values of four bytes each: numbers (kind 5) or fractions (kind 6).
+    pub(crate) fn list(self, key: &str, kind: u32, values: &[[u8; 4]]) -> Self {
+        let mut bytes = kind.to_le_bytes().to_vec();
+        bytes.extend((values.len() as u64).to_le_bytes());
+        bytes.extend(values.as_flattened());
+        self.pair(key, 9, &bytes)
+    }
+
     /// A pair with any type and bytes.
     pub(crate) fn pair(mut self, key: &str, kind: u32, value: &[u8]) -> Self {
         self.pairs.push([string(key).as_slice(), &kind.to_le_bytes(), value].concat());

@@ -23,16 +23,6 @@ use gra_synth::shape::{Part, Shape};
 pub(crate) const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 pub(crate) const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
 
-/// A file of the fixtures beside the repository; `None`, said plainly, where there are none.
-pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(path);
-    if !path.exists() {
-        println!("skipped: {} is not here", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 /// The folder that the set-up fetches models to.
 fn models() -> PathBuf {
     env::var_os("GRA_MODELS")
@@ -205,5 +195,17 @@ pub(crate) fn cut_copy(path: &Path, bytes: usize) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     let whole = fs::read(path).unwrap();
     fs::write(file.path(), &whole[..bytes.min(whole.len())]).unwrap();
+    file
+}
+
+/// A temporary copy of a model whose chat template has another name, so that the copy has none.
+pub(crate) fn without_template(path: &Path) -> tempfile::NamedTempFile {
+    const KEY: &[u8] = b"tokenizer.chat_template";
+    let mut whole = fs::read(path).unwrap();
+    // The header stands first; another name of the same length keeps every offset.
+    let at = whole.windows(KEY.len()).position(|bytes| bytes == KEY).unwrap();
+    whole[at + KEY.len() - 1] = b'_';
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), whole).unwrap();
     file
 }
