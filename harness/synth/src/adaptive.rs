@@ -2,8 +2,8 @@
 //! the paper, whose limitations ask for it; METHOD.md, "Adaptive roles").
 //!
 //! Thompson sampling (Thompson 1933; Russo et al. 2018, section 3) with Beta posteriors over uniform priors:
-//! for every candidate each member draws how good it might be, and the best draws get the roles. What is
-//! known little of is tried; what is known to be bad is drawn less and less, and never quite given up.
+//! for every candidate each member draws how good it might be, and the best draws get the roles. A model with few
+//! records is tried; a model with bad records is drawn less and less often, and never given up.
 //!
 //! - **Generators**, by domain: whether the candidate passed, review and deduplication both. A generator
 //!   that repeats itself is no better than one that is rejected.
@@ -98,6 +98,7 @@ impl Experience {
         let generator = (candidate.roles.generator.clone(), candidate.domain);
         // A surplus candidate passed every check; only the round's target was full.
         let passed = matches!(outcome, Outcome::Accepted | Outcome::Surplus);
+        // Had the engine answered, the candidate might have passed or not.
         if !matches!(outcome, Outcome::Failed { .. }) {
             self.generated.entry(generator).or_default().add(passed);
         }

@@ -15,7 +15,7 @@ use crate::stream::Stream;
 
 const STAGES: [Stage; 3] = [Stage::SeedDomain, Stage::SeedSummary, Stage::SeedKeywords];
 
-/// What is known of one seed item's annotation.
+/// The record of one seed item's annotation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnnotatedSeed {
     /// The item.
@@ -92,6 +92,7 @@ impl<'a> Annotate<'a> {
         let open = (0..items.len()).filter(|&at| items[at].annotation.is_none());
         let mut order = Vec::new();
         for (place, at) in open.enumerate() {
+            // [S1] Blocks of pool size, each dealt in an order of its own.
             let block = place / members.len();
             if place % members.len() == 0 {
                 let name = ["annotators", &block.to_string()];
@@ -109,6 +110,7 @@ impl<'a> Annotate<'a> {
     pub fn advance(&mut self, answers: Answers) -> Step<Annotated> {
         match answers {
             Answers::Start => {
+                // All three fields at once: each is made from the instruction alone, so none waits for another.
                 self.asked = (0..self.items.len())
                     .filter(|&at| self.drafts[at].annotator.is_some())
                     .flat_map(|at| STAGES.map(|stage| (at, stage, 0)))
@@ -163,6 +165,7 @@ impl<'a> Annotate<'a> {
         if self.items.is_empty() {
             return Step::Done(Annotated { seeds: Vec::new(), pool: Pool::default() });
         }
+        // Items without annotation too: no candidate may copy them.
         Step::Embed(self.items.iter().map(|item| item.instruction.clone()).collect())
     }
 
@@ -196,6 +199,7 @@ impl<'a> Annotate<'a> {
         AnnotatedSeed {
             id: item.id(),
             annotator: draft.annotator.map(|member| self.members[member].name.clone()),
+            // What the seed set brought along stands.
             annotation: item.annotation.clone().or_else(own),
             malformed: draft.malformed,
             long: false,
@@ -211,6 +215,7 @@ impl Draft {
             Stage::SeedSummary => self.summary = Some(form::read_summary(reply)?),
             _ => {
                 let keywords = form::read_seed_keywords(reply)?;
+                // A small model may copy the prompt's own example; that says nothing about this instruction.
                 if keywords.iter().any(|keyword| prompts.shows_keyword(stage, keyword)) {
                     return Err(Malformed::CopiedExample);
                 }

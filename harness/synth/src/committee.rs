@@ -20,7 +20,7 @@ pub struct Thousandths(u32);
 pub struct ThousandthsError(f64);
 
 impl Thousandths {
-    /// So many thousandths.
+    /// The number with this many thousandths.
     pub(crate) const fn new(thousandths: u32) -> Self {
         Self(thousandths)
     }
@@ -107,7 +107,7 @@ impl From<Scores> for [WrittenScore; 6] {
 }
 
 impl Scores {
-    /// Scores as written.
+    /// Scores in whole points, as a model writes them.
     #[must_use]
     pub fn whole(scores: [u8; 6]) -> Self {
         Self(scores.map(|score| Thousandths::whole(score.into())))
@@ -116,11 +116,12 @@ impl Scores {
     /// Expected scores; `None` unless there are six, none above 10.
     #[must_use]
     pub fn expected(scores: &[Thousandths]) -> Option<Self> {
+        // A mean over a model's probabilities lies within the scale; a server may still send anything.
         let scores: [Thousandths; 6] = scores.try_into().ok()?;
         scores.iter().all(|&score| score <= PERFECT).then_some(Self(scores))
     }
 
-    /// The six.
+    /// The six scores, in points.
     #[must_use]
     pub fn values(self) -> [f64; 6] {
         self.0.map(f64::from)
@@ -145,7 +146,7 @@ impl Scores {
     }
 }
 
-/// What the committee's scores say.
+/// The outcome of comparing a committee's scores with tau and delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
@@ -157,7 +158,7 @@ pub enum Decision {
     Dispute,
 }
 
-/// The sums that a decision needs.
+/// The sums of a committee's scores, from which mu and sigma follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// `n`, at least 1.
@@ -187,7 +188,7 @@ impl Tally {
         f64::from(self.sum) / f64::from(6000 * self.reviewers)
     }
 
-    /// `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in millionths.
+    /// [R4] The population variance of the reviewers' means, free of division: `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in millionths.
     fn scaled_variance(self) -> u64 {
         u64::from(self.reviewers) * self.squares - u64::from(self.sum).pow(2)
     }
@@ -203,6 +204,7 @@ impl Tally {
     /// Whether mu stays below tau even if `left` more reviewers give nothing but tens.
     #[must_use]
     pub fn cannot_reach(self, left: u32, tau: Thousandths) -> bool {
+        // The bound holds if every reviewer left gives six tens: 1000 (S + 60 (n - k)) < 6 n T.
         let perfect = 6 * u64::from(PERFECT.thousandths());
         let reviewers = u64::from(self.reviewers) + u64::from(left);
         u64::from(self.sum) + perfect * u64::from(left)
@@ -212,10 +214,12 @@ impl Tally {
     /// Compares mu with tau and sigma with delta.
     #[must_use]
     pub fn decide(self, tau: Thousandths, delta: Thousandths) -> Decision {
+        // mu < tau, times 6000 n. Equality accepts.
         let reviewers = u64::from(self.reviewers);
         if u64::from(self.sum) < 6 * reviewers * u64::from(tau.thousandths()) {
             return Decision::Reject;
         }
+        // sigma > delta, squared and times 36 n^2 10^6, so that no root and no division is taken.
         let bound = 36 * reviewers.pow(2) * u64::from(delta.thousandths()).pow(2);
         if self.scaled_variance() > bound { Decision::Dispute } else { Decision::Accept }
     }

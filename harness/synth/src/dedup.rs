@@ -14,7 +14,7 @@ use crate::similarity::{Near, Shortlist, Slab, Vectors, cosine, floor_below, pac
 /// up.
 const BLOCK: usize = 1024;
 
-/// An accepted candidate that wants to join the target pool.
+/// An accepted candidate that is compared with the target pool.
 #[derive(Clone, Debug)]
 pub struct Contender {
     /// Its id; breaks ties, rising.
@@ -26,10 +26,10 @@ pub struct Contender {
     pub embedding: Embedding,
 }
 
-/// What became of a contender.
+/// Whether a contender joined the target pool, and what was closest to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// Whose.
+    /// The contender's id.
     pub id: ItemId,
     /// The closest item that was in the target pool at its turn; `None` when the pool was empty.
     pub nearest: Option<Neighbour>,
@@ -53,6 +53,7 @@ pub fn dedup<'a>(
     contenders: &[Contender],
     limit: f64,
 ) -> Vec<Verdict> {
+    // [D3] The best first, so that of two near-duplicates the better one is kept.
     let mut walk: Vec<&Contender> = contenders.iter().collect();
     walk.sort_by_key(|contender| (Reverse(contender.score), contender.id));
     let values = pack(walk.iter().map(|contender| &contender.embedding));
@@ -60,6 +61,8 @@ pub fn dedup<'a>(
     let mut pool = Target::new(target);
     let error = all.error_against(&all).max(all.error_against(&pool.rows()));
     let mut verdicts = Vec::with_capacity(walk.len());
+    // Block by block: one matrix product compares a block with all that is in the pool before it, a second one
+    // compares it with itself. What joins within the block is looked up in the second.
     for (number, block) in walk.chunks(BLOCK).enumerate() {
         let rows = all.part(number * BLOCK..number * BLOCK + block.len());
         let before = pool.ids.len();
@@ -71,6 +74,7 @@ pub fn dedup<'a>(
             let with_joined: Vec<f32> = joined.iter().map(|&other| among[at][other]).collect();
             list.offer(&pool, Slab { first: before, scores: &with_joined });
             let nearest = pool.settle(list);
+            // A cosine equal to the limit drops (paper, section 3.5: below 0.9 is kept).
             let kept = nearest.is_none_or(|neighbour| neighbour.cosine < limit);
             if kept {
                 joined.push(at);
@@ -181,6 +185,7 @@ impl Contest<'_> {
     /// Takes in items of consecutive places, by the products of their vectors with the text's.
     fn offer(&mut self, pool: &Target, slab: Slab) {
         let places = slab.first..slab.first + slab.scores.len();
+        // [D1] Of a long text the score bounds the cosine from above, so it only says what can be left out.
         if self.text.is_long() {
             places.zip(slab.scores).for_each(|(place, score)| self.weigh(pool, place, *score));
             return;
@@ -189,6 +194,7 @@ impl Contest<'_> {
             self.list.offer(slab);
             return;
         }
+        // Long items are masked for the list of plain ones and compared by themselves below.
         let mut plain = slab.scores.to_vec();
         for (place, _) in pool.long.range(places.clone()) {
             plain[place - slab.first] = f32::NEG_INFINITY;

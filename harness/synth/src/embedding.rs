@@ -68,6 +68,7 @@ impl Embedding {
         if !self.is_long() && !other.is_long() {
             return whole;
         }
+        // [D1] Both ways: every window of either text must be found in the other, so a shared beginning is not enough.
         let (own, others) = (self.parts(), other.parts());
         whole.min(least_covered(own, others, dim)).min(least_covered(others, own, dim))
     }

@@ -97,6 +97,7 @@ impl Malformed {
 /// The shape of a stage's reply.
 #[must_use]
 pub fn shape(stage: Stage, method: &Method) -> Shape {
+    // The paper names no constraint on replies: without one they are read as they come.
     if !method.constrained {
         return Shape::free();
     }
@@ -109,6 +110,7 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
         parts
     };
     let domain = || Part::OneOf(Domain::ALL.map(|d| d.name().to_owned()).to_vec());
+    // [G4] One to three keywords.
     let keywords = || Part::QuotedList { max_items: 3, max_item_tokens: limits.keyword };
     let text = |max_tokens, close_at_budget| Part::Text { max_tokens, close_at_budget };
     let parts = match stage {
@@ -138,6 +140,7 @@ pub fn shape(stage: Stage, method: &Method) -> Shape {
         }
         Stage::Response => vec![text(limits.response, method.close_long_texts)],
         Stage::ResponseReview | Stage::ReviewComment | Stage::Adjudication => {
+            // [R2] 1 to 10 are asked for, though 0 is read too.
             let score = Part::Integer { min: 1, max: 10 };
             let scores = score_list(&DIMENSIONS, &score, method.review_form);
             let comment = framed(COMMENT.0, vec![text(limits.comment, true)], COMMENT.1);
@@ -219,6 +222,7 @@ fn finished(reply: &Reply) -> Result<Cow<'_, str>, Malformed> {
     match reply.finish {
         Finish::PromptTooLong { .. } => Err(Malformed::PromptTooLong),
         Finish::Failed { .. } => Err(Malformed::NoReply),
+        // Before the token limit: what cut the reply off was the thought, and retrying needs another remedy.
         _ if parted.unfinished => Err(Malformed::UnfinishedThought),
         Finish::Length => Err(Malformed::CutOff),
         Finish::Stop => Ok(parted.answer),
@@ -262,6 +266,7 @@ fn last_opened<T>(
     tags: &[(&str, &str)],
     read: impl Fn(&str) -> Result<T, Malformed>,
 ) -> Result<T, Malformed> {
+    // [G10] The paper prints several pairs of tags for one prompt; the last answer in any of them counts.
     let mut answers = Vec::new();
     for (open, close) in tags {
         let behind = text.match_indices(open).map(|(at, _)| (at, &text[at + open.len()..]));
@@ -334,6 +339,7 @@ pub fn read_domain(reply: &Reply) -> Result<Domain, Malformed> {
     let tags = [DATA, ITEM];
     last_opened(&tagged(reply, &tags)?, &tags, |body| {
         let (domain, _) = quoted(field(body, "domain")?)?;
+        // [S4] Synonyms are folded; what is none of the seven is asked for again.
         Domain::parse(domain).ok_or(Malformed::UnknownDomain)
     })
 }
@@ -345,6 +351,7 @@ pub fn read_domain(reply: &Reply) -> Result<Domain, Malformed> {
 pub fn read_summary(reply: &Reply) -> Result<String, Malformed> {
     last_opened(&tagged(reply, &[DATA])?, &[DATA], |body| {
         let value = field(body, "summary")?.strip_prefix('"').ok_or(Malformed::NoField)?;
+        // A quote ends the summary only where the closing tag follows, perhaps behind the brace of a JSON object.
         let closes = |(place, _): &(usize, &str)| {
             let after = value[place + 1..].trim_start();
             after.strip_prefix('}').unwrap_or(after).trim_start().starts_with(DATA.1)
@@ -386,6 +393,7 @@ fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
     loop {
         let (keyword, after) = quoted(rest)?;
         let keyword = worded(keyword)?;
+        // [G4] A repeated keyword is no error; the set counts.
         if !keywords.iter().any(|known| known.to_lowercase() == keyword.to_lowercase()) {
             keywords.push(keyword);
         }
@@ -398,7 +406,7 @@ fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
     if keywords.len() > MAX_KEYWORDS { Err(Malformed::TooManyKeywords) } else { Ok(keywords) }
 }
 
-/// Keywords as a set, case apart.
+/// Keywords in lower case and sorted, so that equal sets are equal lists.
 #[must_use]
 pub fn folded(keywords: &[String]) -> Vec<String> {
     let mut folded: Vec<String> = keywords.iter().map(|keyword| keyword.to_lowercase()).collect();
@@ -460,10 +468,12 @@ pub fn read_comment(reply: &Reply) -> Result<String, Malformed> {
 /// When tags are missing or the list is anything but six integers from 0 to 10; when expected scores are
 /// wanted and there are none.
 pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malformed> {
+    // A comment may quote a list of scores, and stands before the scores in one form.
     let text = without_comments(&tagged(reply, &[SCORES])?);
     let elements = list(between(&text, SCORES)?).ok_or(Malformed::NotSixScores)?;
     let scores: Option<Vec<u8>> =
         elements.into_iter().map(|element| integer(element).filter(|&score| score <= 10)).collect();
+    // [R3] Exactly six, also where expected scores are wanted: those belong to the numbers that were written.
     let scores = scores.and_then(|scores| scores.try_into().ok()).ok_or(Malformed::NotSixScores)?;
     match reading {
         ScoreReading::Sampled => Ok(Scores::whole(scores)),

@@ -151,9 +151,11 @@ impl Method {
             Err(MethodError { parameter, value: value.to_string(), rule })
         };
         let limits = &self.limits;
+        // Delta has no upper end: from 5 on, the largest possible spread, nothing is disputed.
         if self.tau > Thousandths::whole(10) {
             return fail("tau", &self.tau, "scores go from 0 to 10");
         }
+        // Above 1 keeps everything; written so that NaN is refused.
         if !(self.cosine_limit > 0.0 && self.cosine_limit <= 1.01) {
             return fail("cosine_limit", &self.cosine_limit, "must lie in (0, 1.01]");
         }

@@ -130,6 +130,7 @@ impl Pool {
     pub fn from_seed(items: Vec<PoolItem>) -> Self {
         let mut pool = Self::default();
         pool.extend(items);
+        // [G3] Counted once: samples of later rounds do not shift the draw of domains.
         pool.seed_share = pool.by_domain.iter().map(|(domain, of)| (*domain, of.len())).collect();
         pool
     }
@@ -137,6 +138,7 @@ impl Pool {
     /// Adds the samples of a finished round.
     pub fn extend(&mut self, items: impl IntoIterator<Item = PoolItem>) {
         for item in items {
+            // Without annotation it is no example, and is compared with all the same.
             if let Some(annotation) = &item.annotation {
                 self.by_domain.entry(annotation.domain).or_default().push(self.items.len());
             }

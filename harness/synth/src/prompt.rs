@@ -145,6 +145,7 @@ impl PromptSet {
             let found = values.iter().find(|(name, _)| *name == place);
             found.map_or_else(|| panic!("{stage} fills no `{place}`"), |(_, value)| *value)
         };
+        // Pieces are joined, not replaced in a text: a value that holds a place stays text.
         let mut text = String::new();
         for piece in &self.templates[&stage].sample {
             text.push_str(match piece {
@@ -169,6 +170,7 @@ impl Template {
         let [border] = borders.as_slice() else {
             return Err(PromptError::SampleLine { file, count: borders.len() });
         };
+        // [G8] One user message: the role text, a blank line, the sample block.
         let role = lines[..*border].join("\n").trim_end().to_owned() + "\n\n";
         if let Some(Found { line, place, .. }) = find_place(&role, 1) {
             return Err(PromptError::UnknownPlace { file, line, place, known: "none".into() });
@@ -178,6 +180,7 @@ impl Template {
         if let Some(place) = places.iter().find(|p| !sample.contains(&Piece::Place(p))) {
             return Err(PromptError::PlaceMissing { file, place });
         }
+        // [R12] Only Prompts 8 and 9 show a response, and with it an example of six scores.
         let shows_scores = places.contains(&"response");
         let roles = if shows_scores { turns(&role) } else { vec![role] };
         Ok(Self { roles: roles.into_iter().map(Arc::from).collect(), sample })
@@ -198,6 +201,7 @@ fn turns(role: &str) -> Vec<String> {
     let orders = lists.iter().map(|(_, numbers)| numbers.len()).max().unwrap_or(1);
     let turned = |turn: usize| {
         let mut text = role.to_owned();
+        // From the end, so that earlier ranges stay where they are.
         for (inside, numbers) in lists.iter().rev() {
             let mut numbers = numbers.clone();
             let places = turn % numbers.len();

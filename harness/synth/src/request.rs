@@ -116,7 +116,7 @@ pub struct RequestId {
     pub subject: ItemId,
     /// The step of the method.
     pub stage: Stage,
-    /// Place at the table: the reviewer's number from 0; 0 for stages with one speaker.
+    /// The reviewer's number from 0; 0 for stages that one model answers.
     pub seat: u8,
     /// 0 for the first try, then 1, 2, .. after malformed replies.
     pub attempt: u8,
@@ -170,15 +170,15 @@ impl Default for Sampling {
 pub struct Request {
     /// Which call this is. Does not influence the reply.
     pub id: RequestId,
-    /// Who is asked.
+    /// The model that is asked.
     pub model: ModelName,
-    /// What is asked.
+    /// The message to the model.
     pub prompt: Prompt,
     /// The form that the reply must have.
     pub shape: Shape,
     /// How much of the reply is asked for.
     pub portion: Portion,
-    /// What is wanted of its scores.
+    /// How its scores are read.
     pub score_reading: ScoreReading,
     /// How tokens are drawn.
     pub sampling: Sampling,
@@ -193,7 +193,7 @@ pub struct Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "portion")]
 pub enum Portion {
-    /// All of it.
+    /// The whole reply.
     #[default]
     Whole,
     /// What stands before its first free text ([`Shape::opening`]). Where the whole reply might not fit
@@ -223,7 +223,7 @@ pub enum ScoreReading {
     Expected,
 }
 
-/// Why a reply ended.
+/// The reason for which a reply ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "finish")]
 pub enum Finish {
@@ -241,7 +241,7 @@ pub enum Finish {
     /// The engine could not answer this call, and can answer others. There is no reply;
     /// [`Reply::text`] holds what the engine said instead.
     Failed {
-        /// Why not.
+        /// The kind of failure.
         failure: Failure,
     },
 }
@@ -319,12 +319,12 @@ impl TryFrom<String> for Failure {
     }
 }
 
-/// What came back.
+/// A model's reply to a request, or the record that there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// The raw text, tags included; of a failed call what the engine said instead, shortened.
     pub text: String,
-    /// Why it ended.
+    /// The reason for which it ended.
     #[serde(flatten)]
     pub finish: Finish,
     /// Tokens of the prompt after the chat template; with an opening that is continued.
@@ -338,7 +338,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The record of a call that the engine could not answer. `said` are its words.
+    /// The record of a call that the engine could not answer; `said` is the engine's own message.
     #[must_use]
     pub const fn failed(failure: Failure, said: String) -> Self {
         Self {

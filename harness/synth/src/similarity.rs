@@ -160,6 +160,7 @@ pub fn floor_below(best: f32, error: f64) -> f32 {
         return f32::NEG_INFINITY;
     }
     #[expect(clippy::cast_possible_truncation, reason = "rounded down on the next line")]
+    // Twice: the best score may be too high by the error, and the other one too low.
     let floor = (f64::from(best) - 2.0 * error) as f32;
     floor.next_down()
 }
@@ -179,6 +180,7 @@ pub fn sweep<S, R: Send>(
 ) -> Vec<R> {
     let same = queries.dim == base.dim || queries.is_empty() || base.is_empty();
     assert!(same, "embeddings of two encoders were mixed");
+    // A thread takes a block of queries through the whole base; the tile of products stays in its cache.
     let block = |tile: &mut Vec<f32>, from: usize| {
         let mine = from..queries.count.min(from + QUERIES);
         let mut states: Vec<S> = mine.clone().map(&start).collect();

@@ -40,6 +40,7 @@ impl Stream {
     /// When `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "a draw from nothing");
+        // The largest multiple of n that fits: below it every remainder is equally likely.
         let n = n as u64;
         let limit = u64::MAX - u64::MAX % n;
         loop {
@@ -81,10 +82,12 @@ impl Stream {
         let (mut place, mut among) = (u64::from(a), u64::from(a) + u64::from(b) - 1);
         let mut value = 0;
         for digit in (0..u64::BITS).rev() {
+            // Alone: its other digits are independent of all that was drawn, so they are random bits.
             if among == 1 {
                 let below = if digit == 63 { u64::MAX } else { (1 << (digit + 1)) - 1 };
                 return value | (self.next_u64() & below);
             }
+            // How many have 0 here is binomial, as the number of ones among so many random bits is.
             let zeros = self.ones(among);
             if place <= zeros {
                 among = zeros;

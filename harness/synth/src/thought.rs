@@ -49,6 +49,7 @@ pub fn part(text: &str) -> Parted<'_> {
         let close = TAGS[tag.pair].1;
         let end = text[tag.end..].find(close).map(|at| tag.end + at + close.len());
         match end {
+            // A word of a sentence about tags.
             _ if tag.closes && tag.is_among_words(text) => {
                 from = tag.end;
                 continue;
@@ -62,6 +63,7 @@ pub fn part(text: &str) -> Parted<'_> {
                 answer.push_str(&text[kept..tag.start]);
                 kept = end;
             }
+            // An opening tag within a line that nothing closes is spoken of, not used.
             None if tag.is_in_a_line(text) => {
                 from = tag.end;
                 continue;
@@ -85,6 +87,7 @@ pub fn part(text: &str) -> Parted<'_> {
 #[must_use]
 pub fn joined(thought: &str, text: &str) -> String {
     let (open, close) = TAGS[0];
+    // Some servers send an empty thought where there was none.
     if thought.trim().is_empty() {
         return text.to_owned();
     }

@@ -61,7 +61,7 @@ pub enum Instructions {
     Seed,
 }
 
-/// What happens to a candidate whose reviewers disagree.
+/// The rule for a candidate whose reviewers disagree: mu reaches tau and sigma exceeds delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DisputeRule {
@@ -97,7 +97,7 @@ pub struct Variant {
     pub roles: RoleAssignment,
     /// Who reviews.
     pub reviewers: Reviewers,
-    /// What happens to disputes.
+    /// The rule for candidates whose reviewers disagree.
     pub dispute: DisputeRule,
     /// What the scores of reviewers and adjudicator are. Trials of earlier releases do not say: theirs
     /// are sampled.
@@ -216,6 +216,7 @@ impl Variant {
                 model: model.clone(),
             })
         };
+        // Roles are drawn from members only, and members annotate the seed set for every variant.
         if members.is_empty() {
             return Err(VariantError::EmptyPool);
         }
@@ -225,6 +226,7 @@ impl Variant {
         if self.reviewers == Reviewers::Committee(0) {
             return Err(VariantError::EmptyCommittee { variant: variant() });
         }
+        // [V5] One model may hold every seat, so nothing more is needed of the pool.
         if let RoleAssignment::SingleModel(model) = &self.roles {
             return named(model);
         }

@@ -72,6 +72,7 @@ impl Shortlist {
         self.best = self.best.max(top);
         let floor = floor_below(self.best, self.error);
         for (place, score) in (slab.first..).zip(slab.scores) {
+            // A product that is no number decides nothing; the exact cosine will.
             if *score >= floor || score.is_nan() {
                 self.open.push(place);
             }
