@@ -28,7 +28,13 @@ struct Known {
 const KNOWN: [Known; 4] = [
     // An empty output is no response; numbers are those of the file.
     Known { name: "alpaca.json", format: Format::Alpaca, records: 6, answered: 5, repeat: None },
-    Known { name: "union.jsonl.gz", format: Format::JsonLines, records: 3, answered: 2, repeat: None },
+    Known {
+        name: "union.jsonl.gz",
+        format: Format::JsonLines,
+        records: 3,
+        answered: 2,
+        repeat: None,
+    },
     // A test set: instructions alone, one of them twice.
     Known {
         name: "testset.jsonl",

@@ -21,7 +21,10 @@ fn of_family(name: &str, variables: &Value) -> (String, Variables) {
 fn a_template_decides_about_the_blanks_around_a_message() {
     let cases = [
         ("qwen2.5", "<|im_start|>user\n Hi \n<|im_end|>\n<|im_start|>assistant\n"),
-        ("llama3", "user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
+        (
+            "llama3",
+            "user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        ),
         ("chatml", "<s><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
         ("alpaca", "<s>### Instruction:\nHi\n\n### Response:\n"),
     ];

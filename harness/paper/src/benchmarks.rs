@@ -57,7 +57,7 @@ struct Run {
 
 /// What was measured on a benchmark, or the average of the ten.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
+pub struct BenchmarkScore {
     /// Per cent; the mean over trainings, to six decimals.
     pub mean: Ratio,
     /// Binomial 95% interval of the mean, per cent: for other items, not for other trainings.
@@ -129,12 +129,12 @@ impl Benchmarks {
 
     /// What was measured on a benchmark.
     #[must_use]
-    pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<Score> {
+    pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<BenchmarkScore> {
         let runs = self.runs.get(&(trained, benchmark))?;
         let scores: Vec<Ratio> = runs.values().map(|run| run.score).collect();
         let mean = mean(&scores)?;
         let n = runs.values().map(|run| run.n).min()?;
-        Some(Score {
+        Some(BenchmarkScore {
             mean,
             interval: binomial(mean, n),
             n,
@@ -146,19 +146,19 @@ impl Benchmarks {
     /// The average of the ten; `None` while one is missing. Its spread is over the trainings that have all
     /// ten.
     #[must_use]
-    pub fn average(&self, trained: Trained) -> Option<Score> {
+    pub fn average(&self, trained: Trained) -> Option<BenchmarkScore> {
         let scores = Benchmark::ALL.map(|benchmark| self.score(trained, benchmark));
-        let scores: Vec<Score> = scores.into_iter().collect::<Option<_>>()?;
+        let scores: Vec<BenchmarkScore> = scores.into_iter().collect::<Option<_>>()?;
         let means: Vec<Ratio> = scores.iter().map(|score| score.mean).collect();
         let mean = mean(&means)?;
         let whole = self.whole_trainings(trained);
-        let variance = |score: &Score| {
+        let variance = |score: &BenchmarkScore| {
             let share = exact::to_f64(score.mean) / 100.0;
             share * (1.0 - share) / exact::to_f64(Ratio::from(i128::from(score.n))) * 1e4
         };
         let error = scores.iter().map(variance).sum::<f64>().sqrt() / 10.0;
         let centre = exact::to_f64(mean);
-        Some(Score {
+        Some(BenchmarkScore {
             mean,
             interval: Some(Interval { low: centre - Z * error, high: centre + Z * error }),
             n: scores.iter().map(|score| score.n).sum(),

@@ -18,7 +18,7 @@ pub use value::{Value, judge};
 
 use scorebook::Scorebook;
 
-use crate::{Claim, Reference, Verdict};
+use crate::{Claim, ClaimVerdict, Reference};
 
 /// What a user's results say about a claim.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub enum Measurement {
         /// The file that the value is from, and how it was taken.
         from: String,
         /// The verdict of [`judge`]; `None` where the claim is not a number or a bound.
-        verdict: Option<Verdict>,
+        verdict: Option<ClaimVerdict>,
     },
     /// The results hold no value; the text says which command or file would.
     Missing(&'static str),
@@ -64,7 +64,7 @@ pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
     let printed = Scorebook::from(paper);
     let ours = measured.scorebook();
     let find = |claim: &Claim| Finding {
-        recomputed: formula::value(&claim.id, &printed, paper),
+        recomputed: formula::value(claim, &printed, paper),
         here: measured.measurement(claim, &ours),
         claim: claim.clone(),
     };

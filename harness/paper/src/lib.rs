@@ -32,5 +32,5 @@ pub mod reference;
 pub mod tables;
 pub mod vocabulary;
 
-pub use reference::{Claim, Kind, Reference, Scores, Verdict};
+pub use reference::{Claim, ClaimVerdict, Kind, PrintedScores, Reference};
 pub use vocabulary::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};

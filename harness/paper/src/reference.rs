@@ -18,9 +18,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use claim::{Claim, Kind, Verdict};
+pub use claim::{Claim, ClaimVerdict, Kind};
 pub use path::{PathError, Quoted};
-pub use printed::{CaseLine, FigureNumber, Iteration, Known, Scores};
+pub use printed::{CaseLine, FigureNumber, Iteration, Known, PrintedScores};
 
 use crate::exact::Ratio;
 use crate::lines::{self, Line, LineError};
@@ -36,9 +36,9 @@ macro_rules! file {
 /// All numbers that the paper prints, and its claims.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    main: BTreeMap<(BaseModel, SeedDataset, DataSource), Scores>,
-    seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
-    iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
+    pub(crate) main: BTreeMap<(BaseModel, SeedDataset, DataSource), PrintedScores>,
+    pub(crate) seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
+    pub(crate) iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
     cases: Vec<CaseLine>,
     figures: Vec<FigureNumber>,
     claims: Vec<Claim>,
@@ -82,7 +82,7 @@ impl Reference {
         };
         let main = read(file!("table1.csv"), |line| {
             let key = (line.read("base_model")?, line.read("seed_dataset")?);
-            Ok(((key.0, key.1, source(line, &DataSource::MAIN)?), Scores::read(line)?))
+            Ok(((key.0, key.1, source(line, &DataSource::MAIN)?), PrintedScores::read(line)?))
         })?;
         let seed_data = read(file!("table2.csv"), |line| {
             let key = (line.read("base_model")?, line.read("seed_dataset")?);
@@ -95,7 +95,7 @@ impl Reference {
             }
             let key = (line.read("base_model")?, line.read("seed_dataset")?, round);
             let thousands = line.read("thousands")?;
-            Ok((key, Iteration { thousands, scores: Scores::read(line)? }))
+            Ok((key, Iteration { thousands, scores: PrintedScores::read(line)? }))
         })?;
         Ok(Self {
             main: complete("table1.csv", main, 24)?,
@@ -109,7 +109,12 @@ impl Reference {
 
     /// A row of Table 1; `None` for a source that is not of [`DataSource::MAIN`].
     #[must_use]
-    pub fn main(&self, base: BaseModel, seed: SeedDataset, source: DataSource) -> Option<&Scores> {
+    pub fn main(
+        &self,
+        base: BaseModel,
+        seed: SeedDataset,
+        source: DataSource,
+    ) -> Option<&PrintedScores> {
         self.main.get(&(base, seed, source))
     }
 

@@ -10,23 +10,21 @@
 //! - `rows`: the paper's cells, and what was measured
 //! - `footnotes`: notes where two printed numbers disagree
 //! - `layout`: the lines that every format but CSV shows
-//! - `delimited`, `latex`, `html`: formats; `layout` makes terminal text and Markdown with `crate::grid`
+//! - `delimited`, `markup`: CSV, LaTeX and HTML; `layout` makes terminal text and Markdown with `crate::grid`
 
 mod delimited;
 mod footnotes;
-mod html;
-mod latex;
 mod layout;
+mod markup;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::io::{self, Write};
 use std::str::FromStr;
 
 use crate::Reference;
-use crate::benchmarks::{Benchmarks, Score, Trained};
+use crate::benchmarks::{BenchmarkScore, Benchmarks, Trained};
 use crate::exact::Ratio;
 
 /// One of the paper's tables.
@@ -90,7 +88,7 @@ pub struct Cell {
     /// The number of its footnote, from 1.
     pub note: Option<usize>,
     /// The score that was measured here.
-    pub here: Option<Score>,
+    pub here: Option<BenchmarkScore>,
 }
 
 /// A row of the paper's table.
@@ -160,39 +158,5 @@ impl Table {
     /// All its cells, row by row.
     pub fn cells(&self) -> impl Iterator<Item = &Cell> {
         self.blocks.iter().flat_map(|block| &block.rows).flat_map(|row| &row.cells)
-    }
-
-    /// Aligned lines for a terminal, with footnotes.
-    #[must_use]
-    pub fn terminal(&self) -> String {
-        layout::terminal(self)
-    }
-
-    /// A Markdown section with the table and its footnotes.
-    #[must_use]
-    pub fn markdown(&self) -> String {
-        layout::markdown(self)
-    }
-
-    /// A LaTeX float; needs the packages `booktabs` and `graphicx`.
-    #[must_use]
-    pub fn latex(&self) -> String {
-        latex::render(self)
-    }
-
-    /// An HTML fragment: a `section` with a `table` and its footnotes. All text is escaped.
-    #[must_use]
-    pub fn html(&self) -> String {
-        html::render(self)
-    }
-
-    /// A line per cell: `table`, its path, `block`, `row`, `column`, then `printed`, `recomputed` and
-    /// `is_best`, then `here`, `low`, `high`, `n`, `trainings`, `spread` and `less_paper`, then its `note`.
-    /// Fields are empty where there is no number.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_csv(tables: &[Self], writer: impl Write) -> io::Result<()> {
-        delimited::write(tables, writer)
     }
 }

@@ -1,15 +1,18 @@
 //! The names that the paper's tables are made of (paper, sections 4.1 and 5.3, Appendix C).
 
-use std::fmt;
-use std::str::FromStr;
-
-/// Text that is not one of the paper's names for a base model, seed set, source of data or benchmark.
+/// Text that is none of a set of names, e.g. of the paper's base models.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is no {what}; there are {allowed}")]
 pub struct UnknownName {
     what: &'static str,
     found: String,
     allowed: String,
+}
+
+impl UnknownName {
+    pub(crate) fn new(what: &'static str, found: &str, allowed: &[&str]) -> Self {
+        Self { what, found: found.to_owned(), allowed: allowed.join(", ") }
+    }
 }
 
 /// Makes an enum of names, each with the text that files use and the text that tables print.
@@ -38,25 +41,26 @@ macro_rules! names {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 out.pad(self.id())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownName;
+        impl std::str::FromStr for $name {
+            type Err = $crate::vocabulary::UnknownName;
 
-            fn from_str(text: &str) -> Result<Self, UnknownName> {
-                Self::ALL.into_iter().find(|name| name.id() == text).ok_or_else(|| UnknownName {
-                    what: $what,
-                    found: text.to_owned(),
-                    allowed: [$($id),+].join(", "),
-                })
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .into_iter()
+                    .find(|name| name.id() == text)
+                    .ok_or_else(|| $crate::vocabulary::UnknownName::new($what, text, &[$($id),+]))
             }
         }
     };
 }
+
+pub(crate) use names;
 
 names! {
     /// The model that is trained.

@@ -1,6 +1,6 @@
 //! Marks that several figures share.
 
-use gra_paper::benchmarks::Score;
+use gra_paper::benchmarks::BenchmarkScore;
 use gra_paper::exact::to_f64;
 use plotters::style::RGBColor;
 
@@ -34,7 +34,7 @@ pub(super) fn whisker(
 }
 
 /// A benchmark score as an estimate.
-pub(super) fn estimate(score: &Score) -> Estimate {
+pub(super) fn estimate(score: &BenchmarkScore) -> Estimate {
     let n = usize::try_from(score.n).unwrap_or(usize::MAX);
     Estimate { n, value: Some(to_f64(score.mean)), interval: score.interval }
 }

@@ -1,40 +1,64 @@
-//! The formulas of `claims.csv`, one arm per claim, in its notation.
+//! The formulas of `claims.csv`. **The text of a formula is the key of its code**: `mean_s T1(L,s,gra)` stands in the
+//! file and, letter by letter, before the code that computes it, so neither changes without the other. A text
+//! without code has no value, and a test holds that every formula of the file has one.
 //!
 //! A formula takes the rows that it is computed from, so one formula serves the paper's tables and measured
-//! scores. It gives `None` where a row is missing, and for claims without a formula. A claim that would need
-//! constants alone has none: its line says `stated, nothing to compute`.
+//! scores. It gives `None` where a row is missing. A claim that would need constants alone has no formula: its line
+//! says `stated, nothing to compute`.
+//!
+//! - `models`: what trained models score; also computed from measured scores
+//! - `printing`: numbers that should agree with each other
+//! - `text`: cases, figures, numbers of the running text
+//! - `derived`: what follows from the tables and is not in the paper
 
-mod consistency;
 mod derived;
 mod models;
-mod shares;
+mod printing;
 mod text;
 
 use super::scorebook::Scorebook;
 use super::value::Value;
 use crate::exact::Ratio;
-use crate::{BaseModel, DataSource, Reference, SeedDataset};
+use crate::{BaseModel, Claim, DataSource, Reference, SeedDataset};
 
 use BaseModel::{Llama as L, Qwen as Q};
 use DataSource::{Distill32b as D32, Distill72b as D72, Gra, Vanilla};
 use SeedDataset::{Alpaca, Condor, WizardLm};
 
+/// The code of a formula over scores of trained models.
+type Formula = fn(&Scorebook) -> Option<Value>;
+
 /// What a claim's formula gives for the printed tables.
-pub(super) fn value(id: &str, book: &Scorebook, paper: &Reference) -> Option<Value> {
-    models::value(id, book)
-        .or_else(|| text::value(id, paper))
-        .or_else(|| consistency::value(id, book, paper))
-        .or_else(|| derived::value(id, book, paper))
+pub(super) fn value(claim: &Claim, book: &Scorebook, paper: &Reference) -> Option<Value> {
+    let text = claim.formula.as_str();
+    if let Some(formula) = models::formula(text) {
+        return formula(book);
+    }
+    printing::value(text, book, paper)
+        .or_else(|| text::value(text, paper))
+        .or_else(|| derived::value(text, book, paper))
 }
 
 /// What a claim's formula gives for measured scores; `None` also where the claim is not about models.
-pub(super) fn measured(id: &str, book: &Scorebook) -> Option<Value> {
-    models::value(id, book)
+pub(super) fn measured(claim: &Claim, book: &Scorebook) -> Option<Value> {
+    for_scores(claim)?(book)
 }
 
 /// Whether models' scores decide the claim.
-pub(super) fn is_about_models(id: &str) -> bool {
-    models::IDS.contains(&id)
+pub(super) fn is_about_models(claim: &Claim) -> bool {
+    for_scores(claim).is_some()
+}
+
+fn for_scores(claim: &Claim) -> Option<Formula> {
+    models::ablation(&claim.id).or_else(|| models::formula(&claim.formula))
+}
+
+fn number(number: Option<Ratio>) -> Option<Value> {
+    number.map(Value::Number)
+}
+
+fn counts<const N: usize>(counts: [usize; N]) -> Option<Value> {
+    several(counts.map(|n| Some(Ratio::from(n as i128))))
 }
 
 /// `#{...}`: how many cases are true; `None` when one is unknown.

@@ -158,9 +158,9 @@ impl Measured {
 
     /// What these results say about a claim.
     pub(super) fn measurement(&self, claim: &Claim, book: &Scorebook) -> Measurement {
-        if formula::is_about_models(&claim.id) {
+        if formula::is_about_models(claim) {
             let from = "benchmarks.csv".to_owned();
-            return match formula::measured(&claim.id, book) {
+            return match formula::measured(claim, book) {
                 Some(value) => {
                     let verdict = judge(&claim.printed, &value);
                     Measurement::Measured { value, from, verdict }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::exact::{self, Ratio};
-use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
+use crate::{BaseModel, Benchmark, DataSource, PrintedScores, Reference, SeedDataset};
 
 /// The base models in the order in which formulas with several results give them.
 pub(super) const BASES: [BaseModel; 2] = [BaseModel::Llama, BaseModel::Qwen];
@@ -37,79 +37,52 @@ pub(super) struct Scorebook {
 
 impl From<&Reference> for Scorebook {
     fn from(paper: &Reference) -> Self {
-        let mut book = Self::default();
-        let row = |scores: &crate::Scores| Row {
+        let row = |scores: &PrintedScores| Row {
             columns: scores.columns.map(Some),
             average: Some(scores.average),
         };
-        for base in BaseModel::ALL {
-            for seed in SeedDataset::ALL {
-                for source in DataSource::ALL {
-                    let key = (base, seed, source);
-                    book.main.extend(paper.main(base, seed, source).map(|s| (key, row(s))));
-                    let average = paper.seed_data(base, seed, source);
-                    book.seed_data.extend(average.map(|average| (key, average)));
-                }
-                for round in ITERATIONS {
-                    let iteration = paper.iteration(base, seed, round);
-                    let row = iteration.map(|found| ((base, seed, round), row(&found.scores)));
-                    book.iterations.extend(row);
-                }
-            }
+        Self {
+            main: paper.main.iter().map(|(key, scores)| (*key, row(scores))).collect(),
+            seed_data: paper.seed_data.clone(),
+            iterations: paper.iterations.iter().map(|(key, it)| (*key, row(&it.scores))).collect(),
         }
-        book
     }
 }
 
-/// The symbols that formulas of `claims.csv` use.
+/// The symbols that formulas of `claims.csv` use: b a base model, s a seed set, d a source of data, c a column.
 impl Scorebook {
     /// T1: an average of Table 1.
-    pub(super) fn t1(
-        &self,
-        base: BaseModel,
-        seed: SeedDataset,
-        source: DataSource,
-    ) -> Option<Ratio> {
-        self.main.get(&(base, seed, source))?.average
+    pub(super) fn t1(&self, b: BaseModel, s: SeedDataset, d: DataSource) -> Option<Ratio> {
+        self.main.get(&(b, s, d))?.average
     }
 
     /// T1 with a column named.
     pub(super) fn cell1(
         &self,
-        (base, seed, source): (BaseModel, SeedDataset, DataSource),
-        benchmark: Benchmark,
+        row: (BaseModel, SeedDataset, DataSource),
+        c: Benchmark,
     ) -> Option<Ratio> {
-        self.main.get(&(base, seed, source))?.columns[benchmark as usize]
+        self.main.get(&row)?.columns[c as usize]
     }
 
     /// M1: the mean of ten columns of Table 1.
-    pub(super) fn m1(
-        &self,
-        base: BaseModel,
-        seed: SeedDataset,
-        source: DataSource,
-    ) -> Option<Ratio> {
-        mean(self.main.get(&(base, seed, source))?.columns)
+    pub(super) fn m1(&self, b: BaseModel, s: SeedDataset, d: DataSource) -> Option<Ratio> {
+        mean(self.main.get(&(b, s, d))?.columns)
     }
 
     /// T2: an average of Table 2.
-    pub(super) fn t2(
-        &self,
-        base: BaseModel,
-        seed: SeedDataset,
-        source: DataSource,
-    ) -> Option<Ratio> {
-        self.seed_data.get(&(base, seed, source)).copied()
+    pub(super) fn t2(&self, b: BaseModel, s: SeedDataset, d: DataSource) -> Option<Ratio> {
+        self.seed_data.get(&(b, s, d)).copied()
     }
 
     /// T3: an average of Table 3.
-    pub(super) fn t3(&self, base: BaseModel, seed: SeedDataset, round: u8) -> Option<Ratio> {
-        self.iterations.get(&(base, seed, round))?.average
+    pub(super) fn t3(&self, b: BaseModel, s: SeedDataset, round: u8) -> Option<Ratio> {
+        self.iterations.get(&(b, s, round))?.average
     }
 
     /// M3: the mean of ten columns of Table 3.
-    pub(super) fn m3(&self, base: BaseModel, seed: SeedDataset, round: u8) -> Option<Ratio> {
-        mean(self.iterations.get(&(base, seed, round))?.columns)
+    pub(super) fn m3(&self, b: BaseModel, s: SeedDataset, round: u8) -> Option<Ratio> {
+        mean(self.iterations.get(&(b, s, round))?.columns)
     }
 
     /// `mean_s (T1(base, s, of) - T1(base, s, less))`.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{Finding, Measurement};
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
-use crate::{Kind, Verdict};
+use crate::{ClaimVerdict, Kind};
 
 /// Columns that a claim's text is indented by in a terminal.
 const INDENT: usize = 5;
@@ -184,7 +184,9 @@ fn recomputed(finding: &Finding) -> String {
 fn here(finding: &Finding) -> String {
     match &finding.here {
         Measurement::Measured { value, verdict, .. } => match verdict {
-            Some(verdict @ (Verdict::Holds | Verdict::Off(_) | Verdict::Contradicted)) => {
+            Some(
+                verdict @ (ClaimVerdict::Holds | ClaimVerdict::Off(_) | ClaimVerdict::Contradicted),
+            ) => {
                 format!("{value} ({verdict})")
             }
             _ => value.to_string(),

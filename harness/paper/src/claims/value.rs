@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Verdict;
+use crate::ClaimVerdict;
 use crate::exact::{self, Ratio};
 
 /// What a formula gives.
@@ -57,8 +57,8 @@ impl fmt::Display for Value {
 /// its own number of decimals; `>0`, `>=1`, `<30`, `<=30` and `not 90` are bounds; `true` is a truth.
 /// `None` where the two cannot be compared by a rule: words, or one number against several.
 #[must_use]
-pub fn judge(printed: &str, value: &Value) -> Option<Verdict> {
-    let met = |is_met: bool| if is_met { Verdict::Holds } else { Verdict::Contradicted };
+pub fn judge(printed: &str, value: &Value) -> Option<ClaimVerdict> {
+    let met = |is_met: bool| if is_met { ClaimVerdict::Holds } else { ClaimVerdict::Contradicted };
     match value {
         Value::Truth(truth) => printed.parse().ok().map(|claimed: bool| met(claimed == *truth)),
         Value::Several(numbers) => {
@@ -75,9 +75,9 @@ pub fn judge(printed: &str, value: &Value) -> Option<Verdict> {
             }
             let claimed = exact::parse(printed)?;
             if meets(printed, number)? {
-                return Some(Verdict::Holds);
+                return Some(ClaimVerdict::Holds);
             }
-            Some(Verdict::Off(exact::distance(exact::round(number, 4), claimed)))
+            Some(ClaimVerdict::Off(exact::distance(exact::round(number, 4), claimed)))
         }
     }
 }

@@ -5,55 +5,23 @@ use std::str::FromStr;
 
 use crate::exact::{self, Ratio};
 use crate::lines::{Line, LineError};
+use crate::vocabulary::names;
 
-/// Where a claim is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// The paper makes it.
-    Paper,
-    /// Two places of the paper should agree; the paper does not say so.
-    Consistency,
-    /// It follows from the tables; the paper does not make it.
-    Derived,
-}
-
-impl Kind {
-    /// Every kind, in the order in which the lists show them.
-    pub const ALL: [Self; 3] = [Self::Paper, Self::Consistency, Self::Derived];
-
-    /// The name in files: `paper`, `consistency`, `derived`.
-    #[must_use]
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Paper => "paper",
-            Self::Consistency => "consistency",
-            Self::Derived => "derived",
-        }
-    }
-
-    /// The heading above the claims of this kind.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Paper => "What the paper claims",
-            Self::Consistency => "Places that should agree with each other",
-            Self::Derived => "What follows from the tables",
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let kind = Self::ALL.into_iter().find(|kind| kind.id() == text);
-        kind.ok_or_else(|| format!("`{text}` is no kind; there are paper, consistency, derived"))
-    }
+names! {
+    /// Where a claim is from.
+    Kind, "kind of claim", [
+        /// The paper makes it.
+        Paper "paper" "What the paper claims",
+        /// Two places of the paper should agree; the paper does not say so.
+        Consistency "consistency" "Places that should agree with each other",
+        /// It follows from the tables; the paper does not make it.
+        Derived "derived" "What follows from the tables",
+    ]
 }
 
 /// What becomes of a claim when it is recomputed from what the paper prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum ClaimVerdict {
     /// The recomputed number is the printed one, or within its bound.
     Holds,
     /// The recomputed number is this far from the printed one.
@@ -66,7 +34,7 @@ pub enum Verdict {
     Derived,
 }
 
-impl Verdict {
+impl ClaimVerdict {
     /// The verdict as one word, without a distance: `holds`, `off`, `contradicted`, `not-measurable`, `derived`.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -80,7 +48,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ClaimVerdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Off(distance) => write!(out, "off by {}", exact::shown(*distance)),
@@ -90,7 +58,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl FromStr for Verdict {
+impl FromStr for ClaimVerdict {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -128,7 +96,7 @@ pub struct Claim {
     /// the claim; empty where the claim is no number.
     pub recomputed: String,
     /// The audit's verdict.
-    pub verdict: Verdict,
+    pub verdict: ClaimVerdict,
     /// The reason for the verdict, and remarks.
     pub note: String,
 }

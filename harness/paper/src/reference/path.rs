@@ -79,7 +79,7 @@ impl Reference {
 
     fn numbers(&self) -> Vec<(String, Quoted)> {
         let mut numbers = Vec::new();
-        let mut cells = |row: &str, scores: &super::Scores| {
+        let mut cells = |row: &str, scores: &super::PrintedScores| {
             for benchmark in Benchmark::ALL {
                 let cell = Quoted::parse(exact::fixed(scores.column(benchmark), 2));
                 numbers.push((format!("{row}/{benchmark}"), cell));

@@ -6,14 +6,14 @@ use crate::vocabulary::Benchmark;
 
 /// Scores that a row of Table 1 or 3 prints, per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scores {
+pub struct PrintedScores {
     /// One score per benchmark, in the order of [`Benchmark::ALL`].
     pub columns: [Ratio; 10],
     /// The printed average, which is not always the mean of the columns.
     pub average: Ratio,
 }
 
-impl Scores {
+impl PrintedScores {
     pub(super) fn read(line: &Line) -> Result<Self, LineError> {
         let mut columns = [Ratio::ZERO; 10];
         for (column, benchmark) in columns.iter_mut().zip(Benchmark::ALL) {
@@ -47,7 +47,7 @@ pub struct Iteration {
     /// Size of the training data as printed, in thousands of samples.
     pub thousands: i128,
     /// Scores of the model that was trained on it.
-    pub scores: Scores,
+    pub scores: PrintedScores,
 }
 
 /// Scores that a case prints.

@@ -10,7 +10,7 @@ fn paper() -> Reference {
 #[test]
 fn ten_averages_of_table_1_and_nine_of_table_3_are_not_means() {
     let paper = paper();
-    let shown = |scores: &Scores| {
+    let shown = |scores: &PrintedScores| {
         let mean = scores.mean();
         format!("{} is {:.3}", exact::fixed(scores.average, 2), exact::to_f64(mean))
     };

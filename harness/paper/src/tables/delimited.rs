@@ -25,25 +25,33 @@ const HEADER: [&str; 16] = [
     "note",
 ];
 
-pub(super) fn write(tables: &[Table], writer: impl Write) -> io::Result<()> {
-    let mut csv = CsvWriter::from_writer(writer);
-    csv.write_record(HEADER)?;
-    for table in tables {
-        for block in &table.blocks {
-            for row in &block.rows {
-                for (heading, cell) in table.headings.iter().zip(&row.cells) {
-                    let number = table.number.number().to_string();
-                    let names = [&number, &cell.path, &block.title, &row.label, heading.title];
-                    let numbers = numbers(cell);
-                    let note = cell.note.and_then(|note| table.notes.get(note - 1));
-                    let note = note.map_or("", String::as_str);
-                    let fields = names.into_iter().chain(numbers.iter().map(String::as_str));
-                    csv.write_record(fields.chain([note]))?;
+impl Table {
+    /// A line per cell: `table`, its path, `block`, `row`, `column`, then `printed`, `recomputed` and
+    /// `is_best`, then `here`, `low`, `high`, `n`, `trainings`, `spread` and `less_paper`, then its `note`.
+    /// Fields are empty where there is no number.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(tables: &[Self], writer: impl Write) -> io::Result<()> {
+        let mut csv = CsvWriter::from_writer(writer);
+        csv.write_record(HEADER)?;
+        for table in tables {
+            for block in &table.blocks {
+                for row in &block.rows {
+                    for (heading, cell) in table.headings.iter().zip(&row.cells) {
+                        let number = table.number.number().to_string();
+                        let names = [&number, &cell.path, &block.title, &row.label, heading.title];
+                        let numbers = numbers(cell);
+                        let note = cell.note.and_then(|note| table.notes.get(note - 1));
+                        let note = note.map_or("", String::as_str);
+                        let fields = names.into_iter().chain(numbers.iter().map(String::as_str));
+                        csv.write_record(fields.chain([note]))?;
+                    }
                 }
             }
         }
+        csv.flush()
     }
-    csv.flush()
 }
 
 fn numbers(cell: &Cell) -> [String; 10] {

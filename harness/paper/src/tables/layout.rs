@@ -6,6 +6,7 @@ use super::{Cell, Row, Table, TableNumber};
 use crate::exact::fixed;
 use crate::grid::{self, Align, Column};
 
+/// Stands where there is no number.
 pub(super) const MISSING: &str = "-";
 
 /// A line of text cells, as a format shows it.
@@ -103,40 +104,47 @@ pub(super) fn remarks(table: &Table) -> Vec<String> {
     remarks
 }
 
-pub(super) fn terminal(table: &Table) -> String {
-    let mut out = format!("{}. {}\n\n", table.number, table.number.title());
-    let marked = |text: &Text| {
-        let best = if text.is_best { "*" } else { " " };
-        let note = text.note.map(|note| format!("[{note}]")).unwrap_or_default();
-        format!("{}{best}{note}", text.value)
-    };
-    out += &grid::terminal(&columns(table, &marked, "\n", "  "));
-    out.push('\n');
-    for (number, note) in table.notes.iter().enumerate() {
-        grid::hang(&mut out, &format!("{:>5} ", format!("[{}]", number + 1)), note, 6);
+impl Table {
+    /// Aligned lines for a terminal, with footnotes.
+    #[must_use]
+    pub fn terminal(&self) -> String {
+        let mut out = format!("{}. {}\n\n", self.number, self.number.title());
+        let marked = |text: &Text| {
+            let best = if text.is_best { "*" } else { " " };
+            let note = text.note.map(|note| format!("[{note}]")).unwrap_or_default();
+            format!("{}{best}{note}", text.value)
+        };
+        out += &grid::terminal(&columns(self, &marked, "\n", "  "));
+        out.push('\n');
+        for (number, note) in self.notes.iter().enumerate() {
+            grid::hang(&mut out, &format!("{:>5} ", format!("[{}]", number + 1)), note, 6);
+        }
+        for remark in remarks(self) {
+            grid::wrap(&mut out, &remark);
+        }
+        out
     }
-    for remark in remarks(table) {
-        grid::wrap(&mut out, &remark);
-    }
-    out
-}
 
-pub(super) fn markdown(table: &Table) -> String {
-    let marked = |text: &Text| {
-        let note = text.note.map(|note| format!(" [{note}]")).unwrap_or_default();
-        let value = if text.is_best { format!("**{}**", text.value) } else { text.value.clone() };
-        format!("{value}{note}")
-    };
-    let mut out = format!("## {}. {}\n\n", table.number, table.number.title());
-    out += &grid::markdown(&columns(table, &marked, ": ", ""));
-    out.push('\n');
-    for (number, note) in table.notes.iter().enumerate() {
-        let _ = writeln!(out, "- [{}] {note}", number + 1);
+    /// A Markdown section with the table and its footnotes.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let marked = |text: &Text| {
+            let note = text.note.map(|note| format!(" [{note}]")).unwrap_or_default();
+            let value =
+                if text.is_best { format!("**{}**", text.value) } else { text.value.clone() };
+            format!("{value}{note}")
+        };
+        let mut out = format!("## {}. {}\n\n", self.number, self.number.title());
+        out += &grid::markdown(&columns(self, &marked, ": ", ""));
+        out.push('\n');
+        for (number, note) in self.notes.iter().enumerate() {
+            let _ = writeln!(out, "- [{}] {note}", number + 1);
+        }
+        for remark in remarks(self) {
+            let _ = writeln!(out, "- {remark}");
+        }
+        out
     }
-    for remark in remarks(table) {
-        let _ = writeln!(out, "- {remark}");
-    }
-    out
 }
 
 /// Labels, then a column per heading; blocks begin with a line of their title. A group's name stands before

@@ -1,10 +1,10 @@
 //! The paper's cells, in its order, and what was measured of them.
 
 use super::{Block, Cell, Heading, Row, Table};
-use crate::benchmarks::{Benchmarks, Score, Trained};
+use crate::benchmarks::{BenchmarkScore, Benchmarks, Trained};
 use crate::exact::Ratio;
 use crate::vocabulary::GROUPS;
-use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, Scores, SeedDataset};
+use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, PrintedScores, Reference, SeedDataset};
 
 /// Headings of the ten benchmarks under their groups, and of the average.
 fn headings() -> Vec<Heading> {
@@ -79,10 +79,10 @@ pub(super) fn seed_data(paper: &Reference, measured: &Benchmarks) -> (Vec<Headin
 fn whole_row(
     label: String,
     path: &str,
-    scores: &Scores,
+    scores: &PrintedScores,
     (measured, model): (&Benchmarks, Option<Trained>),
 ) -> Row {
-    let cell = |column: &str, printed, here: Option<Score>| Cell {
+    let cell = |column: &str, printed, here: Option<BenchmarkScore>| Cell {
         path: format!("{path}/{column}"),
         printed,
         recomputed: None,

@@ -2,53 +2,63 @@
 
 use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
 use super::super::value::Value;
-use super::{Alpaca, Condor, D32, D72, Gra, L, Q, Vanilla, WizardLm, count, several, shares, text};
+use super::{Alpaca, Condor, D32, D72, Gra, L, Q, Vanilla, WizardLm, count, several};
 use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, Reference, SeedDataset};
 
 /// Rounds of Table 3, by seed set, that give the gains of section 4.2 for both base models.
 const HIDDEN_ROUNDS: [(SeedDataset, u8); 3] = [(Alpaca, 4), (WizardLm, 4), (Condor, 5)];
 
-pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value> {
+// Formulas that are too long for a line of code, by their claims.
+const A05: &str = "with g(b) = mean_s T3(b,s,t_s) and t = (4, 4, 5): g(L) - mean_s T1(L,s,vanilla), \
+    g(Q) - mean_s T1(Q,s,vanilla), g(Q) - g(L)";
+const A20: &str = "mean_{b,s} (max_t M3(b,s,t) - mean_t M3(b,s,t)) and mean_{b,s} (max_t M3(b,s,t) \
+    - M3(b,s,5))";
+const A22: &str = "#{(x,y,z) in 6..60: S >= 144 and 3 (x^2+y^2+z^2) - S^2 > 729, S = x+y+z}; those \
+    with two or three of x, y, z >= 48";
+const A25: &str = "T1(L,wizardlm,gra) - T1(L,wizardlm,32b) and M1(L,wizardlm,gra) - \
+    M1(L,wizardlm,32b)";
+const A26: &str = "T1(L,condor,gra) - T1(L,condor,72b) and M1(L,condor,gra) - M1(L,condor,72b)";
+
+pub(super) fn value(text: &str, t: &Scorebook, paper: &Reference) -> Option<Value> {
     let columns = |b, of, less| over_seeds(|s| Some(t.m1(b, s, of)? - t.m1(b, s, less)?));
-    let number = match id {
-        "A01" => columns(L, D72, Gra)?,
-        "A02" => columns(Q, Gra, D72)?,
-        "A03" => columns(L, Gra, Vanilla)?,
-        "A04" => columns(Q, Gra, Vanilla)?,
-        "A05" => {
+    let number = match text {
+        "mean_s M1(L,s,72b) - mean_s M1(L,s,gra)" => columns(L, D72, Gra)?,
+        "mean_s M1(Q,s,gra) - mean_s M1(Q,s,72b)" => columns(Q, Gra, D72)?,
+        "mean_s M1(L,s,gra) - mean_s M1(L,s,vanilla)" => columns(L, Gra, Vanilla)?,
+        "mean_s M1(Q,s,gra) - mean_s M1(Q,s,vanilla)" => columns(Q, Gra, Vanilla)?,
+        A05 => {
             let gain = |b| Some(hidden(t, b)? - over_seeds(|s| t.t1(b, s, Vanilla))?);
             let lead = hidden(t, Q)? - hidden(t, L)?;
             return several([gain(L), gain(Q), Some(lead)]);
         }
-        "A06" => {
+        "#{b,s: M1(b,s,gra) >= M1(b,s,72b) - 0.005}" => {
             let slack = Ratio::new(5, 1000);
             return count(pairs().map(|(b, s)| Some(t.m1(b, s, Gra)? >= t.m1(b, s, D72)? - slack)));
         }
-        "A07" => {
+        "with g and t of A05: g(b) - mean_s T1(b,s,72b)" => {
             let surplus = |b| Some(hidden(t, b)? - over_seeds(|s| t.t1(b, s, D72))?);
             return several(BASES.map(surplus));
         }
-        "A08" => {
+        "mean_s (M3(b,s,5) - M1(b,s,72b))" => {
             let last = |b| over_seeds(|s| Some(t.m3(b, s, 5)? - t.m1(b, s, D72)?));
             return several(BASES.map(last));
         }
-        "A09" => {
+        "mean_s (T2(b,s,gra) - T2(b,s,vanilla))" => {
             let gain = |b| over_seeds(|s| Some(t.t2(b, s, Gra)? - t.t2(b, s, Vanilla)?));
             return several(BASES.map(gain));
         }
-        "A15" => {
+        "sqrt(sum_c p_c (1 - p_c) / n_c) / 10, in points" => {
             let error = |b| standard_error(paper, (b, Alpaca, Gra));
             return several([error(L), error(Q)]);
         }
-        "A18" => {
+        "mean_s (T3(b,s,t+1) - T3(b,s,t)), by b, then t" => {
             let step = |b, round| over_seeds(|s| Some(t.t3(b, s, round + 1)? - t.t3(b, s, round)?));
             return several(
                 BASES.into_iter().flat_map(|b| [1, 2, 3, 4].map(|round| step(b, round))),
             );
         }
-        "A19" => return text::value(id, paper),
-        "A20" => {
+        A20 => {
             let best = |(b, s)| -> Option<Ratio> {
                 ITERATIONS.map(|round| t.m3(b, s, round)).into_iter().max()?
             };
@@ -57,30 +67,9 @@ pub(super) fn value(id: &str, t: &Scorebook, paper: &Reference) -> Option<Value>
             let over_last = mean(pairs().map(|(b, s)| Some(best((b, s))? - t.m3(b, s, 5)?)));
             return several([over_mean, over_last]);
         }
-        "A22" => return Some(disputes()),
-        "A25" => return turned(t, (L, WizardLm), D32),
-        "A26" => return turned(t, (L, Condor), D72),
-        "A27" => {
-            let fitting = [(Benchmark::Gpqa, 198), (Benchmark::ArcC, 295), (Benchmark::Mbpp, 500)]
-                .map(|(c, n)| shares::fitting(&shares::column(paper, c), n));
-            return several(fitting.map(|n| Some(Ratio::from(n as i128))));
-        }
-        "A28" => {
-            let all = shares::column(paper, Benchmark::Gsm8k);
-            return Some(Value::count(all.len() - shares::fitting(&all, 1319)));
-        }
-        "A29" => {
-            let all = shares::column(paper, Benchmark::IfEval);
-            let fitting = [541, 834].map(|n| shares::fitting(&all, n));
-            return several(fitting.map(|n| Some(Ratio::from(n as i128))));
-        }
-        "A30" => {
-            let all = pairs().flat_map(|(b, s)| ITERATIONS.map(|t| paper.iteration(b, s, t)));
-            let rows: Vec<_> = all.flatten().map(|row| &row.scores).collect();
-            let half_up = rows.iter().filter(|row| shares::fits_half_up(row)).count();
-            let up = rows.iter().filter(|row| shares::fits_up(row)).count();
-            return several([half_up, up].map(|n| Some(Ratio::from(n as i128))));
-        }
+        A22 => return Some(disputes()),
+        A25 => return turned(t, (L, WizardLm), D32),
+        A26 => return turned(t, (L, Condor), D72),
         _ => return None,
     };
     Some(Value::Number(number))

@@ -3,115 +3,119 @@
 
 use super::super::scorebook::{BASES, Scorebook, mean, over_seeds, pairs};
 use super::super::value::Value;
-use super::{Alpaca, D32, D72, Gra, L, Q, Vanilla, count, several};
+use super::{Alpaca, D32, D72, Formula, Gra, L, Q, Vanilla, count, number, several};
 use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
-
-/// Claims that models' scores decide.
-pub(super) const IDS: [&str; 29] = [
-    "P01", "P02", "P13", "P14", "P15", "P16", "P17", "P18", "P20", "P21", "P22", "P23", "P24",
-    "P27", "P28", "P29", "P30", "P31", "P32", "P45", "P46", "P47", "A10", "A11", "A12", "A13",
-    "A14", "A16", "A17",
-];
 
 /// Columns whose items offer a choice of answers.
 const CHOICES: [Benchmark; 4] =
     [Benchmark::HellaSwag, Benchmark::ArcC, Benchmark::Bbh, Benchmark::Mmlu];
 
-pub(super) fn value(id: &str, t: &Scorebook) -> Option<Value> {
-    let number = match id {
-        "P01" => return reaches_large_model(t, Q),
-        "P02" => return reaches_large_model(t, L),
-        "P13" => t.gap(L, Gra, Vanilla)?,
-        "P14" => t.gap(Q, Gra, Vanilla)?,
-        "P15" => t.gap(L, D72, Gra)?,
-        "P16" => t.gap(Q, Gra, D72)?,
-        "P17" => over_seeds(|s| Some(t.t1(Q, s, Gra)? - t.t1(L, s, Gra)?))?,
-        "P18" => {
+// Formulas that are too long for a line of code, by their claims.
+const A13: &str = "sum_{c in hellaswag, arc_c, bbh, mmlu} mean_s (T1(Q,s,gra,c) - T1(Q,s,72b,c)) / \
+    10";
+
+/// The code of a formula; `None` where the text is no formula over scores of models.
+pub(super) fn formula(text: &str) -> Option<Formula> {
+    let formula: Formula = match text {
+        "#{s: T1(Q,s,gra) >= T1(Q,s,72b)}" => |t| reaches_large_model(t, Q),
+        "#{s: T1(L,s,gra) >= T1(L,s,72b)}" => |t| reaches_large_model(t, L),
+        "mean_s T1(L,s,gra) - mean_s T1(L,s,vanilla)" => |t| number(t.gap(L, Gra, Vanilla)),
+        "mean_s T1(Q,s,gra) - mean_s T1(Q,s,vanilla)" => |t| number(t.gap(Q, Gra, Vanilla)),
+        "mean_s T1(L,s,72b) - mean_s T1(L,s,gra)" => |t| number(t.gap(L, D72, Gra)),
+        "mean_s T1(Q,s,gra) - mean_s T1(Q,s,72b)" => |t| number(t.gap(Q, Gra, D72)),
+        "mean_s T1(Q,s,gra) - mean_s T1(L,s,gra)" => {
+            |t| number(over_seeds(|s| Some(t.t1(Q, s, Gra)? - t.t1(L, s, Gra)?)))
+        }
+        "min_{s,d} (T1(Q,s,d) - T1(L,s,d))" => |t| {
             let lead = |(s, d)| Some(t.t1(Q, s, d)? - t.t1(L, s, d)?);
             let leads: Option<Vec<Ratio>> = seeds_and_sources().map(lead).collect();
-            leads?.into_iter().min()?
+            number(leads?.into_iter().min())
+        },
+        "mean_{b,s} (T1(b,s,72b) - T1(b,s,32b))" => {
+            |t| number(mean(pairs().map(|(b, s)| Some(t.t1(b, s, D72)? - t.t1(b, s, D32)?))))
         }
-        "P20" => mean(pairs().map(|(b, s)| Some(t.t1(b, s, D72)? - t.t1(b, s, D32)?)))?,
-        "P21" => {
+        "#{b,c: mean_s (T1(b,s,gra,c) - T1(b,s,vanilla,c)) > 0}" => |t| {
             let gains = BASES.into_iter().flat_map(|b| by_column(t, b, Gra, Vanilla));
-            return count(gains.map(|gain| Some(gain? > Ratio::ZERO)));
-        }
-        "P22" => {
-            return count(pairs().flat_map(|(b, s)| {
+            count(gains.map(|gain| Some(gain? > Ratio::ZERO)))
+        },
+        "#{b,s,c: T1(b,s,gra,c) > T1(b,s,vanilla,c)}" => |t| {
+            count(pairs().flat_map(|(b, s)| {
                 Benchmark::ALL
                     .map(|c| Some(t.cell1((b, s, Gra), c)? > t.cell1((b, s, Vanilla), c)?))
-            }));
+            }))
+        },
+        "#{b,s: Spearman's rho of t and T3(b,s,t) > 0}" => {
+            |t| count(pairs().map(|(b, s)| rises(t, b, s)))
         }
-        "P23" => return count(pairs().map(|(b, s)| rises(t, b, s))),
-        "P24" => mean(pairs().map(|(b, s)| {
-            let t3 = |round| t.t3(b, s, round);
-            Some((t3(3)? - t3(1)?) - (t3(5)? - t3(3)?))
-        }))?,
-        "P45" => {
+        "mean_{b,s} ((T3(b,s,3) - T3(b,s,1)) - (T3(b,s,5) - T3(b,s,3)))" => |t| {
+            number(mean(pairs().map(|(b, s)| {
+                let t3 = |round| t.t3(b, s, round);
+                Some((t3(3)? - t3(1)?) - (t3(5)? - t3(3)?))
+            })))
+        },
+        "max_{b,s} |T2(b,s,refined) - T2(b,s,gra)|" => |t| {
             let apart = |(b, s)| {
                 Some(exact::distance(t.t2(b, s, DataSource::GraRefined)?, t.t2(b, s, Gra)?))
             };
-            pairs().map(apart).collect::<Option<Vec<_>>>()?.into_iter().max()?
-        }
-        "P46" => {
+            number(pairs().map(apart).collect::<Option<Vec<_>>>()?.into_iter().max())
+        },
+        "#{b,s: T2(b,s,refined) > T2(b,s,vanilla)}" => |t| {
             let refined = DataSource::GraRefined;
-            return count(pairs().map(|(b, s)| Some(t.t2(b, s, refined)? > t.t2(b, s, Vanilla)?)));
-        }
-        "P47" => {
-            let joined = |(b, s)| {
+            count(pairs().map(|(b, s)| Some(t.t2(b, s, refined)? > t.t2(b, s, Vanilla)?)))
+        },
+        "#{b,s: T2(b,s,integrated) > max(T2(b,s,gra), T2(b,s,refined))}" => |t| {
+            count(pairs().map(|(b, s)| {
                 let either = t.t2(b, s, Gra)?.max(t.t2(b, s, DataSource::GraRefined)?);
                 Some(t.t2(b, s, DataSource::GraIntegrated)? > either)
-            };
-            return count(pairs().map(joined));
-        }
-        "A10" => return several(BASES.map(|b| t.gap(b, D72, D32))),
-        "A11" => {
+            }))
+        },
+        "mean_s (T1(b,s,72b) - T1(b,s,32b))" => |t| several(BASES.map(|b| t.gap(b, D72, D32))),
+        "mean_s (T1(Q,s,d) - T1(L,s,d)), by d" => |t| {
             let lead = |d| over_seeds(|s| Some(t.t1(Q, s, d)? - t.t1(L, s, d)?));
-            return several(DataSource::MAIN.map(lead));
-        }
-        "A12" => return several(by_column(t, Q, Gra, D72)),
-        "A13" => {
+            several(DataSource::MAIN.map(lead))
+        },
+        "mean_s (T1(Q,s,gra,c) - T1(Q,s,72b,c)), by c" => |t| several(by_column(t, Q, Gra, D72)),
+        A13 => |t| {
+            // Four of the ten columns: their mean, times four, over ten.
             let all = by_column(t, Q, Gra, D72);
-            let part = CHOICES.map(|column| all[column as usize]);
-            mean(part)? * 4 / 10
-        }
-        "A14" => return several(by_column(t, L, Gra, D72)),
-        "A16" => {
+            number(mean(CHOICES.map(|column| all[column as usize])).map(|mean| mean * 4 / 10))
+        },
+        "mean_s (T1(L,s,gra,c) - T1(L,s,72b,c)), by c" => |t| several(by_column(t, L, Gra, D72)),
+        "100 (mean_s T1(b,s,gra) / mean_s T1(b,s,vanilla) - 1)" => |t| {
             let of = |b, d| over_seeds(|s| t.t1(b, s, d));
-            let gain = |b| {
+            several(BASES.map(|b| {
+                // Models that score nothing have no gain in per cent.
                 let vanilla = of(b, Vanilla).filter(|vanilla| *vanilla != Ratio::ZERO)?;
                 Some((of(b, Gra)? / vanilla - Ratio::ONE) * 100)
-            };
-            return several(BASES.map(gain));
-        }
-        "A17" => {
-            let steps = |(b, s)| -> Option<bool> {
+            }))
+        },
+        "#{b,s: T3(b,s,t+1) > T3(b,s,t) for t = 1..4}" => |t| {
+            count(pairs().map(|(b, s)| {
                 let rounds = ITERATIONS.map(|round| t.t3(b, s, round));
                 let rounds: Vec<Ratio> = rounds.into_iter().collect::<Option<_>>()?;
                 Some(rounds.windows(2).all(|pair| pair[1] > pair[0]))
-            };
-            return count(pairs().map(steps));
-        }
-        _ => return ablations(id, t),
-    };
-    Some(Value::Number(number))
-}
-
-/// Claims that the paper prints no table for, so that only measured scores have them. P28 to P31 are about
-/// one row each; the paper's own tables give other numbers for two of them (see `text`).
-fn ablations(id: &str, t: &Scorebook) -> Option<Value> {
-    use DataSource::{FixedRoles, MajorityVote, NoReviewer, SingleModel, SingleReviewer};
-    let number = match id {
-        "P27" => t.t1(L, Alpaca, SingleReviewer)? - t.t1(L, Alpaca, NoReviewer)?,
-        "P28" => t.t1(L, Alpaca, Gra)? - t.t1(L, Alpaca, MajorityVote)?,
-        "P29" => t.t1(Q, Alpaca, Gra)?,
-        "P30" => t.t1(Q, Alpaca, SingleModel)?,
-        "P31" => t.t1(Q, Alpaca, FixedRoles)?,
-        "P32" => t.t1(Q, Alpaca, SingleModel)? - t.t1(Q, Alpaca, FixedRoles)?,
+            }))
+        },
         _ => return None,
     };
-    Some(Value::Number(number))
+    Some(formula)
+}
+
+/// What is computed of measured scores for claims whose rows the paper prints in no table, by the id of the claim.
+/// Their formulas in the file, where there are any, are about numbers of the running text.
+pub(super) fn ablation(id: &str) -> Option<Formula> {
+    use DataSource::{FixedRoles, MajorityVote, NoReviewer, SingleModel, SingleReviewer};
+    let formula: Formula = match id {
+        "P27" => |t| number(Some(t.t1(L, Alpaca, SingleReviewer)? - t.t1(L, Alpaca, NoReviewer)?)),
+        "P28" => |t| number(Some(t.t1(L, Alpaca, Gra)? - t.t1(L, Alpaca, MajorityVote)?)),
+        "P29" => |t| number(t.t1(Q, Alpaca, Gra)),
+        "P30" => |t| number(t.t1(Q, Alpaca, SingleModel)),
+        "P31" => |t| number(t.t1(Q, Alpaca, FixedRoles)),
+        "P32" => |t| number(Some(t.t1(Q, Alpaca, SingleModel)? - t.t1(Q, Alpaca, FixedRoles)?)),
+        _ => return None,
+    };
+    Some(formula)
 }
 
 fn reaches_large_model(t: &Scorebook, b: BaseModel) -> Option<Value> {
