@@ -29,11 +29,8 @@ use std::collections::BTreeMap;
 
 use crate::exact::{self, Ratio};
 use crate::lines::{self, Line, LineError};
-use crate::proportion::{Interval, Proportion};
+use crate::proportion::{Interval, Proportion, Z};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
-
-/// 0.975 quantile of the normal distribution: the z of a 95% interval.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// A trained model by its base model and its training data; several trainings on the same data are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +106,7 @@ impl Benchmarks {
     /// Every model with a score, in order.
     pub fn models(&self) -> impl Iterator<Item = Trained> {
         let mut models: Vec<Trained> = self.runs.keys().map(|(trained, _)| *trained).collect();
+        // Keys are sorted by model first, so equal models are neighbours.
         models.dedup();
         models.into_iter()
     }
@@ -133,6 +131,7 @@ impl Benchmarks {
         let runs = self.runs.get(&(trained, benchmark))?;
         let scores: Vec<Ratio> = runs.values().map(|run| run.score).collect();
         let mean = mean(&scores)?;
+        // Trainings are scored on the same items; where they differ, the fewest keep the interval honest.
         let n = runs.values().map(|run| run.n).min()?;
         Some(BenchmarkScore {
             mean,
@@ -152,6 +151,7 @@ impl Benchmarks {
         let means: Vec<Ratio> = scores.iter().map(|score| score.mean).collect();
         let mean = mean(&means)?;
         let whole = self.whole_trainings(trained);
+        // The average's variance is the sum of ten binomial ones over a hundred: benchmarks share no items.
         let variance = |score: &BenchmarkScore| {
             let share = exact::to_f64(score.mean) / 100.0;
             share * (1.0 - share) / exact::to_f64(Ratio::from(i128::from(score.n))) * 1e4
@@ -184,6 +184,7 @@ impl Benchmarks {
 fn trained(line: &Line) -> Result<Trained, LineError> {
     let source = line.read("data_source")?;
     let round = line.optional("iteration");
+    // A score without its round could be of any row of Table 3, and a round without GRA of none.
     let round = match (source, round) {
         (DataSource::Gra, Some(text)) => {
             let round = text.parse().ok().filter(|round| ITERATIONS.contains(round));
@@ -235,6 +236,7 @@ fn score(line: &Line) -> Result<Ratio, LineError> {
             return Err(line.field_error("scale", problem));
         }
     };
+    // A per cent sign says the scale as well as the column does; the two must not disagree.
     let (number, scale) = match (text.strip_suffix('%').map(str::trim_end), scale) {
         (None, scale) => (text, scale),
         (Some(number), None | Some(Scale::Percent)) => (number, Some(Scale::Percent)),
@@ -251,6 +253,7 @@ fn score(line: &Line) -> Result<Ratio, LineError> {
     }
     match scale {
         Some(Scale::Fraction) => Ok(score * 100),
+        // 0 is 0 on both scales; from there to 1 a guess would be off by a factor of 100.
         None if Ratio::ZERO < score && score <= one => Err(wrong(format!(
             "`{text}` could be a fraction or per cent\n\
              hint: add a column `scale` that says `fraction` or `percent`"
@@ -272,6 +275,7 @@ fn shortened(number: &str) -> &str {
 
 /// The message for a score that is not a number, with a hint.
 fn no_number(text: &str) -> String {
+    // `51,4` is the most common mistake; a hint is better than "not a number".
     let is_comma_number = text.matches(',').count() == 1
         && text.trim_end_matches('%').chars().all(|c| c.is_ascii_digit() || c == ',');
     let hint = if is_comma_number {

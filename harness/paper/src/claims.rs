@@ -61,6 +61,7 @@ impl Finding {
 /// Recomputes every claim from the printed tables and looks for it in a user's results, in the order of `claims.csv`.
 #[must_use]
 pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
+    // The same formulas twice: on what the paper prints, and on what was measured here.
     let printed = Scorebook::from(paper);
     let ours = measured.scorebook();
     let find = |claim: &Claim| Finding {

@@ -15,6 +15,7 @@ pub fn parse(text: &str) -> Option<Ratio> {
     let is_number = |part: &str, most: usize| {
         (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
     };
+    // 27 digits at most, far below the 38 of an i128, so that sums of fractions cannot overflow.
     if !is_number(whole, 18) || !is_number(decimals, 9) {
         return None;
     }
@@ -63,6 +64,7 @@ pub fn fixed(value: Ratio, decimals: u32) -> String {
     let scale = 10_i128.pow(decimals);
     let scaled = (value * scale).round().to_integer();
     let sign = if scaled < 0 { "-" } else { "" };
+    // The sign stands apart: -0.04 has a whole part of 0, which has none.
     let (whole, rest) = (scaled.abs() / scale, scaled.abs() % scale);
     match decimals {
         0 => format!("{sign}{whole}"),

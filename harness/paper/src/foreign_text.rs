@@ -38,6 +38,8 @@ fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
 /// spreadsheet would run. Numbers are not changed.
 fn field(text: &str) -> Cow<'_, str> {
     let plain = escaped(text, |c| controls_terminal(c) && c != '\r');
+    // Spreadsheets also run what begins with the full-width forms of these signs. A sign alone, and numbers with
+    // one, are harmless and stay as they are.
     let is_formula = plain.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]) && plain.chars().nth(1).is_some()
@@ -66,6 +68,7 @@ impl<W: Write> CsvWriter<W> {
         for text in fields {
             self.0.write_field(field(text.as_ref()).as_bytes())?;
         }
+        // Ends the record; the csv crate compares its length with the first one's here.
         self.0.write_record(None::<&[u8]>)
     }
 

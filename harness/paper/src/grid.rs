@@ -33,6 +33,7 @@ pub fn terminal(columns: &[Column]) -> String {
     let heading = columns.iter().map(|column| column.title.lines().count()).max().unwrap_or(0);
     let widths: Vec<usize> = columns.iter().map(width).collect();
     let mut lines: Vec<Vec<&str>> = Vec::new();
+    // Titles end on the same line, so shorter ones begin further down.
     for line in 0..heading {
         let title = |column: &'_ Column| {
             let missing = heading - column.title.lines().count();
@@ -48,6 +49,7 @@ pub fn terminal(columns: &[Column]) -> String {
     for line in lines {
         let mut text = String::new();
         for ((cell, column), width) in line.iter().zip(columns).zip(&widths) {
+            // Counted in characters: texts here hold no letters that take two columns.
             let padding = " ".repeat(width - cell.chars().count());
             let (before, after) = match column.align {
                 Align::Left => ("", padding.as_str()),
@@ -95,6 +97,7 @@ pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
+        // A comma stands where a multiple of three digits is left.
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }

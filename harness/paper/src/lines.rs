@@ -45,9 +45,11 @@ pub(crate) struct Line {
 /// Reads the lines below the header; spaces around fields are dropped.
 pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let no_table = |error: csv::Error| LineError::NoTable(error.to_string());
+    // Spreadsheets begin a UTF-8 file with a byte order mark, which would be part of the first column's name.
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let header = reader.headers().map_err(no_table)?.clone();
+    // One column with a separator of another kind in its name: say so, instead of that every column is missing.
     let only = header.get(0).filter(|_| header.len() == 1).unwrap_or_default();
     if let Some(separator) = only.chars().find(|c| ";\t|".contains(*c)) {
         return Err(LineError::NoTable(format!(

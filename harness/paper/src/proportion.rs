@@ -5,7 +5,7 @@
 //! no variation.
 
 /// 0.975 quantile of the normal distribution: the z of a 95% interval.
-const Z: f64 = 1.959_963_984_540_054;
+pub const Z: f64 = 1.959_963_984_540_054;
 
 /// An interval in the unit of the number that it is about; both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +63,7 @@ impl Proportion {
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn wilson(self) -> Option<Interval> {
         let (share, n) = (self.value()?, self.n() as f64);
+        // Wilson's centre is the share pulled towards a half, by as much as n is small.
         let squared = Z * Z / n;
         let centre = (share + squared / 2.0) / (1.0 + squared);
         let half = (share * (1.0 - share) * squared + squared * squared / 4.0).sqrt();

@@ -75,6 +75,7 @@ impl Reference {
     pub fn embedded() -> Result<Self, ReferenceError> {
         let source = |line: &Line, allowed: &[DataSource]| {
             let source: DataSource = line.read("data_source")?;
+            // A source that is known but not of this table would pass as a row that no formula reads.
             let known = allowed.contains(&source);
             known
                 .then_some(source)
@@ -184,6 +185,7 @@ fn complete<K: Ord, V>(
     let lines = rows.len();
     let rows: BTreeMap<K, V> = rows.into_iter().collect();
     let found = rows.len();
+    // Fewer keys than lines: a row stands there twice, and one of the two would be lost.
     if found == expected && lines == expected {
         Ok(rows)
     } else {

@@ -31,6 +31,7 @@ type Formula = fn(&Scorebook) -> Option<Value>;
 /// What a claim's formula gives for the printed tables.
 pub(super) fn value(claim: &Claim, book: &Scorebook, paper: &Reference) -> Option<Value> {
     let text = claim.formula.as_str();
+    // A text is a key of one module only, so their order does not matter.
     if let Some(formula) = models::formula(text) {
         return formula(book);
     }
@@ -50,6 +51,7 @@ pub(super) fn is_about_models(claim: &Claim) -> bool {
 }
 
 fn for_scores(claim: &Claim) -> Option<Formula> {
+    // By the id first: formulas of these claims are about numbers of the running text.
     models::ablation(&claim.id).or_else(|| models::formula(&claim.formula))
 }
 

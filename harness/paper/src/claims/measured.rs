@@ -109,6 +109,7 @@ impl Measured {
             let lines = lines::read(csv)?;
             let mut found = None;
             for line in &lines {
+                // Annotation of the seed set is paid once for all variants, so a trial's cost is that of its rounds.
                 if line.text("stage")? != "rounds" {
                     continue;
                 }
@@ -146,6 +147,7 @@ impl Measured {
             if let Some(round) = round {
                 book.iterations.insert((base, seed, round), row(model));
             }
+            // Table 1 has one row per source: for GRA that of its last scored round.
             let key = (base, seed, source);
             let chosen = benchmarks.chosen(base, seed, source).map(row).unwrap_or_default();
             book.main.insert(key, chosen);
@@ -188,6 +190,7 @@ impl Measured {
         };
         let Some((value, from)) = found else { return Measurement::Missing(missing) };
         let value = Value::Number(value);
+        // Two claims print no number that a measurement could be held against; these stand for them.
         let printed = match claim.id.as_str() {
             "P03" => ORDERS_OF_MAGNITUDE,
             "P48" => JUDGED_ABOVE,
@@ -199,6 +202,7 @@ impl Measured {
 
     /// The least of all trials' operations, as a multiple of the large model's.
     fn cheapest(&self) -> Option<(Ratio, String)> {
+        // Small models are cheap for a reason that the paper does not claim.
         let is_large = |trial: &&Trial| trial.parameters.is_some_and(|count| count >= SMALLEST);
         let trials = self.trials.iter().filter(is_large);
         let times = trials.filter_map(|trial| Some((trial.times_teacher?, &trial.name))).min()?;

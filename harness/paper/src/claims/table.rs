@@ -128,6 +128,7 @@ fn claim_lines(out: &mut String, finding: &Finding) {
     line(&claim.claim);
     let (printed, recomputed) = (or_missing(&claim.printed), recomputed(finding));
     line(&match claim.formula.as_str() {
+        // There is no formula, and what stands in its place is a sentence.
         _ if claim.is_stated() => format!("printed {printed}; {recomputed}"),
         "" => format!("printed {printed}, recomputed {recomputed}"),
         formula => format!("printed {printed}, recomputed {recomputed}: {formula}"),
@@ -183,6 +184,7 @@ fn recomputed(finding: &Finding) -> String {
 
 fn here(finding: &Finding) -> String {
     match &finding.here {
+        // Only these verdicts compare numbers; others would repeat the paper's own.
         Measurement::Measured { value, verdict, .. } => match verdict {
             Some(
                 verdict @ (ClaimVerdict::Holds | ClaimVerdict::Off(_) | ClaimVerdict::Contradicted),

@@ -62,6 +62,7 @@ pub fn judge(printed: &str, value: &Value) -> Option<ClaimVerdict> {
     match value {
         Value::Truth(truth) => printed.parse().ok().map(|claimed: bool| met(claimed == *truth)),
         Value::Several(numbers) => {
+            // One number per base model, column or round; another count means another question.
             let claimed: Vec<&str> = printed.split(' ').collect();
             let is_met = |(text, number): (&&str, &Ratio)| meets(text, *number);
             let each: Option<Vec<bool>> = claimed.iter().zip(numbers).map(is_met).collect();
@@ -85,12 +86,14 @@ pub fn judge(printed: &str, value: &Value) -> Option<ClaimVerdict> {
 /// Whether a number rounds to a printed one; `None` when that is no number.
 fn meets(printed: &str, number: Ratio) -> Option<bool> {
     let claimed = exact::parse(printed)?;
+    // At the printed number of decimals: 8.83 is met by 8.8267, and 9 by 9.4.
     let decimals = printed.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     Some(exact::round(number, u32::try_from(decimals).ok()?) == claimed)
 }
 
 /// Whether a number is within a bound; `None` when nothing of the kind was printed.
 fn within(printed: &str, number: Ratio) -> Option<bool> {
+    // Two-letter signs before those that begin alike.
     let sign = ["not ", ">=", "<=", ">", "<"].into_iter().find(|sign| printed.starts_with(sign))?;
     let bound = exact::parse(&printed[sign.len()..])?;
     Some(match sign {

@@ -62,6 +62,7 @@ impl FromStr for ClaimVerdict {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // Only this verdict holds a number; the others are read as they are written.
         let off = text.strip_prefix("off by ").and_then(exact::parse).map(Self::Off);
         let plain = [Self::Holds, Self::Contradicted, Self::NotMeasurable, Self::Derived];
         off.or_else(|| plain.into_iter().find(|verdict| verdict.to_string() == text)).ok_or_else(|| {

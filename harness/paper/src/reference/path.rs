@@ -58,6 +58,7 @@ impl Reference {
     pub fn number(&self, path: &str) -> Result<Quoted, PathError> {
         let known = self.numbers();
         let Some((_, quoted)) = known.iter().find(|(name, _)| name == path) else {
+            // A typing error deserves a suggestion; a name of another kind is told how names begin.
             let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, path);
             let scored = known.iter().map(|(name, _)| (likeness(name), name));
             let nearest = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
@@ -98,6 +99,7 @@ impl Reference {
         }
         for number in &self.figures {
             let path = format!("figure{}/{}/{}", number.figure, number.series, number.x);
+            // Series have names of several words in the file; paths hold no blanks.
             numbers.push((path.replace(' ', "-"), Quoted::parse(exact::fixed(number.value, 2))));
         }
         for claim in &self.claims {

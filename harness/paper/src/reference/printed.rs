@@ -1,8 +1,8 @@
 //! The rows of the paper's tables, its cases and the known numbers of its figures, as printed.
 
-use crate::exact::{self, Ratio};
+use crate::exact::Ratio;
 use crate::lines::{Line, LineError};
-use crate::vocabulary::Benchmark;
+use crate::vocabulary::{Benchmark, names};
 
 /// Scores that a row of Table 1 or 3 prints, per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,6 @@ impl PrintedScores {
     #[must_use]
     pub fn mean(&self) -> Ratio {
         self.columns.iter().sum::<Ratio>() / 10
-    }
-
-    /// Whether the printed average is the mean of the columns, rounded half up to two decimals.
-    #[must_use]
-    pub fn average_fits(&self) -> bool {
-        exact::round(self.mean(), 2) == self.average
     }
 }
 
@@ -82,28 +76,16 @@ impl CaseLine {
     }
 }
 
-/// How a number of a figure is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// Running text prints it.
-    Text,
-    /// A table holds it.
-    Table,
-    /// It follows from what is printed.
-    Derived,
-}
-
-impl std::str::FromStr for Known {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "text" => Ok(Self::Text),
-            "table" => Ok(Self::Table),
-            "derived" => Ok(Self::Derived),
-            _ => Err("there are text, table, derived"),
-        }
-    }
+names! {
+    /// How a number of a figure is known.
+    Known, "way to know a number", [
+        /// Running text prints it.
+        Text "text" "running text",
+        /// A table holds it.
+        Table "table" "a table",
+        /// It follows from what is printed.
+        Derived "derived" "other numbers",
+    ]
 }
 
 /// A number that a figure of the paper shows, as far as it is known.

@@ -14,11 +14,12 @@ fn ten_averages_of_table_1_and_nine_of_table_3_are_not_means() {
         let mean = scores.mean();
         format!("{} is {:.3}", exact::fixed(scores.average, 2), exact::to_f64(mean))
     };
-    let main = paper.main.iter().filter(|(_, scores)| !scores.average_fits());
+    let fits = |scores: &PrintedScores| exact::round(scores.mean(), 2) == scores.average;
+    let main = paper.main.iter().filter(|(_, scores)| !fits(scores));
     let main = main.map(|((base, seed, source), scores)| {
         format!("table1/{base}/{seed}/{source}: {}", shown(scores))
     });
-    let iterations = paper.iterations.iter().filter(|(_, row)| !row.scores.average_fits());
+    let iterations = paper.iterations.iter().filter(|(_, row)| !fits(&row.scores));
     let iterations = iterations.map(|((base, seed, round), row)| {
         format!("table3/{base}/{seed}/{round}: {}", shown(&row.scores))
     });

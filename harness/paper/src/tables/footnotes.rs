@@ -16,6 +16,7 @@ pub(super) fn add(table: &mut Table, paper: &Reference) {
             for cell in &mut row.cells {
                 let mut parts: Vec<String> = mean(cell).into_iter().collect();
                 parts.extend(elsewhere(number, cell, paper));
+                // A marked best that the recomputed averages deny is the strongest thing that a table can get wrong.
                 let is_wrong_best = cell.is_best && by_columns.is_some_and(|best| best != place);
                 if let Some(best) =
                     best.as_ref().filter(|_| is_wrong_best && cell.recomputed.is_some())
@@ -96,6 +97,7 @@ impl GraAverages<'_> {
         let find = |of: &dyn Fn(u8) -> Option<Ratio>| {
             ITERATIONS.into_iter().find(|round| of(*round) == Some(average))
         };
+        // Printed averages first: a mean that happens to agree is the weaker explanation.
         let printed = find(&|round| self.table_3(round)).map(|round| (round, true));
         printed.or_else(|| find(&mean).map(|round| (round, false)))
     }
@@ -114,6 +116,7 @@ impl GraAverages<'_> {
         if let Some(there) = self.table_2().filter(|there| *there != here) {
             parts.push(format!("Table 2 prints {}{}.", fixed(there, 2), self.which_round()));
         }
+        // Section 5.1 compares random with fixed roles on one base model and seed set, and gives GRA another number.
         let random_roles = self.paper.number("claims/P29").ok().and_then(|quoted| quoted.number);
         let is_theirs = (self.base, self.seed) == (BaseModel::Qwen, SeedDataset::Alpaca);
         if let Some(there) = random_roles.filter(|there| is_theirs && *there != here) {

@@ -48,10 +48,12 @@ pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
         let cells = row.cells.iter().map(text).collect();
         lines.push(Line { label, cells, is_here: true });
     };
+    // Table 1 does not say how many rounds its GRA data is of; what was measured does.
     let round = row.here.first().and_then(|model| model.round);
     let round = round.filter(|_| table.number == TableNumber::Main);
     let here = round.map_or_else(|| "here".to_owned(), |round| format!("here, {round} rounds"));
     add(here, |cell| cell.here.map(|score| fixed(score.mean, 2)));
+    // One line of dashes says that a row was not measured; seven would say no more.
     if row.cells.iter().all(|cell| cell.here.is_none()) {
         return lines;
     }
@@ -159,6 +161,7 @@ fn columns(
     let mut last = None;
     let mut titles = Vec::new();
     for heading in &table.headings {
+        // In a terminal a group's name stands over its first column only; Markdown repeats it.
         let is_stacked = between == "\n" && last == Some(heading.group);
         let is_alone = heading.group.is_empty() || is_stacked;
         let group = if is_alone { String::new() } else { format!("{}{between}", heading.group) };

@@ -55,6 +55,7 @@ pub(super) fn seed_data(paper: &Reference, measured: &Benchmarks) -> (Vec<Headin
             let mut row =
                 Row { label: source.title().to_owned(), here: Vec::new(), cells: Vec::new() };
             for seed in SeedDataset::ALL {
+                // A cell of Table 2 is an average of ten benchmarks, so its model may differ from its neighbours'.
                 let model = measured.chosen(base, seed, source);
                 row.here.extend(model);
                 row.cells.push(Cell {

@@ -95,6 +95,7 @@ fn standard_error(
     let scores = paper.main(b, s, d)?;
     let variance = Benchmark::ALL.map(|c| {
         let share = scores.column(c) / 100;
+        // p (1 - p) / n, in squared points.
         exact::to_f64(share * (Ratio::ONE - share)) / exact::to_f64(c.items().into()) * 1e4
     });
     exact::parse(&format!("{:.9}", variance.iter().sum::<f64>().sqrt() / 10.0))
@@ -109,10 +110,12 @@ fn disputes() -> Value {
         for b in 6..=60 {
             for c in 6..=60 {
                 let sum = a + b + c;
+                // mu < 8 rejects, sigma <= 1.5 accepts: neither is a dispute.
                 if sum < 144 || 3 * (a * a + b * b + c * c) - sum * sum <= 729 {
                     continue;
                 }
                 disputed += 1;
+                // 48 sixths are a mean of 8.
                 let high = [a, b, c].iter().filter(|mean| **mean >= 48).count();
                 with_majority += i128::from(high >= 2);
             }

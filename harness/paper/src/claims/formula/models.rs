@@ -140,6 +140,7 @@ fn rises(t: &Scorebook, b: BaseModel, s: SeedDataset) -> Option<bool> {
     };
     let ranks: Vec<Ratio> = scores.iter().map(rank).collect();
     let centre = exact::mean(ranks.iter().copied())?;
+    // Rounds are 1 to 5, so their mean is 3; only the sign counts, so nothing is divided.
     let covariance = ITERATIONS
         .iter()
         .zip(ranks)

@@ -85,6 +85,7 @@ fn shares_of(values: &[Ratio], n: i128) -> usize {
 
 /// The shares of n items, in per cent, that lie nearest to this value.
 fn near(value: Ratio, n: i128) -> impl Iterator<Item = Ratio> {
+    // The whole numbers of items around the share, with one more on either side for rounding.
     let below = (value * n / 100).floor().to_integer();
     (below - 1..=below + 2).map(move |j| Ratio::new(100 * j, n))
 }
@@ -98,6 +99,8 @@ fn unrounded(scores: &PrintedScores) -> (Ratio, Ratio) {
         let value = scores.column(benchmark);
         let fitting =
             |n: i128| near(value, n).filter(|share| exact::distance(*share, value) <= half);
+        // Without a known number of items, or where none of its shares prints so, any score within rounding may
+        // have stood there.
         let fitting: Vec<Ratio> = benchmark.grid().into_iter().flat_map(fitting).collect();
         low += fitting.iter().copied().min().unwrap_or(value - half);
         high += fitting.iter().copied().max().unwrap_or(value + half);

@@ -52,6 +52,7 @@ pub(super) fn value(text: &str, paper: &Reference) -> Option<Value> {
         "75.82 - 14.58 and 75.82 / 1.1458" => {
             let gra = printed(paper, "figure8/gra/ifd")?;
             let above = printed(paper, "figure8/gra-less-vanilla/difference")?;
+            // "Above" may be points or per cent: both readings are given.
             let relative = gra / (above / 100 + 1);
             return Some(Value::Several(vec![gra - above, relative]));
         }
