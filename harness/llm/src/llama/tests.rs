@@ -151,7 +151,9 @@ fn literals_are_spelled_exactly_whatever_the_tokenizer_adds() {
 fn every_byte_of_a_vocabulary_can_be_written() {
     for (name, (_, vocabulary)) in vocabularies() {
         assert!(!vocabulary.ends().is_empty(), "{name}");
-        for byte in 1..=0x7f {
+        // SmolLM2's training texts held few control characters, and its vocabulary lacks the others.
+        let is_known = |byte: &u8| name != "SmolLM2" || matches!(byte, b'\t' | b'\n' | b' '..=b'~');
+        for byte in (1..=0x7f).filter(is_known) {
             assert!(vocabulary.spell(&[byte]).is_some(), "{name}: byte {byte}");
         }
         for text in ["日", "🦙", "é"] {
