@@ -115,7 +115,7 @@ impl Coverage {
 
 fn overturned(candidates: &[Candidate]) -> Proportion {
     let settled = candidates.iter().filter(|c| c.adjudication.is_some());
-    Proportion::of(
+    Proportion::from_cases(
         settled.filter_map(|c| c.outcome).map(|outcome| outcome == Outcome::AdjudicatedOut),
     )
 }

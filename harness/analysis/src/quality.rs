@@ -176,7 +176,7 @@ impl Agreement {
                 [above, at_least, table.spearman(), table.kendall()]
             });
         let share = |place: usize, estimate| Share {
-            counts: Proportion::of(pairs.iter().map(|pair| pair.high[place])),
+            counts: Proportion::from_cases(pairs.iter().map(|pair| pair.high[place])),
             estimate,
         };
         let once = scores.table(&vec![1; pairs.len()]);

@@ -28,7 +28,7 @@ pub struct Proportion {
 impl Proportion {
     /// Counts cases; `true` is of the kind.
     #[must_use]
-    pub fn of(cases: impl IntoIterator<Item = bool>) -> Self {
+    pub fn from_cases(cases: impl IntoIterator<Item = bool>) -> Self {
         let mut proportion = Self::default();
         for yes in cases {
             proportion.count(yes);
@@ -99,6 +99,6 @@ mod tests {
     #[test]
     fn nothing_has_no_share() {
         assert_eq!((Proportion::default().value(), Proportion::default().wilson()), (None, None));
-        assert_eq!(Proportion::of([true, false, true]), Proportion { yes: 2, no: 1 });
+        assert_eq!(Proportion::from_cases([true, false, true]), Proportion { yes: 2, no: 1 });
     }
 }

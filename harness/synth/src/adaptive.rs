@@ -193,7 +193,7 @@ impl Reviews<'_> {
         let scores: Vec<Scores> = seats
             .map(|seat| Some(response_reviews.iter().find(|review| review.seat == seat)?.scores))
             .collect::<Option<_>>()?;
-        Some(!Tally::of(scores)?.cannot_reach(0, self.tau))
+        Some(!Tally::from_scores(scores)?.cannot_reach(0, self.tau))
     }
 
     /// The verdict of the committee without one seat.

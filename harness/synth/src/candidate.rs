@@ -1,4 +1,4 @@
-//! The recorded facts of one candidate: everything that was drawn, said and decided about it.
+//! The recorded facts of one candidate: everything that was drawn, written and decided about it.
 
 use serde::{Deserialize, Serialize};
 
@@ -223,7 +223,7 @@ impl Candidate {
 
     /// The sums of the response reviews that there are.
     pub(crate) fn tally_so_far(&self) -> Option<Tally> {
-        Tally::of(self.response_reviews.iter().map(|review| review.scores))
+        Tally::from_scores(self.response_reviews.iter().map(|review| review.scores))
     }
 
     /// Whether a reviewer gave its instruction a zero.

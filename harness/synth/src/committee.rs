@@ -172,7 +172,7 @@ pub struct Tally {
 impl Tally {
     /// Sums up reviews; `None` when there are none.
     #[must_use]
-    pub fn of(reviews: impl IntoIterator<Item = Scores>) -> Option<Self> {
+    pub fn from_scores(reviews: impl IntoIterator<Item = Scores>) -> Option<Self> {
         let zero = Self { reviewers: 0, sum: 0, squares: 0 };
         let tally = reviews.into_iter().map(Scores::total).fold(zero, |tally, total| Self {
             reviewers: tally.reviewers + 1,
@@ -238,14 +238,14 @@ mod tests {
     use super::*;
 
     fn decide(reviews: &[[u8; 6]]) -> Decision {
-        let tally = Tally::of(reviews.iter().copied().map(Scores::whole)).unwrap();
+        let tally = Tally::from_scores(reviews.iter().copied().map(Scores::whole)).unwrap();
         tally.decide(Thousandths::whole(8), Thousandths::try_from(1.5).unwrap())
     }
 
     #[test]
     fn case_1_of_the_paper() {
         let reviews = [[9, 10, 10, 10, 10, 10], [9, 9, 10, 10, 10, 10], [6, 4, 5, 4, 5, 3]];
-        let tally = Tally::of(reviews.map(Scores::whole)).unwrap();
+        let tally = Tally::from_scores(reviews.map(Scores::whole)).unwrap();
         assert_eq!(format!("{} {:.4}", tally.mu(), tally.sigma()), "8 2.4758");
         assert_eq!(decide(&reviews), Decision::Dispute);
         assert!(majority_reaches(&reviews.map(Scores::whole), Thousandths::whole(8)));
@@ -313,7 +313,7 @@ mod tests {
         assert!(scores.reach(tau));
         assert_eq!(serde_json::to_string(&scores).unwrap(), "[7.999,8.001,8,8,8,8]");
         let below = expected("[7.999,8,8,8,8,8]");
-        assert_eq!(Tally::of([below]).unwrap().decide(tau, tau), Decision::Reject);
+        assert_eq!(Tally::from_scores([below]).unwrap().decide(tau, tau), Decision::Reject);
         assert_eq!(Scores::whole([8; 6]), expected("[8,8,8,8,8,8]"));
         let seven = [Thousandths::whole(8); 7];
         assert_eq!((Scores::expected(&seven[..5]), Scores::expected(&seven)), (None, None));
@@ -326,10 +326,10 @@ mod tests {
             mut reviews in prop::collection::vec(prop::array::uniform6(0_u8..=10), 1..6),
             swap in any::<(prop::sample::Index, prop::sample::Index)>(),
         ) {
-            let before = Tally::of(reviews.iter().copied().map(Scores::whole));
+            let before = Tally::from_scores(reviews.iter().copied().map(Scores::whole));
             let (a, b) = (swap.0.index(reviews.len()), swap.1.index(reviews.len()));
             reviews.swap(a, b);
-            prop_assert_eq!(before, Tally::of(reviews.iter().copied().map(Scores::whole)));
+            prop_assert_eq!(before, Tally::from_scores(reviews.iter().copied().map(Scores::whole)));
         }
 
         #[test]

@@ -9,18 +9,27 @@
 //! products of matrices, whose results cannot depend on it ([`similarity`]). A [`round::Round`] asks
 //! ([`step::Step`]) and is answered ([`step::Answers`]); who answers is not its business.
 //!
-//! # Layout
+//! # From the paper to the code
 //!
-//! - [`domain`], [`pool`]: the seven domains; seed items, the pool D(t)
-//! - [`method`], [`variant`], [`economy`]: every number of the method; what an ablation changes; what
-//!   need not be asked
+//! | Paper | Step | Code |
+//! |---|---|---|
+//! | 3, A | seed items get domain, summary and keywords: D(0) | [`annotate`], [`domain`], [`pool`] |
+//! | 3 | roles without replacement; variants of them (4.3, 5.1) | [`roles`], [`variant`], [`adaptive`] |
+//! | 3.2 | examples; keywords, instruction and response | [`round`] (`drawing`, `asking`) |
+//! | 3.3 | three bits, six scores; mu and sigma; the decision | [`round`] (`deciding`), [`committee`] |
+//! | 3.4 | disputes go to an adjudicator | [`round`] (`deciding`) |
+//! | 3.5 | near-duplicates are dropped, samples summarised | [`dedup`], [`round`] |
+//! | 5.4 | a judge scores samples from outside | [`judge`] |
+//!
+//! Read [`round`] first: it alone knows the order of the stages. An id in brackets, such as \[G6\], names an open
+//! choice of the paper in METHOD.md, section 3; it stands in the code where the choice is made.
+//!
+//! # What these stand on
+//!
+//! - [`method`], [`economy`]: every number of the method; which calls are left out
 //! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
-//! - [`prompt`], [`form`], [`thought`]: the text of a prompt; the form of its reply and how that is read; what
-//!   a model thinks before it answers
-//! - [`roles`], [`committee`], [`dedup`]: who does what; the decision; near-duplicates
-//! - [`adaptive`]: roles that learn from what the run has recorded
-//! - [`annotate`], [`round`]: the two machines that put it together; [`judge`]: one that scores samples from
-//!   outside
+//! - [`prompt`], [`form`], [`thought`]: the text of a prompt; how its reply is read; what a model thinks before it
+//!   answers
 //! - [`candidate`]: the recorded facts of one candidate
 //! - [`embedding`], [`similarity`]: how alike two texts are; exact cosines of many vectors at once
 //! - [`stream`]: named random streams

@@ -58,7 +58,7 @@ pub fn committee_and_judge(
         lane("committee's mean", pairs.iter().map(|pair| pair.0).collect()),
         lane("judge's mean", pairs.iter().map(|pair| pair.1).collect()),
     ];
-    let high = Proportion::of(pairs.iter().map(|pair| pair.1 > threshold));
+    let high = Proportion::from_cases(pairs.iter().map(|pair| pair.1 > threshold));
     let words = Words {
         name: "figure-7".to_owned(),
         title: format!("The same samples of {trial}, scored by committee and judge"),
@@ -175,7 +175,7 @@ impl Lane {
             canvas.fill(Area::new(corner, (width, height)), color)?;
         }
         let mean = scores.iter().sum::<f64>() / lines(scores.len());
-        let high = Proportion::of(scores.iter().map(|score| *score >= look.threshold));
+        let high = Proportion::from_cases(scores.iter().map(|score| *score >= look.threshold));
         let high = 100.0 * high.value().unwrap_or(0.0);
         let distinct = Resolution::of(&scores).map_or(0, |resolution| resolution.distinct);
         let plural = if distinct == 1 { "" } else { "s" };

@@ -123,7 +123,7 @@ impl Table<'_> {
         let reviews = self.candidate.response_reviews.iter();
         let heard = reviews.filter(|review| review.seat < reviewers);
         let scores: Vec<Scores> = heard.map(|review| review.scores).collect();
-        let tally = Tally::of(scores.iter().copied());
+        let tally = Tally::from_scores(scores.iter().copied());
         let (Some(tally), 0) = (tally, usize::from(reviewers) - scores.len()) else {
             return self.broken_off(tally);
         };
