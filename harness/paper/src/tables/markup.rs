@@ -90,7 +90,7 @@ fn escape(text: &str, escapes: &[(char, &str)]) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match escapes.iter().find(|(special, _)| *special == letter) {
-            Some((_, escaped)) => out.push_str(escaped),
+            Some((_, instead)) => out.push_str(instead),
             None => out.push(letter),
         }
     }
