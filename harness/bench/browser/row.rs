@@ -103,6 +103,7 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use gra_synth::candidate::Roles;
     use gra_synth::pool::ItemId;
     use gra_synth::request::ModelName;
 
