@@ -150,7 +150,8 @@ fn run(
     };
     let mut store = Store::open(&results.join("store.db"))?;
     let mut progress = Progress::new(Verbosity::Quiet);
-    suite::run_all(&experiment(bench), engine, &mut store, results, &mut progress, &flag)
+    let mut answering = Answering::new(&mut store, engine, &mut progress, &flag, 4);
+    suite::run_all(&experiment(bench), &mut answering, results)
 }
 
 /// The files and cost of a run that nothing disturbed.
@@ -270,8 +271,8 @@ fn variants_pay_for_what_they_share_once() {
             let (mut engine, mut progress) =
                 (BatchSensitive::default(), Progress::new(Verbosity::Quiet));
             let stop = AtomicBool::new(false);
-            let results = alone.path("results");
-            suite::run_all(&one, &mut engine, &mut store, &results, &mut progress, &stop).unwrap();
+            let mut answering = Answering::new(&mut store, &mut engine, &mut progress, &stop, 4);
+            suite::run_all(&one, &mut answering, &alone.path("results")).unwrap();
             engine.calls as u64
         })
         .sum();

@@ -138,21 +138,27 @@ impl<'a> Answering<'a> {
         }
     }
 
-    /// The same, but for what is done about failed calls and malformed replies.
-    #[must_use]
-    pub const fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
     /// The store, for the facts of the trial.
     pub fn store(&mut self) -> &mut Store {
         self.store
     }
 
+    /// The engine, for what its models are.
+    pub fn engine(&mut self) -> &mut dyn Engine {
+        self.engine
+    }
+
     /// Where progress is shown.
     pub fn progress(&mut self) -> &mut Progress {
         self.progress
+    }
+
+    /// Begins the trials of a run seed, with what is done about failed calls and malformed replies. Trials of one
+    /// run seed share calls; what was asked under another one is not counted as shared.
+    pub fn next_run_seed(&mut self, tolerance: Tolerance) {
+        self.asked_before.clear();
+        self.asked_now.clear();
+        self.tolerance = tolerance;
     }
 
     /// Starts counting for the next trial; what was asked so far counts as asked by an earlier one.

@@ -1,73 +1,102 @@
-//! The verbs, one file each.
+//! The command line: its verbs, one file each, and the options that all of them have.
 
-mod beside;
-pub(crate) mod calibrate;
-pub(crate) mod claims;
-pub(crate) mod compare;
-pub(crate) mod compute;
+mod calibrate;
+mod claims;
+mod compare;
+mod compute;
 mod doctor;
-mod engines;
 mod export;
-pub(crate) mod figures;
-pub(crate) mod init;
+mod figures;
+mod init;
 mod inspect;
 mod plan;
 mod quantize;
-pub(crate) mod report;
-pub(crate) mod rescore;
+mod report;
+mod rescore;
 mod run;
-pub mod seed;
-pub(crate) mod stats;
-pub(crate) mod store;
-pub(crate) mod tables;
-pub(crate) mod view;
-#[cfg(unix)]
+mod seed;
+mod stats;
+mod store;
+mod tables;
+mod view;
 mod worker;
 
 use anyhow::Result;
+use clap::{Parser, Subcommand};
 
-use crate::cli::{Cli, Verb};
-use crate::experiment::Overrides;
+use crate::failure::EXIT_CODES;
+use crate::session::GlobalArgs;
 
-/// Does what the command line says.
+/// Runs GRA and its ablations on llama.cpp, and measures the data that comes out.
 ///
-/// # Errors
-/// Whatever went wrong; [`crate::failure::report`] turns it into a message and an exit code.
-pub async fn run(cli: Cli) -> Result<()> {
-    let Cli { places, volume, verb } = cli;
-    let verbosity = volume.verbosity();
-    match verb {
-        Verb::Run(args) => {
-            let retry_failed = args.retry_failed;
-            let overrides = Overrides { retry_failed, ..args.overrides.overrides(args.seeds) };
-            let (experiment, json, replace) = (args.experiment, args.json, args.replace);
-            run::Run { experiment, overrides, places, verbosity, json, replace }.start().await
+/// GRA lets several small language models make instruction data together: a generator writes,
+/// reviewers check and score, an adjudicator settles disputes.
+#[derive(Debug, Parser)]
+#[command(name = "gra-bench", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do. The help of a verb stands with its arguments.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::RunArgs),
+    Ablation(run::AblationArgs),
+    Init(init::InitArgs),
+    Seed(seed::SeedArgs),
+    Inspect(inspect::InspectArgs),
+    Report(report::ReportArgs),
+    View(view::ViewArgs),
+    Stats(stats::StatsArgs),
+    Compare(compare::CompareArgs),
+    Plan(plan::PlanArgs),
+    Doctor(doctor::DoctorArgs),
+    Calibrate(calibrate::CalibrateArgs),
+    Export(export::ExportArgs),
+    Rescore(rescore::RescoreArgs),
+    Compute(compute::ComputeArgs),
+    Tables(tables::TablesArgs),
+    Claims(claims::ClaimsArgs),
+    Figures(figures::FiguresArgs),
+    Store(store::StoreArgs),
+    Quantize(quantize::QuantizeArgs),
+    /// Hold the models for `run`, which starts this itself.
+    #[command(hide = true)]
+    Worker,
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// Whatever went wrong; [`crate::failure::report`] turns it into a message and an exit code.
+    pub fn run(&self) -> Result<()> {
+        let global = &self.global;
+        match &self.verb {
+            Verb::Run(args) => run::run(args, global),
+            Verb::Ablation(args) => run::ablation(args, global),
+            Verb::Init(args) => init::run(args),
+            Verb::Seed(args) => seed::run(args),
+            Verb::Inspect(args) => inspect::run(args, global),
+            Verb::Report(args) => report::run(args, global),
+            Verb::View(args) => view::run(args, global),
+            Verb::Stats(args) => stats::run(args, global),
+            Verb::Compare(args) => compare::run(args, global),
+            Verb::Plan(args) => plan::run(args, global),
+            Verb::Doctor(args) => doctor::run(args, global),
+            Verb::Calibrate(args) => calibrate::run(args, global),
+            Verb::Export(args) => export::run(args, global),
+            Verb::Rescore(args) => rescore::run(args, global),
+            Verb::Compute(args) => compute::run(args, global),
+            Verb::Tables(args) => tables::run(args, global),
+            Verb::Claims(args) => claims::run(args, global),
+            Verb::Figures(args) => figures::run(args, global),
+            Verb::Store(args) => store::run(args, global),
+            Verb::Quantize(args) => quantize::run(args),
+            Verb::Worker => worker::run(),
         }
-        Verb::Ablation(args) => {
-            let retry_failed = args.retry_failed;
-            let overrides = Overrides { retry_failed, ..args.overrides.overrides(vec![args.seed]) };
-            let (experiment, json, replace) = (args.experiment, args.json, args.replace);
-            run::Run { experiment, overrides, places, verbosity, json, replace }.start().await
-        }
-        Verb::Compare(args) => compare::start(args, places, verbosity).await,
-        Verb::Stats(args) => stats::start(args, places, verbosity).await,
-        Verb::Calibrate(args) => calibrate::start(args, places, verbosity).await,
-        Verb::Seed(args) => seed::run(args),
-        Verb::Init(args) => init::run(&args),
-        Verb::Inspect(args) => inspect::run(&args, &places),
-        Verb::Plan(args) => plan::run(&args, &places),
-        Verb::Doctor(args) => doctor::start(args, places, verbosity).await,
-        Verb::Export(args) => export::run(&args, &places),
-        Verb::Report(args) => report::run(&args, &places),
-        Verb::View(args) => view::start(args, &places).await,
-        Verb::Rescore(args) => rescore::run(&args, &places),
-        Verb::Compute(args) => compute::run(&args, &places),
-        Verb::Tables(args) => tables::run(&args, &places),
-        Verb::Claims(args) => claims::run(&args, &places),
-        Verb::Figures(args) => figures::run(&args, &places),
-        Verb::Store(args) => store::run(&args, &places),
-        Verb::Quantize(args) => quantize::run(&args),
-        #[cfg(unix)]
-        Verb::Worker => worker::run(),
     }
 }

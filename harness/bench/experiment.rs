@@ -14,6 +14,7 @@ mod variants;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_paper::Reference;
@@ -35,26 +36,36 @@ pub use sources::{Content, Size, Source};
 pub use variants::VariantEntry;
 use variants::variants;
 
-/// What the command line changes.
-#[derive(Clone, Debug, Default)]
+/// What the command line changes of an experiment file. The comments are the options' help.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Overrides {
-    /// Another file under the experiment's.
+    /// Another file under the experiment's: the same question at another scale; its results are named
+    /// after it.
+    #[arg(long, value_name = "FILE")]
     pub base: Option<PathBuf>,
-    /// Name of the results.
-    pub name: Option<String>,
-    /// Run seeds.
-    pub seeds: Vec<u64>,
-    /// Only these variants.
+    /// Only these variants, separated by commas; the first of the file is the reference.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub variants: Vec<String>,
-    /// Only the first seed items.
+    /// Only the first N seed items.
+    #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Another seed set.
+    /// Another seed set; its results are named after it.
+    #[arg(long, value_name = "FILE")]
     pub seed_set: Option<PathBuf>,
-    /// Another pool.
+    /// Another model pool.
+    #[arg(long, value_name = "FILE")]
     pub pool: Option<PathBuf>,
-    /// Other prompts.
+    /// Another folder of prompt templates.
+    #[arg(long, value_name = "DIR")]
     pub prompts: Option<PathBuf>,
-    /// Whether calls that the store knows as failed are asked again.
+    /// Another name for the results.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Run seeds; the file's where there are none. Verbs differ in how they are given.
+    #[arg(skip)]
+    pub seeds: Vec<u64>,
+    /// Whether calls that the store knows as failed are asked again, which only verbs that run trials offer.
+    #[arg(skip)]
     pub retry_failed: bool,
 }
 

@@ -5,7 +5,8 @@
 //!
 //! # Layout
 //!
-//! - [`cli`], [`command`]: the command line; one file per verb
+//! - [`command`]: the command line, one file per verb; `session`: what the verbs share; `engines`: who answers
+//!   for a pool
 //! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; [`builtin`]: the files for it that the
 //!   program brings
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
@@ -25,8 +26,7 @@
 //! - `long_texts`: how many texts the encoder does not read at once
 //! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
-//! - [`progress`], `terminal`, [`interrupt`], [`failure`]: bars and lines; the only ways onto a terminal;
-//!   Ctrl-C; exit codes
+//! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
 
 pub mod answering;
 pub mod artifact;
@@ -34,19 +34,18 @@ pub mod axis;
 pub mod browser;
 pub mod builtin;
 pub mod calibration;
-pub mod cli;
 pub mod command;
 pub mod comparison;
 pub mod dataset;
 pub mod difficulty;
 pub mod energy;
+mod engines;
 pub mod evidence;
 pub mod experiment;
 pub mod export;
 pub mod failure;
 pub mod finished;
 pub mod gallery;
-pub mod interrupt;
 pub mod judging;
 mod long_texts;
 pub mod measured;
@@ -59,6 +58,7 @@ pub mod report;
 pub mod rows;
 pub mod ruling;
 pub mod seeds;
+mod session;
 pub mod store;
 pub mod suite;
 mod terminal;

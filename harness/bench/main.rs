@@ -1,26 +1,18 @@
 //! `gra-bench`: runs GRA and its ablations, measures the data, regenerates the paper's tables.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use gra_bench::cli::Cli;
+use gra_bench::command::Cli;
+use signal_hook::consts::SIGXFSZ;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    hear_of_file_size_limits();
-    match gra_bench::command::run(Cli::parse()).await {
+fn main() -> ExitCode {
+    // With a handler, a write beyond a limit on file sizes fails with a reason. Without one, the signal ends the
+    // program without a word.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => gra_bench::failure::report(&error),
-    }
-}
-
-/// Makes a write beyond a limit on file sizes fail with a reason. Without a handler, SIGXFSZ ends the
-/// program without a word.
-fn hear_of_file_size_limits() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        // The handler stays when what was registered is dropped.
-        let _ = signal(SignalKind::from_raw(libc::SIGXFSZ));
     }
 }

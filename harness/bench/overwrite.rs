@@ -6,11 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_llm::engine::Engine;
 use serde_json::Value;
 
+use crate::answering::Answering;
 use crate::experiment::Experiment;
-use crate::store::{DAMAGE_HINT, Store, TrialId};
+use crate::store::{DAMAGE_HINT, TrialId};
 use crate::suite;
 
 /// Changed settings that a message lists.
@@ -57,12 +57,12 @@ pub struct WouldOverwrite(Vec<Differing>);
 /// made with cannot be read.
 pub fn differing(
     experiment: &Experiment,
-    engine: &mut dyn Engine,
-    store: &Store,
+    answering: &mut Answering<'_>,
     results: &Path,
 ) -> Result<Vec<Differing>> {
-    let fingerprints = suite::fingerprints(experiment, engine)?;
-    let encoder = engine.encoder_fingerprint()?;
+    let fingerprints = suite::fingerprints(experiment, answering.engine())?;
+    let encoder = answering.engine().encoder_fingerprint()?;
+    let store = answering.store();
     let mut stored: BTreeMap<TrialId, Vec<(Found, String)>> = BTreeMap::new();
     for attempt in store.attempts()? {
         // Of an attempt without a round on record nothing is lost but calls, whose replies stay.

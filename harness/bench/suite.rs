@@ -6,7 +6,6 @@ mod earlier;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use gra_analysis::ablation::{AblationTable, Measured};
@@ -21,7 +20,6 @@ use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::long_texts::LongTexts;
-use crate::progress::Progress;
 use crate::publish::{self, Publication};
 use crate::rows;
 use crate::store::{CallRow, Store, TrialId};
@@ -35,21 +33,17 @@ use earlier::OtherRows;
 /// was finished is saved; running again goes on from there.
 pub fn run_all(
     experiment: &Experiment,
-    engine: &mut dyn Engine,
-    store: &mut Store,
+    answering: &mut Answering<'_>,
     results: &Path,
-    progress: &mut Progress,
-    stop: &AtomicBool,
 ) -> Result<Vec<SeedReport>> {
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
-        progress.say(&note);
+        answering.progress().say(&note);
     }
-    let fingerprints = fingerprints(experiment, engine)?;
-    let encoder = engine.encoder_fingerprint()?;
+    let fingerprints = fingerprints(experiment, answering.engine())?;
+    let encoder = answering.engine().encoder_fingerprint()?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
-        let mut answering = Answering::new(store, engine, progress, stop, experiment.chunk)
-            .with_tolerance(experiment.tolerance);
+        answering.next_run_seed(experiment.tolerance);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
             let id = TrialId {
@@ -70,7 +64,7 @@ pub fn run_all(
                 settings: &settings,
                 card: &card,
             };
-            let trial = trial::run(setting, &mut answering)?;
+            let trial = trial::run(setting, answering)?;
             let publication = Publication { experiment, trial: &trial, settings: &settings };
             publication.write(results)?;
             trials.push(trial);

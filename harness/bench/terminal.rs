@@ -5,39 +5,28 @@ use std::io::{self, StdoutLock, Write};
 
 use gra_analysis::foreign_text::plain;
 
-/// What a verb prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Printed {
-    /// Text for people.
-    Text,
-    /// JSON, which keeps texts as they are.
-    Json,
+/// Standard output for text that people read: what would steer a terminal is escaped.
+pub(crate) fn stdout() -> Output<StdoutLock<'static>> {
+    json_or_text(false)
 }
 
-impl Printed {
-    /// By a verb's `--json`.
-    pub(crate) const fn json(is_json: bool) -> Self {
-        if is_json { Self::Json } else { Self::Text }
-    }
-}
-
-/// Standard output.
+/// Standard output by a verb's `--json`: JSON is handed on as it is, because it escapes what it must.
 #[expect(clippy::disallowed_methods, reason = "the only place that may")]
-pub(crate) fn stdout(printed: Printed) -> Output<StdoutLock<'static>> {
-    Output { inner: io::stdout().lock(), printed }
+pub(crate) fn json_or_text(is_json: bool) -> Output<StdoutLock<'static>> {
+    Output { inner: io::stdout().lock(), is_json }
 }
 
 /// A writer that escapes what steers a terminal, unless it is handed JSON.
 pub(crate) struct Output<W> {
     inner: W,
-    printed: Printed,
+    is_json: bool,
 }
 
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // The formatting macros hand on whole strings; bytes that are none are a file's, passed through.
         match std::str::from_utf8(bytes) {
-            Ok(text) if self.printed == Printed::Text => {
+            Ok(text) if !self.is_json => {
                 self.inner.write_all(plain(text).as_bytes())?;
                 Ok(bytes.len())
             }
@@ -59,8 +48,8 @@ pub(crate) fn say(text: &str) {
 mod tests {
     use super::*;
 
-    fn printed(printed: Printed, text: &str) -> String {
-        let mut output = Output { inner: Vec::new(), printed };
+    fn printed(is_json: bool, text: &str) -> String {
+        let mut output = Output { inner: Vec::new(), is_json };
         writeln!(output, "{text}").unwrap();
         String::from_utf8(output.inner).unwrap()
     }
@@ -68,7 +57,7 @@ mod tests {
     #[test]
     fn text_is_plain_and_json_is_itself() {
         let text = "\u{1b}]0;x\u{7} \u{202e}abc\tü";
-        assert_eq!(printed(Printed::Text, text), "\\u{1b}]0;x\\u{7} \\u{202e}abc\tü\n");
-        assert_eq!(printed(Printed::Json, text), format!("{text}\n"));
+        assert_eq!(printed(false, text), "\\u{1b}]0;x\\u{7} \\u{202e}abc\tü\n");
+        assert_eq!(printed(true, text), format!("{text}\n"));
     }
 }

@@ -4,8 +4,6 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Command, FromArgMatches};
@@ -19,21 +17,27 @@ use gra_synth::committee::Thousandths;
 use gra_synth::method::{Method, ReviewForm};
 use gra_synth::request::ScoreReading;
 
-use super::engines;
 use super::stats::{as_judge, measures, member};
-use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
 };
-use crate::cli::Places;
-use crate::progress::{Progress, Verbosity};
+use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::terminal::{self, Printed};
-use crate::{builtin, experiment, interrupt, publish};
+use crate::{builtin, experiment, publish, terminal};
 
-/// `calibrate`
+/// Measure whether the models of a pool can review, on texts whose quality is known.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench calibrate
+  gra-bench calibrate --pool my-pool.toml --per-domain 5
+  gra-bench calibrate --pool my-pool.toml --prompts my-prompts --score-reading expected
+  gra-bench calibrate --pool my-pool.toml --set my-texts.jsonl --json
+
+For every model and every committee size: how often a good response scores above a faulty one (AUC), what
+tau lets pass, and which instructions pass. Run it before a long run: `run` warns of models that failed it.
+What models say is kept in the store: a calibration that was interrupted goes on when the same command is
+given again.")]
 pub(crate) struct CalibrateArgs {
     /// The model pool.
     #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
@@ -91,18 +95,9 @@ impl CalibrateArgs {
     }
 }
 
-pub(crate) async fn start(args: CalibrateArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
-}
-
-fn run(
-    args: &CalibrateArgs,
-    places: &Places,
-    verbosity: Verbosity,
-    stop: &Arc<AtomicBool>,
-) -> Result<()> {
-    let calibrated = calibrate(args, places, verbosity, stop)?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+pub(crate) fn run(args: &CalibrateArgs, global: &GlobalArgs) -> Result<()> {
+    let calibrated = calibrate(args, global)?;
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&calibrated.json()?)?)?;
     } else {
@@ -119,26 +114,18 @@ pub(super) struct Calibrated {
 }
 
 /// Has the models of a pool review texts of known quality, and writes what was found.
-pub(super) fn calibrate(
-    args: &CalibrateArgs,
-    places: &Places,
-    verbosity: Verbosity,
-    stop: &Arc<AtomicBool>,
-) -> Result<Calibrated> {
-    let pool = builtin::read_pool(&args.pool, &places.models)?;
+pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Calibrated> {
+    let pool = builtin::read_pool(&args.pool, &global.models)?;
     let raters = raters(&pool, &args.raters)?;
     let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
     let (prompts, prompts_sha256) = experiment::load_prompts(&args.prompts)?;
     let method = method(args)?;
-    publish::check_writable(&places.results)?;
-    let mut store = Store::open(&places.store())?;
-    let mut progress = Progress::new(verbosity);
+    publish::check_writable(&global.results)?;
+    let store = Store::open(&global.store_path())?;
     let mut settings = EngineSettings::default();
     if let Some(threads) = args.threads {
         settings.threads = threads.into();
     }
-    let around = engines::Around { places, progress: &progress, stop };
-    let mut engine = engines::engine(&pool, &settings, &around)?;
     let calibration = Calibration {
         items: &items,
         prompts: &prompts,
@@ -149,16 +136,14 @@ pub(super) fn calibrate(
         },
         run_seed: args.seed,
     };
-    let fingerprints: Vec<String> =
-        raters.iter().map(|model| engine.fingerprint(&model.name)).collect::<Result<_, _>>()?;
-    let reviewed: Result<Vec<Reviewed>> = {
-        let chunk = experiment::default_chunk();
-        let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);
-        raters.iter().map(|model| calibration.review(&as_judge(model), &mut answering)).collect()
-    };
-    interrupt::say_how_to_go_on(&reviewed, &progress);
-    drop(progress);
-    let reviewed = reviewed?;
+    let mut session = Session::start(global, store, &pool, &settings)?;
+    let fingerprints: Vec<String> = raters
+        .iter()
+        .map(|model| session.engine.fingerprint(&model.name))
+        .collect::<Result<_, _>>()?;
+    let reviewed: Vec<Reviewed> = session.ask(experiment::default_chunk(), |answering| {
+        raters.iter().map(|model| calibration.review(&as_judge(model), answering)).collect()
+    })?;
     let sizes: Vec<usize> = (2..=raters.len()).collect();
     let rated = calibration::rate(&reviewed, &sizes, args.tau, Bootstrap::new(args.seed));
     let no_fingerprint = String::new();
@@ -174,7 +159,7 @@ pub(super) fn calibrate(
             .collect(),
     };
     let folder =
-        args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(&places.results, &pool.name));
+        args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(&global.results, &pool.name));
     write(&folder, &record, &items, &reviewed, &rated)?;
     Ok(Calibrated { record, rated, folder })
 }

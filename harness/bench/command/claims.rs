@@ -8,12 +8,20 @@ use clap::{Args, ValueEnum};
 use gra_paper::Reference;
 use gra_paper::claims::{self, Finding};
 
-use crate::cli::Places;
-use crate::terminal::{self, Printed};
+use crate::session::GlobalArgs;
+use crate::terminal;
 use crate::{measured, rows};
 
-/// `claims`
+/// Check every claim of the paper: printed, recomputed from its tables, measured here.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench claims --verdict off,contradicted
+  gra-bench claims --results my-results --json
+  gra-bench claims --stats results/ifd/seed-42.compare
+  gra-bench claims --format md > claims.md
+
+Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv
+with data sets named gra, vanilla and distill-large, and the .compute.csv of trials. No model runs.")]
 pub(crate) struct ClaimsArgs {
     /// Show only claims with these verdicts, separated by commas; the counts are of all.
     #[arg(long, value_name = "VERDICTS", value_delimiter = ',')]
@@ -65,10 +73,10 @@ enum Format {
     Csv,
 }
 
-pub(crate) fn run(args: &ClaimsArgs, places: &Places) -> Result<()> {
+pub(crate) fn run(args: &ClaimsArgs, global: &GlobalArgs) -> Result<()> {
     let findings = claims::audit(
         &Reference::embedded()?,
-        &measured::load(&places.results, args.stats.as_deref())?,
+        &measured::load(&global.results, args.stats.as_deref())?,
     );
     let is_shown = |finding: &Finding| {
         let word = finding.claim.verdict.word();
@@ -79,7 +87,7 @@ pub(crate) fn run(args: &ClaimsArgs, places: &Places) -> Result<()> {
         claims::write_csv(findings.iter().filter(|finding| is_shown(finding)), &mut csv)?;
         Ok(csv)
     };
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", serde_json::json!({ "claims": rows::json(&csv()?)? }))?;
         return Ok(());

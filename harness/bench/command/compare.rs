@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -14,22 +12,27 @@ use gra_synth::method::Method;
 use serde_json::json;
 
 use super::rescore::{self, Decided, RescoreArgs};
-use super::{engines, stats};
-use crate::answering::Answering;
+use super::stats;
 use crate::artifact::write_atomic;
-use crate::cli::{OverrideArgs, Places};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
-use crate::experiment::{Experiment, RescoreEntry};
+use crate::experiment::{Experiment, Overrides, RescoreEntry};
 use crate::failure::bad_input;
 use crate::judging::Bench;
-use crate::progress::{Progress, Verbosity};
+use crate::progress::Verbosity;
+use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::terminal::{self, Printed};
-use crate::{comparison, interrupt, publish};
+use crate::{comparison, publish, terminal};
 
-/// `compare`
+/// Put the data sets of an experiment side by side, and say what can be told apart.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench compare experiments/refine.toml
+  gra-bench compare experiments/distill.toml --sets gra,distill-large --judge teacher-large
+  gra-bench compare experiments/refine.toml --no-embeddings --json
+
+Compares what `run` has made under one run seed, and the file's sources. What models say is kept in
+the store: a comparison that was interrupted goes on when the same command is given again.")]
 pub(crate) struct CompareArgs {
     /// The experiment file.
     experiment: PathBuf,
@@ -40,7 +43,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     sets: Vec<String>,
     #[command(flatten)]
-    overrides: OverrideArgs,
+    overrides: Overrides,
     /// Have responses scored by this model [default: the file's].
     #[arg(long, value_name = "MODEL")]
     judge: Option<String>,
@@ -58,22 +61,14 @@ pub(crate) struct CompareArgs {
     json: bool,
 }
 
-pub(crate) async fn start(args: CompareArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
-}
-
-fn run(
-    args: &CompareArgs,
-    places: &Places,
-    verbosity: Verbosity,
-    stop: &Arc<AtomicBool>,
-) -> Result<()> {
-    let overrides = args.overrides.overrides(args.seed.into_iter().collect());
-    let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
+pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
+    let seeds = args.seed.into_iter().collect();
+    let overrides = Overrides { seeds, ..args.overrides.clone() };
+    let experiment = Experiment::load(&args.experiment, &global.models, &overrides)?;
     let run_seed = experiment.seeds[0];
     let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
     check_sets(&experiment, names).map_err(bad_input)?;
-    let path = places.store();
+    let path = global.store_path();
     let stored = if path.exists() { Store::open_read_only(&path)? } else { Store::in_memory()? };
     let mut data_sets =
         comparison::data_sets(&experiment, run_seed, names, &stored).with_context(|| {
@@ -88,30 +83,22 @@ fn run(
     }
     drop(stored);
     let plan = args.plan(&experiment, run_seed)?;
-    let own = || comparison::folder(&places.results, &experiment.name, run_seed);
+    let own = || comparison::folder(&global.results, &experiment.name, run_seed);
     let folder = args.out.clone().unwrap_or_else(own);
     publish::check_writable(&folder)?;
-    let mut store = Store::open(&path)?;
-
-    let mut progress = Progress::new(verbosity);
-    let around = engines::Around { places, progress: &progress, stop };
-    let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
-    let evidence = {
-        let mut answering =
-            Answering::new(&mut store, &mut *engine, &mut progress, stop, experiment.chunk);
-        Evidence::gather(&data_sets, plan.as_plan(&experiment), &mut answering)
-    };
-    interrupt::say_how_to_go_on(&evidence, &progress);
-    drop(progress);
-    let evidence = evidence?;
+    let store = Store::open(&path)?;
+    let session = Session::start(global, store, &experiment.pool, &experiment.engine)?;
+    let evidence = session.ask(experiment.chunk, |answering| {
+        Evidence::gather(&data_sets, plan.as_plan(&experiment), answering)
+    })?;
     evidence.write(&folder)?;
     let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
     let page = page(&experiment, run_seed, &words, &evidence);
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
     write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
-    let again = |entry| decide_again(args, &experiment, entry, run_seed, (&folder, places));
+    let again = |entry| decide_again(args, &experiment, entry, run_seed, (&folder, global));
     let decided = experiment.rescore.as_ref().map(again).transpose()?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         let measures = stats::json(&evidence, &data_sets);
         let words: Vec<&str> = words.lines().collect();
@@ -123,7 +110,7 @@ fn run(
         writeln!(out, "{json}")?;
         return Ok(());
     }
-    print(&mut out, &experiment, &evidence, &words, &folder, verbosity)?;
+    print(&mut out, &experiment, &evidence, &words, &folder, global.verbosity())?;
     match decided {
         Some(decided) => decided.print(&mut out),
         None => Ok(()),
@@ -251,11 +238,11 @@ fn decide_again(
     experiment: &Experiment,
     entry: &RescoreEntry,
     run_seed: u64,
-    (folder, places): (&Path, &Places),
+    (folder, global): (&Path, &GlobalArgs),
 ) -> Result<Decided> {
     let variant = &experiment.variants[0].name;
     let trial = format!("{}/{variant}/seed-{run_seed}", experiment.name);
     let judged = folder.join(format!("{variant}.judge.csv"));
     let judge = judged.exists().then_some(judged);
-    rescore::decide(&RescoreArgs::of(trial, entry, judge, args.out.clone()), places)
+    rescore::decide(&RescoreArgs::of(trial, entry, judge, args.out.clone()), global)
 }

@@ -10,16 +10,21 @@ use gra_analysis::compute::{Compute, Parameters, Run, TEACHER_PARAMETERS};
 use gra_analysis::facts::TrialFacts;
 use gra_synth::request::ModelName;
 
-use super::beside::Beside;
-use crate::cli::Places;
+use crate::artifact::write_atomic;
 use crate::finished::FinishedTrial;
-use crate::rows;
+use crate::session::GlobalArgs;
 use crate::store::Store;
 use crate::suite::LastRun;
-use crate::terminal::{self, Printed};
+use crate::{rows, terminal};
 
-/// `compute`
+/// Say what a trial's tokens cost in operations, beside a large model that writes the same samples.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench compute ablation/gra/seed-42
+  gra-bench compute ablation/gra/seed-42 --parameters 7.6e9
+  gra-bench compute ablation/gra/seed-42 ablation/no-reviewer/seed-42 --teacher-parameters 32.5e9
+
+Writes TRIAL.compute.csv and .md beside the trial's folder.")]
 pub(crate) struct ComputeArgs {
     /// EXPERIMENT/VARIANT/seed-N
     #[arg(required = true, value_name = "TRIAL")]
@@ -49,24 +54,26 @@ fn parameters(text: &str) -> Result<u64, String> {
     Ok(count)
 }
 
-pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
-    let store = Store::open_read_only(&places.store())?;
+pub(crate) fn run(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
+    let store = global.read_store()?;
     // All are read before the first is written.
     let trials: Vec<FinishedTrial> = args
         .trials
         .iter()
         .map(|name| FinishedTrial::load(&store, name.parse()?))
         .collect::<Result<_>>()?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     let mut documents = Vec::new();
     for (number, trial) in trials.iter().enumerate() {
-        let compute = compute(args, trial, &store, &places.results)?;
+        let compute = compute(args, trial, &store, &global.results)?;
         let name = trial.id.to_string();
         let (mut csv, mut markdown) = (Vec::new(), Vec::new());
         compute.write_csv(&name, &mut csv)?;
         compute.write_markdown(&name, &mut markdown)?;
-        let beside = Beside { trial: &trial.id, verb: "compute", places, out: args.out.as_deref() };
-        let written = beside.write(&[("csv", csv.as_slice()), ("md", &markdown)])?;
+        let path = |ending| global.beside(&trial.id, ending, args.out.as_deref());
+        let files = [path("compute.csv"), path("compute.md")];
+        write_atomic(&files[0], &csv)?;
+        write_atomic(&files[1], &markdown)?;
         if args.json {
             let rows = rows::json(&csv)?;
             documents.push(serde_json::json!({ "trial": name, "rows": rows }));
@@ -76,7 +83,7 @@ pub(crate) fn run(args: &ComputeArgs, places: &Places) -> Result<()> {
             writeln!(out)?;
         }
         compute.write_terminal(&name, &mut out)?;
-        written.print(&mut out)?;
+        writeln!(out, "\n{}\n{}", files[0].display(), files[1].display())?;
     }
     if args.json {
         writeln!(out, "{}", rows::document(documents))?;

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, bail};
+use clap::Args;
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
@@ -24,11 +24,9 @@ use serde::Serialize;
 
 use super::calibrate::{CalibrateArgs, Calibrated, calibrate};
 use crate::artifact::write_atomic;
-use crate::cli::{DoctorArgs, Places};
 use crate::pin::{self, Pin};
-use crate::progress::Verbosity;
-use crate::terminal::{self, Printed};
-use crate::{builtin, interrupt};
+use crate::session::GlobalArgs;
+use crate::{builtin, terminal};
 use coverage::Coverage;
 use forms::FormFinding;
 use needs::Needs;
@@ -120,18 +118,32 @@ struct ServerFinding {
 /// most that cannot review.
 const JUDGED_PER_DOMAIN: u16 = 3;
 
-pub(crate) async fn start(args: DoctorArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
+/// Check this machine: devices, models and their hashes, disk, threads.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench doctor
+  gra-bench doctor --pool experiments/pools/laptop.toml
+  gra-bench doctor --pool experiments/pools/laptop.toml --pin    once its files are here
+  gra-bench doctor --pool experiments/pools/small.toml --judge   also whether they can review")]
+pub(crate) struct DoctorArgs {
+    /// The model pool to check.
+    #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
+    pool: PathBuf,
+    /// Write the hash of every file that is here and not pinned yet into the pool file.
+    #[arg(long)]
+    pin: bool,
+    /// Also have every member review texts of known quality, as `calibrate --per-domain 3` does, and keep what
+    /// was found for `run`.
+    #[arg(long)]
+    judge: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
-fn run(
-    args: &DoctorArgs,
-    places: &Places,
-    verbosity: Verbosity,
-    stop: &Arc<AtomicBool>,
-) -> Result<()> {
-    let pool = builtin::read_pool(&args.pool, &places.models)?;
-    let mut digests = DigestCache::of_reader(&places.results.join("model-hashes.json"));
+pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
+    let pool = builtin::read_pool(&args.pool, &global.models)?;
+    let mut digests = DigestCache::of_reader(&global.results.join("model-hashes.json"));
     let checks = pool.check(&mut digests);
     // A pool runs without its teachers; what is wrong with one that is here should be mended all the same.
     let is_absent_teacher =
@@ -141,8 +153,8 @@ fn run(
     let mut problems: Vec<String> = others.into_iter().filter_map(ModelCheck::problem).collect();
     let mut notes: Vec<String> = absent.into_iter().filter_map(ModelCheck::problem).collect();
     let told = (&mut problems, &mut notes);
-    let templates = templates::try_out(&pool, &checks, places, told)?;
-    problems.extend(cannot_write(&places.results));
+    let templates = templates::try_out(&pool, &checks, &global.results, told)?;
+    problems.extend(cannot_write(&global.results));
     let servers = ask_servers(&pool, &mut problems)?;
     let devices = devices::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
@@ -154,7 +166,7 @@ fn run(
     // Models that are not sound need no calibration.
     let reviewers = if args.judge && problems.is_empty() {
         let brief = CalibrateArgs::brief(&args.pool, JUDGED_PER_DOMAIN)?;
-        Some(calibrate(&brief, places, verbosity, stop)?)
+        Some(calibrate(&brief, global)?)
     } else {
         None
     };
@@ -172,7 +184,7 @@ fn run(
                 memory_free: device.memory_free,
             })
             .collect(),
-        disk_free_bytes: [&places.results, &places.models]
+        disk_free_bytes: [&global.results, &global.models]
             .map(|folder| (folder.display().to_string(), free_bytes(folder)))
             .to_vec(),
         pool: pool.name.clone(),
@@ -186,7 +198,7 @@ fn run(
         reviewers: reviewers.as_ref().map(Calibrated::json).transpose()?,
         problems,
     };
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?;
     } else {

@@ -2,19 +2,47 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
 use gra_synth::candidate::{Candidate, Outcome};
 
 use crate::artifact::write_atomic;
-use crate::cli::{ExportArgs, ExportFormat, Places};
 use crate::export::{self, Dataset};
 use crate::finished::FinishedTrial;
-use crate::store::Store;
-use crate::terminal::{self, Printed};
+use crate::session::GlobalArgs;
+use crate::terminal;
 
-pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
-    let store = Store::open_read_only(&places.store())?;
+/// Write a trial's samples in the formats of other tools.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench export ablation/gra/seed-42 --out data/gra
+  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca")]
+pub(crate) struct ExportArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    trial: String,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only these formats, separated by commas.
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
+    format: Vec<ExportFormat>,
+}
+
+/// A data set format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExportFormat {
+    /// Alpaca JSON with `dataset_info.json`.
+    Alpaca,
+    /// `ShareGPT` JSON Lines with `dataset_info.json`.
+    Sharegpt,
+    /// Parquet with scores and provenance.
+    Parquet,
+}
+
+pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
+    let store = global.read_store()?;
     let FinishedTrial { id, card, candidates, .. } =
         FinishedTrial::load(&store, args.trial.parse()?)?;
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
@@ -38,7 +66,7 @@ pub(crate) fn run(args: &ExportArgs, places: &Places) -> Result<()> {
             _ => true,
         }
     };
-    let mut out = terminal::stdout(Printed::Text);
+    let mut out = terminal::stdout();
     for file in export::files(&dataset)?.into_iter().filter(|file| wanted(file.name)) {
         let path = args.out.join(file.name);
         write_atomic(&path, &file.bytes)?;

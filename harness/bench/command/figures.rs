@@ -10,14 +10,22 @@ use gra_analysis::figure::font::{Fonts, MARK};
 use serde_json::{Value, json};
 
 use crate::artifact::write_atomic;
-use crate::cli::Places;
 use crate::failure::bad_input;
 use crate::gallery::{self, Entry, Kind, Missing, Sources};
+use crate::session::GlobalArgs;
 use crate::store::Store;
-use crate::terminal::{self, Printed};
+use crate::terminal;
 
-/// `figures`
+/// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench figures
+  gra-bench figures ablation --only 4,funnel,agreement
+  gra-bench figures ablation/gra/seed-42 --out pictures --format svg
+  gra-bench figures --only 1,3 --json
+
+What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
+wrote; they look for data sets named vanilla, gra and distill-large.")]
 pub(crate) struct FiguresArgs {
     /// Trials (EXPERIMENT/VARIANT/seed-N) and experiments of the store [default: all].
     #[arg(value_name = "TRIAL|EXPERIMENT")]
@@ -52,17 +60,17 @@ enum Format {
     Png,
 }
 
-pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
+pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
     let kinds: BTreeSet<Kind> = match args.only.as_slice() {
         [] => Kind::value_variants().iter().copied().collect(),
         only => only.iter().copied().collect(),
     };
     let kinds: Vec<Kind> = kinds.into_iter().collect();
-    let path = places.store();
+    let path = global.store_path();
     let store = if path.exists() { Some(Store::open_read_only(&path)?) } else { None };
     let sources = Sources {
-        results: &places.results,
-        stats: args.stats.clone().unwrap_or_else(|| places.results.join("stats")),
+        results: &global.results,
+        stats: args.stats.clone().unwrap_or_else(|| global.results.join("stats")),
         store: store.as_ref(),
         wanted: &args.wanted,
     };
@@ -82,7 +90,7 @@ pub(crate) fn run(args: &FiguresArgs, places: &Places) -> Result<()> {
     if let (true, Some(Missing { why, .. })) = (drawn.is_empty(), unreadable.next()) {
         return Err(bad_input(anyhow!(why.clone())));
     }
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", as_json(&drawn, &missing, &lacking))?;
     } else {

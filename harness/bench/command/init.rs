@@ -8,10 +8,15 @@ use clap::Args;
 
 use crate::artifact::write_atomic;
 use crate::builtin;
-use crate::terminal::{self, Printed};
+use crate::terminal;
 
-/// `init`
+/// Write out the experiments, pools, prompts and seed set that are built in, to change them.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gra-bench init mine && cd mine && gra-bench plan experiments/ablation.toml
+
+Without it, a path such as experiments/ablation.toml means the file that is built in where there is
+none on disk.")]
 pub(crate) struct InitArgs {
     /// Folder that the folder `experiments` is made in.
     #[arg(value_name = "DIR")]
@@ -39,7 +44,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     for (path, bytes) in &files {
         write_atomic(&args.folder.join(path), bytes)?;
     }
-    let mut out = terminal::stdout(Printed::Text);
+    let mut out = terminal::stdout();
     writeln!(out, "{} files in {}", files.len(), args.folder.join("experiments").display())?;
     let here = args.folder == Path::new(".");
     let change = if here { String::new() } else { format!("cd {} && ", args.folder.display()) };

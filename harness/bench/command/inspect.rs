@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use gra_synth::adaptive::Experience;
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
@@ -16,19 +17,38 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 use gra_synth::variant::{Instructions, RoleAssignment};
 
-use crate::cli::{InspectArgs, Places};
 use crate::failure::bad_input;
 use crate::finished::TrialSettings;
 use crate::long_texts::{self, LongTexts};
 use crate::ruling;
+use crate::session::GlobalArgs;
 use crate::store::{CallRow, Store, TrialId, TrialRow};
-use crate::terminal::{self, Printed};
+use crate::terminal;
 
 /// Said of an instruction that the encoder does not read at once.
 const LONG: &str = "instruction longer than the encoder reads at once: compared in windows";
 
-pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
-    let store = Store::open_read_only(&places.store())?;
+/// Show the whole trail of one candidate or seed item.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench inspect ablation/gra/seed-42             lists the candidates
+  gra-bench inspect ablation/gra/seed-42 r1-00003    draws, prompts, raw replies, scores, rule
+  gra-bench inspect ablation/gra/seed-42 r1-00003 --brief")]
+pub(crate) struct InspectArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    trial: String,
+    /// r1-00003 for a candidate, s00012 for a seed item; without it, all candidates are listed.
+    subject: Option<String>,
+    /// Leave out prompts and raw replies.
+    #[arg(long)]
+    brief: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
+    let store = global.read_store()?;
     let id: TrialId = args.trial.parse()?;
     let trial = store.trial(&id)?;
     let text = match &args.subject {
@@ -39,7 +59,7 @@ pub(crate) fn run(args: &InspectArgs, places: &Places) -> Result<()> {
             trail(&store, &trial, subject, args)?
         }
     };
-    terminal::stdout(Printed::json(args.json)).write_all(text.as_bytes())?;
+    terminal::json_or_text(args.json).write_all(text.as_bytes())?;
     Ok(())
 }
 

@@ -12,17 +12,19 @@ mod sizes;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 use gra_synth::form;
 use gra_synth::request::Stage;
 use gra_synth::variant::RoleAssignment;
 use serde::Serialize;
 
-use crate::cli::{Places, PlanArgs};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Overrides};
+use crate::session::GlobalArgs;
 use crate::store::{Rate, Store};
-use crate::terminal::{self, Printed};
+use crate::terminal;
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use casts::Casts;
 use sizes::{Sizes, parameters};
@@ -77,13 +79,29 @@ impl Range {
     }
 }
 
-pub(crate) fn run(args: &PlanArgs, places: &Places) -> Result<()> {
-    let overrides = args.overrides.overrides(Vec::new());
-    let experiment = Experiment::load(&args.experiment, &places.models, &overrides)?;
-    let store =
-        places.store().exists().then(|| Store::open_read_only(&places.store())).transpose()?;
+/// Say what an experiment would ask and cost, and run nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench plan experiments/ablation.toml
+  gra-bench plan experiments/ablation.toml --tokens-per-second 2500 --json")]
+pub(crate) struct PlanArgs {
+    /// The experiment file.
+    experiment: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Reply tokens per second to assume [default: what the store's finished chunks took].
+    #[arg(long, value_name = "N")]
+    tokens_per_second: Option<f64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
+    let experiment = Experiment::load(&args.experiment, &global.models, &args.overrides)?;
+    let store = global.store_path().exists().then(|| global.read_store()).transpose()?;
     let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?;
     } else {

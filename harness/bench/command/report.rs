@@ -7,13 +7,19 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::artifact::write_atomic;
-use crate::cli::Places;
 use crate::report::{self, Scope};
-use crate::store::{Store, TrialId};
-use crate::terminal::{self, Printed};
+use crate::session::GlobalArgs;
+use crate::store::TrialId;
+use crate::terminal;
 
-/// `report`
+/// Write one HTML file about an experiment or a trial: verdict, tables, figures, every sample.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench report ablation                          results/ablation/report.html
+  gra-bench report ablation --seed 42 --out ablation.html
+  gra-bench report ablation/gra/seed-42
+
+The file needs no network and no server. Trials that are not finished are told as far as they got.")]
 pub(crate) struct ReportArgs {
     /// EXPERIMENT, or EXPERIMENT/VARIANT/seed-N
     subject: String,
@@ -25,22 +31,22 @@ pub(crate) struct ReportArgs {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &ReportArgs, places: &Places) -> Result<()> {
-    let store = Store::open_read_only(&places.store())?;
+pub(crate) fn run(args: &ReportArgs, global: &GlobalArgs) -> Result<()> {
+    let store = global.read_store()?;
     let scope = Scope { name: Some(args.subject.clone()), seed: args.seed };
-    let html = report::render(&store, &places.results, &scope)?;
-    let path = args.out.clone().unwrap_or_else(|| default_path(args, places));
+    let html = report::render(&store, &global.results, &scope)?;
+    let path = args.out.clone().unwrap_or_else(|| default_path(args, global));
     write_atomic(&path, html.as_bytes())?;
-    writeln!(terminal::stdout(Printed::Text), "{}", path.display())?;
+    writeln!(terminal::stdout(), "{}", path.display())?;
     Ok(())
 }
 
-fn default_path(args: &ReportArgs, places: &Places) -> PathBuf {
+fn default_path(args: &ReportArgs, global: &GlobalArgs) -> PathBuf {
     let name = args.subject.trim_end_matches('/');
     let file = match (name.parse::<TrialId>(), args.seed) {
         (Ok(trial), _) => format!("{trial}.report.html"),
         (Err(_), Some(seed)) => format!("{name}/seed-{seed}.report.html"),
         (Err(_), None) => format!("{name}/report.html"),
     };
-    places.results.join(file)
+    global.results.join(file)
 }

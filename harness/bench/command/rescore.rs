@@ -14,21 +14,27 @@ use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 use gra_synth::variant::DisputeRule;
 
-use super::beside::{Beside, Written};
+use crate::artifact::write_atomic;
 use crate::axis::{Seats, Values};
-use crate::cli::Places;
 use crate::experiment::RescoreEntry;
 use crate::failure::bad_input;
 use crate::finished::FinishedTrial;
-use crate::rows;
-use crate::store::Store;
-use crate::terminal::{self, Printed};
+use crate::session::GlobalArgs;
+use crate::{rows, terminal};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;
 
-/// `rescore`
+/// Say what a trial's reviews would have decided under other thresholds; asks no model.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench rescore ablation/gra/seed-42 --tau 7:9:0.5 --delta 0.5:2.5:0.5
+  gra-bench rescore ablation/gra/seed-42 --reviewers 1..3 --dispute adjudicator,majority-vote
+  gra-bench rescore ablation/gra/seed-42 --tau 8 --cosine 0.85:0.95:0.05 --json
+
+Writes TRIAL.rescore.csv, .md and .svg, a heat map, beside the trial's folder. What the trial never
+asked is counted as unknown, and every line says how much of it is known. Trials that ran with
+economy = false have the most to tell.")]
 pub(crate) struct RescoreArgs {
     /// EXPERIMENT/VARIANT/seed-N
     trial: String,
@@ -108,12 +114,12 @@ pub(super) struct Decided {
     trial: String,
     grid: Rescored,
     csv: Vec<u8>,
-    written: Written,
+    files: Vec<PathBuf>,
 }
 
-pub(crate) fn run(args: &RescoreArgs, places: &Places) -> Result<()> {
-    let decided = decide(args, places)?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+pub(crate) fn run(args: &RescoreArgs, global: &GlobalArgs) -> Result<()> {
+    let decided = decide(args, global)?;
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", decided.json()?)?;
         return Ok(());
@@ -130,13 +136,17 @@ impl Decided {
     pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "{} under other thresholds; no model is asked\n", self.trial)?;
         self.grid.write_terminal(&mut *out)?;
-        self.written.print(out)
+        writeln!(out)?;
+        for file in &self.files {
+            writeln!(out, "{}", file.display())?;
+        }
+        Ok(())
     }
 }
 
 /// Decides, and writes the table and the figure.
-pub(super) fn decide(args: &RescoreArgs, places: &Places) -> Result<Decided> {
-    let store = Store::open_read_only(&places.store())?;
+pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided> {
+    let store = global.read_store()?;
     let trial = FinishedTrial::load(&store, args.trial.parse()?)?;
     let (method, variant) = (&trial.settings.method, &trial.settings.variant);
     let rules = rules(args, method, Rule::recorded(method, variant)).map_err(bad_input)?;
@@ -154,16 +164,22 @@ pub(super) fn decide(args: &RescoreArgs, places: &Places) -> Result<Decided> {
         judge: &judge,
     };
     let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
-
-    let beside = Beside { trial: &trial.id, verb: "rescore", places, out: args.out.as_deref() };
     let (mut csv, mut markdown) = (Vec::new(), Vec::new());
     grid.write_csv(&mut csv)?;
     writeln!(markdown, "# {} under other thresholds\n", trial.id)?;
     grid.write_markdown(&mut markdown)?;
     let figure = acceptance(&trial.id.to_string(), &grid)?;
-    let files = [("csv", csv.as_slice()), ("md", &markdown), ("svg", figure.svg.as_bytes())];
-    let written = beside.write(&files)?;
-    Ok(Decided { trial: trial.id.to_string(), grid, csv, written })
+    let mut files = Vec::new();
+    for (ending, bytes) in [
+        ("rescore.csv", csv.as_slice()),
+        ("rescore.md", &markdown),
+        ("rescore.svg", figure.svg.as_bytes()),
+    ] {
+        let path = global.beside(&trial.id, ending, args.out.as_deref());
+        write_atomic(&path, bytes)?;
+        files.push(path);
+    }
+    Ok(Decided { trial: trial.id.to_string(), grid, csv, files })
 }
 
 /// The grid, tau slowest.

@@ -2,82 +2,121 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
+use clap::Args;
 
-use super::engines;
 use crate::calibration::CalibrationRecord;
-use crate::cli::Places;
 use crate::experiment::{Experiment, Overrides};
 use crate::failure::note;
-use crate::progress::{Progress, Verbosity};
+use crate::progress::Verbosity;
+use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::suite::{self, SeedReport, SeedSweep};
-use crate::terminal::{self, Printed};
-use crate::{builtin, interrupt, overwrite, publish, rows};
+use crate::{builtin, overwrite, publish, rows, terminal};
 
-/// What `run` and `ablation` share.
-pub(crate) struct Run {
-    pub(crate) experiment: PathBuf,
-    pub(crate) overrides: Overrides,
-    pub(crate) places: Places,
-    pub(crate) verbosity: Verbosity,
-    pub(crate) json: bool,
-    /// Whether trials of the same name and other settings are replaced.
-    pub(crate) replace: bool,
+/// Run an experiment file: every variant, every run seed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench run experiments/ablation.toml
+  gra-bench run experiments/ablation.toml --seeds 42,43,44 --variants gra,no-reviewer
+
+A run that was interrupted goes on when the same command is given again.")]
+pub(crate) struct RunArgs {
+    /// The experiment file.
+    experiment: PathBuf,
+    /// Run seeds, separated by commas, instead of the file's.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    seeds: Vec<u64>,
+    #[command(flatten)]
+    options: RunOptions,
+    /// Print the table as JSON: an object, and a list of them for several run seeds.
+    #[arg(long)]
+    json: bool,
 }
 
-impl Run {
-    pub(crate) async fn start(self) -> Result<()> {
-        interrupt::hearing(move |stop| self.run(stop)).await
-    }
+/// Run GRA and its ablations and print one row per variant.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench ablation --seed 42
+  gra-bench ablation --variants gra,majority-vote
+  gra-bench ablation --seed-set alpaca.json --limit 200 --pool my-pool.toml
 
-    fn run(&self, stop: &Arc<AtomicBool>) -> Result<()> {
-        let Self { places, verbosity, .. } = self;
-        if *verbosity != Verbosity::Quiet && builtin::is_built_in(&self.experiment) {
-            let file = self.experiment.display();
-            note(&format!("{file}: the file that is built in; gra-bench init DIR writes it out"));
-        }
-        let experiment = Experiment::load(&self.experiment, &places.models, &self.overrides)?;
-        publish::check_writable(&places.results)?;
-        let mut store = Store::open(&places.store())?;
-        suite::check_files(&experiment, &store)?;
-        let mut progress = Progress::new(*verbosity);
-        for line in reviewer_warnings(&experiment, &places.results)? {
-            progress.say(&line);
-        }
-        let around = engines::Around { places, progress: &progress, stop };
-        let mut engine = engines::engine(&experiment.pool, &experiment.engine, &around)?;
-        let differing = overwrite::differing(&experiment, &mut *engine, &store, &places.results)?;
-        overwrite::settle(differing, self.replace, &places.results)?;
-        let reports = suite::run_all(
-            &experiment,
-            &mut *engine,
-            &mut store,
-            &places.results,
-            &mut progress,
-            stop,
-        );
-        interrupt::say_how_to_go_on(&reports, &progress);
-        drop(progress);
-        let reports = reports?;
-        let sweep = SeedSweep::of(&experiment, &reports, &places.results)?;
-        let mut out = terminal::stdout(Printed::json(self.json));
-        if self.json {
-            let reports = reports.iter().map(SeedReport::json).collect::<Result<_>>()?;
-            writeln!(out, "{}", rows::document(reports))?;
-            return Ok(());
-        }
-        for report in &reports {
-            report.print(&experiment, &places.results, &mut out)?;
-        }
-        match sweep {
-            Some(sweep) => sweep.print(&mut out),
-            None => Ok(()),
-        }
+A run that was interrupted goes on when the same command is given again.")]
+pub(crate) struct AblationArgs {
+    /// Run seed.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// The experiment file.
+    #[arg(long, value_name = "FILE", default_value = "experiments/ablation.toml")]
+    experiment: PathBuf,
+    #[command(flatten)]
+    options: RunOptions,
+    /// Print the table as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `run` and `ablation` share.
+#[derive(Debug, Args)]
+struct RunOptions {
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Replace earlier trials of the same names that were run with other settings.
+    #[arg(long)]
+    replace: bool,
+    /// Ask the calls again that an engine could not answer; without it they stay failed.
+    #[arg(long)]
+    retry_failed: bool,
+}
+
+pub(crate) fn run(args: &RunArgs, global: &GlobalArgs) -> Result<()> {
+    run_trials(&args.experiment, &args.seeds, &args.options, args.json, global)
+}
+
+pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
+    run_trials(&args.experiment, &[args.seed], &args.options, args.json, global)
+}
+
+fn run_trials(
+    file: &Path,
+    seeds: &[u64],
+    options: &RunOptions,
+    is_json: bool,
+    global: &GlobalArgs,
+) -> Result<()> {
+    if global.verbosity() != Verbosity::Quiet && builtin::is_built_in(file) {
+        let file = file.display();
+        note(&format!("{file}: the file that is built in; gra-bench init DIR writes it out"));
     }
+    let RunOptions { overrides, replace, retry_failed } = options;
+    let (seeds, retry_failed) = (seeds.to_vec(), *retry_failed);
+    let overrides = Overrides { seeds, retry_failed, ..overrides.clone() };
+    let experiment = Experiment::load(file, &global.models, &overrides)?;
+    let results = &global.results;
+    publish::check_writable(results)?;
+    let store = Store::open(&global.store_path())?;
+    suite::check_files(&experiment, &store)?;
+    let session = Session::start(global, store, &experiment.pool, &experiment.engine)?;
+    for line in reviewer_warnings(&experiment, results)? {
+        session.progress.say(&line);
+    }
+    let reports = session.ask(experiment.chunk, |answering| {
+        let differing = overwrite::differing(&experiment, answering, results)?;
+        overwrite::settle(differing, *replace, results)?;
+        suite::run_all(&experiment, answering, results)
+    })?;
+    let sweep = SeedSweep::of(&experiment, &reports, results)?;
+    let mut out = terminal::json_or_text(is_json);
+    if is_json {
+        let reports = reports.iter().map(SeedReport::json).collect::<Result<_>>()?;
+        writeln!(out, "{}", rows::document(reports))?;
+        return Ok(());
+    }
+    for report in &reports {
+        report.print(&experiment, results, &mut out)?;
+    }
+    sweep.map_or(Ok(()), |sweep| sweep.print(&mut out))
 }
 
 /// What the pool's last calibration says against its reviewers, or that there was none.

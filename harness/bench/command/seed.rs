@@ -15,11 +15,11 @@ use crate::artifact::write_atomic;
 use crate::failure::bad_input;
 use crate::seeds::describe::describe;
 use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker, jsonl};
-use crate::terminal::{self, Printed};
+use crate::terminal;
 
 /// Import or describe a seed set.
 #[derive(Debug, Args)]
-pub struct SeedArgs {
+pub(crate) struct SeedArgs {
     #[command(subcommand)]
     action: Action,
 }
@@ -128,13 +128,9 @@ impl Source {
     }
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// When the seed set is unfit, or the output cannot be written.
-pub fn run(args: SeedArgs) -> Result<()> {
-    let (is_json, text) = match args.action {
-        Action::Import(args) => (args.source.json, import(&args)?),
+pub(crate) fn run(args: &SeedArgs) -> Result<()> {
+    let (is_json, text) = match &args.action {
+        Action::Import(args) => (args.source.json, import(args)?),
         Action::Describe(args) => {
             let described = describe(&args.source.load()?);
             let is_json = args.source.json;
@@ -142,7 +138,7 @@ pub fn run(args: SeedArgs) -> Result<()> {
             (is_json, text)
         }
     };
-    terminal::stdout(Printed::json(is_json)).write_all(text.as_bytes())?;
+    terminal::json_or_text(is_json).write_all(text.as_bytes())?;
     Ok(())
 }
 

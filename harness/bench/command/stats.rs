@@ -2,8 +2,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -17,24 +15,29 @@ use gra_synth::method::{Member, Method};
 use gra_synth::request::{ModelName, Sampling};
 use serde_json::{Map, Value, json};
 
-use super::engines;
-use crate::answering::Answering;
-use crate::cli::Places;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::failure::{bad_input, note};
 use crate::judging::Bench;
-use crate::progress::{Progress, Verbosity};
+use crate::progress::Verbosity;
+use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::terminal::{self, Printed};
-use crate::{builtin, experiment, interrupt, publish};
+use crate::{builtin, experiment, publish, terminal};
 
 /// The pool that stands in where none is named.
 const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
 
-/// `stats`
+/// Measure data sets side by side: lengths, scores, difficulty, diversity.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench stats ablation/gra/seed-42 alpaca.json wizardlm.json
+  gra-bench stats seeds=alpaca.json gra=ablation/gra/seed-42 --n 500 --json
+  gra-bench stats alpaca.json wizardlm.json --n 200 --ifd smollm2-q8_0
+  gra-bench stats ablation/gra/seed-42 --judge smollm2-q8_0
+
+What models say is kept in the store: a measurement that was interrupted goes on when the same
+command is given again.")]
 pub(crate) struct StatsArgs {
     /// Trials (EXPERIMENT/VARIANT/seed-N) and files, as SOURCE or NAME=SOURCE. Files are read like
     /// seed sets: Alpaca, `ShareGPT`, JSON Lines, CSV, Parquet, also gzipped.
@@ -90,16 +93,7 @@ pub(crate) struct StatsArgs {
     json: bool,
 }
 
-pub(crate) async fn start(args: StatsArgs, places: Places, verbosity: Verbosity) -> Result<()> {
-    interrupt::hearing(move |stop| run(&args, &places, verbosity, stop)).await
-}
-
-fn run(
-    args: &StatsArgs,
-    places: &Places,
-    verbosity: Verbosity,
-    stop: &Arc<AtomicBool>,
-) -> Result<()> {
+pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let named: Vec<Named> = args
         .sources
         .iter()
@@ -114,20 +108,20 @@ fn run(
         )));
     }
     let file = args.pool.as_deref().unwrap_or(Path::new(DEFAULT_POOL));
-    let pool = builtin::read_pool(file, &places.models)?;
+    let pool = builtin::read_pool(file, &global.models)?;
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
     let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
     let embedding = args.embedding(&named, &pool)?;
     let asks = judge.is_some() || scorer.is_some();
     let of_trials = named.iter().any(Named::is_trial);
-    let path = places.store();
+    let path = global.store_path();
     // Only a trial's embeddings, losses and scores are kept: what looks at files alone needs no store.
     let stored = if of_trials { Store::open_read_only(&path)? } else { Store::in_memory()? };
     let mut data_sets = dataset::load(named, &stored)?;
-    let folder = args.out.clone().unwrap_or_else(|| places.results.join("stats"));
+    let folder = args.out.clone().unwrap_or_else(|| global.results.join("stats"));
     publish::check_writable(&folder)?;
-    let mut store = if asks || (of_trials && embedding != Embedded::Nothing) {
+    let store = if asks || (of_trials && embedding != Embedded::Nothing) {
         drop(stored);
         Store::open(&path)?
     } else {
@@ -150,29 +144,23 @@ fn run(
         Settings { bootstrap: Bootstrap::new(args.seed), threshold: args.judge_threshold };
     let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding };
 
-    let mut progress = Progress::new(verbosity);
     let mut settings = EngineSettings::default();
     if let Some(threads) = args.threads {
         settings.threads = threads.into();
     }
-    let around = engines::Around { places, progress: &progress, stop };
-    let mut engine = engines::engine(&pool, &settings, &around)?;
-    let evidence = {
-        let chunk = experiment::default_chunk();
-        let mut answering = Answering::new(&mut store, &mut *engine, &mut progress, stop, chunk);
-        Evidence::gather(&data_sets, plan, &mut answering)
-    };
-    interrupt::say_how_to_go_on(&evidence, &progress);
-    drop(progress);
-    let evidence = evidence?;
+    let session = Session::start(global, store, &pool, &settings)?;
+    let evidence = session.ask(experiment::default_chunk(), |answering| {
+        Evidence::gather(&data_sets, plan, answering)
+    })?;
     evidence.write(&folder)?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", json(&evidence, &data_sets))?;
         return Ok(());
     }
-    writeln!(out, "{}", evidence.findings.table.terminal(verbosity == Verbosity::Verbose))?;
-    if verbosity != Verbosity::Verbose {
+    let shows_all = global.verbosity() == Verbosity::Verbose;
+    writeln!(out, "{}", evidence.findings.table.terminal(shows_all))?;
+    if !shows_all {
         writeln!(out, "More in the files, or with --verbose.")?;
     }
     for note in evidence.notes() {

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-use crate::cli::Places;
+use crate::session::GlobalArgs;
 use crate::store::{self, Salvaged, Survey, TableState};
-use crate::terminal::{self, Printed};
+use crate::terminal;
 
-/// `store`
+/// Check the store, or copy what can be read of a damaged one into a new one.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench store check
+  gra-bench store salvage salvaged.db --store results/store.db")]
 pub(crate) struct StoreArgs {
     #[command(subcommand)]
     verb: StoreVerb,
@@ -43,13 +46,13 @@ and a trial of which facts are lost is finished by running its experiment again.
     },
 }
 
-pub(crate) fn run(args: &StoreArgs, places: &Places) -> Result<()> {
-    let path = places.store();
+pub(crate) fn run(args: &StoreArgs, global: &GlobalArgs) -> Result<()> {
+    let path = global.store_path();
     if !path.exists() {
         bail!("there is no store at {}\nhint: name the store with --store", path.display());
     }
     let (StoreVerb::Check { json } | StoreVerb::Salvage { json, .. }) = &args.verb;
-    let mut out = terminal::stdout(Printed::json(*json));
+    let mut out = terminal::json_or_text(*json);
     match &args.verb {
         StoreVerb::Check { json } => {
             let survey = store::check(&path)?;

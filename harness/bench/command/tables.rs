@@ -11,15 +11,25 @@ use gra_paper::claims::{self, Measured};
 use gra_paper::tables::{Table, TableNumber};
 
 use crate::artifact::write_atomic;
-use crate::cli::Places;
-use crate::terminal::{self, Printed};
+use crate::session::GlobalArgs;
+use crate::terminal;
 use crate::{measured, rows};
 
 /// Where generated files are, in the results folder.
 const GENERATED: &str = "paper/generated";
 
-/// `tables`
+/// Print the paper's Tables 1 to 3, with what was measured here beside it.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench tables                       all three, for the terminal
+  gra-bench tables 1 --format latex > table1.tex
+  gra-bench tables 1 3 --results my-results --json
+  gra-bench tables --check               fails when results/paper/generated is out of date
+
+Scores of models that you trained are read from benchmarks.csv in the results folder, a line per
+model, benchmark and training: base_model, seed_dataset, data_source, iteration, benchmark, score,
+n, training_seed. results/paper/README.md has the names. Without that file the tables hold what
+the paper prints, with footnotes where its own numbers disagree.")]
 pub(crate) struct TablesArgs {
     /// 1, 2 or 3 [default: all three]
     #[arg(value_name = "TABLE")]
@@ -52,12 +62,12 @@ enum Format {
     Html,
 }
 
-pub(crate) fn run(args: &TablesArgs, places: &Places) -> Result<()> {
+pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     let paper = Reference::embedded()?;
-    let mut out = terminal::stdout(Printed::json(args.json));
+    let mut out = terminal::json_or_text(args.json);
     if args.write || args.check {
         for (name, text) in generated(&paper) {
-            let path = places.results.join(GENERATED).join(name);
+            let path = global.results.join(GENERATED).join(name);
             if args.check {
                 check(&path, &text)?;
                 continue;
@@ -67,7 +77,7 @@ pub(crate) fn run(args: &TablesArgs, places: &Places) -> Result<()> {
         }
         return Ok(());
     }
-    let measured = measured::load(&places.results, None)?;
+    let measured = measured::load(&global.results, None)?;
     let numbers =
         if args.tables.is_empty() { TableNumber::ALL.to_vec() } else { args.tables.clone() };
     let table =
@@ -91,7 +101,7 @@ pub(crate) fn run(args: &TablesArgs, places: &Places) -> Result<()> {
     let texts: Vec<String> = tables.iter().map(format).collect();
     write!(out, "{}", texts.join("\n"))?;
     if measured.benchmarks().is_empty() && matches!(args.format, Format::Terminal) {
-        let missing = places.results.join(measured::BENCHMARKS);
+        let missing = global.results.join(measured::BENCHMARKS);
         writeln!(out, "There is no score of a trained model: {}", missing.display())?;
     }
     Ok(())

@@ -5,17 +5,24 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Result;
 use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
-use crate::cli::Places;
 use crate::failure::note;
-use crate::interrupt;
 use crate::report::Scope;
-use crate::store::Store;
-use crate::terminal::{self, Printed};
+use crate::session::{GlobalArgs, on_interrupt};
+use crate::terminal;
 use crate::view::{self, Viewer};
 
-/// `view`
+/// Browse candidates and their trails in a web browser, served from the store.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench view                                     every trial of the store
+  gra-bench view ablation --port 8080
+  gra-bench view ablation/gra/seed-42
+
+It reads the store and changes nothing, and listens on this machine alone unless --host names
+another address.")]
 pub(crate) struct ViewArgs {
     /// EXPERIMENT, or EXPERIMENT/VARIANT/seed-N [default: all trials of the store].
     subject: Option<String>,
@@ -30,12 +37,14 @@ pub(crate) struct ViewArgs {
     host: IpAddr,
 }
 
-pub(crate) async fn start(args: ViewArgs, places: &Places) -> Result<()> {
-    let scope = Scope { name: args.subject, seed: args.seed };
-    let viewer = tokio::task::block_in_place(|| {
-        Viewer::load(Store::open_read_only(&places.store())?, &scope)
-    })?;
-    let listener = view::listen(SocketAddr::new(args.host, args.port)).await?;
+pub(crate) fn run(args: &ViewArgs, global: &GlobalArgs) -> Result<()> {
+    let scope = Scope { name: args.subject.clone(), seed: args.seed };
+    let viewer = Viewer::load(global.read_store()?, &scope)?;
+    Runtime::new()?.block_on(serve(viewer, SocketAddr::new(args.host, args.port)))
+}
+
+async fn serve(viewer: Viewer, address: SocketAddr) -> Result<()> {
+    let listener = view::listen(address).await?;
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
         note(
@@ -43,11 +52,15 @@ pub(crate) async fn start(args: ViewArgs, places: &Places) -> Result<()> {
              store; nothing can be changed",
         );
     }
-    let stop = interrupt::wait();
-    let mut out = terminal::stdout(Printed::Text);
+    let (stop, stopped) = oneshot::channel();
+    on_interrupt(move || {
+        // A server that ended by itself hears nothing.
+        let _ = stop.send(());
+    })?;
+    let mut out = terminal::stdout();
     let candidates = viewer.candidates();
     writeln!(out, "{candidates} candidates at http://{address}/ until Ctrl-C")?;
     out.flush()?;
     drop(out);
-    viewer.serve(listener, stop).await
+    viewer.serve(listener, async { stopped.await.unwrap_or_default() }).await
 }

@@ -1,8 +1,7 @@
 //! What the chat templates of a pool's files make of the method's prompts.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
 
 use anyhow::Result;
 use gra_llm::engine::Engine;
@@ -15,8 +14,7 @@ use gra_synth::method::Method;
 use gra_synth::request::Stage;
 use serde::Serialize;
 
-use crate::cli::Places;
-use crate::command::engines::{self, Around};
+use crate::engines;
 use crate::progress::{Progress, Verbosity};
 
 /// A message in which a tokenizer's habits show: quotes, accents, another script, line breaks, digits.
@@ -36,7 +34,7 @@ pub(super) struct Template {
 pub(super) fn try_out(
     pool: &ModelPool,
     checks: &[ModelCheck],
-    places: &Places,
+    results: &Path,
     (problems, notes): (&mut Vec<String>, &mut Vec<String>),
 ) -> Result<Vec<Template>> {
     let usable = |model: &&PoolModel| {
@@ -49,10 +47,8 @@ pub(super) fn try_out(
         return Ok(Vec::new());
     }
     let progress = Progress::new(Verbosity::Quiet);
-    let stop = Arc::new(AtomicBool::new(false));
-    let around = Around { places, progress: &progress, stop: &stop };
     let settings = EngineSettings { workers: Some(1), ..EngineSettings::default() };
-    let mut engine = engines::engine(pool, &settings, &around)?;
+    let mut engine = engines::local(pool, &settings, results, &progress)?;
     let mut templates = Vec::new();
     for model in models {
         let is_teacher = checks

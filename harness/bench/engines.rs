@@ -1,82 +1,72 @@
 //! Which engines answer for a pool: llama.cpp, servers, or both.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
-#[cfg(unix)]
 use gra_llm::crew::Crew;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::runtime::log_to;
 use gra_llm::llama::settings::EngineSettings;
-#[cfg(unix)]
 use gra_llm::llama::settings::Isolation;
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
 use gra_llm::routed::RoutedEngine;
 use gra_llm::server::{Patience, ServerEngine};
-#[cfg(unix)]
 use gra_llm::worker::{News, Program, Setup, WorkerEngine};
 use gra_synth::request::ModelName;
 
-use crate::cli::Places;
 use crate::failure::bad_input;
 use crate::progress::{Progress, Verbosity};
 
-/// What an engine meets in this program.
-pub(crate) struct Around<'a> {
-    pub(crate) places: &'a Places,
-    /// What the engine has to say goes where the progress goes.
-    pub(crate) progress: &'a Progress,
-    /// Set when the run should end.
-    pub(crate) stop: &'a Arc<AtomicBool>,
-}
-
-/// The engine of a pool. Loads no model yet.
+/// The engine of a pool. Loads no model yet. What it has to say goes where the progress goes; once `stop` is set, it
+/// asks servers nothing more.
 pub(crate) fn engine(
     pool: &ModelPool,
     settings: &EngineSettings,
-    around: &Around<'_>,
+    results: &Path,
+    progress: &Progress,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Box<dyn Engine>> {
-    let encoder = local(pool, settings, around)?;
+    let local = local(pool, settings, results, progress)?;
     let is_served = |model: &&PoolModel| matches!(model.backend, Backend::Server(_));
     let served = pool.members_and_teachers().filter(is_served);
     let served: Vec<ModelName> = served.map(|model| model.name.clone()).collect();
     if served.is_empty() {
-        return Ok(encoder);
+        return Ok(local);
     }
-    let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(around.stop));
-    Ok(Box::new(RoutedEngine::new(encoder).route(served, Box::new(servers))))
+    // The encoder is always one of llama.cpp's.
+    let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(stop));
+    Ok(Box::new(RoutedEngine::new(local).route(served, Box::new(servers))))
 }
 
 /// The engine of what llama.cpp runs on this machine.
-fn local(
+pub(crate) fn local(
     pool: &ModelPool,
     settings: &EngineSettings,
-    around: &Around<'_>,
+    results: &Path,
+    progress: &Progress,
 ) -> Result<Box<dyn Engine>> {
     // A folder that is not there yet is made by what writes results, and by nothing else.
-    let results = &around.places.results;
     let digest_cache = results.is_dir().then(|| results.join("model-hashes.json"));
     let settings = EngineSettings { digest_cache, ..settings.clone() };
     if let Some(problem) = settings.problem() {
         return Err(bad_input(anyhow!("[engine] {problem}")));
     }
-    #[cfg(unix)]
     if settings.isolation == Isolation::Process {
         let worker = |worker| {
             let setup = Setup { pool: pool.clone(), settings: settings.of_worker(worker) };
-            in_a_worker(setup, around.progress)
+            in_a_worker(setup, progress)
         };
         return match settings.workers() {
             1 => worker(0),
             several => Ok(Box::new(Crew::new((0..several).map(worker).collect::<Result<_>>()?))),
         };
     }
-    Ok(in_process(pool.clone(), settings, around.progress))
+    Ok(in_process(pool.clone(), settings, progress))
 }
 
-#[cfg(unix)]
 fn in_a_worker(setup: Setup, progress: &Progress) -> Result<Box<dyn Engine>> {
     let program =
         Program::this(["worker"]).context("cannot find this program, to start it again")?;

@@ -1,0 +1,136 @@
+//! What verbs share: the options that every verb has, and the [`Session`] of a verb that asks models.
+//!
+//! Such a verb reads what the user named, opens the store, starts a session and hands it its work. The session
+//! shows progress, hears Ctrl-C, and says how to go on where that ended the work.
+//!
+//! The first Ctrl-C lets the chunk under way finish and be saved (of a server: the requests under way finish, and
+//! the chunk is asked again); the second one ends the process, and its workers with it. Workers hear neither.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Error, Result};
+use clap::Args;
+use gra_llm::engine::Engine;
+use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::ModelPool;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::answering::{Answering, Interrupted};
+use crate::engines;
+use crate::failure::note;
+use crate::progress::{Progress, Verbosity};
+use crate::store::{Store, TrialId};
+
+/// Options of every verb: where things are kept, and how much is shown.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GlobalArgs {
+    /// Folder that results are written to.
+    #[arg(long, global = true, value_name = "DIR", default_value = "results")]
+    pub(crate) results: PathBuf,
+    /// The store of replies and facts [default: store.db in the results folder].
+    #[arg(long, global = true, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Folder that relative model paths start from.
+    #[arg(long, global = true, value_name = "DIR", env = "GRA_MODELS", default_value = ".models")]
+    pub(crate) models: PathBuf,
+    /// Also show what the store answers, and llama.cpp's messages.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show results and errors only.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+impl GlobalArgs {
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| self.results.join("store.db"))
+    }
+
+    /// Opens the store for a verb that looks back and changes nothing.
+    pub(crate) fn read_store(&self) -> Result<Store> {
+        Store::open_read_only(&self.store_path())
+    }
+
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.verbose, self.quiet) {
+            (_, true) => Verbosity::Quiet,
+            (true, false) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+
+    /// Where a verb that looks back on a trial writes its file with this ending: beside the trial's folder, whose
+    /// files are whole and hashed (`results/ablation/gra/seed-42.rescore.csv`), or in the folder that the user
+    /// names (`DIR/ablation-gra-seed-42.rescore.csv`).
+    pub(crate) fn beside(&self, trial: &TrialId, ending: &str, out: Option<&Path>) -> PathBuf {
+        let name = trial.to_string();
+        match out {
+            Some(folder) => folder.join(format!("{}.{ending}", name.replace('/', "-"))),
+            None => self.results.join(format!("{name}.{ending}")),
+        }
+    }
+}
+
+/// A verb's work with models: the store, the engine, what is shown meanwhile, and the flag that Ctrl-C sets.
+pub(crate) struct Session {
+    store: Store,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) progress: Progress,
+    stop: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Starts the engine of a pool, which loads no model yet.
+    pub(crate) fn start(
+        global: &GlobalArgs,
+        store: Store,
+        pool: &ModelPool,
+        settings: &EngineSettings,
+    ) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        on_interrupt(move || {
+            flag.store(true, Ordering::Relaxed);
+            note("stopping after what is under way; press Ctrl-C again to stop at once");
+        })?;
+        let progress = Progress::new(global.verbosity());
+        let engine = engines::engine(pool, settings, &global.results, &progress, &stop)?;
+        Ok(Self { store, engine, progress, stop })
+    }
+
+    /// Does the work, of which `chunk` requests at most run together, and ends the session: whatever is printed
+    /// afterwards stands below no progress bar.
+    pub(crate) fn ask<T>(
+        mut self,
+        chunk: usize,
+        work: impl FnOnce(&mut Answering<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let Self { store, engine, progress, stop } = &mut self;
+        let result = work(&mut Answering::new(store, &mut **engine, progress, stop, chunk));
+        if result.as_ref().is_err_and(Error::is::<Interrupted>) {
+            let command: Vec<String> = std::env::args().collect();
+            let command = command.join(" ");
+            self.progress.say(&format!("to go on, give the same command again: {command}"));
+        }
+        result
+    }
+}
+
+/// Calls `stop` at the first Ctrl-C (or SIGTERM) and ends the process at the second.
+pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+    std::thread::spawn(move || {
+        let mut heard = signals.forever();
+        if heard.next().is_some() {
+            stop();
+        }
+        if heard.next().is_some() {
+            // What was committed is safe; the chunk under way will be run again.
+            std::process::exit(130);
+        }
+    });
+    Ok(())
+}
