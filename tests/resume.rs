@@ -15,7 +15,7 @@ use gra_bench::judging;
 use gra_bench::progress::{Progress, Verbosity};
 use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
-use gra_llm::engine::{Engine, EngineError, Progress as ChunkProgress};
+use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::key::request_hash;
 use gra_llm::score::{Passage, Score};
 use gra_llm::scripted::{complete_reply, toy_embedding};

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
-use gra_llm::crew::Crew;
+use gra_llm::dispatcher::Dispatcher;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::runtime::log_to;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::settings::Isolation;
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
-use gra_llm::routed::RoutedEngine;
 use gra_llm::server::{Patience, ServerEngine};
 use gra_llm::worker::{News, Program, Setup, WorkerEngine};
 use gra_synth::request::ModelName;
@@ -34,20 +33,20 @@ pub(crate) fn engine(
     let served = pool.members_and_teachers().filter(is_served);
     let served: Vec<ModelName> = served.map(|model| model.name.clone()).collect();
     if served.is_empty() {
-        return Ok(local);
+        return Ok(Box::new(local));
     }
     // The encoder is always one of llama.cpp's.
     let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(stop));
-    Ok(Box::new(RoutedEngine::new(local).route(served, Box::new(servers))))
+    Ok(Box::new(local.route(served, Box::new(servers))))
 }
 
-/// The engine of what llama.cpp runs on this machine.
+/// The engine of what llama.cpp runs on this machine, in as many workers as the settings say.
 pub(crate) fn local(
     pool: &ModelPool,
     settings: &EngineSettings,
     results: &Path,
     progress: &Progress,
-) -> Result<Box<dyn Engine>> {
+) -> Result<Dispatcher> {
     // A folder that is not there yet is made by what writes results, and by nothing else.
     let digest_cache = results.is_dir().then(|| results.join("model-hashes.json"));
     let settings = EngineSettings { digest_cache, ..settings.clone() };
@@ -59,12 +58,10 @@ pub(crate) fn local(
             let setup = Setup { pool: pool.clone(), settings: settings.of_worker(worker) };
             in_a_worker(setup, progress)
         };
-        return match settings.workers() {
-            1 => worker(0),
-            several => Ok(Box::new(Crew::new((0..several).map(worker).collect::<Result<_>>()?))),
-        };
+        let workers = (0..settings.workers()).map(worker).collect::<Result<_>>()?;
+        return Ok(Dispatcher::new(workers));
     }
-    Ok(in_process(pool.clone(), settings, progress))
+    Ok(Dispatcher::new(vec![in_process(pool.clone(), settings, progress)]))
 }
 
 fn in_a_worker(setup: Setup, progress: &Progress) -> Result<Box<dyn Engine>> {

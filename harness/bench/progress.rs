@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use gra_analysis::foreign_text::plain;
-use gra_llm::engine::Progress as ChunkProgress;
+use gra_llm::engine::ChunkProgress;
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
 use gra_synth::request::Stage;

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use gra_llm::chat_template::{ChatTemplate, Frame, Variables};
-use gra_llm::engine::{Engine, Progress};
+use gra_llm::engine::{ChunkProgress, Engine};
 use gra_llm::gguf::GgufHeader;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{LLAMA_VERSION, LlamaEngine, runtime};
@@ -102,7 +102,7 @@ impl Warm {
         let mut prompt_tokens = 0;
         let start = Instant::now();
         for part in chunk.chunks(size) {
-            let mut last = Progress::default();
+            let mut last = ChunkProgress::default();
             replies.extend(engine.complete(part, &mut |progress| last = progress)?);
             prompt_tokens += last.prompt_tokens;
             kv.lock().unwrap_or_else(PoisonError::into_inner).end_chunk();

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use serde::{Deserialize, Serialize};
 
-use crate::model_pool::PoolError;
+use crate::chat_template::{TemplateFinding, TemplateQuestion};
+use crate::model_pool::ModelFileError;
 use crate::score::{Passage, Score};
-use crate::template_probe::{TemplateFinding, TemplateQuestion};
 
 /// What an engine tells while it works on a chunk. Counts are of this chunk so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct ChunkProgress {
     /// Replies finished, or passages scored.
     pub replies: usize,
     /// Prompt tokens evaluated (a shared prefix counts once), or context tokens.
@@ -28,7 +28,7 @@ pub struct Progress {
 }
 
 /// Of engines that work at the same time.
-impl Sum for Progress {
+impl Sum for ChunkProgress {
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         parts.fold(Self::default(), |sum, part| Self {
             replies: sum.replies + part.replies,
@@ -45,7 +45,7 @@ pub enum ChunkEvent {
     /// It begins.
     Begun,
     /// So far.
-    Progress(Progress),
+    Progress(ChunkProgress),
     /// It is done.
     Answered {
         /// In the order of its requests.
@@ -55,9 +55,15 @@ pub enum ChunkEvent {
     },
 }
 
-/// Hears what happens to chunks, by their places. Once it breaks no other chunk begins; those that have
-/// begun are finished and heard of.
+/// Takes the events of chunks, by their places. Once it breaks no other chunk begins; those that have begun
+/// are finished, and their events still come.
 pub type Hear<'a> = dyn FnMut(usize, ChunkEvent) -> ControlFlow<()> + 'a;
+
+/// Takes the progress of one call of an engine.
+pub type Watch<'a> = dyn FnMut(ChunkProgress) + 'a;
+
+/// What an engine gives, or why it could not.
+pub type EngineResult<T> = Result<T, EngineError>;
 
 /// Answers requests.
 pub trait Engine: Send {
@@ -67,17 +73,14 @@ pub trait Engine: Send {
     /// before they run.
     ///
     /// A prompt that does not fit is a reply ([`gra_synth::request::Finish::PromptTooLong`]), not an
-    /// error; so is a call that the engine fails on while it answers others
-    /// ([`gra_synth::request::Finish::Failed`]).
+    /// error. So is a call that a server fails on while it answers others
+    /// ([`gra_synth::request::Finish::Failed`]); a [`Dispatcher`](crate::dispatcher::Dispatcher) finds such
+    /// calls of the other engines.
     ///
     /// # Errors
-    /// When the model cannot be loaded, the server is away or the engine fails on every call; nothing of
-    /// the chunk is then answered.
-    fn complete(
-        &mut self,
-        chunk: &[Request],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Reply>, EngineError>;
+    /// When the model cannot be loaded, the server is away or the engine fails on the chunk; nothing of the
+    /// chunk is then answered.
+    fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>>;
 
     /// Answers several chunks, each as [`Self::complete`] does: in order, or several at the same time
     /// where the engine has several [`workers`](Self::workers). Which worker answers a chunk follows
@@ -85,11 +88,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// As [`Self::complete`]; chunks that were heard of as answered stay so.
-    fn complete_all(
-        &mut self,
-        chunks: &[&[Request]],
-        hear: &mut Hear<'_>,
-    ) -> Result<(), EngineError> {
+    fn complete_all(&mut self, chunks: &[&[Request]], hear: &mut Hear<'_>) -> EngineResult<()> {
         let mut goes_on = true;
         for (place, chunk) in chunks.iter().enumerate() {
             let mut tell = |event| goes_on &= hear(place, event).is_continue();
@@ -115,18 +114,14 @@ pub trait Engine: Send {
     /// # Errors
     /// When a passage does not fit the model's context, the model cannot be loaded, or the engine
     /// fails; nothing is then scored.
-    fn score(
-        &mut self,
-        passages: &[Passage],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Score>, EngineError>;
+    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>>;
 
     /// Embeds texts with the pool's encoder: unit vectors, in order, and those of the windows of texts
     /// that it does not read at once. Each text's embedding depends on that text alone.
     ///
     /// # Errors
     /// When the encoder cannot be loaded or fails.
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError>;
+    fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>>;
 
     /// Everything besides a request that determines a reply of this model: file hash, chat
     /// template, engine version and the settings that can change output; of a server, what it says
@@ -134,28 +129,25 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// When the model is not in the pool, its file cannot be read, or its server does not answer.
-    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError>;
+    fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String>;
 
     /// Everything besides a passage that determines a score of this model.
     ///
     /// # Errors
     /// When the model is not in the pool or its file cannot be read.
-    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError>;
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String>;
 
     /// The same for the encoder.
     ///
     /// # Errors
     /// When the encoder's file cannot be read.
-    fn encoder_fingerprint(&mut self) -> Result<String, EngineError>;
+    fn encoder_fingerprint(&mut self) -> EngineResult<String>;
 
     /// Renders a model's chat template and tokenises prompts with it, without loading its weights.
     ///
     /// # Errors
     /// When the model's file cannot be read, or the engine keeps templates to itself.
-    fn probe_template(
-        &mut self,
-        question: &TemplateQuestion,
-    ) -> Result<TemplateFinding, EngineError> {
+    fn probe_template(&mut self, question: &TemplateQuestion) -> EngineResult<TemplateFinding> {
         Err(EngineError::Unusable {
             model: question.model.to_string(),
             reason: "its engine does not show its chat template".to_owned(),
@@ -169,8 +161,8 @@ pub trait Engine: Send {
     }
 }
 
-/// Why an engine could not answer.
-#[derive(Debug, thiserror::Error)]
+/// Why an engine could not answer. Crosses a worker's socket as it is.
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// The request names a model that the pool does not have.
@@ -244,7 +236,7 @@ pub enum EngineError {
     },
     /// A file of the pool is missing, unreadable or not the pinned one.
     #[error(transparent)]
-    File(#[from] Box<PoolError>),
+    File(#[from] Box<ModelFileError>),
     /// A server did not answer, or answered that it will not.
     #[error("the server of model `{model}`, {url}: {reason}")]
     Server {
@@ -268,8 +260,25 @@ pub enum EngineError {
     },
 }
 
-impl From<PoolError> for EngineError {
-    fn from(error: PoolError) -> Self {
+impl From<ModelFileError> for EngineError {
+    fn from(error: ModelFileError) -> Self {
         Self::File(Box::new(error))
+    }
+}
+
+/// The one model that requests or passages are for; `None` where there are none.
+///
+/// # Errors
+/// When they are for several: what runs together runs on one model.
+pub(crate) fn only_model<'a>(
+    mut models: impl Iterator<Item = &'a ModelName>,
+) -> EngineResult<Option<&'a ModelName>> {
+    let Some(first) = models.next() else { return Ok(None) };
+    match models.find(|model| *model != first) {
+        None => Ok(Some(first)),
+        Some(other) => Err(EngineError::Unusable {
+            model: first.to_string(),
+            reason: format!("a chunk is of one model, and this one also asks {other}"),
+        }),
     }
 }

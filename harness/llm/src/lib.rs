@@ -12,8 +12,7 @@
 //!   quantising
 //! - [`worker`]: any engine in a process of its own
 //! - [`server`]: models that OpenAI-compatible servers hold
-//! - [`crew`]: several workers as one engine
-//! - [`routed`]: several engines as one, by model
+//! - [`dispatcher`]: several engines as one: who answers what, and at the same time
 //! - [`chat_template`], [`vocabulary`], [`automaton`], [`sampler`]: a prompt's form, a model's tokens,
 //!   a reply's form, the draw of a token. Pure
 //! - [`pattern`]: a reply's form in the languages that servers are told it in. Pure
@@ -22,27 +21,22 @@
 //! - [`scripted`]: an engine without a model, for tests
 //! - [`key`]: store keys
 
-#![allow(unsafe_code, reason = "the one crate that talks to C")]
-
-mod abreast;
 pub mod adherence;
 pub mod automaton;
 pub mod chat_template;
-pub mod crew;
 pub mod digest;
+pub mod dispatcher;
 pub mod engine;
 pub mod gguf;
 pub mod key;
 pub mod llama;
 pub mod model_pool;
-mod one_by_one;
 pub mod pattern;
-pub mod routed;
 pub mod sampler;
 pub mod score;
+#[doc(hidden)]
 pub mod scripted;
 pub mod server;
-pub mod template_probe;
 pub mod vocabulary;
 #[cfg(unix)]
 pub mod worker;

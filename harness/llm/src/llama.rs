@@ -26,19 +26,16 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
 use crate::automaton::WRITER_VERSION;
-use crate::chat_template::fingerprint_part;
+use crate::chat_template::{TemplateFinding, TemplateQuestion, fingerprint_part};
 use crate::digest::{self, DigestCache};
-use crate::engine::{Engine, EngineError, Progress};
-use crate::model_pool::{Backend, ModelPool, PoolError, PoolModel, Source};
-use crate::one_by_one::one_by_one;
+use crate::engine::{Engine, EngineError, EngineResult, Watch, only_model};
+use crate::model_pool::{Backend, ModelFileError, ModelPool, PoolModel, Source};
 use crate::score::{Passage, Score};
-use crate::template_probe::{TemplateFinding, TemplateQuestion};
 use encoder::Encoder;
+use generator::Generator;
 use resident::Resident;
 use settings::EngineSettings;
 
@@ -53,8 +50,6 @@ pub struct LlamaEngine {
     digests: DigestCache,
     resident: Resident,
     encoder: Option<Encoder>,
-    /// Models that have answered a chunk.
-    answered: BTreeSet<ModelName>,
 }
 
 impl LlamaEngine {
@@ -69,7 +64,6 @@ impl LlamaEngine {
             settings,
             digests,
             encoder: None,
-            answered: BTreeSet::new(),
         }
     }
 
@@ -85,8 +79,23 @@ impl LlamaEngine {
         &self.settings
     }
 
+    /// The model of this name, loaded.
+    fn generator(&mut self, name: &ModelName) -> EngineResult<&Generator> {
+        let (member, source) = self.member(name)?;
+        let files = source.verify(member.name.as_str(), &member.sha256, &mut self.digests)?;
+        self.resident.generator(&member, &files, &self.settings)
+    }
+
+    /// What of a model's entry is in its fingerprints: the hash of its files, its context, its template's variables.
+    fn identity(&mut self, name: &ModelName) -> EngineResult<(String, String, String)> {
+        let (member, source) = self.member(name)?;
+        let sha256 = known_sha256(name.as_str(), &source, &member.sha256, &mut self.digests)?;
+        let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
+        Ok((sha256, context, fingerprint_part(&member.template)))
+    }
+
     /// The model of this name, with its file.
-    fn member(&self, name: &ModelName) -> Result<(PoolModel, Source), EngineError> {
+    fn member(&self, name: &ModelName) -> EngineResult<(PoolModel, Source)> {
         let unknown = || EngineError::UnknownModel { model: name.clone() };
         let model = self.pool.model(name).ok_or_else(unknown)?;
         if let Backend::LlamaCpp(source) = &model.backend {
@@ -100,89 +109,53 @@ impl LlamaEngine {
 }
 
 impl Engine for LlamaEngine {
-    fn probe_template(
-        &mut self,
-        question: &TemplateQuestion,
-    ) -> Result<TemplateFinding, EngineError> {
+    fn probe_template(&mut self, question: &TemplateQuestion) -> EngineResult<TemplateFinding> {
         let (member, source) = self.member(&question.model)?;
         source.locate(member.name.as_str())?;
-        let path = source.path();
-        probe::probe(&member, &path, &question.calls)
+        probe::probe(&member, &source.path(), &question.calls)
     }
 
-    fn complete(
-        &mut self,
-        chunk: &[Request],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Reply>, EngineError> {
-        let Some(first) = chunk.first() else { return Ok(Vec::new()) };
-        if let Some(other) = chunk.iter().find(|request| request.model != first.model) {
-            return Err(EngineError::Unusable {
-                model: first.model.to_string(),
-                reason: format!("a chunk is of one model, and this one also asks {}", other.model),
-            });
-        }
-        let (member, source) = self.member(&first.model)?;
-        let files = source.verify(member.name.as_str(), &member.sha256, &mut self.digests)?;
-        let generator = self.resident.generator(&member, &files, &self.settings)?;
-        let settings = &self.settings;
-        let ask = |chunk: &[Request], watch: &mut dyn FnMut(Progress)| {
-            let prepared = chunk::prepare(generator, chunk, settings)?;
-            lanes::run(generator, prepared, settings, watch)
+    fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
+        let Some(model) = only_model(chunk.iter().map(|request| &request.model))? else {
+            return Ok(Vec::new());
         };
-        let replies = ask(chunk, watch).or_else(|error| {
-            let answered_before = self.answered.contains(&first.model);
-            one_by_one(chunk, error, answered_before, ask, watch)
-        })?;
-        self.answered.insert(first.model.clone());
-        Ok(replies)
+        let settings = self.settings.clone();
+        let generator = self.generator(model)?;
+        let prepared = chunk::prepare(generator, chunk, &settings)?;
+        lanes::run(generator, prepared, &settings, watch)
     }
 
-    fn score(
-        &mut self,
-        passages: &[Passage],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Score>, EngineError> {
-        let Some(first) = passages.first() else { return Ok(Vec::new()) };
-        if let Some(other) = passages.iter().find(|passage| passage.model != first.model) {
-            return Err(EngineError::Unusable {
-                model: first.model.to_string(),
-                reason: format!("passages are of one model, and one asks {}", other.model),
-            });
-        }
-        let (member, source) = self.member(&first.model)?;
-        let files = source.verify(member.name.as_str(), &member.sha256, &mut self.digests)?;
-        let generator = self.resident.generator(&member, &files, &self.settings)?;
-        score::run(generator, passages, &self.settings, watch)
+    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+        let Some(model) = only_model(passages.iter().map(|passage| &passage.model))? else {
+            return Ok(Vec::new());
+        };
+        let settings = self.settings.clone();
+        score::run(self.generator(model)?, passages, &settings, watch)
     }
 
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+    fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
         let entry = &self.pool.encoder;
-        if self.encoder.is_none() {
-            let files = entry.source.verify(&entry.name, &entry.sha256, &mut self.digests)?;
-            self.encoder = Some(Encoder::load(&entry.name, files.first())?);
-        }
-        match &self.encoder {
-            Some(encoder) => encoder.embed(texts, &self.settings),
-            None => Ok(Vec::new()),
-        }
+        let encoder = match self.encoder.take() {
+            Some(encoder) => encoder,
+            None => {
+                let files = entry.source.verify(&entry.name, &entry.sha256, &mut self.digests)?;
+                Encoder::load(&entry.name, files.first())?
+            }
+        };
+        self.encoder.insert(encoder).embed(texts, &self.settings)
     }
 
     /// Not in it: threads, slots, KV budget and batch sizes. They decide what is evaluated together
     /// and so can change a reply, as the chunk can; replies are pinned by the store that keeps
     /// them, not by recomputing. What is promised is the same reply for the same schedule.
-    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
-        let (member, source) = self.member(model)?;
-        let name = member.name.as_str();
-        let sha256 = known_sha256(name, &source, &member.sha256, &mut self.digests)?;
-        let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
+    fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
+        let (sha256, context, template) = self.identity(model)?;
         let device = self.settings.device();
         let flash = self.settings.flash_attention().name();
         let strict = if self.settings.strict() { ";determinism=strict" } else { "" };
-        let template = fingerprint_part(&member.template);
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\
              kv=f16;fa={flash};device={device}{strict}{template}"
@@ -191,21 +164,17 @@ impl Engine for LlamaEngine {
 
     /// Not in it: threads and batch sizes. Scoring has its own geometry, which follows from the model
     /// and from the version of its rules.
-    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
-        let (member, source) = self.member(model)?;
-        let name = member.name.as_str();
-        let sha256 = known_sha256(name, &source, &member.sha256, &mut self.digests)?;
-        let context = member.context.map_or_else(|| "default".to_owned(), |n| n.to_string());
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
+        let (sha256, context, template) = self.identity(model)?;
         let device = self.settings.device();
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};score={};sha256={sha256};context={context};kv=f32;fa=off;\
-             device={device}{}",
+             device={device}{template}",
             score::SCORING_VERSION,
-            fingerprint_part(&member.template)
         ))
     }
 
-    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+    fn encoder_fingerprint(&mut self) -> EngineResult<String> {
         let entry = &self.pool.encoder;
         let sha256 = known_sha256(&entry.name, &entry.source, &entry.sha256, &mut self.digests)?;
         Ok(format!(
@@ -225,9 +194,9 @@ fn known_sha256(
     source: &Source,
     pinned: &[String],
     digests: &mut DigestCache,
-) -> Result<String, PoolError> {
+) -> Result<String, ModelFileError> {
     match source.verify(name, pinned, digests) {
-        Err(PoolError::Missing { .. }) if !pinned.is_empty() => Ok(digest::of_model(pinned)),
+        Err(ModelFileError::Missing { .. }) if !pinned.is_empty() => Ok(digest::of_model(pinned)),
         verified => verified.map(|files| digest::of_model(&files.sha256)),
     }
 }

@@ -132,7 +132,7 @@ pub struct ModelPool {
     pub encoder: PoolEncoder,
 }
 
-/// Why a pool cannot be used.
+/// Why a pool file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoolError {
@@ -162,6 +162,12 @@ pub enum PoolError {
         /// What is wrong and what to write instead.
         reason: String,
     },
+}
+
+/// Why a model's files cannot be used. Crosses a worker's socket as it is.
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
     /// A model's file, or a part of it, is not where the pool says.
     #[error("{what} of model `{model}` is missing: {}\n  {why}\n  hint: {hint}", path.display())]
     Missing {
@@ -184,7 +190,7 @@ pub enum PoolError {
         /// Its file.
         path: PathBuf,
         /// What the system said.
-        error: std::io::Error,
+        error: String,
     },
     /// A model's file is not the one that the pool pins.
     #[error(

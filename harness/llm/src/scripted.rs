@@ -2,7 +2,7 @@
 
 use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request};
 
-use crate::engine::{Engine, EngineError, Progress};
+use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
 use crate::score::{Passage, Score};
 
 type Answer = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
@@ -118,12 +118,8 @@ fn toy_vector(words: &[&str]) -> Vec<f32> {
 }
 
 impl Engine for ScriptedEngine {
-    fn complete(
-        &mut self,
-        chunk: &[Request],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Reply>, EngineError> {
-        let mut progress = Progress::default();
+    fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
+        let mut progress = ChunkProgress::default();
         self.chunks += 1;
         let mut replies = Vec::with_capacity(chunk.len());
         for request in chunk {
@@ -141,12 +137,8 @@ impl Engine for ScriptedEngine {
         Ok(replies)
     }
 
-    fn score(
-        &mut self,
-        passages: &[Passage],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Score>, EngineError> {
-        let mut progress = Progress::default();
+    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+        let mut progress = ChunkProgress::default();
         let mut scores = Vec::with_capacity(passages.len());
         for passage in passages {
             self.scored += 1;
@@ -163,20 +155,20 @@ impl Engine for ScriptedEngine {
         Ok(scores)
     }
 
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+    fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         self.embedded += texts.len();
         Ok(texts.iter().map(|text| (self.embed)(text)).collect())
     }
 
-    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         Ok(format!("scripted;model={model}"))
     }
 
-    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         Ok(format!("scripted;score;model={model}"))
     }
 
-    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+    fn encoder_fingerprint(&mut self) -> EngineResult<String> {
         Ok("scripted".to_owned())
     }
 }

@@ -40,7 +40,7 @@ use std::thread;
 use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
 
 use crate::chat_template::fingerprint_part;
-use crate::engine::{Engine, EngineError, Progress};
+use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
 use crate::model_pool::{Backend, ModelPool, Server};
 use crate::score::{Passage, Score};
 use ask::Question;
@@ -107,7 +107,7 @@ impl ServerEngine {
     ///
     /// # Errors
     /// When it does not answer, or not for this model.
-    pub fn look(&mut self, model: &ModelName) -> Result<Showing, EngineError> {
+    pub fn look(&mut self, model: &ModelName) -> EngineResult<Showing> {
         let identity = self.identity(model)?;
         let server = self.server(model)?;
         let reply = |question: Question<'_>| {
@@ -119,13 +119,13 @@ impl ServerEngine {
         Ok(Showing { identity, constrains, thinks })
     }
 
-    fn server(&self, model: &ModelName) -> Result<&Server, EngineError> {
+    fn server(&self, model: &ModelName) -> EngineResult<&Server> {
         let unknown = || EngineError::UnknownModel { model: model.clone() };
         self.servers.get(model).ok_or_else(unknown)
     }
 
     /// What the server says of the model; the pinned text when it does not answer.
-    fn identity(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn identity(&mut self, model: &ModelName) -> EngineResult<String> {
         if let Some(known) = self.identities.get(model) {
             return Ok(known.clone());
         }
@@ -157,8 +157,8 @@ impl ServerEngine {
         (model, server): (&ModelName, &Server),
         questions: &[Question<'_>],
         in_a_row: &mut u32,
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Reply>, EngineError> {
+        watch: &mut Watch<'_>,
+    ) -> EngineResult<Vec<Reply>> {
         let slots = server.concurrency.min(u32::try_from(questions.len()).unwrap_or(u32::MAX));
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
@@ -187,7 +187,7 @@ impl ServerEngine {
                 scope.spawn(move || work(&say));
             }
             drop(say);
-            let mut so_far = Progress { slots, ..Progress::default() };
+            let mut so_far = ChunkProgress { slots, ..ChunkProgress::default() };
             for (place, answer) in answers {
                 match answer {
                     Err(Trouble::Failed(failure, said)) => {
@@ -227,11 +227,7 @@ impl ServerEngine {
 }
 
 impl Engine for ServerEngine {
-    fn complete(
-        &mut self,
-        chunk: &[Request],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Reply>, EngineError> {
+    fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
         let Some(first) = chunk.first() else { return Ok(Vec::new()) };
         let unusable = |reason| EngineError::Unusable { model: first.model.to_string(), reason };
         if let Some(other) = chunk.iter().find(|request| request.model != first.model) {
@@ -258,16 +254,12 @@ impl Engine for ServerEngine {
         replies
     }
 
-    fn score(
-        &mut self,
-        passages: &[Passage],
-        _: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Score>, EngineError> {
+    fn score(&mut self, passages: &[Passage], _: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
         Err(cannot_score(&first.model))
     }
 
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+    fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
@@ -276,7 +268,7 @@ impl Engine for ServerEngine {
 
     /// Independent of the address: several replicas of a model are one model. Not in it: how many
     /// requests run at once, and a hash of the weights, which no server tells.
-    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         let identity = self.identity(model)?;
         let server = self.server(model)?;
         Ok(format!(
@@ -288,11 +280,11 @@ impl Engine for ServerEngine {
         ))
     }
 
-    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         Err(cannot_score(model))
     }
 
-    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+    fn encoder_fingerprint(&mut self) -> EngineResult<String> {
         Err(cannot_embed())
     }
 }

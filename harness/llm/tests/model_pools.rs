@@ -16,7 +16,7 @@ use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::check::{HashCheck, Part};
 use gra_llm::model_pool::footprint::Footprint;
-use gra_llm::model_pool::{Backend, Dialect, ModelPool, PoolError, Source};
+use gra_llm::model_pool::{Backend, Dialect, ModelFileError, ModelPool, PoolError, Source};
 use gra_synth::request::{ModelName, Sampling};
 
 const HEAD: &str = "name = \"demo\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n";
@@ -194,7 +194,7 @@ fn hashes_are_checked_and_remembered() {
     let source = Source::Path(file);
     let verify = |hash: &str| source.verify("m", &[hash.to_owned()], &mut DigestCache::in_memory());
     let wrong = verify(abc).unwrap_err();
-    assert!(matches!(wrong, PoolError::WrongHash { .. }), "{wrong}");
+    assert!(matches!(wrong, ModelFileError::WrongHash { .. }), "{wrong}");
     assert!(verify(&changed).is_ok());
 }
 

@@ -7,7 +7,7 @@
 mod gguf;
 mod support;
 
-use gra_llm::engine::{Engine, EngineError, Progress};
+use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
@@ -28,7 +28,7 @@ fn complete(engine: &mut LlamaEngine, chunk: &[Request]) -> Vec<Reply> {
 fn every_reply_of_a_mixed_chunk_has_its_shape_and_comes_again() {
     let Some(path) = model(SMOLLM2) else { return };
     let chunk: Vec<Request> = (0..24).map(mixed).collect();
-    let mut last = Progress::default();
+    let mut last = ChunkProgress::default();
     let first = engine(&path, 8).complete(&chunk, &mut |progress| last = progress).unwrap();
     for (request, reply) in chunk.iter().zip(&first) {
         println!("{}: {:?}", request.id, reply.text);
@@ -49,13 +49,13 @@ fn lanes_share_a_chunk_and_what_its_prompts_share() {
     let chunk: Vec<Request> = (0..11).map(mixed).collect();
     let settings = EngineSettings { slots: 7, lanes: Some(3), threads: 2, ..settings() };
     let lanes = || LlamaEngine::new(pool(&path, ""), settings.clone());
-    let mut last = Progress::default();
+    let mut last = ChunkProgress::default();
     let first = lanes().complete(&chunk, &mut |progress| last = progress).unwrap();
     for (request, reply) in chunk.iter().zip(&first) {
         assert_complete(request, reply);
     }
     // Two in each lane, and what all prompts begin with evaluated once.
-    let mut alone = Progress::default();
+    let mut alone = ChunkProgress::default();
     engine(&path, 1).complete(&chunk, &mut |progress| alone = progress).unwrap();
     let written = first.iter().map(|reply| u64::from(reply.reply_tokens)).sum();
     assert_eq!((last.replies, last.slots, last.reply_tokens), (11, 6, written));

@@ -6,7 +6,7 @@ mod support;
 
 use std::path::PathBuf;
 
-use gra_llm::engine::{Engine, EngineError, Progress};
+use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::key::{passage_hash, score_key};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::quantize::quantize;
@@ -337,7 +337,7 @@ fn scripted_scores() {
     let mut scripted = ScriptedEngine::of_texts(|_| String::new())
         .scoring_with(move |passage| (passage.continuation == "yes").then(|| answer.clone()));
     let known = passage("Is it?", "yes");
-    let mut last = Progress::default();
+    let mut last = ChunkProgress::default();
     let scored = scripted.score(std::slice::from_ref(&known), &mut |p| last = p).unwrap();
     assert_eq!(scored, std::slice::from_ref(&value));
     assert_eq!((last.replies, last.reply_tokens, scripted.scored), (1, 3, 1));

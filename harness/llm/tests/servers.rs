@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use gra_llm::engine::{Engine, EngineError, Progress};
+use gra_llm::dispatcher::Dispatcher;
+use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::model_pool::ModelPool;
-use gra_llm::routed::RoutedEngine;
 use gra_llm::score::{Border, Context, Passage};
 use gra_llm::scripted::ScriptedEngine;
 use gra_llm::server::{Patience, ServerEngine};
@@ -81,14 +81,14 @@ fn replies_come_in_order_and_everything_is_sent() {
     let mut engine = engine(&server.url, "concurrency = 8\napi_key_env = \"CARGO_PKG_NAME\"");
     let mut chunk: Vec<Request> = (0..40).map(free).collect();
     chunk[0].seed = u64::MAX;
-    let mut last = Progress::default();
+    let mut last = ChunkProgress::default();
     let replies = engine.complete(&chunk, &mut |so_far| last = so_far).unwrap();
     for (number, reply) in replies.iter().enumerate() {
         assert_eq!(reply.text, format!("word {number}"));
         let counted = (reply.finish, reply.prompt_tokens, reply.reply_tokens);
         assert_eq!(counted, (Finish::Stop, 7, 2));
     }
-    let all = Progress { replies: 40, prompt_tokens: 280, reply_tokens: 80, slots: 8 };
+    let all = ChunkProgress { replies: 40, prompt_tokens: 280, reply_tokens: 80, slots: 8 };
     assert_eq!(last, all);
     for asked in server.asked() {
         assert_eq!(asked.path, "/v1/chat/completions");
@@ -734,7 +734,7 @@ fn a_pool_may_mix_servers_and_others() {
     let local = ScriptedEngine::of_texts(|_| "from here".to_owned());
     let theirs = [ModelName::new("model")];
     let mut engine =
-        RoutedEngine::new(Box::new(local)).route(theirs, Box::new(engine(&server.url, "")));
+        Dispatcher::new(vec![Box::new(local)]).route(theirs, Box::new(engine(&server.url, "")));
     let mut text_of = |model: &str| {
         let request = Request { model: ModelName::new(model), ..free(0) };
         engine.complete(&[request], &mut |_| {}).unwrap().remove(0).text

@@ -6,10 +6,10 @@ mod support;
 
 use std::path::Path;
 
+use gra_llm::chat_template::{ProbedCall, TemplateQuestion};
 use gra_llm::engine::Engine;
 use gra_llm::gguf::GgufHeader;
 use gra_llm::llama::LlamaEngine;
-use gra_llm::template_probe::{ProbedCall, TemplateQuestion};
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Finish, ModelName, Reply, Request};
 use gra_synth::shape::{Part, Shape};

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
+use gra_llm::chat_template::{ProbedCall, TemplateFinding, TemplateQuestion};
 use gra_llm::engine::Engine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::check::{ModelCheck, Part};
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
-use gra_llm::template_probe::{ProbedCall, TemplateFinding, TemplateQuestion};
 use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::request::Stage;

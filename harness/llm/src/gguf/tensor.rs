@@ -1,5 +1,7 @@
 //! Where a tensor's numbers lie, and how many bytes they take: what llama.cpp expects of a file.
 
+#![allow(unsafe_code, reason = "asks ggml for the sizes of its types")]
+
 use std::io::Read;
 
 use llama_cpp_sys_2 as sys;

@@ -8,6 +8,8 @@
 //! Tokens enter a batch in the order of their sequences: llama.cpp computes neighbouring sequences
 //! of a batch together and starts anew at every gap.
 
+#![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
+
 pub(super) mod strict;
 
 use std::num::NonZeroU32;
@@ -24,7 +26,7 @@ use super::generator::{Generator, llama_token};
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::automaton::Scene;
-use crate::engine::{EngineError, Progress};
+use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
 use crate::sampler::Sampler;
 use crate::vocabulary::Token;
 
@@ -72,7 +74,7 @@ pub(super) struct Lane<'a> {
     strict: bool,
     sampler: Sampler,
     /// Of this lane; slots are not counted here.
-    progress: Progress,
+    progress: ChunkProgress,
 }
 
 impl<'a> Lane<'a> {
@@ -80,7 +82,7 @@ impl<'a> Lane<'a> {
         generator: &'a Generator,
         settings: &EngineSettings,
         geometry: Geometry,
-    ) -> Result<Self, EngineError> {
+    ) -> EngineResult<Self> {
         let Geometry { slots, shared, .. } = geometry;
         let seats = if settings.strict() { strict::seats(slots, generator.rows) } else { slots };
         let sequences = seats + u32::from(shared > 0);
@@ -97,7 +99,7 @@ impl<'a> Lane<'a> {
             base: usize::from(shared > 0),
             strict: settings.strict(),
             sampler: Sampler::default(),
-            progress: Progress::default(),
+            progress: ChunkProgress::default(),
         })
     }
 
@@ -105,8 +107,8 @@ impl<'a> Lane<'a> {
     pub(super) fn answer(
         &mut self,
         jobs: Vec<Job>,
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<(usize, Reply)>, EngineError> {
+        watch: &mut Watch<'_>,
+    ) -> EngineResult<Vec<(usize, Reply)>> {
         let mut replies = Vec::with_capacity(jobs.len());
         let mut queue = jobs.into_iter();
         let mut seats: Vec<Option<Slot>> = (0..self.slots).map(|_| None).collect();
@@ -138,7 +140,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Evaluates the shared beginning in sequence 0.
-    pub(super) fn share(&mut self, tokens: &[Token]) -> Result<(), EngineError> {
+    pub(super) fn share(&mut self, tokens: &[Token]) -> EngineResult<()> {
         let mut position = 0;
         for part in tokens.chunks(self.room) {
             self.batch.clear();
@@ -162,7 +164,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Takes over the shared beginning from another lane of this model.
-    pub(super) fn take_shared(&mut self, state: &[u8]) -> Result<(), EngineError> {
+    pub(super) fn take_shared(&mut self, state: &[u8]) -> EngineResult<()> {
         // SAFETY: the bytes were written by `shared_state`, for the same model and build.
         let taken =
             unsafe { self.context.state_seq_set_data_ext(state, 0, LlamaStateSeqFlags::empty()) };
@@ -174,7 +176,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Gives a free seat to a job.
-    fn admit(&mut self, seat: usize, job: Job) -> Result<Slot, EngineError> {
+    fn admit(&mut self, seat: usize, job: Job) -> EngineResult<Slot> {
         self.clear(seat, 0)?;
         if self.shared > 0 {
             self.copy(0, seat)?;
@@ -185,7 +187,7 @@ impl<'a> Lane<'a> {
 
     /// Moves the last replies to free seats before them, once no request is waiting for a seat: every gap
     /// between sequences is a computation of its own, and a copy costs less than one.
-    fn close_ranks(&mut self, seats: &mut [Option<Slot>]) -> Result<(), EngineError> {
+    fn close_ranks(&mut self, seats: &mut [Option<Slot>]) -> EngineResult<()> {
         while let Some(free) = seats.iter().position(Option::is_none)
             && let Some(last) = seats.iter().rposition(Option::is_some)
             && free < last
@@ -199,7 +201,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Gives a seat the tokens of a sequence.
-    fn copy(&mut self, sequence: usize, seat: usize) -> Result<(), EngineError> {
+    fn copy(&mut self, sequence: usize, seat: usize) -> EngineResult<()> {
         let [from, to] =
             [sequence, self.base + seat].map(|place| i32::try_from(place).unwrap_or(0));
         // With separate KV streams llama.cpp only copies whole sequences.
@@ -208,7 +210,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Forgets a seat's tokens from a position on.
-    fn clear(&mut self, seat: usize, from: usize) -> Result<(), EngineError> {
+    fn clear(&mut self, seat: usize, from: usize) -> EngineResult<()> {
         let sequence = u32::try_from(self.base + seat).ok();
         let from = u32::try_from(from).ok();
         match self.context.clear_kv_cache_seq(sequence, from, None) {
@@ -218,7 +220,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Evaluates one batch. Gives the seats that can draw now, with the place of their logits.
-    fn step(&mut self, seats: &mut [Option<Slot>]) -> Result<Vec<(usize, i32)>, EngineError> {
+    fn step(&mut self, seats: &mut [Option<Slot>]) -> EngineResult<Vec<(usize, i32)>> {
         self.close_ranks(seats)?;
         let shares = share_out(seats, self.room);
         self.batch.clear();
@@ -256,7 +258,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Forgets a probe: its logits are there.
-    fn take_back(&mut self, seat: usize, slot: &mut Slot) -> Result<(), EngineError> {
+    fn take_back(&mut self, seat: usize, slot: &mut Slot) -> EngineResult<()> {
         let probe = slot.job.automaton.tentative();
         if probe > 0 {
             slot.position -= probe;
@@ -283,7 +285,7 @@ impl<'a> Lane<'a> {
         position: usize,
         sequence: usize,
         logits: bool,
-    ) -> Result<(), EngineError> {
+    ) -> EngineResult<()> {
         let (Ok(position), Ok(sequence)) = (i32::try_from(position), i32::try_from(sequence))
         else {
             return Err(self.failed("a position is out of range".to_owned()));
@@ -292,7 +294,7 @@ impl<'a> Lane<'a> {
         added.map_err(|error| self.failed(error.to_string()))
     }
 
-    fn evaluate(&mut self) -> Result<(), EngineError> {
+    fn evaluate(&mut self) -> EngineResult<()> {
         runtime::forget_errors();
         self.context.decode(&mut self.batch).map_err(|error| {
             let reason = match error {
@@ -335,7 +337,7 @@ fn new_context<'a>(
     settings: &EngineSettings,
     Geometry { context, threads, rows, .. }: Geometry,
     (sequences, n_batch): (u32, u32),
-) -> Result<LlamaContext<'a>, EngineError> {
+) -> EngineResult<LlamaContext<'a>> {
     let threads = i32::try_from(threads).unwrap_or(1);
     let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
     let mut rows = rows.clamp(1, n_batch);

@@ -1,5 +1,7 @@
 //! What llama.cpp can compute on.
 
+#![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
+
 use std::ffi::CStr;
 use std::sync::OnceLock;
 

@@ -23,8 +23,8 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use super::generator::load_error;
 use super::runtime;
 use super::settings::EngineSettings;
-use crate::abreast::at_once;
-use crate::engine::EngineError;
+use crate::dispatcher::in_parallel;
+use crate::engine::{EngineError, EngineResult};
 use crate::gguf::GgufHeader;
 use crate::model_pool::check::read_usable;
 use bert::{Bert, Desk};
@@ -57,7 +57,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn load(name: &str, path: &Path) -> Result<Self, EngineError> {
+    pub(super) fn load(name: &str, path: &Path) -> EngineResult<Self> {
         let failed = |reason| load_error(name, path, reason);
         let header = read_usable(name, path, true)?.header;
         let network = Weights::open(path, &header).and_then(|mut weights| Bert::read(&mut weights));
@@ -87,17 +87,15 @@ impl Encoder {
         &self,
         texts: &[String],
         settings: &EngineSettings,
-    ) -> Result<Vec<Embedding>, EngineError> {
+    ) -> EngineResult<Vec<Embedding>> {
         let lanes = (settings.threads as usize).clamp(1, texts.len().max(1));
         let lane = |first| {
             let texts = texts.iter().skip(first).step_by(lanes);
             move |_: &mut dyn FnMut(())| self.embed_in_turn(texts)
         };
-        let done = at_once((0..lanes).map(lane).collect(), |_, ()| {});
-        let mut lanes: Vec<_> = done
-            .into_iter()
-            .map(|lane| Ok(lane?.into_iter()))
-            .collect::<Result<_, EngineError>>()?;
+        let done = in_parallel((0..lanes).map(lane).collect(), |_, ()| {});
+        let mut lanes: Vec<_> =
+            done.into_iter().map(|lane| Ok(lane?.into_iter())).collect::<EngineResult<_>>()?;
         let count = lanes.len();
         Ok((0..texts.len()).filter_map(|text| lanes[text % count].next()).collect())
     }
@@ -106,7 +104,7 @@ impl Encoder {
     fn embed_in_turn<'t>(
         &self,
         texts: impl Iterator<Item = &'t String>,
-    ) -> Result<Vec<Embedding>, EngineError> {
+    ) -> EngineResult<Vec<Embedding>> {
         let mut desk = Desk::default();
         let mut counts = Vec::new();
         let mut windows = texts
@@ -136,7 +134,7 @@ impl Encoder {
 
     /// The embedding of a text from the vectors of what was read of it: of a long text, their mean stands for
     /// all of it.
-    fn joined(&self, windows: &[Vec<f32>]) -> Result<Embedding, EngineError> {
+    fn joined(&self, windows: &[Vec<f32>]) -> EngineResult<Embedding> {
         if let [only] = windows {
             return Ok(Embedding::new(only.as_slice().into()));
         }
@@ -147,7 +145,7 @@ impl Encoder {
         Ok(Embedding::in_windows(self.unit(&sum)?.into(), windows.concat().into()))
     }
 
-    fn unit(&self, vector: &[f32]) -> Result<Vec<f32>, EngineError> {
+    fn unit(&self, vector: &[f32]) -> EngineResult<Vec<f32>> {
         unit(vector).ok_or_else(|| EngineError::Evaluation {
             model: self.name.clone(),
             reason: "an embedding is zero or not a number".to_owned(),

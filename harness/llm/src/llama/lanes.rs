@@ -10,8 +10,8 @@ use super::chunk::{Job, Prepared};
 use super::decode::{Geometry, Lane, strict};
 use super::generator::Generator;
 use super::settings::{EngineSettings, part};
-use crate::abreast::at_once;
-use crate::engine::{EngineError, Progress};
+use crate::dispatcher::in_parallel;
+use crate::engine::{ChunkProgress, EngineResult, Watch};
 use crate::vocabulary::Token;
 
 /// Answers a prepared chunk.
@@ -19,14 +19,17 @@ pub(super) fn run(
     generator: &Generator,
     prepared: Prepared,
     settings: &EngineSettings,
-    watch: &mut dyn FnMut(Progress),
-) -> Result<Vec<Reply>, EngineError> {
+    watch: &mut Watch<'_>,
+) -> EngineResult<Vec<Reply>> {
     if settings.strict() {
         strict::check(generator, settings)?;
     }
     let Prepared { mut replies, jobs, shared, slots, lanes, context } = prepared;
-    let mut before =
-        Progress { replies: replies.iter().flatten().count(), slots, ..Progress::default() };
+    let mut before = ChunkProgress {
+        replies: replies.iter().flatten().count(),
+        slots,
+        ..ChunkProgress::default()
+    };
     watch(before);
     let Some(first) = jobs.first() else { return Ok(replies.into_iter().flatten().collect()) };
     let threads = settings.threads.clamp(1, 512);
@@ -35,7 +38,7 @@ pub(super) fn run(
     let mut team = team(generator, settings, (geometry, lanes), &first.tokens[..shared])?;
     before.prompt_tokens = shared as u64;
     watch(before);
-    let mut watch = |so_far: &[Progress]| watch(so_far.iter().copied().chain([before]).sum());
+    let mut watch = |so_far: &[ChunkProgress]| watch(so_far.iter().copied().chain([before]).sum());
     for (place, reply) in together(&mut team, deal(jobs, lanes as usize), &mut watch)? {
         replies[place] = Some(reply);
     }
@@ -49,7 +52,7 @@ fn team<'a>(
     settings: &EngineSettings,
     (geometry, lanes): (Geometry, u32),
     beginning: &[Token],
-) -> Result<Vec<Lane<'a>>, EngineError> {
+) -> EngineResult<Vec<Lane<'a>>> {
     let lane = |threads| Lane::new(generator, settings, Geometry { threads, ..geometry });
     let mut state = Vec::new();
     if lanes > 1 && !beginning.is_empty() {
@@ -82,11 +85,11 @@ fn deal(jobs: Vec<Job>, lanes: usize) -> Vec<Vec<Job>> {
 fn together(
     lanes: &mut [Lane<'_>],
     hands: Vec<Vec<Job>>,
-    watch: &mut dyn FnMut(&[Progress]),
-) -> Result<Vec<(usize, Reply)>, EngineError> {
-    let mut so_far = vec![Progress::default(); lanes.len()];
-    let task = |(lane, hand)| move |tell: &mut dyn FnMut(Progress)| Lane::answer(lane, hand, tell);
-    let done = at_once(lanes.iter_mut().zip(hands).map(task).collect(), |at, progress| {
+    watch: &mut dyn FnMut(&[ChunkProgress]),
+) -> EngineResult<Vec<(usize, Reply)>> {
+    let mut so_far = vec![ChunkProgress::default(); lanes.len()];
+    let task = |(lane, hand)| move |tell: &mut Watch<'_>| Lane::answer(lane, hand, tell);
+    let done = in_parallel(lanes.iter_mut().zip(hands).map(task).collect(), |at, progress| {
         so_far[at] = progress;
         watch(&so_far);
     });

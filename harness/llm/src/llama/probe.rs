@@ -11,10 +11,10 @@ use super::prompt::{PromptForm, special_texts};
 use super::{generator, runtime};
 use crate::automaton::Plan;
 use crate::chat_template::{ChatTemplate, Frame};
-use crate::engine::EngineError;
+use crate::chat_template::{ProbedCall, TemplateFinding};
+use crate::engine::EngineResult;
 use crate::model_pool::PoolModel;
 use crate::model_pool::check::read_usable;
-use crate::template_probe::{ProbedCall, TemplateFinding};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
 /// Words from which on a template's text between special tokens is no name of a turn.
@@ -25,7 +25,7 @@ pub(super) fn probe(
     member: &PoolModel,
     path: &Path,
     calls: &[ProbedCall],
-) -> Result<TemplateFinding, EngineError> {
+) -> EngineResult<TemplateFinding> {
     let name = member.name.as_str();
     let failed = |reason| load_error(name, path, reason);
     let header = read_usable(name, path, false)?.header;

@@ -1,5 +1,7 @@
 //! llama.cpp's own quantiser: one checkpoint becomes several models of a demonstration pool.
 
+#![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
+
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;

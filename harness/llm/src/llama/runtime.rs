@@ -1,5 +1,7 @@
 //! llama.cpp's process-wide state: one backend, one log.
 
+#![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
+
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;

@@ -22,7 +22,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use super::generator::{Generator, llama_token, tokens};
 use super::runtime;
 use super::settings::{EngineSettings, FlashAttention};
-use crate::engine::{EngineError, Progress};
+use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
 use crate::score::{Border, Bos, Context, Passage, Score};
 use crate::vocabulary::Token;
 
@@ -58,8 +58,8 @@ pub(super) fn run(
     generator: &Generator,
     passages: &[Passage],
     settings: &EngineSettings,
-    watch: &mut dyn FnMut(Progress),
-) -> Result<Vec<Score>, EngineError> {
+    watch: &mut Watch<'_>,
+) -> EngineResult<Vec<Score>> {
     // All are laid out first: one that does not fit fails before the others cost anything.
     let lines: Vec<Line> = passages
         .iter()
@@ -67,7 +67,7 @@ pub(super) fn run(
         .map(|(index, passage)| lay_out(generator, index, passage))
         .collect::<Result<_, _>>()?;
     let mut scoring = Scorer::new(generator, settings)?;
-    let mut progress = Progress::default();
+    let mut progress = ChunkProgress::default();
     let mut scores = Vec::with_capacity(lines.len());
     for line in &lines {
         let log_probs = scoring.log_probs(line)?;
@@ -86,7 +86,7 @@ pub(super) fn run(
 }
 
 /// Tokenises a passage and cuts it to its limit.
-fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> Result<Line, EngineError> {
+fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> EngineResult<Line> {
     let model = &generator.model;
     let plain = |text: &str| tokens(model, text, false);
     // Tokens of the context, and the plain text at its end that a joined continuation merges with.
@@ -123,7 +123,7 @@ fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> Result<Lin
     Ok(line)
 }
 
-fn first_token(generator: &Generator, bos: Bos) -> Result<Vec<Token>, EngineError> {
+fn first_token(generator: &Generator, bos: Bos) -> EngineResult<Vec<Token>> {
     let vocab = generator.model.vocab();
     let token = vocab.bos().0.cast_unsigned();
     match bos {
@@ -152,7 +152,7 @@ struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    fn new(generator: &'a Generator, settings: &EngineSettings) -> Result<Self, EngineError> {
+    fn new(generator: &'a Generator, settings: &EngineSettings) -> EngineResult<Self> {
         let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
         let rows = rows(generator.vocabulary.len());
         let n_batch = u32::try_from(rows).unwrap_or(1);
@@ -181,7 +181,7 @@ impl<'a> Scorer<'a> {
         Ok(Self { generator, context, batch, rows, threads, held: Vec::new(), shares })
     }
 
-    fn log_probs(&mut self, line: &Line) -> Result<Vec<f32>, EngineError> {
+    fn log_probs(&mut self, line: &Line) -> EngineResult<Vec<f32>> {
         let scored = line.scored();
         let mut log_probs = Vec::with_capacity(scored.len());
         if scored.is_empty() {
@@ -220,7 +220,7 @@ impl<'a> Scorer<'a> {
 
     /// Forgets all that the context holds but what this line shares with it, in whole blocks, and says
     /// where evaluation goes on. What is scored is evaluated in any case: logits are not held.
-    fn keep_shared(&mut self, line: &Line) -> Result<usize, EngineError> {
+    fn keep_shared(&mut self, line: &Line) -> EngineResult<usize> {
         let same = self.held.iter().zip(&line.tokens).take_while(|(a, b)| a == b).count();
         let shared = if self.shares { same.min(line.scored().start - 1) } else { 0 };
         let start = shared / BLOCK * BLOCK;
@@ -233,7 +233,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// Log-probabilities of tokens, each from its row; the rows are shared out to threads.
-    fn log_softmax(&self, rows: &[(&[f32], Token)]) -> Result<Vec<f32>, EngineError> {
+    fn log_softmax(&self, rows: &[(&[f32], Token)]) -> EngineResult<Vec<f32>> {
         let mut values = vec![0.0; rows.len()];
         let share = rows.len().div_ceil(self.threads).max(1);
         thread::scope(|scope| {

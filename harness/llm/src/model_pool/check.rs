@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Backend, ModelPool, PoolEncoder, PoolError, PoolModel, Source};
+use super::source::unreadable;
+use super::{Backend, ModelFileError, ModelPool, PoolEncoder, PoolModel, Source};
 use crate::digest::{self, DigestCache};
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
@@ -244,14 +245,11 @@ fn look(
     source: &Source,
     pinned: &[String],
     digests: &mut DigestCache,
-) -> Result<FoundModel, PoolError> {
+) -> Result<FoundModel, ModelFileError> {
     let hashed = source.verify(name, &[], digests)?;
     let mut files = Vec::new();
     for (path, sha256) in hashed.paths.into_iter().zip(hashed.sha256) {
-        let size = match fs::metadata(&path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) => return Err(PoolError::File { model: name.to_owned(), path, error }),
-        };
+        let size = fs::metadata(&path).map_err(|error| unreadable(name, &path, &error))?.len();
         files.push(FoundFile { path, size, sha256 });
     }
     let differs = files.iter().zip(pinned).find(|(file, pinned)| file.sha256 != **pinned);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::PoolError;
+use super::ModelFileError;
 use super::hub::{self, Absent, Cache, Wanted};
 use crate::digest::DigestCache;
 use crate::gguf::split::{self, SplitName};
@@ -92,9 +92,9 @@ impl Source {
     /// The paths of all of the model's files, in order, if all are there. `model` is named in errors only.
     ///
     /// # Errors
-    /// [`PoolError::Missing`] with the files that are missing, where they were looked for and what to type to get
-    /// them; [`PoolError::File`] when the system does not let one be looked at.
-    pub fn locate(&self, model: &str) -> Result<Vec<PathBuf>, PoolError> {
+    /// [`ModelFileError::Missing`] with the files that are missing, where they were looked for and what to type to get
+    /// them; [`ModelFileError::File`] when the system does not let one be looked at.
+    pub fn locate(&self, model: &str) -> Result<Vec<PathBuf>, ModelFileError> {
         let files = self.look_up();
         let count = files.len();
         let (mut paths, mut missing) = (Vec::new(), Vec::new());
@@ -107,13 +107,13 @@ impl Source {
         let Some((_, _, first)) = missing.first() else {
             // What the system does not let us look at is here, and an error of its own.
             for path in &paths {
-                fs::metadata(path).map_err(|error| unreadable(model, path, error))?;
+                fs::metadata(path).map_err(|error| unreadable(model, path, &error))?;
             }
             return Ok(paths);
         };
         let numbers: Vec<usize> = missing.iter().map(|(number, ..)| *number).collect();
         let names: Vec<&str> = missing.iter().map(|(_, name, _)| name.as_str()).collect();
-        Err(PoolError::Missing {
+        Err(ModelFileError::Missing {
             model: model.to_owned(),
             what: in_words(&numbers, count),
             path: first.path.clone(),
@@ -131,15 +131,15 @@ impl Source {
         model: &str,
         pinned: &[String],
         digests: &mut DigestCache,
-    ) -> Result<ModelFiles, PoolError> {
+    ) -> Result<ModelFiles, ModelFileError> {
         let paths = self.locate(model)?;
         let sha256 = paths
             .iter()
-            .map(|path| digests.sha256(path).map_err(|error| unreadable(model, path, error)))
+            .map(|path| digests.sha256(path).map_err(|error| unreadable(model, path, &error)))
             .collect::<Result<Vec<_>, _>>()?;
         let differs = sha256.iter().zip(pinned).position(|(found, pinned)| found != pinned);
         match differs {
-            Some(at) => Err(PoolError::WrongHash {
+            Some(at) => Err(ModelFileError::WrongHash {
                 model: model.to_owned(),
                 path: paths[at].clone(),
                 found: sha256[at].clone(),
@@ -236,6 +236,7 @@ fn in_words(numbers: &[usize], count: usize) -> String {
     }
 }
 
-fn unreadable(model: &str, path: &Path, error: io::Error) -> PoolError {
-    PoolError::File { model: model.to_owned(), path: path.to_owned(), error }
+pub(super) fn unreadable(model: &str, path: &Path, error: &io::Error) -> ModelFileError {
+    let (model, path, error) = (model.to_owned(), path.to_owned(), error.to_string());
+    ModelFileError::File { model, path, error }
 }

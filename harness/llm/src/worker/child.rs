@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::protocol::{Answer, Ask, Setup, receive, send};
+use serde::de::DeserializeOwned;
+
+use super::{Answer, Ask, Setup, receive, send};
 
 /// Lines that are kept to explain a crash.
 const KEPT_LINES: usize = 12;
@@ -118,8 +120,8 @@ impl fmt::Display for Ending {
         let (number, name) = match *self {
             Self::Exit(code) => return write!(f, "it ended with exit code {code}"),
             Self::Signal(libc::SIGKILL) => {
-                return f
-                    .write_str("it was killed, by someone or because memory ran out (SIGKILL)");
+                let reason = "it was killed, by someone or because memory ran out (SIGKILL)";
+                return f.write_str(reason);
             }
             Self::Signal(libc::SIGABRT) => {
                 return f.write_str("it aborted: a failed assertion or no memory (SIGABRT)");
@@ -159,6 +161,7 @@ impl Child {
     pub(super) fn start(program: &Program, setup: &Setup, listener: &Listener) -> io::Result<Self> {
         let (worker, theirs) = UnixStream::pair()?;
         let (heard, says) = io::pipe()?;
+        // One pipe for both, so that lines keep their order; a group of its own, so that Ctrl-C spares it.
         let process = program
             .command()
             .stdin(OwnedFd::from(theirs))
@@ -185,25 +188,26 @@ impl Child {
     }
 
     /// What the worker says next; `None` when it is gone.
-    pub(super) fn hear(&mut self) -> io::Result<Option<Answer>> {
+    pub(super) fn hear<T: DeserializeOwned>(&mut self) -> io::Result<Option<Answer<T>>> {
         receive(&mut self.worker)
     }
 
     /// What a worker that closed its socket died of.
     pub(super) fn bury(mut self) -> Crash {
-        let patience = Instant::now() + TO_DIE;
+        let deadline = Instant::now() + TO_DIE;
         let status = loop {
             match self.process.try_wait() {
                 Ok(Some(status)) => break status,
-                Ok(None) if Instant::now() < patience => thread::sleep(Duration::from_millis(5)),
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
                 _ => {
                     let _ = self.process.kill();
                     break self.process.wait().unwrap_or_default();
                 }
             }
         };
-        let patience = Instant::now() + TO_BE_HEARD;
-        while !self.listening.is_finished() && Instant::now() < patience {
+        // Its last lines say why it died; a grandchild that holds the pipe open must not hold us up.
+        let deadline = Instant::now() + TO_BE_HEARD;
+        while !self.listening.is_finished() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
         }
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);

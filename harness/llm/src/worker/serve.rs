@@ -1,5 +1,7 @@
 //! The worker's side: answers what comes over the socket with the engine that it was started for.
 
+#![allow(unsafe_code, reason = "the standard library cannot end a process without destructors")]
+
 use std::convert::Infallible;
 use std::io::{self, BufReader};
 use std::os::fd::AsFd;
@@ -7,10 +9,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-use gra_synth::request::Embedding;
+use serde::Serialize;
 
-use super::protocol::{Answer, Ask, Setup, receive, send};
-use crate::engine::Engine;
+use super::{Answer, Ask, EmbeddingBits, Setup, receive, send};
+use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult};
 
 /// Answers until the owner is gone, then ends the process. `start` makes the engine from what the
 /// owner says first; it must not read standard input.
@@ -33,8 +35,7 @@ pub fn serve<E: Engine>(start: impl FnOnce(Setup) -> E) -> io::Result<Infallible
     };
     let mut engine = start(setup.into_owned());
     loop {
-        let answer = answer(&mut engine, next()?, &mut owner);
-        send(&mut owner, &answer)?;
+        answer(&mut engine, next()?, &mut owner)?;
     }
 }
 
@@ -59,33 +60,38 @@ fn gone() -> ! {
     unsafe { libc::_exit(0) }
 }
 
-fn answer(engine: &mut impl Engine, ask: Ask<'_>, owner: &mut UnixStream) -> Answer {
-    let answer = match ask {
+/// Asks the engine and sends what it gives.
+fn answer(engine: &mut impl Engine, ask: Ask<'_>, owner: &mut UnixStream) -> io::Result<()> {
+    match ask {
         Ask::Complete(chunk) => {
-            // When the owner is gone the thread that hears it ends this process.
-            let mut watch = |so_far| drop(send(owner, &Answer::Progress(so_far)));
-            engine.complete(&chunk, &mut watch).map(Answer::Replies)
+            let replies = engine.complete(&chunk, &mut |so_far| tell(owner, so_far));
+            done(owner, replies)
         }
         Ask::Score(passages) => {
-            let mut watch = |so_far| drop(send(owner, &Answer::Progress(so_far)));
-            engine.score(&passages, &mut watch).map(Answer::Scores)
+            let scores = engine.score(&passages, &mut |so_far| tell(owner, so_far));
+            done(owner, scores)
         }
-        Ask::Embed(texts) => engine.embed(&texts).map(|vectors| {
-            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
-            let both = |text: &Embedding| [bits(text.vector()), bits(text.windows())];
-            Answer::Vectors(vectors.iter().map(both).collect())
-        }),
-        Ask::Fingerprint(model) => engine.fingerprint(&model).map(Answer::Fingerprint),
-        Ask::ScoringFingerprint(model) => {
-            engine.scoring_fingerprint(&model).map(Answer::Fingerprint)
+        Ask::Embed(texts) => {
+            let bits =
+                |vectors: Vec<_>| vectors.iter().map(EmbeddingBits::from).collect::<Vec<_>>();
+            done(owner, engine.embed(&texts).map(bits))
         }
-        Ask::EncoderFingerprint => engine.encoder_fingerprint().map(Answer::Fingerprint),
-        Ask::ProbeTemplate(question) => engine.probe_template(&question).map(Answer::Template),
-        Ask::Hello(_) => return failed("the owner said hello twice"),
-    };
-    answer.unwrap_or_else(|error| Answer::Failed(error.into()))
+        Ask::Fingerprint(model) => done(owner, engine.fingerprint(&model)),
+        Ask::ScoringFingerprint(model) => done(owner, engine.scoring_fingerprint(&model)),
+        Ask::EncoderFingerprint => done(owner, engine.encoder_fingerprint()),
+        Ask::ProbeTemplate(question) => done(owner, engine.probe_template(&question)),
+        Ask::Hello(_) => {
+            let reason = "the owner said hello twice".to_owned();
+            done::<()>(owner, Err(EngineError::Worker { reason }))
+        }
+    }
 }
 
-fn failed(text: &str) -> Answer {
-    Answer::Failed(super::failure::Failure::Other { text: text.to_owned() })
+fn tell(owner: &mut UnixStream, so_far: ChunkProgress) {
+    // When the owner is gone the thread that hears it ends this process.
+    drop(send(owner, &Answer::<()>::Progress(so_far)));
+}
+
+fn done<T: Serialize>(owner: &mut UnixStream, result: EngineResult<T>) -> io::Result<()> {
+    send(owner, &result.map_or_else(Answer::Failed, Answer::Done))
 }

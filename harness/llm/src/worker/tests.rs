@@ -1,6 +1,8 @@
 //! Workers that die, speak out of turn and lose their owner. The worker is this test program, told by
 //! an argument to stand in for one, and by the name of its pool how to behave.
 
+#![allow(unsafe_code, reason = "a worker ends itself by a signal")]
+
 use std::io::BufReader;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -16,11 +18,11 @@ use gra_synth::request::{
 };
 use gra_synth::shape::Shape;
 
-use super::protocol::{Answer, Ask, Setup, receive, send};
-use super::{News, Program, WorkerEngine, serve};
-use crate::engine::{Engine, EngineError, Progress};
+use super::{Answer, Ask, News, Program, Setup, WorkerEngine, receive, send, serve};
+use crate::dispatcher::Dispatcher;
+use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
 use crate::llama::settings::EngineSettings;
-use crate::model_pool::{ModelPool, PoolError};
+use crate::model_pool::{ModelFileError, ModelPool};
 use crate::score::{Border, Context, Passage, Score};
 use crate::scripted::{complete_reply, toy_embedding};
 
@@ -56,13 +58,9 @@ impl StandIn {
 }
 
 impl Engine for StandIn {
-    fn complete(
-        &mut self,
-        chunk: &[Request],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Reply>, EngineError> {
+    fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
         let slots = self.0.settings.slots;
-        watch(Progress { slots, ..Progress::default() });
+        watch(ChunkProgress { slots, ..ChunkProgress::default() });
         self.killed_once();
         if let Some(most) = self.told("aborts above ").map(|n| n.parse::<u32>().unwrap())
             && slots > most
@@ -75,7 +73,9 @@ impl Engine for StandIn {
             eprintln!("assertion failed: it is the third");
             std::process::abort();
         }
-        if self.told("cannot evaluate").is_some() {
+        if let Some(what) = self.told("cannot evaluate")
+            && (what.is_empty() || chunk.iter().any(one))
+        {
             let (model, reason) = ("model".to_owned(), "return code -3".to_owned());
             return Err(EngineError::Evaluation { model, reason });
         }
@@ -86,18 +86,14 @@ impl Engine for StandIn {
             std::process::exit(code.parse().unwrap());
         }
         if self.told("prints").is_some() {
-            println!("{{\"Replies\":[]}}");
+            println!("{{\"Done\":[]}}");
             print!("half a line");
         }
         let reply = |r: &Request| complete_reply(&r.prompt.text(), format!("{slots}: {}", r.seed));
         Ok(chunk.iter().map(reply).collect())
     }
 
-    fn score(
-        &mut self,
-        passages: &[Passage],
-        _: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Score>, EngineError> {
+    fn score(&mut self, passages: &[Passage], _: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
         self.killed_once();
         let score = |passage: &Passage| Score {
             log_probs: vec![-0.1, -f32::MIN_POSITIVE / 8.0, -88.000_01],
@@ -108,7 +104,7 @@ impl Engine for StandIn {
         Ok(passages.iter().map(score).collect())
     }
 
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+    fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         self.killed_once();
         let odd = [f32::MIN_POSITIVE / 8.0, -0.0, 0.1, f32::NAN, f32::INFINITY];
         let vector = |text: &String| match text.as_str() {
@@ -119,7 +115,7 @@ impl Engine for StandIn {
         Ok(texts.iter().map(vector).collect())
     }
 
-    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         let name = model.to_string();
         let path = PathBuf::from("a/file.gguf");
         let reason = "a reason: with \"quotes\"\nand lines".to_owned();
@@ -130,26 +126,26 @@ impl Engine for StandIn {
             "evaluation" => EngineError::Evaluation { model: name, reason },
             "missing" => {
                 let (what, why) = ("the file".to_owned(), "not there".to_owned());
-                PoolError::Missing { model: name, what, path, why, hint: reason }.into()
+                ModelFileError::Missing { model: name, what, path, why, hint: reason }.into()
             }
             "file" => {
-                let error = std::io::Error::from_raw_os_error(libc::EACCES);
-                PoolError::File { model: name, path, error }.into()
+                let error = std::io::Error::from_raw_os_error(libc::EACCES).to_string();
+                ModelFileError::File { model: name, path, error }.into()
             }
             "hash" => {
                 let (found, pinned) = ("00".to_owned(), "11".to_owned());
-                PoolError::WrongHash { model: name, path, found, pinned }.into()
+                ModelFileError::WrongHash { model: name, path, found, pinned }.into()
             }
             "script" => EngineError::NotScripted { request: reason, model: model.clone() },
             _ => return Ok(format!("stand-in;{name};λ")),
         })
     }
 
-    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         Ok(format!("scores of {model}"))
     }
 
-    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+    fn encoder_fingerprint(&mut self) -> EngineResult<String> {
         Ok("stand-in".to_owned())
     }
 }
@@ -201,7 +197,7 @@ fn chunk(count: u32) -> Vec<Request> {
 }
 
 /// The replies, and with how many slots they were made.
-fn complete(engine: &mut WorkerEngine, count: u32) -> Result<(u32, usize), EngineError> {
+fn complete(engine: &mut WorkerEngine, count: u32) -> EngineResult<(u32, usize)> {
     let mut slots = 0;
     let replies = engine.complete(&chunk(count), &mut |so_far| slots = so_far.slots)?;
     for (request, reply) in chunk(count).iter().zip(&replies) {
@@ -257,9 +253,15 @@ fn a_worker_that_always_dies_is_an_error_with_its_last_words() {
     assert!(crashes(&heard)[0].contains("exit code 7"));
 }
 
+/// A dispatcher whose only worker behaves so.
+fn dispatcher(behaviour: &str) -> (Dispatcher, Arc<Mutex<Vec<String>>>) {
+    let (engine, heard) = owner(behaviour);
+    (Dispatcher::new(vec![Box::new(engine)]), heard)
+}
+
 #[test]
 fn a_call_that_kills_its_worker_is_a_failed_call() {
-    let (mut engine, heard) = owner("aborts on the third");
+    let (mut engine, heard) = dispatcher("aborts on the third");
     let replies = engine.complete(&chunk(5), &mut |_| {}).unwrap();
     for (number, (request, reply)) in chunk(5).iter().zip(&replies).enumerate() {
         if number == 2 {
@@ -275,14 +277,20 @@ fn a_call_that_kills_its_worker_is_a_failed_call() {
     // Alone in its chunk it is known by what the model has answered before.
     let alone = engine.complete(&chunk(3)[2..], &mut |_| {}).unwrap();
     assert_eq!(alone[0].failure(), Some(Failure::Crash));
-    let (mut engine, _) = owner("aborts on the third");
+    let (mut engine, _) = dispatcher("aborts on the third");
     let unknown = engine.complete(&chunk(3)[2..], &mut |_| {});
     assert!(matches!(unknown, Err(EngineError::Crashed { .. })), "is it the call or the model?");
 }
 
 #[test]
-fn a_failure_that_the_worker_tells_of_in_order_is_its_own_to_isolate() {
-    let (mut engine, _) = owner("cannot evaluate");
+fn a_call_that_its_worker_cannot_evaluate_is_a_failed_call() {
+    let (mut engine, _) = dispatcher("cannot evaluate the third");
+    let replies = engine.complete(&chunk(5), &mut |_| {}).unwrap();
+    let failures: Vec<_> = replies.iter().map(Reply::failure).collect();
+    assert_eq!(failures, [None, None, Some(Failure::Evaluation), None, None]);
+    assert_eq!(engine.crashes(), 0);
+    // The model fails on everything: no call's failure.
+    let (mut engine, _) = dispatcher("cannot evaluate");
     let error = engine.complete(&chunk(5), &mut |_| {}).unwrap_err();
     assert!(matches!(error, EngineError::Evaluation { .. }), "{error}");
 }
@@ -307,7 +315,7 @@ fn stray_prints_are_lines_and_not_answers() {
     assert_eq!(complete(&mut engine, 1).unwrap(), (16, 1));
     drop(engine);
     let patience = Instant::now() + Duration::from_secs(10);
-    while !heard.lock().unwrap().iter().any(|line| line == "{\"Replies\":[]}") {
+    while !heard.lock().unwrap().iter().any(|line| line == "{\"Done\":[]}") {
         assert!(Instant::now() < patience, "{:?}", heard.lock().unwrap());
     }
 }
@@ -367,7 +375,7 @@ fn a_worker_without_owner_ends_in_the_middle_of_a_chunk() {
     send(&mut ours, &Ask::Hello(std::borrow::Cow::Owned(setup("sleeps")))).unwrap();
     send(&mut ours, &Ask::Complete(chunk(1).into())).unwrap();
     let mut heard = BufReader::new(ours);
-    let first: Answer = receive(&mut heard).unwrap().unwrap();
+    let first: Answer<()> = receive(&mut heard).unwrap().unwrap();
     assert!(matches!(first, Answer::Progress(_)), "it is at work");
     drop(heard);
     let patience = Instant::now() + Duration::from_secs(10);

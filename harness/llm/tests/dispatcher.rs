@@ -1,4 +1,4 @@
-//! Several engines at work at the same time: workers that are alike, and engines by model.
+//! The dispatcher: replicas that are alike, and engines by model, at work at the same time.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Barrier, Mutex};
 
-use gra_llm::crew::Crew;
+use gra_llm::dispatcher::Dispatcher;
 use gra_llm::engine::{ChunkEvent, Engine, EngineError};
-use gra_llm::routed::RoutedEngine;
 use gra_llm::scripted::{ScriptedEngine, toy_embedding};
 use gra_synth::request::{ModelName, Request};
 use support::mixed;
@@ -56,9 +55,9 @@ fn ask(
 #[test]
 fn every_chunk_is_answered_by_the_worker_of_its_share() {
     let chunks = chunks(&[4, 4, 2, 4, 4]);
-    let mut crew = Crew::new(vec![Box::new(worker("first")), Box::new(worker("second"))]);
-    assert_eq!(crew.workers(&ModelName::new("model")), 2);
-    let (done, answered, begun) = ask(&mut crew, &chunks, |_, _| false);
+    let mut engine = Dispatcher::new(vec![Box::new(worker("first")), Box::new(worker("second"))]);
+    assert_eq!(engine.workers(&ModelName::new("model")), 2);
+    let (done, answered, begun) = ask(&mut engine, &chunks, |_, _| false);
     done.unwrap();
     assert_eq!(begun.len(), 5);
     for (place, chunk) in chunks.iter().enumerate() {
@@ -82,8 +81,8 @@ fn workers_work_at_the_same_time() {
             "here".to_owned()
         })
     };
-    let mut crew = Crew::new(vec![Box::new(meets()), Box::new(meets())]);
-    let (done, answered, _) = ask(&mut crew, &chunks(&[3, 3]), |_, _| false);
+    let mut engine = Dispatcher::new(vec![Box::new(meets()), Box::new(meets())]);
+    let (done, answered, _) = ask(&mut engine, &chunks(&[3, 3]), |_, _| false);
     done.unwrap();
     assert_eq!(answered.len(), 2);
 }
@@ -114,8 +113,8 @@ fn an_error_is_told_and_the_other_worker_finishes_its_chunk() {
         let _ = wait.recv();
         "late".to_owned()
     });
-    let mut crew = Crew::new(vec![Box::new(refuses), Box::new(patient)]);
-    let (done, answered, _) = ask(&mut crew, &chunks, |_, _| false);
+    let mut engine = Dispatcher::new(vec![Box::new(refuses), Box::new(patient)]);
+    let (done, answered, _) = ask(&mut engine, &chunks, |_, _| false);
     assert!(matches!(done, Err(EngineError::NotScripted { .. })));
     assert_eq!(answered.into_keys().collect::<Vec<_>>(), [1]);
 }
@@ -125,9 +124,9 @@ fn embeddings_come_in_the_order_of_their_texts() {
     let texts: Vec<String> = (0..7).map(|n| format!("text number {n}")).collect();
     let expected: Vec<_> = texts.iter().map(|text| toy_embedding(text)).collect();
     for workers in [1, 2, 3, 9] {
-        let crew: Vec<Box<dyn Engine>> =
+        let replicas: Vec<Box<dyn Engine>> =
             (0..workers).map(|_| Box::new(worker("w")) as Box<dyn Engine>).collect();
-        assert_eq!(Crew::new(crew).embed(&texts).unwrap(), expected);
+        assert_eq!(Dispatcher::new(replicas).embed(&texts).unwrap(), expected);
     }
 }
 
@@ -137,7 +136,7 @@ fn engines_of_different_models_answer_side_by_side() {
     for request in &mut chunks[1] {
         request.model = ModelName::new("served");
     }
-    let mut engine = RoutedEngine::new(Box::new(worker("here")))
+    let mut engine = Dispatcher::new(vec![Box::new(worker("here"))])
         .route([ModelName::new("served")], Box::new(worker("there")));
     assert_eq!(engine.workers(&ModelName::new("served")), 1);
     let (done, answered, _) = ask(&mut engine, &chunks, |_, _| false);

@@ -5,7 +5,7 @@ use std::slice;
 
 use gra_synth::request::{Failure, Reply, Request};
 
-use crate::engine::{EngineError, Progress};
+use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
 
 /// So many failed calls one after the other are the model's failure, not the calls': each may take a load
 /// of the model.
@@ -17,24 +17,25 @@ const MOST_IN_A_ROW: u32 = 3;
 /// # Errors
 /// When the failure is not of a kind that one call can cause, or no call of the chunk was answered and
 /// nothing before, or several calls in a row failed.
-pub(crate) fn one_by_one(
+pub(super) fn one_by_one(
     chunk: &[Request],
     error: EngineError,
     answered_before: bool,
-    mut ask: impl FnMut(&[Request], &mut dyn FnMut(Progress)) -> Result<Vec<Reply>, EngineError>,
-    watch: &mut dyn FnMut(Progress),
-) -> Result<Vec<Reply>, EngineError> {
+    mut ask: impl FnMut(&[Request], &mut Watch<'_>) -> EngineResult<Vec<Reply>>,
+    watch: &mut Watch<'_>,
+) -> EngineResult<Vec<Reply>> {
     let Some(failed) = failed_call(&error) else { return Err(error) };
     if let [_] = chunk {
         return if answered_before { Ok(vec![failed]) } else { Err(error) };
     }
     let (mut replies, mut in_a_row, mut answered) = (Vec::new(), 0, answered_before);
-    let mut before = Progress::default();
+    let mut before = ChunkProgress::default();
     for request in chunk {
-        let mut last = Progress::default();
+        let mut last = ChunkProgress::default();
         let reply = ask(slice::from_ref(request), &mut |so_far| {
             last = so_far;
-            watch([before, Progress { slots: 0, ..so_far }].into_iter().sum());
+            // Slots are counted once, below: calls follow each other.
+            watch([before, ChunkProgress { slots: 0, ..so_far }].into_iter().sum());
         });
         match reply {
             Ok(reply) => {
@@ -51,7 +52,7 @@ pub(crate) fn one_by_one(
             }
         }
         before = [before, last].into_iter().sum();
-        before = Progress { replies: replies.len(), slots: 1, ..before };
+        before = ChunkProgress { replies: replies.len(), slots: 1, ..before };
         watch(before);
     }
     if answered { Ok(replies) } else { Err(error) }
@@ -103,15 +104,15 @@ mod tests {
             seed,
         };
         let chunk: Vec<Request> = (0..5).map(request).collect();
-        let ask = |call: &[Request], watch: &mut dyn FnMut(Progress)| {
+        let ask = |call: &[Request], watch: &mut Watch<'_>| {
             assert_eq!(call.len(), 1);
             if failing.contains(&call[0].seed) {
                 return Err(evaluation());
             }
-            watch(Progress { replies: 1, slots: 1, ..Progress::default() });
+            watch(ChunkProgress { replies: 1, slots: 1, ..ChunkProgress::default() });
             Ok(vec![complete_reply("", call[0].seed.to_string())])
         };
-        let mut last = Progress::default();
+        let mut last = ChunkProgress::default();
         let replies = one_by_one(&chunk, error, before, ask, &mut |so_far| last = so_far)?;
         assert_eq!(last.replies, 5);
         for (request, reply) in chunk.iter().zip(&replies) {
