@@ -17,7 +17,7 @@ use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
 use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::key::request_hash;
-use gra_llm::score::{Passage, Score};
+use gra_llm::score::{Passage, PassageScore};
 use gra_llm::scripted::{complete_reply, toy_embedding};
 use gra_synth::request::{Embedding, Failure, ModelName, Portion, Reply, Request, Stage};
 use sha2::{Digest, Sha256};
@@ -74,7 +74,7 @@ impl Engine for BatchSensitive {
         &mut self,
         passages: &[Passage],
         _: &mut dyn FnMut(ChunkProgress),
-    ) -> Result<Vec<Score>, EngineError> {
+    ) -> Result<Vec<PassageScore>, EngineError> {
         let Some(passage) = passages.first() else { return Ok(Vec::new()) };
         let (request, model) = ("a score".to_owned(), passage.model.clone());
         Err(EngineError::NotScripted { request, model })

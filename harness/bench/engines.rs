@@ -12,7 +12,7 @@ use gra_llm::llama::runtime::log_to;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::settings::Isolation;
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
-use gra_llm::server::{Patience, ServerEngine};
+use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_llm::worker::{News, Program, Setup, WorkerEngine};
 use gra_synth::request::ModelName;
 
@@ -36,7 +36,7 @@ pub(crate) fn engine(
         return Ok(Box::new(local));
     }
     // The encoder is always one of llama.cpp's.
-    let servers = ServerEngine::new(pool, Patience::default(), Arc::clone(stop));
+    let servers = ServerEngine::new(pool, RetryPolicy::default(), Arc::clone(stop));
     Ok(Box::new(local.route(served, Box::new(servers))))
 }
 

@@ -2,14 +2,14 @@
 //! and all.
 
 use anyhow::{Context, Result};
-use gra_llm::model_pool::check::Part;
+use gra_llm::model_pool::check::PoolPart;
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
 /// A model's place in a pool, and the hashes of its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// Which tables it stands in.
-    pub part: Part,
+    pub part: PoolPart,
     /// The model's name.
     pub name: String,
     /// SHA-256 of each file, in hexadecimal digits.
@@ -51,9 +51,9 @@ fn written(sha256: &[String]) -> Item {
 /// The model's table, in either of the ways in which TOML writes a list of tables.
 fn table<'a>(pool: &'a mut DocumentMut, pin: &Pin) -> Option<&'a mut dyn TableLike> {
     let key = match pin.part {
-        Part::Encoder => return pool.get_mut("encoder")?.as_table_like_mut(),
-        Part::Member => "model",
-        Part::Teacher => "teacher",
+        PoolPart::Encoder => return pool.get_mut("encoder")?.as_table_like_mut(),
+        PoolPart::Member => "model",
+        PoolPart::Teacher => "teacher",
     };
     let is_it =
         |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(pin.name.as_str());
@@ -103,11 +103,11 @@ path = \"t.gguf\"
             |part, name: &str| Pin { part, name: name.to_owned(), sha256: vec!["ff".to_owned()] };
         let parts = ["01", "02"].map(str::to_owned).to_vec();
         let pins = [
-            pin(Part::Encoder, "e"),
-            pin(Part::Member, "a"),
-            pin(Part::Member, "b"),
-            pin(Part::Member, "absent"),
-            Pin { part: Part::Teacher, name: "a".to_owned(), sha256: parts },
+            pin(PoolPart::Encoder, "e"),
+            pin(PoolPart::Member, "a"),
+            pin(PoolPart::Member, "b"),
+            pin(PoolPart::Member, "absent"),
+            Pin { part: PoolPart::Teacher, name: "a".to_owned(), sha256: parts },
         ];
         let expected = POOL
             .replace("# here\n", "# here\nsha256 = \"ff\"\n")

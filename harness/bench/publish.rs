@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
-use gra_llm::model_pool::{Backend, Source};
+use gra_llm::model_pool::{Backend, ModelSource};
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
@@ -165,11 +165,11 @@ pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
 fn source_name(backend: &Backend) -> String {
     match backend {
         Backend::LlamaCpp(source) => match source {
-            Source::Hub { repo, file, revision: None } => format!("{repo}/{file}"),
-            Source::Hub { repo, file, revision: Some(revision) } => {
+            ModelSource::Hub { repo, file, revision: None } => format!("{repo}/{file}"),
+            ModelSource::Hub { repo, file, revision: Some(revision) } => {
                 format!("{repo}/{file} at {revision}")
             }
-            Source::Path(path) => {
+            ModelSource::Path(path) => {
                 path.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
         },

@@ -16,9 +16,9 @@ use clap::Args;
 use gra_llm::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
-use gra_llm::model_pool::check::{FoundFile, FoundModel, HashCheck, ModelCheck, Part};
+use gra_llm::model_pool::check::{FoundFile, FoundModel, HashCheck, ModelCheck, PoolPart};
 use gra_llm::model_pool::{Backend, ModelPool, Server};
-use gra_llm::server::{Patience, ServerEngine};
+use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_synth::request::ModelName;
 use serde::Serialize;
 
@@ -147,7 +147,7 @@ pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
     let checks = pool.check(&mut digests);
     // A pool runs without its teachers; what is wrong with one that is here should be mended all the same.
     let is_absent_teacher =
-        |check: &&ModelCheck| check.part == Part::Teacher && check.found.is_err();
+        |check: &&ModelCheck| check.part == PoolPart::Teacher && check.found.is_err();
     let (absent, others): (Vec<&ModelCheck>, Vec<&ModelCheck>) =
         checks.iter().partition(is_absent_teacher);
     let mut problems: Vec<String> = others.into_iter().filter_map(ModelCheck::problem).collect();
@@ -159,8 +159,8 @@ pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
     let devices = devices::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
     let needs = vec![
-        Needs::of("members", &checks, &[Part::Member, Part::Encoder]),
-        Needs::of("teachers", &checks, &[Part::Teacher]),
+        Needs::of("members", &checks, &[PoolPart::Member, PoolPart::Encoder]),
+        Needs::of("teachers", &checks, &[PoolPart::Teacher]),
     ];
     problems.extend(needs[0].shortage(memory, disk_of_missing(&checks)));
     // Models that are not sound need no calibration.
@@ -252,7 +252,7 @@ fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
 fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<ServerFinding>> {
     // Members that are one model of one server have one set of forms.
     let mut tried: BTreeMap<String, Vec<FormFinding>> = BTreeMap::new();
-    let mut engine = ServerEngine::new(pool, Patience::short(), Arc::default());
+    let mut engine = ServerEngine::new(pool, RetryPolicy::short(), Arc::default());
     let served = pool.members_and_teachers().filter_map(|model| match &model.backend {
         Backend::Server(server) => Some((&model.name, server, model.thought_tokens)),
         Backend::LlamaCpp(_) => None,
@@ -299,7 +299,7 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<Serve
 
 /// Bytes that are free where the first missing file of a member would be.
 fn disk_of_missing(checks: &[ModelCheck]) -> Option<u64> {
-    let missing = |check: &&ModelCheck| check.found.is_err() && check.part != Part::Teacher;
+    let missing = |check: &&ModelCheck| check.found.is_err() && check.part != PoolPart::Teacher;
     free_bytes(checks.iter().find(missing)?.path.parent()?)
 }
 
@@ -325,7 +325,7 @@ fn finding(check: &ModelCheck) -> ModelFinding {
         architecture: header.and_then(|header| header.architecture().map(str::to_owned)),
         trained_context: header.and_then(gra_llm::gguf::GgufHeader::trained_context),
         chat_template: header
-            .filter(|_| check.part != Part::Encoder)
+            .filter(|_| check.part != PoolPart::Encoder)
             .map(|header| header.chat_template().is_some()),
     }
 }

@@ -1,12 +1,12 @@
 //! Losses of scored passages, by model and passage.
 
 use anyhow::{Context, Result};
-use gra_llm::score::Score;
+use gra_llm::score::PassageScore;
 use rusqlite::{OptionalExtension, params};
 
 use super::Store;
 
-/// What is kept of a [`Score`].
+/// What is kept of a [`PassageScore`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredScore {
     /// Mean negative log-probability of the scored tokens, in nats; `None` when none is scored.
@@ -19,8 +19,8 @@ pub struct StoredScore {
     pub truncated: bool,
 }
 
-impl From<&Score> for StoredScore {
-    fn from(score: &Score) -> Self {
+impl From<&PassageScore> for StoredScore {
+    fn from(score: &PassageScore) -> Self {
         Self {
             loss: score.loss(),
             tokens: u32::try_from(score.log_probs.len()).unwrap_or(u32::MAX),

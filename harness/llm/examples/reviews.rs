@@ -21,12 +21,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use gra_llm::chat_template::{ChatTemplate, Frame, Variables};
+use gra_llm::chat_template::{ChatTemplate, TemplateFrame, TemplateVariables};
 use gra_llm::engine::{ChunkProgress, Engine};
 use gra_llm::gguf::GgufHeader;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{LLAMA_VERSION, LlamaEngine, runtime};
-use gra_llm::pattern::{Pattern, gbnf};
+use gra_llm::pattern::{GrammarReader, Pattern, grammar};
 use serde::{Deserialize, Serialize};
 
 type Failure = Box<dyn Error>;
@@ -193,8 +193,9 @@ fn peak_rss() -> u64 {
 fn prompts(model: &Path, round: u32, requests: u32) -> Result<Vec<String>, Failure> {
     let header = GgufHeader::read(model)?;
     let (text, variables) =
-        (header.chat_template().ok_or("no chat template")?, Variables::default());
-    let frame = Frame::render(ChatTemplate { text, bos: "", eos: "", variables: &variables })?;
+        (header.chat_template().ok_or("no chat template")?, TemplateVariables::default());
+    let frame =
+        TemplateFrame::render(ChatTemplate { text, bos: "", eos: "", variables: &variables })?;
     let requests = workload::requests(requests, round);
     Ok(requests.iter().map(|request| frame.text(&request.prompt.text())).collect())
 }
@@ -210,7 +211,7 @@ fn about() -> Result<About, Failure> {
         slots: settings.slots,
         temperature: sampling.temperature,
         top_p: sampling.top_p,
-        grammar: gbnf::grammar(&form, gbnf::GrammarReader::LlamaCpp),
+        grammar: grammar(&form, GrammarReader::LlamaCpp),
     })
 }
 

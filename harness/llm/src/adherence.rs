@@ -8,7 +8,7 @@ use std::fmt;
 
 use gra_synth::shape::{Part, Shape};
 
-use crate::automaton::{PlanError, opening, options, simplify};
+use crate::automaton::{ShapeError, opening, options, simplify};
 use crate::pattern::ESCAPED;
 
 /// How a text stands to a shape.
@@ -56,7 +56,7 @@ pub(crate) struct Closed {
 ///
 /// # Errors
 /// When the shape breaks its own rules.
-pub fn adherence(shape: &Shape, text: &str) -> Result<Adherence, PlanError> {
+pub fn adherence(shape: &Shape, text: &str) -> Result<Adherence, ShapeError> {
     Ok(match stand(&simplify(&shape.parts)?, text) {
         Standing::Whole => Adherence::Whole,
         Standing::Within { .. } => Adherence::Unfinished,
@@ -71,7 +71,7 @@ pub fn adherence(shape: &Shape, text: &str) -> Result<Adherence, PlanError> {
 /// Closes the text or list at which a reply met its limit, and what was cut behind one. `None` where a text
 /// may not be closed ([`Part::Text`], `close_at_budget`), where nothing was written yet, and where the
 /// reply does not follow its shape: nothing is mended.
-pub(crate) fn close(parts: &[Part], reply: &str) -> Result<Option<Closed>, PlanError> {
+pub(crate) fn close(parts: &[Part], reply: &str) -> Result<Option<Closed>, ShapeError> {
     let parts = simplify(parts)?;
     let (part, from, ended) = match stand(&parts, reply) {
         Standing::Within { part, from, ended } => (part, from, ended),

@@ -1,6 +1,6 @@
 //! The template sampler: writes one reply of a given shape, token by token.
 //!
-//! A [`Plan`] is a shape compiled for a vocabulary; an [`Automaton`] runs it for one request. It is
+//! A [`CompiledShape`] is a shape compiled for a vocabulary; an [`Automaton`] runs it for one request. It is
 //! asked with the logits of the last token and answers with the tokens to feed next: one sampled
 //! token, or a forced run that costs one evaluation for many tokens. It holds no model.
 //!
@@ -19,9 +19,8 @@
 //! but for white space before a closer and an unfinished character at a cut.
 
 mod choice;
-mod expectation;
+mod compiled_shape;
 mod list;
-mod plan;
 mod writing;
 
 use std::sync::Arc;
@@ -29,14 +28,13 @@ use std::sync::Arc;
 use gra_synth::committee::Thousandths;
 use gra_synth::request::{Finish, Request, Sampling, ScoreReading};
 
-pub use plan::{Plan, PlanError};
-pub(crate) use plan::{opening, options, simplify};
+pub use compiled_shape::{CompiledShape, ShapeError};
+pub(crate) use compiled_shape::{opening, options, simplify};
 
 use crate::sampler::{DrawStream, Sampler};
 use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};
-use choice::Drawn;
-use expectation::Expectation;
-use plan::{Choice, Run, Step, count};
+use choice::{DrawnOption, ExpectedValue};
+use compiled_shape::{Choice, ForcedText, PlanStep, count};
 use writing::Writing;
 
 /// Version of what this module and [`crate::sampler`] write from given logits; part of every
@@ -71,7 +69,7 @@ impl Draws {
 
 /// The logits of the last fed token, and what it takes to draw from them.
 #[derive(Debug)]
-pub struct Scene<'a> {
+pub struct DrawInput<'a> {
     /// The model's tokens.
     pub vocabulary: &'a Vocabulary,
     /// Buffers.
@@ -87,7 +85,7 @@ enum Now {
     Choosing { from: usize },
     /// The next logits are those behind this beginning of an option, for its share of an expected value
     /// alone; `drawn` is taken then.
-    Probing { from: usize, drawn: Drawn, beginning: Vec<u8> },
+    Probing { from: usize, drawn: DrawnOption, beginning: Vec<u8> },
     /// Within a text; `items` before it when it is a list's item.
     Writing { text: Writing, items: u8 },
     /// After an item's closing quote: another item, or the end of the list.
@@ -97,7 +95,7 @@ enum Now {
 /// One reply in the making.
 #[derive(Clone, Debug)]
 pub struct Automaton {
-    plan: Arc<Plan>,
+    plan: Arc<CompiledShape>,
     draws: Draws,
     /// Whether the reply is complete where its first free text would begin.
     opening_only: bool,
@@ -108,7 +106,7 @@ pub struct Automaton {
     at: usize,
     now: Now,
     /// Of the integer that is being drawn.
-    expectation: Option<Expectation>,
+    expectation: Option<ExpectedValue>,
     /// Of those before it.
     expected: Vec<Thousandths>,
     /// How many of the tokens that were given last are a probe.
@@ -123,24 +121,30 @@ impl Automaton {
     /// When the plan does not fit the token limit the reply is at once finished, empty, as
     /// [`Finish::Length`].
     #[must_use]
-    pub fn start(plan: Arc<Plan>, draws: Draws) -> (Self, Vec<Token>) {
+    pub fn start(plan: Arc<CompiledShape>, draws: Draws) -> (Self, Vec<Token>) {
         Self::begin(plan, draws, false)
     }
 
     /// The same for a reply of which the opening is asked for alone.
     #[must_use]
-    pub fn start_opening(plan: Arc<Plan>, draws: Draws) -> (Self, Vec<Token>) {
+    pub fn start_opening(plan: Arc<CompiledShape>, draws: Draws) -> (Self, Vec<Token>) {
         Self::begin(plan, draws, true)
     }
 
     /// Goes on behind an opening of `tokens` tokens that was written before, with the draws that the
-    /// whole reply would have met. The opening is to be fed with the prompt ([`Plan::retrace`]).
+    /// whole reply would have met. The opening is to be fed with the prompt ([`CompiledShape::retrace`]).
     /// `None` when the plan has no opening.
     #[must_use]
-    pub fn resume(plan: Arc<Plan>, draws: Draws, opening: &str, tokens: u32) -> Option<Self> {
+    pub fn resume(
+        plan: Arc<CompiledShape>,
+        draws: Draws,
+        opening: &str,
+        tokens: u32,
+    ) -> Option<Self> {
         let at = plan.opening_steps()?;
         let (mut automaton, _) = Self::begin(plan, draws, false);
         if automaton.finish.is_none() {
+            // As if the opening had been written now: the draws behind it are named by the tokens before them.
             automaton.reply = opening.as_bytes().to_vec();
             automaton.used = tokens;
             automaton.enter(at, &mut Vec::new());
@@ -148,7 +152,7 @@ impl Automaton {
         Some(automaton)
     }
 
-    fn begin(plan: Arc<Plan>, draws: Draws, opening_only: bool) -> (Self, Vec<Token>) {
+    fn begin(plan: Arc<CompiledShape>, draws: Draws, opening_only: bool) -> (Self, Vec<Token>) {
         let mut automaton = Self {
             opening_only,
             draws,
@@ -205,7 +209,7 @@ impl Automaton {
 
     /// Draws from the logits and goes on as far as nothing else must be drawn. Gives the tokens to
     /// feed before the next call; when the reply is finished they need not be fed.
-    pub fn step(&mut self, scene: &mut Scene<'_>) -> Vec<Token> {
+    pub fn step(&mut self, scene: &mut DrawInput<'_>) -> Vec<Token> {
         if self.finish.is_some() {
             return Vec::new();
         }
@@ -226,21 +230,21 @@ impl Automaton {
         self.at = at;
         while let Some(step) = plan.steps.get(self.at) {
             match step {
-                Step::Force(run) => {
+                PlanStep::Force(run) => {
                     self.force(run, feed);
                     self.at += 1;
                 }
-                Step::Choose(_) => {
+                PlanStep::Choose(_) => {
                     self.now = Now::Choosing { from: self.reply.len() };
                     return;
                 }
-                Step::Write { .. } if self.opening_only => break,
-                Step::Write { budget, visible, .. } => {
+                PlanStep::Write { .. } if self.opening_only => break,
+                PlanStep::Write { budget, visible, .. } => {
                     let text = self.writing(*budget, *visible);
                     self.now = Now::Writing { text, items: 0 };
                     return;
                 }
-                Step::List { item_budget, runs, .. } => {
+                PlanStep::List { item_budget, runs, .. } => {
                     self.force(&runs.open, feed);
                     let text = self.writing(*item_budget, true);
                     self.now = Now::Writing { text, items: 0 };
@@ -256,7 +260,7 @@ impl Automaton {
         choice.values.is_some() && self.draws.score_reading == ScoreReading::Expected
     }
 
-    fn force(&mut self, run: &Run, feed: &mut Vec<Token>) {
+    fn force(&mut self, run: &ForcedText, feed: &mut Vec<Token>) {
         self.reply.extend_from_slice(run.text.as_bytes());
         self.used = self.used.saturating_add(count(&run.tokens));
         feed.extend_from_slice(&run.tokens);
@@ -264,6 +268,7 @@ impl Automaton {
 
     /// A text that begins here, with as much of its budget as the token limit leaves.
     fn writing(&self, budget: u32, visible: bool) -> Writing {
+        // What closes this text and what all later steps need is not for the text.
         let kept = self.plan.steps[self.at].closing_cost() + self.plan.reserve[self.at + 1];
         let left = self.draws.max_tokens.saturating_sub(self.used).saturating_sub(kept);
         // The plan reserved one token for every text.

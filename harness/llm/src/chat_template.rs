@@ -7,7 +7,7 @@
 //!
 //! The message is untrusted: it may spell `<|im_end|>`. So the template is rendered once around a
 //! placeholder, and only what stands around the placeholder is read as special tokens. See
-//! [`Frame`].
+//! [`TemplateFrame`].
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,11 +52,11 @@ const DAY: [(&str, &str); 14] = [
 ];
 
 /// What a pool sets for a template, by name.
-pub type Variables = BTreeMap<String, serde_json::Value>;
+pub type TemplateVariables = BTreeMap<String, serde_json::Value>;
 
 /// The variables as part of a model's fingerprint; nothing where there are none.
 #[must_use]
-pub fn fingerprint_part(variables: &Variables) -> String {
+pub fn fingerprint_part(variables: &TemplateVariables) -> String {
     if variables.is_empty() {
         return String::new();
     }
@@ -84,7 +84,7 @@ pub struct ChatTemplate<'a> {
     /// Text of the token that ends one; empty where the model has none.
     pub eos: &'a str,
     /// What the pool sets.
-    pub variables: &'a Variables,
+    pub variables: &'a TemplateVariables,
 }
 
 impl ChatTemplate<'_> {
@@ -125,7 +125,9 @@ impl ChatTemplate<'_> {
     /// no such switch.
     #[must_use]
     pub fn switch(&self) -> Option<String> {
-        let frame = |variables: &Variables| Frame::render(ChatTemplate { variables, ..*self }).ok();
+        let frame = |variables: &TemplateVariables| {
+            TemplateFrame::render(ChatTemplate { variables, ..*self }).ok()
+        };
         let here = frame(self.variables)?;
         SWITCHES.into_iter().find_map(|(name, value)| {
             let mut variables = self.variables.clone();
@@ -218,7 +220,7 @@ fn plain_tag(tag: &str) -> String {
 
 /// What a chat template puts around a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct TemplateFrame {
     /// Text before the message, special tokens included.
     pub before: String,
     /// Text after it, up to where the model begins its reply.
@@ -227,7 +229,7 @@ pub struct Frame {
     trim_end: bool,
 }
 
-impl Frame {
+impl TemplateFrame {
     /// Renders a template around a placeholder.
     ///
     /// # Errors

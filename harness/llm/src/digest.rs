@@ -6,22 +6,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::write_atomically;
+
 /// Digests of files by path, size and modification time.
 #[derive(Debug, Default)]
 pub struct DigestCache {
     file: Option<PathBuf>,
-    known: BTreeMap<PathBuf, Entry>,
+    known: BTreeMap<PathBuf, KnownDigest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
+struct KnownDigest {
     size: u64,
     /// Nanoseconds since 1970.
     modified: u128,
@@ -53,6 +55,7 @@ impl DigestCache {
     /// # Errors
     /// When the file cannot be read. A cache file that cannot be written is no error.
     pub fn sha256(&mut self, path: &Path) -> io::Result<String> {
+        // A link of the hub's cache and the blob behind it are one entry.
         let path = fs::canonicalize(path)?;
         let metadata = fs::metadata(&path)?;
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -63,7 +66,7 @@ impl DigestCache {
             return Ok(entry.sha256.clone());
         }
         let sha256 = hash(&path)?;
-        self.known.insert(path, Entry { size, modified, sha256: sha256.clone() });
+        self.known.insert(path, KnownDigest { size, modified, sha256: sha256.clone() });
         // Only time is lost when this fails, e.g. on a read-only disk.
         let _ = self.save();
         Ok(sha256)
@@ -71,14 +74,11 @@ impl DigestCache {
 
     fn save(&self) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut temporary, &self.known)?;
-        temporary.flush()?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(file)?;
-        Ok(())
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let json = serde_json::to_vec_pretty(&self.known)?;
+        write_atomically(file, |beside| fs::write(beside, &json), |error| error)
     }
 }
 
@@ -96,14 +96,9 @@ pub fn of_model(files: &[String]) -> String {
 }
 
 fn hash(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(hex::encode(hasher.finalize()));
-        }
-        hasher.update(&buffer[..read]);
-    }
+    // Read in pieces of a megabyte: model files are larger than memory.
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    io::copy(&mut file, &mut hasher)?;
+    Ok(hex::encode(hasher.finalize()))
 }

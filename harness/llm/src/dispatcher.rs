@@ -37,7 +37,7 @@ use crate::chat_template::{TemplateFinding, TemplateQuestion};
 use crate::engine::{
     ChunkEvent, ChunkProgress, Engine, EngineError, EngineResult, Hear, Watch, only_model,
 };
-use crate::score::{Passage, Score};
+use crate::score::{Passage, PassageScore};
 
 /// Answers with other engines.
 pub struct Dispatcher {
@@ -207,7 +207,11 @@ impl Engine for Dispatcher {
         self.groups[self.group_of(model)].len()
     }
 
-    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
         self.each_part(self.group_of(&first.model), passages, watch, |engine, from, part, watch| {
             engine.score(part, watch).map_err(|error| match error {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat_template::{TemplateFinding, TemplateQuestion};
 use crate::model_pool::ModelFileError;
-use crate::score::{Passage, Score};
+use crate::score::{Passage, PassageScore};
 
 /// What an engine tells while it works on a chunk. Counts are of this chunk so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +114,11 @@ pub trait Engine: Send {
     /// # Errors
     /// When a passage does not fit the model's context, the model cannot be loaded, or the engine
     /// fails; nothing is then scored.
-    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>>;
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>>;
 
     /// Embeds texts with the pool's encoder: unit vectors, in order, and those of the windows of texts
     /// that it does not read at once. Each text's embedding depends on that text alone.

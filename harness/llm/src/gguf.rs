@@ -16,7 +16,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 pub use model::GgufModel;
-use reader::{KIND_U32, LEAST_PAIR, LEAST_TENSOR, MAX_KEY, MAX_TENSOR_NAME, Reader, Value};
+use reader::{HeaderValue, KIND_U32, LEAST_PAIR, LEAST_TENSOR, MAX_KEY, MAX_TENSOR_NAME, Reader};
 pub use tensor::Tensor;
 
 /// Bytes that tensors are aligned to where the header says nothing, and the key by which it says so.
@@ -104,12 +104,14 @@ impl GgufHeader {
         let mut reader = Reader::new(input, size);
         check_magic(&mut reader)?;
         let version = reader.u32()?;
+        // A small version that stands in the high bytes was written by the other kind of machine.
         if (2..=3).contains(&version.swap_bytes()) {
             return Err(GgufError::BigEndian);
         }
         if !(2..=3).contains(&version) {
             return Err(GgufError::Version(version));
         }
+        // The counts come before what is counted, tensors first, though the pairs are written first.
         let tensors = reader.count(LEAST_TENSOR)?;
         let pairs = reader.count(LEAST_PAIR)?;
         let mut header = Self::default();
@@ -120,17 +122,18 @@ impl GgufHeader {
                 return Err(GgufError::Header("a key is empty or occurs twice"));
             }
             let kind = reader.u32()?;
+            // llama.cpp reads the alignment as this one type and aborts at another.
             if key == ALIGNMENT_KEY && kind != KIND_U32 {
                 return Err(GgufError::Header("its alignment is no 32-bit number"));
             }
             match reader.value(kind)? {
-                Value::Text(text) => {
+                HeaderValue::Text(text) => {
                     header.strings.insert(key, text);
                 }
-                Value::Number(number) => {
+                HeaderValue::Number(number) => {
                     header.numbers.insert(key, number);
                 }
-                Value::Skipped => {}
+                HeaderValue::Skipped => {}
             }
         }
         header.read_tensors(tensors, &mut reader)?;
@@ -148,10 +151,12 @@ impl GgufHeader {
             self.number(ALIGNMENT_KEY).filter(|bytes| bytes.is_power_of_two())
         });
         let alignment = alignment.ok_or(GgufError::Header("its alignment is no power of two"))?;
+        // `end`: where the last tensor's numbers end; `next`: where the next one's may begin.
         let (mut end, mut next) = (0, 0);
         for _ in 0..count {
             let name = reader.text(MAX_TENSOR_NAME)?;
             let tensor = Tensor::read(reader)?;
+            // Offsets are counted from where all numbers begin, which is known when the last description is read.
             if tensor.offset != next {
                 return Err(GgufError::Header("a tensor lies where another is, or leaves a gap"));
             }
@@ -162,6 +167,7 @@ impl GgufHeader {
             }
         }
         if count > 0 {
+            // From here on offsets are counted from the file's first byte.
             let begin = reader.position().next_multiple_of(alignment);
             for tensor in self.tensors.values_mut() {
                 tensor.offset = tensor.offset.checked_add(begin).ok_or(IMPOSSIBLE)?;
@@ -219,6 +225,17 @@ impl GgufHeader {
         self.of_architecture("context_length")
     }
 
+    /// Bytes that one token's keys and values take in f16, of a model of so many layers and heads whose rows have
+    /// `width` numbers. A head has the size that the header states, else its part of a row.
+    #[must_use]
+    pub fn kv_bytes_per_token(&self, layers: u64, heads: u64, kv_heads: u64, width: u64) -> u64 {
+        let of_head = width.div_ceil(heads.max(1));
+        let size = |key| self.of_architecture(key).unwrap_or(of_head);
+        let both = size("attention.key_length").saturating_add(size("attention.value_length"));
+        let numbers = layers.saturating_mul(kv_heads.max(1)).saturating_mul(both);
+        numbers.saturating_mul(2).max(1)
+    }
+
     /// The model's Jinja chat template.
     #[must_use]
     pub fn chat_template(&self) -> Option<&str> {
@@ -229,6 +246,7 @@ impl GgufHeader {
     #[must_use]
     pub fn is_encoder(&self) -> bool {
         let Some(architecture) = self.architecture() else { return false };
+        // Files made by older converters lack the key; their architecture's name tells.
         let marked = self.of_architecture("attention.causal") == Some(0);
         marked || architecture.contains("bert") || architecture == "t5encoder"
     }

@@ -32,8 +32,8 @@ use crate::automaton::WRITER_VERSION;
 use crate::chat_template::{TemplateFinding, TemplateQuestion, fingerprint_part};
 use crate::digest::{self, DigestCache};
 use crate::engine::{Engine, EngineError, EngineResult, Watch, only_model};
-use crate::model_pool::{Backend, ModelFileError, ModelPool, PoolModel, Source};
-use crate::score::{Passage, Score};
+use crate::model_pool::{Backend, ModelFileError, ModelPool, ModelSource, PoolModel};
+use crate::score::{Passage, PassageScore};
 use encoder::Encoder;
 use generator::Generator;
 use resident::Resident;
@@ -95,7 +95,7 @@ impl LlamaEngine {
     }
 
     /// The model of this name, with its file.
-    fn member(&self, name: &ModelName) -> EngineResult<(PoolModel, Source)> {
+    fn member(&self, name: &ModelName) -> EngineResult<(PoolModel, ModelSource)> {
         let unknown = || EngineError::UnknownModel { model: name.clone() };
         let model = self.pool.model(name).ok_or_else(unknown)?;
         if let Backend::LlamaCpp(source) = &model.backend {
@@ -125,7 +125,11 @@ impl Engine for LlamaEngine {
         lanes::run(generator, prepared, &settings, watch)
     }
 
-    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
         let Some(model) = only_model(passages.iter().map(|passage| &passage.model))? else {
             return Ok(Vec::new());
         };
@@ -191,7 +195,7 @@ impl Engine for LlamaEngine {
 /// finished run replays without its models. It stands for the chat template too: that is part of the file.
 fn known_sha256(
     name: &str,
-    source: &Source,
+    source: &ModelSource,
     pinned: &[String],
     digests: &mut DigestCache,
 ) -> Result<String, ModelFileError> {

@@ -20,17 +20,17 @@ use gra_synth::method::Member;
 use gra_synth::request::{ModelName, Sampling};
 use serde::{Deserialize, Serialize};
 
-use crate::chat_template::Variables;
-use entry::Bad;
+use crate::chat_template::TemplateVariables;
+use entry::BrokenRule;
 pub use server::{DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, Dialect, Server};
-pub use source::{ModelFiles, Source};
+pub use source::{ModelFiles, ModelSource};
 use wire::PoolFile;
 
 /// Who runs a model, and where it is found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Backend {
     /// llama.cpp on this machine, from a GGUF file.
-    LlamaCpp(Source),
+    LlamaCpp(ModelSource),
     /// A server that speaks the `OpenAI` protocol.
     Server(Server),
 }
@@ -78,7 +78,7 @@ pub struct PoolModel {
     /// Its own sampling values.
     pub sampling: SamplingOverrides,
     /// Variables of its chat template, e.g. `enable_thinking`.
-    pub template: Variables,
+    pub template: TemplateVariables,
     /// Most tokens that it may think before each reply; 0, the default: it answers at once.
     pub thought_tokens: u32,
 }
@@ -96,7 +96,7 @@ impl PoolModel {
 
     /// Where its file is; `None` when a server holds it.
     #[must_use]
-    pub const fn source(&self) -> Option<&Source> {
+    pub const fn source(&self) -> Option<&ModelSource> {
         match &self.backend {
             Backend::LlamaCpp(source) => Some(source),
             Backend::Server(_) => None,
@@ -110,7 +110,7 @@ pub struct PoolEncoder {
     /// Its name.
     pub name: String,
     /// Where its file is.
-    pub source: Source,
+    pub source: ModelSource,
     /// SHA-256 of each of its files; empty where the pool pins none.
     pub sha256: Vec<String>,
 }
@@ -249,12 +249,12 @@ impl ModelPool {
         self.models.iter().chain(&self.teachers)
     }
 
-    fn checked(self) -> Result<Self, Bad> {
+    fn checked(self) -> Result<Self, BrokenRule> {
         if self.name.trim().is_empty() {
-            return Err(Bad::new("name", "is empty; name the pool, e.g. name = \"demo\""));
+            return Err(BrokenRule::new("name", "is empty; name the pool, e.g. name = \"demo\""));
         }
         if self.models.is_empty() {
-            return Err(Bad::new("model", "the pool has no models; add a [[model]] table"));
+            return Err(BrokenRule::new("model", "the pool has no models; add a [[model]] table"));
         }
         let place = |at: usize| match at.checked_sub(self.models.len()) {
             None => format!("model.{at}"),
@@ -264,7 +264,7 @@ impl ModelPool {
         for (at, model) in self.members_and_teachers().enumerate() {
             if let Some(first) = places.insert(&model.name, at) {
                 let reason = format!("`{}` is already the name of {}", model.name, place(first));
-                return Err(Bad::new(&format!("{}.name", place(at)), &reason));
+                return Err(BrokenRule::new(&format!("{}.name", place(at)), &reason));
             }
         }
         Ok(self)

@@ -1,5 +1,5 @@
 //! The replies that have a shape, as a regular expression: for engines that are told a reply's form in
-//! a language of their own ([`gbnf`], [`regex`]).
+//! a language of their own ([`grammar`], [`regular_expression`]).
 //!
 //! The [automaton](crate::automaton) writes replies of a shape; a pattern accepts them. Both say the
 //! same of literals, choices, integers and lists. A text may hold anything but the distinctive
@@ -11,13 +11,12 @@
 //!
 //! Tested against llama.cpp's own grammar sampler, which accepts what the automaton writes.
 
-pub mod gbnf;
 mod notation;
-pub mod regex;
 
 use gra_synth::shape::{Part, Shape};
 
-use crate::automaton::{PlanError, opening, options, simplify};
+use crate::automaton::{ShapeError, opening, options, simplify};
+pub use notation::{GrammarReader, grammar, regular_expression};
 
 /// Version of the patterns made of shapes; part of every server's fingerprint. Raise it with any change
 /// to what a pattern accepts.
@@ -56,7 +55,7 @@ pub enum Pattern {
 pub enum PatternError {
     /// The shape breaks its own rules.
     #[error(transparent)]
-    Shape(#[from] PlanError),
+    Shape(#[from] ShapeError),
     /// Text before this literal cannot be told from it, character by character.
     #[error(
         "free text that ends at {0:?} has no pattern: its first character must be no blank and must \
@@ -74,7 +73,7 @@ impl Pattern {
     pub fn of(parts: &[Part]) -> Result<Option<Self>, PatternError> {
         let parts = simplify(parts)?;
         if parts.is_empty() {
-            return Err(PlanError::Empty.into());
+            return Err(ShapeError::Empty.into());
         }
         if let [Part::Text { .. }] = parts.as_slice() {
             return Ok(None);
@@ -89,9 +88,9 @@ impl Pattern {
                 Part::Text { .. } => match parts.get(place + 1) {
                     None => visible(&[], BLANK.into_iter()),
                     Some(Part::Literal(closer)) => text_before(closer)?,
-                    Some(_) => return Err(PlanError::OpenText.into()),
+                    Some(_) => return Err(ShapeError::OpenText.into()),
                 },
-                Part::Thought { .. } => return Err(PlanError::Thought.into()),
+                Part::Thought { .. } => return Err(ShapeError::Thought.into()),
                 Part::QuotedList { max_items, max_item_tokens } => {
                     list(*max_items, *max_item_tokens)
                 }

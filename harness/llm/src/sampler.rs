@@ -40,9 +40,12 @@ impl DrawStream {
     pub fn draw(self, n: u32, retry: u32) -> f64 {
         const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
         let counter = (u64::from(n) << 32) | u64::from(retry);
+        // The seed is mixed before and after the counter goes in, so that neighbouring seeds and neighbouring
+        // counters share nothing.
         let keyed = mix(self.seed.wrapping_add(GOLDEN));
         let bits = mix(mix(keyed ^ counter.wrapping_mul(GOLDEN)).wrapping_add(keyed));
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit the mantissa")]
+        // The upper 53 bits: the lower ones of such hashes are weaker.
         let whole = (bits >> 11) as f64;
         whole * f64::EPSILON / 2.0
     }
@@ -96,6 +99,7 @@ impl Sampler {
         self.weigh(logits, (allowed, refused), max, sampling.temperature);
         let total: f64 = self.near.iter().map(|(weight, _)| weight).sum();
         if sampling.top_p.is_nan() || sampling.top_p >= 1.0 {
+            // No nucleus: the window alone.
             return pick(&self.near, uniform * total).or(Some(best));
         }
         let nucleus = self.nucleus(f64::from(sampling.top_p).max(0.0) * total);
@@ -112,6 +116,7 @@ impl Sampler {
         max: f32,
         temperature: f32,
     ) {
+        // In units of the logits as they are: the weights divide by the temperature.
         let floor = max - WINDOW * temperature;
         let near = &mut self.near;
         near.clear();
@@ -146,11 +151,13 @@ impl Sampler {
         let order = |a: &(f64, Token), b: &(f64, Token)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
         let mut done = 0;
         let mut held = 0.0;
+        // Most nuclei are small: sorting a little at a time finds their end without sorting a vocabulary.
         let mut step = FIRST_SORT;
         while done < self.near.len() {
             let end = self.near.len().min(done + step);
             let rest = &mut self.near[done..];
             if end - done < rest.len() {
+                // Brings the next likeliest to the front, in no order yet.
                 rest.select_nth_unstable_by(end - done, order);
             }
             self.near[done..end].sort_unstable_by(order);
@@ -161,6 +168,7 @@ impl Sampler {
                 }
             }
             done = end;
+            // A flat distribution needs many; then few large sorts are cheaper than many small ones.
             step *= 8;
         }
         self.near.len()
@@ -176,6 +184,7 @@ fn pick(weights: &[(f64, Token)], point: f64) -> Option<Token> {
             return Some(*token);
         }
     }
+    // Rounding can leave the point just behind the end.
     weights.last().map(|(_, token)| *token)
 }
 
@@ -227,6 +236,7 @@ fn better(best: Option<(Token, f32)>, other: (Token, f32)) -> Option<(Token, f32
 fn maximum(logits: &[f32], bias: &[f32]) -> Option<(Token, f32)> {
     let length = logits.len().min(bias.len());
     let (logits, bias) = (&logits[..length], &bias[..length]);
+    // Sixteen maxima side by side, which compilers turn into vector instructions.
     let mut lanes = [f32::NEG_INFINITY; 16];
     let (chunks, biases) = (logits.chunks_exact(16), bias.chunks_exact(16));
     let tail = chunks.remainder().iter().zip(biases.remainder());

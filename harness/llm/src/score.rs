@@ -3,7 +3,7 @@
 //! Instruction-following difficulty (IFD; Li et al., 2023; the paper's section 5.5) compares the loss
 //! of a response after its instruction with its loss alone; a judge compares the losses of its
 //! possible answers. Both score a continuation after a context. Nothing is drawn here, so a
-//! [`Score`] has no seed, and it depends on its passage alone.
+//! [`PassageScore`] has no seed, and it depends on its passage alone.
 
 use gra_synth::request::ModelName;
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ pub enum Border {
 /// What a model makes of a passage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Score {
+pub struct PassageScore {
     /// Natural logarithm of each scored token's probability given all tokens before it, in order;
     /// at most 0. The log-softmax is computed in `f64` from the model's `f32` logits.
     pub log_probs: Vec<f32>,
@@ -92,7 +92,7 @@ pub struct Score {
     pub first_unscored: bool,
 }
 
-impl Score {
+impl PassageScore {
     /// Logarithm of the probability of all scored tokens together, summed in `f64` and in order.
     #[must_use]
     pub fn total(&self) -> f64 {

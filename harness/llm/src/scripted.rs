@@ -1,76 +1,24 @@
-//! An engine that a test writes: replies, scores and embeddings from closures.
+//! An engine that a test writes, of a closure. For tests alone: no path of the program leads here.
 
 use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request};
 
 use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
-use crate::score::{Passage, Score};
+use crate::score::{Passage, PassageScore};
 
-type Answer = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
-type Scoring = Box<dyn FnMut(&Passage) -> Option<Score> + Send>;
-type Embed = Box<dyn FnMut(&str) -> Embedding + Send>;
-
-/// Answers from a script and counts what it is asked.
+/// Answers each request with what a closure says, embeds with [`toy_embedding`], and scores nothing.
 pub struct ScriptedEngine {
-    answer: Answer,
-    scoring: Scoring,
-    embed: Embed,
-    /// Requests answered so far.
-    pub calls: usize,
-    /// Chunks answered so far.
-    pub chunks: usize,
-    /// Passages scored so far.
-    pub scored: usize,
-    /// Texts embedded so far.
-    pub embedded: usize,
-}
-
-impl std::fmt::Debug for ScriptedEngine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ScriptedEngine")
-            .field("calls", &self.calls)
-            .field("chunks", &self.chunks)
-            .field("scored", &self.scored)
-            .field("embedded", &self.embedded)
-            .finish_non_exhaustive()
-    }
+    reply: Box<dyn FnMut(&Request) -> Option<Reply> + Send>,
 }
 
 impl ScriptedEngine {
-    /// Answers each request with what `answer` says; `None` is [`EngineError::NotScripted`].
-    /// Scores nothing, embeds with [`toy_embedding`].
-    pub fn new(answer: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
-        let embed = Box::new(toy_embedding);
-        Self {
-            answer: Box::new(answer),
-            scoring: Box::new(|_| None),
-            embed,
-            calls: 0,
-            chunks: 0,
-            scored: 0,
-            embedded: 0,
-        }
+    /// Answers each request with what `reply` says; `None` is [`EngineError::NotScripted`].
+    pub fn new(reply: impl FnMut(&Request) -> Option<Reply> + Send + 'static) -> Self {
+        Self { reply: Box::new(reply) }
     }
 
     /// Answers each request with a complete reply of this text.
-    pub fn of_texts(mut text: impl FnMut(&Request) -> String + Send + 'static) -> Self {
+    pub fn from_texts(mut text: impl FnMut(&Request) -> String + Send + 'static) -> Self {
         Self::new(move |request| Some(complete_reply(&request.prompt.text(), text(request))))
-    }
-
-    /// Scores with this closure; `None` is [`EngineError::NotScripted`].
-    #[must_use]
-    pub fn scoring_with(
-        mut self,
-        scoring: impl FnMut(&Passage) -> Option<Score> + Send + 'static,
-    ) -> Self {
-        self.scoring = Box::new(scoring);
-        self
-    }
-
-    /// Embeds with this closure instead.
-    #[must_use]
-    pub fn embedding_with(mut self, embed: impl FnMut(&str) -> Embedding + Send + 'static) -> Self {
-        self.embed = Box::new(embed);
-        self
     }
 }
 
@@ -120,11 +68,8 @@ fn toy_vector(words: &[&str]) -> Vec<f32> {
 impl Engine for ScriptedEngine {
     fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
         let mut progress = ChunkProgress::default();
-        self.chunks += 1;
-        let mut replies = Vec::with_capacity(chunk.len());
-        for request in chunk {
-            self.calls += 1;
-            let reply = (self.answer)(request).ok_or_else(|| EngineError::NotScripted {
+        let reply = |request: &Request| {
+            let reply = (self.reply)(request).ok_or_else(|| EngineError::NotScripted {
                 request: request.id.to_string(),
                 model: request.model.clone(),
             })?;
@@ -132,32 +77,23 @@ impl Engine for ScriptedEngine {
             progress.prompt_tokens += u64::from(reply.prompt_tokens);
             progress.reply_tokens += u64::from(reply.reply_tokens);
             watch(progress);
-            replies.push(reply);
-        }
-        Ok(replies)
+            Ok(reply)
+        };
+        chunk.iter().map(reply).collect()
     }
 
-    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
-        let mut progress = ChunkProgress::default();
-        let mut scores = Vec::with_capacity(passages.len());
-        for passage in passages {
-            self.scored += 1;
-            let score = (self.scoring)(passage).ok_or_else(|| EngineError::NotScripted {
-                request: "a score".to_owned(),
-                model: passage.model.clone(),
-            })?;
-            progress.replies += 1;
-            progress.prompt_tokens += u64::from(score.context_tokens);
-            progress.reply_tokens += score.log_probs.len() as u64;
-            watch(progress);
-            scores.push(score);
-        }
-        Ok(scores)
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        _: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
+        let Some(passage) = passages.first() else { return Ok(Vec::new()) };
+        let (request, model) = ("a score".to_owned(), passage.model.clone());
+        Err(EngineError::NotScripted { request, model })
     }
 
     fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
-        self.embedded += texts.len();
-        Ok(texts.iter().map(|text| (self.embed)(text)).collect())
+        Ok(texts.iter().map(|text| toy_embedding(text)).collect())
     }
 
     fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {

@@ -34,19 +34,18 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
 
 use crate::chat_template::fingerprint_part;
-use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
+use crate::dispatcher::in_parallel;
+use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch, only_model};
 use crate::model_pool::{Backend, ModelPool, Server};
-use crate::score::{Passage, Score};
-use ask::Question;
-use client::{Client, Trouble};
+use crate::score::{Passage, PassageScore};
+use ask::ChatCall;
+use client::{Client, ServerError};
 
-pub use client::Patience;
+pub use client::RetryPolicy;
 
 /// Version of what is sent beside the request itself; part of every fingerprint. Raise it with any change
 /// that can change a reply.
@@ -71,7 +70,7 @@ pub struct ServerEngine {
 
 /// What a server showed of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Showing {
+pub struct ServerProbe {
     /// What it says of its model.
     pub identity: String,
     /// Whether it held a reply to the form that was asked for.
@@ -84,7 +83,7 @@ impl ServerEngine {
     /// An engine for the models that servers hold. Asks nothing yet. When `stop` is set it begins no
     /// other request and waits for no other try; the chunk under way is then not answered.
     #[must_use]
-    pub fn new(pool: &ModelPool, patience: Patience, stop: Arc<AtomicBool>) -> Self {
+    pub fn new(pool: &ModelPool, retries: RetryPolicy, stop: Arc<AtomicBool>) -> Self {
         let servers: BTreeMap<ModelName, Server> = pool
             .members_and_teachers()
             .filter_map(|model| match &model.backend {
@@ -93,7 +92,7 @@ impl ServerEngine {
             })
             .collect();
         let widest = servers.values().map(|server| server.concurrency).max().unwrap_or(1);
-        let client = Client::new(patience, widest);
+        let client = Client::new(retries, widest);
         Self {
             servers,
             client,
@@ -107,16 +106,16 @@ impl ServerEngine {
     ///
     /// # Errors
     /// When it does not answer, or not for this model.
-    pub fn look(&mut self, model: &ModelName) -> EngineResult<Showing> {
+    pub fn look(&mut self, model: &ModelName) -> EngineResult<ServerProbe> {
         let identity = self.identity(model)?;
         let server = self.server(model)?;
-        let reply = |question: Question<'_>| {
+        let reply = |question: ChatCall<'_>| {
             let reply = question.ask(&self.client, &|| self.stop.load(Ordering::Relaxed));
-            reply.map_err(|trouble| trouble.of(model, server))
+            reply.map_err(|error| error.into_engine_error(model, server))
         };
-        let constrains = ask::is_as_probed(&reply(Question::probe(server))?);
-        let thinks = ask::has_thought(&reply(Question::thinking_probe(server))?);
-        Ok(Showing { identity, constrains, thinks })
+        let constrains = ask::is_as_probed(&reply(ChatCall::probe(server))?);
+        let thinks = ask::has_thought(&reply(ChatCall::thinking_probe(server))?);
+        Ok(ServerProbe { identity, constrains, thinks })
     }
 
     fn server(&self, model: &ModelName) -> EngineResult<&Server> {
@@ -132,17 +131,17 @@ impl ServerEngine {
         let server = self.server(model)?;
         let stopped = || self.stop.load(Ordering::Relaxed);
         // With a pinned identity to fall back on, a server that is away is not waited for.
-        let tries = if server.identity.is_some() { 1 } else { Patience::short().tries };
+        let tries = if server.identity.is_some() { 1 } else { RetryPolicy::short().tries };
         let client = self.client.with_tries(tries);
         let identity = match (identity::ask(&client, server, &stopped), &server.identity) {
-            (Err(Trouble::Silent(_) | Trouble::Failed(..)), Some(pinned)) => pinned.clone(),
-            (Err(trouble), _) => return Err(trouble.of(model, server)),
+            (Err(ServerError::Silent(_) | ServerError::Failed(..)), Some(pinned)) => pinned.clone(),
+            (Err(error), _) => return Err(error.into_engine_error(model, server)),
             (Ok(found), Some(pinned)) if found != *pinned => {
                 let reason = format!(
                     "serves another model than the pool pins: `{found}`, not `{pinned}`\n  hint: \
                      correct `identity` if it was replaced on purpose"
                 );
-                return Err(Trouble::Refused(reason).of(model, server));
+                return Err(ServerError::Refused(reason).into_engine_error(model, server));
             }
             (Ok(found), _) => found,
         };
@@ -154,73 +153,66 @@ impl ServerEngine {
     /// leaves the others alone. `in_a_row`: how many have failed since one was answered.
     fn ask_all(
         &self,
-        (model, server): (&ModelName, &Server),
-        questions: &[Question<'_>],
+        model: &ModelName,
+        server: &Server,
+        questions: &[ChatCall<'_>],
         in_a_row: &mut u32,
         watch: &mut Watch<'_>,
     ) -> EngineResult<Vec<Reply>> {
         let slots = server.concurrency.min(u32::try_from(questions.len()).unwrap_or(u32::MAX));
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
+        let (next, failed) = (&AtomicUsize::new(0), &AtomicBool::new(false));
         let halted = || failed.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
-        let work = |say: &mpsc::Sender<_>| {
+        let work = |tell: &mut dyn FnMut((usize, Result<Reply, ServerError>))| {
             while !halted() {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let Some(question) = questions.get(place) else { return };
                 let answer = question.ask(&self.client, &halted);
-                // One that halted because another ended the chunk has nothing of its own to tell.
-                let told = !matches!(answer, Err(Trouble::Halted));
-                if matches!(answer, Err(Trouble::Silent(_) | Trouble::Refused(_))) {
+                if matches!(answer, Err(ServerError::Silent(_) | ServerError::Refused(_))) {
                     failed.store(true, Ordering::Relaxed);
                 }
-                if told && say.send((place, answer)).is_err() {
-                    return;
+                // One that halted because another ended the chunk has nothing of its own to tell.
+                if !matches!(answer, Err(ServerError::Halted)) {
+                    tell((place, answer));
                 }
             }
         };
         let mut replies: Vec<Option<Reply>> = vec![None; questions.len()];
-        let mut first_failure: Option<(usize, Trouble)> = None;
-        thread::scope(|scope| {
-            let (say, answers) = mpsc::channel();
-            for _ in 0..slots {
-                let (say, work) = (say.clone(), &work);
-                scope.spawn(move || work(&say));
-            }
-            drop(say);
-            let mut so_far = ChunkProgress { slots, ..ChunkProgress::default() };
-            for (place, answer) in answers {
-                match answer {
-                    Err(Trouble::Failed(failure, said)) => {
-                        *in_a_row += 1;
-                        if *in_a_row >= MOST_IN_A_ROW {
-                            failed.store(true, Ordering::Relaxed);
-                            let reason = format!(
-                                "the last {in_a_row} calls failed: {said}\n  hint: none of this chunk is \
-                                 stored; when the server answers again, so does the same command"
-                            );
-                            first_failure.get_or_insert((place, Trouble::Refused(reason)));
-                        }
-                        so_far.replies += 1;
-                        watch(so_far);
-                        replies[place] = Some(Reply::failed(failure, said));
-                    }
-                    Ok(reply) => {
-                        *in_a_row = 0;
-                        so_far.replies += 1;
-                        so_far.prompt_tokens += u64::from(reply.prompt_tokens);
-                        so_far.reply_tokens += u64::from(reply.reply_tokens);
-                        watch(so_far);
-                        replies[place] = Some(reply);
-                    }
-                    Err(trouble) if first_failure.as_ref().is_none_or(|(at, _)| place < *at) => {
-                        first_failure = Some((place, trouble));
-                    }
-                    Err(_) => {}
+        let mut first_failure: Option<(usize, ServerError)> = None;
+        let mut so_far = ChunkProgress { slots, ..ChunkProgress::default() };
+        in_parallel((0..slots).map(|_| work).collect(), |_, (place, answer)| {
+            let reply = match answer {
+                Ok(reply) => {
+                    *in_a_row = 0;
+                    reply
                 }
-            }
+                Err(ServerError::Failed(failure, said)) => {
+                    *in_a_row += 1;
+                    if *in_a_row >= MOST_IN_A_ROW {
+                        failed.store(true, Ordering::Relaxed);
+                        let reason = format!(
+                            "the last {in_a_row} calls failed: {said}\n  hint: none of this chunk is \
+                             stored; when the server answers again, so does the same command"
+                        );
+                        first_failure.get_or_insert((place, ServerError::Refused(reason)));
+                    }
+                    Reply::failed(failure, said)
+                }
+                Err(error) => {
+                    // Which one is told does not depend on which came first.
+                    if first_failure.as_ref().is_none_or(|(at, _)| place < *at) {
+                        first_failure = Some((place, error));
+                    }
+                    return;
+                }
+            };
+            so_far.replies += 1;
+            so_far.prompt_tokens += u64::from(reply.prompt_tokens);
+            so_far.reply_tokens += u64::from(reply.reply_tokens);
+            watch(so_far);
+            replies[place] = Some(reply);
         });
         match first_failure {
-            Some((_, trouble)) => Err(trouble.of(model, server)),
+            Some((_, error)) => Err(error.into_engine_error(model, server)),
             None => replies.into_iter().collect::<Option<_>>().ok_or(EngineError::Stopped),
         }
     }
@@ -228,14 +220,10 @@ impl ServerEngine {
 
 impl Engine for ServerEngine {
     fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
-        let Some(first) = chunk.first() else { return Ok(Vec::new()) };
-        let unusable = |reason| EngineError::Unusable { model: first.model.to_string(), reason };
-        if let Some(other) = chunk.iter().find(|request| request.model != first.model) {
-            let other = &other.model;
-            return Err(unusable(format!(
-                "a chunk is of one model, and this one also asks {other}"
-            )));
-        }
+        let Some(model) = only_model(chunk.iter().map(|request| &request.model))? else {
+            return Ok(Vec::new());
+        };
+        let unusable = |reason| EngineError::Unusable { model: model.to_string(), reason };
         if chunk.iter().any(|request| request.score_reading == ScoreReading::Expected) {
             return Err(unusable(
                 "expected scores are worked out from probabilities that servers do not tell; \
@@ -243,18 +231,22 @@ impl Engine for ServerEngine {
                     .to_owned(),
             ));
         }
-        let server = self.server(&first.model)?;
+        let server = self.server(model)?;
         let question =
-            |request| Question::new(server, request).map_err(|error| unusable(error.to_string()));
+            |request| ChatCall::new(server, request).map_err(|error| unusable(error.to_string()));
         // All of them before the first is asked: what cannot be said is not paid for.
-        let questions: Vec<Question<'_>> = chunk.iter().map(question).collect::<Result<_, _>>()?;
-        let mut in_a_row = self.failed_in_a_row.get(&first.model).copied().unwrap_or(0);
-        let replies = self.ask_all((&first.model, server), &questions, &mut in_a_row, watch);
-        self.failed_in_a_row.insert(first.model.clone(), in_a_row);
+        let questions: Vec<ChatCall<'_>> = chunk.iter().map(question).collect::<Result<_, _>>()?;
+        let mut in_a_row = self.failed_in_a_row.get(model).copied().unwrap_or(0);
+        let replies = self.ask_all(model, server, &questions, &mut in_a_row, watch);
+        self.failed_in_a_row.insert(model.clone(), in_a_row);
         replies
     }
 
-    fn score(&mut self, passages: &[Passage], _: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        _: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
         Err(cannot_score(&first.model))
     }

@@ -54,6 +54,7 @@ impl Vocabulary {
         for (token, (piece, kind)) in (0..).zip(tokens) {
             vocabulary.push(token, &piece, kind);
         }
+        // Sorted by piece, so that every prefix search is a binary one.
         let mut sorted = std::mem::take(&mut vocabulary.sorted);
         sorted.sort_by(|a, b| vocabulary.piece(*a).cmp(vocabulary.piece(*b)).then(a.cmp(b)));
         vocabulary.sorted = sorted;
@@ -78,6 +79,7 @@ impl Vocabulary {
                     if !must_be_escaped(piece) {
                         quoted = 0.0;
                     }
+                // Begins within a character: only allowed right behind the token that began it.
                 } else if piece.first().is_some_and(|b| is_continuation(*b)) {
                     self.midway.push(token);
                 }
@@ -149,6 +151,7 @@ impl Vocabulary {
     /// All text tokens whose piece begins with `text`.
     #[must_use]
     pub fn starting_with(&self, text: &[u8]) -> &[Token] {
+        // Pieces that begin with a text stand together, from the text itself on.
         let from = self.sorted.partition_point(|t| self.piece(*t) < text);
         let tail = &self.sorted[from..];
         &tail[..tail.partition_point(|t| self.piece(*t).starts_with(text))]
@@ -195,6 +198,7 @@ impl Vocabulary {
         if spelled == text {
             return Some(tokens);
         }
+        // A tokenizer that puts a space before every text: the first token loses it again.
         if let (Some(first), Some(rest)) = (tokens.first(), spelled.strip_prefix(b" "))
             && rest == text
         {
@@ -222,6 +226,7 @@ pub fn must_be_escaped(piece: &[u8]) -> bool {
 pub fn continues_utf8(pending: &[u8], piece: &[u8]) -> bool {
     let valid = |text: &[u8]| match std::str::from_utf8(text) {
         Ok(_) => true,
+        // No length: the text ends within a character, which a later piece may complete.
         Err(error) => error.error_len().is_none(),
     };
     if pending.is_empty() { valid(piece) } else { valid(&[pending, piece].concat()) }

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gra_llm::automaton::{Automaton, Draws, Plan, PlanError, Scene};
+use gra_llm::automaton::{Automaton, CompiledShape, DrawInput, Draws, ShapeError};
 use gra_llm::sampler::Sampler;
 use gra_llm::vocabulary::{Token, TokenKind, Vocabulary};
 use gra_synth::request::{Finish, ScoreReading};
@@ -79,7 +79,7 @@ fn finish(
     let mut sampler = Sampler::default();
     while automaton.finish().is_none() {
         let logits = logits(automaton.tokens());
-        automaton.step(&mut Scene { vocabulary, sampler: &mut sampler, logits: &logits });
+        automaton.step(&mut DrawInput { vocabulary, sampler: &mut sampler, logits: &logits });
     }
     (automaton.text(), automaton.finish(), automaton.tokens())
 }
@@ -139,7 +139,7 @@ fn scoring(vocabulary: &Vocabulary, probabilities: &[f64; 10], written: &[u8]) -
 
 /// A reply in two integers, its expected values and the number of steps.
 fn two_integers(
-    (vocabulary, plan): (&Vocabulary, &Arc<Plan>),
+    (vocabulary, plan): (&Vocabulary, &Arc<CompiledShape>),
     [first, second]: [&[f64; 10]; 2],
     draws: Draws,
 ) -> (String, Vec<f64>, u32) {
@@ -151,7 +151,7 @@ fn two_integers(
         fed.truncate(fed.len() - automaton.tentative());
         let integer = if text.contains(&b',') { second } else { first };
         let logits = scoring(vocabulary, integer, &text);
-        let mut scene = Scene { vocabulary, sampler: &mut sampler, logits: &logits };
+        let mut scene = DrawInput { vocabulary, sampler: &mut sampler, logits: &logits };
         fed.extend(automaton.step(&mut scene));
         steps += 1;
     }
@@ -309,14 +309,14 @@ fn the_shapes_of_the_method_fit_their_token_limits() {
 #[test]
 fn shapes_that_break_their_rules_are_refused() {
     let cases = [
-        (Vec::new(), PlanError::Empty),
-        (vec![literal("")], PlanError::Empty),
-        (vec![text(3, true), Part::Integer { min: 0, max: 9 }], PlanError::OpenText),
-        (vec![text(3, true), text(3, true)], PlanError::OpenText),
-        (vec![Part::OneOf(Vec::new())], PlanError::EmptyChoice),
-        (vec![Part::OneOf(vec![String::new(), "a".into()])], PlanError::EmptyChoice),
-        (vec![Part::Integer { min: 2, max: 1 }], PlanError::EmptyRange),
-        (vec![Part::QuotedList { max_items: 0, max_item_tokens: 3 }], PlanError::EmptyRange),
+        (Vec::new(), ShapeError::Empty),
+        (vec![literal("")], ShapeError::Empty),
+        (vec![text(3, true), Part::Integer { min: 0, max: 9 }], ShapeError::OpenText),
+        (vec![text(3, true), text(3, true)], ShapeError::OpenText),
+        (vec![Part::OneOf(Vec::new())], ShapeError::EmptyChoice),
+        (vec![Part::OneOf(vec![String::new(), "a".into()])], ShapeError::EmptyChoice),
+        (vec![Part::Integer { min: 2, max: 1 }], ShapeError::EmptyRange),
+        (vec![Part::QuotedList { max_items: 0, max_item_tokens: 3 }], ShapeError::EmptyRange),
     ];
     for (parts, expected) in cases {
         let shape = Shape { parts };
@@ -324,6 +324,6 @@ fn shapes_that_break_their_rules_are_refused() {
     }
     let poor = Vocabulary::new([(b"a".to_vec(), TokenKind::Text)]);
     let shape = Shape { parts: vec![literal("ab")] };
-    let refused = Plan::compile(&shape, &poor, &|_| Vec::new()).unwrap_err();
-    assert_eq!(refused, PlanError::Unspellable("ab".into()));
+    let refused = CompiledShape::compile(&shape, &poor, &|_| Vec::new()).unwrap_err();
+    assert_eq!(refused, ShapeError::Unspellable("ab".into()));
 }

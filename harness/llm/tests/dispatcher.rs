@@ -22,7 +22,7 @@ fn chunks(sizes: &[u32]) -> Vec<Vec<Request>> {
 
 /// Answers with its name and what it was asked.
 fn worker(name: &'static str) -> ScriptedEngine {
-    ScriptedEngine::of_texts(move |request| format!("{name}: {}", request.prompt.sample))
+    ScriptedEngine::from_texts(move |request| format!("{name}: {}", request.prompt.sample))
 }
 
 /// How it ended, what was answered by place, and the places in the order in which they began.
@@ -74,7 +74,7 @@ fn workers_work_at_the_same_time() {
     let meeting = Arc::new(Barrier::new(2));
     let meets = || {
         let (meeting, mut met) = (Arc::clone(&meeting), false);
-        ScriptedEngine::of_texts(move |_| {
+        ScriptedEngine::from_texts(move |_| {
             if !std::mem::replace(&mut met, true) {
                 meeting.wait();
             }
@@ -109,7 +109,7 @@ fn an_error_is_told_and_the_other_worker_finishes_its_chunk() {
         drop(failed.lock().unwrap().take());
         None
     });
-    let patient = ScriptedEngine::of_texts(move |_| {
+    let patient = ScriptedEngine::from_texts(move |_| {
         let _ = wait.recv();
         "late".to_owned()
     });

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use gra_llm::engine::Engine;
 use gra_llm::model_pool::ModelPool;
-use gra_llm::server::{Patience, ServerEngine};
+use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
 use support::{SMOLLM2, assert_complete, mixed, model, request, review};
 
@@ -55,7 +55,7 @@ impl Served {
         let pool = ModelPool::parse(&text, Path::new("test.toml"), Path::new("")).unwrap();
         // It answers 503 while it loads, and nobody does before that.
         let wait = Duration::from_millis(500);
-        let patience = Patience { tries: 60, first_wait: wait, longest_wait: wait };
+        let patience = RetryPolicy { tries: 60, first_wait: wait, longest_wait: wait };
         ServerEngine::new(&pool, patience, Arc::default())
     }
 }

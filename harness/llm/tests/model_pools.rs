@@ -14,9 +14,9 @@ use gra_llm::digest::DigestCache;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::check::{HashCheck, Part};
+use gra_llm::model_pool::check::{HashCheck, PoolPart};
 use gra_llm::model_pool::footprint::Footprint;
-use gra_llm::model_pool::{Backend, Dialect, ModelFileError, ModelPool, PoolError, Source};
+use gra_llm::model_pool::{Backend, Dialect, ModelFileError, ModelPool, ModelSource, PoolError};
 use gra_synth::request::{ModelName, Sampling};
 
 const HEAD: &str = "name = \"demo\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n";
@@ -36,7 +36,7 @@ fn a_whole_pool_is_read() {
     )
     .unwrap();
     let small = pool.model(&ModelName::new("small")).unwrap();
-    let small_file = Source::Path(Path::new("models/small.gguf").to_owned());
+    let small_file = ModelSource::Path(Path::new("models/small.gguf").to_owned());
     assert_eq!(small.backend, Backend::LlamaCpp(small_file));
     assert!(small.sha256[0].starts_with("ab00"), "in small letters");
     assert_eq!((small.context, small.parameters), (Some(2048), Some(134_515_008)));
@@ -191,7 +191,7 @@ fn hashes_are_checked_and_remembered() {
     assert!(changed.starts_with("88d4266fd4e6338d"), "{changed}");
     fs::write(&cache, b"{broken").unwrap();
     assert_eq!(DigestCache::at(&cache).sha256(&file).unwrap(), changed);
-    let source = Source::Path(file);
+    let source = ModelSource::Path(file);
     let verify = |hash: &str| source.verify("m", &[hash.to_owned()], &mut DigestCache::in_memory());
     let wrong = verify(abc).unwrap_err();
     assert!(matches!(wrong, ModelFileError::WrongHash { .. }), "{wrong}");
@@ -212,7 +212,7 @@ fn the_check_tells_what_is_wrong_with_each_file() {
         said.contains("model `text` cannot be used") && said.contains("not a GGUF file"),
         "{said}"
     );
-    assert_eq!(checks[1].part, Part::Encoder);
+    assert_eq!(checks[1].part, PoolPart::Encoder);
     let said = checks[1].problem().unwrap();
     assert!(said.contains("the file of model `minilm` is missing"), "{said}");
     assert!(said.contains("has no such file"), "where it was looked for is said: {said}");
@@ -237,7 +237,7 @@ fn a_footprint_counts_files_once_and_says_what_it_does_not_know() {
     let pool = ModelPool::parse(&pool, Path::new("pool.toml"), folder.path()).unwrap();
     let checks = pool.check(&mut DigestCache::in_memory());
     let largest = |name: &str, bytes| Some((name.to_owned(), bytes));
-    let members = Footprint::of(&checks, &[Part::Member, Part::Encoder]);
+    let members = Footprint::of(&checks, &[PoolPart::Member, PoolPart::Encoder]);
     let expected = Footprint {
         disk: 2_500_000_700,
         missing: 2_500_000_000,
@@ -245,7 +245,7 @@ fn a_footprint_counts_files_once_and_says_what_it_does_not_know() {
         largest: largest("there", 2_500_000_000),
     };
     assert_eq!(members, expected);
-    let all = Footprint::of(&checks, &[Part::Member, Part::Teacher]);
+    let all = Footprint::of(&checks, &[PoolPart::Member, PoolPart::Teacher]);
     assert_eq!((all.disk, all.unknown), (49_920_000_700, 1));
     assert_eq!(all.largest, largest("large", 47_420_000_000));
 }
@@ -262,7 +262,7 @@ fn the_pools_of_the_repository_fit_every_experiment() {
         for model in pool.members_and_teachers() {
             let stated = model.parameters.is_some() && model.licence.is_some();
             assert!(stated && model.family.is_some() && model.context.is_some(), "{}", model.name);
-            let is_of_hub = matches!(model.source(), Some(Source::Hub { .. }));
+            let is_of_hub = matches!(model.source(), Some(ModelSource::Hub { .. }));
             assert!(!is_of_hub || model.size.is_some(), "{}", model.name);
         }
     }
@@ -292,7 +292,7 @@ fn every_part_is_looked_for_and_named() {
     let said = check(&pool).problem().unwrap();
     assert!(said.contains("part 3 of 3 of model `split` is missing"), "{said}");
     assert!(said.contains("m-00003-of-00003.gguf"), "{said}");
-    let footprint = Footprint::of(&[check(&pool)], &[Part::Member]);
+    let footprint = Footprint::of(&[check(&pool)], &[PoolPart::Member]);
     assert_eq!((footprint.disk, footprint.missing), (2000, 2000 - (size - last)));
     fs::remove_file(&parts[0]).unwrap();
     let said = check(&pool).problem().unwrap();

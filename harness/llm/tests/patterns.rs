@@ -7,8 +7,7 @@ mod support;
 
 use std::sync::OnceLock;
 
-use gra_llm::pattern::gbnf::{self, GrammarReader};
-use gra_llm::pattern::{Pattern, PatternError, regex};
+use gra_llm::pattern::{GrammarReader, Pattern, PatternError, grammar, regular_expression};
 use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::request::{Finish, Stage};
@@ -71,7 +70,7 @@ fn llama_accepts(model: &LlamaModel, grammar: &str, tokens: &[LlamaToken]) -> bo
 
 /// A pattern's grammars, one for each reader. llama.cpp reads both alike.
 fn grammars(pattern: &Pattern) -> [String; 2] {
-    [GrammarReader::LlamaCpp, GrammarReader::XGrammar].map(|reader| gbnf::grammar(pattern, reader))
+    [GrammarReader::LlamaCpp, GrammarReader::XGrammar].map(|reader| grammar(pattern, reader))
 }
 
 fn whole(expression: &str) -> ::regex::Regex {
@@ -157,7 +156,7 @@ proptest! {
                 let listed = shape.parts.iter().any(|part| matches!(part, Part::QuotedList { .. }));
                 let blanks = ["  ", "[\" ", "\", \" ", " \", ", " \"]"];
                 prop_assume!(!listed || !blanks.iter().any(|blank| written.text.contains(blank)));
-                let expression = regex::expression(&pattern);
+                let expression = regular_expression(&pattern);
                 for grammar in grammars(&pattern) {
                     prop_assert!(llama_accepts(model, &grammar, &tokens), "{grammar}{:?}", written.text);
                 }
@@ -194,7 +193,7 @@ proptest! {
         let reply = changed(&written, place, &change);
         let Some(tokens) = spelled(model, &reply) else { return Ok(()) };
         let pattern = Pattern::of(&shape.parts).unwrap().unwrap();
-        let expression = regex::expression(&pattern);
+        let expression = regular_expression(&pattern);
         let expected = reads(&reply, &shape.parts, beginnings);
         for grammar in grammars(&pattern) {
             prop_assert_eq!(llama_accepts(model, &grammar, &tokens), expected, "{}{:?}", grammar, reply);
@@ -212,7 +211,7 @@ fn grammars_can_be_read() {
         let pattern = Pattern::of(parts).unwrap().unwrap();
         let expected = [llama, xgrammar].map(|grammar| format!("root ::= {grammar}\n"));
         assert_eq!(grammars(&pattern), expected);
-        assert_eq!(regex::expression(&pattern), expression);
+        assert_eq!(regular_expression(&pattern), expression);
     };
     check(
         &bits().parts,
@@ -300,10 +299,10 @@ proptest! {
     ) {
         let text = pieces.concat();
         let pattern = Pattern::Text(text.clone());
-        let grammar = gbnf::grammar(&pattern, GrammarReader::XGrammar);
+        let grammar = grammar(&pattern, GrammarReader::XGrammar);
         let escaped = grammar.strip_prefix("root ::= \"").unwrap().strip_suffix("\"\n").unwrap();
         prop_assert_eq!(as_xgrammar_reads(escaped), text.clone(), "{}", grammar);
-        let expression = regex::expression(&pattern);
+        let expression = regular_expression(&pattern);
         prop_assert!(whole(&expression).is_match(&text), "{expression}");
         prop_assert!(!expression.contains("\\x") && !grammar.contains("\\x"));
         let Some(model) = oracle() else { return Ok(()) };
@@ -325,7 +324,7 @@ fn every_stage_has_a_form_that_servers_can_be_told() {
             continue;
         };
         let [_, xgrammar] = grammars(&pattern);
-        let expression = regex::expression(&pattern);
+        let expression = regular_expression(&pattern);
         told.push(format!("{stage}\n{xgrammar}{expression}"));
         assert!(whole(&expression).captures_len() > 0);
         if let Some(model) = oracle() {

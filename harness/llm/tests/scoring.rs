@@ -11,8 +11,7 @@ use gra_llm::key::{passage_hash, score_key};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::quantize::quantize;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::score::{Border, Bos, Context, Passage, Score};
-use gra_llm::scripted::ScriptedEngine;
+use gra_llm::score::{Border, Bos, Context, Passage, PassageScore};
 use gra_synth::request::{ModelName, Request, ScoreReading};
 use serde::Deserialize;
 use support::{SMOLLM2, engine, model, pool, settings, without_template};
@@ -37,11 +36,11 @@ fn with_bos(mut passage: Passage, bos: Bos) -> Passage {
     passage
 }
 
-fn scores(engine: &mut impl Engine, passages: &[Passage]) -> Vec<Score> {
+fn scores(engine: &mut impl Engine, passages: &[Passage]) -> Vec<PassageScore> {
     engine.score(passages, &mut |_| {}).unwrap()
 }
 
-fn score(engine: &mut impl Engine, passage: &Passage) -> Score {
+fn score(engine: &mut impl Engine, passage: &Passage) -> PassageScore {
     scores(engine, std::slice::from_ref(passage)).remove(0)
 }
 
@@ -166,7 +165,7 @@ fn what_passages_share_changes_no_bit() {
 
 /// Scores both texts behind an empty context; the story ends in a full stop and the rest begins
 /// with a space, so that together they have the tokens that they have apart.
-fn whole(engine: &mut LlamaEngine, first: &str, second: &str) -> Score {
+fn whole(engine: &mut LlamaEngine, first: &str, second: &str) -> PassageScore {
     score(engine, &passage("", &[first, second].concat()))
 }
 
@@ -326,24 +325,8 @@ fn keys_depend_on_what_determines_a_score_and_nothing_else() {
 const PINNED: &str = "ff892f1c2604f9a631baa8921d0199f81c5ef4711cc54946384d144d7f483992";
 
 #[test]
-fn scripted_scores() {
-    let value = Score {
-        log_probs: vec![-0.1, -12.345_678, -f32::MIN_POSITIVE],
-        context_tokens: 3,
-        truncated: false,
-        first_unscored: false,
-    };
-    let answer = value.clone();
-    let mut scripted = ScriptedEngine::of_texts(|_| String::new())
-        .scoring_with(move |passage| (passage.continuation == "yes").then(|| answer.clone()));
+fn passages_are_read_as_they_are_written() {
     let known = passage("Is it?", "yes");
-    let mut last = ChunkProgress::default();
-    let scored = scripted.score(std::slice::from_ref(&known), &mut |p| last = p).unwrap();
-    assert_eq!(scored, std::slice::from_ref(&value));
-    assert_eq!((last.replies, last.reply_tokens, scripted.scored), (1, 3, 1));
-    let error = scripted.score(&[passage("", "no")], &mut |_| {}).unwrap_err();
-    assert!(matches!(error, EngineError::NotScripted { .. }), "{error}");
-
     let text = serde_json::to_string(&known).unwrap();
     assert_eq!(serde_json::from_str::<Passage>(&text).unwrap(), known);
 }

@@ -6,6 +6,7 @@ mod support;
 
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::key::{CompletionKey, request_hash};
+use gra_llm::score::{Border, Context, Passage};
 use gra_llm::scripted::{ScriptedEngine, toy_embedding};
 use gra_synth::request::{Finish, ModelName, Request};
 use support::{bits, mixed, request, review};
@@ -53,7 +54,16 @@ fn a_script_may_have_no_reply() {
     let mut engine = ScriptedEngine::new(|_| None);
     let error = engine.complete(&[mixed(0)], &mut |_| {}).unwrap_err();
     assert!(matches!(error, EngineError::NotScripted { .. }));
-    let mut engine = ScriptedEngine::of_texts(|_| "two words".to_owned());
+    let passage = Passage {
+        model: ModelName::new("model"),
+        context: Context::text("before"),
+        continuation: "after".to_owned(),
+        border: Border::default(),
+        max_tokens: None,
+    };
+    let error = engine.score(&[passage], &mut |_| {}).unwrap_err();
+    assert!(matches!(error, EngineError::NotScripted { .. }));
+    let mut engine = ScriptedEngine::from_texts(|_| "two words".to_owned());
     let reply = engine.complete(&[mixed(0)], &mut |_| {}).unwrap().remove(0);
     assert_eq!((reply.finish, reply.reply_tokens), (Finish::Stop, 2));
 }

@@ -14,7 +14,7 @@ use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::model_pool::ModelPool;
 use gra_llm::score::{Border, Context, Passage};
 use gra_llm::scripted::ScriptedEngine;
-use gra_llm::server::{Patience, ServerEngine};
+use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Failure, Finish, ModelName, Portion, Reply, Request};
 use gra_synth::shape::{Part, Shape};
@@ -23,7 +23,7 @@ use support::http::{Act, Asked, TestServer, completion, nobody};
 use support::{bits, literal, request, review, text};
 
 /// Three tries within some milliseconds.
-const QUICK: Patience = Patience {
+const QUICK: RetryPolicy = RetryPolicy {
     tries: 3,
     first_wait: Duration::from_millis(5),
     longest_wait: Duration::from_millis(10),
@@ -418,7 +418,7 @@ fn a_refusal_ends_the_chunk_and_a_stop_ends_the_waiting() {
     assert!(server.asked().len() < 20, "{}", server.asked().len());
 
     let stop = Arc::new(AtomicBool::new(false));
-    let patience = Patience { first_wait: Duration::from_secs(60), ..QUICK };
+    let patience = RetryPolicy { first_wait: Duration::from_secs(60), ..QUICK };
     let heard = Arc::clone(&stop);
     let server = TestServer::start(move |_, _| {
         heard.store(true, Ordering::Relaxed);
@@ -731,7 +731,7 @@ fn what_a_server_is_not_asked_has_a_named_error() {
 #[test]
 fn a_pool_may_mix_servers_and_others() {
     let server = TestServer::start(|_, _| good());
-    let local = ScriptedEngine::of_texts(|_| "from here".to_owned());
+    let local = ScriptedEngine::from_texts(|_| "from here".to_owned());
     let theirs = [ModelName::new("model")];
     let mut engine =
         Dispatcher::new(vec![Box::new(local)]).route(theirs, Box::new(engine(&server.url, "")));

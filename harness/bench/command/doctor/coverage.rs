@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use gra_llm::model_pool::check::{FoundModel, HashCheck, ModelCheck, Part};
+use gra_llm::model_pool::check::{FoundModel, HashCheck, ModelCheck, PoolPart};
 use serde::Serialize;
 
 use super::ServerFinding;
@@ -70,23 +70,24 @@ impl Coverage {
 }
 
 /// As findings and messages have it.
-pub(super) const fn part_name(part: Part) -> &'static str {
+pub(super) const fn part_name(part: PoolPart) -> &'static str {
     match part {
-        Part::Member => "member",
-        Part::Teacher => "teacher",
-        Part::Encoder => "encoder",
+        PoolPart::Member => "member",
+        PoolPart::Teacher => "teacher",
+        PoolPart::Encoder => "encoder",
     }
 }
 
 /// `5 members, 1 teacher and the encoder`; `None` of no models.
 fn counted(checks: &[&ModelCheck]) -> Option<String> {
-    let count = |part: Part| match checks.iter().filter(|check| check.part == part).count() {
+    let count = |part: PoolPart| match checks.iter().filter(|check| check.part == part).count() {
         0 => None,
-        _ if part == Part::Encoder => Some("the encoder".to_owned()),
+        _ if part == PoolPart::Encoder => Some("the encoder".to_owned()),
         1 => Some(format!("1 {}", part_name(part))),
         several => Some(format!("{several} {}s", part_name(part))),
     };
-    let parts = [Part::Member, Part::Teacher, Part::Encoder].into_iter().filter_map(count);
+    let parts =
+        [PoolPart::Member, PoolPart::Teacher, PoolPart::Encoder].into_iter().filter_map(count);
     let parts: Vec<String> = parts.collect();
     let (last, others) = parts.split_last()?;
     if others.is_empty() {

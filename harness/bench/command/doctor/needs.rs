@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use gra_llm::model_pool::check::{ModelCheck, Part};
+use gra_llm::model_pool::check::{ModelCheck, PoolPart};
 use gra_llm::model_pool::footprint::Footprint;
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub(super) struct Needs {
 
 impl Needs {
     /// Of the files of these parts.
-    pub(super) fn of(part: &'static str, checks: &[ModelCheck], parts: &[Part]) -> Self {
+    pub(super) fn of(part: &'static str, checks: &[ModelCheck], parts: &[PoolPart]) -> Self {
         let Footprint { disk, missing, unknown, largest } = Footprint::of(checks, parts);
         let (largest, memory_bytes) = largest.unzip();
         Self {

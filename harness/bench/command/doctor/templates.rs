@@ -7,7 +7,7 @@ use anyhow::Result;
 use gra_llm::chat_template::{ProbedCall, TemplateFinding, TemplateQuestion};
 use gra_llm::engine::Engine;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::check::{ModelCheck, Part};
+use gra_llm::model_pool::check::{ModelCheck, PoolPart};
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
 use gra_synth::form;
 use gra_synth::method::Method;
@@ -53,7 +53,7 @@ pub(super) fn try_out(
     for model in models {
         let is_teacher = checks
             .iter()
-            .any(|check| check.name == model.name.as_str() && check.part == Part::Teacher);
+            .any(|check| check.name == model.name.as_str() && check.part == PoolPart::Teacher);
         let told = if is_teacher { &mut *notes } else { &mut *problems };
         match of_model(&mut *engine, model) {
             Ok(template) => {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::plan::{ListRuns, Run, Step};
+use super::compiled_shape::{ForcedText, ListTexts, PlanStep};
 use super::writing::Ended;
-use super::{Automaton, Now, Scene};
+use super::{Automaton, DrawInput, Now};
 use crate::sampler::Allowed;
 use crate::vocabulary::Token;
 
@@ -12,11 +12,12 @@ impl Automaton {
     /// An item's text has ended: goes on as the model's last token said, or asks it.
     pub(super) fn item_ended(&mut self, ended: Ended, items: u8) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
-        let Some(Step::List { runs, .. }) = plan.steps.get(self.at) else {
+        let Some(PlanStep::List { runs, .. }) = plan.steps.get(self.at) else {
             return self.give_up();
         };
         let items = items.saturating_add(1);
         let mut feed = ended.feed;
+        // A token such as `",` or `"]` has already said how the list goes on.
         let next = ended.rest.trim_ascii_start().first();
         if ended.by_end || next == Some(&b']') || !self.may_add(items, runs) {
             self.close_list(&runs.quote_close, &mut feed);
@@ -30,13 +31,14 @@ impl Automaton {
     }
 
     /// Draws between a comma and the closing bracket, after an item's closing quote.
-    pub(super) fn decide(&mut self, items: u8, scene: &mut Scene<'_>) -> Vec<Token> {
+    pub(super) fn decide(&mut self, items: u8, scene: &mut DrawInput<'_>) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
-        let Some(Step::List { runs, .. }) = plan.steps.get(self.at) else {
+        let Some(PlanStep::List { runs, .. }) = plan.steps.get(self.at) else {
             return self.give_up();
         };
         let vocabulary = scene.vocabulary;
         let commas = vocabulary.starting_with(b",");
+        // Everything that begins with a comma or a bracket; what else such tokens hold is not fed.
         let mut tokens = commas.to_vec();
         tokens.extend_from_slice(vocabulary.starting_with(b"]"));
         tokens.extend_from_slice(vocabulary.ends());
@@ -52,15 +54,15 @@ impl Automaton {
         feed
     }
 
-    fn close_list(&mut self, run: &Run, feed: &mut Vec<Token>) {
+    fn close_list(&mut self, run: &ForcedText, feed: &mut Vec<Token>) {
         self.force(run, feed);
         self.enter(self.at + 1, feed);
     }
 
-    fn add_item(&mut self, run: &Run, items: u8, feed: &mut Vec<Token>) {
+    fn add_item(&mut self, run: &ForcedText, items: u8, feed: &mut Vec<Token>) {
         self.force(run, feed);
         let budget = match &self.plan.steps[self.at] {
-            Step::List { item_budget, .. } => *item_budget,
+            PlanStep::List { item_budget, .. } => *item_budget,
             _ => 1,
         };
         let text = self.writing(budget, true);
@@ -68,8 +70,9 @@ impl Automaton {
     }
 
     /// Whether the list may hold another item, and the token limit leaves room for it.
-    fn may_add(&self, items: u8, runs: &ListRuns) -> bool {
-        let Step::List { max_items, .. } = &self.plan.steps[self.at] else { return false };
+    fn may_add(&self, items: u8, runs: &ListTexts) -> bool {
+        let PlanStep::List { max_items, .. } = &self.plan.steps[self.at] else { return false };
+        // An item takes a token at least, and the list must still be closed behind it.
         let needed = runs.another_cost() + 1 + runs.close_cost() + self.plan.reserve[self.at + 1];
         items < *max_items && self.used.saturating_add(needed) <= self.draws.max_tokens
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gra_synth::request::Finish;
 
-use super::plan::{Closer, Step, count};
-use super::{Automaton, Now, Scene};
+use super::compiled_shape::{Closer, PlanStep, count};
+use super::{Automaton, DrawInput, Now};
 use crate::sampler::Allowed;
 use crate::vocabulary::{
     Token, TokenKind, Vocabulary, continues_utf8, must_be_escaped, valid_utf8_len,
@@ -27,7 +27,7 @@ pub(super) struct Writing {
 }
 
 /// How a token goes on with a text.
-enum Outcome {
+enum TokenEffect {
     /// The reply would become wrong.
     Refused,
     /// The text goes on.
@@ -58,9 +58,15 @@ impl Writing {
 
 impl Automaton {
     /// Draws the next token of a text: of the plan's current step, or of an item of a list.
-    pub(super) fn write(&mut self, text: Writing, items: u8, scene: &mut Scene<'_>) -> Vec<Token> {
+    pub(super) fn write(
+        &mut self,
+        text: Writing,
+        items: u8,
+        scene: &mut DrawInput<'_>,
+    ) -> Vec<Token> {
         let vocabulary = scene.vocabulary;
-        let quoted = matches!(self.plan.steps.get(self.at), Some(Step::List { .. }));
+        let quoted = matches!(self.plan.steps.get(self.at), Some(PlanStep::List { .. }));
+        // A character that was begun is completed first.
         let midway = self.midway(vocabulary, quoted);
         if !midway.is_empty()
             && let Some(feed) = self.try_tokens(text, items, Allowed::Only(&midway), scene)
@@ -69,6 +75,7 @@ impl Automaton {
         }
         // A character that nothing completes is dropped.
         self.cut_unfinished_character();
+        // A text must not end before it holds more than white space.
         let may_end = !text.visible || self.has_visible(text.start, self.reply.len());
         let bias = if quoted { vocabulary.quoted_bias() } else { vocabulary.text_bias() };
         let also = if may_end { vocabulary.ends() } else { &[] };
@@ -96,21 +103,23 @@ impl Automaton {
         text: Writing,
         items: u8,
         allowed: Allowed<'_>,
-        scene: &mut Scene<'_>,
+        scene: &mut DrawInput<'_>,
     ) -> Option<Vec<Token>> {
         let plan = Arc::clone(&self.plan);
         let opening = match plan.steps.get(self.at) {
-            Some(Step::Write { closer: Some(closer), .. }) => closer.opening.as_str(),
-            Some(Step::List { .. }) => "\"",
+            Some(PlanStep::Write { closer: Some(closer), .. }) => closer.opening.as_str(),
+            Some(PlanStep::List { .. }) => "\"",
             _ => "",
         };
         let vocabulary = scene.vocabulary;
         let mut refused = Vec::new();
         loop {
+            // Each further try is a draw of its own.
             let uniform = self.stream.draw(self.used, count(&refused));
             let sampling = self.draws.sampling;
             let token = scene.sampler.draw(scene.logits, (allowed, &refused), sampling, uniform)?;
             if vocabulary.kind(token) == TokenKind::End {
+                // The model ended the reply in the middle of the closer: it is completed all the same.
                 let written = self.take_back_beginning(text.start, opening);
                 let ended = Ended { feed: Vec::new(), written, rest: Vec::new(), by_end: true };
                 return Some(self.ended(ended, items));
@@ -118,18 +127,18 @@ impl Automaton {
             let piece = vocabulary.piece(token);
             let before = self.reply.len();
             match self.judge(text, opening, piece) {
-                Outcome::Refused => {}
-                Outcome::On => {
+                TokenEffect::Refused => {}
+                TokenEffect::On => {
                     let text = Writing { used: text.used + 1, ..text };
                     self.used = self.used.saturating_add(1);
                     self.now = Now::Writing { text, items };
                     return Some(vec![token]);
                 }
-                Outcome::Spent => {
+                TokenEffect::Spent => {
                     self.used = self.used.saturating_add(1);
                     return Some(self.budget_spent(text, opening, token, items));
                 }
-                Outcome::Closed { at, rest } => {
+                TokenEffect::Closed { at, rest } => {
                     // Of a token that runs over the border only the text is fed.
                     let tail = self.reply.get(before..at).unwrap_or_default();
                     if let Some(feed) = vocabulary.spell(tail)
@@ -143,32 +152,35 @@ impl Automaton {
                     }
                 }
             }
+            // Taken back, and drawn again without it.
             self.reply.truncate(before);
             refused.push(token);
         }
     }
 
     /// Appends a piece to the reply and says what that means for the text.
-    fn judge(&mut self, text: Writing, opening: &str, piece: &[u8]) -> Outcome {
+    fn judge(&mut self, text: Writing, opening: &str, piece: &[u8]) -> TokenEffect {
+        // The closer may have begun in an earlier token.
         let overlap = opening.len().saturating_sub(1);
         let from = self.reply.len().saturating_sub(overlap).max(text.start);
         self.reply.extend_from_slice(piece);
         if let Some(found) = find(&self.reply[from..], opening.as_bytes()) {
             let at = from + found;
             if text.visible && !self.has_visible(text.start, at) {
-                return Outcome::Refused;
+                return TokenEffect::Refused;
             }
             let rest = self.reply[at + opening.len()..].to_vec();
-            return Outcome::Closed { at, rest };
+            return TokenEffect::Closed { at, rest };
         }
+        // What would spend the budget on white space, or begins with too much of it, is refused.
         let last = text.used + 1 >= text.budget;
         if (last || text.used >= MAX_BLANK_START)
             && text.visible
             && !self.has_visible(text.start, self.reply.len())
         {
-            return Outcome::Refused;
+            return TokenEffect::Refused;
         }
-        if last { Outcome::Spent } else { Outcome::On }
+        if last { TokenEffect::Spent } else { TokenEffect::On }
     }
 
     /// The budget is spent with this token.
@@ -181,7 +193,7 @@ impl Automaton {
     ) -> Vec<Token> {
         self.cut_unfinished_character();
         let closes = match &self.plan.steps[self.at] {
-            Step::Write { close_at_budget, .. } => *close_at_budget,
+            PlanStep::Write { close_at_budget, .. } => *close_at_budget,
             _ => true,
         };
         if !closes {
@@ -197,8 +209,8 @@ impl Automaton {
     fn ended(&mut self, ended: Ended, items: u8) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
         match plan.steps.get(self.at) {
-            Some(Step::List { .. }) => self.item_ended(ended, items),
-            Some(Step::Write { closer: Some(closer), .. }) => {
+            Some(PlanStep::List { .. }) => self.item_ended(ended, items),
+            Some(PlanStep::Write { closer: Some(closer), .. }) => {
                 let mut feed = ended.feed;
                 self.close(closer, ended.written, &mut feed);
                 self.enter(self.at + 1, &mut feed);

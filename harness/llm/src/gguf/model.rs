@@ -27,6 +27,7 @@ impl GgufModel {
         let name = SplitName::of_path(first);
         let count = header.number("split.count").unwrap_or(1).max(1);
         check_name(name.as_ref(), &header, count)?;
+        // The first file's facts count for all: the others hold tensors and little else.
         let mut model = Self { size, header: GgufHeader::default() };
         for (path, number) in files(first).iter().zip(1_u64..).skip(1) {
             let part = GgufHeader::read(path).and_then(|part| {
@@ -38,6 +39,7 @@ impl GgufModel {
                 error: Box::new(error),
             })?;
         }
+        // A part of another model can have the right name and number; its tensors give it away.
         let expected = header.number("split.tensors.count").filter(|_| count > 1);
         let found = header.tensors.len() as u64;
         if let Some(expected) = expected.filter(|expected| *expected != found) {
@@ -78,8 +80,10 @@ impl GgufHeader {
 
 /// Refuses files whose name and header do not say the same: llama.cpp finds parts by their names.
 fn check_name(name: Option<&SplitName>, header: &GgufHeader, count: u64) -> Result<(), GgufError> {
+    // Headers count parts from 0, names from 1.
     let number = header.number("split.no").unwrap_or(0).saturating_add(1);
     let said = name.map_or((1, 1), |name| (u64::from(name.number), u64::from(name.count)));
+    // A whole model may be named as the only part of itself.
     let fits = if count == 1 { said.1 == 1 } else { number == 1 && said == (1, count) };
     if fits {
         return Ok(());

@@ -24,7 +24,7 @@ pub(super) const LEAST_TENSOR: u64 = 8 + 4 + 4 + 8;
 pub(super) const KIND_U32: u32 = 4;
 
 /// A value of a header. Arrays are passed over.
-pub(super) enum Value {
+pub(super) enum HeaderValue {
     Text(String),
     Number(f64),
     Skipped,
@@ -84,6 +84,7 @@ impl<'a, R: Read> Reader<'a, R> {
             return Err(GgufError::Header("a text is impossibly long"));
         }
         let mut bytes = Vec::new();
+        // Grows as bytes come: a length that lies allocates no more than the file holds.
         self.input.take(length).read_to_end(&mut bytes).map_err(GgufError::Read)?;
         if bytes.len() as u64 != length {
             return Err(GgufError::Header("it ends within the header"));
@@ -102,8 +103,8 @@ impl<'a, R: Read> Reader<'a, R> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "facts of a header stay below 2^53")]
-    pub(super) fn value(&mut self, kind: u32) -> Result<Value, GgufError> {
-        Ok(Value::Number(match kind {
+    pub(super) fn value(&mut self, kind: u32) -> Result<HeaderValue, GgufError> {
+        Ok(HeaderValue::Number(match kind {
             0 | 7 => f64::from(u8::from_le_bytes(self.array()?)),
             1 => f64::from(i8::from_le_bytes(self.array()?)),
             2 => f64::from(u16::from_le_bytes(self.array()?)),
@@ -111,10 +112,10 @@ impl<'a, R: Read> Reader<'a, R> {
             4 => f64::from(self.u32()?),
             5 => f64::from(i32::from_le_bytes(self.array()?)),
             6 => f64::from(f32::from_le_bytes(self.array()?)),
-            8 => return Ok(Value::Text(self.text(MAX_TEXT)?)),
+            8 => return Ok(HeaderValue::Text(self.text(MAX_TEXT)?)),
             9 => {
                 self.skip_array()?;
-                return Ok(Value::Skipped);
+                return Ok(HeaderValue::Skipped);
             }
             10 => self.u64()? as f64,
             11 => i64::from_le_bytes(self.array()?) as f64,
@@ -138,6 +139,7 @@ impl<'a, R: Read> Reader<'a, R> {
             }
             _ => return Err(GgufError::Header("an array has an unknown type")),
         };
+        // Arrays hold vocabularies, which are long and not needed here.
         let length = self.count(width)?;
         self.skip(length * width)
     }

@@ -24,6 +24,7 @@ impl SplitName {
     /// Reads a file's name or path; `None` where it is no part's.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        // Read from the end: the stem may hold anything, numbers too.
         let (rest, count) = strip_number(name.strip_suffix(".gguf")?)?;
         let (rest, number) = strip_number(rest.strip_suffix("-of")?)?;
         let is_a_part = !rest.is_empty() && (1..=count).contains(&number) && count <= MOST;

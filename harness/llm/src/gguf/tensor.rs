@@ -40,6 +40,7 @@ impl Tensor {
     /// When llama.cpp does not know their type, or the shape cannot be stored in it.
     pub(super) fn bytes(&self) -> Result<u64, GgufError> {
         let (numbers, bytes) = block(self.kind).ok_or(GgufError::TensorType(self.kind))?;
+        // Blocks lie along the rows, so the first extent decides how many there are.
         let row = self.shape.first().copied().unwrap_or(1);
         if row % numbers != 0 {
             return Err(GgufError::Header("a tensor's rows do not fill its type's blocks"));

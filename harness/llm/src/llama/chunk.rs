@@ -6,11 +6,10 @@ use std::sync::Arc;
 use gra_synth::request::{Finish, Portion, Reply, Request};
 use gra_synth::shape::Shape;
 
-use super::generator::Generator;
+use super::generator::{BLOCK, Generator};
 use super::prompt::PromptForm;
-use super::score::BLOCK;
 use super::settings::{EngineSettings, MAX_SLOTS};
-use crate::automaton::{Automaton, Draws, Plan};
+use crate::automaton::{Automaton, CompiledShape, Draws};
 use crate::engine::EngineError;
 use crate::vocabulary::Token;
 
@@ -88,7 +87,7 @@ pub(super) fn prepare(
     settings: &EngineSettings,
 ) -> Result<Prepared, EngineError> {
     let form = generator.form()?;
-    let mut plans: HashMap<&Shape, Arc<Plan>> = HashMap::new();
+    let mut plans: HashMap<&Shape, Arc<CompiledShape>> = HashMap::new();
     let mut replies = Vec::with_capacity(chunk.len());
     let mut jobs = Vec::with_capacity(chunk.len());
     for (index, request) in chunk.iter().enumerate() {
@@ -146,7 +145,7 @@ fn job(
     (generator, form): (&Generator, &PromptForm),
     index: usize,
     request: &Request,
-    plan: Arc<Plan>,
+    plan: Arc<CompiledShape>,
 ) -> Result<Job, Reply> {
     let thinks = request.shape.thought_and_answer().0 > 0;
     let opened = form.opened_thought().filter(|_| thinks).map(|(open, _)| open);
@@ -209,7 +208,11 @@ fn job(
     Ok(job)
 }
 
-fn whole(plan: Arc<Plan>, draws: Draws, job: impl FnOnce(Automaton) -> Job) -> (Job, Vec<Token>) {
+fn whole(
+    plan: Arc<CompiledShape>,
+    draws: Draws,
+    job: impl FnOnce(Automaton) -> Job,
+) -> (Job, Vec<Token>) {
     let (automaton, forced) = Automaton::start(plan, draws);
     (job(automaton), forced)
 }

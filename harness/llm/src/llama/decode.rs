@@ -15,7 +15,6 @@ pub(super) mod strict;
 use std::num::NonZeroU32;
 
 use gra_synth::request::Reply;
-use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::context::session::LlamaStateSeqFlags;
@@ -25,7 +24,7 @@ use super::chunk::Job;
 use super::generator::{Generator, llama_token};
 use super::runtime;
 use super::settings::EngineSettings;
-use crate::automaton::Scene;
+use crate::automaton::DrawInput;
 use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
 use crate::sampler::Sampler;
 use crate::vocabulary::Token;
@@ -57,7 +56,7 @@ pub(super) struct Geometry {
 }
 
 /// A context, and what is needed to evaluate with it.
-pub(super) struct Lane<'a> {
+pub(super) struct DecodeLane<'a> {
     generator: &'a Generator,
     context: LlamaContext<'a>,
     batch: LlamaBatch<'a>,
@@ -77,7 +76,7 @@ pub(super) struct Lane<'a> {
     progress: ChunkProgress,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> DecodeLane<'a> {
     pub(super) fn new(
         generator: &'a Generator,
         settings: &EngineSettings,
@@ -272,7 +271,7 @@ impl<'a> Lane<'a> {
         let logits = self.context.get_logits_ith(logits_at);
         let vocabulary = &self.generator.vocabulary;
         let before = slot.job.automaton.tokens();
-        let mut scene = Scene { vocabulary, sampler: &mut self.sampler, logits };
+        let mut scene = DrawInput { vocabulary, sampler: &mut self.sampler, logits };
         slot.pending = slot.job.automaton.step(&mut scene);
         self.progress.reply_tokens += u64::from(slot.job.automaton.tokens() - before);
     }
@@ -295,20 +294,8 @@ impl<'a> Lane<'a> {
     }
 
     fn evaluate(&mut self) -> EngineResult<()> {
-        runtime::forget_errors();
-        self.context.decode(&mut self.batch).map_err(|error| {
-            let reason = match error {
-                DecodeError::NoKvCacheSlot => {
-                    "no room in the KV cache; lower `slots` or raise `kv_budget_bytes`".to_owned()
-                }
-                DecodeError::NTokensZero => "it was given an empty batch".to_owned(),
-                DecodeError::Unknown(code) => {
-                    let said = runtime::last_error().unwrap_or_default();
-                    format!("return code {code} {said}").trim_end().to_owned()
-                }
-            };
-            self.failed(reason)
-        })
+        let done = runtime::decode(&mut self.context, &mut self.batch);
+        done.map_err(|reason| self.failed(reason))
     }
 
     fn failed(&self, reason: String) -> EngineError {
@@ -339,7 +326,6 @@ fn new_context<'a>(
     (sequences, n_batch): (u32, u32),
 ) -> EngineResult<LlamaContext<'a>> {
     let threads = i32::try_from(threads).unwrap_or(1);
-    let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
     let mut rows = rows.clamp(1, n_batch);
     if settings.strict() {
         rows = strict::room(rows.max(sequences));
@@ -354,10 +340,7 @@ fn new_context<'a>(
         .with_n_threads_batch(threads)
         .with_flash_attention_policy(settings.flash_attention().policy())
         .with_no_perf(true);
-    let backend = runtime::backend().map_err(failed)?;
-    runtime::forget_errors();
-    generator.model.new_context(backend, parameters).map_err(|error| {
-        let said = runtime::last_error().unwrap_or_else(|| error.to_string());
+    runtime::new_context(&generator.model, parameters).map_err(|said| {
         // No failure of an evaluation: no call can be answered, whichever it is.
         EngineError::Unusable {
             model: generator.name.clone(),

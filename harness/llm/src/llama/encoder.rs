@@ -18,7 +18,6 @@ use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::generator::load_error;
 use super::runtime;
@@ -27,7 +26,7 @@ use crate::dispatcher::in_parallel;
 use crate::engine::{EngineError, EngineResult};
 use crate::gguf::GgufHeader;
 use crate::model_pool::check::read_usable;
-use bert::{Bert, Desk};
+use bert::{Bert, Buffers};
 use weights::Weights;
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a vector.
@@ -62,11 +61,7 @@ impl Encoder {
         let header = read_usable(name, path, true)?.header;
         let network = Weights::open(path, &header).and_then(|mut weights| Bert::read(&mut weights));
         let network = network.map_err(failed)?;
-        let backend = runtime::backend().map_err(failed)?;
-        let parameters = LlamaModelParams::default().with_vocab_only(true);
-        runtime::forget_errors();
-        let tokenizer = LlamaModel::load_from_file(backend, path, &parameters)
-            .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
+        let tokenizer = runtime::load_vocabulary(path).map_err(failed)?;
         let words = tokenizer.n_vocab();
         if usize::try_from(words).is_ok_and(|words| words > network.vocabulary()) {
             return Err(failed(format!("it has {words} tokens and fewer rows for them")));
@@ -105,7 +100,7 @@ impl Encoder {
         &self,
         texts: impl Iterator<Item = &'t String>,
     ) -> EngineResult<Vec<Embedding>> {
-        let mut desk = Desk::default();
+        let mut buffers = Buffers::default();
         let mut counts = Vec::new();
         let mut windows = texts
             .flat_map(|text| {
@@ -122,7 +117,7 @@ impl Encoder {
                 taken += next.len();
                 batch.push(next);
             }
-            for mean in self.network.means(&batch, &mut desk) {
+            for mean in self.network.means(&batch, &mut buffers) {
                 vectors.push(self.unit(&mean)?);
             }
         }

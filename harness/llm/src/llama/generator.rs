@@ -7,12 +7,11 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
-use super::decode::strict;
 use super::devices;
-use super::prompt::PromptForm;
+use super::prompt::{PromptForm, tokens};
 use super::runtime;
 use super::settings::EngineSettings;
-use crate::automaton::Plan;
+use crate::automaton::CompiledShape;
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
 use crate::model_pool::check::read_usable;
@@ -22,6 +21,27 @@ use crate::vocabulary::{Token, TokenKind, Vocabulary};
 /// Why a file without a template cannot be asked.
 pub(super) const NO_TEMPLATE: &str = "its file has no chat template (`tokenizer.chat_template`), so it is no \
                                       instruct model; use an instruct model's GGUF";
+
+/// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
+/// multiple of 4, K-quants 8 or more. Where numbers must not depend on what is computed beside them, rows come in
+/// whole blocks: the last one is filled up behind a text's end, where nothing looks that counts.
+pub(super) const BLOCK: usize = 8;
+
+/// [`BLOCK`] as llama.cpp counts.
+pub(super) fn block() -> u32 {
+    u32::try_from(BLOCK).unwrap_or(1)
+}
+
+/// Weights whose kernels agree with each other from two rows on, by ggml's numbers: `F32`, `F16`, `Q4_0`,
+/// `Q4_1` and `Q8_0`.
+const PLAIN: [u32; 5] = [0, 1, 2, 3, 8];
+
+/// Rows that are computed at once so that it does not matter how many times so many there are: 4 for plain
+/// weights, which some CPUs take by fours when they are repacked; a whole block for all others.
+fn rows(mut tensor_types: impl Iterator<Item = u32>) -> u32 {
+    let is_plain = tensor_types.all(|kind| PLAIN.contains(&kind));
+    if is_plain { 4 } else { block() }
+}
 
 /// A loaded model and what was drawn from its file.
 #[derive(Debug)]
@@ -37,7 +57,7 @@ pub(super) struct Generator {
     pub(super) kv_bytes: u64,
     /// Whether it is a mixture of experts.
     pub(super) experts: bool,
-    /// Rows that its kernels take at once, see [`strict`].
+    /// Rows that its kernels take at once, whatever the number of rows.
     pub(super) rows: u32,
     /// Bytes of its files.
     pub(super) size: u64,
@@ -54,7 +74,7 @@ impl Generator {
         let vocabulary = vocabulary(&model);
         let form =
             header.chat_template().ok_or_else(|| NO_TEMPLATE.to_owned()).and_then(|template| {
-                PromptForm::new((template, &member.template), &model, &vocabulary)
+                PromptForm::new(template, &member.template, &model, &vocabulary)
                     .map_err(|error| error.to_string())
             });
         let trained = model.n_ctx_train().max(1);
@@ -63,9 +83,14 @@ impl Generator {
             vocabulary,
             form,
             context: member.context.unwrap_or(DEFAULT_CONTEXT.min(trained)),
-            kv_bytes: kv_bytes(&header, &model),
+            kv_bytes: header.kv_bytes_per_token(
+                model.n_layer().into(),
+                model.n_head().into(),
+                model.n_head_kv().into(),
+                u64::try_from(model.n_embd()).unwrap_or(0),
+            ),
             experts: header.of_architecture("expert_count").is_some_and(|experts| experts > 0),
-            rows: strict::rows(header.tensors.values().map(|tensor| tensor.kind)),
+            rows: rows(header.tensors.values().map(|tensor| tensor.kind)),
             size,
             model,
         })
@@ -86,12 +111,11 @@ impl Generator {
     }
 
     /// Compiles a shape for this model. A thought goes between the tags that the template opens.
-    pub(super) fn plan(&self, shape: &Shape) -> Result<Plan, EngineError> {
+    pub(super) fn plan(&self, shape: &Shape) -> Result<CompiledShape, EngineError> {
         let tokenize = |text: &str| self.tokens(text);
         let shape = shape.with_thought_as_text(self.form()?.opened_thought());
-        Plan::compile(&shape, &self.vocabulary, &tokenize).map_err(|error| EngineError::Unusable {
-            model: self.name.clone(),
-            reason: error.to_string(),
+        CompiledShape::compile(&shape, &self.vocabulary, &tokenize).map_err(|error| {
+            EngineError::Unusable { model: self.name.clone(), reason: error.to_string() }
         })
     }
 }
@@ -104,7 +128,6 @@ fn load(
 ) -> Result<(GgufHeader, LlamaModel, u64), EngineError> {
     let failed = |reason| load_error(name, path, reason);
     let GgufModel { header, size } = read_usable(name, path, false)?;
-    let backend = runtime::backend().map_err(failed)?;
     let on_cpu = settings.gpu_layers() == 0;
     // For CPUs llama.cpp repacks most weights; a mapped file would stay in memory beside the copy.
     let parameters = LlamaModelParams::default()
@@ -113,23 +136,12 @@ fn load(
         .with_use_mmap(!on_cpu)
         .with_devices(&devices::places(settings.devices()))
         .map_err(|error| failed(error.to_string()))?;
-    runtime::forget_errors();
-    let model = LlamaModel::load_from_file(backend, path, &parameters)
-        .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
+    let model = runtime::load(path, &parameters).map_err(failed)?;
     Ok((header, model, size))
 }
 
 pub(super) fn load_error(name: &str, path: &Path, reason: String) -> EngineError {
     EngineError::Load { model: name.to_owned(), path: path.to_owned(), reason }
-}
-
-/// Tokenises plain text, or text with special tokens in it. Adds neither BOS nor EOS.
-pub(super) fn tokens(model: &LlamaModel, text: &str, special: bool) -> Vec<Token> {
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let tokens = model.vocab().tokenize(text.as_bytes(), false, special);
-    tokens.into_iter().map(|token| token.0.cast_unsigned()).collect()
 }
 
 pub(super) const fn llama_token(token: Token) -> LlamaToken {
@@ -152,12 +164,12 @@ pub(super) fn vocabulary(model: &LlamaModel) -> Vocabulary {
     }))
 }
 
-/// f16 keys and values of every layer.
-fn kv_bytes(header: &GgufHeader, model: &LlamaModel) -> u64 {
-    let heads = u64::from(model.n_head().max(1));
-    let width = u64::try_from(model.n_embd()).unwrap_or(0).div_ceil(heads);
-    let key = header.of_architecture("attention.key_length").unwrap_or(width);
-    let value = header.of_architecture("attention.value_length").unwrap_or(width);
-    let per_layer = u64::from(model.n_head_kv().max(1)).saturating_mul(key.saturating_add(value));
-    u64::from(model.n_layer()).saturating_mul(per_layer).saturating_mul(2).max(1)
+#[cfg(test)]
+mod tests {
+    use super::rows;
+
+    #[test]
+    fn one_other_type_makes_whole_blocks() {
+        assert_eq!([[0, 2, 8], [0, 2, 14]].map(|types| rows(types.into_iter())), [4, 8]);
+    }
 }

@@ -7,7 +7,7 @@
 use gra_synth::request::Reply;
 
 use super::chunk::{Job, Prepared};
-use super::decode::{Geometry, Lane, strict};
+use super::decode::{DecodeLane, Geometry, strict};
 use super::generator::Generator;
 use super::settings::{EngineSettings, part};
 use crate::dispatcher::in_parallel;
@@ -52,8 +52,8 @@ fn team<'a>(
     settings: &EngineSettings,
     (geometry, lanes): (Geometry, u32),
     beginning: &[Token],
-) -> EngineResult<Vec<Lane<'a>>> {
-    let lane = |threads| Lane::new(generator, settings, Geometry { threads, ..geometry });
+) -> EngineResult<Vec<DecodeLane<'a>>> {
+    let lane = |threads| DecodeLane::new(generator, settings, Geometry { threads, ..geometry });
     let mut state = Vec::new();
     if lanes > 1 && !beginning.is_empty() {
         // llama.cpp takes a sequence over from a context of equally many sequences only.
@@ -83,12 +83,12 @@ fn deal(jobs: Vec<Job>, lanes: usize) -> Vec<Vec<Job>> {
 
 /// Lets every lane answer its hand. `watch` is told how far each of them is.
 fn together(
-    lanes: &mut [Lane<'_>],
+    lanes: &mut [DecodeLane<'_>],
     hands: Vec<Vec<Job>>,
     watch: &mut dyn FnMut(&[ChunkProgress]),
 ) -> EngineResult<Vec<(usize, Reply)>> {
     let mut so_far = vec![ChunkProgress::default(); lanes.len()];
-    let task = |(lane, hand)| move |tell: &mut Watch<'_>| Lane::answer(lane, hand, tell);
+    let task = |(lane, hand)| move |tell: &mut Watch<'_>| DecodeLane::answer(lane, hand, tell);
     let done = in_parallel(lanes.iter_mut().zip(hands).map(task).collect(), |at, progress| {
         so_far[at] = progress;
         watch(&so_far);

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::generator::{load_error, vocabulary};
-use super::prompt::{PromptForm, special_texts};
+use super::prompt::{PromptForm, special_texts, tokens};
 use super::{generator, runtime};
-use crate::automaton::Plan;
-use crate::chat_template::{ChatTemplate, Frame};
+use crate::automaton::CompiledShape;
+use crate::chat_template::{ChatTemplate, TemplateFrame};
 use crate::chat_template::{ProbedCall, TemplateFinding};
 use crate::engine::EngineResult;
 use crate::model_pool::PoolModel;
@@ -29,11 +28,7 @@ pub(super) fn probe(
     let name = member.name.as_str();
     let failed = |reason| load_error(name, path, reason);
     let header = read_usable(name, path, false)?.header;
-    let parameters = LlamaModelParams::default().with_vocab_only(true);
-    let backend = runtime::backend().map_err(failed)?;
-    runtime::forget_errors();
-    let model = LlamaModel::load_from_file(backend, path, &parameters)
-        .map_err(|error| failed(runtime::last_error().unwrap_or_else(|| error.to_string())))?;
+    let model = runtime::load_vocabulary(path).map_err(failed)?;
     let vocabulary = vocabulary(&model);
     let mut found = TemplateFinding::default();
     let Some(text) = header.chat_template() else {
@@ -42,13 +37,11 @@ pub(super) fn probe(
     };
     let (bos, eos) = special_texts(&model, &vocabulary);
     let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
-    let frame = Frame::render(template);
-    let form = frame.as_ref().map_err(ToString::to_string).and_then(|_| {
-        let variables = &member.template;
-        PromptForm::new((text, variables), &model, &vocabulary).map_err(|error| error.to_string())
-    });
+    let frame = TemplateFrame::render(template);
+    // The form is made of the frame, so where it can be made so can the frame.
+    let form = PromptForm::new(text, &member.template, &model, &vocabulary);
     let (Ok(frame), Ok(form)) = (&frame, &form) else {
-        found.faults.extend(form.err());
+        found.faults.extend(form.err().map(|error| error.to_string()));
         return Ok(found);
     };
     found.opens_thought = frame.opened_thought().map(|(open, _)| open.to_owned());
@@ -56,25 +49,25 @@ pub(super) fn probe(
     found.unset_variables = template.unset_variables().into_iter().collect();
     found.added_text = added_text(&frame.before, &vocabulary);
     found.frame_tokens = form.tokens(&model, "", false).len();
-    let trial = Trial { form, model: &model, vocabulary: &vocabulary };
-    found.faults.extend(trial.of_tokenizer());
+    let prompts = PromptCheck { form, model: &model, vocabulary: &vocabulary };
+    found.faults.extend(prompts.tokenizer_faults());
     for call in calls {
-        let faults = trial.of_call(call).into_iter();
+        let faults = prompts.call_faults(call).into_iter();
         found.faults.extend(faults.map(|fault| format!("{}: {fault}", call.purpose)));
     }
     Ok(found)
 }
 
 /// What prompts are tried with.
-struct Trial<'a> {
+struct PromptCheck<'a> {
     form: &'a PromptForm,
     model: &'a LlamaModel,
     vocabulary: &'a Vocabulary,
 }
 
-impl Trial<'_> {
+impl PromptCheck<'_> {
     /// What is wrong with every prompt.
-    fn of_tokenizer(&self) -> Vec<String> {
+    fn tokenizer_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.vocabulary.ends().is_empty() {
             faults.push("its vocabulary has no token that ends a reply".to_owned());
@@ -102,7 +95,7 @@ impl Trial<'_> {
     }
 
     /// What is wrong with a call.
-    fn of_call(&self, call: &ProbedCall) -> Vec<String> {
+    fn call_faults(&self, call: &ProbedCall) -> Vec<String> {
         let mut faults = Vec::new();
         let prompt = self.form.tokens(self.model, &call.message, false);
         let spelled = String::from_utf8_lossy(&self.vocabulary.bytes_of(&prompt)).into_owned();
@@ -115,10 +108,10 @@ impl Trial<'_> {
         faults
     }
 
-    fn plan(&self, shape: &Shape) -> Result<Plan, crate::automaton::PlanError> {
-        let tokenize = |text: &str| generator::tokens(self.model, text, false);
+    fn plan(&self, shape: &Shape) -> Result<CompiledShape, crate::automaton::ShapeError> {
+        let tokenize = |text: &str| tokens(self.model, text, false);
         let shape = shape.with_thought_as_text(self.form.opened_thought());
-        Plan::compile(&shape, self.vocabulary, &tokenize)
+        CompiledShape::compile(&shape, self.vocabulary, &tokenize)
     }
 }
 

@@ -6,20 +6,21 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-use super::generator::tokens;
-use crate::chat_template::{ChatTemplate, Frame, FrameCut, TemplateError, Variables};
+use crate::chat_template::{
+    ChatTemplate, FrameCut, TemplateError, TemplateFrame, TemplateVariables,
+};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
 /// A model's chat template, tokenised but for the message.
 #[derive(Debug)]
 pub(super) struct PromptForm {
-    frame: Frame,
+    frame: TemplateFrame,
     head: Vec<Token>,
     lead: String,
     /// What follows the message where the reply is an answer at once.
-    answering: End,
+    answering: PromptEnd,
     /// The same where it may begin with a thought.
-    thinking: End,
+    thinking: PromptEnd,
     /// The answering tail up to its last special token.
     closed: Vec<Token>,
     /// The plain text behind that.
@@ -29,6 +30,15 @@ pub(super) struct PromptForm {
     /// Tokens by which the template marks turns and which the tokenizer takes for text, so that it would find
     /// them in a message too; each with what is written there instead.
     markers: BTreeMap<Token, Vec<Token>>,
+}
+
+/// Tokenises plain text, or text with special tokens in it. Adds neither BOS nor EOS.
+pub(super) fn tokens(model: &LlamaModel, text: &str, special: bool) -> Vec<Token> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let tokens = model.vocab().tokenize(text.as_bytes(), false, special);
+    tokens.into_iter().map(|token| token.0.cast_unsigned()).collect()
 }
 
 /// Texts of the tokens that begin and end a text; empty where there is none.
@@ -43,7 +53,7 @@ fn text_of(vocabulary: &Vocabulary, token: Token) -> String {
 }
 
 /// The tokens of text in brackets that the frame holds and that the tokenizer finds in any text.
-fn markers(frame: &Frame, model: &LlamaModel, vocabulary: &Vocabulary) -> Vec<Token> {
+fn markers(frame: &TemplateFrame, model: &LlamaModel, vocabulary: &Vocabulary) -> Vec<Token> {
     let vocab = model.vocab();
     let marks = |token: LlamaToken| {
         let text = text_of(vocabulary, token.0.cast_unsigned());
@@ -68,13 +78,13 @@ fn in_pieces(marker: Token, vocabulary: &Vocabulary) -> Option<Vec<Token>> {
 
 /// What follows a message.
 #[derive(Debug)]
-struct End {
+struct PromptEnd {
     /// Plain text, tokenised with the message.
     trail: String,
     tail: Vec<Token>,
 }
 
-impl End {
+impl PromptEnd {
     fn new(cut: FrameCut<'_>, model: &LlamaModel) -> Self {
         Self { trail: cut.trail.to_owned(), tail: tokens(model, cut.tail, true) }
     }
@@ -82,14 +92,19 @@ impl End {
 
 impl PromptForm {
     pub(super) fn new(
-        (template, variables): (&str, &Variables),
+        template: &str,
+        variables: &TemplateVariables,
         model: &LlamaModel,
         vocabulary: &Vocabulary,
     ) -> Result<Self, TemplateError> {
         let vocab = model.vocab();
         let (bos, eos) = special_texts(model, vocabulary);
-        let thinking =
-            Frame::render(ChatTemplate { text: template, bos: &bos, eos: &eos, variables })?;
+        let thinking = TemplateFrame::render(ChatTemplate {
+            text: template,
+            bos: &bos,
+            eos: &eos,
+            variables,
+        })?;
         let markers = markers(&thinking, model, vocabulary);
         let specials: Vec<String> = (0..vocabulary.len())
             .filter_map(|token| Token::try_from(token).ok())
@@ -98,7 +113,7 @@ impl PromptForm {
             .collect();
         let opened = thinking.opened_thought();
         let frame = thinking.clone().without_thought();
-        let thinking = End::new(thinking.cut(&specials), model);
+        let thinking = PromptEnd::new(thinking.cut(&specials), model);
         let cut = frame.cut(&specials);
         let mut head = tokens(model, cut.head, true);
         // The template prints BOS itself, or the tokenizer is meant to add it; never both.
@@ -111,7 +126,7 @@ impl PromptForm {
         let ends = ends.filter_map(|s| Some(cut.tail.rfind(s.as_str())? + s.len()));
         let (closed, open) = cut.tail.split_at(ends.max().unwrap_or(0));
         let (closed, open) = (tokens(model, closed, true), open.to_owned());
-        let answering = End::new(cut, model);
+        let answering = PromptEnd::new(cut, model);
         let markers = markers
             .into_iter()
             .filter_map(|marker| Some((marker, in_pieces(marker, vocabulary)?)))

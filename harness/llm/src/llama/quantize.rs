@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
 
 use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::runtime;
 use crate::gguf::GgufModel;
+use crate::write_atomically;
 
 /// The quantisations that can be asked for, smallest last.
 pub const TYPES: [(&str, sys::llama_ftype); 8] = [
@@ -79,19 +80,13 @@ pub fn quantize(input: &Path, output: &Path, type_name: &str) -> Result<(), Quan
         return Err(bad_input("it holds a vocabulary and no weights".to_owned()));
     }
     let bad_output = |error| QuantizeError::Output { path: output.to_owned(), error };
-    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".quantising-")
-        .suffix(".gguf")
-        .tempfile_in(folder)
-        .map_err(bad_output)?
-        .into_temp_path();
-    quantize_to(input, &temporary, *ftype)?;
-    File::open(&temporary).and_then(|file| file.sync_all()).map_err(bad_output)?;
-    // Temporary files are private; a model is as readable as any other file.
-    let mode = fs::metadata(input).map_err(bad_output)?.permissions();
-    fs::set_permissions(&temporary, mode).map_err(bad_output)?;
-    temporary.persist(output).map_err(|error| bad_output(error.error))
+    let write = |beside: &Path| {
+        quantize_to(input, beside, *ftype)?;
+        // Temporary files are private; a model is as readable as any other file.
+        let mode = fs::metadata(input).map_err(bad_output)?.permissions();
+        fs::set_permissions(beside, mode).map_err(bad_output)
+    };
+    write_atomically(output, write, bad_output)
 }
 
 fn quantize_to(input: &Path, output: &Path, ftype: sys::llama_ftype) -> Result<(), QuantizeError> {

@@ -1,13 +1,20 @@
-//! llama.cpp's process-wide state: one backend, one log.
+//! llama.cpp's process-wide state, one backend and one log; and its calls with its own words for their failures.
 
 #![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
 
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use llama_cpp_2::DecodeError;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 
 /// Error lines kept to explain a failure.
@@ -35,6 +42,49 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, String> {
     started.as_ref().map_err(Clone::clone)
 }
 
+/// Loads a model's file.
+pub(super) fn load(path: &Path, parameters: &LlamaModelParams) -> Result<LlamaModel, String> {
+    let backend = backend()?;
+    forget_errors();
+    LlamaModel::load_from_file(backend, path, parameters)
+        .map_err(|error| last_error().unwrap_or_else(|| error.to_string()))
+}
+
+/// Loads the vocabulary of a model's file, without its weights.
+pub(super) fn load_vocabulary(path: &Path) -> Result<LlamaModel, String> {
+    load(path, &LlamaModelParams::default().with_vocab_only(true))
+}
+
+/// Makes a context of a model.
+pub(super) fn new_context(
+    model: &LlamaModel,
+    parameters: LlamaContextParams,
+) -> Result<LlamaContext<'_>, String> {
+    let backend = backend()?;
+    forget_errors();
+    model
+        .new_context(backend, parameters)
+        .map_err(|error| last_error().unwrap_or_else(|| error.to_string()))
+}
+
+/// Evaluates a batch.
+pub(super) fn decode(
+    context: &mut LlamaContext<'_>,
+    batch: &mut LlamaBatch<'_>,
+) -> Result<(), String> {
+    forget_errors();
+    context.decode(batch).map_err(|error| match error {
+        DecodeError::NoKvCacheSlot => {
+            "no room in the KV cache; lower `slots` or raise `kv_budget_bytes`".to_owned()
+        }
+        DecodeError::NTokensZero => "it was given an empty batch".to_owned(),
+        DecodeError::Unknown(code) => {
+            let said = last_error().unwrap_or_default();
+            format!("return code {code} {said}").trim_end().to_owned()
+        }
+    })
+}
+
 /// Sends llama.cpp's log to a closure (`None`: nowhere, the default). The closure must not call llama.cpp.
 pub fn log_to(sink: Option<Sink>) {
     log().sink = sink;
@@ -53,7 +103,8 @@ pub(super) fn forget_errors() {
     log().errors.clear();
 }
 
-/// llama.cpp's own words for a failure since [`forget_errors`], if it had any.
+/// llama.cpp's own words for a failure since [`forget_errors`], if it had any. The reason why a model cannot be
+/// loaded stands before the lines that follow from it, other reasons stand last.
 pub(super) fn last_error() -> Option<String> {
     let log = log();
     let said = log.errors.iter().find_map(|line| line.split_once("error loading model: "));

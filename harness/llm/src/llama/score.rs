@@ -19,34 +19,30 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_batch::LlamaBatch;
 
-use super::generator::{Generator, llama_token, tokens};
+use super::generator::{BLOCK, Generator, llama_token};
+use super::prompt::tokens;
 use super::runtime;
 use super::settings::{EngineSettings, FlashAttention};
 use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
-use crate::score::{Border, Bos, Context, Passage, Score};
+use crate::score::{Border, Bos, Context, Passage, PassageScore};
 use crate::vocabulary::Token;
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a score.
 pub(super) const SCORING_VERSION: u32 = 2;
-
-/// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
-/// multiple of 4, K-quants 8 or more. A passage's last block is filled up behind its end, where
-/// nothing that is scored looks.
-pub(super) const BLOCK: usize = 8;
 
 /// Most bytes of logits at once.
 const LOGITS_BYTES: usize = 100 << 20;
 
 /// A passage as tokens.
 #[derive(Debug)]
-struct Line {
+struct TokenizedPassage {
     tokens: Vec<Token>,
     /// Place of the continuation's first token; may lie behind the end.
     border: usize,
     truncated: bool,
 }
 
-impl Line {
+impl TokenizedPassage {
     /// Places of the tokens that are scored. The first token of all has nothing before it.
     fn scored(&self) -> Range<usize> {
         self.border.max(1)..self.tokens.len()
@@ -59,26 +55,26 @@ pub(super) fn run(
     passages: &[Passage],
     settings: &EngineSettings,
     watch: &mut Watch<'_>,
-) -> EngineResult<Vec<Score>> {
+) -> EngineResult<Vec<PassageScore>> {
     // All are laid out first: one that does not fit fails before the others cost anything.
-    let lines: Vec<Line> = passages
+    let tokenized: Vec<TokenizedPassage> = passages
         .iter()
         .enumerate()
-        .map(|(index, passage)| lay_out(generator, index, passage))
+        .map(|(index, passage)| tokenize(generator, index, passage))
         .collect::<Result<_, _>>()?;
-    let mut scoring = Scorer::new(generator, settings)?;
+    let mut scorer = Scorer::new(generator, settings)?;
     let mut progress = ChunkProgress::default();
-    let mut scores = Vec::with_capacity(lines.len());
-    for line in &lines {
-        let log_probs = scoring.log_probs(line)?;
+    let mut scores = Vec::with_capacity(tokenized.len());
+    for passage in &tokenized {
+        let log_probs = scorer.log_probs(passage)?;
         progress.replies += 1;
-        progress.prompt_tokens += line.border as u64;
+        progress.prompt_tokens += passage.border as u64;
         progress.reply_tokens += log_probs.len() as u64;
-        scores.push(Score {
+        scores.push(PassageScore {
             log_probs,
-            context_tokens: u32::try_from(line.border).unwrap_or(u32::MAX),
-            truncated: line.truncated,
-            first_unscored: line.border == 0 && !line.tokens.is_empty(),
+            context_tokens: u32::try_from(passage.border).unwrap_or(u32::MAX),
+            truncated: passage.truncated,
+            first_unscored: passage.border == 0 && !passage.tokens.is_empty(),
         });
         watch(progress);
     }
@@ -86,11 +82,15 @@ pub(super) fn run(
 }
 
 /// Tokenises a passage and cuts it to its limit.
-fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> EngineResult<Line> {
+fn tokenize(
+    generator: &Generator,
+    index: usize,
+    passage: &Passage,
+) -> EngineResult<TokenizedPassage> {
     let model = &generator.model;
     let plain = |text: &str| tokens(model, text, false);
     // Tokens of the context, and the plain text at its end that a joined continuation merges with.
-    let (mut line, open) = match (&passage.context, passage.border) {
+    let (mut all, open) = match (&passage.context, passage.border) {
         (Context::Text { text, bos }, _) => (first_token(generator, *bos)?, text.clone()),
         (Context::Message(message), Border::Apart) => {
             (generator.form()?.tokens(model, message, false), String::new())
@@ -100,27 +100,27 @@ fn lay_out(generator: &Generator, index: usize, passage: &Passage) -> EngineResu
         }
     };
     let context = plain(&open);
-    let border = line.len() + context.len();
+    let border = all.len() + context.len();
     match passage.border {
         Border::Apart => {
-            line.extend(context);
-            line.extend(plain(&passage.continuation));
+            all.extend(context);
+            all.extend(plain(&passage.continuation));
         }
-        Border::Joined => line.extend(plain(&(open + &passage.continuation))),
+        Border::Joined => all.extend(plain(&(open + &passage.continuation))),
     }
     let limit = passage.max_tokens.map_or(usize::MAX, |limit| limit as usize).max(border);
-    let truncated = line.len() > limit;
-    line.truncate(limit);
-    let line = Line { tokens: line, border, truncated };
-    if !line.scored().is_empty() && line.tokens.len() > generator.context as usize {
+    let truncated = all.len() > limit;
+    all.truncate(limit);
+    let tokenized = TokenizedPassage { tokens: all, border, truncated };
+    if !tokenized.scored().is_empty() && tokenized.tokens.len() > generator.context as usize {
         return Err(EngineError::PassageTooLong {
             model: generator.name.clone(),
             passage: index,
-            tokens: line.tokens.len(),
+            tokens: tokenized.tokens.len(),
             context: generator.context,
         });
     }
-    Ok(line)
+    Ok(tokenized)
 }
 
 fn first_token(generator: &Generator, bos: Bos) -> EngineResult<Vec<Token>> {
@@ -167,10 +167,7 @@ impl<'a> Scorer<'a> {
             .with_n_threads_batch(settings.llama_threads())
             .with_flash_attention_policy(FlashAttention::Off.policy())
             .with_no_perf(true);
-        let backend = runtime::backend().map_err(failed)?;
-        runtime::forget_errors();
-        let context = generator.model.new_context(backend, parameters).map_err(|error| {
-            let said = runtime::last_error().unwrap_or_else(|| error.to_string());
+        let context = runtime::new_context(&generator.model, parameters).map_err(|said| {
             failed(format!(
                 "no context of {} tokens to score in: {said}; lower the model's `context`",
                 generator.context
@@ -181,14 +178,14 @@ impl<'a> Scorer<'a> {
         Ok(Self { generator, context, batch, rows, threads, held: Vec::new(), shares })
     }
 
-    fn log_probs(&mut self, line: &Line) -> EngineResult<Vec<f32>> {
-        let scored = line.scored();
+    fn log_probs(&mut self, passage: &TokenizedPassage) -> EngineResult<Vec<f32>> {
+        let scored = passage.scored();
         let mut log_probs = Vec::with_capacity(scored.len());
         if scored.is_empty() {
             return Ok(log_probs);
         }
-        let start = self.keep_shared(line)?;
-        for piece in pieces(start, line.tokens.len(), self.rows) {
+        let start = self.keep_shared(passage)?;
+        for piece in pieces(start, passage.tokens.len(), self.rows) {
             // The row of token i predicts token i + 1.
             let wanted = (scored.start - 1).max(piece.start)..(scored.end - 1).min(piece.end);
             let asked_from = wanted.start / BLOCK * BLOCK;
@@ -196,33 +193,30 @@ impl<'a> Scorer<'a> {
             for at in piece.clone() {
                 let asked = !wanted.is_empty() && at >= asked_from;
                 let position = i32::try_from(at).map_err(|error| self.failed(error.to_string()))?;
-                let token = llama_token(line.tokens[at.min(line.tokens.len() - 1)]);
+                let token = llama_token(passage.tokens[at.min(passage.tokens.len() - 1)]);
                 let added = self.batch.add(token, position, &[0], asked);
                 added.map_err(|error| self.failed(error.to_string()))?;
             }
-            runtime::forget_errors();
-            self.context.decode(&mut self.batch).map_err(|error| {
-                let said = runtime::last_error().unwrap_or_default();
-                self.failed(format!("{error} {said}").trim_end().to_owned())
-            })?;
+            let done = runtime::decode(&mut self.context, &mut self.batch);
+            done.map_err(|reason| self.failed(reason))?;
             let rows: Vec<(&[f32], Token)> = wanted
                 .filter_map(|at| {
                     let row = i32::try_from(at - piece.start).ok()?;
-                    Some((self.context.get_logits_ith(row), line.tokens[at + 1]))
+                    Some((self.context.get_logits_ith(row), passage.tokens[at + 1]))
                 })
                 .collect();
             log_probs.extend(self.log_softmax(&rows)?);
         }
         // Not the last token: behind it stands what filled its block up.
-        self.held.extend_from_slice(&line.tokens[start..line.tokens.len() - 1]);
+        self.held.extend_from_slice(&passage.tokens[start..passage.tokens.len() - 1]);
         Ok(log_probs)
     }
 
-    /// Forgets all that the context holds but what this line shares with it, in whole blocks, and says
+    /// Forgets all that the context holds but what this passage shares with it, in whole blocks, and says
     /// where evaluation goes on. What is scored is evaluated in any case: logits are not held.
-    fn keep_shared(&mut self, line: &Line) -> EngineResult<usize> {
-        let same = self.held.iter().zip(&line.tokens).take_while(|(a, b)| a == b).count();
-        let shared = if self.shares { same.min(line.scored().start - 1) } else { 0 };
+    fn keep_shared(&mut self, passage: &TokenizedPassage) -> EngineResult<usize> {
+        let same = self.held.iter().zip(&passage.tokens).take_while(|(a, b)| a == b).count();
+        let shared = if self.shares { same.min(passage.scored().start - 1) } else { 0 };
         let start = shared / BLOCK * BLOCK;
         let from = u32::try_from(start).map_err(|error| self.failed(error.to_string()))?;
         self.held.truncate(start);
@@ -263,7 +257,7 @@ fn rows(vocabulary: usize) -> usize {
     1 << affordable.ilog2()
 }
 
-/// What is evaluated of a line from `start`, the beginning of a block, in micro-batches of whole blocks.
+/// What is evaluated of a passage from `start`, the beginning of a block, in micro-batches of whole blocks.
 /// The last token predicts nothing that is scored and is left out.
 fn pieces(start: usize, tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
     let end = (tokens - 1).next_multiple_of(BLOCK);

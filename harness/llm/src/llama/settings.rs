@@ -68,7 +68,7 @@ impl FlashAttention {
 /// How several GPUs share a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Split {
+pub enum LayerSplit {
     /// Each has some of its layers.
     #[default]
     Layer,
@@ -76,7 +76,7 @@ pub enum Split {
     Row,
 }
 
-impl Split {
+impl LayerSplit {
     /// As llama.cpp's parameters have it.
     pub(super) const fn mode(self) -> LlamaSplitMode {
         match self {
@@ -134,7 +134,7 @@ pub struct EngineSettings {
     /// Layers computed on GPUs. Default: all where there is a GPU, else none.
     pub gpu_layers: Option<u32>,
     /// How the GPUs of one worker share a model. Default: by layers.
-    pub split: Split,
+    pub split: LayerSplit,
     /// Fused attention. Default: on GPUs only.
     pub flash_attention: FlashAttention,
     /// What replies may depend on. Default: their schedule.
@@ -161,7 +161,7 @@ impl Default for EngineSettings {
             resident_bytes: 8 << 30,
             devices: Vec::new(),
             gpu_layers: None,
-            split: Split::default(),
+            split: LayerSplit::default(),
             flash_attention: FlashAttention::default(),
             determinism: Determinism::default(),
             n_batch: 2048,
@@ -242,8 +242,8 @@ impl EngineSettings {
     pub(super) fn device(&self) -> &'static str {
         match (self.gpu_layers(), self.split) {
             (0, _) => "cpu",
-            (_, Split::Layer) => "gpu",
-            (_, Split::Row) => "gpu;split=row",
+            (_, LayerSplit::Layer) => "gpu",
+            (_, LayerSplit::Row) => "gpu;split=row",
         }
     }
 

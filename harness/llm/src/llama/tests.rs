@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use gra_synth::shape::{Part, Shape};
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 
-use super::generator::{tokens, vocabulary};
-use super::prompt::PromptForm;
+use super::generator::vocabulary;
+use super::prompt::{PromptForm, tokens};
 use super::{LLAMA_VERSION, runtime};
-use crate::automaton::Plan;
-use crate::chat_template::Variables;
+use crate::automaton::CompiledShape;
+use crate::chat_template::TemplateVariables;
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
 use gguf::Gguf;
@@ -69,8 +68,7 @@ fn sentence_piece() -> (LlamaModel, Vocabulary) {
 }
 
 fn load(path: &Path) -> (LlamaModel, Vocabulary) {
-    let parameters = LlamaModelParams::default().with_vocab_only(true);
-    let model = LlamaModel::load_from_file(runtime::backend().unwrap(), path, &parameters).unwrap();
+    let model = runtime::load_vocabulary(path).unwrap();
     let vocabulary = vocabulary(&model);
     (model, vocabulary)
 }
@@ -175,7 +173,7 @@ fn plans_compile_on_every_kind_of_vocabulary() {
         ],
     };
     for (name, (model, vocabulary)) in vocabularies() {
-        let plan = Plan::compile(&shape, &vocabulary, &|text| tokens(&model, text, false)).unwrap();
+        let plan = CompiledShape::compile(&shape, &vocabulary, &|text| tokens(&model, text, false)).unwrap();
         assert!(plan.least_tokens() < 64, "{name}: {}", plan.least_tokens());
     }
 }
@@ -189,7 +187,7 @@ fn a_message_cannot_forge_control_tokens() {
     ];
     for (name, (model, vocabulary)) in vocabularies() {
         let template = model.chat_template(None).unwrap().to_string().unwrap();
-        let form = PromptForm::new((&template, &Variables::new()), &model, &vocabulary).unwrap();
+        let form = PromptForm::new(&template, &TemplateVariables::new(), &model, &vocabulary).unwrap();
         let controls = |message: &str| {
             let prompt = form.tokens(&model, message, false);
             prompt.iter().filter(|token| vocabulary.kind(**token) != TokenKind::Text).count()

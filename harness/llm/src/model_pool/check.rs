@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::source::unreadable;
-use super::{Backend, ModelFileError, ModelPool, PoolEncoder, PoolModel, Source};
+use super::{Backend, ModelFileError, ModelPool, ModelSource, PoolEncoder, PoolModel};
 use crate::digest::{self, DigestCache};
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
@@ -72,7 +72,7 @@ impl FoundModel {
 
 /// What a model is in its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PoolPart {
     /// Roles are drawn for it.
     Member,
     /// It serves where it is named.
@@ -87,7 +87,7 @@ pub struct ModelCheck {
     /// Its name.
     pub name: String,
     /// What it is in the pool.
-    pub part: Part,
+    pub part: PoolPart,
     /// Bytes of its files, as the pool states them.
     pub stated_size: Option<u64>,
     /// Bytes of those of its files that are here.
@@ -117,7 +117,7 @@ impl ModelCheck {
         }
         let reason = match &found.header {
             Err(reason) => reason.clone(),
-            Ok(header) => unfit(header, self.part == Part::Encoder)?,
+            Ok(header) => unfit(header, self.part == PoolPart::Encoder)?,
         };
         Some(format!("model `{name}` cannot be used: {}: {reason}", path.display()))
     }
@@ -160,8 +160,8 @@ pub fn unfit(header: &GgufHeader, encoder: bool) -> Option<String> {
 impl ModelPool {
     /// Looks at every file of the pool, teachers after members and the encoder last. What a server holds has none.
     pub fn check(&self, digests: &mut DigestCache) -> Vec<ModelCheck> {
-        let members = self.models.iter().map(|model| (Part::Member, model));
-        let teachers = self.teachers.iter().map(|model| (Part::Teacher, model));
+        let members = self.models.iter().map(|model| (PoolPart::Member, model));
+        let teachers = self.teachers.iter().map(|model| (PoolPart::Teacher, model));
         let mut checks: Vec<ModelCheck> = members
             .chain(teachers)
             .filter_map(|(part, model)| {
@@ -181,7 +181,7 @@ impl ModelPool {
         let PoolEncoder { name, source, sha256 } = &self.encoder;
         checks.push(ModelCheck {
             name: name.clone(),
-            part: Part::Encoder,
+            part: PoolPart::Encoder,
             stated_size: None,
             context: None,
             path: source.path(),
@@ -216,7 +216,7 @@ impl PoolEncoder {
     }
 }
 
-fn check_usable(name: &str, source: &Source, encoder: bool) -> Result<(), EngineError> {
+fn check_usable(name: &str, source: &ModelSource, encoder: bool) -> Result<(), EngineError> {
     source.locate(name)?;
     read_usable(name, &source.path(), encoder).map(drop)
 }
@@ -236,13 +236,13 @@ pub(crate) fn read_usable(
     }
 }
 
-fn present(source: &Source) -> u64 {
+fn present(source: &ModelSource) -> u64 {
     source.present().into_iter().map(|(_, size)| size).sum()
 }
 
 fn look(
     name: &str,
-    source: &Source,
+    source: &ModelSource,
     pinned: &[String],
     digests: &mut DigestCache,
 ) -> Result<FoundModel, ModelFileError> {

@@ -6,18 +6,18 @@ use gra_synth::request::ModelName;
 
 use super::wire::{BackendName, EncoderEntry, Hashes, ModelEntry};
 use super::{
-    Backend, DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, PoolEncoder, PoolError, PoolModel,
-    SamplingOverrides, Server, Source, hub,
+    Backend, DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_S, ModelSource, PoolEncoder, PoolError,
+    PoolModel, SamplingOverrides, Server, hub,
 };
 use crate::chat_template::OWN_VARIABLES;
 
 /// A broken rule, before it is known where.
-pub(super) struct Bad {
+pub(super) struct BrokenRule {
     field: String,
     reason: String,
 }
 
-impl Bad {
+impl BrokenRule {
     pub(super) fn new(field: &str, reason: &str) -> Self {
         Self { field: field.to_owned(), reason: reason.to_owned() }
     }
@@ -41,21 +41,21 @@ pub(super) fn models(
         .collect()
 }
 
-fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
+fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, BrokenRule> {
     let backend = backend(&entry, models)?;
     let files = match &backend {
         Backend::LlamaCpp(source) => source.count(),
         Backend::Server(_) => 0,
     };
     if entry.context == Some(0) {
-        return Err(Bad::new("context", "is 0; give a number of tokens or leave it out"));
+        return Err(BrokenRule::new("context", "is 0; give a number of tokens or leave it out"));
     }
     let sampling = entry.sampling.unwrap_or_default();
     if sampling.temperature.is_some_and(|t| !(0.0..=10.0).contains(&t)) {
-        return Err(Bad::new("sampling.temperature", "must be from 0 to 10"));
+        return Err(BrokenRule::new("sampling.temperature", "must be from 0 to 10"));
     }
     if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(Bad::new("sampling.top_p", "must be above 0 and at most 1"));
+        return Err(BrokenRule::new("sampling.top_p", "must be above 0 and at most 1"));
     }
     template(&entry)?;
     Ok(PoolModel {
@@ -74,14 +74,17 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, Bad> {
 }
 
 /// Checks the variables of a chat template.
-fn template(entry: &ModelEntry) -> Result<(), Bad> {
+fn template(entry: &ModelEntry) -> Result<(), BrokenRule> {
     for (name, value) in &entry.template {
         let field = format!("template.{name}");
         if OWN_VARIABLES.contains(&name.as_str()) {
-            return Err(Bad::new(&field, "is given to every template by gra-bench; remove it"));
+            return Err(BrokenRule::new(
+                &field,
+                "is given to every template by gra-bench; remove it",
+            ));
         }
         if value.is_object() {
-            return Err(Bad::new(
+            return Err(BrokenRule::new(
                 &field,
                 "must be true, false, a number, a text or a list of them",
             ));
@@ -91,8 +94,8 @@ fn template(entry: &ModelEntry) -> Result<(), Bad> {
 }
 
 /// Who runs the model. Keys of another backend are errors: they would have no effect.
-fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
-    let place = Place {
+fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
+    let place = FileKeys {
         path: entry.path.clone(),
         repo: entry.repo.clone(),
         file: entry.file.clone(),
@@ -105,7 +108,10 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
     };
     if let Some(key) = misplaced {
         let name = kind.name();
-        return Err(Bad::new(key, &format!("has no effect with backend = \"{name}\"; remove it")));
+        return Err(BrokenRule::new(
+            key,
+            &format!("has no effect with backend = \"{name}\"; remove it"),
+        ));
     }
     match kind {
         BackendName::LlamaCpp => source(place, models).map(Backend::LlamaCpp),
@@ -113,8 +119,9 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, Bad> {
     }
 }
 
-fn server(entry: &ModelEntry) -> Result<Server, Bad> {
-    let missing = |key: &str, example: &str| Bad::new(key, &format!("is missing, e.g. {example}"));
+fn server(entry: &ModelEntry) -> Result<Server, BrokenRule> {
+    let missing =
+        |key: &str, example: &str| BrokenRule::new(key, &format!("is missing, e.g. {example}"));
     let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
     let url =
         given(&entry.url).ok_or_else(|| missing("url", "url = \"http://127.0.0.1:8080/v1\""))?;
@@ -124,7 +131,7 @@ fn server(entry: &ModelEntry) -> Result<Server, Bad> {
     if !plain {
         let rule = "must begin with http:// or https:// and end before /chat/completions, without \
                     user, query or fragment";
-        return Err(Bad::new("url", rule));
+        return Err(BrokenRule::new("url", rule));
     }
     let model = given(&entry.model)
         .ok_or_else(|| missing("model", "model = \"the name that the server knows it by\""))?;
@@ -136,17 +143,17 @@ fn server(entry: &ModelEntry) -> Result<Server, Bad> {
         entry.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S),
     );
     if !(1..=1024).contains(&concurrency) {
-        return Err(Bad::new("concurrency", "must be from 1 to 1024 requests at once"));
+        return Err(BrokenRule::new("concurrency", "must be from 1 to 1024 requests at once"));
     }
     if timeout_s == 0 {
-        return Err(Bad::new("timeout_s", "is 0; give seconds or leave it out"));
+        return Err(BrokenRule::new("timeout_s", "is 0; give seconds or leave it out"));
     }
     if entry
         .api_key_env
         .as_deref()
         .is_some_and(|name| name.is_empty() || name.contains(['=', '\0']))
     {
-        return Err(Bad::new("api_key_env", "must be the name of an environment variable"));
+        return Err(BrokenRule::new("api_key_env", "must be the name of an environment variable"));
     }
     Ok(Server {
         url: url.trim_end_matches('/').to_owned(),
@@ -160,9 +167,9 @@ fn server(entry: &ModelEntry) -> Result<Server, Bad> {
     })
 }
 
-pub(super) fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder, Bad> {
+pub(super) fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder, BrokenRule> {
     let EncoderEntry { path, repo, file, revision, .. } = entry;
-    let source = source(Place { path, repo, file, revision }, models)?;
+    let source = source(FileKeys { path, repo, file, revision }, models)?;
     Ok(PoolEncoder {
         name: name(entry.name)?,
         sha256: sha256(entry.sha256, source.count())?,
@@ -170,63 +177,66 @@ pub(super) fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder,
     })
 }
 
-fn name(name: String) -> Result<String, Bad> {
-    if name.trim().is_empty() { Err(Bad::new("name", "is empty")) } else { Ok(name) }
+fn name(name: String) -> Result<String, BrokenRule> {
+    if name.trim().is_empty() { Err(BrokenRule::new("name", "is empty")) } else { Ok(name) }
 }
 
 /// The keys that say where a file is.
-struct Place {
+struct FileKeys {
     path: Option<PathBuf>,
     repo: Option<String>,
     file: Option<String>,
     revision: Option<String>,
 }
 
-fn source(place: Place, models: &Path) -> Result<Source, Bad> {
+fn source(place: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
     let has_revision = place.revision.is_some();
     let (key, source) = match (place.path, place.repo, place.file) {
         (Some(path), None, None) if path.as_os_str().is_empty() => {
-            return Err(Bad::new("path", "is empty"));
+            return Err(BrokenRule::new("path", "is empty"));
         }
-        (Some(path), None, None) => ("path", Source::Path(models.join(from_home(path)))),
+        (Some(path), None, None) => ("path", ModelSource::Path(models.join(from_home(path)))),
         (None, Some(repo), Some(file)) => ("file", of_hub(repo, file, place.revision)?),
         (Some(_), _, _) => {
-            return Err(Bad::new("path", "give either `path`, or `repo` and `file`"));
+            return Err(BrokenRule::new("path", "give either `path`, or `repo` and `file`"));
         }
         (None, Some(_), None) => {
-            return Err(Bad::new("file", "is missing; `repo` needs a `file`"));
+            return Err(BrokenRule::new("file", "is missing; `repo` needs a `file`"));
         }
         (None, None, Some(_)) => {
-            return Err(Bad::new("repo", "is missing; `file` needs a `repo`"));
+            return Err(BrokenRule::new("repo", "is missing; `file` needs a `repo`"));
         }
         (None, None, None) => {
-            return Err(Bad::new("path", "is missing; give `path`, or `repo` and `file`"));
+            return Err(BrokenRule::new("path", "is missing; give `path`, or `repo` and `file`"));
         }
     };
     if has_revision && key == "path" {
-        return Err(Bad::new("revision", "has no effect with `path`; remove it"));
+        return Err(BrokenRule::new("revision", "has no effect with `path`; remove it"));
     }
     match source.split_name().filter(|name| name.number != 1) {
         Some(name) => {
             let (number, first) = (name.number, name.part(1));
-            Err(Bad::new(key, &format!("is part {number} of a model; name the first, {first}")))
+            Err(BrokenRule::new(
+                key,
+                &format!("is part {number} of a model; name the first, {first}"),
+            ))
         }
         None => Ok(source),
     }
 }
 
-fn of_hub(repo: String, file: String, revision: Option<String>) -> Result<Source, Bad> {
+fn of_hub(repo: String, file: String, revision: Option<String>) -> Result<ModelSource, BrokenRule> {
     let parts = repo.split_once('/');
     if !parts.is_some_and(|(organisation, name)| hub::plain(organisation) && hub::plain(name)) {
-        return Err(Bad::new("repo", "must look like ORGANISATION/NAME"));
+        return Err(BrokenRule::new("repo", "must look like ORGANISATION/NAME"));
     }
     if !hub::plain_path(&file) {
-        return Err(Bad::new("file", "must be a file name of the repository"));
+        return Err(BrokenRule::new("file", "must be a file name of the repository"));
     }
     if !revision.as_deref().is_none_or(hub::plain_path) {
-        return Err(Bad::new("revision", "must be a branch, a tag or a commit"));
+        return Err(BrokenRule::new("revision", "must be a branch, a tag or a commit"));
     }
-    Ok(Source::Hub { repo, file, revision })
+    Ok(ModelSource::Hub { repo, file, revision })
 }
 
 /// A path that begins with `~` starts at the home folder.
@@ -238,16 +248,16 @@ fn from_home(path: PathBuf) -> PathBuf {
 }
 
 /// Gigabytes as model hubs show them, in thousands.
-fn bytes(gigabytes: f64) -> Result<u64, Bad> {
+fn bytes(gigabytes: f64) -> Result<u64, BrokenRule> {
     if !(gigabytes > 0.0 && gigabytes <= 10_000.0) {
-        return Err(Bad::new("size_gb", "must be above 0 and at most 10000 gigabytes"));
+        return Err(BrokenRule::new("size_gb", "must be above 0 and at most 10000 gigabytes"));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     Ok((gigabytes * 1e9).round() as u64)
 }
 
 /// The hashes of a model with so many files.
-fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, Bad> {
+fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, BrokenRule> {
     let pinned = match pinned {
         None => return Ok(Vec::new()),
         Some(Hashes::Whole(hash)) => vec![hash],
@@ -255,7 +265,7 @@ fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, Bad> {
     };
     let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
     if !pinned.iter().all(is_hash) {
-        return Err(Bad::new("sha256", "must be 64 hexadecimal digits"));
+        return Err(BrokenRule::new("sha256", "must be 64 hexadecimal digits"));
     }
     if pinned.len() != files {
         let reason = match files {
@@ -265,7 +275,7 @@ fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, Bad> {
                  `sha256`, `doctor --pin` writes it"
             ),
         };
-        return Err(Bad::new("sha256", &reason));
+        return Err(BrokenRule::new("sha256", &reason));
     }
     Ok(pinned.into_iter().map(|hash| hash.to_ascii_lowercase()).collect())
 }

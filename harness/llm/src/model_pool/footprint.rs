@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::DEFAULT_CONTEXT;
-use super::check::{FoundModel, ModelCheck, Part};
-use crate::gguf::GgufHeader;
+use super::check::{FoundModel, ModelCheck, PoolPart};
 
 /// What some files of a pool take, in bytes. Files that several models share count once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub struct Footprint {
 impl Footprint {
     /// Of the files of these parts of a pool.
     #[must_use]
-    pub fn of(checks: &[ModelCheck], parts: &[Part]) -> Self {
+    pub fn of(checks: &[ModelCheck], parts: &[PoolPart]) -> Self {
         let mut footprint = Self::default();
         // Bytes of a model, and how many of them are here.
         let mut files: BTreeMap<&Path, (Option<u64>, u64)> = BTreeMap::new();
@@ -36,7 +35,7 @@ impl Footprint {
             let size = found.map(FoundModel::size).or(check.stated_size);
             files.insert(&check.path, (size, check.present));
             let memory = size.map(|size| size.saturating_add(one_sequence(check)));
-            if let Some(memory) = memory.filter(|_| check.part != Part::Encoder)
+            if let Some(memory) = memory.filter(|_| check.part != PoolPart::Encoder)
                 && footprint.largest.as_ref().is_none_or(|(_, most)| memory > *most)
             {
                 footprint.largest = Some((check.name.clone(), memory));
@@ -58,16 +57,13 @@ fn one_sequence(check: &ModelCheck) -> u64 {
     let Some(header) = header else { return 0 };
     let trained = header.trained_context().unwrap_or(DEFAULT_CONTEXT.into());
     let context = check.context.map_or(trained.min(DEFAULT_CONTEXT.into()), u64::from);
-    kv_bytes(header).unwrap_or_default().saturating_mul(context)
-}
-
-/// Bytes of keys and values of one token, in f16.
-fn kv_bytes(header: &GgufHeader) -> Option<u64> {
-    let heads = header.of_architecture("attention.head_count")?.max(1);
-    let width = header.of_architecture("embedding_length")?.div_ceil(heads);
-    let of_kv = header.of_architecture("attention.head_count_kv").unwrap_or(heads);
-    let key = header.of_architecture("attention.key_length").unwrap_or(width);
-    let value = header.of_architecture("attention.value_length").unwrap_or(width);
-    let layers = header.of_architecture("block_count")?;
-    Some(layers.saturating_mul(of_kv).saturating_mul(key.saturating_add(value)).saturating_mul(2))
+    // Headers that list heads by layer leave the cache out.
+    let stated = |key| header.of_architecture(key);
+    let (Some(layers), Some(heads), Some(width)) =
+        (stated("block_count"), stated("attention.head_count"), stated("embedding_length"))
+    else {
+        return 0;
+    };
+    let kv_heads = stated("attention.head_count_kv").unwrap_or(heads);
+    header.kv_bytes_per_token(layers, heads, kv_heads, width).saturating_mul(context)
 }

@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 pub(super) const MAIN: &str = "main";
 
 /// What the environment says: variables by name.
-type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The cache folder, and what decided that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cache {
+pub(super) struct HubCache {
     pub(super) folder: PathBuf,
     /// The variable that named it; `None` where none did.
     pub(super) variable: Option<&'static str>,
 }
 
-impl Cache {
+impl HubCache {
     /// The cache of this process's environment.
     pub(super) fn here() -> Self {
         Self::of(&|name| env::var_os(name), env::home_dir().as_deref())
@@ -33,7 +33,7 @@ impl Cache {
 
     /// As `constants.py` of the library has it: `HF_HUB_CACHE`, its old name `HUGGINGFACE_HUB_CACHE`, `HF_HOME`,
     /// `XDG_CACHE_HOME`, the home folder. A variable that is set and empty counts as set.
-    fn of(variables: Variables<'_>, home: Option<&Path>) -> Self {
+    fn of(variables: Environment<'_>, home: Option<&Path>) -> Self {
         let set = |name: &'static str| Some((variables(name)?, name));
         let expand = |value: OsString| expanded(value, variables, home);
         // The library expands what it has expanded once more when it adds this folder.
@@ -151,7 +151,7 @@ pub(super) fn download_command(repo: &str, revision: Option<&str>, files: &str) 
 
 /// A path of the environment as Python's `expanduser` and `expandvars` expand it: `~` at its beginning, then `$NAME` and
 /// `${NAME}`. What has no value stays as it is, and so do `~USER` and what is no UTF-8.
-fn expanded(value: OsString, variables: Variables<'_>, home: Option<&Path>) -> PathBuf {
+fn expanded(value: OsString, variables: Environment<'_>, home: Option<&Path>) -> PathBuf {
     match value.into_string() {
         Ok(text) => PathBuf::from(with_variables(&with_home(&text, home), variables)),
         Err(raw) => PathBuf::from(raw),
@@ -171,7 +171,7 @@ pub(super) fn with_home(text: &str, home: Option<&Path>) -> String {
 }
 
 /// A text with the values of the variables that it names.
-fn with_variables(text: &str, variables: Variables<'_>) -> String {
+fn with_variables(text: &str, variables: Environment<'_>) -> String {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {

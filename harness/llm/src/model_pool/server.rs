@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat_template::Variables;
+use crate::chat_template::TemplateVariables;
 
 /// Requests under way at once where the pool does not say.
 pub const DEFAULT_CONCURRENCY: u32 = 16;
@@ -59,7 +59,7 @@ pub struct Server {
     /// when the server does not answer, so that a finished run replays without it.
     pub identity: Option<String>,
     /// Variables of the model's chat template, sent with every request as `chat_template_kwargs`.
-    pub template: Variables,
+    pub template: TemplateVariables,
 }
 
 impl Server {

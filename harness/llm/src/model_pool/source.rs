@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFileError;
-use super::hub::{self, Absent, Cache, Wanted};
+use super::hub::{self, Absent, HubCache, Wanted};
 use crate::digest::DigestCache;
 use crate::gguf::split::{self, SplitName};
 
@@ -16,7 +16,7 @@ const LISTED: usize = 3;
 
 /// Where a model's file comes from. Of a model in several parts the first is named; the others lie beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Source {
+pub enum ModelSource {
     /// A file on this machine.
     Path(PathBuf),
     /// A file of a Hugging Face repository, looked up in the local hub cache.
@@ -54,7 +54,7 @@ impl ModelFiles {
     }
 }
 
-impl Source {
+impl ModelSource {
     /// Where the file is, or would be; of a model in several parts, the first.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -182,7 +182,7 @@ impl Source {
 
 /// Looks a file of a repository up in the cache of this process's environment.
 fn find(repo: &str, revision: Option<&str>, file: &str) -> Result<PathBuf, Absent> {
-    Cache::here().find(Wanted { repo, revision: revision.unwrap_or(hub::MAIN), file })
+    HubCache::here().find(Wanted { repo, revision: revision.unwrap_or(hub::MAIN), file })
 }
 
 /// A file of a model, and where it is.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Dialect;
-use crate::chat_template::Variables;
+use crate::chat_template::TemplateVariables;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(super) enum BackendName {
@@ -73,7 +73,7 @@ pub(super) struct ModelEntry {
     pub(super) family: Option<String>,
     pub(super) sampling: Option<SamplingEntry>,
     #[serde(default)]
-    pub(super) template: Variables,
+    pub(super) template: TemplateVariables,
     pub(super) thought_tokens: Option<u32>,
     pub(super) url: Option<String>,
     pub(super) model: Option<String>,

@@ -1,21 +1,61 @@
-//! How a pattern is written: what grammars and regular expressions have in common.
+//! A pattern written out, for engines that are told a reply's form.
+//!
+//! - [`grammar`]: in GBNF, llama.cpp's notation, which vLLM and `SGLang` read too (as `XGrammar`'s EBNF). One rule,
+//!   `root`. The readers differ in one thing, escapes by number;
+//! - [`regular_expression`]: in what all dialects of regular expressions share: groups, classes, `|`, `?`, `*`,
+//!   `{0,n}` and escapes by number.
 
 use super::Pattern;
 
+/// Which program reads a grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrammarReader {
+    /// llama.cpp: `\x22` is a quote, whatever follows. It reads `\u0022` too; before servers of another
+    /// kind were asked every grammar was written with `\x`, and what llama-server is asked stays as it was.
+    LlamaCpp,
+    /// `XGrammar`: only `\u0022` is always a quote.
+    XGrammar,
+}
+
+/// The grammar.
+#[must_use]
+pub fn grammar(pattern: &Pattern, reader: GrammarReader) -> String {
+    let escape: fn(char, &mut String) = match reader {
+        GrammarReader::LlamaCpp => |character, out: &mut String| {
+            escape_in_grammar(character, |c| format!("\\x{:02X}", u32::from(c)), out);
+        },
+        GrammarReader::XGrammar => {
+            |character, out: &mut String| escape_in_grammar(character, by_number, out)
+        }
+    };
+    let mut text = String::from("root ::= ");
+    Notation { quote: "\"", gap: " ", or: " | ", escape }.write(pattern, &mut text);
+    text.push('\n');
+    text
+}
+
+/// The expression. It is not anchored: it is for engines that hold whole replies to it.
+#[must_use]
+pub fn regular_expression(pattern: &Pattern) -> String {
+    let mut text = String::new();
+    Notation { quote: "", gap: "", or: "|", escape: escape_in_regex }.write(pattern, &mut text);
+    text
+}
+
 /// What sets one language apart.
-pub(super) struct Notation {
+struct Notation {
     /// Around texts.
-    pub(super) quote: &'static str,
+    quote: &'static str,
     /// Between what stands one behind the other.
-    pub(super) gap: &'static str,
+    gap: &'static str,
     /// Between what may stand in one place.
-    pub(super) or: &'static str,
+    or: &'static str,
     /// Writes a character as texts and classes both have it.
-    pub(super) escape: fn(char, &mut String),
+    escape: fn(char, &mut String),
 }
 
 impl Notation {
-    pub(super) fn write(&self, pattern: &Pattern, out: &mut String) {
+    fn write(&self, pattern: &Pattern, out: &mut String) {
         match pattern {
             Pattern::Text(text) => {
                 out.push_str(self.quote);
@@ -69,10 +109,33 @@ impl Notation {
     }
 }
 
-/// A character by its number of four hexadecimal digits, or itself where that has more. All readers of
-/// [`gbnf`](super::gbnf) and [`regex`](super::regex) take exactly four digits behind `\u`. Behind `\x`
+/// A character by its number of four hexadecimal digits, or itself where that has more. All readers
+/// of grammars and expressions take exactly four digits behind `\u`. Behind `\x`
 /// `XGrammar` takes every hexadecimal digit that follows: to it `\x22domain` is U+022D and `omain`.
-pub(super) fn by_number(character: char) -> String {
+fn by_number(character: char) -> String {
     let number = u32::from(character);
     if number > 0xFFFF { character.to_string() } else { format!("\\u{number:04X}") }
+}
+
+/// What means something in a text or a class is written as its number.
+fn escape_in_grammar(character: char, by_number: fn(char) -> String, out: &mut String) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '"' | '\\' | '[' | ']' | '^' | '-' | '\0'..='\u{1f}' | '\u{7f}' => {
+            out.push_str(&by_number(character));
+        }
+        _ => out.push(character),
+    }
+}
+
+/// What means something anywhere in an expression is written as its number.
+fn escape_in_regex(character: char, out: &mut String) {
+    let plain = character.is_alphanumeric() || " ,;:!\"'<>=_%@~`".contains(character);
+    if plain || !character.is_ascii() {
+        out.push(character);
+    } else {
+        out.push_str(&by_number(character));
+    }
 }

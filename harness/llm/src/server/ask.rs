@@ -7,11 +7,12 @@ use gra_synth::shape::{Part, Shape};
 use gra_synth::thought::{self, TAGS};
 use serde_json::Value;
 
-use super::client::{Answer, Client, Trouble};
-use super::closing::most_tokens;
-use super::dialect::Manner;
+use super::client::{Client, ServerAnswer, ServerError};
+use super::closing::{close, most_tokens};
+use super::dialect::DialectFields;
 use super::overlong::Overlong;
-use super::wire::{self, ChatReply, ChatRequest, Message};
+use super::wire::{self, ChatMessage, ChatReply, ChatRequest};
+use crate::adherence::Closed;
 use crate::model_pool::{Dialect, Server};
 use crate::pattern::{Pattern, PatternError, opening_parts};
 
@@ -24,28 +25,28 @@ const LMDEPLOY_TOO_LONG: &str = "ResponseType.INPUT_LENGTH_ERROR";
 
 /// A request as its server will be asked.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct ChatCall<'a> {
     server: &'a Server,
     message: Cow<'a, str>,
     sampling: Sampling,
     seed: u32,
     /// What the reply is made of.
-    pub(super) parts: Vec<Part>,
+    parts: Vec<Part>,
     max_tokens: u32,
-    manner: Manner,
+    dialect: DialectFields,
     /// Tokens of an opening that was written before.
-    pub(super) written: u32,
+    written: u32,
 }
 
 /// What one request brought.
-pub(super) struct Written {
-    pub(super) reply: Reply,
+struct Attempt {
+    reply: Reply,
     /// Whether it was cut at the limit that its texts' budgets make, and not at the context's end or by a
     /// filter.
-    pub(super) met_limit: bool,
+    met_limit: bool,
 }
 
-impl<'a> Question<'a> {
+impl<'a> ChatCall<'a> {
     pub(super) fn new(server: &'a Server, request: &Request) -> Result<Self, PatternError> {
         let shape = asked_shape(server.dialect, &request.shape);
         let parts = &shape.parts;
@@ -69,25 +70,21 @@ impl<'a> Question<'a> {
             sampling: request.sampling,
             seed: short_seed(request.seed),
             max_tokens: request.max_tokens.min(most),
-            manner: Manner::new(server.dialect, Pattern::of(&parts)?.as_ref()),
+            dialect: DialectFields::new(server.dialect, Pattern::of(&parts)?.as_ref()),
             parts,
             written,
         })
     }
 
     /// The same question for a reply of other parts.
-    pub(super) fn with_parts(
-        &self,
-        parts: Vec<Part>,
-        max_tokens: u32,
-    ) -> Result<Question<'_>, PatternError> {
-        Ok(Question {
+    fn with_parts(&self, parts: Vec<Part>, max_tokens: u32) -> Result<ChatCall<'_>, PatternError> {
+        Ok(ChatCall {
             server: self.server,
             message: Cow::Borrowed(&self.message),
             sampling: self.sampling,
             seed: self.seed,
             max_tokens,
-            manner: Manner::new(self.server.dialect, Pattern::of(&parts)?.as_ref()),
+            dialect: DialectFields::new(self.server.dialect, Pattern::of(&parts)?.as_ref()),
             parts,
             written: self.written,
         })
@@ -103,7 +100,7 @@ impl<'a> Question<'a> {
             seed: 1,
             parts: vec![Part::Literal(PROBED.to_owned())],
             max_tokens: 64,
-            manner: Manner::new(server.dialect, Some(&form)),
+            dialect: DialectFields::new(server.dialect, Some(&form)),
             written: 0,
         }
     }
@@ -113,31 +110,67 @@ impl<'a> Question<'a> {
         Self {
             message: Cow::Borrowed("How many legs have three cats and a spider? Give the number."),
             parts: Shape::free().parts,
-            manner: Manner::new(server.dialect, None),
+            dialect: DialectFields::new(server.dialect, None),
             ..Self::probe(server)
         }
+    }
+
+    /// Asks until there is a reply that is complete, or was cut where it may not be closed. A reply that is
+    /// asked for in several requests has the tokens of its whole text, as the last of them counted it.
+    pub(super) fn ask(
+        &self,
+        client: &Client,
+        halted: &dyn Fn() -> bool,
+    ) -> Result<Reply, ServerError> {
+        let mut written = self.ask_once(client, halted)?;
+        let mut rest;
+        let mut question = self;
+        // Ends: each further request has a text less to write.
+        while written.met_limit {
+            let closed = close(&question.parts, &written.reply.text);
+            let Some(Closed { text, left }) = closed else { break };
+            if left.is_empty() {
+                return Ok(Reply { text, finish: Finish::Stop, ..written.reply });
+            }
+            rest = self
+                .continued(text, left, &written)
+                .map_err(|error| ServerError::Refused(error.to_string()))?;
+            question = &rest;
+            written = question.ask_once(client, halted)?;
+        }
+        Ok(written.reply)
+    }
+
+    /// The question for a reply that begins with `text`.
+    fn continued(
+        &self,
+        text: String,
+        left: Vec<Part>,
+        written: &Attempt,
+    ) -> Result<ChatCall<'_>, PatternError> {
+        // Written again the beginning may take other tokens, hardly twice as many.
+        let again = written.reply.reply_tokens.saturating_add(self.written).saturating_mul(2);
+        let max_tokens = again.saturating_add(most_tokens(&left));
+        let parts = [vec![Part::Literal(text)], left].concat();
+        self.with_parts(parts, max_tokens)
     }
 
     /// Asks until there is a reply, complete or not.
     ///
     /// A reply may not outgrow the context: where a server refuses a prompt only because the reply could,
     /// it is asked again for what fits.
-    pub(super) fn ask_once(
-        &self,
-        client: &Client,
-        halted: &dyn Fn() -> bool,
-    ) -> Result<Written, Trouble> {
+    fn ask_once(&self, client: &Client, halted: &dyn Fn() -> bool) -> Result<Attempt, ServerError> {
         let url = format!("{}/chat/completions", self.server.url);
         let mut max_tokens = Some(self.max_tokens);
         loop {
             let body = self.body(max_tokens)?;
             let (status, body) = match client.post(self.server, &url, &body, halted)? {
-                Answer::Done(value) if !is_error(&value) => {
+                ServerAnswer::Done(value) if !is_error(&value) => {
                     let met_limit = wire::met_limit(&value) && max_tokens == Some(self.max_tokens);
-                    return Ok(Written { reply: self.reply(value)?, met_limit });
+                    return Ok(Attempt { reply: self.reply(value)?, met_limit });
                 }
-                Answer::Done(body) => (200, body),
-                Answer::Declined { status, body } => (status, body),
+                ServerAnswer::Done(body) => (200, body),
+                ServerAnswer::Declined { status, body } => (status, body),
             };
             let overlong = if matches!(status, 200 | 400) { Overlong::read(&body) } else { None };
             let Some(overlong) = overlong else {
@@ -148,29 +181,29 @@ impl<'a> Question<'a> {
             // A limit that was within the room, or was taken away, is no reason to refuse.
             let smaller = max_tokens.is_some_and(|now| room.is_none_or(|room| room < now));
             if room == Some(0) || !smaller {
-                return Ok(Written { reply: too_long(overlong), met_limit: false });
+                return Ok(Attempt { reply: too_long(overlong), met_limit: false });
             }
             max_tokens = room;
         }
     }
 
-    fn body(&self, max_tokens: Option<u32>) -> Result<Vec<u8>, Trouble> {
+    fn body(&self, max_tokens: Option<u32>) -> Result<Vec<u8>, ServerError> {
         let request = ChatRequest {
             model: &self.server.model,
-            messages: [Message { role: "user", content: &self.message }],
+            messages: [ChatMessage { role: "user", content: &self.message }],
             temperature: self.sampling.temperature,
             top_p: self.sampling.top_p,
             max_tokens,
             seed: self.seed,
             stream: false,
             chat_template_kwargs: &self.server.template,
-            manner: &self.manner,
+            dialect: &self.dialect,
         };
-        serde_json::to_vec(&request).map_err(|error| Trouble::Refused(error.to_string()))
+        serde_json::to_vec(&request).map_err(|error| ServerError::Refused(error.to_string()))
     }
 
-    fn reply(&self, value: Value) -> Result<Reply, Trouble> {
-        let refused = |reason: String| Trouble::Failed(Failure::NoCompletion, reason);
+    fn reply(&self, value: Value) -> Result<Reply, ServerError> {
+        let refused = |reason: String| ServerError::Failed(Failure::NoCompletion, reason);
         let ChatReply { choices, usage } = serde_json::from_value(value)
             .map_err(|error| refused(format!("its answer is no chat completion: {error}")))?;
         let choice = choices.into_iter().next();
@@ -192,7 +225,7 @@ impl<'a> Question<'a> {
             other => {
                 let other = other.unwrap_or("nothing");
                 let reason = format!("its reply ended for a reason of its own: {other}");
-                return Err(Trouble::Failed(Failure::UnknownFinish, reason));
+                return Err(ServerError::Failed(Failure::UnknownFinish, reason));
             }
         };
         Ok(Reply {
@@ -246,7 +279,7 @@ fn is_error(answer: &Value) -> bool {
 }
 
 /// What a status without a reply means: for any request, or for this one.
-fn declined(status: u16, words: &str) -> Trouble {
+fn declined(status: u16, words: &str) -> ServerError {
     let hint = match status {
         401 | 403 => "\n  hint: name the variable that holds the key under `api_key_env`",
         404 => "\n  hint: `url` usually ends in /v1, and `model` is a name that the server lists",
@@ -255,9 +288,9 @@ fn declined(status: u16, words: &str) -> Trouble {
     };
     let reason = format!("HTTP status {status}: {words}{hint}");
     match status {
-        200 => Trouble::Failed(Failure::ErrorReply, format!("an error and no reply: {words}")),
-        ..=399 | 401..=405 | 407 => Trouble::Refused(reason),
-        _ => Trouble::Failed(Failure::Status(status), reason),
+        200 => ServerError::Failed(Failure::ErrorReply, format!("an error and no reply: {words}")),
+        ..=399 | 401..=405 | 407 => ServerError::Refused(reason),
+        _ => ServerError::Failed(Failure::Status(status), reason),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! What is left then is of two kinds. A server that is away, busy or does not know us answers no request:
 //! no connection, and the statuses 401 to 405, 407, 429, 502, 503 and redirections. Everything else may be
-//! about one request while others are answered, and makes a failed call ([`Trouble::Failed`]).
+//! about one request while others are answered, and makes a failed call ([`ServerError::Failed`]).
 
 use std::io::ErrorKind;
 use std::thread;
@@ -33,7 +33,7 @@ const TRIES_WHEN_ANSWERED: u32 = 3;
 
 /// How often a request is tried, and how long it waits in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Most tries, the first one included.
     pub tries: u32,
     /// The wait after the first try; each further one is twice as long.
@@ -42,14 +42,14 @@ pub struct Patience {
     pub longest_wait: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     /// Eight tries over about two minutes: as long as a server takes to start again.
     fn default() -> Self {
         Self { tries: 8, first_wait: Duration::from_secs(1), longest_wait: Duration::from_secs(60) }
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     /// For someone who waits for the answer to a question: three tries over three seconds.
     #[must_use]
     pub fn short() -> Self {
@@ -59,7 +59,7 @@ impl Patience {
 
 /// Why a server did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum ServerError {
     /// No server answers there.
     Silent(String),
     /// It answered that it will not, and would say so to any request.
@@ -70,8 +70,8 @@ pub(super) enum Trouble {
     Halted,
 }
 
-impl Trouble {
-    pub(super) fn of(self, model: &ModelName, server: &Server) -> EngineError {
+impl ServerError {
+    pub(super) fn into_engine_error(self, model: &ModelName, server: &Server) -> EngineError {
         match self {
             Self::Silent(reason) | Self::Refused(reason) | Self::Failed(_, reason) => {
                 EngineError::Server { model: model.to_string(), url: server.url.clone(), reason }
@@ -83,7 +83,7 @@ impl Trouble {
 
 /// What a server answered, after every try.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum ServerAnswer {
     /// A status from 200 to 299.
     Done(Value),
     /// Another one that would be the same the next time.
@@ -95,14 +95,14 @@ pub(super) enum Answer {
 }
 
 /// What one try brought.
-struct Heard {
+struct HttpReply {
     status: u16,
     retry_after: Option<Duration>,
     body: String,
 }
 
 /// One try's failure.
-struct Miss {
+struct FailedTry {
     reason: String,
     /// How long the server asks to wait.
     wait: Option<Duration>,
@@ -115,12 +115,12 @@ struct Miss {
 #[derive(Debug)]
 pub(super) struct Client {
     agent: Agent,
-    patience: Patience,
+    retries: RetryPolicy,
 }
 
 impl Client {
     /// A client that keeps up to `connections` open.
-    pub(super) fn new(patience: Patience, connections: u32) -> Self {
+    pub(super) fn new(retries: RetryPolicy, connections: u32) -> Self {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -130,13 +130,13 @@ impl Client {
             .max_idle_connections(connections.saturating_mul(2))
             .max_idle_connections_per_host(connections)
             .user_agent(concat!("gra-bench/", env!("CARGO_PKG_VERSION")));
-        Self { agent: config.build().new_agent(), patience }
+        Self { agent: config.build().new_agent(), retries }
     }
 
     /// The same, with no more tries than these.
     pub(super) fn with_tries(&self, tries: u32) -> Self {
-        let tries = self.patience.tries.min(tries);
-        Self { agent: self.agent.clone(), patience: Patience { tries, ..self.patience } }
+        let tries = self.retries.tries.min(tries);
+        Self { agent: self.agent.clone(), retries: RetryPolicy { tries, ..self.retries } }
     }
 
     pub(super) fn get(
@@ -144,7 +144,7 @@ impl Client {
         server: &Server,
         url: &str,
         halted: &dyn Fn() -> bool,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<ServerAnswer, ServerError> {
         let key = key(server)?;
         self.insist(server.timeout(), halted, &|left| {
             let mut request = self.agent.get(url).config().timeout_global(Some(left)).build();
@@ -161,7 +161,7 @@ impl Client {
         url: &str,
         body: &[u8],
         halted: &dyn Fn() -> bool,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<ServerAnswer, ServerError> {
         let key = key(server)?;
         self.insist(server.timeout(), halted, &|left| {
             let mut request = self.agent.post(url).config().timeout_global(Some(left)).build();
@@ -176,14 +176,14 @@ impl Client {
         &self,
         timeout: Duration,
         halted: &dyn Fn() -> bool,
-        attempt: &dyn Fn(Duration) -> Result<Heard, ureq::Error>,
-    ) -> Result<Answer, Trouble> {
+        attempt: &dyn Fn(Duration) -> Result<HttpReply, ureq::Error>,
+    ) -> Result<ServerAnswer, ServerError> {
         let started = Instant::now();
-        let mut wait = self.patience.first_wait;
+        let mut wait = self.retries.first_wait;
         let mut tries = 0;
         loop {
             if halted() {
-                return Err(Trouble::Halted);
+                return Err(ServerError::Halted);
             }
             tries += 1;
             let left = timeout.saturating_sub(started.elapsed());
@@ -197,48 +197,53 @@ impl Client {
             let pause = miss.wait.map_or(wait, |asked| asked.max(wait));
             let spent = started.elapsed().saturating_add(pause) >= timeout;
             let most = if miss.failure.is_some() { TRIES_WHEN_ANSWERED } else { u32::MAX };
-            if tries >= self.patience.tries.min(most) || spent {
+            if tries >= self.retries.tries.min(most) || spent {
                 return Err(miss.given_up(tries, pause, spent));
             }
             sleep(pause, halted)?;
-            wait = wait.saturating_mul(2).min(self.patience.longest_wait);
+            wait = wait.saturating_mul(2).min(self.retries.longest_wait);
         }
     }
 }
 
-impl Heard {
+impl HttpReply {
     /// The answer, or what passes. Errors are what does not.
-    fn answer(self) -> Result<Result<Answer, Miss>, Trouble> {
+    fn answer(self) -> Result<Result<ServerAnswer, FailedTry>, ServerError> {
         let Self { status, retry_after, body } = self;
         let parsed: Result<Value, _> = serde_json::from_str(&body);
         if matches!(status, 408 | 429 | 500..) {
             let words = parsed.as_ref().map_or_else(|_| wire::shortened(&body), wire::words);
             let reason = format!("HTTP status {status}: {words}");
             let failure = (!matches!(status, 429 | 502 | 503)).then_some(Failure::Status(status));
-            return Ok(Err(Miss { reason, wait: retry_after, failure, silent: status >= 500 }));
+            return Ok(Err(FailedTry {
+                reason,
+                wait: retry_after,
+                failure,
+                silent: status >= 500,
+            }));
         }
         if !(200..300).contains(&status) {
             let body = parsed.unwrap_or(Value::String(body));
-            return Ok(Ok(Answer::Declined { status, body }));
+            return Ok(Ok(ServerAnswer::Declined { status, body }));
         }
         match parsed {
-            Ok(value) => Ok(Ok(Answer::Done(value))),
+            Ok(value) => Ok(Ok(ServerAnswer::Done(value))),
             // Half an answer: the connection was lost where nothing says how long it is.
             Err(error) if error.is_eof() => {
                 let reason = "its answer broke off".to_owned();
                 let failure = Some(Failure::ConnectionLost);
-                Ok(Err(Miss { reason, wait: None, failure, silent: true }))
+                Ok(Err(FailedTry { reason, wait: None, failure, silent: true }))
             }
             Err(error) => {
                 let reason = format!("its answer is no JSON ({error}): {}", wire::shortened(&body));
-                Err(Trouble::Failed(Failure::NoCompletion, reason))
+                Err(ServerError::Failed(Failure::NoCompletion, reason))
             }
         }
     }
 }
 
-impl Miss {
-    fn given_up(self, tries: u32, pause: Duration, spent: bool) -> Trouble {
+impl FailedTry {
+    fn given_up(self, tries: u32, pause: Duration, spent: bool) -> ServerError {
         let times = if tries == 1 { "once".to_owned() } else { format!("{tries} times") };
         let why = if spent {
             let (wait, hint) = (pause.as_secs_f64(), "raise the model's `timeout_s`");
@@ -250,18 +255,18 @@ impl Miss {
         };
         let reason = self.reason + &why;
         match self.failure {
-            Some(failure) => Trouble::Failed(failure, reason),
-            None if self.silent => Trouble::Silent(reason),
-            None => Trouble::Refused(reason),
+            Some(failure) => ServerError::Failed(failure, reason),
+            None if self.silent => ServerError::Silent(reason),
+            None => ServerError::Refused(reason),
         }
     }
 }
 
-fn hear(mut response: Response<ureq::Body>) -> Result<Heard, ureq::Error> {
+fn hear(mut response: Response<ureq::Body>) -> Result<HttpReply, ureq::Error> {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
     let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string()?;
-    Ok(Heard { status, retry_after, body })
+    Ok(HttpReply { status, retry_after, body })
 }
 
 /// What the `Retry-After` header says in seconds. Its other form, a date, is not read: it would need the
@@ -272,7 +277,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A failed try that may pass; an error when it will not.
-fn miss(error: &ureq::Error, timeout: Duration) -> Result<Miss, Trouble> {
+fn miss(error: &ureq::Error, timeout: Duration) -> Result<FailedTry, ServerError> {
     use ureq::Error;
     let (reason, failure) = match error {
         Error::Timeout(_) => {
@@ -281,7 +286,7 @@ fn miss(error: &ureq::Error, timeout: Duration) -> Result<Miss, Trouble> {
                 "no answer within {seconds} s\n  hint: raise the model's `timeout_s`, or lower its \
                  `concurrency`"
             );
-            return Err(Trouble::Failed(Failure::TimedOut, reason));
+            return Err(ServerError::Failed(Failure::TimedOut, reason));
         }
         Error::HostNotFound => ("there is no host of this name".to_owned(), None),
         Error::Io(error) => (format!("the connection failed ({error})"), lost(error.kind())),
@@ -291,11 +296,11 @@ fn miss(error: &ureq::Error, timeout: Duration) -> Result<Miss, Trouble> {
         }
         Error::BodyExceedsLimit(bytes) => {
             let reason = format!("its answer is longer than {bytes} bytes");
-            return Err(Trouble::Failed(Failure::NoCompletion, reason));
+            return Err(ServerError::Failed(Failure::NoCompletion, reason));
         }
-        other => return Err(Trouble::Refused(other.to_string())),
+        other => return Err(ServerError::Refused(other.to_string())),
     };
-    Ok(Miss { reason, wait: None, failure, silent: true })
+    Ok(FailedTry { reason, wait: None, failure, silent: true })
 }
 
 /// Whether a connection was there and got lost, which one request can bring about, or there was none.
@@ -311,25 +316,25 @@ fn lost(kind: ErrorKind) -> Option<Failure> {
 }
 
 /// The authorization header's value. The error names the variable, never what it holds.
-fn key(server: &Server) -> Result<Option<String>, Trouble> {
+fn key(server: &Server) -> Result<Option<String>, ServerError> {
     let Some(name) = &server.api_key_env else { return Ok(None) };
     match std::env::var(name) {
         Ok(key) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Ok(Some(format!("Bearer {key}")))
         }
-        Ok(_) => Err(Trouble::Refused(format!("the environment variable {name} holds no key"))),
-        Err(_) => Err(Trouble::Refused(format!(
+        Ok(_) => Err(ServerError::Refused(format!("the environment variable {name} holds no key"))),
+        Err(_) => Err(ServerError::Refused(format!(
             "needs a key, and the environment variable {name} is not set\n  hint: export {name}=..."
         ))),
     }
 }
 
 /// Sleeps, in naps, so that a halt is noticed.
-fn sleep(pause: Duration, halted: &dyn Fn() -> bool) -> Result<(), Trouble> {
+fn sleep(pause: Duration, halted: &dyn Fn() -> bool) -> Result<(), ServerError> {
     let until = Instant::now() + pause;
     loop {
         if halted() {
-            return Err(Trouble::Halted);
+            return Err(ServerError::Halted);
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

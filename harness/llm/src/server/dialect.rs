@@ -9,13 +9,12 @@
 use serde::Serialize;
 
 use crate::model_pool::Dialect;
-use crate::pattern::gbnf::{self, GrammarReader};
-use crate::pattern::{Pattern, regex};
+use crate::pattern::{GrammarReader, Pattern, grammar, regular_expression};
 
 /// The fields that a dialect adds to a question.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Manner {
+pub(super) enum DialectFields {
     LlamaServer {
         /// The steps of sampling, in order.
         samplers: [&'static str; 2],
@@ -67,13 +66,13 @@ pub(super) struct ResponseFormat {
     regex_schema: String,
 }
 
-impl Manner {
+impl DialectFields {
     pub(super) fn new(dialect: Dialect, form: Option<&Pattern>) -> Self {
         let reader = match dialect {
             Dialect::LlamaServer => GrammarReader::LlamaCpp,
             Dialect::Vllm | Dialect::Sglang | Dialect::Lmdeploy => GrammarReader::XGrammar,
         };
-        let grammar = form.map(|form| gbnf::grammar(form, reader));
+        let grammar = form.map(|form| grammar(form, reader));
         let plain = |top_k| Plain { top_k, min_p: 0.0, repetition_penalty: 1.0 };
         match dialect {
             Dialect::LlamaServer => {
@@ -88,7 +87,7 @@ impl Manner {
             Dialect::Lmdeploy => {
                 let format = |form| ResponseFormat {
                     kind: "regex_schema",
-                    regex_schema: regex::expression(form),
+                    regex_schema: regular_expression(form),
                 };
                 Self::Lmdeploy { plain: plain(0), response_format: form.map(format) }
             }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::client::{Answer, Client, Trouble};
+use super::client::{Client, ServerAnswer, ServerError};
 use super::wire::{self, ModelCard, Models, Props, Version};
 use crate::model_pool::{Dialect, Server};
 
@@ -16,7 +16,7 @@ pub(super) fn ask(
     client: &Client,
     server: &Server,
     halted: &dyn Fn() -> bool,
-) -> Result<String, Trouble> {
+) -> Result<String, ServerError> {
     let models: Models = get(client, server, &format!("{}/models", server.url), halted)?;
     let card = served(server, &models.data)?;
     let program = card.owned_by.as_deref().unwrap_or("unknown");
@@ -42,20 +42,24 @@ pub(super) fn ask(
 
 /// vLLM's version. Where its own page for that is closed, as behind some gateways, a reply's
 /// `system_fingerprint` tells it, and more: how the model is spread over devices, and a hash of settings.
-fn version(client: &Client, server: &Server, halted: &dyn Fn() -> bool) -> Result<String, Trouble> {
+fn version(
+    client: &Client,
+    server: &Server,
+    halted: &dyn Fn() -> bool,
+) -> Result<String, ServerError> {
     let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
     match get::<Version>(client, server, &format!("{root}/version"), halted) {
         Ok(Version { version }) => return Ok(version),
-        Err(Trouble::Refused(_) | Trouble::Failed(..)) => {}
-        Err(trouble) => return Err(trouble),
+        Err(ServerError::Refused(_) | ServerError::Failed(..)) => {}
+        Err(error) => return Err(error),
     }
     let url = format!("{}/chat/completions", server.url);
     let body = json!({"model": server.model, "max_tokens": 1,
         "messages": [{"role": "user", "content": "Say hello."}]});
     let answer = client.post(server, &url, body.to_string().as_bytes(), halted)?;
     let said = match &answer {
-        Answer::Done(value) => value.get("system_fingerprint").and_then(Value::as_str),
-        Answer::Declined { .. } => None,
+        ServerAnswer::Done(value) => value.get("system_fingerprint").and_then(Value::as_str),
+        ServerAnswer::Declined { .. } => None,
     };
     Ok(said.unwrap_or("unknown").to_owned())
 }
@@ -79,14 +83,14 @@ fn weights(root: &str) -> String {
 }
 
 /// The model that answers to the name. llama-server has one, and answers to every name.
-fn served<'a>(server: &Server, cards: &'a [ModelCard]) -> Result<&'a ModelCard, Trouble> {
+fn served<'a>(server: &Server, cards: &'a [ModelCard]) -> Result<&'a ModelCard, ServerError> {
     let named = cards.iter().find(|card| card.id == server.model);
     let only = cards.first().filter(|_| server.dialect == Dialect::LlamaServer);
     named.or(only).ok_or_else(|| {
         let ids: Vec<&str> = cards.iter().map(|card| card.id.as_str()).collect();
         let list = if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
         let name = &server.model;
-        Trouble::Refused(format!(
+        ServerError::Refused(format!(
             "does not serve `{name}`; it lists {list}\n  hint: correct `model`"
         ))
     })
@@ -97,17 +101,19 @@ fn get<T: DeserializeOwned>(
     server: &Server,
     url: &str,
     halted: &dyn Fn() -> bool,
-) -> Result<T, Trouble> {
+) -> Result<T, ServerError> {
     match client.get(server, url, halted)? {
-        Answer::Done(value) => serde_json::from_value(value).map_err(|error| {
+        ServerAnswer::Done(value) => serde_json::from_value(value).map_err(|error| {
             let dialect = server.dialect.name();
-            Trouble::Refused(format!(
+            ServerError::Refused(format!(
                 "{url} is not answered as {dialect} does ({error})\n  hint: is `dialect` right?"
             ))
         }),
-        Answer::Declined { status, body } => {
+        ServerAnswer::Declined { status, body } => {
             let words = wire::words(&body);
-            Err(Trouble::Refused(format!("{url} is answered with HTTP status {status}: {words}")))
+            Err(ServerError::Refused(format!(
+                "{url} is answered with HTTP status {status}: {words}"
+            )))
         }
     }
 }

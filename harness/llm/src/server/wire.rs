@@ -7,14 +7,14 @@ use gra_synth::thought;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::dialect::Manner;
-use crate::chat_template::Variables;
+use super::dialect::DialectFields;
+use crate::chat_template::TemplateVariables;
 
 /// A question.
 #[derive(Debug, Serialize)]
 pub(super) struct ChatRequest<'a> {
     pub(super) model: &'a str,
-    pub(super) messages: [Message<'a>; 1],
+    pub(super) messages: [ChatMessage<'a>; 1],
     pub(super) temperature: f32,
     pub(super) top_p: f32,
     /// `None` only where a server counts no tokens that are over its context: see `overlong`.
@@ -23,13 +23,13 @@ pub(super) struct ChatRequest<'a> {
     pub(super) seed: u32,
     pub(super) stream: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) chat_template_kwargs: &'a Variables,
+    pub(super) chat_template_kwargs: &'a TemplateVariables,
     #[serde(flatten)]
-    pub(super) manner: &'a Manner,
+    pub(super) dialect: &'a DialectFields,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Message<'a> {
+pub(super) struct ChatMessage<'a> {
     pub(super) role: &'static str,
     pub(super) content: &'a str,
 }
@@ -37,12 +37,12 @@ pub(super) struct Message<'a> {
 /// An answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct ChatReply {
-    pub(super) choices: Vec<Choice>,
-    pub(super) usage: Option<Usage>,
+    pub(super) choices: Vec<ReplyChoice>,
+    pub(super) usage: Option<TokenUsage>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Choice {
+pub(super) struct ReplyChoice {
     pub(super) message: Said,
     pub(super) finish_reason: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Said {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Usage {
+pub(super) struct TokenUsage {
     pub(super) prompt_tokens: u32,
     pub(super) completion_tokens: u32,
 }

@@ -16,7 +16,7 @@ use super::child::{Child, Crash, Listener, News, Program};
 use super::{Answer, Ask, EmbeddingBits, Setup};
 use crate::chat_template::{TemplateFinding, TemplateQuestion};
 use crate::engine::{Engine, EngineError, EngineResult, Watch};
-use crate::score::{Passage, Score};
+use crate::score::{Passage, PassageScore};
 
 /// Answers through a worker process, which is started when it is first needed and ends with this
 /// value. It owns one worker.
@@ -165,7 +165,11 @@ impl Engine for WorkerEngine {
         all_of(replies, chunk.len())
     }
 
-    fn score(&mut self, passages: &[Passage], watch: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        watch: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
         let ask = Ask::Score(Cow::Borrowed(passages));
         all_of(self.insist(&ask, first.model.as_str(), 1, watch)?, passages.len())

@@ -23,7 +23,7 @@ use crate::dispatcher::Dispatcher;
 use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
 use crate::llama::settings::EngineSettings;
 use crate::model_pool::{ModelFileError, ModelPool};
-use crate::score::{Border, Context, Passage, Score};
+use crate::score::{Border, Context, Passage, PassageScore};
 use crate::scripted::{complete_reply, toy_embedding};
 
 const ROLE: &str = "a-worker-stands-here";
@@ -93,9 +93,13 @@ impl Engine for StandIn {
         Ok(chunk.iter().map(reply).collect())
     }
 
-    fn score(&mut self, passages: &[Passage], _: &mut Watch<'_>) -> EngineResult<Vec<Score>> {
+    fn score(
+        &mut self,
+        passages: &[Passage],
+        _: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
         self.killed_once();
-        let score = |passage: &Passage| Score {
+        let score = |passage: &Passage| PassageScore {
             log_probs: vec![-0.1, -f32::MIN_POSITIVE / 8.0, -88.000_01],
             context_tokens: u32::try_from(passage.continuation.len()).unwrap(),
             truncated: true,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gra_llm::automaton::{Automaton, Draws, Plan, PlanError, Scene};
+use gra_llm::automaton::{Automaton, CompiledShape, DrawInput, Draws, ShapeError};
 use gra_llm::sampler::Sampler;
 use gra_llm::vocabulary::{Token, TokenKind, Vocabulary};
 use gra_synth::request::{Finish, Sampling, ScoreReading};
@@ -65,8 +65,8 @@ pub(crate) fn plan(
     shape: &Shape,
     vocabulary: &Vocabulary,
     spaced: bool,
-) -> Result<Plan, PlanError> {
-    Plan::compile(shape, vocabulary, &|text| {
+) -> Result<CompiledShape, ShapeError> {
+    CompiledShape::compile(shape, vocabulary, &|text| {
         let text = if spaced { format!(" {text}") } else { text.to_owned() };
         vocabulary.spell(text.as_bytes()).unwrap()
     })
@@ -81,7 +81,7 @@ pub(crate) struct Written {
 
 /// Writes a reply from logits that `logits` makes of the step's number.
 pub(crate) fn write(
-    plan: Plan,
+    plan: CompiledShape,
     vocabulary: &Vocabulary,
     draws: Draws,
     mut logits: impl FnMut(usize) -> Vec<f32>,
@@ -94,7 +94,7 @@ pub(crate) fn write(
         }
         assert!(step < 10_000, "it does not end: {:?}", automaton.text());
         let logits = logits(step);
-        let mut scene = Scene { vocabulary, sampler: &mut sampler, logits: &logits };
+        let mut scene = DrawInput { vocabulary, sampler: &mut sampler, logits: &logits };
         let next = automaton.step(&mut scene);
         if automaton.tentative() == 0 {
             fed.extend(next);

@@ -5,10 +5,9 @@
 //! computes a token: a prompt is evaluated by itself, in whole blocks of rows; every token of a reply
 //! is one row of its sequence, in a batch of as many rows as kernels take, where idle sequences fill in.
 
-use super::{Lane, Slot};
+use super::{DecodeLane, Slot};
 use crate::engine::EngineError;
-use crate::llama::generator::Generator;
-use crate::llama::score::BLOCK;
+use crate::llama::generator::{BLOCK, Generator, block};
 use crate::llama::settings::{EngineSettings, FlashAttention};
 
 /// Refuses what strictness was not measured for, or is known not to hold for.
@@ -29,17 +28,6 @@ pub(in crate::llama) fn check(
     Err(EngineError::Unusable { model: generator.name.clone(), reason: reason.to_owned() })
 }
 
-/// Weights whose kernels agree with each other from two rows on, by ggml's numbers: `F32`, `F16`, `Q4_0`,
-/// `Q4_1` and `Q8_0`.
-const PLAIN: [u32; 5] = [0, 1, 2, 3, 8];
-
-/// Rows that are computed at once so that it does not matter how many times so many there are: 4 for plain
-/// weights, which some CPUs take by fours when they are repacked; a whole block for all others.
-pub(in crate::llama) fn rows(mut tensor_types: impl Iterator<Item = u32>) -> u32 {
-    let is_plain = tensor_types.all(|kind| PLAIN.contains(&kind));
-    if is_plain { 4 } else { block() }
-}
-
 /// Sequences for this many slots of a model whose kernels take so many rows: idle ones fill them up.
 pub(super) fn seats(slots: u32, rows: u32) -> u32 {
     slots.next_multiple_of(rows)
@@ -50,11 +38,7 @@ pub(super) fn room(rows: u32) -> u32 {
     rows.next_multiple_of(block())
 }
 
-fn block() -> u32 {
-    u32::try_from(BLOCK).unwrap_or(1)
-}
-
-impl Lane<'_> {
+impl DecodeLane<'_> {
     /// Evaluates one prompt if there is one, else one token of every reply. Gives the seats that can
     /// draw now, with the place of their logits.
     pub(super) fn strict_step(
@@ -121,11 +105,10 @@ impl Lane<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{rows, seats};
+    use super::seats;
 
     #[test]
-    fn one_other_type_makes_whole_blocks() {
-        assert_eq!([[0, 2, 8], [0, 2, 14]].map(|types| rows(types.into_iter())), [4, 8]);
+    fn idle_sequences_fill_up_what_kernels_take() {
         assert_eq!([1, 4, 5].map(|slots| seats(slots, 4)), [4, 4, 8]);
     }
 }

@@ -63,18 +63,18 @@ impl Bert {
         };
         let layer = |weights: &mut Weights<'_>, at: usize| -> Result<Layer, String> {
             let name = |part: &str| format!("blk.{at}.{part}");
-            let mut attention_in = weights.linear(&name("attn_q"), width, width)?;
+            let mut attention_in = linear(weights, &name("attn_q"), width, width)?;
             for part in ["attn_k", "attn_v"] {
-                let more = weights.linear(&name(part), width, width)?;
+                let more = linear(weights, &name(part), width, width)?;
                 attention_in.weights.extend(more.weights);
                 attention_in.bias.extend(more.bias);
             }
             Ok(Layer {
                 attention_in,
-                attention_out: weights.linear(&name("attn_output"), width, width)?,
+                attention_out: linear(weights, &name("attn_output"), width, width)?,
                 attention_norm: norm(weights, &name("attn_output_norm"))?,
-                up: weights.linear(&name("ffn_up"), width, inner)?,
-                down: weights.linear(&name("ffn_down"), inner, width)?,
+                up: linear(weights, &name("ffn_up"), width, inner)?,
+                down: linear(weights, &name("ffn_down"), inner, width)?,
                 norm: norm(weights, &name("layer_output_norm"))?,
             })
         };
@@ -100,10 +100,10 @@ impl Bert {
     }
 
     /// The mean of each text's last rows, in order.
-    pub(super) fn means(&self, texts: &[Vec<usize>], desk: &mut Desk) -> Vec<Vec<f32>> {
+    pub(super) fn means(&self, texts: &[Vec<usize>], buffers: &mut Buffers) -> Vec<Vec<f32>> {
         let width = self.width;
         let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
-        let Desk { rows, change, triples, mixed, inner, scores } = desk;
+        let Buffers { rows, change, triples, mixed, inner, scores } = buffers;
         rows.clear();
         for text in texts {
             for (position, &word) in text.iter().enumerate() {
@@ -171,7 +171,7 @@ impl Bert {
 
 /// What a thread computes in, kept from batch to batch.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct Buffers {
     rows: Vec<f32>,
     change: Vec<f32>,
     triples: Vec<f32>,
@@ -182,10 +182,18 @@ pub(super) struct Desk {
 
 /// y = W x + b for every row.
 #[derive(Debug)]
-pub(super) struct Linear {
+struct Linear {
     /// Row by row: one row for each number that comes out.
-    pub(super) weights: Vec<f32>,
-    pub(super) bias: Vec<f32>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Reads a linear layer: the matrix and what is added.
+fn linear(weights: &mut Weights<'_>, name: &str, from: usize, to: usize) -> Result<Linear, String> {
+    Ok(Linear {
+        weights: weights.matrix(&format!("{name}.weight"), from, to)?,
+        bias: weights.vector(&format!("{name}.bias"), to)?,
+    })
 }
 
 impl Linear {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::bert::Linear;
 use crate::gguf::GgufHeader;
 
 /// A file whose header is a BERT encoder's in 32-bit floats, as `model_pool::check::unfit` has found.
@@ -53,13 +52,6 @@ impl<'a> Weights<'a> {
     /// A matrix of any number of rows.
     pub(super) fn rows(&mut self, name: &str, width: usize) -> Result<Vec<f32>, String> {
         self.read(name, |shape| matches!(shape, [first, rows] if *first == width && *rows > 0))
-    }
-
-    pub(super) fn linear(&mut self, name: &str, from: usize, to: usize) -> Result<Linear, String> {
-        Ok(Linear {
-            weights: self.matrix(&format!("{name}.weight"), from, to)?,
-            bias: self.vector(&format!("{name}.bias"), to)?,
-        })
     }
 
     fn read(&mut self, name: &str, fits: impl Fn(&[usize]) -> bool) -> Result<Vec<f32>, String> {

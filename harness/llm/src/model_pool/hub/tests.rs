@@ -15,7 +15,7 @@ fn the_cache_is_where_the_python_library_has_it() {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| OsString::from(value))
         };
-        let cache = Cache::of(&value, home.map(Path::new));
+        let cache = HubCache::of(&value, home.map(Path::new));
         assert_eq!(cache.folder, Path::new(expected), "{variables:?} at {home:?}");
         let named = cache.variable.map(|name| variables.iter().any(|(set, _)| *set == name));
         assert_ne!(named, Some(false), "a variable that is set decides: {cache:?}");
@@ -87,7 +87,7 @@ impl Repository {
     }
 
     fn find(&self, revision: &str, file: &str) -> Result<PathBuf, Absent> {
-        let cache = Cache { folder: self.cache.path().to_owned(), variable: Some("HF_HOME") };
+        let cache = HubCache { folder: self.cache.path().to_owned(), variable: Some("HF_HOME") };
         cache.find(Wanted { repo: "org/m-GGUF", revision, file })
     }
 
@@ -179,7 +179,7 @@ fn a_file_is_found_where_the_python_library_finds_it() {
 #[test]
 fn a_cache_without_the_repository_is_named_with_the_variable_that_chose_it() {
     let check = |folder: &Path, variable, expected: &str| {
-        let cache = Cache { folder: folder.to_owned(), variable };
+        let cache = HubCache { folder: folder.to_owned(), variable };
         let absent = cache.find(Wanted { repo: "org/m", revision: MAIN, file: FILE }).unwrap_err();
         assert_eq!(absent.why.replace(folder.to_str().unwrap(), "CACHE"), expected);
         assert_eq!(absent.path, folder.join("models--org--m/snapshots/main/m.gguf"));

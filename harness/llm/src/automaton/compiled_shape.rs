@@ -6,7 +6,7 @@ use crate::vocabulary::{Token, Vocabulary};
 
 /// A shape that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
+pub enum ShapeError {
     /// No parts, or only empty literals.
     #[error("the shape has no parts")]
     Empty,
@@ -30,7 +30,7 @@ pub enum PlanError {
 
 /// Forced text and the tokens that spell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct ForcedText {
     pub(super) text: String,
     pub(super) tokens: Vec<Token>,
 }
@@ -58,22 +58,22 @@ impl Closer {
 
 /// The forced texts of a quoted list.
 #[derive(Clone, Debug)]
-pub(super) struct ListRuns {
+pub(super) struct ListTexts {
     /// `["`
-    pub(super) open: Run,
+    pub(super) open: ForcedText,
     /// `"`
-    pub(super) quote: Run,
+    pub(super) quote: ForcedText,
     /// `, "` after a quote
-    pub(super) another: Run,
+    pub(super) another: ForcedText,
     /// `]` after a quote
-    pub(super) close: Run,
+    pub(super) close: ForcedText,
     /// `", "`
-    pub(super) quote_another: Run,
+    pub(super) quote_another: ForcedText,
     /// `"]`
-    pub(super) quote_close: Run,
+    pub(super) quote_close: ForcedText,
 }
 
-impl ListRuns {
+impl ListTexts {
     /// Most tokens from the end of an item's text to the end of the list.
     pub(super) fn close_cost(&self) -> u32 {
         let by_parts = count(&self.quote.tokens) + count(&self.close.tokens);
@@ -110,8 +110,8 @@ impl Choice {
 
 /// One step of a plan.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
-    Force(Run),
+pub(super) enum PlanStep {
+    Force(ForcedText),
     Choose(Choice),
     Write {
         budget: u32,
@@ -123,20 +123,20 @@ pub(super) enum Step {
     List {
         max_items: u8,
         item_budget: u32,
-        runs: Box<ListRuns>,
+        runs: Box<ListTexts>,
     },
 }
 
 /// A compiled shape. The same for every request of one shape on one model.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub(super) steps: Vec<Step>,
+pub struct CompiledShape {
+    pub(super) steps: Vec<PlanStep>,
     /// Place `i`: fewest tokens that are enough for steps `i..`, whatever the model writes.
     pub(super) reserve: Vec<u32>,
     most: u32,
 }
 
-impl Plan {
+impl CompiledShape {
     /// Compiles a shape. `tokenize` is the model's own tokenizer, without special tokens; its
     /// answers are checked, and spelled out where they do not give the text back.
     ///
@@ -146,11 +146,11 @@ impl Plan {
         shape: &Shape,
         vocabulary: &Vocabulary,
         tokenize: &dyn Fn(&str) -> Vec<Token>,
-    ) -> Result<Self, PlanError> {
+    ) -> Result<Self, ShapeError> {
         let run = |text: &str| {
             let tokens = vocabulary.exactly(text, tokenize(text));
-            let tokens = tokens.ok_or_else(|| PlanError::Unspellable(text.to_owned()))?;
-            Ok(Run { text: text.to_owned(), tokens })
+            let tokens = tokens.ok_or_else(|| ShapeError::Unspellable(text.to_owned()))?;
+            Ok(ForcedText { text: text.to_owned(), tokens })
         };
         let parts = simplify(&shape.parts)?;
         let mut steps = Vec::with_capacity(parts.len());
@@ -161,9 +161,10 @@ impl Plan {
                 _ => None,
             };
             steps.push(match part {
-                Part::Literal(text) => Step::Force(run(text)?),
+                Part::Literal(text) => PlanStep::Force(run(text)?),
                 Part::OneOf(_) | Part::Integer { .. } => {
                     let options = options(part);
+                    // Options are spelled as they are drawn; here it is only found out whether they can be.
                     for option in &options {
                         run(option)?;
                     }
@@ -172,26 +173,31 @@ impl Plan {
                         _ => None,
                     };
                     let last = parts.peek().is_none();
-                    Step::Choose(Choice { options, values, after: after.map(str::to_owned), last })
+                    PlanStep::Choose(Choice {
+                        options,
+                        values,
+                        after: after.map(str::to_owned),
+                        last,
+                    })
                 }
                 Part::Text { max_tokens, close_at_budget } => {
                     let closer = after.map(|text| closer(text, vocabulary, &run)).transpose()?;
                     // The closer belongs to the text: the model may write part of it.
                     if parts.next().is_some() && closer.is_none() {
-                        return Err(PlanError::OpenText);
+                        return Err(ShapeError::OpenText);
                     }
-                    Step::Write {
+                    PlanStep::Write {
                         budget: *max_tokens,
                         close_at_budget: *close_at_budget,
                         visible: !shape.is_free(),
                         closer,
                     }
                 }
-                Part::Thought { .. } => return Err(PlanError::Thought),
-                Part::QuotedList { max_items, max_item_tokens } => Step::List {
+                Part::Thought { .. } => return Err(ShapeError::Thought),
+                Part::QuotedList { max_items, max_item_tokens } => PlanStep::List {
                     max_items: *max_items,
                     item_budget: *max_item_tokens,
-                    runs: Box::new(ListRuns {
+                    runs: Box::new(ListTexts {
                         open: run("[\"")?,
                         quote: run("\"")?,
                         another: run(", \"")?,
@@ -203,13 +209,14 @@ impl Plan {
             });
         }
         if steps.is_empty() {
-            return Err(PlanError::Empty);
+            return Err(ShapeError::Empty);
         }
+        // From the end: each step keeps back what it and all steps behind it need.
         let mut reserve = vec![0; steps.len() + 1];
         for (i, step) in steps.iter().enumerate().rev() {
             reserve[i] = step.least().saturating_add(reserve[i + 1]);
         }
-        let most = steps.iter().map(Step::most).fold(0, u32::saturating_add);
+        let most = steps.iter().map(PlanStep::most).fold(0, u32::saturating_add);
         Ok(Self { steps, reserve, most })
     }
 
@@ -227,7 +234,7 @@ impl Plan {
 
     /// Number of steps before the first free text; `None` without a free text, or when it comes first.
     pub(super) fn opening_steps(&self) -> Option<usize> {
-        let text = |step: &Step| matches!(step, Step::Write { .. });
+        let text = |step: &PlanStep| matches!(step, PlanStep::Write { .. });
         self.steps.iter().position(text).filter(|&at| at > 0)
     }
 
@@ -235,7 +242,7 @@ impl Plan {
     #[must_use]
     pub fn most_opening_tokens(&self) -> u32 {
         self.opening_steps().map_or(self.most, |end| {
-            self.steps[..end].iter().map(Step::most).fold(0, u32::saturating_add)
+            self.steps[..end].iter().map(PlanStep::most).fold(0, u32::saturating_add)
         })
     }
 
@@ -249,14 +256,14 @@ impl Plan {
         let steps = &self.steps[..self.opening_steps()?];
         for (at, step) in steps.iter().enumerate() {
             match step {
-                Step::Force(run) => {
+                PlanStep::Force(run) => {
                     rest = rest.strip_prefix(run.text.as_bytes())?;
                     tokens.extend_from_slice(&run.tokens);
                 }
-                Step::Choose(Choice { options, .. }) => {
+                PlanStep::Choose(Choice { options, .. }) => {
                     // Of `1` and `10` the one after which the next literal follows.
                     let next = match steps.get(at + 1) {
-                        Some(Step::Force(run)) => run.text.as_bytes(),
+                        Some(PlanStep::Force(run)) => run.text.as_bytes(),
                         _ => &[],
                     };
                     let fits = |option: &&String| {
@@ -267,14 +274,14 @@ impl Plan {
                     tokens.extend(vocabulary.spell(option.as_bytes())?);
                     rest = &rest[option.len()..];
                 }
-                Step::Write { .. } | Step::List { .. } => return None,
+                PlanStep::Write { .. } | PlanStep::List { .. } => return None,
             }
         }
         rest.is_empty().then_some(tokens)
     }
 }
 
-impl Step {
+impl PlanStep {
     fn least(&self) -> u32 {
         match self {
             Self::Force(run) => count(&run.tokens),
@@ -310,19 +317,20 @@ impl Step {
 }
 
 /// Joins neighbouring literals and turns one-way choices into literals.
-pub(crate) fn simplify(parts: &[Part]) -> Result<Vec<Part>, PlanError> {
+pub(crate) fn simplify(parts: &[Part]) -> Result<Vec<Part>, ShapeError> {
     let mut simple: Vec<Part> = Vec::with_capacity(parts.len());
     for part in parts {
+        // A range of one value is that value.
         let part = match part {
             Part::Literal(text) if text.is_empty() => continue,
-            Part::Integer { min, max } if min > max => return Err(PlanError::EmptyRange),
-            Part::QuotedList { max_items: 0, .. } => return Err(PlanError::EmptyRange),
+            Part::Integer { min, max } if min > max => return Err(ShapeError::EmptyRange),
+            Part::QuotedList { max_items: 0, .. } => return Err(ShapeError::EmptyRange),
             Part::Integer { min, max } if min == max => Part::Literal(min.to_string()),
             other => other.clone(),
         };
         let part = match part {
             Part::OneOf(options) if options.is_empty() || options.iter().any(String::is_empty) => {
-                return Err(PlanError::EmptyChoice);
+                return Err(ShapeError::EmptyChoice);
             }
             Part::OneOf(mut options) if options.len() == 1 => Part::Literal(options.remove(0)),
             other => other,
@@ -347,10 +355,11 @@ pub(crate) fn options(part: &Part) -> Vec<String> {
 fn closer(
     text: &str,
     vocabulary: &Vocabulary,
-    run: &impl Fn(&str) -> Result<Run, PlanError>,
-) -> Result<Closer, PlanError> {
+    run: &impl Fn(&str) -> Result<ForcedText, ShapeError>,
+) -> Result<Closer, ShapeError> {
     let opening = opening(text);
     let skipped = text.find(opening).unwrap_or(0);
+    // Nothing of it written yet: the whole literal.
     let mut remainders = vec![run(text)?.tokens];
     for written in 1..opening.len() {
         let from = skipped + written;
@@ -359,7 +368,7 @@ fn closer(
             // Inside a character: the model began it, its other bytes follow.
             None => vocabulary.spell(&text.as_bytes()[from..]),
         };
-        remainders.push(tokens.ok_or_else(|| PlanError::Unspellable(text.to_owned()))?);
+        remainders.push(tokens.ok_or_else(|| ShapeError::Unspellable(text.to_owned()))?);
     }
     Ok(Closer { text: text.to_owned(), opening: opening.to_owned(), remainders })
 }
