@@ -15,7 +15,7 @@ use gra_bench::judging;
 use gra_bench::progress::{Progress, Verbosity};
 use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
-use gra_llm::engine::{ChunkProgress, Engine, EngineError};
+use gra_llm::engine::{Engine, EngineError, EngineResult, Watch};
 use gra_llm::key::request_hash;
 use gra_llm::score::{Passage, PassageScore};
 use gra_llm::scripted::{complete_reply, toy_embedding};
@@ -45,11 +45,7 @@ struct BatchSensitive {
 }
 
 impl Engine for BatchSensitive {
-    fn complete(
-        &mut self,
-        chunk: &[Request],
-        _: &mut dyn FnMut(ChunkProgress),
-    ) -> Result<Vec<Reply>, EngineError> {
+    fn complete(&mut self, chunk: &[Request], _: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
         let number = self.chunks;
         self.chunks += 1;
         if self.fail_at == Some(number) {
@@ -73,26 +69,26 @@ impl Engine for BatchSensitive {
     fn score(
         &mut self,
         passages: &[Passage],
-        _: &mut dyn FnMut(ChunkProgress),
-    ) -> Result<Vec<PassageScore>, EngineError> {
+        _: &mut Watch<'_>,
+    ) -> EngineResult<Vec<PassageScore>> {
         let Some(passage) = passages.first() else { return Ok(Vec::new()) };
         let (request, model) = ("a score".to_owned(), passage.model.clone());
         Err(EngineError::NotScripted { request, model })
     }
 
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>, EngineError> {
+    fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         Ok(texts.iter().map(|text| toy_embedding(text)).collect())
     }
 
-    fn fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         Ok(format!("toy {model}"))
     }
 
-    fn scoring_fingerprint(&mut self, model: &ModelName) -> Result<String, EngineError> {
+    fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         Ok(format!("toy score {model}"))
     }
 
-    fn encoder_fingerprint(&mut self) -> Result<String, EngineError> {
+    fn encoder_fingerprint(&mut self) -> EngineResult<String> {
         Ok("toy".to_owned())
     }
 }

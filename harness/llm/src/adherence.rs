@@ -136,6 +136,7 @@ fn stand(parts: &[Part], text: &str) -> Standing {
     let mut at = 0;
     for (place, part) in parts.iter().enumerate() {
         let rest = &text[at..];
+        // Where a text ends is decided by the literal behind it.
         let closer = match parts.get(place + 1) {
             Some(Part::Literal(closer)) => Some(closer.as_str()),
             _ => None,
@@ -172,6 +173,7 @@ fn take_literal(literal: &str, rest: &str) -> Taken {
     if literal.starts_with(rest) {
         return Taken::All { ended: Some(literal.to_owned()) };
     }
+    // Told from where they part, not from the literal's beginning.
     let common = literal.chars().zip(rest.chars()).take_while(|(a, b)| a == b);
     let at = common.map(|(character, _)| character.len_utf8()).sum();
     Taken::Not { at, expected: format!("{:?}", &literal[at..]) }
@@ -181,6 +183,7 @@ fn take_literal(literal: &str, rest: &str) -> Taken {
 fn take_option(options: &[String], rest: &str, last: bool) -> Taken {
     let written = options.iter().filter(|option| rest.starts_with(option.as_str()));
     let longest = written.map(String::len).max();
+    // `1` may become `10`, so it is not complete while more may come.
     let goes_on = options.iter().any(|o| o.len() > rest.len() && o.starts_with(rest));
     match longest {
         _ if goes_on && !(last && longest == Some(rest.len())) => Taken::All { ended: None },
@@ -199,6 +202,7 @@ fn take_text(closer: Option<&str>, rest: &str) -> Taken {
     };
     let beginning = opening(closer);
     let Some(found) = rest.find(beginning) else { return open_text(beginning, rest) };
+    // White space before the distinctive part belongs to the closer.
     let blanks = &closer[..closer.find(beginning).unwrap_or(0)];
     match rest[..found].strip_suffix(blanks) {
         Some(text) if is_visible(text) => Taken::Bytes(text.len()),
@@ -211,6 +215,7 @@ fn take_text(closer: Option<&str>, rest: &str) -> Taken {
 /// and neither is half a character, which servers show as U+FFFD.
 fn open_text(beginning: &str, rest: &str) -> Taken {
     let text = rest.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    // The longest beginning first: `<eo` is not text that ends in `<`.
     let begun = (1..beginning.len())
         .rev()
         .filter_map(|bytes| beginning.get(..bytes))
@@ -236,6 +241,7 @@ fn take_list(max_items: u8, rest: &str) -> Taken {
     loop {
         let item = &rest[at..];
         let must_be_escaped = |c: char| ESCAPED.iter().any(|(from, to)| (*from..=*to).contains(&c));
+        // No quote yet: the item is cut, and ends here if it holds more than blanks.
         let Some(end) = item.find(must_be_escaped) else {
             let item = item.trim_end_matches(char::REPLACEMENT_CHARACTER).trim_end();
             let ended = is_visible(item).then(|| format!("{}{item}\"]", &rest[..at]));

@@ -116,6 +116,7 @@ impl ChatTemplate<'_> {
             bos_token => self.bos,
             eos_token => self.eos,
         };
+        // What the program gives comes first, so that a pool cannot take its place.
         let set = self.variables.iter().map(|(name, value)| (name.clone(), jinja_value(value)));
         let set = Value::from_pairs(set);
         jinja.render_str(&in_plain_jinja(self.text), context! { ..own, ..tools, ..set })
@@ -128,6 +129,7 @@ impl ChatTemplate<'_> {
         let frame = |variables: &TemplateVariables| {
             TemplateFrame::render(ChatTemplate { variables, ..*self }).ok()
         };
+        // A switch works where the template prints something else with it.
         let here = frame(self.variables)?;
         SWITCHES.into_iter().find_map(|(name, value)| {
             let mut variables = self.variables.clone();
@@ -193,6 +195,7 @@ fn in_plain_jinja(template: &str) -> Cow<'_, str> {
     }
     let (mut text, mut rest) = (String::with_capacity(template.len()), template);
     while let Some(at) = rest.find('{').filter(|at| at + 1 < rest.len()) {
+        // Only tags and expressions are rewritten; text between them stays as it is.
         let end = match &rest.as_bytes()[at + 1] {
             b'%' => rest[at..].find("%}"),
             b'{' => rest[at..].find("}}"),
@@ -237,6 +240,7 @@ impl TemplateFrame {
     pub fn render(template: ChatTemplate<'_>) -> Result<Self, TemplateError> {
         // White space on both sides shows whether the template trims the message.
         let text = template.render(&format!("\n {PLACEHOLDER} \n"))?;
+        // Twice would be a template that repeats what the user says.
         let (before, after) = text.split_once(PLACEHOLDER).ok_or(TemplateError::NoMessage)?;
         if after.contains(PLACEHOLDER) {
             return Err(TemplateError::NoMessage);
@@ -288,10 +292,12 @@ impl TemplateFrame {
     #[must_use]
     pub fn cut<'a>(&'a self, specials: &[String]) -> FrameCut<'a> {
         let specials = || specials.iter().filter(|special| !special.is_empty());
+        // The last one that ends before the message.
         let head = specials()
             .filter_map(|s| Some(self.before.rfind(s.as_str())? + s.len()))
             .max()
             .unwrap_or(0);
+        // The first one behind it.
         let tail = specials()
             .filter_map(|s| self.after.find(s.as_str()))
             .min()

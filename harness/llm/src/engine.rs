@@ -93,6 +93,7 @@ pub trait Engine: Send {
         for (place, chunk) in chunks.iter().enumerate() {
             let mut tell = |event| goes_on &= hear(place, event).is_continue();
             tell(ChunkEvent::Begun);
+            // Counted before and after: the engine counts over its whole life.
             let crashes = self.crashes();
             let replies = self.complete(chunk, &mut |so_far| tell(ChunkEvent::Progress(so_far)))?;
             tell(ChunkEvent::Answered { replies, crashes: self.crashes() - crashes });

@@ -173,6 +173,7 @@ impl Fields {
                     self.number(u64::from(*close_at_budget));
                 }
                 Part::Thought { max_tokens } => {
+                    // Numbers are in the order in which kinds were added: old keys stay.
                     self.number(5);
                     self.number(u64::from(*max_tokens));
                 }
@@ -188,6 +189,7 @@ impl Fields {
     /// Behind the others, so that requests for whole replies need no field for it.
     fn portion(&mut self, portion: &Portion) {
         match portion {
+            // No field: keys from before there were portions stay valid.
             Portion::Whole => {}
             Portion::Opening => self.number(1),
             Portion::Rest { opening, tokens } => {
@@ -201,6 +203,7 @@ impl Fields {
     /// Last of all; no field where scores are read as they are written.
     fn score_reading(&mut self, reading: ScoreReading) {
         match reading {
+            // No field, for the same reason.
             ScoreReading::Sampled => {}
             ScoreReading::Expected => self.number(3),
         }

@@ -142,12 +142,11 @@ impl Engine for LlamaEngine {
             return Ok(Vec::new());
         }
         let entry = &self.pool.encoder;
-        let encoder = match self.encoder.take() {
-            Some(encoder) => encoder,
-            None => {
-                let files = entry.source.verify(&entry.name, &entry.sha256, &mut self.digests)?;
-                Encoder::load(&entry.name, files.first())?
-            }
+        let encoder = if let Some(loaded) = self.encoder.take() {
+            loaded
+        } else {
+            let files = entry.source.verify(&entry.name, &entry.sha256, &mut self.digests)?;
+            Encoder::load(&entry.name, files.first())?
         };
         self.encoder.insert(encoder).embed(texts, &self.settings)
     }

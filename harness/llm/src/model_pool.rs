@@ -260,6 +260,7 @@ impl ModelPool {
             None => format!("model.{at}"),
             Some(at) => format!("teacher.{at}"),
         };
+        // Requests name a model alone, so a member and a teacher must differ as well.
         let mut places = BTreeMap::new();
         for (at, model) in self.members_and_teachers().enumerate() {
             if let Some(first) = places.insert(&model.name, at) {

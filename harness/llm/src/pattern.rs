@@ -123,6 +123,7 @@ fn visible(forbidden: &[(char, char)], blank: impl Iterator<Item = char>) -> Pat
     let blank: Vec<(char, char)> = blank.map(|blank| (blank, blank)).collect();
     // Not even a text without rules holds a NUL: the ranges of `NotOf` are never empty.
     let held = if forbidden.is_empty() { &[('\0', '\0')] } else { forbidden };
+    // Blanks, one character that shows, anything: more than blanks in all.
     let first = [held, &blank].concat();
     Pattern::Sequence(vec![
         Pattern::Of(blank).many(),
@@ -144,6 +145,7 @@ fn text_before(closer: &str) -> Result<Pattern, PatternError> {
     if rest.is_empty() {
         return Ok(visible(&[(first, first)], BLANK.into_iter()));
     }
+    // The closer's first character, and not the rest of the closer behind it.
     let stray = || Pattern::Sequence(vec![Pattern::character(first), astray(first, &rest)]);
     let plain = || Pattern::NotOf(vec![(first, first)]).many();
     let mut shown = vec![(first, first)];
@@ -182,6 +184,7 @@ fn list(max_items: u8, max_words: u32) -> Pattern {
         }
         Pattern::Sequence(item)
     };
+    // From the last item inwards: each further one is optional behind the one before it.
     let mut more = None;
     for _ in 1..max_items {
         let mut another = vec![Pattern::Text("\", \"".to_owned()), item()];

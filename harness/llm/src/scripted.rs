@@ -5,9 +5,11 @@ use gra_synth::request::{Embedding, Finish, ModelName, Reply, Request};
 use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch};
 use crate::score::{Passage, PassageScore};
 
+type ReplyFn = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
+
 /// Answers each request with what a closure says, embeds with [`toy_embedding`], and scores nothing.
 pub struct ScriptedEngine {
-    reply: Box<dyn FnMut(&Request) -> Option<Reply> + Send>,
+    reply: ReplyFn,
 }
 
 impl ScriptedEngine {
@@ -46,6 +48,7 @@ pub fn toy_embedding(text: &str) -> Embedding {
     if words.len() <= WORDS {
         return Embedding::new(whole);
     }
+    // The last window ends with the text, as the real encoder's does.
     let windows = words.chunks(WORDS).chain([&words[words.len() - WORDS..]]);
     Embedding::in_windows(whole, windows.flat_map(toy_vector).collect())
 }
@@ -55,6 +58,7 @@ fn toy_vector(words: &[&str]) -> Vec<f32> {
     // A constant keeps the vector of an empty text away from zero.
     vector[0] = 0.25;
     for word in words {
+        // Each word pushes the vector in a direction of its own.
         let hash = crate::key::text_hash(&word.to_lowercase());
         for (value, byte) in vector.iter_mut().zip(hash) {
             *value += (f64::from(byte) - 127.5) / 127.5;

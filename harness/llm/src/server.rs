@@ -91,6 +91,7 @@ impl ServerEngine {
                 Backend::LlamaCpp(_) => None,
             })
             .collect();
+        // One pool of connections serves all models.
         let widest = servers.values().map(|server| server.concurrency).max().unwrap_or(1);
         let client = Client::new(retries, widest);
         Self {

@@ -108,6 +108,7 @@ fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
 fn receive<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     from.read_until(b'\n', &mut line)?;
+    // A line without its end is what a dying process had time for.
     if line.last() != Some(&b'\n') {
         return Ok(None);
     }

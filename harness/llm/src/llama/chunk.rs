@@ -91,6 +91,7 @@ pub(super) fn prepare(
     let mut replies = Vec::with_capacity(chunk.len());
     let mut jobs = Vec::with_capacity(chunk.len());
     for (index, request) in chunk.iter().enumerate() {
+        // Compiled once for all requests of a shape: a step has few shapes and many requests.
         let plan = if let Some(plan) = plans.get(&request.shape) {
             Arc::clone(plan)
         } else {
@@ -101,6 +102,7 @@ pub(super) fn prepare(
         match job((generator, form), index, request, plan) {
             Ok(mut job) => {
                 if !settings.strict() {
+                    // Fed at once where nothing depends on how.
                     job.tokens.append(&mut job.behind);
                 }
                 replies.push(None);
@@ -122,10 +124,12 @@ pub(super) fn prepare(
     let sequence_bytes = context.saturating_mul(generator.kv_bytes).max(1);
     let wanted = u64::from(settings.slots.clamp(1, MAX_SLOTS)).min(jobs.len() as u64);
     let lanes = |slots| settings.lanes(u32::try_from(slots).unwrap_or(1), generator.size);
+    // From bytes to sequences: a slot, and in each lane the shared beginning, is one of them.
     let affordable = settings.kv_budget_bytes / sequence_bytes;
     // Every lane has its own copy of what is shared.
     let copies = if shared > 0 { u64::from(lanes(wanted)) } else { 0 };
     let affordable = affordable.saturating_sub(copies);
+    // One slot is always allowed, or the chunk could not run at all.
     let slots = wanted.min((affordable / least * least).max(least));
     // As many in every lane.
     let lanes = lanes(slots);
@@ -147,12 +151,14 @@ fn job(
     request: &Request,
     plan: Arc<CompiledShape>,
 ) -> Result<Job, Reply> {
+    // A template that opens a thought is left open only where one is asked for.
     let thinks = request.shape.thought_and_answer().0 > 0;
     let opened = form.opened_thought().filter(|_| thinks).map(|(open, _)| open);
     let tokens = form.tokens(&generator.model, &request.prompt.text(), thinks);
     let prompt_tokens = count(&tokens);
     let context = generator.context;
     let mut draws = Draws::of(request);
+    // The prompt and the shortest reply must fit; a longer one is cut.
     let least = plan.least_tokens().max(1).min(request.max_tokens);
     if prompt_tokens.saturating_add(least) > context {
         let finish = Finish::PromptTooLong { tokens: prompt_tokens, context: Some(context) };
@@ -176,6 +182,7 @@ fn job(
     };
     let (mut job, forced) = match &request.portion {
         Portion::Rest { opening, tokens: written } => {
+            // What was written is fed again; the model's own tokens of it are not known any more.
             let retraced = plan.retrace(opening, &generator.vocabulary);
             let mut retraced = retraced.unwrap_or_else(|| generator.tokens(opening));
             let (fresh, forced) = Automaton::start(Arc::clone(&plan), draws);
@@ -228,6 +235,7 @@ fn shared_tokens(jobs: &[Job]) -> usize {
     if rest.is_empty() {
         return 0;
     }
+    // Of the first job, then as much of it as all others begin with.
     let mut shared = first.tokens.len().saturating_sub(1);
     for job in rest {
         let common = first.tokens.iter().zip(&job.tokens).take_while(|(a, b)| a == b).count();

@@ -83,8 +83,10 @@ impl<'a> DecodeLane<'a> {
         geometry: Geometry,
     ) -> EngineResult<Self> {
         let Geometry { slots, shared, .. } = geometry;
+        // Under strict determinism every batch of replies has as many rows as kernels take at once.
         let seats = if settings.strict() { strict::seats(slots, generator.rows) } else { slots };
         let sequences = seats + u32::from(shared > 0);
+        // A step must hold a token of every sequence.
         let room = settings.n_batch.max(sequences).max(1);
         let room = if settings.strict() { strict::room(room) } else { room };
         Ok(Self {
@@ -112,6 +114,7 @@ impl<'a> DecodeLane<'a> {
         let mut queue = jobs.into_iter();
         let mut seats: Vec<Option<Slot>> = (0..self.slots).map(|_| None).collect();
         loop {
+            // Free seats first, so that a finished reply costs no step.
             for (seat, slot) in seats.iter_mut().enumerate() {
                 if slot.is_none()
                     && let Some(job) = queue.next()
@@ -126,6 +129,7 @@ impl<'a> DecodeLane<'a> {
                 if self.strict { self.strict_step(&mut seats)? } else { self.step(&mut seats)? };
             for (seat, logits_at) in drawn_from {
                 let Some(slot) = &mut seats[seat] else { continue };
+                // Before the next draw: what is written next takes the probe's place.
                 self.take_back(seat, slot)?;
                 self.draw(slot, logits_at);
                 if slot.job.automaton.finish().is_some() {
@@ -180,6 +184,7 @@ impl<'a> DecodeLane<'a> {
         if self.shared > 0 {
             self.copy(0, seat)?;
         }
+        // What all jobs share is in the copied sequence already.
         let pending = job.tokens[self.shared..].to_vec();
         Ok(Slot { job, position: self.shared, pending, writing: false })
     }
@@ -226,6 +231,8 @@ impl<'a> DecodeLane<'a> {
         let mut drawn_from = Vec::new();
         for (seat, share) in shares.into_iter().enumerate() {
             let Some(slot) = &mut seats[seat] else { continue };
+            // Only the last pending token's logits are drawn from; a prompt that does not fit into this batch
+            // has none yet.
             let last = slot.pending.len();
             for (i, token) in slot.pending.drain(..share).enumerate() {
                 let wants_logits = i + 1 == last;
@@ -250,6 +257,7 @@ impl<'a> DecodeLane<'a> {
         if slot.writing {
             // What the shape forces first came along with the prompt.
             let forced = u64::from(slot.job.tokens_written());
+            // Evaluated as prompt, and of the reply all the same.
             let prompts = self.progress.prompt_tokens;
             self.progress.prompt_tokens = prompts.saturating_sub(forced);
             self.progress.reply_tokens += forced;
@@ -306,6 +314,7 @@ impl<'a> DecodeLane<'a> {
 /// How many pending tokens of each seat go into the next batch: replies first, then prompts.
 fn share_out(seats: &[Option<Slot>], mut room: usize) -> Vec<usize> {
     let mut shares = vec![0; seats.len()];
+    // A prompt that fills a batch would hold up every reply in the making.
     for writing in [true, false] {
         for (share, slot) in shares.iter_mut().zip(seats) {
             if let Some(slot) = slot
@@ -326,6 +335,7 @@ fn new_context<'a>(
     (sequences, n_batch): (u32, u32),
 ) -> EngineResult<LlamaContext<'a>> {
     let threads = i32::try_from(threads).unwrap_or(1);
+    // llama.cpp refuses a micro-batch that is larger than the batch.
     let mut rows = rows.clamp(1, n_batch);
     if settings.strict() {
         rows = strict::room(rows.max(sequences));

@@ -28,6 +28,7 @@ pub struct Device {
 /// The devices of this machine that this build can use. Empty when llama.cpp does not start.
 #[must_use]
 pub fn devices() -> Vec<Device> {
+    // Devices are registered when the backend starts.
     if runtime::backend().is_err() {
         return Vec::new();
     }

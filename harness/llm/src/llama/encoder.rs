@@ -84,6 +84,7 @@ impl Encoder {
         settings: &EngineSettings,
     ) -> EngineResult<Vec<Embedding>> {
         let lanes = (settings.threads as usize).clamp(1, texts.len().max(1));
+        // Dealt out by turns: texts of one kind stand together and are about as long.
         let lane = |first| {
             let texts = texts.iter().skip(first).step_by(lanes);
             move |_: &mut dyn FnMut(())| self.embed_in_turn(texts)
@@ -113,6 +114,7 @@ impl Encoder {
         while let Some(first) = windows.next() {
             let mut taken = first.len();
             let mut batch = vec![first];
+            // As many windows as fit, one at least.
             while let Some(next) = windows.next_if(|next| taken + next.len() <= BATCH_TOKENS) {
                 taken += next.len();
                 batch.push(next);
@@ -123,6 +125,7 @@ impl Encoder {
         }
         drop(windows);
         let mut vectors = vectors.into_iter();
+        // The vectors come in the order of the windows, so a text's are the next ones.
         let windows_of = |count| vectors.by_ref().take(count).collect::<Vec<_>>();
         counts.into_iter().map(windows_of).map(|windows| self.joined(&windows)).collect()
     }
@@ -160,6 +163,7 @@ impl Encoder {
                 let window = |start| [&[*begin], &inside[start..start + length], &[*end]].concat();
                 starts(inside.len(), length).map(window).collect()
             }
+            // Short enough, or so odd that llama.cpp gave no tokens at both ends.
             _ => vec![tokens],
         }
     }

@@ -71,6 +71,7 @@ impl Generator {
     ) -> Result<Self, EngineError> {
         let name = member.name.as_str();
         let (header, model, size) = load(name, path, settings)?;
+        // A model without a usable template still scores, so its fault is kept and told when a reply is asked.
         let vocabulary = vocabulary(&model);
         let form =
             header.chat_template().ok_or_else(|| NO_TEMPLATE.to_owned()).and_then(|template| {

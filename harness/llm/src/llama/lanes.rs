@@ -25,12 +25,14 @@ pub(super) fn run(
         strict::check(generator, settings)?;
     }
     let Prepared { mut replies, jobs, shared, slots, lanes, context } = prepared;
+    // Replies that needed no model count from the start.
     let mut before = ChunkProgress {
         replies: replies.iter().flatten().count(),
         slots,
         ..ChunkProgress::default()
     };
     watch(before);
+    // All jobs begin with the same `shared` tokens, so any of them shows the beginning.
     let Some(first) = jobs.first() else { return Ok(replies.into_iter().flatten().collect()) };
     let threads = settings.threads.clamp(1, 512);
     let rows = settings.n_ubatch(lanes);
@@ -76,6 +78,7 @@ fn team<'a>(
 fn deal(jobs: Vec<Job>, lanes: usize) -> Vec<Vec<Job>> {
     let mut hands: Vec<Vec<Job>> = (0..lanes).map(|_| Vec::new()).collect();
     for (place, job) in jobs.into_iter().enumerate() {
+        // By turns, so that long and short jobs of neighbouring requests are spread.
         hands[place % lanes].push(job);
     }
     hands

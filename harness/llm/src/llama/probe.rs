@@ -74,11 +74,13 @@ impl PromptCheck<'_> {
         }
         let prompt = self.form.tokens(self.model, "Say hello.", false);
         let bos = self.model.vocab().bos().0.cast_unsigned();
+        // A template that prints BOS, under a tokenizer that adds it, would give two.
         let begins = prompt.iter().take_while(|&&token| token == bos).count();
         if begins > 1 {
             faults
                 .push(format!("its prompts begin with {begins} tokens that begin a text, not one"));
         }
+        // A message that spells out everything that the template writes must get no special token by it.
         let forged = self.controls(&self.form.all_special_text());
         if forged != self.controls("Say hello.") {
             faults.push("a message can write the template's special tokens".to_owned());
@@ -99,6 +101,7 @@ impl PromptCheck<'_> {
         let mut faults = Vec::new();
         let prompt = self.form.tokens(self.model, &call.message, false);
         let spelled = String::from_utf8_lossy(&self.vocabulary.bytes_of(&prompt)).into_owned();
+        // Templates may trim a message; nothing else of it may be lost.
         if !spelled.contains(call.message.trim()) {
             faults.push("its tokenizer does not give the prompt's text back".to_owned());
         }
@@ -124,6 +127,7 @@ fn added_text(before: &str, vocabulary: &Vocabulary) -> Option<String> {
         }
         let piece = String::from_utf8_lossy(vocabulary.piece(token));
         if !piece.is_empty() && text.contains(&*piece) {
+            // A character that no template prints marks where text was cut.
             text = text.replace(&*piece, "\0");
         }
     }

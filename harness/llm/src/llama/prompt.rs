@@ -57,6 +57,7 @@ fn markers(frame: &TemplateFrame, model: &LlamaModel, vocabulary: &Vocabulary) -
     let vocab = model.vocab();
     let marks = |token: LlamaToken| {
         let text = text_of(vocabulary, token.0.cast_unsigned());
+        // Words that a tokenizer takes whole may be markers or mere vocabulary; the template's own wear brackets.
         let bracketed = [('<', '>'), ('[', ']')]
             .into_iter()
             .any(|(open, close)| text.len() > 2 && text.starts_with(open) && text.ends_with(close));
@@ -106,12 +107,14 @@ impl PromptForm {
             variables,
         })?;
         let markers = markers(&thinking, model, vocabulary);
+        // Everything that stands for a token other than text, as the template may spell it.
         let specials: Vec<String> = (0..vocabulary.len())
             .filter_map(|token| Token::try_from(token).ok())
             .filter(|token| vocabulary.kind(*token) != TokenKind::Text || markers.contains(token))
             .map(|token| text_of(vocabulary, token))
             .collect();
         let opened = thinking.opened_thought();
+        // Two ends: replies that may think follow the template; others begin behind a closed thought.
         let frame = thinking.clone().without_thought();
         let thinking = PromptEnd::new(thinking.cut(&specials), model);
         let cut = frame.cut(&specials);
@@ -122,6 +125,7 @@ impl PromptForm {
             head.insert(0, bos);
         }
         let lead = cut.lead.to_owned();
+        // Where the tail's last special token ends: what follows is plain text that a reply would merge with.
         let ends = specials.iter().filter(|special| !special.is_empty());
         let ends = ends.filter_map(|s| Some(cut.tail.rfind(s.as_str())? + s.len()));
         let (closed, open) = cut.tail.split_at(ends.max().unwrap_or(0));

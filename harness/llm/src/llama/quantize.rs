@@ -101,6 +101,7 @@ fn quantize_to(input: &Path, output: &Path, ftype: sys::llama_ftype) -> Result<(
     // SAFETY: returns a plain struct by value.
     let mut parameters = unsafe { sys::llama_model_quantize_default_params() };
     parameters.ftype = ftype;
+    // A demonstration pool is made from one small file, which may be quantised itself.
     parameters.allow_requantize = true;
     // SAFETY: both paths are NUL-terminated and, like the parameters, outlive the call; the
     // parameters' pointers are null as llama.cpp made them. It catches its own exceptions.

@@ -30,6 +30,7 @@ impl Resident {
     ) -> Result<&Generator, EngineError> {
         let key = (files.first().to_owned(), member.context);
         self.clock += 1;
+        // Room is made before the load: both at once might not fit into memory.
         if !self.loaded.contains_key(&key) {
             self.make_room(files.size());
             let generator = Generator::load(member, files.first(), settings)?;

@@ -62,11 +62,11 @@ pub(super) fn run(
         .enumerate()
         .map(|(index, passage)| tokenize(generator, index, passage))
         .collect::<Result<_, _>>()?;
-    let mut scorer = Scorer::new(generator, settings)?;
+    let mut context = Scorer::new(generator, settings)?;
     let mut progress = ChunkProgress::default();
     let mut scores = Vec::with_capacity(tokenized.len());
     for passage in &tokenized {
-        let log_probs = scorer.log_probs(passage)?;
+        let log_probs = context.log_probs(passage)?;
         progress.replies += 1;
         progress.prompt_tokens += passage.border as u64;
         progress.reply_tokens += log_probs.len() as u64;
@@ -108,6 +108,7 @@ fn tokenize(
         }
         Border::Joined => all.extend(plain(&(open + &passage.continuation))),
     }
+    // The context loses nothing, whatever the limit.
     let limit = passage.max_tokens.map_or(usize::MAX, |limit| limit as usize).max(border);
     let truncated = all.len() > limit;
     all.truncate(limit);
@@ -129,6 +130,7 @@ fn first_token(generator: &Generator, bos: Bos) -> EngineResult<Vec<Token>> {
     match bos {
         Bos::Never => Ok(Vec::new()),
         Bos::AsModel if !vocab.should_add_bos() => Ok(Vec::new()),
+        // llama.cpp's -1: the model has no such token.
         _ if token != Token::MAX => Ok(vec![token]),
         Bos::AsModel => Ok(Vec::new()),
         Bos::Always => Err(EngineError::Unusable {
@@ -154,6 +156,7 @@ struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     fn new(generator: &'a Generator, settings: &EngineSettings) -> EngineResult<Self> {
         let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
+        // Batch and micro-batch are one size, so that borders lie where this file puts them.
         let rows = rows(generator.vocabulary.len());
         let n_batch = u32::try_from(rows).unwrap_or(1);
         let parameters = LlamaContextParams::default()
@@ -188,6 +191,7 @@ impl<'a> Scorer<'a> {
         for piece in pieces(start, passage.tokens.len(), self.rows) {
             // The row of token i predicts token i + 1.
             let wanted = (scored.start - 1).max(piece.start)..(scored.end - 1).min(piece.end);
+            // Logits are asked for in whole blocks, too.
             let asked_from = wanted.start / BLOCK * BLOCK;
             self.batch.clear();
             for at in piece.clone() {
@@ -215,6 +219,7 @@ impl<'a> Scorer<'a> {
     /// Forgets all that the context holds but what this passage shares with it, in whole blocks, and says
     /// where evaluation goes on. What is scored is evaluated in any case: logits are not held.
     fn keep_shared(&mut self, passage: &TokenizedPassage) -> EngineResult<usize> {
+        // Positions count from 0 in both, so equal beginnings have equal keys and values.
         let same = self.held.iter().zip(&passage.tokens).take_while(|(a, b)| a == b).count();
         let shared = if self.shares { same.min(passage.scored().start - 1) } else { 0 };
         let start = shared / BLOCK * BLOCK;
@@ -266,6 +271,7 @@ fn pieces(start: usize, tokens: usize, rows: usize) -> impl Iterator<Item = Rang
 
 /// Natural logarithm of a token's softmax, in `f64`.
 fn log_prob(logits: &[f32], token: Token) -> f32 {
+    // Less the largest, so that no exponential overflows.
     let peak = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = logits.iter().map(|logit| (f64::from(*logit) - peak).exp()).sum();
     let own = logits.get(token as usize).map_or(f64::NAN, |logit| f64::from(*logit));

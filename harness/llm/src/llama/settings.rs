@@ -203,6 +203,7 @@ impl EngineSettings {
     #[must_use]
     pub fn of_worker(&self, worker: usize) -> Self {
         let (workers, gpus) = (self.workers(), self.devices());
+        // Neighbouring GPUs, as evenly as whole numbers allow.
         let own = worker * gpus.len() / workers..(worker + 1) * gpus.len() / workers;
         let devices = if own.is_empty() {
             gpus.iter().cycle().skip(worker).take(1).cloned().collect()
@@ -210,6 +211,7 @@ impl EngineSettings {
             gpus[own].to_vec()
         };
         let [at, of] = [worker, workers].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        // More workers than threads still compute, each with one.
         let threads = part(self.threads, at, of).max(1);
         Self { workers: Some(1), threads, devices, ..self.clone() }
     }
@@ -254,6 +256,7 @@ impl EngineSettings {
 
     /// Lanes for so many slots of a model of so many bytes, the default filled in.
     pub(super) fn lanes(&self, slots: u32, model_bytes: u64) -> u32 {
+        // On a GPU one lane fills the device; large weights are better read once for many rows.
         let pays = self.gpu_layers() == 0 && model_bytes <= SMALL_MODEL;
         let least = if self.strict() { STRICT_SLOTS } else { LANE_SLOTS };
         let default = if pays { (slots / least).min(self.threads) } else { 1 };
@@ -281,6 +284,7 @@ pub(super) fn part(all: u32, at: u32, of: u32) -> u32 {
 /// use.
 fn physical_cores() -> u32 {
     let usable = available_parallelism().map_or(1, usize::from);
+    // Hyperthreads of one core list the same siblings, so as many lists as cores.
     let siblings = (0..1024).map_while(|cpu| {
         let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
         fs::read_to_string(topology).ok()

@@ -246,6 +246,7 @@ fn look(
     pinned: &[String],
     digests: &mut DigestCache,
 ) -> Result<FoundModel, ModelFileError> {
+    // Nothing pinned: a wrong hash is told, and the header is read all the same.
     let hashed = source.verify(name, &[], digests)?;
     let mut files = Vec::new();
     for (path, sha256) in hashed.paths.into_iter().zip(hashed.sha256) {

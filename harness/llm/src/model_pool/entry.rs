@@ -57,6 +57,7 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, BrokenRule> {
     if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
         return Err(BrokenRule::new("sampling.top_p", "must be above 0 and at most 1"));
     }
+    // After everything else of the entry: an error names the first key that is wrong, in this order.
     template(&entry)?;
     Ok(PoolModel {
         name: ModelName::new(&name(entry.name)?),
@@ -125,6 +126,7 @@ fn server(entry: &ModelEntry) -> Result<Server, BrokenRule> {
     let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
     let url =
         given(&entry.url).ok_or_else(|| missing("url", "url = \"http://127.0.0.1:8080/v1\""))?;
+    // A key in an address would end up in messages and results.
     let plain = (url.starts_with("http://") || url.starts_with("https://"))
         && !url.contains(['?', '#', '@'])
         && !url.contains(char::is_whitespace);
@@ -190,6 +192,7 @@ struct FileKeys {
 }
 
 fn source(place: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
+    // The keys that may stand together, and a sentence for every other combination.
     let has_revision = place.revision.is_some();
     let (key, source) = match (place.path, place.repo, place.file) {
         (Some(path), None, None) if path.as_os_str().is_empty() => {

@@ -33,6 +33,7 @@ impl Footprint {
         for check in checks.iter().filter(|check| parts.contains(&check.part)) {
             let found = check.found.as_ref().ok();
             let size = found.map(FoundModel::size).or(check.stated_size);
+            // By path: members that are one file under several names take its room once.
             files.insert(&check.path, (size, check.present));
             let memory = size.map(|size| size.saturating_add(one_sequence(check)));
             if let Some(memory) = memory.filter(|_| check.part != PoolPart::Encoder)

@@ -55,11 +55,13 @@ impl HubCache {
     /// Where a file of a repository is.
     pub(super) fn find(&self, wanted: Wanted<'_>) -> Result<PathBuf, Absent> {
         let repository = self.folder.join(format!("models--{}", wanted.repo.replace('/', "--")));
+        // A branch or tag is a file that holds its commit; a commit has none.
         let commit = fs::read_to_string(repository.join("refs").join(wanted.revision));
         let commit = commit.as_deref().map_or(wanted.revision, str::trim);
         let snapshots = repository.join("snapshots");
         let path = snapshots.join(commit).join(wanted.file);
         let absent = |why: String| Err(Absent { path: path.clone(), why });
+        // `hf download` notes files that a repository does not have.
         let known_absent = repository.join(".no_exist").join(commit).join(wanted.file).is_file();
         // A revision is one folder: a name with a slash in it is none, unless `refs` says which commit it is.
         let is_snapshot = plain(commit) && snapshots.join(commit).exists();
@@ -88,6 +90,7 @@ impl HubCache {
             return absent(why);
         }
         let mut why = format!("{place} has no snapshot of revision {}", wanted.revision);
+        // The usual slip: the file was fetched under another revision.
         let others = snapshots_with(&snapshots, wanted.file);
         if let Some(first) = others.first() {
             let all = others.join(", ");
@@ -160,6 +163,7 @@ fn expanded(value: OsString, variables: Environment<'_>, home: Option<&Path>) ->
 
 /// A path that begins with `~`, from the home folder.
 pub(super) fn with_home(text: &str, home: Option<&Path>) -> String {
+    // `~USER` is another's home, which is not looked up.
     let (Some(rest), Some(home)) = (text.strip_prefix('~'), home.and_then(Path::to_str)) else {
         return text.to_owned();
     };
@@ -182,6 +186,7 @@ fn with_variables(text: &str, variables: Environment<'_>) -> String {
             let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
             after.split_at(after.find(|c| !is_part(c)).unwrap_or(after.len()))
         };
+        // A variable without a value stays as it is written, as in Python.
         let value = variables(name).filter(|_| !name.is_empty()).and_then(|v| v.into_string().ok());
         match value {
             Some(value) => expanded.push_str(&value),

@@ -104,6 +104,7 @@ impl ModelSource {
                 Err(absent) => missing.push((file.number, file.name, absent)),
             }
         }
+        // All parts that are missing are named at once, with one command for all of them.
         let Some((_, _, first)) = missing.first() else {
             // What the system does not let us look at is here, and an error of its own.
             for path in &paths {
@@ -201,6 +202,7 @@ impl LookedUp {
             Ok(found) if found.is_file() => None,
             Ok(_) => Some("what is there is no file".to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(why_not_there(&path)),
+            // Something is there that the system does not let us look at: an error of its own, see `locate`.
             Err(_) => None,
         };
         let found = match why {

@@ -86,6 +86,7 @@ impl Notation {
     }
 
     fn repeated(&self, pattern: &Pattern, times: &str, out: &mut String) {
+        // Repetition binds tighter than what stands side by side; classes and choices bring their own brackets.
         if matches!(pattern, Pattern::Sequence(_) | Pattern::Text(_)) {
             out.push('(');
             self.write(pattern, out);
@@ -132,6 +133,7 @@ fn escape_in_grammar(character: char, by_number: fn(char) -> String, out: &mut S
 
 /// What means something anywhere in an expression is written as its number.
 fn escape_in_regex(character: char, out: &mut String) {
+    // A list of what is safe everywhere, not of what is special somewhere.
     let plain = character.is_alphanumeric() || " ,;:!\"'<>=_%@~`".contains(character);
     if plain || !character.is_ascii() {
         out.push(character);

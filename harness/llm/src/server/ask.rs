@@ -50,6 +50,7 @@ impl<'a> ChatCall<'a> {
     pub(super) fn new(server: &'a Server, request: &Request) -> Result<Self, PatternError> {
         let shape = asked_shape(server.dialect, &request.shape);
         let parts = &shape.parts;
+        // A reply in two portions is two requests: the opening alone, then what begins with it.
         let (parts, written) = match (&request.portion, opening_parts(&shape)) {
             (Portion::Opening, Some(end)) => (parts[..end].to_vec(), 0),
             (Portion::Rest { opening, tokens }, Some(end)) => {
@@ -60,6 +61,7 @@ impl<'a> ChatCall<'a> {
             (Portion::Whole | Portion::Opening | Portion::Rest { .. }, _) => (parts.clone(), 0),
         };
         // A thought that is no part of what the server is told has its room in the request's limit alone.
+        // Texts have budgets that grammars cannot count, so the limit is what they sum up to.
         let most = match request.shape.thought_and_answer() {
             (0, _) => most_tokens(&parts),
             _ => u32::MAX,
@@ -172,6 +174,7 @@ impl<'a> ChatCall<'a> {
                 ServerAnswer::Done(body) => (200, body),
                 ServerAnswer::Declined { status, body } => (status, body),
             };
+            // LMDeploy says so with status 200.
             let overlong = if matches!(status, 200 | 400) { Overlong::read(&body) } else { None };
             let Some(overlong) = overlong else {
                 return Err(declined(status, &wire::words(&body)));
@@ -203,6 +206,7 @@ impl<'a> ChatCall<'a> {
     }
 
     fn reply(&self, value: Value) -> Result<Reply, ServerError> {
+        // A reply that cannot be read is this request's failure, not the server's.
         let refused = |reason: String| ServerError::Failed(Failure::NoCompletion, reason);
         let ChatReply { choices, usage } = serde_json::from_value(value)
             .map_err(|error| refused(format!("its answer is no chat completion: {error}")))?;
@@ -273,6 +277,7 @@ fn asked_shape(dialect: Dialect, shape: &Shape) -> Cow<'_, Shape> {
 
 /// Whether an answer with a status of success tells of an error instead of a reply.
 fn is_error(answer: &Value) -> bool {
+    // Some servers send an `error` that is null with every reply.
     let named = answer.get("error").is_some_and(|error| !error.is_null());
     (named || answer.get("object").is_some_and(|object| object == "error"))
         && answer.get("choices").is_none()
@@ -297,6 +302,7 @@ fn declined(status: u16, words: &str) -> ServerError {
 /// A seed as every server takes it: 31 bits, of all 64. (llama-server keeps 32 of them and takes the
 /// largest as none; vLLM refuses those above 63.)
 fn short_seed(seed: u64) -> u32 {
+    // Both halves count, so that seeds that differ only above bit 31 stay different.
     let folded = (seed ^ (seed >> 32)) & 0x7fff_ffff;
     u32::try_from(folded).unwrap_or_default()
 }

@@ -122,6 +122,7 @@ impl Client {
     /// A client that keeps up to `connections` open.
     pub(super) fn new(retries: RetryPolicy, connections: u32) -> Self {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        // Statuses are answers here, not errors: their bodies say what is wrong.
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // Prompts and keys go where the pool says, and nowhere else.
@@ -187,6 +188,7 @@ impl Client {
             }
             tries += 1;
             let left = timeout.saturating_sub(started.elapsed());
+            // Each try has what is left of the request's time, so that all of them keep to it.
             let miss = match attempt(left) {
                 Ok(heard) => match heard.answer()? {
                     Ok(answer) => return Ok(answer),
@@ -194,7 +196,9 @@ impl Client {
                 },
                 Err(error) => miss(&error, timeout)?,
             };
+            // The server's wish counts where it is longer than our own wait.
             let pause = miss.wait.map_or(wait, |asked| asked.max(wait));
+            // No use in waiting for a try that could not be finished.
             let spent = started.elapsed().saturating_add(pause) >= timeout;
             let most = if miss.failure.is_some() { TRIES_WHEN_ANSWERED } else { u32::MAX };
             if tries >= self.retries.tries.min(most) || spent {
@@ -214,6 +218,7 @@ impl HttpReply {
         if matches!(status, 408 | 429 | 500..) {
             let words = parsed.as_ref().map_or_else(|_| wire::shortened(&body), wire::words);
             let reason = format!("HTTP status {status}: {words}");
+            // Busy, or a gateway whose server is away: about no request in particular.
             let failure = (!matches!(status, 429 | 502 | 503)).then_some(Failure::Status(status));
             return Ok(Err(FailedTry {
                 reason,
@@ -286,6 +291,7 @@ fn miss(error: &ureq::Error, timeout: Duration) -> Result<FailedTry, ServerError
                 "no answer within {seconds} s\n  hint: raise the model's `timeout_s`, or lower its \
                  `concurrency`"
             );
+            // Not tried again: all tries share one limit, and it is over.
             return Err(ServerError::Failed(Failure::TimedOut, reason));
         }
         Error::HostNotFound => ("there is no host of this name".to_owned(), None),

@@ -16,6 +16,7 @@ const END_TOKENS: u32 = 4;
 
 /// Closes a reply, or its answer behind a thought that is no part of its form.
 pub(super) fn close(parts: &[Part], text: &str) -> Option<Closed> {
+    // The reply as it is; a thought that the form knows is part of it.
     if let Ok(Some(closed)) = adherence::close(parts, text) {
         return Some(closed);
     }

@@ -20,6 +20,7 @@ pub(super) fn ask(
     let models: Models = get(client, server, &format!("{}/models", server.url), halted)?;
     let card = served(server, &models.data)?;
     let program = card.owned_by.as_deref().unwrap_or("unknown");
+    // llama-server tells most: the file, its template and its build.
     if server.dialect == Dialect::LlamaServer {
         let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
         let props: Props = get(client, server, &format!("{root}/props"), halted)?;
@@ -54,6 +55,7 @@ fn version(
         Err(error) => return Err(error),
     }
     let url = format!("{}/chat/completions", server.url);
+    // The cheapest request there is: one token.
     let body = json!({"model": server.model, "max_tokens": 1,
         "messages": [{"role": "user", "content": "Say hello."}]});
     let answer = client.post(server, &url, body.to_string().as_bytes(), halted)?;
@@ -84,6 +86,7 @@ fn weights(root: &str) -> String {
 
 /// The model that answers to the name. llama-server has one, and answers to every name.
 fn served<'a>(server: &Server, cards: &'a [ModelCard]) -> Result<&'a ModelCard, ServerError> {
+    // By name; a server of one model may list it by its path.
     let named = cards.iter().find(|card| card.id == server.model);
     let only = cards.first().filter(|_| server.dialect == Dialect::LlamaServer);
     named.or(only).ok_or_else(|| {

@@ -25,6 +25,7 @@ impl Overlong {
         if let (Some(prompt), Some(context)) = (number("n_prompt_tokens"), number("n_ctx")) {
             return Some(Self { prompt, at_least: false, context });
         }
+        // Other servers tell the numbers in a sentence, each in its own.
         let words = wire::words(body);
         let contexts = ["context length is ", "context length of ", "context length ("];
         let context = contexts.iter().find_map(|before| leading(after(&words, before)?))?;
@@ -33,6 +34,7 @@ impl Overlong {
             .iter()
             .find_map(|behind| trailing(words.split_once(behind)?.0))
             .or_else(|| leading(after(&words, "The input (")?))?;
+        // vLLM counts only as far as it needs to refuse.
         let at_least = words.contains(&format!("at least {prompt} input tokens"));
         Some(Self { prompt, at_least, context })
     }

@@ -63,6 +63,7 @@ pub(super) struct Said {
 impl Said {
     /// What was said, with a thought that was told apart between tags before it.
     pub(super) fn text(&self) -> String {
+        // Programs name it differently; none sends both.
         let thoughts = [&self.reasoning_content, &self.reasoning];
         let thought = thoughts.into_iter().find_map(Value::as_str).unwrap_or_default();
         thought::joined(thought, self.content.as_deref().unwrap_or_default())

@@ -54,6 +54,7 @@ impl Program {
     pub fn this<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> io::Result<Self> {
         // On Linux this is the running file itself, also when another took its name meanwhile.
         let linked = Path::new("/proc/self/exe");
+        // A file that was replaced since is not what runs here; the link is.
         let path = if linked.exists() { linked.to_owned() } else { env::current_exe()? };
         Ok(Self { path, arguments: arguments.into_iter().map(Into::into).collect() })
     }
@@ -176,6 +177,7 @@ impl Child {
             .spawn(move || listen(BufReader::new(heard), &kept, &listener))?;
         let slots = setup.settings.slots;
         let mut child = Self { process, worker: BufReader::new(worker), said, listening, slots };
+        // Models are loaded when they are asked, so this is quick.
         match child.ask(&Ask::Hello(std::borrow::Cow::Borrowed(setup))) {
             // It is gone already; the next request reports how it died.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(child),
@@ -228,6 +230,7 @@ fn listen(mut heard: BufReader<PipeReader>, kept: &Mutex<VecDeque<String>>, list
     let mut line = Vec::new();
     while heard.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         // Files of models name themselves here: their text must not steer a terminal.
+        // Whatever stands in the line, a bad byte must not end the listening.
         let text = String::from_utf8_lossy(&line);
         let text: String = text.chars().filter(|c| *c == '\t' || !c.is_control()).collect();
         line.clear();

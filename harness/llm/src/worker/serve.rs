@@ -26,6 +26,7 @@ pub fn serve<E: Engine>(start: impl FnOnce(Setup) -> E) -> io::Result<Infallible
     let no_socket = |_| io::Error::other("standard input is no socket");
     owner.peer_addr().map_err(no_socket)?;
     let heard = BufReader::new(owner.try_clone()?);
+    // A thread of its own reads, so that an owner's end is noticed in the middle of a chunk.
     let (say, asks) = mpsc::channel();
     thread::Builder::new().name("owner".to_owned()).spawn(move || hear(heard, &say))?;
     let broken = |error| io::Error::new(io::ErrorKind::InvalidData, error);

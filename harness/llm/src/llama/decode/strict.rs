@@ -63,12 +63,15 @@ impl DecodeLane<'_> {
     /// is forgotten.
     fn prompt(&mut self, seat: usize, slot: &mut Slot) -> Result<i32, EngineError> {
         let tokens = std::mem::take(&mut slot.pending);
+        // Not empty: a job keeps one token of its own behind the shared beginning.
         let last = tokens.len() - 1;
         let end = tokens.len().next_multiple_of(BLOCK);
         for start in (0..end).step_by(self.room) {
             self.batch.clear();
             for at in start..(start + self.room).min(end) {
+                // Whole blocks also of logits: the last layer's kernels depend on how many are asked for.
                 let asked = at >= last / BLOCK * BLOCK;
+                // Behind the end the last token stands again; its rows are forgotten below.
                 let token = tokens[at.min(last)];
                 self.add(token, slot.position + at, self.base + seat, asked)?;
             }
@@ -88,6 +91,7 @@ impl DecodeLane<'_> {
             let slot = seats.get_mut(seat).and_then(Option::as_mut);
             let Some(slot) = slot.filter(|slot| !slot.pending.is_empty()) else {
                 self.clear(seat, 0)?;
+                // Any token will do: nothing looks at its row.
                 self.add(0, 0, self.base + seat, true)?;
                 continue;
             };

@@ -53,6 +53,7 @@ impl Bert {
         }
         let mut positions = weights.matrix("position_embd.weight", width, count)?;
         let kinds = weights.rows("token_types.weight", width)?;
+        // Every token is of the first type here, so its row is added once and for all.
         for position in positions.chunks_exact_mut(width) {
             add(position, &kinds[..width]);
         }
@@ -64,6 +65,7 @@ impl Bert {
         let layer = |weights: &mut Weights<'_>, at: usize| -> Result<Layer, String> {
             let name = |part: &str| format!("blk.{at}.{part}");
             let mut attention_in = linear(weights, &name("attn_q"), width, width)?;
+            // One product of three matrices is faster than three products.
             for part in ["attn_k", "attn_v"] {
                 let more = linear(weights, &name(part), width, width)?;
                 attention_in.weights.extend(more.weights);
@@ -112,6 +114,7 @@ impl Bert {
                 add(&mut rows[start..], &self.positions[position * width..][..width]);
             }
         }
+        // BERT normalises behind each part, not before it (post-LN).
         self.norm.apply(rows);
         for layer in &self.layers {
             layer.attention_in.apply(rows, triples);
@@ -153,10 +156,12 @@ impl Bert {
         for &length in lengths {
             scores.resize(length * length, 0.0);
             for head in 0..self.heads {
+                // A head's rows of queries (0), keys (1) or values (2), for the tokens of this text alone.
                 let part = |of: usize| {
                     triples.submatrix(of * width + head * of_head, start, of_head, length)
                 };
                 let (queries, keys, values) = (part(0), part(1), part(2));
+                // Scores of every token against every token of its text; no mask, texts see both ways.
                 let table = MatMut::from_column_major_slice_mut(scores, length, length);
                 matmul(table, Accum::Replace, keys.transpose(), queries, scale, Par::Seq);
                 scores.chunks_exact_mut(length).for_each(soft_max);
@@ -201,6 +206,7 @@ impl Linear {
         let wide = self.bias.len();
         let narrow = self.weights.len() / wide;
         let count = rows.len() / narrow;
+        // Begins with the bias, to which the product is added.
         out.clear();
         (0..count).for_each(|_| out.extend_from_slice(&self.bias));
         let weights = MatRef::from_row_major_slice(&self.weights, wide, narrow);

@@ -64,6 +64,7 @@ impl<'a> Weights<'a> {
                 "its {name} has the shape {shape:?}, which its header contradicts"
             ));
         }
+        // Four bytes a number: the header was checked to hold 32-bit floats.
         let bytes = tensor.shape.iter().fold(4, |bytes: u64, extent| bytes.saturating_mul(*extent));
         let mut raw = Vec::new();
         let read = self.file.seek(SeekFrom::Start(tensor.offset));
