@@ -216,9 +216,7 @@ impl Automaton {
         self.tentative = 0;
         match self.now.clone() {
             Now::Choosing { from } => self.choose(from, scene),
-            Now::Probing { from, drawn, beginning } => {
-                self.probed((from, drawn), &beginning, scene)
-            }
+            Now::Probing { from, drawn, beginning } => self.probed(from, drawn, &beginning, scene),
             Now::Writing { text, items } => self.write(text, items, scene),
             Now::Deciding { items } => self.decide(items, scene),
         }

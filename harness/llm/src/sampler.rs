@@ -71,6 +71,21 @@ pub enum Allowed<'a> {
     },
 }
 
+/// The tokens that a draw is among.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidates<'a> {
+    /// Those that may be drawn.
+    pub allowed: Allowed<'a>,
+    /// Those of them that were drawn before and cannot be taken.
+    pub refused: &'a [Token],
+}
+
+impl<'a> From<Allowed<'a>> for Candidates<'a> {
+    fn from(allowed: Allowed<'a>) -> Self {
+        Self { allowed, refused: &[] }
+    }
+}
+
 /// Draws tokens; keeps its buffers from one token to the next.
 #[derive(Debug, Default)]
 pub struct Sampler {
@@ -81,22 +96,22 @@ pub struct Sampler {
 impl Sampler {
     /// Draws a token with `uniform` in [0, 1).
     ///
-    /// `logits` has one entry per token of the vocabulary; NaN counts as impossible. Tokens in
-    /// `refused` are impossible too. A temperature of 0 or less takes the likeliest token. Equal
+    /// `logits` has one entry per token of the vocabulary; NaN counts as impossible. Refused tokens are
+    /// impossible too. A temperature of 0 or less takes the likeliest token. Equal
     /// logits rank by token number. `None` when no token is possible.
     pub fn draw(
         &mut self,
         logits: &[f32],
-        (allowed, refused): (Allowed<'_>, &[Token]),
+        candidates: Candidates<'_>,
         sampling: Sampling,
         uniform: f64,
     ) -> Option<Token> {
-        let (best, max) = likeliest(logits, allowed, refused)?;
+        let (best, max) = likeliest(logits, candidates)?;
         // A NaN temperature is as good as none.
         if sampling.temperature.is_nan() || sampling.temperature <= 0.0 {
             return Some(best);
         }
-        self.weigh(logits, (allowed, refused), max, sampling.temperature);
+        self.weigh(logits, candidates, max, sampling.temperature);
         let total: f64 = self.near.iter().map(|(weight, _)| weight).sum();
         if sampling.top_p.is_nan() || sampling.top_p >= 1.0 {
             // No nucleus: the window alone.
@@ -112,7 +127,7 @@ impl Sampler {
     fn weigh(
         &mut self,
         logits: &[f32],
-        (allowed, refused): (Allowed<'_>, &[Token]),
+        Candidates { allowed, refused }: Candidates<'_>,
         max: f32,
         temperature: f32,
     ) {
@@ -189,7 +204,10 @@ fn pick(weights: &[(f64, Token)], point: f64) -> Option<Token> {
 }
 
 /// The likeliest allowed token and its logit.
-fn likeliest(logits: &[f32], allowed: Allowed<'_>, refused: &[Token]) -> Option<(Token, f32)> {
+fn likeliest(
+    logits: &[f32],
+    Candidates { allowed, refused }: Candidates<'_>,
+) -> Option<(Token, f32)> {
     let listed = |tokens: &[Token]| {
         let mut best = None;
         for token in tokens {

@@ -224,19 +224,16 @@ impl Engine for ServerEngine {
         let Some(model) = only_model(chunk.iter().map(|request| &request.model))? else {
             return Ok(Vec::new());
         };
-        let unusable = |reason| EngineError::Unusable { model: model.to_string(), reason };
         if chunk.iter().any(|request| request.score_reading == ScoreReading::Expected) {
-            return Err(unusable(
-                "expected scores are worked out from probabilities that servers do not tell; \
-                 llama.cpp does, with a GGUF file of the pool"
-                    .to_owned(),
-            ));
+            return Err(unusable(model.as_str(), NO_EXPECTED_SCORES));
         }
         let server = self.server(model)?;
-        let question =
-            |request| ChatCall::new(server, request).map_err(|error| unusable(error.to_string()));
+        let call = |request| {
+            ChatCall::new(server, request)
+                .map_err(|error| unusable(model.as_str(), &error.to_string()))
+        };
         // All of them before the first is asked: what cannot be said is not paid for.
-        let questions: Vec<ChatCall<'_>> = chunk.iter().map(question).collect::<Result<_, _>>()?;
+        let questions: Vec<ChatCall<'_>> = chunk.iter().map(call).collect::<EngineResult<_>>()?;
         let mut in_a_row = self.failed_in_a_row.get(model).copied().unwrap_or(0);
         let replies = self.ask_all(model, server, &questions, &mut in_a_row, watch);
         self.failed_in_a_row.insert(model.clone(), in_a_row);
@@ -249,14 +246,14 @@ impl Engine for ServerEngine {
         _: &mut Watch<'_>,
     ) -> EngineResult<Vec<PassageScore>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
-        Err(cannot_score(&first.model))
+        Err(unusable(first.model.as_str(), NO_SCORES))
     }
 
     fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        Err(cannot_embed())
+        Err(unusable("encoder", NO_EMBEDDINGS))
     }
 
     /// Independent of the address: several replicas of a model are one model. Not in it: how many
@@ -274,30 +271,24 @@ impl Engine for ServerEngine {
     }
 
     fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
-        Err(cannot_score(model))
+        Err(unusable(model.as_str(), NO_SCORES))
     }
 
     fn encoder_fingerprint(&mut self) -> EngineResult<String> {
-        Err(cannot_embed())
+        Err(unusable("encoder", NO_EMBEDDINGS))
     }
 }
 
-fn cannot_score(model: &ModelName) -> EngineError {
-    EngineError::Unusable {
-        model: model.to_string(),
-        reason:
-            "its server does not tell the log-probabilities of a given text; score with a model of \
-                 the pool that llama.cpp runs here (a GGUF file under `path` or `repo`)"
-                .to_owned(),
-    }
+/// What servers are not asked for.
+fn unusable(model: &str, reason: &str) -> EngineError {
+    EngineError::Unusable { model: model.to_owned(), reason: reason.to_owned() }
 }
 
-fn cannot_embed() -> EngineError {
-    EngineError::Unusable {
-        model: "encoder".to_owned(),
-        reason:
-            "servers are not asked to embed; the pool's [encoder] is a GGUF file that llama.cpp \
-                 runs here"
-                .to_owned(),
-    }
-}
+const NO_SCORES: &str = "its server does not tell the log-probabilities of a given text; score with a model of \
+                         the pool that llama.cpp runs here (a GGUF file under `path` or `repo`)";
+
+const NO_EMBEDDINGS: &str = "servers are not asked to embed; the pool's [encoder] is a GGUF file that llama.cpp \
+                             runs here";
+
+const NO_EXPECTED_SCORES: &str = "expected scores are worked out from probabilities that servers do not tell; \
+                                  llama.cpp does, with a GGUF file of the pool";

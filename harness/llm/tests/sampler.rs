@@ -2,7 +2,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "counts are small")]
 
-use gra_llm::sampler::{Allowed, DrawStream, Sampler};
+use gra_llm::sampler::{Allowed, Candidates, DrawStream, Sampler};
 use gra_synth::request::Sampling;
 use proptest::prelude::*;
 
@@ -53,9 +53,9 @@ proptest! {
         let sampling = sampling(temperature, top_p);
         let expected = reference(&logits, &allowed, sampling, uniform);
         let mut sampler = Sampler::default();
-        let listed = (Allowed::Only(&allowed), [].as_slice());
+        let listed = Allowed::Only(&allowed).into();
         prop_assert_eq!(sampler.draw(&logits, listed, sampling, uniform), expected);
-        let biased = (Allowed::Biased { bias: &bias, also: &[] }, [].as_slice());
+        let biased = Allowed::Biased { bias: &bias, also: &[] }.into();
         prop_assert_eq!(sampler.draw(&logits, biased, sampling, uniform), expected);
     }
 }
@@ -68,7 +68,7 @@ fn frequencies_are_the_distribution() {
     let stream = DrawStream::new(42);
     let mut sampler = Sampler::default();
     let mut counts = [0_u32; 12];
-    let allowed = (Allowed::Biased { bias: &bias, also: &[] }, [].as_slice());
+    let allowed = Allowed::Biased { bias: &bias, also: &[] }.into();
     for n in 0..70_000 {
         let token = sampler.draw(&logits, allowed, sampling(1.0, 0.87), stream.draw(n, 0));
         counts[token.unwrap() as usize] += 1;
@@ -82,7 +82,7 @@ fn frequencies_are_the_distribution() {
 fn greedy_ties_masks_and_impossible_tokens() {
     let mut sampler = Sampler::default();
     let mut pick = |logits: &[f32], bias: &[f32], also: &[u32], refused: &[u32], temperature| {
-        let allowed = (Allowed::Biased { bias, also }, refused);
+        let allowed = Candidates { allowed: Allowed::Biased { bias, also }, refused };
         sampler.draw(logits, allowed, sampling(temperature, 0.9), 0.999)
     };
     let open = [0.0; 4];
@@ -97,7 +97,7 @@ fn greedy_ties_masks_and_impossible_tokens() {
     assert_eq!(pick(&[1.0, 3.0, 3.0, 2.0], &open, &[], &[], f32::NAN), Some(1));
     assert_eq!(pick(&[], &[], &[], &[], 0.5), None);
     // A list may name tokens that the model does not have.
-    let listed = (Allowed::Only(&[9, 1]), [].as_slice());
+    let listed = Allowed::Only(&[9, 1]).into();
     assert_eq!(Sampler::default().draw(&[0.0, 1.0], listed, sampling(0.2, 0.9), 0.5), Some(1));
 }
 
@@ -126,7 +126,7 @@ fn the_likeliest_of_a_large_vocabulary_is_found_wherever_it_is() {
         let mut logits = vec![0.0; 152_064];
         logits[at as usize] = 30.0;
         let bias = vec![0.0; logits.len()];
-        let allowed = (Allowed::Biased { bias: &bias, also: &[] }, [].as_slice());
+        let allowed = Allowed::Biased { bias: &bias, also: &[] }.into();
         assert_eq!(sampler.draw(&logits, allowed, sampling(0.2, 0.9), 0.99), Some(at));
         assert_eq!(sampler.draw(&logits, allowed, sampling(0.0, 0.9), 0.99), Some(at));
     }

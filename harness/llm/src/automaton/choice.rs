@@ -77,7 +77,7 @@ impl Automaton {
         }
         // The place in the reply names the draw, whatever was probed before.
         let uniform = self.stream.draw(self.used, 0);
-        let allowed = (Allowed::Only(&next.tokens), [].as_slice());
+        let allowed = Allowed::Only(&next.tokens).into();
         let drawn = scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform);
         let drawn = match drawn {
             Some(token) if next.stops.contains(&token) => DrawnOption::Complete,
@@ -89,13 +89,14 @@ impl Automaton {
             let expectation = self.expectation.get_or_insert_with(ExpectedValue::begin);
             expectation.weigh(written, &next, choice, scene);
         }
-        self.probe_or_take((from, drawn), choice, scene.vocabulary)
+        self.probe_or_take(from, drawn, choice, scene.vocabulary)
     }
 
     /// Takes note of the logits behind a probed beginning, and goes on with what was drawn before.
     pub(super) fn probed(
         &mut self,
-        drawn: (usize, DrawnOption),
+        from: usize,
+        drawn: DrawnOption,
         beginning: &[u8],
         scene: &DrawInput<'_>,
     ) -> Vec<Token> {
@@ -105,13 +106,14 @@ impl Automaton {
         if let Some(expectation) = &mut self.expectation {
             expectation.weigh(beginning, &next, choice, scene);
         }
-        self.probe_or_take(drawn, choice, scene.vocabulary)
+        self.probe_or_take(from, drawn, choice, scene.vocabulary)
     }
 
     /// Probes what the drawn token leaves open of an expected value, or takes the token.
     fn probe_or_take(
         &mut self,
-        (from, drawn): (usize, DrawnOption),
+        from: usize,
+        drawn: DrawnOption,
         choice: &Choice,
         vocabulary: &Vocabulary,
     ) -> Vec<Token> {
@@ -135,27 +137,17 @@ impl Automaton {
             DrawnOption::GoesOn(token) => {
                 self.reply.extend_from_slice(vocabulary.piece(token));
                 self.used = self.used.saturating_add(1);
-                self.narrow(from, &choice.options, vec![token], vocabulary)
+                match rests(&choice.options, &self.reply[from..]).as_slice() {
+                    // One option is left: its rest need not be drawn.
+                    [only] => self.complete_with(only, vec![token], vocabulary),
+                    _ => vec![token],
+                }
             }
             DrawnOption::Nothing => {
                 let rests = rests(&choice.options, &self.reply[from..]);
                 let first = rests.first().copied().unwrap_or_default();
                 self.complete_with(first, Vec::new(), vocabulary)
             }
-        }
-    }
-
-    /// Forces what is left to write when only one option is.
-    fn narrow(
-        &mut self,
-        from: usize,
-        options: &[String],
-        feed: Vec<Token>,
-        vocabulary: &Vocabulary,
-    ) -> Vec<Token> {
-        match rests(options, &self.reply[from..]).as_slice() {
-            [only] => self.complete_with(only, feed, vocabulary),
-            _ => feed,
         }
     }
 

@@ -43,7 +43,7 @@ impl Automaton {
         tokens.extend_from_slice(vocabulary.starting_with(b"]"));
         tokens.extend_from_slice(vocabulary.ends());
         let uniform = self.stream.draw(self.used, 0);
-        let allowed = (Allowed::Only(&tokens), [].as_slice());
+        let allowed = Allowed::Only(&tokens).into();
         let drawn = scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform);
         let mut feed = Vec::new();
         if drawn.is_some_and(|token| vocabulary.piece(token).starts_with(b",")) {

@@ -6,7 +6,7 @@ use gra_synth::request::Finish;
 
 use super::compiled_shape::{Closer, PlanStep, count};
 use super::{Automaton, DrawInput, Now};
-use crate::sampler::Allowed;
+use crate::sampler::{Allowed, Candidates};
 use crate::vocabulary::{
     Token, TokenKind, Vocabulary, continues_utf8, must_be_escaped, valid_utf8_len,
 };
@@ -117,7 +117,8 @@ impl Automaton {
             // Each further try is a draw of its own.
             let uniform = self.stream.draw(self.used, count(&refused));
             let sampling = self.draws.sampling;
-            let token = scene.sampler.draw(scene.logits, (allowed, &refused), sampling, uniform)?;
+            let candidates = Candidates { allowed, refused: &refused };
+            let token = scene.sampler.draw(scene.logits, candidates, sampling, uniform)?;
             if vocabulary.kind(token) == TokenKind::End {
                 // The model ended the reply in the middle of the closer: it is completed all the same.
                 let written = self.take_back_beginning(text.start, opening);

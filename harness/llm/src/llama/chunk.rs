@@ -99,7 +99,7 @@ pub(super) fn prepare(
             plans.insert(&request.shape, Arc::clone(&plan));
             plan
         };
-        match job((generator, form), index, request, plan) {
+        match job(generator, form, index, request, plan) {
             Ok(mut job) => {
                 if !settings.strict() {
                     // Fed at once where nothing depends on how.
@@ -146,7 +146,8 @@ pub(super) fn prepare(
 
 /// A request as a job, or its reply when the model need not be asked.
 fn job(
-    (generator, form): (&Generator, &PromptForm),
+    generator: &Generator,
+    form: &PromptForm,
     index: usize,
     request: &Request,
     plan: Arc<CompiledShape>,

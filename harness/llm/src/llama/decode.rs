@@ -91,7 +91,7 @@ impl<'a> DecodeLane<'a> {
         let room = if settings.strict() { strict::room(room) } else { room };
         Ok(Self {
             generator,
-            context: new_context(generator, settings, geometry, (sequences, room))?,
+            context: new_context(generator, settings, geometry, sequences, room)?,
             batch: LlamaBatch::new(room as usize, 1),
             slots: slots as usize,
             shared,
@@ -332,7 +332,8 @@ fn new_context<'a>(
     generator: &'a Generator,
     settings: &EngineSettings,
     Geometry { context, threads, rows, .. }: Geometry,
-    (sequences, n_batch): (u32, u32),
+    sequences: u32,
+    n_batch: u32,
 ) -> EngineResult<LlamaContext<'a>> {
     let threads = i32::try_from(threads).unwrap_or(1);
     // llama.cpp refuses a micro-batch that is larger than the batch.

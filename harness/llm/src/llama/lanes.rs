@@ -37,7 +37,7 @@ pub(super) fn run(
     let threads = settings.threads.clamp(1, 512);
     let rows = settings.n_ubatch(lanes);
     let geometry = Geometry { slots: slots / lanes, shared, context, threads, rows };
-    let mut team = team(generator, settings, (geometry, lanes), &first.tokens[..shared])?;
+    let mut team = team(generator, settings, geometry, lanes, &first.tokens[..shared])?;
     before.prompt_tokens = shared as u64;
     watch(before);
     let mut watch = |so_far: &[ChunkProgress]| watch(so_far.iter().copied().chain([before]).sum());
@@ -52,7 +52,8 @@ pub(super) fn run(
 fn team<'a>(
     generator: &'a Generator,
     settings: &EngineSettings,
-    (geometry, lanes): (Geometry, u32),
+    geometry: Geometry,
+    lanes: u32,
     beginning: &[Token],
 ) -> EngineResult<Vec<DecodeLane<'a>>> {
     let lane = |threads| DecodeLane::new(generator, settings, Geometry { threads, ..geometry });

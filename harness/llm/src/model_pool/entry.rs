@@ -103,11 +103,7 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
         revision: entry.revision.clone(),
     };
     let kind = entry.backend.unwrap_or_default();
-    let misplaced = match kind {
-        BackendName::Server => entry.of_files(),
-        BackendName::LlamaCpp => entry.of_servers(),
-    };
-    if let Some(key) = misplaced {
+    if let Some(key) = entry.without_effect(kind) {
         let name = kind.name();
         return Err(BrokenRule::new(
             key,

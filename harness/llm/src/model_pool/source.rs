@@ -154,7 +154,8 @@ impl ModelSource {
     fn look_up(&self) -> Vec<LookedUp> {
         match self {
             Self::Path(first) => {
-                split::files(first).into_iter().zip(1..).map(LookedUp::of_path).collect()
+                let files = split::files(first).into_iter().zip(1..);
+                files.map(|(path, number)| LookedUp::of_path(path, number)).collect()
             }
             Self::Hub { repo, file, revision } => {
                 let all = |name: SplitName| name.parts().collect();
@@ -196,7 +197,7 @@ struct LookedUp {
 }
 
 impl LookedUp {
-    fn of_path((path, number): (PathBuf, usize)) -> Self {
+    fn of_path(path: PathBuf, number: usize) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let why = match fs::metadata(&path) {
             Ok(found) if found.is_file() => None,

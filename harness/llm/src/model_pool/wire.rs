@@ -85,37 +85,31 @@ pub(super) struct ModelEntry {
 }
 
 impl ModelEntry {
-    /// The first key given that speaks of a model's file.
-    pub(super) fn of_files(&self) -> Option<&'static str> {
-        let keys = [
-            ("path", self.path.is_some()),
-            ("repo", self.repo.is_some()),
-            ("file", self.file.is_some()),
-            ("revision", self.revision.is_some()),
-            ("sha256", self.sha256.is_some()),
-            ("context", self.context.is_some()),
-            ("size_gb", self.size_gb.is_some()),
-        ];
-        first_given(&keys)
+    /// The first key given that has no effect with this backend: one of files for a server, one of servers for a
+    /// file.
+    pub(super) fn without_effect(&self, backend: BackendName) -> Option<&'static str> {
+        let keys = match backend {
+            BackendName::Server => [
+                ("path", self.path.is_some()),
+                ("repo", self.repo.is_some()),
+                ("file", self.file.is_some()),
+                ("revision", self.revision.is_some()),
+                ("sha256", self.sha256.is_some()),
+                ("context", self.context.is_some()),
+                ("size_gb", self.size_gb.is_some()),
+            ],
+            BackendName::LlamaCpp => [
+                ("url", self.url.is_some()),
+                ("model", self.model.is_some()),
+                ("dialect", self.dialect.is_some()),
+                ("api_key_env", self.api_key_env.is_some()),
+                ("concurrency", self.concurrency.is_some()),
+                ("timeout_s", self.timeout_s.is_some()),
+                ("identity", self.identity.is_some()),
+            ],
+        };
+        keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
     }
-
-    /// The first key given that speaks of a server.
-    pub(super) fn of_servers(&self) -> Option<&'static str> {
-        let keys = [
-            ("url", self.url.is_some()),
-            ("model", self.model.is_some()),
-            ("dialect", self.dialect.is_some()),
-            ("api_key_env", self.api_key_env.is_some()),
-            ("concurrency", self.concurrency.is_some()),
-            ("timeout_s", self.timeout_s.is_some()),
-            ("identity", self.identity.is_some()),
-        ];
-        first_given(&keys)
-    }
-}
-
-fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
-    keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
