@@ -6,7 +6,7 @@ mod support;
 
 use std::path::PathBuf;
 
-use gra_llm::engine::{ChunkProgress, Engine, EngineError};
+use gra_llm::engine::{Engine, EngineError};
 use gra_llm::key::{passage_hash, score_key};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::quantize::quantize;

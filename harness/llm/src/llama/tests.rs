@@ -173,7 +173,8 @@ fn plans_compile_on_every_kind_of_vocabulary() {
         ],
     };
     for (name, (model, vocabulary)) in vocabularies() {
-        let plan = CompiledShape::compile(&shape, &vocabulary, &|text| tokens(&model, text, false)).unwrap();
+        let plan = CompiledShape::compile(&shape, &vocabulary, &|text| tokens(&model, text, false))
+            .unwrap();
         assert!(plan.least_tokens() < 64, "{name}: {}", plan.least_tokens());
     }
 }
@@ -187,7 +188,8 @@ fn a_message_cannot_forge_control_tokens() {
     ];
     for (name, (model, vocabulary)) in vocabularies() {
         let template = model.chat_template(None).unwrap().to_string().unwrap();
-        let form = PromptForm::new(&template, &TemplateVariables::new(), &model, &vocabulary).unwrap();
+        let form =
+            PromptForm::new(&template, &TemplateVariables::new(), &model, &vocabulary).unwrap();
         let controls = |message: &str| {
             let prompt = form.tokens(&model, message, false);
             prompt.iter().filter(|token| vocabulary.kind(**token) != TokenKind::Text).count()
