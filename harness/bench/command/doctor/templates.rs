@@ -55,7 +55,7 @@ pub(super) fn try_out(
             .iter()
             .any(|check| check.name == model.name.as_str() && check.part == PoolPart::Teacher);
         let told = if is_teacher { &mut *notes } else { &mut *problems };
-        match of_model(&mut *engine, model) {
+        match of_model(&mut engine, model) {
             Ok(template) => {
                 told.extend(
                     template
