@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use gra_analysis::frames::{self, Sample};
-use gra_analysis::ifd::{Loss, Pair};
+use gra_analysis::frames::{self, MeasuredSample};
+use gra_analysis::ifd::{Loss, LossPair};
 
 use crate::looking_back::bench;
 use crate::workbench::Workbench;
@@ -19,7 +19,7 @@ fn record(bench: &Workbench, name: &str, judged: bool) {
         let at = f64::from(number);
         let loss = |mean| Loss { mean, tokens: 20 };
         let (conditional, direct) = (loss(1.0 + at / 40.0), loss(2.0));
-        Sample {
+        MeasuredSample {
             id: format!("s{number:05}"),
             origin: format!("s{number:05}"),
             domain: None,
@@ -28,11 +28,11 @@ fn record(bench: &Workbench, name: &str, judged: bool) {
             mu: judged.then_some(8.0 + at / 20.0),
             sigma: None,
             judge: judged.then_some(7.0 + f64::from(number % 4)),
-            difficulty: Some(Ok(Pair { conditional, direct, truncated: false })),
+            difficulty: Some(Ok(LossPair { conditional, direct, truncated: false })),
             nearest_distance: None,
         }
     };
-    let samples: Vec<Sample> = (0..20).map(sample).collect();
+    let samples: Vec<MeasuredSample> = (0..20).map(sample).collect();
     let mut parquet = Vec::new();
     frames::write_parquet(&frames::samples(&samples).unwrap(), &mut parquet).unwrap();
     let folder = bench.path("results/stats");

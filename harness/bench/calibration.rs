@@ -1,16 +1,15 @@
-//! Has the models of a pool review texts whose quality is known ([`gra_analysis::calibration`]), and keeps what was
+//! Has the models of a pool review texts whose quality is known ([`gra_analysis::reviewers::calibration`]), and keeps what was
 //! found for later runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::bootstrap::{Bootstrap, Clusters, Estimate, weighted_mean};
-use gra_analysis::calibration::instructions::InstructionSkill;
-use gra_analysis::calibration::responses::ResponseSkill;
-use gra_analysis::calibration::table::Rated;
-use gra_analysis::calibration::verdict::{Weakness, weaknesses};
-use gra_analysis::calibration::{CLEAR, GOOD, Row, Sheet, committees};
+use gra_analysis::reviewers::calibration::skill::{InstructionSkill, ResponseSkill};
+use gra_analysis::reviewers::calibration::table::Rated;
+use gra_analysis::reviewers::calibration::verdict::{Weakness, weaknesses};
+use gra_analysis::reviewers::calibration::{CLEAR, GOOD, Rating, Sheet, committees};
+use gra_analysis::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
 use gra_synth::committee::Scores;
 use gra_synth::domain::Domain;
 use gra_synth::judge::{Judge, Judged, JudgedSample, Judgement};
@@ -217,7 +216,7 @@ fn id(item: usize, place: usize) -> ItemId {
 }
 
 fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T>>) -> Sheet<T> {
-    let row = |(text, said): (&Text<'_>, Option<T>)| Row {
+    let row = |(text, said): (&Text<'_>, Option<T>)| Rating {
         item: text.item,
         kind: text.kind.to_owned(),
         said,
@@ -277,11 +276,8 @@ fn leniency(sheets: &[Sheet<f64>], place: usize, bootstrap: Bootstrap) -> Option
         }
     }
     let clusters = Clusters::by(rows.iter().map(|row| row.0));
-    let values: Vec<f64> = rows.iter().map(|row| row.1).collect();
-    let name = ["calibration", "leniency", &sheets[place].rater];
-    let [estimate] =
-        bootstrap.estimate(&clusters, &name, |weights| [weighted_mean(&values, weights)]);
-    Some(estimate)
+    let values: Vec<Option<f64>> = rows.iter().map(|row| Some(row.1)).collect();
+    Some(bootstrap.mean(&clusters, &["calibration", "leniency", &sheets[place].rater], &values))
 }
 
 /// What a later run reads: which raters of a pool cannot review, under which prompts.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::diversity::subsample;
-use gra_analysis::facts::TrialFacts;
-use gra_analysis::lineage;
+use gra_analysis::trial::TrialFacts;
+use gra_analysis::trial::lineage;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;

@@ -6,7 +6,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
-use gra_analysis::ifd::{Loss, Measured, Pair, Unmeasured};
+use gra_analysis::ifd::{Loss, LossPair, MeasuredLosses, Unmeasured};
 use gra_llm::score::{Border, Context, Passage};
 use gra_synth::request::ModelName;
 
@@ -126,7 +126,7 @@ impl Scoring<'_> {
         self,
         samples: &[Sample],
         answering: &mut Answering<'_>,
-    ) -> Result<Vec<Measured>> {
+    ) -> Result<Vec<MeasuredLosses>> {
         let limit = self.protocol.limit(self.context);
         let responses: Vec<(usize, &str)> = samples
             .iter()
@@ -175,11 +175,11 @@ impl Scoring<'_> {
     }
 }
 
-fn pair(conditional: StoredScore, direct: StoredScore) -> Measured {
+fn pair(conditional: StoredScore, direct: StoredScore) -> MeasuredLosses {
     let loss = |score: StoredScore| Some(Loss { mean: score.loss?, tokens: score.tokens });
     let cut = conditional.truncated || direct.truncated;
     match (loss(conditional), loss(direct)) {
-        (Some(conditional), Some(direct)) => Ok(Pair { conditional, direct, truncated: cut }),
+        (Some(conditional), Some(direct)) => Ok(LossPair { conditional, direct, truncated: cut }),
         (None, _) if cut => Err(Unmeasured::InstructionTooLong),
         (None, _) => Err(Unmeasured::EmptyResponse),
         (_, None) => Err(Unmeasured::NothingScored),

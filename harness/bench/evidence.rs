@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use gra_analysis::facts::TrialFacts;
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
-use gra_analysis::stats::diversity::{Diversity, Material};
-use gra_analysis::stats::{self, Findings, Settings, Subject};
+use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
+use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
+use gra_analysis::trial::TrialFacts;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
@@ -26,7 +26,7 @@ use crate::dataset::{DataSet, Sample};
 use crate::difficulty::Scoring;
 use crate::judging::{Bench, Judgements};
 use crate::seeds::Account;
-use map::{Drafts, SampleMap};
+use map::SampleMap;
 
 pub use map::Fit;
 
@@ -65,7 +65,7 @@ pub enum Embedded {
 #[derive(Debug)]
 pub struct Evidence {
     /// A frame of samples per data set.
-    pub subjects: Vec<Subject>,
+    pub measured: Vec<MeasuredSet>,
     /// The numbers.
     pub findings: Findings,
     /// Where the samples lie on a map, where one was asked for; or why there is none.
@@ -87,31 +87,28 @@ impl Evidence {
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
         let run_seed = plan.settings.bootstrap.run_seed;
-        let (mut diversity, mut map, mut long) = (None, None, Vec::new());
+        let (mut diversity, mut sample_map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
             let matched = matched.or(smallest).unwrap_or(0);
-            let drafts = Drafts::of(data_sets, answering)?;
-            let materials = drafts.materials();
-            let is_long =
-                |material: &Material| material.embeddings.iter().filter(|e| e.is_long()).count();
-            long = materials.iter().map(is_long).collect();
-            diversity = Some(Diversity::of(&materials, matched, reference, run_seed));
+            let sets = map::embed(data_sets, answering)?;
+            long = sets.iter().map(EmbeddedSet::long).collect();
+            diversity = Some(Diversity::of(&sets, matched, reference, run_seed));
             if is_mapped {
-                map = Some(SampleMap::of(&materials, data_sets, matched, run_seed));
+                sample_map = Some(SampleMap::of(&sets, data_sets, matched, run_seed));
             }
         }
-        let mut subjects = Vec::new();
+        let mut measured = Vec::new();
         for (place, data_set) in data_sets.iter().enumerate() {
             let nearest = match &diversity {
                 Some(diversity) => diversity.nearest_distances(place),
                 None => vec![None; data_set.samples.len()],
             };
-            subjects.push(measured(data_set, nearest, plan, answering)?);
+            measured.push(measure(data_set, nearest, plan, answering)?);
         }
-        let findings = stats::findings(&subjects, diversity.as_ref(), plan.settings)?;
+        let findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
         let file_notes = data_sets.iter().flat_map(DataSet::notes).collect();
-        Ok(Self { subjects, findings, map, file_notes, long })
+        Ok(Self { measured, findings, map: sample_map, file_notes, long })
     }
 
     /// What a reader must know besides the table: what of the files was skipped or not read, instructions that the
@@ -119,7 +116,7 @@ impl Evidence {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.file_notes.clone();
-        let sets = self.subjects.iter().zip(&self.long).filter(|(_, long)| **long > 0);
+        let sets = self.measured.iter().zip(&self.long).filter(|(_, long)| **long > 0);
         let sets =
             sets.map(|(set, long)| format!("{} {long} of {}", set.name, set.samples.height()));
         let sets: Vec<String> = sets.collect();
@@ -147,13 +144,13 @@ impl Evidence {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        for subject in &self.subjects {
+        for data_set in &self.measured {
             let mut parquet = Vec::new();
-            frames::write_parquet(&subject.samples, &mut parquet)?;
-            write_atomic(&folder.join(format!("{}.parquet", subject.name)), &parquet)?;
-            let judge = subject.trial.as_ref().map(|trial| &trial.judge);
+            frames::write_parquet(&data_set.samples, &mut parquet)?;
+            write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
+            let judge = data_set.trial.as_ref().map(|trial| &trial.judge);
             if let Some(judge) = judge.filter(|judge| !judge.is_empty()) {
-                let path = folder.join(format!("{}.judge.csv", subject.name));
+                let path = folder.join(format!("{}.judge.csv", data_set.name));
                 write_atomic(&path, &judge_csv(judge)?)?;
             }
         }
@@ -201,12 +198,12 @@ fn judge_csv(judge: &BTreeMap<ItemId, f64>) -> Result<Vec<u8>> {
 }
 
 /// A data set's samples, with what the models say.
-fn measured(
+fn measure(
     data_set: &DataSet,
     nearest: Vec<Option<f64>>,
     plan: Plan<'_>,
     answering: &mut Answering<'_>,
-) -> Result<Subject> {
+) -> Result<MeasuredSet> {
     answering.progress().begin_work(&data_set.name);
     let difficulty = match plan.difficulty {
         Some(scoring) => {
@@ -222,10 +219,10 @@ fn measured(
     let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
     let rows = rows.map(|((sample, difficulty), nearest_distance)| {
         let judge = judge_of(&sample.id);
-        frames::Sample { judge, difficulty, nearest_distance, ..facts(sample) }
+        frames::MeasuredSample { judge, difficulty, nearest_distance, ..facts(sample) }
     });
-    let rows: Vec<frames::Sample> = rows.collect();
-    let trial = data_set.trial.as_ref().map(|facts| stats::Trial {
+    let rows: Vec<frames::MeasuredSample> = rows.collect();
+    let trial = data_set.trial.as_ref().map(|facts| stats::TrialEvidence {
         facts: facts.clone(),
         families: families(facts, plan.pool),
         judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
@@ -237,7 +234,7 @@ fn measured(
         found: sum(|file| file.records),
         skipped: sum(Account::skipped_records),
     });
-    Ok(Subject { name, samples: frames::samples(&rows)?, seed_set, records, trial })
+    Ok(MeasuredSet { name, samples: frames::samples(&rows)?, seed_set, records, trial })
 }
 
 /// The family of every model that took part; one that the pool does not know is its own.
@@ -258,8 +255,8 @@ fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
 }
 
 /// What is known of a sample without asking.
-fn facts(sample: &Sample) -> frames::Sample {
-    frames::Sample {
+fn facts(sample: &Sample) -> frames::MeasuredSample {
+    frames::MeasuredSample {
         id: sample.id.to_string(),
         origin: sample.origin.to_string(),
         domain: sample.domain,

@@ -1,8 +1,8 @@
 //! A finished trial as the store has it: what the verbs that look back start from.
 
 use anyhow::{Context, Result, bail};
-use gra_analysis::facts::CallFact;
 use gra_analysis::rescore::Embeddings;
+use gra_analysis::trial::CallFact;
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
 use gra_synth::variant::Variant;
@@ -82,7 +82,10 @@ impl FinishedTrial {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn engine_seconds(&self, store: &Store) -> Result<gra_analysis::compute::EngineSeconds> {
+    pub fn engine_seconds(
+        &self,
+        store: &Store,
+    ) -> Result<gra_analysis::cost::compute::EngineSeconds> {
         store.engine_seconds(self.row)
     }
 

@@ -8,11 +8,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::ablation::{AblationTable, Measured};
-use gra_analysis::facts::TrialFacts;
+use gra_analysis::ablation::seed_sweep::seed_sweep;
+use gra_analysis::ablation::{AblationTable, RunCost};
 use gra_analysis::foreign_text::CsvWriter;
-use gra_analysis::measure::MeasureTable;
-use gra_analysis::seed_sweep::seed_sweep;
+use gra_analysis::stats::measure::MeasureTable;
+use gra_analysis::trial::TrialFacts;
 use gra_llm::engine::{Engine, EngineError};
 use serde::Deserialize;
 
@@ -209,13 +209,12 @@ impl SeedReport {
         let facts: Vec<TrialFacts> = trials.iter().map(facts).collect();
         let reference = &experiment.variants[0].name;
         let mut table = AblationTable::new(&facts, reference, seed)?;
-        let (mut csv, mut markdown) = (Vec::new(), Vec::new());
+        let (mut csv, mut markdown) = (Vec::new(), table.markdown().into_bytes());
         table.write_csv(&mut csv)?;
-        table.write_markdown(&mut markdown)?;
         let notes = publish::notes(experiment, &trials);
         markdown.extend(format!("\n{}\n", notes.join("\n\n")).into_bytes());
         for trial in &trials {
-            let measured = Measured {
+            let measured = RunCost {
                 paid_calls: trial.paid.calls,
                 answered_from_store: trial.paid.stored,
                 engine_seconds: trial.paid.engine_seconds,
@@ -277,7 +276,7 @@ impl SeedReport {
         out: &mut impl Write,
     ) -> Result<()> {
         writeln!(out, "{}, run seed {}: {}\n", experiment.name, self.seed, experiment.question)?;
-        self.table.write_terminal(&mut *out)?;
+        write!(out, "{}", self.table.terminal())?;
         writeln!(out)?;
         for note in publish::notes(experiment, &self.trials) {
             writeln!(out, "{note}")?;

@@ -9,13 +9,12 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::Criterion;
-use gra_analysis::bootstrap::{Bootstrap, Cluster};
-use gra_analysis::committee::Committee;
-use gra_analysis::distribution::Distribution;
-use gra_analysis::holm::holm;
-use gra_analysis::lineage::seed_items;
-use gra_analysis::permutation::Permutation;
-use gra_analysis::quality::{Quality, Scored};
+use gra_analysis::reviewers::committee::Committee;
+use gra_analysis::reviewers::quality::{Quality, Scored};
+use gra_analysis::statistics::bootstrap::{Bootstrap, Cluster};
+use gra_analysis::statistics::holm::holm;
+use gra_analysis::statistics::permutation::Permutation;
+use gra_analysis::trial::lineage::seed_items;
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
@@ -96,8 +95,6 @@ fn trial() -> Trial {
 fn statistics(trial: &Trial, bootstrap: Bootstrap, permutation: Permutation) {
     black_box(Committee::of(&trial.candidates, &trial.families, bootstrap).expect("families"));
     black_box(Quality::of(&trial.scored, 8.0, bootstrap).expect("finite"));
-    let mu: Vec<(ItemId, f64)> = trial.scored.iter().map(|row| (row.item, row.mu)).collect();
-    black_box(Distribution::of(&mu, bootstrap).expect("finite"));
     let above = |row: &Scored| Some(Cluster::single(row.judge? - row.mu));
     let differences: Vec<Cluster> = trial.scored.iter().filter_map(above).collect();
     let (first, second) = differences.split_at(differences.len() / 2);

@@ -8,9 +8,9 @@ use std::error::Error;
 use std::time::Instant;
 use std::{env, fs};
 
+use gra_analysis::diversity::tsne::{self, TsneSettings};
+use gra_analysis::diversity::unit_vectors::UnitVectors;
 use gra_analysis::diversity::vendi::vendi;
-use gra_analysis::tsne::{self, Settings};
-use gra_analysis::unit_vectors::UnitVectors;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let number = match (measure, out) {
         ("vendi", None) => vendi(rows)?,
         ("tsne", Some(out)) => {
-            let map = tsne::fit(&[rows], &Settings::default())?;
+            let map = tsne::fit(&[rows], &TsneSettings::default())?;
             let positions = map.sets.iter().flatten().flatten();
             let bytes: Vec<u8> = positions.flat_map(|x| x.to_le_bytes()).collect();
             fs::write(out, bytes)?;

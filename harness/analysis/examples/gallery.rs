@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use gra_analysis::bootstrap::{Estimate, Interval};
-use gra_analysis::compute::{Compute, Parameters, TEACHER_PARAMETERS};
-use gra_analysis::facts::{CallFact, TrialFacts};
-use gra_analysis::figure::averages::{Averages, Bar, Group};
+use gra_analysis::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::figure::averages::{Averages, Bar, BarGroup};
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::rounds::{Rounds, Series};
-use gra_analysis::figure::variants::{Measure, Variants};
+use gra_analysis::figure::variants::{VariantPanel, Variants};
 use gra_analysis::figure::violins::{Violin, Violins};
 use gra_analysis::figure::{
     Figure, FigureError, acceptance, agreement, compute, domains, funnel, raters,
 };
-use gra_analysis::funnel::Funnel;
 use gra_analysis::rescore::{Record, Rule, rescore};
+use gra_analysis::statistics::bootstrap::{Estimate, Interval};
+use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::{CallFact, TrialFacts};
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores, Thousandths};
 use gra_synth::domain::Domain;
@@ -175,7 +175,7 @@ fn estimate(value: f64, half: f64, n: usize) -> Estimate {
 }
 
 fn averages() -> Result<Figure, FigureError> {
-    let group = |name: &str, values: [f64; 4], ours: Option<Estimate>| Group {
+    let group = |name: &str, values: [f64; 4], ours: Option<Estimate>| BarGroup {
         name: name.to_owned(),
         bars: ["seed", "GRA", "32B", "72B"]
             .into_iter()
@@ -214,7 +214,7 @@ fn rounds() -> Result<Figure, FigureError> {
 fn variants() -> Result<Figure, FigureError> {
     let names =
         ["gra", "no-reviewer", "single-reviewer", "majority-vote", "single-model", "fixed-roles"];
-    let measure = |name: &str, from: f64, step: f64, missing: &str| Measure {
+    let panel = |name: &str, from: f64, step: f64, missing: &str| VariantPanel {
         name: name.to_owned(),
         cells: (0..6_u32)
             .map(|place| {
@@ -227,11 +227,11 @@ fn variants() -> Result<Figure, FigureError> {
     Variants {
         title: "Variants of made-up".to_owned(),
         variants: names.map(str::to_owned).to_vec(),
-        measures: vec![
-            measure("acceptance", 0.4, 0.08, ""),
-            measure("disputed", 0.2, 0.02, ""),
-            measure("mean mu of samples", 8.3, 0.1, ""),
-            measure(
+        panels: vec![
+            panel("acceptance", 0.4, 0.08, ""),
+            panel("disputed", 0.2, 0.02, ""),
+            panel("mean mu of samples", 8.3, 0.1, ""),
+            panel(
                 "judge's mean",
                 8.3,
                 0.1,

@@ -1,55 +1,53 @@
 //! The ablation table: one row per variant, with its difference to a reference variant.
 //!
 //! CSV holds every number at full precision; Markdown and the terminal show them rounded. What depends
-//! on the machine ([`Measured`]) is shown there and never part of the CSV, so that the CSV of a rerun
+//! on the machine ([`RunCost`]) is shown there and never part of the CSV, so that the CSV of a rerun
 //! has the same bytes.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 
 use gra_synth::pool::ItemId;
 
-use crate::comparison::{ById, Comparison, Difference, compare};
-use crate::facts::TrialFacts;
-use crate::funnel::Funnel;
-use crate::holm::holm;
-use crate::ledger::Ledger;
-use crate::savings::Savings;
+use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
+use crate::cost::calls::{Savings, Usage};
+use crate::statistics::holm::holm;
+use crate::trial::TrialFacts;
+use crate::trial::funnel::Funnel;
 
-mod columns;
+pub mod comparison;
 mod delimited;
-mod markdown;
-mod terminal;
+mod readable;
+pub mod seed_sweep;
 
 /// The table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AblationTable {
     reference: String,
     seed: u64,
-    rows: Vec<Row>,
+    rows: Vec<VariantRow>,
 }
 
 /// One variant.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct VariantRow {
     /// Its name.
     pub variant: String,
     /// What became of its candidates.
     pub funnel: Funnel,
     /// What its calls cost.
-    pub ledger: Ledger,
+    pub usage: Usage,
     /// Which calls were left out.
     pub savings: Savings,
     /// How it differs from the reference, p-values corrected for the whole table; `None` for the
     /// reference itself.
     pub difference: Option<Comparison>,
     /// What the shell measured, where it did.
-    pub measured: Option<Measured>,
+    pub measured: Option<RunCost>,
 }
 
 /// What a run cost on this machine, with the store that it had. For display.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Measured {
+pub struct RunCost {
     /// Calls that an engine answered during this run.
     pub paid_calls: u64,
     /// Calls that the completion store answered.
@@ -101,19 +99,19 @@ impl AblationTable {
         let Some(base) = trials.iter().find(|trial| trial.variant == reference) else {
             return Err(unknown(reference, trials.iter().map(|trial| &trial.variant)));
         };
-        let base = by_id(base)?;
+        let base = compared(base)?;
         let row = |trial: &TrialFacts| {
-            let candidates = by_id(trial)?;
-            Ok(Row {
+            let candidates = compared(trial)?;
+            Ok(VariantRow {
                 variant: trial.variant.clone(),
                 funnel: Funnel::of(&trial.candidates),
-                ledger: Ledger::of(&trial.calls),
+                usage: Usage::of(&trial.calls),
                 savings: Savings::of(&trial.candidates),
                 difference: (trial.variant != reference).then(|| compare(&base, &candidates, seed)),
                 measured: None,
             })
         };
-        let mut rows = trials.iter().map(row).collect::<Result<Vec<Row>, _>>()?;
+        let mut rows = trials.iter().map(row).collect::<Result<Vec<VariantRow>, _>>()?;
         correct(&mut rows);
         Ok(Self { reference: reference.to_owned(), seed, rows })
     }
@@ -122,7 +120,7 @@ impl AblationTable {
     ///
     /// # Errors
     /// When the table has no such variant.
-    pub fn set_measured(&mut self, variant: &str, measured: Measured) -> Result<(), AblationError> {
+    pub fn set_measured(&mut self, variant: &str, measured: RunCost) -> Result<(), AblationError> {
         match self.rows.iter_mut().find(|row| row.variant == variant) {
             Some(row) => row.measured = Some(measured),
             None => return Err(unknown(variant, self.rows.iter().map(|row| &row.variant))),
@@ -132,45 +130,19 @@ impl AblationTable {
 
     /// The rows, in the order of the trials.
     #[must_use]
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[VariantRow] {
         &self.rows
-    }
-
-    /// Writes every number but the measured ones as CSV: a header, one line per variant, rates and
-    /// means at full precision, an empty field where there is no value.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
-        delimited::write(self, writer)
-    }
-
-    /// Writes two Markdown tables, decisions and cost, and how to read them. A value that does not
-    /// exist is `-`.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_markdown(&self, mut writer: impl Write) -> io::Result<()> {
-        writer.write_all(markdown::render(self).as_bytes())
-    }
-
-    /// Writes stacked blocks of aligned columns and how to read them. With every candidate decided
-    /// and names of up to 18 characters they are at most 120 wide. A value that does not exist is `-`.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_terminal(&self, mut writer: impl Write) -> io::Result<()> {
-        writer.write_all(terminal::render(self).as_bytes())
     }
 }
 
 /// Corrects the p-values of a table's differences after Holm: all of them are one family.
-fn correct(rows: &mut [Row]) {
+fn correct(rows: &mut [VariantRow]) {
     let mut differences: Vec<&mut Difference> = rows
         .iter_mut()
         .filter_map(|row| row.difference.as_mut())
         .flat_map(|difference| [&mut difference.acceptance, &mut difference.mu])
         .collect();
+    // All differences of the table are one family of tests, whatever they are about.
     let adjusted = holm(&differences.iter().map(|difference| difference.p).collect::<Vec<_>>());
     for (difference, p) in differences.iter_mut().zip(adjusted) {
         difference.p = p;
@@ -181,15 +153,10 @@ fn unknown<'a>(variant: &str, known: impl Iterator<Item = &'a String>) -> Ablati
     AblationError::UnknownVariant { variant: variant.to_owned(), known: known.cloned().collect() }
 }
 
-fn by_id(trial: &TrialFacts) -> Result<ById<'_>, AblationError> {
-    let mut by_id = ById::new();
-    for candidate in &trial.candidates {
-        if by_id.insert(candidate.id, candidate).is_some() {
-            let variant = trial.variant.clone();
-            return Err(AblationError::RepeatedCandidate { variant, candidate: candidate.id });
-        }
-    }
-    Ok(by_id)
+fn compared(trial: &TrialFacts) -> Result<Compared, AblationError> {
+    Compared::from_candidates(&trial.candidates).map_err(|candidate| {
+        AblationError::RepeatedCandidate { variant: trial.variant.clone(), candidate }
+    })
 }
 
 #[cfg(test)]

@@ -8,16 +8,21 @@
 //! # Layout
 //!
 //! - [`vendi`]: the effective number of distinct texts
-//! - [`spread`]: distance to the nearest other text
 //! - [`manifold`]: precision, recall, density and coverage against a reference set
 //! - [`clusters`]: how evenly a set lies over clusters that all sets share
+//! - [`unit_vectors`], [`neighbours`]: embeddings of a data set; exact nearest neighbours
+//! - [`tsne`]: several sets in one plane
+//! - `spectrum`: second moments and eigenvalues
 //! - [`lexical`], [`self_bleu`]: distinct n-grams; how well the other texts predict one
 
 pub mod clusters;
 pub mod lexical;
 pub mod manifold;
+pub mod neighbours;
 pub mod self_bleu;
-pub mod spread;
+mod spectrum;
+pub mod tsne;
+pub mod unit_vectors;
 pub mod vendi;
 
 use gra_synth::stream::Stream;
@@ -37,7 +42,6 @@ pub fn subsample(n: usize, size: usize, run_seed: u64, name: &[&str]) -> Vec<usi
 }
 
 /// A count of at most 2^53 rows or words as a number.
-#[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^53")]
 fn number(count: usize) -> f64 {
     count as f64
 }

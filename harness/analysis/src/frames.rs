@@ -17,12 +17,14 @@ use polars_parquet::write::schema_to_metadata_key;
 
 use crate::foreign_text::CsvWriter;
 
+mod measures;
 mod reviews;
 mod samples;
 
+pub use measures::{DISPUTED, MU, PASSED, RowMeasure, RowValues, means};
 pub(crate) use reviews::CRITERIA;
 pub use reviews::reviews;
-pub use samples::{Sample, samples};
+pub use samples::{MeasuredSample, origins, samples};
 
 /// One row per candidate.
 ///
@@ -54,15 +56,13 @@ pub use samples::{Sample, samples};
 /// None that a caller can cause: polars checks that columns are equally long.
 pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     let of = Columns(candidates);
+    let [id, round, domain, generator, mu, sigma, decision, outcome] = fate(candidates);
     let columns = vec![
-        of.text("id", |c| Some(c.id.to_string())),
-        of.count("round", |c| match c.id {
-            ItemId::Candidate { round, .. } => Some(round as usize),
-            ItemId::Seed(_) => None,
-        }),
+        id,
+        round,
         of.count("wave", |c| Some(c.wave as usize)),
-        of.text("domain", |c| Some(c.domain?.to_string())),
-        of.text("generator", |c| Some(c.roles.generator.to_string())),
+        domain,
+        generator,
         of.text("adjudicator", |c| c.roles.adjudicator.as_ref().map(ToString::to_string)),
         of.text("summariser", |c| Some(c.roles.summariser.to_string())),
         of.count("reviewers", |c| Some(c.roles.reviewers.len())),
@@ -72,20 +72,20 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         }),
         of.count("n_examples", |c| Some(c.examples.len())),
         of.text("keywords", |c| Some(c.keywords.join("; "))),
-        of.flag("domain_differs", |c| {
+        of.cells("domain_differs", |c| {
             Some(Domain::parse(c.emitted_domain.as_deref()?) != c.domain)
         }),
         of.text("instruction", |c| c.instruction.clone()),
         of.text("response", |c| c.response.clone()),
         of.text("summary", |c| c.summary.clone()),
         of.count("instruction_zeros", instruction_zeros),
-        of.number("mu", |c| Some(c.tally()?.mu())),
-        of.number("sigma", |c| Some(c.tally()?.sigma())),
-        of.text("decision", |c| Some(decision_name(c.decision?).to_owned())),
+        mu,
+        sigma,
+        decision,
         of.number("s_a", |c| Some(c.adjudication.as_ref()?.scores.mean())),
         of.text("nearest", |c| Some(c.nearest?.id.to_string())),
         of.number("nearest_cosine", |c| Some(c.nearest?.cosine)),
-        of.text("outcome", |c| Some(c.outcome?.name().to_owned())),
+        outcome,
         of.text("malformed_stage", |c| match c.outcome? {
             Outcome::Malformed { stage } => Some(stage.to_string()),
             _ => None,
@@ -100,6 +100,40 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         of.count("failed_calls", |c| Some(c.failed.len())),
     ];
     DataFrame::new(candidates.len(), columns)
+}
+
+/// Those columns of [`candidates`] that statistics of a trial are computed from: `id`, `round`, `domain`, `generator`,
+/// `mu`, `sigma`, `decision` and `outcome`, without the texts.
+///
+/// # Errors
+/// As [`candidates`].
+pub fn outcomes(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
+    DataFrame::new(candidates.len(), fate(candidates).to_vec())
+}
+
+/// The columns of [`outcomes`].
+fn fate(candidates: &[Candidate]) -> [Column; 8] {
+    let of = Columns(candidates);
+    [
+        of.text("id", |c| Some(c.id.to_string())),
+        of.count("round", |c| match c.id {
+            ItemId::Candidate { round, .. } => Some(round as usize),
+            ItemId::Seed(_) => None,
+        }),
+        of.text("domain", |c| Some(c.domain?.to_string())),
+        of.text("generator", |c| Some(c.roles.generator.to_string())),
+        of.number("mu", |c| Some(c.tally()?.mu())),
+        of.number("sigma", |c| Some(c.tally()?.sigma())),
+        of.text("decision", |c| {
+            let name = match c.decision? {
+                Decision::Reject => "reject",
+                Decision::Accept => "accept",
+                Decision::Dispute => "dispute",
+            };
+            Some(name.to_owned())
+        }),
+        of.text("outcome", |c| Some(c.outcome?.name().to_owned())),
+    ]
 }
 
 fn instruction_zeros(candidate: &Candidate) -> Option<usize> {
@@ -120,43 +154,27 @@ fn failed_reason(candidate: &Candidate) -> Option<String> {
     Some(first.failure.to_string())
 }
 
-fn decision_name(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Reject => "reject",
-        Decision::Accept => "accept",
-        Decision::Dispute => "dispute",
-    }
-}
-
 /// Makes columns from records, one cell each; keeps `NaN` and empty texts out.
 struct Columns<'a, R>(&'a [R]);
 
 impl<R> Columns<'_, R> {
     fn text(&self, name: &str, cell: impl Fn(&R) -> Option<String>) -> Column {
-        let filled = |record| cell(record).filter(|text| !text.is_empty());
-        let cells: Vec<Option<String>> = self.0.iter().map(filled).collect();
-        Series::new(name.into(), cells).into()
+        self.cells(name, |record| cell(record).filter(|text| !text.is_empty()))
     }
 
     fn number(&self, name: &str, cell: impl Fn(&R) -> Option<f64>) -> Column {
-        let finite = |record| cell(record).filter(|number| number.is_finite());
-        let cells: Vec<Option<f64>> = self.0.iter().map(finite).collect();
-        Series::new(name.into(), cells).into()
+        self.cells(name, |record| cell(record).filter(|number| number.is_finite()))
     }
 
     fn count(&self, name: &str, cell: impl Fn(&R) -> Option<usize>) -> Column {
-        let narrow = |record| cell(record).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        let cells: Vec<Option<u32>> = self.0.iter().map(narrow).collect();
-        Series::new(name.into(), cells).into()
+        self.cells(name, |record| cell(record).map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
     }
 
-    fn byte(&self, name: &str, cell: impl Fn(&R) -> Option<u8>) -> Column {
-        let cells: Vec<Option<u8>> = self.0.iter().map(cell).collect();
-        Series::new(name.into(), cells).into()
-    }
-
-    fn flag(&self, name: &str, cell: impl Fn(&R) -> Option<bool>) -> Column {
-        let cells: Vec<Option<bool>> = self.0.iter().map(cell).collect();
+    fn cells<T>(&self, name: &str, cell: impl Fn(&R) -> Option<T>) -> Column
+    where
+        Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,
+    {
+        let cells: Vec<Option<T>> = self.0.iter().map(cell).collect();
         Series::new(name.into(), cells).into()
     }
 }
@@ -169,6 +187,7 @@ impl<R> Columns<'_, R> {
 /// # Errors
 /// When the writer fails.
 pub fn write_parquet(frame: &DataFrame, writer: impl Write) -> PolarsResult<()> {
+    // Readers of Arrow take the declared types; what is stored is the same.
     let declared = schema_to_metadata_key(&frame.schema().to_arrow(CompatLevel::oldest()));
     ParquetWriter::new(writer)
         .with_key_value_metadata(Some(KeyValueMetadata::Static(vec![declared])))

@@ -2,15 +2,13 @@
 //! (Li et al. 2024, "From Quantity to Quality"; the paper's section 5.5 and Fig. 8; METHOD.md, E5).
 //!
 //! With `L_c` the mean loss of a response's tokens after the instruction and `L_d` their mean loss
-//! without it, two ratios are published under one name: [`Formula::LossRatio`] is `L_c / L_d`
-//! (Cherry LLM), [`Formula::PerplexityRatio`] is `exp(L_c - L_d)` (Superfiltering; Li et al. 2024b). They
+//! without it, two ratios are published under one name: [`LossPair::loss_ratio`] is `L_c / L_d`
+//! (Cherry LLM), [`LossPair::perplexity_ratio`] is `exp(L_c - L_d)` (Superfiltering; Li et al. 2024b). They
 //! order samples alike only where losses are alike, so both are reported.
 //!
 //! A ratio above 1 says that the instruction misleads the model. The published scripts drop such
 //! samples before they average; here nothing is dropped: the mean over all, the mean below 1 and the
 //! share above 1 stand side by side, and what could not be measured is counted by its reason.
-
-use std::collections::BTreeMap;
 
 /// Mean loss over the tokens of a response that were scored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,36 +21,13 @@ pub struct Loss {
 
 /// The two losses of one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
+pub struct LossPair {
     /// `L_c`: after the instruction.
     pub conditional: Loss,
     /// `L_d`: without it.
     pub direct: Loss,
     /// Whether the response lost its end to a limit.
     pub truncated: bool,
-}
-
-/// How the two losses are put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Formula {
-    /// `L_c / L_d`.
-    LossRatio,
-    /// `exp(L_c - L_d)`, which is the ratio of the perplexities.
-    PerplexityRatio,
-}
-
-impl Formula {
-    /// Both, in the order of tables.
-    pub const ALL: [Self; 2] = [Self::LossRatio, Self::PerplexityRatio];
-
-    /// Name used in tables and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LossRatio => "loss-ratio",
-            Self::PerplexityRatio => "perplexity-ratio",
-        }
-    }
 }
 
 /// Why a sample has no difficulty.
@@ -84,44 +59,39 @@ impl Unmeasured {
     }
 }
 
-impl Pair {
-    /// The sample's difficulty; at least 0.
+impl LossPair {
+    /// `L_c / L_d`, at least 0.
     ///
     /// # Errors
-    /// When the formula is not defined for these losses.
-    pub fn difficulty(&self, formula: Formula) -> Result<f64, Unmeasured> {
-        let (conditional, direct) = (self.conditional.mean, self.direct.mean);
-        if !(conditional.is_finite() && direct.is_finite()) {
-            return Err(Unmeasured::NotANumber);
+    /// When it is not defined for these losses.
+    pub fn loss_ratio(&self) -> Result<f64, Unmeasured> {
+        let (conditional, direct) = self.finite()?;
+        // A response that the model is certain of without its instruction.
+        if direct == 0.0 {
+            return Err(Unmeasured::NoDirectLoss);
         }
-        let value = match formula {
-            Formula::LossRatio if direct == 0.0 => return Err(Unmeasured::NoDirectLoss),
-            Formula::LossRatio => conditional / direct,
-            Formula::PerplexityRatio => (conditional - direct).exp(),
-        };
-        if value.is_finite() { Ok(value) } else { Err(Unmeasured::NotANumber) }
+        finite(conditional / direct)
+    }
+
+    /// `exp(L_c - L_d)`, which is the ratio of the perplexities.
+    ///
+    /// # Errors
+    /// When it is not defined for these losses.
+    pub fn perplexity_ratio(&self) -> Result<f64, Unmeasured> {
+        let (conditional, direct) = self.finite()?;
+        finite((conditional - direct).exp())
+    }
+
+    fn finite(&self) -> Result<(f64, f64), Unmeasured> {
+        Ok((finite(self.conditional.mean)?, finite(self.direct.mean)?))
     }
 }
 
 /// What was found for one sample.
-pub type Measured = Result<Pair, Unmeasured>;
+pub type MeasuredLosses = Result<LossPair, Unmeasured>;
 
-/// How many samples have no difficulty, by reason; reasons without any are absent.
-#[must_use]
-pub fn unmeasured(samples: &[Measured], formula: Formula) -> BTreeMap<Unmeasured, u64> {
-    let mut counts = BTreeMap::new();
-    for reason in samples.iter().filter_map(|sample| difficulty(sample, formula).err()) {
-        *counts.entry(reason).or_default() += 1;
-    }
-    counts
-}
-
-/// A sample's difficulty.
-///
-/// # Errors
-/// When it could not be scored, or the formula is not defined for its losses.
-pub fn difficulty(sample: &Measured, formula: Formula) -> Result<f64, Unmeasured> {
-    sample.as_ref().map_err(|reason| *reason)?.difficulty(formula)
+fn finite(value: f64) -> Result<f64, Unmeasured> {
+    if value.is_finite() { Ok(value) } else { Err(Unmeasured::NotANumber) }
 }
 
 #[cfg(test)]
@@ -130,9 +100,9 @@ mod tests {
 
     use super::*;
 
-    fn pair(conditional: f64, direct: f64) -> Pair {
+    fn pair(conditional: f64, direct: f64) -> LossPair {
         let loss = |mean| Loss { mean, tokens: 10 };
-        Pair { conditional: loss(conditional), direct: loss(direct), truncated: false }
+        LossPair { conditional: loss(conditional), direct: loss(direct), truncated: false }
     }
 
     #[test]
@@ -150,31 +120,16 @@ mod tests {
         ];
         for (conditional, direct, ratio, perplexities) in cases {
             let pair = pair(conditional, direct);
-            assert_eq!(pair.difficulty(Formula::LossRatio), ratio, "{pair:?}");
-            assert_eq!(pair.difficulty(Formula::PerplexityRatio), perplexities, "{pair:?}");
+            assert_eq!(pair.loss_ratio(), ratio, "{pair:?}");
+            assert_eq!(pair.perplexity_ratio(), perplexities, "{pair:?}");
         }
-    }
-
-    #[test]
-    fn what_has_no_difficulty_is_counted() {
-        let samples = [
-            Ok(pair(1.0, 2.0)),
-            Ok(pair(1.0, 0.0)),
-            Err(Unmeasured::EmptyResponse),
-            Ok(pair(3.0, 2.0)),
-        ];
-        let counted = unmeasured(&samples, Formula::LossRatio);
-        let expected = [(Unmeasured::EmptyResponse, 1), (Unmeasured::NoDirectLoss, 1)];
-        assert_eq!(counted, expected.into());
-        let expected = [(Unmeasured::EmptyResponse, 1)];
-        assert_eq!(unmeasured(&samples, Formula::PerplexityRatio), expected.into());
     }
 
     proptest! {
         #[test]
         fn the_formulas_agree_on_the_side_of_one(conditional in 0.01_f64..9.0, direct in 0.01_f64..9.0) {
             let pair = pair(conditional, direct);
-            let above = Formula::ALL.map(|formula| pair.difficulty(formula).unwrap() > 1.0);
+            let above = [pair.loss_ratio(), pair.perplexity_ratio()].map(|ratio| ratio.unwrap() > 1.0);
             prop_assert_eq!(above[0], above[1]);
         }
     }

@@ -3,75 +3,86 @@
 //! Everything here is a pure function of recorded facts, and what it writes goes to a writer that the
 //! caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws ambient
 //! randomness, so the same facts give the same bytes on every machine. What comes from matrices and
-//! descents ([`diversity::vendi`], [`tsne`]) is the same for any number of threads; its last digits,
+//! descents ([`diversity::vendi`], [`diversity::tsne`]) is the same for any number of threads; its last digits,
 //! and where a descent ends, depend on the processor's vector instructions.
 //!
 //! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0 instead.
 //!
 //! # Layout
 //!
-//! - [`facts`]: what one trial recorded; the input of everything below
-//! - [`funnel`], [`ledger`], [`savings`]: what became of the candidates; what the calls cost; what was
-//!   left out
-//! - [`bootstrap`], [`permutation`], [`holm`]: intervals for any statistic of resampled rows; tests for means;
-//!   several tests at once
-//! - [`agreement`], [`rank`], [`resolution`]: do raters say the same; do they order alike; how finely do
-//!   they tell samples apart
-//! - [`levels`], `distinct`: few values among many rows, which is why the above are fast
-//! - [`lineage`]: the seed item behind a candidate, which is what is resampled
-//! - [`comparison`]: two variants on the same candidates
-//! - [`quality`], [`distribution`]: the committee's scores beside a judge's, and by themselves (paper, 5.4)
-//! - [`committee`]: how a trial's reviewers agree, and how each of them judges
-//! - [`calibration`]: whether models can review, on texts whose quality is known
-//! - [`ablation`]: one row per variant of funnel, ledger, savings and comparison, as CSV, Markdown and
-//!   terminal text
-//! - [`seed_sweep`]: one experiment under several run seeds
-//! - [`ifd`]: how much instructions help a model to expect their responses
-//! - [`stats`]: data sets side by side, by all of these
-//! - [`measure`]: what was found for several data sets, with intervals, as CSV, Markdown and terminal text
-//! - [`rescore`]: a trial's recorded reviews under other thresholds
-//! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
-//! - [`figure`]: pictures of the above, as SVG
+//! - [`trial`]: what one trial recorded, and what became of its candidates
 //! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
-//! - [`unit_vectors`], [`neighbours`]: embeddings of a data set; exact nearest neighbours
-//! - [`diversity`]: how varied a data set is, from embeddings and from words
-//! - [`tsne`]: several sets in one plane
-//! - `spectrum`: second moments and eigenvalues
+//! - [`statistics`]: intervals, tests, corrections and distributions of typed columns
+//! - [`ablation`]: one row per variant; two variants on the same candidates; several run seeds
+//! - [`stats`]: data sets side by side, by all of these
+//! - [`reviewers`]: agreement, committees, judges, calibration
+//! - [`diversity`]: how varied a data set is, from embeddings and from words; maps
+//! - [`ifd`]: how much instructions help a model to expect their responses
+//! - [`cost`]: calls, tokens and operations, and what was left out
+//! - [`rescore`]: a trial's recorded reviews under other thresholds
+//! - [`figure`]: pictures of the above, as SVG
 //! - [`foreign_text`], [`proportion`], `grid`: modules of `gra-paper`, which also holds the paper's tables that
 //!   figures draw
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of samples, calls and replicates are far below 2^53"
+)]
+
 pub mod ablation;
-pub mod agreement;
-pub mod bootstrap;
-pub mod calibration;
-pub mod committee;
-pub mod comparison;
-pub mod compute;
-mod distinct;
-pub mod distribution;
+pub mod cost {
+    //! What a trial's calls cost.
+    //!
+    //! # Layout
+    //!
+    //! - [`calls`]: calls and tokens that a trial asked for, and calls that economy left out
+    //! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
+
+    pub mod calls;
+    pub mod compute;
+}
 pub mod diversity;
-pub mod facts;
 pub mod figure;
 pub mod frames;
-pub mod funnel;
-pub mod holm;
 pub mod ifd;
-pub mod ledger;
-pub mod levels;
-pub mod lineage;
-pub mod measure;
-pub mod neighbours;
-pub mod permutation;
-pub mod quality;
-pub mod rank;
 pub mod rescore;
-pub mod resolution;
-pub mod savings;
-pub mod seed_sweep;
-mod spectrum;
+pub mod reviewers {
+    //! Reviewers and judges: whether they agree, how each of them scores, and whether a model can review at all.
+    //!
+    //! # Layout
+    //!
+    //! - [`agreement`]: chance-corrected coefficients of any ratings
+    //! - [`committee`]: how a trial's reviewers agree, and how each of them scores beside the others
+    //! - [`quality`]: the committee's scores beside those of a judge that took no part (paper, section 5.4)
+    //! - [`calibration`]: scores and verdicts on texts whose quality is known
+
+    pub mod agreement;
+    pub mod calibration;
+    pub mod committee;
+    pub mod quality;
+}
+pub mod statistics {
+    //! Statistics of typed columns: what the measures of this crate are computed with.
+    //!
+    //! Nothing here knows trials, reviews or data frames. A column comes in as a slice of numbers and the key of
+    //! each row's cluster, and an [`bootstrap::Estimate`] or a p-value comes out.
+    //!
+    //! # Layout
+    //!
+    //! - [`bootstrap`], [`permutation`], [`holm`]: intervals for any statistic of resampled clusters; tests for
+    //!   means; corrected p-values of several tests
+    //! - [`levels`], [`resolution`]: the distinct values of a column; how finely a rater uses its scale
+    //! - [`rank`]: Spearman's and Kendall's correlations from tables of counts
+
+    pub mod bootstrap;
+    pub mod holm;
+    pub mod levels;
+    pub mod permutation;
+    pub mod rank;
+    pub mod resolution;
+}
 pub mod stats;
-pub mod tsne;
-pub mod unit_vectors;
+pub mod trial;
 
 #[cfg(test)]
 mod trial_by_hand;

@@ -2,7 +2,7 @@
 //!
 //! tau, delta, the dispute rule, a smaller committee and the cosine limit act on what was already said.
 //! A [`Rule`] is applied to every recorded candidate with the method's own code
-//! ([`gra_synth::committee`], [`gra_synth::dedup`]), and a [`Cell`] counts what comes out. The recorded rule
+//! ([`gra_synth::committee`], [`gra_synth::dedup`]), and a [`RuleOutcome`] counts what comes out. The recorded rule
 //! gives the recorded outcomes, one by one.
 //!
 //! What follows from the record and what does not:
@@ -11,7 +11,7 @@
 //!   those that a run under the new rule would have recorded: **exact**.
 //! - Some were never asked about: a dispute that was none under the recorded rule has no adjudicator's
 //!   word; economy broke off reviews that could not reach the recorded tau, or that came after a zero;
-//!   an early duplicate has no reviews. Such a candidate is **unknown** ([`Missing`]). It is never
+//!   an early duplicate has no reviews. Such a candidate is **unknown** ([`NotRecorded`]). It is never
 //!   guessed at: a rate stands between all of them failing and all of them passing.
 //! - Rounds after the first drew their examples from samples that another rule would have changed. From
 //!   the first round whose samples differ, the rest is **approximate**.
@@ -21,20 +21,18 @@
 //!   neither target nor cosine limit matters.
 //! - A rate is over the candidates that were drawn. A run under another rule would stop earlier or draw
 //!   more waves until its target is met; surplus therefore counts as passed, as in
-//!   [`crate::funnel::Funnel::acceptance_rate`].
+//!   [`crate::trial::funnel::Funnel::acceptance_rate`].
 //!
 //! This is no run: it asks nothing, and finds no sample that was not written.
 //!
 //! # Layout
 //!
-//! - `cell`, `knowledge`: what is counted of a rule; how much of it is known
+//! - `cell`, `knowledge`: what is counted of a rule, with intervals; how much of it is known
 //! - `word`: what the reviews of one candidate say under a rule
 //! - `replay`: waves and rounds: who is a duplicate of whom
-//! - `uncertainty`: intervals
 //! - `table`: the grid as CSV, Markdown and terminal text
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Thousandths;
@@ -44,9 +42,8 @@ use gra_synth::request::Embedding;
 use gra_synth::variant::{DisputeRule, Variant};
 use rayon::prelude::*;
 
-use cell::{Draft, draft};
+use cell::{Draft, Leads, draft, means};
 use replay::Replayer;
-use uncertainty::{Leads, means};
 
 mod cell;
 mod knowledge;
@@ -54,10 +51,9 @@ mod replay;
 mod table;
 #[cfg(test)]
 mod tests;
-mod uncertainty;
 mod word;
 
-pub use cell::{Acceptance, Cell};
+pub use cell::{Acceptance, RuleOutcome};
 pub use knowledge::Knowledge;
 
 /// What decides about a candidate.
@@ -122,12 +118,12 @@ pub enum Fate {
     /// It follows from the record.
     Known(Outcome),
     /// It does not.
-    Unknown(Missing),
+    Unknown(NotRecorded),
 }
 
 /// What the record lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Missing {
+pub enum NotRecorded {
     /// Reviews that were spared.
     Reviews,
     /// A response: a seat that is not heard any more had vetoed the instruction.
@@ -146,9 +142,9 @@ pub struct Rescored {
     /// Candidates behind every cell.
     pub candidates: u64,
     /// The trial as it was run.
-    pub recorded: Cell,
+    pub recorded: RuleOutcome,
     /// One per rule, in their order.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<RuleOutcome>,
 }
 
 /// The trial cannot be rescored.
@@ -200,6 +196,7 @@ pub enum RescoreError {
 /// When a rule cannot be applied, or ids are repeated.
 pub fn rescore(record: &Record<'_>, rules: &[Rule]) -> Result<Rescored, RescoreError> {
     let own = Rule::recorded(record.method, record.variant);
+    // The recorded rule goes first: it must give what was recorded, and is shown above the grid.
     let all: Vec<Rule> = std::iter::once(own).chain(rules.iter().copied()).collect();
     let replayer = Replayer::new(record, &all)?;
     let leads = Leads::of(replayer.candidates());
@@ -207,12 +204,13 @@ pub fn rescore(record: &Record<'_>, rules: &[Rule]) -> Result<Rescored, RescoreE
         all.par_iter().map(|rule| draft(&replayer, record.judge, &leads, *rule)).collect();
     let inputs = drafts.iter().flat_map(|draft| draft.samples.iter().cloned());
     let estimates = means(&inputs.collect::<Vec<_>>(), record.run_seed);
-    let cells = drafts.into_iter().zip(estimates.chunks_exact(3)).map(|(draft, estimates)| Cell {
-        acceptance: Acceptance { least: estimates[0], most: estimates[1] },
-        judge: estimates[2],
-        ..draft.cell
-    });
-    let mut cells: Vec<Cell> = cells.collect();
+    let cells =
+        drafts.into_iter().zip(estimates.chunks_exact(3)).map(|(draft, estimates)| RuleOutcome {
+            acceptance: Acceptance { least: estimates[0], most: estimates[1] },
+            judge: estimates[2],
+            ..draft.cell
+        });
+    let mut cells: Vec<RuleOutcome> = cells.collect();
     let recorded = cells.remove(0);
     Ok(Rescored { candidates: record.candidates.len() as u64, recorded, cells })
 }
@@ -228,31 +226,6 @@ pub fn fates(record: &Record<'_>, rule: Rule) -> Result<BTreeMap<ItemId, Fate>, 
 }
 
 impl Rescored {
-    /// Writes the recorded cell and the grid as CSV: a header, one line per rule, full precision, an
-    /// empty field where there is no value.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
-        table::csv(self, writer)
-    }
-
-    /// Writes the grid as a Markdown table, and how to read it.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_markdown(&self, mut writer: impl Write) -> io::Result<()> {
-        writer.write_all(table::markdown(self).as_bytes())
-    }
-
-    /// Writes the grid as aligned columns, and how to read it.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_terminal(&self, mut writer: impl Write) -> io::Result<()> {
-        writer.write_all(table::terminal(self).as_bytes())
-    }
-
     /// The kinds of knowledge among the cells.
     #[must_use]
     pub fn knowledge(&self) -> BTreeSet<Knowledge> {

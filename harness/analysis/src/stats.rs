@@ -9,20 +9,21 @@ use std::collections::BTreeMap;
 
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use polars::prelude::{DataFrame, DataType, PolarsError, PolarsResult};
+use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
-use crate::bootstrap::{self, Bootstrap, Cluster, Clusters};
-use crate::committee::UnknownFamily;
-use crate::facts::TrialFacts;
-use crate::ifd::Formula;
-use crate::levels::NotFinite;
-use crate::measure::{Cell, MeasureTable};
+use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
+use crate::frames::{self, RowMeasure, RowValues};
+use crate::reviewers::committee::UnknownFamily;
+use crate::statistics::bootstrap::Bootstrap;
+use crate::statistics::levels::NotFinite;
+use crate::stats::measure::{MeasureTable, MeasureValue};
+use crate::trial::TrialFacts;
 use diversity::Diversity;
 
 mod committee;
 mod contrast;
-mod cost;
 pub mod diversity;
+pub mod measure;
 mod quality;
 mod words;
 
@@ -31,7 +32,7 @@ pub use words::in_words;
 
 /// A data set, and what was measured of it.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct MeasuredSet {
     /// Its name; unique among those compared.
     pub name: String,
     /// One row per sample ([`crate::frames::samples`]).
@@ -42,7 +43,7 @@ pub struct Subject {
     /// Records of the files that it was read from; `None` for a trial.
     pub records: Option<Records>,
     /// Where it comes from, when that is a trial.
-    pub trial: Option<Trial>,
+    pub trial: Option<TrialEvidence>,
 }
 
 /// What became of a file's records.
@@ -56,10 +57,10 @@ pub struct Records {
 
 /// The trial whose samples a data set holds.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct TrialEvidence {
     /// Everything that it recorded.
     pub facts: TrialFacts,
-    /// Models of one family judge their own kind ([`crate::committee`]). Every generator and reviewer
+    /// Models of one family judge their own kind ([`crate::reviewers::committee`]). Every generator and reviewer
     /// has one.
     pub families: BTreeMap<ModelName, String>,
     /// A judge's mean scores of responses, accepted or not; empty when none was asked.
@@ -106,139 +107,155 @@ pub enum StatsError {
 /// # Errors
 /// When a frame lacks a column, a model its family, or a score is no number.
 pub fn findings(
-    subjects: &[Subject],
+    data_sets: &[MeasuredSet],
     diversity: Option<&Diversity>,
     settings: Settings,
 ) -> Result<Findings, StatsError> {
-    let names = subjects.iter().map(|subject| subject.name.clone()).collect();
+    let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
     let mut table = MeasureTable::new(names);
-    let columns: Vec<Columns> = subjects.iter().map(Columns::of).collect::<PolarsResult<_>>()?;
-    count(subjects, &mut table);
-    describe(&columns, settings.bootstrap.run_seed, &mut table);
+    count(data_sets, &mut table);
+    describe(data_sets, settings.bootstrap.run_seed, &mut table)?;
     if let Some(diversity) = diversity {
         diversity.describe(settings, &mut table);
     }
-    quality::describe(subjects, settings, &mut table)?;
-    committee::describe(subjects, settings, &mut table)?;
-    cost::describe(subjects, &mut table);
-    let contrasts = contrast::contrasts(subjects, &columns, settings.bootstrap);
+    quality::describe(data_sets, settings, &mut table)?;
+    committee::describe(data_sets, settings, &mut table)?;
+    cost(data_sets, &mut table);
+    let contrasts = contrast::contrasts(data_sets, settings.bootstrap)?;
     contrast::describe(&contrasts, &mut table);
     Ok(Findings { table, contrasts })
 }
 
 /// Adds how many samples are measured, and of how many records.
-fn count(subjects: &[Subject], table: &mut MeasureTable) {
+fn count(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
     let samples =
-        |subject: &Subject| Cell::count(subject.samples.height(), subject.samples.height());
-    table.push("data", "samples measured", subjects.iter().map(samples).collect());
+        |set: &MeasuredSet| MeasureValue::count(set.samples.height(), set.samples.height());
+    table.push("data", "samples measured", data_sets.iter().map(samples).collect());
     let mut push = |name: &str, of: fn(Records) -> usize| {
-        let cell = |subject: &Subject| match subject.records {
-            Some(records) => Cell::count(of(records), records.found),
-            None => Cell::Inapplicable("it is no file"),
+        let cell = |set: &MeasuredSet| match set.records {
+            Some(records) => MeasureValue::count(of(records), records.found),
+            None => MeasureValue::Inapplicable("it is no file"),
         };
-        table.push("data", name, subjects.iter().map(cell).collect());
+        table.push("data", name, data_sets.iter().map(cell).collect());
     };
     push("records in the file", |records| records.found);
     push("records skipped", |records| records.skipped);
 }
 
-/// Adds what the frames say: lengths, scores, difficulty.
-fn describe(columns: &[Columns], run_seed: u64, table: &mut MeasureTable) {
-    let mut means = |group, name: &str, column: &str, missing| {
-        let mean = |of: &Columns| Cell::or_absent(of.mean(column, run_seed, Some), missing);
-        table.push(group, name, columns.iter().map(mean).collect());
-    };
-    means("text", "words of instruction, mean", "instruction_words", "no samples");
-    means("text", "words of response, mean", "response_words", "no responses");
-    means("quality", "judge's score, mean", "judge", "no judge was asked");
-    for column in ["mu", "sigma"] {
-        let mean = |of: &Columns| match of.mean(column, run_seed, Some) {
-            mean if mean.value.is_some() => Cell::Estimate(mean),
-            _ => Cell::Inapplicable(UNSCORED),
-        };
-        table.push("quality", format!("{column}, mean"), columns.iter().map(mean).collect());
-    }
-    for formula in Formula::ALL {
-        let column = formula.name().replace('-', "_");
-        let mut push = |what: &str, value: fn(f64) -> Option<f64>| {
-            let cell = |of: &Columns| Cell::or_absent(of.mean(&column, run_seed, value), NO_LOSSES);
-            let name = format!("{}, {what}", formula.name());
-            table.push("ifd", name, columns.iter().map(cell).collect());
-        };
-        push("mean over all", Some);
-        push("mean of those below 1", |x| (x < 1.0).then_some(x));
-        push("share above 1", |x| Some(f64::from(u8::from(x > 1.0))));
-    }
-    let unmeasured = |of: &Columns| match of.values["conditional_loss"].iter().flatten().count() {
-        0 => Cell::Absent(NO_LOSSES),
-        n => Cell::count(of.origins.len() - n, of.origins.len()),
-    };
-    table.push("ifd", "samples without a loss", columns.iter().map(unmeasured).collect());
-    let cut = |of: &Columns| Cell::or_absent(of.mean("truncated", run_seed, Some), NO_LOSSES);
-    table.push("ifd", "share cut at the limit", columns.iter().map(cut).collect());
-}
-
 const UNSCORED: &str = "no committee scored it";
 const NO_LOSSES: &str = "no losses were measured";
 
-/// The columns of a frame that are averaged.
-struct Columns {
-    origins: Vec<String>,
-    values: BTreeMap<&'static str, Vec<Option<f64>>>,
+/// A mean over samples: a row of the table.
+struct SampleMean {
+    group: &'static str,
+    name: &'static str,
+    /// The column of [`frames::samples`] that it is made of; names the streams of its interval.
+    column: &'static str,
+    measure: RowMeasure,
+    /// Stands where no sample has a value.
+    missing: MeasureValue,
 }
 
-const NUMBERS: [&str; 10] = [
-    "instruction_words",
-    "response_words",
-    "mu",
-    "sigma",
-    "judge",
-    "conditional_loss",
-    "loss_ratio",
-    "perplexity_ratio",
-    "truncated",
-    "nearest_distance",
-];
+/// The means, in the order of the table.
+fn means() -> Vec<SampleMean> {
+    let row = |group, name, column, missing| {
+        let measure = RowMeasure::column(column);
+        SampleMean { group, name, column, measure, missing }
+    };
+    let below_1 = |ratio: f64| (ratio < 1.0).then_some(ratio);
+    let above_1 = |ratio: f64| Some(f64::from(u8::from(ratio > 1.0)));
+    let ratio = |name, column, value| {
+        let measure = RowMeasure::number(column, value);
+        SampleMean { measure, ..row("ifd", name, column, MeasureValue::Absent(NO_LOSSES)) }
+    };
+    let absent = MeasureValue::Absent;
+    let unscored = MeasureValue::Inapplicable(UNSCORED);
+    vec![
+        row("text", "words of instruction, mean", "instruction_words", absent("no samples")),
+        row("text", "words of response, mean", "response_words", absent("no responses")),
+        row("quality", "judge's score, mean", "judge", absent("no judge was asked")),
+        row("quality", "mu, mean", "mu", unscored.clone()),
+        row("quality", "sigma, mean", "sigma", unscored),
+        ratio("loss-ratio, mean over all", "loss_ratio", Some),
+        ratio("loss-ratio, mean of those below 1", "loss_ratio", below_1),
+        ratio("loss-ratio, share above 1", "loss_ratio", above_1),
+        ratio("perplexity-ratio, mean over all", "perplexity_ratio", Some),
+        ratio("perplexity-ratio, mean of those below 1", "perplexity_ratio", below_1),
+        ratio("perplexity-ratio, share above 1", "perplexity_ratio", above_1),
+        ratio("share cut at the limit", "truncated", Some),
+    ]
+}
 
-impl Columns {
-    fn of(subject: &Subject) -> PolarsResult<Self> {
-        let origins = subject.samples.column("origin")?.str()?.iter();
-        let origins = origins.map(|origin| origin.unwrap_or_default().to_owned()).collect();
-        let values = NUMBERS.into_iter().map(|name| {
-            let column = subject.samples.column(name)?.cast(&DataType::Float64)?;
-            Ok((name, column.f64()?.iter().collect()))
-        });
-        Ok(Self { origins, values: values.collect::<PolarsResult<_>>()? })
-    }
-
-    /// Mean of a function of a column over the samples where it has a value.
-    fn mean(
-        &self,
-        column: &str,
-        run_seed: u64,
-        value: impl Fn(f64) -> Option<f64>,
-    ) -> bootstrap::Estimate {
-        bootstrap::mean(&self.clusters(column, value), run_seed, &["stats", column])
-    }
-
-    /// A column by the names of the origins.
-    fn by_origin(&self, column: &str) -> BTreeMap<&str, Cluster> {
-        let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
-        for (origin, value) in self.origins.iter().zip(&self.values[column]) {
-            let Some(value) = *value else { continue };
-            let cluster = clusters.entry(origin).or_insert(Cluster { sum: 0.0, count: 0 });
-            cluster.sum += value;
-            cluster.count += 1;
+/// Adds what the frames say: lengths, scores, difficulty.
+fn describe(
+    data_sets: &[MeasuredSet],
+    run_seed: u64,
+    table: &mut MeasureTable,
+) -> Result<(), StatsError> {
+    let means = means();
+    let values = |set: &MeasuredSet| set.values(means.iter().map(|mean| mean.measure));
+    let values: Vec<RowValues<String>> =
+        data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
+    for (place, SampleMean { group, name, column, missing, .. }) in means.iter().enumerate() {
+        // What has no loss stands between the ratios and what was cut.
+        if *column == "truncated" {
+            let unmeasured = data_sets.iter().map(MeasuredSet::without_loss);
+            table.push(group, "samples without a loss", unmeasured.collect::<PolarsResult<_>>()?);
         }
-        clusters
+        let cell = |values: &RowValues<String>| {
+            let mean = values.mean(place, run_seed, &["stats", column]);
+            mean.value.map_or(missing.clone(), |_| MeasureValue::Known(mean))
+        };
+        table.push(group, *name, values.iter().map(cell).collect());
+    }
+    Ok(())
+}
+
+/// Adds what a trial's samples cost: calls, tokens and operations of its rounds per accepted sample
+/// ([`crate::cost::compute`]); seed annotation, which every trial of a seed set shares, is left out.
+fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
+    let compute = |trial: &TrialEvidence| {
+        let parameters = Parameters::Stated(trial.parameters.clone());
+        Compute::of(&trial.facts, &parameters, TEACHER_PARAMETERS, EngineSeconds::new())
+    };
+    let computes: Vec<Option<Compute>> =
+        data_sets.iter().map(|set| set.trial.as_ref().map(compute)).collect();
+    let mut push = |name: &str, quantity: fn(Spending) -> Option<u128>, unit: f64| {
+        let cell = |compute: &Option<Compute>| match compute {
+            None => MeasureValue::Inapplicable("no trial made it"),
+            Some(Compute { samples: 0, .. }) => MeasureValue::Absent("nothing was accepted"),
+            Some(compute) => {
+                let n = usize::try_from(compute.samples).unwrap_or(usize::MAX);
+                let each = |total: u128| total as f64 / unit / n as f64;
+                let each = quantity(compute.rounds().all).map(each);
+                MeasureValue::exact(each, n, "a model does not say how many parameters it has")
+            }
+        };
+        table.push("cost", name, computes.iter().map(cell).collect());
+    };
+    push("calls per accepted sample", |spent| Some(spent.calls.into()), 1.0);
+    push("prompt tokens per accepted sample", |spent| Some(spent.prompt_tokens.into()), 1.0);
+    push("reply tokens per accepted sample", |spent| Some(spent.reply_tokens.into()), 1.0);
+    push("operations per accepted sample, 1e12", |spent| Some(spent.flop?.total()), 1e12);
+}
+
+impl MeasuredSet {
+    /// Measures of its samples; samples of one origin are resampled together.
+    fn values(
+        &self,
+        measures: impl IntoIterator<Item = RowMeasure>,
+    ) -> PolarsResult<RowValues<String>> {
+        RowValues::from_frame(frames::origins(&self.samples)?, &self.samples, measures)
     }
 
-    /// A function of a column by origin, in the order of the origins.
-    fn clusters(&self, column: &str, value: impl Fn(f64) -> Option<f64>) -> Vec<Cluster> {
-        let rows = self.origins.iter().zip(&self.values[column]);
-        let (origins, values): (Vec<&String>, Vec<f64>) =
-            rows.filter_map(|(origin, number)| Some((origin, value((*number)?)?))).unzip();
-        Clusters::by(origins).sums(&values)
+    fn without_loss(&self) -> PolarsResult<MeasureValue> {
+        let (all, missing) =
+            (self.samples.height(), self.samples.column("conditional_loss")?.null_count());
+        Ok(if missing == all {
+            MeasureValue::Absent(NO_LOSSES)
+        } else {
+            MeasureValue::count(missing, all)
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use gra_synth::form::Malformed;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Failure, ModelName, RequestId, Stage};
 
-use crate::facts::{CallFact, TrialFacts};
+use crate::trial::{CallFact, TrialFacts};
 
 pub(crate) fn id(number: u32) -> ItemId {
     ItemId::Candidate { round: 1, number }

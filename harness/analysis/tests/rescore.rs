@@ -10,7 +10,7 @@ mod script;
 use std::collections::BTreeMap;
 
 use gra_analysis::rescore::{
-    Embeddings, Fate, Knowledge, Missing, Record, Rescored, Rule, fates, rescore,
+    Embeddings, Fate, Knowledge, NotRecorded, Record, Rescored, Rule, fates, rescore,
 };
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Thousandths;
@@ -253,20 +253,20 @@ fn what_was_never_asked_is_unknown_and_says_why() {
         |number, rule| fates(&record, rule).unwrap()[&ItemId::Candidate { round: 1, number }];
     let cases = [
         (0, Rule { tau: thousandths(7.7), ..own }, Fate::Known(Outcome::Rejected)),
-        (0, Rule { tau: thousandths(2.0), ..own }, Fate::Unknown(Missing::Reviews)),
-        (1, Rule { delta: thousandths(0.5), ..own }, Fate::Unknown(Missing::Adjudication)),
-        (1, own, Fate::Unknown(Missing::Embedding)),
+        (0, Rule { tau: thousandths(2.0), ..own }, Fate::Unknown(NotRecorded::Reviews)),
+        (1, Rule { delta: thousandths(0.5), ..own }, Fate::Unknown(NotRecorded::Adjudication)),
+        (1, own, Fate::Unknown(NotRecorded::Embedding)),
         (2, own, Fate::Known(Outcome::Vetoed)),
-        (2, Rule { reviewers: 2, ..own }, Fate::Unknown(Missing::Response)),
+        (2, Rule { reviewers: 2, ..own }, Fate::Unknown(NotRecorded::Response)),
         (3, own, Fate::Known(Outcome::Duplicate)),
-        (3, Rule { cosine_limit: 1.01, ..own }, Fate::Unknown(Missing::Reviews)),
+        (3, Rule { cosine_limit: 1.01, ..own }, Fate::Unknown(NotRecorded::Reviews)),
         (4, own, Fate::Known(Outcome::Accepted)),
         (4, Rule { tau: thousandths(8.1), ..own }, Fate::Known(Outcome::AdjudicatedOut)),
         (4, Rule { delta: thousandths(3.0), ..own }, Fate::Known(Outcome::Accepted)),
         (
             4,
             Rule { reviewers: 2, tau: thousandths(7.0), ..own },
-            Fate::Unknown(Missing::Adjudication),
+            Fate::Unknown(NotRecorded::Adjudication),
         ),
         (4, Rule { reviewers: 1, ..own }, Fate::Known(Outcome::Rejected)),
     ];

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Command, FromArgMatches};
-use gra_analysis::bootstrap::Bootstrap;
-use gra_analysis::calibration::table::{self, Rated};
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::foreign_text::CsvWriter;
+use gra_analysis::reviewers::calibration::table::{self, Rated};
+use gra_analysis::statistics::bootstrap::Bootstrap;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::committee::Thousandths;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gra_analysis::bootstrap::Bootstrap;
+use gra_analysis::statistics::bootstrap::Bootstrap;
 use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::Method;
 use serde_json::json;

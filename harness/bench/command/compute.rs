@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use gra_analysis::compute::{Compute, Parameters, Run, TEACHER_PARAMETERS};
-use gra_analysis::facts::TrialFacts;
+use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::trial::TrialFacts;
 use gra_synth::request::ModelName;
 
 use crate::artifact::write_atomic;
@@ -67,13 +67,12 @@ pub(crate) fn run(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
     for (number, trial) in trials.iter().enumerate() {
         let compute = compute(args, trial, &store, &global.results)?;
         let name = trial.id.to_string();
-        let (mut csv, mut markdown) = (Vec::new(), Vec::new());
+        let (mut csv, markdown) = (Vec::new(), compute.markdown(&name));
         compute.write_csv(&name, &mut csv)?;
-        compute.write_markdown(&name, &mut markdown)?;
         let path = |ending| global.beside(&trial.id, ending, args.out.as_deref());
         let files = [path("compute.csv"), path("compute.md")];
         write_atomic(&files[0], &csv)?;
-        write_atomic(&files[1], &markdown)?;
+        write_atomic(&files[1], markdown.as_bytes())?;
         if args.json {
             let rows = rows::json(&csv)?;
             documents.push(serde_json::json!({ "trial": name, "rows": rows }));
@@ -82,7 +81,7 @@ pub(crate) fn run(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
         if number > 0 {
             writeln!(out)?;
         }
-        compute.write_terminal(&name, &mut out)?;
+        write!(out, "{}", compute.terminal(&name))?;
         writeln!(out, "\n{}\n{}", files[0].display(), files[1].display())?;
     }
     if args.json {
@@ -116,7 +115,7 @@ fn compute(
     // A run whose replies the store had, others than those of earlier variants, took less than the calls.
     let shared = total.all.calls - total.own.calls;
     let paid = LastRun::read(results, &trial.id)?.filter(|run| run.stored_calls == shared);
-    let run = paid.map(|run| Run { wall_seconds: run.wall_s, joules: run.energy_j });
+    let run = paid.map(|run| PaidRun { wall_seconds: run.wall_s, joules: run.energy_j });
     Ok(Compute { run, ..compute })
 }
 

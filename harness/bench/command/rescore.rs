@@ -135,8 +135,7 @@ impl Decided {
 
     pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "{} under other thresholds; no model is asked\n", self.trial)?;
-        self.grid.write_terminal(&mut *out)?;
-        writeln!(out)?;
+        writeln!(out, "{}", self.grid.terminal())?;
         for file in &self.files {
             writeln!(out, "{}", file.display())?;
         }
@@ -164,15 +163,14 @@ pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided>
         judge: &judge,
     };
     let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
-    let (mut csv, mut markdown) = (Vec::new(), Vec::new());
+    let mut csv = Vec::new();
     grid.write_csv(&mut csv)?;
-    writeln!(markdown, "# {} under other thresholds\n", trial.id)?;
-    grid.write_markdown(&mut markdown)?;
+    let markdown = format!("# {} under other thresholds\n\n{}", trial.id, grid.markdown());
     let figure = acceptance(&trial.id.to_string(), &grid)?;
     let mut files = Vec::new();
     for (ending, bytes) in [
         ("rescore.csv", csv.as_slice()),
-        ("rescore.md", &markdown),
+        ("rescore.md", markdown.as_bytes()),
         ("rescore.svg", figure.svg.as_bytes()),
     ] {
         let path = global.beside(&trial.id, ending, args.out.as_deref());

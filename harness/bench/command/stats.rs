@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use gra_analysis::bootstrap::Bootstrap;
 use gra_analysis::figure::plane::MOST_SETS;
-use gra_analysis::measure::{Cell, MeasureTable};
+use gra_analysis::statistics::bootstrap::Bootstrap;
 use gra_analysis::stats::Settings;
+use gra_analysis::stats::measure::{MeasureTable, MeasureValue};
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
 use gra_synth::method::{Member, Method};
@@ -258,7 +258,7 @@ pub(super) fn measures(table: &MeasureTable) -> Value {
     Value::Object(data_sets.collect())
 }
 
-fn cell(cell: &Cell) -> Value {
+fn cell(cell: &MeasureValue) -> Value {
     let interval = cell.interval().map(|interval| [interval.low, interval.high]);
     match cell.why_absent() {
         Some(why) => json!({ "absent": why }),

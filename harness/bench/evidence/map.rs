@@ -1,51 +1,33 @@
 //! Data sets embedded, and their samples on a map (the paper's Figs. 5 and 6).
 
 use anyhow::Result;
+use gra_analysis::diversity::tsne::Map;
 use gra_analysis::figure::FigureError;
 use gra_analysis::figure::plane::{MOST_SETS, Plane};
 use gra_analysis::foreign_text::CsvWriter;
-use gra_analysis::stats::diversity::{self, Material};
-use gra_analysis::tsne::Map;
-use gra_synth::request::Embedding;
+use gra_analysis::stats::diversity::{self, EmbeddedSet};
 use serde::{Deserialize, Serialize};
 
 use crate::answering::Answering;
 use crate::dataset::DataSet;
 
-/// What diversity is computed from, owned.
-#[derive(Debug)]
-pub(super) struct Drafts<'a> {
-    data_sets: &'a [DataSet],
-    origins: Vec<Vec<String>>,
-    embeddings: Vec<Vec<Embedding>>,
-}
-
-impl<'a> Drafts<'a> {
-    /// Embeds the instructions of every data set.
-    pub(super) fn of(data_sets: &'a [DataSet], answering: &mut Answering<'_>) -> Result<Self> {
-        let (mut origins, mut embeddings) = (Vec::new(), Vec::new());
-        for data_set in data_sets {
-            answering.progress().begin_work(&data_set.name);
-            let samples = data_set.samples.iter();
-            let texts: Vec<String> = samples.clone().map(|s| s.instruction.clone()).collect();
-            embeddings.push(answering.embed(&texts)?);
-            origins.push(samples.map(|sample| sample.origin.to_string()).collect());
-        }
-        Ok(Self { data_sets, origins, embeddings })
-    }
-
-    pub(super) fn materials(&self) -> Vec<Material<'_>> {
-        let material = |place: usize| {
-            let DataSet { name, samples, .. } = &self.data_sets[place];
-            Material {
-                name,
-                instructions: samples.iter().map(|sample| sample.instruction.as_str()).collect(),
-                origins: self.origins[place].iter().map(String::as_str).collect(),
-                embeddings: &self.embeddings[place],
-            }
-        };
-        (0..self.data_sets.len()).map(material).collect()
-    }
+/// Embeds the instructions of every data set.
+pub(super) fn embed(
+    data_sets: &[DataSet],
+    answering: &mut Answering<'_>,
+) -> Result<Vec<EmbeddedSet>> {
+    let embed = |data_set: &DataSet| {
+        answering.progress().begin_work(&data_set.name);
+        let samples = data_set.samples.iter();
+        let instructions: Vec<String> = samples.clone().map(|s| s.instruction.clone()).collect();
+        Ok(EmbeddedSet {
+            name: data_set.name.clone(),
+            embeddings: answering.embed(&instructions)?,
+            instructions,
+            origins: samples.map(|sample| sample.origin.to_string()).collect(),
+        })
+    };
+    data_sets.iter().map(embed).collect()
 }
 
 /// How a map was fitted.
@@ -87,7 +69,7 @@ impl SampleMap {
     /// # Errors
     /// Says why there is none, in a sentence's end: that is no reason to be without the table.
     pub(super) fn of(
-        materials: &[Material],
+        sets: &[EmbeddedSet],
         data_sets: &[DataSet],
         matched: usize,
         run_seed: u64,
@@ -96,14 +78,14 @@ impl SampleMap {
             let sets = data_sets.len();
             return Err(format!("a map shows at most {MOST_SETS} data sets, and these are {sets}"));
         }
-        let (places, map) = diversity::map(materials, matched, run_seed)
+        let (places, map) = diversity::map(sets, matched, run_seed)
             .map_err(|why| format!("the samples on it: {why}"))?;
         let ids = data_sets.iter().zip(places).map(|(data_set, places)| {
             places.into_iter().map(|place| data_set.samples[place].id.to_string()).collect()
         });
         let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
         let mut drawn = Self { names, ids: ids.collect(), map, svg: String::new() };
-        drawn.svg = drawn.draw(materials).map_err(|error| error.to_string())?;
+        drawn.svg = drawn.draw(sets).map_err(|error| error.to_string())?;
         Ok(drawn)
     }
 
@@ -129,15 +111,13 @@ impl SampleMap {
         &self.svg
     }
 
-    fn draw(&self, materials: &[Material]) -> Result<String, FigureError> {
-        let texts = || materials.iter().flat_map(|material| material.embeddings);
-        let long = texts().filter(|text| text.is_long()).count();
-        let in_windows = match long {
+    fn draw(&self, sets: &[EmbeddedSet]) -> Result<String, FigureError> {
+        let in_windows = match sets.iter().map(EmbeddedSet::long).sum::<usize>() {
             0 => String::new(),
             long => format!(
                 " {long} of {} instructions are longer than the encoder reads at once: each has the mean \
                  vector of its windows.",
-                texts().count()
+                sets.iter().map(|set| set.embeddings.len()).sum::<usize>()
             ),
         };
         let caption = format!(

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use gra_analysis::funnel::Funnel;
+use gra_analysis::trial::funnel::Funnel;
 use gra_synth::variant::Instructions;
 
 use super::{CardFacts, Dataset, ModelFacts, Sample, dataset_info, file};

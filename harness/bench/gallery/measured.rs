@@ -10,7 +10,8 @@ use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::raters::committee_and_judge;
 use gra_analysis::figure::roles::Role;
 use gra_analysis::figure::violins::Violins;
-use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
+use gra_analysis::frames::{self, RowMeasure, RowValues};
+use polars::prelude::{ParquetReader, SerReader};
 use serde::Deserialize;
 
 use super::{Entry, Kind, Missing};
@@ -24,7 +25,7 @@ const THRESHOLD: f64 = 8.0;
 pub(super) struct Measured {
     folder: String,
     /// By data set.
-    sets: BTreeMap<String, Samples>,
+    sets: BTreeMap<String, SampleValues>,
     /// Why data sets could not be read.
     damaged: BTreeMap<String, anyhow::Error>,
     map: Option<Result<FittedMap>>,
@@ -39,15 +40,13 @@ struct FittedMap {
     fit: Option<Fit>,
 }
 
-/// Columns of a data set's frame.
-#[derive(Debug)]
-pub(super) struct Samples {
-    /// Origins, and a judge's scores where it gave one.
-    pub(super) judged: Vec<(String, f64)>,
-    /// Scores of committee and judge, where both have scored.
-    pairs: Vec<(f64, f64)>,
-    loss_ratio: Vec<f64>,
-}
+/// What figures show of each sample, by the origins that are resampled.
+pub(super) type SampleValues = RowValues<String>;
+
+/// Places among the measures of [`SampleValues`].
+const MU: usize = 0;
+pub(super) const JUDGE: usize = 1;
+const LOSS_RATIO: usize = 2;
 
 /// A line of the map.
 #[derive(Deserialize)]
@@ -74,7 +73,7 @@ impl Measured {
             let path = entry?.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if path.extension().is_some_and(|ending| ending == "parquet") {
-                let samples = Samples::read(&path)
+                let samples = read_samples(&path)
                     .with_context(|| format!("{} is no frame of samples", path.display()));
                 match samples {
                     Ok(samples) => drop(measured.sets.insert(name, samples)),
@@ -92,7 +91,7 @@ impl Measured {
     ///
     /// # Errors
     /// When its file is damaged.
-    pub(super) fn of_trial(&self, trial: &str) -> Result<Option<&Samples>, Missing> {
+    pub(super) fn of_trial(&self, trial: &str) -> Result<Option<&SampleValues>, Missing> {
         let name = trial.replace('/', "-");
         match self.damaged.get(&name) {
             Some(error) => Err(Missing::unreadable(error)),
@@ -142,10 +141,11 @@ impl Measured {
 
     /// One figure per data set that committee and judge have scored.
     pub(super) fn raters(&self) -> Vec<Entry> {
-        let both = self.sets.iter().filter(|(_, samples)| !samples.pairs.is_empty());
-        let drawn: Vec<Entry> = both
-            .map(|(name, samples)| {
-                let figure = committee_and_judge(name, &samples.pairs, THRESHOLD);
+        let pairs = self.sets.iter().map(|(name, samples)| (name, scored_by_both(samples)));
+        let drawn: Vec<Entry> = pairs
+            .filter(|(_, pairs)| !pairs.is_empty())
+            .map(|(name, pairs)| {
+                let figure = committee_and_judge(name, &pairs, THRESHOLD);
                 Entry::about(Kind::Raters, name, figure.map_err(Missing::from))
             })
             .collect();
@@ -169,12 +169,11 @@ impl Measured {
     }
 
     fn violins(&self) -> Result<Figure, Missing> {
-        let sets: Vec<(&str, &Samples)> = self
-            .sets
-            .iter()
-            .filter(|(_, samples)| !samples.loss_ratio.is_empty())
-            .map(|(name, samples)| (name.as_str(), samples))
-            .collect();
+        let losses = |samples: &SampleValues| -> Vec<f64> {
+            samples.values(LOSS_RATIO).iter().copied().flatten().collect()
+        };
+        let sets = self.sets.iter().map(|(name, samples)| (name.as_str(), losses(samples)));
+        let sets: Vec<(&str, Vec<f64>)> = sets.filter(|(_, ratios)| !ratios.is_empty()).collect();
         if sets.is_empty() {
             let why = format!("no samples in {} have losses", self.folder);
             let command =
@@ -184,36 +183,23 @@ impl Measured {
         let names: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();
         let role =
             |place: usize| Role::ALL.into_iter().find(|role| role.find(&names) == Some(place));
-        let sets = sets.iter().enumerate().map(|(place, (name, samples))| {
-            ((*name).to_owned(), role(place), samples.loss_ratio.clone())
-        });
+        let roles = (0..sets.len()).map(role).collect::<Vec<_>>();
+        let sets = sets.into_iter().zip(roles);
+        let sets = sets.map(|((name, ratios), role)| (name.to_owned(), role, ratios));
         Ok(Violins::difficulty(sets.collect()).figure()?)
     }
 }
 
-impl Samples {
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)?;
-        let frame = ParquetReader::new(Cursor::new(bytes)).finish()?;
-        let [mu, judge, loss_ratio] =
-            [column(&frame, "mu")?, column(&frame, "judge")?, column(&frame, "loss_ratio")?];
-        let origins = frame.column("origin")?.str()?.iter();
-        let origins = origins.map(|origin| origin.unwrap_or_default().to_owned());
-        let judged = origins.zip(&judge).filter_map(|(origin, judge)| Some((origin, (*judge)?)));
-        Ok(Self {
-            judged: judged.collect(),
-            pairs: mu
-                .iter()
-                .zip(&judge)
-                .filter_map(|(mu, judge)| Some(((*mu)?, (*judge)?)))
-                .collect(),
-            loss_ratio: loss_ratio.into_iter().flatten().collect(),
-        })
-    }
+fn read_samples(path: &Path) -> Result<SampleValues> {
+    let frame = ParquetReader::new(Cursor::new(std::fs::read(path)?)).finish()?;
+    let measures = ["mu", "judge", "loss_ratio"].map(RowMeasure::column);
+    Ok(RowValues::from_frame(frames::origins(&frame)?, &frame, measures)?)
 }
 
-fn column(frame: &DataFrame, name: &str) -> Result<Vec<Option<f64>>> {
-    Ok(frame.column(name)?.cast(&DataType::Float64)?.f64()?.iter().collect())
+/// Scores of committee and judge, where both have scored.
+fn scored_by_both(samples: &SampleValues) -> Vec<(f64, f64)> {
+    let both = samples.values(MU).iter().zip(samples.values(JUDGE));
+    both.filter_map(|(mu, judge)| (*mu).zip(*judge)).collect()
 }
 
 impl FittedMap {

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use gra_analysis::compute::{Compute, Parameters, TEACHER_PARAMETERS};
-use gra_analysis::facts::TrialFacts;
-use gra_analysis::figure::variants::{Trial, Variants};
+use gra_analysis::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::figure::variants::{VariantTrial, Variants};
 use gra_analysis::figure::{
     Figure, acceptance, agreement, compute as compute_figure, domains, funnel, raters,
 };
-use gra_analysis::funnel::Funnel;
 use gra_analysis::rescore::{Record, Rule, rescore};
+use gra_analysis::trial::TrialFacts;
+use gra_analysis::trial::funnel::Funnel;
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
 
-use super::measured::Measured;
+use super::measured::{JUDGE, Measured};
 use super::{Entry, Kind, Missing, Sources};
 use crate::finished::FinishedTrial;
 use crate::store::{Store, TrialId};
@@ -203,13 +203,13 @@ fn variants(
     trials: &[FinishedTrial],
     measured: &Measured,
 ) -> Result<Figure, Missing> {
-    let mut rows: Vec<Trial<'_>> = Vec::new();
+    let mut rows: Vec<VariantTrial<'_>> = Vec::new();
     for trial in trials {
         let samples = measured.of_trial(&trial.id.to_string())?;
-        rows.push(Trial {
+        rows.push(VariantTrial {
             variant: &trial.id.variant,
             candidates: &trial.candidates,
-            judged: samples.map_or(&[], |samples| samples.judged.as_slice()),
+            judge: samples.map(|samples| samples.mean(JUDGE, seed, &["figure-4", "judge"])),
         });
     }
     Ok(Variants::of(experiment, seed, &rows).figure()?)

@@ -55,7 +55,7 @@ impl Embedded {
         let all = || trials.iter().flat_map(|(_, facts)| &facts.candidates);
         let candidates = all().count();
         let clip = Clip::within(ROW_TEXTS, candidates);
-        let note = |(trial, facts): &(&TrialMaterial, &gra_analysis::facts::TrialFacts)| {
+        let note = |(trial, facts): &(&TrialMaterial, &gra_analysis::trial::TrialFacts)| {
             TrialNote::new(&trial.row.id, trial.row.finished, facts.candidates.len())
         };
         let about = About::new(trials.iter().map(note).collect(), clip.shown(all()));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gra_analysis::ablation::AblationTable;
-use gra_analysis::facts::TrialFacts;
+use gra_analysis::trial::TrialFacts;
 use gra_synth::request::Sampling;
 use gra_synth::variant::Variant;
 use serde::Deserialize;

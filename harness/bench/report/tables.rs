@@ -1,10 +1,10 @@
 //! The ablation table as a page shows it: what became of the candidates, scores, cost.
 
-use gra_analysis::ablation::Row;
-use gra_analysis::bootstrap::{CONFIDENCE, REPLICATES};
-use gra_analysis::facts::TrialFacts;
-use gra_analysis::funnel::Funnel;
-use gra_analysis::seed_sweep::seed_sweep;
+use gra_analysis::ablation::VariantRow;
+use gra_analysis::ablation::seed_sweep::seed_sweep;
+use gra_analysis::statistics::bootstrap::{CONFIDENCE, REPLICATES};
+use gra_analysis::trial::TrialFacts;
+use gra_analysis::trial::funnel::Funnel;
 use gra_synth::domain::Domain;
 
 use super::markup::{Html, Table};
@@ -38,7 +38,7 @@ pub(super) fn tables(group: &SeedMaterial) -> Html {
         .collect()
 }
 
-fn fates(rows: &[Row]) -> Html {
+fn fates(rows: &[VariantRow]) -> Html {
     let all = |count: &Count| rows.iter().any(|row| count.1(&row.funnel) > 0);
     let shown: Vec<&Count> =
         FATES.iter().filter(|count| count.0 != "#undecided" || all(count)).collect();
@@ -63,7 +63,7 @@ fn long(group: &SeedMaterial) -> Html {
     note.map_or_else(Html::default, |note| Html::element("p", "note", &Html::text(note)))
 }
 
-fn scores(rows: &[Row]) -> Html {
+fn scores(rows: &[VariantRow]) -> Html {
     let mut table = Table::new(
         "Scores, in points: means over the candidates that the whole committee scored, and over samples",
         &[
@@ -108,7 +108,7 @@ fn scores(rows: &[Row]) -> Html {
     table.html()
 }
 
-fn cost(rows: &[Row]) -> Html {
+fn cost(rows: &[VariantRow]) -> Html {
     let mut table = Table::new(
         "Cost: calls that the method asked for; shared ones an earlier variant had asked before",
         &[
@@ -123,7 +123,7 @@ fn cost(rows: &[Row]) -> Html {
         ],
     );
     for row in rows {
-        let total = row.ledger.total();
+        let total = row.usage;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let per_sample =
             (row.funnel.accepted > 0).then(|| total.calls as f64 / row.funnel.accepted as f64);

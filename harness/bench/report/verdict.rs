@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use gra_analysis::ablation::Row;
-use gra_analysis::bootstrap::{Estimate, Interval};
-use gra_analysis::comparison;
-use gra_analysis::facts::TrialFacts;
-use gra_analysis::funnel::Funnel;
+use gra_analysis::ablation::VariantRow;
+use gra_analysis::ablation::comparison;
+use gra_analysis::statistics::bootstrap::{Estimate, Interval};
+use gra_analysis::trial::TrialFacts;
+use gra_analysis::trial::funnel::Funnel;
 
 use super::markup::{Html, Table};
 use super::material::{Material, SeedMaterial};
@@ -65,7 +65,7 @@ fn acceptance(facts: &TrialFacts, seed: u64) -> Estimate {
     comparison::acceptance(&facts.candidates, seed)
 }
 
-fn headline(row: &Row, estimate: Estimate) -> Html {
+fn headline(row: &VariantRow, estimate: Estimate) -> Html {
     let Funnel { candidates, accepted, surplus, .. } = row.funnel;
     let surplus = match surplus {
         0 => String::new(),
@@ -115,7 +115,7 @@ fn disputes(funnel: &Funnel) -> Option<Html> {
 }
 
 /// Which variants can be told from the reference, and which cannot.
-fn differences(rows: &[Row]) -> Vec<Html> {
+fn differences(rows: &[VariantRow]) -> Vec<Html> {
     let reference = &rows[0].variant;
     let (mut told, mut untold) = (Vec::new(), Vec::new());
     for row in &rows[1..] {

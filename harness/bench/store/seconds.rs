@@ -1,7 +1,7 @@
 //! What the engine took for a trial's calls.
 
 use anyhow::Result;
-use gra_analysis::compute::{EngineSeconds, Split};
+use gra_analysis::cost::compute::{CostSplit, EngineSeconds};
 use gra_synth::request::Stage;
 
 use super::Store;
@@ -33,7 +33,7 @@ impl Store {
             let (name, seconds) = row?;
             let stage = Stage::ALL.into_iter().find(|stage| stage.name() == name);
             if let (Some(stage), Some((all, own))) = (stage, seconds) {
-                by_stage.insert(stage, Split { all, own });
+                by_stage.insert(stage, CostSplit { all, own });
             }
         }
         Ok(by_stage)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
-use gra_analysis::facts::CallFact;
+use gra_analysis::trial::CallFact;
 use gra_llm::key::CompletionKey;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use gra_synth::request::Stage;
 
-use super::{AblationTable, Row};
-use crate::bootstrap::REPLICATES;
-use crate::comparison::Difference;
+use super::{AblationTable, VariantRow};
+use crate::ablation::comparison::Difference;
 use crate::foreign_text::CsvWriter;
-use crate::funnel::ScoreMeans;
+use crate::statistics::bootstrap::REPLICATES;
+use crate::trial::funnel::ScoreMeans;
 
 /// The stages that a candidate's reply can be malformed in.
 pub(super) const CANDIDATE_STAGES: [Stage; 8] = [
@@ -22,20 +22,28 @@ pub(super) const CANDIDATE_STAGES: [Stage; 8] = [
     Stage::Summary,
 ];
 
-pub(super) fn write(table: &AblationTable, writer: impl Write) -> io::Result<()> {
-    let mut writer = CsvWriter::from_writer(writer);
-    for (number, row) in table.rows.iter().enumerate() {
-        let record = record(table, row);
-        if number == 0 {
-            writer.write_record(record.iter().map(|(name, _)| name))?;
+impl AblationTable {
+    /// Writes every number but the measured ones as CSV: a header, one line per variant, rates and
+    /// means at full precision, an empty field where there is no value.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
+        let mut writer = CsvWriter::from_writer(writer);
+        for (number, row) in self.rows.iter().enumerate() {
+            let record = record(self, row);
+            // The first record also names the columns.
+            if number == 0 {
+                writer.write_record(record.iter().map(|(name, _)| name))?;
+            }
+            writer.write_record(record.iter().map(|(_, value)| value))?;
         }
-        writer.write_record(record.iter().map(|(_, value)| value))?;
+        writer.flush()
     }
-    writer.flush()
 }
 
 /// Names and values side by side, so that header and lines cannot come apart.
-fn record(table: &AblationTable, row: &Row) -> Vec<(String, String)> {
+fn record(table: &AblationTable, row: &VariantRow) -> Vec<(String, String)> {
     let mut fields = vec![
         ("variant".to_owned(), row.variant.clone()),
         ("reference".to_owned(), table.reference.clone()),
@@ -47,7 +55,7 @@ fn record(table: &AblationTable, row: &Row) -> Vec<(String, String)> {
     scores(&mut fields, "reviewed", funnel.scores_reviewed);
     fields.push(("accepted_reviewed".to_owned(), funnel.scores_accepted.n.to_string()));
     scores(&mut fields, "accepted", funnel.scores_accepted);
-    let usage = row.ledger.total();
+    let usage = row.usage;
     for (name, count) in [
         ("calls", usage.calls),
         ("calls_shared", usage.shared),
@@ -67,7 +75,7 @@ fn record(table: &AblationTable, row: &Row) -> Vec<(String, String)> {
     fields
 }
 
-fn funnel(row: &Row) -> Vec<(String, String)> {
+fn funnel(row: &VariantRow) -> Vec<(String, String)> {
     let funnel = &row.funnel;
     let mut fields: Vec<(String, String)> = [
         ("candidates", funnel.candidates),

@@ -3,6 +3,8 @@
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::request::Stage;
 
+use std::io;
+
 use super::*;
 use crate::trial_by_hand::{accepted, calls, every_outcome, rejected, trial};
 
@@ -94,7 +96,7 @@ fn csv_reads_back_with_as_many_fields_as_names() {
 #[test]
 fn csv_does_not_depend_on_what_was_measured() {
     let mut measured = table();
-    measured.set_measured("gra", Measured { paid_calls: 7, ..Measured::default() }).unwrap();
+    measured.set_measured("gra", RunCost { paid_calls: 7, ..RunCost::default() }).unwrap();
     assert_eq!(text(|bytes| table().write_csv(bytes)), text(|bytes| measured.write_csv(bytes)));
 }
 
@@ -103,7 +105,7 @@ fn shown() -> AblationTable {
     let mut trials = trials();
     trials[1].variant = "single|llama".to_owned();
     let mut table = AblationTable::new(&trials, "gra", 42).unwrap();
-    let measured = Measured {
+    let measured = RunCost {
         paid_calls: 180,
         answered_from_store: 60,
         engine_seconds: 1234.56,
@@ -115,7 +117,7 @@ fn shown() -> AblationTable {
 
 #[test]
 fn terminal_blocks_fit() {
-    let shown = text(|bytes| shown().write_terminal(bytes));
+    let shown = shown().terminal();
     assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
     insta::assert_snapshot!(shown, @"
     What became of the candidates
@@ -173,7 +175,7 @@ fn terminal_blocks_fit() {
 
 #[test]
 fn markdown_tables() {
-    insta::assert_snapshot!(text(|bytes| shown().write_markdown(bytes)), @r"
+    insta::assert_snapshot!(shown().markdown(), @r"
     ### Decisions
 
     | variant | drawn | malformed | failed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | disputed | adjud. in |
@@ -213,7 +215,7 @@ fn what_makes_no_table_is_named() {
         error(&trials()[2..], "gra"),
         error(&repeated, "gra"),
         error(&twice, "gra"),
-        table().set_measured("grb", Measured::default()).unwrap_err().to_string(),
+        table().set_measured("grb", RunCost::default()).unwrap_err().to_string(),
     ];
     insta::assert_snapshot!(errors.join("\n"), @r#"
         the ablation has no variant `gra`; it has no-reviewer, nothing

@@ -11,7 +11,7 @@ use gra_synth::similarity::{Near, Vectors, nearest};
 use gra_synth::stream::Stream;
 
 use super::number;
-use crate::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::unit_vectors::{Undefined, UnitVectors};
 
 /// Clusters of a joint fit, unless the caller asks for another number: at most 6 bits of entropy.
 pub const CLUSTERS: usize = 64;
@@ -21,7 +21,7 @@ const ROUNDS: usize = 100;
 
 /// A joint fit.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Clusters {
+pub struct ClusterFit {
     /// How many clusters were fitted.
     pub count: usize,
     /// For every set, the cluster of each of its rows.
@@ -37,7 +37,7 @@ pub struct Clusters {
 ///
 /// # Errors
 /// With fewer rows than clusters, and when the sets do not live in the same space.
-pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<Clusters, Undefined> {
+pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<ClusterFit, Undefined> {
     let count = count.max(1);
     let values = UnitVectors::joined(sets)?;
     let n = sets.iter().map(|set| set.len()).sum();
@@ -48,19 +48,21 @@ pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<Clusters
     for _ in 0..ROUNDS {
         centres = move_centres(rows, &assigned, centres);
         let next = assign(rows, &centres, count);
+        // Assignments are exact, so a round that moves no row moves no centre either.
         settled = places(&next) == places(&assigned);
         assigned = next;
         if settled {
             break;
         }
     }
+    // Rounding may leave a cosine of 1 + 1e-7.
     let within = assigned.iter().map(|near| 1.0 - near.cosine).sum::<f64>() / number(n);
     let mut places = places(&assigned).into_iter();
     let assigned = sets.iter().map(|set| places.by_ref().take(set.len()).collect()).collect();
-    Ok(Clusters { count, assigned, within: within.max(0.0), settled })
+    Ok(ClusterFit { count, assigned, within: within.max(0.0), settled })
 }
 
-impl Clusters {
+impl ClusterFit {
     /// Entropy in bits of a set's shares over the clusters, from 0 (all in one) to log2 of the
     /// number of clusters (evenly over all).
     ///
@@ -105,6 +107,7 @@ fn first_centres(rows: UnitVectors, count: usize, run_seed: u64) -> Vec<f32> {
         for (weight, near) in weights.iter_mut().zip(nearest(*rows, newest)) {
             *weight = near.map_or(0, squared_distance).min(*weight);
         }
+        // All weights are 0 where every row is a copy of a centre: then any row will do.
         let next = draw.weighted(&weights).unwrap_or(drawn);
         centres.extend_from_slice(rows.row(next));
     }
@@ -158,7 +161,7 @@ fn move_centres(rows: UnitVectors, assigned: &[Near], mut centres: Vec<f32>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit_vectors::by_hand::{clustered, unit};
+    use crate::diversity::unit_vectors::by_hand::{clustered, unit};
 
     fn entropies(sets: &[(&[f32], usize)], count: usize) -> Result<Vec<f64>, Undefined> {
         let sets: Vec<UnitVectors> =

@@ -77,14 +77,15 @@ impl Words {
     /// # Panics
     /// For another n.
     #[must_use]
-    pub fn distinct(&self, n: usize) -> Distinct {
+    pub fn distinct(&self, n: usize) -> NgramCounts {
         assert!((1..=LONGEST).contains(&n), "sequences of 1 to {LONGEST} words");
         let mut grams: Vec<[u32; LONGEST]> =
             self.texts.iter().flat_map(|text| text.windows(n)).map(gram).collect();
         let all = grams.len();
+        // Sorting finds the distinct ones without a hash map of all sequences.
         grams.par_sort_unstable();
         grams.dedup();
-        Distinct { distinct: grams.len(), all }
+        NgramCounts { distinct: grams.len(), all }
     }
 }
 
@@ -97,14 +98,14 @@ pub(super) fn gram(words: &[u32]) -> [u32; LONGEST] {
 
 /// Sequences of one length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Distinct {
+pub struct NgramCounts {
     /// How many different ones there are.
     pub distinct: usize,
     /// How many there are.
     pub all: usize,
 }
 
-impl Distinct {
+impl NgramCounts {
     /// Distinct-n, in (0, 1]; `None` where no text is long enough. It falls as texts become more or
     /// longer: compare sets of equal size, and look at the lengths.
     #[must_use]

@@ -14,8 +14,8 @@
 use gra_synth::similarity::{Slab, Vectors, cosine, sweep};
 
 use super::number;
-use crate::neighbours::neighbours;
-use crate::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::neighbours::neighbours;
+use crate::diversity::unit_vectors::{Undefined, UnitVectors};
 
 /// Neighbours that span a ball, as in Naeem et al.
 pub const NEIGHBOURS: usize = 5;
@@ -82,6 +82,7 @@ impl<'a> Balls<'a> {
                 let sure = &sure[first..first + scores.len()];
                 let possible = &possible[first..first + scores.len()];
                 let certain = reaching(scores, sure);
+                // Products in `f32` settle nearly all; only scores at an edge are computed exactly.
                 let doubtful = reaching(scores, possible) > certain;
                 *count += certain;
                 if doubtful {
@@ -138,7 +139,7 @@ fn reaching(scores: &[f32], edges: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit_vectors::by_hand::{clustered, unit};
+    use crate::diversity::unit_vectors::by_hand::{clustered, unit};
 
     fn means(manifold: &Manifold) -> [f64; 4] {
         let share = |rows: &[bool]| {

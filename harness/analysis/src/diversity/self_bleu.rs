@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::lexical::{LONGEST, Words, gram};
 use super::number;
-use crate::unit_vectors::Undefined;
+use crate::diversity::unit_vectors::Undefined;
 
 /// Most texts that it is computed on: draw them with [`super::subsample`]. It rises with their
 /// number.
@@ -44,10 +44,12 @@ pub fn self_bleu(words: &Words) -> Result<Vec<f64>, Undefined> {
             let matches: usize =
                 counts.iter().map(|(gram, count)| most[gram].elsewhere(at).min(*count)).sum();
             // A text with fewer words than a sequence has is taken to have one that does not match.
+            // Method 1 of Chen and Cherry takes at least one sequence of each length.
             let all = counts.values().sum::<usize>().max(1);
             (matches, all)
         });
         let precisions: Vec<(usize, usize)> = precisions.collect();
+        // Without a shared word BLEU is 0 by definition; smoothing would make it small instead.
         if precisions[0].0 == 0 {
             return 0.0;
         }

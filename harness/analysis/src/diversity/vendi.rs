@@ -5,8 +5,8 @@
 //! the cosines of all pairs. The second-moment matrix of the vectors has the same non-zero
 //! eigenvalues and only dim x dim entries, so 50,000 texts take no 50,000 x 50,000 matrix.
 
-use crate::spectrum::{eigen, second_moment};
-use crate::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::spectrum::{eigen, second_moment};
+use crate::diversity::unit_vectors::{Undefined, UnitVectors};
 
 /// The score, between 1 (all the same) and the smaller of n and the dimension (all orthogonal).
 ///
@@ -18,6 +18,7 @@ pub fn vendi(rows: UnitVectors) -> Result<f64, Undefined> {
         unreachable!("unit vectors have finite moments, whose decomposition ends");
     };
     // Rounding leaves tiny values of either sign where the true one is 0.
+    // The spectrum sums to 1: its entropy is that of the shares of as many distinct items.
     let entropy: f64 =
         eigenvalues.iter().filter(|value| **value > 0.0).map(|value| -value * value.ln()).sum();
     Ok(entropy.exp())
@@ -28,7 +29,7 @@ mod tests {
     use rayon::ThreadPoolBuilder;
 
     use super::*;
-    use crate::unit_vectors::by_hand::clustered;
+    use crate::diversity::unit_vectors::by_hand::clustered;
 
     fn check(values: &[f32], count: usize, expected: f64) {
         let score = vendi(UnitVectors::new(values, count).unwrap()).unwrap();

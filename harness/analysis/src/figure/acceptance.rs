@@ -6,7 +6,7 @@ use gra_synth::method::Method;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
-use crate::rescore::{Cell, Knowledge, Rescored, Rule};
+use crate::rescore::{Knowledge, Rescored, Rule, RuleOutcome};
 
 /// The heat map of a trial's grid. Values between bounds are shaded by their middle.
 ///
@@ -17,6 +17,7 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     let (taus, deltas) = (sorted(rules().map(|r| r.tau)), sorted(rules().map(|r| r.delta)));
     let mut others: Vec<Rule> = Vec::new();
     for rule in rules() {
+        // One panel for each combination of what is neither tau nor delta.
         if !others.iter().any(|other| is_beside(other, &rule)) {
             others.push(rule);
         }
@@ -111,6 +112,7 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
     let paper = Method::default();
     let bounds = bounds(cell);
     Square {
+        // Shaded half way between the bounds; the text says both.
         value: bounds.map(|(low, high)| f64::midpoint(low, high)),
         text: bounds.map_or_else(|| "-".to_owned(), |bounds| text(bounds, cell.knowledge)),
         below: String::new(),
@@ -119,7 +121,7 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
     }
 }
 
-fn bounds(cell: &Cell) -> Option<(f64, f64)> {
+fn bounds(cell: &RuleOutcome) -> Option<(f64, f64)> {
     cell.acceptance.least.value.zip(cell.acceptance.most.value)
 }
 
@@ -144,7 +146,7 @@ fn notes(grid: &Rescored) -> Vec<String> {
         "tau: least mean score that passes. delta: largest spread of the reviewers that is no dispute."
             .to_owned(),
     ];
-    let any = |of: &dyn Fn(&Cell) -> bool| grid.cells.iter().any(of);
+    let any = |of: &dyn Fn(&RuleOutcome) -> bool| grid.cells.iter().any(of);
     if any(&|cell| cell.unknown > 0) {
         notes.push(
             "a-b: some candidates were never asked what the rule needs to know; from none to all of \

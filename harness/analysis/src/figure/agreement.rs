@@ -7,7 +7,7 @@ use gra_synth::request::ModelName;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
-use crate::agreement::Ratings;
+use crate::reviewers::agreement::Ratings;
 
 /// Two reviewers.
 type Pair<'a> = (&'a ModelName, &'a ModelName);
@@ -75,6 +75,7 @@ fn pairs(candidates: &[Candidate]) -> BTreeMap<Pair<'_>, Vec<Vec<f64>>> {
         let reviews = &candidate.response_reviews;
         for (place, a) in reviews.iter().enumerate() {
             for b in &reviews[place + 1..] {
+                // Sorted, so that who sat first does not split a pair in two.
                 let names = (&a.reviewer, &b.reviewer);
                 let pair = (names.0.min(names.1), names.0.max(names.1));
                 pairs.entry(pair).or_default().push(vec![a.scores.mean(), b.scores.mean()]);

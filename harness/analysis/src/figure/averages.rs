@@ -3,6 +3,7 @@
 use gra_paper::benchmarks::Benchmarks;
 use gra_paper::exact::to_f64;
 use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
@@ -10,7 +11,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::{estimate, whisker};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::bootstrap::Estimate;
+use crate::statistics::bootstrap::Estimate;
 
 /// Averages side by side.
 #[derive(Clone, Debug)]
@@ -18,12 +19,12 @@ pub struct Averages {
     /// Who was trained.
     pub model: String,
     /// E.g. one per seed set.
-    pub groups: Vec<Group>,
+    pub groups: Vec<BarGroup>,
 }
 
 /// What stands together.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct BarGroup {
     /// E.g. the seed set.
     pub name: String,
     /// In the order of the sources, the same in every group.
@@ -69,8 +70,10 @@ impl Averages {
                 })
                 .collect()
         };
-        let group =
-            |name: &str, seeds: &[SeedDataset]| Group { name: name.to_owned(), bars: bars(seeds) };
+        let group = |name: &str, seeds: &[SeedDataset]| BarGroup {
+            name: name.to_owned(),
+            bars: bars(seeds),
+        };
         let sets = SeedDataset::ALL.iter().map(|seed| group(seed.title(), &[*seed]));
         let groups = sets.chain([group("mean of the three", &SeedDataset::ALL)]).collect();
         Self { model: base.title().to_owned(), groups }
@@ -111,6 +114,7 @@ impl Averages {
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
         let plot = area.without([28.0, 14.0, 0.0, 2.5 * LINE]);
+        // Bars start at 0, or their lengths would not compare.
         let highest = self.bars().flat_map(|bar| {
             let ours = bar.ours.and_then(|ours| ours.interval.map(|i| i.high).or(ours.value));
             bar.paper.into_iter().chain(ours)
@@ -130,31 +134,25 @@ impl Averages {
             let slot = room.width / lines(group.bars.len().max(1));
             for (source, bar) in group.bars.iter().enumerate() {
                 let x = room.x + lines(source) * slot;
-                self.bar(canvas, bar, scale, Area { x, width: slot, ..plot }, source)?;
+                let color = palette::KINDS[source % palette::KINDS.len()];
+                bar.draw(canvas, scale, Area { x, width: slot, ..plot }, color)?;
             }
         }
         Ok(())
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as a part of the drawing")]
-    fn bar(
-        &self,
-        canvas: &mut Canvas<'_>,
-        bar: &Bar,
-        scale: Scale,
-        slot: Area,
-        source: usize,
-    ) -> Drawn {
-        let color = palette::KINDS[source % palette::KINDS.len()];
+impl Bar {
+    fn draw(&self, canvas: &mut Canvas<'_>, scale: Scale, slot: Area, color: RGBColor) -> Drawn {
         let (x, _) = slot.middle();
         let letters = Letters::new(TEXT, HPos::Center);
-        let name = letters.fitting(&bar.source, slot.width - 2.0);
-        canvas.text(&name.cut(&bar.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
+        let name = letters.fitting(&self.source, slot.width - 2.0);
+        canvas.text(&name.cut(&self.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
         let half = (slot.width / 2.0 - 2.0).min(18.0);
         let mut top = slot.bottom();
         // What is no number has no place.
-        let paper = bar.paper.filter(|value| value.is_finite());
-        let ours = bar.ours.filter(|ours| ours.value.is_some_and(f64::is_finite));
+        let paper = self.paper.filter(|value| value.is_finite());
+        let ours = self.ours.filter(|ours| ours.value.is_some_and(f64::is_finite));
         if let Some(paper) = paper {
             top = scale.at(paper);
             let corner = (x - half, top);
@@ -196,7 +194,7 @@ const fn short(source: DataSource) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bootstrap::Interval;
+    use crate::statistics::bootstrap::Interval;
 
     #[test]
     fn the_papers_averages_are_those_of_table_1() {
@@ -222,7 +220,7 @@ mod tests {
             bar("32B", None, ours),
             bar("72B", None, None),
         ];
-        let group = |name: &str| Group { name: name.to_owned(), bars: bars.clone() };
+        let group = |name: &str| BarGroup { name: name.to_owned(), bars: bars.clone() };
         let groups = ["Alpaca", "WizardLM", "Condor", "mean"].map(group).to_vec();
         let figure = Averages { model: "Qwen2.5-7B".to_owned(), groups }.figure().unwrap();
         assert_eq!(figure.collisions(), [""; 0]);

@@ -34,6 +34,7 @@ impl Scale {
             });
         let (low, high) = ends.unwrap_or((0.0, 1.0));
         let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
+        // About seven ticks fit a page, and ends at round values need no label of their own.
         let step = step((high - low) / 7.0);
         Self::new(((low / step).floor() * step, (high / step).ceil() * step), places)
     }

@@ -115,6 +115,7 @@ impl Letters {
             return text.to_owned();
         }
         let mut kept = text.to_owned();
+        // Letter by letter: widths differ, so no count of letters is right.
         while kept.pop().is_some() {
             let shown = format!("{}\u{2026}", kept.trim_end());
             if self.width(&shown) <= most {
@@ -184,6 +185,7 @@ pub(super) fn svg(
         canvas.backend.present().map_err(failed)?;
         canvas.labels
     };
+    // The library opens the document without title or role: its first line is replaced.
     let body = drawn.split_once(">\n").map_or("", |(_, body)| body);
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \

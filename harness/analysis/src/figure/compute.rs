@@ -8,7 +8,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::diamond;
 use super::page::{LINE, TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use crate::compute::Compute;
+use crate::cost::compute::Compute;
 
 /// Stages that are shown as one, in the order of the method.
 const PARTS: [(&str, &[Stage]); 5] = [
@@ -83,7 +83,6 @@ fn row(name: &str, compute: &Compute) -> Option<Row> {
     any.then(|| Row { name: name.to_owned(), parts, teacher, large, ratio: compute.ratio() })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
 fn in_billions(parameters: u64) -> f64 {
     parameters as f64 / 1e9
 }
@@ -100,6 +99,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
 fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     let total = |row: &Row| row.parts.iter().sum::<f64>();
     let all = || rows.iter().flat_map(|row| [Some(total(row)), row.teacher]).flatten();
+    // Whole powers of ten at either end, at least one decade apart.
     let low = all().fold(f64::INFINITY, f64::min).log10().floor();
     let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
     let scale = super::axis::Scale::new((low, high), (area.x + 6.0, area.right() - 6.0));
@@ -182,7 +182,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::compute::Parameters;
+    use crate::cost::compute::Parameters;
     use crate::trial_by_hand::{calls, every_outcome, trial};
 
     fn of(parameters: u64) -> Compute {

@@ -50,6 +50,7 @@ impl Fonts {
         for bytes in [REGULAR, BOLD] {
             database.load_font_data(bytes.to_vec());
         }
+        // After the bundled ones: they are asked only for letters that those lack.
         for face in others.faces() {
             database.push_face_info(face.clone());
         }

@@ -5,7 +5,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use crate::funnel::Funnel;
+use crate::trial::funnel::Funnel;
 
 /// Who is left after a step, and why the others are not.
 struct Step {
@@ -74,7 +74,6 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
 }
 
 fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) -> Drawn {
-    #[expect(clippy::cast_precision_loss, reason = "counts of candidates are far below 2^53")]
     let share = |count: u64| count as f64 / funnel.candidates as f64;
     let letters = Letters::new(TEXT, HPos::Left);
     let mut left = funnel.candidates;
@@ -82,6 +81,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
         let y = area.y + lines(row) * ROW;
         let middle = y + ROW / 2.0;
         let lost: u64 = step.lost.iter().map(|(lost, _)| lost).sum();
+        // Each step starts with what the one before has left.
         left = left.saturating_sub(lost);
         canvas.text(
             step.name,

@@ -150,6 +150,7 @@ impl HeatMap {
         let ground = place.map_or(palette::BLANK, palette::shade);
         canvas.fill(area, ground)?;
         canvas.frame(area, palette::PAPER, 1.0)?;
+        // Dark squares have light letters.
         let letters = Letters::new(TEXT, HPos::Center).colored(palette::on(ground));
         let (x, y) = area.middle();
         let rise = if square.below.is_empty() { 0.0 } else { 7.0 };

@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn};
 use super::{FigureError, palette};
-use crate::bootstrap::Estimate;
+use crate::statistics::bootstrap::Estimate;
 
 /// A ring at a value, with its interval as a whisker, on an upright scale; gives the upper end.
 pub(super) fn whisker(
@@ -57,6 +57,7 @@ pub(super) fn apart(wanted: &[f64], gap: f64) -> Vec<f64> {
     let start = |(mean, count): (f64, usize)| mean - gap * (super::page::lines(count) - 1.0) / 2.0;
     for &want in wanted {
         let mut block = (want, 1);
+        // Merging may push a block into the one before it, so it is checked again.
         while let Some(&before) = blocks.last() {
             let end = start(before) + gap * super::page::lines(before.1);
             if end <= start(block) {

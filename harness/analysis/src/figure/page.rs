@@ -33,6 +33,7 @@ pub(super) fn page(
 ) -> Result<Figure, FigureError> {
     let bold = Letters::new(TITLE, HPos::Left).bold();
     let small = Letters::new(TEXT, HPos::Left).colored(palette::QUIET);
+    // Heights of title and caption follow from their lines, and the drawing stands between.
     let (title, caption) = (bold.wrapped(&words.title, ROOM), small.wrapped(&words.caption, ROOM));
     let top = MARGIN + lines(title.len()) * (LINE + 4.0);
     let foot = top + height + LINE;
@@ -52,7 +53,6 @@ pub(super) fn page(
 }
 
 /// A count of lines, rows or columns as a length.
-#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
 pub(super) const fn lines(count: usize) -> f64 {
     count as f64
 }

@@ -64,12 +64,10 @@ const SCALE: [RGBColor; 9] = [
 /// The shade at a place of the scale; places outside [0, 1] count as its ends.
 pub(super) fn shade(place: f64) -> RGBColor {
     let steps = SCALE.len() - 1;
-    #[expect(clippy::cast_precision_loss, reason = "eight steps")]
     let place = place.clamp(0.0, 1.0) * steps as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 8")]
     let below = (place.floor() as usize).min(steps - 1);
     let (from, to) = (SCALE[below], SCALE[below + 1]);
-    #[expect(clippy::cast_precision_loss, reason = "eight steps")]
     let share = place - below as f64;
     mixed(from, to, share)
 }
@@ -78,6 +76,7 @@ pub(super) fn shade(place: f64) -> RGBColor {
 /// relative luminance).
 pub(super) fn on(ground: RGBColor) -> RGBColor {
     let contrast = |a: f64, b: f64| (a.max(b) + 0.05) / (a.min(b) + 0.05);
+    // Contrast of WCAG 2.1: ratio of luminances, each raised by 0.05 for stray light.
     let ground = luminance(ground);
     if contrast(ground, luminance(INK)) >= contrast(ground, luminance(PAPER)) { INK } else { PAPER }
 }

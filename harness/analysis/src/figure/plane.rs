@@ -82,6 +82,7 @@ impl Plane<'_> {
             let inner = area.within(8.0);
             let is_sparse =
                 self.sets.iter().map(|(_, points)| points.len()).sum::<usize>() < SPARSE;
+            // One point of each set in turn: no set is drawn over another as a whole.
             let longest = self.sets.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
             for place in 0..longest {
                 for (set, (_, points)) in self.sets.iter().enumerate() {

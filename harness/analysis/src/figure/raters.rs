@@ -12,9 +12,9 @@ use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::levels::Levels;
 use crate::proportion::Proportion;
-use crate::resolution::Resolution;
+use crate::statistics::levels::Levels;
+use crate::statistics::resolution::Resolution;
 
 /// Who scored, and how.
 #[derive(Clone, Debug)]
@@ -128,6 +128,7 @@ pub fn reviewers(
 fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> Drawn {
     let plot = area.without([NAMES, 0.0, FACTS, 2.0 * LINE]);
     let all = || lanes.iter().flat_map(|lane| lane.scores.iter().copied());
+    // The axis reaches a point below the threshold, so that it never stands at the edge.
     let low = all().filter(|score| score.is_finite()).fold(threshold - 1.0, f64::min);
     // Half a bar hangs over either end.
     let ends = (plot.x + WIDEST / 2.0, plot.right() - WIDEST / 2.0);
@@ -164,10 +165,10 @@ impl Lane {
         let counts = levels.counts(&vec![1; scores.len()]);
         let peak = counts.iter().copied().max().unwrap_or(1);
         let nearest = levels.values().windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
+        // Bars of neighbouring scores must not touch, or a fine scale would look like a coarse one.
         let width = nearest.fold(WIDEST, f64::min).clamp(1.6, WIDEST) * 0.8;
         canvas.path([(area.x, base), (area.right(), base)], palette::GREY, 0.8)?;
         for (&value, &count) in levels.values().iter().zip(&counts) {
-            #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
             let height = (area.height - 14.0) * count as f64 / peak as f64;
             let color = palette::KINDS[look.kind];
             let color = if value < look.threshold { palette::pale(color, 0.55) } else { color };

@@ -10,7 +10,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::{apart, estimate, whisker};
 use super::page::{LINE, TEXT, Words, page};
 use super::{Figure, FigureError, palette};
-use crate::bootstrap::Estimate;
+use crate::statistics::bootstrap::Estimate;
 
 /// Lines of averages.
 #[derive(Clone, Debug)]
@@ -129,6 +129,7 @@ impl Rounds {
             let last = last.filter(|value| value.is_finite());
             ends.extend(last.map(|value| (y.at(value), value, &line.name, color)));
         }
+        // Names are set from top to bottom and pushed apart where lines end close together.
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         let wanted: Vec<f64> = ends.iter().map(|end| end.0).collect();
         for (place, (_, value, name, color)) in apart(&wanted, LINE).into_iter().zip(ends) {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::averages::{Averages, Bar, Group};
+use super::averages::{Averages, Bar, BarGroup};
 use super::rounds::{Rounds, Series};
-use super::variants::{Measure, Variants};
+use super::variants::{VariantPanel, Variants};
 use super::violins::{Violin, Violins};
 use super::{Figure, raters};
-use crate::bootstrap::{Estimate, Interval};
+use crate::statistics::bootstrap::{Estimate, Interval};
 
 /// Short, long, foreign and empty ones.
 fn name() -> impl Strategy<Value = String> {
@@ -52,7 +52,7 @@ proptest! {
             .into_iter()
             .map(|(source, paper, ours)| Bar { source, paper, ours })
             .collect();
-        let group = |n: usize| Group { name: format!("group {n}"), bars: bars.clone() };
+        let group = |n: usize| BarGroup { name: format!("group {n}"), bars: bars.clone() };
         let groups = (0..groups).map(group).collect();
         let averages = Averages { model: "a model".to_owned(), groups };
         check(&averages.figure().unwrap())?;
@@ -75,7 +75,7 @@ proptest! {
     fn variants_are_legible(
         rows in prop::collection::vec((name(), estimate(1.0), estimate(1e6), estimate(1e-6)), 1..9),
     ) {
-        let measure = |place: usize| Measure {
+        let panel = |place: usize| VariantPanel {
             name: format!("measure {place}"),
             cells: rows.iter().map(|row| [row.1, row.2, row.3][place]).collect(),
             missing: "no judge was asked".to_owned(),
@@ -83,7 +83,7 @@ proptest! {
         let variants = Variants {
             title: "Variants".to_owned(),
             variants: rows.iter().map(|row| row.0.clone()).collect(),
-            measures: (0..3).map(measure).collect(),
+            panels: (0..3).map(panel).collect(),
             caption: "n = 1.".to_owned(),
         };
         check(&variants.figure().unwrap())?;

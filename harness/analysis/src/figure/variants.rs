@@ -1,16 +1,16 @@
 //! Measures of an ablation's variants, one panel per measure (paper, Fig. 4).
 
 use gra_synth::candidate::Candidate;
-use gra_synth::committee::{Decision, Tally};
+use gra_synth::pool::ItemId;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters, SMALLEST};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::bootstrap::{self, Clusters, Estimate};
-use crate::funnel;
-use crate::lineage::seed_items;
+use crate::frames::{DISPUTED, MU, PASSED, RowValues};
+use crate::statistics::bootstrap::Estimate;
+use crate::trial;
 
 /// Variants side by side.
 #[derive(Clone, Debug)]
@@ -19,15 +19,15 @@ pub struct Variants {
     pub title: String,
     /// Names, in the order of the rows; the first is the reference.
     pub variants: Vec<String>,
-    /// At most four.
-    pub measures: Vec<Measure>,
+    /// One per measure, at most four.
+    pub panels: Vec<VariantPanel>,
     /// How to read it, and what the paper says.
     pub caption: String,
 }
 
 /// One panel.
 #[derive(Clone, Debug)]
-pub struct Measure {
+pub struct VariantPanel {
     /// Name and unit.
     pub name: String,
     /// One per variant.
@@ -42,51 +42,46 @@ const GAP: f64 = 22.0;
 
 /// A trial of an ablation, as far as it is drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Trial<'a> {
+pub struct VariantTrial<'a> {
     /// Name of the variant.
     pub variant: &'a str,
     /// Every candidate of every round.
     pub candidates: &'a [Candidate],
-    /// What a judge gave to samples, each with the origin that it is resampled by; empty when no judge was
-    /// asked.
-    pub judged: &'a [(String, f64)],
+    /// The mean of what a judge gave to samples; `None` when no judge was asked.
+    pub judge: Option<Estimate>,
 }
 
 impl Variants {
     /// Acceptance, disputes and scores of the trials of one run seed. Intervals resample seed items.
     #[must_use]
-    pub fn of(experiment: &str, run_seed: u64, trials: &[Trial<'_>]) -> Self {
-        let measure = |name: &str, missing: &str, of: &dyn Fn(&Trial<'_>) -> Estimate| Measure {
+    pub fn of(experiment: &str, run_seed: u64, trials: &[VariantTrial<'_>]) -> Self {
+        let values: Vec<RowValues<ItemId>> = trials
+            .iter()
+            .map(|trial| {
+                let of_samples = MU.only("outcome", "accepted");
+                trial::values(trial.candidates, [PASSED, DISPUTED, of_samples])
+            })
+            .collect();
+        let panel = |name: &str, missing: &str, cells: Vec<Option<Estimate>>| VariantPanel {
             name: name.to_owned(),
-            cells: trials
-                .iter()
-                .map(|trial| Some(of(trial)).filter(|e| e.value.is_some()))
-                .collect(),
+            cells: cells.into_iter().map(|cell| cell.filter(|e| e.value.is_some())).collect(),
             missing: missing.to_owned(),
         };
-        let candidates = |name: &'static str, of: fn(&Candidate) -> Option<f64>| {
-            move |trial: &Trial<'_>| {
-                let items = seed_items(trial.candidates);
-                let rows = items.into_iter().zip(trial.candidates);
-                let rows = rows.filter_map(|(item, candidate)| Some((item, of(candidate)?)));
-                mean(rows, run_seed, name)
-            }
+        let means = |measure: usize, name: &str| {
+            let mean =
+                |of: &RowValues<ItemId>| Some(of.mean(measure, run_seed, &["figure-4", name]));
+            values.iter().map(mean).collect()
         };
-        let passed = |c: &Candidate| Some(f64::from(u8::from(funnel::passed(c)?)));
-        let disputed = |c: &Candidate| Some(f64::from(u8::from(c.decision? == Decision::Dispute)));
-        let mu = |c: &Candidate| c.tally().filter(|_| c.is_sample()).map(Tally::mu);
         let judge = "no judge was asked: gra-bench stats TRIAL --judge MODEL";
-        let n = |trial: &Trial<'_>| format!("{} {}", trial.variant, trial.candidates.len());
+        let n = |trial: &VariantTrial<'_>| format!("{} {}", trial.variant, trial.candidates.len());
         Self {
             title: format!("Variants of {experiment}, run seed {run_seed}"),
             variants: trials.iter().map(|trial| trial.variant.to_owned()).collect(),
-            measures: vec![
-                measure("acceptance", "no candidate has an outcome", &candidates("passed", passed)),
-                measure("disputed", "no committee scored", &candidates("disputed", disputed)),
-                measure("mu of samples", "no committee scored", &candidates("mu", mu)),
-                measure("judge's mean", judge, &|trial| {
-                    mean(trial.judged.iter().cloned(), run_seed, "judge")
-                }),
+            panels: vec![
+                panel("acceptance", "no candidate has an outcome", means(0, "passed")),
+                panel("disputed", "no committee scored", means(1, "disputed")),
+                panel("mu of samples", "no committee scored", means(2, "mu")),
+                panel("judge's mean", judge, trials.iter().map(|trial| trial.judge).collect()),
             ],
             caption: format!(
                 "n candidates: {}. Means with 95% intervals, seed items resampled; disputed: of those \
@@ -103,7 +98,7 @@ impl Variants {
     /// # Errors
     /// When there is no variant or no measure.
     pub fn figure(&self) -> Result<Figure, FigureError> {
-        if self.variants.is_empty() || self.measures.is_empty() {
+        if self.variants.is_empty() || self.panels.is_empty() {
             return Err(FigureError::Nothing { what: "no variant was measured" });
         }
         let words = Words {
@@ -113,8 +108,8 @@ impl Variants {
         };
         // A measure without values says what to do, in more lines than a row has.
         let is_missing =
-            |measure: &Measure| measure.cells.iter().flatten().all(|c| c.value.is_none());
-        let least = if self.measures.iter().any(is_missing) { 8.0 * LINE } else { 0.0 };
+            |panel: &VariantPanel| panel.cells.iter().flatten().all(|c| c.value.is_none());
+        let least = if self.panels.iter().any(is_missing) { 8.0 * LINE } else { 0.0 };
         let rows = (ROW * lines(self.variants.len())).max(least);
         let height = 1.6 * LINE + rows + 1.4 * LINE;
         page(words, height, |canvas, area| self.draw(canvas, area))
@@ -127,16 +122,16 @@ impl Variants {
             let y = rows.y + (lines(row) + 0.5) * ROW;
             canvas.text(&letters.cut(variant, NAMES - 6.0), (rows.x, y), letters)?;
         }
-        let width = (rows.width - NAMES + GAP) / lines(self.measures.len());
-        for (place, measure) in self.measures.iter().enumerate() {
+        let width = (rows.width - NAMES + GAP) / lines(self.panels.len());
+        for (place, panel) in self.panels.iter().enumerate() {
             let x = rows.x + NAMES + lines(place) * width;
-            measure.draw(canvas, Area { x, width: width - GAP, ..rows })?;
+            panel.draw(canvas, Area { x, width: width - GAP, ..rows })?;
         }
         Ok(())
     }
 }
 
-impl Measure {
+impl VariantPanel {
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
         let bold = Letters::new(TEXT, HPos::Left).bold();
         canvas.text(&bold.cut(&self.name, area.width), (area.x, area.y - 12.0), bold)?;
@@ -177,34 +172,31 @@ impl Measure {
     }
 }
 
-fn mean<K: Ord>(rows: impl Iterator<Item = (K, f64)>, run_seed: u64, name: &str) -> Estimate {
-    let (keys, values): (Vec<K>, Vec<f64>) = rows.unzip();
-    bootstrap::mean(&Clusters::by(keys).sums(&values), run_seed, &["figure-4", name])
-}
-
 #[cfg(test)]
 mod tests {
+    use gra_synth::committee::Decision;
+
     use super::*;
-    use crate::bootstrap::Interval;
+    use crate::statistics::bootstrap::Interval;
     use crate::trial_by_hand::every_outcome;
 
     #[test]
     fn a_trial_has_its_measures() {
         let candidates = every_outcome();
-        let judged = [("s00001".to_owned(), 7.0), ("s00002".to_owned(), 8.0)];
-        let trial = Trial { variant: "gra", candidates: &candidates, judged: &judged };
+        let judge = Some(Estimate { n: 2, value: Some(7.5), interval: None });
+        let trial = VariantTrial { variant: "gra", candidates: &candidates, judge };
         let found = Variants::of("ablation", 42, &[trial]);
         let values: Vec<f64> = found
-            .measures
+            .panels
             .iter()
-            .map(|measure| measure.cells[0].and_then(|cell| cell.value).unwrap())
+            .map(|panel| panel.cells[0].and_then(|cell| cell.value).unwrap())
             .collect();
         let count = |is: fn(&Candidate) -> bool| {
             lines(candidates.iter().filter(|candidate| is(candidate)).count())
         };
         let disputed = count(|c| c.decision == Some(Decision::Dispute));
         let expected = [
-            count(crate::funnel::has_passed) / count(|c| c.outcome.is_some()),
+            count(crate::trial::funnel::has_passed) / count(|c| c.outcome.is_some()),
             disputed / count(|c| c.decision.is_some()),
         ];
         assert_eq!(values[..2], expected);
@@ -218,7 +210,7 @@ mod tests {
             let interval = Some(Interval { low: value - 0.1, high: value + 0.2 });
             Some(Estimate { n: 40, value: Some(value), interval })
         };
-        let measure = |name: &str, cells| Measure {
+        let panel = |name: &str, cells| VariantPanel {
             name: name.to_owned(),
             cells,
             missing: "no judge was asked".to_owned(),
@@ -228,10 +220,10 @@ mod tests {
             variants: ["gra", "no-reviewer", "a-variant-with-a-very-long-name"]
                 .map(str::to_owned)
                 .to_vec(),
-            measures: vec![
-                measure("acceptance", vec![estimate(0.5), estimate(0.9), None]),
-                measure("mean mu", vec![estimate(8.1), None, estimate(7.2)]),
-                measure("judge", vec![None; 3]),
+            panels: vec![
+                panel("acceptance", vec![estimate(0.5), estimate(0.9), None]),
+                panel("mean mu", vec![estimate(8.1), None, estimate(7.2)]),
+                panel("judge", vec![None; 3]),
             ],
             caption: "n = 40 candidates each.".to_owned(),
         };

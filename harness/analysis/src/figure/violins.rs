@@ -5,6 +5,7 @@
 //! widest place. The box inside runs from the first to the third quartile. A few values have no shape: they
 //! are drawn as dots.
 
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
@@ -13,7 +14,7 @@ use super::marks::{apart, diamond};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::roles::Role;
 use super::{Figure, FigureError, palette};
-use crate::bootstrap::quantile;
+use crate::statistics::bootstrap::quantile;
 
 /// Violins.
 #[derive(Clone, Debug)]
@@ -135,7 +136,9 @@ impl Violins {
             // Under the violin, or as far left as its length allows.
             let x = Violin::centre(area).max(area.x + 8.0 + letters.width(&name) / 2.0);
             canvas.text(&name, (x, plot.bottom() + 14.0), letters)?;
-            violin.draw(canvas, area, scale, (values, palette::KINDS[place], end))?;
+            let half = Violin::half(area);
+            let (x, color) = (Violin::centre(area), palette::KINDS[place]);
+            violin.draw(canvas, area, &Body { values, end, x, half, scale, color })?;
         }
         Ok(())
     }
@@ -157,16 +160,9 @@ impl Violin {
         values
     }
 
-    fn draw(
-        &self,
-        canvas: &mut Canvas<'_>,
-        area: Area,
-        scale: Scale,
-        (values, color, end): (&[f64], plotters::style::RGBColor, f64),
-    ) -> Drawn {
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Area, body: &Body<'_>) -> Drawn {
         // The violin keeps to the left of its room, what is said about it to the right.
-        let half = Self::half(area);
-        let x = Self::centre(area);
+        let Body { values, x, half, scale, color, .. } = *body;
         let mut labels: Vec<(f64, [String; 2], bool)> = Vec::new();
         if values.is_empty() {
             let box_height = 120.0;
@@ -175,11 +171,10 @@ impl Violin {
             let room = Area::new((area.x + 8.0, y), (width, box_height));
             notice(canvas, room, &self.missing)?;
         } else {
-            let pale = palette::pale(color, 0.6);
             if values.len() > FEW {
-                outline(canvas, values, (x, half), scale, (pale, end))?;
+                body.outline(canvas)?;
             } else {
-                dots(canvas, values, (x, half), scale, (pale, end))?;
+                body.dots(canvas)?;
             }
             let [low, middle, high] = [0.25, 0.5, 0.75].map(|share| quantile(values, share));
             let (top, bottom) = (scale.at(high), scale.at(low));
@@ -210,51 +205,59 @@ impl Violin {
     }
 }
 
-/// Every value by itself, beside the box; those that would cover another step aside.
-fn dots(
-    canvas: &mut Canvas<'_>,
-    values: &[f64],
-    (x, half): (f64, f64),
+/// What a violin draws of its values.
+struct Body<'a> {
+    /// Finite, rising.
+    values: &'a [f64],
+    /// Values beyond it are not drawn.
+    end: f64,
+    /// The middle.
+    x: f64,
+    /// Half the width of the widest place.
+    half: f64,
     scale: Scale,
-    (color, end): (plotters::style::RGBColor, f64),
-) -> Drawn {
-    let mut taken: Vec<(f64, f64)> = Vec::new();
-    for &value in values.iter().filter(|value| **value <= end) {
-        let y = scale.at(value);
-        let free = |x: f64| taken.iter().all(|(a, b)| (a - x).hypot(b - y) >= APART);
-        let places = (1..).flat_map(|step| [lines(step) * APART, -lines(step) * APART]);
-        let inside = places.take_while(|aside| aside.abs() < half + APART);
-        let aside = inside.map(|aside| x + 4.0 * aside.signum() + aside).find(|&x| free(x));
-        let place = (aside.unwrap_or(x + half), y);
-        taken.push(place);
-        canvas.disc(place, 3.4, color)?;
-    }
-    Ok(())
+    color: RGBColor,
 }
 
-/// The body of a violin around x.
-fn outline(
-    canvas: &mut Canvas<'_>,
-    values: &[f64],
-    (x, half): (f64, f64),
-    scale: Scale,
-    (color, end): (plotters::style::RGBColor, f64),
-) -> Drawn {
-    let (low, high) = (values[0], values[values.len() - 1].min(end).max(values[0]));
-    if low >= high {
-        let y = scale.at(low);
-        return canvas.path([(x - half, y), (x + half, y)], color, 3.0);
+impl Body<'_> {
+    /// Every value by itself, beside the box; those that would cover another step aside.
+    fn dots(&self, canvas: &mut Canvas<'_>) -> Drawn {
+        let mut taken: Vec<(f64, f64)> = Vec::new();
+        for &value in self.values.iter().filter(|value| **value <= self.end) {
+            let y = self.scale.at(value);
+            let free = |x: f64| taken.iter().all(|(a, b)| (a - x).hypot(b - y) >= APART);
+            let places = (1..).flat_map(|step| [lines(step) * APART, -lines(step) * APART]);
+            let inside = places.take_while(|aside| aside.abs() < self.half + APART);
+            let mut aside = inside.map(|aside| self.x + 4.0 * aside.signum() + aside);
+            let place = (aside.find(|&x| free(x)).unwrap_or(self.x + self.half), y);
+            taken.push(place);
+            canvas.disc(place, 3.4, palette::pale(self.color, 0.6))?;
+        }
+        Ok(())
     }
-    let width = bandwidth(values);
-    let at = |step: usize| low + (high - low) * lines(step) / lines(STEPS - 1);
-    let heights: Vec<f64> = (0..STEPS).map(|step| density(values, at(step), width)).collect();
-    let peak = heights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let side = |sign: f64| {
-        let heights = &heights;
-        move |step: usize| (x + sign * half * heights[step] / peak, scale.at(at(step)))
-    };
-    let points = (0..STEPS).map(side(-1.0)).chain((0..STEPS).rev().map(side(1.0)));
-    canvas.polygon(points, color)
+
+    /// The density as a closed shape around the middle.
+    fn outline(&self, canvas: &mut Canvas<'_>) -> Drawn {
+        let (values, color) = (self.values, palette::pale(self.color, 0.6));
+        let (low, high) = (values[0], values[values.len() - 1].min(self.end).max(values[0]));
+        if low >= high {
+            let y = self.scale.at(low);
+            return canvas.path([(self.x - self.half, y), (self.x + self.half, y)], color, 3.0);
+        }
+        // Heights are relative to the peak: only shapes are compared, not numbers of samples.
+        let width = bandwidth(values);
+        let at = |step: usize| low + (high - low) * lines(step) / lines(STEPS - 1);
+        let heights: Vec<f64> = (0..STEPS).map(|step| density(values, at(step), width)).collect();
+        let peak = heights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let side = |sign: f64| {
+            let heights = &heights;
+            move |step: usize| {
+                (self.x + sign * self.half * heights[step] / peak, self.scale.at(at(step)))
+            }
+        };
+        let points = (0..STEPS).map(side(-1.0)).chain((0..STEPS).rev().map(side(1.0)));
+        canvas.polygon(points, color)
+    }
 }
 
 /// Silverman's rule of thumb over sorted values: 0.9 min(sd, IQR / 1.34) n^(-1/5).

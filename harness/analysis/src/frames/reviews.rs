@@ -1,9 +1,9 @@
 //! Reviews as a data frame.
 
-use gra_synth::candidate::{Candidate, InstructionReview, ResponseReview};
+use gra_synth::candidate::{Candidate, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
 use gra_synth::pool::ItemId;
-use gra_synth::request::Stage;
+use gra_synth::request::{ModelName, Stage};
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::Columns;
@@ -11,40 +11,14 @@ use super::Columns;
 /// Names of the three bits of an instruction review, in prompt order (METHOD.md, section 4, Prompt 6).
 pub(crate) const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
 
-/// A review of either stage.
+/// A review of any stage: bits of an instruction review, scores of the other two.
 struct Review<'a> {
     candidate: ItemId,
     stage: Stage,
-    kind: Kind<'a>,
-}
-
-enum Kind<'a> {
-    Instruction(&'a InstructionReview),
-    Response(&'a ResponseReview),
-}
-
-impl Review<'_> {
-    fn seat(&self) -> u8 {
-        match self.kind {
-            Kind::Instruction(review) => review.seat,
-            Kind::Response(review) => review.seat,
-        }
-    }
-
-    fn reviewer(&self) -> String {
-        match self.kind {
-            Kind::Instruction(review) => review.reviewer.to_string(),
-            Kind::Response(review) => review.reviewer.to_string(),
-        }
-    }
-
-    fn instruction(&self) -> Option<&InstructionReview> {
-        if let Kind::Instruction(review) = self.kind { Some(review) } else { None }
-    }
-
-    fn response(&self) -> Option<&ResponseReview> {
-        if let Kind::Response(review) = self.kind { Some(review) } else { None }
-    }
+    seat: u8,
+    reviewer: &'a ModelName,
+    bits: Option<[bool; 3]>,
+    scores: Option<&'a ResponseReview>,
 }
 
 /// One row per review: instruction reviews by seat, response reviews by seat, then the adjudication,
@@ -69,34 +43,38 @@ pub fn reviews(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     let mut columns = vec![
         of.text("candidate", |review| Some(review.candidate.to_string())),
         of.text("stage", |review| Some(review.stage.to_string())),
-        of.byte("seat", |review| Some(review.seat())),
-        of.text("reviewer", |review| Some(review.reviewer())),
+        of.cells("seat", |review| Some(review.seat)),
+        of.text("reviewer", |review| Some(review.reviewer.to_string())),
     ];
     for (place, criterion) in CRITERIA.into_iter().enumerate() {
-        columns.push(of.flag(criterion, |review| Some(review.instruction()?.bits[place])));
+        columns.push(of.cells(criterion, |review| Some(review.bits?[place])));
     }
     for (place, dimension) in DIMENSIONS.into_iter().enumerate() {
-        let score = |review: &Review| Some(review.response()?.scores.values()[place]);
+        let score = |review: &Review| Some(review.scores?.scores.values()[place]);
         columns.push(of.number(dimension, score));
     }
-    columns.push(of.number("mean", |review| Some(review.response()?.scores.mean())));
-    columns.push(of.text("comment", |review| review.response()?.comment.clone()));
+    columns.push(of.number("mean", |review| Some(review.scores?.scores.mean())));
+    columns.push(of.text("comment", |review| review.scores?.comment.clone()));
     DataFrame::new(reviews.len(), columns)
 }
 
 fn of_candidate(candidate: &Candidate) -> impl Iterator<Item = Review<'_>> {
-    let review = |stage, kind| Review { candidate: candidate.id, stage, kind };
-    let instruction = candidate
-        .instruction_reviews
-        .iter()
-        .map(move |bits| review(Stage::InstructionReview, Kind::Instruction(bits)));
-    let response = candidate
-        .response_reviews
-        .iter()
-        .map(move |scores| review(Stage::ResponseReview, Kind::Response(scores)));
-    let adjudication = candidate
-        .adjudication
-        .iter()
-        .map(move |scores| review(Stage::Adjudication, Kind::Response(scores)));
-    instruction.chain(response).chain(adjudication)
+    let checks = candidate.instruction_reviews.iter().map(|check| Review {
+        candidate: candidate.id,
+        stage: Stage::InstructionReview,
+        seat: check.seat,
+        reviewer: &check.reviewer,
+        bits: Some(check.bits),
+        scores: None,
+    });
+    let responses = candidate.response_reviews.iter().map(|review| (Stage::ResponseReview, review));
+    let adjudication = candidate.adjudication.iter().map(|review| (Stage::Adjudication, review));
+    checks.chain(responses.chain(adjudication).map(|(stage, review)| Review {
+        candidate: candidate.id,
+        stage,
+        seat: review.seat,
+        reviewer: &review.reviewer,
+        bits: None,
+        scores: Some(review),
+    }))
 }

@@ -4,11 +4,11 @@ use gra_synth::domain::Domain;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::Columns;
-use crate::ifd::{Formula, Measured};
+use crate::ifd::MeasuredLosses;
 
 /// A sample of any data set, and what was measured of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct MeasuredSample {
     /// Unique in its data set.
     pub id: String,
     /// What it was made from: samples with one origin are resampled together. A seed item is its own
@@ -27,7 +27,7 @@ pub struct Sample {
     /// Mean of a judge's six scores, where one was asked and could be read.
     pub judge: Option<f64>,
     /// What a model's losses say; `None` when no model was asked.
-    pub difficulty: Option<Measured>,
+    pub difficulty: Option<MeasuredLosses>,
     /// 1 - cosine to the nearest other instruction of the data set, in [0, 2].
     pub nearest_distance: Option<f64>,
 }
@@ -36,7 +36,7 @@ pub struct Sample {
 ///
 /// | column | type | what |
 /// |---|---|---|
-/// | `id`, `origin` | text | see [`Sample`] |
+/// | `id`, `origin` | text | see [`MeasuredSample`] |
 /// | `domain` | text | one of the seven |
 /// | `instruction_words`, `response_words` | u32 | separated by white space; null without a response |
 /// | `mu`, `sigma`, `judge` | f64 | on the scale of the scores |
@@ -49,10 +49,10 @@ pub struct Sample {
 ///
 /// # Errors
 /// None that a caller can cause: polars checks that columns are equally long.
-pub fn samples(samples: &[Sample]) -> PolarsResult<DataFrame> {
+pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
     let of = Columns(samples);
-    let pair = |sample: &Sample| sample.difficulty.and_then(Result::ok);
-    let difficulty = |sample: &Sample, formula| pair(sample)?.difficulty(formula).ok();
+    // A sample whose losses could not be measured has a reason and no numbers.
+    let pair = |sample: &MeasuredSample| sample.difficulty.and_then(Result::ok);
     let columns = vec![
         of.text("id", |s| Some(s.id.clone())),
         of.text("origin", |s| Some(s.origin.clone())),
@@ -65,13 +65,22 @@ pub fn samples(samples: &[Sample]) -> PolarsResult<DataFrame> {
         of.number("conditional_loss", |s| Some(pair(s)?.conditional.mean)),
         of.number("direct_loss", |s| Some(pair(s)?.direct.mean)),
         of.count("scored_tokens", |s| Some(pair(s)?.conditional.tokens as usize)),
-        of.flag("truncated", |s| Some(pair(s)?.truncated)),
-        of.number("loss_ratio", |s| difficulty(s, Formula::LossRatio)),
-        of.number("perplexity_ratio", |s| difficulty(s, Formula::PerplexityRatio)),
+        of.cells("truncated", |s| Some(pair(s)?.truncated)),
+        of.number("loss_ratio", |s| pair(s)?.loss_ratio().ok()),
+        of.number("perplexity_ratio", |s| pair(s)?.perplexity_ratio().ok()),
         of.text("unmeasured", |s| Some(s.difficulty?.err()?.name().to_owned())),
         of.number("nearest_distance", |s| s.nearest_distance),
     ];
     DataFrame::new(samples.len(), columns)
+}
+
+/// The origin of each row of such a frame.
+///
+/// # Errors
+/// When the frame lacks the column.
+pub fn origins(samples: &DataFrame) -> PolarsResult<Vec<String>> {
+    let origins = samples.column("origin")?.str()?.iter();
+    Ok(origins.map(|origin| origin.unwrap_or_default().to_owned()).collect())
 }
 
 fn words(text: &str) -> usize {

@@ -1,19 +1,23 @@
-//! One cell of the grid: what a rule makes of the candidates, counted.
+//! One cell of the grid: what a rule makes of the candidates, counted, with its intervals.
+//!
+//! Candidates that saw the same examples do not vary independently; they are clustered by the first item that was
+//! drawn for them (a candidate has two to four, and no partition holds all of them together). Every cell is
+//! resampled with the same draws, so that two cells differ by their rules alone.
 
 use std::collections::BTreeMap;
 
-use gra_synth::candidate::Outcome;
+use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
 use gra_synth::pool::ItemId;
+use rayon::prelude::*;
 
 use super::replay::{Replay, Replayer, Told};
-use super::uncertainty::Leads;
 use super::{Fate, Knowledge, Rule};
-use crate::bootstrap::{Cluster, Estimate};
+use crate::statistics::bootstrap::{self, Cluster, Estimate};
 
 /// One rule and what it would have made of the trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cell {
+pub struct RuleOutcome {
     /// The rule.
     pub rule: Rule,
     /// Candidates on whom the committee's decision is known.
@@ -51,7 +55,7 @@ pub struct Acceptance {
 
 /// A cell, and the samples whose means it lacks: least, most, judge.
 pub(super) struct Draft {
-    pub(super) cell: Cell,
+    pub(super) cell: RuleOutcome,
     pub(super) samples: [Vec<Cluster>; 3],
 }
 
@@ -75,13 +79,14 @@ pub(super) fn draft(
         let fate = told[at].fate;
         (!failed(fate)).then(|| f64::from(u8::from(of(fate))))
     };
+    // Bounds of the rate: none of the unknown passes, or all of them do.
     let samples = [
         leads.cluster(|at| share(at, &passed)),
         leads.cluster(|at| share(at, &|fate| passed(fate) || unknown(fate))),
         leads.cluster(score),
     ];
     let nothing = Estimate { n: 0, value: None, interval: None };
-    let cell = Cell {
+    let cell = RuleOutcome {
         rule,
         decided: count(&|told| told.decision.is_some()) as u64,
         disputed: count(&|told| told.decision == Some(Decision::Dispute)) as u64,
@@ -97,4 +102,50 @@ pub(super) fn draft(
         knowledge,
     };
     Draft { cell, samples }
+}
+
+/// Which candidates were drawn beside which item.
+pub(super) struct Leads {
+    /// Places of candidates.
+    groups: Vec<Vec<usize>>,
+}
+
+impl Leads {
+    pub(super) fn of(candidates: &[&Candidate]) -> Self {
+        let mut groups: BTreeMap<ItemId, Vec<usize>> = BTreeMap::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            let lead = candidate.examples.first().copied().unwrap_or(candidate.id);
+            groups.entry(lead).or_default().push(at);
+        }
+        Self { groups: groups.into_values().collect() }
+    }
+
+    /// The values by cluster; clusters without any are left out.
+    fn cluster(&self, value: impl Fn(usize) -> Option<f64>) -> Vec<Cluster> {
+        let cluster = |group: &Vec<usize>| {
+            let (mut sum, mut count) = (0.0, 0);
+            for value in group.iter().filter_map(|&at| value(at)) {
+                sum += value;
+                count += 1;
+            }
+            (count > 0).then_some(Cluster { sum, count })
+        };
+        self.groups.iter().filter_map(cluster).collect()
+    }
+}
+
+/// The mean of each sample with its interval, in their order. Equal samples, and a grid has many, are
+/// reckoned once.
+pub(super) fn means(samples: &[Vec<Cluster>], run_seed: u64) -> Vec<Estimate> {
+    let bits = |sample: &[Cluster]| -> Vec<(u64, u32)> {
+        sample.iter().map(|cluster| (cluster.sum.to_bits(), cluster.count)).collect()
+    };
+    // Many rules decide alike; each different outcome is resampled once.
+    let different: BTreeMap<Vec<(u64, u32)>, &Vec<Cluster>> =
+        samples.iter().map(|sample| (bits(sample), sample)).collect();
+    let estimates: BTreeMap<&Vec<(u64, u32)>, Estimate> = different
+        .par_iter()
+        .map(|(bits, sample)| (bits, bootstrap::mean(sample, run_seed, &["rescore"])))
+        .collect();
+    samples.iter().map(|sample| estimates[&bits(sample)]).collect()
 }

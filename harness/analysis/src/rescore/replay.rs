@@ -11,7 +11,7 @@ use gra_synth::request::Embedding;
 use gra_synth::variant::{Instructions, RoleAssignment};
 
 use super::word::{End, Word, word};
-use super::{Embeddings, Fate, Knowledge, Missing, Record, RescoreError, Rule};
+use super::{Embeddings, Fate, Knowledge, NotRecorded, Record, RescoreError, Rule};
 
 /// A checked record, ready to be replayed.
 pub(super) struct Replayer<'a> {
@@ -60,6 +60,7 @@ impl<'a> Replayer<'a> {
             }
         }
         let mut candidates: Vec<&Candidate> = record.candidates.iter().collect();
+        // Rounds and waves are replayed in order, and ids order by round.
         candidates.sort_by_key(|candidate| candidate.id);
         if let Some(pair) = candidates.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(RescoreError::RepeatedCandidate { candidate: pair[0].id });
@@ -84,6 +85,7 @@ impl<'a> Replayer<'a> {
         for candidates in rounds {
             let (before, start) = (samples.len(), told.len());
             for wave in candidates.chunk_by(|a, b| a.wave == b.wave) {
+                // The target is per round: earlier waves of it have taken some of the room.
                 let room = if deduplicates(&self.record) {
                     (self.record.method.target as usize) - (samples.len() - before)
                 } else {
@@ -102,8 +104,10 @@ impl<'a> Replayer<'a> {
             }
             let ids: BTreeSet<ItemId> = samples[before..].iter().map(|sample| sample.0).collect();
             let recorded = candidates.iter().filter(|candidate| candidate.is_sample());
+            // Later rounds drew from these samples: only the same ones leave them as recorded.
             let settled = told[start..].iter().all(|told| matches!(told.fate, Fate::Known(_)));
             let same = settled && recorded.map(|candidate| &candidate.id).eq(ids.iter());
+            // Other samples matter to later rounds alone, so not in the last one.
             if Some(round(candidates[0])) != last && !same {
                 knowledge = Knowledge::LaterRounds;
             }
@@ -179,7 +183,7 @@ impl<'a> Replayer<'a> {
                 (None, End::Out(outcome)) => Fate::Known(outcome),
                 (None, End::Unknown(missing)) => Fate::Unknown(missing),
                 // A contender always has a verdict.
-                (None, End::Passed { .. }) => Fate::Unknown(Missing::Embedding),
+                (None, End::Passed { .. }) => Fate::Unknown(NotRecorded::Embedding),
             };
         wave.candidates.iter().zip(&wave.words).map(by_review).collect()
     }
@@ -210,10 +214,11 @@ impl<'a> Replayer<'a> {
                     contenders.push(Contender { id, score, embedding });
                 }
                 (Some(embedding), None) => unknown.push(Contender { id, score: 0, embedding }),
-                (None, Some(_)) => fates.push((id, Fate::Unknown(Missing::Embedding))),
+                (None, Some(_)) => fates.push((id, Fate::Unknown(NotRecorded::Embedding))),
                 (None, None) => {}
             }
         }
+        // Whether an unknown candidate joins is open, but one that is too near to earlier samples never does.
         for verdict in dedup(target.clone(), &unknown, NOBODY_JOINS) {
             if verdict.nearest.is_some_and(|near| near.cosine >= limit) {
                 fates.push((verdict.id, Fate::Known(Outcome::Duplicate)));

@@ -3,27 +3,56 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Acceptance, Cell, Rescored, Rule};
-use crate::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use super::{Acceptance, Rescored, Rule, RuleOutcome};
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column, count, wrap};
+use crate::statistics::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
 
 const MISSING: &str = "-";
 
-pub(super) fn csv(grid: &Rescored, writer: impl Write) -> io::Result<()> {
-    let mut writer = CsvWriter::from_writer(writer);
-    writer.write_record(record(grid, &grid.recorded, true).map(|(name, _)| name))?;
-    writer.write_record(record(grid, &grid.recorded, true).map(|(_, value)| value))?;
-    for cell in &grid.cells {
-        writer.write_record(record(grid, cell, false).map(|(_, value)| value))?;
+impl Rescored {
+    /// Writes the recorded cell and the grid as CSV: a header, one line per rule, full precision, an
+    /// empty field where there is no value.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
+        let mut writer = CsvWriter::from_writer(writer);
+        writer.write_record(record(self, &self.recorded, true).map(|(name, _)| name))?;
+        writer.write_record(record(self, &self.recorded, true).map(|(_, value)| value))?;
+        for cell in &self.cells {
+            writer.write_record(record(self, cell, false).map(|(_, value)| value))?;
+        }
+        writer.flush()
     }
-    writer.flush()
+
+    /// The grid as a Markdown table, and how to read it.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut out = format!("{}\n\n{}\n", as_run(self), grid::markdown(&columns(self)));
+        for note in notes(self) {
+            let _ = writeln!(out, "- {note}");
+        }
+        out
+    }
+
+    /// The grid as aligned columns, and how to read it.
+    #[must_use]
+    pub fn terminal(&self) -> String {
+        let mut out = String::new();
+        wrap(&mut out, &as_run(self));
+        let _ = writeln!(out, "\n{}", grid::terminal(&columns(self)));
+        for note in notes(self) {
+            wrap(&mut out, &note);
+        }
+        out
+    }
 }
 
 /// Names and values side by side, so that header and lines cannot come apart.
-fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String); 25] {
+fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, String); 25] {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    let Cell { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
+    let RuleOutcome { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
     let low = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.low));
     let high = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.high));
     [
@@ -55,26 +84,6 @@ fn record(grid: &Rescored, cell: &Cell, as_run: bool) -> [(&'static str, String)
     ]
 }
 
-pub(super) fn markdown(grid: &Rescored) -> String {
-    let mut out = format!("{}\n\n{}\n", as_run(grid), grid::markdown(&columns(grid)));
-    for note in notes(grid) {
-        let _ = writeln!(out, "- {note}");
-    }
-    out
-}
-
-pub(super) fn terminal(grid: &Rescored) -> String {
-    let mut out = String::new();
-    wrap(&mut out, &as_run(grid));
-    out.push('\n');
-    out.push_str(&grid::terminal(&columns(grid)));
-    out.push('\n');
-    for note in notes(grid) {
-        wrap(&mut out, &note);
-    }
-    out
-}
-
 /// The recorded rule and what it gave.
 fn as_run(grid: &Rescored) -> String {
     let Rule { tau, delta, reviewers, dispute, cosine_limit } = grid.recorded.rule;
@@ -89,7 +98,7 @@ fn as_run(grid: &Rescored) -> String {
 }
 
 fn columns(grid: &Rescored) -> Vec<Column> {
-    let column = |title: &str, cell: &dyn Fn(&Cell) -> String| Column {
+    let column = |title: &str, cell: &dyn Fn(&RuleOutcome) -> String| Column {
         title: title.to_owned(),
         cells: grid.cells.iter().map(cell).collect(),
         align: Align::Right,
@@ -141,7 +150,7 @@ fn rate(acceptance: &Acceptance) -> String {
     }
 }
 
-fn judge(cell: &Cell) -> String {
+fn judge(cell: &RuleOutcome) -> String {
     let Some(value) = cell.judge.value else { return MISSING.to_owned() };
     match cell.judge.interval {
         Some(interval) => {

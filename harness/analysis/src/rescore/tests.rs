@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io;
 
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
@@ -62,7 +63,7 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
 #[test]
 fn terminal() {
     let judge = (10..20).map(|number| (id(number), f64::from(number) / 2.0)).collect();
-    insta::assert_snapshot!(text(|bytes| grid(&judge).write_terminal(bytes)), @"
+    insta::assert_snapshot!(grid(&judge).terminal(), @"
     As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates
       passed, 0.58 [0.53, 0.65].
 
@@ -91,7 +92,7 @@ fn terminal() {
 
 #[test]
 fn markdown() {
-    insta::assert_snapshot!(text(|bytes| grid(&BTreeMap::new()).write_markdown(bytes)), @"
+    insta::assert_snapshot!(grid(&BTreeMap::new()).markdown(), @"
     As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates passed, 0.58 [0.53, 0.65].
 
     | tau | delta | reviewers | dispute | decided | disputed | overturned | duplicates | failed | accepted | unknown | acceptance | knowledge |
@@ -233,5 +234,5 @@ fn a_trial_of_nobody_has_a_grid_without_rates() {
     };
     let grid = rescore(&record, &[Rule::recorded(&method, &variant)]).unwrap();
     assert_eq!((grid.candidates, grid.cells[0].acceptance.least.value), (0, None));
-    assert!(text(|bytes| grid.write_markdown(bytes)).contains("0 of 0 candidates passed, -."));
+    assert!(grid.markdown().contains("0 of 0 candidates passed, -."));
 }

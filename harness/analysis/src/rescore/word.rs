@@ -7,7 +7,7 @@ use gra_synth::form::Malformed;
 use gra_synth::request::Stage;
 use gra_synth::variant::DisputeRule;
 
-use super::{Missing, Rule};
+use super::{NotRecorded, Rule};
 
 /// A candidate's fate as far as reviews go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum End {
         score: u32,
     },
     Out(Outcome),
-    Unknown(Missing),
+    Unknown(NotRecorded),
 }
 
 impl Word {
@@ -36,7 +36,7 @@ impl Word {
         Self::before_decision(End::Out(outcome))
     }
 
-    const fn unknown(missing: Missing) -> Self {
+    const fn unknown(missing: NotRecorded) -> Self {
         Self::before_decision(End::Unknown(missing))
     }
 }
@@ -45,14 +45,16 @@ impl Word {
 pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
     let table = Table { candidate, rule, retries };
     match candidate.outcome {
-        None => Word::unknown(Missing::Outcome),
+        None => Word::unknown(NotRecorded::Outcome),
         // Before anyone reviewed it.
         Some(
             outcome @ (Outcome::RepeatedKeywords
             | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }
             | Outcome::Failed { stage: Stage::Keywords | Stage::Instruction }),
         ) => Word::out(outcome),
-        Some(Outcome::Duplicate) if candidate.response.is_none() => Word::unknown(Missing::Reviews),
+        Some(Outcome::Duplicate) if candidate.response.is_none() => {
+            Word::unknown(NotRecorded::Reviews)
+        }
         Some(outcome) => table.instruction_review(outcome).unwrap_or_else(|| {
             if candidate.response.is_some() {
                 table.response_review()
@@ -61,7 +63,7 @@ pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
             {
                 Word::out(outcome)
             } else {
-                Word::unknown(Missing::Response)
+                Word::unknown(NotRecorded::Response)
             }
         }),
     }
@@ -114,7 +116,7 @@ impl Table<'_> {
             Some(Word::out(FAILED))
         } else {
             let spared = heard().count() < usize::from(self.rule.reviewers);
-            spared.then_some(Word::unknown(Missing::Reviews))
+            spared.then_some(Word::unknown(NotRecorded::Reviews))
         }
     }
 
@@ -153,6 +155,7 @@ impl Table<'_> {
         if self.failed(STAGE) {
             return Word::out(Outcome::Failed { stage: STAGE });
         }
+        // Even top scores from the missing seats would leave the mean below tau.
         let hopeless = tally.is_some_and(|tally| {
             let left = u32::from(self.rule.reviewers) - tally.reviewers;
             tally.cannot_reach(left, self.rule.tau)
@@ -160,7 +163,7 @@ impl Table<'_> {
         if hopeless {
             Word { decision: Some(Decision::Reject), end: End::Out(Outcome::Rejected) }
         } else {
-            Word::unknown(Missing::Reviews)
+            Word::unknown(NotRecorded::Reviews)
         }
     }
 
@@ -168,7 +171,7 @@ impl Table<'_> {
     /// and a smaller committee has another one.
     fn adjudication(&self, passed: End) -> End {
         match (&self.candidate.adjudication, self.candidate.outcome) {
-            _ if !self.is_whole() => End::Unknown(Missing::Adjudication),
+            _ if !self.is_whole() => End::Unknown(NotRecorded::Adjudication),
             (Some(word), _) if word.scores.reach(self.rule.tau) => passed,
             (Some(_), _) => End::Out(Outcome::AdjudicatedOut),
             (
@@ -182,7 +185,7 @@ impl Table<'_> {
                     }),
                 ),
             ) => End::Out(outcome),
-            (None, _) => End::Unknown(Missing::Adjudication),
+            (None, _) => End::Unknown(NotRecorded::Adjudication),
         }
     }
 }

@@ -1,14 +1,14 @@
-//! How a trial's reviewers agree ([`crate::committee`]).
+//! How a trial's reviewers agree ([`crate::reviewers::committee`]).
 
 use std::collections::BTreeSet;
 
 use gra_synth::request::ModelName;
 
-use super::{Settings, StatsError, Subject, Trial};
-use crate::bootstrap::Estimate;
-use crate::committee::{Committee, Criterion, Scale, malformed_rates};
-use crate::measure::{Cell, Measure, MeasureTable};
+use super::{MeasuredSet, Settings, StatsError, TrialEvidence};
 use crate::proportion::Proportion;
+use crate::reviewers::committee::{Committee, Criterion, Scale, malformed_rates};
+use crate::statistics::bootstrap::Estimate;
+use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
 
 /// One of the numbers about what reviewers were asked.
 type Coefficient<T> = fn(T) -> Estimate;
@@ -18,28 +18,30 @@ const UNDEFINED: &str = "not defined: no variation, or a single reviewer";
 
 /// Adds what there is to say of reviewers.
 pub(super) fn describe(
-    subjects: &[Subject],
+    data_sets: &[MeasuredSet],
     settings: Settings,
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
     let mut committees = Vec::new();
-    for subject in subjects {
-        let of = |trial: &Trial| {
+    for data_set in data_sets {
+        let of = |trial: &TrialEvidence| {
             Committee::of(&trial.facts.candidates, &trial.families, settings.bootstrap)
         };
-        let committee = subject.trial.as_ref().map(of).transpose()?;
+        let committee = data_set.trial.as_ref().map(of).transpose()?;
         committees.push(committee.filter(|committee| !committee.reviewers.is_empty()));
     }
-    let mut add = |is_detail, name: String, cell: &dyn Fn(&Committee) -> Cell| {
-        let cell =
-            |of: &Option<Committee>| of.as_ref().map_or(Cell::Inapplicable(NO_COMMITTEE), cell);
+    let mut add = |is_detail, name: String, cell: &dyn Fn(&Committee) -> MeasureValue| {
+        let cell = |of: &Option<Committee>| {
+            of.as_ref().map_or(MeasureValue::Inapplicable(NO_COMMITTEE), cell)
+        };
         let cells = committees.iter().map(cell).collect();
         table.add(Measure { group: "committee", name, cells, is_detail });
     };
     add(false, "reviewed by all seats".to_owned(), &|of| {
         let coverage = of.responses.coverage;
-        Cell::count(size(coverage.whole), size(coverage.whole + coverage.part))
+        MeasureValue::count(size(coverage.whole), size(coverage.whole + coverage.part))
     });
+    // All committees are measured on the same scales: any of them names the rows.
     let Some(any) = committees.iter().flatten().next() else { return Ok(()) };
     // The mean of the six first.
     let mut scales: Vec<usize> = (0..any.responses.scales.len()).collect();
@@ -50,7 +52,7 @@ pub(super) fn describe(
         for &place in &scales {
             let scale = any.responses.scales[place].name;
             add(scale != "mean", format!("{scale}: {name}"), &|of| {
-                Cell::or_absent(estimate(of.responses.scales[place]), UNDEFINED)
+                MeasureValue::or_absent(estimate(of.responses.scales[place]), UNDEFINED)
             });
         }
     }
@@ -59,7 +61,7 @@ pub(super) fn describe(
     for (name, estimate) in of_bit {
         for (place, criterion) in any.instructions.criteria.iter().enumerate() {
             add(name == "share of ones", format!("{}: {name}", criterion.name), &|of| {
-                Cell::or_absent(estimate(of.instructions.criteria[place]), UNDEFINED)
+                MeasureValue::or_absent(estimate(of.instructions.criteria[place]), UNDEFINED)
             });
         }
     }
@@ -67,18 +69,20 @@ pub(super) fn describe(
         committees.iter().flatten().flat_map(|of| of.reviewers.keys()).collect();
     for model in reviewers {
         add(false, format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
-            Some(reviewer) => Cell::or_absent(reviewer.leniency, "no other reviewer sat beside it"),
-            None => Cell::Inapplicable("it did not review"),
+            Some(reviewer) => {
+                MeasureValue::or_absent(reviewer.leniency, "no other reviewer sat beside it")
+            }
+            None => MeasureValue::Inapplicable("it did not review"),
         });
     }
     add(false, "self-preference of families".to_owned(), &|of| {
-        Cell::or_absent(of.self_preference, "no family sat beside another on its own work")
+        MeasureValue::or_absent(of.self_preference, "no family sat beside another on its own work")
     });
     add(false, "disputes overturned, share".to_owned(), &|of| {
         share(of.overturned, "nothing went to an adjudicator")
     });
-    let malformed = |subject: &Subject| {
-        let Some(trial) = &subject.trial else { return Cell::Inapplicable("not a trial") };
+    let malformed = |data_set: &MeasuredSet| {
+        let Some(trial) = &data_set.trial else { return MeasureValue::Inapplicable("not a trial") };
         let rates = malformed_rates(&trial.facts.candidates, &trial.facts.calls);
         let all = rates.values().fold(Proportion::default(), |sum, rate| Proportion {
             yes: sum.yes + rate.yes,
@@ -86,14 +90,14 @@ pub(super) fn describe(
         });
         share(all, "it asked nothing")
     };
-    table.push("committee", "replies malformed, share", subjects.iter().map(malformed).collect());
+    table.push("committee", "replies malformed, share", data_sets.iter().map(malformed).collect());
     Ok(())
 }
 
 /// A share with Wilson's interval.
-fn share(share: Proportion, missing: &'static str) -> Cell {
+fn share(share: Proportion, missing: &'static str) -> MeasureValue {
     let (value, interval, n) = (share.value(), share.wilson(), size(share.n()));
-    Cell::or_absent(Estimate { n, value, interval }, missing)
+    MeasureValue::or_absent(Estimate { n, value, interval }, missing)
 }
 
 fn size(n: u64) -> usize {

@@ -7,11 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Columns, Subject};
-use crate::bootstrap::{Bootstrap, Cluster, Clusters, Estimate, Group};
-use crate::holm::holm;
-use crate::measure::{Cell, MeasureTable};
-use crate::permutation::Permutation;
+use polars::prelude::PolarsResult;
+
+use super::MeasuredSet;
+use crate::frames::{RowMeasure, RowValues};
+use crate::statistics::bootstrap::{Bootstrap, Cluster, Clusters, Estimate, ResampledSide};
+use crate::statistics::holm::holm;
+use crate::statistics::permutation::Permutation;
+use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// What is compared: a name for readers, and a column.
 const COMPARED: [(&str, &str); 7] = [
@@ -44,24 +47,23 @@ pub struct Contrast {
 
 /// The differences of means from the first data set, by measure.
 pub(super) fn contrasts(
-    subjects: &[Subject],
-    columns: &[Columns],
+    data_sets: &[MeasuredSet],
     bootstrap: Bootstrap,
-) -> Vec<Contrast> {
-    let mut sides = subjects.iter().zip(columns);
-    let Some((reference, first)) = sides.next() else { return Vec::new() };
-    let others: Vec<(&Subject, &Columns)> = sides.collect();
+) -> PolarsResult<Vec<Contrast>> {
+    let values =
+        |set: &MeasuredSet| set.values(COMPARED.map(|(_, column)| RowMeasure::column(column)));
+    let values: Vec<RowValues<String>> =
+        data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
     let mut contrasts = Vec::new();
-    for (measure, column) in COMPARED {
-        for (subject, columns) in &others {
-            let is_paired = reference.seed_set.is_some() && reference.seed_set == subject.seed_set;
-            let sides = [first.by_origin(column), columns.by_origin(column)];
-            let (difference, p) = if is_paired {
-                paired(&sides, bootstrap, column)
-            } else {
-                apart(&sides, bootstrap, column)
-            };
-            let data_set = subject.name.clone();
+    for (place, (measure, column)) in COMPARED.into_iter().enumerate() {
+        for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
+            let seed_set = &data_sets[0].seed_set;
+            let is_paired = seed_set.is_some() && *seed_set == set.seed_set;
+            let sides = [values[0].clusters(place), of_set.clusters(place)];
+            // Sides of one seed set are resampled together: what the items have in common cancels.
+            let compare = if is_paired { paired } else { apart };
+            let (difference, p) = compare(&sides, bootstrap, column);
+            let data_set = set.name.clone();
             contrasts.push(Contrast { measure, data_set, difference, p, is_paired });
         }
     }
@@ -69,7 +71,7 @@ pub(super) fn contrasts(
     for (contrast, p) in contrasts.iter_mut().zip(holm(&p_values)) {
         contrast.p = p;
     }
-    contrasts
+    Ok(contrasts)
 }
 
 /// Adds the differences to a table of as many data sets as they are about, and the first.
@@ -79,11 +81,13 @@ pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
         return;
     }
     for row in contrasts.chunks(others) {
-        let (mut differences, mut ps) =
-            (vec![Cell::Inapplicable(REFERENCE)], vec![Cell::Inapplicable(REFERENCE)]);
+        let (mut differences, mut ps) = (
+            vec![MeasureValue::Inapplicable(REFERENCE)],
+            vec![MeasureValue::Inapplicable(REFERENCE)],
+        );
         for Contrast { difference, p, .. } in row {
-            differences.push(Cell::or_absent(*difference, NO_PAIR));
-            ps.push(Cell::exact(*p, difference.n, NO_PAIR));
+            differences.push(MeasureValue::or_absent(*difference, NO_PAIR));
+            ps.push(MeasureValue::exact(*p, difference.n, NO_PAIR));
         }
         let measure = row[0].measure;
         table.push("against the first", format!("{measure}, difference"), differences);
@@ -91,7 +95,7 @@ pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
     }
 }
 
-type ByOrigin<'a> = BTreeMap<&'a str, Cluster>;
+type ByOrigin<'a> = BTreeMap<&'a String, Cluster>;
 
 /// Sides that share no seed item.
 fn apart(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate, Option<f64>) {
@@ -100,10 +104,17 @@ fn apart(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate
     let clusters = [first.len(), second.len()].map(Clusters::singles);
     let name = ["contrast", column];
     let [difference] = bootstrap.between(
-        &Group { clusters: &clusters[0], statistics: |weights: &[u32]| [mean(&first, weights)] },
-        &Group { clusters: &clusters[1], statistics: |weights: &[u32]| [mean(&second, weights)] },
+        &ResampledSide {
+            clusters: &clusters[0],
+            statistics: |weights: &[u32]| [mean(&first, weights)],
+        },
+        &ResampledSide {
+            clusters: &clusters[1],
+            statistics: |weights: &[u32]| [mean(&second, weights)],
+        },
         &name,
     );
+    // Without replicates the caller wants values alone, and no test either.
     let testable = bootstrap.replicates > 0 && !first.is_empty() && !second.is_empty();
     let test = Permutation::new(bootstrap.run_seed);
     (difference, if testable { test.shuffle(&first, &second, &name) } else { None })
@@ -112,7 +123,7 @@ fn apart(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate
 /// Sides that go back to the same seed items, though not each to all of them.
 fn paired(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate, Option<f64>) {
     let nothing = Cluster { sum: 0.0, count: 0 };
-    let origins: BTreeSet<&str> = sides.iter().flat_map(|side| side.keys().copied()).collect();
+    let origins: BTreeSet<&String> = sides.iter().flat_map(|side| side.keys().copied()).collect();
     let [first, second] = sides.each_ref().map(|side| -> Vec<Cluster> {
         origins.iter().map(|origin| side.get(origin).copied().unwrap_or(nothing)).collect()
     });

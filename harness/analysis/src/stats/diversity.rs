@@ -8,16 +8,16 @@ use gra_synth::request::Embedding;
 use gra_synth::similarity::pack;
 
 use super::Settings;
-use crate::bootstrap::{Clusters, Estimate, mean};
-use crate::diversity::lexical::{Distinct, Words};
+use crate::diversity::lexical::{NgramCounts, Words};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
+use crate::diversity::neighbours::nearest_distances;
 use crate::diversity::self_bleu::{self, self_bleu};
-use crate::diversity::spread::nearest_distances;
+use crate::diversity::tsne::{self, Map, TsneSettings};
+use crate::diversity::unit_vectors::{Undefined, UnitVectors};
 use crate::diversity::vendi::vendi;
 use crate::diversity::{clusters, subsample};
-use crate::measure::{Cell, MeasureTable};
-use crate::tsne::{self, Map};
-use crate::unit_vectors::{Undefined, UnitVectors};
+use crate::statistics::bootstrap::{Clusters, Estimate, mean};
+use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// The longest word sequences whose variety is reported.
 const LONGEST: usize = 3;
@@ -25,17 +25,25 @@ const LONGEST: usize = 3;
 /// Samples of a set on the map, at most (METHOD.md, E6).
 const MAPPED: usize = 5_000;
 
-/// What the diversity of a data set is computed from, one entry per sample.
+/// A data set with the embeddings of its instructions; one entry per sample in each.
 #[derive(Clone, Debug)]
-pub struct Material<'a> {
+pub struct EmbeddedSet {
     /// The data set's name; names the draw of the matched samples.
-    pub name: &'a str,
+    pub name: String,
     /// The instructions.
-    pub instructions: Vec<&'a str>,
+    pub instructions: Vec<String>,
     /// What each was made from.
-    pub origins: Vec<&'a str>,
+    pub origins: Vec<String>,
     /// Embeddings of the instructions.
-    pub embeddings: &'a [Embedding],
+    pub embeddings: Vec<Embedding>,
+}
+
+impl EmbeddedSet {
+    /// How many of its instructions the encoder does not read at once.
+    #[must_use]
+    pub fn long(&self) -> usize {
+        self.embeddings.iter().filter(|embedding| embedding.is_long()).count()
+    }
 }
 
 /// Diversity of several data sets at matched n.
@@ -60,7 +68,7 @@ struct OfSet {
     nearest: Result<Vec<f64>, Undefined>,
     /// `None` for the reference.
     manifold: Option<Result<Manifold, Undefined>>,
-    distinct: [Distinct; LONGEST],
+    distinct: [NgramCounts; LONGEST],
     self_bleu: Result<Vec<f64>, Undefined>,
 }
 
@@ -79,10 +87,10 @@ struct Matched {
 
 impl Matched {
     /// Draws `n` of them.
-    fn of(material: &Material, n: usize, run_seed: u64) -> Self {
-        let name = ["diversity", material.name];
-        let chosen = subsample(material.embeddings.len(), n, run_seed, &name);
-        let values = pack(chosen.iter().map(|&place| &material.embeddings[place]));
+    fn draw(set: &EmbeddedSet, n: usize, run_seed: u64) -> Self {
+        let name = ["diversity", &set.name];
+        let chosen = subsample(set.embeddings.len(), n, run_seed, &name);
+        let values = pack(chosen.iter().map(|&place| &set.embeddings[place]));
         Self { wanted: n, chosen, values }
     }
 
@@ -103,22 +111,23 @@ impl Diversity {
     /// # Panics
     /// When there is no such data set, or one has not as many instructions, origins and embeddings.
     #[must_use]
-    pub fn of(materials: &[Material], matched: usize, reference: usize, run_seed: u64) -> Self {
+    pub fn of(sets: &[EmbeddedSet], matched: usize, reference: usize, run_seed: u64) -> Self {
         let drawn: Vec<Matched> =
-            materials.iter().map(|material| Matched::of(material, matched, run_seed)).collect();
+            sets.iter().map(|set| Matched::draw(set, matched, run_seed)).collect();
+        // A reference of too few samples leaves all sets without these four measures, not without the others.
         let against = drawn[reference].rows();
-        let of_set = |(place, (material, drawn)): (usize, (&Material, &Matched))| {
-            let text = |&place: &usize| material.instructions[place];
+        let of_set = |(place, (set, drawn)): (usize, (&EmbeddedSet, &Matched))| {
+            let text = |&place: &usize| set.instructions[place].as_str();
             let texts: Vec<&str> = drawn.chosen.iter().map(text).collect();
             let words = Words::read(&texts);
             let few = subsample(texts.len(), self_bleu::AT_MOST, run_seed, &["self-bleu"]);
             let few: Vec<&str> = few.into_iter().map(|place| texts[place]).collect();
             let compared = || manifold::compare(drawn.rows()?, against?, NEIGHBOURS);
             OfSet {
-                all: material.embeddings.len(),
-                long: material.embeddings.iter().filter(|text| text.is_long()).count(),
+                all: set.embeddings.len(),
+                long: set.long(),
                 chosen: drawn.chosen.clone(),
-                origins: drawn.chosen.iter().map(|&at| material.origins[at].to_owned()).collect(),
+                origins: drawn.chosen.iter().map(|&at| set.origins[at].clone()).collect(),
                 vendi: drawn.rows().and_then(vendi),
                 nearest: drawn.rows().and_then(nearest_distances),
                 manifold: (place != reference).then(compared),
@@ -126,7 +135,7 @@ impl Diversity {
                 self_bleu: self_bleu(&Words::read(&few)),
             }
         };
-        let sets = materials.iter().zip(&drawn).enumerate().map(of_set).collect();
+        let sets = sets.iter().zip(&drawn).enumerate().map(of_set).collect();
         Self { matched, reference, sets, entropies: entropies(&drawn, run_seed) }
     }
 
@@ -147,23 +156,23 @@ impl Diversity {
     /// Adds what was found.
     pub(super) fn describe(&self, settings: Settings, table: &mut MeasureTable) {
         let (n, run_seed) = (self.matched, settings.bootstrap.run_seed);
-        let mut push = |name: String, cell: &dyn Fn(usize, &OfSet) -> Cell| {
+        let mut push = |name: String, cell: &dyn Fn(usize, &OfSet) -> MeasureValue| {
             let cells = self.sets.iter().enumerate().map(|(place, set)| cell(place, set));
             table.push("diversity", name, cells.collect());
         };
         push("samples compared".to_owned(), &|_, set| match &set.vendi {
             Err(why @ Undefined::TooFew { .. }) => absent(*why),
-            _ => Cell::count(n, set.all),
+            _ => MeasureValue::count(n, set.all),
         });
         if self.sets.iter().any(|set| set.long > 0) {
             push("longer than the encoder reads at once".to_owned(), &|_, set| {
-                Cell::count(set.long, set.all)
+                MeasureValue::count(set.long, set.all)
             });
         }
         push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
         push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
             Ok(distances) => {
-                Cell::Estimate(by_origin(&set.origins, distances, run_seed, "nearest"))
+                MeasureValue::Known(by_origin(&set.origins, distances, run_seed, "nearest"))
             }
             Err(why) => absent(*why),
         });
@@ -182,11 +191,11 @@ impl Diversity {
         ];
         for (name, values, of_reference) in measures {
             push(format!("{name} against the reference"), &|_, set| match &set.manifold {
-                None => Cell::Inapplicable("it is the reference"),
+                None => MeasureValue::Inapplicable("it is the reference"),
                 Some(Err(why)) => absent(*why),
                 Some(Ok(found)) => {
                     let origins = if of_reference { reference } else { &set.origins };
-                    Cell::Estimate(by_origin(origins, &values(found), run_seed, name))
+                    MeasureValue::Known(by_origin(origins, &values(found), run_seed, name))
                 }
             });
         }
@@ -196,14 +205,18 @@ impl Diversity {
                 if set.chosen.len() < n {
                     return absent(Undefined::TooFew { n: set.chosen.len(), needed: n });
                 }
-                Cell::exact(distinct.share(), distinct.all, "no instruction has so many words")
+                MeasureValue::exact(
+                    distinct.share(),
+                    distinct.all,
+                    "no instruction has so many words",
+                )
             });
         }
         push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
             Ok(scores) if set.chosen.len() == n => {
                 let texts = u32::try_from(scores.len().max(1)).unwrap_or(u32::MAX);
                 let mean = scores.iter().sum::<f64>() / f64::from(texts);
-                Cell::Exact { value: mean, n: scores.len() }
+                MeasureValue::exact(Some(mean), scores.len(), "")
             }
             Ok(_) => absent(Undefined::TooFew { n: set.chosen.len(), needed: n }),
             Err(why) => absent(*why),
@@ -217,6 +230,7 @@ fn entropies(drawn: &[Matched], run_seed: u64) -> Entropies {
     let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
     let all: usize = rows.iter().map(|set| set.len()).sum();
     let fit = clusters::fit(&rows, clusters::CLUSTERS.min(all / 4).max(1), run_seed)?;
+    // Sets with too few samples are not in the fit: the others are numbered without them.
     let mut places = 0..rows.len();
     let entropy = |set: &Matched| {
         set.rows()?;
@@ -231,15 +245,14 @@ fn entropies(drawn: &[Matched], run_seed: u64) -> Entropies {
 /// # Errors
 /// With too few samples, and when all are the same.
 pub fn map(
-    materials: &[Material],
+    sets: &[EmbeddedSet],
     matched: usize,
     run_seed: u64,
 ) -> Result<(Vec<Vec<usize>>, Map), Undefined> {
     let n = matched.min(MAPPED);
-    let drawn: Vec<Matched> =
-        materials.iter().map(|material| Matched::of(material, n, run_seed)).collect();
+    let drawn: Vec<Matched> = sets.iter().map(|set| Matched::draw(set, n, run_seed)).collect();
     let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
-    let settings = tsne::Settings { run_seed, ..tsne::Settings::default() };
+    let settings = TsneSettings { run_seed, ..TsneSettings::default() };
     let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, &settings)?;
     let mut sets = sets.into_iter();
     let (mut chosen, mut points) = (Vec::new(), Vec::new());
@@ -261,15 +274,12 @@ fn numbers(flags: &[bool]) -> Vec<f64> {
     flags.iter().map(|flag| f64::from(u8::from(*flag))).collect()
 }
 
-fn exact(value: Result<f64, Undefined>, n: usize) -> Cell {
-    match value {
-        Ok(value) => Cell::Exact { value, n },
-        Err(why) => absent(why),
-    }
+fn exact(value: Result<f64, Undefined>, n: usize) -> MeasureValue {
+    value.map_or_else(absent, |value| MeasureValue::exact(Some(value), n, ""))
 }
 
-fn absent(why: Undefined) -> Cell {
-    Cell::Absent(match why {
+fn absent(why: Undefined) -> MeasureValue {
+    MeasureValue::Absent(match why {
         Undefined::TooFew { .. } => "too few samples",
         Undefined::Identical => "all of them are the same",
         Undefined::NotUnit { .. } => "an embedding is not of unit length",

@@ -1,143 +1,136 @@
 //! Scores: how they are distributed, and how far committee and judge agree (paper, section 5.4 and
 //! Fig. 7).
 
-use gra_synth::candidate::Candidate;
+use polars::prelude::{ChunkQuantile, Float64Chunked, PolarsResult, QuantileMethod};
 
-use super::{Settings, StatsError, Subject, Trial, UNSCORED};
-use crate::bootstrap::Estimate;
-use crate::distribution::{Distribution, QUANTILES};
-use crate::funnel::has_passed;
-use crate::lineage::seed_items;
-use crate::measure::{Cell, Measure, MeasureTable};
-use crate::quality::{Quality, Reading, Scored, Share};
-use crate::resolution::Resolution;
+use super::{MeasuredSet, Settings, StatsError, TrialEvidence, UNSCORED};
+use crate::frames::MU;
+use crate::reviewers::quality::{HighScore, HighShare, Quality, Scored};
+use crate::statistics::bootstrap::Estimate;
+use crate::statistics::resolution::Resolution;
+use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
+use crate::trial;
+use crate::trial::funnel::has_passed;
+use crate::trial::lineage::seed_items;
 
-/// A part of the comparison.
-type Of<T> = fn(&Quality) -> T;
+/// One of two raters.
+type ResolutionOf = fn(&Quality) -> Resolution;
 
 const UNJUDGED: &str = "no judge scored candidates of it";
+
+/// Quantiles of mu over a trial's samples, linear between neighbours as in R and `NumPy`.
+const QUANTILES: [(&str, f64); 3] = [("mu, 5%", 0.05), ("mu, median", 0.5), ("mu, 95%", 0.95)];
 
 /// Adds the distribution of mu over a trial's samples, and the agreement with a judge over all
 /// candidates that the committee scored.
 pub(super) fn describe(
-    subjects: &[Subject],
+    data_sets: &[MeasuredSet],
     settings: Settings,
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
-    let mut of = Vec::new();
-    for subject in subjects {
-        of.push(subject.trial.as_ref().map(|trial| Found::of(trial, settings)).transpose()?);
-    }
-    let mut push =
-        |(group, is_detail), name: String, missing, cell: &dyn Fn(&Found) -> Option<Cell>| {
-            let cell = |found: &Option<Found>| match found {
-                Some(found) => cell(found).unwrap_or(Cell::Absent(missing)),
-                None => Cell::Inapplicable(missing),
-            };
-            let cells = of.iter().map(cell).collect();
-            table.add(Measure { group, name, cells, is_detail });
+    let quantiles = |set: &MeasuredSet| set.trial.as_ref().map(quantiles).transpose();
+    let quantiles: Vec<_> = data_sets.iter().map(quantiles).collect::<PolarsResult<_>>()?;
+    for (place, (name, _)) in QUANTILES.into_iter().enumerate() {
+        let cell = |of: &Option<[MeasureValue; 3]>| match of {
+            Some(of_trial) => of_trial[place].clone(),
+            None => MeasureValue::Inapplicable(UNSCORED),
         };
-    for (place, name) in [(1, "5%"), (3, "median"), (5, "95%")] {
-        debug_assert!(QUANTILES[place] > 0.0 && QUANTILES[place] < 1.0);
-        push(("quality", true), format!("mu, {name}"), UNSCORED, &|found| {
-            let value = found.samples.quantiles?[place];
-            Some(Cell::exact(Some(value), count(found.samples.resolution.n), UNSCORED))
-        });
+        table.push_detail("quality", name, quantiles.iter().map(cell).collect());
     }
-    let judge = |found: &Found| found.quality.clone();
-    for (place, reading) in Reading::ALL.into_iter().enumerate() {
-        let sign = if reading == Reading::Above { ">" } else { ">=" };
-        let high = format!("judge {sign} {}", settings.threshold);
-        push(("judge", false), format!("{high}, share of accepted"), UNJUDGED, &|found| {
-            Some(share(judge(found)?.accepted.high[place]))
-        });
-        push(("judge", false), format!("{high}, share of rejected"), UNJUDGED, &|found| {
-            Some(share(judge(found)?.rejected.high[place]))
-        });
-        push(("judge", false), format!("{high}, accepted less rejected"), UNJUDGED, &|found| {
-            Some(Cell::or_absent(judge(found)?.lift[place], UNJUDGED))
-        });
-        for (name, cell) in [
-            ("both", (|t| t.both) as fn(crate::quality::Table) -> u64),
-            ("committee alone", |t| t.committee),
-            ("judge alone", |t| t.judge),
-            ("neither", |t| t.neither),
-        ] {
-            push(
-                ("judge", true),
-                format!("{sign} {}: {name}", settings.threshold),
-                UNJUDGED,
-                &|found| {
-                    let quality = judge(found)?;
-                    Some(Cell::count(count(cell(quality.tables[place])), count(quality.all.judged)))
-                },
-            );
-        }
+    let mut judged = Vec::new();
+    for set in data_sets {
+        judged.push(set.trial.as_ref().map(|trial| quality(trial, settings)).transpose()?);
     }
-    let estimates: [(&str, Of<Estimate>); 2] = [
-        ("Spearman's rho with mu", |q| q.all.spearman),
-        ("Kendall's tau-b with mu", |q| q.all.kendall),
-    ];
-    for (name, estimate) in estimates {
-        push(("judge", false), name.to_owned(), UNJUDGED, &|found| {
-            Some(Cell::or_absent(estimate(&judge(found)?), "one of the two gives one score only"))
+    let mut push = |is_detail, name: String, cell: &dyn Fn(&Quality) -> MeasureValue| {
+        let cell = |of: &Option<Option<Quality>>| match of {
+            Some(Some(quality)) => cell(quality),
+            Some(None) => MeasureValue::Absent(UNJUDGED),
+            None => MeasureValue::Inapplicable(UNJUDGED),
+        };
+        table.add(Measure {
+            group: "judge",
+            name,
+            cells: judged.iter().map(cell).collect(),
+            is_detail,
         });
+    };
+    for (place, reading) in HighScore::ALL.into_iter().enumerate() {
+        let sign = if reading == HighScore::Above { ">" } else { ">=" };
+        let high = format!("{sign} {}", settings.threshold);
+        push(false, format!("judge {high}, share of accepted"), &|q| share(q.accepted.high[place]));
+        push(false, format!("judge {high}, share of rejected"), &|q| share(q.rejected.high[place]));
+        push(false, format!("judge {high}, accepted less rejected"), &|q| {
+            MeasureValue::or_absent(q.lift[place], UNJUDGED)
+        });
+        let mut cell_of_four = |name: &str, of: &dyn Fn(&Quality) -> u64| {
+            push(true, format!("{high}: {name}"), &|q| counted(of(q), q.all.judged));
+        };
+        cell_of_four("both", &|q| q.tables[place].both);
+        cell_of_four("committee alone", &|q| q.tables[place].committee);
+        cell_of_four("judge alone", &|q| q.tables[place].judge);
+        cell_of_four("neither", &|q| q.tables[place].neither);
     }
-    let raters: [(&str, Of<Resolution>); 2] =
+    let constant = "one of the two gives one score only";
+    push(false, "Spearman's rho with mu".to_owned(), &|q| {
+        MeasureValue::or_absent(q.all.spearman, constant)
+    });
+    push(false, "Kendall's tau-b with mu".to_owned(), &|q| {
+        MeasureValue::or_absent(q.all.kendall, constant)
+    });
+    let raters: [(&str, ResolutionOf); 2] =
         [("mu", |q| q.all.committee), ("judge", |q| q.all.judge)];
     for (name, resolution) in raters {
-        push(("judge", true), format!("{name}: distinct scores"), UNJUDGED, &|found| {
-            let resolution = resolution(&judge(found)?);
-            Some(Cell::count(resolution.distinct, count(resolution.n)))
+        push(true, format!("{name}: distinct scores"), &|q| {
+            MeasureValue::count(resolution(q).distinct, count(resolution(q).n))
         });
-        push(("judge", true), format!("{name}: entropy in bits"), UNJUDGED, &|found| {
-            let resolution = resolution(&judge(found)?);
-            Some(Cell::exact(resolution.entropy, count(resolution.n), UNJUDGED))
+        push(true, format!("{name}: entropy in bits"), &|q| {
+            MeasureValue::exact(resolution(q).entropy, count(resolution(q).n), UNJUDGED)
         });
     }
-    push(("judge", false), "candidates without a judge's score".to_owned(), UNJUDGED, &|found| {
-        let all = judge(found)?.all;
-        Some(Cell::count(count(all.unjudged), count(all.judged + all.unjudged)))
+    push(false, "candidates without a judge's score".to_owned(), &|q| {
+        counted(q.all.unjudged, q.all.judged + q.all.unjudged)
     });
     Ok(())
 }
 
-/// What a trial's scores say.
-struct Found {
-    /// mu of the samples.
-    samples: Distribution,
-    /// `None` without a judge.
-    quality: Option<Quality>,
+/// [`QUANTILES`] of a trial.
+fn quantiles(trial: &TrialEvidence) -> PolarsResult<[MeasureValue; 3]> {
+    let values = trial::values(&trial.facts.candidates, [MU.only("outcome", "accepted")]);
+    let scores: Float64Chunked = values.values(0).iter().copied().collect();
+    let n = scores.len() - scores.null_count();
+    let mut quantiles = QUANTILES.map(|_| MeasureValue::Absent(UNSCORED));
+    for (quantile, (_, share)) in quantiles.iter_mut().zip(QUANTILES) {
+        let value = scores.quantile(share, QuantileMethod::Linear)?;
+        *quantile = MeasureValue::exact(value, n, UNSCORED);
+    }
+    Ok(quantiles)
 }
 
-impl Found {
-    fn of(trial: &Trial, settings: Settings) -> Result<Self, StatsError> {
-        let candidates = &trial.facts.candidates;
-        let rows: Vec<(&Candidate, Scored)> = candidates
-            .iter()
-            .zip(seed_items(candidates))
-            .filter_map(|(candidate, item)| {
-                let mu = candidate.tally()?.mu();
-                let judge = trial.judge.get(&candidate.id).copied();
-                Some((candidate, Scored { item, accepted: has_passed(candidate), mu, judge }))
-            })
-            .collect();
-        let samples = rows.iter().filter(|(candidate, _)| candidate.is_sample());
-        let scores: Vec<_> = samples.map(|(_, row)| (row.item, row.mu)).collect();
-        let all: Vec<Scored> = rows.iter().map(|(_, row)| *row).collect();
-        let quality = (!trial.judge.is_empty())
-            .then(|| Quality::of(&all, settings.threshold, settings.bootstrap))
-            .transpose()?;
-        Ok(Self { samples: Distribution::of(&scores, settings.bootstrap)?, quality })
+/// Committee and judge on a trial; `None` without a judge.
+fn quality(trial: &TrialEvidence, settings: Settings) -> Result<Option<Quality>, StatsError> {
+    if trial.judge.is_empty() {
+        return Ok(None);
     }
+    let candidates = &trial.facts.candidates;
+    let rows = candidates.iter().zip(seed_items(candidates)).filter_map(|(candidate, item)| {
+        let mu = candidate.tally()?.mu();
+        let judge = trial.judge.get(&candidate.id).copied();
+        Some(Scored { item, accepted: has_passed(candidate), mu, judge })
+    });
+    let rows: Vec<Scored> = rows.collect();
+    Ok(Some(Quality::of(&rows, settings.threshold, settings.bootstrap)?))
 }
 
 /// A share with the interval of its clusters; Wilson's where no variation was seen.
-fn share(share: Share) -> Cell {
+fn share(share: HighShare) -> MeasureValue {
     let flat = share.estimate.interval.is_none_or(|interval| interval.low >= interval.high);
     let independent =
         Estimate { n: count(share.counts.n()), interval: share.counts.wilson(), ..share.estimate };
-    Cell::or_absent(if flat { independent } else { share.estimate }, "none was judged")
+    MeasureValue::or_absent(if flat { independent } else { share.estimate }, "none was judged")
+}
+
+fn counted(part: u64, of: u64) -> MeasureValue {
+    MeasureValue::count(count(part), count(of))
 }
 
 fn count(n: u64) -> usize {

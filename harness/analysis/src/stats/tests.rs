@@ -1,10 +1,10 @@
 use super::*;
-use crate::frames::{Sample, samples};
-use crate::ifd::{Loss, Pair, Unmeasured};
+use crate::frames::{MeasuredSample, samples};
+use crate::ifd::{Loss, LossPair, Unmeasured};
 use crate::trial_by_hand::every_outcome;
 
-fn sample(number: u32, origin: &str) -> Sample {
-    Sample {
+fn sample(number: u32, origin: &str) -> MeasuredSample {
+    MeasuredSample {
         id: format!("s{number:05}"),
         origin: origin.to_owned(),
         domain: None,
@@ -18,28 +18,28 @@ fn sample(number: u32, origin: &str) -> Sample {
     }
 }
 
-fn losses(conditional: f64, direct: f64) -> Pair {
+fn losses(conditional: f64, direct: f64) -> LossPair {
     let loss = |mean| Loss { mean, tokens: 3 };
-    Pair { conditional: loss(conditional), direct: loss(direct), truncated: false }
+    LossPair { conditional: loss(conditional), direct: loss(direct), truncated: false }
 }
 
-fn described(name: &str, rows: &[Sample]) -> MeasureTable {
+fn described(name: &str, rows: &[MeasuredSample]) -> MeasureTable {
     let samples = samples(rows).unwrap();
-    let subject =
-        Subject { name: name.to_owned(), samples, seed_set: None, records: None, trial: None };
-    findings(&[subject], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 })
+    let data_set =
+        MeasuredSet { name: name.to_owned(), samples, seed_set: None, records: None, trial: None };
+    findings(&[data_set], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 })
         .unwrap()
         .table
 }
 
-fn cell(table: &MeasureTable, measure: &str) -> Cell {
+fn cell(table: &MeasureTable, measure: &str) -> MeasureValue {
     let found = table.measures().iter().find(|m| m.name == measure);
     found.unwrap_or_else(|| panic!("no measure `{measure}`")).cells[0].clone()
 }
 
 #[test]
 fn difficulty_is_reported_over_all_below_one_and_above() {
-    let mut rows: Vec<Sample> = (0..5).map(|n| sample(n, &format!("s{n:05}"))).collect();
+    let mut rows: Vec<MeasuredSample> = (0..5).map(|n| sample(n, &format!("s{n:05}"))).collect();
     rows[0].difficulty = Some(Ok(losses(1.0, 2.0)));
     rows[1].difficulty = Some(Ok(losses(2.0, 2.0)));
     rows[2].difficulty = Some(Ok(losses(3.0, 2.0)));
@@ -58,7 +58,8 @@ fn difficulty_is_reported_over_all_below_one_and_above() {
 
 #[test]
 fn samples_of_one_origin_are_one_cluster() {
-    let mut rows: Vec<Sample> = (0..6).map(|n| sample(n, ["a", "b"][n as usize % 2])).collect();
+    let mut rows: Vec<MeasuredSample> =
+        (0..6).map(|n| sample(n, ["a", "b"][n as usize % 2])).collect();
     for (row, mu) in rows.iter_mut().zip([6.0, 8.0, 6.0, 8.0, 6.0, 8.0]) {
         row.mu = Some(mu);
     }
@@ -77,7 +78,7 @@ fn what_nobody_measured_has_no_row() {
 }
 
 /// Every outcome once, two samples, and four judgements.
-fn judged_trial() -> Subject {
+fn judged_trial() -> MeasuredSet {
     let candidates = every_outcome();
     let reviewed = candidates.iter().filter(|candidate| candidate.tally().is_some());
     let judge = reviewed.zip([9.0, 7.0, 8.0, 6.0]).map(|(candidate, score)| (candidate.id, score));
@@ -85,26 +86,33 @@ fn judged_trial() -> Subject {
     let roles = candidates.iter().map(|candidate| &candidate.roles);
     let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
     let families = models.map(|model| (model.clone(), model.to_string())).collect();
-    let rows: Vec<Sample> = (0..2)
-        .map(|n| Sample { mu: Some(8.5), judge: Some(9.0), ..sample(n, &format!("s{n:05}")) })
+    let rows: Vec<MeasuredSample> = (0..2)
+        .map(|n| MeasuredSample {
+            mu: Some(8.5),
+            judge: Some(9.0),
+            ..sample(n, &format!("s{n:05}"))
+        })
         .collect();
     let facts = TrialFacts { variant: "gra".to_owned(), candidates, calls: Vec::new() };
-    Subject {
+    MeasuredSet {
         name: "gra".to_owned(),
         samples: samples(&rows).unwrap(),
         seed_set: None,
         records: None,
-        trial: Some(Trial { facts, families, judge, parameters: BTreeMap::new() }),
+        trial: Some(TrialEvidence { facts, families, judge, parameters: BTreeMap::new() }),
     }
 }
 
 #[test]
 fn a_trial_has_its_committee_and_its_judge() {
     let trial = judged_trial();
-    let seeds: Vec<Sample> = (0..3)
-        .map(|n| Sample { judge: Some(5.0 + f64::from(n)), ..sample(n, &format!("s{n:05}")) })
+    let seeds: Vec<MeasuredSample> = (0..3)
+        .map(|n| MeasuredSample {
+            judge: Some(5.0 + f64::from(n)),
+            ..sample(n, &format!("s{n:05}"))
+        })
         .collect();
-    let seeds = Subject {
+    let seeds = MeasuredSet {
         name: "seeds".to_owned(),
         samples: samples(&seeds).unwrap(),
         seed_set: None,
@@ -194,19 +202,19 @@ fn a_trial_has_its_committee_and_its_judge() {
 fn data_sets_of_one_seed_set_are_compared_item_by_item() {
     // Items differ by far more than the sides do.
     let of = |shift: f64, seed_set: &str| {
-        let rows: Vec<Sample> = (0..20)
-            .map(|n| Sample {
+        let rows: Vec<MeasuredSample> = (0..20)
+            .map(|n| MeasuredSample {
                 mu: Some(f64::from(n % 10) + shift),
                 ..sample(n, &format!("s{n:05}"))
             })
             .collect();
         let (samples, seed_set) = (samples(&rows).unwrap(), Some(seed_set.to_owned()));
-        Subject { name: format!("{shift}"), samples, seed_set, records: None, trial: None }
+        MeasuredSet { name: format!("{shift}"), samples, seed_set, records: None, trial: None }
     };
     let settings =
         Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 400 }, threshold: 8.0 };
-    let contrast = |subjects: &[Subject]| {
-        let found = findings(subjects, None, settings).unwrap().contrasts;
+    let contrast = |data_sets: &[MeasuredSet]| {
+        let found = findings(data_sets, None, settings).unwrap().contrasts;
         found.into_iter().find(|contrast| contrast.measure == "mu").unwrap()
     };
     let paired = contrast(&[of(0.0, "alpaca"), of(0.25, "alpaca")]);

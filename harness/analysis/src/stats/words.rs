@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use super::Contrast;
-use crate::bootstrap::Estimate;
+use crate::statistics::bootstrap::Estimate;
 
 /// Level of the tests.
 const LEVEL: f64 = 0.05;
@@ -33,6 +33,7 @@ pub fn in_words(reference: &str, contrasts: &[Contrast]) -> String {
 
 fn paragraph(name: &str, reference: &str, contrasts: &[&Contrast]) -> String {
     let measured = contrasts.iter().filter(|contrast| contrast.difference.value.is_some());
+    // A difference without a p-value cannot be told from chance either.
     let (clear, unclear): (Vec<&Contrast>, Vec<&Contrast>) =
         measured.copied().partition(|contrast| contrast.p.is_some_and(|p| p <= LEVEL));
     let listed = |contrasts: &[&Contrast]| {
@@ -81,7 +82,7 @@ fn signed(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bootstrap::Interval;
+    use crate::statistics::bootstrap::Interval;
 
     fn contrast(measure: &'static str, value: Option<f64>, p: Option<f64>) -> Contrast {
         let interval = value.map(|value| Interval { low: value - 0.25, high: value + 0.25 });

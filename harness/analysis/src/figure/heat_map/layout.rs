@@ -55,6 +55,7 @@ impl Layout {
             width = half;
         }
         let inner = (width * count).max(named);
+        // The last panel of a row needs no gap behind it.
         let fit = ((ROOM + GAP) / (left + inner + GAP) + 1e-9).floor().max(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few panels")]
         let columns = (fit as usize).min(map.panels.len());

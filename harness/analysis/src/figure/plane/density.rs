@@ -120,6 +120,7 @@ fn share(count: u32, of: usize) -> f64 {
 
 /// The colour of a cell of one set.
 fn shade(set: usize, count: u32, peak: u32) -> Option<RGBColor> {
+    // By the square root: else one full cell would leave all others nearly white.
     let dark = (f64::from(count) / f64::from(peak.max(1))).sqrt();
     let steps = lines(SHADES);
     let dark = (dark * steps).ceil() / steps;

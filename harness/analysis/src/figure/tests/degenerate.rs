@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::compute::{Compute, Parameters, TEACHER_PARAMETERS};
-use crate::facts::TrialFacts;
+use crate::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
 use crate::figure::font::{Fonts, MARK};
-use crate::figure::heat_map::{Axis, HeatMap, Panel, Square};
+use crate::figure::heat_map::{self, Axis, HeatMap, Square};
 use crate::figure::plane::Plane;
 use crate::figure::roles::Role;
 use crate::figure::{FigureError, acceptance, agreement, compute, domains, funnel};
-use crate::funnel::Funnel;
 use crate::rescore::{Record, Rule, rescore};
+use crate::trial::TrialFacts;
+use crate::trial::funnel::Funnel;
 use crate::trial_by_hand::every_outcome;
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
@@ -84,14 +84,14 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         ours: Some(estimate_of(*value)),
     });
     let averages =
-        Averages { model: owned(), groups: vec![Group { name: owned(), bars: bars.collect() }] };
+        Averages { model: owned(), groups: vec![BarGroup { name: owned(), bars: bars.collect() }] };
     let steps = (1_u32..).map(|round| f64::from(round) * 10.0);
     let series = Series {
         name: owned(),
         paper: steps.clone().zip(values.iter().copied()).collect(),
         ours: steps.zip(values.iter().map(|value| estimate_of(*value))).collect(),
     };
-    let measure = Measure {
+    let panel = VariantPanel {
         name: owned(),
         cells: values.iter().map(|value| Some(estimate_of(*value))).collect(),
         missing: "no judge was asked".to_owned(),
@@ -99,7 +99,7 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
     let variants = Variants {
         title: owned(),
         variants: vec![owned(); values.len()],
-        measures: vec![measure.clone(), measure],
+        panels: vec![panel.clone(), panel],
         caption: owned(),
     };
     let squares = values.iter().map(|value| Square {
@@ -117,7 +117,7 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         range: (5.0, 5.0),
         x: axis(values.len()),
         y: axis(1),
-        panels: vec![Panel { title: owned(), rows: vec![squares.collect()] }],
+        panels: vec![heat_map::Panel { title: owned(), rows: vec![squares.collect()] }],
         framed: owned(),
         dotted: owned(),
         notes: vec![owned()],
@@ -146,8 +146,11 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
             review.reviewer = ModelName::new(&format!("{name}{}", review.seat));
         }
     }
-    let trial =
-        super::super::variants::Trial { variant: name, candidates: &candidates, judged: &[] };
+    let trial = super::super::variants::VariantTrial {
+        variant: name,
+        candidates: &candidates,
+        judge: None,
+    };
     let facts =
         TrialFacts { variant: name.to_owned(), candidates: candidates.clone(), calls: vec![] };
     let sizes = Parameters::Stated(BTreeMap::from([(ModelName::new(name), 1)]));

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::bootstrap::Bootstrap;
-use crate::unit_vectors::by_hand::clustered;
+use crate::diversity::unit_vectors::by_hand::clustered;
+use crate::statistics::bootstrap::Bootstrap;
 
 const DIM: usize = 16;
 
@@ -14,20 +14,17 @@ fn embeddings(seed: u64, count: usize) -> Vec<Embedding> {
 /// Data sets of these sizes, measured at `matched`.
 fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
     let names: Vec<String> = (0..sizes.len()).map(|set| format!("set{set}")).collect();
-    let embedded: Vec<Vec<Embedding>> =
-        (1..).zip(sizes).map(|(seed, size)| embeddings(seed, *size)).collect();
-    let texts: Vec<Vec<String>> = sizes
-        .iter()
-        .map(|size| (0..*size).map(|n| format!("Write line number {n} now")).collect())
-        .collect();
-    let material = |set: usize| Material {
-        name: &names[set],
-        instructions: texts[set].iter().map(String::as_str).collect(),
-        origins: texts[set].iter().map(String::as_str).collect(),
-        embeddings: &embedded[set],
+    let set = |(place, size): (usize, &usize)| {
+        let texts: Vec<String> = (0..*size).map(|n| format!("Write line number {n} now")).collect();
+        EmbeddedSet {
+            name: names[place].clone(),
+            instructions: texts.clone(),
+            origins: texts,
+            embeddings: embeddings(place as u64 + 1, *size),
+        }
     };
-    let materials: Vec<Material> = (0..sizes.len()).map(material).collect();
-    let diversity = Diversity::of(&materials, matched, 0, 42);
+    let sets: Vec<EmbeddedSet> = sizes.iter().enumerate().map(set).collect();
+    let diversity = Diversity::of(&sets, matched, 0, 42);
     let mut table = MeasureTable::new(names.clone());
     let settings = Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 };
     diversity.describe(settings, &mut table);
@@ -68,7 +65,7 @@ fn a_set_with_fewer_samples_takes_no_part_and_changes_nothing() {
     let (diversity, three) = described(&[60, 40, 7], 40);
     for (with, without) in three.measures().iter().zip(two.measures()) {
         assert_eq!(with.cells[..2], without.cells[..], "{}", with.name);
-        assert_eq!(with.cells[2], Cell::Absent("too few samples"), "{}", with.name);
+        assert_eq!(with.cells[2], MeasureValue::Absent("too few samples"), "{}", with.name);
     }
     assert_eq!(diversity.nearest_distances(0).iter().flatten().count(), 40);
     assert_eq!(diversity.nearest_distances(2), vec![None; 7]);
@@ -79,6 +76,6 @@ fn too_little_has_reasons_and_no_numbers() {
     let (_, table) = described(&[1, 1], 1);
     let nearest = table.measures().iter().find(|m| m.name.starts_with("distance"));
     assert!(nearest.is_none(), "one sample has no neighbour: {table:?}");
-    let values = table.measures().iter().flat_map(|m| &m.cells).filter_map(Cell::value);
+    let values = table.measures().iter().flat_map(|m| &m.cells).filter_map(MeasureValue::value);
     assert!(values.into_iter().all(f64::is_finite));
 }

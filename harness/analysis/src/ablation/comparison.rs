@@ -1,0 +1,156 @@
+//! Two variants on the same candidates.
+//!
+//! Every draw about a candidate comes from a stream that carries its id and no variant, so candidate
+//! r1-00007 has the same domain and, while the pools agree, the same examples under every variant
+//! (gra-synth, `stream`). Comparing candidate by candidate takes the differences between candidates
+//! out of the difference between variants. From round 2 on each variant draws from its own pool: such
+//! pairs share the draw and no longer the examples, which costs precision and does not bias.
+//!
+//! Pairs that go back to one seed item ([`crate::trial::lineage`]) are resampled together.
+
+use std::collections::BTreeMap;
+
+use gra_synth::candidate::Candidate;
+use gra_synth::pool::ItemId;
+
+use crate::frames::{MU, PASSED, RowValues};
+use crate::statistics::bootstrap::{self, Clusters, Estimate};
+use crate::statistics::permutation::Permutation;
+use crate::trial;
+
+/// How a variant differs from the reference over the candidates that both drew. Positive: the variant
+/// has more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Difference of the acceptance rates ([`PASSED`]), in [-1, 1].
+    pub acceptance: Difference,
+    /// Difference of the mean mu over the candidates that both committees scored, on the scale of the
+    /// scores. Which candidates get that far depends on the variants too: it tells how the committees
+    /// differ on the same candidates, not how good the data is.
+    pub mu: Difference,
+}
+
+/// A mean difference of pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Candidates that both have a value for.
+    pub pairs: usize,
+    /// The mean difference; its n counts the seed items behind the pairs.
+    pub estimate: Estimate,
+    /// Of there being none: sign flips of whole seed items. `None` without pairs. As measured, or
+    /// corrected for the table that it stands in.
+    pub p: Option<f64>,
+}
+
+/// A trial's candidates by id, and what is compared of each.
+pub(super) struct Compared {
+    rows: BTreeMap<ItemId, usize>,
+    values: RowValues<ItemId>,
+}
+
+impl Compared {
+    /// # Errors
+    /// Returns an id that two candidates have.
+    pub(super) fn from_candidates(candidates: &[Candidate]) -> Result<Self, ItemId> {
+        let mut rows = BTreeMap::new();
+        for (row, candidate) in candidates.iter().enumerate() {
+            if rows.insert(candidate.id, row).is_some() {
+                return Err(candidate.id);
+            }
+        }
+        Ok(Self { rows, values: trial::values(candidates, [PASSED, MU]) })
+    }
+}
+
+/// Compares a variant with the reference over the ids that both have and have decided.
+///
+/// No variant's name is part of a stream's: variants that decide alike get equal intervals.
+pub(super) fn compare(reference: &Compared, variant: &Compared, run_seed: u64) -> Comparison {
+    let difference = |measure: usize, name: &str| {
+        let (items, differences): (Vec<&ItemId>, Vec<f64>) = reference
+            .rows
+            .iter()
+            .filter_map(|(id, &row)| {
+                // A candidate that one side left undecided has no difference.
+                let base = reference.values.values(measure)[row]?;
+                let other = variant.values.values(measure)[*variant.rows.get(id)?]?;
+                // The reference's seed item: from round 2 on the variant's may be another.
+                Some((&reference.values.keys()[row], other - base))
+            })
+            .unzip();
+        let clusters = Clusters::by(items).sums(&differences);
+        Difference {
+            pairs: differences.len(),
+            estimate: bootstrap::mean(&clusters, run_seed, &[name]),
+            p: Permutation::new(run_seed).sign_flip(&clusters, &[name]),
+        }
+    };
+    Comparison { acceptance: difference(0, "acceptance"), mu: difference(1, "mu") }
+}
+
+/// The share of decided candidates that passed ([`PASSED`]), in [0, 1]. Candidates that go back to one
+/// seed item are resampled together; the estimate's n counts those items.
+#[must_use]
+pub fn acceptance(candidates: &[Candidate], run_seed: u64) -> Estimate {
+    trial::values(candidates, [PASSED]).mean(0, run_seed, &["acceptance"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::funnel::Funnel;
+    use crate::trial_by_hand::{accepted, every_outcome, failed, rejected};
+
+    fn compared(candidates: &[Candidate]) -> Compared {
+        Compared::from_candidates(candidates).unwrap()
+    }
+
+    fn differences(reference: &[Candidate], variant: &[Candidate]) -> [(usize, Option<f64>); 2] {
+        let comparison = compare(&compared(reference), &compared(variant), 42);
+        [comparison.acceptance, comparison.mu]
+            .map(|difference| (difference.pairs, difference.estimate.value))
+    }
+
+    #[test]
+    fn only_candidates_that_both_drew_are_compared() {
+        let reference: Vec<Candidate> = (0..10).map(accepted).collect();
+        let variant: Vec<Candidate> = (6..20).map(rejected).collect();
+        let [acceptance, mu] = differences(&reference, &variant);
+        assert_eq!(acceptance, (4, Some(-1.0)));
+        assert_eq!(mu.0, 4);
+        assert!((mu.1.unwrap() - (7.0 - 26.0 / 3.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_undecided_or_half_reviewed_has_no_pair() {
+        let full = every_outcome();
+        assert_eq!(differences(&full, &full), [(9, Some(0.0)), (6, Some(0.0))]);
+        let vetoed = full[2].clone();
+        assert_eq!(differences(&[accepted(2)], &[vetoed]), [(1, Some(-1.0)), (0, None)]);
+    }
+
+    #[test]
+    fn acceptance_counts_what_is_decided() {
+        // Of ten, one is undecided; accepted and surplus pass.
+        let estimate = acceptance(&every_outcome(), 42);
+        assert!((estimate.value.unwrap() - 2.0 / 9.0).abs() < 1e-12, "{estimate:?}");
+        assert_eq!(acceptance(&[], 42).value, None);
+    }
+
+    #[test]
+    fn what_an_engine_failed_on_has_no_pair_and_no_rate() {
+        assert_eq!(differences(&[accepted(2)], &[failed(2)]), [(0, None), (0, None)]);
+        let candidates = [accepted(0), rejected(1), failed(2), failed(3)];
+        assert_eq!(acceptance(&candidates, 42).value, Some(0.5));
+        let funnel = Funnel::of(&candidates);
+        assert_eq!((funnel.acceptance_rate(), funnel.failed), (Some(0.5), 2));
+        assert_eq!(funnel.failed_calls_total(), 2);
+        assert_eq!(Funnel::of(&candidates[2..]).acceptance_rate(), None);
+    }
+
+    #[test]
+    fn surplus_has_passed() {
+        let surplus = every_outcome()[7].clone();
+        assert_eq!(differences(&[accepted(7)], &[surplus])[0], (1, Some(0.0)));
+    }
+}

@@ -1,0 +1,171 @@
+//! Measures of rows: their means in groups of any column, and their values for resampling.
+//!
+//! A measure is made of one column of a frame, by the names that published files have, so it is one line of
+//! polars in Python too (`harness/guide/measuring.md` shows three). A row without a value takes no part.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::{
+    ChunkAgg, DataFrame, DataType, Float64Chunked, NamedFrom, PolarsResult, Series,
+    SortMultipleOptions,
+};
+
+use crate::statistics::bootstrap::{self, Cluster, Estimate};
+
+/// What is averaged over rows. The mean of what is 0 or 1 is a share.
+#[derive(Clone, Copy, Debug)]
+pub struct RowMeasure {
+    column: &'static str,
+    value: Value,
+    /// A column of texts, and what it says of the rows that take part; `None` for all rows.
+    only: Option<(&'static str, &'static str)>,
+}
+
+/// What a row's cell says; `None` leaves the row out.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Number(fn(f64) -> Option<f64>),
+    Text(fn(&str) -> Option<f64>),
+}
+
+/// Whether a candidate passed review and deduplication, surplus included: surplus was cut because the round's
+/// target was met, which says nothing about its quality. Candidates without an end take no part: they are
+/// undecided, or the engine failed on them.
+pub const PASSED: RowMeasure = RowMeasure::text("outcome", |outcome| match outcome {
+    "failed" => None,
+    "accepted" | "surplus" => Some(1.0),
+    _ => Some(0.0),
+});
+
+/// Whether mu reached tau and sigma exceeded delta, of candidates that the whole committee scored.
+pub const DISPUTED: RowMeasure = RowMeasure::text("decision", |decision| match decision {
+    "dispute" => Some(1.0),
+    _ => Some(0.0),
+});
+
+/// The committee's mean, where the whole committee scored.
+pub const MU: RowMeasure = RowMeasure::column("mu");
+
+impl RowMeasure {
+    /// A column of numbers, or of what is true (1) or false (0).
+    #[must_use]
+    pub const fn column(column: &'static str) -> Self {
+        Self::number(column, Some)
+    }
+
+    /// A function of such a column.
+    #[must_use]
+    pub const fn number(column: &'static str, value: fn(f64) -> Option<f64>) -> Self {
+        Self { column, value: Value::Number(value), only: None }
+    }
+
+    /// A function of a column of texts.
+    #[must_use]
+    pub const fn text(column: &'static str, value: fn(&str) -> Option<f64>) -> Self {
+        Self { column, value: Value::Text(value), only: None }
+    }
+
+    /// The same over those rows alone where another column has this text.
+    #[must_use]
+    pub const fn only(self, column: &'static str, text: &'static str) -> Self {
+        Self { only: Some((column, text)), ..self }
+    }
+
+    fn values(self, frame: &DataFrame) -> PolarsResult<Vec<Option<f64>>> {
+        let column = frame.column(self.column)?;
+        let mut values: Vec<Option<f64>> = match self.value {
+            Value::Number(value) => {
+                column.cast(&DataType::Float64)?.f64()?.iter().map(|cell| value(cell?)).collect()
+            }
+            Value::Text(value) => column.str()?.iter().map(|cell| value(cell?)).collect(),
+        };
+        if let Some((column, text)) = self.only {
+            for (value, cell) in values.iter_mut().zip(frame.column(column)?.str()?.iter()) {
+                *value = value.filter(|_| cell == Some(text));
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Means of a measure in groups of rows that agree in these columns: the columns themselves, then `mean`, null
+/// where no row takes part, and `n`, how many do. Groups rise by their columns, missing values first.
+///
+/// # Errors
+/// When the frame lacks a column.
+pub fn means(frame: &DataFrame, by: &[&str], measure: RowMeasure) -> PolarsResult<DataFrame> {
+    // Eager on purpose: the lazy planner alone would double what polars takes to compile (Cargo.toml).
+    let aggregate = |group: DataFrame| {
+        let values: Float64Chunked = measure.values(&group)?.into_iter().collect();
+        let n = u32::try_from(values.len() - values.null_count()).unwrap_or(u32::MAX);
+        let mut row = group.select(by.iter().copied())?.head(Some(1));
+        row.with_column(Series::new("mean".into(), [values.mean()]).into())?;
+        row.with_column(Series::new("n".into(), [n]).into())?;
+        Ok(row)
+    };
+    // Nothing has no groups, and still has its columns.
+    if frame.height() == 0 {
+        return aggregate(frame.clone()).map(|row| row.clear());
+    }
+    let means = frame.group_by_stable(by.iter().copied())?.apply(aggregate)?;
+    means.sort(by.iter().copied(), SortMultipleOptions::default())
+}
+
+/// Measures of a frame's rows as numbers, beside the key of each row's cluster: taken out of polars once, then
+/// resampled. Rows of one key are resampled together.
+#[derive(Clone, Debug)]
+pub struct RowValues<K> {
+    keys: Vec<K>,
+    /// By measure, then by row.
+    values: Vec<Vec<Option<f64>>>,
+}
+
+impl<K: Ord> RowValues<K> {
+    /// Takes measures of a frame; one key per row.
+    ///
+    /// # Errors
+    /// When the frame lacks a column that a measure is made of.
+    pub fn from_frame(
+        keys: Vec<K>,
+        frame: &DataFrame,
+        measures: impl IntoIterator<Item = RowMeasure>,
+    ) -> PolarsResult<Self> {
+        let values = measures.into_iter().map(|measure| measure.values(frame));
+        Ok(Self { keys, values: values.collect::<PolarsResult<_>>()? })
+    }
+
+    /// The key of each row.
+    #[must_use]
+    pub fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    /// The values of a measure by row, in the order of the frame.
+    #[must_use]
+    pub fn values(&self, measure: usize) -> &[Option<f64>] {
+        &self.values[measure]
+    }
+
+    /// Sum and count of a measure by key; keys without any value are absent.
+    #[must_use]
+    pub fn clusters(&self, measure: usize) -> BTreeMap<&K, Cluster> {
+        let mut clusters: BTreeMap<&K, Cluster> = BTreeMap::new();
+        for (key, value) in self.keys.iter().zip(&self.values[measure]) {
+            let Some(value) = *value else { continue };
+            let cluster = clusters.entry(key).or_insert(Cluster { sum: 0.0, count: 0 });
+            cluster.sum += value;
+            cluster.count += 1;
+        }
+        clusters
+    }
+
+    /// Mean of a measure over rows, with its interval from the streams of this name. `n` counts keys.
+    #[must_use]
+    pub fn mean(&self, measure: usize, run_seed: u64, name: &[&str]) -> Estimate {
+        let clusters: Vec<Cluster> = self.clusters(measure).into_values().collect();
+        bootstrap::mean(&clusters, run_seed, name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

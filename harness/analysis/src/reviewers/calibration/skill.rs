@@ -1,0 +1,202 @@
+//! Scores of responses: does the good one come out on top, and does tau let it pass? Verdicts on instructions: do
+//! clear ones pass, and faulty ones not?
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::{CLEAR, GOOD, Sheet};
+use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate, weighted_mean};
+use crate::statistics::levels::Levels;
+use crate::statistics::resolution::Resolution;
+
+/// The precision for which a threshold is looked for.
+pub const WANTED_PRECISION: f64 = 0.9;
+
+/// How well one rater scores responses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResponseSkill {
+    /// AUC of good responses against faulty ones of all kinds, in [0, 1].
+    pub auc: Estimate,
+    /// The share of faulty responses below the good one to the same instruction, ties counted half: 0.5 for a coin,
+    /// as AUC, but untouched by how hard the instructions are.
+    pub within: Estimate,
+    /// AUC against one kind at a time, in the set's order.
+    pub auc_by_kind: Vec<(String, Estimate)>,
+    /// Mean score by kind, `good` first, on the scale of 1 to 10.
+    pub mean_by_kind: Vec<(String, Estimate)>,
+    /// Share of good responses whose score reaches tau.
+    pub good_passes: Estimate,
+    /// Share of faulty responses whose score reaches tau.
+    pub faulty_passes: Estimate,
+    /// How finely it scores.
+    pub resolution: Resolution,
+    /// Share of calls without a readable reply.
+    pub malformed: f64,
+    /// The lowest score that may serve as tau so that, where good and faulty responses are equally many, at least
+    /// [`WANTED_PRECISION`] of what passes is good; with the share of good responses that pass it.
+    pub threshold: Option<(f64, f64)>,
+}
+
+impl ResponseSkill {
+    /// AUC alone, of good responses against faulty ones of all kinds.
+    #[must_use]
+    pub fn auc_of(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
+        auc_against(sheet, "all", |kind| kind != GOOD, bootstrap)
+    }
+
+    /// Measures a rater's scores against `tau`, both from 0 to 10.
+    #[must_use]
+    pub fn of(sheet: &Sheet<f64>, tau: f64, bootstrap: Bootstrap) -> Self {
+        let (rows, _) = sheet.read();
+        let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
+        let mean = |kind: &str| {
+            let of_kind = |other: &str, score| (other == kind).then_some(score);
+            sheet.mean(bootstrap, &["mean", &sheet.rater, kind], of_kind)
+        };
+        let passing = |name: &str, counts: fn(&str) -> bool| {
+            let passes = |kind: &str, score| counts(kind).then(|| share_of(score >= tau));
+            sheet.mean(bootstrap, &["pass", &sheet.rater, name], passes)
+        };
+        let kinds = sheet.kinds();
+        let faulty = kinds.iter().filter(|kind| **kind != GOOD);
+        let auc = |kind: &&str| {
+            ((*kind).to_owned(), auc_against(sheet, kind, |other| other == *kind, bootstrap))
+        };
+        Self {
+            auc: Self::auc_of(sheet, bootstrap),
+            within: within(sheet, bootstrap),
+            auc_by_kind: faulty.map(auc).collect(),
+            mean_by_kind: kinds.iter().map(|kind| ((*kind).to_owned(), mean(kind))).collect(),
+            good_passes: passing("good", |kind| kind == GOOD),
+            faulty_passes: passing("faulty", |kind| kind != GOOD),
+            resolution: Resolution::of(&scores).unwrap_or_else(|_| Resolution::of_counts(&[])),
+            malformed: sheet.malformed(),
+            threshold: threshold(&rows),
+        }
+    }
+}
+
+/// AUC of good responses against the faulty ones of some kinds, which have a name together.
+fn auc_against(
+    sheet: &Sheet<f64>,
+    name: &str,
+    is_faulty: impl Fn(&str) -> bool,
+    bootstrap: Bootstrap,
+) -> Estimate {
+    let (rows, clusters) = sheet.read();
+    let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
+    let Ok(levels) = Levels::of(&scores) else {
+        return Estimate { n: clusters.len(), value: None, interval: None };
+    };
+    let is_good: Vec<bool> = rows.iter().map(|row| row.0 == GOOD).collect();
+    let is_faulty: Vec<bool> = rows.iter().map(|row| row.0 != GOOD && is_faulty(row.0)).collect();
+    let name = ["calibration", "auc", &sheet.rater, name];
+    let [auc] = bootstrap.estimate(&clusters, &name, |weights| {
+        // How many responses of a side have each score: the others weigh nothing.
+        let counts = |side: &[bool]| {
+            let weights =
+                side.iter().zip(weights).map(|(counts, weight)| u32::from(*counts) * weight);
+            levels.counts(&weights.collect::<Vec<_>>())
+        };
+        [area(&counts(&is_good), &counts(&is_faulty))]
+    });
+    auc
+}
+
+/// See [`ResponseSkill::within`]. A faulty response is held against the last good one before it, so that the rows
+/// of several committees pair within each.
+fn within(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
+    let mut good = BTreeMap::new();
+    let (mut items, mut won) = (Vec::new(), Vec::new());
+    for row in &sheet.rows {
+        // The good response to an instruction stands before the faulty ones.
+        if row.kind == GOOD {
+            good.insert(row.item, row.said);
+        } else if let (Some(good), Some(said)) = (good.get(&row.item).copied().flatten(), row.said)
+        {
+            items.push(row.item);
+            won.push(Some(match good.total_cmp(&said) {
+                Ordering::Greater => 1.0,
+                Ordering::Equal => 0.5,
+                Ordering::Less => 0.0,
+            }));
+        }
+    }
+    let name = ["calibration", "within", &sheet.rater];
+    bootstrap.mean(&Clusters::by(items), &name, &won)
+}
+
+/// The area under the curve from how many good and faulty responses have each score, scores rising.
+fn area(good: &[u64], faulty: &[u64]) -> Option<f64> {
+    let (mut below, mut won) = (0_u64, 0_u64);
+    for (good, faulty) in good.iter().zip(faulty) {
+        // Twice the wins, so that a tie counts one.
+        won += good * (2 * below + faulty);
+        below += faulty;
+    }
+    let pairs = 2 * good.iter().sum::<u64>() * below;
+    (pairs > 0).then(|| won as f64 / pairs as f64)
+}
+
+/// The lowest threshold of the wanted precision, and the share of good responses that reach it.
+fn threshold(rows: &[(&str, f64)]) -> Option<(f64, f64)> {
+    let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
+    let levels = Levels::of(&scores).ok()?;
+    let share = |is_counted: fn(&str) -> bool, tau: f64| {
+        let counted: Vec<f64> =
+            rows.iter().filter(|row| is_counted(row.0)).map(|row| row.1).collect();
+        let passed = counted.iter().filter(|score| **score >= tau).count();
+        (!counted.is_empty()).then(|| passed as f64 / counted.len() as f64)
+    };
+    // Levels rise, so the first that is precise enough is the lowest.
+    levels.values().iter().find_map(|&tau| {
+        let recall = share(|kind| kind == GOOD, tau)?;
+        let fallout = share(|kind| kind != GOOD, tau)?;
+        let precision = recall / (recall + fallout);
+        (precision >= WANTED_PRECISION).then_some((tau, recall))
+    })
+}
+
+/// How well one rater checks instructions. An instruction passes when all three bits are 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstructionSkill {
+    /// Mean of the share of clear instructions that pass and the share of faulty ones that do not; 0.5 for a coin,
+    /// and for a rater that says one thing only.
+    pub balanced_accuracy: Estimate,
+    /// Share that passes by kind, in the set's order.
+    pub passes_by_kind: Vec<(String, Estimate)>,
+    /// Share of calls without a readable reply.
+    pub malformed: f64,
+}
+
+impl InstructionSkill {
+    /// Measures a rater's verdicts.
+    #[must_use]
+    pub fn of(sheet: &Sheet<bool>, bootstrap: Bootstrap) -> Self {
+        let (rows, clusters) = sheet.read();
+        let of_kind = |is_counted: fn(&str) -> bool| -> Vec<Option<f64>> {
+            rows.iter().map(|row| is_counted(row.0).then(|| share_of(row.1))).collect()
+        };
+        let (clear, faulty) = (of_kind(|kind| kind == CLEAR), of_kind(|kind| kind != CLEAR));
+        let name = ["calibration", "balanced", &sheet.rater];
+        let [balanced_accuracy] = bootstrap.estimate(&clusters, &name, |weights| {
+            let [clear, faulty] = [&clear, &faulty].map(|rows| weighted_mean(rows, weights));
+            [clear.zip(faulty).map(|(clear, faulty)| f64::midpoint(clear, 1.0 - faulty))]
+        });
+        let passes = |kind: &&str| {
+            let of_kind = |other: &str, passes| (other == *kind).then(|| share_of(passes));
+            sheet.mean(bootstrap, &["instruction", &sheet.rater, kind], of_kind)
+        };
+        let kinds = sheet.kinds();
+        Self {
+            balanced_accuracy,
+            passes_by_kind: kinds.iter().map(|kind| ((*kind).to_owned(), passes(kind))).collect(),
+            malformed: sheet.malformed(),
+        }
+    }
+}
+
+/// What a case adds to a share.
+fn share_of(is_one: bool) -> f64 {
+    f64::from(u8::from(is_one))
+}

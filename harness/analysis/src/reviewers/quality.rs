@@ -1,0 +1,236 @@
+//! Do the committee and a judge agree on what is good (paper, section 5.4 and Fig. 7)?
+//!
+//! The paper says that a 72B judge gives high scores to 87.3% of "GRA-curated data (scores > 8)" and at
+//! most 8 to the other 12.7%. It leaves open whether 8 itself is high for the committee, whose threshold
+//! includes it, and what the judge gives to what was rejected. Both readings of 8 are reported, and the
+//! accepted share stands beside the rejected one: without that, a judge that likes everything agrees
+//! with every committee.
+//!
+//! Scores given, not made: no model is asked here. A sample that the judge has not scored, because its
+//! reply stayed malformed or it was never asked, is counted and takes no part in the rest.
+
+use gra_synth::pool::ItemId;
+
+use crate::proportion::Proportion;
+use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::statistics::levels::NotFinite;
+use crate::statistics::rank::Pairs;
+use crate::statistics::resolution::Resolution;
+
+/// One candidate that the whole committee has scored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// The seed item that it goes back to ([`crate::trial::lineage`]).
+    pub item: ItemId,
+    /// Whether it passed ([`crate::trial::funnel::has_passed`]), or its data set holds it.
+    pub accepted: bool,
+    /// The committee's mu, 0 to 10.
+    pub mu: f64,
+    /// The judge's score of the same response on the same scale; `None` where there is none.
+    pub judge: Option<f64>,
+}
+
+/// What counts as a high score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HighScore {
+    /// Above the threshold, as the paper's section 5.4 writes.
+    Above,
+    /// The threshold or more, as the committee decides.
+    AtLeast,
+}
+
+impl HighScore {
+    /// Both, in the order in which they are reported.
+    pub const ALL: [Self; 2] = [Self::Above, Self::AtLeast];
+
+    /// Whether a score is high.
+    #[must_use]
+    pub fn holds(self, score: f64, threshold: f64) -> bool {
+        match self {
+            Self::Above => score > threshold,
+            Self::AtLeast => score >= threshold,
+        }
+    }
+}
+
+/// Committee and judge on the same candidates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quality {
+    /// What divides high scores from others.
+    pub threshold: f64,
+    /// Candidates that were accepted.
+    pub accepted: JudgeAgreement,
+    /// The others that the committee scored.
+    pub rejected: JudgeAgreement,
+    /// Both together.
+    pub all: JudgeAgreement,
+    /// Who finds how many high, over all that the judge scored, by [`HighScore::ALL`].
+    pub tables: [HighScoreCounts; 2],
+    /// The judge's share of high scores among the accepted less that among the rejected, in [-1, 1], by
+    /// [`HighScore::ALL`]: what the committee's choice adds in the judge's eyes.
+    pub lift: [Estimate; 2],
+}
+
+/// Committee and judge on some candidates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JudgeAgreement {
+    /// Candidates that the judge scored; all below is about these.
+    pub judged: u64,
+    /// Candidates without a judge's score.
+    pub unjudged: u64,
+    /// Share to which the judge gives a high score, by [`HighScore::ALL`]. Over the accepted this is the
+    /// paper's 87.3%, and its `no` the 12.7%.
+    pub high: [HighShare; 2],
+    /// Spearman's rho of mu and the judge's score.
+    pub spearman: Estimate,
+    /// Kendall's tau-b of the two.
+    pub kendall: Estimate,
+    /// How finely the committee's mu tells them apart.
+    pub committee: Resolution,
+    /// How finely the judge does.
+    pub judge: Resolution,
+}
+
+/// A share, with two intervals: [`Proportion::wilson`] takes candidates as independent, the estimate
+/// resamples seed items.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HighShare {
+    /// The counts.
+    pub counts: Proportion,
+    /// The share with its cluster interval.
+    pub estimate: Estimate,
+}
+
+/// Candidates by what the two find high.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HighScoreCounts {
+    /// Both do.
+    pub both: u64,
+    /// Only the committee does.
+    pub committee: u64,
+    /// Only the judge does.
+    pub judge: u64,
+    /// Neither does.
+    pub neither: u64,
+}
+
+/// A candidate with both scores.
+#[derive(Clone, Copy)]
+struct Pair {
+    item: ItemId,
+    accepted: bool,
+    mu: f64,
+    judge: f64,
+    /// Whether the judge's score is high, by reading.
+    high: [bool; 2],
+}
+
+impl Quality {
+    /// Compares the two. `threshold`: 8 in the paper.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn of(rows: &[Scored], threshold: f64, bootstrap: Bootstrap) -> Result<Self, NotFinite> {
+        let finite = |row: &Scored| row.mu.is_finite() && row.judge.is_none_or(f64::is_finite);
+        if let Some(row) = rows.iter().position(|row| !finite(row)) {
+            return Err(NotFinite { row });
+        }
+        let of = |rows: Vec<&Scored>, name| {
+            let pairs: Vec<Pair> = rows.iter().filter_map(|row| Pair::of(row, threshold)).collect();
+            JudgeAgreement::of(&pairs, rows.len(), bootstrap, name)
+        };
+        let pairs: Vec<Pair> = rows.iter().filter_map(|row| Pair::of(row, threshold)).collect();
+        Ok(Self {
+            threshold,
+            accepted: of(rows.iter().filter(|row| row.accepted).collect(), "accepted")?,
+            rejected: of(rows.iter().filter(|row| !row.accepted).collect(), "rejected")?,
+            all: of(rows.iter().collect(), "all")?,
+            tables: HighScore::ALL.map(|reading| HighScoreCounts::of(&pairs, reading, threshold)),
+            lift: lift(&pairs, bootstrap),
+        })
+    }
+}
+
+impl Pair {
+    fn of(row: &Scored, threshold: f64) -> Option<Self> {
+        let judge = row.judge?;
+        let high = HighScore::ALL.map(|reading| reading.holds(judge, threshold));
+        Some(Self { item: row.item, accepted: row.accepted, mu: row.mu, judge, high })
+    }
+}
+
+impl JudgeAgreement {
+    fn of(
+        pairs: &[Pair],
+        rows: usize,
+        bootstrap: Bootstrap,
+        name: &str,
+    ) -> Result<Self, NotFinite> {
+        let scores =
+            Pairs::of(&pairs.iter().map(|pair| (pair.mu, pair.judge)).collect::<Vec<_>>())?;
+        let clusters = Clusters::by(pairs.iter().map(|pair| pair.item));
+        let [above, at_least, spearman, kendall] =
+            bootstrap.estimate(&clusters, &["quality", name], |weights| {
+                let table = scores.table(weights);
+                let [above, at_least] = shares(pairs, weights, |_| true);
+                [above, at_least, table.spearman(), table.kendall()]
+            });
+        let share = |place: usize, estimate| HighShare {
+            counts: Proportion::from_cases(pairs.iter().map(|pair| pair.high[place])),
+            estimate,
+        };
+        // Resolution is of the rows as they are; resampling repeats rows and lowers entropy.
+        let once = scores.table(&vec![1; pairs.len()]);
+        let (committee, judge) = once.margins();
+        Ok(Self {
+            judged: pairs.len() as u64,
+            unjudged: (rows - pairs.len()) as u64,
+            high: [share(0, above), share(1, at_least)],
+            spearman,
+            kendall,
+            committee: Resolution::of_counts(committee),
+            judge: Resolution::of_counts(judge),
+        })
+    }
+}
+
+impl HighScoreCounts {
+    fn of(pairs: &[Pair], reading: HighScore, threshold: f64) -> Self {
+        let mut table = Self::default();
+        for pair in pairs {
+            let high = |score| reading.holds(score, threshold);
+            *match (high(pair.mu), high(pair.judge)) {
+                (true, true) => &mut table.both,
+                (true, false) => &mut table.committee,
+                (false, true) => &mut table.judge,
+                (false, false) => &mut table.neither,
+            } += 1;
+        }
+        table
+    }
+}
+
+fn lift(pairs: &[Pair], bootstrap: Bootstrap) -> [Estimate; 2] {
+    let clusters = Clusters::by(pairs.iter().map(|pair| pair.item));
+    bootstrap.paired(
+        &clusters,
+        &["quality", "lift"],
+        |weights| shares(pairs, weights, |pair| !pair.accepted),
+        |weights| shares(pairs, weights, |pair| pair.accepted),
+    )
+}
+
+/// The judge's weighted shares of high scores among some pairs; `None` without weight.
+fn shares(pairs: &[Pair], weights: &[u32], among: impl Fn(&Pair) -> bool) -> [Option<f64>; 2] {
+    let (mut high, mut all) = ([0_u64; 2], 0);
+    for (pair, &weight) in pairs.iter().zip(weights).filter(|(pair, _)| among(pair)) {
+        all += u64::from(weight);
+        for (sum, is_high) in high.iter_mut().zip(pair.high) {
+            *sum += u64::from(weight) * u64::from(is_high);
+        }
+    }
+    high.map(|high| Proportion { yes: high, no: all - high }.value())
+}
+
+#[cfg(test)]
+mod tests;
