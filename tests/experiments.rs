@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gra_bench::experiment::{Experiment, Overrides};
 use gra_bench::store::Store;
+use gra_bench::trial::stored::StoredTrial;
 
 use crate::real_model::models;
 use crate::servers::serve_pool;
@@ -138,7 +139,8 @@ fn expected_scores_from_the_model_to_the_record() {
     let files = published(&bench.path("results"));
     let reviews = |variant: &str| -> Vec<[f64; 6]> {
         let store = Store::open_read_only(&bench.path("results/store.db")).unwrap();
-        let trial = store.trial(&format!("small/{variant}/seed-42").parse().unwrap()).unwrap();
+        let id = format!("small/{variant}/seed-42").parse().unwrap();
+        let trial = StoredTrial::open(&store, &id).unwrap();
         let candidates = store.candidates(trial.row).unwrap();
         let reviews = candidates.into_iter().flat_map(|candidate| candidate.response_reviews);
         reviews.map(|review| review.scores.values()).collect()

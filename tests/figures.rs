@@ -110,7 +110,7 @@ fn what_stats_measured_is_drawn() {
 fn what_cannot_be_read_or_found_is_named() {
     let bench = bench();
     insta::assert_snapshot!(bench.transcript(&["figures", "large", "--only", "funnel"]), @"
-    error: the store has no trial or experiment `large`
+    error: the store holds no `large`
     hint: its experiments are small
     exit code 1
     ");

@@ -1,16 +1,18 @@
 //! `rescore` and `compute` on a store that a test has written: no model, and no run.
 
-use gra_bench::export::{CardFacts, ModelFacts};
-use gra_bench::store::{CallRow, SeedRow, Store, TrialId};
+use gra_analysis::trial::CallFact;
+use gra_bench::store::{CallRow, Store};
 use gra_llm::key::CompletionKey;
+use gra_synth::annotate::as_brought;
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Embedding, ModelName, RequestId, Stage};
-use gra_synth::variant::{Instructions, Reviewers, Variant};
+use gra_synth::variant::{Reviewers, Variant};
 
+use crate::synthetic::{description, seed_item};
 use crate::workbench::Workbench;
 
 const ENCODER: &str = "an encoder";
@@ -87,30 +89,12 @@ fn record(store: &mut Store, name: &str, finished: bool) {
 
 /// Writes a trial. All texts are embedded at right angles.
 fn record_candidates(store: &mut Store, name: &str, finished: bool, candidates: &[Candidate]) {
-    let id = TrialId { experiment: "small".into(), variant: name.into(), seed: 42 };
-    let (method, variant) = (Method::default(), variant(name));
-    let settings = serde_json::json!({ "method": method, "variant": variant, "encoder": ENCODER });
-    let model = |name: &str, parameters| ModelFacts {
-        name: name.to_owned(),
-        source: format!("{name}.gguf"),
-        licence: None,
-        parameters,
-    };
-    let card = CardFacts {
-        experiment: "small".into(),
-        variant: name.into(),
-        seed_set: "seeds.jsonl".into(),
-        seed: 42,
-        // Tulu's size is not stated.
-        models: vec![model("llama", Some(8_030_261_248)), model("tulu", None)],
-        instructions: Instructions::New,
-        method,
-        demonstration: false,
-    };
-    let card = serde_json::to_string(&card).unwrap();
-    let row = store.begin_trial(&id, &settings.to_string(), &card).unwrap();
-    let seed = SeedRow { id: ItemId::Seed(0), instruction: "Seed".into(), facts: "{}".into() };
-    store.record_seed(row, &[seed]).unwrap();
+    let mut record = crate::synthetic::record("small", variant(name), ENCODER);
+    // Tulu's size is not stated.
+    record.models = vec![description("llama", Some(8_030_261_248)), description("tulu", None)];
+    let row = store.begin_trial(&record).unwrap();
+    let seeds = [seed_item(0, "Seed".to_owned())];
+    store.record_seeds(row, &seeds, &as_brought(&seeds)).unwrap();
     store.record_round(row, 1, candidates).unwrap();
     let texts = candidates.iter().filter_map(|candidate| candidate.instruction.clone());
     let texts: Vec<String> = texts.chain(["Seed".to_owned()]).collect();
@@ -141,14 +125,14 @@ fn calls(adjudicated: bool) -> Vec<CallRow> {
 }
 
 fn call(subject: ItemId, stage: Stage, model: &str) -> CallRow {
-    CallRow {
+    let fact = CallFact {
         id: RequestId { subject, stage, seat: 0, attempt: 0 },
         model: ModelName::new(model),
-        key: CompletionKey([0; 32]),
         shared: stage == Stage::Keywords,
         prompt_tokens: 400,
         reply_tokens: 100,
-    }
+    };
+    CallRow { fact, key: CompletionKey([0; 32]) }
 }
 
 pub(crate) fn bench() -> Workbench {

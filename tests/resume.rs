@@ -276,8 +276,8 @@ fn variants_pay_for_what_they_share_once() {
     let reports = run(&bench, &bench.path("together"), &mut engine).unwrap();
     assert!((engine.calls as u64) < separate, "{} against {separate}", engine.calls);
     let trials = &reports[0].trials;
-    assert!(trials[0].calls.iter().all(|call| !call.shared), "the first shares with nobody");
-    let shared = trials[1].calls.iter().filter(|call| call.shared).count() as u64;
+    assert!(trials[0].facts.calls.iter().all(|call| !call.shared), "the first shares with none");
+    let shared = trials[1].facts.calls.iter().filter(|call| call.shared).count() as u64;
     assert!(trials[1].paid.stored >= shared && shared > 0);
 }
 

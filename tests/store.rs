@@ -164,12 +164,12 @@ fn readers_change_nothing_and_make_nothing() {
 #[test]
 fn damage_is_named_with_what_is_lost_and_a_way_out() {
     let facts = "UPDATE candidate SET facts = '{' WHERE trial = 1 AND id = 'r1-00003'";
-    let settings = "UPDATE trial SET settings = '' WHERE id = 1";
+    let record = "UPDATE trial SET record = '' WHERE id = 1";
     let finish = "UPDATE completion SET finish = 'x'";
     let role = "DELETE FROM role_text";
     let cases = [
         (facts, "candidate r1-00003 of trial small/gra/seed-42 is damaged", true),
-        (settings, "the stored settings of small/gra/seed-42 are damaged", true),
+        (record, "the record of trial small/gra/seed-42 is damaged", true),
         (finish, "the stored reply", true),
         (role, "the prompt of the reply", false),
     ];

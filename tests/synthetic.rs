@@ -1,23 +1,26 @@
 //! A store that a test has written: trials of any size, with texts of its choice and no model.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use gra_bench::export::{CardFacts, ModelFacts};
-use gra_bench::store::{CallRow, ChunkCost, SeedRow, Store, TrialId};
+use gra_analysis::trial::CallFact;
+use gra_bench::store::{CallRow, ChunkCost, Store};
+use gra_bench::trial::{ModelDescription, TrialId, TrialRecord, TrialSettings};
 use gra_llm::key::CompletionKey;
+use gra_synth::annotate::as_brought;
 use gra_synth::candidate::{
     Candidate, InstructionReview, Neighbour, Outcome, ResponseReview, Roles,
 };
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
-use gra_synth::pool::ItemId;
+use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::request::{
     Finish, ModelName, Portion, Prompt, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::shape::Shape;
-use gra_synth::variant::{Instructions, Reviewers, Variant};
+use gra_synth::variant::{Reviewers, Variant};
 
 const MEMBERS: [&str; 5] = ["llama", "qwen", "internlm", "mistral", "tulu"];
 
@@ -163,50 +166,58 @@ fn calls(candidate: &Candidate) -> Vec<(Request, Reply)> {
     calls.into_iter().map(ask).collect()
 }
 
+/// The record of a trial under run seed 42 that no run has made.
+pub(crate) fn record(experiment: &str, variant: Variant, encoder: &str) -> TrialRecord {
+    TrialRecord {
+        id: TrialId { experiment: experiment.into(), variant: variant.name.clone(), seed: 42 },
+        settings: TrialSettings {
+            experiment: experiment.into(),
+            variant,
+            method: Method::default(),
+            sampling: BTreeMap::new(),
+            models: BTreeMap::new(),
+            encoder: encoder.into(),
+            seed_set: "seeds.jsonl".into(),
+            seed_set_sha256: "0".repeat(64),
+            seed_items: 200,
+            prompts_sha256: "0".repeat(64),
+            chunk: 64,
+        },
+        models: Vec::new(),
+        demonstration: false,
+    }
+}
+
+/// A model's description in a record.
+pub(crate) fn description(name: &str, parameters: Option<u64>) -> ModelDescription {
+    let (name, source) = (ModelName::new(name), format!("{name}.gguf"));
+    ModelDescription { name, source, licence: None, parameters }
+}
+
+/// A seed item without annotation.
+pub(crate) fn seed_item(number: u32, instruction: String) -> SeedItem {
+    SeedItem { number, instruction, input_at: None, response: None, annotation: None }
+}
+
 impl Synthetic {
     /// Writes the trial into the store, which is made where it is missing.
     pub(crate) fn write(self, path: &Path) {
         let mut store = Store::open(path).unwrap();
-        let trial = TrialId {
-            experiment: self.experiment.into(),
-            variant: self.variant.into(),
-            seed: self.seed,
-        };
         let reviewed = self.variant != "no-reviewer";
         let reviewers = if reviewed { Reviewers::Committee(3) } else { Reviewers::None };
         let variant = Variant { reviewers, ..Variant::gra(self.variant) };
-        let method = Method::default();
-        let settings =
-            serde_json::json!({ "method": method, "variant": variant, "encoder": "none" });
-        let model = |name: &&str| ModelFacts {
-            name: (*name).to_owned(),
-            source: format!("{name}.gguf"),
-            licence: None,
-            parameters: Some(7_000_000_000),
-        };
-        let card = CardFacts {
-            experiment: self.experiment.into(),
-            variant: self.variant.into(),
-            seed_set: "seeds.jsonl".into(),
-            seed: self.seed,
-            models: MEMBERS.iter().map(model).collect(),
-            instructions: Instructions::New,
-            method,
-            demonstration: false,
-        };
-        let card = serde_json::to_string(&card).unwrap();
-        let row = store.begin_trial(&trial, &settings.to_string(), &card).unwrap();
-        let seed = |number| SeedRow {
-            id: ItemId::Seed(number),
-            instruction: format!("Seed instruction {number}."),
-            facts: "{}".into(),
-        };
-        store.record_seed(row, &(0..200).map(seed).collect::<Vec<_>>()).unwrap();
+        let mut record = record(self.experiment, variant, "none");
+        record.id.seed = self.seed;
+        record.models = MEMBERS.map(|name| description(name, Some(7_000_000_000))).to_vec();
+        let row = store.begin_trial(&record).unwrap();
+        let seed = |number| seed_item(number, format!("Seed instruction {number}."));
+        let seeds: Vec<SeedItem> = (0..200).map(seed).collect();
+        store.record_seeds(row, &seeds, &as_brought(&seeds)).unwrap();
         let candidates: Vec<Candidate> = (0..self.candidates)
             .map(|number| candidate(number, reviewed, (self.texts)(number)))
             .collect();
         for some in candidates.chunks(500) {
-            record(&mut store, row, some);
+            record_candidates(&mut store, row, some);
         }
         if self.finished {
             store.finish_trial(row).unwrap();
@@ -215,7 +226,7 @@ impl Synthetic {
 }
 
 /// Candidates, their calls and the replies to them.
-fn record(store: &mut Store, row: i64, candidates: &[Candidate]) {
+fn record_candidates(store: &mut Store, row: i64, candidates: &[Candidate]) {
     store.record_round(row, 1, candidates).unwrap();
     let asked: Vec<(Request, Reply)> = candidates.iter().flat_map(calls).collect();
     let key = |request: &Request| {
@@ -227,13 +238,15 @@ fn record(store: &mut Store, row: i64, candidates: &[Candidate]) {
     };
     let calls: Vec<CallRow> = asked
         .iter()
-        .map(|(request, reply)| CallRow {
-            id: request.id.clone(),
-            model: request.model.clone(),
-            key: key(request),
-            shared: false,
-            prompt_tokens: reply.prompt_tokens,
-            reply_tokens: reply.reply_tokens,
+        .map(|(request, reply)| {
+            let fact = CallFact {
+                id: request.id.clone(),
+                model: request.model.clone(),
+                shared: false,
+                prompt_tokens: reply.prompt_tokens,
+                reply_tokens: reply.reply_tokens,
+            };
+            CallRow { fact, key: key(request) }
         })
         .collect();
     store.record_calls(row, &calls).unwrap();

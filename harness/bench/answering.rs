@@ -20,14 +20,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use gra_analysis::trial::CallFact;
 use gra_llm::engine::{ChunkEvent, Engine, EngineError};
 use gra_llm::key::CompletionKey;
-use gra_synth::request::{ModelName, Portion, Reply, Request, RequestId, Stage};
+use gra_synth::request::{ModelName, Portion, Reply, Request, Stage};
 use gra_synth::step::{Answers, Step};
 
 use crate::energy::Meter;
 use crate::progress::Progress;
-use crate::store::{CallRow, ChunkCost, PlannedChunk, Store, TrialId};
+use crate::store::{CallRow, ChunkCost, PlannedChunk, Store};
+use crate::trial::TrialId;
 
 use paid::Started;
 
@@ -234,10 +236,10 @@ impl<'a> Answering<'a> {
 
     /// Whether the store answers a call: with a reply, or with a failure that is not to be asked again.
     fn is_stored(&self, key: &CompletionKey) -> Result<bool> {
-        let Some(reply) = self.store.reply(key)? else { return Ok(false) };
+        let Some(failed) = self.store.has_failed(key)? else { return Ok(false) };
         // What was asked a moment ago for another trial is not asked again.
         let asked = self.asked_before.contains(key) || self.asked_now.contains(key);
-        Ok(reply.failure().is_none() || asked || !self.tolerance.retry_failed)
+        Ok(!failed || asked || !self.tolerance.retry_failed)
     }
 
     /// Answers the requests of a step, in order.
@@ -397,14 +399,14 @@ impl<'a> Answering<'a> {
             let reply = reply.ok_or_else(|| anyhow::anyhow!("the store lost reply {key}"))?;
             self.asked_now.insert(*key);
             self.thoughts.entry(request.model.clone()).or_default().count(&reply);
-            rows.push(CallRow {
-                id: RequestId { ..request.id.clone() },
+            let fact = CallFact {
+                id: request.id.clone(),
                 model: request.model.clone(),
-                key: *key,
                 shared: self.asked_before.contains(key),
                 prompt_tokens: reply.prompt_tokens,
                 reply_tokens: reply.reply_tokens,
-            });
+            };
+            rows.push(CallRow { fact, key: *key });
             replies.push(reply);
         }
         Ok((rows, replies))

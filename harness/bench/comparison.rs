@@ -9,8 +9,9 @@ use gra_synth::pool::ItemId;
 
 use crate::dataset::{DataSet, Named, Sample};
 use crate::experiment::{Content, Experiment, Size, Source};
-use crate::finished::FinishedTrial;
-use crate::store::{Store, TrialId};
+use crate::store::Store;
+use crate::trial::TrialId;
+use crate::trial::stored::StoredTrial;
 
 /// File of a comparison's folder: what can be told apart, a sentence per line.
 pub const WORDS: &str = "words.txt";
@@ -97,9 +98,9 @@ impl Loader<'_> {
     fn trial(&self, name: &str, experiment: &str, variant: &str, until: u32) -> Result<DataSet> {
         let (experiment, variant) = (experiment.to_owned(), variant.to_owned());
         let id = TrialId { experiment, variant, seed: self.run_seed };
-        let trial = FinishedTrial::load(self.store, id)
+        let trial = StoredTrial::open_finished(self.store, &id)
             .with_context(|| format!("data set `{name}` is not there yet"))?;
-        DataSet::of_trial(name.to_owned(), trial, self.store, until)
+        DataSet::of_trial(name.to_owned(), &trial, self.store, until)
     }
 
     fn seed_set(&self, name: String) -> DataSet {

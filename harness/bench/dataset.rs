@@ -13,9 +13,10 @@ use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
 
 use crate::failure::bad_input;
-use crate::finished::FinishedTrial;
 use crate::seeds::{self, Account, LoadOptions};
-use crate::store::{Store, TrialId};
+use crate::store::Store;
+use crate::trial::TrialId;
+use crate::trial::stored::StoredTrial;
 
 /// A data set to be measured, as named on the command line: `NAME=SOURCE` or `SOURCE`, where a source
 /// is a trial (`ablation/gra/seed-42`) or a file.
@@ -122,7 +123,8 @@ impl Named {
                 Ok(DataSet { name: self.name, samples, files, seed_set, trial: None })
             }
             Source::Trial(id) => {
-                DataSet::of_trial(self.name, FinishedTrial::load(store, id)?, store, u32::MAX)
+                let trial = StoredTrial::open_finished(store, &id)?;
+                DataSet::of_trial(self.name, &trial, store, u32::MAX)
             }
         }
     }
@@ -132,7 +134,7 @@ impl Source {
     fn own_name(&self) -> String {
         let plain = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
         match self {
-            Self::Trial(id) => id.to_string().replace('/', "-"),
+            Self::Trial(id) => id.joined(),
             Self::File(path) => {
                 file_name(path).split('.').next().unwrap_or_default().chars().map(plain).collect()
             }
@@ -198,16 +200,12 @@ impl DataSet {
     ///
     /// # Errors
     /// When the store cannot be read, or a sample's facts are damaged.
-    pub fn of_trial(name: String, trial: FinishedTrial, store: &Store, until: u32) -> Result<Self> {
+    pub fn of_trial(name: String, trial: &StoredTrial, store: &Store, until: u32) -> Result<Self> {
         let counts = |id: ItemId| match id {
             ItemId::Candidate { round, .. } => round <= until,
             ItemId::Seed(_) => true,
         };
-        let mut facts = TrialFacts {
-            variant: trial.id.variant.clone(),
-            calls: trial.calls(store)?,
-            candidates: trial.candidates,
-        };
+        let mut facts = trial.facts(store)?;
         facts.candidates.retain(|candidate| counts(candidate.id));
         facts.calls.retain(|call| counts(call.id.subject));
         let origins = lineage::seed_items(&facts.candidates);
@@ -216,7 +214,7 @@ impl DataSet {
             .filter(|(candidate, _)| candidate.is_sample())
             .map(|(candidate, origin)| Sample::of(candidate, origin))
             .collect::<Result<_>>()?;
-        let seed_set = trial.settings.seed_set_sha256;
+        let seed_set = Some(trial.record.settings.seed_set_sha256.clone());
         Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial: Some(facts) })
     }
 

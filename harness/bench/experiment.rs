@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use gra_llm::key::FieldHash;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_paper::Reference;
@@ -23,11 +24,11 @@ use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::Sampling;
 use gra_synth::variant::Variant;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::answering::Tolerance;
 use crate::builtin;
 use crate::seeds::{self, LoadOptions, SeedSet};
+use crate::trial::plain_name;
 pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
 pub use file::ExperimentFile;
@@ -206,50 +207,6 @@ impl Experiment {
             seed_set,
         })
     }
-
-    /// Everything that determines a trial of this variant, as JSON for the record.
-    #[must_use]
-    pub fn settings(
-        &self,
-        variant: &Variant,
-        fingerprints: &BTreeMap<String, String>,
-        encoder: &str,
-    ) -> String {
-        let serving = self.serving(variant);
-        let serves = |name: &str| serving.iter().any(|model| model.as_str() == name);
-        let everyone = self.members.iter().chain(&self.teachers);
-        let sampling = everyone.map(|member| (member.name.as_str(), member.sampling));
-        let models = fingerprints.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let settings = Settings {
-            experiment: &self.name,
-            variant,
-            method: &self.method,
-            sampling: sampling.filter(|(name, _)| serves(name)).collect(),
-            models: models.filter(|(name, _)| serves(name)).collect(),
-            encoder,
-            seed_set: &self.seed_file,
-            seed_set_sha256: &self.seed_set.sha256,
-            seed_items: self.seed_set.items.len(),
-            prompts_sha256: &self.prompts_sha256,
-            chunk: self.chunk,
-        };
-        serde_json::to_string(&settings).unwrap_or_default()
-    }
-}
-
-#[derive(Serialize)]
-struct Settings<'a> {
-    experiment: &'a str,
-    variant: &'a Variant,
-    method: &'a Method,
-    sampling: BTreeMap<&'a str, Sampling>,
-    models: BTreeMap<&'a str, &'a str>,
-    encoder: &'a str,
-    seed_set: &'a str,
-    seed_set_sha256: &'a str,
-    seed_items: usize,
-    prompts_sha256: &'a str,
-    chunk: usize,
 }
 
 /// A number that the paper reports on the question.
@@ -273,35 +230,6 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
     found.collect()
 }
 
-/// Names become folders, so they are kept plain.
-pub(crate) fn plain_name(what: &str, name: &str) -> Result<(), String> {
-    const LONGEST: usize = 100;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let is_plain = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
-    if !is_plain || name.len() > LONGEST {
-        return Err(format!(
-            "{what} `{name}` must be up to {LONGEST} letters, digits, `-`, `_` and `.`, and not begin with \
-             `.`; it names a folder"
-        ));
-    }
-    // Files of ours that lie where the folder would.
-    let begins = |start: &str| {
-        name.strip_prefix(start).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let is_ours = match what {
-        "name" => {
-            ["store.db", "benchmarks.", "model-hashes."].iter().any(|own| name.starts_with(own))
-        }
-        _ => begins("seed-") || name.starts_with("seeds.") || name.starts_with("report."),
-    };
-    if is_ours {
-        return Err(format!(
-            "{what} `{name}` is the name of a file in the results; choose another"
-        ));
-    }
-    Ok(())
-}
-
 /// A file's name without its endings, as part of a folder name.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -313,7 +241,7 @@ fn stem(path: &Path) -> String {
 /// Reads a folder of templates and hashes them in the order of their names.
 pub(crate) fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
     let mut files = BTreeMap::new();
-    let mut hash = Sha256::new();
+    let mut hash = FieldHash::default();
     // A folder on disk is not filled up with templates that it lacks.
     let read = |path: &Path| {
         if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(path) }
@@ -326,11 +254,10 @@ pub(crate) fn load_prompts(folder: &Path) -> Result<(PromptSet, String), Experim
             error,
             hint: "a prompt set needs all nine templates; experiments/prompts has them",
         })?;
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(&text);
+        hash.text(&text);
         files.insert(name.to_owned(), text);
     }
     let prompts = PromptSet::parse(&files)
         .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
-    Ok((prompts, hex::encode(hash.finalize())))
+    Ok((prompts, hex::encode(hash.finish())))
 }

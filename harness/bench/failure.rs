@@ -15,6 +15,7 @@ use crate::overwrite::WouldOverwrite;
 use crate::seeds::SeedError;
 use crate::store::DAMAGE_HINT;
 use crate::terminal;
+use crate::trial::TrialIdError;
 
 /// Exit codes, as the help text lists them.
 pub const EXIT_CODES: &str = "\
@@ -105,6 +106,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     } else if any(|cause| {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
+            || cause.is::<TrialIdError>()
             || cause.is::<CalibrationError>()
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()

@@ -15,13 +15,15 @@ use gra_paper::benchmarks::Benchmarks;
 use gra_paper::{BaseModel, Reference};
 
 use crate::failure::bad_input;
+use crate::measured::BENCHMARKS;
 use crate::store::Store;
+use crate::trial::stored::TrialGroup;
 use measured::Measured;
-pub use trials::Selection;
+pub use trials::of_trial;
 
 /// A kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Kind {
+pub enum FigureKind {
     /// Benchmark averages by source (the paper's Fig. 1).
     #[value(name = "1")]
     Averages,
@@ -57,7 +59,7 @@ pub enum Kind {
     Compute,
 }
 
-impl Kind {
+impl FigureKind {
     /// As it is asked for.
     #[must_use]
     pub fn name(self) -> String {
@@ -80,18 +82,18 @@ impl Kind {
 
 /// A figure, or why there is none.
 #[derive(Debug)]
-pub struct Entry {
+pub struct GalleryEntry {
     /// Which kind.
-    pub kind: Kind,
+    pub kind: FigureKind,
     /// The trial, experiment or data set that it is of; `None` where there is only one.
     pub about: Option<String>,
     /// The picture.
-    pub figure: Result<Figure, Missing>,
+    pub figure: Result<Figure, MissingFigure>,
 }
 
 /// Why a figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingFigure {
     /// What is not there.
     pub why: String,
     /// What makes it, where a command does.
@@ -100,7 +102,7 @@ pub struct Missing {
     pub is_unreadable: bool,
 }
 
-impl Missing {
+impl MissingFigure {
     fn new(why: impl Into<String>, command: &str) -> Self {
         Self { command: Some(command.to_owned()), ..Self::without_command(why) }
     }
@@ -115,7 +117,7 @@ impl Missing {
     }
 }
 
-impl From<FigureError> for Missing {
+impl From<FigureError> for MissingFigure {
     fn from(error: FigureError) -> Self {
         Self::without_command(match error {
             FigureError::Nothing { what } => what.to_owned(),
@@ -127,13 +129,13 @@ impl From<FigureError> for Missing {
 /// Most bytes of a file's name that say what a figure is of.
 const LONGEST_NAME: usize = 180;
 
-impl Entry {
-    fn of(kind: Kind, figure: Result<Figure, Missing>) -> Self {
+impl GalleryEntry {
+    fn new(kind: FigureKind, figure: Result<Figure, MissingFigure>) -> Self {
         Self { kind, about: None, figure }
     }
 
     /// Names the figure's file after what it is of.
-    fn about(kind: Kind, about: &str, figure: Result<Figure, Missing>) -> Self {
+    fn about(kind: FigureKind, about: &str, figure: Result<Figure, MissingFigure>) -> Self {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let slug: String = about.chars().map(plain).collect();
         // File systems take names of 255 bytes; what is of one name then gets a number.
@@ -169,53 +171,66 @@ impl Sources<'_> {
     }
 }
 
-/// Scores of trained models, in the results folder.
-const BENCHMARKS: &str = "benchmarks.csv";
+/// The base model whose benchmark scores are drawn.
+const MODEL: BaseModel = BaseModel::Qwen;
 
 /// Draws figures of these kinds, in the order of the kinds and then by name.
 ///
 /// # Errors
 /// When a trial or experiment that was named does not exist, or the store or a folder cannot be read.
-pub fn draw(kinds: &[Kind], sources: &Sources<'_>) -> Result<Vec<Entry>> {
+pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
     let mut entries = Vec::new();
     let reference = Reference::embedded()?;
     let benchmarks = benchmarks(sources.results);
+    // Read once for all figures that need it.
     let measured = Measured::read(&sources.stats).map_err(bad_input)?;
     for &kind in kinds {
-        let figure = match kind {
-            Kind::Averages | Kind::Rounds => match &benchmarks {
-                Ok(scores) if kind == Kind::Averages => {
-                    Averages::of(&reference, BaseModel::Qwen, scores)
-                        .figure()
-                        .map_err(Missing::from)
-                }
-                Ok(scores) => {
-                    Rounds::of(&reference, BaseModel::Qwen, scores).figure().map_err(Missing::from)
-                }
-                Err(error) => Err(Missing::unreadable(error)),
-            },
-            Kind::SeedMap | Kind::DistilledMap => {
-                entries.push(Entry::of(kind, measured.map(kind)));
-                continue;
+        match kind {
+            FigureKind::Averages => {
+                let draw = |scores: &Benchmarks| Averages::of(&reference, MODEL, scores).figure();
+                entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
             }
-            Kind::Raters => {
-                entries.extend(measured.raters());
-                continue;
+            FigureKind::Rounds => {
+                let draw = |scores: &Benchmarks| Rounds::of(&reference, MODEL, scores).figure();
+                entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
             }
-            Kind::Difficulty => {
-                entries.extend(measured.difficulty());
-                continue;
+            FigureKind::SeedMap | FigureKind::DistilledMap => {
+                entries.push(GalleryEntry::new(kind, measured.map(kind)));
             }
-            _ => continue,
-        };
-        entries.push(Entry::of(kind, figure));
+            FigureKind::Raters => entries.extend(measured.raters()),
+            FigureKind::Difficulty => entries.extend(measured.difficulty()),
+            // Those of trials follow below: each needs its trial read once for all its kinds.
+            _ => {}
+        }
     }
-    let of_trials: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.is_of_trials()).collect();
+    let of_trials: Vec<FigureKind> =
+        kinds.iter().copied().filter(|kind| kind.is_of_trials()).collect();
     if !of_trials.is_empty() || !sources.wanted.is_empty() {
         entries.extend(trials::draw(&of_trials, sources, &measured)?);
     }
     entries.sort_by(|a, b| (a.kind, &a.about).cmp(&(b.kind, &b.about)));
     Ok(entries)
+}
+
+/// Figures of the finished trials of an experiment and run seed, with the judge's scores of a folder of `stats`.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn draw_group(
+    kinds: &[FigureKind],
+    group: &TrialGroup,
+    stats: &Path,
+) -> Result<Vec<GalleryEntry>> {
+    let measured = Measured::read(stats).map_err(bad_input)?;
+    Ok(trials::of_group(kinds, group, &measured))
+}
+
+/// A figure of the scores of trained models, where they could be read.
+fn of_scores(
+    benchmarks: &Result<Benchmarks>,
+    draw: impl FnOnce(&Benchmarks) -> Result<Figure, FigureError>,
+) -> Result<Figure, MissingFigure> {
+    Ok(draw(benchmarks.as_ref().map_err(MissingFigure::unreadable)?)?)
 }
 
 /// Scores of trained models, from `benchmarks.csv`.

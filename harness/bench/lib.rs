@@ -17,12 +17,11 @@
 //! - [`calibration`]: whether the models of a pool can review
 //! - [`comparison`]: the data sets of an experiment
 //! - [`measured`]: what results say about the paper's tables and claims
-//! - [`finished`]: a trial that came to its end, for the verbs that look back
 //! - [`gallery`]: figures of what is stored
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
-//!   show of candidates, [`ruling`] which rule settled one
+//!   show of candidates, [`trail`] all that is known of one; `html`, `numbers`: what pages are made of
 //! - `long_texts`: how many texts the encoder does not read at once
 //! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
@@ -44,23 +43,24 @@ pub mod evidence;
 pub mod experiment;
 pub mod export;
 pub mod failure;
-pub mod finished;
 pub mod gallery;
+mod html;
 pub mod judging;
 mod long_texts;
 pub mod measured;
 mod nearest;
+mod numbers;
 pub mod overwrite;
 pub mod pin;
 pub mod progress;
 pub mod publish;
 pub mod report;
 pub mod rows;
-pub mod ruling;
 pub mod seeds;
 mod session;
 pub mod store;
 pub mod suite;
 mod terminal;
+pub mod trail;
 pub mod trial;
 pub mod view;

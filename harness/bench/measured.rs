@@ -31,6 +31,7 @@ pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
     if let Some(csv) = read(&stats)? {
         measured.read_stats(&name(&stats), &csv)?;
     }
+    // EXPERIMENT/VARIANT/seed-N.compute.csv; other files and folders are passed over.
     for experiment in entries(results)? {
         for variant in entries(&experiment)? {
             for file in entries(&variant)? {
@@ -66,6 +67,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     };
     let path = |entry: std::io::Result<std::fs::DirEntry>| entry.map(|entry| entry.path());
     let mut paths: Vec<PathBuf> = listed.map(path).collect::<std::io::Result<_>>()?;
+    // File systems list in no order; sums of numbers must not depend on it.
     paths.sort();
     Ok(paths)
 }

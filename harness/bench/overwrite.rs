@@ -1,5 +1,5 @@
 //! Whether a run would put other results in the place of earlier ones. It never does unless it is told to:
-//! a trial is known by its name, and pool, limit, prompts, seed set and method are not in it.
+//! a trial is known by its name, and pool, limit, prompts, seed set and method are in its record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::answering::Answering;
 use crate::experiment::Experiment;
-use crate::store::{DAMAGE_HINT, TrialId};
-use crate::suite;
+use crate::publish::{PublishedManifest, manifest_path};
+use crate::store::TrialRow;
+use crate::trial::{Fingerprints, TrialId, TrialRecord};
 
 /// Changed settings that a message lists.
 const LISTED: usize = 12;
@@ -25,13 +26,13 @@ pub struct Differing {
     /// Which.
     pub trial: TrialId,
     /// Where it is.
-    found: Found,
+    earlier: Earlier,
     /// What differs; at least one setting.
     changes: Vec<Change>,
 }
 
 #[derive(Clone, Debug)]
-enum Found {
+enum Earlier {
     /// In the store, finished or with rounds on record.
     Stored { finished: bool },
     /// Among the published files, by this manifest.
@@ -60,42 +61,52 @@ pub fn differing(
     answering: &mut Answering<'_>,
     results: &Path,
 ) -> Result<Vec<Differing>> {
-    let fingerprints = suite::fingerprints(experiment, answering.engine())?;
-    let encoder = answering.engine().encoder_fingerprint()?;
+    let fingerprints = Fingerprints::read(experiment, answering.engine())?;
     let store = answering.store();
-    let mut stored: BTreeMap<TrialId, Vec<(Found, String)>> = BTreeMap::new();
+    let mut stored: BTreeMap<TrialId, Vec<TrialRow>> = BTreeMap::new();
     for attempt in store.attempts()? {
         // Of an attempt without a round on record nothing is lost but calls, whose replies stay.
         if attempt.finished || store.has_rounds(attempt.row)? {
-            let found = Found::Stored { finished: attempt.finished };
-            stored.entry(attempt.id).or_default().push((found, attempt.settings));
+            stored.entry(attempt.id.clone()).or_default().push(attempt);
         }
     }
     let mut differing = Vec::new();
     for &seed in &experiment.seeds {
         for variant in &experiment.variants {
-            let (name, variant_name) = (experiment.name.clone(), variant.name.clone());
-            let trial = TrialId { experiment: name, variant: variant_name, seed };
-            let settings = experiment.settings(variant, &fingerprints, &encoder);
-            let now: Value = serde_json::from_str(&settings)?;
-            let mut earlier = Vec::new();
-            for (found, settings) in stored.remove(&trial).unwrap_or_default() {
-                let before = serde_json::from_str(&settings).with_context(|| {
-                    format!("the stored settings of trial {trial} are damaged\n{DAMAGE_HINT}")
-                })?;
-                earlier.push((found, before));
+            let now = TrialRecord::new(experiment, variant, seed, &fingerprints);
+            let settings = as_json(&now)?;
+            let mut found = Vec::new();
+            for attempt in stored.remove(&now.id).unwrap_or_default() {
+                let earlier = Earlier::Stored { finished: attempt.finished };
+                found.push((earlier, changes(&as_json(&store.record(&attempt)?)?, &settings)));
             }
-            earlier.extend(published(results, &trial)?);
-            let changed = earlier.into_iter().find_map(|(found, before)| {
-                let changes = changes(&before, &now);
-                (!changes.is_empty()).then_some((found, changes))
-            });
-            if let Some((found, changes)) = changed {
-                differing.push(Differing { trial, found, changes });
+            if let Some(manifest) = PublishedManifest::read(results, &now.id)? {
+                // A manifest has the settings, and no order of the pool.
+                let mut without_pool = settings.clone();
+                if let Some(settings) = without_pool.as_object_mut() {
+                    settings.remove(POOL_ORDER);
+                }
+                let earlier = Earlier::Published(manifest_path(results, &now.id));
+                found.push((earlier, changes(&manifest.settings, &without_pool)));
+            }
+            let changed = found.into_iter().find(|(_, changes)| !changes.is_empty());
+            if let Some((earlier, changes)) = changed {
+                differing.push(Differing { trial: now.id, earlier, changes });
             }
         }
     }
     Ok(differing)
+}
+
+/// The key under which the order of a trial's pool is compared.
+const POOL_ORDER: &str = "pool_order";
+
+/// Everything that changes a trial's result but the run seed, as JSON.
+fn as_json(record: &TrialRecord) -> Result<Value> {
+    // By way of the text, as manifests are read: numbers of single precision have other digits in a `Value`.
+    let mut settings: Value = serde_json::from_str(&serde_json::to_string(&record.settings)?)?;
+    settings[POOL_ORDER] = serde_json::to_value(record.pool_order())?;
+    Ok(settings)
 }
 
 /// Refuses a run that would overwrite, or clears away what would no longer be true when it may.
@@ -118,6 +129,7 @@ pub fn settle(differing: Vec<Differing>, replace: bool, results: &Path) -> Resul
                 .map(|table| folder.join(table))
         })
         .collect();
+    // Tables count the trials that are replaced; they are written anew when the run ends.
     for table in tables {
         match std::fs::remove_file(&table) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -129,30 +141,11 @@ pub fn settle(differing: Vec<Differing>, replace: bool, results: &Path) -> Resul
     Ok(())
 }
 
-/// What the published files of a trial were made with; `None` when none are there, or not whole.
-fn published(results: &Path, trial: &TrialId) -> Result<Option<(Found, Value)>> {
-    let path = results.join(trial.to_string()).join("manifest.json");
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", path.display()));
-        }
-    };
-    let manifest: Value = serde_json::from_slice(&bytes).with_context(|| {
-        format!(
-            "{} is damaged, so that nothing tells what the files beside it were made with\n\
-             hint: move {trial} away, or choose another --name or --results",
-            path.display()
-        )
-    })?;
-    Ok(Some((Found::Published(path), manifest["settings"].clone())))
-}
-
 /// Where two settings differ, by key.
 fn changes(before: &Value, now: &Value) -> Vec<Change> {
     fn walk(key: &str, before: Option<&Value>, now: Option<&Value>, changes: &mut Vec<Change>) {
         if let (Some(Value::Object(earlier)), Some(Value::Object(later))) = (before, now) {
+            // Keys of both: a setting may be new, or be gone.
             let keys: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
             for name in keys {
                 let below = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
@@ -168,7 +161,7 @@ fn changes(before: &Value, now: &Value) -> Vec<Change> {
     found
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Earlier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stored { finished: true } => write!(f, "in the store"),
@@ -194,8 +187,11 @@ impl fmt::Display for Change {
 impl fmt::Display for WouldOverwrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.0.first() else { return Ok(()) };
-        let Differing { trial, found, changes } = first;
-        write!(f, "trial {trial} is {found} with other settings, and a run overwrites no trial:")?;
+        let Differing { trial, earlier, changes } = first;
+        write!(
+            f,
+            "trial {trial} is {earlier} with other settings, and a run overwrites no trial:"
+        )?;
         for change in changes.iter().take(LISTED) {
             write!(f, "\n  {change}")?;
         }
@@ -217,9 +213,28 @@ impl fmt::Display for WouldOverwrite {
 
 #[cfg(test)]
 mod tests {
+    use gra_synth::request::ModelName;
     use serde_json::json;
 
     use super::*;
+    use crate::trial::tests::record;
+
+    #[test]
+    fn another_order_of_the_pool_is_another_trial() {
+        let mut before = record();
+        for name in ["llama", "a|b"] {
+            before.settings.models.insert(ModelName::new(name), "a fingerprint".to_owned());
+        }
+        let mut now = before.clone();
+        let said = |now: &TrialRecord| -> Vec<String> {
+            let (before, now) = (as_json(&before).unwrap(), as_json(now).unwrap());
+            changes(&before, &now).iter().map(ToString::to_string).collect()
+        };
+        assert!(said(&now).is_empty());
+        now.models.reverse();
+        let expected = "pool_order: was [\"llama\",\"a|b\"], is now [\"a|b\",\"llama\"]";
+        assert_eq!(said(&now), [expected]);
+    }
 
     #[test]
     fn what_differs_is_named_by_its_key() {

@@ -12,8 +12,8 @@ use gra_synth::committee::Decision;
 use gra_synth::request::Stage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::store::TrialId;
 use crate::terminal;
+use crate::trial::TrialId;
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);

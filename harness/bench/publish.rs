@@ -3,39 +3,31 @@
 //! bytes: no times, no machine.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
-use gra_llm::model_pool::{Backend, ModelSource};
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
 use crate::answering::Thoughts;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
-use crate::export::{self, CardFacts, Dataset, ModelFacts};
+use crate::export;
 use crate::long_texts::{self, LongTexts};
 use crate::seeds::Account;
-use crate::store::TrialId;
-use crate::trial::Trial;
-
-/// A trial that is to be published.
-#[derive(Debug)]
-pub struct Publication<'a> {
-    /// What was run.
-    pub experiment: &'a Experiment,
-    /// What it made.
-    pub trial: &'a Trial,
-    /// All settings as JSON.
-    pub settings: &'a str,
-}
+use crate::trial::TrialId;
+use crate::trial::running::CompletedTrial;
 
 /// The record of how a trial's files were made.
+///
+/// Published: names and order of its fields stay.
 #[derive(Serialize)]
 struct Manifest<'a> {
     format: u32,
@@ -64,117 +56,108 @@ struct SeedFile<'a> {
     account: Account,
 }
 
-impl Publication<'_> {
-    /// Writes the files under `results`.
-    ///
-    /// # Errors
-    /// When a file cannot be written; the manifest is then missing.
-    pub fn write(&self, results: &Path) -> Result<()> {
-        let folder = results.join(self.trial.id.to_string());
-        let manifest = folder.join("manifest.json");
-        if manifest.exists() {
-            std::fs::remove_file(&manifest)
-                .with_context(|| format!("cannot replace {}", manifest.display()))?;
-        }
-        let mut hashes = BTreeMap::new();
-        for (name, bytes) in self.files()? {
-            hashes.insert(name.clone(), hex::encode(Sha256::digest(&bytes)));
-            write_atomic(&folder.join(name), &bytes)?;
-        }
-        write_atomic(&manifest, &self.manifest(hashes)?)
-    }
+/// Of a published manifest, what is read again.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PublishedManifest {
+    pub(crate) gra_bench: String,
+    pub(crate) engine: String,
+    pub(crate) question: String,
+    /// As JSON: another release may have written it.
+    pub(crate) settings: Value,
+}
 
-    fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let candidates = &self.trial.candidates;
-        let mut files = Vec::new();
-        let frames = [
-            ("candidates", frames::candidates(candidates)?),
-            ("reviews", frames::reviews(candidates)?),
-        ];
-        for (name, frame) in frames {
-            let (mut csv, mut parquet) = (Vec::new(), Vec::new());
-            frames::write_csv(&frame, &mut csv)?;
-            frames::write_parquet(&frame, &mut parquet)?;
-            files.push((format!("{name}.csv"), csv));
-            files.push((format!("{name}.parquet"), parquet));
-        }
-        let mut seeds = Vec::new();
-        for seed in &self.trial.seeds {
-            serde_json::to_writer(&mut seeds, seed)?;
-            seeds.push(b'\n');
-        }
-        files.push(("seed-annotations.jsonl".to_owned(), seeds));
-        let card = card_facts(self.experiment, &self.trial.id);
-        let name = self.trial.id.to_string().replace('/', "-");
-        let dataset = Dataset { name: &name, card: &card, candidates };
-        let exported = export::files(&dataset)?;
-        files.extend(exported.into_iter().map(|file| (file.name.to_owned(), file.bytes)));
-        Ok(files)
-    }
+/// Where a trial's manifest is.
+pub(crate) fn manifest_path(results: &Path, trial: &TrialId) -> PathBuf {
+    results.join(trial.to_string()).join("manifest.json")
+}
 
-    fn manifest(&self, files: BTreeMap<String, String>) -> Result<Vec<u8>> {
-        let settings = RawValue::from_string(self.settings.to_owned())?;
-        let manifest = Manifest {
-            format: 1,
-            gra_bench: env!("CARGO_PKG_VERSION"),
-            engine: gra_llm::llama::LLAMA_VERSION,
-            trial: self.trial.id.to_string(),
-            question: &self.experiment.question,
-            demonstration: self.experiment.demonstration,
-            settings: &settings,
-            thoughts: &self.trial.thoughts,
-            seed_set: SeedFile {
-                file: &self.experiment.seed_file,
-                sha256: &self.experiment.seed_set.sha256,
-                account: self.experiment.seed_set.account(),
-            },
-            long_texts: LongTexts::of(&self.trial.candidates, &self.trial.seeds),
-            files,
+impl PublishedManifest {
+    /// Reads a trial's manifest; `None` when no files of it are published, or not all.
+    pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+        let path = manifest_path(results, trial);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
         };
-        let mut bytes = serde_json::to_vec_pretty(&manifest)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        let manifest = serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "{} is damaged, so that nothing tells what the files beside it were made with\n\
+                 hint: move {trial} away, or choose another --name or --results",
+                path.display()
+            )
+        })?;
+        Ok(Some(manifest))
     }
 }
 
-/// What the dataset card says of how a trial was made.
-#[must_use]
-pub fn card_facts(experiment: &Experiment, trial: &TrialId) -> CardFacts {
-    let variant = experiment.variants.iter().find(|variant| variant.name == trial.variant);
-    let named = variant.map(|variant| variant.serving(&[])).unwrap_or_default();
-    let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
-    let models = experiment.pool.models.iter().chain(teachers).map(|model| ModelFacts {
-        name: model.name.to_string(),
-        source: source_name(&model.backend),
-        licence: model.licence.clone(),
-        parameters: model.parameters,
-    });
-    CardFacts {
-        experiment: experiment.name.clone(),
-        variant: trial.variant.clone(),
-        seed_set: experiment.seed_file.clone(),
-        seed: trial.seed,
-        models: models.collect(),
-        instructions: variant.map(|variant| variant.instructions).unwrap_or_default(),
-        method: experiment.method.clone(),
+/// Writes a trial's files under `results`.
+///
+/// # Errors
+/// When a file cannot be written; the manifest is then missing.
+pub fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) -> Result<()> {
+    let id = &trial.record.id;
+    let folder = results.join(id.to_string());
+    let manifest = manifest_path(results, id);
+    // Without a manifest the files count as incomplete until the last of them is written.
+    if manifest.exists() {
+        std::fs::remove_file(&manifest)
+            .with_context(|| format!("cannot replace {}", manifest.display()))?;
+    }
+    let mut hashes = BTreeMap::new();
+    for (name, bytes) in files(trial)? {
+        hashes.insert(name.clone(), hex::encode(Sha256::digest(&bytes)));
+        write_atomic(&folder.join(name), &bytes)?;
+    }
+    let settings = to_raw_value(&trial.record.settings)?;
+    let content = Manifest {
+        format: 1,
+        gra_bench: env!("CARGO_PKG_VERSION"),
+        engine: gra_llm::llama::LLAMA_VERSION,
+        trial: id.to_string(),
+        question: &experiment.question,
         demonstration: experiment.demonstration,
-    }
+        settings: &settings,
+        thoughts: &trial.thoughts,
+        seed_set: SeedFile {
+            file: &experiment.seed_file,
+            sha256: &experiment.seed_set.sha256,
+            account: experiment.seed_set.account(),
+        },
+        long_texts: LongTexts::of(&trial.facts.candidates, &trial.seeds),
+        files: hashes,
+    };
+    let mut bytes = serde_json::to_vec_pretty(&content)?;
+    bytes.push(b'\n');
+    write_atomic(&manifest, &bytes)
 }
 
-/// Where a model comes from, without the folders of this machine and the addresses of its network.
-fn source_name(backend: &Backend) -> String {
-    match backend {
-        Backend::LlamaCpp(source) => match source {
-            ModelSource::Hub { repo, file, revision: None } => format!("{repo}/{file}"),
-            ModelSource::Hub { repo, file, revision: Some(revision) } => {
-                format!("{repo}/{file} at {revision}")
-            }
-            ModelSource::Path(path) => {
-                path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-            }
-        },
-        Backend::Server(server) => format!("{}, served by {}", server.model, server.dialect.name()),
+/// Every file but the manifest, by name.
+fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
+    let candidates = &trial.facts.candidates;
+    let mut files = Vec::new();
+    let frames = [
+        ("candidates", frames::candidates(candidates)?),
+        ("reviews", frames::reviews(candidates)?),
+    ];
+    for (name, frame) in frames {
+        let (mut csv, mut parquet) = (Vec::new(), Vec::new());
+        frames::write_csv(&frame, &mut csv)?;
+        frames::write_parquet(&frame, &mut parquet)?;
+        files.push((format!("{name}.csv"), csv));
+        files.push((format!("{name}.parquet"), parquet));
     }
+    let mut seeds = Vec::new();
+    for seed in &trial.seeds {
+        serde_json::to_writer(&mut seeds, seed)?;
+        seeds.push(b'\n');
+    }
+    files.push(("seed-annotations.jsonl".to_owned(), seeds));
+    let exported = export::files(&trial.record, candidates)?;
+    files.extend(exported.into_iter().map(|file| (file.name.to_owned(), file.bytes)));
+    Ok(files)
 }
 
 /// Makes a folder for results, and fails early where it cannot be written, before anything is paid for.
@@ -195,7 +178,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 /// What a reader of the table must know: demonstration or not, thresholds beside the paper's, and
 /// what the recorded reviews would mean at the paper's.
 #[must_use]
-pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
+pub fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
     let (ours, paper) = (&experiment.method, Method::default());
     let mut notes = Vec::new();
     if experiment.demonstration {
@@ -208,9 +191,10 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
         "Thresholds: tau {} (paper {}), delta {} (paper {}), cosine limit {} (paper {}).",
         ours.tau, paper.tau, ours.delta, paper.delta, ours.cosine_limit, paper.cosine_limit
     ));
+    // Other thresholds than the paper's: say what they mean for the counts.
     let changed = (ours.tau, ours.delta) != (paper.tau, paper.delta);
     if let (true, Some(reference)) = (changed, trials.first()) {
-        let decided = reference.candidates.iter().filter_map(|candidate| {
+        let decided = reference.facts.candidates.iter().filter_map(|candidate| {
             let whole = candidate.tally().map(|tally| tally.decide(paper.tau, paper.delta));
             // Reviews that were broken off could not reach our tau, so no higher one either.
             whole.or(candidate.decision.filter(|_| paper.tau >= ours.tau))
@@ -221,7 +205,7 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             "At the paper's thresholds the {} reviewed candidates of `{}` would be: {} accepted, {} \
              disputed, {} rejected.",
             decisions.len(),
-            reference.id.variant,
+            reference.facts.variant,
             count(Decision::Accept),
             count(Decision::Dispute),
             count(Decision::Reject),
@@ -240,21 +224,21 @@ pub fn notes(experiment: &Experiment, trials: &[Trial]) -> Vec<String> {
             notes.push(format!(
                 "`{}`: the annotation of {failed} of {} seed items failed because the engine could not \
                  answer; they are left out of sampling.",
-                trial.id.variant,
+                trial.facts.variant,
                 trial.seeds.len()
             ));
         }
     }
     notes.extend(experiment.seed_set.account().notes(&experiment.seed_file));
-    let long = |trial: &Trial| LongTexts::of(&trial.candidates, &trial.seeds);
+    let long = |trial: &CompletedTrial| LongTexts::of(&trial.facts.candidates, &trial.seeds);
     let long: Vec<(&str, LongTexts)> =
-        trials.iter().map(|trial| (trial.id.variant.as_str(), long(trial))).collect();
+        trials.iter().map(|trial| (trial.facts.variant.as_str(), long(trial))).collect();
     notes.extend(long_texts::in_words(&long));
     notes
 }
 
 /// What each model's thoughts took of its replies, over all trials.
-fn thought_notes(trials: &[Trial]) -> Vec<String> {
+fn thought_notes(trials: &[CompletedTrial]) -> Vec<String> {
     let mut models: BTreeMap<&ModelName, Thoughts> = BTreeMap::new();
     for (model, counted) in trials.iter().flat_map(|trial| &trial.thoughts) {
         models.entry(model).or_default().add(*counted);

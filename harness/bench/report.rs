@@ -7,44 +7,189 @@
 //!
 //! # Layout
 //!
-//! - `material`: what is read for it, from the store and the results
-//! - `page`: the file as a whole
+//! - `subject`: what is read for it, from the store and the results
 //! - `verdict`, `tables`, `compared`, `figures`, `claims`, `making`: its sections
-//! - `embedded`, `base64`: rows and trails as compressed blocks, within a budget
-//! - `markup`: HTML, and how foreign text becomes a part of it
+//! - `samples`: rows and trails as compressed blocks, within a budget
 //! - `report.css`, `file.js`: how it looks; where its browser of samples finds its data
 
-mod base64;
 mod claims;
 mod compared;
-mod embedded;
 mod figures;
 mod making;
-mod markup;
-mod material;
-mod page;
+mod samples;
+mod subject;
 mod tables;
 mod verdict;
 
+use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use gra_analysis::figure::font;
+use sha2::{Digest, Sha256};
 
+use crate::browser;
+use crate::html::Html;
+use crate::numbers::grouped;
 use crate::store::Store;
-use material::Material;
-pub use material::{Scope, select};
+use samples::EmbeddedSamples;
+use subject::{ReportSubject, SeedResults};
 
-/// Renders the report of what a scope names.
+const STYLE: &str = include_str!("report/report.css");
+const SOURCE: &str = include_str!("report/file.js");
+
+/// Room for what stands around the data, beyond sections and figures; most of it the font.
+const FRAME: usize = 700_000;
+
+/// Renders the report of an experiment or a trial by its name; `seed`: only this run seed.
 ///
 /// # Errors
 /// When there is no such trial or experiment, or the store cannot be read.
-pub fn render(store: &Store, results: &Path, scope: &Scope) -> Result<String> {
-    let material = Material::load(store, results, scope)?;
-    page::render(&material, store, results)
+pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> Result<String> {
+    let subject = &ReportSubject::read(store, results, name, seed)?;
+    let mut main = Html::default();
+    let mut contents = Vec::new();
+    let mut section = |id: &'static str, title: &'static str, content: &Html| {
+        contents.push((id, title));
+        main.push(&Html::trusted(format!(
+            "<section id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n\
+             {content}</section>\n"
+        )));
+    };
+    section("verdict", "What came out", &by_seed(subject, |seed| Ok(verdict::verdict(seed)))?);
+    let mut found = by_seed(subject, |seed| Ok(tables::tables(seed)))?;
+    found.push(&tables::over_seeds(subject));
+    section("tables", "Tables", &found);
+    // `compare` puts the variants of an experiment side by side; a trial is not compared by itself.
+    let experiment = subject.experiment();
+    let compared = by_seed(subject, |SeedResults { group, .. }| match experiment {
+        Some(experiment) => compared::compared(results, experiment, group.seed),
+        None => Ok(Html::default()),
+    })?;
+    if compared.len() > 0 {
+        section("compared", "Data sets compared", &compared);
+    }
+    let mut drawn = by_seed(subject, |seed| {
+        let mut drawn = figures::of_reference(seed);
+        if let Some(experiment) = experiment {
+            drawn.extend(figures::of_comparison(results, experiment, seed.group.seed)?);
+        }
+        Ok(figures::html(&drawn))
+    })?;
+    drawn.push(&figures::html(&figures::over_variants(subject, results)?));
+    section("figures", "Figures", &drawn);
+    section("claims", "The paper’s claims", &claims::claims(results)?);
+    let mut run = making::making(subject);
+    run.push(&by_seed(subject, |seed| Ok(making::measured(seed)))?);
+    section("making", "What was run, and how", &run);
+    contents.push(("samples", "Samples"));
+
+    // Last: what is left of the file's size is for rows and trails.
+    let data = EmbeddedSamples::pack(subject, store, main.len() + FRAME)?;
+    let style = [&fonts(), STYLE, browser::STYLE].concat();
+    let script = [browser::SCRIPT, SOURCE].concat();
+    // Nothing runs or is drawn but what these hashes name.
+    let policy = format!(
+        "default-src 'none'; script-src '{}'; style-src '{}'; font-src data:; img-src data:; base-uri 'none'; \
+         form-action 'none'",
+        hash(&script),
+        hash(&style)
+    );
+    let title = Html::text(&subject.title);
+    let (top, note) = (header(subject, &contents), left_out(subject, &data));
+    let samples = browser::MARKUP;
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"gra-bench {version}\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>{title} \u{b7} gra-bench report</title>\n<style>{style}</style>\n</head>\n<body>\n\
+         {top}<main id=\"main\">\n{main}{note}{samples}</main>\n\
+         <footer><p>Written by gra-bench {version}. The same store gives the same bytes.</p></footer>\n\
+         {blocks}<script>{script}</script>\n</body>\n</html>\n",
+        version = env!("CARGO_PKG_VERSION"),
+        blocks = data.blocks,
+    ))
 }
 
-/// A foreign text as a part of a page.
-#[must_use]
-pub(crate) fn escaped(text: &str) -> String {
-    markup::Html::text(text).into_string()
+/// The font that drawings are laid out for. The page is set in it too, so it looks alike everywhere.
+fn fonts() -> String {
+    let face = |(weight, file): (u32, &[u8])| {
+        format!(
+            "@font-face {{ font-family: \"Open Sans\"; font-weight: {weight}; \
+             src: url(data:font/ttf;base64,{}); }}\n",
+            BASE64_STANDARD.encode(file)
+        )
+    };
+    font::files().map(face).concat()
+}
+
+fn hash(text: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
+}
+
+fn header(subject: &ReportSubject, contents: &[(&str, &str)]) -> Html {
+    let title = Html::text(&subject.title);
+    let question = subject.manifest.as_ref().map(|manifest| Html::text(&manifest.question));
+    let question = question.map(|question| Html::element("p", "question", &question));
+    let mut html = format!(
+        "<a class=\"skip\" href=\"#main\">To the report</a>\n<header>\n\
+         <p class=\"kicker\">gra-bench report</p>\n<h1>{title}</h1>{}{}\n\
+         <nav class=\"contents\" aria-label=\"Contents\"><ul>",
+        question.unwrap_or_default(),
+        verdict::warnings(subject)
+    );
+    for (id, title) in contents {
+        let _ = write!(html, "<li><a href=\"#{id}\">{title}</a></li>");
+    }
+    html.push_str("</ul></nav>\n");
+    if subject.seeds.len() > 1 {
+        html.push_str("<p><label id=\"choose-seed-label\">Run seed <select id=\"choose-seed\">");
+        for SeedResults { group, .. } in &subject.seeds {
+            let seed = group.seed;
+            let _ = write!(html, "<option value=\"{seed}\">{seed}</option>");
+        }
+        html.push_str("<option value=\"\">all</option></select></label></p>\n");
+    }
+    html.push_str("</header>\n");
+    Html::trusted(html)
+}
+
+/// A part per run seed that has one, under its own heading where there are several.
+fn by_seed(subject: &ReportSubject, part: impl Fn(&SeedResults) -> Result<Html>) -> Result<Html> {
+    // Under one run seed a heading would say nothing.
+    let several = subject.seeds.len() > 1;
+    let of = |results: &SeedResults| -> Result<Html> {
+        let (seed, content) = (results.group.seed, part(results)?);
+        if !several || content.len() == 0 {
+            return Ok(content);
+        }
+        let heading = format!("<h3>Run seed {seed}</h3>");
+        Ok(Html::trusted(format!("<div data-seed=\"{seed}\">\n{heading}\n{content}</div>\n")))
+    };
+    subject.seeds.iter().map(of).collect()
+}
+
+/// What the browser of samples does not hold, and where it is.
+fn left_out(subject: &ReportSubject, data: &EmbeddedSamples) -> Html {
+    let mut text = Vec::new();
+    if data.trails < data.candidates {
+        text.push(format!(
+            "This file holds {} of {} trails, those of disputed candidates first, so that it stays small.",
+            grouped(data.trails as u64),
+            grouped(data.candidates as u64)
+        ));
+    }
+    if !data.prompts {
+        text.push("Trails are without the exact prompts.".to_owned());
+    }
+    if text.is_empty() {
+        return Html::default();
+    }
+    let experiment = &subject.reference().id().experiment;
+    let text = Html::text(text.join(" ") + " All of it: ");
+    let command = Html::element("code", "", &Html::text(format!("gra-bench view {experiment}")));
+    Html::element("p", "hint", &[text, command].into_iter().collect())
 }

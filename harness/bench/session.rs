@@ -22,7 +22,8 @@ use crate::answering::{Answering, Interrupted};
 use crate::engines;
 use crate::failure::note;
 use crate::progress::{Progress, Verbosity};
-use crate::store::{Store, TrialId};
+use crate::store::Store;
+use crate::trial::TrialId;
 
 /// Options of every verb: where things are kept, and how much is shown.
 #[derive(Clone, Debug, Args)]
@@ -68,7 +69,7 @@ impl GlobalArgs {
     pub(crate) fn beside(&self, trial: &TrialId, ending: &str, out: Option<&Path>) -> PathBuf {
         let name = trial.to_string();
         match out {
-            Some(folder) => folder.join(format!("{}.{ending}", name.replace('/', "-"))),
+            Some(folder) => folder.join(format!("{}.{ending}", trial.joined())),
             None => self.results.join(format!("{name}.{ending}")),
         }
     }

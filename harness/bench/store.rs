@@ -13,7 +13,6 @@ mod header;
 mod salvage;
 mod schema;
 mod scores;
-mod seconds;
 mod survey;
 mod trials;
 
@@ -28,7 +27,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
 pub use salvage::{Salvaged, Survey, TableState, TrialState, check, salvage};
 pub use scores::StoredScore;
-pub use trials::{CallRow, SeedRow, TrialId, TrialRow};
+pub use trials::{CallRow, SeedRow, TrialRow};
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -58,6 +57,7 @@ impl Store {
                 format!("cannot make the folder of the store {}", path.display())
             })?;
         }
+        // Before anything is looked at: two runs must not both find no store and make one.
         let lock = lock(path)?;
         if path.exists() {
             header::check(path)?;
@@ -73,6 +73,7 @@ impl Store {
         let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
         schema::check(&db, path)?;
         let prepare = || -> rusqlite::Result<()> {
+            // Readers go on while a run writes.
             db.pragma_update(None, "journal_mode", "WAL")?;
             db.pragma_update(None, "synchronous", "FULL")
         };
@@ -140,6 +141,7 @@ fn create(path: &Path) -> Result<()> {
     if new.exists() {
         std::fs::remove_file(&new)?;
     }
+    // A file that exists under the store's name is whole, also after a crash in between.
     schema::empty()?.execute("VACUUM INTO ?", [new.to_string_lossy()])?;
     File::open(&new)?.sync_all()?;
     std::fs::rename(&new, path)?;

@@ -3,7 +3,6 @@
 
 mod earlier;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,18 +11,18 @@ use gra_analysis::ablation::seed_sweep::seed_sweep;
 use gra_analysis::ablation::{AblationTable, RunCost};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::stats::measure::MeasureTable;
-use gra_analysis::trial::TrialFacts;
-use gra_llm::engine::{Engine, EngineError};
+use gra_llm::engine::EngineError;
 use serde::Deserialize;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::long_texts::LongTexts;
-use crate::publish::{self, Publication};
+use crate::publish;
 use crate::rows;
-use crate::store::{CallRow, Store, TrialId};
-use crate::trial::{self, Trial, TrialSetting};
+use crate::store::Store;
+use crate::trial::running::{self, CompletedTrial};
+use crate::trial::{Fingerprints, TrialId, TrialRecord};
 use earlier::OtherRows;
 
 /// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
@@ -39,34 +38,15 @@ pub fn run_all(
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         answering.progress().say(&note);
     }
-    let fingerprints = fingerprints(experiment, answering.engine())?;
-    let encoder = answering.engine().encoder_fingerprint()?;
+    let fingerprints = Fingerprints::read(experiment, answering.engine())?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         answering.next_run_seed(experiment.tolerance);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
-            let id = TrialId {
-                experiment: experiment.name.clone(),
-                variant: variant.name.clone(),
-                seed,
-            };
-            let settings = experiment.settings(variant, &fingerprints, &encoder);
-            let card = serde_json::to_string(&publish::card_facts(experiment, &id))?;
-            let setting = TrialSetting {
-                id: &id,
-                variant,
-                method: &experiment.method,
-                prompts: &experiment.prompts,
-                members: &experiment.members,
-                teachers: &experiment.teachers,
-                seeds: &experiment.seed_set.items,
-                settings: &settings,
-                card: &card,
-            };
-            let trial = trial::run(setting, answering)?;
-            let publication = Publication { experiment, trial: &trial, settings: &settings };
-            publication.write(results)?;
+            let record = TrialRecord::new(experiment, variant, seed, &fingerprints);
+            let trial = running::run(experiment, variant, record, answering)?;
+            publish::write(experiment, &trial, results)?;
             trials.push(trial);
         }
         let mut report = SeedReport::new(experiment, seed, trials)?;
@@ -74,15 +54,6 @@ pub fn run_all(
         reports.push(report);
     }
     Ok(reports)
-}
-
-/// What every model that serves in an experiment is, by name.
-pub(crate) fn fingerprints(
-    experiment: &Experiment,
-    engine: &mut dyn Engine,
-) -> Result<BTreeMap<String, String>, EngineError> {
-    let models = experiment.models();
-    models.map(|model| Ok((model.to_string(), engine.fingerprint(model)?))).collect()
 }
 
 /// What several run seeds say together.
@@ -107,7 +78,8 @@ impl SeedSweep {
         if reports.len() < 2 {
             return Ok(None);
         }
-        let trials = |report: &SeedReport| report.trials.iter().map(facts).collect();
+        let trials =
+            |report: &SeedReport| report.trials.iter().map(|trial| trial.facts.clone()).collect();
         let table =
             seed_sweep(&reports.iter().map(|report| (report.seed, trials(report))).collect());
         let folder = results.join(&experiment.name);
@@ -143,7 +115,7 @@ pub(crate) fn check_files(experiment: &Experiment, store: &Store) -> Result<(), 
     for variant in &experiment.variants {
         let finished = |&seed: &u64| {
             let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
-            store.trial(&TrialId { experiment, variant, seed }).is_ok_and(|trial| trial.finished)
+            store.has_finished(&TrialId { experiment, variant, seed }).unwrap_or_default()
         };
         if !experiment.seeds.iter().all(finished) {
             experiment.check_files(variant)?;
@@ -199,14 +171,14 @@ pub struct SeedReport {
     csv: Vec<u8>,
     markdown: Vec<u8>,
     /// The trials, the reference first.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<CompletedTrial>,
     /// Variants that only an earlier table has, which is therefore kept.
     kept: Vec<String>,
 }
 
 impl SeedReport {
-    fn new(experiment: &Experiment, seed: u64, trials: Vec<Trial>) -> Result<Self> {
-        let facts: Vec<TrialFacts> = trials.iter().map(facts).collect();
+    fn new(experiment: &Experiment, seed: u64, trials: Vec<CompletedTrial>) -> Result<Self> {
+        let facts: Vec<_> = trials.iter().map(|trial| trial.facts.clone()).collect();
         let reference = &experiment.variants[0].name;
         let mut table = AblationTable::new(&facts, reference, seed)?;
         let (mut csv, mut markdown) = (Vec::new(), table.markdown().into_bytes());
@@ -220,7 +192,7 @@ impl SeedReport {
                 engine_seconds: trial.paid.engine_seconds,
                 wall_seconds: trial.seconds,
             };
-            table.set_measured(&trial.id.variant, measured)?;
+            table.set_measured(&trial.facts.variant, measured)?;
         }
         Ok(Self { seed, table, csv, markdown, trials, kept: Vec::new() })
     }
@@ -233,7 +205,7 @@ impl SeedReport {
     /// some variants leaves an earlier table of more as it is.
     fn write(&mut self, experiment: &Experiment, results: &Path) -> Result<()> {
         let csv = self.path(experiment, results, "csv");
-        let ran: Vec<&str> = self.trials.iter().map(|trial| trial.id.variant.as_str()).collect();
+        let ran: Vec<&str> = self.trials.iter().map(|trial| trial.facts.variant.as_str()).collect();
         let others = |path: &Path| earlier::rows_of_others(path, &ran);
         self.kept = others(&csv)?.variants();
         if self.kept.is_empty() {
@@ -252,7 +224,7 @@ impl SeedReport {
         csv.write_record(MEASURED)?;
         for trial in &self.trials {
             csv.write_record([
-                trial.id.variant.clone(),
+                trial.facts.variant.clone(),
                 trial.paid.calls.to_string(),
                 trial.paid.stored.to_string(),
                 format!("{:.3}", trial.paid.engine_seconds),
@@ -289,9 +261,9 @@ impl SeedReport {
         let seed = self.seed;
         writeln!(out, "Samples: {}/<variant>/seed-{seed}/", folder.display())?;
         let reference = &self.trials[0];
-        let example = reference.candidates.iter().find(|candidate| candidate.is_sample());
-        if let Some(sample) = example.or(reference.candidates.first()) {
-            writeln!(out, "Trail:   gra-bench inspect {} {}", reference.id, sample.id)?;
+        let example = reference.facts.candidates.iter().find(|candidate| candidate.is_sample());
+        if let Some(sample) = example.or(reference.facts.candidates.first()) {
+            writeln!(out, "Trail:   gra-bench inspect {} {}", reference.record.id, sample.id)?;
         }
         Ok(())
     }
@@ -309,7 +281,7 @@ impl SeedReport {
             row.insert("wall_s".into(), trial.seconds.into());
             row.insert("crashes".into(), trial.paid.crashes.into());
             row.insert("energy_j".into(), trial.paid.joules.into());
-            let long = LongTexts::of(&trial.candidates, &trial.seeds);
+            let long = LongTexts::of(&trial.facts.candidates, &trial.seeds);
             row.insert("long_instructions".into(), long.candidates.into());
             row.insert("long_seed_items".into(), long.seed_items.into());
         }
@@ -328,12 +300,4 @@ fn say_kept(others: &[String], out: &mut impl Write) -> Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn facts(trial: &Trial) -> TrialFacts {
-    TrialFacts {
-        variant: trial.id.variant.clone(),
-        candidates: trial.candidates.clone(),
-        calls: trial.calls.iter().map(CallRow::fact).collect(),
-    }
 }

@@ -14,26 +14,26 @@
 mod guard;
 mod index;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::browser::{self, About, Depth, Teller, Trail, TrialNote};
-use crate::report::{self, Scope, select};
-use crate::store::{Store, TrialId};
+use crate::browser::{self, BrowserIndex, TrialNote};
+use crate::html::Html;
+use crate::store::Store;
+use crate::trail::{Trail, TrailReader};
+use crate::trial::stored::{StoredTrial, TrialSelection};
 use guard::Guard;
-use index::{Index, Question};
+use index::{Index, ListQuery};
 
 const STYLE: &str = include_str!("report/report.css");
 const SOURCE: &str = include_str!("view/server.js");
@@ -42,39 +42,38 @@ const SOURCE: &str = include_str!("view/server.js");
 pub struct Viewer {
     store: Mutex<Store>,
     title: String,
-    trials: Vec<Viewed>,
-    about: About,
+    trials: Vec<StoredTrial>,
+    about: BrowserIndex,
     index: Index,
 }
 
-/// A trial that is served.
-struct Viewed {
-    row: i64,
-    id: TrialId,
-    method: Method,
-}
-
 impl Viewer {
-    /// Reads the candidates of a scope's trials as far as they are on record, and indexes them.
+    /// Reads the candidates of trials as far as they are on record, and indexes them.
     ///
     /// # Errors
     /// When there is no such trial, or the store cannot be read.
-    pub fn load(store: Store, scope: &Scope) -> Result<Self> {
-        let (mut trials, mut notes, mut candidates) = (Vec::new(), Vec::new(), Vec::new());
-        for trial in select(&store, scope)? {
-            let of_trial = store.candidates(trial.row)?;
-            notes.push(TrialNote::new(&trial.id, trial.finished, of_trial.len()));
-            let method = trial.read_settings()?.method;
-            trials.push(Viewed { row: trial.row, id: trial.id, method });
-            candidates.push(of_trial);
+    pub fn load(store: Store, selection: &TrialSelection) -> Result<Self> {
+        let (mut trials, mut candidates) = (Vec::new(), Vec::new());
+        for trial in selection.find(&store)? {
+            candidates.push(store.candidates(trial.row)?);
+            trials.push(StoredTrial::read(&store, &trial)?);
+        }
+        if trials.is_empty() {
+            let seed =
+                selection.seed.map_or_else(String::new, |seed| format!(" of run seed {seed}"));
+            bail!("the store holds no trial{seed}\nhint: run an experiment first");
         }
         let (index, clip) = Index::new(&candidates);
-        let about = About::new(notes, clip);
+        let about = BrowserIndex::new(trials.iter().map(TrialNote::new).collect(), clip);
+        // Rows hold what the list needs; the candidates are read again one by one.
         drop(candidates);
         // After so much was freed the allocator tidies up at the next large request: at this one, not
         // while a reader waits.
-        let _ = index.answer(&Question::default(), &about.trials);
-        let title = scope.name.clone().unwrap_or_else(|| "all trials".to_owned());
+        let _ = index.answer(&ListQuery::default(), &about.trials);
+        let title = match selection.names.as_slice() {
+            [] => "all trials".to_owned(),
+            names => names.join(", "),
+        };
         Ok(Self { store: Mutex::new(store), title, trials, about, index })
     }
 
@@ -107,28 +106,11 @@ impl Viewer {
         else {
             return Ok(None);
         };
+        // A request that panicked has left nothing half-done: the store is only read.
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(candidate) = store.candidate(trial.row, id)? else { return Ok(None) };
-        let mut instructions = BTreeMap::new();
-        for named in Trail::named(&candidate) {
-            let instruction = match named {
-                ItemId::Seed(_) => {
-                    store.seed_items(trial.row, &[named])?.pop().map(|seed| seed.instruction)
-                }
-                ItemId::Candidate { .. } => {
-                    store.candidate(trial.row, named)?.and_then(|sample| sample.instruction)
-                }
-            };
-            instructions.extend(instruction.map(|instruction| (named, instruction)));
-        }
-        let teller = Teller {
-            store: &store,
-            trial: trial.row,
-            method: &trial.method,
-            depth: Depth::Prompts,
-            instructions: &instructions,
-        };
-        teller.tell(candidate).with_context(|| format!("{} {id}", trial.id)).map(Some)
+        let trail = TrailReader::new(&store, trial, true).read(candidate);
+        trail.with_context(|| format!("{} {id}", trial.id())).map(Some)
     }
 }
 
@@ -162,21 +144,21 @@ fn routes(viewer: Arc<Viewer>) -> Router {
         .with_state(viewer)
 }
 
-async fn about(State(viewer): State<Arc<Viewer>>) -> Json<About> {
+async fn about(State(viewer): State<Arc<Viewer>>) -> Json<BrowserIndex> {
     Json(viewer.about.clone())
 }
 
-async fn page(State(viewer): State<Arc<Viewer>>) -> Html<String> {
-    let title = report::escaped(&viewer.title);
+async fn page(State(viewer): State<Arc<Viewer>>) -> axum::response::Html<String> {
+    let title = Html::text(&viewer.title);
     let unfinished = viewer.about.trials.iter().filter(|trial| !trial.finished).map(|trial| {
         format!(
             "<p class=\"warning\" role=\"note\">Trial {} is not finished; shown is what was on record \
              when this was started.</p>\n",
-            report::escaped(&trial.name)
+            Html::text(&trial.name)
         )
     });
     let unfinished: String = unfinished.collect();
-    Html(format!(
+    axum::response::Html(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} \u{b7} gra-bench view</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n\
@@ -184,15 +166,12 @@ async fn page(State(viewer): State<Arc<Viewer>>) -> Html<String> {
          <a class=\"skip\" href=\"#samples\">To the samples</a>\n\
          <header>\n<p class=\"kicker\">gra-bench view</p>\n<h1>{title}</h1>\n{unfinished}</header>\n\
          <main id=\"main\">\n{list}</main>\n<script src=\"/script.js\"></script>\n</body>\n</html>\n",
-        list = browser::markup(),
+        list = browser::MARKUP,
     ))
 }
 
-async fn candidates(
-    State(viewer): State<Arc<Viewer>>,
-    Query(question): Query<Question>,
-) -> Response {
-    match viewer.index.answer(&question, &viewer.about.trials) {
+async fn candidates(State(viewer): State<Arc<Viewer>>, Query(query): Query<ListQuery>) -> Response {
+    match viewer.index.answer(&query, &viewer.about.trials) {
         Ok(page) => Json(page).into_response(),
         Err(reason) => (StatusCode::BAD_REQUEST, reason).into_response(),
     }

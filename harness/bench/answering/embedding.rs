@@ -19,7 +19,7 @@ impl Answering<'_> {
         let encoder = self.engine.encoder_fingerprint()?;
         let mut missing: Vec<String> = Vec::new();
         for text in texts {
-            if self.store.embedding(&encoder, text)?.is_none() {
+            if !self.store.has_embedding(&encoder, text)? {
                 missing.push(text.clone());
             }
         }

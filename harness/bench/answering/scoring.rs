@@ -32,7 +32,7 @@ impl Answering<'_> {
             passages.iter().map(|passage| score_key(&fingerprint, passage)).collect();
         let mut missing: BTreeMap<[u8; 32], &Passage> = BTreeMap::new();
         for (key, passage) in keys.iter().zip(passages) {
-            if self.store.score(key)?.is_none() {
+            if !self.store.has_score(key)? {
                 missing.insert(*key, passage);
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// One candidate in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
+pub struct CandidateRow {
     /// Place of its trial.
     pub trial: usize,
     /// Which candidate.
@@ -43,6 +43,7 @@ impl Clip {
     /// than a line of each.
     #[must_use]
     pub fn within(bytes: usize, rows: usize) -> Self {
+        // Instruction and response of each row.
         let texts = 2 * rows.max(1);
         Self { characters: (bytes / texts).max(120) }
     }
@@ -68,7 +69,7 @@ impl Clip {
     }
 }
 
-impl Row {
+impl CandidateRow {
     /// The row of a candidate of the trial at a place.
     #[must_use]
     pub fn new(trial: usize, candidate: &Candidate, clip: Clip) -> Self {
@@ -130,7 +131,7 @@ mod tests {
             [("abc", "abc"), ("abcd", "abc\u{2026}"), ("日本語です", "日本語\u{2026}"), ("", "")];
         for (text, kept) in cases {
             let candidate = written(text);
-            assert_eq!(Row::new(0, &candidate, clip).instruction, kept);
+            assert_eq!(CandidateRow::new(0, &candidate, clip).instruction, kept);
             assert_eq!(clip.shown([&candidate]).is_some(), kept.ends_with('\u{2026}'));
         }
     }
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_yet_is_absent() {
-        let row = Row::new(2, &written("x"), Clip { characters: 9 });
+        let row = CandidateRow::new(2, &written("x"), Clip { characters: 9 });
         assert_eq!((row.mu, row.sigma, row.outcome), (None, None, "under way"));
         assert_eq!(row.haystack(), "r1-00007\nx\n\n\na model");
     }

@@ -67,7 +67,7 @@ function scores(caption, reviews, dimensions) {
     review.reviewer,
     ...review.scores.map(String),
     make("b", "", number(mean(review.scores))),
-    review.comment === null ? make("i", "", "nobody had to read one") : words("span", "comment", review.comment),
+    review.comment === null ? make("i", "", "no comment was needed") : words("span", "comment", review.comment),
   ];
   return table(caption, ["Reviewer", ...dimensions, "mean", "Comment"], reviews.map(row));
 }
@@ -117,14 +117,16 @@ function verdict(trail, dimensions) {
   if (candidate.response_reviews.length > 0) {
     sections.push(part("Response review", scores("Six scores from 0 to 10", candidate.response_reviews, dimensions)));
   }
-  if (trail.rule !== null) sections.push(part("Rule that fired", make("p", "rule", trail.rule)));
+  if (trail.committee_rule !== null) {
+    sections.push(part("Rule that fired", make("p", "rule", trail.committee_rule)));
+  }
   if (candidate.adjudication !== null) {
     sections.push(part("Adjudicator’s word",
-      scores("Scores of the adjudicator", [candidate.adjudication], dimensions), make("p", "rule", trail.ruling)));
+      scores("Scores of the adjudicator", [candidate.adjudication], dimensions), make("p", "rule", trail.adjudicator_rule)));
   }
   if (trail.nearest !== null) {
-    const [rule, instruction] = trail.nearest;
-    sections.push(part("Nearest neighbour", make("p", "rule", rule),
+    const { instruction } = trail.nearest;
+    sections.push(part("Nearest neighbour", make("p", "rule", trail.nearest_rule),
       instruction === null ? null : words("p", "passage", shortened(instruction, 600))));
   }
   return sections;
@@ -146,15 +148,15 @@ function call(entry) {
     ` seat ${entry.seat}, attempt ${entry.attempt}, by `, make("b", "", entry.model),
     ` · ${entry.prompt_tokens} + ${entry.reply_tokens} tokens`,
     entry.shared ? " · shared with an earlier variant" : "");
-  if (entry.answer === null) return make("details", "call", title, make("p", "", "The store has this reply no more."));
-  const answer = entry.answer;
+  const reply = entry.reply;
+  if (reply === null) return make("details", "call", title, make("p", "", "The store has this reply no more."));
   return make("details", "call", title,
-    facts([["reply", entry.key], ["answered by", answer.fingerprint.replaceAll(";", "; ")],
-      ["drawn with", `temperature ${answer.temperature}, top_p ${answer.top_p}, seed ${answer.seed}`],
-      ["ended by", answer.finish],
-      ...(answer.thought_tokens > 0 ? [["thought", `about ${answer.thought_tokens} of its tokens`]] : [])]),
-    make("h4", "", answer.failed ? "No reply; the engine said" : "Raw reply"), words("pre", "raw", answer.reply),
-    answer.prompt === null ? null : make("details", "", make("summary", "", "Exact prompt"), words("pre", "raw", answer.prompt)));
+    facts([["reply", entry.key], ["answered by", reply.fingerprint.replaceAll(";", "; ")],
+      ["drawn with", `temperature ${reply.temperature}, top_p ${reply.top_p}, seed ${reply.seed}`],
+      ["ended by", reply.finish],
+      ...(reply.thought_tokens > 0 ? [["thought", `about ${reply.thought_tokens} of its tokens`]] : [])]),
+    make("h4", "", reply.failure !== null ? "No reply; the engine said" : "Raw reply"), words("pre", "raw", reply.text),
+    reply.prompt === null ? null : make("details", "", make("summary", "", "Exact prompt"), words("pre", "raw", reply.prompt)));
 }
 
 /** The whole trail of a candidate. */

@@ -1,20 +1,17 @@
 //! `compute`: what a trial's tokens cost, beside a large model that writes the same samples.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
-use gra_analysis::trial::TrialFacts;
-use gra_synth::request::ModelName;
 
 use crate::artifact::write_atomic;
-use crate::finished::FinishedTrial;
 use crate::session::GlobalArgs;
 use crate::store::Store;
 use crate::suite::LastRun;
+use crate::trial::stored::StoredTrial;
 use crate::{rows, terminal};
 
 /// Say what a trial's tokens cost in operations, beside a large model that writes the same samples.
@@ -57,19 +54,19 @@ fn parameters(text: &str) -> Result<u64, String> {
 pub(crate) fn run(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
     // All are read before the first is written.
-    let trials: Vec<FinishedTrial> = args
+    let trials: Vec<StoredTrial> = args
         .trials
         .iter()
-        .map(|name| FinishedTrial::load(&store, name.parse()?))
+        .map(|name| StoredTrial::open_finished(&store, &name.parse()?))
         .collect::<Result<_>>()?;
     let mut out = terminal::json_or_text(args.json);
     let mut documents = Vec::new();
     for (number, trial) in trials.iter().enumerate() {
         let compute = compute(args, trial, &store, &global.results)?;
-        let name = trial.id.to_string();
+        let name = trial.id().to_string();
         let (mut csv, markdown) = (Vec::new(), compute.markdown(&name));
         compute.write_csv(&name, &mut csv)?;
-        let path = |ending| global.beside(&trial.id, ending, args.out.as_deref());
+        let path = |ending| global.beside(trial.id(), ending, args.out.as_deref());
         let files = [path("compute.csv"), path("compute.md")];
         write_atomic(&files[0], &csv)?;
         write_atomic(&files[1], markdown.as_bytes())?;
@@ -92,29 +89,20 @@ pub(crate) fn run(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
 
 fn compute(
     args: &ComputeArgs,
-    trial: &FinishedTrial,
+    trial: &StoredTrial,
     store: &Store,
     results: &Path,
 ) -> Result<Compute> {
-    let stated = || -> BTreeMap<ModelName, u64> {
-        let models = trial.card.models.iter();
-        models.filter_map(|model| Some((ModelName::new(&model.name), model.parameters?))).collect()
-    };
     let parameters = match args.parameters {
         Some(count) => Parameters::Assumed(count),
-        None => Parameters::Stated(stated()),
+        None => Parameters::Stated(trial.record.stated_parameters()),
     };
-    let facts = TrialFacts {
-        variant: trial.id.variant.clone(),
-        candidates: trial.candidates.clone(),
-        calls: trial.calls(store)?,
-    };
-    let seconds = trial.engine_seconds(store)?;
-    let compute = Compute::of(&facts, &parameters, args.teacher_parameters, seconds);
+    let seconds = store.engine_seconds(trial.row)?;
+    let compute = Compute::of(&trial.facts(store)?, &parameters, args.teacher_parameters, seconds);
     let total = compute.total();
     // A run whose replies the store had, others than those of earlier variants, took less than the calls.
     let shared = total.all.calls - total.own.calls;
-    let paid = LastRun::read(results, &trial.id)?.filter(|run| run.stored_calls == shared);
+    let paid = LastRun::read(results, trial.id())?.filter(|run| run.stored_calls == shared);
     let run = paid.map(|run| PaidRun { wall_seconds: run.wall_s, joules: run.energy_j });
     Ok(Compute { run, ..compute })
 }

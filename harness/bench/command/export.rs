@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum};
 use gra_synth::candidate::{Candidate, Outcome};
 
 use crate::artifact::write_atomic;
-use crate::export::{self, Dataset};
-use crate::finished::FinishedTrial;
+use crate::export;
 use crate::session::GlobalArgs;
 use crate::terminal;
+use crate::trial::stored::StoredTrial;
 
 /// Write a trial's samples in the formats of other tools.
 #[derive(Debug, Args)]
@@ -43,8 +43,8 @@ enum ExportFormat {
 
 pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
-    let FinishedTrial { id, card, candidates, .. } =
-        FinishedTrial::load(&store, args.trial.parse()?)?;
+    let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
+    let (id, candidates) = (trial.id(), store.candidates(trial.row)?);
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
     if samples == 0 {
         bail!(
@@ -55,8 +55,6 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
             outcomes(&candidates)
         );
     }
-    let name = id.to_string().replace('/', "-");
-    let dataset = Dataset { name: &name, card: &card, candidates: &candidates };
     let wanted = |file: &str| {
         let of = |format| args.format.is_empty() || args.format.contains(&format);
         match file {
@@ -67,7 +65,8 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
         }
     };
     let mut out = terminal::stdout();
-    for file in export::files(&dataset)?.into_iter().filter(|file| wanted(file.name)) {
+    let files = export::files(&trial.record, &candidates)?;
+    for file in files.into_iter().filter(|file| wanted(file.name)) {
         let path = args.out.join(file.name);
         write_atomic(&path, &file.bytes)?;
         writeln!(out, "{}", path.display())?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::artifact::write_atomic;
 use crate::failure::bad_input;
-use crate::gallery::{self, Entry, Kind, Missing, Sources};
+use crate::gallery::{self, FigureKind, GalleryEntry, MissingFigure, Sources};
 use crate::session::GlobalArgs;
 use crate::store::Store;
 use crate::terminal;
@@ -32,7 +32,7 @@ pub(crate) struct FiguresArgs {
     wanted: Vec<String>,
     /// Only these figures, separated by commas; numbers are the paper's.
     #[arg(long, value_name = "FIGURES", value_delimiter = ',')]
-    only: Vec<Kind>,
+    only: Vec<FigureKind>,
     /// Folder to write to.
     #[arg(long, value_name = "DIR", default_value = "figures")]
     out: PathBuf,
@@ -61,11 +61,11 @@ enum Format {
 }
 
 pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
-    let kinds: BTreeSet<Kind> = match args.only.as_slice() {
-        [] => Kind::value_variants().iter().copied().collect(),
+    let kinds: BTreeSet<FigureKind> = match args.only.as_slice() {
+        [] => FigureKind::value_variants().iter().copied().collect(),
         only => only.iter().copied().collect(),
     };
-    let kinds: Vec<Kind> = kinds.into_iter().collect();
+    let kinds: Vec<FigureKind> = kinds.into_iter().collect();
     let path = global.store_path();
     let store = if path.exists() { Some(Store::open_read_only(&path)?) } else { None };
     let sources = Sources {
@@ -85,9 +85,9 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
         }
     }
     let lacking = lacking(args, &drawn, &fonts);
-    let unreadable = missing.iter().filter_map(|entry: &Entry| entry.figure.as_ref().err());
+    let unreadable = missing.iter().filter_map(|entry: &GalleryEntry| entry.figure.as_ref().err());
     let mut unreadable = unreadable.filter(|missing| missing.is_unreadable);
-    if let (true, Some(Missing { why, .. })) = (drawn.is_empty(), unreadable.next()) {
+    if let (true, Some(MissingFigure { why, .. })) = (drawn.is_empty(), unreadable.next()) {
         return Err(bad_input(anyhow!(why.clone())));
     }
     let mut out = terminal::json_or_text(args.json);
@@ -115,7 +115,11 @@ fn fonts(of_system: bool) -> Fonts {
 }
 
 /// Letters that are marked in PNG files because no font has them. SVG files keep them as text.
-fn lacking(args: &FiguresArgs, drawn: &[(Vec<PathBuf>, Entry)], fonts: &Fonts) -> BTreeSet<char> {
+fn lacking(
+    args: &FiguresArgs,
+    drawn: &[(Vec<PathBuf>, GalleryEntry)],
+    fonts: &Fonts,
+) -> BTreeSet<char> {
     if !args.format.contains(&Format::Png) {
         return BTreeSet::new();
     }
@@ -144,7 +148,7 @@ fn lacking_in_words(lacking: &BTreeSet<char>, with_system_fonts: bool) -> Option
 /// Writes a figure's files. Names that differ only in letters that files cannot have get a number.
 fn write(
     args: &FiguresArgs,
-    entry: &Entry,
+    entry: &GalleryEntry,
     fonts: &Fonts,
     names: &mut BTreeSet<String>,
 ) -> Result<Vec<PathBuf>> {
@@ -173,8 +177,8 @@ fn write(
 
 fn print(
     out: &mut impl Write,
-    drawn: &[(Vec<PathBuf>, Entry)],
-    missing: &[Entry],
+    drawn: &[(Vec<PathBuf>, GalleryEntry)],
+    missing: &[GalleryEntry],
 ) -> std::io::Result<()> {
     for (files, entry) in drawn {
         if let Ok(figure) = &entry.figure {
@@ -188,7 +192,7 @@ fn print(
         writeln!(out, "{}Not drawn:", if drawn.is_empty() { "" } else { "\n" })?;
     }
     for entry in missing {
-        let Err(Missing { why, command, .. }) = &entry.figure else { continue };
+        let Err(MissingFigure { why, command, .. }) = &entry.figure else { continue };
         let about = entry.about.as_ref().map_or_else(String::new, |about| format!(" of {about}"));
         writeln!(out, "  {}{about}: {why}", entry.kind.name())?;
         if let Some(command) = command {
@@ -198,7 +202,11 @@ fn print(
     Ok(())
 }
 
-fn as_json(drawn: &[(Vec<PathBuf>, Entry)], missing: &[Entry], lacking: &BTreeSet<char>) -> Value {
+fn as_json(
+    drawn: &[(Vec<PathBuf>, GalleryEntry)],
+    missing: &[GalleryEntry],
+    lacking: &BTreeSet<char>,
+) -> Value {
     let drawn = drawn.iter().map(|(files, entry)| {
         let about = entry.figure.as_ref().ok();
         json!({

@@ -1,29 +1,26 @@
 //! `inspect`: the whole trail of one candidate or seed item, from its draws to its fate.
 
-mod experience;
-
 use std::fmt::Write as _;
 use std::io::Write;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use gra_synth::adaptive::Experience;
+use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
 use gra_synth::domain::Domain;
-use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use gra_synth::variant::{Instructions, RoleAssignment};
+use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
 use crate::failure::bad_input;
-use crate::finished::TrialSettings;
 use crate::long_texts::{self, LongTexts};
-use crate::ruling;
 use crate::session::GlobalArgs;
-use crate::store::{CallRow, Store, TrialId, TrialRow};
+use crate::store::{SeedRow, Store};
 use crate::terminal;
+use crate::trail::{Trail, TrailCall, TrailReader};
+use crate::trial::stored::StoredTrial;
 
 /// Said of an instruction that the encoder does not read at once.
 const LONG: &str = "instruction longer than the encoder reads at once: compared in windows";
@@ -49,14 +46,13 @@ pub(crate) struct InspectArgs {
 
 pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
-    let id: TrialId = args.trial.parse()?;
-    let trial = store.trial(&id)?;
+    let trial = StoredTrial::open(&store, &args.trial.parse()?)?;
     let text = match &args.subject {
         None => list(&store, &trial, args.json)?,
         Some(subject) => {
             let parsed = subject.parse::<ItemId>();
             let subject = parsed.map_err(|error| bad_input(error.into()))?;
-            trail(&store, &trial, subject, args)?
+            one(&store, &trial, subject, args)?
         }
     };
     terminal::json_or_text(args.json).write_all(text.as_bytes())?;
@@ -64,7 +60,7 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
 }
 
 /// One line per candidate.
-fn list(store: &Store, trial: &TrialRow, json: bool) -> Result<String> {
+fn list(store: &Store, trial: &StoredTrial, json: bool) -> Result<String> {
     let candidates = store.candidates(trial.row)?;
     if json {
         return Ok(serde_json::to_string(&candidates)? + "\n");
@@ -84,88 +80,97 @@ fn list(store: &Store, trial: &TrialRow, json: bool) -> Result<String> {
         )?;
     }
     let long = LongTexts::of(&candidates, &[]);
-    if let Some(note) = long_texts::in_words(&[(&trial.id.variant, long)]) {
+    if let Some(note) = long_texts::in_words(&[(&trial.id().variant, long)]) {
         writeln!(text, "\n{note}")?;
     }
     if candidates.is_empty() {
-        writeln!(text, "{} has no finished round yet", trial.id)?;
+        writeln!(text, "{} has no finished round yet", trial.id())?;
     }
     Ok(text)
 }
 
-fn trail(store: &Store, trial: &TrialRow, subject: ItemId, args: &InspectArgs) -> Result<String> {
-    let calls = store.calls(trial.row, Some(subject))?;
+/// A seed item or a candidate, with its calls.
+fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) -> Result<String> {
+    let id = trial.id();
+    let mut reader = TrailReader::new(store, trial, !args.brief);
     let mut text = String::new();
-    match subject {
+    let calls = match subject {
         ItemId::Seed(_) => {
-            let seeds = store.seed_items(trial.row, &[subject])?;
-            let missing = || format!("{} has no {subject}", trial.id);
-            let seed = seeds.first().with_context(missing)?;
+            let seed = store.seed_item(trial.row, subject)?;
+            let seed = seed.with_context(|| format!("{id} has no {subject}"))?;
             if args.json {
-                return Ok(seed.facts.clone() + "\n");
+                return Ok(serde_json::to_string(&seed.annotated)? + "\n");
             }
-            let facts: AnnotatedSeed = serde_json::from_str(&seed.facts)?;
-            writeln!(text, "{} {subject}", trial.id)?;
-            block(&mut text, "instruction", &seed.instruction);
-            match &facts.annotation {
-                Some(annotation) => {
-                    writeln!(text, "domain: {}", annotation.domain)?;
-                    writeln!(text, "keywords: {}", annotation.keywords.join(", "))?;
-                    writeln!(text, "summary: {}", annotation.summary)?;
-                }
-                None if facts.annotator.is_none() => {
-                    writeln!(text, "not annotated: this trial draws no examples")?;
-                }
-                None => writeln!(text, "not annotated: left out of sampling")?,
-            }
-            describe_failed(&mut text, &facts.failed)?;
-            match &facts.annotator {
-                Some(model) => writeln!(text, "annotator: {model}")?,
-                None if facts.annotation.is_none() => {}
-                None => writeln!(text, "annotation: brought by the seed set")?,
-            }
-            if facts.long {
-                writeln!(text, "{LONG}")?;
-            }
+            writeln!(text, "{id} {subject}")?;
+            describe_seed(&mut text, &seed)?;
+            reader.calls(subject)?
         }
         ItemId::Candidate { .. } => {
-            let candidates = store.candidates(trial.row)?;
-            let Some(candidate) = candidates.iter().find(|candidate| candidate.id == subject)
-            else {
-                bail!(
-                    "{} has no candidate {subject}\nhint: `gra-bench inspect {}` lists them",
-                    trial.id,
-                    trial.id
-                );
-            };
+            let candidate = store.candidate(trial.row, subject)?.with_context(|| {
+                format!(
+                    "{id} has no candidate {subject}\nhint: `gra-bench inspect {id}` lists them"
+                )
+            })?;
             if args.json {
-                return Ok(serde_json::to_string(candidate)? + "\n");
+                return Ok(serde_json::to_string(&candidate)? + "\n");
             }
-            describe(&mut text, store, trial, (candidate, &candidates))?;
+            let trail = reader.read(candidate)?;
+            writeln!(text, "{id} {subject}: {}", outcome(&trail.candidate))?;
+            let variant = &trial.record.settings.variant;
+            describe_draws(&mut text, &trail, variant)?;
+            if variant.roles == RoleAssignment::Adaptive {
+                // Roles were drawn from what earlier waves and rounds had shown of the models.
+                let all = store.candidates(trial.row)?;
+                let tau = trial.record.settings.method.tau;
+                let experience = Experience::before(&trail.candidate, &all, tau);
+                describe_experience(&mut text, &trail.candidate, &experience)?;
+            }
+            describe(&mut text, &trail)?;
+            trail.calls
         }
-    }
-    describe_calls(&mut text, store, &calls, args.brief)?;
+    };
+    describe_calls(&mut text, &calls, args.brief)?;
     Ok(text)
 }
 
-fn describe(
-    text: &mut String,
-    store: &Store,
-    trial: &TrialRow,
-    (candidate, all): (&Candidate, &[Candidate]),
-) -> Result<()> {
-    let TrialSettings { method, variant, .. } = trial.read_settings()?;
+fn describe_seed(text: &mut String, seed: &SeedRow) -> Result<()> {
+    let AnnotatedSeed { annotator, annotation, long, failed, .. } = &seed.annotated;
+    block(text, "instruction", &seed.instruction);
+    match annotation {
+        Some(annotation) => {
+            writeln!(text, "domain: {}", annotation.domain)?;
+            writeln!(text, "keywords: {}", annotation.keywords.join(", "))?;
+            writeln!(text, "summary: {}", annotation.summary)?;
+        }
+        None if annotator.is_none() => {
+            writeln!(text, "not annotated: this trial draws no examples")?;
+        }
+        None => writeln!(text, "not annotated: left out of sampling")?,
+    }
+    describe_failed(text, failed)?;
+    match annotator {
+        Some(model) => writeln!(text, "annotator: {model}")?,
+        None if annotation.is_none() => {}
+        None => writeln!(text, "annotation: brought by the seed set")?,
+    }
+    if *long {
+        writeln!(text, "{LONG}")?;
+    }
+    Ok(())
+}
+
+/// What was drawn before any model was asked.
+fn describe_draws(text: &mut String, trail: &Trail, variant: &Variant) -> Result<()> {
+    let candidate = &trail.candidate;
     let roles = &candidate.roles;
-    let names =
-        |models: &[ModelName]| models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
-    writeln!(text, "{} {}: {}", trial.id, candidate.id, outcome(candidate))?;
     writeln!(text, "\ndrawn")?;
     if let Some(domain) = candidate.domain {
         writeln!(text, "  domain       {domain}")?;
     }
     writeln!(text, "  generator    {}", roles.generator)?;
     if !roles.reviewers.is_empty() {
-        writeln!(text, "  reviewers    {}", names(&roles.reviewers))?;
+        let names: Vec<&str> = roles.reviewers.iter().map(ModelName::as_str).collect();
+        writeln!(text, "  reviewers    {}", names.join(", "))?;
     }
     if let Some(adjudicator) = &roles.adjudicator {
         writeln!(text, "  adjudicator  {adjudicator}")?;
@@ -177,15 +182,42 @@ fn describe(
         }
         Instructions::Seed => "seed item",
     };
-    for id in &candidate.examples {
-        let seed = store.seed_items(trial.row, &[*id])?;
-        let shown = seed.first().map_or_else(String::new, |seed| shortened(&seed.instruction, 70));
-        writeln!(text, "  {example:<12} {id} {shown}")?;
+    for item in &trail.examples {
+        let shown = item.instruction.as_ref().map(|instruction| shortened(instruction, 70));
+        writeln!(text, "  {example:<12} {} {}", item.id, shown.unwrap_or_default())?;
     }
-    if variant.roles == RoleAssignment::Adaptive {
-        let experience = Experience::before(candidate, all, method.tau);
-        experience::describe(text, candidate, &experience)?;
+    Ok(())
+}
+
+/// Each model's record in earlier waves and rounds, in the order of its roles.
+fn describe_experience(
+    text: &mut String,
+    candidate: &Candidate,
+    experience: &Experience,
+) -> Result<()> {
+    let roles = &candidate.roles;
+    let drawn = std::iter::once(&roles.generator).chain(&roles.reviewers).chain(&roles.adjudicator);
+    let domain = candidate.domain.map_or("any domain", Domain::name);
+    writeln!(text, "\nwhat was known of them ({domain}; agreed with the rest of the committee)")?;
+    for model in drawn {
+        let Count { yes, no } = experience.generated(model, candidate.domain);
+        let Agreement { passing, failing } = experience.judged(model);
+        writeln!(
+            text,
+            "  {model:<20} passed {yes} of {}, agreed {} of {} when it let pass, {} of {} when not",
+            yes + no,
+            passing.yes,
+            passing.yes + passing.no,
+            failing.yes,
+            failing.yes + failing.no,
+        )?;
     }
+    Ok(())
+}
+
+/// What was written, said and decided, in the order of the method.
+fn describe(text: &mut String, trail: &Trail) -> Result<()> {
+    let candidate = &trail.candidate;
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", candidate.keywords.join(", "))?;
         if let Some(written) = &candidate.emitted_domain {
@@ -208,12 +240,20 @@ fn describe(
     if !candidate.response_reviews.is_empty() {
         writeln!(text, "\nresponse review ({})", DIMENSIONS.join(", "))?;
         for review in &candidate.response_reviews {
-            scores(text, review)?;
+            describe_scores(text, review)?;
         }
     }
-    describe_decision(text, candidate, &method)?;
-    if let Some(nearest) = ruling::nearest(candidate, &method) {
-        writeln!(text, "\nnearest: {nearest}")?;
+    if let Some(rule) = &trail.committee_rule {
+        writeln!(text, "\n{rule}")?;
+    }
+    if let Some((word, rule)) = candidate.adjudication.as_ref().zip(trail.adjudicator_rule.as_ref())
+    {
+        writeln!(text, "\nadjudication")?;
+        describe_scores(text, word)?;
+        writeln!(text, "  {rule}")?;
+    }
+    if let Some(rule) = &trail.nearest_rule {
+        writeln!(text, "\nnearest: {rule}")?;
     }
     if candidate.long {
         writeln!(text, "{LONG}")?;
@@ -239,20 +279,7 @@ fn describe_failed(text: &mut String, failed: &[FailedCall]) -> Result<()> {
     Ok(())
 }
 
-/// Scores, rule and adjudicator's word.
-fn describe_decision(text: &mut String, candidate: &Candidate, method: &Method) -> Result<()> {
-    if let Some(rule) = ruling::committee(candidate, method) {
-        writeln!(text, "\n{rule}")?;
-    }
-    if let Some(word) = &candidate.adjudication {
-        writeln!(text, "\nadjudication")?;
-        scores(text, word)?;
-        writeln!(text, "  {}", ruling::adjudicator(word, method))?;
-    }
-    Ok(())
-}
-
-fn scores(text: &mut String, review: &ResponseReview) -> Result<()> {
+fn describe_scores(text: &mut String, review: &ResponseReview) -> Result<()> {
     let list: Vec<String> =
         review.scores.values().iter().map(|score| format!("{score:>2}")).collect();
     let (mean, by) = (review.scores.mean(), &review.reviewer);
@@ -262,51 +289,43 @@ fn scores(text: &mut String, review: &ResponseReview) -> Result<()> {
     Ok(())
 }
 
-fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bool) -> Result<()> {
+/// The calls in a line each, and unless it is to be brief every prompt and reply.
+fn describe_calls(text: &mut String, calls: &[TrailCall], brief: bool) -> Result<()> {
     writeln!(text, "\ncalls")?;
-    for call in calls {
-        let id = &call.id;
-        let thought = store.reply(&call.key)?.map_or(0, |reply| reply.thought_tokens());
+    for TrailCall { id, model, prompt_tokens, reply_tokens, shared, key, reply } in calls {
+        let thought = reply.as_ref().map_or(0, |reply| reply.thought_tokens);
         let thought =
             if thought > 0 { format!(" (about {thought} of them thought)") } else { String::new() };
         writeln!(
             text,
-            "  {:<18} seat {} attempt {}  {}  {} + {} tokens{thought}  reply {:.12}{}",
+            "  {:<18} seat {} attempt {}  {model}  {prompt_tokens} + {reply_tokens} tokens{thought}  \
+             reply {key}{}",
             id.stage,
             id.seat,
             id.attempt,
-            call.model,
-            call.prompt_tokens,
-            call.reply_tokens,
-            call.key.to_string(),
-            if call.shared { "  (shared with an earlier variant)" } else { "" },
+            if *shared { "  (shared with an earlier variant)" } else { "" },
         )?;
-        let reply = store.reply(&call.key)?;
-        if let Some((failure, reply)) = reply.and_then(|reply| Some((reply.failure()?, reply))) {
+        if let Some(reply) = reply
+            && let Some(failure) = &reply.failure
+        {
             writeln!(text, "    failed, {failure}: {}", in_one_line(&reply.text))?;
         }
     }
     if brief {
         return Ok(());
     }
-    for call in calls {
-        let Some(completion) = store.completion(&call.key)? else { continue };
-        writeln!(text, "\n--- {} by {} ---", call.id, call.model)?;
-        writeln!(text, "answered by {}", completion.fingerprint)?;
-        let sampling = completion.settings.sampling;
+    for TrailCall { id, model, reply, .. } in calls {
+        let Some(reply) = reply else { continue };
+        writeln!(text, "\n--- {id} by {model} ---")?;
+        writeln!(text, "answered by {}", reply.fingerprint)?;
         writeln!(
             text,
-            "temperature {}, top_p {}, at most {} tokens, seed {}, finish {:?}",
-            sampling.temperature,
-            sampling.top_p,
-            completion.settings.max_tokens,
-            completion.settings.seed,
-            completion.reply.finish
+            "temperature {}, top_p {}, at most {} tokens, seed {}, finish {}",
+            reply.temperature, reply.top_p, reply.max_tokens, reply.seed, reply.finish
         )?;
-        block(text, "prompt", &completion.prompt);
-        let answered = completion.reply.failure().is_none();
-        let title = if answered { "raw reply" } else { "no reply; the engine said" };
-        block(text, title, &completion.reply.text);
+        block(text, "prompt", reply.prompt.as_deref().unwrap_or_default());
+        let title = if reply.failure.is_some() { "no reply; the engine said" } else { "raw reply" };
+        block(text, title, &reply.text);
     }
     Ok(())
 }
@@ -314,6 +333,7 @@ fn describe_calls(text: &mut String, store: &Store, calls: &[CallRow], brief: bo
 fn outcome(candidate: &Candidate) -> String {
     match candidate.outcome {
         Some(Outcome::Malformed { stage }) => format!("malformed {stage}"),
+        // The reason is with the call that ended the candidate.
         Some(Outcome::Failed { stage }) => {
             let why = candidate.failed.iter().find(|call| call.stage == stage);
             why.map_or_else(

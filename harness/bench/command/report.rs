@@ -7,10 +7,10 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::artifact::write_atomic;
-use crate::report::{self, Scope};
+use crate::report;
 use crate::session::GlobalArgs;
-use crate::store::TrialId;
 use crate::terminal;
+use crate::trial::TrialId;
 
 /// Write one HTML file about an experiment or a trial: verdict, tables, figures, every sample.
 #[derive(Debug, Args)]
@@ -33,8 +33,7 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(args: &ReportArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
-    let scope = Scope { name: Some(args.subject.clone()), seed: args.seed };
-    let html = report::render(&store, &global.results, &scope)?;
+    let html = report::render(&store, &global.results, &args.subject, args.seed)?;
     let path = args.out.clone().unwrap_or_else(|| default_path(args, global));
     write_atomic(&path, html.as_bytes())?;
     writeln!(terminal::stdout(), "{}", path.display())?;

@@ -18,8 +18,8 @@ use crate::artifact::write_atomic;
 use crate::axis::{Seats, Values};
 use crate::experiment::RescoreEntry;
 use crate::failure::bad_input;
-use crate::finished::FinishedTrial;
 use crate::session::GlobalArgs;
+use crate::trial::stored::StoredTrial;
 use crate::{rows, terminal};
 
 /// Most cells of a grid.
@@ -146,38 +146,40 @@ impl Decided {
 /// Decides, and writes the table and the figure.
 pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided> {
     let store = global.read_store()?;
-    let trial = FinishedTrial::load(&store, args.trial.parse()?)?;
-    let (method, variant) = (&trial.settings.method, &trial.settings.variant);
+    let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
+    let (id, settings) = (trial.id(), &trial.record.settings);
+    let (method, variant) = (&settings.method, &settings.variant);
+    let candidates = store.candidates(trial.row)?;
     let rules = rules(args, method, Rule::recorded(method, variant)).map_err(bad_input)?;
-    let embeddings = trial.embeddings(&store)?;
+    let embeddings = trial.embeddings(&store, &candidates)?;
     let judge = match &args.judge {
-        Some(file) => judge::read(file, &trial.candidates).map_err(bad_input)?,
+        Some(file) => judge::read(file, &candidates).map_err(bad_input)?,
         None => BTreeMap::new(),
     };
     let record = Record {
-        candidates: &trial.candidates,
+        candidates: &candidates,
         method,
         variant,
-        run_seed: trial.id.seed,
+        run_seed: id.seed,
         embeddings: embeddings.as_ref(),
         judge: &judge,
     };
     let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
     let mut csv = Vec::new();
     grid.write_csv(&mut csv)?;
-    let markdown = format!("# {} under other thresholds\n\n{}", trial.id, grid.markdown());
-    let figure = acceptance(&trial.id.to_string(), &grid)?;
+    let markdown = format!("# {} under other thresholds\n\n{}", id, grid.markdown());
+    let figure = acceptance(&id.to_string(), &grid)?;
     let mut files = Vec::new();
     for (ending, bytes) in [
         ("rescore.csv", csv.as_slice()),
         ("rescore.md", markdown.as_bytes()),
         ("rescore.svg", figure.svg.as_bytes()),
     ] {
-        let path = global.beside(&trial.id, ending, args.out.as_deref());
+        let path = global.beside(id, ending, args.out.as_deref());
         write_atomic(&path, bytes)?;
         files.push(path);
     }
-    Ok(Decided { trial: trial.id.to_string(), grid, csv, files })
+    Ok(Decided { trial: id.to_string(), grid, csv, files })
 }
 
 /// The grid, tau slowest.

@@ -61,6 +61,7 @@ pub(crate) fn run(args: &StoreArgs, global: &GlobalArgs) -> Result<()> {
             } else {
                 out.write_all(text(&survey, &path)?.as_bytes())?;
             }
+            // After the survey is printed: the exit code tells scripts, the text people.
             if !survey.is_sound() {
                 bail!(
                     "the store {} is damaged\nhint: gra-bench store salvage NEW --store {}",

@@ -9,9 +9,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::failure::note;
-use crate::report::Scope;
 use crate::session::{GlobalArgs, on_interrupt};
 use crate::terminal;
+use crate::trial::stored::TrialSelection;
 use crate::view::{self, Viewer};
 
 /// Browse candidates and their trails in a web browser, served from the store.
@@ -38,8 +38,9 @@ pub(crate) struct ViewArgs {
 }
 
 pub(crate) fn run(args: &ViewArgs, global: &GlobalArgs) -> Result<()> {
-    let scope = Scope { name: args.subject.clone(), seed: args.seed };
-    let viewer = Viewer::load(global.read_store()?, &scope)?;
+    let selection =
+        TrialSelection { names: args.subject.iter().cloned().collect(), seed: args.seed };
+    let viewer = Viewer::load(global.read_store()?, &selection)?;
     Runtime::new()?.block_on(serve(viewer, SocketAddr::new(args.host, args.port)))
 }
 

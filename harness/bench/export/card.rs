@@ -7,9 +7,11 @@
 use std::fmt::Write;
 
 use gra_analysis::trial::funnel::Funnel;
+use gra_synth::candidate::Candidate;
 use gra_synth::variant::Instructions;
 
-use super::{CardFacts, Dataset, ModelFacts, Sample, dataset_info, file};
+use super::{ExportedSample, file, formats};
+use crate::trial::{ModelDescription, TrialRecord};
 
 /// Most characters of a text of the shown sample.
 const SHOWN: usize = 2_000;
@@ -27,22 +29,34 @@ and those of every model above, which wrote the texts: some licences restrict wh
 model's output, training other models included.
 ";
 
-pub(super) fn render(dataset: &Dataset, samples: &[Sample]) -> Vec<u8> {
-    let mut card = front_matter(dataset.name, samples.len());
-    let _ = write!(card, "\n# {}\n\n", inline(dataset.name));
-    if dataset.card.demonstration {
-        let _ = writeln!(card, "{DEMONSTRATION}");
+/// What a card is about.
+pub(super) struct Card<'a> {
+    /// The data set's name, as training configurations have it.
+    pub(super) name: &'a str,
+    pub(super) trial: &'a TrialRecord,
+    pub(super) candidates: &'a [Candidate],
+    pub(super) samples: &'a [ExportedSample<'a>],
+}
+
+impl Card<'_> {
+    pub(super) fn render(&self) -> String {
+        let Self { name, trial, samples, .. } = *self;
+        let mut card = front_matter(name, samples.len());
+        let _ = write!(card, "\n# {}\n\n", inline(name));
+        if trial.demonstration {
+            let _ = writeln!(card, "{DEMONSTRATION}");
+        }
+        introduction(&mut card, trial.settings.variant.instructions, samples);
+        files(&mut card, name);
+        making(&mut card, trial);
+        outcomes(&mut card, &Funnel::of(self.candidates));
+        models(&mut card, &trial.models);
+        let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
+        if let Some(sample) = samples.first() {
+            shown(&mut card, sample);
+        }
+        card
     }
-    introduction(&mut card, dataset.card.instructions, samples);
-    files(&mut card, dataset.name);
-    making(&mut card, dataset.card);
-    fates(&mut card, &Funnel::of(dataset.candidates));
-    models(&mut card, &dataset.card.models);
-    let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
-    if let Some(sample) = samples.first() {
-        shown(&mut card, sample);
-    }
-    card.into_bytes()
 }
 
 /// The YAML header that model and data hubs read.
@@ -80,7 +94,7 @@ fn size_category(samples: usize) -> &'static str {
     }
 }
 
-fn introduction(card: &mut String, instructions: Instructions, samples: &[Sample]) {
+fn introduction(card: &mut String, instructions: Instructions, samples: &[ExportedSample]) {
     let origin = match instructions {
         Instructions::New => "The seed set that they grew from is not part of the data.",
         Instructions::Seed => {
@@ -93,6 +107,7 @@ fn introduction(card: &mut String, instructions: Instructions, samples: &[Sample
          Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n",
         samples.len()
     );
+    // Variants without reviewers make samples that nothing has scored.
     let scored = samples.iter().filter(|sample| sample.candidate.tally().is_some()).count();
     if scored < samples.len() {
         let _ = write!(card, "**Without review: {} of them.**\n\n", samples.len() - scored);
@@ -112,12 +127,13 @@ fn files(card: &mut String, name: &str) {
         file::ALPACA,
         file::SHAREGPT,
         file::DATASET_INFO,
-        dataset_info::conversations(name),
+        formats::conversations(name),
     );
 }
 
-fn making(card: &mut String, facts: &CardFacts) {
-    let method = &facts.method;
+fn making(card: &mut String, trial: &TrialRecord) {
+    let settings = &trial.settings;
+    let method = &settings.method;
     let _ = write!(
         card,
         "## How it was made\n\n\
@@ -130,14 +146,14 @@ fn making(card: &mut String, facts: &CardFacts) {
          | least mean score, tau | {} of 10 |\n\
          | largest spread without an adjudicator, delta | {} |\n",
         env!("CARGO_PKG_VERSION"),
-        inline(&facts.experiment),
-        inline(&facts.variant),
-        facts.seed,
-        inline(&facts.seed_set),
+        inline(&settings.experiment),
+        inline(&settings.variant.name),
+        trial.id.seed,
+        inline(&settings.seed_set),
         method.tau,
         method.delta,
     );
-    if facts.instructions == Instructions::New {
+    if settings.variant.instructions == Instructions::New {
         let _ = write!(
             card,
             "| cosine limit to other instructions | {} |\n\
@@ -151,14 +167,15 @@ fn making(card: &mut String, facts: &CardFacts) {
 }
 
 /// One line per way to end; they add up to the candidates.
-fn fates(card: &mut String, funnel: &Funnel) {
+fn outcomes(card: &mut String, funnel: &Funnel) {
     let _ = write!(
         card,
         "## What became of the {} candidates\n\n| outcome | candidates |\n|---|---:|\n",
         funnel.candidates
     );
+    // Only trials under way have undecided candidates.
     let undecided = (funnel.undecided > 0).then_some(("undecided", funnel.undecided));
-    let fates = [
+    let outcomes = [
         ("accepted", funnel.accepted),
         ("passed, not needed for the round's target", funnel.surplus),
         ("near-duplicate", funnel.duplicates),
@@ -170,13 +187,13 @@ fn fates(card: &mut String, funnel: &Funnel) {
         ("reply malformed", funnel.malformed),
         ("engine could not answer", funnel.failed),
     ];
-    for (fate, count) in fates.into_iter().chain(undecided) {
-        let _ = writeln!(card, "| {fate} | {count} |");
+    for (outcome, count) in outcomes.into_iter().chain(undecided) {
+        let _ = writeln!(card, "| {outcome} | {count} |");
     }
     card.push('\n');
 }
 
-fn models(card: &mut String, models: &[ModelFacts]) {
+fn models(card: &mut String, models: &[ModelDescription]) {
     let _ = write!(
         card,
         "## Models\n\nThe pool. `{}` names the generator and the reviewers of every sample.\n\n\
@@ -189,7 +206,7 @@ fn models(card: &mut String, models: &[ModelFacts]) {
         let _ = writeln!(
             card,
             "| {} | {parameters} | {} | {} |",
-            inline(&model.name),
+            inline(model.name.as_str()),
             inline(licence),
             inline(&model.source)
         );
@@ -197,7 +214,7 @@ fn models(card: &mut String, models: &[ModelFacts]) {
     card.push('\n');
 }
 
-fn shown(card: &mut String, sample: &Sample) {
+fn shown(card: &mut String, sample: &ExportedSample) {
     let candidate = sample.candidate;
     let mut text = candidate.id.to_string();
     if let Some(domain) = candidate.domain {
@@ -212,6 +229,7 @@ fn shown(card: &mut String, sample: &Sample) {
     }
     let _ = writeln!(text, "\nInstruction:\n{}", start_of(sample.instruction));
     let _ = write!(text, "\nResponse:\n{}", start_of(sample.response));
+    // A fence longer than any run of backticks in the text cannot be closed by it.
     let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
     let _ = write!(card, "\n## A sample\n\n{fence}text\n{text}\n{fence}\n");
 }

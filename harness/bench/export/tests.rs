@@ -4,10 +4,10 @@ use gra_synth::candidate::{Neighbour, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
 use gra_synth::request::ModelName;
-use gra_synth::variant::Instructions;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 
 use super::*;
+use crate::trial::tests;
 
 fn candidate(number: u32, outcome: Outcome) -> Candidate {
     let model = ModelName::new;
@@ -59,34 +59,12 @@ fn candidates() -> Vec<Candidate> {
     ]
 }
 
-fn facts() -> CardFacts {
-    let model = |name: &str, licence: Option<&str>, parameters| ModelFacts {
-        name: name.to_owned(),
-        source: format!("hub/{name}"),
-        licence: licence.map(str::to_owned),
-        parameters,
-    };
-    CardFacts {
-        experiment: "ablation".to_owned(),
-        variant: "no-<reviewer>".to_owned(),
-        seed_set: "starter.jsonl".to_owned(),
-        seed: 42,
-        models: vec![
-            model("llama", Some("Apache-2.0"), Some(135_000_000)),
-            model("a|b", None, None),
-        ],
-        instructions: Instructions::New,
-        method: Method::default(),
-        demonstration: true,
-    }
-}
-
-fn exported(name: &str, candidates: &[Candidate]) -> Result<Vec<ExportedFile>, ExportError> {
-    files(&Dataset { name, card: &facts(), candidates })
+fn exported(candidates: &[Candidate]) -> Result<Vec<ExportedFile>, ExportError> {
+    files(&tests::record(), candidates)
 }
 
 fn bytes(of: &str, candidates: &[Candidate]) -> Vec<u8> {
-    let files = exported("gra", candidates).unwrap();
+    let files = exported(candidates).unwrap();
     files.into_iter().find(|file| file.name == of).unwrap().bytes
 }
 
@@ -121,7 +99,7 @@ fn sharegpt() {
 fn dataset_info() {
     insta::assert_snapshot!(text(file::DATASET_INFO), @r#"
     {
-      "gra": {
+      "ablation-gra-seed-42": {
         "file_name": "alpaca.json",
         "formatting": "alpaca",
         "columns": {
@@ -130,7 +108,7 @@ fn dataset_info() {
           "response": "output"
         }
       },
-      "gra_sharegpt": {
+      "ablation-gra-seed-42_sharegpt": {
         "file_name": "sharegpt.jsonl",
         "formatting": "sharegpt",
         "columns": {
@@ -152,7 +130,7 @@ fn dataset_info() {
 fn card() {
     insta::assert_snapshot!(text(file::CARD), @r#"
     ---
-    pretty_name: "gra"
+    pretty_name: "ablation-gra-seed-42"
     # Choose a licence before publishing; see the section on it below.
     license: other
     license_name: not-chosen-yet
@@ -169,7 +147,7 @@ fn card() {
       data_files: samples.parquet
     ---
 
-    # gra
+    # ablation-gra-seed-42
 
     > **Demonstration data: do not train on it, do not quote its numbers.** It was made to show how the
     > harness works, by models that are too small to write or to judge such texts.
@@ -186,7 +164,7 @@ fn card() {
     | `samples.parquet` | every sample with its domain, keywords, summary, scores and models |
     | `alpaca.json` | instruction, input (empty), output |
     | `sharegpt.jsonl` | the same as conversations |
-    | `dataset_info.json` | for LLaMA-Factory: data sets `gra` and `gra_sharegpt` |
+    | `dataset_info.json` | for LLaMA-Factory: data sets `ablation-gra-seed-42` and `ablation-gra-seed-42_sharegpt` |
 
     ## How it was made
 
@@ -324,21 +302,13 @@ fn no_samples_are_an_empty_data_set() {
 fn what_cannot_be_exported_is_named() {
     let mut damaged = candidates();
     damaged[3].response = None;
-    let errors = [
-        exported("gra", &damaged).unwrap_err().to_string(),
-        exported("a,b", &candidates()).unwrap_err().to_string(),
-        exported("", &candidates()).unwrap_err().to_string(),
-    ];
-    insta::assert_snapshot!(errors.join("\n"), @"
-    sample r1-00003 was accepted and has no response; its recorded facts are damaged
-    `a,b` cannot name a data set
-    hint: use letters, digits, `.`, `_` and `-` only, and at least one
-    `` cannot name a data set
-    hint: use letters, digits, `.`, `_` and `-` only, and at least one
-    ");
+    insta::assert_snapshot!(
+        exported(&damaged).unwrap_err(),
+        @"sample r1-00003 was accepted and has no response; its recorded facts are damaged"
+    );
 }
 
 #[test]
 fn the_same_samples_give_the_same_bytes() {
-    assert_eq!(exported("gra", &candidates()).unwrap(), exported("gra", &candidates()).unwrap());
+    assert_eq!(exported(&candidates()).unwrap(), exported(&candidates()).unwrap());
 }

@@ -14,7 +14,7 @@ use gra_analysis::frames::{self, RowMeasure, RowValues};
 use polars::prelude::{ParquetReader, SerReader};
 use serde::Deserialize;
 
-use super::{Entry, Kind, Missing};
+use super::{FigureKind, GalleryEntry, MissingFigure};
 use crate::evidence::Fit;
 
 /// The paper's tau, which its figure 7 divides scores by.
@@ -91,34 +91,37 @@ impl Measured {
     ///
     /// # Errors
     /// When its file is damaged.
-    pub(super) fn of_trial(&self, trial: &str) -> Result<Option<&SampleValues>, Missing> {
+    pub(super) fn of_trial(&self, trial: &str) -> Result<Option<&SampleValues>, MissingFigure> {
         let name = trial.replace('/', "-");
         match self.damaged.get(&name) {
-            Some(error) => Err(Missing::unreadable(error)),
+            Some(error) => Err(MissingFigure::unreadable(error)),
             None => Ok(self.sets.get(&name)),
         }
     }
 
     /// An entry for every data set that could not be read.
-    fn unreadable(&self, kind: Kind) -> impl Iterator<Item = Entry> {
-        self.damaged.values().map(move |error| Entry::of(kind, Err(Missing::unreadable(error))))
+    fn unreadable(&self, kind: FigureKind) -> impl Iterator<Item = GalleryEntry> {
+        self.damaged
+            .values()
+            .map(move |error| GalleryEntry::new(kind, Err(MissingFigure::unreadable(error))))
     }
 
     /// Seed set or distilled set beside GRA.
-    pub(super) fn map(&self, kind: Kind) -> Result<Figure, Missing> {
+    pub(super) fn map(&self, kind: FigureKind) -> Result<Figure, MissingFigure> {
         const COMMAND: &str = "gra-bench stats vanilla=SEEDS.json distill-large=DISTILLED.json \
                                gra=EXPERIMENT/gra/seed-N --map";
-        let none = || Missing::new(format!("there is no map.csv in {}", self.folder), COMMAND);
+        let none =
+            || MissingFigure::new(format!("there is no map.csv in {}", self.folder), COMMAND);
         let map = self.map.as_ref().ok_or_else(none)?;
-        let FittedMap { places, fit } = map.as_ref().map_err(Missing::unreadable)?;
+        let FittedMap { places, fit } = map.as_ref().map_err(MissingFigure::unreadable)?;
         let names: Vec<&str> = places.keys().map(String::as_str).collect();
-        let other = if kind == Kind::SeedMap { Role::Seeds } else { Role::Distilled };
+        let other = if kind == FigureKind::SeedMap { Role::Seeds } else { Role::Distilled };
         let mut sets = Vec::new();
         for role in [other, Role::Gra] {
             let Some(name) = role.find(&names).map(|place| names[place]) else {
                 let why =
                     format!("the map has no data set named {role}; it has {}", names.join(", "));
-                return Err(Missing::new(why, COMMAND));
+                return Err(MissingFigure::new(why, COMMAND));
             };
             sets.push((name, places[name].as_slice()));
         }
@@ -135,40 +138,41 @@ impl Measured {
             b.1.len(),
             b.0
         );
-        let name = if kind == Kind::SeedMap { "figure-5" } else { "figure-6" };
+        let name = if kind == FigureKind::SeedMap { "figure-5" } else { "figure-6" };
         Ok(Plane::pair(name, &caption, [a, b]).figure()?)
     }
 
     /// One figure per data set that committee and judge have scored.
-    pub(super) fn raters(&self) -> Vec<Entry> {
+    pub(super) fn raters(&self) -> Vec<GalleryEntry> {
         let pairs = self.sets.iter().map(|(name, samples)| (name, scored_by_both(samples)));
-        let drawn: Vec<Entry> = pairs
+        let drawn: Vec<GalleryEntry> = pairs
             .filter(|(_, pairs)| !pairs.is_empty())
             .map(|(name, pairs)| {
                 let figure = committee_and_judge(name, &pairs, THRESHOLD);
-                Entry::about(Kind::Raters, name, figure.map_err(Missing::from))
+                GalleryEntry::about(FigureKind::Raters, name, figure.map_err(MissingFigure::from))
             })
             .collect();
-        let drawn: Vec<Entry> = drawn.into_iter().chain(self.unreadable(Kind::Raters)).collect();
+        let drawn: Vec<GalleryEntry> =
+            drawn.into_iter().chain(self.unreadable(FigureKind::Raters)).collect();
         if !drawn.is_empty() {
             return drawn;
         }
         let why = format!("no samples in {} have scores of committee and judge", self.folder);
         let command = "gra-bench stats EXPERIMENT/VARIANT/seed-N --judge MODEL";
-        vec![Entry::of(Kind::Raters, Err(Missing::new(why, command)))]
+        vec![GalleryEntry::new(FigureKind::Raters, Err(MissingFigure::new(why, command)))]
     }
 
     /// One figure of all data sets with losses.
-    pub(super) fn difficulty(&self) -> Vec<Entry> {
+    pub(super) fn difficulty(&self) -> Vec<GalleryEntry> {
         let figure = self.violins();
-        let mut entries: Vec<Entry> = self.unreadable(Kind::Difficulty).collect();
+        let mut entries: Vec<GalleryEntry> = self.unreadable(FigureKind::Difficulty).collect();
         if figure.is_ok() || entries.is_empty() {
-            entries.push(Entry::of(Kind::Difficulty, figure));
+            entries.push(GalleryEntry::new(FigureKind::Difficulty, figure));
         }
         entries
     }
 
-    fn violins(&self) -> Result<Figure, Missing> {
+    fn violins(&self) -> Result<Figure, MissingFigure> {
         let losses = |samples: &SampleValues| -> Vec<f64> {
             samples.values(LOSS_RATIO).iter().copied().flatten().collect()
         };
@@ -178,7 +182,7 @@ impl Measured {
             let why = format!("no samples in {} have losses", self.folder);
             let command =
                 "gra-bench stats vanilla=SEEDS.json gra=EXPERIMENT/gra/seed-N --ifd MODEL";
-            return Err(Missing::new(why, command));
+            return Err(MissingFigure::new(why, command));
         }
         let names: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();
         let role =

@@ -6,9 +6,9 @@ use anyhow::Result;
 use gra_paper::Reference;
 use gra_paper::claims::{self, Finding, Measurement};
 
-use super::markup::{Html, Table};
-use super::verdict::missing;
+use crate::html::{Html, HtmlTable};
 use crate::measured;
+use crate::numbers::{MISSING, or_missing};
 
 /// Verdicts in the order in which they are counted, and how a sentence says them of several.
 const VERDICTS: [(&str, &str); 5] = [
@@ -37,10 +37,11 @@ pub(super) fn claims(results: &Path) -> Result<Html> {
             told.join(", ")
         )),
     );
+    // Claims that these results measure stand open; all of them are folded.
     let is_here = |finding: &&Finding| matches!(finding.here, Measurement::Measured { .. });
     let here: Vec<&Finding> = findings.iter().filter(is_here).collect();
     if here.is_empty() {
-        html.push(&Html::ours(
+        html.push(&Html::trusted(
             "<p class=\"hint\">None of them is measured by these results yet; <code>gra-bench claims\
              </code> says what each would take.</p>\n",
         ));
@@ -48,12 +49,7 @@ pub(super) fn claims(results: &Path) -> Result<Html> {
         html.push(&table("Claims that these results measure", &here));
     }
     let all: Vec<&Finding> = findings.iter().collect();
-    let fold = format!(
-        "<details>\n<summary>All {} claims</summary>\n{}</details>\n",
-        all.len(),
-        table("All claims", &all)
-    );
-    html.push(&Html::ours(fold));
+    html.push(&Html::folded(&format!("All {} claims", all.len()), &table("All claims", &all)));
     Ok(html)
 }
 
@@ -65,20 +61,24 @@ fn verdict(finding: &Finding) -> String {
 
 fn table(caption: &str, findings: &[&Finding]) -> Html {
     let head = ["Claim", "where", "what", "printed", "recomputed", "verdict", "here", "why"];
-    let mut table = Table::new(caption, &head);
+    let mut table = HtmlTable::new(caption, head);
     for finding in findings {
         let Finding { claim, here, .. } = finding;
-        let recomputed = finding.recomputed_text().unwrap_or_else(missing);
         let here = match here {
             Measurement::Measured { value, from, .. } => format!("{value} ({from})"),
             Measurement::Missing(what) => (*what).to_owned(),
-            Measurement::Inapplicable => missing(),
+            Measurement::Inapplicable => MISSING.to_owned(),
         };
-        let printed = if claim.printed.is_empty() { missing() } else { claim.printed.clone() };
-        let texts =
-            [&claim.id, &claim.section, &claim.claim, &printed, &recomputed].map(Html::text);
-        let rest = [claim.verdict.to_string(), here, claim.note.clone()].map(Html::text);
-        table.row(texts.into_iter().chain(rest).collect());
+        table.row([
+            claim.id.clone(),
+            claim.section.clone(),
+            claim.claim.clone(),
+            or_missing(Some(&claim.printed).filter(|text| !text.is_empty()), String::clone),
+            or_missing(finding.recomputed_text(), |text| text),
+            claim.verdict.to_string(),
+            here,
+            claim.note.clone(),
+        ]);
     }
     table.html()
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use super::markup::{Html, Table};
-use super::verdict::missing;
+use crate::html::{Html, HtmlTable};
+use crate::numbers::{MISSING, measure};
 use crate::{comparison, rows};
 
-type Line = Map<String, Value>;
+/// A line of `stats.csv` by column.
+type StatsLine = Map<String, Value>;
 
 /// The comparison under one run seed; nothing where there is none.
 ///
@@ -20,6 +21,7 @@ pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Ht
     let Ok(csv) = std::fs::read(folder.join("stats.csv")) else { return Ok(Html::default()) };
     let lines =
         rows::json(&csv).with_context(|| format!("cannot read {}/stats.csv", folder.display()))?;
+    // An interrupted `compare` may have left the table without the words.
     let words = std::fs::read_to_string(folder.join(comparison::WORDS)).unwrap_or_default();
     let item = |line: &str| Html::element("li", "", &Html::text(line));
     let mut html = Html::element("ul", "verdict", &words.lines().map(item).collect());
@@ -31,7 +33,7 @@ pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Ht
         }
     }
     // Measures for those who look closer come behind all others.
-    let mut groups: Vec<(String, Vec<&Line>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<&StatsLine>)> = Vec::new();
     for line in &lines {
         let name = text(line, "group");
         match groups.iter_mut().find(|(known, _)| *known == name) {
@@ -40,68 +42,54 @@ pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Ht
         }
     }
     for (name, group) in &groups {
-        html.push(&Html::ours(format!(
-            "<details>\n<summary>Measured: {}</summary>\n{}</details>\n",
-            Html::text(name),
-            table(name, group, &data_sets)
-        )));
+        html.push(&Html::folded(&format!("Measured: {name}"), &table(name, group, &data_sets)));
     }
     Ok(html)
 }
 
-fn table(name: &str, group: &[&Line], data_sets: &[String]) -> Html {
-    let head: Vec<String> = std::iter::once("Measure".to_owned())
-        .chain(data_sets.iter().map(|name| format!("#{name}")))
-        .collect();
-    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+fn table(name: &str, group: &[&StatsLine], data_sets: &[String]) -> Html {
+    let names = data_sets.iter().map(|name| format!("#{name}"));
+    let head = std::iter::once("Measure".to_owned()).chain(names);
     let caption = format!("{name}: values, 95% intervals and numbers of samples behind them");
-    let mut table = Table::new(&caption, &head);
+    let mut table = HtmlTable::new(&caption, head);
+    // Lines come by measure, and within one by data set.
     for measure in group.chunk_by(|a, b| a.get("measure") == b.get("measure")) {
         let of = |name: &String| measure.iter().find(|line| text(line, "data_set") == *name);
         let cells =
             data_sets.iter().map(|name| of(name).map_or_else(Html::default, |line| cell(line)));
         let name = Html::text(text(measure[0], "measure"));
-        table.row(std::iter::once(name).chain(cells).collect());
+        table.row(std::iter::once(name).chain(cells));
     }
     table.html()
 }
 
 /// Value, interval and n, or why there is no value.
-fn cell(line: &Line) -> Html {
+fn cell(line: &StatsLine) -> Html {
     let number = |column: &str| line.get(column).and_then(Value::as_f64);
     let Some(value) = number("value") else {
         let why = text(line, "absent");
-        return Html::text(if why.is_empty() { missing() } else { why });
+        return Html::text(if why.is_empty() { MISSING } else { &why });
     };
     let interval = number("low").zip(number("high"));
     // Without an interval a whole number is a count.
     let is_count = interval.is_none() && value.fract() == 0.0;
-    let mut html = Html::unbroken(if is_count { value.to_string() } else { rounded(value) });
+    let mut html = Html::unbroken(if is_count { value.to_string() } else { measure(value) });
     let mut more = Vec::new();
     if let Some((low, high)) = interval {
-        more.push(format!("{} to {}", rounded(low), rounded(high)));
+        more.push(format!("{} to {}", measure(low), measure(high)));
     }
     if let Some(n) = number("n") {
         more.push(format!("n = {n}"));
     }
     for part in more {
-        html.push(&Html::ours("<br>"));
+        html.push(&Html::trusted("<br>"));
         html.push(&Html::element("small", "nowrap", &Html::text(part)));
     }
     html
 }
 
-/// Three decimals below ten, and fewer above.
-fn rounded(value: f64) -> String {
-    match value.abs() {
-        small if small < 10.0 => format!("{value:.3}"),
-        middle if middle < 1000.0 => format!("{value:.1}"),
-        _ => format!("{value:.0}"),
-    }
-}
-
 /// A name may look like a number.
-fn text(line: &Line, column: &str) -> String {
+fn text(line: &StatsLine, column: &str) -> String {
     match line.get(column) {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),

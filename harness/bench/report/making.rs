@@ -3,36 +3,31 @@
 use gra_synth::method::Method;
 use serde_json::Value;
 
-use super::markup::{Html, Table};
-use super::material::{Material, SeedMaterial};
-use super::verdict::{grouped, missing};
+use super::subject::{ReportSubject, SeedResults};
+use crate::html::{Html, HtmlTable};
+use crate::numbers::{self, MISSING, grouped, or_missing};
 
 /// Inputs, models, and the method's parameters beside the paper's.
-pub(super) fn making(material: &Material) -> Html {
-    let mut html = inputs(material);
-    html.push(&models(material));
-    html.push(&variants(material));
-    html.push(&parameters(material));
-    html
+pub(super) fn making(subject: &ReportSubject) -> Html {
+    let parts = [inputs(subject), models(subject), variants(subject), parameters(subject)];
+    parts.into_iter().collect()
 }
 
-fn inputs(material: &Material) -> Html {
-    let trial = material.seeds[0].reference();
-    let mut pairs = vec![
-        ("Experiment", Html::text(&trial.row.id.experiment)),
-        ("Seed set", hashed(&trial.card.seed_set, trial.inputs.seed_set_sha256.as_deref())),
-        ("Seed items", number(trial.inputs.seed_items)),
-        ("Prompts", hashed("nine templates", trial.inputs.prompts_sha256.as_deref())),
-        ("Encoder", fingerprint(trial.inputs.encoder.as_deref())),
-        ("Most calls that run together", number(trial.inputs.chunk)),
+fn inputs(subject: &ReportSubject) -> Html {
+    let settings = &subject.reference().record.settings;
+    let made_by = subject.manifest.as_ref().map_or_else(
+        || "no manifest.json beside this store says it".to_owned(),
+        |manifest| format!("gra-bench {}, {}", manifest.gra_bench, manifest.engine),
+    );
+    let pairs = [
+        ("Experiment", Html::text(&settings.experiment)),
+        ("Seed set", hashed(&settings.seed_set, &settings.seed_set_sha256)),
+        ("Seed items", Html::text(grouped(settings.seed_items as u64))),
+        ("Prompts", hashed("nine templates", &settings.prompts_sha256)),
+        ("Encoder", fingerprint(&settings.encoder)),
+        ("Most calls that run together", Html::text(grouped(settings.chunk as u64))),
+        ("Made by", Html::text(made_by)),
     ];
-    match &material.manifest {
-        Some(manifest) => pairs.push((
-            "Made by",
-            Html::text(format!("gra-bench {}, {}", manifest.gra_bench, manifest.engine)),
-        )),
-        None => pairs.push(("Made by", Html::text("no manifest.json beside this store says it"))),
-    }
     let mut list = Html::default();
     for (name, value) in pairs {
         list.push(&Html::element("dt", "", &Html::text(name)));
@@ -41,15 +36,8 @@ fn inputs(material: &Material) -> Html {
     Html::element("dl", "facts", &list)
 }
 
-const NOT_RECORDED: &str = "not recorded";
-
-fn number(value: Option<u64>) -> Html {
-    Html::text(value.map_or_else(|| NOT_RECORDED.to_owned(), grouped))
-}
-
-fn hashed(name: &str, sha256: Option<&str>) -> Html {
-    let name = Html::text(format!("{name}, sha256 "));
-    [name, code(sha256.unwrap_or(NOT_RECORDED))].into_iter().collect()
+fn hashed(name: &str, sha256: &str) -> Html {
+    [Html::text(format!("{name}, sha256 ")), code(sha256)].into_iter().collect()
 }
 
 fn code(text: &str) -> Html {
@@ -57,141 +45,110 @@ fn code(text: &str) -> Html {
 }
 
 /// With places to break it at.
-fn fingerprint(parts: Option<&str>) -> Html {
-    code(&parts.map_or(NOT_RECORDED.to_owned(), |parts| parts.replace(';', "; ")))
+fn fingerprint(parts: &str) -> Html {
+    code(&parts.replace(';', "; "))
 }
 
-fn models(material: &Material) -> Html {
-    let trial = material.seeds[0].reference();
-    let mut table = Table::new(
+fn models(subject: &ReportSubject) -> Html {
+    let record = &subject.reference().record;
+    let mut table = HtmlTable::new(
         "Models of the pool",
-        &["Model", "file", "#parameters", "licence", "#temperature", "#top_p", "fingerprint"],
+        ["Model", "file", "#parameters", "licence", "#temperature", "#top_p", "fingerprint"],
     );
-    for model in &trial.card.models {
-        let sampling = trial.inputs.sampling.get(&model.name);
-        let of_model = trial.inputs.models.get(&model.name);
-        let number = |value: Option<f32>| value.map_or_else(missing, |value| value.to_string());
-        table.row(vec![
+    for model in &record.models {
+        // Models of the pool that the reference never asks have none.
+        let sampling = record.settings.sampling.get(&model.name);
+        let of_model = record.settings.models.get(&model.name);
+        table.row([
             Html::text(&model.name),
             Html::text(&model.source),
-            Html::text(model.parameters.map_or_else(missing, scaled)),
+            Html::text(or_missing(model.parameters, numbers::parameters)),
             Html::text(model.licence.as_deref().unwrap_or("not stated")),
-            Html::text(number(sampling.map(|sampling| sampling.temperature))),
-            Html::text(number(sampling.map(|sampling| sampling.top_p))),
-            fingerprint(of_model.map(String::as_str)),
+            Html::text(or_missing(sampling, |sampling| sampling.temperature.to_string())),
+            Html::text(or_missing(sampling, |sampling| sampling.top_p.to_string())),
+            of_model.map_or_else(|| code("not asked"), |text| fingerprint(text)),
         ]);
     }
     table.html()
 }
 
-/// `134.5M`, `7.6B`.
-fn scaled(parameters: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-    let parameters = parameters as f64;
-    if parameters >= 1e9 {
-        format!("{:.1}B", parameters / 1e9)
-    } else {
-        format!("{:.1}M", parameters / 1e6)
-    }
-}
-
-fn variants(material: &Material) -> Html {
-    let mut table = Table::new(
+fn variants(subject: &ReportSubject) -> Html {
+    let mut table = HtmlTable::new(
         "Variants",
-        &["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"],
+        ["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"],
     );
     let mut seen: Vec<&str> = Vec::new();
-    for (trial, _) in material.trials() {
-        let variant = trial.variant();
+    for (trial, _) in subject.trials() {
+        let variant = &trial.record.settings.variant;
+        // Several run seeds have the same variants.
         if seen.contains(&variant.name.as_str()) {
             continue;
         }
         seen.push(&variant.name);
-        table.row(vec![
-            Html::text(&variant.name),
-            Html::text(plain(&variant.instructions)),
-            Html::text(plain(&variant.roles)),
-            Html::text(plain(&variant.reviewers)),
-            Html::text(plain(&variant.score_reading)),
-            Html::text(variant.dispute.name()),
+        table.row([
+            variant.name.clone(),
+            as_written(&variant.instructions),
+            as_written(&variant.roles),
+            as_written(&variant.reviewers),
+            as_written(&variant.score_reading),
+            variant.dispute.name().to_owned(),
         ]);
     }
     table.html()
 }
 
 /// A setting as an experiment file has it.
-fn plain(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(name)) => name,
-        Ok(Value::Object(object)) => {
-            let pairs = object.iter().map(|(name, value)| format!("{name} {}", short(value)));
-            pairs.collect::<Vec<_>>().join(", ")
-        }
-        Ok(other) => other.to_string(),
-        Err(_) => missing(),
-    }
+fn as_written(setting: &impl serde::Serialize) -> String {
+    serde_json::to_value(setting).map_or_else(|_| MISSING.to_owned(), |value| in_words(&value))
 }
 
-fn short(value: &Value) -> String {
+fn in_words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Object(object) => {
-            let pairs = object.iter().map(|(name, value)| format!("{name} {}", short(value)));
+            let pairs = object.iter().map(|(name, value)| format!("{name} {}", in_words(value)));
             pairs.collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
     }
 }
 
-fn parameters(material: &Material) -> Html {
-    let here = serde_json::to_value(&material.seeds[0].reference().settings.method);
+fn parameters(subject: &ReportSubject) -> Html {
+    let here = serde_json::to_value(&subject.reference().record.settings.method);
     let default = serde_json::to_value(Method::default());
     let (Ok(Value::Object(here)), Ok(Value::Object(default))) = (here, default) else {
         return Html::default();
     };
-    let mut table = Table::new(
+    let mut table = HtmlTable::new(
         "The method's parameters; in bold what differs from the default, which is the \
                     paper's where it gives one",
-        &["Parameter", "here", "default"],
+        ["Parameter", "here", "default"],
     );
     for (name, value) in &here {
         let other = default.get(name);
-        let shown = Html::text(short(value));
+        let shown = Html::text(in_words(value));
         let shown = if other == Some(value) { shown } else { Html::element("b", "", &shown) };
-        table.row(vec![
-            Html::text(name.replace('_', " ")),
-            shown,
-            Html::text(other.map_or_else(missing, short)),
-        ]);
+        let default = Html::text(or_missing(other, in_words));
+        table.row([Html::text(name.replace('_', " ")), shown, default]);
     }
     table.html()
 }
 
 /// What the last run took on its machine.
-pub(super) fn measured(group: &SeedMaterial) -> Html {
-    let Some(first) = group.measured.first() else { return Html::default() };
-    let columns: Vec<&String> = first.keys().collect();
+pub(super) fn measured(seed: &SeedResults) -> Html {
+    let Some(first) = seed.measured.first() else { return Html::default() };
     // The variant names its line; the others are numbers, in alphabetic order.
-    let titles: Vec<String> = std::iter::once("Variant".to_owned())
-        .chain(
-            columns
-                .iter()
-                .filter(|name| **name != "variant")
-                .map(|name| format!("#{}", name.replace('_', " "))),
-        )
-        .collect();
-    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
-    let mut table = Table::new(
+    let columns: Vec<&String> = first.keys().filter(|name| *name != "variant").collect();
+    let titles = columns.iter().map(|name| format!("#{}", name.replace('_', " ")));
+    let mut table = HtmlTable::new(
         "What the last run took on its machine; what a store had answered before cost nothing again",
-        &titles,
+        std::iter::once("Variant".to_owned()).chain(titles),
     );
-    for line in &group.measured {
-        let name = line.get("variant").map(short).unwrap_or_default();
-        let values = columns.iter().filter(|name| **name != "variant").map(|name| {
-            let value = line.get(*name).filter(|value| !value.is_null());
-            Html::text(value.map_or_else(missing, short))
-        });
-        table.row(std::iter::once(Html::text(name)).chain(values).collect());
+    for line in &seed.measured {
+        let cell = |name: &str| line.get(name).filter(|value| !value.is_null());
+        let values = columns.iter().map(|name| or_missing(cell(name), in_words));
+        let name = cell("variant").map(in_words).unwrap_or_default();
+        table.row(std::iter::once(name).chain(values));
     }
     table.html()
 }

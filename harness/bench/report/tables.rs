@@ -7,15 +7,16 @@ use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::domain::Domain;
 
-use super::markup::{Html, Table};
-use super::material::{Material, SeedMaterial};
-use super::verdict::{grouped, missing};
+use super::subject::{ReportSubject, SeedResults};
+use crate::html::{Html, HtmlTable};
 use crate::long_texts::{self, LongTexts};
+use crate::numbers::{difference, grouped, or_missing, p_value};
 
-type Count = (&'static str, fn(&Funnel) -> u64);
+/// A column's title and its count.
+type OutcomeCount = (&'static str, fn(&Funnel) -> u64);
 
 /// Every way to end, in the order of the method; they add up to what was drawn.
-const FATES: [Count; 12] = [
+const OUTCOMES: [OutcomeCount; 12] = [
     ("#drawn", |funnel| funnel.candidates),
     ("#malformed", |funnel| funnel.malformed),
     ("#failed", |funnel| funnel.failed),
@@ -31,32 +32,31 @@ const FATES: [Count; 12] = [
 ];
 
 /// All tables of a run seed.
-pub(super) fn tables(group: &SeedMaterial) -> Html {
-    let rows = group.table.rows();
-    [fates(rows), long(group), scores(rows), cost(rows), domains(group), notes()]
+pub(super) fn tables(seed: &SeedResults) -> Html {
+    let rows = seed.table.rows();
+    [outcomes(rows), long(seed), scores(rows), cost(rows), domains(seed), notes()]
         .into_iter()
         .collect()
 }
 
-fn fates(rows: &[VariantRow]) -> Html {
-    let all = |count: &Count| rows.iter().any(|row| count.1(&row.funnel) > 0);
-    let shown: Vec<&Count> =
-        FATES.iter().filter(|count| count.0 != "#undecided" || all(count)).collect();
-    let titles: Vec<&str> =
-        std::iter::once("Variant").chain(shown.iter().map(|count| count.0)).collect();
-    let mut table = Table::new("What became of the candidates", &titles);
+fn outcomes(rows: &[VariantRow]) -> Html {
+    // Only trials under way have undecided candidates.
+    let undecided = rows.iter().any(|row| row.funnel.undecided > 0);
+    let shown = OUTCOMES.iter().filter(|(title, _)| *title != "#undecided" || undecided);
+    let shown: Vec<&OutcomeCount> = shown.collect();
+    let titles = std::iter::once("Variant").chain(shown.iter().map(|(title, _)| *title));
+    let mut table = HtmlTable::new("What became of the candidates", titles);
     for row in rows {
-        let counts = shown.iter().map(|count| Html::text(grouped(count.1(&row.funnel))));
-        table.row(std::iter::once(Html::text(&row.variant)).chain(counts).collect());
+        let counts = shown.iter().map(|(_, count)| grouped(count(&row.funnel)));
+        table.row(std::iter::once(row.variant.clone()).chain(counts));
     }
     table.html()
 }
 
 /// How many instructions were compared in windows, where some were.
-fn long(group: &SeedMaterial) -> Html {
-    let variants: Vec<(&str, LongTexts)> = group
-        .facts
-        .iter()
+fn long(seed: &SeedResults) -> Html {
+    let facts = seed.group.facts.iter();
+    let variants: Vec<(&str, LongTexts)> = facts
         .map(|facts| (facts.variant.as_str(), LongTexts::of(&facts.candidates, &[])))
         .collect();
     let note = long_texts::in_words(&variants);
@@ -64,9 +64,9 @@ fn long(group: &SeedMaterial) -> Html {
 }
 
 fn scores(rows: &[VariantRow]) -> Html {
-    let mut table = Table::new(
+    let mut table = HtmlTable::new(
         "Scores, in points: means over the candidates that the whole committee scored, and over samples",
-        &[
+        [
             "Variant",
             "#scored",
             "#μ",
@@ -80,38 +80,32 @@ fn scores(rows: &[VariantRow]) -> Html {
             "#p",
         ],
     );
-    let number = |value: Option<f64>| Html::text(value.map_or_else(missing, |v| format!("{v:.2}")));
+    let number = |value: Option<f64>| Html::text(or_missing(value, |value| format!("{value:.2}")));
+    let count = |count: u64| Html::text(grouped(count));
     for row in rows {
         let (reviewed, accepted) = (row.funnel.scores_reviewed, row.funnel.scores_accepted);
-        let difference = row.difference.map(|difference| difference.mu);
-        let told = difference.and_then(|difference| {
-            let value = difference.estimate.value?;
-            let interval = difference.estimate.interval;
-            let interval = interval.map(|i| format!(" ({:+.2} to {:+.2})", i.low, i.high));
-            Some(format!("{value:+.2}{}", interval.unwrap_or_default()))
-        });
-        let p = difference.and_then(|difference| difference.p);
-        table.row(vec![
+        let mu = row.difference.map(|difference| difference.mu);
+        table.row([
             Html::text(&row.variant),
-            Html::text(grouped(reviewed.n)),
+            count(reviewed.n),
             number(reviewed.mu),
             number(reviewed.sigma),
-            Html::text(grouped(accepted.n)),
+            count(accepted.n),
             number(accepted.mu),
             number(accepted.sigma),
-            Html::text(grouped(row.funnel.disputed)),
-            Html::text(grouped(row.funnel.adjudicated_in)),
-            Html::unbroken(told.unwrap_or_else(missing)),
-            Html::text(p.map_or_else(missing, |p| format!("{p:.3}"))),
+            count(row.funnel.disputed),
+            count(row.funnel.adjudicated_in),
+            Html::unbroken(or_missing(mu, |mu| difference(mu.estimate))),
+            Html::text(or_missing(mu.and_then(|mu| mu.p), p_value)),
         ]);
     }
     table.html()
 }
 
 fn cost(rows: &[VariantRow]) -> Html {
-    let mut table = Table::new(
+    let mut table = HtmlTable::new(
         "Cost: calls that the method asked for; shared ones an earlier variant had asked before",
-        &[
+        [
             "Variant",
             "#calls",
             "#shared",
@@ -127,54 +121,48 @@ fn cost(rows: &[VariantRow]) -> Html {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let per_sample =
             (row.funnel.accepted > 0).then(|| total.calls as f64 / row.funnel.accepted as f64);
-        table.row(vec![
-            Html::text(&row.variant),
-            Html::text(grouped(total.calls)),
-            Html::text(grouped(total.shared)),
-            Html::text(grouped(total.prompt_tokens)),
-            Html::text(grouped(total.reply_tokens)),
-            Html::text(per_sample.map_or_else(missing, |calls| format!("{calls:.1}"))),
-            Html::text(grouped(row.funnel.malformed_replies_total())),
-            Html::text(grouped(row.funnel.failed_calls_total())),
+        table.row([
+            row.variant.clone(),
+            grouped(total.calls),
+            grouped(total.shared),
+            grouped(total.prompt_tokens),
+            grouped(total.reply_tokens),
+            or_missing(per_sample, |calls| format!("{calls:.1}")),
+            grouped(row.funnel.malformed_replies_total()),
+            grouped(row.funnel.failed_calls_total()),
         ]);
     }
     table.html()
 }
 
 /// Samples of candidates, per domain.
-fn domains(group: &SeedMaterial) -> Html {
-    let used: Vec<Domain> = Domain::ALL
-        .into_iter()
-        .filter(|domain| {
-            let mut all = group.facts.iter().flat_map(|facts| &facts.candidates);
-            all.any(|candidate| candidate.domain == Some(*domain))
-        })
-        .collect();
-    let titles: Vec<String> = std::iter::once("Variant".to_owned())
-        .chain(used.iter().map(|domain| format!("#{domain}")))
-        .collect();
-    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
-    let mut table = Table::new("Samples of candidates drawn, by domain", &titles);
-    for facts in &group.facts {
+fn domains(seed: &SeedResults) -> Html {
+    let all = || seed.group.facts.iter().flat_map(|facts| &facts.candidates);
+    let used = |domain: &Domain| all().any(|candidate| candidate.domain == Some(*domain));
+    let used: Vec<Domain> = Domain::ALL.into_iter().filter(used).collect();
+    let titles = used.iter().map(|domain| format!("#{domain}"));
+    let titles = std::iter::once("Variant".to_owned()).chain(titles);
+    let mut table = HtmlTable::new("Samples of candidates drawn, by domain", titles);
+    for facts in &seed.group.facts {
         let cells = used.iter().map(|domain| {
-            let of =
-                || facts.candidates.iter().filter(|candidate| candidate.domain == Some(*domain));
+            let candidates = facts.candidates.iter();
+            let of = || candidates.clone().filter(|candidate| candidate.domain == Some(*domain));
             let samples = of().filter(|candidate| candidate.is_sample()).count();
-            Html::text(format!("{} of {}", grouped(samples as u64), grouped(of().count() as u64)))
+            format!("{} of {}", grouped(samples as u64), grouped(of().count() as u64))
         });
-        table.row(std::iter::once(Html::text(&facts.variant)).chain(cells).collect());
+        table.row(std::iter::once(facts.variant.clone()).chain(cells));
     }
     table.html()
 }
 
 /// Several run seeds side by side, over the variants that ran under each; nothing for one seed.
-pub(super) fn over_seeds(material: &Material) -> Html {
-    if material.seeds.len() < 2 {
+pub(super) fn over_seeds(subject: &ReportSubject) -> Html {
+    if subject.seeds.len() < 2 {
         return Html::default();
     }
     let everywhere = |facts: &&TrialFacts| {
-        let has = |group: &SeedMaterial| group.facts.iter().any(|f| f.variant == facts.variant);
-        material.seeds.iter().all(has)
+        let has = |seed: &SeedResults| seed.group.facts.iter().any(|f| f.variant == facts.variant);
+        subject.seeds.iter().all(has)
     };
     // Calls are not compared.
     let facts = |facts: &TrialFacts| TrialFacts {
@@ -182,28 +170,25 @@ pub(super) fn over_seeds(material: &Material) -> Html {
         candidates: facts.candidates.clone(),
         calls: Vec::new(),
     };
-    let of_seed = |group: &SeedMaterial| {
+    let of_seed = |SeedResults { group, .. }: &SeedResults| {
         (group.seed, group.facts.iter().filter(everywhere).map(facts).collect())
     };
-    let sweep = seed_sweep(&material.seeds.iter().map(of_seed).collect());
-    let head: Vec<&str> = ["Quantity", "what"]
-        .into_iter()
-        .chain(sweep.data_sets().iter().map(String::as_str))
-        .collect();
-    let mut table = Table::new(
+    // Variants that ran under some seeds only cannot be put side by side.
+    let sweep = seed_sweep(&subject.seeds.iter().map(of_seed).collect());
+    let head = ["Quantity", "what"].into_iter();
+    let mut table = HtmlTable::new(
         "Over run seeds: how far they lie apart, beside how uncertain each of them is by itself",
-        &head,
+        head.chain(sweep.data_sets().iter().map(String::as_str)),
     );
     for measure in sweep.measures() {
         let cells = measure.cells.iter().map(|cell| {
-            Html::unbroken(match (cell.value(), cell.interval()) {
-                (Some(value), Some(i)) => format!("{value:.3} ({:.3} to {:.3})", i.low, i.high),
-                (Some(value), None) => format!("{value:.3}"),
-                (None, _) => missing(),
-            })
+            Html::unbroken(or_missing(cell.value(), |value| match cell.interval() {
+                Some(i) => format!("{value:.3} ({:.3} to {:.3})", i.low, i.high),
+                None => format!("{value:.3}"),
+            }))
         });
         let names = [Html::text(measure.group), Html::text(&measure.name)];
-        table.row(names.into_iter().chain(cells).collect());
+        table.row(names.into_iter().chain(cells));
     }
     table.html()
 }
@@ -213,8 +198,8 @@ fn notes() -> Html {
         "Differences are to the first variant, over the candidates that both drew; positive: the variant \
          has more. Intervals: {:.0}% percentile intervals of {} bootstrap replicates over seed items, \
          not corrected for the number of variants. p: of no difference, by sign flips of seed items, \
-         corrected after Holm for all differences of the run seed. An interval that holds 0, or a large \
-         p, says that so many candidates cannot tell two variants apart, not that they are alike. \
+         Holm-corrected for all differences of the run seed. An interval that holds 0, or a large \
+         p, says that so few candidates cannot tell two variants apart, not that they are alike. \
          What another run seed would bring is in no interval.",
         CONFIDENCE * 100.0,
         grouped(REPLICATES as u64),

@@ -2,11 +2,9 @@
 
 use anyhow::{Context, Result};
 use gra_llm::key::CompletionKey;
-use gra_synth::request::{
-    Finish, ModelName, Portion, Reply, Request, Sampling, ScoreReading, Stage,
-};
+use gra_synth::request::{ModelName, Portion, Reply, Request, Sampling, ScoreReading, Stage};
 use gra_synth::shape::Shape;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -79,35 +77,63 @@ pub struct Rate {
     pub seconds: f64,
 }
 
+/// The columns of a [`Reply`].
+const REPLY: &str = "completion.text, finish, prompt_tokens, reply_tokens, expected";
+
+/// These columns as they are stored: two of them are JSON.
+struct ReplyColumns {
+    text: String,
+    finish: String,
+    prompt_tokens: u32,
+    reply_tokens: u32,
+    expected: Option<String>,
+}
+
+impl ReplyColumns {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            text: row.get(0)?,
+            finish: row.get(1)?,
+            prompt_tokens: row.get(2)?,
+            reply_tokens: row.get(3)?,
+            expected: row.get(4)?,
+        })
+    }
+}
+
 impl Store {
     /// The stored reply under a key.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn reply(&self, key: &CompletionKey) -> Result<Option<Reply>> {
-        let mut find = self.db.prepare_cached(
-            "SELECT text, finish, prompt_tokens, reply_tokens, expected FROM completion
-             WHERE key = ?",
-        )?;
-        find.query_row([key.0], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        let find = format!("SELECT {REPLY} FROM completion WHERE key = ?");
+        let columns = self.db.prepare_cached(&find)?.query_row([key.0], ReplyColumns::read);
+        columns.optional()?.map(|columns| self.read_reply(key, columns)).transpose()
+    }
+
+    fn read_reply(&self, key: &CompletionKey, columns: ReplyColumns) -> Result<Reply> {
+        let damaged = || self.damaged(format_args!("the stored reply {key}"));
+        let ReplyColumns { text, finish, prompt_tokens, reply_tokens, expected } = columns;
+        let expected = expected.map(|expected| serde_json::from_str(&expected)).transpose();
+        Ok(Reply {
+            text,
+            finish: serde_json::from_str(&finish).with_context(damaged)?,
+            prompt_tokens,
+            reply_tokens,
+            expected: expected.with_context(damaged)?.unwrap_or_default(),
         })
-        .optional()?
-        .map(|(text, finish, prompt_tokens, reply_tokens, expected)| {
-            let finish: Finish = serde_json::from_str(&finish)?;
-            let expected: Option<String> = expected;
-            let expected = expected.map(|expected| serde_json::from_str(&expected)).transpose()?;
-            let expected = expected.unwrap_or_default();
-            Ok::<_, serde_json::Error>(Reply {
-                text,
-                finish,
-                prompt_tokens,
-                reply_tokens,
-                expected,
-            })
-        })
-        .transpose()
-        .with_context(|| self.damaged(format_args!("the stored reply {key}")))
+    }
+
+    /// Whether a call is stored, and then whether it failed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_failed(&self, key: &CompletionKey) -> Result<Option<bool>> {
+        let mut find = self
+            .db
+            .prepare_cached("SELECT finish LIKE '%\"failed\"%' FROM completion WHERE key = ?")?;
+        Ok(find.query_row([key.0], |row| row.get(0)).optional()?)
     }
 
     /// A stored call with its prompt and settings.
@@ -115,25 +141,30 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn completion(&self, key: &CompletionKey) -> Result<Option<Completion>> {
-        let Some(reply) = self.reply(key)? else { return Ok(None) };
-        let (model, fingerprint, role, sample, settings): (String, String, String, String, String) =
-            self.db
-                .prepare_cached(
-                    "SELECT model, fingerprint, role_text.text, sample, settings
-                     FROM completion JOIN role_text ON role_text.hash = completion.role_hash
-                     WHERE key = ?",
-                )?
-                .query_row([key.0], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-                })
-                .with_context(|| self.damaged(format_args!("the prompt of the reply {key}")))?;
+        // A reply without its role text is damaged, not absent.
+        let find = format!(
+            "SELECT {REPLY}, model, fingerprint, role_text.text, sample, settings
+             FROM completion LEFT JOIN role_text ON role_text.hash = completion.role_hash
+             WHERE key = ?"
+        );
+        let row = self.db.prepare_cached(&find)?.query_row([key.0], |row| {
+            let role: Option<String> = row.get(7)?;
+            let model = ModelName::new(&row.get::<_, String>(5)?);
+            let (fingerprint, sample): (String, String) = (row.get(6)?, row.get(8)?);
+            let prompt = role.map(|role| role + &sample);
+            Ok((ReplyColumns::read(row)?, model, fingerprint, prompt, row.get::<_, String>(9)?))
+        });
+        let Some((reply, model, fingerprint, prompt, settings)) = row.optional()? else {
+            return Ok(None);
+        };
         Ok(Some(Completion {
-            model: ModelName::new(&model),
+            model,
             fingerprint,
-            prompt: role + &sample,
+            reply: self.read_reply(key, reply)?,
+            prompt: prompt
+                .with_context(|| self.damaged(format_args!("the prompt of the reply {key}")))?,
             settings: serde_json::from_str(&settings)
                 .with_context(|| self.damaged(format_args!("the settings of the reply {key}")))?,
-            reply,
         }))
     }
 
@@ -159,6 +190,7 @@ impl Store {
         for row in rows {
             let (id, planned_for, key) = row?;
             let key = CompletionKey(key);
+            // Rows come by chunk, so a key belongs to the last chunk or begins a new one.
             match chunks.last_mut() {
                 Some((_, last)) if last.id == id => last.keys.push(key),
                 _ => chunks.push((planned_for, PlannedChunk { id, keys: vec![key] })),
@@ -179,6 +211,7 @@ impl Store {
         chunks: &[((ModelName, Stage), Vec<CompletionKey>)],
     ) -> Result<Vec<PlannedChunk>> {
         let transaction = self.db.transaction()?;
+        // Members first: between two transactions no chunk may be without its members.
         for id in forget {
             transaction.execute("DELETE FROM chunk_member WHERE chunk = ?", [id])?;
             transaction.execute("DELETE FROM chunk WHERE id = ?", [id])?;
@@ -218,10 +251,12 @@ impl Store {
         for (key, (request, reply)) in chunk.keys.iter().zip(answered) {
             prompt_tokens += i64::from(reply.prompt_tokens);
             reply_tokens += i64::from(reply.reply_tokens);
+            // Thousands of prompts share a role text, which is kept once.
             let role_hash: [u8; 32] = Sha256::digest(request.prompt.role.as_bytes()).into();
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO role_text (hash, text) VALUES (?, ?)")?
                 .execute(params![role_hash, &*request.prompt.role])?;
+            // Most replies have no expected scores: NULL takes no room.
             let expected = Some(&reply.expected).filter(|expected| !expected.is_empty());
             let settings = CallSettings {
                 shape: request.shape.clone(),
@@ -265,6 +300,7 @@ impl Store {
                 cost.seconds,
                 prompt_tokens,
                 reply_tokens,
+                // Servers have no slots; 0 would read as a measurement.
                 (cost.slots > 0).then_some(cost.slots),
                 cost.crashes.cast_signed(),
                 chunk.id
@@ -296,6 +332,7 @@ impl Store {
                 })
             },
         )?;
+        // Sums over no rows are zeros, which are no rate.
         Ok((rate.calls > 0).then_some(rate))
     }
 }

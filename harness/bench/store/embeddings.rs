@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use gra_llm::key::FieldHash;
 use gra_synth::request::Embedding;
 use rusqlite::{OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::Store;
 
@@ -15,11 +15,10 @@ const IN_WINDOWS: &str = ";windows";
 
 /// Hash of the encoder's fingerprint and a text.
 fn key(encoder: &str, text: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update((encoder.len() as u64).to_le_bytes());
-    hash.update(encoder);
-    hash.update(text);
-    hash.finalize().into()
+    let mut hash = FieldHash::default();
+    hash.text(encoder);
+    hash.text(text);
+    hash.finish()
 }
 
 impl Store {
@@ -34,13 +33,25 @@ impl Store {
         };
         let damaged = || anyhow!(self.damaged("a stored embedding"));
         if let Some(bytes) = row(key(encoder, text))? {
+            // A vector is whole single-precision numbers, at least one.
             if bytes.is_empty() || bytes.len() % 4 != 0 {
                 return Err(damaged());
             }
             return Ok(Some(Embedding::new(floats(&bytes))));
         }
+        // Not found as a short text: the same text may be stored in windows.
         let long = row(key(&format!("{encoder}{IN_WINDOWS}"), text))?;
         long.map(|bytes| from_row(&bytes).with_context(damaged)).transpose()
+    }
+
+    /// Whether the embedding of a text by an encoder is stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_embedding(&self, encoder: &str, text: &str) -> Result<bool> {
+        let find = "SELECT EXISTS (SELECT 1 FROM embedding WHERE key IN (?, ?))";
+        let keys = [key(encoder, text), key(&format!("{encoder}{IN_WINDOWS}"), text)];
+        Ok(self.db.prepare_cached(find)?.query_row(keys, |row| row.get(0))?)
     }
 
     /// Stores embeddings, all or none.
@@ -52,6 +63,7 @@ impl Store {
         encoder: &str,
         embedded: &[(String, Embedding)],
     ) -> Result<()> {
+        // Vector and windows of a long text are one row, so neither can be without the other.
         let in_windows = format!("{encoder}{IN_WINDOWS}");
         let transaction = self.db.transaction()?;
         for (text, embedding) in embedded {
@@ -81,6 +93,7 @@ fn from_row(bytes: &[u8]) -> Option<Embedding> {
     let vectors = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_add(1)?;
     let values = floats(values);
     let dim = values.len() / vectors;
+    // At least the vector of the whole text and one window, all of one length.
     if vectors < 2 || dim == 0 || dim * vectors != values.len() {
         return None;
     }

@@ -41,6 +41,7 @@ pub(super) fn check_magic(path: &Path) -> Result<(Vec<u8>, u64)> {
     };
     let (header, length) =
         read().with_context(|| format!("cannot read the store {}", path.display()))?;
+    // A file cut within the magic is a store that was cut, not another program's file.
     let begins = header.len().min(MAGIC.len());
     if header[..begins] != MAGIC[..begins] {
         bail!(
@@ -65,6 +66,7 @@ fn expected_length(header: &[u8]) -> Option<u64> {
     let number = |at: usize| {
         header[at..at + 4].iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
     };
+    // The page size is two bytes, which hold no 65,536; SQLite writes 1 for it.
     let page = match number(14) & 0xFFFF {
         1 => 65_536,
         size => size,

@@ -9,8 +9,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use serde::Serialize;
 
-use super::survey::{self, Gap, Row, Table};
-use super::{TrialId, create, header, read_only, schema};
+use super::survey::{self, Gap, StoreTable, SurveyedRow};
+use super::{create, header, read_only, schema};
+use crate::trial::TrialId;
 
 /// Most complaints of SQLite, and most rows of a table, that are listed.
 const LISTED: usize = 20;
@@ -92,6 +93,7 @@ pub fn salvage(path: &Path, new: &Path) -> Result<Salvaged> {
     if new.exists() {
         bail!("{} is there already\nhint: name a file that is not", new.display());
     }
+    // A salvage that breaks off leaves no file that looks like a store.
     let part = header::beside(new, ".part");
     let salvaged = copy(path, &part)
         .and_then(|salvaged| Ok(std::fs::rename(&part, new).map(|()| salvaged)?))
@@ -114,7 +116,8 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
         if row.fault.is_some() {
             return Ok(());
         }
-        let Table { name, columns, .. } = row.table;
+        let StoreTable { name, columns, .. } = row.table;
+        // Rows may be read twice where scans of both directions meet.
         let marks = vec!["?"; columns.len()].join(", ");
         let columns = columns.join(", ");
         let insert = format!("INSERT OR IGNORE INTO {name} ({columns}) VALUES ({marks})");
@@ -131,12 +134,13 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
     Ok(Salvaged { survey, chunks_to_ask_again })
 }
 
-fn survey(path: &Path, visit: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<Survey> {
+fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> Result<Survey> {
     header::check_magic(path)?;
     let open = || -> rusqlite::Result<Connection> {
         let db = read_only(path)?;
         // Without it SQLite opens no file that is shorter than its header says.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+        // Damaged cells are then an error instead of nonsense.
         db.pragma_update(None, "cell_size_check", true)?;
         Ok(db)
     };
@@ -144,6 +148,7 @@ fn survey(path: &Path, visit: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<S
     schema::check(&db, path).context("nothing can be read of the store without its first page")?;
     let mut tables = Vec::new();
     let mut trials: BTreeMap<i64, TrialState> = BTreeMap::new();
+    // Table and range of trials of which facts are lost; trials are read before the tables of facts.
     let mut lost: Vec<(String, Option<i64>, Option<i64>)> = Vec::new();
     for table in survey::tables()? {
         let mut state = TableState {
@@ -183,6 +188,7 @@ fn survey(path: &Path, visit: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<S
         state.gaps = gaps.iter().map(Gap::in_words).collect();
         tables.push(state);
     }
+    // A gap between two trials may have held facts of any trial between them.
     for (table, from, to) in lost {
         let range = from.unwrap_or(i64::MIN)..=to.unwrap_or(i64::MAX);
         for (_, trial) in trials.range_mut(range) {
@@ -190,6 +196,7 @@ fn survey(path: &Path, visit: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<S
         }
     }
     let mut trials: Vec<TrialState> = trials.into_values().collect();
+    // The finished one first where a name has two.
     trials.sort_by(|a, b| (&a.trial, !a.finished).cmp(&(&b.trial, !b.finished)));
     Ok(Survey { sqlite: integrity(&db), tables, trials })
 }
@@ -209,7 +216,7 @@ fn integrity(db: &Connection) -> Vec<String> {
     .collect()
 }
 
-fn trial_state(table: &Table, row: &Row<'_>) -> Option<(i64, TrialState)> {
+fn trial_state(table: &StoreTable, row: &SurveyedRow<'_>) -> Option<(i64, TrialState)> {
     let column = |name| table.value(&row.values, name);
     let text = |name| match column(name) {
         Some(Value::Text(text)) => Some(text.clone()),
@@ -235,6 +242,7 @@ fn integer(value: Option<&Value>) -> Option<i64> {
 
 /// Makes a copy with holes consistent again, and returns how many chunks are asked again.
 fn mend(db: &Connection, survey: &Survey) -> Result<u64> {
+    // What is not whole is run again: the replies answer it without a model.
     for trial in survey.trials.iter().filter(|trial| trial.finished && !trial.lost.is_empty()) {
         db.execute(
             "DELETE FROM trial WHERE finished = 0 AND (experiment, variant, seed) =
@@ -243,6 +251,7 @@ fn mend(db: &Connection, survey: &Survey) -> Result<u64> {
         )?;
         db.execute("UPDATE trial SET finished = 0 WHERE id = ?", [trial.row])?;
     }
+    // Facts whose trial was lost belong to nothing.
     for table in OF_TRIALS {
         db.execute(&format!("DELETE FROM {table} WHERE trial NOT IN (SELECT id FROM trial)"), [])?;
     }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 const APPLICATION: i64 = 0x4752_4142;
 
 /// Version of the tables below; raise it when they change.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 pub(super) const TABLES: &str = "
 CREATE TABLE role_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
@@ -33,7 +33,7 @@ CREATE TABLE score (
     truncated INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE trial (
     id INTEGER PRIMARY KEY, experiment TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL,
-    settings TEXT NOT NULL, card TEXT NOT NULL, finished INTEGER NOT NULL,
+    record TEXT NOT NULL, finished INTEGER NOT NULL,
     UNIQUE (experiment, variant, seed, finished));
 CREATE TABLE seed_item (
     trial INTEGER NOT NULL, id TEXT NOT NULL, instruction TEXT NOT NULL, facts TEXT NOT NULL,
@@ -65,6 +65,7 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<()> {
         read().with_context(|| format!("cannot read the store {}", path.display()))?;
     match (application, version) {
         (APPLICATION, VERSION) => {}
+        // Ours, but made by an earlier or later program.
         (APPLICATION, other) => {
             bail!(other_version(path, &format!("version {other} of the tables")))
         }
@@ -79,6 +80,7 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<()> {
         ),
     }
     let cannot = || format!("cannot read the tables of the store {}", path.display());
+    // The version alone would not tell a store of a branch that changed the tables and kept their number.
     let (own, found) = (
         empty().and_then(|db| tables(&db)).with_context(cannot)?,
         tables(db).with_context(cannot)?,

@@ -50,6 +50,15 @@ impl Store {
         Ok(score.optional()?)
     }
 
+    /// Whether a score is stored under a key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_score(&self, key: &[u8; 32]) -> Result<bool> {
+        let find = "SELECT EXISTS (SELECT 1 FROM score WHERE key = ?)";
+        Ok(self.db.prepare_cached(find)?.query_row([key], |row| row.get(0))?)
+    }
+
     /// Stores scores, all or none.
     ///
     /// # Errors
@@ -59,6 +68,7 @@ impl Store {
         for (key, score) in scores {
             transaction
                 .prepare_cached(
+                    // The same passage may be scored by two callers; both scores are the same.
                     "INSERT OR IGNORE INTO score (key, loss, tokens, context_tokens, truncated)
                      VALUES (?, ?, ?, ?, ?)",
                 )?

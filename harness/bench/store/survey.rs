@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use anyhow::Result;
+use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, Stage};
@@ -14,9 +15,7 @@ use rusqlite::types::{Value, ValueRef};
 
 use super::completions::CallSettings;
 use super::schema;
-use crate::experiment::plain_name;
-use crate::export::CardFacts;
-use crate::finished::TrialSettings;
+use crate::trial::{TrialRecord, plain_name};
 
 /// Starts of a search for rows behind a damaged page, in one table.
 const MOST_STARTS: usize = 20_000;
@@ -26,7 +25,7 @@ const MOST_CUTS: usize = 7;
 
 /// A table of the store.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub(super) struct StoreTable {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
     /// Places of the primary key's columns, in its order.
@@ -35,13 +34,10 @@ pub(super) struct Table {
     types: Vec<String>,
 }
 
-/// The columns of a row, or of a key.
-pub(super) type Values = Vec<Value>;
-
 /// A row as it was read.
-pub(super) struct Row<'a> {
-    pub(super) table: &'a Table,
-    pub(super) values: Values,
+pub(super) struct SurveyedRow<'a> {
+    pub(super) table: &'a StoreTable,
+    pub(super) values: Vec<Value>,
     /// Why it makes no sense; `None` for a sound row.
     pub(super) fault: Option<String>,
 }
@@ -49,29 +45,30 @@ pub(super) struct Row<'a> {
 /// Keys between which rows may be that cannot be read; `None` is the table's end.
 #[derive(Clone, Debug)]
 pub(super) struct Gap {
-    pub(super) after: Option<Values>,
+    pub(super) after: Option<Vec<Value>>,
     /// Whether a row may be at `after` itself.
     includes_after: bool,
-    pub(super) before: Option<Values>,
+    pub(super) before: Option<Vec<Value>>,
 }
 
 /// The store's tables, as this version makes them.
-pub(super) fn tables() -> Result<Vec<Table>> {
+pub(super) fn tables() -> Result<Vec<StoreTable>> {
     let db = schema::empty()?;
     let mut find = db.prepare(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
          ORDER BY rowid",
     )?;
     let names = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    names.into_iter().map(|name| Ok(Table::read(&db, name)?)).collect()
+    names.into_iter().map(|name| Ok(StoreTable::read(&db, name)?)).collect()
 }
 
-impl Table {
+impl StoreTable {
     fn read(db: &Connection, name: String) -> rusqlite::Result<Self> {
         let mut find =
             db.prepare("SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid")?;
         let rows = find.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let rows: Vec<(String, String, u32)> = rows.collect::<rusqlite::Result<_>>()?;
+        // `pk` is 0 for columns outside the primary key, else the place in it, from 1.
         let mut key: Vec<usize> = (0..rows.len()).filter(|&place| rows[place].2 > 0).collect();
         key.sort_by_key(|&place| rows[place].2);
         let types = key.iter().map(|&place| rows[place].1.clone()).collect();
@@ -90,7 +87,7 @@ impl Table {
         words.join(" ")
     }
 
-    fn key_of(&self, values: &[Value]) -> Values {
+    fn key_of(&self, values: &[Value]) -> Vec<Value> {
         self.key.iter().map(|&place| values[place].clone()).collect()
     }
 
@@ -98,23 +95,24 @@ impl Table {
     pub(super) fn read_rows(
         &self,
         db: &Connection,
-        visit: &mut dyn FnMut(Row<'_>) -> Result<()>,
+        visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>,
     ) -> Result<Vec<Gap>> {
-        let mut reading = Reading { table: self, db, visit, starts: 0, gaps: Vec::new() };
+        let mut scan = TableScan { table: self, db, visit, starts: 0, gaps: Vec::new() };
+        // First from the front, then from the back, and then into what is left between.
         let whole = Gap { after: None, includes_after: false, before: None };
-        let rising = reading.scan(&whole, false)?;
+        let rising = scan.scan(&whole, false)?;
         if rising.is_whole {
             return Ok(Vec::new());
         }
         let left = Gap { after: rising.last, ..whole };
-        let falling = reading.scan(&left, true)?;
+        let falling = scan.scan(&left, true)?;
         if falling.is_whole {
             return Ok(vec![Gap { before: falling.last, ..left }]);
         }
-        reading.narrow(Gap { before: falling.last, ..left }, 0)?;
+        scan.narrow(Gap { before: falling.last, ..left }, 0)?;
         // The halves of what nothing was found in are one gap.
         let mut gaps: Vec<Gap> = Vec::new();
-        for gap in reading.gaps {
+        for gap in scan.gaps {
             match gaps.last_mut() {
                 Some(last) if last.before == gap.after => last.before = gap.before,
                 _ => gaps.push(gap),
@@ -124,10 +122,10 @@ impl Table {
     }
 }
 
-struct Reading<'a> {
-    table: &'a Table,
+struct TableScan<'a> {
+    table: &'a StoreTable,
     db: &'a Connection,
-    visit: &'a mut dyn FnMut(Row<'_>) -> Result<()>,
+    visit: &'a mut dyn FnMut(SurveyedRow<'_>) -> Result<()>,
     starts: usize,
     gaps: Vec<Gap>,
 }
@@ -135,12 +133,12 @@ struct Reading<'a> {
 /// How far a scan came.
 struct Scanned {
     /// Key of the last row that was read.
-    last: Option<Values>,
+    last: Option<Vec<Value>>,
     /// Whether it came to the end of its range.
     is_whole: bool,
 }
 
-impl Reading<'_> {
+impl TableScan<'_> {
     /// Reads between two keys until a page cannot be read.
     fn scan(&mut self, range: &Gap, falling: bool) -> Result<Scanned> {
         self.starts += 1;
@@ -148,8 +146,9 @@ impl Reading<'_> {
         let keys: Vec<&str> =
             table.key.iter().map(|&place| table.columns[place].as_str()).collect();
         let mut conditions = Vec::new();
-        let mut bound: Values = Vec::new();
+        let mut bound: Vec<Value> = Vec::new();
         let above = if range.includes_after { ">=" } else { ">" };
+        // A key may be a prefix: row values are compared as far as it goes.
         for (end, sign) in [(&range.after, above), (&range.before, "<")] {
             let Some(end) = end else { continue };
             let marks = vec!["?"; end.len()].join(", ");
@@ -166,6 +165,7 @@ impl Reading<'_> {
         let order = order.join(", ");
         let sql = format!("SELECT {columns} FROM {name}{condition} ORDER BY {order}");
         let mut last = None;
+        // An unreadable root page fails here already.
         let Ok(mut find) = self.db.prepare_cached(&sql) else {
             return Ok(Scanned { last, is_whole: false });
         };
@@ -178,7 +178,7 @@ impl Reading<'_> {
                 Ok(None) => return Ok(Scanned { last, is_whole: true }),
                 Err(_) => return Ok(Scanned { last, is_whole: false }),
             };
-            let mut values = Values::new();
+            let mut values = Vec::new();
             let mut fault = None;
             for (place, column) in table.columns.iter().enumerate() {
                 values.push(match row.get_ref(place)? {
@@ -200,7 +200,7 @@ impl Reading<'_> {
             }
             last = Some(table.key_of(&values));
             let fault = fault.or_else(|| fault_of(table, &values));
-            (self.visit)(Row { table, values, fault })?;
+            (self.visit)(SurveyedRow { table, values, fault })?;
         }
     }
 
@@ -219,6 +219,7 @@ impl Reading<'_> {
             if scanned.is_whole {
                 continue;
             }
+            // A row that was found is progress: halving begins anew.
             let cuts = if scanned.last.is_some() { 0 } else { cuts + 1 };
             let left = match (falling, scanned.last) {
                 (_, None) => half,
@@ -232,8 +233,8 @@ impl Reading<'_> {
 }
 
 /// A key between two; `None` when nothing lies between them.
-fn middle(gap: &Gap, types: &[String]) -> Option<Values> {
-    let mut prefix = Values::new();
+fn middle(gap: &Gap, types: &[String]) -> Option<Vec<Value>> {
+    let mut prefix = Vec::new();
     let (mut low_is_open, mut high_is_open) = (gap.after.is_none(), gap.before.is_none());
     for (place, kind) in types.iter().enumerate() {
         let low = gap.after.as_ref().filter(|_| !low_is_open).and_then(|key| key.get(place));
@@ -259,6 +260,7 @@ fn between(low: Option<&Value>, high: Option<&Value>, kind: &str) -> Option<Valu
                 Some(Value::Integer(number)) => *number,
                 _ => open,
             };
+            // Row ids and places are never so large.
             let (low, high) = (number(low, -1), number(high, 1 << 32));
             let middle = low.midpoint(high);
             (low < middle && middle < high).then_some(Value::Integer(middle))
@@ -277,6 +279,7 @@ fn between(low: Option<&Value>, high: Option<&Value>, kind: &str) -> Option<Valu
                 Some(Value::Blob(bytes)) => bytes.clone(),
                 _ => open.to_vec(),
             };
+            // Keys are hashes, so four bytes already tell them apart.
             halfway(&bytes(low, &[]), &bytes(high, &[255; 4]), 0, 256).map(Value::Blob)
         }
     }
@@ -286,6 +289,7 @@ fn between(low: Option<&Value>, high: Option<&Value>, kind: &str) -> Option<Valu
 /// on.
 fn halfway(low: &[u8], high: &[u8], zero: u8, base: u64) -> Option<Vec<u8>> {
     const DIGITS: usize = 6;
+    // Only the digits behind what both begin with fit into 64 bits.
     let same = low.iter().zip(high).take_while(|(a, b)| a == b).count();
     let number = |digits: &[u8]| {
         (same..same + DIGITS).fold(0_u64, |number, place| {
@@ -304,17 +308,17 @@ fn halfway(low: &[u8], high: &[u8], zero: u8, base: u64) -> Option<Vec<u8>> {
 }
 
 /// Why a row makes no sense.
-fn fault_of(table: &Table, values: &[Value]) -> Option<String> {
+fn fault_of(table: &StoreTable, values: &[Value]) -> Option<String> {
     fn json<T: serde::de::DeserializeOwned>(text: &str) -> bool {
         serde_json::from_str::<T>(text).is_ok()
     }
     let is_sound = |column: &str, text: &str| match (table.name.as_str(), column) {
         ("completion", "settings") => json::<CallSettings>(text),
         ("completion", "finish") => json::<Finish>(text),
-        ("completion", "expected") | ("seed_item", "facts") => json::<serde_json::Value>(text),
+        ("completion", "expected") => json::<serde_json::Value>(text),
+        ("seed_item", "facts") => json::<AnnotatedSeed>(text),
         ("trial", "experiment" | "variant") => plain_name(column, text).is_ok(),
-        ("trial", "settings") => json::<TrialSettings>(text),
-        ("trial", "card") => json::<CardFacts>(text),
+        ("trial", "record") => json::<TrialRecord>(text),
         ("candidate", "facts") => json::<Candidate>(text),
         ("candidate" | "seed_item", "id") | ("call", "subject") => text.parse::<ItemId>().is_ok(),
         ("call" | "chunk" | "completion", "stage") => {
@@ -349,7 +353,7 @@ fn word(value: &Value) -> String {
 impl Gap {
     /// Where rows may be missing, in words.
     pub(super) fn in_words(&self) -> String {
-        let words = |key: &Option<Values>, open: &str| match key {
+        let words = |key: &Option<Vec<Value>>, open: &str| match key {
             None => open.to_owned(),
             Some(key) => key.iter().map(word).collect::<Vec<_>>().join(" "),
         };

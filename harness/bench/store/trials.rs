@@ -1,114 +1,49 @@
 //! The facts of trials: what was asked, decided and kept.
 
 use std::fmt;
-use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
+use gra_analysis::cost::compute::{CostSplit, EngineSeconds};
 use gra_analysis::trial::CallFact;
 use gra_llm::key::CompletionKey;
+use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::Candidate;
-use gra_synth::pool::ItemId;
+use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::request::{ModelName, RequestId, Stage};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Store;
-use crate::experiment::plain_name;
-use crate::failure::bad_input;
+use crate::trial::{TrialId, TrialRecord};
 
-/// Which trial: experiment, variant and run seed. Written `ablation/gra/seed-42`, as the folder of
-/// its results.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TrialId {
-    /// Name of the experiment.
-    pub experiment: String,
-    /// Name of the variant.
-    pub variant: String,
-    /// Run seed.
-    pub seed: u64,
-}
-
-impl fmt::Display for TrialId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/seed-{}", self.experiment, self.variant, self.seed)
-    }
-}
-
-impl FromStr for TrialId {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
-        // A folder of results may stand before it, but nothing that leads out of one.
-        if let [.., experiment, variant, seed] = parts.as_slice()
-            && let Some(Ok(seed)) = seed.strip_prefix("seed-").map(str::parse)
-            && !parts.contains(&"..")
-            && plain_name("trial", experiment).is_ok()
-            && plain_name("trial", variant).is_ok()
-        {
-            return Ok(Self { experiment: (*experiment).into(), variant: (*variant).into(), seed });
-        }
-        Err(bad_input(anyhow!(
-            "`{text}` is no trial\nhint: a trial is written EXPERIMENT/VARIANT/seed-N, e.g. \
-               ablation/gra/seed-42"
-        )))
-    }
-}
-
-/// A trial in the store.
+/// A trial as it is listed.
 #[derive(Clone, Debug)]
 pub struct TrialRow {
     /// Row number.
     pub row: i64,
     /// Which trial.
     pub id: TrialId,
-    /// Its resolved settings as JSON.
-    pub settings: String,
-    /// What its dataset card says, as JSON.
-    pub card: String,
     /// Whether it came to its end.
     pub finished: bool,
+    /// Its [`TrialRecord`] as JSON. One that is damaged must not keep others from being listed.
+    record: String,
 }
 
 /// One call of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRow {
-    /// Which call.
-    pub id: RequestId,
-    /// Who was asked.
-    pub model: ModelName,
+    /// The call as the analysis reads it.
+    pub fact: CallFact,
     /// Where its reply is stored.
     pub key: CompletionKey,
-    /// Whether an earlier variant of the experiment asked the same.
-    pub shared: bool,
-    /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// Tokens of the reply.
-    pub reply_tokens: u32,
-}
-
-impl CallRow {
-    /// The call as the analysis reads it.
-    #[must_use]
-    pub fn fact(&self) -> CallFact {
-        CallFact {
-            id: self.id.clone(),
-            model: self.model.clone(),
-            prompt_tokens: self.prompt_tokens,
-            reply_tokens: self.reply_tokens,
-            shared: self.shared,
-        }
-    }
 }
 
 /// A seed item of a trial.
 #[derive(Clone, Debug)]
 pub struct SeedRow {
-    /// Which.
-    pub id: ItemId,
     /// Its text.
     pub instruction: String,
-    /// Annotation as JSON.
-    pub facts: String,
+    /// Its annotation.
+    pub annotated: AnnotatedSeed,
 }
 
 impl Store {
@@ -117,13 +52,19 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn begin_trial(&mut self, id: &TrialId, settings: &str, card: &str) -> Result<i64> {
+    pub fn begin_trial(&mut self, record: &TrialRecord) -> Result<i64> {
+        let id = &record.id;
         let transaction = self.db.transaction()?;
+        // An attempt that came to no end gives way; a finished trial of this name stays.
         drop_trial(&transaction, id, false)?;
         transaction.execute(
-            "INSERT INTO trial (experiment, variant, seed, settings, card, finished)
-             VALUES (?, ?, ?, ?, ?, 0)",
-            params![id.experiment, id.variant, id.seed.cast_signed(), settings, card],
+            "INSERT INTO trial (experiment, variant, seed, record, finished) VALUES (?, ?, ?, ?, 0)",
+            params![
+                id.experiment,
+                id.variant,
+                id.seed.cast_signed(),
+                serde_json::to_string(record)?
+            ],
         )?;
         let row = transaction.last_insert_rowid();
         transaction.commit().with_context(|| format!("cannot begin trial {id}"))?;
@@ -136,7 +77,7 @@ impl Store {
     /// When the store cannot be written.
     pub fn record_calls(&mut self, trial: i64, calls: &[CallRow]) -> Result<()> {
         let transaction = self.db.transaction()?;
-        for call in calls {
+        for CallRow { fact, key } in calls {
             transaction
                 .prepare_cached(
                     "INSERT INTO call (
@@ -146,32 +87,38 @@ impl Store {
                 )?
                 .execute(params![
                     trial,
-                    call.id.subject.to_string(),
-                    call.id.stage.name(),
-                    call.id.seat,
-                    call.id.attempt,
-                    call.model.as_str(),
-                    call.key.0,
-                    call.shared,
-                    call.prompt_tokens,
-                    call.reply_tokens,
+                    fact.id.subject.to_string(),
+                    fact.id.stage.name(),
+                    fact.id.seat,
+                    fact.id.attempt,
+                    fact.model.as_str(),
+                    key.0,
+                    fact.shared,
+                    fact.prompt_tokens,
+                    fact.reply_tokens,
                 ])?;
         }
         transaction.commit().context("cannot record calls")
     }
 
-    /// Records the seed items of a trial.
+    /// Records the seed items of a trial with their annotations, which are in the same order.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn record_seed(&mut self, trial: i64, seeds: &[SeedRow]) -> Result<()> {
+    pub fn record_seeds(
+        &mut self,
+        trial: i64,
+        items: &[SeedItem],
+        annotated: &[AnnotatedSeed],
+    ) -> Result<()> {
         let transaction = self.db.transaction()?;
-        for seed in seeds {
+        for (item, seed) in items.iter().zip(annotated) {
+            let facts = serde_json::to_string(seed)?;
             transaction
                 .prepare_cached(
                     "INSERT INTO seed_item (trial, id, instruction, facts) VALUES (?, ?, ?, ?)",
                 )?
-                .execute(params![trial, seed.id.to_string(), seed.instruction, seed.facts])?;
+                .execute(params![trial, seed.id.to_string(), item.instruction, facts])?;
         }
         transaction.commit().context("cannot record the seed set")
     }
@@ -204,6 +151,7 @@ impl Store {
             let seed = row.get::<_, i64>(2)?.cast_unsigned();
             Ok(TrialId { experiment: row.get(0)?, variant: row.get(1)?, seed })
         })?;
+        // In one transaction with the mark, so that there is always one finished trial of a name that had one.
         drop_trial(&transaction, &id, true)?;
         transaction.execute("UPDATE trial SET finished = 1 WHERE id = ?", [trial])?;
         transaction.commit().with_context(|| format!("cannot finish trial {id}"))
@@ -223,7 +171,7 @@ impl Store {
     /// All trials, by name, with attempts that came to no end behind the finished trials of their names.
     pub(crate) fn attempts(&self) -> Result<Vec<TrialRow>> {
         let mut find = self.db.prepare(
-            "SELECT id, experiment, variant, seed, settings, card, finished FROM trial
+            "SELECT id, experiment, variant, seed, record, finished FROM trial
              ORDER BY experiment, variant, seed, finished DESC",
         )?;
         let rows = find.query_map([], |row| {
@@ -232,9 +180,8 @@ impl Store {
             Ok(TrialRow {
                 row: row.get(0)?,
                 id: TrialId { experiment, variant, seed },
-                settings: row.get(4)?,
-                card: row.get(5)?,
-                finished: row.get(6)?,
+                record: row.get(4)?,
+                finished: row.get(5)?,
             })
         })?;
         rows.collect::<rusqlite::Result<_>>().with_context(|| self.damaged("the list of trials"))
@@ -246,17 +193,24 @@ impl Store {
         Ok(self.db.query_row(find, [trial], |row| row.get(0))?)
     }
 
-    /// One trial.
+    /// Whether a trial of this name came to its end.
     ///
     /// # Errors
-    /// When there is no such trial; lists those that there are.
-    pub fn trial(&self, id: &TrialId) -> Result<TrialRow> {
-        let trials = self.trials()?;
-        let known: Vec<String> = trials.iter().map(|trial| trial.id.to_string()).collect();
-        trials.into_iter().find(|trial| trial.id == *id).with_context(|| match known.len() {
-            0 => format!("there is no trial {id}: the store is empty"),
-            _ => format!("there is no trial {id}\nhint: the store has {}", known.join(", ")),
-        })
+    /// When the store cannot be read.
+    pub fn has_finished(&self, id: &TrialId) -> Result<bool> {
+        let find = "SELECT EXISTS (SELECT 1 FROM trial
+                        WHERE experiment = ? AND variant = ? AND seed = ? AND finished = 1)";
+        let seed = id.seed.cast_signed();
+        Ok(self.db.query_row(find, params![id.experiment, id.variant, seed], |row| row.get(0))?)
+    }
+
+    /// What determined a trial that is listed.
+    ///
+    /// # Errors
+    /// When its record is damaged.
+    pub fn record(&self, trial: &TrialRow) -> Result<TrialRecord> {
+        serde_json::from_str(&trial.record)
+            .with_context(|| self.damaged(format_args!("the record of trial {}", trial.id)))
     }
 
     /// The candidates of a trial, by round and number.
@@ -274,6 +228,7 @@ impl Store {
                 .with_context(|| self.damaged_in(format_args!("candidate {id}"), trial))?;
             candidates.push(candidate);
         }
+        // As text, r10-00000 would come before r2-00000.
         candidates.sort_by_key(|candidate| candidate.id);
         Ok(candidates)
     }
@@ -309,27 +264,58 @@ impl Store {
         let subject = subject.map(|id| id.to_string());
         let rows = find.query_map(params![trial, subject], |row| {
             let (subject, stage): (String, String) = (row.get(0)?, row.get(1)?);
-            let call = |id| {
-                Ok(CallRow {
-                    id,
-                    model: ModelName::new(&row.get::<_, String>(4)?),
-                    key: CompletionKey(row.get(5)?),
-                    shared: row.get(6)?,
-                    prompt_tokens: row.get(7)?,
-                    reply_tokens: row.get(8)?,
-                })
-            };
             let stage = Stage::ALL.into_iter().find(|known| known.name() == stage);
             let (Ok(subject), Some(stage)) = (subject.parse(), stage) else {
                 return Err(rusqlite::Error::InvalidQuery);
             };
-            call(RequestId { subject, stage, seat: row.get(2)?, attempt: row.get(3)? })
+            let fact = CallFact {
+                id: RequestId { subject, stage, seat: row.get(2)?, attempt: row.get(3)? },
+                model: ModelName::new(&row.get::<_, String>(4)?),
+                shared: row.get(6)?,
+                prompt_tokens: row.get(7)?,
+                reply_tokens: row.get(8)?,
+            };
+            Ok(CallRow { fact, key: CompletionKey(row.get(5)?) })
         })?;
         let calls: rusqlite::Result<_> = rows.collect();
         let mut calls: Vec<CallRow> =
             calls.with_context(|| self.damaged_in("the list of calls", trial))?;
-        calls.sort_by(|a, b| a.id.cmp(&b.id));
+        // Stages sort by name in SQL; the method has another order.
+        calls.sort_by(|a, b| a.fact.id.cmp(&b.fact.id));
         Ok(calls)
+    }
+
+    /// The seconds that engines were busy with a trial's calls, whenever that was: of the chunk that
+    /// answered a call, an equal share. Stages with a call of which that is unknown are absent.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn engine_seconds(&self, trial: i64) -> Result<EngineSeconds> {
+        let mut find = self.db.prepare(
+            "WITH size AS (SELECT chunk, count(*) AS n FROM chunk_member GROUP BY chunk)
+             SELECT call.stage, sum(seconds / n), sum(iif(shared, 0.0, seconds / n)),
+                    count(*) - count(seconds / n)
+             FROM call
+                 LEFT JOIN completion ON completion.key = call.key
+                 LEFT JOIN chunk ON chunk.id = completion.chunk
+                 LEFT JOIN size ON size.chunk = chunk.id
+             WHERE call.trial = ? GROUP BY call.stage",
+        )?;
+        let rows = find.query_map([trial], |row| {
+            let (stage, unknown): (String, i64) = (row.get(0)?, row.get(3)?);
+            let seconds = |column| row.get::<_, Option<f64>>(column);
+            Ok((stage, seconds(1)?.zip(seconds(2)?).filter(|_| unknown == 0)))
+        })?;
+        let mut by_stage = EngineSeconds::new();
+        for row in rows {
+            let (name, seconds) = row?;
+            let stage = Stage::ALL.into_iter().find(|stage| stage.name() == name);
+            // A stage with one call of unknown cost has an unknown sum.
+            if let (Some(stage), Some((all, own))) = (stage, seconds) {
+                by_stage.insert(stage, CostSplit { all, own });
+            }
+        }
+        Ok(by_stage)
     }
 
     /// Id and instruction of every seed item of a trial.
@@ -349,30 +335,28 @@ impl Store {
         .collect()
     }
 
-    /// The seed items of a trial with these ids.
+    /// A seed item of a trial; `None` when it has no such item.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn seed_items(&self, trial: i64, ids: &[ItemId]) -> Result<Vec<SeedRow>> {
-        let mut find = self
-            .db
-            .prepare("SELECT instruction, facts FROM seed_item WHERE trial = ? AND id = ?")?;
-        let mut seeds = Vec::new();
-        for &id in ids {
-            let row = find
-                .query_row(params![trial, id.to_string()], |row| {
-                    Ok(SeedRow { id, instruction: row.get(0)?, facts: row.get(1)? })
-                })
-                .optional()?;
-            seeds.extend(row);
-        }
-        Ok(seeds)
+    pub fn seed_item(&self, trial: i64, id: ItemId) -> Result<Option<SeedRow>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT instruction, facts FROM seed_item WHERE trial = ? AND id = ?",
+        )?;
+        let row = find.query_row(params![trial, id.to_string()], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?))
+        });
+        let Some((instruction, facts)) = row.optional()? else { return Ok(None) };
+        let annotated = serde_json::from_str(&facts)
+            .with_context(|| self.damaged_in(format_args!("seed item {id}"), trial))?;
+        Ok(Some(SeedRow { instruction, annotated }))
     }
 
     /// Says that something of a trial cannot be read, and what to type.
     fn damaged_in(&self, what: impl fmt::Display, trial: i64) -> String {
         let select =
             "SELECT experiment || '/' || variant || '/seed-' || seed FROM trial WHERE id = ?";
+        // Best effort: the table of trials may be damaged as well.
         let name = self.db.query_row(select, [trial], |row| row.get(0));
         let name = name.unwrap_or_else(|_| format!("in row {trial}"));
         self.damaged(format_args!("{what} of trial {name}"))
@@ -390,6 +374,7 @@ fn drop_trial(db: &Connection, id: &TrialId, finished: bool) -> rusqlite::Result
         )
         .optional()?;
     let Some(row) = row else { return Ok(()) };
+    // Replies stay: they belong to no trial.
     for table in ["call", "candidate", "seed_item"] {
         db.execute(&format!("DELETE FROM {table} WHERE trial = ?"), [row])?;
     }

@@ -24,6 +24,7 @@ impl Guard {
 
     /// Whether a request that names this host is answered. The port is the connection's in any case.
     fn admits(self, host: &str) -> bool {
+        // An IPv6 address stands in brackets before its port.
         let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, _)) => address,
             None => host.rsplit_once(':').map_or(host, |(name, _)| name),

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use gra_synth::candidate::Candidate;
 use serde::{Deserialize, Serialize};
 
-use crate::browser::{Clip, Row, TrialNote};
+use crate::browser::{CandidateRow, Clip, TrialNote};
 
 /// Bytes of plain text that the rows may hold together.
 const ROW_TEXTS: usize = 128_000_000;
@@ -18,7 +18,7 @@ const SHOWN: usize = 300;
 const MOST_ROWS: usize = 500;
 
 pub(super) struct Index {
-    rows: Vec<Row>,
+    rows: Vec<CandidateRow>,
     /// What a search looks in, by row.
     haystacks: Vec<String>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Index {
 /// Which rows, in which order. Empty texts ask for all.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Question {
+pub(super) struct ListQuery {
     q: String,
     variant: String,
     seed: String,
@@ -42,14 +42,14 @@ pub(super) struct Question {
     limit: usize,
 }
 
-/// Some of the rows that a question finds.
+/// Some of the rows that a query finds.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
     /// Rows that fit.
     total: usize,
     /// Rows that there are.
     of: usize,
-    rows: Vec<Row>,
+    rows: Vec<CandidateRow>,
 }
 
 impl Index {
@@ -58,10 +58,14 @@ impl Index {
         let all = || trials.iter().flatten();
         let clip = Clip::within(ROW_TEXTS, all().count());
         let of_trial = |(place, candidates): (usize, &Vec<Candidate>)| {
-            candidates.iter().map(|candidate| Row::new(place, candidate, clip)).collect::<Vec<_>>()
+            candidates
+                .iter()
+                .map(|candidate| CandidateRow::new(place, candidate, clip))
+                .collect::<Vec<_>>()
         };
-        let mut rows: Vec<Row> = trials.iter().enumerate().flat_map(of_trial).collect();
-        let haystacks = rows.iter().map(Row::haystack).collect();
+        let mut rows: Vec<CandidateRow> = trials.iter().enumerate().flat_map(of_trial).collect();
+        let haystacks = rows.iter().map(CandidateRow::haystack).collect();
+        // The search has seen the longer texts; a page of rows shows their beginnings.
         for row in &mut rows {
             shorten(&mut row.instruction);
             shorten(&mut row.response);
@@ -73,8 +77,8 @@ impl Index {
         self.rows.len()
     }
 
-    /// The page that a question asks for, or what is wrong with it.
-    pub(super) fn answer(&self, question: &Question, trials: &[TrialNote]) -> Result<Page, String> {
+    /// The page that a query asks for, or what is wrong with it.
+    pub(super) fn answer(&self, query: &ListQuery, trials: &[TrialNote]) -> Result<Page, String> {
         let bound = |text: &str| match text {
             "" => Ok(None),
             text => match text.parse::<f64>() {
@@ -82,44 +86,46 @@ impl Index {
                 _ => Err(format!("`{text}` is no score")),
             },
         };
-        let (from, to) = (bound(&question.from)?, bound(&question.to)?);
+        let (from, to) = (bound(&query.from)?, bound(&query.to)?);
         let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
         let fits_trial: Vec<bool> = trials
             .iter()
-            .map(|trial| is(&question.variant, &trial.variant) && is(&question.seed, &trial.seed))
+            .map(|trial| is(&query.variant, &trial.variant) && is(&query.seed, &trial.seed))
             .collect();
-        let words = question.q.to_lowercase();
-        let fits = |(row, haystack): &(&Row, &String)| {
+        // As haystacks are; the search knows no other folding.
+        let words = query.q.to_lowercase();
+        let fits = |(row, haystack): &(&CandidateRow, &String)| {
             fits_trial[row.trial]
-                && is(&question.domain, row.domain)
-                && is(&question.outcome, row.outcome)
-                && (!question.disputed || row.disputed)
+                && is(&query.domain, row.domain)
+                && is(&query.outcome, row.outcome)
+                && (!query.disputed || row.disputed)
                 && from.is_none_or(|from| row.mu.is_some_and(|mu| mu >= from))
                 && to.is_none_or(|to| row.mu.is_some_and(|mu| mu <= to))
                 && (words.is_empty() || haystack.contains(&words))
         };
-        let mut found: Vec<&Row> =
+        let mut found: Vec<&CandidateRow> =
             self.rows.iter().zip(&self.haystacks).filter(fits).map(|(row, _)| row).collect();
-        sort(&mut found, question, trials)?;
+        sort(&mut found, query, trials)?;
         let (total, of) = (found.len(), self.rows.len());
-        let limit = question.limit.clamp(1, MOST_ROWS);
-        let rows = found.into_iter().skip(question.offset).take(limit).cloned().collect();
+        // A page asks for 50; a request by hand must not ask for the whole store.
+        let limit = query.limit.clamp(1, MOST_ROWS);
+        let rows = found.into_iter().skip(query.offset).take(limit).cloned().collect();
         Ok(Page { total, of, rows })
     }
 }
 
 /// What has no value comes last either way, and equals keep their order.
-fn sort(rows: &mut [&Row], question: &Question, trials: &[TrialNote]) -> Result<(), String> {
-    let turn = |order: Ordering| if question.descending { order.reverse() } else { order };
+fn sort(rows: &mut [&CandidateRow], query: &ListQuery, trials: &[TrialNote]) -> Result<(), String> {
+    let turn = |order: Ordering| if query.descending { order.reverse() } else { order };
     let number = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => turn(a.total_cmp(&b)),
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
-    match question.sort.as_str() {
-        "" | "id" if !question.descending => {}
+    match query.sort.as_str() {
+        "" | "id" if !query.descending => {}
         "" | "id" => rows.sort_by(|a, b| b.id.cmp(&a.id)),
         "variant" => {
-            let variant = |row: &Row| &trials[row.trial].variant;
+            let variant = |row: &CandidateRow| &trials[row.trial].variant;
             rows.sort_by(|a, b| turn(variant(a).cmp(variant(b))));
         }
         "domain" => rows.sort_by(|a, b| turn(a.domain.cmp(b.domain))),
@@ -141,13 +147,12 @@ fn shorten(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::TrialId;
 
     /// Id, outcome, mu, disputed, text.
     type Given = (&'static str, &'static str, Option<f64>, bool, &'static str);
 
     fn index(given: &[Given]) -> Index {
-        let row = |&(id, outcome, mu, disputed, text): &Given| Row {
+        let row = |&(id, outcome, mu, disputed, text): &Given| CandidateRow {
             trial: 0,
             id: id.to_owned(),
             domain: "Math",
@@ -160,25 +165,25 @@ mod tests {
             instruction: text.to_owned(),
             response: String::new(),
         };
-        let rows: Vec<Row> = given.iter().map(row).collect();
-        Index { haystacks: rows.iter().map(Row::haystack).collect(), rows }
+        let rows: Vec<CandidateRow> = given.iter().map(row).collect();
+        Index { haystacks: rows.iter().map(CandidateRow::haystack).collect(), rows }
     }
 
     fn trials() -> Vec<TrialNote> {
-        let id = TrialId { experiment: "e".into(), variant: "gra".into(), seed: 42 };
-        vec![TrialNote::new(&id, true, 4)]
+        let (name, variant, seed) = ("e/gra/seed-42".into(), "gra".into(), "42".into());
+        vec![TrialNote { name, variant, seed, finished: true }]
     }
 
-    fn ids(change: impl FnOnce(&mut Question)) -> String {
+    fn ids(change: impl FnOnce(&mut ListQuery)) -> String {
         let index = index(&[
             ("a", "accepted", Some(8.5), false, "Tides in ΑΘΗΝΑ"),
             ("b", "rejected", Some(3.0), false, "bridges"),
             ("c", "vetoed", None, false, "tides again"),
             ("d", "accepted", Some(9.0), true, "海の潮"),
         ]);
-        let mut question = Question { limit: 10, ..Question::default() };
-        change(&mut question);
-        match index.answer(&question, &trials()) {
+        let mut query = ListQuery { limit: 10, ..ListQuery::default() };
+        change(&mut query);
+        match index.answer(&query, &trials()) {
             Ok(page) => {
                 let rows: Vec<&str> = page.rows.iter().map(|row| row.id.as_str()).collect();
                 format!("{} of {}: {}", page.total, page.of, rows.join(" "))
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn questions_find_what_fits_in_the_order_asked_for() {
-        type Change = fn(&mut Question);
+        type Change = fn(&mut ListQuery);
         let cases: [(Change, &str); 13] = [
             (|_| {}, "4 of 4: a b c d"),
             (|q| q.q = "TIDES".into(), "2 of 4: a c"),

@@ -20,7 +20,7 @@ const LAYOUT: &str = "gra-completion-1";
 /// itself).
 #[must_use]
 pub fn request_hash(request: &Request) -> [u8; 32] {
-    let mut fields = Fields::new(LAYOUT);
+    let mut fields = FieldHash::new(LAYOUT);
     fields.text(&request.prompt.role);
     fields.text(&request.prompt.sample);
     fields.shape(&request.shape);
@@ -43,7 +43,7 @@ impl CompletionKey {
     /// [`crate::engine::Engine::fingerprint`]).
     #[must_use]
     pub fn new(fingerprint: &str, request: &Request) -> Self {
-        let mut fields = Fields::new(LAYOUT);
+        let mut fields = FieldHash::new(LAYOUT);
         fields.text(fingerprint);
         fields.bytes(&request_hash(request));
         Self(fields.finish())
@@ -89,7 +89,7 @@ const SCORE_LAYOUT: &str = "gra-score-1";
 /// request.
 #[must_use]
 pub fn passage_hash(passage: &Passage) -> [u8; 32] {
-    let mut fields = Fields::new(SCORE_LAYOUT);
+    let mut fields = FieldHash::new(SCORE_LAYOUT);
     match &passage.context {
         Context::Text { text, bos } => {
             fields.number(0);
@@ -119,17 +119,20 @@ pub fn passage_hash(passage: &Passage) -> [u8; 32] {
 /// [`crate::engine::Engine::scoring_fingerprint`]) together with a passage.
 #[must_use]
 pub fn score_key(fingerprint: &str, passage: &Passage) -> [u8; 32] {
-    let mut fields = Fields::new(SCORE_LAYOUT);
+    let mut fields = FieldHash::new(SCORE_LAYOUT);
     fields.text(fingerprint);
     fields.bytes(&passage_hash(passage));
     fields.finish()
 }
 
-struct Fields(Sha256);
+/// A hash of fields in their order, each with its length, so that no two different lists of fields make the same
+/// bytes.
+#[derive(Debug, Default)]
+pub struct FieldHash(Sha256);
 
-impl Fields {
+impl FieldHash {
     fn new(layout: &str) -> Self {
-        let mut fields = Self(Sha256::new());
+        let mut fields = Self::default();
         fields.text(layout);
         fields
     }
@@ -143,7 +146,8 @@ impl Fields {
         self.0.update(bytes);
     }
 
-    fn text(&mut self, text: &str) {
+    /// Adds a text.
+    pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
@@ -209,7 +213,9 @@ impl Fields {
         }
     }
 
-    fn finish(self) -> [u8; 32] {
+    /// The SHA-256 of all fields.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
 }

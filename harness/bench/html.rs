@@ -1,14 +1,14 @@
-//! HTML, and the only way into it: a foreign text is escaped when it becomes [`Html`].
+//! HTML of pages, and the only way into it: a foreign text is escaped when it becomes [`Html`].
 
 use std::fmt::{self, Write};
 
 /// A piece of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Html(String);
+pub(crate) struct Html(String);
 
 impl Html {
     /// A text as it is to be read.
-    pub(super) fn text(text: impl fmt::Display) -> Self {
+    pub(crate) fn text(text: impl fmt::Display) -> Self {
         let mut html = String::new();
         for character in text.to_string().chars() {
             match character {
@@ -24,32 +24,34 @@ impl Html {
     }
 
     /// A text on one line.
-    pub(super) fn unbroken(text: impl fmt::Display) -> Self {
+    pub(crate) fn unbroken(text: impl fmt::Display) -> Self {
         Self::element("span", "nowrap", &Self::text(text))
     }
 
-    /// Markup of our own.
-    pub(super) fn ours(markup: impl Into<String>) -> Self {
+    /// Markup of our own, in which every foreign text is escaped already.
+    pub(crate) fn trusted(markup: impl Into<String>) -> Self {
         Self(markup.into())
     }
 
     /// An element with a class, which may be empty.
-    pub(super) fn element(tag: &str, class: &str, content: &Self) -> Self {
+    pub(crate) fn element(tag: &str, class: &str, content: &Self) -> Self {
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         Self(format!("<{tag}{class}>{content}</{tag}>"))
     }
 
-    pub(super) fn push(&mut self, other: &Self) {
+    /// A block that is folded to its title.
+    pub(crate) fn folded(title: &str, content: &Self) -> Self {
+        let title = Self::text(title);
+        Self(format!("<details>\n<summary>{title}</summary>\n{content}</details>\n"))
+    }
+
+    pub(crate) fn push(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
 
-    /// Bytes.
-    pub(super) fn len(&self) -> usize {
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    pub(super) fn into_string(self) -> String {
-        self.0
     }
 }
 
@@ -69,45 +71,58 @@ impl FromIterator<Html> for Html {
     }
 }
 
-/// A table in a box that scrolls by itself. The first cell of a row names it.
-#[derive(Clone, Debug)]
-pub(super) struct Table {
-    /// What is shown; read out before the table.
-    pub(super) caption: String,
-    /// Titles, with whether numbers stand below.
-    pub(super) head: Vec<(String, bool)>,
-    /// Cells by row.
-    pub(super) rows: Vec<Vec<Html>>,
+impl From<&str> for Html {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
 }
 
-impl Table {
+impl From<String> for Html {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+/// A table in a box that scrolls by itself. The first cell of a row names it.
+#[derive(Clone, Debug)]
+pub(crate) struct HtmlTable {
+    /// What is shown; read out before the table.
+    caption: Html,
+    /// Titles, with whether numbers stand below.
+    head: Vec<(Html, bool)>,
+    rows: Vec<Vec<Html>>,
+}
+
+impl HtmlTable {
     /// Titles that begin with `#` stand over numbers.
-    pub(super) fn new(caption: &str, head: &[&str]) -> Self {
-        let title = |title: &&str| match title.strip_prefix('#') {
-            Some(number) => (number.to_owned(), true),
-            None => ((*title).to_owned(), false),
+    pub(crate) fn new<T: AsRef<str>>(caption: &str, head: impl IntoIterator<Item = T>) -> Self {
+        let title = |title: T| match title.as_ref().strip_prefix('#') {
+            Some(number) => (Html::text(number), true),
+            None => (Html::text(title.as_ref()), false),
         };
-        let (caption, head) = (caption.to_owned(), head.iter().map(title).collect());
-        Self { caption, head, rows: Vec::new() }
+        let head = head.into_iter().map(title).collect();
+        Self { caption: Html::text(caption), head, rows: Vec::new() }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<Html>) {
-        self.rows.push(cells);
+    /// Adds a row; texts are escaped.
+    pub(crate) fn row<T: Into<Html>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.rows.push(cells.into_iter().map(T::into).collect());
     }
 
-    pub(super) fn html(&self) -> Html {
+    pub(crate) fn html(&self) -> Html {
         let class = |number: bool| if number { " class=\"number\"" } else { "" };
-        let caption = Html::text(&self.caption);
+        let caption = &self.caption;
         let mut html = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\
              <caption><span>{caption}</span></caption>\n<thead><tr>"
         );
         for (title, number) in &self.head {
-            let _ = write!(html, "<th scope=\"col\"{}>{}</th>", class(*number), Html::text(title));
+            let _ = write!(html, "<th scope=\"col\"{}>{title}</th>", class(*number));
         }
         html.push_str("</tr></thead>\n<tbody>\n");
         for row in &self.rows {
             html.push_str("<tr>");
+            // The first cell is the row's header, for readers that hear the table.
             for (place, (cell, (_, number))) in row.iter().zip(&self.head).enumerate() {
                 let (tag, scope) = if place == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
                 let _ = write!(html, "<{tag}{scope}{}>{cell}</{tag}>", class(*number));
@@ -120,7 +135,7 @@ impl Table {
 }
 
 /// JSON that may stand in a `script` element: nothing in it can end the element or begin a comment.
-pub(super) fn json_in_script(json: &str) -> Html {
+pub(crate) fn json_in_script(json: &str) -> Html {
     let mut html = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
@@ -144,7 +159,7 @@ mod tests {
         let escaped = "&lt;img src=x onerror=&#39;alert(&quot;1&quot;)&#39;&gt; &amp; so on";
         assert_eq!(text.to_string(), escaped);
         let hostile = "\"</script><!-- \u{2028}\"";
-        let json = json_in_script(hostile).into_string();
+        let json = json_in_script(hostile).to_string();
         assert!(!json.contains(['<', '>', '\u{2028}']), "{json}");
         let read: String = serde_json::from_str(&json).unwrap();
         assert_eq!(format!("\"{read}\""), hostile);
@@ -152,9 +167,9 @@ mod tests {
 
     #[test]
     fn a_table_names_its_rows_and_columns() {
-        let mut table = Table::new("Counts", &["variant", "#kept"]);
-        table.row(vec![Html::text("a<b"), Html::text(3)]);
-        let html = table.html().into_string();
+        let mut table = HtmlTable::new("Counts", ["variant", "#kept"]);
+        table.row(["a<b", "3"]);
+        let html = table.html().to_string();
         assert!(html.contains("<th scope=\"col\" class=\"number\">kept</th>"), "{html}");
         assert!(
             html.contains("<th scope=\"row\">a&lt;b</th><td class=\"number\">3</td>"),

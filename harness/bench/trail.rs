@@ -1,0 +1,209 @@
+//! The trail of a candidate as data, as the paper's Case 1 tells one: what was drawn, which model was asked what
+//! and said what, which rule settled it. `inspect` prints trails, a report embeds them, `view` serves them.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
+use gra_synth::committee::Decision;
+use gra_synth::method::Method;
+use gra_synth::pool::ItemId;
+use gra_synth::request::RequestId;
+use serde::Serialize;
+
+use crate::store::{CallRow, Store};
+use crate::trial::stored::StoredTrial;
+
+/// Everything that is known of one candidate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trail {
+    /// The recorded facts.
+    pub candidate: Candidate,
+    /// The pool items that the generator saw, in drawn order.
+    pub examples: Vec<TrailItem>,
+    /// What the committee's scores led to.
+    pub committee_rule: Option<String>,
+    /// What the adjudicator's scores led to.
+    pub adjudicator_rule: Option<String>,
+    /// What the nearest item of the pool led to.
+    pub nearest_rule: Option<String>,
+    /// That item.
+    pub nearest: Option<TrailItem>,
+    /// Every call about it, in the order of the method.
+    pub calls: Vec<TrailCall>,
+}
+
+/// A seed item or sample that a trail names.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrailItem {
+    /// Which.
+    pub id: ItemId,
+    /// Its instruction; `None` where it is not on record.
+    pub instruction: Option<String>,
+}
+
+/// A call and its raw reply.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrailCall {
+    /// Which call.
+    #[serde(flatten)]
+    pub id: RequestId,
+    /// The model that was asked.
+    pub model: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Tokens of the reply.
+    pub reply_tokens: u32,
+    /// Whether an earlier variant of the experiment had asked the same.
+    pub shared: bool,
+    /// First digits of the key that the reply is stored under.
+    pub key: String,
+    /// `None` where the store has no such reply any more.
+    pub reply: Option<TrailReply>,
+}
+
+/// What came back from a model, or from its engine instead.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrailReply {
+    /// Why it ended.
+    pub finish: String,
+    /// Reply tokens that are thought, by its share of the characters; 0 without one.
+    pub thought_tokens: u32,
+    /// Why the engine could not answer; `text` is then what it said instead.
+    pub failure: Option<String>,
+    /// How tokens were drawn.
+    pub temperature: f32,
+    /// Likewise: the nucleus mass.
+    pub top_p: f32,
+    /// Most new tokens.
+    pub max_tokens: u32,
+    /// Seed of the call, as text: it may exceed what a page counts exactly.
+    pub seed: String,
+    /// Engine and file that answered.
+    pub fingerprint: String,
+    /// The exact user message, where prompts are wanted.
+    pub prompt: Option<String>,
+    /// As the model wrote it.
+    pub text: String,
+}
+
+/// Reads the trails of a trial.
+#[derive(Debug)]
+pub struct TrailReader<'a> {
+    store: &'a Store,
+    trial: &'a StoredTrial,
+    with_prompts: bool,
+    /// Instructions that were looked up before: many candidates see the same pool items.
+    instructions: BTreeMap<ItemId, Option<String>>,
+}
+
+impl<'a> TrailReader<'a> {
+    /// Reads from the store. Exact prompts are several times as long as replies.
+    #[must_use]
+    pub const fn new(store: &'a Store, trial: &'a StoredTrial, with_prompts: bool) -> Self {
+        Self { store, trial, with_prompts, instructions: BTreeMap::new() }
+    }
+
+    /// The trail of a candidate.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn read(&mut self, candidate: Candidate) -> Result<Trail> {
+        let method = &self.trial.record.settings.method;
+        let examples = candidate.examples.iter().map(|&id| self.item(id)).collect::<Result<_>>()?;
+        let nearest = candidate.nearest.map(|nearest| self.item(nearest.id)).transpose()?;
+        let word = candidate.adjudication.as_ref();
+        Ok(Trail {
+            examples,
+            committee_rule: committee_rule(&candidate, method),
+            adjudicator_rule: word.map(|word| adjudicator_rule(word, method)),
+            nearest_rule: nearest_rule(&candidate, method),
+            nearest,
+            calls: self.calls(candidate.id)?,
+            candidate,
+        })
+    }
+
+    /// Every call about a candidate or a seed item, in the order of the method.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn calls(&self, subject: ItemId) -> Result<Vec<TrailCall>> {
+        let calls = self.store.calls(self.trial.row, Some(subject))?;
+        calls.into_iter().map(|call| self.call(call)).collect()
+    }
+
+    fn call(&self, CallRow { fact, key }: CallRow) -> Result<TrailCall> {
+        let reply = self.store.completion(&key)?.map(|completion| TrailReply {
+            finish: format!("{:?}", completion.reply.finish),
+            thought_tokens: completion.reply.thought_tokens(),
+            failure: completion.reply.failure().map(|failure| failure.to_string()),
+            temperature: completion.settings.sampling.temperature,
+            top_p: completion.settings.sampling.top_p,
+            max_tokens: completion.settings.max_tokens,
+            seed: completion.settings.seed.to_string(),
+            fingerprint: completion.fingerprint,
+            prompt: self.with_prompts.then_some(completion.prompt),
+            text: completion.reply.text,
+        });
+        Ok(TrailCall {
+            id: fact.id,
+            model: fact.model.to_string(),
+            prompt_tokens: fact.prompt_tokens,
+            reply_tokens: fact.reply_tokens,
+            shared: fact.shared,
+            key: format!("{key:.12}"),
+            reply,
+        })
+    }
+
+    fn item(&mut self, id: ItemId) -> Result<TrailItem> {
+        if let Some(instruction) = self.instructions.get(&id) {
+            return Ok(TrailItem { id, instruction: instruction.clone() });
+        }
+        let (store, row) = (self.store, self.trial.row);
+        let instruction = match id {
+            ItemId::Seed(_) => store.seed_item(row, id)?.map(|seed| seed.instruction),
+            ItemId::Candidate { .. } => {
+                store.candidate(row, id)?.and_then(|sample| sample.instruction)
+            }
+        };
+        // Also what is not on record: it is not looked for again.
+        self.instructions.insert(id, instruction.clone());
+        Ok(TrailItem { id, instruction })
+    }
+}
+
+/// What the committee's scores led to, with the numbers; `None` for candidates that no committee decided.
+fn committee_rule(candidate: &Candidate, method: &Method) -> Option<String> {
+    let (tau, delta) = (method.tau, method.delta);
+    if let (Some(tally), Some(decision)) = (candidate.tally(), candidate.decision) {
+        let rule = match decision {
+            Decision::Reject => format!("mu < tau {tau}: rejected"),
+            Decision::Accept => format!("mu >= tau {tau} and sigma <= delta {delta}: accepted"),
+            Decision::Dispute => format!("mu >= tau {tau} and sigma > delta {delta}: disputed"),
+        };
+        return Some(format!("mu {:.4}, sigma {:.4}; {rule}", tally.mu(), tally.sigma()));
+    }
+    // A committee that was not asked to its end: what was missing could not have changed the decision.
+    let left = candidate.roles.reviewers.len().checked_sub(candidate.response_reviews.len())?;
+    (candidate.decision == Some(Decision::Reject)).then(|| {
+        format!("nothing but tens from {left} more could not lift mu to tau {tau}: rejected")
+    })
+}
+
+fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String {
+    let tau = method.tau;
+    let (sign, verdict) =
+        if word.scores.reach(tau) { (">=", "accepted") } else { ("<", "rejected") };
+    format!("s_A {:.4} {sign} tau {tau}: {verdict}", word.scores.mean())
+}
+
+/// `None` for candidates that were not compared.
+fn nearest_rule(candidate: &Candidate, method: &Method) -> Option<String> {
+    let nearest = candidate.nearest?;
+    let is_duplicate = candidate.outcome == Some(Outcome::Duplicate);
+    let (sign, verdict) = if is_duplicate { (">=", "duplicate") } else { ("<", "kept") };
+    let limit = method.cosine_limit;
+    Some(format!("{} at cosine {:.4} {sign} {limit}: {verdict}", nearest.id, nearest.cosine))
+}

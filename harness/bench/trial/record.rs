@@ -1,0 +1,218 @@
+//! What determined a trial: one record, written when the trial begins and read by every verb that looks back.
+
+use std::collections::BTreeMap;
+
+use gra_llm::engine::{Engine, EngineError};
+use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
+use gra_synth::method::Method;
+use gra_synth::request::{ModelName, Sampling};
+use gra_synth::variant::Variant;
+use serde::{Deserialize, Serialize};
+
+use super::TrialId;
+use crate::experiment::Experiment;
+
+/// What determined a trial, and what its dataset card says besides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Which trial.
+    pub id: TrialId,
+    /// Everything that may change its result, but for the run seed, which is part of its name.
+    pub settings: TrialSettings,
+    /// The model pool in its order, which draws depend on, and then the teachers that the variant names.
+    pub models: Vec<ModelDescription>,
+    /// The experiment shows how things work; its data is no good.
+    pub demonstration: bool,
+}
+
+/// Everything that may change a trial's result, under the names that manifests have for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialSettings {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// What the variant does differently.
+    pub variant: Variant,
+    /// The method's parameters.
+    pub method: Method,
+    /// How tokens are drawn, by each model that the trial may ask.
+    pub sampling: BTreeMap<ModelName, Sampling>,
+    /// Fingerprints of these models: their files, and the engine settings that may change a reply.
+    pub models: BTreeMap<ModelName, String>,
+    /// Fingerprint of the encoder.
+    pub encoder: String,
+    /// File name of the seed set.
+    pub seed_set: String,
+    /// SHA-256 of that file.
+    pub seed_set_sha256: String,
+    /// How many items of it were used.
+    pub seed_items: usize,
+    /// SHA-256 over the prompt templates.
+    pub prompts_sha256: String,
+    /// Most requests that run together: a reply depends on its batch.
+    pub chunk: usize,
+}
+
+/// A model that may have written part of the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelDescription {
+    /// Name in the pool.
+    pub name: ModelName,
+    /// Where its file comes from, without folders of this machine and addresses of its network.
+    pub source: String,
+    /// Licence of its weights, where the pool states one.
+    pub licence: Option<String>,
+    /// Number of parameters, where the pool states it.
+    pub parameters: Option<u64>,
+}
+
+/// What the engine says its models are.
+#[derive(Clone, Debug)]
+pub struct Fingerprints {
+    models: BTreeMap<ModelName, String>,
+    encoder: String,
+}
+
+impl Fingerprints {
+    /// Of every model that serves in an experiment.
+    ///
+    /// # Errors
+    /// When the engine cannot tell.
+    pub fn read(experiment: &Experiment, engine: &mut dyn Engine) -> Result<Self, EngineError> {
+        let models = experiment.models();
+        let models = models.map(|model| Ok((model.clone(), engine.fingerprint(model)?)));
+        Ok(Self {
+            models: models.collect::<Result<_, EngineError>>()?,
+            encoder: engine.encoder_fingerprint()?,
+        })
+    }
+}
+
+impl TrialRecord {
+    /// The record of a trial that is to be run.
+    #[must_use]
+    pub fn new(
+        experiment: &Experiment,
+        variant: &Variant,
+        seed: u64,
+        fingerprints: &Fingerprints,
+    ) -> Self {
+        // Models that this variant never asks cannot change its result.
+        let serving = experiment.serving(variant);
+        let everyone = experiment.members.iter().chain(&experiment.teachers);
+        let sampling = everyone.map(|member| (member.name.clone(), member.sampling));
+        let models = fingerprints.models.clone().into_iter();
+        let named = variant.serving(&[]);
+        let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
+        let described = experiment.pool.models.iter().chain(teachers);
+        Self {
+            id: TrialId {
+                experiment: experiment.name.clone(),
+                variant: variant.name.clone(),
+                seed,
+            },
+            settings: TrialSettings {
+                experiment: experiment.name.clone(),
+                variant: variant.clone(),
+                method: experiment.method.clone(),
+                sampling: sampling.filter(|(name, _)| serving.contains(name)).collect(),
+                models: models.filter(|(name, _)| serving.contains(name)).collect(),
+                encoder: fingerprints.encoder.clone(),
+                seed_set: experiment.seed_file.clone(),
+                seed_set_sha256: experiment.seed_set.sha256.clone(),
+                seed_items: experiment.seed_set.items.len(),
+                prompts_sha256: experiment.prompts_sha256.clone(),
+                chunk: experiment.chunk,
+            },
+            models: described.map(ModelDescription::from).collect(),
+            demonstration: experiment.demonstration,
+        }
+    }
+
+    /// The models that the trial may ask, in the order of the pool: draws depend on it.
+    #[must_use]
+    pub fn pool_order(&self) -> Vec<&ModelName> {
+        let names = self.models.iter().map(|model| &model.name);
+        names.filter(|name| self.settings.models.contains_key(*name)).collect()
+    }
+
+    /// Parameters of its models, where the pool states them.
+    #[must_use]
+    pub fn stated_parameters(&self) -> BTreeMap<ModelName, u64> {
+        let models = self.models.iter();
+        models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
+    }
+}
+
+impl From<&PoolModel> for ModelDescription {
+    fn from(model: &PoolModel) -> Self {
+        let source = match &model.backend {
+            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision: None }) => {
+                format!("{repo}/{file}")
+            }
+            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision: Some(revision) }) => {
+                format!("{repo}/{file} at {revision}")
+            }
+            Backend::LlamaCpp(ModelSource::Path(path)) => {
+                path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            Backend::Server(server) => {
+                format!("{}, served by {}", server.model, server.dialect.name())
+            }
+        };
+        Self {
+            name: model.name.clone(),
+            source,
+            licence: model.licence.clone(),
+            parameters: model.parameters,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A record with names that would break out of a card.
+    pub(crate) fn record() -> TrialRecord {
+        let model = |name: &str, licence: Option<&str>, parameters| ModelDescription {
+            name: ModelName::new(name),
+            source: format!("hub/{name}"),
+            licence: licence.map(str::to_owned),
+            parameters,
+        };
+        TrialRecord {
+            id: TrialId { experiment: "ablation".to_owned(), variant: "gra".to_owned(), seed: 42 },
+            settings: TrialSettings {
+                experiment: "ablation".to_owned(),
+                variant: Variant::gra("no-<reviewer>"),
+                method: Method::default(),
+                sampling: BTreeMap::new(),
+                models: BTreeMap::new(),
+                encoder: "an encoder".to_owned(),
+                seed_set: "starter.jsonl".to_owned(),
+                seed_set_sha256: String::new(),
+                seed_items: 52,
+                prompts_sha256: String::new(),
+                chunk: 64,
+            },
+            models: vec![
+                model("llama", Some("Apache-2.0"), Some(135_000_000)),
+                model("a|b", None, None),
+            ],
+            demonstration: true,
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_pool_is_that_of_models_that_may_be_asked() {
+        let mut record = record();
+        assert_eq!(record.pool_order(), Vec::<&ModelName>::new());
+        for name in ["a|b", "llama"] {
+            record.settings.models.insert(ModelName::new(name), "a fingerprint".to_owned());
+        }
+        assert_eq!(record.pool_order(), [&ModelName::new("llama"), &ModelName::new("a|b")]);
+        let read: TrialRecord =
+            serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+        assert_eq!(read, record);
+    }
+}
