@@ -21,7 +21,7 @@ fn files() -> Vec<PathBuf> {
 
 #[test]
 fn every_experiment_file_loads_on_every_scale() {
-    let scales = ["demonstration", "laptop", "paper"];
+    let scales = ["demonstration", "small", "laptop", "paper"];
     let files = files();
     assert!(files.len() > 10, "{files:?}");
     for file in &files {
