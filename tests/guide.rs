@@ -208,3 +208,41 @@ fn links_lead_to_files_and_the_index_to_every_page() {
         );
     }
 }
+
+#[test]
+fn every_criterion_of_the_paper_s_prompts_is_in_ours() {
+    let method = std::fs::read_to_string(repository().join("harness/METHOD.md")).unwrap();
+    let heading = "### What the paper's prompts ask for, and where ours say it";
+    let section = method.lines().skip_while(|line| *line != heading).skip(1);
+    let folder = repository().join("experiments/prompts");
+    let templates: Vec<(String, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                std::fs::read_to_string(path).unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(templates.len(), 9);
+    let mut seen = BTreeSet::new();
+    for line in section.take_while(|line| !line.starts_with("## ")) {
+        let cells: Vec<&str> = line.split('|').skip(1).map(str::trim).collect();
+        let [prompts, criterion, ours, ..] = cells[..] else { continue };
+        // The heading and the line below it hold no quoted words.
+        let Some(words) = ours.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+            continue;
+        };
+        for number in prompts.split(", ") {
+            let (name, template) =
+                templates.iter().find(|(name, _)| name.starts_with(number)).unwrap();
+            assert!(
+                template.contains(words),
+                "{name} does not say {words:?}, which METHOD.md names for: {criterion}"
+            );
+            seen.insert(number.to_owned());
+        }
+    }
+    assert_eq!(seen.len(), 9, "a prompt has no row: {seen:?}");
+}
