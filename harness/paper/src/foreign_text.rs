@@ -85,6 +85,7 @@ impl<W: Write> CsvWriter<W> {
     /// # Errors
     /// When it fails.
     pub fn into_inner(self) -> io::Result<W> {
+        // Flushes first; a failure there would otherwise be lost when the writer is dropped.
         self.0.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }

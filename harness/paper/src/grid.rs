@@ -117,6 +117,7 @@ pub fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
     let mut width = lead.chars().count();
     for (place, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
+        // A word longer than the line stands alone and runs over: paths and formulas must not be cut.
         if place > 0 && width + 1 + length > WIDTH {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));

@@ -183,6 +183,7 @@ impl Benchmark {
     #[must_use]
     pub const fn items(self) -> i128 {
         match self {
+            // Validation or test sets as they are published.
             Self::HellaSwag => 10_042,
             Self::Bbh => 6511,
             Self::Mmlu => 14_042,

@@ -55,6 +55,7 @@ impl Domain {
     /// synonyms are understood (METHOD.md, S4). `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // `Role-Play`, `role play` and `roleplay.` are one answer.
         let folded: String =
             text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         Some(match folded.as_str() {

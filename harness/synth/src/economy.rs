@@ -60,6 +60,7 @@ impl<'de> Visitor<'de> for SwitchOrTable {
     }
 
     fn visit_bool<E>(self, on: bool) -> Result<Economy, E> {
+        // One switch for all four, as `economy = false` in an experiment file.
         Ok(Economy::all(on))
     }
 

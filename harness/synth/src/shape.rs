@@ -95,6 +95,7 @@ impl Shape {
         }
         let (open, close) = opened.unwrap_or(TAGS[0]);
         let mut parts = Vec::with_capacity(answer.len() + 3);
+        // The chat template wrote the opening tag into the prompt; the reply must not repeat it.
         if opened.is_none() {
             parts.push(Part::Literal(format!("{open}\n")));
         }
@@ -110,6 +111,7 @@ impl Shape {
     #[must_use]
     pub fn opening<'a>(&self, reply: &'a str) -> Option<&'a str> {
         let text = self.parts.iter().position(|part| matches!(part, Part::Text { .. }))?;
+        // Only a literal marks the border in the reply's text; behind a number the text could begin anywhere.
         let Part::Literal(announcement) = self.parts.get(text.checked_sub(1)?)? else {
             return None;
         };

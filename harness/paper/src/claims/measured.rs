@@ -83,6 +83,7 @@ impl Measured {
     pub fn read_stats(&mut self, file: &str, csv: &[u8]) -> Result<(), MeasuredError> {
         let statistics = lines::read(csv).and_then(|lines| {
             let statistic = |line: &lines::Line| {
+                // An empty value is no error: the measure was not taken of that data set.
                 Ok(Statistic {
                     measure: format!("{}: {}", line.text("group")?, line.text("measure")?),
                     data_set: line.text("data_set")?.to_owned(),
@@ -115,6 +116,7 @@ impl Measured {
                 }
                 let (samples, calls): (u32, u32) = (line.read("samples")?, line.read("calls")?);
                 let per_sample = Ratio::new(i128::from(calls), i128::from(samples.max(1)));
+                // Without an accepted sample there is no cost of one.
                 found = Some(Trial {
                     name: line.text("trial")?.to_owned(),
                     calls: (samples > 0).then_some(per_sample),

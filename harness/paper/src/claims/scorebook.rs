@@ -41,6 +41,7 @@ impl From<&Reference> for Scorebook {
             columns: scores.columns.map(Some),
             average: Some(scores.average),
         };
+        // Printed averages stay beside printed columns: where they disagree, T1 and M1 give different numbers.
         Self {
             main: paper.main.iter().map(|(key, scores)| (*key, row(scores))).collect(),
             seed_data: paper.seed_data.clone(),

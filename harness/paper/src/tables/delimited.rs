@@ -55,6 +55,7 @@ impl Table {
 }
 
 fn numbers(cell: &Cell) -> [String; 10] {
+    // Floats in full, so that a program reads back what was computed; printed scores as they are printed.
     let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let here = cell.here;
     let interval = here.and_then(|score| score.interval);

@@ -39,6 +39,7 @@ fn mean(cell: &Cell) -> Option<String> {
     let mean = cell.recomputed.filter(|mean| exact::round(*mean, 2) != cell.printed)?;
     let shown = fixed(mean, 2);
     let off = fixed(cell.printed - mean, 3);
+    // A minus comes with the number, a plus does not.
     let sign = if off.starts_with('-') { "" } else { "+" };
     let printed = fixed(cell.printed, 2);
     Some(format!("Printed {printed}; the mean of the ten columns is {shown} ({sign}{off})."))
@@ -46,6 +47,7 @@ fn mean(cell: &Cell) -> Option<String> {
 
 /// Notes on other numbers that the paper prints for the same average of GRA.
 fn elsewhere(number: TableNumber, cell: &Cell, paper: &Reference) -> Vec<String> {
+    // Only averages are printed in several places; a cell's path says which row it is of.
     let parts: Vec<&str> = cell.path.split('/').collect();
     let [_, base, seed, row, "avg"] = parts.as_slice() else { return Vec::new() };
     let (Ok(base), Ok(seed)) = (base.parse(), seed.parse()) else { return Vec::new() };

@@ -178,10 +178,12 @@ fn columns(
         } else {
             block.title.clone()
         });
+        // The line of a block's title has no numbers.
         for column in &mut columns {
             column.cells.push(String::new());
         }
         for line in block.rows.iter().flat_map(|row| lines(table, row)) {
+            // What was measured stands below the paper's row, one step further in.
             let deeper = if line.is_here { indent } else { "" };
             labels.cells.push(format!("{indent}{deeper}{}", line.label));
             for (column, text) in columns.iter_mut().zip(&line.cells) {

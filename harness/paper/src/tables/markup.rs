@@ -77,6 +77,7 @@ fn groups(table: &Table) -> Vec<Value> {
     // The first column holds the labels.
     let mut first = 2;
     let groups = table.headings.chunk_by(|a, b| a.group == b.group).map(|group| {
+        // LaTeX draws its rules by column numbers, HTML spans columns by their count.
         let columns = group.len();
         let last = first + columns - 1;
         let value = context! { name => group[0].group, columns, first, last };

@@ -25,7 +25,7 @@ pub(super) fn main(paper: &Reference, measured: &Benchmarks) -> (Vec<Heading>, V
             let scores = paper.main(base, seed, source)?;
             let model = measured.chosen(base, seed, source);
             let path = format!("table1/{base}/{seed}/{source}");
-            Some(whole_row(source.title().to_owned(), &path, scores, (measured, model)))
+            Some(whole_row(source.title().to_owned(), &path, scores, measured, model))
         };
         let rows = DataSource::MAIN.into_iter().filter_map(row).collect();
         Block { title: format!("{}, {}", base.title(), seed.title()), rows }
@@ -41,7 +41,7 @@ pub(super) fn iterations(paper: &Reference, measured: &Benchmarks) -> (Vec<Headi
             let model = measured.models().find(|found| *found == model);
             let label = format!("round {round}, {}K", iteration.thousands);
             let path = format!("table3/{base}/{seed}/{round}");
-            Some(whole_row(label, &path, &iteration.scores, (measured, model)))
+            Some(whole_row(label, &path, &iteration.scores, measured, model))
         };
         let rows = ITERATIONS.into_iter().filter_map(row).collect();
         Block { title: format!("{}, {}", base.title(), seed.title()), rows }
@@ -81,7 +81,8 @@ fn whole_row(
     label: String,
     path: &str,
     scores: &PrintedScores,
-    (measured, model): (&Benchmarks, Option<Trained>),
+    measured: &Benchmarks,
+    model: Option<Trained>,
 ) -> Row {
     let cell = |column: &str, printed, here: Option<BenchmarkScore>| Cell {
         path: format!("{path}/{column}"),
@@ -98,6 +99,7 @@ fn whole_row(
             cell(benchmark.id(), scores.column(benchmark), here)
         })
         .collect();
+    // Table 2 prints averages alone, so only here is there a mean to hold one against.
     let average = cell("avg", scores.average, model.and_then(|model| measured.average(model)));
     cells.push(Cell { recomputed: Some(scores.mean()), ..average });
     Row { label, here: model.into_iter().collect(), cells }
@@ -107,6 +109,7 @@ fn whole_row(
 pub(super) fn mark_best(table: &mut Table) {
     for block in &mut table.blocks {
         for column in 0..table.headings.len() {
+            // Within a block only: base models and seed sets are not compared with each other.
             let best = block.rows.iter().map(|row| row.cells[column].printed).max();
             for row in &mut block.rows {
                 row.cells[column].is_best = Some(row.cells[column].printed) == best;

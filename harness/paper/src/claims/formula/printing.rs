@@ -22,6 +22,7 @@ pub(super) fn value(text: &str, t: &Scorebook, paper: &Reference) -> Option<Valu
             let matched = paper.matched_rounds(b, s);
             let scores = ITERATIONS.map(|round| t.t3(b, s, round));
             let best = scores.iter().max()?;
+            // The first one, where two rounds have the same average.
             let first = scores.iter().position(|score| score == best)?;
             Some(matched == [ITERATIONS[first]])
         })),
@@ -79,6 +80,7 @@ fn column(paper: &Reference, benchmark: Benchmark) -> Vec<Ratio> {
 
 /// How many of these values are shares of n items, rounded to two decimals.
 fn shares_of(values: &[Ratio], n: i128) -> usize {
+    // Printed with two decimals, so a share counts when it rounds to the value.
     let prints_so = |value: Ratio| near(value, n).any(|share| exact::round(share, 2) == value);
     values.iter().filter(|value| prints_so(**value)).count()
 }

@@ -74,6 +74,7 @@ fn adjudicated(paper: &Reference) -> Option<&[i128]> {
 /// The means of Case 1's three reviewers.
 fn case_1(paper: &Reference) -> Option<[Ratio; 3]> {
     let lines = paper.cases().iter().filter(|line| line.case == 1 && line.role == "reviewer");
+    // A list of another length than six has a mean all the same, as it has in the paper.
     let means: Option<Vec<Ratio>> =
         lines.map(|line| mean(line.scores.iter().map(|score| Some(Ratio::from(*score))))).collect();
     means?.try_into().ok()
@@ -88,5 +89,6 @@ fn variance(paper: &Reference) -> Option<Ratio> {
 
 /// Whether a number of one decimal can be the mean of so many scores from 1 to 10.
 fn is_mean(printed: Ratio, scores: i128) -> bool {
+    // Sums of whole numbers from 1 to 10.
     (scores..=10 * scores).any(|sum| exact::round(Ratio::new(sum, scores), 1) == printed)
 }
