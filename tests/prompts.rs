@@ -34,17 +34,23 @@ fn every_prompt_as_rendered() {
 }
 
 #[test]
-fn example_scores_favour_no_dimension_and_no_verdict() {
-    // Small models lean on the example's numbers (decision 20): six different ones, some of which would pass and
-    // some not, the same in both prompts.
+fn example_scores_show_both_verdicts_and_the_excellent_first() {
+    // Small models copy the list that they see first, and the numbers of an example set the scale of all
+    // (decision 20): an excellent list, then a poor one, the same in both prompts, neither of equal scores.
     let shown = [Stage::ResponseReview, Stage::Adjudication].map(|stage| {
         let role = prompts().prompt(stage, String::new()).role;
-        let list = role.split("<bos>[").nth(1).unwrap().split("]<eos>").next().unwrap().to_owned();
-        list.split(',').map(|score| score.parse::<u8>().unwrap()).collect::<Vec<_>>()
+        let lists = role.split("<bos>[").skip(1).map(|rest| rest.split("]<eos>").next().unwrap());
+        let scores = |list: &str| list.split(',').map(|score| score.parse().unwrap()).collect();
+        lists.map(scores).collect::<Vec<Vec<u32>>>()
     });
     let [review, adjudication] = &shown;
     assert_eq!(review, adjudication);
-    let distinct: std::collections::BTreeSet<&u8> = review.iter().collect();
-    assert_eq!(distinct.len(), 6);
-    assert!(review.iter().any(|score| *score < 6) && review.iter().any(|score| *score > 8));
+    let [excellent, poor] = &review[..] else { panic!("{review:?}") };
+    assert_eq!((excellent.len(), poor.len()), (6, 6));
+    let tau = 8 * 6;
+    assert!(excellent.iter().sum::<u32>() > tau && poor.iter().sum::<u32>() < tau, "{review:?}");
+    for list in review {
+        assert!(list.iter().all(|score| (1..=10).contains(score)));
+        assert!(list.iter().any(|score| *score != list[0]), "all alike: {list:?}");
+    }
 }
