@@ -210,7 +210,7 @@ fn links_lead_to_files_and_the_index_to_every_page() {
 }
 
 #[test]
-fn every_criterion_of_the_paper_s_prompts_is_in_ours() {
+fn the_words_that_the_method_quotes_are_in_the_prompts() {
     let method = std::fs::read_to_string(repository().join("harness/METHOD.md")).unwrap();
     let heading = "### What the paper's prompts ask for, and where ours say it";
     let section = method.lines().skip_while(|line| *line != heading).skip(1);
@@ -227,13 +227,12 @@ fn every_criterion_of_the_paper_s_prompts_is_in_ours() {
         .collect();
     assert_eq!(templates.len(), 9);
     let mut seen = BTreeSet::new();
-    for line in section.take_while(|line| !line.starts_with("## ")) {
+    // A blank line, the table's heading and its rule come first, and a blank line ends it.
+    for line in section.skip(3).take_while(|line| !line.is_empty()) {
         let cells: Vec<&str> = line.split('|').skip(1).map(str::trim).collect();
-        let [prompts, criterion, ours, ..] = cells[..] else { continue };
-        // The heading and the line below it hold no quoted words.
-        let Some(words) = ours.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            continue;
-        };
+        let [prompts, criterion, ours, ..] = cells[..] else { panic!("no row: {line}") };
+        let words = ours.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let words = words.unwrap_or_else(|| panic!("no quoted words: {line}"));
         for number in prompts.split(", ") {
             let (name, template) =
                 templates.iter().find(|(name, _)| name.starts_with(number)).unwrap();

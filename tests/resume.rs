@@ -15,6 +15,7 @@ use gra_bench::judging;
 use gra_bench::progress::{Progress, Verbosity};
 use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
+use gra_bench::trial::Fingerprints;
 use gra_llm::engine::{Engine, EngineError, EngineResult, Watch};
 use gra_llm::key::request_hash;
 use gra_llm::score::{Passage, PassageScore};
@@ -147,7 +148,9 @@ fn run(
     let mut store = Store::open(&results.join("store.db"))?;
     let mut progress = Progress::new(Verbosity::Quiet);
     let mut answering = Answering::new(&mut store, engine, &mut progress, &flag, 4);
-    suite::run_all(&experiment(bench), &mut answering, results)
+    let experiment = experiment(bench);
+    let fingerprints = Fingerprints::read(&experiment, answering.engine())?;
+    suite::run_all(&experiment, &fingerprints, &mut answering, results)
 }
 
 /// The files and cost of a run that nothing disturbed.
@@ -268,7 +271,9 @@ fn variants_pay_for_what_they_share_once() {
                 (BatchSensitive::default(), Progress::new(Verbosity::Quiet));
             let stop = AtomicBool::new(false);
             let mut answering = Answering::new(&mut store, &mut engine, &mut progress, &stop, 4);
-            suite::run_all(&one, &mut answering, &alone.path("results")).unwrap();
+            let fingerprints = Fingerprints::read(&one, answering.engine()).unwrap();
+            let results = alone.path("results");
+            suite::run_all(&one, &fingerprints, &mut answering, &results).unwrap();
             engine.calls as u64
         })
         .sum();

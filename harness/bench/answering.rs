@@ -289,8 +289,8 @@ impl<'a> Answering<'a> {
     }
 
     /// The chunks that will answer what is missing, by model: recorded unfinished ones that can be
-    /// run whole as they were, then new ones. What another caller recorded and cannot be used here is
-    /// left to him.
+    /// run whole as they were, then new ones. What another caller recorded and cannot be used here
+    /// stays open for that caller.
     fn plan(
         &mut self,
         asking: Asking<'_>,

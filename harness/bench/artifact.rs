@@ -1,31 +1,32 @@
 //! Files that are either whole or absent.
 
-use std::io::Write;
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Context, Result};
+use gra_llm::whole_file::write_atomically;
 
 /// Writes a file through a temporary one in the same folder: write, fsync, rename, fsync the
-/// folder. Whatever happens, the path holds its old bytes or the new ones.
+/// folder. Whatever happens, the path holds its old bytes or the new ones. Makes missing folders.
 ///
 /// # Errors
 /// Names the path when the folder cannot be made or written to.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    // A bare file name has an empty parent.
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
+    let fill = |temporary: &Path| -> io::Result<()> {
+        fs::write(temporary, bytes)?;
+        // Temporary files are private; everyone may read an artifact.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            fs::set_permissions(temporary, fs::Permissions::from_mode(0o644))?;
         }
-        file.persist(path)?;
-        std::fs::File::open(folder)?.sync_all()
+        Ok(())
+    };
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        write_atomically(path, fill, |error| error)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -128,8 +128,3 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
             .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }
-
-/// A line on standard error that is no error.
-pub fn note(text: &str) {
-    terminal::say(text);
-}

@@ -19,7 +19,7 @@ use crate::measured::BENCHMARKS;
 use crate::store::Store;
 use crate::trial::stored::TrialGroup;
 use measured::Measured;
-pub use trials::of_trial;
+pub(crate) use trials::of_trial;
 
 /// A kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -212,17 +212,20 @@ pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEn
     Ok(entries)
 }
 
-/// Figures of the finished trials of an experiment and run seed, with the judge's scores of a folder of `stats`.
+/// Figures of the finished trials of these groups, by kind, with the judge's scores of a folder of `stats`.
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn draw_group(
+pub fn draw_groups<'a>(
     kinds: &[FigureKind],
-    group: &TrialGroup,
+    groups: impl IntoIterator<Item = &'a TrialGroup>,
     stats: &Path,
 ) -> Result<Vec<GalleryEntry>> {
     let measured = Measured::read(stats).map_err(bad_input)?;
-    Ok(trials::of_group(kinds, group, &measured))
+    let mut entries: Vec<GalleryEntry> =
+        groups.into_iter().flat_map(|group| trials::of_group(kinds, group, &measured)).collect();
+    entries.sort_by_key(|entry| entry.kind);
+    Ok(entries)
 }
 
 /// A figure of the scores of trained models, where they could be read.

@@ -1,6 +1,7 @@
 //! Numbers as people read them, in reports.
 
 use gra_analysis::statistics::bootstrap::{Estimate, Interval};
+pub(crate) use gra_paper::grid::count as grouped;
 
 /// What stands for a number that does not exist.
 pub(crate) const MISSING: &str = "\u{2013}";
@@ -8,19 +9,6 @@ pub(crate) const MISSING: &str = "\u{2013}";
 /// A number in a form, or what stands for none.
 pub(crate) fn or_missing<T>(value: Option<T>, form: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| MISSING.to_owned(), form)
-}
-
-/// A count: `12,345`.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A number of parameters: `134.5M`, `7.6B`.

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::answering::Answering;
 use crate::experiment::Experiment;
 use crate::publish::{PublishedManifest, manifest_path};
-use crate::store::TrialRow;
-use crate::trial::{Fingerprints, TrialId, TrialRecord};
+use crate::store::{Store, TrialRow};
+use crate::trial::{Fingerprints, TrialId, TrialRecord, TrialSettings};
 
 /// Changed settings that a message lists.
 const LISTED: usize = 12;
@@ -58,11 +57,10 @@ pub struct WouldOverwrite(Vec<Differing>);
 /// made with cannot be read.
 pub fn differing(
     experiment: &Experiment,
-    answering: &mut Answering<'_>,
+    fingerprints: &Fingerprints,
+    store: &Store,
     results: &Path,
 ) -> Result<Vec<Differing>> {
-    let fingerprints = Fingerprints::read(experiment, answering.engine())?;
-    let store = answering.store();
     let mut stored: BTreeMap<TrialId, Vec<TrialRow>> = BTreeMap::new();
     for attempt in store.attempts()? {
         // Of an attempt without a round on record nothing is lost but calls, whose replies stay.
@@ -73,21 +71,17 @@ pub fn differing(
     let mut differing = Vec::new();
     for &seed in &experiment.seeds {
         for variant in &experiment.variants {
-            let now = TrialRecord::new(experiment, variant, seed, &fingerprints);
-            let settings = as_json(&now)?;
+            let now = TrialRecord::new(experiment, variant, seed, fingerprints);
+            let settings = as_json(&now.settings)?;
             let mut found = Vec::new();
             for attempt in stored.remove(&now.id).unwrap_or_default() {
                 let earlier = Earlier::Stored { finished: attempt.finished };
-                found.push((earlier, changes(&as_json(&store.record(&attempt)?)?, &settings)));
+                found.push((earlier, changed_since(&store.record(&attempt)?, &now)?));
             }
+            // A manifest has the settings, and no order of the pool.
             if let Some(manifest) = PublishedManifest::read(results, &now.id)? {
-                // A manifest has the settings, and no order of the pool.
-                let mut without_pool = settings.clone();
-                if let Some(settings) = without_pool.as_object_mut() {
-                    settings.remove(POOL_ORDER);
-                }
                 let earlier = Earlier::Published(manifest_path(results, &now.id));
-                found.push((earlier, changes(&manifest.settings, &without_pool)));
+                found.push((earlier, changes(&manifest.settings, &settings)));
             }
             let changed = found.into_iter().find(|(_, changes)| !changes.is_empty());
             if let Some((earlier, changes)) = changed {
@@ -98,15 +92,20 @@ pub fn differing(
     Ok(differing)
 }
 
-/// The key under which the order of a trial's pool is compared.
-const POOL_ORDER: &str = "pool_order";
+/// What changes a trial's result and differs between two trials of one name: settings, and the pool's order.
+fn changed_since(before: &TrialRecord, now: &TrialRecord) -> Result<Vec<Change>> {
+    let mut found = changes(&as_json(&before.settings)?, &as_json(&now.settings)?);
+    if before.pool_order() != now.pool_order() {
+        let order = |record: &TrialRecord| serde_json::to_string(&record.pool_order()).map(Some);
+        let (before, now) = (order(before)?, order(now)?);
+        found.push(Change { key: "pool_order".to_owned(), before, now });
+    }
+    Ok(found)
+}
 
-/// Everything that changes a trial's result but the run seed, as JSON.
-fn as_json(record: &TrialRecord) -> Result<Value> {
+fn as_json(settings: &TrialSettings) -> Result<Value> {
     // By way of the text, as manifests are read: numbers of single precision have other digits in a `Value`.
-    let mut settings: Value = serde_json::from_str(&serde_json::to_string(&record.settings)?)?;
-    settings[POOL_ORDER] = serde_json::to_value(record.pool_order())?;
-    Ok(settings)
+    Ok(serde_json::from_str(&serde_json::to_string(settings)?)?)
 }
 
 /// Refuses a run that would overwrite, or clears away what would no longer be true when it may.
@@ -227,8 +226,7 @@ mod tests {
         }
         let mut now = before.clone();
         let said = |now: &TrialRecord| -> Vec<String> {
-            let (before, now) = (as_json(&before).unwrap(), as_json(now).unwrap());
-            changes(&before, &now).iter().map(ToString::to_string).collect()
+            changed_since(&before, now).unwrap().iter().map(ToString::to_string).collect()
         };
         assert!(said(&now).is_empty());
         now.models.reverse();

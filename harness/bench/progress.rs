@@ -115,12 +115,12 @@ impl Progress {
     pub(crate) fn voice(&self) -> Box<dyn Fn(&str) + Send + Sync> {
         match &self.display {
             Display::Nothing => Box::new(|_| {}),
-            Display::Lines => Box::new(crate::failure::note),
+            Display::Lines => Box::new(terminal::say),
             Display::Bar(bar) => {
                 let bar = bar.downgrade();
                 Box::new(move |line| match bar.upgrade() {
                     Some(bar) => bar.println(plain(line)),
-                    None => crate::failure::note(line),
+                    None => terminal::say(line),
                 })
             }
         }

@@ -36,6 +36,7 @@ struct Manifest<'a> {
     trial: String,
     question: &'a str,
     demonstration: bool,
+    /// Raw: written within the manifest's indented JSON it stays on one line, as it was always published.
     settings: &'a RawValue,
     /// How much of the replies was thought, by model; absent where none was.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Error, Result};
 use clap::Args;
-use gra_llm::engine::Engine;
+use gra_llm::engine::{Engine, EngineError};
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -20,9 +20,9 @@ use signal_hook::iterator::Signals;
 
 use crate::answering::{Answering, Interrupted};
 use crate::engines;
-use crate::failure::note;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
+use crate::terminal;
 use crate::trial::TrialId;
 
 /// Options of every verb: where things are kept, and how much is shown.
@@ -55,6 +55,11 @@ impl GlobalArgs {
         Store::open_read_only(&self.store_path())
     }
 
+    /// The same; `None` where no run has made one yet.
+    pub(crate) fn read_store_if_any(&self) -> Result<Option<Store>> {
+        self.store_path().exists().then(|| self.read_store()).transpose()
+    }
+
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.verbose, self.quiet) {
             (_, true) => Verbosity::Quiet,
@@ -67,10 +72,9 @@ impl GlobalArgs {
     /// files are whole and hashed (`results/ablation/gra/seed-42.rescore.csv`), or in the folder that the user
     /// names (`DIR/ablation-gra-seed-42.rescore.csv`).
     pub(crate) fn beside(&self, trial: &TrialId, ending: &str, out: Option<&Path>) -> PathBuf {
-        let name = trial.to_string();
         match out {
             Some(folder) => folder.join(format!("{}.{ending}", trial.joined())),
-            None => self.results.join(format!("{name}.{ending}")),
+            None => self.results.join(format!("{trial}.{ending}")),
         }
     }
 }
@@ -78,7 +82,7 @@ impl GlobalArgs {
 /// A verb's work with models: the store, the engine, what is shown meanwhile, and the flag that Ctrl-C sets.
 pub(crate) struct Session {
     store: Store,
-    pub(crate) engine: Box<dyn Engine>,
+    engine: Box<dyn Engine>,
     pub(crate) progress: Progress,
     stop: Arc<AtomicBool>,
 }
@@ -92,10 +96,16 @@ impl Session {
         settings: &EngineSettings,
     ) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        on_interrupt(move || {
-            flag.store(true, Ordering::Relaxed);
-            note("stopping after what is under way; press Ctrl-C again to stop at once");
+        let flag = Arc::downgrade(&stop);
+        on_interrupt(move || match flag.upgrade() {
+            Some(flag) => {
+                flag.store(true, Ordering::Relaxed);
+                terminal::say(
+                    "stopping after what is under way; press Ctrl-C again to stop at once",
+                );
+            }
+            // The session is over: nothing hears the flag, and what is written is whole or not there.
+            None => signal_hook::low_level::exit(130),
         })?;
         let progress = Progress::new(global.verbosity());
         let engine = engines::engine(pool, settings, &global.results, &progress, &stop)?;
@@ -110,7 +120,12 @@ impl Session {
         work: impl FnOnce(&mut Answering<'_>) -> Result<T>,
     ) -> Result<T> {
         let Self { store, engine, progress, stop } = &mut self;
-        let result = work(&mut Answering::new(store, &mut **engine, progress, stop, chunk));
+        let mut answering = Answering::new(store, &mut **engine, progress, stop, chunk);
+        let result = work(&mut answering).map_err(|error| {
+            // Of a server that was asked what it serves; what is asked in chunks tells by itself.
+            let is_stop = matches!(error.downcast_ref(), Some(EngineError::Stopped));
+            if is_stop { Interrupted.into() } else { error }
+        });
         if result.as_ref().is_err_and(Error::is::<Interrupted>) {
             let command: Vec<String> = std::env::args().collect();
             let command = command.join(" ");
@@ -129,8 +144,9 @@ pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<()> {
             stop();
         }
         if heard.next().is_some() {
-            // What was committed is safe; the chunk under way will be run again.
-            std::process::exit(130);
+            // What was committed is safe; the chunk under way will be run again. No destructor runs: llama.cpp may
+            // be computing in another thread.
+            signal_hook::low_level::exit(130);
         }
     });
     Ok(())

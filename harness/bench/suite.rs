@@ -32,19 +32,19 @@ use earlier::OtherRows;
 /// was finished is saved; running again goes on from there.
 pub fn run_all(
     experiment: &Experiment,
+    fingerprints: &Fingerprints,
     answering: &mut Answering<'_>,
     results: &Path,
 ) -> Result<Vec<SeedReport>> {
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         answering.progress().say(&note);
     }
-    let fingerprints = Fingerprints::read(experiment, answering.engine())?;
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         answering.next_run_seed(experiment.tolerance);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
-            let record = TrialRecord::new(experiment, variant, seed, &fingerprints);
+            let record = TrialRecord::new(experiment, variant, seed, fingerprints);
             let trial = running::run(experiment, variant, record, answering)?;
             publish::write(experiment, &trial, results)?;
             trials.push(trial);

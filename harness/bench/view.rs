@@ -59,9 +59,7 @@ impl Viewer {
             trials.push(StoredTrial::read(&store, &trial)?);
         }
         if trials.is_empty() {
-            let seed =
-                selection.seed.map_or_else(String::new, |seed| format!(" of run seed {seed}"));
-            bail!("the store holds no trial{seed}\nhint: run an experiment first");
+            bail!("the store holds no trial\nhint: run an experiment first");
         }
         let (index, clip) = Index::new(&candidates);
         let about = BrowserIndex::new(trials.iter().map(TrialNote::new).collect(), clip);

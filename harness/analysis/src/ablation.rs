@@ -96,22 +96,19 @@ impl AblationTable {
         if let Some(twice) = trials.iter().find(|trial| !names.insert(&trial.variant)) {
             return Err(AblationError::RepeatedVariant { variant: twice.variant.clone() });
         }
-        let Some(base) = trials.iter().find(|trial| trial.variant == reference) else {
+        let Some(base) = trials.iter().position(|trial| trial.variant == reference) else {
             return Err(unknown(reference, trials.iter().map(|trial| &trial.variant)));
         };
-        let base = compared(base)?;
-        let row = |trial: &TrialFacts| {
-            let candidates = compared(trial)?;
-            Ok(VariantRow {
-                variant: trial.variant.clone(),
-                funnel: Funnel::of(&trial.candidates),
-                usage: Usage::of(&trial.calls),
-                savings: Savings::of(&trial.candidates),
-                difference: (trial.variant != reference).then(|| compare(&base, &candidates, seed)),
-                measured: None,
-            })
+        let all = trials.iter().map(compared).collect::<Result<Vec<Compared>, _>>()?;
+        let row = |(trial, candidates): (&TrialFacts, &Compared)| VariantRow {
+            variant: trial.variant.clone(),
+            funnel: Funnel::of(&trial.candidates),
+            usage: Usage::of(&trial.calls),
+            savings: Savings::of(&trial.candidates),
+            difference: (trial.variant != reference).then(|| compare(&all[base], candidates, seed)),
+            measured: None,
         };
-        let mut rows = trials.iter().map(row).collect::<Result<Vec<VariantRow>, _>>()?;
+        let mut rows: Vec<VariantRow> = trials.iter().zip(&all).map(row).collect();
         correct(&mut rows);
         Ok(Self { reference: reference.to_owned(), seed, rows })
     }
@@ -135,7 +132,7 @@ impl AblationTable {
     }
 }
 
-/// Corrects the p-values of a table's differences after Holm: all of them are one family.
+/// Replaces the p-values of a table's differences by Holm-corrected ones: all of them are one family.
 fn correct(rows: &mut [VariantRow]) {
     let mut differences: Vec<&mut Difference> = rows
         .iter_mut()

@@ -56,10 +56,13 @@ pub use samples::{MeasuredSample, origins, samples};
 /// None that a caller can cause: polars checks that columns are equally long.
 pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     let of = Columns(candidates);
-    let [id, round, domain, generator, mu, sigma, decision, outcome] = fate(candidates);
+    let [domain, generator, mu, decision, outcome] = fate(candidates);
     let columns = vec![
-        id,
-        round,
+        of.text("id", |c| Some(c.id.to_string())),
+        of.count("round", |c| match c.id {
+            ItemId::Candidate { round, .. } => Some(round as usize),
+            ItemId::Seed(_) => None,
+        }),
         of.count("wave", |c| Some(c.wave as usize)),
         domain,
         generator,
@@ -80,7 +83,7 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         of.text("summary", |c| c.summary.clone()),
         of.count("instruction_zeros", instruction_zeros),
         mu,
-        sigma,
+        of.number("sigma", |c| Some(c.tally()?.sigma())),
         decision,
         of.number("s_a", |c| Some(c.adjudication.as_ref()?.scores.mean())),
         of.text("nearest", |c| Some(c.nearest?.id.to_string())),
@@ -102,8 +105,8 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     DataFrame::new(candidates.len(), columns)
 }
 
-/// Those columns of [`candidates`] that statistics of a trial are computed from: `id`, `round`, `domain`, `generator`,
-/// `mu`, `sigma`, `decision` and `outcome`, without the texts.
+/// Those columns of [`candidates`] that statistics of a trial are computed from: `domain`, `generator`, `mu`,
+/// `decision` and `outcome`.
 ///
 /// # Errors
 /// As [`candidates`].
@@ -112,18 +115,12 @@ pub fn outcomes(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
 }
 
 /// The columns of [`outcomes`].
-fn fate(candidates: &[Candidate]) -> [Column; 8] {
+fn fate(candidates: &[Candidate]) -> [Column; 5] {
     let of = Columns(candidates);
     [
-        of.text("id", |c| Some(c.id.to_string())),
-        of.count("round", |c| match c.id {
-            ItemId::Candidate { round, .. } => Some(round as usize),
-            ItemId::Seed(_) => None,
-        }),
         of.text("domain", |c| Some(c.domain?.to_string())),
         of.text("generator", |c| Some(c.roles.generator.to_string())),
         of.number("mu", |c| Some(c.tally()?.mu())),
-        of.number("sigma", |c| Some(c.tally()?.sigma())),
         of.text("decision", |c| {
             let name = match c.decision? {
                 Decision::Reject => "reject",

@@ -16,7 +16,7 @@ use crate::frames::{self, RowMeasure, RowValues};
 use crate::reviewers::committee::UnknownFamily;
 use crate::statistics::bootstrap::Bootstrap;
 use crate::statistics::levels::NotFinite;
-use crate::stats::measure::{MeasureTable, MeasureValue};
+use crate::stats::measure::{MeasureTable, MeasureValue, size};
 use crate::trial::TrialFacts;
 use diversity::Diversity;
 
@@ -149,18 +149,19 @@ const NO_LOSSES: &str = "no losses were measured";
 struct SampleMean {
     group: &'static str,
     name: &'static str,
-    /// The column of [`frames::samples`] that it is made of; names the streams of its interval.
-    column: &'static str,
+    /// Made of a column of [`frames::samples`], whose name is part of the name of its interval's streams.
     measure: RowMeasure,
     /// Stands where no sample has a value.
     missing: MeasureValue,
 }
 
-/// The means, in the order of the table.
+/// The means before [`cut_share`], in the order of the table.
 fn means() -> Vec<SampleMean> {
-    let row = |group, name, column, missing| {
-        let measure = RowMeasure::column(column);
-        SampleMean { group, name, column, measure, missing }
+    let row = |group, name, column, missing| SampleMean {
+        group,
+        name,
+        measure: RowMeasure::column(column),
+        missing,
     };
     let below_1 = |ratio: f64| (ratio < 1.0).then_some(ratio);
     let above_1 = |ratio: f64| Some(f64::from(u8::from(ratio > 1.0)));
@@ -182,8 +183,17 @@ fn means() -> Vec<SampleMean> {
         ratio("perplexity-ratio, mean over all", "perplexity_ratio", Some),
         ratio("perplexity-ratio, mean of those below 1", "perplexity_ratio", below_1),
         ratio("perplexity-ratio, share above 1", "perplexity_ratio", above_1),
-        ratio("share cut at the limit", "truncated", Some),
     ]
+}
+
+/// The share of samples whose response lost its end before its losses were measured.
+const fn cut_share() -> SampleMean {
+    SampleMean {
+        group: "ifd",
+        name: "share cut at the limit",
+        measure: RowMeasure::column("truncated"),
+        missing: MeasureValue::Absent(NO_LOSSES),
+    }
 }
 
 /// Adds what the frames say: lengths, scores, difficulty.
@@ -192,18 +202,26 @@ fn describe(
     run_seed: u64,
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
-    let means = means();
+    push_means(&means(), data_sets, run_seed, table)?;
+    let unmeasured = data_sets.iter().map(MeasuredSet::without_loss);
+    table.push("ifd", "samples without a loss", unmeasured.collect::<PolarsResult<_>>()?);
+    push_means(&[cut_share()], data_sets, run_seed, table)?;
+    Ok(())
+}
+
+/// Adds these means of every data set.
+fn push_means(
+    means: &[SampleMean],
+    data_sets: &[MeasuredSet],
+    run_seed: u64,
+    table: &mut MeasureTable,
+) -> PolarsResult<()> {
     let values = |set: &MeasuredSet| set.values(means.iter().map(|mean| mean.measure));
     let values: Vec<RowValues<String>> =
         data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
-    for (place, SampleMean { group, name, column, missing, .. }) in means.iter().enumerate() {
-        // What has no loss stands between the ratios and what was cut.
-        if *column == "truncated" {
-            let unmeasured = data_sets.iter().map(MeasuredSet::without_loss);
-            table.push(group, "samples without a loss", unmeasured.collect::<PolarsResult<_>>()?);
-        }
+    for (place, SampleMean { group, name, measure, missing }) in means.iter().enumerate() {
         let cell = |values: &RowValues<String>| {
-            let mean = values.mean(place, run_seed, &["stats", column]);
+            let mean = values.mean(place, run_seed, &["stats", measure.column_name()]);
             mean.value.map_or(missing.clone(), |_| MeasureValue::Known(mean))
         };
         table.push(group, *name, values.iter().map(cell).collect());
@@ -225,7 +243,7 @@ fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
             None => MeasureValue::Inapplicable("no trial made it"),
             Some(Compute { samples: 0, .. }) => MeasureValue::Absent("nothing was accepted"),
             Some(compute) => {
-                let n = usize::try_from(compute.samples).unwrap_or(usize::MAX);
+                let n = size(compute.samples);
                 let each = |total: u128| total as f64 / unit / n as f64;
                 let each = quantity(compute.rounds().all).map(each);
                 MeasureValue::exact(each, n, "a model does not say how many parameters it has")

@@ -136,13 +136,13 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         },
         run_seed: args.seed,
     };
-    let mut session = Session::start(global, store, &pool, &settings)?;
-    let fingerprints: Vec<String> = raters
-        .iter()
-        .map(|model| session.engine.fingerprint(&model.name))
-        .collect::<Result<_, _>>()?;
-    let reviewed: Vec<Reviewed> = session.ask(experiment::default_chunk(), |answering| {
-        raters.iter().map(|model| calibration.review(&as_judge(model), answering)).collect()
+    let session = Session::start(global, store, &pool, &settings)?;
+    let (fingerprints, reviewed) = session.ask(experiment::default_chunk(), |answering| {
+        let names = raters.iter().map(|model| &model.name);
+        let fingerprints: Vec<String> =
+            names.map(|name| answering.engine().fingerprint(name)).collect::<Result<_, _>>()?;
+        let reviewed = raters.iter().map(|model| calibration.review(&as_judge(model), answering));
+        Ok((fingerprints, reviewed.collect::<Result<Vec<Reviewed>>>()?))
     })?;
     let sizes: Vec<usize> = (2..=raters.len()).collect();
     let rated = calibration::rate(&reviewed, &sizes, args.tau, Bootstrap::new(args.seed));

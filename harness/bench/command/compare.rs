@@ -22,6 +22,7 @@ use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
+use crate::trial::TrialId;
 use crate::{comparison, publish, terminal};
 
 /// Put the data sets of an experiment side by side, and say what can be told apart.
@@ -68,8 +69,7 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let run_seed = experiment.seeds[0];
     let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
     check_sets(&experiment, names).map_err(bad_input)?;
-    let path = global.store_path();
-    let stored = if path.exists() { Store::open_read_only(&path)? } else { Store::in_memory()? };
+    let stored = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
     let mut data_sets =
         comparison::data_sets(&experiment, run_seed, names, &stored).with_context(|| {
             format!(
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let own = || comparison::folder(&global.results, &experiment.name, run_seed);
     let folder = args.out.clone().unwrap_or_else(own);
     publish::check_writable(&folder)?;
-    let store = Store::open(&path)?;
+    let store = Store::open(&global.store_path())?;
     let session = Session::start(global, store, &experiment.pool, &experiment.engine)?;
     let evidence = session.ask(experiment.chunk, |answering| {
         Evidence::gather(&data_sets, plan.as_plan(&experiment), answering)
@@ -96,7 +96,9 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let page = page(&experiment, run_seed, &words, &evidence);
     write_atomic(&folder.join("compare.md"), page.as_bytes())?;
     write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
-    let again = |entry| decide_again(args, &experiment, entry, run_seed, (&folder, global));
+    let (name, variant) = (experiment.name.clone(), experiment.variants[0].name.clone());
+    let first = TrialId { experiment: name, variant, seed: run_seed };
+    let again = |entry| decide_again(args, entry, &first, &folder, global);
     let decided = experiment.rescore.as_ref().map(again).transpose()?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
@@ -201,7 +203,7 @@ fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence
     }
     let _ = write!(
         page,
-        "\nDifferences are of means, with 95% intervals; *distinguishable* is p <= 0.05 after Holm over \
+        "\nDifferences are of means, with 95% intervals; *distinguishable* is a Holm-corrected p <= 0.05 over \
          all of them.\n\n{table}"
     );
     page
@@ -235,14 +237,12 @@ fn print(
 /// Decides the first variant's reviews again under the file's thresholds.
 fn decide_again(
     args: &CompareArgs,
-    experiment: &Experiment,
     entry: &RescoreEntry,
-    run_seed: u64,
-    (folder, global): (&Path, &GlobalArgs),
+    trial: &TrialId,
+    folder: &Path,
+    global: &GlobalArgs,
 ) -> Result<Decided> {
-    let variant = &experiment.variants[0].name;
-    let trial = format!("{}/{variant}/seed-{run_seed}", experiment.name);
-    let judged = folder.join(format!("{variant}.judge.csv"));
+    let judged = folder.join(format!("{}.judge.csv", trial.variant));
     let judge = judged.exists().then_some(judged);
-    rescore::decide(&RescoreArgs::of(trial, entry, judge, args.out.clone()), global)
+    rescore::decide(&RescoreArgs::of(trial.to_string(), entry, judge, args.out.clone()), global)
 }

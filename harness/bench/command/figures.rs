@@ -13,7 +13,6 @@ use crate::artifact::write_atomic;
 use crate::failure::bad_input;
 use crate::gallery::{self, FigureKind, GalleryEntry, MissingFigure, Sources};
 use crate::session::GlobalArgs;
-use crate::store::Store;
 use crate::terminal;
 
 /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
@@ -66,8 +65,7 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
         only => only.iter().copied().collect(),
     };
     let kinds: Vec<FigureKind> = kinds.into_iter().collect();
-    let path = global.store_path();
-    let store = if path.exists() { Some(Store::open_read_only(&path)?) } else { None };
+    let store = global.read_store_if_any()?;
     let sources = Sources {
         results: &global.results,
         stats: args.stats.clone().unwrap_or_else(|| global.results.join("stats")),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
@@ -97,7 +97,7 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
     let calls = match subject {
         ItemId::Seed(_) => {
             let seed = store.seed_item(trial.row, subject)?;
-            let seed = seed.with_context(|| format!("{id} has no {subject}"))?;
+            let seed = seed.ok_or_else(|| bad_input(anyhow!("{id} has no {subject}")))?;
             if args.json {
                 return Ok(serde_json::to_string(&seed.annotated)? + "\n");
             }
@@ -106,10 +106,10 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
             reader.calls(subject)?
         }
         ItemId::Candidate { .. } => {
-            let candidate = store.candidate(trial.row, subject)?.with_context(|| {
-                format!(
+            let candidate = store.candidate(trial.row, subject)?.ok_or_else(|| {
+                bad_input(anyhow!(
                     "{id} has no candidate {subject}\nhint: `gra-bench inspect {id}` lists them"
-                )
+                ))
             })?;
             if args.json {
                 return Ok(serde_json::to_string(&candidate)? + "\n");

@@ -99,7 +99,7 @@ pub(crate) struct PlanArgs {
 
 pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
     let experiment = Experiment::load(&args.experiment, &global.models, &args.overrides)?;
-    let store = global.store_path().exists().then(|| global.read_store()).transpose()?;
+    let store = global.read_store_if_any()?;
     let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {

@@ -8,11 +8,11 @@ use clap::Args;
 
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Overrides};
-use crate::failure::note;
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::suite::{self, SeedReport, SeedSweep};
+use crate::trial::Fingerprints;
 use crate::{builtin, overwrite, publish, rows, terminal};
 
 /// Run an experiment file: every variant, every run seed.
@@ -87,7 +87,9 @@ fn run_trials(
 ) -> Result<()> {
     if global.verbosity() != Verbosity::Quiet && builtin::is_built_in(file) {
         let file = file.display();
-        note(&format!("{file}: the file that is built in; gra-bench init DIR writes it out"));
+        terminal::say(&format!(
+            "{file}: the file that is built in; gra-bench init DIR writes it out"
+        ));
     }
     let RunOptions { overrides, replace, retry_failed } = options;
     let (seeds, retry_failed) = (seeds.to_vec(), *retry_failed);
@@ -102,9 +104,11 @@ fn run_trials(
         session.progress.say(&line);
     }
     let reports = session.ask(experiment.chunk, |answering| {
-        let differing = overwrite::differing(&experiment, answering, results)?;
+        let fingerprints = Fingerprints::read(&experiment, answering.engine())?;
+        let differing =
+            overwrite::differing(&experiment, &fingerprints, answering.store(), results)?;
         overwrite::settle(differing, *replace, results)?;
-        suite::run_all(&experiment, answering, results)
+        suite::run_all(&experiment, &fingerprints, answering, results)
     })?;
     let sweep = SeedSweep::of(&experiment, &reports, results)?;
     let mut out = terminal::json_or_text(is_json);

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
-use crate::failure::{bad_input, note};
+use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
@@ -115,15 +115,14 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let embedding = args.embedding(&named, &pool)?;
     let asks = judge.is_some() || scorer.is_some();
     let of_trials = named.iter().any(Named::is_trial);
-    let path = global.store_path();
     // Only a trial's embeddings, losses and scores are kept: what looks at files alone needs no store.
-    let stored = if of_trials { Store::open_read_only(&path)? } else { Store::in_memory()? };
+    let stored = if of_trials { global.read_store()? } else { Store::in_memory()? };
     let mut data_sets = dataset::load(named, &stored)?;
     let folder = args.out.clone().unwrap_or_else(|| global.results.join("stats"));
     publish::check_writable(&folder)?;
     let store = if asks || (of_trials && embedding != Embedded::Nothing) {
         drop(stored);
-        Store::open(&path)?
+        Store::open(&global.store_path())?
     } else {
         stored
     };
@@ -185,7 +184,7 @@ impl StatsArgs {
         let encoder = &pool.encoder;
         let is_asked_for = self.pool.is_some() || self.map || self.matched.is_some();
         if !is_asked_for && let Err(error) = encoder.source.locate(&encoder.name) {
-            note(&format!("diversity is not measured, which needs an encoder: {error}"));
+            terminal::say(&format!("diversity is not measured, which needs an encoder: {error}"));
             return Ok(Embedded::Nothing);
         }
         let matched = self.matched.map(|n| n as usize);

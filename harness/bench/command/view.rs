@@ -8,7 +8,6 @@ use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use crate::failure::note;
 use crate::session::{GlobalArgs, on_interrupt};
 use crate::terminal;
 use crate::trial::stored::TrialSelection;
@@ -48,7 +47,7 @@ async fn serve(viewer: Viewer, address: SocketAddr) -> Result<()> {
     let listener = view::listen(address).await?;
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
-        note(
+        terminal::say(
             "everyone who can reach this address can read all prompts, replies and seed items of the \
              store; nothing can be changed",
         );

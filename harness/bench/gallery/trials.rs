@@ -42,12 +42,12 @@ pub(super) fn draw(
     };
     let selection = TrialSelection { names: sources.wanted.to_vec(), seed: None };
     let found = selection.find(store)?;
-    let (mut finished, unfinished): (Vec<TrialRow>, Vec<TrialRow>) =
+    // Names were checked; figures of the paper alone read no trial.
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (finished, unfinished): (Vec<TrialRow>, Vec<TrialRow>) =
         found.into_iter().partition(|trial| trial.finished);
-    // The reference first, where it is known by its name, and then by name.
-    finished.sort_by_cached_key(|TrialRow { id, .. }| {
-        (id.experiment.clone(), id.seed, id.variant != "gra", id.variant.clone())
-    });
     let mut entries = Vec::new();
     for group in TrialGroup::read_all(store, &finished) {
         entries.extend(of_group(kinds, &group?, measured));
@@ -104,7 +104,7 @@ pub(super) fn of_group(
 ///
 /// # Errors
 /// Why it cannot be drawn.
-pub fn of_trial(
+pub(crate) fn of_trial(
     kind: FigureKind,
     trial: &StoredTrial,
     candidates: &[Candidate],
@@ -122,7 +122,11 @@ pub fn of_trial(
         }
         FigureKind::Agreement => agreement::agreement(&name, candidates),
         FigureKind::Domains => domains::domains(&name, candidates),
-        _ => return sensitivity(trial, candidates),
+        FigureKind::Sensitivity => return sensitivity(trial, candidates),
+        other => {
+            let why = format!("figure {} is not of one trial", other.name());
+            return Err(MissingFigure::without_command(why));
+        }
     };
     Ok(figure?)
 }

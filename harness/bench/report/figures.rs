@@ -35,12 +35,9 @@ pub(super) fn over_variants(subject: &ReportSubject, results: &Path) -> Result<V
         return Ok(Vec::new());
     }
     let stats = results.join("stats");
-    let mut entries = Vec::new();
-    for kind in [FigureKind::Variants, FigureKind::Compute] {
-        for seed in &subject.seeds {
-            entries.extend(gallery::draw_group(&[kind], &seed.group, &stats)?);
-        }
-    }
+    let groups = subject.seeds.iter().map(|seed| &seed.group);
+    let mut entries =
+        gallery::draw_groups(&[FigureKind::Variants, FigureKind::Compute], groups, &stats)?;
     let sources = Sources { results, stats, store: None, wanted: &[] };
     if sources.has_benchmarks() {
         entries.extend(gallery::draw(&[FigureKind::Averages, FigureKind::Rounds], &sources)?);

@@ -77,7 +77,11 @@ pub struct Rate {
     pub seconds: f64,
 }
 
-/// The columns of a [`Reply`].
+/// Finds a [`Reply`]: the columns of [`REPLY`].
+const FIND_REPLY: &str =
+    "SELECT text, finish, prompt_tokens, reply_tokens, expected FROM completion WHERE key = ?";
+
+/// The columns of a [`Reply`], beside those of other tables.
 const REPLY: &str = "completion.text, finish, prompt_tokens, reply_tokens, expected";
 
 /// These columns as they are stored: two of them are JSON.
@@ -107,8 +111,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn reply(&self, key: &CompletionKey) -> Result<Option<Reply>> {
-        let find = format!("SELECT {REPLY} FROM completion WHERE key = ?");
-        let columns = self.db.prepare_cached(&find)?.query_row([key.0], ReplyColumns::read);
+        let columns = self.db.prepare_cached(FIND_REPLY)?.query_row([key.0], ReplyColumns::read);
         columns.optional()?.map(|columns| self.read_reply(key, columns)).transpose()
     }
 

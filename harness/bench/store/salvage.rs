@@ -145,7 +145,7 @@ fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> 
         Ok(db)
     };
     let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
-    schema::check(&db, path).context("nothing can be read of the store without its first page")?;
+    schema::check(&db, path)?;
     let mut tables = Vec::new();
     let mut trials: BTreeMap<i64, TrialState> = BTreeMap::new();
     // Table and range of trials of which facts are lost; trials are read before the tables of facts.

@@ -61,8 +61,8 @@ pub(super) fn empty() -> rusqlite::Result<Connection> {
 pub(super) fn check(db: &Connection, path: &Path) -> Result<()> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let read = || Ok::<_, rusqlite::Error>((number("application_id")?, number("user_version")?));
-    let (application, version) =
-        read().with_context(|| format!("cannot read the store {}", path.display()))?;
+    let (application, version) = read()
+        .with_context(|| format!("cannot read the first page of the store {}", path.display()))?;
     match (application, version) {
         (APPLICATION, VERSION) => {}
         // Ours, but made by an earlier or later program.

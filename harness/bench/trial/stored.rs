@@ -9,6 +9,7 @@ use gra_analysis::trial::TrialFacts;
 use gra_synth::candidate::Candidate;
 
 use super::{TrialId, TrialRecord};
+use crate::failure::bad_input;
 use crate::store::{Store, TrialRow};
 
 /// A trial that the store has, as far as it got.
@@ -28,17 +29,9 @@ impl StoredTrial {
     /// # Errors
     /// When there is no such trial (lists those that there are), or its record is damaged.
     pub fn open(store: &Store, id: &TrialId) -> Result<Self> {
-        let trials = store.trials()?;
-        let Some(place) = trials.iter().position(|trial| trial.id == *id) else {
-            let known: Vec<String> = trials.iter().map(|trial| trial.id.to_string()).collect();
-            match known.as_slice() {
-                [] => bail!("there is no trial {id}: the store is empty"),
-                known => {
-                    bail!("there is no trial {id}\nhint: the store has {}", known.join(", "))
-                }
-            }
-        };
-        Self::read(store, &trials[place])
+        let selection = TrialSelection { names: vec![id.to_string()], seed: None };
+        // A name of a trial means one.
+        Self::read(store, &selection.find(store)?[0])
     }
 
     /// Finds a trial that came to its end.
@@ -163,8 +156,11 @@ impl TrialSelection {
         let is_of_seed = |id: &TrialId| self.seed.is_none_or(|seed| id.seed == seed);
         for name in &self.names {
             if !trials.iter().any(|trial| is_named(&trial.id, name) && is_of_seed(&trial.id)) {
-                return Err(self.unknown(name, &trials));
+                return Err(bad_input(self.unknown(Some(name), &trials)));
             }
+        }
+        if self.seed.is_some() && !trials.iter().any(|trial| is_of_seed(&trial.id)) {
+            return Err(bad_input(self.unknown(None, &trials)));
         }
         trials.retain(|trial| {
             let is_named = self.names.iter().any(|name| is_named(&trial.id, name));
@@ -174,11 +170,19 @@ impl TrialSelection {
         Ok(trials)
     }
 
-    fn unknown(&self, name: &str, trials: &[TrialRow]) -> anyhow::Error {
+    /// Says that no trial has this name, or that none at all has the run seed.
+    fn unknown(&self, name: Option<&str>, trials: &[TrialRow]) -> anyhow::Error {
         let seed = self.seed.map_or_else(String::new, |seed| format!(" with run seed {seed}"));
-        let said = format!("the store holds no `{}`{seed}", name.trim_end_matches('/'));
+        let what = name
+            .map_or_else(|| "trial".to_owned(), |name| format!("`{}`", name.trim_end_matches('/')));
+        let said = format!("the store holds no {what}{seed}");
         // Of an experiment that there is, its trials; else the experiments, which are far fewer than trials.
-        let experiment = name.split('/').next().unwrap_or_default();
+        // Folders may stand before the name of a trial.
+        let name = name.unwrap_or_default();
+        let experiment = name.parse::<TrialId>().map_or_else(
+            |_| name.split('/').next().unwrap_or_default().to_owned(),
+            |id| id.experiment,
+        );
         let trials_of: BTreeSet<String> = trials
             .iter()
             .filter(|trial| trial.id.experiment == experiment)

@@ -209,16 +209,16 @@ impl Automaton {
 
     /// Draws from the logits and goes on as far as nothing else must be drawn. Gives the tokens to
     /// feed before the next call; when the reply is finished they need not be fed.
-    pub fn step(&mut self, scene: &mut DrawInput<'_>) -> Vec<Token> {
+    pub fn step(&mut self, input: &mut DrawInput<'_>) -> Vec<Token> {
         if self.finish.is_some() {
             return Vec::new();
         }
         self.tentative = 0;
         match self.now.clone() {
-            Now::Choosing { from } => self.choose(from, scene),
-            Now::Probing { from, drawn, beginning } => self.probed(from, drawn, &beginning, scene),
-            Now::Writing { text, items } => self.write(text, items, scene),
-            Now::Deciding { items } => self.decide(items, scene),
+            Now::Choosing { from } => self.choose(from, input),
+            Now::Probing { from, drawn, beginning } => self.probed(from, drawn, &beginning, input),
+            Now::Writing { text, items } => self.write(text, items, input),
+            Now::Deciding { items } => self.decide(items, input),
         }
     }
 

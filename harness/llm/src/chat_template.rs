@@ -324,7 +324,7 @@ pub struct FrameCut<'a> {
     pub tail: &'a str,
 }
 
-/// A question that a model will be asked, and what for.
+/// A prompt that a model will get, and what for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbedCall {
     /// The role and stage, for people.
@@ -335,7 +335,7 @@ pub struct ProbedCall {
     pub shape: Shape,
 }
 
-/// Which model is looked at, and with what.
+/// What `doctor` asks of a model's template: prompts it will get.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TemplateQuestion {
     /// The model.
@@ -344,7 +344,7 @@ pub struct TemplateQuestion {
     pub calls: Vec<ProbedCall>,
 }
 
-/// What was found.
+/// What `doctor` is told of the template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateFinding {
     /// What keeps the model from its calls, each with the call's purpose; empty where nothing does.

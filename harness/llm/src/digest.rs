@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::write_atomically;
+use crate::whole_file::write_atomically;
 
 /// Digests of files by path, size and modification time.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl DigestCache {
             fs::create_dir_all(folder)?;
         }
         let json = serde_json::to_vec_pretty(&self.known)?;
-        write_atomically(file, |beside| fs::write(beside, &json), |error| error)
+        write_atomically(file, |temporary| fs::write(temporary, &json), |error| error)
     }
 }
 

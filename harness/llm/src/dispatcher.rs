@@ -34,9 +34,7 @@ use std::thread::{self, ScopedJoinHandle};
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
 use crate::chat_template::{TemplateFinding, TemplateQuestion};
-use crate::engine::{
-    ChunkEvent, ChunkProgress, Engine, EngineError, EngineResult, Hear, Watch, only_model,
-};
+use crate::engine::{ChunkEvent, ChunkProgress, Engine, EngineError, EngineResult, Hear, Watch};
 use crate::score::{Passage, PassageScore};
 
 /// Answers with other engines.
@@ -89,18 +87,18 @@ impl Dispatcher {
         &mut self.groups[group][0]
     }
 
-    /// Which chunks each replica of each group answers.
-    fn shares(&self, chunks: &[&[Request]]) -> Vec<Vec<Vec<usize>>> {
+    /// Which chunks each replica answers, group after group.
+    fn shares(&self, chunks: &[&[Request]]) -> Vec<Vec<usize>> {
         let mut places = vec![Vec::new(); self.groups.len()];
         for (place, chunk) in chunks.iter().enumerate() {
             places[chunk.first().map_or(0, |first| self.group_of(&first.model))].push(place);
         }
-        let shares = |(replicas, places): (&Vec<Replica>, Vec<usize>)| {
+        let of_group = |(replicas, places): (&Vec<Replica>, Vec<usize>)| {
             let requests: Vec<usize> = places.iter().map(|&place| chunks[place].len()).collect();
-            let of_replica = |share: Vec<usize>| share.into_iter().map(|at| places[at]).collect();
-            shares(&requests, replicas.len()).into_iter().map(of_replica).collect()
+            let shares = neighbours(&requests, replicas.len()).into_iter();
+            shares.map(move |share| share.into_iter().map(|at| places[at]).collect())
         };
-        self.groups.iter().zip(places).map(shares).collect()
+        self.groups.iter().zip(places).flat_map(of_group).collect()
     }
 
     /// Gives every replica of a group its part of some items. The results come in the order of the items.
@@ -114,13 +112,18 @@ impl Dispatcher {
         let replicas = &mut self.groups[group];
         let count = replicas.len();
         let ask = &ask;
-        let tasks = replicas.iter_mut().enumerate().map(|(at, replica)| {
+        let parts = replicas.iter_mut().enumerate().map(|(at, replica)| {
             let (from, to) = (at * items.len() / count, (at + 1) * items.len() / count);
-            let part = &items[from..to];
+            (replica, from, &items[from..to])
+        });
+        // A thread for an empty part would only come and go.
+        let busy = parts.filter(|(_, _, part)| !part.is_empty());
+        let tasks = busy.map(|(replica, from, part)| {
             move |tell: &mut Watch<'_>| ask(&mut *replica.engine, from, part, tell)
         });
-        let mut so_far = vec![ChunkProgress::default(); count];
-        let done = in_parallel(tasks.collect(), |at, progress| {
+        let tasks: Vec<_> = tasks.collect();
+        let mut so_far = vec![ChunkProgress::default(); tasks.len()];
+        let done = in_parallel(tasks, |at, progress| {
             so_far[at] = progress;
             watch(so_far.iter().copied().sum());
         });
@@ -135,9 +138,8 @@ impl Replica {
 
     /// Answers a chunk; where the engine fails on it, call by call.
     fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
-        let Some(model) = only_model(chunk.iter().map(|request| &request.model))? else {
-            return Ok(Vec::new());
-        };
+        let Some(first) = chunk.first() else { return Ok(Vec::new()) };
+        let model = &first.model;
         let engine = &mut self.engine;
         let replies = engine.complete(chunk, watch).or_else(|error| {
             let answered_before = self.answered.contains(model);
@@ -183,7 +185,7 @@ impl Engine for Dispatcher {
     fn complete_all(&mut self, chunks: &[&[Request]], hear: &mut Hear<'_>) -> EngineResult<()> {
         let shares = self.shares(chunks);
         let enough = &AtomicBool::new(false);
-        let replicas = self.groups.iter_mut().flatten().zip(shares.into_iter().flatten());
+        let replicas = self.groups.iter_mut().flatten().zip(shares);
         // A thread for a replica without chunks would only come and go.
         let busy = replicas.filter(|(_, places)| !places.is_empty());
         let tasks = busy.map(|(replica, places)| {
@@ -250,7 +252,7 @@ impl Engine for Dispatcher {
 }
 
 /// Which chunks each of some replicas answers, by the chunks' numbers of requests.
-fn shares(requests: &[usize], replicas: usize) -> Vec<Vec<usize>> {
+fn neighbours(requests: &[usize], replicas: usize) -> Vec<Vec<usize>> {
     let all: usize = requests.iter().sum::<usize>().max(1);
     let mut shares = vec![Vec::new(); replicas];
     let mut before = 0;
@@ -297,15 +299,15 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::shares;
+    use super::neighbours;
 
     #[test]
     fn shares_are_neighbours_of_about_the_same_size() {
-        assert_eq!(shares(&[64, 64, 64, 64], 2), [[0, 1], [2, 3]]);
-        assert_eq!(shares(&[64, 64, 8, 64, 64], 2), [vec![0, 1], vec![2, 3, 4]]);
-        assert_eq!(shares(&[10, 1, 1, 1, 1], 2), [vec![0], vec![1, 2, 3, 4]]);
-        assert_eq!(shares(&[7], 3), [vec![], vec![0], vec![]]);
-        assert_eq!(shares(&[], 2), [[]; 2] as [[usize; 0]; 2]);
-        assert_eq!(shares(&[5, 5, 5], 1), [[0, 1, 2]]);
+        assert_eq!(neighbours(&[64, 64, 64, 64], 2), [[0, 1], [2, 3]]);
+        assert_eq!(neighbours(&[64, 64, 8, 64, 64], 2), [vec![0, 1], vec![2, 3, 4]]);
+        assert_eq!(neighbours(&[10, 1, 1, 1, 1], 2), [vec![0], vec![1, 2, 3, 4]]);
+        assert_eq!(neighbours(&[7], 3), [vec![], vec![0], vec![]]);
+        assert_eq!(neighbours(&[], 2), [[]; 2] as [[usize; 0]; 2]);
+        assert_eq!(neighbours(&[5, 5, 5], 1), [[0, 1, 2]]);
     }
 }

@@ -227,8 +227,13 @@ impl GgufHeader {
 
     /// Bytes that one token's keys and values take in f16, of a model of so many layers and heads whose rows have
     /// `width` numbers. A head has the size that the header states, else its part of a row.
-    #[must_use]
-    pub fn kv_bytes_per_token(&self, layers: u64, heads: u64, kv_heads: u64, width: u64) -> u64 {
+    pub(crate) fn kv_bytes_per_token(
+        &self,
+        layers: u64,
+        heads: u64,
+        kv_heads: u64,
+        width: u64,
+    ) -> u64 {
         let of_head = width.div_ceil(heads.max(1));
         let size = |key| self.of_architecture(key).unwrap_or(of_head);
         let both = size("attention.key_length").saturating_add(size("attention.value_length"));

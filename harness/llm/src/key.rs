@@ -77,12 +77,6 @@ impl TryFrom<String> for CompletionKey {
     }
 }
 
-/// Names one embedding: an encoder's fingerprint together with a text.
-#[must_use]
-pub fn text_hash(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
-}
-
 const SCORE_LAYOUT: &str = "gra-score-1";
 
 /// Hash of everything in a passage that determines its score: not the model's name, as for a

@@ -20,6 +20,7 @@
 //! - [`score`]: passages and their log-probabilities
 //! - [`scripted`]: an engine without a model, for tests
 //! - [`key`]: store keys
+//! - [`whole_file`]: files that are written whole or not at all
 
 pub mod adherence;
 pub mod automaton;
@@ -38,26 +39,6 @@ pub mod score;
 pub mod scripted;
 pub mod server;
 pub mod vocabulary;
+pub mod whole_file;
 #[cfg(unix)]
 pub mod worker;
-
-use std::fs::File;
-use std::io;
-use std::path::Path;
-
-/// Writes a file whole or not at all: `write` fills a file beside it, which then takes its place. `failed` makes an
-/// error of what the system says.
-fn write_atomically<E>(
-    path: &Path,
-    write: impl FnOnce(&Path) -> Result<(), E>,
-    failed: impl Fn(io::Error) -> E,
-) -> Result<(), E> {
-    // A file can be renamed within its file system only.
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(folder);
-    let temporary = temporary.map_err(&failed)?.into_temp_path();
-    write(&temporary)?;
-    // On disk before it has its name: a crash must not leave the name with half a file.
-    File::open(&temporary).and_then(|file| file.sync_all()).map_err(&failed)?;
-    temporary.persist(path).map_err(|error| failed(error.error))
-}

@@ -79,11 +79,12 @@ impl LlamaEngine {
         &self.settings
     }
 
-    /// The model of this name, loaded.
-    fn generator(&mut self, name: &ModelName) -> EngineResult<&Generator> {
+    /// The model of this name, loaded, and the settings that it runs with.
+    fn generator(&mut self, name: &ModelName) -> EngineResult<(&Generator, &EngineSettings)> {
         let (member, source) = self.member(name)?;
         let files = source.verify(member.name.as_str(), &member.sha256, &mut self.digests)?;
-        self.resident.generator(&member, &files, &self.settings)
+        let generator = self.resident.generator(&member, &files, &self.settings)?;
+        Ok((generator, &self.settings))
     }
 
     /// What of a model's entry is in its fingerprints: the hash of its files, its context, its template's variables.
@@ -119,10 +120,9 @@ impl Engine for LlamaEngine {
         let Some(model) = only_model(chunk.iter().map(|request| &request.model))? else {
             return Ok(Vec::new());
         };
-        let settings = self.settings.clone();
-        let generator = self.generator(model)?;
-        let prepared = chunk::prepare(generator, chunk, &settings)?;
-        lanes::run(generator, prepared, &settings, watch)
+        let (generator, settings) = self.generator(model)?;
+        let prepared = chunk::prepare(generator, chunk, settings)?;
+        lanes::run(generator, prepared, settings, watch)
     }
 
     fn score(
@@ -133,8 +133,8 @@ impl Engine for LlamaEngine {
         let Some(model) = only_model(passages.iter().map(|passage| &passage.model))? else {
             return Ok(Vec::new());
         };
-        let settings = self.settings.clone();
-        score::run(self.generator(model)?, passages, &settings, watch)
+        let (generator, settings) = self.generator(model)?;
+        score::run(generator, passages, settings, watch)
     }
 
     fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {

@@ -110,8 +110,8 @@ impl ServerEngine {
     pub fn look(&mut self, model: &ModelName) -> EngineResult<ServerProbe> {
         let identity = self.identity(model)?;
         let server = self.server(model)?;
-        let reply = |question: ChatCall<'_>| {
-            let reply = question.ask(&self.client, &|| self.stop.load(Ordering::Relaxed));
+        let reply = |call: ChatCall<'_>| {
+            let reply = call.ask(&self.client, &|| self.stop.load(Ordering::Relaxed));
             reply.map_err(|error| error.into_engine_error(model, server))
         };
         let constrains = ask::is_as_probed(&reply(ChatCall::probe(server))?);
@@ -150,24 +150,24 @@ impl ServerEngine {
         Ok(identity)
     }
 
-    /// Asks all questions, as many at once as the server is meant to take. A call that the server fails on
+    /// Asks all calls, as many at once as the server is meant to take. A call that the server fails on
     /// leaves the others alone. `in_a_row`: how many have failed since one was answered.
     fn ask_all(
         &self,
         model: &ModelName,
         server: &Server,
-        questions: &[ChatCall<'_>],
+        calls: &[ChatCall<'_>],
         in_a_row: &mut u32,
         watch: &mut Watch<'_>,
     ) -> EngineResult<Vec<Reply>> {
-        let slots = server.concurrency.min(u32::try_from(questions.len()).unwrap_or(u32::MAX));
+        let slots = server.concurrency.min(u32::try_from(calls.len()).unwrap_or(u32::MAX));
         let (next, failed) = (&AtomicUsize::new(0), &AtomicBool::new(false));
         let halted = || failed.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
         let work = |tell: &mut dyn FnMut((usize, Result<Reply, ServerError>))| {
             while !halted() {
                 let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(question) = questions.get(place) else { return };
-                let answer = question.ask(&self.client, &halted);
+                let Some(call) = calls.get(place) else { return };
+                let answer = call.ask(&self.client, &halted);
                 if matches!(answer, Err(ServerError::Silent(_) | ServerError::Refused(_))) {
                     failed.store(true, Ordering::Relaxed);
                 }
@@ -177,7 +177,7 @@ impl ServerEngine {
                 }
             }
         };
-        let mut replies: Vec<Option<Reply>> = vec![None; questions.len()];
+        let mut replies: Vec<Option<Reply>> = vec![None; calls.len()];
         let mut first_failure: Option<(usize, ServerError)> = None;
         let mut so_far = ChunkProgress { slots, ..ChunkProgress::default() };
         in_parallel((0..slots).map(|_| work).collect(), |_, (place, answer)| {
@@ -199,7 +199,7 @@ impl ServerEngine {
                     Reply::failed(failure, said)
                 }
                 Err(error) => {
-                    // Which one is told does not depend on which came first.
+                    // Of those that are told, the first in the chunk's order.
                     if first_failure.as_ref().is_none_or(|(at, _)| place < *at) {
                         first_failure = Some((place, error));
                     }
@@ -233,9 +233,9 @@ impl Engine for ServerEngine {
                 .map_err(|error| unusable(model.as_str(), &error.to_string()))
         };
         // All of them before the first is asked: what cannot be said is not paid for.
-        let questions: Vec<ChatCall<'_>> = chunk.iter().map(call).collect::<EngineResult<_>>()?;
+        let calls: Vec<ChatCall<'_>> = chunk.iter().map(call).collect::<EngineResult<_>>()?;
         let mut in_a_row = self.failed_in_a_row.get(model).copied().unwrap_or(0);
-        let replies = self.ask_all(model, server, &questions, &mut in_a_row, watch);
+        let replies = self.ask_all(model, server, &calls, &mut in_a_row, watch);
         self.failed_in_a_row.insert(model.clone(), in_a_row);
         replies
     }

@@ -151,8 +151,8 @@ fn two_integers(
         fed.truncate(fed.len() - automaton.tentative());
         let integer = if text.contains(&b',') { second } else { first };
         let logits = scoring(vocabulary, integer, &text);
-        let mut scene = DrawInput { vocabulary, sampler: &mut sampler, logits: &logits };
-        fed.extend(automaton.step(&mut scene));
+        let mut input = DrawInput { vocabulary, sampler: &mut sampler, logits: &logits };
+        fed.extend(automaton.step(&mut input));
         steps += 1;
     }
     assert_eq!(fed.len(), automaton.tokens() as usize, "probes are taken back");

@@ -55,8 +55,8 @@ impl Served {
         let pool = ModelPool::parse(&text, Path::new("test.toml"), Path::new("")).unwrap();
         // It answers 503 while it loads, and nobody does before that.
         let wait = Duration::from_millis(500);
-        let patience = RetryPolicy { tries: 60, first_wait: wait, longest_wait: wait };
-        ServerEngine::new(&pool, patience, Arc::default())
+        let policy = RetryPolicy { tries: 60, first_wait: wait, longest_wait: wait };
+        ServerEngine::new(&pool, policy, Arc::default())
     }
 }
 

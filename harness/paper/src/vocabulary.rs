@@ -116,15 +116,6 @@ impl DataSource {
     /// The rows of a block of Table 1.
     pub const MAIN: [Self; 4] = [Self::Vanilla, Self::Gra, Self::Distill32b, Self::Distill72b];
 
-    /// Variants of GRA that the paper has no table for; named as `experiments/ablation.toml` does.
-    pub const ABLATIONS: [Self; 5] = [
-        Self::NoReviewer,
-        Self::SingleReviewer,
-        Self::MajorityVote,
-        Self::SingleModel,
-        Self::FixedRoles,
-    ];
-
     /// The rows of a block of Table 2.
     pub const SEED_DATA: [Self; 4] =
         [Self::Vanilla, Self::GraRefined, Self::Gra, Self::GraIntegrated];

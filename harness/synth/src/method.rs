@@ -75,7 +75,7 @@ pub struct Method {
     pub keyword_retries: u8,
     /// The form of a review's reply.
     pub review_form: ReviewForm,
-    /// Whether each review and adjudication sees the scores of its prompt's example in one of six orders, drawn with
+    /// Whether each review and adjudication sees the scores of its prompt's examples in one of six orders, drawn with
     /// the call, so that what models copy from its places averages out. Costs the evaluation of six role texts.
     pub rotate_examples: bool,
     /// Whether replies are held to their shape token by token. Off counts malformed replies as

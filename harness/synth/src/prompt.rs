@@ -180,7 +180,7 @@ impl Template {
         if let Some(place) = places.iter().find(|p| !sample.contains(&Piece::Place(p))) {
             return Err(PromptError::PlaceMissing { file, place });
         }
-        // [R12] Only Prompts 8 and 9 show a response, and with it an example of six scores.
+        // [R12] Only Prompts 8 and 9 show a response, and with it examples of six scores.
         let shows_scores = places.contains(&"response");
         let roles = if shows_scores { turns(&role) } else { vec![role] };
         Ok(Self { roles: roles.into_iter().map(Arc::from).collect(), sample })

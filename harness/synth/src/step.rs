@@ -88,7 +88,7 @@ impl Asker<'_> {
     pub(crate) fn request_with_seed(&self, question: Question<'_>, seed: u64) -> Request {
         let Question { subject, stage, seat, attempt, member, .. } = question;
         let prompt_stage = prompted(stage);
-        // [R12] The call's own seed also draws the order in which the prompt shows its example's scores.
+        // [R12] The call's own seed also draws the order in which the prompt shows its examples' scores.
         let turn = if self.method.rotate_examples { seed } else { 0 };
         let thought_tokens = member.thought_tokens;
         Request {

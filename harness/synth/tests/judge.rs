@@ -122,7 +122,8 @@ fn example_scores_come_in_every_order_where_they_are_rotated() {
     let files = gra_synth::prompt::TEMPLATES.iter().map(|(file, _, places)| {
         let places: Vec<String> = places.iter().map(|place| format!("{{{{{place}}}}}")).collect();
         let sample = places.join("\n");
-        let role = "Score it.\n<bos>[8,4,6,9,7,10]<eos>, not [x] nor [1]";
+        let role =
+            "Score it.\n<bos>[10,9,9,10,9,8]<eos> or\n<bos>[2,5,3,4,3,9]<eos>, not [x] nor [1]";
         ((*file).to_owned(), format!("{role}\n=== sample ===\n{sample}"))
     });
     let prompts = gra_synth::prompt::PromptSet::parse(&files.collect()).unwrap();
@@ -132,7 +133,9 @@ fn example_scores_come_in_every_order_where_they_are_rotated() {
     };
     let turned = roles(Stage::ResponseReview);
     assert_eq!(turned.len(), 6);
-    assert!(turned.contains("Score it.\n<bos>[10,8,4,6,9,7]<eos>, not [x] nor [1]\n\n"));
+    let last =
+        "Score it.\n<bos>[8,10,9,9,10,9]<eos> or\n<bos>[9,2,5,3,4,3]<eos>, not [x] nor [1]\n\n";
+    assert!(turned.contains(last), "every list is turned alike");
     assert_eq!(roles(Stage::Adjudication).len(), 6);
     assert_eq!(roles(Stage::InstructionReview).len(), 1, "its example is explained in words");
     // The same call sees the same order; as written where nothing is rotated.

@@ -248,8 +248,8 @@ fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
         notes.push(format!(
             "Brackets: {:.0}% percentile interval of {} bootstrap replicates over the seed items behind \
              the pairs, not corrected for the number of variants. p: of no difference, by sign flips of \
-             seed items, corrected after Holm for all differences of the table. An interval that holds \
-             0 or a large p means that so many pairs cannot tell the two apart.",
+             seed items, Holm-corrected for all differences of the table. An interval that holds 0 or a \
+             large p means that so many pairs cannot tell the two apart.",
             CONFIDENCE * 100.0,
             count(REPLICATES as u64),
         ));

@@ -9,14 +9,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::frames::{MU, PASSED, RowMeasure};
+use gra_synth::pool::ItemId;
+
+use crate::frames::{MU, PASSED, RowMeasure, RowValues};
+use crate::proportion::Z;
 use crate::statistics::bootstrap::{CONFIDENCE, Estimate};
 use crate::stats::measure::{MeasureTable, MeasureValue};
 use crate::trial::{self, TrialFacts};
 
-/// Standard errors to each side of an interval that spans [`CONFIDENCE`] of a normal distribution.
-const SIDES: f64 = 1.959_964;
-const _: () = assert!(CONFIDENCE == 0.95, "SIDES belongs to it");
+// Z is the number of standard errors to each side of a normal interval of this confidence.
+const _: () = assert!(CONFIDENCE == 0.95, "Z belongs to it");
 
 const TOO_FEW: &str = "it takes two seeds with a value";
 const NO_INTERVAL: &str = "no seed has an interval";
@@ -37,18 +39,22 @@ pub fn seed_sweep(seeds: &BTreeMap<u64, Vec<TrialFacts>>) -> MeasureTable {
             names.push(trial.variant.clone());
         }
     }
+    // By seed, then variant; a variant that a seed did not run has nothing there.
+    let of_seed = |(&seed, trials): (&u64, &Vec<TrialFacts>)| {
+        let rows = names.iter().map(|variant| {
+            let trial = trials.iter().find(|trial| trial.variant == *variant)?;
+            Some(trial::values(&trial.candidates, COMPARED.map(|(_, measure)| measure)))
+        });
+        (seed, rows.collect())
+    };
+    let rows: BTreeMap<u64, Vec<Option<RowValues<ItemId>>>> = seeds.iter().map(of_seed).collect();
     let mut table = MeasureTable::new(names.clone());
-    for (name, measure) in COMPARED {
-        // By seed, then variant; a variant that a seed did not run has nothing there.
-        let of_seed = |(&seed, trials): (&u64, &Vec<TrialFacts>)| {
-            let estimates = names.iter().map(|variant| {
-                let trial = trials.iter().find(|trial| trial.variant == *variant)?;
-                let values = trial::values(&trial.candidates, [measure]);
-                Some(values.mean(0, seed, &["seed-sweep", name]))
-            });
-            (seed, estimates.collect())
+    for (measure, (name, _)) in COMPARED.into_iter().enumerate() {
+        let estimates = |(&seed, rows): (&u64, &Vec<Option<RowValues<ItemId>>>)| {
+            let mean = |rows: &RowValues<ItemId>| rows.mean(measure, seed, &["seed-sweep", name]);
+            (seed, rows.iter().map(|rows| rows.as_ref().map(mean)).collect())
         };
-        let found: Vec<(u64, Vec<Option<Estimate>>)> = seeds.iter().map(of_seed).collect();
+        let found: Vec<(u64, Vec<Option<Estimate>>)> = rows.iter().map(estimates).collect();
         let of_variant = |place: usize| -> Vec<Estimate> {
             found.iter().filter_map(|(_, estimates)| estimates[place]).collect()
         };
@@ -98,7 +104,7 @@ fn within(estimates: &[Estimate]) -> Option<f64> {
     let errors = estimates.iter().filter_map(|estimate| estimate.interval);
     // A percentile interval is about as wide as a normal one of the same standard error.
     let squares: Vec<f64> =
-        errors.map(|interval| ((interval.high - interval.low) / (2.0 * SIDES)).powi(2)).collect();
+        errors.map(|interval| ((interval.high - interval.low) / (2.0 * Z)).powi(2)).collect();
     mean(&squares).map(f64::sqrt)
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use super::*;
 use crate::trial_by_hand::{accepted, calls, every_outcome, rejected, trial};
 
-/// Nobody reviews: everything written is accepted, without scores.
+/// Accepted as it was written, without reviewers and scores.
 fn unreviewed(number: u32) -> Candidate {
     let mut candidate = crate::trial_by_hand::written(number);
     candidate.roles.reviewers.clear();
@@ -168,8 +168,8 @@ fn terminal_blocks_fit() {
       scored by both for mu.
     Brackets: 95% percentile interval of 10,000 bootstrap replicates over the seed items behind the
       pairs, not corrected for the number of variants. p: of no difference, by sign flips of seed items,
-      corrected after Holm for all differences of the table. An interval that holds 0 or a large p means
-      that so many pairs cannot tell the two apart.
+      Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that
+      so many pairs cannot tell the two apart.
     ");
 }
 
@@ -198,7 +198,7 @@ fn markdown_tables() {
     - mu, sigma: means over the candidates that the whole committee scored, and over the samples.
     - calls shared: an earlier variant of this ablation had made exactly these.
     - Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50 scored by both for mu.
-    - Brackets: 95% percentile interval of 10,000 bootstrap replicates over the seed items behind the pairs, not corrected for the number of variants. p: of no difference, by sign flips of seed items, corrected after Holm for all differences of the table. An interval that holds 0 or a large p means that so many pairs cannot tell the two apart.
+    - Brackets: 95% percentile interval of 10,000 bootstrap replicates over the seed items behind the pairs, not corrected for the number of variants. p: of no difference, by sign flips of seed items, Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that so many pairs cannot tell the two apart.
     ");
 }
 

@@ -54,7 +54,7 @@ pub fn compute(trials: &[(String, Compute)]) -> Result<Figure, FigureError> {
         sizes.collect::<Vec<_>>().join(", "),
         in_billions(first.teacher.parameters),
         first.assumed.map_or_else(String::new, |count| format!(
-            " Every member is reckoned to have {:.1}e9 parameters.",
+            " Every member is counted as if it had {:.1}e9 parameters.",
             in_billions(count)
         )),
         match unknown {

@@ -9,6 +9,7 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
 use crate::frames::{self, PASSED, means};
+use crate::proportion::Proportion;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
 /// for which domain. Candidates whose round was interrupted, or that an engine failed on, take no part.
@@ -18,33 +19,32 @@ use crate::frames::{self, PASSED, means};
 pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureError> {
     let failed = |error: PolarsError| FigureError::Drawing(error.to_string());
     let frame = frames::outcomes(candidates).map_err(failed)?;
-    // `None`: all generators together.
-    let mut shares: BTreeMap<Group, Share> = BTreeMap::new();
-    let by_generator = ["generator", "domain"].as_slice();
-    // Each generator by domain, then all of them together.
-    for by in [by_generator, &["domain"]] {
-        shares.extend(groups(&frame, by).map_err(failed)?);
-    }
+    let of_each = means(&frame, &["generator", "domain"], PASSED).map_err(failed)?;
+    let of_all = means(&frame, &["domain"], PASSED).map_err(failed)?;
+    let generators = texts(&of_each, "generator").map_err(failed)?;
+    let mut shares: BTreeMap<Group<'_>, Proportion> = BTreeMap::new();
+    shares.extend(proportions(&of_each, generators).map_err(failed)?);
+    shares.extend(proportions(&of_all, vec![None; of_all.height()]).map_err(failed)?);
     if shares.is_empty() {
         return Err(FigureError::Nothing { what: "no candidate has an outcome" });
     }
-    let of_all = shares.iter().filter(|((generator, _), _)| generator.is_none());
-    let n: u32 = of_all.map(|(_, share)| share.n).sum();
+    let together = shares.iter().filter(|((generator, _), _)| generator.is_none());
+    let n: u64 = together.map(|(_, share)| share.n()).sum();
     // From bottom to top: all together, then the generators from the last to the first.
-    let generators: BTreeSet<&String> = shares.keys().filter_map(|(who, _)| who.as_ref()).collect();
-    let rows: Vec<Option<&String>> =
+    let generators: BTreeSet<&str> =
+        shares.keys().filter_map(|(generator, _)| *generator).collect();
+    let rows: Vec<Option<&str>> =
         [None].into_iter().chain(generators.into_iter().rev().map(Some)).collect();
-    let known: BTreeSet<Option<&str>> =
-        shares.keys().map(|(_, domain)| domain.as_deref()).collect();
+    let known: BTreeSet<Option<&str>> = shares.keys().map(|(_, domain)| *domain).collect();
     // In the paper's order; a teacher that answers seed items may know no domain.
     let all: Vec<String> = Domain::ALL.map(|domain| domain.to_string()).to_vec();
     let all = all.iter().map(|domain| Some(domain.as_str())).chain([None]);
     let domains: Vec<Option<&str>> = all.filter(|domain| known.contains(domain)).collect();
-    let square = |generator: Option<&String>, domain: Option<&str>| {
-        let share = shares.get(&(generator.cloned(), domain.map(str::to_owned)));
-        share.map_or_else(Square::default, Share::square)
+    let row = |generator: Option<&str>| -> Vec<Square> {
+        let shares = domains.iter().map(|domain| shares.get(&(generator, *domain)).copied());
+        shares.map(|share| share.map_or_else(Square::default, square)).collect()
     };
-    let name = |who: Option<&String>| who.map_or("all together".to_owned(), ToString::to_string);
+    let name = |generator: Option<&str>| generator.unwrap_or("all together").to_owned();
     let map = HeatMap {
         name: "domains".to_owned(),
         title: format!("Acceptance by generator and domain in {trial}"),
@@ -56,13 +56,7 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
             ticks: domains.iter().map(|domain| domain.unwrap_or("none known").to_owned()).collect(),
         },
         y: Axis { name: "generator".to_owned(), ticks: rows.iter().copied().map(name).collect() },
-        panels: vec![Panel {
-            title: String::new(),
-            rows: rows
-                .iter()
-                .map(|generator| domains.iter().map(|&domain| square(*generator, domain)).collect())
-                .collect(),
-        }],
+        panels: vec![Panel { title: String::new(), rows: rows.into_iter().map(row).collect() }],
         framed: String::new(),
         dotted: String::new(),
         notes: vec![
@@ -74,48 +68,46 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
     map.figure()
 }
 
-/// Generator and domain.
-type Group = (Option<String>, Option<String>);
+/// Generator, or `None` for all of them together, and domain.
+type Group<'a> = (Option<&'a str>, Option<&'a str>);
 
-/// A share and of how many.
-struct Share {
-    value: Option<f64>,
-    n: u32,
+/// The shares behind means of [`PASSED`] in groups of these generators; groups without an outcome are left out.
+fn proportions<'a>(
+    groups: &'a DataFrame,
+    generators: Vec<Option<&'a str>>,
+) -> PolarsResult<Vec<(Group<'a>, Proportion)>> {
+    let keys = generators.into_iter().zip(texts(groups, "domain")?);
+    let means = groups.column("mean")?.f64()?.iter().zip(groups.column("n")?.u32()?.iter());
+    let proportion = |(key, (mean, n)): (Group<'a>, (Option<f64>, Option<u32>))| {
+        let (mean, n) = (mean?, n?);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the mean of n zeros and ones, times n, is from 0 to n"
+        )]
+        let yes = (mean * f64::from(n)).round() as u64;
+        Some((key, Proportion { yes, no: u64::from(n) - yes }))
+    };
+    Ok(keys.zip(means).filter_map(proportion).collect())
 }
 
-impl Share {
-    fn square(&self) -> Square {
-        Square {
-            value: self.value,
-            text: self.value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}")),
-            below: format!("n {}", self.n),
-            ..Square::default()
-        }
+fn texts<'a>(groups: &'a DataFrame, column: &str) -> PolarsResult<Vec<Option<&'a str>>> {
+    Ok(groups.column(column)?.str()?.iter().collect())
+}
+
+fn square(share: Proportion) -> Square {
+    let value = share.value();
+    Square {
+        value,
+        text: value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}")),
+        below: format!("n {}", share.n()),
+        ..Square::default()
     }
-}
-
-/// Shares of candidates that passed, by generator (`None` where it is not among `by`) and domain; groups without
-/// an outcome are left out.
-fn groups(frame: &DataFrame, by: &[&str]) -> PolarsResult<Vec<(Group, Share)>> {
-    let groups = means(frame, by, PASSED)?;
-    let texts = |name: &str| -> PolarsResult<Vec<Option<String>>> {
-        let texts = groups.column(name)?.str()?.iter();
-        Ok(texts.map(|text| text.map(str::to_owned)).collect())
-    };
-    let generators = match by.len() {
-        1 => vec![None; groups.height()],
-        _ => texts("generator")?,
-    };
-    let shares = groups.column("mean")?.f64()?.iter().zip(groups.column("n")?.u32()?.iter());
-    let shares = shares.map(|(value, n)| Share { value, n: n.unwrap_or(0) });
-    let keyed = generators.into_iter().zip(texts("domain")?).zip(shares);
-    Ok(keyed.filter(|(_, share)| share.n > 0).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proportion::Proportion;
     use crate::trial_by_hand::every_outcome;
 
     #[test]

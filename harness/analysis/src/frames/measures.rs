@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use polars::prelude::{
-    ChunkAgg, DataFrame, DataType, Float64Chunked, NamedFrom, PolarsResult, Series,
+    ChunkAgg, DataFrame, DataType, NamedFrom, PolarsError, PolarsResult, Series,
     SortMultipleOptions,
 };
 
@@ -71,6 +71,12 @@ impl RowMeasure {
         Self { only: Some((column, text)), ..self }
     }
 
+    /// The name of the column that it is made of.
+    #[must_use]
+    pub const fn column_name(self) -> &'static str {
+        self.column
+    }
+
     fn values(self, frame: &DataFrame) -> PolarsResult<Vec<Option<f64>>> {
         let column = frame.column(self.column)?;
         let mut values: Vec<Option<f64>> = match self.value {
@@ -92,11 +98,22 @@ impl RowMeasure {
 /// where no row takes part, and `n`, how many do. Groups rise by their columns, missing values first.
 ///
 /// # Errors
-/// When the frame lacks a column.
+/// When there is no column to group by, one of them is called `mean` or `n`, or the frame lacks one of them or the
+/// measure's.
 pub fn means(frame: &DataFrame, by: &[&str], measure: RowMeasure) -> PolarsResult<DataFrame> {
+    if by.is_empty() || by.iter().any(|key| ["mean", "n"].contains(key)) {
+        let message = format!(
+            "means are grouped by at least one column, none of them `mean` or `n`; asked: [{}]",
+            by.join(", ")
+        );
+        return Err(PolarsError::InvalidOperation(message.into()));
+    }
+    // Each group is a copy of its rows: the texts of a frame stay out of it.
+    let mut rows = frame.select(by.iter().copied())?;
+    rows.with_column(Series::new("mean".into(), measure.values(frame)?).into())?;
     // Eager on purpose: the lazy planner alone would double what polars takes to compile (Cargo.toml).
     let aggregate = |group: DataFrame| {
-        let values: Float64Chunked = measure.values(&group)?.into_iter().collect();
+        let values = group.column("mean")?.f64()?;
         let n = u32::try_from(values.len() - values.null_count()).unwrap_or(u32::MAX);
         let mut row = group.select(by.iter().copied())?.head(Some(1));
         row.with_column(Series::new("mean".into(), [values.mean()]).into())?;
@@ -104,10 +121,10 @@ pub fn means(frame: &DataFrame, by: &[&str], measure: RowMeasure) -> PolarsResul
         Ok(row)
     };
     // Nothing has no groups, and still has its columns.
-    if frame.height() == 0 {
-        return aggregate(frame.clone()).map(|row| row.clear());
+    if rows.height() == 0 {
+        return aggregate(rows).map(|row| row.clear());
     }
-    let means = frame.group_by_stable(by.iter().copied())?.apply(aggregate)?;
+    let means = rows.group_by_stable(by.iter().copied())?.apply(aggregate)?;
     means.sort(by.iter().copied(), SortMultipleOptions::default())
 }
 

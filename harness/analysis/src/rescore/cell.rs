@@ -135,7 +135,7 @@ impl Leads {
 }
 
 /// The mean of each sample with its interval, in their order. Equal samples, and a grid has many, are
-/// reckoned once.
+/// computed once.
 pub(super) fn means(samples: &[Vec<Cluster>], run_seed: u64) -> Vec<Estimate> {
     let bits = |sample: &[Cluster]| -> Vec<(u64, u32)> {
         sample.iter().map(|cluster| (cluster.sum.to_bits(), cluster.count)).collect()

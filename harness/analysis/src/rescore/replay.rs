@@ -219,7 +219,7 @@ impl<'a> Replayer<'a> {
             }
         }
         // Whether an unknown candidate joins is open, but one that is too near to earlier samples never does.
-        for verdict in dedup(target.clone(), &unknown, NOBODY_JOINS) {
+        for verdict in dedup(target.clone(), &unknown, NONE_JOINS) {
             if verdict.nearest.is_some_and(|near| near.cosine >= limit) {
                 fates.push((verdict.id, Fate::Known(Outcome::Duplicate)));
             }
@@ -241,7 +241,7 @@ struct Wave<'w, 'a> {
 }
 
 impl Wave<'_, '_> {
-    /// Without embeddings: duplicates are those of the record, and everyone else who passed review joins.
+    /// Without embeddings: duplicates are those of the record, and all others that passed review join.
     fn as_recorded(&self) -> Vec<(ItemId, Fate)> {
         let (mut duplicates, mut joined) = (Vec::new(), Vec::new());
         for (candidate, word) in self.candidates.iter().zip(&self.words) {
@@ -267,7 +267,7 @@ fn deduplicates(record: &Record<'_>) -> bool {
 }
 
 /// A limit below every cosine: each is then compared with the target alone.
-const NOBODY_JOINS: f64 = f64::NEG_INFINITY;
+const NONE_JOINS: f64 = f64::NEG_INFINITY;
 
 /// Each instruction's largest cosine to the seed set, which no rule changes.
 fn to_seeds(embeddings: &Embeddings) -> BTreeMap<ItemId, f64> {
@@ -278,7 +278,7 @@ fn to_seeds(embeddings: &Embeddings) -> BTreeMap<ItemId, f64> {
     };
     let all: Vec<Contender> = embeddings.instructions.iter().map(contender).collect();
     let seeds = embeddings.seeds.iter().map(|(id, embedding)| (*id, embedding));
-    let verdicts = dedup(seeds, &all, NOBODY_JOINS);
+    let verdicts = dedup(seeds, &all, NONE_JOINS);
     verdicts.into_iter().filter_map(|v| Some((v.id, v.nearest?.cosine))).collect()
 }
 

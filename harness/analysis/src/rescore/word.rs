@@ -1,5 +1,5 @@
 //! What the recorded reviews of one candidate say under a rule: review, decision and dispute, before it
-//! is compared with anyone.
+//! is compared with others.
 
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::{Decision, Scores, Tally, majority_reaches};
@@ -46,7 +46,7 @@ pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
     let table = Table { candidate, rule, retries };
     match candidate.outcome {
         None => Word::unknown(NotRecorded::Outcome),
-        // Before anyone reviewed it.
+        // Before any review.
         Some(
             outcome @ (Outcome::RepeatedKeywords
             | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }
@@ -77,7 +77,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// Whether the rule hears everyone who was heard.
+    /// Whether the rule's committee is the candidate's whole one.
     fn is_whole(&self) -> bool {
         usize::from(self.rule.reviewers) == self.candidate.roles.reviewers.len()
     }

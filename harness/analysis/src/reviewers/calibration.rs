@@ -97,8 +97,7 @@ pub fn committees<T: Copy>(
     let tables: Vec<BTreeMap<(usize, &str), T>> = sheets
         .iter()
         .map(|sheet| {
-            let read = |row: &'_ &Rating<T>| row.said.is_some();
-            let rows = sheet.rows.iter().filter(read);
+            let rows = sheet.rows.iter();
             rows.filter_map(|row| Some(((row.item, row.kind.as_str()), row.said?))).collect()
         })
         .collect();

@@ -8,7 +8,7 @@ use super::{MeasuredSet, Settings, StatsError, TrialEvidence};
 use crate::proportion::Proportion;
 use crate::reviewers::committee::{Committee, Criterion, Scale, malformed_rates};
 use crate::statistics::bootstrap::Estimate;
-use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
+use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 
 /// One of the numbers about what reviewers were asked.
 type Coefficient<T> = fn(T) -> Estimate;
@@ -98,8 +98,4 @@ pub(super) fn describe(
 fn share(share: Proportion, missing: &'static str) -> MeasureValue {
     let (value, interval, n) = (share.value(), share.wilson(), size(share.n()));
     MeasureValue::or_absent(Estimate { n, value, interval }, missing)
-}
-
-fn size(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
 }

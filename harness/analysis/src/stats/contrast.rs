@@ -3,7 +3,7 @@
 //! Data sets that were made from one seed set share its items, and such items are resampled for both
 //! sides together: what they have in common is taken out of the difference. Any others are taken as
 //! independent, each resampled by itself. The p-values of all differences of a table are one family of
-//! tests, corrected after Holm.
+//! tests, and Holm-corrected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ pub struct Contrast {
     pub data_set: String,
     /// In the unit of the measure; its n counts the seed items or samples behind it.
     pub difference: Estimate,
-    /// Of there being none, corrected after Holm for all differences of the table.
+    /// Of there being none, Holm-corrected for all differences of the table.
     pub p: Option<f64>,
     /// Whether both were made from one seed set.
     pub is_paired: bool,

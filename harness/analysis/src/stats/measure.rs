@@ -110,8 +110,7 @@ impl MeasureTable {
         &self.measures
     }
 
-    /// Adds a measure, unless no data set has a value or a reason worth a row: one that is absent
-    /// everywhere for the same reason says nothing about any of them.
+    /// Adds a measure, unless no data set has a value for it.
     ///
     /// # Panics
     /// When there is not one cell per data set.
@@ -134,7 +133,6 @@ impl MeasureTable {
 
     pub(crate) fn add(&mut self, measure: Measure) {
         assert_eq!(measure.cells.len(), self.data_sets.len(), "one cell per data set");
-        // A row that says the same reason for every data set tells a reader nothing.
         if measure.cells.iter().any(|cell| cell.why_absent().is_none()) {
             self.measures.push(measure);
         }
@@ -224,6 +222,11 @@ impl MeasureTable {
             names.zip(&measure.cells).map(move |(name, cell)| (measure, name, cell))
         })
     }
+}
+
+/// A count in the type of an n; one that it cannot hold becomes its largest value.
+pub(super) fn size(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn column(title: &str, align: Align, cells: impl Iterator<Item = String>) -> Column {

@@ -1,15 +1,11 @@
 //! Scores: how they are distributed, and how far committee and judge agree (paper, section 5.4 and
 //! Fig. 7).
 
-use polars::prelude::{ChunkQuantile, Float64Chunked, PolarsResult, QuantileMethod};
-
 use super::{MeasuredSet, Settings, StatsError, TrialEvidence, UNSCORED};
-use crate::frames::MU;
 use crate::reviewers::quality::{HighScore, HighShare, Quality, Scored};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::bootstrap::{Estimate, quantile};
 use crate::statistics::resolution::Resolution;
-use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
-use crate::trial;
+use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 use crate::trial::funnel::has_passed;
 use crate::trial::lineage::seed_items;
 
@@ -28,8 +24,8 @@ pub(super) fn describe(
     settings: Settings,
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
-    let quantiles = |set: &MeasuredSet| set.trial.as_ref().map(quantiles).transpose();
-    let quantiles: Vec<_> = data_sets.iter().map(quantiles).collect::<PolarsResult<_>>()?;
+    let quantiles: Vec<Option<[MeasureValue; 3]>> =
+        data_sets.iter().map(|set| set.trial.as_ref().map(quantiles)).collect();
     for (place, (name, _)) in QUANTILES.into_iter().enumerate() {
         let cell = |of: &Option<[MeasureValue; 3]>| match of {
             Some(of_trial) => of_trial[place].clone(),
@@ -81,10 +77,10 @@ pub(super) fn describe(
         [("mu", |q| q.all.committee), ("judge", |q| q.all.judge)];
     for (name, resolution) in raters {
         push(true, format!("{name}: distinct scores"), &|q| {
-            MeasureValue::count(resolution(q).distinct, count(resolution(q).n))
+            MeasureValue::count(resolution(q).distinct, size(resolution(q).n))
         });
         push(true, format!("{name}: entropy in bits"), &|q| {
-            MeasureValue::exact(resolution(q).entropy, count(resolution(q).n), UNJUDGED)
+            MeasureValue::exact(resolution(q).entropy, size(resolution(q).n), UNJUDGED)
         });
     }
     push(false, "candidates without a judge's score".to_owned(), &|q| {
@@ -94,16 +90,15 @@ pub(super) fn describe(
 }
 
 /// [`QUANTILES`] of a trial.
-fn quantiles(trial: &TrialEvidence) -> PolarsResult<[MeasureValue; 3]> {
-    let values = trial::values(&trial.facts.candidates, [MU.only("outcome", "accepted")]);
-    let scores: Float64Chunked = values.values(0).iter().copied().collect();
-    let n = scores.len() - scores.null_count();
-    let mut quantiles = QUANTILES.map(|_| MeasureValue::Absent(UNSCORED));
-    for (quantile, (_, share)) in quantiles.iter_mut().zip(QUANTILES) {
-        let value = scores.quantile(share, QuantileMethod::Linear)?;
-        *quantile = MeasureValue::exact(value, n, UNSCORED);
-    }
-    Ok(quantiles)
+fn quantiles(trial: &TrialEvidence) -> [MeasureValue; 3] {
+    let samples = trial.facts.candidates.iter().filter(|candidate| candidate.is_sample());
+    let mut scores: Vec<f64> =
+        samples.filter_map(|candidate| Some(candidate.tally()?.mu())).collect();
+    scores.sort_by(f64::total_cmp);
+    QUANTILES.map(|(_, share)| {
+        let value = (!scores.is_empty()).then(|| quantile(&scores, share));
+        MeasureValue::exact(value, scores.len(), UNSCORED)
+    })
 }
 
 /// Committee and judge on a trial; `None` without a judge.
@@ -125,14 +120,10 @@ fn quality(trial: &TrialEvidence, settings: Settings) -> Result<Option<Quality>,
 fn share(share: HighShare) -> MeasureValue {
     let flat = share.estimate.interval.is_none_or(|interval| interval.low >= interval.high);
     let independent =
-        Estimate { n: count(share.counts.n()), interval: share.counts.wilson(), ..share.estimate };
+        Estimate { n: size(share.counts.n()), interval: share.counts.wilson(), ..share.estimate };
     MeasureValue::or_absent(if flat { independent } else { share.estimate }, "none was judged")
 }
 
 fn counted(part: u64, of: u64) -> MeasureValue {
-    MeasureValue::count(count(part), count(of))
-}
-
-fn count(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
+    MeasureValue::count(size(part), size(of))
 }

@@ -67,18 +67,18 @@ impl Automaton {
     /// An option may be a prefix of another (`1` and `10`). Both are then kept apart by the token
     /// that follows: one that begins the next literal says that the option is complete; it is not
     /// fed, the whole literal is.
-    pub(super) fn choose(&mut self, from: usize, scene: &mut DrawInput<'_>) -> Vec<Token> {
+    pub(super) fn choose(&mut self, from: usize, input: &mut DrawInput<'_>) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
         let Some(PlanStep::Choose(choice)) = plan.steps.get(self.at) else { return self.give_up() };
         let written = &self.reply[from..];
-        let next = Continuations::of(choice, written, scene.vocabulary);
+        let next = Continuations::of(choice, written, input.vocabulary);
         if next.complete {
             return self.option_complete(Vec::new());
         }
         // The place in the reply names the draw, whatever was probed before.
         let uniform = self.stream.draw(self.used, 0);
         let allowed = Allowed::Only(&next.tokens).into();
-        let drawn = scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform);
+        let drawn = input.sampler.draw(input.logits, allowed, self.draws.sampling, uniform);
         let drawn = match drawn {
             Some(token) if next.stops.contains(&token) => DrawnOption::Complete,
             Some(token) => DrawnOption::GoesOn(token),
@@ -87,9 +87,9 @@ impl Automaton {
         // Weighed behind the draw, which takes no note of it: the reply is the same with and without.
         if self.weighs(choice) {
             let expectation = self.expectation.get_or_insert_with(ExpectedValue::begin);
-            expectation.weigh(written, &next, choice, scene);
+            expectation.weigh(written, &next, choice, input);
         }
-        self.probe_or_take(from, drawn, choice, scene.vocabulary)
+        self.probe_or_take(from, drawn, choice, input.vocabulary)
     }
 
     /// Takes note of the logits behind a probed beginning, and goes on with what was drawn before.
@@ -98,15 +98,15 @@ impl Automaton {
         from: usize,
         drawn: DrawnOption,
         beginning: &[u8],
-        scene: &DrawInput<'_>,
+        input: &DrawInput<'_>,
     ) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
         let Some(PlanStep::Choose(choice)) = plan.steps.get(self.at) else { return self.give_up() };
-        let next = Continuations::of(choice, beginning, scene.vocabulary);
+        let next = Continuations::of(choice, beginning, input.vocabulary);
         if let Some(expectation) = &mut self.expectation {
-            expectation.weigh(beginning, &next, choice, scene);
+            expectation.weigh(beginning, &next, choice, input);
         }
-        self.probe_or_take(from, drawn, choice, scene.vocabulary)
+        self.probe_or_take(from, drawn, choice, input.vocabulary)
     }
 
     /// Probes what the drawn token leaves open of an expected value, or takes the token.
@@ -236,21 +236,21 @@ impl ExpectedValue {
         written: &[u8],
         next: &Continuations,
         choice: &Choice,
-        scene: &DrawInput<'_>,
+        input: &DrawInput<'_>,
     ) {
         let Some(place) = self.open.iter().position(|open| open.written == written) else { return };
         // Its probability is shared out among what may follow, and adds up again.
         let before = self.open.swap_remove(place);
-        for (token, share) in probabilities(scene.logits, &next.tokens) {
+        for (token, share) in probabilities(input.logits, &next.tokens) {
             let probability = before.probability * share;
             let mut written = before.written.clone();
             if !next.stops.contains(&token) {
-                written.extend_from_slice(scene.vocabulary.piece(token));
+                written.extend_from_slice(input.vocabulary.piece(token));
             }
             // One value is left, or the rest is too unlikely to matter.
             let told_apart = next.stops.contains(&token)
                 || rests(&choice.options, &written).len() == 1
-                || Continuations::of(choice, &written, scene.vocabulary).complete
+                || Continuations::of(choice, &written, input.vocabulary).complete
                 || probability < NEGLIGIBLE;
             if told_apart {
                 self.mean += probability * choice.least(&written);

@@ -31,12 +31,12 @@ impl Automaton {
     }
 
     /// Draws between a comma and the closing bracket, after an item's closing quote.
-    pub(super) fn decide(&mut self, items: u8, scene: &mut DrawInput<'_>) -> Vec<Token> {
+    pub(super) fn decide(&mut self, items: u8, input: &mut DrawInput<'_>) -> Vec<Token> {
         let plan = Arc::clone(&self.plan);
         let Some(PlanStep::List { runs, .. }) = plan.steps.get(self.at) else {
             return self.give_up();
         };
-        let vocabulary = scene.vocabulary;
+        let vocabulary = input.vocabulary;
         let commas = vocabulary.starting_with(b",");
         // Everything that begins with a comma or a bracket; what else such tokens hold is not fed.
         let mut tokens = commas.to_vec();
@@ -44,7 +44,7 @@ impl Automaton {
         tokens.extend_from_slice(vocabulary.ends());
         let uniform = self.stream.draw(self.used, 0);
         let allowed = Allowed::Only(&tokens).into();
-        let drawn = scene.sampler.draw(scene.logits, allowed, self.draws.sampling, uniform);
+        let drawn = input.sampler.draw(input.logits, allowed, self.draws.sampling, uniform);
         let mut feed = Vec::new();
         if drawn.is_some_and(|token| vocabulary.piece(token).starts_with(b",")) {
             self.add_item(&runs.another, items, &mut feed);

@@ -62,14 +62,14 @@ impl Automaton {
         &mut self,
         text: Writing,
         items: u8,
-        scene: &mut DrawInput<'_>,
+        input: &mut DrawInput<'_>,
     ) -> Vec<Token> {
-        let vocabulary = scene.vocabulary;
+        let vocabulary = input.vocabulary;
         let quoted = matches!(self.plan.steps.get(self.at), Some(PlanStep::List { .. }));
         // A character that was begun is completed first.
         let midway = self.midway(vocabulary, quoted);
         if !midway.is_empty()
-            && let Some(feed) = self.try_tokens(text, items, Allowed::Only(&midway), scene)
+            && let Some(feed) = self.try_tokens(text, items, Allowed::Only(&midway), input)
         {
             return feed;
         }
@@ -80,7 +80,7 @@ impl Automaton {
         let bias = if quoted { vocabulary.quoted_bias() } else { vocabulary.text_bias() };
         let also = if may_end { vocabulary.ends() } else { &[] };
         let allowed = Allowed::Biased { bias, also };
-        self.try_tokens(text, items, allowed, scene).unwrap_or_else(|| self.give_up())
+        self.try_tokens(text, items, allowed, input).unwrap_or_else(|| self.give_up())
     }
 
     /// The tokens that go on with the unfinished character at the reply's end; none if there is
@@ -103,7 +103,7 @@ impl Automaton {
         text: Writing,
         items: u8,
         allowed: Allowed<'_>,
-        scene: &mut DrawInput<'_>,
+        input: &mut DrawInput<'_>,
     ) -> Option<Vec<Token>> {
         let plan = Arc::clone(&self.plan);
         let opening = match plan.steps.get(self.at) {
@@ -111,14 +111,14 @@ impl Automaton {
             Some(PlanStep::List { .. }) => "\"",
             _ => "",
         };
-        let vocabulary = scene.vocabulary;
+        let vocabulary = input.vocabulary;
         let mut refused = Vec::new();
         loop {
             // Each further try is a draw of its own.
             let uniform = self.stream.draw(self.used, count(&refused));
             let sampling = self.draws.sampling;
             let candidates = Candidates { allowed, refused: &refused };
-            let token = scene.sampler.draw(scene.logits, candidates, sampling, uniform)?;
+            let token = input.sampler.draw(input.logits, candidates, sampling, uniform)?;
             if vocabulary.kind(token) == TokenKind::End {
                 // The model ended the reply in the middle of the closer: it is completed all the same.
                 let written = self.take_back_beginning(text.start, opening);

@@ -22,7 +22,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 
 use super::chunk::Job;
 use super::generator::{Generator, llama_token};
-use super::runtime;
+use super::runtime::{self, BatchError};
 use super::settings::EngineSettings;
 use crate::automaton::DrawInput;
 use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
@@ -279,8 +279,8 @@ impl<'a> DecodeLane<'a> {
         let logits = self.context.get_logits_ith(logits_at);
         let vocabulary = &self.generator.vocabulary;
         let before = slot.job.automaton.tokens();
-        let mut scene = DrawInput { vocabulary, sampler: &mut self.sampler, logits };
-        slot.pending = slot.job.automaton.step(&mut scene);
+        let mut input = DrawInput { vocabulary, sampler: &mut self.sampler, logits };
+        slot.pending = slot.job.automaton.step(&mut input);
         self.progress.reply_tokens += u64::from(slot.job.automaton.tokens() - before);
     }
 
@@ -303,7 +303,14 @@ impl<'a> DecodeLane<'a> {
 
     fn evaluate(&mut self) -> EngineResult<()> {
         let done = runtime::decode(&mut self.context, &mut self.batch);
-        done.map_err(|reason| self.failed(reason))
+        done.map_err(|error| {
+            // Both settings decide how large this cache is; a scoring context's size is the model's.
+            let hint = match error {
+                BatchError::NoKvRoom => "; lower `slots` or raise `kv_budget_bytes`",
+                BatchError::Other(_) => "",
+            };
+            self.failed(format!("{error}{hint}"))
+        })
     }
 
     fn failed(&self, reason: String) -> EngineError {

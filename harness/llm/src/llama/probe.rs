@@ -9,8 +9,7 @@ use super::generator::{load_error, vocabulary};
 use super::prompt::{PromptForm, special_texts, tokens};
 use super::{generator, runtime};
 use crate::automaton::CompiledShape;
-use crate::chat_template::{ChatTemplate, TemplateFrame};
-use crate::chat_template::{ProbedCall, TemplateFinding};
+use crate::chat_template::{ChatTemplate, ProbedCall, TemplateFinding};
 use crate::engine::EngineResult;
 use crate::model_pool::PoolModel;
 use crate::model_pool::check::read_usable;
@@ -37,19 +36,19 @@ pub(super) fn probe(
     };
     let (bos, eos) = special_texts(&model, &vocabulary);
     let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
-    let frame = TemplateFrame::render(template);
-    // The form is made of the frame, so where it can be made so can the frame.
-    let form = PromptForm::new(text, &member.template, &model, &vocabulary);
-    let (Ok(frame), Ok(form)) = (&frame, &form) else {
-        found.faults.extend(form.err().map(|error| error.to_string()));
-        return Ok(found);
+    let form = match PromptForm::new(text, &member.template, &model, &vocabulary) {
+        Ok(form) => form,
+        Err(error) => {
+            found.faults.push(error.to_string());
+            return Ok(found);
+        }
     };
-    found.opens_thought = frame.opened_thought().map(|(open, _)| open.to_owned());
+    found.opens_thought = form.opened_thought().map(|(open, _)| open.to_owned());
     found.thinking_switch = template.switch();
     found.unset_variables = template.unset_variables().into_iter().collect();
-    found.added_text = added_text(&frame.before, &vocabulary);
+    found.added_text = added_text(form.before(), &vocabulary);
     found.frame_tokens = form.tokens(&model, "", false).len();
-    let prompts = PromptCheck { form, model: &model, vocabulary: &vocabulary };
+    let prompts = PromptCheck { form: &form, model: &model, vocabulary: &vocabulary };
     found.faults.extend(prompts.tokenizer_faults());
     for call in calls {
         let faults = prompts.call_faults(call).into_iter();

@@ -143,6 +143,11 @@ impl PromptForm {
         self.opened
     }
 
+    /// The text that the template puts before a message.
+    pub(super) fn before(&self) -> &str {
+        &self.frame.before
+    }
+
     /// The whole prompt of a reply that may begin with a thought, or is an answer at once. Special tokens
     /// that the message spells stay plain text.
     pub(super) fn tokens(&self, model: &LlamaModel, message: &str, thinking: bool) -> Vec<Token> {

@@ -11,7 +11,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::runtime;
 use crate::gguf::GgufModel;
-use crate::write_atomically;
+use crate::whole_file::write_atomically;
 
 /// The quantisations that can be asked for, smallest last.
 pub const TYPES: [(&str, sys::llama_ftype); 8] = [
@@ -80,11 +80,11 @@ pub fn quantize(input: &Path, output: &Path, type_name: &str) -> Result<(), Quan
         return Err(bad_input("it holds a vocabulary and no weights".to_owned()));
     }
     let bad_output = |error| QuantizeError::Output { path: output.to_owned(), error };
-    let write = |beside: &Path| {
-        quantize_to(input, beside, *ftype)?;
+    let write = |temporary: &Path| {
+        quantize_to(input, temporary, *ftype)?;
         // Temporary files are private; a model is as readable as any other file.
         let mode = fs::metadata(input).map_err(bad_output)?.permissions();
-        fs::set_permissions(beside, mode).map_err(bad_output)
+        fs::set_permissions(temporary, mode).map_err(bad_output)
     };
     write_atomically(output, write, bad_output)
 }

@@ -67,20 +67,29 @@ pub(super) fn new_context(
         .map_err(|error| last_error().unwrap_or_else(|| error.to_string()))
 }
 
+/// Why a batch was not evaluated.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BatchError {
+    /// The cache holds too few tokens for it.
+    #[error("no room in the KV cache")]
+    NoKvRoom,
+    /// Any other reason, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
 /// Evaluates a batch.
 pub(super) fn decode(
     context: &mut LlamaContext<'_>,
     batch: &mut LlamaBatch<'_>,
-) -> Result<(), String> {
+) -> Result<(), BatchError> {
     forget_errors();
     context.decode(batch).map_err(|error| match error {
-        DecodeError::NoKvCacheSlot => {
-            "no room in the KV cache; lower `slots` or raise `kv_budget_bytes`".to_owned()
-        }
-        DecodeError::NTokensZero => "it was given an empty batch".to_owned(),
+        DecodeError::NoKvCacheSlot => BatchError::NoKvRoom,
+        DecodeError::NTokensZero => BatchError::Other("it was given an empty batch".to_owned()),
         DecodeError::Unknown(code) => {
             let said = last_error().unwrap_or_default();
-            format!("return code {code} {said}").trim_end().to_owned()
+            BatchError::Other(format!("return code {code} {said}").trim_end().to_owned())
         }
     })
 }

@@ -202,7 +202,7 @@ impl<'a> Scorer<'a> {
                 added.map_err(|error| self.failed(error.to_string()))?;
             }
             let done = runtime::decode(&mut self.context, &mut self.batch);
-            done.map_err(|reason| self.failed(reason))?;
+            done.map_err(|error| self.failed(error.to_string()))?;
             let rows: Vec<(&[f32], Token)> = wanted
                 .filter_map(|at| {
                     let row = i32::try_from(at - piece.start).ok()?;

@@ -2,8 +2,7 @@
 //! spells as GPT-2 does; the other is written here in the manner of `SentencePiece`, without weights, so these tests
 //! sit below the engine, which refuses such files.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gra_synth::shape::{Part, Shape};
 use llama_cpp_2::model::LlamaModel;
@@ -19,6 +18,9 @@ use gguf::Gguf;
 
 #[path = "../../tests/support/gguf.rs"]
 mod gguf;
+
+#[path = "../../tests/support/models.rs"]
+mod models;
 
 /// Pieces of the vocabulary that is written here, the likeliest first; `▁` stands for a space. Every piece is made of
 /// two that are likelier, or is a character.
@@ -73,14 +75,9 @@ fn load(path: &Path) -> (LlamaModel, Vocabulary) {
     (model, vocabulary)
 }
 
-/// The model that the set-up fetches; a missing one fails the test where models are required.
+/// `None` where the model was not fetched.
 fn smollm2() -> Option<(LlamaModel, Vocabulary)> {
-    let models = env::var_os("GRA_MODELS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models"), PathBuf::from);
-    let path = models.join("SmolLM2-135M-Instruct.Q4_1.gguf");
-    let is_required = env::var_os("GRA_REQUIRE_MODELS").is_some_and(|value| value == "1");
-    assert!(path.exists() || !is_required, "{} is missing", path.display());
-    path.exists().then(|| load(&path))
+    models::model(models::SMOLLM2).map(|path| load(&path))
 }
 
 fn vocabularies() -> Vec<(&'static str, (LlamaModel, Vocabulary))> {

@@ -57,7 +57,6 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, BrokenRule> {
     if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
         return Err(BrokenRule::new("sampling.top_p", "must be above 0 and at most 1"));
     }
-    // After everything else of the entry: an error names the first key that is wrong, in this order.
     template(&entry)?;
     Ok(PoolModel {
         name: ModelName::new(&name(entry.name)?),
@@ -96,7 +95,7 @@ fn template(entry: &ModelEntry) -> Result<(), BrokenRule> {
 
 /// Who runs the model. Keys of another backend are errors: they would have no effect.
 fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
-    let place = FileKeys {
+    let keys = FileKeys {
         path: entry.path.clone(),
         repo: entry.repo.clone(),
         file: entry.file.clone(),
@@ -111,7 +110,7 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
         ));
     }
     match kind {
-        BackendName::LlamaCpp => source(place, models).map(Backend::LlamaCpp),
+        BackendName::LlamaCpp => source(keys, models).map(Backend::LlamaCpp),
         BackendName::Server => server(entry).map(Backend::Server),
     }
 }
@@ -187,15 +186,15 @@ struct FileKeys {
     revision: Option<String>,
 }
 
-fn source(place: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
+fn source(keys: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
     // The keys that may stand together, and a sentence for every other combination.
-    let has_revision = place.revision.is_some();
-    let (key, source) = match (place.path, place.repo, place.file) {
+    let has_revision = keys.revision.is_some();
+    let (key, source) = match (keys.path, keys.repo, keys.file) {
         (Some(path), None, None) if path.as_os_str().is_empty() => {
             return Err(BrokenRule::new("path", "is empty"));
         }
         (Some(path), None, None) => ("path", ModelSource::Path(models.join(from_home(path)))),
-        (None, Some(repo), Some(file)) => ("file", of_hub(repo, file, place.revision)?),
+        (None, Some(repo), Some(file)) => ("file", of_hub(repo, file, keys.revision)?),
         (Some(_), _, _) => {
             return Err(BrokenRule::new("path", "give either `path`, or `repo` and `file`"));
         }

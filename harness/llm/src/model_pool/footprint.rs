@@ -58,7 +58,7 @@ fn one_sequence(check: &ModelCheck) -> u64 {
     let Some(header) = header else { return 0 };
     let trained = header.trained_context().unwrap_or(DEFAULT_CONTEXT.into());
     let context = check.context.map_or(trained.min(DEFAULT_CONTEXT.into()), u64::from);
-    // Headers that list heads by layer leave the cache out.
+    // A header that lists `head_count` by layer leaves the cache out; a listed `head_count_kv` counts as all heads.
     let stated = |key| header.of_architecture(key);
     let (Some(layers), Some(heads), Some(width)) =
         (stated("block_count"), stated("attention.head_count"), stated("embedding_length"))

@@ -78,7 +78,7 @@ impl<'a> ChatCall<'a> {
         })
     }
 
-    /// The same question for a reply of other parts.
+    /// The same call for a reply of other parts.
     fn with_parts(&self, parts: Vec<Part>, max_tokens: u32) -> Result<ChatCall<'_>, PatternError> {
         Ok(ChatCall {
             server: self.server,
@@ -92,7 +92,7 @@ impl<'a> ChatCall<'a> {
         })
     }
 
-    /// A question to which only a server that is held to it answers as probed.
+    /// A call that is answered as probed only where the reply is held to its form.
     pub(super) fn probe(server: &'a Server) -> Self {
         let form = Pattern::Text(PROBED.to_owned());
         Self {
@@ -107,7 +107,7 @@ impl<'a> ChatCall<'a> {
         }
     }
 
-    /// A question whose answer shows whether the model thinks first.
+    /// A call whose reply shows whether the model thinks first.
     pub(super) fn thinking_probe(server: &'a Server) -> Self {
         Self {
             message: Cow::Borrowed("How many legs have three cats and a spider? Give the number."),
@@ -126,10 +126,10 @@ impl<'a> ChatCall<'a> {
     ) -> Result<Reply, ServerError> {
         let mut written = self.ask_once(client, halted)?;
         let mut rest;
-        let mut question = self;
+        let mut call = self;
         // Ends: each further request has a text less to write.
         while written.met_limit {
-            let closed = close(&question.parts, &written.reply.text);
+            let closed = close(&call.parts, &written.reply.text);
             let Some(Closed { text, left }) = closed else { break };
             if left.is_empty() {
                 return Ok(Reply { text, finish: Finish::Stop, ..written.reply });
@@ -137,13 +137,13 @@ impl<'a> ChatCall<'a> {
             rest = self
                 .continued(text, left, &written)
                 .map_err(|error| ServerError::Refused(error.to_string()))?;
-            question = &rest;
-            written = question.ask_once(client, halted)?;
+            call = &rest;
+            written = call.ask_once(client, halted)?;
         }
         Ok(written.reply)
     }
 
-    /// The question for a reply that begins with `text`.
+    /// The call for a reply that begins with `text`.
     fn continued(
         &self,
         text: String,

@@ -86,7 +86,6 @@ fn weights(root: &str) -> String {
 
 /// The model that answers to the name. llama-server has one, and answers to every name.
 fn served<'a>(server: &Server, cards: &'a [ModelCard]) -> Result<&'a ModelCard, ServerError> {
-    // By name; a server of one model may list it by its path.
     let named = cards.iter().find(|card| card.id == server.model);
     let only = cards.first().filter(|_| server.dialect == Dialect::LlamaServer);
     named.or(only).ok_or_else(|| {

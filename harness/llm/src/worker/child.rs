@@ -54,7 +54,6 @@ impl Program {
     pub fn this<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> io::Result<Self> {
         // On Linux this is the running file itself, also when another took its name meanwhile.
         let linked = Path::new("/proc/self/exe");
-        // A file that was replaced since is not what runs here; the link is.
         let path = if linked.exists() { linked.to_owned() } else { env::current_exe()? };
         Ok(Self { path, arguments: arguments.into_iter().map(Into::into).collect() })
     }

@@ -1,14 +1,14 @@
-//! What the tests with real models share: where the models are, requests, and a checker of shapes.
+//! What the tests with real models share: the models, requests, and a checker of shapes.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 pub(crate) mod http;
+mod models;
 pub(crate) mod toy;
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use gra_llm::llama::LlamaEngine;
@@ -20,29 +20,7 @@ use gra_synth::request::{
 };
 use gra_synth::shape::{Part, Shape};
 
-pub(crate) const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
-pub(crate) const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
-
-/// The folder that the set-up fetches models to.
-fn models() -> PathBuf {
-    env::var_os("GRA_MODELS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models"), PathBuf::from)
-}
-
-/// A model that the set-up fetched; a missing one fails the test where models are required.
-pub(crate) fn model(file: &str) -> Option<PathBuf> {
-    let path = models().join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(
-        env::var_os("GRA_REQUIRE_MODELS").is_none_or(|v| v != "1"),
-        "{} is missing and GRA_REQUIRE_MODELS=1",
-        path.display()
-    );
-    println!("skipped: {} is not here", path.display());
-    None
-}
+pub(crate) use models::{MINILM, SMOLLM2, model, models};
 
 /// A pool of the model at `path`, named `model`, with extra lines for its table.
 pub(crate) fn pool(path: &Path, extra: &str) -> ModelPool {

@@ -94,8 +94,8 @@ pub(crate) fn write(
         }
         assert!(step < 10_000, "it does not end: {:?}", automaton.text());
         let logits = logits(step);
-        let mut scene = DrawInput { vocabulary, sampler: &mut sampler, logits: &logits };
-        let next = automaton.step(&mut scene);
+        let mut input = DrawInput { vocabulary, sampler: &mut sampler, logits: &logits };
+        let next = automaton.step(&mut input);
         if automaton.tentative() == 0 {
             fed.extend(next);
         }

@@ -62,6 +62,7 @@ fn render(table: &Table, template: &str, escapes: &'static [(char, &'static str)
         title => table.number.title(),
         groups => groups(table),
         headings,
+        missing => layout::MISSING,
         blocks => table.blocks.iter().map(block).collect::<Vec<_>>(),
         notes => table.notes.clone(),
         remarks => layout::remarks(table),

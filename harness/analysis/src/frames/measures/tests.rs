@@ -1,5 +1,5 @@
-//! The three lines of Python in the guide, taken word by word: what each says of a published file is what this
-//! crate says of the same frame.
+//! The guide's three lines stand there word by word; the same measure by [`means`] gives the number counted by
+//! hand. Groups without a value, which the filters in Python drop, have a null here.
 
 use polars::prelude::{ParquetReader, SerReader};
 
@@ -65,6 +65,7 @@ fn scores_by_reviewer() {
     // The adjudicator has a group and no mean: it reviewed no response.
     assert_eq!(texts(&found, "reviewer"), ["internlm", "mistral", "qwen", "tulu"]);
     assert_eq!(numbers(&found, "mean")[3], None);
+    assert!(means(&frame, &["mean"], scores).is_err(), "a key and the value of one name");
     for (reviewer, mean) in texts(&found, "reviewer").iter().zip(numbers(&found, "mean")).take(3) {
         let reviews = candidates.iter().flat_map(|candidate| &candidate.response_reviews);
         let own = reviews.filter(|review| review.reviewer.as_str() == reviewer);
@@ -111,6 +112,7 @@ fn nothing_has_columns_and_no_groups() {
     let found = means(&empty, &["generator", "domain"], MU).unwrap();
     assert_eq!((found.height(), found.width()), (0, 4));
     assert!(means(&empty, &["no such column"], MU).is_err());
+    assert!(means(&empty, &[], MU).is_err());
     let values = RowValues::<u32>::from_frame(vec![], &empty, [MU]).unwrap();
     assert_eq!(values.mean(0, 42, &["none"]).value, None);
 }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{CLEAR, GOOD, Sheet};
+use crate::proportion::Proportion;
 use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate, weighted_mean};
 use crate::statistics::levels::Levels;
 use crate::statistics::resolution::Resolution;
@@ -143,10 +144,8 @@ fn threshold(rows: &[(&str, f64)]) -> Option<(f64, f64)> {
     let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
     let levels = Levels::of(&scores).ok()?;
     let share = |is_counted: fn(&str) -> bool, tau: f64| {
-        let counted: Vec<f64> =
-            rows.iter().filter(|row| is_counted(row.0)).map(|row| row.1).collect();
-        let passed = counted.iter().filter(|score| **score >= tau).count();
-        (!counted.is_empty()).then(|| passed as f64 / counted.len() as f64)
+        let counted = rows.iter().filter(|row| is_counted(row.0));
+        Proportion::from_cases(counted.map(|row| row.1 >= tau)).value()
     };
     // Levels rise, so the first that is precise enough is the lowest.
     levels.values().iter().find_map(|&tau| {
