@@ -117,7 +117,7 @@ fn a_teacher_that_is_not_there_is_named_before_anything_is_asked() {
     assert!(error.contains("the file of model `absent` is missing"), "{error}");
     assert!(error.contains("hint: hf download org/absent-GGUF absent.gguf"), "{error}");
     let inspected = bench.transcript(&["inspect", "small/gra/seed-42"]);
-    assert!(inspected.contains("there is no trial"), "{inspected}");
+    assert!(inspected.contains("the store holds no"), "{inspected}");
 
     let mut command = bench.command(&["doctor", "--pool", "pool.toml", "--models", &models]);
     let output = command.env("HF_HUB_CACHE", bench.path("hub")).output().unwrap();

@@ -203,8 +203,8 @@ fn sources_beside_variants_and_seeds_beside_each_other() {
     for name in ["one", "vanilla", "cut", "both", "first-round"] {
         assert!(words.contains(&format!("{name} against free: ")), "{name}: {words}");
     }
-    // A variant and its seed set share seed items.
-    assert!(words.contains("seed items)"), "{words}");
+    // Two variants have drawn the same candidates.
+    assert!(words.contains("3 in both)"), "{words}");
     let cost = &found["data_sets"]["free"]["cost"]["calls per accepted sample"]["value"];
     assert!(cost.as_f64().unwrap() >= 3.0, "{found}");
 

@@ -21,7 +21,7 @@ fn record(bench: &Workbench, name: &str, judged: bool) {
         let (conditional, direct) = (loss(1.0 + at / 40.0), loss(2.0));
         MeasuredSample {
             id: format!("s{number:05}"),
-            origin: format!("s{number:05}"),
+            items: vec![format!("s{number:05}")],
             domain: None,
             instruction: "Instruction".to_owned(),
             response: Some("Response".to_owned()),

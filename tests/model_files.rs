@@ -94,7 +94,7 @@ fn a_damaged_file_is_not_pinned_and_ends_a_run_before_it_begins() {
         assert!(refused.ends_with("exit code 4"), "{refused}");
         let pool = fs::read_to_string(bench.path("pool.toml")).unwrap();
         assert_eq!(pool.matches("sha256 =").count(), 1, "only what is whole is pinned:\n{pool}");
-        assert!(bench.transcript(&["inspect", "small/gra/seed-42"]).contains("there is no trial"));
+        assert!(bench.transcript(&["inspect", "small/gra/seed-42"]).contains("the store holds no"));
     };
     check("m-00002-of-00003.gguf", &["`split`", "in its part m-00002-of-00003.gguf", "cut short"]);
     check("m-00001-of-00003.gguf", &["`split`", "m-00001-of-00003.gguf: it is cut short"]);

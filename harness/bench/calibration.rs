@@ -9,7 +9,8 @@ use gra_analysis::reviewers::calibration::skill::{InstructionSkill, ResponseSkil
 use gra_analysis::reviewers::calibration::table::Rated;
 use gra_analysis::reviewers::calibration::verdict::{Weakness, weaknesses};
 use gra_analysis::reviewers::calibration::{CLEAR, GOOD, Rating, Sheet, committees};
-use gra_analysis::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use gra_analysis::statistics::dependence::Dependence;
+use gra_analysis::statistics::inference::{self, Estimate};
 use gra_synth::committee::Scores;
 use gra_synth::domain::Domain;
 use gra_synth::judge::{Judge, Judged, JudgedSample, Judgement};
@@ -226,19 +227,19 @@ fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T
 
 /// What was found of each rater: every model, then committees of the sizes asked for.
 #[must_use]
-pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstrap) -> Vec<Rated> {
+pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rated> {
     let responses: Vec<Sheet<f64>> = reviewed.iter().map(|of| of.responses.clone()).collect();
     let written: Option<Vec<Sheet<f64>>> = reviewed.iter().map(|of| of.written.clone()).collect();
     let instructions: Vec<Sheet<bool>> =
         reviewed.iter().map(|of| of.instructions.clone()).collect();
-    let auc = |sheet: &Sheet<f64>| ResponseSkill::auc_of(sheet, bootstrap);
+    let auc = |sheet: &Sheet<f64>| ResponseSkill::auc_of(sheet);
     let mut rated: Vec<Rated> = (0..reviewed.len())
         .map(|place| Rated {
             rater: responses[place].rater.clone(),
-            responses: ResponseSkill::of(&responses[place], tau, bootstrap),
-            instructions: InstructionSkill::of(&instructions[place], bootstrap),
+            responses: ResponseSkill::of(&responses[place], tau),
+            instructions: InstructionSkill::of(&instructions[place]),
             auc_as_written: written.as_ref().map(|sheets| auc(&sheets[place])),
-            leniency: leniency(&responses, place, bootstrap),
+            leniency: leniency(&responses, place),
         })
         .collect();
     for &size in sizes.iter().filter(|&&size| size > 1 && size <= reviewed.len()) {
@@ -246,8 +247,8 @@ pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64, bootstrap: Bootstr
         let of_instructions = committees(&instructions, size, |bits| bits.iter().all(|bit| *bit));
         rated.push(Rated {
             rater: of_responses.rater.clone(),
-            responses: ResponseSkill::of(&of_responses, tau, bootstrap),
-            instructions: InstructionSkill::of(&of_instructions, bootstrap),
+            responses: ResponseSkill::of(&of_responses, tau),
+            instructions: InstructionSkill::of(&of_instructions),
             auc_as_written: written.as_ref().map(|sheets| auc(&committees(sheets, size, mean))),
             leniency: None,
         });
@@ -261,7 +262,7 @@ fn mean(scores: &[f64]) -> f64 {
 }
 
 /// A rater's mean distance from the mean of the others on the same text.
-fn leniency(sheets: &[Sheet<f64>], place: usize, bootstrap: Bootstrap) -> Option<Estimate> {
+fn leniency(sheets: &[Sheet<f64>], place: usize) -> Option<Estimate> {
     if sheets.len() < 2 {
         return None;
     }
@@ -275,9 +276,9 @@ fn leniency(sheets: &[Sheet<f64>], place: usize, bootstrap: Bootstrap) -> Option
             rows.push((row.item, said - mean(&others)));
         }
     }
-    let clusters = Clusters::by(rows.iter().map(|row| row.0));
-    let values: Vec<Option<f64>> = rows.iter().map(|row| Some(row.1)).collect();
-    Some(bootstrap.mean(&clusters, &["calibration", "leniency", &sheets[place].rater], &values))
+    let (items, values): (Vec<usize>, Vec<Option<f64>>) =
+        rows.into_iter().map(|(item, distance)| (item, Some(distance))).unzip();
+    Some(inference::mean(&values, &Dependence::by(items)))
 }
 
 /// What a later run reads: which raters of a pool cannot review, under which prompts.

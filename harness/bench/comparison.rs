@@ -112,7 +112,7 @@ impl Loader<'_> {
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
-/// one id. Origins are kept where they are items of one seed set.
+/// one id. What they go back to is kept where that is one seed set.
 fn union(name: String, parts: &[DataSet]) -> DataSet {
     let seed_sets: BTreeSet<&Option<String>> = parts.iter().map(|part| &part.seed_set).collect();
     let seed_set = match seed_sets.first() {
@@ -126,8 +126,8 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
             continue;
         }
         let id = ItemId::Seed(u32::try_from(samples.len()).unwrap_or(u32::MAX));
-        let origin = if seed_set.is_some() { sample.origin } else { id };
-        samples.push(Sample { id, origin, ..sample.clone() });
+        let items = if seed_set.is_some() { sample.items.clone() } else { vec![id.to_string()] };
+        samples.push(Sample { id, items, ..sample.clone() });
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
     DataSet { name, samples, files, seed_set, trial: None }
@@ -141,7 +141,7 @@ mod tests {
     fn part(name: &str, seed_set: Option<&str>, texts: &[&str]) -> DataSet {
         let sample = |(number, text): (u32, &&str)| Sample {
             id: ItemId::Candidate { round: 1, number },
-            origin: ItemId::Seed(7),
+            items: vec![format!("r1-{number:05}"), "s00007".to_owned()],
             domain: None,
             instruction: (*text).to_owned(),
             input_at: None,
@@ -164,16 +164,16 @@ mod tests {
         assert_eq!(texts, ["One.", "Two.", "Three."]);
         let ids: Vec<ItemId> = all.samples.iter().map(|sample| sample.id).collect();
         assert_eq!(ids, [0, 1, 2].map(ItemId::Seed));
-        assert!(all.samples.iter().all(|sample| sample.origin == ItemId::Seed(7)));
+        assert!(all.samples.iter().all(|sample| sample.items[1] == "s00007"));
         assert_eq!(all.seed_set.as_deref(), Some("x"));
         assert_eq!(all.files.keys().collect::<Vec<_>>(), ["a.json", "b.json"]);
     }
 
     #[test]
-    fn origins_of_two_seed_sets_are_not_mixed() {
+    fn items_of_two_seed_sets_are_not_mixed() {
         let all =
             union("all".to_owned(), &[part("a", Some("x"), &["One."]), part("b", None, &["Two."])]);
         assert_eq!(all.seed_set, None);
-        assert!(all.samples.iter().all(|sample| sample.origin == sample.id));
+        assert!(all.samples.iter().all(|sample| sample.items == [sample.id.to_string()]));
     }
 }

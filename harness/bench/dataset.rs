@@ -38,9 +38,8 @@ enum Source {
 pub struct Sample {
     /// Place in its seed set, or candidate.
     pub id: ItemId,
-    /// What it was made from: itself for an item of a file, else the seed item that it goes back to
-    /// ([`lineage`]).
-    pub origin: ItemId,
+    /// Itself and what it was made from ([`lineage`]), by names that are the same in every data set of one seed set.
+    pub items: Vec<String>,
     /// Where it is known.
     pub domain: Option<Domain>,
     /// x, an input included.
@@ -62,7 +61,7 @@ pub struct DataSet {
     pub samples: Vec<Sample>,
     /// What was read of the files that its samples are from, by their names; none for a trial.
     pub files: BTreeMap<String, Account>,
-    /// SHA-256 of the seed set that the origins are items of; `None` where each sample is its own.
+    /// SHA-256 of the seed set that the samples' items are from; `None` where they are from several.
     pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
     pub trial: Option<TrialFacts>,
@@ -151,7 +150,7 @@ impl From<SeedItem> for Sample {
     fn from(item: SeedItem) -> Self {
         Self {
             id: item.id(),
-            origin: item.id(),
+            items: vec![item.id().to_string()],
             domain: item.annotation.map(|annotation| annotation.domain),
             instruction: item.instruction,
             input_at: item.input_at,
@@ -163,12 +162,17 @@ impl From<SeedItem> for Sample {
 
 impl Sample {
     /// A candidate's texts.
-    fn of(candidate: &Candidate, origin: ItemId) -> Result<Self> {
+    fn of(candidate: &Candidate, run_seed: u64) -> Result<Self> {
+        // One candidate under two variants is one item; under two run seeds it is two.
+        let item = |id: ItemId| match id {
+            ItemId::Seed(_) => id.to_string(),
+            ItemId::Candidate { .. } => format!("{id}/seed-{run_seed}"),
+        };
         let id = candidate.id;
         let instruction = candidate.instruction.clone();
         Ok(Self {
             id,
-            origin,
+            items: lineage::items(candidate).into_iter().map(item).collect(),
             domain: candidate.domain,
             instruction: instruction.with_context(|| {
                 format!("sample {id} has no instruction: its facts are damaged")
@@ -208,12 +212,9 @@ impl DataSet {
         let mut facts = trial.facts(store)?;
         facts.candidates.retain(|candidate| counts(candidate.id));
         facts.calls.retain(|call| counts(call.id.subject));
-        let origins = lineage::seed_items(&facts.candidates);
-        let candidates = facts.candidates.iter().zip(origins);
-        let samples = candidates
-            .filter(|(candidate, _)| candidate.is_sample())
-            .map(|(candidate, origin)| Sample::of(candidate, origin))
-            .collect::<Result<_>>()?;
+        let samples = facts.candidates.iter().filter(|candidate| candidate.is_sample());
+        let run_seed = trial.id().seed;
+        let samples = samples.map(|sample| Sample::of(sample, run_seed)).collect::<Result<_>>()?;
         let seed_set = Some(trial.record.settings.seed_set_sha256.clone());
         Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial: Some(facts) })
     }

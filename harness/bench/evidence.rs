@@ -86,7 +86,7 @@ impl Evidence {
         plan: Plan<'_>,
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
-        let run_seed = plan.settings.bootstrap.run_seed;
+        let run_seed = plan.settings.run_seed;
         let (mut diversity, mut sample_map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
@@ -258,7 +258,7 @@ fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
 fn facts(sample: &Sample) -> frames::MeasuredSample {
     frames::MeasuredSample {
         id: sample.id.to_string(),
-        origin: sample.origin.to_string(),
+        items: sample.items.clone(),
         domain: sample.domain,
         instruction: sample.instruction.clone(),
         response: sample.response.clone(),

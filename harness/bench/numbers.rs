@@ -1,6 +1,6 @@
 //! Numbers as people read them, in reports.
 
-use gra_analysis::statistics::bootstrap::{Estimate, Interval};
+use gra_analysis::statistics::inference::{Estimate, Interval};
 pub(crate) use gra_paper::grid::count as grouped;
 
 /// What stands for a number that does not exist.
@@ -44,7 +44,7 @@ pub(crate) fn share(estimate: Estimate) -> Option<String> {
         Some(Interval { low, high }) => {
             format!("{value} (95% interval {} to {})", percent(low), percent(high))
         }
-        None => format!("{value} (too few seed items for an interval)"),
+        None => format!("{value} (too few for an interval)"),
     })
 }
 

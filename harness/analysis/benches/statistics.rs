@@ -1,8 +1,8 @@
-//! Every statistic of a trial at the paper's size: 51,000 candidates with 153,000 response reviews, and
-//! as many instruction reviews, from a seed set of 52,000 items.
+//! Statistics of a trial: a mean at the paper's size, 51,000 candidates with 153,000 response reviews, and as many
+//! instruction reviews, from a seed set of 52,000 items; all of committee and judge for 2,000 candidates.
 //!
-//! `GRA_BENCH_REPLICATES=10000` also runs once with so many replicates and permutations, which takes too
-//! long to repeat, and prints seconds and peak memory.
+//! `GRA_BENCH_WHOLE=1` also runs the latter once at the paper's size, which takes too long to repeat, and prints
+//! seconds and peak memory.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -11,10 +11,9 @@ use std::time::Instant;
 use criterion::Criterion;
 use gra_analysis::reviewers::committee::Committee;
 use gra_analysis::reviewers::quality::{Quality, Scored};
-use gra_analysis::statistics::bootstrap::{Bootstrap, Cluster};
-use gra_analysis::statistics::holm::holm;
-use gra_analysis::statistics::permutation::Permutation;
-use gra_analysis::trial::lineage::seed_items;
+use gra_analysis::statistics::dependence::Dependence;
+use gra_analysis::statistics::inference;
+use gra_analysis::trial::lineage;
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores};
 use gra_synth::domain::Domain;
@@ -52,10 +51,11 @@ fn candidate(number: u32, models: &[ModelName], draw: &mut Stream) -> Candidate 
         adjudicator: Some(seat()),
         summariser: models[0].clone(),
     };
-    let item = u32::try_from(draw.below(SEED_ITEMS)).unwrap_or(0);
+    let shown = 2 + draw.below(3);
+    let examples = draw.choose(SEED_ITEMS, shown).into_iter();
+    let examples = examples.map(|item| ItemId::Seed(u32::try_from(item).unwrap_or(0))).collect();
     let id = ItemId::Candidate { round: 1, number };
-    let mut candidate =
-        Candidate::drawn(id, 0, Some(Domain::Math), vec![ItemId::Seed(item)], roles);
+    let mut candidate = Candidate::drawn(id, 0, Some(Domain::Math), examples, roles);
     let quality = u8::try_from(draw.below(4)).unwrap_or(0) + 4;
     for (seat, reviewer) in (0..).zip(candidate.roles.reviewers.clone()) {
         let bits = [(); 3].map(|()| draw.below(50) > 0);
@@ -70,13 +70,12 @@ fn candidate(number: u32, models: &[ModelName], draw: &mut Stream) -> Candidate 
     candidate
 }
 
-fn trial() -> Trial {
+fn trial(candidates: u32) -> Trial {
     let mut draw = Stream::named(42, &["bench", "statistics"]);
     let models = MODELS.map(|(model, _)| ModelName::new(model));
     let candidates: Vec<Candidate> =
-        (0..CANDIDATES).map(|number| candidate(number, &models, &mut draw)).collect();
-    let items = seed_items(&candidates);
-    let mut score = |(candidate, item): (&Candidate, ItemId)| {
+        (0..candidates).map(|number| candidate(number, &models, &mut draw)).collect();
+    let mut score = |candidate: &Candidate| {
         let mu = candidate.tally()?.mu();
         #[expect(
             clippy::cast_possible_truncation,
@@ -85,49 +84,52 @@ fn trial() -> Trial {
         )]
         let quality = (candidate.response_reviews[0].scores.values()[0] as u8).min(7);
         let judge = (draw.below(100) > 0).then(|| scores(&mut draw, quality).mean());
-        Some(Scored { item, accepted: candidate.is_sample(), mu, judge })
+        Some(Scored {
+            items: lineage::items(candidate),
+            accepted: candidate.is_sample(),
+            mu,
+            judge,
+        })
     };
-    let scored = candidates.iter().zip(items).filter_map(&mut score).collect();
+    let scored = candidates.iter().filter_map(&mut score).collect();
     let families = MODELS.map(|(model, family)| (ModelName::new(model), family.to_owned())).into();
     Trial { candidates, scored, families }
 }
 
-fn statistics(trial: &Trial, bootstrap: Bootstrap, permutation: Permutation) {
-    black_box(Committee::of(&trial.candidates, &trial.families, bootstrap).expect("families"));
-    black_box(Quality::of(&trial.scored, 8.0, bootstrap).expect("finite"));
-    let above = |row: &Scored| Some(Cluster::single(row.judge? - row.mu));
-    let differences: Vec<Cluster> = trial.scored.iter().filter_map(above).collect();
-    let (first, second) = differences.split_at(differences.len() / 2);
-    let sign_flip = permutation.sign_flip(&differences, &["judge"]);
-    black_box(holm(&[sign_flip, permutation.shuffle(first, second, &["halves"])]));
+fn statistics(trial: &Trial) {
+    black_box(Committee::of(&trial.candidates, &trial.families).expect("families"));
+    black_box(Quality::of(&trial.scored, 8.0).expect("finite"));
+}
+
+fn means(trial: &Trial) {
+    let values: Vec<Option<f64>> =
+        trial.scored.iter().map(|row| Some(row.judge? - row.mu)).collect();
+    let dependence = Dependence::by_items(trial.scored.iter().map(|row| &row.items));
+    black_box(inference::mean(&values, &dependence));
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
-fn once(trial: &Trial, replicates: usize) {
+fn once(trial: &Trial) {
     let start = Instant::now();
-    let permutation = Permutation { run_seed: 42, permutations: replicates };
-    statistics(trial, Bootstrap { run_seed: 42, replicates }, permutation);
+    statistics(trial);
     let seconds = start.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("peak unknown");
-    println!("{replicates} replicates and permutations: {seconds:.1} s; {peak}");
+    println!("committee and judge: {seconds:.1} s; {peak}");
 }
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args().sample_size(10);
-    let trial = trial();
+    let of_all = trial(CANDIDATES);
     let mut group = criterion.benchmark_group("51,000 candidates, 153,000 response reviews");
-    for replicates in [0, 100] {
-        let bootstrap = Bootstrap { run_seed: 42, replicates };
-        let permutation = Permutation { run_seed: 42, permutations: replicates };
-        group.bench_function(format!("{replicates} replicates"), |bencher| {
-            bencher.iter(|| statistics(&trial, bootstrap, permutation));
-        });
-    }
+    group.bench_function("a mean", |bencher| bencher.iter(|| means(&of_all)));
+    group.finish();
+    let of_few = trial(2_000);
+    let mut group = criterion.benchmark_group("2,000 candidates, 6,000 response reviews");
+    group.bench_function("committee and judge", |bencher| bencher.iter(|| statistics(&of_few)));
     group.finish();
     criterion.final_summary();
-    let replicates = std::env::var("GRA_BENCH_REPLICATES").ok();
-    if let Some(replicates) = replicates.and_then(|number| number.parse().ok()) {
-        once(&trial, replicates);
+    if std::env::var_os("GRA_BENCH_WHOLE").is_some() {
+        once(&of_all);
     }
 }

@@ -18,7 +18,7 @@ use gra_analysis::figure::{
     Figure, FigureError, acceptance, agreement, compute, domains, funnel, raters,
 };
 use gra_analysis::rescore::{Record, Rule, rescore};
-use gra_analysis::statistics::bootstrap::{Estimate, Interval};
+use gra_analysis::statistics::inference::{Estimate, Interval};
 use gra_analysis::trial::funnel::Funnel;
 use gra_analysis::trial::{CallFact, TrialFacts};
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
@@ -304,14 +304,8 @@ fn sensitivity(candidates: &[Candidate]) -> Result<Figure, FigureError> {
         .flatten()
         .flat_map(|tau| halves(1, 6).flatten().map(move |delta| Rule { tau, delta, ..own }));
     let judge = BTreeMap::new();
-    let record = Record {
-        candidates,
-        method: &method,
-        variant: &variant,
-        run_seed: 42,
-        embeddings: None,
-        judge: &judge,
-    };
+    let record =
+        Record { candidates, method: &method, variant: &variant, embeddings: None, judge: &judge };
     let grid = rescore(&record, &rules.collect::<Vec<_>>())
         .map_err(|error| FigureError::Drawing(error.to_string()))?;
     acceptance::acceptance(TRIAL, &grid)

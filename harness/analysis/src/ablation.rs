@@ -87,7 +87,7 @@ pub enum AblationError {
 
 impl AblationTable {
     /// Counts every trial and compares each with the reference, by name. Rows keep the order of the
-    /// trials. The run seed names the streams of the bootstrap.
+    /// trials. The run seed is said in the table.
     ///
     /// # Errors
     /// When no trial has the reference's name, or a name or an id is repeated.
@@ -105,7 +105,7 @@ impl AblationTable {
             funnel: Funnel::of(&trial.candidates),
             usage: Usage::of(&trial.calls),
             savings: Savings::of(&trial.candidates),
-            difference: (trial.variant != reference).then(|| compare(&all[base], candidates, seed)),
+            difference: (trial.variant != reference).then(|| compare(&all[base], candidates)),
             measured: None,
         };
         let mut rows: Vec<VariantRow> = trials.iter().zip(&all).map(row).collect();

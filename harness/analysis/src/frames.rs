@@ -24,7 +24,7 @@ mod samples;
 pub use measures::{DISPUTED, MU, PASSED, RowMeasure, RowValues, means};
 pub(crate) use reviews::CRITERIA;
 pub use reviews::reviews;
-pub use samples::{MeasuredSample, origins, samples};
+pub use samples::{MeasuredSample, items, samples};
 
 /// One row per candidate.
 ///

@@ -64,20 +64,21 @@ pub mod reviewers {
 pub mod statistics {
     //! Statistics of typed columns: what the measures of this crate are computed with.
     //!
-    //! Nothing here knows trials, reviews or data frames. A column comes in as a slice of numbers and the key of
-    //! each row's cluster, and an [`bootstrap::Estimate`] or a p-value comes out.
+    //! Nothing here knows trials, reviews or data frames. A column comes in as a slice of numbers, beside which of
+    //! its rows depend on each other, and an [`inference::Estimate`] or a p-value comes out.
     //!
     //! # Layout
     //!
-    //! - [`bootstrap`], [`permutation`], [`holm`]: intervals for any statistic of resampled clusters; tests for
-    //!   means; corrected p-values of several tests
+    //! - [`dependence`]: which rows share an item
+    //! - [`inference`], [`holm`]: intervals of means, their differences and other statistics, tests of differences;
+    //!   corrected p-values of several tests
     //! - [`levels`], [`resolution`]: the distinct values of a column; how finely a rater uses its scale
     //! - [`rank`]: Spearman's and Kendall's correlations from tables of counts
 
-    pub mod bootstrap;
+    pub mod dependence;
     pub mod holm;
+    pub mod inference;
     pub mod levels;
-    pub mod permutation;
     pub mod rank;
     pub mod resolution;
 }

@@ -42,7 +42,10 @@ use gra_synth::request::Embedding;
 use gra_synth::variant::{DisputeRule, Variant};
 use rayon::prelude::*;
 
-use cell::{Draft, Leads, draft, means};
+use crate::statistics::dependence::Dependence;
+use crate::trial::lineage;
+
+use cell::{Draft, draft, means};
 use replay::Replayer;
 
 mod cell;
@@ -94,8 +97,6 @@ pub struct Record<'a> {
     pub method: &'a Method,
     /// What the trial did differently.
     pub variant: &'a Variant,
-    /// Names the streams of the bootstrap.
-    pub run_seed: u64,
     /// `None`: duplicates stay as they were recorded.
     pub embeddings: Option<&'a Embeddings>,
     /// Scores of candidates by a judge outside the pool; may lack some. What is not finite counts as
@@ -199,14 +200,17 @@ pub fn rescore(record: &Record<'_>, rules: &[Rule]) -> Result<Rescored, RescoreE
     // The recorded rule goes first: it must give what was recorded, and is shown above the grid.
     let all: Vec<Rule> = std::iter::once(own).chain(rules.iter().copied()).collect();
     let replayer = Replayer::new(record, &all)?;
-    let leads = Leads::of(replayer.candidates());
     let drafts: Vec<Draft> =
-        all.par_iter().map(|rule| draft(&replayer, record.judge, &leads, *rule)).collect();
+        all.par_iter().map(|rule| draft(&replayer, record.judge, *rule)).collect();
     let inputs = drafts.iter().flat_map(|draft| draft.samples.iter().cloned());
-    let estimates = means(&inputs.collect::<Vec<_>>(), record.run_seed);
+    let items = replayer.candidates().iter().map(|candidate| lineage::items(candidate));
+    let estimates = means(&inputs.collect::<Vec<_>>(), &Dependence::by_items(items));
     let cells =
         drafts.into_iter().zip(estimates.chunks_exact(3)).map(|(draft, estimates)| RuleOutcome {
-            acceptance: Acceptance { least: estimates[0], most: estimates[1] },
+            acceptance: Acceptance {
+                least: estimates[0].within(0.0, 1.0),
+                most: estimates[1].within(0.0, 1.0),
+            },
             judge: estimates[2],
             ..draft.cell
         });

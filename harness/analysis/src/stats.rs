@@ -2,8 +2,8 @@
 //! judge say, and differences to the first data set, all with intervals.
 //!
 //! What is said of samples is read from the frames of [`crate::frames::samples`] and nothing else, so
-//! that the same numbers can be computed from a published frame. Samples of one origin are resampled
-//! together.
+//! that the same numbers can be computed from a published frame. Samples that share an item depend on each
+//! other ([`crate::statistics::dependence`]).
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,6 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
 use crate::frames::{self, RowMeasure, RowValues};
 use crate::reviewers::committee::UnknownFamily;
-use crate::statistics::bootstrap::Bootstrap;
 use crate::statistics::levels::NotFinite;
 use crate::stats::measure::{MeasureTable, MeasureValue, size};
 use crate::trial::TrialFacts;
@@ -27,7 +26,7 @@ pub mod measure;
 mod quality;
 mod words;
 
-pub use contrast::Contrast;
+pub use contrast::{Contrast, Margins, Sizes, Verdict};
 pub use words::in_words;
 
 /// A data set, and what was measured of it.
@@ -37,8 +36,7 @@ pub struct MeasuredSet {
     pub name: String,
     /// One row per sample ([`crate::frames::samples`]).
     pub samples: DataFrame,
-    /// Names the seed set that the origins are items of, e.g. by its hash; `None` where each sample is
-    /// its own origin.
+    /// Names the seed set that the samples' items are from, e.g. by its hash; `None` where they are of several.
     pub seed_set: Option<String>,
     /// Records of the files that it was read from; `None` for a trial.
     pub records: Option<Records>,
@@ -81,10 +79,12 @@ pub struct Findings {
 /// How the table is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Intervals.
-    pub bootstrap: Bootstrap,
+    /// Names the streams of what is drawn: matched samples, starts of clusters and maps.
+    pub run_seed: u64,
     /// What divides high scores from others; 8 in the paper.
     pub threshold: f64,
+    /// How large differences still count as none.
+    pub margins: Margins,
 }
 
 /// The table cannot be made.
@@ -114,14 +114,14 @@ pub fn findings(
     let names = data_sets.iter().map(|data_set| data_set.name.clone()).collect();
     let mut table = MeasureTable::new(names);
     count(data_sets, &mut table);
-    describe(data_sets, settings.bootstrap.run_seed, &mut table)?;
+    describe(data_sets, &mut table)?;
     if let Some(diversity) = diversity {
-        diversity.describe(settings, &mut table);
+        diversity.describe(&mut table);
     }
     quality::describe(data_sets, settings, &mut table)?;
-    committee::describe(data_sets, settings, &mut table)?;
+    committee::describe(data_sets, &mut table)?;
     cost(data_sets, &mut table);
-    let contrasts = contrast::contrasts(data_sets, settings.bootstrap)?;
+    let contrasts = contrast::contrasts(data_sets, settings.margins)?;
     contrast::describe(&contrasts, &mut table);
     Ok(Findings { table, contrasts })
 }
@@ -149,7 +149,7 @@ const NO_LOSSES: &str = "no losses were measured";
 struct SampleMean {
     group: &'static str,
     name: &'static str,
-    /// Made of a column of [`frames::samples`], whose name is part of the name of its interval's streams.
+    /// Made of a column of [`frames::samples`].
     measure: RowMeasure,
     /// Stands where no sample has a value.
     missing: MeasureValue,
@@ -163,11 +163,15 @@ fn means() -> Vec<SampleMean> {
         measure: RowMeasure::column(column),
         missing,
     };
-    let below_1 = |ratio: f64| (ratio < 1.0).then_some(ratio);
-    let above_1 = |ratio: f64| Some(f64::from(u8::from(ratio > 1.0)));
+    let below_1: fn(f64) -> Option<f64> = |ratio| (ratio < 1.0).then_some(ratio);
+    let above_1: fn(f64) -> Option<f64> = |ratio| Some(f64::from(u8::from(ratio > 1.0)));
     let ratio = |name, column, value| {
         let measure = RowMeasure::number(column, value);
         SampleMean { measure, ..row("ifd", name, column, MeasureValue::Absent(NO_LOSSES)) }
+    };
+    let share = |name, column| {
+        let mean = ratio(name, column, above_1);
+        SampleMean { measure: mean.measure.share(), ..mean }
     };
     let absent = MeasureValue::Absent;
     let unscored = MeasureValue::Inapplicable(UNSCORED);
@@ -179,10 +183,10 @@ fn means() -> Vec<SampleMean> {
         row("quality", "sigma, mean", "sigma", unscored),
         ratio("loss-ratio, mean over all", "loss_ratio", Some),
         ratio("loss-ratio, mean of those below 1", "loss_ratio", below_1),
-        ratio("loss-ratio, share above 1", "loss_ratio", above_1),
+        share("loss-ratio, share above 1", "loss_ratio"),
         ratio("perplexity-ratio, mean over all", "perplexity_ratio", Some),
         ratio("perplexity-ratio, mean of those below 1", "perplexity_ratio", below_1),
-        ratio("perplexity-ratio, share above 1", "perplexity_ratio", above_1),
+        share("perplexity-ratio, share above 1", "perplexity_ratio"),
     ]
 }
 
@@ -191,21 +195,17 @@ const fn cut_share() -> SampleMean {
     SampleMean {
         group: "ifd",
         name: "share cut at the limit",
-        measure: RowMeasure::column("truncated"),
+        measure: RowMeasure::column("truncated").share(),
         missing: MeasureValue::Absent(NO_LOSSES),
     }
 }
 
 /// Adds what the frames say: lengths, scores, difficulty.
-fn describe(
-    data_sets: &[MeasuredSet],
-    run_seed: u64,
-    table: &mut MeasureTable,
-) -> Result<(), StatsError> {
-    push_means(&means(), data_sets, run_seed, table)?;
+fn describe(data_sets: &[MeasuredSet], table: &mut MeasureTable) -> Result<(), StatsError> {
+    push_means(&means(), data_sets, table)?;
     let unmeasured = data_sets.iter().map(MeasuredSet::without_loss);
     table.push("ifd", "samples without a loss", unmeasured.collect::<PolarsResult<_>>()?);
-    push_means(&[cut_share()], data_sets, run_seed, table)?;
+    push_means(&[cut_share()], data_sets, table)?;
     Ok(())
 }
 
@@ -213,15 +213,14 @@ fn describe(
 fn push_means(
     means: &[SampleMean],
     data_sets: &[MeasuredSet],
-    run_seed: u64,
     table: &mut MeasureTable,
 ) -> PolarsResult<()> {
     let values = |set: &MeasuredSet| set.values(means.iter().map(|mean| mean.measure));
     let values: Vec<RowValues<String>> =
         data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
-    for (place, SampleMean { group, name, measure, missing }) in means.iter().enumerate() {
+    for (place, SampleMean { group, name, missing, .. }) in means.iter().enumerate() {
         let cell = |values: &RowValues<String>| {
-            let mean = values.mean(place, run_seed, &["stats", measure.column_name()]);
+            let mean = values.mean(place);
             mean.value.map_or(missing.clone(), |_| MeasureValue::Known(mean))
         };
         table.push(group, *name, values.iter().map(cell).collect());
@@ -258,12 +257,12 @@ fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
 }
 
 impl MeasuredSet {
-    /// Measures of its samples; samples of one origin are resampled together.
+    /// Measures of its samples, beside their items.
     fn values(
         &self,
         measures: impl IntoIterator<Item = RowMeasure>,
     ) -> PolarsResult<RowValues<String>> {
-        RowValues::from_frame(frames::origins(&self.samples)?, &self.samples, measures)
+        RowValues::from_frame(frames::items(&self.samples)?, &self.samples, measures)
     }
 
     fn without_loss(&self) -> PolarsResult<MeasureValue> {

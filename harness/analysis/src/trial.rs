@@ -1,7 +1,7 @@
 //! What one trial recorded, in the form in which the analysis reads it.
 //!
 //! - [`funnel`]: what became of its candidates
-//! - [`lineage`]: the seed item behind a candidate, which is what is resampled
+//! - [`lineage`]: the items that a candidate shares with those it depends on
 
 pub mod funnel;
 pub mod lineage;
@@ -39,12 +39,12 @@ pub struct CallFact {
     pub shared: bool,
 }
 
-/// Measures of candidates, of columns of [`frames::outcomes`], beside the seed item that each is resampled with.
+/// Measures of candidates, of columns of [`frames::outcomes`], beside the items that each goes back to.
 pub(crate) fn values(
     candidates: &[Candidate],
     measures: impl IntoIterator<Item = RowMeasure>,
 ) -> RowValues<ItemId> {
-    let items = lineage::seed_items(candidates);
+    let items = candidates.iter().map(lineage::items).collect();
     let values = frames::outcomes(candidates)
         .and_then(|frame| RowValues::from_frame(items, &frame, measures));
     values.expect("measures of candidates name columns of their frame")

@@ -28,7 +28,7 @@ pub(crate) fn written(number: u32) -> Candidate {
         adjudicator: Some(model("tulu")),
         summariser: model("qwen"),
     };
-    let examples = vec![ItemId::Seed(3 + number / 2), ItemId::Seed(11)];
+    let examples = vec![ItemId::Seed(3 + number / 2), ItemId::Seed(100 + number % 13)];
     let mut candidate = Candidate::drawn(id(number), 0, Some(Domain::Math), examples, roles);
     candidate.keywords = vec!["prime".into(), "sum, of digits".into()];
     candidate.emitted_domain = Some("Math".into());

@@ -142,7 +142,6 @@ proptest! {
             candidates: &candidates,
             method: &method,
             variant: &variant,
-            run_seed: 42,
             embeddings: embedded.then_some(&embeddings),
             judge: &BTreeMap::new(),
         };
@@ -169,7 +168,6 @@ proptest! {
             candidates: &candidates,
             method: &base,
             variant: &ran,
-            run_seed: 42,
             embeddings: Some(&embeddings),
             judge: &BTreeMap::new(),
         };
@@ -204,7 +202,6 @@ proptest! {
             candidates: &candidates,
             method: &base,
             variant: &variant,
-            run_seed: 42,
             embeddings: Some(&embeddings),
             judge: &BTreeMap::new(),
         };
@@ -244,7 +241,6 @@ fn what_was_never_asked_is_unknown_and_says_why() {
         candidates: &candidates,
         method: &method,
         variant: &gra,
-        run_seed: 42,
         embeddings: Some(&embeddings),
         judge: &BTreeMap::new(),
     };
@@ -291,7 +287,6 @@ fn later_rounds_are_approximate_once_an_earlier_one_would_have_added_other_sampl
             candidates,
             method: &method,
             variant: &gra,
-            run_seed: 42,
             embeddings: Some(&embeddings),
             judge: &BTreeMap::new(),
         };

@@ -10,7 +10,6 @@ use clap::{Args, Command, FromArgMatches};
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::reviewers::calibration::table::{self, Rated};
-use gra_analysis::statistics::bootstrap::Bootstrap;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::committee::Thousandths;
@@ -145,7 +144,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         Ok((fingerprints, reviewed.collect::<Result<Vec<Reviewed>>>()?))
     })?;
     let sizes: Vec<usize> = (2..=raters.len()).collect();
-    let rated = calibration::rate(&reviewed, &sizes, args.tau, Bootstrap::new(args.seed));
+    let rated = calibration::rate(&reviewed, &sizes, args.tau);
     let no_fingerprint = String::new();
     let record = CalibrationRecord {
         pool: pool.name.clone(),

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gra_analysis::statistics::bootstrap::Bootstrap;
 use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::Method;
 use serde_json::json;
@@ -155,7 +154,11 @@ impl Resolved<'_> {
         // The paper's tau divides a judge's high scores from others, whatever this scale's is.
         let threshold = f64::from(self.method.tau);
         Plan {
-            settings: Settings { bootstrap: Bootstrap::new(self.run_seed), threshold },
+            settings: Settings {
+                run_seed: self.run_seed,
+                threshold,
+                margins: experiment.compare.margins,
+            },
             pool: &experiment.pool,
             difficulty: self.difficulty,
             judge: self.judge.as_ref().map(|judge| Bench {
@@ -203,8 +206,9 @@ fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence
     }
     let _ = write!(
         page,
-        "\nDifferences are of means, with 95% intervals; *distinguishable* is a Holm-corrected p <= 0.05 over \
-         all of them.\n\n{table}"
+        "\nDifferences are of means, with 95% intervals. *Differs*: a Holm-corrected p <= 0.05 over all of them. *Alike*: \
+         the 90% interval lies within the margin that the experiment states. \"N a side would tell\": so many samples \
+         of each find a difference of the margin, or without one of the size seen, four times in five.\n\n{table}"
     );
     page
 }

@@ -160,7 +160,6 @@ pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided>
         candidates: &candidates,
         method,
         variant,
-        run_seed: id.seed,
         embeddings: embeddings.as_ref(),
         judge: &judge,
     };

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use gra_analysis::figure::plane::MOST_SETS;
-use gra_analysis::statistics::bootstrap::Bootstrap;
-use gra_analysis::stats::Settings;
 use gra_analysis::stats::measure::{MeasureTable, MeasureValue};
+use gra_analysis::stats::{Margins, Settings};
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
 use gra_synth::method::{Member, Method};
@@ -139,8 +138,11 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         run_seed: args.seed,
     });
     let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));
-    let settings =
-        Settings { bootstrap: Bootstrap::new(args.seed), threshold: args.judge_threshold };
+    let settings = Settings {
+        run_seed: args.seed,
+        threshold: args.judge_threshold,
+        margins: Margins::default(),
+    };
     let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding };
 
     let mut settings = EngineSettings::default();

@@ -19,12 +19,11 @@ pub(super) fn embed(
     let embed = |data_set: &DataSet| {
         answering.progress().begin_work(&data_set.name);
         let samples = data_set.samples.iter();
-        let instructions: Vec<String> = samples.clone().map(|s| s.instruction.clone()).collect();
+        let instructions: Vec<String> = samples.map(|sample| sample.instruction.clone()).collect();
         Ok(EmbeddedSet {
             name: data_set.name.clone(),
             embeddings: answering.embed(&instructions)?,
             instructions,
-            origins: samples.map(|sample| sample.origin.to_string()).collect(),
         })
     };
     data_sets.iter().map(embed).collect()

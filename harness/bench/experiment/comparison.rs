@@ -1,5 +1,6 @@
 //! The `[compare]` and `[rescore]` tables of an experiment file.
 
+use gra_analysis::stats::Margins;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::variant::DisputeRule;
 use serde::Deserialize;
@@ -23,6 +24,9 @@ pub struct CompareEntry {
     pub matched: Option<usize>,
     /// Whether a map of all data sets is drawn.
     pub map: bool,
+    /// How large a difference of means still counts as none, by the measure's column: two data sets whose interval
+    /// lies within are called alike.
+    pub margins: Margins,
 }
 
 /// `[rescore]` as written: ranges as the verb `rescore` takes them.

@@ -40,7 +40,7 @@ struct FittedMap {
     fit: Option<Fit>,
 }
 
-/// What figures show of each sample, by the origins that are resampled.
+/// What figures show of each sample, beside its items.
 pub(super) type SampleValues = RowValues<String>;
 
 /// Places among the measures of [`SampleValues`].
@@ -197,7 +197,7 @@ impl Measured {
 fn read_samples(path: &Path) -> Result<SampleValues> {
     let frame = ParquetReader::new(Cursor::new(std::fs::read(path)?)).finish()?;
     let measures = ["mu", "judge", "loss_ratio"].map(RowMeasure::column);
-    Ok(RowValues::from_frame(frames::origins(&frame)?, &frame, measures)?)
+    Ok(RowValues::from_frame(frames::items(&frame)?, &frame, measures)?)
 }
 
 /// Scores of committee and judge, where both have scored.

@@ -152,8 +152,7 @@ fn sensitivity(trial: &StoredTrial, candidates: &[Candidate]) -> Result<Figure, 
         .flat_map(|&tau| deltas.iter().map(move |&delta| Rule { tau, delta, ..own }))
         .collect();
     let judge = BTreeMap::new();
-    let run_seed = trial.id().seed;
-    let record = Record { candidates, method, variant, run_seed, embeddings: None, judge: &judge };
+    let record = Record { candidates, method, variant, embeddings: None, judge: &judge };
     let grid = rescore(&record, &rules)
         .map_err(|error| MissingFigure::without_command(error.to_string()))?;
     Ok(acceptance::acceptance(&trial.id().to_string(), &grid)?)
@@ -166,7 +165,7 @@ fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFi
         rows.push(VariantTrial {
             variant: &facts.variant,
             candidates: &facts.candidates,
-            judge: samples.map(|samples| samples.mean(JUDGE, group.seed, &["figure-4", "judge"])),
+            judge: samples.map(|samples| samples.mean(JUDGE)),
         });
     }
     Ok(Variants::of(&group.experiment, group.seed, &rows).figure()?)

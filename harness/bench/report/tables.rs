@@ -2,7 +2,7 @@
 
 use gra_analysis::ablation::VariantRow;
 use gra_analysis::ablation::seed_sweep::seed_sweep;
-use gra_analysis::statistics::bootstrap::{CONFIDENCE, REPLICATES};
+use gra_analysis::statistics::inference::INTERVALS;
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::domain::Domain;
@@ -196,13 +196,11 @@ pub(super) fn over_seeds(subject: &ReportSubject) -> Html {
 fn notes() -> Html {
     let text = format!(
         "Differences are to the first variant, over the candidates that both drew; positive: the variant \
-         has more. Intervals: {:.0}% percentile intervals of {} bootstrap replicates over seed items, \
-         not corrected for the number of variants. p: of no difference, by sign flips of seed items, \
+         has more. Intervals: {INTERVALS}; \
+         not corrected for the number of variants. p: of no difference, \
          Holm-corrected for all differences of the run seed. An interval that holds 0, or a large \
          p, says that so few candidates cannot tell two variants apart, not that they are alike. \
-         What another run seed would bring is in no interval.",
-        CONFIDENCE * 100.0,
-        grouped(REPLICATES as u64),
+         What another run seed would bring is in no interval."
     );
     Html::element("p", "note", &Html::text(text))
 }

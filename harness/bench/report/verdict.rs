@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use gra_analysis::ablation::VariantRow;
 use gra_analysis::ablation::comparison;
-use gra_analysis::statistics::bootstrap::{Estimate, Interval};
+use gra_analysis::statistics::inference::{Estimate, Interval};
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::pool::ItemId;
@@ -51,8 +51,7 @@ pub(super) fn warnings(subject: &ReportSubject) -> Html {
 /// The verdict of a run seed.
 pub(super) fn verdict(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
-    let acceptance =
-        |facts: &TrialFacts| comparison::acceptance(&facts.candidates, seed.group.seed);
+    let acceptance = |facts: &TrialFacts| comparison::acceptance(&facts.candidates);
     let estimates: Vec<Estimate> = seed.group.facts.iter().map(acceptance).collect();
     let mut sentences = vec![headline(&rows[0], estimates[0])];
     sentences.extend(disputes(&rows[0].funnel));
@@ -147,7 +146,7 @@ fn listed(mut html: Html, reference: &str, items: &[Html], end: &str) -> Html {
 /// One line per variant: samples, acceptance on a scale from 0 to 1, the difference.
 fn lines(seed: &SeedResults, estimates: &[Estimate]) -> Html {
     let mut table = HtmlTable::new(
-        "Acceptance: share of decided candidates that passed, 95% interval over seed items",
+        "Acceptance: share of decided candidates that passed, 95% interval",
         [
             "Variant",
             "#drawn",

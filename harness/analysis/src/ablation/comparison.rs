@@ -6,7 +6,7 @@
 //! out of the difference between variants. From round 2 on each variant draws from its own pool: such
 //! pairs share the draw and no longer the examples, which costs precision and does not bias.
 //!
-//! Pairs that go back to one seed item ([`crate::trial::lineage`]) are resampled together.
+//! Pairs that were shown one example ([`crate::trial::lineage`]) depend on each other.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 
 use crate::frames::{MU, PASSED, RowValues};
-use crate::statistics::bootstrap::{self, Clusters, Estimate};
-use crate::statistics::permutation::Permutation;
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{Estimate, Inference};
 use crate::trial;
 
 /// How a variant differs from the reference over the candidates that both drew. Positive: the variant
@@ -33,12 +33,10 @@ pub struct Comparison {
 /// A mean difference of pairs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// Candidates that both have a value for.
-    pub pairs: usize,
-    /// The mean difference; its n counts the seed items behind the pairs.
+    /// The mean difference; its n counts the candidates that both have a value for.
     pub estimate: Estimate,
-    /// Of there being none: sign flips of whole seed items. `None` without pairs. As measured, or
-    /// corrected for the table that it stands in.
+    /// Of there being none; `None` where there is no interval. As measured, or corrected for the table that it
+    /// stands in.
     pub p: Option<f64>,
 }
 
@@ -60,39 +58,41 @@ impl Compared {
         }
         Ok(Self { rows, values: trial::values(candidates, [PASSED, MU]) })
     }
+
+    /// The mean of what is compared: the share that passed (0) or mu (1).
+    pub(super) fn mean(&self, measure: usize) -> Option<Inference> {
+        self.values.inference(measure)
+    }
 }
 
 /// Compares a variant with the reference over the ids that both have and have decided.
-///
-/// No variant's name is part of a stream's: variants that decide alike get equal intervals.
-pub(super) fn compare(reference: &Compared, variant: &Compared, run_seed: u64) -> Comparison {
-    let difference = |measure: usize, name: &str| {
-        let (items, differences): (Vec<&ItemId>, Vec<f64>) = reference
-            .rows
-            .iter()
-            .filter_map(|(id, &row)| {
-                // A candidate that one side left undecided has no difference.
-                let base = reference.values.values(measure)[row]?;
-                let other = variant.values.values(measure)[*variant.rows.get(id)?]?;
-                // The reference's seed item: from round 2 on the variant's may be another.
-                Some((&reference.values.keys()[row], other - base))
-            })
-            .unzip();
-        let clusters = Clusters::by(items).sums(&differences);
+pub(super) fn compare(reference: &Compared, variant: &Compared) -> Comparison {
+    let difference = |measure: usize| {
+        let pairs = reference.rows.iter().filter_map(|(id, &row)| {
+            let other = *variant.rows.get(id)?;
+            // A candidate that one side left undecided has no difference.
+            let base = reference.values.values(measure)[row]?;
+            let difference = variant.values.values(measure)[other]? - base;
+            // From round 2 on the two may have been shown different examples.
+            let items = [&reference.values.items()[row], &variant.values.items()[other]];
+            Some((items.into_iter().flatten(), Some(difference)))
+        });
+        let (items, differences): (Vec<_>, Vec<Option<f64>>) = pairs.unzip();
+        let inference = Inference::of_mean(&differences, &Dependence::by_items(items));
         Difference {
-            pairs: differences.len(),
-            estimate: bootstrap::mean(&clusters, run_seed, &[name]),
-            p: Permutation::new(run_seed).sign_flip(&clusters, &[name]),
+            estimate: inference.map_or(Estimate::NONE, |found| found.estimate()),
+            p: inference.and_then(|found| found.p()),
         }
     };
-    Comparison { acceptance: difference(0, "acceptance"), mu: difference(1, "mu") }
+    let mut acceptance = difference(0);
+    acceptance.estimate = acceptance.estimate.within(-1.0, 1.0);
+    Comparison { acceptance, mu: difference(1) }
 }
 
-/// The share of decided candidates that passed ([`PASSED`]), in [0, 1]. Candidates that go back to one
-/// seed item are resampled together; the estimate's n counts those items.
+/// The share of decided candidates that passed ([`PASSED`]), in [0, 1].
 #[must_use]
-pub fn acceptance(candidates: &[Candidate], run_seed: u64) -> Estimate {
-    trial::values(candidates, [PASSED]).mean(0, run_seed, &["acceptance"])
+pub fn acceptance(candidates: &[Candidate]) -> Estimate {
+    trial::values(candidates, [PASSED]).mean(0)
 }
 
 #[cfg(test)]
@@ -106,9 +106,9 @@ mod tests {
     }
 
     fn differences(reference: &[Candidate], variant: &[Candidate]) -> [(usize, Option<f64>); 2] {
-        let comparison = compare(&compared(reference), &compared(variant), 42);
+        let comparison = compare(&compared(reference), &compared(variant));
         [comparison.acceptance, comparison.mu]
-            .map(|difference| (difference.pairs, difference.estimate.value))
+            .map(|difference| (difference.estimate.n, difference.estimate.value))
     }
 
     #[test]
@@ -132,16 +132,16 @@ mod tests {
     #[test]
     fn acceptance_counts_what_is_decided() {
         // Of ten, one is undecided; accepted and surplus pass.
-        let estimate = acceptance(&every_outcome(), 42);
+        let estimate = acceptance(&every_outcome());
         assert!((estimate.value.unwrap() - 2.0 / 9.0).abs() < 1e-12, "{estimate:?}");
-        assert_eq!(acceptance(&[], 42).value, None);
+        assert_eq!(acceptance(&[]).value, None);
     }
 
     #[test]
     fn what_an_engine_failed_on_has_no_pair_and_no_rate() {
         assert_eq!(differences(&[accepted(2)], &[failed(2)]), [(0, None), (0, None)]);
         let candidates = [accepted(0), rejected(1), failed(2), failed(3)];
-        assert_eq!(acceptance(&candidates, 42).value, Some(0.5));
+        assert_eq!(acceptance(&candidates).value, Some(0.5));
         let funnel = Funnel::of(&candidates);
         assert_eq!((funnel.acceptance_rate(), funnel.failed), (Some(0.5), 2));
         assert_eq!(funnel.failed_calls_total(), 2);

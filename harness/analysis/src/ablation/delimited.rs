@@ -7,7 +7,6 @@ use gra_synth::request::Stage;
 use super::{AblationTable, VariantRow};
 use crate::ablation::comparison::Difference;
 use crate::foreign_text::CsvWriter;
-use crate::statistics::bootstrap::REPLICATES;
 use crate::trial::funnel::ScoreMeans;
 
 /// The stages that a candidate's reply can be malformed in.
@@ -71,7 +70,6 @@ fn record(table: &AblationTable, row: &VariantRow) -> Vec<(String, String)> {
     }
     difference(&mut fields, "acceptance", row.difference.map(|difference| difference.acceptance));
     difference(&mut fields, "mu", row.difference.map(|difference| difference.mu));
-    fields.push(("bootstrap_replicates".to_owned(), REPLICATES.to_string()));
     fields
 }
 
@@ -117,8 +115,7 @@ fn difference(fields: &mut Vec<(String, String)>, of: &str, difference: Option<D
     let interval = estimate.and_then(|estimate| estimate.interval);
     let value = estimate.and_then(|estimate| estimate.value);
     for (name, text) in [
-        ("pairs", count(difference.map(|difference| difference.pairs))),
-        ("seed_items", count(estimate.map(|estimate| estimate.n))),
+        ("pairs", count(estimate.map(|estimate| estimate.n))),
         ("difference", number(value)),
         ("difference_low", number(interval.map(|interval| interval.low))),
         ("difference_high", number(interval.map(|interval| interval.high))),

@@ -11,7 +11,7 @@ use super::delimited::CANDIDATE_STAGES;
 use super::{AblationTable, RunCost, VariantRow};
 use crate::cost::calls::Savings;
 use crate::grid::{self, Align, Column, count, wrap};
-use crate::statistics::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use crate::statistics::inference::{self, Estimate};
 use crate::trial::funnel::{Funnel, ScoreMeans};
 
 const MISSING: &str = "-";
@@ -242,16 +242,14 @@ fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
         notes.push(format!(
             "Differences are to `{reference}`, over the candidates that both drew: {} pairs for the \
              rate, {} scored by both for mu.",
-            range(differences().map(|difference| difference.acceptance.pairs)),
-            range(differences().map(|difference| difference.mu.pairs)),
+            range(differences().map(|difference| difference.acceptance.estimate.n)),
+            range(differences().map(|difference| difference.mu.estimate.n)),
         ));
         notes.push(format!(
-            "Brackets: {:.0}% percentile interval of {} bootstrap replicates over the seed items behind \
-             the pairs, not corrected for the number of variants. p: of no difference, by sign flips of \
-             seed items, Holm-corrected for all differences of the table. An interval that holds 0 or a \
-             large p means that so many pairs cannot tell the two apart.",
-            CONFIDENCE * 100.0,
-            count(REPLICATES as u64),
+            "Brackets: {}; not corrected for the number of variants. p: of no difference, Holm-corrected for \
+             all differences of the table. An interval that holds 0 or a large p means that so many pairs \
+             cannot tell the two apart.",
+            inference::INTERVALS,
         ));
     }
     notes
@@ -295,7 +293,7 @@ fn signed(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::bootstrap::Interval;
+    use crate::statistics::inference::Interval;
 
     #[test]
     fn estimates_show_what_there_is() {

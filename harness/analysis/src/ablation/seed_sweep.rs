@@ -9,27 +9,27 @@
 
 use std::collections::BTreeMap;
 
-use gra_synth::pool::ItemId;
-
-use crate::frames::{MU, PASSED, RowMeasure, RowValues};
-use crate::proportion::Z;
-use crate::statistics::bootstrap::{CONFIDENCE, Estimate};
+use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
+use crate::statistics::inference::Inference;
 use crate::stats::measure::{MeasureTable, MeasureValue};
-use crate::trial::{self, TrialFacts};
-
-// Z is the number of standard errors to each side of a normal interval of this confidence.
-const _: () = assert!(CONFIDENCE == 0.95, "Z belongs to it");
+use crate::trial::TrialFacts;
 
 const TOO_FEW: &str = "it takes two seeds with a value";
 const NO_INTERVAL: &str = "no seed has an interval";
 const NO_TRIAL: &str = "it was not run under this seed";
 const NO_VALUE: &str = "it has no value under this seed";
 
-/// What is compared over seeds.
-const COMPARED: [(&str, RowMeasure); 2] = [("acceptance", PASSED), ("mu of reviewed", MU)];
+type DifferenceOf = fn(&Comparison) -> Difference;
+
+/// What is compared over seeds, in the order of [`Compared`]'s measures.
+const QUANTITIES: [(&str, DifferenceOf); 2] = [
+    ("acceptance", |comparison| comparison.acceptance),
+    ("mu of reviewed", |comparison| comparison.mu),
+];
 
 /// The variants side by side: per quantity the mean over seeds, the standard deviation between them, the
-/// standard error within one, and each seed's own estimate.
+/// standard error within one, each seed's own estimate, and the mean over seeds of the difference to the first variant,
+/// candidate by candidate within a seed.
 #[must_use]
 pub fn seed_sweep(seeds: &BTreeMap<u64, Vec<TrialFacts>>) -> MeasureTable {
     let mut names: Vec<String> = Vec::new();
@@ -43,49 +43,71 @@ pub fn seed_sweep(seeds: &BTreeMap<u64, Vec<TrialFacts>>) -> MeasureTable {
     let of_seed = |(&seed, trials): (&u64, &Vec<TrialFacts>)| {
         let rows = names.iter().map(|variant| {
             let trial = trials.iter().find(|trial| trial.variant == *variant)?;
-            Some(trial::values(&trial.candidates, COMPARED.map(|(_, measure)| measure)))
+            Compared::from_candidates(&trial.candidates).ok()
         });
         (seed, rows.collect())
     };
-    let rows: BTreeMap<u64, Vec<Option<RowValues<ItemId>>>> = seeds.iter().map(of_seed).collect();
+    let rows: BTreeMap<u64, Vec<Option<Compared>>> = seeds.iter().map(of_seed).collect();
     let mut table = MeasureTable::new(names.clone());
-    for (measure, (name, _)) in COMPARED.into_iter().enumerate() {
-        let estimates = |(&seed, rows): (&u64, &Vec<Option<RowValues<ItemId>>>)| {
-            let mean = |rows: &RowValues<ItemId>| rows.mean(measure, seed, &["seed-sweep", name]);
-            (seed, rows.iter().map(|rows| rows.as_ref().map(mean)).collect())
+    for (measure, (name, difference)) in QUANTITIES.into_iter().enumerate() {
+        let means = |(&seed, rows): (&u64, &Vec<Option<Compared>>)| {
+            let mean = |rows: &Option<Compared>| rows.as_ref()?.mean(measure);
+            (seed, rows.iter().map(mean).collect())
         };
-        let found: Vec<(u64, Vec<Option<Estimate>>)> = rows.iter().map(estimates).collect();
-        let of_variant = |place: usize| -> Vec<Estimate> {
-            found.iter().filter_map(|(_, estimates)| estimates[place]).collect()
+        let found: Vec<(u64, Vec<Option<Inference>>)> = rows.iter().map(means).collect();
+        let of_variant = |place: usize| -> Vec<Inference> {
+            found.iter().filter_map(|(_, means)| means[place]).collect()
         };
-        let mut push = |what: &str, cell: fn(&[Estimate]) -> MeasureValue| {
-            let cells = (0..names.len()).map(|place| cell(&of_variant(place))).collect();
+        let mut push = |what: &str, cell: &dyn Fn(usize) -> MeasureValue| {
+            let cells = (0..names.len()).map(cell).collect();
             table.push("over seeds", format!("{name}, {what}"), cells);
         };
-        push("mean of seeds", |estimates| {
-            MeasureValue::exact(mean(&values(estimates)), estimates.len(), TOO_FEW)
+        push("mean of seeds", &|place| {
+            let values = values(&of_variant(place));
+            MeasureValue::exact(mean(&values), values.len(), TOO_FEW)
         });
-        push("deviation between seeds", |estimates| {
-            MeasureValue::exact(deviation(&values(estimates)), estimates.len(), TOO_FEW)
+        push("deviation between seeds", &|place| {
+            let values = values(&of_variant(place));
+            MeasureValue::exact(deviation(&values), values.len(), TOO_FEW)
         });
-        push("standard error within a seed", |estimates| {
-            MeasureValue::exact(within(estimates), estimates.len(), NO_INTERVAL)
+        push("standard error within a seed", &|place| {
+            let means = of_variant(place);
+            MeasureValue::exact(within(&means), means.len(), NO_INTERVAL)
         });
-        for (seed, estimates) in &found {
-            let cell = |estimate: &Option<Estimate>| {
-                estimate.map_or(MeasureValue::Absent(NO_TRIAL), |found| {
-                    MeasureValue::or_absent(found, NO_VALUE)
+        push("difference to the first", &|place| {
+            if place == 0 {
+                return MeasureValue::Inapplicable("it is the first");
+            }
+            // Within a seed the two draw the same candidates; what a seed decides for all of them cancels.
+            let of_seed = |rows: &Vec<Option<Compared>>| {
+                let (first, other) = rows[0].as_ref().zip(rows[place].as_ref())?;
+                difference(&compare(first, other)).estimate.value
+            };
+            let differences: Vec<f64> = rows.values().filter_map(of_seed).collect();
+            match Inference::of_runs(&differences) {
+                Some(mean) => MeasureValue::Known(mean.estimate()),
+                None => MeasureValue::Absent(TOO_FEW),
+            }
+        });
+        for (seed, means) in &found {
+            let cell = |mean: &Option<Inference>| {
+                mean.map_or(MeasureValue::Absent(NO_VALUE), |found| {
+                    MeasureValue::Known(found.estimate())
                 })
             };
-            let cells = estimates.iter().map(cell).collect();
+            let missing = |place: usize| rows[seed][place].is_none();
+            let cell = |(place, mean)| {
+                if missing(place) { MeasureValue::Absent(NO_TRIAL) } else { cell(mean) }
+            };
+            let cells = means.iter().enumerate().map(cell).collect();
             table.push("by seed", format!("{name}, seed {seed}"), cells);
         }
     }
     table
 }
 
-fn values(estimates: &[Estimate]) -> Vec<f64> {
-    estimates.iter().filter_map(|estimate| estimate.value).collect()
+fn values(means: &[Inference]) -> Vec<f64> {
+    means.iter().map(|mean| mean.value).collect()
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -99,13 +121,10 @@ fn deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Root mean square of the seeds' standard errors, taken from the widths of their intervals.
-fn within(estimates: &[Estimate]) -> Option<f64> {
-    let errors = estimates.iter().filter_map(|estimate| estimate.interval);
-    // A percentile interval is about as wide as a normal one of the same standard error.
-    let squares: Vec<f64> =
-        errors.map(|interval| ((interval.high - interval.low) / (2.0 * Z)).powi(2)).collect();
-    mean(&squares).map(f64::sqrt)
+/// Root mean square of the seeds' standard errors.
+fn within(means: &[Inference]) -> Option<f64> {
+    let errors = means.iter().filter_map(Inference::standard_error);
+    mean(&errors.map(|error| error.powi(2)).collect::<Vec<_>>()).map(f64::sqrt)
 }
 
 #[cfg(test)]
@@ -126,9 +145,9 @@ mod tests {
     #[test]
     fn spread_between_seeds_is_apart_from_error_within_one() {
         let seeds = BTreeMap::from([
-            (42, vec![trial("gra", 2, 10)]),
-            (43, vec![trial("gra", 4, 10)]),
-            (44, vec![trial("gra", 6, 10)]),
+            (42, vec![trial("gra", 4, 20)]),
+            (43, vec![trial("gra", 8, 20)]),
+            (44, vec![trial("gra", 12, 20)]),
         ]);
         let table = seed_sweep(&seeds);
         assert!((value(&table, "acceptance, mean of seeds").unwrap() - 0.4).abs() < 1e-12);
@@ -136,16 +155,16 @@ mod tests {
             (value(&table, "acceptance, deviation between seeds").unwrap() - 0.2).abs() < 1e-12
         );
         assert_eq!(value(&table, "acceptance, seed 43"), Some(0.4));
-        // A share of ten has a standard error of about 0.15.
+        // A share of twenty has a standard error of about 0.11.
         let within = value(&table, "acceptance, standard error within a seed").unwrap();
-        assert!((0.08..0.2).contains(&within), "{within}");
+        assert!((0.08..0.14).contains(&within), "{within}");
     }
 
     #[test]
     fn seeds_need_not_have_the_same_variants() {
         let seeds = BTreeMap::from([
-            (1, vec![trial("gra", 2, 10), trial("free", 9, 10)]),
-            (2, vec![trial("gra", 4, 10)]),
+            (1, vec![trial("gra", 4, 20), trial("free", 18, 20)]),
+            (2, vec![trial("gra", 8, 20)]),
         ]);
         let table = seed_sweep(&seeds);
         assert_eq!(table.data_sets(), ["gra", "free"]);
@@ -155,8 +174,29 @@ mod tests {
     }
 
     #[test]
+    fn differences_are_paired_within_a_seed() {
+        // Seeds lie far apart, and the variant passes two or three candidates more under each.
+        let seed = |passed: u32, more: u32| {
+            vec![trial("gra", passed, 20), trial("free", passed + more, 20)]
+        };
+        let seeds = BTreeMap::from([(1, seed(2, 2)), (2, seed(9, 3)), (3, seed(15, 2))]);
+        let table = seed_sweep(&seeds);
+        let found =
+            table.measures().iter().find(|m| m.name == "acceptance, difference to the first");
+        let cells = &found.unwrap().cells;
+        assert_eq!((cells[0].value(), cells[1].n()), (None, Some(3)));
+        assert!((cells[1].value().unwrap() - 7.0 / 60.0).abs() < 1e-12);
+        // t with two degrees of freedom: 4.303 standard errors of 1/60.
+        let interval = cells[1].interval().unwrap();
+        assert!(
+            (interval.high - interval.low - 2.0 * 4.302_652_73 / 60.0).abs() < 1e-6,
+            "{interval:?}"
+        );
+    }
+
+    #[test]
     fn one_seed_has_no_spread() {
-        let table = seed_sweep(&BTreeMap::from([(42, vec![trial("gra", 2, 10)])]));
+        let table = seed_sweep(&BTreeMap::from([(42, vec![trial("gra", 4, 20)])]));
         assert_eq!(value(&table, "acceptance, deviation between seeds"), None);
         assert_eq!(value(&table, "acceptance, mean of seeds"), Some(0.2));
         assert!(seed_sweep(&BTreeMap::new()).measures().is_empty());

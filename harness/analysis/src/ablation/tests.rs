@@ -72,12 +72,12 @@ fn outcomes_partition_the_candidates() {
 #[test]
 fn csv_has_every_number_and_quotes_names() {
     insta::assert_snapshot!(text(|bytes| table().write_csv(bytes)), @r#"
-    variant,reference,seed,candidates,malformed,failed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,failed_calls,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_seed_items,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,mu_pairs,mu_seed_items,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm,bootstrap_replicates
-    gra,gra,42,60,1,0,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,,,,,10000
+    variant,reference,seed,candidates,malformed,failed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,failed_calls,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm
+    gra,gra,42,60,1,0,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,,
     "single, ""Llama""
-    reviewer",gra,42,50,0,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,25,-0.3,-0.48,-0.14,0.013398660133986601,50,25,-0.49999999999999983,-0.7999999999999997,-0.23333333333333325,0.013398660133986601,10000
-    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,28,0.4074074074074074,0.23076923076923078,0.5926816239316226,0.0008999100089991002,0,0,,,,,10000
-    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,0,,,,,0,0,,,,,10000
+    reviewer",gra,42,50,0,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,-0.3,-0.45844036394246734,-0.14155963605753266,0.003931001794554171,50,-0.4999999999999997,-0.7640672732374413,-0.23593272676255816,0.003931001794554171
+    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,0.4074074074074074,0.23264051325824642,0.5821743015565684,0.0013810513310221848,0,,,,
+    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,,,,,0,,,,
     "#);
 }
 
@@ -140,8 +140,8 @@ fn terminal_blocks_fit() {
                       rate, difference               mu, difference
     variant               to reference      p          to reference      p
     gra                              -      -                     -      -
-    single|llama  -0.30 [-0.48, -0.14]  0.013  -0.50 [-0.80, -0.23]  0.013
-    no-reviewer   +0.41 [+0.23, +0.59]  0.001                     -      -
+    single|llama  -0.30 [-0.46, -0.14]  0.004  -0.50 [-0.76, -0.24]  0.004
+    no-reviewer   +0.41 [+0.23, +0.58]  0.001                     -      -
     nothing                          -      -                     -      -
 
     Cost
@@ -166,10 +166,10 @@ fn terminal_blocks_fit() {
     calls shared: an earlier variant of this ablation had made exactly these.
     Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50
       scored by both for mu.
-    Brackets: 95% percentile interval of 10,000 bootstrap replicates over the seed items behind the
-      pairs, not corrected for the number of variants. p: of no difference, by sign flips of seed items,
-      Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that
-      so many pairs cannot tell the two apart.
+    Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none
+      below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no
+      difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p
+      means that so many pairs cannot tell the two apart.
     ");
 }
 
@@ -181,8 +181,8 @@ fn markdown_tables() {
     | variant | drawn | malformed | failed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | disputed | adjud. in |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | gra | 60 | 1 | 0 | 1 | 1 | 21 | 1 | 1 | 1 | 1 | 31 | 1 | 0.53 | - | - | 3 | 1 |
-    | single\|llama | 50 | 0 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.48, -0.14] | 0.013 | 0 | 0 |
-    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.23, +0.59] | 0.001 | 0 | 0 |
+    | single\|llama | 50 | 0 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.46, -0.14] | 0.004 | 0 | 0 |
+    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.23, +0.58] | 0.001 | 0 | 0 |
     | nothing | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | - | - | - | 0 | 0 |
 
     ### Scores and cost
@@ -190,7 +190,7 @@ fn markdown_tables() {
     | variant | mu reviewed | sigma reviewed | mu accepted | sigma accepted | mu, difference to reference | p | calls | calls shared | prompt tokens | reply tokens | calls paid | calls from store | engine seconds | wall seconds | malformed replies |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
     | gra | 8.01 | 0.68 | 8.67 | 0.47 | - | - | 240 | 0 | 96,000 | 6,000 | - | - | - | - | 4 (keywords 1, response-review 3) |
-    | single\|llama | 7.50 | 0.71 | 8.67 | 0.47 | -0.50 [-0.80, -0.23] | 0.013 | 240 | 60 | 96,000 | 6,000 | 180 | 60 | 1234.6 | 1240.0 | 0 |
+    | single\|llama | 7.50 | 0.71 | 8.67 | 0.47 | -0.50 [-0.76, -0.24] | 0.004 | 240 | 60 | 96,000 | 6,000 | 180 | 60 | 1234.6 | 1240.0 | 0 |
     | no-reviewer | - | - | - | - | - | - | 240 | 60 | 96,000 | 6,000 | - | - | - | - | 0 |
     | nothing | - | - | - | - | - | - | 0 | 0 | 0 | 0 | - | - | - | - | 0 |
 
@@ -198,7 +198,7 @@ fn markdown_tables() {
     - mu, sigma: means over the candidates that the whole committee scored, and over the samples.
     - calls shared: an earlier variant of this ablation had made exactly these.
     - Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50 scored by both for mu.
-    - Brackets: 95% percentile interval of 10,000 bootstrap replicates over the seed items behind the pairs, not corrected for the number of variants. p: of no difference, by sign flips of seed items, Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that so many pairs cannot tell the two apart.
+    - Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that so many pairs cannot tell the two apart.
     ");
 }
 

@@ -20,8 +20,7 @@ use crate::diversity::unit_vectors::{Undefined, UnitVectors};
 /// Neighbours that span a ball, as in Naeem et al.
 pub const NEIGHBOURS: usize = 5;
 
-/// The four measures, row by row, so that a caller can resample rows for an interval. The mean of
-/// each is the measure.
+/// The four measures, row by row. The mean of each is the measure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifold {
     /// For every row of the set: whether it lies on the reference's manifold.

@@ -11,7 +11,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::{estimate, whisker};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 
 /// Averages side by side.
 #[derive(Clone, Debug)]
@@ -161,8 +161,10 @@ impl Bar {
         }
         if let Some(ours) = ours {
             top = top.min(whisker(canvas, scale, x, &ours, color)?);
-            // Inside the paper's bar, below the whisker; without a bar the value stands on top.
-            if let Some(value) = ours.value.filter(|_| paper.is_some()) {
+            // Inside the paper's bar, below the whisker; without a bar the value stands on top. A bar that is lower than
+            // two lines has no room for it.
+            let has_room = paper.is_some() && slot.bottom() - top > 2.0 * LINE;
+            if let Some(value) = ours.value.filter(|_| has_room) {
                 let low = ours.interval.map_or(value, |interval| interval.low);
                 let letters = letters_for(slot);
                 let y = (scale.at(low) + 12.0).min(slot.bottom() - 8.0).max(top + 12.0);
@@ -194,7 +196,7 @@ const fn short(source: DataSource) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::bootstrap::Interval;
+    use crate::statistics::inference::Interval;
 
     #[test]
     fn the_papers_averages_are_those_of_table_1() {

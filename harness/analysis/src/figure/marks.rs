@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn};
 use super::{FigureError, palette};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 
 /// A ring at a value, with its interval as a whisker, on an upright scale; gives the upper end.
 pub(super) fn whisker(

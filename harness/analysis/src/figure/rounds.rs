@@ -10,7 +10,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::{apart, estimate, whisker};
 use super::page::{LINE, TEXT, Words, page};
 use super::{Figure, FigureError, palette};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 
 /// Lines of averages.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use super::rounds::{Rounds, Series};
 use super::variants::{VariantPanel, Variants};
 use super::violins::{Violin, Violins};
 use super::{Figure, raters};
-use crate::statistics::bootstrap::{Estimate, Interval};
+use crate::statistics::inference::{Estimate, Interval};
 
 /// Short, long, foreign and empty ones.
 fn name() -> impl Strategy<Value = String> {

@@ -9,7 +9,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters, SMALLEST};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
 use crate::frames::{DISPUTED, MU, PASSED, RowValues};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 use crate::trial;
 
 /// Variants side by side.
@@ -52,7 +52,7 @@ pub struct VariantTrial<'a> {
 }
 
 impl Variants {
-    /// Acceptance, disputes and scores of the trials of one run seed. Intervals resample seed items.
+    /// Acceptance, disputes and scores of the trials of one run seed.
     #[must_use]
     pub fn of(experiment: &str, run_seed: u64, trials: &[VariantTrial<'_>]) -> Self {
         let values: Vec<RowValues<ItemId>> = trials
@@ -67,25 +67,21 @@ impl Variants {
             cells: cells.into_iter().map(|cell| cell.filter(|e| e.value.is_some())).collect(),
             missing: missing.to_owned(),
         };
-        let means = |measure: usize, name: &str| {
-            let mean =
-                |of: &RowValues<ItemId>| Some(of.mean(measure, run_seed, &["figure-4", name]));
-            values.iter().map(mean).collect()
-        };
+        let means = |measure: usize| values.iter().map(|of| Some(of.mean(measure))).collect();
         let judge = "no judge was asked: gra-bench stats TRIAL --judge MODEL";
         let n = |trial: &VariantTrial<'_>| format!("{} {}", trial.variant, trial.candidates.len());
         Self {
             title: format!("Variants of {experiment}, run seed {run_seed}"),
             variants: trials.iter().map(|trial| trial.variant.to_owned()).collect(),
             panels: vec![
-                panel("acceptance", "no candidate has an outcome", means(0, "passed")),
-                panel("disputed", "no committee scored", means(1, "disputed")),
-                panel("mu of samples", "no committee scored", means(2, "mu")),
+                panel("acceptance", "no candidate has an outcome", means(0)),
+                panel("disputed", "no committee scored", means(1)),
+                panel("mu of samples", "no committee scored", means(2)),
                 panel("judge's mean", judge, trials.iter().map(|trial| trial.judge).collect()),
             ],
             caption: format!(
-                "n candidates: {}. Means with 95% intervals, seed items resampled; disputed: of those \
-                 that a committee scored; a disc without whiskers had nothing that varies. The paper's figure 4 is about models trained on the variants' \
+                "n candidates: {}. Means with 95% intervals that know which candidates were shown one example; disputed: of those \
+                 that a committee scored; a disc without whiskers has fewer than 12 candidates, or nothing that varies. The paper's figure 4 is about models trained on the variants' \
                  data: full GRA is 0.73 points above the variant without adjudicator, on a score that it \
                  calls human-aligned correctness (section 4.3). Nothing here is on that scale.",
                 trials.iter().map(n).collect::<Vec<_>>().join(", ")
@@ -177,7 +173,7 @@ mod tests {
     use gra_synth::committee::Decision;
 
     use super::*;
-    use crate::statistics::bootstrap::Interval;
+    use crate::statistics::inference::Interval;
     use crate::trial_by_hand::every_outcome;
 
     #[test]

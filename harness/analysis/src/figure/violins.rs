@@ -14,7 +14,7 @@ use super::marks::{apart, diamond};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::roles::Role;
 use super::{Figure, FigureError, palette};
-use crate::statistics::bootstrap::quantile;
+use crate::statistics::levels::quantile;
 
 /// Violins.
 #[derive(Clone, Debug)]

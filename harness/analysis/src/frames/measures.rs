@@ -1,16 +1,15 @@
-//! Measures of rows: their means in groups of any column, and their values for resampling.
+//! Measures of rows: their means in groups of any column, and their values for intervals and tests.
 //!
 //! A measure is made of one column of a frame, by the names that published files have, so it is one line of
 //! polars in Python too (`harness/guide/measuring.md` shows three). A row without a value takes no part.
-
-use std::collections::BTreeMap;
 
 use polars::prelude::{
     ChunkAgg, DataFrame, DataType, NamedFrom, PolarsError, PolarsResult, Series,
     SortMultipleOptions,
 };
 
-use crate::statistics::bootstrap::{self, Cluster, Estimate};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{Estimate, Inference};
 
 /// What is averaged over rows. The mean of what is 0 or 1 is a share.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +18,8 @@ pub struct RowMeasure {
     value: Value,
     /// A column of texts, and what it says of the rows that take part; `None` for all rows.
     only: Option<(&'static str, &'static str)>,
+    /// Whether every value is 0 or 1.
+    is_share: bool,
 }
 
 /// What a row's cell says; `None` leaves the row out.
@@ -35,13 +36,15 @@ pub const PASSED: RowMeasure = RowMeasure::text("outcome", |outcome| match outco
     "failed" => None,
     "accepted" | "surplus" => Some(1.0),
     _ => Some(0.0),
-});
+})
+.share();
 
 /// Whether mu reached tau and sigma exceeded delta, of candidates that the whole committee scored.
 pub const DISPUTED: RowMeasure = RowMeasure::text("decision", |decision| match decision {
     "dispute" => Some(1.0),
     _ => Some(0.0),
-});
+})
+.share();
 
 /// The committee's mean, where the whole committee scored.
 pub const MU: RowMeasure = RowMeasure::column("mu");
@@ -56,19 +59,25 @@ impl RowMeasure {
     /// A function of such a column.
     #[must_use]
     pub const fn number(column: &'static str, value: fn(f64) -> Option<f64>) -> Self {
-        Self { column, value: Value::Number(value), only: None }
+        Self { column, value: Value::Number(value), only: None, is_share: false }
     }
 
     /// A function of a column of texts.
     #[must_use]
     pub const fn text(column: &'static str, value: fn(&str) -> Option<f64>) -> Self {
-        Self { column, value: Value::Text(value), only: None }
+        Self { column, value: Value::Text(value), only: None, is_share: false }
     }
 
     /// The same over those rows alone where another column has this text.
     #[must_use]
     pub const fn only(self, column: &'static str, text: &'static str) -> Self {
         Self { only: Some((column, text)), ..self }
+    }
+
+    /// The same, of a measure that is 0 or 1 everywhere: the interval of its mean stays between them.
+    #[must_use]
+    pub const fn share(self) -> Self {
+        Self { is_share: true, ..self }
     }
 
     /// The name of the column that it is made of.
@@ -128,33 +137,43 @@ pub fn means(frame: &DataFrame, by: &[&str], measure: RowMeasure) -> PolarsResul
     means.sort(by.iter().copied(), SortMultipleOptions::default())
 }
 
-/// Measures of a frame's rows as numbers, beside the key of each row's cluster: taken out of polars once, then
-/// resampled. Rows of one key are resampled together.
+/// Measures of a frame's rows as numbers, beside the items that each row goes back to: taken out of polars once.
+/// Rows that share an item depend on each other.
 #[derive(Clone, Debug)]
 pub struct RowValues<K> {
-    keys: Vec<K>,
+    /// By row; its own identity is the first of its items.
+    items: Vec<Vec<K>>,
+    dependence: Dependence,
+    measures: Vec<RowMeasure>,
     /// By measure, then by row.
     values: Vec<Vec<Option<f64>>>,
 }
 
 impl<K: Ord> RowValues<K> {
-    /// Takes measures of a frame; one key per row.
+    /// Takes measures of a frame; each row has items, the first of which is the row itself.
     ///
     /// # Errors
     /// When the frame lacks a column that a measure is made of.
     pub fn from_frame(
-        keys: Vec<K>,
+        items: Vec<Vec<K>>,
         frame: &DataFrame,
         measures: impl IntoIterator<Item = RowMeasure>,
     ) -> PolarsResult<Self> {
-        let values = measures.into_iter().map(|measure| measure.values(frame));
-        Ok(Self { keys, values: values.collect::<PolarsResult<_>>()? })
+        let measures: Vec<RowMeasure> = measures.into_iter().collect();
+        let values =
+            measures.iter().map(|measure| measure.values(frame)).collect::<PolarsResult<_>>()?;
+        Ok(Self {
+            dependence: Dependence::by_items(items.iter().map(|items| items.iter())),
+            items,
+            measures,
+            values,
+        })
     }
 
-    /// The key of each row.
+    /// The items of each row.
     #[must_use]
-    pub fn keys(&self) -> &[K] {
-        &self.keys
+    pub fn items(&self) -> &[Vec<K>] {
+        &self.items
     }
 
     /// The values of a measure by row, in the order of the frame.
@@ -163,24 +182,17 @@ impl<K: Ord> RowValues<K> {
         &self.values[measure]
     }
 
-    /// Sum and count of a measure by key; keys without any value are absent.
+    /// Mean of a measure over the rows that have a value, with its interval.
     #[must_use]
-    pub fn clusters(&self, measure: usize) -> BTreeMap<&K, Cluster> {
-        let mut clusters: BTreeMap<&K, Cluster> = BTreeMap::new();
-        for (key, value) in self.keys.iter().zip(&self.values[measure]) {
-            let Some(value) = *value else { continue };
-            let cluster = clusters.entry(key).or_insert(Cluster { sum: 0.0, count: 0 });
-            cluster.sum += value;
-            cluster.count += 1;
-        }
-        clusters
+    pub fn mean(&self, measure: usize) -> Estimate {
+        let mean = self.inference(measure).map_or(Estimate::NONE, |mean| mean.estimate());
+        if self.measures[measure].is_share { mean.within(0.0, 1.0) } else { mean }
     }
 
-    /// Mean of a measure over rows, with its interval from the streams of this name. `n` counts keys.
+    /// The same with its standard error; `None` where no row has a value.
     #[must_use]
-    pub fn mean(&self, measure: usize, run_seed: u64, name: &[&str]) -> Estimate {
-        let clusters: Vec<Cluster> = self.clusters(measure).into_values().collect();
-        bootstrap::mean(&clusters, run_seed, name)
+    pub fn inference(&self, measure: usize) -> Option<Inference> {
+        Inference::of_mean(&self.values[measure], &self.dependence)
     }
 }
 

@@ -11,9 +11,9 @@ use crate::ifd::MeasuredLosses;
 pub struct MeasuredSample {
     /// Unique in its data set.
     pub id: String,
-    /// What it was made from: samples with one origin are resampled together. A seed item is its own
-    /// origin; that of a candidate is the first of its examples.
-    pub origin: String,
+    /// Itself, by a name that no other data set gives to another sample, and the examples that it was made from. Samples
+    /// that share one depend on each other.
+    pub items: Vec<String>,
     /// Where it is known.
     pub domain: Option<Domain>,
     /// x.
@@ -36,7 +36,8 @@ pub struct MeasuredSample {
 ///
 /// | column | type | what |
 /// |---|---|---|
-/// | `id`, `origin` | text | see [`MeasuredSample`] |
+/// | `id` | text | unique in its data set |
+/// | `items` | text | separated by spaces; see [`MeasuredSample::items`] |
 /// | `domain` | text | one of the seven |
 /// | `instruction_words`, `response_words` | u32 | separated by white space; null without a response |
 /// | `mu`, `sigma`, `judge` | f64 | on the scale of the scores |
@@ -55,7 +56,7 @@ pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
     let pair = |sample: &MeasuredSample| sample.difficulty.and_then(Result::ok);
     let columns = vec![
         of.text("id", |s| Some(s.id.clone())),
-        of.text("origin", |s| Some(s.origin.clone())),
+        of.text("items", |s| Some(s.items.join(" "))),
         of.text("domain", |s| Some(s.domain?.to_string())),
         of.count("instruction_words", |s| Some(words(&s.instruction))),
         of.count("response_words", |s| s.response.as_deref().map(words)),
@@ -74,13 +75,15 @@ pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
     DataFrame::new(samples.len(), columns)
 }
 
-/// The origin of each row of such a frame.
+/// The items of each row of such a frame.
 ///
 /// # Errors
 /// When the frame lacks the column.
-pub fn origins(samples: &DataFrame) -> PolarsResult<Vec<String>> {
-    let origins = samples.column("origin")?.str()?.iter();
-    Ok(origins.map(|origin| origin.unwrap_or_default().to_owned()).collect())
+pub fn items(samples: &DataFrame) -> PolarsResult<Vec<Vec<String>>> {
+    let items = samples.column("items")?.str()?.iter();
+    Ok(items
+        .map(|items| items.unwrap_or_default().split(' ').map(str::to_owned).collect())
+        .collect())
 }
 
 fn words(text: &str) -> usize {

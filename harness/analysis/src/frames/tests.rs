@@ -28,23 +28,23 @@ fn fields(csv: &str) -> Vec<Vec<String>> {
 fn candidates_of_every_outcome() {
     insta::assert_snapshot!(csv_of(&candidates(&every_outcome()).unwrap()), @r#"
     id,round,wave,domain,generator,adjudicator,summariser,reviewers,examples,n_examples,keywords,domain_differs,instruction,response,summary,instruction_zeros,mu,sigma,decision,s_a,nearest,nearest_cosine,outcome,malformed_stage,malformed_reason,malformed_replies,failed_stage,failed_reason,failed_calls
-    r1-00000,1,0,Math,llama,tulu,qwen,3,s00003 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 0.","Two lines,
+    r1-00000,1,0,Math,llama,tulu,qwen,3,s00003 s00100,2,"prime; sum, of digits",false,"Find ""prime"" number 0.","Two lines,
     and a comma.",,0,,,,,,,malformed,response-review,not-six-scores,3,,,0
-    r1-00001,1,0,Math,llama,tulu,qwen,3,s00003 s00011,2,"prime; sum, of digits",false,,,,,,,,,,,repeated-keywords,,,0,,,0
-    r1-00002,1,0,Math,llama,tulu,qwen,3,s00004 s00011,2,"prime; sum, of digits",true,"Find ""prime"" number 2.",,,1,,,,,,,vetoed,,,0,,,0
-    r1-00003,1,0,Math,llama,tulu,qwen,3,s00004 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 3.","Two lines,
+    r1-00001,1,0,Math,llama,tulu,qwen,3,s00003 s00101,2,"prime; sum, of digits",false,,,,,,,,,,,repeated-keywords,,,0,,,0
+    r1-00002,1,0,Math,llama,tulu,qwen,3,s00004 s00102,2,"prime; sum, of digits",true,"Find ""prime"" number 2.",,,1,,,,,,,vetoed,,,0,,,0
+    r1-00003,1,0,Math,llama,tulu,qwen,3,s00004 s00103,2,"prime; sum, of digits",false,"Find ""prime"" number 3.","Two lines,
     and a comma.",,0,7,0.816496580927726,reject,,,,rejected,,,0,,,0
-    r1-00004,1,0,Math,llama,tulu,qwen,3,s00005 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 4.","Two lines,
+    r1-00004,1,0,Math,llama,tulu,qwen,3,s00005 s00104,2,"prime; sum, of digits",false,"Find ""prime"" number 4.","Two lines,
     and a comma.",,0,8.333333333333334,2.3570226039551585,dispute,7,,,adjudicated-out,,,0,,,0
-    r1-00005,1,0,Math,llama,tulu,qwen,3,s00005 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 5.","Two lines,
+    r1-00005,1,0,Math,llama,tulu,qwen,3,s00005 s00105,2,"prime; sum, of digits",false,"Find ""prime"" number 5.","Two lines,
     and a comma.",,0,8,1.569382987980615,dispute,,,,voted-out,,,0,,,0
-    r1-00006,1,0,Math,llama,tulu,qwen,3,s00006 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 6.","Two lines,
+    r1-00006,1,0,Math,llama,tulu,qwen,3,s00006 s00106,2,"prime; sum, of digits",false,"Find ""prime"" number 6.","Two lines,
     and a comma.",,0,8.333333333333334,2.3570226039551585,dispute,9,s00003,0.9375,duplicate,,,0,,,0
-    r1-00007,1,0,Math,llama,tulu,qwen,3,s00006 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 7.","Two lines,
+    r1-00007,1,0,Math,llama,tulu,qwen,3,s00006 s00107,2,"prime; sum, of digits",false,"Find ""prime"" number 7.","Two lines,
     and a comma.",,0,8,0,accept,,r1-00008,0.5,surplus,,,0,,,0
-    r1-00008,1,0,Math,llama,tulu,qwen,3,s00007 s00011,2,"prime; sum, of digits",false,"Find ""prime"" number 8.","Two lines,
+    r1-00008,1,0,Math,llama,tulu,qwen,3,s00007 s00108,2,"prime; sum, of digits",false,"Find ""prime"" number 8.","Two lines,
     and a comma.",Finds a prime.,0,8.666666666666666,0.4714045207910316,accept,,s00011,0.25,accepted,,,1,,,0
-    r1-00009,1,0,Math,llama,tulu,qwen,3,s00007 s00011,2,,,,,,,,,,,,,,,,0,,,0
+    r1-00009,1,0,Math,llama,tulu,qwen,3,s00007 s00109,2,,,,,,,,,,,,,,,,0,,,0
     "#);
 }
 

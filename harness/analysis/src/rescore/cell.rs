@@ -1,19 +1,18 @@
 //! One cell of the grid: what a rule makes of the candidates, counted, with its intervals.
 //!
-//! Candidates that saw the same examples do not vary independently; they are clustered by the first item that was
-//! drawn for them (a candidate has two to four, and no partition holds all of them together). Every cell is
-//! resampled with the same draws, so that two cells differ by their rules alone.
+//! Candidates that were shown the same examples do not vary independently ([`crate::trial::lineage`]).
 
 use std::collections::BTreeMap;
 
-use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::candidate::Outcome;
 use gra_synth::committee::Decision;
 use gra_synth::pool::ItemId;
 use rayon::prelude::*;
 
 use super::replay::{Replay, Replayer, Told};
 use super::{Fate, Knowledge, Rule};
-use crate::statistics::bootstrap::{self, Cluster, Estimate};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{self, Estimate};
 
 /// One rule and what it would have made of the trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +35,7 @@ pub struct RuleOutcome {
     pub unknown: u64,
     /// `accepted` over the candidates that have not failed, in [0, 1].
     pub acceptance: Acceptance,
-    /// Mean judge score of the accepted ones that have one; `n` counts clusters.
+    /// Mean judge score of the accepted ones that have one.
     pub judge: Estimate,
     /// How many of the accepted have a judge score.
     pub judged: u64,
@@ -56,15 +55,11 @@ pub struct Acceptance {
 /// A cell, and the samples whose means it lacks: least, most, judge.
 pub(super) struct Draft {
     pub(super) cell: RuleOutcome,
-    pub(super) samples: [Vec<Cluster>; 3],
+    /// By candidate.
+    pub(super) samples: [Vec<Option<f64>>; 3],
 }
 
-pub(super) fn draft(
-    replayer: &Replayer<'_>,
-    judge: &BTreeMap<ItemId, f64>,
-    leads: &Leads,
-    rule: Rule,
-) -> Draft {
+pub(super) fn draft(replayer: &Replayer<'_>, judge: &BTreeMap<ItemId, f64>, rule: Rule) -> Draft {
     let Replay { told, knowledge } = replayer.replay(&rule);
     let count = |of: &dyn Fn(&Told) -> bool| told.iter().filter(|told| of(told)).count();
     let is = |fate, outcomes: &[Outcome]| matches!(fate, Fate::Known(o) if outcomes.contains(&o));
@@ -80,12 +75,13 @@ pub(super) fn draft(
         (!failed(fate)).then(|| f64::from(u8::from(of(fate))))
     };
     // Bounds of the rate: none of the unknown passes, or all of them do.
+    let of_all = |value: &dyn Fn(usize) -> Option<f64>| (0..told.len()).map(value).collect();
     let samples = [
-        leads.cluster(|at| share(at, &passed)),
-        leads.cluster(|at| share(at, &|fate| passed(fate) || unknown(fate))),
-        leads.cluster(score),
+        of_all(&|at| share(at, &passed)),
+        of_all(&|at| share(at, &|fate| passed(fate) || unknown(fate))),
+        of_all(&score),
     ];
-    let nothing = Estimate { n: 0, value: None, interval: None };
+    let nothing = Estimate::NONE;
     let cell = RuleOutcome {
         rule,
         decided: count(&|told| told.decision.is_some()) as u64,
@@ -104,48 +100,17 @@ pub(super) fn draft(
     Draft { cell, samples }
 }
 
-/// Which candidates were drawn beside which item.
-pub(super) struct Leads {
-    /// Places of candidates.
-    groups: Vec<Vec<usize>>,
-}
-
-impl Leads {
-    pub(super) fn of(candidates: &[&Candidate]) -> Self {
-        let mut groups: BTreeMap<ItemId, Vec<usize>> = BTreeMap::new();
-        for (at, candidate) in candidates.iter().enumerate() {
-            let lead = candidate.examples.first().copied().unwrap_or(candidate.id);
-            groups.entry(lead).or_default().push(at);
-        }
-        Self { groups: groups.into_values().collect() }
-    }
-
-    /// The values by cluster; clusters without any are left out.
-    fn cluster(&self, value: impl Fn(usize) -> Option<f64>) -> Vec<Cluster> {
-        let cluster = |group: &Vec<usize>| {
-            let (mut sum, mut count) = (0.0, 0);
-            for value in group.iter().filter_map(|&at| value(at)) {
-                sum += value;
-                count += 1;
-            }
-            (count > 0).then_some(Cluster { sum, count })
-        };
-        self.groups.iter().filter_map(cluster).collect()
-    }
-}
-
-/// The mean of each sample with its interval, in their order. Equal samples, and a grid has many, are
-/// computed once.
-pub(super) fn means(samples: &[Vec<Cluster>], run_seed: u64) -> Vec<Estimate> {
-    let bits = |sample: &[Cluster]| -> Vec<(u64, u32)> {
-        sample.iter().map(|cluster| (cluster.sum.to_bits(), cluster.count)).collect()
+/// The mean of each sample with its interval, in their order. Equal samples, and a grid has many, are computed once.
+pub(super) fn means(samples: &[Vec<Option<f64>>], dependence: &Dependence) -> Vec<Estimate> {
+    let bits = |sample: &[Option<f64>]| -> Vec<Option<u64>> {
+        sample.iter().map(|value| value.map(f64::to_bits)).collect()
     };
-    // Many rules decide alike; each different outcome is resampled once.
-    let different: BTreeMap<Vec<(u64, u32)>, &Vec<Cluster>> =
+    // Many rules decide alike.
+    let different: BTreeMap<Vec<Option<u64>>, &Vec<Option<f64>>> =
         samples.iter().map(|sample| (bits(sample), sample)).collect();
-    let estimates: BTreeMap<&Vec<(u64, u32)>, Estimate> = different
+    let estimates: BTreeMap<&Vec<Option<u64>>, Estimate> = different
         .par_iter()
-        .map(|(bits, sample)| (bits, bootstrap::mean(sample, run_seed, &["rescore"])))
+        .map(|(bits, sample)| (bits, inference::mean(sample, dependence)))
         .collect();
     samples.iter().map(|sample| estimates[&bits(sample)]).collect()
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{Acceptance, Rescored, Rule, RuleOutcome};
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column, count, wrap};
-use crate::statistics::bootstrap::{CONFIDENCE, Estimate, REPLICATES};
+use crate::statistics::inference::{self, Estimate};
 
 const MISSING: &str = "-";
 
@@ -50,7 +50,7 @@ impl Rescored {
 }
 
 /// Names and values side by side, so that header and lines cannot come apart.
-fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, String); 25] {
+fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, String); 23] {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let RuleOutcome { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
     let low = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.low));
@@ -74,13 +74,11 @@ fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, 
         ("acceptance_most", number(most.value)),
         ("acceptance_low", low(least)),
         ("acceptance_high", high(most)),
-        ("clusters", least.n.to_string()),
         ("judged", cell.judged.to_string()),
         ("mean_judge", number(judge.value)),
         ("mean_judge_low", low(judge)),
         ("mean_judge_high", high(judge)),
         ("knowledge", cell.knowledge.name().to_owned()),
-        ("bootstrap_replicates", REPLICATES.to_string()),
     ]
 }
 
@@ -168,13 +166,7 @@ fn notes(grid: &Rescored) -> Vec<String> {
          committee's mean."
             .to_owned(),
         "A run under another rule would draw fewer or more waves until its target is met.".to_owned(),
-        format!(
-            "Brackets: {:.0}% percentile interval of {} bootstrap replicates over {} clusters, the \
-             candidates that share their first example; not corrected for the number of rules.",
-            CONFIDENCE * 100.0,
-            count(REPLICATES as u64),
-            count(grid.recorded.acceptance.least.n as u64),
-        ),
+        format!("Brackets: {}; not corrected for the number of rules.", inference::INTERVALS),
     ];
     let sentence = |kind: super::Knowledge| format!("{}: {}", kind.name(), kind.sentence());
     notes.extend(grid.knowledge().into_iter().map(sentence));

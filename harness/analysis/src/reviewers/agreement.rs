@@ -12,7 +12,7 @@
 //! ratings said, a coefficient describes the ratings that there are and not the raters; the caller
 //! reports how many units are thinned ([`crate::reviewers::committee::Coverage`]).
 //!
-//! Every coefficient is a function of sums over units, so a bootstrap replicate costs one pass:
+//! Every coefficient is a function of sums over units, so leaving a unit out costs one pass:
 //! [`Ratings::sums`] and [`Votes::tally`] take one weight per unit. A unit of weight w counts as w
 //! units; for Krippendorff's alpha this resamples units, expected disagreement included, and not
 //! disagreements alone as in Krippendorff's own procedure.

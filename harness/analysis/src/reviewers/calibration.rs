@@ -6,7 +6,7 @@
 //! `McNeil` 1982), 0.5 for a coin. Whether the method's threshold then separates them is another question: a model may rank well
 //! and pass everything, or nothing.
 //!
-//! All intervals resample items, since the responses to one instruction are not independent. A committee's score of
+//! All intervals know that the responses to one instruction are not independent. A committee's score of
 //! a response is the mean over its members; every committee of the size asked for takes part.
 //!
 //! # Layout
@@ -18,7 +18,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{self, Estimate};
 
 pub mod skill;
 pub mod table;
@@ -42,7 +43,7 @@ pub struct Sheet<T> {
 /// One verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rating<T> {
-    /// The item's place in the set, from 0. Rows of one item are resampled together.
+    /// The item's place in the set, from 0. Rows of one item depend on each other.
     pub item: usize,
     /// Kind of text, e.g. `good` or `off-topic`.
     pub kind: String,
@@ -59,11 +60,11 @@ impl<T: Copy> Sheet<T> {
         kinds.filter(|kind| seen.insert(*kind)).collect()
     }
 
-    /// The rows that were read, as kind and verdict, with their items as clusters.
-    fn read(&self) -> (Vec<(&str, T)>, Clusters) {
+    /// The rows that were read, as kind and verdict, and which depend on each other.
+    fn read(&self) -> (Vec<(&str, T)>, Dependence) {
         let read = || self.rows.iter().filter_map(|row| Some((row, row.said?)));
         let rows = read().map(|(row, said)| (row.kind.as_str(), said)).collect();
-        (rows, Clusters::by(read().map(|(row, _)| row.item)))
+        (rows, Dependence::by(read().map(|(row, _)| row.item)))
     }
 
     /// The share of rows without a readable reply.
@@ -74,20 +75,15 @@ impl<T: Copy> Sheet<T> {
     }
 
     /// The mean over read rows of what a function makes of kind and verdict, where it makes something.
-    fn mean(
-        &self,
-        bootstrap: Bootstrap,
-        name: &[&str],
-        value: impl Fn(&str, T) -> Option<f64>,
-    ) -> Estimate {
-        let (rows, clusters) = self.read();
+    fn mean(&self, value: impl Fn(&str, T) -> Option<f64>) -> Estimate {
+        let (rows, dependence) = self.read();
         let values: Vec<Option<f64>> = rows.iter().map(|(kind, said)| value(kind, *said)).collect();
-        bootstrap.mean(&clusters, &[&["calibration"], name].concat(), &values)
+        inference::mean(&values, &dependence)
     }
 }
 
 /// Every committee of `size` of these raters: for each text the committee's verdict, where all of its members gave one.
-/// Rows of different committees on one item share its place, so they are resampled together.
+/// Rows of different committees on one item share its place, so they depend on each other.
 #[must_use]
 pub fn committees<T: Copy>(
     sheets: &[Sheet<T>],

@@ -8,7 +8,7 @@
 //!
 //! Each number takes what it allows: alpha, ICC and AC1 every review, Fleiss' kappa and the means and
 //! spreads of scores whole committees alone, comparisons of reviewers every candidate that two
-//! different models reviewed. Intervals resample seed items ([`crate::trial::lineage`]).
+//! different models reviewed. Intervals know which candidates depend on each other ([`crate::trial::lineage`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,10 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, RequestId, Stage};
 
 use crate::proportion::Proportion;
-use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::Estimate;
 use crate::trial::CallFact;
-use crate::trial::lineage::seed_items;
+use crate::trial::lineage;
 
 mod instructions;
 mod preference;
@@ -65,45 +66,31 @@ impl Committee {
     pub fn of(
         candidates: &[Candidate],
         families: &BTreeMap<ModelName, String>,
-        bootstrap: Bootstrap,
     ) -> Result<Self, UnknownFamily> {
-        let trial = Reviewed { candidates, items: seed_items(candidates) };
-        let comparisons = preference::Comparisons::of(&trial, families)?;
+        let comparisons = preference::Comparisons::of(candidates, families)?;
         Ok(Self {
-            instructions: InstructionAgreement::of(&trial, bootstrap),
-            responses: ResponseAgreement::of(&trial, bootstrap),
-            reviewers: reviewers::by_model(&trial, &comparisons, bootstrap),
-            self_preference: comparisons.preference(None, bootstrap),
+            instructions: InstructionAgreement::of(candidates),
+            responses: ResponseAgreement::of(candidates),
+            reviewers: reviewers::by_model(candidates, &comparisons),
+            self_preference: comparisons.preference(None),
             overturned: overturned(candidates),
         })
     }
 }
 
-/// Candidates with the seed items that they go back to.
-struct Reviewed<'a> {
-    candidates: &'a [Candidate],
-    items: Vec<ItemId>,
+/// Candidates that have reviews of a kind.
+fn reviewed_by_any(candidates: &[Candidate], reviews: fn(&Candidate) -> usize) -> Vec<&Candidate> {
+    candidates.iter().filter(|candidate| reviews(candidate) > 0).collect()
 }
 
-impl<'a> Reviewed<'a> {
-    /// Candidates that have reviews of a kind, and their clusters.
-    fn by_any(&self, reviews: fn(&Candidate) -> usize) -> (Vec<&'a Candidate>, Clusters) {
-        self.having(|candidate| reviews(candidate) > 0)
-    }
+/// Candidates that every seat has reviewed.
+fn reviewed_by_all(candidates: &[Candidate], reviews: fn(&Candidate) -> usize) -> Vec<&Candidate> {
+    let any = reviewed_by_any(candidates, reviews).into_iter();
+    any.filter(|candidate| reviews(candidate) == candidate.roles.reviewers.len()).collect()
+}
 
-    /// Candidates that every seat has reviewed, and their clusters.
-    fn by_all(&self, reviews: fn(&Candidate) -> usize) -> (Vec<&'a Candidate>, Clusters) {
-        self.having(|candidate| {
-            let n = reviews(candidate);
-            n > 0 && n == candidate.roles.reviewers.len()
-        })
-    }
-
-    fn having(&self, is: impl Fn(&Candidate) -> bool) -> (Vec<&'a Candidate>, Clusters) {
-        let pairs = self.candidates.iter().zip(self.items.iter().copied());
-        let (candidates, items): (Vec<_>, Vec<_>) = pairs.filter(|(c, _)| is(c)).unzip();
-        (candidates, Clusters::by(items))
-    }
+fn dependence(candidates: &[&Candidate]) -> Dependence {
+    Dependence::by_items(candidates.iter().map(|candidate| lineage::items(candidate)))
 }
 
 impl Coverage {

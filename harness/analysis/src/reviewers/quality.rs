@@ -12,16 +12,17 @@
 use gra_synth::pool::ItemId;
 
 use crate::proportion::Proportion;
-use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{Estimate, jackknife};
 use crate::statistics::levels::NotFinite;
 use crate::statistics::rank::Pairs;
 use crate::statistics::resolution::Resolution;
 
 /// One candidate that the whole committee has scored.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
-    /// The seed item that it goes back to ([`crate::trial::lineage`]).
-    pub item: ItemId,
+    /// What it goes back to ([`crate::trial::lineage`]).
+    pub items: Vec<ItemId>,
     /// Whether it passed ([`crate::trial::funnel::has_passed`]), or its data set holds it.
     pub accepted: bool,
     /// The committee's mu, 0 to 10.
@@ -91,13 +92,12 @@ pub struct JudgeAgreement {
     pub judge: Resolution,
 }
 
-/// A share, with two intervals: [`Proportion::wilson`] takes candidates as independent, the estimate
-/// resamples seed items.
+/// A share: as counts, and with an interval that knows which candidates depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HighShare {
     /// The counts.
     pub counts: Proportion,
-    /// The share with its cluster interval.
+    /// The share with its interval.
     pub estimate: Estimate,
 }
 
@@ -115,9 +115,8 @@ pub struct HighScoreCounts {
 }
 
 /// A candidate with both scores.
-#[derive(Clone, Copy)]
-struct Pair {
-    item: ItemId,
+struct Pair<'a> {
+    items: &'a [ItemId],
     accepted: bool,
     mu: f64,
     judge: f64,
@@ -130,64 +129,58 @@ impl Quality {
     ///
     /// # Errors
     /// When a score is not finite.
-    pub fn of(rows: &[Scored], threshold: f64, bootstrap: Bootstrap) -> Result<Self, NotFinite> {
+    pub fn of(rows: &[Scored], threshold: f64) -> Result<Self, NotFinite> {
         let finite = |row: &Scored| row.mu.is_finite() && row.judge.is_none_or(f64::is_finite);
         if let Some(row) = rows.iter().position(|row| !finite(row)) {
             return Err(NotFinite { row });
         }
-        let of = |rows: Vec<&Scored>, name| {
-            let pairs: Vec<Pair> = rows.iter().filter_map(|row| Pair::of(row, threshold)).collect();
-            JudgeAgreement::of(&pairs, rows.len(), bootstrap, name)
+        let of = |is_counted: fn(&Scored) -> bool| {
+            let rows = || rows.iter().filter(|row| is_counted(row));
+            let pairs: Vec<Pair> = rows().filter_map(|row| Pair::of(row, threshold)).collect();
+            JudgeAgreement::of(&pairs, rows().count())
         };
         let pairs: Vec<Pair> = rows.iter().filter_map(|row| Pair::of(row, threshold)).collect();
         Ok(Self {
             threshold,
-            accepted: of(rows.iter().filter(|row| row.accepted).collect(), "accepted")?,
-            rejected: of(rows.iter().filter(|row| !row.accepted).collect(), "rejected")?,
-            all: of(rows.iter().collect(), "all")?,
+            accepted: of(|row| row.accepted)?,
+            rejected: of(|row| !row.accepted)?,
+            all: of(|_| true)?,
             tables: HighScore::ALL.map(|reading| HighScoreCounts::of(&pairs, reading, threshold)),
-            lift: lift(&pairs, bootstrap),
+            lift: lift(&pairs),
         })
     }
 }
 
-impl Pair {
-    fn of(row: &Scored, threshold: f64) -> Option<Self> {
+impl<'a> Pair<'a> {
+    fn of(row: &'a Scored, threshold: f64) -> Option<Self> {
         let judge = row.judge?;
         let high = HighScore::ALL.map(|reading| reading.holds(judge, threshold));
-        Some(Self { item: row.item, accepted: row.accepted, mu: row.mu, judge, high })
+        Some(Self { items: &row.items, accepted: row.accepted, mu: row.mu, judge, high })
     }
 }
 
 impl JudgeAgreement {
-    fn of(
-        pairs: &[Pair],
-        rows: usize,
-        bootstrap: Bootstrap,
-        name: &str,
-    ) -> Result<Self, NotFinite> {
+    fn of(pairs: &[Pair], rows: usize) -> Result<Self, NotFinite> {
         let scores =
             Pairs::of(&pairs.iter().map(|pair| (pair.mu, pair.judge)).collect::<Vec<_>>())?;
-        let clusters = Clusters::by(pairs.iter().map(|pair| pair.item));
-        let [above, at_least, spearman, kendall] =
-            bootstrap.estimate(&clusters, &["quality", name], |weights| {
-                let table = scores.table(weights);
-                let [above, at_least] = shares(pairs, weights, |_| true);
-                [above, at_least, table.spearman(), table.kendall()]
-            });
+        let [above, at_least, spearman, kendall] = jackknife(&dependence(pairs), |weights| {
+            let table = scores.table(weights);
+            let [above, at_least] = shares(pairs, weights, |_| true);
+            [above, at_least, table.spearman(), table.kendall()]
+        });
         let share = |place: usize, estimate| HighShare {
             counts: Proportion::from_cases(pairs.iter().map(|pair| pair.high[place])),
-            estimate,
+            estimate: Estimate::within(estimate, 0.0, 1.0),
         };
-        // Resolution is of the rows as they are; resampling repeats rows and lowers entropy.
+        // Resolution is of the rows as they are: leaving rows out lowers entropy.
         let once = scores.table(&vec![1; pairs.len()]);
         let (committee, judge) = once.margins();
         Ok(Self {
             judged: pairs.len() as u64,
             unjudged: (rows - pairs.len()) as u64,
             high: [share(0, above), share(1, at_least)],
-            spearman,
-            kendall,
+            spearman: spearman.within(-1.0, 1.0),
+            kendall: kendall.within(-1.0, 1.0),
             committee: Resolution::of_counts(committee),
             judge: Resolution::of_counts(judge),
         })
@@ -210,14 +203,17 @@ impl HighScoreCounts {
     }
 }
 
-fn lift(pairs: &[Pair], bootstrap: Bootstrap) -> [Estimate; 2] {
-    let clusters = Clusters::by(pairs.iter().map(|pair| pair.item));
-    bootstrap.paired(
-        &clusters,
-        &["quality", "lift"],
-        |weights| shares(pairs, weights, |pair| !pair.accepted),
-        |weights| shares(pairs, weights, |pair| pair.accepted),
-    )
+fn lift(pairs: &[Pair]) -> [Estimate; 2] {
+    let lift = jackknife(&dependence(pairs), |weights| {
+        let rejected = shares(pairs, weights, |pair| !pair.accepted);
+        let accepted = shares(pairs, weights, |pair| pair.accepted);
+        std::array::from_fn(|k| Some(accepted[k]? - rejected[k]?))
+    });
+    lift.map(|lift| lift.within(-1.0, 1.0))
+}
+
+fn dependence(pairs: &[Pair]) -> Dependence {
+    Dependence::by_items(pairs.iter().map(|pair| pair.items))
 }
 
 /// The judge's weighted shares of high scores among some pairs; `None` without weight.

@@ -1,7 +1,7 @@
 //! Values as places on the ordered scale of their distinct values.
 //!
 //! Rows that are not numbers have kinds in the same way ([`Distinct`]): 51,000 rows of ratings are a few hundred
-//! kinds of row. What does not depend on the order of rows is computed from one count per kind, so a bootstrap
+//! kinds of row. What does not depend on the order of rows is computed from one count per kind, so leaving rows out
 //! replicate costs one addition per row.
 //!
 //! Committee means have steps of 1/18 and a judge's of 1/6, so 51,000 scores take at most 181 values.
@@ -82,6 +82,20 @@ impl Levels {
     pub fn counts(&self, weights: &[u32]) -> Vec<u64> {
         self.0.counts(weights)
     }
+}
+
+/// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan 1996,
+/// type 7: the default of R and `NumPy`).
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the sample: share lies in [0, 1]"
+    )]
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! sections 3.4 and 3.8).
 //!
 //! Both depend on the rows only through how many share a pair of values. [`Pairs`] finds the distinct
-//! pairs once; the weights of a bootstrap replicate are then summed into them ([`ContingencyTable`]), and both
+//! pairs once; the weights of rows are then summed into them ([`ContingencyTable`]), and both
 //! coefficients follow in O(cells log levels), for scores in steps and for continuous values alike.
 //! A row of weight w counts as w equal rows.
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use gra_synth::request::ModelName;
 
-use super::{MeasuredSet, Settings, StatsError, TrialEvidence};
+use super::{MeasuredSet, StatsError, TrialEvidence};
 use crate::proportion::Proportion;
 use crate::reviewers::committee::{Committee, Criterion, Scale, malformed_rates};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 
 /// One of the numbers about what reviewers were asked.
@@ -19,14 +19,11 @@ const UNDEFINED: &str = "not defined: no variation, or a single reviewer";
 /// Adds what there is to say of reviewers.
 pub(super) fn describe(
     data_sets: &[MeasuredSet],
-    settings: Settings,
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
     let mut committees = Vec::new();
     for data_set in data_sets {
-        let of = |trial: &TrialEvidence| {
-            Committee::of(&trial.facts.candidates, &trial.families, settings.bootstrap)
-        };
+        let of = |trial: &TrialEvidence| Committee::of(&trial.facts.candidates, &trial.families);
         let committee = data_set.trial.as_ref().map(of).transpose()?;
         committees.push(committee.filter(|committee| !committee.reviewers.is_empty()));
     }

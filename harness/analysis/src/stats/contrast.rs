@@ -1,34 +1,41 @@
 //! How data sets differ from the first one.
 //!
-//! Data sets that were made from one seed set share its items, and such items are resampled for both
-//! sides together: what they have in common is taken out of the difference. Any others are taken as
-//! independent, each resampled by itself. The p-values of all differences of a table are one family of
-//! tests, and Holm-corrected.
+//! Where both data sets have the same item (an answer and its refinement, one candidate under two variants), the
+//! difference of means is two things: what the shared items gained, pair by pair, and that each set has items which
+//! the other lacks. Both are estimated; a set that keeps the better half of the other improves nothing, and differs.
+//!
+//! Items are the same, and depend on each other, where the data sets go back to one seed set. The p-values of all
+//! differences of a table are one family of tests, and Holm-corrected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::PolarsResult;
+use serde::Deserialize;
 
 use super::MeasuredSet;
 use crate::frames::{RowMeasure, RowValues};
-use crate::statistics::bootstrap::{Bootstrap, Cluster, Clusters, Estimate, ResampledSide};
+use crate::statistics::dependence::Dependence;
 use crate::statistics::holm::holm;
-use crate::statistics::permutation::Permutation;
+use crate::statistics::inference::{Estimate, Inference, Interval, Side};
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
-/// What is compared: a name for readers, and a column.
-const COMPARED: [(&str, &str); 7] = [
+/// What is compared: a name for readers, and a column. Distances to the nearest neighbour are not: they depend on
+/// how many samples there are, and no test of them is known to hold its level.
+const COMPARED: [(&str, &str); 6] = [
     ("words of instruction", "instruction_words"),
     ("words of response", "response_words"),
     ("mu", "mu"),
     ("judge's score", "judge"),
     ("loss-ratio", "loss_ratio"),
     ("perplexity-ratio", "perplexity_ratio"),
-    ("distance to nearest", "nearest_distance"),
 ];
+
+/// Level of the tests.
+const LEVEL: f64 = 0.05;
 
 const REFERENCE: &str = "the others are compared with it";
 const NO_PAIR: &str = "one of the two has no value";
+const NO_TEST: &str = "fewer than 12 on a side, or nothing varies";
 
 /// A difference of means: a data set's minus the first one's.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,18 +44,112 @@ pub struct Contrast {
     pub measure: &'static str,
     /// The data set.
     pub data_set: String,
-    /// In the unit of the measure; its n counts the seed items or samples behind it.
-    pub difference: Estimate,
-    /// Of there being none, Holm-corrected for all differences of the table.
+    /// Samples with a value: of the first, of the data set, and items that both have.
+    pub n: Sizes,
+    /// Of all samples, in the unit of the measure; pair by pair where all items are in both.
+    pub difference: Option<Inference>,
+    /// Of the items that both have, where these are not all samples of both.
+    pub same_items: Option<Inference>,
+    /// What is left of the difference: items that one of the two lacks.
+    pub selection: Option<Inference>,
+    /// Of the [`Self::headline`] being 0, Holm-corrected for all differences of the table.
     pub p: Option<f64>,
-    /// Whether both were made from one seed set.
-    pub is_paired: bool,
+    /// How large a difference still counts as none, where the experiment says so.
+    pub margin: Option<f64>,
+}
+
+/// How many samples a difference is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of the first data set.
+    pub first: usize,
+    /// Of the other.
+    pub other: usize,
+    /// Items that both have.
+    pub both: usize,
+}
+
+/// What a difference says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// The corrected p-value is at most 0.05.
+    Differs,
+    /// The 90% interval lies within the margin: two one-sided tests at 5% (Schuirmann 1987).
+    Alike,
+    /// Neither; with so many samples on each side a difference as large as the margin, or without one as large as this
+    /// one, would be found four times in five.
+    Unknown {
+        /// Samples on each side.
+        needed: u64,
+    },
+    /// There is no test: fewer than 12 samples on a side, or nothing varies.
+    Untested,
+}
+
+/// How large a difference of each measure still counts as none, in its unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Margins {
+    /// Words.
+    pub instruction_words: Option<f64>,
+    /// Words.
+    pub response_words: Option<f64>,
+    /// On the scale of the scores.
+    pub mu: Option<f64>,
+    /// On the scale of the scores.
+    pub judge: Option<f64>,
+    /// A ratio.
+    pub loss_ratio: Option<f64>,
+    /// A ratio.
+    pub perplexity_ratio: Option<f64>,
+}
+
+impl Margins {
+    fn of(self, column: &str) -> Option<f64> {
+        match column {
+            "instruction_words" => self.instruction_words,
+            "response_words" => self.response_words,
+            "mu" => self.mu,
+            "judge" => self.judge,
+            "loss_ratio" => self.loss_ratio,
+            "perplexity_ratio" => self.perplexity_ratio,
+            _ => None,
+        }
+    }
+}
+
+impl Contrast {
+    /// The difference that is tested: of the same items where they differ at all, else of all samples.
+    #[must_use]
+    pub fn headline(&self) -> Option<Inference> {
+        self.same_items.filter(|same| same.p().is_some()).or(self.difference)
+    }
+
+    /// What it says; `None` where there is no difference to speak of.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        let headline = self.headline()?;
+        if self.p.is_some_and(|p| p <= LEVEL) {
+            return Some(Verdict::Differs);
+        }
+        let within =
+            |interval: Interval, margin: f64| -margin < interval.low && interval.high < margin;
+        let is_alike = self.margin.is_some_and(|margin| {
+            headline.interval(1.0 - 2.0 * LEVEL).is_some_and(|interval| within(interval, margin))
+        });
+        if is_alike {
+            return Some(Verdict::Alike);
+        }
+        let size = self.margin.unwrap_or(headline.value);
+        let needed = headline.rows_to_find(size);
+        Some(needed.map_or(Verdict::Untested, |needed| Verdict::Unknown { needed }))
+    }
 }
 
 /// The differences of means from the first data set, by measure.
 pub(super) fn contrasts(
     data_sets: &[MeasuredSet],
-    bootstrap: Bootstrap,
+    margins: Margins,
 ) -> PolarsResult<Vec<Contrast>> {
     let values =
         |set: &MeasuredSet| set.values(COMPARED.map(|(_, column)| RowMeasure::column(column)));
@@ -58,13 +159,11 @@ pub(super) fn contrasts(
     for (place, (measure, column)) in COMPARED.into_iter().enumerate() {
         for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
             let seed_set = &data_sets[0].seed_set;
-            let is_paired = seed_set.is_some() && *seed_set == set.seed_set;
-            let sides = [values[0].clusters(place), of_set.clusters(place)];
-            // Sides of one seed set are resampled together: what the items have in common cancels.
-            let compare = if is_paired { paired } else { apart };
-            let (difference, p) = compare(&sides, bootstrap, column);
+            let is_related = seed_set.is_some() && *seed_set == set.seed_set;
+            let sides = [Rows::of(&values[0], place), Rows::of(of_set, place)];
             let data_set = set.name.clone();
-            contrasts.push(Contrast { measure, data_set, difference, p, is_paired });
+            let margin = margins.of(column);
+            contrasts.push(compare(&sides, is_related, measure, data_set, margin));
         }
     }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
@@ -74,6 +173,104 @@ pub(super) fn contrasts(
     Ok(contrasts)
 }
 
+/// A data set's samples that have a value.
+#[derive(Clone, Default)]
+struct Rows<'a> {
+    values: Vec<Option<f64>>,
+    items: Vec<&'a [String]>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(values: &'a RowValues<String>, measure: usize) -> Self {
+        let rows = values.values(measure).iter().zip(values.items());
+        let rows = rows.filter(|(value, _)| value.is_some());
+        let (values, items) = rows.map(|(value, items)| (*value, items.as_slice())).unzip();
+        Self { values, items }
+    }
+
+    /// The rows that are themselves among these items, and the others.
+    fn split(&self, among: &BTreeSet<&String>) -> [Self; 2] {
+        let mut parts = [Self::default(), Self::default()];
+        for (value, items) in self.values.iter().zip(&self.items) {
+            let part = &mut parts[usize::from(!among.contains(&items[0]))];
+            part.values.push(*value);
+            part.items.push(items);
+        }
+        parts
+    }
+
+    fn names(&self) -> BTreeSet<&'a String> {
+        self.items.iter().map(|items| &items[0]).collect()
+    }
+}
+
+fn compare(
+    sides: &[Rows; 2],
+    is_related: bool,
+    measure: &'static str,
+    data_set: String,
+    margin: Option<f64>,
+) -> Contrast {
+    let [first, other] = sides;
+    let (mine, theirs) = (first.names(), other.names());
+    let both: BTreeSet<&String> =
+        if is_related { mine.intersection(&theirs).copied().collect() } else { BTreeSet::new() };
+    let is_all = both.len() == mine.len() && both.len() == theirs.len();
+    let difference = if is_all && !both.is_empty() {
+        pairs(first, other)
+    } else {
+        sum(&[(first, -1.0), (other, 1.0)], is_related)
+    };
+    let (same_items, selection) = if both.is_empty() || is_all {
+        (None, None)
+    } else {
+        let [first_both, first_alone] = first.split(&both);
+        let [other_both, other_alone] = other.split(&both);
+        // mean(other) - mean(first) less the pairs' difference is what the items add that one lacks: each
+        // side's share of such items, times how far they lie from the shared ones.
+        let lone = |alone: &Rows, all: &Rows| alone.values.len() as f64 / all.values.len() as f64;
+        let (of_other, of_first) = (lone(&other_alone, other), lone(&first_alone, first));
+        let parts = [
+            (&other_alone, of_other),
+            (&other_both, -of_other),
+            (&first_both, of_first),
+            (&first_alone, -of_first),
+        ];
+        let parts: Vec<(&Rows, f64)> =
+            parts.into_iter().filter(|(_, weight)| weight.abs() > 0.0).collect();
+        (pairs(&first_both, &other_both), sum(&parts, true))
+    };
+    let n = Sizes { first: first.values.len(), other: other.values.len(), both: both.len() };
+    let mut contrast =
+        Contrast { measure, data_set, n, difference, same_items, selection, p: None, margin };
+    contrast.p = contrast.headline().and_then(|headline| headline.p());
+    contrast
+}
+
+/// The weighted sum of the sides' means. Items of sides that are not related are different items.
+fn sum(sides: &[(&Rows, f64)], is_related: bool) -> Option<Inference> {
+    let items = sides.iter().enumerate().flat_map(|(place, (rows, _))| {
+        let place = if is_related { 0 } else { place };
+        rows.items.iter().map(move |items| items.iter().map(move |item| (place, item)))
+    });
+    let dependence = Dependence::by_items(items);
+    let sides = sides.iter().map(|(rows, weight)| Side { values: &rows.values, weight: *weight });
+    Inference::of_sides(&sides.collect::<Vec<_>>(), &dependence)
+}
+
+/// The mean difference of the items that both have.
+fn pairs(first: &Rows, other: &Rows) -> Option<Inference> {
+    let by_name: BTreeMap<&String, usize> =
+        first.items.iter().enumerate().map(|(row, items)| (&items[0], row)).collect();
+    let (mut differences, mut items) = (Vec::new(), Vec::new());
+    for (value, of_other) in other.values.iter().zip(&other.items) {
+        let row = by_name[&of_other[0]];
+        differences.push(value.zip(first.values[row]).map(|(other, first)| other - first));
+        items.push(of_other.iter().chain(first.items[row]));
+    }
+    Inference::of_mean(&differences, &Dependence::by_items(items))
+}
+
 /// Adds the differences to a table of as many data sets as they are about, and the first.
 pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
     let others = table.data_sets().len().saturating_sub(1);
@@ -81,70 +278,23 @@ pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
         return;
     }
     for row in contrasts.chunks(others) {
-        let (mut differences, mut ps) = (
-            vec![MeasureValue::Inapplicable(REFERENCE)],
-            vec![MeasureValue::Inapplicable(REFERENCE)],
-        );
-        for Contrast { difference, p, .. } in row {
-            differences.push(MeasureValue::or_absent(*difference, NO_PAIR));
-            ps.push(MeasureValue::exact(*p, difference.n, NO_PAIR));
-        }
         let measure = row[0].measure;
-        table.push("against the first", format!("{measure}, difference"), differences);
-        table.push("against the first", format!("{measure}, p after Holm"), ps);
+        let mut push = |what: &str, cell: &dyn Fn(&Contrast) -> MeasureValue| {
+            let mut cells = vec![MeasureValue::Inapplicable(REFERENCE)];
+            cells.extend(row.iter().map(cell));
+            table.push("against the first", format!("{measure}, {what}"), cells);
+        };
+        let shown = |inference: Option<Inference>, missing| match inference {
+            Some(inference) => MeasureValue::Known(inference.estimate()),
+            None => missing,
+        };
+        let inapplicable = || MeasureValue::Inapplicable("no item is in both, or all are");
+        push("difference", &|of| shown(of.difference, MeasureValue::Absent(NO_PAIR)));
+        push("difference of the same items", &|of| shown(of.same_items, inapplicable()));
+        push("difference by selection", &|of| shown(of.selection, inapplicable()));
+        push("Holm-corrected p", &|of| {
+            let n = of.headline().map_or(0, |headline| headline.estimate().n);
+            MeasureValue::or_absent(Estimate { n, value: of.p, interval: None }, NO_TEST)
+        });
     }
-}
-
-type ByOrigin<'a> = BTreeMap<&'a String, Cluster>;
-
-/// Sides that share no seed item.
-fn apart(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate, Option<f64>) {
-    let [first, second] =
-        sides.each_ref().map(|side| -> Vec<Cluster> { side.values().copied().collect() });
-    let clusters = [first.len(), second.len()].map(Clusters::singles);
-    let name = ["contrast", column];
-    let [difference] = bootstrap.between(
-        &ResampledSide {
-            clusters: &clusters[0],
-            statistics: |weights: &[u32]| [mean(&first, weights)],
-        },
-        &ResampledSide {
-            clusters: &clusters[1],
-            statistics: |weights: &[u32]| [mean(&second, weights)],
-        },
-        &name,
-    );
-    // Without replicates the caller wants values alone, and no test either.
-    let testable = bootstrap.replicates > 0 && !first.is_empty() && !second.is_empty();
-    let test = Permutation::new(bootstrap.run_seed);
-    (difference, if testable { test.shuffle(&first, &second, &name) } else { None })
-}
-
-/// Sides that go back to the same seed items, though not each to all of them.
-fn paired(sides: &[ByOrigin; 2], bootstrap: Bootstrap, column: &str) -> (Estimate, Option<f64>) {
-    let nothing = Cluster { sum: 0.0, count: 0 };
-    let origins: BTreeSet<&String> = sides.iter().flat_map(|side| side.keys().copied()).collect();
-    let [first, second] = sides.each_ref().map(|side| -> Vec<Cluster> {
-        origins.iter().map(|origin| side.get(origin).copied().unwrap_or(nothing)).collect()
-    });
-    let clusters = Clusters::singles(origins.len());
-    let name = ["contrast", column];
-    let [difference] = bootstrap.paired(
-        &clusters,
-        &name,
-        |weights| [mean(&first, weights)],
-        |weights| [mean(&second, weights)],
-    );
-    let test = Permutation::new(bootstrap.run_seed);
-    let p = if bootstrap.replicates > 0 { test.swap(&first, &second, &name) } else { None };
-    (difference, p)
-}
-
-fn mean(clusters: &[Cluster], weights: &[u32]) -> Option<f64> {
-    let weighted = clusters.iter().zip(weights);
-    let (sum, count) = weighted.fold((0.0, 0.0), |(sum, count), (cluster, &weight)| {
-        let weight = f64::from(weight);
-        (sum + cluster.sum * weight, count + f64::from(cluster.count) * weight)
-    });
-    (count > 0.0).then(|| sum / count)
 }

@@ -7,7 +7,6 @@
 use gra_synth::request::Embedding;
 use gra_synth::similarity::pack;
 
-use super::Settings;
 use crate::diversity::lexical::{NgramCounts, Words};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
 use crate::diversity::neighbours::nearest_distances;
@@ -16,7 +15,6 @@ use crate::diversity::tsne::{self, Map, TsneSettings};
 use crate::diversity::unit_vectors::{Undefined, UnitVectors};
 use crate::diversity::vendi::vendi;
 use crate::diversity::{clusters, subsample};
-use crate::statistics::bootstrap::{Clusters, Estimate, mean};
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// The longest word sequences whose variety is reported.
@@ -32,8 +30,6 @@ pub struct EmbeddedSet {
     pub name: String,
     /// The instructions.
     pub instructions: Vec<String>,
-    /// What each was made from.
-    pub origins: Vec<String>,
     /// Embeddings of the instructions.
     pub embeddings: Vec<Embedding>,
 }
@@ -50,7 +46,6 @@ impl EmbeddedSet {
 #[derive(Clone, Debug)]
 pub struct Diversity {
     matched: usize,
-    reference: usize,
     sets: Vec<OfSet>,
     entropies: Entropies,
 }
@@ -63,7 +58,6 @@ struct OfSet {
     long: usize,
     /// Places of the matched ones, rising.
     chosen: Vec<usize>,
-    origins: Vec<String>,
     vendi: Result<f64, Undefined>,
     nearest: Result<Vec<f64>, Undefined>,
     /// `None` for the reference.
@@ -109,7 +103,7 @@ impl Diversity {
     /// Measures data sets at `matched` samples each, against the one at place `reference`.
     ///
     /// # Panics
-    /// When there is no such data set, or one has not as many instructions, origins and embeddings.
+    /// When there is no such data set, or one has not as many instructions as embeddings.
     #[must_use]
     pub fn of(sets: &[EmbeddedSet], matched: usize, reference: usize, run_seed: u64) -> Self {
         let drawn: Vec<Matched> =
@@ -127,7 +121,6 @@ impl Diversity {
                 all: set.embeddings.len(),
                 long: set.long(),
                 chosen: drawn.chosen.clone(),
-                origins: drawn.chosen.iter().map(|&at| set.origins[at].clone()).collect(),
                 vendi: drawn.rows().and_then(vendi),
                 nearest: drawn.rows().and_then(nearest_distances),
                 manifold: (place != reference).then(compared),
@@ -136,7 +129,7 @@ impl Diversity {
             }
         };
         let sets = sets.iter().zip(&drawn).enumerate().map(of_set).collect();
-        Self { matched, reference, sets, entropies: entropies(&drawn, run_seed) }
+        Self { matched, sets, entropies: entropies(&drawn, run_seed) }
     }
 
     /// Distance of each sample of a data set to the nearest other one among the matched; `None` for
@@ -154,8 +147,8 @@ impl Diversity {
     }
 
     /// Adds what was found.
-    pub(super) fn describe(&self, settings: Settings, table: &mut MeasureTable) {
-        let (n, run_seed) = (self.matched, settings.bootstrap.run_seed);
+    pub(super) fn describe(&self, table: &mut MeasureTable) {
+        let n = self.matched;
         let mut push = |name: String, cell: &dyn Fn(usize, &OfSet) -> MeasureValue| {
             let cells = self.sets.iter().enumerate().map(|(place, set)| cell(place, set));
             table.push("diversity", name, cells.collect());
@@ -171,9 +164,7 @@ impl Diversity {
         }
         push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
         push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
-            Ok(distances) => {
-                MeasureValue::Known(by_origin(&set.origins, distances, run_seed, "nearest"))
-            }
+            Ok(distances) => without_interval(distances),
             Err(why) => absent(*why),
         });
         let entropies = self.entropies.as_ref();
@@ -182,21 +173,17 @@ impl Diversity {
             Ok((_, sets)) => exact(sets[place], n),
             Err(why) => absent(*why),
         });
-        let reference = &self.sets[self.reference].origins;
-        let measures: [(&str, RowByRow, bool); 4] = [
-            ("precision", |m| numbers(&m.precision), false),
-            ("density", |m| m.density.clone(), false),
-            ("recall", |m| numbers(&m.recall), true),
-            ("coverage", |m| numbers(&m.coverage), true),
+        let measures: [(&str, RowByRow); 4] = [
+            ("precision", |m| numbers(&m.precision)),
+            ("density", |m| m.density.clone()),
+            ("recall", |m| numbers(&m.recall)),
+            ("coverage", |m| numbers(&m.coverage)),
         ];
-        for (name, values, of_reference) in measures {
+        for (name, values) in measures {
             push(format!("{name} against the reference"), &|_, set| match &set.manifold {
                 None => MeasureValue::Inapplicable("it is the reference"),
                 Some(Err(why)) => absent(*why),
-                Some(Ok(found)) => {
-                    let origins = if of_reference { reference } else { &set.origins };
-                    MeasureValue::Known(by_origin(origins, &values(found), run_seed, name))
-                }
+                Some(Ok(found)) => without_interval(&values(found)),
             });
         }
         for place in 0..LONGEST {
@@ -213,11 +200,7 @@ impl Diversity {
             });
         }
         push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
-            Ok(scores) if set.chosen.len() == n => {
-                let texts = u32::try_from(scores.len().max(1)).unwrap_or(u32::MAX);
-                let mean = scores.iter().sum::<f64>() / f64::from(texts);
-                MeasureValue::exact(Some(mean), scores.len(), "")
-            }
+            Ok(scores) if set.chosen.len() == n => without_interval(scores),
             Ok(_) => absent(Undefined::TooFew { n: set.chosen.len(), needed: n }),
             Err(why) => absent(*why),
         });
@@ -264,10 +247,11 @@ pub fn map(
     Ok((chosen, Map { sets: points, divergence, perplexity, learning_rate }))
 }
 
-/// Mean of values, resampled by origin.
-fn by_origin(origins: &[String], values: &[f64], run_seed: u64, name: &str) -> Estimate {
-    let clusters = Clusters::by(origins).sums(values);
-    mean(&clusters, run_seed, &["diversity", name])
+/// The mean over rows whose values depend on which other rows there are: a set's nearest neighbours lie farther apart
+/// the fewer its samples, and no interval of such a mean is known to hold.
+fn without_interval(values: &[f64]) -> MeasureValue {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    MeasureValue::exact(Some(mean).filter(|mean| mean.is_finite()), values.len(), "no samples")
 }
 
 fn numbers(flags: &[bool]) -> Vec<f64> {

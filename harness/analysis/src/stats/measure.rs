@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
-use crate::statistics::bootstrap::{Estimate, Interval};
+use crate::statistics::inference::{Estimate, Interval};
 
 /// A number of the table, or why it is missing.
 #[derive(Clone, Debug, PartialEq)]

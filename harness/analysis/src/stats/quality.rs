@@ -3,11 +3,11 @@
 
 use super::{MeasuredSet, Settings, StatsError, TrialEvidence, UNSCORED};
 use crate::reviewers::quality::{HighScore, HighShare, Quality, Scored};
-use crate::statistics::bootstrap::{Estimate, quantile};
+use crate::statistics::levels::quantile;
 use crate::statistics::resolution::Resolution;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 use crate::trial::funnel::has_passed;
-use crate::trial::lineage::seed_items;
+use crate::trial::lineage;
 
 /// One of two raters.
 type ResolutionOf = fn(&Quality) -> Resolution;
@@ -107,21 +107,22 @@ fn quality(trial: &TrialEvidence, settings: Settings) -> Result<Option<Quality>,
         return Ok(None);
     }
     let candidates = &trial.facts.candidates;
-    let rows = candidates.iter().zip(seed_items(candidates)).filter_map(|(candidate, item)| {
+    let rows = candidates.iter().filter_map(|candidate| {
         let mu = candidate.tally()?.mu();
         let judge = trial.judge.get(&candidate.id).copied();
-        Some(Scored { item, accepted: has_passed(candidate), mu, judge })
+        Some(Scored {
+            items: lineage::items(candidate),
+            accepted: has_passed(candidate),
+            mu,
+            judge,
+        })
     });
     let rows: Vec<Scored> = rows.collect();
-    Ok(Some(Quality::of(&rows, settings.threshold, settings.bootstrap)?))
+    Ok(Some(Quality::of(&rows, settings.threshold)?))
 }
 
-/// A share with the interval of its clusters; Wilson's where no variation was seen.
 fn share(share: HighShare) -> MeasureValue {
-    let flat = share.estimate.interval.is_none_or(|interval| interval.low >= interval.high);
-    let independent =
-        Estimate { n: size(share.counts.n()), interval: share.counts.wilson(), ..share.estimate };
-    MeasureValue::or_absent(if flat { independent } else { share.estimate }, "none was judged")
+    MeasureValue::or_absent(share.estimate, "none was judged")
 }
 
 fn counted(part: u64, of: u64) -> MeasureValue {

@@ -1,12 +1,26 @@
 use super::*;
 use crate::frames::{MeasuredSample, samples};
 use crate::ifd::{Loss, LossPair, Unmeasured};
+use crate::statistics::inference::Inference;
 use crate::trial_by_hand::every_outcome;
+
+const SETTINGS: Settings = Settings {
+    run_seed: 42,
+    threshold: 8.0,
+    margins: Margins {
+        instruction_words: None,
+        response_words: None,
+        mu: None,
+        judge: Some(0.5),
+        loss_ratio: None,
+        perplexity_ratio: None,
+    },
+};
 
 fn sample(number: u32, origin: &str) -> MeasuredSample {
     MeasuredSample {
         id: format!("s{number:05}"),
-        origin: origin.to_owned(),
+        items: vec![format!("s{number:05}"), origin.to_owned()],
         domain: None,
         instruction: "Name a colour.".to_owned(),
         response: Some("Grey.".to_owned()),
@@ -27,9 +41,7 @@ fn described(name: &str, rows: &[MeasuredSample]) -> MeasureTable {
     let samples = samples(rows).unwrap();
     let data_set =
         MeasuredSet { name: name.to_owned(), samples, seed_set: None, records: None, trial: None };
-    findings(&[data_set], None, Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 })
-        .unwrap()
-        .table
+    findings(&[data_set], None, SETTINGS).unwrap().table
 }
 
 fn cell(table: &MeasureTable, measure: &str) -> MeasureValue {
@@ -57,16 +69,20 @@ fn difficulty_is_reported_over_all_below_one_and_above() {
 }
 
 #[test]
-fn samples_of_one_origin_are_one_cluster() {
-    let mut rows: Vec<MeasuredSample> =
-        (0..6).map(|n| sample(n, ["a", "b"][n as usize % 2])).collect();
-    for (row, mu) in rows.iter_mut().zip([6.0, 8.0, 6.0, 8.0, 6.0, 8.0]) {
-        row.mu = Some(mu);
-    }
-    let mean = cell(&described("a", &rows), "mu, mean");
-    let interval = mean.interval().unwrap();
-    assert_eq!((mean.value(), mean.n()), (Some(7.0), Some(2)));
-    assert_eq!((interval.low, interval.high), (6.0, 8.0), "two origins, drawn twice");
+fn samples_that_share_an_item_depend_on_each_other() {
+    // Two origins of twelve samples each, and the same samples on their own.
+    let mean = |origin: fn(u32) -> String| {
+        let mut rows: Vec<MeasuredSample> = (0..24).map(|n| sample(n, &origin(n))).collect();
+        for (row, mu) in rows.iter_mut().zip([6.0, 8.0].into_iter().cycle()) {
+            row.mu = Some(mu);
+        }
+        cell(&described("a", &rows), "mu, mean")
+    };
+    let (two, alone) = (mean(|n| format!("o{}", n % 2)), mean(|n| format!("o{n}")));
+    assert_eq!((two.value(), two.n(), alone.n()), (Some(7.0), Some(24), Some(24)));
+    let width = |mean: &MeasureValue| mean.interval().map(|found| found.high - found.low).unwrap();
+    // One degree of freedom, and no two samples of an origin differ.
+    assert!(width(&two) > 20.0 && width(&alone) < 1.0, "{two:?} {alone:?}");
 }
 
 #[test]
@@ -119,82 +135,77 @@ fn a_trial_has_its_committee_and_its_judge() {
         records: None,
         trial: None,
     };
-    let settings =
-        Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 200 }, threshold: 8.0 };
-    insta::assert_snapshot!(findings(&[seeds, trial], None, settings).unwrap().table.terminal(true), @"
-    group              measure                               data set    value  95% interval       n
-    data               samples measured                      seeds           3                     3
-                                                             gra             2                     2
-    text               words of instruction, mean            seeds           3  [3, 3]             3
-                                                             gra             3  [3, 3]             2
-                       words of response, mean               seeds           1  [1, 1]             3
-                                                             gra             1  [1, 1]             2
-    quality            judge's score, mean                   seeds           6  [5, 7]             3
-                                                             gra             9  [9, 9]             2
-                       mu, mean                              gra         8.500  [8.500, 8.500]     2
-                       mu, 5%                                gra         8.667                     1
-                       mu, median                            gra         8.667                     1
-                       mu, 95%                               gra         8.667                     1
-    judge              judge > 8, share of rejected          gra        0.2500  [0, 1]             3
-                       > 8: both                             gra             0                     4
-                       > 8: committee alone                  gra             2                     4
-                       > 8: judge alone                      gra             1                     4
-                       > 8: neither                          gra             1                     4
-                       judge >= 8, share of rejected         gra        0.5000  [0, 1]             3
-                       >= 8: both                            gra             1                     4
-                       >= 8: committee alone                 gra             2                     4
-                       >= 8: judge alone                     gra             1                     4
-                       >= 8: neither                         gra             0                     4
-                       Spearman's rho with mu                gra       -0.9487                     3
-                       Kendall's tau-b with mu               gra       -0.9129                     3
-                       mu: distinct scores                   gra             3                     4
-                       mu: entropy in bits                   gra         1.500                     4
-                       judge: distinct scores                gra             4                     4
-                       judge: entropy in bits                gra             2                     4
-                       candidates without a judge's score    gra             2                     6
-    committee          reviewed by all seats                 gra             6                     7
-                       mean: Krippendorff's alpha            gra       -0.2717  [-0.4259, 0.4091]  5
-                       correctness: Krippendorff's alpha     gra       -0.2736  [-0.4260, 0.4091]  5
-                       clarity: Krippendorff's alpha         gra       -0.2736  [-0.4260, 0.4091]  5
-                       completeness: Krippendorff's alpha    gra       -0.2736  [-0.4260, 0.4091]  5
-                       relevance: Krippendorff's alpha       gra       -0.2736  [-0.4260, 0.4091]  5
-                       coherence: Krippendorff's alpha       gra       -0.2736  [-0.4260, 0.4091]  5
-                       ethicality: Krippendorff's alpha      gra       -0.2675  [-0.4254, 0.4091]  5
-                       mean: ICC(1,1)                        gra       -0.3758  [-0.8029, 0.4464]  5
-                       correctness: ICC(1,1)                 gra       -0.3784  [-0.8029, 0.4464]  5
-                       clarity: ICC(1,1)                     gra       -0.3784  [-0.8029, 0.4464]  5
-                       completeness: ICC(1,1)                gra       -0.3784  [-0.8029, 0.4464]  5
-                       relevance: ICC(1,1)                   gra       -0.3784  [-0.8029, 0.4464]  5
-                       coherence: ICC(1,1)                   gra       -0.3784  [-0.8029, 0.4464]  5
-                       ethicality: ICC(1,1)                  gra       -0.3696  [-0.8028, 0.4464]  5
-                       mean: spread                          gra         1.262  [0.7302, 1.767]    4
-                       correctness: spread                   gra         1.272  [0.7302, 1.791]    4
-                       clarity: spread                       gra         1.272  [0.7302, 1.791]    4
-                       completeness: spread                  gra         1.272  [0.7302, 1.791]    4
-                       relevance: spread                     gra         1.272  [0.7302, 1.791]    4
-                       coherence: spread                     gra         1.272  [0.7302, 1.791]    4
-                       ethicality: spread                    gra         1.236  [0.7302, 1.709]    4
-                       reasonable: share of ones             gra             1  [1, 1]             5
-                       complete: share of ones               gra        0.9583  [0.8750, 1]        5
-                       clear: share of ones                  gra             1  [1, 1]             5
-                       reasonable: Gwet's AC1                gra             1  [1, 1]             5
-                       complete: Gwet's AC1                  gra        0.9094  [0.6800, 1]        5
-                       clear: Gwet's AC1                     gra             1  [1, 1]             5
-                       complete: Fleiss' kappa               gra       -0.0435                     5
-                       internlm: leniency                    gra         1.125  [0.7988, 1.350]    4
-                       mistral: leniency                     gra        -2.542  [-3.531, -1.250]   4
-                       qwen: leniency                        gra         1.417  [0.2500, 2.429]    4
-                       disputes overturned, share            gra        0.5000  [0.0945, 0.9055]   2
-    cost               calls per accepted sample             gra             0                     1
-                       prompt tokens per accepted sample     gra             0                     1
-                       reply tokens per accepted sample      gra             0                     1
-                       operations per accepted sample, 1e12  gra             0                     1
-    against the first  words of instruction, difference      gra             0  [0, 0]             5
-                       words of instruction, p after Holm    gra             1                     5
-                       words of response, difference         gra             0  [0, 0]             5
-                       words of response, p after Holm       gra             1                     5
-                       judge's score, difference             gra             3  [2, 4]             5
-                       judge's score, p after Holm           gra        0.3114                     5
+    insta::assert_snapshot!(findings(&[seeds, trial], None, SETTINGS).unwrap().table.terminal(true), @"
+    group              measure                               data set    value  95% interval      n
+    data               samples measured                      seeds           3                    3
+                                                             gra             2                    2
+    text               words of instruction, mean            seeds           3                    3
+                                                             gra             3                    2
+                       words of response, mean               seeds           1                    3
+                                                             gra             1                    2
+    quality            judge's score, mean                   seeds           6                    3
+                                                             gra             9                    2
+                       mu, mean                              gra         8.500                    2
+                       mu, 5%                                gra         8.667                    1
+                       mu, median                            gra         8.667                    1
+                       mu, 95%                               gra         8.667                    1
+    judge              judge > 8, share of rejected          gra        0.2500                    4
+                       > 8: both                             gra             0                    4
+                       > 8: committee alone                  gra             2                    4
+                       > 8: judge alone                      gra             1                    4
+                       > 8: neither                          gra             1                    4
+                       judge >= 8, share of rejected         gra        0.5000                    4
+                       >= 8: both                            gra             1                    4
+                       >= 8: committee alone                 gra             2                    4
+                       >= 8: judge alone                     gra             1                    4
+                       >= 8: neither                         gra             0                    4
+                       Spearman's rho with mu                gra       -0.9487                    4
+                       Kendall's tau-b with mu               gra       -0.9129                    4
+                       mu: distinct scores                   gra             3                    4
+                       mu: entropy in bits                   gra         1.500                    4
+                       judge: distinct scores                gra             4                    4
+                       judge: entropy in bits                gra             2                    4
+                       candidates without a judge's score    gra             2                    6
+    committee          reviewed by all seats                 gra             6                    7
+                       mean: Krippendorff's alpha            gra       -0.2717                    7
+                       correctness: Krippendorff's alpha     gra       -0.2736                    7
+                       clarity: Krippendorff's alpha         gra       -0.2736                    7
+                       completeness: Krippendorff's alpha    gra       -0.2736                    7
+                       relevance: Krippendorff's alpha       gra       -0.2736                    7
+                       coherence: Krippendorff's alpha       gra       -0.2736                    7
+                       ethicality: Krippendorff's alpha      gra       -0.2675                    7
+                       mean: ICC(1,1)                        gra       -0.3758                    7
+                       correctness: ICC(1,1)                 gra       -0.3784                    7
+                       clarity: ICC(1,1)                     gra       -0.3784                    7
+                       completeness: ICC(1,1)                gra       -0.3784                    7
+                       relevance: ICC(1,1)                   gra       -0.3784                    7
+                       coherence: ICC(1,1)                   gra       -0.3784                    7
+                       ethicality: ICC(1,1)                  gra       -0.3696                    7
+                       mean: spread                          gra         1.262                    6
+                       correctness: spread                   gra         1.272                    6
+                       clarity: spread                       gra         1.272                    6
+                       completeness: spread                  gra         1.272                    6
+                       relevance: spread                     gra         1.272                    6
+                       coherence: spread                     gra         1.272                    6
+                       ethicality: spread                    gra         1.236                    6
+                       reasonable: share of ones             gra             1                    8
+                       complete: share of ones               gra        0.9583                    8
+                       clear: share of ones                  gra             1                    8
+                       reasonable: Gwet's AC1                gra             1                    8
+                       complete: Gwet's AC1                  gra        0.9094                    8
+                       clear: Gwet's AC1                     gra             1                    8
+                       complete: Fleiss' kappa               gra       -0.0435                    8
+                       internlm: leniency                    gra         1.125                    6
+                       mistral: leniency                     gra        -2.542                    6
+                       qwen: leniency                        gra         1.417                    6
+                       disputes overturned, share            gra        0.5000  [0.0945, 0.9055]  2
+    cost               calls per accepted sample             gra             0                    1
+                       prompt tokens per accepted sample     gra             0                    1
+                       reply tokens per accepted sample      gra             0                    1
+                       operations per accepted sample, 1e12  gra             0                    1
+    against the first  words of instruction, difference      gra             0                    2
+                       words of response, difference         gra             0                    2
+                       judge's score, difference             gra             3                    2
     ");
 }
 
@@ -204,27 +215,62 @@ fn data_sets_of_one_seed_set_are_compared_item_by_item() {
     let of = |shift: f64, seed_set: &str| {
         let rows: Vec<MeasuredSample> = (0..20)
             .map(|n| MeasuredSample {
-                mu: Some(f64::from(n % 10) + shift),
+                // The sides differ a little more on every other item.
+                mu: Some(f64::from(n % 10) + shift * (1.0 + f64::from(n % 2) / 10.0)),
                 ..sample(n, &format!("s{n:05}"))
             })
             .collect();
         let (samples, seed_set) = (samples(&rows).unwrap(), Some(seed_set.to_owned()));
         MeasuredSet { name: format!("{shift}"), samples, seed_set, records: None, trial: None }
     };
-    let settings =
-        Settings { bootstrap: Bootstrap { run_seed: 42, replicates: 400 }, threshold: 8.0 };
     let contrast = |data_sets: &[MeasuredSet]| {
-        let found = findings(data_sets, None, settings).unwrap().contrasts;
+        let found = findings(data_sets, None, SETTINGS).unwrap().contrasts;
         found.into_iter().find(|contrast| contrast.measure == "mu").unwrap()
     };
     let paired = contrast(&[of(0.0, "alpaca"), of(0.25, "alpaca")]);
     let apart = contrast(&[of(0.0, "alpaca"), of(0.25, "condor")]);
-    assert_eq!((paired.is_paired, apart.is_paired), (true, false));
-    assert_eq!((paired.difference.n, apart.difference.n), (20, 40));
+    assert_eq!((paired.n.both, apart.n.both), (20, 0));
     let width = |contrast: &Contrast| {
-        let interval = contrast.difference.interval.unwrap();
+        let interval = contrast.difference.unwrap().interval(0.95).unwrap();
         interval.high - interval.low
     };
-    assert!(width(&paired) < 1e-9 && width(&apart) > 1.0, "{paired:?} {apart:?}");
+    assert!(width(&paired) < 0.1 && width(&apart) > 1.0, "{paired:?} {apart:?}");
     assert!(paired.p.unwrap() < 0.01 && apart.p.unwrap() > 0.3, "{paired:?} {apart:?}");
+}
+
+/// A set of judged samples.
+fn judged(name: &str, scores: impl IntoIterator<Item = (u32, f64)>) -> MeasuredSet {
+    let sample = |(n, judge)| MeasuredSample {
+        judge: Some(judge),
+        items: vec![format!("s{n:05}")],
+        ..sample(n, "")
+    };
+    let rows: Vec<MeasuredSample> = scores.into_iter().map(sample).collect();
+    MeasuredSet {
+        name: name.to_owned(),
+        samples: samples(&rows).unwrap(),
+        seed_set: Some("alpaca".to_owned()),
+        records: None,
+        trial: None,
+    }
+}
+
+#[test]
+fn keeping_the_better_half_is_no_improvement() {
+    // Items of 0 to 9; the second set holds those of 5 and more, answered anew: as good as before on average.
+    let score = |n: u32| f64::from(n % 10);
+    let all = judged("all", (0..80).map(|n| (n, score(n))));
+    let again = |n: u32| score(n) + if (n / 10).is_multiple_of(2) { 0.1 } else { -0.1 };
+    let better = judged("better", (0..80).filter(|n| n % 10 > 4).map(|n| (n, again(n))));
+    let found = findings(&[all, better], None, SETTINGS).unwrap();
+    let judge =
+        found.contrasts.iter().find(|contrast| contrast.measure == "judge's score").unwrap();
+    assert_eq!(judge.n, Sizes { first: 80, other: 40, both: 40 });
+    let value = |inference: Option<Inference>| inference.unwrap().value;
+    assert!((value(judge.difference) - 2.5).abs() < 1e-9);
+    assert!(value(judge.same_items).abs() < 1e-9 && (value(judge.selection) - 2.5).abs() < 1e-9);
+    assert!(judge.selection.unwrap().p().unwrap() < 1e-3);
+    assert_eq!((judge.headline(), judge.verdict()), (judge.same_items, Some(Verdict::Alike)));
+    let total = judge.same_items.unwrap().value + judge.selection.unwrap().value;
+    assert!((total - judge.difference.unwrap().value).abs() < 1e-9);
 }

@@ -1,17 +1,17 @@
-//! What a comparison shows, in words: which differences from the first data set can be told from chance
-//! at this n, and which cannot.
+//! What a comparison shows, in words.
 //!
-//! A difference is *distinguishable* when its p-value, corrected for all differences of the comparison,
-//! is at most 0.05. Of one that is not, the words give the interval: it says how large a difference the
-//! data leaves open. They never call two data sets equal.
+//! Of every measure one of three things is said: that the data sets *differ* (the p-value, corrected for all
+//! differences of the comparison, is at most 0.05), that they are *alike* within the margin that the experiment
+//! states, or that so few samples *cannot tell*, and how many could. Without a margin no two data sets are alike.
 
 use std::fmt::Write as _;
 
-use super::Contrast;
-use crate::statistics::bootstrap::Estimate;
+use super::contrast::{Contrast, Sizes, Verdict};
+use crate::grid::count;
+use crate::statistics::inference::{CONFIDENCE, Inference};
 
-/// Level of the tests.
-const LEVEL: f64 = 0.05;
+/// More samples than anybody would make to settle a question.
+const MOST: u64 = 1_000_000;
 
 /// A paragraph per data set, in the order in which they were compared; empty without a second one.
 #[must_use]
@@ -32,46 +32,83 @@ pub fn in_words(reference: &str, contrasts: &[Contrast]) -> String {
 }
 
 fn paragraph(name: &str, reference: &str, contrasts: &[&Contrast]) -> String {
-    let measured = contrasts.iter().filter(|contrast| contrast.difference.value.is_some());
-    // A difference without a p-value cannot be told from chance either.
-    let (clear, unclear): (Vec<&Contrast>, Vec<&Contrast>) =
-        measured.copied().partition(|contrast| contrast.p.is_some_and(|p| p <= LEVEL));
-    let listed = |contrasts: &[&Contrast]| {
-        let shown: Vec<String> = contrasts.iter().map(|contrast| shown(contrast)).collect();
-        shown.join("; ")
-    };
-    let mut text = format!("{name} against {reference}: ");
-    match (clear.as_slice(), unclear.as_slice()) {
-        ([], []) => text.push_str("nothing was measured of both."),
-        (clear, []) => {
-            let _ = write!(text, "distinguishable in {}.", listed(clear));
-        }
-        ([], unclear) => {
-            let _ = write!(text, "not distinguishable at this n in {}.", listed(unclear));
-        }
-        (clear, unclear) => {
-            let (clear, unclear) = (listed(clear), listed(unclear));
-            let _ = write!(
-                text,
-                "distinguishable in {clear}. Not distinguishable at this n in {unclear}."
-            );
+    let (mut differs, mut alike, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut untested = Vec::new();
+    for contrast in contrasts {
+        let (Some(verdict), Some(headline)) = (contrast.verdict(), contrast.headline()) else {
+            continue;
+        };
+        let shown = shown(contrast, headline);
+        match verdict {
+            Verdict::Differs => differs.push(shown),
+            Verdict::Alike => {
+                let margin = contrast.margin.unwrap_or_default();
+                alike.push(format!("{shown}, within {margin}"));
+            }
+            Verdict::Unknown { needed } => unknown.push(shown + &to_tell(needed)),
+            Verdict::Untested => untested.push(shown),
         }
     }
-    text
+    let found = [
+        ("differs in", differs),
+        ("is alike in", alike),
+        ("cannot be told apart in", unknown),
+        ("is not tested (fewer than 12 a side, or nothing varies) in", untested),
+    ];
+    let found: Vec<String> = found
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(what, list)| format!("{what} {}", list.join("; ")))
+        .collect();
+    if found.is_empty() {
+        return format!("{name} against {reference}: nothing was measured of both.");
+    }
+    format!("{name} against {reference}: {}.", found.join(". It "))
 }
 
-/// `mu higher by 0.31 [0.12, 0.50], n 40`.
-fn shown(contrast: &Contrast) -> String {
-    let Estimate { n, value, interval } = contrast.difference;
-    let value = value.unwrap_or_default();
-    let direction = if value < 0.0 { "lower" } else { "higher" };
-    let of = if contrast.is_paired { "seed items" } else { "origins" };
-    let interval = interval.map_or_else(
-        || "no interval".to_owned(),
-        |interval| format!("[{}, {}]", signed(interval.low), signed(interval.high)),
-    );
-    let by = signed(value.abs()).trim_start_matches('+').to_owned();
-    format!("{} {direction} by {by} {interval} ({n} {of})", contrast.measure)
+/// `mu, higher by 0.31 [+0.12, +0.50] (n 40 and 38, 20 in both)`, and what of it is due to selection.
+fn shown(contrast: &Contrast, headline: Inference) -> String {
+    let Contrast { measure, n: Sizes { first, other, both }, .. } = contrast;
+    let direction = match headline.value {
+        less if less < 0.0 => "lower by",
+        more if more > 0.0 => "higher by",
+        _ => "equal:",
+    };
+    let by = plain(headline.value.abs());
+    let interval = interval(headline);
+    match contrast.selection {
+        Some(selection) if Some(headline) == contrast.same_items => format!(
+            "{measure} of the {both} items in both, {direction} {by}{interval}, and by selection {}{} \
+             (n {other} against {first})",
+            signed(selection.value),
+            self::interval(selection),
+        ),
+        _ => {
+            let shared = if *both > 0 { format!(", {both} in both") } else { String::new() };
+            format!("{measure}, {direction} {by}{interval} (n {other} against {first}{shared})")
+        }
+    }
+}
+
+/// What it would take to tell.
+fn to_tell(needed: u64) -> String {
+    if needed > MOST {
+        format!("; more than {} a side would tell", count(MOST))
+    } else {
+        format!("; about {} a side would tell", count(needed))
+    }
+}
+
+fn interval(of: Inference) -> String {
+    match of.interval(CONFIDENCE) {
+        Some(interval) => format!(" [{}, {}]", signed(interval.low), signed(interval.high)),
+        None => String::new(),
+    }
+}
+
+fn plain(value: f64) -> String {
+    let decimals = if value.abs() < 1.0 { 3 } else { 1 };
+    format!("{value:.decimals$}")
 }
 
 fn signed(value: f64) -> String {
@@ -82,23 +119,56 @@ fn signed(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::bootstrap::Interval;
+    use crate::statistics::dependence::Dependence;
 
-    fn contrast(measure: &'static str, value: Option<f64>, p: Option<f64>) -> Contrast {
-        let interval = value.map(|value| Interval { low: value - 0.25, high: value + 0.25 });
-        let difference = Estimate { n: 40, value, interval };
-        Contrast { measure, data_set: "b".to_owned(), difference, p, is_paired: true }
+    /// A mean of 40 values that alternate around it, each alone; their standard error is `spread` / 6.24.
+    fn inference(mean: f64, spread: f64) -> Option<Inference> {
+        let value = |row: i32| Some(mean + if row % 2 == 0 { spread } else { -spread });
+        let values: Vec<Option<f64>> = (0..40).map(value).collect();
+        Inference::of_mean(&values, &Dependence::independent(40))
+    }
+
+    fn contrast(measure: &'static str, difference: Option<Inference>) -> Contrast {
+        Contrast {
+            measure,
+            data_set: "b".to_owned(),
+            n: Sizes { first: 40, other: 48, both: 0 },
+            difference,
+            same_items: None,
+            selection: None,
+            p: difference.and_then(|difference| difference.p()),
+            margin: None,
+        }
     }
 
     #[test]
-    fn what_can_and_what_cannot_be_told_from_chance() {
-        let all = [
-            contrast("mu", Some(0.5), Some(0.01)),
-            contrast("loss-ratio", Some(-0.1), Some(0.4)),
-            contrast("judge's score", None, None),
-        ];
-        insta::assert_snapshot!(in_words("a", &all), @"b against a: distinguishable in mu higher by 0.500 [+0.250, +0.750] (40 seed items). Not distinguishable at this n in loss-ratio lower by 0.100 [-0.350, +0.150] (40 seed items).");
-        insta::assert_snapshot!(in_words("a", &all[2..]), @"b against a: nothing was measured of both.");
+    fn three_verdicts() {
+        let alike = Contrast { margin: Some(0.5), ..contrast("loss-ratio", inference(-0.1, 1.0)) };
+        let selected = Contrast {
+            n: Sizes { first: 40, other: 20, both: 20 },
+            same_items: inference(0.02, 0.5),
+            selection: inference(1.5, 0.5),
+            p: Some(0.8),
+            ..contrast("judge's score", inference(1.52, 1.0))
+        };
+        let all = [contrast("mu", inference(0.5, 1.0)), alike, selected, contrast("words", None)];
+        insta::assert_snapshot!(in_words("a", &all), @"
+        b against a: differs in mu, higher by 0.500 [+0.176, +0.824] (n 48 against 40). It is alike in loss-ratio, lower by 0.100 [-0.424, +0.224] (n 48 against 40), within 0.5. It cannot be told apart in judge's score of the 20 items in both, higher by 0.020 [-0.142, +0.182], and by selection +1.5 [+1.3, +1.7] (n 20 against 40); about 5,294 a side would tell.
+        ");
+        insta::assert_snapshot!(in_words("a", &all[3..]), @"b against a: nothing was measured of both.");
         assert_eq!(in_words("a", &[]), "");
+    }
+
+    #[test]
+    fn a_larger_margin_takes_fewer_samples() {
+        let needed = |margin| {
+            let contrast = Contrast { margin, ..contrast("mu", inference(0.2, 1.0)) };
+            let Some(Verdict::Unknown { needed }) = contrast.verdict() else {
+                panic!("{:?}", contrast.verdict())
+            };
+            needed
+        };
+        // 2.023 + 0.851 standard errors of 0.160 at 40.
+        assert_eq!((needed(None), needed(Some(0.1))), (212, 847));
     }
 }

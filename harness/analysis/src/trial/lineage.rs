@@ -1,62 +1,42 @@
-//! Which seed item a candidate goes back to.
+//! What a candidate goes back to.
 //!
-//! Candidates that were shown one seed item share its subject and its wording, and are no independent
-//! evidence: the bootstrap resamples seed items. A candidate has two to four examples, and grouping by
-//! any of them would chain nearly all candidates into one cluster; the first one drawn stands for them,
-//! so some dependence is left between clusters. An example of a later round is a sample itself, and is
-//! followed to its own first example.
-
-use std::collections::BTreeMap;
+//! Candidates that were shown one example share its subject and its wording, and are no independent evidence. What is
+//! estimated of a trial is conditional on the pools that its rounds drew from: an example of a later round stands for
+//! itself, not for its own examples. How far trials lie apart whose pools differ is seen by running several seeds
+//! (METHOD.md, E7).
 
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 
-/// The root of every candidate: a seed item, or the last ancestor that is known. A candidate without
-/// examples is its own.
+/// A candidate and the items of the pool that it was shown. Candidates that share one depend on each other
+/// ([`crate::statistics::dependence`]), and so do a candidate and one that was shown it.
 #[must_use]
-pub fn seed_items<'a>(candidates: impl IntoIterator<Item = &'a Candidate> + Clone) -> Vec<ItemId> {
-    let parents: BTreeMap<ItemId, ItemId> = candidates
-        .clone()
-        .into_iter()
-        .filter_map(|candidate| Some((candidate.id, *candidate.examples.first()?)))
-        .collect();
-    candidates.into_iter().map(|candidate| root(candidate.id, &parents)).collect()
-}
-
-fn root(mut id: ItemId, parents: &BTreeMap<ItemId, ItemId>) -> ItemId {
-    // Ids order by round, and examples come from earlier rounds: a chain falls, or is none.
-    while let Some(&parent) = parents.get(&id).filter(|parent| **parent < id) {
-        id = parent;
-    }
-    id
+pub fn items(candidate: &Candidate) -> Vec<ItemId> {
+    std::iter::once(candidate.id).chain(candidate.examples.iter().copied()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::dependence::Dependence;
     use crate::trial_by_hand::written;
 
     #[test]
-    fn chains_end_at_a_seed_item() {
+    fn candidates_depend_on_what_they_were_shown() {
         let candidate = |round, number, examples: &[ItemId]| {
             let mut candidate = written(number);
             candidate.id = ItemId::Candidate { round, number };
             candidate.examples = examples.to_vec();
             candidate
         };
-        let of = |round, number| ItemId::Candidate { round, number };
-        let candidates = [
-            candidate(3, 0, &[of(2, 1), ItemId::Seed(9)]),
-            candidate(2, 1, &[of(1, 7)]),
-            candidate(1, 7, &[ItemId::Seed(4), ItemId::Seed(5)]),
-            candidate(2, 2, &[of(1, 8)]),
-            candidate(1, 9, &[]),
-            // No pool offers such examples; a root there is all the same.
-            candidate(1, 10, &[of(1, 10)]),
-            candidate(1, 11, &[of(1, 12)]),
-        ];
-        let four = ItemId::Seed(4);
-        let expected = [four, four, four, of(1, 8), of(1, 9), of(1, 10), of(1, 11)];
-        assert_eq!(seed_items(&candidates), expected);
+        let first = candidate(1, 7, &[ItemId::Seed(4), ItemId::Seed(5)]);
+        let child = candidate(2, 1, &[first.id, ItemId::Seed(9)]);
+        let grandchild = candidate(3, 0, &[child.id]);
+        let related = |one: &Candidate, other: &Candidate| {
+            !Dependence::by_items([items(one), items(other)]).is_independent()
+        };
+        assert!(related(&first, &child) && related(&child, &grandchild));
+        assert!(!related(&first, &grandchild), "the pool of round 2 is given");
+        assert!(!related(&first, &candidate(1, 8, &[ItemId::Seed(3)])));
     }
 }

@@ -161,7 +161,6 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
         candidates: &candidates,
         method: &method,
         variant: &variant,
-        run_seed: 1,
         embeddings: None,
         judge: &judge,
     };

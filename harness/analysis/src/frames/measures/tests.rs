@@ -1,13 +1,14 @@
 //! The guide's three lines stand there word by word; the same measure by [`means`] gives the number counted by
 //! hand. Groups without a value, which the filters in Python drop, have a null here.
 
+use gra_synth::candidate::Candidate;
 use polars::prelude::{ParquetReader, SerReader};
 
 use super::*;
 use crate::frames::{self, MeasuredSample};
 use crate::ifd::{Loss, LossPair};
 use crate::trial::funnel::Funnel;
-use crate::trial_by_hand::{every_outcome, failed};
+use crate::trial_by_hand::{accepted, every_outcome, failed, rejected};
 
 const GUIDE: &str = include_str!("../../../../guide/measuring.md");
 
@@ -82,7 +83,7 @@ fn loss_ratio_below_one_by_domain() {
     );
     let sample = |number: u32, domain, conditional| MeasuredSample {
         id: format!("s{number:05}"),
-        origin: format!("s{number:05}"),
+        items: vec![format!("s{number:05}")],
         domain,
         instruction: "Name a colour.".to_owned(),
         response: Some("Grey.".to_owned()),
@@ -114,16 +115,23 @@ fn nothing_has_columns_and_no_groups() {
     assert!(means(&empty, &["no such column"], MU).is_err());
     assert!(means(&empty, &[], MU).is_err());
     let values = RowValues::<u32>::from_frame(vec![], &empty, [MU]).unwrap();
-    assert_eq!(values.mean(0, 42, &["none"]).value, None);
+    assert_eq!(values.mean(0).value, None);
 }
 
 #[test]
-fn rows_of_one_key_are_one_cluster() {
-    let frame = frames::outcomes(&every_outcome()).unwrap();
-    let keys: Vec<bool> = (0..frame.height()).map(|row| row % 2 == 0).collect();
-    let values = RowValues::from_frame(keys, &frame, [MU.only("outcome", "accepted"), MU]).unwrap();
-    assert_eq!(values.values(0).iter().flatten().count(), 1, "one sample");
-    // 3, 5 and 7 have odd places, 4, 6 and 8 even ones.
-    let counts: Vec<u32> = values.clusters(1).values().map(|cluster| cluster.count).collect();
-    assert_eq!(counts, [3, 3]);
+fn rows_that_share_an_item_have_wider_intervals() {
+    let candidates: Vec<Candidate> =
+        (0..24).map(|n| if n % 3 == 0 { rejected(n) } else { accepted(n) }).collect();
+    let frame = frames::outcomes(&candidates).unwrap();
+    let width = |items: Vec<Vec<u32>>| {
+        let passed = RowValues::from_frame(items, &frame, [PASSED]).unwrap().mean(0);
+        assert_eq!((passed.n, passed.value), (24, Some(2.0 / 3.0)));
+        let interval = passed.interval.unwrap();
+        assert!(interval.low >= 0.0 && interval.high <= 1.0, "a share");
+        interval.high - interval.low
+    };
+    let alone = width((0..24).map(|row| vec![row]).collect());
+    // What failed shares an item with what failed.
+    let shared = width((0..24).map(|row| vec![row, 100 + u32::from(row % 3 == 0)]).collect());
+    assert!(shared > 2.0 * alone, "{shared} {alone}");
 }

@@ -4,9 +4,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{CLEAR, GOOD, Sheet};
+use super::{CLEAR, GOOD, Rating, Sheet};
 use crate::proportion::Proportion;
-use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate, weighted_mean};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{self, Estimate, jackknife, weighted_mean};
 use crate::statistics::levels::Levels;
 use crate::statistics::resolution::Resolution;
 
@@ -41,35 +42,33 @@ pub struct ResponseSkill {
 impl ResponseSkill {
     /// AUC alone, of good responses against faulty ones of all kinds.
     #[must_use]
-    pub fn auc_of(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
-        auc_against(sheet, "all", |kind| kind != GOOD, bootstrap)
+    pub fn auc_of(sheet: &Sheet<f64>) -> Estimate {
+        auc_against(sheet, |kind| kind != GOOD)
     }
 
     /// Measures a rater's scores against `tau`, both from 0 to 10.
     #[must_use]
-    pub fn of(sheet: &Sheet<f64>, tau: f64, bootstrap: Bootstrap) -> Self {
+    pub fn of(sheet: &Sheet<f64>, tau: f64) -> Self {
         let (rows, _) = sheet.read();
         let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
         let mean = |kind: &str| {
             let of_kind = |other: &str, score| (other == kind).then_some(score);
-            sheet.mean(bootstrap, &["mean", &sheet.rater, kind], of_kind)
+            sheet.mean(of_kind)
         };
-        let passing = |name: &str, counts: fn(&str) -> bool| {
+        let passing = |counts: fn(&str) -> bool| {
             let passes = |kind: &str, score| counts(kind).then(|| share_of(score >= tau));
-            sheet.mean(bootstrap, &["pass", &sheet.rater, name], passes)
+            sheet.mean(passes).within(0.0, 1.0)
         };
         let kinds = sheet.kinds();
         let faulty = kinds.iter().filter(|kind| **kind != GOOD);
-        let auc = |kind: &&str| {
-            ((*kind).to_owned(), auc_against(sheet, kind, |other| other == *kind, bootstrap))
-        };
+        let auc = |kind: &&str| ((*kind).to_owned(), auc_against(sheet, |other| other == *kind));
         Self {
-            auc: Self::auc_of(sheet, bootstrap),
-            within: within(sheet, bootstrap),
+            auc: Self::auc_of(sheet),
+            within: within(sheet),
             auc_by_kind: faulty.map(auc).collect(),
             mean_by_kind: kinds.iter().map(|kind| ((*kind).to_owned(), mean(kind))).collect(),
-            good_passes: passing("good", |kind| kind == GOOD),
-            faulty_passes: passing("faulty", |kind| kind != GOOD),
+            good_passes: passing(|kind| kind == GOOD),
+            faulty_passes: passing(|kind| kind != GOOD),
             resolution: Resolution::of(&scores).unwrap_or_else(|_| Resolution::of_counts(&[])),
             malformed: sheet.malformed(),
             threshold: threshold(&rows),
@@ -77,22 +76,19 @@ impl ResponseSkill {
     }
 }
 
-/// AUC of good responses against the faulty ones of some kinds, which have a name together.
-fn auc_against(
-    sheet: &Sheet<f64>,
-    name: &str,
-    is_faulty: impl Fn(&str) -> bool,
-    bootstrap: Bootstrap,
-) -> Estimate {
-    let (rows, clusters) = sheet.read();
-    let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
+/// AUC of good responses against the faulty ones of some kinds.
+fn auc_against(sheet: &Sheet<f64>, is_faulty: impl Fn(&str) -> bool) -> Estimate {
+    let counts =
+        |row: &&Rating<f64>| row.said.is_some() && (row.kind == GOOD || is_faulty(&row.kind));
+    let rows: Vec<&Rating<f64>> = sheet.rows.iter().filter(counts).collect();
+    let dependence = Dependence::by(rows.iter().map(|row| row.item));
+    let scores: Vec<f64> = rows.iter().filter_map(|row| row.said).collect();
     let Ok(levels) = Levels::of(&scores) else {
-        return Estimate { n: clusters.len(), value: None, interval: None };
+        return Estimate { n: rows.len(), value: None, interval: None };
     };
-    let is_good: Vec<bool> = rows.iter().map(|row| row.0 == GOOD).collect();
-    let is_faulty: Vec<bool> = rows.iter().map(|row| row.0 != GOOD && is_faulty(row.0)).collect();
-    let name = ["calibration", "auc", &sheet.rater, name];
-    let [auc] = bootstrap.estimate(&clusters, &name, |weights| {
+    let is_good: Vec<bool> = rows.iter().map(|row| row.kind == GOOD).collect();
+    let is_faulty: Vec<bool> = is_good.iter().map(|is_good| !is_good).collect();
+    let [auc] = jackknife(&dependence, |weights| {
         // How many responses of a side have each score: the others weigh nothing.
         let counts = |side: &[bool]| {
             let weights =
@@ -101,12 +97,12 @@ fn auc_against(
         };
         [area(&counts(&is_good), &counts(&is_faulty))]
     });
-    auc
+    auc.within(0.0, 1.0)
 }
 
 /// See [`ResponseSkill::within`]. A faulty response is held against the last good one before it, so that the rows
 /// of several committees pair within each.
-fn within(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
+fn within(sheet: &Sheet<f64>) -> Estimate {
     let mut good = BTreeMap::new();
     let (mut items, mut won) = (Vec::new(), Vec::new());
     for row in &sheet.rows {
@@ -123,8 +119,7 @@ fn within(sheet: &Sheet<f64>, bootstrap: Bootstrap) -> Estimate {
             }));
         }
     }
-    let name = ["calibration", "within", &sheet.rater];
-    bootstrap.mean(&Clusters::by(items), &name, &won)
+    inference::mean(&won, &Dependence::by(items)).within(0.0, 1.0)
 }
 
 /// The area under the curve from how many good and faulty responses have each score, scores rising.
@@ -171,24 +166,23 @@ pub struct InstructionSkill {
 impl InstructionSkill {
     /// Measures a rater's verdicts.
     #[must_use]
-    pub fn of(sheet: &Sheet<bool>, bootstrap: Bootstrap) -> Self {
-        let (rows, clusters) = sheet.read();
+    pub fn of(sheet: &Sheet<bool>) -> Self {
+        let (rows, dependence) = sheet.read();
         let of_kind = |is_counted: fn(&str) -> bool| -> Vec<Option<f64>> {
             rows.iter().map(|row| is_counted(row.0).then(|| share_of(row.1))).collect()
         };
         let (clear, faulty) = (of_kind(|kind| kind == CLEAR), of_kind(|kind| kind != CLEAR));
-        let name = ["calibration", "balanced", &sheet.rater];
-        let [balanced_accuracy] = bootstrap.estimate(&clusters, &name, |weights| {
+        let [balanced_accuracy] = jackknife(&dependence, |weights| {
             let [clear, faulty] = [&clear, &faulty].map(|rows| weighted_mean(rows, weights));
             [clear.zip(faulty).map(|(clear, faulty)| f64::midpoint(clear, 1.0 - faulty))]
         });
         let passes = |kind: &&str| {
             let of_kind = |other: &str, passes| (other == *kind).then(|| share_of(passes));
-            sheet.mean(bootstrap, &["instruction", &sheet.rater, kind], of_kind)
+            sheet.mean(of_kind).within(0.0, 1.0)
         };
         let kinds = sheet.kinds();
         Self {
-            balanced_accuracy,
+            balanced_accuracy: balanced_accuracy.within(0.0, 1.0),
             passes_by_kind: kinds.iter().map(|kind| ((*kind).to_owned(), passes(kind))).collect(),
             malformed: sheet.malformed(),
         }

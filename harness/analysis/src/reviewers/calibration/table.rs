@@ -4,7 +4,7 @@ use super::skill::{InstructionSkill, ResponseSkill};
 use crate::figure::heat_map::{Axis, HeatMap, Panel, Square};
 use crate::figure::{Figure, FigureError};
 use crate::grid::{self, Align, Column};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// A rater and what was found of it.

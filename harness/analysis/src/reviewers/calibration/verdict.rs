@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::skill::{InstructionSkill, ResponseSkill};
-use crate::statistics::bootstrap::Estimate;
+use crate::statistics::inference::Estimate;
 
 /// More calls than this share without a readable reply make a rater unusable.
 const MOST_MALFORMED: f64 = 0.2;
@@ -56,7 +56,7 @@ pub fn weaknesses(
     if malformed > MOST_MALFORMED {
         found.push(Weakness::Malformed);
     }
-    // An interval that holds 0.5, or none at all, cannot tell the rater from a coin.
+    // An interval that holds 0.5 cannot tell the rater from a coin.
     match span(&responses.auc) {
         Some((_, high)) if high < 0.5 => found.push(Weakness::PrefersFaulty),
         Some((low, _)) if low > 0.5 => {}
@@ -80,7 +80,8 @@ pub fn weaknesses(
     found
 }
 
-/// Both ends of an interval.
+/// Both ends of an interval; where nothing varies, or the set is too small for one, the value stands for them.
 fn span(estimate: &Estimate) -> Option<(f64, f64)> {
-    estimate.interval.map(|interval| (interval.low, interval.high))
+    let ends = estimate.interval.map(|interval| (interval.low, interval.high));
+    ends.or_else(|| estimate.value.map(|value| (value, value)))
 }

@@ -2,10 +2,10 @@
 
 use gra_synth::candidate::Candidate;
 
-use super::{Coverage, Reviewed};
+use super::{Coverage, dependence, reviewed_by_all, reviewed_by_any};
 use crate::frames::CRITERIA;
 use crate::reviewers::agreement::Votes;
-use crate::statistics::bootstrap::{Bootstrap, Estimate};
+use crate::statistics::inference::{Estimate, jackknife};
 
 /// The instruction reviews of a trial.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,31 +32,29 @@ pub struct Criterion {
 }
 
 impl InstructionAgreement {
-    pub(super) fn of(trial: &Reviewed, bootstrap: Bootstrap) -> Self {
-        let (any, clusters) = trial.by_any(reviews);
+    pub(super) fn of(candidates: &[Candidate]) -> Self {
+        let any = reviewed_by_any(candidates, reviews);
         let of_any = votes(&any);
-        let estimates: [Estimate; 3 * CRITERIA.len()] =
-            bootstrap.estimate(&clusters, &["instructions", "any"], |weights| {
-                let tallies = of_any.each_ref().map(|votes| votes.tally(weights));
-                std::array::from_fn(|k| match (&tallies[k / 3], k % 3) {
-                    (tally, 0) => tally.share(1),
-                    (tally, 1) => tally.agreement(),
-                    (tally, _) => tally.ac1(),
-                })
-            });
+        let estimates: [Estimate; 3 * CRITERIA.len()] = jackknife(&dependence(&any), |weights| {
+            let tallies = of_any.each_ref().map(|votes| votes.tally(weights));
+            std::array::from_fn(|k| match (&tallies[k / 3], k % 3) {
+                (tally, 0) => tally.share(1),
+                (tally, 1) => tally.agreement(),
+                (tally, _) => tally.ac1(),
+            })
+        });
         // Fleiss' kappa is defined for units with equally many votes.
-        let (all, clusters) = trial.by_all(reviews);
+        let all = reviewed_by_all(candidates, reviews);
         let of_all = votes(&all);
-        let fleiss: [Estimate; 3] =
-            bootstrap.estimate(&clusters, &["instructions", "all"], |weights| {
-                of_all.each_ref().map(|votes| votes.tally(weights).fleiss())
-            });
+        let fleiss: [Estimate; 3] = jackknife(&dependence(&all), |weights| {
+            of_all.each_ref().map(|votes| votes.tally(weights).fleiss())
+        });
         let criterion = |place: usize| Criterion {
             name: CRITERIA[place],
-            ones: estimates[3 * place],
-            agreement: estimates[3 * place + 1],
-            ac1: estimates[3 * place + 2],
-            fleiss: fleiss[place],
+            ones: estimates[3 * place].within(0.0, 1.0),
+            agreement: estimates[3 * place + 1].within(0.0, 1.0),
+            ac1: estimates[3 * place + 2].within(-1.0, 1.0),
+            fleiss: fleiss[place].within(-1.0, 1.0),
         };
         Self { coverage: Coverage::of(&any, &all), criteria: std::array::from_fn(criterion) }
     }

@@ -12,8 +12,9 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 
-use super::Reviewed;
-use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{Estimate, jackknife};
+use crate::trial::lineage;
 
 /// A model's family is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,9 +25,9 @@ pub struct UnknownFamily {
 }
 
 /// Reviewer less colleague on one candidate.
-#[derive(Clone, Copy)]
 struct Comparison {
-    item: ItemId,
+    /// What the candidate goes back to.
+    items: Vec<ItemId>,
     /// Numbers of reviewer and colleague, in the order of their names.
     pair: (usize, usize),
     /// The reviewer's family wrote the candidate; otherwise neither's did.
@@ -43,7 +44,7 @@ pub(super) struct Comparisons<'a> {
 
 impl<'a> Comparisons<'a> {
     pub(super) fn of(
-        trial: &Reviewed,
+        candidates: &[Candidate],
         families: &'a BTreeMap<ModelName, String>,
     ) -> Result<Self, UnknownFamily> {
         let numbers: BTreeMap<&ModelName, (usize, &str)> = families
@@ -55,8 +56,8 @@ impl<'a> Comparisons<'a> {
             numbers.get(model).copied().ok_or_else(|| UnknownFamily { model: model.clone() })
         };
         let mut all = Vec::new();
-        for (candidate, &item) in trial.candidates.iter().zip(&trial.items) {
-            compare(candidate, item, known, &mut all)?;
+        for candidate in candidates {
+            compare(candidate, known, &mut all)?;
         }
         // Only a pair seen on both kinds of candidates says anything.
         let mut seen: BTreeMap<(usize, usize), [bool; 2]> = BTreeMap::new();
@@ -68,18 +69,13 @@ impl<'a> Comparisons<'a> {
     }
 
     /// Self-preference of one reviewer, or of all together.
-    pub(super) fn preference(
-        &self,
-        reviewer: Option<&ModelName>,
-        bootstrap: Bootstrap,
-    ) -> Estimate {
+    pub(super) fn preference(&self, reviewer: Option<&ModelName>) -> Estimate {
         let is_asked = |comparison: &&Comparison| {
             reviewer.is_none_or(|model| self.models[comparison.pair.0] == model)
         };
-        let rows: Vec<Comparison> = self.all.iter().filter(is_asked).copied().collect();
-        let clusters = Clusters::by(rows.iter().map(|row| row.item));
-        let name = ["self-preference", reviewer.map_or("", ModelName::as_str)];
-        let [preference] = bootstrap.estimate(&clusters, &name, |weights| {
+        let rows: Vec<&Comparison> = self.all.iter().filter(is_asked).collect();
+        let dependence = Dependence::by_items(rows.iter().map(|row| &row.items));
+        let [preference] = jackknife(&dependence, |weights| {
             let mut pairs = vec![[Sum::default(); 2]; self.models.len().pow(2)];
             for (row, &weight) in rows.iter().zip(weights) {
                 let pair = row.pair.0 * self.models.len() + row.pair.1;
@@ -94,7 +90,6 @@ impl<'a> Comparisons<'a> {
 /// Adds the comparisons of every two reviewers of a candidate.
 fn compare<'f>(
     candidate: &Candidate,
-    item: ItemId,
     known: impl Fn(&ModelName) -> Result<(usize, &'f str), UnknownFamily>,
     all: &mut Vec<Comparison>,
 ) -> Result<(), UnknownFamily> {
@@ -111,7 +106,8 @@ fn compare<'f>(
             // A colleague of the writing family would carry its own liking into the difference.
             if reviewer != colleague && other != writer {
                 let (own, difference) = (family == writer, score - its_score);
-                all.push(Comparison { item, pair: (reviewer, colleague), own, difference });
+                let items = lineage::items(candidate);
+                all.push(Comparison { items, pair: (reviewer, colleague), own, difference });
             }
         }
     }

@@ -3,9 +3,9 @@
 use gra_synth::candidate::{Candidate, ResponseReview};
 use gra_synth::committee::DIMENSIONS;
 
-use super::{Coverage, Reviewed};
+use super::{Coverage, dependence, reviewed_by_all, reviewed_by_any};
 use crate::reviewers::agreement::Ratings;
-use crate::statistics::bootstrap::{Bootstrap, Estimate};
+use crate::statistics::inference::{Estimate, jackknife};
 
 /// The six dimensions and their mean.
 const SCALES: usize = DIMENSIONS.len() + 1;
@@ -36,21 +36,21 @@ pub struct Scale {
 }
 
 impl ResponseAgreement {
-    pub(super) fn of(trial: &Reviewed, bootstrap: Bootstrap) -> Self {
-        let (any, clusters) = trial.by_any(reviews);
+    pub(super) fn of(candidates: &[Candidate]) -> Self {
+        let any = reviewed_by_any(candidates, reviews);
         let of_any = ratings(&any);
         let agreement: [Estimate; 2 * SCALES] =
-            bootstrap.estimate(&clusters, &["responses", "any"], |weights| {
+            jackknife(&dependence(&any), |weights| {
                 let sums = of_any.each_ref().map(|ratings| ratings.sums(weights));
                 std::array::from_fn(|k| {
                     if k < SCALES { sums[k].alpha() } else { sums[k - SCALES].icc() }
                 })
             });
         // Means and spreads of broken-off committees would be those of their first members.
-        let (all, clusters) = trial.by_all(reviews);
+        let all = reviewed_by_all(candidates, reviews);
         let of_all = ratings(&all);
         let level: [Estimate; 2 * SCALES] =
-            bootstrap.estimate(&clusters, &["responses", "all"], |weights| {
+            jackknife(&dependence(&all), |weights| {
                 let sums = of_all.each_ref().map(|ratings| ratings.sums(weights));
                 std::array::from_fn(|k| {
                     if k < SCALES { sums[k].mean() } else { sums[k - SCALES].spread() }
@@ -59,9 +59,9 @@ impl ResponseAgreement {
         let scale = |place: usize| Scale {
             name: DIMENSIONS.get(place).copied().unwrap_or("mean"),
             mean: level[place],
-            spread: level[SCALES + place],
-            alpha: agreement[place],
-            icc: agreement[SCALES + place],
+            spread: level[SCALES + place].within(0.0, f64::INFINITY),
+            alpha: agreement[place].within(f64::NEG_INFINITY, 1.0),
+            icc: agreement[SCALES + place].within(-1.0, 1.0),
         };
         Self { coverage: Coverage::of(&any, &all), scales: std::array::from_fn(scale) }
     }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::candidate::Candidate;
-use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 
-use super::Reviewed;
+use super::dependence;
 use super::preference::Comparisons;
-use crate::statistics::bootstrap::{Bootstrap, Clusters, Estimate};
+use crate::statistics::inference::{Estimate, jackknife};
 use crate::statistics::resolution::Resolution;
 
 /// One model as a reviewer of responses.
@@ -29,23 +28,22 @@ pub struct Reviewer {
 }
 
 pub(super) fn by_model(
-    trial: &Reviewed,
+    candidates: &[Candidate],
     comparisons: &Comparisons,
-    bootstrap: Bootstrap,
 ) -> BTreeMap<ModelName, Reviewer> {
-    let reviews = trial.candidates.iter().flat_map(|candidate| &candidate.response_reviews);
+    let reviews = candidates.iter().flat_map(|candidate| &candidate.response_reviews);
     let models: BTreeSet<&ModelName> = reviews.map(|review| &review.reviewer).collect();
     let reviewer = |model: &ModelName| Reviewer {
-        resolution: resolution(trial, model),
-        leniency: leniency(trial, model, bootstrap),
-        self_preference: comparisons.preference(Some(model), bootstrap),
+        resolution: resolution(candidates, model),
+        leniency: leniency(candidates, model),
+        self_preference: comparisons.preference(Some(model)),
     };
     models.into_iter().map(|model| (model.clone(), reviewer(model))).collect()
 }
 
-fn resolution(trial: &Reviewed, model: &ModelName) -> Resolution {
+fn resolution(candidates: &[Candidate], model: &ModelName) -> Resolution {
     let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
-    for review in trial.candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
+    for review in candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
         if review.reviewer == *model {
             *counts.entry(review.scores.total()).or_default() += 1;
         }
@@ -54,19 +52,14 @@ fn resolution(trial: &Reviewed, model: &ModelName) -> Resolution {
     Resolution::of_counts(&counts)
 }
 
-fn leniency(trial: &Reviewed, model: &ModelName, bootstrap: Bootstrap) -> Estimate {
-    let rows: Vec<(ItemId, f64, f64)> = trial
-        .candidates
-        .iter()
-        .zip(&trial.items)
-        .filter_map(|(candidate, item)| deviation(candidate, model).map(|(n, sum)| (*item, n, sum)))
-        .collect();
-    let clusters = Clusters::by(rows.iter().map(|row| row.0));
-    let name = ["leniency", model.as_str()];
-    let [leniency] = bootstrap.estimate(&clusters, &name, |weights| {
-        let weighted = rows.iter().zip(weights);
-        let (count, sum) = weighted.fold((0.0, 0.0), |(count, sum), (row, &weight)| {
-            (count + f64::from(weight) * row.1, sum + f64::from(weight) * row.2)
+fn leniency(candidates: &[Candidate], model: &ModelName) -> Estimate {
+    let of_model = |candidate| Some((candidate, deviation(candidate, model)?));
+    let (reviewed, deviations): (Vec<&Candidate>, Vec<(f64, f64)>) =
+        candidates.iter().filter_map(of_model).unzip();
+    let [leniency] = jackknife(&dependence(&reviewed), |weights| {
+        let weighted = deviations.iter().zip(weights);
+        let (count, sum) = weighted.fold((0.0, 0.0), |(count, sum), (deviation, &weight)| {
+            (count + f64::from(weight) * deviation.0, sum + f64::from(weight) * deviation.1)
         });
         [(count > 0.0).then(|| sum / count)]
     });

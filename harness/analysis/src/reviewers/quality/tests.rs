@@ -2,10 +2,8 @@
 
 use super::*;
 
-const BOOTSTRAP: Bootstrap = Bootstrap { run_seed: 42, replicates: 500 };
-
 fn row(item: u32, mu: f64, judge: Option<f64>) -> Scored {
-    Scored { item: ItemId::Seed(item), accepted: mu >= 8.0, mu, judge }
+    Scored { items: vec![ItemId::Seed(item)], accepted: mu >= 8.0, mu, judge }
 }
 
 /// The same pair of scores on several seed items.
@@ -14,7 +12,7 @@ fn rows(n: u32, mu: f64, judge: Option<f64>) -> Vec<Scored> {
 }
 
 fn quality(rows: &[Scored]) -> Quality {
-    Quality::of(rows, 8.0, BOOTSTRAP).unwrap()
+    Quality::of(rows, 8.0).unwrap()
 }
 
 #[test]
@@ -39,7 +37,7 @@ fn eight_is_high_in_one_reading_only() {
 }
 
 #[test]
-fn the_share_has_both_intervals() {
+fn likes_of_one_item_depend_on_each_other() {
     // The paper's 87.3% of 1,000, in 50 seed items that the judge likes to different degrees.
     let scored = |item: u32, place: u32| {
         let likes = if item < 13 { 16 } else { 18 };
@@ -47,7 +45,7 @@ fn the_share_has_both_intervals() {
     };
     let all: Vec<Scored> = (0..50).flat_map(|item| (0..20).map(move |p| scored(item, p))).collect();
     let share = quality(&all).accepted.high[0];
-    assert_eq!((share.counts.n(), share.estimate.n), (1000, 50));
+    assert_eq!((share.counts.n(), share.estimate.n), (1000, 1000));
     assert_eq!(share.counts.value(), share.estimate.value);
     let (wilson, cluster) = (share.counts.wilson().unwrap(), share.estimate.interval.unwrap());
     let value = share.counts.value().unwrap();
@@ -61,14 +59,15 @@ fn the_share_has_both_intervals() {
 #[test]
 fn ranks_and_resolution_are_of_the_same_rows() {
     let score = |i: u32| f64::from(i) / 4.0;
-    let mut all: Vec<Scored> = (0..40).map(|i| row(i, score(i), Some(score(i).floor()))).collect();
+    let mut all: Vec<Scored> =
+        (0..40).map(|i| row(i, score(i), Some(f64::from(i * i / 160)))).collect();
     all.push(row(40, 1.0, None));
     let found = quality(&all).all;
     assert_eq!((found.committee.n, found.committee.distinct, found.judge.distinct), (40, 40, 10));
     assert!(found.committee.entropy > found.judge.entropy);
-    assert!(found.spearman.value.unwrap() > 0.99 && found.kendall.value.unwrap() < 1.0);
+    assert!(found.spearman.value.unwrap() > 0.95 && found.kendall.value.unwrap() < 1.0);
     let interval = found.kendall.interval.unwrap();
-    assert!(interval.low > 0.9 && interval.high <= 1.0, "{interval:?}");
+    assert!(interval.low > 0.8 && interval.high <= 1.0, "{interval:?}");
 }
 
 #[test]
@@ -86,5 +85,5 @@ fn too_little_has_no_numbers() {
     assert_eq!(constant.accepted.high[0].estimate.value, Some(1.0));
     assert!(none(constant.all.spearman) && none(constant.all.kendall) && none(constant.lift[1]));
     let bad = [row(0, 9.0, None), row(1, 9.0, Some(f64::NAN))];
-    assert_eq!(Quality::of(&bad, 8.0, BOOTSTRAP), Err(NotFinite { row: 1 }));
+    assert_eq!(Quality::of(&bad, 8.0), Err(NotFinite { row: 1 }));
 }

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::diversity::unit_vectors::by_hand::clustered;
-use crate::statistics::bootstrap::Bootstrap;
 
 const DIM: usize = 16;
 
@@ -18,16 +17,14 @@ fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
         let texts: Vec<String> = (0..*size).map(|n| format!("Write line number {n} now")).collect();
         EmbeddedSet {
             name: names[place].clone(),
-            instructions: texts.clone(),
-            origins: texts,
+            instructions: texts,
             embeddings: embeddings(place as u64 + 1, *size),
         }
     };
     let sets: Vec<EmbeddedSet> = sizes.iter().enumerate().map(set).collect();
     let diversity = Diversity::of(&sets, matched, 0, 42);
     let mut table = MeasureTable::new(names.clone());
-    let settings = Settings { bootstrap: Bootstrap::new(42), threshold: 8.0 };
-    diversity.describe(settings, &mut table);
+    diversity.describe(&mut table);
     (diversity, table)
 }
 
@@ -35,27 +32,27 @@ fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
 fn every_measure_of_matched_sets() {
     let (_, table) = described(&[60, 40], 40);
     insta::assert_snapshot!(table.terminal(false), @"
-    group      measure                          data set   value  95% interval        n
-    diversity  samples compared                 set0          40                     60
-                                                set1          40                     40
-               Vendi score                      set0       6.720                     40
-                                                set1       5.835                     40
-               distance to nearest, mean        set0      0.1408  [0.1253, 0.1573]   40
-                                                set1      0.1075  [0.0967, 0.1189]   40
-               entropy over 20 clusters, bits   set0       3.030                     40
-                                                set1       3.016                     40
-               precision against the reference  set1           0  [0, 0]             40
-               density against the reference    set1           0  [0, 0]             40
-               recall against the reference     set1           0  [0, 0]             40
-               coverage against the reference   set1           0  [0, 0]             40
-               distinct-1                       set0      0.2200                    200
-                                                set1      0.2200                    200
-               distinct-2                       set0      0.5125                    160
-                                                set1      0.5125                    160
-               distinct-3                       set0      0.6750                    120
-                                                set1      0.6750                    120
-               self-BLEU, mean                  set0      0.2857                     40
-                                                set1      0.2857                     40
+    group      measure                          data set   value  95% interval    n
+    diversity  samples compared                 set0          40                 60
+                                                set1          40                 40
+               Vendi score                      set0       6.720                 40
+                                                set1       5.835                 40
+               distance to nearest, mean        set0      0.1408                 40
+                                                set1      0.1075                 40
+               entropy over 20 clusters, bits   set0       3.030                 40
+                                                set1       3.016                 40
+               precision against the reference  set1           0                 40
+               density against the reference    set1           0                 40
+               recall against the reference     set1           0                 40
+               coverage against the reference   set1           0                 40
+               distinct-1                       set0      0.2200                200
+                                                set1      0.2200                200
+               distinct-2                       set0      0.5125                160
+                                                set1      0.5125                160
+               distinct-3                       set0      0.6750                120
+                                                set1      0.6750                120
+               self-BLEU, mean                  set0      0.2857                 40
+                                                set1      0.2857                 40
     ");
 }
 

@@ -1,0 +1,506 @@
+//! Means, their differences and other statistics of rows that depend on each other: intervals and tests.
+//!
+//! The variance of a sum over rows is the sum of the covariances of all pairs, and those of unrelated rows are 0. What
+//! is left is estimated by products of residuals, over every two rows that are related ([`Dependence`]): the
+//! dyadic-robust variance of Fafchamps and Gubert (2007) and Aronow, Samii and Assenova (2015), whose simplest case is
+//! the cluster-robust one. With few items it is too small and varies a lot, so it is
+//!
+//! - divided by its expectation for independent rows of equal variance within a side, and multiplied by their variance
+//!   (Bell and `McCaffrey` 2002);
+//! - compared with Student's t, its degrees of freedom by Satterthwaite's rule for such rows (Bell and `McCaffrey`
+//!   2002; Imbens and Kolesar 2016), fewer where values have heavier tails than normal ones: the variance of a square
+//!   grows with the excess kurtosis.
+//!
+//! For independent rows this is Welch's test but for the kurtosis, and for one side the t-test. A sum of products that
+//! is not positive, about one in thirty with 56 seed items, says nothing; rows then count as independent.
+//!
+//! Below [`FEWEST`] rows on a side the test rejects too often and there is none. How often it rejects and covers
+//! otherwise was simulated: decision 21, `cargo run --release -p gra-analysis --example level_and_coverage`.
+//!
+//! Statistics that are no means are linear to first order: each row has an influence on them, its jackknife
+//! pseudo-value, and the mean of the pseudo-values has the same variance (Efron and Tibshirani 1993, chapter 11).
+
+use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::dependence::{Dependence, Seen};
+pub use gra_paper::proportion::Interval;
+
+/// Share of the intervals that hold what they estimate.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// How intervals are made, for readers of a table.
+pub const INTERVALS: &str = "95% t-intervals that count every two candidates which share an example as dependent; \
+                             none below 12 candidates, nor where nothing varies";
+
+/// Of finding a difference, where the rows for it are counted.
+pub const POWER: f64 = 0.8;
+
+/// Rows on each side that an interval and a test need.
+pub const FEWEST: usize = 12;
+
+/// A statistic with its uncertainty, in the unit of the statistic.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Rows behind it.
+    pub n: usize,
+    /// `None` where the rows do not define it.
+    pub value: Option<f64>,
+    /// The [`CONFIDENCE`] interval; `None` with fewer than [`FEWEST`] rows, and where no variation was seen.
+    pub interval: Option<Interval>,
+}
+
+impl Estimate {
+    /// Of no rows.
+    pub const NONE: Self = Self { n: 0, value: None, interval: None };
+
+    /// The same with its interval cut to what the statistic can be: no interval loses coverage by it.
+    #[must_use]
+    pub fn within(mut self, low: f64, high: f64) -> Self {
+        if let Some(interval) = &mut self.interval {
+            *interval = Interval { low: interval.low.max(low), high: interval.high.min(high) };
+        }
+        self
+    }
+}
+
+/// A mean, or a difference of two, and how far it may be off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inference {
+    /// The statistic.
+    pub value: f64,
+    /// Rows of the smaller side.
+    n: usize,
+    /// Standard error and degrees of freedom; `None` where no interval is to be given.
+    spread: Option<Spread>,
+}
+
+/// Rows that have a mean, and the weight of that mean in an estimate.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// `None` for rows that take no part.
+    pub values: &'a [Option<f64>],
+    /// Not 0.
+    pub weight: f64,
+}
+
+/// What an estimate is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Spread {
+    standard_error: f64,
+    student: StudentsT,
+}
+
+impl Inference {
+    /// Of the mean of rows that have a value; `None` when none has.
+    #[must_use]
+    pub fn of_mean(values: &[Option<f64>], dependence: &Dependence) -> Option<Self> {
+        Self::of_sides(&[Side { values, weight: 1.0 }], dependence)
+    }
+
+    /// Of the mean of values that are means of many rows themselves, and so near to normal ones that a few are enough:
+    /// one per run seed. `None` with fewer than two.
+    #[must_use]
+    pub fn of_runs(values: &[f64]) -> Option<Self> {
+        let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
+        let rows = Rows::of(&[Side { values: &values, weight: 1.0 }])?;
+        let spread = rows.spread(&Dependence::independent(values.len()));
+        (values.len() > 1).then_some(Self { value: rows.value, n: values.len(), spread })
+    }
+
+    /// Of the weighted sum of the sides' means: a difference of two has weights -1 and 1. The dependence is of all sides'
+    /// rows, one side after the other. `None` when a side has no value.
+    #[must_use]
+    pub fn of_sides(sides: &[Side], dependence: &Dependence) -> Option<Self> {
+        let rows = Rows::of(sides)?;
+        let known = sides.iter().map(|side| side.values.iter().flatten().count());
+        let n = known.min().unwrap_or(0);
+        let spread = if n < FEWEST { None } else { rows.spread(dependence) };
+        Some(Self { value: rows.value, n, spread })
+    }
+
+    /// Standard error, in the unit of the value.
+    #[must_use]
+    pub fn standard_error(&self) -> Option<f64> {
+        Some(self.spread?.standard_error)
+    }
+
+    /// Degrees of freedom of its standard error.
+    #[must_use]
+    pub fn degrees_of_freedom(&self) -> Option<f64> {
+        Some(self.spread?.student.freedom())
+    }
+
+    /// The central interval of this confidence.
+    #[must_use]
+    pub fn interval(&self, confidence: f64) -> Option<Interval> {
+        let Spread { standard_error, student } = self.spread?;
+        let margin = student.inverse_cdf(f64::midpoint(1.0, confidence)) * standard_error;
+        Some(Interval { low: self.value - margin, high: self.value + margin })
+    }
+
+    /// Two-sided p-value of the true value being 0.
+    #[must_use]
+    pub fn p(&self) -> Option<f64> {
+        let Spread { standard_error, student } = self.spread?;
+        Some(2.0 * student.sf(self.value.abs() / standard_error))
+    }
+
+    /// Rows on each side for which a difference of this size is found four times in five, by a test at 5%. `None`
+    /// without a standard error, and for a size of 0.
+    #[must_use]
+    pub fn rows_to_find(&self, size: f64) -> Option<u64> {
+        let Spread { standard_error, student } = self.spread?;
+        let errors =
+            student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)) + student.inverse_cdf(POWER);
+        // A standard error falls with the square root of the rows.
+        let rows = self.n as f64 * (errors * standard_error / size).powi(2);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive; a float that is too large becomes the largest integer"
+        )]
+        rows.is_finite().then(|| rows.ceil() as u64)
+    }
+
+    /// Value and interval. `n` counts the rows of the smaller side.
+    #[must_use]
+    pub fn estimate(&self) -> Estimate {
+        Estimate { n: self.n, value: Some(self.value), interval: self.interval(CONFIDENCE) }
+    }
+}
+
+/// Mean of the rows that have a value, with its interval.
+#[must_use]
+pub fn mean(values: &[Option<f64>], dependence: &Dependence) -> Estimate {
+    let inference = Inference::of_mean(values, dependence);
+    inference.map_or(Estimate::NONE, |found| found.estimate())
+}
+
+/// Statistics of the rows' weights, with intervals from their jackknife. The value is the statistic with every weight
+/// 1; leaving a row out is weight 0. `None` says that these weights leave it undefined: then it has no interval.
+#[must_use]
+pub fn jackknife<const K: usize>(
+    dependence: &Dependence,
+    statistics: impl Fn(&[u32]) -> [Option<f64>; K] + Sync,
+) -> [Estimate; K] {
+    let rows = dependence.rows();
+    let values = statistics(&vec![1; rows]);
+    let without: Vec<[Option<f64>; K]> = (0..rows)
+        .into_par_iter()
+        .map_with(vec![1; rows], |weights, row| {
+            weights[row] = 0;
+            let left = statistics(weights);
+            weights[row] = 1;
+            left
+        })
+        .collect();
+    let size = rows as f64;
+    std::array::from_fn(|k| {
+        let value = values[k].filter(|value| value.is_finite());
+        let pseudo = |row: &[Option<f64>; K]| {
+            let left = row[k].filter(|left| left.is_finite())?;
+            Some(size * value? - (size - 1.0) * left)
+        };
+        let pseudo: Option<Vec<Option<f64>>> =
+            without.iter().map(|row| pseudo(row).map(Some)).collect();
+        // The pseudo-values have the variance; their mean is corrected for bias, which adds noise.
+        let spread = pseudo
+            .and_then(|pseudo| Inference::of_mean(&pseudo, dependence))
+            .and_then(|inference| inference.spread);
+        let interval =
+            value.and_then(|value| Inference { value, n: rows, spread }.interval(CONFIDENCE));
+        Estimate { n: rows, value, interval }
+    })
+}
+
+/// The mean of the rows' values under their weights, over rows that have one; `None` without weight.
+pub(crate) fn weighted_mean(values: &[Option<f64>], weights: &[u32]) -> Option<f64> {
+    let weighted =
+        values.iter().zip(weights).filter_map(|(value, weight)| Some(((*value)?, weight)));
+    let (sum, count) = weighted.fold((0.0, 0.0), |(sum, count), (value, &weight)| {
+        (sum + value * f64::from(weight), count + f64::from(weight))
+    });
+    (count > 0.0).then(|| sum / count)
+}
+
+/// A trace below this share of the variance of independent rows is rounding.
+const ROUNDING: f64 = 1e-9;
+
+/// The most sides of an estimate.
+const SIDES: usize = 4;
+
+/// The rows of all sides that have a value.
+struct Rows {
+    value: f64,
+    /// Of the estimate, if no two rows were related.
+    variance_of_independent: f64,
+    /// Rows with a value, by side.
+    sizes: Vec<f64>,
+    /// Of one row's residual on each side, corrected for the mean that was taken out; and the excess kurtosis of the
+    /// values, at least 0.
+    variances: Vec<f64>,
+    kurtosis: Vec<f64>,
+    /// By row of the dependence: side, weight in the estimate (0 without a value), and residual.
+    side: Vec<usize>,
+    weight: Vec<f64>,
+    residual: Vec<f64>,
+}
+
+impl Rows {
+    /// `None` when a side has no value.
+    fn of(sides: &[Side]) -> Option<Self> {
+        let mut rows = Self {
+            value: 0.0,
+            variance_of_independent: 0.0,
+            sizes: Vec::new(),
+            variances: Vec::new(),
+            kurtosis: Vec::new(),
+            side: Vec::new(),
+            weight: Vec::new(),
+            residual: Vec::new(),
+        };
+        for (place, Side { values, weight }) in sides.iter().enumerate() {
+            let known = || values.iter().copied().flatten();
+            let size = known().count() as f64;
+            if size < 1.0 {
+                return None;
+            }
+            let mean = known().sum::<f64>() / size;
+            let power = |exponent| known().map(|value| (value - mean).powi(exponent)).sum::<f64>();
+            let squares = power(2);
+            rows.value += weight * mean;
+            rows.variance_of_independent += weight * weight * squares / (size - 1.0) / size;
+            rows.sizes.push(size);
+            // A residual's variance is (size - 1) / size of its value's: so that sides of independent rows need no other
+            // correction, each is scaled up.
+            let scale = (size / (size - 1.0)).sqrt();
+            rows.variances.push(scale * scale * squares / (size - 1.0));
+            rows.kurtosis.push((size * power(4) / squares.powi(2) - 3.0).max(0.0));
+            for value in *values {
+                rows.side.push(place);
+                rows.weight.push(value.map_or(0.0, |_| weight / size));
+                rows.residual.push(value.map_or(0.0, |value| scale * (value - mean)));
+            }
+        }
+        Some(rows)
+    }
+
+    /// Standard error of the estimate, and what it is compared with. `None` where no value varies.
+    fn spread(&self, dependence: &Dependence) -> Option<Spread> {
+        // In matrices: A has w_i w_j where rows are related, M subtracts the means of the sides, and
+        // the residuals r of independent rows have covariance M Omega M. Then E(r'Ar) = tr(Omega MAM).
+        let variance_of = |row: usize| self.variances[self.side[row]];
+        let sides = 0..self.sizes.len();
+        let mut seen = Seen::default();
+        let mut products = 0.0;
+        // Means of A's rows over each side, and of those over each side: MAM is A less the two
+        // means of row and column, plus that of their block.
+        let mut mean_of_row = vec![[0.0; SIDES]; self.side.len()];
+        let mut mean_of_block = [[0.0; SIDES]; SIDES];
+        for row in self.known() {
+            let (mut related_residuals, mut related_weights) = (0.0, [0.0; SIDES]);
+            dependence.visit(row, &mut seen, |other| {
+                related_residuals += self.weight[other] * self.residual[other];
+                related_weights[self.side[other]] += self.weight[other];
+            });
+            products += self.weight[row] * self.residual[row] * related_residuals;
+            for side in sides.clone() {
+                let mean = self.weight[row] * related_weights[side] / self.sizes[side];
+                mean_of_row[row][side] = mean;
+                mean_of_block[self.side[row]][side] += mean / self.sizes[self.side[row]];
+            }
+        }
+        // The trace of (Omega MAM)^2 as if no two rows were related: then MAM is the three means alone.
+        let mut deviations = [[0.0; SIDES]; SIDES];
+        for row in self.known() {
+            for side in sides.clone() {
+                let own = self.side[row];
+                deviations[own][side] +=
+                    (mean_of_row[row][side] - mean_of_block[own][side]).powi(2);
+            }
+        }
+        let (mut trace, mut trace_of_square) = (0.0, 0.0);
+        for own in sides.clone() {
+            for other in sides.clone() {
+                let (n, m) = (self.sizes[own], self.sizes[other]);
+                let means = m * deviations[own][other]
+                    + n * deviations[other][own]
+                    + n * m * mean_of_block[own][other].powi(2);
+                trace_of_square += self.variances[own] * self.variances[other] * means;
+            }
+        }
+        // What related pairs add to it, and the trace of Omega MAM.
+        let mut seen = Seen::default();
+        for row in self.known() {
+            let own = self.side[row];
+            dependence.visit(row, &mut seen, |other| {
+                let product = self.weight[row] * self.weight[other];
+                let side = self.side[other];
+                let means =
+                    mean_of_row[row][side] + mean_of_row[other][own] - mean_of_block[own][side];
+                trace_of_square += variance_of(row)
+                    * variance_of(other)
+                    * (product * product - 2.0 * product * means);
+            });
+            let diagonal = variance_of(row)
+                * (self.weight[row].powi(2) - 2.0 * mean_of_row[row][own]
+                    + mean_of_block[own][own]);
+            trace += diagonal;
+            // A square of heavy-tailed values varies more than that of normal ones.
+            trace_of_square += self.kurtosis[own] / 2.0 * diagonal.powi(2);
+        }
+        let independent = self.variance_of_independent;
+        // Where every two rows are related nothing is left but rounding.
+        if trace <= ROUNDING * independent {
+            return None;
+        }
+        let corrected = products * independent / trace;
+        let variance = if corrected > 0.0 { corrected } else { independent };
+        let student = StudentsT::new(0.0, 1.0, trace * trace / trace_of_square).ok()?;
+        (variance > 0.0 && variance.is_finite())
+            .then(|| Spread { standard_error: variance.sqrt(), student })
+    }
+
+    /// The rows with a value.
+    fn known(&self) -> impl Iterator<Item = usize> {
+        (0..self.side.len()).filter(|row| self.weight[*row] != 0.0)
+    }
+}
+#[cfg(test)]
+mod tests {
+    use gra_synth::stream::Stream;
+
+    use super::*;
+
+    fn some(values: &[f64]) -> Vec<Option<f64>> {
+        values.iter().copied().map(Some).collect()
+    }
+
+    fn near(found: f64, expected: f64) {
+        assert!(
+            (found - expected).abs() < 1e-9 * expected.abs().max(1.0),
+            "{found}, not {expected}"
+        );
+    }
+
+    fn difference(first: &[f64], second: &[f64], dependence: &Dependence) -> Inference {
+        let (first, second) = (some(first), some(second));
+        let sides = [Side { values: &first, weight: -1.0 }, Side { values: &second, weight: 1.0 }];
+        Inference::of_sides(&sides, dependence).unwrap()
+    }
+
+    /// Values whose kurtosis is below that of a normal distribution.
+    fn flat(n: u32, slope: f64) -> Vec<f64> {
+        (0..n).map(|row| slope * f64::from(row * 7 % n)).collect()
+    }
+
+    #[test]
+    fn independent_rows_give_welchs_test() {
+        // scipy.stats.ttest_ind(second, first, equal_var=False), scipy 1.17.
+        let (first, second) = (flat(20, 1.0), flat(13, 2.0));
+        let found = difference(&first, &second, &Dependence::independent(33));
+        near(found.value, 2.5);
+        near(found.degrees_of_freedom().unwrap(), 20.836_858_006_042_3);
+        near(found.p().unwrap(), 0.335_000_600_508_962);
+        let interval = found.interval(0.95).unwrap();
+        near(interval.low, -2.770_411_527_386_892_6);
+        near(interval.high, 7.770_411_527_386_892);
+    }
+
+    #[test]
+    fn related_rows_as_by_matrices() {
+        // Items of a row: itself modulo 6 and its triple modulo 13. The numbers are of numpy, with the matrices of
+        // `spread` written out.
+        let (first, second) = (flat(14, 1.0), flat(15, 0.5));
+        let items = (0..29_u32).map(|row| [row % 6, 100 + row * 3 % 13]);
+        let found = difference(&first, &second, &Dependence::by_items(items));
+        near(found.standard_error().unwrap(), 2.145_307_606_594_400_3);
+        near(found.degrees_of_freedom().unwrap(), 4.199_853_500_883_228);
+    }
+
+    #[test]
+    fn heavy_tails_take_degrees_of_freedom() {
+        let mut values = flat(20, 1.0);
+        let light = Inference::of_mean(&some(&values), &Dependence::independent(20)).unwrap();
+        near(light.degrees_of_freedom().unwrap(), 19.0);
+        values[3] = 1000.0;
+        let heavy = Inference::of_mean(&some(&values), &Dependence::independent(20)).unwrap();
+        assert!(heavy.degrees_of_freedom().unwrap() < 5.0, "{heavy:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_tested_has_a_value_alone() {
+        let few = Inference::of_mean(&some(&flat(11, 1.0)), &Dependence::independent(11)).unwrap();
+        assert_eq!((few.value, few.interval(0.95), few.p()), (5.0, None, None));
+        let constant = Inference::of_mean(&[Some(3.0); 40], &Dependence::independent(40)).unwrap();
+        assert_eq!((constant.value, constant.interval(0.95)), (3.0, None));
+        // Every two rows are related.
+        let one_item = Inference::of_mean(&some(&flat(40, 1.0)), &Dependence::by([7; 40])).unwrap();
+        assert_eq!(one_item.p(), None);
+        assert!(Inference::of_mean(&[None; 20], &Dependence::independent(20)).is_none());
+        assert_eq!(mean(&[], &Dependence::independent(0)), Estimate::NONE);
+    }
+
+    #[test]
+    fn missing_values_take_no_part() {
+        let values = flat(30, 1.0);
+        let dependence = Dependence::by((0..30).map(|row| row % 10));
+        let full = Inference::of_mean(&some(&values), &dependence).unwrap();
+        let holes: Vec<Option<f64>> =
+            values.iter().flat_map(|value| [None, Some(*value)]).collect();
+        let wider = Dependence::by((0..60).map(|row| row / 2 % 10));
+        let found = Inference::of_mean(&holes, &wider).unwrap();
+        near(found.standard_error().unwrap(), full.standard_error().unwrap());
+        near(found.degrees_of_freedom().unwrap(), full.degrees_of_freedom().unwrap());
+    }
+
+    #[test]
+    fn the_jackknife_of_a_mean_is_the_mean() {
+        let values = some(&flat(31, 0.3));
+        let dependence = Dependence::by((0..31).map(|row| row % 12));
+        let [jackknifed] = jackknife(&dependence, |weights| [weighted_mean(&values, weights)]);
+        let plain = mean(&values, &dependence);
+        assert_eq!((jackknifed.n, jackknifed.value), (31, plain.value));
+        let (one, other) = (jackknifed.interval.unwrap(), plain.interval.unwrap());
+        near(one.low, other.low);
+        near(one.high, other.high);
+    }
+
+    #[test]
+    fn a_statistic_that_a_row_leaves_undefined_has_no_interval() {
+        let [first] =
+            jackknife(&Dependence::independent(20), |weights| [(weights[0] > 0).then_some(1.0)]);
+        assert_eq!(first, Estimate { n: 20, value: Some(1.0), interval: None });
+    }
+
+    /// One of the designs of `examples/level_and_coverage.rs`, small enough for a test: 48 against 12 candidates of two to
+    /// four examples each among 56.
+    #[test]
+    fn true_nulls_are_rejected_about_as_often_as_said() {
+        let rejected = |trial: usize| {
+            let mut draw = Stream::named(42, &["level", &trial.to_string()]);
+            let effects: Vec<f64> = (0..56).map(|_| uniform(&mut draw)).collect();
+            let rows = |n: usize, draw: &mut Stream| -> (Vec<Vec<usize>>, Vec<f64>) {
+                let row = |_| {
+                    let shown = 2 + draw.below(3);
+                    let examples = draw.choose(56, shown);
+                    let sum: f64 = examples.iter().map(|example| effects[*example]).sum();
+                    (examples, (sum / 2.0 + uniform(draw)).exp())
+                };
+                (0..n).map(row).unzip()
+            };
+            let (mut items, first) = rows(48, &mut draw);
+            let (others, second) = rows(12, &mut draw);
+            items.extend(others);
+            difference(&first, &second, &Dependence::by_items(items)).p().unwrap() <= 0.05
+        };
+        let rejections = (0..600).filter(|trial| rejected(*trial)).count();
+        // 5% of 600, and three standard errors.
+        assert!((14..=46).contains(&rejections), "{rejections} of 600");
+    }
+
+    fn uniform(draw: &mut Stream) -> f64 {
+        draw.below(1 << 20) as f64 / f64::from(1 << 20) - 0.5
+    }
+}
