@@ -7,6 +7,7 @@
 
 mod calls;
 mod casts;
+mod differences;
 mod sizes;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::store::{Rate, Store};
 use crate::terminal;
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use casts::Casts;
+use differences::{Detectable, JUDGE_DEVIATION};
 use sizes::{Sizes, parameters};
 
 /// Candidates whose roles are looked at.
@@ -57,6 +59,8 @@ struct Plan {
     hours: Option<(f64, f64)>,
     rate: String,
     store_bytes: Range,
+    /// What differences between variants the planned size can find; `null` with one variant or too few candidates.
+    detectable: Option<Detectable>,
 }
 
 #[derive(Serialize)]
@@ -213,6 +217,11 @@ impl Plan {
                 "unknown: give --tokens-per-second, or run a small experiment first".to_owned(),
             ),
         };
+        let fewest = variants.iter().map(|variant| variant.candidates.least).min().unwrap_or(0);
+        let detectable = match variants.as_slice() {
+            [_, _, ..] => Detectable::of(experiment, fewest),
+            _ => None,
+        };
         Ok(Self {
             experiment: experiment.name.clone(),
             seeds: experiment.seeds.len(),
@@ -228,6 +237,7 @@ impl Plan {
             hours,
             rate,
             store_bytes: calls.times(BYTES_PER_CALL),
+            detectable,
         })
     }
 
@@ -289,6 +299,15 @@ impl Plan {
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
         let (least, most) = (megabytes(self.store_bytes.least), megabytes(self.store_bytes.most));
         writeln!(text, "store          {least} to {most} MB")?;
+        if let Some(Detectable { candidates, acceptance, judge }) = self.detectable {
+            writeln!(
+                text,
+                "differences    of {:.0} points of acceptance, and of {judge:.1} of a judge's mean score, are found four \
+                 times in five\n  assuming     the same {candidates} candidates of both variants, half of them passed; a \
+                 judge's scores deviate by {JUDGE_DEVIATION}",
+                100.0 * acceptance
+            )?;
+        }
         writeln!(
             text,
             "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \

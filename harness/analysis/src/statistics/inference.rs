@@ -151,10 +151,8 @@ impl Inference {
     #[must_use]
     pub fn rows_to_find(&self, size: f64) -> Option<u64> {
         let Spread { standard_error, student } = self.spread?;
-        let errors =
-            student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)) + student.inverse_cdf(POWER);
         // A standard error falls with the square root of the rows.
-        let rows = self.n as f64 * (errors * standard_error / size).powi(2);
+        let rows = self.n as f64 * (errors_to_find(student) * standard_error / size).powi(2);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -175,6 +173,23 @@ impl Inference {
 pub fn mean(values: &[Option<f64>], dependence: &Dependence) -> Estimate {
     let inference = Inference::of_mean(values, dependence);
     inference.map_or(Estimate::NONE, |found| found.estimate())
+}
+
+/// The smallest mean of values of this variance that a test at 5% tells from 0 in [`POWER`] of cases, if it is of rows
+/// that depend on each other in this way. `None` for fewer than [`FEWEST`].
+#[must_use]
+pub fn detectable(dependence: &Dependence, variance: f64) -> Option<f64> {
+    let rows = dependence.rows();
+    // The values do not matter: degrees of freedom follow from who is related to whom.
+    let values: Vec<Option<f64>> =
+        (0..rows).map(|row| Some(if row % 2 == 0 { 1.0 } else { -1.0 })).collect();
+    let student = Inference::of_mean(&values, dependence)?.spread?.student;
+    Some(errors_to_find(student) * (variance / rows as f64).sqrt())
+}
+
+/// How many standard errors a difference measures that is found in [`POWER`] of cases.
+fn errors_to_find(student: StudentsT) -> f64 {
+    student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)) + student.inverse_cdf(POWER)
 }
 
 /// Statistics of the rows' weights, with intervals from their jackknife. The value is the statistic with every weight
@@ -472,6 +487,16 @@ mod tests {
         let [first] =
             jackknife(&Dependence::independent(20), |weights| [(weights[0] > 0).then_some(1.0)]);
         assert_eq!(first, Estimate { n: 20, value: Some(1.0), interval: None });
+    }
+
+    #[test]
+    fn shared_examples_make_small_differences_harder_to_find() {
+        // 1.984 + 0.845 standard errors of 0.0707.
+        let alone = detectable(&Dependence::independent(100), 0.5).unwrap();
+        assert!((alone - 0.200).abs() < 1e-3, "{alone}");
+        let shared = detectable(&Dependence::by((0..100).map(|row| row % 8)), 0.5).unwrap();
+        assert!(shared > 1.1 * alone, "{shared}");
+        assert_eq!(detectable(&Dependence::independent(11), 0.5), None);
     }
 
     /// One of the designs of `examples/level_and_coverage.rs`, small enough for a test: 48 against 12 candidates of two to
