@@ -5,6 +5,7 @@
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
 mod map;
+mod outsiders;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,6 +73,8 @@ pub struct Evidence {
     pub map: Option<Result<SampleMap, String>>,
     /// What of the files was skipped or not read, a sentence each.
     file_notes: Vec<String>,
+    /// Judges and scorers that wrote some of the samples, or are of one family with who did.
+    insiders: Vec<String>,
     /// How many instructions of each data set the encoder does not read at once, where it was asked.
     long: Vec<usize>,
 }
@@ -108,14 +111,21 @@ impl Evidence {
         }
         let findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
         let file_notes = data_sets.iter().flat_map(DataSet::notes).collect();
-        Ok(Self { measured, findings, map: sample_map, file_notes, long })
+        let judge = plan.judge.map(|bench| ("judge", &bench.judge.name));
+        let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
+        let asked = judge.into_iter().chain(scorer);
+        let insiders = asked.filter_map(|(role, model)| {
+            outsiders::not_an_outsider(role, model, data_sets, plan.pool)
+        });
+        let insiders = insiders.collect();
+        Ok(Self { measured, findings, map: sample_map, file_notes, insiders, long })
     }
 
-    /// What a reader must know besides the table: what of the files was skipped or not read, instructions that the
+    /// What a reader must know besides the table: judges that are no outsiders, what of the files was skipped or not read, instructions that the
     /// encoder does not read at once, and why there is no map. Each in a line.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = self.file_notes.clone();
+        let mut notes = [self.insiders.clone(), self.file_notes.clone()].concat();
         let sets = self.measured.iter().zip(&self.long).filter(|(_, long)| **long > 0);
         let sets =
             sets.map(|(set, long)| format!("{} {long} of {}", set.name, set.samples.height()));

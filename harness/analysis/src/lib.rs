@@ -24,10 +24,7 @@
 //! - [`foreign_text`], [`proportion`], `grid`: modules of `gra-paper`, which also holds the paper's tables that
 //!   figures draw
 
-#![expect(
-    clippy::cast_precision_loss,
-    reason = "counts of samples, calls and replicates are far below 2^53"
-)]
+#![expect(clippy::cast_precision_loss, reason = "counts of samples and calls are far below 2^53")]
 
 pub mod ablation;
 pub mod cost {

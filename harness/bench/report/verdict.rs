@@ -107,7 +107,7 @@ fn differences(rows: &[VariantRow]) -> Vec<Html> {
         let name = Html::element("b", "", &Html::text(&row.variant));
         match (difference.estimate.value, difference.p) {
             // Told apart after correction; the direction is of acceptance.
-            (Some(value), Some(p)) if p < LEVEL => {
+            (Some(value), Some(p)) if p <= LEVEL => {
                 let more = if value > 0.0 { "more" } else { "fewer" };
                 let points = Html::text(format!(
                     " lets {:.1} points {more} pass (p = {})",
@@ -121,11 +121,11 @@ fn differences(rows: &[VariantRow]) -> Vec<Html> {
     }
     let mut sentences = Vec::new();
     if !told.is_empty() {
-        let begin = Html::trusted("<span class=\"told\">Distinguishable</span> from ");
+        let begin = Html::trusted("<span class=\"told\">Different</span> from ");
         sentences.push(listed(begin, reference, &told, "."));
     }
     if !untold.is_empty() {
-        let begin = Html::text("Not distinguishable in acceptance from ");
+        let begin = Html::text("Not to be told apart in acceptance from ");
         sentences.push(listed(begin, reference, &untold, ", with so few candidates."));
     }
     sentences

@@ -1,8 +1,7 @@
 //! Shares with Wilson's score interval (Wilson 1927).
 //!
-//! The interval takes the cases as independent. Where they come in clusters a bootstrap over clusters gives
-//! the wider, honest one; Wilson's stays inside [0, 1] and has a width at 0 and at 1, where a bootstrap sees
-//! no variation.
+//! The interval takes the cases as independent, stays inside [0, 1] and has a width at 0 and at 1, where nothing
+//! varies. Cases that share a cause need another one.
 
 /// 0.975 quantile of the normal distribution: the z of a 95% interval.
 pub const Z: f64 = 1.959_963_984_540_054;

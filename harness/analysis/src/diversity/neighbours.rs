@@ -25,7 +25,7 @@ pub fn neighbours(rows: UnitVectors, k: usize) -> Vec<Vec<Near>> {
 }
 
 /// For every row, 1 - cosine to the nearest other row, in [0, 2]. Near-duplicates pull its mean down, and so does a
-/// set that is larger: compare at equal size. The caller averages, and resamples for an interval.
+/// set that is larger: compare at equal size. The caller averages.
 ///
 /// # Errors
 /// With fewer than two rows.

@@ -14,8 +14,8 @@
 //!
 //! Every coefficient is a function of sums over units, so leaving a unit out costs one pass:
 //! [`Ratings::sums`] and [`Votes::tally`] take one weight per unit. A unit of weight w counts as w
-//! units; for Krippendorff's alpha this resamples units, expected disagreement included, and not
-//! disagreements alone as in Krippendorff's own procedure.
+//! units; for Krippendorff's alpha the expected disagreement then changes too, unlike in Krippendorff's own
+//! procedure, which varies disagreements alone.
 
 mod interval;
 mod nominal;

@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn independent_rows_give_welchs_test() {
-        // scipy.stats.ttest_ind(second, first, equal_var=False), scipy 1.17.
+        // scripts/statistics-reference.py: scipy, ttest_ind(equal_var=False).
         let (first, second) = (flat(20, 1.0), flat(13, 2.0));
         let found = difference(&first, &second, &Dependence::independent(33));
         near(found.value, 2.5);
@@ -425,8 +425,8 @@ mod tests {
 
     #[test]
     fn related_rows_as_by_matrices() {
-        // Items of a row: itself modulo 6 and its triple modulo 13. The numbers are of numpy, with the matrices of
-        // `spread` written out.
+        // Items of a row: itself modulo 6 and its triple modulo 13. scripts/statistics-reference.py has the
+        // matrices of `spread` written out.
         let (first, second) = (flat(14, 1.0), flat(15, 0.5));
         let items = (0..29_u32).map(|row| [row % 6, 100 + row * 3 % 13]);
         let found = difference(&first, &second, &Dependence::by_items(items));

@@ -1,8 +1,8 @@
 //! Values as places on the ordered scale of their distinct values.
 //!
 //! Rows that are not numbers have kinds in the same way ([`Distinct`]): 51,000 rows of ratings are a few hundred
-//! kinds of row. What does not depend on the order of rows is computed from one count per kind, so leaving rows out
-//! replicate costs one addition per row.
+//! kinds of row. What does not depend on the order of rows is computed from one count per kind, so other
+//! weights cost one addition per row.
 //!
 //! Committee means have steps of 1/18 and a judge's of 1/6, so 51,000 scores take at most 181 values.
 

@@ -34,7 +34,7 @@ impl Pairs {
     /// The contingency table of these rows under one weight each. The weights sum to less than 2^32.
     #[must_use]
     pub fn table(&self, weights: &[u32]) -> ContingencyTable<'_> {
-        // Only the counts of a replicate differ: the distinct pairs were sorted once.
+        // Only the counts differ between weights: the distinct pairs were sorted once.
         let (cells, counts) = (&self.cells.kinds, self.cells.counts(weights));
         let (mut x, mut y) = (vec![0; self.levels.0], vec![0; self.levels.1]);
         for (&(of_x, of_y), &count) in cells.iter().zip(&counts) {

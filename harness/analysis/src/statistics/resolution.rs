@@ -3,8 +3,7 @@
 //! The mean of three reviewers has three times the steps of one judge's, so it resolves more even if no
 //! reviewer does; compare a judge with single reviewers too ([`crate::reviewers::committee`]). Entropy is the
 //! plug-in estimate: on n rows over k values it is too low by about (k - 1) / (2 n ln 2) bits (Miller
-//! 1955), so compare raters on the same rows. It has no interval: resampling repeats rows, and the
-//! entropies of replicates lie below that of the sample.
+//! 1955), so compare raters on the same rows. It has no interval.
 
 use crate::statistics::levels::{Levels, NotFinite};
 

@@ -55,7 +55,7 @@ impl MeasureValue {
         self.estimate()?.interval
     }
 
-    /// How much data is behind it: samples, or origins that were resampled together.
+    /// How much data is behind it: samples or candidates.
     #[must_use]
     pub fn n(&self) -> Option<usize> {
         Some(self.estimate()?.n)

@@ -244,7 +244,7 @@ mod tests {
             let sums = sums(units);
             assert_eq!((sums.alpha(), sums.icc()), expected, "{units:?}");
         }
-        // A replicate that drew only units with one and the same rating.
+        // Weights that leave only units with one and the same rating.
         let ratings = Ratings::of(&[vec![third; 3], vec![1.0, 2.0]]).unwrap();
         assert_eq!(ratings.sums(&[5, 0]).alpha(), None);
         assert_eq!(Ratings::of(&[vec![1.0], vec![f64::NAN]]), Err(NotFinite { row: 1 }));

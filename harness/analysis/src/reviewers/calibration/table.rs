@@ -156,7 +156,7 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
         title: format!("How well the models of pool {pool} tell good responses from faulty ones"),
         subtitle: format!(
             "AUC: the share of pairs in which the good response scores above the faulty one, ties counted half; \
-             {items} instructions; 95% intervals resample instructions"
+             {items} instructions; 95% intervals"
         ),
         value: "AUC (0.5: a coin, 1: always right)".to_owned(),
         range: (0.5, 1.0),

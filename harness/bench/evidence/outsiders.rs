@@ -1,0 +1,128 @@
+//! Whether a judge or a scorer stands outside the data that it is asked about.
+//!
+//! A model that wrote some of the samples, or is of one family with a model that did, favours its own kind: a difference
+//! in its scores may be that. It is asked all the same, and what it says is marked.
+
+use std::collections::BTreeSet;
+
+use gra_llm::model_pool::{ModelPool, PoolModel};
+use gra_synth::request::ModelName;
+
+use crate::dataset::DataSet;
+
+/// A sentence about a judge or scorer (`role`) that is none of the outsiders it should be; `None` for one that is.
+pub(super) fn not_an_outsider(
+    role: &str,
+    model: &ModelName,
+    data_sets: &[DataSet],
+    pool: &ModelPool,
+) -> Option<String> {
+    let model = pool.model(model)?;
+    let (mut own, mut family) = (Vec::new(), Vec::new());
+    for data_set in data_sets {
+        let names: BTreeSet<&ModelName> = writers(data_set).collect();
+        let writers: Vec<&PoolModel> =
+            names.into_iter().filter_map(|name| pool.model(name)).collect();
+        let is_family =
+            |writer: &PoolModel| model.family.is_some() && writer.family == model.family;
+        if writers.iter().any(|writer| is_same(model, writer)) {
+            own.push(data_set.name.as_str());
+        } else if writers.iter().any(|writer| is_family(writer)) {
+            family.push(data_set.name.as_str());
+        }
+    }
+    let clauses = [("wrote samples of", own), ("is of one family with writers of", family)];
+    let clauses: Vec<String> = clauses
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what} {}", names.join(", ")))
+        .collect();
+    (!clauses.is_empty()).then(|| {
+        format!(
+            "The {role}, {}, {}: models favour their own kind, and its numbers may be that.",
+            model.name,
+            clauses.join(", and "),
+        )
+    })
+}
+
+/// A pool may name one file twice, as a member and as a teacher.
+fn is_same(one: &PoolModel, other: &PoolModel) -> bool {
+    one.name == other.name || one.backend == other.backend
+}
+
+/// The generators of a trial's samples; none of a file, whose writers are not known.
+fn writers(data_set: &DataSet) -> impl Iterator<Item = &ModelName> {
+    let candidates = data_set.trial.iter().flat_map(|trial| &trial.candidates);
+    candidates.filter(|candidate| candidate.is_sample()).map(|sample| &sample.roles.generator)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use gra_analysis::trial::TrialFacts;
+    use gra_synth::candidate::{Candidate, Outcome, Roles};
+    use gra_synth::pool::ItemId;
+
+    use super::*;
+
+    fn pool() -> ModelPool {
+        let text = r#"
+            name = "three"
+            [encoder]
+            name = "encoder"
+            path = "encoder.gguf"
+            [[model]]
+            name = "small"
+            path = "small.gguf"
+            family = "q"
+            [[model]]
+            name = "large"
+            path = "large.gguf"
+            family = "q"
+            [[model]]
+            name = "other"
+            path = "other.gguf"
+            family = "l"
+            [[teacher]]
+            name = "teacher"
+            path = "large.gguf"
+            family = "q"
+        "#;
+        ModelPool::parse(text, Path::new("pool.toml"), Path::new("models")).unwrap()
+    }
+
+    fn set(name: &str, writer: &str) -> DataSet {
+        let roles = Roles {
+            generator: ModelName::new(writer),
+            reviewers: Vec::new(),
+            adjudicator: None,
+            summariser: ModelName::new(writer),
+        };
+        let id = ItemId::Candidate { round: 1, number: 0 };
+        let mut candidate = Candidate::drawn(id, 0, None, Vec::new(), roles);
+        candidate.outcome = Some(Outcome::Accepted);
+        let facts =
+            TrialFacts { variant: name.to_owned(), candidates: vec![candidate], calls: Vec::new() };
+        DataSet {
+            name: name.to_owned(),
+            samples: Vec::new(),
+            files: BTreeMap::new(),
+            seed_set: None,
+            trial: Some(facts),
+        }
+    }
+
+    #[test]
+    fn writers_and_their_kin_are_named() {
+        let (pool, sets) = (pool(), [set("a", "large"), set("b", "small"), set("c", "other")]);
+        let said = |judge: &str| not_an_outsider("judge", &ModelName::new(judge), &sets, &pool);
+        insta::assert_snapshot!(said("teacher").unwrap(), @"The judge, teacher, wrote samples of a, and is of one family with writers of b: models favour their own kind, and its numbers may be that.");
+        assert!(said("other").unwrap().contains("wrote samples of c:"));
+        assert_eq!(not_an_outsider("judge", &ModelName::new("other"), &sets[..2], &pool), None);
+        let file = DataSet { trial: None, ..set("d", "large") };
+        assert_eq!(not_an_outsider("judge", &ModelName::new("teacher"), &[file], &pool), None);
+    }
+}
