@@ -57,6 +57,22 @@ fn difficulty_is_reported_over_all_below_one_and_above() {
 }
 
 #[test]
+fn failed_checks_are_shares_of_the_samples_that_they_apply_to() {
+    let mut rows: Vec<MeasuredSample> = (0..4).map(|n| sample(n, &format!("s{n:05}"))).collect();
+    rows[0].response = Some("I'm sorry, but I cannot help with that.".to_owned());
+    rows[1].response = Some("12 + 7 = 18".to_owned());
+    rows[2].response = Some("12 + 7 = 19".to_owned());
+    rows[3].response = None;
+    let table = described("a", &rows);
+    let share = |measure| (cell(&table, measure).value(), cell(&table, measure).n());
+    assert_eq!(share("refusal, share"), (Some(1.0 / 3.0), Some(3)));
+    assert_eq!(share("stated arithmetic wrong, share"), (Some(0.5), Some(2)));
+    assert!(
+        table.measures().iter().all(|measure| measure.name != "JSON block does not parse, share")
+    );
+}
+
+#[test]
 fn samples_of_one_origin_are_one_cluster() {
     let mut rows: Vec<MeasuredSample> =
         (0..6).map(|n| sample(n, ["a", "b"][n as usize % 2])).collect();
@@ -72,7 +88,10 @@ fn samples_of_one_origin_are_one_cluster() {
 #[test]
 fn what_nobody_measured_has_no_row() {
     let table = described("a", &[sample(0, "s00000")]);
-    assert!(table.measures().iter().all(|measure| ["data", "text"].contains(&measure.group)));
+    let groups = ["data", "text", "checks"];
+    assert!(table.measures().iter().all(|measure| groups.contains(&measure.group)));
+    let checks = table.measures().iter().filter(|measure| measure.group == "checks");
+    assert_eq!(checks.map(|measure| &*measure.name).collect::<Vec<_>>(), ["refusal, share"]);
     let one = cell(&table, "words of instruction, mean");
     assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
 }
@@ -152,6 +171,8 @@ fn a_trial_has_its_committee_and_its_judge() {
                        judge: distinct scores                gra             4                     4
                        judge: entropy in bits                gra             2                     4
                        candidates without a judge's score    gra             2                     6
+    checks             refusal, share                        seeds           0  [0, 0]             3
+                                                             gra             0  [0, 0]             2
     committee          reviewed by all seats                 gra             6                     7
                        mean: Krippendorff's alpha            gra       -0.2717  [-0.4259, 0.4091]  5
                        correctness: Krippendorff's alpha     gra       -0.2736  [-0.4260, 0.4091]  5
