@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn each_column_has_its_check() {
-        let response = "As an AI model, I cannot answer. But 2 + 2 = 5, and this goes on and";
+        let response =
+            "As an AI model, I am unable to answer.\n2 + 2 = 5.\nThis is how it goes on and";
         let found = Checks::of("Add two numbers.", Some(response));
         let faults = Checks::COLUMNS.iter().filter(|(_, of)| of(&found) == Some(true));
         let faults: Vec<&str> = faults.map(|(name, _)| *name).collect();

@@ -1,5 +1,7 @@
 //! The `[compare]` and `[rescore]` tables of an experiment file.
 
+use std::path::PathBuf;
+
 use gra_llm::model_pool::ModelPool;
 use gra_synth::variant::DisputeRule;
 use serde::Deserialize;
@@ -23,6 +25,8 @@ pub struct CompareEntry {
     pub matched: Option<usize>,
     /// Whether a map of all data sets is drawn.
     pub map: bool,
+    /// Files and folders of benchmarks whose texts are looked for in the samples.
+    pub benchmarks: Vec<PathBuf>,
 }
 
 /// `[rescore]` as written: ranges as the verb `rescore` takes them.

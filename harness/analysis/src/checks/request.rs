@@ -59,9 +59,10 @@ static SENTENCES: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 static ONE_WORD: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"\b(?:in|with|using|respond with|answer with) (?:only |just |exactly )?(?:one|a single) word\b|\b(?:one|single)-word (?:answer|response|reply|description)\b",
-    )
+    regex(concat!(
+        r"\b(?:in|with|using|respond with|answer with) (?:only |just |exactly )?(?:one|a single) word\b|",
+        r"\b(?:one|single)-word (?:answer|response|reply|description)\b",
+    ))
 });
 static ONE_LETTER: LazyLock<Regex> = LazyLock::new(|| {
     regex(
@@ -70,9 +71,10 @@ static ONE_LETTER: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// Things that have lists of their own.
 static PARTED: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"^(?: [a-z\-]+){0,2} ?\b(?:recipes?|plans?|programs?|poems?|stories|songs?|dialogues?|conversations?|outlines?|quizzes|games?|schedules?|lists?|sets?|essays?|menus?|routines?)\b",
-    )
+    regex(concat!(
+        r"^(?: [a-z\-]+){0,2} ?\b(?:recipes?|plans?|programs?|poems?|stories|songs?|dialogues?|conversations?|",
+        r"outlines?|quizzes|games?|schedules?|lists?|sets?|essays?|menus?|routines?)\b",
+    ))
 });
 static FIRST: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*1[.)]"));
 static BULLET: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*[-*•] +\S"));
