@@ -38,6 +38,9 @@ pub(super) fn holds_json(text: &str) -> bool {
 /// Whether a block marked `python` is no Python, by the grammar of tree-sitter, which takes Python 2 as well. Lines of
 /// notebooks (`!pip`, `%time`) are left out; sessions (`>>>`) are not looked at.
 pub(super) fn is_python_broken(text: &Blocks<'_>) -> Option<bool> {
+    if text.code.is_empty() {
+        return None;
+    }
     let mut parser = Parser::new();
     // Fails only for a grammar of another version than the library's, which the tests would show.
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;

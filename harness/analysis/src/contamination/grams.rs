@@ -31,8 +31,8 @@ impl Index {
             let owner = u32::try_from(owner).unwrap_or(u32::MAX);
             let mut entries = Vec::new();
             for text in *texts {
-                let hashes = hashes(&words(text), length);
-                entries.extend(hashes.into_iter().map(|hash| (hash, owner)));
+                let runs = runs(&words(text), length);
+                entries.extend(runs.into_iter().map(|(_, hash)| (hash, owner)));
             }
             entries
         };
@@ -77,7 +77,7 @@ impl Index {
 
     /// Calls with each run of the words that is in the index, and its words.
     pub(super) fn look_up(&self, words: &[String], mut with: impl FnMut(usize, &[String])) {
-        for (place, hash) in hashes(words, self.length).into_iter().enumerate() {
+        for (place, hash) in runs(words, self.length) {
             if let Ok(run) = self.hashes.binary_search(&hash) {
                 with(run, &words[place..place + self.length]);
             }
@@ -85,13 +85,18 @@ impl Index {
     }
 }
 
-/// The hash of each run of so many words.
-fn hashes(words: &[String], length: usize) -> Vec<u64> {
-    let words: Vec<u64> = words.iter().map(|word| of_word(word)).collect();
+/// Place and hash of each run of so many words. Runs in which less than half of the words have a letter are left out: all
+/// texts that count to thirteen have them.
+fn runs(words: &[String], length: usize) -> Vec<(usize, u64)> {
+    let has_letter = |word: &&String| word.chars().any(char::is_alphabetic);
+    let hashed: Vec<u64> = words.iter().map(|word| of_word(word)).collect();
+    let is_text =
+        |place: usize| words[place..place + length].iter().filter(has_letter).count() * 2 >= length;
     // Multiplying between the words makes their order count.
     let of_run =
         |run: &[u64]| run.iter().fold(0, |hash: u64, word| mixed(hash.rotate_left(5) ^ word));
-    words.windows(length).map(of_run).collect()
+    let all = hashed.windows(length).enumerate();
+    all.filter(|(place, _)| is_text(*place)).map(|(place, run)| (place, of_run(run))).collect()
 }
 
 /// FNV-1a.
@@ -135,9 +140,19 @@ mod tests {
 
     #[test]
     fn the_order_of_words_counts() {
-        let of = |text: &str| hashes(&words(text), 3);
+        let of = |text: &str| runs(&words(text), 3);
         assert_ne!(of("a b c"), of("c b a"));
         assert_ne!(of("a b c"), of("ab b c"));
         assert!(of("a b").is_empty());
+    }
+
+    #[test]
+    fn counting_is_no_text() {
+        let places = |text: &str| {
+            let runs = runs(&words(text), 4);
+            runs.into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        assert_eq!(places("1 2 3 4 5"), [0; 0]);
+        assert_eq!(places("one 2 3 four 5 6 7"), [0]);
     }
 }

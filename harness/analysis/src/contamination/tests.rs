@@ -55,6 +55,17 @@ fn a_copied_item_is_found_with_its_words() {
     a,s00000,sums,0,13 words,1.0000,two trains leave the same station at noon and travel in opposite directions
     ");
     assert_eq!(
+        of(&[(
+            "Name a colour that is none of red, green and blue, and say where it is found.",
+            None
+        )])
+        .notes(),
+        [
+            "No contamination was found with sums.",
+            "Items of benchmarks not checked for contamination, because they are shorter than 13 words: sums 1 of 3.",
+        ]
+    );
+    assert_eq!(
         found.notes(),
         [
             "Samples not checked for contamination, because they are shorter than 13 words: a 1 of 2.",
