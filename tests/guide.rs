@@ -146,7 +146,7 @@ fn defaults_of_experiment_files_are_those_of_the_code() {
     let mut engine = as_json(&EngineSettings::default());
     engine["threads"] = Value::Null;
     check_defaults(&page, "## `[engine]`", &engine);
-    let compare = json!({ "sets": file.compare.sets, "map": file.compare.map });
+    let compare = json!({ "sets": file.compare.sets, "map": file.compare.map, "benchmarks": file.compare.benchmarks });
     check_defaults(&page, "## `[compare]`", &compare);
 }
 

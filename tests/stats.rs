@@ -245,3 +245,73 @@ fn what_of_a_file_is_not_measured_is_said() {
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("- nested-output.json: 3 of 5 records were skipped"), "{page}");
 }
+
+const BENCHMARKS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/benchmarks/opencompass");
+
+/// A question of the fixture as it is, one with a word changed, and one of our own.
+const HOLDING: &str = r#"[
+  {"instruction": "A farm's hens lay 16 eggs a day. The farmer eats three for breakfast and bakes a cake with four every day. How many eggs are left to be sold each day?", "output": "Nine eggs."},
+  {"instruction": "Solve this sum with care.", "input": "A ferry carries 12 cars on each crossing and makes 6 crossings before noon. How many cars does it carry before noon on one day?", "output": "It carries 6 times 12 cars, which is 72."},
+  {"instruction": "Say why leaves are green in the summer and turn red or yellow in the autumn of each year.", "output": "Chlorophyll."}
+]"#;
+
+#[test]
+fn samples_that_hold_items_of_a_benchmark_are_listed_and_counted() {
+    let bench = Workbench::new("", "rounds = 1");
+    bench.write("records.json", HOLDING);
+    let gsm8k = format!("{BENCHMARKS}/gsm8k");
+    let stats = ["stats", "records.json", "--pool", "pool.toml", "--no-embeddings"];
+    let with = |more: &[&'static str]| {
+        let mut arguments: Vec<String> = stats.iter().map(|&word| word.to_owned()).collect();
+        arguments.extend(more.iter().map(|&word| word.to_owned()));
+        arguments
+    };
+    let mut named = with(&["--benchmarks"]);
+    named.push(gsm8k.clone());
+    let run = |arguments: &[String]| {
+        bench.transcript(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let said = run(&named);
+    assert!(said.contains("test: samples with 13 words of it, share"), "{said}");
+    assert!(said.contains("contamination.csv"), "{said}");
+    let read = |name: &str| std::fs::read_to_string(bench.path("results/stats").join(name));
+    let list = read("contamination.csv").unwrap();
+    let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split(',').collect()).collect();
+    let found: Vec<&[&str]> = rows.iter().skip(1).map(|row| &row[..5]).collect();
+    let expected = [
+        ["records", "s00000", "test", "0", "13 words"],
+        ["records", "s00001", "test", "1", "13 words"],
+    ];
+    assert_eq!(found, expected, "{list}");
+    let table = read("stats.csv").unwrap();
+    for row in [
+        "contamination,\"test: samples with 13 words of it, share\",records,0.6666666666666666,,,3,",
+        "contamination,\"test: items with 13 words in a sample, share\",records,1,,,2,",
+    ] {
+        assert!(table.contains(row), "{table}");
+    }
+
+    // Without benchmarks there is no list, and none of an earlier time.
+    let plain = run(&with(&[]));
+    assert!(!plain.contains("contamination"), "{plain}");
+    assert!(read("contamination.csv").is_err());
+
+    insta::assert_snapshot!(run(&with(&["--benchmarks", "missing.jsonl"])), @"
+    error: cannot use missing.jsonl as a benchmark: No such file or directory (os error 2)
+    hint: a benchmark is a file of JSON, JSON Lines, CSV or Parquet, or a folder of them
+    exit code 3
+    ");
+
+    // `compare` reads the benchmarks that its file names, from the file's folder.
+    std::fs::create_dir(bench.path("questions")).unwrap();
+    std::fs::copy(format!("{gsm8k}/test.jsonl"), bench.path("questions/sums.jsonl")).unwrap();
+    let experiment = std::fs::read_to_string(bench.path("experiment.toml")).unwrap();
+    let sources = "[[variant]]\nname = \"gra\"\n[[source]]\nname = \"records\"\nfrom = \"file\"\npath = \"records.json\"\n\
+                   [compare]\nbenchmarks = [\"questions\"]\n";
+    bench.write("experiment.toml", &format!("{experiment}{sources}"));
+    let said =
+        bench.transcript(&["compare", "experiment.toml", "--sets", "records", "--no-embeddings"]);
+    assert!(said.contains("sums: samples with 13 words of it, share"), "{said}");
+    assert!(bench.path("results/small/seed-42.compare/contamination.csv").is_file());
+}

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use gra_analysis::contamination::{Contamination, SampleTexts};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
 use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
@@ -23,6 +24,7 @@ use gra_synth::request::ModelName;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
+use crate::benchmarks::Benchmarks;
 use crate::dataset::{DataSet, Sample};
 use crate::difficulty::Scoring;
 use crate::judging::{Bench, Judgements};
@@ -30,6 +32,9 @@ use crate::seeds::Account;
 use map::SampleMap;
 
 pub use map::Fit;
+
+/// The file of samples that hold items of benchmarks.
+pub const CONTAMINATION: &str = "contamination.csv";
 
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +49,8 @@ pub struct Plan<'a> {
     pub judge: Option<Bench<'a>>,
     /// What is made of embeddings.
     pub embedding: Embedded,
+    /// What contamination is looked for in; `None` where none was asked for.
+    pub benchmarks: Option<&'a Benchmarks>,
 }
 
 /// What is made of the instructions' embeddings.
@@ -71,6 +78,8 @@ pub struct Evidence {
     pub findings: Findings,
     /// Where the samples lie on a map, where one was asked for; or why there is none.
     pub map: Option<Result<SampleMap, String>>,
+    /// What the data sets hold of benchmarks, where some were named.
+    pub contamination: Option<Contamination>,
     /// What of the files was skipped or not read, a sentence each.
     file_notes: Vec<String>,
     /// Judges and scorers that wrote some of the samples, or are of one family with who did.
@@ -109,8 +118,16 @@ impl Evidence {
             };
             measured.push(measure(data_set, nearest, plan, answering)?);
         }
-        let findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
-        let file_notes = data_sets.iter().flat_map(DataSet::notes).collect();
+        let mut findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
+        let mut file_notes: Vec<String> = data_sets.iter().flat_map(DataSet::notes).collect();
+        let contamination = plan.benchmarks.map(|named| {
+            file_notes.extend(named.notes.iter().cloned());
+            let texts: Vec<SampleTexts> = data_sets.iter().map(texts).collect();
+            Contamination::of(&texts, &named.benchmarks)
+        });
+        if let Some(contamination) = &contamination {
+            contamination.describe(&mut findings.table);
+        }
         let judge = plan.judge.map(|bench| ("judge", &bench.judge.name));
         let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
         let asked = judge.into_iter().chain(scorer);
@@ -118,7 +135,7 @@ impl Evidence {
             outsiders::not_an_outsider(role, model, data_sets, plan.pool)
         });
         let insiders = insiders.collect();
-        Ok(Self { measured, findings, map: sample_map, file_notes, insiders, long })
+        Ok(Self { measured, findings, map: sample_map, contamination, file_notes, insiders, long })
     }
 
     /// What a reader must know besides the table: judges that are no outsiders, what of the files was skipped or not read, instructions that the
@@ -137,6 +154,7 @@ impl Evidence {
                 sets.join(", ")
             ));
         }
+        notes.extend(self.contamination.iter().flat_map(Contamination::notes));
         notes.extend(self.no_map().map(|why| format!("No map was drawn: {why}.")));
         notes
     }
@@ -148,7 +166,7 @@ impl Evidence {
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
-    /// scores of a trial's candidates as CSV, and the map as CSV and SVG, with how it was fitted as JSON. A map
+    /// scores of a trial's candidates as CSV, the list of contaminated samples as CSV, and the map as CSV and SVG, with how it was fitted as JSON. A map
     /// that could not be drawn leaves none of an earlier time.
     ///
     /// # Errors
@@ -178,6 +196,16 @@ impl Evidence {
             }
             None => {}
         }
+        let list = folder.join(CONTAMINATION);
+        match &self.contamination {
+            Some(contamination) => {
+                let mut csv = Vec::new();
+                contamination.write_csv(&mut csv)?;
+                write_atomic(&list, &csv)?;
+            }
+            // An earlier one would be taken for that of these data sets.
+            None => remove(&list)?,
+        }
         let mut csv = Vec::new();
         self.findings.table.write_csv(&mut csv)?;
         write_atomic(&folder.join("stats.csv"), &csv)?;
@@ -185,6 +213,15 @@ impl Evidence {
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
         write_atomic(&folder.join("stats.md"), page.as_bytes())
     }
+}
+
+/// A data set's texts.
+fn texts(data_set: &DataSet) -> SampleTexts<'_> {
+    let samples = data_set.samples.iter();
+    let samples = samples.map(|sample| {
+        (sample.id.to_string(), sample.instruction.as_str(), sample.response.as_deref())
+    });
+    SampleTexts { name: &data_set.name, samples: samples.collect() }
 }
 
 /// Removes a file, if there is one.

@@ -14,6 +14,7 @@
 //! - [`overwrite`]: whether a run would put other results in the place of earlier ones
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
+//! - [`benchmarks`]: the benchmarks that data sets are looked through for
 //! - [`calibration`]: whether the models of a pool can review
 //! - [`comparison`]: the data sets of an experiment
 //! - [`measured`]: what results say about the paper's tables and claims
@@ -30,6 +31,7 @@
 pub mod answering;
 pub mod artifact;
 pub mod axis;
+pub mod benchmarks;
 pub mod browser;
 pub mod builtin;
 pub mod calibration;

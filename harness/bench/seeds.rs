@@ -21,6 +21,7 @@
 //! - [`Format`], [`Field`], [`FieldMapping`]: what a file may look like
 //! - `unpack`: gzip and encodings
 //! - `json`, `nested`, `delimited`, `parquet`: from bytes to records
+//! - [`records`]: the records of any table, with all of their fields
 //! - `record`, `conversation`, `text`, `annotation`: from a record to an item
 //! - `account`: what was read of a file, and what not; [`describe`]: statistics of a set; [`jsonl`]: the
 //!   normalised form of a set
@@ -40,6 +41,7 @@ mod mapping;
 mod nested;
 mod parquet;
 mod record;
+pub mod records;
 mod skip;
 #[cfg(test)]
 mod tests;
@@ -150,7 +152,7 @@ fn read(path: &Path, bytes: Vec<u8>, options: &LoadOptions) -> Result<SeedSet, F
             }
         }
         Layout::Csv => delimited::rows(&content, mapping, &mut collected)?,
-        Layout::Parquet => parquet::rows(content, mapping, &mut collected)?,
+        Layout::Parquet => parquet::rows(content, Some(mapping), &mut collected)?,
     }
     let format = match (layout, options.format) {
         (_, Some(asked)) => asked,
@@ -167,6 +169,14 @@ fn read(path: &Path, bytes: Vec<u8>, options: &LoadOptions) -> Result<SeedSet, F
 type Raw = Result<Map<String, Value>, SkipReason>;
 
 /// Where the readers deliver records.
+trait Sink {
+    /// Takes the next record of the file, and the line it begins on where lines mean something.
+    fn push(&mut self, line: Option<u64>, raw: Raw);
+    /// Counts fields that so many records have and that are not read.
+    fn leave_unread(&mut self, names: Vec<String>, records: usize);
+}
+
+/// The items that records become.
 struct Collected<'a> {
     reading: Reading<'a>,
     records: usize,
@@ -179,8 +189,9 @@ impl<'a> Collected<'a> {
     const fn new(reading: Reading<'a>) -> Self {
         Self { reading, records: 0, items: Vec::new(), skipped: Vec::new(), remarks: Vec::new() }
     }
+}
 
-    /// Takes the next record of the file, and the line it begins on where lines mean something.
+impl Sink for Collected<'_> {
     fn push(&mut self, line: Option<u64>, raw: Raw) {
         // Cannot overflow: `unpack` and `parquet::rows` refuse files with that many.
         let number = u32::try_from(self.records).unwrap_or(u32::MAX);
@@ -202,6 +213,12 @@ impl<'a> Collected<'a> {
         }
     }
 
+    fn leave_unread(&mut self, names: Vec<String>, records: usize) {
+        self.reading.leave_unread(names, records);
+    }
+}
+
+impl Collected<'_> {
     fn finish(
         mut self,
         format: Format,

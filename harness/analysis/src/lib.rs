@@ -17,6 +17,8 @@
 //! - [`stats`]: data sets side by side, by all of these
 //! - [`reviewers`]: agreement, committees, judges, calibration
 //! - [`diversity`]: how varied a data set is, from embeddings and from words; maps
+//! - [`checks`]: faults of a sample's texts that can be looked up in them
+//! - [`contamination`]: texts of benchmarks that samples hold
 //! - [`ifd`]: how much instructions help a model to expect their responses
 //! - [`cost`]: calls, tokens and operations, and what was left out
 //! - [`rescore`]: a trial's recorded reviews under other thresholds
@@ -27,6 +29,8 @@
 #![expect(clippy::cast_precision_loss, reason = "counts of samples and calls are far below 2^53")]
 
 pub mod ablation;
+pub mod checks;
+pub mod contamination;
 pub mod cost {
     //! What a trial's calls cost.
     //!

@@ -119,6 +119,7 @@ pub fn findings(
         diversity.describe(&mut table);
     }
     quality::describe(data_sets, settings, &mut table)?;
+    push_means(&failed_checks(), data_sets, &mut table)?;
     committee::describe(data_sets, &mut table)?;
     cost(data_sets, &mut table);
     let contrasts = contrast::contrasts(data_sets, settings.margins)?;
@@ -187,6 +188,29 @@ fn means() -> Vec<SampleMean> {
         ratio("perplexity-ratio, mean over all", "perplexity_ratio", Some),
         ratio("perplexity-ratio, mean of those below 1", "perplexity_ratio", below_1),
         share("perplexity-ratio, share above 1", "perplexity_ratio"),
+    ]
+}
+
+/// The shares of samples that fail a check ([`crate::checks`]), of those that it applies to.
+fn failed_checks() -> Vec<SampleMean> {
+    let share = |name, column| SampleMean {
+        group: "checks",
+        name,
+        measure: RowMeasure::column(column).share(),
+        missing: MeasureValue::Absent("no sample that the check applies to"),
+    };
+    vec![
+        share("instruction not in English, share", "instruction_foreign"),
+        share("response not in English, share", "response_foreign"),
+        share("refusal, share", "refusal"),
+        share("response repeats itself, share", "repetition"),
+        share("last sentence without an end, share", "unended"),
+        share("instruction: fence or LaTeX unbalanced, share", "instruction_unbalanced"),
+        share("response: fence or LaTeX unbalanced, share", "response_unbalanced"),
+        share("JSON block does not parse, share", "json_broken"),
+        share("Python block does not parse, share", "python_broken"),
+        share("requested form not met, share", "format_unmet"),
+        share("stated arithmetic wrong, share", "arithmetic_wrong"),
     ]
 }
 

@@ -13,8 +13,9 @@ use serde_json::json;
 use super::rescore::{self, Decided, RescoreArgs};
 use super::stats;
 use crate::artifact::write_atomic;
+use crate::benchmarks::Benchmarks;
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{Embedded, Evidence, Plan};
+use crate::evidence::{CONTAMINATION, Embedded, Evidence, Plan};
 use crate::experiment::{Experiment, Overrides, RescoreEntry};
 use crate::failure::bad_input;
 use crate::judging::Bench;
@@ -123,6 +124,7 @@ struct Resolved<'a> {
     judge: Option<gra_synth::method::Member>,
     difficulty: Option<Scoring<'a>>,
     embedding: Embedded,
+    benchmarks: Option<Benchmarks>,
     run_seed: u64,
     method: Method,
 }
@@ -143,6 +145,7 @@ impl CompareArgs {
             judge: judge.map(stats::as_judge),
             difficulty: scorer.map(|model| stats::scoring(model, Protocol::default())),
             embedding,
+            benchmarks: stats::named_benchmarks(&asked.benchmarks)?,
             run_seed,
             method: Method::default(),
         })
@@ -168,6 +171,7 @@ impl Resolved<'_> {
                 run_seed: self.run_seed,
             }),
             embedding: self.embedding,
+            benchmarks: self.benchmarks.as_ref(),
         }
     }
 }
@@ -232,6 +236,9 @@ fn print(
     }
     writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
     writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
+    if evidence.contamination.is_some() {
+        writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
+    }
     if let Some(Ok(_)) = evidence.map {
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
     }

@@ -217,17 +217,11 @@ impl Plan {
                 "unknown: give --tokens-per-second, or run a small experiment first".to_owned(),
             ),
         };
-        let fewest = variants.iter().map(|variant| variant.candidates.least).min().unwrap_or(0);
-        let detectable = match variants.as_slice() {
-            [_, _, ..] => Detectable::of(experiment, fewest),
-            _ => None,
-        };
         Ok(Self {
             experiment: experiment.name.clone(),
             seeds: experiment.seeds.len(),
             seed_items: experiment.seed_set.items.len(),
             annotation_calls,
-            variants,
             paid_share,
             learnt,
             calls,
@@ -237,7 +231,8 @@ impl Plan {
             hours,
             rate,
             store_bytes: calls.times(BYTES_PER_CALL),
-            detectable,
+            detectable: detectable(experiment, &variants),
+            variants,
         })
     }
 
@@ -315,6 +310,12 @@ impl Plan {
         )?;
         Ok(text)
     }
+}
+
+/// What can be found between the variants; nothing with one alone.
+fn detectable(experiment: &Experiment, variants: &[VariantPlan]) -> Option<Detectable> {
+    let fewest = variants.iter().map(|variant| variant.candidates.least).min()?;
+    if variants.len() > 1 { Detectable::of(experiment, fewest) } else { None }
 }
 
 fn span(range: Range) -> String {

@@ -14,9 +14,10 @@ use gra_synth::method::{Member, Method};
 use gra_synth::request::{ModelName, Sampling};
 use serde_json::{Map, Value, json};
 
+use crate::benchmarks::Benchmarks;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{Embedded, Evidence, Plan};
+use crate::evidence::{CONTAMINATION, Embedded, Evidence, Plan};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
@@ -34,6 +35,7 @@ const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
   gra-bench stats seeds=alpaca.json gra=ablation/gra/seed-42 --n 500 --json
   gra-bench stats alpaca.json wizardlm.json --n 200 --ifd smollm2-q8_0
   gra-bench stats ablation/gra/seed-42 --judge smollm2-q8_0
+  gra-bench stats alpaca.json --benchmarks opencompass/data/gsm8k mmlu.parquet
 
 What models say is kept in the store: a measurement that was interrupted goes on when the same
 command is given again.")]
@@ -61,6 +63,10 @@ pub(crate) struct StatsArgs {
     /// Leave out diversity, which needs the pool's encoder.
     #[arg(long)]
     no_embeddings: bool,
+    /// Look for texts of these benchmarks in the samples: files, and folders of files, of JSON, JSON
+    /// Lines, CSV or Parquet.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    benchmarks: Vec<PathBuf>,
     /// Measure IFD with the losses of this model of the pool.
     #[arg(long, value_name = "MODEL")]
     ifd: Option<String>,
@@ -111,6 +117,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
     let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
+    let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
     let asks = judge.is_some() || scorer.is_some();
     let of_trials = named.iter().any(Named::is_trial);
@@ -143,7 +150,8 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         threshold: args.judge_threshold,
         margins: Margins::default(),
     };
-    let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding };
+    let benchmarks = benchmarks.as_ref();
+    let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding, benchmarks };
 
     let mut settings = EngineSettings::default();
     if let Some(threads) = args.threads {
@@ -169,6 +177,9 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
+    if evidence.contamination.is_some() {
+        writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
+    }
     if let Some(Ok(_)) = evidence.map {
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
         writeln!(out, "         {}", folder.join("map.csv").display())?;
@@ -203,6 +214,11 @@ impl StatsArgs {
         };
         found.with_context(unknown).map_err(bad_input)
     }
+}
+
+/// The benchmarks of these paths; none where none was named.
+pub(super) fn named_benchmarks(paths: &[PathBuf]) -> Result<Option<Benchmarks>> {
+    (!paths.is_empty()).then(|| Benchmarks::read(paths)).transpose()
 }
 
 pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {

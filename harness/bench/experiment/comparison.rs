@@ -1,5 +1,7 @@
 //! The `[compare]` and `[rescore]` tables of an experiment file.
 
+use std::path::PathBuf;
+
 use gra_analysis::stats::Margins;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::variant::DisputeRule;
@@ -27,6 +29,8 @@ pub struct CompareEntry {
     /// How large a difference of means still counts as none, by the measure's column: two data sets whose interval
     /// lies within are called alike.
     pub margins: Margins,
+    /// Files and folders of benchmarks whose texts are looked for in the samples.
+    pub benchmarks: Vec<PathBuf>,
 }
 
 /// `[rescore]` as written: ranges as the verb `rescore` takes them.

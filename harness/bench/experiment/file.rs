@@ -142,6 +142,9 @@ fn start_here(table: &mut Table, folder: &Path) {
             resolve(value);
         }
     }
+    let compare = table.get_mut("compare").and_then(Value::as_table_mut);
+    let benchmarks = compare.and_then(|compare| compare.get_mut("benchmarks")?.as_array_mut());
+    benchmarks.into_iter().flatten().for_each(resolve);
     let sources = table.get_mut("source").and_then(Value::as_array_mut);
     for source in sources.into_iter().flatten() {
         if let Some(path) = source.get_mut("path") {
@@ -192,6 +195,14 @@ mod tests {
         let expected =
             "seeds = [3]\nname = 'a'\n[method]\ntau = 7.0\ndelta = 1.5\n[[variant]]\nname = 'y'";
         assert_eq!(under, table(expected));
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_files_folder() {
+        let mut own = table("pool = 'p.toml'\n[compare]\nbenchmarks = ['data', '/abs/b.csv']");
+        start_here(&mut own, Path::new("lab"));
+        let expected = "pool = 'lab/p.toml'\n[compare]\nbenchmarks = ['lab/data', '/abs/b.csv']";
+        assert_eq!(own, table(expected));
     }
 
     #[test]

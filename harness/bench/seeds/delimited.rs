@@ -6,7 +6,7 @@ use std::io::Read;
 use csv::{ByteRecord, StringRecord};
 use serde_json::Value;
 
-use super::{Collected, Fault, Field, FieldMapping, Raw, SkipReason, json};
+use super::{Fault, Field, FieldMapping, Raw, Sink, SkipReason, json};
 
 /// A row put after the last one. A row with a quote that is never closed takes all that follows
 /// for its own: it then has swallowed this row too, and is found out.
@@ -17,11 +17,7 @@ const END: &[u8] = b"\0end of rows\0";
 const SEPARATORS: [u8; 4] = *b",;\t|";
 
 /// Reads the rows. A row that cannot be read is a skipped record.
-pub(super) fn rows(
-    bytes: &[u8],
-    mapping: &FieldMapping,
-    into: &mut Collected<'_>,
-) -> Result<(), Fault> {
+pub(super) fn rows(bytes: &[u8], mapping: &FieldMapping, into: &mut dyn Sink) -> Result<(), Fault> {
     let (announced, bytes, skipped_lines) = announced(bytes);
     let separator = match announced {
         Some(separator) => separator,

@@ -10,17 +10,17 @@ use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Collected, Fault, Raw, SkipReason};
+use super::{Fault, Raw, Sink, SkipReason};
 
 /// Reads one array.
-pub(super) fn array(text: &str, into: &mut Collected<'_>) -> Result<(), Fault> {
+pub(super) fn array(text: &str, into: &mut dyn Sink) -> Result<(), Fault> {
     let mut parser = serde_json::Deserializer::from_str(text);
     let read = Elements(into).deserialize(&mut parser).and_then(|()| parser.end());
     read.map_err(|error| broken(text, &error))
 }
 
 /// Reads an object a line. A line that cannot be read is a skipped record; a blank one is none.
-pub(super) fn lines(bytes: &[u8], into: &mut Collected<'_>) {
+pub(super) fn lines(bytes: &[u8], into: &mut dyn Sink) {
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         // Files that were put behind each other have a byte order mark at the start of each.
         let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
@@ -31,7 +31,7 @@ pub(super) fn lines(bytes: &[u8], into: &mut Collected<'_>) {
 }
 
 /// Reads objects one after the other.
-pub(super) fn objects(text: &str, into: &mut Collected<'_>) -> Result<(), Fault> {
+pub(super) fn objects(text: &str, into: &mut dyn Sink) -> Result<(), Fault> {
     for raw in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
         into.push(None, record(raw.map_err(|error| broken(text, &error))?.get()));
     }
@@ -39,9 +39,9 @@ pub(super) fn objects(text: &str, into: &mut Collected<'_>) -> Result<(), Fault>
 }
 
 /// Hands each element on as it is found, so that a large array is never held as JSON values.
-struct Elements<'a, 'c>(&'a mut Collected<'c>);
+struct Elements<'a>(&'a mut dyn Sink);
 
-impl<'de> DeserializeSeed<'de> for Elements<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Elements<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -49,7 +49,7 @@ impl<'de> DeserializeSeed<'de> for Elements<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Elements<'_, '_> {
+impl<'de> Visitor<'de> for Elements<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,13 +7,13 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Collected, Fault, Field, FieldMapping, json};
+use super::{Fault, Field, FieldMapping, Sink, json};
 
 /// Delivers the records of a file that is one object around them; says whether it is one.
 pub(super) fn records(
     text: &str,
     mapping: &FieldMapping,
-    into: &mut Collected<'_>,
+    into: &mut dyn Sink,
 ) -> Result<bool, Fault> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Entries>();
     let Some(Ok(Entries(entries))) = values.next() else { return Ok(false) };
@@ -30,7 +30,7 @@ pub(super) fn records(
         [list] => {
             json::array(list.1.get(), into)?;
             let others = entries.iter().filter(|entry| entry.0 != list.0);
-            into.reading.leave_unread(others.map(|entry| entry.0.clone()), 1);
+            into.leave_unread(others.map(|entry| entry.0.clone()).collect(), 1);
             return Ok(true);
         }
         several => {
@@ -70,7 +70,7 @@ fn holds_record(text: &str, mapping: &FieldMapping) -> bool {
 fn columns(
     entries: &[Entry<'_>],
     mapping: &FieldMapping,
-    into: &mut Collected<'_>,
+    into: &mut dyn Sink,
 ) -> Result<bool, Fault> {
     // A conversation is a list itself, so a column of them is a list of lists.
     let is_column = |field: Field, text: &str| match text.strip_prefix('[').map(str::trim_start) {

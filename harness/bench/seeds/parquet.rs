@@ -25,13 +25,13 @@ use polars_parquet::read::{
 };
 use serde_json::{Map, Value};
 
-use super::{Collected, Fault, Field, FieldMapping};
+use super::{Fault, Field, FieldMapping, Sink};
 
-/// Reads the rows.
+/// Reads the rows: the columns that may hold a field, and all of them without a mapping.
 pub(super) fn rows(
     bytes: Vec<u8>,
-    mapping: &FieldMapping,
-    into: &mut Collected<'_>,
+    mapping: Option<&FieldMapping>,
+    into: &mut dyn Sink,
 ) -> Result<(), Fault> {
     let bytes = Buffer::from(bytes);
     let metadata = guarded(|| read_metadata(&mut Cursor::new(bytes.as_slice())))?;
@@ -40,10 +40,10 @@ pub(super) fn rows(
     }
     let schema = guarded(|| infer_schema(&metadata))?;
     let (wanted, others): (Vec<&Column>, Vec<&Column>) =
-        schema.iter_values().partition(|column| is_field(mapping, &column.name));
-    check_names(&schema, mapping)?;
-    into.reading
-        .leave_unread(others.iter().map(|column| column.name.to_string()), metadata.num_rows);
+        schema.iter_values().partition(|column| mapping.is_none_or(|m| is_field(m, &column.name)));
+    mapping.map_or(Ok(()), |mapping| check_names(&schema, mapping))?;
+    let others = others.iter().map(|column| column.name.to_string());
+    into.leave_unread(others.collect(), metadata.num_rows);
     for group in &metadata.row_groups {
         let columns: Vec<(&Column, Box<dyn Array>)> = wanted
             .iter()
@@ -54,12 +54,14 @@ pub(super) fn rows(
             for (column, array) in &columns {
                 match value(array.as_ref(), row) {
                     Ok(value) => drop(fields.insert(column.name.to_string(), value)),
-                    Err(found) => match needed_for(&schema, mapping, &column.name) {
+                    Err(found) => match mapping
+                        .and_then(|mapping| needed_for(&schema, mapping, &column.name))
+                    {
                         Some(field) => {
                             let name = column.name.to_string();
                             return Err(Fault::Column { field, name, found });
                         }
-                        None => into.reading.leave_unread([column.name.to_string()], 1),
+                        None => into.leave_unread(vec![column.name.to_string()], 1),
                     },
                 }
             }

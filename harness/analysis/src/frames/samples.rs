@@ -2,8 +2,10 @@
 
 use gra_synth::domain::Domain;
 use polars::prelude::{DataFrame, PolarsResult};
+use rayon::prelude::*;
 
 use super::Columns;
+use crate::checks::Checks;
 use crate::ifd::MeasuredLosses;
 
 /// A sample of any data set, and what was measured of it.
@@ -47,6 +49,7 @@ pub struct MeasuredSample {
 /// | `loss_ratio`, `perplexity_ratio` | f64 | IFD by both formulas |
 /// | `unmeasured` | text | why there is no loss |
 /// | `nearest_distance` | f64 | 1 - cosine to the nearest other instruction |
+/// | `instruction_foreign` to `arithmetic_wrong` | bool | what [`Checks`] found, by its names; null where a check does not apply |
 ///
 /// # Errors
 /// None that a caller can cause: polars checks that columns are equally long.
@@ -54,7 +57,11 @@ pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
     let of = Columns(samples);
     // A sample whose losses could not be measured has a reason and no numbers.
     let pair = |sample: &MeasuredSample| sample.difficulty.and_then(Result::ok);
-    let columns = vec![
+    let checked: Vec<Checks> = samples
+        .par_iter()
+        .map(|sample| Checks::of(&sample.instruction, sample.response.as_deref()))
+        .collect();
+    let mut columns = vec![
         of.text("id", |s| Some(s.id.clone())),
         of.text("items", |s| Some(s.items.join(" "))),
         of.text("domain", |s| Some(s.domain?.to_string())),
@@ -72,6 +79,7 @@ pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
         of.text("unmeasured", |s| Some(s.difficulty?.err()?.name().to_owned())),
         of.number("nearest_distance", |s| s.nearest_distance),
     ];
+    columns.extend(Checks::COLUMNS.map(|(name, found)| Columns(&checked).cells(name, found)));
     DataFrame::new(samples.len(), columns)
 }
 

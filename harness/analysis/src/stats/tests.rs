@@ -86,9 +86,28 @@ fn samples_that_share_an_item_depend_on_each_other() {
 }
 
 #[test]
+fn failed_checks_are_shares_of_the_samples_that_they_apply_to() {
+    let mut rows: Vec<MeasuredSample> = (0..4).map(|n| sample(n, &format!("s{n:05}"))).collect();
+    rows[0].response = Some("I'm sorry, but I cannot help with that.".to_owned());
+    rows[1].response = Some("12 + 7 = 18".to_owned());
+    rows[2].response = Some("12 + 7 = 19".to_owned());
+    rows[3].response = None;
+    let table = described("a", &rows);
+    let share = |measure| (cell(&table, measure).value(), cell(&table, measure).n());
+    assert_eq!(share("refusal, share"), (Some(1.0 / 3.0), Some(3)));
+    assert_eq!(share("stated arithmetic wrong, share"), (Some(0.5), Some(2)));
+    assert!(
+        table.measures().iter().all(|measure| measure.name != "JSON block does not parse, share")
+    );
+}
+
+#[test]
 fn what_nobody_measured_has_no_row() {
     let table = described("a", &[sample(0, "s00000")]);
-    assert!(table.measures().iter().all(|measure| ["data", "text"].contains(&measure.group)));
+    let groups = ["data", "text", "checks"];
+    assert!(table.measures().iter().all(|measure| groups.contains(&measure.group)));
+    let checks = table.measures().iter().filter(|measure| measure.group == "checks");
+    assert_eq!(checks.map(|measure| &*measure.name).collect::<Vec<_>>(), ["refusal, share"]);
     let one = cell(&table, "words of instruction, mean");
     assert_eq!((one.value(), one.interval(), one.n()), (Some(3.0), None, Some(1)));
 }

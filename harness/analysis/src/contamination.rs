@@ -1,0 +1,296 @@
+//! Contamination: texts of benchmarks that samples hold.
+//!
+//! Two rules, both on runs of words, in small letters and without signs:
+//!
+//! - A sample *overlaps* with an item of a benchmark when they share 13 words in a row, as in Brown et al. 2020 (GPT-3,
+//!   appendix C). Runs that more than ten samples of a data set have are no overlap, as there: they are boilerplate.
+//! - The *share found* of an item is how much of its 8-grams a sample holds, each weighted by how rare it is (its inverse
+//!   document frequency). It finds items that were reworded in places, which 13 words in a row do not, and does not count
+//!   what many texts have.
+//!
+//! Both compare within one text: a field of an item, an instruction, a response. Items and samples whose texts are all
+//! shorter than 13 words cannot overlap; they are counted as not checked and are no part of any share.
+//!
+//! What a model learnt from elsewhere, and paraphrases, are not found.
+
+mod grams;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+
+use crate::foreign_text::CsvWriter;
+use grams::{Index, words};
+
+/// Words in a row that make an overlap.
+pub const OVERLAP: usize = 13;
+/// Words of the runs that an item's share is found by.
+pub const RUN: usize = 8;
+/// The share from which on an item counts as found.
+pub const FOUND: f64 = 0.5;
+/// Samples of a data set that may hold a run before it is boilerplate.
+const MOST_SAMPLES: usize = 10;
+
+/// A benchmark: its items in their order, each with its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Benchmark {
+    /// Its name; unique among those compared.
+    pub name: String,
+    /// The texts of each item.
+    pub items: Vec<Vec<String>>,
+}
+
+/// A data set as far as contamination goes.
+#[derive(Clone, Debug)]
+pub struct SampleTexts<'a> {
+    /// The data set's name.
+    pub name: &'a str,
+    /// Each sample's id, instruction and response.
+    pub samples: Vec<(String, &'a str, Option<&'a str>)>,
+}
+
+/// What was found in several data sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contamination {
+    benchmarks: Vec<CheckedItems>,
+    data_sets: Vec<CheckedSet>,
+}
+
+/// How much of a benchmark can be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CheckedItems {
+    name: String,
+    items: usize,
+    /// Items with a text of 13 words and more.
+    checked: usize,
+    /// Items with a text of 8 words and more.
+    with_runs: usize,
+}
+
+/// What was found in a data set.
+#[derive(Clone, Debug, PartialEq)]
+struct CheckedSet {
+    name: String,
+    samples: usize,
+    /// Samples with a text of 13 words and more.
+    checked: usize,
+    /// Runs of 13 words that were left out as boilerplate.
+    boilerplate: usize,
+    /// By benchmark, in their order.
+    found: Vec<Found>,
+    hits: Vec<Hit>,
+}
+
+/// What a data set holds of a benchmark.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Found {
+    samples: BTreeSet<usize>,
+    items: BTreeSet<usize>,
+    /// Items of which some sample holds [`FOUND`] and more.
+    by_runs: BTreeSet<usize>,
+}
+
+/// A sample and an item that it holds.
+#[derive(Clone, Debug, PartialEq)]
+struct Hit {
+    sample: String,
+    benchmark: usize,
+    item: usize,
+    /// The first words that both have: 13 for an overlap, else 8.
+    words: String,
+    /// Whether they share 13 words in a row.
+    overlaps: bool,
+    /// Of the item, in [0, 1].
+    share: f64,
+}
+
+impl Contamination {
+    /// Looks for the benchmarks' items in the data sets.
+    #[must_use]
+    pub fn of(data_sets: &[SampleTexts<'_>], benchmarks: &[Benchmark]) -> Self {
+        let items: Vec<(usize, usize, &Vec<String>)> = benchmarks
+            .iter()
+            .enumerate()
+            .flat_map(|(at, benchmark)| {
+                benchmark.items.iter().enumerate().map(move |(item, texts)| (at, item, texts))
+            })
+            .collect();
+        let texts: Vec<&[String]> = items.iter().map(|(.., texts)| texts.as_slice()).collect();
+        let longest: Vec<usize> = texts.iter().map(|texts| longest(texts)).collect();
+        let overlaps = Index::of(&texts, OVERLAP);
+        let runs = Index::of(&texts, RUN);
+        let checked = benchmarks.iter().enumerate().map(|(at, benchmark)| {
+            let of = |least: usize| {
+                let long = items.iter().zip(&longest);
+                long.filter(|((owner, ..), length)| *owner == at && **length >= least).count()
+            };
+            let name = benchmark.name.clone();
+            CheckedItems {
+                name,
+                items: benchmark.items.len(),
+                checked: of(OVERLAP),
+                with_runs: of(RUN),
+            }
+        });
+        let places: Vec<(usize, usize)> = items.iter().map(|(at, item, _)| (*at, *item)).collect();
+        let search = Search { overlaps, runs, places, benchmarks: benchmarks.len() };
+        Self {
+            benchmarks: checked.collect(),
+            data_sets: data_sets.iter().map(|set| search.of(set)).collect(),
+        }
+    }
+
+    /// Writes a line per sample and item that it holds: `data_set`, `sample`, `benchmark`, `item` (its place in the file
+    /// from 0), `rule` (`13 words` or `8-grams`), `share_found` of the item, and the first `words` that both have.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
+        let mut csv = CsvWriter::from_writer(writer);
+        let header = ["data_set", "sample", "benchmark", "item", "rule", "share_found", "words"];
+        csv.write_record(header)?;
+        for set in &self.data_sets {
+            for hit in &set.hits {
+                let rule = if hit.overlaps { "13 words" } else { "8-grams" };
+                csv.write_record([
+                    &set.name,
+                    &hit.sample,
+                    &self.benchmarks[hit.benchmark].name,
+                    &hit.item.to_string(),
+                    rule,
+                    &format!("{:.4}", hit.share),
+                    &hit.words,
+                ])?;
+            }
+        }
+        csv.flush()
+    }
+}
+
+/// The words of the longest text.
+fn longest(texts: &[String]) -> usize {
+    texts.iter().map(|text| words(text).len()).max().unwrap_or(0)
+}
+
+/// The benchmarks' runs, and whose they are.
+struct Search {
+    overlaps: Index,
+    runs: Index,
+    /// Benchmark and item of each text of the indexes.
+    places: Vec<(usize, usize)>,
+    benchmarks: usize,
+}
+
+/// What a sample shares with the benchmarks: places of runs in an index with their words, each once, in the order of
+/// the sample's texts.
+#[derive(Default)]
+struct Shared {
+    overlaps: Vec<(usize, String)>,
+    runs: Vec<(usize, String)>,
+    is_checked: bool,
+}
+
+/// How much of an item a sample holds.
+struct Held<'a> {
+    share: f64,
+    overlaps: bool,
+    words: &'a str,
+}
+
+impl Search {
+    fn of(&self, set: &SampleTexts<'_>) -> CheckedSet {
+        let shared: Vec<Shared> =
+            set.samples.par_iter().map(|sample| self.shared(sample)).collect();
+        let holders = holders(&self.overlaps, shared.iter().map(|shared| &shared.overlaps));
+        let is_boilerplate = |run: usize| holders[run] > MOST_SAMPLES;
+        let weights = self.weights(&shared);
+        let masses = self.runs.masses(&weights);
+        let mut found = vec![Found::default(); self.benchmarks];
+        let mut hits = Vec::new();
+        for (sample, shared) in shared.iter().enumerate() {
+            let mut of_items: BTreeMap<usize, Held> = BTreeMap::new();
+            for (run, words) in shared.overlaps.iter().filter(|(run, _)| !is_boilerplate(*run)) {
+                for item in self.overlaps.owners(*run) {
+                    of_items.entry(item).or_insert(Held { share: 0.0, overlaps: true, words });
+                }
+            }
+            for (run, words) in &shared.runs {
+                for item in self.runs.owners(*run) {
+                    let new = Held { share: 0.0, overlaps: false, words };
+                    of_items.entry(item).or_insert(new).share += weights[*run] / masses[item];
+                }
+            }
+            of_items.retain(|_, held| held.overlaps || held.share >= FOUND);
+            for (item, Held { share, overlaps, words }) in of_items {
+                let (benchmark, item) = self.places[item];
+                let of_benchmark = &mut found[benchmark];
+                if overlaps {
+                    of_benchmark.samples.insert(sample);
+                    of_benchmark.items.insert(item);
+                }
+                if share >= FOUND {
+                    of_benchmark.by_runs.insert(item);
+                }
+                let (sample, words) = (set.samples[sample].0.clone(), words.to_owned());
+                // Sums of shares may exceed 1 in their last digit.
+                let share = share.min(1.0);
+                hits.push(Hit { sample, benchmark, item, words, overlaps, share });
+            }
+        }
+        CheckedSet {
+            name: set.name.to_owned(),
+            samples: set.samples.len(),
+            checked: shared.iter().filter(|shared| shared.is_checked).count(),
+            boilerplate: self.overlaps.runs().filter(|run| is_boilerplate(*run)).count(),
+            found,
+            hits,
+        }
+    }
+
+    fn shared(&self, (_, instruction, response): &(String, &str, Option<&str>)) -> Shared {
+        let mut shared = Shared::default();
+        let mut known = [BTreeSet::new(), BTreeSet::new()];
+        for text in [Some(*instruction), *response].into_iter().flatten() {
+            let words = words(text);
+            shared.is_checked |= words.len() >= OVERLAP;
+            let indexes = [(&self.overlaps, &mut shared.overlaps), (&self.runs, &mut shared.runs)];
+            for ((index, found), known) in indexes.into_iter().zip(&mut known) {
+                index.look_up(&words, |run, words| {
+                    if known.insert(run) {
+                        found.push((run, words.join(" ")));
+                    }
+                });
+            }
+        }
+        shared
+    }
+
+    /// The weight of each run of the benchmarks: `ln(1 + N / df)` with N items and samples in all, of which df have it. The
+    /// first sample that has it is not counted: a copy does not make an item's words less rare.
+    fn weights(&self, shared: &[Shared]) -> Vec<f64> {
+        let holders = holders(&self.runs, shared.iter().map(|shared| &shared.runs));
+        let texts = (shared.len() + self.places.len()) as f64;
+        let weight = |(run, holders): (usize, usize)| {
+            let having = self.runs.owners(run).len() + holders.saturating_sub(1);
+            (texts / having as f64).ln_1p()
+        };
+        holders.into_iter().enumerate().map(weight).collect()
+    }
+}
+
+/// How many samples have each run of an index.
+fn holders<'a>(
+    index: &Index,
+    shared: impl Iterator<Item = &'a Vec<(usize, String)>>,
+) -> Vec<usize> {
+    let mut holders = vec![0; index.runs().len()];
+    for (run, _) in shared.flatten() {
+        holders[*run] += 1;
+    }
+    holders
+}
+
+#[cfg(test)]
+mod tests;
