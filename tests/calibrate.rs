@@ -106,7 +106,8 @@ fn a_calibration_on_the_real_model_is_kept_and_warned_of() {
     let auc =
         found["measures"]["smollm2-q4_0"]["responses"]["AUC, good against all faulty"].clone();
     assert!((0.0..=1.0).contains(&auc["value"].as_f64().unwrap()), "{auc}");
-    assert_eq!(auc["n"], 7);
+    // One good and four faulty responses to each of seven instructions.
+    assert_eq!(auc["n"], 35);
 
     // Once more: the store knows all of it, and the files have the same bytes.
     let files = published(&bench.path("results"));

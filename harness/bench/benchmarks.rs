@@ -29,7 +29,7 @@ const NO_TABLES: [&str; 6] = [
     "package.json",
 ];
 
-/// Files below which a text that all of them share may be chance.
+/// Records of a file below which a text that all of them share is taken for their own.
 const LEAST_ITEMS: usize = 3;
 
 /// The benchmarks that were read, and what of them was not.
