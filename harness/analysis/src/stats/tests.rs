@@ -185,6 +185,8 @@ fn a_trial_has_its_committee_and_its_judge() {
                        judge: distinct scores                gra             4                    4
                        judge: entropy in bits                gra             2                    4
                        candidates without a judge's score    gra             2                    6
+    checks             refusal, share                        seeds           0                    3
+                                                             gra             0                    2
     committee          reviewed by all seats                 gra             6                    7
                        mean: Krippendorff's alpha            gra       -0.2717                    7
                        correctness: Krippendorff's alpha     gra       -0.2736                    7
