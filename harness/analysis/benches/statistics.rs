@@ -87,6 +87,7 @@ fn trial(candidates: u32) -> Trial {
         Some(Scored {
             items: lineage::items(candidate),
             accepted: candidate.is_sample(),
+            rejected: !candidate.is_sample(),
             mu,
             judge,
         })

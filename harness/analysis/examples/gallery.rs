@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("variants", &variants),
         ("funnel", &|| funnel::funnel(TRIAL, &Funnel::of(&candidates))),
         ("reviewers", &|| raters::reviewers(TRIAL, &scores(&candidates), 8.0)),
-        ("raters", &|| raters::committee_and_judge(TRIAL, &pairs(&candidates), 8.0)),
+        ("raters", &|| raters::committee_and_judge(TRIAL, &pairs(&candidates), 8.0, None)),
         ("violins", &|| violins(count)),
         ("agreement", &|| agreement::agreement(TRIAL, &candidates)),
         ("domains", &|| domains::domains(TRIAL, &candidates)),

@@ -47,6 +47,7 @@ pub(super) type SampleValues = RowValues<String>;
 const MU: usize = 0;
 pub(super) const JUDGE: usize = 1;
 const LOSS_RATIO: usize = 2;
+const JUDGE_HIGH: usize = 3;
 
 /// A line of the map.
 #[derive(Deserialize)]
@@ -144,11 +145,13 @@ impl Measured {
 
     /// One figure per data set that committee and judge have scored.
     pub(super) fn raters(&self) -> Vec<GalleryEntry> {
-        let pairs = self.sets.iter().map(|(name, samples)| (name, scored_by_both(samples)));
+        let pairs = self.sets.iter().map(|(name, samples)| {
+            (name, scored_by_both(samples), samples.mean(JUDGE_HIGH).interval)
+        });
         let drawn: Vec<GalleryEntry> = pairs
-            .filter(|(_, pairs)| !pairs.is_empty())
-            .map(|(name, pairs)| {
-                let figure = committee_and_judge(name, &pairs, THRESHOLD);
+            .filter(|(_, pairs, _)| !pairs.is_empty())
+            .map(|(name, pairs, interval)| {
+                let figure = committee_and_judge(name, &pairs, THRESHOLD, interval);
                 GalleryEntry::about(FigureKind::Raters, name, figure.map_err(MissingFigure::from))
             })
             .collect();
@@ -196,7 +199,10 @@ impl Measured {
 
 fn read_samples(path: &Path) -> Result<SampleValues> {
     let frame = ParquetReader::new(Cursor::new(std::fs::read(path)?)).finish()?;
-    let measures = ["mu", "judge", "loss_ratio"].map(RowMeasure::column);
+    let [mu, judge, loss_ratio] = ["mu", "judge", "loss_ratio"].map(RowMeasure::column);
+    let is_high = |score: f64| Some(f64::from(u8::from(score > THRESHOLD)));
+    let judge_high = RowMeasure::number("judge", is_high).share();
+    let measures = [mu, judge, loss_ratio, judge_high];
     Ok(RowValues::from_frame(frames::items(&frame)?, &frame, measures)?)
 }
 

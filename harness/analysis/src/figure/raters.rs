@@ -13,6 +13,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
 use crate::proportion::Proportion;
+use crate::statistics::inference::Interval;
 use crate::statistics::levels::Levels;
 use crate::statistics::resolution::Resolution;
 
@@ -37,7 +38,8 @@ const WIDEST: f64 = 8.0;
 /// Shares of accepted samples that the paper's judge scored above 8, and at most 8 (section 5.4).
 const PAPER: [f64; 2] = [0.873, 0.127];
 
-/// Scores of the same samples by committee and judge.
+/// Scores of the same samples by committee and judge; `interval` is that of the share that the judge scored above the
+/// threshold.
 ///
 /// # Errors
 /// When there are no samples.
@@ -45,6 +47,7 @@ pub fn committee_and_judge(
     trial: &str,
     pairs: &[(f64, f64)],
     threshold: f64,
+    interval: Option<Interval>,
 ) -> Result<Figure, FigureError> {
     if pairs.is_empty() {
         return Err(FigureError::Nothing { what: "no sample has scores of committee and judge" });
@@ -65,7 +68,7 @@ pub fn committee_and_judge(
         caption: format!(
             "The paper's Fig. 7: n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
              high as its share of the lane; coloured at or above {threshold}. Below: the share that the \
-             judge scored above {threshold}, with Wilson's 95% interval, beside the paper's (section 5.4, \
+             judge scored above {threshold}, with its 95% interval, beside the paper's (section 5.4, \
              judge Qwen2.5-72B-Instruct, n not given).",
             pairs.len()
         ),
@@ -75,8 +78,7 @@ pub fn committee_and_judge(
         draw(canvas, area.without([0.0, 0.0, 0.0, shares]), &lanes, threshold)?;
         let below = area.without([NAMES, area.height - shares + LINE, FACTS, 0.0]);
         let ours = high.value().unwrap_or(0.0);
-        let interval =
-            high.wilson().map(|i| format!(" [{:.1}, {:.1}]", i.low * 100.0, i.high * 100.0));
+        let interval = interval.map(|i| format!(" [{:.1}, {:.1}]", i.low * 100.0, i.high * 100.0));
         let text = format!("{:.1}%{}", ours * 100.0, interval.unwrap_or_default());
         let rows = [("here", ours, text), ("paper", PAPER[0], format!("{:.1}%", PAPER[0] * 100.0))];
         let letters = Letters::new(TEXT, HPos::Left);
@@ -203,13 +205,16 @@ mod tests {
     fn both_raters_and_both_shares_are_there() {
         let pairs: Vec<(f64, f64)> =
             (0..180).map(|i| (8.0 + f64::from(i % 36) / 18.0, 7.0 + f64::from(i % 4))).collect();
-        let figure = committee_and_judge("ablation/gra/seed-42", &pairs, 8.0).unwrap();
+        let interval = Some(Interval { low: 0.41, high: 0.59 });
+        let figure = committee_and_judge("ablation/gra/seed-42", &pairs, 8.0, interval).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         // Of 7, 8, 9 and 10, two are above 8 and three at 8 or more.
-        for text in ["87.3%", "50.0% [", "75.0% at 8 or more", "36 distinct values", "n = 180"] {
+        for text in
+            ["87.3%", "50.0% [41.0, 59.0]", "75.0% at 8 or more", "36 distinct values", "n = 180"]
+        {
             assert!(figure.svg.contains(text), "{text}");
         }
-        assert!(committee_and_judge("t", &[], 8.0).is_err());
+        assert!(committee_and_judge("t", &[], 8.0, None).is_err());
     }
 
     #[test]

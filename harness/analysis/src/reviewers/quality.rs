@@ -23,8 +23,10 @@ use crate::statistics::resolution::Resolution;
 pub struct Scored {
     /// What it goes back to ([`crate::trial::lineage`]).
     pub items: Vec<ItemId>,
-    /// Whether it passed ([`crate::trial::funnel::has_passed`]), or its data set holds it.
+    /// Whether its data set holds it.
     pub accepted: bool,
+    /// Whether review or deduplication ended it. Surplus is neither: it passed, and was not needed.
+    pub rejected: bool,
     /// The committee's mu, 0 to 10.
     pub mu: f64,
     /// The judge's score of the same response on the same scale; `None` where there is none.
@@ -59,11 +61,11 @@ impl HighScore {
 pub struct Quality {
     /// What divides high scores from others.
     pub threshold: f64,
-    /// Candidates that were accepted.
+    /// Candidates that became samples.
     pub accepted: JudgeAgreement,
-    /// The others that the committee scored.
+    /// Those that review or deduplication ended.
     pub rejected: JudgeAgreement,
-    /// Both together.
+    /// Every candidate that the committee scored, surplus included.
     pub all: JudgeAgreement,
     /// Who finds how many high, over all that the judge scored, by [`HighScore::ALL`].
     pub tables: [HighScoreCounts; 2],
@@ -118,6 +120,7 @@ pub struct HighScoreCounts {
 struct Pair<'a> {
     items: &'a [ItemId],
     accepted: bool,
+    rejected: bool,
     mu: f64,
     judge: f64,
     /// Whether the judge's score is high, by reading.
@@ -143,7 +146,7 @@ impl Quality {
         Ok(Self {
             threshold,
             accepted: of(|row| row.accepted)?,
-            rejected: of(|row| !row.accepted)?,
+            rejected: of(|row| row.rejected)?,
             all: of(|_| true)?,
             tables: HighScore::ALL.map(|reading| HighScoreCounts::of(&pairs, reading, threshold)),
             lift: lift(&pairs),
@@ -155,7 +158,14 @@ impl<'a> Pair<'a> {
     fn of(row: &'a Scored, threshold: f64) -> Option<Self> {
         let judge = row.judge?;
         let high = HighScore::ALL.map(|reading| reading.holds(judge, threshold));
-        Some(Self { items: &row.items, accepted: row.accepted, mu: row.mu, judge, high })
+        Some(Self {
+            items: &row.items,
+            accepted: row.accepted,
+            rejected: row.rejected,
+            mu: row.mu,
+            judge,
+            high,
+        })
     }
 }
 
@@ -205,7 +215,7 @@ impl HighScoreCounts {
 
 fn lift(pairs: &[Pair]) -> [Estimate; 2] {
     let lift = jackknife(&dependence(pairs), |weights| {
-        let rejected = shares(pairs, weights, |pair| !pair.accepted);
+        let rejected = shares(pairs, weights, |pair| pair.rejected);
         let accepted = shares(pairs, weights, |pair| pair.accepted);
         std::array::from_fn(|k| Some(accepted[k]? - rejected[k]?))
     });

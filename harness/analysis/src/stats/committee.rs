@@ -91,8 +91,7 @@ pub(super) fn describe(
     Ok(())
 }
 
-/// A share with Wilson's interval.
+/// A share without interval: calls and disputes of one candidate, and of one model, depend on each other.
 fn share(share: Proportion, missing: &'static str) -> MeasureValue {
-    let (value, interval, n) = (share.value(), share.wilson(), size(share.n()));
-    MeasureValue::or_absent(Estimate { n, value, interval }, missing)
+    MeasureValue::exact(share.value(), size(share.n()), missing)
 }

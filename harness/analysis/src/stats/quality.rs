@@ -112,7 +112,8 @@ fn quality(trial: &TrialEvidence, settings: Settings) -> Result<Option<Quality>,
         let judge = trial.judge.get(&candidate.id).copied();
         Some(Scored {
             items: lineage::items(candidate),
-            accepted: has_passed(candidate),
+            accepted: candidate.is_sample(),
+            rejected: !has_passed(candidate),
             mu,
             judge,
         })

@@ -131,7 +131,7 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         ("variants", variants.figure()),
         ("heat map", map.figure()),
         ("plane", Plane::pair("figure-5", name, [(name, &points), (name, &[])]).figure()),
-        ("committee and judge", raters::committee_and_judge(name, &pairs, 8.0)),
+        ("committee and judge", raters::committee_and_judge(name, &pairs, 8.0, None)),
         ("reviewers", raters::reviewers(name, &lanes, 8.0)),
         ("violins", Violins::difficulty(sets).figure()),
     ]

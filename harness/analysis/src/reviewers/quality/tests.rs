@@ -3,7 +3,7 @@
 use super::*;
 
 fn row(item: u32, mu: f64, judge: Option<f64>) -> Scored {
-    Scored { items: vec![ItemId::Seed(item)], accepted: mu >= 8.0, mu, judge }
+    Scored { items: vec![ItemId::Seed(item)], accepted: mu >= 8.0, rejected: mu < 8.0, mu, judge }
 }
 
 /// The same pair of scores on several seed items.
