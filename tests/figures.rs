@@ -112,7 +112,7 @@ fn what_cannot_be_read_or_found_is_named() {
     insta::assert_snapshot!(bench.transcript(&["figures", "large", "--only", "funnel"]), @"
     error: the store holds no `large`
     hint: its experiments are small
-    exit code 1
+    exit code 3
     ");
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "6"]), @"
     Not drawn:

@@ -174,14 +174,26 @@ fn means() -> Vec<SampleMean> {
         let mean = ratio(name, column, above_1);
         SampleMean { measure: mean.measure.share(), ..mean }
     };
+    let non_negative =
+        |mean: SampleMean| SampleMean { measure: mean.measure.non_negative(), ..mean };
     let absent = MeasureValue::Absent;
     let unscored = MeasureValue::Inapplicable(UNSCORED);
     vec![
-        row("text", "words of instruction, mean", "instruction_words", absent("no samples")),
-        row("text", "words of response, mean", "response_words", absent("no responses")),
+        non_negative(row(
+            "text",
+            "words of instruction, mean",
+            "instruction_words",
+            absent("no samples"),
+        )),
+        non_negative(row(
+            "text",
+            "words of response, mean",
+            "response_words",
+            absent("no responses"),
+        )),
         row("quality", "judge's score, mean", "judge", absent("no judge was asked")),
         row("quality", "mu, mean", "mu", unscored.clone()),
-        row("quality", "sigma, mean", "sigma", unscored),
+        non_negative(row("quality", "sigma, mean", "sigma", unscored)),
         ratio("loss-ratio, mean over all", "loss_ratio", Some),
         ratio("loss-ratio, mean of those below 1", "loss_ratio", below_1),
         share("loss-ratio, share above 1", "loss_ratio"),

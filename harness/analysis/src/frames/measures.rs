@@ -18,8 +18,8 @@ pub struct RowMeasure {
     value: Value,
     /// A column of texts, and what it says of the rows that take part; `None` for all rows.
     only: Option<(&'static str, &'static str)>,
-    /// Whether every value is 0 or 1.
-    is_share: bool,
+    /// What its mean can be.
+    range: (f64, f64),
 }
 
 /// What a row's cell says; `None` leaves the row out.
@@ -28,6 +28,9 @@ enum Value {
     Number(fn(f64) -> Option<f64>),
     Text(fn(&str) -> Option<f64>),
 }
+
+/// The range of a measure of which nothing is known.
+const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// Whether a candidate passed review and deduplication, surplus included: surplus was cut because the round's
 /// target was met, which says nothing about its quality. Candidates without an end take no part: they are
@@ -59,13 +62,13 @@ impl RowMeasure {
     /// A function of such a column.
     #[must_use]
     pub const fn number(column: &'static str, value: fn(f64) -> Option<f64>) -> Self {
-        Self { column, value: Value::Number(value), only: None, is_share: false }
+        Self { column, value: Value::Number(value), only: None, range: ANY }
     }
 
     /// A function of a column of texts.
     #[must_use]
     pub const fn text(column: &'static str, value: fn(&str) -> Option<f64>) -> Self {
-        Self { column, value: Value::Text(value), only: None, is_share: false }
+        Self { column, value: Value::Text(value), only: None, range: ANY }
     }
 
     /// The same over those rows alone where another column has this text.
@@ -77,7 +80,13 @@ impl RowMeasure {
     /// The same, of a measure that is 0 or 1 everywhere: the interval of its mean stays between them.
     #[must_use]
     pub const fn share(self) -> Self {
-        Self { is_share: true, ..self }
+        Self { range: (0.0, 1.0), ..self }
+    }
+
+    /// The same, of a measure that is nowhere below 0.
+    #[must_use]
+    pub const fn non_negative(self) -> Self {
+        Self { range: (0.0, f64::INFINITY), ..self }
     }
 
     /// The name of the column that it is made of.
@@ -186,7 +195,8 @@ impl<K: Ord> RowValues<K> {
     #[must_use]
     pub fn mean(&self, measure: usize) -> Estimate {
         let mean = self.inference(measure).map_or(Estimate::NONE, |mean| mean.estimate());
-        if self.measures[measure].is_share { mean.within(0.0, 1.0) } else { mean }
+        let (low, high) = self.measures[measure].range;
+        mean.within(low, high)
     }
 
     /// The same with its standard error; `None` where no row has a value.
