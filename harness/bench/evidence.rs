@@ -41,6 +41,8 @@ pub const CONTAMINATION: &str = "contamination.csv";
 pub struct Plan<'a> {
     /// How the table is made.
     pub settings: Settings,
+    /// Names the streams of what is drawn: matched samples, starts of clusters and maps.
+    pub run_seed: u64,
     /// The pool that names families.
     pub pool: &'a ModelPool,
     /// Whose losses make the difficulty.
@@ -98,7 +100,7 @@ impl Evidence {
         plan: Plan<'_>,
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
-        let run_seed = plan.settings.run_seed;
+        let run_seed = plan.run_seed;
         let (mut diversity, mut sample_map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
@@ -138,8 +140,9 @@ impl Evidence {
         Ok(Self { measured, findings, map: sample_map, contamination, file_notes, insiders, long })
     }
 
-    /// What a reader must know besides the table: judges that are no outsiders, what of the files was skipped or not read, instructions that the
-    /// encoder does not read at once, and why there is no map. Each in a line.
+    /// What a reader must know besides the table: judges that are no outsiders, what of the files was skipped or not
+    /// read, instructions that the encoder does not read at once, what was not checked for contamination, and why
+    /// there is no map. Each in a line.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = [self.insiders.clone(), self.file_notes.clone()].concat();
@@ -166,8 +169,8 @@ impl Evidence {
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
-    /// scores of a trial's candidates as CSV, the list of contaminated samples as CSV, and the map as CSV and SVG, with how it was fitted as JSON. A map
-    /// that could not be drawn leaves none of an earlier time.
+    /// scores of a trial's candidates and the list of contaminated samples as CSV, and the map as CSV and SVG, with how
+    /// it was fitted as JSON. A map that could not be drawn leaves none of an earlier time.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -21,8 +21,9 @@ use std::io::{self, Write};
 
 use rayon::prelude::*;
 
+use crate::diversity::lexical::words;
 use crate::foreign_text::CsvWriter;
-use grams::{Index, words};
+use grams::Index;
 
 /// Words in a row that make an overlap.
 pub const OVERLAP: usize = 13;

@@ -79,8 +79,6 @@ pub struct Findings {
 /// How the table is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Names the streams of what is drawn: matched samples, starts of clusters and maps.
-    pub run_seed: u64,
     /// What divides high scores from others; 8 in the paper.
     pub threshold: f64,
     /// How large differences still count as none.

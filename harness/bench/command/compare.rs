@@ -157,11 +157,8 @@ impl Resolved<'_> {
         // The paper's tau divides a judge's high scores from others, whatever this scale's is.
         let threshold = f64::from(self.method.tau);
         Plan {
-            settings: Settings {
-                run_seed: self.run_seed,
-                threshold,
-                margins: experiment.compare.margins,
-            },
+            settings: Settings { threshold, margins: experiment.compare.margins },
+            run_seed: self.run_seed,
             pool: &experiment.pool,
             difficulty: self.difficulty,
             judge: self.judge.as_ref().map(|judge| Bench {

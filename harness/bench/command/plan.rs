@@ -297,7 +297,7 @@ impl Plan {
         if let Some(Detectable { candidates, acceptance, judge }) = self.detectable {
             writeln!(
                 text,
-                "differences    of {:.0} points of acceptance, and of {judge:.1} of a judge's mean score, are found four \
+                "differences    of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four \
                  times in five\n  assuming     the same {candidates} candidates of both variants, half of them passed; a \
                  judge's scores deviate by {JUDGE_DEVIATION}",
                 100.0 * acceptance

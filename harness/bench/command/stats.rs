@@ -145,13 +145,17 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         run_seed: args.seed,
     });
     let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));
-    let settings = Settings {
-        run_seed: args.seed,
-        threshold: args.judge_threshold,
-        margins: Margins::default(),
-    };
+    let settings = Settings { threshold: args.judge_threshold, margins: Margins::default() };
     let benchmarks = benchmarks.as_ref();
-    let plan = Plan { settings, pool: &pool, difficulty, judge: bench, embedding, benchmarks };
+    let plan = Plan {
+        settings,
+        run_seed: args.seed,
+        pool: &pool,
+        difficulty,
+        judge: bench,
+        embedding,
+        benchmarks,
+    };
 
     let mut settings = EngineSettings::default();
     if let Some(threads) = args.threads {

@@ -51,7 +51,8 @@ fn is_same(one: &PoolModel, other: &PoolModel) -> bool {
     one.name == other.name || one.backend == other.backend
 }
 
-/// The generators of a trial's samples; none of a file, whose writers are not known.
+/// The generators of a trial's samples; none of a file, whose writers are not known, nor of a union, whose parts stand
+/// beside it.
 fn writers(data_set: &DataSet) -> impl Iterator<Item = &ModelName> {
     let candidates = data_set.trial.iter().flat_map(|trial| &trial.candidates);
     candidates.filter(|candidate| candidate.is_sample()).map(|sample| &sample.roles.generator)

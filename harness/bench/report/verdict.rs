@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use gra_analysis::ablation::VariantRow;
 use gra_analysis::ablation::comparison;
-use gra_analysis::statistics::inference::{Estimate, Interval};
+use gra_analysis::statistics::inference::{Estimate, Interval, LEVEL};
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::pool::ItemId;
@@ -12,9 +12,6 @@ use gra_synth::pool::ItemId;
 use super::subject::{ReportSubject, SeedResults};
 use crate::html::{Html, HtmlTable};
 use crate::numbers::{MISSING, grouped, or_missing, p_value, percent, points, share};
-
-/// The level at which a corrected p-value counts as a difference.
-const LEVEL: f64 = 0.05;
 
 /// Warnings that a reader needs before any number.
 pub(super) fn warnings(subject: &ReportSubject) -> Html {

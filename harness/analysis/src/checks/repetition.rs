@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::blocks::Blocks;
+use crate::diversity::lexical::words;
 
 /// Words below which shares of n-grams mean little.
 const LEAST_WORDS: usize = 50;
@@ -18,8 +19,7 @@ const LOOP_WORDS: std::ops::RangeInclusive<usize> = 4..=60;
 /// parallel form reach theirs. `None` below 50 words.
 pub(super) fn repeats(text: &Blocks<'_>) -> Option<bool> {
     let lines = text.prose.iter().filter(|line| !is_markup(line));
-    let words = lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric()));
-    let words: Vec<String> = words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let words: Vec<String> = lines.flat_map(|line| words(line)).collect();
     if words.len() < LEAST_WORDS {
         return None;
     }

@@ -2,11 +2,7 @@
 
 use rayon::prelude::*;
 
-/// The words of a text: letters and digits in a row, in small letters.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
-}
+use crate::diversity::lexical::words;
 
 /// All runs of so many words of the owners' texts. A run is named by its place among the distinct ones.
 ///
@@ -115,12 +111,6 @@ const fn mixed(hash: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_letters_and_digits() {
-        assert_eq!(words("It's 3.5 km, \"Ärger\"!"), ["it", "s", "3", "5", "km", "ärger"]);
-        assert!(words(" -- ").is_empty());
-    }
 
     #[test]
     fn runs_know_their_owners() {

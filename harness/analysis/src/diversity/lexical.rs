@@ -121,6 +121,8 @@ mod tests {
     #[test]
     fn words_of_several_scripts() {
         let check = |text, expected: &[&str]| assert_eq!(words(text), expected, "{text}");
+        check("It's 3.5 km, \"Ärger\"!", &["it", "s", "3", "5", "km", "ärger"]);
+        check(" -- ", &[]);
         check("The cat's 2 hats, 3.5 m!", &["the", "cat", "s", "2", "hats", "3", "5", "m"]);
         check("ÉCOLE E\u{301}cole Straße", &["école", "e\u{301}cole", "straße"]);
         check("機械学習 is カナ2", &["機", "械", "学", "習", "is", "カ", "ナ", "2"]);

@@ -89,12 +89,6 @@ impl RowMeasure {
         Self { range: (0.0, f64::INFINITY), ..self }
     }
 
-    /// The name of the column that it is made of.
-    #[must_use]
-    pub const fn column_name(self) -> &'static str {
-        self.column
-    }
-
     fn values(self, frame: &DataFrame) -> PolarsResult<Vec<Option<f64>>> {
         let column = frame.column(self.column)?;
         let mut values: Vec<Option<f64>> = match self.value {

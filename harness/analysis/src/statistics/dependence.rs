@@ -62,8 +62,8 @@ impl Dependence {
     }
 
     /// Whether no row is related to another.
-    #[must_use]
-    pub fn is_independent(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_independent(&self) -> bool {
         self.rows_of.iter().all(|rows| rows.len() < 2)
     }
 

@@ -16,22 +16,22 @@ use super::MeasuredSet;
 use crate::frames::{RowMeasure, RowValues};
 use crate::statistics::dependence::Dependence;
 use crate::statistics::holm::holm;
-use crate::statistics::inference::{Estimate, Inference, Interval, Side};
+use crate::statistics::inference::{Estimate, Inference, Interval, LEVEL, Side};
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
-/// What is compared: a name for readers, and a column. Distances to the nearest neighbour are not: they depend on
-/// how many samples there are, and no test of them is known to hold its level.
-const COMPARED: [(&str, &str); 6] = [
-    ("words of instruction", "instruction_words"),
-    ("words of response", "response_words"),
-    ("mu", "mu"),
-    ("judge's score", "judge"),
-    ("loss-ratio", "loss_ratio"),
-    ("perplexity-ratio", "perplexity_ratio"),
-];
+/// The margin of a measure.
+type MarginOf = fn(&Margins) -> Option<f64>;
 
-/// Level of the tests.
-const LEVEL: f64 = 0.05;
+/// What is compared: a name for readers, a column, and its margin. Distances to the nearest neighbour are not: they
+/// depend on how many samples there are, and no test of them is known to hold its level.
+const COMPARED: [(&str, &str, MarginOf); 6] = [
+    ("words of instruction", "instruction_words", |margins| margins.instruction_words),
+    ("words of response", "response_words", |margins| margins.response_words),
+    ("mu", "mu", |margins| margins.mu),
+    ("judge's score", "judge", |margins| margins.judge),
+    ("loss-ratio", "loss_ratio", |margins| margins.loss_ratio),
+    ("perplexity-ratio", "perplexity_ratio", |margins| margins.perplexity_ratio),
+];
 
 const REFERENCE: &str = "the others are compared with it";
 const NO_PAIR: &str = "one of the two has no value";
@@ -104,20 +104,6 @@ pub struct Margins {
     pub perplexity_ratio: Option<f64>,
 }
 
-impl Margins {
-    fn of(self, column: &str) -> Option<f64> {
-        match column {
-            "instruction_words" => self.instruction_words,
-            "response_words" => self.response_words,
-            "mu" => self.mu,
-            "judge" => self.judge,
-            "loss_ratio" => self.loss_ratio,
-            "perplexity_ratio" => self.perplexity_ratio,
-            _ => None,
-        }
-    }
-}
-
 impl Contrast {
     /// The difference that is tested: of the same items where they differ at all, else of all samples.
     #[must_use]
@@ -152,18 +138,17 @@ pub(super) fn contrasts(
     margins: Margins,
 ) -> PolarsResult<Vec<Contrast>> {
     let values =
-        |set: &MeasuredSet| set.values(COMPARED.map(|(_, column)| RowMeasure::column(column)));
+        |set: &MeasuredSet| set.values(COMPARED.map(|(_, column, _)| RowMeasure::column(column)));
     let values: Vec<RowValues<String>> =
         data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
     let mut contrasts = Vec::new();
-    for (place, (measure, column)) in COMPARED.into_iter().enumerate() {
+    for (place, (measure, _, margin)) in COMPARED.into_iter().enumerate() {
         for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
             let seed_set = &data_sets[0].seed_set;
             let is_related = seed_set.is_some() && *seed_set == set.seed_set;
             let sides = [Rows::of(&values[0], place), Rows::of(of_set, place)];
             let data_set = set.name.clone();
-            let margin = margins.of(column);
-            contrasts.push(compare(&sides, is_related, measure, data_set, margin));
+            contrasts.push(compare(&sides, is_related, measure, data_set, margin(&margins)));
         }
     }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
@@ -293,7 +278,7 @@ pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
         push("difference of the same items", &|of| shown(of.same_items, inapplicable()));
         push("difference by selection", &|of| shown(of.selection, inapplicable()));
         push("Holm-corrected p", &|of| {
-            let n = of.headline().map_or(0, |headline| headline.estimate().n);
+            let n = of.headline().map_or(0, |headline| headline.rows());
             MeasureValue::or_absent(Estimate { n, value: of.p, interval: None }, NO_TEST)
         });
     }

@@ -5,7 +5,6 @@ use crate::statistics::inference::Inference;
 use crate::trial_by_hand::every_outcome;
 
 const SETTINGS: Settings = Settings {
-    run_seed: 42,
     threshold: 8.0,
     margins: Margins {
         instruction_words: None,

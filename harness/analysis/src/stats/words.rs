@@ -1,8 +1,9 @@
 //! What a comparison shows, in words.
 //!
-//! Of every measure one of three things is said: that the data sets *differ* (the p-value, corrected for all
+//! Of every measure one of four things is said: that the data sets *differ* (the p-value, corrected for all
 //! differences of the comparison, is at most 0.05), that they are *alike* within the margin that the experiment
-//! states, or that so few samples *cannot tell*, and how many could. Without a margin no two data sets are alike.
+//! states, that they *cannot be told apart*, and how many samples could, or that there is no test. Without a margin
+//! no two data sets are alike.
 
 use std::fmt::Write as _;
 
@@ -69,23 +70,23 @@ fn paragraph(name: &str, reference: &str, contrasts: &[&Contrast]) -> String {
 /// `mu, higher by 0.31 [+0.12, +0.50] (n 40 and 38, 20 in both)`, and what of it is due to selection.
 fn shown(contrast: &Contrast, headline: Inference) -> String {
     let Contrast { measure, n: Sizes { first, other, both }, .. } = contrast;
-    let direction = match headline.value {
-        less if less < 0.0 => "lower by",
-        more if more > 0.0 => "higher by",
-        _ => "equal:",
-    };
     let by = plain(headline.value.abs());
+    let found = match headline.value {
+        less if less < 0.0 => format!("lower by {by}"),
+        more if more > 0.0 => format!("higher by {by}"),
+        _ => "equal".to_owned(),
+    };
     let interval = interval(headline);
     match contrast.selection {
         Some(selection) if Some(headline) == contrast.same_items => format!(
-            "{measure} of the {both} items in both, {direction} {by}{interval}, and by selection {}{} \
+            "{measure} of the {both} items in both, {found}{interval}, and by selection {}{} \
              (n {other} against {first})",
             signed(selection.value),
             self::interval(selection),
         ),
         _ => {
             let shared = if *both > 0 { format!(", {both} in both") } else { String::new() };
-            format!("{measure}, {direction} {by}{interval} (n {other} against {first}{shared})")
+            format!("{measure}, {found}{interval} (n {other} against {first}{shared})")
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::skill::{InstructionSkill, ResponseSkill};
-use crate::statistics::inference::Estimate;
+use crate::statistics::inference::{Estimate, FEWEST};
 
 /// More calls than this share without a readable reply make a rater unusable.
 const MOST_MALFORMED: f64 = 0.2;
@@ -56,8 +56,8 @@ pub fn weaknesses(
     if malformed > MOST_MALFORMED {
         found.push(Weakness::Malformed);
     }
-    // An interval that holds 0.5 cannot tell the rater from a coin.
-    match span(&responses.auc) {
+    // An interval that holds 0.5, or too few responses for one, cannot tell the rater from a coin.
+    match tested(&responses.auc) {
         Some((_, high)) if high < 0.5 => found.push(Weakness::PrefersFaulty),
         Some((low, _)) if low > 0.5 => {}
         _ => found.push(Weakness::ScoresLikeChance),
@@ -69,7 +69,7 @@ pub fn weaknesses(
         found.push(Weakness::TauDoesNotSeparate);
     }
     if let Some(instructions) = instructions {
-        if span(&instructions.balanced_accuracy).is_none_or(|(low, _)| low <= 0.5) {
+        if tested(&instructions.balanced_accuracy).is_none_or(|(low, _)| low <= 0.5) {
             found.push(Weakness::ChecksLikeChance);
         }
         let clear = instructions.passes_by_kind.iter().find(|(kind, _)| kind == super::CLEAR);
@@ -80,7 +80,12 @@ pub fn weaknesses(
     found
 }
 
-/// Both ends of an interval; where nothing varies, or the set is too small for one, the value stands for them.
+/// Both ends of an interval, or the value where nothing varies; `None` for too few rows.
+fn tested(estimate: &Estimate) -> Option<(f64, f64)> {
+    span(estimate).filter(|_| estimate.n >= FEWEST)
+}
+
+/// Both ends of an interval; where nothing varies, or there are too few rows for one, the value stands for them.
 fn span(estimate: &Estimate) -> Option<(f64, f64)> {
     let ends = estimate.interval.map(|interval| (interval.low, interval.high));
     ends.or_else(|| estimate.value.map(|value| (value, value)))
