@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::diversity::subsample;
+use gra_analysis::rescore::Rule;
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::lineage;
 use gra_synth::candidate::Candidate;
@@ -64,7 +65,16 @@ pub struct DataSet {
     /// SHA-256 of the seed set that the samples' items are from; `None` where they are from several.
     pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
-    pub trial: Option<TrialFacts>,
+    pub trial: Option<SourceTrial>,
+}
+
+/// The trial whose samples a data set holds.
+#[derive(Clone, Debug)]
+pub struct SourceTrial {
+    /// What it recorded.
+    pub facts: TrialFacts,
+    /// The rule that it ran under.
+    pub rule: Rule,
 }
 
 impl Named {
@@ -215,8 +225,11 @@ impl DataSet {
         let samples = facts.candidates.iter().filter(|candidate| candidate.is_sample());
         let run_seed = trial.id().seed;
         let samples = samples.map(|sample| Sample::of(sample, run_seed)).collect::<Result<_>>()?;
-        let seed_set = Some(trial.record.settings.seed_set_sha256.clone());
-        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial: Some(facts) })
+        let settings = &trial.record.settings;
+        let rule = Rule::recorded(&settings.method, &settings.variant);
+        let seed_set = Some(settings.seed_set_sha256.clone());
+        let trial = Some(SourceTrial { facts, rule });
+        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read.

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::contamination::{Contamination, SampleTexts};
-use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
+use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
 use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
 use gra_analysis::trial::TrialFacts;
@@ -25,9 +25,9 @@ use gra_synth::request::ModelName;
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
 use crate::benchmarks::Benchmarks;
-use crate::dataset::{DataSet, Sample};
+use crate::dataset::{DataSet, Sample, SourceTrial};
 use crate::difficulty::Scoring;
-use crate::judging::{Bench, Judgements};
+use crate::judging::{self, Bench, Judgements};
 use crate::seeds::Account;
 use map::SampleMap;
 
@@ -35,6 +35,8 @@ pub use map::Fit;
 
 /// The file of samples that hold items of benchmarks.
 pub const CONTAMINATION: &str = "contamination.csv";
+/// How the file of a judge's scores of a trial ends.
+pub const JUDGE: &str = ".judge.csv";
 
 /// What is to be measured.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +80,8 @@ pub struct Evidence {
     pub measured: Vec<MeasuredSet>,
     /// The numbers.
     pub findings: Findings,
+    /// What divides a judge's high scores from others.
+    threshold: f64,
     /// Where the samples lie on a map, where one was asked for; or why there is none.
     pub map: Option<Result<SampleMap, String>>,
     /// What the data sets hold of benchmarks, where some were named.
@@ -137,7 +141,9 @@ impl Evidence {
             outsiders::not_an_outsider(role, model, data_sets, plan.pool)
         });
         let insiders = insiders.collect();
-        Ok(Self { measured, findings, map: sample_map, contamination, file_notes, insiders, long })
+        let threshold = plan.settings.threshold;
+        let map = sample_map;
+        Ok(Self { measured, findings, threshold, map, contamination, file_notes, insiders, long })
     }
 
     /// What a reader must know besides the table: judges that are no outsiders, what of the files was skipped or not
@@ -169,7 +175,7 @@ impl Evidence {
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
-    /// scores of a trial's candidates and the list of contaminated samples as CSV, and the map as CSV and SVG, with how
+    /// scores of a trial's candidates, its deciders as classifiers and the list of contaminated samples as CSV, and the map as CSV and SVG, with how
     /// it was fitted as JSON. A map that could not be drawn leaves none of an earlier time.
     ///
     /// # Errors
@@ -179,10 +185,16 @@ impl Evidence {
             let mut parquet = Vec::new();
             frames::write_parquet(&data_set.samples, &mut parquet)?;
             write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
-            let judge = data_set.trial.as_ref().map(|trial| &trial.judge);
-            if let Some(judge) = judge.filter(|judge| !judge.is_empty()) {
-                let path = folder.join(format!("{}.judge.csv", data_set.name));
-                write_atomic(&path, &judge_csv(judge)?)?;
+            let Some(trial) = &data_set.trial else { continue };
+            if !trial.judge.is_empty() {
+                let path = folder.join(format!("{}{JUDGE}", data_set.name));
+                write_atomic(&path, &judging::scores_csv(&trial.judge)?)?;
+            }
+            let classifiers = trial.classifiers(self.threshold);
+            if !classifiers.is_empty() {
+                let mut csv = Vec::new();
+                Classifiers::write_csv(&classifiers, &mut csv)?;
+                write_atomic(&folder.join(format!("{}.classifier.csv", data_set.name)), &csv)?;
             }
         }
         match &self.map {
@@ -237,16 +249,6 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// A judge's scores by candidate, as `rescore` reads them.
-fn judge_csv(judge: &BTreeMap<ItemId, f64>) -> Result<Vec<u8>> {
-    let mut csv = CsvWriter::from_writer(Vec::new());
-    csv.write_record(["id", "score"])?;
-    for (id, score) in judge {
-        csv.write_record([id.to_string(), score.to_string()])?;
-    }
-    Ok(csv.into_inner()?)
-}
-
 /// A data set's samples, with what the models say.
 fn measure(
     data_set: &DataSet,
@@ -272,8 +274,9 @@ fn measure(
         frames::MeasuredSample { judge, difficulty, nearest_distance, ..facts(sample) }
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
-    let trial = data_set.trial.as_ref().map(|facts| stats::TrialEvidence {
+    let trial = data_set.trial.as_ref().map(|SourceTrial { facts, rule }| stats::TrialEvidence {
         facts: facts.clone(),
+        rule: *rule,
         families: families(facts, plan.pool),
         judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
         parameters: parameters(plan.pool),

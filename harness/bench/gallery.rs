@@ -55,8 +55,12 @@ pub enum FigureKind {
     Domains,
     /// Acceptance under other thresholds.
     Sensitivity,
+    /// Precision and recall of those who decide about responses.
+    Classifier,
     /// Operations per accepted sample.
     Compute,
+    /// Operations per accepted sample against what a judge gives to them.
+    CostQuality,
 }
 
 impl FigureKind {

@@ -1,9 +1,11 @@
 //! Has samples scored by a judge (the paper's section 5.4; METHOD.md, E4): [`gra_synth::judge`] asks,
 //! the store or the engine answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use gra_analysis::foreign_text::CsvWriter;
 use gra_synth::candidate::Candidate;
 use gra_synth::judge::{Judge, Judged, JudgedSample, Judgement};
 use gra_synth::method::{Member, Method};
@@ -52,7 +54,7 @@ impl Bench<'_> {
 
 fn judged_samples(data_set: &DataSet) -> Vec<JudgedSample<'_>> {
     match &data_set.trial {
-        Some(trial) => trial.candidates.iter().filter_map(of_candidate).collect(),
+        Some(trial) => trial.facts.candidates.iter().filter_map(of_candidate).collect(),
         None => data_set.samples.iter().filter_map(of_sample).collect(),
     }
 }
@@ -68,4 +70,55 @@ fn of_candidate(candidate: &Candidate) -> Option<JudgedSample<'_>> {
         instruction: candidate.instruction.as_deref()?,
         response: candidate.response.as_deref()?,
     })
+}
+
+/// Scores by candidate as CSV, as [`read_scores`] reads them.
+///
+/// # Errors
+/// None that a caller can cause: nothing is written to a file here.
+pub fn scores_csv(scores: &BTreeMap<ItemId, f64>) -> Result<Vec<u8>> {
+    let mut csv = CsvWriter::from_writer(Vec::new());
+    csv.write_record(["id", "score"])?;
+    for (id, score) in scores {
+        csv.write_record([id.to_string(), score.to_string()])?;
+    }
+    Ok(csv.into_inner()?)
+}
+
+/// Reads a judge's scores of a trial's candidates: CSV with the columns `id` and `score`; an empty score is a missing
+/// one.
+///
+/// # Errors
+/// Names the file and line that is wrong.
+pub fn read_scores(path: &Path, candidates: &[Candidate]) -> Result<BTreeMap<ItemId, f64>> {
+    let known: BTreeSet<ItemId> = candidates.iter().map(|candidate| candidate.id).collect();
+    let name = path.display();
+    let mut csv =
+        csv::Reader::from_path(path).with_context(|| format!("cannot read judge scores {name}"))?;
+    let header = csv.headers().with_context(|| format!("judge scores {name}"))?.clone();
+    let column = |wanted: &str| {
+        header.iter().position(|name| name == wanted).with_context(|| {
+            format!("judge scores {name} have no column `{wanted}`\nhint: the header is `id,score`")
+        })
+    };
+    let (id_column, score_column) = (column("id")?, column("score")?);
+    let mut scores = BTreeMap::new();
+    for (line, record) in (2..).zip(csv.records()) {
+        let record = record.with_context(|| format!("judge scores {name}"))?;
+        let (id, score) = (&record[id_column], &record[score_column]);
+        let id: ItemId = id.parse().with_context(|| format!("judge scores {name}, line {line}"))?;
+        if !known.contains(&id) {
+            bail!("judge scores {name}, line {line}: the trial has no candidate {id}");
+        }
+        if score.is_empty() {
+            continue;
+        }
+        let Some(value) = score.parse().ok().filter(|value: &f64| value.is_finite()) else {
+            bail!("judge scores {name}, line {line}: `{score}` is no score");
+        };
+        if scores.insert(id, value).is_some() {
+            bail!("judge scores {name}, line {line}: {id} has a score already");
+        }
+    }
+    Ok(scores)
 }

@@ -71,7 +71,7 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
         section("compared", "Data sets compared", &compared);
     }
     let mut drawn = by_seed(subject, |seed| {
-        let mut drawn = figures::of_reference(seed);
+        let mut drawn = figures::of_reference(seed, results);
         if let Some(experiment) = experiment {
             drawn.extend(figures::of_comparison(results, experiment, seed.group.seed)?);
         }

@@ -14,7 +14,9 @@
 //! - [`raters`]: scores of the same samples by committee and judge (Fig. 7); scores by reviewer
 //! - [`violins`]: distributions side by side (Fig. 8)
 //! - [`funnel`]: what became of a trial's candidates
+//! - [`classifier`]: precision and recall of committee, vote, adjudicator and reviewers
 //! - [`compute`]: operations per accepted sample, beside a large model
+//! - [`cost_quality`]: operations per accepted sample against what a judge gives to them
 //! - [`agreement`]: how alike each two reviewers score
 //! - [`domains`]: acceptance by generator and domain
 //! - [`acceptance`]: acceptance over thresholds, from a rescored trial
@@ -30,7 +32,9 @@ pub mod agreement;
 pub mod averages;
 mod axis;
 mod canvas;
+pub mod classifier;
 pub mod compute;
+pub mod cost_quality;
 pub mod domains;
 pub mod font;
 pub mod funnel;

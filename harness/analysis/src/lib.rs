@@ -55,10 +55,12 @@ pub mod reviewers {
     //! - [`agreement`]: chance-corrected coefficients of any ratings
     //! - [`committee`]: how a trial's reviewers agree, and how each of them scores beside the others
     //! - [`quality`]: the committee's scores beside those of a judge that took no part (paper, section 5.4)
+    //! - [`classifier`]: how much of what committee, vote, adjudicator and reviewers let pass is good
     //! - [`calibration`]: scores and verdicts on texts whose quality is known
 
     pub mod agreement;
     pub mod calibration;
+    pub mod classifier;
     pub mod committee;
     pub mod quality;
 }

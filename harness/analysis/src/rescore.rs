@@ -58,6 +58,7 @@ mod word;
 
 pub use cell::{Acceptance, RuleOutcome};
 pub use knowledge::Knowledge;
+pub(crate) use word::lets_pass;
 
 /// What decides about a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,6 +13,8 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
 use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
 use crate::frames::{self, RowMeasure, RowValues};
+use crate::rescore::Rule;
+use crate::reviewers::classifier::{Classifiers, Truth};
 use crate::reviewers::committee::UnknownFamily;
 use crate::statistics::levels::NotFinite;
 use crate::stats::measure::{MeasureTable, MeasureValue, size};
@@ -58,6 +60,8 @@ pub struct Records {
 pub struct TrialEvidence {
     /// Everything that it recorded.
     pub facts: TrialFacts,
+    /// The rule that it ran under.
+    pub rule: Rule,
     /// Models of one family judge their own kind ([`crate::reviewers::committee`]). Every generator and reviewer
     /// has one.
     pub families: BTreeMap<ModelName, String>,
@@ -65,6 +69,16 @@ pub struct TrialEvidence {
     pub judge: BTreeMap<ItemId, f64>,
     /// How many parameters the models have that say so.
     pub parameters: BTreeMap<ModelName, u64>,
+}
+
+impl TrialEvidence {
+    /// Its deciders as classifiers, by a judge that was asked and by the checks; empty without reviewed responses.
+    #[must_use]
+    pub fn classifiers(&self, threshold: f64) -> Vec<Classifiers> {
+        let truths = [Truth::Judge { scores: &self.judge, threshold }, Truth::Checks];
+        let of = |truth| Classifiers::of(&self.facts.candidates, &self.rule, truth);
+        truths.into_iter().filter_map(of).collect()
+    }
 }
 
 /// What was found for several data sets.
@@ -118,6 +132,7 @@ pub fn findings(
     }
     quality::describe(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
+    quality::classify(data_sets, settings, &mut table);
     committee::describe(data_sets, &mut table)?;
     cost(data_sets, &mut table);
     let contrasts = contrast::contrasts(data_sets, settings.margins)?;

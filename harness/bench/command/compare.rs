@@ -15,7 +15,7 @@ use super::stats;
 use crate::artifact::write_atomic;
 use crate::benchmarks::Benchmarks;
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{CONTAMINATION, Embedded, Evidence, Plan};
+use crate::evidence::{CONTAMINATION, Embedded, Evidence, JUDGE, Plan};
 use crate::experiment::{Experiment, Overrides, RescoreEntry};
 use crate::failure::bad_input;
 use crate::judging::Bench;
@@ -250,7 +250,7 @@ fn decide_again(
     folder: &Path,
     global: &GlobalArgs,
 ) -> Result<Decided> {
-    let judged = folder.join(format!("{}.judge.csv", trial.variant));
+    let judged = folder.join(format!("{}{JUDGE}", trial.variant));
     let judge = judged.exists().then_some(judged);
     rescore::decide(&RescoreArgs::of(trial.to_string(), entry, judge, args.out.clone()), global)
 }

@@ -1,7 +1,5 @@
 //! `rescore`: what a trial's recorded reviews would have decided under other thresholds.
 
-mod judge;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,7 +18,7 @@ use crate::experiment::RescoreEntry;
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::trial::stored::StoredTrial;
-use crate::{rows, terminal};
+use crate::{judging, rows, terminal};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;
@@ -153,7 +151,7 @@ pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided>
     let rules = rules(args, method, Rule::recorded(method, variant)).map_err(bad_input)?;
     let embeddings = trial.embeddings(&store, &candidates)?;
     let judge = match &args.judge {
-        Some(file) => judge::read(file, &candidates).map_err(bad_input)?,
+        Some(file) => judging::read_scores(file, &candidates).map_err(bad_input)?,
         None => BTreeMap::new(),
     };
     let record = Record {

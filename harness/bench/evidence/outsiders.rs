@@ -54,7 +54,7 @@ fn is_same(one: &PoolModel, other: &PoolModel) -> bool {
 /// The generators of a trial's samples; none of a file, whose writers are not known, nor of a union, whose parts stand
 /// beside it.
 fn writers(data_set: &DataSet) -> impl Iterator<Item = &ModelName> {
-    let candidates = data_set.trial.iter().flat_map(|trial| &trial.candidates);
+    let candidates = data_set.trial.iter().flat_map(|trial| &trial.facts.candidates);
     candidates.filter(|candidate| candidate.is_sample()).map(|sample| &sample.roles.generator)
 }
 
@@ -63,11 +63,15 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
+    use gra_analysis::rescore::Rule;
     use gra_analysis::trial::TrialFacts;
     use gra_synth::candidate::{Candidate, Outcome, Roles};
+    use gra_synth::method::Method;
     use gra_synth::pool::ItemId;
+    use gra_synth::variant::Variant;
 
     use super::*;
+    use crate::dataset::SourceTrial;
 
     fn pool() -> ModelPool {
         let text = r#"
@@ -112,7 +116,10 @@ mod tests {
             samples: Vec::new(),
             files: BTreeMap::new(),
             seed_set: None,
-            trial: Some(facts),
+            trial: Some(SourceTrial {
+                facts,
+                rule: Rule::recorded(&Method::default(), &Variant::gra(name)),
+            }),
         }
     }
 

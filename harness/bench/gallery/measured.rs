@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gra_analysis::figure::Figure;
@@ -11,19 +11,24 @@ use gra_analysis::figure::raters::committee_and_judge;
 use gra_analysis::figure::roles::Role;
 use gra_analysis::figure::violins::Violins;
 use gra_analysis::frames::{self, RowMeasure, RowValues};
+use gra_synth::candidate::Candidate;
+use gra_synth::pool::ItemId;
 use polars::prelude::{ParquetReader, SerReader};
 use serde::Deserialize;
 
 use super::{FigureKind, GalleryEntry, MissingFigure};
-use crate::evidence::Fit;
+use crate::evidence::{self, Fit};
+use crate::judging::read_scores;
+use crate::trial::TrialId;
 
 /// The paper's tau, which its figure 7 divides scores by.
-const THRESHOLD: f64 = 8.0;
+pub(super) const THRESHOLD: f64 = 8.0;
 
 /// What a folder of `stats` holds.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
-    folder: String,
+    /// The folder that was read.
+    pub(super) folder: PathBuf,
     /// By data set.
     sets: BTreeMap<String, SampleValues>,
     /// Why data sets could not be read.
@@ -64,7 +69,7 @@ impl Measured {
     /// # Errors
     /// When the folder cannot be listed.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let mut measured = Self { folder: folder.display().to_string(), ..Self::default() };
+        let mut measured = Self { folder: folder.to_owned(), ..Self::default() };
         if !folder.is_dir() {
             return Ok(measured);
         }
@@ -88,12 +93,12 @@ impl Measured {
         Ok(measured)
     }
 
-    /// A data set, by the name that `stats` gives a trial.
+    /// A trial's data set.
     ///
     /// # Errors
     /// When its file is damaged.
-    pub(super) fn of_trial(&self, trial: &str) -> Result<Option<&SampleValues>, MissingFigure> {
-        let name = trial.replace('/', "-");
+    pub(super) fn of_trial(&self, trial: &TrialId) -> Result<Option<&SampleValues>, MissingFigure> {
+        let name = data_set_name(&self.folder, trial);
         match self.damaged.get(&name) {
             Some(error) => Err(MissingFigure::unreadable(error)),
             None => Ok(self.sets.get(&name)),
@@ -111,8 +116,9 @@ impl Measured {
     pub(super) fn map(&self, kind: FigureKind) -> Result<Figure, MissingFigure> {
         const COMMAND: &str = "gra-bench stats vanilla=SEEDS.json distill-large=DISTILLED.json \
                                gra=EXPERIMENT/gra/seed-N --map";
-        let none =
-            || MissingFigure::new(format!("there is no map.csv in {}", self.folder), COMMAND);
+        let none = || {
+            MissingFigure::new(format!("there is no map.csv in {}", self.folder.display()), COMMAND)
+        };
         let map = self.map.as_ref().ok_or_else(none)?;
         let FittedMap { places, fit } = map.as_ref().map_err(MissingFigure::unreadable)?;
         let names: Vec<&str> = places.keys().map(String::as_str).collect();
@@ -160,7 +166,8 @@ impl Measured {
         if !drawn.is_empty() {
             return drawn;
         }
-        let why = format!("no samples in {} have scores of committee and judge", self.folder);
+        let why =
+            format!("no samples in {} have scores of committee and judge", self.folder.display());
         let command = "gra-bench stats EXPERIMENT/VARIANT/seed-N --judge MODEL";
         vec![GalleryEntry::new(FigureKind::Raters, Err(MissingFigure::new(why, command)))]
     }
@@ -182,7 +189,7 @@ impl Measured {
         let sets = self.sets.iter().map(|(name, samples)| (name.as_str(), losses(samples)));
         let sets: Vec<(&str, Vec<f64>)> = sets.filter(|(_, ratios)| !ratios.is_empty()).collect();
         if sets.is_empty() {
-            let why = format!("no samples in {} have losses", self.folder);
+            let why = format!("no samples in {} have losses", self.folder.display());
             let command =
                 "gra-bench stats vanilla=SEEDS.json gra=EXPERIMENT/gra/seed-N --ifd MODEL";
             return Err(MissingFigure::new(why, command));
@@ -195,6 +202,28 @@ impl Measured {
         let sets = sets.map(|((name, ratios), role)| (name.to_owned(), role, ratios));
         Ok(Violins::difficulty(sets.collect()).figure()?)
     }
+}
+
+/// What a trial's data set is called in a folder: `compare` names it after its variant, `stats` after the whole trial.
+fn data_set_name(folder: &Path, trial: &TrialId) -> String {
+    let compared = Path::new(&trial.experiment).join(format!("seed-{}.compare", trial.seed));
+    if folder.ends_with(compared) { trial.variant.clone() } else { trial.joined() }
+}
+
+/// A judge's scores of a trial's candidates, from such a folder; empty where none was asked.
+///
+/// # Errors
+/// When the file is damaged.
+pub(super) fn judge(
+    folder: &Path,
+    trial: &TrialId,
+    candidates: &[Candidate],
+) -> Result<BTreeMap<ItemId, f64>, MissingFigure> {
+    let file = folder.join(format!("{}{}", data_set_name(folder, trial), evidence::JUDGE));
+    if !file.is_file() {
+        return Ok(BTreeMap::new());
+    }
+    read_scores(&file, candidates).map_err(|error| MissingFigure::unreadable(&error))
 }
 
 fn read_samples(path: &Path) -> Result<SampleValues> {

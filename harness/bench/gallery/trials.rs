@@ -1,21 +1,25 @@
 //! Figures of the store's finished trials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use gra_analysis::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::figure::cost_quality::{CostAndQuality, cost_and_quality};
 use gra_analysis::figure::variants::{VariantTrial, Variants};
 use gra_analysis::figure::{
-    Figure, acceptance, agreement, compute as compute_figure, domains, funnel, raters,
+    Figure, acceptance, agreement, classifier as classifier_figure, compute as compute_figure,
+    domains, funnel, raters,
 };
 use gra_analysis::rescore::{Record, Rule, rescore};
-use gra_analysis::trial::TrialFacts;
+use gra_analysis::reviewers::classifier::{Classifiers, Truth};
+use gra_analysis::statistics::inference::Estimate;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 
-use super::measured::{JUDGE, Measured};
+use super::measured::{self, JUDGE, Measured, THRESHOLD};
 use super::{FigureKind, GalleryEntry, MissingFigure, Sources};
 use crate::store::TrialRow;
 use crate::trial::stored::{StoredTrial, TrialGroup, TrialSelection};
@@ -89,9 +93,12 @@ pub(super) fn of_group(
                 entries.push(GalleryEntry::about(kind, &name, variants(group, measured)));
             }
             FigureKind::Compute => entries.push(GalleryEntry::about(kind, &name, compute(group))),
+            FigureKind::CostQuality => {
+                entries.push(GalleryEntry::about(kind, &name, cost_quality(group, measured)));
+            }
             _ => {
                 for (trial, facts) in group.trials.iter().zip(&group.facts) {
-                    let figure = of_trial(kind, trial, &facts.candidates);
+                    let figure = of_trial(kind, trial, &facts.candidates, &measured.folder);
                     entries.push(GalleryEntry::about(kind, &trial.id().to_string(), figure));
                 }
             }
@@ -100,7 +107,7 @@ pub(super) fn of_group(
     entries
 }
 
-/// A figure of one trial.
+/// A figure of one trial; a judge's scores are from a folder of `stats` or `compare`.
 ///
 /// # Errors
 /// Why it cannot be drawn.
@@ -108,6 +115,7 @@ pub(crate) fn of_trial(
     kind: FigureKind,
     trial: &StoredTrial,
     candidates: &[Candidate],
+    stats: &Path,
 ) -> Result<Figure, MissingFigure> {
     let name = trial.id().to_string();
     let figure = match kind {
@@ -123,6 +131,7 @@ pub(crate) fn of_trial(
         FigureKind::Agreement => agreement::agreement(&name, candidates),
         FigureKind::Domains => domains::domains(&name, candidates),
         FigureKind::Sensitivity => return sensitivity(trial, candidates),
+        FigureKind::Classifier => return classifier(trial, candidates, stats),
         other => {
             let why = format!("figure {} is not of one trial", other.name());
             return Err(MissingFigure::without_command(why));
@@ -161,7 +170,7 @@ fn sensitivity(trial: &StoredTrial, candidates: &[Candidate]) -> Result<Figure, 
 fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
     let mut rows: Vec<VariantTrial<'_>> = Vec::new();
     for (trial, facts) in group.trials.iter().zip(&group.facts) {
-        let samples = measured.of_trial(&trial.id().to_string())?;
+        let samples = measured.of_trial(trial.id())?;
         rows.push(VariantTrial {
             variant: &facts.variant,
             candidates: &facts.candidates,
@@ -171,19 +180,51 @@ fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFi
     Ok(Variants::of(&group.experiment, group.seed, &rows).figure()?)
 }
 
+/// Those who decide, by the judge that was asked and by checks.
+fn classifier(
+    trial: &StoredTrial,
+    candidates: &[Candidate],
+    stats: &Path,
+) -> Result<Figure, MissingFigure> {
+    let settings = &trial.record.settings;
+    let rule = Rule::recorded(&settings.method, &settings.variant);
+    let judge = measured::judge(stats, trial.id(), candidates)?;
+    let truths = [Truth::Judge { scores: &judge, threshold: THRESHOLD }, Truth::Checks];
+    let of = |truth| Classifiers::of(candidates, &rule, truth);
+    let truths: Vec<Classifiers> = truths.into_iter().filter_map(of).collect();
+    Ok(classifier_figure::classifier(&trial.id().to_string(), &truths)?)
+}
+
 /// Of the models' own sizes, where the pool states them.
-fn compute(group: &TrialGroup) -> Result<Figure, MissingFigure> {
-    let row = |(trial, facts): (&StoredTrial, &TrialFacts)| {
+fn computes(group: &TrialGroup) -> impl Iterator<Item = (&StoredTrial, Compute)> {
+    group.trials.iter().zip(&group.facts).map(|(trial, facts)| {
         let stated = Parameters::Stated(trial.record.stated_parameters());
-        let compute = Compute::of(facts, &stated, TEACHER_PARAMETERS, BTreeMap::new());
-        (facts.variant.clone(), compute)
-    };
-    let rows: Vec<_> = group.trials.iter().zip(&group.facts).map(row).collect();
-    compute_figure::compute(&rows).map_err(|error| MissingFigure {
+        (trial, Compute::of(facts, &stated, TEACHER_PARAMETERS, BTreeMap::new()))
+    })
+}
+
+fn compute(group: &TrialGroup) -> Result<Figure, MissingFigure> {
+    let rows = computes(group).map(|(trial, compute)| (trial.id().variant.clone(), compute));
+    compute_figure::compute(&rows.collect::<Vec<_>>()).map_err(|error| MissingFigure {
         is_unreadable: false,
         why: error.to_string(),
         command: Some(
             "state `parameters` of the pool's models, or: gra-bench compute TRIAL".to_owned(),
         ),
+    })
+}
+
+fn cost_quality(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
+    let mut variants = Vec::new();
+    for (trial, compute) in computes(group) {
+        let samples = measured.of_trial(trial.id())?;
+        let judge = samples.map_or(Estimate::NONE, |samples| samples.mean(JUDGE));
+        variants.push(CostAndQuality { variant: trial.id().variant.clone(), compute, judge });
+    }
+    let title = format!("{}, run seed {}", group.experiment, group.seed);
+    cost_and_quality(&title, &variants).map_err(|error| MissingFigure {
+        is_unreadable: false,
+        why: error.to_string(),
+        command: Some("gra-bench compare EXPERIMENT.toml --judge MODEL".to_owned()),
     })
 }

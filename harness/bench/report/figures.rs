@@ -1,7 +1,7 @@
 //! Figures of a report, as SVG within the page, each on a light card: those of the gallery that there is data
 //! for. Of each trial's own figures, the page has those of the reference.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use gra_analysis::figure::Figure;
@@ -10,20 +10,34 @@ use super::subject::{ReportSubject, SeedResults};
 use crate::comparison;
 use crate::gallery::{self, FigureKind, GalleryEntry, Sources};
 use crate::html::Html;
+use crate::trial::stored::TrialGroup;
 
 /// Most candidates of a trial whose reviews are decided again for a heat map.
 const RESCORED: usize = 20_000;
 
 /// The figures of a run seed's reference.
-pub(super) fn of_reference(seed: &SeedResults) -> Vec<Figure> {
+pub(super) fn of_reference(seed: &SeedResults, results: &Path) -> Vec<Figure> {
     let (trial, candidates) = (&seed.group.trials[0], &seed.group.facts[0].candidates);
-    let mut kinds =
-        vec![FigureKind::Funnel, FigureKind::Reviewers, FigureKind::Agreement, FigureKind::Domains];
+    let mut kinds = vec![
+        FigureKind::Funnel,
+        FigureKind::Reviewers,
+        FigureKind::Agreement,
+        FigureKind::Classifier,
+        FigureKind::Domains,
+    ];
     if candidates.len() <= RESCORED {
         kinds.push(FigureKind::Sensitivity);
     }
     // No picture is worth the report.
-    kinds.into_iter().filter_map(|kind| gallery::of_trial(kind, trial, candidates).ok()).collect()
+    let stats = measured(results, &seed.group);
+    let draw = |kind| gallery::of_trial(kind, trial, candidates, &stats).ok();
+    kinds.into_iter().filter_map(draw).collect()
+}
+
+/// Where a run seed's trials were measured: by `compare`, or else by `stats`.
+fn measured(results: &Path, group: &TrialGroup) -> PathBuf {
+    let compared = comparison::folder(results, &group.experiment, group.seed);
+    if compared.is_dir() { compared } else { results.join("stats") }
 }
 
 /// What compares the variants of an experiment whose trials are all finished.
@@ -34,10 +48,12 @@ pub(super) fn over_variants(subject: &ReportSubject, results: &Path) -> Result<V
     if subject.trials().any(|(trial, _)| !trial.finished) {
         return Ok(Vec::new());
     }
+    let kinds = [FigureKind::Variants, FigureKind::Compute, FigureKind::CostQuality];
+    let mut entries = Vec::new();
+    for SeedResults { group, .. } in &subject.seeds {
+        entries.extend(gallery::draw_groups(&kinds, [group], &measured(results, group))?);
+    }
     let stats = results.join("stats");
-    let groups = subject.seeds.iter().map(|seed| &seed.group);
-    let mut entries =
-        gallery::draw_groups(&[FigureKind::Variants, FigureKind::Compute], groups, &stats)?;
     let sources = Sources { results, stats, store: None, wanted: &[] };
     if sources.has_benchmarks() {
         entries.extend(gallery::draw(&[FigureKind::Averages, FigureKind::Rounds], &sources)?);

@@ -69,6 +69,17 @@ pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
     }
 }
 
+/// Whether review lets a response pass under a rule; `None` where the record does not say, as for a dispute that went to
+/// no adjudicator, and where a reply could not be read.
+pub(crate) fn lets_pass(candidate: &Candidate, rule: &Rule) -> Option<bool> {
+    // A seat that gave up is none that was spared: neither says anything, so no number of retries is asked for.
+    match word(candidate, rule, u8::MAX).end {
+        End::Passed { .. } => Some(true),
+        End::Out(Outcome::Malformed { .. } | Outcome::Failed { .. }) | End::Unknown(_) => None,
+        End::Out(_) => Some(false),
+    }
+}
+
 /// The first seats of a candidate's committee.
 struct Table<'a> {
     candidate: &'a Candidate,

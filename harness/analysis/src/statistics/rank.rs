@@ -1,4 +1,4 @@
-//! Rank correlations: Spearman's rho with mid-ranks, Kendall's tau-b (Kendall and Gibbons 1990,
+//! Rank correlations, and the area under the ROC curve: Spearman's rho with mid-ranks, Kendall's tau-b (Kendall and Gibbons 1990,
 //! sections 3.4 and 3.8).
 //!
 //! Both depend on the rows only through how many share a pair of values. [`Pairs`] finds the distinct
@@ -6,8 +6,9 @@
 //! coefficients follow in O(cells log levels), for scores in steps and for continuous values alike.
 //! A row of weight w counts as w equal rows.
 
-use crate::statistics::levels::Distinct;
-use crate::statistics::levels::{Levels, NotFinite};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{Estimate, jackknife};
+use crate::statistics::levels::{Distinct, Levels, NotFinite};
 
 /// Rows with two values each.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +111,35 @@ impl ContingencyTable<'_> {
         }
         balance
     }
+}
+
+/// The area under the ROC curve: how often a good row scores above a faulty one, ties counted half (Hanley and `McNeil`
+/// 1982), with its interval. No value without rows of both kinds, or where a score is no number.
+#[must_use]
+pub fn roc_area(scores: &[f64], is_good: &[bool], dependence: &Dependence) -> Estimate {
+    let Ok(levels) = Levels::of(scores) else { return Estimate::NONE };
+    let [area] = jackknife(dependence, |weights| {
+        // How many rows of a side have each score: the others weigh nothing.
+        let counts = |side: bool| {
+            let weights = is_good.iter().zip(weights);
+            let weights = weights.map(|(is_good, weight)| u32::from(*is_good == side) * weight);
+            levels.counts(&weights.collect::<Vec<_>>())
+        };
+        [area(&counts(true), &counts(false))]
+    });
+    area.within(0.0, 1.0)
+}
+
+/// The area under the curve from how many good and faulty rows have each score, scores rising.
+fn area(good: &[u64], faulty: &[u64]) -> Option<f64> {
+    let (mut below, mut won) = (0_u64, 0_u64);
+    for (good, faulty) in good.iter().zip(faulty) {
+        // Twice the wins, so that a tie counts one.
+        won += good * (2 * below + faulty);
+        below += faulty;
+    }
+    let pairs = 2 * good.iter().sum::<u64>() * below;
+    (pairs > 0).then(|| won as f64 / pairs as f64)
 }
 
 /// Twice each level's mid-rank less its mean, which is `2 below + count - all`.

@@ -1,7 +1,12 @@
 //! Scores: how they are distributed, and how far committee and judge agree (paper, section 5.4 and
 //! Fig. 7).
 
+use std::collections::BTreeSet;
+
+use gra_synth::variant::DisputeRule;
+
 use super::{MeasuredSet, Settings, StatsError, TrialEvidence, UNSCORED};
+use crate::reviewers::classifier::{Classifiers, Decider};
 use crate::reviewers::quality::{HighScore, HighShare, Quality, Scored};
 use crate::statistics::levels::quantile;
 use crate::statistics::resolution::Resolution;
@@ -87,6 +92,61 @@ pub(super) fn describe(
         counted(q.all.unjudged, q.all.judged + q.all.unjudged)
     });
     Ok(())
+}
+
+/// Adds how well those who decide tell good responses from others ([`crate::reviewers::classifier`]), at the trial's tau.
+pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mut MeasureTable) {
+    let measured: Vec<Option<Vec<Classifiers>>> = data_sets
+        .iter()
+        .map(|set| Some(set.trial.as_ref()?.classifiers(settings.threshold)))
+        .collect();
+    let every = || measured.iter().flatten().flatten();
+    let truths: BTreeSet<&str> = every().map(|of| of.truth.as_str()).collect();
+    // A set would order committees among the reviewers.
+    let mut deciders: Vec<&Decider> = Vec::new();
+    for curve in every().flat_map(|of| &of.curves) {
+        if !deciders.contains(&&curve.decider) {
+            deciders.push(&curve.decider);
+        }
+    }
+    deciders.sort_by_key(|decider| matches!(decider, Decider::Reviewer(_)));
+    // What some trial decided by stands in front, the others are for those who look closer.
+    let trials = || data_sets.iter().filter_map(|set| set.trial.as_ref());
+    let decided: Vec<Decider> = trials().map(|trial| Decider::Committee(trial.rule.dispute)).collect();
+    for truth in truths {
+        let mut add = |name: String,
+                       is_detail,
+                       value: &dyn Fn(&Classifiers) -> Option<MeasureValue>| {
+            let cell = |of: &Option<Vec<Classifiers>>| {
+                let Some(of_trial) = of else { return MeasureValue::Inapplicable(UNSCORED) };
+                let of_truth = of_trial.iter().find(|of| of.truth == truth);
+                of_truth.and_then(value).unwrap_or(MeasureValue::Inapplicable("it did not decide"))
+            };
+            let name = format!("{truth}: {name}");
+            let cells = measured.iter().map(cell).collect();
+            table.add(Measure { group: "classifier", name, cells, is_detail });
+        };
+        let absent = MeasureValue::or_absent;
+        add("share of reviewed responses".to_owned(), false, &|of| {
+            Some(absent(of.good, "no response was reviewed"))
+        });
+        for decider in &deciders {
+            let is_detail = !decided.contains(decider);
+            let of = |of: &Classifiers| of.curves.iter().find(|c| c.decider == **decider).cloned();
+            add(format!("{decider}, precision"), is_detail, &|all| {
+                Some(absent(of(all)?.own.precision, "it let nothing pass"))
+            });
+            add(format!("{decider}, recall"), is_detail, &|all| {
+                Some(absent(of(all)?.own.recall, "no response is good"))
+            });
+            let has_score = !matches!(decider, Decider::Committee(rule) if *rule != DisputeRule::Accept);
+            if has_score {
+                add(format!("{decider}, AUC"), is_detail, &|all| {
+                    Some(absent(of(all)?.auc, "all responses are good, or none is"))
+                });
+            }
+        }
+    }
 }
 
 /// [`QUANTILES`] of a trial.

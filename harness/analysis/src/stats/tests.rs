@@ -1,3 +1,6 @@
+use gra_synth::method::Method;
+use gra_synth::variant::Variant;
+
 use super::*;
 use crate::frames::{MeasuredSample, samples};
 use crate::ifd::{Loss, LossPair, Unmeasured};
@@ -128,12 +131,13 @@ fn judged_trial() -> MeasuredSet {
         })
         .collect();
     let facts = TrialFacts { variant: "gra".to_owned(), candidates, calls: Vec::new() };
+    let rule = Rule::recorded(&Method::default(), &Variant::gra("gra"));
     MeasuredSet {
         name: "gra".to_owned(),
         samples: samples(&rows).unwrap(),
         seed_set: None,
         records: None,
-        trial: Some(TrialEvidence { facts, families, judge, parameters: BTreeMap::new() }),
+        trial: Some(TrialEvidence { facts, rule, families, judge, parameters: BTreeMap::new() }),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::proportion::Proportion;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{self, Estimate, jackknife, weighted_mean};
 use crate::statistics::levels::Levels;
+use crate::statistics::rank::roc_area;
 use crate::statistics::resolution::Resolution;
 
 /// The precision for which a threshold is looked for.
@@ -83,21 +84,8 @@ fn auc_against(sheet: &Sheet<f64>, is_faulty: impl Fn(&str) -> bool) -> Estimate
     let rows: Vec<&Rating<f64>> = sheet.rows.iter().filter(counts).collect();
     let dependence = Dependence::by(rows.iter().map(|row| row.item));
     let scores: Vec<f64> = rows.iter().filter_map(|row| row.said).collect();
-    let Ok(levels) = Levels::of(&scores) else {
-        return Estimate { n: rows.len(), value: None, interval: None };
-    };
     let is_good: Vec<bool> = rows.iter().map(|row| row.kind == GOOD).collect();
-    let is_faulty: Vec<bool> = is_good.iter().map(|is_good| !is_good).collect();
-    let [auc] = jackknife(&dependence, |weights| {
-        // How many responses of a side have each score: the others weigh nothing.
-        let counts = |side: &[bool]| {
-            let weights =
-                side.iter().zip(weights).map(|(counts, weight)| u32::from(*counts) * weight);
-            levels.counts(&weights.collect::<Vec<_>>())
-        };
-        [area(&counts(&is_good), &counts(&is_faulty))]
-    });
-    auc.within(0.0, 1.0)
+    roc_area(&scores, &is_good, &dependence)
 }
 
 /// See [`ResponseSkill::within`]. A faulty response is held against the last good one before it, so that the rows
@@ -120,18 +108,6 @@ fn within(sheet: &Sheet<f64>) -> Estimate {
         }
     }
     inference::mean(&won, &Dependence::by(items)).within(0.0, 1.0)
-}
-
-/// The area under the curve from how many good and faulty responses have each score, scores rising.
-fn area(good: &[u64], faulty: &[u64]) -> Option<f64> {
-    let (mut below, mut won) = (0_u64, 0_u64);
-    for (good, faulty) in good.iter().zip(faulty) {
-        // Twice the wins, so that a tie counts one.
-        won += good * (2 * below + faulty);
-        below += faulty;
-    }
-    let pairs = 2 * good.iter().sum::<u64>() * below;
-    (pairs > 0).then(|| won as f64 / pairs as f64)
 }
 
 /// The lowest threshold of the wanted precision, and the share of good responses that reach it.

@@ -1,0 +1,155 @@
+//! Precision and recall of committee, vote, adjudicator and reviewers along tau (after the paper's Fig. 4).
+
+use gra_synth::variant::DisputeRule;
+use plotters::style::RGBColor;
+use plotters::style::text_anchor::HPos;
+
+use super::axis::{self, Scale};
+use super::canvas::{Area, Canvas, Drawn, Letters};
+use super::page::{LINE, TEXT, Words, lines, page};
+use super::{Figure, FigureError, palette};
+use crate::reviewers::classifier::{Classifiers, Curve, Decider, Passed};
+use crate::statistics::inference::{FEWEST, INTERVALS};
+
+const HEIGHT: f64 = 330.0;
+const GAP: f64 = 34.0;
+
+/// The picture of a trial's deciders, a panel for each truth.
+///
+/// # Errors
+/// When nothing was reviewed, or nothing that was reviewed is good.
+pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureError> {
+    let drawn = truths.iter().filter(|of| of.good.value.is_some_and(|share| share > 0.0));
+    let drawn: Vec<&Classifiers> = drawn.take(2).collect();
+    if drawn.is_empty() {
+        return Err(FigureError::Nothing { what: "no reviewed response is good" });
+    }
+    let panel = |of: &&Classifiers| {
+        let share = 100.0 * of.good.value.unwrap_or(0.0);
+        format!("{}: n {}, {share:.0}% good", of.truth, of.good.n)
+    };
+    let own = drawn[0].curves.first().map(|curve| curve.own.tau.to_string()).unwrap_or_default();
+    let caption = format!(
+        "{}. Lines run from tau 1 (right) to tau 10 (left); the disc is tau {own}, as in the trial, with intervals: {INTERVALS}. \
+         Dashed: the precision of letting everything pass. Thin grey lines: each reviewer alone. A point stands for at least \
+         {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; neither is the truth.",
+        drawn.iter().map(panel).collect::<Vec<_>>().join("; ")
+    );
+    let title = format!("What passes and what is good, {trial}");
+    page(Words { name: "classifier".to_owned(), title, caption }, HEIGHT, |canvas, area| {
+        legend(canvas, area)?;
+        let below = area.without([0.0, 2.6 * LINE, 0.0, 0.0]);
+        let width = (below.width + GAP) / lines(drawn.len().max(2));
+        for (place, of) in drawn.iter().enumerate() {
+            let x = below.x + lines(place) * width;
+            draw(canvas, Area { x, width: width - GAP, ..below }, of)?;
+        }
+        Ok(())
+    })
+}
+
+/// Committees by what is done with disputes; `None` for reviewers, who stand back.
+fn look(decider: &Decider) -> Option<(RGBColor, &'static str)> {
+    match decider {
+        Decider::Committee(DisputeRule::Adjudicator) => {
+            Some((palette::KINDS[0], "with adjudicator"))
+        }
+        Decider::Committee(DisputeRule::MajorityVote) => Some((palette::KINDS[1], "with vote")),
+        Decider::Committee(DisputeRule::Accept) => Some((palette::KINDS[2], "mean alone")),
+        Decider::Reviewer(_) => None,
+    }
+}
+
+fn legend(canvas: &mut Canvas<'_>, area: Area) -> Drawn {
+    let rules = [DisputeRule::Adjudicator, DisputeRule::MajorityVote, DisputeRule::Accept];
+    let committees = rules.into_iter().filter_map(|rule| look(&Decider::Committee(rule)));
+    let letters = Letters::new(TEXT, HPos::Left);
+    let (mut x, y) = (area.x, area.y + 0.4 * LINE);
+    for (color, name) in std::iter::once((palette::GREY, "one reviewer")).chain(committees) {
+        canvas.path([(x, y), (x + 18.0, y)], color, 2.0)?;
+        canvas.text(name, (x + 24.0, y), letters)?;
+        x += letters.width(name) + 48.0;
+    }
+    Ok(())
+}
+
+fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers) -> Drawn {
+    let bold = Letters::new(TEXT, HPos::Left).bold();
+    canvas.text(
+        &bold.cut(&format!("good: {}", of.truth), area.width),
+        (area.x, area.y - 8.0),
+        bold,
+    )?;
+    let plot = area.without([34.0, 6.0, 6.0, 2.4 * LINE]);
+    let (x, y) = (
+        Scale::new((0.0, 1.0), (plot.x, plot.right())),
+        Scale::new((0.0, 1.0), (plot.bottom(), plot.y)),
+    );
+    axis::left(canvas, plot, y, 5.0)?;
+    axis::below(canvas, plot, x, 5.0)?;
+    let name = Letters::new(TEXT, HPos::Center);
+    canvas.text("recall", (plot.middle().0, plot.bottom() + 27.0), name)?;
+    canvas.text("precision", (plot.x + 26.0, plot.y + 8.0), name.colored(palette::QUIET))?;
+    if let Some(good) = of.good.value {
+        let (step, at) = (8.0, y.at(good));
+        let mut from = plot.x;
+        while from < plot.right() {
+            canvas.path(
+                [(from, at), ((from + step / 2.0).min(plot.right()), at)],
+                palette::GREY,
+                1.0,
+            )?;
+            from += step;
+        }
+    }
+    let committees_last = |curve: &&Curve| look(&curve.decider).is_some();
+    let (front, back): (Vec<&Curve>, Vec<&Curve>) = of.curves.iter().partition(committees_last);
+    for curve in back.into_iter().chain(front) {
+        let (color, width) =
+            look(&curve.decider).map_or((palette::GREY, 0.8), |look| (look.0, 2.0));
+        let place = |at: &Passed| {
+            let shown = at.passed >= FEWEST;
+            Some((x.at(at.recall.value?), y.at(at.precision.value?))).filter(|_| shown)
+        };
+        canvas.path(curve.points.iter().filter_map(place).collect::<Vec<_>>(), color, width)?;
+        let own = &curve.own;
+        if let (Some(at), true) = (place(own), width > 1.0) {
+            if let Some(of) = own.precision.interval {
+                canvas.path([(at.0, y.at(of.low)), (at.0, y.at(of.high))], color, 1.0)?;
+            }
+            if let Some(of) = own.recall.interval {
+                canvas.path([(x.at(of.low), at.1), (x.at(of.high), at.1)], color, 1.0)?;
+            }
+            canvas.disc(at, 4.0, color)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::rescore::Rule;
+    use crate::reviewers::classifier::Truth;
+    use crate::trial_by_hand::{accepted, id, rejected};
+    use gra_synth::method::Method;
+    use gra_synth::variant::Variant;
+
+    #[test]
+    fn two_truths_have_a_panel_each() {
+        let candidates: Vec<_> = (0..20).map(accepted).chain((20..40).map(rejected)).collect();
+        let rule = Rule::recorded(&Method::default(), &Variant::gra("gra"));
+        let scores: BTreeMap<_, _> =
+            (0_u32..40).map(|number| (id(number), f64::from(number % 3) + 7.0)).collect();
+        let truths = [Truth::Judge { scores: &scores, threshold: 8.0 }, Truth::Checks];
+        let truths = truths.map(|truth| Classifiers::of(&candidates, &rule, truth).unwrap());
+        let figure = classifier("ablation/gra/seed-42", &truths).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        for text in ["judge >= 8: n 40, 65% good", "good: no check fails", "with adjudicator"] {
+            assert!(figure.svg.contains(text), "{text}: {}", figure.svg);
+        }
+        assert!(classifier("t", &[]).is_err());
+    }
+}
