@@ -1,12 +1,13 @@
 //! Data sets as peers: a trial's samples, a seed set, or anybody's file, in one form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::diversity::subsample;
 use gra_analysis::rescore::Rule;
 use gra_analysis::trial::TrialFacts;
+use gra_analysis::trial::funnel::has_passed;
 use gra_analysis::trial::lineage;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
@@ -75,6 +76,24 @@ pub struct SourceTrial {
     pub facts: TrialFacts,
     /// The rule that it ran under.
     pub rule: Rule,
+    /// The candidates that a judge is asked about: all that have a response, until they are cut to a number.
+    pub judged: BTreeSet<ItemId>,
+}
+
+impl SourceTrial {
+    fn new(facts: TrialFacts, rule: Rule) -> Self {
+        let answered = facts.candidates.iter().filter(|candidate| candidate.response.is_some());
+        let judged = answered.map(|candidate| candidate.id).collect();
+        Self { facts, rule, judged }
+    }
+
+    /// Responses that review or deduplication ended.
+    #[must_use]
+    pub fn rejected(&self) -> Vec<ItemId> {
+        let candidates = self.facts.candidates.iter();
+        let rejected = candidates.filter(|c| c.response.is_some() && !has_passed(c));
+        rejected.map(|candidate| candidate.id).collect()
+    }
 }
 
 impl Named {
@@ -228,7 +247,7 @@ impl DataSet {
         let settings = &trial.record.settings;
         let rule = Rule::recorded(&settings.method, &settings.variant);
         let seed_set = Some(settings.seed_set_sha256.clone());
-        let trial = Some(SourceTrial { facts, rule });
+        let trial = Some(SourceTrial::new(facts, rule));
         Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial })
     }
 
@@ -239,17 +258,35 @@ impl DataSet {
     }
 
     /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
-    /// there are fewer.
+    /// there are fewer. Of a trial, a judge is then asked about these and about as many that were rejected.
     pub fn subsample(&mut self, n: usize, run_seed: u64) {
-        let chosen = subsample(self.samples.len(), n, run_seed, &[&self.name]);
-        let mut chosen = chosen.into_iter().peekable();
-        let mut place = 0;
-        self.samples.retain(|_| {
-            let kept = chosen.next_if_eq(&place).is_some();
-            place += 1;
-            kept
-        });
+        self.cut(n, n, run_seed);
     }
+
+    /// The same with a number of its own for what was rejected.
+    pub fn cut(&mut self, samples: usize, rejected: usize, run_seed: u64) {
+        let kept = subsample(self.samples.len(), samples, run_seed, &[&self.name]);
+        keep(&mut self.samples, kept);
+        let Some(trial) = &mut self.trial else { return };
+        if (samples, rejected) == (usize::MAX, usize::MAX) {
+            return;
+        }
+        let mut others = trial.rejected();
+        let kept = subsample(others.len(), rejected, run_seed, &[&self.name, "rejected"]);
+        keep(&mut others, kept);
+        trial.judged = self.samples.iter().map(|sample| sample.id).chain(others).collect();
+    }
+}
+
+/// Keeps what stands at these places, which rise.
+fn keep<T>(rows: &mut Vec<T>, places: Vec<usize>) {
+    let mut places = places.into_iter().peekable();
+    let mut place = 0;
+    rows.retain(|_| {
+        let kept = places.next_if_eq(&place).is_some();
+        place += 1;
+        kept
+    });
 }
 
 /// Loads data sets.

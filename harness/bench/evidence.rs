@@ -274,13 +274,14 @@ fn measure(
         frames::MeasuredSample { judge, difficulty, nearest_distance, ..facts(sample) }
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
-    let trial = data_set.trial.as_ref().map(|SourceTrial { facts, rule }| stats::TrialEvidence {
-        facts: facts.clone(),
-        rule: *rule,
-        families: families(facts, plan.pool),
-        judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
-        parameters: parameters(plan.pool),
-    });
+    let trial =
+        data_set.trial.as_ref().map(|SourceTrial { facts, rule, .. }| stats::TrialEvidence {
+            facts: facts.clone(),
+            rule: *rule,
+            families: families(facts, plan.pool),
+            judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
+            parameters: parameters(plan.pool),
+        });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
     let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
     let records = (!data_set.files.is_empty()).then(|| stats::Records {

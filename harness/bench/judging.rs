@@ -34,8 +34,8 @@ pub struct Bench<'a> {
 pub type Judgements = BTreeMap<ItemId, Judgement>;
 
 impl Bench<'_> {
-    /// Has every response of a data set judged; of a trial also those that the committee did not let
-    /// pass. Samples without a response are left out.
+    /// Has the responses of a data set judged; of a trial those that [`crate::dataset::SourceTrial`] names, also such that
+    /// the committee did not let pass. Samples without a response are left out.
     ///
     /// # Errors
     /// When the engine or the store fails, or the run was interrupted.
@@ -54,7 +54,11 @@ impl Bench<'_> {
 
 fn judged_samples(data_set: &DataSet) -> Vec<JudgedSample<'_>> {
     match &data_set.trial {
-        Some(trial) => trial.facts.candidates.iter().filter_map(of_candidate).collect(),
+        Some(trial) => {
+            let candidates = trial.facts.candidates.iter();
+            let asked = candidates.filter(|candidate| trial.judged.contains(&candidate.id));
+            asked.filter_map(of_candidate).collect()
+        }
         None => data_set.samples.iter().filter_map(of_sample).collect(),
     }
 }

@@ -78,9 +78,7 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
                 args.experiment.display()
             )
         })?;
-    for data_set in &mut data_sets {
-        data_set.subsample(experiment.compare.n.unwrap_or(usize::MAX), run_seed);
-    }
+    experiment.compare.cut(&mut data_sets, run_seed);
     drop(stored);
     let plan = args.plan(&experiment, run_seed)?;
     let own = || comparison::folder(&global.results, &experiment.name, run_seed);

@@ -28,7 +28,9 @@ use crate::store::{Rate, Store};
 use crate::terminal;
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use casts::Casts;
-use differences::{Detectable, JUDGE_DEVIATION};
+use differences::{Comparison, JUDGE_DEVIATION};
+
+pub(in crate::command) use differences::Detectable;
 use sizes::{Sizes, parameters};
 
 /// Candidates whose roles are looked at.
@@ -59,6 +61,8 @@ struct Plan {
     hours: Option<(f64, f64)>,
     rate: String,
     store_bytes: Range,
+    /// What `compare` asks afterwards.
+    comparison: Comparison,
     /// What differences between variants the planned size can find; `null` with one variant or too few candidates.
     detectable: Option<Detectable>,
 }
@@ -71,7 +75,7 @@ struct VariantPlan {
     calls: Range,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 struct Range {
     least: u64,
     most: u64,
@@ -87,6 +91,7 @@ impl Range {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gra-bench plan experiments/ablation.toml
+  gra-bench plan experiments/ablation.toml --detect 5
   gra-bench plan experiments/ablation.toml --tokens-per-second 2500 --json")]
 pub(crate) struct PlanArgs {
     /// The experiment file.
@@ -96,9 +101,18 @@ pub(crate) struct PlanArgs {
     /// Reply tokens per second to assume [default: what the store's finished chunks took].
     #[arg(long, value_name = "N")]
     tokens_per_second: Option<f64>,
+    /// Also say how many candidates of each variant a difference of so many points of acceptance takes.
+    #[arg(long, value_name = "POINTS", value_parser = points)]
+    detect: Option<f64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// A difference in per cent.
+fn points(text: &str) -> Result<f64, String> {
+    let points = text.parse().ok().filter(|points| (0.01..=100.0).contains(points));
+    points.ok_or_else(|| format!("`{text}` is no number of points from 0.01 to 100"))
 }
 
 pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
@@ -109,7 +123,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?;
     } else {
-        out.write_all(plan.text()?.as_bytes())?;
+        out.write_all(plan.text(args.detect)?.as_bytes())?;
     }
     Ok(())
 }
@@ -231,12 +245,13 @@ impl Plan {
             hours,
             rate,
             store_bytes: calls.times(BYTES_PER_CALL),
-            detectable: detectable(experiment, &variants),
+            detectable: Detectable::of(experiment, store)?,
+            comparison: Comparison::of(experiment, &variants),
             variants,
         })
     }
 
-    fn text(&self) -> Result<String> {
+    fn text(&self, detect: Option<f64>) -> Result<String> {
         let mut text = String::new();
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
         writeln!(
@@ -294,14 +309,39 @@ impl Plan {
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
         let (least, most) = (megabytes(self.store_bytes.least), megabytes(self.store_bytes.most));
         writeln!(text, "store          {least} to {most} MB")?;
-        if let Some(Detectable { candidates, acceptance, judge }) = self.detectable {
+        let Comparison { judge, ifd } = self.comparison;
+        if judge.most + ifd.most > 0 {
             writeln!(
                 text,
-                "differences    of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four \
-                 times in five\n  assuming     the same {candidates} candidates of both variants, half of them passed; a \
-                 judge's scores deviate by {JUDGE_DEVIATION}",
-                100.0 * acceptance
+                "compare        {} calls of the judge, {} responses scored twice for IFD, of variants and seed set",
+                span(judge),
+                span(ifd)
             )?;
+        }
+        if let Some(found) = &self.detectable {
+            writeln!(
+                text,
+                "differences    of {:.1} points of acceptance, and of {:.2} of a judge's mean score, are found four times in \
+                 five;\n               of {:.1} points of the ten benchmarks' average, with one model trained on each",
+                100.0 * found.acceptance,
+                found.judge,
+                found.benchmark_average,
+            )?;
+            let variance =
+                if found.is_recorded { "as in the store's trials" } else { "half of them passed" };
+            writeln!(
+                text,
+                "  assuming     the same {} candidates of both variants, {variance}; a judge's scores deviate by \
+                 {JUDGE_DEVIATION};\n               half of the benchmarks' items right, models unrelated",
+                found.candidates
+            )?;
+            if let Some(points) = detect {
+                let needed = found.candidates_to_find(points);
+                writeln!(
+                    text,
+                    "  to find {points} points of acceptance: {needed} candidates of each variant"
+                )?;
+            }
         }
         writeln!(
             text,
@@ -310,12 +350,6 @@ impl Plan {
         )?;
         Ok(text)
     }
-}
-
-/// What can be found between the variants; nothing with one alone.
-fn detectable(experiment: &Experiment, variants: &[VariantPlan]) -> Option<Detectable> {
-    let fewest = variants.iter().map(|variant| variant.candidates.least).min()?;
-    if variants.len() > 1 { Detectable::of(experiment, fewest) } else { None }
 }
 
 fn span(range: Range) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
+use super::plan::Detectable;
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Overrides};
 use crate::progress::Verbosity;
@@ -99,8 +100,12 @@ fn run_trials(
     publish::check_writable(results)?;
     let store = Store::open(&global.store_path())?;
     suite::check_files(&experiment, &store)?;
+    // What only shows how things work answers no question.
+    let is_result = !experiment.demonstration;
+    let detectable = is_result.then(|| Detectable::of(&experiment, Some(&store))).transpose()?;
     let session = Session::start(global, store, &experiment.pool, &experiment.engine)?;
-    for line in reviewer_warnings(&experiment, results)? {
+    let blunt = detectable.flatten().and_then(|found| found.warning(&experiment));
+    for line in reviewer_warnings(&experiment, results)?.into_iter().chain(blunt) {
         session.progress.say(&line);
     }
     let reports = session.ask(experiment.chunk, |answering| {

@@ -119,6 +119,7 @@ mod tests {
             trial: Some(SourceTrial {
                 facts,
                 rule: Rule::recorded(&Method::default(), &Variant::gra(name)),
+                judged: BTreeSet::new(),
             }),
         }
     }

@@ -8,6 +8,7 @@ use gra_synth::variant::DisputeRule;
 use serde::Deserialize;
 
 use crate::axis::{Seats, Values};
+use crate::dataset::DataSet;
 use crate::nearest::nearest;
 
 /// `[compare]` as written.
@@ -20,8 +21,11 @@ pub struct CompareEntry {
     pub judge: Option<String>,
     /// The model whose losses make the difficulty (paper, section 5.5).
     pub ifd: Option<String>,
-    /// Samples of each data set at most.
+    /// Samples of each data set at most, and responses that were rejected that the judge is asked about.
     pub n: Option<usize>,
+    /// Whether every data set is cut to the size of the smallest, what was rejected apart from what was accepted. Means
+    /// do not need it, and their intervals grow by it.
+    pub equal_n: bool,
     /// Samples of each on which diversity is measured; default: as many as the smallest has.
     pub matched: Option<usize>,
     /// Whether a map of all data sets is drawn.
@@ -50,6 +54,23 @@ pub struct RescoreEntry {
 }
 
 impl CompareEntry {
+    /// Cuts data sets to their sizes.
+    pub fn cut(&self, data_sets: &mut [DataSet], run_seed: u64) {
+        let n = self.n.unwrap_or(usize::MAX);
+        let least = |sizes: &mut dyn Iterator<Item = usize>| sizes.min().unwrap_or(n).min(n);
+        let (mut samples, mut rejected) = (n, n);
+        if self.equal_n {
+            samples = least(&mut data_sets.iter().map(|set| set.samples.len()));
+            let sizes =
+                data_sets.iter().filter_map(|set| Some(set.trial.as_ref()?.rejected().len()));
+            // A variant that rejects nothing would leave none of the others'.
+            rejected = least(&mut sizes.filter(|size| *size > 0));
+        }
+        for data_set in data_sets {
+            data_set.cut(samples, rejected, run_seed);
+        }
+    }
+
     /// Checks the names.
     pub(super) fn check(&self, sets: &[String], pool: &ModelPool) -> Result<(), String> {
         for name in &self.sets {

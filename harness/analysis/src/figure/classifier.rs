@@ -147,7 +147,7 @@ mod tests {
         let truths = truths.map(|truth| Classifiers::of(&candidates, &rule, truth).unwrap());
         let figure = classifier("ablation/gra/seed-42", &truths).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
-        for text in ["judge >= 8: n 40, 65% good", "good: no check fails", "with adjudicator"] {
+        for text in ["n 40, 65% good", "good: no check fails", "with adjudicator"] {
             assert!(figure.svg.contains(text), "{text}: {}", figure.svg);
         }
         assert!(classifier("t", &[]).is_err());

@@ -112,7 +112,8 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
     deciders.sort_by_key(|decider| matches!(decider, Decider::Reviewer(_)));
     // What some trial decided by stands in front, the others are for those who look closer.
     let trials = || data_sets.iter().filter_map(|set| set.trial.as_ref());
-    let decided: Vec<Decider> = trials().map(|trial| Decider::Committee(trial.rule.dispute)).collect();
+    let decided: Vec<Decider> =
+        trials().map(|trial| Decider::Committee(trial.rule.dispute)).collect();
     for truth in truths {
         let mut add = |name: String,
                        is_detail,
@@ -139,7 +140,8 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
             add(format!("{decider}, recall"), is_detail, &|all| {
                 Some(absent(of(all)?.own.recall, "no response is good"))
             });
-            let has_score = !matches!(decider, Decider::Committee(rule) if *rule != DisputeRule::Accept);
+            let has_score =
+                !matches!(decider, Decider::Committee(rule) if *rule != DisputeRule::Accept);
             if has_score {
                 add(format!("{decider}, AUC"), is_detail, &|all| {
                     Some(absent(of(all)?.auc, "all responses are good, or none is"))

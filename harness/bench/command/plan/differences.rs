@@ -1,11 +1,20 @@
-//! How large a difference between two variants must be to be found: the power of the planned design.
+//! How large a difference between two variants must be to be found: the power of the planned design; and what it takes to
+//! compare them by a judge and by IFD.
 
+use std::collections::BTreeMap;
+
+use anyhow::Result;
 use gra_analysis::statistics::dependence::Dependence;
 use gra_analysis::statistics::inference::detectable;
+use gra_analysis::trial::funnel::has_passed;
+use gra_synth::pool::ItemId;
 use gra_synth::stream::Stream;
 use serde::Serialize;
 
-use crate::experiment::Experiment;
+use super::calls::candidates;
+use super::{Range, VariantPlan};
+use crate::experiment::{Content, Experiment};
+use crate::store::Store;
 
 /// Variance of a candidate's difference in acceptance, where two variants decide as two coins would: as each other at
 /// half of the candidates.
@@ -17,20 +26,86 @@ const DRAWN: u64 = 1_000;
 /// Standard deviation of a judge's scores that is assumed, in points of the scale.
 pub(super) const JUDGE_DEVIATION: f64 = 1.5;
 
+/// Items of the paper's ten benchmarks: GSM8K, MATH, `HumanEval`, MBPP, ARC-C, GPQA, `HellaSwag`, BBH, MMLU, `IFEval`.
+const BENCHMARK_ITEMS: [f64; 10] =
+    [1319.0, 5000.0, 164.0, 500.0, 295.0, 198.0, 10_042.0, 6511.0, 14_042.0, 541.0];
+
+/// Standard errors that a difference measures which is found four times in five, with many degrees of freedom.
+const ERRORS_TO_FIND: f64 = 2.80;
+
+/// Above this difference of acceptance a run of variants is not worth its calls.
+const HOPELESS: f64 = 0.2;
+
 /// The smallest differences that a test at 5% finds four times in five.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Detectable {
+pub(in crate::command) struct Detectable {
     /// Candidates of each variant, compared pair by pair.
     pub(super) candidates: u64,
     /// Of acceptance, as a share.
     pub(super) acceptance: f64,
+    /// Whether the variance of acceptance is that of this experiment's trials in the store.
+    pub(super) is_recorded: bool,
     /// Of a judge's mean score, where every candidate is judged.
     pub(super) judge: f64,
+    /// Of the average over the ten benchmarks, per cent, of one model trained on the data of each.
+    pub(super) benchmark_average: f64,
+}
+
+/// What `compare` asks of models, for the experiment's variants and its seed set.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Comparison {
+    /// Calls of the judge.
+    pub(super) judge: Range,
+    /// Responses whose losses are measured for IFD, twice each.
+    pub(super) ifd: Range,
+}
+
+impl Comparison {
+    /// Counts them. Of a variant at most every candidate is accepted, and at most every candidate is judged; what `n` cuts
+    /// is counted for the accepted and the rejected.
+    pub(super) fn of(experiment: &Experiment, variants: &[VariantPlan]) -> Self {
+        let compare = &experiment.compare;
+        let n = compare.n.map_or(u64::MAX, |n| n as u64);
+        let is_compared = |name: &String| compare.sets.is_empty() || compare.sets.contains(name);
+        let (mut accepted, mut judged) = (Range { least: 0, most: 0 }, Range { least: 0, most: 0 });
+        for VariantPlan { candidates: Range { least, most }, .. } in
+            variants.iter().filter(|variant| is_compared(&variant.name))
+        {
+            accepted.most += (*most).min(n);
+            judged.least += (*least).min(n);
+            judged.most += (*most).min(n.saturating_mul(2));
+        }
+        let seeds = experiment
+            .sources
+            .iter()
+            .filter(|source| source.content == Content::SeedSet && is_compared(&source.name));
+        let items = (experiment.seed_set.items.len() as u64).min(n) * seeds.count() as u64;
+        let seeds = experiment.seeds.len() as u64;
+        let of = |model: &Option<String>, range: Range| match model {
+            Some(_) => Range { least: range.least + items, most: range.most + items }.times(seeds),
+            None => Range { least: 0, most: 0 },
+        };
+        Self { judge: of(&compare.judge, judged), ifd: of(&compare.ifd, accepted) }
+    }
 }
 
 impl Detectable {
-    /// For the fewest candidates that any variant draws; `None` for too few for a test.
-    pub(super) fn of(experiment: &Experiment, candidates: u64) -> Option<Self> {
+    /// Between the experiment's variants, for the fewest candidates that any of them draws; `None` for one variant, and
+    /// for too few candidates for a test.
+    pub(in crate::command) fn of(
+        experiment: &Experiment,
+        store: Option<&Store>,
+    ) -> Result<Option<Self>> {
+        let drawn = experiment.variants.iter().map(|variant| candidates(variant, experiment).least);
+        let Some(fewest) = drawn.min().filter(|_| experiment.variants.len() > 1) else {
+            return Ok(None);
+        };
+        let recorded =
+            store.map(|store| recorded_variance(experiment, store)).transpose()?.flatten();
+        Ok(Self::with(experiment, fewest, recorded))
+    }
+
+    fn with(experiment: &Experiment, candidates: u64, recorded: Option<f64>) -> Option<Self> {
         let (pool, method) = (experiment.seed_set.items.len(), &experiment.method);
         let most = method.max_examples.min(u32::try_from(pool).unwrap_or(u32::MAX));
         let least = method.min_examples.min(most);
@@ -45,10 +120,74 @@ impl Detectable {
         // The standard error of all candidates, with the degrees of freedom of those that were drawn.
         #[expect(clippy::cast_precision_loss, reason = "counts of candidates")]
         let share = drawn as f64 / candidates as f64;
+        // Half of the items right, and none of the two models' answers related: an upper bound.
+        let variances = BENCHMARK_ITEMS.iter().map(|items| 2.0 * 0.25 / items);
+        let of_average = variances.sum::<f64>().sqrt() / 10.0;
+        let acceptance = recorded.unwrap_or(VARIANCE_OF_ACCEPTANCE);
         Some(Self {
             candidates,
-            acceptance: detectable(&dependence, share * VARIANCE_OF_ACCEPTANCE)?,
+            acceptance: detectable(&dependence, share * acceptance)?,
+            is_recorded: recorded.is_some(),
             judge: detectable(&dependence, share * 2.0 * JUDGE_DEVIATION.powi(2))?,
+            benchmark_average: 100.0 * ERRORS_TO_FIND * of_average,
         })
     }
+
+    /// Candidates of each variant that a difference of so many points of acceptance takes.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a positive estimate"
+    )]
+    pub(super) fn candidates_to_find(&self, points: f64) -> u64 {
+        (self.candidates as f64 * (100.0 * self.acceptance / points).powi(2)).ceil() as u64
+    }
+
+    /// A sentence for an experiment that cannot answer its question: that finds no difference of acceptance but a huge
+    /// one, or none of the judge's that its margin calls one.
+    pub(in crate::command) fn warning(&self, experiment: &Experiment) -> Option<String> {
+        let margin = experiment.compare.margins.judge;
+        let is_blunt =
+            margin.is_some_and(|margin| experiment.compare.judge.is_some() && self.judge > margin);
+        (self.acceptance > HOPELESS || is_blunt).then(|| {
+            format!(
+                "{} candidates of each variant are few: differences below {:.0} points of acceptance, or {:.1} of a judge's \
+                 mean score, will mostly not be found (gra-bench plan FILE --detect 10 says how many it takes)",
+                self.candidates,
+                100.0 * self.acceptance,
+                self.judge
+            )
+        })
+    }
+}
+
+/// The largest variance, over the variants, of a candidate's difference in acceptance to the reference, in this
+/// experiment's finished trials; `None` where none has a share that differs.
+fn recorded_variance(experiment: &Experiment, store: &Store) -> Result<Option<f64>> {
+    let mut passed: Vec<BTreeMap<ItemId, bool>> = Vec::new();
+    for trial in store.trials()?.iter().filter(|trial| {
+        trial.finished
+            && trial.id.experiment == experiment.name
+            && trial.id.seed == experiment.seeds[0]
+    }) {
+        let candidates = store.candidates(trial.row)?;
+        let of = candidates.iter().map(|candidate| (candidate.id, has_passed(candidate))).collect();
+        // The reference is held against the others, wherever the store lists it.
+        let is_reference = trial.id.variant == experiment.variants[0].name;
+        passed.insert(if is_reference { 0 } else { passed.len() }, of);
+    }
+    let Some((reference, others)) = passed.split_first() else { return Ok(None) };
+    let variance = |other: &BTreeMap<ItemId, bool>| {
+        let pairs = other.iter().filter_map(|(id, own)| Some((*own, *reference.get(id)?)));
+        let differences: Vec<f64> =
+            pairs.map(|(own, of)| f64::from(u8::from(own)) - f64::from(u8::from(of))).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a count of candidates")]
+        let n = differences.len() as f64;
+        let mean = differences.iter().sum::<f64>() / n;
+        differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (n - 1.0)
+    };
+    let most =
+        others.iter().map(variance).filter(|variance| *variance > 0.0).max_by(f64::total_cmp);
+    Ok(most)
 }
