@@ -35,6 +35,8 @@ pub use map::Fit;
 
 /// The file of samples that hold items of benchmarks.
 pub const CONTAMINATION: &str = "contamination.csv";
+/// The file of means by domain, generator and round.
+pub const GROUPS: &str = "groups.csv";
 /// How the file of a judge's scores of a trial ends.
 pub const JUDGE: &str = ".judge.csv";
 
@@ -51,6 +53,8 @@ pub struct Plan<'a> {
     pub difficulty: Option<Scoring<'a>>,
     /// Who judges.
     pub judge: Option<Bench<'a>>,
+    /// Who judges as well, so that the two can be held against each other.
+    pub second_judge: Option<Bench<'a>>,
     /// What is made of embeddings.
     pub embedding: Embedded,
     /// What contamination is looked for in; `None` where none was asked for.
@@ -134,9 +138,11 @@ impl Evidence {
         if let Some(contamination) = &contamination {
             contamination.describe(&mut findings.table);
         }
-        let judge = plan.judge.map(|bench| ("judge", &bench.judge.name));
+        let judges = [("judge", plan.judge), ("second judge", plan.second_judge)];
+        let judges =
+            judges.into_iter().filter_map(|(role, bench)| Some((role, &bench?.judge.name)));
         let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
-        let asked = judge.into_iter().chain(scorer);
+        let asked = judges.chain(scorer);
         let insiders = asked.filter_map(|(role, model)| {
             outsiders::not_an_outsider(role, model, data_sets, plan.pool)
         });
@@ -221,10 +227,13 @@ impl Evidence {
             // An earlier one would be taken for that of these data sets.
             None => remove(&list)?,
         }
-        let mut csv = Vec::new();
-        self.findings.table.write_csv(&mut csv)?;
-        write_atomic(&folder.join("stats.csv"), &csv)?;
-        let mut page = self.findings.table.markdown();
+        let Findings { table, groups, .. } = &self.findings;
+        for (table, name) in [(table, "stats.csv"), (groups, GROUPS)] {
+            let mut csv = Vec::new();
+            table.write_csv(&mut csv)?;
+            write_atomic(&folder.join(name), &csv)?;
+        }
+        let mut page = format!("{}\n{}", table.markdown(), groups.markdown());
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
         write_atomic(&folder.join("stats.md"), page.as_bytes())
     }
@@ -263,15 +272,34 @@ fn measure(
         }
         None => vec![None; data_set.samples.len()],
     };
-    let judgements = match plan.judge {
-        Some(bench) => bench.judge(data_set, answering)?,
-        None => Judgements::new(),
+    let mut ask = |bench: Option<Bench<'_>>| match bench {
+        Some(bench) => bench.judge(data_set, answering),
+        None => Ok(Judgements::new()),
     };
-    let judge_of = |id: &ItemId| Some(judgements.get(id)?.scores?.mean());
+    let (judgements, second) = (ask(plan.judge)?, ask(plan.second_judge)?);
+    let score = |of: &Judgements, id: &ItemId| Some(of.get(id)?.scores?.mean());
+    let judge_of = |id: &ItemId| score(&judgements, id);
+    let candidates = data_set.trial.iter().flat_map(|trial| &trial.facts.candidates);
+    let generators: BTreeMap<ItemId, &ModelName> =
+        candidates.map(|candidate| (candidate.id, &candidate.roles.generator)).collect();
     let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
     let rows = rows.map(|((sample, difficulty), nearest_distance)| {
-        let judge = judge_of(&sample.id);
-        frames::MeasuredSample { judge, difficulty, nearest_distance, ..facts(sample) }
+        let generator = generators.get(&sample.id).map(ToString::to_string);
+        let round = match sample.id {
+            ItemId::Candidate { round, .. } => Some(round),
+            ItemId::Seed(_) => None,
+        };
+        let (judge, second_judge) = (judge_of(&sample.id), score(&second, &sample.id));
+        let measured = facts(sample);
+        frames::MeasuredSample {
+            generator,
+            round,
+            judge,
+            second_judge,
+            difficulty,
+            nearest_distance,
+            ..measured
+        }
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
     let trial =
@@ -314,11 +342,14 @@ fn facts(sample: &Sample) -> frames::MeasuredSample {
         id: sample.id.to_string(),
         items: sample.items.clone(),
         domain: sample.domain,
+        generator: None,
+        round: None,
         instruction: sample.instruction.clone(),
         response: sample.response.clone(),
         mu: sample.tally.map(Tally::mu),
         sigma: sample.tally.map(Tally::sigma),
         judge: None,
+        second_judge: None,
         difficulty: None,
         nearest_distance: None,
     }

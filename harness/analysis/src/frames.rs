@@ -56,13 +56,10 @@ pub use samples::{MeasuredSample, items, samples};
 /// None that a caller can cause: polars checks that columns are equally long.
 pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     let of = Columns(candidates);
-    let [domain, generator, mu, decision, outcome] = fate(candidates);
+    let [round, domain, generator, mu, decision, outcome] = fate(candidates);
     let columns = vec![
         of.text("id", |c| Some(c.id.to_string())),
-        of.count("round", |c| match c.id {
-            ItemId::Candidate { round, .. } => Some(round as usize),
-            ItemId::Seed(_) => None,
-        }),
+        round,
         of.count("wave", |c| Some(c.wave as usize)),
         domain,
         generator,
@@ -105,7 +102,7 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     DataFrame::new(candidates.len(), columns)
 }
 
-/// Those columns of [`candidates`] that statistics of a trial are computed from: `domain`, `generator`, `mu`,
+/// Those columns of [`candidates`] that statistics of a trial are computed from: `round`, `domain`, `generator`, `mu`,
 /// `decision` and `outcome`.
 ///
 /// # Errors
@@ -115,9 +112,13 @@ pub fn outcomes(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
 }
 
 /// The columns of [`outcomes`].
-fn fate(candidates: &[Candidate]) -> [Column; 5] {
+fn fate(candidates: &[Candidate]) -> [Column; 6] {
     let of = Columns(candidates);
     [
+        of.count("round", |c| match c.id {
+            ItemId::Candidate { round, .. } => Some(round as usize),
+            ItemId::Seed(_) => None,
+        }),
         of.text("domain", |c| Some(c.domain?.to_string())),
         of.text("generator", |c| Some(c.roles.generator.to_string())),
         of.number("mu", |c| Some(c.tally()?.mu())),

@@ -24,6 +24,7 @@ use diversity::Diversity;
 mod committee;
 mod contrast;
 pub mod diversity;
+mod groups;
 pub mod measure;
 mod quality;
 mod words;
@@ -88,6 +89,8 @@ pub struct Findings {
     pub table: MeasureTable,
     /// How the others differ from the first.
     pub contrasts: Vec<Contrast>,
+    /// Means by domain, generator and round.
+    pub groups: MeasureTable,
 }
 
 /// How the table is made.
@@ -133,11 +136,12 @@ pub fn findings(
     quality::describe(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
     quality::classify(data_sets, settings, &mut table);
+    quality::judges(data_sets, &mut table)?;
     committee::describe(data_sets, &mut table)?;
     cost(data_sets, &mut table);
     let contrasts = contrast::contrasts(data_sets, settings.margins)?;
     contrast::describe(&contrasts, &mut table);
-    Ok(Findings { table, contrasts })
+    Ok(Findings { table, contrasts, groups: groups::by_group(data_sets)? })
 }
 
 /// Adds how many samples are measured, and of how many records.
@@ -205,6 +209,7 @@ fn means() -> Vec<SampleMean> {
             absent("no responses"),
         )),
         row("quality", "judge's score, mean", "judge", absent("no judge was asked")),
+        row("quality", "second judge's score, mean", "second_judge", absent("none was asked")),
         row("quality", "mu, mean", "mu", unscored.clone()),
         non_negative(row("quality", "sigma, mean", "sigma", unscored)),
         ratio("loss-ratio, mean over all", "loss_ratio", Some),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use gra_analysis::stats::{Settings, in_words};
-use gra_synth::method::Method;
+use gra_synth::method::{Member, Method};
 use serde_json::json;
 
 use super::rescore::{self, Decided, RescoreArgs};
@@ -15,7 +15,7 @@ use super::stats;
 use crate::artifact::write_atomic;
 use crate::benchmarks::Benchmarks;
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{CONTAMINATION, Embedded, Evidence, JUDGE, Plan};
+use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, JUDGE, Plan};
 use crate::experiment::{Experiment, Overrides, RescoreEntry};
 use crate::failure::bad_input;
 use crate::judging::Bench;
@@ -119,7 +119,8 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
 
 /// A judge's model, a scorer and what is made of embeddings.
 struct Resolved<'a> {
-    judge: Option<gra_synth::method::Member>,
+    judge: Option<Member>,
+    second_judge: Option<Member>,
     difficulty: Option<Scoring<'a>>,
     embedding: Embedded,
     benchmarks: Option<Benchmarks>,
@@ -133,6 +134,8 @@ impl CompareArgs {
         let named = |given: &Option<String>, own: &Option<String>| given.clone().or(own.clone());
         let model = |name: &String| stats::member(&experiment.pool, name);
         let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
+        let second =
+            asked.second_judge.as_ref().filter(|_| judge.is_some()).map(model).transpose()?;
         let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
         let embedding = if self.no_embeddings {
             Embedded::Nothing
@@ -141,6 +144,7 @@ impl CompareArgs {
         };
         Ok(Resolved {
             judge: judge.map(stats::as_judge),
+            second_judge: second.map(stats::as_judge),
             difficulty: scorer.map(|model| stats::scoring(model, Protocol::default())),
             embedding,
             benchmarks: stats::named_benchmarks(&asked.benchmarks)?,
@@ -154,17 +158,19 @@ impl Resolved<'_> {
     fn as_plan<'a>(&'a self, experiment: &'a Experiment) -> Plan<'a> {
         // The paper's tau divides a judge's high scores from others, whatever this scale's is.
         let threshold = f64::from(self.method.tau);
+        let bench = |judge| Bench {
+            judge,
+            prompts: &experiment.prompts,
+            method: &self.method,
+            run_seed: self.run_seed,
+        };
         Plan {
             settings: Settings { threshold, margins: experiment.compare.margins },
             run_seed: self.run_seed,
             pool: &experiment.pool,
             difficulty: self.difficulty,
-            judge: self.judge.as_ref().map(|judge| Bench {
-                judge,
-                prompts: &experiment.prompts,
-                method: &self.method,
-                run_seed: self.run_seed,
-            }),
+            judge: self.judge.as_ref().map(bench),
+            second_judge: self.second_judge.as_ref().map(bench),
             embedding: self.embedding,
             benchmarks: self.benchmarks.as_ref(),
         }
@@ -231,6 +237,7 @@ fn print(
     }
     writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
     writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
+    writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;
     if evidence.contamination.is_some() {
         writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
     }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::benchmarks::Benchmarks;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{CONTAMINATION, Embedded, Evidence, Plan};
+use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, Plan};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
@@ -77,6 +77,9 @@ pub(crate) struct StatsArgs {
     /// the pool says otherwise); of a trial, rejected ones too.
     #[arg(long, value_name = "MODEL")]
     judge: Option<String>,
+    /// Have them scored by another model as well, and say how far the two agree.
+    #[arg(long, value_name = "MODEL", requires = "judge")]
+    second_judge: Option<String>,
     /// What divides a judge's high scores from others; the default is the paper's tau.
     #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
     judge_threshold: f64,
@@ -116,6 +119,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let pool = builtin::read_pool(file, &global.models)?;
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
+    let second = args.second_judge.as_deref().map(|name| member(&pool, name)).transpose()?;
     let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
     let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
@@ -137,12 +141,10 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     }
 
     let method = Method::default();
-    let judge = judge.map(as_judge);
-    let bench = judge.as_ref().zip(prompts.as_ref()).map(|(judge, (prompts, _))| Bench {
-        judge,
-        prompts,
-        method: &method,
-        run_seed: args.seed,
+    let judges = [judge, second].map(|judge| judge.map(as_judge));
+    let [bench, second_judge] = judges.each_ref().map(|judge| {
+        let (prompts, _) = prompts.as_ref()?;
+        Some(Bench { judge: judge.as_ref()?, prompts, method: &method, run_seed: args.seed })
     });
     let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));
     let settings = Settings { threshold: args.judge_threshold, margins: Margins::default() };
@@ -153,6 +155,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         pool: &pool,
         difficulty,
         judge: bench,
+        second_judge,
         embedding,
         benchmarks,
     };
@@ -181,6 +184,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
+    writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;
     if evidence.contamination.is_some() {
         writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
     }

@@ -19,6 +19,8 @@ pub struct CompareEntry {
     pub sets: Vec<String>,
     /// The model that scores every response and takes no other part (paper, section 5.4).
     pub judge: Option<String>,
+    /// A second model that scores them, so that the two can be held against each other.
+    pub second_judge: Option<String>,
     /// The model whose losses make the difficulty (paper, section 5.5).
     pub ifd: Option<String>,
     /// Samples of each data set at most, and responses that were rejected that the judge is asked about.
@@ -79,7 +81,9 @@ impl CompareEntry {
                 return Err(unknown("sets", name, "data set", known));
             }
         }
-        for (key, model) in [("judge", &self.judge), ("ifd", &self.ifd)] {
+        let models =
+            [("judge", &self.judge), ("second_judge", &self.second_judge), ("ifd", &self.ifd)];
+        for (key, model) in models {
             let Some(model) = model else { continue };
             if pool.model(&gra_synth::request::ModelName::new(model)).is_none() {
                 let known = pool.members_and_teachers().map(|model| model.name.as_str());

@@ -18,6 +18,10 @@ pub struct MeasuredSample {
     pub items: Vec<String>,
     /// Where it is known.
     pub domain: Option<Domain>,
+    /// Who wrote it, where that is known.
+    pub generator: Option<String>,
+    /// Of a trial, from 1.
+    pub round: Option<u32>,
     /// x.
     pub instruction: String,
     /// y; `None` where the data set has none.
@@ -28,6 +32,8 @@ pub struct MeasuredSample {
     pub sigma: Option<f64>,
     /// Mean of a judge's six scores, where one was asked and could be read.
     pub judge: Option<f64>,
+    /// The same of a second judge.
+    pub second_judge: Option<f64>,
     /// What a model's losses say; `None` when no model was asked.
     pub difficulty: Option<MeasuredLosses>,
     /// 1 - cosine to the nearest other instruction of the data set, in [0, 2].
@@ -41,8 +47,10 @@ pub struct MeasuredSample {
 /// | `id` | text | unique in its data set |
 /// | `items` | text | separated by spaces; see [`MeasuredSample::items`] |
 /// | `domain` | text | one of the seven |
+/// | `generator` | text | the model that wrote it |
+/// | `round` | u32 | of a trial, from 1 |
 /// | `instruction_words`, `response_words` | u32 | separated by white space; null without a response |
-/// | `mu`, `sigma`, `judge` | f64 | on the scale of the scores |
+/// | `mu`, `sigma`, `judge`, `second_judge` | f64 | on the scale of the scores |
 /// | `conditional_loss`, `direct_loss` | f64 | nats per token of the response, after the instruction and without it |
 /// | `scored_tokens` | u32 | of the response, after the instruction |
 /// | `truncated` | bool | the response lost its end before it was scored |
@@ -65,11 +73,14 @@ pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
         of.text("id", |s| Some(s.id.clone())),
         of.text("items", |s| Some(s.items.join(" "))),
         of.text("domain", |s| Some(s.domain?.to_string())),
+        of.text("generator", |s| s.generator.clone()),
+        of.count("round", |s| Some(s.round? as usize)),
         of.count("instruction_words", |s| Some(words(&s.instruction))),
         of.count("response_words", |s| s.response.as_deref().map(words)),
         of.number("mu", |s| s.mu),
         of.number("sigma", |s| s.sigma),
         of.number("judge", |s| s.judge),
+        of.number("second_judge", |s| s.second_judge),
         of.number("conditional_loss", |s| Some(pair(s)?.conditional.mean)),
         of.number("direct_loss", |s| Some(pair(s)?.direct.mean)),
         of.count("scored_tokens", |s| Some(pair(s)?.conditional.tokens as usize)),

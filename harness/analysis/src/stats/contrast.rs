@@ -33,6 +33,9 @@ const COMPARED: [(&str, &str, MarginOf); 6] = [
     ("perplexity-ratio", "perplexity_ratio", |margins| margins.perplexity_ratio),
 ];
 
+/// The judge's score of samples as long as those of the other data set ([`at_equal_length`]).
+const AT_EQUAL_LENGTH: &str = "judge's score at equal length";
+
 const REFERENCE: &str = "the others are compared with it";
 const NO_PAIR: &str = "one of the two has no value";
 const NO_TEST: &str = "fewer than 12 on a side, or nothing varies";
@@ -151,6 +154,15 @@ pub(super) fn contrasts(
             contrasts.push(compare(&sides, is_related, measure, data_set, margin(&margins)));
         }
     }
+    let judged = |set: &MeasuredSet| {
+        set.values([RowMeasure::column("judge"), RowMeasure::column("response_words")])
+    };
+    let judged: Vec<RowValues<String>> =
+        data_sets.iter().map(judged).collect::<PolarsResult<_>>()?;
+    for (set, of_set) in data_sets.iter().zip(&judged).skip(1) {
+        let is_related = data_sets[0].seed_set.is_some() && data_sets[0].seed_set == set.seed_set;
+        contrasts.push(at_equal_length([&judged[0], of_set], is_related, set, margins.judge));
+    }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
     for (contrast, p) in contrasts.iter_mut().zip(holm(&p_values)) {
         contrast.p = p;
@@ -230,6 +242,60 @@ fn compare(
         Contrast { measure, data_set, n, difference, same_items, selection, p: None, margin };
     contrast.p = contrast.headline().and_then(|headline| headline.p());
     contrast
+}
+
+/// The difference of a judge's scores that is left when both data sets have responses of one length: judges favour long
+/// ones. Scores are regressed on the logarithm of the words within each data set, with one slope (an analysis of
+/// covariance). What the slope's own error adds to each row is part of its value, so the interval has it too.
+fn at_equal_length(
+    sides: [&RowValues<String>; 2],
+    is_related: bool,
+    set: &MeasuredSet,
+    margin: Option<f64>,
+) -> Contrast {
+    let judged = |of: &RowValues<String>| -> Vec<(f64, f64, usize)> {
+        let rows = of.values(0).iter().zip(of.values(1)).enumerate();
+        rows.filter_map(|(row, (score, words))| Some(((*score)?, (*words)?.ln_1p(), row))).collect()
+    };
+    let judged = sides.map(judged);
+    let mean = |rows: &[(f64, f64, usize)], of: fn(&(f64, f64, usize)) -> f64| {
+        rows.iter().map(of).sum::<f64>() / rows.len() as f64
+    };
+    let centre = [0, 1].map(|k| (mean(&judged[k], |row| row.0), mean(&judged[k], |row| row.1)));
+    let deviations = || {
+        let of =
+            |k: usize| judged[k].iter().map(move |row| (row.0 - centre[k].0, row.1 - centre[k].1));
+        of(0).chain(of(1))
+    };
+    let spread: f64 = deviations().map(|(_, length)| length * length).sum();
+    let slope = deviations().map(|(score, length)| score * length).sum::<f64>() / spread;
+    let apart = centre[1].1 - centre[0].1;
+    let rows: [Rows; 2] = std::array::from_fn(|k| {
+        let n = judged[k].len() as f64;
+        // The difference is this side's mean, with its sign, less the slope times how far the lengths are apart.
+        let sign = if k == 0 { 1.0 } else { -1.0 };
+        let value = |&(score, length, _): &(f64, f64, usize)| {
+            let (own, off) = (score - centre[k].0, length - centre[k].1);
+            let of_slope = sign * n * apart * off * (own - slope * off) / spread;
+            Some(score - slope * length + of_slope)
+        };
+        let items = judged[k].iter().map(|row| sides[k].items()[row.2].as_slice());
+        Rows { values: judged[k].iter().map(value).collect(), items: items.collect() }
+    });
+    let [first, other] = &rows;
+    let is_defined = spread > 0.0;
+    let difference = is_defined.then(|| sum(&[(first, -1.0), (other, 1.0)], is_related)).flatten();
+    let both = if is_related { first.names().intersection(&other.names()).count() } else { 0 };
+    Contrast {
+        measure: AT_EQUAL_LENGTH,
+        data_set: set.name.clone(),
+        n: Sizes { first: first.values.len(), other: other.values.len(), both },
+        difference,
+        same_items: None,
+        selection: None,
+        p: difference.and_then(|difference| difference.p()),
+        margin,
+    }
 }
 
 /// The weighted sum of the sides' means. Items of sides that are not related are different items.

@@ -6,9 +6,13 @@ use std::collections::BTreeSet;
 use gra_synth::variant::DisputeRule;
 
 use super::{MeasuredSet, Settings, StatsError, TrialEvidence, UNSCORED};
+use crate::frames::RowMeasure;
 use crate::reviewers::classifier::{Classifiers, Decider};
 use crate::reviewers::quality::{HighScore, HighShare, Quality, Scored};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::jackknife;
 use crate::statistics::levels::quantile;
+use crate::statistics::rank::Pairs;
 use crate::statistics::resolution::Resolution;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 use crate::trial::funnel::has_passed;
@@ -149,6 +153,31 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
             }
         }
     }
+}
+
+/// Adds how far two judges agree on the samples that both have scored.
+pub(super) fn judges(
+    data_sets: &[MeasuredSet],
+    table: &mut MeasureTable,
+) -> Result<(), StatsError> {
+    let mut cells = Vec::new();
+    for set in data_sets {
+        let values = set.values(["judge", "second_judge"].map(RowMeasure::column))?;
+        let both = values.values(0).iter().zip(values.values(1)).zip(values.items());
+        let both = both.filter_map(|((one, other), items)| Some(((*one)?, (*other)?, items)));
+        let both: Vec<(f64, f64, &Vec<String>)> = both.collect();
+        let pairs = Pairs::of(&both.iter().map(|row| (row.0, row.1)).collect::<Vec<_>>())?;
+        let dependence = Dependence::by_items(both.iter().map(|row| row.2.iter()));
+        let [rho] = jackknife(&dependence, |weights| [pairs.table(weights).spearman()]);
+        let missing = if both.is_empty() {
+            "no second judge was asked"
+        } else {
+            "one of the two gives one score only"
+        };
+        cells.push(MeasureValue::or_absent(rho.within(-1.0, 1.0), missing));
+    }
+    table.push("judge", "Spearman's rho of the two judges, samples", cells);
+    Ok(())
 }
 
 /// [`QUANTILES`] of a trial.
