@@ -5,13 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use gra_analysis::checks::Checks;
+use gra_analysis::contamination::Contamination;
 use gra_synth::pool::ItemId;
 
+use crate::benchmarks::Benchmarks;
 use crate::dataset::{DataSet, Named, Sample};
-use crate::experiment::{Content, Experiment, Size, Source};
+use crate::experiment::{Content, Experiment, Keep, Size, Source};
 use crate::store::Store;
 use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
+
+/// Whether a check found its fault; `None` where it does not apply.
+type FoundBy = fn(&Checks) -> Option<bool>;
 
 /// File of a comparison's folder: what can be told apart, a sentence per line.
 pub const WORDS: &str = "words.txt";
@@ -85,13 +91,19 @@ impl Loader<'_> {
                     parts.iter().map(|part| self.load(part)).collect::<Result<_>>()?;
                 union(name, &parts)
             }
+            Content::Filtered { of, checks, benchmarks } => {
+                filtered(name, self.load(of)?, checks, benchmarks)?
+            }
         };
         let size = match &source.size {
             Size::Full => usize::MAX,
             Size::Samples(n) => *n,
             Size::Of(other) => self.load(other)?.samples.len(),
         };
-        data_set.subsample(size, self.run_seed);
+        match source.keep {
+            Keep::Drawn => data_set.subsample(size, self.run_seed),
+            Keep::HighestMu => data_set.keep_best(size),
+        }
         Ok(data_set)
     }
 
@@ -107,8 +119,61 @@ impl Loader<'_> {
         let seeds = &self.experiment.seed_set;
         let samples = seeds.items.iter().cloned().map(Sample::from).collect();
         let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
-        DataSet { name, samples, files, seed_set: Some(seeds.sha256.clone()), trial: None }
+        DataSet {
+            name,
+            samples,
+            files,
+            seed_set: Some(seeds.sha256.clone()),
+            trial: None,
+            left_out: Vec::new(),
+        }
     }
+}
+
+/// The samples in which these checks find nothing and that hold no item of these benchmarks. What it cost, and what was
+/// rejected, is of the whole data set, and stays with that.
+fn filtered(
+    name: String,
+    whole: DataSet,
+    checks: &[String],
+    benchmarks: &[PathBuf],
+) -> Result<DataSet> {
+    let checks: Vec<(&str, FoundBy)> = Checks::COLUMNS
+        .into_iter()
+        .filter(|(column, _)| checks.iter().any(|check| check == column))
+        .collect();
+    let named = Benchmarks::read(benchmarks)?;
+    let contamination = Contamination::of(&[whole.texts()], &named.benchmarks);
+    let held = contamination.samples(0);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut samples = Vec::new();
+    for sample in &whole.samples {
+        let found = Checks::of(&sample.instruction, sample.response.as_deref());
+        let faults =
+            checks.iter().filter(|(_, of)| of(&found) == Some(true)).map(|(name, _)| *name);
+        let held =
+            held.contains(sample.id.to_string().as_str()).then_some("holds a benchmark's item");
+        let faults: Vec<&str> = faults.chain(held).collect();
+        if faults.is_empty() {
+            samples.push(sample.clone());
+        }
+        for fault in faults {
+            *counts.entry(fault).or_default() += 1;
+        }
+    }
+    let reasons: Vec<String> = counts.iter().map(|(fault, n)| format!("{fault} {n}")).collect();
+    let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
+    let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
+    let left_out =
+        vec![format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name)];
+    Ok(DataSet {
+        name,
+        samples,
+        files: whole.files,
+        seed_set: whole.seed_set,
+        trial: None,
+        left_out,
+    })
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
@@ -130,7 +195,7 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
         samples.push(Sample { id, items, ..sample.clone() });
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
-    DataSet { name, samples, files, seed_set, trial: None }
+    DataSet { name, samples, files, seed_set, trial: None, left_out: Vec::new() }
 }
 
 #[cfg(test)]
@@ -151,7 +216,7 @@ mod tests {
         let samples = (0..).zip(texts).map(sample).collect();
         let (name, seed_set) = (name.to_owned(), seed_set.map(str::to_owned));
         let files = BTreeMap::from([(format!("{name}.json"), Account::default())]);
-        DataSet { name, samples, files, seed_set, trial: None }
+        DataSet { name, samples, files, seed_set, trial: None, left_out: Vec::new() }
     }
 
     #[test]
@@ -167,6 +232,20 @@ mod tests {
         assert!(all.samples.iter().all(|sample| sample.items[1] == "s00007"));
         assert_eq!(all.seed_set.as_deref(), Some("x"));
         assert_eq!(all.files.keys().collect::<Vec<_>>(), ["a.json", "b.json"]);
+    }
+
+    #[test]
+    fn what_fails_a_check_is_left_out_and_counted() {
+        let mut whole = part("gra", Some("x"), &["Add.", "Sum."]);
+        whole.samples[0].response = Some("As an AI model, I am unable to answer.".to_owned());
+        let clean = filtered("clean".to_owned(), whole, &["refusal".to_owned()], &[]).unwrap();
+        assert_eq!(clean.samples.len(), 1);
+        assert_eq!(clean.samples[0].instruction, "Sum.");
+        let notes = clean.notes();
+        assert!(
+            notes.contains(&"clean: 1 of 2 samples of gra are left out: refusal 1.".to_owned()),
+            "{notes:?}"
+        );
     }
 
     #[test]

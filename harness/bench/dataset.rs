@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use gra_analysis::contamination::SampleTexts;
 use gra_analysis::diversity::subsample;
 use gra_analysis::rescore::Rule;
 use gra_analysis::trial::TrialFacts;
@@ -67,6 +68,8 @@ pub struct DataSet {
     pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
     pub trial: Option<SourceTrial>,
+    /// What was left out of it on purpose, a sentence each.
+    pub left_out: Vec<String>,
 }
 
 /// The trial whose samples a data set holds.
@@ -148,7 +151,14 @@ impl Named {
                 let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                Ok(DataSet { name: self.name, samples, files, seed_set, trial: None })
+                Ok(DataSet {
+                    name: self.name,
+                    samples,
+                    files,
+                    seed_set,
+                    trial: None,
+                    left_out: Vec::new(),
+                })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -248,13 +258,36 @@ impl DataSet {
         let rule = Rule::recorded(&settings.method, &settings.variant);
         let seed_set = Some(settings.seed_set_sha256.clone());
         let trial = Some(SourceTrial::new(facts, rule));
-        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial })
+        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial, left_out: Vec::new() })
     }
 
-    /// What a reader must know of the files that it is from: what was skipped and why, what was not read.
+    /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was
+    /// left out of it.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.files.iter().flat_map(|(name, account)| account.notes(name)).collect()
+        let of_files = self.files.iter().flat_map(|(name, account)| account.notes(name));
+        of_files.chain(self.left_out.iter().cloned()).collect()
+    }
+
+    /// What contamination is looked for in.
+    #[must_use]
+    pub fn texts(&self) -> SampleTexts<'_> {
+        let samples = self.samples.iter();
+        let samples = samples.map(|sample| {
+            (sample.id.to_string(), sample.instruction.as_str(), sample.response.as_deref())
+        });
+        SampleTexts { name: &self.name, samples: samples.collect() }
+    }
+
+    /// Keeps the `n` samples that the committee scored highest, earlier ones among equals, in their order; samples
+    /// without scores come last.
+    pub fn keep_best(&mut self, n: usize) {
+        let mu = |place: usize| self.samples[place].tally.map_or(f64::NEG_INFINITY, Tally::mu);
+        let mut places: Vec<usize> = (0..self.samples.len()).collect();
+        places.sort_by(|a, b| mu(*b).total_cmp(&mu(*a)));
+        places.truncate(n);
+        places.sort_unstable();
+        keep(&mut self.samples, places);
     }
 
     /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
@@ -314,6 +347,8 @@ pub fn load(named: Vec<Named>, store: &Store) -> Result<Vec<DataSet>> {
 
 #[cfg(test)]
 mod tests {
+    use gra_synth::committee::Scores;
+
     use super::*;
 
     #[test]
@@ -353,6 +388,27 @@ mod tests {
     }
 
     #[test]
+    fn the_best_are_those_of_the_highest_mu() {
+        let sample = |(number, score): (u32, Option<u8>)| Sample {
+            id: ItemId::Candidate { round: 1, number },
+            items: Vec::new(),
+            domain: None,
+            instruction: "Add.".to_owned(),
+            input_at: None,
+            response: None,
+            tally: score.and_then(|score| Tally::from_scores([Scores::whole([score; 6])])),
+        };
+        let scores = [Some(8), None, Some(9), Some(8), Some(10)];
+        let samples = (0..).zip(scores).map(sample).collect();
+        let (name, files) = ("a".to_owned(), BTreeMap::new());
+        let mut set =
+            DataSet { name, samples, files, seed_set: None, trial: None, left_out: Vec::new() };
+        set.keep_best(3);
+        let kept: Vec<String> = set.samples.iter().map(|sample| sample.id.to_string()).collect();
+        assert_eq!(kept, ["r1-00000", "r1-00002", "r1-00004"]);
+    }
+
+    #[test]
     fn a_subsample_is_fixed_by_seed_and_name() {
         let item = |number| SeedItem {
             number,
@@ -364,7 +420,8 @@ mod tests {
         let drawn = |name: &str, seed| {
             let samples = (0..100).map(item).map(Sample::from).collect();
             let (name, files) = (name.to_owned(), BTreeMap::new());
-            let mut set = DataSet { name, samples, files, seed_set: None, trial: None };
+            let mut set =
+                DataSet { name, samples, files, seed_set: None, trial: None, left_out: Vec::new() };
             set.subsample(10, seed);
             set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
         };

@@ -132,7 +132,7 @@ impl Evidence {
         let mut file_notes: Vec<String> = data_sets.iter().flat_map(DataSet::notes).collect();
         let contamination = plan.benchmarks.map(|named| {
             file_notes.extend(named.notes.iter().cloned());
-            let texts: Vec<SampleTexts> = data_sets.iter().map(texts).collect();
+            let texts: Vec<SampleTexts> = data_sets.iter().map(DataSet::texts).collect();
             Contamination::of(&texts, &named.benchmarks)
         });
         if let Some(contamination) = &contamination {
@@ -237,15 +237,6 @@ impl Evidence {
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
         write_atomic(&folder.join("stats.md"), page.as_bytes())
     }
-}
-
-/// A data set's texts.
-fn texts(data_set: &DataSet) -> SampleTexts<'_> {
-    let samples = data_set.samples.iter();
-    let samples = samples.map(|sample| {
-        (sample.id.to_string(), sample.instruction.as_str(), sample.response.as_deref())
-    });
-    SampleTexts { name: &data_set.name, samples: samples.collect() }
 }
 
 /// Removes a file, if there is one.

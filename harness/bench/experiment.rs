@@ -33,7 +33,7 @@ pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
 pub use file::ExperimentFile;
 pub(crate) use file::default_chunk;
-pub use sources::{Content, Size, Source};
+pub use sources::{Content, Keep, Size, Source};
 pub use variants::VariantEntry;
 use variants::variants;
 

@@ -143,6 +143,12 @@ impl Contamination {
         }
     }
 
+    /// The samples of a data set that hold an item of a benchmark, by id.
+    #[must_use]
+    pub fn samples(&self, data_set: usize) -> BTreeSet<&str> {
+        self.data_sets[data_set].hits.iter().map(|hit| hit.sample.as_str()).collect()
+    }
+
     /// Writes a line per sample and item that it holds: `data_set`, `sample`, `benchmark`, `item` (its place in the file
     /// from 0), `rule` (`13 words` or `8-grams`), `share_found` of the item, and the first `words` that both have.
     ///

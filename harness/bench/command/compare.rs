@@ -193,7 +193,8 @@ fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
 
 /// What the comparison says, for readers.
 fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence) -> String {
-    let (notes, table) = (evidence.notes(), evidence.findings.table.markdown());
+    let (table, groups) = (&evidence.findings.table, &evidence.findings.groups);
+    let (notes, table) = (evidence.notes(), format!("{}\n{}", table.markdown(), groups.markdown()));
     let mut page =
         format!("# {}, run seed {run_seed}\n\n{}\n\n", experiment.name, experiment.question);
     if experiment.demonstration {

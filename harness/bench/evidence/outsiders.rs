@@ -121,6 +121,7 @@ mod tests {
                 rule: Rule::recorded(&Method::default(), &Variant::gra(name)),
                 judged: BTreeSet::new(),
             }),
+            left_out: Vec::new(),
         }
     }
 

@@ -150,6 +150,8 @@ fn start_here(table: &mut Table, folder: &Path) {
         if let Some(path) = source.get_mut("path") {
             resolve(path);
         }
+        let benchmarks = source.get_mut("benchmarks").and_then(Value::as_array_mut);
+        benchmarks.into_iter().flatten().for_each(resolve);
     }
 }
 

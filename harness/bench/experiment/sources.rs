@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use gra_analysis::checks::Checks;
 use serde::Deserialize;
 
 use super::plain_name;
@@ -24,12 +25,30 @@ pub struct SourceEntry {
     variant: Option<String>,
     /// Of `from = "rounds"`: rounds 1 to this one.
     rounds: Option<u32>,
-    /// Of `from = "union"`.
+    /// Of `from = "union"`, and the one of `from = "filtered"`.
     of: Option<Vec<String>>,
+    /// Of `from = "filtered"`: names of checks that samples must not fail.
+    checks: Option<Vec<String>>,
+    /// Of `from = "filtered"`: files and folders of benchmarks whose items samples must not hold.
+    benchmarks: Option<Vec<PathBuf>>,
     /// Cut to so many samples.
     n: Option<usize>,
     /// Cut to the size of another data set.
     size_of: Option<String>,
+    /// Which samples a cut keeps.
+    #[serde(default)]
+    keep: Keep,
+}
+
+/// Which samples a cut keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Drawn by the run seed.
+    #[default]
+    Drawn,
+    /// Those that the committee scored highest, earlier ones among equals: the best of all that were written.
+    HighestMu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -40,6 +59,7 @@ enum From {
     Trial,
     Rounds,
     Union,
+    Filtered,
 }
 
 /// A data set that takes no run.
@@ -51,6 +71,8 @@ pub struct Source {
     pub content: Content,
     /// How many of them it has.
     pub size: Size,
+    /// Which of them.
+    pub keep: Keep,
 }
 
 /// Where a source's samples come from.
@@ -76,6 +98,15 @@ pub enum Content {
     },
     /// Other data sets together, exact repeats left out (METHOD.md, B5).
     Union(Vec<String>),
+    /// The samples of another data set in which nothing is found.
+    Filtered {
+        /// Its name.
+        of: String,
+        /// Columns of [`Checks`] that must not be true.
+        checks: Vec<String>,
+        /// Files and folders of benchmarks that must not be in them.
+        benchmarks: Vec<PathBuf>,
+    },
 }
 
 /// How many samples a source has.
@@ -137,6 +168,7 @@ impl SourceEntry {
                 of.iter().try_for_each(|part| self.check_known(part, known))?;
                 Content::Union(of)
             }
+            From::Filtered => self.filtered(known)?,
         };
         let size = match (self.n, &self.size_of) {
             (None, None) => Size::Full,
@@ -150,7 +182,35 @@ impl SourceEntry {
                 return Err(format!("source `{}`: give `n` or `size_of`", self.name));
             }
         };
-        Ok(Source { name: self.name.clone(), content, size })
+        if self.keep != Keep::Drawn && size == Size::Full {
+            return Err(format!(
+                "source `{}`: `keep` has no effect without `n` or `size_of`",
+                self.name
+            ));
+        }
+        Ok(Source { name: self.name.clone(), content, size, keep: self.keep })
+    }
+
+    fn filtered(&self, known: &[String]) -> Result<Content, String> {
+        let name = &self.name;
+        let [of] = self.of.as_deref().unwrap_or_default() else {
+            return Err(format!("source `{name}`: `of` names the one data set that is filtered"));
+        };
+        self.check_known(of, known)?;
+        let (checks, benchmarks) =
+            (self.checks.clone().unwrap_or_default(), self.benchmarks.clone().unwrap_or_default());
+        if checks.is_empty() && benchmarks.is_empty() {
+            return Err(format!("source `{name}` needs `checks` or `benchmarks`"));
+        }
+        let columns = || Checks::COLUMNS.iter().map(|(column, _)| *column);
+        if let Some(check) = checks.iter().find(|check| !columns().any(|column| column == *check)) {
+            let meant = nearest(check, columns()).map_or_else(
+                || format!("there are {}", columns().collect::<Vec<_>>().join(", ")),
+                |column| format!("did you mean `{column}`?"),
+            );
+            return Err(format!("source `{name}`: there is no check `{check}`\n  hint: {meant}"));
+        }
+        Ok(Content::Filtered { of: of.clone(), checks, benchmarks })
     }
 
     /// A key that another kind of source has would be without effect.
@@ -160,8 +220,15 @@ impl SourceEntry {
             ("trial", self.trial.is_some(), From::Trial),
             ("variant", self.variant.is_some(), From::Rounds),
             ("rounds", self.rounds.is_some(), From::Rounds),
-            ("of", self.of.is_some(), From::Union),
+            ("checks", self.checks.is_some(), From::Filtered),
+            ("benchmarks", self.benchmarks.is_some(), From::Filtered),
         ];
+        if self.of.is_some() && !matches!(self.from, From::Union | From::Filtered) {
+            return Err(format!(
+                "source `{}`: `of` has no effect without from = \"union\" or \"filtered\"",
+                self.name
+            ));
+        }
         for (key, is_given, belongs) in keys {
             if is_given && self.from != belongs {
                 let from = format!("{belongs:?}").to_lowercase();
@@ -219,11 +286,19 @@ mod tests {
         let sources = resolved(
             "[[source]]\nname = 'all'\nfrom = 'union'\nof = ['gra', 'refined']\n\
              [[source]]\nname = 'cut'\nfrom = 'seed-set'\nsize_of = 'all'\n\
-             [[source]]\nname = 'gra-1'\nfrom = 'rounds'\nvariant = 'gra'\nrounds = 1",
+             [[source]]\nname = 'gra-1'\nfrom = 'rounds'\nvariant = 'gra'\nrounds = 1\n\
+             [[source]]\nname = 'clean'\nfrom = 'filtered'\nof = ['all']\nchecks = ['refusal']\nn = 5\n\
+             keep = 'highest-mu'",
         )
         .unwrap();
         assert_eq!(sources[0].content, Content::Union(vec!["gra".into(), "refined".into()]));
         assert_eq!(sources[1].size, Size::Of("all".into()));
+        let filtered = Content::Filtered {
+            of: "all".into(),
+            checks: vec!["refusal".into()],
+            benchmarks: vec![],
+        };
+        assert_eq!((&sources[3].content, sources[3].keep), (&filtered, Keep::HighestMu));
         assert_eq!(sources[2].content, Content::Rounds { variant: "gra".into(), until: 1 });
     }
 
@@ -246,6 +321,13 @@ mod tests {
             ("name = 'a'\nfrom = 'file'\npath = 'none.json'", "there is no file none.json"),
             ("name = 'a'\nfrom = 'seed-set'\nn = 3\nsize_of = 'gra'", "give `n` or `size_of`"),
             ("name = 'a'\nfrom = 'trial'\ntrial = 'x'", "written EXPERIMENT/VARIANT"),
+            ("name = 'a'\nfrom = 'filtered'\nof = ['gra']", "needs `checks` or `benchmarks`"),
+            (
+                "name = 'a'\nfrom = 'filtered'\nof = ['gra']\nchecks = ['refusals']",
+                "did you mean `refusal`?",
+            ),
+            ("name = 'a'\nfrom = 'seed-set'\nof = ['gra']", "`of` has no effect without"),
+            ("name = 'a'\nfrom = 'seed-set'\nkeep = 'highest-mu'", "`keep` has no effect without"),
         ];
         for (text, expected) in cases {
             let error = resolved(&format!("[[source]]\n{text}")).unwrap_err();
