@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use gra_analysis::contamination::{Contamination, SampleTexts};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
+use gra_analysis::reviewers::raters::FilledSheet;
 use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
 use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
 use gra_analysis::trial::TrialFacts;
@@ -53,6 +54,8 @@ pub struct Plan<'a> {
     pub embedding: Embedded,
     /// What contamination is looked for in; `None` where none was asked for.
     pub benchmarks: Option<&'a Benchmarks>,
+    /// The place of the trial that people have rated, and what they said.
+    pub raters: Option<(usize, &'a [FilledSheet])>,
 }
 
 /// What is made of the instructions' embeddings.
@@ -118,7 +121,12 @@ impl Evidence {
                 Some(diversity) => diversity.nearest_distances(place),
                 None => vec![None; data_set.samples.len()],
             };
-            measured.push(measure(data_set, nearest, plan, answering)?);
+            let mut set = measure(data_set, nearest, plan, answering)?;
+            let raters = plan.raters.filter(|(of, _)| *of == place);
+            if let (Some(trial), Some((_, sheets))) = (&mut set.trial, raters) {
+                trial.raters = sheets.to_vec();
+            }
+            measured.push(set);
         }
         let mut findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
         let mut file_notes: Vec<String> = data_sets.iter().flat_map(DataSet::notes).collect();
@@ -276,6 +284,7 @@ fn measure(
         facts: facts.clone(),
         families: families(facts, plan.pool),
         judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
+        raters: Vec::new(),
         parameters: parameters(plan.pool),
     });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());

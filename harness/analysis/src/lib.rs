@@ -55,12 +55,14 @@ pub mod reviewers {
     //! - [`agreement`]: chance-corrected coefficients of any ratings
     //! - [`committee`]: how a trial's reviewers agree, and how each of them scores beside the others
     //! - [`quality`]: the committee's scores beside those of a judge that took no part (paper, section 5.4)
+    //! - [`raters`]: people's verdicts beside those of committee, adjudicator, judge and each other
     //! - [`calibration`]: scores and verdicts on texts whose quality is known
 
     pub mod agreement;
     pub mod calibration;
     pub mod committee;
     pub mod quality;
+    pub mod raters;
 }
 pub mod statistics {
     //! Statistics of typed columns: what the measures of this crate are computed with.

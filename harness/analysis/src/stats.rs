@@ -14,6 +14,7 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
 use crate::frames::{self, RowMeasure, RowValues};
 use crate::reviewers::committee::UnknownFamily;
+use crate::reviewers::raters::FilledSheet;
 use crate::statistics::levels::NotFinite;
 use crate::stats::measure::{MeasureTable, MeasureValue, size};
 use crate::trial::TrialFacts;
@@ -24,6 +25,7 @@ mod contrast;
 pub mod diversity;
 pub mod measure;
 mod quality;
+mod raters;
 mod words;
 
 pub use contrast::{Contrast, Margins, Sizes, Verdict};
@@ -63,6 +65,8 @@ pub struct TrialEvidence {
     pub families: BTreeMap<ModelName, String>,
     /// A judge's mean scores of responses, accepted or not; empty when none was asked.
     pub judge: BTreeMap<ItemId, f64>,
+    /// What people said of some of its candidates; empty when none was asked.
+    pub raters: Vec<FilledSheet>,
     /// How many parameters the models have that say so.
     pub parameters: BTreeMap<ModelName, u64>,
 }
@@ -117,6 +121,7 @@ pub fn findings(
         diversity.describe(&mut table);
     }
     quality::describe(data_sets, settings, &mut table)?;
+    raters::describe(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
     committee::describe(data_sets, &mut table)?;
     cost(data_sets, &mut table);

@@ -169,6 +169,7 @@ impl Resolved<'_> {
             }),
             embedding: self.embedding,
             benchmarks: self.benchmarks.as_ref(),
+            raters: None,
         }
     }
 }

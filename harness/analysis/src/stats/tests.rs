@@ -133,7 +133,13 @@ fn judged_trial() -> MeasuredSet {
         samples: samples(&rows).unwrap(),
         seed_set: None,
         records: None,
-        trial: Some(TrialEvidence { facts, families, judge, parameters: BTreeMap::new() }),
+        trial: Some(TrialEvidence {
+            facts,
+            families,
+            judge,
+            raters: Vec::new(),
+            parameters: BTreeMap::new(),
+        }),
     }
 }
 
