@@ -64,9 +64,17 @@ fn stats(bench: &Workbench, more: &[&str]) -> String {
 #[test]
 fn a_sheet_is_blind_filled_in_and_read_back() {
     let bench = bench(TRIAL);
-    insta::assert_snapshot!(bench.transcript(&EXPORT), @"");
+    insta::assert_snapshot!(bench.transcript(&EXPORT), @"
+    raters/key.csv
+    raters/how-to-rate.md
+    raters/sheet.csv
+    50 rows of small/gra/seed-42: 25 of 72 candidates that review let pass, 25 of 33 that it rejected with a response
+    Give raters sheet.csv and how-to-rate.md, and keep key.csv to yourself. When copies are filled in:
+      gra-bench stats --raters raters/sheet-NAME.csv
+    exit code 0
+    ");
     let (sheet, verdicts) = (read(&bench, "raters/sheet.csv"), verdicts(&bench));
-    assert_eq!((sheet.len(), verdicts.values().filter(|passed| **passed).count()), (38, 19));
+    assert_eq!((sheet.len(), verdicts.values().filter(|passed| **passed).count()), (50, 25));
     let bytes = std::fs::read_to_string(bench.path("raters/sheet.csv")).unwrap();
     assert!(!bytes.contains("r1-") && !bytes.contains("llama"), "{bytes}");
     assert!(sheet[0]["instruction"].starts_with("'=1+"), "{:?}", sheet[0]);
@@ -84,14 +92,16 @@ fn a_sheet_is_blind_filled_in_and_read_back() {
     bench.write("raters/sheet.csv", &bytes.replacen(",,,,", ",1,9,1,", 1));
     let refused = bench.transcript(&EXPORT);
     assert!(refused.contains("sheet.csv is there already") && refused.ends_with("exit code 3"));
+    let one = stats(&bench, &["--raters", "raters/sheet.csv"]);
+    let words: Vec<&str> = one.split_whitespace().collect();
+    assert!(words.join(" ").contains("sheet: rows rated small-gra-seed-42 1 50 "), "{one}");
     assert!(bench.transcript(&[&EXPORT[..], &["--replace"]].concat()).ends_with("exit code 0"));
 
     // Anna says what review said. Ben does so too but for six rows, from last to first, without two of them, in a
     // file as spreadsheets write it where commas are decimal.
-    let words = |passed: bool| if passed { ["1", "8,5", "yes"] } else { ["0", "3", "No"] };
     let row = |number: &str, passed| {
-        let [ok, score, accept] = words(passed).map(str::to_owned);
-        [number.to_owned(), ok, score.replace(',', "."), accept]
+        let [ok, score, accept] = if passed { ["1", "8.5", "yes"] } else { ["0", "3", "No"] };
+        [number, ok, score, accept].map(str::to_owned)
     };
     let anna = numbers.iter().map(|number| row(number, verdicts[*number]));
     bench.write("raters/sheet-anna.csv", &filled(",", anna));
@@ -104,15 +114,38 @@ fn a_sheet_is_blind_filled_in_and_read_back() {
     assert!(said.ends_with("exit code 0"), "{said}");
     let group = said.lines().skip_while(|line| !line.starts_with("raters"));
     let group: Vec<&str> = group.take_while(|line| !line.starts_with("checks")).collect();
-    insta::assert_snapshot!(group.join("\n"), @"");
+    insta::assert_snapshot!(group.join("\n"), @"
+    raters     anna: rows rated                          small-gra-seed-42       50                        50
+               anna: accepts, share of accepted          small-gra-seed-42        1                        25
+               anna: accepts, share of rejected          small-gra-seed-42        0                        25
+               anna: kappa with committee                small-gra-seed-42        1                        50
+               anna: same verdict as committee, share    small-gra-seed-42        1                        50
+               anna: kappa with adjudicator              small-gra-seed-42        1                         7
+               anna: same verdict as adjudicator, share  small-gra-seed-42        1                         7
+               anna: Spearman's rho of score and mu      small-gra-seed-42   0.8505  [0.7893, 0.9117]      50
+               anna: instruction ok, share               small-gra-seed-42   0.5000  [0.3583, 0.6417]      50
+               ben: rows rated                           small-gra-seed-42       48                        50
+               ben: accepts, share of accepted           small-gra-seed-42   0.8696  [0.7096, 1]           23
+               ben: accepts, share of rejected           small-gra-seed-42   0.1200  [0, 0.2702]           25
+               ben: kappa with committee                 small-gra-seed-42   0.7496  [0.5510, 0.9482]      48
+               ben: same verdict as committee, share     small-gra-seed-42   0.8750  [0.7763, 0.9737]      48
+               ben: kappa with adjudicator               small-gra-seed-42   0.5882                         7
+               ben: same verdict as adjudicator, share   small-gra-seed-42   0.8571                         7
+               ben: Spearman's rho of score and mu       small-gra-seed-42   0.6283  [0.4000, 0.8567]      48
+               ben: instruction ok, share                small-gra-seed-42   0.4792  [0.3355, 0.6229]      48
+               anna and ben: kappa                       small-gra-seed-42   0.7496  [0.5510, 0.9482]      48
+               anna and ben: same verdict, share         small-gra-seed-42   0.8750  [0.7763, 0.9737]      48
+               all raters, accept: Krippendorff's alpha  small-gra-seed-42   0.7522  [0.5561, 0.9482]      48
+               all raters, score: Krippendorff's alpha   small-gra-seed-42   0.7522  [0.5561, 0.9482]      48
+    ");
     // Beside a file the trial is named; the same numbers are in the files and in JSON.
     let beside = [&["seeds.jsonl", "t=small/gra/seed-42"], &raters[..], &["--json"]].concat();
     let arguments = [&["stats", "--no-embeddings", "--out", "out"], &beside[..]].concat();
     let table: Value = serde_json::from_slice(&bench.run(&arguments).stdout).unwrap();
     let kappa = &table["t"]["raters"]["ben: kappa with committee"];
-    assert_eq!((kappa["n"].as_u64(), kappa["interval"].is_array()), (Some(36), true), "{kappa}");
+    assert_eq!((kappa["n"].as_u64(), kappa["interval"].is_array()), (Some(48), true), "{kappa}");
     let csv = std::fs::read_to_string(bench.path("out/stats.csv")).unwrap();
-    assert!(csv.contains("raters,anna: kappa with committee,t,1,,,38,"), "{csv}");
+    assert!(csv.contains("raters,anna: kappa with committee,t,1,,,50,"), "{csv}");
 }
 
 #[test]
@@ -134,11 +167,11 @@ fn what_is_no_rating_is_named_with_its_line() {
         ("line 4: score is `good`", sheet(&|row| row[2] = "good".into())),
         ("line 4: there is no row `7` in raters/key.csv", sheet(&|row| row[0] = "7".into())),
         ("was on line 2 already", sheet(&|row| row[0].clone_from(&rows[0]))),
-        ("line 4: it has 5 columns", sheet(&|row| row[2] = "8,5".into())),
+        ("line 4: 5 columns where the header has 4", sheet(&|row| row[2] = "8,5".into())),
         ("has no column `accept`", sheet(&|_| {}).replacen("accept", "accepted", 1)),
         (
             "has no rating",
-            filled(",", rows.iter().map(|n| [n.clone(), "".into(), "".into(), "".into()])),
+            filled(",", rows.iter().map(|n| [n.as_str(), "", "", ""].map(str::to_owned))),
         ),
     ];
     for (said, text) in cases {
@@ -180,7 +213,7 @@ fn a_trial_of_one_side_or_none_says_so() {
     // Where every row is accepted kappa has a reason in place of a value, and the share is there.
     let rows = read(&bench, "raters/sheet.csv");
     let rows = rows.iter().zip(["1", "0"].into_iter().cycle());
-    let rows = rows.map(|(row, yes)| [row["row"].clone(), "".into(), "".into(), yes.into()]);
+    let rows = rows.map(|(row, yes)| [&row["row"], "", "", yes].map(str::to_owned));
     bench.write("raters/sheet-anna.csv", &filled("\t", rows));
     let said = stats(&bench, &["--raters", "raters/sheet-anna.csv"]);
     assert!(said.contains("one of the two says one thing only"), "{said}");

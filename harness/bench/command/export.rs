@@ -105,7 +105,7 @@ fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Resu
     }
     writeln!(
         out,
-        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY}. When copies are filled in:\n  gra-bench stats --raters {}",
+        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  gra-bench stats --raters {}",
         sheet.describe(),
         args.out.join("sheet-NAME.csv").display()
     )?;

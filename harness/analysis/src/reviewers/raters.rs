@@ -1,5 +1,5 @@
 //! People as raters of a trial's candidates: whether they agree with its committee, its adjudicator, a judge and each
-//! other (the paper's *human-aligned*, section 4.3).
+//! other. The paper speaks of *human-aligned correctness* (section 4.3) and asked no people.
 //!
 //! They rate a sheet that holds as many candidates that review let pass as it rejected, without being told which is
 //! which. Kappa depends on that share: it is of the sheet, and not of the trial as a whole. Every number is over the
