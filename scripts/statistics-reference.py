@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The values that tests of gra-analysis call golden: coefficients and tests by other packages.
 
-    pip install irrCAC==0.4.4 krippendorff==0.9.0 pingouin==0.6.1 scipy==1.12.0 statsmodels==0.15.0
+    pip install irrCAC==0.4.4 krippendorff==0.9.0 pingouin==0.6.1 scikit-learn==1.9.1 scipy==1.12.0 statsmodels==0.15.0
     python statistics-reference.py
 """
 
@@ -11,6 +11,7 @@ import pandas as pd
 import pingouin
 from irrCAC.raw import CAC
 from scipy import stats
+from sklearn.metrics import cohen_kappa_score
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.inter_rater import fleiss_kappa
@@ -52,6 +53,9 @@ def main():
     show("Fleiss' kappa: diagnoses", fleiss_kappa(counts))
     show("AC1: diagnoses", CAC(raters, digits=12).gwet()["est"]["coefficient_value"])
     show("AC1: trait", CAC(pd.DataFrame(TRAIT), digits=12).gwet()["est"]["coefficient_value"])
+    for both, one, other, neither in [(118, 5, 2, 0), (20, 5, 10, 15), (45, 15, 25, 15), (25, 35, 5, 35)]:
+        pairs = [(1, 1)] * both + [(1, 0)] * one + [(0, 1)] * other + [(0, 0)] * neither
+        show(f"Cohen's kappa: {both}, {one}, {other}, {neither}", cohen_kappa_score(*zip(*pairs)))
     show("Spearman", stats.spearmanr(X, Y).statistic)
     show("Kendall tau-b", stats.kendalltau(X, Y).statistic)
     for yes, n in [(0, 10), (5, 10), (873, 1000), (10, 10), (1, 1)]:

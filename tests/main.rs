@@ -17,6 +17,7 @@ mod model_files;
 mod overwrite;
 mod paper;
 mod prompts;
+mod raters;
 mod real_model;
 mod report;
 mod resume;

@@ -128,6 +128,7 @@ fn readers_change_nothing_and_make_nothing() {
         &["rescore", "small/gra/seed-42", "--tau", "7:9:1", "--out", "out"],
         &["compute", "small/gra/seed-42", "--out", "out"],
         &["export", "small/gra/seed-42", "--out", "out"],
+        &["export", "small/gra/seed-42", "--out", "out", "--for-raters"],
         &["figures", "--out", "out"],
         &["stats", "small/gra/seed-42", "--no-embeddings", "--out", "out"],
         &["stats", "seeds.jsonl", "--no-embeddings", "--out", "out"],

@@ -125,10 +125,10 @@ impl Named {
         Ok(Self { name, source })
     }
 
-    /// Whether it is a trial of the store.
+    /// Which trial of the store it is; `None` for a file.
     #[must_use]
-    pub const fn is_trial(&self) -> bool {
-        matches!(self.source, Source::Trial(_))
+    pub const fn trial(&self) -> Option<&TrialId> {
+        if let Source::Trial(id) = &self.source { Some(id) } else { None }
     }
 
     /// A file under this name.

@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use gra_analysis::contamination::{Contamination, SampleTexts};
 use gra_analysis::frames;
 use gra_analysis::reviewers::classifier::Classifiers;
+use gra_analysis::reviewers::raters::FilledSheet;
 use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
 use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
 use gra_analysis::trial::TrialFacts;
@@ -59,6 +60,8 @@ pub struct Plan<'a> {
     pub embedding: Embedded,
     /// What contamination is looked for in; `None` where none was asked for.
     pub benchmarks: Option<&'a Benchmarks>,
+    /// The place of the trial that people have rated, and what they said.
+    pub raters: Option<(usize, &'a [FilledSheet])>,
 }
 
 /// What is made of the instructions' embeddings.
@@ -126,7 +129,12 @@ impl Evidence {
                 Some(diversity) => diversity.nearest_distances(place),
                 None => vec![None; data_set.samples.len()],
             };
-            measured.push(measure(data_set, nearest, plan, answering)?);
+            let mut set = measure(data_set, nearest, &plan, answering)?;
+            let raters = plan.raters.filter(|(of, _)| *of == place);
+            if let (Some(trial), Some((_, sheets))) = (&mut set.trial, raters) {
+                trial.raters = sheets.to_vec();
+            }
+            measured.push(set);
         }
         let mut findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
         let mut file_notes: Vec<String> = data_sets.iter().flat_map(DataSet::notes).collect();
@@ -253,7 +261,7 @@ fn remove(path: &Path) -> Result<()> {
 fn measure(
     data_set: &DataSet,
     nearest: Vec<Option<f64>>,
-    plan: Plan<'_>,
+    plan: &Plan<'_>,
     answering: &mut Answering<'_>,
 ) -> Result<MeasuredSet> {
     answering.progress().begin_work(&data_set.name);
@@ -298,6 +306,7 @@ fn measure(
             facts: facts.clone(),
             rule: *rule,
             families: families(facts, plan.pool),
+            raters: Vec::new(),
             judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
             parameters: parameters(plan.pool),
         });

@@ -15,7 +15,7 @@
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
 //! - [`benchmarks`]: the benchmarks that data sets are looked through for
-//! - [`calibration`]: whether the models of a pool can review
+//! - [`calibration`]: whether the models of a pool can review; [`raters`]: sheets for people to rate, and read back
 //! - [`comparison`]: the data sets of an experiment
 //! - [`measured`]: what results say about the paper's tables and claims
 //! - [`gallery`]: figures of what is stored
@@ -56,6 +56,7 @@ pub mod overwrite;
 pub mod pin;
 pub mod progress;
 pub mod publish;
+pub mod raters;
 pub mod report;
 pub mod rows;
 pub mod seeds;

@@ -56,6 +56,7 @@ pub mod reviewers {
     //! - [`committee`]: how a trial's reviewers agree, and how each of them scores beside the others
     //! - [`quality`]: the committee's scores beside those of a judge that took no part (paper, section 5.4)
     //! - [`classifier`]: how much of what committee, vote, adjudicator and reviewers let pass is good
+    //! - [`raters`]: people's verdicts beside those of committee, adjudicator, judge and each other
     //! - [`calibration`]: scores and verdicts on texts whose quality is known
 
     pub mod agreement;
@@ -63,6 +64,7 @@ pub mod reviewers {
     pub mod classifier;
     pub mod committee;
     pub mod quality;
+    pub mod raters;
 }
 pub mod statistics {
     //! Statistics of typed columns: what the measures of this crate are computed with.

@@ -16,6 +16,7 @@ use crate::frames::{self, RowMeasure, RowValues};
 use crate::rescore::Rule;
 use crate::reviewers::classifier::{Classifiers, Truth};
 use crate::reviewers::committee::UnknownFamily;
+use crate::reviewers::raters::FilledSheet;
 use crate::statistics::levels::NotFinite;
 use crate::stats::measure::{MeasureTable, MeasureValue, size};
 use crate::trial::TrialFacts;
@@ -27,6 +28,7 @@ pub mod diversity;
 mod groups;
 pub mod measure;
 mod quality;
+mod raters;
 mod words;
 
 pub use contrast::{Contrast, Margins, Sizes, Verdict};
@@ -68,6 +70,8 @@ pub struct TrialEvidence {
     pub families: BTreeMap<ModelName, String>,
     /// A judge's mean scores of responses, accepted or not; empty when none was asked.
     pub judge: BTreeMap<ItemId, f64>,
+    /// What people said of some of its candidates; empty when none was asked.
+    pub raters: Vec<FilledSheet>,
     /// How many parameters the models have that say so.
     pub parameters: BTreeMap<ModelName, u64>,
 }
@@ -134,6 +138,7 @@ pub fn findings(
         diversity.describe(&mut table);
     }
     quality::describe(data_sets, settings, &mut table)?;
+    raters::describe(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
     quality::classify(data_sets, settings, &mut table);
     quality::judges(data_sets, &mut table)?;

@@ -173,6 +173,7 @@ impl Resolved<'_> {
             second_judge: self.second_judge.as_ref().map(bench),
             embedding: self.embedding,
             benchmarks: self.benchmarks.as_ref(),
+            raters: None,
         }
     }
 }

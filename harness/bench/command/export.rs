@@ -10,15 +10,18 @@ use gra_synth::candidate::{Candidate, Outcome};
 
 use crate::artifact::write_atomic;
 use crate::export;
+use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};
 use crate::session::GlobalArgs;
 use crate::terminal;
+use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
 
 /// Write a trial's samples in the formats of other tools.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra
-  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca")]
+  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca
+  gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100")]
 pub(crate) struct ExportArgs {
     /// EXPERIMENT/VARIANT/seed-N
     trial: String,
@@ -28,6 +31,20 @@ pub(crate) struct ExportArgs {
     /// Only these formats, separated by commas.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     format: Vec<ExportFormat>,
+    /// Write a sheet of candidates for people to rate, half of them accepted and half rejected without telling
+    /// which, its key, and how to rate. `stats --raters` reads it back.
+    #[arg(long, conflicts_with = "format")]
+    for_raters: bool,
+    /// At most N rows of the sheet.
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "for_raters",
+          value_parser = clap::value_parser!(u16).range(2..))]
+    n: u16,
+    /// Seed of the sheet's rows and their order [default: the trial's].
+    #[arg(long, value_name = "N", requires = "for_raters")]
+    seed: Option<u64>,
+    /// Write over a sheet that is there, filled in or not, and its key.
+    #[arg(long, requires = "for_raters")]
+    replace: bool,
 }
 
 /// A data set format.
@@ -45,6 +62,9 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
     let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
     let (id, candidates) = (trial.id(), store.candidates(trial.row)?);
+    if args.for_raters {
+        return for_raters(args, id, &candidates);
+    }
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
     if samples == 0 {
         bail!(
@@ -72,6 +92,23 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
         writeln!(out, "{}", path.display())?;
     }
     writeln!(out, "{samples} samples of {id}")?;
+    Ok(())
+}
+
+/// Writes a sheet for people to rate.
+fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Result<()> {
+    let seed = args.seed.unwrap_or(id.seed);
+    let sheet = BlindedSheet::draw(id, candidates, args.n.into(), seed)?;
+    let mut out = terminal::stdout();
+    for path in sheet.write(&args.out, args.replace)? {
+        writeln!(out, "{}", path.display())?;
+    }
+    writeln!(
+        out,
+        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  gra-bench stats --raters {}",
+        sheet.describe(),
+        args.out.join("sheet-NAME.csv").display()
+    )?;
     Ok(())
 }
 

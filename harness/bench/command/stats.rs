@@ -21,6 +21,7 @@ use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, Plan};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
+use crate::raters::filled::FilledSheets;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::{builtin, experiment, publish, terminal};
@@ -36,13 +37,14 @@ const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
   gra-bench stats alpaca.json wizardlm.json --n 200 --ifd smollm2-q8_0
   gra-bench stats ablation/gra/seed-42 --judge smollm2-q8_0
   gra-bench stats alpaca.json --benchmarks opencompass/data/gsm8k mmlu.parquet
+  gra-bench stats --raters raters/sheet-anna.csv raters/sheet-ben.csv
 
 What models say is kept in the store: a measurement that was interrupted goes on when the same
 command is given again.")]
 pub(crate) struct StatsArgs {
     /// Trials (EXPERIMENT/VARIANT/seed-N) and files, as SOURCE or NAME=SOURCE. Files are read like
     /// seed sets: Alpaca, `ShareGPT`, JSON Lines, CSV, Parquet, also gzipped.
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required_unless_present = "raters", value_name = "SOURCE")]
     sources: Vec<String>,
     /// At most N samples of each, drawn by the seed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -67,6 +69,13 @@ pub(crate) struct StatsArgs {
     /// Lines, CSV or Parquet.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     benchmarks: Vec<PathBuf>,
+    /// Sheets of `export --for-raters` that people have filled in, as FILE or NAME=FILE: how far they agree with
+    /// the committee, its adjudicator, the judge and each other. Without sources their trial is measured.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    raters: Vec<String>,
+    /// The key of these sheets [default: key.csv beside the first one].
+    #[arg(long, value_name = "FILE", requires = "raters")]
+    key: Option<PathBuf>,
     /// Measure IFD with the losses of this model of the pool.
     #[arg(long, value_name = "MODEL")]
     ifd: Option<String>,
@@ -102,12 +111,8 @@ pub(crate) struct StatsArgs {
 }
 
 pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
-    let named: Vec<Named> = args
-        .sources
-        .iter()
-        .map(|source| Named::parse(source))
-        .collect::<Result<_>>()
-        .map_err(bad_input)?;
+    let filled = FilledSheets::read_any(&args.raters, args.key.as_deref())?;
+    let named = args.named(filled.as_ref())?;
     if args.map && named.len() > MOST_SETS {
         return Err(bad_input(anyhow!(
             "a map shows at most {MOST_SETS} data sets, and these are {}\nhint: leave out --map, or \
@@ -124,9 +129,10 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
     let asks = judge.is_some() || scorer.is_some();
-    let of_trials = named.iter().any(Named::is_trial);
+    let of_trials = named.iter().any(|named| named.trial().is_some());
     // Only a trial's embeddings, losses and scores are kept: what looks at files alone needs no store.
     let stored = if of_trials { global.read_store()? } else { Store::in_memory()? };
+    let rated = filled.as_ref().map(|filled| filled.place(&named, &stored)).transpose()?;
     let mut data_sets = dataset::load(named, &stored)?;
     let folder = args.out.clone().unwrap_or_else(|| global.results.join("stats"));
     publish::check_writable(&folder)?;
@@ -158,6 +164,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         second_judge,
         embedding,
         benchmarks,
+        raters: rated.zip(filled.as_ref().map(|filled| filled.sheets.as_slice())),
     };
 
     let mut settings = EngineSettings::default();
@@ -197,6 +204,14 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
 }
 
 impl StatsArgs {
+    /// The data sets that are named; those of filled sheets alone are their trial.
+    fn named(&self, filled: Option<&FilledSheets>) -> Result<Vec<Named>> {
+        let of_sheets = filled.filter(|_| self.sources.is_empty());
+        let of_sheets = of_sheets.map(|filled| filled.trial.to_string());
+        let named = self.sources.iter().chain(of_sheets.iter()).map(|source| Named::parse(source));
+        named.collect::<Result<_>>().map_err(bad_input)
+    }
+
     /// What is made of embeddings. Without a pool of the user's, and without its own encoder, nothing.
     fn embedding(&self, named: &[Named], pool: &ModelPool) -> Result<Embedded> {
         if self.no_embeddings {

@@ -38,7 +38,7 @@ pub(super) fn rows(bytes: &[u8], mapping: &FieldMapping, into: &mut dyn Sink) ->
         if row.len() == 1 && &row[0] == END {
             break;
         }
-        let line = row.position().map(|place| place.line() + skipped_lines);
+        let line = row.position().map(|place| first_line(bytes, place) + skipped_lines);
         let swallowed_end = row.iter().next_back().is_some_and(|text| text.ends_with(END));
         let raw = if swallowed_end { Err(SkipReason::OpenQuote) } else { of_row(&names, &row) };
         into.push(line, raw);
@@ -49,6 +49,15 @@ pub(super) fn rows(bytes: &[u8], mapping: &FieldMapping, into: &mut dyn Sink) ->
 /// Flexible, because it is for us to say which row has how many columns.
 fn reader<R: Read>(separator: u8, bytes: R) -> csv::Reader<R> {
     csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(bytes)
+}
+
+/// The line that a row begins on. The reader names the place behind the row before, where a line may still have to end
+/// (`\r\n`) and blank ones may follow.
+fn first_line(bytes: &[u8], place: &csv::Position) -> u64 {
+    let from = usize::try_from(place.byte()).unwrap_or(usize::MAX);
+    let blank = bytes.get(from..).unwrap_or_default().iter();
+    let blank = blank.take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    place.line() + blank.map(|byte| u64::from(*byte == b'\n')).sum::<u64>()
 }
 
 /// The separator that Excel's first line `sep=;` announces, the rest of the bytes, and the lines before it.

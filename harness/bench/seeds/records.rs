@@ -75,6 +75,37 @@ pub fn read(path: &Path) -> Result<Records, Fault> {
     Ok(found)
 }
 
+/// The records of a CSV with the lines that they begin on.
+#[derive(Default)]
+struct NumberedLines(Vec<(u64, Raw)>);
+
+impl Sink for NumberedLines {
+    fn push(&mut self, line: Option<u64>, raw: Raw) {
+        self.0.push((line.unwrap_or_default(), raw));
+    }
+
+    fn leave_unread(&mut self, _: Vec<String>, _: usize) {}
+}
+
+/// A record and the line that it begins on.
+pub type NumberedRecord = (u64, Map<String, Value>);
+
+/// Reads a CSV in which every record counts.
+///
+/// # Errors
+/// When the file cannot be read, or one of its records.
+pub fn lines(path: &Path) -> Result<Vec<NumberedRecord>, Fault> {
+    let bytes = builtin::read(path).map_err(|error| Fault::Read(error.to_string()))?;
+    let content = unpack::unpack(bytes.into_owned())?;
+    let mut lines = NumberedLines::default();
+    delimited::rows(&content, &FieldMapping::default(), &mut lines)?;
+    let whole = |(line, raw): (u64, Raw)| match raw {
+        Ok(fields) => Ok((line, fields)),
+        Err(reason) => Err(Fault::Read(format!("line {line}: {reason}"))),
+    };
+    lines.0.into_iter().map(whole).collect()
+}
+
 /// The record that stands where a header would: MMLU's files have none.
 fn header_record(records: &[Map<String, Value>]) -> Option<Map<String, Value>> {
     let names = records.first()?.keys();

@@ -6,6 +6,7 @@
 //! | ICC(1,1) ([`Sums::icc`]) | interval | allowed | the same |
 //! | Gwet's AC1 ([`VoteSums::ac1`]) | nominal | allowed | the same |
 //! | Fleiss' kappa ([`VoteSums::fleiss`]) | nominal | hand in whole units only | the same |
+//! | Cohen's kappa ([`cohen`]) | yes and no of two raters | hand in whole units only | the same |
 //!
 //! 0 is agreement by chance, as each coefficient defines chance. Missing ratings are allowed where
 //! they are missing for reasons of their own. Where a rating was left out *because* of what earlier
@@ -21,4 +22,4 @@ mod interval;
 mod nominal;
 
 pub use interval::{Ratings, Sums};
-pub use nominal::{VoteSums, Votes};
+pub use nominal::{VoteSums, Votes, cohen};

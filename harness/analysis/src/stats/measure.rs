@@ -132,10 +132,15 @@ impl MeasureTable {
     }
 
     pub(crate) fn add(&mut self, measure: Measure) {
-        assert_eq!(measure.cells.len(), self.data_sets.len(), "one cell per data set");
         if measure.cells.iter().any(|cell| cell.why_absent().is_none()) {
-            self.measures.push(measure);
+            self.keep(measure);
         }
+    }
+
+    /// Adds a measure that was asked for: where no data set has a value, the reason is shown.
+    pub(crate) fn keep(&mut self, measure: Measure) {
+        assert_eq!(measure.cells.len(), self.data_sets.len(), "one cell per data set");
+        self.measures.push(measure);
     }
 
     /// Writes one line per measure and data set: `group`, `measure`, `data_set`, `value`, `low`,

@@ -140,7 +140,14 @@ fn judged_trial() -> MeasuredSet {
         samples: samples(&rows).unwrap(),
         seed_set: None,
         records: None,
-        trial: Some(TrialEvidence { facts, rule, families, judge, parameters: BTreeMap::new() }),
+        trial: Some(TrialEvidence {
+            facts,
+            rule,
+            families,
+            judge,
+            raters: Vec::new(),
+            parameters: BTreeMap::new(),
+        }),
     }
 }
 
@@ -160,109 +167,10 @@ fn a_trial_has_its_committee_and_its_judge() {
         records: None,
         trial: None,
     };
-    insta::assert_snapshot!(findings(&[seeds, trial], None, SETTINGS).unwrap().table.terminal(true), @"
-        group              measure                                               data set    value  95% interval  n
-        data               samples measured                                      seeds           3                3
-                                                                                 gra             2                2
-        text               words of instruction, mean                            seeds           3                3
-                                                                                 gra             3                2
-                           words of response, mean                               seeds           1                3
-                                                                                 gra             1                2
-        quality            judge's score, mean                                   seeds           6                3
-                                                                                 gra             9                2
-                           mu, mean                                              gra         8.500                2
-                           mu, 5%                                                gra         8.667                1
-                           mu, median                                            gra         8.667                1
-                           mu, 95%                                               gra         8.667                1
-        judge              judge > 8, share of rejected                          gra        0.2500                4
-                           > 8: both                                             gra             0                4
-                           > 8: committee alone                                  gra             2                4
-                           > 8: judge alone                                      gra             1                4
-                           > 8: neither                                          gra             1                4
-                           judge >= 8, share of rejected                         gra        0.5000                4
-                           >= 8: both                                            gra             1                4
-                           >= 8: committee alone                                 gra             2                4
-                           >= 8: judge alone                                     gra             1                4
-                           >= 8: neither                                         gra             0                4
-                           Spearman's rho with mu                                gra       -0.9487                4
-                           Kendall's tau-b with mu                               gra       -0.9129                4
-                           mu: distinct scores                                   gra             3                4
-                           mu: entropy in bits                                   gra         1.500                4
-                           judge: distinct scores                                gra             4                4
-                           judge: entropy in bits                                gra             2                4
-                           candidates without a judge's score                    gra             2                6
-        checks             refusal, share                                        seeds           0                3
-                                                                                 gra             0                2
-        classifier         judge >= 8: share of reviewed responses               gra        0.5000                4
-                           judge >= 8: committee and adjudicator, precision      gra             0                1
-                           judge >= 8: committee and adjudicator, recall         gra             0                1
-                           judge >= 8: committee and vote, precision             gra             0                2
-                           judge >= 8: committee and vote, recall                gra             0                2
-                           judge >= 8: committee's mean, precision               gra        0.3333                3
-                           judge >= 8: committee's mean, recall                  gra        0.5000                2
-                           judge >= 8: committee's mean, AUC                     gra             0                4
-                           judge >= 8: internlm, precision                       gra        0.3333                3
-                           judge >= 8: internlm, recall                          gra        0.5000                2
-                           judge >= 8: internlm, AUC                             gra             0                4
-                           judge >= 8: mistral, recall                           gra             0                2
-                           judge >= 8: mistral, AUC                              gra             1                4
-                           judge >= 8: qwen, precision                           gra        0.3333                3
-                           judge >= 8: qwen, recall                              gra        0.5000                2
-                           judge >= 8: qwen, AUC                                 gra        0.2500                4
-                           no check fails: share of reviewed responses           gra             1                7
-                           no check fails: committee and adjudicator, precision  gra             1                3
-                           no check fails: committee and adjudicator, recall     gra        0.6000                5
-                           no check fails: committee and vote, precision         gra             1                4
-                           no check fails: committee and vote, recall            gra        0.6667                6
-                           no check fails: committee's mean, precision           gra             1                5
-                           no check fails: committee's mean, recall              gra        0.8333                6
-                           no check fails: internlm, precision                   gra             1                5
-                           no check fails: internlm, recall                      gra        0.8333                6
-                           no check fails: mistral, precision                    gra             1                2
-                           no check fails: mistral, recall                       gra        0.3333                6
-                           no check fails: qwen, precision                       gra             1                6
-                           no check fails: qwen, recall                          gra        0.8571                7
-        committee          reviewed by all seats                                 gra             6                7
-                           mean: Krippendorff's alpha                            gra       -0.2717                7
-                           correctness: Krippendorff's alpha                     gra       -0.2736                7
-                           clarity: Krippendorff's alpha                         gra       -0.2736                7
-                           completeness: Krippendorff's alpha                    gra       -0.2736                7
-                           relevance: Krippendorff's alpha                       gra       -0.2736                7
-                           coherence: Krippendorff's alpha                       gra       -0.2736                7
-                           ethicality: Krippendorff's alpha                      gra       -0.2675                7
-                           mean: ICC(1,1)                                        gra       -0.3758                7
-                           correctness: ICC(1,1)                                 gra       -0.3784                7
-                           clarity: ICC(1,1)                                     gra       -0.3784                7
-                           completeness: ICC(1,1)                                gra       -0.3784                7
-                           relevance: ICC(1,1)                                   gra       -0.3784                7
-                           coherence: ICC(1,1)                                   gra       -0.3784                7
-                           ethicality: ICC(1,1)                                  gra       -0.3696                7
-                           mean: spread                                          gra         1.262                6
-                           correctness: spread                                   gra         1.272                6
-                           clarity: spread                                       gra         1.272                6
-                           completeness: spread                                  gra         1.272                6
-                           relevance: spread                                     gra         1.272                6
-                           coherence: spread                                     gra         1.272                6
-                           ethicality: spread                                    gra         1.236                6
-                           reasonable: share of ones                             gra             1                8
-                           complete: share of ones                               gra        0.9583                8
-                           clear: share of ones                                  gra             1                8
-                           reasonable: Gwet's AC1                                gra             1                8
-                           complete: Gwet's AC1                                  gra        0.9094                8
-                           clear: Gwet's AC1                                     gra             1                8
-                           complete: Fleiss' kappa                               gra       -0.0435                8
-                           internlm: leniency                                    gra         1.125                6
-                           mistral: leniency                                     gra        -2.542                6
-                           qwen: leniency                                        gra         1.417                6
-                           disputes overturned, share                            gra        0.5000                2
-        cost               calls per accepted sample                             gra             0                1
-                           prompt tokens per accepted sample                     gra             0                1
-                           reply tokens per accepted sample                      gra             0                1
-                           operations per accepted sample, 1e12                  gra             0                1
-        against the first  words of instruction, difference                      gra             0                2
-                           words of response, difference                         gra             0                2
-                           judge's score, difference                             gra             3                2
-        ");
+    insta::assert_snapshot!(
+        "a_trial_beside_seeds",
+        findings(&[seeds, trial], None, SETTINGS).unwrap().table.terminal(true)
+    );
 }
 
 #[test]

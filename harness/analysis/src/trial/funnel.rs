@@ -83,6 +83,19 @@ pub fn has_passed(candidate: &Candidate) -> bool {
     matches!(candidate.outcome, Some(Outcome::Accepted | Outcome::Surplus))
 }
 
+/// What review said of a response, disputes as they were settled and before deduplication; `None` without a response,
+/// and where a candidate ended without that word.
+#[must_use]
+pub fn review_verdict(candidate: &Candidate) -> Option<bool> {
+    // A near-duplicate that economy found before it was answered has no response.
+    candidate.response.as_ref()?;
+    match candidate.outcome? {
+        Outcome::Accepted | Outcome::Surplus | Outcome::Duplicate => Some(true),
+        Outcome::Rejected | Outcome::AdjudicatedOut | Outcome::VotedOut => Some(false),
+        _ => None,
+    }
+}
+
 impl Funnel {
     /// Counts candidates.
     #[must_use]

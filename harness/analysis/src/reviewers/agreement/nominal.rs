@@ -1,4 +1,4 @@
-//! Agreement on categories: Gwet's AC1 and Fleiss' kappa, for any number of raters.
+//! Agreement on categories: Gwet's AC1 and Fleiss' kappa, for any number of raters; Cohen's kappa of two.
 //!
 //! Both correct the same observed agreement a, the mean over units of the share of rater pairs that
 //! agree, for agreement by chance e: `(a - e) / (1 - e)`. With p the mean over units of a category's
@@ -107,6 +107,27 @@ impl<const Q: usize> VoteSums<Q> {
     }
 }
 
+/// The share of rows of which two raters say the same, and Cohen's kappa (1960): the two shares of yes are those of
+/// either rater, not one for both as above. Rows have one weight each. `None` without weight; there is no kappa
+/// either where one of the two says one thing only, since the formula gives 0 then however often they agree.
+#[must_use]
+pub fn cohen(pairs: &[(bool, bool)], weights: &[u32]) -> [Option<f64>; 2] {
+    let count = |counts: fn(bool, bool) -> bool| -> u64 {
+        let counted = pairs.iter().zip(weights).filter(|((one, other), _)| counts(*one, *other));
+        counted.map(|(_, weight)| u64::from(*weight)).sum()
+    };
+    let all = count(|_, _| true);
+    let share = |part: u64| (all > 0).then(|| part as f64 / all as f64);
+    let observed = share(count(|one, other| one == other));
+    let yes = [count(|one, _| one), count(|_, other| other)];
+    let varies = yes.iter().all(|yes| (1..all).contains(yes));
+    let kappa = observed.filter(|_| varies).and_then(|observed| {
+        let [one, other] = yes.map(|yes| yes as f64 / all as f64);
+        corrected(observed, one * other + (1.0 - one) * (1.0 - other))
+    });
+    [observed, kappa]
+}
+
 fn corrected(observed: f64, chance: f64) -> Option<f64> {
     (chance < 1.0).then(|| (observed - chance) / (1.0 - chance))
 }
@@ -148,6 +169,28 @@ mod tests {
         let yes: f64 = 243.0 / 250.0;
         let chance = yes * yes + (1.0 - yes) * (1.0 - yes);
         check(&trait_votes, Some(0.940_776_337_609), Some((0.944 - chance) / (1.0 - chance)));
+    }
+
+    #[test]
+    fn two_raters_as_scikit_learn_has_them() {
+        // Rows of which both say yes, only the first, only the second, neither. scikit-learn 1.9.1, cohen_kappa_score;
+        // the first table is that of Gwet 2008 above.
+        for (table, agreement, kappa) in [
+            ([118, 5, 2, 0], 0.944, Some(-0.023_391_812_865_497_075)),
+            ([20, 5, 10, 15], 0.7, Some(0.4)),
+            ([45, 15, 25, 15], 0.6, Some(0.130_434_782_608_695_68)),
+            ([25, 35, 5, 35], 0.6, Some(0.259_259_259_259_259_3)),
+            ([5, 0, 3, 0], 0.625, None),
+            ([4, 0, 0, 0], 1.0, None),
+        ] {
+            let pairs = [(true, true), (true, false), (false, true), (false, false)];
+            let [found_agreement, found] = cohen(&pairs, &table);
+            assert!((found_agreement.unwrap() - agreement).abs() < 1e-12, "{table:?}");
+            let close =
+                found.zip(kappa).map(|(found, kappa): (f64, f64)| (found - kappa).abs() < 1e-12);
+            assert!(close.unwrap_or(found == kappa), "{table:?}: {found:?}");
+        }
+        assert_eq!(cohen(&[(true, false)], &[0]), [None, None]);
     }
 
     #[test]
