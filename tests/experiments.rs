@@ -331,7 +331,7 @@ fn seed_sets_are_run_joined_and_compared() {
     ] {
         assert!(joined.contains(row), "{row}: {joined}");
     }
-    let compare = ["compare", "experiment.toml", "--models", &models, "-q"];
+    let compare = ["compare", "experiment.toml", "--no-embeddings", "--models", &models, "-q"];
     let output = bench.run(&compare);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let files = published(&bench.path("results"));
