@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gra_bench::experiment::{Experiment, Overrides};
+use gra_bench::experiment::{Experiment, Experiments, Overrides};
 use gra_bench::store::Store;
 use gra_bench::trial::stored::StoredTrial;
 
@@ -27,11 +27,15 @@ fn every_experiment_file_loads_on_every_scale() {
     for file in &files {
         for scale in scales {
             let base = repository().join(format!("experiments/base/{scale}.toml"));
-            let overrides = Overrides { base: Some(base), ..Overrides::default() };
+            // The paper's seed sets are not ours to bring along.
+            let starter = repository().join("experiments/seeds/starter.jsonl");
+            let (seed_set, named) =
+                if scale == "paper" { (Some(starter), "paper-starter") } else { (None, scale) };
+            let overrides = Overrides { base: Some(base), seed_set, ..Overrides::default() };
             let loaded = Experiment::load(file, Path::new("models"), &overrides);
             let experiment = loaded.unwrap_or_else(|error| panic!("{scale}: {error}"));
             let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
-            assert_eq!(experiment.name, format!("{stem}-{scale}"), "the file is named after it");
+            assert_eq!(experiment.name, format!("{stem}-{named}"), "the file is named after it");
             assert_eq!(experiment.demonstration, scale == "demonstration");
             assert!(!experiment.paper.is_empty(), "{stem} does not say where the paper asks it");
         }
@@ -212,4 +216,139 @@ fn sources_beside_variants_and_seeds_beside_each_other() {
     assert!(files.contains_key("small/seed-42.compare/compare.md"), "{:?}", files.keys());
     compare(false);
     assert_eq!(published(&bench.path("results")), files, "the same again");
+}
+
+/// Two seed sets beside the experiment, in place of its one.
+fn seed_sets(bench: &Workbench) {
+    let whole = std::fs::read_to_string(bench.path("seeds.jsonl")).unwrap();
+    bench.write("tides.jsonl", &whole);
+    bench.write("rivers.jsonl", &whole.replace("tides", "rivers"));
+    let two = "seed_sets = [\"tides.jsonl\", \"rivers.jsonl\"]";
+    bench.edit("experiment.toml", "seed_set = \"seeds.jsonl\"", two);
+}
+
+#[test]
+fn a_file_of_several_seed_sets_is_an_experiment_for_each() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    seed_sets(&bench);
+    let load = |overrides: &Overrides| {
+        let path = bench.path("experiment.toml");
+        let all = Experiments::load(&path, Path::new("models"), overrides).unwrap();
+        let names: Vec<String> = all.each.into_iter().map(|one| one.name).collect();
+        (all.name, names.join(" "))
+    };
+    let of = |name: &str, each: &str| (name.to_owned(), each.to_owned());
+    assert_eq!(load(&Overrides::default()), of("small", "small-tides small-rivers"));
+    let name = Some("mine".to_owned());
+    assert_eq!(
+        load(&Overrides { name, ..Overrides::default() }),
+        of("mine", "mine-tides mine-rivers")
+    );
+    // One of them alone is the same experiment.
+    let seed_set = Some(bench.path("rivers.jsonl"));
+    let one = load(&Overrides { seed_set, ..Overrides::default() });
+    assert_eq!(one, of("small-rivers", "small-rivers"));
+
+    // A file that stands on this one replaces its seed sets by one, and the other way round.
+    let above = "name = \"above\"\nbase = \"experiment.toml\"\nquestion = \"One?\"\nseed_set = \"tides.jsonl\"\n";
+    bench.write("above.toml", above);
+    let loaded =
+        Experiments::load(&bench.path("above.toml"), Path::new("models"), &Overrides::default());
+    assert_eq!(loaded.unwrap().each.len(), 1);
+
+    let plan = bench.transcript(&["plan", "experiment.toml"]);
+    for line in ["small-tides: nothing is run", "small-rivers: nothing", "small, all 2 seed sets"] {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+}
+
+#[test]
+fn seed_sets_that_cannot_be_used_are_named() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    seed_sets(&bench);
+    std::fs::remove_file(bench.path("rivers.jsonl")).unwrap();
+    let mut said = vec![bench.transcript(&["run", "experiment.toml"])];
+    bench.edit(
+        "experiment.toml",
+        "[method]",
+        "[fetch]\n\"rivers.jsonl\" = \"curl RIVERS\"\n[method]",
+    );
+    said.push(bench.transcript(&["run", "experiment.toml"]));
+    bench.edit("experiment.toml", "\"rivers.jsonl\"]", "\"other/tides.json\"]");
+    said.push(bench.transcript(&["plan", "experiment.toml"]));
+    bench.edit("experiment.toml", "seed_sets = ", "seed_set = \"seeds.jsonl\"\nseed_sets = ");
+    bench.edit("experiment.toml", ", \"other/tides.json\"", "");
+    said.push(bench.transcript(&["plan", "experiment.toml"]));
+    insta::assert_snapshot!("refused-seed-sets", said.join("\n\n"));
+    assert!(!bench.path("results").exists(), "nothing is written");
+
+    let paper = bench.transcript(&[
+        "plan",
+        "experiments/main.toml",
+        "--base",
+        "experiments/base/paper.toml",
+    ]);
+    assert!(paper.contains("seeds/condor.jsonl: hf download internlm/Condor-SFT-20K"), "{paper}");
+    let laptop = bench.transcript(&[
+        "plan",
+        "experiments/main.toml",
+        "--base",
+        "experiments/base/laptop.toml",
+    ]);
+    assert!(
+        laptop.starts_with("Seed set: the starter set of 201 items; the paper's have tens of"),
+        "{laptop}"
+    );
+}
+
+#[test]
+fn seed_sets_are_run_joined_and_compared() {
+    let Some(models) = models() else { return };
+    let variants = "[[variant]]\nname = \"free\"\nreviewers = \"none\"\n\
+         [[variant]]\nname = \"one\"\nreviewers = \"none\"\nroles = \"single-model\"\n";
+    let bench = Workbench::new(variants, "rounds = 1");
+    seed_sets(&bench);
+    let given = ["plan", "experiment.toml", "--acceptance", "0.25"];
+    let plan = bench.transcript(&given);
+    let binds = "`free`: at 25.0% (expected) the target needs 12 candidates, and the cap leaves about 2 samples";
+    assert!(plan.contains(binds), "{plan}");
+    assert!(
+        plan.contains("6 candidates: a round has its 3 samples if at least 50% pass"),
+        "{plan}"
+    );
+
+    let run = ["run", "experiment.toml", "--models", &models, "-q"];
+    let output = bench.run(&run);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Over seed sets"), "{said}");
+    let joined = std::fs::read_to_string(bench.path("results/small/seed-sets.csv")).unwrap();
+    for row in [
+        "by seed set,\"acceptance, seed set tides\",free,",
+        "by seed set,\"accepted samples, seed set rivers\",one,3,",
+        "over seed sets,\"acceptance, mean of seed sets\",free,",
+        "over seed sets,\"acceptance, difference to the first\",one,",
+    ] {
+        assert!(joined.contains(row), "{row}: {joined}");
+    }
+    let compare = ["compare", "experiment.toml", "--no-embeddings", "--models", &models, "-q"];
+    let output = bench.run(&compare);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = published(&bench.path("results"));
+    for file in [
+        "small-tides/seed-42.compare/compare.md",
+        "small-rivers/seed-42.compare/stats.csv",
+        "small/seed-42.compare/seed-sets.md",
+    ] {
+        assert!(files.contains_key(file), "{file}: {:?}", files.keys());
+    }
+    let words = "\"words of instruction, mean, difference to the first\",one,";
+    let joined = String::from_utf8_lossy(&files["small/seed-42.compare/seed-sets.csv"]);
+    assert!(joined.contains(words), "{joined}");
+
+    // One of them alone leaves the table of both, and everything comes out the same again.
+    bench.run(&["run", "experiment.toml", "--seed-set", "tides.jsonl", "--models", &models, "-q"]);
+    bench.run(&run);
+    bench.run(&compare);
+    assert_eq!(published(&bench.path("results")), files);
 }

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use gra_llm::model_pool::{ModelPool, PoolError};
 use include_dir::{Dir, File, include_dir};
+use sha2::{Digest, Sha256};
 
 /// Where the files are, on disk as here.
 const FOLDER: &str = "experiments";
@@ -66,6 +67,13 @@ pub fn exists(path: &Path) -> bool {
 #[must_use]
 pub fn is_built_in(path: &Path) -> bool {
     !path.exists() && plain(path).is_some_and(|plain| !plain.exists() && find(&plain).is_some())
+}
+
+/// Whether these are the bytes of the starter seed set, by their SHA-256 in hexadecimal.
+#[must_use]
+pub fn is_starter_set(sha256: &str) -> bool {
+    let starter = FILES.get_file("seeds/starter.jsonl");
+    starter.is_some_and(|file| hex::encode(Sha256::digest(file.contents())) == sha256)
 }
 
 /// Every file that is built in: its path below the folder that it is written to, and its bytes.

@@ -8,6 +8,7 @@ mod cast;
 mod comparison;
 mod error;
 mod file;
+mod seed_sets;
 mod sources;
 mod variants;
 
@@ -33,6 +34,7 @@ pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
 pub use file::ExperimentFile;
 pub(crate) use file::default_chunk;
+pub use seed_sets::Experiments;
 pub use sources::{Content, Keep, Size, Source};
 pub use variants::VariantEntry;
 use variants::variants;
@@ -68,6 +70,16 @@ pub struct Overrides {
     /// Whether calls that the store knows as failed are asked again, which only verbs that run trials offer.
     #[arg(skip)]
     pub retry_failed: bool,
+}
+
+impl Overrides {
+    /// The name of the results: another scale or seed set is another experiment, which stands beside the file's own.
+    fn derived_name(&self, own: &str) -> String {
+        let others = [&self.base, &self.seed_set].into_iter().flatten();
+        let derived =
+            || others.fold(own.to_owned(), |name, other| format!("{name}-{}", stem(other)));
+        self.name.clone().unwrap_or_else(derived)
+    }
 }
 
 /// An experiment, ready to run.
@@ -120,7 +132,8 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Loads an experiment with everything that it names, and checks it.
+    /// Loads an experiment of one seed set with everything that it names, and checks it. [`Experiments::load`] loads those
+    /// of several.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
@@ -133,11 +146,8 @@ impl Experiment {
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
         let or_own =
             |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
-        // Another scale or seed set is another experiment: its results stand beside the file's own.
-        let others = [&overrides.base, &overrides.seed_set].into_iter().flatten();
-        let derived =
-            || others.fold(file.name.clone(), |name, other| format!("{name}-{}", stem(other)));
-        let name = overrides.name.clone().unwrap_or_else(derived);
+        let seed_path = seed_sets::seed_set(&file, overrides, path)?;
+        let name = overrides.derived_name(&file.name);
         plain_name("name", &name).map_err(value_error)?;
 
         let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
@@ -178,7 +188,6 @@ impl Experiment {
             return Err(value_error(format!("seeds names {} twice", twice.1)));
         }
         let (prompts, prompts_sha256) = load_prompts(&or_own(&overrides.prompts, &file.prompts))?;
-        let seed_path = or_own(&overrides.seed_set, &file.seed_set);
         let options = LoadOptions { limit: overrides.limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
 
@@ -206,6 +215,23 @@ impl Experiment {
             seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             seed_set,
         })
+    }
+
+    /// What a reader must know of the seed set before any number: that it is the starter set, where the experiment
+    /// claims to be more than a demonstration.
+    pub(crate) fn starter_warning(&self) -> Option<String> {
+        let is_starter = builtin::is_starter_set(&self.seed_set.sha256) && !self.demonstration;
+        is_starter.then(|| {
+            format!(
+                "Seed set: the starter set of {} items; the paper's have tens of thousands. Name one with --seed-set FILE.",
+                self.seed_set.items.len()
+            )
+        })
+    }
+
+    /// The seed set's name in tables: its file's, without endings.
+    pub(crate) fn seed_set_name(&self) -> String {
+        stem(Path::new(&self.seed_file))
     }
 }
 

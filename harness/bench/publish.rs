@@ -181,7 +181,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 #[must_use]
 pub fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
     let (ours, paper) = (&experiment.method, Method::default());
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = experiment.starter_warning().into_iter().collect();
     if experiment.demonstration {
         notes.push(
             "This is a demonstration on a very small model: it shows the mechanics and is no result."

@@ -1,5 +1,5 @@
-//! Every trial of an experiment, the table that compares its variants, and the one that compares its run
-//! seeds.
+//! Every trial of an experiment, the table that compares its variants, and those that compare its run seeds and its
+//! seed sets.
 
 mod earlier;
 
@@ -7,16 +7,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::ablation::seed_sweep::seed_sweep;
+use gra_analysis::ablation::sweep::{Axis, SweepPlace, sweep};
 use gra_analysis::ablation::{AblationTable, RunCost};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::stats::measure::MeasureTable;
+use gra_analysis::trial::TrialFacts;
 use gra_llm::engine::EngineError;
 use serde::Deserialize;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Experiments};
 use crate::long_texts::LongTexts;
 use crate::publish;
 use crate::rows;
@@ -36,6 +37,9 @@ pub fn run_all(
     answering: &mut Answering<'_>,
     results: &Path,
 ) -> Result<Vec<SeedReport>> {
+    if let Some(warning) = experiment.starter_warning() {
+        answering.progress().say(&warning);
+    }
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         answering.progress().say(&note);
     }
@@ -56,43 +60,78 @@ pub fn run_all(
     Ok(reports)
 }
 
-/// What several run seeds say together.
+/// What several run seeds, or several seed sets, say together.
 #[derive(Debug)]
-pub struct SeedSweep {
+pub struct Sweep {
+    title: &'static str,
     table: MeasureTable,
     markdown: PathBuf,
-    /// Seeds and variants that only an earlier table has, which is therefore kept.
+    /// Places and variants that only an earlier table has, which is therefore kept.
     kept: Vec<String>,
 }
 
-impl SeedSweep {
-    /// Puts the seeds side by side and writes the table as CSV and Markdown; nothing for one seed.
+impl Sweep {
+    /// Puts the run seeds of an experiment side by side and writes the table as CSV and Markdown; nothing for one
+    /// seed.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn of(
+    pub fn over_seeds(
         experiment: &Experiment,
         reports: &[SeedReport],
         results: &Path,
     ) -> Result<Option<Self>> {
-        if reports.len() < 2 {
+        let places = reports.iter().map(|report| SweepPlace {
+            name: report.seed.to_string(),
+            runs: vec![report.facts().collect()],
+        });
+        let places: Vec<SweepPlace<'_>> = places.collect();
+        Self::write(Axis::RunSeed, &places, experiment, &results.join(&experiment.name))
+    }
+
+    /// Puts the seed sets of an experiment file side by side, likewise. `reports`: of each experiment.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn over_seed_sets(
+        experiments: &Experiments,
+        reports: &[Vec<SeedReport>],
+        results: &Path,
+    ) -> Result<Option<Self>> {
+        let places = experiments.each.iter().zip(reports).map(|(experiment, reports)| SweepPlace {
+            name: experiment.seed_set_name(),
+            runs: reports.iter().map(|report| report.facts().collect()).collect(),
+        });
+        let places: Vec<SweepPlace<'_>> = places.collect();
+        let folder = results.join(&experiments.name);
+        Self::write(Axis::SeedSet, &places, &experiments.each[0], &folder)
+    }
+
+    fn write(
+        axis: Axis,
+        places: &[SweepPlace<'_>],
+        experiment: &Experiment,
+        folder: &Path,
+    ) -> Result<Option<Self>> {
+        if places.len() < 2 {
             return Ok(None);
         }
-        let trials =
-            |report: &SeedReport| report.trials.iter().map(|trial| trial.facts.clone()).collect();
-        let table =
-            seed_sweep(&reports.iter().map(|report| (report.seed, trials(report))).collect());
-        let folder = results.join(&experiment.name);
-        let (path, markdown) = (folder.join("seeds.csv"), folder.join("seeds.md"));
+        let (title, file) = match axis {
+            Axis::RunSeed => ("Over run seeds", "seeds"),
+            Axis::SeedSet => ("Over seed sets", "seed-sets"),
+        };
+        let table = sweep(axis, places);
+        let [path, markdown] = ["csv", "md"].map(|ending| folder.join(format!("{file}.{ending}")));
         let ran: Vec<&str> = experiment.variants.iter().map(|one| one.name.as_str()).collect();
-        let kept = earlier::others_of_sweep(&path, &experiment.seeds, &ran)?;
+        let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+        let kept = earlier::others_of_sweep(&path, (axis, &names), &ran)?;
         if kept.is_empty() {
             let mut csv = Vec::new();
             table.write_csv(&mut csv)?;
             write_atomic(&path, &csv)?;
             write_atomic(&markdown, table.markdown().as_bytes())?;
         }
-        Ok(Some(Self { table, markdown, kept }))
+        Ok(Some(Self { title, table, markdown, kept }))
     }
 
     /// Prints the table and where it is.
@@ -100,7 +139,7 @@ impl SeedSweep {
     /// # Errors
     /// When `out` cannot be written.
     pub fn print(&self, out: &mut impl Write) -> Result<()> {
-        writeln!(out, "\nOver run seeds\n\n{}", self.table.terminal(false))?;
+        writeln!(out, "\n{}\n\n{}", self.title, self.table.terminal(false))?;
         writeln!(out, "Table:   {}", self.markdown.display())?;
         say_kept(&self.kept, out)
     }
@@ -181,6 +220,9 @@ impl SeedReport {
         let facts: Vec<_> = trials.iter().map(|trial| trial.facts.clone()).collect();
         let reference = &experiment.variants[0].name;
         let mut table = AblationTable::new(&facts, reference, seed)?;
+        for trial in &trials {
+            table.set_target(&trial.facts.variant, trial.record.target())?;
+        }
         let (mut csv, mut markdown) = (Vec::new(), table.markdown().into_bytes());
         table.write_csv(&mut csv)?;
         let notes = publish::notes(experiment, &trials);
@@ -195,6 +237,10 @@ impl SeedReport {
             table.set_measured(&trial.facts.variant, measured)?;
         }
         Ok(Self { seed, table, csv, markdown, trials, kept: Vec::new() })
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &TrialFacts> {
+        self.trials.iter().map(|trial| &trial.facts)
     }
 
     fn path(&self, experiment: &Experiment, results: &Path, ending: &str) -> PathBuf {
@@ -285,7 +331,8 @@ impl SeedReport {
             row.insert("long_instructions".into(), long.candidates.into());
             row.insert("long_seed_items".into(), long.seed_items.into());
         }
-        Ok(serde_json::json!({ "seed": self.seed, "rows": rows }))
+        let experiment = self.trials.first().map(|trial| &trial.record.id.experiment);
+        Ok(serde_json::json!({ "experiment": experiment, "seed": self.seed, "rows": rows }))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::trial::funnel::Funnel;
 pub mod comparison;
 mod delimited;
 mod readable;
-pub mod seed_sweep;
+pub mod sweep;
 
 /// The table.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,8 @@ pub struct VariantRow {
     /// How it differs from the reference, p-values corrected for the whole table; `None` for the
     /// reference itself.
     pub difference: Option<Comparison>,
+    /// How many samples its rounds were to add; `None` where nothing says so, as over a seed set's own instructions.
+    pub target: Option<u64>,
     /// What the shell measured, where it did.
     pub measured: Option<RunCost>,
 }
@@ -106,6 +108,7 @@ impl AblationTable {
             usage: Usage::of(&trial.calls),
             savings: Savings::of(&trial.candidates),
             difference: (trial.variant != reference).then(|| compare(&all[base], candidates)),
+            target: None,
             measured: None,
         };
         let mut rows: Vec<VariantRow> = trials.iter().zip(&all).map(row).collect();
@@ -118,11 +121,24 @@ impl AblationTable {
     /// # Errors
     /// When the table has no such variant.
     pub fn set_measured(&mut self, variant: &str, measured: RunCost) -> Result<(), AblationError> {
-        match self.rows.iter_mut().find(|row| row.variant == variant) {
-            Some(row) => row.measured = Some(measured),
-            None => return Err(unknown(variant, self.rows.iter().map(|row| &row.variant))),
-        }
+        self.row_mut(variant)?.measured = Some(measured);
         Ok(())
+    }
+
+    /// Says how many samples a variant was to have.
+    ///
+    /// # Errors
+    /// When the table has no such variant.
+    pub fn set_target(&mut self, variant: &str, target: Option<u64>) -> Result<(), AblationError> {
+        self.row_mut(variant)?.target = target;
+        Ok(())
+    }
+
+    fn row_mut(&mut self, variant: &str) -> Result<&mut VariantRow, AblationError> {
+        match self.rows.iter().position(|row| row.variant == variant) {
+            Some(place) => Ok(&mut self.rows[place]),
+            None => Err(unknown(variant, self.rows.iter().map(|row| &row.variant))),
+        }
     }
 
     /// The rows, in the order of the trials.

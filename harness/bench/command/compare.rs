@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use gra_analysis::ablation::sweep::{Axis, join};
+use gra_analysis::stats::measure::MeasureTable;
 use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::{Member, Method};
 use serde_json::json;
@@ -14,16 +16,17 @@ use super::rescore::{self, Decided, RescoreArgs};
 use super::stats;
 use crate::artifact::write_atomic;
 use crate::benchmarks::Benchmarks;
+use crate::dataset::DataSet;
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, JUDGE, Plan};
-use crate::experiment::{Experiment, Overrides, RescoreEntry};
+use crate::experiment::{Experiment, Experiments, Overrides, RescoreEntry};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::trial::TrialId;
-use crate::{comparison, publish, terminal};
+use crate::{comparison, publish, rows, terminal};
 
 /// Put the data sets of an experiment side by side, and say what can be told apart.
 #[derive(Debug, Args)]
@@ -57,7 +60,7 @@ pub(crate) struct CompareArgs {
     /// Folder to write to [default: EXPERIMENT/seed-N.compare in the results folder].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print JSON.
+    /// Print JSON: an object, and a list of them for several seed sets.
     #[arg(long)]
     json: bool,
 }
@@ -65,55 +68,133 @@ pub(crate) struct CompareArgs {
 pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let seeds = args.seed.into_iter().collect();
     let overrides = Overrides { seeds, ..args.overrides.clone() };
-    let experiment = Experiment::load(&args.experiment, &global.models, &overrides)?;
-    let run_seed = experiment.seeds[0];
-    let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
-    check_sets(&experiment, names).map_err(bad_input)?;
+    let experiments = Experiments::load(&args.experiment, &global.models, &overrides)?;
     let stored = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
-    let mut data_sets =
-        comparison::data_sets(&experiment, run_seed, names, &stored).with_context(|| {
-            format!(
-                "cannot compare {}\nhint: gra-bench run {}",
-                experiment.name,
-                args.experiment.display()
-            )
-        })?;
-    experiment.compare.cut(&mut data_sets, run_seed);
+    let is_joined = experiments.each.len() > 1;
+    let sides = |experiment| SeedSetSide::load(args, experiment, is_joined, &stored, global);
+    let sides = experiments.each.iter().map(sides).collect::<Result<Vec<SeedSetSide<'_>>>>()?;
     drop(stored);
-    let plan = args.plan(&experiment, run_seed)?;
-    let own = || comparison::folder(&global.results, &experiment.name, run_seed);
-    let folder = args.out.clone().unwrap_or_else(own);
-    publish::check_writable(&folder)?;
     let store = Store::open(&global.store_path())?;
-    let session = Session::start(global, store, &experiment.pool, &experiment.engine)?;
-    let evidence = session.ask(experiment.chunk, |answering| {
-        Evidence::gather(&data_sets, plan.as_plan(&experiment), answering)
+    // Those of several seed sets differ in nothing else.
+    let first = &experiments.each[0];
+    let session = Session::start(global, store, &first.pool, &first.engine)?;
+    let found = session.ask(first.chunk, |answering| {
+        let gather = |side: &SeedSetSide<'_>| {
+            Evidence::gather(&side.data_sets, side.plan.as_plan(side.experiment), answering)
+        };
+        sides.iter().map(gather).collect::<Result<Vec<Evidence>>>()
     })?;
-    evidence.write(&folder)?;
-    let words = in_words(&data_sets[0].name, &evidence.findings.contrasts);
-    let page = page(&experiment, run_seed, &words, &evidence);
-    write_atomic(&folder.join("compare.md"), page.as_bytes())?;
-    write_atomic(&folder.join(comparison::WORDS), words.as_bytes())?;
-    let (name, variant) = (experiment.name.clone(), experiment.variants[0].name.clone());
-    let first = TrialId { experiment: name, variant, seed: run_seed };
-    let again = |entry| decide_again(args, entry, &first, &folder, global);
-    let decided = experiment.rescore.as_ref().map(again).transpose()?;
     let mut out = terminal::json_or_text(args.json);
-    if args.json {
-        let measures = stats::json(&evidence, &data_sets);
-        let words: Vec<&str> = words.lines().collect();
-        let decided = decided.as_ref().map(Decided::json).transpose()?;
-        let name = &experiment.name;
-        let json = json!({
-            "experiment": name, "words": words, "data_sets": measures, "rescore": decided,
-        });
-        writeln!(out, "{json}")?;
-        return Ok(());
+    let mut documents = Vec::new();
+    for (side, evidence) in sides.iter().zip(&found) {
+        let words = side.write(evidence)?;
+        let again = |entry| side.decide_again(args, entry, global);
+        let decided = side.experiment.rescore.as_ref().map(again).transpose()?;
+        if args.json {
+            documents.push(side.json(evidence, &words, decided.as_ref())?);
+            continue;
+        }
+        print(&mut out, side.experiment, evidence, &words, &side.folder, global.verbosity())?;
+        decided.map_or(Ok(()), |decided| decided.print(&mut out))?;
     }
-    print(&mut out, &experiment, &evidence, &words, &folder, global.verbosity())?;
-    match decided {
-        Some(decided) => decided.print(&mut out),
-        None => Ok(()),
+    if is_joined {
+        let own = || comparison::folder(&global.results, &experiments.name, first.seeds[0]);
+        let folder = args.out.clone().unwrap_or_else(own);
+        let tables: Vec<&MeasureTable> = found.iter().map(|found| &found.findings.table).collect();
+        let (joined, mut csv) = (join(Axis::SeedSet, &tables), Vec::new());
+        joined.write_csv(&mut csv)?;
+        let path = |ending: &str| folder.join(format!("seed-sets.{ending}"));
+        write_atomic(&path("csv"), &csv)?;
+        write_atomic(&path("md"), joined.markdown().as_bytes())?;
+        if !args.json {
+            let table = joined.terminal(global.verbosity() == Verbosity::Verbose);
+            writeln!(out, "\nOver seed sets\n\n{table}\nTable:   {}", path("md").display())?;
+        }
+    }
+    if args.json {
+        writeln!(out, "{}", rows::document(documents))?;
+    }
+    Ok(())
+}
+
+/// The comparison of an experiment's data sets: of one seed set, where the file names several.
+struct SeedSetSide<'a> {
+    experiment: &'a Experiment,
+    run_seed: u64,
+    data_sets: Vec<DataSet>,
+    plan: Resolved<'a>,
+    folder: PathBuf,
+}
+
+impl<'a> SeedSetSide<'a> {
+    /// Everything that needs no model, checked before any is asked.
+    fn load(
+        args: &CompareArgs,
+        experiment: &'a Experiment,
+        is_joined: bool,
+        stored: &Store,
+        global: &GlobalArgs,
+    ) -> Result<Self> {
+        let run_seed = experiment.seeds[0];
+        let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
+        check_sets(experiment, names).map_err(bad_input)?;
+        let mut data_sets = comparison::data_sets(experiment, run_seed, names, stored)
+            .with_context(|| {
+                format!(
+                    "cannot compare {}\nhint: gra-bench run {}",
+                    experiment.name,
+                    args.experiment.display()
+                )
+            })?;
+        experiment.compare.cut(&mut data_sets, run_seed);
+        let plan = args.plan(experiment, run_seed)?;
+        let folder = match &args.out {
+            Some(out) if is_joined => out.join(&experiment.name),
+            Some(out) => out.clone(),
+            None => comparison::folder(&global.results, &experiment.name, run_seed),
+        };
+        publish::check_writable(&folder)?;
+        Ok(Self { experiment, run_seed, data_sets, plan, folder })
+    }
+
+    /// Writes what was found, and returns it in words.
+    fn write(&self, evidence: &Evidence) -> Result<String> {
+        evidence.write(&self.folder)?;
+        let words = in_words(&self.data_sets[0].name, &evidence.findings.contrasts);
+        let page = page(self.experiment, self.run_seed, &words, evidence);
+        write_atomic(&self.folder.join("compare.md"), page.as_bytes())?;
+        write_atomic(&self.folder.join(comparison::WORDS), words.as_bytes())?;
+        Ok(words)
+    }
+
+    /// Decides the first variant's reviews again under the file's thresholds.
+    fn decide_again(
+        &self,
+        args: &CompareArgs,
+        entry: &RescoreEntry,
+        global: &GlobalArgs,
+    ) -> Result<Decided> {
+        let Experiment { name, variants, .. } = self.experiment;
+        let (experiment, variant) = (name.clone(), variants[0].name.clone());
+        let trial = TrialId { experiment, variant, seed: self.run_seed };
+        let judged = self.folder.join(format!("{}{JUDGE}", trial.variant));
+        let judge = judged.exists().then_some(judged);
+        rescore::decide(&RescoreArgs::of(trial.to_string(), entry, judge, args.out.clone()), global)
+    }
+
+    fn json(
+        &self,
+        evidence: &Evidence,
+        words: &str,
+        decided: Option<&Decided>,
+    ) -> Result<serde_json::Value> {
+        let measures = stats::json(evidence, &self.data_sets);
+        let words: Vec<&str> = words.lines().collect();
+        let decided = decided.map(Decided::json).transpose()?;
+        let name = &self.experiment.name;
+        Ok(json!({
+            "experiment": name, "words": words, "data_sets": measures, "rescore": decided,
+        }))
     }
 }
 
@@ -247,17 +328,4 @@ fn print(
         writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
     }
     Ok(())
-}
-
-/// Decides the first variant's reviews again under the file's thresholds.
-fn decide_again(
-    args: &CompareArgs,
-    entry: &RescoreEntry,
-    trial: &TrialId,
-    folder: &Path,
-    global: &GlobalArgs,
-) -> Result<Decided> {
-    let judged = folder.join(format!("{}{JUDGE}", trial.variant));
-    let judge = judged.exists().then_some(judged);
-    rescore::decide(&RescoreArgs::of(trial.to_string(), entry, judge, args.out.clone()), global)
 }

@@ -6,6 +6,7 @@
 //! candidate goes all the way.
 
 mod calls;
+mod cap;
 mod casts;
 mod differences;
 mod sizes;
@@ -15,18 +16,20 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_synth::form;
 use gra_synth::request::Stage;
 use gra_synth::variant::RoleAssignment;
 use serde::Serialize;
 
-use crate::experiment::{Experiment, Overrides};
+use crate::experiment::{Experiment, Experiments, Overrides};
+use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::store::{Rate, Store};
 use crate::terminal;
 use calls::{candidates, is_of_disputes, paid_share, stages};
+use cap::CapCheck;
 use casts::Casts;
 use differences::{Comparison, JUDGE_DEVIATION};
 
@@ -65,6 +68,10 @@ struct Plan {
     comparison: Comparison,
     /// What differences between variants the planned size can find; `null` with one variant or too few candidates.
     detectable: Option<Detectable>,
+    /// Whether rounds end before their target; `null` where no variant writes instructions.
+    cap: Option<CapCheck>,
+    /// What must be known of the seed set; `null` where there is nothing.
+    warning: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -82,8 +89,14 @@ struct Range {
 }
 
 impl Range {
+    const NONE: Self = Self { least: 0, most: 0 };
+
     fn times(self, n: u64) -> Self {
         Self { least: self.least * n, most: self.most * n }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { least: self.least + other.least, most: self.most + other.most }
     }
 }
 
@@ -104,7 +117,10 @@ pub(crate) struct PlanArgs {
     /// Also say how many candidates of each variant a difference of so many points of acceptance takes.
     #[arg(long, value_name = "POINTS", value_parser = points)]
     detect: Option<f64>,
-    /// Print JSON.
+    /// Share of the candidates, from 0 to 1, that is expected to pass [default: of the experiment's own trials].
+    #[arg(long, value_name = "SHARE")]
+    acceptance: Option<f64>,
+    /// Print JSON: an object, and a list of them for several seed sets.
     #[arg(long)]
     json: bool,
 }
@@ -116,14 +132,35 @@ fn points(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
-    let experiment = Experiment::load(&args.experiment, &global.models, &args.overrides)?;
+    if args.acceptance.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        return Err(bad_input(anyhow!("--acceptance is a share from 0 to 1")));
+    }
+    let experiments = Experiments::load(&args.experiment, &global.models, &args.overrides)?;
     let store = global.read_store_if_any()?;
-    let plan = Plan::new(&experiment, store.as_ref(), args.tokens_per_second)?;
+    let plan = |experiment| Plan::new(experiment, store.as_ref(), args);
+    let plans = experiments.each.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?;
-    } else {
-        out.write_all(plan.text(args.detect)?.as_bytes())?;
+        let json = match &plans[..] {
+            [plan] => serde_json::to_string_pretty(plan)?,
+            plans => serde_json::to_string_pretty(plans)?,
+        };
+        writeln!(out, "{json}")?;
+        return Ok(());
+    }
+    let texts = plans.iter().map(|plan| plan.text(args.detect)).collect::<Result<Vec<String>>>()?;
+    out.write_all(texts.join("\n\n").as_bytes())?;
+    if plans.len() > 1 {
+        // Examples of different seed sets are in different prompts: no call is shared.
+        let sum = |of: fn(&Plan) -> Range| plans.iter().map(of).reduce(Range::plus);
+        let calls = sum(|plan| plan.calls).map(span).unwrap_or_default();
+        let hours = plans.iter().map(|plan| plan.hours);
+        let hours: Option<(f64, f64)> =
+            hours.reduce(|sum, more| Some((sum?.0 + more?.0, sum?.1 + more?.1))).flatten();
+        let took =
+            hours.map_or("unknown".to_owned(), |(a, b)| format!("{} to {}", time(a), time(b)));
+        writeln!(out, "\n\n{}, all {} seed sets", experiments.name, plans.len())?;
+        writeln!(out, "calls          {calls}\ntime           {took}")?;
     }
     Ok(())
 }
@@ -143,11 +180,7 @@ fn rates(store: &Store) -> Result<BTreeMap<Stage, Rate>> {
 }
 
 impl Plan {
-    fn new(
-        experiment: &Experiment,
-        store: Option<&Store>,
-        tokens_per_second: Option<f64>,
-    ) -> Result<Self> {
+    fn new(experiment: &Experiment, store: Option<&Store>, args: &PlanArgs) -> Result<Self> {
         let method = &experiment.method;
         let seeds = experiment.seeds.len() as u64;
         let to_annotate =
@@ -156,8 +189,7 @@ impl Plan {
         let annotation_calls = if annotates { 3 * to_annotate as u64 } else { 0 };
 
         let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
-        let mut reply = Range { least: 0, most: 0 };
-        let mut prompt = Range { least: 0, most: 0 };
+        let (mut reply, mut prompt) = (Range::NONE, Range::NONE);
         let thought = experiment.members.iter().map(|member| member.thought_tokens).max();
         let thought = thought.unwrap_or_default();
         let mut variants = Vec::new();
@@ -216,7 +248,7 @@ impl Plan {
         let paid_share = paid_share(experiment, &mut casts);
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
-        let (hours, rate) = match (tokens_per_second, seconds) {
+        let (hours, rate) = match (args.tokens_per_second, seconds) {
             (Some(rate), _) => {
                 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                 let hours = |tokens: u64| tokens as f64 * paid_share / rate / 3600.0;
@@ -247,12 +279,14 @@ impl Plan {
             store_bytes: calls.times(BYTES_PER_CALL),
             detectable: Detectable::of(experiment, store)?,
             comparison: Comparison::of(experiment, &variants),
+            cap: CapCheck::new(experiment, store, args.acceptance)?,
+            warning: experiment.starter_warning(),
             variants,
         })
     }
 
     fn text(&self, detect: Option<f64>) -> Result<String> {
-        let mut text = String::new();
+        let mut text = self.warning.as_ref().map(|line| format!("{line}\n\n")).unwrap_or_default();
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
         writeln!(
             text,
@@ -309,6 +343,9 @@ impl Plan {
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
         let (least, most) = (megabytes(self.store_bytes.least), megabytes(self.store_bytes.most));
         writeln!(text, "store          {least} to {most} MB")?;
+        if let Some(cap) = &self.cap {
+            text.push_str(&cap.text());
+        }
         let Comparison { judge, ifd } = self.comparison;
         if judge.most + ifd.most > 0 {
             writeln!(

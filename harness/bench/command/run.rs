@@ -8,11 +8,11 @@ use clap::Args;
 
 use super::plan::Detectable;
 use crate::calibration::CalibrationRecord;
-use crate::experiment::{Experiment, Overrides};
+use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::suite::{self, SeedReport, SeedSweep};
+use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
 use crate::{builtin, overwrite, publish, rows, terminal};
 
@@ -31,7 +31,7 @@ pub(crate) struct RunArgs {
     seeds: Vec<u64>,
     #[command(flatten)]
     options: RunOptions,
-    /// Print the table as JSON: an object, and a list of them for several run seeds.
+    /// Print the table as JSON: an object, and a list of them for several run seeds or seed sets.
     #[arg(long)]
     json: bool,
 }
@@ -95,37 +95,51 @@ fn run_trials(
     let RunOptions { overrides, replace, retry_failed } = options;
     let (seeds, retry_failed) = (seeds.to_vec(), *retry_failed);
     let overrides = Overrides { seeds, retry_failed, ..overrides.clone() };
-    let experiment = Experiment::load(file, &global.models, &overrides)?;
+    let experiments = Experiments::load(file, &global.models, &overrides)?;
+    // Those of several seed sets differ in nothing else.
+    let (each, first) = (&experiments.each, &experiments.each[0]);
     let results = &global.results;
     publish::check_writable(results)?;
     let store = Store::open(&global.store_path())?;
-    suite::check_files(&experiment, &store)?;
+    each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
     // What only shows how things work answers no question.
-    let is_result = !experiment.demonstration;
-    let detectable = is_result.then(|| Detectable::of(&experiment, Some(&store))).transpose()?;
-    let session = Session::start(global, store, &experiment.pool, &experiment.engine)?;
-    let blunt = detectable.flatten().and_then(|found| found.warning(&experiment));
-    for line in reviewer_warnings(&experiment, results)?.into_iter().chain(blunt) {
+    let is_result = !first.demonstration;
+    let detectable = is_result.then(|| Detectable::of(first, Some(&store))).transpose()?;
+    let session = Session::start(global, store, &first.pool, &first.engine)?;
+    let blunt = detectable.flatten().and_then(|found| found.warning(first));
+    for line in reviewer_warnings(first, results)?.into_iter().chain(blunt) {
         session.progress.say(&line);
     }
-    let reports = session.ask(experiment.chunk, |answering| {
-        let fingerprints = Fingerprints::read(&experiment, answering.engine())?;
-        let differing =
-            overwrite::differing(&experiment, &fingerprints, answering.store(), results)?;
+    let reports = session.ask(first.chunk, |answering| {
+        let fingerprints = Fingerprints::read(first, answering.engine())?;
+        let mut differing = Vec::new();
+        for experiment in each {
+            let store = answering.store();
+            differing.extend(overwrite::differing(experiment, &fingerprints, store, results)?);
+        }
         overwrite::settle(differing, *replace, results)?;
-        suite::run_all(&experiment, &fingerprints, answering, results)
+        let run = |experiment| suite::run_all(experiment, &fingerprints, answering, results);
+        each.iter().map(run).collect::<Result<Vec<Vec<SeedReport>>>>()
     })?;
-    let sweep = SeedSweep::of(&experiment, &reports, results)?;
+    let over_seed_sets = Sweep::over_seed_sets(&experiments, &reports, results)?;
     let mut out = terminal::json_or_text(is_json);
+    let mut json = Vec::new();
+    for (experiment, reports) in each.iter().zip(&reports) {
+        let over_seeds = Sweep::over_seeds(experiment, reports, results)?;
+        if is_json {
+            json.extend(reports.iter().map(SeedReport::json).collect::<Result<Vec<_>>>()?);
+            continue;
+        }
+        for report in reports {
+            report.print(experiment, results, &mut out)?;
+        }
+        over_seeds.map_or(Ok(()), |sweep| sweep.print(&mut out))?;
+    }
     if is_json {
-        let reports = reports.iter().map(SeedReport::json).collect::<Result<_>>()?;
-        writeln!(out, "{}", rows::document(reports))?;
+        writeln!(out, "{}", rows::document(json))?;
         return Ok(());
     }
-    for report in &reports {
-        report.print(&experiment, results, &mut out)?;
-    }
-    sweep.map_or(Ok(()), |sweep| sweep.print(&mut out))
+    over_seed_sets.map_or(Ok(()), |sweep| sweep.print(&mut out))
 }
 
 /// What the pool's last calibration says against its reviewers, or that there was none.

@@ -69,7 +69,23 @@ pub enum ExperimentError {
     /// The pool is not usable.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// Seed sets that the file says how to get are not there.
+    #[error(
+        "experiment {}: it needs seed sets that are not there:\n{}\n  hint: fetch them as shown, or take another with \
+         --seed-set FILE", path.display(), lines(missing)
+    )]
+    SeedSetsMissing {
+        /// The file.
+        path: PathBuf,
+        /// Each with the command that gets it, as the file states it.
+        missing: Vec<(PathBuf, String)>,
+    },
     /// The seed set is not usable.
     #[error(transparent)]
     Seeds(#[from] SeedError),
+}
+
+fn lines(missing: &[(PathBuf, String)]) -> String {
+    let line = |(path, fetch): &(PathBuf, String)| format!("  {}: {fetch}", path.display());
+    missing.iter().map(line).collect::<Vec<_>>().join("\n")
 }

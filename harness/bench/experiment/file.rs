@@ -44,7 +44,13 @@ pub struct ExperimentFile {
     #[serde(default, rename = "base")]
     _base: Option<PathBuf>,
     /// Seed set; a relative path starts at the file that names it.
-    pub seed_set: PathBuf,
+    pub seed_set: Option<PathBuf>,
+    /// Seed sets in its place, each of which makes an experiment of its own; likewise.
+    #[serde(default)]
+    pub seed_sets: Vec<PathBuf>,
+    /// How to get a seed set that is not there, by its file name; messages show it.
+    #[serde(default)]
+    pub fetch: BTreeMap<String, String>,
     /// Model pool; likewise.
     pub pool: PathBuf,
     /// Folder of prompt templates; likewise.
@@ -126,6 +132,12 @@ fn read_table(
     let under = base.map(Path::to_owned).or_else(|| Some(folder.join(named?.as_str()?)));
     let Some(under) = under else { return Ok(own) };
     let mut table = read_table(&under, None, above)?;
+    // One key stands in the place of the other.
+    for (key, other) in [("seed_set", "seed_sets"), ("seed_sets", "seed_set")] {
+        if own.contains_key(key) {
+            table.remove(other);
+        }
+    }
     lay_over(&mut table, own);
     Ok(table)
 }
@@ -142,6 +154,8 @@ fn start_here(table: &mut Table, folder: &Path) {
             resolve(value);
         }
     }
+    let seed_sets = table.get_mut("seed_sets").and_then(Value::as_array_mut);
+    seed_sets.into_iter().flatten().for_each(resolve);
     let compare = table.get_mut("compare").and_then(Value::as_table_mut);
     let benchmarks = compare.and_then(|compare| compare.get_mut("benchmarks")?.as_array_mut());
     benchmarks.into_iter().flatten().for_each(resolve);
@@ -201,9 +215,11 @@ mod tests {
 
     #[test]
     fn relative_paths_start_at_the_files_folder() {
-        let mut own = table("pool = 'p.toml'\n[compare]\nbenchmarks = ['data', '/abs/b.csv']");
+        let mut own = table(
+            "pool = 'p.toml'\nseed_sets = ['a.json']\n[compare]\nbenchmarks = ['data', '/abs/b.csv']",
+        );
         start_here(&mut own, Path::new("lab"));
-        let expected = "pool = 'lab/p.toml'\n[compare]\nbenchmarks = ['lab/data', '/abs/b.csv']";
+        let expected = "pool = 'lab/p.toml'\nseed_sets = ['lab/a.json']\n[compare]\nbenchmarks = ['lab/data', '/abs/b.csv']";
         assert_eq!(own, table(expected));
     }
 

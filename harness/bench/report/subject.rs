@@ -74,7 +74,10 @@ impl ReportSubject {
 
 impl SeedResults {
     fn new(group: TrialGroup, results: &Path) -> Result<Self> {
-        let table = AblationTable::new(&group.facts, &group.facts[0].variant, group.seed)?;
+        let mut table = AblationTable::new(&group.facts, &group.facts[0].variant, group.seed)?;
+        for trial in group.trials.iter().filter(|trial| trial.finished) {
+            table.set_target(&trial.id().variant, trial.record.target())?;
+        }
         let measured = suite::measured_path(results, &group.experiment, group.seed);
         let measured = match std::fs::read(&measured) {
             Ok(csv) => {

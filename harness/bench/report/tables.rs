@@ -1,7 +1,7 @@
 //! The ablation table as a page shows it: what became of the candidates, scores, cost.
 
 use gra_analysis::ablation::VariantRow;
-use gra_analysis::ablation::seed_sweep::seed_sweep;
+use gra_analysis::ablation::sweep::{Axis, SweepPlace, sweep};
 use gra_analysis::statistics::inference::INTERVALS;
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
@@ -34,9 +34,19 @@ const OUTCOMES: [OutcomeCount; 12] = [
 /// All tables of a run seed.
 pub(super) fn tables(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
-    [outcomes(rows), long(seed), scores(rows), cost(rows), domains(seed), notes()]
-        .into_iter()
-        .collect()
+    let headline = seed.table.headline();
+    let headline = headline.map(|line| Html::element("p", "note", &Html::text(line)));
+    [
+        headline.unwrap_or_default(),
+        outcomes(rows),
+        long(seed),
+        scores(rows),
+        cost(rows),
+        domains(seed),
+        notes(),
+    ]
+    .into_iter()
+    .collect()
 }
 
 fn outcomes(rows: &[VariantRow]) -> Html {
@@ -164,17 +174,12 @@ pub(super) fn over_seeds(subject: &ReportSubject) -> Html {
         let has = |seed: &SeedResults| seed.group.facts.iter().any(|f| f.variant == facts.variant);
         subject.seeds.iter().all(has)
     };
-    // Calls are not compared.
-    let facts = |facts: &TrialFacts| TrialFacts {
-        variant: facts.variant.clone(),
-        candidates: facts.candidates.clone(),
-        calls: Vec::new(),
-    };
-    let of_seed = |SeedResults { group, .. }: &SeedResults| {
-        (group.seed, group.facts.iter().filter(everywhere).map(facts).collect())
-    };
     // Variants that ran under some seeds only cannot be put side by side.
-    let sweep = seed_sweep(&subject.seeds.iter().map(of_seed).collect());
+    let places = subject.seeds.iter().map(|SeedResults { group, .. }| SweepPlace {
+        name: group.seed.to_string(),
+        runs: vec![group.facts.iter().filter(everywhere).collect()],
+    });
+    let sweep = sweep(Axis::RunSeed, &places.collect::<Vec<_>>());
     let head = ["Quantity", "what"].into_iter();
     let mut table = HtmlTable::new(
         "Over run seeds: how far they lie apart, beside how uncertain each of them is by itself",

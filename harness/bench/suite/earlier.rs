@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use csv::StringRecord;
+use gra_analysis::ablation::sweep::Axis;
 use gra_analysis::foreign_text::CsvWriter;
 
 /// The rows of other variants in a table of an earlier run.
@@ -35,11 +36,15 @@ pub(super) fn rows_of_others(path: &Path, ran: &[&str]) -> Result<OtherRows> {
     read().with_context(|| is_no_table(path))
 }
 
-/// Seeds and variants that an earlier table over run seeds has and this run has not, in words.
+/// Places and variants that an earlier table over these places has and this run has not, in words.
 ///
 /// # Errors
 /// When the file is no such table.
-pub(super) fn others_of_sweep(path: &Path, seeds: &[u64], ran: &[&str]) -> Result<Vec<String>> {
+pub(super) fn others_of_sweep(
+    path: &Path,
+    (axis, places): (Axis, &[&str]),
+    ran: &[&str],
+) -> Result<Vec<String>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -51,14 +56,16 @@ pub(super) fn others_of_sweep(path: &Path, seeds: &[u64], ran: &[&str]) -> Resul
             place.with_context(|| format!("it has no column `{wanted}`"))
         };
         let (measure, variant) = (column("measure")?, column("data_set")?);
+        // As in `acceptance, seed set alpaca`.
+        let (one, before) = (axis.one(), format!(", {} ", axis.one()));
         let mut others: Vec<String> = Vec::new();
         for row in csv.into_records() {
             let row = row?;
-            let seed =
-                row.get(measure).and_then(|name| name.rsplit_once(", seed ")?.1.parse().ok());
-            let seed = seed.filter(|seed| !seeds.contains(seed)).map(|seed| format!("seed {seed}"));
+            let place = row.get(measure).and_then(|name| Some(name.rsplit_once(&before)?.1));
+            let place = place.filter(|place| !places.contains(place));
+            let place = place.map(|place| format!("{one} {place}"));
             let variant = row.get(variant).filter(|name| !ran.contains(name)).map(str::to_owned);
-            for other in seed.into_iter().chain(variant) {
+            for other in place.into_iter().chain(variant) {
                 if !others.contains(&other) {
                     others.push(other);
                 }

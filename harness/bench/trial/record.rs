@@ -6,7 +6,7 @@ use gra_llm::engine::{Engine, EngineError};
 use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
 use gra_synth::method::Method;
 use gra_synth::request::{ModelName, Sampling};
-use gra_synth::variant::Variant;
+use gra_synth::variant::{Instructions, Variant};
 use serde::{Deserialize, Serialize};
 
 use super::TrialId;
@@ -133,6 +133,14 @@ impl TrialRecord {
     pub fn pool_order(&self) -> Vec<&ModelName> {
         let names = self.models.iter().map(|model| &model.name);
         names.filter(|name| self.settings.models.contains_key(*name)).collect()
+    }
+
+    /// How many samples its rounds were to add; `None` over a seed set's own instructions.
+    #[must_use]
+    pub fn target(&self) -> Option<u64> {
+        let Method { target, rounds, .. } = self.settings.method;
+        let has_target = self.settings.variant.instructions == Instructions::New;
+        has_target.then(|| u64::from(target) * u64::from(rounds))
     }
 
     /// Parameters of its models, where the pool states them.

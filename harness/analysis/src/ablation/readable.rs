@@ -35,7 +35,7 @@ impl AblationTable {
             ("Scores and cost", costs),
             ("Left out by economy", savings(rows)),
         ];
-        let mut out = String::new();
+        let mut out = self.headline().map(|line| line + "\n\n").unwrap_or_default();
         for (title, columns) in blocks.into_iter().filter(|(_, columns)| !columns.is_empty()) {
             let _ =
                 writeln!(out, "### {title}\n\n{}", grid::markdown(&beside_variants(rows, columns)));
@@ -72,6 +72,10 @@ impl AblationTable {
             ("Failed calls by stage", by_stage(rows, |funnel| &funnel.failed_calls)),
         ];
         let mut out = String::new();
+        if let Some(line) = self.headline() {
+            wrap(&mut out, &line);
+            out.push('\n');
+        }
         for (title, columns) in blocks.into_iter().filter(|(_, columns)| !columns.is_empty()) {
             let _ = writeln!(out, "{title}\n{}", grid::terminal(&beside_variants(rows, columns)));
         }
@@ -79,6 +83,35 @@ impl AblationTable {
             wrap(&mut out, &note);
         }
         out
+    }
+
+    /// What a reader must know before any number: targets that were not met, and variants that accepted unlike
+    /// numbers. `None` where neither is so.
+    #[must_use]
+    pub fn headline(&self) -> Option<String> {
+        let rows = self.rows();
+        let is_missed =
+            |row: &&VariantRow| row.target.is_some_and(|target| row.funnel.accepted < target);
+        let missed: Vec<&VariantRow> = rows.iter().filter(is_missed).collect();
+        let is_unequal = rows.iter().any(|row| row.funnel.accepted != rows[0].funnel.accepted);
+        if missed.is_empty() && !is_unequal {
+            return None;
+        }
+        let list = |rows: &mut dyn Iterator<Item = String>| rows.collect::<Vec<_>>().join(", ");
+        let accepted = |row: &VariantRow| format!("{} {}", row.variant, count(row.funnel.accepted));
+        let mut line = format!("Accepted: {}", list(&mut rows.iter().map(accepted)));
+        // Variants of one experiment have one target.
+        if let Some(target) = missed.first().and_then(|row| row.target) {
+            let names = match missed.len() {
+                n if n == rows.len() && n > 1 => "any variant".to_owned(),
+                _ => list(&mut missed.iter().map(|row| row.variant.clone())),
+            };
+            let _ = write!(line, "; the target of {} was not met by {names}", count(target));
+        }
+        if is_unequal {
+            line.push_str("; their data sets are of unequal size");
+        }
+        Some(line + ".")
     }
 }
 

@@ -70,6 +70,37 @@ fn outcomes_partition_the_candidates() {
 }
 
 #[test]
+fn unmet_targets_and_unequal_sizes_come_first() {
+    let trials = |passed: [u32; 2]| -> Vec<TrialFacts> {
+        let trial = |(name, n)| trial(name, (0..n).map(accepted).collect(), vec![]);
+        ["gra", "free"].into_iter().zip(passed).map(trial).collect()
+    };
+    let headline = |passed: [u32; 2], targets: [Option<u64>; 2]| {
+        let mut table = AblationTable::new(&trials(passed), "gra", 42).unwrap();
+        table.set_target("gra", targets[0]).unwrap();
+        table.set_target("free", targets[1]).unwrap();
+        let line = table.headline();
+        for shown in [table.markdown(), table.terminal()] {
+            assert!(line.as_ref().is_none_or(|line| shown.starts_with(line)), "{shown}");
+        }
+        line.unwrap_or_default()
+    };
+    let unequal = "; their data sets are of unequal size.";
+    assert_eq!(headline([24, 24], [Some(24), Some(24)]), "");
+    assert_eq!(headline([24, 30], [None, None]), format!("Accepted: gra 24, free 30{unequal}"));
+    assert_eq!(
+        headline([16, 24], [Some(24), Some(24)]),
+        format!("Accepted: gra 16, free 24; the target of 24 was not met by gra{unequal}")
+    );
+    assert_eq!(
+        headline([16, 16], [Some(24), Some(24)]),
+        "Accepted: gra 16, free 16; the target of 24 was not met by any variant."
+    );
+    // A variant over the seed set's own instructions has no target.
+    assert_eq!(headline([24, 12], [Some(24), None]), format!("Accepted: gra 24, free 12{unequal}"));
+}
+
+#[test]
 fn csv_has_every_number_and_quotes_names() {
     insta::assert_snapshot!(text(|bytes| table().write_csv(bytes)), @r#"
     variant,reference,seed,candidates,malformed,failed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,failed_calls,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm
@@ -120,6 +151,8 @@ fn terminal_blocks_fit() {
     let shown = shown().terminal();
     assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
     insta::assert_snapshot!(shown, @"
+    Accepted: gra 31, single|llama 15, no-reviewer 55, nothing 0; their data sets are of unequal size.
+
     What became of the candidates
                            mal-          repeated                    adjud.  voted  dupli-  sur-                un-
     variant       drawn  formed  failed  keywords  vetoed  rejected     out    out    cate  plus  accepted  decided  rate
@@ -176,6 +209,8 @@ fn terminal_blocks_fit() {
 #[test]
 fn markdown_tables() {
     insta::assert_snapshot!(shown().markdown(), @r"
+    Accepted: gra 31, single|llama 15, no-reviewer 55, nothing 0; their data sets are of unequal size.
+
     ### Decisions
 
     | variant | drawn | malformed | failed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | disputed | adjud. in |

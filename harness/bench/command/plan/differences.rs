@@ -67,7 +67,7 @@ impl Comparison {
         let compare = &experiment.compare;
         let n = compare.n.map_or(u64::MAX, |n| n as u64);
         let is_compared = |name: &String| compare.sets.is_empty() || compare.sets.contains(name);
-        let (mut accepted, mut judged) = (Range { least: 0, most: 0 }, Range { least: 0, most: 0 });
+        let (mut accepted, mut judged) = (Range::NONE, Range::NONE);
         for VariantPlan { candidates: Range { least, most }, .. } in
             variants.iter().filter(|variant| is_compared(&variant.name))
         {
@@ -83,7 +83,7 @@ impl Comparison {
         let seeds = experiment.seeds.len() as u64;
         let of = |model: &Option<String>, range: Range| match model {
             Some(_) => Range { least: range.least + items, most: range.most + items }.times(seeds),
-            None => Range { least: 0, most: 0 },
+            None => Range::NONE,
         };
         Self { judge: of(&compare.judge, judged), ifd: of(&compare.ifd, accepted) }
     }
