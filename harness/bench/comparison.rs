@@ -107,7 +107,8 @@ impl Loader<'_> {
         let seeds = &self.experiment.seed_set;
         let samples = seeds.items.iter().cloned().map(Sample::from).collect();
         let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
-        DataSet { name, samples, files, seed_set: Some(seeds.sha256.clone()), trial: None }
+        let seed_set = Some(seeds.sha256.clone());
+        DataSet { name, samples, files, seed_set, trial: None, is_demonstration: false }
     }
 }
 
@@ -130,7 +131,8 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
         samples.push(Sample { id, items, ..sample.clone() });
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
-    DataSet { name, samples, files, seed_set, trial: None }
+    let is_demonstration = parts.iter().any(|part| part.is_demonstration);
+    DataSet { name, samples, files, seed_set, trial: None, is_demonstration }
 }
 
 #[cfg(test)]
@@ -151,7 +153,8 @@ mod tests {
         let samples = (0..).zip(texts).map(sample).collect();
         let (name, seed_set) = (name.to_owned(), seed_set.map(str::to_owned));
         let files = BTreeMap::from([(format!("{name}.json"), Account::default())]);
-        DataSet { name, samples, files, seed_set, trial: None }
+        let is_demonstration = false;
+        DataSet { name, samples, files, seed_set, trial: None, is_demonstration }
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct DataSet {
     pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
     pub trial: Option<TrialFacts>,
+    /// Whether they, or some of them, are of a demonstration's trial.
+    pub is_demonstration: bool,
 }
 
 impl Named {
@@ -119,7 +121,14 @@ impl Named {
                 let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                Ok(DataSet { name: self.name, samples, files, seed_set, trial: None })
+                Ok(DataSet {
+                    name: self.name,
+                    samples,
+                    files,
+                    seed_set,
+                    trial: None,
+                    is_demonstration: false,
+                })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -216,7 +225,8 @@ impl DataSet {
         let run_seed = trial.id().seed;
         let samples = samples.map(|sample| Sample::of(sample, run_seed)).collect::<Result<_>>()?;
         let seed_set = Some(trial.record.settings.seed_set_sha256.clone());
-        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial: Some(facts) })
+        let (trial, is_demonstration) = (Some(facts), trial.record.demonstration);
+        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial, is_demonstration })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read.
@@ -314,7 +324,14 @@ mod tests {
         let drawn = |name: &str, seed| {
             let samples = (0..100).map(item).map(Sample::from).collect();
             let (name, files) = (name.to_owned(), BTreeMap::new());
-            let mut set = DataSet { name, samples, files, seed_set: None, trial: None };
+            let mut set = DataSet {
+                name,
+                samples,
+                files,
+                seed_set: None,
+                trial: None,
+                is_demonstration: false,
+            };
             set.subsample(10, seed);
             set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
         };

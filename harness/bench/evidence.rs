@@ -15,6 +15,7 @@ use gra_analysis::contamination::{Contamination, SampleTexts};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
 use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
+use gra_analysis::stats::measure::MeasureValue;
 use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
 use gra_analysis::trial::TrialFacts;
 use gra_llm::model_pool::ModelPool;
@@ -130,6 +131,13 @@ impl Evidence {
         if let Some(contamination) = &contamination {
             contamination.describe(&mut findings.table);
         }
+        // Not for people, who are told elsewhere: a claim of the paper is never decided by such a data set.
+        let demonstrated = data_sets.iter().map(|set| {
+            let n = set.samples.len();
+            let none = MeasureValue::Inapplicable("it is of no demonstration");
+            if set.is_demonstration { MeasureValue::count(n, n) } else { none }
+        });
+        findings.table.push_detail("data", "samples of a demonstration", demonstrated.collect());
         let judge = plan.judge.map(|bench| ("judge", &bench.judge.name));
         let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
         let asked = judge.into_iter().chain(scorer);

@@ -113,6 +113,7 @@ mod tests {
             files: BTreeMap::new(),
             seed_set: None,
             trial: Some(facts),
+            is_demonstration: false,
         }
     }
 
