@@ -119,14 +119,8 @@ impl Loader<'_> {
         let seeds = &self.experiment.seed_set;
         let samples = seeds.items.iter().cloned().map(Sample::from).collect();
         let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
-        DataSet {
-            name,
-            samples,
-            files,
-            seed_set: Some(seeds.sha256.clone()),
-            trial: None,
-            left_out: Vec::new(),
-        }
+        let seed_set = Some(seeds.sha256.clone());
+        DataSet { files, seed_set, ..DataSet::new(name, samples) }
     }
 }
 
@@ -166,14 +160,8 @@ fn filtered(
     let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
     let left_out =
         vec![format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name)];
-    Ok(DataSet {
-        name,
-        samples,
-        files: whole.files,
-        seed_set: whole.seed_set,
-        trial: None,
-        left_out,
-    })
+    let DataSet { files, seed_set, is_demonstration, .. } = whole;
+    Ok(DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) })
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
@@ -195,7 +183,8 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
         samples.push(Sample { id, items, ..sample.clone() });
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
-    DataSet { name, samples, files, seed_set, trial: None, left_out: Vec::new() }
+    let is_demonstration = parts.iter().any(|part| part.is_demonstration);
+    DataSet { files, seed_set, is_demonstration, ..DataSet::new(name, samples) }
 }
 
 #[cfg(test)]
@@ -216,7 +205,7 @@ mod tests {
         let samples = (0..).zip(texts).map(sample).collect();
         let (name, seed_set) = (name.to_owned(), seed_set.map(str::to_owned));
         let files = BTreeMap::from([(format!("{name}.json"), Account::default())]);
-        DataSet { name, samples, files, seed_set, trial: None, left_out: Vec::new() }
+        DataSet { files, seed_set, ..DataSet::new(name, samples) }
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub struct DataSet {
     pub seed_set: Option<String>,
     /// Where the samples come from, when that is a trial.
     pub trial: Option<SourceTrial>,
+    /// Whether they, or some of them, are of a demonstration's trial.
+    pub is_demonstration: bool,
     /// What was left out of it on purpose, a sentence each.
     pub left_out: Vec<String>,
 }
@@ -151,14 +153,7 @@ impl Named {
                 let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                Ok(DataSet {
-                    name: self.name,
-                    samples,
-                    files,
-                    seed_set,
-                    trial: None,
-                    left_out: Vec::new(),
-                })
+                Ok(DataSet { files, seed_set, ..DataSet::new(self.name, samples) })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -239,6 +234,20 @@ impl Sample {
 }
 
 impl DataSet {
+    /// Samples of which nothing else is known.
+    #[must_use]
+    pub const fn new(name: String, samples: Vec<Sample>) -> Self {
+        Self {
+            name,
+            samples,
+            files: BTreeMap::new(),
+            seed_set: None,
+            trial: None,
+            is_demonstration: false,
+            left_out: Vec::new(),
+        }
+    }
+
     /// The samples of a trial's rounds up to this one, with the facts of those rounds.
     ///
     /// # Errors
@@ -257,8 +266,9 @@ impl DataSet {
         let settings = &trial.record.settings;
         let rule = Rule::recorded(&settings.method, &settings.variant);
         let seed_set = Some(settings.seed_set_sha256.clone());
+        let is_demonstration = trial.record.demonstration;
         let trial = Some(SourceTrial::new(facts, rule));
-        Ok(Self { name, samples, files: BTreeMap::new(), seed_set, trial, left_out: Vec::new() })
+        Ok(Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was
@@ -400,9 +410,7 @@ mod tests {
         };
         let scores = [Some(8), None, Some(9), Some(8), Some(10)];
         let samples = (0..).zip(scores).map(sample).collect();
-        let (name, files) = ("a".to_owned(), BTreeMap::new());
-        let mut set =
-            DataSet { name, samples, files, seed_set: None, trial: None, left_out: Vec::new() };
+        let mut set = DataSet::new("a".to_owned(), samples);
         set.keep_best(3);
         let kept: Vec<String> = set.samples.iter().map(|sample| sample.id.to_string()).collect();
         assert_eq!(kept, ["r1-00000", "r1-00002", "r1-00004"]);
@@ -419,9 +427,7 @@ mod tests {
         };
         let drawn = |name: &str, seed| {
             let samples = (0..100).map(item).map(Sample::from).collect();
-            let (name, files) = (name.to_owned(), BTreeMap::new());
-            let mut set =
-                DataSet { name, samples, files, seed_set: None, trial: None, left_out: Vec::new() };
+            let mut set = DataSet::new(name.to_owned(), samples);
             set.subsample(10, seed);
             set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
         };

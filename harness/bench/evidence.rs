@@ -16,6 +16,7 @@ use gra_analysis::frames;
 use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::reviewers::raters::FilledSheet;
 use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
+use gra_analysis::stats::measure::MeasureValue;
 use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
 use gra_analysis::trial::TrialFacts;
 use gra_llm::model_pool::ModelPool;
@@ -146,6 +147,13 @@ impl Evidence {
         if let Some(contamination) = &contamination {
             contamination.describe(&mut findings.table);
         }
+        // Not for people, who are told elsewhere: a claim of the paper is never decided by such a data set.
+        let demonstrated = data_sets.iter().map(|set| {
+            let n = set.samples.len();
+            let none = MeasureValue::Inapplicable("it is of no demonstration");
+            if set.is_demonstration { MeasureValue::count(n, n) } else { none }
+        });
+        findings.table.push_detail("data", "samples of a demonstration", demonstrated.collect());
         let judges = [("judge", plan.judge), ("second judge", plan.second_judge)];
         let judges =
             judges.into_iter().filter_map(|(role, bench)| Some((role, &bench?.judge.name)));

@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gra_paper::claims::Measured;
+use gra_synth::method::Method;
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
+
+use crate::publish::PublishedManifest;
+use crate::trial::{TrialId, TrialSettings};
 
 /// Scores of trained models, in the results folder.
 pub const BENCHMARKS: &str = "benchmarks.csv";
@@ -16,7 +21,8 @@ const TABLE: &str = "stats.csv";
 const COMPUTE: &str = ".compute.csv";
 
 /// Reads whatever of `benchmarks.csv`, `stats/stats.csv` and `EXPERIMENT/VARIANT/seed-N.compute.csv` is
-/// there; the table of another folder of `stats` or `compare` where one is named. A folder without any of them, or no folder, has measured nothing.
+/// there; the table of another folder of `stats` or `compare` where one is named. A folder without any of them, or no
+/// folder, has measured nothing. Of trials those count that claims are about ([`is_papers_gra`]).
 ///
 /// # Errors
 /// Names the file and line that is not as it should be, or the file that cannot be read.
@@ -35,14 +41,34 @@ pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
     for experiment in entries(results)? {
         for variant in entries(&experiment)? {
             for file in entries(&variant)? {
-                let is_compute = file.to_string_lossy().ends_with(COMPUTE);
-                if let Some(csv) = is_compute.then(|| read(&file)).transpose()?.flatten() {
-                    measured.read_compute(&name(&file), &csv)?;
+                let path = file.to_string_lossy();
+                let Some(trial) = path.strip_suffix(COMPUTE).map(Path::new) else { continue };
+                if is_papers_gra(results, trial)? {
+                    measured.read_compute(&name(&file), &read(&file)?.unwrap_or_default())?;
                 }
             }
         }
     }
     Ok(measured)
+}
+
+/// Whether the trial whose files are in this folder is what the paper calls GRA, and no demonstration: its manifest
+/// says full GRA at the paper's thresholds. A trial without a manifest does not say what it is.
+fn is_papers_gra(results: &Path, folder: &Path) -> Result<bool> {
+    let trial = folder.strip_prefix(results).unwrap_or(folder).to_string_lossy();
+    let Ok(trial) = trial.parse::<TrialId>() else { return Ok(false) };
+    let Some(manifest) = PublishedManifest::read(results, &trial)? else { return Ok(false) };
+    // Settings of a release that has other ones say nothing here.
+    let Ok(settings) = serde_json::from_value::<TrialSettings>(manifest.settings) else {
+        return Ok(false);
+    };
+    let (paper, Variant { instructions, roles, reviewers, dispute, .. }) =
+        (Method::default(), settings.variant);
+    let is_full = (instructions, roles) == (Instructions::New, RoleAssignment::Random)
+        && matches!(reviewers, Reviewers::Committee(3))
+        && dispute == DisputeRule::Adjudicator;
+    let thresholds = |method: &Method| (method.tau, method.delta, method.cosine_limit);
+    Ok(!manifest.demonstration && is_full && thresholds(&settings.method) == thresholds(&paper))
 }
 
 /// A file's bytes; `None` where there is none.

@@ -63,6 +63,7 @@ pub(crate) struct PublishedManifest {
     pub(crate) gra_bench: String,
     pub(crate) engine: String,
     pub(crate) question: String,
+    pub(crate) demonstration: bool,
     /// As JSON: another release may have written it.
     pub(crate) settings: Value,
 }

@@ -60,7 +60,6 @@ fn writers(data_set: &DataSet) -> impl Iterator<Item = &ModelName> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
 
     use gra_analysis::rescore::Rule;
@@ -111,18 +110,9 @@ mod tests {
         candidate.outcome = Some(Outcome::Accepted);
         let facts =
             TrialFacts { variant: name.to_owned(), candidates: vec![candidate], calls: Vec::new() };
-        DataSet {
-            name: name.to_owned(),
-            samples: Vec::new(),
-            files: BTreeMap::new(),
-            seed_set: None,
-            trial: Some(SourceTrial {
-                facts,
-                rule: Rule::recorded(&Method::default(), &Variant::gra(name)),
-                judged: BTreeSet::new(),
-            }),
-            left_out: Vec::new(),
-        }
+        let rule = Rule::recorded(&Method::default(), &Variant::gra(name));
+        let trial = Some(SourceTrial { facts, rule, judged: BTreeSet::new() });
+        DataSet { trial, ..DataSet::new(name.to_owned(), Vec::new()) }
     }
 
     #[test]

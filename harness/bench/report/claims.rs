@@ -3,20 +3,19 @@
 use std::path::Path;
 
 use anyhow::Result;
-use gra_paper::Reference;
 use gra_paper::claims::{self, Finding, Measurement};
+use gra_paper::{Kind, Reference};
 
 use crate::html::{Html, HtmlTable};
 use crate::measured;
 use crate::numbers::{MISSING, or_missing};
 
 /// Verdicts in the order in which they are counted, and how a sentence says them of several.
-const VERDICTS: [(&str, &str); 5] = [
+const VERDICTS: [(&str, &str); 4] = [
     ("holds", "hold"),
     ("off", "are off"),
     ("contradicted", "are contradicted"),
     ("not measurable yet", "are not measurable yet"),
-    ("derived", "are derived"),
 ];
 
 /// The audit, with what the results folder holds.
@@ -25,16 +24,22 @@ const VERDICTS: [(&str, &str); 5] = [
 /// When a file of measurements is damaged.
 pub(super) fn claims(results: &Path) -> Result<Html> {
     let findings = claims::audit(&Reference::embedded()?, &measured::load(results, None)?);
-    let count = |word: &str| findings.iter().filter(|finding| verdict(finding) == word).count();
-    let told: Vec<String> =
-        VERDICTS.iter().map(|(word, said)| format!("{} {said}", count(word))).collect();
+    let said = |kind: Kind| {
+        let of_kind: Vec<&Finding> =
+            findings.iter().filter(|finding| finding.claim.kind == kind).collect();
+        let count = |word: &str| of_kind.iter().filter(|finding| verdict(finding) == word).count();
+        let told = VERDICTS.iter().map(|(word, said)| (count(word), said));
+        let told = told.filter(|(n, _)| *n > 0).map(|(n, said)| format!("{n} {said}"));
+        format!("{}: {}", of_kind.len(), told.collect::<Vec<_>>().join(", "))
+    };
     let mut html = Html::element(
         "p",
         "",
         &Html::text(format!(
-            "Of {} claims of the paper, recomputed from its own printed tables: {}.",
-            findings.len(),
-            told.join(", ")
+            "What the paper finds, recomputed from its own printed tables, {}. What it says of its own set-up, prompts \
+             and sums, {}.",
+            said(Kind::Finding),
+            said(Kind::Bookkeeping)
         )),
     );
     // Claims that these results measure stand open; all of them are folded.
@@ -65,7 +70,9 @@ fn table(caption: &str, findings: &[&Finding]) -> Html {
     for finding in findings {
         let Finding { claim, here, .. } = finding;
         let here = match here {
-            Measurement::Measured { value, from, .. } => format!("{value} ({from})"),
+            Measurement::Measured { from, .. } => {
+                format!("{} ({from})", here.number().unwrap_or_default())
+            }
             Measurement::Missing(what) => (*what).to_owned(),
             Measurement::Inapplicable => MISSING.to_owned(),
         };

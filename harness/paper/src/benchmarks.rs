@@ -67,6 +67,14 @@ pub struct BenchmarkScore {
     pub spread: Option<f64>,
 }
 
+impl BenchmarkScore {
+    /// Binomial variance of a score on one benchmark, in points squared.
+    pub(crate) fn variance(&self) -> f64 {
+        let share = exact::to_f64(self.mean) / 100.0;
+        share * (1.0 - share) / exact::to_f64(Ratio::from(i128::from(self.n))) * 1e4
+    }
+}
+
 /// Scores by model, benchmark and training.
 #[derive(Clone, Debug, Default)]
 pub struct Benchmarks {
@@ -152,11 +160,7 @@ impl Benchmarks {
         let mean = mean(&means)?;
         let whole = self.whole_trainings(trained);
         // The average's variance is the sum of ten binomial ones over a hundred: benchmarks share no items.
-        let variance = |score: &BenchmarkScore| {
-            let share = exact::to_f64(score.mean) / 100.0;
-            share * (1.0 - share) / exact::to_f64(Ratio::from(i128::from(score.n))) * 1e4
-        };
-        let error = scores.iter().map(variance).sum::<f64>().sqrt() / 10.0;
+        let error = scores.iter().map(BenchmarkScore::variance).sum::<f64>().sqrt() / 10.0;
         let centre = exact::to_f64(mean);
         Some(BenchmarkScore {
             mean,

@@ -2,7 +2,7 @@
 //! measured here.
 //!
 //! The verdict on the paper is the audit's (`results/paper/claims.csv`); a test holds every one of them
-//! against its formula. What is measured here has a verdict of its own, by the rules of [`judge`].
+//! against its formula. What is measured here has a verdict of its own, by [`judge_measured`].
 
 mod formula;
 mod measured;
@@ -14,10 +14,11 @@ mod value;
 
 pub use measured::{Measured, MeasuredError};
 pub use table::{markdown, terminal, write_csv};
-pub use value::{Value, judge};
+pub use value::{Value, judge, judge_measured};
 
 use scorebook::Scorebook;
 
+use crate::exact::{self, Ratio};
 use crate::{Claim, ClaimVerdict, Reference};
 
 /// What a user's results say about a claim.
@@ -27,15 +28,28 @@ pub enum Measurement {
     Measured {
         /// The value, in the unit of the claim.
         value: Value,
+        /// Its 95% interval, where it has one.
+        interval: Option<(Ratio, Ratio)>,
         /// The file that the value is from, and how it was taken.
         from: String,
-        /// The verdict of [`judge`]; `None` where the claim is not a number or a bound.
+        /// The verdict of [`judge_measured`]; `None` where the claim is not a number or a bound.
         verdict: Option<ClaimVerdict>,
     },
     /// The results hold no value; the text says which command or file would.
     Missing(&'static str),
     /// No measurement can decide it: the claim is about the paper's own text or tables.
     Inapplicable,
+}
+
+impl Measurement {
+    /// The value and its interval: `50 [40, 60]`; `None` where nothing was measured.
+    #[must_use]
+    pub fn number(&self) -> Option<String> {
+        let Self::Measured { value, interval, .. } = self else { return None };
+        let interval =
+            interval.map(|(low, high)| format!(" [{}, {}]", exact::shown(low), exact::shown(high)));
+        Some(format!("{value}{}", interval.unwrap_or_default()))
+    }
 }
 
 /// A claim with what its formula gives and what was measured.
@@ -63,10 +77,10 @@ impl Finding {
 pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
     // The same formulas twice: on what the paper prints, and on what was measured here.
     let printed = Scorebook::from(paper);
-    let ours = measured.scorebook();
+    let (ours, shifted) = (measured.scorebook(None), measured.shifted());
     let find = |claim: &Claim| Finding {
         recomputed: formula::value(claim, &printed, paper),
-        here: measured.measurement(claim, &ours),
+        here: measured.measurement(claim, &ours, &shifted),
         claim: claim.clone(),
     };
     paper.claims().iter().map(find).collect()

@@ -1,19 +1,22 @@
-//! What a user's results say about the claims. Results are joined by their files; nothing is run.
+//! What a user's results say about the claims. Results are joined by their files; nothing is run, and nothing is taken
+//! of a demonstration.
 //!
 //! - `benchmarks.csv` ([`crate::benchmarks`]): claims about what trained models score
 //! - `stats/stats.csv` (`gra-bench stats`): data sets named `gra`, `vanilla` and `distill-large`; the
-//!   judge's share and the IFD
-//! - `<trial>.compute.csv` (`gra-bench compute`): calls and operations per accepted sample
+//!   judge's share, how fine its scores are beside the committee's, the IFD and the Vendi score
+//! - `<trial>.compute.csv` (`gra-bench compute`): calls and operations per accepted sample, of full GRA alone and of
+//!   its own models, never of assumed sizes
+
+use std::fmt::Write as _;
 
 use super::Measurement;
-use std::fmt::Write;
-
 use super::formula;
 use super::scorebook::{Row, Scorebook};
-use super::value::{Value, judge};
+use super::value::{Value, judge_measured};
 use crate::benchmarks::{Benchmarks, Trained};
 use crate::exact::{self, Ratio};
 use crate::lines::{self, LineError};
+use crate::proportion::Z;
 use crate::{Benchmark, Claim, DataSource};
 
 /// A file of results is not what its command writes.
@@ -45,7 +48,7 @@ struct Statistic {
     n: Option<String>,
 }
 
-/// What a trial's rounds took.
+/// What the rounds of full GRA took in a trial.
 #[derive(Clone, Debug)]
 struct Trial {
     name: String,
@@ -60,8 +63,18 @@ struct Trial {
 /// Fewest parameters at which a trial's cost counts for P03: the paper's models have 7 to 8 billion.
 const SMALLEST: Ratio = Ratio::new_raw(7_000_000_000, 1);
 
-/// The share that section 5.4 prints, per cent (`figure7/judge/above-8`); P48 itself is about the sum of two shares.
-const JUDGED_ABOVE: &str = "87.3";
+/// How `stats` calls the samples of a demonstration.
+const DEMONSTRATION: &str = "data: samples of a demonstration";
+
+/// A shift of a score in points, so small that no formula changes its branch for it.
+const SHIFT: Ratio = Ratio::new_raw(1, 1_000_000);
+
+/// A number with its 95% interval, and where it is from.
+struct Found {
+    value: Ratio,
+    interval: Option<(Ratio, Ratio)>,
+    from: String,
+}
 
 /// The bound for P03: "orders of magnitude" are at least two, a hundredth of the operations.
 const ORDERS_OF_MAGNITUDE: &str = "<=0.01";
@@ -101,7 +114,8 @@ impl Measured {
         Ok(())
     }
 
-    /// Adds a trial's `compute.csv`.
+    /// Adds the `compute.csv` of a trial of full GRA at the paper's thresholds that is no demonstration: claims are about
+    /// no other. One that was computed with assumed sizes of models is passed over.
     ///
     /// # Errors
     /// When it is not what `gra-bench compute` writes.
@@ -111,7 +125,8 @@ impl Measured {
             let mut found = None;
             for line in &lines {
                 // Annotation of the seed set is paid once for all variants, so a trial's cost is that of its rounds.
-                if line.text("stage")? != "rounds" {
+                let is_assumed = line.optional("assumed_parameters").is_some();
+                if line.text("stage")? != "rounds" || is_assumed {
                     continue;
                 }
                 let (samples, calls): (u32, u32) = (line.read("samples")?, line.read("calls")?);
@@ -136,12 +151,13 @@ impl Measured {
         &self.benchmarks
     }
 
-    /// Measured scores as rows of the paper's tables.
-    pub(super) fn scorebook(&self) -> Scorebook {
+    /// Measured scores as rows of the paper's tables, one of them shifted by [`SHIFT`] where it is named.
+    pub(super) fn scorebook(&self, shifted: Option<(Trained, Benchmark)>) -> Scorebook {
         let mut book = Scorebook::default();
         let benchmarks = &self.benchmarks;
         let row = |model: Trained| {
-            let mean = |benchmark| benchmarks.score(model, benchmark).map(|score| score.mean);
+            let shift = |c| if shifted == Some((model, c)) { SHIFT } else { Ratio::ZERO };
+            let mean = |c| benchmarks.score(model, c).map(|score| score.mean + shift(c));
             Row::from_columns(&Benchmark::ALL.map(mean))
         };
         for model in benchmarks.models() {
@@ -160,27 +176,67 @@ impl Measured {
         book
     }
 
+    /// The binomial interval of a formula over measured scores: each score's variance times the square of how much the
+    /// formula moves with it, summed. Models that were scored on the same items are taken as independent, which makes
+    /// the interval of a difference rather too wide than too narrow. `None` for counts and truths, which do not move
+    /// with small shifts.
+    fn interval(
+        &self,
+        claim: &Claim,
+        value: &Value,
+        books: &ShiftedBooks,
+    ) -> Option<(Ratio, Ratio)> {
+        let Value::Number(value) = value else { return None };
+        let mut variance = 0.0;
+        for ((model, benchmark), book) in books {
+            let Value::Number(shifted) = formula::measured(claim, book)? else { return None };
+            let slope = exact::to_f64((shifted - value) / SHIFT);
+            let score = self.benchmarks.score(*model, *benchmark)?;
+            variance += slope * slope * score.variance();
+        }
+        let half = exact::parse(&format!("{:.9}", Z * variance.sqrt()))?;
+        (half > Ratio::ZERO).then_some((value - half, value + half))
+    }
+
+    /// The rows once more for each score, with that score shifted.
+    pub(super) fn shifted(&self) -> ShiftedBooks {
+        let all = |model| Benchmark::ALL.map(|benchmark| (model, benchmark));
+        let scored = |&(model, c): &_| self.benchmarks.score(model, c).is_some();
+        let known = self.benchmarks.models().flat_map(all).filter(scored);
+        known.map(|score| (score, self.scorebook(Some(score)))).collect()
+    }
+
     /// What these results say about a claim.
-    pub(super) fn measurement(&self, claim: &Claim, book: &Scorebook) -> Measurement {
+    pub(super) fn measurement(
+        &self,
+        claim: &Claim,
+        book: &Scorebook,
+        shifted: &ShiftedBooks,
+    ) -> Measurement {
         if formula::is_about_models(claim) {
-            let from = "benchmarks.csv".to_owned();
-            return match formula::measured(claim, book) {
-                Some(value) => {
-                    let verdict = judge(&claim.printed, &value);
-                    Measurement::Measured { value, from, verdict }
-                }
-                None => Measurement::Missing(
+            let Some(value) = formula::measured(claim, book) else {
+                return Measurement::Missing(
                     "scores of the trained models that it compares, in benchmarks.csv",
-                ),
+                );
             };
+            let interval = self.interval(claim, &value, shifted);
+            let from = match interval {
+                Some(_) => {
+                    "benchmarks.csv; the interval is for other items, not for other trainings"
+                }
+                None => "benchmarks.csv",
+            };
+            let verdict = judge_measured(&claim.printed, &value, interval);
+            return Measurement::Measured { value, interval, from: from.to_owned(), verdict };
         }
         let (found, missing) = match claim.id.as_str() {
             "P03" => (
-                self.cheapest(),
-                "gra-bench compute TRIAL --parameters 7.6e9, or of models of that size",
+                self.operations(),
+                "gra-bench compute TRIAL, of full GRA at the paper's thresholds with models of 7B or more",
             ),
-            "A21" => (self.calls(), "gra-bench compute TRIAL"),
-            "P48" => (self.judged(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge"),
+            "A21" => {
+                (self.calls(), "gra-bench compute TRIAL, of full GRA at the paper's thresholds")
+            }
             "P49" => (
                 self.difficulty("distill-large"),
                 "gra-bench stats gra=TRIAL distill-large=FILE --ifd MODEL",
@@ -188,67 +244,129 @@ impl Measured {
             "P50" => {
                 (self.difficulty("vanilla"), "gra-bench stats gra=TRIAL vanilla=FILE --ifd MODEL")
             }
+            "P60" => (self.diversity("vanilla"), "gra-bench stats gra=TRIAL vanilla=FILE"),
+            "P61" => {
+                (self.diversity("distill-large"), "gra-bench stats gra=TRIAL distill-large=FILE")
+            }
+            "P62" => {
+                (self.granularity(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge")
+            }
+            "P63" => (self.judged(), "gra-bench stats gra=TRIAL --judge MODEL, of a 72B judge"),
             _ => return Measurement::Inapplicable,
         };
-        let Some((value, from)) = found else { return Measurement::Missing(missing) };
-        let value = Value::Number(value);
-        // Two claims print no number that a measurement could be held against; these stand for them.
-        let printed = match claim.id.as_str() {
-            "P03" => ORDERS_OF_MAGNITUDE,
-            "P48" => JUDGED_ABOVE,
-            _ => &claim.printed,
+        let Some(Found { value, interval, from }) = found else {
+            return Measurement::Missing(missing);
         };
-        let verdict = judge(printed, &value);
-        Measurement::Measured { value, from, verdict }
+        let value = Value::Number(value);
+        // The claim prints no number that a measurement could be held against; this stands for it.
+        let printed = if claim.id == "P03" { ORDERS_OF_MAGNITUDE } else { &claim.printed };
+        // Means of samples are judged by their intervals alone; the tokens of a trial are counted, not sampled.
+        let is_counted = matches!(claim.id.as_str(), "P03" | "A21");
+        let verdict = judge_measured(printed, &value, interval);
+        let verdict = verdict.filter(|_| is_counted || interval.is_some());
+        Measurement::Measured { value, interval, from, verdict }
     }
 
-    /// The least of all trials' operations, as a multiple of the large model's.
-    fn cheapest(&self) -> Option<(Ratio, String)> {
+    /// Of the trial of full GRA that stands for the paper's: of an experiment called `main`, else of one called `main-` and
+    /// more, else the first by name.
+    fn of_gra(&self, of: impl Fn(&Trial) -> Option<Ratio>, what: &str) -> Option<Found> {
+        let known: Vec<(Ratio, &str)> = self
+            .trials
+            .iter()
+            .filter_map(|trial| Some((of(trial)?, trial.name.as_str())))
+            .collect();
+        let rank =
+            |name: &str| (!name.starts_with("main/"), !name.starts_with("main-"), name.to_owned());
+        let (value, name) = *known.iter().min_by_key(|(_, name)| rank(name))?;
+        let mut from = format!("{name}.compute.csv, {what}");
+        if known.len() > 1 {
+            let _ = write!(from, "; one of {} trials of full GRA", known.len());
+        }
+        Some(Found { value, interval: None, from })
+    }
+
+    /// Operations, as a multiple of the large model's.
+    fn operations(&self) -> Option<Found> {
         // Small models are cheap for a reason that the paper does not claim.
-        let is_large = |trial: &&Trial| trial.parameters.is_some_and(|count| count >= SMALLEST);
-        let trials = self.trials.iter().filter(is_large);
-        let times = trials.filter_map(|trial| Some((trial.times_teacher?, &trial.name))).min()?;
-        let from = format!("{}.compute.csv, a large model's operations being 1", times.1);
-        Some((times.0, from))
+        let is_large = |trial: &Trial| trial.parameters.is_some_and(|count| count >= SMALLEST);
+        let times = |trial: &Trial| trial.times_teacher.filter(|_| is_large(trial));
+        self.of_gra(times, "a large model's operations being 1")
     }
 
-    /// The fewest calls per accepted sample.
-    fn calls(&self) -> Option<(Ratio, String)> {
-        let calls =
-            self.trials.iter().filter_map(|trial| Some((trial.calls?, &trial.name))).min()?;
-        Some((calls.0, format!("{}.compute.csv, rejected candidates included", calls.1)))
+    /// Calls per accepted sample.
+    fn calls(&self) -> Option<Found> {
+        self.of_gra(|trial| trial.calls, "rejected candidates included")
+    }
+
+    /// A measure of a data set, unless that is of a demonstration.
+    fn statistic(&self, measure: &str, data_set: &str) -> Option<&Statistic> {
+        let of = |wanted: &str| {
+            let mut lines = self.statistics.iter();
+            lines.find(|line| line.measure == wanted && line.data_set == data_set)
+        };
+        let is_demonstration = of(DEMONSTRATION).is_some_and(|line| line.value.is_some());
+        of(measure).filter(|_| !is_demonstration)
+    }
+
+    /// A measure of GRA data less that of another data set, which has no interval.
+    fn less(&self, measure: &str, other: &str) -> Option<Found> {
+        let [gra, other_set] = ["gra", other].map(|set| self.statistic(measure, set));
+        let value = gra?.value? - other_set?.value?;
+        let from = format!("stats.csv, {measure}, gra less {other}, without an interval");
+        Some(Found { value, interval: None, from })
     }
 
     /// The share of what GRA accepted that the judge scores above the threshold, per cent.
-    fn judged(&self) -> Option<(Ratio, String)> {
+    fn judged(&self) -> Option<Found> {
         let measure = "judge: judge > 8, share of accepted";
-        let is_it = |line: &&Statistic| line.measure == measure && line.data_set == "gra";
-        let line = self.statistics.iter().find(is_it)?;
-        let per_cent = |share: Ratio| share * 100;
-        let mut from =
-            format!("stats.csv, {measure}, in per cent, the paper's being {JUDGED_ABOVE}");
-        if let (Some((low, high)), Some(n)) = (line.interval, &line.n) {
-            let _ = write!(
-                from,
-                ", 95% [{}, {}], n {n}",
-                exact::shown(per_cent(low)),
-                exact::shown(per_cent(high))
-            );
-        }
-        Some((per_cent(line.value?), from))
+        let line = self.statistic(measure, "gra")?;
+        let n = line.n.as_ref().map(|n| format!(", n {n}")).unwrap_or_default();
+        let interval = line.interval.map(|(low, high)| (low * 100, high * 100));
+        let from = format!("stats.csv, {measure}, in per cent{n}");
+        Some(Found { value: line.value? * 100, interval, from })
     }
 
     /// Mean IFD of GRA data less another source's, in per cent.
-    fn difficulty(&self, other: &str) -> Option<(Ratio, String)> {
-        let measure = "ifd: loss-ratio, mean over all";
-        let of = |data_set: &str| {
-            let mut lines = self.statistics.iter();
-            lines.find(|line| line.measure == measure && line.data_set == data_set)?.value
+    fn difficulty(&self, other: &str) -> Option<Found> {
+        let found = self.less("ifd: loss-ratio, mean over all", other)?;
+        // `stats` has the interval of the difference where one of the two is its first data set.
+        let contrast = "against the first: loss-ratio, difference";
+        let first = self.statistics.first().map(|line| line.data_set.as_str());
+        let interval_of = |set: &str| self.statistic(contrast, set)?.interval;
+        let interval = match first {
+            Some("gra") => interval_of(other).map(|(low, high)| (-high, -low)),
+            Some(first) if first == other => interval_of("gra"),
+            _ => None,
         };
-        let difference = (of("gra")? - of(other)?) * 100;
-        Some((difference, format!("stats.csv, {measure}, gra less {other}")))
+        let interval = interval.map(|(low, high)| (low * 100, high * 100));
+        let from = match interval {
+            Some(_) => found.from.trim_end_matches(", without an interval").to_owned(),
+            None => found.from,
+        };
+        Some(Found { value: found.value * 100, interval, from })
+    }
+
+    /// The Vendi score of GRA data less another source's, at as many samples of each.
+    fn diversity(&self, other: &str) -> Option<Found> {
+        self.less("diversity: Vendi score", other)
+    }
+
+    /// Entropy of the committee's means less that of the judge's, in bits, of the same samples.
+    fn granularity(&self) -> Option<Found> {
+        let entropy =
+            |rater: &str| self.statistic(&format!("judge: {rater}: entropy in bits"), "gra")?.value;
+        let from =
+            "stats.csv, judge: entropy in bits of mu less that of the judge, without an interval";
+        Some(Found {
+            value: entropy("mu")? - entropy("judge")?,
+            interval: None,
+            from: from.to_owned(),
+        })
     }
 }
+
+/// The rows of [`Measured::scorebook`] for each score that is shifted.
+type ShiftedBooks = Vec<((Trained, Benchmark), Scorebook)>;
 
 fn wrong(file: &str, error: LineError) -> MeasuredError {
     MeasuredError { file: file.to_owned(), error }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Finding, Measurement};
+use crate::exact;
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
 use crate::{ClaimVerdict, Kind};
@@ -12,7 +13,7 @@ use crate::{ClaimVerdict, Kind};
 const INDENT: usize = 5;
 const MISSING: &str = "-";
 
-/// One line per claim: the columns of `results/paper/claims.csv`, then `here`, `here_verdict`,
+/// One line per claim: the columns of `results/paper/claims.csv`, then `here`, `here_low`, `here_high`, `here_verdict`,
 /// `here_from`, and in `here_missing` the command or file that would measure it.
 ///
 /// # Errors
@@ -33,19 +34,24 @@ pub fn write_csv<'a>(
         "verdict",
         "note",
         "here",
+        "here_low",
+        "here_high",
         "here_verdict",
         "here_from",
         "here_missing",
     ])?;
     for finding in findings {
         let claim = &finding.claim;
-        let [here, verdict, from, missing] = match &finding.here {
-            Measurement::Measured { value, from, verdict } => {
+        let [here, low, high, verdict, from, missing] = match &finding.here {
+            Measurement::Measured { value, interval, from, verdict } => {
+                let [low, high] =
+                    interval.map(|(low, high)| [low, high].map(exact::shown)).unwrap_or_default();
                 let verdict = verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
-                [value.to_string(), verdict, from.clone(), String::new()]
+                [value.to_string(), low, high, verdict, from.clone(), String::new()]
             }
             Measurement::Missing(what) => {
-                [String::new(), String::new(), String::new(), (*what).to_owned()]
+                let [here, low, high, verdict, from]: [String; 5] = Default::default();
+                [here, low, high, verdict, from, (*what).to_owned()]
             }
             Measurement::Inapplicable => Default::default(),
         };
@@ -61,6 +67,8 @@ pub fn write_csv<'a>(
             &claim.verdict.to_string(),
             &claim.note,
             &here,
+            &low,
+            &high,
             &verdict,
             &from,
             &missing,
@@ -185,14 +193,13 @@ fn recomputed(finding: &Finding) -> String {
 fn here(finding: &Finding) -> String {
     match &finding.here {
         // Only these verdicts compare numbers; others would repeat the paper's own.
-        Measurement::Measured { value, verdict, .. } => match verdict {
-            Some(
-                verdict @ (ClaimVerdict::Holds | ClaimVerdict::Off(_) | ClaimVerdict::Contradicted),
-            ) => {
-                format!("{value} ({verdict})")
+        Measurement::Measured { verdict, .. } => {
+            let number = finding.here.number().unwrap_or_default();
+            match verdict {
+                Some(ClaimVerdict::NotMeasurable | ClaimVerdict::Derived) | None => number,
+                Some(verdict) => format!("{number} ({verdict})"),
             }
-            _ => value.to_string(),
-        },
+        }
         Measurement::Missing(_) => "not yet".to_owned(),
         Measurement::Inapplicable => MISSING.to_owned(),
     }

@@ -83,6 +83,28 @@ pub fn judge(printed: &str, value: &Value) -> Option<ClaimVerdict> {
     }
 }
 
+/// [`judge`] of a measured value with its interval, where it has one: met where the whole interval meets what was
+/// printed, missed where none of it does, and otherwise not to be told.
+#[must_use]
+pub fn judge_measured(
+    printed: &str,
+    value: &Value,
+    interval: Option<(Ratio, Ratio)>,
+) -> Option<ClaimVerdict> {
+    let verdict = judge(printed, value)?;
+    let Some((low, high)) = interval else { return Some(verdict) };
+    let is_met = |number| within(printed, number).or_else(|| meets(printed, number));
+    let ends = (is_met(low)?, is_met(high)?);
+    // What a printed number or bound allows has no gaps, but for `not 90`, whose gap may lie between the ends.
+    let holds_number = |text: &str| exact::parse(text).is_some_and(|n| low <= n && n <= high);
+    Some(match printed.strip_prefix("not ") {
+        Some(gap) if holds_number(gap) => ClaimVerdict::CannotTell,
+        None if ends == (true, true) => ClaimVerdict::Holds,
+        None if ends.0 || ends.1 || holds_number(printed) => ClaimVerdict::CannotTell,
+        _ => verdict,
+    })
+}
+
 /// Whether a number rounds to a printed one; `None` when that is no number.
 fn meets(printed: &str, number: Ratio) -> Option<bool> {
     let claimed = exact::parse(printed)?;
@@ -143,6 +165,27 @@ mod tests {
         {
             assert_eq!(judge(printed, &value), None, "{printed}");
         }
+    }
+
+    #[test]
+    fn intervals_decide_measured_verdicts() {
+        let cases = [
+            (">0", "0.5", ("0.1", "0.9"), "holds"),
+            (">0", "0.5", ("-0.1", "1.1"), "cannot tell"),
+            (">0", "-0.5", ("-0.9", "-0.1"), "contradicted"),
+            ("<=0.01", "0.5", ("0.2", "0.8"), "contradicted"),
+            ("14.58", "12.5", ("5", "20"), "cannot tell"),
+            ("14.58", "12.5", ("11", "14"), "off by 2.08"),
+            ("14.58", "14.581", ("14.576", "14.584"), "holds"),
+            ("not 90", "91", ("80", "99"), "cannot tell"),
+            ("not 90", "95", ("94", "96"), "holds"),
+        ];
+        for (printed, value, (low, high), verdict) in cases {
+            let interval = exact::parse(low).zip(exact::parse(high));
+            let found = judge_measured(printed, &number(value), interval);
+            assert_eq!(found.unwrap().to_string(), verdict, "{printed} {value} [{low}, {high}]");
+        }
+        assert_eq!(judge_measured(">0", &number("1"), None), Some(ClaimVerdict::Holds));
     }
 
     #[test]

@@ -10,8 +10,10 @@ use crate::vocabulary::names;
 names! {
     /// Where a claim is from.
     Kind, "kind of claim", [
-        /// The paper makes it.
-        Paper "paper" "What the paper claims",
+        /// The paper makes it, and it says something of data, models or compute.
+        Finding "finding" "What the paper finds",
+        /// The paper makes it of itself: numbers of its set-up, its prompts and its two cases, sums and averages.
+        Bookkeeping "bookkeeping" "What the paper says of its own set-up, and sums that add up",
         /// Two places of the paper should agree; the paper does not say so.
         Consistency "consistency" "Places that should agree with each other",
         /// It follows from the tables; the paper does not make it.
@@ -32,6 +34,8 @@ pub enum ClaimVerdict {
     NotMeasurable,
     /// The paper claims nothing; the number is only noted.
     Derived,
+    /// Of measurements alone: the interval holds numbers that meet the claim and numbers that do not.
+    CannotTell,
 }
 
 impl ClaimVerdict {
@@ -44,6 +48,7 @@ impl ClaimVerdict {
             Self::Contradicted => "contradicted",
             Self::NotMeasurable => "not-measurable",
             Self::Derived => "derived",
+            Self::CannotTell => "cannot tell",
         }
     }
 }
@@ -81,7 +86,7 @@ const STATED: &str = "stated, nothing to compute";
 /// A line of `claims.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// `P28`: a letter for the kind (P, X, A) and a number.
+    /// `P28`: a letter for where it is from (P the paper, X, A) and a number.
     pub id: String,
     /// Where it is from.
     pub kind: Kind,

@@ -113,6 +113,14 @@ pub(super) fn ablation(id: &str) -> Option<Formula> {
         "P30" => |t| number(t.t1(Q, Alpaca, SingleModel)),
         "P31" => |t| number(t.t1(Q, Alpaca, FixedRoles)),
         "P32" => |t| number(Some(t.t1(Q, Alpaca, SingleModel)? - t.t1(Q, Alpaca, FixedRoles)?)),
+        "P58" => |t| {
+            let best = t.t1(L, Alpaca, NoReviewer)?.max(t.t1(L, Alpaca, SingleReviewer)?);
+            number(Some(t.t1(L, Alpaca, Gra)? - best))
+        },
+        "P59" => |t| {
+            let best = t.t1(Q, Alpaca, SingleModel)?.max(t.t1(Q, Alpaca, FixedRoles)?);
+            number(Some(t.t1(Q, Alpaca, Gra)? - best))
+        },
         _ => return None,
     };
     Some(formula)

@@ -15,6 +15,10 @@ pub(super) fn value(text: &str, paper: &Reference) -> Option<Value> {
             paper.main(L, Alpaca, Gra)?.average - printed(paper, "claims/P28")?
         }
         "52.07 - 48.59" => printed(paper, "claims/P30")? - printed(paper, "claims/P31")?,
+        "59.52 - max(52.07, 48.59)" => {
+            let best = printed(paper, "claims/P30")?.max(printed(paper, "claims/P31")?);
+            printed(paper, "claims/P29")? - best
+        }
         "mean_i m_i, where m_i is reviewer i's mean" => {
             mean(case_1(paper).map(|mean| mean.map(Some)).unwrap_or_default())?
         }
