@@ -214,34 +214,37 @@ fn the_words_that_the_method_quotes_are_in_the_prompts() {
     let method = std::fs::read_to_string(repository().join("harness/METHOD.md")).unwrap();
     let heading = "### What the paper's prompts ask for, and where ours say it";
     let section = method.lines().skip_while(|line| *line != heading).skip(1);
-    let folder = repository().join("experiments/prompts");
-    let templates: Vec<(String, String)> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            (
-                path.file_name().unwrap().to_string_lossy().into_owned(),
-                std::fs::read_to_string(path).unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(templates.len(), 9);
+    let folders = ["experiments/prompts", "experiments/prompts-reworded"];
+    let templates = folders.map(|folder| -> Vec<(String, String)> {
+        let files = std::fs::read_dir(repository().join(folder)).unwrap();
+        let named = files.map(|entry| entry.unwrap().path()).map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (format!("{folder}/{name}"), std::fs::read_to_string(path).unwrap())
+        });
+        named.collect()
+    });
+    assert_eq!(templates.each_ref().map(Vec::len), [9, 3]);
     let mut seen = BTreeSet::new();
     // A blank line, the table's heading and its rule come first, and a blank line ends it.
     for line in section.skip(3).take_while(|line| !line.is_empty()) {
         let cells: Vec<&str> = line.split('|').skip(1).map(str::trim).collect();
-        let [prompts, criterion, ours, ..] = cells[..] else { panic!("no row: {line}") };
-        let words = ours.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let words = words.unwrap_or_else(|| panic!("no quoted words: {line}"));
+        let [prompts, criterion, said @ ..] = &cells[..] else { panic!("no row: {line}") };
         for number in prompts.split(", ") {
-            let (name, template) =
-                templates.iter().find(|(name, _)| name.starts_with(number)).unwrap();
-            assert!(
-                template.contains(words),
-                "{name} does not say {words:?}, which METHOD.md names for: {criterion}"
-            );
-            seen.insert(number.to_owned());
+            for (wording, said) in templates.iter().zip(said) {
+                let of_number = |file: &&(String, String)| file.0.contains(&format!("/{number}-"));
+                let files: Vec<_> = wording.iter().filter(of_number).collect();
+                assert_eq!(files.is_empty(), said.is_empty(), "{line}");
+                for (name, template) in files {
+                    let words = said.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                    let words = words.unwrap_or_else(|| panic!("no quoted words: {line}"));
+                    assert!(
+                        template.contains(words),
+                        "{name} does not say {words:?}, which METHOD.md names for: {criterion}"
+                    );
+                    seen.insert(name);
+                }
+            }
         }
     }
-    assert_eq!(seen.len(), 9, "a prompt has no row: {seen:?}");
+    assert_eq!(seen.len(), 12, "a prompt has no row: {seen:?}");
 }

@@ -8,6 +8,7 @@ mod cast;
 mod comparison;
 mod error;
 mod file;
+mod prompts;
 mod sources;
 mod variants;
 
@@ -15,12 +16,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gra_llm::key::FieldHash;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
-use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::Sampling;
 use gra_synth::variant::Variant;
 use serde::Serialize;
@@ -33,6 +32,7 @@ pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
 pub use file::ExperimentFile;
 pub(crate) use file::default_chunk;
+pub use prompts::PromptFiles;
 pub use sources::{Content, Size, Source};
 pub use variants::VariantEntry;
 use variants::variants;
@@ -109,10 +109,10 @@ pub struct Experiment {
     pub members: Vec<Member>,
     /// Its teachers.
     pub teachers: Vec<Member>,
-    /// The prompts.
-    pub prompts: PromptSet,
-    /// SHA-256 over the prompt files.
-    pub prompts_sha256: String,
+    /// The prompts: of annotation, of a judge, and of every variant that names no others.
+    pub prompts: PromptFiles,
+    /// Those of variants that do.
+    variant_prompts: BTreeMap<String, PromptFiles>,
     /// File name of the seed set.
     pub seed_file: String,
     /// The seed set.
@@ -177,7 +177,13 @@ impl Experiment {
         {
             return Err(value_error(format!("seeds names {} twice", twice.1)));
         }
-        let (prompts, prompts_sha256) = load_prompts(&or_own(&overrides.prompts, &file.prompts))?;
+        let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
+        let mut variant_prompts = BTreeMap::new();
+        for entry in &file.variants {
+            if let Some(folder) = &entry.prompts {
+                variant_prompts.insert(entry.name.clone(), prompts.reworded(folder)?);
+            }
+        }
         let seed_path = or_own(&overrides.seed_set, &file.seed_set);
         let options = LoadOptions { limit: overrides.limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
@@ -202,10 +208,16 @@ impl Experiment {
             members,
             teachers,
             prompts,
-            prompts_sha256,
+            variant_prompts,
             seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             seed_set,
         })
+    }
+
+    /// The prompts that a trial of this variant asks with.
+    #[must_use]
+    pub fn prompts_of(&self, variant: &Variant) -> &PromptFiles {
+        self.variant_prompts.get(&variant.name).unwrap_or(&self.prompts)
     }
 }
 
@@ -236,28 +248,4 @@ fn stem(path: &Path) -> String {
     let stem = name.split('.').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     stem.chars().map(plain).collect()
-}
-
-/// Reads a folder of templates and hashes them in the order of their names.
-pub(crate) fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
-    let mut files = BTreeMap::new();
-    let mut hash = FieldHash::default();
-    // A folder on disk is not filled up with templates that it lacks.
-    let read = |path: &Path| {
-        if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(path) }
-    };
-    for (name, ..) in TEMPLATES {
-        let path = folder.join(name);
-        let text = read(&path).map_err(|error| ExperimentError::Read {
-            what: "prompt",
-            path,
-            error,
-            hint: "a prompt set needs all nine templates; experiments/prompts has them",
-        })?;
-        hash.text(&text);
-        files.insert(name.to_owned(), text);
-    }
-    let prompts = PromptSet::parse(&files)
-        .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
-    Ok((prompts, hex::encode(hash.finish())))
 }

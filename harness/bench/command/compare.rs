@@ -163,7 +163,7 @@ impl Resolved<'_> {
             difficulty: self.difficulty,
             judge: self.judge.as_ref().map(|judge| Bench {
                 judge,
-                prompts: &experiment.prompts,
+                prompts: &experiment.prompts.set,
                 method: &self.method,
                 run_seed: self.run_seed,
             }),

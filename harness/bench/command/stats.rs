@@ -18,12 +18,13 @@ use crate::benchmarks::Benchmarks;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{CONTAMINATION, Embedded, Evidence, Plan};
+use crate::experiment::{self, PromptFiles};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::{builtin, experiment, publish, terminal};
+use crate::{builtin, publish, terminal};
 
 /// The pool that stands in where none is named.
 const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
@@ -116,7 +117,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let pool = builtin::read_pool(file, &global.models)?;
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
-    let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
+    let prompts = judge.map(|_| PromptFiles::read(&args.prompts)).transpose()?;
     let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
     let asks = judge.is_some() || scorer.is_some();
@@ -138,9 +139,9 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
 
     let method = Method::default();
     let judge = judge.map(as_judge);
-    let bench = judge.as_ref().zip(prompts.as_ref()).map(|(judge, (prompts, _))| Bench {
+    let bench = judge.as_ref().zip(prompts.as_ref()).map(|(judge, prompts)| Bench {
         judge,
-        prompts,
+        prompts: &prompts.set,
         method: &method,
         run_seed: args.seed,
     });

@@ -1,6 +1,6 @@
 //! The `[[variant]]` entries of an experiment file, and what they mean with its pool.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gra_llm::model_pool::{Backend, ModelPool};
 use gra_synth::method::{Member, Method};
@@ -16,6 +16,8 @@ use super::{ExperimentError, ExperimentFile, plain_name};
 pub struct VariantEntry {
     /// Folder name of its results.
     pub name: String,
+    /// Folder of templates in place of the experiment's of the same names.
+    pub(super) prompts: Option<PathBuf>,
     #[serde(default)]
     instructions: Instructions,
     #[serde(default)]

@@ -75,11 +75,20 @@ fn models(subject: &ReportSubject) -> Html {
 fn variants(subject: &ReportSubject) -> Html {
     let mut table = HtmlTable::new(
         "Variants",
-        ["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"],
+        [
+            "Variant",
+            "instructions",
+            "roles",
+            "reviewers",
+            "scores",
+            "disputes settled by",
+            "prompts",
+        ],
     );
     let mut seen: Vec<&str> = Vec::new();
     for (trial, _) in subject.trials() {
-        let variant = &trial.record.settings.variant;
+        let (variant, prompts) =
+            (&trial.record.settings.variant, &trial.record.settings.prompts_sha256);
         // Several run seeds have the same variants.
         if seen.contains(&variant.name.as_str()) {
             continue;
@@ -92,6 +101,7 @@ fn variants(subject: &ReportSubject) -> Html {
             as_written(&variant.reviewers),
             as_written(&variant.score_reading),
             variant.dispute.name().to_owned(),
+            prompts.chars().take(8).collect(),
         ]);
     }
     table.html()

@@ -127,6 +127,12 @@ impl PromptSet {
         Prompt { role: Arc::clone(&roles[at]), sample }
     }
 
+    /// Whether another set has the same template for a stage.
+    #[must_use]
+    pub fn asks_alike(&self, other: &Self, stage: Stage) -> bool {
+        self.templates[&stage] == other.templates[&stage]
+    }
+
     /// Whether a keyword is one that the stage's own role text shows between quotes, case apart: an example of
     /// the format, which a model may copy.
     #[must_use]

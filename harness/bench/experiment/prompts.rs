@@ -1,0 +1,102 @@
+//! Folders of prompt templates: an experiment's own set, and what a variant words in another way.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use gra_llm::key::FieldHash;
+use gra_synth::prompt::{PromptSet, TEMPLATES};
+use gra_synth::request::Stage;
+
+use super::ExperimentError;
+use crate::builtin;
+
+/// A prompt set, as it was read.
+#[derive(Clone, Debug)]
+pub struct PromptFiles {
+    /// The templates.
+    pub set: PromptSet,
+    /// SHA-256 over their texts, in the order of their names.
+    pub sha256: String,
+    texts: BTreeMap<String, String>,
+}
+
+impl PromptFiles {
+    /// Reads a folder that has every template.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
+        let mut texts = BTreeMap::new();
+        for (name, ..) in TEMPLATES {
+            let text = read_template(folder, name).map_err(|error| unreadable(folder, name, error));
+            texts.insert(name.to_owned(), text?);
+        }
+        Self::parse(folder, texts)
+    }
+
+    /// This set with the templates of another folder in place of those of the same names. Annotation is no
+    /// variant's, so its templates have to be the same.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it; also when the folder has no template.
+    pub(super) fn reworded(&self, folder: &Path) -> Result<Self, ExperimentError> {
+        let unfit = |reason| ExperimentError::Wording { path: folder.to_owned(), reason };
+        let mut texts = self.texts.clone();
+        let mut found = false;
+        for (name, stages, _) in TEMPLATES {
+            match read_template(folder, name) {
+                Ok(text) if stages[0] < Stage::Keywords && text != texts[name] => {
+                    return Err(unfit(format!(
+                        "`{name}` is not the experiment's: Prompts 1 to 3 annotate the seed set, which is the same \
+                         for every variant\n  hint: remove it there, or change the experiment's own `prompts`"
+                    )));
+                }
+                Ok(text) => {
+                    found = true;
+                    texts.insert(name.to_owned(), text);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(unreadable(folder, name, error)),
+            }
+        }
+        // A name with a slip would leave the experiment's template in use without a word.
+        let files = folder.read_dir().into_iter().flatten().flatten();
+        let texts_of_folder =
+            files.filter(|file| file.path().extension().is_some_and(|e| e == "txt"));
+        let mut names = texts_of_folder.map(|file| file.file_name().to_string_lossy().into_owned());
+        let stray = names.find(|name| !texts.contains_key(name));
+        let reason = match stray {
+            Some(name) => format!("`{name}` is no template"),
+            None if !found => "has no template".to_owned(),
+            None => return Self::parse(folder, texts),
+        };
+        let known: Vec<&str> = texts.keys().map(String::as_str).collect();
+        Err(unfit(format!("{reason}\n  hint: templates are {}", known.join(", "))))
+    }
+
+    fn parse(folder: &Path, texts: BTreeMap<String, String>) -> Result<Self, ExperimentError> {
+        let set = PromptSet::parse(&texts)
+            .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
+        let mut hash = FieldHash::default();
+        for text in texts.values() {
+            hash.text(text);
+        }
+        Ok(Self { set, sha256: hex::encode(hash.finish()), texts })
+    }
+}
+
+/// A folder on disk is not filled up with templates that are built in.
+fn read_template(folder: &Path, name: &str) -> io::Result<String> {
+    let path = folder.join(name);
+    if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(&path) }
+}
+
+fn unreadable(folder: &Path, name: &str, error: io::Error) -> ExperimentError {
+    ExperimentError::Read {
+        what: "prompt",
+        path: folder.join(name),
+        error,
+        hint: "a prompt set needs all nine templates; experiments/prompts has them",
+    }
+}
