@@ -96,6 +96,12 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
             "[method]",
             &format!("[[variant]]\n{expected}[method]\nconstrained = false"),
         ),
+        ("rewrite-of-new-instructions", "name = \"gra\"", "name = \"gra\"\nrewrite = \"shown\""),
+        (
+            "rewrite-without-responses",
+            "name = \"gra\"",
+            "name = \"gra\"\ninstructions = \"seed\"\nrewrite = \"shown\"",
+        ),
         (
             "teacher-without-a-model",
             "name = \"gra\"",

@@ -158,6 +158,7 @@ fn a_variant_that_says_nothing_is_full_gra() {
     assert_eq!(experiment.variants[0], gra);
     let mut defaults = as_json(&gra);
     defaults["name"] = Value::Null;
+    defaults["rewrite"] = as_json(&gra.rewrite);
     defaults["reviewers"] = json!("committee");
     defaults["committee"] = json!(gra.reviews());
     check_defaults(&page("experiments.md"), "## `[[variant]]`", &defaults);
@@ -223,7 +224,7 @@ fn the_words_that_the_method_quotes_are_in_the_prompts() {
         });
         named.collect()
     });
-    assert_eq!(templates.each_ref().map(Vec::len), [9, 3]);
+    assert_eq!(templates.each_ref().map(Vec::len), [10, 3]);
     let mut seen = BTreeSet::new();
     // A blank line, the table's heading and its rule come first, and a blank line ends it.
     for line in section.skip(3).take_while(|line| !line.is_empty()) {
@@ -246,5 +247,5 @@ fn the_words_that_the_method_quotes_are_in_the_prompts() {
             }
         }
     }
-    assert_eq!(seen.len(), 12, "a prompt has no row: {seen:?}");
+    assert_eq!(seen.len(), 13, "a prompt has no row: {seen:?}");
 }

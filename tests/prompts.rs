@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gra_synth::prompt::{PromptSet, TEMPLATES};
+use gra_synth::prompt::{PromptSet, REWRITE_TEMPLATE, TEMPLATES};
 use gra_synth::request::Stage;
 
 use crate::workbench::repository;
@@ -39,6 +39,18 @@ fn every_prompt_as_rendered() {
         let sample = prompts.sample(stage, &values);
         insta::assert_snapshot!(stage.name(), prompts.prompt(stage, sample).text());
     }
+}
+
+#[test]
+fn the_prompt_that_shows_an_old_response() {
+    let (name, _) = REWRITE_TEMPLATE;
+    let text =
+        std::fs::read_to_string(repository().join("experiments/prompts").join(name)).unwrap();
+    let prompts = prompts().rewriting(&BTreeMap::from([(name.to_owned(), text)])).unwrap();
+    let values =
+        [("instruction", "When is a spring tide?"), ("old_response", "{{instruction}}: often.")];
+    let text = prompts.prompt(Stage::Response, prompts.sample(Stage::Response, &values)).text();
+    insta::assert_snapshot!("rewrite", text);
 }
 
 /// The lists that a prompt shows between its tags.

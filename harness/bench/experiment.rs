@@ -21,7 +21,7 @@ use gra_llm::model_pool::ModelPool;
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
 use gra_synth::request::Sampling;
-use gra_synth::variant::Variant;
+use gra_synth::variant::{Rewrite, Variant};
 use serde::Serialize;
 
 use crate::answering::Tolerance;
@@ -180,13 +180,22 @@ impl Experiment {
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
         let mut variant_prompts = BTreeMap::new();
         for entry in &file.variants {
-            if let Some(folder) = &entry.prompts {
-                variant_prompts.insert(entry.name.clone(), prompts.reworded(folder)?);
-            }
+            variant_prompts.extend(entry.prompts(&prompts)?.map(|of| (entry.name.clone(), of)));
         }
         let seed_path = or_own(&overrides.seed_set, &file.seed_set);
         let options = LoadOptions { limit: overrides.limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
+        let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
+        let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
+        if let (Some(variant), 1..) = (shown, without) {
+            return Err(value_error(format!(
+                "variant `{}`: `rewrite = \"shown\"` shows the seed set's responses, and {without} of {} items of {} \
+                 have none\n  hint: take these items out of the seed set, or the key out of the variant",
+                variant.name,
+                seed_set.items.len(),
+                seed_path.display()
+            )));
+        }
 
         Ok(Self {
             name,

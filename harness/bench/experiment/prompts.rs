@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gra_llm::key::FieldHash;
-use gra_synth::prompt::{PromptSet, TEMPLATES};
+use gra_synth::prompt::{PromptSet, REWRITE_TEMPLATE, TEMPLATES};
 use gra_synth::request::Stage;
 
 use super::ExperimentError;
@@ -16,8 +16,10 @@ use crate::builtin;
 pub struct PromptFiles {
     /// The templates.
     pub set: PromptSet,
-    /// SHA-256 over their texts, in the order of their names.
+    /// SHA-256 over the texts of those in use, in the order of their names.
     pub sha256: String,
+    folder: PathBuf,
+    /// By file name; of the tenth, which shows an old response, where the folder has it.
     texts: BTreeMap<String, String>,
 }
 
@@ -32,7 +34,26 @@ impl PromptFiles {
             let text = read_template(folder, name).map_err(|error| unreadable(folder, name, error));
             texts.insert(name.to_owned(), text?);
         }
+        let (name, _) = REWRITE_TEMPLATE;
+        match read_template(folder, name) {
+            Ok(text) => _ = texts.insert(name.to_owned(), text),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(folder, name, error)),
+        }
         Self::parse(folder, texts)
+    }
+
+    /// This set with the template that shows an old response in Prompt 7's place.
+    ///
+    /// # Errors
+    /// When it is missing or not usable.
+    pub(super) fn rewriting(&self) -> Result<Self, ExperimentError> {
+        let unusable = |error| ExperimentError::Prompts { path: self.folder.clone(), error };
+        let set = self.set.clone().rewriting(&self.texts).map_err(unusable)?;
+        let mut hash = FieldHash::default();
+        hash.text(&self.sha256);
+        hash.text(&self.texts[REWRITE_TEMPLATE.0]);
+        Ok(Self { set, sha256: hex::encode(hash.finish()), ..self.clone() })
     }
 
     /// This set with the templates of another folder in place of those of the same names. Annotation is no
@@ -44,9 +65,11 @@ impl PromptFiles {
         let unfit = |reason| ExperimentError::Wording { path: folder.to_owned(), reason };
         let mut texts = self.texts.clone();
         let mut found = false;
-        for (name, stages, _) in TEMPLATES {
+        let annotates = |stages: &[Stage]| stages[0] < Stage::Keywords;
+        let nine = TEMPLATES.map(|(name, stages, _)| (name, annotates(stages)));
+        for (name, annotates) in nine.into_iter().chain([(REWRITE_TEMPLATE.0, false)]) {
             match read_template(folder, name) {
-                Ok(text) if stages[0] < Stage::Keywords && text != texts[name] => {
+                Ok(text) if annotates && text != texts[name] => {
                     return Err(unfit(format!(
                         "`{name}` is not the experiment's: Prompts 1 to 3 annotate the seed set, which is the same \
                          for every variant\n  hint: remove it there, or change the experiment's own `prompts`"
@@ -79,10 +102,11 @@ impl PromptFiles {
         let set = PromptSet::parse(&texts)
             .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
         let mut hash = FieldHash::default();
-        for text in texts.values() {
-            hash.text(text);
+        for (name, ..) in TEMPLATES {
+            hash.text(&texts[name]);
         }
-        Ok(Self { set, sha256: hex::encode(hash.finish()), texts })
+        let folder = folder.to_owned();
+        Ok(Self { set, sha256: hex::encode(hash.finish()), folder, texts })
     }
 }
 

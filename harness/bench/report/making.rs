@@ -1,6 +1,7 @@
 //! What was run, and how: enough to run it again, and to know every file that had a part in it.
 
 use gra_synth::method::Method;
+use gra_synth::variant::Rewrite;
 use serde_json::Value;
 
 use super::subject::{ReportSubject, SeedResults};
@@ -96,7 +97,10 @@ fn variants(subject: &ReportSubject) -> Html {
         seen.push(&variant.name);
         table.row([
             variant.name.clone(),
-            as_written(&variant.instructions),
+            match variant.rewrite {
+                Rewrite::Hidden => as_written(&variant.instructions),
+                Rewrite::Shown => "seed, old responses shown".to_owned(),
+            },
             as_written(&variant.roles),
             as_written(&variant.reviewers),
             as_written(&variant.score_reading),

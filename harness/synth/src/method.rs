@@ -47,6 +47,12 @@ pub enum ReviewForm {
     CommentFirst,
 }
 
+/// Whether a parameter that came later has the value that all earlier trials had. Records then leave it out, so that
+/// those of earlier trials still tell the same.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The parameters of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -33,10 +33,14 @@ pub const TEMPLATES: [(&str, &[Stage], &[&str]); 9] = [
     ("9-adjudication.txt", &[Stage::Adjudication], &["reviews", "instruction", "response"]),
 ];
 
+/// The template that stands in Prompt 7's place where the seed set's response is shown, to be improved (METHOD.md,
+/// B4). A set may lack it.
+pub const REWRITE_TEMPLATE: (&str, &[&str]) = ("7-rewrite.txt", &["instruction", "old_response"]);
+
 /// A prompt set is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
-    /// A file of [`TEMPLATES`] is not there.
+    /// A file of [`TEMPLATES`], or the [`REWRITE_TEMPLATE`] that a variant needs, is not there.
     #[error("the prompt set has no `{file}`")]
     Missing {
         /// The file.
@@ -110,6 +114,17 @@ impl PromptSet {
             }
         }
         Ok(Self { templates })
+    }
+
+    /// The same set with [`REWRITE_TEMPLATE`] in Prompt 7's place.
+    ///
+    /// # Errors
+    /// When the files lack it, or it is not usable.
+    pub fn rewriting(mut self, files: &BTreeMap<String, String>) -> Result<Self, PromptError> {
+        let (file, places) = REWRITE_TEMPLATE;
+        let text = files.get(file).ok_or(PromptError::Missing { file })?;
+        self.templates.insert(Stage::Response, Template::parse(file, text, places)?);
+        Ok(self)
     }
 
     /// The prompt of a stage around an already rendered sample block.

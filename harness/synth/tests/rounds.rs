@@ -10,7 +10,7 @@ use gra_synth::economy::Economy;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, Request, ScoreReading, Stage};
-use script::{method, play, seed_items, trails, usual, variant};
+use script::{method, play, prompts, seed_items, trails, usual, variant};
 
 fn number(request: &Request) -> u32 {
     let ItemId::Candidate { number, .. } = request.id.subject else { panic!("a candidate") };
@@ -193,6 +193,21 @@ fn a_seed_set_is_answered_whole_and_no_further() {
         Stage::Response,
         Stage::ResponseReview
     ]));
+}
+
+#[test]
+fn a_rewriting_generator_alone_sees_the_old_response() {
+    let play = |name| play(&variant(name), &method(), |request| (usual(request), Finish::Stop));
+    let (hidden, shown) = (play("refined"), play("rewritten"));
+    assert_eq!(hidden.requests.len(), shown.requests.len());
+    for (old, new) in hidden.requests.iter().zip(&shown.requests) {
+        assert_eq!((&old.id, &old.model, old.seed), (&new.id, &new.model, new.seed), "paired");
+        let sees = |request: &Request| request.prompt.sample.contains("The record's own answer.");
+        assert!(!sees(old), "{}", old.id);
+        assert_eq!(sees(new), new.id.stage == Stage::Response, "{}", new.id);
+    }
+    let set = prompts().rewriting(&std::collections::BTreeMap::new());
+    assert_eq!(set.unwrap_err().to_string(), "the prompt set has no `7-rewrite.txt`");
 }
 
 #[test]
