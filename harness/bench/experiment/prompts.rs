@@ -94,8 +94,9 @@ impl PromptFiles {
             None if !found => "has no template".to_owned(),
             None => return Self::parse(folder, texts),
         };
-        let known: Vec<&str> = texts.keys().map(String::as_str).collect();
-        Err(unfit(format!("{reason}\n  hint: templates are {}", known.join(", "))))
+        let hint =
+            "its templates are named as those of experiments/prompts, e.g. 8-response-review.txt";
+        Err(unfit(format!("{reason}\n  hint: {hint}")))
     }
 
     fn parse(folder: &Path, texts: BTreeMap<String, String>) -> Result<Self, ExperimentError> {

@@ -41,7 +41,7 @@ pub const REWRITE_TEMPLATE: (&str, &[&str]) = ("7-rewrite.txt", &["instruction",
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
     /// A file of [`TEMPLATES`], or the [`REWRITE_TEMPLATE`] that a variant needs, is not there.
-    #[error("the prompt set has no `{file}`")]
+    #[error("the prompt set has no `{file}`\n  hint: experiments/prompts has it")]
     Missing {
         /// The file.
         file: &'static str,
