@@ -103,6 +103,40 @@ fn every_baseline_is_a_variant() {
 }
 
 #[test]
+fn a_seed_items_response_is_rewritten_unseen_or_in_view() {
+    let Some(models) = models() else { return };
+    let variants = "[[variant]]\nname = \"refined\"\ninstructions = \"seed\"\n\
+                    [[variant]]\nname = \"rewritten\"\ninstructions = \"seed\"\nrewrite = \"shown\"\n";
+    let bench = Workbench::new(variants, "rounds = 1");
+    let item =
+        |n| format!("{{\"instruction\": \"Explain tide {n}.\", \"output\": \"Old words {n}.\"}}\n");
+    bench.write("seeds.jsonl", &[0, 1, 2].map(item).concat());
+    serve_pool(&bench, &serve());
+    let run = bench.transcript(&["run", "experiment.toml", "--models", &models, "-q"]);
+    assert!(run.ends_with("exit code 0"), "{run}");
+    let trail = |variant: &str| {
+        bench.transcript(&["inspect", &format!("small/{variant}/seed-42"), "r0-00001"])
+    };
+    assert!(trail("rewritten").contains("Old words 1."), "{}", trail("rewritten"));
+    assert!(!trail("refined").contains("Old words"), "{}", trail("refined"));
+    let settings = |variant: &str| -> Value {
+        let file = bench.path(&format!("results/small/{variant}/seed-42/manifest.json"));
+        let mut manifest: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        manifest["settings"].take()
+    };
+    let (refined, rewritten) = (settings("refined"), settings("rewritten"));
+    assert_eq!(refined["variant"]["rewrite"], Value::Null, "the default is left out");
+    assert_eq!(rewritten["variant"]["rewrite"], "shown");
+    assert_ne!(refined["prompts_sha256"], rewritten["prompts_sha256"]);
+    let card = |variant: &str| {
+        let folder = bench.path(&format!("results/small/{variant}/seed-42"));
+        std::fs::read_to_string(folder.join("README.md")).unwrap()
+    };
+    assert!(card("rewritten").contains("with its responses in view"), "{}", card("rewritten"));
+    assert!(card("refined").contains("were written anew"), "{}", card("refined"));
+}
+
+#[test]
 fn a_teacher_that_is_not_there_is_named_before_anything_is_asked() {
     let Some(models) = models() else { return };
     let variants = "[[variant]]\nname = \"gra\"\n[[variant]]\nname = \"judged\"\n\

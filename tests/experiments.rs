@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use gra_bench::experiment::{Experiment, Experiments, Overrides};
 use gra_bench::store::Store;
 use gra_bench::trial::stored::StoredTrial;
+use gra_synth::request::Stage;
 
 use crate::real_model::models;
-use crate::servers::serve_pool;
+use crate::servers::{serve, serve_pool};
 use crate::workbench::{Workbench, published, repository};
 
 /// The experiment files, by name.
@@ -99,6 +100,12 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
             "[method]",
             &format!("[[variant]]\n{expected}[method]\nconstrained = false"),
         ),
+        ("rewrite-of-new-instructions", "name = \"gra\"", "name = \"gra\"\nrewrite = \"shown\""),
+        (
+            "rewrite-without-responses",
+            "name = \"gra\"",
+            "name = \"gra\"\ninstructions = \"seed\"\nrewrite = \"shown\"",
+        ),
         (
             "teacher-without-a-model",
             "name = \"gra\"",
@@ -118,6 +125,81 @@ fn mistakes_in_experiments_are_named_before_anything_runs() {
     let kept: Vec<&str> = members.by_ref().take(5).collect();
     bench.write("pool.toml", &kept.join("[[model]]"));
     insta::assert_snapshot!("refused-pool-of-four", bench.transcript(&["run", "experiment.toml"]));
+}
+
+/// Beside the experiment's own prompts a variant with these.
+fn reworded(files: &[(&str, &str)]) -> Workbench {
+    let variants =
+        "[[variant]]\nname = \"gra\"\n[[variant]]\nname = \"reworded\"\nprompts = \"words\"\n";
+    let bench = Workbench::new(variants, "rounds = 1\neconomy = false");
+    std::fs::create_dir(bench.path("words")).unwrap();
+    for (name, text) in files {
+        bench.write(&format!("words/{name}"), text);
+    }
+    bench
+}
+
+const OTHER_REVIEW: &str = "Grade it.\n<bos>[8,7,6,8,7,6]<eos><boc>why<eoc>\n=== sample ===\n\
+                            {{instruction}}\n{{response}}\n";
+
+#[test]
+fn a_variants_prompts_stand_over_the_experiments() {
+    let load = |bench: &Workbench| {
+        let file = bench.path("experiment.toml");
+        Experiment::load(&file, Path::new("models"), &Overrides::default())
+    };
+    let experiment = load(&reworded(&[("8-response-review.txt", OTHER_REVIEW)])).unwrap();
+    let [gra, other] = [0, 1].map(|at| experiment.prompts_of(&experiment.variants[at]));
+    assert_eq!(gra.sha256, experiment.prompts.sha256);
+    assert_ne!(gra.sha256, other.sha256);
+    for stage in Stage::ALL {
+        let is_reworded = matches!(stage, Stage::ResponseReview | Stage::ReviewComment);
+        assert_eq!(other.set.asks_alike(&gra.set, stage), !is_reworded, "{stage}");
+    }
+    let cases = [
+        ("nothing", &[][..]),
+        ("a-slip", &[("8-response-review.txt", OTHER_REVIEW), ("9-adjudicate.txt", OTHER_REVIEW)]),
+        ("annotation", &[("2-summary.txt", "Sum up.\n=== sample ===\n{{instruction}}\n")]),
+        ("a-place", &[("8-response-review.txt", "Grade it.\n=== sample ===\n{{instruction}}\n")]),
+    ];
+    for (name, files) in cases {
+        let bench = reworded(files);
+        let transcript = bench.transcript(&["run", "experiment.toml"]);
+        insta::assert_snapshot!(format!("refused-prompts-with-{name}"), transcript);
+    }
+}
+
+#[test]
+fn a_reworded_review_is_asked_of_the_same_candidates() {
+    let Some(models) = models() else { return };
+    let bench = reworded(&[("8-response-review.txt", OTHER_REVIEW)]);
+    serve_pool(&bench, &serve());
+    insta::assert_snapshot!("plan-of-two-wordings", bench.transcript(&["plan", "experiment.toml"]));
+    let run = ["run", "experiment.toml", "--models", &models, "--json", "-q"];
+    let output = bench.run(&run);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count = |column: &str| table["rows"][1][column].as_u64().unwrap();
+    // What is not reviewed anew is the first variant's call; of 6 candidates each has three reviews at most.
+    let reviews = count("calls") - count("calls_shared");
+    assert!(count("acceptance_pairs") == 6 && (3..=24).contains(&reviews), "{table}");
+    assert!(count("passed_here_only") + count("passed_in_reference_only") <= 6, "{table}");
+
+    let files = published(&bench.path("results"));
+    let sha256 = |variant: &str| {
+        let manifest = &files[&format!("small/{variant}/seed-42/manifest.json")];
+        let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
+        manifest["settings"]["prompts_sha256"].to_string()
+    };
+    assert_ne!(sha256("gra"), sha256("reworded"));
+    let seen = |variant: &str| {
+        bench.transcript(&["inspect", &format!("small/{variant}/seed-42"), "r1-00000"])
+    };
+    assert!(seen("reworded").contains("Grade it.") && !seen("gra").contains("Grade it."));
+    bench.edit("words/8-response-review.txt", "Grade it.", "Grade this.");
+    let refused = bench.transcript(&run);
+    let changed = "trial small/reworded/seed-42 is ";
+    assert!(refused.contains(changed) && refused.contains("prompts_sha256: was"), "{refused}");
 }
 
 #[test]

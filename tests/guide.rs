@@ -138,7 +138,10 @@ fn defaults_of_experiment_files_are_those_of_the_code() {
         "allow_malformed_stages": file.allow_malformed_stages,
     });
     check_defaults(&page, "## Top level", &top);
-    check_defaults(&page, "## `[method]`", &as_json(&Method::default()));
+    let mut method = as_json(&Method::default());
+    // Records leave this default out.
+    method["cut"] = as_json(&Method::default().cut);
+    check_defaults(&page, "## `[method]`", &method);
     check_defaults(&page, "## `[method.economy]`", &as_json(&Economy::default()));
     check_defaults(&page, "## `[method.limits]`", &as_json(&TokenLimits::default()));
     check_defaults(&page, "## `[sampling]`", &as_json(&Sampling::default()));
@@ -158,6 +161,7 @@ fn a_variant_that_says_nothing_is_full_gra() {
     assert_eq!(experiment.variants[0], gra);
     let mut defaults = as_json(&gra);
     defaults["name"] = Value::Null;
+    defaults["rewrite"] = as_json(&gra.rewrite);
     defaults["reviewers"] = json!("committee");
     defaults["committee"] = json!(gra.reviews());
     check_defaults(&page("experiments.md"), "## `[[variant]]`", &defaults);
@@ -214,34 +218,37 @@ fn the_words_that_the_method_quotes_are_in_the_prompts() {
     let method = std::fs::read_to_string(repository().join("harness/METHOD.md")).unwrap();
     let heading = "### What the paper's prompts ask for, and where ours say it";
     let section = method.lines().skip_while(|line| *line != heading).skip(1);
-    let folder = repository().join("experiments/prompts");
-    let templates: Vec<(String, String)> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            (
-                path.file_name().unwrap().to_string_lossy().into_owned(),
-                std::fs::read_to_string(path).unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(templates.len(), 9);
+    let folders = ["experiments/prompts", "experiments/prompts-reworded"];
+    let templates = folders.map(|folder| -> Vec<(String, String)> {
+        let files = std::fs::read_dir(repository().join(folder)).unwrap();
+        let named = files.map(|entry| entry.unwrap().path()).map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (format!("{folder}/{name}"), std::fs::read_to_string(path).unwrap())
+        });
+        named.collect()
+    });
+    assert_eq!(templates.each_ref().map(Vec::len), [10, 3]);
     let mut seen = BTreeSet::new();
     // A blank line, the table's heading and its rule come first, and a blank line ends it.
     for line in section.skip(3).take_while(|line| !line.is_empty()) {
         let cells: Vec<&str> = line.split('|').skip(1).map(str::trim).collect();
-        let [prompts, criterion, ours, ..] = cells[..] else { panic!("no row: {line}") };
-        let words = ours.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let words = words.unwrap_or_else(|| panic!("no quoted words: {line}"));
+        let [prompts, criterion, said @ ..] = &cells[..] else { panic!("no row: {line}") };
         for number in prompts.split(", ") {
-            let (name, template) =
-                templates.iter().find(|(name, _)| name.starts_with(number)).unwrap();
-            assert!(
-                template.contains(words),
-                "{name} does not say {words:?}, which METHOD.md names for: {criterion}"
-            );
-            seen.insert(number.to_owned());
+            for (wording, said) in templates.iter().zip(said) {
+                let of_number = |file: &&(String, String)| file.0.contains(&format!("/{number}-"));
+                let files: Vec<_> = wording.iter().filter(of_number).collect();
+                assert_eq!(files.is_empty(), said.is_empty(), "{line}");
+                for (name, template) in files {
+                    let words = said.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                    let words = words.unwrap_or_else(|| panic!("no quoted words: {line}"));
+                    assert!(
+                        template.contains(words),
+                        "{name} does not say {words:?}, which METHOD.md names for: {criterion}"
+                    );
+                    seen.insert(name);
+                }
+            }
         }
     }
-    assert_eq!(seen.len(), 9, "a prompt has no row: {seen:?}");
+    assert_eq!(seen.len(), 13, "a prompt has no row: {seen:?}");
 }

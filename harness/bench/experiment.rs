@@ -8,6 +8,7 @@ mod cast;
 mod comparison;
 mod error;
 mod file;
+mod prompts;
 mod seed_sets;
 mod sources;
 mod variants;
@@ -16,14 +17,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gra_llm::key::FieldHash;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
-use gra_synth::prompt::{PromptSet, TEMPLATES};
 use gra_synth::request::Sampling;
-use gra_synth::variant::Variant;
+use gra_synth::variant::{Rewrite, Variant};
 use serde::Serialize;
 
 use crate::answering::Tolerance;
@@ -34,6 +33,7 @@ pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
 pub use file::ExperimentFile;
 pub(crate) use file::default_chunk;
+pub use prompts::PromptFiles;
 pub use seed_sets::Experiments;
 pub use sources::{Content, Keep, Size, Source};
 pub use variants::VariantEntry;
@@ -121,10 +121,10 @@ pub struct Experiment {
     pub members: Vec<Member>,
     /// Its teachers.
     pub teachers: Vec<Member>,
-    /// The prompts.
-    pub prompts: PromptSet,
-    /// SHA-256 over the prompt files.
-    pub prompts_sha256: String,
+    /// The prompts: of annotation, of a judge, and of every variant that names no others.
+    pub prompts: PromptFiles,
+    /// Those of variants that do.
+    variant_prompts: BTreeMap<String, PromptFiles>,
     /// File name of the seed set.
     pub seed_file: String,
     /// The seed set.
@@ -187,9 +187,24 @@ impl Experiment {
         {
             return Err(value_error(format!("seeds names {} twice", twice.1)));
         }
-        let (prompts, prompts_sha256) = load_prompts(&or_own(&overrides.prompts, &file.prompts))?;
+        let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
+        let mut variant_prompts = BTreeMap::new();
+        for entry in &file.variants {
+            variant_prompts.extend(entry.prompts(&prompts)?.map(|of| (entry.name.clone(), of)));
+        }
         let options = LoadOptions { limit: overrides.limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
+        let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
+        let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
+        if let (Some(variant), 1..) = (shown, without) {
+            return Err(value_error(format!(
+                "variant `{}`: `rewrite = \"shown\"` shows the seed set's responses, and {without} of {} items of {} \
+                 have none\n  hint: take these items out of the seed set, or the key out of the variant",
+                variant.name,
+                seed_set.items.len(),
+                seed_path.display()
+            )));
+        }
 
         Ok(Self {
             name,
@@ -211,7 +226,7 @@ impl Experiment {
             members,
             teachers,
             prompts,
-            prompts_sha256,
+            variant_prompts,
             seed_file: seed_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             seed_set,
         })
@@ -232,6 +247,12 @@ impl Experiment {
     /// The seed set's name in tables: its file's, without endings.
     pub(crate) fn seed_set_name(&self) -> String {
         stem(Path::new(&self.seed_file))
+    }
+
+    /// The prompts that a trial of this variant asks with.
+    #[must_use]
+    pub fn prompts_of(&self, variant: &Variant) -> &PromptFiles {
+        self.variant_prompts.get(&variant.name).unwrap_or(&self.prompts)
     }
 }
 
@@ -262,28 +283,4 @@ fn stem(path: &Path) -> String {
     let stem = name.split('.').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     stem.chars().map(plain).collect()
-}
-
-/// Reads a folder of templates and hashes them in the order of their names.
-pub(crate) fn load_prompts(folder: &Path) -> Result<(PromptSet, String), ExperimentError> {
-    let mut files = BTreeMap::new();
-    let mut hash = FieldHash::default();
-    // A folder on disk is not filled up with templates that it lacks.
-    let read = |path: &Path| {
-        if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(path) }
-    };
-    for (name, ..) in TEMPLATES {
-        let path = folder.join(name);
-        let text = read(&path).map_err(|error| ExperimentError::Read {
-            what: "prompt",
-            path,
-            error,
-            hint: "a prompt set needs all nine templates; experiments/prompts has them",
-        })?;
-        hash.text(&text);
-        files.insert(name.to_owned(), text);
-    }
-    let prompts = PromptSet::parse(&files)
-        .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
-    Ok((prompts, hex::encode(hash.finish())))
 }

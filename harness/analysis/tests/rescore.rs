@@ -15,7 +15,7 @@ use gra_analysis::rescore::{
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Thousandths;
 use gra_synth::economy::Economy;
-use gra_synth::method::Method;
+use gra_synth::method::{Method, TargetCut};
 use gra_synth::pool::{ItemId, Pool};
 use gra_synth::request::{Failure, Finish, Request, Stage};
 use gra_synth::stream::Stream;
@@ -121,7 +121,8 @@ fn rules() -> impl Strategy<Value = Rule> {
 }
 
 fn several_waves(bits: u8) -> Method {
-    Method { target: 12, cap: 48, wave: 12, economy: economy(bits), ..method() }
+    let cut = if bits.count_ones() % 2 == 0 { TargetCut::Mu } else { TargetCut::Number };
+    Method { target: 12, cap: 48, wave: 12, cut, economy: economy(bits), ..method() }
 }
 
 fn passed(outcome: Option<Outcome>) -> bool {

@@ -21,9 +21,10 @@ use crate::artifact::write_atomic;
 use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
 };
+use crate::experiment::{self, PromptFiles};
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::{builtin, experiment, publish, terminal};
+use crate::{builtin, publish, terminal};
 
 /// Measure whether the models of a pool can review, on texts whose quality is known.
 #[derive(Debug, Args)]
@@ -117,7 +118,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let pool = builtin::read_pool(&args.pool, &global.models)?;
     let raters = raters(&pool, &args.raters)?;
     let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
-    let (prompts, prompts_sha256) = experiment::load_prompts(&args.prompts)?;
+    let prompts = PromptFiles::read(&args.prompts)?;
     let method = method(args)?;
     publish::check_writable(&global.results)?;
     let store = Store::open(&global.store_path())?;
@@ -127,7 +128,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     }
     let calibration = Calibration {
         items: &items,
-        prompts: &prompts,
+        prompts: &prompts.set,
         method: &method,
         reading: match args.score_reading.as_str() {
             "expected" => ScoreReading::Expected,
@@ -148,7 +149,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let no_fingerprint = String::new();
     let record = CalibrationRecord {
         pool: pool.name.clone(),
-        prompts_sha256,
+        prompts_sha256: prompts.sha256,
         tau: args.tau,
         items: items.len(),
         raters: rated

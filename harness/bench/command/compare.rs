@@ -241,7 +241,7 @@ impl Resolved<'_> {
         let threshold = f64::from(self.method.tau);
         let bench = |judge| Bench {
             judge,
-            prompts: &experiment.prompts,
+            prompts: &experiment.prompts.set,
             method: &self.method,
             run_seed: self.run_seed,
         };

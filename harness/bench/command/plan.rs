@@ -200,6 +200,7 @@ impl Plan {
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
             let sizes = Sizes::new(&mut casts, variant, &parameters);
+            let prompts = experiment.prompts_of(variant);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
             let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
@@ -210,8 +211,7 @@ impl Plan {
             calls.most += of_variant.most * seeds;
             for (stage, asks) in stages {
                 let rate = rates.get(&stage).copied();
-                let role =
-                    experiment.prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
+                let role = prompts.set.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
                 let limit = form::max_tokens_with_thought(stage, method, thought);
                 let limit = u64::from(limit);
                 let mean = |total: u64, n: u64| total.div_ceil(n.max(1));

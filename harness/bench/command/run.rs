@@ -1,5 +1,6 @@
 //! `run` and `ablation`: every variant and run seed of an experiment, and the table.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -144,17 +145,22 @@ fn run_trials(
 
 /// What the pool's last calibration says against its reviewers, or that there was none.
 fn reviewer_warnings(experiment: &Experiment, results: &Path) -> Result<Vec<String>> {
-    if experiment.variants.iter().all(|variant| variant.reviews() == 0) {
-        return Ok(Vec::new());
-    }
     let pool = &experiment.pool.name;
     let tau = f64::from(experiment.method.tau);
-    Ok(match CalibrationRecord::find(results, pool, &experiment.prompts_sha256)? {
-        Some(record) => record.warnings(&experiment.members, tau),
-        None if experiment.demonstration => Vec::new(),
-        None => vec![format!(
-            "the models of pool `{pool}` were not calibrated with these prompts: whether they can review is not \
-             known (gra-bench calibrate --pool FILE)"
-        )],
-    })
+    let reviewing = experiment.variants.iter().filter(|variant| variant.reviews() > 0);
+    let prompts: BTreeSet<&str> =
+        reviewing.map(|variant| experiment.prompts_of(variant).sha256.as_str()).collect();
+    let mut warnings = Vec::new();
+    for sha256 in prompts {
+        match CalibrationRecord::find(results, pool, sha256)? {
+            Some(record) => warnings.extend(record.warnings(&experiment.members, tau)),
+            None if experiment.demonstration => {}
+            None => warnings.push(format!(
+                "the models of pool `{pool}` were not calibrated with {}: whether they can review is not known \
+                 (gra-bench calibrate --pool FILE)",
+                if sha256 == experiment.prompts.sha256 { "these prompts" } else { "a variant's prompts" }
+            )),
+        }
+    }
+    Ok(warnings)
 }

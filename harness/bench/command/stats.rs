@@ -18,13 +18,14 @@ use crate::benchmarks::Benchmarks;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, Plan};
+use crate::experiment::{self, PromptFiles};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::raters::filled::FilledSheets;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
-use crate::{builtin, experiment, publish, terminal};
+use crate::{builtin, publish, terminal};
 
 /// The pool that stands in where none is named.
 const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
@@ -125,7 +126,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
     let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
     let second = args.second_judge.as_deref().map(|name| member(&pool, name)).transpose()?;
-    let prompts = judge.map(|_| experiment::load_prompts(&args.prompts)).transpose()?;
+    let prompts = judge.map(|_| PromptFiles::read(&args.prompts)).transpose()?;
     let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
     let asks = judge.is_some() || scorer.is_some();
@@ -149,7 +150,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let method = Method::default();
     let judges = [judge, second].map(|judge| judge.map(as_judge));
     let [bench, second_judge] = judges.each_ref().map(|judge| {
-        let (prompts, _) = prompts.as_ref()?;
+        let prompts = &prompts.as_ref()?.set;
         Some(Bench { judge: judge.as_ref()?, prompts, method: &method, run_seed: args.seed })
     });
     let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));

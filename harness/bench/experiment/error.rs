@@ -66,6 +66,14 @@ pub enum ExperimentError {
         /// What is wrong.
         error: PromptError,
     },
+    /// A variant's folder of prompts does not fit the experiment's.
+    #[error("prompts {}: {reason}", path.display())]
+    Wording {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
     /// The pool is not usable.
     #[error(transparent)]
     Pool(#[from] PoolError),

@@ -159,13 +159,14 @@ fn start_here(table: &mut Table, folder: &Path) {
     let compare = table.get_mut("compare").and_then(Value::as_table_mut);
     let benchmarks = compare.and_then(|compare| compare.get_mut("benchmarks")?.as_array_mut());
     benchmarks.into_iter().flatten().for_each(resolve);
-    let sources = table.get_mut("source").and_then(Value::as_array_mut);
-    for source in sources.into_iter().flatten() {
-        if let Some(path) = source.get_mut("path") {
-            resolve(path);
+    for (list, key) in [("source", "path"), ("source", "benchmarks"), ("variant", "prompts")] {
+        let entries = table.get_mut(list).and_then(Value::as_array_mut);
+        for value in entries.into_iter().flatten().filter_map(|entry| entry.get_mut(key)) {
+            match value {
+                Value::Array(paths) => paths.iter_mut().for_each(resolve),
+                path => resolve(path),
+            }
         }
-        let benchmarks = source.get_mut("benchmarks").and_then(Value::as_array_mut);
-        benchmarks.into_iter().flatten().for_each(resolve);
     }
 }
 
@@ -216,10 +217,13 @@ mod tests {
     #[test]
     fn relative_paths_start_at_the_files_folder() {
         let mut own = table(
-            "pool = 'p.toml'\nseed_sets = ['a.json']\n[compare]\nbenchmarks = ['data', '/abs/b.csv']",
+            "pool = 'p.toml'\nseed_sets = ['a.json', '/abs/b.json']\n[compare]\nbenchmarks = ['data', '/abs/b.csv']\n\
+             [[source]]\npath = 'x'\nbenchmarks = ['y']\n[[variant]]\nprompts = 'p'",
         );
         start_here(&mut own, Path::new("lab"));
-        let expected = "pool = 'lab/p.toml'\nseed_sets = ['lab/a.json']\n[compare]\nbenchmarks = ['lab/data', '/abs/b.csv']";
+        let expected = "pool = 'lab/p.toml'\nseed_sets = ['lab/a.json', '/abs/b.json']\n\
+                        [compare]\nbenchmarks = ['lab/data', '/abs/b.csv']\n\
+                        [[source]]\npath = 'lab/x'\nbenchmarks = ['lab/y']\n[[variant]]\nprompts = 'lab/p'";
         assert_eq!(own, table(expected));
     }
 

@@ -1,14 +1,14 @@
 //! The `[[variant]]` entries of an experiment file, and what they mean with its pool.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gra_llm::model_pool::{Backend, ModelPool};
 use gra_synth::method::{Member, Method};
 use gra_synth::request::{ModelName, ScoreReading};
-use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, Rewrite, RoleAssignment, Variant};
 use serde::Deserialize;
 
-use super::{ExperimentError, ExperimentFile, plain_name};
+use super::{ExperimentError, ExperimentFile, PromptFiles, plain_name};
 
 /// A `[[variant]]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,8 +16,12 @@ use super::{ExperimentError, ExperimentFile, plain_name};
 pub struct VariantEntry {
     /// Folder name of its results.
     pub name: String,
+    /// Folder of templates in place of the experiment's of the same names.
+    prompts: Option<PathBuf>,
     #[serde(default)]
     instructions: Instructions,
+    /// Of `instructions = "seed"`; default hidden.
+    rewrite: Option<Rewrite>,
     #[serde(default)]
     roles: RolesEntry,
     /// Of `roles = "single-model"`, member or teacher; default: the pool's first.
@@ -123,11 +127,24 @@ fn check_reading(
 }
 
 impl VariantEntry {
+    /// The prompts of the variant, where they are not the experiment's.
+    pub(super) fn prompts(
+        &self,
+        own: &PromptFiles,
+    ) -> Result<Option<PromptFiles>, ExperimentError> {
+        let shown = self.rewrite == Some(Rewrite::Shown);
+        let reworded = self.prompts.as_deref().map(|folder| own.reworded(folder)).transpose()?;
+        if shown { reworded.as_ref().unwrap_or(own).rewriting().map(Some) } else { Ok(reworded) }
+    }
+
     fn resolve(&self, members: &[Member]) -> Result<Variant, String> {
         let first = || members[0].name.clone();
         let misplaced = |key: &str, belongs: &str| {
             Err(format!("variant `{}`: `{key}` has no effect without {belongs}", self.name))
         };
+        if self.rewrite.is_some() && self.instructions != Instructions::Seed {
+            return misplaced("rewrite", "instructions = \"seed\"");
+        }
         if self.model.is_some() && self.roles != RolesEntry::SingleModel {
             return misplaced("model", "roles = \"single-model\"");
         }
@@ -143,6 +160,7 @@ impl VariantEntry {
         Ok(Variant {
             name: self.name.clone(),
             instructions: self.instructions,
+            rewrite: self.rewrite.unwrap_or_default(),
             roles: match self.roles {
                 RolesEntry::Random => RoleAssignment::Random,
                 RolesEntry::Adaptive => RoleAssignment::Adaptive,

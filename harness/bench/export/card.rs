@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::candidate::Candidate;
-use gra_synth::variant::Instructions;
+use gra_synth::variant::{Instructions, Rewrite, Variant};
 
 use super::{ExportedSample, file, formats};
 use crate::trial::{ModelDescription, TrialRecord};
@@ -46,7 +46,7 @@ impl Card<'_> {
         if trial.demonstration {
             let _ = writeln!(card, "{DEMONSTRATION}");
         }
-        introduction(&mut card, trial.settings.variant.instructions, samples);
+        introduction(&mut card, &trial.settings.variant, samples);
         files(&mut card, name);
         making(&mut card, trial);
         outcomes(&mut card, &Funnel::of(self.candidates));
@@ -94,9 +94,12 @@ fn size_category(samples: usize) -> &'static str {
     }
 }
 
-fn introduction(card: &mut String, instructions: Instructions, samples: &[ExportedSample]) {
-    let origin = match instructions {
+fn introduction(card: &mut String, variant: &Variant, samples: &[ExportedSample]) {
+    let origin = match variant.instructions {
         Instructions::New => "The seed set that they grew from is not part of the data.",
+        Instructions::Seed if variant.rewrite == Rewrite::Shown => {
+            "The instructions are the seed set's own; the responses were written with its responses in view."
+        }
         Instructions::Seed => {
             "The instructions are the seed set's own; the responses were written anew."
         }

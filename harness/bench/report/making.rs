@@ -1,6 +1,7 @@
 //! What was run, and how: enough to run it again, and to know every file that had a part in it.
 
 use gra_synth::method::Method;
+use gra_synth::variant::Rewrite;
 use serde_json::Value;
 
 use super::subject::{ReportSubject, SeedResults};
@@ -75,11 +76,20 @@ fn models(subject: &ReportSubject) -> Html {
 fn variants(subject: &ReportSubject) -> Html {
     let mut table = HtmlTable::new(
         "Variants",
-        ["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"],
+        [
+            "Variant",
+            "instructions",
+            "roles",
+            "reviewers",
+            "scores",
+            "disputes settled by",
+            "prompts",
+        ],
     );
     let mut seen: Vec<&str> = Vec::new();
     for (trial, _) in subject.trials() {
-        let variant = &trial.record.settings.variant;
+        let (variant, prompts) =
+            (&trial.record.settings.variant, &trial.record.settings.prompts_sha256);
         // Several run seeds have the same variants.
         if seen.contains(&variant.name.as_str()) {
             continue;
@@ -87,11 +97,15 @@ fn variants(subject: &ReportSubject) -> Html {
         seen.push(&variant.name);
         table.row([
             variant.name.clone(),
-            as_written(&variant.instructions),
+            match variant.rewrite {
+                Rewrite::Hidden => as_written(&variant.instructions),
+                Rewrite::Shown => "seed, old responses shown".to_owned(),
+            },
             as_written(&variant.roles),
             as_written(&variant.reviewers),
             as_written(&variant.score_reading),
             variant.dispute.name().to_owned(),
+            prompts.chars().take(8).collect(),
         ]);
     }
     table.html()

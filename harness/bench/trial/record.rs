@@ -46,7 +46,7 @@ pub struct TrialSettings {
     pub seed_set_sha256: String,
     /// How many items of it were used.
     pub seed_items: usize,
-    /// SHA-256 over the prompt templates.
+    /// SHA-256 over the prompt templates, the variant's among them.
     pub prompts_sha256: String,
     /// Most requests that run together: a reply depends on its batch.
     pub chunk: usize,
@@ -120,7 +120,7 @@ impl TrialRecord {
                 seed_set: experiment.seed_file.clone(),
                 seed_set_sha256: experiment.seed_set.sha256.clone(),
                 seed_items: experiment.seed_set.items.len(),
-                prompts_sha256: experiment.prompts_sha256.clone(),
+                prompts_sha256: experiment.prompts_of(variant).sha256.clone(),
                 chunk: experiment.chunk,
             },
             models: described.map(ModelDescription::from).collect(),

@@ -47,6 +47,23 @@ pub enum ReviewForm {
     CommentFirst,
 }
 
+/// Which samples of its last wave a round keeps when more pass than its target has room for (METHOD.md, I1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetCut {
+    /// Those with the highest mu, equal ones by number.
+    #[default]
+    Mu,
+    /// Those with the lowest numbers, whatever their mu.
+    Number,
+}
+
+/// Whether a parameter that came later has the value that all earlier trials had. Records then leave it out, so that
+/// those of earlier trials still tell the same.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The parameters of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +82,9 @@ pub struct Method {
     pub cap: u32,
     /// Candidates of one wave; deduplication runs once per wave.
     pub wave: u32,
+    /// What the last wave is cut by when it meets the target.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cut: TargetCut,
     /// Fewest examples of a generation (paper: 2).
     pub min_examples: u32,
     /// Most examples of a generation (paper: 4).
@@ -102,6 +122,7 @@ impl Default for Method {
             target: 10_000,
             cap: 100_000,
             wave: 2_000,
+            cut: TargetCut::Mu,
             min_examples: 2,
             max_examples: 4,
             retries: 2,

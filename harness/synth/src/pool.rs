@@ -88,7 +88,7 @@ pub struct SeedItem {
     /// Where the record's input begins in the instruction, where it has one. The method does not read
     /// it; measurements that put the two apart again do.
     pub input_at: Option<usize>,
-    /// The record's answer, where it has one. The method does not read it.
+    /// The record's answer, where it has one. The method reads it only to show it (METHOD.md, B4).
     pub response: Option<String>,
     /// Annotation that the seed set brought along; such an item is not annotated again.
     pub annotation: Option<Annotation>,

@@ -33,11 +33,15 @@ pub const TEMPLATES: [(&str, &[Stage], &[&str]); 9] = [
     ("9-adjudication.txt", &[Stage::Adjudication], &["reviews", "instruction", "response"]),
 ];
 
+/// The template that stands in Prompt 7's place where the seed set's response is shown, to be improved (METHOD.md,
+/// B4). A set may lack it.
+pub const REWRITE_TEMPLATE: (&str, &[&str]) = ("7-rewrite.txt", &["instruction", "old_response"]);
+
 /// A prompt set is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
-    /// A file of [`TEMPLATES`] is not there.
-    #[error("the prompt set has no `{file}`")]
+    /// A file of [`TEMPLATES`], or the [`REWRITE_TEMPLATE`] that a variant needs, is not there.
+    #[error("the prompt set has no `{file}`\n  hint: experiments/prompts has it")]
     Missing {
         /// The file.
         file: &'static str,
@@ -112,6 +116,17 @@ impl PromptSet {
         Ok(Self { templates })
     }
 
+    /// The same set with [`REWRITE_TEMPLATE`] in Prompt 7's place.
+    ///
+    /// # Errors
+    /// When the files lack it, or it is not usable.
+    pub fn rewriting(mut self, files: &BTreeMap<String, String>) -> Result<Self, PromptError> {
+        let (file, places) = REWRITE_TEMPLATE;
+        let text = files.get(file).ok_or(PromptError::Missing { file })?;
+        self.templates.insert(Stage::Response, Template::parse(file, text, places)?);
+        Ok(self)
+    }
+
     /// The prompt of a stage around an already rendered sample block.
     #[must_use]
     pub fn prompt(&self, stage: Stage, sample: String) -> Prompt {
@@ -125,6 +140,12 @@ impl PromptSet {
         let roles = &self.templates[&stage].roles;
         let at = usize::try_from(turn % roles.len() as u64).unwrap_or_default();
         Prompt { role: Arc::clone(&roles[at]), sample }
+    }
+
+    /// Whether another set has the same template for a stage.
+    #[must_use]
+    pub fn asks_alike(&self, other: &Self, stage: Stage) -> bool {
+        self.templates[&stage] == other.templates[&stage]
     }
 
     /// Whether a keyword is one that the stage's own role text shows between quotes, case apart: an example of

@@ -61,6 +61,17 @@ pub enum Instructions {
     Seed,
 }
 
+/// What a generator that answers a seed item anew is shown of it (METHOD.md, B4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rewrite {
+    /// The instruction alone.
+    #[default]
+    Hidden,
+    /// Also the seed set's response, to be improved.
+    Shown,
+}
+
 /// The rule for a candidate whose reviewers disagree: mu reaches tau and sigma exceeds delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +104,9 @@ pub struct Variant {
     /// Where the instructions come from. Trials of earlier releases do not say: theirs are new.
     #[serde(default)]
     pub instructions: Instructions,
+    /// Whether the seed set's own response is shown; hidden where instructions are new, and of trials that do not say.
+    #[serde(default, skip_serializing_if = "crate::method::is_default")]
+    pub rewrite: Rewrite,
     /// Who generates, reviews and adjudicates.
     pub roles: RoleAssignment,
     /// Who reviews.
@@ -152,6 +166,7 @@ impl Variant {
         Self {
             name: name.to_owned(),
             instructions: Instructions::New,
+            rewrite: Rewrite::Hidden,
             roles: RoleAssignment::Random,
             reviewers: Reviewers::Committee(3),
             dispute: DisputeRule::Adjudicator,

@@ -7,10 +7,10 @@ mod script;
 use gra_synth::candidate::Outcome::{self, Rejected};
 use gra_synth::committee::Decision;
 use gra_synth::economy::Economy;
-use gra_synth::method::Method;
+use gra_synth::method::{Method, TargetCut};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, Request, ScoreReading, Stage};
-use script::{method, play, seed_items, trails, usual, variant};
+use script::{method, play, prompts, seed_items, trails, usual, variant};
 
 fn number(request: &Request) -> u32 {
     let ItemId::Candidate { number, .. } = request.id.subject else { panic!("a candidate") };
@@ -196,6 +196,21 @@ fn a_seed_set_is_answered_whole_and_no_further() {
 }
 
 #[test]
+fn a_rewriting_generator_alone_sees_the_old_response() {
+    let play = |name| play(&variant(name), &method(), |request| (usual(request), Finish::Stop));
+    let (hidden, shown) = (play("refined"), play("rewritten"));
+    assert_eq!(hidden.requests.len(), shown.requests.len());
+    for (old, new) in hidden.requests.iter().zip(&shown.requests) {
+        assert_eq!((&old.id, &old.model, old.seed), (&new.id, &new.model, new.seed), "paired");
+        let sees = |request: &Request| request.prompt.sample.contains("The record's own answer.");
+        assert!(!sees(old), "{}", old.id);
+        assert_eq!(sees(new), new.id.stage == Stage::Response, "{}", new.id);
+    }
+    let set = prompts().rewriting(&std::collections::BTreeMap::new());
+    assert!(set.unwrap_err().to_string().starts_with("the prompt set has no `7-rewrite.txt`"));
+}
+
+#[test]
 fn retries_use_fresh_seeds_and_a_long_prompt_is_not_retried() {
     let played = play(&variant("gra"), &method(), |request| match request.id.stage {
         Stage::Response if number(request) == 0 => ("cut".into(), Finish::Length),
@@ -221,29 +236,27 @@ fn retries_use_fresh_seeds_and_a_long_prompt_is_not_retried() {
 }
 
 #[test]
-fn waves_follow_until_the_target_and_the_last_one_is_cut_in_sort_order() {
-    let method = Method { target: 5, cap: 100, wave: 4, ..method() };
-    let played = play(&variant("gra"), &method, |request| {
-        // Later candidates score higher.
-        let low = 9 - u32::from(number(request).is_multiple_of(4));
-        let text = match request.id.stage {
-            Stage::ResponseReview => format!("<bos>[9,9,9,9,9,{low}]<eos><boc>x<eoc>"),
-            _ => usual(request),
-        };
-        (text, Finish::Stop)
-    });
-    let outcomes: Vec<&str> =
-        played.outcome.candidates.iter().map(|c| c.outcome.unwrap().name()).collect();
-    assert_eq!(
-        outcomes,
-        [
-            "accepted", "accepted", "accepted", "accepted", "surplus", "accepted", "surplus",
-            "surplus"
-        ]
-    );
-    assert_eq!(played.outcome.samples.len(), 5);
-    let summaries = played.requests.iter().filter(|r| r.id.stage == Stage::Summary).count();
-    assert_eq!(summaries, 5, "surplus is not summarised");
+fn waves_follow_until_the_target_and_the_last_one_is_cut_by_mu_or_by_number() {
+    // In the last wave, 4 to 7, the first scores lowest.
+    for (cut, kept) in [(TargetCut::Mu, 5), (TargetCut::Number, 4)] {
+        let method = Method { target: 5, cap: 100, wave: 4, cut, ..method() };
+        let played = play(&variant("gra"), &method, |request| {
+            let low = 9 - u32::from(number(request).is_multiple_of(4));
+            let text = match request.id.stage {
+                Stage::ResponseReview => format!("<bos>[9,9,9,9,9,{low}]<eos><boc>x<eoc>"),
+                _ => usual(request),
+            };
+            (text, Finish::Stop)
+        });
+        let mut expected = [Outcome::Accepted; 8];
+        expected[4..].fill(Outcome::Surplus);
+        expected[kept] = Outcome::Accepted;
+        let outcomes = played.outcome.candidates.iter().map(|c| c.outcome.unwrap());
+        assert!(outcomes.clone().eq(expected), "{cut:?}: {:?}", outcomes.collect::<Vec<_>>());
+        assert_eq!(played.outcome.samples.len(), 5);
+        let summaries = played.requests.iter().filter(|r| r.id.stage == Stage::Summary).count();
+        assert_eq!(summaries, 5, "surplus is not summarised");
+    }
 }
 
 #[test]

@@ -24,6 +24,10 @@ use crate::trial;
 pub struct Comparison {
     /// Difference of the acceptance rates ([`PASSED`]), in [-1, 1].
     pub acceptance: Difference,
+    /// Of the same pairs, how many passed under the variant alone.
+    pub gained: usize,
+    /// How many passed under the reference alone. Decisions can change both ways and leave the rate as it is.
+    pub lost: usize,
     /// Difference of the mean mu over the candidates that both committees scored, on the scale of the
     /// scores. Which candidates get that far depends on the variants too: it tells how the committees
     /// differ on the same candidates, not how good the data is.
@@ -67,7 +71,7 @@ impl Compared {
 
 /// Compares a variant with the reference over the ids that both have and have decided.
 pub(super) fn compare(reference: &Compared, variant: &Compared) -> Comparison {
-    let difference = |measure: usize| {
+    let pairs = |measure: usize| {
         let pairs = reference.rows.iter().filter_map(|(id, &row)| {
             let other = *variant.rows.get(id)?;
             // A candidate that one side left undecided has no difference.
@@ -77,16 +81,21 @@ pub(super) fn compare(reference: &Compared, variant: &Compared) -> Comparison {
             let items = [&reference.values.items()[row], &variant.values.items()[other]];
             Some((items.into_iter().flatten(), Some(difference)))
         });
-        let (items, differences): (Vec<_>, Vec<Option<f64>>) = pairs.unzip();
+        pairs.unzip()
+    };
+    let difference = |(items, differences): (Vec<_>, Vec<Option<f64>>)| {
         let inference = Inference::of_mean(&differences, &Dependence::by_items(items));
         Difference {
             estimate: inference.map_or(Estimate::NONE, |found| found.estimate()),
             p: inference.and_then(|found| found.p()),
         }
     };
-    let mut acceptance = difference(0);
+    let passed: (Vec<_>, Vec<Option<f64>>) = pairs(0);
+    let changed = |by: f64| passed.1.iter().filter(|&&difference| difference == Some(by)).count();
+    let (gained, lost) = (changed(1.0), changed(-1.0));
+    let mut acceptance = difference(passed);
     acceptance.estimate = acceptance.estimate.within(-1.0, 1.0);
-    Comparison { acceptance, mu: difference(1) }
+    Comparison { acceptance, gained, lost, mu: difference(pairs(1)) }
 }
 
 /// The share of decided candidates that passed ([`PASSED`]), in [0, 1].
@@ -119,6 +128,17 @@ mod tests {
         assert_eq!(acceptance, (4, Some(-1.0)));
         assert_eq!(mu.0, 4);
         assert!((mu.1.unwrap() - (7.0 - 26.0 / 3.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn decisions_that_change_both_ways_are_counted_though_the_rate_stays() {
+        let reference = [accepted(0), rejected(1), accepted(2), rejected(3), failed(4)];
+        let variant = [rejected(0), accepted(1), accepted(2), rejected(3), accepted(4)];
+        let found = compare(&compared(&reference), &compared(&variant));
+        assert_eq!(found.acceptance.estimate.value, Some(0.0));
+        assert_eq!((found.gained, found.lost), (1, 1));
+        let none = compare(&compared(&reference), &compared(&reference[..1]));
+        assert_eq!((none.gained, none.lost), (0, 0));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use gra_synth::request::Stage;
 
 use super::{AblationTable, VariantRow};
-use crate::ablation::comparison::Difference;
+use crate::ablation::comparison::{Comparison, Difference};
 use crate::foreign_text::CsvWriter;
 use crate::trial::funnel::ScoreMeans;
 
@@ -69,6 +69,13 @@ fn record(table: &AblationTable, row: &VariantRow) -> Vec<(String, String)> {
         fields.push((name.to_owned(), count.to_string()));
     }
     difference(&mut fields, "acceptance", row.difference.map(|difference| difference.acceptance));
+    let changed = |of: fn(Comparison) -> usize| {
+        row.difference.map_or_else(String::new, |found| of(found).to_string())
+    };
+    fields.extend([
+        ("passed_here_only".to_owned(), changed(|found| found.gained)),
+        ("passed_in_reference_only".to_owned(), changed(|found| found.lost)),
+    ]);
     difference(&mut fields, "mu", row.difference.map(|difference| difference.mu));
     fields
 }

@@ -24,6 +24,7 @@ impl AblationTable {
         let rows = self.rows();
         let mut decisions = outcomes(rows);
         decisions.extend(difference(rows, "rate", |comparison| comparison.acceptance));
+        decisions.extend(changed(rows));
         decisions.extend(disputes(rows));
         let mut costs = scores(rows);
         costs.extend(difference(rows, "mu", |comparison| comparison.mu));
@@ -53,6 +54,7 @@ impl AblationTable {
         let rows = self.rows();
         let committee = [disputes(rows), scores(rows)].concat();
         let mut differences = difference(rows, "rate", |comparison| comparison.acceptance).to_vec();
+        differences.extend(changed(rows));
         differences.extend(difference(rows, "mu", |comparison| comparison.mu));
         let mut costs = cost(rows);
         costs.push(column("malformed\nreplies", rows, |row| {
@@ -194,6 +196,19 @@ fn difference(rows: &[VariantRow], of: &str, part: fn(Comparison) -> Difference)
     ]
 }
 
+/// Candidates that the variant and the reference decide otherwise.
+fn changed(rows: &[VariantRow]) -> [Column; 2] {
+    let counted = |title, of: fn(Comparison) -> usize| {
+        column(title, rows, |row| {
+            row.difference.map_or_else(missing, |found| count(of(found) as u64))
+        })
+    };
+    [
+        counted("passed\nhere only", |found| found.gained),
+        counted("passed in\nreference only", |found| found.lost),
+    ]
+}
+
 /// Calls and tokens, then what was measured, should anything have been.
 fn cost(rows: &[VariantRow]) -> Vec<Column> {
     let mut columns = vec![
@@ -278,6 +293,11 @@ fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
             range(differences().map(|difference| difference.acceptance.estimate.n)),
             range(differences().map(|difference| difference.mu.estimate.n)),
         ));
+        notes.push(
+            "passed here only, in reference only: of these pairs, the candidates that the two decide \
+             otherwise, each way."
+                .to_owned(),
+        );
         notes.push(format!(
             "Brackets: {}; not corrected for the number of variants. p: of no difference, Holm-corrected for \
              all differences of the table. An interval that holds 0 or a large p means that so many pairs \

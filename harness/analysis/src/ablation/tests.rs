@@ -103,12 +103,12 @@ fn unmet_targets_and_unequal_sizes_come_first() {
 #[test]
 fn csv_has_every_number_and_quotes_names() {
     insta::assert_snapshot!(text(|bytes| table().write_csv(bytes)), @r#"
-    variant,reference,seed,candidates,malformed,failed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,failed_calls,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm
-    gra,gra,42,60,1,0,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,,
+    variant,reference,seed,candidates,malformed,failed,repeated_keywords,vetoed,rejected,disputed,adjudicated_in,adjudicated_out,voted_out,duplicates,surplus,accepted,undecided,acceptance_rate,malformed_replies_keywords,malformed_replies_instruction,malformed_replies_instruction_review,malformed_replies_response,malformed_replies_response_review,malformed_replies_review_comment,malformed_replies_adjudication,malformed_replies_summary,failed_calls,reviewed,mean_mu_reviewed,mean_sigma_reviewed,accepted_reviewed,mean_mu_accepted,mean_sigma_accepted,calls,calls_shared,prompt_tokens,reply_tokens,early_duplicates,saved_after_early_duplicates,saved_after_veto,saved_after_bound,saved_comments,acceptance_pairs,acceptance_difference,acceptance_difference_low,acceptance_difference_high,acceptance_p_holm,passed_here_only,passed_in_reference_only,mu_pairs,mu_difference,mu_difference_low,mu_difference_high,mu_p_holm
+    gra,gra,42,60,1,0,1,1,21,3,1,1,1,1,1,31,1,0.5333333333333333,1,0,0,0,3,0,0,0,0,56,8.005952380952381,0.6793463667838424,31,8.666666666666664,0.47140452079103146,240,0,96000,6000,0,0,0,0,0,,,,,,,,,,,,
     "single, ""Llama""
-    reviewer",gra,42,50,0,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,-0.3,-0.45844036394246734,-0.14155963605753266,0.003931001794554171,50,-0.4999999999999997,-0.7640672732374413,-0.23593272676255816,0.003931001794554171
-    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,0.4074074074074074,0.23264051325824642,0.5821743015565684,0.0013810513310221848,0,,,,
-    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,,,,,0,,,,
+    reviewer",gra,42,50,0,0,0,0,35,0,0,0,0,0,0,15,0,0.3,0,0,0,0,0,0,0,0,0,50,7.5,0.7129689628867177,15,8.666666666666668,0.4714045207910315,240,60,96000,6000,0,0,0,0,0,50,-0.3,-0.45844036394246734,-0.14155963605753266,0.003931001794554171,0,15,50,-0.4999999999999997,-0.7640672732374413,-0.23593272676255816,0.003931001794554171
+    no-reviewer,gra,42,55,0,0,0,0,0,0,0,0,0,0,0,55,0,1,0,0,0,0,0,0,0,0,0,0,,,0,,,240,60,96000,6000,0,0,0,0,0,54,0.4074074074074074,0.23264051325824642,0.5821743015565684,0.0013810513310221848,22,0,0,,,,
+    nothing,gra,42,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0,0,0,0,0,0,0,0,0,0,,,0,,,0,0,0,0,0,0,0,0,0,0,,,,,0,0,0,,,,
     "#);
 }
 
@@ -170,12 +170,12 @@ fn terminal_blocks_fit() {
     nothing              0       0         -         -         -         -
 
     Differences to the reference, gra
-                      rate, difference               mu, difference
-    variant               to reference      p          to reference      p
-    gra                              -      -                     -      -
-    single|llama  -0.30 [-0.46, -0.14]  0.004  -0.50 [-0.76, -0.24]  0.004
-    no-reviewer   +0.41 [+0.23, +0.58]  0.001                     -      -
-    nothing                          -      -                     -      -
+                      rate, difference            passed       passed in        mu, difference
+    variant               to reference      p  here only  reference only          to reference      p
+    gra                              -      -          -               -                     -      -
+    single|llama  -0.30 [-0.46, -0.14]  0.004          0              15  -0.50 [-0.76, -0.24]  0.004
+    no-reviewer   +0.41 [+0.23, +0.58]  0.001         22               0                     -      -
+    nothing                          -      -          0               0                     -      -
 
     Cost
                           calls  prompt   reply  calls  calls from   engine     wall  malformed
@@ -199,6 +199,8 @@ fn terminal_blocks_fit() {
     calls shared: an earlier variant of this ablation had made exactly these.
     Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50
       scored by both for mu.
+    passed here only, in reference only: of these pairs, the candidates that the two decide otherwise,
+      each way.
     Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none
       below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no
       difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p
@@ -213,12 +215,12 @@ fn markdown_tables() {
 
     ### Decisions
 
-    | variant | drawn | malformed | failed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | disputed | adjud. in |
-    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-    | gra | 60 | 1 | 0 | 1 | 1 | 21 | 1 | 1 | 1 | 1 | 31 | 1 | 0.53 | - | - | 3 | 1 |
-    | single\|llama | 50 | 0 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.46, -0.14] | 0.004 | 0 | 0 |
-    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.23, +0.58] | 0.001 | 0 | 0 |
-    | nothing | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | - | - | - | 0 | 0 |
+    | variant | drawn | malformed | failed | repeated keywords | vetoed | rejected | adjud. out | voted out | duplicate | surplus | accepted | undecided | rate | rate, difference to reference | p | passed here only | passed in reference only | disputed | adjud. in |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | gra | 60 | 1 | 0 | 1 | 1 | 21 | 1 | 1 | 1 | 1 | 31 | 1 | 0.53 | - | - | - | - | 3 | 1 |
+    | single\|llama | 50 | 0 | 0 | 0 | 0 | 35 | 0 | 0 | 0 | 0 | 15 | 0 | 0.30 | -0.30 [-0.46, -0.14] | 0.004 | 0 | 15 | 0 | 0 |
+    | no-reviewer | 55 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 55 | 0 | 1.00 | +0.41 [+0.23, +0.58] | 0.001 | 22 | 0 | 0 | 0 |
+    | nothing | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | - | - | - | 0 | 0 | 0 | 0 |
 
     ### Scores and cost
 
@@ -233,6 +235,7 @@ fn markdown_tables() {
     - mu, sigma: means over the candidates that the whole committee scored, and over the samples.
     - calls shared: an earlier variant of this ablation had made exactly these.
     - Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50 scored by both for mu.
+    - passed here only, in reference only: of these pairs, the candidates that the two decide otherwise, each way.
     - Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that so many pairs cannot tell the two apart.
     ");
 }

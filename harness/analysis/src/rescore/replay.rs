@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
 use gra_synth::dedup::{Contender, dedup};
+use gra_synth::method::TargetCut;
 use gra_synth::pool::ItemId;
 use gra_synth::request::Embedding;
 use gra_synth::variant::{Instructions, RoleAssignment};
@@ -160,10 +161,13 @@ impl<'a> Replayer<'a> {
 
     /// The fates of a wave, in its order.
     fn fates(&self, wave: &Wave<'_, '_>, limit: f64, samples: &[Sample<'_>]) -> Vec<Fate> {
-        let joined = match self.record.embeddings {
+        let mut joined = match self.record.embeddings {
             Some(_) => self.compared(wave, limit, samples),
             None => wave.as_recorded(),
         };
+        if self.record.method.cut == TargetCut::Number {
+            joined.sort_by_key(|(id, _)| *id);
+        }
         let mut room = wave.room;
         let mut fates: BTreeMap<ItemId, Fate> = BTreeMap::new();
         for (id, fate) in joined {

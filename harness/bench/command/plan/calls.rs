@@ -68,7 +68,8 @@ pub(super) fn paid_share(experiment: &Experiment, casts: &mut Casts<'_>) -> f64 
         // What roles adaptive variants draw is not known, nor what such a variant shares: nothing, then.
         let learnt = if variant.roles == RoleAssignment::Adaptive { &variant.name } else { "" };
         let Variant { instructions, score_reading, .. } = variant;
-        let kind = format!("{} {instructions:?} {score_reading:?}", Casts::kind(variant));
+        let prompts = &experiment.prompts_of(variant).sha256;
+        let kind = format!("{} {instructions:?} {score_reading:?} {prompts}", Casts::kind(variant));
         alike.entry((kind, learnt)).or_insert((0, variant)).0 += 1;
     }
     let mut asked = 0;
@@ -83,6 +84,8 @@ pub(super) fn paid_share(experiment: &Experiment, casts: &mut Casts<'_>) -> f64 
             Instructions::Seed => (0, items, &[Stage::Response][..]),
         };
         let cast = casts.of_round(variant, round);
+        let prompts = experiment.prompts_of(variant);
+        let reworded = |stage| !prompts.set.asks_alike(&experiment.prompts.set, stage);
         for (number, roles) in (0..most).zip(cast.iter()) {
             let mut ask = |stage, writer: Option<&ModelName>, model, repeat| {
                 asked += count;
@@ -90,7 +93,10 @@ pub(super) fn paid_share(experiment: &Experiment, casts: &mut Casts<'_>) -> f64 
                 // The same reviewer of the same generator's candidate makes the same call, unless its
                 // scores are read in another way.
                 let reading = (stage == Stage::ResponseReview).then_some(variant.score_reading);
-                distinct.insert((learnt, round, number, stage, models, reading, repeat));
+                // Another wording makes other calls, and of what is written with it all that follow.
+                let follows = written.iter().any(|&writes| writes < stage && reworded(writes));
+                let wording = (follows || reworded(stage)).then_some(&prompts.sha256);
+                distinct.insert((learnt, round, number, stage, models, reading, repeat, wording));
             };
             for &stage in written {
                 ask(stage, None, &roles.generator, 0);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Round, RoundOutcome};
+use super::{Material, Round, RoundOutcome};
 use crate::candidate::{Candidate, FailedCall, MalformedReply, Outcome};
 use crate::committee::Decision;
 use crate::domain::Domain;
@@ -194,8 +194,23 @@ impl Round<'_> {
                 ("instruction", instruction),
                 ("response", response),
             ]),
+            // [B4] Prompt 7 has no place for the seed set's response; the template that shows it has.
+            Stage::Response => sample(&[
+                ("instruction", instruction),
+                ("old_response", self.seed_response(candidate)),
+            ]),
             _ => sample(&[("instruction", instruction)]),
         }
+    }
+
+    /// The response of the seed item that a candidate answers anew; empty for one with a new instruction.
+    fn seed_response(&self, candidate: &Candidate) -> &str {
+        let (Material::Seeds(items), ItemId::Candidate { number, .. }) =
+            (self.material, candidate.id)
+        else {
+            return "";
+        };
+        items[number as usize].response.as_deref().unwrap_or_default()
     }
 
     /// Reads the replies to `asked`; what is left in `asked` is to be tried again.

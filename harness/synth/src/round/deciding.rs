@@ -6,7 +6,7 @@ use crate::committee::{Decision, Scores, majority_reaches};
 use crate::dedup::{Contender, dedup, nearest};
 use crate::embedding::Embedding;
 use crate::form::{Malformed, folded};
-use crate::method::Method;
+use crate::method::{Method, TargetCut};
 use crate::pool::{ItemId, Pool};
 use crate::request::Stage;
 use crate::step::Step;
@@ -164,9 +164,13 @@ impl Round<'_> {
         for (at, contender) in open.into_iter().zip(&contenders) {
             self.candidates[at].long = contender.embedding.is_long();
         }
-        let verdicts = dedup(self.target(), &contenders, self.method().cosine_limit);
+        let mut verdicts = dedup(self.target(), &contenders, self.method().cosine_limit);
 
-        // The walk goes by falling mu, so what finds no room is the worst of the last wave.
+        // [I1] The walk goes by falling mu, so what finds no room is the worst of the last wave, or the latest.
+        // Which of two twins is kept was settled by mu either way.
+        if self.method().cut == TargetCut::Number {
+            verdicts.sort_by_key(|verdict| verdict.id);
+        }
         let mut room = (self.method().target as usize).saturating_sub(self.accepted());
         for verdict in verdicts {
             let ItemId::Candidate { number, .. } = verdict.id else { continue };

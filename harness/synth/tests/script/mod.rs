@@ -8,13 +8,13 @@ use gra_synth::domain::Domain;
 use gra_synth::economy::Economy;
 use gra_synth::method::{Member, Method, TokenLimits};
 use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
-use gra_synth::prompt::{PromptSet, TEMPLATES};
+use gra_synth::prompt::{PromptSet, REWRITE_TEMPLATE, TEMPLATES};
 use gra_synth::request::{
     Embedding, Finish, ModelName, Portion, Reply, Request, Sampling, ScoreReading, Stage,
 };
 use gra_synth::round::{Round, RoundOutcome, Setting};
 use gra_synth::step::{Answers, Asker, Step};
-use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
+use gra_synth::variant::{DisputeRule, Instructions, Reviewers, Rewrite, RoleAssignment, Variant};
 
 /// A prompt set that only names its places.
 pub(crate) fn prompts() -> PromptSet {
@@ -22,9 +22,15 @@ pub(crate) fn prompts() -> PromptSet {
         let places: Vec<String> = places.iter().map(|place| format!("{{{{{place}}}}}")).collect();
         format!("Role text.\n=== sample ===\n{}", places.join("\n"))
     };
-    let files: BTreeMap<String, String> =
-        TEMPLATES.iter().map(|(file, _, places)| ((*file).to_owned(), template(places))).collect();
-    PromptSet::parse(&files).unwrap()
+    let nine = TEMPLATES.iter().map(|(file, _, places)| ((*file).to_owned(), template(places)));
+    PromptSet::parse(&nine.collect()).unwrap()
+}
+
+/// The same with the template that shows the seed set's response.
+fn rewriting() -> PromptSet {
+    let (file, _) = REWRITE_TEMPLATE;
+    let text = "Better.\n=== sample ===\n{{instruction}}\nOld: {{old_response}}".to_owned();
+    prompts().rewriting(&BTreeMap::from([(file.to_owned(), text)])).unwrap()
 }
 
 pub(crate) fn members() -> Vec<Member> {
@@ -40,7 +46,8 @@ pub(crate) fn teachers() -> Vec<Member> {
 
 pub(crate) fn variant(name: &str) -> Variant {
     let mut variant = Variant::gra(name);
-    let Variant { instructions, roles, reviewers, dispute, score_reading, .. } = &mut variant;
+    let Variant { instructions, rewrite, roles, reviewers, dispute, score_reading, .. } =
+        &mut variant;
     let llama = || ModelName::new("llama");
     match name {
         "gra" => {}
@@ -54,6 +61,7 @@ pub(crate) fn variant(name: &str) -> Variant {
             *reviewers = Reviewers::None;
         }
         "refined" => *instructions = Instructions::Seed,
+        "rewritten" => (*instructions, *rewrite) = (Instructions::Seed, Rewrite::Shown),
         "answer-only" => {
             *instructions = Instructions::Seed;
             *roles = RoleAssignment::SingleModel(ModelName::new("large"));
@@ -156,7 +164,11 @@ pub(crate) fn play(
         Instructions::New => play_on(&pool(), 1, variant, method, say),
         Instructions::Seed => {
             let (items, teachers) = (seed_items(), teachers());
-            let (prompts, members) = (prompts(), members());
+            let prompts = match variant.rewrite {
+                Rewrite::Hidden => prompts(),
+                Rewrite::Shown => rewriting(),
+            };
+            let members = members();
             let asker = Asker { run_seed: 42, method, prompts: &prompts };
             let setting = Setting { asker, variant, members: &members, teachers: &teachers };
             play_out(Round::over_seed_set(setting, &items), say)

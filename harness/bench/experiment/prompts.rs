@@ -1,0 +1,127 @@
+//! Folders of prompt templates: an experiment's own set, and what a variant words in another way.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use gra_llm::key::FieldHash;
+use gra_synth::prompt::{PromptSet, REWRITE_TEMPLATE, TEMPLATES};
+use gra_synth::request::Stage;
+
+use super::ExperimentError;
+use crate::builtin;
+
+/// A prompt set, as it was read.
+#[derive(Clone, Debug)]
+pub struct PromptFiles {
+    /// The templates.
+    pub set: PromptSet,
+    /// SHA-256 over the texts of those in use, in the order of their names.
+    pub sha256: String,
+    folder: PathBuf,
+    /// By file name; of the tenth, which shows an old response, where the folder has it.
+    texts: BTreeMap<String, String>,
+}
+
+impl PromptFiles {
+    /// Reads a folder that has every template.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
+        let mut texts = BTreeMap::new();
+        for (name, ..) in TEMPLATES {
+            let text = read_template(folder, name).map_err(|error| unreadable(folder, name, error));
+            texts.insert(name.to_owned(), text?);
+        }
+        let (name, _) = REWRITE_TEMPLATE;
+        match read_template(folder, name) {
+            Ok(text) => _ = texts.insert(name.to_owned(), text),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(folder, name, error)),
+        }
+        Self::parse(folder, texts)
+    }
+
+    /// This set with the template that shows an old response in Prompt 7's place.
+    ///
+    /// # Errors
+    /// When it is missing or not usable.
+    pub(super) fn rewriting(&self) -> Result<Self, ExperimentError> {
+        let unusable = |error| ExperimentError::Prompts { path: self.folder.clone(), error };
+        let set = self.set.clone().rewriting(&self.texts).map_err(unusable)?;
+        let mut hash = FieldHash::default();
+        hash.text(&self.sha256);
+        hash.text(&self.texts[REWRITE_TEMPLATE.0]);
+        Ok(Self { set, sha256: hex::encode(hash.finish()), ..self.clone() })
+    }
+
+    /// This set with the templates of another folder in place of those of the same names. Annotation is no
+    /// variant's, so its templates have to be the same.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it; also when the folder has no template.
+    pub(super) fn reworded(&self, folder: &Path) -> Result<Self, ExperimentError> {
+        let unfit = |reason| ExperimentError::Wording { path: folder.to_owned(), reason };
+        let mut texts = self.texts.clone();
+        let mut found = false;
+        let annotates = |stages: &[Stage]| stages[0] < Stage::Keywords;
+        let nine = TEMPLATES.map(|(name, stages, _)| (name, annotates(stages)));
+        for (name, annotates) in nine.into_iter().chain([(REWRITE_TEMPLATE.0, false)]) {
+            match read_template(folder, name) {
+                Ok(text) if annotates && text != texts[name] => {
+                    return Err(unfit(format!(
+                        "`{name}` is not the experiment's: Prompts 1 to 3 annotate the seed set, which is the same \
+                         for every variant\n  hint: remove it there, or change the experiment's own `prompts`"
+                    )));
+                }
+                Ok(text) => {
+                    found = true;
+                    texts.insert(name.to_owned(), text);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(unreadable(folder, name, error)),
+            }
+        }
+        // A name with a slip would leave the experiment's template in use without a word.
+        let files = folder.read_dir().into_iter().flatten().flatten();
+        let texts_of_folder =
+            files.filter(|file| file.path().extension().is_some_and(|e| e == "txt"));
+        let mut names = texts_of_folder.map(|file| file.file_name().to_string_lossy().into_owned());
+        let stray = names.find(|name| !texts.contains_key(name));
+        let reason = match stray {
+            Some(name) => format!("`{name}` is no template"),
+            None if !found => "has no template".to_owned(),
+            None => return Self::parse(folder, texts),
+        };
+        let hint =
+            "its templates are named as those of experiments/prompts, e.g. 8-response-review.txt";
+        Err(unfit(format!("{reason}\n  hint: {hint}")))
+    }
+
+    fn parse(folder: &Path, texts: BTreeMap<String, String>) -> Result<Self, ExperimentError> {
+        let set = PromptSet::parse(&texts)
+            .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
+        let mut hash = FieldHash::default();
+        for (name, ..) in TEMPLATES {
+            hash.text(&texts[name]);
+        }
+        let folder = folder.to_owned();
+        Ok(Self { set, sha256: hex::encode(hash.finish()), folder, texts })
+    }
+}
+
+/// A folder on disk is not filled up with templates that are built in.
+fn read_template(folder: &Path, name: &str) -> io::Result<String> {
+    let path = folder.join(name);
+    if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(&path) }
+}
+
+fn unreadable(folder: &Path, name: &str, error: io::Error) -> ExperimentError {
+    ExperimentError::Read {
+        what: "prompt",
+        path: folder.join(name),
+        error,
+        hint: "a prompt set needs all nine templates; experiments/prompts has them",
+    }
+}
