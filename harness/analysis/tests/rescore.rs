@@ -121,7 +121,7 @@ fn rules() -> impl Strategy<Value = Rule> {
 }
 
 fn several_waves(bits: u8) -> Method {
-    let cut = if bits.count_ones() % 2 == 0 { TargetCut::Mu } else { TargetCut::Number };
+    let cut = if bits.count_ones().is_multiple_of(2) { TargetCut::Mu } else { TargetCut::Number };
     Method { target: 12, cap: 48, wave: 12, cut, economy: economy(bits), ..method() }
 }
 
