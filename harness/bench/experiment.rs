@@ -109,6 +109,8 @@ pub struct Experiment {
     pub tolerance: Tolerance,
     /// The variants, the reference first.
     pub variants: Vec<Variant>,
+    /// How many times the method's candidates some variants draw, by name.
+    scales: BTreeMap<String, f64>,
     /// Data sets that take no run.
     pub sources: Vec<Source>,
     /// How data sets are compared.
@@ -188,6 +190,8 @@ impl Experiment {
             return Err(value_error(format!("seeds names {} twice", twice.1)));
         }
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
+        let scales = file.variants.iter();
+        let scales = scales.filter_map(|entry| Some((entry.name.clone(), entry.scale?))).collect();
         let mut variant_prompts = BTreeMap::new();
         for entry in &file.variants {
             variant_prompts.extend(entry.prompts(&prompts)?.map(|of| (entry.name.clone(), of)));
@@ -219,6 +223,7 @@ impl Experiment {
             chunk: file.chunk,
             tolerance,
             variants,
+            scales,
             sources,
             compare: file.compare,
             rescore: file.rescore,
@@ -247,6 +252,21 @@ impl Experiment {
     /// The seed set's name in tables: its file's, without endings.
     pub(crate) fn seed_set_name(&self) -> String {
         stem(Path::new(&self.seed_file))
+    }
+
+    /// The method's parameters in a trial of this variant.
+    #[must_use]
+    pub fn method_of(&self, variant: &Variant) -> Method {
+        let Some(scale) = self.scales.get(&variant.name) else { return self.method.clone() };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive; a number that is too large becomes the largest"
+        )]
+        let scaled = |n: u32| ((f64::from(n) * scale).round() as u32).max(1);
+        let Method { target, cap, wave, .. } = self.method;
+        let (target, cap, wave) = (scaled(target), scaled(cap), scaled(wave));
+        Method { target, cap, wave, ..self.method.clone() }
     }
 
     /// The prompts that a trial of this variant asks with.

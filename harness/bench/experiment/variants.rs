@@ -18,6 +18,8 @@ pub struct VariantEntry {
     pub name: String,
     /// Folder of templates in place of the experiment's of the same names.
     prompts: Option<PathBuf>,
+    /// So many times the method's target, cap and wave; default 1.
+    pub(super) scale: Option<f64>,
     #[serde(default)]
     instructions: Instructions,
     /// Of `instructions = "seed"`; default hidden.
@@ -86,6 +88,7 @@ pub(super) fn variants(
         if variants.iter().any(|variant| variant.name == entry.name) {
             return Err(value_error(format!("two variants are named `{}`", entry.name)));
         }
+        entry.check_scale().map_err(value_error)?;
         let variant = entry.resolve(members).map_err(value_error)?;
         let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
         variant.check(members, teachers).map_err(variant_error)?;
@@ -127,6 +130,20 @@ fn check_reading(
 }
 
 impl VariantEntry {
+    fn check_scale(&self) -> Result<(), String> {
+        let Some(scale) = self.scale else { return Ok(()) };
+        if !(0.01..=100.0).contains(&scale) {
+            return Err(format!("variant `{}`: `scale` is from 0.01 to 100", self.name));
+        }
+        if self.instructions == Instructions::Seed {
+            return Err(format!(
+                "variant `{}`: `scale` has no effect with instructions = \"seed\", where every seed item is one candidate",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
     /// The prompts of the variant, where they are not the experiment's.
     pub(super) fn prompts(
         &self,

@@ -113,7 +113,7 @@ impl TrialRecord {
             settings: TrialSettings {
                 experiment: experiment.name.clone(),
                 variant: variant.clone(),
-                method: experiment.method.clone(),
+                method: experiment.method_of(variant),
                 sampling: sampling.filter(|(name, _)| serving.contains(name)).collect(),
                 models: models.filter(|(name, _)| serving.contains(name)).collect(),
                 encoder: fingerprints.encoder.clone(),

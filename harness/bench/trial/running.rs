@@ -43,7 +43,8 @@ pub fn run(
     record: TrialRecord,
     answering: &mut Answering<'_>,
 ) -> Result<CompletedTrial> {
-    let Experiment { method, members, teachers, .. } = experiment;
+    let Experiment { members, teachers, .. } = experiment;
+    let method = &experiment.method_of(variant);
     let prompts = &experiment.prompts_of(variant).set;
     let (items, id) = (&experiment.seed_set.items, &record.id);
     let started = Instant::now();

@@ -39,7 +39,7 @@ pub(super) fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
 
 /// How many candidates a trial draws: one per seed item where the instructions are the seed set's.
 pub(super) fn candidates(variant: &Variant, experiment: &Experiment) -> Range {
-    let Method { target, cap, rounds, .. } = experiment.method;
+    let Method { target, cap, rounds, .. } = experiment.method_of(variant);
     let items = experiment.seed_set.items.len() as u64;
     match variant.instructions {
         Instructions::New => {
@@ -78,7 +78,7 @@ pub(super) fn paid_share(experiment: &Experiment, casts: &mut Casts<'_>) -> f64 
         let (round, most, written) = match variant.instructions {
             Instructions::New => (
                 1,
-                experiment.method.cap,
+                experiment.method_of(variant).cap,
                 &[Stage::Keywords, Stage::Instruction, Stage::Response][..],
             ),
             Instructions::Seed => (0, items, &[Stage::Response][..]),
