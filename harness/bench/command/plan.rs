@@ -149,7 +149,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
         return Ok(());
     }
     let texts = plans.iter().map(|plan| plan.text(args.detect)).collect::<Result<Vec<String>>>()?;
-    out.write_all(texts.join("\n\n").as_bytes())?;
+    out.write_all(texts.join("\n").as_bytes())?;
     if plans.len() > 1 {
         // Examples of different seed sets are in different prompts: no call is shared.
         let sum = |of: fn(&Plan) -> Range| plans.iter().map(of).reduce(Range::plus);
@@ -159,7 +159,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
             hours.reduce(|sum, more| Some((sum?.0 + more?.0, sum?.1 + more?.1))).flatten();
         let took =
             hours.map_or("unknown".to_owned(), |(a, b)| format!("{} to {}", time(a), time(b)));
-        writeln!(out, "\n\n{}, all {} seed sets", experiments.name, plans.len())?;
+        writeln!(out, "\n{}, all {} seed sets", experiments.name, plans.len())?;
         writeln!(out, "calls          {calls}\ntime           {took}")?;
     }
     Ok(())
