@@ -48,25 +48,32 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
     })
 }
 
-/// Committees by what is done with disputes; `None` for reviewers, who stand back.
-fn look(decider: &Decider) -> Option<(RGBColor, &'static str)> {
+/// Colour, width and name of committees by what is done with disputes; `None` for reviewers, who stand back. What is
+/// drawn later is narrower, so that equal lines are all seen.
+fn look(decider: &Decider) -> Option<(RGBColor, f64, &'static str)> {
     match decider {
-        Decider::Committee(DisputeRule::Adjudicator) => {
-            Some((palette::KINDS[0], "with adjudicator"))
+        Decider::Committee(DisputeRule::Accept) => Some((palette::KINDS[2], 5.0, "mean alone")),
+        Decider::Committee(DisputeRule::MajorityVote) => {
+            Some((palette::KINDS[1], 3.0, "with vote"))
         }
-        Decider::Committee(DisputeRule::MajorityVote) => Some((palette::KINDS[1], "with vote")),
-        Decider::Committee(DisputeRule::Accept) => Some((palette::KINDS[2], "mean alone")),
+        Decider::Committee(DisputeRule::Adjudicator) => {
+            Some((palette::KINDS[0], 1.6, "with adjudicator"))
+        }
         Decider::Reviewer(_) => None,
     }
 }
 
+/// Committees in the order in which they are drawn.
+const COMMITTEES: [DisputeRule; 3] =
+    [DisputeRule::Accept, DisputeRule::MajorityVote, DisputeRule::Adjudicator];
+
 fn legend(canvas: &mut Canvas<'_>, area: Area) -> Drawn {
-    let rules = [DisputeRule::Adjudicator, DisputeRule::MajorityVote, DisputeRule::Accept];
-    let committees = rules.into_iter().filter_map(|rule| look(&Decider::Committee(rule)));
+    let committees = COMMITTEES.into_iter().filter_map(|rule| look(&Decider::Committee(rule)));
     let letters = Letters::new(TEXT, HPos::Left);
     let (mut x, y) = (area.x, area.y + 0.4 * LINE);
-    for (color, name) in std::iter::once((palette::GREY, "one reviewer")).chain(committees) {
-        canvas.path([(x, y), (x + 18.0, y)], color, 2.0)?;
+    let reviewer = (palette::GREY, 0.8, "one reviewer");
+    for (color, width, name) in std::iter::once(reviewer).chain(committees) {
+        canvas.path([(x, y), (x + 18.0, y)], color, width)?;
         canvas.text(name, (x + 24.0, y), letters)?;
         x += letters.width(name) + 48.0;
     }
@@ -102,25 +109,28 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers) -> Drawn {
             from += step;
         }
     }
-    let committees_last = |curve: &&Curve| look(&curve.decider).is_some();
-    let (front, back): (Vec<&Curve>, Vec<&Curve>) = of.curves.iter().partition(committees_last);
-    for curve in back.into_iter().chain(front) {
-        let (color, width) =
-            look(&curve.decider).map_or((palette::GREY, 0.8), |look| (look.0, 2.0));
+    let rank = |curve: &&Curve| {
+        COMMITTEES.iter().position(|rule| curve.decider == Decider::Committee(*rule))
+    };
+    let mut curves: Vec<&Curve> = of.curves.iter().collect();
+    curves.sort_by_key(rank);
+    for curve in curves {
+        let look = look(&curve.decider);
+        let (color, width) = look.map_or((palette::GREY, 0.8), |(color, width, _)| (color, width));
         let place = |at: &Passed| {
             let shown = at.passed >= FEWEST;
             Some((x.at(at.recall.value?), y.at(at.precision.value?))).filter(|_| shown)
         };
         canvas.path(curve.points.iter().filter_map(place).collect::<Vec<_>>(), color, width)?;
         let own = &curve.own;
-        if let (Some(at), true) = (place(own), width > 1.0) {
+        if let (Some(at), Some(_)) = (place(own), look) {
             if let Some(of) = own.precision.interval {
                 canvas.path([(at.0, y.at(of.low)), (at.0, y.at(of.high))], color, 1.0)?;
             }
             if let Some(of) = own.recall.interval {
                 canvas.path([(x.at(of.low), at.1), (x.at(of.high), at.1)], color, 1.0)?;
             }
-            canvas.disc(at, 4.0, color)?;
+            canvas.disc(at, 2.5 + width / 2.0, color)?;
         }
     }
     Ok(())

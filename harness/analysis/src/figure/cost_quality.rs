@@ -109,16 +109,21 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
     let mut order: Vec<&Point> = points.iter().collect();
     order.sort_by(|a, b| b.value.total_cmp(&a.value));
     let wanted: Vec<f64> = order.iter().map(|point| y.at(point.value)).collect();
-    for (label, point) in apart(&wanted, LINE).into_iter().zip(order) {
-        let place = points.iter().position(|other| std::ptr::eq(other, point)).unwrap_or(0);
-        let color = palette::KINDS[place % palette::KINDS.len()];
-        let at = (x.at(point.cost), y.at(point.value));
-        canvas.path([(at.0 + 6.0, at.1), (plot.right() + 4.0, label)], palette::LINE, 0.8)?;
-        whisker(canvas, y, at.0, point.judge, color)?;
-        canvas.disc(at, 4.2, color)?;
+    let labels = apart(&wanted, LINE);
+    let place = |point: &Point| (x.at(point.cost), y.at(point.value));
+    // Lines to the names lie under all points.
+    for (label, point) in labels.iter().zip(&order) {
+        let from = place(point);
+        canvas.path([(from.0 + 6.0, from.1), (plot.right() + 4.0, *label)], palette::LINE, 0.8)?;
+    }
+    for (label, point) in labels.iter().zip(&order) {
+        let number = points.iter().position(|other| std::ptr::eq(other, *point)).unwrap_or(0);
+        let color = palette::KINDS[number % palette::KINDS.len()];
+        whisker(canvas, y, x.at(point.cost), point.judge, color)?;
+        canvas.disc(place(point), 4.2, color)?;
         let text = format!("{} {:.2}", point.name, point.value);
         let letters = name.colored(color);
-        canvas.text(&letters.cut(&text, NAMES - 12.0), (plot.right() + 8.0, label), letters)?;
+        canvas.text(&letters.cut(&text, NAMES - 12.0), (plot.right() + 8.0, *label), letters)?;
     }
     Ok(())
 }
