@@ -100,6 +100,8 @@ pub struct Evidence {
     insiders: Vec<String>,
     /// How many instructions of each data set the encoder does not read at once, where it was asked.
     long: Vec<usize>,
+    /// Data sets that are one and the same, a sentence each.
+    twins: Vec<String>,
 }
 
 impl Evidence {
@@ -165,15 +167,25 @@ impl Evidence {
         let insiders = insiders.collect();
         let threshold = plan.settings.threshold;
         let map = sample_map;
-        Ok(Self { measured, findings, threshold, map, contamination, file_notes, insiders, long })
+        Ok(Self {
+            measured,
+            findings,
+            threshold,
+            map,
+            contamination,
+            file_notes,
+            insiders,
+            long,
+            twins: twins(data_sets),
+        })
     }
 
-    /// What a reader must know besides the table: judges that are no outsiders, what of the files was skipped or not
+    /// What a reader must know besides the table: data sets that are one, judges that are no outsiders, what of the files was skipped or not
     /// read, instructions that the encoder does not read at once, what was not checked for contamination, and why
     /// there is no map. Each in a line.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = [self.insiders.clone(), self.file_notes.clone()].concat();
+        let mut notes = [&*self.twins, &*self.insiders, &*self.file_notes].concat();
         let sets = self.measured.iter().zip(&self.long).filter(|(_, long)| **long > 0);
         let sets =
             sets.map(|(set, long)| format!("{} {long} of {}", set.name, set.samples.height()));
@@ -253,6 +265,22 @@ impl Evidence {
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
         write_atomic(&folder.join("stats.md"), page.as_bytes())
     }
+}
+
+/// Data sets of the same texts in the same order, as two trials of one setting in two experiments have them: what is
+/// found of both is found once.
+fn twins(data_sets: &[DataSet]) -> Vec<String> {
+    fn texts(set: &DataSet) -> impl Iterator<Item = (&str, Option<&str>)> {
+        set.samples.iter().map(|sample| (sample.instruction.as_str(), sample.response.as_deref()))
+    }
+    let twin = |(place, set): (usize, &DataSet)| {
+        let first = data_sets[..place].iter().find(|earlier| texts(earlier).eq(texts(set)))?;
+        Some(format!(
+            "{} and {} hold the same samples: they are one data set under two names.",
+            first.name, set.name
+        ))
+    };
+    data_sets.iter().enumerate().filter_map(twin).collect()
 }
 
 /// Removes a file, if there is one.
@@ -360,5 +388,31 @@ fn facts(sample: &Sample) -> frames::MeasuredSample {
         second_judge: None,
         difficulty: None,
         nearest_distance: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gra_synth::pool::SeedItem;
+
+    use super::*;
+
+    #[test]
+    fn equal_data_sets_are_said_to_be_one() {
+        let set = |name: &str, responses: &[&str]| {
+            let item = |(number, response): (u32, &&str)| SeedItem {
+                number,
+                instruction: "Add.".to_owned(),
+                input_at: None,
+                response: Some((*response).to_owned()),
+                annotation: None,
+            };
+            let samples = (0..).zip(responses).map(item).map(Sample::from).collect();
+            DataSet::new(name.to_owned(), samples)
+        };
+        let sets = [set("gra", &["3", "4"]), set("other", &["3"]), set("random", &["3", "4"])];
+        let expected =
+            "gra and random hold the same samples: they are one data set under two names.";
+        assert_eq!(twins(&sets), [expected]);
     }
 }
