@@ -198,6 +198,10 @@ fn means() -> Vec<SampleMean> {
     };
     let non_negative =
         |mean: SampleMean| SampleMean { measure: mean.measure.non_negative(), ..mean };
+    let score = |name, column, missing| {
+        let mean = row("quality", name, column, missing);
+        SampleMean { measure: mean.measure.score(), ..mean }
+    };
     let absent = MeasureValue::Absent;
     let unscored = MeasureValue::Inapplicable(UNSCORED);
     vec![
@@ -213,9 +217,9 @@ fn means() -> Vec<SampleMean> {
             "response_words",
             absent("no responses"),
         )),
-        row("quality", "judge's score, mean", "judge", absent("no judge was asked")),
-        row("quality", "second judge's score, mean", "second_judge", absent("none was asked")),
-        row("quality", "mu, mean", "mu", unscored.clone()),
+        score("judge's score, mean", "judge", absent("no judge was asked")),
+        score("second judge's score, mean", "second_judge", absent("none was asked")),
+        score("mu, mean", "mu", unscored.clone()),
         non_negative(row("quality", "sigma, mean", "sigma", unscored)),
         ratio("loss-ratio, mean over all", "loss_ratio", Some),
         ratio("loss-ratio, mean of those below 1", "loss_ratio", below_1),

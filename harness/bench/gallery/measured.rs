@@ -228,7 +228,8 @@ pub(super) fn judge(
 
 fn read_samples(path: &Path) -> Result<SampleValues> {
     let frame = ParquetReader::new(Cursor::new(std::fs::read(path)?)).finish()?;
-    let [mu, judge, loss_ratio] = ["mu", "judge", "loss_ratio"].map(RowMeasure::column);
+    let [mu, judge] = ["mu", "judge"].map(|column| RowMeasure::column(column).score());
+    let loss_ratio = RowMeasure::column("loss_ratio");
     let is_high = |score: f64| Some(f64::from(u8::from(score > THRESHOLD)));
     let judge_high = RowMeasure::number("judge", is_high).share();
     let measures = [mu, judge, loss_ratio, judge_high];

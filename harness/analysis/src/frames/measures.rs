@@ -50,7 +50,7 @@ pub const DISPUTED: RowMeasure = RowMeasure::text("decision", |decision| match d
 .share();
 
 /// The committee's mean, where the whole committee scored.
-pub const MU: RowMeasure = RowMeasure::column("mu");
+pub const MU: RowMeasure = RowMeasure::column("mu").score();
 
 impl RowMeasure {
     /// A column of numbers, or of what is true (1) or false (0).
@@ -87,6 +87,12 @@ impl RowMeasure {
     #[must_use]
     pub const fn non_negative(self) -> Self {
         Self { range: (0.0, f64::INFINITY), ..self }
+    }
+
+    /// The same, of scores from 0 to 10.
+    #[must_use]
+    pub const fn score(self) -> Self {
+        Self { range: (0.0, 10.0), ..self }
     }
 
     fn values(self, frame: &DataFrame) -> PolarsResult<Vec<Option<f64>>> {
