@@ -34,7 +34,7 @@ const LEAST_ITEMS: usize = 3;
 
 /// The benchmarks that were read, and what of them was not.
 #[derive(Clone, Debug, Default)]
-pub struct Benchmarks {
+pub struct BenchmarkFiles {
     /// In the order in which they were named, those of a folder by their paths.
     pub benchmarks: Vec<Benchmark>,
     /// What a reader must know: files and records that were left out, a sentence each.
@@ -53,7 +53,7 @@ struct Unusable {
     fault: Fault,
 }
 
-impl Benchmarks {
+impl BenchmarkFiles {
     /// Reads files, and the tables below folders. A table below a folder that cannot be read is left out with a note.
     ///
     /// # Errors
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn folders_as_opencompass_and_the_hub_lay_them_out() {
-        let read = Benchmarks::read(&[fixture("opencompass"), fixture("hub")]).unwrap();
+        let read = BenchmarkFiles::read(&[fixture("opencompass"), fixture("hub")]).unwrap();
         let found: Vec<(&str, usize)> =
             read.benchmarks.iter().map(|of| (of.name.as_str(), of.items.len())).collect();
         assert_eq!(
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_file_is_named_by_its_stem_and_each_name_is_used_once() {
         let file = fixture("opencompass/gsm8k/test.jsonl");
-        let read = Benchmarks::read(&[file.clone(), file]).unwrap();
+        let read = BenchmarkFiles::read(&[file.clone(), file]).unwrap();
         let names: Vec<&str> = read.benchmarks.iter().map(|of| of.name.as_str()).collect();
         assert_eq!(names, ["test", "test (2)"]);
     }
@@ -255,7 +255,7 @@ mod tests {
             (fixture("opencompass/gsm8k/README.md"), "its format is none of the known ones"),
             (fixture("empty"), "no benchmark lies below"),
         ] {
-            let error = Benchmarks::read(std::slice::from_ref(&path)).unwrap_err();
+            let error = BenchmarkFiles::read(std::slice::from_ref(&path)).unwrap_err();
             let error = format!("{error:#}");
             assert!(
                 error.contains(said) && error.contains("hint: "),

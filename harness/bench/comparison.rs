@@ -9,7 +9,7 @@ use gra_analysis::checks::Checks;
 use gra_analysis::contamination::Contamination;
 use gra_synth::pool::ItemId;
 
-use crate::benchmarks::Benchmarks;
+use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, Named, Sample};
 use crate::experiment::{Content, Experiment, Keep, Size, Source};
 use crate::store::Store;
@@ -136,7 +136,7 @@ fn filtered(
         .into_iter()
         .filter(|(column, _)| checks.iter().any(|check| check == column))
         .collect();
-    let named = Benchmarks::read(benchmarks)?;
+    let named = BenchmarkFiles::read(benchmarks)?;
     let contamination = Contamination::of(&[whole.texts()], &named.benchmarks);
     let held = contamination.samples(0);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

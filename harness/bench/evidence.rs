@@ -26,7 +26,7 @@ use gra_synth::request::ModelName;
 
 use crate::answering::Answering;
 use crate::artifact::write_atomic;
-use crate::benchmarks::Benchmarks;
+use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, Sample, SourceTrial};
 use crate::difficulty::Scoring;
 use crate::judging::{self, Bench, Judgements};
@@ -60,7 +60,7 @@ pub struct Plan<'a> {
     /// What is made of embeddings.
     pub embedding: Embedded,
     /// What contamination is looked for in; `None` where none was asked for.
-    pub benchmarks: Option<&'a Benchmarks>,
+    pub benchmarks: Option<&'a BenchmarkFiles>,
     /// The place of the trial that people have rated, and what they said.
     pub raters: Option<(usize, &'a [FilledSheet])>,
 }
@@ -348,7 +348,7 @@ fn measure(
         });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
     let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
-    let records = (!data_set.files.is_empty()).then(|| stats::Records {
+    let records = (!data_set.files.is_empty()).then(|| stats::RecordCounts {
         found: sum(|file| file.records),
         skipped: sum(Account::skipped_records),
     });

@@ -58,7 +58,7 @@ use sha2::{Digest, Sha256};
 use crate::builtin;
 
 pub use account::Account;
-pub use conversation::{RoleError, Roles, Speaker, role};
+pub use conversation::{RoleError, Speaker, SpeakerNames, role};
 pub use error::{Fault, SeedError};
 pub use format::Format;
 pub use mapping::{Field, FieldMapping, MappingError, assignment};
@@ -79,7 +79,7 @@ pub struct LoadOptions {
     /// Which fields hold what.
     pub mapping: FieldMapping,
     /// Which roles of conversations are which speakers.
-    pub roles: Roles,
+    pub roles: SpeakerNames,
     /// Keep this many items, the first ones. The rest of the file is read and checked all the
     /// same, so that a limit does not change whether a file is fit.
     pub limit: Option<usize>,

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::ablation::sweep::{Axis, SweepPlace, sweep};
+use gra_analysis::ablation::sweep::{SweepAxis, SweepPlace, sweep};
 use gra_analysis::ablation::{AblationTable, RunCost};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::stats::measure::MeasureTable;
@@ -86,7 +86,7 @@ impl Sweep {
             runs: vec![report.facts().collect()],
         });
         let places: Vec<SweepPlace<'_>> = places.collect();
-        Self::write(Axis::RunSeed, &places, experiment, &results.join(&experiment.name))
+        Self::write(SweepAxis::RunSeed, &places, experiment, &results.join(&experiment.name))
     }
 
     /// Puts the seed sets of an experiment file side by side, likewise. `reports`: of each experiment.
@@ -104,11 +104,11 @@ impl Sweep {
         });
         let places: Vec<SweepPlace<'_>> = places.collect();
         let folder = results.join(&experiments.name);
-        Self::write(Axis::SeedSet, &places, &experiments.each[0], &folder)
+        Self::write(SweepAxis::SeedSet, &places, &experiments.each[0], &folder)
     }
 
     fn write(
-        axis: Axis,
+        axis: SweepAxis,
         places: &[SweepPlace<'_>],
         experiment: &Experiment,
         folder: &Path,
@@ -117,8 +117,8 @@ impl Sweep {
             return Ok(None);
         }
         let (title, file) = match axis {
-            Axis::RunSeed => ("Over run seeds", "seeds"),
-            Axis::SeedSet => ("Over seed sets", "seed-sets"),
+            SweepAxis::RunSeed => ("Over run seeds", "seeds"),
+            SweepAxis::SeedSet => ("Over seed sets", "seed-sets"),
         };
         let table = sweep(axis, places);
         let [path, markdown] = ["csv", "md"].map(|ending| folder.join(format!("{file}.{ending}")));

@@ -31,7 +31,7 @@ mod quality;
 mod raters;
 mod words;
 
-pub use contrast::{Contrast, Margins, Sizes, Verdict};
+pub use contrast::{Contrast, DifferenceVerdict, Margins, Sizes};
 pub use words::in_words;
 
 /// A data set, and what was measured of it.
@@ -44,14 +44,14 @@ pub struct MeasuredSet {
     /// Names the seed set that the samples' items are from, e.g. by its hash; `None` where they are of several.
     pub seed_set: Option<String>,
     /// Records of the files that it was read from; `None` for a trial.
-    pub records: Option<Records>,
+    pub records: Option<RecordCounts>,
     /// Where it comes from, when that is a trial.
     pub trial: Option<TrialEvidence>,
 }
 
 /// What became of a file's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Records {
+pub struct RecordCounts {
     /// In the file.
     pub found: usize,
     /// Not read, for reasons that are named beside the table.
@@ -154,7 +154,7 @@ fn count(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
     let samples =
         |set: &MeasuredSet| MeasureValue::count(set.samples.height(), set.samples.height());
     table.push("data", "samples measured", data_sets.iter().map(samples).collect());
-    let mut push = |name: &str, of: fn(Records) -> usize| {
+    let mut push = |name: &str, of: fn(RecordCounts) -> usize| {
         let cell = |set: &MeasuredSet| match set.records {
             Some(records) => MeasureValue::count(of(records), records.found),
             None => MeasureValue::Inapplicable("it is no file"),

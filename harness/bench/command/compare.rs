@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gra_analysis::ablation::sweep::{Axis, join};
+use gra_analysis::ablation::sweep::{SweepAxis, join};
 use gra_analysis::stats::measure::MeasureTable;
 use gra_analysis::stats::{Settings, in_words};
 use gra_synth::method::{Member, Method};
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::rescore::{self, Decided, RescoreArgs};
 use super::stats;
 use crate::artifact::write_atomic;
-use crate::benchmarks::Benchmarks;
+use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::DataSet;
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, JUDGE, Plan};
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
         let own = || comparison::folder(&global.results, &experiments.name, first.seeds[0]);
         let folder = args.out.clone().unwrap_or_else(own);
         let tables: Vec<&MeasureTable> = found.iter().map(|found| &found.findings.table).collect();
-        let (joined, mut csv) = (join(Axis::SeedSet, &tables), Vec::new());
+        let (joined, mut csv) = (join(SweepAxis::SeedSet, &tables), Vec::new());
         joined.write_csv(&mut csv)?;
         let path = |ending: &str| folder.join(format!("seed-sets.{ending}"));
         write_atomic(&path("csv"), &csv)?;
@@ -204,7 +204,7 @@ struct Resolved<'a> {
     second_judge: Option<Member>,
     difficulty: Option<Scoring<'a>>,
     embedding: Embedded,
-    benchmarks: Option<Benchmarks>,
+    benchmarks: Option<BenchmarkFiles>,
     run_seed: u64,
     method: Method,
 }

@@ -14,7 +14,7 @@ use gra_synth::method::{Member, Method};
 use gra_synth::request::{ModelName, Sampling};
 use serde_json::{Map, Value, json};
 
-use crate::benchmarks::Benchmarks;
+use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, Plan};
@@ -241,8 +241,8 @@ impl StatsArgs {
 }
 
 /// The benchmarks of these paths; none where none was named.
-pub(super) fn named_benchmarks(paths: &[PathBuf]) -> Result<Option<Benchmarks>> {
-    (!paths.is_empty()).then(|| Benchmarks::read(paths)).transpose()
+pub(super) fn named_benchmarks(paths: &[PathBuf]) -> Result<Option<BenchmarkFiles>> {
+    (!paths.is_empty()).then(|| BenchmarkFiles::read(paths)).transpose()
 }
 
 pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {

@@ -1,7 +1,7 @@
 //! The ablation table as a page shows it: what became of the candidates, scores, cost.
 
 use gra_analysis::ablation::VariantRow;
-use gra_analysis::ablation::sweep::{Axis, SweepPlace, sweep};
+use gra_analysis::ablation::sweep::{SweepAxis, SweepPlace, sweep};
 use gra_analysis::statistics::inference::INTERVALS;
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
@@ -179,7 +179,7 @@ pub(super) fn over_seeds(subject: &ReportSubject) -> Html {
         name: group.seed.to_string(),
         runs: vec![group.facts.iter().filter(everywhere).collect()],
     });
-    let sweep = sweep(Axis::RunSeed, &places.collect::<Vec<_>>());
+    let sweep = sweep(SweepAxis::RunSeed, &places.collect::<Vec<_>>());
     let head = ["Quantity", "what"].into_iter();
     let mut table = HtmlTable::new(
         "Over run seeds: how far they lie apart, beside how uncertain each of them is by itself",

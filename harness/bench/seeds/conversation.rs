@@ -48,9 +48,9 @@ impl fmt::Display for Speaker {
 /// Which roles of a file are which speakers; the usual ones where nothing else was set. Capitals and
 /// spaces around a role do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roles(BTreeMap<String, Speaker>);
+pub struct SpeakerNames(BTreeMap<String, Speaker>);
 
-impl Roles {
+impl SpeakerNames {
     fn speaker(&self, role: &str) -> Option<Speaker> {
         let role = role.trim().to_lowercase();
         self.0.get(&role).copied().or(match role.as_str() {
@@ -66,7 +66,7 @@ impl Roles {
     }
 }
 
-impl FromIterator<(String, Speaker)> for Roles {
+impl FromIterator<(String, Speaker)> for SpeakerNames {
     fn from_iter<I: IntoIterator<Item = (String, Speaker)>>(roles: I) -> Self {
         Self(
             roles
@@ -118,7 +118,7 @@ pub(super) struct Exchange {
 /// A conversation is a list of turns, also as JSON text, as a list for each key, or as bare texts by turns.
 pub(super) fn turns(
     value: Value,
-    roles: &Roles,
+    roles: &SpeakerNames,
 ) -> Result<(Vec<Turn>, BTreeSet<String>), SkipReason> {
     let turns = listed(value)?;
     let mut unread = BTreeSet::new();
@@ -163,7 +163,7 @@ fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
 fn turn(
     number: usize,
     value: Value,
-    roles: &Roles,
+    roles: &SpeakerNames,
     unread: &mut BTreeSet<String>,
 ) -> Result<Turn, SkipReason> {
     let bad = |what: String| SkipReason::BadTurn { turn: number, what };

@@ -6,7 +6,7 @@ use gra_synth::pool::Annotation;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::conversation::{self, Exchange, Roles, Speaker, Turn};
+use super::conversation::{self, Exchange, Speaker, SpeakerNames, Turn};
 use super::text::{self, is_nothing};
 use super::{Fault, Field, FieldMapping, Format, LoadOptions, RemarkKind, SkipReason, annotation};
 
@@ -31,7 +31,7 @@ pub struct Unread {
 /// Reads one record after the other, and remembers which fields the file has.
 pub(super) struct Reading<'a> {
     mapping: &'a FieldMapping,
-    roles: &'a Roles,
+    roles: &'a SpeakerNames,
     asked: Option<Format>,
     /// Fields that some record had.
     found: BTreeSet<Field>,
@@ -215,7 +215,7 @@ impl Content {
 }
 
 /// A history's turns: a list of pairs of instruction and response, or turns like a conversation's.
-fn history_turns(history: Value, roles: &Roles) -> Result<Vec<Turn>, SkipReason> {
+fn history_turns(history: Value, roles: &SpeakerNames) -> Result<Vec<Turn>, SkipReason> {
     let history = match history {
         Value::String(text) => serde_json::from_str(&text)
             .map_err(|_| SkipReason::History { found: "a string".to_owned() })?,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use csv::StringRecord;
-use gra_analysis::ablation::sweep::Axis;
+use gra_analysis::ablation::sweep::SweepAxis;
 use gra_analysis::foreign_text::CsvWriter;
 
 /// The rows of other variants in a table of an earlier run.
@@ -42,7 +42,7 @@ pub(super) fn rows_of_others(path: &Path, ran: &[&str]) -> Result<OtherRows> {
 /// When the file is no such table.
 pub(super) fn others_of_sweep(
     path: &Path,
-    (axis, places): (Axis, &[&str]),
+    (axis, places): (SweepAxis, &[&str]),
     ran: &[&str],
 ) -> Result<Vec<String>> {
     if !path.exists() {

@@ -29,14 +29,14 @@ const QUANTITIES: [(&str, DifferenceOf); 2] = [
 
 /// What the places of a sweep differ in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
+pub enum SweepAxis {
     /// The seed of every draw.
     RunSeed,
     /// The seed set that the first round starts from.
     SeedSet,
 }
 
-impl Axis {
+impl SweepAxis {
     /// One place, in words.
     #[must_use]
     pub const fn one(self) -> &'static str {
@@ -60,7 +60,7 @@ impl Axis {
 pub struct SweepPlace<'a> {
     /// E.g. `43`, or `alpaca`.
     pub name: String,
-    /// The variants' trials under each run seed; a place of [`Axis::RunSeed`] has one such run.
+    /// The variants' trials under each run seed; a place of [`SweepAxis::RunSeed`] has one such run.
     pub runs: Vec<Vec<&'a TrialFacts>>,
 }
 
@@ -74,7 +74,7 @@ struct Run {
 /// standard error within one, each place's own estimate, and the mean over places of the difference to the first
 /// variant, candidate by candidate within a run. A place of several runs counts as their mean.
 #[must_use]
-pub fn sweep(axis: Axis, places: &[SweepPlace<'_>]) -> MeasureTable {
+pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
     let mut names: Vec<String> = Vec::new();
     // In the order in which the places first name them: the reference comes first.
     for trial in places.iter().flat_map(|place| &place.runs).flatten() {
@@ -170,7 +170,7 @@ pub fn sweep(axis: Axis, places: &[SweepPlace<'_>]) -> MeasureTable {
 /// Tables of the same data sets at several places as one: per measure the mean over places, and that of the
 /// difference to the first data set within a place.
 #[must_use]
-pub fn join(axis: Axis, tables: &[&MeasureTable]) -> MeasureTable {
+pub fn join(axis: SweepAxis, tables: &[&MeasureTable]) -> MeasureTable {
     let Some(first) = tables.first() else { return MeasureTable::new(Vec::new()) };
     let mut joined = MeasureTable::new(first.data_sets().to_vec());
     for measure in first.measures() {
@@ -248,7 +248,7 @@ mod tests {
             runs: vec![trials.iter().collect()],
         });
         let places: Vec<SweepPlace<'_>> = places.collect();
-        sweep(Axis::RunSeed, &places)
+        sweep(SweepAxis::RunSeed, &places)
     }
 
     fn value(table: &MeasureTable, measure: &str) -> Option<f64> {
@@ -323,7 +323,7 @@ mod tests {
             let runs = runs.iter().map(|run| run.iter().collect()).collect();
             SweepPlace { name: name.to_owned(), runs }
         });
-        let table = sweep(Axis::SeedSet, &places);
+        let table = sweep(SweepAxis::SeedSet, &places);
         let cells = |name: &str| {
             let found = table.measures().iter().find(|found| found.name == name);
             found.map(|found| found.cells.clone()).unwrap_or_default()
@@ -346,7 +346,7 @@ mod tests {
             table
         };
         let [a, b, c] = [table(6.0, Some(7.0)), table(7.0, Some(9.0)), table(8.0, None)];
-        let joined = join(Axis::SeedSet, &[&a, &b, &c]);
+        let joined = join(SweepAxis::SeedSet, &[&a, &b, &c]);
         let cells = |at: usize| &joined.measures()[at].cells;
         assert_eq!(joined.measures()[0].name, "judge, mean, mean of seed sets");
         assert_eq!((cells(0)[0].value(), cells(0)[0].n()), (Some(7.0), Some(3)));

@@ -74,7 +74,7 @@ pub struct Sizes {
 
 /// What a difference says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Verdict {
+pub enum DifferenceVerdict {
     /// The corrected p-value is at most 0.05.
     Differs,
     /// The 90% interval lies within the margin: two one-sided tests at 5% (Schuirmann 1987).
@@ -116,10 +116,10 @@ impl Contrast {
 
     /// What it says; `None` where there is no difference to speak of.
     #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
+    pub fn verdict(&self) -> Option<DifferenceVerdict> {
         let headline = self.headline()?;
         if self.p.is_some_and(|p| p <= LEVEL) {
-            return Some(Verdict::Differs);
+            return Some(DifferenceVerdict::Differs);
         }
         let within =
             |interval: Interval, margin: f64| -margin < interval.low && interval.high < margin;
@@ -127,11 +127,15 @@ impl Contrast {
             headline.interval(1.0 - 2.0 * LEVEL).is_some_and(|interval| within(interval, margin))
         });
         if is_alike {
-            return Some(Verdict::Alike);
+            return Some(DifferenceVerdict::Alike);
         }
         let size = self.margin.unwrap_or(headline.value);
         let needed = headline.rows_to_find(size);
-        Some(needed.map_or(Verdict::Untested, |needed| Verdict::Unknown { needed }))
+        Some(
+            needed.map_or(DifferenceVerdict::Untested, |needed| DifferenceVerdict::Unknown {
+                needed,
+            }),
+        )
     }
 }
 

@@ -234,7 +234,10 @@ fn keeping_the_better_half_is_no_improvement() {
     assert!((value(judge.difference) - 2.5).abs() < 1e-9);
     assert!(value(judge.same_items).abs() < 1e-9 && (value(judge.selection) - 2.5).abs() < 1e-9);
     assert!(judge.selection.unwrap().p().unwrap() < 1e-3);
-    assert_eq!((judge.headline(), judge.verdict()), (judge.same_items, Some(Verdict::Alike)));
+    assert_eq!(
+        (judge.headline(), judge.verdict()),
+        (judge.same_items, Some(DifferenceVerdict::Alike))
+    );
     let total = judge.same_items.unwrap().value + judge.selection.unwrap().value;
     assert!((total - judge.difference.unwrap().value).abs() < 1e-9);
 }

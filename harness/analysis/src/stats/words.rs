@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use super::contrast::{Contrast, Sizes, Verdict};
+use super::contrast::{Contrast, DifferenceVerdict, Sizes};
 use crate::grid::count;
 use crate::statistics::inference::{CONFIDENCE, Inference};
 
@@ -41,13 +41,13 @@ fn paragraph(name: &str, reference: &str, contrasts: &[&Contrast]) -> String {
         };
         let shown = shown(contrast, headline);
         match verdict {
-            Verdict::Differs => differs.push(shown),
-            Verdict::Alike => {
+            DifferenceVerdict::Differs => differs.push(shown),
+            DifferenceVerdict::Alike => {
                 let margin = contrast.margin.unwrap_or_default();
                 alike.push(format!("{shown}, within {margin}"));
             }
-            Verdict::Unknown { needed } => unknown.push(shown + &to_tell(needed)),
-            Verdict::Untested => untested.push(shown),
+            DifferenceVerdict::Unknown { needed } => unknown.push(shown + &to_tell(needed)),
+            DifferenceVerdict::Untested => untested.push(shown),
         }
     }
     let found = [
@@ -164,7 +164,7 @@ mod tests {
     fn a_larger_margin_takes_fewer_samples() {
         let needed = |margin| {
             let contrast = Contrast { margin, ..contrast("mu", inference(0.2, 1.0)) };
-            let Some(Verdict::Unknown { needed }) = contrast.verdict() else {
+            let Some(DifferenceVerdict::Unknown { needed }) = contrast.verdict() else {
                 panic!("{:?}", contrast.verdict())
             };
             needed
