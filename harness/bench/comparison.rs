@@ -158,9 +158,9 @@ fn filtered(
     let reasons: Vec<String> = counts.iter().map(|(fault, n)| format!("{fault} {n}")).collect();
     let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
     let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
-    let left_out =
-        vec![format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name)];
-    let DataSet { files, seed_set, is_demonstration, .. } = whole;
+    let out = format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name);
+    let DataSet { files, seed_set, is_demonstration, mut left_out, .. } = whole;
+    left_out.push(out);
     Ok(DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) })
 }
 
@@ -184,7 +184,8 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
     let is_demonstration = parts.iter().any(|part| part.is_demonstration);
-    DataSet { files, seed_set, is_demonstration, ..DataSet::new(name, samples) }
+    let left_out = parts.iter().flat_map(|part| part.left_out.clone()).collect();
+    DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) }
 }
 
 #[cfg(test)]

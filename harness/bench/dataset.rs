@@ -83,13 +83,15 @@ pub struct SourceTrial {
     pub rule: Rule,
     /// The candidates that a judge is asked about: all that have a response, until they are cut to a number.
     pub judged: BTreeSet<ItemId>,
+    /// Whether they were cut: of the accepted and of the rejected another share is left.
+    pub is_cut: bool,
 }
 
 impl SourceTrial {
     fn new(facts: TrialFacts, rule: Rule) -> Self {
         let answered = facts.candidates.iter().filter(|candidate| candidate.response.is_some());
         let judged = answered.map(|candidate| candidate.id).collect();
-        Self { facts, rule, judged }
+        Self { facts, rule, judged, is_cut: false }
     }
 
     /// Responses that review or deduplication ended.
@@ -298,6 +300,8 @@ impl DataSet {
         places.truncate(n);
         places.sort_unstable();
         keep(&mut self.samples, places);
+        // What it cost, and what was rejected, is of all that were written.
+        self.trial = None;
     }
 
     /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
@@ -308,13 +312,14 @@ impl DataSet {
 
     /// The same with a number of its own for what was rejected.
     pub fn cut(&mut self, samples: usize, rejected: usize, run_seed: u64) {
-        let kept = subsample(self.samples.len(), samples, run_seed, &[&self.name]);
-        keep(&mut self.samples, kept);
+        let had = self.samples.len();
+        keep(&mut self.samples, subsample(had, samples, run_seed, &[&self.name]));
         let Some(trial) = &mut self.trial else { return };
-        if (samples, rejected) == (usize::MAX, usize::MAX) {
+        let mut others = trial.rejected();
+        if had <= samples && others.len() <= rejected {
             return;
         }
-        let mut others = trial.rejected();
+        trial.is_cut = true;
         let kept = subsample(others.len(), rejected, run_seed, &[&self.name, "rejected"]);
         keep(&mut others, kept);
         trial.judged = self.samples.iter().map(|sample| sample.id).chain(others).collect();

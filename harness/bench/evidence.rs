@@ -220,15 +220,21 @@ impl Evidence {
             frames::write_parquet(&data_set.samples, &mut parquet)?;
             write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
             let Some(trial) = &data_set.trial else { continue };
-            if !trial.judge.is_empty() {
-                let path = folder.join(format!("{}{JUDGE}", data_set.name));
+            // Files of an earlier time would be taken for those of these trials.
+            let path = folder.join(format!("{}{JUDGE}", data_set.name));
+            if trial.judge.is_empty() {
+                remove(&path)?;
+            } else {
                 write_atomic(&path, &judging::scores_csv(&trial.judge)?)?;
             }
+            let path = folder.join(format!("{}.classifier.csv", data_set.name));
             let classifiers = trial.classifiers(self.threshold);
-            if !classifiers.is_empty() {
+            if classifiers.is_empty() {
+                remove(&path)?;
+            } else {
                 let mut csv = Vec::new();
                 Classifiers::write_csv(&classifiers, &mut csv)?;
-                write_atomic(&folder.join(format!("{}.classifier.csv", data_set.name)), &csv)?;
+                write_atomic(&path, &csv)?;
             }
         }
         match &self.map {
@@ -337,15 +343,17 @@ fn measure(
         }
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
-    let trial =
-        data_set.trial.as_ref().map(|SourceTrial { facts, rule, .. }| stats::TrialEvidence {
+    let trial = data_set.trial.as_ref().map(|SourceTrial { facts, rule, is_cut, .. }| {
+        stats::TrialEvidence {
             facts: facts.clone(),
             rule: *rule,
+            is_cut: *is_cut,
             families: families(facts, plan.pool),
             raters: Vec::new(),
             judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
             parameters: parameters(plan.pool),
-        });
+        }
+    });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
     let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
     let records = (!data_set.files.is_empty()).then(|| stats::RecordCounts {

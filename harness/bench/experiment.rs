@@ -243,7 +243,7 @@ impl Experiment {
         let is_starter = builtin::is_starter_set(&self.seed_set.sha256) && !self.demonstration;
         is_starter.then(|| {
             format!(
-                "Seed set: the starter set of {} items; the paper's have tens of thousands. Name one with --seed-set FILE.",
+                "Seed set: {} items of the starter set; the paper's have tens of thousands. Name one with --seed-set FILE.",
                 self.seed_set.items.len()
             )
         })

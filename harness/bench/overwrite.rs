@@ -108,11 +108,17 @@ fn as_json(settings: &TrialSettings) -> Result<Value> {
     Ok(serde_json::from_str(&serde_json::to_string(settings)?)?)
 }
 
-/// Refuses a run that would overwrite, or clears away what would no longer be true when it may.
+/// Refuses a run that would overwrite, or clears away what would no longer be true when it may; the experiment's own folder
+/// holds what several seed sets have in common.
 ///
 /// # Errors
 /// [`WouldOverwrite`], or when a table cannot be removed.
-pub fn settle(differing: Vec<Differing>, replace: bool, results: &Path) -> Result<()> {
+pub fn settle(
+    differing: Vec<Differing>,
+    replace: bool,
+    results: &Path,
+    experiment: &str,
+) -> Result<()> {
     if differing.is_empty() {
         return Ok(());
     }
@@ -124,9 +130,13 @@ pub fn settle(differing: Vec<Differing>, replace: bool, results: &Path) -> Resul
         .flat_map(|Differing { trial, .. }| {
             let folder = results.join(&trial.experiment);
             let seed = trial.seed;
-            [format!("seed-{seed}.csv"), format!("seed-{seed}.md"), "seeds.csv".to_owned()]
-                .map(|table| folder.join(table))
+            let names = [format!("seed-{seed}.csv"), format!("seed-{seed}.md")];
+            names
+                .into_iter()
+                .chain(["seeds.csv", "seeds.md"].map(str::to_owned))
+                .map(move |table| folder.join(table))
         })
+        .chain(["seed-sets.csv", "seed-sets.md"].map(|table| results.join(experiment).join(table)))
         .collect();
     // Tables count the trials that are replaced; they are written anew when the run ends.
     for table in tables {

@@ -37,9 +37,6 @@ pub fn run_all(
     answering: &mut Answering<'_>,
     results: &Path,
 ) -> Result<Vec<SeedReport>> {
-    if let Some(warning) = experiment.starter_warning() {
-        answering.progress().say(&warning);
-    }
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         answering.progress().say(&note);
     }

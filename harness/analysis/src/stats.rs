@@ -14,7 +14,7 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
 use crate::frames::{self, RowMeasure, RowValues};
 use crate::rescore::Rule;
-use crate::reviewers::classifier::{Classifiers, Truth};
+use crate::reviewers::classifier::Classifiers;
 use crate::reviewers::committee::UnknownFamily;
 use crate::reviewers::raters::FilledSheet;
 use crate::statistics::levels::NotFinite;
@@ -65,6 +65,9 @@ pub struct TrialEvidence {
     pub facts: TrialFacts,
     /// The rule that it ran under.
     pub rule: Rule,
+    /// Whether the judge was asked about another share of the accepted than of the rejected: what counts both is then
+    /// of no trial.
+    pub is_cut: bool,
     /// Models of one family judge their own kind ([`crate::reviewers::committee`]). Every generator and reviewer
     /// has one.
     pub families: BTreeMap<ModelName, String>,
@@ -80,9 +83,8 @@ impl TrialEvidence {
     /// Its deciders as classifiers, by a judge that was asked and by the checks; empty without reviewed responses.
     #[must_use]
     pub fn classifiers(&self, threshold: f64) -> Vec<Classifiers> {
-        let truths = [Truth::Judge { scores: &self.judge, threshold }, Truth::Checks];
-        let of = |truth| Classifiers::of(&self.facts.candidates, &self.rule, truth);
-        truths.into_iter().filter_map(of).collect()
+        let judge = if self.is_cut { &BTreeMap::new() } else { &self.judge };
+        Classifiers::of_trial(&self.facts.candidates, &self.rule, judge, threshold)
     }
 }
 

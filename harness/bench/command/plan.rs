@@ -31,7 +31,7 @@ use crate::terminal;
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use cap::CapCheck;
 use casts::Casts;
-use differences::{Comparison, JUDGE_DEVIATION};
+use differences::{Comparison, Detect};
 
 pub(in crate::command) use differences::Detectable;
 use sizes::{Sizes, parameters};
@@ -64,6 +64,8 @@ struct Plan {
     hours: Option<(f64, f64)>,
     rate: String,
     store_bytes: Range,
+    /// What a difference of so many points takes; `null` where none was asked for.
+    detect: Option<Detect>,
     /// What `compare` asks afterwards.
     comparison: Comparison,
     /// What differences between variants the planned size can find; `null` with one variant or too few candidates.
@@ -148,7 +150,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
         writeln!(out, "{json}")?;
         return Ok(());
     }
-    let texts = plans.iter().map(|plan| plan.text(args.detect)).collect::<Result<Vec<String>>>()?;
+    let texts = plans.iter().map(Plan::text).collect::<Result<Vec<String>>>()?;
     out.write_all(texts.join("\n").as_bytes())?;
     if plans.len() > 1 {
         // Examples of different seed sets are in different prompts: no call is shared.
@@ -248,21 +250,8 @@ impl Plan {
         let paid_share = paid_share(experiment, &mut casts);
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
-        let (hours, rate) = match (args.tokens_per_second, seconds) {
-            (Some(rate), _) => {
-                #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                let hours = |tokens: u64| tokens as f64 * paid_share / rate / 3600.0;
-                (Some((hours(reply.least), hours(reply.most))), format!("{rate} reply tokens/s"))
-            }
-            (None, Some((least, most))) => (
-                Some((least * paid_share / 3600.0, most * paid_share / 3600.0)),
-                "what the store's finished chunks took per call of each stage".to_owned(),
-            ),
-            (None, None) => (
-                None,
-                "unknown: give --tokens-per-second, or run a small experiment first".to_owned(),
-            ),
-        };
+        let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share);
+        let detectable = Detectable::of(experiment, store)?;
         Ok(Self {
             experiment: experiment.name.clone(),
             seeds: experiment.seeds.len(),
@@ -277,7 +266,8 @@ impl Plan {
             hours,
             rate,
             store_bytes: calls.times(BYTES_PER_CALL),
-            detectable: Detectable::of(experiment, store)?,
+            detect: args.detect.map(|points| Detect::of(points, detectable)),
+            detectable,
             comparison: Comparison::of(experiment, &variants),
             cap: CapCheck::new(experiment, store, args.acceptance)?,
             warning: experiment.starter_warning(),
@@ -285,7 +275,7 @@ impl Plan {
         })
     }
 
-    fn text(&self, detect: Option<f64>) -> Result<String> {
+    fn text(&self) -> Result<String> {
         let mut text = self.warning.as_ref().map(|line| format!("{line}\n\n")).unwrap_or_default();
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
         writeln!(
@@ -346,46 +336,38 @@ impl Plan {
         if let Some(cap) = &self.cap {
             text.push_str(&cap.text());
         }
-        let Comparison { judge, ifd } = self.comparison;
-        if judge.most + ifd.most > 0 {
-            writeln!(
-                text,
-                "compare        {} calls of the judge, {} responses scored twice for IFD, of variants and seed set",
-                span(judge),
-                span(ifd)
-            )?;
-        }
-        if let Some(found) = &self.detectable {
-            writeln!(
-                text,
-                "differences    of {:.1} points of acceptance, and of {:.2} of a judge's mean score, are found four times in \
-                 five;\n               of {:.1} points of the ten benchmarks' average, with one model trained on each",
-                100.0 * found.acceptance,
-                found.judge,
-                found.benchmark_average,
-            )?;
-            let variance =
-                if found.is_recorded { "as in the store's trials" } else { "half of them passed" };
-            writeln!(
-                text,
-                "  assuming     the same {} candidates of both variants, {variance}; a judge's scores deviate by \
-                 {JUDGE_DEVIATION};\n               half of the benchmarks' items right, models unrelated",
-                found.candidates
-            )?;
-            if let Some(points) = detect {
-                let needed = found.candidates_to_find(points);
-                writeln!(
-                    text,
-                    "  to find {points} points of acceptance: {needed} candidates of each variant"
-                )?;
-            }
-        }
+        text.push_str(&self.comparison.text());
+        text.push_str(&self.detectable.as_ref().map(Detectable::text).unwrap_or_default());
+        text.push_str(&self.detect.as_ref().map(Detect::text).unwrap_or_default());
         writeln!(
             text,
             "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
              goes all the way\nand every reply uses its whole budget."
         )?;
         Ok(text)
+    }
+}
+
+/// Least and most hours, and what they assume.
+fn hours(
+    tokens_per_second: Option<f64>,
+    reply: Range,
+    seconds: Option<(f64, f64)>,
+    paid_share: f64,
+) -> (Option<(f64, f64)>, String) {
+    match (tokens_per_second, seconds) {
+        (Some(rate), _) => {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let hours = |tokens: u64| tokens as f64 * paid_share / rate / 3600.0;
+            (Some((hours(reply.least), hours(reply.most))), format!("{rate} reply tokens/s"))
+        }
+        (None, Some((least, most))) => (
+            Some((least * paid_share / 3600.0, most * paid_share / 3600.0)),
+            "what the store's finished chunks took per call of each stage".to_owned(),
+        ),
+        (None, None) => {
+            (None, "unknown: give --tokens-per-second, or run a small experiment first".to_owned())
+        }
     }
 }
 

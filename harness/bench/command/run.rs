@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use gra_synth::request::Stage;
 
 use super::plan::Detectable;
 use crate::calibration::CalibrationRecord;
@@ -108,7 +109,9 @@ fn run_trials(
     let detectable = is_result.then(|| Detectable::of(first, Some(&store))).transpose()?;
     let session = Session::start(global, store, &first.pool, &first.engine)?;
     let blunt = detectable.flatten().and_then(|found| found.warning(first));
-    for line in reviewer_warnings(first, results)?.into_iter().chain(blunt) {
+    // What the seed set is stands before what can be found with it.
+    let lines = first.starter_warning().into_iter().chain(reviewer_warnings(first, results)?);
+    for line in lines.chain(blunt) {
         session.progress.say(&line);
     }
     let reports = session.ask(first.chunk, |answering| {
@@ -118,7 +121,7 @@ fn run_trials(
             let store = answering.store();
             differing.extend(overwrite::differing(experiment, &fingerprints, store, results)?);
         }
-        overwrite::settle(differing, *replace, results)?;
+        overwrite::settle(differing, *replace, results, &experiments.name)?;
         let run = |experiment| suite::run_all(experiment, &fingerprints, answering, results);
         each.iter().map(run).collect::<Result<Vec<Vec<SeedReport>>>>()
     })?;
@@ -148,17 +151,27 @@ fn reviewer_warnings(experiment: &Experiment, results: &Path) -> Result<Vec<Stri
     let pool = &experiment.pool.name;
     let tau = f64::from(experiment.method.tau);
     let reviewing = experiment.variants.iter().filter(|variant| variant.reviews() > 0);
-    let prompts: BTreeSet<&str> =
-        reviewing.map(|variant| experiment.prompts_of(variant).sha256.as_str()).collect();
+    let own = &experiment.prompts;
+    // Prompts that review in the experiment's own words need no calibration of their own.
+    let reviewed_with = |variant| {
+        let of = experiment.prompts_of(variant);
+        let reviews = [Stage::InstructionReview, Stage::ResponseReview];
+        let is_alike = reviews.into_iter().all(|stage| of.set.asks_alike(&own.set, stage));
+        if is_alike { own.sha256.as_str() } else { of.sha256.as_str() }
+    };
+    let prompts: BTreeSet<&str> = reviewing.map(reviewed_with).collect();
     let mut warnings = Vec::new();
     for sha256 in prompts {
         match CalibrationRecord::find(results, pool, sha256)? {
             Some(record) => warnings.extend(record.warnings(&experiment.members, tau)),
             None if experiment.demonstration => {}
             None => warnings.push(format!(
-                "the models of pool `{pool}` were not calibrated with {}: whether they can review is not known \
-                 (gra-bench calibrate --pool FILE)",
-                if sha256 == experiment.prompts.sha256 { "these prompts" } else { "a variant's prompts" }
+                "the models of pool `{pool}` were not calibrated with {}: whether they can review is not known",
+                if sha256 == own.sha256 {
+                    "these prompts (gra-bench calibrate --pool FILE)"
+                } else {
+                    "a variant's prompts (gra-bench calibrate --pool FILE --prompts DIR, which has all nine)"
+                }
             )),
         }
     }

@@ -90,6 +90,12 @@ impl CompareEntry {
                 return Err(unknown(key, model, "model of the pool", known));
             }
         }
+        if self.second_judge.is_some() && (self.judge.is_none() || self.judge == self.second_judge)
+        {
+            return Err(
+                "[compare] `second_judge` stands beside a `judge` that is another model".to_owned()
+            );
+        }
         if self.n == Some(0) || self.matched == Some(0) {
             return Err("[compare] `n` and `matched` are at least 1".to_owned());
         }

@@ -188,6 +188,12 @@ impl SourceEntry {
                 self.name
             ));
         }
+        if self.keep != Keep::Drawn && matches!(self.from, From::SeedSet | From::File) {
+            return Err(format!(
+                "source `{}`: no committee scored what `keep` is to choose from",
+                self.name
+            ));
+        }
         Ok(Source { name: self.name.clone(), content, size, keep: self.keep })
     }
 
@@ -328,6 +334,7 @@ mod tests {
             ),
             ("name = 'a'\nfrom = 'seed-set'\nof = ['gra']", "`of` has no effect without"),
             ("name = 'a'\nfrom = 'seed-set'\nkeep = 'highest-mu'", "`keep` has no effect without"),
+            ("name = 'a'\nfrom = 'seed-set'\nn = 3\nkeep = 'highest-mu'", "no committee scored"),
         ];
         for (text, expected) in cases {
             let error = resolved(&format!("[[source]]\n{text}")).unwrap_err();

@@ -12,7 +12,7 @@ use gra_analysis::figure::{
     domains, funnel, raters,
 };
 use gra_analysis::rescore::{Record, Rule, rescore};
-use gra_analysis::reviewers::classifier::{Classifiers, Truth};
+use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::statistics::inference::Estimate;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::candidate::Candidate;
@@ -189,9 +189,7 @@ fn classifier(
     let settings = &trial.record.settings;
     let rule = Rule::recorded(&settings.method, &settings.variant);
     let judge = measured::judge(stats, trial.id(), candidates)?;
-    let truths = [Truth::Judge { scores: &judge, threshold: THRESHOLD }, Truth::Checks];
-    let of = |truth| Classifiers::of(candidates, &rule, truth);
-    let truths: Vec<Classifiers> = truths.into_iter().filter_map(of).collect();
+    let truths = Classifiers::of_trial(candidates, &rule, &judge, THRESHOLD);
     Ok(classifier_figure::classifier(&trial.id().to_string(), &truths)?)
 }
 

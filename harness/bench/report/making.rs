@@ -24,7 +24,7 @@ fn inputs(subject: &ReportSubject) -> Html {
         ("Experiment", Html::text(&settings.experiment)),
         ("Seed set", hashed(&settings.seed_set, &settings.seed_set_sha256)),
         ("Seed items", Html::text(grouped(settings.seed_items as u64))),
-        ("Prompts", hashed("nine templates", &settings.prompts_sha256)),
+        ("Prompts", hashed("templates", &settings.prompts_sha256)),
         ("Encoder", fingerprint(&settings.encoder)),
         ("Most calls that run together", Html::text(grouped(settings.chunk as u64))),
         ("Made by", Html::text(made_by)),

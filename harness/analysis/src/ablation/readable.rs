@@ -1,7 +1,7 @@
 //! The ablation table as people read it, in Markdown and on a terminal: rounded, grouped, `-` for what does not
 //! exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use gra_synth::request::Stage;
@@ -102,12 +102,16 @@ impl AblationTable {
         let list = |rows: &mut dyn Iterator<Item = String>| rows.collect::<Vec<_>>().join(", ");
         let accepted = |row: &VariantRow| format!("{} {}", row.variant, count(row.funnel.accepted));
         let mut line = format!("Accepted: {}", list(&mut rows.iter().map(accepted)));
-        // Variants of one experiment have one target.
-        if let Some(target) = missed.first().and_then(|row| row.target) {
-            let names = match missed.len() {
-                n if n == rows.len() && n > 1 => "any variant".to_owned(),
-                _ => list(&mut missed.iter().map(|row| row.variant.clone())),
-            };
+        // Targets differ where a variant has a scale of its own.
+        let targets: BTreeSet<u64> = missed.iter().filter_map(|row| row.target).collect();
+        for target in targets {
+            let names: Vec<String> = missed
+                .iter()
+                .filter(|row| row.target == Some(target))
+                .map(|row| row.variant.clone())
+                .collect();
+            let all = names.len() == rows.len() && rows.len() > 1;
+            let names = if all { "any variant".to_owned() } else { names.join(", ") };
             let _ = write!(line, "; the target of {} was not met by {names}", count(target));
         }
         if is_unequal {

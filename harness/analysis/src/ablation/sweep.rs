@@ -8,6 +8,8 @@
 //! under one seed is not to be trusted (METHOD.md, E7). Of seed sets the same holds, and the mean over them is what the
 //! paper's Table 1 has in mind when it gives a row to each.
 
+use std::collections::BTreeSet;
+
 use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
 use crate::statistics::inference::Inference;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
@@ -21,10 +23,10 @@ const IS_FIRST: &str = "it is the first";
 
 type DifferenceOf = fn(&Comparison) -> Difference;
 
-/// What is compared over places, in the order of [`Compared`]'s measures.
-const QUANTITIES: [(&str, DifferenceOf); 2] = [
-    ("acceptance", |comparison| comparison.acceptance),
-    ("mu of reviewed", |comparison| comparison.mu),
+/// What is compared over places, in the order of [`Compared`]'s measures, and what it can be at most; nothing is below 0.
+const QUANTITIES: [(&str, DifferenceOf, f64); 2] = [
+    ("acceptance", |comparison| comparison.acceptance, 1.0),
+    ("mu of reviewed", |comparison| comparison.mu, 10.0),
 ];
 
 /// What the places of a sweep differ in.
@@ -98,7 +100,7 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
         .collect();
     let (one, [over, by]) = (axis.one(), axis.groups());
     let mut table = MeasureTable::new(names.clone());
-    for (measure, (name, difference)) in QUANTITIES.into_iter().enumerate() {
+    for (measure, (name, difference, most)) in QUANTITIES.into_iter().enumerate() {
         let mean_of = |runs: &[Vec<Option<Run>>], variant: usize| {
             let of_run = |run: &Vec<Option<Run>>| run[variant].as_ref()?.compared.mean(measure);
             let means: Vec<Inference> = runs.iter().filter_map(of_run).collect();
@@ -138,11 +140,15 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
             };
             let of_place =
                 |(_, runs): &(_, Vec<_>)| mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
-            mean_over(&rows.iter().filter_map(of_place).collect::<Vec<f64>>())
+            let places: Vec<f64> = rows.iter().filter_map(of_place).collect();
+            match Inference::of_runs(&places) {
+                Some(mean) => MeasureValue::Known(mean.estimate().within(-most, most)),
+                None => MeasureValue::Absent(TOO_FEW),
+            }
         });
         for ((place, runs), means) in rows.iter().zip(&found) {
             let cell = |(variant, mean): (usize, &Option<Inference>)| match mean {
-                Some(found) => MeasureValue::Known(found.estimate()),
+                Some(found) => MeasureValue::Known(found.estimate().within(0.0, most)),
                 None if runs.iter().all(|run| run[variant].is_none()) => {
                     MeasureValue::Absent(NO_TRIAL)
                 }
@@ -173,7 +179,10 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
 pub fn join(axis: SweepAxis, tables: &[&MeasureTable]) -> MeasureTable {
     let Some(first) = tables.first() else { return MeasureTable::new(Vec::new()) };
     let mut joined = MeasureTable::new(first.data_sets().to_vec());
-    for measure in first.measures() {
+    let mut seen = BTreeSet::new();
+    // A measure that one place lacks is still one of the others'.
+    let measures = tables.iter().flat_map(|table| table.measures());
+    for measure in measures.filter(|measure| seen.insert((measure.group, &measure.name))) {
         let of_place = |table: &&MeasureTable| -> Option<Vec<Option<f64>>> {
             let same =
                 |other: &&Measure| other.group == measure.group && other.name == measure.name;

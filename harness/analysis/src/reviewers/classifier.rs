@@ -191,6 +191,18 @@ impl Classifiers {
         })
     }
 
+    /// Measures a trial by a judge, where it has scored any, and by the checks.
+    #[must_use]
+    pub fn of_trial(
+        candidates: &[Candidate],
+        rule: &Rule,
+        judge: &BTreeMap<ItemId, f64>,
+        threshold: f64,
+    ) -> Vec<Self> {
+        let truths = [Truth::Judge { scores: judge, threshold }, Truth::Checks];
+        truths.into_iter().filter_map(|truth| Self::of(candidates, rule, truth)).collect()
+    }
+
     /// Writes a header and one line per decider and tau; those of several truths behind each other.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Rank correlations, and the area under the ROC curve: Spearman's rho with mid-ranks, Kendall's tau-b (Kendall and Gibbons 1990,
-//! sections 3.4 and 3.8).
+//! Rank correlations: Spearman's rho with mid-ranks, Kendall's tau-b (Kendall and Gibbons 1990, sections 3.4 and 3.8).
+//! And the area under the ROC curve ([`roc_area`]).
 //!
 //! Both depend on the rows only through how many share a pair of values. [`Pairs`] finds the distinct
 //! pairs once; the weights of rows are then summed into them ([`ContingencyTable`]), and both

@@ -21,6 +21,7 @@ use crate::trial::lineage;
 /// One of two raters.
 type ResolutionOf = fn(&Quality) -> Resolution;
 
+const CUT_APART: &str = "accepted and rejected were cut to numbers of their own";
 const UNJUDGED: &str = "no judge scored candidates of it";
 
 /// Quantiles of mu over a trial's samples, linear between neighbours as in R and `NumPy`.
@@ -44,12 +45,17 @@ pub(super) fn describe(
     }
     let mut judged = Vec::new();
     for set in data_sets {
-        judged.push(set.trial.as_ref().map(|trial| quality(trial, settings)).transpose()?);
+        let of =
+            |trial: &TrialEvidence| Ok::<_, StatsError>((quality(trial, settings)?, trial.is_cut));
+        judged.push(set.trial.as_ref().map(of).transpose()?);
     }
     let mut push = |is_detail, name: String, cell: &dyn Fn(&Quality) -> MeasureValue| {
-        let cell = |of: &Option<Option<Quality>>| match of {
-            Some(Some(quality)) => cell(quality),
-            Some(None) => MeasureValue::Absent(UNJUDGED),
+        // Rows of the accepted or of the rejected alone are whole also where the two were cut apart.
+        let is_of_one = name.contains("share of");
+        let cell = |of: &Option<(Option<Quality>, bool)>| match of {
+            Some((Some(_), true)) if !is_of_one => MeasureValue::Absent(CUT_APART),
+            Some((Some(quality), _)) => cell(quality),
+            Some((None, _)) => MeasureValue::Absent(UNJUDGED),
             None => MeasureValue::Inapplicable(UNJUDGED),
         };
         table.add(Measure {
@@ -116,8 +122,12 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
     deciders.sort_by_key(|decider| matches!(decider, Decider::Reviewer(_)));
     // What some trial decided by stands in front, the others are for those who look closer.
     let trials = || data_sets.iter().filter_map(|set| set.trial.as_ref());
-    let decided: Vec<Decider> =
-        trials().map(|trial| Decider::Committee(trial.rule.dispute)).collect();
+    let decided = |decider: &Decider| {
+        trials().any(|trial| match decider {
+            Decider::Committee(rule) => trial.rule.reviewers > 1 && *rule == trial.rule.dispute,
+            Decider::Reviewer(_) => trial.rule.reviewers == 1,
+        })
+    };
     for truth in truths {
         let mut add = |name: String,
                        is_detail,
@@ -136,7 +146,7 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
             Some(absent(of.good, "no response was reviewed"))
         });
         for decider in &deciders {
-            let is_detail = !decided.contains(decider);
+            let is_detail = !decided(decider);
             let of = |of: &Classifiers| of.curves.iter().find(|c| c.decider == **decider).cloned();
             add(format!("{decider}, precision"), is_detail, &|all| {
                 Some(absent(of(all)?.own.precision, "it let nothing pass"))

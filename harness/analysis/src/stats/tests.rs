@@ -143,6 +143,7 @@ fn judged_trial() -> MeasuredSet {
         trial: Some(TrialEvidence {
             facts,
             rule,
+            is_cut: false,
             families,
             judge,
             raters: Vec::new(),

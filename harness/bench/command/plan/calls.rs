@@ -69,7 +69,9 @@ pub(super) fn paid_share(experiment: &Experiment, casts: &mut Casts<'_>) -> f64 
         let learnt = if variant.roles == RoleAssignment::Adaptive { &variant.name } else { "" };
         let Variant { instructions, score_reading, .. } = variant;
         let prompts = &experiment.prompts_of(variant).sha256;
-        let kind = format!("{} {instructions:?} {score_reading:?} {prompts}", Casts::kind(variant));
+        let cap = experiment.method_of(variant).cap;
+        let kind = Casts::kind(variant);
+        let kind = format!("{kind} {instructions:?} {score_reading:?} {prompts} {cap}");
         alike.entry((kind, learnt)).or_insert((0, variant)).0 += 1;
     }
     let mut asked = 0;

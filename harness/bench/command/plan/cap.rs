@@ -29,6 +29,8 @@ struct ExpectedRound {
     trial: Option<String>,
     /// Candidates that the target needs; `null` where none pass.
     needed: Option<f64>,
+    /// Its own, where it has a scale.
+    cap: u32,
 }
 
 impl CapCheck {
@@ -57,7 +59,9 @@ impl CapCheck {
                 }
                 _ => (None, None),
             };
+            let Method { target, cap, .. } = experiment.method_of(variant);
             variants.extend(acceptance.map(|acceptance| ExpectedRound {
+                cap,
                 name: variant.name.clone(),
                 acceptance,
                 trial,
@@ -78,7 +82,7 @@ impl CapCheck {
                 "cap            {cap} candidates: a round has its {target} samples if at least {least:.0}% pass\n"
             ),
         };
-        for ExpectedRound { name, acceptance, trial, needed } in variants {
+        for ExpectedRound { name, acceptance, trial, needed, cap } in variants {
             if needed.is_some_and(|needed| needed <= f64::from(*cap)) {
                 continue;
             }

@@ -12,7 +12,7 @@ use gra_synth::stream::Stream;
 use serde::Serialize;
 
 use super::calls::candidates;
-use super::{Range, VariantPlan};
+use super::{Range, VariantPlan, span};
 use crate::experiment::{Content, Experiment};
 use crate::store::Store;
 
@@ -51,10 +51,43 @@ pub(in crate::command) struct Detectable {
     pub(super) benchmark_average: f64,
 }
 
+/// Candidates of each variant that a difference of acceptance takes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Detect {
+    /// The difference, per cent.
+    pub(super) points: f64,
+    /// `None` where nothing is known of the variants' differences.
+    pub(super) candidates: Option<u64>,
+}
+
+impl Detect {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a positive estimate"
+    )]
+    pub(super) fn of(points: f64, found: Option<Detectable>) -> Self {
+        // What is detectable falls with the square root of the candidates.
+        let needed = |found: Detectable| {
+            (found.candidates as f64 * (100.0 * found.acceptance / points).powi(2)).ceil() as u64
+        };
+        Self { points, candidates: found.map(needed) }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let needed = self.candidates.map_or_else(
+            || "not known with one variant, or below 12 candidates".to_owned(),
+            |needed| format!("{needed} candidates of each variant"),
+        );
+        format!("  to find {} points of acceptance: {needed}\n", self.points)
+    }
+}
+
 /// What `compare` asks of models, for the experiment's variants and its seed set.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Comparison {
-    /// Calls of the judge.
+    /// Calls of the judge, or of both.
     pub(super) judge: Range,
     /// Responses whose losses are measured for IFD, twice each.
     pub(super) ifd: Range,
@@ -85,7 +118,21 @@ impl Comparison {
             Some(_) => Range { least: range.least + items, most: range.most + items }.times(seeds),
             None => Range::NONE,
         };
-        Self { judge: of(&compare.judge, judged), ifd: of(&compare.ifd, accepted) }
+        let asked = 1 + u64::from(compare.second_judge.is_some());
+        let judge = of(&compare.judge, judged).times(asked);
+        Self { judge, ifd: of(&compare.ifd, accepted) }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Self { judge, ifd } = *self;
+        if judge.most + ifd.most == 0 {
+            return String::new();
+        }
+        format!(
+            "compare        {} calls of the judge, {} responses scored twice for IFD, of variants and seed set\n",
+            span(judge),
+            span(ifd)
+        )
     }
 }
 
@@ -133,15 +180,17 @@ impl Detectable {
         })
     }
 
-    /// Candidates of each variant that a difference of so many points of acceptance takes.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a positive estimate"
-    )]
-    pub(super) fn candidates_to_find(&self, points: f64) -> u64 {
-        (self.candidates as f64 * (100.0 * self.acceptance / points).powi(2)).ceil() as u64
+    pub(super) fn text(&self) -> String {
+        let Self { candidates, acceptance, is_recorded, judge, benchmark_average } = self;
+        let variance =
+            if *is_recorded { "as in the store's trials" } else { "half of them passed" };
+        format!(
+            "differences    of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four times in \
+             five;\n               of {benchmark_average:.1} points of the ten benchmarks' average, with one model trained on \
+             each\n  assuming     the same {candidates} candidates of both variants, {variance}; a judge's scores deviate by \
+             {JUDGE_DEVIATION};\n               half of the benchmarks' items right, models unrelated\n",
+            100.0 * acceptance,
+        )
     }
 
     /// A sentence for an experiment that cannot answer its question: that finds no difference of acceptance but a huge
@@ -165,19 +214,22 @@ impl Detectable {
 /// The largest variance, over the variants, of a candidate's difference in acceptance to the reference, in this
 /// experiment's finished trials; `None` where none has a share that differs.
 fn recorded_variance(experiment: &Experiment, store: &Store) -> Result<Option<f64>> {
-    let mut passed: Vec<BTreeMap<ItemId, bool>> = Vec::new();
+    let (mut reference, mut others) = (None, Vec::new());
     for trial in store.trials()?.iter().filter(|trial| {
-        trial.finished
-            && trial.id.experiment == experiment.name
-            && trial.id.seed == experiment.seeds[0]
+        let id = &trial.id;
+        trial.finished && id.experiment == experiment.name && id.seed == experiment.seeds[0]
     }) {
+        let named = experiment.variants.iter().position(|variant| variant.name == trial.id.variant);
         let candidates = store.candidates(trial.row)?;
-        let of = candidates.iter().map(|candidate| (candidate.id, has_passed(candidate))).collect();
-        // The reference is held against the others, wherever the store lists it.
-        let is_reference = trial.id.variant == experiment.variants[0].name;
-        passed.insert(if is_reference { 0 } else { passed.len() }, of);
+        let of: BTreeMap<ItemId, bool> =
+            candidates.iter().map(|candidate| (candidate.id, has_passed(candidate))).collect();
+        match named {
+            Some(0) => reference = Some(of),
+            Some(_) => others.push(of),
+            None => {}
+        }
     }
-    let Some((reference, others)) = passed.split_first() else { return Ok(None) };
+    let Some(reference) = reference else { return Ok(None) };
     let variance = |other: &BTreeMap<ItemId, bool>| {
         let pairs = other.iter().filter_map(|(id, own)| Some((*own, *reference.get(id)?)));
         let differences: Vec<f64> =
