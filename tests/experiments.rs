@@ -378,7 +378,7 @@ fn seed_sets_that_cannot_be_used_are_named() {
         "experiments/base/laptop.toml",
     ]);
     assert!(
-        laptop.starts_with("Seed set: the starter set of 201 items; the paper's have tens of"),
+        laptop.starts_with("Seed set: 201 items of the starter set; the paper's have tens of"),
         "{laptop}"
     );
 }
