@@ -32,17 +32,18 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
     let caption = format!(
         "{}. Lines run from tau 1 (right) to tau 10 (left); the disc is tau {own}, as in the trial, with intervals: {INTERVALS}. \
          Dashed: the precision of letting everything pass. Thin grey lines: each reviewer alone. A point stands for at least \
-         {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; neither is the truth.",
+         {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; neither is the truth. The axes need not start at 0.",
         drawn.iter().map(panel).collect::<Vec<_>>().join("; ")
     );
     let title = format!("What passes and what is good, {trial}");
     page(Words { name: "classifier".to_owned(), title, caption }, HEIGHT, |canvas, area| {
         legend(canvas, area)?;
         let below = area.without([0.0, 2.6 * LINE, 0.0, 0.0]);
+        let least = least(&drawn);
         let width = (below.width + GAP) / lines(drawn.len().max(2));
         for (place, of) in drawn.iter().enumerate() {
             let x = below.x + lines(place) * width;
-            draw(canvas, Area { x, width: width - GAP, ..below }, of)?;
+            draw(canvas, Area { x, width: width - GAP, ..below }, of, least)?;
         }
         Ok(())
     })
@@ -80,7 +81,27 @@ fn legend(canvas: &mut Canvas<'_>, area: Area) -> Drawn {
     Ok(())
 }
 
-fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers) -> Drawn {
+/// Whether a point stands for enough responses to be drawn.
+fn is_shown(at: &Passed) -> bool {
+    at.passed >= FEWEST
+}
+
+/// Where the axes of all panels begin: a tenth below what is drawn.
+fn least(panels: &[&Classifiers]) -> f64 {
+    let of_panel = |of: &&Classifiers| -> Vec<f64> {
+        let points = of.curves.iter().flat_map(|curve| curve.points.iter().chain([&curve.own]));
+        let shown = points.filter(|at| is_shown(at)).flat_map(|at| [at.precision, at.recall]);
+        let committees = of.curves.iter().filter(|curve| look(&curve.decider).is_some());
+        let own = committees.map(|curve| &curve.own).filter(|own| is_shown(own));
+        let whiskers = own.flat_map(|own| [own.precision.interval, own.recall.interval]);
+        let lows = whiskers.flatten().map(|interval| interval.low);
+        shown.filter_map(|of| of.value).chain(lows).chain(of.good.value).collect()
+    };
+    let least = panels.iter().flat_map(of_panel).fold(1.0, f64::min);
+    ((least * 10.0 - 0.5).floor() / 10.0).max(0.0)
+}
+
+fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Drawn {
     let bold = Letters::new(TEXT, HPos::Left).bold();
     canvas.text(
         &bold.cut(&format!("good: {}", of.truth), area.width),
@@ -89,8 +110,8 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers) -> Drawn {
     )?;
     let plot = area.without([34.0, 6.0, 6.0, 2.4 * LINE]);
     let (x, y) = (
-        Scale::new((0.0, 1.0), (plot.x, plot.right())),
-        Scale::new((0.0, 1.0), (plot.bottom(), plot.y)),
+        Scale::new((least, 1.0), (plot.x, plot.right())),
+        Scale::new((least, 1.0), (plot.bottom(), plot.y)),
     );
     axis::left(canvas, plot, y, 5.0)?;
     axis::below(canvas, plot, x, 5.0)?;
@@ -118,8 +139,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers) -> Drawn {
         let look = look(&curve.decider);
         let (color, width) = look.map_or((palette::GREY, 0.8), |(color, width, _)| (color, width));
         let place = |at: &Passed| {
-            let shown = at.passed >= FEWEST;
-            Some((x.at(at.recall.value?), y.at(at.precision.value?))).filter(|_| shown)
+            Some((x.at(at.recall.value?), y.at(at.precision.value?))).filter(|_| is_shown(at))
         };
         canvas.path(curve.points.iter().filter_map(place).collect::<Vec<_>>(), color, width)?;
         let own = &curve.own;
