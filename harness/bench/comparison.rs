@@ -16,9 +16,6 @@ use crate::store::Store;
 use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
 
-/// Whether a check found its fault; `None` where it does not apply.
-type FoundBy = fn(&Checks) -> Option<bool>;
-
 /// File of a comparison's folder: what can be told apart, a sentence per line.
 pub const WORDS: &str = "words.txt";
 
@@ -132,10 +129,6 @@ fn filtered(
     checks: &[String],
     benchmarks: &[PathBuf],
 ) -> Result<DataSet> {
-    let checks: Vec<(&str, FoundBy)> = Checks::COLUMNS
-        .into_iter()
-        .filter(|(column, _)| checks.iter().any(|check| check == column))
-        .collect();
     let named = BenchmarkFiles::read(benchmarks)?;
     let contamination = Contamination::of(&[whole.texts()], &named.benchmarks);
     let held = contamination.samples(0);
@@ -143,8 +136,7 @@ fn filtered(
     let mut samples = Vec::new();
     for sample in &whole.samples {
         let found = Checks::of(&sample.instruction, sample.response.as_deref());
-        let faults =
-            checks.iter().filter(|(_, of)| of(&found) == Some(true)).map(|(name, _)| *name);
+        let faults = found.faults().filter(|fault| checks.iter().any(|check| check == fault));
         let held =
             held.contains(sample.id.to_string().as_str()).then_some("holds a benchmark's item");
         let faults: Vec<&str> = faults.chain(held).collect();
@@ -198,6 +190,7 @@ mod tests {
             id: ItemId::Candidate { round: 1, number },
             items: vec![format!("r1-{number:05}"), "s00007".to_owned()],
             domain: None,
+            generator: None,
             instruction: (*text).to_owned(),
             input_at: None,
             response: Some("Yes.".to_owned()),

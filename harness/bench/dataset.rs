@@ -14,6 +14,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
+use gra_synth::request::ModelName;
 
 use crate::failure::bad_input;
 use crate::seeds::{self, Account, LoadOptions};
@@ -45,6 +46,8 @@ pub struct Sample {
     pub items: Vec<String>,
     /// Where it is known.
     pub domain: Option<Domain>,
+    /// Who wrote it, where that is known.
+    pub generator: Option<ModelName>,
     /// x, an input included.
     pub instruction: String,
     /// Where the input begins in the instruction.
@@ -81,19 +84,12 @@ pub struct SourceTrial {
     pub facts: TrialFacts,
     /// The rule that it ran under.
     pub rule: Rule,
-    /// The candidates that a judge is asked about: all that have a response, until they are cut to a number.
-    pub judged: BTreeSet<ItemId>,
-    /// Whether they were cut: of the accepted and of the rejected another share is left.
-    pub is_cut: bool,
+    /// The candidates that a judge is asked about, where they were cut to numbers: of the accepted and of the rejected
+    /// another share is left. `None` for all that have a response.
+    pub judged: Option<BTreeSet<ItemId>>,
 }
 
 impl SourceTrial {
-    fn new(facts: TrialFacts, rule: Rule) -> Self {
-        let answered = facts.candidates.iter().filter(|candidate| candidate.response.is_some());
-        let judged = answered.map(|candidate| candidate.id).collect();
-        Self { facts, rule, judged, is_cut: false }
-    }
-
     /// Responses that review or deduplication ended.
     #[must_use]
     pub fn rejected(&self) -> Vec<ItemId> {
@@ -188,6 +184,7 @@ impl From<SeedItem> for Sample {
             id: item.id(),
             items: vec![item.id().to_string()],
             domain: item.annotation.map(|annotation| annotation.domain),
+            generator: None,
             instruction: item.instruction,
             input_at: item.input_at,
             response: item.response,
@@ -210,6 +207,7 @@ impl Sample {
             id,
             items: lineage::items(candidate).into_iter().map(item).collect(),
             domain: candidate.domain,
+            generator: Some(candidate.roles.generator.clone()),
             instruction: instruction.with_context(|| {
                 format!("sample {id} has no instruction: its facts are damaged")
             })?,
@@ -269,7 +267,7 @@ impl DataSet {
         let rule = Rule::recorded(&settings.method, &settings.variant);
         let seed_set = Some(settings.seed_set_sha256.clone());
         let is_demonstration = trial.record.demonstration;
-        let trial = Some(SourceTrial::new(facts, rule));
+        let trial = Some(SourceTrial { facts, rule, judged: None });
         Ok(Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) })
     }
 
@@ -319,10 +317,9 @@ impl DataSet {
         if had <= samples && others.len() <= rejected {
             return;
         }
-        trial.is_cut = true;
         let kept = subsample(others.len(), rejected, run_seed, &[&self.name, "rejected"]);
         keep(&mut others, kept);
-        trial.judged = self.samples.iter().map(|sample| sample.id).chain(others).collect();
+        trial.judged = Some(self.samples.iter().map(|sample| sample.id).chain(others).collect());
     }
 }
 
@@ -408,6 +405,7 @@ mod tests {
             id: ItemId::Candidate { round: 1, number },
             items: Vec::new(),
             domain: None,
+            generator: None,
             instruction: "Add.".to_owned(),
             input_at: None,
             response: None,

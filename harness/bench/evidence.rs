@@ -88,8 +88,6 @@ pub struct Evidence {
     pub measured: Vec<MeasuredSet>,
     /// The numbers.
     pub findings: Findings,
-    /// What divides a judge's high scores from others.
-    threshold: f64,
     /// Where the samples lie on a map, where one was asked for; or why there is none.
     pub map: Option<Result<SampleMap, String>>,
     /// What the data sets hold of benchmarks, where some were named.
@@ -165,13 +163,10 @@ impl Evidence {
             outsiders::not_an_outsider(role, model, data_sets, plan.pool)
         });
         let insiders = insiders.collect();
-        let threshold = plan.settings.threshold;
-        let map = sample_map;
         Ok(Self {
             measured,
             findings,
-            threshold,
-            map,
+            map: sample_map,
             contamination,
             file_notes,
             insiders,
@@ -215,25 +210,24 @@ impl Evidence {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        for data_set in &self.measured {
+        for (data_set, classifiers) in self.measured.iter().zip(&self.findings.classifiers) {
             let mut parquet = Vec::new();
             frames::write_parquet(&data_set.samples, &mut parquet)?;
             write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
             let Some(trial) = &data_set.trial else { continue };
-            // Files of an earlier time would be taken for those of these trials.
+            // Files of an earlier time would be taken for those of these trials, and scores of a part for those of all.
             let path = folder.join(format!("{}{JUDGE}", data_set.name));
-            if trial.judge.is_empty() {
+            if trial.judge.is_empty() || trial.is_cut {
                 remove(&path)?;
             } else {
                 write_atomic(&path, &judging::scores_csv(&trial.judge)?)?;
             }
             let path = folder.join(format!("{}.classifier.csv", data_set.name));
-            let classifiers = trial.classifiers(self.threshold);
             if classifiers.is_empty() {
                 remove(&path)?;
             } else {
                 let mut csv = Vec::new();
-                Classifiers::write_csv(&classifiers, &mut csv)?;
+                Classifiers::write_csv(classifiers, &mut csv)?;
                 write_atomic(&path, &csv)?;
             }
         }
@@ -320,40 +314,23 @@ fn measure(
     let (judgements, second) = (ask(plan.judge)?, ask(plan.second_judge)?);
     let score = |of: &Judgements, id: &ItemId| Some(of.get(id)?.scores?.mean());
     let judge_of = |id: &ItemId| score(&judgements, id);
-    let candidates = data_set.trial.iter().flat_map(|trial| &trial.facts.candidates);
-    let generators: BTreeMap<ItemId, &ModelName> =
-        candidates.map(|candidate| (candidate.id, &candidate.roles.generator)).collect();
     let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
     let rows = rows.map(|((sample, difficulty), nearest_distance)| {
-        let generator = generators.get(&sample.id).map(ToString::to_string);
-        let round = match sample.id {
-            ItemId::Candidate { round, .. } => Some(round),
-            ItemId::Seed(_) => None,
-        };
         let (judge, second_judge) = (judge_of(&sample.id), score(&second, &sample.id));
-        let measured = facts(sample);
-        frames::MeasuredSample {
-            generator,
-            round,
-            judge,
-            second_judge,
-            difficulty,
-            nearest_distance,
-            ..measured
-        }
+        let known = facts(sample);
+        frames::MeasuredSample { judge, second_judge, difficulty, nearest_distance, ..known }
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
-    let trial = data_set.trial.as_ref().map(|SourceTrial { facts, rule, is_cut, .. }| {
-        stats::TrialEvidence {
+    let trial =
+        data_set.trial.as_ref().map(|SourceTrial { facts, rule, judged }| stats::TrialEvidence {
             facts: facts.clone(),
             rule: *rule,
-            is_cut: *is_cut,
+            is_cut: judged.is_some(),
             families: families(facts, plan.pool),
             raters: Vec::new(),
             judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
             parameters: parameters(plan.pool),
-        }
-    });
+        });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
     let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
     let records = (!data_set.files.is_empty()).then(|| stats::RecordCounts {
@@ -386,8 +363,11 @@ fn facts(sample: &Sample) -> frames::MeasuredSample {
         id: sample.id.to_string(),
         items: sample.items.clone(),
         domain: sample.domain,
-        generator: None,
-        round: None,
+        generator: sample.generator.as_ref().map(ToString::to_string),
+        round: match sample.id {
+            ItemId::Candidate { round, .. } => Some(round),
+            ItemId::Seed(_) => None,
+        },
         instruction: sample.instruction.clone(),
         response: sample.response.clone(),
         mu: sample.tally.map(Tally::mu),

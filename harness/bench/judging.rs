@@ -56,7 +56,8 @@ fn judged_samples(data_set: &DataSet) -> Vec<JudgedSample<'_>> {
     match &data_set.trial {
         Some(trial) => {
             let candidates = trial.facts.candidates.iter();
-            let asked = candidates.filter(|candidate| trial.judged.contains(&candidate.id));
+            let is_asked = |id| trial.judged.as_ref().is_none_or(|judged| judged.contains(id));
+            let asked = candidates.filter(|candidate| is_asked(&candidate.id));
             asked.filter_map(of_candidate).collect()
         }
         None => data_set.samples.iter().filter_map(of_sample).collect(),

@@ -130,11 +130,9 @@ pub fn settle(
         .flat_map(|Differing { trial, .. }| {
             let folder = results.join(&trial.experiment);
             let seed = trial.seed;
-            let names = [format!("seed-{seed}.csv"), format!("seed-{seed}.md")];
-            names
-                .into_iter()
-                .chain(["seeds.csv", "seeds.md"].map(str::to_owned))
-                .map(move |table| folder.join(table))
+            let over_seeds = ["seeds.csv", "seeds.md"].map(str::to_owned);
+            let names = [format!("seed-{seed}.csv"), format!("seed-{seed}.md")].into_iter();
+            names.chain(over_seeds).map(move |table| folder.join(table))
         })
         .chain(["seed-sets.csv", "seed-sets.md"].map(|table| results.join(experiment).join(table)))
         .collect();

@@ -70,6 +70,11 @@ impl Checks {
         ("arithmetic_wrong", |c| c.arithmetic_wrong),
     ];
 
+    /// The columns of the checks that found a fault.
+    pub fn faults(&self) -> impl Iterator<Item = &'static str> {
+        Self::COLUMNS.into_iter().filter(|(_, of)| of(self) == Some(true)).map(|(name, _)| name)
+    }
+
     /// Checks a sample. Without a response, or with a blank one, only the instruction is looked at.
     #[must_use]
     pub fn of(instruction: &str, response: Option<&str>) -> Self {
@@ -120,8 +125,7 @@ mod tests {
         let response =
             "As an AI model, I am unable to answer.\n2 + 2 = 5.\nThis is how it goes on and";
         let found = Checks::of("Add two numbers.", Some(response));
-        let faults = Checks::COLUMNS.iter().filter(|(_, of)| of(&found) == Some(true));
-        let faults: Vec<&str> = faults.map(|(name, _)| *name).collect();
+        let faults: Vec<&str> = found.faults().collect();
         assert_eq!(faults, ["refusal", "unended", "arithmetic_wrong"]);
     }
 }

@@ -79,15 +79,6 @@ pub struct TrialEvidence {
     pub parameters: BTreeMap<ModelName, u64>,
 }
 
-impl TrialEvidence {
-    /// Its deciders as classifiers, by a judge that was asked and by the checks; empty without reviewed responses.
-    #[must_use]
-    pub fn classifiers(&self, threshold: f64) -> Vec<Classifiers> {
-        let judge = if self.is_cut { &BTreeMap::new() } else { &self.judge };
-        Classifiers::of_trial(&self.facts.candidates, &self.rule, judge, threshold)
-    }
-}
-
 /// What was found for several data sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Findings {
@@ -97,6 +88,8 @@ pub struct Findings {
     pub contrasts: Vec<Contrast>,
     /// Means by domain, generator and round.
     pub groups: MeasureTable,
+    /// Of each data set that is a trial, those who decided as classifiers, by truth; none for others.
+    pub classifiers: Vec<Vec<Classifiers>>,
 }
 
 /// How the table is made.
@@ -142,13 +135,21 @@ pub fn findings(
     quality::describe(data_sets, settings, &mut table)?;
     raters::describe(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
-    quality::classify(data_sets, settings, &mut table);
+    let classify = |set: &MeasuredSet| {
+        let trial = set.trial.as_ref()?;
+        let judge = if trial.is_cut { &BTreeMap::new() } else { &trial.judge };
+        let candidates = &trial.facts.candidates;
+        Some(Classifiers::of_trial(candidates, &trial.rule, judge, settings.threshold))
+    };
+    let classifiers: Vec<Vec<Classifiers>> =
+        data_sets.iter().map(|set| classify(set).unwrap_or_default()).collect();
+    quality::classify(data_sets, &classifiers, &mut table);
     quality::judges(data_sets, &mut table)?;
     committee::describe(data_sets, &mut table)?;
     cost(data_sets, &mut table);
     let contrasts = contrast::contrasts(data_sets, settings.margins)?;
     contrast::describe(&contrasts, &mut table);
-    Ok(Findings { table, contrasts, groups: groups::by_group(data_sets)? })
+    Ok(Findings { table, contrasts, groups: groups::by_group(data_sets)?, classifiers })
 }
 
 /// Adds how many samples are measured, and of how many records.

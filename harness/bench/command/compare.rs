@@ -71,16 +71,17 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let experiments = Experiments::load(&args.experiment, &global.models, &overrides)?;
     let stored = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
     let is_joined = experiments.each.len() > 1;
+    // Those of several seed sets differ in nothing else.
+    let first = &experiments.each[0];
+    let plan = args.plan(first, first.seeds[0])?;
     let sides = |experiment| SeedSetSide::load(args, experiment, is_joined, &stored, global);
     let sides = experiments.each.iter().map(sides).collect::<Result<Vec<SeedSetSide<'_>>>>()?;
     drop(stored);
     let store = Store::open(&global.store_path())?;
-    // Those of several seed sets differ in nothing else.
-    let first = &experiments.each[0];
     let session = Session::start(global, store, &first.pool, &first.engine)?;
     let found = session.ask(first.chunk, |answering| {
         let gather = |side: &SeedSetSide<'_>| {
-            Evidence::gather(&side.data_sets, side.plan.as_plan(side.experiment), answering)
+            Evidence::gather(&side.data_sets, plan.as_plan(side.experiment), answering)
         };
         sides.iter().map(gather).collect::<Result<Vec<Evidence>>>()
     })?;
@@ -122,7 +123,6 @@ struct SeedSetSide<'a> {
     experiment: &'a Experiment,
     run_seed: u64,
     data_sets: Vec<DataSet>,
-    plan: Resolved<'a>,
     folder: PathBuf,
 }
 
@@ -147,14 +147,13 @@ impl<'a> SeedSetSide<'a> {
                 )
             })?;
         experiment.compare.cut(&mut data_sets, run_seed);
-        let plan = args.plan(experiment, run_seed)?;
         let folder = match &args.out {
             Some(out) if is_joined => out.join(&experiment.name),
             Some(out) => out.clone(),
             None => comparison::folder(&global.results, &experiment.name, run_seed),
         };
         publish::check_writable(&folder)?;
-        Ok(Self { experiment, run_seed, data_sets, plan, folder })
+        Ok(Self { experiment, run_seed, data_sets, folder })
     }
 
     /// Writes what was found, and returns it in words.
@@ -215,8 +214,7 @@ impl CompareArgs {
         let named = |given: &Option<String>, own: &Option<String>| given.clone().or(own.clone());
         let model = |name: &String| stats::member(&experiment.pool, name);
         let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
-        let second =
-            asked.second_judge.as_ref().filter(|_| judge.is_some()).map(model).transpose()?;
+        let second = asked.second_judge.as_ref().map(model).transpose()?;
         let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
         let embedding = if self.no_embeddings {
             Embedded::Nothing

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use gra_synth::candidate::Candidate;
 use gra_synth::form;
 use gra_synth::request::Stage;
 use gra_synth::variant::RoleAssignment;
@@ -26,8 +27,9 @@ use serde::Serialize;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
-use crate::store::{Rate, Store};
+use crate::store::{Rate, Store, TrialRow};
 use crate::terminal;
+use crate::trial::TrialId;
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use cap::CapCheck;
 use casts::Casts;
@@ -181,6 +183,18 @@ fn rates(store: &Store) -> Result<BTreeMap<Stage, Rate>> {
     Ok(rates)
 }
 
+/// Candidates of finished trials of an experiment under its first run seed, by variant.
+type Recorded = BTreeMap<String, Vec<Candidate>>;
+
+fn recorded(experiment: &Experiment, store: &Store) -> Result<Recorded> {
+    let of_experiment = |trial: &TrialRow| {
+        let TrialId { experiment: name, seed, .. } = &trial.id;
+        trial.finished && (name, *seed) == (&experiment.name, experiment.seeds[0])
+    };
+    let trials = store.trials()?.into_iter().filter(of_experiment);
+    trials.map(|trial| Ok((trial.id.variant, store.candidates(trial.row)?))).collect()
+}
+
 impl Plan {
     fn new(experiment: &Experiment, store: Option<&Store>, args: &PlanArgs) -> Result<Self> {
         let method = &experiment.method;
@@ -251,7 +265,9 @@ impl Plan {
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
         let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share);
-        let detectable = Detectable::of(experiment, store)?;
+        let recorded = store.map(|store| recorded(experiment, store)).transpose()?;
+        let recorded = recorded.unwrap_or_default();
+        let detectable = Detectable::of(experiment, &recorded);
         Ok(Self {
             experiment: experiment.name.clone(),
             seeds: experiment.seeds.len(),
@@ -269,7 +285,7 @@ impl Plan {
             detect: args.detect.map(|points| Detect::of(points, detectable)),
             detectable,
             comparison: Comparison::of(experiment, &variants),
-            cap: CapCheck::new(experiment, store, args.acceptance)?,
+            cap: CapCheck::new(experiment, &recorded, args.acceptance),
             warning: experiment.starter_warning(),
             variants,
         })

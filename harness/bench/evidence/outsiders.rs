@@ -111,7 +111,7 @@ mod tests {
         let facts =
             TrialFacts { variant: name.to_owned(), candidates: vec![candidate], calls: Vec::new() };
         let rule = Rule::recorded(&Method::default(), &Variant::gra(name));
-        let trial = Some(SourceTrial { facts, rule, judged: BTreeSet::new(), is_cut: false });
+        let trial = Some(SourceTrial { facts, rule, judged: None });
         DataSet { trial, ..DataSet::new(name.to_owned(), Vec::new()) }
     }
 

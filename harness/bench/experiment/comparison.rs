@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::axis::{Seats, Values};
 use crate::dataset::DataSet;
-use crate::nearest::nearest;
+use crate::nearest::suggestion;
 
 /// `[compare]` as written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -104,10 +104,6 @@ impl CompareEntry {
 }
 
 fn unknown<'a>(key: &str, name: &str, what: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    let hint = match nearest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("there are {}", known.join(", ")),
-    };
+    let hint = suggestion(name, known);
     format!("[compare] {key} names `{name}`, which is no {what}\n  hint: {hint}")
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::plain_name;
 use crate::builtin;
-use crate::nearest::nearest;
+use crate::nearest::suggestion;
 
 /// A `[[source]]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -210,10 +210,7 @@ impl SourceEntry {
         }
         let columns = || Checks::COLUMNS.iter().map(|(column, _)| *column);
         if let Some(check) = checks.iter().find(|check| !columns().any(|column| column == *check)) {
-            let meant = nearest(check, columns()).map_or_else(
-                || format!("there are {}", columns().collect::<Vec<_>>().join(", ")),
-                |column| format!("did you mean `{column}`?"),
-            );
+            let meant = suggestion(check, columns());
             return Err(format!("source `{name}`: there is no check `{check}`\n  hint: {meant}"));
         }
         Ok(Content::Filtered { of: of.clone(), checks, benchmarks })
@@ -263,11 +260,7 @@ impl SourceEntry {
             return Ok(());
         }
         let name = &self.name;
-        let meant = nearest(other, known.iter().map(String::as_str));
-        let meant = meant.map_or_else(
-            || format!("there are {}", known.join(", ")),
-            |name| format!("did you mean `{name}`?"),
-        );
+        let meant = suggestion(other, known.iter().map(String::as_str));
         Err(format!(
             "source `{name}` names `{other}`, which is no data set above it\n  hint: {meant}"
         ))

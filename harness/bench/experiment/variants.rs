@@ -151,7 +151,18 @@ impl VariantEntry {
     ) -> Result<Option<PromptFiles>, ExperimentError> {
         let shown = self.rewrite == Some(Rewrite::Shown);
         let reworded = self.prompts.as_deref().map(|folder| own.reworded(folder)).transpose()?;
-        if shown { reworded.as_ref().unwrap_or(own).rewriting().map(Some) } else { Ok(reworded) }
+        if shown {
+            return reworded.as_ref().unwrap_or(own).rewriting().map(Some);
+        }
+        match (&self.prompts, &reworded) {
+            (Some(folder), Some(set)) if set.sha256 == own.sha256 => {
+                let reason = "asks nothing otherwise than the experiment's own prompts\n  hint: 7-rewrite.txt is used \
+                              with rewrite = \"shown\" alone"
+                    .to_owned();
+                Err(ExperimentError::Wording { path: folder.clone(), reason })
+            }
+            _ => Ok(reworded),
+        }
     }
 
     fn resolve(&self, members: &[Member]) -> Result<Variant, String> {

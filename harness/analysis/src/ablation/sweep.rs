@@ -140,11 +140,7 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
             };
             let of_place =
                 |(_, runs): &(_, Vec<_>)| mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
-            let places: Vec<f64> = rows.iter().filter_map(of_place).collect();
-            match Inference::of_runs(&places) {
-                Some(mean) => MeasureValue::Known(mean.estimate().within(-most, most)),
-                None => MeasureValue::Absent(TOO_FEW),
-            }
+            mean_over(&rows.iter().filter_map(of_place).collect::<Vec<f64>>(), most)
         });
         for ((place, runs), means) in rows.iter().zip(&found) {
             let cell = |(variant, mean): (usize, &Option<Inference>)| match mean {
@@ -192,14 +188,14 @@ pub fn join(axis: SweepAxis, tables: &[&MeasureTable]) -> MeasureTable {
         let places: Vec<Vec<Option<f64>>> = tables.iter().filter_map(of_place).collect();
         let means = |set: usize| {
             let values: Vec<f64> = places.iter().filter_map(|place| *place.get(set)?).collect();
-            mean_over(&values)
+            mean_over(&values, f64::INFINITY)
         };
         let differences = |set: usize| {
             if set == 0 {
                 return MeasureValue::Inapplicable(IS_FIRST);
             }
             let of_place = |place: &Vec<Option<f64>>| Some((*place.get(set)?)? - place[0]?);
-            mean_over(&places.iter().filter_map(of_place).collect::<Vec<f64>>())
+            mean_over(&places.iter().filter_map(of_place).collect::<Vec<f64>>(), f64::INFINITY)
         };
         let cells: [(String, &dyn Fn(usize) -> MeasureValue); 2] = [
             (format!("{}, mean of {}s", measure.name, axis.one()), &means),
@@ -213,10 +209,12 @@ pub fn join(axis: SweepAxis, tables: &[&MeasureTable]) -> MeasureTable {
     joined
 }
 
-/// A mean over places with its t-interval.
-fn mean_over(values: &[f64]) -> MeasureValue {
-    Inference::of_runs(values)
-        .map_or(MeasureValue::Absent(TOO_FEW), |mean| MeasureValue::Known(mean.estimate()))
+/// A mean over places with its t-interval, neither of which can be further from 0 than `most`.
+fn mean_over(values: &[f64], most: f64) -> MeasureValue {
+    match Inference::of_runs(values) {
+        Some(mean) => MeasureValue::Known(mean.estimate().within(-most, most)),
+        None => MeasureValue::Absent(TOO_FEW),
+    }
 }
 
 fn values(means: &[Inference]) -> Vec<f64> {

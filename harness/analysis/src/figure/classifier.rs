@@ -8,7 +8,7 @@ use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{LINE, TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use crate::reviewers::classifier::{Classifiers, Curve, Decider, Passed};
+use crate::reviewers::classifier::{Classifiers, Curve, Decider};
 use crate::statistics::inference::{FEWEST, INTERVALS};
 
 const HEIGHT: f64 = 330.0;
@@ -28,11 +28,12 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
         let share = 100.0 * of.good.value.unwrap_or(0.0);
         format!("{}: n {}, {share:.0}% good", of.truth, of.good.n)
     };
-    let own = drawn[0].curves.first().map(|curve| curve.own.tau.to_string()).unwrap_or_default();
+    let own = drawn[0].tau;
     let caption = format!(
         "{}. Lines run from tau 1 (right) to tau 10 (left); the disc is tau {own}, as in the trial, with intervals: {INTERVALS}. \
          Dashed: the precision of letting everything pass. Thin grey lines: each reviewer alone. A point stands for at least \
-         {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; neither is the truth. The axes need not start at 0.",
+         {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; neither is the truth. \
+         The axes need not start at 0.",
         drawn.iter().map(panel).collect::<Vec<_>>().join("; ")
     );
     let title = format!("What passes and what is good, {trial}");
@@ -81,21 +82,20 @@ fn legend(canvas: &mut Canvas<'_>, area: Area) -> Drawn {
     Ok(())
 }
 
-/// Whether a point stands for enough responses to be drawn.
-fn is_shown(at: &Passed) -> bool {
-    at.passed >= FEWEST
+/// Recall and precision at the points that stand for enough responses.
+fn shown(curve: &Curve) -> Vec<(f64, f64)> {
+    let points = curve.points.iter().filter(|at| at.passed >= FEWEST as u64);
+    points.filter_map(|at| Some((at.recall()?, at.precision()?))).collect()
 }
 
-/// Where the axes of all panels begin: a tenth below what is drawn.
+/// Where the axes of all panels begin: a twentieth or more below what is drawn.
 fn least(panels: &[&Classifiers]) -> f64 {
     let of_panel = |of: &&Classifiers| -> Vec<f64> {
-        let points = of.curves.iter().flat_map(|curve| curve.points.iter().chain([&curve.own]));
-        let shown = points.filter(|at| is_shown(at)).flat_map(|at| [at.precision, at.recall]);
+        let points = of.curves.iter().flat_map(shown).flat_map(|(x, y)| [x, y]);
         let committees = of.curves.iter().filter(|curve| look(&curve.decider).is_some());
-        let own = committees.map(|curve| &curve.own).filter(|own| is_shown(own));
-        let whiskers = own.flat_map(|own| [own.precision.interval, own.recall.interval]);
-        let lows = whiskers.flatten().map(|interval| interval.low);
-        shown.filter_map(|of| of.value).chain(lows).chain(of.good.value).collect()
+        let whiskers = committees.flat_map(|curve| [curve.precision, curve.recall]);
+        let lows = whiskers.filter_map(|of| Some(of.interval?.low));
+        points.chain(lows).chain(of.good.value).collect()
     };
     let least = panels.iter().flat_map(of_panel).fold(1.0, f64::min);
     ((least * 10.0 - 0.5).floor() / 10.0).max(0.0)
@@ -138,16 +138,17 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Dr
     for curve in curves {
         let look = look(&curve.decider);
         let (color, width) = look.map_or((palette::GREY, 0.8), |(color, width, _)| (color, width));
-        let place = |at: &Passed| {
-            Some((x.at(at.recall.value?), y.at(at.precision.value?))).filter(|_| is_shown(at))
-        };
-        canvas.path(curve.points.iter().filter_map(place).collect::<Vec<_>>(), color, width)?;
-        let own = &curve.own;
-        if let (Some(at), Some(_)) = (place(own), look) {
-            if let Some(of) = own.precision.interval {
+        let line =
+            shown(curve).into_iter().map(|(recall, precision)| (x.at(recall), y.at(precision)));
+        canvas.path(line.collect::<Vec<_>>(), color, width)?;
+        let Curve { precision, recall, .. } = curve;
+        let own = recall.value.zip(precision.value).filter(|_| precision.n >= FEWEST);
+        if let (Some((at_recall, at_precision)), Some(_)) = (own, look) {
+            let at = (x.at(at_recall), y.at(at_precision));
+            if let Some(of) = precision.interval {
                 canvas.path([(at.0, y.at(of.low)), (at.0, y.at(of.high))], color, 1.0)?;
             }
-            if let Some(of) = own.recall.interval {
+            if let Some(of) = recall.interval {
                 canvas.path([(x.at(of.low), at.1), (x.at(of.high), at.1)], color, 1.0)?;
             }
             canvas.disc(at, 2.5 + width / 2.0, color)?;

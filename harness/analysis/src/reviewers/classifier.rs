@@ -20,6 +20,7 @@ use gra_synth::variant::DisputeRule;
 
 use crate::checks::Checks;
 use crate::foreign_text::CsvWriter;
+use crate::proportion::Proportion;
 use crate::rescore::{Rule, lets_pass};
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{self, Estimate};
@@ -49,19 +50,6 @@ pub enum Decider {
     Reviewer(ModelName),
 }
 
-/// A decider at one tau.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Passed {
-    /// Least mean score that passes.
-    pub tau: Thousandths,
-    /// How many pass.
-    pub passed: usize,
-    /// Share of those that pass that is good, in [0, 1].
-    pub precision: Estimate,
-    /// Share of the good ones that passes, in [0, 1].
-    pub recall: Estimate,
-}
-
 /// A decider over all tau.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -69,10 +57,25 @@ pub struct Curve {
     pub decider: Decider,
     /// Of its mean score, good responses against others; no value for a committee whose disputes are not decided by it.
     pub auc: Estimate,
-    /// At the trial's own tau.
-    pub own: Passed,
-    /// At every tau of [`taus`].
-    pub points: Vec<Passed>,
+    /// At the trial's tau: the share of those that pass that is good, in [0, 1].
+    pub precision: Estimate,
+    /// At the trial's tau: the share of the good ones that passes, in [0, 1].
+    pub recall: Estimate,
+    /// At every tau of [`taus`], and at the trial's.
+    pub points: Vec<PassedCounts>,
+}
+
+/// What a decider lets pass at one tau, of the responses on which its word is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassedCounts {
+    /// Least mean score that passes.
+    pub tau: Thousandths,
+    /// Those that pass.
+    pub passed: u64,
+    /// Those that are good.
+    pub good: u64,
+    /// Those that pass and are good.
+    pub both: u64,
 }
 
 /// All deciders of a trial, by one truth.
@@ -80,6 +83,8 @@ pub struct Curve {
 pub struct Classifiers {
     /// `judge >= 8`, or `no check fails`.
     pub truth: String,
+    /// The trial's own.
+    pub tau: Thousandths,
     /// Share of good responses among all: the precision of letting everything pass.
     pub good: Estimate,
     /// Committees by their rule for disputes, then reviewers by name.
@@ -113,7 +118,7 @@ impl Truth<'_> {
             Self::Judge { scores, threshold } => *scores.get(&candidate.id)? >= *threshold,
             Self::Checks => {
                 let found = Checks::of(candidate.instruction.as_deref()?, Some(response));
-                Checks::COLUMNS.iter().all(|(_, fault)| fault(&found) != Some(true))
+                found.faults().next().is_none()
             }
         };
         Some(Case { candidate, is_good })
@@ -183,6 +188,7 @@ impl Classifiers {
         let good: Vec<Option<f64>> = cases.iter().map(|case| Some(share(case.is_good))).collect();
         Some(Self {
             truth: truth.name(),
+            tau: rule.tau,
             good: inference::mean(&good, &dependence).within(0.0, 1.0),
             curves: deciders
                 .into_iter()
@@ -214,28 +220,19 @@ impl Classifiers {
             "decider",
             "tau",
             "passed",
+            "good",
+            "both",
             "precision",
-            "precision_low",
-            "precision_high",
-            "n_good",
             "recall",
-            "recall_low",
-            "recall_high",
         ])?;
-        let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        let three = |of: &Estimate| {
-            [of.value, of.interval.map(|i| i.low), of.interval.map(|i| i.high)].map(text)
-        };
+        let text = |share: Option<f64>| share.map(|share| share.to_string()).unwrap_or_default();
         for of in truths {
             for (curve, at) in of.curves.iter().flat_map(|c| c.points.iter().map(move |at| (c, at)))
             {
+                let counts = [at.passed, at.good, at.both].map(|count| count.to_string());
                 let names = [of.truth.clone(), curve.decider.to_string(), at.tau.to_string()];
-                let [precision, recall] = [three(&at.precision), three(&at.recall)];
-                let good = at.recall.n.to_string();
-                let passed = at.passed.to_string();
-                csv.write_record(
-                    names.into_iter().chain([passed]).chain(precision).chain([good]).chain(recall),
-                )?;
+                let shares = [at.precision(), at.recall()].map(text);
+                csv.write_record(names.into_iter().chain(counts).chain(shares))?;
             }
         }
         csv.flush()
@@ -248,34 +245,49 @@ impl Curve {
         let scores: Vec<f64> = rows().map(|(_, score)| score).collect();
         let is_good: Vec<bool> = rows().map(|(case, _)| case.is_good).collect();
         let of_rows = Dependence::by_items(rows().map(|(case, _)| lineage::items(case.candidate)));
-        let at = |tau| Passed::of(&decider, cases, dependence, &Rule { tau, ..*rule });
+        let taus: BTreeSet<Thousandths> = taus().into_iter().chain([rule.tau]).collect();
+        let points = taus.into_iter().map(|tau| {
+            let passes = |case: &Case| decider.passes(case.candidate, &Rule { tau, ..*rule });
+            let known = cases.iter().filter_map(|case| Some((case.is_good, passes(case)?)));
+            let none = PassedCounts { tau, passed: 0, good: 0, both: 0 };
+            known.fold(none, |sum, (is_good, passes)| PassedCounts {
+                passed: sum.passed + u64::from(passes),
+                good: sum.good + u64::from(is_good),
+                both: sum.both + u64::from(passes && is_good),
+                ..sum
+            })
+        });
+        let points = points.collect();
+        // Precision is a mean over what passes, recall one over what is good.
+        let own: Vec<Option<bool>> =
+            cases.iter().map(|case| decider.passes(case.candidate, rule)).collect();
+        let mean = |value: fn(bool, bool) -> Option<bool>| {
+            let rows = cases.iter().zip(&own);
+            let values = rows.map(|(case, passes)| value(case.is_good, (*passes)?).map(share));
+            let values: Vec<Option<f64>> = values.collect();
+            inference::mean(&values, dependence).within(0.0, 1.0)
+        };
         Self {
             auc: roc_area(&scores, &is_good, &of_rows),
-            own: at(rule.tau),
-            points: taus().into_iter().map(at).collect(),
+            precision: mean(|is_good, passes| passes.then_some(is_good)),
+            recall: mean(bool::then_some),
+            points,
             decider,
         }
     }
 }
 
-impl Passed {
-    fn of(decider: &Decider, cases: &[Case], dependence: &Dependence, rule: &Rule) -> Self {
-        let verdicts: Vec<Option<bool>> =
-            cases.iter().map(|case| decider.passes(case.candidate, rule)).collect();
-        let rows = || cases.iter().zip(&verdicts);
-        // Precision is a mean over what passes, recall one over what is good.
-        let precision: Vec<Option<f64>> = rows()
-            .map(|(case, passes)| (*passes == Some(true)).then(|| share(case.is_good)))
-            .collect();
-        let recall: Vec<Option<f64>> =
-            rows().map(|(case, passes)| case.is_good.then_some((*passes)?).map(share)).collect();
-        let mean = |values: &[Option<f64>]| inference::mean(values, dependence).within(0.0, 1.0);
-        Self {
-            tau: rule.tau,
-            passed: precision.iter().flatten().count(),
-            precision: mean(&precision),
-            recall: mean(&recall),
-        }
+impl PassedCounts {
+    /// Share of those that pass that is good; `None` where nothing passes.
+    #[must_use]
+    pub fn precision(self) -> Option<f64> {
+        Proportion { yes: self.both, no: self.passed - self.both }.value()
+    }
+
+    /// Share of the good ones that passes; `None` where nothing is good.
+    #[must_use]
+    pub fn recall(self) -> Option<f64> {
+        Proportion { yes: self.both, no: self.good - self.both }.value()
     }
 }
 
@@ -300,8 +312,10 @@ mod tests {
     /// By decider: how many pass, precision and recall at the trial's tau.
     fn found(of: &Classifiers) -> BTreeMap<String, (usize, Option<f64>, Option<f64>)> {
         let curves = of.curves.iter().map(|curve| {
-            let Passed { passed, precision, recall, .. } = &curve.own;
-            (curve.decider.to_string(), (*passed, precision.value, recall.value))
+            let own = curve.points.iter().find(|at| at.tau == of.tau).unwrap();
+            let Curve { precision, recall, .. } = curve;
+            assert_eq!((own.precision(), own.recall()), (precision.value, recall.value));
+            (curve.decider.to_string(), (precision.n, precision.value, recall.value))
         });
         curves.collect()
     }
@@ -322,7 +336,7 @@ mod tests {
         // mu: 8.33, 8.33 and 8.67 of the good, 7, 8 and 8 of the others.
         assert_eq!(of.curves[2].auc.value, Some(1.0));
         let at_10 = of.curves[2].points.last().unwrap();
-        assert_eq!((at_10.passed, at_10.precision.value, at_10.recall.value), (0, None, Some(0.0)));
+        assert_eq!((at_10.passed, at_10.precision(), at_10.recall()), (0, None, Some(0.0)));
     }
 
     #[test]
@@ -345,6 +359,6 @@ mod tests {
         let csv = String::from_utf8(csv).unwrap();
         assert_eq!(csv.lines().count(), 1 + 6 * 19);
         let at_8 = csv.lines().find(|line| line.starts_with("no check fails,committee's mean,8,"));
-        assert_eq!(at_8, Some("no check fails,committee's mean,8,5,1,,,6,0.8333333333333334,,"));
+        assert_eq!(at_8, Some("no check fails,committee's mean,8,5,6,5,1,0.8333333333333334"));
     }
 }

@@ -33,6 +33,10 @@ const COMPARED: [(&str, &str, MarginOf); 6] = [
     ("perplexity-ratio", "perplexity_ratio", |margins| margins.perplexity_ratio),
 ];
 
+/// Places in [`COMPARED`].
+const RESPONSE_WORDS: usize = 1;
+const JUDGE: usize = 3;
+
 /// The judge's score of samples as long as those of the other data set ([`at_equal_length`]).
 const AT_EQUAL_LENGTH: &str = "judge's score at equal length";
 
@@ -148,24 +152,19 @@ pub(super) fn contrasts(
         |set: &MeasuredSet| set.values(COMPARED.map(|(_, column, _)| RowMeasure::column(column)));
     let values: Vec<RowValues<String>> =
         data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
+    let seed_set = data_sets.first().and_then(|first| first.seed_set.as_ref());
+    let is_related = |set: &MeasuredSet| seed_set.is_some() && seed_set == set.seed_set.as_ref();
     let mut contrasts = Vec::new();
     for (place, (measure, _, margin)) in COMPARED.into_iter().enumerate() {
         for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
-            let seed_set = &data_sets[0].seed_set;
-            let is_related = seed_set.is_some() && *seed_set == set.seed_set;
             let sides = [Rows::of(&values[0], place), Rows::of(of_set, place)];
             let data_set = set.name.clone();
-            contrasts.push(compare(&sides, is_related, measure, data_set, margin(&margins)));
+            contrasts.push(compare(&sides, is_related(set), measure, data_set, margin(&margins)));
         }
     }
-    let judged = |set: &MeasuredSet| {
-        set.values([RowMeasure::column("judge"), RowMeasure::column("response_words")])
-    };
-    let judged: Vec<RowValues<String>> =
-        data_sets.iter().map(judged).collect::<PolarsResult<_>>()?;
-    for (set, of_set) in data_sets.iter().zip(&judged).skip(1) {
-        let is_related = data_sets[0].seed_set.is_some() && data_sets[0].seed_set == set.seed_set;
-        contrasts.push(at_equal_length([&judged[0], of_set], is_related, set, margins.judge));
+    for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
+        let sides = [&values[0], of_set];
+        contrasts.push(at_equal_length(sides, is_related(set), set, margins.judge));
     }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
     for (contrast, p) in contrasts.iter_mut().zip(holm(&p_values)) {
@@ -258,7 +257,7 @@ fn at_equal_length(
     margin: Option<f64>,
 ) -> Contrast {
     let judged = |of: &RowValues<String>| -> Vec<(f64, f64, usize)> {
-        let rows = of.values(0).iter().zip(of.values(1)).enumerate();
+        let rows = of.values(JUDGE).iter().zip(of.values(RESPONSE_WORDS)).enumerate();
         rows.filter_map(|(row, (score, words))| Some(((*score)?, (*words)?.ln_1p(), row))).collect()
     };
     let judged = sides.map(judged);

@@ -18,6 +18,17 @@ use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 use crate::trial::funnel::has_passed;
 use crate::trial::lineage;
 
+/// What a row of the judge's counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    /// The accepted and the rejected each by themselves: whole also where the two were cut to numbers of their own.
+    BySide,
+    /// All candidates together.
+    Whole,
+    /// The same, for those who look closer.
+    Detail,
+}
+
 /// One of two raters.
 type ResolutionOf = fn(&Quality) -> Resolution;
 
@@ -49,11 +60,9 @@ pub(super) fn describe(
             |trial: &TrialEvidence| Ok::<_, StatsError>((quality(trial, settings)?, trial.is_cut));
         judged.push(set.trial.as_ref().map(of).transpose()?);
     }
-    let mut push = |is_detail, name: String, cell: &dyn Fn(&Quality) -> MeasureValue| {
-        // Rows of the accepted or of the rejected alone are whole also where the two were cut apart.
-        let is_of_one = name.contains("share of");
+    let mut push = |kind: Row, name: String, cell: &dyn Fn(&Quality) -> MeasureValue| {
         let cell = |of: &Option<(Option<Quality>, bool)>| match of {
-            Some((Some(_), true)) if !is_of_one => MeasureValue::Absent(CUT_APART),
+            Some((Some(_), true)) if kind != Row::BySide => MeasureValue::Absent(CUT_APART),
             Some((Some(quality), _)) => cell(quality),
             Some((None, _)) => MeasureValue::Absent(UNJUDGED),
             None => MeasureValue::Inapplicable(UNJUDGED),
@@ -62,19 +71,23 @@ pub(super) fn describe(
             group: "judge",
             name,
             cells: judged.iter().map(cell).collect(),
-            is_detail,
+            is_detail: kind == Row::Detail,
         });
     };
     for (place, reading) in HighScore::ALL.into_iter().enumerate() {
         let sign = if reading == HighScore::Above { ">" } else { ">=" };
         let high = format!("{sign} {}", settings.threshold);
-        push(false, format!("judge {high}, share of accepted"), &|q| share(q.accepted.high[place]));
-        push(false, format!("judge {high}, share of rejected"), &|q| share(q.rejected.high[place]));
-        push(false, format!("judge {high}, accepted less rejected"), &|q| {
+        push(Row::BySide, format!("judge {high}, share of accepted"), &|q| {
+            share(q.accepted.high[place])
+        });
+        push(Row::BySide, format!("judge {high}, share of rejected"), &|q| {
+            share(q.rejected.high[place])
+        });
+        push(Row::BySide, format!("judge {high}, accepted less rejected"), &|q| {
             MeasureValue::or_absent(q.lift[place], UNJUDGED)
         });
         let mut cell_of_four = |name: &str, of: &dyn Fn(&Quality) -> u64| {
-            push(true, format!("{high}: {name}"), &|q| counted(of(q), q.all.judged));
+            push(Row::Detail, format!("{high}: {name}"), &|q| counted(of(q), q.all.judged));
         };
         cell_of_four("both", &|q| q.tables[place].both);
         cell_of_four("committee alone", &|q| q.tables[place].committee);
@@ -82,35 +95,35 @@ pub(super) fn describe(
         cell_of_four("neither", &|q| q.tables[place].neither);
     }
     let constant = "one of the two gives one score only";
-    push(false, "Spearman's rho with mu".to_owned(), &|q| {
+    push(Row::Whole, "Spearman's rho with mu".to_owned(), &|q| {
         MeasureValue::or_absent(q.all.spearman, constant)
     });
-    push(false, "Kendall's tau-b with mu".to_owned(), &|q| {
+    push(Row::Whole, "Kendall's tau-b with mu".to_owned(), &|q| {
         MeasureValue::or_absent(q.all.kendall, constant)
     });
     let raters: [(&str, ResolutionOf); 2] =
         [("mu", |q| q.all.committee), ("judge", |q| q.all.judge)];
     for (name, resolution) in raters {
-        push(true, format!("{name}: distinct scores"), &|q| {
+        push(Row::Detail, format!("{name}: distinct scores"), &|q| {
             MeasureValue::count(resolution(q).distinct, size(resolution(q).n))
         });
-        push(true, format!("{name}: entropy in bits"), &|q| {
+        push(Row::Detail, format!("{name}: entropy in bits"), &|q| {
             MeasureValue::exact(resolution(q).entropy, size(resolution(q).n), UNJUDGED)
         });
     }
-    push(false, "candidates without a judge's score".to_owned(), &|q| {
+    push(Row::Whole, "candidates without a judge's score".to_owned(), &|q| {
         counted(q.all.unjudged, q.all.judged + q.all.unjudged)
     });
     Ok(())
 }
 
 /// Adds how well those who decide tell good responses from others ([`crate::reviewers::classifier`]), at the trial's tau.
-pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mut MeasureTable) {
-    let measured: Vec<Option<Vec<Classifiers>>> = data_sets
-        .iter()
-        .map(|set| Some(set.trial.as_ref()?.classifiers(settings.threshold)))
-        .collect();
-    let every = || measured.iter().flatten().flatten();
+pub(super) fn classify(
+    data_sets: &[MeasuredSet],
+    classifiers: &[Vec<Classifiers>],
+    table: &mut MeasureTable,
+) {
+    let every = || classifiers.iter().flatten();
     let truths: BTreeSet<&str> = every().map(|of| of.truth.as_str()).collect();
     // A set would order committees among the reviewers.
     let mut deciders: Vec<&Decider> = Vec::new();
@@ -132,13 +145,12 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
         let mut add = |name: String,
                        is_detail,
                        value: &dyn Fn(&Classifiers) -> Option<MeasureValue>| {
-            let cell = |of: &Option<Vec<Classifiers>>| {
-                let Some(of_trial) = of else { return MeasureValue::Inapplicable(UNSCORED) };
+            let cell = |of_trial: &Vec<Classifiers>| {
                 let of_truth = of_trial.iter().find(|of| of.truth == truth);
                 of_truth.and_then(value).unwrap_or(MeasureValue::Inapplicable("it did not decide"))
             };
             let name = format!("{truth}: {name}");
-            let cells = measured.iter().map(cell).collect();
+            let cells = classifiers.iter().map(cell).collect();
             table.add(Measure { group: "classifier", name, cells, is_detail });
         };
         let absent = MeasureValue::or_absent;
@@ -149,10 +161,10 @@ pub(super) fn classify(data_sets: &[MeasuredSet], settings: Settings, table: &mu
             let is_detail = !decided(decider);
             let of = |of: &Classifiers| of.curves.iter().find(|c| c.decider == **decider).cloned();
             add(format!("{decider}, precision"), is_detail, &|all| {
-                Some(absent(of(all)?.own.precision, "it let nothing pass"))
+                Some(absent(of(all)?.precision, "it let nothing pass"))
             });
             add(format!("{decider}, recall"), is_detail, &|all| {
-                Some(absent(of(all)?.own.recall, "no response is good"))
+                Some(absent(of(all)?.recall, "no response is good"))
             });
             let has_score =
                 !matches!(decider, Decider::Committee(rule) if *rule != DisputeRule::Accept);

@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::method::Method;
 use gra_synth::variant::{Instructions, Variant};
 use serde::Serialize;
 
+use super::Recorded;
 use crate::experiment::Experiment;
-use crate::store::Store;
 
 /// A round's target beside the candidates that it may draw.
 #[derive(Debug, Serialize)]
@@ -25,8 +24,8 @@ pub(super) struct CapCheck {
 struct ExpectedRound {
     name: String,
     acceptance: f64,
-    /// The trial that recorded it; `null` where it was given.
-    trial: Option<String>,
+    /// Whether the variant's trial recorded it; it was given otherwise.
+    is_recorded: bool,
     /// Candidates that the target needs; `null` where none pass.
     needed: Option<f64>,
     /// Its own, where it has a scale.
@@ -34,41 +33,26 @@ struct ExpectedRound {
 }
 
 impl CapCheck {
-    /// With the acceptance that was given, or that finished trials of the experiment recorded.
+    /// With the acceptance that was given, or that trials of the experiment recorded. `None` where no variant has a target.
     pub(super) fn new(
         experiment: &Experiment,
-        store: Option<&Store>,
+        recorded: &Recorded,
         given: Option<f64>,
-    ) -> Result<Option<Self>> {
+    ) -> Option<Self> {
         let Method { target, cap, .. } = experiment.method;
         let new = |variant: &&Variant| variant.instructions == Instructions::New;
         let mut variants = Vec::new();
-        let mut has_target = false;
-        let trials = store.map(Store::trials).transpose()?.unwrap_or_default();
         for variant in experiment.variants.iter().filter(new) {
-            has_target = true;
-            let own = trials.iter().find(|trial| {
-                let id = &trial.id;
-                trial.finished && id.experiment == experiment.name && id.variant == variant.name
-            });
-            let (acceptance, trial) = match (given, store, own) {
-                (Some(given), ..) => (Some(given), None),
-                (None, Some(store), Some(trial)) => {
-                    let funnel = Funnel::of(&store.candidates(trial.row)?);
-                    (funnel.acceptance_rate(), Some(trial.id.to_string()))
-                }
-                _ => (None, None),
-            };
+            let name = variant.name.clone();
+            let own = || Funnel::of(recorded.get(&name)?).acceptance_rate();
+            let Some(acceptance) = given.or_else(own) else { continue };
+            let is_recorded = given.is_none();
             let Method { target, cap, .. } = experiment.method_of(variant);
-            variants.extend(acceptance.map(|acceptance| ExpectedRound {
-                cap,
-                name: variant.name.clone(),
-                acceptance,
-                trial,
-                needed: (acceptance > 0.0).then(|| (f64::from(target) / acceptance).ceil()),
-            }));
+            let needed = (acceptance > 0.0).then(|| (f64::from(target) / acceptance).ceil());
+            variants.push(ExpectedRound { name, acceptance, is_recorded, needed, cap });
         }
-        Ok(has_target.then_some(Self { target, cap, variants }))
+        let has_target = experiment.variants.iter().any(|variant| new(&variant));
+        has_target.then_some(Self { target, cap, variants })
     }
 
     pub(super) fn text(&self) -> String {
@@ -82,12 +66,11 @@ impl CapCheck {
                 "cap            {cap} candidates: a round has its {target} samples if at least {least:.0}% pass\n"
             ),
         };
-        for ExpectedRound { name, acceptance, trial, needed, cap } in variants {
+        for ExpectedRound { name, acceptance, is_recorded, needed, cap } in variants {
             if needed.is_some_and(|needed| needed <= f64::from(*cap)) {
                 continue;
             }
-            let source =
-                trial.as_ref().map_or("expected".to_owned(), |trial| format!("of {trial}"));
+            let source = if *is_recorded { "of its trial" } else { "expected" };
             let needs = match needed {
                 Some(needed) => format!("the target needs {needed:.0} candidates"),
                 None => "no number of candidates meets the target".to_owned(),

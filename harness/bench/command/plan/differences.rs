@@ -3,18 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use gra_analysis::statistics::dependence::Dependence;
 use gra_analysis::statistics::inference::detectable;
 use gra_analysis::trial::funnel::has_passed;
 use gra_synth::pool::ItemId;
 use gra_synth::stream::Stream;
+use gra_synth::variant::Variant;
 use serde::Serialize;
 
 use super::calls::candidates;
-use super::{Range, VariantPlan, span};
+use super::{Range, Recorded, VariantPlan, span};
 use crate::experiment::{Content, Experiment};
-use crate::store::Store;
 
 /// Variance of a candidate's difference in acceptance, where two variants decide as two coins would: as each other at
 /// half of the candidates.
@@ -139,17 +138,10 @@ impl Comparison {
 impl Detectable {
     /// Between the experiment's variants, for the fewest candidates that any of them draws; `None` for one variant, and
     /// for too few candidates for a test.
-    pub(in crate::command) fn of(
-        experiment: &Experiment,
-        store: Option<&Store>,
-    ) -> Result<Option<Self>> {
+    pub(in crate::command) fn of(experiment: &Experiment, recorded: &Recorded) -> Option<Self> {
         let drawn = experiment.variants.iter().map(|variant| candidates(variant, experiment).least);
-        let Some(fewest) = drawn.min().filter(|_| experiment.variants.len() > 1) else {
-            return Ok(None);
-        };
-        let recorded =
-            store.map(|store| recorded_variance(experiment, store)).transpose()?.flatten();
-        Ok(Self::with(experiment, fewest, recorded))
+        let fewest = drawn.min().filter(|_| experiment.variants.len() > 1)?;
+        Self::with(experiment, fewest, recorded_variance(experiment, recorded))
     }
 
     fn with(experiment: &Experiment, candidates: u64, recorded: Option<f64>) -> Option<Self> {
@@ -213,23 +205,13 @@ impl Detectable {
 
 /// The largest variance, over the variants, of a candidate's difference in acceptance to the reference, in this
 /// experiment's finished trials; `None` where none has a share that differs.
-fn recorded_variance(experiment: &Experiment, store: &Store) -> Result<Option<f64>> {
-    let (mut reference, mut others) = (None, Vec::new());
-    for trial in store.trials()?.iter().filter(|trial| {
-        let id = &trial.id;
-        trial.finished && id.experiment == experiment.name && id.seed == experiment.seeds[0]
-    }) {
-        let named = experiment.variants.iter().position(|variant| variant.name == trial.id.variant);
-        let candidates = store.candidates(trial.row)?;
-        let of: BTreeMap<ItemId, bool> =
-            candidates.iter().map(|candidate| (candidate.id, has_passed(candidate))).collect();
-        match named {
-            Some(0) => reference = Some(of),
-            Some(_) => others.push(of),
-            None => {}
-        }
-    }
-    let Some(reference) = reference else { return Ok(None) };
+fn recorded_variance(experiment: &Experiment, recorded: &Recorded) -> Option<f64> {
+    let passed = |variant: &Variant| -> Option<BTreeMap<ItemId, bool>> {
+        let candidates = recorded.get(&variant.name)?.iter();
+        Some(candidates.map(|candidate| (candidate.id, has_passed(candidate))).collect())
+    };
+    let (first, others) = experiment.variants.split_first()?;
+    let reference = passed(first)?;
     let variance = |other: &BTreeMap<ItemId, bool>| {
         let pairs = other.iter().filter_map(|(id, own)| Some((*own, *reference.get(id)?)));
         let differences: Vec<f64> =
@@ -239,7 +221,6 @@ fn recorded_variance(experiment: &Experiment, store: &Store) -> Result<Option<f6
         let mean = differences.iter().sum::<f64>() / n;
         differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (n - 1.0)
     };
-    let most =
-        others.iter().map(variance).filter(|variance| *variance > 0.0).max_by(f64::total_cmp);
-    Ok(most)
+    let variances = others.iter().filter_map(passed).map(|other| variance(&other));
+    variances.filter(|variance| *variance > 0.0).max_by(f64::total_cmp)
 }

@@ -133,15 +133,7 @@ fn results_are_joined_by_their_files() {
         );
         measured.read_compute("a.csv", compute.as_bytes()).unwrap();
     }
-    let mut benchmarks = String::from(
-        "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n",
-    );
-    for (source, score) in [("single-reviewer", 51), ("no-reviewer", 50)] {
-        for benchmark in crate::Benchmark::ALL {
-            let line = format!("llama-3.1-8b,alpaca,{source},,{benchmark},{score},100,0\n");
-            benchmarks.push_str(&line);
-        }
-    }
+    let benchmarks = llama_scores(&[("single-reviewer", 51), ("no-reviewer", 50)]);
     measured.read_benchmarks("benchmarks.csv", benchmarks.as_bytes()).unwrap();
 
     let findings = audit(&paper(), &measured);
@@ -191,18 +183,20 @@ fn demonstrations_decide_nothing() {
     assert!(!stats("80,,,80,"));
 }
 
+/// A `benchmarks.csv`: one training of Llama on Alpaca per source, with one score on a hundred items of each benchmark.
+fn llama_scores(scores: &[(&str, u32)]) -> String {
+    let header = "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n";
+    let lines = scores.iter().flat_map(|(source, score)| {
+        crate::Benchmark::ALL
+            .map(|benchmark| format!("llama-3.1-8b,alpaca,{source},,{benchmark},{score},100,0\n"))
+    });
+    std::iter::once(header.to_owned()).chain(lines).collect()
+}
+
 /// The interval of a difference of two averages is that of their summed variances.
 #[test]
 fn scores_have_the_binomial_interval_of_their_formula() {
-    let mut csv = String::from(
-        "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n",
-    );
-    for (source, score) in [("single-reviewer,", 51), ("no-reviewer,", 50)] {
-        for benchmark in crate::Benchmark::ALL {
-            let line = format!("llama-3.1-8b,alpaca,{source},{benchmark},{score},100,0\n");
-            csv.push_str(&line);
-        }
-    }
+    let csv = llama_scores(&[("single-reviewer", 51), ("no-reviewer", 50)]);
     let mut measured = Measured::default();
     measured.read_benchmarks("benchmarks.csv", csv.as_bytes()).unwrap();
     let findings = audit(&paper(), &measured);
