@@ -28,17 +28,22 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
         let share = 100.0 * of.good.value.unwrap_or(0.0);
         format!("{}: n {}, {share:.0}% good", of.truth, of.good.n)
     };
-    let own = drawn[0].tau;
+    let mut kinds: Vec<Look> =
+        drawn.iter().flat_map(|of| of.curves.iter().map(|curve| look(curve, of))).collect();
+    kinds.sort_by_key(|kind| kind.rank);
+    kinds.dedup_by_key(|kind| kind.rank);
+    let disc =
+        format!("; the disc is tau {}, as in the trial, with intervals: {INTERVALS}", drawn[0].tau);
     let caption = format!(
-        "{}. Lines run from tau 1 (right) to tau 10 (left); the disc is tau {own}, as in the trial, with intervals: {INTERVALS}. \
-         Dashed: the precision of letting everything pass. Thin grey lines: each reviewer alone. A point stands for at least \
-         {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; neither is the truth. \
-         The axes need not start at 0.",
-        drawn.iter().map(panel).collect::<Vec<_>>().join("; ")
+        "{}. Lines run from tau 1 (right) to tau 10 (left){}. Dashed: the precision of letting everything pass. A point \
+         stands for at least {FEWEST} responses that pass. What is good is a judge's word, or what no check objects to; \
+         neither is the truth. The axes need not start at 0.",
+        drawn.iter().map(panel).collect::<Vec<_>>().join("; "),
+        if kinds.iter().any(|kind| kind.has_disc) { &disc } else { "" },
     );
     let title = format!("What passes and what is good, {trial}");
     page(Words { name: "classifier".to_owned(), title, caption }, HEIGHT, |canvas, area| {
-        legend(canvas, area)?;
+        legend(canvas, area, &kinds)?;
         let below = area.without([0.0, 2.6 * LINE, 0.0, 0.0]);
         let least = least(&drawn);
         let width = (below.width + GAP) / lines(drawn.len().max(2));
@@ -50,32 +55,36 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
     })
 }
 
-/// Colour, width and name of committees by what is done with disputes; `None` for reviewers, who stand back. What is
-/// drawn later is narrower, so that equal lines are all seen.
-fn look(decider: &Decider) -> Option<(RGBColor, f64, &'static str)> {
-    match decider {
-        Decider::Committee(DisputeRule::Accept) => Some((palette::KINDS[2], 5.0, "mean alone")),
-        Decider::Committee(DisputeRule::MajorityVote) => {
-            Some((palette::KINDS[1], 3.0, "with vote"))
-        }
-        Decider::Committee(DisputeRule::Adjudicator) => {
-            Some((palette::KINDS[0], 1.6, "with adjudicator"))
-        }
-        Decider::Reviewer(_) => None,
-    }
+/// How a decider is drawn. What is drawn later is narrower, so that equal lines are all seen.
+#[derive(Clone, Copy)]
+struct Look {
+    /// In the order of drawing.
+    rank: u8,
+    color: RGBColor,
+    width: f64,
+    name: &'static str,
+    /// Whether it stands in front, with the trial's tau; reviewers of a committee stand back.
+    has_disc: bool,
 }
 
-/// Committees in the order in which they are drawn.
-const COMMITTEES: [DisputeRule; 3] =
-    [DisputeRule::Accept, DisputeRule::MajorityVote, DisputeRule::Adjudicator];
+fn look(curve: &Curve, of: &Classifiers) -> Look {
+    let (rank, color, width, name) = match curve.decider {
+        Decider::Reviewer(_) if of.curves.len() == 1 => (4, palette::KINDS[0], 1.6, "the reviewer"),
+        Decider::Reviewer(_) => (0, palette::GREY, 0.8, "one reviewer"),
+        Decider::Committee(DisputeRule::Accept) => (1, palette::KINDS[2], 5.0, "mean alone"),
+        Decider::Committee(DisputeRule::MajorityVote) => (2, palette::KINDS[1], 3.0, "with vote"),
+        Decider::Committee(DisputeRule::Adjudicator) => {
+            (3, palette::KINDS[0], 1.6, "with adjudicator")
+        }
+    };
+    Look { rank, color, width, name, has_disc: rank > 0 }
+}
 
-fn legend(canvas: &mut Canvas<'_>, area: Area) -> Drawn {
-    let committees = COMMITTEES.into_iter().filter_map(|rule| look(&Decider::Committee(rule)));
+fn legend(canvas: &mut Canvas<'_>, area: Area, kinds: &[Look]) -> Drawn {
     let letters = Letters::new(TEXT, HPos::Left);
     let (mut x, y) = (area.x, area.y + 0.4 * LINE);
-    let reviewer = (palette::GREY, 0.8, "one reviewer");
-    for (color, width, name) in std::iter::once(reviewer).chain(committees) {
-        canvas.path([(x, y), (x + 18.0, y)], color, width)?;
+    for Look { color, width, name, .. } in kinds {
+        canvas.path([(x, y), (x + 18.0, y)], *color, *width)?;
         canvas.text(name, (x + 24.0, y), letters)?;
         x += letters.width(name) + 48.0;
     }
@@ -92,8 +101,8 @@ fn shown(curve: &Curve) -> Vec<(f64, f64)> {
 fn least(panels: &[&Classifiers]) -> f64 {
     let of_panel = |of: &&Classifiers| -> Vec<f64> {
         let points = of.curves.iter().flat_map(shown).flat_map(|(x, y)| [x, y]);
-        let committees = of.curves.iter().filter(|curve| look(&curve.decider).is_some());
-        let whiskers = committees.flat_map(|curve| [curve.precision, curve.recall]);
+        let in_front = of.curves.iter().filter(|curve| look(curve, of).has_disc);
+        let whiskers = in_front.flat_map(|curve| [curve.precision, curve.recall]);
         let lows = whiskers.filter_map(|of| Some(of.interval?.low));
         points.chain(lows).chain(of.good.value).collect()
     };
@@ -130,20 +139,17 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Dr
             from += step;
         }
     }
-    let rank = |curve: &&Curve| {
-        COMMITTEES.iter().position(|rule| curve.decider == Decider::Committee(*rule))
-    };
     let mut curves: Vec<&Curve> = of.curves.iter().collect();
-    curves.sort_by_key(rank);
+    curves.sort_by_key(|curve| look(curve, of).rank);
     for curve in curves {
-        let look = look(&curve.decider);
-        let (color, width) = look.map_or((palette::GREY, 0.8), |(color, width, _)| (color, width));
+        let Look { color, width, has_disc, .. } = look(curve, of);
         let line =
             shown(curve).into_iter().map(|(recall, precision)| (x.at(recall), y.at(precision)));
         canvas.path(line.collect::<Vec<_>>(), color, width)?;
         let Curve { precision, recall, .. } = curve;
-        let own = recall.value.zip(precision.value).filter(|_| precision.n >= FEWEST);
-        if let (Some((at_recall, at_precision)), Some(_)) = (own, look) {
+        let own = recall.value.zip(precision.value);
+        let own = own.filter(|_| has_disc && precision.n >= FEWEST);
+        if let Some((at_recall, at_precision)) = own {
             let at = (x.at(at_recall), y.at(at_precision));
             if let Some(of) = precision.interval {
                 canvas.path([(at.0, y.at(of.low)), (at.0, y.at(of.high))], color, 1.0)?;
@@ -181,6 +187,17 @@ mod tests {
         for text in ["n 40, 65% good", "good: no check fails", "with adjudicator"] {
             assert!(figure.svg.contains(text), "{text}: {}", figure.svg);
         }
-        assert!(classifier("t", &[]).is_err());
+        assert!(!figure.svg.contains("the reviewer") && classifier("t", &[]).is_err());
+        // One reviewer is who decides, and has the disc.
+        let rule = Rule { reviewers: 1, ..rule };
+        let alone = candidates.into_iter().map(|mut candidate| {
+            candidate.roles.reviewers.truncate(1);
+            candidate.response_reviews.truncate(1);
+            candidate
+        });
+        let alone = Classifiers::of(&alone.collect::<Vec<_>>(), &rule, Truth::Checks).unwrap();
+        let figure = classifier("ablation/one/seed-42", &[alone]).unwrap();
+        assert!(figure.svg.contains("the reviewer") && figure.svg.contains("the disc is tau 8"));
+        assert!(!figure.svg.contains("with adjudicator"), "{}", figure.svg);
     }
 }
