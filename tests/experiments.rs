@@ -9,6 +9,7 @@ use gra_synth::request::Stage;
 
 use crate::real_model::models;
 use crate::servers::{serve, serve_pool};
+use crate::synthetic::Synthetic;
 use crate::workbench::{Workbench, published, repository};
 
 /// The experiment files, by name.
@@ -381,6 +382,36 @@ fn seed_sets_that_cannot_be_used_are_named() {
         laptop.starts_with("Seed set: 201 items of the starter set; the paper's have tens of"),
         "{laptop}"
     );
+}
+
+#[test]
+fn a_plan_takes_its_variances_from_what_was_recorded() {
+    let variants =
+        "[[variant]]\nname = \"gra\"\n[[variant]]\nname = \"no-reviewer\"\nreviewers = \"none\"\n";
+    let bench = Workbench::new(variants, "rounds = 1");
+    bench.edit("experiment.toml", "target = 3\ncap = 6", "target = 120\ncap = 120");
+    let assumed = bench.transcript(&["plan", "experiment.toml"]);
+    assert!(assumed.contains("half of them passed; a judge's scores deviate by\n"), "{assumed}");
+    assert!(assumed.contains("1.5;\n"), "{assumed}");
+
+    let texts = |number| (format!("Instruction {number}."), format!("Response {number}."));
+    for variant in ["gra", "no-reviewer"] {
+        let (experiment, seed, candidates) = ("small", 42, 120);
+        let trial = Synthetic { experiment, variant, seed, candidates, finished: true, texts };
+        trial.write(&bench.path("results/store.db"));
+    }
+    let folder = bench.path("results/small/seed-42.compare");
+    std::fs::create_dir_all(&folder).unwrap();
+    // Scores of 5 and 9 in turn have a deviation of 2.
+    let scores = (0..60).map(|n| format!("r1-{n:05},{}\n", 5 + 4 * (n % 2)));
+    let file = folder.join("gra.judge.csv");
+    std::fs::write(&file, format!("id,score\n{}", scores.collect::<String>())).unwrap();
+    let recorded = bench.transcript(&["plan", "experiment.toml"]);
+    assert!(recorded.contains("as in the store's trials; a judge's scores"), "{recorded}");
+    assert!(recorded.contains("2.0, as the last comparison's;\n"), "{recorded}");
+    // A file of a trial that was replaced since names candidates that this one has not.
+    std::fs::write(&file, "id,score\nr9-00000,5\n").unwrap();
+    assert!(bench.transcript(&["plan", "experiment.toml"]).contains("1.5;\n"));
 }
 
 #[test]

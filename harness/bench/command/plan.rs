@@ -14,22 +14,24 @@ mod sizes;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use gra_analysis::statistics::inference::FEWEST;
 use gra_synth::candidate::Candidate;
 use gra_synth::form;
 use gra_synth::request::Stage;
 use gra_synth::variant::RoleAssignment;
 use serde::Serialize;
 
+use crate::evidence::JUDGE;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::store::{Rate, Store, TrialRow};
-use crate::terminal;
 use crate::trial::TrialId;
+use crate::{comparison, judging, terminal};
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use cap::CapCheck;
 use casts::Casts;
@@ -141,7 +143,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
     }
     let experiments = Experiments::load(&args.experiment, &global.models, &args.overrides)?;
     let store = global.read_store_if_any()?;
-    let plan = |experiment| Plan::new(experiment, store.as_ref(), args);
+    let plan = |experiment| Plan::new(experiment, store.as_ref(), &global.results, args);
     let plans = experiments.each.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
@@ -183,20 +185,49 @@ fn rates(store: &Store) -> Result<BTreeMap<Stage, Rate>> {
     Ok(rates)
 }
 
-/// Candidates of finished trials of an experiment under its first run seed, by variant.
-type Recorded = BTreeMap<String, Vec<Candidate>>;
+/// What earlier runs of an experiment recorded under its first run seed.
+#[derive(Debug, Default)]
+pub(in crate::command) struct Recorded {
+    /// Candidates of finished trials, by variant.
+    candidates: BTreeMap<String, Vec<Candidate>>,
+    /// The largest variance of a judge's scores of one variant, in points of the scale, squared.
+    judge_variance: Option<f64>,
+}
 
-fn recorded(experiment: &Experiment, store: &Store) -> Result<Recorded> {
-    let of_experiment = |trial: &TrialRow| {
-        let TrialId { experiment: name, seed, .. } = &trial.id;
-        trial.finished && (name, *seed) == (&experiment.name, experiment.seeds[0])
-    };
-    let trials = store.trials()?.into_iter().filter(of_experiment);
-    trials.map(|trial| Ok((trial.id.variant, store.candidates(trial.row)?))).collect()
+impl Recorded {
+    pub(in crate::command) fn read(
+        experiment: &Experiment,
+        store: &Store,
+        results: &Path,
+    ) -> Result<Self> {
+        let of_experiment = |trial: &TrialRow| {
+            let TrialId { experiment: name, seed, .. } = &trial.id;
+            trial.finished && (name, *seed) == (&experiment.name, experiment.seeds[0])
+        };
+        let trials = store.trials()?.into_iter().filter(of_experiment);
+        let candidates: BTreeMap<String, Vec<Candidate>> = trials
+            .map(|trial| Ok((trial.id.variant, store.candidates(trial.row)?)))
+            .collect::<Result<_>>()?;
+        let folder = comparison::folder(results, &experiment.name, experiment.seeds[0]);
+        let variance = |(variant, candidates): (&String, &Vec<Candidate>)| {
+            let file = folder.join(format!("{variant}{JUDGE}"));
+            // A file of a trial that was replaced since tells nothing of this one.
+            let scores = judging::read_scores(&file, candidates).ok()?;
+            let scores: Vec<f64> = scores.into_values().collect();
+            differences::variance(&scores).filter(|_| scores.len() >= FEWEST)
+        };
+        let judge_variance = candidates.iter().filter_map(variance).max_by(f64::total_cmp);
+        Ok(Self { candidates, judge_variance })
+    }
 }
 
 impl Plan {
-    fn new(experiment: &Experiment, store: Option<&Store>, args: &PlanArgs) -> Result<Self> {
+    fn new(
+        experiment: &Experiment,
+        store: Option<&Store>,
+        results: &Path,
+        args: &PlanArgs,
+    ) -> Result<Self> {
         let method = &experiment.method;
         let seeds = experiment.seeds.len() as u64;
         let to_annotate =
@@ -265,7 +296,7 @@ impl Plan {
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
         let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share);
-        let recorded = store.map(|store| recorded(experiment, store)).transpose()?;
+        let recorded = store.map(|store| Recorded::read(experiment, store, results)).transpose()?;
         let recorded = recorded.unwrap_or_default();
         let detectable = Detectable::of(experiment, &recorded);
         Ok(Self {

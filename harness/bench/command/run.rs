@@ -1,6 +1,6 @@
 //! `run` and `ablation`: every variant and run seed of an experiment, and the table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use gra_synth::request::Stage;
 
-use super::plan::Detectable;
+use super::plan::{Detectable, Recorded};
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::progress::Verbosity;
@@ -105,8 +105,11 @@ fn run_trials(
     let store = Store::open(&global.store_path())?;
     each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
     // What only shows how things work answers no question.
-    let is_result = !first.demonstration;
-    let detectable = is_result.then(|| Detectable::of(first, &BTreeMap::new())).flatten();
+    let detectable = if first.demonstration {
+        None
+    } else {
+        Detectable::of(first, &Recorded::read(first, &store, results)?)
+    };
     let session = Session::start(global, store, &first.pool, &first.engine)?;
     let blunt = detectable.and_then(|found| found.warning(first));
     // What the seed set is stands before what can be found with it.

@@ -40,6 +40,12 @@ const JUDGE: usize = 3;
 /// The judge's score of samples as long as those of the other data set ([`at_equal_length`]).
 const AT_EQUAL_LENGTH: &str = "judge's score at equal length";
 
+/// The judge's score in pairs of samples of about one length, one of each data set ([`matched_by_length`]).
+const MATCHED: &str = "judge's score of pairs matched by length";
+
+/// How far the logarithms of the words of a matched pair may lie apart: a tenth in length.
+const CALIPER: f64 = 0.1;
+
 const REFERENCE: &str = "the others are compared with it";
 const NO_PAIR: &str = "one of the two has no value";
 const NO_TEST: &str = "fewer than 12 on a side, or nothing varies";
@@ -166,6 +172,10 @@ pub(super) fn contrasts(
         let sides = [&values[0], of_set];
         contrasts.push(at_equal_length(sides, is_related(set), set, margins.judge));
     }
+    for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
+        let sides = [&values[0], of_set];
+        contrasts.push(matched_by_length(sides, is_related(set), set, margins.judge));
+    }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
     for (contrast, p) in contrasts.iter_mut().zip(holm(&p_values)) {
         contrast.p = p;
@@ -247,6 +257,12 @@ fn compare(
     contrast
 }
 
+/// The judged samples of a data set: score, logarithm of the response's words, and row.
+fn judged(of: &RowValues<String>) -> Vec<(f64, f64, usize)> {
+    let rows = of.values(JUDGE).iter().zip(of.values(RESPONSE_WORDS)).enumerate();
+    rows.filter_map(|(row, (score, words))| Some(((*score)?, (*words)?.ln_1p(), row))).collect()
+}
+
 /// The difference of a judge's scores that is left when both data sets have responses of one length: judges favour long
 /// ones. Scores are regressed on the logarithm of the words within each data set, with one slope (an analysis of
 /// covariance). What the slope's own error adds to each row is part of its value, so the interval has it too.
@@ -256,10 +272,6 @@ fn at_equal_length(
     set: &MeasuredSet,
     margin: Option<f64>,
 ) -> Contrast {
-    let judged = |of: &RowValues<String>| -> Vec<(f64, f64, usize)> {
-        let rows = of.values(JUDGE).iter().zip(of.values(RESPONSE_WORDS)).enumerate();
-        rows.filter_map(|(row, (score, words))| Some(((*score)?, (*words)?.ln_1p(), row))).collect()
-    };
     let judged = sides.map(judged);
     let mean = |rows: &[(f64, f64, usize)], of: fn(&(f64, f64, usize)) -> f64| {
         rows.iter().map(of).sum::<f64>() / rows.len() as f64
@@ -293,6 +305,50 @@ fn at_equal_length(
         measure: AT_EQUAL_LENGTH,
         data_set: set.name.clone(),
         n: Sizes { first: first.values.len(), other: other.values.len(), both },
+        difference,
+        same_items: None,
+        selection: None,
+        p: difference.and_then(|difference| difference.p()),
+        margin,
+    }
+}
+
+/// The same control without a straight line: each sample is paired with one of the other data set that is as long, each
+/// once, and as many pairs are made as the caliper allows. Samples that are too long or too short for a partner are left
+/// out, so this is about the lengths that both data sets have.
+fn matched_by_length(
+    sides: [&RowValues<String>; 2],
+    is_related: bool,
+    set: &MeasuredSet,
+    margin: Option<f64>,
+) -> Contrast {
+    let [first, other] = sides.map(|side| {
+        let mut rows = judged(side);
+        rows.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.cmp(&b.2)));
+        rows
+    });
+    let (mut differences, mut items) = (Vec::new(), Vec::new());
+    let (mut at, mut of) = (0, 0);
+    while let (Some(mine), Some(theirs)) = (first.get(at), other.get(of)) {
+        let apart = theirs.1 - mine.1;
+        if apart.abs() <= CALIPER {
+            differences.push(Some(theirs.0 - mine.0));
+            let items_of = |side: usize, row: usize| {
+                let side_name = if is_related { 0 } else { side };
+                sides[side].items()[row].iter().map(move |item| (side_name, item))
+            };
+            items.push(items_of(0, mine.2).chain(items_of(1, theirs.2)));
+        }
+        // The shorter one finds no partner among the longer ones that follow.
+        at += usize::from(apart >= -CALIPER);
+        of += usize::from(apart <= CALIPER);
+    }
+    let n = Sizes { first: differences.len(), other: differences.len(), both: 0 };
+    let difference = Inference::of_mean(&differences, &Dependence::by_items(items));
+    Contrast {
+        measure: MATCHED,
+        data_set: set.name.clone(),
+        n,
         difference,
         same_items: None,
         selection: None,

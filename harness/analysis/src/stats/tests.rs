@@ -243,3 +243,45 @@ fn keeping_the_better_half_is_no_improvement() {
     let total = judge.same_items.unwrap().value + judge.selection.unwrap().value;
     assert!((total - judge.difference.unwrap().value).abs() < 1e-9);
 }
+
+#[test]
+fn a_preference_for_long_responses_is_no_better_data() {
+    // The judge gives 2 ln(1 + words), give or take; the second set's responses are twice as long, and no better.
+    let set = |name: &str, times: u32, better: f64| {
+        let words = |n: u32| (10 + n % 40) * times;
+        let noise = |n: u32| if (n / 3).is_multiple_of(2) { 0.1 } else { -0.1 };
+        let score = |n: u32| 2.0 * f64::from(1 + words(n)).ln() + noise(n) + better;
+        let sample = |n: u32| MeasuredSample {
+            judge: Some(score(n)),
+            response: Some(vec!["grey"; words(n) as usize].join(" ")),
+            items: vec![format!("{name}{n}")],
+            ..sample(n, "")
+        };
+        MeasuredSet {
+            name: name.to_owned(),
+            samples: samples(&(0..80).map(sample).collect::<Vec<_>>()).unwrap(),
+            seed_set: None,
+            records: None,
+            trial: None,
+        }
+    };
+    let sets = [set("first", 1, 0.0), set("long", 2, 0.0), set("good", 2, 0.5)];
+    let found = findings(&sets, None, SETTINGS).unwrap();
+    let of = |measure: &str, data_set: &str| {
+        let mut all = found.contrasts.iter();
+        let found = all.find(|one| (one.measure, one.data_set.as_str()) == (measure, data_set));
+        let contrast = found.unwrap_or_else(|| panic!("no {measure} of {data_set}"));
+        (contrast.difference.unwrap().value, contrast.n, contrast.verdict().unwrap())
+    };
+    let (raw, _, verdict) = of("judge's score", "long");
+    assert!(raw > 1.3 && verdict == DifferenceVerdict::Differs, "{raw} {verdict:?}");
+    for measure in ["judge's score at equal length", "judge's score of pairs matched by length"] {
+        let (long, n, verdict) = of(measure, "long");
+        assert!(long.abs() < 0.1 && verdict == DifferenceVerdict::Alike, "{long} {verdict:?}");
+        let (good, _, verdict) = of(measure, "good");
+        assert!((good - 0.5).abs() < 0.1 && verdict == DifferenceVerdict::Differs, "{good}");
+        // First: 10 to 49 words, two of each; the other: 20 to 98, two of each even number.
+        let pairs = if measure.contains("pairs") { 36..=60 } else { 80..=80 };
+        assert!(pairs.contains(&n.first) && n.first == n.other, "{measure}: {n:?}");
+    }
+}

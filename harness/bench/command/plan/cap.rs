@@ -44,7 +44,7 @@ impl CapCheck {
         let mut variants = Vec::new();
         for variant in experiment.variants.iter().filter(new) {
             let name = variant.name.clone();
-            let own = || Funnel::of(recorded.get(&name)?).acceptance_rate();
+            let own = || Funnel::of(recorded.candidates.get(&name)?).acceptance_rate();
             let Some(acceptance) = given.or_else(own) else { continue };
             let is_recorded = given.is_none();
             let Method { target, cap, .. } = experiment.method_of(variant);

@@ -46,6 +46,10 @@ pub(in crate::command) struct Detectable {
     pub(super) is_recorded: bool,
     /// Of a judge's mean score, where every candidate is judged.
     pub(super) judge: f64,
+    /// Standard deviation of a judge's scores, in points of the scale.
+    pub(super) judge_deviation: f64,
+    /// Whether that is the deviation of the last comparison's scores.
+    pub(super) is_judge_recorded: bool,
     /// Of the average over the ten benchmarks, per cent, of one model trained on the data of each.
     pub(super) benchmark_average: f64,
 }
@@ -141,10 +145,21 @@ impl Detectable {
     pub(in crate::command) fn of(experiment: &Experiment, recorded: &Recorded) -> Option<Self> {
         let drawn = experiment.variants.iter().map(|variant| candidates(variant, experiment).least);
         let fewest = drawn.min().filter(|_| experiment.variants.len() > 1)?;
-        Self::with(experiment, fewest, recorded_variance(experiment, recorded))
+        Self::with(
+            experiment,
+            fewest,
+            recorded_variance(experiment, recorded),
+            recorded.judge_variance,
+        )
     }
 
-    fn with(experiment: &Experiment, candidates: u64, recorded: Option<f64>) -> Option<Self> {
+    /// With the variances of a candidate's difference in acceptance and of a judge's scores, where they are recorded.
+    fn with(
+        experiment: &Experiment,
+        candidates: u64,
+        recorded: Option<f64>,
+        judge: Option<f64>,
+    ) -> Option<Self> {
         let (pool, method) = (experiment.seed_set.items.len(), &experiment.method);
         let most = method.max_examples.min(u32::try_from(pool).unwrap_or(u32::MAX));
         let least = method.min_examples.min(most);
@@ -163,24 +178,28 @@ impl Detectable {
         let variances = BENCHMARK_ITEMS.iter().map(|items| 2.0 * 0.25 / items);
         let of_average = variances.sum::<f64>().sqrt() / 10.0;
         let acceptance = recorded.unwrap_or(VARIANCE_OF_ACCEPTANCE);
+        let judge_variance = judge.unwrap_or(JUDGE_DEVIATION.powi(2));
         Some(Self {
             candidates,
             acceptance: detectable(&dependence, share * acceptance)?,
             is_recorded: recorded.is_some(),
-            judge: detectable(&dependence, share * 2.0 * JUDGE_DEVIATION.powi(2))?,
+            judge: detectable(&dependence, share * 2.0 * judge_variance)?,
+            judge_deviation: judge_variance.sqrt(),
+            is_judge_recorded: judge.is_some(),
             benchmark_average: 100.0 * ERRORS_TO_FIND * of_average,
         })
     }
 
     pub(super) fn text(&self) -> String {
-        let Self { candidates, acceptance, is_recorded, judge, benchmark_average } = self;
+        let Self { candidates, acceptance, judge, judge_deviation, benchmark_average, .. } = self;
         let variance =
-            if *is_recorded { "as in the store's trials" } else { "half of them passed" };
+            if self.is_recorded { "as in the store's trials" } else { "half of them passed" };
+        let scored = if self.is_judge_recorded { ", as the last comparison's" } else { "" };
         format!(
             "differences    of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four times in \
              five;\n               of {benchmark_average:.1} points of the ten benchmarks' average, with one model trained on \
              each\n  assuming     the same {candidates} candidates of both variants, {variance}; a judge's scores deviate by \
-             {JUDGE_DEVIATION};\n               half of the benchmarks' items right, models unrelated\n",
+             {judge_deviation:.1}{scored};\n               half of the benchmarks' items right, models unrelated\n",
             100.0 * acceptance,
         )
     }
@@ -207,20 +226,24 @@ impl Detectable {
 /// experiment's finished trials; `None` where none has a share that differs.
 fn recorded_variance(experiment: &Experiment, recorded: &Recorded) -> Option<f64> {
     let passed = |variant: &Variant| -> Option<BTreeMap<ItemId, bool>> {
-        let candidates = recorded.get(&variant.name)?.iter();
+        let candidates = recorded.candidates.get(&variant.name)?.iter();
         Some(candidates.map(|candidate| (candidate.id, has_passed(candidate))).collect())
     };
     let (first, others) = experiment.variants.split_first()?;
     let reference = passed(first)?;
-    let variance = |other: &BTreeMap<ItemId, bool>| {
+    let differences = |other: &BTreeMap<ItemId, bool>| -> Vec<f64> {
         let pairs = other.iter().filter_map(|(id, own)| Some((*own, *reference.get(id)?)));
-        let differences: Vec<f64> =
-            pairs.map(|(own, of)| f64::from(u8::from(own)) - f64::from(u8::from(of))).collect();
-        #[expect(clippy::cast_precision_loss, reason = "a count of candidates")]
-        let n = differences.len() as f64;
-        let mean = differences.iter().sum::<f64>() / n;
-        differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (n - 1.0)
+        pairs.map(|(own, of)| f64::from(u8::from(own)) - f64::from(u8::from(of))).collect()
     };
-    let variances = others.iter().filter_map(passed).map(|other| variance(&other));
-    variances.filter(|variance| *variance > 0.0).max_by(f64::total_cmp)
+    let variances = others.iter().filter_map(passed).filter_map(|of| variance(&differences(&of)));
+    variances.max_by(f64::total_cmp)
+}
+
+/// Sample variance; `None` of fewer than two values, and where they are all equal.
+pub(super) fn variance(values: &[f64]) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a count of candidates")]
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some(squares / (n - 1.0)).filter(|variance| *variance > 0.0)
 }
