@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::contamination::SampleTexts;
-use gra_analysis::diversity::subsample;
 use gra_analysis::rescore::Rule;
 use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::has_passed;
@@ -15,6 +14,7 @@ use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
 use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::request::ModelName;
+use gra_synth::stream::Stream;
 
 use crate::failure::bad_input;
 use crate::seeds::{self, Account, LoadOptions};
@@ -302,8 +302,9 @@ impl DataSet {
         self.trial = None;
     }
 
-    /// Keeps `n` samples, drawn by the run seed and the data set's name, in their order; all when
-    /// there are fewer. Of a trial, a judge is then asked about these and about as many that were rejected.
+    /// Keeps `n` samples, drawn by the run seed and their ids, in their order; all when there are fewer. Of a trial, a
+    /// judge is then asked about these and about as many that were rejected. Data sets that share items keep the same
+    /// ones where they can, so that they are still compared item by item.
     pub fn subsample(&mut self, n: usize, run_seed: u64) {
         self.cut(n, n, run_seed);
     }
@@ -311,16 +312,32 @@ impl DataSet {
     /// The same with a number of its own for what was rejected.
     pub fn cut(&mut self, samples: usize, rejected: usize, run_seed: u64) {
         let had = self.samples.len();
-        keep(&mut self.samples, subsample(had, samples, run_seed, &[&self.name]));
+        let ids: Vec<ItemId> = self.samples.iter().map(|sample| sample.id).collect();
+        keep(&mut self.samples, drawn(&ids, samples, run_seed));
         let Some(trial) = &mut self.trial else { return };
         let mut others = trial.rejected();
         if had <= samples && others.len() <= rejected {
             return;
         }
-        let kept = subsample(others.len(), rejected, run_seed, &[&self.name, "rejected"]);
+        let kept = drawn(&others, rejected, run_seed);
         keep(&mut others, kept);
         trial.judged = Some(self.samples.iter().map(|sample| sample.id).chain(others).collect());
     }
+}
+
+/// The places of `n` of these items, rising: those whose own draws are the lowest.
+fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
+    let draw = |place: &usize| {
+        let id = ids[*place].to_string();
+        (Stream::named(run_seed, &["subsample", &id]).next_u64(), *place)
+    };
+    let mut places: Vec<usize> = (0..ids.len()).collect();
+    if n < ids.len() {
+        places.sort_by_cached_key(draw);
+        places.truncate(n);
+        places.sort_unstable();
+    }
+    places
 }
 
 /// Keeps what stands at these places, which rise.
@@ -420,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subsample_is_fixed_by_seed_and_name() {
+    fn data_sets_keep_the_same_items_where_they_can() {
         let item = |number| SeedItem {
             number,
             instruction: format!("Item {number}"),
@@ -428,16 +445,18 @@ mod tests {
             response: None,
             annotation: None,
         };
-        let drawn = |name: &str, seed| {
-            let samples = (0..100).map(item).map(Sample::from).collect();
-            let mut set = DataSet::new(name.to_owned(), samples);
+        let drawn = |step, seed| {
+            let samples = (0..100).step_by(step).map(item).map(Sample::from).collect();
+            let mut set = DataSet::new(step.to_string(), samples);
             set.subsample(10, seed);
             set.samples.into_iter().map(|sample| sample.id).collect::<Vec<_>>()
         };
-        let ids = drawn("a", 42);
-        assert_eq!((ids.len(), &ids), (10, &drawn("a", 42)));
-        assert!(ids.is_sorted());
-        assert_ne!(ids, drawn("b", 42));
-        assert_ne!(ids, drawn("a", 43));
+        let all = drawn(1, 42);
+        assert_eq!((all.len(), &all), (10, &drawn(1, 42)));
+        assert!(all.is_sorted());
+        assert_ne!(all, drawn(1, 43));
+        let even = drawn(2, 42);
+        let is_even = |id: &&ItemId| matches!(id, ItemId::Seed(number) if number % 2 == 0);
+        assert!(even.len() == 10 && all.iter().filter(is_even).all(|id| even.contains(id)));
     }
 }

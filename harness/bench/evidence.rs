@@ -7,7 +7,7 @@
 mod map;
 mod outsiders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -147,6 +147,9 @@ impl Evidence {
         if let Some(contamination) = &contamination {
             contamination.describe(&mut findings.table);
         }
+        // Of a file that several data sets are from.
+        let mut said = BTreeSet::new();
+        file_notes.retain(|note| said.insert(note.clone()));
         // Not for people, who are told elsewhere: a claim of the paper is never decided by such a data set.
         let demonstrated = data_sets.iter().map(|set| {
             let n = set.samples.len();
