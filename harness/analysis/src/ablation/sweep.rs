@@ -140,7 +140,7 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
             };
             let of_place =
                 |(_, runs): &(_, Vec<_>)| mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
-            mean_over(&rows.iter().filter_map(of_place).collect::<Vec<f64>>(), most)
+            mean_over(&rows.iter().filter_map(of_place).collect::<Vec<f64>>(), -most, most)
         });
         for ((place, runs), means) in rows.iter().zip(&found) {
             let cell = |(variant, mean): (usize, &Option<Inference>)| match mean {
@@ -186,16 +186,20 @@ pub fn join(axis: SweepAxis, tables: &[&MeasureTable]) -> MeasureTable {
             Some(cells.iter().map(MeasureValue::value).collect())
         };
         let places: Vec<Vec<Option<f64>>> = tables.iter().filter_map(of_place).collect();
+        // A share is from 0 to 1, and so is its interval; of other measures no bounds are known here.
+        let is_share = measure.name.ends_with(", share");
+        let most = if is_share { 1.0 } else { f64::INFINITY };
         let means = |set: usize| {
             let values: Vec<f64> = places.iter().filter_map(|place| *place.get(set)?).collect();
-            mean_over(&values, f64::INFINITY)
+            let least = if is_share { 0.0 } else { -most };
+            mean_over(&values, least, most)
         };
         let differences = |set: usize| {
             if set == 0 {
                 return MeasureValue::Inapplicable(IS_FIRST);
             }
             let of_place = |place: &Vec<Option<f64>>| Some((*place.get(set)?)? - place[0]?);
-            mean_over(&places.iter().filter_map(of_place).collect::<Vec<f64>>(), f64::INFINITY)
+            mean_over(&places.iter().filter_map(of_place).collect::<Vec<f64>>(), -most, most)
         };
         let cells: [(String, &dyn Fn(usize) -> MeasureValue); 2] = [
             (format!("{}, mean of {}s", measure.name, axis.one()), &means),
@@ -209,10 +213,10 @@ pub fn join(axis: SweepAxis, tables: &[&MeasureTable]) -> MeasureTable {
     joined
 }
 
-/// A mean over places with its t-interval, neither of which can be further from 0 than `most`.
-fn mean_over(values: &[f64], most: f64) -> MeasureValue {
+/// A mean over places with its t-interval, neither of which can be below `least` or above `most`.
+fn mean_over(values: &[f64], least: f64, most: f64) -> MeasureValue {
     match Inference::of_runs(values) {
-        Some(mean) => MeasureValue::Known(mean.estimate().within(-most, most)),
+        Some(mean) => MeasureValue::Known(mean.estimate().within(least, most)),
         None => MeasureValue::Absent(TOO_FEW),
     }
 }
@@ -350,14 +354,19 @@ mod tests {
             let mut table = MeasureTable::new(vec!["gra".to_owned(), "large".to_owned()]);
             let known = |value| MeasureValue::exact(value, 20, NO_VALUE);
             table.push("quality", "judge, mean", vec![known(Some(gra)), known(large)]);
+            let shares = vec![known(Some(gra - 6.0)), known(large.map(|_| 0.0))];
+            table.push("checks", "refusal, share", shares);
             table
         };
-        let [a, b, c] = [table(6.0, Some(7.0)), table(7.0, Some(9.0)), table(8.0, None)];
+        let [a, b, c] = [table(6.0, Some(7.0)), table(6.5, Some(8.5)), table(7.0, None)];
         let joined = join(SweepAxis::SeedSet, &[&a, &b, &c]);
         let cells = |at: usize| &joined.measures()[at].cells;
         assert_eq!(joined.measures()[0].name, "judge, mean, mean of seed sets");
-        assert_eq!((cells(0)[0].value(), cells(0)[0].n()), (Some(7.0), Some(3)));
+        assert_eq!((cells(0)[0].value(), cells(0)[0].n()), (Some(6.5), Some(3)));
         assert_eq!((cells(1)[1].value(), cells(1)[1].n()), (Some(1.5), Some(2)));
         assert_eq!(cells(1)[0].why_absent(), Some(IS_FIRST));
+        // Shares of 0, 0.5 and 1: t would go beyond.
+        let interval = cells(2)[0].interval().unwrap();
+        assert_eq!((interval.low, interval.high), (0.0, 1.0));
     }
 }

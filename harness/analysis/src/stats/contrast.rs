@@ -7,7 +7,8 @@
 //! Items are the same, and depend on each other, where the data sets go back to one seed set. The p-values of all
 //! differences of a table are one family of tests, and Holm-corrected.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use polars::prelude::PolarsResult;
 use serde::Deserialize;
@@ -257,8 +258,11 @@ fn compare(
     contrast
 }
 
-/// The judged samples of a data set: score, logarithm of the response's words, and row.
-fn judged(of: &RowValues<String>) -> Vec<(f64, f64, usize)> {
+/// A judged sample: score, logarithm of the response's words, and row.
+type Judged = (f64, f64, usize);
+
+/// The judged samples of a data set.
+fn judged(of: &RowValues<String>) -> Vec<Judged> {
     let rows = of.values(JUDGE).iter().zip(of.values(RESPONSE_WORDS)).enumerate();
     rows.filter_map(|(row, (score, words))| Some(((*score)?, (*words)?.ln_1p(), row))).collect()
 }
@@ -273,7 +277,7 @@ fn at_equal_length(
     margin: Option<f64>,
 ) -> Contrast {
     let judged = sides.map(judged);
-    let mean = |rows: &[(f64, f64, usize)], of: fn(&(f64, f64, usize)) -> f64| {
+    let mean = |rows: &[Judged], of: fn(&Judged) -> f64| {
         rows.iter().map(of).sum::<f64>() / rows.len() as f64
     };
     let centre = [0, 1].map(|k| (mean(&judged[k], |row| row.0), mean(&judged[k], |row| row.1)));
@@ -289,7 +293,7 @@ fn at_equal_length(
         let n = judged[k].len() as f64;
         // The difference is this side's mean, with its sign, less the slope times how far the lengths are apart.
         let sign = if k == 0 { 1.0 } else { -1.0 };
-        let value = |&(score, length, _): &(f64, f64, usize)| {
+        let value = |&(score, length, _): &Judged| {
             let (own, off) = (score - centre[k].0, length - centre[k].1);
             let of_slope = sign * n * apart * off * (own - slope * off) / spread;
             Some(score - slope * length + of_slope)
@@ -313,48 +317,76 @@ fn at_equal_length(
     }
 }
 
-/// The same control without a straight line: each sample is paired with one of the other data set that is as long, each
-/// once, and as many pairs are made as the caliper allows. Samples that are too long or too short for a partner are left
-/// out, so this is about the lengths that both data sets have.
+/// The same control without a straight line: samples are paired with ones of the other data set that are as long, the
+/// nearest first and each once. Samples that are too long or too short for a partner are left out, so this is about the
+/// lengths that both data sets have.
 fn matched_by_length(
     sides: [&RowValues<String>; 2],
     is_related: bool,
     set: &MeasuredSet,
     margin: Option<f64>,
 ) -> Contrast {
-    let [first, other] = sides.map(|side| {
-        let mut rows = judged(side);
-        rows.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.cmp(&b.2)));
-        rows
-    });
-    let (mut differences, mut items) = (Vec::new(), Vec::new());
-    let (mut at, mut of) = (0, 0);
-    while let (Some(mine), Some(theirs)) = (first.get(at), other.get(of)) {
-        let apart = theirs.1 - mine.1;
-        if apart.abs() <= CALIPER {
-            differences.push(Some(theirs.0 - mine.0));
-            let items_of = |side: usize, row: usize| {
-                let side_name = if is_related { 0 } else { side };
-                sides[side].items()[row].iter().map(move |item| (side_name, item))
-            };
-            items.push(items_of(0, mine.2).chain(items_of(1, theirs.2)));
-        }
-        // The shorter one finds no partner among the longer ones that follow.
-        at += usize::from(apart >= -CALIPER);
-        of += usize::from(apart <= CALIPER);
-    }
-    let n = Sizes { first: differences.len(), other: differences.len(), both: 0 };
+    let [first, other] = sides.map(judged);
+    let items_of = |side: usize, row: usize| {
+        let place = if is_related { 0 } else { side };
+        sides[side].items()[row].iter().map(move |item| (place, item))
+    };
+    let pairs = nearest_pairs(&first, &other);
+    let differences = pairs.iter().map(|(mine, theirs)| Some(theirs.0 - mine.0));
+    let differences: Vec<Option<f64>> = differences.collect();
+    let items = pairs.iter().map(|(mine, theirs)| items_of(0, mine.2).chain(items_of(1, theirs.2)));
     let difference = Inference::of_mean(&differences, &Dependence::by_items(items));
     Contrast {
         measure: MATCHED,
         data_set: set.name.clone(),
-        n,
+        n: Sizes { first: pairs.len(), other: pairs.len(), both: 0 },
         difference,
         same_items: None,
         selection: None,
         p: difference.and_then(|difference| difference.p()),
         margin,
     }
+}
+
+/// Pairs of one sample of each side whose lengths lie within [`CALIPER`], the nearest pair first, each sample once.
+fn nearest_pairs(first: &[Judged], other: &[Judged]) -> Vec<(Judged, Judged)> {
+    let mut line: Vec<(usize, Judged)> = first.iter().map(|row| (0, *row)).collect();
+    line.extend(other.iter().map(|row| (1, *row)));
+    line.sort_by(|(a_side, a), (b_side, b)| {
+        a.1.total_cmp(&b.1).then(a_side.cmp(b_side)).then(a.2.cmp(&b.2))
+    });
+    // By length, the nearest two of different sides always stand side by side: pairs are taken out of a linked list.
+    let mut before: Vec<Option<usize>> = (0..line.len()).map(|at| at.checked_sub(1)).collect();
+    let mut after: Vec<usize> = (1..=line.len()).collect();
+    let apart = |a: usize, b: usize| (line[a].0 != line[b].0).then(|| line[b].1.1 - line[a].1.1);
+    let neighbours = (1..line.len()).map(|at| (at - 1, at));
+    // Bits of numbers that are not negative have the order of the numbers.
+    let mut nearest: BinaryHeap<Reverse<(u64, usize, usize)>> =
+        neighbours.filter_map(|(a, b)| Some(Reverse((apart(a, b)?.to_bits(), a, b)))).collect();
+    let mut is_taken = vec![false; line.len()];
+    let mut pairs = Vec::new();
+    while let Some(Reverse((bits, a, b))) = nearest.pop() {
+        if f64::from_bits(bits) > CALIPER {
+            break;
+        }
+        if is_taken[a] || is_taken[b] {
+            continue;
+        }
+        is_taken[a] = true;
+        is_taken[b] = true;
+        let (mine, theirs) = if line[a].0 == 0 { (a, b) } else { (b, a) };
+        pairs.push((line[mine].1, line[theirs].1));
+        let (left, right) = (before[a], after[b]);
+        if let Some(left) = left {
+            after[left] = right;
+        }
+        if right < line.len() {
+            before[right] = left;
+            let found = left.and_then(|left| Some((apart(left, right)?.to_bits(), left, right)));
+            nearest.extend(found.map(Reverse));
+        }
+    }
+    pairs
 }
 
 /// The weighted sum of the sides' means. Items of sides that are not related are different items.
