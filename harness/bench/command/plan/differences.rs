@@ -195,12 +195,21 @@ impl Detectable {
         let variance =
             if self.is_recorded { "as in the store's trials" } else { "half of them passed" };
         let scored = if self.is_judge_recorded { ", as the last comparison's" } else { "" };
+        let found = if *acceptance < 1.0 {
+            format!(
+                "of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four times in five;",
+                100.0 * acceptance
+            )
+        } else {
+            format!(
+                "of 100 points of acceptance and less are not found, nor below {judge:.2} of a judge's mean score;"
+            )
+        };
         format!(
-            "differences    of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four times in \
-             five;\n               of {benchmark_average:.1} points of the ten benchmarks' average, with one model trained on \
-             each\n  assuming     the same {candidates} candidates of both variants, {variance}; a judge's scores deviate by \
-             {judge_deviation:.1}{scored};\n               half of the benchmarks' items right, models unrelated\n",
-            100.0 * acceptance,
+            "differences    {found}\n               of {benchmark_average:.1} points of the ten benchmarks' average, with \
+             one model trained on each\n  assuming     the same {candidates} candidates of both variants, {variance}; a \
+             judge's scores deviate by {judge_deviation:.1}{scored};\n               half of the benchmarks' items right, \
+             models unrelated\n",
         )
     }
 
