@@ -160,6 +160,12 @@ fn a_grid_and_its_files() {
     let figure = read("svg");
     assert!(figure.starts_with("<svg ") && figure.contains("as the trial ran"));
 
+    // The same cells are known where `figures` draws them.
+    bench.run(&["figures", "small/gra/seed-42", "--only", "sensitivity", "--format", "svg"]);
+    let drawn = bench.path("figures/sensitivity.small-gra-seed-42.svg");
+    let drawn = std::fs::read_to_string(drawn).unwrap();
+    assert!(drawn.contains("the paper") && ![&drawn, &figure].iter().any(|svg| svg.contains('~')));
+
     let before = (read("csv"), read("md"), figure);
     bench.run(&GRID);
     assert_eq!((read("csv"), read("md"), read("svg")), before, "the same bytes again");
@@ -239,6 +245,9 @@ fn operations_beside_a_teacher() {
         ("gra,30,10,9.0,12.5,345.5,0", "took 12.5 wall seconds and 346 J of the processors"),
         ("gra,30,10,9.0,12.5,,0", "took 12.5 wall seconds. Energy is not known"),
         ("gra,0,40,0.0,0.1,0.5,0", "Wall seconds and energy are not known"),
+        // Of several runs, the one that paid for all of it: not a retry of two failed calls, nor one of a trial that
+        // was replaced.
+        ("gra,70,10,9.0,99.5,,0\ngra,30,10,9.0,12.5,,0\ngra,2,38,0.4,0.5,,0", "took 12.5 wall seconds"),
         ("majority-vote,30,10,9.0,12.5,345.5,0", "Wall seconds and energy are not known"),
         ("gra,30,ten,9.0,12.5,345.5,0", "error: cannot read results/small/seed-42.measured.csv"),
     ];

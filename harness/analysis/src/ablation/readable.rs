@@ -304,7 +304,7 @@ fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
         );
         notes.push(format!(
             "Brackets: {}; not corrected for the number of variants. p: of no difference, Holm-corrected for \
-             all differences of the table. An interval that holds 0 or a large p means that so many pairs \
+             all differences of the table. An interval that holds 0 or a large p means that so few pairs \
              cannot tell the two apart.",
             inference::INTERVALS,
         ));

@@ -154,8 +154,7 @@ fn notes(grid: &Rescored) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if any(&|cell| cell.knowledge > Knowledge::Bounded) {
-        notes.push("~: approximate, see the table.".to_owned());
-    }
+    let approximate = grid.knowledge().into_iter().filter(|known| *known > Knowledge::Bounded);
+    notes.extend(approximate.map(|known| format!("~: {}", known.sentence())));
     notes
 }

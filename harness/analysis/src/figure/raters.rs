@@ -22,7 +22,7 @@ use crate::statistics::resolution::Resolution;
 pub struct Lane {
     /// E.g. the model.
     pub name: String,
-    /// On the scale of the scores, 0 to 10; what is no number is left out.
+    /// On the scale of the scores, 1 to 10; what is no number is left out.
     pub scores: Vec<f64>,
     /// What to do when there are none.
     pub missing: String,

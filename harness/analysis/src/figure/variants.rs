@@ -69,7 +69,6 @@ impl Variants {
         };
         let means = |measure: usize| values.iter().map(|of| Some(of.mean(measure))).collect();
         let judge = "no judge was asked: gra-bench stats TRIAL --judge MODEL";
-        let n = |trial: &VariantTrial<'_>| format!("{} {}", trial.variant, trial.candidates.len());
         Self {
             title: format!("Variants of {experiment}, run seed {run_seed}"),
             variants: trials.iter().map(|trial| trial.variant.to_owned()).collect(),
@@ -79,13 +78,13 @@ impl Variants {
                 panel("mu of samples", "no committee scored", means(2)),
                 panel("judge's mean", judge, trials.iter().map(|trial| trial.judge).collect()),
             ],
-            caption: format!(
-                "n candidates: {}. Means with 95% intervals that know which candidates were shown one example; disputed: of those \
-                 that a committee scored; a disc without whiskers has fewer than 12 candidates, or nothing that varies. The paper's figure 4 is about models trained on the variants' \
-                 data: full GRA is 0.73 points above the variant without adjudicator, on a score that it \
-                 calls human-aligned correctness (section 4.3). Nothing here is on that scale.",
-                trials.iter().map(n).collect::<Vec<_>>().join(", ")
-            ),
+            caption: "Means with 95% intervals that know which candidates were shown one example; n beside each: of \
+                      candidates that came to an end, of those that a committee scored, of its samples, of the samples \
+                      that the judge scored. A disc without whiskers has fewer than 12, or nothing that varies; one of n \
+                      1 is pale. The paper's figure 4 is about models trained on the variants' data: full GRA is 0.73 \
+                      points above the variant without adjudicator, on a score that it calls human-aligned correctness \
+                      (section 4.3). Nothing here is on that scale."
+                .to_owned(),
         }
     }
 
@@ -143,7 +142,6 @@ impl VariantPanel {
         for (row, cell) in self.cells.iter().enumerate() {
             let y = area.y + (lines(row) + 0.5) * ROW + 6.0;
             let color = palette::KINDS[usize::from(row > 0)];
-            let text = |value: f64| format!("{value:.2}");
             let Some((cell, value)) =
                 cell.and_then(|cell| Some((cell, cell.value.filter(|value| value.is_finite())?)))
             else {
@@ -158,11 +156,14 @@ impl VariantPanel {
                     canvas.path([(x, y - 3.0), (x, y + 3.0)], color, 1.4)?;
                 }
             }
+            // A single candidate says nothing about a variant.
+            let color = if cell.n < 2 { palette::pale(color, 0.6) } else { color };
             canvas.disc((scale.at(value), y), 3.6, color)?;
-            let letters = Letters::new(TEXT, HPos::Center);
-            let half = letters.width(&text(value)) / 2.0;
+            let text = format!("{value:.2}, n {}", cell.n);
+            let letters = Letters::new(TEXT, HPos::Center).fitting(&text, area.width);
+            let half = letters.width(&text) / 2.0;
             let x = scale.at(value).min(area.right() - half).max(area.x + half);
-            canvas.text(&text(value), (x, y - 13.0), letters)?;
+            canvas.text(&text, (x, y - 13.0), letters)?;
         }
         Ok(())
     }
@@ -197,7 +198,14 @@ mod tests {
         ];
         assert_eq!(values[..2], expected);
         assert!((values[3] - 7.5).abs() < 1e-12);
-        assert_eq!(found.figure().unwrap().collisions(), [""; 0]);
+        let drawn = found.figure().unwrap();
+        assert_eq!(drawn.collisions(), [""; 0]);
+        // Every measure is of other candidates; each n is that of its own.
+        let sizes = found.panels.iter().map(|panel| panel.cells[0].unwrap().n);
+        assert_eq!(sizes.collect::<Vec<_>>(), [9, 6, 1, 2]);
+        for n in ["0.50, n 6", ", n 9", ", n 1", "7.50, n 2"] {
+            assert!(drawn.svg.contains(n), "{n}: {}", drawn.svg);
+        }
     }
 
     #[test]
