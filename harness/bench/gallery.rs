@@ -227,8 +227,10 @@ pub fn draw_groups<'a>(
     store: &Store,
 ) -> Result<Vec<GalleryEntry>> {
     let measured = Measured::read(stats).map_err(bad_input)?;
-    let mut entries: Vec<GalleryEntry> =
-        groups.into_iter().flat_map(|group| trials::of_group(kinds, group, &measured, store)).collect();
+    let mut entries: Vec<GalleryEntry> = groups
+        .into_iter()
+        .flat_map(|group| trials::of_group(kinds, group, &measured, store))
+        .collect();
     entries.sort_by_key(|entry| entry.kind);
     Ok(entries)
 }

@@ -58,6 +58,10 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
         )));
     };
     section("verdict", "What came out", &by_seed(subject, |seed| Ok(verdict::verdict(seed)))?);
+    let cards = by_seed(subject, |seed| Ok(samples::cards(seed)))?;
+    if cards.len() > 0 {
+        section("examples", "The first of each kind", &cards);
+    }
     let mut found = by_seed(subject, |seed| Ok(tables::tables(seed)))?;
     found.push(&tables::over_seeds(subject));
     section("tables", "Tables", &found);

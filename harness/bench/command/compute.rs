@@ -103,9 +103,8 @@ fn compute(
     // A run that found more in the store than earlier variants share took less than the calls; one that paid for
     // other calls was of a trial that was replaced.
     let shared = total.all.calls - total.own.calls;
-    let is_whole = |run: &RunMeasurement| {
-        run.stored_calls == shared && run.paid_calls == total.own.calls
-    };
+    let is_whole =
+        |run: &RunMeasurement| run.stored_calls == shared && run.paid_calls == total.own.calls;
     let paid = RunMeasurement::read(results, trial.id())?.into_iter().rfind(is_whole);
     let run = paid.map(|run| PaidRun { wall_seconds: run.wall_s, joules: run.energy_j });
     Ok(Compute { run, ..compute })

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use gra_paper::grid;
 use gra_synth::candidate::Candidate;
 use gra_synth::form;
 use gra_synth::request::Stage;
@@ -28,8 +29,8 @@ use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::store::{Rate, Store, TrialRow};
-use crate::terminal;
 use crate::trial::TrialId;
+use crate::{overwrite, terminal};
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use cap::CapCheck;
 use casts::Casts;
@@ -43,6 +44,9 @@ const CAST_SAMPLE: u32 = 1000;
 
 /// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
 const BYTES_PER_CALL: u64 = 3_000;
+
+/// Characters before the texts of a plan.
+const TEXT_COLUMN: usize = 15;
 
 /// Characters of English prompt text per token, roughly.
 const CHARS_PER_TOKEN: usize = 4;
@@ -58,6 +62,10 @@ struct Plan {
     paid_share: f64,
     /// Variants whose roles are learnt during the run: what they share is not known before.
     learnt: Vec<String>,
+    /// Trials.
+    planned: u64,
+    /// Of them, those that the store has finished with these settings: they ask for nothing again.
+    finished: u64,
     calls: Range,
     reply_tokens: Range,
     prompt_tokens: Range,
@@ -212,6 +220,8 @@ impl Plan {
         let mut seconds = Some((0.0, 0.0));
         let mut operations = Some((0.0, 0.0));
         let rates = store.map(rates).transpose()?.unwrap_or_default();
+        let finished = store.map(|store| overwrite::finished_as_planned(experiment, store));
+        let finished = finished.transpose()?.unwrap_or_default();
         let (mut casts, parameters) = (Casts::new(experiment), parameters(experiment));
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
@@ -236,6 +246,7 @@ impl Plan {
                 let n =
                     Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
                 let skipped = u64::from(is_of_disputes(stage));
+                let open = of_variant_open(&finished, &variant.name, seeds);
                 reply.least += n.least * typical * (1 - skipped);
                 reply.most += n.most * limit;
                 prompt.least += n.least * read * (1 - skipped);
@@ -251,7 +262,7 @@ impl Plan {
                     let each = rate.seconds / rate.calls.max(1) as f64;
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                     let (few, many) = ((n.least * (1 - skipped)) as f64, n.most as f64);
-                    (least + few * each, most + many * each)
+                    (least + few * each * open, most + many * each * open)
                 });
             }
             variants.push(VariantPlan {
@@ -264,7 +275,10 @@ impl Plan {
         let paid_share = paid_share(experiment, &mut casts);
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
-        let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share);
+        let (planned, finished) = (seeds * variants.len() as u64, finished.len() as u64);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let open = 1.0 - finished as f64 / planned.max(1) as f64;
+        let (hours, rate) = hours(args.tokens_per_second, reply, seconds, (paid_share, open));
         let recorded = store.map(|store| recorded(experiment, store)).transpose()?;
         let recorded = recorded.unwrap_or_default();
         let detectable = Detectable::of(experiment, &recorded);
@@ -275,6 +289,8 @@ impl Plan {
             annotation_calls,
             paid_share,
             learnt,
+            planned,
+            finished,
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
@@ -296,21 +312,21 @@ impl Plan {
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
         writeln!(
             text,
-            "{} seed items ({} calls to annotate), {} run seeds, {} variants",
-            self.seed_items,
-            self.annotation_calls,
-            self.seeds,
-            self.variants.len()
+            "{} ({} to annotate), {}, {}",
+            several(self.seed_items as u64, "seed item"),
+            several(self.annotation_calls, "call"),
+            several(self.seeds as u64, "run seed"),
+            several(self.variants.len() as u64, "variant")
         )?;
         writeln!(
             text,
-            "\n{:<18} {:>24} {:>12} {:>24}",
+            "\n{:<18} {:>24} {:>11} {:>24}",
             "variant", "candidates", "calls each", "calls"
         )?;
         for variant in &self.variants {
             writeln!(
                 text,
-                "{:<18} {:>24} {:>12} {:>24}",
+                "{:<18} {:>24} {:>11} {:>24}",
                 variant.name,
                 span(variant.candidates),
                 variant.calls_per_candidate,
@@ -323,6 +339,14 @@ impl Plan {
             "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
             100.0 * self.paid_share
         )?;
+        if self.finished > 0 {
+            writeln!(
+                text,
+                "  in the store {} of {} trials are finished with these settings and ask for nothing again, if the \
+                 models' files are the same",
+                self.finished, self.planned
+            )?;
+        }
         for variant in &self.learnt {
             writeln!(
                 text,
@@ -358,9 +382,19 @@ impl Plan {
         writeln!(
             text,
             "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
-             goes all the way\nand every reply uses its whole budget."
+             goes all the way and every reply uses its whole budget."
         )?;
-        Ok(text)
+        // Texts stand beside their names, and long ones in several lines.
+        let mut broken = String::new();
+        for line in text.lines() {
+            let (lead, rest) = line.split_at_checked(TEXT_COLUMN).unwrap_or((line, ""));
+            if lead.ends_with(' ') {
+                grid::hang(&mut broken, lead, rest, TEXT_COLUMN);
+            } else {
+                grid::hang(&mut broken, "", line, 0);
+            }
+        }
+        Ok(broken)
     }
 }
 
@@ -369,12 +403,12 @@ fn hours(
     tokens_per_second: Option<f64>,
     reply: Range,
     seconds: Option<(f64, f64)>,
-    paid_share: f64,
+    (paid_share, open): (f64, f64),
 ) -> (Option<(f64, f64)>, String) {
     match (tokens_per_second, seconds) {
         (Some(rate), _) => {
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let hours = |tokens: u64| tokens as f64 * paid_share / rate / 3600.0;
+            let hours = |tokens: u64| tokens as f64 * paid_share * open / rate / 3600.0;
             (Some((hours(reply.least), hours(reply.most))), format!("{rate} reply tokens/s"))
         }
         (None, Some((least, most))) => (
@@ -385,6 +419,19 @@ fn hours(
             (None, "unknown: give --tokens-per-second, or run a small experiment first".to_owned())
         }
     }
+}
+
+/// Share of a variant's trials that must still be run.
+fn of_variant_open(finished: &[TrialId], variant: &str, seeds: u64) -> f64 {
+    let done = finished.iter().filter(|trial| trial.variant == variant).count() as u64;
+    #[expect(clippy::cast_precision_loss, reason = "counts of run seeds")]
+    let open = seeds.saturating_sub(done) as f64 / seeds.max(1) as f64;
+    open
+}
+
+/// `1 run seed`, `3 run seeds`.
+fn several(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn span(range: Range) -> String {

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use gra_analysis::cost::compute::{
-    Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS,
-};
+use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
 use gra_analysis::figure::compute::ComputeReadings;
 use gra_analysis::figure::cost_quality::{CostAndQuality, cost_and_quality};
 use gra_analysis::figure::variants::{VariantTrial, Variants};
@@ -103,9 +101,24 @@ pub(super) fn of_group(
                 entries.push(GalleryEntry::about(kind, &name, cost_quality(group, measured)));
             }
             _ => {
+                // Variants that share calls have shared pictures, which are drawn once.
+                let mut drawn: BTreeMap<String, String> = BTreeMap::new();
                 for (trial, facts) in group.trials.iter().zip(&group.facts) {
+                    let name = trial.id().to_string();
                     let figure = of_trial(kind, trial, &facts.candidates, &measured.folder, store);
-                    entries.push(GalleryEntry::about(kind, &trial.id().to_string(), figure));
+                    let figure = figure.and_then(|figure| {
+                        let picture = figure.svg.replace(&name, "");
+                        match drawn.get(&picture) {
+                            Some(same) => {
+                                Err(MissingFigure::without_command(format!("same as of {same}")))
+                            }
+                            None => {
+                                drawn.insert(picture, name.clone());
+                                Ok(figure)
+                            }
+                        }
+                    });
+                    entries.push(GalleryEntry::about(kind, &name, figure));
                 }
             }
         }
@@ -125,18 +138,22 @@ pub(crate) fn of_trial(
     store: &Store,
 ) -> Result<Figure, MissingFigure> {
     let name = trial.id().to_string();
+    // The order of the pool file is that of rows and colours.
+    let pool: Vec<ModelName> = trial.record.models.iter().map(|model| model.name.clone()).collect();
     let figure = match kind {
         FigureKind::Funnel => funnel::funnel(&name, &Funnel::of(candidates)),
         FigureKind::Reviewers => {
             // Every review's mean score, by reviewer.
-            let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+            let mut scores: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
             for review in candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
-                scores.entry(review.reviewer.to_string()).or_default().push(review.scores.mean());
+                let place = pool.iter().position(|model| *model == review.reviewer);
+                let reviewer = (place.unwrap_or(pool.len()), review.reviewer.to_string());
+                scores.entry(reviewer).or_default().push(review.scores.mean());
             }
             raters::reviewers(&name, &scores, f64::from(trial.record.settings.method.tau))
         }
-        FigureKind::Agreement => agreement::agreement(&name, candidates),
-        FigureKind::Domains => domains::domains(&name, candidates),
+        FigureKind::Agreement => agreement::agreement(&name, candidates, &pool),
+        FigureKind::Domains => domains::domains(&name, candidates, &pool),
         FigureKind::Sensitivity => return sensitivity(trial, candidates, store),
         FigureKind::Classifier => return classifier(trial, candidates, stats),
         other => {

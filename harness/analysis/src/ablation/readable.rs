@@ -343,8 +343,8 @@ fn estimate(estimate: Estimate) -> String {
 
 /// Two decimals under a sign; what rounds to zero has none.
 fn signed(value: f64) -> String {
-    let text = format!("{value:+.2}");
-    if matches!(text.as_str(), "+0.00" | "-0.00") { " 0.00".to_owned() } else { text }
+    let text = grid::signed(value, 2);
+    if text == "0.00" { " 0.00".to_owned() } else { text }
 }
 
 #[cfg(test)]

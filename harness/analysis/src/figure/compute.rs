@@ -134,9 +134,13 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
 /// Totals on a scale of powers of ten: a small pool and a large model lie far apart.
 fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     let total = |row: &Row| row.parts.iter().sum::<f64>();
-    let all = || rows.iter().flat_map(|row| {
-        [Some(total(row)), row.at_papers_size.map(|(total, _)| total), row.teacher].into_iter().flatten()
-    });
+    let all = || {
+        rows.iter().flat_map(|row| {
+            [Some(total(row)), row.at_papers_size.map(|(total, _)| total), row.teacher]
+                .into_iter()
+                .flatten()
+        })
+    };
     // Whole powers of ten at either end, at least one decade apart.
     let low = all().fold(f64::INFINITY, f64::min).log10().floor();
     let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
@@ -152,6 +156,8 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
             canvas.text(&format!("1e{:.0}", tick.value), (x, area.bottom() + 11.0), quiet)?;
         }
     }
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let colors = palette::of_names(&names);
     for (place, row) in rows.iter().enumerate() {
         let y = area.y + (lines(place) + 0.5) * TALL;
         canvas.text(&letters.cut(&row.name, NAMES - 8.0), (area.x - NAMES, y), letters)?;
@@ -161,9 +167,9 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
             canvas.path([(at, y), (teacher, y)], palette::GREY, 1.0)?;
             diamond(canvas, (teacher, y), 5.0, palette::ACCENT)?;
         }
-        canvas.disc((at, y), 4.5, palette::KINDS[0])?;
+        canvas.disc((at, y), 4.5, colors[place])?;
         if let Some((total, _)) = row.at_papers_size {
-            canvas.ring((scale.at(total.log10()), y), 4.5, palette::KINDS[0])?;
+            canvas.ring((scale.at(total.log10()), y), 4.5, colors[place])?;
         }
         let said = |(total, ratio): (f64, Option<f64>), before: &str| {
             let ratio = ratio
@@ -261,7 +267,11 @@ mod tests {
         let figure = compute(&trials).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         assert!(figure.svg.contains("writing") && figure.svg.contains("72.7B"), "{}", figure.svg);
-        assert!(figure.caption.contains("asked, of 0.14B to 1.5B parameters"), "{}", figure.caption);
+        assert!(
+            figure.caption.contains("asked, of 0.14B to 1.5B parameters"),
+            "{}",
+            figure.caption
+        );
         // What stands for the paper's pool does not depend on the pool that was asked.
         assert_eq!(figure.svg.matches("7.6B: ").count(), 2, "{}", figure.svg);
         assert!(compute(&[]).is_err());

@@ -2,6 +2,7 @@
 
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
@@ -34,6 +35,8 @@ pub struct VariantPanel {
     pub cells: Vec<Option<Estimate>>,
     /// What to do when there is none at all.
     pub missing: String,
+    /// What is measured; panels of the same have one axis.
+    pub unit: &'static str,
 }
 
 const ROW: f64 = 34.0;
@@ -62,21 +65,22 @@ impl Variants {
                 trial::values(trial.candidates, [PASSED, DISPUTED, of_samples])
             })
             .collect();
-        let panel = |name: &str, missing: &str, cells: Vec<Option<Estimate>>| VariantPanel {
+        let panel = |name: &str, unit, missing: &str, cells: Vec<Option<Estimate>>| VariantPanel {
             name: name.to_owned(),
+            unit,
             cells: cells.into_iter().map(|cell| cell.filter(|e| e.value.is_some())).collect(),
             missing: missing.to_owned(),
         };
         let means = |measure: usize| values.iter().map(|of| Some(of.mean(measure))).collect();
         let judge = "no judge was asked: gra-bench stats TRIAL --judge MODEL";
         Self {
-            title: format!("Variants of {experiment}, run seed {run_seed}"),
+            title: format!("Variants of {experiment}, run seed {run_seed} (after the paper's Fig. 4)"),
             variants: trials.iter().map(|trial| trial.variant.to_owned()).collect(),
             panels: vec![
-                panel("acceptance", "no candidate has an outcome", means(0)),
-                panel("disputed", "no committee scored", means(1)),
-                panel("mu of samples", "no committee scored", means(2)),
-                panel("judge's mean", judge, trials.iter().map(|trial| trial.judge).collect()),
+                panel("acceptance", "share", "no candidate has an outcome", means(0)),
+                panel("disputed", "share", "no committee scored", means(1)),
+                panel("mu of samples", "points", "no committee scored", means(2)),
+                panel("judge's mean", "points", judge, trials.iter().map(|trial| trial.judge).collect()),
             ],
             caption: "Means with 95% intervals that know which candidates were shown one example; n beside each: of \
                       candidates that came to an end, of those that a committee scored, of its samples, of the samples \
@@ -117,31 +121,46 @@ impl Variants {
             let y = rows.y + (lines(row) + 0.5) * ROW;
             canvas.text(&letters.cut(variant, NAMES - 6.0), (rows.x, y), letters)?;
         }
+        let names: Vec<&str> = self.variants.iter().map(String::as_str).collect();
+        let colors = palette::of_names(&names);
         let width = (rows.width - NAMES + GAP) / lines(self.panels.len());
         for (place, panel) in self.panels.iter().enumerate() {
             let x = rows.x + NAMES + lines(place) * width;
-            panel.draw(canvas, Area { x, width: width - GAP, ..rows })?;
+            // Panels of one unit have one axis.
+            let alike = self.panels.iter().filter(|other| other.unit == panel.unit);
+            let ends = alike.flat_map(VariantPanel::ends);
+            panel.draw(canvas, Area { x, width: width - GAP, ..rows }, ends, &colors)?;
         }
         Ok(())
     }
 }
 
 impl VariantPanel {
-    fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
+    /// Values and the ends of their intervals.
+    fn ends(&self) -> impl Iterator<Item = f64> {
+        self.cells.iter().flatten().flat_map(|cell| {
+            let ends = cell.interval.map(|interval| [interval.low, interval.high]);
+            cell.value.into_iter().chain(ends.into_iter().flatten())
+        })
+    }
+
+    fn draw(
+        &self,
+        canvas: &mut Canvas<'_>,
+        area: Area,
+        ends: impl Iterator<Item = f64>,
+        colors: &[RGBColor],
+    ) -> Drawn {
         let bold = Letters::new(TEXT, HPos::Left).bold();
         canvas.text(&bold.cut(&self.name, area.width), (area.x, area.y - 12.0), bold)?;
         if self.cells.iter().flatten().all(|cell| cell.value.is_none()) {
             return notice(canvas, area, &self.missing);
         }
-        let ends = self.cells.iter().flatten().flat_map(|cell| {
-            let ends = cell.interval.map(|interval| [interval.low, interval.high]);
-            cell.value.into_iter().chain(ends.into_iter().flatten())
-        });
         let scale = Scale::around(ends, (area.x + 8.0, area.right() - 8.0));
         axis::below(canvas, area, scale, (area.width / 28.0).max(2.0))?;
         for (row, cell) in self.cells.iter().enumerate() {
             let y = area.y + (lines(row) + 0.5) * ROW + 6.0;
-            let color = palette::KINDS[usize::from(row > 0)];
+            let color = colors[row];
             let Some((cell, value)) =
                 cell.and_then(|cell| Some((cell, cell.value.filter(|value| value.is_finite())?)))
             else {
@@ -218,6 +237,7 @@ mod tests {
             name: name.to_owned(),
             cells,
             missing: "no judge was asked".to_owned(),
+            unit: "",
         };
         let figure = Variants {
             title: "Variants".to_owned(),

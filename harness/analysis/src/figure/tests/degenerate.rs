@@ -155,6 +155,12 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
         TrialFacts { variant: name.to_owned(), candidates: candidates.clone(), calls: vec![] };
     let sizes = Parameters::Stated(BTreeMap::from([(ModelName::new(name), 1)]));
     let cost = Compute::of(&facts, &sizes, TEACHER_PARAMETERS, BTreeMap::new());
+    let reading = compute::ComputeReadings {
+        name: name.to_owned(),
+        stated: cost.clone(),
+        at_papers_size: cost,
+        sizes: vec![1],
+    };
     let (method, variant) = (Method::default(), Variant::gra("gra"));
     let judge = BTreeMap::new();
     let record = Record {
@@ -167,10 +173,10 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
     let grid = rescore(&record, &[Rule::recorded(&method, &variant)]).unwrap();
     [
         ("funnel", funnel::funnel(name, &Funnel::of(&candidates))),
-        ("agreement", agreement::agreement(name, &candidates)),
-        ("domains", domains::domains(name, &candidates)),
+        ("agreement", agreement::agreement(name, &candidates, &[])),
+        ("domains", domains::domains(name, &candidates, &[])),
         ("trials", Variants::of(name, 1, &[trial]).figure()),
-        ("compute", compute::compute(&[(name.to_owned(), cost)])),
+        ("compute", compute::compute(&[reading])),
         ("acceptance", acceptance::acceptance(name, &grid)),
     ]
 }
