@@ -22,7 +22,7 @@ function chip(outcome) {
 
 /** Shows a number that may be absent. */
 function number(value, digits = 2) {
-  return value === null || value === undefined ? "–" : value.toFixed(digits);
+  return value === null || value === undefined ? "–" : value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1");
 }
 
 function table(caption, head, rows) {

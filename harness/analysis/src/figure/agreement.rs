@@ -7,6 +7,7 @@ use gra_synth::request::ModelName;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
+use crate::grid;
 use crate::reviewers::agreement::Ratings;
 
 /// Two reviewers.
@@ -39,7 +40,7 @@ pub fn agreement(
         let alpha = alpha(units);
         Some(Square {
             value: alpha,
-            text: alpha.map_or_else(|| "-".to_owned(), |alpha| format!("{alpha:.2}")),
+            text: alpha.map_or_else(|| "-".to_owned(), |alpha| grid::fixed(alpha, 2)),
             below: format!("n {}", units.len()),
             faded: units.len() < 2,
             ..Square::default()
@@ -123,7 +124,7 @@ mod tests {
         // Each pair has one square, and names stand in the pool's order.
         assert_eq!(squares("n 6"), 3);
         for units in found.values() {
-            let alpha = format!("{:.2}", alpha(units).unwrap());
+            let alpha = grid::fixed(alpha(units).unwrap(), 2);
             assert!(squares(&alpha) >= 1, "alpha {alpha}");
         }
         let below = |name: &str| figure.svg.rfind(name);
