@@ -65,7 +65,7 @@ struct Plan {
     /// Trials.
     planned: u64,
     /// Of them, those that the store has finished with these settings: they ask for nothing again.
-    finished: u64,
+    finished: usize,
     calls: Range,
     reply_tokens: Range,
     prompt_tokens: Range,
@@ -226,6 +226,8 @@ impl Plan {
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
             let sizes = Sizes::new(&mut casts, variant, &parameters);
+            let done = finished.iter().filter(|trial| trial.variant == variant.name).count();
+            let open = open_share(done, seeds);
             let prompts = experiment.prompts_of(variant);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
@@ -246,7 +248,6 @@ impl Plan {
                 let n =
                     Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
                 let skipped = u64::from(is_of_disputes(stage));
-                let open = of_variant_open(&finished, &variant.name, seeds);
                 reply.least += n.least * typical * (1 - skipped);
                 reply.most += n.most * limit;
                 prompt.least += n.least * read * (1 - skipped);
@@ -275,9 +276,8 @@ impl Plan {
         let paid_share = paid_share(experiment, &mut casts);
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
-        let (planned, finished) = (seeds * variants.len() as u64, finished.len() as u64);
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let open = 1.0 - finished as f64 / planned.max(1) as f64;
+        let planned = seeds * variants.len() as u64;
+        let open = open_share(finished.len(), planned);
         let (hours, rate) = hours(args.tokens_per_second, reply, seconds, (paid_share, open));
         let recorded = store.map(|store| recorded(experiment, store)).transpose()?;
         let recorded = recorded.unwrap_or_default();
@@ -290,7 +290,7 @@ impl Plan {
             paid_share,
             learnt,
             planned,
-            finished,
+            finished: finished.len(),
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
@@ -421,12 +421,11 @@ fn hours(
     }
 }
 
-/// Share of a variant's trials that must still be run.
-fn of_variant_open(finished: &[TrialId], variant: &str, seeds: u64) -> f64 {
-    let done = finished.iter().filter(|trial| trial.variant == variant).count() as u64;
-    #[expect(clippy::cast_precision_loss, reason = "counts of run seeds")]
-    let open = seeds.saturating_sub(done) as f64 / seeds.max(1) as f64;
-    open
+/// Share of so many trials that must still be run.
+fn open_share(done: usize, all: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of trials")]
+    let share = 1.0 - done as f64 / all.max(1) as f64;
+    share.max(0.0)
 }
 
 /// `1 run seed`, `3 run seeds`.

@@ -67,7 +67,9 @@ fn joined(
         }
         match &mut all {
             None => all = Some(frame),
-            Some(all) => drop(all.vstack_mut(&frame)?),
+            Some(all) => {
+                all.vstack_mut(&frame)?;
+            }
         }
     }
     Ok(all.unwrap_or_default())

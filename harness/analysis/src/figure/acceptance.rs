@@ -119,6 +119,7 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
         below: String::new(),
         framed: *rule == grid.recorded.rule,
         dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
+        ..Square::default()
     }
 }
 

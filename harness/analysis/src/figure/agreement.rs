@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gra_synth::candidate::Candidate;
 use gra_synth::request::ModelName;
 
-use super::heat_map::{Axis, HeatMap, Panel, Square};
+use super::heat_map::{Axis, Emphasis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
 use crate::grid;
 use crate::reviewers::agreement::Ratings;
@@ -34,7 +34,7 @@ pub fn agreement(
     let square = |row: &ModelName, column: &ModelName| {
         // Agreement has no direction: one half of the squares says all.
         if place(column) > place(row) {
-            return Some(Square { mirrored: true, ..Square::default() });
+            return Some(Square { emphasis: Emphasis::Hidden, ..Square::default() });
         }
         let units = pairs.get(&(row.min(column), row.max(column)))?;
         let alpha = alpha(units);
@@ -42,7 +42,7 @@ pub fn agreement(
             value: alpha,
             text: alpha.map_or_else(|| "-".to_owned(), |alpha| grid::fixed(alpha, 2)),
             below: format!("n {}", units.len()),
-            faded: units.len() < 2,
+            emphasis: if units.len() < 2 { Emphasis::Faded } else { Emphasis::Full },
             ..Square::default()
         })
     };
@@ -127,7 +127,7 @@ mod tests {
             let alpha = grid::fixed(alpha(units).unwrap(), 2);
             assert!(squares(&alpha) >= 1, "alpha {alpha}");
         }
-        let below = |name: &str| figure.svg.rfind(name);
+        let below = |name: &str| figure.svg.find(name);
         assert!(below("qwen") < below("mistral") && below("mistral") < below("internlm"));
         assert!(agreement("none", &[], &pool).is_err());
     }

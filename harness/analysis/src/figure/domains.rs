@@ -7,7 +7,7 @@ use gra_synth::domain::Domain;
 use gra_synth::request::ModelName;
 use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
-use super::heat_map::{Axis, HeatMap, Panel, Square};
+use super::heat_map::{Axis, Emphasis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
 use crate::frames::{self, PASSED, means};
 use crate::proportion::Proportion;
@@ -120,7 +120,7 @@ fn square(share: Proportion) -> Square {
         value,
         text: value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}")),
         below: format!("n {}", share.n()),
-        faded: share.n() < 2,
+        emphasis: if share.n() < 2 { Emphasis::Faded } else { Emphasis::Full },
         ..Square::default()
     }
 }

@@ -70,10 +70,20 @@ pub struct Square {
     pub framed: bool,
     /// Has a dot.
     pub dotted: bool,
-    /// Is paler, because its value is of one alone.
-    pub faded: bool,
-    /// Is not there at all: its mirror image says the same.
-    pub mirrored: bool,
+    /// How much it stands out.
+    pub emphasis: Emphasis,
+}
+
+/// How much a square stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emphasis {
+    /// As its value says.
+    #[default]
+    Full,
+    /// Paler, because its value is of one alone.
+    Faded,
+    /// Not at all: its mirror image says the same.
+    Hidden,
 }
 
 /// The scale's width and height, in pixels.
@@ -152,11 +162,12 @@ impl HeatMap {
 
     fn square(&self, canvas: &mut Canvas<'_>, square: &Square, area: Area) -> Drawn {
         let place = square.value.map(|value| self.place(value));
-        if square.mirrored {
+        if square.emphasis == Emphasis::Hidden {
             return Ok(());
         }
         let ground = place.map_or(palette::BLANK, |place| self.shade(place));
-        let ground = if square.faded { palette::pale(ground, 0.6) } else { ground };
+        let is_faded = square.emphasis == Emphasis::Faded;
+        let ground = if is_faded { palette::pale(ground, 0.6) } else { ground };
         canvas.fill(area, ground)?;
         canvas.frame(area, palette::PAPER, 1.0)?;
         // Dark squares have light letters.

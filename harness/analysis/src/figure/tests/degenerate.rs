@@ -95,6 +95,7 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         name: owned(),
         cells: values.iter().map(|value| Some(estimate_of(*value))).collect(),
         missing: "no judge was asked".to_owned(),
+        unit: "",
     };
     let variants = Variants {
         title: owned(),
@@ -123,7 +124,8 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         notes: vec![owned()],
     };
     let pairs: Vec<(f64, f64)> = values.iter().map(|value| (*value, *value)).collect();
-    let lanes = BTreeMap::from([(owned(), values.to_vec()), ("other".to_owned(), vec![])]);
+    let lanes =
+        BTreeMap::from([((0, owned()), values.to_vec()), ((1, "other".to_owned()), vec![])]);
     let sets = vec![(owned(), Some(Role::Gra), values.to_vec())];
     [
         ("averages", averages.figure()),
