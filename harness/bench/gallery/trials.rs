@@ -108,14 +108,11 @@ pub(super) fn of_group(
                     let figure = of_trial(kind, trial, &facts.candidates, &measured.folder, store);
                     let figure = figure.and_then(|figure| {
                         let picture = figure.svg.replace(&name, "");
-                        match drawn.get(&picture) {
-                            Some(same) => {
-                                Err(MissingFigure::without_command(format!("same as of {same}")))
-                            }
-                            None => {
-                                drawn.insert(picture, name.clone());
-                                Ok(figure)
-                            }
+                        if let Some(same) = drawn.get(&picture) {
+                            Err(MissingFigure::without_command(format!("same as of {same}")))
+                        } else {
+                            drawn.insert(picture, name.clone());
+                            Ok(figure)
                         }
                     });
                     entries.push(GalleryEntry::about(kind, &name, figure));
