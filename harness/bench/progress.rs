@@ -457,10 +457,10 @@ mod tests {
             assert!(line.chars().count() <= width, "{line}");
             line
         };
-        insta::assert_snapshot!(line(&progress, 200), @"");
-        insta::assert_snapshot!(line(&progress, 120), @"");
-        insta::assert_snapshot!(line(&progress, 100), @"");
-        insta::assert_snapshot!(line(&progress, 60), @"");
+        insta::assert_snapshot!(line(&progress, 200), @"5% ablation/single-reviewer/seed-42 round 1 stage 5 of 9, response [--------------------] 0/20 time left unknown | accepted 0 rejected 0 disputed 0");
+        insta::assert_snapshot!(line(&progress, 120), @"5% round 1 stage 5 of 9, response [--------------------] 0/20 time left unknown | accepted 0 rejected 0 disputed 0");
+        insta::assert_snapshot!(line(&progress, 100), @"5% round 1 stage 5 of 9, response 0/20 time left unknown | accepted 0 rejected 0 disputed 0");
+        insta::assert_snapshot!(line(&progress, 60), @"5% round 1 stage 5 of 9, response 0/20 time left unknown");
         assert_eq!(line(&progress, 10).len(), 10);
         // A second trial begins where a quarter is done, and another wave takes nothing back.
         progress.end_trial();
@@ -468,6 +468,6 @@ mod tests {
         assert_eq!(share(&progress), Some(0.25));
         progress.begin_work("stats");
         progress.begin_scoring("loss", 10, 10);
-        insta::assert_snapshot!(line(&progress, 100), @"");
+        insta::assert_snapshot!(line(&progress, 100), @"stats loss [--------------------] 0/10 time left unknown");
     }
 }

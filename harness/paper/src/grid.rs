@@ -267,8 +267,26 @@ mod tests {
         let name = column("measure", "last sentence of a response without an end", Align::Left);
         let some: Vec<Column> = [name.clone()].into_iter().chain((0..4).map(number)).collect();
         let many: Vec<Column> = [name].into_iter().chain((0..7).map(number)).collect();
-        insta::assert_snapshot!(terminal(&some), @"");
-        insta::assert_snapshot!(terminal(&many), @"");
+        insta::assert_snapshot!(terminal(&some), @"
+        measure                        column 0    column 1    column 2    column 3
+        last sentence of a response  123,456.78  123,456.78  123,456.78  123,456.78
+          without an end
+        last sentence of a response  123,456.78  123,456.78  123,456.78  123,456.78
+          without an end
+        ");
+        insta::assert_snapshot!(terminal(&many), @"
+        measure                                       column 0    column 1    column 2
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+
+        measure                                       column 3    column 4    column 5
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+
+        measure                                       column 6
+        last sentence of a response without an end  123,456.78
+        last sentence of a response without an end  123,456.78
+        ");
         for table in [terminal(&some), terminal(&many)] {
             assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
         }
