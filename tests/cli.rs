@@ -56,6 +56,14 @@ fn bad_experiments_are_refused_before_anything_runs() {
     }
 }
 
+#[test]
+fn no_seed_items_are_no_limit() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    let refused = bench.transcript(&["run", "experiment.toml", "--limit", "0"]);
+    assert!(refused.contains("invalid value '0' for '--limit <N>'"), "{refused}");
+    assert!(refused.ends_with("exit code 2") && !bench.path("results").exists(), "{refused}");
+}
+
 /// Breaks one thing of an experiment.
 type Spoil<'a> = &'a dyn Fn(&Workbench);
 

@@ -35,7 +35,7 @@ fn record(bench: &Workbench, name: &str, judged: bool) {
             nearest_distance: None,
         }
     };
-    let samples: Vec<MeasuredSample> = (0..20).map(sample).collect();
+    let samples: Vec<MeasuredSample> = (0..30).map(sample).collect();
     let mut parquet = Vec::new();
     frames::write_parquet(&frames::samples(&samples).unwrap(), &mut parquet).unwrap();
     let folder = bench.path("results/stats");
@@ -72,7 +72,13 @@ fn everything_that_is_stored_is_drawn_twice_alike() {
         let begins: &[u8] = if name.contains(".svg") { b"<svg " } else { b"\x89PNG\r\n" };
         assert!(bytes.starts_with(begins), "{name}");
     }
-    bench.run(&["figures"]);
+    // Trials with the same reviews have the same pictures, which are drawn once.
+    let said = bench.transcript(&["figures"]);
+    assert!(
+        said.contains("funnel of small/adjudicated/seed-42: same as of small/gra/seed-42"),
+        "{said}"
+    );
+    assert!(!bench.path("figures/funnel.small-adjudicated-seed-42.svg").exists());
     assert!(files(&bench.path("figures")) == first, "the same bytes again");
 }
 

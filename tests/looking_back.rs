@@ -160,6 +160,12 @@ fn a_grid_and_its_files() {
     let figure = read("svg");
     assert!(figure.starts_with("<svg ") && figure.contains("as the trial ran"));
 
+    // The same cells are known where `figures` draws them.
+    bench.run(&["figures", "small/gra/seed-42", "--only", "sensitivity", "--format", "svg"]);
+    let drawn = bench.path("figures/sensitivity.small-gra-seed-42.svg");
+    let drawn = std::fs::read_to_string(drawn).unwrap();
+    assert!(drawn.contains("the paper") && ![&drawn, &figure].iter().any(|svg| svg.contains('~')));
+
     let before = (read("csv"), read("md"), figure);
     bench.run(&GRID);
     assert_eq!((read("csv"), read("md"), read("svg")), before, "the same bytes again");
@@ -239,6 +245,12 @@ fn operations_beside_a_teacher() {
         ("gra,30,10,9.0,12.5,345.5,0", "took 12.5 wall seconds and 346 J of the processors"),
         ("gra,30,10,9.0,12.5,,0", "took 12.5 wall seconds. Energy is not known"),
         ("gra,0,40,0.0,0.1,0.5,0", "Wall seconds and energy are not known"),
+        // Of several runs, the one that paid for all of it: not a retry of two failed calls, nor one of a trial that
+        // was replaced.
+        (
+            "gra,70,10,9.0,99.5,,0\ngra,30,10,9.0,12.5,,0\ngra,2,38,0.4,0.5,,0",
+            "took 12.5 wall seconds",
+        ),
         ("majority-vote,30,10,9.0,12.5,345.5,0", "Wall seconds and energy are not known"),
         ("gra,30,ten,9.0,12.5,345.5,0", "error: cannot read results/small/seed-42.measured.csv"),
     ];
@@ -253,6 +265,52 @@ fn operations_beside_a_teacher() {
     }
     let refused = bench.transcript(&["compute", "small/gra/seed-42", "--parameters", "0"]);
     assert!(refused.contains("from 1 to 1e15"), "{refused}");
+}
+
+#[test]
+fn tables_of_all_trials_in_long_form() {
+    let bench = bench();
+    let said = bench.transcript(&["export", "small", "--out", "out", "--tidy"]);
+    assert!(said.contains("3 trials of small") && said.ends_with("exit code 0"), "{said}");
+    let table = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(bench.path(&format!("out/{name}.csv"))).unwrap();
+        text.lines().map(str::to_owned).collect()
+    };
+    let accepted = candidates().iter().filter(|one| one.is_sample()).count();
+    let disputed = candidates().iter().filter(|one| one.adjudication.is_some()).count();
+    // A header; three bits and six scores of each of three reviewers, six of an adjudicator.
+    for (name, rows) in [
+        ("candidates", 30),
+        ("samples", 3 * accepted),
+        ("reviews", 3 * (10 * 3 * (3 + 6) + 6 * disputed)),
+        ("calls", 3 * 40 + 1),
+    ] {
+        let lines = table(name);
+        assert_eq!(lines.len(), 1 + rows, "{name}");
+        assert!(lines[0].starts_with("experiment,variant,run_seed,"), "{name}: {}", lines[0]);
+    }
+    assert_eq!(table("reviews")[1], "small,gra,42,r1-00000,instruction-review,0,qwen,reasonable,1");
+    let half = bench.transcript(&["export", "small/half/seed-42", "--out", "out", "--tidy"]);
+    assert!(half.contains("no trial of small/half/seed-42 is finished"), "{half}");
+}
+
+#[test]
+fn readers_that_fail_make_no_store() {
+    let bench = Workbench::new("[[variant]]\nname = \"gra\"\n", "rounds = 1");
+    for arguments in [
+        &["inspect", "small/gra/seed-42"][..],
+        &["report", "small"],
+        &["view", "small"],
+        &["rescore", "small/gra/seed-42"],
+        &["compute", "small/gra/seed-42"],
+        &["export", "small", "--out", "out", "--tidy"],
+        &["stats", "small/gra/seed-42"],
+        &["compare", "experiment.toml"],
+        &["store", "check"],
+    ] {
+        assert!(!bench.run(arguments).status.success(), "{arguments:?}");
+        assert!(!bench.path("results").exists() && !bench.path("out").exists(), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -70,6 +70,13 @@ fn a_report_is_one_file_with_the_same_bytes_every_time() {
         assert!(!ours.contains(outside), "the page asks for {outside}");
     }
     assert!(!html.contains("not finished"));
+    // Candidates to read stand before the tables, and what others wrote is text there.
+    let cards = &html[html.find("id=\"examples\"").unwrap()..html.find("id=\"tables\"").unwrap()];
+    for kind in ["accepted", "disputed", "rejected"] {
+        assert!(cards.contains(&format!("<span class=\"chip {kind}\">")), "{kind}: {cards}");
+    }
+    assert!(cards.contains("Instruction ") && !cards.contains("<script>"), "{cards}");
+    assert!(html.contains("Six scores from 1 to 10"));
     assert!(html.contains("<option value=\"43\">"));
     assert!(html.contains("no-reviewer"));
 

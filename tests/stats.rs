@@ -48,7 +48,7 @@ fn difficulty_and_a_judge_on_the_real_model() {
 }
 
 #[test]
-fn a_trial_beside_its_seeds_with_a_map() {
+fn a_trial_beside_its_seeds() {
     let Some(models) = models() else { return };
     let bench =
         Workbench::new("[[variant]]\nname = \"free\"\nreviewers = \"none\"\n", "rounds = 1");
@@ -73,14 +73,12 @@ fn a_trial_beside_its_seeds_with_a_map() {
     );
     assert!(free["committee"].get("mean: ICC(1,1)").is_none(), "nobody reviewed: {free}");
 
-    // Every candidate with a response is judged, and the map shows as many of each set.
+    // Every candidate with a response is judged; three of each set are too few for a map.
     let judged = std::fs::read_to_string(bench.path("out/free.judge.csv")).unwrap();
     assert!(judged.starts_with("id,score\nr1-0000"), "{judged}");
-    let map = std::fs::read_to_string(bench.path("out/map.csv")).unwrap();
-    let on_map = |name: &str| map.lines().filter(|line| line.starts_with(name)).count();
-    assert_eq!((on_map("seeds,"), on_map("free,")), (3, 3));
-    let picture = std::fs::read_to_string(bench.path("out/map.svg")).unwrap();
-    assert!(picture.contains("seeds") && picture.contains("perplexity"), "{picture}");
+    let why = free["map"]["points"]["absent"].as_str().unwrap();
+    assert!(why.contains("a map of 6 points shows chance alone"), "{free}");
+    assert!(!bench.path("out/map.csv").exists());
 }
 
 /// Records whose instructions are longer than the encoder reads at once, and differ at their ends.
@@ -108,17 +106,21 @@ fn a_map_that_cannot_be_drawn_costs_no_table() {
         arguments.extend(extra);
         bench.run(&arguments)
     };
-    // Four samples make a map.
-    let drawn = measure(&["records.json"]);
+    let record = |n: u32| serde_json::json!({ "instruction": format!("Name {n} metals."), "output": "Iron." });
+    let fifty: Vec<serde_json::Value> = (0..50).map(record).collect();
+    bench.write("fifty.json", &serde_json::json!(fifty).to_string());
+    let drawn = measure(&["fifty.json"]);
     assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
-    assert!(bench.path("out/map.svg").exists());
+    let picture = std::fs::read_to_string(bench.path("out/map.svg")).unwrap();
+    assert!(picture.contains("fifty (50 points)") && picture.contains("perplexity"), "{picture}");
     for (sources, why) in [
+        (vec!["records.json"], "a map of 4 points shows chance alone; it takes at least 50"),
         (vec!["one.json"], "it takes 4 or more, and there are 1"),
         (vec!["long.json"], "it takes 4 or more, and there are 3"),
         (vec!["one.json", "long.json"], "it takes 4 or more, and there are 2"),
         (vec!["copies.json"], "all of them are the same"),
     ] {
-        measure(&["records.json"]);
+        measure(&["fifty.json"]);
         let output = measure(&sources);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_paper::Reference;
@@ -50,7 +51,7 @@ pub struct Overrides {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub variants: Vec<String>,
     /// Only the first N seed items.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub limit: Option<usize>,
     /// Another seed set; its results are named after it.
     #[arg(long, value_name = "FILE")]

@@ -4,6 +4,7 @@
 //!
 //! - `formats`: training data and its index, as LLaMA-Factory reads them; all of a sample as Parquet
 //! - `card`: the dataset card
+//! - `tidy`: everything that trials recorded, as tables in long form
 
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
@@ -14,6 +15,7 @@ use card::Card;
 
 mod card;
 mod formats;
+pub(crate) mod tidy;
 
 /// Names of the files that an export consists of.
 pub mod file {

@@ -224,10 +224,13 @@ pub fn draw_groups<'a>(
     kinds: &[FigureKind],
     groups: impl IntoIterator<Item = &'a TrialGroup>,
     stats: &Path,
+    store: &Store,
 ) -> Result<Vec<GalleryEntry>> {
     let measured = Measured::read(stats).map_err(bad_input)?;
-    let mut entries: Vec<GalleryEntry> =
-        groups.into_iter().flat_map(|group| trials::of_group(kinds, group, &measured)).collect();
+    let mut entries: Vec<GalleryEntry> = groups
+        .into_iter()
+        .flat_map(|group| trials::of_group(kinds, group, &measured, store))
+        .collect();
     entries.sort_by_key(|entry| entry.kind);
     Ok(entries)
 }

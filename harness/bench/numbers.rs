@@ -2,6 +2,7 @@
 
 use gra_analysis::statistics::inference::{Estimate, Interval};
 pub(crate) use gra_paper::grid::count as grouped;
+use gra_paper::grid::{fixed, signed};
 
 /// What stands for a number that does not exist.
 pub(crate) const MISSING: &str = "\u{2013}";
@@ -21,9 +22,9 @@ pub(crate) fn parameters(count: u64) -> String {
 /// A measure of any size: three decimals below ten, and fewer above.
 pub(crate) fn measure(value: f64) -> String {
     match value.abs() {
-        small if small < 10.0 => format!("{value:.3}"),
-        middle if middle < 1000.0 => format!("{value:.1}"),
-        _ => format!("{value:.0}"),
+        small if small < 10.0 => fixed(value, 3),
+        middle if middle < 1000.0 => fixed(value, 1),
+        _ => fixed(value, 0),
     }
 }
 
@@ -52,17 +53,18 @@ pub(crate) fn share(estimate: Estimate) -> Option<String> {
 pub(crate) fn points(estimate: Estimate) -> String {
     or_missing(estimate.value, |value| {
         let interval = estimate.interval.map(|Interval { low, high }| {
-            format!(" ({:+.1} to {:+.1})", 100.0 * low, 100.0 * high)
+            format!(" ({} to {})", signed(100.0 * low, 1), signed(100.0 * high, 1))
         });
-        format!("{:+.1} points{}", 100.0 * value, interval.unwrap_or_default())
+        format!("{} points{}", signed(100.0 * value, 1), interval.unwrap_or_default())
     })
 }
 
 /// A difference of scores: `+0.25 (-0.10 to +0.60)`.
 pub(crate) fn difference(estimate: Estimate) -> String {
     or_missing(estimate.value, |value| {
-        let interval = estimate.interval.map(|i| format!(" ({:+.2} to {:+.2})", i.low, i.high));
-        format!("{value:+.2}{}", interval.unwrap_or_default())
+        let interval =
+            estimate.interval.map(|i| format!(" ({} to {})", signed(i.low, 2), signed(i.high, 2)));
+        format!("{}{}", signed(value, 2), interval.unwrap_or_default())
     })
 }
 

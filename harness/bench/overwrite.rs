@@ -92,6 +92,34 @@ pub fn differing(
     Ok(differing)
 }
 
+/// Trials of an experiment that the store has finished with the settings that they would be run with again. What its
+/// models and its encoder are is left out: only an engine can tell.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn finished_as_planned(experiment: &Experiment, store: &Store) -> Result<Vec<TrialId>> {
+    let mut found = Vec::new();
+    for trial in store.trials()?.into_iter().filter(|trial| trial.finished) {
+        let named = experiment.variants.iter().find(|variant| variant.name == trial.id.variant);
+        let is_of_experiment = trial.id.experiment == experiment.name;
+        let (Some(variant), true) = (named, experiment.seeds.contains(&trial.id.seed)) else {
+            continue;
+        };
+        if !is_of_experiment {
+            continue;
+        }
+        let before = store.record(&trial)?;
+        let mut now =
+            TrialRecord::new(experiment, variant, trial.id.seed, &Fingerprints::default());
+        now.settings.models.clone_from(&before.settings.models);
+        now.settings.encoder.clone_from(&before.settings.encoder);
+        if changed_since(&before, &now)?.is_empty() {
+            found.push(trial.id);
+        }
+    }
+    Ok(found)
+}
+
 /// What changes a trial's result and differs between two trials of one name: settings, and the pool's order.
 fn changed_since(before: &TrialRecord, now: &TrialRecord) -> Result<Vec<Change>> {
     let mut found = changes(&as_json(&before.settings)?, &as_json(&now.settings)?);

@@ -47,7 +47,66 @@ pub struct Progress {
     /// Of a trial.
     counts: Option<Counts>,
     stage: StageProgress,
+    /// Of an experiment's trials.
+    whole: Option<WholeProgress>,
 }
+
+/// How far an experiment is: every trial counts alike, every round of a trial, and every stage of a round.
+#[derive(Debug)]
+struct WholeProgress {
+    trials: usize,
+    /// Trials that are done.
+    done: usize,
+    rounds: u32,
+    /// From 0 to 1; does not fall where a round asks for another wave.
+    share: f64,
+    /// When the engine was first asked, and the share at that time.
+    paid_since: Option<(Instant, f64)>,
+}
+
+impl WholeProgress {
+    /// Least share that must have been paid for before the rest is estimated from it.
+    const TOLD: f64 = 0.02;
+
+    fn advance(&mut self, round: u32, stage: Option<u8>, within: f64) {
+        let stage =
+            stage.map_or(0.0, |stage| (f64::from(stage) - 1.0 + within) / f64::from(STAGES));
+        let round = f64::from(round.saturating_sub(1)) + stage;
+        let trial = round / f64::from(self.rounds.max(1));
+        #[expect(clippy::cast_precision_loss, reason = "counts of trials")]
+        let share = (self.done as f64 + trial.min(1.0)) / self.trials.max(1) as f64;
+        self.share = self.share.max(share.min(1.0));
+    }
+
+    /// `None` until enough was paid for.
+    fn left(&self) -> Option<Duration> {
+        let (since, before) = self.paid_since?;
+        let gained = self.share - before;
+        (gained >= Self::TOLD)
+            .then(|| since.elapsed().mul_f64((1.0 - self.share).max(0.0) / gained))
+    }
+}
+
+/// Stages of a round that are counted: annotation, keywords, instruction and its review, response and its review,
+/// adjudication (with the comments that it reads), embedding, summary.
+const STAGES: u8 = 9;
+
+/// A stage's place among them.
+const fn place(stage: Stage) -> u8 {
+    match stage {
+        Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => 1,
+        Stage::Keywords => 2,
+        Stage::Instruction => 3,
+        Stage::InstructionReview => 4,
+        Stage::Response => 5,
+        Stage::ResponseReview => 6,
+        Stage::ReviewComment | Stage::Adjudication => 7,
+        Stage::Summary => STAGES,
+    }
+}
+
+/// Between adjudication and summary.
+const EMBEDDING: u8 = 8;
 
 /// Running counts of a round.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,6 +121,8 @@ struct Counts {
 #[derive(Debug)]
 struct StageProgress {
     name: String,
+    /// Among the [`STAGES`] of a round; `None` of work outside any trial.
+    place: Option<u8>,
     asked: usize,
     missing: usize,
     done: usize,
@@ -81,8 +142,7 @@ impl Progress {
             _ if std::io::stderr().is_terminal() => {
                 let bar =
                     ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
-                let style = "{prefix:.bold} [{bar:24.cyan/dim}] {pos}/{len} eta {eta} {msg}";
-                let style = ProgressStyle::with_template(style);
+                let style = ProgressStyle::with_template("{msg}");
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 Display::Bar(bar.with_finish(indicatif::ProgressFinish::AndClear))
             }
@@ -94,7 +154,8 @@ impl Progress {
             trial: String::new(),
             round: 0,
             counts: None,
-            stage: StageProgress::new(String::new(), 0, 0),
+            stage: StageProgress::new(String::new(), None, 0, 0),
+            whole: None,
         }
     }
 
@@ -126,7 +187,16 @@ impl Progress {
         }
     }
 
-    pub(crate) fn begin_trial(&mut self, id: &TrialId) {
+    /// So many trials follow, which are one work.
+    pub(crate) fn begin_trials(&mut self, trials: usize) {
+        let whole = WholeProgress { trials, done: 0, rounds: 1, share: 0.0, paid_since: None };
+        self.whole = Some(whole);
+    }
+
+    pub(crate) fn begin_trial(&mut self, id: &TrialId, rounds: u32) {
+        if let Some(whole) = &mut self.whole {
+            whole.rounds = rounds;
+        }
         self.trial = id.to_string();
         self.round = 0;
         self.counts = Some(Counts::default());
@@ -137,10 +207,15 @@ impl Progress {
         name.clone_into(&mut self.trial);
         self.round = 0;
         self.counts = None;
+        self.whole = None;
     }
 
     pub(crate) fn end_trial(&mut self) {
         let accepted = self.counts.unwrap_or_default().accepted;
+        if let Some(whole) = &mut self.whole {
+            whole.done += 1;
+            whole.advance(0, None, 0.0);
+        }
         self.say(&format!("{}: done, {accepted} accepted in the last round", self.trial));
     }
 
@@ -169,18 +244,20 @@ impl Progress {
             Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => "annotation",
             stage => stage.name(),
         };
-        self.stage = StageProgress::new(name.to_owned(), asked, missing);
+        let place = self.counts.map(|_| place(stage));
+        self.stage = StageProgress::new(name.to_owned(), place, asked, missing);
         self.show();
     }
 
     pub(crate) fn begin_embedding(&mut self, missing: usize) {
-        self.stage = StageProgress::new("embedding".to_owned(), missing, missing);
+        let place = self.counts.map(|_| EMBEDDING);
+        self.stage = StageProgress::new("embedding".to_owned(), place, missing, missing);
         self.show();
     }
 
     /// Passages are to be scored, of which the store lacks `missing`.
     pub(crate) fn begin_scoring(&mut self, what: &str, asked: usize, missing: usize) {
-        self.stage = StageProgress::new(what.to_owned(), asked, missing);
+        self.stage = StageProgress::new(what.to_owned(), None, asked, missing);
         self.show();
     }
 
@@ -215,25 +292,69 @@ impl Progress {
     }
 
     fn show(&mut self) {
+        let stage = &self.stage;
+        let done = stage.done + stage.under_way().replies;
+        if let Some(whole) = &mut self.whole {
+            #[expect(clippy::cast_precision_loss, reason = "shown as a share")]
+            let within = done as f64 / stage.missing.max(1) as f64;
+            whole.advance(self.round, stage.place, within.min(1.0));
+            if stage.missing > 0 && whole.paid_since.is_none() {
+                whole.paid_since = Some((stage.started, whole.share));
+            }
+        }
         match &self.display {
             Display::Nothing => {}
-            Display::Bar(bar) => {
-                let done = self.stage.done + self.stage.under_way().replies;
-                bar.set_prefix(format!("{} {}", self.place(), self.stage.name));
-                bar.set_length(self.stage.missing as u64);
-                bar.set_position(done as u64);
-                bar.set_message(format!("{}{}", self.rate(), self.tally()));
-                if done == 0 {
-                    bar.reset_eta();
-                }
-            }
+            Display::Bar(bar) => bar.set_message(self.bar(terminal::width())),
             Display::Lines => {
-                if self.stage.last_line.elapsed() >= LINE_EVERY {
+                // The last line of a stage is said when it ends.
+                if done < self.stage.missing && self.stage.last_line.elapsed() >= LINE_EVERY {
                     self.stage.last_line = Instant::now();
                     self.say(&self.line());
                 }
             }
         }
+    }
+
+    /// The line of a terminal of so many columns. Where it is too long, the trial's name gives way first, then the bar,
+    /// the tokens per second and the counts.
+    fn bar(&self, width: usize) -> String {
+        const BAR: usize = 20;
+        let StageProgress { name, place, missing, .. } = &self.stage;
+        let done = (self.stage.done + self.stage.under_way().replies).min(*missing);
+        let full = BAR * done / (*missing).max(1);
+        let share =
+            self.whole.as_ref().map(|whole| format!("{:.0}%", (100.0 * whole.share).floor()));
+        let left = match &self.whole {
+            Some(whole) => whole.left(),
+            None => self.stage.left(),
+        };
+        let stage = place
+            .map_or_else(|| name.clone(), |place| format!("stage {place} of {STAGES}, {name}"));
+        let round = if self.round > 0 { format!("round {}", self.round) } else { String::new() };
+        // In the order of the line, each with how soon it gives way; 0: never.
+        let parts = [
+            (0, share.unwrap_or_default()),
+            (4, plain(&self.trial).into_owned()),
+            (0, round),
+            (0, stage),
+            (3, format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))),
+            (0, format!("{done}/{missing}")),
+            (
+                0,
+                left.map_or_else(
+                    || "time left unknown".to_owned(),
+                    |left| format!("{} left", rough(left)),
+                ),
+            ),
+            (2, self.rate()),
+            (1, self.tally().trim_start().to_owned()),
+        ];
+        let line = |least: u8| {
+            let kept = parts.iter().filter(|(rank, text)| *rank < least && !text.is_empty());
+            kept.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        let fits = (1..=5).rev().map(line).find(|line| line.chars().count() <= width);
+        fits.unwrap_or_else(|| line(1).chars().take(width).collect())
     }
 
     fn place(&self) -> String {
@@ -266,15 +387,8 @@ impl Progress {
         let StageProgress { name, asked, missing, done, started, .. } = &self.stage;
         let done = done + self.stage.under_way().replies;
         let seconds = started.elapsed().as_secs_f64();
-        let left = match done {
-            0 => String::new(),
-            done if done == *missing => String::new(),
-            done => {
-                #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                let eta = seconds / done as f64 * (missing - done) as f64;
-                format!(", eta {eta:.0} s")
-            }
-        };
+        let left = self.stage.left().filter(|_| done < *missing);
+        let left = left.map_or_else(String::new, |left| format!(", {} left", rough(left)));
         let stored = asked - missing;
         let rate = self.rate();
         let rate = if rate.is_empty() { rate } else { format!(", {rate}") };
@@ -286,11 +400,22 @@ impl Progress {
     }
 }
 
+/// `40 s`, `12 min`, `3.5 h`.
+fn rough(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        short if short < 90.0 => format!("{short:.0} s"),
+        middle if middle < 5_400.0 => format!("{:.0} min", middle / 60.0),
+        long => format!("{:.1} h", long / 3_600.0),
+    }
+}
+
 impl StageProgress {
-    fn new(name: String, asked: usize, missing: usize) -> Self {
+    fn new(name: String, place: Option<u8>, asked: usize, missing: usize) -> Self {
         let now = Instant::now();
         Self {
             name,
+            place,
             asked,
             missing,
             done: 0,
@@ -301,8 +426,48 @@ impl StageProgress {
         }
     }
 
+    /// Of the stage; `None` until a reply is there.
+    fn left(&self) -> Option<Duration> {
+        let done = self.done + self.under_way().replies;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let rest = self.missing.saturating_sub(done) as f64 / done as f64;
+        (done > 0).then(|| self.started.elapsed().mul_f64(rest))
+    }
+
     /// Of all chunks that have begun and are not done.
     fn under_way(&self) -> ChunkProgress {
         self.chunks.values().copied().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_fits_and_the_name_and_the_bar_give_way_first() {
+        let mut progress = Progress::new(Verbosity::Quiet);
+        progress.begin_trials(4);
+        let (experiment, variant) = ("ablation".to_owned(), "single-reviewer".to_owned());
+        progress.begin_trial(&TrialId { experiment, variant, seed: 42 }, 2);
+        progress.in_round(1, &[]);
+        progress.begin_stage(Stage::Response, 40, 20);
+        let line = |progress: &Progress, width| {
+            let line = progress.bar(width);
+            assert!(line.chars().count() <= width, "{line}");
+            line
+        };
+        insta::assert_snapshot!(line(&progress, 200), @"5% ablation/single-reviewer/seed-42 round 1 stage 5 of 9, response [--------------------] 0/20 time left unknown | accepted 0 rejected 0 disputed 0");
+        insta::assert_snapshot!(line(&progress, 120), @"5% round 1 stage 5 of 9, response [--------------------] 0/20 time left unknown | accepted 0 rejected 0 disputed 0");
+        insta::assert_snapshot!(line(&progress, 100), @"5% round 1 stage 5 of 9, response 0/20 time left unknown | accepted 0 rejected 0 disputed 0");
+        insta::assert_snapshot!(line(&progress, 60), @"5% round 1 stage 5 of 9, response 0/20 time left unknown");
+        assert_eq!(line(&progress, 10).len(), 10);
+        // A second trial begins where a quarter is done, and another wave takes nothing back.
+        progress.end_trial();
+        let share = |progress: &Progress| progress.whole.as_ref().map(|whole| whole.share);
+        assert_eq!(share(&progress), Some(0.25));
+        progress.begin_work("stats");
+        progress.begin_scoring("loss", 10, 10);
+        insta::assert_snapshot!(line(&progress, 100), @"stats loss [--------------------] 0/10 time left unknown");
     }
 }

@@ -58,6 +58,10 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
         )));
     };
     section("verdict", "What came out", &by_seed(subject, |seed| Ok(verdict::verdict(seed)))?);
+    let cards = by_seed(subject, |seed| Ok(samples::cards(seed)))?;
+    if cards.len() > 0 {
+        section("examples", "The first of each kind", &cards);
+    }
     let mut found = by_seed(subject, |seed| Ok(tables::tables(seed)))?;
     found.push(&tables::over_seeds(subject));
     section("tables", "Tables", &found);
@@ -71,13 +75,13 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
         section("compared", "Data sets compared", &compared);
     }
     let mut drawn = by_seed(subject, |seed| {
-        let mut drawn = figures::of_reference(seed, results);
+        let mut drawn = figures::of_reference(seed, results, store);
         if let Some(experiment) = experiment {
             drawn.extend(figures::of_comparison(results, experiment, seed.group.seed)?);
         }
         Ok(figures::html(&drawn))
     })?;
-    drawn.push(&figures::html(&figures::over_variants(subject, results)?));
+    drawn.push(&figures::html(&figures::over_variants(subject, results, store)?));
     section("figures", "Figures", &drawn);
     section("claims", "The paper’s claims", &claims::claims(results)?);
     let mut run = making::making(subject);

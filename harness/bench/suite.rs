@@ -40,6 +40,7 @@ pub fn run_all(
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         answering.progress().say(&note);
     }
+    answering.progress().begin_trials(experiment.seeds.len() * experiment.variants.len());
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         answering.next_run_seed(experiment.tolerance);
@@ -160,10 +161,12 @@ pub(crate) fn check_files(experiment: &Experiment, store: &Store) -> Result<(), 
     Ok(())
 }
 
-/// What the last run of a trial took on this machine, out of its experiment's `seed-N.measured.csv`.
+/// What a run of a trial took on this machine: a row of its experiment's `seed-N.measured.csv`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct LastRun {
+pub struct RunMeasurement {
     variant: String,
+    /// Calls that the engine answered.
+    pub paid_calls: u64,
     /// Calls that the store answered.
     pub stored_calls: u64,
     /// From the trial's start to its end.
@@ -173,20 +176,20 @@ pub struct LastRun {
     pub energy_j: Option<f64>,
 }
 
-impl LastRun {
-    /// Reads it; `None` where the file is missing or has no such variant.
+impl RunMeasurement {
+    /// Reads those of a trial, the earliest first; none where the file is missing.
     ///
     /// # Errors
     /// When the file is damaged.
-    pub fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+    pub fn read(results: &Path, trial: &TrialId) -> Result<Vec<Self>> {
         let path = measured_path(results, &trial.experiment, trial.seed);
         if !path.exists() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let read =
             || -> csv::Result<Vec<Self>> { csv::Reader::from_path(&path)?.deserialize().collect() };
         let rows = read().with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(rows.into_iter().find(|row| row.variant == trial.variant))
+        Ok(rows.into_iter().filter(|row| row.variant == trial.variant).collect())
     }
 }
 
@@ -249,23 +252,26 @@ impl SeedReport {
     fn write(&mut self, experiment: &Experiment, results: &Path) -> Result<()> {
         let csv = self.path(experiment, results, "csv");
         let ran: Vec<&str> = self.trials.iter().map(|trial| trial.facts.variant.as_str()).collect();
-        let others = |path: &Path| earlier::rows_of_others(path, &ran);
-        self.kept = others(&csv)?.variants();
+        self.kept = earlier::rows_of_others(&csv, &ran)?.variants();
         if self.kept.is_empty() {
             write_atomic(&csv, &self.csv)?;
             write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
         }
         let measured = measured_path(results, &experiment.name, self.seed);
         // Where the earlier file cannot be read, nothing of it is left to keep.
-        let bytes = self.measured_csv(&others(&measured).unwrap_or_default())?;
-        write_atomic(&measured, &bytes)
+        let earlier = earlier::rows_of_others(&measured, &[]).unwrap_or_default();
+        write_atomic(&measured, &self.measured_csv(&earlier)?)
     }
 
-    /// What this run took, and below it what an earlier one took of other variants.
-    fn measured_csv(&self, others: &OtherRows) -> Result<Vec<u8>> {
+    /// What earlier runs took, and below it what this one did. A replay from the store costs nothing, and says nothing
+    /// of a trial that an earlier run paid for.
+    fn measured_csv(&self, earlier: &OtherRows) -> Result<Vec<u8>> {
         let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(MEASURED)?;
-        for trial in &self.trials {
+        let known = earlier.append(&MEASURED, &mut csv)?;
+        let is_news =
+            |trial: &&CompletedTrial| trial.paid.calls > 0 || !known.contains(&trial.facts.variant);
+        for trial in self.trials.iter().filter(is_news) {
             csv.write_record([
                 trial.facts.variant.clone(),
                 trial.paid.calls.to_string(),
@@ -276,7 +282,6 @@ impl SeedReport {
                 trial.paid.crashes.to_string(),
             ])?;
         }
-        others.append(&MEASURED, &mut csv)?;
         Ok(csv.into_inner()?)
     }
 

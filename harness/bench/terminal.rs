@@ -39,6 +39,11 @@ impl<W: Write> Write for Output<W> {
     }
 }
 
+/// Columns of the terminal that standard error is; 80 where it is none.
+pub(crate) fn width() -> usize {
+    terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0.into())
+}
+
 /// A line on standard error. Nothing is left to do when that is closed.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", plain(text));

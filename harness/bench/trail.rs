@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use gra_paper::grid::fixed;
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
@@ -205,5 +206,6 @@ fn nearest_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     let is_duplicate = candidate.outcome == Some(Outcome::Duplicate);
     let (sign, verdict) = if is_duplicate { (">=", "duplicate") } else { ("<", "kept") };
     let limit = method.cosine_limit;
-    Some(format!("{} at cosine {:.4} {sign} {limit}: {verdict}", nearest.id, nearest.cosine))
+    let cosine = fixed(nearest.cosine, 4);
+    Some(format!("{} at cosine {cosine} {sign} {limit}: {verdict}", nearest.id))
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use gra_analysis::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
 use gra_analysis::figure::averages::{Averages, Bar, BarGroup};
+use gra_analysis::figure::compute::ComputeReadings;
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::rounds::{Rounds, Series};
@@ -54,8 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("reviewers", &|| raters::reviewers(TRIAL, &scores(&candidates), 8.0)),
         ("raters", &|| raters::committee_and_judge(TRIAL, &pairs(&candidates), 8.0, None)),
         ("violins", &|| violins(count)),
-        ("agreement", &|| agreement::agreement(TRIAL, &candidates)),
-        ("domains", &|| domains::domains(TRIAL, &candidates)),
+        ("agreement", &|| agreement::agreement(TRIAL, &candidates, &[])),
+        ("domains", &|| domains::domains(TRIAL, &candidates, &[])),
         ("acceptance", &|| sensitivity(&candidates)),
         ("compute", &|| spending(&candidates)),
         ("plane", &|| plane(count)),
@@ -149,10 +150,12 @@ fn score(value: f64) -> u8 {
     value.round().clamp(1.0, 10.0) as u8
 }
 
-fn scores(candidates: &[Candidate]) -> BTreeMap<String, Vec<f64>> {
-    let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+fn scores(candidates: &[Candidate]) -> BTreeMap<(usize, String), Vec<f64>> {
+    let mut scores: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
     for review in candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
-        scores.entry(review.reviewer.to_string()).or_default().push(review.scores.mean());
+        let place = MODELS.iter().position(|model| *model == review.reviewer.as_str());
+        let reviewer = (place.unwrap_or_default(), review.reviewer.to_string());
+        scores.entry(reviewer).or_default().push(review.scores.mean());
     }
     scores
 }
@@ -223,6 +226,7 @@ fn variants() -> Result<Figure, FigureError> {
             })
             .collect(),
         missing: missing.to_owned(),
+        unit: if from < 1.0 { "share" } else { "points" },
     };
     Variants {
         title: "Variants of made-up".to_owned(),
@@ -288,9 +292,15 @@ fn spending(candidates: &[Candidate]) -> Result<Figure, FigureError> {
     let of = |parameters| {
         Compute::of(&facts, &Parameters::Assumed(parameters), TEACHER_PARAMETERS, BTreeMap::new())
     };
+    let readings = |name: &str, parameters| ComputeReadings {
+        name: name.to_owned(),
+        stated: of(parameters),
+        at_papers_size: of(MEMBER_PARAMETERS),
+        sizes: vec![parameters],
+    };
     compute::compute(&[
-        (TRIAL.to_owned(), of(7_600_000_000)),
-        ("made-up/small/seed-42".to_owned(), of(135_000_000)),
+        readings(TRIAL, 1_540_000_000),
+        readings("made-up/small/seed-42", 135_000_000),
     ])
 }
 

@@ -114,6 +114,14 @@ pub enum FigureError {
         /// How many it takes.
         most: usize,
     },
+    /// So few that the picture would show chance.
+    #[error("a map of {points} points shows chance alone; it takes at least {least}")]
+    TooFew {
+        /// How many there are.
+        points: usize,
+        /// How many it takes.
+        least: usize,
+    },
     /// The drawing library failed.
     #[error("drawing failed: {0}")]
     Drawing(String),

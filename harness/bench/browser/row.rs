@@ -48,6 +48,12 @@ impl Clip {
         Self { characters: (bytes / texts).max(120) }
     }
 
+    /// To so many characters of each text.
+    #[must_use]
+    pub const fn to(characters: usize) -> Self {
+        Self { characters }
+    }
+
     /// The limit, where one of the texts exceeds it.
     #[must_use]
     pub fn shown<'a>(self, candidates: impl IntoIterator<Item = &'a Candidate>) -> Option<usize> {

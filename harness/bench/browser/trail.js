@@ -22,7 +22,7 @@ function chip(outcome) {
 
 /** Shows a number that may be absent. */
 function number(value, digits = 2) {
-  return value === null || value === undefined ? "–" : value.toFixed(digits);
+  return value === null || value === undefined ? "–" : value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1");
 }
 
 function table(caption, head, rows) {
@@ -115,7 +115,7 @@ function verdict(trail, dimensions) {
   const { candidate } = trail;
   const sections = [];
   if (candidate.response_reviews.length > 0) {
-    sections.push(part("Response review", scores("Six scores from 0 to 10", candidate.response_reviews, dimensions)));
+    sections.push(part("Response review", scores("Six scores from 1 to 10", candidate.response_reviews, dimensions)));
   }
   if (trail.committee_rule !== null) {
     sections.push(part("Rule that fired", make("p", "rule", trail.committee_rule)));

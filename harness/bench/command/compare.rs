@@ -9,6 +9,7 @@ use clap::Args;
 use gra_analysis::ablation::sweep::{SweepAxis, join};
 use gra_analysis::stats::measure::MeasureTable;
 use gra_analysis::stats::{Settings, in_words};
+use gra_paper::grid;
 use gra_synth::method::{Member, Method};
 use serde_json::json;
 
@@ -309,13 +310,17 @@ fn print(
 ) -> Result<()> {
     let table = &evidence.findings.table;
     writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
-    writeln!(out, "{}", table.terminal(verbosity == Verbosity::Verbose))?;
-    for line in words.lines().chain(evidence.notes().iter().map(String::as_str)) {
-        writeln!(out, "{line}\n")?;
-    }
     if experiment.demonstration {
         writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
     }
+    // What was found comes first; the numbers that it was found in stand below.
+    let mut said = String::new();
+    for line in words.lines().chain(evidence.notes().iter().map(String::as_str)) {
+        grid::wrap(&mut said, line);
+        said.push('\n');
+    }
+    write!(out, "{said}{}", table.terminal(verbosity == Verbosity::Verbose))?;
+    writeln!(out)?;
     writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
     writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
     writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;

@@ -10,7 +10,7 @@ use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETE
 use crate::artifact::write_atomic;
 use crate::session::GlobalArgs;
 use crate::store::Store;
-use crate::suite::LastRun;
+use crate::suite::RunMeasurement;
 use crate::trial::stored::StoredTrial;
 use crate::{rows, terminal};
 
@@ -100,9 +100,12 @@ fn compute(
     let seconds = store.engine_seconds(trial.row)?;
     let compute = Compute::of(&trial.facts(store)?, &parameters, args.teacher_parameters, seconds);
     let total = compute.total();
-    // A run whose replies the store had, others than those of earlier variants, took less than the calls.
+    // A run that found more in the store than earlier variants share took less than the calls; one that paid for
+    // other calls was of a trial that was replaced.
     let shared = total.all.calls - total.own.calls;
-    let paid = LastRun::read(results, trial.id())?.filter(|run| run.stored_calls == shared);
+    let is_whole =
+        |run: &RunMeasurement| run.stored_calls == shared && run.paid_calls == total.own.calls;
+    let paid = RunMeasurement::read(results, trial.id())?.into_iter().rfind(is_whole);
     let run = paid.map(|run| PaidRun { wall_seconds: run.wall_s, joules: run.energy_j });
     Ok(Compute { run, ..compute })
 }

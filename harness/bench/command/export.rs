@@ -12,18 +12,20 @@ use crate::artifact::write_atomic;
 use crate::export;
 use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};
 use crate::session::GlobalArgs;
+use crate::store::Store;
 use crate::terminal;
 use crate::trial::TrialId;
-use crate::trial::stored::StoredTrial;
+use crate::trial::stored::{StoredTrial, TrialSelection};
 
 /// Write a trial's samples in the formats of other tools.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra
   gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca
-  gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100")]
+  gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100
+  gra-bench export ablation --out tables --tidy")]
 pub(crate) struct ExportArgs {
-    /// EXPERIMENT/VARIANT/seed-N
+    /// EXPERIMENT/VARIANT/seed-N; with --tidy also an EXPERIMENT.
     trial: String,
     /// Folder to write to.
     #[arg(long, value_name = "DIR")]
@@ -31,6 +33,10 @@ pub(crate) struct ExportArgs {
     /// Only these formats, separated by commas.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     format: Vec<ExportFormat>,
+    /// Write what was recorded as four CSV tables in long form (candidates, samples, reviews, calls), for polars, `DuckDB`
+    /// or R; all finished trials of an experiment together.
+    #[arg(long, conflicts_with_all = ["format", "for_raters"])]
+    tidy: bool,
     /// Write a sheet of candidates for people to rate, half of them accepted and half rejected without telling
     /// which, its key, and how to rate. `stats --raters` reads it back.
     #[arg(long, conflicts_with = "format")]
@@ -60,6 +66,9 @@ enum ExportFormat {
 
 pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
+    if args.tidy {
+        return tidy(args, &store);
+    }
     let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
     let (id, candidates) = (trial.id(), store.candidates(trial.row)?);
     if args.for_raters {
@@ -92,6 +101,36 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
         writeln!(out, "{}", path.display())?;
     }
     writeln!(out, "{samples} samples of {id}")?;
+    Ok(())
+}
+
+/// Writes the tables of trials.
+fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
+    let selection = TrialSelection { names: vec![args.trial.clone()], seed: None };
+    let mut trials = Vec::new();
+    for row in selection.find(store)?.iter().filter(|row| row.finished) {
+        let trial = StoredTrial::read(store, row)?;
+        trials.push((row.id.clone(), trial.facts(store)?));
+    }
+    if trials.is_empty() {
+        bail!(
+            "no trial of {} is finished\nhint: run its experiment again; it goes on where it was",
+            args.trial
+        );
+    }
+    let mut out = terminal::stdout();
+    for file in export::tidy::tables(&trials)? {
+        let path = args.out.join(file.name);
+        write_atomic(&path, &file.bytes)?;
+        writeln!(out, "{}", path.display())?;
+    }
+    writeln!(
+        out,
+        "{} trial{} of {}",
+        trials.len(),
+        if trials.len() == 1 { "" } else { "s" },
+        args.trial
+    )?;
     Ok(())
 }
 

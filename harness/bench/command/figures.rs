@@ -197,7 +197,8 @@ fn print(
             writeln!(out, "    {command}")?;
         }
     }
-    Ok(())
+    let plural = if drawn.len() == 1 { "" } else { "s" };
+    writeln!(out, "\n{} figure{plural} drawn, {} not.", drawn.len(), missing.len())
 }
 
 fn as_json(

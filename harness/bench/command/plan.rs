@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_analysis::statistics::inference::FEWEST;
+use gra_paper::grid;
 use gra_synth::candidate::Candidate;
 use gra_synth::form;
 use gra_synth::request::Stage;
@@ -31,7 +32,7 @@ use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::store::{Rate, Store, TrialRow};
 use crate::trial::TrialId;
-use crate::{comparison, judging, terminal};
+use crate::{comparison, judging, overwrite, terminal};
 use calls::{candidates, is_of_disputes, paid_share, stages};
 use cap::CapCheck;
 use casts::Casts;
@@ -45,6 +46,9 @@ const CAST_SAMPLE: u32 = 1000;
 
 /// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
 const BYTES_PER_CALL: u64 = 3_000;
+
+/// Characters before the texts of a plan.
+const TEXT_COLUMN: usize = 15;
 
 /// Characters of English prompt text per token, roughly.
 const CHARS_PER_TOKEN: usize = 4;
@@ -60,6 +64,10 @@ struct Plan {
     paid_share: f64,
     /// Variants whose roles are learnt during the run: what they share is not known before.
     learnt: Vec<String>,
+    /// Trials.
+    planned: u64,
+    /// Of them, those that the store has finished with these settings: they ask for nothing again.
+    finished: usize,
     calls: Range,
     reply_tokens: Range,
     prompt_tokens: Range,
@@ -243,10 +251,14 @@ impl Plan {
         let mut seconds = Some((0.0, 0.0));
         let mut operations = Some((0.0, 0.0));
         let rates = store.map(rates).transpose()?.unwrap_or_default();
+        let finished = store.map(|store| overwrite::finished_as_planned(experiment, store));
+        let finished = finished.transpose()?.unwrap_or_default();
         let (mut casts, parameters) = (Casts::new(experiment), parameters(experiment));
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
             let sizes = Sizes::new(&mut casts, variant, &parameters);
+            let done = finished.iter().filter(|trial| trial.variant == variant.name).count();
+            let open = open_share(done, seeds);
             let prompts = experiment.prompts_of(variant);
             let every: u64 = stages.iter().map(|(_, n)| n).sum();
             // A candidate that is accepted without dispute needs no adjudicator.
@@ -282,7 +294,7 @@ impl Plan {
                     let each = rate.seconds / rate.calls.max(1) as f64;
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                     let (few, many) = ((n.least * (1 - skipped)) as f64, n.most as f64);
-                    (least + few * each, most + many * each)
+                    (least + few * each * open, most + many * each * open)
                 });
             }
             variants.push(VariantPlan {
@@ -295,7 +307,9 @@ impl Plan {
         let paid_share = paid_share(experiment, &mut casts);
         let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
         let learnt = adaptive.map(|variant| variant.name.clone()).collect();
-        let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share);
+        let planned = seeds * variants.len() as u64;
+        let open = open_share(finished.len(), planned);
+        let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share, open);
         let recorded = store.map(|store| Recorded::read(experiment, store, results)).transpose()?;
         let recorded = recorded.unwrap_or_default();
         let detectable = Detectable::of(experiment, &recorded);
@@ -306,6 +320,8 @@ impl Plan {
             annotation_calls,
             paid_share,
             learnt,
+            planned,
+            finished: finished.len(),
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
@@ -327,21 +343,21 @@ impl Plan {
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
         writeln!(
             text,
-            "{} seed items ({} calls to annotate), {} run seeds, {} variants",
-            self.seed_items,
-            self.annotation_calls,
-            self.seeds,
-            self.variants.len()
+            "{} ({} to annotate), {}, {}",
+            several(self.seed_items as u64, "seed item"),
+            several(self.annotation_calls, "call"),
+            several(self.seeds as u64, "run seed"),
+            several(self.variants.len() as u64, "variant")
         )?;
         writeln!(
             text,
-            "\n{:<18} {:>24} {:>12} {:>24}",
+            "\n{:<18} {:>24} {:>11} {:>24}",
             "variant", "candidates", "calls each", "calls"
         )?;
         for variant in &self.variants {
             writeln!(
                 text,
-                "{:<18} {:>24} {:>12} {:>24}",
+                "{:<18} {:>24} {:>11} {:>24}",
                 variant.name,
                 span(variant.candidates),
                 variant.calls_per_candidate,
@@ -354,6 +370,14 @@ impl Plan {
             "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
             100.0 * self.paid_share
         )?;
+        if self.finished > 0 {
+            writeln!(
+                text,
+                "  in the store {} of {} trials are finished with these settings and ask for nothing again, if the \
+                 models' files are the same",
+                self.finished, self.planned
+            )?;
+        }
         for variant in &self.learnt {
             writeln!(
                 text,
@@ -389,9 +413,19 @@ impl Plan {
         writeln!(
             text,
             "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
-             goes all the way\nand every reply uses its whole budget."
+             goes all the way and every reply uses its whole budget."
         )?;
-        Ok(text)
+        // Texts stand beside their names, and long ones in several lines.
+        let mut broken = String::new();
+        for line in text.lines() {
+            let (lead, rest) = line.split_at_checked(TEXT_COLUMN).unwrap_or((line, ""));
+            if lead.ends_with(' ') {
+                grid::hang(&mut broken, lead, rest, TEXT_COLUMN);
+            } else {
+                grid::hang(&mut broken, "", line, 0);
+            }
+        }
+        Ok(broken)
     }
 }
 
@@ -401,11 +435,12 @@ fn hours(
     reply: Range,
     seconds: Option<(f64, f64)>,
     paid_share: f64,
+    open: f64,
 ) -> (Option<(f64, f64)>, String) {
     match (tokens_per_second, seconds) {
         (Some(rate), _) => {
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let hours = |tokens: u64| tokens as f64 * paid_share / rate / 3600.0;
+            let hours = |tokens: u64| tokens as f64 * paid_share * open / rate / 3600.0;
             (Some((hours(reply.least), hours(reply.most))), format!("{rate} reply tokens/s"))
         }
         (None, Some((least, most))) => (
@@ -416,6 +451,18 @@ fn hours(
             (None, "unknown: give --tokens-per-second, or run a small experiment first".to_owned())
         }
     }
+}
+
+/// Share of so many trials that must still be run.
+fn open_share(done: usize, all: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of trials")]
+    let share = 1.0 - done as f64 / all.max(1) as f64;
+    share.max(0.0)
+}
+
+/// `1 run seed`, `3 run seeds`.
+fn several(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn span(range: Range) -> String {

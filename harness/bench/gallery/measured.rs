@@ -34,6 +34,17 @@ pub(super) struct Measured {
     /// Why data sets could not be read.
     damaged: BTreeMap<String, anyhow::Error>,
     map: Option<Result<FittedMap>>,
+    /// Measures of the data sets' diversity, from the table of `stats`; empty where it cannot be read.
+    diversity: Vec<TableLine>,
+}
+
+/// A line of the table of `stats`.
+#[derive(Debug, Deserialize)]
+struct TableLine {
+    group: String,
+    measure: String,
+    data_set: String,
+    value: Option<f64>,
 }
 
 /// A map of data sets.
@@ -89,6 +100,12 @@ impl Measured {
         }
         if folder.join("map.csv").is_file() {
             measured.map = Some(FittedMap::read(folder));
+            // Numbers beside the map: it is drawn without them too.
+            if let Ok(mut table) = csv::Reader::from_path(folder.join("stats.csv")) {
+                let lines = table.deserialize().filter_map(Result::ok);
+                measured.diversity =
+                    lines.filter(|line: &TableLine| line.group == "diversity").collect();
+            }
         }
         Ok(measured)
     }
@@ -145,8 +162,27 @@ impl Measured {
             b.1.len(),
             b.0
         );
+        let caption = format!("{caption}{}", self.covered(&[a.0, b.0]));
         let name = if kind == FigureKind::SeedMap { "figure-5" } else { "figure-6" };
         Ok(Plane::pair(name, &caption, [a, b]).figure()?)
+    }
+
+    /// What of a reference set these data sets cover, and how far they lie from it, for a caption.
+    fn covered(&self, data_sets: &[&str]) -> String {
+        let lines = self.diversity.iter().filter(|line| {
+            let is_of_reference =
+                ["precision", "coverage"].iter().any(|name| line.measure.starts_with(name));
+            is_of_reference && data_sets.contains(&line.data_set.as_str())
+        });
+        let said = lines.filter_map(|line| {
+            Some(format!("{} of {} {:.2}", line.measure, line.data_set, line.value?))
+        });
+        let said: Vec<String> = said.collect();
+        if said.is_empty() {
+            String::new()
+        } else {
+            format!(" Measured in the embeddings: {}.", said.join(", "))
+        }
     }
 
     /// One figure per data set that committee and judge have scored.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use gra_analysis::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::figure::compute::ComputeReadings;
 use gra_analysis::figure::cost_quality::{CostAndQuality, cost_and_quality};
 use gra_analysis::figure::variants::{VariantTrial, Variants};
 use gra_analysis::figure::{
@@ -14,14 +15,16 @@ use gra_analysis::figure::{
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::statistics::inference::Estimate;
+use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
+use gra_synth::request::ModelName;
 
 use super::measured::{self, JUDGE, Measured, THRESHOLD};
 use super::{FigureKind, GalleryEntry, MissingFigure, Sources};
-use crate::store::TrialRow;
+use crate::store::{Store, TrialRow};
 use crate::trial::stored::{StoredTrial, TrialGroup, TrialSelection};
 
 /// Steps of the sensitivity figure from where the trial ran, in halves of a point.
@@ -54,7 +57,7 @@ pub(super) fn draw(
         found.into_iter().partition(|trial| trial.finished);
     let mut entries = Vec::new();
     for group in TrialGroup::read_all(store, &finished) {
-        entries.extend(of_group(kinds, &group?, measured));
+        entries.extend(of_group(kinds, &group?, measured, store));
     }
     for TrialRow { id, .. } in &unfinished {
         let missing = MissingFigure {
@@ -84,6 +87,7 @@ pub(super) fn of_group(
     kinds: &[FigureKind],
     group: &TrialGroup,
     measured: &Measured,
+    store: &Store,
 ) -> Vec<GalleryEntry> {
     let name = format!("{}-seed-{}", group.experiment, group.seed);
     let mut entries = Vec::new();
@@ -97,9 +101,21 @@ pub(super) fn of_group(
                 entries.push(GalleryEntry::about(kind, &name, cost_quality(group, measured)));
             }
             _ => {
+                // Variants that share calls have shared pictures, which are drawn once.
+                let mut drawn: BTreeMap<String, String> = BTreeMap::new();
                 for (trial, facts) in group.trials.iter().zip(&group.facts) {
-                    let figure = of_trial(kind, trial, &facts.candidates, &measured.folder);
-                    entries.push(GalleryEntry::about(kind, &trial.id().to_string(), figure));
+                    let name = trial.id().to_string();
+                    let figure = of_trial(kind, trial, &facts.candidates, &measured.folder, store);
+                    let figure = figure.and_then(|figure| {
+                        let picture = figure.svg.replace(&name, "");
+                        if let Some(same) = drawn.get(&picture) {
+                            Err(MissingFigure::without_command(format!("same as of {same}")))
+                        } else {
+                            drawn.insert(picture, name.clone());
+                            Ok(figure)
+                        }
+                    });
+                    entries.push(GalleryEntry::about(kind, &name, figure));
                 }
             }
         }
@@ -116,21 +132,26 @@ pub(crate) fn of_trial(
     trial: &StoredTrial,
     candidates: &[Candidate],
     stats: &Path,
+    store: &Store,
 ) -> Result<Figure, MissingFigure> {
     let name = trial.id().to_string();
+    // The order of the pool file is that of rows and colours.
+    let pool: Vec<ModelName> = trial.record.models.iter().map(|model| model.name.clone()).collect();
     let figure = match kind {
         FigureKind::Funnel => funnel::funnel(&name, &Funnel::of(candidates)),
         FigureKind::Reviewers => {
             // Every review's mean score, by reviewer.
-            let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+            let mut scores: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
             for review in candidates.iter().flat_map(|candidate| &candidate.response_reviews) {
-                scores.entry(review.reviewer.to_string()).or_default().push(review.scores.mean());
+                let place = pool.iter().position(|model| *model == review.reviewer);
+                let reviewer = (place.unwrap_or(pool.len()), review.reviewer.to_string());
+                scores.entry(reviewer).or_default().push(review.scores.mean());
             }
             raters::reviewers(&name, &scores, f64::from(trial.record.settings.method.tau))
         }
-        FigureKind::Agreement => agreement::agreement(&name, candidates),
-        FigureKind::Domains => domains::domains(&name, candidates),
-        FigureKind::Sensitivity => return sensitivity(trial, candidates),
+        FigureKind::Agreement => agreement::agreement(&name, candidates, &pool),
+        FigureKind::Domains => domains::domains(&name, candidates, &pool),
+        FigureKind::Sensitivity => return sensitivity(trial, candidates, store),
         FigureKind::Classifier => return classifier(trial, candidates, stats),
         other => {
             let why = format!("figure {} is not of one trial", other.name());
@@ -140,9 +161,12 @@ pub(crate) fn of_trial(
     Ok(figure?)
 }
 
-/// Acceptance over tau and delta around those of the trial, and at the paper's. Duplicates stay as they
-/// were recorded; `rescore` asks for their embeddings.
-fn sensitivity(trial: &StoredTrial, candidates: &[Candidate]) -> Result<Figure, MissingFigure> {
+/// Acceptance over tau and delta around those of the trial, and at the paper's, as `rescore` finds it.
+fn sensitivity(
+    trial: &StoredTrial,
+    candidates: &[Candidate],
+    store: &Store,
+) -> Result<Figure, MissingFigure> {
     let (method, variant) = (&trial.record.settings.method, &trial.record.settings.variant);
     let own = Rule::recorded(method, variant);
     let paper = Method::default();
@@ -161,7 +185,10 @@ fn sensitivity(trial: &StoredTrial, candidates: &[Candidate]) -> Result<Figure, 
         .flat_map(|&tau| deltas.iter().map(move |&delta| Rule { tau, delta, ..own }))
         .collect();
     let judge = BTreeMap::new();
-    let record = Record { candidates, method, variant, embeddings: None, judge: &judge };
+    let embeddings =
+        trial.embeddings(store, candidates).map_err(|error| MissingFigure::unreadable(&error))?;
+    let embeddings = embeddings.as_ref();
+    let record = Record { candidates, method, variant, embeddings, judge: &judge };
     let grid = rescore(&record, &rules)
         .map_err(|error| MissingFigure::without_command(error.to_string()))?;
     Ok(acceptance::acceptance(&trial.id().to_string(), &grid)?)
@@ -202,7 +229,13 @@ fn computes(group: &TrialGroup) -> impl Iterator<Item = (&StoredTrial, Compute)>
 }
 
 fn compute(group: &TrialGroup) -> Result<Figure, MissingFigure> {
-    let rows = computes(group).map(|(trial, compute)| (trial.id().variant.clone(), compute));
+    let assumed = Parameters::Assumed(MEMBER_PARAMETERS);
+    let rows = computes(group).zip(&group.facts).map(|((trial, stated), facts)| ComputeReadings {
+        name: trial.id().variant.clone(),
+        stated,
+        at_papers_size: Compute::of(facts, &assumed, TEACHER_PARAMETERS, BTreeMap::new()),
+        sizes: asked_sizes(trial, facts),
+    });
     compute_figure::compute(&rows.collect::<Vec<_>>()).map_err(|error| MissingFigure {
         is_unreadable: false,
         why: error.to_string(),
@@ -210,6 +243,13 @@ fn compute(group: &TrialGroup) -> Result<Figure, MissingFigure> {
             "state `parameters` of the pool's models, or: gra-bench compute TRIAL".to_owned(),
         ),
     })
+}
+
+/// Stated parameters of the models that a trial asked.
+fn asked_sizes(trial: &StoredTrial, facts: &TrialFacts) -> Vec<u64> {
+    let stated = trial.record.stated_parameters();
+    let asked: BTreeSet<&ModelName> = facts.calls.iter().map(|call| &call.model).collect();
+    asked.into_iter().filter_map(|model| stated.get(model).copied()).collect()
 }
 
 fn cost_quality(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {

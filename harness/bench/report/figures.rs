@@ -10,13 +10,14 @@ use super::subject::{ReportSubject, SeedResults};
 use crate::comparison;
 use crate::gallery::{self, FigureKind, GalleryEntry, Sources};
 use crate::html::Html;
+use crate::store::Store;
 use crate::trial::stored::TrialGroup;
 
 /// Most candidates of a trial whose reviews are decided again for a heat map.
 const RESCORED: usize = 20_000;
 
 /// The figures of a run seed's reference.
-pub(super) fn of_reference(seed: &SeedResults, results: &Path) -> Vec<Figure> {
+pub(super) fn of_reference(seed: &SeedResults, results: &Path, store: &Store) -> Vec<Figure> {
     let (trial, candidates) = (&seed.group.trials[0], &seed.group.facts[0].candidates);
     let mut kinds = vec![
         FigureKind::Funnel,
@@ -30,7 +31,7 @@ pub(super) fn of_reference(seed: &SeedResults, results: &Path) -> Vec<Figure> {
     }
     // No picture is worth the report.
     let stats = measured(results, &seed.group);
-    let draw = |kind| gallery::of_trial(kind, trial, candidates, &stats).ok();
+    let draw = |kind| gallery::of_trial(kind, trial, candidates, &stats, store).ok();
     kinds.into_iter().filter_map(draw).collect()
 }
 
@@ -44,14 +45,18 @@ fn measured(results: &Path, group: &TrialGroup) -> PathBuf {
 ///
 /// # Errors
 /// As [`gallery::draw`].
-pub(super) fn over_variants(subject: &ReportSubject, results: &Path) -> Result<Vec<Figure>> {
+pub(super) fn over_variants(
+    subject: &ReportSubject,
+    results: &Path,
+    store: &Store,
+) -> Result<Vec<Figure>> {
     if subject.trials().any(|(trial, _)| !trial.finished) {
         return Ok(Vec::new());
     }
     let kinds = [FigureKind::Variants, FigureKind::Compute, FigureKind::CostQuality];
     let mut entries = Vec::new();
     for SeedResults { group, .. } in &subject.seeds {
-        entries.extend(gallery::draw_groups(&kinds, [group], &measured(results, group))?);
+        entries.extend(gallery::draw_groups(&kinds, [group], &measured(results, group), store)?);
     }
     let stats = results.join("stats");
     let sources = Sources { results, stats, store: None, wanted: &[] };

@@ -148,14 +148,14 @@ fn parameters(subject: &ReportSubject) -> Html {
     table.html()
 }
 
-/// What the last run took on its machine.
+/// What runs took on their machines.
 pub(super) fn measured(seed: &SeedResults) -> Html {
     let Some(first) = seed.measured.first() else { return Html::default() };
     // The variant names its line; the others are numbers, in alphabetic order.
     let columns: Vec<&String> = first.keys().filter(|name| *name != "variant").collect();
     let titles = columns.iter().map(|name| format!("#{}", name.replace('_', " ")));
     let mut table = HtmlTable::new(
-        "What the last run took on its machine; what a store had answered before cost nothing again",
+        "What each run that asked an engine took on its machine; what a store had answered before cost nothing again",
         std::iter::once("Variant".to_owned()).chain(titles),
     );
     for line in &seed.measured {

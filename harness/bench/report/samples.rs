@@ -1,4 +1,4 @@
-//! Rows and trails of candidates as blocks of data within the page: JSON, deflated, in base64.
+//! Some candidates as cards near the top, and all of them: rows and trails of candidates as blocks of data within the page: JSON, deflated, in base64.
 //!
 //! All rows are there. Trails are many times as long: disputed candidates come first, the others follow in
 //! their order, until the file has reached its size. What is left out is in the store, and the page says
@@ -11,11 +11,11 @@ use anyhow::Result;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use gra_synth::candidate::Candidate;
+use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
 use serde::Serialize;
 
-use super::subject::ReportSubject;
+use super::subject::{ReportSubject, SeedResults};
 use crate::browser::{BrowserIndex, CandidateRow, Clip, TrialNote};
 use crate::html::{Html, json_in_script};
 use crate::store::Store;
@@ -38,6 +38,46 @@ const WITH_PROMPTS: usize = 1_000;
 
 /// Bytes that a trail takes in the index of blocks.
 const INDEX_ENTRY: usize = 30;
+
+/// Characters of a text on a card.
+const CARD: usize = 420;
+
+/// What came out, at first sight: of a run seed's reference the first candidate that was accepted, the first that was
+/// disputed and the first that was rejected with its reviews. None is chosen by how it reads.
+pub(super) fn cards(seed: &SeedResults) -> Html {
+    let candidates = &seed.group.facts[0].candidates;
+    let is_disputed = |one: &&Candidate| one.decision == Some(Decision::Dispute);
+    let accepted = candidates.iter().find(|one| one.is_sample() && !is_disputed(one));
+    let disputed = candidates.iter().find(is_disputed);
+    let rejected = candidates
+        .iter()
+        .find(|one| one.outcome == Some(Outcome::Rejected) && !one.response_reviews.is_empty());
+    let cards: Html = [accepted, disputed, rejected].into_iter().flatten().map(card).collect();
+    if cards.len() == 0 { cards } else { Html::element("div", "cards", &cards) }
+}
+
+fn card(candidate: &Candidate) -> Html {
+    let row = CandidateRow::new(0, candidate, Clip::to(CARD));
+    let word = if row.disputed { "disputed" } else { row.outcome };
+    let chip = Html::element("span", &format!("chip {word}"), &Html::text(word));
+    let named = Html::text(format!(" {} by {}", row.domain, row.generator));
+    let scores = candidate.response_reviews.iter();
+    let scores = scores.map(|one| format!("{} {:.2}", one.reviewer, one.scores.mean()));
+    let adjudicator = candidate.adjudication.iter();
+    let adjudicator =
+        adjudicator.map(|one| format!("adjudicator {} {:.2}", one.reviewer, one.scores.mean()));
+    let scores: Vec<String> = scores.chain(adjudicator).collect();
+    let end = if row.disputed { format!("; {}", row.outcome) } else { String::new() };
+    let content: Html = [
+        Html::element("h3", "", &[chip, named].into_iter().collect()),
+        Html::element("p", "card-text", &Html::text(row.instruction)),
+        Html::element("p", "card-text answer", &Html::text(row.response)),
+        Html::element("p", "hint", &Html::text(format!("{}{end} ({})", scores.join(", "), row.id))),
+    ]
+    .into_iter()
+    .collect();
+    Html::element("article", "card", &content)
+}
 
 /// The data of the browser of samples.
 pub(super) struct EmbeddedSamples {

@@ -95,14 +95,20 @@ impl OtherRows {
         variants
     }
 
-    /// Writes the rows below those of a table with the columns `header`; none where theirs are others.
+    /// Appends the rows to a table with the columns `header`, none where theirs are others, and returns their
+    /// variants.
     ///
     /// # Errors
     /// When a row cannot be written.
-    pub(super) fn append(&self, header: &[&str], csv: &mut CsvWriter<Vec<u8>>) -> Result<()> {
-        if self.header.iter().eq(header.iter().copied()) {
-            self.rows.iter().try_for_each(|row| csv.write_record(row))?;
+    pub(super) fn append(
+        &self,
+        header: &[&str],
+        csv: &mut CsvWriter<Vec<u8>>,
+    ) -> Result<Vec<String>> {
+        if !self.header.iter().eq(header.iter().copied()) {
+            return Ok(Vec::new());
         }
-        Ok(())
+        self.rows.iter().try_for_each(|row| csv.write_record(row))?;
+        Ok(self.variants())
     }
 }

@@ -66,7 +66,7 @@ pub struct ModelDescription {
 }
 
 /// What the engine says its models are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fingerprints {
     models: BTreeMap<ModelName, String>,
     encoder: String,

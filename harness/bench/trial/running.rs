@@ -50,7 +50,7 @@ pub fn run(
     let started = Instant::now();
     let row = answering.store().begin_trial(&record)?;
     answering.next_trial();
-    answering.progress().begin_trial(id);
+    answering.progress().begin_trial(id, method.rounds);
     let asking = Asking::Trial { id, row };
 
     let asker = Asker { run_seed: id.seed, method, prompts };

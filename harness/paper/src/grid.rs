@@ -3,8 +3,11 @@
 
 use std::fmt::Write;
 
-/// Longest line of a note, in characters.
-const WIDTH: usize = 100;
+/// Longest line of a table and of a note, in characters: what a terminal has that nobody has widened.
+const WIDTH: usize = 80;
+
+/// Narrowest that a column of names is made, and widest that the names before the numbers may be, in characters.
+const NAMES: (usize, usize) = (18, 46);
 
 /// The side of a column at which its cells are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +30,47 @@ pub struct Column {
     pub align: Align,
 }
 
-/// Sets columns two spaces apart, under titles that end on the same line. A row's last cell is not padded.
+/// Sets columns two spaces apart, under titles that end on the same line. A row's last cell is not padded. A table that
+/// is wider than a terminal has its names broken at spaces, or else its columns in several blocks below each other, each
+/// beside the names. A name or a cell that is too long by itself runs over: paths must not be cut.
 #[must_use]
 pub fn terminal(columns: &[Column]) -> String {
+    let room = |columns: &[Column]| -> usize {
+        columns.iter().map(|column| width(column) + 2).sum::<usize>().saturating_sub(2)
+    };
+    if room(columns) <= WIDTH {
+        return aligned(columns);
+    }
+    let names = columns.iter().take_while(|column| column.align == Align::Left).count().max(1);
+    let (keys, values) = columns.split_at(names.min(columns.len()));
+    let mut keys = keys.to_vec();
+    // First to what lets all columns stand side by side, else to what leaves room for some.
+    let over = room(columns) - WIDTH;
+    let widest = (0..keys.len()).max_by_key(|place| width(&keys[*place])).unwrap_or(0);
+    let wanted = width(&keys[widest]).saturating_sub(over);
+    if wanted >= NAMES.0 {
+        keys[widest] = keys[widest].narrowed(wanted);
+        let all = [keys.as_slice(), values].concat();
+        if room(&all) <= WIDTH {
+            return aligned(&all);
+        }
+    }
+    let over = room(&keys).saturating_sub(NAMES.1);
+    keys[widest] = keys[widest].narrowed(width(&keys[widest]).saturating_sub(over).max(NAMES.0));
+    let (mut blocks, mut block) = (Vec::new(), keys.clone());
+    for column in values {
+        if block.len() > keys.len() && room(&block) + 2 + width(column) > WIDTH {
+            blocks.push(aligned(&block));
+            block.clone_from(&keys);
+        }
+        block.push(column.clone());
+    }
+    blocks.push(aligned(&block));
+    blocks.join("\n")
+}
+
+/// One line of columns side by side for each line of their cells.
+fn aligned(columns: &[Column]) -> String {
     let heading = columns.iter().map(|column| column.title.lines().count()).max().unwrap_or(0);
     let widths: Vec<usize> = columns.iter().map(width).collect();
     let mut lines: Vec<Vec<&str>> = Vec::new();
@@ -43,7 +84,12 @@ pub fn terminal(columns: &[Column]) -> String {
         lines.push(columns.iter().map(|column| nth(column).unwrap_or_default()).collect());
     }
     for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
-        lines.push(columns.iter().map(|column| column.cells[row].as_str()).collect());
+        let height = columns.iter().map(|column| column.cells[row].lines().count()).max();
+        let nth = |line| columns.iter().map(move |column| column.cells[row].lines().nth(line));
+        lines.extend(
+            (0..height.unwrap_or(1).max(1))
+                .map(|line| nth(line).map(Option::unwrap_or_default).collect()),
+        );
     }
     let mut out = String::new();
     for line in lines {
@@ -86,8 +132,20 @@ fn escape(cell: &str) -> String {
     cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
+impl Column {
+    /// The same with its cells broken at spaces; the lines after the first are indented.
+    fn narrowed(&self, most: usize) -> Self {
+        let broken = |cell: &String| {
+            let mut out = String::new();
+            fill(&mut out, cell, most, 2);
+            out
+        };
+        Self { cells: self.cells.iter().map(broken).collect(), ..self.clone() }
+    }
+}
+
 fn width(column: &Column) -> usize {
-    let cells = column.cells.iter().map(String::as_str);
+    let cells = column.cells.iter().flat_map(|cell| cell.lines());
     cells.chain(column.title.lines()).map(|cell| cell.chars().count()).max().unwrap_or(0)
 }
 
@@ -106,6 +164,23 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A number with so many decimals; what rounds to zero has no sign.
+#[must_use]
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+}
+
+/// The same with the sign of what is not zero.
+#[must_use]
+pub fn signed(value: f64, decimals: usize) -> String {
+    let text = fixed(value, decimals);
+    let is_positive =
+        text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) && !text.starts_with('-');
+    if is_positive { format!("+{text}") } else { text }
+}
+
 /// Appends text broken at spaces; the lines after the first are indented.
 pub fn wrap(out: &mut String, text: &str) {
     hang(out, "", text, 2);
@@ -114,11 +189,17 @@ pub fn wrap(out: &mut String, text: &str) {
 /// Appends a lead and text broken at spaces; the lines after the first are indented by so many columns.
 pub fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
     out.push_str(lead);
-    let mut width = lead.chars().count();
+    fill(out, text, WIDTH, indent);
+    out.push('\n');
+}
+
+/// Appends text, below which lines of at most so many characters are indented.
+fn fill(out: &mut String, text: &str, most: usize, indent: usize) {
+    let mut width = out.rsplit('\n').next().map_or(0, |line| line.chars().count());
     for (place, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
         // A word longer than the line stands alone and runs over: paths and formulas must not be cut.
-        if place > 0 && width + 1 + length > WIDTH {
+        if place > 0 && width + 1 + length > most {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
             width = indent;
@@ -129,7 +210,6 @@ pub fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
         out.push_str(word);
         width += length;
     }
-    out.push('\n');
 }
 
 #[cfg(test)]
@@ -174,6 +254,52 @@ mod tests {
     fn counts_are_grouped() {
         let grouped = [0, 999, 1_000, 12_345, 1_234_567].map(count);
         assert_eq!(grouped, ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_wide_table_breaks_its_names_or_its_columns() {
+        let column = |title: &str, cell: &str, align| Column {
+            title: title.to_owned(),
+            cells: vec![cell.to_owned(); 2],
+            align,
+        };
+        let number = |n: usize| column(&format!("column {n}"), "123,456.78", Align::Right);
+        let name = column("measure", "last sentence of a response without an end", Align::Left);
+        let some: Vec<Column> = [name.clone()].into_iter().chain((0..4).map(number)).collect();
+        let many: Vec<Column> = [name].into_iter().chain((0..7).map(number)).collect();
+        insta::assert_snapshot!(terminal(&some), @"
+        measure                        column 0    column 1    column 2    column 3
+        last sentence of a response  123,456.78  123,456.78  123,456.78  123,456.78
+          without an end
+        last sentence of a response  123,456.78  123,456.78  123,456.78  123,456.78
+          without an end
+        ");
+        insta::assert_snapshot!(terminal(&many), @"
+        measure                                       column 0    column 1    column 2
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+
+        measure                                       column 3    column 4    column 5
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+        last sentence of a response without an end  123,456.78  123,456.78  123,456.78
+
+        measure                                       column 6
+        last sentence of a response without an end  123,456.78
+        last sentence of a response without an end  123,456.78
+        ");
+        for table in [terminal(&some), terminal(&many)] {
+            assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
+        }
+    }
+
+    #[test]
+    fn what_rounds_to_zero_has_no_sign() {
+        let shown = [-0.00004, 0.0, -0.0, -0.00006, 1.5].map(|value| fixed(value, 4));
+        assert_eq!(shown, ["0.0000", "0.0000", "0.0000", "-0.0001", "1.5000"]);
+        assert_eq!(
+            [-0.004, 0.004, 0.25, -2.0].map(|value| signed(value, 2)),
+            ["0.00", "0.00", "+0.25", "-2.00"]
+        );
     }
 
     #[test]

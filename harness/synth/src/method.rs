@@ -174,7 +174,7 @@ impl Method {
         let limits = &self.limits;
         // Delta has no upper end: from 5 on, the largest possible spread, nothing is disputed.
         if self.tau > Thousandths::whole(10) {
-            return fail("tau", &self.tau, "scores go from 0 to 10");
+            return fail("tau", &self.tau, "must be from 0 to 10: scores run from 1 to 10");
         }
         // Above 1 keeps everything; written so that NaN is refused.
         if !(self.cosine_limit > 0.0 && self.cosine_limit <= 1.01) {

@@ -304,7 +304,7 @@ fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
         );
         notes.push(format!(
             "Brackets: {}; not corrected for the number of variants. p: of no difference, Holm-corrected for \
-             all differences of the table. An interval that holds 0 or a large p means that so many pairs \
+             all differences of the table. An interval that holds 0 or a large p means that so few pairs \
              cannot tell the two apart.",
             inference::INTERVALS,
         ));
@@ -343,8 +343,8 @@ fn estimate(estimate: Estimate) -> String {
 
 /// Two decimals under a sign; what rounds to zero has none.
 fn signed(value: f64) -> String {
-    let text = format!("{value:+.2}");
-    if matches!(text.as_str(), "+0.00" | "-0.00") { " 0.00".to_owned() } else { text }
+    let text = grid::signed(value, 2);
+    if text == "0.00" { " 0.00".to_owned() } else { text }
 }
 
 #[cfg(test)]

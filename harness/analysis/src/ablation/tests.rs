@@ -204,7 +204,7 @@ fn terminal_blocks_fit() {
     Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none
       below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no
       difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p
-      means that so many pairs cannot tell the two apart.
+      means that so few pairs cannot tell the two apart.
     ");
 }
 
@@ -236,7 +236,7 @@ fn markdown_tables() {
     - calls shared: an earlier variant of this ablation had made exactly these.
     - Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50 scored by both for mu.
     - passed here only, in reference only: of these pairs, the candidates that the two decide otherwise, each way.
-    - Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that so many pairs cannot tell the two apart.
+    - Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p means that so few pairs cannot tell the two apart.
     ");
 }
 

@@ -33,6 +33,10 @@ pub use spending::{CostSplit, Flop, Parameters, Spending};
 /// Parameters of the paper's large baseline, Qwen2.5-72B-Instruct, as its model card counts them.
 pub const TEACHER_PARAMETERS: u64 = 72_700_000_000;
 
+/// Parameters that every member of a pool is given where it is read as the paper's, whose five have 7 to 8 billion:
+/// those of Qwen2.5-7B-Instruct by its model card.
+pub const MEMBER_PARAMETERS: u64 = 7_600_000_000;
+
 /// Seconds that an engine was busy with a stage's calls, whenever that was. A call takes an equal share
 /// of the chunk that it was answered in.
 pub type EngineSeconds = BTreeMap<Stage, CostSplit<f64>>;

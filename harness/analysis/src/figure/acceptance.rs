@@ -42,7 +42,8 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
         title: format!("Acceptance of {trial} under other thresholds"),
         subtitle: subtitle(grid, others.first().map(|rule| differ.title(rule, false))),
         value: "acceptance (share of candidates drawn)".to_owned(),
-        range: range(grid),
+        // The same for all trials, whose figures are laid side by side.
+        range: (0.0, 1.0),
         x: axis("delta (score points)", &deltas),
         y: axis("tau (points)", &taus),
         panels: others.iter().map(panel).collect(),
@@ -118,6 +119,7 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
         below: String::new(),
         framed: *rule == grid.recorded.rule,
         dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
+        ..Square::default()
     }
 }
 
@@ -130,15 +132,6 @@ fn text((low, high): (f64, f64), knowledge: Knowledge) -> String {
     let approximate = knowledge > Knowledge::Bounded;
     let sign = if approximate { "~" } else { "" };
     if low < high { format!("{sign}{low:.2}-{high:.2}") } else { format!("{sign}{low:.2}") }
-}
-
-/// From the least to the most, rounded outwards to tenths.
-fn range(grid: &Rescored) -> (f64, f64) {
-    let bounds = || grid.cells.iter().filter_map(bounds);
-    let low = bounds().map(|(low, _)| low).fold(1.0, f64::min);
-    let high = bounds().map(|(_, high)| high).fold(0.0, f64::max);
-    let (low, high) = ((low * 10.0).floor() / 10.0, (high * 10.0).ceil() / 10.0);
-    if low < high { (low, high) } else { (0.0, 1.0) }
 }
 
 fn notes(grid: &Rescored) -> Vec<String> {
@@ -154,8 +147,7 @@ fn notes(grid: &Rescored) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if any(&|cell| cell.knowledge > Knowledge::Bounded) {
-        notes.push("~: approximate, see the table.".to_owned());
-    }
+    let approximate = grid.knowledge().into_iter().filter(|known| *known > Knowledge::Bounded);
+    notes.extend(approximate.map(|known| format!("~: {}", known.sentence())));
     notes
 }

@@ -5,32 +5,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use gra_synth::candidate::Candidate;
 use gra_synth::request::ModelName;
 
-use super::heat_map::{Axis, HeatMap, Panel, Square};
+use super::heat_map::{Axis, Emphasis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
+use crate::grid;
 use crate::reviewers::agreement::Ratings;
 
 /// Two reviewers.
 type Pair<'a> = (&'a ModelName, &'a ModelName);
 
 /// Krippendorff's alpha (interval scale) of the mean scores of each two reviewers, over the candidates
-/// that both have scored. A model that sits on two seats is compared with itself.
+/// that both have scored. A model that sits on two seats is compared with itself. `pool`: the models' order.
 ///
 /// # Errors
 /// When no candidate has two reviews of its response.
-pub fn agreement(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureError> {
+pub fn agreement(
+    trial: &str,
+    candidates: &[Candidate],
+    pool: &[ModelName],
+) -> Result<Figure, FigureError> {
     let pairs = pairs(candidates);
     if pairs.is_empty() {
         return Err(FigureError::Nothing { what: "no response was reviewed twice" });
     }
     let models: BTreeSet<&ModelName> = pairs.keys().flat_map(|(a, b)| [*a, *b]).collect();
-    let models: Vec<&ModelName> = models.into_iter().collect();
+    let mut models: Vec<&ModelName> = models.into_iter().collect();
+    models.sort_by_key(|model| pool.iter().position(|other| other == *model).unwrap_or(usize::MAX));
+    let place = |model: &ModelName| models.iter().position(|other| *other == model);
     let square = |row: &ModelName, column: &ModelName| {
+        // Agreement has no direction: one half of the squares says all.
+        if place(column) > place(row) {
+            return Some(Square { emphasis: Emphasis::Hidden, ..Square::default() });
+        }
         let units = pairs.get(&(row.min(column), row.max(column)))?;
         let alpha = alpha(units);
         Some(Square {
             value: alpha,
-            text: alpha.map_or_else(|| "-".to_owned(), |alpha| format!("{alpha:.2}")),
+            text: alpha.map_or_else(|| "-".to_owned(), |alpha| grid::fixed(alpha, 2)),
             below: format!("n {}", units.len()),
+            emphasis: if units.len() < 2 { Emphasis::Faded } else { Emphasis::Full },
             ..Square::default()
         })
     };
@@ -51,15 +63,15 @@ pub fn agreement(trial: &str, candidates: &[Candidate]) -> Result<Figure, Figure
             "Krippendorff's alpha, interval scale, of reviewers' mean scores; n pairs of reviews of one \
              response, {whole} in all"
         ),
-        value: "alpha (1: the same, 0: as by chance)".to_owned(),
-        range: (0.0, 1.0),
+        value: "alpha (1: the same, 0: as by chance, below: opposed)".to_owned(),
+        range: (-1.0, 1.0),
         x: axis(&mut models.iter()),
         y: axis(&mut models.iter().rev()),
         panels: vec![Panel { title: String::new(), rows: rows.collect() }],
         framed: String::new(),
         dotted: String::new(),
         notes: vec![
-            "Below 0 is shaded as 0; - where all scores are one value, or n is 1. Grey: no response was \
+            "-: all scores are one value, or n is 1 (pale). Grey: no response was \
              reviewed by both. With economy, what cannot pass is not scored to the end, and alpha is of \
              what was scored."
                 .to_owned(),
@@ -98,7 +110,8 @@ mod tests {
 
     #[test]
     fn each_two_reviewers_have_a_square() {
-        let figure = agreement("by/hand/seed-1", &every_outcome()).unwrap();
+        let pool = ["qwen", "mistral", "internlm"].map(ModelName::new);
+        let figure = agreement("by/hand/seed-1", &every_outcome(), &pool).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         let candidates = every_outcome();
         let found = pairs(&candidates);
@@ -108,13 +121,15 @@ mod tests {
             let texts = figure.svg.split(['<', '>']);
             texts.filter(|found| found.trim() == text).count()
         };
-        // Each pair has two squares, one on either side of the diagonal.
-        assert_eq!(squares("n 6"), 6);
+        // Each pair has one square, and names stand in the pool's order.
+        assert_eq!(squares("n 6"), 3);
         for units in found.values() {
-            let alpha = format!("{:.2}", alpha(units).unwrap());
-            assert!(squares(&alpha) >= 2, "alpha {alpha}");
+            let alpha = grid::fixed(alpha(units).unwrap(), 2);
+            assert!(squares(&alpha) >= 1, "alpha {alpha}");
         }
-        assert!(agreement("none", &[]).is_err());
+        let below = |name: &str| figure.svg.find(name);
+        assert!(below("qwen") < below("mistral") && below("mistral") < below("internlm"));
+        assert!(agreement("none", &[], &pool).is_err());
     }
 
     #[test]

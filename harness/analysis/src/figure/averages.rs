@@ -103,7 +103,7 @@ impl Averages {
                 ),
             }
         );
-        let title = "Average score by source of the training data".to_owned();
+        let title = "Average score by source of the training data (the paper's Fig. 1)".to_owned();
         let words = Words { name: "figure-1".to_owned(), title, caption };
         page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
     }
@@ -132,9 +132,10 @@ impl Averages {
                 notice(canvas, room, "no data")?;
             }
             let slot = room.width / lines(group.bars.len().max(1));
-            for (source, bar) in group.bars.iter().enumerate() {
+            let names: Vec<&str> = group.bars.iter().map(|bar| bar.source.as_str()).collect();
+            let colors = palette::of_names(&names);
+            for ((source, bar), color) in group.bars.iter().enumerate().zip(colors) {
                 let x = room.x + lines(source) * slot;
-                let color = palette::KINDS[source % palette::KINDS.len()];
                 bar.draw(canvas, scale, Area { x, width: slot, ..plot }, color)?;
             }
         }

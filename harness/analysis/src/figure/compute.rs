@@ -1,5 +1,7 @@
 //! Operations per accepted sample, by trial and stage, beside a large model that writes the same samples.
 
+use std::collections::BTreeSet;
+
 use plotters::style::text_anchor::HPos;
 
 use gra_synth::request::Stage;
@@ -8,7 +10,7 @@ use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::marks::diamond;
 use super::page::{LINE, TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use crate::cost::compute::Compute;
+use crate::cost::compute::{Compute, MEMBER_PARAMETERS};
 
 /// Stages that are shown as one, in the order of the method.
 const PARTS: [(&str, &[Stage]); 5] = [
@@ -20,12 +22,29 @@ const PARTS: [(&str, &[Stage]); 5] = [
 ];
 
 const ROW: f64 = 26.0;
+/// Of the totals, which are said twice.
+const TALL: f64 = 36.0;
 const NAMES: f64 = 150.0;
 const VALUES: f64 = 150.0;
+
+/// What a variant's calls took, in two readings.
+#[derive(Clone, Debug)]
+pub struct ComputeReadings {
+    /// The variant.
+    pub name: String,
+    /// Of the models that were asked.
+    pub stated: Compute,
+    /// As if each had as many parameters as the paper's ([`MEMBER_PARAMETERS`]).
+    pub at_papers_size: Compute,
+    /// Stated parameters of the models that the variant asks.
+    pub sizes: Vec<u64>,
+}
 
 /// A trial's operations per accepted sample.
 struct Row {
     name: String,
+    /// With members of the paper's size.
+    at_papers_size: Option<(f64, Option<f64>)>,
     /// By part of the method.
     parts: [f64; PARTS.len()],
     teacher: Option<f64>,
@@ -38,25 +57,28 @@ struct Row {
 ///
 /// # Errors
 /// When no trial has samples whose operations are known.
-pub fn compute(trials: &[(String, Compute)]) -> Result<Figure, FigureError> {
-    let rows: Vec<Row> = trials.iter().filter_map(|(name, compute)| row(name, compute)).collect();
-    let Some((_, first)) = trials.first().filter(|_| !rows.is_empty()) else {
+pub fn compute(trials: &[ComputeReadings]) -> Result<Figure, FigureError> {
+    let rows: Vec<Row> = trials.iter().filter_map(row).collect();
+    let Some(first) = trials.first().filter(|_| !rows.is_empty()) else {
         return Err(FigureError::Nothing {
             what: "no trial has accepted samples and models whose sizes are stated",
         });
     };
-    let sizes = trials.iter().map(|(name, compute)| format!("{name} {}", compute.samples));
+    let sizes = trials.iter().map(|trial| format!("{} {}", trial.name, trial.stated.samples));
+    let asked: BTreeSet<u64> = trials.iter().flat_map(|trial| trial.sizes.clone()).collect();
+    let asked = asked.first().zip(asked.last()).map_or_else(String::new, |(least, most)| {
+        let range = if least == most { String::new() } else { format!(" to {}", billions(*most)) };
+        format!("{}{range}", billions(*least))
+    });
     let unknown = trials.len() - rows.len();
     let caption = format!(
         "n accepted samples: {}. Operations are 2 per parameter and token, of all calls about candidates, \
-         rejected ones too; seed annotation is left out. Diamond: a model of {:.1}e9 parameters asked \
-         once for each of the same samples, nothing rejected.{}{}",
+         rejected ones too; seed annotation is left out. Disc: the models that were asked, of {asked} parameters. Ring: \
+         as if each had {}, as in the paper's pool. Diamond: a model of {} asked once for each of the same samples, \
+         nothing rejected.{}",
         sizes.collect::<Vec<_>>().join(", "),
-        in_billions(first.teacher.parameters),
-        first.assumed.map_or_else(String::new, |count| format!(
-            " Every member is counted as if it had {:.1}e9 parameters.",
-            in_billions(count)
-        )),
+        billions(MEMBER_PARAMETERS),
+        billions(first.stated.teacher.parameters),
         match unknown {
             0 => String::new(),
             n => format!(" {n} trials have no samples, or models of unstated size, and no row."),
@@ -64,11 +86,12 @@ pub fn compute(trials: &[(String, Compute)]) -> Result<Figure, FigureError> {
     );
     let title = "Operations per accepted sample, by stage".to_owned();
     let words = Words { name: "compute".to_owned(), title, caption };
-    let height = ROW * 2.0 * lines(rows.len()) + 6.0 * LINE;
+    let height = (TALL + ROW) * lines(rows.len()) + 6.0 * LINE;
     page(words, height, |canvas, area| draw(canvas, area, &rows))
 }
 
-fn row(name: &str, compute: &Compute) -> Option<Row> {
+fn row(readings: &ComputeReadings) -> Option<Row> {
+    let compute = &readings.stated;
     let of = |stages: &[Stage]| -> Option<f64> {
         let spent = stages.iter().filter_map(|stage| compute.stages.get(stage));
         spent.map(|split| compute.per_sample(split.all.flop)).sum()
@@ -78,27 +101,46 @@ fn row(name: &str, compute: &Compute) -> Option<Row> {
         *part = of(stages)?;
     }
     let teacher = compute.per_sample(compute.teacher.spending.flop);
-    let large = format!("{:.1}B", in_billions(compute.teacher.parameters));
+    let large = billions(compute.teacher.parameters);
+    let at_papers_size = &readings.at_papers_size;
     let any = compute.samples > 0 && parts.iter().sum::<f64>() > 0.0;
-    any.then(|| Row { name: name.to_owned(), parts, teacher, large, ratio: compute.ratio() })
+    any.then(|| Row {
+        name: readings.name.clone(),
+        at_papers_size: at_papers_size
+            .per_sample(at_papers_size.rounds().all.flop)
+            .filter(|total| *total > 0.0)
+            .map(|total| (total, at_papers_size.ratio())),
+        parts,
+        teacher,
+        large,
+        ratio: compute.ratio(),
+    })
 }
 
-fn in_billions(parameters: u64) -> f64 {
-    parameters as f64 / 1e9
+/// `7.6B`, `0.14B`.
+fn billions(parameters: u64) -> String {
+    let value = parameters as f64 / 1e9;
+    if value < 1.0 { format!("{value:.2}B") } else { format!("{value:.1}B") }
 }
 
 fn draw(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
-    let height = ROW * lines(rows.len());
+    let height = TALL * lines(rows.len());
     let top = area.without([NAMES, 1.4 * LINE, VALUES, 0.0]);
     totals(canvas, Area { height, ..top }, rows)?;
     let y = top.y + height + 4.4 * LINE;
-    shares(canvas, Area { y, height, ..top }, rows)
+    shares(canvas, Area { y, height: ROW * lines(rows.len()), ..top }, rows)
 }
 
 /// Totals on a scale of powers of ten: a small pool and a large model lie far apart.
 fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     let total = |row: &Row| row.parts.iter().sum::<f64>();
-    let all = || rows.iter().flat_map(|row| [Some(total(row)), row.teacher]).flatten();
+    let all = || {
+        rows.iter().flat_map(|row| {
+            [Some(total(row)), row.at_papers_size.map(|(total, _)| total), row.teacher]
+                .into_iter()
+                .flatten()
+        })
+    };
     // Whole powers of ten at either end, at least one decade apart.
     let low = all().fold(f64::INFINITY, f64::min).log10().floor();
     let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
@@ -114,8 +156,10 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
             canvas.text(&format!("1e{:.0}", tick.value), (x, area.bottom() + 11.0), quiet)?;
         }
     }
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let colors = palette::of_names(&names);
     for (place, row) in rows.iter().enumerate() {
-        let y = area.y + (lines(place) + 0.5) * ROW;
+        let y = area.y + (lines(place) + 0.5) * TALL;
         canvas.text(&letters.cut(&row.name, NAMES - 8.0), (area.x - NAMES, y), letters)?;
         let at = scale.at(total(row).log10());
         if let Some(teacher) = row.teacher.filter(|teacher| *teacher > 0.0) {
@@ -123,12 +167,25 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
             canvas.path([(at, y), (teacher, y)], palette::GREY, 1.0)?;
             diamond(canvas, (teacher, y), 5.0, palette::ACCENT)?;
         }
-        canvas.disc((at, y), 4.5, palette::KINDS[0])?;
-        let ratio = row
-            .ratio
-            .map_or_else(String::new, |ratio| format!(", {} x {}", digits(ratio), row.large));
-        let text = format!("{:.1e}{ratio}", total(row));
-        canvas.text(&text, (area.right() + 8.0, y), letters.fitting(&text, VALUES - 8.0))?;
+        canvas.disc((at, y), 4.5, colors[place])?;
+        if let Some((total, _)) = row.at_papers_size {
+            canvas.ring((scale.at(total.log10()), y), 4.5, colors[place])?;
+        }
+        let said = |(total, ratio): (f64, Option<f64>), before: &str| {
+            let ratio = ratio
+                .map_or_else(String::new, |ratio| format!(", {} x {}", digits(ratio), row.large));
+            format!("{before}{total:.1e}{ratio}")
+        };
+        let size = format!("{}: ", billions(MEMBER_PARAMETERS));
+        let second = row.at_papers_size.map(|reading| said(reading, &size));
+        let first = said((total(row), row.ratio), "");
+        for (text, y, letters) in [
+            (first, y - 7.0, letters),
+            (second.unwrap_or_default(), y + 7.0, letters.colored(palette::QUIET)),
+        ] {
+            let letters = letters.fitting(&text, VALUES - 8.0);
+            canvas.text(&text, (area.right() + 8.0, y), letters)?;
+        }
     }
     Ok(())
 }
@@ -185,22 +242,38 @@ mod tests {
     use crate::cost::compute::Parameters;
     use crate::trial_by_hand::{calls, every_outcome, trial};
 
-    fn of(parameters: u64) -> Compute {
+    fn of(name: &str, parameters: u64) -> ComputeReadings {
         let stages = [Stage::Keywords, Stage::Instruction, Stage::Response, Stage::Adjudication];
         let calls = stages.into_iter().flat_map(|stage| calls(stage, 9, false)).collect();
         let facts = trial("gra", every_outcome(), calls);
-        Compute::of(&facts, &Parameters::Assumed(parameters), 72_700_000_000, BTreeMap::new())
+        let compute = |parameters| {
+            let parameters = Parameters::Assumed(parameters);
+            Compute::of(&facts, &parameters, 72_700_000_000, BTreeMap::new())
+        };
+        ComputeReadings {
+            name: name.to_owned(),
+            stated: compute(parameters),
+            at_papers_size: compute(MEMBER_PARAMETERS),
+            sizes: vec![parameters],
+        }
     }
 
     #[test]
     fn every_trial_has_two_bars() {
         let trials = [
-            ("an-experiment-of-a-long-name/gra/seed-42".to_owned(), of(7_600_000_000)),
-            ("ablation/gra/seed-42".to_owned(), of(135_000_000)),
+            of("an-experiment-of-a-long-name/gra/seed-42", 1_540_000_000),
+            of("ablation/gra/seed-42", 135_000_000),
         ];
         let figure = compute(&trials).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
-        assert!(figure.svg.contains("writing") && figure.svg.contains("72.7e9"), "{}", figure.svg);
+        assert!(figure.svg.contains("writing") && figure.svg.contains("72.7B"), "{}", figure.svg);
+        assert!(
+            figure.caption.contains("asked, of 0.14B to 1.5B parameters"),
+            "{}",
+            figure.caption
+        );
+        // What stands for the paper's pool does not depend on the pool that was asked.
+        assert_eq!(figure.svg.matches("7.6B: ").count(), 2, "{}", figure.svg);
         assert!(compute(&[]).is_err());
     }
 }

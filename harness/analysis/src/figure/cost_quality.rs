@@ -116,9 +116,11 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
         let from = place(point);
         canvas.path([(from.0 + 6.0, from.1), (plot.right() + 4.0, *label)], palette::LINE, 0.8)?;
     }
+    let names: Vec<&str> = points.iter().map(|point| point.name).collect();
+    let colors = palette::of_names(&names);
     for (label, point) in labels.iter().zip(&order) {
         let number = points.iter().position(|other| std::ptr::eq(other, *point)).unwrap_or(0);
-        let color = palette::KINDS[number % palette::KINDS.len()];
+        let color = colors[number];
         whisker(canvas, y, x.at(point.cost), point.judge, color)?;
         canvas.disc(place(point), 4.2, color)?;
         let text = format!("{} {:.2}", point.name, point.value);

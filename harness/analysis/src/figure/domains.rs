@@ -4,19 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
+use gra_synth::request::ModelName;
 use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
-use super::heat_map::{Axis, HeatMap, Panel, Square};
+use super::heat_map::{Axis, Emphasis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
 use crate::frames::{self, PASSED, means};
 use crate::proportion::Proportion;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
-/// for which domain. Candidates whose round was interrupted, or that an engine failed on, take no part.
+/// for which domain; `pool`: the generators' order. Candidates whose round was interrupted, or that an engine failed on, take no part.
 ///
 /// # Errors
 /// When no candidate has an outcome.
-pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureError> {
+pub fn domains(
+    trial: &str,
+    candidates: &[Candidate],
+    pool: &[ModelName],
+) -> Result<Figure, FigureError> {
     let failed = |error: PolarsError| FigureError::Drawing(error.to_string());
     let frame = frames::outcomes(candidates).map_err(failed)?;
     let of_each = means(&frame, &["generator", "domain"], PASSED).map_err(failed)?;
@@ -33,16 +38,31 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
     // From bottom to top: all together, then the generators from the last to the first.
     let generators: BTreeSet<&str> =
         shares.keys().filter_map(|(generator, _)| *generator).collect();
+    let mut generators: Vec<&str> = generators.into_iter().collect();
+    let place = |name: &str| pool.iter().position(|model| model.as_str() == name);
+    generators.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
     let rows: Vec<Option<&str>> =
         [None].into_iter().chain(generators.into_iter().rev().map(Some)).collect();
     let known: BTreeSet<Option<&str>> = shares.keys().map(|(_, domain)| *domain).collect();
     // In the paper's order; a teacher that answers seed items may know no domain.
     let all: Vec<String> = Domain::ALL.map(|domain| domain.to_string()).to_vec();
     let all = all.iter().map(|domain| Some(domain.as_str())).chain([None]);
-    let domains: Vec<Option<&str>> = all.filter(|domain| known.contains(domain)).collect();
+    // A domain that was never drawn is shown as such; one that is not known needs no column where all are.
+    let domains: Vec<Option<&str>> =
+        all.filter(|domain| domain.is_some() || known.contains(domain)).collect();
+    let never: Vec<&str> =
+        domains.iter().filter(|domain| !known.contains(*domain)).copied().flatten().collect();
+    let never = match never.as_slice() {
+        [] => String::new(),
+        some => format!(" Never drawn: {}.", some.join(", ")),
+    };
     let row = |generator: Option<&str>| -> Vec<Square> {
         let shares = domains.iter().map(|domain| shares.get(&(generator, *domain)).copied());
-        shares.map(|share| share.map_or_else(Square::default, square)).collect()
+        let blank = || Square {
+            text: if generator.is_none() { "none" } else { "" }.to_owned(),
+            ..Square::default()
+        };
+        shares.map(|share| share.map_or_else(blank, square)).collect()
     };
     let name = |generator: Option<&str>| generator.unwrap_or("all together").to_owned();
     let map = HeatMap {
@@ -59,11 +79,10 @@ pub fn domains(trial: &str, candidates: &[Candidate]) -> Result<Figure, FigureEr
         panels: vec![Panel { title: String::new(), rows: rows.into_iter().map(row).collect() }],
         framed: String::new(),
         dotted: String::new(),
-        notes: vec![
+        notes: vec![format!(
             "Passed: accepted, or surplus to the round's target. With few candidates a square says \
-             little: 0 of 5 is compatible with up to 43% (Wilson's 95% interval)."
-                .to_owned(),
-        ],
+                 little, and one of n 1 is pale: 0 of 5 is compatible with up to 43% (Wilson's 95% interval).{never}"
+        )],
     };
     map.figure()
 }
@@ -101,6 +120,7 @@ fn square(share: Proportion) -> Square {
         value,
         text: value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}")),
         below: format!("n {}", share.n()),
+        emphasis: if share.n() < 2 { Emphasis::Faded } else { Emphasis::Full },
         ..Square::default()
     }
 }
@@ -115,12 +135,13 @@ mod tests {
         let mut candidates = every_outcome();
         candidates[0].domain = Some(Domain::Coding);
         candidates[1].domain = None;
-        let figure = domains("by/hand/seed-1", &candidates).unwrap();
+        let figure = domains("by/hand/seed-1", &candidates, &[]).unwrap();
+        assert!(figure.caption.contains("Never drawn: QA, Reasoning, "), "{}", figure.caption);
         assert_eq!(figure.collisions(), [""; 0]);
         let decided = candidates.iter().filter(|c| c.outcome.is_some()).count();
         assert!(figure.caption.contains(&format!("n = {decided}")), "{}", figure.caption);
         assert!(figure.svg.contains("llama") && figure.svg.contains("all together"));
-        assert!(domains("none", &[]).is_err());
+        assert!(domains("none", &[], &[]).is_err());
     }
 
     #[test]

@@ -60,17 +60,23 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
         disputed => format!("{disputed} disputed"),
     };
     let out = [(funnel.adjudicated_out, "adjudicated out"), (funnel.voted_out, "voted out")];
-    vec![
+    let mut steps = vec![
         step("drawn", &[]),
         step("calls were answered", &[(funnel.failed, "failed")]),
         step("replies could be read", &[(funnel.malformed, "malformed")]),
         step("keywords are new", &[(funnel.repeated_keywords, "repeated")]),
-        step("instruction passed", &[(funnel.vetoed, "vetoed")]),
-        step("mean score reached tau", &[(funnel.rejected, "rejected")]),
-        Step { note: Some(note), ..step("disputes settled", &out) },
-        step("no near-duplicate", &[(funnel.duplicates, "duplicate")]),
-        step("accepted", &[(funnel.surplus, "surplus")]),
-    ]
+    ];
+    // A variant without reviewers has no review that a candidate could pass.
+    if funnel.instructions_reviewed > 0 {
+        steps.push(step("instruction passed", &[(funnel.vetoed, "vetoed")]));
+    }
+    if funnel.responses_reviewed > 0 {
+        steps.push(step("mean score reached tau", &[(funnel.rejected, "rejected")]));
+        steps.push(Step { note: Some(note), ..step("disputes settled", &out) });
+    }
+    steps.push(step("no near-duplicate", &[(funnel.duplicates, "duplicate")]));
+    steps.push(step("accepted", &[(funnel.surplus, "surplus")]));
+    steps
 }
 
 fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) -> Drawn {
@@ -114,7 +120,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial_by_hand::{every_outcome, failed};
+    use crate::trial_by_hand::{every_outcome, failed, written};
 
     #[test]
     fn what_is_left_is_what_was_accepted() {
@@ -133,9 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_no_candidate_took_is_not_shown() {
+        let facts = Funnel::of(&[written(0), written(1)]);
+        let svg = funnel("by/hand/seed-1", &facts).unwrap().svg;
+        for review in ["instruction passed", "reached tau", "disputed"] {
+            assert!(!svg.contains(review), "{review}");
+        }
+    }
+
+    #[test]
     fn large_counts_have_room() {
         let facts = Funnel {
             candidates: 123_456,
+            responses_reviewed: 120_000,
             disputed: 23_456,
             adjudicated_in: 12_345,
             adjudicated_out: 10_000,

@@ -1,5 +1,6 @@
 //! Panels of shaded squares with their values printed in them, a scale, and a legend of the marks.
 
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters};
@@ -22,7 +23,7 @@ pub struct HeatMap {
     pub subtitle: String,
     /// Name and unit of the values.
     pub value: String,
-    /// The values at the light and at the dark end of the scale.
+    /// The values at the ends of the scale: light and dark, or where values are signed two colours with light at 0.
     pub range: (f64, f64),
     /// From left to right.
     pub x: Axis,
@@ -69,6 +70,20 @@ pub struct Square {
     pub framed: bool,
     /// Has a dot.
     pub dotted: bool,
+    /// How much it stands out.
+    pub emphasis: Emphasis,
+}
+
+/// How much a square stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emphasis {
+    /// As its value says.
+    #[default]
+    Full,
+    /// Paler, because its value is of one alone.
+    Faded,
+    /// Not at all: its mirror image says the same.
+    Hidden,
 }
 
 /// The scale's width and height, in pixels.
@@ -147,7 +162,12 @@ impl HeatMap {
 
     fn square(&self, canvas: &mut Canvas<'_>, square: &Square, area: Area) -> Drawn {
         let place = square.value.map(|value| self.place(value));
-        let ground = place.map_or(palette::BLANK, palette::shade);
+        if square.emphasis == Emphasis::Hidden {
+            return Ok(());
+        }
+        let ground = place.map_or(palette::BLANK, |place| self.shade(place));
+        let is_faded = square.emphasis == Emphasis::Faded;
+        let ground = if is_faded { palette::pale(ground, 0.6) } else { ground };
         canvas.fill(area, ground)?;
         canvas.frame(area, palette::PAPER, 1.0)?;
         // Dark squares have light letters.
@@ -172,6 +192,10 @@ impl HeatMap {
         if high > low { (value - low) / (high - low) } else { 0.5 }
     }
 
+    fn shade(&self, place: f64) -> RGBColor {
+        if self.range.0 < 0.0 { palette::diverging(place) } else { palette::shade(place) }
+    }
+
     fn scale(&self, canvas: &mut Canvas<'_>, foot: Area) -> Drawn {
         let letters = Letters::new(TEXT, HPos::Left);
         canvas.text(&self.value, (foot.x, foot.y), letters)?;
@@ -181,7 +205,7 @@ impl HeatMap {
             let (x, width) = (SCALE.0 * lines(step) / lines(steps), SCALE.0 / lines(steps));
             // Each reaches under the next, so that no seam shows where a viewer scales the page.
             let width = (2.0 * width).min(SCALE.0 - x);
-            let shade = palette::shade(lines(step) / lines(steps - 1));
+            let shade = self.shade(lines(step) / lines(steps - 1));
             canvas.fill(Area { x: bar.x + x, width, ..bar }, shade)?;
         }
         canvas.frame(bar, palette::GREY, 1.0)?;

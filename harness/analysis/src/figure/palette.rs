@@ -30,6 +30,24 @@ pub(super) const KINDS: [RGBColor; 6] = [
     RGBColor(0xe6, 0x9f, 0x00),
 ];
 
+/// Colours of data sets, sources and variants by their names, the same in every figure: GRA's is one, the seed set's
+/// another, the large teacher's a third; others take what is left in their order.
+pub(super) fn of_names(names: &[&str]) -> Vec<RGBColor> {
+    let fixed = |name: &str| match name.to_lowercase().as_str() {
+        "gra" => Some(0),
+        other if other.contains("-gra-seed-") => Some(0),
+        "distill-large" | "72b" => Some(1),
+        "vanilla" | "seed" | "seeds" => Some(2),
+        _ => None,
+    };
+    // A name of the paper's keeps its colour also where nothing else needs it.
+    let mut others = [5, 3, 4, 1, 2, 0]
+        .into_iter()
+        .filter(|&kind| kind > 2 || names.iter().all(|name| fixed(name) != Some(kind)))
+        .cycle();
+    names.iter().map(|name| KINDS[fixed(name).or_else(|| others.next()).unwrap_or(4)]).collect()
+}
+
 /// A colour with so much paper in it, from 0 (the colour) to 1 (paper).
 pub(super) fn pale(color: RGBColor, paper: f64) -> RGBColor {
     mixed(color, PAPER, paper)
@@ -63,13 +81,29 @@ const SCALE: [RGBColor; 9] = [
 
 /// The shade at a place of the scale; places outside [0, 1] count as its ends.
 pub(super) fn shade(place: f64) -> RGBColor {
-    let steps = SCALE.len() - 1;
+    along(&SCALE, place)
+}
+
+fn along(colors: &[RGBColor], place: f64) -> RGBColor {
+    let steps = colors.len() - 1;
     let place = place.clamp(0.0, 1.0) * steps as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 8")]
     let below = (place.floor() as usize).min(steps - 1);
-    let (from, to) = (SCALE[below], SCALE[below + 1]);
-    let share = place - below as f64;
-    mixed(from, to, share)
+    mixed(colors[below], colors[below + 1], place - below as f64)
+}
+
+/// Below 0, around it and above: `RdBu` of the same schemes.
+const DIVERGING: [RGBColor; 5] = [
+    RGBColor(0xca, 0x00, 0x20),
+    RGBColor(0xf4, 0xa5, 0x82),
+    RGBColor(0xf7, 0xf7, 0xf7),
+    RGBColor(0x92, 0xc5, 0xde),
+    RGBColor(0x05, 0x71, 0xb0),
+];
+
+/// The shade at a place of a scale whose middle is 0; places outside [0, 1] count as its ends.
+pub(super) fn diverging(place: f64) -> RGBColor {
+    along(&DIVERGING, place)
 }
 
 /// The colour of text on a ground: whichever of ink and paper has the larger contrast (WCAG 2.1,
@@ -104,6 +138,21 @@ mod tests {
             // 4.5 is WCAG's level AA; no ink has more than 4.4 on the shades half way.
             assert!((a.max(b) + 0.05) / (a.min(b) + 0.05) > 3.9, "{ground:?}");
         }
+    }
+
+    #[test]
+    fn a_signed_scale_is_lightest_at_zero() {
+        let shades = [0.0, 0.25, 0.5, 0.75, 1.0].map(|place| luminance(diverging(place)));
+        assert!(shades[..3].is_sorted() && shades[2..].iter().rev().is_sorted(), "{shades:?}");
+    }
+
+    #[test]
+    fn names_of_the_paper_have_one_colour_and_others_none_of_theirs() {
+        let [gra, distilled, seeds] = [KINDS[0], KINDS[1], KINDS[2]];
+        assert_eq!(of_names(&["seed", "GRA", "32B", "72B"]), [seeds, gra, KINDS[5], distilled]);
+        assert_eq!(of_names(&["vanilla", "ablation-gra-seed-42"]), [seeds, gra]);
+        let six = of_names(&["a", "gra", "b", "vanilla", "c", "distill-large"]);
+        assert!(six.iter().enumerate().all(|(at, color)| !six[..at].contains(color)), "{six:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! would cover the page: they are counted in cells, one map per set, and two sets have a third map that
 //! says which of them has more of a cell's points.
 
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters};
@@ -30,6 +31,9 @@ pub struct Plane<'a> {
 /// Sets that can be told apart.
 pub const MOST_SETS: usize = palette::KINDS.len();
 
+/// Fewer points show no neighbourhoods: t-SNE then draws the chance of its start.
+pub const FEWEST_DOTS: usize = 50;
+
 /// Points that can be drawn as dots.
 const MOST_DOTS: usize = 4_000;
 
@@ -40,7 +44,11 @@ impl<'a> Plane<'a> {
     /// Of the data sets on a map, those that the paper's figure 5 or 6 is about.
     #[must_use]
     pub fn pair(name: &'a str, caption: &'a str, sets: [(&'a str, &'a [[f64; 2]]); 2]) -> Self {
-        let title = "Where the instructions of two data sets lie";
+        let title = if name == "figure-5" {
+            "Where the instructions of seed set and GRA lie (the paper's Fig. 5)"
+        } else {
+            "Where the instructions of a distilled set and GRA lie (the paper's Fig. 6)"
+        };
         Self { name, title, caption, sets: sets.to_vec() }
     }
 }
@@ -57,6 +65,9 @@ impl Plane<'_> {
         let frame = Frame::around(self.sets.iter().flat_map(|(_, points)| points.iter()))
             .ok_or(FigureError::Nothing { what: "the map has no points" })?;
         let points: usize = self.sets.iter().map(|(_, points)| points.len()).sum();
+        if points < FEWEST_DOTS {
+            return Err(FigureError::TooFew { points, least: FEWEST_DOTS });
+        }
         if points > MOST_DOTS { Density::of(self, frame).figure() } else { self.dots(frame) }
     }
 
@@ -66,14 +77,20 @@ impl Plane<'_> {
         Words { name: self.name.to_owned(), title: self.title.to_owned(), caption }
     }
 
+    /// A colour per set.
+    fn colors(&self) -> Vec<RGBColor> {
+        palette::of_names(&self.sets.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+    }
+
     fn dots(&self, frame: Frame) -> Result<Figure, FigureError> {
+        let colors = self.colors();
         let names = self.name_lines();
         let head = lines(names.len()) * LINE + 6.0;
         page(self.words(""), head + ROOM, |canvas, area| {
             for (row, line) in names.iter().enumerate() {
                 let y = area.y + lines(row) * LINE;
                 for (set, name, x) in line {
-                    canvas.disc((MARGIN + x + 5.0, y), 5.0, palette::KINDS[*set])?;
+                    canvas.disc((MARGIN + x + 5.0, y), 5.0, colors[*set])?;
                     canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
                 }
             }
@@ -89,9 +106,9 @@ impl Plane<'_> {
                     if let Some((x, y)) = points.get(place).and_then(|&point| frame.place(point)) {
                         let at = (inner.x + x * inner.width, inner.y + y * inner.height);
                         if is_sparse {
-                            canvas.disc(at, 4.5, palette::KINDS[set])?;
+                            canvas.disc(at, 4.5, colors[set])?;
                         } else {
-                            canvas.dot(at, palette::KINDS[set])?;
+                            canvas.dot(at, colors[set])?;
                         }
                     }
                 }
@@ -173,12 +190,17 @@ mod tests {
 
     #[test]
     fn points_of_all_sets_are_drawn_in_turn_and_stay_inside() {
-        let (a, b) = ([[0.0, 0.0], [4.0, 1.0], [2.0, 2.0]], [[1.0, 0.5], [3.0, 0.0]]);
+        let ring = |n: u32, wide: f64| -> Vec<[f64; 2]> {
+            (0..n).map(|i| [wide * f64::from(i).cos(), wide * f64::from(i).sin()]).collect()
+        };
+        let (a, b) = (ring(30, 1.0), ring(20, 2.0));
         let picture = plane(vec![("a & b", &a), ("c", &b)]).figure().unwrap();
-        assert_eq!(picture.svg.matches("r=\"45\"").count(), 5, "{}", picture.svg);
+        assert_eq!(picture.svg.matches("r=\"45\"").count(), 50, "{}", picture.svg);
         assert!(picture.svg.contains("a &amp; b") && picture.svg.contains("n 3 each"));
         assert_eq!(picture.collisions(), [""; 0]);
         assert_eq!(picture, plane(vec![("a & b", &a), ("c", &b)]).figure().unwrap());
+        let few = plane(vec![("a", &a), ("c", &b[1..])]).figure().unwrap_err().to_string();
+        assert_eq!(few, "a map of 49 points shows chance alone; it takes at least 50");
     }
 
     #[test]
@@ -187,7 +209,8 @@ mod tests {
         assert!(nothing.contains("no points"), "{nothing}");
         assert!(plane(vec![("a", &[[f64::NAN, 0.0]])]).figure().is_err());
         let point = [[1.0, 1.0]];
-        assert!(plane(vec![("one", &point)]).figure().is_ok(), "a single point has a place");
+        let same = [point[0]; FEWEST_DOTS];
+        assert!(plane(vec![("one", &same)]).figure().is_ok(), "points of one place have one");
         let middle = Frame::around(point.iter()).and_then(|frame| frame.place(point[0]));
         assert_eq!(middle, Some((0.5, 0.5)), "points of one place lie in the middle");
         let far = [[-1e308, 0.0], [1e308, 0.0]];

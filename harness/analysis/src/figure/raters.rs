@@ -22,7 +22,9 @@ use crate::statistics::resolution::Resolution;
 pub struct Lane {
     /// E.g. the model.
     pub name: String,
-    /// On the scale of the scores, 0 to 10; what is no number is left out.
+    /// Which of the kinds' colours it has.
+    pub kind: usize,
+    /// On the scale of the scores, 1 to 10; what is no number is left out.
     pub scores: Vec<f64>,
     /// What to do when there are none.
     pub missing: String,
@@ -52,19 +54,22 @@ pub fn committee_and_judge(
     if pairs.is_empty() {
         return Err(FigureError::Nothing { what: "no sample has scores of committee and judge" });
     }
-    let lane = |name: &str, scores: Vec<f64>| Lane {
+    let lane = |kind: usize, name: &str, scores: Vec<f64>| Lane {
         name: name.to_owned(),
+        kind,
         scores,
         missing: String::new(),
     };
     let lanes = [
-        lane("committee's mean", pairs.iter().map(|pair| pair.0).collect()),
-        lane("judge's mean", pairs.iter().map(|pair| pair.1).collect()),
+        lane(0, "committee's mean", pairs.iter().map(|pair| pair.0).collect()),
+        lane(1, "judge's mean", pairs.iter().map(|pair| pair.1).collect()),
     ];
     let high = Proportion::from_cases(pairs.iter().map(|pair| pair.1 > threshold));
     let words = Words {
         name: "figure-7".to_owned(),
-        title: format!("The same samples of {trial}, scored by committee and judge"),
+        title: format!(
+            "The same samples of {trial}, scored by committee and judge (the paper's Fig. 7)"
+        ),
         caption: format!(
             "The paper's Fig. 7: n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
              high as its share of the lane; coloured at or above {threshold}. Below: the share that the \
@@ -95,20 +100,22 @@ pub fn committee_and_judge(
     })
 }
 
-/// Scores by reviewer: the mean of six of every review of a response.
+/// Scores by reviewer, the mean of six of every review of a response. A reviewer is its model's place in the pool, which
+/// chooses its colour and its row, and its name.
 ///
 /// # Errors
 /// When no response was reviewed.
 pub fn reviewers(
     trial: &str,
-    scores: &BTreeMap<String, Vec<f64>>,
+    scores: &BTreeMap<(usize, String), Vec<f64>>,
     tau: f64,
 ) -> Result<Figure, FigureError> {
     if scores.values().all(Vec::is_empty) {
         return Err(FigureError::Nothing { what: "no response was reviewed" });
     }
-    let lane = |(name, scores): (&String, &Vec<f64>)| Lane {
+    let lane = |((place, name), scores): (&(usize, String), &Vec<f64>)| Lane {
         name: name.clone(),
+        kind: *place,
         scores: scores.clone(),
         missing: "reviewed nothing".to_owned(),
     };
@@ -140,7 +147,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> 
     canvas.dashes((x, plot.y), (x, plot.bottom()), palette::INK, 1.0)?;
     for (row, lane) in lanes.iter().enumerate() {
         let area = Area { y: plot.y + lines(row) * ROW, height: ROW, ..plot };
-        lane.draw(canvas, area, scale, Look { threshold, kind: row % palette::KINDS.len() })?;
+        lane.draw(canvas, area, scale, Look { threshold, kind: lane.kind % palette::KINDS.len() })?;
     }
     Ok(())
 }
@@ -221,7 +228,8 @@ mod tests {
     fn every_reviewer_has_a_lane() {
         let scores = |n: u32| (0..n).map(|i| f64::from(i % 11)).collect::<Vec<f64>>();
         let by_name = |names: &[(&str, u32)]| {
-            names.iter().map(|(name, n)| ((*name).to_owned(), scores(*n))).collect()
+            let places = names.iter().enumerate();
+            places.map(|(at, (name, n))| ((at, (*name).to_owned()), scores(*n))).collect()
         };
         let names = [("a-reviewer-whose-name-is-very-long-q4_0", 50), ("b", 1), ("c", 0)];
         let figure = reviewers("e/v/seed-1", &by_name(&names), 8.0).unwrap();
@@ -230,7 +238,7 @@ mod tests {
             figure.svg.contains("reviewed nothing") && figure.svg.contains("1 distinct value\n")
         );
         assert!(reviewers("e/v/seed-1", &by_name(&[("c", 0)]), 8.0).is_err());
-        let odd = BTreeMap::from([("odd".to_owned(), vec![f64::NAN, 5.0])]);
+        let odd = BTreeMap::from([((0, "odd".to_owned()), vec![f64::NAN, 5.0])]);
         assert!(reviewers("e/v/seed-1", &odd, 8.0).unwrap().svg.contains("n = 1"));
     }
 }

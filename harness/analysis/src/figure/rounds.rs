@@ -84,7 +84,7 @@ impl Rounds {
                 n => format!("Rings: measured here, with 95% intervals, {n} points."),
             }
         );
-        let title = "Average score along the rounds".to_owned();
+        let title = "Average score along the rounds (the paper's Fig. 3)".to_owned();
         let words = Words { name: "figure-3".to_owned(), title, caption };
         page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
     }

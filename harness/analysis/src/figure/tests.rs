@@ -79,6 +79,7 @@ proptest! {
             name: format!("measure {place}"),
             cells: rows.iter().map(|row| [row.1, row.2, row.3][place]).collect(),
             missing: "no judge was asked".to_owned(),
+            unit: "",
         };
         let variants = Variants {
             title: "Variants".to_owned(),
@@ -109,7 +110,8 @@ proptest! {
         lanes in prop::collection::btree_map(name(), prop::collection::vec(0.0..10.0, 0..60), 1..7),
         tau in (0..10_000_u16).prop_map(|tau| f64::from(tau) / 1_000.0),
     ) {
-        let lanes: BTreeMap<String, Vec<f64>> = lanes;
+        let lanes: BTreeMap<(usize, String), Vec<f64>> =
+            lanes.into_iter().enumerate().map(|(at, (name, scores))| ((at, name), scores)).collect();
         if let Ok(figure) = raters::reviewers("a/b/seed-1", &lanes, tau) {
             check(&figure)?;
             prop_assert_eq!(raters::reviewers("a/b/seed-1", &lanes, tau).unwrap(), figure);

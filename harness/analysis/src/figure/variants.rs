@@ -2,6 +2,7 @@
 
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
@@ -34,6 +35,8 @@ pub struct VariantPanel {
     pub cells: Vec<Option<Estimate>>,
     /// What to do when there is none at all.
     pub missing: String,
+    /// What is measured; panels of the same have one axis.
+    pub unit: &'static str,
 }
 
 const ROW: f64 = 34.0;
@@ -62,30 +65,30 @@ impl Variants {
                 trial::values(trial.candidates, [PASSED, DISPUTED, of_samples])
             })
             .collect();
-        let panel = |name: &str, missing: &str, cells: Vec<Option<Estimate>>| VariantPanel {
+        let panel = |name: &str, unit, missing: &str, cells: Vec<Option<Estimate>>| VariantPanel {
             name: name.to_owned(),
+            unit,
             cells: cells.into_iter().map(|cell| cell.filter(|e| e.value.is_some())).collect(),
             missing: missing.to_owned(),
         };
         let means = |measure: usize| values.iter().map(|of| Some(of.mean(measure))).collect();
         let judge = "no judge was asked: gra-bench stats TRIAL --judge MODEL";
-        let n = |trial: &VariantTrial<'_>| format!("{} {}", trial.variant, trial.candidates.len());
         Self {
-            title: format!("Variants of {experiment}, run seed {run_seed}"),
+            title: format!("Variants of {experiment}, run seed {run_seed} (after the paper's Fig. 4)"),
             variants: trials.iter().map(|trial| trial.variant.to_owned()).collect(),
             panels: vec![
-                panel("acceptance", "no candidate has an outcome", means(0)),
-                panel("disputed", "no committee scored", means(1)),
-                panel("mu of samples", "no committee scored", means(2)),
-                panel("judge's mean", judge, trials.iter().map(|trial| trial.judge).collect()),
+                panel("acceptance", "share", "no candidate has an outcome", means(0)),
+                panel("disputed", "share", "no committee scored", means(1)),
+                panel("mu of samples", "points", "no committee scored", means(2)),
+                panel("judge's mean", "points", judge, trials.iter().map(|trial| trial.judge).collect()),
             ],
-            caption: format!(
-                "n candidates: {}. Means with 95% intervals that know which candidates were shown one example; disputed: of those \
-                 that a committee scored; a disc without whiskers has fewer than 12 candidates, or nothing that varies. The paper's figure 4 is about models trained on the variants' \
-                 data: full GRA is 0.73 points above the variant without adjudicator, on a score that it \
-                 calls human-aligned correctness (section 4.3). Nothing here is on that scale.",
-                trials.iter().map(n).collect::<Vec<_>>().join(", ")
-            ),
+            caption: "Means with 95% intervals that know which candidates were shown one example; n beside each: of \
+                      candidates that came to an end, of those that a committee scored, of its samples, of the samples \
+                      that the judge scored. A disc without whiskers has fewer than 12, or nothing that varies; one of n \
+                      1 is pale. The paper's figure 4 is about models trained on the variants' data: full GRA is 0.73 \
+                      points above the variant without adjudicator, on a score that it calls human-aligned correctness \
+                      (section 4.3). Nothing here is on that scale."
+                .to_owned(),
         }
     }
 
@@ -118,32 +121,46 @@ impl Variants {
             let y = rows.y + (lines(row) + 0.5) * ROW;
             canvas.text(&letters.cut(variant, NAMES - 6.0), (rows.x, y), letters)?;
         }
+        let names: Vec<&str> = self.variants.iter().map(String::as_str).collect();
+        let colors = palette::of_names(&names);
         let width = (rows.width - NAMES + GAP) / lines(self.panels.len());
         for (place, panel) in self.panels.iter().enumerate() {
             let x = rows.x + NAMES + lines(place) * width;
-            panel.draw(canvas, Area { x, width: width - GAP, ..rows })?;
+            // Panels of one unit have one axis.
+            let alike = self.panels.iter().filter(|other| other.unit == panel.unit);
+            let ends = alike.flat_map(VariantPanel::ends);
+            panel.draw(canvas, Area { x, width: width - GAP, ..rows }, ends, &colors)?;
         }
         Ok(())
     }
 }
 
 impl VariantPanel {
-    fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
+    /// Values and the ends of their intervals.
+    fn ends(&self) -> impl Iterator<Item = f64> {
+        self.cells.iter().flatten().flat_map(|cell| {
+            let ends = cell.interval.map(|interval| [interval.low, interval.high]);
+            cell.value.into_iter().chain(ends.into_iter().flatten())
+        })
+    }
+
+    fn draw(
+        &self,
+        canvas: &mut Canvas<'_>,
+        area: Area,
+        ends: impl Iterator<Item = f64>,
+        colors: &[RGBColor],
+    ) -> Drawn {
         let bold = Letters::new(TEXT, HPos::Left).bold();
         canvas.text(&bold.cut(&self.name, area.width), (area.x, area.y - 12.0), bold)?;
         if self.cells.iter().flatten().all(|cell| cell.value.is_none()) {
             return notice(canvas, area, &self.missing);
         }
-        let ends = self.cells.iter().flatten().flat_map(|cell| {
-            let ends = cell.interval.map(|interval| [interval.low, interval.high]);
-            cell.value.into_iter().chain(ends.into_iter().flatten())
-        });
         let scale = Scale::around(ends, (area.x + 8.0, area.right() - 8.0));
         axis::below(canvas, area, scale, (area.width / 28.0).max(2.0))?;
         for (row, cell) in self.cells.iter().enumerate() {
             let y = area.y + (lines(row) + 0.5) * ROW + 6.0;
-            let color = palette::KINDS[usize::from(row > 0)];
-            let text = |value: f64| format!("{value:.2}");
+            let color = colors[row];
             let Some((cell, value)) =
                 cell.and_then(|cell| Some((cell, cell.value.filter(|value| value.is_finite())?)))
             else {
@@ -158,11 +175,14 @@ impl VariantPanel {
                     canvas.path([(x, y - 3.0), (x, y + 3.0)], color, 1.4)?;
                 }
             }
+            // A single candidate says nothing about a variant.
+            let color = if cell.n < 2 { palette::pale(color, 0.6) } else { color };
             canvas.disc((scale.at(value), y), 3.6, color)?;
-            let letters = Letters::new(TEXT, HPos::Center);
-            let half = letters.width(&text(value)) / 2.0;
+            let text = format!("{value:.2}, n {}", cell.n);
+            let letters = Letters::new(TEXT, HPos::Center).fitting(&text, area.width);
+            let half = letters.width(&text) / 2.0;
             let x = scale.at(value).min(area.right() - half).max(area.x + half);
-            canvas.text(&text(value), (x, y - 13.0), letters)?;
+            canvas.text(&text, (x, y - 13.0), letters)?;
         }
         Ok(())
     }
@@ -197,7 +217,14 @@ mod tests {
         ];
         assert_eq!(values[..2], expected);
         assert!((values[3] - 7.5).abs() < 1e-12);
-        assert_eq!(found.figure().unwrap().collisions(), [""; 0]);
+        let drawn = found.figure().unwrap();
+        assert_eq!(drawn.collisions(), [""; 0]);
+        // Every measure is of other candidates; each n is that of its own.
+        let sizes = found.panels.iter().map(|panel| panel.cells[0].unwrap().n);
+        assert_eq!(sizes.collect::<Vec<_>>(), [9, 6, 1, 2]);
+        for n in ["0.50, n 6", ", n 9", ", n 1", "7.50, n 2"] {
+            assert!(drawn.svg.contains(n), "{n}: {}", drawn.svg);
+        }
     }
 
     #[test]
@@ -210,6 +237,7 @@ mod tests {
             name: name.to_owned(),
             cells,
             missing: "no judge was asked".to_owned(),
+            unit: "",
         };
         let figure = Variants {
             title: "Variants".to_owned(),

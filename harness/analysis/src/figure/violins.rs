@@ -76,7 +76,7 @@ impl Violins {
         violins.truncate(palette::KINDS.len());
         Self {
             name: "figure-8".to_owned(),
-            title: "Instruction-following difficulty".to_owned(),
+            title: "Instruction-following difficulty (the paper's Fig. 8)".to_owned(),
             caption: "The paper's Fig. 8. IFD is the loss of a response after its instruction over its loss without it \
                       (Cherry LLM); above 1 the instruction misleads. The paper names no model, and \
                       gives the seed set's value as 14.58 below GRA's, in points or relative."
@@ -129,6 +129,8 @@ impl Violins {
         let scale = Scale::around(paper.chain(ends).chain([end]), (plot.bottom(), plot.y));
         axis::left(canvas, plot, scale, 6.0)?;
         let width = plot.width / lines(self.violins.len());
+        let names: Vec<&str> = self.violins.iter().map(|violin| violin.name.as_str()).collect();
+        let colors = palette::of_names(&names);
         for (place, (violin, values)) in self.violins.iter().zip(sorted).enumerate() {
             let area = Area { x: plot.x + lines(place) * width, width, ..plot };
             let letters = Letters::new(TEXT, HPos::Center).bold();
@@ -137,7 +139,7 @@ impl Violins {
             let x = Violin::centre(area).max(area.x + 8.0 + letters.width(&name) / 2.0);
             canvas.text(&name, (x, plot.bottom() + 14.0), letters)?;
             let half = Violin::half(area);
-            let (x, color) = (Violin::centre(area), palette::KINDS[place]);
+            let (x, color) = (Violin::centre(area), colors[place]);
             violin.draw(canvas, area, &Body { values, end, x, half, scale, color })?;
         }
         Ok(())

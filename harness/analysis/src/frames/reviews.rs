@@ -31,7 +31,7 @@ struct Review<'a> {
 /// | `seat` | u8 | place at the table, from 0 |
 /// | `reviewer` | text | model |
 /// | `reasonable`, `complete`, `clear` | bool | of an instruction review |
-/// | the six [`DIMENSIONS`] | f64 | of the other two, 0 to 10 |
+/// | the six [`DIMENSIONS`] | f64 | of the other two, 1 to 10 |
 /// | `mean` | f64 | of the six |
 /// | `comment` | text | of the other two, where a step reads it |
 ///

@@ -105,19 +105,23 @@ fn columns(grid: &Rescored) -> Vec<Column> {
     let varies = |differs: &dyn Fn(&Rule, &Rule) -> bool| {
         grid.cells.iter().any(|cell| differs(&cell.rule, &grid.recorded.rule))
     };
+    // What names a row stands on the left, and again where a table is broken into blocks.
+    let rule = |title: &str, cell: &dyn Fn(&RuleOutcome) -> String| Column {
+        align: Align::Left,
+        ..column(title, cell)
+    };
     let mut columns = vec![
-        column("tau", &|cell| cell.rule.tau.to_string()),
-        column("delta", &|cell| cell.rule.delta.to_string()),
+        rule("tau", &|cell| cell.rule.tau.to_string()),
+        rule("delta", &|cell| cell.rule.delta.to_string()),
     ];
     if varies(&|a, b| a.reviewers != b.reviewers) {
-        columns.push(column("reviewers", &|cell| cell.rule.reviewers.to_string()));
+        columns.push(rule("reviewers", &|cell| cell.rule.reviewers.to_string()));
     }
     if varies(&|a, b| a.dispute != b.dispute) {
-        let dispute = column("dispute", &|cell| cell.rule.dispute.name().to_owned());
-        columns.push(Column { align: Align::Left, ..dispute });
+        columns.push(rule("dispute", &|cell| cell.rule.dispute.name().to_owned()));
     }
     if varies(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()) {
-        columns.push(column("cosine\nlimit", &|cell| cell.rule.cosine_limit.to_string()));
+        columns.push(rule("cosine\nlimit", &|cell| cell.rule.cosine_limit.to_string()));
     }
     columns.extend([
         column("decided", &|cell| count(cell.decided)),

@@ -47,7 +47,7 @@ pub struct Rating<T> {
     pub item: usize,
     /// Kind of text, e.g. `good` or `off-topic`.
     pub kind: String,
-    /// A mean score from 0 to 10, or whether an instruction passed; `None` where no reply could be read.
+    /// A mean score from 1 to 10, or whether an instruction passed; `None` where no reply could be read.
     pub said: Option<T>,
 }
 

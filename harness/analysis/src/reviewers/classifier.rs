@@ -32,7 +32,7 @@ use crate::trial::lineage;
 pub enum Truth<'a> {
     /// A judge: scores of this threshold or more. Responses that it has not scored take no part.
     Judge {
-        /// By candidate, 0 to 10.
+        /// By candidate, 1 to 10.
         scores: &'a BTreeMap<ItemId, f64>,
         /// 8 in the paper.
         threshold: f64,

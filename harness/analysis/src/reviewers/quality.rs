@@ -27,7 +27,7 @@ pub struct Scored {
     pub accepted: bool,
     /// Whether review or deduplication ended it. Surplus is neither: it passed, and was not needed.
     pub rejected: bool,
-    /// The committee's mu, 0 to 10.
+    /// The committee's mu, 1 to 10.
     pub mu: f64,
     /// The judge's score of the same response on the same scale; `None` where there is none.
     pub judge: Option<f64>,

@@ -259,7 +259,7 @@ fn shown(value: f64) -> String {
         size if size < 100.0 => 2,
         _ => 1,
     };
-    format!("{value:.decimals$}")
+    grid::fixed(value, decimals)
 }
 
 #[cfg(test)]

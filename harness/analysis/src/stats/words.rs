@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use super::contrast::{Contrast, DifferenceVerdict, Sizes};
-use crate::grid::count;
+use crate::grid::{self, count};
 use crate::statistics::inference::{CONFIDENCE, Inference};
 
 /// More samples than anybody would make to settle a question.
@@ -114,7 +114,7 @@ fn plain(value: f64) -> String {
 
 fn signed(value: f64) -> String {
     let decimals = if value.abs() < 1.0 { 3 } else { 1 };
-    format!("{value:+.decimals$}")
+    grid::signed(value, decimals)
 }
 
 #[cfg(test)]

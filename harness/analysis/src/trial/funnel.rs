@@ -36,6 +36,10 @@ pub struct Funnel {
     pub accepted: u64,
     /// No outcome yet: the round is under way or was interrupted.
     pub undecided: u64,
+    /// Candidates whose instruction some reviewer read.
+    pub instructions_reviewed: u64,
+    /// Candidates whose response some reviewer scored.
+    pub responses_reviewed: u64,
     /// mu >= tau and sigma > delta, however that was settled.
     pub disputed: u64,
     /// Disputed, and the adjudicator's mean reached tau. Such a candidate may still have been a
@@ -124,6 +128,8 @@ impl Funnel {
             Some(Outcome::Surplus) => &mut self.surplus,
             Some(Outcome::Accepted) => &mut self.accepted,
         } += 1;
+        self.instructions_reviewed += u64::from(!candidate.instruction_reviews.is_empty());
+        self.responses_reviewed += u64::from(!candidate.response_reviews.is_empty());
         self.disputed += u64::from(candidate.decision == Some(Decision::Dispute));
         let adjudicated_out = candidate.outcome == Some(Outcome::AdjudicatedOut);
         // An adjudicator that let a candidate in is seen by its end: anything but adjudicated out.

@@ -42,7 +42,7 @@ impl<'a> Density<'a> {
         let side = (ROOM - GAP) / 2.0;
         let compared = self.counts.len() == 2;
         let maps = self.counts.len() + usize::from(compared);
-        let rows = lines(maps.div_ceil(2));
+        let (rows, colors) = (lines(maps.div_ceil(2)), self.plane.colors());
         let more = "Cells are shaded by the square root of their share of the set's points, every map \
                     by its own fullest cell.";
         page(self.plane.words(more), rows * (side + HEAD), |canvas, area| {
@@ -55,7 +55,7 @@ impl<'a> Density<'a> {
                 let (name, points) = self.plane.sets[set];
                 let heading_text = format!("{name}, n = {}", points.len());
                 heading(canvas, map(set), &heading_text)?;
-                draw(canvas, map(set), |cell| shade(set, counts[cell], peak(counts)))?;
+                draw(canvas, map(set), |cell| shade(colors[set], counts[cell], peak(counts)))?;
             }
             if compared {
                 self.compare(canvas, map(2), map(3))?;
@@ -68,19 +68,21 @@ impl<'a> Density<'a> {
     fn compare(&self, canvas: &mut Canvas<'_>, area: Area, beside: Area) -> Drawn {
         heading(canvas, area, "Both: which has more")?;
         let totals = [0, 1].map(|set| self.plane.sets[set].1.len());
+        let colors = self.plane.colors();
+        let (first, second) = (colors[0], colors[1]);
         draw(canvas, area, |cell| {
             let [a, b] = [0, 1].map(|set| self.counts[set][cell]);
-            leaning(share(a, totals[0]), share(b, totals[1]))
+            leaning(share(a, totals[0]), share(b, totals[1]), [first, second])
         })?;
         let letters = Letters::new(TEXT, HPos::Left);
         let names = [0, 1].map(|set| letters.cut(self.plane.sets[set].0, 150.0));
         let only = |set: usize| format!("{} more than three times as dense", names[set]);
         let rows = [
-            (palette::KINDS[0], only(0)),
-            (palette::pale(palette::KINDS[0], 0.55), format!("{} denser", names[0])),
+            (first, only(0)),
+            (palette::pale(first, 0.55), format!("{} denser", names[0])),
             (palette::LINE, "about as dense (within a half)".to_owned()),
-            (palette::pale(palette::KINDS[1], 0.55), format!("{} denser", names[1])),
-            (palette::KINDS[1], only(1)),
+            (palette::pale(second, 0.55), format!("{} denser", names[1])),
+            (second, only(1)),
         ];
         for (row, (color, text)) in rows.into_iter().enumerate() {
             let y = beside.y + 8.0 + lines(row) * 1.4 * LINE;
@@ -119,18 +121,17 @@ fn share(count: u32, of: usize) -> f64 {
 }
 
 /// The colour of a cell of one set.
-fn shade(set: usize, count: u32, peak: u32) -> Option<RGBColor> {
+fn shade(color: RGBColor, count: u32, peak: u32) -> Option<RGBColor> {
     // By the square root: else one full cell would leave all others nearly white.
     let dark = (f64::from(count) / f64::from(peak.max(1))).sqrt();
     let steps = lines(SHADES);
     let dark = (dark * steps).ceil() / steps;
-    (count > 0).then(|| palette::pale(palette::KINDS[set], 0.85 * (1.0 - dark)))
+    (count > 0).then(|| palette::pale(color, 0.85 * (1.0 - dark)))
 }
 
 /// The colour of a cell of two sets with these shares.
-fn leaning(a: f64, b: f64) -> Option<RGBColor> {
-    let (more, less, kind) = if a > b { (a, b, 0) } else { (b, a, 1) };
-    let color = palette::KINDS[kind];
+fn leaning(a: f64, b: f64, colors: [RGBColor; 2]) -> Option<RGBColor> {
+    let (more, less, color) = if a > b { (a, b, colors[0]) } else { (b, a, colors[1]) };
     match more {
         0.0 => None,
         _ if more > 3.0 * less => Some(color),

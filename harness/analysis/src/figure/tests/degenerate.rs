@@ -7,7 +7,7 @@ use super::*;
 use crate::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
 use crate::figure::font::{Fonts, MARK};
 use crate::figure::heat_map::{self, Axis, HeatMap, Square};
-use crate::figure::plane::Plane;
+use crate::figure::plane::{FEWEST_DOTS, Plane};
 use crate::figure::roles::Role;
 use crate::figure::{FigureError, acceptance, agreement, compute, domains, funnel};
 use crate::rescore::{Record, Rule, rescore};
@@ -77,7 +77,9 @@ fn estimate_of(value: f64) -> Estimate {
 /// Figures of numbers, all called so.
 fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, FigureError>); 8] {
     let owned = || name.to_owned();
-    let points: Vec<[f64; 2]> = values.iter().map(|value| [*value, 5.0]).collect();
+    // As many as a map takes.
+    let points = values.iter().cycle().take(FEWEST_DOTS).map(|value| [*value, 5.0]);
+    let points: Vec<[f64; 2]> = points.collect();
     let bars = values.iter().map(|value| Bar {
         source: owned(),
         paper: Some(*value),
@@ -95,6 +97,7 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         name: owned(),
         cells: values.iter().map(|value| Some(estimate_of(*value))).collect(),
         missing: "no judge was asked".to_owned(),
+        unit: "",
     };
     let variants = Variants {
         title: owned(),
@@ -123,7 +126,8 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         notes: vec![owned()],
     };
     let pairs: Vec<(f64, f64)> = values.iter().map(|value| (*value, *value)).collect();
-    let lanes = BTreeMap::from([(owned(), values.to_vec()), ("other".to_owned(), vec![])]);
+    let lanes =
+        BTreeMap::from([((0, owned()), values.to_vec()), ((1, "other".to_owned()), vec![])]);
     let sets = vec![(owned(), Some(Role::Gra), values.to_vec())];
     [
         ("averages", averages.figure()),
@@ -155,6 +159,12 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
         TrialFacts { variant: name.to_owned(), candidates: candidates.clone(), calls: vec![] };
     let sizes = Parameters::Stated(BTreeMap::from([(ModelName::new(name), 1)]));
     let cost = Compute::of(&facts, &sizes, TEACHER_PARAMETERS, BTreeMap::new());
+    let reading = compute::ComputeReadings {
+        name: name.to_owned(),
+        stated: cost.clone(),
+        at_papers_size: cost,
+        sizes: vec![1],
+    };
     let (method, variant) = (Method::default(), Variant::gra("gra"));
     let judge = BTreeMap::new();
     let record = Record {
@@ -167,10 +177,10 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
     let grid = rescore(&record, &[Rule::recorded(&method, &variant)]).unwrap();
     [
         ("funnel", funnel::funnel(name, &Funnel::of(&candidates))),
-        ("agreement", agreement::agreement(name, &candidates)),
-        ("domains", domains::domains(name, &candidates)),
+        ("agreement", agreement::agreement(name, &candidates, &[])),
+        ("domains", domains::domains(name, &candidates, &[])),
         ("trials", Variants::of(name, 1, &[trial]).figure()),
-        ("compute", compute::compute(&[(name.to_owned(), cost)])),
+        ("compute", compute::compute(&[reading])),
         ("acceptance", acceptance::acceptance(name, &grid)),
     ]
 }
@@ -218,7 +228,7 @@ fn odd_names_are_drawn() {
 
 #[test]
 fn points_of_one_place_or_of_no_place_are_no_panic() {
-    for n in [1, 2, 5_000] {
+    for n in [FEWEST_DOTS, 5_000] {
         for point in [[5.0, 5.0], [1e308, -1e308], [f64::NAN, 1.0]] {
             let points = vec![point; n];
             let sets = [("a", points.as_slice()), ("b", points.as_slice())];

@@ -19,7 +19,7 @@ pub struct ResponseAgreement {
     pub scales: [Scale; SCALES],
 }
 
-/// What reviewers say on one scale from 0 to 10.
+/// What reviewers say on one scale from 1 to 10.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// The dimension, or `mean`.
