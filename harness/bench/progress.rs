@@ -1,6 +1,8 @@
 //! What a run shows while it works: bars on a terminal, plain lines elsewhere. Goes to standard
 //! error, so that standard output stays for results.
 
+mod goal;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 use crate::trial::TrialId;
+use goal::Goal;
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -46,6 +49,8 @@ pub struct Progress {
     round: u32,
     /// Of a trial.
     counts: Option<Counts>,
+    /// Of a trial that ends with a number of samples.
+    goal: Option<Goal>,
     stage: StageProgress,
 }
 
@@ -94,6 +99,7 @@ impl Progress {
             trial: String::new(),
             round: 0,
             counts: None,
+            goal: None,
             stage: StageProgress::new(String::new(), 0, 0),
         }
     }
@@ -126,10 +132,12 @@ impl Progress {
         }
     }
 
-    pub(crate) fn begin_trial(&mut self, id: &TrialId) {
+    /// `wanted`: the samples that the trial ends with, where it does.
+    pub(crate) fn begin_trial(&mut self, id: &TrialId, wanted: Option<u32>) {
         self.trial = id.to_string();
         self.round = 0;
         self.counts = Some(Counts::default());
+        self.goal = wanted.map(|wanted| Goal::new(wanted as usize));
     }
 
     /// Work outside any trial, under a name for people.
@@ -137,11 +145,19 @@ impl Progress {
         name.clone_into(&mut self.trial);
         self.round = 0;
         self.counts = None;
+        self.goal = None;
     }
 
     pub(crate) fn end_trial(&mut self) {
-        let accepted = self.counts.unwrap_or_default().accepted;
-        self.say(&format!("{}: done, {accepted} accepted in the last round", self.trial));
+        let made = match &self.goal {
+            Some(goal) => goal.words(Instant::now()),
+            None => {
+                let accepted = self.counts.unwrap_or_default().accepted;
+                format!("{accepted} accepted in the last round")
+            }
+        };
+        self.say(&format!("{}: done, {made}", self.trial));
+        self.goal = None;
     }
 
     /// The state of the round's candidates after a step.
@@ -151,6 +167,9 @@ impl Progress {
             return;
         }
         let count = |of: &dyn Fn(&Candidate) -> bool| candidates.iter().filter(|c| of(c)).count();
+        if let Some(goal) = &mut self.goal {
+            goal.set(round, count(&Candidate::is_sample), Instant::now());
+        }
         self.counts = Some(Counts {
             accepted: count(&|c| {
                 c.outcome == Some(Outcome::Accepted)
@@ -169,6 +188,9 @@ impl Progress {
             Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => "annotation",
             stage => stage.name(),
         };
+        if let Some(goal) = self.goal.as_mut().filter(|_| missing > 0) {
+            goal.begin_paying(Instant::now());
+        }
         self.stage = StageProgress::new(name.to_owned(), asked, missing);
         self.show();
     }
@@ -259,6 +281,9 @@ impl Progress {
             return String::new();
         };
         let failed = if failed > 0 { format!(" failed {failed}") } else { String::new() };
+        if let Some(goal) = &self.goal {
+            return format!(" | {}{failed}", goal.words(Instant::now()));
+        }
         format!(" | accepted {accepted} rejected {rejected} disputed {disputed}{failed}")
     }
 

@@ -111,8 +111,8 @@ impl Range {
   gra-bench plan experiments/ablation.toml --detect 5
   gra-bench plan experiments/ablation.toml --tokens-per-second 2500 --json")]
 pub(crate) struct PlanArgs {
-    /// The experiment file.
-    experiment: PathBuf,
+    /// The experiment file, or a folder that `synth` made.
+    pub(super) experiment: PathBuf,
     #[command(flatten)]
     overrides: Overrides,
     /// Reply tokens per second to assume [default: what the store's finished chunks took].

@@ -78,6 +78,10 @@ pub struct Method {
     pub rounds: u32,
     /// Samples that a round adds (paper: about 10,000).
     pub target: u32,
+    /// Samples of all rounds together, after which no other follows; nor does one follow a round that added none.
+    /// `None`, as in the paper: there are as many rounds as `rounds` says (METHOD.md, I5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u32>,
     /// Candidates after which a round gives up on its target.
     pub cap: u32,
     /// Candidates of one wave; deduplication runs once per wave.
@@ -120,6 +124,7 @@ impl Default for Method {
             cosine_limit: 0.9,
             rounds: 5,
             target: 10_000,
+            samples: None,
             cap: 100_000,
             wave: 2_000,
             cut: TargetCut::Mu,
@@ -163,6 +168,21 @@ impl Method {
         self.constrained && !matches!(self.review_form, ReviewForm::CommentFirst)
     }
 
+    /// Most samples that a round adds after rounds that added so many together: the last round's target is what is
+    /// missing.
+    #[must_use]
+    pub fn room_after(&self, samples: usize) -> usize {
+        let left = self.samples.map(|wanted| (wanted as usize).saturating_sub(samples));
+        left.unwrap_or(usize::MAX).min(self.target as usize)
+    }
+
+    /// Whether another round may follow rounds that added so many samples together, `last` of them the last one. A
+    /// round that added none leaves the pool as it was, so the next one would ask the same models the same.
+    #[must_use]
+    pub fn goes_on_after(&self, samples: usize, last: usize) -> bool {
+        self.samples.is_none() || (last > 0 && self.room_after(samples) > 0)
+    }
+
     /// Checks every parameter.
     ///
     /// # Errors
@@ -183,6 +203,7 @@ impl Method {
         for (parameter, value) in [
             ("rounds", self.rounds),
             ("target", self.target),
+            ("samples", self.samples.unwrap_or(1)),
             ("cap", self.cap),
             ("wave", self.wave),
             ("limits.keyword", limits.keyword),
