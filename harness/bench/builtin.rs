@@ -202,8 +202,5 @@ mod tests {
         }
         assert!(!exists(Path::new("built-in:pools/none.toml")));
         assert!(!exists(Path::new("built-in:../pools/demo.toml")));
-        let marked = mark(Path::new("experiments/pools/demo.toml"));
-        // The working directory of tests has no `experiments`, or is the repository.
-        assert!(marked.is_none_or(|path| path == Path::new("built-in:pools/demo.toml")));
     }
 }

@@ -25,6 +25,15 @@ use crate::store::Store;
 use crate::terminal;
 use crate::trial::TrialId;
 
+/// Where results are unless a verb is told otherwise.
+const DEFAULT_RESULTS: &str = "results";
+
+/// What a command that is shown must say of its results; nothing of those that it finds by itself.
+pub(crate) fn results_argument(results: &Path) -> String {
+    let is_default = results == Path::new(DEFAULT_RESULTS);
+    if is_default { String::new() } else { format!(" --results {}", results.display()) }
+}
+
 /// Options of every verb: where things are kept, and how much is shown.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
@@ -51,13 +60,7 @@ impl GlobalArgs {
     }
 
     pub(crate) fn results(&self) -> &Path {
-        self.results.as_deref().unwrap_or(Path::new("results"))
-    }
-
-    /// What a command that is shown must say of the results; nothing of those that it finds by itself.
-    pub(crate) fn results_argument(&self) -> String {
-        let given = self.results.as_ref();
-        given.map_or_else(String::new, |results| format!(" --results {}", results.display()))
+        self.results.as_deref().unwrap_or(Path::new(DEFAULT_RESULTS))
     }
 
     /// The results of a data folder, unless the user names others.

@@ -12,7 +12,7 @@ use super::plan::Detectable;
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::progress::Verbosity;
-use crate::session::{GlobalArgs, Session};
+use crate::session::{GlobalArgs, Session, results_argument};
 use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
@@ -102,7 +102,7 @@ pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
     for candidate in excerpt::pair(&reference.facts.candidates) {
         writeln!(out, "\n{}", excerpt::text(candidate, &record.settings.method))?;
     }
-    let results = global.results_argument();
+    let results = results_argument(global.results());
     let experiment = &record.id.experiment;
     writeln!(out, "\nNext:    gra-bench report {experiment}{results}")?;
     writeln!(out, "         gra-bench inspect {} --outcome disputed{results}", record.id)?;

@@ -19,7 +19,7 @@ use crate::failure::bad_input;
 use crate::overwrite::WouldOverwrite;
 use crate::progress::Verbosity;
 use crate::served::Servers;
-use crate::session::GlobalArgs;
+use crate::session::{GlobalArgs, results_argument};
 use crate::trial::running::CompletedTrial;
 use crate::{builtin, excerpt, report, terminal};
 
@@ -143,7 +143,8 @@ impl SynthArgs {
             demonstration: !has_servers && builtin::is_demonstration_pool(pool),
             name,
         };
-        let command = format!("gra-bench run {}{}", file.display(), global.results_argument());
+        let command =
+            format!("gra-bench run {}{}", file.display(), results_argument(global.results()));
         written.write(file, made.text(&command).as_bytes())?;
         Ok(said)
     }

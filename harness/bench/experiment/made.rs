@@ -90,7 +90,7 @@ pub(crate) fn path_from(folder: &Path, path: &Path) -> String {
     if let Some(marked) = builtin::mark(path) {
         return marked.to_string_lossy().into_owned();
     }
-    let plain = |component: &Component| *component != Component::CurDir;
+    let plain = |component: &Component<'_>| *component != Component::CurDir;
     let up = folder
         .components()
         .filter(plain)

@@ -176,8 +176,8 @@ impl Method {
         left.unwrap_or(usize::MAX).min(self.target as usize)
     }
 
-    /// Whether another round may follow rounds that added so many samples together, `last` of them the last one. A
-    /// round that added none leaves the pool as it was, so the next one would ask the same models the same.
+    /// Whether another round may follow rounds that added so many samples together, `last` of them the last one. After a
+    /// round that added none the next one would draw from the same pool again.
     #[must_use]
     pub fn goes_on_after(&self, samples: usize, last: usize) -> bool {
         self.samples.is_none() || (last > 0 && self.room_after(samples) > 0)
@@ -248,5 +248,21 @@ impl Member {
     #[must_use]
     pub const fn thinks(&self) -> bool {
         self.thought_tokens > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_end_with_the_samples_that_are_wanted_or_with_none() {
+        let wanted = Method { target: 20, samples: Some(50), ..Method::default() };
+        assert_eq!([0, 40, 49, 50, 60].map(|had| wanted.room_after(had)), [20, 10, 1, 0, 0]);
+        let goes_on = |samples, last| wanted.goes_on_after(samples, last);
+        assert!(goes_on(20, 20) && goes_on(49, 1));
+        assert!(!goes_on(50, 10) && !goes_on(20, 0));
+        let paper = Method::default();
+        assert!(paper.goes_on_after(0, 0) && paper.room_after(1_000_000) == 10_000);
     }
 }
