@@ -246,11 +246,14 @@ impl SynthArgs {
             let title = if n == 0 { "Files:" } else { "" };
             writeln!(out, "{title:<8} {}", file.display())?;
         }
-        let next =
-            ["inspect {} --outcome disputed", "rescore {} --tau 7:9:0.5", "ablation --like {}"];
-        for (n, command) in next.iter().enumerate() {
+        let next = [
+            ("inspect", " --outcome disputed"),
+            ("rescore", " --tau 7:9:0.5"),
+            ("ablation --like", ""),
+        ];
+        for (n, (verb, more)) in next.iter().enumerate() {
             let title = if n == 0 { "Next:" } else { "" };
-            writeln!(out, "{title:<8} gra-bench {}", command.replace("{}", &named))?;
+            writeln!(out, "{title:<8} gra-bench {verb} {named}{more}")?;
         }
         Ok(())
     }
