@@ -82,10 +82,9 @@ fn filled(text: &str, margin: &str) -> Vec<String> {
         }
         if lines.len() > LINES {
             lines.truncate(LINES);
-            let last = lines.last_mut().into_iter();
-            last.for_each(|line| {
-                *line = line.chars().take(room - 3).chain(" ..".chars()).collect()
-            });
+            if let Some(line) = lines.last_mut() {
+                *line = line.chars().take(room - 3).chain(" ..".chars()).collect();
+            }
             break;
         }
     }

@@ -149,12 +149,11 @@ impl Progress {
     }
 
     pub(crate) fn end_trial(&mut self) {
-        let made = match &self.goal {
-            Some(goal) => goal.words(Instant::now()),
-            None => {
-                let accepted = self.counts.unwrap_or_default().accepted;
-                format!("{accepted} accepted in the last round")
-            }
+        let made = if let Some(goal) = &self.goal {
+            goal.words(Instant::now())
+        } else {
+            let accepted = self.counts.unwrap_or_default().accepted;
+            format!("{accepted} accepted in the last round")
         };
         self.say(&format!("{}: done, {made}", self.trial));
         self.goal = None;

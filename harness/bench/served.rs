@@ -115,8 +115,12 @@ fn address(url: &str) -> String {
 /// The last part of a model's name, or of its file's, with a number where it is taken.
 fn free_name(id: &str, taken: &mut BTreeSet<String>) -> String {
     let plain = id.rsplit(['/', '\\']).next().unwrap_or(id).trim_end_matches(".gguf");
-    let numbered = |n: usize| if n == 1 { plain.to_owned() } else { format!("{plain}-{n}") };
-    let name = (1..).map(numbered).find(|name| !taken.contains(name)).unwrap_or_default();
+    let mut name = plain.to_owned();
+    let mut number = 1;
+    while taken.contains(&name) {
+        number += 1;
+        name = format!("{plain}-{number}");
+    }
     taken.insert(name.clone());
     name
 }

@@ -46,7 +46,7 @@ pub(crate) struct SynthArgs {
     /// Model pool of five models or more [default: the demonstration's].
     #[arg(long, value_name = "FILE", conflicts_with = "servers")]
     pool: Option<PathBuf>,
-    /// A server whose models take part, e.g. http://127.0.0.1:8080/v1; may be given several times.
+    /// A server whose models take part, e.g. `http://127.0.0.1:8080/v1`; may be given several times.
     #[arg(long = "server", value_name = "URL")]
     servers: Vec<String>,
     /// Environment variable that holds the servers' key.
@@ -103,7 +103,9 @@ impl SynthArgs {
     fn prepare(&self, global: &GlobalArgs, written: &mut Replaced) -> Result<Experiments> {
         let said = self.write_experiment(global, written)?;
         if global.verbosity() != Verbosity::Quiet {
-            said.iter().for_each(|line| terminal::say(line));
+            for line in &said {
+                terminal::say(line);
+            }
         }
         let overrides = Overrides { retry_failed: self.retry_failed, ..Overrides::default() };
         let file = data_folder::experiment_file(&self.out);
