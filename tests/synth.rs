@@ -27,9 +27,9 @@ fn scored(asked: &Value, score: u64) -> Value {
     said
 }
 
-/// Two reviews in three let pass; three of three pass for a third of all candidates.
+/// Three reviews in four let pass, and one that does not outweighs two others.
 fn fair(asked: &Value) -> Value {
-    scored(asked, if draw(asked).is_multiple_of(4) { 6 } else { 9 })
+    scored(asked, if draw(asked).is_multiple_of(4) { 5 } else { 9 })
 }
 
 fn harsh(asked: &Value) -> Value {
