@@ -118,14 +118,16 @@ impl FolderArg<'_> {
 pub(crate) struct Replaced(Vec<(PathBuf, Option<Vec<u8>>)>);
 
 impl Replaced {
-    /// Writes a file.
-    pub(crate) fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<()> {
+    /// Writes a file; says whether another one was in its place.
+    pub(crate) fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<bool> {
         let before = std::fs::read(&path).ok();
-        if before.as_deref() != Some(bytes) {
-            write_atomic(&path, bytes)?;
-            self.0.push((path, before));
+        if before.as_deref() == Some(bytes) {
+            return Ok(false);
         }
-        Ok(())
+        write_atomic(&path, bytes)?;
+        let has_replaced = before.is_some();
+        self.0.push((path, before));
+        Ok(has_replaced)
     }
 
     /// Puts all of them back, and removes the folder where nothing else was in it.

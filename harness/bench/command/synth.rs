@@ -147,7 +147,9 @@ impl SynthArgs {
         };
         let command =
             format!("gra-bench run {}{}", file.display(), results_argument(global.results()));
-        written.write(file, made.text(&command).as_bytes())?;
+        if written.write(file.clone(), made.text(&command).as_bytes())? {
+            said.push(format!("{}: written anew from this command", file.display()));
+        }
         Ok(said)
     }
 
