@@ -116,7 +116,7 @@ impl Verb {
             Self::Ablation(args) => args.like.iter_mut().map(FolderArg::File).collect(),
             Self::Report(args) => vec![FolderArg::Name(&mut args.subject)],
             Self::View(args) => args.subject.iter_mut().map(FolderArg::Name).collect(),
-            Self::Compute(args) => args.trials.iter_mut().map(FolderArg::Name).collect(),
+            Self::Compute(args) => args.trials.iter_mut().map(FolderArg::Trial).collect(),
             Self::Inspect(args) => vec![FolderArg::Trial(&mut args.trial)],
             Self::Export(args) => vec![FolderArg::Trial(&mut args.trial)],
             Self::Rescore(args) => vec![FolderArg::Trial(&mut args.trial)],
