@@ -37,8 +37,8 @@ const DEMONSTRATION: &str = "built-in:pools/demo.toml";
   gra-bench synth --n 10                             starter seeds, demonstration models
 
 The folder gets the samples in every training format, their card, report.html, and experiment.toml,
-which other verbs take by the folder's name. What was interrupted goes on when the same command is
-given again.")]
+which other verbs take by the folder's name; results are in its results/ unless --results says
+otherwise. What was interrupted goes on when the same command is given again.")]
 pub(crate) struct SynthArgs {
     /// Seed set: instructions that new ones are made from, in any format that `seed describe` reads [default: the 201
     /// items of the starter set, which are built in].
