@@ -12,7 +12,7 @@ fn help_of_every_verb() {
     let verbs = [
         "run", "ablation", "seed", "inspect", "plan", "doctor", "export", "rescore", "compute",
         "quantize", "stats", "compare", "tables", "claims", "figures", "report", "view", "init",
-        "store",
+        "store", "synth",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));

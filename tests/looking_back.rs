@@ -334,5 +334,8 @@ fn nothing_is_not_exported_and_texts_do_not_steer_a_terminal() {
     assert!(!listed.contains(['\u{202e}', '\u{1b}']), "{listed:?}");
     let json = bench.run(&["inspect", "small/gra/seed-42", &subject, "--json"]).stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    assert_eq!(json["instruction"], "Open \u{202e}gpj.exe\u{1b}[2J now", "JSON keeps texts");
+    assert_eq!(
+        json["candidate"]["instruction"], "Open \u{202e}gpj.exe\u{1b}[2J now",
+        "JSON keeps texts"
+    );
 }

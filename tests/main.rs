@@ -25,6 +25,7 @@ mod seeds;
 mod servers;
 mod stats;
 mod store;
+mod synth;
 mod synthetic;
 mod thinking;
 mod workbench;

@@ -29,7 +29,7 @@ pub(crate) fn serve_saying(say: fn(&Value) -> Value) -> String {
 }
 
 /// The same for so many replies; from then on it says that it is busy.
-fn serve_until(replies: Arc<AtomicI64>, say: fn(&Value) -> Value) -> String {
+pub(crate) fn serve_until(replies: Arc<AtomicI64>, say: fn(&Value) -> Value) -> String {
     serve_but(move |asked| {
         let busy = replies.fetch_sub(1, Ordering::Relaxed) <= 0;
         let body = if busy { json!({"error": {"message": "busy"}}) } else { say(asked) };

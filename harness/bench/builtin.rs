@@ -2,7 +2,8 @@
 //! seed set, so that the program runs in an empty folder.
 //!
 //! A path such as `experiments/ablation.toml` means the file on disk, and the one that is built in where
-//! there is none. `gra-bench init` writes them all out.
+//! there is none. `gra-bench init` writes them all out. `built-in:ablation.toml` means the one that is built in, from
+//! any folder.
 
 use std::borrow::Cow;
 use std::io::{Error, ErrorKind, Result};
@@ -15,6 +16,9 @@ use sha2::{Digest, Sha256};
 /// Where the files are, on disk as here.
 const FOLDER: &str = "experiments";
 
+/// What begins a path that means a file that is built in, whatever is on disk.
+pub const PREFIX: &str = "built-in:";
+
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 
 /// Reads a file from disk, or the one that is built in under its path.
@@ -22,6 +26,10 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 /// # Errors
 /// What the system says of the file on disk, when neither is there.
 pub fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
+    if is_marked(path) {
+        let missing = || Error::new(ErrorKind::NotFound, "no such file is built in");
+        return marked(path).map(|file| Cow::Borrowed(file.contents())).ok_or_else(missing);
+    }
     let missing = match std::fs::read(path) {
         Ok(bytes) => return Ok(Cow::Owned(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => error,
@@ -66,7 +74,37 @@ pub fn exists(path: &Path) -> bool {
 /// Whether a path means a file that is built in, because there is none on disk.
 #[must_use]
 pub fn is_built_in(path: &Path) -> bool {
+    if is_marked(path) {
+        return marked(path).is_some();
+    }
     !path.exists() && plain(path).is_some_and(|plain| !plain.exists() && find(&plain).is_some())
+}
+
+/// Whether a path begins with [`PREFIX`].
+#[must_use]
+pub fn is_marked(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.starts_with(PREFIX))
+}
+
+fn marked(path: &Path) -> Option<&'static File<'static>> {
+    FILES.get_file(plain(Path::new(path.to_str()?.strip_prefix(PREFIX)?))?)
+}
+
+/// The marked name of a file that is built in and that this path means.
+#[must_use]
+pub fn mark(path: &Path) -> Option<PathBuf> {
+    if is_marked(path) {
+        return Some(path.to_owned());
+    }
+    let plain = plain(path).filter(|_| is_built_in(path))?;
+    Some(PathBuf::from(format!("{PREFIX}{}", plain.strip_prefix(FOLDER).ok()?.display())))
+}
+
+/// Whether a pool file has the bytes of the demonstration's.
+#[must_use]
+pub fn is_demonstration_pool(path: &Path) -> bool {
+    let own = FILES.get_file("pools/demo.toml").map(File::contents);
+    read(path).is_ok_and(|bytes| Some(&*bytes) == own)
 }
 
 /// Whether these are the bytes of the starter seed set, by their SHA-256 in hexadecimal.
@@ -155,5 +193,14 @@ mod tests {
         {
             assert!(!found(path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_marked_path_means_what_is_built_in_from_any_folder() {
+        for path in ["built-in:pools/demo.toml", "built-in:base/../pools/demo.toml"] {
+            assert!(is_demonstration_pool(Path::new(path)), "{path}");
+        }
+        assert!(!exists(Path::new("built-in:pools/none.toml")));
+        assert!(!exists(Path::new("built-in:../pools/demo.toml")));
     }
 }

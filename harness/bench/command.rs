@@ -17,6 +17,7 @@ mod run;
 mod seed;
 mod stats;
 mod store;
+mod synth;
 mod tables;
 mod view;
 mod worker;
@@ -24,6 +25,7 @@ mod worker;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::data_folder::{self, FolderArg};
 use crate::failure::EXIT_CODES;
 use crate::session::GlobalArgs;
 
@@ -43,6 +45,7 @@ pub struct Cli {
 /// What to do. The help of a verb stands with its arguments.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Synth(synth::SynthArgs),
     Run(run::RunArgs),
     Ablation(run::AblationArgs),
     Init(init::InitArgs),
@@ -73,9 +76,11 @@ impl Cli {
     ///
     /// # Errors
     /// Whatever went wrong; [`crate::failure::report`] turns it into a message and an exit code.
-    pub fn run(&self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
+        data_folder::resolve(self.verb.folders().into_iter(), &mut self.global)?;
         let global = &self.global;
         match &self.verb {
+            Verb::Synth(args) => synth::run(args, global),
             Verb::Run(args) => run::run(args, global),
             Verb::Ablation(args) => run::ablation(args, global),
             Verb::Init(args) => init::run(args),
@@ -97,6 +102,26 @@ impl Cli {
             Verb::Store(args) => store::run(args, global),
             Verb::Quantize(args) => quantize::run(args),
             Verb::Worker => worker::run(),
+        }
+    }
+}
+
+impl Verb {
+    /// The arguments that a folder of an experiment and its results can stand for.
+    fn folders(&mut self) -> Vec<FolderArg<'_>> {
+        match self {
+            Self::Run(args) => vec![FolderArg::File(&mut args.experiment)],
+            Self::Plan(args) => vec![FolderArg::File(&mut args.experiment)],
+            Self::Compare(args) => vec![FolderArg::File(&mut args.experiment)],
+            Self::Ablation(args) => args.like.iter_mut().map(FolderArg::File).collect(),
+            Self::Report(args) => vec![FolderArg::Name(&mut args.subject)],
+            Self::View(args) => args.subject.iter_mut().map(FolderArg::Name).collect(),
+            Self::Compute(args) => args.trials.iter_mut().map(FolderArg::Trial).collect(),
+            Self::Inspect(args) => vec![FolderArg::Trial(&mut args.trial)],
+            Self::Export(args) => vec![FolderArg::Trial(&mut args.trial)],
+            Self::Rescore(args) => vec![FolderArg::Trial(&mut args.trial)],
+            Self::Stats(args) => args.sources.iter_mut().map(FolderArg::Source).collect(),
+            _ => Vec::new(),
         }
     }
 }

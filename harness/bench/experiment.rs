@@ -8,6 +8,7 @@ mod cast;
 mod comparison;
 mod error;
 mod file;
+mod made;
 mod prompts;
 mod seed_sets;
 mod sources;
@@ -33,7 +34,8 @@ use crate::trial::plain_name;
 pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
 pub use file::ExperimentFile;
-pub(crate) use file::default_chunk;
+pub(crate) use file::{default_chunk, read};
+pub(crate) use made::{MadeExperiment, path_from};
 pub use prompts::PromptFiles;
 pub use seed_sets::Experiments;
 pub use sources::{Content, Keep, Size, Source};
@@ -68,6 +70,10 @@ pub struct Overrides {
     /// Run seeds; the file's where there are none. Verbs differ in how they are given.
     #[arg(skip)]
     pub seeds: Vec<u64>,
+    /// Whether `base` is an experiment whose models the file was not written for: what it compares by is left out where
+    /// the pool lacks the model, and so is what was found elsewhere.
+    #[arg(skip)]
+    pub is_like: bool,
     /// Whether calls that the store knows as failed are asked again, which only verbs that run trials offer.
     #[arg(skip)]
     pub retry_failed: bool,
@@ -145,7 +151,7 @@ impl Experiment {
         models: &Path,
         overrides: &Overrides,
     ) -> Result<Self, ExperimentError> {
-        let file = file::read(path, overrides.base.as_deref())?;
+        let mut file = file::read(path, overrides.base.as_deref())?;
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
         let or_own =
             |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
@@ -173,6 +179,10 @@ impl Experiment {
             allow_malformed_stages: file.allow_malformed_stages,
         };
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
+        if overrides.is_like {
+            file.analysis.clear();
+            file.compare.keep_models_of(&pool);
+        }
         let member = |model: &gra_llm::model_pool::PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
@@ -197,7 +207,8 @@ impl Experiment {
         for entry in &file.variants {
             variant_prompts.extend(entry.prompts(&prompts)?.map(|of| (entry.name.clone(), of)));
         }
-        let options = LoadOptions { limit: overrides.limit, ..LoadOptions::default() };
+        let limit = overrides.limit.or(file.limit);
+        let options = LoadOptions { limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
         let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
         let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
@@ -265,9 +276,9 @@ impl Experiment {
             reason = "positive; a number that is too large becomes the largest"
         )]
         let scaled = |n: u32| ((f64::from(n) * scale).round() as u32).max(1);
-        let Method { target, cap, wave, .. } = self.method;
+        let Method { target, samples, cap, wave, .. } = self.method;
         let (target, cap, wave) = (scaled(target), scaled(cap), scaled(wave));
-        Method { target, cap, wave, ..self.method.clone() }
+        Method { target, samples: samples.map(scaled), cap, wave, ..self.method.clone() }
     }
 
     /// The prompts that a trial of this variant asks with.
@@ -299,7 +310,7 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
 }
 
 /// A file's name without its endings, as part of a folder name.
-fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.split('.').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };

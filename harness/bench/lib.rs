@@ -11,6 +11,7 @@
 //!   program brings
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
+//! - `data_folder`, `served`: folders of an experiment and its results; pools of what servers list
 //! - [`overwrite`]: whether a run would put other results in the place of earlier ones
 //! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
@@ -23,6 +24,7 @@
 //!   files; tables as JSON
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
 //!   show of candidates, [`trail`] all that is known of one; `html`, `numbers`: what pages are made of
+//! - `excerpt`: a candidate in a few lines
 //! - `long_texts`: how many texts the encoder does not read at once
 //! - `nearest`: the known word that a mistaken one was meant to be
 //! - [`energy`]: what the processors took, where the machine tells
@@ -37,11 +39,13 @@ pub mod builtin;
 pub mod calibration;
 pub mod command;
 pub mod comparison;
+mod data_folder;
 pub mod dataset;
 pub mod difficulty;
 pub mod energy;
 mod engines;
 pub mod evidence;
+mod excerpt;
 pub mod experiment;
 pub mod export;
 pub mod failure;
@@ -60,6 +64,7 @@ pub mod raters;
 pub mod report;
 pub mod rows;
 pub mod seeds;
+mod served;
 mod session;
 pub mod store;
 pub mod suite;

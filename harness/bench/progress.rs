@@ -1,6 +1,8 @@
 //! What a run shows while it works: bars on a terminal, plain lines elsewhere. Goes to standard
 //! error, so that standard output stays for results.
 
+mod goal;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 use crate::trial::TrialId;
+use goal::Goal;
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -46,6 +49,8 @@ pub struct Progress {
     round: u32,
     /// Of a trial.
     counts: Option<Counts>,
+    /// Of a trial that ends with a number of samples.
+    goal: Option<Goal>,
     stage: StageProgress,
     /// Of an experiment's trials.
     whole: Option<WholeProgress>,
@@ -154,6 +159,7 @@ impl Progress {
             trial: String::new(),
             round: 0,
             counts: None,
+            goal: None,
             stage: StageProgress::new(String::new(), None, 0, 0),
             whole: None,
         }
@@ -193,13 +199,15 @@ impl Progress {
         self.whole = Some(whole);
     }
 
-    pub(crate) fn begin_trial(&mut self, id: &TrialId, rounds: u32) {
+    /// `wanted`: the samples that the trial ends with, where it does.
+    pub(crate) fn begin_trial(&mut self, id: &TrialId, rounds: u32, wanted: Option<u32>) {
         if let Some(whole) = &mut self.whole {
             whole.rounds = rounds;
         }
         self.trial = id.to_string();
         self.round = 0;
         self.counts = Some(Counts::default());
+        self.goal = wanted.map(|wanted| Goal::new(wanted as usize));
     }
 
     /// Work outside any trial, under a name for people.
@@ -208,15 +216,22 @@ impl Progress {
         self.round = 0;
         self.counts = None;
         self.whole = None;
+        self.goal = None;
     }
 
     pub(crate) fn end_trial(&mut self) {
-        let accepted = self.counts.unwrap_or_default().accepted;
+        let made = if let Some(goal) = &self.goal {
+            goal.words()
+        } else {
+            let accepted = self.counts.unwrap_or_default().accepted;
+            format!("{accepted} accepted in the last round")
+        };
         if let Some(whole) = &mut self.whole {
             whole.done += 1;
             whole.advance(0, None, 0.0);
         }
-        self.say(&format!("{}: done, {accepted} accepted in the last round", self.trial));
+        self.say(&format!("{}: done, {made}", self.trial));
+        self.goal = None;
     }
 
     /// The state of the round's candidates after a step.
@@ -226,6 +241,9 @@ impl Progress {
             return;
         }
         let count = |of: &dyn Fn(&Candidate) -> bool| candidates.iter().filter(|c| of(c)).count();
+        if let Some(goal) = &mut self.goal {
+            goal.set(round, count(&Candidate::is_sample), Instant::now());
+        }
         self.counts = Some(Counts {
             accepted: count(&|c| {
                 c.outcome == Some(Outcome::Accepted)
@@ -244,6 +262,9 @@ impl Progress {
             Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => "annotation",
             stage => stage.name(),
         };
+        if let Some(goal) = self.goal.as_mut().filter(|_| missing > 0) {
+            goal.begin_paying(Instant::now());
+        }
         let place = self.counts.map(|_| place(stage));
         self.stage = StageProgress::new(name.to_owned(), place, asked, missing);
         self.show();
@@ -322,11 +343,13 @@ impl Progress {
         let StageProgress { name, place, missing, .. } = &self.stage;
         let done = (self.stage.done + self.stage.under_way().replies).min(*missing);
         let full = BAR * done / (*missing).max(1);
-        let share =
-            self.whole.as_ref().map(|whole| format!("{:.0}%", (100.0 * whole.share).floor()));
-        let left = match &self.whole {
-            Some(whole) => whole.left(),
-            None => self.stage.left(),
+        // How many rounds a number of samples takes is not known, so no share of the whole is.
+        let whole = self.whole.as_ref().filter(|_| self.goal.is_none());
+        let share = whole.map(|whole| format!("{:.0}%", (100.0 * whole.share).floor()));
+        let left = match (&self.goal, whole) {
+            (Some(goal), _) => goal.left(Instant::now()),
+            (None, Some(whole)) => whole.left(),
+            (None, None) => self.stage.left(),
         };
         let stage = place
             .map_or_else(|| name.clone(), |place| format!("stage {place} of {STAGES}, {name}"));
@@ -347,7 +370,7 @@ impl Progress {
                 ),
             ),
             (2, self.rate()),
-            (1, self.tally().trim_start().to_owned()),
+            (u8::from(self.goal.is_none()), self.tally().trim_start().to_owned()),
         ];
         let line = |least: u8| {
             let kept = parts.iter().filter(|(rank, text)| *rank < least && !text.is_empty());
@@ -380,6 +403,9 @@ impl Progress {
             return String::new();
         };
         let failed = if failed > 0 { format!(" failed {failed}") } else { String::new() };
+        if let Some(goal) = &self.goal {
+            return format!(" | {}{failed}", goal.words());
+        }
         format!(" | accepted {accepted} rejected {rejected} disputed {disputed}{failed}")
     }
 
@@ -387,7 +413,10 @@ impl Progress {
         let StageProgress { name, asked, missing, done, started, .. } = &self.stage;
         let done = done + self.stage.under_way().replies;
         let seconds = started.elapsed().as_secs_f64();
-        let left = self.stage.left().filter(|_| done < *missing);
+        let left = match &self.goal {
+            Some(goal) => goal.left(Instant::now()),
+            None => self.stage.left().filter(|_| done < *missing),
+        };
         let left = left.map_or_else(String::new, |left| format!(", {} left", rough(left)));
         let stored = asked - missing;
         let rate = self.rate();

@@ -25,12 +25,21 @@ use crate::store::Store;
 use crate::terminal;
 use crate::trial::TrialId;
 
+/// Where results are unless a verb is told otherwise.
+const DEFAULT_RESULTS: &str = "results";
+
+/// What a command that is shown must say of its results; nothing of those that it finds by itself.
+pub(crate) fn results_argument(results: &Path) -> String {
+    let is_default = results == Path::new(DEFAULT_RESULTS);
+    if is_default { String::new() } else { format!(" --results {}", results.display()) }
+}
+
 /// Options of every verb: where things are kept, and how much is shown.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Folder that results are written to.
-    #[arg(long, global = true, value_name = "DIR", default_value = "results")]
-    pub(crate) results: PathBuf,
+    /// Folder that results are written to [default: results].
+    #[arg(long, global = true, value_name = "DIR")]
+    results: Option<PathBuf>,
     /// The store of replies and facts [default: store.db in the results folder].
     #[arg(long, global = true, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -47,7 +56,16 @@ pub(crate) struct GlobalArgs {
 
 impl GlobalArgs {
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.store.clone().unwrap_or_else(|| self.results.join("store.db"))
+        self.store.clone().unwrap_or_else(|| self.results().join("store.db"))
+    }
+
+    pub(crate) fn results(&self) -> &Path {
+        self.results.as_deref().unwrap_or(Path::new(DEFAULT_RESULTS))
+    }
+
+    /// The results of a data folder, unless the user names others.
+    pub(crate) fn keep_results_in(&mut self, folder: &Path) {
+        self.results.get_or_insert_with(|| folder.join("results"));
     }
 
     /// Opens the store for a verb that looks back and changes nothing.
@@ -74,7 +92,7 @@ impl GlobalArgs {
     pub(crate) fn beside(&self, trial: &TrialId, ending: &str, out: Option<&Path>) -> PathBuf {
         match out {
             Some(folder) => folder.join(format!("{}.{ending}", trial.joined())),
-            None => self.results.join(format!("{trial}.{ending}")),
+            None => self.results().join(format!("{trial}.{ending}")),
         }
     }
 }
@@ -108,7 +126,7 @@ impl Session {
             None => signal_hook::low_level::exit(130),
         })?;
         let progress = Progress::new(global.verbosity());
-        let engine = engines::engine(pool, settings, &global.results, &progress, &stop)?;
+        let engine = engines::engine(pool, settings, global.results(), &progress, &stop)?;
         Ok(Self { store, engine, progress, stop })
     }
 

@@ -21,6 +21,7 @@ use crate::experiment::{Experiment, Experiments};
 use crate::long_texts::LongTexts;
 use crate::publish;
 use crate::rows;
+use crate::session::results_argument;
 use crate::store::Store;
 use crate::trial::running::{self, CompletedTrial};
 use crate::trial::{Fingerprints, TrialId, TrialRecord};
@@ -311,7 +312,8 @@ impl SeedReport {
         let reference = &self.trials[0];
         let example = reference.facts.candidates.iter().find(|candidate| candidate.is_sample());
         if let Some(sample) = example.or(reference.facts.candidates.first()) {
-            writeln!(out, "Trail:   gra-bench inspect {} {}", reference.record.id, sample.id)?;
+            let (id, place) = (&reference.record.id, results_argument(results));
+            writeln!(out, "Trail:   gra-bench inspect {id} {}{place}", sample.id)?;
         }
         Ok(())
     }

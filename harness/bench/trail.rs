@@ -176,7 +176,7 @@ impl<'a> TrailReader<'a> {
 }
 
 /// What the committee's scores led to, with the numbers; `None` for candidates that no committee decided.
-fn committee_rule(candidate: &Candidate, method: &Method) -> Option<String> {
+pub(crate) fn committee_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     let (tau, delta) = (method.tau, method.delta);
     if let (Some(tally), Some(decision)) = (candidate.tally(), candidate.decision) {
         let rule = match decision {
@@ -193,7 +193,7 @@ fn committee_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     })
 }
 
-fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String {
+pub(crate) fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String {
     let tau = method.tau;
     let (sign, verdict) =
         if word.scores.reach(tau) { (">=", "accepted") } else { ("<", "rejected") };

@@ -120,7 +120,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
     let prompts = PromptFiles::read(&args.prompts)?;
     let method = method(args)?;
-    publish::check_writable(&global.results)?;
+    publish::check_writable(global.results())?;
     let store = Store::open(&global.store_path())?;
     let mut settings = EngineSettings::default();
     if let Some(threads) = args.threads {
@@ -159,7 +159,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
             .collect(),
     };
     let folder =
-        args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(&global.results, &pool.name));
+        args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(global.results(), &pool.name));
     write(&folder, &record, &items, &reviewed, &rated)?;
     Ok(Calibrated { record, rated, folder })
 }

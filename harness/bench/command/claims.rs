@@ -76,7 +76,7 @@ enum Format {
 pub(crate) fn run(args: &ClaimsArgs, global: &GlobalArgs) -> Result<()> {
     let findings = claims::audit(
         &Reference::embedded()?,
-        &measured::load(&global.results, args.stats.as_deref())?,
+        &measured::load(global.results(), args.stats.as_deref())?,
     );
     let is_shown = |finding: &Finding| {
         let word = finding.claim.verdict.word();

@@ -39,8 +39,8 @@ use crate::{comparison, publish, rows, terminal};
 Compares what `run` has made under one run seed, and the file's sources. What models say is kept in
 the store: a comparison that was interrupted goes on when the same command is given again.")]
 pub(crate) struct CompareArgs {
-    /// The experiment file.
-    experiment: PathBuf,
+    /// The experiment file, or a folder that `synth` made.
+    pub(super) experiment: PathBuf,
     /// Run seed of the trials that are compared [default: the file's first].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
         decided.map_or(Ok(()), |decided| decided.print(&mut out))?;
     }
     if is_joined {
-        let own = || comparison::folder(&global.results, &experiments.name, first.seeds[0]);
+        let own = || comparison::folder(global.results(), &experiments.name, first.seeds[0]);
         let folder = args.out.clone().unwrap_or_else(own);
         let tables: Vec<&MeasureTable> = found.iter().map(|found| &found.findings.table).collect();
         let (joined, mut csv) = (join(SweepAxis::SeedSet, &tables), Vec::new());
@@ -151,7 +151,7 @@ impl<'a> SeedSetSide<'a> {
         let folder = match &args.out {
             Some(out) if is_joined => out.join(&experiment.name),
             Some(out) => out.clone(),
-            None => comparison::folder(&global.results, &experiment.name, run_seed),
+            None => comparison::folder(global.results(), &experiment.name, run_seed),
         };
         publish::check_writable(&folder)?;
         Ok(Self { experiment, run_seed, data_sets, folder })

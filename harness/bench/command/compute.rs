@@ -25,7 +25,7 @@ Writes TRIAL.compute.csv and .md beside the trial's folder.")]
 pub(crate) struct ComputeArgs {
     /// EXPERIMENT/VARIANT/seed-N
     #[arg(required = true, value_name = "TRIAL")]
-    trials: Vec<String>,
+    pub(super) trials: Vec<String>,
     /// Parameters of the large model that the trial is compared with, e.g. 32.5e9.
     #[arg(long, value_name = "N", default_value_t = TEACHER_PARAMETERS, value_parser = parameters)]
     teacher_parameters: u64,
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
     let mut out = terminal::json_or_text(args.json);
     let mut documents = Vec::new();
     for (number, trial) in trials.iter().enumerate() {
-        let compute = compute(args, trial, &store, &global.results)?;
+        let compute = compute(args, trial, &store, global.results())?;
         let name = trial.id().to_string();
         let (mut csv, markdown) = (Vec::new(), compute.markdown(&name));
         compute.write_csv(&name, &mut csv)?;

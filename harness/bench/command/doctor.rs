@@ -143,7 +143,7 @@ pub(crate) struct DoctorArgs {
 
 pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
     let pool = builtin::read_pool(&args.pool, &global.models)?;
-    let mut digests = DigestCache::of_reader(&global.results.join("model-hashes.json"));
+    let mut digests = DigestCache::of_reader(&global.results().join("model-hashes.json"));
     let checks = pool.check(&mut digests);
     // A pool runs without its teachers; what is wrong with one that is here should be mended all the same.
     let is_absent_teacher =
@@ -153,8 +153,8 @@ pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
     let mut problems: Vec<String> = others.into_iter().filter_map(ModelCheck::problem).collect();
     let mut notes: Vec<String> = absent.into_iter().filter_map(ModelCheck::problem).collect();
     let told = (&mut problems, &mut notes);
-    let templates = templates::try_out(&pool, &checks, &global.results, told)?;
-    problems.extend(cannot_write(&global.results));
+    let templates = templates::try_out(&pool, &checks, global.results(), told)?;
+    problems.extend(cannot_write(global.results()));
     let servers = ask_servers(&pool, &mut problems)?;
     let devices = devices::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
@@ -184,7 +184,7 @@ pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
                 memory_free: device.memory_free,
             })
             .collect(),
-        disk_free_bytes: [&global.results, &global.models]
+        disk_free_bytes: [global.results(), &global.models]
             .map(|folder| (folder.display().to_string(), free_bytes(folder)))
             .to_vec(),
         pool: pool.name.clone(),

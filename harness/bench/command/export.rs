@@ -25,8 +25,8 @@ use crate::trial::stored::{StoredTrial, TrialSelection};
   gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100
   gra-bench export ablation --out tables --tidy")]
 pub(crate) struct ExportArgs {
-    /// EXPERIMENT/VARIANT/seed-N; with --tidy also an EXPERIMENT.
-    trial: String,
+    /// EXPERIMENT/VARIANT/seed-N, or a folder that `synth` made; with --tidy also an EXPERIMENT
+    pub(super) trial: String,
     /// Folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -74,16 +74,7 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     if args.for_raters {
         return for_raters(args, id, &candidates);
     }
-    let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
-    if samples == 0 {
-        bail!(
-            "{id} has no sample to export: of its {} candidates none was accepted ({})\n\
-             hint: gra-bench inspect {id} says why each ended; gra-bench rescore {id} what other thresholds \
-             would have accepted",
-            candidates.len(),
-            outcomes(&candidates)
-        );
-    }
+    let samples = check_samples(id, &candidates, &id.to_string())?;
     let wanted = |file: &str| {
         let of = |format| args.format.is_empty() || args.format.contains(&format);
         match file {
@@ -134,6 +125,21 @@ fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
     Ok(())
 }
 
+/// How many samples there are; an error where there is none. `named`: the trial as commands are to name it.
+pub(super) fn check_samples(id: &TrialId, candidates: &[Candidate], named: &str) -> Result<usize> {
+    let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
+    if samples == 0 {
+        bail!(
+            "{id} has no sample to export: of its {} candidates none was accepted ({})\n\
+             hint: gra-bench inspect {named} says why each ended; gra-bench rescore {named} what other thresholds \
+             would have accepted",
+            candidates.len(),
+            outcomes(candidates)
+        );
+    }
+    Ok(samples)
+}
+
 /// Writes a sheet for people to rate.
 fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Result<()> {
     let seed = args.seed.unwrap_or(id.seed);
@@ -152,7 +158,7 @@ fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Resu
 }
 
 /// How candidates ended, by outcome.
-fn outcomes(candidates: &[Candidate]) -> String {
+pub(super) fn outcomes(candidates: &[Candidate]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for candidate in candidates {
         *counts.entry(candidate.outcome.map_or("undecided", Outcome::name)).or_default() += 1;

@@ -67,8 +67,8 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
     let kinds: Vec<FigureKind> = kinds.into_iter().collect();
     let store = global.read_store_if_any()?;
     let sources = Sources {
-        results: &global.results,
-        stats: args.stats.clone().unwrap_or_else(|| global.results.join("stats")),
+        results: global.results(),
+        stats: args.stats.clone().unwrap_or_else(|| global.results().join("stats")),
         store: store.as_ref(),
         wanted: &args.wanted,
     };

@@ -8,7 +8,7 @@ use clap::Args;
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
-use gra_synth::committee::DIMENSIONS;
+use gra_synth::committee::{DIMENSIONS, Decision};
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
@@ -30,25 +30,67 @@ const LONG: &str = "instruction longer than the encoder reads at once: compared 
 #[command(after_help = "Examples:
   gra-bench inspect ablation/gra/seed-42             lists the candidates
   gra-bench inspect ablation/gra/seed-42 r1-00003    draws, prompts, raw replies, scores, rule
-  gra-bench inspect ablation/gra/seed-42 r1-00003 --brief")]
+  gra-bench inspect ablation/gra/seed-42 r1-00003 --brief
+  gra-bench inspect data/ --outcome disputed --domain Math")]
 pub(crate) struct InspectArgs {
-    /// EXPERIMENT/VARIANT/seed-N
-    trial: String,
+    /// EXPERIMENT/VARIANT/seed-N, or a folder that `synth` made
+    pub(super) trial: String,
     /// r1-00003 for a candidate, s00012 for a seed item; without it, all candidates are listed.
     subject: Option<String>,
+    /// List only candidates that ended so (accepted, rejected, vetoed, duplicate, ...), or that were disputed.
+    #[arg(long, value_name = "OUTCOME", conflicts_with = "subject", value_parser = OUTCOMES)]
+    outcome: Option<String>,
+    /// List only candidates of this domain.
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "subject", value_parser = domain)]
+    domain: Option<Domain>,
     /// Leave out prompts and raw replies.
     #[arg(long)]
     brief: bool,
-    /// Print JSON.
+    /// Print JSON: the facts of every candidate, or the whole trail of one and of those that are picked.
     #[arg(long)]
     json: bool,
+}
+
+/// What `--outcome` takes: the names of outcomes, and of one way to get there.
+const OUTCOMES: [&str; 11] = [
+    "accepted",
+    "disputed",
+    "rejected",
+    "adjudicated-out",
+    "voted-out",
+    "vetoed",
+    "duplicate",
+    "surplus",
+    "malformed",
+    "repeated-keywords",
+    "failed",
+];
+
+fn domain(text: &str) -> Result<Domain, String> {
+    let names = || Domain::ALL.map(Domain::name).join(", ");
+    Domain::parse(text).ok_or_else(|| format!("the domains are {}", names()))
+}
+
+impl InspectArgs {
+    fn picks(&self) -> bool {
+        self.outcome.is_some() || self.domain.is_some()
+    }
+
+    fn is_picked(&self, candidate: &Candidate) -> bool {
+        let ended = |wanted: &str| match wanted {
+            "disputed" => candidate.decision == Some(Decision::Dispute),
+            wanted => candidate.outcome.is_some_and(|outcome| outcome.name() == wanted),
+        };
+        self.outcome.as_deref().is_none_or(ended)
+            && self.domain.is_none_or(|domain| candidate.domain == Some(domain))
+    }
 }
 
 pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
     let trial = StoredTrial::open(&store, &args.trial.parse()?)?;
     let text = match &args.subject {
-        None => list(&store, &trial, args.json)?,
+        None => list(&store, &trial, args)?,
         Some(subject) => {
             let parsed = subject.parse::<ItemId>();
             let subject = parsed.map_err(|error| bad_input(error.into()))?;
@@ -60,9 +102,16 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
 }
 
 /// One line per candidate.
-fn list(store: &Store, trial: &StoredTrial, json: bool) -> Result<String> {
-    let candidates = store.candidates(trial.row)?;
-    if json {
+fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String> {
+    let mut candidates = store.candidates(trial.row)?;
+    let all = candidates.len();
+    candidates.retain(|candidate| args.is_picked(candidate));
+    if args.json && args.picks() {
+        let mut reader = TrailReader::new(store, trial, !args.brief);
+        let trails = candidates.into_iter().map(|candidate| reader.read(candidate));
+        return Ok(serde_json::to_string(&trails.collect::<Result<Vec<Trail>>>()?)? + "\n");
+    }
+    if args.json {
         return Ok(serde_json::to_string(&candidates)? + "\n");
     }
     let mut text = String::new();
@@ -83,7 +132,10 @@ fn list(store: &Store, trial: &StoredTrial, json: bool) -> Result<String> {
     if let Some(note) = long_texts::in_words(&[(&trial.id().variant, long)]) {
         writeln!(text, "\n{note}")?;
     }
-    if candidates.is_empty() {
+    if args.picks() {
+        writeln!(text, "{} of {all} candidates", candidates.len())?;
+    }
+    if all == 0 {
         writeln!(text, "{} has no finished round yet", trial.id())?;
     }
     Ok(text)
@@ -111,10 +163,10 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
                     "{id} has no candidate {subject}\nhint: `gra-bench inspect {id}` lists them"
                 ))
             })?;
-            if args.json {
-                return Ok(serde_json::to_string(&candidate)? + "\n");
-            }
             let trail = reader.read(candidate)?;
+            if args.json {
+                return Ok(serde_json::to_string(&trail)? + "\n");
+            }
             writeln!(text, "{id} {subject}: {}", outcome(&trail.candidate))?;
             let variant = &trial.record.settings.variant;
             describe_draws(&mut text, &trail, variant)?;

@@ -121,8 +121,8 @@ impl Range {
   gra-bench plan experiments/ablation.toml --detect 5
   gra-bench plan experiments/ablation.toml --tokens-per-second 2500 --json")]
 pub(crate) struct PlanArgs {
-    /// The experiment file.
-    experiment: PathBuf,
+    /// The experiment file, or a folder that `synth` made.
+    pub(super) experiment: PathBuf,
     #[command(flatten)]
     overrides: Overrides,
     /// Reply tokens per second to assume [default: what the store's finished chunks took].
@@ -151,7 +151,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
     }
     let experiments = Experiments::load(&args.experiment, &global.models, &args.overrides)?;
     let store = global.read_store_if_any()?;
-    let plan = |experiment| Plan::new(experiment, store.as_ref(), &global.results, args);
+    let plan = |experiment| Plan::new(experiment, store.as_ref(), global.results(), args);
     let plans = experiments.each.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {

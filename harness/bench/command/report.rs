@@ -21,8 +21,8 @@ use crate::trial::TrialId;
 
 The file needs no network and no server. Trials that are not finished are told as far as they got.")]
 pub(crate) struct ReportArgs {
-    /// EXPERIMENT, or EXPERIMENT/VARIANT/seed-N
-    subject: String,
+    /// EXPERIMENT, EXPERIMENT/VARIANT/seed-N, or a folder that `synth` made
+    pub(super) subject: String,
     /// Only this run seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -33,7 +33,7 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(args: &ReportArgs, global: &GlobalArgs) -> Result<()> {
     let store = global.read_store()?;
-    let html = report::render(&store, &global.results, &args.subject, args.seed)?;
+    let html = report::render(&store, global.results(), &args.subject, args.seed)?;
     let path = args.out.clone().unwrap_or_else(|| default_path(args, global));
     write_atomic(&path, html.as_bytes())?;
     writeln!(terminal::stdout(), "{}", path.display())?;
@@ -47,5 +47,5 @@ fn default_path(args: &ReportArgs, global: &GlobalArgs) -> PathBuf {
         (Err(_), Some(seed)) => format!("{name}/seed-{seed}.report.html"),
         (Err(_), None) => format!("{name}/report.html"),
     };
-    global.results.join(file)
+    global.results().join(file)
 }

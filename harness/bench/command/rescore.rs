@@ -34,8 +34,8 @@ Writes TRIAL.rescore.csv, .md and .svg, a heat map, beside the trial's folder. W
 asked is counted as unknown, and every line says how much of it is known. Trials that ran with
 economy = false have the most to tell.")]
 pub(crate) struct RescoreArgs {
-    /// EXPERIMENT/VARIANT/seed-N
-    trial: String,
+    /// EXPERIMENT/VARIANT/seed-N, or a folder that `synth` made
+    pub(super) trial: String,
     /// Least mean scores: 8, 7,8,8.5 or 7:9:0.5 [default: the trial's].
     #[arg(long, value_name = "RANGE")]
     tau: Option<Values>,

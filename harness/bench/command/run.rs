@@ -12,11 +12,12 @@ use super::plan::{Detectable, Recorded};
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::progress::Verbosity;
-use crate::session::{GlobalArgs, Session};
+use crate::session::{GlobalArgs, Session, results_argument};
 use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
-use crate::{builtin, overwrite, publish, rows, terminal};
+use crate::trial::running::CompletedTrial;
+use crate::{builtin, data_folder, excerpt, overwrite, publish, rows, terminal};
 
 /// Run an experiment file: every variant, every run seed.
 #[derive(Debug, Args)]
@@ -26,8 +27,8 @@ use crate::{builtin, overwrite, publish, rows, terminal};
 
 A run that was interrupted goes on when the same command is given again.")]
 pub(crate) struct RunArgs {
-    /// The experiment file.
-    experiment: PathBuf,
+    /// The experiment file, or a folder that `synth` made.
+    pub(super) experiment: PathBuf,
     /// Run seeds, separated by commas, instead of the file's.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     seeds: Vec<u64>,
@@ -44,12 +45,17 @@ pub(crate) struct RunArgs {
   gra-bench ablation --seed 42
   gra-bench ablation --variants gra,majority-vote
   gra-bench ablation --seed-set alpaca.json --limit 200 --pool my-pool.toml
+  gra-bench ablation --like data/                    of what `synth` has made there
 
 A run that was interrupted goes on when the same command is given again.")]
 pub(crate) struct AblationArgs {
-    /// Run seed.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    seed: u64,
+    /// Run seed [default: 42, or that of --like].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Seed set, pool, prompts, method and run seed of this experiment file, or of a folder that `synth` made: what
+    /// full GRA has asked there is not paid again. Results stand beside its own.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["base", "seed_set", "pool", "prompts", "limit"])]
+    pub(super) like: Option<PathBuf>,
     /// The experiment file.
     #[arg(long, value_name = "FILE", default_value = "experiments/ablation.toml")]
     experiment: PathBuf,
@@ -74,60 +80,58 @@ struct RunOptions {
 }
 
 pub(crate) fn run(args: &RunArgs, global: &GlobalArgs) -> Result<()> {
-    run_trials(&args.experiment, &args.seeds, &args.options, args.json, global)
+    let seeds = args.seeds.clone();
+    let overrides = Overrides { seeds, ..args.options.overrides() };
+    run_trials(&args.experiment, &overrides, args.options.replace, args.json, global).map(drop)
 }
 
+/// The same with one run seed; in the end a look at what full GRA made, and what to type next.
 pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
-    run_trials(&args.experiment, &[args.seed], &args.options, args.json, global)
+    let mut overrides = args.options.overrides();
+    overrides.seeds = args.seed.or_else(|| args.like.is_none().then_some(42)).into_iter().collect();
+    if let Some(like) = &args.like {
+        let name = data_folder::first_trial(like)?.experiment;
+        overrides.name.get_or_insert_with(|| format!("{name}-ablation"));
+        overrides.base = Some(like.clone());
+        overrides.is_like = true;
+    }
+    let trials = run_trials(&args.experiment, &overrides, args.options.replace, args.json, global)?;
+    let Some(reference) = trials.first().filter(|_| !args.json) else { return Ok(()) };
+    let mut out = terminal::stdout();
+    let record = &reference.record;
+    for candidate in excerpt::pair(&reference.facts.candidates) {
+        writeln!(out, "\n{}", excerpt::text(candidate, &record.settings.method))?;
+    }
+    let results = results_argument(global.results());
+    let experiment = &record.id.experiment;
+    writeln!(out, "\nNext:    gra-bench report {experiment}{results}")?;
+    writeln!(out, "         gra-bench inspect {} --outcome disputed{results}", record.id)?;
+    Ok(())
 }
 
+impl RunOptions {
+    fn overrides(&self) -> Overrides {
+        Overrides { retry_failed: self.retry_failed, ..self.overrides.clone() }
+    }
+}
+
+/// Runs the trials of an experiment file and prints their tables; gives the trials of the first table.
 fn run_trials(
     file: &Path,
-    seeds: &[u64],
-    options: &RunOptions,
+    overrides: &Overrides,
+    replace: bool,
     is_json: bool,
     global: &GlobalArgs,
-) -> Result<()> {
+) -> Result<Vec<CompletedTrial>> {
     if global.verbosity() != Verbosity::Quiet && builtin::is_built_in(file) {
         let file = file.display();
         terminal::say(&format!(
             "{file}: the file that is built in; gra-bench init DIR writes it out"
         ));
     }
-    let RunOptions { overrides, replace, retry_failed } = options;
-    let (seeds, retry_failed) = (seeds.to_vec(), *retry_failed);
-    let overrides = Overrides { seeds, retry_failed, ..overrides.clone() };
-    let experiments = Experiments::load(file, &global.models, &overrides)?;
-    // Those of several seed sets differ in nothing else.
-    let (each, first) = (&experiments.each, &experiments.each[0]);
-    let results = &global.results;
-    publish::check_writable(results)?;
-    let store = Store::open(&global.store_path())?;
-    each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
-    // What only shows how things work answers no question.
-    let detectable = if first.demonstration {
-        None
-    } else {
-        Detectable::of(first, &Recorded::read(first, &store, results)?)
-    };
-    let session = Session::start(global, store, &first.pool, &first.engine)?;
-    let blunt = detectable.and_then(|found| found.warning(first));
-    // What the seed set is stands before what can be found with it.
-    let lines = first.starter_warning().into_iter().chain(reviewer_warnings(first, results)?);
-    for line in lines.chain(blunt) {
-        session.progress.say(&line);
-    }
-    let reports = session.ask(first.chunk, |answering| {
-        let fingerprints = Fingerprints::read(first, answering.engine())?;
-        let mut differing = Vec::new();
-        for experiment in each {
-            let store = answering.store();
-            differing.extend(overwrite::differing(experiment, &fingerprints, store, results)?);
-        }
-        overwrite::settle(differing, *replace, results, &experiments.name)?;
-        let run = |experiment| suite::run_all(experiment, &fingerprints, answering, results);
-        each.iter().map(run).collect::<Result<Vec<Vec<SeedReport>>>>()
-    })?;
+    let experiments = Experiments::load(file, &global.models, overrides)?;
+    let (each, results) = (&experiments.each, global.results());
+    let mut reports = make(&experiments, replace, each[0].starter_warning(), global)?;
     let over_seed_sets = Sweep::over_seed_sets(&experiments, &reports, results)?;
     let mut out = terminal::json_or_text(is_json);
     let mut json = Vec::new();
@@ -144,9 +148,47 @@ fn run_trials(
     }
     if is_json {
         writeln!(out, "{}", rows::document(json))?;
-        return Ok(());
+    } else {
+        over_seed_sets.map_or(Ok(()), |sweep| sweep.print(&mut out))?;
     }
-    over_seed_sets.map_or(Ok(()), |sweep| sweep.print(&mut out))
+    Ok(reports.swap_remove(0).swap_remove(0).trials)
+}
+
+/// Runs the trials of experiments that differ in nothing but their seed sets. `said` is said
+/// before all else.
+pub(super) fn make(
+    experiments: &Experiments,
+    replace: bool,
+    said: Option<String>,
+    global: &GlobalArgs,
+) -> Result<Vec<Vec<SeedReport>>> {
+    let (each, first, results) = (&experiments.each, &experiments.each[0], global.results());
+    publish::check_writable(results)?;
+    let store = Store::open(&global.store_path())?;
+    each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
+    // What only shows how things work answers no question.
+    let detectable = if first.demonstration {
+        None
+    } else {
+        Detectable::of(first, &Recorded::read(first, &store, results)?)
+    };
+    let session = Session::start(global, store, &first.pool, &first.engine)?;
+    let blunt = detectable.and_then(|found| found.warning(first));
+    // What the seed set is stands before what can be found with it.
+    for line in said.into_iter().chain(reviewer_warnings(first, results)?).chain(blunt) {
+        session.progress.say(&line);
+    }
+    session.ask(first.chunk, |answering| {
+        let fingerprints = Fingerprints::read(first, answering.engine())?;
+        let mut differing = Vec::new();
+        for experiment in each {
+            let store = answering.store();
+            differing.extend(overwrite::differing(experiment, &fingerprints, store, results)?);
+        }
+        overwrite::settle(differing, replace, results, &experiments.name)?;
+        let run = |experiment| suite::run_all(experiment, &fingerprints, answering, results);
+        each.iter().map(run).collect()
+    })
 }
 
 /// What the pool's last calibration says against its reviewers, or that there was none.

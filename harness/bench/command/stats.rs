@@ -43,10 +43,10 @@ const DEFAULT_POOL: &str = "experiments/pools/demo.toml";
 What models say is kept in the store: a measurement that was interrupted goes on when the same
 command is given again.")]
 pub(crate) struct StatsArgs {
-    /// Trials (EXPERIMENT/VARIANT/seed-N) and files, as SOURCE or NAME=SOURCE. Files are read like
+    /// Trials (EXPERIMENT/VARIANT/seed-N), folders that `synth` made, and files, as SOURCE or NAME=SOURCE. Files are read like
     /// seed sets: Alpaca, `ShareGPT`, JSON Lines, CSV, Parquet, also gzipped.
     #[arg(required_unless_present = "raters", value_name = "SOURCE")]
-    sources: Vec<String>,
+    pub(super) sources: Vec<String>,
     /// At most N samples of each, drawn by the seed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     n: Option<u32>,
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let stored = if of_trials { global.read_store()? } else { Store::in_memory()? };
     let rated = filled.as_ref().map(|filled| filled.place(&named, &stored)).transpose()?;
     let mut data_sets = dataset::load(named, &stored)?;
-    let folder = args.out.clone().unwrap_or_else(|| global.results.join("stats"));
+    let folder = args.out.clone().unwrap_or_else(|| global.results().join("stats"));
     publish::check_writable(&folder)?;
     let store = if asks || (of_trials && embedding != Embedded::Nothing) {
         drop(stored);

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     let mut out = terminal::json_or_text(args.json);
     if args.write || args.check {
         for (name, text) in generated(&paper) {
-            let path = global.results.join(GENERATED).join(name);
+            let path = global.results().join(GENERATED).join(name);
             if args.check {
                 check(&path, &text)?;
                 continue;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
         }
         return Ok(());
     }
-    let measured = measured::load(&global.results, None)?;
+    let measured = measured::load(global.results(), None)?;
     let numbers =
         if args.tables.is_empty() { TableNumber::ALL.to_vec() } else { args.tables.clone() };
     let table =
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     let texts: Vec<String> = tables.iter().map(format).collect();
     write!(out, "{}", texts.join("\n"))?;
     if measured.benchmarks().is_empty() && matches!(args.format, Format::Terminal) {
-        let missing = global.results.join(measured::BENCHMARKS);
+        let missing = global.results().join(measured::BENCHMARKS);
         writeln!(out, "There is no score of a trained model: {}", missing.display())?;
     }
     Ok(())

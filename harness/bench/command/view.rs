@@ -23,8 +23,8 @@ use crate::view::{self, Viewer};
 It reads the store and changes nothing, and listens on this machine alone unless --host names
 another address.")]
 pub(crate) struct ViewArgs {
-    /// EXPERIMENT, or EXPERIMENT/VARIANT/seed-N [default: all trials of the store].
-    subject: Option<String>,
+    /// EXPERIMENT, EXPERIMENT/VARIANT/seed-N, or a folder that `synth` made [default: all trials of the store].
+    pub(super) subject: Option<String>,
     /// Only this run seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,

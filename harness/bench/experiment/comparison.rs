@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gra_analysis::stats::Margins;
 use gra_llm::model_pool::ModelPool;
+use gra_synth::request::ModelName;
 use gra_synth::variant::DisputeRule;
 use serde::Deserialize;
 
@@ -73,6 +74,13 @@ impl CompareEntry {
         }
     }
 
+    /// Leaves out the models that a pool does not have.
+    pub(super) fn keep_models_of(&mut self, pool: &ModelPool) {
+        for model in [&mut self.judge, &mut self.second_judge, &mut self.ifd] {
+            *model = model.take().filter(|name| pool.model(&ModelName::new(name)).is_some());
+        }
+    }
+
     /// Checks the names.
     pub(super) fn check(&self, sets: &[String], pool: &ModelPool) -> Result<(), String> {
         for name in &self.sets {
@@ -85,7 +93,7 @@ impl CompareEntry {
             [("judge", &self.judge), ("second_judge", &self.second_judge), ("ifd", &self.ifd)];
         for (key, model) in models {
             let Some(model) = model else { continue };
-            if pool.model(&gra_synth::request::ModelName::new(model)).is_none() {
+            if pool.model(&ModelName::new(model)).is_none() {
                 let known = pool.members_and_teachers().map(|model| model.name.as_str());
                 return Err(unknown(key, model, "model of the pool", known));
             }

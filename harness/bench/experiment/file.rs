@@ -48,6 +48,8 @@ pub struct ExperimentFile {
     /// Seed sets in its place, each of which makes an experiment of its own; likewise.
     #[serde(default)]
     pub seed_sets: Vec<PathBuf>,
+    /// Only so many items of each, the first ones.
+    pub limit: Option<usize>,
     /// How to get a seed set that is not there, by its file name; messages show it.
     #[serde(default)]
     pub fetch: BTreeMap<String, String>,
@@ -94,7 +96,7 @@ pub(crate) const fn default_chunk() -> usize {
 }
 
 /// Reads a file and what it stands on. Its paths start at the working directory from then on.
-pub(super) fn read(path: &Path, base: Option<&Path>) -> Result<ExperimentFile, ExperimentError> {
+pub(crate) fn read(path: &Path, base: Option<&Path>) -> Result<ExperimentFile, ExperimentError> {
     let table = read_table(path, base, &mut Vec::new())?;
     ExperimentFile::deserialize(table).map_err(|error| syntax(path, error))
 }
@@ -129,7 +131,7 @@ fn read_table(
     let folder = path.parent().unwrap_or(Path::new(""));
     let named = own.remove("base");
     start_here(&mut own, folder);
-    let under = base.map(Path::to_owned).or_else(|| Some(folder.join(named?.as_str()?)));
+    let under = base.map(Path::to_owned).or_else(|| Some(from_folder(folder, named?.as_str()?)));
     let Some(under) = under else { return Ok(own) };
     let mut table = read_table(&under, None, above)?;
     // One key stands in the place of the other.
@@ -142,11 +144,17 @@ fn read_table(
     Ok(table)
 }
 
+/// A path as a file of this folder names it.
+fn from_folder(folder: &Path, named: &str) -> PathBuf {
+    let path = Path::new(named);
+    if builtin::is_marked(path) { path.to_owned() } else { folder.join(path) }
+}
+
 /// Makes relative paths start at the working directory instead of the file's folder.
 fn start_here(table: &mut Table, folder: &Path) {
     let resolve = |value: &mut Value| {
         if let Value::String(path) = value {
-            *path = folder.join(&*path).to_string_lossy().into_owned();
+            *path = from_folder(folder, path).to_string_lossy().into_owned();
         }
     };
     for key in ["seed_set", "pool", "prompts"] {

@@ -165,6 +165,9 @@ fn making(card: &mut String, trial: &TrialRecord) {
              | most candidates per round | {} |\n",
             method.cosine_limit, method.rounds, method.target, method.cap,
         );
+        if let Some(samples) = method.samples {
+            let _ = writeln!(card, "| samples after which no round follows | {samples} |");
+        }
     }
     card.push('\n');
 }

@@ -138,9 +138,10 @@ impl TrialRecord {
     /// How many samples its rounds were to add; `None` over a seed set's own instructions.
     #[must_use]
     pub fn target(&self) -> Option<u64> {
-        let Method { target, rounds, .. } = self.settings.method;
+        let Method { target, rounds, samples, .. } = self.settings.method;
         let has_target = self.settings.variant.instructions == Instructions::New;
-        has_target.then(|| u64::from(target) * u64::from(rounds))
+        let most = samples.map_or(u64::MAX, u64::from);
+        has_target.then(|| most.min(u64::from(target) * u64::from(rounds)))
     }
 
     /// Parameters of its models, where the pool states them.

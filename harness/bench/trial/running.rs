@@ -50,7 +50,8 @@ pub fn run(
     let started = Instant::now();
     let row = answering.store().begin_trial(&record)?;
     answering.next_trial();
-    answering.progress().begin_trial(id, method.rounds);
+    let wanted = method.samples.filter(|_| variant.instructions == Instructions::New);
+    answering.progress().begin_trial(id, method.rounds, wanted);
     let asking = Asking::Trial { id, row };
 
     let asker = Asker { run_seed: id.seed, method, prompts };
@@ -84,8 +85,13 @@ pub fn run(
         })?;
         answering.progress().in_round(number, &outcome.candidates);
         answering.store().record_round(row, number, &outcome.candidates)?;
+        let added = outcome.samples.len();
         candidates.extend(outcome.candidates);
         pool.extend(outcome.samples);
+        let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
+        if !method.goes_on_after(samples, added) {
+            break;
+        }
     }
     answering.store().finish_trial(row)?;
     // Read back from the store, where they are in the order of the method and not of the schedule.

@@ -252,6 +252,17 @@ pub enum EngineError {
         /// What went wrong, in the server's words where it had any.
         reason: String,
     },
+    /// A server does not say which models it serves.
+    #[error(
+        "the server at {url} does not say what it serves: {reason}\n  hint: the address ends before /models, e.g. \
+         http://127.0.0.1:8080/v1"
+    )]
+    List {
+        /// Where it should answer.
+        url: String,
+        /// What went wrong, in the server's words where it had any.
+        reason: String,
+    },
     /// The engine was told to stop before it had answered.
     #[error("stopped before everything was answered")]
     Stopped,

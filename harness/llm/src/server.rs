@@ -37,15 +37,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
 
-use crate::chat_template::fingerprint_part;
+use crate::chat_template::{TemplateVariables, fingerprint_part};
 use crate::dispatcher::in_parallel;
 use crate::engine::{ChunkProgress, Engine, EngineError, EngineResult, Watch, only_model};
-use crate::model_pool::{Backend, ModelPool, Server};
+use crate::model_pool::{Backend, DEFAULT_TIMEOUT_S, Dialect, ModelPool, Server};
 use crate::score::{Passage, PassageScore};
 use ask::ChatCall;
 use client::{Client, ServerError};
 
 pub use client::RetryPolicy;
+pub use identity::ListedModel;
 
 /// Version of what is sent beside the request itself; part of every fingerprint. Raise it with any change
 /// that can change a reply.
@@ -77,6 +78,29 @@ pub struct ServerProbe {
     pub constrains: bool,
     /// Whether a free reply began with a thought.
     pub thinks: bool,
+}
+
+/// Asks a server which models it serves. `url` ends before `/models`; `api_key_env` names the variable with its key.
+///
+/// # Errors
+/// When it does not answer, or not as such servers do.
+pub fn list(url: &str, api_key_env: Option<&str>) -> EngineResult<Vec<ListedModel>> {
+    let server = Server {
+        url: url.to_owned(),
+        model: String::new(),
+        dialect: Dialect::LlamaServer,
+        api_key_env: api_key_env.map(str::to_owned),
+        concurrency: 1,
+        timeout_s: DEFAULT_TIMEOUT_S,
+        identity: None,
+        template: TemplateVariables::default(),
+    };
+    identity::list(&Client::new(RetryPolicy::short(), 1), &server).map_err(|error| match error {
+        ServerError::Silent(reason)
+        | ServerError::Refused(reason)
+        | ServerError::Failed(_, reason) => EngineError::List { url: url.to_owned(), reason },
+        ServerError::Halted => EngineError::Stopped,
+    })
 }
 
 impl ServerEngine {

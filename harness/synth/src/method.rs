@@ -78,6 +78,10 @@ pub struct Method {
     pub rounds: u32,
     /// Samples that a round adds (paper: about 10,000).
     pub target: u32,
+    /// Samples of all rounds together, after which no other follows; nor does one follow a round that added none.
+    /// `None`, as in the paper: there are as many rounds as `rounds` says (METHOD.md, I5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u32>,
     /// Candidates after which a round gives up on its target.
     pub cap: u32,
     /// Candidates of one wave; deduplication runs once per wave.
@@ -120,6 +124,7 @@ impl Default for Method {
             cosine_limit: 0.9,
             rounds: 5,
             target: 10_000,
+            samples: None,
             cap: 100_000,
             wave: 2_000,
             cut: TargetCut::Mu,
@@ -163,6 +168,21 @@ impl Method {
         self.constrained && !matches!(self.review_form, ReviewForm::CommentFirst)
     }
 
+    /// Most samples that a round adds after rounds that added so many together: the last round's target is what is
+    /// missing.
+    #[must_use]
+    pub fn room_after(&self, samples: usize) -> usize {
+        let left = self.samples.map(|wanted| (wanted as usize).saturating_sub(samples));
+        left.unwrap_or(usize::MAX).min(self.target as usize)
+    }
+
+    /// Whether another round may follow rounds that added so many samples together, `last` of them the last one. After a
+    /// round that added none the next one would draw from the same pool again.
+    #[must_use]
+    pub fn goes_on_after(&self, samples: usize, last: usize) -> bool {
+        self.samples.is_none() || (last > 0 && self.room_after(samples) > 0)
+    }
+
     /// Checks every parameter.
     ///
     /// # Errors
@@ -183,6 +203,7 @@ impl Method {
         for (parameter, value) in [
             ("rounds", self.rounds),
             ("target", self.target),
+            ("samples", self.samples.unwrap_or(1)),
             ("cap", self.cap),
             ("wave", self.wave),
             ("limits.keyword", limits.keyword),
@@ -227,5 +248,21 @@ impl Member {
     #[must_use]
     pub const fn thinks(&self) -> bool {
         self.thought_tokens > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_end_with_the_samples_that_are_wanted_or_with_none() {
+        let wanted = Method { target: 20, samples: Some(50), ..Method::default() };
+        assert_eq!([0, 40, 49, 50, 60].map(|had| wanted.room_after(had)), [20, 10, 1, 0, 0]);
+        let goes_on = |samples, last| wanted.goes_on_after(samples, last);
+        assert!(goes_on(20, 20) && goes_on(49, 1));
+        assert!(!goes_on(50, 10) && !goes_on(20, 0));
+        let paper = Method::default();
+        assert!(paper.goes_on_after(0, 0) && paper.room_after(1_000_000) == 10_000);
     }
 }

@@ -83,6 +83,8 @@ pub struct Round<'a> {
     number: u32,
     /// See [`drawing::domain_weights`]; empty over the seed set.
     domain_weights: Vec<usize>,
+    /// Samples that it adds at most.
+    room: usize,
     candidates: Vec<Candidate>,
     /// What earlier rounds and waves have taught about the models.
     experience: Experience,
@@ -118,16 +120,17 @@ impl<'a> Round<'a> {
     /// The round over a seed set: candidate i answers its i-th item. Every item is taken, whatever target
     /// and cap say. Its number is 0, so that its candidates pair with none of another round.
     #[must_use]
-    pub const fn over_seed_set(setting: Setting<'a>, items: &'a [SeedItem]) -> Self {
+    pub fn over_seed_set(setting: Setting<'a>, items: &'a [SeedItem]) -> Self {
         Self::unstarted(setting, Material::Seeds(items), 0)
     }
 
-    const fn unstarted(setting: Setting<'a>, material: Material<'a>, number: u32) -> Self {
+    fn unstarted(setting: Setting<'a>, material: Material<'a>, number: u32) -> Self {
         Self {
             setting,
             material,
             number,
             domain_weights: Vec::new(),
+            room: setting.asker.method.room_after(0),
             candidates: Vec::new(),
             experience: Experience::new(),
             wave: 0,
@@ -141,10 +144,13 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The same round after others of its trial: adaptive roles learn from their candidates.
+    /// The same round after others of its trial: adaptive roles learn from their candidates, and their samples count
+    /// where a trial ends with a number of them.
     #[must_use]
     pub fn after(mut self, earlier: &[Candidate]) -> Self {
         self.experience.learn_all(earlier, self.method().tau);
+        let samples = earlier.iter().filter(|candidate| candidate.is_sample()).count();
+        self.room = self.method().room_after(samples);
         self
     }
 
@@ -216,7 +222,7 @@ impl<'a> Round<'a> {
         let drawn = self.candidates.len();
         let (most, met) = match self.material {
             // [I1] A round ends at its target, or gives up at its cap.
-            Material::Pool(_) => (method.cap as usize, self.accepted() >= method.target as usize),
+            Material::Pool(_) => (method.cap as usize, self.accepted() >= self.room),
             Material::Seeds(items) => (items.len(), false),
         };
         let left = most.saturating_sub(drawn);

@@ -88,7 +88,7 @@ impl<'a> Replayer<'a> {
             for wave in candidates.chunk_by(|a, b| a.wave == b.wave) {
                 // The target is per round: earlier waves of it have taken some of the room.
                 let room = if deduplicates(&self.record) {
-                    (self.record.method.target as usize) - (samples.len() - before)
+                    self.record.method.room_after(before).saturating_sub(samples.len() - before)
                 } else {
                     wave.len()
                 };

@@ -39,11 +39,13 @@ pub(super) fn stages(variant: &Variant, method: &Method) -> Vec<(Stage, u64)> {
 
 /// How many candidates a trial draws: one per seed item where the instructions are the seed set's.
 pub(super) fn candidates(variant: &Variant, experiment: &Experiment) -> Range {
-    let Method { target, cap, rounds, .. } = experiment.method_of(variant);
+    let Method { target, cap, rounds, samples, .. } = experiment.method_of(variant);
     let items = experiment.seed_set.items.len() as u64;
     match variant.instructions {
         Instructions::New => {
-            Range { least: target.min(cap).into(), most: cap.into() }.times(rounds.into())
+            let all =
+                Range { least: target.min(cap).into(), most: cap.into() }.times(rounds.into());
+            Range { least: all.least.min(samples.map_or(u64::MAX, u64::from)), ..all }
         }
         Instructions::Seed => Range { least: items, most: items },
     }

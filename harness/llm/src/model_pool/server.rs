@@ -38,6 +38,18 @@ impl Dialect {
             Self::Lmdeploy => "lmdeploy",
         }
     }
+
+    /// The dialect of a program, as it names itself where it lists its models; `None` for others.
+    #[must_use]
+    pub fn of_program(name: &str) -> Option<Self> {
+        match name {
+            "llamacpp" => Some(Self::LlamaServer),
+            "vllm" => Some(Self::Vllm),
+            "sglang" => Some(Self::Sglang),
+            "lmdeploy" => Some(Self::Lmdeploy),
+            _ => None,
+        }
+    }
 }
 
 /// A model behind an address.

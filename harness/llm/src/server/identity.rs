@@ -11,6 +11,23 @@ use super::client::{Client, ServerAnswer, ServerError};
 use super::wire::{self, ModelCard, Models, Props, Version};
 use crate::model_pool::{Dialect, Server};
 
+/// A model that a server lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedModel {
+    /// The name that the server knows it by.
+    pub id: String,
+    /// Which program serves it, in the server's words; empty where it does not say.
+    pub program: String,
+}
+
+/// Asks a server which models it serves; of what `server` holds, its model and dialect are not looked at.
+pub(super) fn list(client: &Client, server: &Server) -> Result<Vec<ListedModel>, ServerError> {
+    let models: Models = get(client, server, &format!("{}/models", server.url), &|| false)?;
+    let listed =
+        |card: ModelCard| ListedModel { id: card.id, program: card.owned_by.unwrap_or_default() };
+    Ok(models.data.into_iter().map(listed).collect())
+}
+
 /// Asks for it.
 pub(super) fn ask(
     client: &Client,

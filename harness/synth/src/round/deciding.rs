@@ -171,7 +171,7 @@ impl Round<'_> {
         if self.method().cut == TargetCut::Number {
             verdicts.sort_by_key(|verdict| verdict.id);
         }
-        let mut room = (self.method().target as usize).saturating_sub(self.accepted());
+        let mut room = self.room.saturating_sub(self.accepted());
         for verdict in verdicts {
             let ItemId::Candidate { number, .. } = verdict.id else { continue };
             let candidate = &mut self.candidates[number as usize];

@@ -1,0 +1,160 @@
+//! A pool file of the models that servers list, for `synth --server`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use gra_llm::model_pool::{Backend, Dialect, ModelPool};
+use gra_llm::server::{self, ListedModel};
+use toml::Value;
+
+use crate::builtin;
+use crate::failure::bad_input;
+
+/// Members that full GRA takes: a generator, three reviewers and an adjudicator.
+const MEMBERS: usize = 5;
+
+/// Where the encoder's entry is taken from.
+const BUILT_IN_POOL: &str = "built-in:pools/demo.toml";
+
+/// Servers, and the variable that holds their key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Servers<'a> {
+    /// As the user wrote them.
+    pub(crate) urls: &'a [String],
+    pub(crate) api_key_env: Option<&'a str>,
+}
+
+/// A model of a server, as it goes into the pool.
+struct Served {
+    url: String,
+    id: String,
+    dialect: Dialect,
+}
+
+impl Servers<'_> {
+    /// Whether a pool file is of these servers and no others: they need not be asked again.
+    pub(crate) fn are_those_of(self, pool: &str) -> bool {
+        let Ok(pool) = ModelPool::parse(pool, Path::new("pool.toml"), Path::new("")) else {
+            return false;
+        };
+        let served = pool.models.iter().filter_map(|model| match &model.backend {
+            Backend::Server(server) => Some(server.url.clone()),
+            Backend::LlamaCpp(_) => None,
+        });
+        let own: BTreeSet<String> = self.urls.iter().map(|url| address(url)).collect();
+        served.collect::<BTreeSet<String>>() == own
+    }
+
+    /// Asks the servers what they serve and writes a pool of it: the file's text, and what a user must know of it.
+    pub(crate) fn pool(self, name: &str) -> Result<(String, Vec<String>)> {
+        let (mut served, mut said) = (Vec::new(), Vec::new());
+        for url in self.urls {
+            let url = address(url);
+            let models = server::list(&url, self.api_key_env)?;
+            if models.is_empty() {
+                return Err(bad_input(anyhow!(
+                    "the server at {url} lists no model\nhint: load one, or name another --server"
+                )));
+            }
+            for ListedModel { id, program } in models {
+                let dialect =
+                    Dialect::of_program(&program).ok_or_else(|| unknown(&url, &program))?;
+                said.push(format!("{url} serves {id}, asked as {}", dialect.name()));
+                served.push(Served { url: url.clone(), id, dialect });
+            }
+        }
+        if served.len() < MEMBERS {
+            said.push(format!(
+                "GRA takes {MEMBERS} members and the servers list {}: models take part more than once, and agree \
+                 more than different ones would. More of them with --server URL.",
+                served.len()
+            ));
+        }
+        Ok((self.text(name, &served)?, said))
+    }
+
+    /// The pool's text; fewer models than members stand in it more than once.
+    fn text(self, name: &str, served: &[Served]) -> Result<String> {
+        let own = builtin::read_to_string(Path::new(BUILT_IN_POOL))?;
+        let encoder = own.find("[encoder]").zip(own.find("[[model]]"));
+        let encoder = encoder.map_or("", |(from, to)| &own[from..to]);
+        let text = |value: &str| Value::from(value).to_string();
+        let mut pool = format!(
+            "# The models that these servers listed, written by gra-bench synth.\n\nname = {}\n\n{encoder}",
+            text(name)
+        );
+        let mut names = BTreeSet::new();
+        for Served { url, id, dialect } in served.iter().cycle().take(served.len().max(MEMBERS)) {
+            let member = free_name(id, &mut names);
+            let _ = write!(
+                pool,
+                "[[model]]\nname = {}\nbackend = \"server\"\nurl = {}\nmodel = {}\ndialect = {}\n",
+                text(&member),
+                text(url),
+                text(id),
+                text(dialect.name())
+            );
+            if let Some(variable) = self.api_key_env {
+                let _ = writeln!(pool, "api_key_env = {}", text(variable));
+            }
+            pool.push('\n');
+        }
+        Ok(pool.trim_end().to_owned() + "\n")
+    }
+}
+
+/// An address up to what comes before `/models`: `http://host:8080` means `http://host:8080/v1`.
+fn address(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    if has_path { url.to_owned() } else { format!("{url}/v1") }
+}
+
+/// The last part of a model's name, or of its file's, with a number where it is taken.
+fn free_name(id: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain = id.rsplit(['/', '\\']).next().unwrap_or(id).trim_end_matches(".gguf");
+    let mut name = plain.to_owned();
+    let mut number = 1;
+    while taken.contains(&name) {
+        number += 1;
+        name = format!("{plain}-{number}");
+    }
+    taken.insert(name.clone());
+    name
+}
+
+fn unknown(url: &str, program: &str) -> anyhow::Error {
+    let program = if program.is_empty() { "does not say which program it is" } else { program };
+    bad_input(anyhow!(
+        "the server at {url} is no llama-server, vLLM, SGLang or LMDeploy ({program}), so how it holds a reply to its \
+         form is not known\nhint: write a pool file with its `url`, `model` and the `dialect` that it follows, and \
+         give it with --pool"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_models_than_members_stand_in_the_pool_more_than_once() {
+        let urls = ["http://127.0.0.1:1".to_owned()];
+        let servers = Servers { urls: &urls, api_key_env: Some("KEY") };
+        let served = ["org/a \"b\".gguf", "c"].map(|id| Served {
+            url: address(&urls[0]),
+            id: id.to_owned(),
+            dialect: Dialect::Vllm,
+        });
+        let text = servers.text("mine", &served).unwrap();
+        let pool = ModelPool::parse(&text, Path::new("pool.toml"), Path::new("models")).unwrap();
+        let names: Vec<&str> = pool.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["a \"b\"", "c", "a \"b\"-2", "c-2", "a \"b\"-3"]);
+        assert_eq!(pool.encoder.name, "all-MiniLM-L6-v2");
+        assert!(servers.are_those_of(&text));
+        let others = ["http://127.0.0.1:1/v1/".to_owned(), "http://b/v1".to_owned()];
+        assert!(!Servers { urls: &others, api_key_env: None }.are_those_of(&text));
+        assert!(Servers { urls: &others[..1], api_key_env: None }.are_those_of(&text));
+    }
+}
