@@ -478,7 +478,7 @@ mod tests {
         let mut progress = Progress::new(Verbosity::Quiet);
         progress.begin_trials(4);
         let (experiment, variant) = ("ablation".to_owned(), "single-reviewer".to_owned());
-        progress.begin_trial(&TrialId { experiment, variant, seed: 42 }, 2);
+        progress.begin_trial(&TrialId { experiment, variant, seed: 42 }, 2, None);
         progress.in_round(1, &[]);
         progress.begin_stage(Stage::Response, 40, 20);
         let line = |progress: &Progress, width| {
