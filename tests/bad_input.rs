@@ -11,7 +11,7 @@ const RUN: &[&str] = &["run", "experiment.toml"];
 /// On an experiment; `FILE:FROM` is edited, `FILE` is written.
 const OF_EXPERIMENTS: &[Case] = &[
     (3, "cannot read experiment nowhere.toml", &["run", "nowhere.toml"], &[]),
-    (3, "cannot read experiment .", &["run", "."], &[]),
+    (3, "cannot read experiment ..", &["run", ".."], &[]),
     (3, "experiment experiment.toml", RUN, &[("experiment.toml", "name = ")]),
     (3, "experiment experiment.toml", RUN, &[("experiment.toml", "")]),
     (3, "names 7 twice", &["run", "experiment.toml", "--seeds", "7,7"], &[]),
