@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use gra_llm::llama::settings::EngineSettings;
 use gra_synth::method::Method;
 use gra_synth::request::Sampling;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -21,7 +22,7 @@ use crate::builtin;
 use crate::nearest::nearest;
 
 /// An experiment file as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentFile {
     /// Folder name of its results.
@@ -45,7 +46,7 @@ pub struct ExperimentFile {
     _base: Option<PathBuf>,
     /// Seed set; a relative path starts at the file that names it.
     pub seed_set: Option<PathBuf>,
-    /// Seed sets in its place, each of which makes an experiment of its own; likewise.
+    /// Seed sets in the place of `seed_set`, each of which makes an experiment of its own; likewise.
     #[serde(default)]
     pub seed_sets: Vec<PathBuf>,
     /// How to get a seed set that is not there, by its file name; messages show it.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::PolarsResult;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::MeasuredSet;
@@ -94,7 +95,7 @@ pub enum DifferenceVerdict {
 }
 
 /// How large a difference of each measure still counts as none, in its unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Margins {
     /// Words.
