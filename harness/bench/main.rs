@@ -8,22 +8,27 @@ use gra_bench::command::Cli;
 use signal_hook::consts::SIGXFSZ;
 
 /// An instruction set that the program was compiled for and this CPU lacks. A program compiled for the machine that
-/// built it, copied to an older one, would end by an illegal instruction, sooner or later and without a word.
+/// built it, copied to an older one, would end by an illegal instruction, sooner or later and without a word. (One
+/// without AVX ends so before `main`, in C++ that prepares its globals.)
 /// (`is_x86_feature_detected` cannot tell: it takes what was compiled for as given.)
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 fn missing_instructions() -> Option<&'static str> {
+    use raw_cpuid::ExtendedFeatures;
+
     let cpu = raw_cpuid::CpuId::new();
     let (old, new) = (cpu.get_feature_info()?, cpu.get_extended_feature_info());
-    let new = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| new.as_ref().is_some_and(has);
+    let new = |has: fn(&ExtendedFeatures) -> bool| new.as_ref().is_some_and(has);
     let missing = [
-        ("AVX", cfg!(target_feature = "avx") && !old.has_avx()),
+        ("AVX2", cfg!(target_feature = "avx2") && !new(ExtendedFeatures::has_avx2)),
         ("FMA", cfg!(target_feature = "fma") && !old.has_fma()),
-        ("AVX2", cfg!(target_feature = "avx2") && !new(|cpu| cpu.has_avx2())),
-        ("BMI2", cfg!(target_feature = "bmi2") && !new(|cpu| cpu.has_bmi2())),
-        ("AVX-512F", cfg!(target_feature = "avx512f") && !new(|cpu| cpu.has_avx512f())),
-        ("AVX-512 VL", cfg!(target_feature = "avx512vl") && !new(|cpu| cpu.has_avx512vl())),
-        ("AVX-512 VNNI", cfg!(target_feature = "avx512vnni") && !new(|cpu| cpu.has_avx512vnni())),
+        ("BMI2", cfg!(target_feature = "bmi2") && !new(ExtendedFeatures::has_bmi2)),
+        ("AVX-512F", cfg!(target_feature = "avx512f") && !new(ExtendedFeatures::has_avx512f)),
+        ("AVX-512 VL", cfg!(target_feature = "avx512vl") && !new(ExtendedFeatures::has_avx512vl)),
+        (
+            "AVX-512 VNNI",
+            cfg!(target_feature = "avx512vnni") && !new(ExtendedFeatures::has_avx512vnni),
+        ),
     ];
     missing.iter().find(|(_, is_missing)| *is_missing).map(|(name, _)| *name)
 }
@@ -32,7 +37,7 @@ fn main() -> ExitCode {
     #[cfg(target_arch = "x86_64")]
     if let Some(name) = missing_instructions() {
         return gra_bench::failure::report(&anyhow::anyhow!(
-            "this program was compiled for CPUs with {name}, and this one has none\n  hint: build it on this \
+            "this program was compiled for CPUs with {name}, which this one lacks\n  hint: build it on this \
              machine (scripts/setup, cargo build --release), or install the wheel of scripts/wheel, which fits all"
         ));
     }

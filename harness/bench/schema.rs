@@ -123,6 +123,7 @@ fn write_tables(page: &mut String, path: &str, schema: &Value) {
         let row = format!("| `{key}` | {} | {default} | {} |\n", kind(schema), meaning(schema));
         page.push_str(&row);
     }
+    let mut written: Vec<(&Value, String)> = Vec::new();
     for (key, schema) in keys {
         let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let choices = schema["anyOf"].as_array().into_iter().flatten();
@@ -131,7 +132,13 @@ fn write_tables(page: &mut String, path: &str, schema: &Value) {
                 let is_list = std::ptr::eq(table, &raw const schema["items"]);
                 let heading = if is_list { format!("[[{below}]]") } else { format!("[{below}]") };
                 let _ = write!(page, "\n### `{heading}`\n");
-                write_tables(page, &below, table);
+                match written.iter().find(|(other, _)| *other == table) {
+                    Some((_, other)) => {
+                        let _ = write!(page, "\nThe keys of `{other}`.\n");
+                    }
+                    None => write_tables(page, &below, table),
+                }
+                written.push((table, heading));
             }
         }
     }

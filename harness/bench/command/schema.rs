@@ -66,15 +66,23 @@ pub(super) fn manual() -> Result<()> {
     let program = Cli::command();
     let mut page = Vec::new();
     Man::new(program.clone()).render(&mut page)?;
+    // Verbs have sections of this page, not pages of their own.
+    let verbs = String::from_utf8(page)?
+        .replace("\ngra\\-bench\\-", "\ngra\\-bench ")
+        .replace("(1)\n", "\n");
+    let mut page = verbs.into_bytes();
     for verb in program.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         let name = format!("gra-bench {}", verb.get_name());
         writeln!(page, ".SH {}", name.to_uppercase())?;
+        let has_examples = verb.get_after_help().is_some();
         let verb = Man::new(verb.clone().bin_name(name));
         let mut parts = Vec::new();
         verb.render_description_section(&mut parts)?;
         verb.render_synopsis_section(&mut parts)?;
         verb.render_options_section(&mut parts)?;
-        verb.render_extra_section(&mut parts)?;
+        if has_examples {
+            verb.render_extra_section(&mut parts)?;
+        }
         // Sections of a page of its own are parts of the verb's section here.
         page.extend(String::from_utf8(parts)?.replace(".SH ", ".SS ").into_bytes());
     }

@@ -41,20 +41,20 @@ pub struct ExperimentFile {
     /// `true` for runs that show how things work and measure nothing.
     #[serde(default)]
     pub demonstration: bool,
-    /// The file under this one; taken away once it is read.
+    /// The file under this one, which says what this one does not.
     #[serde(default, rename = "base")]
     _base: Option<PathBuf>,
     /// Seed set; a relative path starts at the file that names it.
     pub seed_set: Option<PathBuf>,
-    /// Seed sets in the place of `seed_set`, each of which makes an experiment of its own; likewise.
+    /// Seed sets in the place of `seed_set`, each of which makes an experiment of its own.
     #[serde(default)]
     pub seed_sets: Vec<PathBuf>,
     /// How to get a seed set that is not there, by its file name; messages show it.
     #[serde(default)]
     pub fetch: BTreeMap<String, String>,
-    /// Model pool; likewise.
+    /// Model pool; a relative path starts at the file that names it.
     pub pool: PathBuf,
-    /// Folder of prompt templates; likewise.
+    /// Folder of prompt templates; a relative path starts at the file that names it.
     pub prompts: PathBuf,
     /// Run seeds.
     pub seeds: Vec<u64>,

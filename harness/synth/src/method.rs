@@ -83,7 +83,7 @@ pub struct Method {
     pub cap: u32,
     /// Candidates of one wave; deduplication runs once per wave.
     pub wave: u32,
-    /// What the last wave is cut by when it meets the target.
+    /// What the last wave is cut by when it meets the target; default `mu`.
     #[serde(skip_serializing_if = "is_default")]
     pub cut: TargetCut,
     /// Fewest examples of a generation (paper: 2).
@@ -106,7 +106,7 @@ pub struct Method {
     /// METHOD.md (G9) has it, it is malformed: half a text is no sample. On is for demonstrations
     /// with models too small to come to an end.
     pub close_long_texts: bool,
-    /// Which calls are left out because no answer could change a sample.
+    /// Which calls are left out because no answer could change a sample; default `true`, all of them.
     #[serde(deserialize_with = "economy::switch_or_table")]
     #[schemars(schema_with = "economy::switch_or_table_schema")]
     pub economy: Economy,

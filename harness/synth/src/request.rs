@@ -222,7 +222,7 @@ pub enum ScoreReading {
     Sampled,
     /// As the mean over every score that could have stood there, weighted by the model's own
     /// probabilities (G-Eval, Liu et al. 2023). The reply is written as ever; an engine that computes
-    /// probabilities gives the means beside it ([`Reply::expected`]).
+    /// probabilities gives the means beside it.
     Expected,
 }
 

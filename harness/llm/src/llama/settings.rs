@@ -91,7 +91,7 @@ impl LayerSplit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// In a worker process, so that what kills it costs one chunk. On Unix; elsewhere as `None`.
+    /// In a worker process, so that what kills it costs one chunk. On Unix; elsewhere as `none`.
     #[default]
     Process,
     /// In the program's own process, for profilers and debuggers.
@@ -119,7 +119,7 @@ pub struct EngineSettings {
     pub workers: Option<u32>,
     /// Threads that compute. Default: the machine's physical cores.
     pub threads: u32,
-    /// Requests that are written at once, from 1 to [`MAX_SLOTS`]; fewer when the KV budget asks
+    /// Requests that are written at once, from 1 to 255; fewer when the KV budget asks
     /// for it. Default 16.
     pub slots: u32,
     /// Contexts that work at the same time on a chunk, each with its part of the threads and slots.
@@ -147,7 +147,7 @@ pub struct EngineSettings {
     pub n_ubatch: Option<u32>,
     /// Where llama.cpp runs. Default: in a worker process. No reply depends on it.
     pub isolation: Isolation,
-    /// Where SHA-256 of model files are kept between runs; `None` keeps them in memory.
+    /// Where SHA-256 of model files are kept between runs; default: in memory.
     pub digest_cache: Option<PathBuf>,
 }
 
