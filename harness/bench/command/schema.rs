@@ -15,8 +15,8 @@ use crate::{schema, terminal};
 #[command(after_help = "Example:
   gra-bench schema experiment > experiment.schema.json
 
-With the first line `#:schema experiment.schema.json` an editor that knows taplo (Even Better TOML in
-VS Code) completes the keys of an experiment file, explains them and marks those that are unknown.")]
+With the first line `#:schema experiment.schema.json` an editor that knows taplo (Even Better TOML
+in VS Code) completes the keys of an experiment file, explains them and marks unknown ones.")]
 pub(crate) struct SchemaArgs {
     /// What to print.
     #[arg(value_name = "WHAT")]
