@@ -10,13 +10,57 @@ fn help_of_every_verb() {
     let bench = Workbench::new(GRA, "rounds = 1");
     insta::assert_snapshot!("help", bench.transcript(&["--help"]));
     let verbs = [
-        "run", "ablation", "seed", "inspect", "plan", "doctor", "export", "rescore", "compute",
-        "quantize", "stats", "compare", "tables", "claims", "figures", "report", "view", "init",
-        "store", "synth",
+        "run",
+        "ablation",
+        "seed",
+        "inspect",
+        "plan",
+        "doctor",
+        "export",
+        "rescore",
+        "compute",
+        "quantize",
+        "stats",
+        "compare",
+        "tables",
+        "claims",
+        "figures",
+        "report",
+        "view",
+        "init",
+        "store",
+        "schema",
+        "completions",
+        "synth",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));
     }
+}
+
+#[test]
+fn completions_and_the_manual_name_every_verb() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    let said = |arguments: &[&str]| {
+        let output = bench.run(arguments);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut texts = ["bash", "elvish", "fish", "powershell", "zsh"]
+        .map(|shell| said(&["completions", shell]))
+        .to_vec();
+    texts.push(said(&["man"]).to_lowercase());
+    for (place, text) in texts.iter().enumerate() {
+        for verb in ["ablation", "compare", "schema", "quantize"] {
+            assert!(text.contains(verb), "text {place} lacks {verb}");
+        }
+    }
+    assert!(!texts[5].contains("worker\n"), "the hidden verb");
+    assert!(
+        texts[5].contains(".th gra-bench 1") && texts[5].contains("130  interrupted"),
+        "{}",
+        texts[5]
+    );
 }
 
 #[test]

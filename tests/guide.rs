@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use boon::{Compiler, Schemas};
 use gra_bench::experiment::{Experiment, ExperimentFile, Overrides};
+use gra_bench::schema;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{
     DEFAULT_CONCURRENCY, DEFAULT_CONTEXT, DEFAULT_TIMEOUT_S, ModelPool, PoolError,
@@ -179,6 +181,87 @@ fn defaults_of_pool_files_are_those_of_the_code() {
     check_defaults(&page, MODEL_SECTION, &defaults);
     let context = &rows(&page, MODEL_SECTION)["context"];
     assert!(context.contains(&DEFAULT_CONTEXT.to_string()), "{context}");
+}
+
+#[test]
+fn the_key_reference_is_written_from_the_types() {
+    let expected = schema::key_reference();
+    assert_eq!(
+        page("keys.md"),
+        expected,
+        "gra-bench schema keys > harness/guide/keys.md writes it"
+    );
+}
+
+/// What a JSON Schema says of a TOML file, as an editor would.
+fn against(schema: Value, text: &str) -> Result<(), String> {
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    compiler.add_resource("schema.json", schema).unwrap();
+    let index = compiler.compile("schema.json", &mut schemas).unwrap();
+    let file = toml::from_str(text).unwrap();
+    schemas.validate(&file, index).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_file_of_ours_fits_its_schema() {
+    let fits = |folder: &str, schema: Value| {
+        let files = std::fs::read_dir(repository().join(folder)).unwrap();
+        let files = files.map(|entry| entry.unwrap().path());
+        let files: Vec<_> = files.filter(|path| path.extension().is_some()).collect();
+        for path in &files {
+            let text = std::fs::read_to_string(path).unwrap();
+            against(schema.clone(), &text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+        files.len()
+    };
+    assert!(fits("experiments", schema::of_experiments()) >= 13);
+    assert!(fits("experiments/base", schema::of_experiments()) >= 4);
+    assert!(fits("experiments/pools", schema::of_pools()) >= 4);
+}
+
+#[test]
+fn schemas_refuse_what_the_parsers_refuse() {
+    let experiment = |text: &str| against(schema::of_experiments(), text);
+    assert_eq!(experiment(LEAST_EXPERIMENT), Ok(()));
+    assert_eq!(against(schema::of_pools(), LEAST_POOL), Ok(()));
+    let tables = [
+        "",
+        "[[variant]]",
+        "[method]",
+        "[method.economy]",
+        "[method.limits]",
+        "[sampling]",
+        "[engine]",
+        "[[source]]",
+        "[compare]",
+        "[compare.margins]",
+        "[rescore]",
+    ];
+    for table in tables {
+        let error = experiment(&format!("{table}\nno_such_key = 1\n")).unwrap_err();
+        assert!(error.contains("no_such_key"), "{table}: {error}");
+    }
+    for value in [
+        "[method]\ntau = '8'",
+        "seeds = 42",
+        "[[variant]]\nname = 'a'\nroles = 'randon'",
+        "chunk = -1",
+        "[[variant]]\nroles = 'random'",
+    ] {
+        assert!(experiment(value).is_err(), "{value}");
+    }
+    for value in [
+        "[method]\ntau = 8",
+        "[method]\neconomy = false",
+        "max_failed = 3",
+        "[rescore]\ntau = '7:9:0.5'",
+    ] {
+        assert_eq!(experiment(value), Ok(()), "{value}");
+    }
+    for least in ["\n[[model]]\nname = 'f'\nsha265 = 'a'\n", "[model.sampling]\nheat = 1\n"] {
+        assert!(against(schema::of_pools(), &format!("{LEAST_POOL}{least}")).is_err(), "{least}");
+    }
 }
 
 /// The pages of the guide.

@@ -4,18 +4,19 @@
 use std::str::FromStr;
 
 use gra_synth::committee::{Thousandths, ThousandthsError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Most values of an axis.
 const MOST: u32 = 10_000;
 
 /// Decimals with at most three places, rising and distinct.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Values(pub Vec<Thousandths>);
 
 /// Numbers of reviewers, rising and distinct.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Seats(pub Vec<u8>);
 

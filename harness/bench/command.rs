@@ -1,4 +1,4 @@
-//! The command line: its verbs, one file each, and the options that all of them have.
+//! The command line: its verbs, most of them a file each, and the options that all of them have.
 
 mod calibrate;
 mod claims;
@@ -14,6 +14,7 @@ mod quantize;
 mod report;
 mod rescore;
 mod run;
+mod schema;
 mod seed;
 mod stats;
 mod store;
@@ -66,6 +67,10 @@ enum Verb {
     Figures(figures::FiguresArgs),
     Store(store::StoreArgs),
     Quantize(quantize::QuantizeArgs),
+    Schema(schema::SchemaArgs),
+    Completions(schema::CompletionsArgs),
+    /// Print the manual page of the program and its verbs: `gra-bench man | man -l -`.
+    Man,
     /// Hold the models for `run`, which starts this itself.
     #[command(hide = true)]
     Worker,
@@ -101,6 +106,9 @@ impl Cli {
             Verb::Figures(args) => figures::run(args, global),
             Verb::Store(args) => store::run(args, global),
             Verb::Quantize(args) => quantize::run(args),
+            Verb::Schema(args) => schema::run(args),
+            Verb::Completions(args) => schema::completions(args),
+            Verb::Man => schema::manual(),
             Verb::Worker => worker::run(),
         }
     }

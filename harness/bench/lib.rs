@@ -22,6 +22,7 @@
 //! - [`gallery`]: figures of what is stored
 //! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
 //!   files; tables as JSON
+//! - [`schema`]: what experiment and pool files may hold, for editors and for readers
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
 //!   show of candidates, [`trail`] all that is known of one; `html`, `numbers`: what pages are made of
 //! - `excerpt`: a candidate in a few lines
@@ -63,6 +64,7 @@ pub mod publish;
 pub mod raters;
 pub mod report;
 pub mod rows;
+pub mod schema;
 pub mod seeds;
 mod served;
 mod session;

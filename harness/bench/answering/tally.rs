@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Failure, ModelName, Reply, Request, Stage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Failed calls of a stage that a run goes on with, whatever share of the stage they are.
@@ -33,7 +34,7 @@ pub struct Tolerance {
 
 /// Most failed calls of a stage; above it a run stops. Written as a share of the stage's calls (`0.05`) or
 /// as a number of them (`20`).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum MaxFailed {
     /// So many.

@@ -6,6 +6,7 @@ use gra_analysis::stats::Margins;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::request::ModelName;
 use gra_synth::variant::DisputeRule;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::axis::{Seats, Values};
@@ -13,7 +14,7 @@ use crate::dataset::DataSet;
 use crate::nearest::suggestion;
 
 /// `[compare]` as written.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompareEntry {
     /// Which data sets, the one that others are compared with first; default: all, variants first.
@@ -41,7 +42,7 @@ pub struct CompareEntry {
 }
 
 /// `[rescore]` as written: ranges as the verb `rescore` takes them.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RescoreEntry {
     /// E.g. `7:9:0.5`.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use gra_llm::llama::settings::EngineSettings;
 use gra_synth::method::Method;
 use gra_synth::request::Sampling;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -21,7 +22,7 @@ use crate::builtin;
 use crate::nearest::nearest;
 
 /// An experiment file as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentFile {
     /// Folder name of its results.
@@ -40,12 +41,12 @@ pub struct ExperimentFile {
     /// `true` for runs that show how things work and measure nothing.
     #[serde(default)]
     pub demonstration: bool,
-    /// The file under this one; taken away once it is read.
+    /// The file under this one, which says what this one does not.
     #[serde(default, rename = "base")]
     _base: Option<PathBuf>,
     /// Seed set; a relative path starts at the file that names it.
     pub seed_set: Option<PathBuf>,
-    /// Seed sets in its place, each of which makes an experiment of its own; likewise.
+    /// Seed sets in the place of `seed_set`, each of which makes an experiment of its own.
     #[serde(default)]
     pub seed_sets: Vec<PathBuf>,
     /// Only so many items of each, the first ones.
@@ -53,9 +54,9 @@ pub struct ExperimentFile {
     /// How to get a seed set that is not there, by its file name; messages show it.
     #[serde(default)]
     pub fetch: BTreeMap<String, String>,
-    /// Model pool; likewise.
+    /// Model pool; a relative path starts at the file that names it.
     pub pool: PathBuf,
-    /// Folder of prompt templates; likewise.
+    /// Folder of prompt templates; a relative path starts at the file that names it.
     pub prompts: PathBuf,
     /// Run seeds.
     pub seeds: Vec<u64>,

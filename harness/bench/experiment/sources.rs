@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gra_analysis::checks::Checks;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::plain_name;
 use crate::builtin;
 use crate::nearest::suggestion;
 
 /// A `[[source]]` as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceEntry {
+    /// Its name in tables; also names files.
     name: String,
+    /// Where its samples come from.
     from: From,
     /// Of `from = "file"`.
     path: Option<PathBuf>,
@@ -41,7 +44,7 @@ pub struct SourceEntry {
 }
 
 /// Which samples a cut keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// Drawn by the run seed.
@@ -51,14 +54,20 @@ pub enum Keep {
     HighestMu,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum From {
+    /// The experiment's seed set.
     SeedSet,
+    /// `path`, read like a seed set.
     File,
+    /// `trial`, of another experiment.
     Trial,
+    /// What `variant` had after `rounds` of its rounds.
     Rounds,
+    /// The data sets of `of` together, exact repeats left out.
     Union,
+    /// The samples of the one data set of `of` that no check finds a fault in.
     Filtered,
 }
 

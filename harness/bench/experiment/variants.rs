@@ -6,12 +6,13 @@ use gra_llm::model_pool::{Backend, ModelPool};
 use gra_synth::method::{Member, Method};
 use gra_synth::request::{ModelName, ScoreReading};
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, Rewrite, RoleAssignment, Variant};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ExperimentError, ExperimentFile, PromptFiles, plain_name};
 
 /// A `[[variant]]` as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VariantEntry {
     /// Folder name of its results.
@@ -20,24 +21,29 @@ pub struct VariantEntry {
     prompts: Option<PathBuf>,
     /// So many times the method's target, cap and wave; default 1.
     pub(super) scale: Option<f64>,
+    /// Where the instructions come from.
     #[serde(default)]
     instructions: Instructions,
     /// Of `instructions = "seed"`; default hidden.
     rewrite: Option<Rewrite>,
+    /// How roles are given to the models of the pool.
     #[serde(default)]
     roles: RolesEntry,
     /// Of `roles = "single-model"`, member or teacher; default: the pool's first.
     model: Option<ModelName>,
     /// Of `roles = "fixed"`; default 0.
     rotation: Option<u8>,
+    /// Who reviews.
     #[serde(default)]
     reviewers: ReviewersEntry,
     /// `N_R` of `reviewers = "committee"`; default 3.
     committee: Option<u8>,
     /// Of `reviewers = "single"`, member or teacher; default: the pool's first.
     reviewer: Option<ModelName>,
+    /// What becomes of a candidate whose reviewers disagree.
     #[serde(default = "adjudicator")]
     dispute: DisputeRule,
+    /// How the scores of a reply are read.
     #[serde(default)]
     score_reading: ScoreReading,
 }
@@ -46,22 +52,29 @@ const fn adjudicator() -> DisputeRule {
     DisputeRule::Adjudicator
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RolesEntry {
+    /// Drawn for every candidate.
     #[default]
     Random,
+    /// One model in every role (METHOD.md, V5).
     SingleModel,
+    /// Pool order (V6).
     Fixed,
+    /// Drawn by what the run has recorded of the models so far.
     Adaptive,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ReviewersEntry {
+    /// Several models of the pool.
     #[default]
     Committee,
+    /// One model (V2, V3).
     Single,
+    /// No review (V1).
     None,
 }
 

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use gra_synth::method::Member;
 use gra_synth::request::{ModelName, Sampling};
+use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::chat_template::TemplateVariables;
@@ -130,6 +131,12 @@ pub struct ModelPool {
     pub teachers: Vec<PoolModel>,
     /// The encoder.
     pub encoder: PoolEncoder,
+}
+
+/// The JSON Schema of pool files, as the generator is set.
+#[must_use]
+pub fn schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<PoolFile>()
 }
 
 /// Why a pool file cannot be used.

@@ -6,12 +6,13 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Which savings are made. In an experiment file `economy = true`, `false`, or a table of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent switches")]
 pub struct Economy {
@@ -48,6 +49,11 @@ impl Default for Economy {
 /// Reads `true`, `false`, or a table with a switch for each saving.
 pub(crate) fn switch_or_table<'de, D: Deserializer<'de>>(from: D) -> Result<Economy, D::Error> {
     from.deserialize_any(SwitchOrTable)
+}
+
+/// What [`switch_or_table`] reads, as a JSON Schema.
+pub(crate) fn switch_or_table_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "boolean" }, generator.subschema_for::<Economy>()] })
 }
 
 struct SwitchOrTable;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::committee::Thousandths;
@@ -11,7 +12,7 @@ use crate::request::{ModelName, Sampling};
 
 /// Token budgets of the free text in a reply. The paper asks for at most 30 words where texts are
 /// short and allows 4,096 new tokens everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenLimits {
     /// One keyword; longer ones are closed.
@@ -34,7 +35,7 @@ impl Default for TokenLimits {
 
 /// The order and the marks of a review's reply (Prompts 6, 8 and 9). The paper prints scores first; whether
 /// another form lets a model judge better is a question for `gra-bench calibrate`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReviewForm {
     /// Bare numbers, then the comment: `<bos>[8,7,9,8,8,10]<eos>`, as the paper prints it.
@@ -48,7 +49,7 @@ pub enum ReviewForm {
 }
 
 /// Which samples of its last wave a round keeps when more pass than its target has room for (METHOD.md, I1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetCut {
     /// Those with the highest mu, equal ones by number.
@@ -65,7 +66,7 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// The parameters of the method.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Method {
     /// tau: the least mean score that is accepted, inclusive (paper: 8).
@@ -86,7 +87,7 @@ pub struct Method {
     pub cap: u32,
     /// Candidates of one wave; deduplication runs once per wave.
     pub wave: u32,
-    /// What the last wave is cut by when it meets the target.
+    /// What the last wave is cut by when it meets the target; default `mu`.
     #[serde(skip_serializing_if = "is_default")]
     pub cut: TargetCut,
     /// Fewest examples of a generation (paper: 2).
@@ -109,8 +110,9 @@ pub struct Method {
     /// METHOD.md (G9) has it, it is malformed: half a text is no sample. On is for demonstrations
     /// with models too small to come to an end.
     pub close_long_texts: bool,
-    /// Which calls are left out because no answer could change a sample.
+    /// Which calls are left out because no answer could change a sample; default `true`, all of them.
     #[serde(deserialize_with = "economy::switch_or_table")]
+    #[schemars(schema_with = "economy::switch_or_table_schema")]
     pub economy: Economy,
     /// Token budgets.
     pub limits: TokenLimits,

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::committee::Thousandths;
@@ -17,7 +18,9 @@ use crate::shape::Shape;
 use crate::thought;
 
 /// A model's name in its pool, e.g. `smollm2-135m-q8_0`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct ModelName(Arc<str>);
 
 impl ModelName {
@@ -150,7 +153,7 @@ impl Prompt {
 }
 
 /// How tokens are drawn (paper, appendix A: temperature 0.2, `top_p` 0.9, at most 4096 new tokens).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
     /// 0 takes the likeliest token.
@@ -211,7 +214,7 @@ pub enum Portion {
 }
 
 /// How the scores of a reply are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScoreReading {
     /// As they were drawn and written (the paper's).
@@ -219,7 +222,7 @@ pub enum ScoreReading {
     Sampled,
     /// As the mean over every score that could have stood there, weighted by the model's own
     /// probabilities (G-Eval, Liu et al. 2023). The reply is written as ever; an engine that computes
-    /// probabilities gives the means beside it ([`Reply::expected`]).
+    /// probabilities gives the means beside it.
     Expected,
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::economy::Economy;
@@ -51,7 +52,7 @@ impl Reviewers {
 }
 
 /// Where the instructions come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Instructions {
     /// Generators write them from the pool's keywords and summaries, round after round (the paper's).
@@ -62,7 +63,7 @@ pub enum Instructions {
 }
 
 /// What a generator that answers a seed item anew is shown of it (METHOD.md, B4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rewrite {
     /// The instruction alone.
@@ -73,7 +74,7 @@ pub enum Rewrite {
 }
 
 /// The rule for a candidate whose reviewers disagree: mu reaches tau and sigma exceeds delta.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DisputeRule {
     /// An adjudicator scores it (the paper's).

@@ -11,6 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use polars::prelude::PolarsResult;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::MeasuredSet;
@@ -101,7 +102,7 @@ pub enum DifferenceVerdict {
 }
 
 /// How large a difference of each measure still counts as none, in its unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Margins {
     /// Words.

@@ -37,9 +37,36 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, String> {
     let started = BACKEND.get_or_init(|| {
         // SAFETY: the callback is a static function that never unwinds and uses no user data.
         unsafe { sys::llama_log_set(Some(on_log), ptr::null_mut()) };
+        #[cfg(feature = "portable")]
+        load_libraries()?;
         LlamaBackend::init().map_err(|error| format!("llama.cpp does not start: {error}"))
     });
     started.as_ref().map_err(Clone::clone)
+}
+
+/// Loads the library that fits this machine's CPU. Where the program was installed, all of them are in
+/// `lib/gra-bench` beside its folder, as `scripts/wheel` packs them; else where they were built. Never in the
+/// working directory, where llama.cpp itself would also look.
+#[cfg(feature = "portable")]
+fn load_libraries() -> Result<(), String> {
+    use llama_cpp_2::llama_backend::{load_backends, load_backends_from_path};
+
+    let program =
+        std::env::current_exe().map_err(|error| format!("no path of its own: {error}"))?;
+    let installed = program.parent().map(|folder| folder.join("../lib/gra-bench"));
+    match installed.filter(|folder| folder.is_dir()) {
+        Some(folder) => load_backends_from_path(&folder),
+        None => load_backends(),
+    }
+    // SAFETY: a count.
+    if unsafe { sys::ggml_backend_dev_count() } == 0 {
+        let beside = program.display();
+        return Err(format!(
+            "none of llama.cpp's libraries beside {beside} fits this CPU\n  hint: install gra-bench again; \
+             a copied program needs its folder lib/gra-bench"
+        ));
+    }
+    Ok(())
 }
 
 /// Loads a model's file.

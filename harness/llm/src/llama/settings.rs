@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 
 use llama_cpp_2::model::params::LlamaSplitMode;
 use llama_cpp_sys_2 as sys;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::devices;
@@ -30,7 +31,7 @@ const LANE_SLOTS: u32 = 4;
 const STRICT_SLOTS: u32 = 8;
 
 /// Whether attention is computed by llama.cpp's fused kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FlashAttention {
     /// On a GPU where llama.cpp finds it supported; off on a CPU, where it took four times as long
@@ -66,7 +67,7 @@ impl FlashAttention {
 }
 
 /// How several GPUs share a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LayerSplit {
     /// Each has some of its layers.
@@ -87,10 +88,10 @@ impl LayerSplit {
 }
 
 /// Where llama.cpp runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// In a worker process, so that what kills it costs one chunk. On Unix; elsewhere as `None`.
+    /// In a worker process, so that what kills it costs one chunk. On Unix; elsewhere as `none`.
     #[default]
     Process,
     /// In the program's own process, for profilers and debuggers.
@@ -98,7 +99,7 @@ pub enum Isolation {
 }
 
 /// What a reply may depend on besides its request, its model and the engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Determinism {
     /// The schedule: which requests run together, in which order, and how many at once.
@@ -110,7 +111,7 @@ pub enum Determinism {
 }
 
 /// How the engine uses this machine. Missing values take this machine's defaults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineSettings {
     /// Worker processes that answer at the same time, each with models of its own. They share `threads`
@@ -118,7 +119,7 @@ pub struct EngineSettings {
     pub workers: Option<u32>,
     /// Threads that compute. Default: the machine's physical cores.
     pub threads: u32,
-    /// Requests that are written at once, from 1 to [`MAX_SLOTS`]; fewer when the KV budget asks
+    /// Requests that are written at once, from 1 to 255; fewer when the KV budget asks
     /// for it. Default 16.
     pub slots: u32,
     /// Contexts that work at the same time on a chunk, each with its part of the threads and slots.
@@ -146,7 +147,7 @@ pub struct EngineSettings {
     pub n_ubatch: Option<u32>,
     /// Where llama.cpp runs. Default: in a worker process. No reply depends on it.
     pub isolation: Isolation,
-    /// Where SHA-256 of model files are kept between runs; `None` keeps them in memory.
+    /// Where SHA-256 of model files are kept between runs; default: in memory.
     pub digest_cache: Option<PathBuf>,
 }
 

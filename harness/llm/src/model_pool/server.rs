@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chat_template::TemplateVariables;
@@ -14,7 +15,9 @@ pub const DEFAULT_TIMEOUT_S: u32 = 600;
 
 /// Which program serves. They share the `OpenAI` protocol and differ in how the form of a reply and
 /// sampling beyond it are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dialect {
     /// llama.cpp's own server.
