@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(share(of(None, None)), None);
         let told = share(of(Some(0.5), Some((0.25, 0.75))));
         assert_eq!(told.as_deref(), Some("50.0% (95% interval 25.0% to 75.0%)"));
-        assert_eq!(points(of(Some(-0.125), Some((-0.25, 0.0)))), "-12.5 points (-25.0 to +0.0)");
+        assert_eq!(points(of(Some(-0.125), Some((-0.25, 0.0)))), "-12.5 points (-25.0 to 0.0)");
         assert_eq!(points(of(None, None)), "\u{2013}");
         assert_eq!(difference(of(Some(0.25), Some((-0.1, 0.6)))), "+0.25 (-0.10 to +0.60)");
     }
