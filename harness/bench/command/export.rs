@@ -33,8 +33,8 @@ pub(crate) struct ExportArgs {
     /// Only these formats, separated by commas.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     format: Vec<ExportFormat>,
-    /// Write what was recorded as four CSV tables in long form (candidates, samples, reviews, calls), for polars, `DuckDB`
-    /// or R; all finished trials of an experiment together.
+    /// Write what was recorded as four CSV tables in long form (candidates, samples, reviews, calls), for polars
+    /// and R; all finished trials of an experiment together.
     #[arg(long, conflicts_with_all = ["format", "for_raters"])]
     tidy: bool,
     /// Write a sheet of candidates for people to rate, half of them accepted and half rejected without telling

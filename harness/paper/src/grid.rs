@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-/// Longest line of a table and of a note, in characters: what a terminal has that nobody has widened.
+/// Longest line of a table and of a note, in characters: what a terminal has unless it was widened.
 const WIDTH: usize = 80;
 
 /// Narrowest that a column of names is made, and widest that the names before the numbers may be, in characters.

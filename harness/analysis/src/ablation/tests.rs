@@ -81,7 +81,12 @@ fn unmet_targets_and_unequal_sizes_come_first() {
         table.set_target("free", targets[1]).unwrap();
         let line = table.headline();
         for shown in [table.markdown(), table.terminal()] {
-            assert!(line.as_ref().is_none_or(|line| shown.starts_with(line)), "{shown}");
+            // A terminal breaks it.
+            let shown: Vec<&str> = shown.split_whitespace().collect();
+            assert!(
+                line.as_ref().is_none_or(|line| shown.join(" ").starts_with(line)),
+                "{shown:?}"
+            );
         }
         line.unwrap_or_default()
     };
@@ -151,15 +156,23 @@ fn terminal_blocks_fit() {
     let shown = shown().terminal();
     assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
     insta::assert_snapshot!(shown, @"
-    Accepted: gra 31, single|llama 15, no-reviewer 55, nothing 0; their data sets are of unequal size.
+    Accepted: gra 31, single|llama 15, no-reviewer 55, nothing 0; their data sets
+      are of unequal size.
 
     What became of the candidates
-                           mal-          repeated                    adjud.  voted  dupli-  sur-                un-
-    variant       drawn  formed  failed  keywords  vetoed  rejected     out    out    cate  plus  accepted  decided  rate
-    gra              60       1       0         1       1        21       1      1       1     1        31        1  0.53
-    single|llama     50       0       0         0       0        35       0      0       0     0        15        0  0.30
-    no-reviewer      55       0       0         0       0         0       0      0       0     0        55        0  1.00
-    nothing           0       0       0         0       0         0       0      0       0     0         0        0     -
+                           mal-          repeated                    adjud.  voted
+    variant       drawn  formed  failed  keywords  vetoed  rejected     out    out
+    gra              60       1       0         1       1        21       1      1
+    single|llama     50       0       0         0       0        35       0      0
+    no-reviewer      55       0       0         0       0         0       0      0
+    nothing           0       0       0         0       0         0       0      0
+
+                  dupli-  sur-                un-
+    variant         cate  plus  accepted  decided  rate
+    gra                1     1        31        1  0.53
+    single|llama       0     0        15        0  0.30
+    no-reviewer        0     0        55        0  1.00
+    nothing            0     0         0        0     -
 
     Committee
                             adjud.        mu     sigma        mu     sigma
@@ -170,41 +183,63 @@ fn terminal_blocks_fit() {
     nothing              0       0         -         -         -         -
 
     Differences to the reference, gra
-                      rate, difference            passed       passed in        mu, difference
-    variant               to reference      p  here only  reference only          to reference      p
-    gra                              -      -          -               -                     -      -
-    single|llama  -0.30 [-0.46, -0.14]  0.004          0              15  -0.50 [-0.76, -0.24]  0.004
-    no-reviewer   +0.41 [+0.23, +0.58]  0.001         22               0                     -      -
-    nothing                          -      -          0               0                     -      -
+                      rate, difference            passed       passed in
+    variant               to reference      p  here only  reference only
+    gra                              -      -          -               -
+    single|llama  -0.30 [-0.46, -0.14]  0.004          0              15
+    no-reviewer   +0.41 [+0.23, +0.58]  0.001         22               0
+    nothing                          -      -          0               0
+
+                        mu, difference
+    variant               to reference      p
+    gra                              -      -
+    single|llama  -0.50 [-0.76, -0.24]  0.004
+    no-reviewer                      -      -
+    nothing                          -      -
 
     Cost
-                          calls  prompt   reply  calls  calls from   engine     wall  malformed
-    variant       calls  shared  tokens  tokens   paid       store  seconds  seconds    replies
-    gra             240       0  96,000   6,000      -           -        -        -          4
-    single|llama    240      60  96,000   6,000    180          60   1234.6   1240.0          0
-    no-reviewer     240      60  96,000   6,000      -           -        -        -          0
-    nothing           0       0       0       0      -           -        -        -          0
+                          calls  prompt   reply  calls  calls from   engine     wall
+    variant       calls  shared  tokens  tokens   paid       store  seconds  seconds
+    gra             240       0  96,000   6,000      -           -        -        -
+    single|llama    240      60  96,000   6,000    180          60   1234.6   1240.0
+    no-reviewer     240      60  96,000   6,000      -           -        -        -
+    nothing           0       0       0       0      -           -        -        -
+
+                  malformed
+    variant         replies
+    gra                   4
+    single|llama          0
+    no-reviewer           0
+    nothing               0
 
     Malformed replies by stage, retried ones included
                                          instruction            response   review
-    variant       keywords  instruction       review  response    review  comment  adjudication  summary
-    gra                  1            0            0         0         3        0             0        0
-    single|llama         0            0            0         0         0        0             0        0
-    no-reviewer          0            0            0         0         0        0             0        0
-    nothing              0            0            0         0         0        0             0        0
+    variant       keywords  instruction       review  response    review  comment
+    gra                  1            0            0         0         3        0
+    single|llama         0            0            0         0         0        0
+    no-reviewer          0            0            0         0         0        0
+    nothing              0            0            0         0         0        0
 
-    rate: accepted and surplus over drawn without failed; surplus passed and was not needed for the
-      round's target.
-    mu, sigma: means over the candidates that the whole committee scored, and over the samples.
+    variant       adjudication  summary
+    gra                      0        0
+    single|llama             0        0
+    no-reviewer              0        0
+    nothing                  0        0
+
+    rate: accepted and surplus over drawn without failed; surplus passed and was not
+      needed for the round's target.
+    mu, sigma: means over the candidates that the whole committee scored, and over
+      the samples.
     calls shared: an earlier variant of this ablation had made exactly these.
-    Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for the rate, 0 to 50
-      scored by both for mu.
-    passed here only, in reference only: of these pairs, the candidates that the two decide otherwise,
-      each way.
-    Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none
-      below 12 candidates, nor where nothing varies; not corrected for the number of variants. p: of no
-      difference, Holm-corrected for all differences of the table. An interval that holds 0 or a large p
-      means that so few pairs cannot tell the two apart.
+    Differences are to `gra`, over the candidates that both drew: 0 to 54 pairs for
+      the rate, 0 to 50 scored by both for mu.
+    passed here only, in reference only: of these pairs, the candidates that the two
+      decide otherwise, each way.
+    Brackets: 95% t-intervals that count every two candidates which share an example
+      as dependent; none below 12 candidates, nor where nothing varies; not
+      corrected for the number of variants. p: of no difference, Holm-corrected for
+      all differences of the table. An interval that holds 0 or a large p means that
+      so few pairs cannot tell the two apart.
     ");
 }
 

@@ -90,6 +90,9 @@ pub(super) fn left(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64
     Ok(())
 }
 
+/// How far a name below may reach beyond the sides of its drawing, so that it meets none of a neighbour's.
+const OVERHANG: f64 = 10.0;
+
 /// The same for its lower side, with names below, as many as there is room for.
 pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64) -> Drawn {
     let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
@@ -97,9 +100,10 @@ pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f6
     for Tick { value, text } in scale.ticks(about) {
         let (x, half) = (scale.at(value), letters.width(&text) / 2.0);
         canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
-        if x - half >= free {
-            canvas.text(&text, (x, area.bottom() + 11.0), letters)?;
-            free = x + half + 4.0;
+        let at = x.max(area.x - OVERHANG + half).min(area.right() + OVERHANG - half);
+        if at - half >= free {
+            canvas.text(&text, (at, area.bottom() + 11.0), letters)?;
+            free = at + half + 4.0;
         }
     }
     Ok(())

@@ -63,29 +63,49 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
 fn terminal() {
     let judge = (10..20).map(|number| (id(number), f64::from(number) / 2.0)).collect();
     insta::assert_snapshot!(grid(&judge).terminal(), @"
-    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates
-      passed, 0.58 [0.36, 0.80].
+    As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22
+      of 38 candidates passed, 0.58 [0.36, 0.80].
 
                                                               over-  dupli-
-    tau  delta  reviewers  dispute        decided  disputed  turned   cates  failed  accepted  unknown              acceptance       judge  knowledge
-      7    1.5          3  adjudicator         35         2       0       1       0        34        0       0.89 [0.75, 1.00]  7.25, n 10  duplicates
-      8    1.5          3  adjudicator         35         2       1       1       0        22        0       0.58 [0.36, 0.80]  7.25, n 10  exact
-      9    1.5          3  adjudicator         35         0       0       0       0         0        0                    0.00           -  duplicates
-      7    1.5          3  majority-vote       35         2       0       1       0        34        0       0.89 [0.75, 1.00]  7.25, n 10  duplicates
-      8    1.5          3  majority-vote       35         2       0       1       0        23        0       0.61 [0.39, 0.82]  7.25, n 10  duplicates
-      9    1.5          3  majority-vote       35         0       0       0       0         0        0                    0.00           -  duplicates
-      8    1.5          2  adjudicator         35         0       0       1       0        23        1  0.61-0.63 [0.39, 0.84]  7.25, n 10  duplicates
+    tau  delta  reviewers  dispute        decided  disputed  turned   cates  failed
+    7    1.5    3          adjudicator         35         2       0       1       0
+    8    1.5    3          adjudicator         35         2       1       1       0
+    9    1.5    3          adjudicator         35         0       0       0       0
+    7    1.5    3          majority-vote       35         2       0       1       0
+    8    1.5    3          majority-vote       35         2       0       1       0
+    9    1.5    3          majority-vote       35         0       0       0       0
+    8    1.5    2          adjudicator         35         0       0       1       0
 
-    acceptance: passed review and deduplication, surplus included, over all candidates drawn but the
-      failed ones. decided: the committee's decision is known. overturned: disputed and dropped, against
-      the committee's mean.
+    tau  delta  reviewers  dispute        accepted  unknown              acceptance
+    7    1.5    3          adjudicator          34        0       0.89 [0.75, 1.00]
+    8    1.5    3          adjudicator          22        0       0.58 [0.36, 0.80]
+    9    1.5    3          adjudicator           0        0                    0.00
+    7    1.5    3          majority-vote        34        0       0.89 [0.75, 1.00]
+    8    1.5    3          majority-vote        23        0       0.61 [0.39, 0.82]
+    9    1.5    3          majority-vote         0        0                    0.00
+    8    1.5    2          adjudicator          23        1  0.61-0.63 [0.39, 0.84]
+
+    tau  delta  reviewers  dispute             judge  knowledge
+    7    1.5    3          adjudicator    7.25, n 10  duplicates
+    8    1.5    3          adjudicator    7.25, n 10  exact
+    9    1.5    3          adjudicator             -  duplicates
+    7    1.5    3          majority-vote  7.25, n 10  duplicates
+    8    1.5    3          majority-vote  7.25, n 10  duplicates
+    9    1.5    3          majority-vote           -  duplicates
+    8    1.5    2          adjudicator    7.25, n 10  duplicates
+
+    acceptance: passed review and deduplication, surplus included, over all
+      candidates drawn but the failed ones. decided: the committee's decision is
+      known. overturned: disputed and dropped, against the committee's mean.
     A run under another rule would draw fewer or more waves until its target is met.
-    Brackets: 95% t-intervals that count every two candidates which share an example as dependent; none
-      below 12 candidates, nor where nothing varies; not corrected for the number of rules.
-    exact: every candidate's fate follows from the record, as a run under this rule would have recorded
-      it.
-    duplicates: approximate; other candidates pass review than did, and without embeddings (trials of
-      earlier releases do not say which encoder made theirs) duplicates are taken from the record.
+    Brackets: 95% t-intervals that count every two candidates which share an example
+      as dependent; none below 12 candidates, nor where nothing varies; not
+      corrected for the number of rules.
+    exact: every candidate's fate follows from the record, as a run under this rule
+      would have recorded it.
+    duplicates: approximate; other candidates pass review than did, and without
+      embeddings (trials of earlier releases do not say which encoder made theirs)
+      duplicates are taken from the record.
     ");
 }
 
@@ -95,7 +115,7 @@ fn markdown() {
     As run: tau 8, delta 1.5, 3 reviewers, dispute adjudicator, cosine limit 0.9: 22 of 38 candidates passed, 0.58 [0.36, 0.80].
 
     | tau | delta | reviewers | dispute | decided | disputed | overturned | duplicates | failed | accepted | unknown | acceptance | knowledge |
-    | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+    | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
     | 7 | 1.5 | 3 | adjudicator | 35 | 2 | 0 | 1 | 0 | 34 | 0 | 0.89 [0.75, 1.00] | duplicates |
     | 8 | 1.5 | 3 | adjudicator | 35 | 2 | 1 | 1 | 0 | 22 | 0 | 0.58 [0.36, 0.80] | exact |
     | 9 | 1.5 | 3 | adjudicator | 35 | 0 | 0 | 0 | 0 | 0 | 0 | 0.00 | duplicates |

@@ -80,14 +80,17 @@ fn a_claim_is_a_few_short_lines() {
     P13  off by 0.2; section 4.2
          Mean gain over vanilla seed data, Llama base
          printed 6.18, recomputed 6.38: mean_s T1(L,s,gra) - mean_s T1(L,s,vanilla)
-         reproduced only with iterations (4, 4, 5): A05; Table 2 happens to give 6.18 too: A09
-         here not measured yet; takes scores of the trained models that it compares, in benchmarks.csv
+         reproduced only with iterations (4, 4, 5): A05; Table 2 happens to give
+         6.18 too: A09
+         here not measured yet; takes scores of the trained models that it compares,
+         in benchmarks.csv
 
     P22  off by 8; section 4.2
          GRA beats vanilla on every benchmark, cell by cell (out of sixty)
          printed 60, recomputed 52: #{b,s,c: T1(b,s,gra,c) > T1(b,s,vanilla,c)}
          seven losses and one tie; the wording does not say which reading is meant
-         here not measured yet; takes scores of the trained models that it compares, in benchmarks.csv
+         here not measured yet; takes scores of the trained models that it compares,
+         in benchmarks.csv
 
     What the paper says of its own set-up, and sums that add up
 

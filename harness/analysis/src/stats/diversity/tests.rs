@@ -32,27 +32,28 @@ fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
 fn every_measure_of_matched_sets() {
     let (_, table) = described(&[60, 40], 40);
     insta::assert_snapshot!(table.terminal(false), @"
-    group      measure                          data set   value  95% interval    n
-    diversity  samples compared                 set0          40                 60
-                                                set1          40                 40
-               Vendi score                      set0       6.720                 40
-                                                set1       5.835                 40
-               distance to nearest, mean        set0      0.1408                 40
-                                                set1      0.1075                 40
-               entropy over 20 clusters, bits   set0       3.030                 40
-                                                set1       3.016                 40
-               precision against the reference  set1           0                 40
-               density against the reference    set1           0                 40
-               recall against the reference     set1           0                 40
-               coverage against the reference   set1           0                 40
-               distinct-1                       set0      0.2200                200
-                                                set1      0.2200                200
-               distinct-2                       set0      0.5125                160
-                                                set1      0.5125                160
-               distinct-3                       set0      0.6750                120
-                                                set1      0.6750                120
-               self-BLEU, mean                  set0      0.2857                 40
-                                                set1      0.2857                 40
+    group      measure                         data set   value  95% interval    n
+    diversity  samples compared                set0          40                 60
+                                               set1          40                 40
+               Vendi score                     set0       6.720                 40
+                                               set1       5.835                 40
+               distance to nearest, mean       set0      0.1408                 40
+                                               set1      0.1075                 40
+               entropy over 20 clusters, bits  set0       3.030                 40
+                                               set1       3.016                 40
+               precision against the           set1           0                 40
+                 reference
+               density against the reference   set1           0                 40
+               recall against the reference    set1           0                 40
+               coverage against the reference  set1           0                 40
+               distinct-1                      set0      0.2200                200
+                                               set1      0.2200                200
+               distinct-2                      set0      0.5125                160
+                                               set1      0.5125                160
+               distinct-3                      set0      0.6750                120
+                                               set1      0.6750                120
+               self-BLEU, mean                 set0      0.2857                 40
+                                               set1      0.2857                 40
     ");
 }
 
