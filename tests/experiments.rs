@@ -10,7 +10,7 @@ use gra_synth::request::Stage;
 use crate::real_model::models;
 use crate::servers::{serve, serve_pool};
 use crate::synthetic::Synthetic;
-use crate::workbench::{Workbench, published, repository};
+use crate::workbench::{Workbench, on_one_line, published, repository};
 
 /// The experiment files, by name.
 fn files() -> Vec<PathBuf> {
@@ -269,7 +269,7 @@ fn sources_beside_variants_and_seeds_beside_each_other() {
     let output = bench.run(&run);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("deviation between seeds"), "{said}");
+    assert!(said.contains("Over run seeds") && said.contains("deviation between"), "{said}");
     let seeds = std::fs::read_to_string(bench.path("results/small/seeds.csv")).unwrap();
     for measure in ["acceptance, seed 42", "acceptance, seed 43", "acceptance, mean of seeds"] {
         assert!(seeds.contains(measure), "{measure}: {seeds}");
@@ -390,11 +390,7 @@ fn a_plan_takes_its_variances_from_what_was_recorded() {
         "[[variant]]\nname = \"gra\"\n[[variant]]\nname = \"no-reviewer\"\nreviewers = \"none\"\n";
     let bench = Workbench::new(variants, "rounds = 1");
     bench.edit("experiment.toml", "target = 3\ncap = 6", "target = 120\ncap = 120");
-    // Without the line breaks of a terminal.
-    let plan = || {
-        let said = bench.transcript(&["plan", "experiment.toml"]);
-        said.split_whitespace().collect::<Vec<_>>().join(" ")
-    };
+    let plan = || on_one_line(&bench.transcript(&["plan", "experiment.toml"]));
     let assumed = plan();
     let whole = "half of them passed; a judge's scores deviate by 1.5;";
     assert!(assumed.contains(whole), "{assumed}");
@@ -429,7 +425,7 @@ fn seed_sets_are_run_joined_and_compared() {
     let bench = Workbench::new(variants, "rounds = 1");
     seed_sets(&bench);
     let given = ["plan", "experiment.toml", "--acceptance", "0.25"];
-    let plan = bench.transcript(&given);
+    let plan = on_one_line(&bench.transcript(&given));
     let binds = "`free`: at 25.0% (expected) the target needs 12 candidates, and the cap leaves about 2 samples";
     assert!(plan.contains(binds), "{plan}");
     assert!(

@@ -13,7 +13,7 @@ use gra_synth::request::{Embedding, ModelName, RequestId, Stage};
 use gra_synth::variant::{Reviewers, Variant};
 
 use crate::synthetic::{description, seed_item};
-use crate::workbench::Workbench;
+use crate::workbench::{Workbench, on_one_line};
 
 const ENCODER: &str = "an encoder";
 
@@ -257,7 +257,7 @@ fn operations_beside_a_teacher() {
     for (row, expected) in cases {
         bench.write("results/small/seed-42.measured.csv", &format!("{header}{row}\n"));
         let said = bench.transcript(&["compute", "small/gra/seed-42"]);
-        assert!(said.contains(expected), "{row}: {said}");
+        assert!(on_one_line(&said).contains(expected), "{row}: {said}");
     }
 
     for bad in [&["compute"][..], &["compute", "small/half/seed-42"]] {

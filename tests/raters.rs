@@ -8,7 +8,7 @@ use gra_bench::trial::stored::StoredTrial;
 use serde_json::Value;
 
 use crate::synthetic::Synthetic;
-use crate::workbench::Workbench;
+use crate::workbench::{Workbench, on_one_line};
 
 const TRIAL: Synthetic = Synthetic {
     experiment: "small",
@@ -93,8 +93,11 @@ fn a_sheet_is_blind_filled_in_and_read_back() {
     let refused = bench.transcript(&EXPORT);
     assert!(refused.contains("sheet.csv is there already") && refused.ends_with("exit code 3"));
     let one = stats(&bench, &["--raters", "raters/sheet.csv"]);
-    let words: Vec<&str> = one.split_whitespace().collect();
-    assert!(words.join(" ").contains("sheet: rows rated small-gra-seed-42 1 50 "), "{one}");
+    // The value stands in the first block of columns, the number of rows in the second.
+    for cell in ["1", "50"] {
+        let row = format!("sheet: rows rated small-gra-seed-42 {cell} ");
+        assert!(on_one_line(&one).contains(&row), "{one}");
+    }
     assert!(bench.transcript(&[&EXPORT[..], &["--replace"]].concat()).ends_with("exit code 0"));
 
     // Anna says what review said. Ben does so too but for six rows, from last to first, without two of them, in a
@@ -217,7 +220,7 @@ fn a_trial_of_one_side_or_none_says_so() {
     bench.write("raters/sheet-anna.csv", &filled("\t", rows));
     let said = stats(&bench, &["--raters", "raters/sheet-anna.csv"]);
     assert!(said.contains("one of the two says one thing only"), "{said}");
-    assert!(said.contains("anna: accepts, share of accepted"), "{said}");
+    assert!(said.contains("anna: accepts,"), "{said}");
 
     Synthetic { variant: "empty", candidates: 0, ..TRIAL }.write(&bench.path("results/store.db"));
     let nothing = ["export", "small/empty/seed-42", "--for-raters", "--out", "other"];

@@ -118,3 +118,8 @@ fn seed_set() -> String {
     }
     lines.join("\n") + "\n"
 }
+
+/// What a terminal shows, without its line breaks and columns.
+pub(crate) fn on_one_line(shown: &str) -> String {
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}

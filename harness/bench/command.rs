@@ -29,6 +29,7 @@ use clap::{Parser, Subcommand};
 use crate::data_folder::{self, FolderArg};
 use crate::failure::EXIT_CODES;
 use crate::session::GlobalArgs;
+use crate::terminal;
 
 /// Runs GRA and its ablations on llama.cpp, and measures the data that comes out.
 ///
@@ -82,6 +83,7 @@ impl Cli {
     /// # Errors
     /// Whatever went wrong; [`crate::failure::report`] turns it into a message and an exit code.
     pub fn run(mut self) -> Result<()> {
+        terminal::use_its_width();
         data_folder::resolve(self.verb.folders().into_iter(), &mut self.global)?;
         let global = &self.global;
         match &self.verb {

@@ -4,6 +4,7 @@
 use std::io::{self, StdoutLock, Write};
 
 use gra_analysis::foreign_text::plain;
+use gra_paper::grid;
 
 /// Standard output for text that people read: what would steer a terminal is escaped.
 pub(crate) fn stdout() -> Output<StdoutLock<'static>> {
@@ -42,6 +43,14 @@ impl<W: Write> Write for Output<W> {
 /// Columns of the terminal that standard error is; 80 where it is none.
 pub(crate) fn width() -> usize {
     terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0.into())
+}
+
+/// Gives tables and notes the columns of the terminal that standard output is, where it is one.
+#[expect(clippy::disallowed_methods, reason = "it is asked for its size")]
+pub(crate) fn use_its_width() {
+    if let Some((columns, _)) = terminal_size::terminal_size_of(io::stdout()) {
+        grid::widen_to(columns.0.into());
+    }
 }
 
 /// A line on standard error. Nothing is left to do when that is closed.

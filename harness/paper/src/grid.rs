@@ -2,9 +2,23 @@
 //! lines.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Longest line of a table and of a note, in characters: what a terminal has unless it was widened.
-const WIDTH: usize = 80;
+static WIDTH: AtomicUsize = AtomicUsize::new(80);
+
+/// Lets tables and notes be as wide as the terminal that shows them. Said once, at the program's start; 80 columns are the
+/// least, and what files and pipes have.
+pub fn widen_to(columns: usize) {
+    WIDTH.fetch_max(columns, Ordering::Relaxed);
+}
+
+/// Widest that a note is made: longer lines are hard to read.
+const NOTE: usize = 100;
+
+fn line_width() -> usize {
+    WIDTH.load(Ordering::Relaxed)
+}
 
 /// Narrowest that a column of names is made, and widest that the names before the numbers may be, in characters.
 const NAMES: (usize, usize) = (18, 46);
@@ -38,20 +52,20 @@ pub fn terminal(columns: &[Column]) -> String {
     let room = |columns: &[Column]| -> usize {
         columns.iter().map(|column| width(column) + 2).sum::<usize>().saturating_sub(2)
     };
-    if room(columns) <= WIDTH {
+    if room(columns) <= line_width() {
         return aligned(columns);
     }
     let names = columns.iter().take_while(|column| column.align == Align::Left).count().max(1);
     let (keys, values) = columns.split_at(names.min(columns.len()));
     let mut keys = keys.to_vec();
     // First to what lets all columns stand side by side, else to what leaves room for some.
-    let over = room(columns) - WIDTH;
+    let over = room(columns) - line_width();
     let widest = (0..keys.len()).max_by_key(|place| width(&keys[*place])).unwrap_or(0);
     let wanted = width(&keys[widest]).saturating_sub(over);
     if wanted >= NAMES.0 {
         keys[widest] = keys[widest].narrowed(wanted);
         let all = [keys.as_slice(), values].concat();
-        if room(&all) <= WIDTH {
+        if room(&all) <= line_width() {
             return aligned(&all);
         }
     }
@@ -59,7 +73,7 @@ pub fn terminal(columns: &[Column]) -> String {
     keys[widest] = keys[widest].narrowed(width(&keys[widest]).saturating_sub(over).max(NAMES.0));
     let (mut blocks, mut block) = (Vec::new(), keys.clone());
     for column in values {
-        if block.len() > keys.len() && room(&block) + 2 + width(column) > WIDTH {
+        if block.len() > keys.len() && room(&block) + 2 + width(column) > line_width() {
             blocks.push(aligned(&block));
             block.clone_from(&keys);
         }
@@ -189,7 +203,7 @@ pub fn wrap(out: &mut String, text: &str) {
 /// Appends a lead and text broken at spaces; the lines after the first are indented by so many columns.
 pub fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
     out.push_str(lead);
-    fill(out, text, WIDTH, indent);
+    fill(out, text, line_width().min(NOTE), indent);
     out.push('\n');
 }
 
@@ -288,7 +302,7 @@ mod tests {
         last sentence of a response without an end  123,456.78
         ");
         for table in [terminal(&some), terminal(&many)] {
-            assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
+            assert!(table.lines().all(|line| line.chars().count() <= line_width()), "{table}");
         }
     }
 
