@@ -19,6 +19,7 @@ use crate::measured::BENCHMARKS;
 use crate::store::Store;
 use crate::trial::stored::TrialGroup;
 use measured::Measured;
+pub(crate) use measured::folder;
 pub(crate) use trials::of_trial;
 
 /// A kind of figure.

@@ -35,7 +35,7 @@ pub(crate) struct FiguresArgs {
     /// Folder to write to.
     #[arg(long, value_name = "DIR", default_value = "figures")]
     out: PathBuf,
-    /// What `stats` wrote [default: stats in the results folder].
+    /// What `stats` wrote [default: what `compare` wrote of an experiment, else stats in the results folder].
     #[arg(long, value_name = "DIR")]
     stats: Option<PathBuf>,
     /// Formats, separated by commas.

@@ -17,9 +17,11 @@ use polars::prelude::{ParquetReader, SerReader};
 use serde::Deserialize;
 
 use super::{FigureKind, GalleryEntry, MissingFigure};
+use crate::comparison;
 use crate::evidence::{self, Fit};
 use crate::judging::read_scores;
 use crate::trial::TrialId;
+use crate::trial::stored::TrialGroup;
 
 /// The paper's tau, which its figure 7 divides scores by.
 pub(super) const THRESHOLD: f64 = 8.0;
@@ -238,6 +240,12 @@ impl Measured {
         let sets = sets.map(|((name, ratios), role)| (name.to_owned(), role, ratios));
         Ok(Violins::difficulty(sets.collect()).figure()?)
     }
+}
+
+/// Where a run seed's trials were measured: by `compare`, or else by `stats`.
+pub(crate) fn folder(results: &Path, group: &TrialGroup) -> PathBuf {
+    let compared = comparison::folder(results, &group.experiment, group.seed);
+    if compared.is_dir() { compared } else { results.join("stats") }
 }
 
 /// What a trial's data set is called in a folder: `compare` names it after its variant, `stats` after the whole trial.

@@ -24,6 +24,7 @@ use gra_synth::request::ModelName;
 
 use super::measured::{self, JUDGE, Measured, THRESHOLD};
 use super::{FigureKind, GalleryEntry, MissingFigure, Sources};
+use crate::failure::bad_input;
 use crate::store::{Store, TrialRow};
 use crate::trial::stored::{StoredTrial, TrialGroup, TrialSelection};
 
@@ -56,8 +57,14 @@ pub(super) fn draw(
     let (finished, unfinished): (Vec<TrialRow>, Vec<TrialRow>) =
         found.into_iter().partition(|trial| trial.finished);
     let mut entries = Vec::new();
+    // A folder that the user named is of all trials.
+    let is_default = sources.stats == sources.results.join("stats");
     for group in TrialGroup::read_all(store, &finished) {
-        entries.extend(of_group(kinds, &group?, measured, store));
+        let group = group?;
+        let folder = measured::folder(sources.results, &group);
+        let own = (is_default && folder != sources.stats).then(|| Measured::read(&folder));
+        let own = own.transpose().map_err(bad_input)?;
+        entries.extend(of_group(kinds, &group, own.as_ref().unwrap_or(measured), store));
     }
     for TrialRow { id, .. } in &unfinished {
         let missing = MissingFigure {

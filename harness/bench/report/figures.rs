@@ -1,7 +1,7 @@
 //! Figures of a report, as SVG within the page, each on a light card: those of the gallery that there is data
 //! for. Of each trial's own figures, the page has those of the reference.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use gra_analysis::figure::Figure;
@@ -11,7 +11,6 @@ use crate::comparison;
 use crate::gallery::{self, FigureKind, GalleryEntry, Sources};
 use crate::html::Html;
 use crate::store::Store;
-use crate::trial::stored::TrialGroup;
 
 /// Most candidates of a trial whose reviews are decided again for a heat map.
 const RESCORED: usize = 20_000;
@@ -30,15 +29,9 @@ pub(super) fn of_reference(seed: &SeedResults, results: &Path, store: &Store) ->
         kinds.push(FigureKind::Sensitivity);
     }
     // No picture is worth the report.
-    let stats = measured(results, &seed.group);
+    let stats = gallery::folder(results, &seed.group);
     let draw = |kind| gallery::of_trial(kind, trial, candidates, &stats, store).ok();
     kinds.into_iter().filter_map(draw).collect()
-}
-
-/// Where a run seed's trials were measured: by `compare`, or else by `stats`.
-fn measured(results: &Path, group: &TrialGroup) -> PathBuf {
-    let compared = comparison::folder(results, &group.experiment, group.seed);
-    if compared.is_dir() { compared } else { results.join("stats") }
 }
 
 /// What compares the variants of an experiment whose trials are all finished.
@@ -56,7 +49,12 @@ pub(super) fn over_variants(
     let kinds = [FigureKind::Variants, FigureKind::Compute, FigureKind::CostQuality];
     let mut entries = Vec::new();
     for SeedResults { group, .. } in &subject.seeds {
-        entries.extend(gallery::draw_groups(&kinds, [group], &measured(results, group), store)?);
+        entries.extend(gallery::draw_groups(
+            &kinds,
+            [group],
+            &gallery::folder(results, group),
+            store,
+        )?);
     }
     let stats = results.join("stats");
     let sources = Sources { results, stats, store: None, wanted: &[] };
