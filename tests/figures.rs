@@ -127,6 +127,8 @@ fn what_cannot_be_read_or_found_is_named() {
     Not drawn:
       6: there is no map.csv in results/stats
         gra-bench stats vanilla=SEEDS.json distill-large=DISTILLED.json gra=EXPERIMENT/gra/seed-N --map
+
+    0 figures drawn, 1 not.
     error: nothing was drawn: what the figures asked for need is not there
     exit code 1
     ");
