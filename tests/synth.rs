@@ -134,6 +134,7 @@ fn a_data_set_is_made_kept_and_taken_up_by_other_verbs() {
     let kept = std::fs::read_to_string(bench.path("data/experiment.toml")).unwrap();
     for (more, reason) in [
         (&["--n", "8"][..], "method.samples: was 6, is now 8"),
+        (&["--n", "8"], "hint: keep both with another --out; --replace puts"),
         (&["--n", "6", "--limit", "11"], "seed_items: was 12, is now 11"),
         (
             &["--n", "6", "--seed", "43"],

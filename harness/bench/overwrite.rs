@@ -48,7 +48,19 @@ struct Change {
 
 /// A run would overwrite results that were made with other settings.
 #[derive(Debug, thiserror::Error)]
-pub struct WouldOverwrite(Vec<Differing>);
+pub struct WouldOverwrite {
+    differing: Vec<Differing>,
+    /// The options that put a run beside the earlier one.
+    elsewhere: &'static str,
+}
+
+impl WouldOverwrite {
+    /// The same of a verb that has other options for it.
+    pub(crate) const fn elsewhere(mut self, options: &'static str) -> Self {
+        self.elsewhere = options;
+        self
+    }
+}
 
 /// The earlier trials in whose place this run would put others, from the store and from published files.
 ///
@@ -151,7 +163,8 @@ pub fn settle(
         return Ok(());
     }
     if !replace {
-        return Err(WouldOverwrite(differing).into());
+        let elsewhere = "--name or --results";
+        return Err(WouldOverwrite { differing, elsewhere }.into());
     }
     let tables: BTreeSet<PathBuf> = differing
         .iter()
@@ -221,7 +234,7 @@ impl fmt::Display for Change {
 
 impl fmt::Display for WouldOverwrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.0.first() else { return Ok(()) };
+        let Some(first) = self.differing.first() else { return Ok(()) };
         let Differing { trial, earlier, changes } = first;
         write!(
             f,
@@ -233,15 +246,15 @@ impl fmt::Display for WouldOverwrite {
         if changes.len() > LISTED {
             write!(f, "\n  and {} more", changes.len() - LISTED)?;
         }
-        match self.0.len() - 1 {
+        match self.differing.len() - 1 {
             0 => {}
             1 => write!(f, "\n1 more trial of this run differs from an earlier one")?,
             more => write!(f, "\n{more} more trials of this run differ from earlier ones")?,
         }
         write!(
             f,
-            "\nhint: keep both with another --name or --results; --replace puts this run in the place of \
-             the earlier one"
+            "\nhint: keep both with another {}; --replace puts this run in the place of the earlier one",
+            self.elsewhere
         )
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
@@ -89,12 +89,16 @@ pub(crate) fn run(args: &SynthArgs, global: &GlobalArgs) -> Result<()> {
             return Err(error);
         }
     };
-    let reports = run::make(&experiments, args.replace, None, &global);
-    // The file in the folder stays the one that made its data.
-    if reports.as_ref().is_err_and(Error::is::<WouldOverwrite>) {
-        written.put_back(&args.out)?;
-    }
-    let trials = reports?.swap_remove(0).swap_remove(0).trials;
+    let mut reports = match run::make(&experiments, args.replace, None, &global) {
+        Ok(reports) => reports,
+        Err(error) => {
+            let would_overwrite = error.downcast::<WouldOverwrite>()?;
+            // The file in the folder stays the one that made its data.
+            written.put_back(&args.out)?;
+            return Err(would_overwrite.elsewhere("--out").into());
+        }
+    };
+    let trials = reports.swap_remove(0).swap_remove(0).trials;
     args.finish(&trials[0], &global)
 }
 
