@@ -117,63 +117,7 @@ fn a_sheet_is_blind_filled_in_and_read_back() {
     assert!(said.ends_with("exit code 0"), "{said}");
     let group = said.lines().skip_while(|line| !line.starts_with("raters"));
     let group: Vec<&str> = group.take_while(|line| !line.starts_with("checks")).collect();
-    insta::assert_snapshot!(group.join("\n"), @"
-    raters      anna: rows rated    small-gra-seed-42       50
-                anna: accepts,      small-gra-seed-42        1
-                  share of
-                  accepted
-                anna: accepts,      small-gra-seed-42        0
-                  share of
-                  rejected
-                anna: kappa with    small-gra-seed-42        1
-                  committee
-                anna: same verdict  small-gra-seed-42        1
-                  as committee,
-                  share
-                anna: kappa with    small-gra-seed-42        1
-                  adjudicator
-                anna: same verdict  small-gra-seed-42        1
-                  as adjudicator,
-                  share
-                anna: Spearman's    small-gra-seed-42   0.8505  [0.7893, 0.9117]
-                  rho of score and
-                  mu
-                anna: instruction   small-gra-seed-42   0.5000  [0.3583, 0.6417]
-                  ok, share
-                ben: rows rated     small-gra-seed-42       48
-                ben: accepts,       small-gra-seed-42   0.8696  [0.7096, 1]
-                  share of
-                  accepted
-                ben: accepts,       small-gra-seed-42   0.1200  [0, 0.2702]
-                  share of
-                  rejected
-                ben: kappa with     small-gra-seed-42   0.7496  [0.5510, 0.9482]
-                  committee
-                ben: same verdict   small-gra-seed-42   0.8750  [0.7763, 0.9737]
-                  as committee,
-                  share
-                ben: kappa with     small-gra-seed-42   0.5882
-                  adjudicator
-                ben: same verdict   small-gra-seed-42   0.8571
-                  as adjudicator,
-                  share
-                ben: Spearman's     small-gra-seed-42   0.6283  [0.4000, 0.8567]
-                  rho of score and
-                  mu
-                ben: instruction    small-gra-seed-42   0.4792  [0.3355, 0.6229]
-                  ok, share
-                anna and ben:       small-gra-seed-42   0.7496  [0.5510, 0.9482]
-                  kappa
-                anna and ben: same  small-gra-seed-42   0.8750  [0.7763, 0.9737]
-                  verdict, share
-                all raters,         small-gra-seed-42   0.7522  [0.5561, 0.9482]
-                  accept:
-                  Krippendorff's
-                  alpha
-                all raters, score:  small-gra-seed-42   0.7522  [0.5561, 0.9482]
-                  Krippendorff's
-                  alpha
-    ");
+    insta::assert_snapshot!("table-of-raters", group.join("\n"));
     // Beside a file the trial is named; the same numbers are in the files and in JSON.
     let beside = [&["seeds.jsonl", "t=small/gra/seed-42"], &raters[..], &["--json"]].concat();
     let arguments = [&["stats", "--no-embeddings", "--out", "out"], &beside[..]].concat();
