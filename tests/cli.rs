@@ -103,9 +103,12 @@ fn bad_experiments_are_refused_before_anything_runs() {
 #[test]
 fn no_seed_items_are_no_limit() {
     let bench = Workbench::new(GRA, "rounds = 1");
-    let refused = bench.transcript(&["run", "experiment.toml", "--limit", "0"]);
-    assert!(refused.contains("invalid value '0' for '--limit <N>'"), "{refused}");
-    assert!(refused.ends_with("exit code 2") && !bench.path("results").exists(), "{refused}");
+    for verb in [&["run", "experiment.toml"][..], &["synth", "seeds.jsonl"]] {
+        let refused = bench.transcript(&[verb, &["--limit", "0"]].concat());
+        assert!(refused.contains("invalid value '0' for '--limit <N>'"), "{refused}");
+        assert!(refused.ends_with("exit code 2"), "{refused}");
+        assert!(!bench.path("results").exists() && !bench.path("data").exists());
+    }
 }
 
 /// Breaks one thing of an experiment.

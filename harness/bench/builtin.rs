@@ -19,6 +19,9 @@ const FOLDER: &str = "experiments";
 /// What begins a path that means a file that is built in, whatever is on disk.
 pub const PREFIX: &str = "built-in:";
 
+/// The pool of the demonstration's models.
+pub const DEMONSTRATION_POOL: &str = "built-in:pools/demo.toml";
+
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 
 /// Reads a file from disk, or the one that is built in under its path.
@@ -103,7 +106,7 @@ pub fn mark(path: &Path) -> Option<PathBuf> {
 /// Whether a pool file has the bytes of the demonstration's.
 #[must_use]
 pub fn is_demonstration_pool(path: &Path) -> bool {
-    let own = FILES.get_file("pools/demo.toml").map(File::contents);
+    let own = marked(Path::new(DEMONSTRATION_POOL)).map(File::contents);
     read(path).is_ok_and(|bytes| Some(&*bytes) == own)
 }
 

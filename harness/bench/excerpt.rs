@@ -1,5 +1,6 @@
 //! A candidate in a few lines of a terminal: its texts, who scored them how, and why it ended as it did.
 
+use gra_paper::grid;
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::method::Method;
 
@@ -70,23 +71,14 @@ fn reason(candidate: &Candidate, method: &Method) -> String {
 /// A text of any length in lines of the terminal's width, the last of them cut with `..`; none for an empty text.
 fn filled(text: &str, margin: &str) -> Vec<String> {
     let room = WIDTH - margin.len();
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + length <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.chars().take(room).collect()),
-        }
-        if lines.len() > LINES {
-            lines.truncate(LINES);
-            if let Some(line) = lines.last_mut() {
-                *line = line.chars().take(room - 3).chain(" ..".chars()).collect();
-            }
-            break;
-        }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut broken = String::new();
+    grid::fill(&mut broken, &words.join(" "), room, 0);
+    // A word that is longer than a line is cut like a text that is longer than its lines.
+    let mut lines: Vec<String> =
+        broken.lines().take(LINES).map(|line| line.chars().take(room).collect()).collect();
+    if let Some(last) = lines.last_mut().filter(|_| broken.lines().nth(LINES).is_some()) {
+        *last = last.chars().take(room - 3).chain(" ..".chars()).collect();
     }
     lines.into_iter().map(|line| format!("{margin}{line}")).collect()
 }

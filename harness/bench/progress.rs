@@ -2,6 +2,7 @@
 //! error, so that standard output stays for results.
 
 mod goal;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -17,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::terminal;
 use crate::trial::TrialId;
 use goal::Goal;
+use whole::{EMBEDDING, STAGES, WholeProgress, place};
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -55,63 +57,6 @@ pub struct Progress {
     /// Of an experiment's trials.
     whole: Option<WholeProgress>,
 }
-
-/// How far an experiment is: every trial counts alike, every round of a trial, and every stage of a round.
-#[derive(Debug)]
-struct WholeProgress {
-    trials: usize,
-    /// Trials that are done.
-    done: usize,
-    rounds: u32,
-    /// From 0 to 1; does not fall where a round asks for another wave.
-    share: f64,
-    /// When the engine was first asked, and the share at that time.
-    paid_since: Option<(Instant, f64)>,
-}
-
-impl WholeProgress {
-    /// Least share that must have been paid for before the rest is estimated from it.
-    const TOLD: f64 = 0.02;
-
-    fn advance(&mut self, round: u32, stage: Option<u8>, within: f64) {
-        let stage =
-            stage.map_or(0.0, |stage| (f64::from(stage) - 1.0 + within) / f64::from(STAGES));
-        let round = f64::from(round.saturating_sub(1)) + stage;
-        let trial = round / f64::from(self.rounds.max(1));
-        #[expect(clippy::cast_precision_loss, reason = "counts of trials")]
-        let share = (self.done as f64 + trial.min(1.0)) / self.trials.max(1) as f64;
-        self.share = self.share.max(share.min(1.0));
-    }
-
-    /// `None` until enough was paid for.
-    fn left(&self) -> Option<Duration> {
-        let (since, before) = self.paid_since?;
-        let gained = self.share - before;
-        (gained >= Self::TOLD)
-            .then(|| since.elapsed().mul_f64((1.0 - self.share).max(0.0) / gained))
-    }
-}
-
-/// Stages of a round that are counted: annotation, keywords, instruction and its review, response and its review,
-/// adjudication (with the comments that it reads), embedding, summary.
-const STAGES: u8 = 9;
-
-/// A stage's place among them.
-const fn place(stage: Stage) -> u8 {
-    match stage {
-        Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => 1,
-        Stage::Keywords => 2,
-        Stage::Instruction => 3,
-        Stage::InstructionReview => 4,
-        Stage::Response => 5,
-        Stage::ResponseReview => 6,
-        Stage::ReviewComment | Stage::Adjudication => 7,
-        Stage::Summary => STAGES,
-    }
-}
-
-/// Between adjudication and summary.
-const EMBEDDING: u8 = 8;
 
 /// Running counts of a round.
 #[derive(Clone, Copy, Debug, Default)]
@@ -195,14 +140,13 @@ impl Progress {
 
     /// So many trials follow, which are one work.
     pub(crate) fn begin_trials(&mut self, trials: usize) {
-        let whole = WholeProgress { trials, done: 0, rounds: 1, share: 0.0, paid_since: None };
-        self.whole = Some(whole);
+        self.whole = Some(WholeProgress::new(trials));
     }
 
     /// `wanted`: the samples that the trial ends with, where it does.
     pub(crate) fn begin_trial(&mut self, id: &TrialId, rounds: u32, wanted: Option<u32>) {
         if let Some(whole) = &mut self.whole {
-            whole.rounds = rounds;
+            whole.begin_trial(rounds);
         }
         self.trial = id.to_string();
         self.round = 0;
@@ -227,8 +171,7 @@ impl Progress {
             format!("{accepted} accepted in the last round")
         };
         if let Some(whole) = &mut self.whole {
-            whole.done += 1;
-            whole.advance(0, None, 0.0);
+            whole.end_trial();
         }
         self.say(&format!("{}: done, {made}", self.trial));
         self.goal = None;
@@ -319,8 +262,8 @@ impl Progress {
             #[expect(clippy::cast_precision_loss, reason = "shown as a share")]
             let within = done as f64 / stage.missing.max(1) as f64;
             whole.advance(self.round, stage.place, within.min(1.0));
-            if stage.missing > 0 && whole.paid_since.is_none() {
-                whole.paid_since = Some((stage.started, whole.share));
+            if stage.missing > 0 {
+                whole.begin_paying(stage.started);
             }
         }
         match &self.display {
@@ -345,7 +288,7 @@ impl Progress {
         let full = BAR * done / (*missing).max(1);
         // How many rounds a number of samples takes is not known, so no share of the whole is.
         let whole = self.whole.as_ref().filter(|_| self.goal.is_none());
-        let share = whole.map(|whole| format!("{:.0}%", (100.0 * whole.share).floor()));
+        let share = whole.map(|whole| format!("{:.0}%", (100.0 * whole.share()).floor()));
         let left = match (&self.goal, whole) {
             (Some(goal), _) => goal.left(Instant::now()),
             (None, Some(whole)) => whole.left(),
@@ -493,7 +436,7 @@ mod tests {
         assert_eq!(line(&progress, 10).len(), 10);
         // A second trial begins where a quarter is done, and another wave takes nothing back.
         progress.end_trial();
-        let share = |progress: &Progress| progress.whole.as_ref().map(|whole| whole.share);
+        let share = |progress: &Progress| progress.whole.as_ref().map(WholeProgress::share);
         assert_eq!(share(&progress), Some(0.25));
         progress.begin_work("stats");
         progress.begin_scoring("loss", 10, 10);

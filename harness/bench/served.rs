@@ -15,9 +15,6 @@ use crate::failure::bad_input;
 /// Members that full GRA takes: a generator, three reviewers and an adjudicator.
 const MEMBERS: usize = 5;
 
-/// Where the encoder's entry is taken from.
-const BUILT_IN_POOL: &str = "built-in:pools/demo.toml";
-
 /// Servers, and the variable that holds their key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Servers<'a> {
@@ -77,7 +74,8 @@ impl Servers<'_> {
 
     /// The pool's text; fewer models than members stand in it more than once.
     fn text(self, name: &str, served: &[Served]) -> Result<String> {
-        let own = builtin::read_to_string(Path::new(BUILT_IN_POOL))?;
+        // The demonstration's encoder is everybody's.
+        let own = builtin::read_to_string(Path::new(builtin::DEMONSTRATION_POOL))?;
         let encoder = own.find("[encoder]").zip(own.find("[[model]]"));
         let encoder = encoder.map_or("", |(from, to)| &own[from..to]);
         let text = |value: &str| Value::from(value).to_string();

@@ -41,7 +41,6 @@ pub fn run_all(
     for note in experiment.seed_set.account().notes(&experiment.seed_file) {
         answering.progress().say(&note);
     }
-    answering.progress().begin_trials(experiment.seeds.len() * experiment.variants.len());
     let mut reports = Vec::new();
     for &seed in &experiment.seeds {
         answering.next_run_seed(experiment.tolerance);

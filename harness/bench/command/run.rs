@@ -186,6 +186,9 @@ pub(super) fn make(
             differing.extend(overwrite::differing(experiment, &fingerprints, store, results)?);
         }
         overwrite::settle(differing, replace, results, &experiments.name)?;
+        // Seed sets are one work.
+        let trials = each.iter().map(|one| one.seeds.len() * one.variants.len()).sum();
+        answering.progress().begin_trials(trials);
         let run = |experiment| suite::run_all(experiment, &fingerprints, answering, results);
         each.iter().map(run).collect()
     })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use serde_json::json;
@@ -25,9 +26,6 @@ use crate::{builtin, excerpt, report, terminal};
 
 /// The seed set where none is named.
 const STARTER: &str = "built-in:seeds/starter.jsonl";
-
-/// The pool where none is named.
-const DEMONSTRATION: &str = "built-in:pools/demo.toml";
 
 /// Make training data: GRA alone, until N samples are accepted.
 #[derive(Debug, Args)]
@@ -62,7 +60,7 @@ pub(crate) struct SynthArgs {
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
     /// Only the first N seed items.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: Option<usize>,
     /// Name of the experiment [default: the folder's].
     #[arg(long, value_name = "NAME")]
@@ -129,7 +127,7 @@ impl SynthArgs {
             );
             Path::new(STARTER)
         });
-        let pool = self.pool.as_deref().unwrap_or(Path::new(DEMONSTRATION));
+        let pool = self.pool.as_deref().unwrap_or(Path::new(builtin::DEMONSTRATION_POOL));
         let has_servers = !self.servers.is_empty();
         if has_servers {
             said.extend(self.write_pool(&name, written)?);

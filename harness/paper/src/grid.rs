@@ -207,8 +207,8 @@ pub fn hang(out: &mut String, lead: &str, text: &str, indent: usize) {
     out.push('\n');
 }
 
-/// Appends text, below which lines of at most so many characters are indented.
-fn fill(out: &mut String, text: &str, most: usize, indent: usize) {
+/// Appends text broken at spaces into lines of at most so many characters; lines after the first are indented.
+pub fn fill(out: &mut String, text: &str, most: usize, indent: usize) {
     let mut width = out.rsplit('\n').next().map_or(0, |line| line.chars().count());
     for (place, word) in text.split(' ').enumerate() {
         let length = word.chars().count();

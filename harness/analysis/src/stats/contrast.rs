@@ -120,6 +120,19 @@ pub struct Margins {
 }
 
 impl Contrast {
+    /// A control over all samples, in which no item is held against itself.
+    fn unpaired(
+        measure: &'static str,
+        set: &MeasuredSet,
+        n: Sizes,
+        difference: Option<Inference>,
+        margin: Option<f64>,
+    ) -> Self {
+        let p = difference.and_then(|difference| difference.p());
+        let (data_set, same_items, selection) = (set.name.clone(), None, None);
+        Self { measure, data_set, n, difference, same_items, selection, p, margin }
+    }
+
     /// The difference that is tested: of the same items where they differ at all, else of all samples.
     #[must_use]
     pub fn headline(&self) -> Option<Inference> {
@@ -170,13 +183,11 @@ pub(super) fn contrasts(
             contrasts.push(compare(&sides, is_related(set), measure, data_set, margin(&margins)));
         }
     }
-    for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
-        let sides = [&values[0], of_set];
-        contrasts.push(at_equal_length(sides, is_related(set), set, margins.judge));
-    }
-    for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
-        let sides = [&values[0], of_set];
-        contrasts.push(matched_by_length(sides, is_related(set), set, margins.judge));
+    for control in [at_equal_length, matched_by_length] {
+        for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
+            let sides = [&values[0], of_set];
+            contrasts.push(control(sides, is_related(set), set, margins.judge));
+        }
     }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
     for (contrast, p) in contrasts.iter_mut().zip(holm(&p_values)) {
@@ -306,16 +317,8 @@ fn at_equal_length(
     let is_defined = spread > 0.0;
     let difference = is_defined.then(|| sum(&[(first, -1.0), (other, 1.0)], is_related)).flatten();
     let both = if is_related { first.names().intersection(&other.names()).count() } else { 0 };
-    Contrast {
-        measure: AT_EQUAL_LENGTH,
-        data_set: set.name.clone(),
-        n: Sizes { first: first.values.len(), other: other.values.len(), both },
-        difference,
-        same_items: None,
-        selection: None,
-        p: difference.and_then(|difference| difference.p()),
-        margin,
-    }
+    let n = Sizes { first: first.values.len(), other: other.values.len(), both };
+    Contrast::unpaired(AT_EQUAL_LENGTH, set, n, difference, margin)
 }
 
 /// The same control without a straight line: samples are paired with ones of the other data set that are as long, the
@@ -337,16 +340,8 @@ fn matched_by_length(
     let differences: Vec<Option<f64>> = differences.collect();
     let items = pairs.iter().map(|(mine, theirs)| items_of(0, mine.2).chain(items_of(1, theirs.2)));
     let difference = Inference::of_mean(&differences, &Dependence::by_items(items));
-    Contrast {
-        measure: MATCHED,
-        data_set: set.name.clone(),
-        n: Sizes { first: pairs.len(), other: pairs.len(), both: 0 },
-        difference,
-        same_items: None,
-        selection: None,
-        p: difference.and_then(|difference| difference.p()),
-        margin,
-    }
+    let n = Sizes { first: pairs.len(), other: pairs.len(), both: 0 };
+    Contrast::unpaired(MATCHED, set, n, difference, margin)
 }
 
 /// Pairs of one sample of each side whose lengths lie within [`CALIPER`], the nearest pair first, each sample once.
