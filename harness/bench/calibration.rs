@@ -22,7 +22,7 @@ use gra_synth::step::Asker;
 use serde::{Deserialize, Serialize};
 
 use crate::answering::{Answering, Asking};
-use crate::artifact::write_atomic;
+use gra_files::write_atomic;
 
 /// One item of a calibration set, a line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::artifact::write_atomic;
 use crate::experiment;
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::trial::TrialId;
+use gra_files::write_atomic;
 
 /// Name of the experiment file of a data folder.
 const EXPERIMENT: &str = "experiment.toml";

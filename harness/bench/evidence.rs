@@ -25,12 +25,12 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 
 use crate::answering::Answering;
-use crate::artifact::write_atomic;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, Sample, SourceTrial};
 use crate::difficulty::Scoring;
 use crate::judging::{self, Bench, Judgements};
 use crate::seeds::Account;
+use gra_files::write_atomic;
 use map::SampleMap;
 
 pub use map::Fit;

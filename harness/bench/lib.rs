@@ -20,8 +20,7 @@
 //! - [`comparison`]: the data sets of an experiment
 //! - [`measured`]: what results say about the paper's tables and claims
 //! - [`gallery`]: figures of what is stored
-//! - [`publish`], [`export`], [`artifact`], [`rows`]: results; data sets in other tools' formats; whole
-//!   files; tables as JSON
+//! - [`publish`], [`export`], [`rows`]: results; data sets in other tools' formats; tables as JSON
 //! - [`schema`]: what experiment and pool files may hold, for editors and for readers
 //! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
 //!   show of candidates, [`trail`] all that is known of one; `html`, `numbers`: what pages are made of
@@ -32,7 +31,6 @@
 //! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
 
 pub mod answering;
-pub mod artifact;
 pub mod axis;
 pub mod benchmarks;
 pub mod browser;

@@ -17,13 +17,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
 use crate::answering::Thoughts;
-use crate::artifact::write_atomic;
 use crate::experiment::Experiment;
 use crate::export;
 use crate::long_texts::{self, LongTexts};
 use crate::seeds::Account;
 use crate::trial::TrialId;
 use crate::trial::running::CompletedTrial;
+use gra_files::write_atomic;
 
 /// The record of how a trial's files were made.
 ///

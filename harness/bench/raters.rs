@@ -23,9 +23,9 @@ use gra_synth::domain::Domain;
 use gra_synth::stream::Stream;
 use sha2::{Digest, Sha256};
 
-use crate::artifact::write_atomic;
 use crate::failure::bad_input;
 use crate::trial::TrialId;
+use gra_files::write_atomic;
 
 /// What raters fill in.
 pub const SHEET: &str = "sheet.csv";

@@ -16,7 +16,6 @@ use gra_llm::engine::EngineError;
 use serde::Deserialize;
 
 use crate::answering::Answering;
-use crate::artifact::write_atomic;
 use crate::experiment::{Experiment, Experiments};
 use crate::long_texts::LongTexts;
 use crate::publish;
@@ -26,6 +25,7 @@ use crate::store::Store;
 use crate::trial::running::{self, CompletedTrial};
 use crate::trial::{Fingerprints, TrialId, TrialRecord};
 use earlier::OtherRows;
+use gra_files::write_atomic;
 
 /// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
 ///

@@ -17,7 +17,6 @@ use gra_synth::method::{Method, ReviewForm};
 use gra_synth::request::ScoreReading;
 
 use super::stats::{as_judge, measures, member};
-use crate::artifact::write_atomic;
 use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
 };
@@ -25,6 +24,7 @@ use crate::experiment::{self, PromptFiles};
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};
+use gra_files::write_atomic;
 
 /// Measure whether the models of a pool can review, on texts whose quality is known.
 #[derive(Debug, Args)]

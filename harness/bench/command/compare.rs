@@ -15,7 +15,6 @@ use serde_json::json;
 
 use super::rescore::{self, Decided, RescoreArgs};
 use super::stats;
-use crate::artifact::write_atomic;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::DataSet;
 use crate::difficulty::{Protocol, Scoring};
@@ -28,6 +27,7 @@ use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::trial::TrialId;
 use crate::{comparison, publish, rows, terminal};
+use gra_files::write_atomic;
 
 /// Put the data sets of an experiment side by side, and say what can be told apart.
 #[derive(Debug, Args)]

@@ -7,12 +7,12 @@ use anyhow::Result;
 use clap::Args;
 use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
 
-use crate::artifact::write_atomic;
 use crate::session::GlobalArgs;
 use crate::store::Store;
 use crate::suite::RunMeasurement;
 use crate::trial::stored::StoredTrial;
 use crate::{rows, terminal};
+use gra_files::write_atomic;
 
 /// Say what a trial's tokens cost in operations, beside a large model that writes the same samples.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use gra_llm::digest::DigestCache;
+use gra_files::digest::DigestCache;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::llama::{devices, runtime};
 use gra_llm::model_pool::check::{FoundFile, FoundModel, HashCheck, ModelCheck, PoolPart};
@@ -23,12 +23,12 @@ use gra_synth::request::ModelName;
 use serde::Serialize;
 
 use super::calibrate::{CalibrateArgs, Calibrated, calibrate};
-use crate::artifact::write_atomic;
 use crate::pin::{self, Pin};
 use crate::session::GlobalArgs;
 use crate::{builtin, terminal};
 use coverage::Coverage;
 use forms::FormFinding;
+use gra_files::write_atomic;
 use needs::Needs;
 use templates::Template;
 

@@ -8,7 +8,6 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use gra_synth::candidate::{Candidate, Outcome};
 
-use crate::artifact::write_atomic;
 use crate::export;
 use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};
 use crate::session::GlobalArgs;
@@ -16,6 +15,7 @@ use crate::store::Store;
 use crate::terminal;
 use crate::trial::TrialId;
 use crate::trial::stored::{StoredTrial, TrialSelection};
+use gra_files::write_atomic;
 
 /// Write a trial's samples in the formats of other tools.
 #[derive(Debug, Args)]

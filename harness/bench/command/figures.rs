@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use gra_analysis::figure::font::{Fonts, MARK};
 use serde_json::{Value, json};
 
-use crate::artifact::write_atomic;
 use crate::failure::bad_input;
 use crate::gallery::{self, FigureKind, GalleryEntry, MissingFigure, Sources};
 use crate::session::GlobalArgs;
 use crate::terminal;
+use gra_files::write_atomic;
 
 /// Draw what was measured, beside the paper's numbers, as SVG and PNG; asks no model.
 #[derive(Debug, Args)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::artifact::write_atomic;
 use crate::builtin;
 use crate::terminal;
+use gra_files::write_atomic;
 
 /// Write out the experiments, pools, prompts and seed set that are built in, to change them.
 #[derive(Debug, Args)]

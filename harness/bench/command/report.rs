@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::artifact::write_atomic;
 use crate::report;
 use crate::session::GlobalArgs;
 use crate::terminal;
 use crate::trial::TrialId;
+use gra_files::write_atomic;
 
 /// Write one HTML file about an experiment or a trial: verdict, tables, figures, every sample.
 #[derive(Debug, Args)]

@@ -12,13 +12,13 @@ use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 use gra_synth::variant::DisputeRule;
 
-use crate::artifact::write_atomic;
 use crate::axis::{Seats, Values};
 use crate::experiment::RescoreEntry;
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::trial::stored::StoredTrial;
 use crate::{judging, rows, terminal};
+use gra_files::write_atomic;
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;

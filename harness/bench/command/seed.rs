@@ -11,11 +11,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::artifact::write_atomic;
 use crate::failure::bad_input;
 use crate::seeds::describe::describe;
 use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker, jsonl};
 use crate::terminal;
+use gra_files::write_atomic;
 
 /// Import or describe a seed set.
 #[derive(Debug, Args)]

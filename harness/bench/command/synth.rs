@@ -13,7 +13,6 @@ use gra_synth::pool::ItemId;
 use serde_json::json;
 
 use super::{export, run};
-use crate::artifact::write_atomic;
 use crate::data_folder::{self, Replaced};
 use crate::experiment::{Experiments, MadeExperiment, Overrides, path_from, stem};
 use crate::failure::bad_input;
@@ -23,6 +22,7 @@ use crate::served::Servers;
 use crate::session::{GlobalArgs, results_argument};
 use crate::trial::running::CompletedTrial;
 use crate::{builtin, excerpt, report, terminal};
+use gra_files::write_atomic;
 
 /// The seed set where none is named.
 const STARTER: &str = "built-in:seeds/starter.jsonl";

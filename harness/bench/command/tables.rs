@@ -10,10 +10,10 @@ use gra_paper::benchmarks::Benchmarks;
 use gra_paper::claims::{self, Measured};
 use gra_paper::tables::{Table, TableNumber};
 
-use crate::artifact::write_atomic;
 use crate::session::GlobalArgs;
 use crate::terminal;
 use crate::{measured, rows};
+use gra_files::write_atomic;
 
 /// Where generated files are, in the results folder.
 const GENERATED: &str = "paper/generated";

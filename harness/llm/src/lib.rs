@@ -6,7 +6,7 @@
 //! # Layout
 //!
 //! - [`engine`]: the trait, its errors, its progress reports
-//! - [`model_pool`], [`digest`], [`gguf`]: which models, whether their files are right, what the
+//! - [`model_pool`], [`gguf`]: which models, whether their files are right, what the
 //!   files say
 //! - [`llama`]: the llama.cpp engine: resident models, batched decoding, scoring, embedding,
 //!   quantising
@@ -20,12 +20,10 @@
 //! - [`score`]: passages and their log-probabilities
 //! - [`scripted`]: an engine without a model, for tests
 //! - [`key`]: store keys
-//! - [`whole_file`]: files that are written whole or not at all
 
 pub mod adherence;
 pub mod automaton;
 pub mod chat_template;
-pub mod digest;
 pub mod dispatcher;
 pub mod engine;
 pub mod gguf;
@@ -39,6 +37,5 @@ pub mod score;
 pub mod scripted;
 pub mod server;
 pub mod vocabulary;
-pub mod whole_file;
 #[cfg(unix)]
 pub mod worker;

@@ -30,12 +30,12 @@ use gra_synth::request::{Embedding, ModelName, Reply, Request};
 
 use crate::automaton::WRITER_VERSION;
 use crate::chat_template::{TemplateFinding, TemplateQuestion, fingerprint_part};
-use crate::digest::{self, DigestCache};
 use crate::engine::{Engine, EngineError, EngineResult, Watch, only_model};
 use crate::model_pool::{Backend, ModelFileError, ModelPool, ModelSource, PoolModel};
 use crate::score::{Passage, PassageScore};
 use encoder::Encoder;
 use generator::Generator;
+use gra_files::digest::{self, DigestCache};
 use resident::Resident;
 use settings::EngineSettings;
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use gguf::write_parts;
-use gra_llm::digest::DigestCache;
+use gra_files::digest::DigestCache;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;

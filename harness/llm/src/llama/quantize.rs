@@ -11,7 +11,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::runtime;
 use crate::gguf::GgufModel;
-use crate::whole_file::write_atomically;
+use gra_files::write_atomically;
 
 /// The quantisations that can be asked for, smallest last.
 pub const TYPES: [(&str, sys::llama_ftype); 8] = [

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::source::unreadable;
 use super::{Backend, ModelFileError, ModelPool, ModelSource, PoolEncoder, PoolModel};
-use crate::digest::{self, DigestCache};
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
+use gra_files::digest::{self, DigestCache};
 
 /// Whether a model's files are the ones that the pool names.
 #[derive(Clone, Debug, PartialEq, Eq)]

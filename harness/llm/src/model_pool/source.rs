@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ModelFileError;
 use super::hub::{self, Absent, HubCache, Wanted};
-use crate::digest::DigestCache;
 use crate::gguf::split::{self, SplitName};
+use gra_files::digest::DigestCache;
 
 /// Parts that a message lists; more are named by a pattern.
 const LISTED: usize = 3;

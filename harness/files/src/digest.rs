@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::whole_file::write_atomically;
+use crate::whole::write_atomically;
 
 /// Digests of files by path, size and modification time.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl DigestCache {
         {
             return Ok(entry.sha256.clone());
         }
-        let sha256 = hash(&path)?;
+        let sha256 = of_file(&path)?;
         self.known.insert(path, KnownDigest { size, modified, sha256: sha256.clone() });
         // Only time is lost when this fails, e.g. on a read-only disk.
         let _ = self.save();
@@ -95,7 +95,11 @@ pub fn of_model(files: &[String]) -> String {
     }
 }
 
-fn hash(path: &Path) -> io::Result<String> {
+/// The SHA-256 of a file in lower-case hexadecimal digits, read whole.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of_file(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     // Read in pieces of a megabyte: model files are larger than memory.
     let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);

@@ -1,0 +1,1 @@
+//! A model becomes scores on benchmarks, by OpenCompass or lm-eval.

@@ -1,0 +1,221 @@
+//! A program of others: what it says goes to a log, its end is told with its last lines, and it ends when it is told
+//! to, with everything that it started.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at a running program.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a program that was told to end may take, e.g. to save a checkpoint, before it is killed.
+const TO_END: Duration = Duration::from_secs(20);
+
+/// Lines of its log that tell of a failure.
+const TOLD: usize = 15;
+
+/// Most bytes of a log that are read for these lines.
+const TAIL: u64 = 16 << 10;
+
+/// How a program ended without failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with success.
+    Done,
+    /// It was told to stop.
+    Stopped,
+}
+
+/// A program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// It could not be started, or its log not be written.
+    #[error("cannot run {}: {source}", .program.display())]
+    Start {
+        /// Its file.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It ended with another code than 0, or by a signal.
+    #[error("{} failed ({status}); the end of its log {}:\n{said}", .program.display(), .log.display())]
+    Failed {
+        /// Its file.
+        program: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// Where all is that it said.
+        log: PathBuf,
+        /// Its last lines.
+        said: String,
+    },
+}
+
+/// A running program. Dropping it ends the program.
+#[derive(Debug)]
+pub struct Program {
+    file: PathBuf,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Program {
+    /// Starts a program. What it says is appended to the log; it hears no Ctrl-C, because its group is its own.
+    ///
+    /// # Errors
+    /// When it cannot be started or the log not be opened.
+    pub fn start(mut command: Command, log: &Path) -> Result<Self, ProgramError> {
+        let file = PathBuf::from(command.get_program());
+        let mut start = || -> io::Result<Child> {
+            if let Some(folder) = log.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let out = OpenOptions::new().create(true).append(true).open(log)?;
+            command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            command.spawn()
+        };
+        match start() {
+            Ok(child) => Ok(Self { file, log: log.to_owned(), child }),
+            Err(source) => Err(ProgramError::Start { program: file, source }),
+        }
+    }
+
+    /// Waits for its end. `look` is called every fifth of a second, to show how far it is. When `stop` is set the
+    /// program and all that it started are ended.
+    ///
+    /// # Errors
+    /// When it fails by itself.
+    pub fn wait(
+        mut self,
+        stop: &AtomicBool,
+        mut look: impl FnMut(),
+    ) -> Result<Ending, ProgramError> {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                self.end();
+                return Ok(Ending::Stopped);
+            }
+            if self.has_ended()? {
+                return Ok(Ending::Done);
+            }
+            look();
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Whether it has ended, with success.
+    ///
+    /// # Errors
+    /// When it has failed.
+    pub fn has_ended(&mut self) -> Result<bool, ProgramError> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(false),
+            Ok(Some(status)) if status.success() => Ok(true),
+            Ok(Some(status)) => Err(ProgramError::Failed {
+                program: self.file.clone(),
+                status,
+                said: last_lines(&self.log),
+                log: self.log.clone(),
+            }),
+            Err(source) => Err(ProgramError::Start { program: self.file.clone(), source }),
+        }
+    }
+
+    /// Asks its group to end, waits, and kills what is left.
+    fn end(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            // Its children may outlive it: vLLM's worker does.
+            self.signal(libc::SIGKILL);
+            return;
+        }
+        self.signal(libc::SIGTERM);
+        let deadline = Instant::now() + TO_END;
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(LOOK_EVERY / 4);
+        }
+        self.signal(libc::SIGKILL);
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal to the program's group, which has its id until its last process is gone.
+    #[expect(unsafe_code, reason = "the system's kill, of a group that we made")]
+    fn signal(&self, signal: libc::c_int) {
+        if let Ok(group) = libc::pid_t::try_from(self.child.id()) {
+            // SAFETY: it takes two numbers and touches no memory.
+            unsafe { libc::killpg(group, signal) };
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The last lines of a log, or as much of them as can be read.
+fn last_lines(log: &Path) -> String {
+    let read = || -> io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    // A progress bar writes its states over each other; the last one of a line counts.
+    let lines = text.lines().map(|line| line.trim_end().rsplit('\r').next().unwrap_or_default());
+    let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TOLD)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn its_end_is_told_with_its_last_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("logs/a.log");
+        let stop = AtomicBool::new(false);
+        let run = |script| Program::start(shell(script), &log).unwrap().wait(&stop, || ());
+        assert_eq!(run("echo fine").unwrap(), Ending::Done);
+        let error = run("printf '1%%\\r2%%\\n'; echo no memory >&2; exit 3").unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("exit status: 3") && said.ends_with("fine\n2%\nno memory"), "{said}");
+        let missing = Program::start(Command::new("/nothing/there"), &log).unwrap_err();
+        assert!(missing.to_string().starts_with("cannot run /nothing/there"), "{missing}");
+    }
+
+    #[test]
+    fn what_it_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, file) = (folder.path().join("log"), folder.path().join("child"));
+        let script = format!("sleep 1000 & echo $! > {}; trap '' TERM; wait", file.display());
+        let stop = AtomicBool::new(false);
+        let program = Program::start(shell(&script), &log).unwrap();
+        let look = || {
+            if fs::read_to_string(&file).is_ok_and(|id| id.ends_with('\n')) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        };
+        assert_eq!(program.wait(&stop, look).unwrap(), Ending::Stopped);
+        let child = fs::read_to_string(&file).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.trim()));
+        // Gone, or a zombie that its new parent has not yet looked at.
+        assert!(stat.as_ref().map_or(true, |stat| stat.contains(") Z ")), "{stat:?}");
+    }
+}

@@ -1,0 +1,1 @@
+//! A data set becomes a trained model, by LLaMA-Factory.
