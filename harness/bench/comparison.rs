@@ -2,7 +2,9 @@
 //! took no run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use gra_analysis::checks::Checks;
@@ -42,6 +44,20 @@ pub fn data_sets(
     };
     let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
     names.iter().map(|name| loader.load(name)).collect()
+}
+
+pub(crate) fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
+    let variants = experiment.variants.iter().map(|variant| variant.name.as_str());
+    let known: Vec<&str> =
+        variants.chain(experiment.sources.iter().map(|source| source.name.as_str())).collect();
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => bail!(
+            "{} has no data set `{unknown}`\nhint: there are {}",
+            experiment.name,
+            known.join(", ")
+        ),
+    }
 }
 
 struct Loader<'a> {
@@ -97,9 +113,19 @@ impl Loader<'_> {
             Size::Samples(n) => *n,
             Size::Of(other) => self.load(other)?.samples.len(),
         };
-        match source.keep {
-            Keep::Drawn => data_set.subsample(size, self.run_seed),
-            Keep::HighestMu => data_set.keep_best(size),
+        let had = data_set.samples.len();
+        let which = match source.keep {
+            Keep::Drawn => {
+                data_set.subsample(size, self.run_seed);
+                "drawn"
+            }
+            Keep::HighestMu => {
+                data_set.keep_best(size);
+                "those of the highest mu"
+            }
+        };
+        if size < had {
+            let _ = write!(data_set.content, ", cut to {size} of {had}, {which}");
         }
         Ok(data_set)
     }
@@ -117,7 +143,8 @@ impl Loader<'_> {
         let samples = seeds.items.iter().cloned().map(Sample::from).collect();
         let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
         let seed_set = Some(seeds.sha256.clone());
-        DataSet { files, seed_set, ..DataSet::new(name, samples) }
+        let content = format!("the seed set {}", self.experiment.seed_file);
+        DataSet { files, seed_set, content, ..DataSet::new(name, samples) }
     }
 }
 
@@ -151,9 +178,12 @@ fn filtered(
     let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
     let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
     let out = format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name);
-    let DataSet { files, seed_set, is_demonstration, mut left_out, .. } = whole;
+    let content = format!("{}, without samples that checks find fault with", whole.content);
+    let DataSet { files, seed_set, is_demonstration, mut left_out, records, .. } = whole;
     left_out.push(out);
-    Ok(DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) })
+    let set =
+        DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };
+    Ok(DataSet { content, records, ..set })
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
@@ -166,18 +196,30 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
     };
     let mut seen = BTreeSet::new();
     let mut samples: Vec<Sample> = Vec::new();
-    for sample in parts.iter().flat_map(|part| &part.samples) {
+    let origins: Vec<Arc<str>> = parts.iter().map(|part| part.name.as_str().into()).collect();
+    let of_parts = parts.iter().zip(&origins);
+    let all =
+        of_parts.flat_map(|(part, origin)| part.samples.iter().map(move |sample| (sample, origin)));
+    for (sample, origin) in all {
         if !seen.insert((&sample.instruction, &sample.response)) {
             continue;
         }
         let id = ItemId::Seed(u32::try_from(samples.len()).unwrap_or(u32::MAX));
         let items = if seed_set.is_some() { sample.items.clone() } else { vec![id.to_string()] };
-        samples.push(Sample { id, items, ..sample.clone() });
+        let origin = Some(sample.origin.as_ref().unwrap_or(origin).clone());
+        samples.push(Sample { id, items, origin, ..sample.clone() });
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
     let is_demonstration = parts.iter().any(|part| part.is_demonstration);
     let left_out = parts.iter().flat_map(|part| part.left_out.clone()).collect();
-    DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) }
+    let mut records: Vec<_> = parts.iter().flat_map(|part| part.records.clone()).collect();
+    records.sort_by(|a, b| a.id.cmp(&b.id));
+    records.dedup_by(|a, b| a.id == b.id);
+    let contents: Vec<&str> = parts.iter().map(|part| part.content.as_str()).collect();
+    let content = format!("{}, exact repeats left out", contents.join(" and "));
+    let set =
+        DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };
+    DataSet { content, records, ..set }
 }
 
 #[cfg(test)]
@@ -195,6 +237,8 @@ mod tests {
             input_at: None,
             response: Some("Yes.".to_owned()),
             tally: None,
+            candidate: None,
+            origin: None,
         };
         let samples = (0..).zip(texts).map(sample).collect();
         let (name, seed_set) = (name.to_owned(), seed_set.map(str::to_owned));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::contamination::SampleTexts;
@@ -19,8 +20,8 @@ use gra_synth::stream::Stream;
 use crate::failure::bad_input;
 use crate::seeds::{self, Account, LoadOptions};
 use crate::store::Store;
-use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
+use crate::trial::{TrialId, TrialRecord};
 
 /// A data set to be measured, as named on the command line: `NAME=SOURCE` or `SOURCE`, where a source
 /// is a trial (`ablation/gra/seed-42`) or a file.
@@ -56,6 +57,10 @@ pub struct Sample {
     pub response: Option<String>,
     /// The committee's scores.
     pub tally: Option<Tally>,
+    /// All that is recorded of it, where a trial made it.
+    pub candidate: Option<Arc<Candidate>>,
+    /// The data set that it was first of, where it is of several together.
+    pub origin: Option<Arc<str>>,
 }
 
 /// A data set.
@@ -75,6 +80,10 @@ pub struct DataSet {
     pub is_demonstration: bool,
     /// What was left out of it on purpose, a sentence each.
     pub left_out: Vec<String>,
+    /// What its samples are, in a phrase: `the seed set alpaca.json`.
+    pub content: String,
+    /// What determined the trials that its samples are of.
+    pub records: Vec<Arc<TrialRecord>>,
 }
 
 /// The trial whose samples a data set holds.
@@ -148,10 +157,11 @@ impl Named {
                 let file = seeds::load(&path, &options)?;
                 let account = file.account();
                 let samples = file.items.into_iter().map(Sample::from).collect();
+                let content = format!("the file {}", file_name(&path));
                 let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                Ok(DataSet { files, seed_set, ..DataSet::new(self.name, samples) })
+                Ok(DataSet { files, seed_set, content, ..DataSet::new(self.name, samples) })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -189,6 +199,8 @@ impl From<SeedItem> for Sample {
             input_at: item.input_at,
             response: item.response,
             tally: None,
+            candidate: None,
+            origin: None,
         }
     }
 }
@@ -214,6 +226,8 @@ impl Sample {
             input_at: None,
             response: candidate.response.clone(),
             tally: candidate.tally(),
+            candidate: Some(Arc::new(candidate.clone())),
+            origin: None,
         })
     }
 
@@ -245,6 +259,8 @@ impl DataSet {
             trial: None,
             is_demonstration: false,
             left_out: Vec::new(),
+            content: String::new(),
+            records: Vec::new(),
         }
     }
 
@@ -267,8 +283,14 @@ impl DataSet {
         let rule = Rule::recorded(&settings.method, &settings.variant);
         let seed_set = Some(settings.seed_set_sha256.clone());
         let is_demonstration = trial.record.demonstration;
+        let content = match until {
+            u32::MAX => format!("the samples of {}", trial.id()),
+            last => format!("the samples of rounds 1 to {last} of {}", trial.id()),
+        };
+        let records = vec![Arc::new(trial.record.clone())];
         let trial = Some(SourceTrial { facts, rule, judged: None });
-        Ok(Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) })
+        let set = Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) };
+        Ok(Self { content, records, ..set })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was
@@ -326,7 +348,7 @@ impl DataSet {
 }
 
 /// The places of `n` of these items, rising: those whose own draws are the lowest.
-fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
+pub(crate) fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
     let draw = |place: &usize| {
         let id = ids[*place].to_string();
         (Stream::named(run_seed, &["subsample", &id]).next_u64(), *place)
@@ -427,6 +449,8 @@ mod tests {
             input_at: None,
             response: None,
             tally: score.and_then(|score| Tally::from_scores([Scores::whole([score; 6])])),
+            candidate: None,
+            origin: None,
         };
         let scores = [Some(8), None, Some(9), Some(8), Some(10)];
         let samples = (0..).zip(scores).map(sample).collect();

@@ -1,41 +1,85 @@
-//! A trial's samples in the formats of other tools, as bytes. Writes no file itself.
+//! A data set in the formats of other tools, as bytes. Writes no file itself.
 //!
 //! # Layout
 //!
-//! - `formats`: training data and its index, as LLaMA-Factory reads them; all of a sample as Parquet
+//! - `formats`: training data as trainers read it, the index of it for LLaMA-Factory, and all of a sample as Parquet
+//! - `preferences`: pairs of a better and a worse answer, and single answers with a verdict
 //! - `card`: the dataset card
 //! - `tidy`: everything that trials recorded, as tables in long form
 
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
 use gra_synth::candidate::Candidate;
+use gra_synth::committee::Tally;
+use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use polars::error::PolarsError;
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
+use crate::dataset::{self, DataSet, Sample};
 use crate::trial::TrialRecord;
 use card::Card;
 
 mod card;
 mod formats;
+pub(crate) mod preferences;
 pub(crate) mod tidy;
 
-/// Names of the files that an export consists of.
-pub mod file {
-    /// Training data: a JSON array of instruction, input, output.
-    pub const ALPACA: &str = "alpaca.json";
-    /// Training data: one conversation per line.
-    pub const SHAREGPT: &str = "sharegpt.jsonl";
-    /// Every sample with its annotation, scores and models.
-    pub const TABLE: &str = "samples.parquet";
-    /// Tells LLaMA-Factory what the training files are.
-    pub const DATASET_INFO: &str = "dataset_info.json";
-    /// What the data is and how it was made.
-    pub const CARD: &str = "README.md";
+/// Name of the file that holds the dataset card.
+const CARD: &str = "README.md";
+
+/// Name of the file that tells LLaMA-Factory what the training files are.
+const DATASET_INFO: &str = "dataset_info.json";
+
+/// Name of the file that tells what the others hold; written last.
+pub(crate) const MANIFEST: &str = "manifest.json";
+
+/// Folder of the samples that are held out.
+const TEST: &str = "test";
+
+/// A form of training data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Format {
+    /// Alpaca JSON: instruction, input, output.
+    Alpaca,
+    /// JSON Lines of `messages` with roles, as OpenAI, TRL and most others read them.
+    Messages,
+    /// JSON of `conversations` of `from` and `value`, as `ShareGPT` has them.
+    Sharegpt,
+    /// JSON Lines of `prompt` and `completion`, as TRL reads them.
+    PromptCompletion,
+    /// Parquet with everything that is known of a sample, its `messages` too.
+    Parquet,
+}
+
+impl Format {
+    /// Every form.
+    pub const ALL: [Self; 5] =
+        [Self::Alpaca, Self::Messages, Self::Sharegpt, Self::PromptCompletion, Self::Parquet];
+
+    /// Those that a run publishes beside its tables.
+    pub(crate) const PUBLISHED: [Self; 3] = [Self::Alpaca, Self::Messages, Self::Parquet];
+
+    /// The name of its file.
+    #[must_use]
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Alpaca => "alpaca.json",
+            Self::Messages => "messages.jsonl",
+            Self::Sharegpt => "sharegpt.json",
+            Self::PromptCompletion => "prompt-completion.jsonl",
+            Self::Parquet => "samples.parquet",
+        }
+    }
 }
 
 /// A file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportedFile {
-    /// One of [`file`].
-    pub name: &'static str,
+    /// Its path within the folder of the export.
+    pub name: String,
     /// Its content; the same data set gives the same bytes.
     pub bytes: Vec<u8>,
 }
@@ -59,49 +103,236 @@ pub enum ExportError {
     Parquet(#[from] PolarsError),
 }
 
-/// A candidate that was accepted, with the texts that this implies.
+/// A sample with both of its texts, and what is known of it.
 #[derive(Clone, Copy, Debug)]
 struct ExportedSample<'a> {
-    candidate: &'a Candidate,
+    id: ItemId,
+    /// The data set that it was first of.
+    origin: Option<&'a str>,
+    domain: Option<Domain>,
+    /// What is to be done; an input stands in `input`.
+    task: &'a str,
+    input: Option<&'a str>,
+    /// Both together, as models are asked.
     instruction: &'a str,
     response: &'a str,
+    tally: Option<Tally>,
+    /// What a trial recorded of it.
+    candidate: Option<&'a Candidate>,
 }
 
 impl<'a> ExportedSample<'a> {
     fn from_candidate(candidate: &'a Candidate) -> Result<Self, ExportError> {
         let incomplete = |missing| ExportError::Incomplete { id: candidate.id, missing };
         let text = |text: &'a Option<String>, name| text.as_deref().ok_or(incomplete(name));
+        let instruction = text(&candidate.instruction, "instruction")?;
         Ok(Self {
-            candidate,
-            instruction: text(&candidate.instruction, "instruction")?,
+            id: candidate.id,
+            origin: None,
+            domain: candidate.domain,
+            task: instruction,
+            input: None,
+            instruction,
             response: text(&candidate.response, "response")?,
+            tally: candidate.tally(),
+            candidate: Some(candidate),
+        })
+    }
+
+    /// `None` of a sample without a response, which is no training data.
+    fn from_sample(sample: &'a Sample) -> Option<Self> {
+        Some(Self {
+            id: sample.id,
+            origin: sample.origin.as_deref(),
+            domain: sample.domain,
+            task: sample.task(),
+            input: sample.input(),
+            instruction: &sample.instruction,
+            response: sample.response.as_deref()?,
+            tally: sample.tally,
+            candidate: sample.candidate.as_deref(),
         })
     }
 }
 
-/// Every file of the export, the card last: the accepted ones among a trial's candidates, in their order. The
-/// card counts the others.
-///
-/// # Errors
-/// When an accepted candidate lacks its texts.
-pub fn files(
-    trial: &TrialRecord,
-    candidates: &[Candidate],
-) -> Result<Vec<ExportedFile>, ExportError> {
-    let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
-    let samples: Vec<ExportedSample> =
-        accepted.map(ExportedSample::from_candidate).collect::<Result<_, _>>()?;
-    // Training tools take it from a comma-separated list and look it up in a folder; trials' names are plain.
-    let name = trial.id.joined();
-    let card = Card { name: &name, trial, candidates, samples: &samples };
-    let file = |name, bytes| ExportedFile { name, bytes };
-    Ok(vec![
-        file(file::ALPACA, formats::alpaca(&samples)?),
-        file(file::SHAREGPT, formats::sharegpt(&samples)?),
-        file(file::TABLE, formats::table(&samples)?),
-        file(file::DATASET_INFO, formats::dataset_info(&name)),
-        file(file::CARD, card.render().into_bytes()),
-    ])
+/// A data set to be exported.
+#[derive(Clone, Debug)]
+pub struct Export<'a> {
+    /// Its name in training configurations, which take it from comma-separated lists: a plain name.
+    name: String,
+    samples: Vec<ExportedSample<'a>>,
+    /// What its samples are, in a phrase.
+    content: String,
+    /// What determined the trials that they are of.
+    records: Vec<&'a TrialRecord>,
+    /// All candidates of its trial, which the card counts; none where it is no whole trial.
+    candidates: &'a [Candidate],
+    demonstration: bool,
+    /// What a reader must know of its making, a sentence each.
+    notes: Vec<String>,
+}
+
+/// What of an export is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extent {
+    /// The forms.
+    pub formats: Vec<Format>,
+    /// This share of the samples is held out, drawn by the run seed.
+    pub test: Option<TestSplit>,
+}
+
+/// How samples are held out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TestSplit {
+    /// Above 0 and below 1.
+    pub share: f64,
+    /// Seed of the draw.
+    pub seed: u64,
+}
+
+impl Extent {
+    /// These forms of all samples.
+    #[must_use]
+    pub fn whole(formats: &[Format]) -> Self {
+        let mut formats = formats.to_vec();
+        formats.sort_unstable();
+        formats.dedup();
+        Self { formats, test: None }
+    }
+}
+
+impl<'a> Export<'a> {
+    /// The accepted ones among a trial's candidates, in their order.
+    ///
+    /// # Errors
+    /// When an accepted candidate lacks its texts.
+    pub fn of_trial(
+        record: &'a TrialRecord,
+        candidates: &'a [Candidate],
+    ) -> Result<Self, ExportError> {
+        let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
+        Ok(Self {
+            name: record.id.joined(),
+            samples: accepted.map(ExportedSample::from_candidate).collect::<Result<_, _>>()?,
+            content: format!("the samples of {}", record.id),
+            records: vec![record],
+            candidates,
+            demonstration: record.demonstration,
+            notes: Vec::new(),
+        })
+    }
+
+    /// The samples of a data set that have a response.
+    #[must_use]
+    pub fn of_data_set(name: String, set: &'a DataSet) -> Self {
+        let samples: Vec<_> = set.samples.iter().filter_map(ExportedSample::from_sample).collect();
+        let mut notes = set.notes();
+        let without = set.samples.len() - samples.len();
+        if without > 0 {
+            notes.push(format!("{without} samples without a response are left out."));
+        }
+        Self {
+            name,
+            samples,
+            content: set.content.clone(),
+            records: set.records.iter().map(AsRef::as_ref).collect(),
+            candidates: set.trial.as_ref().map_or(&[], |trial| &trial.facts.candidates),
+            demonstration: set.is_demonstration,
+            notes,
+        }
+    }
+
+    /// Its name in training configurations.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many samples it has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Every file, the manifest last.
+    ///
+    /// # Errors
+    /// When a sample's facts are damaged.
+    pub fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>, ExportError> {
+        let (train, test) = self.split(extent.test);
+        let mut files = Vec::new();
+        for format in &extent.formats {
+            let name = format.file();
+            files.push(ExportedFile { name: name.to_owned(), bytes: format.bytes(&train)? });
+            if extent.test.is_some() {
+                let bytes = format.bytes(&test)?;
+                files.push(ExportedFile { name: format!("{TEST}/{name}"), bytes });
+            }
+        }
+        if let Some(info) = formats::dataset_info(&self.name, &extent.formats) {
+            files.push(ExportedFile { name: DATASET_INFO.to_owned(), bytes: info });
+        }
+        let card = Card { export: self, extent, counts: (train.len(), test.len()) };
+        files.push(ExportedFile { name: CARD.to_owned(), bytes: card.render().into_bytes() });
+        files.push(self.manifest(&files, (train.len(), test.len()))?);
+        Ok(files)
+    }
+
+    /// What is trained on and what is held out, each in order.
+    fn split(&self, test: Option<TestSplit>) -> (Vec<ExportedSample<'a>>, Vec<ExportedSample<'a>>) {
+        let held_out = test.map_or_else(Vec::new, |TestSplit { share, seed }| {
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a count that fits in memory"
+            )]
+            let n = (share * self.samples.len() as f64).round() as usize;
+            let ids: Vec<ItemId> = self.samples.iter().map(|sample| sample.id).collect();
+            // At least one sample on each side, where there are two.
+            dataset::drawn(&ids, n.clamp(1, ids.len().saturating_sub(1).max(1)), seed)
+        });
+        let (mut train, mut test) = (Vec::new(), Vec::new());
+        for (place, sample) in self.samples.iter().enumerate() {
+            let side = if held_out.binary_search(&place).is_ok() { &mut test } else { &mut train };
+            side.push(*sample);
+        }
+        (train, test)
+    }
+
+    /// Hashes of the files, and what the samples are.
+    fn manifest(
+        &self,
+        files: &[ExportedFile],
+        (train, test): (usize, usize),
+    ) -> Result<ExportedFile, ExportError> {
+        let hashes: BTreeMap<&str, String> = files
+            .iter()
+            .map(|file| (file.name.as_str(), hex::encode(Sha256::digest(&file.bytes))))
+            .collect();
+        let trials: BTreeMap<String, _> =
+            self.records.iter().map(|record| (record.id.to_string(), &record.settings)).collect();
+        let manifest = json!({
+            "format": 1,
+            "gra_bench": env!("CARGO_PKG_VERSION"),
+            "data_set": self.name,
+            "content": self.content,
+            "demonstration": self.demonstration,
+            "samples": { "train": train, "test": test },
+            "notes": self.notes,
+            "trials": trials,
+            "files": hashes,
+        });
+        let mut bytes = serde_json::to_vec_pretty(&manifest)?;
+        bytes.push(b'\n');
+        Ok(ExportedFile { name: MANIFEST.to_owned(), bytes })
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answering::Thoughts;
 use crate::experiment::Experiment;
-use crate::export;
+use crate::export::{self, Export, Extent, Format};
 use crate::long_texts::{self, LongTexts};
 use crate::seeds::Account;
 use crate::trial::TrialId;
@@ -157,8 +157,11 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
         seeds.push(b'\n');
     }
     files.push(("seed-annotations.jsonl".to_owned(), seeds));
-    let exported = export::files(&trial.record, candidates)?;
-    files.extend(exported.into_iter().map(|file| (file.name.to_owned(), file.bytes)));
+    // The trial's manifest stands for that of the export.
+    let extent = Extent::whole(&Format::PUBLISHED);
+    let exported = Export::of_trial(&trial.record, candidates)?.files(&extent)?;
+    let exported = exported.into_iter().filter(|file| file.name != export::MANIFEST);
+    files.extend(exported.map(|file| (file.name, file.bytes)));
     Ok(files)
 }
 

@@ -23,6 +23,7 @@ mod request;
 mod sentences;
 
 use blocks::Blocks;
+pub use language::languages;
 
 /// What the checks say of a sample; `None` where a check does not apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

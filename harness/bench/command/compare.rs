@@ -138,7 +138,7 @@ impl<'a> SeedSetSide<'a> {
     ) -> Result<Self> {
         let run_seed = experiment.seeds[0];
         let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
-        check_sets(experiment, names).map_err(bad_input)?;
+        comparison::check_sets(experiment, names).map_err(bad_input)?;
         let mut data_sets = comparison::data_sets(experiment, run_seed, names, stored)
             .with_context(|| {
                 format!(
@@ -255,20 +255,6 @@ impl Resolved<'_> {
             benchmarks: self.benchmarks.as_ref(),
             raters: None,
         }
-    }
-}
-
-fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
-    let variants = experiment.variants.iter().map(|variant| variant.name.as_str());
-    let known: Vec<&str> =
-        variants.chain(experiment.sources.iter().map(|source| source.name.as_str())).collect();
-    match names.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(unknown) => bail!(
-            "{} has no data set `{unknown}`\nhint: there are {}",
-            experiment.name,
-            known.join(", ")
-        ),
     }
 }
 

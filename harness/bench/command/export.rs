@@ -1,98 +1,263 @@
-//! `export`: a trial's samples in the formats of other tools.
+//! `export`: data sets in the formats of other tools.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use gra_files::write_atomic;
 use gra_synth::candidate::{Candidate, Outcome};
+use serde_json::json;
 
-use crate::export;
+use crate::experiment::{Experiments, Overrides};
+use crate::export::preferences::{Answers, PreferenceFormat};
+use crate::export::{self, Export, ExportedFile, Extent, Format, MANIFEST, TestSplit};
+use crate::failure::bad_input;
 use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};
 use crate::session::GlobalArgs;
 use crate::store::Store;
-use crate::terminal;
 use crate::trial::TrialId;
 use crate::trial::stored::{StoredTrial, TrialSelection};
-use gra_files::write_atomic;
+use crate::{builtin, comparison, terminal};
 
-/// Write a trial's samples in the formats of other tools.
+/// Write data sets in the formats of other tools: a trial's samples, or everything that an experiment names.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra
-  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca
+  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca,messages --split 0.05
+  gra-bench export experiments/main.toml --out data/main              # every variant and source, a folder each
+  gra-bench export experiments/refine.toml --sets gra-integrated --out data/integrated
+  gra-bench export experiments/refine.toml --preferences dpo --out data/pairs
   gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100
-  gra-bench export ablation --out tables --tidy")]
+  gra-bench export ablation --out tables --tidy
+
+Sources of an experiment file are the data sets that take no run: the seed set, rounds 1 to n, several data sets
+together, files of others.")]
 pub(crate) struct ExportArgs {
-    /// EXPERIMENT/VARIANT/seed-N, or a folder that `synth` made; with --tidy also an EXPERIMENT
+    /// EXPERIMENT/VARIANT/seed-N, an experiment file, or a folder that `synth` made; with --tidy and --preferences
+    /// also an EXPERIMENT.
     pub(super) trial: String,
     /// Folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Only these formats, separated by commas.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
-    format: Vec<ExportFormat>,
+    format: Vec<Format>,
+    /// Of an experiment file: only these variants and sources, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    sets: Vec<String>,
+    /// Hold out this share of the samples, above 0 and below 1, in a folder `test`.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    split: Option<f64>,
+    /// Write preference data instead: `dpo` pairs each answer that review rejected with the best accepted answer to
+    /// the same instruction, from all finished trials; `kto` labels every reviewed answer.
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["format", "split", "tidy", "for_raters"])]
+    preferences: Option<PreferenceFormat>,
     /// Write what was recorded as four CSV tables in long form (candidates, samples, reviews, calls), for polars
     /// and R; all finished trials of an experiment together.
-    #[arg(long, conflicts_with_all = ["format", "for_raters"])]
+    #[arg(long, conflicts_with_all = ["format", "split", "sets", "for_raters"])]
     tidy: bool,
     /// Write a sheet of candidates for people to rate, half of them accepted and half rejected without telling
     /// which, its key, and how to rate. `stats --raters` reads it back.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with_all = ["format", "split", "sets"])]
     for_raters: bool,
     /// At most N rows of the sheet.
     #[arg(long, value_name = "N", default_value_t = 50, requires = "for_raters",
           value_parser = clap::value_parser!(u16).range(2..))]
     n: u16,
-    /// Seed of the sheet's rows and their order [default: the trial's].
-    #[arg(long, value_name = "N", requires = "for_raters")]
+    /// Run seed of an experiment file's trials [default: its first]; seed of a sheet's rows and their order
+    /// [default: the trial's].
+    #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Write over a sheet that is there, filled in or not, and its key.
-    #[arg(long, requires = "for_raters")]
+    /// Write over another export, or over a sheet that is there, filled in or not, and its key.
+    #[arg(long)]
     replace: bool,
+    /// Print JSON: what was written.
+    #[arg(long, conflicts_with_all = ["tidy", "for_raters"])]
+    json: bool,
 }
 
-/// A data set format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ExportFormat {
-    /// Alpaca JSON with `dataset_info.json`.
-    Alpaca,
-    /// `ShareGPT` JSON Lines with `dataset_info.json`.
-    Sharegpt,
-    /// Parquet with scores and provenance.
-    Parquet,
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share) && *share > 0.0);
+    share.ok_or_else(|| "a share above 0 and below 1 is wanted, such as 0.05".to_owned())
 }
 
 pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
+    let file = Path::new(&args.trial);
+    if builtin::exists(file) && file.extension().is_some_and(|ending| ending == "toml") {
+        return args.experiment(file, global);
+    }
     let store = global.read_store()?;
     if args.tidy {
         return tidy(args, &store);
+    }
+    if let Some(kind) = args.preferences {
+        let selection = TrialSelection { names: vec![args.trial.clone()], seed: args.seed };
+        return args.preferences(kind, &args.trial, &selection, &store);
+    }
+    if !args.sets.is_empty() {
+        return Err(bad_input(anyhow!(
+            "{} is one trial, of which --sets chooses nothing\nhint: give the experiment file",
+            args.trial
+        )));
     }
     let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
     let (id, candidates) = (trial.id(), store.candidates(trial.row)?);
     if args.for_raters {
         return for_raters(args, id, &candidates);
     }
-    let samples = check_samples(id, &candidates, &id.to_string())?;
-    let wanted = |file: &str| {
-        let of = |format| args.format.is_empty() || args.format.contains(&format);
-        match file {
-            "alpaca.json" => of(ExportFormat::Alpaca),
-            "sharegpt.jsonl" => of(ExportFormat::Sharegpt),
-            "samples.parquet" => of(ExportFormat::Parquet),
-            _ => true,
+    check_samples(id, &candidates, &id.to_string())?;
+    let export = Export::of_trial(&trial.record, &candidates)?;
+    let written = args.write(&export, &args.out, id.seed)?;
+    let said = format!("{} samples of {id}", export.len());
+    args.say(&[written], &said)
+}
+
+/// A data set that was written.
+struct Written {
+    name: String,
+    samples: usize,
+    files: Vec<PathBuf>,
+}
+
+impl ExportArgs {
+    /// Writes the data sets of an experiment file, a folder each; one alone goes to the folder itself.
+    fn experiment(&self, file: &Path, global: &GlobalArgs) -> Result<()> {
+        let overrides =
+            Overrides { seeds: self.seed.into_iter().collect(), ..Overrides::default() };
+        let experiments = Experiments::load(file, &global.models, &overrides)?;
+        let store = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
+        if let Some(kind) = self.preferences {
+            let names = experiments.each.iter().map(|experiment| experiment.name.clone()).collect();
+            let selection = TrialSelection { names, seed: self.seed };
+            return self.preferences(kind, &experiments.name, &selection, &store);
         }
-    };
-    let mut out = terminal::stdout();
-    let files = export::files(&trial.record, &candidates)?;
-    for file in files.into_iter().filter(|file| wanted(file.name)) {
-        let path = args.out.join(file.name);
-        write_atomic(&path, &file.bytes)?;
-        writeln!(out, "{}", path.display())?;
+        let mut written = Vec::new();
+        for experiment in &experiments.each {
+            comparison::check_sets(experiment, &self.sets).map_err(bad_input)?;
+            let seed = experiment.seeds[0];
+            let sets =
+                comparison::data_sets(experiment, seed, &self.sets, &store).with_context(|| {
+                    format!(
+                        "cannot export {}\nhint: gra-bench run {}",
+                        experiment.name,
+                        file.display()
+                    )
+                })?;
+            let is_alone = sets.len() == 1 && experiments.each.len() == 1;
+            for set in &sets {
+                let id = TrialId {
+                    experiment: experiment.name.clone(),
+                    variant: set.name.clone(),
+                    seed,
+                };
+                let folder = if is_alone { self.out.clone() } else { self.out.join(id.joined()) };
+                let export = Export::of_data_set(id.joined(), set);
+                if export.is_empty() {
+                    bail!("no sample of {} has a response to train on", set.name);
+                }
+                written.push(self.write(&export, &folder, seed)?);
+            }
+        }
+        let sets = if written.len() == 1 { "data set" } else { "data sets" };
+        self.say(&written, &format!("{} {sets} of {}", written.len(), experiments.name))
     }
-    writeln!(out, "{samples} samples of {id}")?;
-    Ok(())
+
+    fn write(&self, export: &Export<'_>, folder: &Path, seed: u64) -> Result<Written> {
+        let formats = if self.format.is_empty() { &Format::ALL[..] } else { &self.format };
+        let test = self.split.map(|share| TestSplit { share, seed });
+        let files = export.files(&Extent { test, ..Extent::whole(formats) })?;
+        let files = self.write_files(&files, folder)?;
+        Ok(Written { name: export.name().to_owned(), samples: export.len(), files })
+    }
+
+    /// Writes files into a folder that is new, empty, or of the same export.
+    fn write_files(&self, files: &[ExportedFile], folder: &Path) -> Result<Vec<PathBuf>> {
+        let is_same = |file: &ExportedFile| {
+            std::fs::read(folder.join(&file.name)).is_ok_and(|bytes| bytes == file.bytes)
+        };
+        let is_in_use = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+        if is_in_use && !self.replace && !files.iter().all(is_same) {
+            return Err(bad_input(anyhow!(
+                "{} holds other files than this export\n\
+                 hint: name a new folder with --out; --replace writes into this one",
+                folder.display()
+            )));
+        }
+        // The manifest of another export would say that the folder is whole while it is of two.
+        let manifest = folder.join(MANIFEST);
+        if manifest.exists() {
+            std::fs::remove_file(&manifest)
+                .with_context(|| format!("cannot replace {}", manifest.display()))?;
+        }
+        let write = |file: &ExportedFile| {
+            let path = folder.join(&file.name);
+            write_atomic(&path, &file.bytes)?;
+            Ok(path)
+        };
+        files.iter().map(write).collect()
+    }
+
+    /// Writes pairs or labelled answers of all finished trials.
+    fn preferences(
+        &self,
+        kind: PreferenceFormat,
+        named: &str,
+        selection: &TrialSelection,
+        store: &Store,
+    ) -> Result<()> {
+        let mut trials = Vec::new();
+        for row in selection.find(store)?.iter().filter(|row| row.finished) {
+            let is_wanted = self.sets.is_empty() || self.sets.contains(&row.id.variant);
+            if is_wanted {
+                let trial = StoredTrial::read(store, row)?;
+                trials.push((row.id.to_string(), store.candidates(trial.row)?));
+            }
+        }
+        let given: Vec<(&str, &[Candidate])> =
+            trials.iter().map(|(id, candidates)| (id.as_str(), candidates.as_slice())).collect();
+        let answers = Answers::gather(&given);
+        let name = named.replace('/', "-");
+        let (files, records) = answers.files(kind, &name)?;
+        if records == 0 {
+            let n = trials.len();
+            let trials = if n == 1 { "trial" } else { "trials" };
+            bail!(
+                "{n} finished {trials} of {named} hold no instruction with both an accepted and a rejected \
+                 answer\nhint: variants that answer the seed set's own instructions do (experiments/refine.toml); \
+                 `--preferences kto` takes single answers"
+            );
+        }
+        let files = self.write_files(&files, &self.out)?;
+        let what = match kind {
+            PreferenceFormat::Dpo => "pairs",
+            PreferenceFormat::Kto => "labelled answers",
+        };
+        let said = format!("{records} {what} of {named}");
+        self.say(&[Written { name, samples: records, files }], &said)
+    }
+
+    fn say(&self, written: &[Written], said: &str) -> Result<()> {
+        let mut out = terminal::json_or_text(self.json);
+        if self.json {
+            let sets = written.iter().map(
+                |set| json!({ "data_set": set.name, "samples": set.samples, "files": set.files }),
+            );
+            writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?;
+            return Ok(());
+        }
+        for set in written {
+            for file in &set.files {
+                writeln!(out, "{}", file.display())?;
+            }
+            if written.len() > 1 {
+                writeln!(out, "  {}: {} samples", set.name, set.samples)?;
+            }
+        }
+        writeln!(out, "{said}")?;
+        Ok(())
+    }
 }
 
 /// Writes the tables of trials.

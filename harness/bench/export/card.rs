@@ -4,13 +4,14 @@
 //! that they stand in: names are escaped, the sample stands in a fence longer than any run of
 //! backticks in it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use gra_analysis::checks::languages;
 use gra_analysis::trial::funnel::Funnel;
-use gra_synth::candidate::Candidate;
-use gra_synth::variant::{Instructions, Rewrite, Variant};
+use gra_synth::variant::{Instructions, Rewrite};
 
-use super::{ExportedSample, file, formats};
+use super::{DATASET_INFO, Export, ExportedSample, Extent, Format, MANIFEST, TEST};
 use crate::trial::{ModelDescription, TrialRecord};
 
 /// Most characters of a text of the shown sample.
@@ -31,57 +32,106 @@ model's output, training other models included.
 
 /// What a card is about.
 pub(super) struct Card<'a> {
-    /// The data set's name, as training configurations have it.
-    pub(super) name: &'a str,
-    pub(super) trial: &'a TrialRecord,
-    pub(super) candidates: &'a [Candidate],
-    pub(super) samples: &'a [ExportedSample<'a>],
+    pub(super) export: &'a Export<'a>,
+    pub(super) extent: &'a Extent,
+    /// How many samples are trained on, and how many are held out.
+    pub(super) counts: (usize, usize),
 }
 
 impl Card<'_> {
     pub(super) fn render(&self) -> String {
-        let Self { name, trial, samples, .. } = *self;
-        let mut card = front_matter(name, samples.len());
-        let _ = write!(card, "\n# {}\n\n", inline(name));
-        if trial.demonstration {
+        let export = self.export;
+        let mut card = self.front_matter();
+        let _ = write!(card, "\n# {}\n\n", inline(&export.name));
+        if export.demonstration {
             let _ = writeln!(card, "{DEMONSTRATION}");
         }
-        introduction(&mut card, &trial.settings.variant, samples);
-        files(&mut card, name);
-        making(&mut card, trial);
-        outcomes(&mut card, &Funnel::of(self.candidates));
-        models(&mut card, &trial.models);
+        introduction(&mut card, export);
+        self.files(&mut card);
+        for record in &export.records {
+            making(&mut card, record, export.records.len() > 1);
+        }
+        if !export.candidates.is_empty() {
+            outcomes(&mut card, &Funnel::of(export.candidates));
+        }
+        models(&mut card, &export.records);
         let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
-        if let Some(sample) = samples.first() {
+        if let Some(sample) = export.samples.first() {
             shown(&mut card, sample);
         }
         card
     }
-}
 
-/// The YAML header that model and data hubs read.
-fn front_matter(name: &str, samples: usize) -> String {
-    format!(
-        "---\n\
-         pretty_name: \"{name}\"\n\
-         # Choose a licence before publishing; see the section on it below.\n\
-         license: other\n\
-         license_name: not-chosen-yet\n\
-         task_categories:\n\
-         - text-generation\n\
-         size_categories:\n\
-         - {}\n\
-         tags:\n\
-         - synthetic\n\
-         - instruction-tuning\n\
-         - gra\n\
-         configs:\n\
-         - config_name: default\n  \
-         data_files: {}\n\
-         ---\n",
-        size_category(samples),
-        file::TABLE,
-    )
+    /// The YAML header that model and data hubs read. Its default configuration is the table, whose `messages` trainers
+    /// take as they are.
+    fn front_matter(&self) -> String {
+        let export = self.export;
+        let texts = export.samples.iter().map(|sample| sample.response);
+        let languages: String = languages(texts).iter().map(|code| format!("- {code}\n")).collect();
+        let language =
+            if languages.is_empty() { String::new() } else { format!("language:\n{languages}") };
+        let mut header = format!(
+            "---\n\
+             pretty_name: \"{}\"\n\
+             {language}\
+             # Choose a licence before publishing; see the section on it below.\n\
+             license: other\n\
+             license_name: not-chosen-yet\n\
+             task_categories:\n\
+             - text-generation\n\
+             size_categories:\n\
+             - {}\n\
+             tags:\n\
+             - synthetic\n\
+             - instruction-tuning\n\
+             - gra\n",
+            export.name,
+            size_category(export.len()),
+        );
+        if self.extent.formats.contains(&Format::Parquet) {
+            let file = Format::Parquet.file();
+            header.push_str("configs:\n- config_name: default\n  data_files:\n");
+            let _ = writeln!(header, "  - split: train\n    path: {file}");
+            if self.extent.test.is_some() {
+                let _ = writeln!(header, "  - split: test\n    path: {TEST}/{file}");
+            }
+        }
+        header.push_str("---\n");
+        header
+    }
+
+    /// Exactly the files that are written.
+    fn files(&self, card: &mut String) {
+        card.push_str("## Files\n\n| file | what |\n|---|---|\n");
+        let name = &self.export.name;
+        for format in &self.extent.formats {
+            let what = match format {
+                Format::Alpaca => "instruction, input, output",
+                Format::Messages => "`messages` of a user and an assistant, one pair a line",
+                Format::Sharegpt => "`conversations` of a human and a model",
+                Format::PromptCompletion => "`prompt` and `completion`, one pair a line",
+                Format::Parquet => {
+                    "every sample with its messages, domain, keywords, summary, scores and models"
+                }
+            };
+            let _ = writeln!(card, "| `{}` | {what} |", format.file());
+        }
+        let sets = self.extent.formats.iter().filter_map(|format| format.data_set(name));
+        let sets: Vec<String> = sets.map(|set| format!("`{set}`")).collect();
+        if !sets.is_empty() {
+            let _ = writeln!(card, "| `{DATASET_INFO}` | for LLaMA-Factory: {} |", sets.join(", "));
+        }
+        let _ = writeln!(card, "| `{MANIFEST}` | what made the samples, and hashes of the files |");
+        let (train, test) = self.counts;
+        if self.extent.test.is_some() {
+            let _ = write!(
+                card,
+                "\n{train} samples are for training; {test}, drawn by the run seed, are held out in `{TEST}/`, \
+                 under the same names.\n"
+            );
+        }
+        card.push('\n');
+    }
 }
 
 fn size_category(samples: usize) -> &'static str {
@@ -94,52 +144,66 @@ fn size_category(samples: usize) -> &'static str {
     }
 }
 
-fn introduction(card: &mut String, variant: &Variant, samples: &[ExportedSample]) {
-    let origin = match variant.instructions {
-        Instructions::New => "The seed set that they grew from is not part of the data.",
-        Instructions::Seed if variant.rewrite == Rewrite::Shown => {
-            "The instructions are the seed set's own; the responses were written with its responses in view."
+/// What the samples are. Of a trial it is known how they came about; of anything else it is said what they are of.
+fn introduction(card: &mut String, export: &Export<'_>) {
+    let samples = &export.samples;
+    let is_whole_trial = !export.candidates.is_empty();
+    match export.records.first().filter(|_| is_whole_trial) {
+        Some(record) => {
+            let variant = &record.settings.variant;
+            let origin = match variant.instructions {
+                Instructions::New => "The seed set that they grew from is not part of the data.",
+                Instructions::Seed if variant.rewrite == Rewrite::Shown => {
+                    "The instructions are the seed set's own; the responses were written with its responses in view."
+                }
+                Instructions::Seed => {
+                    "The instructions are the seed set's own; the responses were written anew."
+                }
+            };
+            let _ = write!(
+                card,
+                "{} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
+                 Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n",
+                samples.len()
+            );
         }
-        Instructions::Seed => {
-            "The instructions are the seed set's own; the responses were written anew."
+        None => {
+            let (n, content) = (samples.len(), inline(&export.content));
+            let _ = write!(card, "{n} instruction-response pairs: {content}.\n\n");
         }
-    };
-    let _ = write!(
-        card,
-        "{} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
-         Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n",
-        samples.len()
-    );
+    }
+    let mut origins: BTreeMap<&str, usize> = BTreeMap::new();
+    for origin in samples.iter().filter_map(|sample| sample.origin) {
+        *origins.entry(origin).or_default() += 1;
+    }
+    if !origins.is_empty() {
+        let origins: Vec<String> =
+            origins.iter().map(|(origin, n)| format!("{} {n}", inline(origin))).collect();
+        let _ = write!(card, "By origin: {}.\n\n", origins.join(", "));
+    }
     // Variants without reviewers make samples that nothing has scored.
-    let scored = samples.iter().filter(|sample| sample.candidate.tally().is_some()).count();
-    if scored < samples.len() {
-        let _ = write!(card, "**Without review: {} of them.**\n\n", samples.len() - scored);
+    let made = samples.iter().filter(|sample| sample.candidate.is_some());
+    let unscored = made.filter(|sample| sample.tally.is_none()).count();
+    if unscored > 0 {
+        let _ = write!(card, "**Without review: {unscored} of them.**\n\n");
+    }
+    for note in &export.notes {
+        let _ = write!(card, "{}\n\n", inline(note));
     }
 }
 
-fn files(card: &mut String, name: &str) {
-    let _ = write!(
-        card,
-        "## Files\n\n\
-         | file | what |\n|---|---|\n\
-         | `{}` | every sample with its domain, keywords, summary, scores and models |\n\
-         | `{}` | instruction, input (empty), output |\n\
-         | `{}` | the same as conversations |\n\
-         | `{}` | for LLaMA-Factory: data sets `{name}` and `{}` |\n\n",
-        file::TABLE,
-        file::ALPACA,
-        file::SHAREGPT,
-        file::DATASET_INFO,
-        formats::conversations(name),
-    );
-}
-
-fn making(card: &mut String, trial: &TrialRecord) {
+/// How a trial made its samples.
+fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
     let settings = &trial.settings;
     let method = &settings.method;
+    let of = if is_one_of_several {
+        format!(": {}", inline(&trial.id.to_string()))
+    } else {
+        String::new()
+    };
     let _ = write!(
         card,
-        "## How it was made\n\n\
+        "## How it was made{of}\n\n\
          | setting | value |\n|---|---|\n\
          | made with | gra-bench {} |\n\
          | experiment | {} |\n\
@@ -199,12 +263,19 @@ fn outcomes(card: &mut String, funnel: &Funnel) {
     card.push('\n');
 }
 
-fn models(card: &mut String, models: &[ModelDescription]) {
+/// The pools of all trials, each model once.
+fn models(card: &mut String, records: &[&TrialRecord]) {
+    let mut seen = BTreeSet::new();
+    let models = records.iter().flat_map(|record| &record.models);
+    let models: Vec<&ModelDescription> = models.filter(|model| seen.insert(&model.name)).collect();
+    if models.is_empty() {
+        return;
+    }
     let _ = write!(
         card,
         "## Models\n\nThe pool. `{}` names the generator and the reviewers of every sample.\n\n\
          | model | parameters | licence | source |\n|---|---:|---|---|\n",
-        file::TABLE
+        Format::Parquet.file()
     );
     for model in models {
         let parameters = model.parameters.map_or_else(|| "-".to_owned(), |n| n.to_string());
@@ -221,16 +292,16 @@ fn models(card: &mut String, models: &[ModelDescription]) {
 }
 
 fn shown(card: &mut String, sample: &ExportedSample) {
-    let candidate = sample.candidate;
-    let mut text = candidate.id.to_string();
-    if let Some(domain) = candidate.domain {
+    let mut text = sample.id.to_string();
+    if let Some(domain) = sample.domain {
         let _ = write!(text, ", {domain}");
     }
-    if !candidate.keywords.is_empty() {
-        let _ = write!(text, ", keywords: {}", candidate.keywords.join("; "));
+    let keywords = sample.candidate.map_or(&[][..], |candidate| &candidate.keywords);
+    if !keywords.is_empty() {
+        let _ = write!(text, ", keywords: {}", keywords.join("; "));
     }
     text.push('\n');
-    if let Some(tally) = candidate.tally() {
+    if let Some(tally) = sample.tally {
         let _ = writeln!(text, "mu {:.2}, sigma {:.2}", tally.mu(), tally.sigma());
     }
     let _ = writeln!(text, "\nInstruction:\n{}", start_of(sample.instruction));

@@ -9,7 +9,7 @@ use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use super::*;
 use crate::trial::tests;
 
-fn candidate(number: u32, outcome: Outcome) -> Candidate {
+pub(super) fn candidate(number: u32, outcome: Outcome) -> Candidate {
     let model = ModelName::new;
     let roles = Roles {
         generator: model("llama"),
@@ -27,7 +27,7 @@ fn candidate(number: u32, outcome: Outcome) -> Candidate {
     candidate
 }
 
-fn review(seat: u8, scores: [u8; 6]) -> ResponseReview {
+pub(super) fn review(seat: u8, scores: [u8; 6]) -> ResponseReview {
     let reviewer = ModelName::new("qwen");
     ResponseReview {
         seat,
@@ -60,7 +60,7 @@ fn candidates() -> Vec<Candidate> {
 }
 
 fn exported(candidates: &[Candidate]) -> Result<Vec<ExportedFile>, ExportError> {
-    files(&tests::record(), candidates)
+    Export::of_trial(&tests::record(), candidates)?.files(&Extent::whole(&Format::ALL))
 }
 
 fn bytes(of: &str, candidates: &[Candidate]) -> Vec<u8> {
@@ -73,13 +73,13 @@ fn text(of: &str) -> String {
 }
 
 fn table(candidates: &[Candidate]) -> DataFrame {
-    let bytes = bytes(file::TABLE, candidates);
+    let bytes = bytes(Format::Parquet.file(), candidates);
     ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap()
 }
 
 #[test]
 fn alpaca() {
-    insta::assert_snapshot!(text(file::ALPACA), @r#"
+    insta::assert_snapshot!(text(Format::Alpaca.file()), @r#"
     [
     {"instruction":"Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash.","input":"","output":"````html\n<b>hi</b>\n````\nand ``` alone\n---\n"},
     {"instruction":"翻译：“café”","input":"","output":"Response 3."}
@@ -88,8 +88,8 @@ fn alpaca() {
 }
 
 #[test]
-fn sharegpt() {
-    insta::assert_snapshot!(text(file::SHAREGPT), @r#"
+fn messages() {
+    insta::assert_snapshot!(text(Format::Messages.file()), @r#"
     {"messages":[{"role":"user","content":"Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash."},{"role":"assistant","content":"````html\n<b>hi</b>\n````\nand ``` alone\n---\n"}]}
     {"messages":[{"role":"user","content":"翻译：“café”"},{"role":"assistant","content":"Response 3."}]}
     "#);
@@ -97,7 +97,7 @@ fn sharegpt() {
 
 #[test]
 fn dataset_info() {
-    insta::assert_snapshot!(text(file::DATASET_INFO), @r#"
+    insta::assert_snapshot!(text(DATASET_INFO), @r#"
     {
       "ablation-gra-seed-42": {
         "file_name": "alpaca.json",
@@ -128,7 +128,7 @@ fn dataset_info() {
 
 #[test]
 fn card() {
-    insta::assert_snapshot!(text(file::CARD), @r#"
+    insta::assert_snapshot!(text(CARD), @r#"
     ---
     pretty_name: "ablation-gra-seed-42"
     # Choose a licence before publishing; see the section on it below.
@@ -236,7 +236,7 @@ fn card() {
 
 #[test]
 fn texts_read_back() {
-    let records: serde_json::Value = serde_json::from_str(&text(file::ALPACA)).unwrap();
+    let records: serde_json::Value = serde_json::from_str(&text(Format::Alpaca.file())).unwrap();
     for (record, sample) in records.as_array().unwrap().iter().zip([1, 3]) {
         let sample = &candidates()[sample];
         assert_eq!(record["instruction"].as_str(), sample.instruction.as_deref());
@@ -291,8 +291,8 @@ fn the_table_holds_everything_of_a_sample() {
 #[test]
 fn no_samples_are_an_empty_data_set() {
     let rejected = [candidate(0, Outcome::Rejected)];
-    assert_eq!(bytes(file::ALPACA, &rejected), b"[\n]\n");
-    assert_eq!(bytes(file::SHAREGPT, &rejected), b"");
+    assert_eq!(bytes(Format::Alpaca.file(), &rejected), b"[\n]\n");
+    assert_eq!(bytes(Format::Messages.file(), &rejected), b"");
     let empty = table(&rejected);
     assert_eq!(empty.height(), 0);
     assert_eq!(empty.schema(), table(&candidates()).schema());

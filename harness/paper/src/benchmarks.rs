@@ -1,6 +1,7 @@
-//! Benchmark scores of trained models, as `results/benchmarks.csv` holds them.
+//! Benchmark scores of trained models, as `results/benchmarks.csv` holds them. `gra-bench eval` writes it; it can be
+//! written by hand as well.
 //!
-//! A line per trained model and benchmark:
+//! A line per trained model, benchmark and training:
 //!
 //! | Column | What |
 //! |---|---|
@@ -13,26 +14,39 @@
 //! | `scale` | `percent` or `fraction`; may be missing or empty where no score is above 0 and at most 1 |
 //! | `n` | items scored |
 //! | `training_seed` | which of several trainings on the same data |
+//! | `protocol` | how it was scored; may be missing. `opencompass` is the paper's way |
+//! | `items` | file of the single items' results ([`items`]), in the results folder; may be missing |
+//!
+//! A line without a protocol is of the paper: its names are the paper's, and others are mistakes. With one, any base
+//! model, seed set and source may stand in it. What is not of the paper, or was scored in another way, is no cell of the
+//! paper's tables and stands below them ([`OtherModel`]).
 //!
 //! A score such as 0.41 could be a fraction or per cent, and a wrong guess would be off by a factor of 100
 //! unnoticed, so it is refused until `scale` says which it is. A benchmark that was not scored has no line.
 //!
-//! Two kinds of uncertainty are kept apart. The interval is binomial: other items of the same kind would
+//! Two kinds of uncertainty of a score are kept apart. The interval is binomial: other items of the same kind would
 //! have given another score (Wilson's for one benchmark; for an average the root of the summed variances,
 //! normal). The spread is between training seeds: the sample standard deviation of the scores that several
-//! trainings reached. Neither contains the other.
+//! trainings reached. Neither contains the other. The interval of a difference contains both ([`difference`]).
 
+pub mod difference;
+pub mod items;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::exact::{self, Ratio};
 use crate::lines::{self, Line, LineError};
 use crate::proportion::{Interval, Proportion, Z};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
+use items::ItemScores;
 
-/// A trained model by its base model and its training data; several trainings on the same data are one.
+/// The protocol of the paper: `OpenCompass` over whole benchmarks, with the configurations that it names.
+pub const PAPERS_PROTOCOL: &str = "opencompass";
+
+/// A trained model of the paper by its base model and its training data; several trainings on the same data are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trained {
     /// The base model.
@@ -45,11 +59,29 @@ pub struct Trained {
     pub round: Option<u8>,
 }
 
+/// A trained model that is none of the paper's, or that was scored in another way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OtherModel {
+    /// How it was scored.
+    pub protocol: String,
+    /// The base model.
+    pub base: String,
+    /// The seed set that the data was made from.
+    pub seed: String,
+    /// The source of the training data.
+    pub source: String,
+    /// Rounds in its data, where a line says so.
+    pub round: Option<u8>,
+}
+
 /// One training's score on one benchmark.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Run {
     score: Ratio,
     n: u64,
+    /// The file of its items, and what is in it once it was read.
+    file: Option<String>,
+    items: Option<Arc<ItemScores>>,
 }
 
 /// What was measured on a benchmark, or the average of the ten.
@@ -75,10 +107,17 @@ impl BenchmarkScore {
     }
 }
 
-/// Scores by model, benchmark and training.
+/// The scores of one model, by benchmark and training.
+#[derive(Clone, Debug, Default)]
+pub struct ModelScores {
+    runs: BTreeMap<Benchmark, BTreeMap<u64, Run>>,
+}
+
+/// Scores of all models.
 #[derive(Clone, Debug, Default)]
 pub struct Benchmarks {
-    runs: BTreeMap<(Trained, Benchmark), BTreeMap<u64, Run>>,
+    of_paper: BTreeMap<Trained, ModelScores>,
+    others: BTreeMap<OtherModel, ModelScores>,
 }
 
 impl Benchmarks {
@@ -89,14 +128,16 @@ impl Benchmarks {
     pub fn read(csv: &[u8]) -> Result<Self, LineError> {
         let mut benchmarks = Self::default();
         for line in lines::read(csv)? {
-            let trained = trained(&line)?;
+            let scores = match named(&line)? {
+                Model::OfPaper(trained) => benchmarks.of_paper.entry(trained).or_default(),
+                Model::Other(other) => benchmarks.others.entry(other).or_default(),
+            };
             let benchmark = line.read("benchmark")?;
             let run = run(&line)?;
             let seed = line.text("training_seed")?.parse().map_err(|_| {
                 line.field_error("training_seed", "a whole number of at least 0 is wanted")
             })?;
-            let runs = benchmarks.runs.entry((trained, benchmark)).or_default();
-            if runs.insert(seed, run).is_some() {
+            if scores.runs.entry(benchmark).or_default().insert(seed, run).is_some() {
                 return Err(
                     line.line_error("an earlier line has this model, benchmark and training seed")
                 );
@@ -108,15 +149,45 @@ impl Benchmarks {
     /// Whether there is no score.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.of_paper.is_empty() && self.others.is_empty()
     }
 
-    /// Every model with a score, in order.
+    /// Every model of the paper with a score, in order.
     pub fn models(&self) -> impl Iterator<Item = Trained> {
-        let mut models: Vec<Trained> = self.runs.keys().map(|(trained, _)| *trained).collect();
-        // Keys are sorted by model first, so equal models are neighbours.
-        models.dedup();
-        models.into_iter()
+        self.of_paper.keys().copied()
+    }
+
+    /// Every other model with its scores, in order.
+    pub fn others(&self) -> impl Iterator<Item = (&OtherModel, &ModelScores)> {
+        self.others.iter()
+    }
+
+    /// The scores of a model of the paper.
+    #[must_use]
+    pub fn of(&self, trained: Trained) -> Option<&ModelScores> {
+        self.of_paper.get(&trained)
+    }
+
+    /// The files of items that the lines name, each once.
+    #[must_use]
+    pub fn item_files(&self) -> Vec<String> {
+        let models = self.of_paper.values().chain(self.others.values());
+        let runs = models.flat_map(|model| model.runs.values().flat_map(BTreeMap::values));
+        let mut files: Vec<String> = runs.filter_map(|run| run.file.clone()).collect();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
+
+    /// Adds the items of a file that lines name.
+    pub fn attach(&mut self, file: &str, items: &BTreeMap<Benchmark, Arc<ItemScores>>) {
+        let models = self.of_paper.values_mut().chain(self.others.values_mut());
+        for (benchmark, runs) in models.flat_map(|model| &mut model.runs) {
+            let named = runs.values_mut().filter(|run| run.file.as_deref() == Some(file));
+            for run in named {
+                run.items = items.get(benchmark).cloned();
+            }
+        }
     }
 
     /// The model that stands for a source: for `gra` the one of most rounds, because the best of five by
@@ -136,7 +207,21 @@ impl Benchmarks {
     /// What was measured on a benchmark.
     #[must_use]
     pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<BenchmarkScore> {
-        let runs = self.runs.get(&(trained, benchmark))?;
+        self.of(trained)?.score(benchmark)
+    }
+
+    /// The average of the ten; `None` while one is missing.
+    #[must_use]
+    pub fn average(&self, trained: Trained) -> Option<BenchmarkScore> {
+        self.of(trained)?.average()
+    }
+}
+
+impl ModelScores {
+    /// What was measured on a benchmark.
+    #[must_use]
+    pub fn score(&self, benchmark: Benchmark) -> Option<BenchmarkScore> {
+        let runs = self.runs.get(&benchmark)?;
         let scores: Vec<Ratio> = runs.values().map(|run| run.score).collect();
         let mean = mean(&scores)?;
         // Trainings are scored on the same items; where they differ, the fewest keep the interval honest.
@@ -153,12 +238,12 @@ impl Benchmarks {
     /// The average of the ten; `None` while one is missing. Its spread is over the trainings that have all
     /// ten.
     #[must_use]
-    pub fn average(&self, trained: Trained) -> Option<BenchmarkScore> {
-        let scores = Benchmark::ALL.map(|benchmark| self.score(trained, benchmark));
+    pub fn average(&self) -> Option<BenchmarkScore> {
+        let scores = Benchmark::ALL.map(|benchmark| self.score(benchmark));
         let scores: Vec<BenchmarkScore> = scores.into_iter().collect::<Option<_>>()?;
         let means: Vec<Ratio> = scores.iter().map(|score| score.mean).collect();
         let mean = mean(&means)?;
-        let whole = self.whole_trainings(trained);
+        let whole = self.whole_trainings();
         // The average's variance is the sum of ten binomial ones over a hundred: benchmarks share no items.
         let error = scores.iter().map(BenchmarkScore::variance).sum::<f64>().sqrt() / 10.0;
         let centre = exact::to_f64(mean);
@@ -172,19 +257,53 @@ impl Benchmarks {
     }
 
     /// Averages of the trainings that were scored on all ten.
-    fn whole_trainings(&self, trained: Trained) -> Vec<Ratio> {
+    fn whole_trainings(&self) -> Vec<Ratio> {
         let mut by_seed: BTreeMap<u64, Vec<Ratio>> = BTreeMap::new();
-        for benchmark in Benchmark::ALL {
-            for (seed, run) in self.runs.get(&(trained, benchmark)).into_iter().flatten() {
-                by_seed.entry(*seed).or_default().push(run.score);
-            }
+        for (seed, run) in self.runs.values().flatten() {
+            by_seed.entry(*seed).or_default().push(run.score);
         }
         let whole = by_seed.into_values().filter(|scores| scores.len() == Benchmark::ALL.len());
         whole.filter_map(|scores| mean(&scores)).collect()
     }
 }
 
-/// The model that a line is about.
+/// What a line is about.
+enum Model {
+    OfPaper(Trained),
+    Other(OtherModel),
+}
+
+/// The model that a line is about. Names that are none of the paper's are mistakes where no protocol is given.
+fn named(line: &Line) -> Result<Model, LineError> {
+    let Some(protocol) = line.optional("protocol") else {
+        return trained(line).map(Model::OfPaper);
+    };
+    let is_of_paper = line.read::<BaseModel>("base_model").is_ok()
+        && line.read::<SeedDataset>("seed_dataset").is_ok()
+        && line.read::<DataSource>("data_source").is_ok();
+    if protocol == PAPERS_PROTOCOL && is_of_paper {
+        return trained(line).map(Model::OfPaper);
+    }
+    let text = |column: &'static str| {
+        let text = line.text(column)?;
+        if text.is_empty() {
+            return Err(line.field_error(column, "a name is missing"));
+        }
+        Ok(text.to_owned())
+    };
+    let round = line.optional("iteration").map(|text| {
+        text.parse().map_err(|_| line.field_error("iteration", format!("`{text}` is no round")))
+    });
+    Ok(Model::Other(OtherModel {
+        protocol: protocol.to_owned(),
+        base: text("base_model")?,
+        seed: text("seed_dataset")?,
+        source: text("data_source")?,
+        round: round.transpose()?,
+    }))
+}
+
+/// The model of the paper that a line is about.
 fn trained(line: &Line) -> Result<Trained, LineError> {
     let source = line.read("data_source")?;
     let round = line.optional("iteration");
@@ -224,7 +343,7 @@ fn run(line: &Line) -> Result<Run, LineError> {
     let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
     let n =
         n.ok_or_else(|| line.field_error("n", format!("`{text}` is no number of scored items")))?;
-    Ok(Run { score, n })
+    Ok(Run { score, n, file: line.optional("items").map(str::to_owned), items: None })
 }
 
 /// A score in per cent.

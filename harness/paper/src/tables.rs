@@ -24,7 +24,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Reference;
-use crate::benchmarks::{BenchmarkScore, Benchmarks, Trained};
+use crate::benchmarks::difference::ScoreSum;
+use crate::benchmarks::{BenchmarkScore, Benchmarks};
 use crate::exact::Ratio;
 
 /// One of the paper's tables.
@@ -77,10 +78,10 @@ impl FromStr for TableNumber {
 /// A number of the table: what the paper prints, and what was measured here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// The name by which `Reference::number` finds the printed number.
+    /// The name by which `Reference::number` finds the printed number; of what was measured alone, the like.
     pub path: String,
-    /// The printed score, per cent.
-    pub printed: Ratio,
+    /// The printed score, per cent; `None` of a row that the paper does not have.
+    pub printed: Option<Ratio>,
     /// The mean of the columns, for an average that stands beside them.
     pub recomputed: Option<Ratio>,
     /// Whether the printed score is the largest of its column in its block.
@@ -89,15 +90,17 @@ pub struct Cell {
     pub note: Option<usize>,
     /// The score that was measured here.
     pub here: Option<BenchmarkScore>,
+    /// That score less the one of the block's reference row.
+    pub less_reference: Option<ScoreSum>,
 }
 
-/// A row of the paper's table.
+/// A row of the paper's table, or one of the same form that was measured alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The source of data or the round: `GRA`, `round 3, 30K`.
     pub label: String,
-    /// The measured models of this row: at most one, in Table 2 at most one per cell.
-    pub here: Vec<Trained>,
+    /// How many rounds of synthesis the data of its measured model is of.
+    pub rounds: Option<u8>,
     /// One cell per heading.
     pub cells: Vec<Cell>,
 }
@@ -110,6 +113,8 @@ pub struct Block {
     pub title: String,
     /// The rows, in the paper's order.
     pub rows: Vec<Row>,
+    /// The row that measured rows are compared with, by its label.
+    pub reference: Option<String>,
 }
 
 /// A column's heading.
@@ -128,7 +133,7 @@ pub struct Table {
     pub number: TableNumber,
     /// One heading per column of cells.
     pub headings: Vec<Heading>,
-    /// The blocks, in the paper's order.
+    /// The blocks, in the paper's order; in Table 1 those of other models that were measured here follow.
     pub blocks: Vec<Block>,
     /// The footnotes; a cell's note 1 is the first.
     pub notes: Vec<String>,

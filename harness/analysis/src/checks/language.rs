@@ -1,4 +1,6 @@
-//! Whether a text is in English.
+//! Whether a text is in English, and which languages texts are in.
+
+use std::collections::BTreeMap;
 
 use super::blocks::Blocks;
 
@@ -66,6 +68,48 @@ pub(super) fn is_foreign(text: &Blocks<'_>) -> Option<bool> {
     }
 }
 
+/// Share of the texts from which on a language counts as one of a data set.
+const LEAST_SHARE: f64 = 0.05;
+
+/// The languages of a data set's texts, the most frequent first: those of a twentieth and more of the texts whose
+/// language can be told. As ISO 639-1 where that has one of the frequent languages, else as ISO 639-3.
+#[must_use]
+pub fn languages<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'static str> {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for text in texts {
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        let found = whatlang::detect(text).filter(|found| found.is_reliable());
+        if let Some(found) = found.filter(|_| letters >= LEAST_LETTERS) {
+            *counts.entry(short_code(found.lang())).or_default() += 1;
+        }
+    }
+    let all: usize = counts.values().sum();
+    let mut languages: Vec<(&str, usize)> = counts.into_iter().collect();
+    languages.retain(|(_, n)| *n as f64 >= LEAST_SHARE * all as f64);
+    languages.sort_by_key(|(code, n)| (std::cmp::Reverse(*n), *code));
+    languages.into_iter().map(|(code, _)| code).collect()
+}
+
+/// The two-letter code of a frequent language.
+fn short_code(language: whatlang::Lang) -> &'static str {
+    use whatlang::Lang;
+    match language {
+        Lang::Eng => "en",
+        Lang::Cmn => "zh",
+        Lang::Spa => "es",
+        Lang::Deu => "de",
+        Lang::Fra => "fr",
+        Lang::Jpn => "ja",
+        Lang::Rus => "ru",
+        Lang::Por => "pt",
+        Lang::Ita => "it",
+        Lang::Kor => "ko",
+        Lang::Ara => "ar",
+        Lang::Hin => "hi",
+        other => other.code(),
+    }
+}
+
 /// Whether half and more of the words begin with small letters, as they do outside lists of titles.
 fn is_running(words: &[&str]) -> bool {
     let small = words.iter().filter(|word| word.starts_with(char::is_lowercase)).count();
@@ -87,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn languages() {
+    fn texts_that_are_not_in_english() {
         let cases = [
             ("Short text.", None),
             (
@@ -120,5 +164,18 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(is_foreign(&Blocks::of(text)), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn frequent_languages_are_named_and_single_texts_are_not() {
+        let english = "Plants make sugar from light, water and carbon dioxide in their leaves.";
+        let german = "Pflanzen stellen in ihren Blättern aus Licht und Wasser Zucker her.";
+        let texts = |german_of_40: usize| {
+            let texts = std::iter::repeat_n(german, german_of_40);
+            languages(texts.chain(std::iter::repeat_n(english, 40 - german_of_40)).chain(["x"]))
+        };
+        assert_eq!(texts(1), ["en"]);
+        assert_eq!(texts(10), ["en", "de"]);
+        assert_eq!(languages(["42"].into_iter()), [""; 0]);
     }
 }

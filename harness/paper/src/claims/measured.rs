@@ -7,16 +7,19 @@
 //! - `<trial>.compute.csv` (`gra-bench compute`): calls and operations per accepted sample, of full GRA alone and of
 //!   its own models, never of assumed sizes
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::Measurement;
 use super::formula;
 use super::scorebook::{Row, Scorebook};
 use super::value::{Value, judge_measured};
+use crate::benchmarks::difference::{self, ScoreSum, Term};
+use crate::benchmarks::items::ItemScores;
 use crate::benchmarks::{Benchmarks, Trained};
 use crate::exact::{self, Ratio};
 use crate::lines::{self, LineError};
-use crate::proportion::Z;
 use crate::{Benchmark, Claim, DataSource};
 
 /// A file of results is not what its command writes.
@@ -86,6 +89,21 @@ impl Measured {
     /// When a line of it is wrong.
     pub fn read_benchmarks(&mut self, file: &str, csv: &[u8]) -> Result<(), MeasuredError> {
         self.benchmarks = Benchmarks::read(csv).map_err(|error| wrong(file, error))?;
+        Ok(())
+    }
+
+    /// Adds a file of items that `benchmarks.csv` names. `names` are those of earlier files.
+    ///
+    /// # Errors
+    /// When a line of it is wrong.
+    pub fn read_items(
+        &mut self,
+        file: &str,
+        csv: &[u8],
+        names: &mut BTreeSet<Arc<str>>,
+    ) -> Result<(), MeasuredError> {
+        let items = ItemScores::read(csv, names).map_err(|error| wrong(file, error))?;
+        self.benchmarks.attach(file, &items);
         Ok(())
     }
 
@@ -176,26 +194,20 @@ impl Measured {
         book
     }
 
-    /// The binomial interval of a formula over measured scores: each score's variance times the square of how much the
-    /// formula moves with it, summed. Models that were scored on the same items are taken as independent, which makes
-    /// the interval of a difference rather too wide than too narrow. `None` for counts and truths, which do not move
-    /// with small shifts.
-    fn interval(
-        &self,
-        claim: &Claim,
-        value: &Value,
-        books: &ShiftedBooks,
-    ) -> Option<(Ratio, Ratio)> {
+    /// The interval of a formula over measured scores: that of the sum of scores that each count as much as the formula
+    /// moves with them. `None` for counts and truths, which do not move with small shifts.
+    fn interval(&self, claim: &Claim, value: &Value, books: &ShiftedBooks) -> Option<ScoreSum> {
         let Value::Number(value) = value else { return None };
-        let mut variance = 0.0;
+        let mut terms = Vec::new();
         for ((model, benchmark), book) in books {
             let Value::Number(shifted) = formula::measured(claim, book)? else { return None };
-            let slope = exact::to_f64((shifted - value) / SHIFT);
-            let score = self.benchmarks.score(*model, *benchmark)?;
-            variance += slope * slope * score.variance();
+            let weight = exact::to_f64((shifted - value) / SHIFT);
+            if weight != 0.0 {
+                let model = self.benchmarks.of(*model)?;
+                terms.push(Term { weight, model, benchmark: *benchmark });
+            }
         }
-        let half = exact::parse(&format!("{:.9}", Z * variance.sqrt()))?;
-        (half > Ratio::ZERO).then_some((value - half, value + half))
+        difference::sum(&terms)
     }
 
     /// The rows once more for each score, with that score shifted.
@@ -219,15 +231,20 @@ impl Measured {
                     "scores of the trained models that it compares, in benchmarks.csv",
                 );
             };
-            let interval = self.interval(claim, &value, shifted);
-            let from = match interval {
-                Some(_) => {
-                    "benchmarks.csv; the interval is for other items, not for other trainings"
+            let sum = self.interval(claim, &value, shifted);
+            let interval = sum.and_then(|sum| around(&value, &sum));
+            let mut from = "benchmarks.csv".to_owned();
+            if let Some(sum) = sum.filter(|_| interval.is_some()) {
+                let _ = match sum.trainings {
+                    1 => write!(from, "; the interval is for other items, not for other trainings"),
+                    n => write!(from, "; the interval is for other items and trainings, of {n}"),
+                };
+                if sum.is_paired {
+                    from.push_str("; models were compared item by item");
                 }
-                None => "benchmarks.csv",
-            };
+            }
             let verdict = judge_measured(&claim.printed, &value, interval);
-            return Measurement::Measured { value, interval, from: from.to_owned(), verdict };
+            return Measurement::Measured { value, interval, from, verdict };
         }
         let (found, missing) = match claim.id.as_str() {
             "P03" => (
@@ -367,6 +384,14 @@ impl Measured {
 
 /// The rows of [`Measured::scorebook`] for each score that is shifted.
 type ShiftedBooks = Vec<((Trained, Benchmark), Scorebook)>;
+
+/// The interval of a sum of scores, laid around the value of its formula.
+fn around(value: &Value, sum: &ScoreSum) -> Option<(Ratio, Ratio)> {
+    let Value::Number(value) = value else { return None };
+    let interval = sum.interval?;
+    let half = exact::parse(&format!("{:.9}", (interval.high - interval.low) / 2.0))?;
+    (half > Ratio::ZERO).then_some((value - half, value + half))
+}
 
 fn wrong(file: &str, error: LineError) -> MeasuredError {
     MeasuredError { file: file.to_owned(), error }

@@ -36,12 +36,15 @@ pub(super) fn add(table: &mut Table, paper: &Reference) {
 
 /// A note on an average that is not the mean of its columns, rounded.
 fn mean(cell: &Cell) -> Option<String> {
-    let mean = cell.recomputed.filter(|mean| exact::round(*mean, 2) != cell.printed)?;
+    let (mean, printed) = cell.recomputed.zip(cell.printed)?;
+    if exact::round(mean, 2) == printed {
+        return None;
+    }
     let shown = fixed(mean, 2);
-    let off = fixed(cell.printed - mean, 3);
+    let off = fixed(printed - mean, 3);
     // A minus comes with the number, a plus does not.
     let sign = if off.starts_with('-') { "" } else { "+" };
-    let printed = fixed(cell.printed, 2);
+    let printed = fixed(printed, 2);
     Some(format!("Printed {printed}; the mean of the ten columns is {shown} ({sign}{off})."))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Cell, Row, Table, TableNumber};
+use super::{Block, Cell, Row, Table, TableNumber};
 use crate::exact::fixed;
 use crate::grid::{self, Align, Column};
 
@@ -29,9 +29,9 @@ pub(super) struct Text {
 type Show = fn(&Cell) -> Option<String>;
 
 /// The paper's row; where the table has measurements, also what was measured, with dashes for what was not.
-pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
+pub(super) fn lines(table: &Table, block: &Block, row: &Row) -> Vec<Line> {
     let printed = |cell: &Cell| Text {
-        value: fixed(cell.printed, 2),
+        value: cell.printed.map_or_else(String::new, |printed| fixed(printed, 2)),
         is_best: cell.is_best,
         note: cell.note,
     };
@@ -49,17 +49,19 @@ pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
         lines.push(Line { label, cells, is_here: true });
     };
     // Table 1 does not say how many rounds its GRA data is of; what was measured does.
-    let round = row.here.first().and_then(|model| model.round);
-    let round = round.filter(|_| table.number == TableNumber::Main);
+    let has_printed = row.cells.iter().any(|cell| cell.printed.is_some());
+    let round = row.rounds.filter(|_| has_printed && table.number == TableNumber::Main);
     let here = round.map_or_else(|| "here".to_owned(), |round| format!("here, {round} rounds"));
     add(here, |cell| cell.here.map(|score| fixed(score.mean, 2)));
     // One line of dashes says that a row was not measured; seven would say no more.
     if row.cells.iter().all(|cell| cell.here.is_none()) {
         return lines;
     }
-    add("here less paper".to_owned(), |cell| {
-        less_paper(cell).map(|difference| signed(&difference))
-    });
+    if has_printed {
+        add("here less paper".to_owned(), |cell| {
+            less_paper(cell).map(|difference| signed(&difference))
+        });
+    }
     add("95% from".to_owned(), |cell| cell.here?.interval.map(|i| format!("{:.2}", i.low)));
     add("95% to".to_owned(), |cell| cell.here?.interval.map(|i| format!("{:.2}", i.high)));
     add("items".to_owned(), |cell| cell.here.map(|score| score.n.to_string()));
@@ -68,12 +70,23 @@ pub(super) fn lines(table: &Table, row: &Row) -> Vec<Line> {
         add("trainings".to_owned(), |cell| cell.here.map(|score| score.trainings.to_string()));
         add("spread".to_owned(), |cell| cell.here?.spread.map(|spread| format!("{spread:.2}")));
     }
+    let compared = row.cells.iter().any(|cell| cell.less_reference.is_some());
+    if let Some(reference) = block.reference.as_ref().filter(|_| compared) {
+        add(format!("less {reference}"), |cell| cell.less_reference.map(|less| points(less.value)));
+        add("95% from".to_owned(), |cell| Some(points(cell.less_reference?.interval?.low)));
+        add("95% to".to_owned(), |cell| Some(points(cell.less_reference?.interval?.high)));
+    }
     lines
 }
 
 /// What was measured, less what was printed, in points.
 pub(super) fn less_paper(cell: &Cell) -> Option<String> {
-    cell.here.map(|score| fixed(score.mean - cell.printed, 2))
+    let (here, printed) = cell.here.zip(cell.printed)?;
+    Some(fixed(here.mean - printed, 2))
+}
+
+fn points(difference: f64) -> String {
+    signed(&format!("{difference:.2}"))
 }
 
 fn signed(difference: &str) -> String {
@@ -97,6 +110,13 @@ pub(super) fn remarks(table: &Table) -> Vec<String> {
          standard deviation is the spread. A dash was not measured; an average needs all ten benchmarks."
             .to_owned(),
     );
+    if table.cells().any(|cell| cell.less_reference.is_some()) {
+        remarks.push(
+            "less ..: a difference to the named row, item by item and training by training where both have them; \
+             its 95% interval is for other items and, with several trainings, for other trainings."
+                .to_owned(),
+        );
+    }
     if table.number != TableNumber::Iterations {
         remarks.push(
             "GRA here is the data of most rounds that was scored; the paper takes the round that scores best."
@@ -182,7 +202,7 @@ fn columns(
         for column in &mut columns {
             column.cells.push(String::new());
         }
-        for line in block.rows.iter().flat_map(|row| lines(table, row)) {
+        for line in block.rows.iter().flat_map(|row| lines(table, block, row)) {
             // What was measured stands below the paper's row, one step further in.
             let deeper = if line.is_here { indent } else { "" };
             labels.cells.push(format!("{indent}{deeper}{}", line.label));

@@ -53,7 +53,7 @@ fn render(table: &Table, template: &str, escapes: &'static [(char, &'static str)
         context! { label => line.label, is_here => line.is_here, cells }
     };
     let block = |block: &Block| {
-        let lines = block.rows.iter().flat_map(|row| layout::lines(table, row));
+        let lines = block.rows.iter().flat_map(|row| layout::lines(table, block, row));
         context! { title => block.title.as_str(), lines => lines.map(line).collect::<Vec<_>>() }
     };
     let headings: Vec<&str> = table.headings.iter().map(|heading| heading.title).collect();

@@ -1,7 +1,10 @@
-//! The paper's cells, in its order, and what was measured of them.
+//! The paper's cells, in its order, and what was measured of them; below them models that are none of the paper's.
+
+use std::collections::BTreeMap;
 
 use super::{Block, Cell, Heading, Row, Table};
-use crate::benchmarks::{BenchmarkScore, Benchmarks, Trained};
+use crate::benchmarks::difference::{self, ScoreSum};
+use crate::benchmarks::{Benchmarks, ModelScores, OtherModel, Trained};
 use crate::exact::Ratio;
 use crate::vocabulary::GROUPS;
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, PrintedScores, Reference, SeedDataset};
@@ -19,90 +22,148 @@ fn pairs() -> impl Iterator<Item = (BaseModel, SeedDataset)> {
     BaseModel::ALL.into_iter().flat_map(|base| SeedDataset::ALL.map(|seed| (base, seed)))
 }
 
-pub(super) fn main(paper: &Reference, measured: &Benchmarks) -> (Vec<Heading>, Vec<Block>) {
-    let block = |(base, seed): (BaseModel, SeedDataset)| {
-        let row = |source: DataSource| {
-            let scores = paper.main(base, seed, source)?;
-            let model = measured.chosen(base, seed, source);
-            let path = format!("table1/{base}/{seed}/{source}");
-            Some(whole_row(source.title().to_owned(), &path, scores, measured, model))
+/// A row of ten benchmarks and their average, to be filled.
+struct WholeRow<'a> {
+    label: String,
+    path: String,
+    printed: Option<&'a PrintedScores>,
+    measured: Option<&'a ModelScores>,
+    rounds: Option<u8>,
+}
+
+/// Rows of ten benchmarks, each compared with one of them.
+fn block(
+    title: String,
+    rows: &[WholeRow<'_>],
+    is_reference: impl Fn(&WholeRow<'_>) -> bool,
+) -> Block {
+    let measured = || rows.iter().filter(|row| row.measured.is_some());
+    let reference = measured().find(|row| is_reference(row)).or_else(|| measured().next());
+    let filled = rows.iter().map(|row| row.fill(reference)).collect();
+    Block { title, rows: filled, reference: reference.map(|row| row.label.clone()) }
+}
+
+impl WholeRow<'_> {
+    fn fill(&self, reference: Option<&WholeRow<'_>>) -> Row {
+        let pair = reference.filter(|reference| reference.path != self.path);
+        let pair = pair.and_then(|reference| self.measured.zip(reference.measured));
+        let cell = |column: &str, printed, here, less_reference| Cell {
+            path: format!("{}/{column}", self.path),
+            printed,
+            recomputed: None,
+            is_best: false,
+            note: None,
+            here,
+            less_reference,
         };
-        let rows = DataSource::MAIN.into_iter().filter_map(row).collect();
-        Block { title: format!("{}, {}", base.title(), seed.title()), rows }
+        let mut cells: Vec<Cell> = Benchmark::ALL
+            .into_iter()
+            .map(|benchmark| {
+                let here = self.measured.and_then(|model| model.score(benchmark));
+                let printed = self.printed.map(|scores| scores.column(benchmark));
+                let less =
+                    pair.and_then(|(of, less)| difference::on_benchmark(of, less, benchmark));
+                cell(benchmark.id(), printed, here, less)
+            })
+            .collect();
+        // Table 2 prints averages alone, so only here is there a mean to hold one against.
+        let here = self.measured.and_then(ModelScores::average);
+        let less = pair.and_then(|(of, less)| difference::of_averages(of, less));
+        let average = cell("avg", self.printed.map(|scores| scores.average), here, less);
+        cells.push(Cell { recomputed: self.printed.map(PrintedScores::mean), ..average });
+        Row { label: self.label.clone(), rounds: self.rounds, cells }
+    }
+}
+
+pub(super) fn main(paper: &Reference, measured: &Benchmarks) -> (Vec<Heading>, Vec<Block>) {
+    let of_paper = |(base, seed): (BaseModel, SeedDataset)| {
+        let row = |source: DataSource| {
+            let model = measured.chosen(base, seed, source);
+            Some(WholeRow {
+                label: source.title().to_owned(),
+                path: format!("table1/{base}/{seed}/{source}"),
+                printed: Some(paper.main(base, seed, source)?),
+                measured: model.and_then(|model| measured.of(model)),
+                rounds: model.and_then(|model| model.round),
+            })
+        };
+        let rows: Vec<WholeRow<'_>> = DataSource::MAIN.into_iter().filter_map(row).collect();
+        block(format!("{}, {}", base.title(), seed.title()), &rows, |row| {
+            row.label == DataSource::Gra.title()
+        })
     };
-    (headings(), pairs().map(block).collect())
+    let blocks = pairs().map(of_paper).chain(other_models(measured));
+    (headings(), blocks.collect())
+}
+
+/// A block for each base model, seed set and protocol that is none of the paper's.
+fn other_models(measured: &Benchmarks) -> Vec<Block> {
+    let mut blocks: BTreeMap<String, Vec<WholeRow<'_>>> = BTreeMap::new();
+    for (model, scores) in measured.others() {
+        let OtherModel { protocol, base, seed, source, round } = model;
+        let title = format!("{base}, {seed} ({protocol}; not of the paper)");
+        let known: Option<DataSource> = source.parse().ok();
+        let mut label = known.map_or_else(|| source.clone(), |source| source.title().to_owned());
+        if let Some(round) = round {
+            label = format!("{label}, round {round}");
+        }
+        let rounds = round.map_or_else(String::new, |round| format!("/{round}"));
+        let path = format!("here/{protocol}/{base}/{seed}/{source}{rounds}");
+        let row = WholeRow { label, path, printed: None, measured: Some(scores), rounds: *round };
+        blocks.entry(title).or_default().push(row);
+    }
+    let is_gra = |row: &WholeRow<'_>| row.label.starts_with(DataSource::Gra.title());
+    blocks.into_iter().map(|(title, rows)| block(title, &rows, is_gra)).collect()
 }
 
 pub(super) fn iterations(paper: &Reference, measured: &Benchmarks) -> (Vec<Heading>, Vec<Block>) {
-    let block = |(base, seed): (BaseModel, SeedDataset)| {
+    let of_paper = |(base, seed): (BaseModel, SeedDataset)| {
         let row = |round: u8| {
             let iteration = paper.iteration(base, seed, round)?;
             let model = Trained { base, seed, source: DataSource::Gra, round: Some(round) };
-            let model = measured.models().find(|found| *found == model);
-            let label = format!("round {round}, {}K", iteration.thousands);
-            let path = format!("table3/{base}/{seed}/{round}");
-            Some(whole_row(label, &path, &iteration.scores, measured, model))
+            Some(WholeRow {
+                label: format!("round {round}, {}K", iteration.thousands),
+                path: format!("table3/{base}/{seed}/{round}"),
+                printed: Some(&iteration.scores),
+                measured: measured.of(model),
+                rounds: Some(round),
+            })
         };
-        let rows = ITERATIONS.into_iter().filter_map(row).collect();
-        Block { title: format!("{}, {}", base.title(), seed.title()), rows }
+        let rows: Vec<WholeRow<'_>> = ITERATIONS.into_iter().filter_map(row).collect();
+        block(format!("{}, {}", base.title(), seed.title()), &rows, |_| true)
     };
-    (headings(), pairs().map(block).collect())
+    (headings(), pairs().map(of_paper).collect())
 }
 
 pub(super) fn seed_data(paper: &Reference, measured: &Benchmarks) -> (Vec<Heading>, Vec<Block>) {
-    let block = |base: BaseModel| {
+    let of_base = |base: BaseModel| {
+        let scores = |seed, source| measured.of(measured.chosen(base, seed, source)?);
+        let less_gra = |seed, source: DataSource| -> Option<ScoreSum> {
+            let gra = scores(seed, DataSource::Gra).filter(|_| source != DataSource::Gra)?;
+            difference::of_averages(scores(seed, source)?, gra)
+        };
         let row = |source: DataSource| {
-            let mut row =
-                Row { label: source.title().to_owned(), here: Vec::new(), cells: Vec::new() };
-            for seed in SeedDataset::ALL {
-                // A cell of Table 2 is an average of ten benchmarks, so its model may differ from its neighbours'.
-                let model = measured.chosen(base, seed, source);
-                row.here.extend(model);
-                row.cells.push(Cell {
+            // A cell of Table 2 is an average of ten benchmarks, so its model may differ from its neighbours'.
+            let cell = |seed: SeedDataset| {
+                Some(Cell {
                     path: format!("table2/{base}/{seed}/{source}/avg"),
-                    printed: paper.seed_data(base, seed, source)?,
+                    printed: Some(paper.seed_data(base, seed, source)?),
                     recomputed: None,
                     is_best: false,
                     note: None,
-                    here: model.and_then(|model| measured.average(model)),
-                });
-            }
-            Some(row)
+                    here: scores(seed, source).and_then(ModelScores::average),
+                    less_reference: less_gra(seed, source),
+                })
+            };
+            let cells = SeedDataset::ALL.map(cell).into_iter().collect::<Option<Vec<Cell>>>()?;
+            Some(Row { label: source.title().to_owned(), rounds: None, cells })
         };
         let rows = DataSource::SEED_DATA.into_iter().filter_map(row).collect();
-        Block { title: base.title().to_owned(), rows }
+        let reference = Some(DataSource::Gra.title().to_owned());
+        Block { title: base.title().to_owned(), rows, reference }
     };
     let headings = SeedDataset::ALL.map(|seed| Heading { group: "", title: seed.title() });
-    (headings.to_vec(), BaseModel::ALL.map(block).to_vec())
-}
-
-/// A row of ten benchmarks and their average.
-fn whole_row(
-    label: String,
-    path: &str,
-    scores: &PrintedScores,
-    measured: &Benchmarks,
-    model: Option<Trained>,
-) -> Row {
-    let cell = |column: &str, printed, here: Option<BenchmarkScore>| Cell {
-        path: format!("{path}/{column}"),
-        printed,
-        recomputed: None,
-        is_best: false,
-        note: None,
-        here,
-    };
-    let mut cells: Vec<Cell> = Benchmark::ALL
-        .into_iter()
-        .map(|benchmark| {
-            let here = model.and_then(|model| measured.score(model, benchmark));
-            cell(benchmark.id(), scores.column(benchmark), here)
-        })
-        .collect();
-    // Table 2 prints averages alone, so only here is there a mean to hold one against.
-    let average = cell("avg", scores.average, model.and_then(|model| measured.average(model)));
-    cells.push(Cell { recomputed: Some(scores.mean()), ..average });
-    Row { label, here: model.into_iter().collect(), cells }
+    (headings.to_vec(), BaseModel::ALL.map(of_base).to_vec())
 }
 
 /// Marks the largest printed value of each column in each block, all of them when several are equal.
@@ -110,9 +171,10 @@ pub(super) fn mark_best(table: &mut Table) {
     for block in &mut table.blocks {
         for column in 0..table.headings.len() {
             // Within a block only: base models and seed sets are not compared with each other.
-            let best = block.rows.iter().map(|row| row.cells[column].printed).max();
+            let best = block.rows.iter().filter_map(|row| row.cells[column].printed).max();
             for row in &mut block.rows {
-                row.cells[column].is_best = Some(row.cells[column].printed) == best;
+                let cell = &mut row.cells[column];
+                cell.is_best = best.is_some() && cell.printed == best;
             }
         }
     }

@@ -66,7 +66,7 @@ fn csv_has_every_cell() {
     let csv = String::from_utf8(csv).unwrap();
     let line =
         csv.lines().find(|line| line.contains("table1/qwen2.5-7b/alpaca/gra/gsm8k")).unwrap();
-    insta::assert_snapshot!(line, @r#"1,table1/qwen2.5-7b/alpaca/gra/gsm8k,"Qwen2.5-7B, Alpaca",GRA,GSM8K,70.28,,true,61,54.09374595716976,67.49165686253038,200,2,0.7071067811865476,-9.28,"#);
+    insta::assert_snapshot!(line, @r#"1,table1/qwen2.5-7b/alpaca/gra/gsm8k,"Qwen2.5-7B, Alpaca",GRA,GSM8K,70.28,,true,61,54.09374595716976,67.49165686253038,200,2,0.7071067811865476,-9.28,,,,,,"#);
 }
 
 /// A block whose printed best is another than the recomputed one says so.
