@@ -361,7 +361,7 @@ impl CalibrationRecord {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_atomic(&folder.join("calibration.json"), &serde_json::to_vec_pretty(self)?)
+        Ok(write_atomic(&folder.join("calibration.json"), &serde_json::to_vec_pretty(self)?)?)
     }
 
     /// The record of a pool's last calibration under these prompts; `None` when there is none.

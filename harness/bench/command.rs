@@ -20,6 +20,7 @@ mod stats;
 mod store;
 mod synth;
 mod tables;
+mod train;
 mod view;
 mod worker;
 
@@ -63,6 +64,7 @@ enum Verb {
     Export(export::ExportArgs),
     Rescore(rescore::RescoreArgs),
     Compute(compute::ComputeArgs),
+    Train(train::TrainArgs),
     Tables(tables::TablesArgs),
     Claims(claims::ClaimsArgs),
     Figures(figures::FiguresArgs),
@@ -103,6 +105,7 @@ impl Cli {
             Verb::Export(args) => export::run(args, global),
             Verb::Rescore(args) => rescore::run(args, global),
             Verb::Compute(args) => compute::run(args, global),
+            Verb::Train(args) => train::run(args, global),
             Verb::Tables(args) => tables::run(args, global),
             Verb::Claims(args) => claims::run(args, global),
             Verb::Figures(args) => figures::run(args, global),

@@ -11,9 +11,10 @@ use gra_analysis::checks::Checks;
 use gra_analysis::contamination::Contamination;
 use gra_synth::pool::ItemId;
 
+use crate::benchmark_scores::DataSubject;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, Named, Sample};
-use crate::experiment::{Content, Experiment, Keep, Size, Source};
+use crate::experiment::{Content, Experiment, Keep, Size, Source, stem};
 use crate::store::Store;
 use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
@@ -97,7 +98,10 @@ impl Loader<'_> {
                 self.trial(&name, experiment, variant, u32::MAX)?
             }
             Content::Rounds { variant, until } => {
-                self.trial(&name, &self.experiment.name, variant, *until)?
+                let mut part = self.trial(&name, &self.experiment.name, variant, *until)?;
+                // Another number of rounds is no other source of data.
+                part.subject.data_source.clone_from(variant);
+                part
             }
             Content::Union(parts) => {
                 let parts: Vec<DataSet> =
@@ -138,13 +142,20 @@ impl Loader<'_> {
         DataSet::of_trial(name.to_owned(), &trial, self.store, until)
     }
 
+    /// What is made of the experiment's seed set, in the words of the paper's tables.
+    fn subject(&self, data_source: &str) -> DataSubject {
+        let seed_dataset = stem(Path::new(&self.experiment.seed_file));
+        DataSubject { seed_dataset, data_source: data_source.to_owned(), iteration: None }
+    }
+
     fn seed_set(&self, name: String) -> DataSet {
         let seeds = &self.experiment.seed_set;
         let samples = seeds.items.iter().cloned().map(Sample::from).collect();
         let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
         let seed_set = Some(seeds.sha256.clone());
         let content = format!("the seed set {}", self.experiment.seed_file);
-        DataSet { files, seed_set, content, ..DataSet::new(name, samples) }
+        let set = DataSet { files, seed_set, content, ..DataSet::new(name, samples) };
+        DataSet { subject: self.subject(&set.name), ..set }
     }
 }
 

@@ -17,6 +17,8 @@ use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::request::ModelName;
 use gra_synth::stream::Stream;
 
+use crate::benchmark_scores::DataSubject;
+use crate::experiment::stem;
 use crate::failure::bad_input;
 use crate::seeds::{self, Account, LoadOptions};
 use crate::store::Store;
@@ -82,6 +84,8 @@ pub struct DataSet {
     pub left_out: Vec<String>,
     /// What its samples are, in a phrase: `the seed set alpaca.json`.
     pub content: String,
+    /// What its samples are, in the words of the paper's tables.
+    pub(crate) subject: DataSubject,
     /// What determined the trials that its samples are of.
     pub records: Vec<Arc<TrialRecord>>,
 }
@@ -161,7 +165,11 @@ impl Named {
                 let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                Ok(DataSet { files, seed_set, content, ..DataSet::new(self.name, samples) })
+                let seed_dataset = stem(&path);
+                let subject =
+                    DataSubject { seed_dataset, data_source: self.name.clone(), iteration: None };
+                let set = DataSet { files, seed_set, content, ..DataSet::new(self.name, samples) };
+                Ok(DataSet { subject, ..set })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -260,6 +268,7 @@ impl DataSet {
             is_demonstration: false,
             left_out: Vec::new(),
             content: String::new(),
+            subject: DataSubject::NONE,
             records: Vec::new(),
         }
     }
@@ -287,10 +296,11 @@ impl DataSet {
             u32::MAX => format!("the samples of {}", trial.id()),
             last => format!("the samples of rounds 1 to {last} of {}", trial.id()),
         };
+        let subject = DataSubject { data_source: name.clone(), ..trial.record.subject(until) };
         let records = vec![Arc::new(trial.record.clone())];
         let trial = Some(SourceTrial { facts, rule, judged: None });
         let set = Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) };
-        Ok(Self { content, records, ..set })
+        Ok(Self { content, subject, records, ..set })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was

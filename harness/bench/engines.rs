@@ -19,6 +19,9 @@ use gra_synth::request::ModelName;
 use crate::failure::bad_input;
 use crate::progress::{Progress, Verbosity};
 
+/// Name of the file in the results folder that remembers hashes of models.
+pub(crate) const HASHES: &str = "model-hashes.json";
+
 /// The engine of a pool. Loads no model yet. What it has to say goes where the progress goes; once `stop` is set, it
 /// asks servers nothing more.
 pub(crate) fn engine(
@@ -48,7 +51,7 @@ pub(crate) fn local(
     progress: &Progress,
 ) -> Result<Dispatcher> {
     // A folder that is not there yet is made by what writes results, and by nothing else.
-    let digest_cache = results.is_dir().then(|| results.join("model-hashes.json"));
+    let digest_cache = results.is_dir().then(|| results.join(HASHES));
     let settings = EngineSettings { digest_cache, ..settings.clone() };
     if let Some(problem) = settings.problem() {
         return Err(bad_input(anyhow!("[engine] {problem}")));

@@ -266,7 +266,7 @@ impl Evidence {
         }
         let mut page = format!("{}\n{}", table.markdown(), groups.markdown());
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
-        write_atomic(&folder.join("stats.md"), page.as_bytes())
+        Ok(write_atomic(&folder.join("stats.md"), page.as_bytes())?)
     }
 }
 

@@ -18,6 +18,7 @@ use polars::error::PolarsError;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::benchmark_scores::DataSubject;
 use crate::dataset::{self, DataSet, Sample};
 use crate::trial::TrialRecord;
 use card::Card;
@@ -163,6 +164,8 @@ pub struct Export<'a> {
     samples: Vec<ExportedSample<'a>>,
     /// What its samples are, in a phrase.
     content: String,
+    /// What they are in the words of the paper's tables.
+    subject: DataSubject,
     /// What determined the trials that they are of.
     records: Vec<&'a TrialRecord>,
     /// All candidates of its trial, which the card counts; none where it is no whole trial.
@@ -215,6 +218,7 @@ impl<'a> Export<'a> {
             name: record.id.joined(),
             samples: accepted.map(ExportedSample::from_candidate).collect::<Result<_, _>>()?,
             content: format!("the samples of {}", record.id),
+            subject: record.subject(u32::MAX),
             records: vec![record],
             candidates,
             demonstration: record.demonstration,
@@ -235,6 +239,7 @@ impl<'a> Export<'a> {
             name,
             samples,
             content: set.content.clone(),
+            subject: set.subject.clone(),
             records: set.records.iter().map(AsRef::as_ref).collect(),
             candidates: set.trial.as_ref().map_or(&[], |trial| &trial.facts.candidates),
             demonstration: set.is_demonstration,
@@ -323,6 +328,7 @@ impl<'a> Export<'a> {
             "gra_bench": env!("CARGO_PKG_VERSION"),
             "data_set": self.name,
             "content": self.content,
+            "subject": self.subject,
             "demonstration": self.demonstration,
             "samples": { "train": train, "test": test },
             "notes": self.notes,

@@ -6,13 +6,13 @@ mod trials;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use gra_analysis::figure::averages::Averages;
 use gra_analysis::figure::rounds::Rounds;
 use gra_analysis::figure::{Figure, FigureError};
 use gra_paper::benchmarks::Benchmarks;
-use gra_paper::{BaseModel, Reference};
+use gra_paper::{BaseModel, DataSource, Reference};
 
 use crate::failure::bad_input;
 use crate::measured::BENCHMARKS;
@@ -186,7 +186,7 @@ const MODEL: BaseModel = BaseModel::Qwen;
 pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
     let mut entries = Vec::new();
     let reference = Reference::embedded()?;
-    let benchmarks = benchmarks(sources.results);
+    let benchmarks = crate::measured::benchmarks(sources.results);
     // Read once for all figures that need it.
     let measured = Measured::read(&sources.stats).map_err(bad_input)?;
     for &kind in kinds {
@@ -197,6 +197,18 @@ pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEn
             }
             FigureKind::Rounds => {
                 let draw = |scores: &Benchmarks| Rounds::of(&reference, MODEL, scores).figure();
+                entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
+            }
+            // Besides what is measured of variants' data: scores of models that were trained on it.
+            FigureKind::Variants if sources.has_benchmarks() => {
+                let draw = |scores: &Benchmarks| {
+                    let base = BaseModel::ALL.into_iter().find(|base| has_ablations(scores, *base));
+                    let Some(base) = base else {
+                        let what = "no model was trained on the data of an ablation's variant";
+                        return Err(FigureError::Nothing { what });
+                    };
+                    Averages::of_variants(&reference, base, scores).figure()
+                };
                 entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
             }
             FigureKind::SeedMap | FigureKind::DistilledMap => {
@@ -236,22 +248,16 @@ pub fn draw_groups<'a>(
     Ok(entries)
 }
 
+/// Whether models of this base were trained on the data of an ablation.
+fn has_ablations(scores: &Benchmarks, base: BaseModel) -> bool {
+    let ablations = [DataSource::NoReviewer, DataSource::SingleReviewer, DataSource::MajorityVote];
+    scores.models().any(|model| model.base == base && ablations.contains(&model.source))
+}
+
 /// A figure of the scores of trained models, where they could be read.
 fn of_scores(
     benchmarks: &Result<Benchmarks>,
     draw: impl FnOnce(&Benchmarks) -> Result<Figure, FigureError>,
 ) -> Result<Figure, MissingFigure> {
     Ok(draw(benchmarks.as_ref().map_err(MissingFigure::unreadable)?)?)
-}
-
-/// Scores of trained models, from `benchmarks.csv`.
-fn benchmarks(results: &Path) -> Result<Benchmarks> {
-    let path = results.join(BENCHMARKS);
-    match std::fs::read(&path) {
-        Ok(csv) => Benchmarks::read(&csv)
-            .with_context(|| format!("{} is no table of scores", path.display()))
-            .map_err(bad_input),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Benchmarks::default()),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
 }

@@ -18,7 +18,7 @@
 //! - [`benchmarks`]: the benchmarks that data sets are looked through for
 //! - [`calibration`]: whether the models of a pool can review; [`raters`]: sheets for people to rate, and read back
 //! - [`comparison`]: the data sets of an experiment
-//! - [`measured`]: what results say about the paper's tables and claims
+//! - [`measured`]: what results say about the paper's tables and claims; `benchmark_scores` writes scores of trained models
 //! - [`gallery`]: figures of what is stored
 //! - [`publish`], [`export`], [`rows`]: results; data sets in other tools' formats; tables as JSON
 //! - [`schema`]: what experiment and pool files may hold, for editors and for readers
@@ -32,6 +32,7 @@
 
 pub mod answering;
 pub mod axis;
+mod benchmark_scores;
 pub mod benchmarks;
 pub mod browser;
 pub mod builtin;
@@ -70,5 +71,6 @@ pub mod store;
 pub mod suite;
 mod terminal;
 pub mod trail;
+mod training_data;
 pub mod trial;
 pub mod view;

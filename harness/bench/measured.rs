@@ -1,13 +1,16 @@
 //! What a results folder says about the paper's tables and claims: which files there are, read by name.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gra_paper::benchmarks::Benchmarks;
 use gra_paper::claims::Measured;
 use gra_synth::method::Method;
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 
+use crate::failure::bad_input;
 use crate::publish::PublishedManifest;
 use crate::trial::{TrialId, TrialSettings};
 
@@ -20,19 +23,15 @@ const TABLE: &str = "stats.csv";
 /// How a trial's table of `compute` ends.
 const COMPUTE: &str = ".compute.csv";
 
-/// Reads whatever of `benchmarks.csv`, `stats/stats.csv` and `EXPERIMENT/VARIANT/seed-N.compute.csv` is
+/// Reads whatever of `benchmarks.csv` (with the items that it names), `stats/stats.csv` and `EXPERIMENT/VARIANT/seed-N.compute.csv` is
 /// there; the table of another folder of `stats` or `compare` where one is named. A folder without any of them, or no
 /// folder, has measured nothing. Of trials those count that claims are about ([`is_papers_gra`]).
 ///
 /// # Errors
 /// Names the file and line that is not as it should be, or the file that cannot be read.
 pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
-    let mut measured = Measured::default();
+    let mut measured = of_benchmarks(results)?;
     let name = |path: &Path| path.display().to_string();
-    let benchmarks = results.join(BENCHMARKS);
-    if let Some(csv) = read(&benchmarks)? {
-        measured.read_benchmarks(&name(&benchmarks), &csv)?;
-    }
     let stats = stats.map_or_else(|| results.join(STATS), Path::to_owned).join(TABLE);
     if let Some(csv) = read(&stats)? {
         measured.read_stats(&name(&stats), &csv)?;
@@ -48,6 +47,35 @@ pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
                 }
             }
         }
+    }
+    Ok(measured)
+}
+
+/// The scores of trained models alone, with their items.
+///
+/// # Errors
+/// Likewise.
+pub fn benchmarks(results: &Path) -> Result<Benchmarks> {
+    of_benchmarks(results).map(|measured| measured.benchmarks().clone()).map_err(bad_input)
+}
+
+fn of_benchmarks(results: &Path) -> Result<Measured> {
+    let mut measured = Measured::default();
+    let path = results.join(BENCHMARKS);
+    let Some(csv) = read(&path)? else { return Ok(measured) };
+    measured.read_benchmarks(&path.display().to_string(), &csv)?;
+    let mut names = BTreeSet::new();
+    for file in measured.benchmarks().item_files() {
+        let items = results.join(&file);
+        let csv = read(&items)?.with_context(|| {
+            format!(
+                "{} names {}, which is not there\nhint: score the model again with `gra-bench eval`, or empty the \
+                 field `items`",
+                path.display(),
+                items.display()
+            )
+        })?;
+        measured.read_items(&file, &csv, &mut names)?;
     }
     Ok(measured)
 }

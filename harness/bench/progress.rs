@@ -58,6 +58,19 @@ pub struct Progress {
     whole: Option<WholeProgress>,
 }
 
+/// How far a program of others is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgramProgress<'a> {
+    /// What it works on.
+    pub(crate) what: &'a str,
+    pub(crate) done: u64,
+    pub(crate) of: u64,
+    /// `None` while it is not known.
+    pub(crate) left: Option<Duration>,
+    /// What it says besides; may be empty.
+    pub(crate) note: &'a str,
+}
+
 /// Running counts of a round.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
@@ -228,6 +241,27 @@ impl Progress {
     pub(crate) fn embedded(&mut self, texts: usize) {
         self.stage.done += texts;
         self.show();
+    }
+
+    /// How far a program of others is, in steps of its own, with what it says besides: a loss, a rate.
+    pub(crate) fn of_program(&mut self, now: &ProgramProgress<'_>) {
+        let ProgramProgress { what, done, of, left, note } = *now;
+        let left = left.map_or_else(
+            || "time left unknown".to_owned(),
+            |left| format!("{} left", rough(left)),
+        );
+        let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+        let line = format!("{what}: {done}/{of}, {left}{note}");
+        match &self.display {
+            Display::Nothing => {}
+            Display::Bar(bar) => bar.set_message(line.chars().take(terminal::width()).collect::<String>()),
+            Display::Lines => {
+                if done == of || self.stage.last_line.elapsed() >= LINE_EVERY {
+                    self.stage.last_line = Instant::now();
+                    self.say(&line);
+                }
+            }
+        }
     }
 
     /// How far the chunk at this place of the stage is.

@@ -133,7 +133,7 @@ pub fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) ->
     };
     let mut bytes = serde_json::to_vec_pretty(&content)?;
     bytes.push(b'\n');
-    write_atomic(&manifest, &bytes)
+    Ok(write_atomic(&manifest, &bytes)?)
 }
 
 /// Every file but the manifest, by name.

@@ -260,7 +260,7 @@ impl SeedReport {
         let measured = measured_path(results, &experiment.name, self.seed);
         // Where the earlier file cannot be read, nothing of it is left to keep.
         let earlier = earlier::rows_of_others(&measured, &[]).unwrap_or_default();
-        write_atomic(&measured, &self.measured_csv(&earlier)?)
+        Ok(write_atomic(&measured, &self.measured_csv(&earlier)?)?)
     }
 
     /// What earlier runs took, and below it what this one did. A replay from the store costs nothing, and says nothing

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
-use gra_analysis::figure::averages::{Averages, Bar, BarGroup};
+use gra_analysis::figure::averages::{Averages, AveragesFigure, Bar, BarGroup};
 use gra_analysis::figure::compute::ComputeReadings;
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::figure::plane::Plane;
@@ -187,6 +187,7 @@ fn averages() -> Result<Figure, FigureError> {
                 source: source.to_owned(),
                 paper: Some(value),
                 ours: ours.filter(|_| source == "GRA"),
+                less_gra: None,
             })
             .collect(),
     };
@@ -196,7 +197,8 @@ fn averages() -> Result<Figure, FigureError> {
         group("Condor", [50.61, 61.12, 54.93, 51.21], None),
         group("mean", [48.55, 61.22, 54.21, 52.39], None),
     ];
-    Averages { model: "Qwen2.5-7B".to_owned(), groups }.figure()
+    let model = "Qwen2.5-7B".to_owned();
+    Averages { figure: AveragesFigure::Sources, model, groups }.figure()
 }
 
 fn rounds() -> Result<Figure, FigureError> {

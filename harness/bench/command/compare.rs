@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use gra_analysis::ablation::sweep::{SweepAxis, join};
 use gra_analysis::stats::measure::MeasureTable;

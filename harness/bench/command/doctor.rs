@@ -143,7 +143,7 @@ pub(crate) struct DoctorArgs {
 
 pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
     let pool = builtin::read_pool(&args.pool, &global.models)?;
-    let mut digests = DigestCache::of_reader(&global.results().join("model-hashes.json"));
+    let mut digests = DigestCache::of_reader(&global.results().join(engines::HASHES));
     let checks = pool.check(&mut digests);
     // A pool runs without its teachers; what is wrong with one that is here should be mended all the same.
     let is_absent_teacher =

@@ -45,10 +45,10 @@ pub(crate) fn tables(trials: &[(TrialId, TrialFacts)]) -> Result<Vec<ExportedFil
     for (name, frame) in frames {
         let mut bytes = Vec::new();
         frames::write_csv(&frame, &mut bytes)?;
-        files.push(ExportedFile { name, bytes });
+        files.push(ExportedFile { name: name.to_owned(), bytes });
     }
-    files.push(ExportedFile { name: "reviews.csv", bytes: reviews(trials)? });
-    files.push(ExportedFile { name: "calls.csv", bytes: calls(trials)? });
+    files.push(ExportedFile { name: "reviews.csv".to_owned(), bytes: reviews(trials)? });
+    files.push(ExportedFile { name: "calls.csv".to_owned(), bytes: calls(trials)? });
     Ok(files)
 }
 

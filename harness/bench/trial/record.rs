@@ -1,16 +1,19 @@
 //! What determined a trial: one record, written when the trial begins and read by every verb that looks back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
+use gra_paper::DataSource;
 use gra_synth::method::Method;
 use gra_synth::request::{ModelName, Sampling};
 use gra_synth::variant::{Instructions, Variant};
 use serde::{Deserialize, Serialize};
 
 use super::TrialId;
-use crate::experiment::Experiment;
+use crate::benchmark_scores::DataSubject;
+use crate::experiment::{Experiment, stem};
 
 /// What determined a trial, and what its dataset card says besides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +128,18 @@ impl TrialRecord {
             },
             models: described.map(ModelDescription::from).collect(),
             demonstration: experiment.demonstration,
+        }
+    }
+
+    /// What the samples of its rounds up to this one are, in the words of the paper's tables.
+    pub(crate) fn subject(&self, until: u32) -> DataSubject {
+        let TrialSettings { variant, method, seed_set, .. } = &self.settings;
+        // The paper's tables tell rounds apart for GRA alone.
+        let has_rounds = variant.name == DataSource::Gra.id();
+        DataSubject {
+            seed_dataset: stem(Path::new(seed_set)),
+            data_source: variant.name.clone(),
+            iteration: has_rounds.then_some(until.min(method.rounds)),
         }
     }
 

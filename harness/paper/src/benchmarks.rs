@@ -43,7 +43,7 @@ use crate::proportion::{Interval, Proportion, Z};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
 use items::ItemScores;
 
-/// The protocol of the paper: `OpenCompass` over whole benchmarks, with the configurations that it names.
+/// The protocol of the paper: OpenCompass over whole benchmarks, with the configurations that it names.
 pub const PAPERS_PROTOCOL: &str = "opencompass";
 
 /// A trained model of the paper by its base model and its training data; several trainings on the same data are one.
@@ -278,9 +278,11 @@ fn named(line: &Line) -> Result<Model, LineError> {
     let Some(protocol) = line.optional("protocol") else {
         return trained(line).map(Model::OfPaper);
     };
+    let source = line.read::<DataSource>("data_source");
     let is_of_paper = line.read::<BaseModel>("base_model").is_ok()
         && line.read::<SeedDataset>("seed_dataset").is_ok()
-        && line.read::<DataSource>("data_source").is_ok();
+        // Rounds of other sources than GRA are in none of its tables.
+        && source.is_ok_and(|source| source == DataSource::Gra || line.optional("iteration").is_none());
     if protocol == PAPERS_PROTOCOL && is_of_paper {
         return trained(line).map(Model::OfPaper);
     }

@@ -78,7 +78,7 @@ pub fn languages<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'static str> 
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     for text in texts {
         let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-        let found = whatlang::detect(text).filter(|found| found.is_reliable());
+        let found = whatlang::detect(text).filter(whatlang::Info::is_reliable);
         if let Some(found) = found.filter(|_| letters >= LEAST_LETTERS) {
             *counts.entry(short_code(found.lang())).or_default() += 1;
         }

@@ -1,7 +1,10 @@
-//! Benchmark averages by seed set and source of the training data (paper, Fig. 1; values of Table 1).
+//! Benchmark averages by seed set and source of the training data (paper, Fig. 1; values of Table 1), and of an
+//! ablation's variants (Fig. 4).
 
-use gra_paper::benchmarks::Benchmarks;
+use gra_paper::benchmarks::difference::{self, ScoreSum};
+use gra_paper::benchmarks::{Benchmarks, ModelScores};
 use gra_paper::exact::to_f64;
+use gra_paper::reference::FigureNumber;
 use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
@@ -16,10 +19,21 @@ use crate::statistics::inference::Estimate;
 /// Averages side by side.
 #[derive(Clone, Debug)]
 pub struct Averages {
+    /// Which of the paper's figures it is.
+    pub figure: AveragesFigure,
     /// Who was trained.
     pub model: String,
     /// E.g. one per seed set.
     pub groups: Vec<BarGroup>,
+}
+
+/// One of the paper's figures of benchmark averages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AveragesFigure {
+    /// Fig. 1: sources of data.
+    Sources,
+    /// Fig. 4: GRA and its ablations.
+    Variants,
 }
 
 /// What stands together.
@@ -40,6 +54,8 @@ pub struct Bar {
     pub paper: Option<f64>,
     /// What was measured here, in per cent.
     pub ours: Option<Estimate>,
+    /// That less what was measured of GRA, with its interval.
+    pub less_gra: Option<ScoreSum>,
 }
 
 const HEIGHT: f64 = 280.0;
@@ -48,27 +64,22 @@ impl Averages {
     /// The paper's, by seed set and over the three, with what was measured here.
     #[must_use]
     pub fn of(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
+        let ours = OursOfBase { base, measured };
         let bars = |seeds: &[SeedDataset]| {
-            DataSource::MAIN
-                .into_iter()
-                .map(|source| {
-                    let printed =
-                        |seed: &SeedDataset| Some(reference.main(base, *seed, source)?.average);
-                    let ours = |seed: &SeedDataset| {
-                        let trained = measured.chosen(base, *seed, source)?;
-                        Some(estimate(&measured.average(trained)?))
-                    };
-                    // Sums of printed hundredths over whole numbers of seed sets.
-                    let paper: Option<Vec<f64>> =
-                        seeds.iter().map(|seed| Some(to_f64(printed(seed)?))).collect();
-                    Bar {
-                        source: short(source).to_owned(),
-                        paper: paper.map(|values| values.iter().sum::<f64>() / lines(seeds.len())),
-                        // Means over seed sets of ours have no interval of their own: none is shown.
-                        ours: seeds.first().filter(|_| seeds.len() == 1).and_then(ours),
-                    }
-                })
-                .collect()
+            let bar = |source: DataSource| {
+                let printed =
+                    |seed: &SeedDataset| Some(reference.main(base, *seed, source)?.average);
+                // Sums of printed hundredths over whole numbers of seed sets.
+                let paper: Option<Vec<f64>> =
+                    seeds.iter().map(|seed| Some(to_f64(printed(seed)?))).collect();
+                let paper = paper.map(|values| values.iter().sum::<f64>() / lines(seeds.len()));
+                // Means over seed sets of ours have no interval of their own: none is shown.
+                match seeds {
+                    [seed] => ours.bar(*seed, source, paper),
+                    _ => Bar { paper, ..Bar::of(source) },
+                }
+            };
+            DataSource::MAIN.map(bar).to_vec()
         };
         let group = |name: &str, seeds: &[SeedDataset]| BarGroup {
             name: name.to_owned(),
@@ -76,7 +87,34 @@ impl Averages {
         };
         let sets = SeedDataset::ALL.iter().map(|seed| group(seed.title(), &[*seed]));
         let groups = sets.chain([group("mean of the three", &SeedDataset::ALL)]).collect();
-        Self { model: base.title().to_owned(), groups }
+        Self { figure: AveragesFigure::Sources, model: base.title().to_owned(), groups }
+    }
+
+    /// GRA and the ablations of Fig. 4 on the seed set that the paper shows, Alpaca, with what was measured here. The
+    /// paper gives two of its values.
+    #[must_use]
+    pub fn of_variants(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
+        let ours = OursOfBase { base, measured };
+        let printed = |series: &str| {
+            let known = reference.figures().iter();
+            let is_it = |known: &&FigureNumber| {
+                (known.figure, known.x.as_str(), known.series.as_str()) == (4, "score", series)
+            };
+            // The values are those of one base model, which its Table 1 tells.
+            let value = known.clone().find(is_it).map(|known| to_f64(known.value));
+            value.filter(|_| base == BaseModel::Llama)
+        };
+        let sources = [
+            (DataSource::Gra, "gra"),
+            (DataSource::MajorityVote, "no-adjudicator"),
+            (DataSource::SingleReviewer, "single-reviewer"),
+            (DataSource::NoReviewer, "no-reviewer"),
+        ];
+        let bars =
+            sources.map(|(source, series)| ours.bar(SeedDataset::Alpaca, source, printed(series)));
+        let group = BarGroup { name: SeedDataset::Alpaca.title().to_owned(), bars: bars.to_vec() };
+        let model = base.title().to_owned();
+        Self { figure: AveragesFigure::Variants, model, groups: vec![group] }
     }
 
     /// Draws them: bars are the paper's, rings with whiskers are ours.
@@ -87,25 +125,54 @@ impl Averages {
         if self.groups.iter().all(|group| group.bars.is_empty()) {
             return Err(FigureError::Nothing { what: "no source of data" });
         }
-        let ours = self.bars().filter(|bar| bar.ours.is_some()).count();
-        let caption = format!(
-            "The paper's Fig. 1: mean of ten benchmarks in per cent, {}. Bars: as printed in its Table 1, \
-             which gives neither n nor intervals; some of its averages are not those of its columns \
-             (gra-bench tables). {}",
-            self.model,
-            match ours {
-                0 => "Nothing was trained here yet: benchmark scores of your own go into \
-                      benchmarks.csv in the results folder."
-                    .to_owned(),
-                n => format!(
-                    "Rings: measured here, with 95% intervals, {n} of {}.",
-                    self.bars().count()
+        let ours = match self.bars().filter(|bar| bar.ours.is_some()).count() {
+            0 => "Nothing was trained here yet: `gra-bench train` and `gra-bench eval` do it; scores of your own go \
+                  into benchmarks.csv in the results folder."
+                .to_owned(),
+            n => format!(
+                "Rings: measured here, with 95% intervals, {n} of {}.{}",
+                self.bars().count(),
+                self.differences()
+            ),
+        };
+        let model = &self.model;
+        let (name, title, caption) = match self.figure {
+            AveragesFigure::Sources => (
+                "figure-1",
+                "Average score by source of the training data (the paper's Fig. 1)",
+                format!(
+                    "The paper's Fig. 1: mean of ten benchmarks in per cent, {model}. Bars: as printed in its Table 1, \
+                     which gives neither n nor intervals; some of its averages are not those of its columns \
+                     (gra-bench tables). {ours}"
                 ),
-            }
-        );
-        let title = "Average score by source of the training data (the paper's Fig. 1)".to_owned();
-        let words = Words { name: "figure-1".to_owned(), title, caption };
+            ),
+            AveragesFigure::Variants => (
+                "figure-4-scores",
+                "Average score of GRA and its ablations (the paper's Fig. 4)",
+                format!(
+                    "The paper's Fig. 4: mean of ten benchmarks in per cent, {model}. Bars: GRA as printed in Table 1, \
+                     without an adjudicator 0.73 less, as section 4.3 says; its other two values are not printed. {ours}"
+                ),
+            ),
+        };
+        let words = Words { name: name.to_owned(), title: title.to_owned(), caption };
         page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
+    }
+
+    /// What was measured less GRA, in words: item by item, where that is known.
+    fn differences(&self) -> String {
+        let mut words = Vec::new();
+        for group in &self.groups {
+            for bar in &group.bars {
+                let Some(ScoreSum { value, interval: Some(interval), .. }) = bar.less_gra else {
+                    continue;
+                };
+                let (source, group) = (&bar.source, &group.name);
+                let (low, high) = (interval.low, interval.high);
+                words.push(format!("{source} ({group}) {value:+.2} [{low:+.2}, {high:+.2}]"));
+            }
+        }
+        if words.is_empty() { String::new() } else { format!(" Less GRA: {}.", words.join("; ")) }
     }
 
     fn bars(&self) -> impl Iterator<Item = &Bar> {
@@ -143,7 +210,30 @@ impl Averages {
     }
 }
 
+/// What was measured of one base model.
+#[derive(Clone, Copy)]
+struct OursOfBase<'a> {
+    base: BaseModel,
+    measured: &'a Benchmarks,
+}
+
+impl OursOfBase<'_> {
+    fn bar(self, seed: SeedDataset, source: DataSource, paper: Option<f64>) -> Bar {
+        let scores = |source| self.measured.of(self.measured.chosen(self.base, seed, source)?);
+        let average = scores(source).and_then(ModelScores::average);
+        let gra = scores(DataSource::Gra).filter(|_| source != DataSource::Gra);
+        let less_gra =
+            scores(source).zip(gra).and_then(|(of, gra)| difference::of_averages(of, gra));
+        Bar { paper, ours: average.map(|score| estimate(&score)), less_gra, ..Bar::of(source) }
+    }
+}
+
 impl Bar {
+    /// A bar of a source of which no number is known.
+    fn of(source: DataSource) -> Self {
+        Self { source: short(source).to_owned(), paper: None, ours: None, less_gra: None }
+    }
+
     fn draw(&self, canvas: &mut Canvas<'_>, scale: Scale, slot: Area, color: RGBColor) -> Drawn {
         let (x, _) = slot.middle();
         let letters = Letters::new(TEXT, HPos::Center);
@@ -190,6 +280,7 @@ const fn short(source: DataSource) -> &'static str {
         DataSource::Distill32b => "32B",
         DataSource::Distill72b => "72B",
         DataSource::Gra => "GRA",
+        DataSource::SingleReviewer => "one reviewer",
         other => other.title(),
     }
 }
@@ -213,10 +304,37 @@ mod tests {
     }
 
     #[test]
+    fn ablations_are_what_figure_4_shows() {
+        let reference = Reference::embedded().unwrap();
+        let header =
+            "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n";
+        let lines = [("gra", "3", 52), ("no-reviewer", "", 47)].map(|(source, round, score)| {
+            let line = |benchmark| {
+                format!("llama-3.1-8b,alpaca,{source},{round},{benchmark},{score},100,0\n")
+            };
+            gra_paper::Benchmark::ALL.map(line).concat()
+        });
+        let measured = Benchmarks::read(format!("{header}{}", lines.concat()).as_bytes()).unwrap();
+        let averages = Averages::of_variants(&reference, BaseModel::Llama, &measured);
+        let figure = averages.figure().unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        for value in ["52.13", "51.40", "47.00"] {
+            assert!(figure.svg.contains(value), "{value}");
+        }
+        let less = "no reviewer (Alpaca) -5.00 [-9.36, -0.64]";
+        assert!(figure.caption.contains(less), "{}", figure.caption);
+    }
+
+    #[test]
     fn bars_have_names_and_values_that_do_not_meet() {
         let interval = Some(Interval { low: 50.0, high: 58.0 });
         let ours = Some(Estimate { n: 3, value: Some(54.0), interval });
-        let bar = |source: &str, paper, ours| Bar { source: source.to_owned(), paper, ours };
+        let bar = |source: &str, paper, ours| Bar {
+            source: source.to_owned(),
+            paper,
+            ours,
+            less_gra: None,
+        };
         let bars = vec![
             bar("seed", Some(49.32), None),
             bar("GRA", Some(60.36), ours),
@@ -225,12 +343,15 @@ mod tests {
         ];
         let group = |name: &str| BarGroup { name: name.to_owned(), bars: bars.clone() };
         let groups = ["Alpaca", "WizardLM", "Condor", "mean"].map(group).to_vec();
-        let figure = Averages { model: "Qwen2.5-7B".to_owned(), groups }.figure().unwrap();
+        let model = "Qwen2.5-7B".to_owned();
+        let averages = Averages { figure: AveragesFigure::Sources, model, groups };
+        let figure = averages.figure().unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         for text in ["60.36", "54.00", "Condor"] {
             assert!(figure.svg.contains(text), "{text}");
         }
         assert!(figure.caption.contains("8 of 16"), "{}", figure.caption);
-        assert!(Averages { model: String::new(), groups: vec![] }.figure().is_err());
+        let (figure, model) = (AveragesFigure::Variants, String::new());
+        assert!(Averages { figure, model, groups: vec![] }.figure().is_err());
     }
 }

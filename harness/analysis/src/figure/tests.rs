@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::averages::{Averages, Bar, BarGroup};
+use super::averages::{Averages, AveragesFigure, Bar, BarGroup};
 use super::rounds::{Rounds, Series};
 use super::variants::{VariantPanel, Variants};
 use super::violins::{Violin, Violins};
@@ -50,11 +50,15 @@ proptest! {
     ) {
         let bars: Vec<Bar> = rows
             .into_iter()
-            .map(|(source, paper, ours)| Bar { source, paper, ours })
+            .map(|(source, paper, ours)| Bar { source, paper, ours, less_gra: None })
             .collect();
         let group = |n: usize| BarGroup { name: format!("group {n}"), bars: bars.clone() };
         let groups = (0..groups).map(group).collect();
-        let averages = Averages { model: "a model".to_owned(), groups };
+        let averages = Averages {
+            figure: AveragesFigure::Sources,
+            model: "a model".to_owned(),
+            groups,
+        };
         check(&averages.figure().unwrap())?;
     }
 

@@ -110,6 +110,13 @@ pub(super) fn remarks(table: &Table) -> Vec<String> {
          standard deviation is the spread. A dash was not measured; an average needs all ten benchmarks."
             .to_owned(),
     );
+    if table.cells().any(|cell| cell.printed.is_none()) {
+        remarks.push(
+            "Blocks with three names are not the paper's: another base model, seed set or source, or scored in the \
+             way that the third name says."
+                .to_owned(),
+        );
+    }
     if table.cells().any(|cell| cell.less_reference.is_some()) {
         remarks.push(
             "less ..: a difference to the named row, item by item and training by training where both have them; \

@@ -101,7 +101,7 @@ fn other_models(measured: &Benchmarks) -> Vec<Block> {
     let mut blocks: BTreeMap<String, Vec<WholeRow<'_>>> = BTreeMap::new();
     for (model, scores) in measured.others() {
         let OtherModel { protocol, base, seed, source, round } = model;
-        let title = format!("{base}, {seed} ({protocol}; not of the paper)");
+        let title = format!("{base}, {seed}, {protocol}");
         let known: Option<DataSource> = source.parse().ok();
         let mut label = known.map_or_else(|| source.clone(), |source| source.title().to_owned());
         if let Some(round) = round {

@@ -96,3 +96,45 @@ fn marks_are_the_largest_of_their_blocks() {
         }
     }
 }
+
+/// What is none of the paper's stands below its blocks, and is compared with GRA of its own block.
+#[test]
+fn other_models_stand_below_the_papers() {
+    let header =
+        "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed,protocol\n";
+    let lines = "smollm2-135m,starter,vanilla,,gsm8k,40,10,0,opencompass-smoke\n\
+                 smollm2-135m,starter,gra,1,gsm8k,50,10,0,opencompass-smoke\n\
+                 smollm2-135m,starter,gra,1,gsm8k,60,10,1,opencompass-smoke\n";
+    let measured = Benchmarks::read(format!("{header}{lines}").as_bytes()).unwrap();
+    let table = table(TableNumber::Main, &measured);
+    let text = table.terminal();
+    let block = text.find("smollm2-135m, starter").unwrap();
+    let lines: Vec<&str> = text[block..]
+        .lines()
+        .take(16)
+        .map(|line| line.get(..29).unwrap_or(line).trim_end())
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    smollm2-135m, starter, openco
+      GRA, round 1
+        here
+        95% from
+        95% to
+        items
+        trainings
+        spread
+      vanilla seed data
+        here
+        95% from
+        95% to
+        items
+        less GRA, round 1
+        95% from
+        95% to
+    ");
+    // A protocol makes no model of the paper out of one that is none, and the other way round.
+    let papers = "qwen2.5-7b,alpaca,vanilla,,gsm8k,40,10,0,lm-eval\n\
+                  qwen2.5-7b,alpaca,vanilla,,gsm8k,41,10,0,opencompass\n";
+    let measured = Benchmarks::read(format!("{header}{papers}").as_bytes()).unwrap();
+    assert_eq!((measured.models().count(), measured.others().count()), (1, 1));
+}

@@ -84,9 +84,10 @@ fn of_numbers(name: &str, values: &[f64]) -> [(&'static str, Result<Figure, Figu
         source: owned(),
         paper: Some(*value),
         ours: Some(estimate_of(*value)),
+        less_gra: None,
     });
-    let averages =
-        Averages { model: owned(), groups: vec![BarGroup { name: owned(), bars: bars.collect() }] };
+    let groups = vec![BarGroup { name: owned(), bars: bars.collect() }];
+    let averages = Averages { figure: AveragesFigure::Sources, model: owned(), groups };
     let steps = (1_u32..).map(|round| f64::from(round) * 10.0);
     let series = Series {
         name: owned(),

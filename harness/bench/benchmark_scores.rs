@@ -1,0 +1,202 @@
+//! Writes `benchmarks.csv`: scores of trained models, as `gra-bench eval` finds them, beside lines that were written by
+//! hand.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use gra_files::write_atomic;
+use gra_paper::Benchmark;
+use gra_paper::foreign_text::CsvWriter;
+use serde::{Deserialize, Serialize};
+
+use crate::measured::BENCHMARKS;
+
+/// The columns, as [`gra_paper::benchmarks`] describes them.
+const COLUMNS: [&str; 11] = [
+    "base_model",
+    "seed_dataset",
+    "data_source",
+    "iteration",
+    "benchmark",
+    "score",
+    "scale",
+    "n",
+    "training_seed",
+    "protocol",
+    "items",
+];
+
+/// Columns that say of what a line is; another score of the same thing takes its place.
+const KEY: [&str; 7] = [
+    "base_model",
+    "seed_dataset",
+    "data_source",
+    "iteration",
+    "benchmark",
+    "training_seed",
+    "protocol",
+];
+
+/// What training data is of, in the words of the paper's tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DataSubject {
+    /// The seed set that the data was made from: `alpaca`.
+    pub(crate) seed_dataset: String,
+    /// Where the data is from: `gra`, `vanilla`.
+    pub(crate) data_source: String,
+    /// How many rounds of synthesis it is of.
+    pub(crate) iteration: Option<u32>,
+}
+
+impl DataSubject {
+    /// Of data of which nothing is known.
+    pub(crate) const NONE: Self =
+        Self { seed_dataset: String::new(), data_source: String::new(), iteration: None };
+}
+
+/// A trained model, as a line of the file names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TrainedSubject {
+    /// The base model: `qwen2.5-7b`.
+    pub(crate) base_model: String,
+    /// What it was trained on.
+    #[serde(flatten)]
+    pub(crate) data: DataSubject,
+    /// Which of several trainings on that data.
+    pub(crate) training_seed: u64,
+}
+
+/// Name of the file in a training's folder that says what its model is in the paper's words.
+pub(crate) const SUBJECT: &str = "subject.json";
+
+impl TrainedSubject {
+    /// What the model of a training's folder is.
+    ///
+    /// # Errors
+    /// When the folder does not say so.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let file = folder.join(SUBJECT);
+        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is not as `train` writes it", file.display()))
+    }
+}
+
+/// A model's score on a benchmark.
+pub(crate) struct ScoreLine {
+    pub(crate) benchmark: Benchmark,
+    /// Per cent, unrounded.
+    pub(crate) score: f64,
+    /// Items scored.
+    pub(crate) n: u64,
+}
+
+/// Puts the scores of a model into the file: in the place of earlier ones of the same model, protocol and training, all
+/// of whose benchmarks go. `items` is the file of the single items, in the results folder.
+///
+/// # Errors
+/// When the file is no CSV with these columns, or cannot be written.
+pub(crate) fn record(
+    results: &Path,
+    model: &TrainedSubject,
+    protocol: &str,
+    items: Option<&str>,
+    scores: &[ScoreLine],
+) -> Result<()> {
+    let path = results.join(BENCHMARKS);
+    let mut lines = read(&path)?;
+    let iteration = model.data.iteration.map(|round| round.to_string()).unwrap_or_default();
+    let of_model = [
+        ("base_model", model.base_model.clone()),
+        ("seed_dataset", model.data.seed_dataset.clone()),
+        ("data_source", model.data.data_source.clone()),
+        ("iteration", iteration),
+        ("training_seed", model.training_seed.to_string()),
+        ("protocol", protocol.to_owned()),
+    ];
+    let field = |line: &CsvLine, column: &str| line.get(column).cloned().unwrap_or_default();
+    lines.retain(|line| of_model.iter().any(|(column, value)| field(line, column) != *value));
+    for score in scores {
+        let mut line: CsvLine =
+            of_model.iter().map(|(column, value)| ((*column).to_owned(), value.clone())).collect();
+        let own = [
+            ("benchmark", score.benchmark.to_string()),
+            ("score", score.score.to_string()),
+            ("scale", "percent".to_owned()),
+            ("n", score.n.to_string()),
+            ("items", items.unwrap_or_default().to_owned()),
+        ];
+        line.extend(own.map(|(column, value)| (column.to_owned(), value)));
+        lines.push(line);
+    }
+    lines.sort_by_cached_key(|line| KEY.map(|column| field(line, column)));
+    let mut bytes = Vec::new();
+    let mut csv = CsvWriter::from_writer(&mut bytes);
+    csv.write_record(COLUMNS)?;
+    for line in &lines {
+        csv.write_record(COLUMNS.map(|column| field(line, column)))?;
+    }
+    csv.flush()?;
+    drop(csv);
+    Ok(write_atomic(&path, &bytes)?)
+}
+
+type CsvLine = BTreeMap<String, String>;
+
+/// The lines of the file; none where there is no file.
+fn read(path: &Path) -> Result<Vec<CsvLine>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let cannot = || format!("cannot read {}", path.display());
+    let mut csv =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).with_context(cannot)?;
+    let header = csv.headers().with_context(cannot)?.clone();
+    let line = |record: csv::Result<csv::StringRecord>| {
+        let record = record?;
+        Ok(header
+            .iter()
+            .zip(&record)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    };
+    csv.records().map(line).collect::<csv::Result<_>>().with_context(cannot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(source: &str, seed: u64) -> TrainedSubject {
+        TrainedSubject {
+            base_model: "qwen2.5-7b".to_owned(),
+            data: DataSubject {
+                seed_dataset: "alpaca".to_owned(),
+                data_source: source.to_owned(),
+                iteration: (source == "gra").then_some(5),
+            },
+            training_seed: seed,
+        }
+    }
+
+    #[test]
+    fn scores_take_the_place_of_earlier_ones_and_leave_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let by_hand = "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed\n\
+                       qwen2.5-7b,alpaca,vanilla,,gsm8k,62.2,1319,0\n";
+        std::fs::write(folder.path().join(BENCHMARKS), by_hand).unwrap();
+        let line = |benchmark, score| ScoreLine { benchmark, score, n: 3 };
+        let write = |model: &TrainedSubject, scores: &[ScoreLine]| {
+            record(folder.path(), model, "opencompass", Some("a/items.csv"), scores).unwrap();
+        };
+        write(&model("gra", 0), &[line(Benchmark::Gsm8k, 100.0 / 3.0), line(Benchmark::Math, 0.0)]);
+        write(&model("gra", 1), &[line(Benchmark::Gsm8k, 50.0)]);
+        write(&model("gra", 0), &[line(Benchmark::Gsm8k, 200.0 / 3.0)]);
+        let text = std::fs::read_to_string(folder.path().join(BENCHMARKS)).unwrap();
+        insta::assert_snapshot!(text, @"");
+        let read = gra_paper::benchmarks::Benchmarks::read(text.as_bytes()).unwrap();
+        assert_eq!((read.models().count(), read.others().count()), (2, 0));
+        assert_eq!(read.item_files(), ["a/items.csv"]);
+    }
+}
