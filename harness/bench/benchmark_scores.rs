@@ -77,7 +77,8 @@ impl TrainedSubject {
     /// When the folder does not say so.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(SUBJECT);
-        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes =
+            std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_slice(&bytes)
             .with_context(|| format!("{} is not as `train` writes it", file.display()))
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use gra_downstream::environment::EnvironmentError;
+use gra_downstream::training::TrainingError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
 use gra_paper::claims::MeasuredError;
@@ -101,8 +103,11 @@ fn is_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
 fn exit_code(error: &anyhow::Error) -> u8 {
     type Cause = dyn std::error::Error + 'static;
     let any = |is: fn(&Cause) -> bool| error.chain().any(is);
+    let training = error.chain().find_map(|cause| cause.downcast_ref::<TrainingError>());
     if any(Cause::is::<Interrupted>) {
         130
+    } else if let Some(training) = training {
+        of_training(training)
     } else if any(|cause| {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
@@ -114,10 +119,22 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<BadInput>()
     }) {
         3
-    } else if any(|cause| cause.is::<EngineError>() || cause.is::<TooManyLost>()) {
+    } else if any(|cause| {
+        cause.is::<EngineError>() || cause.is::<TooManyLost>() || cause.is::<EnvironmentError>()
+    }) {
         4
     } else {
         1
+    }
+}
+
+/// What was given is wrong, or the trainer failed.
+fn of_training(error: &TrainingError) -> u8 {
+    match error {
+        TrainingError::Stopped => 130,
+        TrainingError::Program(_) | TrainingError::LossIsNoNumber { .. } => 4,
+        TrainingError::Io { .. } | TrainingError::Running { .. } => 1,
+        _ => 3,
     }
 }
 

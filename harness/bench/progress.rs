@@ -246,15 +246,15 @@ impl Progress {
     /// How far a program of others is, in steps of its own, with what it says besides: a loss, a rate.
     pub(crate) fn of_program(&mut self, now: &ProgramProgress<'_>) {
         let ProgramProgress { what, done, of, left, note } = *now;
-        let left = left.map_or_else(
-            || "time left unknown".to_owned(),
-            |left| format!("{} left", rough(left)),
-        );
+        let left = left
+            .map_or_else(|| "time left unknown".to_owned(), |left| format!("{} left", rough(left)));
         let note = if note.is_empty() { String::new() } else { format!(", {note}") };
         let line = format!("{what}: {done}/{of}, {left}{note}");
         match &self.display {
             Display::Nothing => {}
-            Display::Bar(bar) => bar.set_message(line.chars().take(terminal::width()).collect::<String>()),
+            Display::Bar(bar) => {
+                bar.set_message(line.chars().take(terminal::width()).collect::<String>())
+            }
             Display::Lines => {
                 if done == of || self.stage.last_line.elapsed() >= LINE_EVERY {
                     self.stage.last_line = Instant::now();

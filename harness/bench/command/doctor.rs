@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::calibrate::{CalibrateArgs, Calibrated, calibrate};
 use crate::pin::{self, Pin};
 use crate::session::GlobalArgs;
-use crate::{builtin, terminal};
+use crate::{builtin, engines, terminal};
 use coverage::Coverage;
 use forms::FormFinding;
 use gra_files::write_atomic;

@@ -154,7 +154,8 @@ fn train(
     progress: &mut Progress,
 ) -> Result<Vec<Trained>> {
     let recipe = recipe(&args.recipe)?;
-    let base = Base::parse(args.base.as_deref().unwrap_or_default()).map_err(TrainingError::from)?;
+    let base =
+        Base::parse(args.base.as_deref().unwrap_or_default()).map_err(TrainingError::from)?;
     let base_name = args.base_name.clone().unwrap_or_else(|| name_of(&base));
     let data = TrainingData::load_all(&args.data, &args.sets, global)?;
     let trainer = Environment::find(&args.programs.engines, Engine::LlamaFactory);
@@ -192,8 +193,7 @@ fn train(
                 recipe: recipe.clone(),
                 seed,
             };
-            let other =
-                if args.replace { OtherTraining::Replace } else { OtherTraining::Refuse };
+            let other = if args.replace { OtherTraining::Replace } else { OtherTraining::Refuse };
             training::prepare(&plan, &folder, other, &mut digests)?;
             write_atomic(&folder.join(SUBJECT), &serde_json::to_vec_pretty(&subject)?)?;
             let mut one = Trained { subject, folder, record: None, gguf: None };
@@ -254,8 +254,14 @@ fn recipe(named: &str) -> Result<Recipe> {
         PathBuf::from(format!("{}recipes/{named}.toml", builtin::PREFIX))
     };
     let text = builtin::read_to_string(&path).map_err(|error| {
-        let what = if is_file { format!("cannot read {named}: {error}") } else { format!("there is no recipe `{named}`") };
-        bad_input(anyhow!("{what}\nhint: there are `paper` and `smoke`; a file of your own ends in .toml"))
+        let what = if is_file {
+            format!("cannot read {named}: {error}")
+        } else {
+            format!("there is no recipe `{named}`")
+        };
+        bad_input(anyhow!(
+            "{what}\nhint: there are `paper` and `smoke`; a file of your own ends in .toml"
+        ))
     })?;
     let name = Path::new(named).file_stem().unwrap_or_default().to_string_lossy();
     Ok(Recipe::parse(&name, &text).map_err(TrainingError::from)?)

@@ -1,1 +1,333 @@
-//! A data set becomes a trained model, by LLaMA-Factory.
+//! A data set becomes a trained model, by LLaMA-Factory (paper, section 4.1).
+//!
+//! A training has a folder. [`prepare`] writes what it is made from, [`train`] runs it here, or `train.sh` runs it on another
+//! machine and [`import`] takes it back. Either way `training.json` is written last and says everything that a reader of a
+//! score wants to know of the model. [`to_gguf`] makes a file of it that llama.cpp serves.
+//!
+//! ```text
+//! inputs.json          what it is made from: data sets, base model, recipe, training seed, by their hashes
+//! data/                the data sets, and dataset_info.json
+//! train.yaml           LLaMA-Factory's configuration; zero-2.json is DeepSpeed's
+//! train.sh             runs it, here and elsewhere; train.slurm gives it to a cluster
+//! train.log            what the trainer said, of all runs
+//! sessions.jsonl       when it ran, with which versions, from which base model
+//! model/               the trained model, its checkpoints, LLaMA-Factory's logs
+//! model.F16.gguf       the trained model as a GGUF file
+//! training.json        the record, written last
+//! ```
+//!
+//! # Layout
+//!
+//! - `recipe`: LLaMA-Factory's arguments as TOML
+//! - `data_set`, `base`: what is trained on, and what is trained
+//! - `inputs`, `scripts`: what is written before a training
+//! - `run`, `checkpoints`, `outputs`: running it, resuming it, reading what it wrote
+//! - `record`, `gguf`: what is left of it
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gra_files::digest::DigestCache;
+use gra_files::write_atomic;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+pub use base::{Base, BaseError, BaseRecord, FileRecord, GgufOrigin};
+pub use data_set::{TrainingSet, TrainingSetError, TrainingSetRecord};
+pub use gguf::to_gguf;
+pub use inputs::{RecipeRecord, TrainingInputs};
+pub use outputs::{LossPoint, TrainingProgress};
+pub use recipe::{Recipe, RecipeError};
+pub use record::{TrainingRecord, unseen_versions};
+pub use run::{TrainingEvent, train};
+
+use crate::program::ProgramError;
+
+mod base;
+mod checkpoints;
+mod data_set;
+mod gguf;
+mod inputs;
+mod outputs;
+mod recipe;
+mod record;
+mod run;
+mod scripts;
+
+/// Names of a training's files.
+mod file {
+    pub(super) const INPUTS: &str = "inputs.json";
+    pub(super) const CONFIGURATION: &str = "train.yaml";
+    pub(super) const ZERO_2: &str = "zero-2.json";
+    pub(super) const SHELL: &str = "train.sh";
+    pub(super) const SLURM: &str = "train.slurm";
+    pub(super) const LOG: &str = "train.log";
+    pub(super) const SESSIONS: &str = "sessions.jsonl";
+    pub(super) const MODEL: &str = "model";
+    pub(super) const GGUF: &str = "model.F16.gguf";
+    pub(super) const RECORD: &str = "training.json";
+}
+
+/// What is to be trained, on what, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainingPlan {
+    /// At least one; the records of all of them are shuffled together.
+    pub data_sets: Vec<TrainingSet>,
+    /// The model to start from; of a GGUF file, what [`Base::converted`] made of it.
+    pub base: Base,
+    /// How.
+    pub recipe: Recipe,
+    /// Seed of the data's order and of everything drawn.
+    pub seed: u32,
+}
+
+/// What [`prepare`] does with a folder that holds another training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherTraining {
+    /// Leaves it alone and says what differs.
+    Refuse,
+    /// Removes it, with its model.
+    Replace,
+}
+
+/// A training was not prepared, not run or not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The recipe cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A data set cannot be trained on.
+    #[error(transparent)]
+    DataSet(#[from] TrainingSetError),
+    /// The base model cannot be trained.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// A program could not be started or has failed.
+    #[error("{0}\nhint: what is done stays done; repeat the command when the cause is gone")]
+    Program(#[from] ProgramError),
+    /// It was told to stop.
+    #[error("stopped; repeat the command to go on from the newest checkpoint")]
+    Stopped,
+    /// The folder holds a training of other inputs.
+    #[error("{} holds another training:\n  {}\nhint: choose another folder, or replace it with --replace",
+        .folder.display(), .differences.join("\n  "))]
+    OtherTraining {
+        /// The folder.
+        folder: PathBuf,
+        /// What differs: as it is there, not as it is wanted.
+        differences: Vec<String>,
+    },
+    /// The folder has files in it and is no training's.
+    #[error("{} is not empty, and no training was prepared in it\nhint: choose another folder", .folder.display())]
+    NoTraining {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Nothing was prepared there.
+    #[error("no training was prepared in {}: it has no inputs.json\nhint: gra-bench train --emit-only", .folder.display())]
+    NotPrepared {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A trainer works there at this moment.
+    #[error("a training runs in {} already\nhint: wait for its end, or end it: fuser -k {}/.running",
+        .folder.display(), .folder.display())]
+    Running {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A path that cannot be put into PATH.
+    #[error("the environment's folder {} has ':' in its name, so its programs cannot be put on PATH", .folder.display())]
+    FolderWithSeparator {
+        /// The environment's.
+        folder: PathBuf,
+    },
+    /// Loss or gradient became infinite, or no number.
+    #[error(
+        "the loss or its gradient is no finite number at step {step}: the model is broken from there on\n\
+        hint: lower learning_rate in the recipe; with fp16, use bf16; look for records with empty or very long texts"
+    )]
+    LossIsNoNumber {
+        /// The step where it was first seen.
+        step: u64,
+    },
+    /// It ended before its last step.
+    #[error("the training in {} made {made} of {steps} steps\nhint: run it again; it goes on from its newest checkpoint",
+        .folder.display())]
+    Unfinished {
+        /// The model's folder.
+        folder: PathBuf,
+        /// Steps that were made.
+        made: u64,
+        /// Of so many.
+        steps: u64,
+    },
+    /// A finished training has this file.
+    #[error("{} is missing: the training is not finished, or was not copied whole\nhint: run it again, or copy it again",
+        .file.display())]
+    FileMissing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file that the trainer reads is not as it was prepared.
+    #[error("{} was changed after the training was prepared, so its record would be wrong\n\
+        hint: prepare it anew with --replace", .file.display())]
+    FileChanged {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It was trained elsewhere from another model.
+    #[error(
+        "it was not trained from {base} as it was prepared: {file} is another one\n\
+        hint: prepare it with the base model that was used, or train it again"
+    )]
+    OtherBase {
+        /// The base that was meant.
+        base: String,
+        /// The file that is another, or is missing.
+        file: String,
+    },
+    /// A file cannot be read as what it is.
+    #[error("{} is damaged: {problem}", .file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system refused to read or write.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl TrainingError {
+    fn from_io(path: &Path) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path: path.clone(), source }
+    }
+}
+
+/// Writes everything that a training is made from into its folder. A folder that holds this training already is left as it
+/// is, with what was trained.
+///
+/// # Errors
+/// When a data set, the base or the recipe cannot be used, or the folder holds something else.
+pub fn prepare(
+    plan: &TrainingPlan,
+    folder: &Path,
+    other: OtherTraining,
+    digests: &mut DigestCache,
+) -> Result<TrainingInputs, TrainingError> {
+    let sets = data_set::read_all(&plan.data_sets)?;
+    let template_of = plan.recipe.needs_chat_template().then_some(plan.recipe.name.as_str());
+    let base = plan.base.record(template_of, digests)?;
+    let names: Vec<&str> = sets.iter().map(|set| set.record.name.as_str()).collect();
+    let subject = scripts::Subject { data_sets: names.clone(), base: &plan.base, seed: plan.seed };
+    let configuration = scripts::configuration(&subject, &plan.recipe)?;
+    let mut read = BTreeMap::from([
+        (file::CONFIGURATION.to_owned(), configuration.into_bytes()),
+        ("data/dataset_info.json".to_owned(), data_set::index(&names)),
+    ]);
+    if plan.recipe.zero_2 {
+        read.insert(file::ZERO_2.to_owned(), scripts::zero_2().into_bytes());
+    }
+    for set in &sets {
+        read.insert(format!("data/{}.json", set.record.name), set.bytes.clone());
+    }
+    let hashed =
+        |(name, bytes): (&String, &Vec<u8>)| (name.clone(), hex::encode(Sha256::digest(bytes)));
+    let inputs = TrainingInputs {
+        version: inputs::VERSION,
+        files: read.iter().map(hashed).collect(),
+        data_sets: sets.into_iter().map(|set| set.record).collect(),
+        base,
+        recipe: RecipeRecord::from(&plan.recipe),
+        seed: plan.seed,
+    };
+    make_room(folder, &inputs, other)?;
+
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        write_atomic(&path, bytes).map_err(TrainingError::from_io(&path))
+    };
+    for (name, bytes) in &read {
+        write(name, bytes)?;
+    }
+    write(file::SHELL, scripts::shell(&plan.base, &plan.recipe).as_bytes())?;
+    write(file::SLURM, scripts::slurm(&plan.recipe).as_bytes())?;
+    // Last: without it there is no training in the folder.
+    write_json(&folder.join(file::INPUTS), &inputs)?;
+    Ok(inputs)
+}
+
+/// Sees to it that the folder is empty or holds the same training.
+fn make_room(
+    folder: &Path,
+    wanted: &TrainingInputs,
+    other: OtherTraining,
+) -> Result<(), TrainingError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(TrainingError::from_io(folder)(error)),
+    };
+    let here = TrainingInputs::read(folder)?;
+    let differences = here.as_ref().map(|here| here.differences(wanted));
+    match (differences, other) {
+        (Some(differences), OtherTraining::Refuse) if !differences.is_empty() => {
+            Err(TrainingError::OtherTraining { folder: folder.to_owned(), differences })
+        }
+        (Some(differences), OtherTraining::Replace) if !differences.is_empty() => {
+            // It is a training's folder, so all that is in it is the training's.
+            fs::remove_dir_all(folder).map_err(TrainingError::from_io(folder))
+        }
+        // An interrupted `prepare` leaves files without inputs.json; they are ours to write again.
+        (None, _) if entries && !folder.join("data").is_dir() => {
+            Err(TrainingError::NoTraining { folder: folder.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Records a training that `train.sh` has run elsewhere, in the folder that was prepared here and copied back.
+///
+/// # Errors
+/// When it is not finished, its inputs are not those that were prepared, or its loss is no number.
+pub fn import(folder: &Path) -> Result<TrainingRecord, TrainingError> {
+    let inputs = TrainingInputs::read(folder)?
+        .ok_or_else(|| TrainingError::NotPrepared { folder: folder.to_owned() })?;
+    match TrainingRecord::read(folder)? {
+        Some(record) => Ok(record),
+        None => record::write(folder, inputs),
+    }
+}
+
+/// Removes the checkpoints of a finished training, which are several times as large as its model.
+///
+/// Returns how many bytes it frees.
+///
+/// # Errors
+/// When the training is not finished, or a checkpoint cannot be removed.
+pub fn remove_checkpoints(folder: &Path) -> Result<u64, TrainingError> {
+    match TrainingRecord::read(folder)? {
+        Some(_) => checkpoints::remove_all(&folder.join(file::MODEL)),
+        None => Err(TrainingError::FileMissing { file: folder.join(file::RECORD) }),
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {
+    let failed = TrainingError::from_io(path);
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+    bytes.push(b'\n');
+    write_atomic(path, &bytes).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,388 @@
+//! The model that a training starts from: a Hugging Face folder, a name of the Hugging Face hub, or a GGUF file, which is
+//! made into a folder first.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use gra_files::digest::DigestCache;
+use serde::{Deserialize, Serialize};
+
+use super::TrainingError;
+use crate::environment::Environment;
+use crate::program::{Ending, Program};
+
+/// Says of a folder that was made from a GGUF file which file that was.
+const ORIGIN: &str = "converted-from.json";
+
+/// A base model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// A Hugging Face folder: `config.json`, weights, tokenizer.
+    Folder(PathBuf),
+    /// A repository of the hub. LLaMA-Factory downloads it.
+    Hub {
+        /// `OWNER/NAME`.
+        name: String,
+        /// A commit, tag or branch; without one, what `main` is on the day of the training.
+        revision: Option<String>,
+    },
+    /// A GGUF file. [`Base::converted`] makes a folder of it.
+    Gguf(PathBuf),
+}
+
+/// What a training remembers of its base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseRecord {
+    /// The folder's name, or the hub's.
+    pub name: String,
+    /// Of a hub's model, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The GGUF file that the folder was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gguf: Option<GgufOrigin>,
+    /// `config.json`, weights and tokenizer by their names; empty for a hub's model.
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// The GGUF file that a folder was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GgufOrigin {
+    /// Its name.
+    pub file: String,
+    /// SHA-256 of it.
+    pub sha256: String,
+}
+
+/// A file's size and content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub sha256: String,
+}
+
+/// A base model cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// No file, no folder, and no name of the hub.
+    #[error(
+        "no base model {text}: it is no folder, no GGUF file and no OWNER/NAME of the Hugging Face hub"
+    )]
+    Unknown {
+        /// As it was given.
+        text: String,
+    },
+    /// A file that every Hugging Face folder has is missing.
+    #[error("base model {}: no {missing} in it\nhint: {hint}", .folder.display())]
+    Incomplete {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        missing: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The recipe takes the base's own chat template, and it has none.
+    #[error("base model {} has no chat template, and recipe {recipe} names none\nhint: add `template = \"default\"` to the \
+        recipe, as the paper does, or add chat_template.jinja to the folder", .folder.display())]
+    NoChatTemplate {
+        /// The folder.
+        folder: PathBuf,
+        /// The recipe's name.
+        recipe: String,
+    },
+    /// A GGUF file was not made into a folder.
+    #[error("base model {} is a GGUF file, which is converted before it is trained", .file.display())]
+    NotConverted {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The system's word.
+    #[error("cannot read base model {}: {source}", .path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Base {
+    /// What an argument of the command line means.
+    ///
+    /// # Errors
+    /// When it is none of the three.
+    pub fn parse(text: &str) -> Result<Self, BaseError> {
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        if path.is_file() && path.extension().is_some_and(|extension| extension == "gguf") {
+            return Ok(Self::Gguf(path.to_owned()));
+        }
+        let (name, revision) =
+            text.split_once('@').map_or((text, None), |(name, revision)| (name, Some(revision)));
+        let word = |word: &str| {
+            let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+            !word.is_empty() && !word.starts_with('.') && word.chars().all(fits)
+        };
+        // `models/base` that is not there is a slip, and looks like a hub's name all the same: the hub then says so.
+        match name.split_once('/') {
+            Some((owner, model))
+                if word(owner)
+                    && word(model)
+                    && Path::new(name).extension().is_none_or(|end| end != "gguf")
+                    && revision.is_none_or(word) =>
+            {
+                let revision = revision.map(ToOwned::to_owned);
+                Ok(Self::Hub { name: name.to_owned(), revision })
+            }
+            _ => Err(BaseError::Unknown { text: text.to_owned() }),
+        }
+    }
+
+    /// Makes a Hugging Face folder of a GGUF file, below `root`, and is that folder; every other base stays as it is. A
+    /// file that was converted before is not converted again.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not converted.
+    pub fn converted(
+        self,
+        root: &Path,
+        environment: &Environment,
+        digests: &mut DigestCache,
+        stop: &AtomicBool,
+    ) -> Result<Self, TrainingError> {
+        let Self::Gguf(file) = self else { return Ok(self) };
+        let unreadable = |source| BaseError::Read { path: file.clone(), source };
+        let sha256 = digests.sha256(&file).map_err(unreadable)?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = root.join(format!("{stem}-{}", &sha256[..12]));
+        let origin = folder.join(ORIGIN);
+        // Written last, so its being there means that the folder is whole.
+        if !origin.is_file() {
+            fs::create_dir_all(root).map_err(TrainingError::from_io(root))?;
+            let mut command = Command::new(environment.program("gguf-to-hf"));
+            command.arg(&file).arg(&folder).env("HF_HUB_OFFLINE", "1");
+            let program = Program::start(command, &root.join(format!("{stem}.log")))?;
+            if program.wait(stop, || ())? == Ending::Stopped {
+                return Err(TrainingError::Stopped);
+            }
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            super::write_json(&origin, &GgufOrigin { file: name, sha256 })?;
+        }
+        Ok(Self::Folder(folder))
+    }
+
+    /// What `model_name_or_path` is. A folder's path is absolute, as the trainer runs in another working directory.
+    pub(super) fn location(&self) -> Result<String, BaseError> {
+        match self {
+            Self::Hub { name, .. } => Ok(name.clone()),
+            Self::Folder(path) | Self::Gguf(path) => {
+                let absolute = fs::canonicalize(path)
+                    .map_err(|source| BaseError::Read { path: path.clone(), source })?;
+                Ok(absolute.display().to_string())
+            }
+        }
+    }
+
+    /// Checks that it can be trained, and hashes it.
+    pub(super) fn record(
+        &self,
+        template_of: Option<&str>,
+        digests: &mut DigestCache,
+    ) -> Result<BaseRecord, BaseError> {
+        match self {
+            Self::Gguf(file) => Err(BaseError::NotConverted { file: file.clone() }),
+            Self::Hub { name, revision } => Ok(BaseRecord {
+                name: name.clone(),
+                revision: revision.clone(),
+                gguf: None,
+                files: BTreeMap::new(),
+            }),
+            Self::Folder(folder) => record_folder(folder, template_of, digests),
+        }
+    }
+}
+
+fn record_folder(
+    folder: &Path,
+    template_of: Option<&str>,
+    digests: &mut DigestCache,
+) -> Result<BaseRecord, BaseError> {
+    let incomplete = |missing: &str, hint| BaseError::Incomplete {
+        folder: folder.to_owned(),
+        missing: missing.to_owned(),
+        hint,
+    };
+    if !folder.join("config.json").is_file() {
+        return Err(incomplete("config.json", "give the folder that holds config.json"));
+    }
+    for shard in shards(folder)? {
+        if !folder.join(&shard).is_file() {
+            return Err(incomplete(&shard, "download the model again"));
+        }
+    }
+    let files = hashed_files(folder, digests)?;
+    if !files.keys().any(|name| is_weights(name)) {
+        return Err(incomplete("*.safetensors", "download the model again, with its weights"));
+    }
+    if !["tokenizer.json", "tokenizer.model", "vocab.json"]
+        .iter()
+        .any(|name| files.contains_key(*name))
+    {
+        return Err(incomplete(
+            "tokenizer",
+            "add tokenizer.json and tokenizer_config.json of the model it was made from",
+        ));
+    }
+    if let Some(recipe) = template_of
+        && !has_chat_template(folder)
+    {
+        let recipe = recipe.to_owned();
+        return Err(BaseError::NoChatTemplate { folder: folder.to_owned(), recipe });
+    }
+    let origin = fs::read(folder.join(ORIGIN)).ok();
+    let gguf = origin.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let absolute = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(BaseRecord { name, revision: None, gguf, files })
+}
+
+fn is_weights(name: &str) -> bool {
+    let end = Path::new(name).extension().unwrap_or_default();
+    end == "safetensors" || (end == "bin" && name.starts_with("pytorch_model"))
+}
+
+/// The files that an index of several weight files names.
+fn shards(folder: &Path) -> Result<Vec<String>, BaseError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let path = folder.join("model.safetensors.index.json");
+    let Ok(bytes) = fs::read(&path) else { return Ok(Vec::new()) };
+    let index: Index = serde_json::from_slice(&bytes)
+        .map_err(|error| BaseError::Read { path, source: io::Error::from(error) })?;
+    let mut names: Vec<String> = index.weight_map.into_values().collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// What a training depends on: the configuration, the tokenizer, the weights.
+pub(super) fn hashed_files(
+    folder: &Path,
+    digests: &mut DigestCache,
+) -> Result<BTreeMap<String, FileRecord>, BaseError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BaseError::Read { path, source }
+    };
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        let entry = entry.map_err(failed(folder))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let counts = name == "config.json"
+            || name == "chat_template.jinja"
+            || name == "vocab.json"
+            || name == "merges.txt"
+            || name.starts_with("tokenizer")
+            || is_weights(&name);
+        if counts {
+            let path = entry.path();
+            // Through links: the hub's cache consists of them.
+            let bytes = fs::metadata(&path).map_err(failed(&path))?.len();
+            let sha256 = digests.sha256(&path).map_err(failed(&path))?;
+            files.insert(name, FileRecord { bytes, sha256 });
+        }
+    }
+    Ok(files)
+}
+
+fn has_chat_template(folder: &Path) -> bool {
+    let in_config = || {
+        let bytes = fs::read(folder.join("tokenizer_config.json")).ok()?;
+        let config: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        config.get("chat_template").map(|template| !template.is_null())
+    };
+    folder.join("chat_template.jinja").is_file() || in_config().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments() {
+        let folder = tempfile::tempdir().unwrap();
+        let gguf = folder.path().join("a.gguf");
+        fs::write(&gguf, "GGUF").unwrap();
+        let hub = |name: &str, revision: Option<&str>| Base::Hub {
+            name: name.to_owned(),
+            revision: revision.map(ToOwned::to_owned),
+        };
+        let cases = [
+            (folder.path().to_str().unwrap(), Base::Folder(folder.path().to_owned())),
+            (gguf.to_str().unwrap(), Base::Gguf(gguf.clone())),
+            ("Qwen/Qwen2.5-7B", hub("Qwen/Qwen2.5-7B", None)),
+            ("Qwen/Qwen2.5-7B@d149729", hub("Qwen/Qwen2.5-7B", Some("d149729"))),
+        ];
+        for (text, base) in cases {
+            assert_eq!(Base::parse(text).unwrap(), base);
+        }
+        for text in ["", "Qwen2.5-7B", "/nothing/there", "a/b/c", "models/missing.gguf", "a/b@"] {
+            let error = Base::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("no base model {text}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_part_is_named_with_what_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let base = Base::Folder(path.to_owned());
+        let mut digests = DigestCache::in_memory();
+        let steps = [
+            ("config.json", "{}", "no config.json in it"),
+            (
+                "model.safetensors.index.json",
+                r#"{"weight_map": {"a": "w-1.safetensors"}}"#,
+                "no *.safetensors in it",
+            ),
+            ("w-1.safetensors", "x", "no w-1.safetensors in it"),
+            ("tokenizer.json", "{}", "no tokenizer in it"),
+            ("chat_template.jinja", "x", "no chat template, and recipe mine names none"),
+        ];
+        let mut errors = Vec::new();
+        for (name, text, _) in steps {
+            errors.push(base.record(Some("mine"), &mut digests).unwrap_err().to_string());
+            fs::write(path.join(name), text).unwrap();
+        }
+        // The index is optional: without it, missing weights are noticed as well.
+        let said = [
+            "no config.json",
+            "no *.safetensors",
+            "no w-1.safetensors",
+            "no tokenizer",
+            "no chat template",
+        ];
+        for (error, said) in errors.iter().zip(said) {
+            assert!(error.contains(said) && error.contains("hint: "), "{error}");
+        }
+        let record = base.record(Some("mine"), &mut digests).unwrap();
+        assert_eq!(record.files["w-1.safetensors"].bytes, 1);
+
+        fs::remove_file(path.join("chat_template.jinja")).unwrap();
+        fs::write(path.join("tokenizer_config.json"), r#"{"chat_template": "x"}"#).unwrap();
+        assert!(base.record(Some("mine"), &mut digests).is_ok());
+        let gguf = Base::Gguf("a.gguf".into()).record(None, &mut digests).unwrap_err();
+        assert!(gguf.to_string().contains("is a GGUF file"));
+    }
+}

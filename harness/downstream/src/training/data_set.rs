@@ -1,0 +1,267 @@
+//! Data sets to train on: Alpaca records, read from what `gra-bench export` writes, checked and written again for
+//! LLaMA-Factory with the index that names them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A data set as a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainingSet {
+    /// What it is called in the training's files and records: letters, digits, `.`, `_`, `-`.
+    pub name: String,
+    /// A JSON array, or JSON lines, of Alpaca records (`instruction`, `input`, `output`, `system`).
+    pub file: PathBuf,
+}
+
+/// What a training remembers of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingSetRecord {
+    /// Its name.
+    pub name: String,
+    /// How many records it has.
+    pub records: usize,
+    /// SHA-256 of the file that it was read from.
+    pub sha256: String,
+}
+
+/// A data set cannot be trained on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingSetError {
+    /// No data set was given.
+    #[error("there is no data set to train on")]
+    None,
+    /// Two have one name, so that one would be trained on in place of the other.
+    #[error("two data sets are called {name}: {} and {}\nhint: give one of them another name: NAME={}",
+        .first.display(), .second.display(), .second.display())]
+    SameName {
+        /// Theirs.
+        name: String,
+        /// The one that was given first.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// LLaMA-Factory takes names from a list with commas, and they become file names.
+    #[error("data set {name:?}: a name has letters, digits, '.', '_' and '-'\nhint: give it another: NAME={}",
+        .file.display())]
+    Name {
+        /// As it was given.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+    },
+    /// Its file cannot be read.
+    #[error("cannot read data set {}: {problem}", .file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system or the JSON parser says.
+        problem: String,
+    },
+    /// A record is none that can be trained on.
+    #[error("data set {}, record {number}: {problem}\nhint: records have the texts instruction, input and output, as \
+        `gra-bench export --format alpaca` writes them", .file.display())]
+    Record {
+        /// The file.
+        file: PathBuf,
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It has no records.
+    #[error("data set {} has no records", .file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// A record as it is written. LLaMA-Factory wants a column that the index lists to be there in every record.
+#[derive(Serialize)]
+struct AlpacaRecord<'a> {
+    instruction: &'a str,
+    input: &'a str,
+    output: &'a str,
+    system: &'a str,
+}
+
+/// A data set that was read.
+#[derive(Debug)]
+pub(super) struct ReadSet {
+    pub(super) record: TrainingSetRecord,
+    /// A JSON array with a record per line.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Reads all data sets, in the order in which they were given.
+pub(super) fn read_all(sets: &[TrainingSet]) -> Result<Vec<ReadSet>, TrainingSetError> {
+    if sets.is_empty() {
+        return Err(TrainingSetError::None);
+    }
+    let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
+    for TrainingSet { name, file } in sets {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+            return Err(TrainingSetError::Name { name: name.clone(), file: file.clone() });
+        }
+        if let Some(first) = seen.insert(name, file) {
+            let (first, second) = (first.to_owned(), file.clone());
+            return Err(TrainingSetError::SameName { name: name.clone(), first, second });
+        }
+    }
+    sets.iter().map(read).collect()
+}
+
+fn read(set: &TrainingSet) -> Result<ReadSet, TrainingSetError> {
+    let file = || set.file.clone();
+    let unreadable = |problem: String| TrainingSetError::Read { file: file(), problem };
+    let text = fs::read_to_string(&set.file).map_err(|error| unreadable(error.to_string()))?;
+    let values = parse(&text).map_err(unreadable)?;
+    let mut bytes = b"[".to_vec();
+    for (at, value) in values.iter().enumerate() {
+        let problem = |problem| TrainingSetError::Record { file: file(), number: at + 1, problem };
+        let record = alpaca_record(value).map_err(problem)?;
+        bytes.extend_from_slice(if at == 0 { b"\n" } else { b",\n" });
+        serde_json::to_writer(&mut bytes, &record).map_err(|error| problem(error.to_string()))?;
+    }
+    bytes.extend_from_slice(b"\n]\n");
+    if values.is_empty() {
+        return Err(TrainingSetError::Empty { file: file() });
+    }
+    let sha256 = hex::encode(Sha256::digest(&text));
+    let record = TrainingSetRecord { name: set.name.clone(), records: values.len(), sha256 };
+    Ok(ReadSet { record, bytes })
+}
+
+fn parse(text: &str) -> Result<Vec<serde_json::Value>, String> {
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).map_err(|error| error.to_string());
+    }
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = |(at, line)| {
+        serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))
+    };
+    lines.map(read).collect()
+}
+
+/// Other columns than these are left out: they say where a record is from.
+fn alpaca_record(value: &serde_json::Value) -> Result<AlpacaRecord<'_>, String> {
+    let object = value.as_object().ok_or("it is no object")?;
+    let text = |key: &str| match object.get(key) {
+        None | Some(serde_json::Value::Null) => Ok(""),
+        Some(value) => value.as_str().ok_or_else(|| format!("`{key}` is no text")),
+    };
+    if object
+        .get("history")
+        .is_some_and(|turns| turns.as_array().is_none_or(|turns| !turns.is_empty()))
+    {
+        return Err("`history` has earlier turns, which are not trained on".to_owned());
+    }
+    for key in ["instruction", "output"] {
+        if text(key)?.trim().is_empty() {
+            let columns: Vec<&str> = object.keys().map(String::as_str).collect();
+            return Err(format!("it has no `{key}`; its columns: {}", columns.join(", ")));
+        }
+    }
+    Ok(AlpacaRecord {
+        instruction: text("instruction")?,
+        input: text("input")?,
+        output: text("output")?,
+        system: text("system")?,
+    })
+}
+
+/// `dataset_info.json`, which tells LLaMA-Factory what the files are. It takes a column that is not listed for absent.
+pub(super) fn index(names: &[&str]) -> Vec<u8> {
+    let columns = serde_json::json!({
+        "prompt": "instruction", "query": "input", "response": "output", "system": "system",
+    });
+    let entry = |name: &&str| {
+        let entry = serde_json::json!({
+            "file_name": format!("{name}.json"), "formatting": "alpaca", "columns": columns,
+        });
+        ((*name).to_owned(), entry)
+    };
+    let entries: BTreeMap<String, serde_json::Value> = names.iter().map(entry).collect();
+    format!("{:#}\n", serde_json::json!(entries)).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<ReadSet, TrainingSetError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.json");
+        fs::write(&file, text).unwrap();
+        read(&TrainingSet { name: "a".to_owned(), file })
+    }
+
+    #[test]
+    fn arrays_and_lines_give_the_same_file() {
+        let records = [
+            r#"{"instruction": "Add.", "input": "4 and 9", "output": "13", "history": []}"#,
+            r#"{"instruction": "Greet.", "output": "Hello.", "system": null}"#,
+        ];
+        let array = read_text(&format!("[{}]", records.join(","))).unwrap();
+        let lines = read_text(&format!("{}\n\n{}\n", records[0], records[1])).unwrap();
+        assert_eq!(array.bytes, lines.bytes);
+        assert_eq!(array.record.records, 2);
+        insta::assert_snapshot!(String::from_utf8(array.bytes).unwrap(), @r#"
+        [
+        {"instruction":"Add.","input":"4 and 9","output":"13","system":""},
+        {"instruction":"Greet.","input":"","output":"Hello.","system":""}
+        ]
+        "#);
+    }
+
+    #[test]
+    fn records_that_cannot_be_trained_on() {
+        let good = r#"{"instruction": "a", "output": "b"}"#;
+        let cases = [
+            ("[]".to_owned(), "has no records"),
+            (format!("[{good}, 3]"), "record 2: it is no object"),
+            (
+                format!("[{good}, {{\"instruction\": \"a\"}}]"),
+                "record 2: it has no `output`; its columns: instruction",
+            ),
+            (r#"{"instruction": 1, "output": "b"}"#.to_owned(), "`instruction` is no text"),
+            (
+                r#"{"messages": [], "id": "1"}"#.to_owned(),
+                "no `instruction`; its columns: id, messages",
+            ),
+            (
+                r#"{"instruction":"a","output":"b","history":[["c","d"]]}"#.to_owned(),
+                "earlier turns",
+            ),
+            (format!("{good}\n{{"), "line 2: EOF"),
+        ];
+        for (text, said) in cases {
+            let error = read_text(&text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_are_plain_and_each_is_there_once() {
+        let set = |name: &str, file: &str| TrainingSet { name: name.to_owned(), file: file.into() };
+        let cases = [
+            (vec![], "no data set"),
+            (vec![set("a,b", "x.json")], "a name has letters"),
+            (
+                vec![set("a", "x.json"), set("a", "y.json")],
+                "two data sets are called a: x.json and y.json",
+            ),
+            (vec![set("a", "/nothing/there.json")], "cannot read data set /nothing/there.json"),
+        ];
+        for (sets, said) in cases {
+            let error = read_all(&sets).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Running a training that was prepared, on this machine.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::checkpoints;
+use super::inputs::TrainingInputs;
+use super::outputs::{LogReader, TrainingProgress};
+use super::record::{self, TrainingRecord};
+use super::{TrainingError, file};
+use crate::environment::Environment;
+use crate::program::{Ending, Program};
+
+/// What is shown of a running training.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrainingEvent {
+    /// A checkpoint was cut off and is not resumed from: where it is now, and what is wrong with it.
+    PutAside(std::path::PathBuf, String),
+    /// It goes on after this step.
+    ResumedFrom(u64),
+    /// A step was logged.
+    Step(TrainingProgress),
+}
+
+/// Runs a prepared training and records it. One that is finished already is not run again; one that was interrupted goes on
+/// from its newest whole checkpoint. Everything that the trainer says is appended to `train.log`.
+///
+/// When `stop` is set, the trainer is ended, and the training can be run again.
+///
+/// # Errors
+/// When nothing was prepared there, the trainer fails, or its loss becomes no number.
+pub fn train(
+    folder: &Path,
+    environment: &Environment,
+    stop: &AtomicBool,
+    show: &mut dyn FnMut(TrainingEvent),
+) -> Result<TrainingRecord, TrainingError> {
+    let inputs = TrainingInputs::read(folder)?
+        .ok_or_else(|| TrainingError::NotPrepared { folder: folder.to_owned() })?;
+    if let Some(record) = TrainingRecord::read(folder)? {
+        return Ok(record);
+    }
+    inputs.check_files(folder)?;
+    check_not_running(folder)?;
+    let model = folder.join(file::MODEL);
+    if !model.join("all_results.json").is_file() {
+        let found = checkpoints::prepare_to_resume(&model)?;
+        found
+            .put_aside
+            .into_iter()
+            .for_each(|(path, why)| show(TrainingEvent::PutAside(path, why)));
+        found.newest.into_iter().for_each(|step| show(TrainingEvent::ResumedFrom(step)));
+        run(folder, environment, stop, show)?;
+    }
+    record::write(folder, inputs)
+}
+
+fn run(
+    folder: &Path,
+    environment: &Environment,
+    stop: &AtomicBool,
+    show: &mut dyn FnMut(TrainingEvent),
+) -> Result<(), TrainingError> {
+    let mut command = Command::new("sh");
+    command.arg(file::SHELL).current_dir(folder).env("PATH", path_with(environment)?);
+    // These are for other machines: here the base is where train.yaml says.
+    command.env_remove("BASE");
+    let mut log = LogReader::at_end(folder.join(file::MODEL).join("trainer_log.jsonl"));
+    // Set by us as well: hours of a training whose loss is no number are lost hours.
+    let end = AtomicBool::new(false);
+    let mut broken = None;
+    let program = Program::start(command, &folder.join(file::LOG))?;
+    let mut look = || {
+        for progress in log.new_steps() {
+            if !progress.loss.is_finite() && broken.is_none() {
+                broken = Some(progress.step);
+            }
+            show(TrainingEvent::Step(progress));
+        }
+        end.store(broken.is_some() || stop.load(Ordering::Relaxed), Ordering::Relaxed);
+    };
+    let ending = program.wait(&end, &mut look);
+    look();
+    if let Some(step) = broken {
+        return Err(TrainingError::LossIsNoNumber { step });
+    }
+    match ending? {
+        Ending::Done => Ok(()),
+        Ending::Stopped => Err(TrainingError::Stopped),
+    }
+}
+
+/// The environment's programs first: `torchrun` is looked up by LLaMA-Factory itself.
+fn path_with(environment: &Environment) -> Result<OsString, TrainingError> {
+    let cli = environment.program("llamafactory-cli");
+    let cli = std::path::absolute(&cli).map_err(TrainingError::from_io(&cli))?;
+    let folder = cli.parent().map(Path::to_owned);
+    let old = env::var_os("PATH").unwrap_or_default();
+    let folders = folder.into_iter().chain(env::split_paths(&old));
+    env::join_paths(folders)
+        .map_err(|_| TrainingError::FolderWithSeparator { folder: environment.folder.clone() })
+}
+
+/// A trainer outlives a gra-bench that was killed. It holds a lock while it runs; a second one would write into the same
+/// folder.
+fn check_not_running(folder: &Path) -> Result<(), TrainingError> {
+    let path = folder.join(".running");
+    let file = File::create(&path).map_err(TrainingError::from_io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(TrainingError::Running { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(TrainingError::from_io(&path)(error)),
+    }
+}
