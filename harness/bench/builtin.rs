@@ -49,6 +49,12 @@ pub fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
     }
 }
 
+/// The files of a folder that is built in, with their names in it.
+pub(crate) fn files_in(folder: &str) -> impl Iterator<Item = (&'static Path, &'static [u8])> {
+    let files = FILES.get_dir(folder).into_iter().flat_map(Dir::files);
+    files.map(|file| (Path::new(file.path().file_name().unwrap_or_default()), file.contents()))
+}
+
 /// [`read`] of a text.
 ///
 /// # Errors

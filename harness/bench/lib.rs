@@ -32,7 +32,7 @@
 
 pub mod answering;
 pub mod axis;
-mod benchmark_scores;
+pub(crate) mod benchmark_scores;
 pub mod benchmarks;
 pub mod browser;
 pub mod builtin;

@@ -253,7 +253,7 @@ impl Progress {
         match &self.display {
             Display::Nothing => {}
             Display::Bar(bar) => {
-                bar.set_message(line.chars().take(terminal::width()).collect::<String>())
+                bar.set_message(line.chars().take(terminal::width()).collect::<String>());
             }
             Display::Lines => {
                 if done == of || self.stage.last_line.elapsed() >= LINE_EVERY {

@@ -23,6 +23,7 @@ use crate::{builtin, comparison, terminal};
 
 /// Write data sets in the formats of other tools: a trial's samples, or everything that an experiment names.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra
   gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca,messages --split 0.05

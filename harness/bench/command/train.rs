@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use gra_downstream::environment::{Engine, Environment};
 use gra_downstream::training::{
@@ -27,6 +27,7 @@ use crate::{builtin, engines, terminal};
 
 /// Train models on data sets, with LLaMA-Factory.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
@@ -119,7 +120,7 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
 }
 
 /// A model that was trained, or is ready to be.
-struct Trained {
+struct TrainedModel {
     subject: TrainedSubject,
     folder: PathBuf,
     record: Option<TrainingRecord>,
@@ -130,7 +131,7 @@ pub(crate) fn run(args: &TrainArgs, global: &GlobalArgs) -> Result<()> {
     if let Some(TrainAction::Import { folders }) = &args.action {
         let trained = folders.iter().map(|folder| {
             let record = training::import(folder)?;
-            Ok(Trained {
+            Ok(TrainedModel {
                 subject: TrainedSubject::read(folder)?,
                 folder: folder.clone(),
                 record: Some(record),
@@ -152,22 +153,22 @@ fn train(
     global: &GlobalArgs,
     stop: &AtomicBool,
     progress: &mut Progress,
-) -> Result<Vec<Trained>> {
+) -> Result<Vec<TrainedModel>> {
     let recipe = recipe(&args.recipe)?;
     let base =
         Base::parse(args.base.as_deref().unwrap_or_default()).map_err(TrainingError::from)?;
     let base_name = args.base_name.clone().unwrap_or_else(|| name_of(&base));
     let data = TrainingData::load_all(&args.data, &args.sets, global)?;
-    let trainer = Environment::find(&args.programs.engines, Engine::LlamaFactory);
+    let environment = Environment::find(&args.programs.engines, Engine::LlamaFactory);
     let is_needed = !args.emit_only || matches!(base, Base::Gguf(_)) || args.to_gguf;
-    let trainer = if is_needed { Some(trainer?) } else { None };
-    for sentence in trainer.iter().flat_map(training::unseen_versions) {
+    let environment = if is_needed { Some(environment?) } else { None };
+    for sentence in environment.iter().flat_map(training::unseen_versions) {
         progress.say(&format!("warning: {sentence}"));
     }
     let root = global.results().join("trained");
     let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
-    let base = match &trainer {
-        Some(trainer) => base.converted(&root.join("bases"), trainer, &mut digests, stop)?,
+    let base = match &environment {
+        Some(environment) => base.converted(&root.join("bases"), environment, &mut digests, stop)?,
         None => base,
     };
     let mut trained = Vec::new();
@@ -196,12 +197,12 @@ fn train(
             let other = if args.replace { OtherTraining::Replace } else { OtherTraining::Refuse };
             training::prepare(&plan, &folder, other, &mut digests)?;
             write_atomic(&folder.join(SUBJECT), &serde_json::to_vec_pretty(&subject)?)?;
-            let mut one = Trained { subject, folder, record: None, gguf: None };
-            if let Some(trainer) = trainer.as_ref().filter(|_| !args.emit_only) {
-                one.train(trainer, stop, progress)?;
+            let mut one = TrainedModel { subject, folder, record: None, gguf: None };
+            if let Some(environment) = environment.as_ref().filter(|_| !args.emit_only) {
+                one.train(environment, stop, progress)?;
                 if args.to_gguf {
                     progress.say(&format!("{}: to GGUF", one.folder.display()));
-                    one.gguf = Some(training::to_gguf(&one.folder, trainer, stop)?);
+                    one.gguf = Some(training::to_gguf(&one.folder, environment, stop)?);
                 }
                 if !args.keep_checkpoints {
                     training::remove_checkpoints(&one.folder)?;
@@ -213,10 +214,10 @@ fn train(
     Ok(trained)
 }
 
-impl Trained {
+impl TrainedModel {
     fn train(
         &mut self,
-        trainer: &Environment,
+        environment: &Environment,
         stop: &AtomicBool,
         progress: &mut Progress,
     ) -> Result<()> {
@@ -225,8 +226,8 @@ impl Trained {
             TrainingEvent::PutAside(path, why) => {
                 progress.say(&format!("{}: not resumed from, {why}", path.display()));
             }
-            TrainingEvent::ResumedFrom(step) => {
-                progress.say(&format!("{what}: goes on after step {step}"));
+            TrainingEvent::ResumedFrom(done) => {
+                progress.say(&format!("{what}: goes on after step {done}"));
             }
             TrainingEvent::Step(now) => progress.of_program(&ProgramProgress {
                 what: &what,
@@ -236,7 +237,7 @@ impl Trained {
                 note: &format!("loss {:.3}", now.loss),
             }),
         };
-        let trained = training::train(&self.folder, trainer, stop, &mut show);
+        let trained = training::train(&self.folder, environment, stop, &mut show);
         self.record = Some(trained.map_err(|error| match error {
             TrainingError::Stopped => anyhow::Error::from(Interrupted),
             error => error.into(),
@@ -247,7 +248,7 @@ impl Trained {
 
 /// A recipe by its name or file.
 fn recipe(named: &str) -> Result<Recipe> {
-    let is_file = named.ends_with(".toml");
+    let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
     let path = if is_file {
         PathBuf::from(named)
     } else {
@@ -280,7 +281,7 @@ fn name_of(base: &Base) -> String {
     name.to_lowercase()
 }
 
-fn say(trained: &[Trained], is_json: bool) -> Result<()> {
+fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
     let mut out = terminal::json_or_text(is_json);
     if is_json {
         let list = trained.iter().map(|one| {
@@ -289,15 +290,15 @@ fn say(trained: &[Trained], is_json: bool) -> Result<()> {
         writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?;
         return Ok(());
     }
-    let loss = |one: &Trained, last: bool| {
+    let loss = |one: &TrainedModel, last: bool| {
         let curve = one.record.as_ref().map_or(&[][..], |record| &record.loss);
         let point = if last { curve.last() } else { curve.first() };
         point.map_or_else(|| "-".to_owned(), |point| format!("{:.3}", point.loss))
     };
-    let of_record = |one: &Trained, text: fn(&TrainingRecord) -> String| {
+    let of_record = |one: &TrainedModel, text: fn(&TrainingRecord) -> String| {
         one.record.as_ref().map_or_else(|| "-".to_owned(), text)
     };
-    let column = |title: &str, align, cell: &dyn Fn(&Trained) -> String| Column {
+    let column = |title: &str, align, cell: &dyn Fn(&TrainedModel) -> String| Column {
         title: title.to_owned(),
         cells: trained.iter().map(cell).collect(),
         align,

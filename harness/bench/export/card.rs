@@ -67,9 +67,11 @@ impl Card<'_> {
     fn front_matter(&self) -> String {
         let export = self.export;
         let texts = export.samples.iter().map(|sample| sample.response);
-        let languages: String = languages(texts).iter().map(|code| format!("- {code}\n")).collect();
-        let language =
-            if languages.is_empty() { String::new() } else { format!("language:\n{languages}") };
+        let mut language = String::new();
+        for (place, code) in languages(texts).iter().enumerate() {
+            let title = if place == 0 { "language:\n" } else { "" };
+            let _ = writeln!(language, "{title}- {code}");
+        }
         let mut header = format!(
             "---\n\
              pretty_name: \"{}\"\n\
@@ -148,29 +150,26 @@ fn size_category(samples: usize) -> &'static str {
 fn introduction(card: &mut String, export: &Export<'_>) {
     let samples = &export.samples;
     let is_whole_trial = !export.candidates.is_empty();
-    match export.records.first().filter(|_| is_whole_trial) {
-        Some(record) => {
-            let variant = &record.settings.variant;
-            let origin = match variant.instructions {
-                Instructions::New => "The seed set that they grew from is not part of the data.",
-                Instructions::Seed if variant.rewrite == Rewrite::Shown => {
-                    "The instructions are the seed set's own; the responses were written with its responses in view."
-                }
-                Instructions::Seed => {
-                    "The instructions are the seed set's own; the responses were written anew."
-                }
-            };
-            let _ = write!(
-                card,
-                "{} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
-                 Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n",
-                samples.len()
-            );
-        }
-        None => {
-            let (n, content) = (samples.len(), inline(&export.content));
-            let _ = write!(card, "{n} instruction-response pairs: {content}.\n\n");
-        }
+    let n = samples.len();
+    if let Some(record) = export.records.first().filter(|_| is_whole_trial) {
+        let variant = &record.settings.variant;
+        let origin = match variant.instructions {
+            Instructions::New => "The seed set that they grew from is not part of the data.",
+            Instructions::Seed if variant.rewrite == Rewrite::Shown => {
+                "The instructions are the seed set's own; the responses were written with its responses in view."
+            }
+            Instructions::Seed => {
+                "The instructions are the seed set's own; the responses were written anew."
+            }
+        };
+        let _ = write!(
+            card,
+            "{n} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
+             Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n"
+        );
+    } else {
+        let content = inline(&export.content);
+        let _ = write!(card, "{n} instruction-response pairs: {content}.\n\n");
     }
     let mut origins: BTreeMap<&str, usize> = BTreeMap::new();
     for origin in samples.iter().filter_map(|sample| sample.origin) {

@@ -88,16 +88,16 @@ impl<'a> Answers<'a> {
         format: PreferenceFormat,
         name: &str,
     ) -> Result<(Vec<ExportedFile>, usize), ExportError> {
-        let (file, bytes, columns, ranking) = match format {
+        let (file, (bytes, records), columns, ranking) = match format {
             PreferenceFormat::Dpo => {
                 let columns =
                     json!({ "prompt": "prompt", "chosen": "chosen", "rejected": "rejected" });
-                ("dpo.jsonl", formats::lines(self.pairs())?, columns, true)
+                ("dpo.jsonl", counted(self.pairs())?, columns, true)
             }
             PreferenceFormat::Kto => {
                 let columns =
                     json!({ "prompt": "prompt", "response": "completion", "kto_tag": "label" });
-                ("kto.jsonl", formats::lines(self.verdicts())?, columns, false)
+                ("kto.jsonl", counted(self.verdicts())?, columns, false)
             }
         };
         let mut info = json!({ "file_name": file, "formatting": "alpaca", "columns": columns });
@@ -105,7 +105,6 @@ impl<'a> Answers<'a> {
             info["ranking"] = true.into();
         }
         let index = format!("{:#}\n", json!({ name: info })).into_bytes();
-        let records = bytes.iter().filter(|byte| **byte == b'\n').count();
         let files = [(file, bytes), (DATASET_INFO, index)];
         let files = files.map(|(name, bytes)| ExportedFile { name: name.to_owned(), bytes });
         Ok((files.into(), records))
@@ -145,6 +144,15 @@ impl<'a> Answers<'a> {
     }
 }
 
+/// JSON Lines, and how many there are.
+fn counted<T: Serialize>(
+    records: impl Iterator<Item = T>,
+) -> Result<(Vec<u8>, usize), ExportError> {
+    let mut count = 0;
+    let bytes = formats::lines(records.inspect(|_| count += 1))?;
+    Ok((bytes, count))
+}
+
 #[cfg(test)]
 mod tests {
     use gra_synth::candidate::Outcome;
@@ -179,7 +187,7 @@ mod tests {
         let text = |format| {
             let (files, records) = answers.files(format, "a").unwrap();
             let texts = files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap());
-            format!("{records}\n{}", texts.collect::<Vec<_>>().join(""))
+            format!("{records}\n{}", texts.collect::<String>())
         };
         insta::assert_snapshot!(text(PreferenceFormat::Dpo), @"");
         insta::assert_snapshot!(text(PreferenceFormat::Kto), @"");

@@ -1,0 +1,454 @@
+//! `eval`: models are scored on benchmarks, by OpenCompass or lm-eval, and their scores go into the tables.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand, ValueEnum};
+use gra_downstream::evaluation::data_cache::layout;
+use gra_downstream::evaluation::{
+    self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
+    ServingOptions, Suite, Target,
+};
+use gra_files::write_atomic;
+use gra_paper::Benchmark;
+use gra_paper::benchmarks::PAPERS_PROTOCOL;
+use gra_paper::foreign_text::CsvWriter;
+use gra_paper::grid::{self, Align, Column};
+use serde_json::json;
+
+use super::train::{EngineArgs, stop_flag};
+use crate::answering::Interrupted;
+use crate::benchmark_scores::{self, DataSubject, SUBJECT, ScoreLine, TrainedSubject};
+use crate::failure::bad_input;
+use crate::measured::BENCHMARKS;
+use crate::progress::{ProgramProgress, Progress};
+use crate::session::GlobalArgs;
+use crate::{builtin, terminal};
+
+/// Score models on benchmarks, with OpenCompass or lm-eval.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:
+  gra-bench eval results/trained/main-gra-seed-42/qwen2.5-7b/seed-*
+  gra-bench eval model.gguf --suite smoke --as smollm2-135m/starter/vanilla
+  gra-bench eval qwen --url http://127.0.0.1:8000/v1 --only gsm8k,math
+  gra-bench eval results/trained/main-gra-seed-42/qwen2.5-7b/seed-0 --engine lm-eval
+  gra-bench eval import outputs/20261130_101500 --as qwen2.5-7b/alpaca/gra/5 --training-seed 1
+
+Scores and the results of single items go into `evaluated` of the results folder, scores of models whose training data is
+known also into benchmarks.csv, from which `tables`, `claims` and `figures` take them. Scores of other suites and engines
+than the paper's stand in blocks of their own. An interrupted evaluation goes on when the same command is given again.
+`scripts/engines opencompass llama-server` installs what it takes."
+)]
+pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    action: Option<EvalAction>,
+    /// Folders of trainings, GGUF files, Hugging Face folders; with --url names of models.
+    #[arg(required = true, value_name = "MODEL")]
+    pub(super) models: Vec<String>,
+    /// A server that is there, instead of one that is started.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// `paper`: all items of the ten benchmarks; `smoke`: a few, to see the whole way.
+    #[arg(long, value_name = "SUITE", default_value = "paper")]
+    pub(super) suite: String,
+    /// Only these benchmarks, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<Benchmark>,
+    /// The engine. The paper's tables are of OpenCompass.
+    #[arg(long, value_enum, default_value_t = EvalEngine::Opencompass)]
+    pub(super) engine: EvalEngine,
+    /// Folder of the benchmarks' files, as OpenCompass lays them out [default: of `smoke`, items that come with the program].
+    #[arg(long, value_name = "DIR", env = "COMPASS_DATA_CACHE")]
+    pub(super) data: Option<PathBuf>,
+    /// For `smoke`: a folder of JSON Lines of benchmark items, which are laid out, instead of those of the program.
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub(super) items: Option<PathBuf>,
+    /// What the model is in tables, where no training's folder says so: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS.
+    #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
+    subject: Option<(String, DataSubject)>,
+    /// Its training seed, likewise.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    training_seed: u64,
+    /// Requests that are answered at the same time.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) parallel: u32,
+    /// Threads of the server that is started [default: its own choice].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) threads: Option<u32>,
+    /// Remove evaluations of something else that stand in the same folders.
+    #[arg(long)]
+    pub(super) replace: bool,
+    #[command(flatten)]
+    pub(super) programs: EngineArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Besides scoring.
+#[derive(Debug, Subcommand)]
+enum EvalAction {
+    /// Take what OpenCompass or lm-eval wrote elsewhere.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// The folder of one OpenCompass run, a summary.csv, or the results file or folder of lm-eval.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// What the model is in tables: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS. Without it, benchmarks.csv is left
+    /// as it is.
+    #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
+    subject: Option<(String, DataSubject)>,
+    /// Its training seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    training_seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// An engine that scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EvalEngine {
+    /// The paper's engine, with its prompts.
+    Opencompass,
+    /// EleutherAI's harness, with its own prompts: never in the paper's tables.
+    LmEval,
+}
+
+impl EvalEngine {
+    const fn protocol(self) -> ScoringProtocol {
+        match self {
+            Self::Opencompass => ScoringProtocol::OpenCompass,
+            Self::LmEval => ScoringProtocol::LmEval,
+        }
+    }
+}
+
+/// Reads BASE/SEED-SET/SOURCE[/ROUNDS].
+fn subject(text: &str) -> Result<(String, DataSubject), String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (base, seed, source, rounds) = match *parts.as_slice() {
+        [base, seed, source] => (base, seed, source, None),
+        [base, seed, source, rounds] => {
+            let rounds = rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?;
+            (base, seed, source, Some(rounds))
+        }
+        _ => return Err("BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla".to_owned()),
+    };
+    let data = DataSubject {
+        seed_dataset: seed.to_owned(),
+        data_source: source.to_owned(),
+        iteration: rounds,
+    };
+    Ok((base.to_owned(), data))
+}
+
+/// A model that is to be scored.
+struct EvalTarget {
+    target: Target,
+    /// Below `evaluated` of the results folder.
+    folder: PathBuf,
+    subject: Option<TrainedSubject>,
+}
+
+/// An evaluation that has ended.
+struct Evaluated {
+    folder: PathBuf,
+    subject: Option<TrainedSubject>,
+    protocol: String,
+    evaluation: Evaluation,
+}
+
+pub(crate) fn run(args: &EvalArgs, global: &GlobalArgs) -> Result<()> {
+    if let Some(EvalAction::Import(import)) = &args.action {
+        return import.run(global);
+    }
+    let stop = stop_flag()?;
+    let mut progress = Progress::new(global.verbosity());
+    let evaluated = args.evaluate(global, &stop, &mut progress)?;
+    drop(progress);
+    say(&evaluated, global.results(), args.json)
+}
+
+impl EvalArgs {
+    fn evaluate(
+        &self,
+        global: &GlobalArgs,
+        stop: &AtomicBool,
+        progress: &mut Progress,
+    ) -> Result<Vec<Evaluated>> {
+        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let suite = if self.only.is_empty() {
+            suite
+        } else {
+            suite.only(&self.only).map_err(|error| bad_input(error.into()))?
+        };
+        let targets = self.models.iter().map(|model| self.target(model));
+        let targets = targets.collect::<Result<Vec<EvalTarget>>>()?;
+        let data = self.data(&suite, global.results())?;
+        let mut evaluated = Vec::new();
+        for EvalTarget { target, folder, subject } in targets {
+            let engine = self.engine.to_possible_value();
+            let engine = engine.map(|value| value.get_name().to_owned()).unwrap_or_default();
+            let folder = global
+                .results()
+                .join("evaluated")
+                .join(folder)
+                .join(format!("{engine}-{}", suite.name));
+            let plan = EvaluationPlan {
+                target,
+                serving: ServingOptions {
+                    parallel: self.parallel,
+                    threads: self.threads,
+                    ..ServingOptions::default()
+                },
+                suite: suite.clone(),
+                protocol: self.engine.protocol(),
+                data: data.clone(),
+                folder: folder.clone(),
+                replace: self.replace,
+                answer_within: 600,
+            };
+            let what = folder.display().to_string();
+            let mut show = |now: &EvaluationProgress| tell(&what, now, progress);
+            let evaluation =
+                evaluation::evaluate(&plan, &self.programs.engines, stop, &mut show)?;
+            let evaluation = evaluation.ok_or(Interrupted)?;
+            let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
+            one.record(global.results())?;
+            evaluated.push(one);
+        }
+        Ok(evaluated)
+    }
+
+    /// What an argument means, and where its evaluation is kept.
+    fn target(&self, model: &str) -> Result<EvalTarget> {
+        let given = || {
+            let (base, data) = self.subject.clone()?;
+            Some(TrainedSubject { base_model: base, data, training_seed: self.training_seed })
+        };
+        if let Some(url) = &self.url {
+            let target = Target::Url { url: url.clone(), model: Some(model.to_owned()) };
+            let folder = PathBuf::from(model.replace(['/', ':'], "-"));
+            return Ok(EvalTarget { target, folder, subject: given() });
+        }
+        let path = Path::new(model);
+        if path.join(SUBJECT).is_file() {
+            let gguf = path.join("model.F16.gguf");
+            let trained = if gguf.is_file() { gguf } else { path.join("model") };
+            let target = Target::from_path(&trained)
+                .with_context(|| format!("{model} holds no trained model\nhint: gra-bench train"))
+                .map_err(bad_input)?;
+            // DATA/BASE/seed-N, as below `trained`.
+            let absolute = std::path::absolute(path).context("cannot tell the working directory")?;
+            let names: Vec<_> = absolute.components().rev().take(3).collect();
+            let folder = names.into_iter().rev().collect();
+            let subject = given().map_or_else(|| TrainedSubject::read(path), Ok)?;
+            return Ok(EvalTarget { target, folder, subject: Some(subject) });
+        }
+        let target = Target::from_path(path).map_err(|error| bad_input(error.into()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(EvalTarget { target, folder: PathBuf::from(name), subject: given() })
+    }
+
+    /// The benchmarks' files: those of a data cache, or for a few items those that come with the program.
+    fn data(&self, suite: &Suite, results: &Path) -> Result<DataCache> {
+        if let Some(data) = DataCache::find(self.data.as_deref()).filter(|_| self.items.is_none()) {
+            return Ok(data);
+        }
+        if suite.is_whole() {
+            return Err(bad_input(anyhow!(
+                "the whole suite needs the benchmarks' files\nhint: name OpenCompass's data cache with --data \
+                 or COMPASS_DATA_CACHE; --suite smoke needs none"
+            )));
+        }
+        let cache = DataCache { folder: results.join("benchmark-items").join(match &self.items {
+            Some(folder) => crate::experiment::stem(folder),
+            None => "built-in".to_owned(),
+        }) };
+        let from = match &self.items {
+            Some(folder) => folder.clone(),
+            None => {
+                let folder = cache.folder.join("source");
+                for (name, bytes) in builtin::files_in("benchmarks") {
+                    write_atomic(&folder.join(name), bytes)?;
+                }
+                folder
+            }
+        };
+        layout::lay_out(&from, &cache)
+            .with_context(|| format!("cannot lay out the items of {}", from.display()))
+            .map_err(bad_input)?;
+        Ok(cache)
+    }
+}
+
+impl ImportArgs {
+    fn run(&self, global: &GlobalArgs) -> Result<()> {
+        let evaluation = evaluation::import(&self.path).map_err(|error| bad_input(error.into()))?;
+        let subject = self.subject.clone().map(|(base_model, data)| TrainedSubject {
+            base_model,
+            data,
+            training_seed: self.training_seed,
+        });
+        let name = std::path::absolute(&self.path)?;
+        let folder = global.results().join("evaluated/imported").join(crate::experiment::stem(&name));
+        let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
+        one.evaluation.write(&one.folder)?;
+        one.record(global.results())?;
+        say(&[one], global.results(), self.json)
+    }
+}
+
+/// What a line of benchmarks.csv says of how a score was found. Only whole benchmarks with the paper's prompts are of
+/// the paper's protocol.
+fn protocol(evaluation: &Evaluation) -> String {
+    let engine = match evaluation.protocol {
+        ScoringProtocol::OpenCompass => PAPERS_PROTOCOL,
+        ScoringProtocol::LmEval => "lm-eval",
+    };
+    match &evaluation.suite {
+        Some(suite) if !suite.is_whole() => format!("{engine}-{}", suite.name),
+        Some(_) => engine.to_owned(),
+        // Whose prompts and how many items is not known of everything that was scored elsewhere.
+        None => {
+            let scored = evaluation.benchmarks.values();
+            let is_papers = scored.clone().all(|outcome| match outcome {
+                Outcome::Scored(scored) => scored.pinned && scored.whole,
+                Outcome::Failed(_) => true,
+            });
+            if is_papers { engine.to_owned() } else { format!("{engine}-imported") }
+        }
+    }
+}
+
+/// Shows how far an evaluation is.
+fn tell(what: &str, now: &EvaluationProgress, progress: &mut Progress) {
+    match now {
+        EvaluationProgress::Serving => progress.say(&format!("{what}: loading the model")),
+        EvaluationProgress::Scoring { benchmark, place, of, answered, items } => {
+            let note = format!("{} is {place} of {of} benchmarks", benchmark.title());
+            progress.of_program(&ProgramProgress {
+                what,
+                done: *answered,
+                of: *items,
+                left: None,
+                note: &note,
+            });
+        }
+        EvaluationProgress::Done { benchmark, result } => {
+            let title = benchmark.title();
+            progress.say(&match result {
+                Ok(score) => format!("{what}: {title} {score:.2}"),
+                Err(reason) => format!("{what}: {title} failed: {reason}"),
+            });
+        }
+    }
+}
+
+impl Evaluated {
+    /// Writes the results of single items, and the scores into benchmarks.csv where it is known of what they are.
+    fn record(&self, results: &Path) -> Result<()> {
+        let mut bytes = Vec::new();
+        let mut csv = CsvWriter::from_writer(&mut bytes);
+        csv.write_record(["benchmark", "item", "right"])?;
+        let mut has_items = false;
+        let mut lines = Vec::new();
+        for benchmark in Benchmark::ALL {
+            let Some(scored) = self.evaluation.scored(benchmark) else { continue };
+            for item in &scored.items {
+                has_items = true;
+                csv.write_record([benchmark.id(), &item.id, &item.right.to_string()])?;
+            }
+            // An import may not say how many items a score is over; the benchmark's own number is then taken.
+            let n = scored.n.or_else(|| u64::try_from(benchmark.items()).ok()).unwrap_or(1);
+            lines.push(ScoreLine { benchmark, score: scored.score, n });
+        }
+        csv.flush()?;
+        drop(csv);
+        let file = self.folder.join("items.csv");
+        if has_items {
+            write_atomic(&file, &bytes)?;
+        }
+        let Some(subject) = self.subject.as_ref().filter(|_| !lines.is_empty()) else {
+            return Ok(());
+        };
+        let named = file.strip_prefix(results).unwrap_or(&file).display().to_string();
+        let named = has_items.then_some(named.as_str());
+        benchmark_scores::record(results, subject, &self.protocol, named, &lines)
+    }
+}
+
+fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
+    let mut out = terminal::json_or_text(is_json);
+    if is_json {
+        let list = evaluated.iter().map(|one| {
+            json!({ "folder": one.folder, "subject": one.subject, "protocol": one.protocol, "evaluation": one.evaluation })
+        });
+        writeln!(out, "{}", json!({ "evaluated": list.collect::<Vec<_>>() }))?;
+        return Ok(());
+    }
+    let mut columns = vec![Column {
+        title: "per cent".to_owned(),
+        cells: Benchmark::ALL.map(|one| one.title().to_owned()).into_iter().chain(["AVG".to_owned()]).collect(),
+        align: Align::Left,
+    }];
+    for (number, one) in evaluated.iter().enumerate() {
+        let cell = |benchmark| match one.evaluation.outcome(benchmark) {
+            None => "-".to_owned(),
+            Some(Outcome::Failed(_)) => "failed".to_owned(),
+            Some(Outcome::Scored(scored)) => {
+                let n = scored.n.map(|n| format!(" of {n}")).unwrap_or_default();
+                format!("{:.2}{n}", scored.score)
+            }
+        };
+        let average = one.evaluation.average().map_or_else(|| "-".to_owned(), |all| format!("{all:.2}"));
+        columns.push(Column {
+            title: format!("[{}]", number + 1),
+            cells: Benchmark::ALL.map(cell).into_iter().chain([average]).collect(),
+            align: Align::Right,
+        });
+    }
+    write!(out, "{}", grid::terminal(&columns))?;
+    writeln!(out)?;
+    for (number, one) in evaluated.iter().enumerate() {
+        writeln!(out, "[{}] {} ({})", number + 1, one.folder.display(), one.protocol)?;
+        for (benchmark, reason) in one.evaluation.failures() {
+            writeln!(out, "    {benchmark} failed: {reason}")?;
+        }
+        for benchmark in Benchmark::ALL {
+            for note in one.evaluation.scored(benchmark).iter().flat_map(|scored| &scored.notes) {
+                writeln!(out, "    {benchmark}: {note}")?;
+            }
+        }
+    }
+    if evaluated.iter().any(|one| one.subject.is_some()) {
+        writeln!(out, "Scores:  {}\nNext:    gra-bench tables", results.join(BENCHMARKS).display())?;
+    } else {
+        writeln!(out, "No training's folder says what it is; with --as it goes into {BENCHMARKS}.")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_read_or_refused() {
+        let (base, data) = subject("qwen2.5-7b/alpaca/gra/5").unwrap();
+        assert_eq!((base.as_str(), data.data_source.as_str(), data.iteration), ("qwen2.5-7b", "gra", Some(5)));
+        assert_eq!(subject("a/b/c").unwrap().1.iteration, None);
+        for wrong in ["a/b", "a/b/c/d", "a"] {
+            assert!(subject(wrong).is_err(), "{wrong}");
+        }
+    }
+}
