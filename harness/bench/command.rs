@@ -5,6 +5,7 @@ mod claims;
 mod compare;
 mod compute;
 mod doctor;
+mod eval;
 mod export;
 mod figures;
 mod init;
@@ -12,6 +13,7 @@ mod inspect;
 mod plan;
 mod quantize;
 mod report;
+mod reproduce;
 mod rescore;
 mod run;
 mod schema;
@@ -65,6 +67,8 @@ enum Verb {
     Rescore(rescore::RescoreArgs),
     Compute(compute::ComputeArgs),
     Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
+    Reproduce(reproduce::ReproduceArgs),
     Tables(tables::TablesArgs),
     Claims(claims::ClaimsArgs),
     Figures(figures::FiguresArgs),
@@ -106,6 +110,8 @@ impl Cli {
             Verb::Rescore(args) => rescore::run(args, global),
             Verb::Compute(args) => compute::run(args, global),
             Verb::Train(args) => train::run(args, global),
+            Verb::Eval(args) => eval::run(args, global),
+            Verb::Reproduce(args) => reproduce::run(args, global),
             Verb::Tables(args) => tables::run(args, global),
             Verb::Claims(args) => claims::run(args, global),
             Verb::Figures(args) => figures::run(args, global),

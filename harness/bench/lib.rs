@@ -63,6 +63,7 @@ pub mod publish;
 pub mod raters;
 pub mod report;
 pub mod rows;
+mod scale;
 pub mod schema;
 pub mod seeds;
 mod served;

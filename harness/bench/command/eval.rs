@@ -138,10 +138,15 @@ fn subject(text: &str) -> Result<(String, DataSubject), String> {
     let (base, seed, source, rounds) = match *parts.as_slice() {
         [base, seed, source] => (base, seed, source, None),
         [base, seed, source, rounds] => {
-            let rounds = rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?;
+            let rounds =
+                rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?;
             (base, seed, source, Some(rounds))
         }
-        _ => return Err("BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla".to_owned()),
+        _ => {
+            return Err(
+                "BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla".to_owned()
+            );
+        }
     };
     let data = DataSubject {
         seed_dataset: seed.to_owned(),
@@ -219,8 +224,7 @@ impl EvalArgs {
             };
             let what = folder.display().to_string();
             let mut show = |now: &EvaluationProgress| tell(&what, now, progress);
-            let evaluation =
-                evaluation::evaluate(&plan, &self.programs.engines, stop, &mut show)?;
+            let evaluation = evaluation::evaluate(&plan, &self.programs.engines, stop, &mut show)?;
             let evaluation = evaluation.ok_or(Interrupted)?;
             let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
             one.record(global.results())?;
@@ -248,7 +252,8 @@ impl EvalArgs {
                 .with_context(|| format!("{model} holds no trained model\nhint: gra-bench train"))
                 .map_err(bad_input)?;
             // DATA/BASE/seed-N, as below `trained`.
-            let absolute = std::path::absolute(path).context("cannot tell the working directory")?;
+            let absolute =
+                std::path::absolute(path).context("cannot tell the working directory")?;
             let names: Vec<_> = absolute.components().rev().take(3).collect();
             let folder = names.into_iter().rev().collect();
             let subject = given().map_or_else(|| TrainedSubject::read(path), Ok)?;
@@ -270,10 +275,12 @@ impl EvalArgs {
                  or COMPASS_DATA_CACHE; --suite smoke needs none"
             )));
         }
-        let cache = DataCache { folder: results.join("benchmark-items").join(match &self.items {
-            Some(folder) => crate::experiment::stem(folder),
-            None => "built-in".to_owned(),
-        }) };
+        let cache = DataCache {
+            folder: results.join("benchmark-items").join(match &self.items {
+                Some(folder) => crate::experiment::stem(folder),
+                None => "built-in".to_owned(),
+            }),
+        };
         let from = match &self.items {
             Some(folder) => folder.clone(),
             None => {
@@ -300,7 +307,8 @@ impl ImportArgs {
             training_seed: self.training_seed,
         });
         let name = std::path::absolute(&self.path)?;
-        let folder = global.results().join("evaluated/imported").join(crate::experiment::stem(&name));
+        let folder =
+            global.results().join("evaluated/imported").join(crate::experiment::stem(&name));
         let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
         one.evaluation.write(&one.folder)?;
         one.record(global.results())?;
@@ -398,7 +406,11 @@ fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
     }
     let mut columns = vec![Column {
         title: "per cent".to_owned(),
-        cells: Benchmark::ALL.map(|one| one.title().to_owned()).into_iter().chain(["AVG".to_owned()]).collect(),
+        cells: Benchmark::ALL
+            .map(|one| one.title().to_owned())
+            .into_iter()
+            .chain(["AVG".to_owned()])
+            .collect(),
         align: Align::Left,
     }];
     for (number, one) in evaluated.iter().enumerate() {
@@ -410,7 +422,8 @@ fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
                 format!("{:.2}{n}", scored.score)
             }
         };
-        let average = one.evaluation.average().map_or_else(|| "-".to_owned(), |all| format!("{all:.2}"));
+        let average =
+            one.evaluation.average().map_or_else(|| "-".to_owned(), |all| format!("{all:.2}"));
         columns.push(Column {
             title: format!("[{}]", number + 1),
             cells: Benchmark::ALL.map(cell).into_iter().chain([average]).collect(),
@@ -431,9 +444,16 @@ fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
         }
     }
     if evaluated.iter().any(|one| one.subject.is_some()) {
-        writeln!(out, "Scores:  {}\nNext:    gra-bench tables", results.join(BENCHMARKS).display())?;
+        writeln!(
+            out,
+            "Scores:  {}\nNext:    gra-bench tables",
+            results.join(BENCHMARKS).display()
+        )?;
     } else {
-        writeln!(out, "No training's folder says what it is; with --as it goes into {BENCHMARKS}.")?;
+        writeln!(
+            out,
+            "No training's folder says what it is; with --as it goes into {BENCHMARKS}."
+        )?;
     }
     Ok(())
 }
@@ -445,7 +465,10 @@ mod tests {
     #[test]
     fn subjects_are_read_or_refused() {
         let (base, data) = subject("qwen2.5-7b/alpaca/gra/5").unwrap();
-        assert_eq!((base.as_str(), data.data_source.as_str(), data.iteration), ("qwen2.5-7b", "gra", Some(5)));
+        assert_eq!(
+            (base.as_str(), data.data_source.as_str(), data.iteration),
+            ("qwen2.5-7b", "gra", Some(5))
+        );
         assert_eq!(subject("a/b/c").unwrap().1.iteration, None);
         for wrong in ["a/b", "a/b/c/d", "a"] {
             assert!(subject(wrong).is_err(), "{wrong}");

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use gra_files::write_atomic;
 use gra_synth::candidate::{Candidate, Outcome};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::experiment::{Experiments, Overrides};
@@ -115,6 +116,12 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     args.say(&[written], &said)
 }
 
+/// Of an earlier export's manifest: which files it wrote.
+#[derive(Default, Deserialize)]
+struct ExportedFiles {
+    files: BTreeMap<String, String>,
+}
+
 /// A data set that was written.
 struct Written {
     name: String,
@@ -188,9 +195,18 @@ impl ExportArgs {
         }
         // The manifest of another export would say that the folder is whole while it is of two.
         let manifest = folder.join(MANIFEST);
-        if manifest.exists() {
-            std::fs::remove_file(&manifest)
-                .with_context(|| format!("cannot replace {}", manifest.display()))?;
+        if let Ok(bytes) = std::fs::read(&manifest) {
+            let cannot = || format!("cannot replace {}", manifest.display());
+            std::fs::remove_file(&manifest).with_context(cannot)?;
+            // What another export wrote and this one does not would pass for a part of it.
+            let earlier = serde_json::from_slice::<ExportedFiles>(&bytes).unwrap_or_default();
+            for name in earlier.files.keys().filter(|name| files.iter().all(|f| f.name != **name)) {
+                let is_plain =
+                    Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+                if is_plain {
+                    let _ = std::fs::remove_file(folder.join(name));
+                }
+            }
         }
         let write = |file: &ExportedFile| {
             let path = folder.join(&file.name);
@@ -232,10 +248,10 @@ impl ExportArgs {
         }
         let files = self.write_files(&files, &self.out)?;
         let what = match kind {
-            PreferenceFormat::Dpo => "pairs",
-            PreferenceFormat::Kto => "labelled answers",
+            PreferenceFormat::Dpo => "pair",
+            PreferenceFormat::Kto => "labelled answer",
         };
-        let said = format!("{records} {what} of {named}");
+        let said = format!("{records} {what}{} of {named}", if records == 1 { "" } else { "s" });
         self.say(&[Written { name, samples: records, files }], &said)
     }
 

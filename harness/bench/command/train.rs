@@ -168,7 +168,9 @@ fn train(
     let root = global.results().join("trained");
     let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
     let base = match &environment {
-        Some(environment) => base.converted(&root.join("bases"), environment, &mut digests, stop)?,
+        Some(environment) => {
+            base.converted(&root.join("bases"), environment, &mut digests, stop)?
+        }
         None => base,
     };
     let mut trained = Vec::new();

@@ -1,0 +1,196 @@
+//! `reproduce`: the whole story in one command, from seeds to the paper's tables.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gra_downstream::evaluation::Suite;
+use serde_json::{Value, json};
+
+use super::train::stop_flag;
+use crate::answering::Interrupted;
+use crate::scale::{Scale, Stage, StageCommand};
+use crate::session::GlobalArgs;
+use crate::terminal;
+
+/// Run the whole story: data, training, evaluation, tables, figures, claims and reports.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench reproduce --scale smoke               # under an hour on two cores, once engines are installed
+  gra-bench reproduce --scale paper --dry-run     # its commands and what they cost
+  gra-bench reproduce --scale laptop --only run,export
+
+It gives the commands that --dry-run lists, one after the other. What is finished is not done again, so the same
+command goes on where it was interrupted; a stage that was done elsewhere is taken from the results folder. Trainings
+of a cluster: `gra-bench train .. --emit-only` there, `gra-bench train import` here.")]
+pub(crate) struct ReproduceArgs {
+    /// `smoke`, `laptop`, `paper`, or a TOML file of your own.
+    #[arg(long, value_name = "SCALE")]
+    scale: String,
+    /// Only these stages, separated by commas.
+    #[arg(long, value_name = "STAGES", value_delimiter = ',')]
+    only: Vec<Stage>,
+    /// List the commands and what they take, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: print JSON.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+}
+
+pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
+    let scale = Scale::read(&args.scale)?;
+    let name = crate::experiment::stem(args.scale.as_ref());
+    let mut commands = scale.commands(&name, global)?;
+    commands.retain(|command| args.only.is_empty() || args.only.contains(&command.stage));
+    if args.dry_run {
+        return price(args, &scale, &commands, global);
+    }
+    // Ctrl-C reaches the command that is under way, which saves what it has; this one ends after it.
+    let stop = stop_flag()?;
+    let of = commands.len();
+    for (number, command) in commands.iter().enumerate() {
+        terminal::say(&format!("[{} of {of}] gra-bench {}", number + 1, command.words.join(" ")));
+        let status = command.start(global)?;
+        if stop.load(Ordering::Relaxed) || status == Some(130) {
+            terminal::say("to go on, give the same command again");
+            return Err(Interrupted.into());
+        }
+        if status != Some(0) {
+            terminal::say("to go on after it is mended, give the same command again");
+            // It has said what is wrong, and its exit code tells scripts the same.
+            std::process::exit(status.unwrap_or(1));
+        }
+    }
+    let out = global.results().join("reproduce").join(&name);
+    writeln!(terminal::stdout(), "{}", out.display())?;
+    Ok(())
+}
+
+impl StageCommand {
+    /// Runs it, and gives its exit code; `None` where a signal ended it.
+    fn start(&self, global: &GlobalArgs) -> Result<Option<i32>> {
+        let mut command = self.command(global)?;
+        if let Some(path) = &self.into {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot make {}", folder.display()))?;
+            }
+            let file =
+                File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            command.stdout(file);
+        }
+        let status = command.status().context("cannot run gra-bench itself")?;
+        Ok(status.code())
+    }
+
+    fn command(&self, global: &GlobalArgs) -> Result<Command> {
+        let program = std::env::current_exe().context("cannot tell where gra-bench is")?;
+        let mut command = Command::new(program);
+        command.args(&self.words).args(["--results".as_ref(), global.results().as_os_str()]);
+        command.args(["--store".as_ref(), global.store_path().as_os_str()]);
+        command.args(["--models".as_ref(), global.models.as_os_str()]);
+        Ok(command)
+    }
+}
+
+/// Floating-point operations that a training takes per parameter and token (Kaplan et al. 2020, section 2.1).
+const OPERATIONS_PER_TOKEN: f64 = 6.0;
+
+/// Tokens of a sample, for an estimate: about those of Alpaca's and `WizardLM`'s mean.
+const TOKENS_PER_SAMPLE: f64 = 400.0;
+
+/// What an H100 makes of 16-bit operations in training: 40% of its peak, per hour.
+const OPERATIONS_PER_GPU_HOUR: f64 = 0.4 * 989e12 * 3600.0;
+
+/// Bytes of a trained model with its GGUF file, per parameter.
+const BYTES_PER_PARAMETER: f64 = 4.0;
+
+/// Says which commands there are and what they take.
+fn price(
+    args: &ReproduceArgs,
+    scale: &Scale,
+    commands: &[StageCommand],
+    global: &GlobalArgs,
+) -> Result<()> {
+    let mut out = terminal::json_or_text(args.json);
+    let (mut calls, mut tokens, mut hours, mut samples) = ([0.0; 2], [0.0; 2], [0.0; 2], 0.0);
+    for command in commands.iter().filter(|command| command.stage == Stage::Run) {
+        let plan = plan(command, global)?;
+        let range = |key: &str| ["least", "most"].map(|end| plan[key][end].as_f64().unwrap_or(0.0));
+        let add = |sum: &mut [f64; 2], of: [f64; 2]| {
+            sum.iter_mut().zip(of).for_each(|(sum, of)| *sum += of);
+        };
+        add(&mut calls, range("calls"));
+        add(&mut tokens, range("reply_tokens"));
+        add(&mut hours, [0, 1].map(|end| plan["hours"][end].as_f64().unwrap_or(0.0)));
+        samples += plan["cap"]["target"].as_f64().unwrap_or(0.0);
+    }
+    let suite = Suite::named(&scale.evaluation.suite)?;
+    #[expect(clippy::cast_precision_loss, reason = "estimates")]
+    let (trainings, evaluations, items) = (
+        scale.trainings() as f64,
+        scale.evaluations() as f64,
+        suite.scopes.iter().map(|scope| scope.expected_items()).sum::<u64>() as f64,
+    );
+    let trained_tokens = trainings * samples * TOKENS_PER_SAMPLE;
+    let gpu_hours =
+        trained_tokens * OPERATIONS_PER_TOKEN * scale.parameters / OPERATIONS_PER_GPU_HOUR;
+    let gigabytes = trainings * scale.parameters * BYTES_PER_PARAMETER / 1e9;
+    if args.json {
+        let lines: Vec<Value> = commands
+            .iter()
+            .map(|command| json!({ "stage": format!("{:?}", command.stage).to_lowercase(), "words": command.words, "into": command.into }))
+            .collect();
+        let document = json!({
+            "commands": lines,
+            "run": { "calls": calls, "reply_tokens": tokens, "hours": hours },
+            "train": { "trainings": trainings, "gpu_hours": gpu_hours, "disk_gigabytes": gigabytes },
+            "eval": { "evaluations": evaluations, "requests": evaluations * items },
+        });
+        writeln!(out, "{document:#}")?;
+        return Ok(());
+    }
+    for command in commands {
+        let into = command.into.as_ref().map(|path| format!(" > {}", path.display()));
+        writeln!(out, "gra-bench {}{}", command.words.join(" "), into.unwrap_or_default())?;
+    }
+    writeln!(
+        out,
+        "\nData:        {:.0} to {:.0} calls, {:.1} to {:.1} million reply tokens, {:.1} to {:.1} hours here",
+        calls[0],
+        calls[1],
+        tokens[0] / 1e6,
+        tokens[1] / 1e6,
+        hours[0],
+        hours[1]
+    )?;
+    writeln!(
+        out,
+        "Training:    {trainings:.0} trainings, about {gpu_hours:.0} hours of an H100 at 40% of its peak, for {TOKENS_PER_SAMPLE:.0} \
+         tokens a sample;\n             {gigabytes:.0} GB of models"
+    )?;
+    writeln!(
+        out,
+        "Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {:.0} requests",
+        evaluations * items
+    )?;
+    Ok(())
+}
+
+/// What `plan` says of an experiment that a command runs.
+fn plan(run: &StageCommand, global: &GlobalArgs) -> Result<Value> {
+    let mut words = run.words.clone();
+    "plan".clone_into(&mut words[0]);
+    words.push("--json".to_owned());
+    let plan = StageCommand { words, ..run.clone() };
+    let done = plan
+        .command(global)?
+        .stderr(Stdio::null())
+        .output()
+        .context("cannot run `gra-bench plan`")?;
+    Ok(serde_json::from_slice(&done.stdout).unwrap_or(Value::Null))
+}
