@@ -1,0 +1,63 @@
+//! Real engines, asked about items of our own; for machines where `scripts/engines` has made the environments:
+//!
+//! `GRA_ENGINES=.engines GRA_MODEL=.models/SmolLM2-135M-Instruct.Q4_1.gguf cargo test -p gra-downstream --test
+//! real_evaluation -- --ignored --nocapture`
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use gra_downstream::evaluation::data_cache::lay_out;
+use gra_downstream::evaluation::{
+    DataCache, EvaluationPlan, Outcome, ScoringProtocol, ServingOptions, Suite, Target, evaluate,
+};
+
+fn path(variable: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")))
+}
+
+/// Scores the model on the smoke suite, in `$GRA_OUT` where it is set, on items of `$GRA_BENCHMARKS` where it is set,
+/// on the benchmarks of `$GRA_ONLY` where it is set.
+fn score(protocol: ScoringProtocol) {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("GRA_OUT").map_or(scratch.path().to_owned(), PathBuf::from);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/benchmarks");
+    let data = DataCache { folder: folder.join("data-cache") };
+    lay_out(&std::env::var_os("GRA_BENCHMARKS").map_or(own, PathBuf::from), &data).unwrap();
+    let mut suite = Suite::smoke();
+    if let Ok(only) = std::env::var("GRA_ONLY") {
+        let only: Vec<_> = only.split(',').map(|id| id.parse().unwrap()).collect();
+        suite = suite.only(&only).unwrap();
+    }
+    let plan = EvaluationPlan {
+        target: Target::from_path(&path("GRA_MODEL")).unwrap(),
+        serving: ServingOptions { parallel: 2, threads: Some(1), ..ServingOptions::default() },
+        suite,
+        protocol,
+        data,
+        folder: folder.join("evaluation"),
+        replace: false,
+        answer_within: 600,
+    };
+    let began = Instant::now();
+    let mut said = String::new();
+    let stop = AtomicBool::new(false);
+    let evaluation = evaluate(&plan, &path("GRA_ENGINES"), &stop, &mut |progress| {
+        let line = format!("{progress:?}");
+        if line != said {
+            println!("{:4} s {line}", began.elapsed().as_secs());
+            said = line;
+        }
+    });
+    let evaluation = evaluation.unwrap().unwrap();
+    for (benchmark, outcome) in &evaluation.benchmarks {
+        let Outcome::Scored(scored) = outcome else { panic!("{benchmark}: {outcome:?}") };
+        assert!(scored.n.unwrap() > 0 && !scored.whole && !scored.items.is_empty(), "{benchmark}");
+    }
+}
+
+#[test]
+#[ignore = "needs GRA_ENGINES and GRA_MODEL"]
+fn opencompass_scores_a_served_model() {
+    score(ScoringProtocol::OpenCompass);
+}
