@@ -11,16 +11,19 @@
 //! - [`data_cache`]: the files that they are read from
 //! - [`serving`]: the model, behind a server
 //! - `opencompass`, `lm_eval`: one engine each
+//! - `scoring`: what engines share: who is asked, and what makes a score one that can be trusted
 //! - [`sandbox`]: code that the model wrote is kept from the machine
 //! - [`record`]: what was found
 //! - `import`: what others found
 
 pub mod data_cache;
 mod import;
+mod lm_eval;
 mod opencompass;
 mod plan;
 pub mod record;
 pub mod sandbox;
+mod scoring;
 pub mod serving;
 pub mod suite;
 
@@ -38,10 +41,13 @@ pub use serving::{ServingError, ServingOptions, Target};
 pub use suite::{Suite, SuiteError};
 
 use crate::environment::{Engine, Environment, EnvironmentError};
-use opencompass::config::Asked;
-use opencompass::{BenchmarkError, OpenCompass};
+use crate::program::ProgramError;
+use lm_eval::LmEval;
+use opencompass::OpenCompass;
 use sandbox::Sandbox;
+use scoring::{Asked, BenchmarkError};
 use serving::Served;
+use suite::Scope;
 
 /// What is scored, how and where to.
 #[derive(Clone, Debug)]
@@ -158,19 +164,21 @@ pub fn evaluate(
     evaluation.packages = served.packages.clone();
     evaluation.packages.extend(environment.packages.clone());
     plan::take(&folder, &evaluation, plan.replace)?;
-    let scorer = OpenCompass {
-        environment: &environment,
-        data: &data,
-        sandbox: sandbox.as_ref(),
-        folder: &folder,
-        asked: Asked {
-            url: &served.url,
-            model: &served.model.name,
-            parallel: plan.serving.parallel,
-            context: plan.serving.context,
-            reply_limit: plan.suite.reply_limit,
-            answer_within: plan.answer_within,
-        },
+    let asked = Asked {
+        url: &served.url,
+        model: &served.model.name,
+        parallel: plan.serving.parallel,
+        context: plan.serving.context,
+        reply_limit: plan.suite.reply_limit,
+        answer_within: plan.answer_within,
+    };
+    let (environment, data, folder) = (&environment, &data, folder.as_path());
+    let sandbox = sandbox.as_ref();
+    let scorer = match plan.protocol {
+        ScoringProtocol::OpenCompass => {
+            Scorer::OpenCompass(OpenCompass { environment, data, sandbox, folder, asked })
+        }
+        ScoringProtocol::LmEval => Scorer::LmEval(LmEval { environment, data, folder, asked }),
     };
     let of = plan.suite.scopes.len();
     for (index, scope) in plan.suite.scopes.iter().enumerate() {
@@ -182,7 +190,7 @@ pub fn evaluate(
         let outcome = match scorer.score(scope, stop, &mut look) {
             Ok(Some(scored)) => Outcome::Scored(scored),
             Ok(None) => return Ok(None),
-            Err(error) => failure(&error, &served)?,
+            Err(error) => failure(&error, &served, folder)?,
         };
         let result = match &outcome {
             Outcome::Scored(scored) => Ok(scored.score),
@@ -191,14 +199,47 @@ pub fn evaluate(
         show(&EvaluationProgress::Done { benchmark, result });
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }
-    evaluation.write(&folder)?;
+    evaluation.write(folder)?;
     Ok(Some(evaluation))
 }
 
+/// The engine of a plan.
+enum Scorer<'a> {
+    OpenCompass(OpenCompass<'a>),
+    LmEval(LmEval<'a>),
+}
+
+impl Scorer<'_> {
+    fn score(
+        &self,
+        scope: &Scope,
+        stop: &AtomicBool,
+        show: &mut dyn FnMut(u64),
+    ) -> Result<Option<Scored>, BenchmarkError> {
+        match self {
+            Self::OpenCompass(engine) => engine.score(scope, stop, show),
+            Self::LmEval(engine) => engine.score(scope, stop, show),
+        }
+    }
+}
+
 /// A benchmark's failure as an outcome, or an error where the server is the reason: it would fail all that follow.
-fn failure(error: &BenchmarkError, served: &Served) -> Result<Outcome, EvaluationError> {
+fn failure(
+    error: &BenchmarkError,
+    served: &Served,
+    folder: &Path,
+) -> Result<Outcome, EvaluationError> {
     served.ask().map_err(ServingError::from)?;
-    Ok(Outcome::Failed(error.to_string()))
+    // The record names no folder of this machine; the log has all that the engine said.
+    let reason = match error {
+        BenchmarkError::Program(ProgramError::Failed { status, said, log, .. }) => {
+            let last = said.lines().last().unwrap_or_default();
+            let log = log.file_name().unwrap_or_default().to_string_lossy();
+            format!("the engine failed ({status}): {last}\nhint: read logs/{log}")
+        }
+        other => other.to_string(),
+    };
+    Ok(Outcome::Failed(reason.replace(&folder.display().to_string(), ".")))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, EvaluationError> {

@@ -18,21 +18,18 @@ fn path(variable: &str) -> PathBuf {
 
 /// Scores the model on the smoke suite, in `$GRA_OUT` where it is set, on items of `$GRA_BENCHMARKS` where it is set,
 /// on the benchmarks of `$GRA_ONLY` where it is set.
-fn score(protocol: ScoringProtocol) {
+fn score(protocol: ScoringProtocol, only: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = std::env::var_os("GRA_OUT").map_or(scratch.path().to_owned(), PathBuf::from);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/benchmarks");
     let data = DataCache { folder: folder.join("data-cache") };
     lay_out(&std::env::var_os("GRA_BENCHMARKS").map_or(own, PathBuf::from), &data).unwrap();
-    let mut suite = Suite::smoke();
-    if let Ok(only) = std::env::var("GRA_ONLY") {
-        let only: Vec<_> = only.split(',').map(|id| id.parse().unwrap()).collect();
-        suite = suite.only(&only).unwrap();
-    }
+    let only = std::env::var("GRA_ONLY").unwrap_or(only.to_owned());
+    let only: Vec<_> = only.split(',').map(|id| id.parse().unwrap()).collect();
     let plan = EvaluationPlan {
         target: Target::from_path(&path("GRA_MODEL")).unwrap(),
         serving: ServingOptions { parallel: 2, threads: Some(1), ..ServingOptions::default() },
-        suite,
+        suite: Suite::smoke().only(&only).unwrap(),
         protocol,
         data,
         folder: folder.join("evaluation"),
@@ -59,5 +56,12 @@ fn score(protocol: ScoringProtocol) {
 #[test]
 #[ignore = "needs GRA_ENGINES and GRA_MODEL"]
 fn opencompass_scores_a_served_model() {
-    score(ScoringProtocol::OpenCompass);
+    let all = "gsm8k,math,mbpp,hellaswag,arc_c,gpqa,bbh,mmlu,ifeval";
+    score(ScoringProtocol::OpenCompass, all);
+}
+
+#[test]
+#[ignore = "needs GRA_ENGINES and GRA_MODEL"]
+fn lm_eval_scores_a_served_model() {
+    score(ScoringProtocol::LmEval, "gsm8k,math,arc_c,gpqa,bbh,mmlu,ifeval");
 }

@@ -185,6 +185,11 @@ impl DataCache {
         Some(Self { folder: folder.map(Path::to_owned).or_else(named)? })
     }
 
+    /// Where NLTK looks for its sentence model, which both engines' `IFEval` needs for instructions on sentences.
+    pub(crate) fn nltk_folder(&self) -> PathBuf {
+        self.folder.join("nltk_data")
+    }
+
     /// Looks at every file that a suite reads, in the order of its benchmarks.
     #[must_use]
     pub fn check(&self, suite: &Suite) -> Vec<FileReport> {

@@ -21,38 +21,22 @@ use gra_paper::Benchmark;
 use super::data_cache::DataCache;
 use super::record::Scored;
 use super::sandbox::{Limits, Room, Sandbox};
+use super::scoring::{Asked, BenchmarkError, ResultError};
 use super::suite::{Protocol, Scope};
 use crate::environment::Environment;
 use crate::program::{Ending, Program, ProgramError};
-use config::{ABBREVIATION, Asked, MODEL_MODULE, MODEL_TEXT, config};
-use results::{ResultError, Results};
+use config::{ABBREVIATION, MODEL_MODULE, MODEL_TEXT, config};
+use results::Results;
 
 /// Name of the run's folder below the work folder, where a call takes up what an earlier one has done.
 const RUN: &str = "run";
 
+/// Folder of the modules that Python finds. Configurations are not in it: one called `math.py` would stand in for Python's
+/// own module.
+const MODULES: &str = "modules";
+
 /// Time between two counts of answered items.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
-
-/// A benchmark could not be scored.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchmarkError {
-    /// `OpenCompass` ended with an error.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// What it wrote is not to be trusted.
-    #[error(transparent)]
-    Result(#[from] ResultError),
-    /// A file cannot be read or written.
-    #[error("cannot score {benchmark} in {}: {source}", .folder.display())]
-    Io {
-        /// The benchmark.
-        benchmark: Benchmark,
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
 
 /// What scores benchmarks, one at a time.
 #[derive(Debug)]
@@ -116,11 +100,10 @@ impl OpenCompass<'_> {
     }
 
     fn write_config(&self, scope: &Scope) -> io::Result<()> {
-        let write = |name: &str, text: &str| {
-            gra_files::write_atomic(&self.work().join(name), text.as_bytes())
-        };
-        write(MODEL_MODULE, MODEL_TEXT)?;
-        write(&format!("{}.py", scope.benchmark), &config(scope, &self.asked))
+        let work = self.work();
+        gra_files::write_atomic(&work.join(MODULES).join(MODEL_MODULE), MODEL_TEXT.as_bytes())?;
+        let text = config(scope, &self.asked);
+        gra_files::write_atomic(&work.join(config_file(scope.benchmark)), text.as_bytes())
     }
 
     /// How many items of a benchmark were answered.
@@ -153,8 +136,9 @@ impl OpenCompass<'_> {
         let path = |path: &Path| path.display().to_string();
         let mut variables = BTreeMap::from([
             ("COMPASS_DATA_CACHE".to_owned(), path(&self.data.folder)),
-            ("PYTHONPATH".to_owned(), path(work)),
+            ("PYTHONPATH".to_owned(), path(&work.join(MODULES))),
             ("HF_HOME".to_owned(), path(&work.join("cache"))),
+            ("NLTK_DATA".to_owned(), path(&self.data.nltk_folder())),
             // The model runs elsewhere, and threads of numpy only get in its way.
             ("CUDA_VISIBLE_DEVICES".to_owned(), String::new()),
             ("OMP_NUM_THREADS".to_owned(), "1".to_owned()),
@@ -168,7 +152,7 @@ impl OpenCompass<'_> {
     /// Arguments of a call. In debug mode every task runs in the one process, whose end code tells of a failure;
     /// otherwise failures are in the log only.
     fn arguments(benchmark: Benchmark, mode: &str) -> Vec<String> {
-        let config = format!("{benchmark}.py");
+        let config = config_file(benchmark);
         let arguments =
             [config.as_str(), "-w", ".", "-r", RUN, "-m", mode, "--debug", "--dump-eval-details"];
         arguments.map(str::to_owned).to_vec()
@@ -205,8 +189,8 @@ impl OpenCompass<'_> {
         // A path without links: the sandbox has no others.
         let room = fs::canonicalize(scratch.path())?;
         let (work, run) = (self.work(), self.work().join(RUN));
-        for name in [MODEL_MODULE.to_owned(), format!("{}.py", scope.benchmark)] {
-            fs::copy(work.join(&name), room.join(&name))?;
+        for name in [format!("{MODULES}/{MODEL_MODULE}"), config_file(scope.benchmark)] {
+            gra_files::write_atomic(&room.join(&name), &fs::read(work.join(&name))?)?;
         }
         let below = Path::new("predictions").join(ABBREVIATION);
         fs::create_dir_all(room.join(RUN).join(&below))?;
@@ -250,6 +234,11 @@ impl OpenCompass<'_> {
         folders.retain(|folder| !folder.starts_with("/usr"));
         Ok(folders)
     }
+}
+
+/// The configuration of a benchmark, below the work folder.
+fn config_file(benchmark: Benchmark) -> String {
+    format!("configs/{benchmark}.py")
 }
 
 /// Code could not be scored.

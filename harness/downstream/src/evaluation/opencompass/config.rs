@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::scoring::Asked;
 use super::super::suite::{Protocol, Scope};
 
 /// Name of the module with the model, beside the configurations.
@@ -12,23 +13,6 @@ pub(crate) const MODEL_TEXT: &str = include_str!("served_model.py");
 
 /// Name of the model in results: that of a folder and of a column, so it is the same for every model.
 pub(crate) const ABBREVIATION: &str = "model";
-
-/// What a configuration says of the model.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked<'a> {
-    /// The server's address, ending with `/v1`.
-    pub url: &'a str,
-    /// The model's name there.
-    pub model: &'a str,
-    /// Requests at the same time.
-    pub parallel: u32,
-    /// Tokens of prompt and reply together.
-    pub context: u32,
-    /// Most tokens of a reply, where that is fewer than the benchmark's.
-    pub reply_limit: Option<u32>,
-    /// Longest wait for a reply in seconds.
-    pub answer_within: u64,
-}
 
 /// The configuration of a benchmark. Prompts come from the installed package; here is only which of its data sets are
 /// taken, how many items of each, and who is asked.
