@@ -68,7 +68,8 @@ impl LmEval<'_> {
             }
         }
         let file = Results::newest(&out).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        let scored = Results::read(&file)?.score(benchmark, Some(scope))?;
+        let mut scored = Results::read(&file)?.score(benchmark, Some(scope))?;
+        scored.whole &= self.asked.reply_limit.is_none();
         show(scored.n.unwrap_or_default());
         Ok(Some(scored))
     }

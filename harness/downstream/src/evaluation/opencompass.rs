@@ -25,7 +25,7 @@ use super::scoring::{Asked, BenchmarkError, ResultError};
 use super::suite::{Protocol, Scope};
 use crate::environment::Environment;
 use crate::program::{Ending, Program, ProgramError};
-use config::{ABBREVIATION, MODEL_MODULE, MODEL_TEXT, config};
+use config::{ABBREVIATION, MODULE_TEXTS, RUNNER, config};
 use results::Results;
 
 /// Name of the run's folder below the work folder, where a call takes up what an earlier one has done.
@@ -101,7 +101,9 @@ impl OpenCompass<'_> {
 
     fn write_config(&self, scope: &Scope) -> io::Result<()> {
         let work = self.work();
-        gra_files::write_atomic(&work.join(MODULES).join(MODEL_MODULE), MODEL_TEXT.as_bytes())?;
+        for (name, text) in MODULE_TEXTS {
+            gra_files::write_atomic(&work.join(MODULES).join(name), text.as_bytes())?;
+        }
         let text = config(scope, &self.asked);
         gra_files::write_atomic(&work.join(config_file(scope.benchmark)), text.as_bytes())
     }
@@ -149,13 +151,13 @@ impl OpenCompass<'_> {
         variables.into_iter().collect()
     }
 
-    /// Arguments of a call. In debug mode every task runs in the one process, whose end code tells of a failure;
+    /// Arguments of Python. In debug mode every task runs in the one process, whose end code tells of a failure;
     /// otherwise failures are in the log only.
     fn arguments(benchmark: Benchmark, mode: &str) -> Vec<String> {
-        let config = config_file(benchmark);
-        let arguments =
-            [config.as_str(), "-w", ".", "-r", RUN, "-m", mode, "--debug", "--dump-eval-details"];
-        arguments.map(str::to_owned).to_vec()
+        let (program, config) = (format!("{MODULES}/{RUNNER}"), config_file(benchmark));
+        let arguments = [program.as_str(), config.as_str(), "-w", ".", "-r", RUN, "-m", mode];
+        let arguments = arguments.into_iter().chain(["--debug", "--dump-eval-details"]);
+        arguments.map(str::to_owned).collect()
     }
 
     fn log(&self, benchmark: Benchmark) -> PathBuf {
@@ -171,7 +173,6 @@ impl OpenCompass<'_> {
     ) -> Result<Ending, ProgramError> {
         let work = self.work();
         let mut command = Command::new(self.environment.program("python"));
-        command.arg(self.environment.program("opencompass"));
         command.args(Self::arguments(benchmark, mode)).current_dir(&work);
         command.envs(self.variables(&work)).env_remove("DATASET_SOURCE");
         let mut counted = Instant::now();
@@ -189,7 +190,8 @@ impl OpenCompass<'_> {
         // A path without links: the sandbox has no others.
         let room = fs::canonicalize(scratch.path())?;
         let (work, run) = (self.work(), self.work().join(RUN));
-        for name in [format!("{MODULES}/{MODEL_MODULE}"), config_file(scope.benchmark)] {
+        let modules = MODULE_TEXTS.map(|(name, _)| format!("{MODULES}/{name}"));
+        for name in modules.into_iter().chain([config_file(scope.benchmark)]) {
             gra_files::write_atomic(&room.join(&name), &fs::read(work.join(&name))?)?;
         }
         let below = Path::new("predictions").join(ABBREVIATION);
@@ -201,8 +203,7 @@ impl OpenCompass<'_> {
         let Some(sandbox) = self.sandbox else {
             return Err(io::Error::other("there is no sandbox for code").into());
         };
-        let mut arguments = vec![self.environment.program("opencompass").display().to_string()];
-        arguments.extend(Self::arguments(scope.benchmark, "eval"));
+        let arguments = Self::arguments(scope.benchmark, "eval");
         let inside = Room {
             scratch: room.clone(),
             readable: self.readable()?,

@@ -128,7 +128,7 @@ impl Results {
         let mut parts = BTreeMap::new();
         let mut items = Vec::new();
         let mut notes = Vec::new();
-        let mut whole = scope.is_none_or(Scope::is_whole);
+        let mut whole = true;
         for (part, task) in tasks {
             let metrics = self.metrics(task);
             let (metric, score) = self.main_metric(benchmark, task, &metrics)?;
@@ -150,7 +150,9 @@ impl Results {
         notes.dedup_by_key(|note| note.split_once(": ").map(|(_, metric)| metric.to_owned()));
         #[expect(clippy::cast_precision_loss, reason = "at most 57 parts")]
         let score = parts.values().map(|part| part.score).sum::<f64>() / parts.len() as f64;
-        let n = parts.values().map(|part| part.n).sum();
+        let n: Option<u64> = parts.values().map(|part| part.n).sum();
+        // A file of a few items is whole to lm-eval.
+        whole &= n.is_some() && n == u64::try_from(benchmark.items()).ok();
         let only = parts.remove("");
         let metrics = only.map(|part| part.metrics).unwrap_or_default();
         let mut scored = Scored {

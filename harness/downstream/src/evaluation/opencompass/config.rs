@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use super::super::scoring::Asked;
 use super::super::suite::{Protocol, Scope};
 
-/// Name of the module with the model, beside the configurations.
-pub(crate) const MODEL_MODULE: &str = "served_model.py";
+/// The module that starts the engine.
+pub(crate) const RUNNER: &str = "run_opencompass.py";
 
-/// The module's text.
-pub(crate) const MODEL_TEXT: &str = include_str!("served_model.py");
+/// Modules of ours that the engine loads, by name.
+pub(crate) const MODULE_TEXTS: [(&str, &str); 2] = [
+    (RUNNER, include_str!("run_opencompass.py")),
+    ("served_model.py", include_str!("served_model.py")),
+];
 
 /// Name of the model in results: that of a folder and of a column, so it is the same for every model.
 pub(crate) const ABBREVIATION: &str = "model";

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::super::record::{Item, Scored, ScoredPart};
 use super::super::scoring::{ResultError, agree, score, together};
 use super::super::suite::{Part, Protocol};
+use super::resume::answered;
 
 /// A finished run of `OpenCompass`: the folder with `results` and `summary`.
 #[derive(Clone, Debug)]
@@ -47,6 +48,11 @@ impl Results {
     /// The result file of a data set.
     pub(crate) fn file(&self, dataset: &str) -> PathBuf {
         self.folder.join("results").join(&self.model).join(format!("{dataset}.json"))
+    }
+
+    /// Whether a summary has a line of this data set, which it has of one that failed, too.
+    pub(crate) fn has_line(&self, dataset: &str) -> bool {
+        self.hashes.contains_key(dataset)
     }
 
     /// Whether every part has a result.
@@ -85,7 +91,10 @@ impl Results {
             if let Some(items) = &read.items {
                 agree(&part.dataset, protocol, &read.metrics, items)?;
             }
+            // Without items, as many were scored as were answered.
+            let answered = Some(answered(&self.folder, &self.model, &part.dataset));
             let n = read.items.as_ref().map(|items| count(items.len()));
+            let n = n.or(answered.filter(|&count| count > 0));
             if let (Some(prefix), Some(items)) = (&part.name, &mut read.items) {
                 for item in items {
                     item.id = format!("{prefix}/{}", item.id);
