@@ -1,0 +1,354 @@
+//! The files that `OpenCompass` reads benchmarks from, below `$COMPASS_DATA_CACHE/data`.
+//!
+//! They are looked at before a model is asked: a file that is not there would be fetched in the middle of a run, or end
+//! it, and one that was cut off would give a score over fewer items. Rows are known of every file, hashes of those
+//! whose publisher's bytes are the ones that are read (GSM8K, `HumanEval`, BBH; `data_cache/../suite/files.csv`). Other
+//! bytes with the same rows are told, not refused: spaces between JSON fields are no other benchmark.
+
+mod layout;
+
+pub use layout::{LayoutError, lay_out};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use gra_paper::Benchmark;
+use serde::{Deserialize, Serialize};
+
+use super::suite::{Scope, Suite};
+
+/// Folder of the files within the cache.
+pub(crate) const DATA: &str = "data";
+
+/// The cache's folder, which `$COMPASS_DATA_CACHE` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataCache {
+    /// The folder that holds `data`.
+    pub folder: PathBuf,
+}
+
+/// A file of the cache, and what it should hold.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct KnownFile {
+    benchmark: String,
+    file: String,
+    rows: u64,
+    sha256: String,
+}
+
+/// How a file of the cache is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// Its bytes are the publisher's.
+    Published,
+    /// It has all rows; its bytes are not known, or another writing of them.
+    Rows,
+    /// It has another number of rows.
+    OtherRows {
+        /// How many it has.
+        rows: u64,
+    },
+    /// It is not there.
+    Missing,
+    /// It cannot be read.
+    Broken {
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl fmt::Display for FileState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Published => f.write_str("as published"),
+            Self::Rows => f.write_str("all rows"),
+            Self::OtherRows { rows } => write!(f, "{rows} rows"),
+            Self::Missing => f.write_str("missing"),
+            Self::Broken { problem } => write!(f, "cannot be read: {problem}"),
+        }
+    }
+}
+
+/// A file of the cache as it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// Id of the benchmark that reads it.
+    pub benchmark: &'static str,
+    /// Its path below the cache's folder.
+    pub file: String,
+    /// Rows that it should have.
+    pub rows: u64,
+    /// How it is.
+    pub state: FileState,
+    /// SHA-256 of its bytes, where it is there.
+    pub sha256: Option<String>,
+    /// Where to get it.
+    pub source: &'static str,
+    /// Its licence.
+    pub licence: &'static str,
+}
+
+/// Files of the cache are not as a suite needs them.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// Some are missing, broken or too short.
+    #[error("{} of {checked} files of benchmarks in {} cannot be scored on:\n{}\nhint: {}", .wrong.len(), .folder.display(), told(.wrong), hint(.wrong))]
+    Unusable {
+        /// The cache's folder.
+        folder: PathBuf,
+        /// How many were looked at.
+        checked: usize,
+        /// The files that cannot be used.
+        wrong: Vec<FileReport>,
+    },
+}
+
+/// Most files that an error names.
+const TOLD: usize = 8;
+
+fn told(wrong: &[FileReport]) -> String {
+    let line = |one: &FileReport| {
+        let wanted = match one.state {
+            FileState::OtherRows { .. } => format!(" of {}", one.rows),
+            _ => String::new(),
+        };
+        format!("  {}: {}{wanted}", one.file, one.state)
+    };
+    let mut lines: Vec<String> = wrong.iter().take(TOLD).map(line).collect();
+    if wrong.len() > TOLD {
+        lines.push(format!("  and {} more", wrong.len() - TOLD));
+    }
+    lines.join("\n")
+}
+
+fn hint(wrong: &[FileReport]) -> String {
+    let sources: BTreeMap<&str, &str> =
+        wrong.iter().map(|one| (one.benchmark, one.source)).collect();
+    let lines = sources.iter().map(|(benchmark, source)| format!("{benchmark}: {source}"));
+    lines.collect::<Vec<_>>().join("\n      ")
+}
+
+/// Where a benchmark's files are from, and their licence.
+fn origin(benchmark: Benchmark) -> (&'static str, &'static str) {
+    match benchmark {
+        Benchmark::Gsm8k => ("github.com/openai/grade-school-math, grade_school_math/data", "MIT"),
+        Benchmark::Math => (
+            "github.com/hendrycks/math, test set as one JSON object (OpenCompassData: math)",
+            "MIT",
+        ),
+        Benchmark::HumanEval => {
+            ("github.com/openai/human-eval, data/HumanEval.jsonl.gz unpacked", "MIT")
+        }
+        Benchmark::Mbpp => ("github.com/google-research/google-research, mbpp", "CC BY 4.0"),
+        Benchmark::HellaSwag => (
+            "github.com/rowanz/hellaswag, validation set with query, choices, gold (OpenCompassData: hellaswag)",
+            "MIT",
+        ),
+        Benchmark::ArcC => ("allenai.org/data/arc, ARC-Challenge-Dev.jsonl", "CC BY-SA 4.0"),
+        Benchmark::Gpqa => ("github.com/idavidrein/gpqa, gpqa_diamond.csv", "CC BY 4.0"),
+        Benchmark::Bbh => ("github.com/suzgunmirac/BIG-Bench-Hard, bbh", "MIT"),
+        Benchmark::Mmlu => ("github.com/hendrycks/test, data.tar: dev and test", "MIT"),
+        Benchmark::IfEval => (
+            "github.com/google-research/google-research, instruction_following_eval/data",
+            "Apache-2.0",
+        ),
+    }
+}
+
+fn known_files() -> Vec<KnownFile> {
+    let mut reader = csv::Reader::from_reader(include_bytes!("suite/files.csv").as_slice());
+    // The file is compiled in; a test reads every line of it.
+    reader.deserialize().filter_map(Result::ok).collect()
+}
+
+/// The files that a scope reads.
+fn files_of(scope: &Scope) -> Vec<KnownFile> {
+    let mut files = known_files();
+    files.retain(|known| known.benchmark == scope.benchmark.id());
+    if let Some(parts) = &scope.parts {
+        files.retain(|known| {
+            let name = Path::new(&known.file).file_stem().unwrap_or_default().to_string_lossy();
+            let name = name.trim_end_matches("_dev").trim_end_matches("_test");
+            parts.iter().any(|part| part == name)
+        });
+    }
+    files
+}
+
+impl DataCache {
+    /// The cache in this folder, or in the one that `$COMPASS_DATA_CACHE` names.
+    #[must_use]
+    pub fn find(folder: Option<&Path>) -> Option<Self> {
+        let named = || std::env::var_os("COMPASS_DATA_CACHE").map(PathBuf::from);
+        Some(Self { folder: folder.map(Path::to_owned).or_else(named)? })
+    }
+
+    /// Where NLTK looks for its sentence model, which both engines' `IFEval` needs for instructions on sentences.
+    pub(crate) fn nltk_folder(&self) -> PathBuf {
+        self.folder.join("nltk_data")
+    }
+
+    /// Looks at every file that a suite reads, in the order of its benchmarks.
+    #[must_use]
+    pub fn check(&self, suite: &Suite) -> Vec<FileReport> {
+        let scopes = suite.scopes.iter();
+        let files = scopes.flat_map(|scope| {
+            files_of(scope).into_iter().map(|known| self.look_at(known, scope.benchmark))
+        });
+        files.collect()
+    }
+
+    fn look_at(&self, known: KnownFile, benchmark: Benchmark) -> FileReport {
+        let path = self.folder.join(DATA).join(&known.file);
+        let (source, licence) = origin(benchmark);
+        let mut report = FileReport {
+            benchmark: benchmark.id(),
+            file: format!("{DATA}/{}", known.file),
+            rows: known.rows,
+            state: FileState::Missing,
+            sha256: None,
+            source,
+            licence,
+        };
+        if !path.is_file() {
+            return report;
+        }
+        let broken = |problem: String| FileState::Broken { problem };
+        let sha256 = match gra_files::digest::of_file(&path) {
+            Ok(sha256) => sha256,
+            Err(error) => {
+                report.state = broken(error.to_string());
+                return report;
+            }
+        };
+        report.state = match count_rows(&path, benchmark) {
+            Err(problem) => broken(problem),
+            Ok(rows) if rows != known.rows => FileState::OtherRows { rows },
+            Ok(_) if sha256 == known.sha256 => FileState::Published,
+            Ok(_) => FileState::Rows,
+        };
+        report.sha256 = Some(sha256);
+        report
+    }
+
+    /// Checks that a suite can be scored from these files: all rows where it asks for all items, some where it asks
+    /// for a few. Gives the files' hashes by their paths.
+    ///
+    /// # Errors
+    /// Names the files that cannot be used, and where to get them.
+    pub fn require(&self, suite: &Suite) -> Result<BTreeMap<String, String>, DataError> {
+        let reports = self.check(suite);
+        let checked = reports.len();
+        let whole = |id: &str| {
+            suite.scopes.iter().any(|scope| scope.benchmark.id() == id && scope.items.is_none())
+        };
+        let is_usable = |report: &FileReport| match report.state {
+            FileState::Published | FileState::Rows => true,
+            FileState::OtherRows { rows } => rows > 0 && !whole(report.benchmark),
+            FileState::Missing | FileState::Broken { .. } => false,
+        };
+        let (usable, wrong): (Vec<_>, Vec<_>) = reports.into_iter().partition(is_usable);
+        if !wrong.is_empty() {
+            return Err(DataError::Unusable { folder: self.folder.clone(), checked, wrong });
+        }
+        Ok(usable.into_iter().filter_map(|one| Some((one.file, one.sha256?))).collect())
+    }
+}
+
+/// Counts a file's rows as `OpenCompass` would read them.
+fn count_rows(path: &Path, benchmark: Benchmark) -> Result<u64, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let count = match benchmark {
+        // One object with an entry a problem.
+        Benchmark::Math => {
+            let all: BTreeMap<String, serde::de::IgnoredAny> =
+                serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            all.len()
+        }
+        Benchmark::Bbh => {
+            #[derive(Deserialize)]
+            struct Task {
+                examples: Vec<serde::de::IgnoredAny>,
+            }
+            let task: Task = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            task.examples.len()
+        }
+        // GPQA's first line names the columns; MMLU's files have no such line.
+        Benchmark::Mmlu | Benchmark::Gpqa => {
+            let mut reader = csv::ReaderBuilder::new();
+            reader.has_headers(benchmark == Benchmark::Gpqa);
+            let mut rows = 0;
+            for row in reader.from_reader(text.as_bytes()).records() {
+                row.map_err(|error| error.to_string())?;
+                rows += 1;
+            }
+            rows
+        }
+        _ => {
+            let mut rows = 0;
+            for (index, line) in
+                text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
+            {
+                serde_json::from_str::<serde::de::IgnoredAny>(line)
+                    .map_err(|error| format!("line {}: {error}", index + 1))?;
+                rows += 1;
+            }
+            rows
+        }
+    };
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_every_benchmark_are_known() {
+        let lines = include_str!("suite/files.csv").lines().count();
+        assert_eq!(known_files().len(), lines - 1);
+        for scope in Suite::paper().scopes {
+            assert!(!files_of(&scope).is_empty(), "{}", scope.benchmark);
+        }
+        let count = |benchmark| {
+            let smoke = Suite::smoke().scopes;
+            let scope = smoke.iter().find(|scope| scope.benchmark == benchmark).unwrap();
+            files_of(scope).len()
+        };
+        assert_eq!((count(Benchmark::Bbh), count(Benchmark::Mmlu)), (3, 8));
+    }
+
+    #[test]
+    fn a_file_is_missing_cut_off_broken_or_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = DataCache { folder: folder.path().to_owned() };
+        let suite = |name| Suite::named(name).unwrap().only(&[Benchmark::Gsm8k]).unwrap();
+        std::fs::create_dir_all(folder.path().join("data/gsm8k")).unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join("data/gsm8k").join(name), text).unwrap();
+        };
+        let error = cache.require(&suite("paper")).unwrap_err().to_string();
+        let error = error.replace(&folder.path().display().to_string(), "CACHE");
+        insta::assert_snapshot!(error, @"
+        2 of 2 files of benchmarks in CACHE cannot be scored on:
+          data/gsm8k/train.jsonl: missing
+          data/gsm8k/test.jsonl: missing
+        hint: gsm8k: github.com/openai/grade-school-math, grade_school_math/data
+        ");
+        write("train.jsonl", &"{}\n".repeat(7473));
+        write("test.jsonl", "{}\n{\n");
+        let states = |suite: &Suite| -> Vec<String> {
+            cache.check(suite).iter().map(|one| one.state.to_string()).collect()
+        };
+        assert_eq!(states(&suite("paper"))[0], "all rows");
+        assert!(states(&suite("paper"))[1].starts_with("cannot be read: line 2"));
+        write("test.jsonl", "{}\n\n{}\n");
+        assert_eq!(states(&suite("smoke"))[1], "2 rows");
+        // A few rows are enough for a few items, not for a benchmark.
+        assert_eq!(cache.require(&suite("smoke")).unwrap().len(), 2);
+        let error = cache.require(&suite("paper")).unwrap_err().to_string();
+        assert!(error.contains("data/gsm8k/test.jsonl: 2 rows of 1319"), "{error}");
+    }
+}

@@ -1,0 +1,304 @@
+//! What an evaluation found: `evaluation.json`, written last, so its being there means that the evaluation has ended.
+//!
+//! It holds no time, no path and no server's address. A benchmark that could not be scored is in it with the reason.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gra_paper::Benchmark;
+use serde::{Deserialize, Serialize};
+
+use super::suite::Suite;
+
+/// Name of the file.
+pub const EVALUATION_FILE: &str = "evaluation.json";
+
+/// Version of the file's form.
+const VERSION: u32 = 1;
+
+/// How far a score may be from a whole number of right items, in items: rounding of binary fractions only.
+const GRID_SLACK: f64 = 1e-6;
+
+/// Scores of a model on benchmarks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Version of this form.
+    pub version: u32,
+    /// What was scored.
+    pub model: ScoredModel,
+    /// Which engine scored it, with whose prompts.
+    pub protocol: ScoringProtocol,
+    /// Versions of the engine's packages, and of the server's; of an import what its files say.
+    pub packages: BTreeMap<String, String>,
+    /// Which items were asked; `None` for an import, whose files do not say.
+    pub suite: Option<Suite>,
+    /// SHA-256 of the data files by their paths in the data cache; empty for an import.
+    pub data: BTreeMap<String, String>,
+    /// What became of each benchmark, by its id.
+    pub benchmarks: BTreeMap<String, Outcome>,
+}
+
+/// A model that was scored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoredModel {
+    /// The name that it was asked by.
+    pub name: String,
+    /// What served it, e.g. `llama-server` or `url`; empty where that is not known.
+    pub served_by: String,
+    /// SHA-256 of its weights: of a GGUF file, or of the hashes of a folder's weight files.
+    pub sha256: Option<String>,
+}
+
+/// Whose prompts, and whose way to find an answer in a reply. Scores of different protocols are never compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScoringProtocol {
+    /// `OpenCompass` with the pinned configurations: the columns of the paper's tables.
+    OpenCompass,
+    /// lm-evaluation-harness: never in the paper's tables.
+    LmEval,
+}
+
+/// What became of a benchmark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was scored.
+    Scored(Scored),
+    /// It could not be scored; the reason.
+    Failed(String),
+}
+
+/// A benchmark's score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// Per cent. Unweighted mean of the parts where there are several, mean of the metrics for `IFEval`.
+    pub score: f64,
+    /// Items scored; `None` where an import does not say.
+    pub n: Option<u64>,
+    /// Whether every item of the benchmark was scored, and replies were as long as the protocol lets them be.
+    pub whole: bool,
+    /// Decimals of the score where it was read from a rounded summary.
+    pub decimals: Option<u8>,
+    /// First digits of the prompts' hash, as the configuration's name has it.
+    pub prompt_hash: Option<String>,
+    /// Whether the prompts are those of the pinned configuration; `false` where an import does not say which they are.
+    pub pinned: bool,
+    /// All metrics as they were reported; of a benchmark with several parts they are with the parts.
+    pub metrics: BTreeMap<String, f64>,
+    /// Its parts by name: 27 of BBH, 57 of MMLU.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, ScoredPart>,
+    /// What is right of each item; empty where only a score is known.
+    pub items: Vec<Item>,
+    /// What a reader of the score should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A part's score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoredPart {
+    /// Per cent.
+    pub score: f64,
+    /// Items scored; `None` where an import does not say.
+    pub n: Option<u64>,
+    /// First digits of its prompt's hash.
+    pub prompt_hash: Option<String>,
+    /// All metrics as they were reported.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// What is right of an item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its place in the data file, after the part's name where there are several; the task's own name for `HumanEval`.
+    pub id: String,
+    /// From 0, wrong, to 1, right. Halves are of `IFEval`: followed when read loosely, not when read strictly.
+    pub right: f64,
+}
+
+impl Item {
+    /// An item that is right or wrong.
+    #[must_use]
+    pub fn new(id: String, right: bool) -> Self {
+        Self { id, right: if right { 1.0 } else { 0.0 } }
+    }
+}
+
+/// An evaluation's record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The system cannot read or write it.
+    #[error("cannot {doing} {}: {source}", .file.display())]
+    Io {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        file: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not what an evaluation writes.
+    #[error("{} is no record of an evaluation: {problem}\nhint: gra-bench eval import FOLDER reads what engines wrote", .file.display())]
+    Form {
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Evaluation {
+    /// An evaluation without a score.
+    #[must_use]
+    pub fn new(model: ScoredModel, protocol: ScoringProtocol) -> Self {
+        Self {
+            version: VERSION,
+            model,
+            protocol,
+            packages: BTreeMap::new(),
+            suite: None,
+            data: BTreeMap::new(),
+            benchmarks: BTreeMap::new(),
+        }
+    }
+
+    /// What became of a benchmark; `None` where it is not part of the evaluation.
+    #[must_use]
+    pub fn outcome(&self, benchmark: Benchmark) -> Option<&Outcome> {
+        self.benchmarks.get(benchmark.id())
+    }
+
+    /// The score of a benchmark; `None` where it failed or is not part of the evaluation.
+    #[must_use]
+    pub fn scored(&self, benchmark: Benchmark) -> Option<&Scored> {
+        match self.outcome(benchmark)? {
+            Outcome::Scored(scored) => Some(scored),
+            Outcome::Failed(_) => None,
+        }
+    }
+
+    /// The benchmarks that could not be scored, with the reasons.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.benchmarks.iter().filter_map(|(id, outcome)| match outcome {
+            Outcome::Scored(_) => None,
+            Outcome::Failed(reason) => Some((id.as_str(), reason.as_str())),
+        })
+    }
+
+    /// The mean of the ten unrounded scores, per cent; `None` while one of them is missing.
+    #[must_use]
+    pub fn average(&self) -> Option<f64> {
+        let scores = Benchmark::ALL.map(|one| self.scored(one).map(|scored| scored.score));
+        Some(scores.into_iter().sum::<Option<f64>>()? / 10.0)
+    }
+
+    /// Reads `evaluation.json`.
+    ///
+    /// # Errors
+    /// When the file is not there or not of this form.
+    pub fn read(file: &Path) -> Result<Self, RecordError> {
+        let bytes = std::fs::read(file).map_err(|source| RecordError::Io {
+            doing: "read",
+            file: file.to_owned(),
+            source,
+        })?;
+        let broken = |problem: String| RecordError::Form { file: file.to_owned(), problem };
+        let read: Self =
+            serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+        if read.version != VERSION {
+            return Err(broken(format!("its version is {}, not {VERSION}", read.version)));
+        }
+        Ok(read)
+    }
+
+    /// Writes `evaluation.json` into a folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn write(&self, folder: &Path) -> Result<(), RecordError> {
+        let file = folder.join(EVALUATION_FILE);
+        let written = serde_json::to_vec_pretty(self)
+            .map_err(std::io::Error::other)
+            .and_then(|json| gra_files::write_atomic(&file, &json));
+        written.map_err(|source| RecordError::Io { doing: "write", file, source })
+    }
+}
+
+/// How many of `n` items are right for a score in per cent; `None` where the score is no whole number of items.
+#[must_use]
+pub fn right_items(score: f64, n: u64) -> Option<u64> {
+    #[expect(clippy::cast_precision_loss, reason = "items are far fewer than 2^52")]
+    let most = n as f64;
+    let right = score / 100.0 * most;
+    let whole = right.round();
+    let is_one = (right - whole).abs() <= GRID_SLACK && (0.0..=most).contains(&whole);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to n")]
+    is_one.then_some(whole as u64)
+}
+
+/// A benchmark as its id, for serde.
+pub(crate) mod benchmark_id {
+    use gra_paper::Benchmark;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub(crate) fn serialize<S: Serializer>(one: &Benchmark, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(one.id())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Benchmark, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_a_whole_number_of_items_or_not() {
+        for (score, n, right) in [
+            (100.0 * 2.0 / 3.0, 3, Some(2)),
+            (100.0 * 1318.0 / 1319.0, 1319, Some(1318)),
+            (62.22, 1319, None),
+            (0.0, 5, Some(0)),
+            (100.0, 5, Some(5)),
+            (120.0, 5, None),
+            (-20.0, 5, None),
+        ] {
+            assert_eq!(right_items(score, n), right, "{score} of {n}");
+        }
+    }
+
+    #[test]
+    fn an_evaluation_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut made = Evaluation::new(ScoredModel::default(), ScoringProtocol::OpenCompass);
+        made.suite = Some(Suite::smoke());
+        let scored = Scored {
+            score: 200.0 / 3.0,
+            n: Some(3),
+            whole: false,
+            decimals: None,
+            prompt_hash: Some("1d7fe4".to_owned()),
+            pinned: true,
+            metrics: BTreeMap::from([("accuracy".to_owned(), 200.0 / 3.0)]),
+            parts: BTreeMap::new(),
+            items: vec![Item::new("0".to_owned(), true)],
+            notes: Vec::new(),
+        };
+        made.benchmarks.insert("gsm8k".to_owned(), Outcome::Scored(scored));
+        made.benchmarks.insert("math".to_owned(), Outcome::Failed("no result".to_owned()));
+        made.write(folder.path()).unwrap();
+        let file = folder.path().join(EVALUATION_FILE);
+        assert_eq!(Evaluation::read(&file).unwrap(), made);
+        assert_eq!(made.failures().collect::<Vec<_>>(), [("math", "no result")]);
+        // A benchmark that failed must not average away.
+        assert_eq!(made.average(), None);
+        std::fs::write(&file, r#"{"version": 9}"#).unwrap();
+        let error = Evaluation::read(&file).unwrap_err().to_string();
+        assert!(error.contains("is no record of an evaluation"), "{error}");
+    }
+}

@@ -1,0 +1,311 @@
+//! The model that is scored, behind an OpenAI-compatible server: one that is there, or one that is started here for a
+//! GGUF file (llama-server) or a Hugging Face folder (vLLM) and ended when it is dropped.
+//!
+//! Before any engine starts, the server has listed the model and answered a request of one token. An endpoint that
+//! fails or hangs there is told by name and costs seconds, not a run.
+
+mod probe;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gra_files::digest;
+
+use super::record::ScoredModel;
+use crate::environment::{Engine, Environment, EnvironmentError};
+use crate::program::{Program, ProgramError};
+use probe::Probe;
+pub use probe::ProbeError;
+
+/// Time between two looks at a server that is starting.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What is to be scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A model on a server that is there.
+    Url {
+        /// The server's address, with or without `/v1`.
+        url: String,
+        /// The model's name there; may be left out where the server has one model.
+        model: Option<String>,
+    },
+    /// A GGUF file, served by llama-server.
+    Gguf {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A Hugging Face folder, served by vLLM.
+    HuggingFace {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+impl Target {
+    /// A file that ends with `.gguf` or a folder with a `config.json`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn from_path(path: &Path) -> Result<Self, ServingError> {
+        if path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
+            return Ok(Self::Gguf { file: path.to_owned() });
+        }
+        if path.join("config.json").is_file() {
+            return Ok(Self::HuggingFace { folder: path.to_owned() });
+        }
+        Err(ServingError::NoModel(path.to_owned()))
+    }
+}
+
+/// How a server is started and how long it is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServingOptions {
+    /// Requests that are answered at the same time.
+    pub parallel: u32,
+    /// Tokens of prompt and reply together, of each request.
+    pub context: u32,
+    /// CPU threads of llama-server; `None` for its own choice.
+    pub threads: Option<u32>,
+    /// Longest wait until a started server is ready.
+    pub start_within: Duration,
+    /// Longest wait for the answer to a request of one token.
+    pub answer_within: Duration,
+}
+
+impl Default for ServingOptions {
+    fn default() -> Self {
+        Self {
+            parallel: 4,
+            context: 8192,
+            threads: None,
+            // Large models are read from slow disks; vLLM compiles besides.
+            start_within: Duration::from_secs(1200),
+            answer_within: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A model that answers.
+#[derive(Debug)]
+pub struct Served {
+    /// The server's address, ending with `/v1`.
+    pub url: String,
+    /// What is asked.
+    pub model: ScoredModel,
+    /// Versions of what serves it; empty for a server that was there.
+    pub packages: BTreeMap<String, String>,
+    probe: Probe,
+    answer_within: Duration,
+    // Ends the server when it is dropped.
+    _program: Option<Program>,
+}
+
+impl Served {
+    /// Whether the model still answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn ask(&self) -> Result<(), ProbeError> {
+        self.probe.ask(&self.model.name, self.answer_within)
+    }
+}
+
+/// A model cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServingError {
+    /// A path is no model.
+    #[error("{} is no model: neither a .gguf file nor a folder with a config.json\nhint: give a path, or --url for a server that is there", .0.display())]
+    NoModel(PathBuf),
+    /// The server's engine is not installed.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The server does not answer as it should.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The server could not be started, or ended by itself.
+    #[error("cannot serve {}: {source}", .model.display())]
+    Program {
+        /// The file or folder.
+        model: PathBuf,
+        /// How it ended.
+        source: ProgramError,
+    },
+    /// The server ended without an error before it was ready.
+    #[error("cannot serve {}: the server ended before it was ready\nhint: read {}", .model.display(), .log.display())]
+    Ended {
+        /// The file or folder.
+        model: PathBuf,
+        /// Where all is that it said.
+        log: PathBuf,
+    },
+    /// The server was not ready in time.
+    #[error("cannot serve {}: the server was not ready after {seconds} s\nhint: read {}", .model.display(), .log.display())]
+    Slow {
+        /// The file or folder.
+        model: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+        /// Where all is that it said.
+        log: PathBuf,
+    },
+    /// A file of the model cannot be read, or no port is free.
+    #[error("cannot serve {}: {source}", .model.display())]
+    Io {
+        /// The file or folder.
+        model: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It was told to stop before the server was ready.
+    #[error("stopped before the server was ready")]
+    Stopped,
+}
+
+/// Has a model served, and waits until it answers. `engines` holds the environments, `log` is what a started server
+/// says.
+///
+/// # Errors
+/// When the model, its server's environment or the server is not as it should be.
+pub fn serve(
+    target: &Target,
+    engines: &Path,
+    options: &ServingOptions,
+    log: &Path,
+    stop: &AtomicBool,
+) -> Result<Served, ServingError> {
+    match target {
+        Target::Url { url, model } => {
+            let probe = Probe::new(url);
+            let name = probe.model(model.as_deref(), options.answer_within)?;
+            let model = ScoredModel { name, served_by: "url".to_owned(), sha256: None };
+            let served = Served {
+                url: probe.base().to_owned(),
+                model,
+                packages: BTreeMap::new(),
+                probe,
+                answer_within: options.answer_within,
+                _program: None,
+            };
+            served.ask()?;
+            Ok(served)
+        }
+        Target::Gguf { file } => {
+            let environment = Environment::find(engines, Engine::LlamaServer)?;
+            let start = Start { path: file, environment: &environment, options, log };
+            start.serve(stop)
+        }
+        Target::HuggingFace { folder } => {
+            let environment = Environment::find(engines, Engine::Vllm)?;
+            let start = Start { path: folder, environment: &environment, options, log };
+            start.serve(stop)
+        }
+    }
+}
+
+/// What a server is started with.
+struct Start<'a> {
+    path: &'a Path,
+    environment: &'a Environment,
+    options: &'a ServingOptions,
+    log: &'a Path,
+}
+
+impl Start<'_> {
+    fn serve(&self, stop: &AtomicBool) -> Result<Served, ServingError> {
+        let failed = |source| ServingError::Io { model: self.path.to_owned(), source };
+        // Hashed first: a file that cannot be read must not cost the start of a server.
+        let sha256 = self.sha256().map_err(failed)?;
+        let name = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let port = free_port().map_err(failed)?;
+        let command = match self.environment.engine {
+            Engine::Vllm => self.vllm(&name, port),
+            _ => self.llama_server(&name, port),
+        };
+        let ended = |source| ServingError::Program { model: self.path.to_owned(), source };
+        let mut program = Program::start(command, self.log).map_err(ended)?;
+        let probe = Probe::new(&format!("http://127.0.0.1:{port}"));
+        let deadline = Instant::now() + self.options.start_within;
+        while probe.models(LOOK_EVERY * 4).is_err() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(ServingError::Stopped);
+            }
+            let (model, log) = (self.path.to_owned(), self.log.to_owned());
+            if program.has_ended().map_err(ended)? {
+                return Err(ServingError::Ended { model, log });
+            }
+            if Instant::now() > deadline {
+                let seconds = self.options.start_within.as_secs();
+                return Err(ServingError::Slow { model, seconds, log });
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        let served_by = self.environment.engine.id().to_owned();
+        let served = Served {
+            url: probe.base().to_owned(),
+            model: ScoredModel { name, served_by, sha256: Some(sha256) },
+            packages: self.environment.packages.clone(),
+            probe,
+            answer_within: self.options.answer_within,
+            _program: Some(program),
+        };
+        served.ask()?;
+        Ok(served)
+    }
+
+    fn llama_server(&self, name: &str, port: u16) -> Command {
+        let ServingOptions { parallel, context, threads, .. } = *self.options;
+        let mut command = Command::new(self.environment.program("llama-server"));
+        command.arg("--model").arg(self.path);
+        command.args(["--alias", name, "--host", "127.0.0.1", "--port", &port.to_string()]);
+        // It shares its context out among the requests that it answers at the same time.
+        let context = u64::from(context) * u64::from(parallel);
+        command.args(["--parallel", &parallel.to_string(), "--ctx-size", &context.to_string()]);
+        if let Some(threads) = threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        command
+    }
+
+    fn vllm(&self, name: &str, port: u16) -> Command {
+        let ServingOptions { parallel, context, .. } = *self.options;
+        let mut command = Command::new(self.environment.program("vllm"));
+        command.arg("serve").arg(self.path);
+        command.args(["--served-model-name", name, "--host", "127.0.0.1"]);
+        command.args(["--port", &port.to_string(), "--max-model-len", &context.to_string()]);
+        command.args(["--max-num-seqs", &parallel.to_string()]);
+        command.env("VLLM_NO_USAGE_STATS", "1").env("HF_HUB_OFFLINE", "1");
+        command
+    }
+
+    /// Of a file its hash, of a folder that of its weight files in the order of their names.
+    fn sha256(&self) -> std::io::Result<String> {
+        if self.path.is_file() {
+            return digest::of_file(self.path);
+        }
+        let mut weights = Vec::new();
+        for entry in std::fs::read_dir(self.path)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "safetensors" || end == "bin") {
+                weights.push(path);
+            }
+        }
+        weights.sort();
+        let hashes: Vec<String> =
+            weights.iter().map(|file| digest::of_file(file)).collect::<Result<_, _>>()?;
+        Ok(digest::of_model(&hashes))
+    }
+}
+
+/// A port that nothing listens on. Another program may take it before the server does; the server then says so.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests;

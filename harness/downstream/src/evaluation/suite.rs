@@ -1,0 +1,317 @@
+//! What is scored: the ten benchmarks of the paper as `OpenCompass` 0.4.1 has them, and which of their items.
+//!
+//! A configuration's name ends with the hash of its prompts, so the name says exactly what a model is asked. What is
+//! known of the parts of BBH and MMLU is in `suite/parts.csv`: their prompts' hashes, and their items.
+
+use std::sync::OnceLock;
+
+use gra_paper::Benchmark;
+use serde::{Deserialize, Serialize};
+
+/// Configurations of data sets are modules below this one.
+pub(crate) const DATASETS_MODULE: &str = "opencompass.configs.datasets";
+
+/// How `OpenCompass` scores a benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// Of which benchmark this is.
+    pub benchmark: Benchmark,
+    /// Its module below `opencompass.configs.datasets`.
+    pub module: &'static str,
+    /// The list in that module that holds its data sets.
+    pub list: &'static str,
+    /// The data set's name in results; for BBH and MMLU what comes before the name of a part.
+    pub dataset: &'static str,
+    /// Metrics whose mean is the score; all but `IFEval` have one.
+    pub metrics: &'static [&'static str],
+    /// First six digits of its prompts' hash, the end of the configuration's name.
+    pub prompt_hash: &'static str,
+    /// Most tokens of a reply; 4096 where the configuration leaves it to the model.
+    pub max_tokens: u32,
+    /// Whether scoring runs code that the model wrote.
+    pub runs_code: bool,
+}
+
+const IFEVAL_METRICS: [&str; 4] = [
+    "Prompt-level-strict-accuracy",
+    "Inst-level-strict-accuracy",
+    "Prompt-level-loose-accuracy",
+    "Inst-level-loose-accuracy",
+];
+
+/// A row of the table below, in the order of its columns.
+type Row = (
+    Benchmark,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+    u32,
+);
+
+#[rustfmt::skip]
+const PROTOCOLS: [Row; 10] = [
+    (Benchmark::Gsm8k, "gsm8k.gsm8k_gen", "gsm8k_datasets", "gsm8k", &["accuracy"], "1d7fe4", 512),
+    (Benchmark::Math, "math.math_gen", "math_datasets", "math", &["accuracy"], "265cce", 512),
+    (Benchmark::HumanEval, "humaneval.humaneval_gen", "humaneval_datasets", "openai_humaneval", &["humaneval_pass@1"], "8e312c", 512),
+    // Its result has counts of pass, timeout, failed and wrong_answer too; they are no scores.
+    (Benchmark::Mbpp, "mbpp.mbpp_gen", "mbpp_datasets", "mbpp", &["score"], "830460", 512),
+    (Benchmark::HellaSwag, "hellaswag.hellaswag_gen", "hellaswag_datasets", "hellaswag", &["accuracy"], "6faab5", 4096),
+    (Benchmark::ArcC, "ARC_c.ARC_c_gen", "ARC_c_datasets", "ARC-c", &["accuracy"], "1e0de5", 4096),
+    (Benchmark::Gpqa, "gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", "GPQA_diamond", &["accuracy"], "5aeece", 4096),
+    (Benchmark::Bbh, "bbh.bbh_gen", "bbh_datasets", "bbh-", &["score"], "5b92b0", 512),
+    (Benchmark::Mmlu, "mmlu.mmlu_zero_shot_gen", "mmlu_datasets", "lukaemon_mmlu_", &["accuracy"], "47e2c0", 256),
+    (Benchmark::IfEval, "IFEval.IFEval_gen", "ifeval_datasets", "IFEval", &IFEVAL_METRICS, "3321a3", 1025),
+];
+
+impl Protocol {
+    /// How a benchmark is scored.
+    #[must_use]
+    pub fn of_benchmark(benchmark: Benchmark) -> Self {
+        // The table has every benchmark, in the order of the enum.
+        let (benchmark, module, list, dataset, metrics, prompt_hash, max_tokens) =
+            PROTOCOLS[benchmark as usize];
+        let runs_code = matches!(benchmark, Benchmark::HumanEval | Benchmark::Mbpp);
+        Self { benchmark, module, list, dataset, metrics, prompt_hash, max_tokens, runs_code }
+    }
+
+    /// The whole name of its module, which ends with the hash.
+    #[must_use]
+    pub fn config(&self) -> String {
+        format!("{DATASETS_MODULE}.{}_{}", self.module, self.prompt_hash)
+    }
+
+    /// Its data sets: 27 for BBH, 57 for MMLU, in order of their names, one for each other benchmark.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let known = known_parts().iter().filter(|part| part.benchmark == self.benchmark.id());
+        let of_several = known.map(|known| Part {
+            dataset: format!("{}{}", self.dataset, known.part),
+            name: Some(known.part.clone()),
+            prompt_hash: known.prompt_hash.clone(),
+            items: known.items,
+        });
+        let parts: Vec<Part> = of_several.collect();
+        if !parts.is_empty() {
+            return parts;
+        }
+        vec![Part {
+            dataset: self.dataset.to_owned(),
+            name: None,
+            prompt_hash: self.prompt_hash.to_owned(),
+            items: u64::try_from(self.benchmark.items()).unwrap_or_default(),
+        }]
+    }
+}
+
+/// A data set of a benchmark, scored by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in results, e.g. `bbh-snarks`.
+    pub dataset: String,
+    /// Its name within the benchmark, e.g. `snarks`; `None` where the benchmark has one part.
+    pub name: Option<String>,
+    /// First six digits of its prompt's hash.
+    pub prompt_hash: String,
+    /// Items of its published test set.
+    pub items: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct KnownPart {
+    benchmark: String,
+    part: String,
+    prompt_hash: String,
+    items: u64,
+}
+
+fn known_parts() -> &'static [KnownPart] {
+    static PARTS: OnceLock<Vec<KnownPart>> = OnceLock::new();
+    PARTS.get_or_init(|| {
+        let mut reader = csv::Reader::from_reader(include_bytes!("suite/parts.csv").as_slice());
+        // The file is compiled in; a test reads every line of it.
+        reader.deserialize().filter_map(Result::ok).collect()
+    })
+}
+
+/// Which items of which benchmarks are scored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suite {
+    /// `paper` or `smoke`.
+    pub name: String,
+    /// What is scored of each benchmark, in the order of the tables.
+    pub scopes: Vec<Scope>,
+    /// Most tokens of a reply where that is fewer than the configuration's; prompts and their hashes stay the same.
+    pub reply_limit: Option<u32>,
+}
+
+/// What is scored of a benchmark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The benchmark.
+    #[serde(with = "super::record::benchmark_id")]
+    pub benchmark: Benchmark,
+    /// Most items of each part, the first ones; `None` for all.
+    pub items: Option<u64>,
+    /// Names of the parts that are scored; `None` for all.
+    pub parts: Option<Vec<String>>,
+}
+
+impl Scope {
+    /// The data sets that are scored.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts = Protocol::of_benchmark(self.benchmark).parts();
+        if let Some(names) = &self.parts {
+            parts.retain(|part| part.name.as_ref().is_some_and(|name| names.contains(name)));
+        }
+        parts
+    }
+
+    /// How many items are scored where the data is whole.
+    #[must_use]
+    pub fn expected_items(&self) -> u64 {
+        let most = self.items.unwrap_or(u64::MAX);
+        self.parts().iter().map(|part| part.items.min(most)).sum()
+    }
+
+    /// Whether every item of the benchmark is scored.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.items.is_none() && self.parts.is_none()
+    }
+}
+
+/// A suite or benchmark that does not exist.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// No suite has this name.
+    #[error("there is no suite `{0}`\nhint: --suite paper or --suite smoke")]
+    UnknownSuite(String),
+    /// A suite without this benchmark was cut to it.
+    #[error("suite {suite} has no {benchmark}; it has {}", .has.join(", "))]
+    NotInSuite {
+        /// The suite's name.
+        suite: String,
+        /// The benchmark.
+        benchmark: Benchmark,
+        /// The benchmarks that it has.
+        has: Vec<&'static str>,
+    },
+}
+
+impl Suite {
+    /// All items of all ten benchmarks, as the paper's tables have them.
+    #[must_use]
+    pub fn paper() -> Self {
+        let whole = |benchmark| Scope { benchmark, items: None, parts: None };
+        Self {
+            name: "paper".to_owned(),
+            scopes: Benchmark::ALL.map(whole).to_vec(),
+            reply_limit: None,
+        }
+    }
+
+    /// A few items of nine benchmarks with short replies: shows that everything works, and says nothing about a
+    /// model. `HumanEval` is left out, because its scorer wants replies to all 164 tasks.
+    #[must_use]
+    pub fn smoke() -> Self {
+        let few = |benchmark| {
+            let parts: &[&str] = match benchmark {
+                Benchmark::Bbh => &["boolean_expressions", "date_understanding", "object_counting"],
+                // One of each of MMLU's four groups of subjects.
+                Benchmark::Mmlu => {
+                    &["high_school_geography", "high_school_physics", "marketing", "philosophy"]
+                }
+                _ => &[],
+            };
+            let items = if parts.is_empty() { 3 } else { 1 };
+            let parts =
+                (!parts.is_empty()).then(|| parts.iter().map(|name| (*name).to_owned()).collect());
+            Scope { benchmark, items: Some(items), parts }
+        };
+        let scopes = Benchmark::ALL.into_iter().filter(|one| *one != Benchmark::HumanEval);
+        Self { name: "smoke".to_owned(), scopes: scopes.map(few).collect(), reply_limit: Some(96) }
+    }
+
+    /// The suite of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(name: &str) -> Result<Self, SuiteError> {
+        match name {
+            "paper" => Ok(Self::paper()),
+            "smoke" => Ok(Self::smoke()),
+            other => Err(SuiteError::UnknownSuite(other.to_owned())),
+        }
+    }
+
+    /// The suite cut to some of its benchmarks, in its own order.
+    ///
+    /// # Errors
+    /// When it has not all of them.
+    pub fn only(mut self, benchmarks: &[Benchmark]) -> Result<Self, SuiteError> {
+        let has = self.benchmarks();
+        if let Some(&benchmark) = benchmarks.iter().find(|one| !has.contains(one)) {
+            let has = has.into_iter().map(Benchmark::id).collect();
+            return Err(SuiteError::NotInSuite { suite: self.name, benchmark, has });
+        }
+        self.scopes.retain(|scope| benchmarks.contains(&scope.benchmark));
+        Ok(self)
+    }
+
+    /// Its benchmarks, in order.
+    #[must_use]
+    pub fn benchmarks(&self) -> Vec<Benchmark> {
+        self.scopes.iter().map(|scope| scope.benchmark).collect()
+    }
+
+    /// Whether it is all of every benchmark that it has, with whole replies.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.reply_limit.is_none() && self.scopes.iter().all(Scope::is_whole)
+    }
+
+    /// Whether scoring runs code that the model wrote.
+    #[must_use]
+    pub fn runs_code(&self) -> bool {
+        self.scopes.iter().any(|scope| Protocol::of_benchmark(scope.benchmark).runs_code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_benchmark_has_its_protocol_and_all_its_items() {
+        for benchmark in Benchmark::ALL {
+            let protocol = Protocol::of_benchmark(benchmark);
+            assert_eq!(protocol.benchmark, benchmark);
+            let parts = protocol.parts();
+            let items: u64 = parts.iter().map(|part| part.items).sum();
+            assert_eq!(i128::from(items), benchmark.items(), "{benchmark}");
+            assert!(parts.iter().all(|part| part.prompt_hash.len() == 6), "{benchmark}");
+        }
+        let lines = include_str!("suite/parts.csv").lines().count();
+        assert_eq!(known_parts().len(), lines - 1);
+        let count = |benchmark| Protocol::of_benchmark(benchmark).parts().len();
+        assert_eq!((count(Benchmark::Bbh), count(Benchmark::Mmlu)), (27, 57));
+    }
+
+    #[test]
+    fn a_suite_is_cut_in_its_own_order() {
+        let two = Suite::smoke().only(&[Benchmark::Mmlu, Benchmark::Gsm8k]).unwrap();
+        assert_eq!(two.benchmarks(), [Benchmark::Gsm8k, Benchmark::Mmlu]);
+        let items: Vec<u64> = two.scopes.iter().map(Scope::expected_items).collect();
+        assert_eq!(items, [3, 4]);
+        assert!(Suite::paper().is_whole() && !two.is_whole() && !two.runs_code());
+        let error = Suite::smoke().only(&[Benchmark::HumanEval]).unwrap_err();
+        insta::assert_snapshot!(error, @"suite smoke has no humaneval; it has gsm8k, math, mbpp, hellaswag, arc_c, gpqa, bbh, mmlu, ifeval");
+        insta::assert_snapshot!(Suite::named("all").unwrap_err(), @"
+        there is no suite `all`
+        hint: --suite paper or --suite smoke
+        ");
+    }
+}
