@@ -130,10 +130,11 @@ fn price(
         samples += plan["cap"]["target"].as_f64().unwrap_or(0.0);
     }
     let suite = Suite::named(&scale.evaluation.suite)?;
+    let count = |stage| commands.iter().filter(|command| command.stage == stage).count();
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
     let (trainings, evaluations, items) = (
-        scale.trainings() as f64,
-        scale.evaluations() as f64,
+        (count(Stage::Train) * scale.training.seeds.len()) as f64,
+        count(Stage::Eval) as f64,
         suite.scopes.iter().map(|scope| scope.expected_items()).sum::<u64>() as f64,
     );
     let trained_tokens = trainings * samples * TOKENS_PER_SAMPLE;
