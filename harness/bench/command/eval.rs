@@ -6,9 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
-use gra_downstream::evaluation::data_cache::layout;
 use gra_downstream::evaluation::{
-    self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
+    self, data_cache, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
     ServingOptions, Suite, Target,
 };
 use gra_files::write_atomic;
@@ -102,6 +101,9 @@ struct ImportArgs {
     /// The folder of one OpenCompass run, a summary.csv, or the results file or folder of lm-eval.
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    /// Which of several models that are in it, by the name that the engine knows it by.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// What the model is in tables: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS. Without it, benchmarks.csv is left
     /// as it is.
     #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
@@ -291,7 +293,7 @@ impl EvalArgs {
                 folder
             }
         };
-        layout::lay_out(&from, &cache)
+        data_cache::lay_out(&from, &cache)
             .with_context(|| format!("cannot lay out the items of {}", from.display()))
             .map_err(bad_input)?;
         Ok(cache)
@@ -300,7 +302,7 @@ impl EvalArgs {
 
 impl ImportArgs {
     fn run(&self, global: &GlobalArgs) -> Result<()> {
-        let evaluation = evaluation::import(&self.path).map_err(|error| bad_input(error.into()))?;
+        let evaluation = evaluation::import(&self.path, self.model.as_deref()).map_err(|error| bad_input(error.into()))?;
         let subject = self.subject.clone().map(|(base_model, data)| TrainedSubject {
             base_model,
             data,
