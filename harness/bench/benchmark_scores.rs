@@ -195,7 +195,12 @@ mod tests {
         write(&model("gra", 1), &[line(Benchmark::Gsm8k, 50.0)]);
         write(&model("gra", 0), &[line(Benchmark::Gsm8k, 200.0 / 3.0)]);
         let text = std::fs::read_to_string(folder.path().join(BENCHMARKS)).unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        base_model,seed_dataset,data_source,iteration,benchmark,score,scale,n,training_seed,protocol,items
+        qwen2.5-7b,alpaca,gra,5,gsm8k,66.66666666666667,percent,3,0,opencompass,a/items.csv
+        qwen2.5-7b,alpaca,gra,5,gsm8k,50,percent,3,1,opencompass,a/items.csv
+        qwen2.5-7b,alpaca,vanilla,,gsm8k,62.2,,1319,0,,
+        ");
         let read = gra_paper::benchmarks::Benchmarks::read(text.as_bytes()).unwrap();
         assert_eq!((read.models().count(), read.others().count()), (2, 0));
         assert_eq!(read.item_files(), ["a/items.csv"]);

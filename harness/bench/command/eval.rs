@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use gra_downstream::evaluation::{
-    self, data_cache, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
-    ServingOptions, Suite, Target,
+    self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
+    ServingOptions, Suite, Target, data_cache,
 };
 use gra_files::write_atomic;
 use gra_paper::Benchmark;
@@ -48,7 +48,7 @@ pub(crate) struct EvalArgs {
     action: Option<EvalAction>,
     /// Folders of trainings, GGUF files, Hugging Face folders; with --url names of models.
     #[arg(required = true, value_name = "MODEL")]
-    pub(super) models: Vec<String>,
+    pub(super) scored: Vec<String>,
     /// A server that is there, instead of one that is started.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -198,7 +198,7 @@ impl EvalArgs {
         } else {
             suite.only(&self.only).map_err(|error| bad_input(error.into()))?
         };
-        let targets = self.models.iter().map(|model| self.target(model));
+        let targets = self.scored.iter().map(|model| self.target(model));
         let targets = targets.collect::<Result<Vec<EvalTarget>>>()?;
         let data = self.data(&suite, global.results())?;
         let mut evaluated = Vec::new();
@@ -301,16 +301,25 @@ impl EvalArgs {
 }
 
 impl ImportArgs {
+    /// The last two names of the path and the model's, so that two imports do not share a folder.
+    fn folder_name(&self) -> Result<String> {
+        let path = std::path::absolute(&self.path).context("cannot tell the working directory")?;
+        let names: Vec<_> = path.iter().rev().take(2).collect();
+        let names = names.iter().rev().map(|name| name.to_string_lossy());
+        let names: Vec<String> = names.map(Into::into).chain(self.model.clone()).collect();
+        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        Ok(names.join("-").chars().map(plain).collect())
+    }
+
     fn run(&self, global: &GlobalArgs) -> Result<()> {
-        let evaluation = evaluation::import(&self.path, self.model.as_deref()).map_err(|error| bad_input(error.into()))?;
+        let evaluation = evaluation::import(&self.path, self.model.as_deref())
+            .map_err(|error| bad_input(error.into()))?;
         let subject = self.subject.clone().map(|(base_model, data)| TrainedSubject {
             base_model,
             data,
             training_seed: self.training_seed,
         });
-        let name = std::path::absolute(&self.path)?;
-        let folder =
-            global.results().join("evaluated/imported").join(crate::experiment::stem(&name));
+        let folder = global.results().join("evaluated/imported").join(self.folder_name()?);
         let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
         one.evaluation.write(&one.folder)?;
         one.record(global.results())?;

@@ -161,7 +161,7 @@ fn price(
     }
     writeln!(
         out,
-        "\nData:        {:.0} to {:.0} calls, {:.1} to {:.1} million reply tokens, {:.1} to {:.1} hours here",
+        "\nData:        {:.0} to {:.0} calls, {:.2} to {:.2} million reply tokens, {:.1} to {:.1} hours here (gra-bench plan)",
         calls[0],
         calls[1],
         tokens[0] / 1e6,

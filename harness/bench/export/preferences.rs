@@ -164,7 +164,7 @@ mod tests {
         let mut candidate = candidate(number, outcome);
         candidate.instruction = Some("Name a prime.".to_owned());
         candidate.response = Some(response.to_owned());
-        candidate.response_reviews = vec![review(0, [score; 6])];
+        candidate.response_reviews = vec![review(0, [score; 6]), review(1, [score; 6])];
         candidate
     }
 
@@ -189,8 +189,41 @@ mod tests {
             let texts = files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap());
             format!("{records}\n{}", texts.collect::<String>())
         };
-        insta::assert_snapshot!(text(PreferenceFormat::Dpo), @"");
-        insta::assert_snapshot!(text(PreferenceFormat::Kto), @"");
+        insta::assert_snapshot!(text(PreferenceFormat::Dpo), @r#"
+        2
+        {"prompt":"Name a prime.","chosen":"Seven.","rejected":"9","score_chosen":9.0,"score_rejected":3.0,"chosen_of":"a/gra/seed-1","rejected_of":"a/gra/seed-1"}
+        {"prompt":"Name a prime.","chosen":"Seven.","rejected":"1","score_chosen":9.0,"score_rejected":5.0,"chosen_of":"a/gra/seed-1","rejected_of":"a/x/seed-1"}
+        {
+          "a": {
+            "columns": {
+              "chosen": "chosen",
+              "prompt": "prompt",
+              "rejected": "rejected"
+            },
+            "file_name": "dpo.jsonl",
+            "formatting": "alpaca",
+            "ranking": true
+          }
+        }
+        "#);
+        insta::assert_snapshot!(text(PreferenceFormat::Kto), @r#"
+        4
+        {"prompt":"Name a prime.","completion":"7","label":true,"score":8.0,"of":"a/gra/seed-1"}
+        {"prompt":"Name a prime.","completion":"9","label":false,"score":3.0,"of":"a/gra/seed-1"}
+        {"prompt":"Name a prime.","completion":"Seven.","label":true,"score":9.0,"of":"a/gra/seed-1"}
+        {"prompt":"Name a prime.","completion":"1","label":false,"score":5.0,"of":"a/x/seed-1"}
+        {
+          "a": {
+            "columns": {
+              "kto_tag": "label",
+              "prompt": "prompt",
+              "response": "completion"
+            },
+            "file_name": "kto.jsonl",
+            "formatting": "alpaca"
+          }
+        }
+        "#);
         let (_, none) =
             Answers::gather(&[("a", &first[..1])]).files(PreferenceFormat::Dpo, "a").unwrap();
         assert_eq!(none, 0);

@@ -100,27 +100,42 @@ fn dataset_info() {
     insta::assert_snapshot!(text(DATASET_INFO), @r#"
     {
       "ablation-gra-seed-42": {
-        "file_name": "alpaca.json",
-        "formatting": "alpaca",
         "columns": {
           "prompt": "instruction",
           "query": "input",
           "response": "output"
-        }
+        },
+        "file_name": "alpaca.json",
+        "formatting": "alpaca"
       },
-      "ablation-gra-seed-42_sharegpt": {
-        "file_name": "sharegpt.jsonl",
-        "formatting": "sharegpt",
+      "ablation-gra-seed-42_messages": {
         "columns": {
           "messages": "messages"
         },
+        "file_name": "messages.jsonl",
+        "formatting": "sharegpt",
         "tags": {
-          "role_tag": "role",
-          "content_tag": "content",
-          "user_tag": "user",
           "assistant_tag": "assistant",
-          "system_tag": "system"
+          "content_tag": "content",
+          "role_tag": "role",
+          "system_tag": "system",
+          "user_tag": "user"
         }
+      },
+      "ablation-gra-seed-42_prompt-completion": {
+        "columns": {
+          "prompt": "prompt",
+          "response": "completion"
+        },
+        "file_name": "prompt-completion.jsonl",
+        "formatting": "alpaca"
+      },
+      "ablation-gra-seed-42_sharegpt": {
+        "columns": {
+          "messages": "conversations"
+        },
+        "file_name": "sharegpt.json",
+        "formatting": "sharegpt"
       }
     }
     "#);
@@ -144,7 +159,9 @@ fn card() {
     - gra
     configs:
     - config_name: default
-      data_files: samples.parquet
+      data_files:
+      - split: train
+        path: samples.parquet
     ---
 
     # ablation-gra-seed-42
@@ -161,10 +178,13 @@ fn card() {
 
     | file | what |
     |---|---|
-    | `samples.parquet` | every sample with its domain, keywords, summary, scores and models |
-    | `alpaca.json` | instruction, input (empty), output |
-    | `sharegpt.jsonl` | the same as conversations |
-    | `dataset_info.json` | for LLaMA-Factory: data sets `ablation-gra-seed-42` and `ablation-gra-seed-42_sharegpt` |
+    | `alpaca.json` | instruction, input, output |
+    | `messages.jsonl` | `messages` of a user and an assistant, one pair a line |
+    | `sharegpt.json` | `conversations` of a human and a model |
+    | `prompt-completion.jsonl` | `prompt` and `completion`, one pair a line |
+    | `samples.parquet` | every sample with its messages, domain, keywords, summary, scores and models |
+    | `dataset_info.json` | for LLaMA-Factory: `ablation-gra-seed-42`, `ablation-gra-seed-42_messages`, `ablation-gra-seed-42_sharegpt`, `ablation-gra-seed-42_prompt-completion` |
+    | `manifest.json` | what made the samples, and hashes of the files |
 
     ## How it was made
 
@@ -255,6 +275,7 @@ fn the_table_holds_everything_of_a_sample() {
     };
     insta::assert_snapshot!(format!("{}\n\n{}", row(0), row(1)), @r#"
     id = "r1-00001"
+    origin = null
     round = 1
     domain = "Coding"
     keywords = ["quotes", "escaping, twice"]
@@ -267,6 +288,13 @@ fn the_table_holds_everything_of_a_sample() {
     and ``` alone
     ---
     "
+    messages = [{"user","Say "hi" in HTML,
+    with <script>alert('x')</script> & a back\slash."}, {"assistant","````html
+    <b>hi</b>
+    ````
+    and ``` alone
+    ---
+    "}]
     mu = 8.0
     sigma = 2.0
     s_a = 9.0
@@ -274,12 +302,14 @@ fn the_table_holds_everything_of_a_sample() {
     reviewers = ["qwen", "mistral"]
 
     id = "r1-00003"
+    origin = null
     round = 1
     domain = "Coding"
     keywords = []
     summary = null
     instruction = "翻译：“café”"
     response = "Response 3."
+    messages = [{"user","翻译：“café”"}, {"assistant","Response 3."}]
     mu = null
     sigma = null
     s_a = null
