@@ -32,6 +32,9 @@ fn help_of_every_verb() {
         "schema",
         "completions",
         "synth",
+        "train",
+        "eval",
+        "reproduce",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), bench.transcript(&[verb, "--help"]));

@@ -12,7 +12,7 @@ const VARIANTS: &str = "[[variant]]\nname = \"gra\"\n\
 /// What is published of samples: not the facts of other candidates, nor the settings.
 fn samples(results: &Path) -> BTreeMap<String, Vec<u8>> {
     let is_of_samples = |name: &str| {
-        ["alpaca.json", "sharegpt.jsonl", "samples.parquet"].iter().any(|end| name.ends_with(end))
+        ["alpaca.json", "messages.jsonl", "samples.parquet"].iter().any(|end| name.ends_with(end))
     };
     published(results).into_iter().filter(|(name, _)| is_of_samples(name)).collect()
 }

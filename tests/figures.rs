@@ -146,7 +146,7 @@ fn what_cannot_be_read_or_found_is_named() {
     ");
     bench.write("results/benchmarks.csv", "base_model\nqwen\n");
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "1"]), @"
-    error: results/benchmarks.csv is no table of scores: there is no column `data_source`
+    error: results/benchmarks.csv: there is no column `data_source`
     exit code 3
     ");
 }
@@ -171,7 +171,7 @@ fn a_damaged_file_costs_only_the_figures_that_need_it() {
         assert!(kinds("drawn", "").contains(&kind.to_owned()), "{kind} in {json}");
     }
     assert_eq!(kinds("missing", "other.parquet is no frame of samples"), ["7", "8"]);
-    assert_eq!(kinds("missing", "benchmarks.csv is no table of scores"), ["1", "3"]);
+    assert_eq!(kinds("missing", "benchmarks.csv: there is no column"), ["1", "3", "4"]);
 
     bench.write("results/stats/map.csv", "data_set,id,x,y\nseeds,s1,1.0,NaN\n");
     let output = bench.run(&["figures", "--json", "--format", "svg", "--only", "5,7"]);

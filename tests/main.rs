@@ -7,6 +7,7 @@ mod baselines;
 mod calibrate;
 mod chromium;
 mod cli;
+mod downstream;
 mod economy;
 mod experiments;
 mod failures;

@@ -79,8 +79,14 @@ fn a_data_set_is_made_kept_and_taken_up_by_other_verbs() {
     }
     let samples = std::fs::read(bench.path("data/alpaca.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Vec<Value>>(&samples).unwrap().len(), 6);
-    for file in ["sharegpt.jsonl", "samples.parquet", "dataset_info.json", "README.md", "pool.toml"]
-    {
+    for file in [
+        "messages.jsonl",
+        "sharegpt.json",
+        "samples.parquet",
+        "dataset_info.json",
+        "README.md",
+        "pool.toml",
+    ] {
         assert!(bench.path("data").join(file).is_file(), "{file}");
     }
 

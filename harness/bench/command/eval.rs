@@ -283,16 +283,12 @@ impl EvalArgs {
                 None => "built-in".to_owned(),
             }),
         };
-        let from = match &self.items {
-            Some(folder) => folder.clone(),
-            None => {
-                let folder = cache.folder.join("source");
-                for (name, bytes) in builtin::files_in("benchmarks") {
-                    write_atomic(&folder.join(name), bytes)?;
-                }
-                folder
+        let from = self.items.clone().unwrap_or_else(|| cache.folder.join("source"));
+        if self.items.is_none() {
+            for (name, bytes) in builtin::files_in("benchmarks") {
+                write_atomic(&from.join(name), bytes)?;
             }
-        };
+        }
         data_cache::lay_out(&from, &cache)
             .with_context(|| format!("cannot lay out the items of {}", from.display()))
             .map_err(bad_input)?;

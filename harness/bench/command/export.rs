@@ -180,15 +180,19 @@ impl ExportArgs {
         Ok(Written { name: export.name().to_owned(), samples: export.len(), files })
     }
 
-    /// Writes files into a folder that is new, empty, or of the same export.
+    /// Writes files into a folder. One that holds another export, or other files of these names, is left alone unless they
+    /// are to be replaced.
     fn write_files(&self, files: &[ExportedFile], folder: &Path) -> Result<Vec<PathBuf>> {
         let is_same = |file: &ExportedFile| {
             std::fs::read(folder.join(&file.name)).is_ok_and(|bytes| bytes == file.bytes)
         };
-        let is_in_use = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
-        if is_in_use && !self.replace && !files.iter().all(is_same) {
+        let is_free = |file: &ExportedFile| !folder.join(&file.name).exists() || is_same(file);
+        let has_export = folder.join(MANIFEST).exists();
+        let is_refused =
+            if has_export { !files.iter().all(is_same) } else { !files.iter().all(is_free) };
+        if is_refused && !self.replace {
             return Err(bad_input(anyhow!(
-                "{} holds other files than this export\n\
+                "{} holds another export\n\
                  hint: name a new folder with --out; --replace writes into this one",
                 folder.display()
             )));

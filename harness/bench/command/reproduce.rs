@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 use clap::Args;
 use gra_downstream::evaluation::Suite;
+use gra_downstream::evaluation::suite::Scope;
 use serde_json::{Value, json};
 
 use super::train::stop_flag;
@@ -135,7 +136,7 @@ fn price(
     let (trainings, evaluations, items) = (
         (count(Stage::Train) * scale.training.seeds.len()) as f64,
         count(Stage::Eval) as f64,
-        suite.scopes.iter().map(|scope| scope.expected_items()).sum::<u64>() as f64,
+        suite.scopes.iter().map(Scope::expected_items).sum::<u64>() as f64,
     );
     let trained_tokens = trainings * samples * TOKENS_PER_SAMPLE;
     let gpu_hours =
