@@ -139,7 +139,9 @@ impl Loader<'_> {
         let id = TrialId { experiment, variant, seed: self.run_seed };
         let trial = StoredTrial::open_finished(self.store, &id)
             .with_context(|| format!("data set `{name}` is not there yet"))?;
-        DataSet::of_trial(name.to_owned(), &trial, self.store, until)
+        let mut data_set = DataSet::of_trial(name.to_owned(), &trial, self.store, until)?;
+        name.clone_into(&mut data_set.subject.data_source);
+        Ok(data_set)
     }
 
     /// What is made of the experiment's seed set, in the words of the paper's tables.
@@ -190,11 +192,12 @@ fn filtered(
     let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
     let out = format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name);
     let content = format!("{}, without samples that checks find fault with", whole.content);
-    let DataSet { files, seed_set, is_demonstration, mut left_out, records, .. } = whole;
+    let DataSet { files, seed_set, is_demonstration, mut left_out, records, subject, .. } = whole;
     left_out.push(out);
+    let subject = DataSubject { data_source: name.clone(), ..subject };
     let set =
         DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };
-    Ok(DataSet { content, records, ..set })
+    Ok(DataSet { content, subject, records, ..set })
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
@@ -228,9 +231,16 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
     records.dedup_by(|a, b| a.id == b.id);
     let contents: Vec<&str> = parts.iter().map(|part| part.content.as_str()).collect();
     let content = format!("{}, exact repeats left out", contents.join(" and "));
+    let subject = DataSubject {
+        seed_dataset: parts
+            .first()
+            .map_or_else(String::new, |part| part.subject.seed_dataset.clone()),
+        data_source: name.clone(),
+        iteration: None,
+    };
     let set =
         DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };
-    DataSet { content, records, ..set }
+    DataSet { content, subject, records, ..set }
 }
 
 #[cfg(test)]

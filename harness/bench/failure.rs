@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use gra_downstream::environment::EnvironmentError;
+use gra_downstream::evaluation::{EvaluationError, ServingError};
 use gra_downstream::training::TrainingError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
@@ -103,11 +104,14 @@ fn is_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
 fn exit_code(error: &anyhow::Error) -> u8 {
     type Cause = dyn std::error::Error + 'static;
     let any = |is: fn(&Cause) -> bool| error.chain().any(is);
+    let evaluation = error.chain().find_map(|cause| cause.downcast_ref::<EvaluationError>());
     let training = error.chain().find_map(|cause| cause.downcast_ref::<TrainingError>());
     if any(Cause::is::<Interrupted>) {
         130
     } else if let Some(training) = training {
         of_training(training)
+    } else if let Some(evaluation) = evaluation {
+        of_evaluation(evaluation)
     } else if any(|cause| {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
@@ -135,6 +139,19 @@ fn of_training(error: &TrainingError) -> u8 {
         TrainingError::Program(_) | TrainingError::LossIsNoNumber { .. } => 4,
         TrainingError::Io { .. } | TrainingError::Running { .. } => 1,
         _ => 3,
+    }
+}
+
+/// Likewise of an evaluation.
+fn of_evaluation(error: &EvaluationError) -> u8 {
+    match error {
+        EvaluationError::Data(_)
+        | EvaluationError::Plan(_)
+        | EvaluationError::Serving(ServingError::NoModel(_)) => 3,
+        EvaluationError::Environment(_)
+        | EvaluationError::Sandbox(_)
+        | EvaluationError::Serving(_) => 4,
+        _ => 1,
     }
 }
 

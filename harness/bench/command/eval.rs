@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
+use gra_downstream::evaluation::data_cache::FileReport;
 use gra_downstream::evaluation::{
     self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
     ServingOptions, Suite, Target, data_cache,
@@ -36,6 +37,7 @@ use crate::{builtin, terminal};
   gra-bench eval model.gguf --suite smoke --as smollm2-135m/starter/vanilla
   gra-bench eval qwen --url http://127.0.0.1:8000/v1 --only gsm8k,math
   gra-bench eval results/trained/main-gra-seed-42/qwen2.5-7b/seed-0 --engine lm-eval
+  gra-bench eval data --data opencompass-data                    # which of the benchmarks' files are there
   gra-bench eval import outputs/20261130_101500 --as qwen2.5-7b/alpaca/gra/5 --training-seed 1
 
 Scores and the results of single items go into `evaluated` of the results folder, scores of models whose training data is
@@ -94,6 +96,54 @@ pub(crate) struct EvalArgs {
 enum EvalAction {
     /// Take what OpenCompass or lm-eval wrote elsewhere.
     Import(ImportArgs),
+    /// Look at the benchmarks' files: which are there and whole, where to get the others, their licences.
+    Data(DataArgs),
+}
+
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// Folder of the files, as OpenCompass lays them out.
+    #[arg(long, value_name = "DIR", env = "COMPASS_DATA_CACHE")]
+    data: PathBuf,
+    /// The suite that is to be scored.
+    #[arg(long, value_name = "SUITE", default_value = "paper")]
+    suite: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl DataArgs {
+    fn run(&self) -> Result<()> {
+        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let cache = DataCache { folder: self.data.clone() };
+        let files = cache.check(&suite);
+        let mut out = terminal::json_or_text(self.json);
+        if self.json {
+            writeln!(out, "{}", json!({ "files": files }))?;
+            return Ok(());
+        }
+        let column = |title: &str, cell: &dyn Fn(&FileReport) -> String| Column {
+            title: title.to_owned(),
+            cells: files.iter().map(cell).collect(),
+            align: Align::Left,
+        };
+        let columns = [
+            column("benchmark", &|file| file.benchmark.to_owned()),
+            column("file", &|file| file.file.clone()),
+            column("rows", &|file| file.rows.to_string()),
+            column("found", &|file| file.state.to_string()),
+        ];
+        write!(out, "{}", grid::terminal(&columns))?;
+        let mut sources: Vec<(&str, &str, &str)> =
+            files.iter().map(|file| (file.benchmark, file.source, file.licence)).collect();
+        sources.dedup();
+        writeln!(out)?;
+        for (benchmark, source, licence) in sources {
+            writeln!(out, "{benchmark}: {source} ({licence})")?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -175,8 +225,10 @@ struct Evaluated {
 }
 
 pub(crate) fn run(args: &EvalArgs, global: &GlobalArgs) -> Result<()> {
-    if let Some(EvalAction::Import(import)) = &args.action {
-        return import.run(global);
+    match &args.action {
+        Some(EvalAction::Import(import)) => return import.run(global),
+        Some(EvalAction::Data(data)) => return data.run(),
+        None => {}
     }
     let stop = stop_flag()?;
     let mut progress = Progress::new(global.verbosity());

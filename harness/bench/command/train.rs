@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
 use gra_downstream::environment::{Engine, Environment};
 use gra_downstream::training::{
@@ -217,6 +217,19 @@ fn train(
 }
 
 impl TrainedModel {
+    /// What a pool file says to have the model take part.
+    fn pool_entry(&self, gguf: &Path) -> Result<String> {
+        let TrainedSubject { base_model, data, training_seed } = &self.subject;
+        let path = std::path::absolute(gguf).context("cannot tell the working directory")?;
+        let sha256 = gra_files::digest::of_file(gguf)
+            .with_context(|| format!("cannot read {}", gguf.display()))?;
+        Ok(format!(
+            "# In a pool file:\n[[model]]\nname = \"{base_model}-{}-{training_seed}\"\npath = {:?}\nsha256 = \"{sha256}\"",
+            data.data_source,
+            path.display().to_string(),
+        ))
+    }
+
     fn train(
         &mut self,
         environment: &Environment,
@@ -319,6 +332,9 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
     write!(out, "{}", grid::terminal(&columns))?;
     writeln!(out)?;
     for one in trained {
+        if let Some(gguf) = &one.gguf {
+            writeln!(out, "{}", one.pool_entry(gguf)?)?;
+        }
         writeln!(out, "{}", one.gguf.as_ref().unwrap_or(&one.folder).display())?;
         for note in one.record.iter().flat_map(|record| &record.notes) {
             writeln!(out, "  note: {note}")?;
