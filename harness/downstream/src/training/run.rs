@@ -15,7 +15,7 @@ use super::outputs::{LogReader, TrainingProgress};
 use super::record::{self, TrainingRecord};
 use super::{TrainingError, file};
 use crate::environment::Environment;
-use crate::program::{Ending, Program};
+use crate::program::{Ending, Program, ProgramError};
 
 /// How long a trainer that was killed may take to give its memory back and be gone.
 const TO_DIE: Duration = Duration::from_secs(5);
@@ -96,10 +96,22 @@ fn run(
     if let Some(step) = broken {
         return Err(TrainingError::LossIsNoNumber { step });
     }
-    match ending? {
-        Ending::Done => Ok(()),
-        Ending::Stopped => Err(TrainingError::Stopped),
+    match ending {
+        Ok(Ending::Done) => Ok(()),
+        Ok(Ending::Stopped) => Err(TrainingError::Stopped),
+        Err(failure) => Err(explained(folder, failure)),
     }
+}
+
+/// torch says of a full disk that a position in a file is not what it expected.
+fn explained(folder: &Path, failure: ProgramError) -> TrainingError {
+    let model = folder.join(file::MODEL);
+    let Ok(Some((checkpoint, problem))) = checkpoints::newest_cut_off(&model) else {
+        return failure.into();
+    };
+    let free = rustix::fs::statvfs(&model).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+    let free_mb = free >> 20;
+    TrainingError::CheckpointCutOff { checkpoint, problem, free_mb, failure: Box::new(failure) }
 }
 
 /// The environment's programs first: `torchrun` is looked up by LLaMA-Factory itself.

@@ -158,7 +158,13 @@ fn a_checkpoint_that_is_cut_off_is_put_aside() {
     let dies = "for step in 2 4; do mkdir model/checkpoint-$step; cp $BASE/* model/checkpoint-$step; \
         echo \"{\\\"global_step\\\": $step}\" >model/checkpoint-$step/trainer_state.json; done; \
         printf 'PK' >model/checkpoint-4/optimizer.pt; rm model/checkpoint-4/trainer_state.json; exit 1";
-    workshop.train(dies).0.unwrap_err();
+    let said = workshop.train(dies).0.unwrap_err().to_string();
+    assert!(
+        said.contains("it ended while it wrote ")
+            && said.contains("model/checkpoint-4 (trainer_state.json: No such"),
+        "{said}"
+    );
+    assert!(said.contains(" MB are free on that disk\nhint: make room"), "{said}");
     let (record, events) = workshop.train(FINISHES);
     record.unwrap();
     let aside = workshop.folder().join("model/cut-off-4");
