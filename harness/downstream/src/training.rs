@@ -107,6 +107,20 @@ pub enum TrainingError {
     /// A program could not be started or has failed.
     #[error("{0}\nhint: what is done stays done; repeat the command when the cause is gone")]
     Program(#[from] ProgramError),
+    /// It ended while it wrote a checkpoint: the disk was full, or it was killed.
+    #[error("{failure}\nit ended while it wrote {} ({problem}); {free_mb} MB are free on that disk\n\
+        hint: make room where the disk is full, and repeat the command: it goes on from the checkpoint before",
+        .checkpoint.display())]
+    CheckpointCutOff {
+        /// Its folder.
+        checkpoint: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// Free space after that, in mebibytes.
+        free_mb: u64,
+        /// How the trainer ended.
+        failure: Box<ProgramError>,
+    },
     /// It was told to stop.
     #[error("stopped; repeat the command to go on from the newest checkpoint")]
     Stopped,

@@ -49,6 +49,13 @@ pub(super) fn prepare_to_resume(model: &Path) -> Result<Checkpoints, TrainingErr
     Ok(found)
 }
 
+/// The newest checkpoint and what is wrong with it, where something is.
+pub(super) fn newest_cut_off(model: &Path) -> Result<Option<(PathBuf, String)>, TrainingError> {
+    let newest = newest_first(model)?.into_iter().next();
+    Ok(newest
+        .and_then(|(step, folder)| check(&folder, step).err().map(|problem| (folder, problem))))
+}
+
 /// Removes all checkpoints, also those that were put aside; what it frees, in bytes.
 pub(super) fn remove_all(model: &Path) -> Result<u64, TrainingError> {
     let mut freed = 0;

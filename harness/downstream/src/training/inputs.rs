@@ -46,6 +46,14 @@ pub struct RecipeRecord {
     pub settings: BTreeMap<String, String>,
 }
 
+impl RecipeRecord {
+    /// Whether it trains in fp16, whose gradients overflow now and then.
+    #[must_use]
+    pub fn in_fp16(&self) -> bool {
+        self.settings.get("fp16").is_some_and(|value| value == "true")
+    }
+}
+
 impl From<&Recipe> for RecipeRecord {
     fn from(recipe: &Recipe) -> Self {
         let mut settings = recipe.settings.clone();
@@ -83,7 +91,7 @@ impl TrainingInputs {
         let mut lines = Vec::new();
         let sets = |inputs: &Self| -> BTreeMap<String, String> {
             let text = |set: &TrainingSetRecord| {
-                format!("{} records, sha256 {}", set.records, &short(&set.sha256))
+                format!("sha256 {} (records: {})", short(&set.sha256), set.records)
             };
             inputs.data_sets.iter().map(|set| (set.name.clone(), text(set))).collect()
         };

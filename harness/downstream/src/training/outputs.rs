@@ -36,8 +36,9 @@ pub struct LossPoint {
     pub loss: f64,
     /// Rate of this step; with a warm-up, the first one's is 0.
     pub learning_rate: f64,
-    /// Length of the gradient before it was clipped.
-    pub grad_norm: f64,
+    /// Length of the gradient before it was clipped; `None` where it overflowed, which fp16 is used to: such a step is
+    /// left out.
+    pub grad_norm: Option<f64>,
 }
 
 /// A number as Python writes it: `NaN` and `Infinity` are numbers too.
@@ -170,11 +171,11 @@ struct StatePoint {
     grad_norm: Option<PythonNumber>,
 }
 
-/// Reads a model folder that LLaMA-Factory has finished.
+/// Reads a model folder that LLaMA-Factory has finished. `in_fp16`: whether gradients may overflow now and then.
 ///
 /// # Errors
 /// When a file is missing or damaged, the training did not reach its last step, or its loss is no number.
-pub(super) fn read_outcome(model: &Path) -> Result<Outcome, TrainingError> {
+pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<Outcome, TrainingError> {
     let path = model.join("trainer_state.json");
     let state: State = read(&path)?;
     if state.global_step < state.max_steps {
@@ -184,8 +185,9 @@ pub(super) fn read_outcome(model: &Path) -> Result<Outcome, TrainingError> {
     let mut loss = Vec::new();
     for point in &state.log_history {
         let Some(value) = point.loss.map(PythonNumber::get) else { continue };
-        let grad_norm = point.grad_norm.map_or(0.0, PythonNumber::get);
-        if !value.is_finite() || !grad_norm.is_finite() {
+        let grad_norm = point.grad_norm.map(PythonNumber::get);
+        let overflowed = grad_norm.is_some_and(|norm| !norm.is_finite());
+        if !value.is_finite() || (overflowed && !in_fp16) {
             return Err(TrainingError::LossIsNoNumber { step: point.step });
         }
         loss.push(LossPoint {
@@ -193,7 +195,7 @@ pub(super) fn read_outcome(model: &Path) -> Result<Outcome, TrainingError> {
             epoch: point.epoch.unwrap_or(0.0),
             loss: value,
             learning_rate: point.learning_rate.unwrap_or(0.0),
-            grad_norm,
+            grad_norm: grad_norm.filter(|norm| norm.is_finite()),
         });
     }
     let results: BTreeMap<String, PythonNumber> = read(&model.join("all_results.json"))?;

@@ -109,7 +109,7 @@ pub(super) fn write(
 ) -> Result<TrainingRecord, TrainingError> {
     inputs.check_files(folder)?;
     let model = folder.join(file::MODEL);
-    let outcome = outputs::read_outcome(&model)?;
+    let outcome = outputs::read_outcome(&model, inputs.recipe.in_fp16())?;
     let sessions = read_sessions(folder, &inputs)?;
     // A cache would be of no use: they are new.
     let files = hashed_files(&model, &mut DigestCache::in_memory())?;
@@ -177,6 +177,9 @@ fn read_sessions(folder: &Path, inputs: &TrainingInputs) -> Result<Sessions, Tra
                 sessions.seconds += ended.saturating_sub(started);
             }
         }
+    }
+    if sessions.runs == 0 {
+        return Err(TrainingError::Damaged { file: path, problem: "no run is in it".to_owned() });
     }
     sessions.notes = unseen(&sessions.versions);
     if sets_of_versions.len() > 1 {

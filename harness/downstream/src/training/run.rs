@@ -3,9 +3,11 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::checkpoints;
 use super::inputs::TrainingInputs;
@@ -13,13 +15,19 @@ use super::outputs::{LogReader, TrainingProgress};
 use super::record::{self, TrainingRecord};
 use super::{TrainingError, file};
 use crate::environment::Environment;
-use crate::program::{Ending, Program};
+use crate::program::{Ending, Program, ProgramError};
+
+/// How long a trainer that was killed may take to give its memory back and be gone.
+const TO_DIE: Duration = Duration::from_secs(5);
+
+/// Time between two looks at it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is shown of a running training.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainingEvent {
     /// A checkpoint was cut off and is not resumed from: where it is now, and what is wrong with it.
-    PutAside(std::path::PathBuf, String),
+    PutAside(PathBuf, String),
     /// It goes on after this step.
     ResumedFrom(u64),
     /// A step was logged.
@@ -88,10 +96,22 @@ fn run(
     if let Some(step) = broken {
         return Err(TrainingError::LossIsNoNumber { step });
     }
-    match ending? {
-        Ending::Done => Ok(()),
-        Ending::Stopped => Err(TrainingError::Stopped),
+    match ending {
+        Ok(Ending::Done) => Ok(()),
+        Ok(Ending::Stopped) => Err(TrainingError::Stopped),
+        Err(failure) => Err(explained(folder, failure)),
     }
+}
+
+/// torch says of a full disk that a position in a file is not what it expected.
+fn explained(folder: &Path, failure: ProgramError) -> TrainingError {
+    let model = folder.join(file::MODEL);
+    let Ok(Some((checkpoint, problem))) = checkpoints::newest_cut_off(&model) else {
+        return failure.into();
+    };
+    let free = rustix::fs::statvfs(&model).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+    let free_mb = free >> 20;
+    TrainingError::CheckpointCutOff { checkpoint, problem, free_mb, failure: Box::new(failure) }
 }
 
 /// The environment's programs first: `torchrun` is looked up by LLaMA-Factory itself.
@@ -110,9 +130,15 @@ fn path_with(environment: &Environment) -> Result<OsString, TrainingError> {
 fn check_not_running(folder: &Path) -> Result<(), TrainingError> {
     let path = folder.join(".running");
     let file = File::create(&path).map_err(TrainingError::from_io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(TrainingError::Running { folder: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(TrainingError::from_io(&path)(error)),
+    let deadline = Instant::now() + TO_DIE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOOK_EVERY),
+            Err(TryLockError::WouldBlock) => {
+                return Err(TrainingError::Running { folder: folder.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(TrainingError::from_io(&path)(error)),
+        }
     }
 }

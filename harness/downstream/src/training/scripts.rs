@@ -72,9 +72,11 @@ pub(super) fn zero_2() -> String {
 pub(super) fn shell(base: &Base, recipe: &Recipe) -> String {
     let devices = if recipe.on_cpu() {
         // Otherwise LLaMA-Factory starts a process for each GPU that it sees.
-        "export CUDA_VISIBLE_DEVICES=\ndevices=1\n"
+        "export CUDA_VISIBLE_DEVICES=\n\
+        # Threads that wait for each other by spinning hold each other up where other programs use the cores.\n\
+        export OMP_WAIT_POLICY=\"${OMP_WAIT_POLICY:-passive}\"\ndevices=1\n"
     } else {
-        "devices=${DEVICES:-$({ nvidia-smi --list-gpus 2>/dev/null || true; } | grep -c '^GPU' || true)}\n"
+        DEVICES
     };
     let launcher = if recipe.zero_2 {
         "# DeepSpeed wants to be started by torchrun, also on one device.\nexport FORCE_TORCHRUN=1\n"
@@ -91,6 +93,15 @@ pub(super) fn shell(base: &Base, recipe: &Recipe) -> String {
         .replace("@OFFLINE@", offline)
         .replace("@ACCUMULATION@", &recipe.accumulation_of_all().to_string())
 }
+
+/// Counts devices. The variable is CUDA's own, and a cluster sets it to the GPUs of a job.
+const DEVICES: &str = r#"if [ -n "${CUDA_VISIBLE_DEVICES:-}" ]; then
+    visible=$(echo "$CUDA_VISIBLE_DEVICES" | tr , '\n' | grep -c .)
+else
+    visible=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | grep -c '^GPU' || true)
+fi
+devices=${DEVICES:-$visible}
+"#;
 
 const SHELL: &str = r#"#!/bin/sh
 # Trains the model of this folder, or goes on with it. llamafactory-cli must be on PATH.
@@ -118,7 +129,16 @@ if [ $((accumulation % devices)) -ne 0 ]; then
     exit 2
 fi
 export NPROC_PER_NODE="$devices"
-@LAUNCHER@@OFFLINE@# Data sets are read into this cache; one of its own keeps trainings apart.
+@LAUNCHER@@OFFLINE@# A checkpoint's state is written last. One without it was cut off, and would be resumed from all the same.
+for checkpoint in model/checkpoint-*; do
+    if [ -d "$checkpoint" ] && [ ! -f "$checkpoint/trainer_state.json" ]; then
+        aside=model/cut-off-${checkpoint##*-}
+        rm -rf "$aside"
+        mv "$checkpoint" "$aside"
+    fi
+done
+
+# Data sets are read into this cache; one of its own keeps trainings apart.
 export HF_DATASETS_CACHE="$PWD/cache"
 
 command -v llamafactory-cli >/dev/null || { echo "no llamafactory-cli on PATH; scripts/engines llamafactory" >&2; exit 127; }
