@@ -1,4 +1,4 @@
-//! A model becomes scores on benchmarks, by `OpenCompass` (the paper's engine and prompts) or lm-eval (its own).
+//! A model becomes scores on benchmarks, by OpenCompass (the paper's engine and prompts) or lm-eval (its own).
 //!
 //! [`evaluate`] has a model served, scores it benchmark by benchmark and writes `evaluation.json` last; told to stop, or
 //! killed, it goes on where it was when it is called again with the same plan. [`import`] makes the same record of what
@@ -174,7 +174,7 @@ pub fn evaluate(
     };
     let (environment, data, folder) = (&environment, &data, folder.as_path());
     let sandbox = sandbox.as_ref();
-    let scorer = match plan.protocol {
+    let chosen = match plan.protocol {
         ScoringProtocol::OpenCompass => {
             Scorer::OpenCompass(OpenCompass { environment, data, sandbox, folder, asked })
         }
@@ -187,7 +187,7 @@ pub fn evaluate(
             let place = index + 1;
             show(&EvaluationProgress::Scoring { benchmark, place, of, answered, items });
         };
-        let outcome = match scorer.score(scope, stop, &mut look) {
+        let outcome = match chosen.score(scope, stop, &mut look) {
             Ok(Some(scored)) => Outcome::Scored(scored),
             Ok(None) => return Ok(None),
             Err(error) => failure(&error, &served, folder)?,
