@@ -26,6 +26,8 @@ pub mod sandbox;
 mod scoring;
 pub mod serving;
 pub mod suite;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -48,6 +50,9 @@ use sandbox::Sandbox;
 use scoring::{Asked, BenchmarkError};
 use serving::Served;
 use suite::Scope;
+
+/// The version of OpenCompass whose configurations are pinned.
+const OPENCOMPASS: &str = "0.4.1";
 
 /// What is scored, how and where to.
 #[derive(Clone, Debug)]
@@ -103,6 +108,11 @@ pub enum EvaluationError {
     /// The engine is not installed.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// Another version of OpenCompass is installed than the one with the pinned prompts.
+    #[error(
+        "OpenCompass {0} has other prompts under the same names; the pinned ones are in {OPENCOMPASS}\nhint: scripts/engines opencompass"
+    )]
+    Version(String),
     /// Files of benchmarks are not there.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -148,6 +158,10 @@ pub fn evaluate(
         ScoringProtocol::LmEval => Engine::LmEval,
     };
     let environment = Environment::find(&engines, engine)?;
+    let version = environment.version("opencompass");
+    if engine == Engine::OpenCompass && version != OPENCOMPASS {
+        return Err(EvaluationError::Version(version.to_owned()));
+    }
     let data = DataCache { folder: absolute(&plan.data.folder)? };
     let files = data.require(&plan.suite)?;
     let sandbox = plan.suite.runs_code().then(Sandbox::find).transpose()?;
