@@ -1,4 +1,4 @@
-//! A model becomes scores on benchmarks, by `OpenCompass` (the paper's engine and prompts) or lm-eval (its own).
+//! A model becomes scores on benchmarks, by OpenCompass (the paper's engine and prompts) or lm-eval (its own).
 //!
 //! [`evaluate`] has a model served, scores it benchmark by benchmark and writes `evaluation.json` last; told to stop, or
 //! killed, it goes on where it was when it is called again with the same plan. [`import`] makes the same record of what
@@ -26,6 +26,8 @@ pub mod sandbox;
 mod scoring;
 pub mod serving;
 pub mod suite;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -48,6 +50,9 @@ use sandbox::Sandbox;
 use scoring::{Asked, BenchmarkError};
 use serving::Served;
 use suite::Scope;
+
+/// The version of OpenCompass whose configurations are pinned.
+const OPENCOMPASS: &str = "0.4.1";
 
 /// What is scored, how and where to.
 #[derive(Clone, Debug)]
@@ -103,6 +108,11 @@ pub enum EvaluationError {
     /// The engine is not installed.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// Another version of OpenCompass is installed than the one with the pinned prompts.
+    #[error(
+        "OpenCompass {0} has other prompts under the same names; the pinned ones are in {OPENCOMPASS}\nhint: scripts/engines opencompass"
+    )]
+    Version(String),
     /// Files of benchmarks are not there.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -148,6 +158,10 @@ pub fn evaluate(
         ScoringProtocol::LmEval => Engine::LmEval,
     };
     let environment = Environment::find(&engines, engine)?;
+    let version = environment.version("opencompass");
+    if engine == Engine::OpenCompass && version != OPENCOMPASS {
+        return Err(EvaluationError::Version(version.to_owned()));
+    }
     let data = DataCache { folder: absolute(&plan.data.folder)? };
     let files = data.require(&plan.suite)?;
     let sandbox = plan.suite.runs_code().then(Sandbox::find).transpose()?;
@@ -174,7 +188,7 @@ pub fn evaluate(
     };
     let (environment, data, folder) = (&environment, &data, folder.as_path());
     let sandbox = sandbox.as_ref();
-    let scorer = match plan.protocol {
+    let chosen = match plan.protocol {
         ScoringProtocol::OpenCompass => {
             Scorer::OpenCompass(OpenCompass { environment, data, sandbox, folder, asked })
         }
@@ -187,7 +201,7 @@ pub fn evaluate(
             let place = index + 1;
             show(&EvaluationProgress::Scoring { benchmark, place, of, answered, items });
         };
-        let outcome = match scorer.score(scope, stop, &mut look) {
+        let outcome = match chosen.score(scope, stop, &mut look) {
             Ok(Some(scored)) => Outcome::Scored(scored),
             Ok(None) => return Ok(None),
             Err(error) => failure(&error, &served, folder)?,

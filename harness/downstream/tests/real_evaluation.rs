@@ -3,6 +3,8 @@
 //! `GRA_ENGINES=.engines GRA_MODEL=.models/SmolLM2-135M-Instruct.Q4_1.gguf cargo test -p gra-downstream --test
 //! real_evaluation -- --ignored --nocapture`
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, whose progress is shown")]
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;

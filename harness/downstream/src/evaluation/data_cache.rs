@@ -1,15 +1,15 @@
-//! The files that `OpenCompass` reads benchmarks from, below `$COMPASS_DATA_CACHE/data`.
+//! The files that OpenCompass reads benchmarks from, below `$COMPASS_DATA_CACHE/data`.
 //!
 //! They are looked at before a model is asked: a file that is not there would be fetched in the middle of a run, or end
 //! it, and one that was cut off would give a score over fewer items. Rows are known of every file, hashes of those
-//! whose publisher's bytes are the ones that are read (GSM8K, `HumanEval`, BBH; `data_cache/../suite/files.csv`). Other
+//! whose publisher's bytes are the ones that are read (GSM8K, `HumanEval`, BBH; `suite/files.csv`). Other
 //! bytes with the same rows are told, not refused: spaces between JSON fields are no other benchmark.
 
 mod layout;
 
 pub use layout::{LayoutError, lay_out};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use super::suite::{Scope, Suite};
 
-/// Folder of the files within the cache.
+/// Folder of the benchmarks within the cache.
 pub(crate) const DATA: &str = "data";
+
+/// Folder within the cache of NLTK's model of English sentences, which `IFEval`'s instructions on sentences need.
+const NLTK: &str = "nltk_data";
 
 /// The cache's folder, which `$COMPASS_DATA_CACHE` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +127,7 @@ fn told(wrong: &[FileReport]) -> String {
 }
 
 fn hint(wrong: &[FileReport]) -> String {
-    let sources: BTreeMap<&str, &str> =
+    let sources: BTreeSet<(&str, &str)> =
         wrong.iter().map(|one| (one.benchmark, one.source)).collect();
     let lines = sources.iter().map(|(benchmark, source)| format!("{benchmark}: {source}"));
     lines.collect::<Vec<_>>().join("\n      ")
@@ -167,6 +170,10 @@ fn known_files() -> Vec<KnownFile> {
 fn files_of(scope: &Scope) -> Vec<KnownFile> {
     let mut files = known_files();
     files.retain(|known| known.benchmark == scope.benchmark.id());
+    if scope.items.is_some() {
+        // Few of its instructions are on sentences; where one is, the engine's failure says so.
+        files.retain(|known| !known.file.starts_with(NLTK));
+    }
     if let Some(parts) = &scope.parts {
         files.retain(|known| {
             let name = Path::new(&known.file).file_stem().unwrap_or_default().to_string_lossy();
@@ -185,9 +192,9 @@ impl DataCache {
         Some(Self { folder: folder.map(Path::to_owned).or_else(named)? })
     }
 
-    /// Where NLTK looks for its sentence model, which both engines' `IFEval` needs for instructions on sentences.
+    /// Where NLTK looks for its model of sentences.
     pub(crate) fn nltk_folder(&self) -> PathBuf {
-        self.folder.join("nltk_data")
+        self.folder.join(NLTK)
     }
 
     /// Looks at every file that a suite reads, in the order of its benchmarks.
@@ -195,17 +202,21 @@ impl DataCache {
     pub fn check(&self, suite: &Suite) -> Vec<FileReport> {
         let scopes = suite.scopes.iter();
         let files = scopes.flat_map(|scope| {
-            files_of(scope).into_iter().map(|known| self.look_at(known, scope.benchmark))
+            files_of(scope).into_iter().map(|known| self.look_at(&known, scope.benchmark))
         });
         files.collect()
     }
 
-    fn look_at(&self, known: KnownFile, benchmark: Benchmark) -> FileReport {
-        let path = self.folder.join(DATA).join(&known.file);
-        let (source, licence) = origin(benchmark);
+    fn look_at(&self, known: &KnownFile, benchmark: Benchmark) -> FileReport {
+        let path = self.folder.join(&known.file);
+        let (source, licence) = if known.file.starts_with(NLTK) {
+            ("python -m nltk.downloader -d CACHE/nltk_data punkt_tab", "see nltk.org/nltk_data")
+        } else {
+            origin(benchmark)
+        };
         let mut report = FileReport {
             benchmark: benchmark.id(),
-            file: format!("{DATA}/{}", known.file),
+            file: known.file.clone(),
             rows: known.rows,
             state: FileState::Missing,
             sha256: None,
@@ -257,13 +268,13 @@ impl DataCache {
     }
 }
 
-/// Counts a file's rows as `OpenCompass` would read them.
+/// Counts a file's rows as OpenCompass would read them.
 fn count_rows(path: &Path, benchmark: Benchmark) -> Result<u64, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let count = match benchmark {
         // One object with an entry a problem.
         Benchmark::Math => {
-            let all: BTreeMap<String, serde::de::IgnoredAny> =
+            let all: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_str(&text).map_err(|error| error.to_string())?;
             all.len()
         }
@@ -285,6 +296,9 @@ fn count_rows(path: &Path, benchmark: Benchmark) -> Result<u64, String> {
                 rows += 1;
             }
             rows
+        }
+        _ if path.extension().is_none_or(|end| end != "jsonl") => {
+            text.lines().filter(|line| !line.trim().is_empty()).count()
         }
         _ => {
             let mut rows = 0;
@@ -318,6 +332,7 @@ mod tests {
             files_of(scope).len()
         };
         assert_eq!((count(Benchmark::Bbh), count(Benchmark::Mmlu)), (3, 8));
+        assert_eq!(count(Benchmark::IfEval), 1);
     }
 
     #[test]

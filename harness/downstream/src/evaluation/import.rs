@@ -1,4 +1,4 @@
-//! Scores that engines wrote elsewhere become the same record: a finished work folder of `OpenCompass` (0.4 or 0.5), its
+//! Scores that engines wrote elsewhere become the same record: a finished work folder of OpenCompass (0.4 or 0.5), its
 //! summary alone, or results and samples of lm-eval.
 //!
 //! A score is looked for by data set and metric, never by its place. What is missing of a benchmark that was begun, such
@@ -71,7 +71,7 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
     lm_eval(&file, model)
 }
 
-/// A run of `OpenCompass`: the folder itself, or the newest below it, which are named by their times.
+/// A run of OpenCompass: the folder itself, or the newest below it, which are named by their times.
 fn newest_run(path: &Path) -> Option<PathBuf> {
     let is_run = |folder: &Path| folder.join("results").is_dir();
     if is_run(path) {

@@ -1,7 +1,7 @@
-//! `OpenCompass` 0.4.1 scores a served model on benchmarks, with the pinned configurations of their prompts.
+//! OpenCompass 0.4.1 scores a served model on benchmarks, with the pinned configurations of their prompts.
 //!
 //! Each benchmark is a call of its own, so that one that fails is told by name and stops no other, and a run that was
-//! stopped goes on with the first item that has no answer. `OpenCompass` tells failures in its log only; what counts
+//! stopped goes on with the first item that has no answer. OpenCompass tells failures in its log only; what counts
 //! here is whether every data set has a result with the pinned prompts and the items that were asked for.
 
 pub(crate) mod config;
@@ -89,12 +89,12 @@ impl OpenCompass<'_> {
         }
         show(self.answered(scope));
         let mut scored = results()?.score(protocol, &parts, true)?;
-        self.check_items(scope, &scored)?;
+        Self::check_items(scope, &scored)?;
         scored.whole = scope.is_whole() && self.asked.reply_limit.is_none();
         Ok(Some(scored))
     }
 
-    /// Where `OpenCompass` works.
+    /// Where OpenCompass works.
     fn work(&self) -> PathBuf {
         self.folder.join("opencompass")
     }
@@ -116,7 +116,7 @@ impl OpenCompass<'_> {
     }
 
     /// Fewer items than there are would be a score over others than the table says.
-    fn check_items(&self, scope: &Scope, scored: &Scored) -> Result<(), ResultError> {
+    fn check_items(scope: &Scope, scored: &Scored) -> Result<(), ResultError> {
         for part in scope.parts() {
             let name = part.name.as_deref().unwrap_or_default();
             let found = scored.parts.get(name).map_or(scored.n, |part| part.n).unwrap_or_default();

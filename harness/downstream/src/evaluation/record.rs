@@ -53,7 +53,7 @@ pub struct ScoredModel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScoringProtocol {
-    /// `OpenCompass` with the pinned configurations: the columns of the paper's tables.
+    /// OpenCompass with the pinned configurations: the columns of the paper's tables.
     OpenCompass,
     /// lm-evaluation-harness: never in the paper's tables.
     LmEval,

@@ -1,7 +1,7 @@
 //! Code that a model wrote, run by the scorers of `HumanEval` and MBPP, is kept from the machine: no network, nothing to
 //! read but the engine and the benchmark, nothing to write but a throw-away folder, limits on memory, time and files.
 //!
-//! `OpenCompass` asks the model first and scores afterwards, so only scoring runs here. Bubblewrap makes the sandbox;
+//! OpenCompass asks the model first and scores afterwards, so only scoring runs here. Bubblewrap makes the sandbox;
 //! where it is not there or may not make one (some containers forbid it), code is refused and not run otherwise.
 //! Limits are of each process, as the kernel has them without a control group. What a sandbox does not keep: code that
 //! writes a result of its own into the throw-away folder while it is scored.

@@ -37,7 +37,7 @@ pub(super) struct Asked<'a> {
 /// A benchmark could not be scored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BenchmarkError {
-    /// `OpenCompass` ended with an error.
+    /// OpenCompass ended with an error.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// What it wrote is not to be trusted.

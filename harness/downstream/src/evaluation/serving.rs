@@ -308,4 +308,4 @@ fn free_port() -> std::io::Result<u16> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,4 +1,4 @@
-//! What is scored: the ten benchmarks of the paper as `OpenCompass` 0.4.1 has them, and which of their items.
+//! What is scored: the ten benchmarks of the paper as OpenCompass 0.4.1 has them, and which of their items.
 //!
 //! A configuration's name ends with the hash of its prompts, so the name says exactly what a model is asked. What is
 //! known of the parts of BBH and MMLU is in `suite/parts.csv`: their prompts' hashes, and their items.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Configurations of data sets are modules below this one.
 pub(crate) const DATASETS_MODULE: &str = "opencompass.configs.datasets";
 
-/// How `OpenCompass` scores a benchmark.
+/// How OpenCompass scores a benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol {
     /// Of which benchmark this is.

@@ -1,5 +1,5 @@
 //! Benchmarks of a folder with one JSON Lines file each become a data cache, in the files and fields that
-//! `OpenCompass` 0.4.1 reads. For a few items: what is laid out holds as many as the folder has.
+//! OpenCompass 0.4.1 reads. For a few items: what is laid out holds as many as the folder has.
 //!
 //! A file is found by how its name begins: `gsm8k`, `math`, `humaneval`, `mbpp`, `hellaswag`, `arc`, `gpqa`, `bbh`,
 //! `mmlu-test`, `mmlu-dev`, `ifeval`. Its fields are the publisher's, but for three whose publishers have no JSON
@@ -60,8 +60,8 @@ impl Items {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
             let path = entry.map_err(failed(folder))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with(beginning) && name.ends_with(".jsonl") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            if name.starts_with(beginning) && path.extension().is_some_and(|end| end == "jsonl") {
                 names.push(path);
             }
         }

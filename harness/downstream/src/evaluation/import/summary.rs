@@ -1,4 +1,4 @@
-//! A summary of `OpenCompass` alone: a CSV with a line a data set and metric, a column a model, and two decimals.
+//! A summary of OpenCompass alone: a CSV with a line a data set and metric, a column a model, and two decimals.
 //!
 //! `dataset,version,metric,mode,<model>..`. Lines of groups have `-` for the prompts' hash; 0.5 has several of a group,
 //! by other metrics.

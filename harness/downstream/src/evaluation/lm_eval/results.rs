@@ -109,14 +109,14 @@ impl Results {
         BTreeMap::from([(part_of(benchmark, only), *only)])
     }
 
-    /// Reads a benchmark's score. With a scope, every part of it must be there.
+    /// Reads a benchmark's score. What was asked for must be there with every part.
     pub(crate) fn score(
         &self,
         benchmark: Benchmark,
-        scope: Option<&Scope>,
+        asked: Option<&Scope>,
     ) -> Result<Scored, ResultError> {
         let tasks = self.tasks(benchmark);
-        let wanted = scope.map(Scope::parts).unwrap_or_default();
+        let wanted = asked.map(Scope::parts).unwrap_or_default();
         for part in wanted {
             if !tasks.contains_key(part.name.as_deref().unwrap_or_default()) {
                 return Err(ResultError::Missing {

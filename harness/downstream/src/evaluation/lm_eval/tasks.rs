@@ -60,8 +60,11 @@ pub(super) fn write(
             None => format!("{PREFIX}{}", scope.benchmark),
         };
         let items = work.join("items").join(format!("{name}.jsonl"));
-        let rows = rows(scope.benchmark, part, &data)?;
-        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let mut text = String::new();
+        for row in rows(scope.benchmark, part, &data)? {
+            text.push_str(&row.to_string());
+            text.push('\n');
+        }
         gra_files::write_atomic(&items, text.as_bytes())?;
         let mut task = json!({
             "include": definitions.join(definition(scope.benchmark, part)),
@@ -70,11 +73,11 @@ pub(super) fn write(
             "dataset_name": null,
             "tag": null,
         });
-        let test = |split: &str| json!({"data_files": {split: items}});
+        let only = |split: &str| json!({"data_files": {split: items}});
         task["dataset_kwargs"] = match scope.benchmark {
             // Their definitions call the only split `train`.
-            Benchmark::IfEval | Benchmark::Gpqa => test("train"),
-            _ => test("test"),
+            Benchmark::IfEval | Benchmark::Gpqa => only("train"),
+            _ => only("test"),
         };
         match scope.benchmark {
             Benchmark::Gsm8k if scope.items.is_none() => {

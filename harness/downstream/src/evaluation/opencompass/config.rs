@@ -1,4 +1,4 @@
-//! What `OpenCompass` is told: a configuration file a benchmark.
+//! What OpenCompass is told: a configuration file a benchmark.
 
 use std::fmt::Write as _;
 

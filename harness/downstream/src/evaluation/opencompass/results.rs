@@ -1,4 +1,4 @@
-//! What `OpenCompass` wrote: a JSON file a data set, with metrics at full precision and what became of each item.
+//! What OpenCompass wrote: a JSON file a data set, with metrics at full precision and what became of each item.
 //!
 //! Which items are right is kept in three forms. GSM8K, MATH, GPQA, BBH, `HumanEval` and MBPP say it of each item.
 //! `HellaSwag`, ARC-C and MMLU do not: there an item is right where the answer that was found is the reference, which is
@@ -15,7 +15,7 @@ use super::super::scoring::{ResultError, agree, score, together};
 use super::super::suite::{Part, Protocol};
 use super::resume::answered;
 
-/// A finished run of `OpenCompass`: the folder with `results` and `summary`.
+/// A finished run of OpenCompass: the folder with `results` and `summary`.
 #[derive(Clone, Debug)]
 pub(crate) struct Results {
     folder: PathBuf,

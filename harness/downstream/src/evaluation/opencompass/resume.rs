@@ -1,6 +1,6 @@
 //! What a killed run left behind: files of predictions that were cut off while they were written.
 //!
-//! `OpenCompass` writes predictions over the old file after every batch, so a run that is killed can leave half a file.
+//! OpenCompass writes predictions over the old file after every batch, so a run that is killed can leave half a file.
 //! It would then ask everything again, or, where the file has its last name, fail for ever. The whole entries of such
 //! a file are kept, and a file without any is put aside.
 

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use super::*;
 
 /// Answers every request by what comes after its path: a status and a body, or nothing at all.
-fn server(answer: fn(&str) -> Option<(u16, &'static str)>) -> String {
+pub(in super::super) fn server(answer: fn(&str) -> Option<(u16, &'static str)>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -32,8 +32,8 @@ fn server(answer: fn(&str) -> Option<(u16, &'static str)>) -> String {
     url
 }
 
-const ONE: &str = r#"{"data": [{"id": "smol"}]}"#;
-const REPLY: &str = r#"{"choices": [{"message": {"content": "yes"}}]}"#;
+pub(in super::super) const ONE: &str = r#"{"data": [{"id": "smol"}]}"#;
+pub(in super::super) const REPLY: &str = r#"{"choices": [{"message": {"content": "yes"}}]}"#;
 
 fn serve_url(url: &str, model: Option<&str>) -> Result<Served, ServingError> {
     let target = Target::Url { url: url.to_owned(), model: model.map(str::to_owned) };
