@@ -57,13 +57,13 @@ impl LmEval<'_> {
         if let Some(reason) = tasks::why_not(benchmark) {
             return Err(BenchmarkError::NotScored { benchmark, reason });
         }
-        let work = self.folder.join("lm-eval").join(benchmark.id());
+        let work = self.work(benchmark);
         let failed =
             |source| BenchmarkError::Io { benchmark, folder: self.folder.to_owned(), source };
         let out = work.join("out");
         if Results::newest(&out).is_none() {
             let names = tasks::write(scope, self.environment, self.data, &work).map_err(failed)?;
-            if self.call(scope, &names, &work, (stop, show))? == Ending::Stopped {
+            if self.call(scope, &names, stop, show)? == Ending::Stopped {
                 return Ok(None);
             }
         }
@@ -78,8 +78,8 @@ impl LmEval<'_> {
         &self,
         scope: &Scope,
         names: &[String],
-        work: &Path,
-        (stop, show): (&AtomicBool, &mut dyn FnMut(u64)),
+        stop: &AtomicBool,
+        show: &mut dyn FnMut(u64),
     ) -> Result<Ending, BenchmarkError> {
         let model = json!({
             "model": self.asked.model,
@@ -99,7 +99,8 @@ impl LmEval<'_> {
         if let Some(limit) = self.asked.reply_limit {
             command.args(["--gen_kwargs", &format!("max_gen_toks={limit}")]);
         }
-        command.current_dir(work).env("HF_HOME", work.join("cache"));
+        let work = self.work(scope.benchmark);
+        command.current_dir(&work).env("HF_HOME", work.join("cache"));
         command.env("NLTK_DATA", self.data.nltk_folder());
         command.envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")]);
         let log = self.log(scope.benchmark);
@@ -111,6 +112,11 @@ impl LmEval<'_> {
             }
         })?;
         Ok(ending)
+    }
+
+    /// Where a benchmark is worked on.
+    fn work(&self, benchmark: Benchmark) -> PathBuf {
+        self.folder.join("lm-eval").join(benchmark.id())
     }
 
     fn log(&self, benchmark: Benchmark) -> PathBuf {
