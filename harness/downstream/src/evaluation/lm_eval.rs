@@ -104,10 +104,12 @@ impl LmEval<'_> {
         command.env("NLTK_DATA", self.data.nltk_folder());
         command.envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")]);
         let log = self.log(scope.benchmark);
+        // What earlier calls said is in the log, too.
+        let before = std::fs::metadata(&log).map_or(0, |file| file.len());
         let mut counted = Instant::now();
         let ending = Program::start(command, &log)?.wait(stop, || {
             if counted.elapsed() >= COUNT_EVERY {
-                show(answered(&log));
+                show(answered(&log, before));
                 counted = Instant::now();
             }
         })?;
@@ -125,11 +127,12 @@ impl LmEval<'_> {
 }
 
 /// How many requests of the task that is being asked were answered, as the progress bar at the end of a log says.
-fn answered(log: &Path) -> u64 {
+/// The log's first `before` bytes are of earlier calls.
+fn answered(log: &Path, before: u64) -> u64 {
     let read = || -> io::Result<String> {
         let mut file = std::fs::File::open(log)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_END)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_END).max(before)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
