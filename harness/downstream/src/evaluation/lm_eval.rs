@@ -57,13 +57,13 @@ impl LmEval<'_> {
         if let Some(reason) = tasks::why_not(benchmark) {
             return Err(BenchmarkError::NotScored { benchmark, reason });
         }
-        let work = self.folder.join("lm-eval").join(benchmark.id());
+        let work = self.work(benchmark);
         let failed =
             |source| BenchmarkError::Io { benchmark, folder: self.folder.to_owned(), source };
         let out = work.join("out");
         if Results::newest(&out).is_none() {
             let names = tasks::write(scope, self.environment, self.data, &work).map_err(failed)?;
-            if self.call(scope, &names, &work, (stop, show))? == Ending::Stopped {
+            if self.call(scope, &names, stop, show)? == Ending::Stopped {
                 return Ok(None);
             }
         }
@@ -78,8 +78,8 @@ impl LmEval<'_> {
         &self,
         scope: &Scope,
         names: &[String],
-        work: &Path,
-        (stop, show): (&AtomicBool, &mut dyn FnMut(u64)),
+        stop: &AtomicBool,
+        show: &mut dyn FnMut(u64),
     ) -> Result<Ending, BenchmarkError> {
         let model = json!({
             "model": self.asked.model,
@@ -99,18 +99,26 @@ impl LmEval<'_> {
         if let Some(limit) = self.asked.reply_limit {
             command.args(["--gen_kwargs", &format!("max_gen_toks={limit}")]);
         }
-        command.current_dir(work).env("HF_HOME", work.join("cache"));
+        let work = self.work(scope.benchmark);
+        command.current_dir(&work).env("HF_HOME", work.join("cache"));
         command.env("NLTK_DATA", self.data.nltk_folder());
         command.envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")]);
         let log = self.log(scope.benchmark);
+        // What earlier calls said is in the log, too.
+        let before = std::fs::metadata(&log).map_or(0, |file| file.len());
         let mut counted = Instant::now();
         let ending = Program::start(command, &log)?.wait(stop, || {
             if counted.elapsed() >= COUNT_EVERY {
-                show(answered(&log));
+                show(answered(&log, before));
                 counted = Instant::now();
             }
         })?;
         Ok(ending)
+    }
+
+    /// Where a benchmark is worked on.
+    fn work(&self, benchmark: Benchmark) -> PathBuf {
+        self.folder.join("lm-eval").join(benchmark.id())
     }
 
     fn log(&self, benchmark: Benchmark) -> PathBuf {
@@ -119,11 +127,12 @@ impl LmEval<'_> {
 }
 
 /// How many requests of the task that is being asked were answered, as the progress bar at the end of a log says.
-fn answered(log: &Path) -> u64 {
+/// The log's first `before` bytes are of earlier calls.
+fn answered(log: &Path, before: u64) -> u64 {
     let read = || -> io::Result<String> {
         let mut file = std::fs::File::open(log)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_END)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_END).max(before)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
