@@ -139,10 +139,10 @@ fn a_training_without_its_trainer_says_how_to_install_it() {
     );
 
     for (arguments, said) in [
-        (["--recipe", "none"], "there is no recipe `none`"),
-        (["--base", "nothing.gguf"], "nothing.gguf"),
+        (["--base", "owner/model", "--recipe", "none"], "there is no recipe `none`"),
+        (["--base", "nothing.gguf", "--recipe", "smoke"], "nothing.gguf"),
     ] {
-        let bad = bench.transcript(&[&train[..2], &["--base", "owner/model"], &arguments].concat());
+        let bad = bench.transcript(&[&train[..2], &arguments].concat());
         assert!(bad.contains(said), "{bad}");
     }
 }

@@ -61,6 +61,7 @@ impl Workbench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gra-bench"));
         command.current_dir(self.folder.path()).args(arguments).env_remove("GRA_MODELS");
+        command.env_remove("GRA_ENGINES").env_remove("COMPASS_DATA_CACHE");
         command
     }
 

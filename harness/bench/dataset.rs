@@ -296,7 +296,7 @@ impl DataSet {
             u32::MAX => format!("the samples of {}", trial.id()),
             last => format!("the samples of rounds 1 to {last} of {}", trial.id()),
         };
-        let subject = trial.record.subject(until);
+        let subject = trial.record.subject(&facts.candidates);
         let records = vec![Arc::new(trial.record.clone())];
         let trial = Some(SourceTrial { facts, rule, judged: None });
         let set = Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) };

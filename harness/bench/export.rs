@@ -218,7 +218,7 @@ impl<'a> Export<'a> {
             name: record.id.joined(),
             samples: accepted.map(ExportedSample::from_candidate).collect::<Result<_, _>>()?,
             content: format!("the samples of {}", record.id),
-            subject: record.subject(u32::MAX),
+            subject: record.subject(candidates),
             records: vec![record],
             candidates,
             demonstration: record.demonstration,

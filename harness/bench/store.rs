@@ -17,7 +17,7 @@ mod survey;
 mod trials;
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -153,15 +153,27 @@ fn lock(path: &Path) -> Result<File> {
     let beside = header::beside(path, ".lock");
     let file = File::create(&beside)
         .with_context(|| format!("cannot write beside the store: {}", beside.display()))?;
-    match file.try_lock() {
+    match tried_for_a_moment(&file) {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => bail!(
+        Err(TryLockError::WouldBlock) => bail!(
             "another gra-bench is running on the store {}\nhint: wait for it, or use another store \
              with --store",
             path.display()
         ),
-        Err(std::fs::TryLockError::Error(error)) => {
+        Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", beside.display()))
         }
     }
+}
+
+/// Tries for half a second: the programs that a process starts hold its lock for the moment between their making and their
+/// beginning, also after it has let go.
+fn tried_for_a_moment(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }

@@ -37,12 +37,13 @@ use crate::{builtin, terminal};
   gra-bench eval model.gguf --suite smoke --as smollm2-135m/starter/vanilla
   gra-bench eval qwen --url http://127.0.0.1:8000/v1 --only gsm8k,math
   gra-bench eval results/trained/main-gra-seed-42/qwen2.5-7b/seed-0 --engine lm-eval
-  gra-bench eval data --data opencompass-data                    # which of the benchmarks' files are there
+  gra-bench eval data --data opencompass-data            # which of the benchmarks' files are there
   gra-bench eval import outputs/20261130_101500 --as qwen2.5-7b/alpaca/gra/5 --training-seed 1
 
-Scores and the results of single items go into `evaluated` of the results folder, scores of models whose training data is
-known also into benchmarks.csv, from which `tables`, `claims` and `figures` take them. Scores of other suites and engines
-than the paper's stand in blocks of their own. An interrupted evaluation goes on when the same command is given again.
+Scores and the results of single items go into `evaluated` of the results folder, scores of models
+whose training data is known also into benchmarks.csv, from which `tables`, `claims` and `figures`
+take them. Scores of other suites and engines than the paper's stand in blocks of their own. An
+interrupted evaluation goes on when the same command is given again.
 `scripts/engines opencompass llama-server` installs what it takes."
 )]
 pub(crate) struct EvalArgs {

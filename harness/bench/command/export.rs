@@ -28,14 +28,14 @@ use crate::{builtin, comparison, terminal};
 #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra
   gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca,messages --split 0.05
-  gra-bench export experiments/main.toml --out data/main              # every variant and source, a folder each
+  gra-bench export experiments/main.toml --out data/main        # each variant and source, a folder each
   gra-bench export experiments/refine.toml --sets gra-integrated --out data/integrated
   gra-bench export experiments/refine.toml --preferences dpo --out data/pairs
   gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100
   gra-bench export ablation --out tables --tidy
 
-Sources of an experiment file are the data sets that take no run: the seed set, rounds 1 to n, several data sets
-together, files of others.")]
+Sources of an experiment file are the data sets that take no run: the seed set, rounds 1 to n,
+several data sets together, files of others.")]
 pub(crate) struct ExportArgs {
     /// EXPERIMENT/VARIANT/seed-N, an experiment file, or a folder that `synth` made; with --tidy and --preferences
     /// also an EXPERIMENT.

@@ -24,9 +24,10 @@ use crate::terminal;
   gra-bench reproduce --scale paper --dry-run     # its commands and what they cost
   gra-bench reproduce --scale laptop --only run,export
 
-It gives the commands that --dry-run lists, one after the other. What is finished is not done again, so the same
-command goes on where it was interrupted; a stage that was done elsewhere is taken from the results folder. Trainings
-of a cluster: `gra-bench train .. --emit-only` there, `gra-bench train import` here.")]
+It gives the commands that --dry-run lists, one after the other. What is finished is not done again,
+so the same command goes on where it was interrupted; a stage that was done elsewhere is taken from
+the results folder. Trainings on a cluster: the list's `train` commands with --emit-only, then
+`gra-bench train import`.")]
 pub(crate) struct ReproduceArgs {
     /// `smoke`, `laptop`, `paper`, or a TOML file of your own.
     #[arg(long, value_name = "SCALE")]

@@ -35,13 +35,13 @@ use crate::{builtin, engines, terminal};
   gra-bench train ablation/gra/seed-42 --base Qwen/Qwen2.5-7B
   gra-bench train experiments/main.toml --sets vanilla,gra --base Qwen/Qwen2.5-7B --seeds 0,1,2
   gra-bench train data/ --base models/Qwen2.5-0.5B --recipe my-recipe.toml --to-gguf
-  gra-bench train data/ --base Qwen/Qwen2.5-7B --emit-only     # train.sh and train.slurm, for a cluster
+  gra-bench train data/ --base Qwen/Qwen2.5-7B --emit-only      # train.sh, train.slurm: a cluster
   gra-bench train import results/trained/data-gra-seed-42/qwen2.5-7b/seed-0
 
-Each data set is trained on with each seed, one after the other, in a folder of its own: DATA/BASE/seed-N in `trained`
-of the results folder. An interrupted training goes on from its newest checkpoint when the same command is given again;
-a finished one is not run again. `scripts/engines llamafactory` installs the trainer. `gra-bench eval` scores what comes
-out."
+Each data set is trained on with each seed, one after the other, in a folder of its own:
+DATA/BASE/seed-N in `trained` of the results folder. An interrupted training goes on from its newest
+checkpoint when the same command is given again; a finished one is not run again.
+`scripts/engines llamafactory` installs the trainer. `gra-bench eval` scores what comes out."
 )]
 pub(crate) struct TrainArgs {
     #[command(subcommand)]

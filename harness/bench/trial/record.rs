@@ -6,7 +6,9 @@ use std::path::Path;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
 use gra_paper::DataSource;
+use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
+use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Sampling};
 use gra_synth::variant::{Instructions, Variant};
 use serde::{Deserialize, Serialize};
@@ -131,15 +133,19 @@ impl TrialRecord {
         }
     }
 
-    /// What the samples of its rounds up to this one are, in the words of the paper's tables.
-    pub(crate) fn subject(&self, until: u32) -> DataSubject {
-        let TrialSettings { variant, method, seed_set, .. } = &self.settings;
+    /// What its samples are, in the words of the paper's tables; `candidates` are those of the rounds that count.
+    pub(crate) fn subject(&self, candidates: &[Candidate]) -> DataSubject {
+        let TrialSettings { variant, seed_set, .. } = &self.settings;
+        let round = |candidate: &Candidate| match candidate.id {
+            ItemId::Candidate { round, .. } => round,
+            ItemId::Seed(_) => 0,
+        };
         // The paper's tables tell rounds apart for GRA alone.
         let has_rounds = variant.name == DataSource::Gra.id();
         DataSubject {
             seed_dataset: stem(Path::new(seed_set)),
             data_source: variant.name.clone(),
-            iteration: has_rounds.then_some(until.min(method.rounds)),
+            iteration: candidates.iter().map(round).max().filter(|_| has_rounds),
         }
     }
 
