@@ -78,6 +78,8 @@ impl Program {
             command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
             #[cfg(unix)]
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            #[cfg(target_os = "linux")]
+            ends_with_its_owner(&mut command);
             command.spawn()
         };
         match start() {
@@ -151,6 +153,23 @@ impl Program {
             unsafe { libc::killpg(group, signal) };
         }
     }
+}
+
+/// Has the system end the program when the thread that starts it is gone, e.g. because this program was killed: an engine
+/// that goes on alone would write into what the next one takes for its own.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a system call between fork and exec")]
+fn ends_with_its_owner(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let ask = || {
+        // SAFETY: it sets a number of this process; nothing is allocated and no lock is taken.
+        match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: `ask` does only what may be done between fork and exec.
+    unsafe { command.pre_exec(ask) };
 }
 
 impl Drop for Program {
