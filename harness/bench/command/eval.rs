@@ -7,10 +7,12 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use gra_downstream::evaluation::data_cache::FileReport;
+use gra_downstream::evaluation::record::EVALUATION_FILE;
 use gra_downstream::evaluation::{
     self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
     ServingOptions, Suite, Target, data_cache,
 };
+use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
 use gra_paper::Benchmark;
 use gra_paper::benchmarks::PAPERS_PROTOCOL;
@@ -25,7 +27,7 @@ use crate::failure::bad_input;
 use crate::measured::BENCHMARKS;
 use crate::progress::{ProgramProgress, Progress};
 use crate::session::GlobalArgs;
-use crate::{builtin, terminal};
+use crate::{builtin, engines, terminal};
 
 /// Score models on benchmarks, with OpenCompass or lm-eval.
 #[derive(Debug, Args)]
@@ -254,6 +256,7 @@ impl EvalArgs {
         let targets = self.scored.iter().map(|model| self.target(model));
         let targets = targets.collect::<Result<Vec<EvalTarget>>>()?;
         let data = self.data(&suite, global.results())?;
+        let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
         let mut evaluated = Vec::new();
         for EvalTarget { target, folder, subject } in targets {
             let engine = self.engine.to_possible_value();
@@ -279,7 +282,11 @@ impl EvalArgs {
             };
             let what = folder.display().to_string();
             let mut show = |now: &EvaluationProgress| tell(&what, now, progress);
-            let evaluation = evaluation::evaluate(&plan, &self.programs.engines, stop, &mut show)?;
+            // A finished one needs no server.
+            let evaluation = match finished(&plan, &mut digests) {
+                Some(finished) => Some(finished),
+                None => evaluation::evaluate(&plan, &self.programs.engines, stop, &mut show)?,
+            };
             let evaluation = evaluation.ok_or(Interrupted)?;
             let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
             one.record(global.results())?;
@@ -374,6 +381,16 @@ impl ImportArgs {
         one.record(global.results())?;
         say(&[one], global.results(), self.json)
     }
+}
+
+/// The evaluation of the same file by the same suite, where all of it was scored.
+fn finished(plan: &EvaluationPlan, digests: &mut DigestCache) -> Option<Evaluation> {
+    let Target::Gguf { file } = &plan.target else { return None };
+    let read = Evaluation::read(&plan.folder.join(EVALUATION_FILE)).ok()?;
+    let is_same = read.protocol == plan.protocol && read.suite.as_ref() == Some(&plan.suite);
+    let is_whole = read.benchmarks.len() == plan.suite.scopes.len() && read.failures().count() == 0;
+    let sha256 = digests.sha256(file).ok()?;
+    (is_same && is_whole && read.model.sha256 == Some(sha256)).then_some(read)
 }
 
 /// What a line of benchmarks.csv says of how a score was found. Only whole benchmarks with the paper's prompts are of
