@@ -222,7 +222,7 @@ fn the_whole_story_is_a_list_of_commands() {
         .collect();
     let expected = ["run", "export", "train", "train"];
     assert_eq!(verbs[..4], expected);
-    assert_eq!(verbs.iter().filter(|verb| **verb == "eval").count(), 8);
+    assert_eq!(verbs.iter().filter(|verb| **verb == "eval").count(), 6);
     assert!(said.contains("Training:    4 trainings"), "{said}");
     let unknown = bench.transcript(&["reproduce", "--scale", "huge"]);
     assert!(

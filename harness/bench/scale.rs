@@ -64,8 +64,17 @@ pub(crate) struct ScaleBase {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScaleEvaluation {
     pub(crate) suite: String,
-    engines: Vec<String>,
+    engines: Vec<ScaleEngine>,
     threads: Option<u32>,
+}
+
+/// An engine that scores.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScaleEngine {
+    name: String,
+    /// Of these trainings alone.
+    seeds: Option<Vec<u32>>,
 }
 
 /// The stages, in their order.
@@ -92,9 +101,12 @@ pub(crate) struct StageCommand {
     pub(crate) into: Option<PathBuf>,
 }
 
-/// A model that is trained: where it will stand below `trained` of the results folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct TrainedFolder(PathBuf);
+/// A model that is trained.
+struct TrainedFolder {
+    seed: u32,
+    /// Where it will stand.
+    folder: PathBuf,
+}
 
 impl Scale {
     /// Reads a scale by its name, or a file of one's own.
@@ -183,21 +195,24 @@ impl Scale {
                     let data = if is_alone { data.clone() } else { data.join(id.joined()) };
                     for base in &self.training.bases {
                         add(Stage::Train, self.training.command(base, &data, set, global), None);
-                        for seed in &self.training.seeds {
+                        for &seed in &self.training.seeds {
                             let folder = results
                                 .join("trained")
                                 .join(id.joined())
                                 .join(&base.name)
                                 .join(format!("seed-{seed}"));
-                            trained.push(TrainedFolder(folder));
+                            trained.push(TrainedFolder { seed, folder });
                         }
                     }
                 }
             }
         }
         for engine in &self.evaluation.engines {
-            for folder in &trained {
-                add(Stage::Eval, self.evaluation.command(engine, folder), None);
+            let is_scored = |one: &&TrainedFolder| {
+                engine.seeds.as_ref().is_none_or(|seeds| seeds.contains(&one.seed))
+            };
+            for one in trained.iter().filter(is_scored) {
+                add(Stage::Eval, self.evaluation.command(&engine.name, one), None);
             }
         }
         for (verb, file) in [("tables", "tables.md"), ("claims", "claims.md")] {
@@ -265,7 +280,7 @@ impl ScaleEvaluation {
     fn command(&self, engine: &str, trained: &TrainedFolder) -> Vec<String> {
         let mut words = words(&[
             "eval",
-            &trained.0.display().to_string(),
+            &trained.folder.display().to_string(),
             "--suite",
             &self.suite,
             "--engine",
