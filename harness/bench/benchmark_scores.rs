@@ -10,7 +10,8 @@ use gra_paper::Benchmark;
 use gra_paper::foreign_text::CsvWriter;
 use serde::{Deserialize, Serialize};
 
-use crate::measured::BENCHMARKS;
+/// Scores of trained models, in the results folder.
+pub(crate) const BENCHMARKS: &str = "benchmarks.csv";
 
 /// The columns, as [`gra_paper::benchmarks`] describes them.
 const COLUMNS: [&str; 11] = [

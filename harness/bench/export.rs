@@ -42,7 +42,7 @@ const TEST: &str = "test";
 
 /// A form of training data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Format {
+pub enum TrainingFormat {
     /// Alpaca JSON: instruction, input, output.
     Alpaca,
     /// JSON Lines of `messages` with roles, as OpenAI, TRL and most others read them.
@@ -55,7 +55,7 @@ pub enum Format {
     Parquet,
 }
 
-impl Format {
+impl TrainingFormat {
     /// Every form.
     pub const ALL: [Self; 5] =
         [Self::Alpaca, Self::Messages, Self::Sharegpt, Self::PromptCompletion, Self::Parquet];
@@ -179,7 +179,7 @@ pub struct Export<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extent {
     /// The forms.
-    pub formats: Vec<Format>,
+    pub formats: Vec<TrainingFormat>,
     /// This share of the samples is held out, drawn by the run seed.
     pub test: Option<TestSplit>,
 }
@@ -196,7 +196,7 @@ pub struct TestSplit {
 impl Extent {
     /// These forms of all samples.
     #[must_use]
-    pub fn whole(formats: &[Format]) -> Self {
+    pub fn whole(formats: &[TrainingFormat]) -> Self {
         let mut formats = formats.to_vec();
         formats.sort_unstable();
         formats.dedup();

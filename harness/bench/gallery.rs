@@ -14,8 +14,8 @@ use gra_analysis::figure::{Figure, FigureError};
 use gra_paper::benchmarks::Benchmarks;
 use gra_paper::{BaseModel, DataSource, Reference};
 
+use crate::benchmark_scores::BENCHMARKS;
 use crate::failure::bad_input;
-use crate::measured::BENCHMARKS;
 use crate::store::Store;
 use crate::trial::stored::TrialGroup;
 use measured::Measured;

@@ -10,12 +10,11 @@ use gra_paper::claims::Measured;
 use gra_synth::method::Method;
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 
+use crate::benchmark_scores::BENCHMARKS;
 use crate::failure::bad_input;
-use crate::publish::PublishedManifest;
+use crate::published::PublishedManifest;
 use crate::trial::{TrialId, TrialSettings};
 
-/// Scores of trained models, in the results folder.
-pub const BENCHMARKS: &str = "benchmarks.csv";
 /// Where `stats` writes to, in the results folder.
 const STATS: &str = "stats";
 /// The table that `stats` and `compare` write.

@@ -3,25 +3,23 @@
 //! bytes: no times, no machine.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
 use crate::answering::Thoughts;
 use crate::experiment::Experiment;
-use crate::export::{self, Export, Extent, Format};
+use crate::export::{self, Export, Extent, TrainingFormat};
 use crate::long_texts::{self, LongTexts};
+use crate::published::manifest_path;
 use crate::seeds::Account;
-use crate::trial::TrialId;
 use crate::trial::running::CompletedTrial;
 use gra_files::write_atomic;
 
@@ -55,44 +53,6 @@ struct SeedFile<'a> {
     sha256: &'a str,
     #[serde(flatten)]
     account: Account,
-}
-
-/// Of a published manifest, what is read again.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct PublishedManifest {
-    pub(crate) gra_bench: String,
-    pub(crate) engine: String,
-    pub(crate) question: String,
-    pub(crate) demonstration: bool,
-    /// As JSON: another release may have written it.
-    pub(crate) settings: Value,
-}
-
-/// Where a trial's manifest is.
-pub(crate) fn manifest_path(results: &Path, trial: &TrialId) -> PathBuf {
-    results.join(trial.to_string()).join("manifest.json")
-}
-
-impl PublishedManifest {
-    /// Reads a trial's manifest; `None` when no files of it are published, or not all.
-    pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
-        let path = manifest_path(results, trial);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        };
-        let manifest = serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "{} is damaged, so that nothing tells what the files beside it were made with\n\
-                 hint: move {trial} away, or choose another --name or --results",
-                path.display()
-            )
-        })?;
-        Ok(Some(manifest))
-    }
 }
 
 /// Writes a trial's files under `results`.
@@ -158,7 +118,7 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
     }
     files.push(("seed-annotations.jsonl".to_owned(), seeds));
     // The trial's manifest stands for that of the export.
-    let extent = Extent::whole(&Format::PUBLISHED);
+    let extent = Extent::whole(&TrainingFormat::PUBLISHED);
     let exported = Export::of_trial(&trial.record, candidates)?.files(&extent)?;
     let exported = exported.into_iter().filter(|file| file.name != export::MANIFEST);
     files.extend(exported.map(|file| (file.name, file.bytes)));

@@ -15,7 +15,7 @@ use crate::trial::TrialId;
 /// A scale as its file has it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Scale {
+pub(crate) struct ReproductionScale {
     /// Parameters of a base model, for estimates.
     pub(crate) parameters: f64,
     /// The file under all experiments, in the folder of experiments.
@@ -79,7 +79,7 @@ struct ScaleEngine {
 
 /// The stages, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub(crate) enum Stage {
+pub(crate) enum ReproductionStage {
     /// Experiments are run.
     Run,
     /// Their data sets become files.
@@ -95,7 +95,7 @@ pub(crate) enum Stage {
 /// A command, as it could be typed behind `gra-bench`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StageCommand {
-    pub(crate) stage: Stage,
+    pub(crate) stage: ReproductionStage,
     pub(crate) words: Vec<String>,
     /// Where its standard output goes; to that of the program where there is none.
     pub(crate) into: Option<PathBuf>,
@@ -108,7 +108,7 @@ struct TrainedFolder {
     folder: PathBuf,
 }
 
-impl Scale {
+impl ReproductionScale {
     /// Reads a scale by its name, or a file of one's own.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Scale {
             if !experiment.run.is_empty() {
                 run.extend(["--variants".to_owned(), experiment.run.join(",")]);
             }
-            add(Stage::Run, with_base(run), None);
+            add(ReproductionStage::Run, with_base(run), None);
             if experiment.train.is_empty() {
                 continue;
             }
@@ -170,7 +170,7 @@ impl Scale {
             let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
             let data = out.join("data").join(&loaded.name);
             add(
-                Stage::Export,
+                ReproductionStage::Export,
                 with_base(words(&[
                     "export",
                     &shown(&file),
@@ -194,7 +194,11 @@ impl Scale {
                     let is_alone = sets.len() == 1 && loaded.each.len() == 1;
                     let data = if is_alone { data.clone() } else { data.join(id.joined()) };
                     for base in &self.training.bases {
-                        add(Stage::Train, self.training.command(base, &data, set, global), None);
+                        add(
+                            ReproductionStage::Train,
+                            self.training.command(base, &data, set, global),
+                            None,
+                        );
                         for &seed in &self.training.seeds {
                             let folder = results
                                 .join("trained")
@@ -212,17 +216,21 @@ impl Scale {
                 engine.seeds.as_ref().is_none_or(|seeds| seeds.contains(&one.seed))
             };
             for one in trained.iter().filter(is_scored) {
-                add(Stage::Eval, self.evaluation.command(&engine.name, one), None);
+                add(ReproductionStage::Eval, self.evaluation.command(&engine.name, one), None);
             }
         }
         for (verb, file) in [("tables", "tables.md"), ("claims", "claims.md")] {
-            add(Stage::Report, words(&[verb, "--format", "md"]), Some(out.join(file)));
+            add(ReproductionStage::Report, words(&[verb, "--format", "md"]), Some(out.join(file)));
         }
         let figures = words(&["figures", "--out", &shown(&out.join("figures"))]);
-        add(Stage::Report, figures, None);
+        add(ReproductionStage::Report, figures, None);
         for experiment in &experiments {
             let page = out.join(format!("{experiment}.html"));
-            add(Stage::Report, words(&["report", experiment, "--out", &shown(&page)]), None);
+            add(
+                ReproductionStage::Report,
+                words(&["report", experiment, "--out", &shown(&page)]),
+                None,
+            );
         }
         Ok(commands)
     }
@@ -304,11 +312,11 @@ mod tests {
     #[test]
     fn scales_that_come_with_the_program_can_be_read() {
         for (name, data_sets) in [("smoke", 2), ("laptop", 15), ("paper", 15)] {
-            let scale = Scale::read(name).unwrap();
+            let scale = ReproductionScale::read(name).unwrap();
             let trained = scale.experiments.iter().map(|experiment| experiment.train.len());
             assert_eq!(trained.sum::<usize>(), data_sets, "{name}");
         }
-        let error = Scale::read("huge").unwrap_err().to_string();
+        let error = ReproductionScale::read("huge").unwrap_err().to_string();
         assert!(error.contains("there are smoke, laptop and paper"), "{error}");
     }
 }

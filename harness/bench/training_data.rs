@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::benchmark_scores::DataSubject;
 use crate::dataset::{DataSet, Named};
 use crate::experiment::{Experiments, Overrides};
-use crate::export::{Export, Extent, Format, MANIFEST};
+use crate::export::{Export, Extent, MANIFEST, TrainingFormat};
 use crate::failure::bad_input;
 use crate::session::GlobalArgs;
 use crate::store::Store;
@@ -101,13 +101,13 @@ fn of_experiment(
 
 /// A folder that `export` wrote.
 fn of_export(folder: &Path) -> Result<TrainingData> {
-    let (manifest, file) = (folder.join(MANIFEST), folder.join(Format::Alpaca.file()));
+    let (manifest, file) = (folder.join(MANIFEST), folder.join(TrainingFormat::Alpaca.file()));
     let shown = folder.display();
     let bytes = std::fs::read(&manifest).ok().filter(|_| file.is_file()).ok_or_else(|| {
         bad_input(anyhow!(
             "{shown} is no exported data set: it lacks {MANIFEST} or {}\n\
              hint: gra-bench export writes both; name a file of another data set instead of its folder",
-            Format::Alpaca.file()
+            TrainingFormat::Alpaca.file()
         ))
     })?;
     let ExportManifest { data_set, subject } = serde_json::from_slice(&bytes)
@@ -123,9 +123,9 @@ fn exported(name: String, set: &DataSet, results: &Path) -> Result<TrainingData>
         return Err(bad_input(anyhow!("no sample of `{name}` has a response to train on")));
     }
     let folder = results.join(FOLDER).join(&name);
-    for file in export.files(&Extent::whole(&[Format::Alpaca]))? {
+    for file in export.files(&Extent::whole(&[TrainingFormat::Alpaca]))? {
         write_atomic(&folder.join(&file.name), &file.bytes)?;
     }
-    let file = folder.join(Format::Alpaca.file());
+    let file = folder.join(TrainingFormat::Alpaca.file());
     Ok(TrainingData { name, file, subject: set.subject.clone() })
 }

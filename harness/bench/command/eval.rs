@@ -1,33 +1,31 @@
 //! `eval`: models are scored on benchmarks, by OpenCompass or lm-eval, and their scores go into the tables.
 
-use std::io::Write;
+mod elsewhere;
+mod evaluated;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
-use gra_downstream::evaluation::data_cache::FileReport;
 use gra_downstream::evaluation::record::EVALUATION_FILE;
 use gra_downstream::evaluation::{
-    self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, Outcome, ScoringProtocol,
+    self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, ScoringProtocol,
     ServingOptions, Suite, Target, data_cache,
 };
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
 use gra_paper::Benchmark;
-use gra_paper::benchmarks::PAPERS_PROTOCOL;
-use gra_paper::foreign_text::CsvWriter;
-use gra_paper::grid::{self, Align, Column};
-use serde_json::json;
 
 use super::train::{EngineArgs, stop_flag};
 use crate::answering::Interrupted;
-use crate::benchmark_scores::{self, DataSubject, SUBJECT, ScoreLine, TrainedSubject};
+use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
-use crate::measured::BENCHMARKS;
 use crate::progress::{ProgramProgress, Progress};
 use crate::session::GlobalArgs;
-use crate::{builtin, engines, terminal};
+use crate::{builtin, engines};
+use elsewhere::{DataArgs, ImportArgs};
+use evaluated::{Evaluated, protocol, say, subject};
 
 /// Score models on benchmarks, with OpenCompass or lm-eval.
 #[derive(Debug, Args)]
@@ -103,72 +101,6 @@ enum EvalAction {
     Data(DataArgs),
 }
 
-#[derive(Debug, Args)]
-struct DataArgs {
-    /// Folder of the files, as OpenCompass lays them out.
-    #[arg(long, value_name = "DIR", env = "COMPASS_DATA_CACHE")]
-    data: PathBuf,
-    /// The suite that is to be scored.
-    #[arg(long, value_name = "SUITE", default_value = "paper")]
-    suite: String,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl DataArgs {
-    fn run(&self) -> Result<()> {
-        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
-        let cache = DataCache { folder: self.data.clone() };
-        let files = cache.check(&suite);
-        let mut out = terminal::json_or_text(self.json);
-        if self.json {
-            writeln!(out, "{}", json!({ "files": files }))?;
-            return Ok(());
-        }
-        let column = |title: &str, cell: &dyn Fn(&FileReport) -> String| Column {
-            title: title.to_owned(),
-            cells: files.iter().map(cell).collect(),
-            align: Align::Left,
-        };
-        let columns = [
-            column("benchmark", &|file| file.benchmark.to_owned()),
-            column("file", &|file| file.file.clone()),
-            column("rows", &|file| file.rows.to_string()),
-            column("found", &|file| file.state.to_string()),
-        ];
-        write!(out, "{}", grid::terminal(&columns))?;
-        let mut sources: Vec<(&str, &str, &str)> =
-            files.iter().map(|file| (file.benchmark, file.source, file.licence)).collect();
-        sources.dedup();
-        writeln!(out)?;
-        for (benchmark, source, licence) in sources {
-            writeln!(out, "{benchmark}: {source} ({licence})")?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, Args)]
-struct ImportArgs {
-    /// The folder of one OpenCompass run, a summary.csv, or the results file or folder of lm-eval.
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
-    /// Which of several models that are in it, by the name that the engine knows it by.
-    #[arg(long, value_name = "NAME")]
-    model: Option<String>,
-    /// What the model is in tables: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS. Without it, benchmarks.csv is left
-    /// as it is.
-    #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
-    subject: Option<(String, DataSubject)>,
-    /// Its training seed.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    training_seed: u64,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 /// An engine that scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum EvalEngine {
@@ -187,44 +119,12 @@ impl EvalEngine {
     }
 }
 
-/// Reads BASE/SEED-SET/SOURCE[/ROUNDS].
-fn subject(text: &str) -> Result<(String, DataSubject), String> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let (base, seed, source, rounds) = match *parts.as_slice() {
-        [base, seed, source] => (base, seed, source, None),
-        [base, seed, source, rounds] => {
-            let rounds =
-                rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?;
-            (base, seed, source, Some(rounds))
-        }
-        _ => {
-            return Err(
-                "BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla".to_owned()
-            );
-        }
-    };
-    let data = DataSubject {
-        seed_dataset: seed.to_owned(),
-        data_source: source.to_owned(),
-        iteration: rounds,
-    };
-    Ok((base.to_owned(), data))
-}
-
 /// A model that is to be scored.
 struct EvalTarget {
     target: Target,
     /// Below `evaluated` of the results folder.
     folder: PathBuf,
     subject: Option<TrainedSubject>,
-}
-
-/// An evaluation that has ended.
-struct Evaluated {
-    folder: PathBuf,
-    subject: Option<TrainedSubject>,
-    protocol: String,
-    evaluation: Evaluation,
 }
 
 pub(crate) fn run(args: &EvalArgs, global: &GlobalArgs) -> Result<()> {
@@ -356,33 +256,6 @@ impl EvalArgs {
     }
 }
 
-impl ImportArgs {
-    /// The last two names of the path and the model's, so that two imports do not share a folder.
-    fn folder_name(&self) -> Result<String> {
-        let path = std::path::absolute(&self.path).context("cannot tell the working directory")?;
-        let names: Vec<_> = path.iter().rev().take(2).collect();
-        let names = names.iter().rev().map(|name| name.to_string_lossy());
-        let names: Vec<String> = names.map(Into::into).chain(self.model.clone()).collect();
-        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
-        Ok(names.join("-").chars().map(plain).collect())
-    }
-
-    fn run(&self, global: &GlobalArgs) -> Result<()> {
-        let evaluation = evaluation::import(&self.path, self.model.as_deref())
-            .map_err(|error| bad_input(error.into()))?;
-        let subject = self.subject.clone().map(|(base_model, data)| TrainedSubject {
-            base_model,
-            data,
-            training_seed: self.training_seed,
-        });
-        let folder = global.results().join("evaluated/imported").join(self.folder_name()?);
-        let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
-        one.evaluation.write(&one.folder)?;
-        one.record(global.results())?;
-        say(&[one], global.results(), self.json)
-    }
-}
-
 /// The evaluation of the same file by the same suite, where all of it was scored.
 fn finished(plan: &EvaluationPlan, digests: &mut DigestCache) -> Option<Evaluation> {
     let Target::Gguf { file } = &plan.target else { return None };
@@ -391,28 +264,6 @@ fn finished(plan: &EvaluationPlan, digests: &mut DigestCache) -> Option<Evaluati
     let is_whole = read.benchmarks.len() == plan.suite.scopes.len() && read.failures().count() == 0;
     let sha256 = digests.sha256(file).ok()?;
     (is_same && is_whole && read.model.sha256 == Some(sha256)).then_some(read)
-}
-
-/// What a line of benchmarks.csv says of how a score was found. Only whole benchmarks with the paper's prompts are of
-/// the paper's protocol.
-fn protocol(evaluation: &Evaluation) -> String {
-    let engine = match evaluation.protocol {
-        ScoringProtocol::OpenCompass => PAPERS_PROTOCOL,
-        ScoringProtocol::LmEval => "lm-eval",
-    };
-    match &evaluation.suite {
-        Some(suite) if !suite.is_whole() => format!("{engine}-{}", suite.name),
-        Some(_) => engine.to_owned(),
-        // Whose prompts and how many items is not known of everything that was scored elsewhere.
-        None => {
-            let scored = evaluation.benchmarks.values();
-            let is_papers = scored.clone().all(|outcome| match outcome {
-                Outcome::Scored(scored) => scored.pinned && scored.whole,
-                Outcome::Failed(_) => true,
-            });
-            if is_papers { engine.to_owned() } else { format!("{engine}-imported") }
-        }
-    }
 }
 
 /// Shows how far an evaluation is.
@@ -435,120 +286,6 @@ fn tell(what: &str, now: &EvaluationProgress, progress: &mut Progress) {
                 Ok(score) => format!("{what}: {title} {score:.2}"),
                 Err(reason) => format!("{what}: {title} failed: {reason}"),
             });
-        }
-    }
-}
-
-impl Evaluated {
-    /// Writes the results of single items, and the scores into benchmarks.csv where it is known of what they are.
-    fn record(&self, results: &Path) -> Result<()> {
-        let mut bytes = Vec::new();
-        let mut csv = CsvWriter::from_writer(&mut bytes);
-        csv.write_record(["benchmark", "item", "right"])?;
-        let mut has_items = false;
-        let mut lines = Vec::new();
-        for benchmark in Benchmark::ALL {
-            let Some(scored) = self.evaluation.scored(benchmark) else { continue };
-            for item in &scored.items {
-                has_items = true;
-                csv.write_record([benchmark.id(), &item.id, &item.right.to_string()])?;
-            }
-            // An import may not say how many items a score is over; the benchmark's own number is then taken.
-            let n = scored.n.or_else(|| u64::try_from(benchmark.items()).ok()).unwrap_or(1);
-            lines.push(ScoreLine { benchmark, score: scored.score, n });
-        }
-        csv.flush()?;
-        drop(csv);
-        let file = self.folder.join("items.csv");
-        if has_items {
-            write_atomic(&file, &bytes)?;
-        }
-        let Some(subject) = self.subject.as_ref().filter(|_| !lines.is_empty()) else {
-            return Ok(());
-        };
-        let named = file.strip_prefix(results).unwrap_or(&file).display().to_string();
-        let named = has_items.then_some(named.as_str());
-        benchmark_scores::record(results, subject, &self.protocol, named, &lines)
-    }
-}
-
-fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
-    let mut out = terminal::json_or_text(is_json);
-    if is_json {
-        let list = evaluated.iter().map(|one| {
-            json!({ "folder": one.folder, "subject": one.subject, "protocol": one.protocol, "evaluation": one.evaluation })
-        });
-        writeln!(out, "{}", json!({ "evaluated": list.collect::<Vec<_>>() }))?;
-        return Ok(());
-    }
-    let mut columns = vec![Column {
-        title: "per cent".to_owned(),
-        cells: Benchmark::ALL
-            .map(|one| one.title().to_owned())
-            .into_iter()
-            .chain(["AVG".to_owned()])
-            .collect(),
-        align: Align::Left,
-    }];
-    for (number, one) in evaluated.iter().enumerate() {
-        let cell = |benchmark| match one.evaluation.outcome(benchmark) {
-            None => "-".to_owned(),
-            Some(Outcome::Failed(_)) => "failed".to_owned(),
-            Some(Outcome::Scored(scored)) => {
-                let n = scored.n.map(|n| format!(" of {n}")).unwrap_or_default();
-                format!("{:.2}{n}", scored.score)
-            }
-        };
-        let average =
-            one.evaluation.average().map_or_else(|| "-".to_owned(), |all| format!("{all:.2}"));
-        columns.push(Column {
-            title: format!("[{}]", number + 1),
-            cells: Benchmark::ALL.map(cell).into_iter().chain([average]).collect(),
-            align: Align::Right,
-        });
-    }
-    write!(out, "{}", grid::terminal(&columns))?;
-    writeln!(out)?;
-    for (number, one) in evaluated.iter().enumerate() {
-        writeln!(out, "[{}] {} ({})", number + 1, one.folder.display(), one.protocol)?;
-        for (benchmark, reason) in one.evaluation.failures() {
-            writeln!(out, "    {benchmark} failed: {reason}")?;
-        }
-        for benchmark in Benchmark::ALL {
-            for note in one.evaluation.scored(benchmark).iter().flat_map(|scored| &scored.notes) {
-                writeln!(out, "    {benchmark}: {note}")?;
-            }
-        }
-    }
-    if evaluated.iter().any(|one| one.subject.is_some()) {
-        writeln!(
-            out,
-            "Scores:  {}\nNext:    gra-bench tables",
-            results.join(BENCHMARKS).display()
-        )?;
-    } else {
-        writeln!(
-            out,
-            "No training's folder says what it is; with --as it goes into {BENCHMARKS}."
-        )?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subjects_are_read_or_refused() {
-        let (base, data) = subject("qwen2.5-7b/alpaca/gra/5").unwrap();
-        assert_eq!(
-            (base.as_str(), data.data_source.as_str(), data.iteration),
-            ("qwen2.5-7b", "gra", Some(5))
-        );
-        assert_eq!(subject("a/b/c").unwrap().1.iteration, None);
-        for wrong in ["a/b", "a/b/c/d", "a"] {
-            assert!(subject(wrong).is_err(), "{wrong}");
         }
     }
 }

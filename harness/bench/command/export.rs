@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::experiment::{Experiments, Overrides};
-use crate::export::preferences::{Answers, PreferenceFormat};
-use crate::export::{self, Export, ExportedFile, Extent, Format, MANIFEST, TestSplit};
+use crate::export::preferences::{PreferenceFormat, ScoredAnswers};
+use crate::export::{self, Export, ExportedFile, Extent, MANIFEST, TestSplit, TrainingFormat};
 use crate::failure::bad_input;
 use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};
 use crate::session::GlobalArgs;
@@ -45,7 +45,7 @@ pub(crate) struct ExportArgs {
     out: PathBuf,
     /// Only these formats, separated by commas.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
-    format: Vec<Format>,
+    format: Vec<TrainingFormat>,
     /// Of an experiment file: only these variants and sources, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     sets: Vec<String>,
@@ -173,7 +173,7 @@ impl ExportArgs {
     }
 
     fn write(&self, export: &Export<'_>, folder: &Path, seed: u64) -> Result<Written> {
-        let formats = if self.format.is_empty() { &Format::ALL[..] } else { &self.format };
+        let formats = if self.format.is_empty() { &TrainingFormat::ALL[..] } else { &self.format };
         let test = self.split.map(|share| TestSplit { share, seed });
         let files = export.files(&Extent { test, ..Extent::whole(formats) })?;
         let files = self.write_files(&files, folder)?;
@@ -238,7 +238,7 @@ impl ExportArgs {
         }
         let given: Vec<(&str, &[Candidate])> =
             trials.iter().map(|(id, candidates)| (id.as_str(), candidates.as_slice())).collect();
-        let answers = Answers::gather(&given);
+        let answers = ScoredAnswers::gather(&given);
         let name = named.replace('/', "-");
         let (files, records) = answers.files(kind, &name)?;
         if records == 0 {

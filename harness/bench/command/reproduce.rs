@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::train::stop_flag;
 use crate::answering::Interrupted;
-use crate::scale::{Scale, Stage, StageCommand};
+use crate::scale::{ReproductionScale, ReproductionStage, StageCommand};
 use crate::session::GlobalArgs;
 use crate::terminal;
 
@@ -34,7 +34,7 @@ pub(crate) struct ReproduceArgs {
     scale: String,
     /// Only these stages, separated by commas.
     #[arg(long, value_name = "STAGES", value_delimiter = ',')]
-    only: Vec<Stage>,
+    only: Vec<ReproductionStage>,
     /// List the commands and what they take, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +44,7 @@ pub(crate) struct ReproduceArgs {
 }
 
 pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
-    let scale = Scale::read(&args.scale)?;
+    let scale = ReproductionScale::read(&args.scale)?;
     let name = crate::experiment::stem(args.scale.as_ref());
     let mut commands = scale.commands(&name, global)?;
     commands.retain(|command| args.only.is_empty() || args.only.contains(&command.stage));
@@ -114,13 +114,13 @@ const BYTES_PER_PARAMETER: f64 = 4.0;
 /// Says which commands there are and what they take.
 fn price(
     args: &ReproduceArgs,
-    scale: &Scale,
+    scale: &ReproductionScale,
     commands: &[StageCommand],
     global: &GlobalArgs,
 ) -> Result<()> {
     let mut out = terminal::json_or_text(args.json);
     let (mut calls, mut tokens, mut hours, mut samples) = ([0.0; 2], [0.0; 2], [0.0; 2], 0.0);
-    for command in commands.iter().filter(|command| command.stage == Stage::Run) {
+    for command in commands.iter().filter(|command| command.stage == ReproductionStage::Run) {
         let plan = plan(command, global)?;
         let range = |key: &str| ["least", "most"].map(|end| plan[key][end].as_f64().unwrap_or(0.0));
         let add = |sum: &mut [f64; 2], of: [f64; 2]| {
@@ -135,8 +135,8 @@ fn price(
     let count = |stage| commands.iter().filter(|command| command.stage == stage).count();
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
     let (trainings, evaluations, items) = (
-        (count(Stage::Train) * scale.training.seeds.len()) as f64,
-        count(Stage::Eval) as f64,
+        (count(ReproductionStage::Train) * scale.training.seeds.len()) as f64,
+        count(ReproductionStage::Eval) as f64,
         suite.scopes.iter().map(Scope::expected_items).sum::<u64>() as f64,
     );
     let trained_tokens = trainings * samples * TOKENS_PER_SAMPLE;

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{export, run};
 use crate::data_folder::{self, Replaced};
 use crate::experiment::{Experiments, MadeExperiment, Overrides, path_from, stem};
-use crate::export::{Export, Extent, Format};
+use crate::export::{Export, Extent, TrainingFormat};
 use crate::failure::bad_input;
 use crate::overwrite::WouldOverwrite;
 use crate::progress::Verbosity;
@@ -209,7 +209,7 @@ impl SynthArgs {
         let named = self.out.display().to_string();
         let accepted = export::check_samples(&record.id, candidates, &named)?;
         let mut files = Vec::new();
-        let extent = Extent::whole(&Format::ALL);
+        let extent = Extent::whole(&TrainingFormat::ALL);
         for file in Export::of_trial(record, candidates)?.files(&extent)? {
             let path = self.out.join(file.name);
             write_atomic(&path, &file.bytes)?;

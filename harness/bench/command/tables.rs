@@ -12,7 +12,7 @@ use gra_paper::tables::{Table, TableNumber};
 
 use crate::session::GlobalArgs;
 use crate::terminal;
-use crate::{measured, rows};
+use crate::{benchmark_scores, measured, rows};
 use gra_files::write_atomic;
 
 /// Where generated files are, in the results folder.
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     let texts: Vec<String> = tables.iter().map(format).collect();
     write!(out, "{}", texts.join("\n"))?;
     if measured.benchmarks().is_empty() && matches!(args.format, Format::Terminal) {
-        let missing = global.results().join(measured::BENCHMARKS);
+        let missing = global.results().join(benchmark_scores::BENCHMARKS);
         writeln!(out, "There is no score of a trained model: {}", missing.display())?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
-use gra_downstream::environment::{Engine, Environment};
+use gra_downstream::environment::{EngineKind, Environment};
 use gra_downstream::training::{
     self, Base, OtherTraining, Recipe, TrainingError, TrainingEvent, TrainingPlan, TrainingRecord,
     TrainingSet,
@@ -159,7 +159,7 @@ fn train(
         Base::parse(args.base.as_deref().unwrap_or_default()).map_err(TrainingError::from)?;
     let base_name = args.base_name.clone().unwrap_or_else(|| name_of(&base));
     let data = TrainingData::load_all(&args.data, &args.sets, global)?;
-    let environment = Environment::find(&args.programs.engines, Engine::LlamaFactory);
+    let environment = Environment::find(&args.programs.engines, EngineKind::LlamaFactory);
     let is_needed = !args.emit_only || matches!(base, Base::Gguf(_)) || args.to_gguf;
     let environment = if is_needed { Some(environment?) } else { None };
     for sentence in environment.iter().flat_map(training::unseen_versions) {

@@ -11,7 +11,7 @@ use gra_analysis::checks::languages;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::variant::{Instructions, Rewrite};
 
-use super::{DATASET_INFO, Export, ExportedSample, Extent, Format, MANIFEST, TEST};
+use super::{DATASET_INFO, Export, ExportedSample, Extent, MANIFEST, TEST, TrainingFormat};
 use crate::trial::{ModelDescription, TrialRecord};
 
 /// Most characters of a text of the shown sample.
@@ -90,8 +90,8 @@ impl Card<'_> {
             export.name,
             size_category(export.len()),
         );
-        if self.extent.formats.contains(&Format::Parquet) {
-            let file = Format::Parquet.file();
+        if self.extent.formats.contains(&TrainingFormat::Parquet) {
+            let file = TrainingFormat::Parquet.file();
             header.push_str("configs:\n- config_name: default\n  data_files:\n");
             let _ = writeln!(header, "  - split: train\n    path: {file}");
             if self.extent.test.is_some() {
@@ -108,11 +108,13 @@ impl Card<'_> {
         let name = &self.export.name;
         for format in &self.extent.formats {
             let what = match format {
-                Format::Alpaca => "instruction, input, output",
-                Format::Messages => "`messages` of a user and an assistant, one pair a line",
-                Format::Sharegpt => "`conversations` of a human and a model",
-                Format::PromptCompletion => "`prompt` and `completion`, one pair a line",
-                Format::Parquet => {
+                TrainingFormat::Alpaca => "instruction, input, output",
+                TrainingFormat::Messages => {
+                    "`messages` of a user and an assistant, one pair a line"
+                }
+                TrainingFormat::Sharegpt => "`conversations` of a human and a model",
+                TrainingFormat::PromptCompletion => "`prompt` and `completion`, one pair a line",
+                TrainingFormat::Parquet => {
                     "every sample with its messages, domain, keywords, summary, scores and models"
                 }
             };
@@ -274,7 +276,7 @@ fn models(card: &mut String, records: &[&TrialRecord]) {
         card,
         "## Models\n\nThe pool. `{}` names the generator and the reviewers of every sample.\n\n\
          | model | parameters | licence | source |\n|---|---:|---|---|\n",
-        Format::Parquet.file()
+        TrainingFormat::Parquet.file()
     );
     for model in models {
         let parameters = model.parameters.map_or_else(|| "-".to_owned(), |n| n.to_string());

@@ -10,7 +10,7 @@ use polars::prelude::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{ExportError, ExportedSample, Format};
+use super::{ExportError, ExportedSample, TrainingFormat};
 
 const USER: &str = "user";
 const ASSISTANT: &str = "assistant";
@@ -55,7 +55,7 @@ struct PromptCompletion<'a> {
     completion: &'a str,
 }
 
-impl Format {
+impl TrainingFormat {
     /// The samples in this form.
     pub(super) fn bytes(self, samples: &[ExportedSample]) -> Result<Vec<u8>, ExportError> {
         match self {
@@ -117,7 +117,7 @@ impl Format {
 }
 
 /// `dataset_info.json`: what the training files are. `None` where none of them is for LLaMA-Factory.
-pub(super) fn dataset_info(name: &str, formats: &[Format]) -> Option<Vec<u8>> {
+pub(super) fn dataset_info(name: &str, formats: &[TrainingFormat]) -> Option<Vec<u8>> {
     let infos = formats.iter().filter_map(|format| format.info());
     let infos: Map<String, Value> =
         infos.map(|(ending, info)| (format!("{name}{ending}"), info)).collect();

@@ -56,11 +56,11 @@ struct Verdict<'a> {
 }
 
 /// The scored answers of some trials, by their instructions.
-pub(crate) struct Answers<'a> {
+pub(crate) struct ScoredAnswers<'a> {
     by_instruction: BTreeMap<&'a str, Vec<ScoredAnswer<'a>>>,
 }
 
-impl<'a> Answers<'a> {
+impl<'a> ScoredAnswers<'a> {
     /// Gathers the answers of trials under their names. Variants that share a call have one answer, which counts once.
     pub(crate) fn gather(trials: &[(&'a str, &'a [Candidate])]) -> Self {
         let mut by_instruction: BTreeMap<&str, Vec<ScoredAnswer>> = BTreeMap::new();
@@ -183,7 +183,7 @@ mod tests {
             answered(1, "1", 5, Outcome::Rejected),
             unscored,
         ];
-        let answers = Answers::gather(&[("a/gra/seed-1", &first), ("a/x/seed-1", &second)]);
+        let answers = ScoredAnswers::gather(&[("a/gra/seed-1", &first), ("a/x/seed-1", &second)]);
         let text = |format| {
             let (files, records) = answers.files(format, "a").unwrap();
             let texts = files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap());
@@ -225,7 +225,7 @@ mod tests {
         }
         "#);
         let (_, none) =
-            Answers::gather(&[("a", &first[..1])]).files(PreferenceFormat::Dpo, "a").unwrap();
+            ScoredAnswers::gather(&[("a", &first[..1])]).files(PreferenceFormat::Dpo, "a").unwrap();
         assert_eq!(none, 0);
     }
 }

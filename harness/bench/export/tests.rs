@@ -60,7 +60,7 @@ fn candidates() -> Vec<Candidate> {
 }
 
 fn exported(candidates: &[Candidate]) -> Result<Vec<ExportedFile>, ExportError> {
-    Export::of_trial(&tests::record(), candidates)?.files(&Extent::whole(&Format::ALL))
+    Export::of_trial(&tests::record(), candidates)?.files(&Extent::whole(&TrainingFormat::ALL))
 }
 
 fn bytes(of: &str, candidates: &[Candidate]) -> Vec<u8> {
@@ -73,13 +73,13 @@ fn text(of: &str) -> String {
 }
 
 fn table(candidates: &[Candidate]) -> DataFrame {
-    let bytes = bytes(Format::Parquet.file(), candidates);
+    let bytes = bytes(TrainingFormat::Parquet.file(), candidates);
     ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap()
 }
 
 #[test]
 fn alpaca() {
-    insta::assert_snapshot!(text(Format::Alpaca.file()), @r#"
+    insta::assert_snapshot!(text(TrainingFormat::Alpaca.file()), @r#"
     [
     {"instruction":"Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash.","input":"","output":"````html\n<b>hi</b>\n````\nand ``` alone\n---\n"},
     {"instruction":"翻译：“café”","input":"","output":"Response 3."}
@@ -89,7 +89,7 @@ fn alpaca() {
 
 #[test]
 fn messages() {
-    insta::assert_snapshot!(text(Format::Messages.file()), @r#"
+    insta::assert_snapshot!(text(TrainingFormat::Messages.file()), @r#"
     {"messages":[{"role":"user","content":"Say \"hi\" in HTML,\nwith <script>alert('x')</script> & a back\\slash."},{"role":"assistant","content":"````html\n<b>hi</b>\n````\nand ``` alone\n---\n"}]}
     {"messages":[{"role":"user","content":"翻译：“café”"},{"role":"assistant","content":"Response 3."}]}
     "#);
@@ -256,7 +256,8 @@ fn card() {
 
 #[test]
 fn texts_read_back() {
-    let records: serde_json::Value = serde_json::from_str(&text(Format::Alpaca.file())).unwrap();
+    let records: serde_json::Value =
+        serde_json::from_str(&text(TrainingFormat::Alpaca.file())).unwrap();
     for (record, sample) in records.as_array().unwrap().iter().zip([1, 3]) {
         let sample = &candidates()[sample];
         assert_eq!(record["instruction"].as_str(), sample.instruction.as_deref());
@@ -321,8 +322,8 @@ fn the_table_holds_everything_of_a_sample() {
 #[test]
 fn no_samples_are_an_empty_data_set() {
     let rejected = [candidate(0, Outcome::Rejected)];
-    assert_eq!(bytes(Format::Alpaca.file(), &rejected), b"[\n]\n");
-    assert_eq!(bytes(Format::Messages.file(), &rejected), b"");
+    assert_eq!(bytes(TrainingFormat::Alpaca.file(), &rejected), b"[\n]\n");
+    assert_eq!(bytes(TrainingFormat::Messages.file(), &rejected), b"");
     let empty = table(&rejected);
     assert_eq!(empty.height(), 0);
     assert_eq!(empty.schema(), table(&candidates()).schema());

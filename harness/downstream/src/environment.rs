@@ -13,7 +13,7 @@ const MANIFEST: &str = "engine.json";
 /// An engine that trains, serves or scores models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Engine {
+pub enum EngineKind {
     /// Trains: LLaMA-Factory, with the converters from and to GGUF.
     #[serde(rename = "llamafactory")]
     LlamaFactory,
@@ -28,7 +28,7 @@ pub enum Engine {
     Vllm,
 }
 
-impl Engine {
+impl EngineKind {
     /// Every engine.
     pub const ALL: [Self; 5] =
         [Self::LlamaFactory, Self::OpenCompass, Self::LmEval, Self::LlamaServer, Self::Vllm];
@@ -46,7 +46,7 @@ impl Engine {
     }
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for EngineKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.id())
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Engine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     /// Which.
-    pub engine: Engine,
+    pub engine: EngineKind,
     /// The environment's folder.
     pub folder: PathBuf,
     /// Versions of its packages by their names, of Python under `python`.
@@ -65,7 +65,7 @@ pub struct Environment {
 
 #[derive(Deserialize)]
 struct Manifest {
-    engine: Engine,
+    engine: EngineKind,
     packages: BTreeMap<String, String>,
 }
 
@@ -76,7 +76,7 @@ pub enum EnvironmentError {
     #[error("{engine} is not installed in {}\nhint: scripts/engines {engine}", .folder.display())]
     Missing {
         /// Which.
-        engine: Engine,
+        engine: EngineKind,
         /// Where it was looked for.
         folder: PathBuf,
     },
@@ -84,7 +84,7 @@ pub enum EnvironmentError {
     #[error("{} does not say what is installed: {problem}\nhint: scripts/engines {engine}", .file.display())]
     Manifest {
         /// Of which engine.
-        engine: Engine,
+        engine: EngineKind,
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
@@ -98,7 +98,7 @@ impl Environment {
     ///
     /// # Errors
     /// When it is not there or its manifest cannot be read.
-    pub fn find(root: &Path, engine: Engine) -> Result<Self, EnvironmentError> {
+    pub fn find(root: &Path, engine: EngineKind) -> Result<Self, EnvironmentError> {
         let folder = root.join(engine.id());
         let file = folder.join(MANIFEST);
         let Ok(bytes) = std::fs::read(&file) else {
@@ -135,14 +135,14 @@ mod tests {
     fn an_environment_is_what_its_manifest_says() {
         let root = tempfile::tempdir().unwrap();
         let find = |engine| Environment::find(root.path(), engine);
-        let missing = find(Engine::LmEval).unwrap_err().to_string();
+        let missing = find(EngineKind::LmEval).unwrap_err().to_string();
         assert!(missing.ends_with("hint: scripts/engines lm-eval"), "{missing}");
 
         let folder = root.path().join("lm-eval");
         std::fs::create_dir(&folder).unwrap();
         let write = |text: &str| std::fs::write(folder.join(MANIFEST), text).unwrap();
         write(r#"{"engine": "lm-eval", "packages": {"lm-eval": "0.4.13"}}"#);
-        let found = find(Engine::LmEval).unwrap();
+        let found = find(EngineKind::LmEval).unwrap();
         assert_eq!((found.version("lm-eval"), found.version("torch")), ("0.4.13", ""));
         assert_eq!(found.program("python"), folder.join("bin/python"));
 
@@ -151,7 +151,7 @@ mod tests {
             (r#"{"engine": "vllm", "packages": {}}"#, "it is of vllm"),
         ] {
             write(text);
-            let error = find(Engine::LmEval).unwrap_err().to_string();
+            let error = find(EngineKind::LmEval).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
     }

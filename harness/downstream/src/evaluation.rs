@@ -37,12 +37,12 @@ use gra_paper::Benchmark;
 pub use data_cache::{DataCache, DataError};
 pub use import::{ImportError, import};
 pub use plan::PlanError;
-pub use record::{Evaluation, Outcome, RecordError, Scored, ScoringProtocol};
+pub use record::{BenchmarkOutcome, Evaluation, RecordError, ScoredBenchmark, ScoringProtocol};
 pub use sandbox::SandboxError;
 pub use serving::{ServingError, ServingOptions, Target};
 pub use suite::{Suite, SuiteError};
 
-use crate::environment::{Engine, Environment, EnvironmentError};
+use crate::environment::{EngineKind, Environment, EnvironmentError};
 use crate::program::ProgramError;
 use lm_eval::LmEval;
 use opencompass::OpenCompass;
@@ -154,12 +154,12 @@ pub fn evaluate(
     let engines = absolute(engines)?;
     let folder = absolute(&plan.folder)?;
     let engine = match plan.protocol {
-        ScoringProtocol::OpenCompass => Engine::OpenCompass,
-        ScoringProtocol::LmEval => Engine::LmEval,
+        ScoringProtocol::OpenCompass => EngineKind::OpenCompass,
+        ScoringProtocol::LmEval => EngineKind::LmEval,
     };
     let environment = Environment::find(&engines, engine)?;
     let version = environment.version("opencompass");
-    if engine == Engine::OpenCompass && version != OPENCOMPASS {
+    if engine == EngineKind::OpenCompass && version != OPENCOMPASS {
         return Err(EvaluationError::Version(version.to_owned()));
     }
     let data = DataCache { folder: absolute(&plan.data.folder)? };
@@ -202,13 +202,13 @@ pub fn evaluate(
             show(&EvaluationProgress::Scoring { benchmark, place, of, answered, items });
         };
         let outcome = match chosen.score(scope, stop, &mut look) {
-            Ok(Some(scored)) => Outcome::Scored(scored),
+            Ok(Some(scored)) => BenchmarkOutcome::Scored(scored),
             Ok(None) => return Ok(None),
             Err(error) => failure(&error, &served, folder)?,
         };
         let result = match &outcome {
-            Outcome::Scored(scored) => Ok(scored.score),
-            Outcome::Failed(reason) => Err(reason.clone()),
+            BenchmarkOutcome::Scored(scored) => Ok(scored.score),
+            BenchmarkOutcome::Failed(reason) => Err(reason.clone()),
         };
         show(&EvaluationProgress::Done { benchmark, result });
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
@@ -229,7 +229,7 @@ impl Scorer<'_> {
         scope: &Scope,
         stop: &AtomicBool,
         show: &mut dyn FnMut(u64),
-    ) -> Result<Option<Scored>, BenchmarkError> {
+    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
         match self {
             Self::OpenCompass(engine) => engine.score(scope, stop, show),
             Self::LmEval(engine) => engine.score(scope, stop, show),
@@ -242,7 +242,7 @@ fn failure(
     error: &BenchmarkError,
     served: &Served,
     folder: &Path,
-) -> Result<Outcome, EvaluationError> {
+) -> Result<BenchmarkOutcome, EvaluationError> {
     served.ask().map_err(ServingError::from)?;
     // The record names no folder of this machine; the log has all that the engine said.
     let reason = match error {
@@ -253,7 +253,7 @@ fn failure(
         }
         other => other.to_string(),
     };
-    Ok(Outcome::Failed(reason.replace(&folder.display().to_string(), ".")))
+    Ok(BenchmarkOutcome::Failed(reason.replace(&folder.display().to_string(), ".")))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, EvaluationError> {

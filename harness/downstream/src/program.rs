@@ -57,13 +57,13 @@ pub enum ProgramError {
 
 /// A running program. Dropping it ends the program.
 #[derive(Debug)]
-pub struct Program {
+pub struct EngineProcess {
     file: PathBuf,
     log: PathBuf,
     child: Child,
 }
 
-impl Program {
+impl EngineProcess {
     /// Starts a program. What it says is appended to the log; it hears no Ctrl-C, because its group is its own.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ fn ends_with_its_owner(command: &mut Command) {
     unsafe { command.pre_exec(ask) };
 }
 
-impl Drop for Program {
+impl Drop for EngineProcess {
     fn drop(&mut self) {
         self.end();
     }
@@ -210,12 +210,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("logs/a.log");
         let stop = AtomicBool::new(false);
-        let run = |script| Program::start(shell(script), &log).unwrap().wait(&stop, || ());
+        let run = |script| EngineProcess::start(shell(script), &log).unwrap().wait(&stop, || ());
         assert_eq!(run("echo fine").unwrap(), Ending::Done);
         let error = run("printf '1%%\\r2%%\\n'; echo no memory >&2; exit 3").unwrap_err();
         let said = error.to_string();
         assert!(said.contains("exit status: 3") && said.ends_with("fine\n2%\nno memory"), "{said}");
-        let missing = Program::start(Command::new("/nothing/there"), &log).unwrap_err();
+        let missing = EngineProcess::start(Command::new("/nothing/there"), &log).unwrap_err();
         assert!(missing.to_string().starts_with("cannot run /nothing/there"), "{missing}");
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let (log, file) = (folder.path().join("log"), folder.path().join("child"));
         let script = format!("sleep 1000 & echo $! > {}; trap '' TERM; wait", file.display());
         let stop = AtomicBool::new(false);
-        let program = Program::start(shell(&script), &log).unwrap();
+        let program = EngineProcess::start(shell(&script), &log).unwrap();
         let look = || {
             if fs::read_to_string(&file).is_ok_and(|id| id.ends_with('\n')) {
                 stop.store(true, Ordering::Relaxed);

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use gra_downstream::evaluation::data_cache::lay_out;
 use gra_downstream::evaluation::{
-    DataCache, Evaluation, EvaluationPlan, Outcome, ScoringProtocol, ServingOptions, Suite, Target,
-    evaluate,
+    BenchmarkOutcome, DataCache, Evaluation, EvaluationPlan, ScoringProtocol, ServingOptions,
+    Suite, Target, evaluate,
 };
 use gra_paper::Benchmark;
 
@@ -59,7 +59,7 @@ fn score(protocol: ScoringProtocol, only: &str) {
         answer_within: 600,
     });
     for (benchmark, outcome) in &evaluation.benchmarks {
-        let Outcome::Scored(scored) = outcome else { panic!("{benchmark}: {outcome:?}") };
+        let BenchmarkOutcome::Scored(scored) = outcome else { panic!("{benchmark}: {outcome:?}") };
         assert!(scored.n.unwrap() > 0 && !scored.items.is_empty(), "{benchmark}");
     }
 }
@@ -98,7 +98,7 @@ fn whole_benchmarks_are_scored() {
         answer_within: std::env::var("GRA_WITHIN").map_or(60, |seconds| seconds.parse().unwrap()),
     });
     for (benchmark, outcome) in &evaluation.benchmarks {
-        let Outcome::Scored(scored) = outcome else { panic!("{benchmark}: {outcome:?}") };
+        let BenchmarkOutcome::Scored(scored) = outcome else { panic!("{benchmark}: {outcome:?}") };
         println!("{benchmark} {} of {:?} {:?}", scored.score, scored.n, scored.notes);
         assert!(scored.whole, "{benchmark}");
     }

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gra_downstream::environment::{Engine, Environment};
+use gra_downstream::environment::{EngineKind, Environment};
 use gra_downstream::training::{
     Base, OtherTraining, Recipe, TrainingError, TrainingEvent, TrainingPlan, TrainingRecord,
     TrainingSet, prepare, to_gguf, train,
@@ -34,7 +34,8 @@ fn folder(variable: &str, default: &str) -> PathBuf {
 #[test]
 #[ignore = "takes minutes, and needs scripts/engines llamafactory"]
 fn a_training_that_was_stopped_goes_on() {
-    let environment = Environment::find(&folder("GRA_ENGINES", ".engines"), Engine::LlamaFactory);
+    let environment =
+        Environment::find(&folder("GRA_ENGINES", ".engines"), EngineKind::LlamaFactory);
     let environment = environment.unwrap();
     let model = folder("GRA_MODELS", ".models").join("SmolLM2-135M-Instruct.Q4_1.gguf");
     let root = tempfile::tempdir().unwrap();

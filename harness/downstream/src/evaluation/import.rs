@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 
 use gra_paper::Benchmark;
 
-use super::lm_eval::results::Results as LmEvalResults;
-use super::opencompass::results::{Results as OpenCompassResults, files};
-use super::record::{Evaluation, Outcome, Scored, ScoredModel, ScoringProtocol};
+use super::lm_eval::results::LmEvalResults;
+use super::opencompass::results::OpenCompassResults;
+use super::opencompass::resume::files;
+use super::record::{BenchmarkOutcome, Evaluation, ScoredBenchmark, ScoredModel, ScoringProtocol};
 use super::scoring::ResultError;
-use super::suite::Protocol;
+use super::suite::BenchmarkProtocol;
 
 /// A folder or file cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,7 @@ fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
     let results = OpenCompassResults::open(run, &model)?;
     let mut evaluation = begun(model, ScoringProtocol::OpenCompass);
     for benchmark in Benchmark::ALL {
-        let protocol = Protocol::of_benchmark(benchmark);
+        let protocol = BenchmarkProtocol::of_benchmark(benchmark);
         let parts = protocol.parts();
         let (there, missing): (Vec<_>, Vec<_>) =
             parts.into_iter().partition(|part| results.file(&part.dataset).is_file());
@@ -125,12 +126,12 @@ fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
         }
         let outcome = if missing.is_empty() {
             match results.score(protocol, &there, false) {
-                Ok(scored) => Outcome::Scored(completed(benchmark, scored)),
-                Err(error) => Outcome::Failed(error.to_string()),
+                Ok(scored) => BenchmarkOutcome::Scored(completed(benchmark, scored)),
+                Err(error) => BenchmarkOutcome::Failed(error.to_string()),
             }
         } else {
             let names: BTreeSet<&str> = missing.iter().map(|part| part.dataset.as_str()).collect();
-            Outcome::Failed(lacking(&names, there.len() + names.len()))
+            BenchmarkOutcome::Failed(lacking(&names, there.len() + names.len()))
         };
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }
@@ -146,7 +147,7 @@ fn lacking(names: &BTreeSet<&str>, of: usize) -> String {
 }
 
 /// Says what a reader of an imported score should know, and whether it is of all items.
-fn completed(benchmark: Benchmark, mut scored: Scored) -> Scored {
+fn completed(benchmark: Benchmark, mut scored: ScoredBenchmark) -> ScoredBenchmark {
     let items = u64::try_from(benchmark.items()).ok();
     scored.whole = scored.n.is_some() && scored.n == items;
     if !scored.pinned {
@@ -166,8 +167,8 @@ fn lm_eval(file: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> 
     }
     for benchmark in results.benchmarks() {
         let outcome = match results.score(benchmark, None) {
-            Ok(scored) => Outcome::Scored(scored),
-            Err(error) => Outcome::Failed(error.to_string()),
+            Ok(scored) => BenchmarkOutcome::Scored(scored),
+            Err(error) => BenchmarkOutcome::Failed(error.to_string()),
         };
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }

@@ -19,12 +19,12 @@ use gra_paper::Benchmark;
 use serde_json::json;
 
 use super::data_cache::DataCache;
-use super::record::Scored;
+use super::record::ScoredBenchmark;
 use super::scoring::{Asked, BenchmarkError};
 use super::suite::Scope;
 use crate::environment::Environment;
-use crate::program::{Ending, Program};
-use results::Results;
+use crate::program::{Ending, EngineProcess};
+use results::LmEvalResults;
 
 /// Time between two looks at how many items were answered.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
@@ -52,7 +52,7 @@ impl LmEval<'_> {
         scope: &Scope,
         stop: &AtomicBool,
         show: &mut dyn FnMut(u64),
-    ) -> Result<Option<Scored>, BenchmarkError> {
+    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
         let benchmark = scope.benchmark;
         if let Some(reason) = tasks::why_not(benchmark) {
             return Err(BenchmarkError::NotScored { benchmark, reason });
@@ -61,14 +61,15 @@ impl LmEval<'_> {
         let failed =
             |source| BenchmarkError::Io { benchmark, folder: self.folder.to_owned(), source };
         let out = work.join("out");
-        if Results::newest(&out).is_none() {
+        if LmEvalResults::newest(&out).is_none() {
             let names = tasks::write(scope, self.environment, self.data, &work).map_err(failed)?;
             if self.call(scope, &names, stop, show)? == Ending::Stopped {
                 return Ok(None);
             }
         }
-        let file = Results::newest(&out).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        let mut scored = Results::read(&file)?.score(benchmark, Some(scope))?;
+        let file =
+            LmEvalResults::newest(&out).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        let mut scored = LmEvalResults::read(&file)?.score(benchmark, Some(scope))?;
         scored.whole &= self.asked.reply_limit.is_none();
         show(scored.n.unwrap_or_default());
         Ok(Some(scored))
@@ -107,7 +108,7 @@ impl LmEval<'_> {
         // What earlier calls said is in the log, too.
         let before = std::fs::metadata(&log).map_or(0, |file| file.len());
         let mut counted = Instant::now();
-        let ending = Program::start(command, &log)?.wait(stop, || {
+        let ending = EngineProcess::start(command, &log)?.wait(stop, || {
             if counted.elapsed() >= COUNT_EVERY {
                 show(answered(&log, before));
                 counted = Instant::now();

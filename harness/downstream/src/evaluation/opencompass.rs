@@ -6,7 +6,7 @@
 
 pub(crate) mod config;
 pub(crate) mod results;
-mod resume;
+pub(crate) mod resume;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 use gra_paper::Benchmark;
 
 use super::data_cache::DataCache;
-use super::record::Scored;
+use super::record::ScoredBenchmark;
 use super::sandbox::{Limits, Room, Sandbox};
 use super::scoring::{Asked, BenchmarkError, ResultError};
-use super::suite::{Protocol, Scope};
+use super::suite::{BenchmarkProtocol, Scope};
 use crate::environment::Environment;
-use crate::program::{Ending, Program, ProgramError};
+use crate::program::{Ending, EngineProcess, ProgramError};
 use config::{ABBREVIATION, MODULE_TEXTS, RUNNER, config};
-use results::Results;
+use results::OpenCompassResults;
 
 /// Name of the run's folder below the work folder, where a call takes up what an earlier one has done.
 const RUN: &str = "run";
@@ -61,15 +61,15 @@ impl OpenCompass<'_> {
         scope: &Scope,
         stop: &AtomicBool,
         show: &mut dyn FnMut(u64),
-    ) -> Result<Option<Scored>, BenchmarkError> {
+    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
         let benchmark = scope.benchmark;
         let failed =
             |source| BenchmarkError::Io { benchmark, folder: self.folder.to_owned(), source };
-        let protocol = Protocol::of_benchmark(benchmark);
+        let protocol = BenchmarkProtocol::of_benchmark(benchmark);
         let parts = scope.parts();
         let run = self.work().join(RUN);
         resume::mend(&run, ABBREVIATION).map_err(failed)?;
-        let results = || Results::open(&run, ABBREVIATION);
+        let results = || OpenCompassResults::open(&run, ABBREVIATION);
         if !results()?.is_there(&parts) {
             self.write_config(scope).map_err(failed)?;
             let ending = if protocol.runs_code {
@@ -116,7 +116,7 @@ impl OpenCompass<'_> {
     }
 
     /// Fewer items than there are would be a score over others than the table says.
-    fn check_items(scope: &Scope, scored: &Scored) -> Result<(), ResultError> {
+    fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), ResultError> {
         for part in scope.parts() {
             let name = part.name.as_deref().unwrap_or_default();
             let found = scored.parts.get(name).map_or(scored.n, |part| part.n).unwrap_or_default();
@@ -176,7 +176,7 @@ impl OpenCompass<'_> {
         command.args(Self::arguments(benchmark, mode)).current_dir(&work);
         command.envs(self.variables(&work)).env_remove("DATASET_SOURCE");
         let mut counted = Instant::now();
-        Program::start(command, &self.log(benchmark))?.wait(stop, || {
+        EngineProcess::start(command, &self.log(benchmark))?.wait(stop, || {
             if counted.elapsed() >= COUNT_EVERY {
                 look();
                 counted = Instant::now();
@@ -212,12 +212,12 @@ impl OpenCompass<'_> {
         };
         let command = sandbox.command(&inside, &self.environment.program("python"), &arguments);
         let log = self.log(scope.benchmark);
-        let ending = Program::start(command, &log)?.wait(stop, || ())?;
+        let ending = EngineProcess::start(command, &log)?.wait(stop, || ())?;
         if ending == Ending::Done {
             for (folder, ending) in
                 [(Path::new("results").join(ABBREVIATION), "json"), ("summary".into(), "csv")]
             {
-                for file in results::files(&room.join(RUN).join(&folder), ending) {
+                for file in resume::files(&room.join(RUN).join(&folder), ending) {
                     let name = file.file_name().unwrap_or_default();
                     gra_files::write_atomic(&run.join(&folder).join(name), &fs::read(&file)?)?;
                 }

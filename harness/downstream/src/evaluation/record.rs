@@ -35,7 +35,7 @@ pub struct Evaluation {
     /// SHA-256 of the data files by their paths in the data cache; empty for an import.
     pub data: BTreeMap<String, String>,
     /// What became of each benchmark, by its id.
-    pub benchmarks: BTreeMap<String, Outcome>,
+    pub benchmarks: BTreeMap<String, BenchmarkOutcome>,
 }
 
 /// A model that was scored.
@@ -62,16 +62,16 @@ pub enum ScoringProtocol {
 /// What became of a benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum BenchmarkOutcome {
     /// It was scored.
-    Scored(Scored),
+    Scored(ScoredBenchmark),
     /// It could not be scored; the reason.
     Failed(String),
 }
 
 /// A benchmark's score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scored {
+pub struct ScoredBenchmark {
     /// Per cent. Unweighted mean of the parts where there are several, mean of the metrics for `IFEval`.
     pub score: f64,
     /// Items scored; `None` where an import does not say.
@@ -166,24 +166,24 @@ impl Evaluation {
 
     /// What became of a benchmark; `None` where it is not part of the evaluation.
     #[must_use]
-    pub fn outcome(&self, benchmark: Benchmark) -> Option<&Outcome> {
+    pub fn outcome(&self, benchmark: Benchmark) -> Option<&BenchmarkOutcome> {
         self.benchmarks.get(benchmark.id())
     }
 
     /// The score of a benchmark; `None` where it failed or is not part of the evaluation.
     #[must_use]
-    pub fn scored(&self, benchmark: Benchmark) -> Option<&Scored> {
+    pub fn scored(&self, benchmark: Benchmark) -> Option<&ScoredBenchmark> {
         match self.outcome(benchmark)? {
-            Outcome::Scored(scored) => Some(scored),
-            Outcome::Failed(_) => None,
+            BenchmarkOutcome::Scored(scored) => Some(scored),
+            BenchmarkOutcome::Failed(_) => None,
         }
     }
 
     /// The benchmarks that could not be scored, with the reasons.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
         self.benchmarks.iter().filter_map(|(id, outcome)| match outcome {
-            Outcome::Scored(_) => None,
-            Outcome::Failed(reason) => Some((id.as_str(), reason.as_str())),
+            BenchmarkOutcome::Scored(_) => None,
+            BenchmarkOutcome::Failed(reason) => Some((id.as_str(), reason.as_str())),
         })
     }
 
@@ -238,21 +238,6 @@ pub fn right_items(score: f64, n: u64) -> Option<u64> {
     is_one.then_some(whole as u64)
 }
 
-/// A benchmark as its id, for serde.
-pub(crate) mod benchmark_id {
-    use gra_paper::Benchmark;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    pub(crate) fn serialize<S: Serializer>(one: &Benchmark, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(one.id())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Benchmark, D::Error> {
-        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,7 +262,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut made = Evaluation::new(ScoredModel::default(), ScoringProtocol::OpenCompass);
         made.suite = Some(Suite::smoke());
-        let scored = Scored {
+        let scored = ScoredBenchmark {
             score: 200.0 / 3.0,
             n: Some(3),
             whole: false,
@@ -289,8 +274,8 @@ mod tests {
             items: vec![Item::new("0".to_owned(), true)],
             notes: Vec::new(),
         };
-        made.benchmarks.insert("gsm8k".to_owned(), Outcome::Scored(scored));
-        made.benchmarks.insert("math".to_owned(), Outcome::Failed("no result".to_owned()));
+        made.benchmarks.insert("gsm8k".to_owned(), BenchmarkOutcome::Scored(scored));
+        made.benchmarks.insert("math".to_owned(), BenchmarkOutcome::Failed("no result".to_owned()));
         made.write(folder.path()).unwrap();
         let file = folder.path().join(EVALUATION_FILE);
         assert_eq!(Evaluation::read(&file).unwrap(), made);

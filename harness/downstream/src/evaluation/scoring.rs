@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use gra_paper::Benchmark;
 
-use super::record::{Item, Scored, ScoredPart, right_items};
-use super::suite::Protocol;
+use super::record::{Item, ScoredBenchmark, ScoredPart, right_items};
+use super::suite::BenchmarkProtocol;
 use crate::program::ProgramError;
 
 /// Metrics of `IFEval` that are of prompts, whose items are known.
@@ -120,15 +120,15 @@ pub(super) enum ResultError {
 
 /// One score of a benchmark's parts: of BBH and MMLU the unweighted mean, whatever their sizes.
 pub(super) fn together(
-    protocol: Protocol,
+    protocol: BenchmarkProtocol,
     mut parts: BTreeMap<String, ScoredPart>,
     items: Option<Vec<Item>>,
     pinned: bool,
-) -> Scored {
+) -> ScoredBenchmark {
     #[expect(clippy::cast_precision_loss, reason = "at most 57 parts")]
     let score = parts.values().map(|part| part.score).sum::<f64>() / parts.len() as f64;
     let n = parts.values().map(|part| part.n).sum();
-    let mut scored = Scored {
+    let mut scored = ScoredBenchmark {
         score,
         n,
         whole: false,
@@ -156,7 +156,7 @@ pub(super) fn together(
 }
 
 /// Says where a score is no whole number of its items: then it is of other items than its `n` says, or a mean of runs.
-pub(super) fn grid_notes(benchmark: Benchmark, scored: &Scored) -> Vec<String> {
+pub(super) fn grid_notes(benchmark: Benchmark, scored: &ScoredBenchmark) -> Vec<String> {
     let note = |name: &str, score: f64, n: Option<u64>| {
         let n = n.filter(|&n| right_items(score, n).is_none())?;
         Some(format!("{name} is no whole number of {n} items"))
@@ -176,7 +176,7 @@ pub(super) fn grid_notes(benchmark: Benchmark, scored: &Scored) -> Vec<String> {
 
 /// The mean of a benchmark's metrics; all but `IFEval` have one.
 pub(super) fn score(
-    protocol: Protocol,
+    protocol: BenchmarkProtocol,
     metrics: &BTreeMap<String, f64>,
     file: &Path,
 ) -> Result<f64, ResultError> {
@@ -197,7 +197,7 @@ pub(super) fn score(
 /// Holds the items against the metric that is computed from them.
 pub(super) fn agree(
     dataset: &str,
-    protocol: Protocol,
+    protocol: BenchmarkProtocol,
     metrics: &BTreeMap<String, f64>,
     items: &[Item],
 ) -> Result<(), ResultError> {

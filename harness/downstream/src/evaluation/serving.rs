@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use gra_files::digest;
 
 use super::record::ScoredModel;
-use crate::environment::{Engine, Environment, EnvironmentError};
-use crate::program::{Program, ProgramError};
+use crate::environment::{EngineKind, Environment, EnvironmentError};
+use crate::program::{EngineProcess, ProgramError};
 use probe::Probe;
 pub use probe::ProbeError;
 
@@ -103,7 +103,7 @@ pub struct Served {
     probe: Probe,
     answer_within: Duration,
     // Ends the server when it is dropped.
-    _program: Option<Program>,
+    _program: Option<EngineProcess>,
 }
 
 impl Served {
@@ -196,12 +196,12 @@ pub fn serve(
             Ok(served)
         }
         Target::Gguf { file } => {
-            let environment = Environment::find(engines, Engine::LlamaServer)?;
+            let environment = Environment::find(engines, EngineKind::LlamaServer)?;
             let start = Start { path: file, environment: &environment, options, log };
             start.serve(stop)
         }
         Target::HuggingFace { folder } => {
-            let environment = Environment::find(engines, Engine::Vllm)?;
+            let environment = Environment::find(engines, EngineKind::Vllm)?;
             let start = Start { path: folder, environment: &environment, options, log };
             start.serve(stop)
         }
@@ -224,11 +224,11 @@ impl Start<'_> {
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let port = free_port().map_err(failed)?;
         let command = match self.environment.engine {
-            Engine::Vllm => self.vllm(&name, port),
+            EngineKind::Vllm => self.vllm(&name, port),
             _ => self.llama_server(&name, port),
         };
         let ended = |source| ServingError::Program { model: self.path.to_owned(), source };
-        let mut program = Program::start(command, self.log).map_err(ended)?;
+        let mut program = EngineProcess::start(command, self.log).map_err(ended)?;
         let probe = Probe::new(&format!("http://127.0.0.1:{port}"));
         let deadline = Instant::now() + self.options.start_within;
         while probe.models(LOOK_EVERY * 4).is_err() {

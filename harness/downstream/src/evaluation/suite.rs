@@ -13,7 +13,7 @@ pub(crate) const DATASETS_MODULE: &str = "opencompass.configs.datasets";
 
 /// How OpenCompass scores a benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Protocol {
+pub struct BenchmarkProtocol {
     /// Of which benchmark this is.
     pub benchmark: Benchmark,
     /// Its module below `opencompass.configs.datasets`.
@@ -65,7 +65,7 @@ const PROTOCOLS: [Row; 10] = [
     (Benchmark::IfEval, "IFEval.IFEval_gen", "ifeval_datasets", "IFEval", &IFEVAL_METRICS, "3321a3", 1025),
 ];
 
-impl Protocol {
+impl BenchmarkProtocol {
     /// How a benchmark is scored.
     #[must_use]
     pub fn of_benchmark(benchmark: Benchmark) -> Self {
@@ -84,19 +84,19 @@ impl Protocol {
 
     /// Its data sets: 27 for BBH, 57 for MMLU, in order of their names, one for each other benchmark.
     #[must_use]
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<SuitePart> {
         let known = known_parts().iter().filter(|part| part.benchmark == self.benchmark.id());
-        let of_several = known.map(|known| Part {
+        let of_several = known.map(|known| SuitePart {
             dataset: format!("{}{}", self.dataset, known.part),
             name: Some(known.part.clone()),
             prompt_hash: known.prompt_hash.clone(),
             items: known.items,
         });
-        let parts: Vec<Part> = of_several.collect();
+        let parts: Vec<SuitePart> = of_several.collect();
         if !parts.is_empty() {
             return parts;
         }
-        vec![Part {
+        vec![SuitePart {
             dataset: self.dataset.to_owned(),
             name: None,
             prompt_hash: self.prompt_hash.to_owned(),
@@ -107,7 +107,7 @@ impl Protocol {
 
 /// A data set of a benchmark, scored by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct SuitePart {
     /// Its name in results, e.g. `bbh-snarks`.
     pub dataset: String,
     /// Its name within the benchmark, e.g. `snarks`; `None` where the benchmark has one part.
@@ -150,7 +150,7 @@ pub struct Suite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// The benchmark.
-    #[serde(with = "super::record::benchmark_id")]
+    #[serde(with = "benchmark_id")]
     pub benchmark: Benchmark,
     /// Most items of each part, the first ones; `None` for all.
     pub items: Option<u64>,
@@ -161,8 +161,8 @@ pub struct Scope {
 impl Scope {
     /// The data sets that are scored.
     #[must_use]
-    pub fn parts(&self) -> Vec<Part> {
-        let mut parts = Protocol::of_benchmark(self.benchmark).parts();
+    pub fn parts(&self) -> Vec<SuitePart> {
+        let mut parts = BenchmarkProtocol::of_benchmark(self.benchmark).parts();
         if let Some(names) = &self.parts {
             parts.retain(|part| part.name.as_ref().is_some_and(|name| names.contains(name)));
         }
@@ -276,7 +276,22 @@ impl Suite {
     /// Whether scoring runs code that the model wrote.
     #[must_use]
     pub fn runs_code(&self) -> bool {
-        self.scopes.iter().any(|scope| Protocol::of_benchmark(scope.benchmark).runs_code)
+        self.scopes.iter().any(|scope| BenchmarkProtocol::of_benchmark(scope.benchmark).runs_code)
+    }
+}
+
+/// A benchmark as its id, for serde.
+mod benchmark_id {
+    use gra_paper::Benchmark;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub(super) fn serialize<S: Serializer>(one: &Benchmark, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(one.id())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Benchmark, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -287,7 +302,7 @@ mod tests {
     #[test]
     fn every_benchmark_has_its_protocol_and_all_its_items() {
         for benchmark in Benchmark::ALL {
-            let protocol = Protocol::of_benchmark(benchmark);
+            let protocol = BenchmarkProtocol::of_benchmark(benchmark);
             assert_eq!(protocol.benchmark, benchmark);
             let parts = protocol.parts();
             let items: u64 = parts.iter().map(|part| part.items).sum();
@@ -296,7 +311,7 @@ mod tests {
         }
         let lines = include_str!("suite/parts.csv").lines().count();
         assert_eq!(known_parts().len(), lines - 1);
-        let count = |benchmark| Protocol::of_benchmark(benchmark).parts().len();
+        let count = |benchmark| BenchmarkProtocol::of_benchmark(benchmark).parts().len();
         assert_eq!((count(Benchmark::Bbh), count(Benchmark::Mmlu)), (27, 57));
     }
 

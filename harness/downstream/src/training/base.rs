@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
 use crate::environment::Environment;
-use crate::program::{Ending, Program};
+use crate::program::{Ending, EngineProcess};
 
 /// Says of a folder that was made from a GGUF file which file that was.
 const ORIGIN: &str = "converted-from.json";
@@ -170,7 +170,7 @@ impl Base {
             fs::create_dir_all(root).map_err(TrainingError::from_io(root))?;
             let mut command = Command::new(environment.program("gguf-to-hf"));
             command.arg(&file).arg(&folder).env("HF_HUB_OFFLINE", "1");
-            let program = Program::start(command, &root.join(format!("{stem}.log")))?;
+            let program = EngineProcess::start(command, &root.join(format!("{stem}.log")))?;
             if program.wait(stop, || ())? == Ending::Stopped {
                 return Err(TrainingError::Stopped);
             }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{TrainingError, file};
 use crate::environment::Environment;
-use crate::program::{Ending, Program};
+use crate::program::{Ending, EngineProcess};
 
 /// Makes `model.F16.gguf` of a trained model: weights as 16-bit floats, the tokenizer and the chat template that the
 /// training saved. A file that is there already is left alone.
@@ -36,7 +36,7 @@ pub fn to_gguf(
         command.arg("--model-name").arg(name);
     }
     command.env("HF_HUB_OFFLINE", "1");
-    let program = Program::start(command, &folder.join("gguf.log"))?;
+    let program = EngineProcess::start(command, &folder.join("gguf.log"))?;
     if program.wait(stop, || ())? == Ending::Stopped {
         return Err(TrainingError::Stopped);
     }

@@ -146,7 +146,7 @@ impl LogReader {
 
 /// What a training came to.
 #[derive(Debug, PartialEq)]
-pub(super) struct Outcome {
+pub(super) struct BenchmarkOutcome {
     /// Steps that were made.
     pub(super) steps: u64,
     pub(super) loss: Vec<LossPoint>,
@@ -175,7 +175,7 @@ struct StatePoint {
 ///
 /// # Errors
 /// When a file is missing or damaged, the training did not reach its last step, or its loss is no number.
-pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<Outcome, TrainingError> {
+pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<BenchmarkOutcome, TrainingError> {
     let path = model.join("trainer_state.json");
     let state: State = read(&path)?;
     if state.global_step < state.max_steps {
@@ -203,7 +203,7 @@ pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<Outcome, Train
         return Err(TrainingError::LossIsNoNumber { step: state.global_step });
     }
     let results = results.into_iter().map(|(name, value)| (name, value.get())).collect();
-    Ok(Outcome { steps: state.global_step, loss, results })
+    Ok(BenchmarkOutcome { steps: state.global_step, loss, results })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {

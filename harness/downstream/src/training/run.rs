@@ -15,7 +15,7 @@ use super::outputs::{LogReader, TrainingProgress};
 use super::record::{self, TrainingRecord};
 use super::{TrainingError, file};
 use crate::environment::Environment;
-use crate::program::{Ending, Program, ProgramError};
+use crate::program::{Ending, EngineProcess, ProgramError};
 
 /// How long a trainer that was killed may take to give its memory back and be gone.
 const TO_DIE: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ fn run(
     // Set by us as well: hours of a training whose loss is no number are lost hours.
     let end = AtomicBool::new(false);
     let mut broken = None;
-    let program = Program::start(command, &folder.join(file::LOG))?;
+    let program = EngineProcess::start(command, &folder.join(file::LOG))?;
     let mut look = || {
         for progress in log.new_steps() {
             if !progress.loss.is_finite() && broken.is_none() {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::environment::{Engine, Environment};
+use crate::environment::{EngineKind, Environment};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/training");
 const SMOKE: &str = include_str!("../../../../experiments/recipes/smoke.toml");
@@ -67,7 +67,7 @@ impl Workshop {
         let head = format!("#!/bin/sh\nset -e\nFIXTURES={FIXTURES}\nBASE={}\n", base.display());
         fs::write(&cli, format!("{head}mkdir -p model\n{script}\n")).unwrap();
         fs::set_permissions(&cli, fs::Permissions::from_mode(0o755)).unwrap();
-        Environment { engine: Engine::LlamaFactory, folder, packages: BTreeMap::new() }
+        Environment { engine: EngineKind::LlamaFactory, folder, packages: BTreeMap::new() }
     }
 
     fn train(&self, script: &str) -> (Result<TrainingRecord, TrainingError>, Vec<TrainingEvent>) {

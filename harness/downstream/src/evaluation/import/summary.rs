@@ -8,9 +8,11 @@ use std::path::Path;
 
 use gra_paper::Benchmark;
 
-use super::super::record::{Evaluation, Outcome, Scored, ScoredPart, ScoringProtocol};
+use super::super::record::{
+    BenchmarkOutcome, Evaluation, ScoredBenchmark, ScoredPart, ScoringProtocol,
+};
 use super::super::scoring::{score, together};
-use super::super::suite::Protocol;
+use super::super::suite::BenchmarkProtocol;
 use super::{ImportError, begun, choose, completed, lacking, some};
 
 /// Columns before those of models.
@@ -67,8 +69,12 @@ pub(super) fn read(file: &Path, model: Option<&str>) -> Result<Evaluation, Impor
 }
 
 /// What became of a benchmark; `None` where the summary does not have it.
-fn outcome(benchmark: Benchmark, lines: &BTreeMap<String, Line>, file: &Path) -> Option<Outcome> {
-    let protocol = Protocol::of_benchmark(benchmark);
+fn outcome(
+    benchmark: Benchmark,
+    lines: &BTreeMap<String, Line>,
+    file: &Path,
+) -> Option<BenchmarkOutcome> {
+    let protocol = BenchmarkProtocol::of_benchmark(benchmark);
     let parts = protocol.parts();
     let mut scored = BTreeMap::new();
     let mut missing = BTreeSet::new();
@@ -87,7 +93,7 @@ fn outcome(benchmark: Benchmark, lines: &BTreeMap<String, Line>, file: &Path) ->
         pinned &= line.hash.as_ref() == Some(&part.prompt_hash);
         let value = match score(protocol, &metrics, file) {
             Ok(value) => value,
-            Err(error) => return Some(Outcome::Failed(error.to_string())),
+            Err(error) => return Some(BenchmarkOutcome::Failed(error.to_string())),
         };
         let prompt_hash = line.hash.clone();
         let part = part.name.clone().unwrap_or_default();
@@ -97,7 +103,7 @@ fn outcome(benchmark: Benchmark, lines: &BTreeMap<String, Line>, file: &Path) ->
     let all = match (scored.is_empty(), missing.is_empty()) {
         (_, true) => together(protocol, scored, None, pinned),
         (true, false) if !was_asked => group(protocol, lines)?,
-        _ => return Some(Outcome::Failed(lacking(&missing, parts.len()))),
+        _ => return Some(BenchmarkOutcome::Failed(lacking(&missing, parts.len()))),
     };
     let mut all = completed(benchmark, all);
     all.decimals = Some(DECIMALS);
@@ -105,11 +111,11 @@ fn outcome(benchmark: Benchmark, lines: &BTreeMap<String, Line>, file: &Path) ->
     if !is_near_grid(benchmark, &all) {
         all.notes.push(format!("no whole number of {} items", benchmark.items()));
     }
-    Some(Outcome::Scored(all))
+    Some(BenchmarkOutcome::Scored(all))
 }
 
 /// A group whose data sets the summary does not list.
-fn group(protocol: Protocol, lines: &BTreeMap<String, Line>) -> Option<Scored> {
+fn group(protocol: BenchmarkProtocol, lines: &BTreeMap<String, Line>) -> Option<ScoredBenchmark> {
     let line = lines.get(protocol.benchmark.id())?;
     let value = (*line.values.get(UNWEIGHTED)?)?;
     let metrics = BTreeMap::from([(UNWEIGHTED.to_owned(), value)]);
@@ -118,7 +124,7 @@ fn group(protocol: Protocol, lines: &BTreeMap<String, Line>) -> Option<Scored> {
 }
 
 /// Whether some number of right items of the whole benchmark rounds to its score.
-fn is_near_grid(benchmark: Benchmark, scored: &Scored) -> bool {
+fn is_near_grid(benchmark: Benchmark, scored: &ScoredBenchmark) -> bool {
     if benchmark == Benchmark::IfEval || !scored.parts.is_empty() || benchmark.grid().is_none() {
         return true;
     }

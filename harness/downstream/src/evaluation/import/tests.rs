@@ -15,11 +15,11 @@ fn told(evaluation: &Evaluation) -> String {
     let mut text = String::new();
     for (benchmark, outcome) in &evaluation.benchmarks {
         let _ = match outcome {
-            Outcome::Failed(reason) => writeln!(text, "{benchmark}: failed: {reason}"),
-            Outcome::Scored(scored) => {
+            BenchmarkOutcome::Failed(reason) => writeln!(text, "{benchmark}: failed: {reason}"),
+            BenchmarkOutcome::Scored(scored) => {
                 let right: Vec<String> =
                     scored.items.iter().map(|item| format!("{}={}", item.id, item.right)).collect();
-                let Scored { score, n, whole, pinned, decimals, .. } = scored;
+                let ScoredBenchmark { score, n, whole, pinned, decimals, .. } = scored;
                 writeln!(
                     text,
                     "{benchmark}: {score} n={n:?} whole={whole} pinned={pinned} decimals={decimals:?} [{}] {:?}",

@@ -8,9 +8,9 @@ use gra_paper::Benchmark;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::record::{Item, Scored, ScoredPart};
+use super::super::record::{Item, ScoredBenchmark, ScoredPart};
 use super::super::scoring::{ResultError, grid_notes};
-use super::super::suite::{Protocol, Scope};
+use super::super::suite::{BenchmarkProtocol, Scope};
 use super::tasks::PREFIX;
 
 /// Metrics that are scores, the first that a task has counts. What comes after the comma is how an answer is found in
@@ -55,12 +55,12 @@ struct Samples {
 
 /// What a call of lm-eval found.
 #[derive(Debug)]
-pub(crate) struct Results {
+pub(crate) struct LmEvalResults {
     file: PathBuf,
     wire: Wire,
 }
 
-impl Results {
+impl LmEvalResults {
     /// The newest results file below a folder, by the time in its name.
     pub(crate) fn newest(folder: &Path) -> Option<PathBuf> {
         let mut files = Vec::new();
@@ -114,7 +114,7 @@ impl Results {
         &self,
         benchmark: Benchmark,
         asked: Option<&Scope>,
-    ) -> Result<Scored, ResultError> {
+    ) -> Result<ScoredBenchmark, ResultError> {
         let tasks = self.tasks(benchmark);
         let wanted = asked.map(Scope::parts).unwrap_or_default();
         for part in wanted {
@@ -155,7 +155,7 @@ impl Results {
         whole &= n.is_some() && n == u64::try_from(benchmark.items()).ok();
         let only = parts.remove("");
         let metrics = only.map(|part| part.metrics).unwrap_or_default();
-        let mut scored = Scored {
+        let mut scored = ScoredBenchmark {
             score,
             n,
             whole,
@@ -284,7 +284,7 @@ fn benchmark_of(task: &str) -> Option<Benchmark> {
 
 /// The part of a benchmark that a task is, e.g. `anatomy` of `mmlu_anatomy_generative`; empty for a whole benchmark.
 fn part_of(benchmark: Benchmark, task: &str) -> String {
-    let parts = Protocol::of_benchmark(benchmark).parts();
+    let parts = BenchmarkProtocol::of_benchmark(benchmark).parts();
     let names = parts.iter().filter_map(|part| part.name.as_deref());
     // The longest: `logical_deduction` is in several names, `high_school_physics` is not `physics`.
     let mut found: Vec<&str> = names.filter(|name| task.contains(name)).collect();

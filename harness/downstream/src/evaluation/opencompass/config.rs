@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::scoring::Asked;
-use super::super::suite::{Protocol, Scope};
+use super::super::suite::{BenchmarkProtocol, Scope};
 
 /// The module that starts the engine.
 pub(crate) const RUNNER: &str = "run_opencompass.py";
@@ -20,7 +20,7 @@ pub(crate) const ABBREVIATION: &str = "model";
 /// The configuration of a benchmark. Prompts come from the installed package; here is only which of its data sets are
 /// taken, how many items of each, and who is asked.
 pub(crate) fn config(scope: &Scope, asked: &Asked) -> String {
-    let protocol = Protocol::of_benchmark(scope.benchmark);
+    let protocol = BenchmarkProtocol::of_benchmark(scope.benchmark);
     let names: Vec<String> = scope.parts().iter().map(|part| python(&part.dataset)).collect();
     let reader = match scope.items {
         // A range leaves the prompts' hash as it is.

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::super::record::{Item, Scored, ScoredPart};
+use super::super::record::{Item, ScoredBenchmark, ScoredPart};
 use super::super::scoring::{ResultError, agree, score, together};
-use super::super::suite::{Part, Protocol};
-use super::resume::answered;
+use super::super::suite::{BenchmarkProtocol, SuitePart};
+use super::resume::{answered, files};
 
 /// A finished run of OpenCompass: the folder with `results` and `summary`.
 #[derive(Clone, Debug)]
-pub(crate) struct Results {
+pub(crate) struct OpenCompassResults {
     folder: PathBuf,
     /// The model's name in it.
     model: String,
@@ -31,7 +31,7 @@ struct Read {
     items: Option<Vec<Item>>,
 }
 
-impl Results {
+impl OpenCompassResults {
     /// Of a run's folder and a model in it.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Results {
     }
 
     /// Whether every part has a result.
-    pub(crate) fn is_there(&self, parts: &[Part]) -> bool {
+    pub(crate) fn is_there(&self, parts: &[SuitePart]) -> bool {
         parts.iter().all(|part| self.file(&part.dataset).is_file())
     }
 
@@ -66,10 +66,10 @@ impl Results {
     /// When a part is missing or its result is not to be trusted.
     pub(crate) fn score(
         &self,
-        protocol: Protocol,
-        parts: &[Part],
+        protocol: BenchmarkProtocol,
+        parts: &[SuitePart],
         strict: bool,
-    ) -> Result<Scored, ResultError> {
+    ) -> Result<ScoredBenchmark, ResultError> {
         let mut items = Some(Vec::new());
         let mut scored = BTreeMap::new();
         let mut pinned = true;
@@ -175,15 +175,6 @@ fn right(detail: &Value) -> Option<f64> {
         return Some(share(right));
     }
     Some(share(detail.get("predictions")?.as_str()? == detail.get("references")?.as_str()?))
-}
-
-/// Files of a folder with this ending, by name; none where there is no folder.
-pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|end| end == ending));
-    files.sort();
-    files
 }
 
 /// Prompt hashes by data set, of a summary. Rows of groups have none.

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ const BETWEEN: &str = "\n    },\n";
 /// Mends or puts aside what cannot be read below a run's folder. Results are put aside only: they are made again from
 /// predictions at no cost.
 pub(super) fn mend(run: &Path, model: &str) -> io::Result<()> {
-    for file in super::results::files(&run.join("predictions").join(model), "json") {
+    for file in files(&run.join("predictions").join(model), "json") {
         let text = fs::read_to_string(&file)?;
         if is_whole(&text) {
             continue;
@@ -45,7 +45,7 @@ pub(super) fn mend(run: &Path, model: &str) -> io::Result<()> {
             put_aside(&file)?;
         }
     }
-    for file in super::results::files(&run.join("results").join(model), "json") {
+    for file in files(&run.join("results").join(model), "json") {
         if !is_whole(&fs::read_to_string(&file)?) {
             put_aside(&file)?;
         }
@@ -75,6 +75,15 @@ pub(super) fn answered(run: &Path, model: &str, dataset: &str) -> u64 {
     let text = read(format!("{dataset}.json")).or_else(|| read(format!("tmp_{dataset}.json")));
     let count = text.map_or(0, |text| text.matches(ENTRY).count());
     u64::try_from(count).unwrap_or_default()
+}
+
+/// Files of a folder with this ending, by name; none where there is no folder.
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == ending));
+    files.sort();
+    files
 }
 
 #[cfg(test)]
@@ -117,7 +126,7 @@ mod tests {
         let count = |dataset| answered(folder.path(), "model", dataset);
         let counts = ["whole", "last", "passing", "both", "none", "empty"].map(count);
         assert_eq!(counts, [3, 2, 2, 3, 0, 0]);
-        let aside = super::super::results::files(&below, "unreadable");
+        let aside = files(&below, "unreadable");
         assert_eq!(aside.len(), 4);
     }
 }

@@ -38,7 +38,7 @@ fn a_group_counts_by_its_tasks_and_a_metric_that_is_missing_is_told() {
     let file = folder.path().join("results_1.json");
     let read = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        Results::read(&file).and_then(|results| results.score(Benchmark::Mmlu, None))
+        LmEvalResults::read(&file).and_then(|results| results.score(Benchmark::Mmlu, None))
     };
     let scored = read(
         r#"{"results": {"mmlu": {"acc,none": 0.9}, "mmlu_virology": {"acc,none": 0.5, "acc_stderr,none": 0.1},
@@ -61,10 +61,10 @@ fn a_group_counts_by_its_tasks_and_a_metric_that_is_missing_is_told() {
 #[test]
 fn newest_results_are_taken_by_the_time_in_their_name() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(Results::newest(folder.path()), None);
+    assert_eq!(LmEvalResults::newest(folder.path()), None);
     for name in ["b/results_2026-01-01.json", "a/results_2026-01-02.json", "a/samples_2027.jsonl"] {
         gra_files::write_atomic(&folder.path().join(name), b"{}").unwrap();
     }
-    let newest = Results::newest(folder.path()).unwrap();
+    let newest = LmEvalResults::newest(folder.path()).unwrap();
     assert!(newest.ends_with("a/results_2026-01-02.json"), "{}", newest.display());
 }
