@@ -321,7 +321,8 @@ mod tests {
         for value in ["52.13", "51.40", "47.00"] {
             assert!(figure.svg.contains(value), "{value}");
         }
-        let less = "no reviewer (Alpaca) -5.00 [-9.36, -0.64]";
+        // 1.96 times the root of 10 (0.52 x 0.48 + 0.47 x 0.53) / 100 x 1e4 / 100.
+        let less = "no reviewer (Alpaca) -5.00 [-9.38, -0.62]";
         assert!(figure.caption.contains(less), "{}", figure.caption);
     }
 
