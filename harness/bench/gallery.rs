@@ -202,7 +202,9 @@ pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEn
             // Besides what is measured of variants' data: scores of models that were trained on it.
             FigureKind::Variants if sources.has_benchmarks() => {
                 let draw = |scores: &Benchmarks| {
-                    let base = BaseModel::ALL.into_iter().find(|base| has_ablations(scores, *base));
+                    // The one whose values the paper prints, where both were trained.
+                    let bases = [BaseModel::Llama, BaseModel::Qwen];
+                    let base = bases.into_iter().find(|base| has_ablations(scores, *base));
                     let Some(base) = base else {
                         let what = "no model was trained on the data of an ablation's variant";
                         return Err(FigureError::Nothing { what });

@@ -150,8 +150,13 @@ impl Averages {
                 "figure-4-scores",
                 "Average score of GRA and its ablations (the paper's Fig. 4)",
                 format!(
-                    "The paper's Fig. 4: mean of ten benchmarks in per cent, {model}. Bars: GRA as printed in Table 1, \
-                     without an adjudicator 0.73 less, as section 4.3 says; its other two values are not printed. {ours}"
+                    "The paper's Fig. 4: mean of ten benchmarks in per cent, {model}. {} {ours}",
+                    if self.bars().any(|bar| bar.paper.is_some()) {
+                        "Bars: GRA as printed in Table 1, without an adjudicator 0.73 less, as section 4.3 says; its other \
+                         two values are not printed."
+                    } else {
+                        "The paper prints no value of this base model."
+                    }
                 ),
             ),
         };

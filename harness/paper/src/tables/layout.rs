@@ -37,7 +37,10 @@ pub(super) fn lines(table: &Table, block: &Block, row: &Row) -> Vec<Line> {
     };
     let cells = row.cells.iter().map(printed).collect();
     let mut lines = vec![Line { label: row.label.clone(), cells, is_here: false }];
-    if !table.is_measured() {
+    // Where nothing of the paper's rows was measured, a line of dashes below each of them would say no more.
+    let has_printed = row.cells.iter().any(|cell| cell.printed.is_some());
+    let is_measured = |cell: &Cell| cell.here.is_some() && cell.printed.is_some() == has_printed;
+    if !table.cells().any(is_measured) {
         return lines;
     }
     let mut add = |label: String, show: Show| {
@@ -49,7 +52,6 @@ pub(super) fn lines(table: &Table, block: &Block, row: &Row) -> Vec<Line> {
         lines.push(Line { label, cells, is_here: true });
     };
     // Table 1 does not say how many rounds its GRA data is of; what was measured does.
-    let has_printed = row.cells.iter().any(|cell| cell.printed.is_some());
     let round = row.rounds.filter(|_| has_printed && table.number == TableNumber::Main);
     let here = round.map_or_else(|| "here".to_owned(), |round| format!("here, {round} rounds"));
     add(here, |cell| cell.here.map(|score| fixed(score.mean, 2)));
