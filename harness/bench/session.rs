@@ -144,12 +144,17 @@ impl Session {
             let is_stop = matches!(error.downcast_ref(), Some(EngineError::Stopped));
             if is_stop { Interrupted.into() } else { error }
         });
-        if result.as_ref().is_err_and(Error::is::<Interrupted>) {
-            let command: Vec<String> = std::env::args().collect();
-            let command = command.join(" ");
-            self.progress.say(&format!("to go on, give the same command again: {command}"));
-        }
+        say_how_to_go_on(&result, &self.progress);
         result
+    }
+}
+
+/// Of a command that was interrupted: what goes on with it.
+pub(crate) fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
+    if result.as_ref().is_err_and(Error::is::<Interrupted>) {
+        let command: Vec<String> = std::env::args().collect();
+        let command = command.join(" ");
+        progress.say(&format!("to go on, give the same command again: {command}"));
     }
 }
 

@@ -22,7 +22,7 @@ use crate::answering::Interrupted;
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::GlobalArgs;
+use crate::session::{GlobalArgs, say_how_to_go_on};
 use crate::{builtin, engines};
 use elsewhere::{DataArgs, ImportArgs};
 use evaluated::{Evaluated, protocol, say, subject};
@@ -135,9 +135,10 @@ pub(crate) fn run(args: &EvalArgs, global: &GlobalArgs) -> Result<()> {
     }
     let stop = stop_flag()?;
     let mut progress = Progress::new(global.verbosity());
-    let evaluated = args.evaluate(global, &stop, &mut progress)?;
+    let evaluated = args.evaluate(global, &stop, &mut progress);
+    say_how_to_go_on(&evaluated, &progress);
     drop(progress);
-    say(&evaluated, global.results(), args.json)
+    say(&evaluated?, global.results(), args.json)
 }
 
 impl EvalArgs {

@@ -21,7 +21,7 @@ use crate::answering::Interrupted;
 use crate::benchmark_scores::{SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{GlobalArgs, on_interrupt};
+use crate::session::{GlobalArgs, on_interrupt, say_how_to_go_on};
 use crate::training_data::TrainingData;
 use crate::{builtin, engines, terminal};
 
@@ -142,9 +142,10 @@ pub(crate) fn run(args: &TrainArgs, global: &GlobalArgs) -> Result<()> {
     }
     let stop = stop_flag()?;
     let mut progress = Progress::new(global.verbosity());
-    let trained = train(args, global, &stop, &mut progress)?;
+    let trained = train(args, global, &stop, &mut progress);
+    say_how_to_go_on(&trained, &progress);
     drop(progress);
-    say(&trained, args.json)
+    say(&trained?, args.json)
 }
 
 /// Prepares and runs the trainings; those that are finished are read.
