@@ -54,7 +54,7 @@ pub fn on_benchmark(
     benchmark: Benchmark,
 ) -> Option<ScoreSum> {
     let term = |weight, model| Term { weight, model, benchmark };
-    sum(&[term(1.0, of), term(-1.0, less)])
+    sum(&[term(1.0, of), term(-1.0, less)]).map(ScoreSum::of_shares)
 }
 
 /// One model less another in the average of the ten; `None` while one of them lacks a benchmark.
@@ -64,7 +64,18 @@ pub fn of_averages(of: &ModelScores, less: &ModelScores) -> Option<ScoreSum> {
     let terms = Benchmark::ALL.into_iter().flat_map(|benchmark| {
         [(share, of), (-share, less)].map(|(weight, model)| Term { weight, model, benchmark })
     });
-    sum(&terms.collect::<Vec<_>>())
+    sum(&terms.collect::<Vec<_>>()).map(ScoreSum::of_shares)
+}
+
+impl ScoreSum {
+    /// As a difference of two scores in per cent, which is no more than 100 points either way.
+    fn of_shares(self) -> Self {
+        let cut = |Interval { low, high }: Interval| Interval {
+            low: low.max(-100.0),
+            high: high.min(100.0),
+        };
+        Self { interval: self.interval.map(cut), ..self }
+    }
 }
 
 /// The sum of scores with weights. `None` where a score is missing, or no training has all of them.
