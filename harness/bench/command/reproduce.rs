@@ -20,7 +20,7 @@ use crate::terminal;
 /// Run the whole story: data, training, evaluation, tables, figures, claims and reports.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  gra-bench reproduce --scale smoke               # under an hour on two cores, once engines are installed
+  gra-bench reproduce --scale smoke               # half an hour of CPU time, with engines installed
   gra-bench reproduce --scale paper --dry-run     # its commands and what they cost
   gra-bench reproduce --scale laptop --only run,export
 
