@@ -74,7 +74,11 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
 
 /// A run of OpenCompass: the folder itself, or the newest below it, which are named by their times.
 fn newest_run(path: &Path) -> Option<PathBuf> {
-    let is_run = |folder: &Path| folder.join("results").is_dir();
+    // Results stand in a folder of their model; without one there may still be a summary.
+    let is_run = |folder: &Path| {
+        let models = fs::read_dir(folder.join("results")).into_iter().flatten().flatten();
+        models.into_iter().any(|entry| entry.path().is_dir())
+    };
     if is_run(path) {
         return Some(path.to_owned());
     }
