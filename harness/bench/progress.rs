@@ -246,8 +246,11 @@ impl Progress {
     /// How far a program of others is, in steps of its own, with what it says besides: a loss, a rate.
     pub(crate) fn of_program(&mut self, now: &ProgramProgress<'_>) {
         let ProgramProgress { what, done, of, left, note } = *now;
-        let left = left
-            .map_or_else(|| "time left unknown".to_owned(), |left| format!("{} left", rough(left)));
+        let left = match left {
+            _ if done == of => "done".to_owned(),
+            Some(left) => format!("{} left", rough(left)),
+            None => "time left unknown".to_owned(),
+        };
         let note = if note.is_empty() { String::new() } else { format!(", {note}") };
         let line = format!("{what}: {done}/{of}, {left}{note}");
         match &self.display {
