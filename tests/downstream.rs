@@ -128,6 +128,28 @@ fn a_training_without_its_trainer_says_how_to_install_it() {
         (&subject["base_model"], &subject["data_source"], &subject["training_seed"]),
         (&"model".into(), &"gra".into(), &7.into())
     );
+    // Of a file of others nothing is known but the name that it is given, whatever the file is called.
+    std::fs::write(bench.path("alpaca.json"), r#"[{"instruction": "Add.", "output": "Sum."}]"#)
+        .unwrap();
+    let of_file = [
+        "train",
+        "mine=alpaca.json",
+        "--base",
+        "owner/model",
+        "--recipe",
+        "smoke",
+        "--emit-only",
+        "--seeds",
+        "0",
+    ];
+    let said = bench.transcript(&of_file);
+    assert!(said.ends_with("exit code 0"), "{said}");
+    let subject = json(&bench, "results/trained/mine/model/seed-0/subject.json");
+    assert_eq!(
+        (&subject["seed_dataset"], &subject["data_source"]),
+        (&"mine".into(), &"mine".into())
+    );
+
     // What was not trained is not taken back, and another recipe does not take its place.
     let import = bench.transcript(&["train", "import", folder]);
     assert!(import.ends_with("exit code 3"), "{import}");

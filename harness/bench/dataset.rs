@@ -18,7 +18,6 @@ use gra_synth::request::ModelName;
 use gra_synth::stream::Stream;
 
 use crate::benchmark_scores::DataSubject;
-use crate::experiment::stem;
 use crate::failure::bad_input;
 use crate::seeds::{self, Account, LoadOptions};
 use crate::store::Store;
@@ -165,9 +164,9 @@ impl Named {
                 let files = BTreeMap::from([(file_name(&path), account)]);
                 // The items of a file are those that a trial was made from when the file is the same.
                 let seed_set = Some(file.sha256);
-                let seed_dataset = stem(&path);
-                let subject =
-                    DataSubject { seed_dataset, data_source: self.name.clone(), iteration: None };
+                // Nothing tells what it was made from; a file's name, such as `alpaca.json`, may say its format.
+                let (seed_dataset, data_source) = (self.name.clone(), self.name.clone());
+                let subject = DataSubject { seed_dataset, data_source, iteration: None };
                 let set = DataSet { files, seed_set, content, ..DataSet::new(self.name, samples) };
                 Ok(DataSet { subject, ..set })
             }
