@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use gra_files::write_atomic;
 use gra_paper::Benchmark;
+use gra_paper::benchmarks::PAPERS_PROTOCOL;
 use gra_paper::foreign_text::CsvWriter;
 use serde::{Deserialize, Serialize};
 
@@ -94,8 +95,8 @@ pub(crate) struct ScoreLine {
     pub(crate) n: u64,
 }
 
-/// Puts the scores of a model into the file: in the place of earlier ones of the same model, protocol and training, all
-/// of whose benchmarks go. `items` is the file of the single items, in the results folder.
+/// Puts the scores of a model into the file: in the place of earlier ones of the same model, protocol, training and
+/// benchmark; others stay. A line without a protocol is of the paper's. `items` is the file of the single items, in the results folder.
 ///
 /// # Errors
 /// When the file is no CSV with these columns, or cannot be written.
@@ -118,7 +119,16 @@ pub(crate) fn record(
         ("protocol", protocol.to_owned()),
     ];
     let field = |line: &CsvLine, column: &str| line.get(column).cloned().unwrap_or_default();
-    lines.retain(|line| of_model.iter().any(|(column, value)| field(line, column) != *value));
+    let is_of_model = |line: &CsvLine| {
+        of_model.iter().all(|(column, value)| match field(line, column) {
+            none if none.is_empty() && *column == "protocol" => value == PAPERS_PROTOCOL,
+            found => found == *value,
+        })
+    };
+    let is_scored = |line: &CsvLine| {
+        scores.iter().any(|score| field(line, "benchmark") == score.benchmark.id())
+    };
+    lines.retain(|line| !(is_of_model(line) && is_scored(line)));
     for score in scores {
         let mut line: CsvLine =
             of_model.iter().map(|(column, value)| ((*column).to_owned(), value.clone())).collect();
@@ -200,10 +210,15 @@ mod tests {
         base_model,seed_dataset,data_source,iteration,benchmark,score,scale,n,training_seed,protocol,items
         qwen2.5-7b,alpaca,gra,5,gsm8k,66.66666666666667,percent,3,0,opencompass,a/items.csv
         qwen2.5-7b,alpaca,gra,5,gsm8k,50,percent,3,1,opencompass,a/items.csv
+        qwen2.5-7b,alpaca,gra,5,math,0,percent,3,0,opencompass,a/items.csv
         qwen2.5-7b,alpaca,vanilla,,gsm8k,62.2,,1319,0,,
         ");
         let read = gra_paper::benchmarks::Benchmarks::read(text.as_bytes()).unwrap();
         assert_eq!((read.models().count(), read.others().count()), (2, 0));
         assert_eq!(read.item_files(), ["a/items.csv"]);
+        // The line by hand is of the paper's protocol, so a score of it takes its place.
+        write(&model("vanilla", 0), &[line(Benchmark::Gsm8k, 60.0)]);
+        let text = std::fs::read_to_string(folder.path().join(BENCHMARKS)).unwrap();
+        assert_eq!(text.matches(",vanilla,").count(), 1, "{text}");
     }
 }
