@@ -336,7 +336,12 @@ fn passages_are_read_as_they_are_written() {
 #[test]
 fn an_expected_score_is_the_mean_of_scores_that_were_asked_for_one_by_one() {
     let Some(path) = model(SMOLLM2) else { return };
-    let mut engine = engine(&path, 8);
+    // Exact weights: beside quantised ones activations are rounded to 8 bits, and llama.cpp's kernels for one row and
+    // for several then differ by up to a tenth of a score, more or less by the processor (decision 7).
+    let folder = tempfile::tempdir().unwrap();
+    let exact = folder.path().join("f32.gguf");
+    quantize(&path, &exact, "F32").unwrap();
+    let mut engine = engine(&exact, 8);
     for number in [0, 5, 10] {
         let request = Request { score_reading: ScoreReading::Expected, ..support::mixed(number) };
         let reply = engine.complete(std::slice::from_ref(&request), &mut |_| {}).unwrap().remove(0);
@@ -358,9 +363,8 @@ fn an_expected_score_is_the_mean_of_scores_that_were_asked_for_one_by_one() {
         let mean = (sum + tens) / single.iter().sum::<f64>();
         let expected = f64::from(reply.expected[0]);
         println!("{number}: {expected}, one by one {mean}, {:?}", &reply.text[..20]);
-        // A prompt that is read at once and one that is read in parts differ by some hundredths of a nat, which
-        // a share of tens near one half makes four hundredths to six of a score.
-        assert!((expected - mean).abs() < 0.1, "{expected}, one by one {mean}");
+        // What is left: a reply's keys and values are of 16 bits, and tens of a small share count as ones.
+        assert!((expected - mean).abs() < 0.05, "{expected}, one by one {mean}");
         assert_eq!(reply.expected.len(), 6);
     }
 }
