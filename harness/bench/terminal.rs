@@ -1,7 +1,9 @@
 //! The only ways onto a terminal: texts of models, data sets and servers may hold characters that steer it or
 //! turn text around, and are shown escaped.
 
+use std::env;
 use std::io::{self, StdoutLock, Write};
+use std::process::{Command, Stdio};
 
 use gra_analysis::foreign_text::plain;
 use gra_paper::grid;
@@ -51,6 +53,34 @@ pub(crate) fn use_its_width() {
     if let Some((columns, _)) = terminal_size::terminal_size_of(io::stdout()) {
         grid::widen_to(columns.0.into());
     }
+}
+
+/// Prints a text, through the pager where standard output is a terminal that it is too long for: the command of `PAGER`, or
+/// `less`, which leaves the text on the screen. An empty `PAGER` or `cat` is none.
+#[expect(clippy::disallowed_methods, reason = "it is asked for its size")]
+pub(crate) fn page(text: &str) -> io::Result<()> {
+    let rows = terminal_size::terminal_size_of(io::stdout()).map(|(_, rows)| usize::from(rows.0));
+    let command = env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
+    let is_wanted = !matches!(command.trim(), "" | "cat");
+    if rows.is_some_and(|rows| text.lines().count() >= rows) && is_wanted {
+        let pager = Command::new("sh")
+            .args(["-c", &command])
+            // As git has it: end at once where one screen is enough, pass escapes of colours, do not clear the screen.
+            .env("LESS", env::var("LESS").unwrap_or_else(|_| "FRX".to_owned()))
+            .stdin(Stdio::piped())
+            .spawn();
+        if let Ok(mut pager) = pager {
+            if let Some(mut input) = pager.stdin.take() {
+                // A pager that the reader leaves early closes its end.
+                let _ = input.write_all(plain(text).as_bytes());
+            }
+            // A shell that does not find the command ends with 127, and nothing was shown.
+            if pager.wait()?.code() != Some(127) {
+                return Ok(());
+            }
+        }
+    }
+    stdout().write_all(text.as_bytes())
 }
 
 /// A line on standard error. Nothing is left to do when that is closed.

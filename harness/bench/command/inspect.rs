@@ -5,10 +5,11 @@ use std::io::Write;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use gra_paper::grid::{self, Align, Column};
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
-use gra_synth::committee::{DIMENSIONS, Decision};
+use gra_synth::committee::{DIMENSIONS, Decision, Tally};
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
@@ -24,6 +25,10 @@ use crate::trial::stored::StoredTrial;
 
 /// Said of an instruction that the encoder does not read at once.
 const LONG: &str = "instruction longer than the encoder reads at once: compared in windows";
+
+/// Fewest and most characters of an instruction in a list.
+const NARROWEST: usize = 20;
+const WIDEST: usize = 100;
 
 /// Show the whole trail of one candidate or seed item.
 #[derive(Debug, Args)]
@@ -97,7 +102,11 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
             one(&store, &trial, subject, args)?
         }
     };
-    terminal::json_or_text(args.json).write_all(text.as_bytes())?;
+    if args.json {
+        terminal::json_or_text(true).write_all(text.as_bytes())?;
+    } else {
+        terminal::page(&text)?;
+    }
     Ok(())
 }
 
@@ -114,20 +123,7 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
     if args.json {
         return Ok(serde_json::to_string(&candidates)? + "\n");
     }
-    let mut text = String::new();
-    for candidate in &candidates {
-        let scores = candidate.tally().map_or_else(String::new, |tally| {
-            format!("mu {:.2} sigma {:.2}", tally.mu(), tally.sigma())
-        });
-        writeln!(
-            text,
-            "{:<9} {:<17} {:<9} {scores:<20} {}",
-            candidate.id,
-            outcome(candidate),
-            candidate.domain.map_or("-", Domain::name),
-            shortened(candidate.instruction.as_deref().unwrap_or_default(), 60),
-        )?;
-    }
+    let mut text = if candidates.is_empty() { String::new() } else { table(&candidates) };
     let long = LongTexts::of(&candidates, &[]);
     if let Some(note) = long_texts::in_words(&[(&trial.id().variant, long)]) {
         writeln!(text, "\n{note}")?;
@@ -139,6 +135,34 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
         writeln!(text, "{} has no finished round yet", trial.id())?;
     }
     Ok(text)
+}
+
+/// A row for each candidate; its instruction takes what the others leave of the terminal.
+fn table(candidates: &[Candidate]) -> String {
+    let column = |title: &str, align: Align, cell: &dyn Fn(&Candidate) -> String| Column {
+        title: title.to_owned(),
+        cells: candidates.iter().map(cell).collect(),
+        align,
+    };
+    let score = |value: fn(Tally) -> f64| {
+        move |one: &Candidate| {
+            one.tally().map_or_else(String::new, |tally| format!("{:.2}", value(tally)))
+        }
+    };
+    let domain = |one: &Candidate| one.domain.map_or("-", Domain::name).to_owned();
+    let mut columns = vec![
+        column("", Align::Left, &|one| one.id.to_string()),
+        column("outcome", Align::Left, &outcome),
+        column("domain", Align::Left, &domain),
+        column("mu", Align::Right, &score(Tally::mu)),
+        column("sigma", Align::Right, &score(Tally::sigma)),
+    ];
+    let taken = grid::terminal(&columns).lines().map(|line| line.chars().count()).max();
+    let room = grid::line_width().saturating_sub(taken.unwrap_or(0) + 2).clamp(NARROWEST, WIDEST);
+    columns.push(column("instruction", Align::Left, &|one| {
+        shortened(one.instruction.as_deref().unwrap_or_default(), room)
+    }));
+    grid::terminal(&columns)
 }
 
 /// A seed item or a candidate, with its calls.

@@ -16,7 +16,9 @@ pub fn widen_to(columns: usize) {
 /// Widest that a note is made: longer lines are hard to read.
 const NOTE: usize = 100;
 
-fn line_width() -> usize {
+/// Longest line of a table and of a note, in characters.
+#[must_use]
+pub fn line_width() -> usize {
     WIDTH.load(Ordering::Relaxed)
 }
 

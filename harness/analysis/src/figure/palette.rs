@@ -20,14 +20,16 @@ pub(super) const BLANK: RGBColor = RGBColor(0xee, 0xee, 0xee);
 pub(super) const ACCENT: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 
 /// Kinds that must be told apart, in the order in which they are used: colours of Okabe and Ito (2008)
-/// that are dark enough for small dots on paper.
-pub(super) const KINDS: [RGBColor; 6] = [
+/// that are dark enough for small dots on paper, and wine and olive of Tol's muted scheme (2021).
+pub(super) const KINDS: [RGBColor; 8] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x00, 0x9e, 0x73),
     RGBColor(0xcc, 0x79, 0xa7),
     RGBColor(0x22, 0x22, 0x22),
     RGBColor(0xe6, 0x9f, 0x00),
+    RGBColor(0x88, 0x22, 0x55),
+    RGBColor(0x99, 0x99, 0x33),
 ];
 
 /// Colours of data sets, sources and variants by their names, the same in every figure: GRA's is one, the seed set's
@@ -41,7 +43,7 @@ pub(super) fn of_names(names: &[&str]) -> Vec<RGBColor> {
         _ => None,
     };
     // A name of the paper's keeps its colour also where nothing else needs it.
-    let mut others = [5, 3, 4, 1, 2, 0]
+    let mut others = [5, 3, 4, 6, 7, 1, 2, 0]
         .into_iter()
         .filter(|&kind| kind > 2 || names.iter().all(|name| fixed(name) != Some(kind)))
         .cycle();
@@ -151,8 +153,12 @@ mod tests {
         let [gra, distilled, seeds] = [KINDS[0], KINDS[1], KINDS[2]];
         assert_eq!(of_names(&["seed", "GRA", "32B", "72B"]), [seeds, gra, KINDS[5], distilled]);
         assert_eq!(of_names(&["vanilla", "ablation-gra-seed-42"]), [seeds, gra]);
-        let six = of_names(&["a", "gra", "b", "vanilla", "c", "distill-large"]);
-        assert!(six.iter().enumerate().all(|(at, color)| !six[..at].contains(color)), "{six:?}");
+        let eight = ["a", "gra", "b", "vanilla", "c", "distill-large", "d", "e"];
+        let of_ablation = ["gra", "a", "b", "c", "d", "e", "f"];
+        for names in [&eight[..], &of_ablation] {
+            let colors = of_names(names);
+            assert!((0..colors.len()).all(|at| !colors[..at].contains(&colors[at])), "{colors:?}");
+        }
     }
 
     #[test]

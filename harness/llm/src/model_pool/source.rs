@@ -14,6 +14,9 @@ use gra_files::digest::DigestCache;
 /// Parts that a message lists; more are named by a pattern.
 const LISTED: usize = 3;
 
+/// The encoder as `scripts/setup` makes it.
+const ENCODER_FILE: &str = "all-MiniLM-L6-v2.F32.gguf";
+
 /// Where a model's file comes from. Of a model in several parts the first is named; the others lie beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelSource {
@@ -173,7 +176,14 @@ impl ModelSource {
     /// What to type, or to do, to get the files that are missing.
     fn hint(&self, missing: &[&str]) -> String {
         let Self::Hub { repo, file, revision } = self else {
-            return "put the file there, or correct `path` in the model pool".to_owned();
+            let put = "put the file there, or correct `path` in the model pool";
+            return if missing.iter().any(|file| file.ends_with(ENCODER_FILE)) {
+                format!(
+                    "scripts/setup makes it, and so does `gra-bench-encoder` of the wheel; or {put}"
+                )
+            } else {
+                put.to_owned()
+            };
         };
         let all = SplitName::parse(file).filter(|_| missing.len() > LISTED);
         let files = all
