@@ -126,9 +126,11 @@ impl Averages {
             return Err(FigureError::Nothing { what: "no source of data" });
         }
         let ours = match self.bars().filter(|bar| bar.ours.is_some()).count() {
-            0 => "Nothing was trained here yet: `gra-bench train` and `gra-bench eval` do it; scores of your own go \
-                  into benchmarks.csv in the results folder."
-                .to_owned(),
+            0 => format!(
+                "No {} was trained on these and scored on all ten benchmarks here yet: `gra-bench train` and `gra-bench \
+                 eval` do it, and Table 1 has other models.",
+                self.model
+            ),
             n => format!(
                 "Rings: measured here, with 95% intervals, {n} of {}.{}",
                 self.bars().count(),

@@ -78,9 +78,10 @@ impl Rounds {
              printed in the paper's Table 3 (neither n nor intervals); the axis does not start at 0. {}",
             self.model,
             match ours {
-                0 => "Nothing was trained here yet: benchmark scores of your own go into \
-                      benchmarks.csv in the results folder."
-                    .to_owned(),
+                0 => format!(
+                    "No {} was trained on these and scored on all ten benchmarks here yet.",
+                    self.model
+                ),
                 n => format!("Rings: measured here, with 95% intervals, {n} points."),
             }
         );
