@@ -134,8 +134,8 @@ impl SynthArgs {
             said.extend(self.write_pool(&name, written)?);
         } else if self.pool.is_none() {
             said.push(
-                "No models are named: the demonstration's, five quantisations of one model of 135M parameters, whose \
-                 data is of no use. --pool FILE or --server URL names others."
+                "No models are named: the demonstration's, five quantisations of one model of 135M parameters, which \
+                 scripts/demo-pool of a clone makes and whose data is of no use. --pool FILE or --server URL names others."
                     .to_owned(),
             );
         }
