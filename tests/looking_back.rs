@@ -332,6 +332,7 @@ fn nothing_is_not_exported_and_texts_do_not_steer_a_terminal() {
     assert!(shown.contains("Open \\u{202e}gpj.exe\\u{1b}[2J now"), "{shown}");
     let listed = bench.transcript(&["inspect", "small/gra/seed-42"]);
     assert!(!listed.contains(['\u{202e}', '\u{1b}']), "{listed:?}");
+    assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
     let json = bench.run(&["inspect", "small/gra/seed-42", &subject, "--json"]).stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use gra_analysis::foreign_text::plain;
 use gra_paper::grid::{self, Align, Column};
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
@@ -160,7 +161,7 @@ fn table(candidates: &[Candidate]) -> String {
     let taken = grid::terminal(&columns).lines().map(|line| line.chars().count()).max();
     let room = grid::line_width().saturating_sub(taken.unwrap_or(0) + 2).clamp(NARROWEST, WIDEST);
     columns.push(column("instruction", Align::Left, &|one| {
-        shortened(one.instruction.as_deref().unwrap_or_default(), room)
+        shortened(&plain(one.instruction.as_deref().unwrap_or_default()), room)
     }));
     grid::terminal(&columns)
 }
