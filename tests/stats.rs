@@ -194,11 +194,11 @@ fn what_cannot_be_measured_is_named() {
     hint: it has smollm2-q8_0, smollm2-q5_k_m, smollm2-q4_k_m, smollm2-q4_1, smollm2-q4_0, teacher-small, teacher-large; --pool names another
     exit code 3
     ");
-    let seven: Vec<String> = (0..7).map(|n| format!("s{n}=records.json")).collect();
+    let nine: Vec<String> = (0..9).map(|n| format!("s{n}=records.json")).collect();
     let mut map = vec!["--map"];
-    map.extend(seven.iter().map(String::as_str));
+    map.extend(nine.iter().map(String::as_str));
     insta::assert_snapshot!(measure(&map), @"
-    error: a map shows at most 6 data sets, and these are 7
+    error: a map shows at most 8 data sets, and these are 9
     hint: leave out --map, or some of them
     exit code 3
     ");

@@ -8,7 +8,7 @@
 //! # Layout
 //!
 //! - `subject`: what is read for it, from the store and the results
-//! - `verdict`, `tables`, `compared`, `figures`, `claims`, `making`: its sections
+//! - `verdict`, `tables`, `compared`, `figures`, `trained`, `claims`, `making`: its sections
 //! - `samples`: rows and trails as compressed blocks, within a budget
 //! - `report.css`, `file.js`: how it looks; where its browser of samples finds its data
 
@@ -19,6 +19,7 @@ mod making;
 mod samples;
 mod subject;
 mod tables;
+mod trained;
 mod verdict;
 
 use std::fmt::Write;
@@ -83,6 +84,10 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
     })?;
     drawn.push(&figures::html(&figures::over_variants(subject, results, store)?));
     section("figures", "Figures", &drawn);
+    let trained = trained::trained(results)?;
+    if trained.len() > 0 {
+        section("trained", "Models trained on such data", &trained);
+    }
     section("claims", "The paper’s claims", &claims::claims(results)?);
     let mut run = making::making(subject);
     run.push(&by_seed(subject, |seed| Ok(making::measured(seed)))?);
