@@ -13,8 +13,6 @@ encoder that was converted wrongly still returns vectors, so a guess here would 
 worse data.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import importlib.util
