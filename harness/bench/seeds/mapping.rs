@@ -1,11 +1,11 @@
-//! Which fields of a record hold what.
+//! What files call the fields of a record, and those who speak in its conversations.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::text::is_nothing;
+use super::value::is_nothing;
 
 /// What a record may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,25 +163,111 @@ impl FromIterator<(Field, String)> for FieldMapping {
     }
 }
 
-/// Reads an assignment such as `instruction=prompt`.
+/// Who speaks in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// Sets the scene; left out.
+    System,
+    /// Says what is to be done.
+    User,
+    /// Answers.
+    Assistant,
+    /// A call of a tool or what it gave back: no part of the exchange.
+    Tool,
+}
+
+impl Speaker {
+    /// Every speaker.
+    pub const ALL: [Self; 4] = [Self::User, Self::Assistant, Self::System, Self::Tool];
+
+    /// The name used in `--role` and in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+impl fmt::Display for Speaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which roles of a file are which speakers; the usual ones where nothing else was set. Capitals and
+/// spaces around a role do not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpeakerNames(BTreeMap<String, Speaker>);
+
+impl SpeakerNames {
+    /// Who speaks under a role; `None` where neither we nor the user know.
+    pub(super) fn speaker(&self, role: &str) -> Option<Speaker> {
+        let role = role.trim().to_lowercase();
+        self.0.get(&role).copied().or(match role.as_str() {
+            "human" | "user" | "prompter" => Some(Speaker::User),
+            "gpt" | "assistant" | "chatgpt" | "bing" | "bard" | "model" | "bot" | "ai" => {
+                Some(Speaker::Assistant)
+            }
+            "system" | "developer" => Some(Speaker::System),
+            "tool" | "function" | "function_call" | "function-call" | "function_response"
+            | "tool_call" | "tool_response" | "observation" | "ipython" => Some(Speaker::Tool),
+            _ => None,
+        })
+    }
+}
+
+impl FromIterator<(String, Speaker)> for SpeakerNames {
+    fn from_iter<I: IntoIterator<Item = (String, Speaker)>>(roles: I) -> Self {
+        let folded = |(role, speaker): (String, Speaker)| (role.trim().to_lowercase(), speaker);
+        Self(roles.into_iter().map(folded).collect())
+    }
+}
+
+/// Reads what a field is called, such as `instruction=prompt`.
 ///
 /// # Errors
 /// When the text has another form, or names no field of ours.
-pub fn assignment(text: &str) -> Result<(Field, String), MappingError> {
+pub fn assignment(text: &str) -> Result<(Field, String), AssignmentError> {
     let read = || {
         let (field, name) = text.split_once('=')?;
         let field = Field::ALL.into_iter().find(|known| known.name() == field.trim())?;
         let name = name.trim();
         (!name.is_empty()).then(|| (field, name.to_owned()))
     };
-    read().ok_or_else(|| MappingError(text.to_owned()))
+    read().ok_or_else(|| AssignmentError::Field(text.to_owned()))
 }
 
-/// A text that assigns no name to a field.
+/// Reads who speaks under a role, such as `question=user`.
+///
+/// # Errors
+/// When the text has another form, or names no speaker.
+pub fn role(text: &str) -> Result<(String, Speaker), AssignmentError> {
+    let read = || {
+        let (role, speaker) = text.split_once('=')?;
+        let speaker = Speaker::ALL.into_iter().find(|known| known.name() == speaker.trim())?;
+        (!role.trim().is_empty()).then(|| (role.to_owned(), speaker))
+    };
+    read().ok_or_else(|| AssignmentError::Role(text.to_owned()))
+}
+
+/// A text that assigns no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` does not say which field has which name\n\
-     hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, \
-     output, conversations, system, history, domain, summary, keywords"
-)]
-pub struct MappingError(String);
+pub enum AssignmentError {
+    /// To a field.
+    #[error(
+        "`{0}` does not say which field has which name\n\
+         hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, \
+         output, conversations, system, history, domain, summary, keywords"
+    )]
+    Field(String),
+    /// To a speaker.
+    #[error(
+        "`{0}` does not say who speaks under which role\n\
+         hint: write ROLE=WHO, for example question=user; WHO is one of user, assistant, system, tool"
+    )]
+    Role(String),
+}

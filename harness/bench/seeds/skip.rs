@@ -268,55 +268,6 @@ impl Serialize for RemarkKind {
     }
 }
 
-/// Records that share a reason or a remark.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Group {
-    /// Name of what they share.
-    pub name: &'static str,
-    /// How many they are.
-    pub count: usize,
-    /// The first few: which record, and what exactly.
-    pub examples: Vec<String>,
-}
-
-impl Group {
-    const EXAMPLES: usize = 3;
-
-    /// Counts what was skipped by reason, the most frequent first.
-    #[must_use]
-    pub fn of_skipped(skipped: &[Skipped]) -> Vec<Self> {
-        Self::collect(skipped.iter().map(|s| (s.reason.name(), s as &dyn fmt::Display)))
-    }
-
-    /// Counts remarks by kind, the most frequent first.
-    #[must_use]
-    pub fn of_remarks(remarks: &[Remark]) -> Vec<Self> {
-        Self::collect(remarks.iter().map(|r| (r.kind.name(), r as &dyn fmt::Display)))
-    }
-
-    fn collect<'a>(all: impl Iterator<Item = (&'static str, &'a dyn fmt::Display)>) -> Vec<Self> {
-        let mut groups: Vec<Self> = Vec::new();
-        for (name, described) in all {
-            let place = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
-                groups.push(Self { name, count: 0, examples: Vec::new() });
-                groups.len() - 1
-            });
-            let group = &mut groups[place];
-            group.count += 1;
-            if group.examples.len() < Self::EXAMPLES {
-                group.examples.push(described.to_string());
-            }
-        }
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then(a.name.cmp(b.name)));
-        groups
-    }
-}
-
-/// How many have which reason, the most frequent first.
-pub(super) fn counts(skipped: &[Skipped]) -> Vec<(&'static str, usize)> {
-    Group::of_skipped(skipped).into_iter().map(|group| (group.name, group.count)).collect()
-}
-
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         place(f, self.number, self.line)?;

@@ -1,4 +1,4 @@
-//! Records from the columns of a Parquet file, as the JSON values that they would be in other files.
+//! Rows from the columns of a Parquet file, as the JSON values that they would be in other files.
 //!
 //! Only columns that may hold a field are read; the others are named as not read. Arrays are read as Arrow
 //! has them, without a data frame: frames would need every type that a file of others may have compiled in.
@@ -8,6 +8,7 @@
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use polars::error::PolarsError;
 use polars::prelude::PlSmallStr;
@@ -25,50 +26,61 @@ use polars_parquet::read::{
 };
 use serde_json::{Map, Value};
 
-use super::{Fault, Field, FieldMapping, Sink};
+use super::{Row, Rows};
+use crate::seeds::{Fault, Field, FieldMapping, Unread};
 
-/// Reads the rows: the columns that may hold a field, and all of them without a mapping.
+/// A column that is read.
+struct Wanted {
+    column: Column,
+    /// The field that it must hold; `None` where the file can do without it.
+    needed_for: Option<Field>,
+}
+
+/// The rows: of the columns that may hold a field, and of all of them without a mapping.
 pub(super) fn rows(
-    bytes: Vec<u8>,
+    bytes: Buffer<u8>,
     mapping: Option<&FieldMapping>,
-    into: &mut dyn Sink,
-) -> Result<(), Fault> {
-    let bytes = Buffer::from(bytes);
+) -> Result<Rows<'static>, Fault> {
     let metadata = guarded(|| read_metadata(&mut Cursor::new(bytes.as_slice())))?;
+    // Records are numbered by `u32`.
     if u32::try_from(metadata.num_rows).is_err() {
         return Err(Fault::TooLarge);
     }
     let schema = guarded(|| infer_schema(&metadata))?;
-    let (wanted, others): (Vec<&Column>, Vec<&Column>) =
-        schema.iter_values().partition(|column| mapping.is_none_or(|m| is_field(m, &column.name)));
     mapping.map_or(Ok(()), |mapping| check_names(&schema, mapping))?;
-    let others = others.iter().map(|column| column.name.to_string());
-    into.leave_unread(others.collect(), metadata.num_rows);
-    for group in &metadata.row_groups {
-        let columns: Vec<(&Column, Box<dyn Array>)> = wanted
-            .iter()
-            .map(|column| Ok((*column, guarded(|| array(&bytes, group, column))?)))
-            .collect::<Result<_, Fault>>()?;
-        for row in 0..group.num_rows() {
-            let mut fields = Map::new();
-            for (column, array) in &columns {
-                match value(array.as_ref(), row) {
-                    Ok(value) => drop(fields.insert(column.name.to_string(), value)),
-                    Err(found) => match mapping
-                        .and_then(|mapping| needed_for(&schema, mapping, &column.name))
-                    {
-                        Some(field) => {
-                            let name = column.name.to_string();
-                            return Err(Fault::Column { field, name, found });
-                        }
-                        None => into.leave_unread(vec![column.name.to_string()], 1),
-                    },
-                }
-            }
-            into.push(None, Ok(fields));
+    let (mut wanted, mut unread) = (Vec::new(), Vec::new());
+    for column in schema.iter_values() {
+        if mapping.is_none_or(|mapping| is_field(mapping, &column.name)) {
+            let needed_for = mapping.and_then(|mapping| needed_for(&schema, mapping, &column.name));
+            wanted.push(Wanted { column: column.clone(), needed_for });
+        } else {
+            unread.push(Unread { name: column.name.to_string(), records: metadata.num_rows });
         }
     }
-    Ok(())
+    let wanted = Rc::new(wanted);
+    let rows = metadata.row_groups.into_iter().flat_map(move |group| {
+        let columns = wanted.iter().map(|wanted| guarded(|| array(&bytes, &group, &wanted.column)));
+        let columns = columns.collect::<Result<Vec<_>, _>>();
+        let wanted = Rc::clone(&wanted);
+        // A group that cannot be read is one error in place of its rows.
+        let places = 0..columns.as_ref().map_or(1, |_| group.num_rows());
+        places.map(move |place| row(&wanted, columns.as_ref().map_err(Clone::clone)?, place))
+    });
+    Ok(Rows { rows: Box::new(rows), unread })
+}
+
+/// A row of a group, out of the group's columns.
+fn row(wanted: &[Wanted], columns: &[Box<dyn Array>], place: usize) -> Result<Row, Fault> {
+    let (mut fields, mut unread) = (Map::new(), Vec::new());
+    for (Wanted { column, needed_for }, array) in wanted.iter().zip(columns) {
+        let name = column.name.to_string();
+        match (value(array.as_ref(), place), *needed_for) {
+            (Ok(value), _) => drop(fields.insert(name, value)),
+            (Err(found), Some(field)) => return Err(Fault::Column { field, name, found }),
+            (Err(_), None) => unread.push(name),
+        }
+    }
+    Ok(Row { line: None, fields: Ok(fields), unread })
 }
 
 /// The reader returns an error for most damaged files and panics on some. Nothing of ours is shared with the
