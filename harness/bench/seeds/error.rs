@@ -207,6 +207,12 @@ impl Fault {
     }
 }
 
+impl From<csv::Error> for Fault {
+    fn from(error: csv::Error) -> Self {
+        Self::Csv(error.to_string())
+    }
+}
+
 /// Keys as a message lists them: the first dozen.
 fn listed(keys: &[String]) -> String {
     const SHOWN: usize = 12;

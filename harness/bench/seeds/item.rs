@@ -66,21 +66,12 @@ impl<'a> ItemReader<'a> {
     /// A field that was named, or the instruction, is an error when no record at all has it.
     pub(super) fn check_fields_found(&self) -> Result<(), Fault> {
         let Some(first) = &self.first else { return Ok(()) };
-        let missing = |field, name: &str| {
-            Err(Fault::NoField { field, name: name.to_owned(), found: first.keys.clone() })
-        };
-        let mut named = self.options.mapping.named();
-        if let Some((field, name)) = named.find(|(field, _)| !self.found.contains(field)) {
-            return missing(field, name);
-        }
-        if self.found.contains(&Field::Instruction) || self.found.contains(&Field::Conversations) {
-            return Ok(());
-        }
-        let field = match self.options.format {
+        let missing = match self.options.format {
             Some(Format::ShareGpt) => Field::Conversations,
             _ => Field::Instruction,
         };
-        missing(field, field.name())
+        let has = |field| self.found.contains(&field);
+        self.options.mapping.check_found(has, missing, || first.keys.clone())
     }
 
     /// Reads the file's next row.

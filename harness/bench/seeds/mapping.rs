@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::Fault;
 use super::value::is_nothing;
 
 /// What a record may hold.
@@ -116,19 +117,20 @@ impl FieldMapping {
         self.named.insert(field, name.into());
     }
 
-    /// The names that were set.
-    pub(super) fn named(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.named.iter().map(|(field, name)| (*field, name.as_str()))
+    /// Whether the name of a field was set.
+    pub(super) fn is_named(&self, field: Field) -> bool {
+        self.named.contains_key(&field)
     }
 
     /// Which of these keys are names of the field, the preferred one first.
-    pub(super) fn names<'k>(
+    fn names<'k>(
         &self,
         field: Field,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> impl Iterator<Item = &'k str> {
         let set = self.named.get(&field).map(String::as_str);
         let usual = if set.is_some() { &[] } else { field.usual_names() };
+        // A name that is there with its own capitals goes before the same one with others.
         let rank = |key: &str| {
             let mut names = set.iter().chain(usual).enumerate();
             names.find_map(|(rank, name)| {
@@ -141,6 +143,38 @@ impl FieldMapping {
         found.into_iter().map(|(_, key)| key)
     }
 
+    /// Which of these keys is the name of the field, the preferred one of several.
+    pub(super) fn name<'k>(
+        &self,
+        field: Field,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&'k str> {
+        self.names(field, keys).next()
+    }
+
+    /// Whether what has these keys is a record: it has an instruction or a conversation.
+    pub(super) fn is_record<'k>(&self, keys: impl IntoIterator<Item = &'k str> + Clone) -> bool {
+        self.name(Field::Instruction, keys.clone()).is_some()
+            || self.name(Field::Conversations, keys).is_some()
+    }
+
+    /// Fields that were named must be in a file, and so must an instruction or a conversation; `missing` is said to
+    /// be missing where neither is. `keys` are those that the file has.
+    pub(super) fn check_found(
+        &self,
+        has: impl Fn(Field) -> bool,
+        missing: Field,
+        keys: impl FnOnce() -> Vec<String>,
+    ) -> Result<(), Fault> {
+        let named = self.named.iter().find(|(field, _)| !has(**field));
+        let (field, name) = match named {
+            Some((field, name)) => (*field, name.as_str()),
+            None if has(Field::Instruction) || has(Field::Conversations) => return Ok(()),
+            None => (missing, missing.name()),
+        };
+        Err(Fault::NoField { field, name: name.to_owned(), found: keys() })
+    }
+
     /// The key under which a record holds the field: the preferred one of those that hold anything.
     pub(super) fn key<'k>(&self, field: Field, record: &'k Map<String, Value>) -> Option<&'k str> {
         let keys = || self.names(field, record.keys().map(String::as_str));
@@ -150,8 +184,8 @@ impl FieldMapping {
     /// Whether a record says by itself that its instruction is not in its conversation.
     pub(super) fn has_own_instruction(&self, record: &Map<String, Value>) -> bool {
         self.key(Field::Instruction, record).is_some_and(|key| {
-            let is_meant = self.named.contains_key(&Field::Instruction)
-                || key.eq_ignore_ascii_case(INSTRUCTION);
+            let is_meant =
+                self.is_named(Field::Instruction) || key.eq_ignore_ascii_case(INSTRUCTION);
             is_meant && !is_nothing(&record[key])
         })
     }

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 use super::{Field, Speaker};
 
 /// A record that became no item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// Place of the record in the file, from 0.
     pub number: u32,
@@ -179,14 +177,8 @@ fn quoted(word: &str) -> String {
     }
 }
 
-impl Serialize for SkipReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Something that was set aside of a record that was kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
     /// Place of the record in the file, from 0.
     pub number: u32,
@@ -259,12 +251,6 @@ impl RemarkKind {
             Self::Placeholder { .. } => "placeholder",
             Self::LaterTurns => "later-turns",
         }
-    }
-}
-
-impl Serialize for RemarkKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Row, Rows};
 use crate::seeds::content::utf8;
-use crate::seeds::{Fault, Field, FieldMapping, SkipReason};
+use crate::seeds::{Fault, FieldMapping, SkipReason};
 
 /// A row put after the last one. A row with a quote that is never closed takes all that follows
 /// for its own: it then has swallowed this row too, and is found out.
@@ -26,7 +26,7 @@ pub(in crate::seeds) fn rows<'a>(
     let (announced, bytes, skipped_lines) = announced(bytes);
     let separator = announced.map_or_else(|| found(bytes, mapping), Ok)?;
     let mut reader = reader(separator, bytes.chain(&b"\n"[..]).chain(END));
-    let header = reader.byte_headers().map_err(fault)?;
+    let header = reader.byte_headers()?;
     if header.iter().any(|name| name.ends_with(END)) {
         return Err(Fault::Csv("a quote in its header is never closed".to_owned()));
     }
@@ -38,15 +38,11 @@ pub(in crate::seeds) fn rows<'a>(
         .into_byte_records()
         .take_while(move |row| !row.as_ref().is_ok_and(is_end))
         .map(move |row| {
-            let row = row.map_err(fault)?;
+            let row = row?;
             let line = row.position().map(|place| first_line(bytes, place) + skipped_lines);
             Ok(Row::new(line, fields(&names, &row)))
         });
     Ok(Rows::new(rows))
-}
-
-fn fault(error: csv::Error) -> Fault {
-    Fault::Csv(error.to_string())
 }
 
 /// Flexible, because it is for us to say which row has how many columns.
@@ -80,11 +76,10 @@ fn found(bytes: &[u8], mapping: &FieldMapping) -> Result<u8, Fault> {
     let mut best = (b',', (false, 0));
     for separator in SEPARATORS {
         let mut reader = reader(separator, bytes);
-        let header = reader.byte_headers().map_err(fault)?;
+        let header = reader.byte_headers()?;
         let names: Vec<String> =
             header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-        let has = |field| mapping.names(field, names.iter().map(String::as_str)).next().is_some();
-        let rank = (has(Field::Instruction) || has(Field::Conversations), names.len());
+        let rank = (mapping.is_record(names.iter().map(String::as_str)), names.len());
         if rank > best.1 {
             best = (separator, rank);
         }

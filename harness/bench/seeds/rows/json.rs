@@ -17,7 +17,7 @@ use crate::seeds::{Fault, Field, FieldMapping, SkipReason, Unread};
 pub(super) fn array(text: &str) -> Result<Rows<'_>, Fault> {
     let elements: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|error| broken(text, &error))?;
-    Ok(Rows::new(elements.into_iter().map(|raw| Ok(row(raw)))))
+    Ok(Rows::new(elements.into_iter().map(|raw| Ok(row(raw.get())))))
 }
 
 /// An object a line. A line that cannot be read is a skipped record; a blank one is none.
@@ -39,11 +39,12 @@ fn of_line(line: &[u8]) -> Result<Map<String, Value>, SkipReason> {
 /// Objects one after the other.
 pub(super) fn objects(text: &str) -> Rows<'_> {
     let objects = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
-    Rows::new(objects.map(|raw| raw.map(row).map_err(|error| broken(text, &error))))
+    let row = |raw: serde_json::Result<&RawValue>| Ok(row(raw?.get()));
+    Rows::new(objects.map(move |raw| row(raw).map_err(|error| broken(text, &error))))
 }
 
-fn row(raw: &RawValue) -> Row {
-    Row::new(None, record(raw.get()))
+fn row(text: &str) -> Row {
+    Row::new(None, record(text))
 }
 
 /// The records of a file that is one object around them: a list under a key (`{"data": [..]}`), records under their
@@ -51,29 +52,29 @@ fn row(raw: &RawValue) -> Row {
 pub(super) fn nested<'a>(text: &'a str, mapping: &FieldMapping) -> Result<Option<Rows<'a>>, Fault> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Entries>();
     let Some(Ok(Entries(entries))) = values.next() else { return Ok(None) };
-    let is_instruction = |Entry(name, raw): &Entry<'_>| {
-        raw.get().starts_with('"')
-            && mapping.names(Field::Instruction, [name.as_str()]).next().is_some()
+    let is_instruction = |entry: &Entry<'_>| {
+        entry.text.starts_with('"')
+            && mapping.name(Field::Instruction, [entry.key.as_str()]).is_some()
     };
     // Several values, or an instruction that is a text: the file's objects are themselves its records.
     if values.next().is_some() || entries.iter().any(is_instruction) {
         return Ok(None);
     }
-    let lists: Vec<&Entry> = entries.iter().filter(|entry| entry.is_list(mapping)).collect();
+    let lists: Vec<&Entry> = entries.iter().filter(|entry| is_list(entry.text, mapping)).collect();
     match lists.as_slice() {
         [] => {}
-        [Entry(key, list)] => {
-            let others = entries.iter().filter(|entry| entry.0 != *key);
-            let unread = others.map(|entry| Unread { name: entry.0.clone(), records: 1 });
-            return Ok(Some(Rows { unread: unread.collect(), ..array(list.get())? }));
+        [list] => {
+            let others = entries.iter().filter(|entry| entry.key != list.key);
+            let unread = others.map(|entry| Unread { name: entry.key.clone(), records: 1 });
+            return Ok(Some(Rows { unread: unread.collect(), ..array(list.text)? }));
         }
         several => {
-            let names = several.iter().map(|entry| entry.0.clone()).collect();
+            let names = several.iter().map(|entry| entry.key.clone()).collect();
             return Err(Fault::SeveralLists { names });
         }
     }
-    if !entries.is_empty() && entries.iter().all(|entry| holds_record(entry.1.get(), mapping)) {
-        return Ok(Some(Rows::new(entries.into_iter().map(|Entry(_, raw)| Ok(row(raw))))));
+    if !entries.is_empty() && entries.iter().all(|entry| is_record(entry.text, mapping)) {
+        return Ok(Some(Rows::new(entries.into_iter().map(|entry| Ok(row(entry.text))))));
     }
     if !are_columns(&entries, mapping) {
         return Ok(None);
@@ -82,44 +83,35 @@ pub(super) fn nested<'a>(text: &'a str, mapping: &FieldMapping) -> Result<Option
     Ok(Some(Rows::new(rows.map(|fields| Ok(Row::new(None, Ok(fields)))))))
 }
 
-/// An object's key and the text of its value.
-struct Entry<'t>(String, &'t RawValue);
-
-impl Entry<'_> {
-    /// Whether the value is a list of records.
-    fn is_list(&self, mapping: &FieldMapping) -> bool {
-        let Some(inner) = self.1.get().strip_prefix('[') else { return false };
-        let mut elements = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>();
-        elements.next().is_some_and(|first| first.is_ok_and(|raw| holds_record(raw.get(), mapping)))
-    }
+/// Whether a JSON text is a list of records. The first tells: to read all of a large file would take long.
+fn is_list(text: &str, mapping: &FieldMapping) -> bool {
+    let Some(inner) = text.strip_prefix('[') else { return false };
+    let first = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>().next();
+    first.is_some_and(|first| first.is_ok_and(|raw| is_record(raw.get(), mapping)))
 }
 
 /// Whether a JSON text is an object with an instruction or a conversation.
-fn holds_record(text: &str, mapping: &FieldMapping) -> bool {
-    let Ok(Entries(entries)) = serde_json::from_str(text) else { return false };
-    let has = |field| mapping.names(field, entries.iter().map(|entry| entry.0.as_str())).next();
-    has(Field::Instruction).or(has(Field::Conversations)).is_some()
+fn is_record(text: &str, mapping: &FieldMapping) -> bool {
+    serde_json::from_str(text).is_ok_and(|entries: Entries| mapping.is_record(entries.keys()))
 }
 
 /// Whether an object is a table kept by columns: lists, or objects with the rows' numbers as keys.
 fn are_columns(entries: &[Entry<'_>], mapping: &FieldMapping) -> bool {
+    let is_number = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
     // A conversation is a list itself, so a column of them is a list of lists.
     let is_column = |field: Field, text: &str| match text.strip_prefix('[').map(str::trim_start) {
         Some(inner) if field == Field::Conversations => inner.starts_with('['),
         Some(inner) => !inner.starts_with('{'),
         // Rows have numbers, while a conversation by keys has names.
-        None => serde_json::from_str(text).is_ok_and(|Entries(rows)| {
-            !rows.is_empty()
-                && rows.iter().all(|row| row.0.bytes().all(|byte| byte.is_ascii_digit()))
-        }),
+        None => serde_json::from_str(text)
+            .is_ok_and(|rows: Entries| !rows.0.is_empty() && rows.keys().all(is_number)),
     };
     let has = |field: Field| {
-        let name = mapping.names(field, entries.iter().map(|entry| entry.0.as_str())).next();
-        entries
-            .iter()
-            .any(|entry| name == Some(entry.0.as_str()) && is_column(field, entry.1.get()))
+        let name = mapping.name(field, entries.iter().map(|entry| entry.key.as_str()));
+        let mut named = entries.iter().filter(|entry| name == Some(entry.key.as_str()));
+        named.any(|entry| is_column(field, entry.text))
     };
-    entries.iter().all(|entry| entry.1.get().starts_with(['[', '{']))
+    entries.iter().all(|entry| entry.text.starts_with(['[', '{']))
         && (has(Field::Instruction) || has(Field::Conversations))
 }
 
@@ -127,10 +119,10 @@ fn are_columns(entries: &[Entry<'_>], mapping: &FieldMapping) -> bool {
 fn of_columns(entries: &[Entry<'_>]) -> Result<Vec<Map<String, Value>>, Fault> {
     let mut columns = Vec::new();
     let mut numbers = Vec::new();
-    for Entry(name, raw) in entries {
-        let (rows, cells) = column(raw).map_err(|error| broken(raw.get(), &error))?;
+    for Entry { key, text } in entries {
+        let (rows, cells) = column(text).map_err(|error| broken(text, &error))?;
         numbers.push(rows);
-        columns.push((name.clone(), cells));
+        columns.push((key.clone(), cells));
     }
     let lengths = columns.iter().map(|(name, cells): &(_, Vec<_>)| (name.clone(), cells.len()));
     let uneven = Fault::UnevenColumns { lengths: lengths.collect() };
@@ -142,17 +134,29 @@ fn of_columns(entries: &[Entry<'_>]) -> Result<Vec<Map<String, Value>>, Fault> {
 }
 
 /// A column's cells, and the rows' numbers where they are given.
-fn column(raw: &RawValue) -> serde_json::Result<(Vec<String>, Vec<Value>)> {
-    if raw.get().starts_with('[') {
-        return Ok((Vec::new(), serde_json::from_str(raw.get())?));
+fn column(text: &str) -> serde_json::Result<(Vec<String>, Vec<Value>)> {
+    if text.starts_with('[') {
+        return Ok((Vec::new(), serde_json::from_str(text)?));
     }
-    let Entries(cells) = serde_json::from_str(raw.get())?;
-    let cell = |Entry(row, raw): Entry<'_>| Ok((row, serde_json::from_str(raw.get())?));
+    let Entries(cells) = serde_json::from_str(text)?;
+    let cell = |cell: Entry<'_>| Ok((cell.key, serde_json::from_str(cell.text)?));
     cells.into_iter().map(cell).collect()
+}
+
+/// An object's key and the text of its value.
+struct Entry<'t> {
+    key: String,
+    text: &'t str,
 }
 
 /// An object's entries in the order of the file, their values unread.
 struct Entries<'t>(Vec<Entry<'t>>);
+
+impl Entries<'_> {
+    fn keys(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().map(|entry| entry.key.as_str())
+    }
+}
 
 impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -168,7 +172,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
                 while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
-                    entries.push(Entry(key, value));
+                    entries.push(Entry { key, text: value.get() });
                 }
                 Ok(Entries(entries))
             }

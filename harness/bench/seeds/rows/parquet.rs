@@ -47,16 +47,9 @@ pub(super) fn rows(
         return Err(Fault::TooLarge);
     }
     let schema = guarded(|| infer_schema(&metadata))?;
-    mapping.map_or(Ok(()), |mapping| check_names(&schema, mapping))?;
-    let (mut wanted, mut unread) = (Vec::new(), Vec::new());
-    for column in schema.iter_values() {
-        if mapping.is_none_or(|mapping| is_field(mapping, &column.name)) {
-            let needed_for = mapping.and_then(|mapping| needed_for(&schema, mapping, &column.name));
-            wanted.push(Wanted { column: column.clone(), needed_for });
-        } else {
-            unread.push(Unread { name: column.name.to_string(), records: metadata.num_rows });
-        }
-    }
+    let (wanted, others) = wanted(&schema, mapping)?;
+    let unread = others.into_iter().map(|name| Unread { name, records: metadata.num_rows });
+    let unread = unread.collect();
     let wanted = Rc::new(wanted);
     let rows = metadata.row_groups.into_iter().flat_map(move |group| {
         let columns = wanted.iter().map(|wanted| guarded(|| array(&bytes, &group, &wanted.column)));
@@ -91,37 +84,38 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, PolarsError>) -> Result<T, Fault>
         .map_err(|error| Fault::Parquet(error.to_string()))
 }
 
-/// Whether a column may hold one of the fields.
-fn is_field(mapping: &FieldMapping, name: &str) -> bool {
-    Field::ALL.into_iter().any(|field| mapping.names(field, [name]).next().is_some())
-}
-
-/// The fields that were named, and an instruction or a conversation, must be there.
-fn check_names(schema: &ArrowSchema, mapping: &FieldMapping) -> Result<(), Fault> {
-    let has =
-        |field| mapping.names(field, schema.iter_names().map(PlSmallStr::as_str)).next().is_some();
-    let missing = |field, name: &str| {
-        let found = schema.iter_names().map(ToString::to_string).collect();
-        Err(Fault::NoField { field, name: name.to_owned(), found })
+/// The columns that are read, and the names of the others.
+fn wanted(
+    schema: &ArrowSchema,
+    mapping: Option<&FieldMapping>,
+) -> Result<(Vec<Wanted>, Vec<String>), Fault> {
+    let Some(mapping) = mapping else {
+        let all = schema.iter_values().cloned();
+        return Ok((all.map(|column| Wanted { column, needed_for: None }).collect(), Vec::new()));
     };
-    if let Some((field, name)) = mapping.named().find(|(field, _)| !has(*field)) {
-        return missing(field, name);
-    }
-    if has(Field::Instruction) || has(Field::Conversations) {
-        return Ok(());
-    }
-    missing(Field::Instruction, Field::Instruction.name())
-}
-
-/// The field that a column must hold; `None` where the file can do without it.
-fn needed_for(schema: &ArrowSchema, mapping: &FieldMapping, name: &str) -> Option<Field> {
-    let first = |field| mapping.names(field, schema.iter_names().map(PlSmallStr::as_str)).next();
-    let must = |field: &Field| match field {
+    let column_of = |field| mapping.name(field, schema.iter_names().map(PlSmallStr::as_str));
+    // Before the columns are read, which may take long.
+    let keys = || schema.iter_names().map(ToString::to_string).collect();
+    mapping.check_found(|field| column_of(field).is_some(), Field::Instruction, keys)?;
+    let is_needed = |field: Field| match field {
         Field::Instruction => true,
-        Field::Conversations => first(Field::Instruction).is_none(),
-        other => mapping.named().any(|(field, _)| field == *other),
+        Field::Conversations => column_of(Field::Instruction).is_none(),
+        other => mapping.is_named(other),
     };
-    Field::ALL.into_iter().find(|field| first(*field) == Some(name) && must(field))
+    let (mut wanted, mut others) = (Vec::new(), Vec::new());
+    for column in schema.iter_values().cloned() {
+        let name = column.name.as_str();
+        // Also names that are not the preferred one: a record may hold nothing under that.
+        if Field::ALL.into_iter().any(|field| mapping.name(field, [name]).is_some()) {
+            let mut fields = Field::ALL.into_iter();
+            let needed_for =
+                fields.find(|field| column_of(*field) == Some(name) && is_needed(*field));
+            wanted.push(Wanted { column, needed_for });
+        } else {
+            others.push(column.name.to_string());
+        }
+    }
+    Ok((wanted, others))
 }
 
 /// A column of a row group.
