@@ -7,11 +7,9 @@
 //! twice. A failed call is stored as replies are, and replayed unless it is to be asked again; when too
 //! many fail the run stops ([`Tolerance`]).
 
-mod embedding;
-mod paid;
-mod scoring;
+mod computed;
+mod cost;
 mod tally;
-mod thoughts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,17 +24,15 @@ use gra_llm::key::CompletionKey;
 use gra_synth::request::{ModelName, Portion, Reply, Request, Stage};
 use gra_synth::step::{Answers, Step};
 
-use crate::energy::Meter;
 use crate::progress::Progress;
 use crate::store::{CallRow, ChunkCost, PlannedChunk, Store};
 use crate::trial::TrialId;
 
-use paid::Started;
-
-pub use paid::Paid;
+use cost::{Meter, Started};
 use tally::Tally;
+
+pub use cost::{Paid, Thoughts};
 pub use tally::{MaxFailed, Tolerance, TooManyLost};
-pub use thoughts::Thoughts;
 
 /// The run was asked to stop, and did so after saving what was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -360,8 +356,8 @@ impl<'a> Answering<'a> {
                     }
                     let verdict = tally.check_failed(max_failed);
                     // A model that answers nothing is away: its calls have not failed.
-                    let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { model: away, .. })
-                        if away == model);
+                    let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { last, .. })
+                        if last.model == *model);
                     lost = lost.take().or(verdict.err());
                     if is_away {
                         return ControlFlow::Break(());

@@ -4,8 +4,6 @@
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
 //! Data sets come from variants, which are run, and from [`sources`](Source), which are not.
 
-mod cast;
-mod comparison;
 mod error;
 mod file;
 mod made;
@@ -14,26 +12,26 @@ mod seed_sets;
 mod sources;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use gra_llm::engine::EngineError;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::ModelPool;
+use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
-use gra_synth::request::Sampling;
-use gra_synth::variant::{Rewrite, Variant};
+use gra_synth::request::{ModelName, Sampling};
+use gra_synth::variant::{Instructions, Rewrite, Variant};
 use serde::Serialize;
 
 use crate::answering::Tolerance;
 use crate::builtin;
 use crate::seeds::{self, LoadOptions, SeedSet};
 use crate::trial::plain_name;
-pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
-pub use file::ExperimentFile;
+pub use file::{CompareEntry, ExperimentFile, RescoreEntry};
 pub(crate) use file::{default_chunk, read};
 pub(crate) use made::{MadeExperiment, path_from};
 pub use prompts::PromptFiles;
@@ -183,7 +181,7 @@ impl Experiment {
             file.analysis.clear();
             file.compare.keep_models_of(&pool);
         }
-        let member = |model: &gra_llm::model_pool::PoolModel| model.member(file.sampling);
+        let member = |model: &PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
         let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants, path)?;
@@ -196,9 +194,8 @@ impl Experiment {
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
         }
-        if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed))
-        {
-            return Err(value_error(format!("seeds names {} twice", twice.1)));
+        if let Some(twice) = repeated(seeds) {
+            return Err(value_error(format!("seeds names {twice} twice")));
         }
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
         let scales = file.variants.iter();
@@ -288,6 +285,49 @@ impl Experiment {
     }
 }
 
+/// Which models an experiment needs. No other is looked for: a pool may name models that are not here.
+impl Experiment {
+    /// The models that a trial of this variant may ask: those that annotate the seed set, where it has
+    /// to be, and those that serve the variant.
+    #[must_use]
+    pub fn serving<'a>(&'a self, variant: &'a Variant) -> BTreeSet<&'a ModelName> {
+        let mut serving = variant.serving(&self.members);
+        if self.annotates(variant) {
+            serving.extend(self.members.iter().map(|member| &member.name));
+        }
+        serving
+    }
+
+    /// Whether a trial of this variant asks for annotations.
+    #[must_use]
+    pub fn annotates(&self, variant: &Variant) -> bool {
+        let open = self.seed_set.items.iter().any(|item| item.annotation.is_none());
+        open && variant.instructions == Instructions::New
+    }
+
+    /// Everyone who serves any variant, in pool order.
+    pub fn models(&self) -> impl Iterator<Item = &ModelName> {
+        let serves = |name: &ModelName| {
+            self.variants.iter().any(|variant| self.serving(variant).contains(name))
+        };
+        let everyone = self.members.iter().chain(&self.teachers).map(|member| &member.name);
+        everyone.filter(move |name| serves(name))
+    }
+
+    /// Finds the files that a trial of this variant may need there and whole, the encoder's too: a night's run should
+    /// not end at a file that was cut short.
+    ///
+    /// # Errors
+    /// Names the first model whose file is missing or cannot be used, and what to type or what is wrong with it.
+    pub fn check_files(&self, variant: &Variant) -> Result<(), EngineError> {
+        let serving = self.serving(variant);
+        for model in self.pool.members_and_teachers().filter(|m| serving.contains(&m.name)) {
+            model.check_usable()?;
+        }
+        self.pool.encoder.check_usable()
+    }
+}
+
 /// A number that the paper reports on the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expectation {
@@ -307,6 +347,12 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
         Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
     });
     found.collect()
+}
+
+/// The first of these that stands before it too.
+fn repeated<T: PartialEq>(all: &[T]) -> Option<&T> {
+    let mut places = all.iter().enumerate();
+    places.find(|(at, one)| all[..*at].contains(one)).map(|(_, one)| one)
 }
 
 /// A file's name without its endings, as part of a folder name.

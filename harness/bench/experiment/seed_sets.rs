@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Experiment, ExperimentError, ExperimentFile, Overrides, file, stem};
+use super::{Experiment, ExperimentError, ExperimentFile, Overrides, file, repeated, stem};
 use crate::builtin;
 use crate::trial::plain_name;
 
@@ -35,9 +35,7 @@ impl Experiments {
         }
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
         let stems: Vec<String> = file.seed_sets.iter().map(|seed_set| stem(seed_set)).collect();
-        if let Some((_, twice)) =
-            stems.iter().enumerate().find(|(at, stem)| stems[..*at].contains(stem))
-        {
+        if let Some(twice) = repeated(&stems) {
             return Err(value_error(format!(
                 "seed_sets has two files called `{twice}`, and results are named after them\n  hint: rename one"
             )));

@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use serde::Serialize;
 
 use super::survey::{self, Gap, StoreTable, SurveyedRow};
-use super::{create, header, read_only, schema};
+use super::{create, file, read_only};
 use crate::trial::TrialId;
 
 /// Most complaints of SQLite, and most rows of a table, that are listed.
@@ -94,7 +94,7 @@ pub fn salvage(path: &Path, new: &Path) -> Result<Salvaged> {
         bail!("{} is there already\nhint: name a file that is not", new.display());
     }
     // A salvage that breaks off leaves no file that looks like a store.
-    let part = header::beside(new, ".part");
+    let part = file::beside(new, ".part");
     let salvaged = copy(path, &part)
         .and_then(|salvaged| Ok(std::fs::rename(&part, new).map(|()| salvaged)?))
         .with_context(|| format!("cannot make the new store {}", new.display()));
@@ -135,7 +135,7 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
 }
 
 fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> Result<Survey> {
-    header::check_magic(path)?;
+    file::check_magic(path)?;
     let open = || -> rusqlite::Result<Connection> {
         let db = read_only(path)?;
         // Without it SQLite opens no file that is shorter than its header says.
@@ -145,7 +145,7 @@ fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> 
         Ok(db)
     };
     let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
-    schema::check(&db, path)?;
+    file::check_tables(&db, path)?;
     let mut tables = Vec::new();
     let mut trials: BTreeMap<i64, TrialState> = BTreeMap::new();
     // Table and range of trials of which facts are lost; trials are read before the tables of facts.

@@ -9,12 +9,13 @@ use anyhow::Result;
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Finish, Stage};
+use gra_synth::request::Finish;
 use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
 
 use super::completions::CallSettings;
-use super::schema;
+use super::file;
+use super::trials::stage_named;
 use crate::trial::{TrialRecord, plain_name};
 
 /// Starts of a search for rows behind a damaged page, in one table.
@@ -53,7 +54,7 @@ pub(super) struct Gap {
 
 /// The store's tables, as this version makes them.
 pub(super) fn tables() -> Result<Vec<StoreTable>> {
-    let db = schema::empty()?;
+    let db = file::empty()?;
     let mut find = db.prepare(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
          ORDER BY rowid",
@@ -321,9 +322,7 @@ fn fault_of(table: &StoreTable, values: &[Value]) -> Option<String> {
         ("trial", "record") => json::<TrialRecord>(text),
         ("candidate", "facts") => json::<Candidate>(text),
         ("candidate" | "seed_item", "id") | ("call", "subject") => text.parse::<ItemId>().is_ok(),
-        ("call" | "chunk" | "completion", "stage") => {
-            Stage::ALL.iter().any(|stage| stage.name() == text)
-        }
+        ("call" | "chunk" | "completion", "stage") => stage_named(text).is_some(),
         _ => true,
     };
     for (column, value) in table.columns.iter().zip(values) {
