@@ -328,7 +328,7 @@ impl DataSet {
         places.sort_by(|a, b| mu(*b).total_cmp(&mu(*a)));
         places.truncate(n);
         places.sort_unstable();
-        keep(&mut self.samples, places);
+        keep(&mut self.samples, &places);
         // What it cost, and what was rejected, is of all that were written.
         self.trial = None;
     }
@@ -344,14 +344,14 @@ impl DataSet {
     pub fn cut(&mut self, samples: usize, rejected: usize, run_seed: u64) {
         let had = self.samples.len();
         let ids: Vec<ItemId> = self.samples.iter().map(|sample| sample.id).collect();
-        keep(&mut self.samples, drawn(&ids, samples, run_seed));
+        keep(&mut self.samples, &drawn(&ids, samples, run_seed));
         let Some(trial) = &mut self.trial else { return };
         let mut others = trial.rejected();
         if had <= samples && others.len() <= rejected {
             return;
         }
         let kept = drawn(&others, rejected, run_seed);
-        keep(&mut others, kept);
+        keep(&mut others, &kept);
         trial.judged = Some(self.samples.iter().map(|sample| sample.id).chain(others).collect());
     }
 }
@@ -372,14 +372,9 @@ pub(crate) fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
 }
 
 /// Keeps what stands at these places, which rise.
-fn keep<T>(rows: &mut Vec<T>, places: Vec<usize>) {
-    let mut places = places.into_iter().peekable();
-    let mut place = 0;
-    rows.retain(|_| {
-        let kept = places.next_if_eq(&place).is_some();
-        place += 1;
-        kept
-    });
+fn keep<T>(rows: &mut Vec<T>, places: &[usize]) {
+    let mut place = 0..;
+    rows.retain(|_| place.next().is_some_and(|place| places.binary_search(&place).is_ok()));
 }
 
 /// Loads data sets.
