@@ -191,6 +191,7 @@ impl<'a> Answering<'a> {
         asking: Asking<'_>,
         mut advance: impl FnMut(Answers, &mut Progress) -> Step<T>,
     ) -> Result<T> {
+        // A trial counts on over its rounds; other work begins anew each time.
         if let Asking::Other(_) = asking {
             self.tally = Tally::default();
         }
@@ -253,6 +254,7 @@ impl<'a> Answering<'a> {
         for call in &keyed {
             if self.is_stored(&call.key)? {
                 self.paid.stored += 1;
+            // Two requests of a step may be one question, which is paid once.
             } else if seen.insert(call.key) {
                 let group = (call.request.model.clone(), call.request.id.stage);
                 missing.entry(group).or_default().push(call);
@@ -298,6 +300,7 @@ impl<'a> Answering<'a> {
         for (group, calls) in missing {
             let mut left: Vec<CompletionKey> = calls.iter().map(|call| call.key).collect();
             for (planned_for, chunk) in self.store.open_chunks(&group.0, group.1)? {
+                // A reply depends on what it was batched with, so a chunk runs again whole or not at all.
                 if chunk.keys.iter().all(|key| left.contains(key)) {
                     left.retain(|key| !chunk.keys.contains(key));
                     again.push((group.clone(), chunk));
@@ -313,6 +316,7 @@ impl<'a> Answering<'a> {
             let planned = self.store.plan_chunks(&name, &forget, &new)?;
             again.extend(new.into_iter().map(|(group, _)| group).zip(planned));
         }
+        // By model, old chunks and new ones, so that a model is loaded once for all of them.
         again.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(again)
     }
@@ -335,6 +339,7 @@ impl<'a> Answering<'a> {
         let started = Started::now(self.meter.as_ref());
         let mut running: Vec<Running> = planned.iter().map(|_| Running::default()).collect();
         let (mut left, mut unsaved, mut lost) = (planned.len(), None, None);
+        // A copy: the calls are counted for good when all replies of the step are read back.
         let mut tally = self.tally.clone();
         let max_failed = self.tolerance.max_failed;
         let Self { store, engine, progress, stop, fingerprints, paid, .. } = &mut *self;
@@ -358,6 +363,7 @@ impl<'a> Answering<'a> {
                     // A model that answers nothing is away: its calls have not failed.
                     let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { last, .. })
                         if last.model == *model);
+                    // The first verdict is the reason; chunks that were under way only add to it.
                     lost = lost.take().or(verdict.err());
                     if is_away {
                         return ControlFlow::Break(());
@@ -375,6 +381,7 @@ impl<'a> Answering<'a> {
             ControlFlow::Continue(())
         });
         self.paid.add(&started, self.meter.as_ref());
+        // What could not be saved is told first: nothing goes on without the store.
         if let Some(lost) = lost.filter(|_| unsaved.is_none()) {
             return Err(lost.into());
         }
@@ -382,6 +389,7 @@ impl<'a> Answering<'a> {
             (Some(error), _) => Err(error),
             (None, Err(EngineError::Stopped)) => Err(Interrupted.into()),
             (None, Err(error)) => Err(error.into()),
+            // Stopped between two chunks, of which the engine knows nothing.
             (None, Ok(())) if left > 0 => Err(Interrupted.into()),
             (None, Ok(())) => Ok(()),
         }

@@ -40,6 +40,7 @@ pub fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
     };
     // `experiments/base/../pools/demo.toml` is on disk though `experiments/base` may not be.
     let Some(plain) = plain(path) else { return Err(missing) };
+    // What is on disk goes first, also under the plain path: `init` writes the files out to be changed.
     match std::fs::read(&plain) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -81,6 +81,7 @@ impl FolderArg<'_> {
         let folder = PathBuf::from(&named);
         let file = experiment_file(&folder);
         if !file.is_file() {
+            // It may have a label: NAME=FOLDER.
             let (Self::Source(source), Some((label, folder))) = (self, named.split_once('='))
             else {
                 return Ok(None);
@@ -118,6 +119,7 @@ impl Replaced {
 
     /// Puts all of them back, and removes the folder where nothing else was in it.
     pub(crate) fn put_back(self, folder: &Path) -> Result<()> {
+        // Backwards, so that a file that was written twice ends as it first was.
         for (path, before) in self.0.into_iter().rev() {
             match before {
                 Some(bytes) => write_atomic(&path, &bytes)?,

@@ -281,6 +281,7 @@ impl DataSet {
             ItemId::Candidate { round, .. } => round <= until,
             ItemId::Seed(_) => true,
         };
+        // What a later round asked is no cost of these samples.
         let mut facts = trial.facts(store)?;
         facts.candidates.retain(|candidate| counts(candidate.id));
         facts.calls.retain(|call| counts(call.id.subject));
@@ -325,6 +326,7 @@ impl DataSet {
     pub fn keep_best(&mut self, n: usize) {
         let mu = |place: usize| self.samples[place].tally.map_or(f64::NEG_INFINITY, Tally::mu);
         let mut places: Vec<usize> = (0..self.samples.len()).collect();
+        // Stable: among equals earlier samples stay before later ones.
         places.sort_by(|a, b| mu(*b).total_cmp(&mu(*a)));
         places.truncate(n);
         places.sort_unstable();
@@ -347,6 +349,7 @@ impl DataSet {
         keep(&mut self.samples, &drawn(&ids, samples, run_seed));
         let Some(trial) = &mut self.trial else { return };
         let mut others = trial.rejected();
+        // Where nothing is cut, a judge is asked about all that have a response.
         if had <= samples && others.len() <= rejected {
             return;
         }
@@ -360,6 +363,7 @@ impl DataSet {
 pub(crate) fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
     let draw = |place: &usize| {
         let id = ids[*place].to_string();
+        // A draw of its own for each id, whatever else the data set holds; its place settles equal ones.
         (Stream::named(run_seed, &["subsample", &id]).next_u64(), *place)
     };
     let mut places: Vec<usize> = (0..ids.len()).collect();

@@ -177,6 +177,7 @@ impl Experiment {
             allow_malformed_stages: file.allow_malformed_stages,
         };
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
+        // What was found with the models of one pool says nothing about those of another.
         if overrides.is_like {
             file.analysis.clear();
             file.compare.keep_models_of(&pool);
@@ -185,6 +186,7 @@ impl Experiment {
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
         let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants, path)?;
+        // Data sets share one space of names: sources stand on variants, and comparisons name both.
         let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
         let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
         sets.extend(sources.iter().map(|source| source.name.clone()));
@@ -194,6 +196,7 @@ impl Experiment {
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
         }
+        // Trials are named after their run seeds.
         if let Some(twice) = repeated(seeds) {
             return Err(value_error(format!("seeds names {twice} twice")));
         }
@@ -207,6 +210,7 @@ impl Experiment {
         let limit = overrides.limit.or(file.limit);
         let options = LoadOptions { limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
+        // Only now: whether responses are missing depends on the seed set, which the command line may change.
         let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
         let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
         if let (Some(variant), 1..) = (shown, without) {

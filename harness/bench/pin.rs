@@ -24,6 +24,7 @@ pub fn pinned(text: &str, pins: Vec<Pin>) -> Result<(String, Vec<Pin>)> {
     let mut pool: DocumentMut = text.parse().context("the pool cannot be read as TOML")?;
     let mut added = Vec::new();
     for pin in pins {
+        // A hash that stands there is the user's word on which file is meant, not ours to replace.
         if let Some(table) = table(&mut pool, &pin)
             && !table.contains_key("sha256")
         {

@@ -120,6 +120,7 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<SeedSet, SeedError> {
 
 /// [`load`] after the file was read; the path tells the extension.
 fn read(path: &Path, bytes: Vec<u8>, options: &LoadOptions) -> Result<SeedSet, Fault> {
+    // Of the bytes on disk, still packed, so that `sha256sum` finds the same.
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let content = Content::from_file(bytes, path, options.format)?;
     let Rows { rows, unread } = rows::read(&content, Some(&options.mapping))?;
@@ -135,13 +136,15 @@ fn read(path: &Path, bytes: Vec<u8>, options: &LoadOptions) -> Result<SeedSet, F
     if records == 0 {
         return Err(Fault::NoRecords);
     }
+    // A field that is missing everywhere is the reason why all records are bad, and says more than that they are.
     reader.check_fields_found()?;
     check_bad_records(kept.len(), &skipped, options.max_bad)?;
 
-    // After the check, because repeats are not bad.
+    // Repeats are not bad, so they are told apart after the check.
     if !options.keep_repeats {
         kept = skip_repeats(kept, &mut skipped);
     }
+    // Last: what is over the limit was read and checked like the rest.
     let over_limit = kept.len().saturating_sub(options.limit.unwrap_or(usize::MAX));
     kept.truncate(kept.len() - over_limit);
     let format = content.format(reader.begins_with_conversation());

@@ -197,11 +197,11 @@ impl Tally {
 
     /// Whether all calls of a model have failed, or too many of a stage.
     pub(super) fn check_failed(&self, max_failed: MaxFailed) -> Result<(), TooManyLost> {
+        // Models before stages: one that answers nothing is why a stage has too many failures.
         for tally in self.models.values() {
             if let (0, ENOUGH_FAILED.., Some(last)) =
                 (tally.answered, tally.failed, &tally.last_failed)
             {
-                // One reply would do: a model that answers some calls fails by the limit of a stage.
                 return Err(TooManyLost::Unanswered { calls: tally.failed, last: last.clone() });
             }
         }

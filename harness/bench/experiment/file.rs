@@ -218,6 +218,7 @@ fn start_here(table: &mut Table, folder: &Path) {
     for (list, key) in [("source", "path"), ("source", "benchmarks"), ("variant", "prompts")] {
         let entries = table.get_mut(list).and_then(Value::as_array_mut);
         for value in entries.into_iter().flatten().filter_map(|entry| entry.get_mut(key)) {
+            // Of both kinds of entries, some keys hold one path and some a list.
             match value {
                 Value::Array(paths) => paths.iter_mut().for_each(resolve),
                 path => resolve(path),
@@ -245,6 +246,7 @@ fn syntax(path: &Path, error: toml::de::Error) -> ExperimentError {
 /// For a word that is not known there, the nearest one that is.
 fn hint(message: &str) -> String {
     let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    // As serde words it: unknown field `x`, expected one of `a`, `b`.
     let mut words = message.split('`').skip(1).step_by(2);
     let (true, Some(unknown)) = (is_unknown, words.next()) else { return String::new() };
     nearest(unknown, words)

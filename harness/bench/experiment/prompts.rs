@@ -50,6 +50,7 @@ impl PromptFiles {
     pub(super) fn rewriting(&self) -> Result<Self, ExperimentError> {
         let unusable = |error| ExperimentError::Prompts { path: self.folder.clone(), error };
         let set = self.set.clone().rewriting(&self.texts).map_err(unusable)?;
+        // Another template in use is another prompt set, though the texts of both are the same.
         let mut hash = FieldHash::default();
         hash.text(&self.sha256);
         hash.text(&self.texts[REWRITE_TEMPLATE.0]);
@@ -65,6 +66,7 @@ impl PromptFiles {
         let unfit = |reason| ExperimentError::Wording { path: folder.to_owned(), reason };
         let mut texts = self.texts.clone();
         let mut found = false;
+        // Stages are in the order of the method, and those before the keywords annotate.
         let annotates = |stages: &[Stage]| stages[0] < Stage::Keywords;
         let nine = TEMPLATES.map(|(name, stages, _)| (name, annotates(stages)));
         for (name, annotates) in nine.into_iter().chain([(REWRITE_TEMPLATE.0, false)]) {

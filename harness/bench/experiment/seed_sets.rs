@@ -40,6 +40,7 @@ impl Experiments {
                 "seed_sets has two files called `{twice}`, and results are named after them\n  hint: rename one"
             )));
         }
+        // All at once, so that they are fetched at once. Of a set without a command, loading says that it is not there.
         let missing: Vec<(PathBuf, String)> = file
             .seed_sets
             .iter()
@@ -51,6 +52,7 @@ impl Experiments {
         }
         let name = overrides.derived_name(&file.name);
         plain_name("name", &name).map_err(value_error)?;
+        // A derived name has the set's in it already, as with `--seed-set`; a name that was given gets it here.
         let one = |(seed_set, stem): (&PathBuf, &String)| {
             let renamed = overrides.name.as_ref().map(|name| format!("{name}-{stem}"));
             let seed_set = Some(seed_set.clone());

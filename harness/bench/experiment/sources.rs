@@ -139,6 +139,7 @@ pub(super) fn sources(entries: &[SourceEntry], variants: &[String]) -> Result<Ve
             return Err(format!("two data sets are named `{}`", entry.name));
         }
         sources.push(entry.resolve(variants, &known)?);
+        // Known from here on, so that no source stands on itself or on one below it.
         known.push(entry.name.clone());
     }
     Ok(sources)

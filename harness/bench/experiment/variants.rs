@@ -108,6 +108,7 @@ pub(super) fn variants(
         check_reading(&variant, (&file.method, members), pool).map_err(value_error)?;
         variants.push(variant);
     }
+    // All were checked: a file is right or wrong whatever is run of it.
     variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
     Ok(variants)
 }

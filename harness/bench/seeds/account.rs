@@ -121,6 +121,7 @@ impl Group {
     fn collect<'a>(all: impl Iterator<Item = (&'static str, &'a dyn fmt::Display)>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for (name, described) in all {
+            // Names are few, and a list keeps the order in which they came.
             let place = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
                 groups.push(Self { name, count: 0, examples: Vec::new() });
                 groups.len() - 1

@@ -170,6 +170,7 @@ pub(super) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
     if content.len() as u64 > MAX_BYTES {
         return Err(Fault::TooLarge);
     }
+    // A web page may be written in any capitals.
     let is = |begins: &[u8]| {
         content.get(..begins.len()).is_some_and(|start| start.eq_ignore_ascii_case(begins))
     };
@@ -239,6 +240,7 @@ fn detect(content: &[u8], path: &Path, asked: Option<Format>) -> Result<Layout, 
     }
     let extension = extension(path);
     match (start[0], extension.as_str()) {
+        // Before the brackets: a header may begin with anything.
         (_, "csv" | "tsv" | "tab") if asked.is_none() => Ok(Layout::Csv),
         (b'[', _) => Ok(Layout::Array),
         (_, "jsonl" | "ndjson") => Ok(Layout::Lines),

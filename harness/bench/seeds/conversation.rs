@@ -42,6 +42,7 @@ pub(super) fn turns(
     let turns = listed(value)?;
     let mut unread = BTreeSet::new();
     if turns.iter().all(Value::is_string) {
+        // As LIMA has them: the user begins, and the two take turns.
         let speakers = [Speaker::User, Speaker::Assistant].into_iter().cycle();
         let turn =
             |(speaker, said): (_, &Value)| Some(Turn::new(speaker, said.as_str()?.to_owned()));
@@ -56,6 +57,7 @@ fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
     let no_list = |found: &str| SkipReason::NotTurns { found: found.to_owned() };
     match value {
         Value::Array(turns) => Ok(turns),
+        // Tables hold a conversation as text.
         Value::String(text) => match serde_json::from_str(&text) {
             Ok(Value::Array(turns)) => Ok(turns),
             _ if text.trim_start().starts_with('[') => {
@@ -63,6 +65,7 @@ fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
             }
             _ => Err(no_list("a string")),
         },
+        // The `datasets` library keeps a list of objects as an object of lists.
         Value::Object(columns) => {
             let column = |(name, values)| match values {
                 Value::Array(values) => Some((name, values)),

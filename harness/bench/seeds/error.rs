@@ -142,6 +142,7 @@ impl Fault {
         match self {
             Self::Read(_) => format!("check the path: ls -l {path}"),
             Self::Gzip(_) => format!("check it: gzip -t {path}; fetch it again if that fails"),
+            // `l/4` cuts between lines, so that no record is torn.
             Self::TooLarge => format!("split it: split -n l/4 {path} part-"),
             Self::UnknownFormat => format!(
                 "say what it is (alpaca, sharegpt, jsonl, csv or parquet): {}",

@@ -93,6 +93,7 @@ impl<'a> ItemReader<'a> {
     ) -> Result<Kept, SkipReason> {
         let is_conversation = self.is_conversation(&fields);
         if self.first.is_none() {
+            // Shown where no record has a field that must be there.
             let mut keys: Vec<String> = fields.keys().cloned().collect();
             // Whether the JSON parser keeps their order depends on a feature of it.
             keys.sort();
@@ -141,15 +142,18 @@ impl<'a> ItemReader<'a> {
         if self.options.format == Some(Format::ShareGpt) {
             return Err(SkipReason::NoConversation);
         }
-        let read = |field, taken: Option<(String, Value)>| {
-            let (name, value) = taken.unwrap_or_default();
+        if self.options.mapping.key(Field::Instruction, fields).is_none() {
+            return Err(SkipReason::NoInstruction);
+        }
+        // A field that is not there is read as null, which is no text.
+        let mut read = |field| {
+            let (name, value) = self.take(field, fields).unwrap_or_default();
             text(value).map_err(|found| SkipReason::NotText { field, name, found })
         };
-        let instruction = self.take(Field::Instruction, fields);
-        let instruction = instruction.ok_or(SkipReason::NoInstruction)?;
-        let instruction = read(Field::Instruction, Some(instruction))?.trim().to_owned();
-        let input = read(Field::Input, self.take(Field::Input, fields))?.trim().to_owned();
-        let response = read(Field::Output, self.take(Field::Output, fields))?;
+        let instruction = read(Field::Instruction)?.trim().to_owned();
+        let input = read(Field::Input)?.trim().to_owned();
+        // White space around a response may be part of it: code, a table.
+        let response = read(Field::Output)?;
         let earlier = self.take(Field::History, fields).filter(|(_, value)| !is_nothing(value));
         if let Some((_, history)) = earlier {
             // The instruction continues a conversation, of which the first exchange stands by itself.

@@ -48,20 +48,10 @@ impl Field {
     /// The name used in `--field` and in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Instruction => "instruction",
-            Self::Input => "input",
-            Self::Output => "output",
-            Self::Conversations => "conversations",
-            Self::System => "system",
-            Self::History => "history",
-            Self::Domain => "domain",
-            Self::Summary => "summary",
-            Self::Keywords => "keywords",
-        }
+        self.usual_names()[0]
     }
 
-    /// Names that files give the field, the preferred one first.
+    /// Names that files give the field, the preferred one, which is also ours, first.
     ///
     /// Only names that published data sets use for just this: a guess such as `text` for the
     /// instruction would read the wrong column of some file without a word.
@@ -111,12 +101,6 @@ pub struct FieldMapping {
 }
 
 impl FieldMapping {
-    /// Sets the name of a field. A file without it is then an error, so that a typing error does
-    /// not pass for a set without inputs.
-    pub fn set(&mut self, field: Field, name: impl Into<String>) {
-        self.named.insert(field, name.into());
-    }
-
     /// Whether the name of a field was set.
     pub(super) fn is_named(&self, field: Field) -> bool {
         self.named.contains_key(&field)
@@ -158,8 +142,9 @@ impl FieldMapping {
             || self.name(Field::Conversations, keys).is_some()
     }
 
-    /// Fields that were named must be in a file, and so must an instruction or a conversation; `missing` is said to
-    /// be missing where neither is. `keys` are those that the file has.
+    /// Fields that were named must be in a file, so that a typing error does not pass for a set without inputs; and so
+    /// must an instruction or a conversation. `missing` is said to be missing where neither is; `keys` are those that the
+    /// file has.
     pub(super) fn check_found(
         &self,
         has: impl Fn(Field) -> bool,
@@ -177,6 +162,7 @@ impl FieldMapping {
 
     /// The key under which a record holds the field: the preferred one of those that hold anything.
     pub(super) fn key<'k>(&self, field: Field, record: &'k Map<String, Value>) -> Option<&'k str> {
+        // A record may have several of the names; the first that holds anything is read.
         let keys = || self.names(field, record.keys().map(String::as_str));
         keys().find(|key| !is_nothing(&record[*key])).or_else(|| keys().next())
     }

@@ -31,7 +31,7 @@ pub struct Survey {
 }
 
 /// What can be read of a table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct TableState {
     /// Its name.
     pub name: String,
@@ -111,6 +111,7 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
     }
     create(new)?;
     let mut target = Connection::open(new)?;
+    // One transaction: thousands of rows, and one write to the disk.
     let transaction = target.transaction()?;
     let survey = survey(path, &mut |row| {
         if row.fault.is_some() {
@@ -151,13 +152,7 @@ fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> 
     // Table and range of trials of which facts are lost; trials are read before the tables of facts.
     let mut lost: Vec<(String, Option<i64>, Option<i64>)> = Vec::new();
     for table in survey::tables()? {
-        let mut state = TableState {
-            name: table.name.clone(),
-            rows: 0,
-            faults: Vec::new(),
-            faulty: 0,
-            gaps: Vec::new(),
-        };
+        let mut state = TableState { name: table.name.clone(), ..TableState::default() };
         let is_of_trials = OF_TRIALS.contains(&table.name.as_str());
         let gaps = table.read_rows(&db, &mut |row| {
             match &row.fault {

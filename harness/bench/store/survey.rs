@@ -11,7 +11,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use gra_synth::request::Finish;
 use rusqlite::Connection;
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::Value;
 
 use super::completions::CallSettings;
 use super::file;
@@ -182,22 +182,12 @@ impl TableScan<'_> {
             let mut values = Vec::new();
             let mut fault = None;
             for (place, column) in table.columns.iter().enumerate() {
-                values.push(match row.get_ref(place)? {
-                    ValueRef::Text(bytes) => {
-                        let text = String::from_utf8(bytes.to_vec());
-                        text.map_or_else(
-                            |error| {
-                                fault = Some(format!("`{column}` is no text"));
-                                Value::Blob(error.into_bytes())
-                            },
-                            Value::Text,
-                        )
-                    }
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(number) => Value::Integer(number),
-                    ValueRef::Real(number) => Value::Real(number),
-                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                });
+                let stored = row.get_ref(place)?;
+                // Only text that is no UTF-8 has no value; its bytes are kept, because a key may hold them.
+                values.push(Value::try_from(stored).unwrap_or_else(|_| {
+                    fault = Some(format!("`{column}` is no text"));
+                    Value::Blob(stored.as_bytes().unwrap_or_default().to_vec())
+                }));
             }
             last = Some(table.key_of(&values));
             let fault = fault.or_else(|| fault_of(table, &values));
@@ -213,6 +203,7 @@ impl TableScan<'_> {
             self.gaps.push(gap);
             return Ok(());
         };
+        // The middle belongs to one half alone, or its row would be visited twice.
         let upper = Gap { after: Some(middle.clone()), includes_after: true, before: gap.before };
         let lower = Gap { before: Some(middle), ..gap };
         for (half, falling) in [(lower, true), (upper, false)] {

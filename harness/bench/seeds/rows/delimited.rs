@@ -30,6 +30,7 @@ pub(in crate::seeds) fn rows<'a>(
     if header.iter().any(|name| name.ends_with(END)) {
         return Err(Fault::Csv("a quote in its header is never closed".to_owned()));
     }
+    // Of the rows below, one that is no UTF-8 costs itself alone; without a header none can be read.
     let header = StringRecord::from_byte_record(header.clone())
         .map_err(|_| utf8(bytes).err().unwrap_or(Fault::UnknownFormat))?;
     let names = names(&header);
@@ -80,6 +81,7 @@ fn found(bytes: &[u8], mapping: &FieldMapping) -> Result<u8, Fault> {
         let names: Vec<String> =
             header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         let rank = (mapping.is_record(names.iter().map(String::as_str)), names.len());
+        // Only what is better, so that the comma, which is tried first, stays among equals.
         if rank > best.1 {
             best = (separator, rank);
         }

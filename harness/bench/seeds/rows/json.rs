@@ -73,6 +73,7 @@ pub(super) fn nested<'a>(text: &'a str, mapping: &FieldMapping) -> Result<Option
             return Err(Fault::SeveralLists { names });
         }
     }
+    // All of them, or the object is a record that holds another one.
     if !entries.is_empty() && entries.iter().all(|entry| is_record(entry.text, mapping)) {
         return Ok(Some(Rows::new(entries.into_iter().map(|entry| Ok(row(entry.text))))));
     }

@@ -126,6 +126,7 @@ fn array(
 ) -> Result<Box<dyn Array>, PolarsError> {
     let damaged = || PolarsError::ComputeError("its structure is damaged".into());
     let (mut pages, mut types) = (Vec::new(), Vec::new());
+    // A column of lists or structs lies in several parts, one for each of its leaves.
     for part in group.columns_under_root_iter(&column.name).ok_or_else(damaged)? {
         let range = part.byte_range();
         let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
@@ -141,6 +142,7 @@ fn array(
         types.push(&part.descriptor().descriptor.primitive_type);
     }
     let (arrays, _) = column_iter_to_arrays(pages, types, column.clone(), None)?;
+    // Pages come as several arrays; rows are counted over all of them.
     let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
     let array = concatenate(&arrays)?;
     if array.len() == group.num_rows() { Ok(array) } else { Err(damaged()) }
