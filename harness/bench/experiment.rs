@@ -157,8 +157,7 @@ impl Experiment {
         let name = overrides.derived_name(&file.name);
         plain_name("name", &name).map_err(value_error)?;
 
-        let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
-        file.method.check().map_err(method_error)?;
+        file.method.check().map_err(|error| value_error(format!("[method] {error}")))?;
         let Sampling { temperature, top_p } = file.sampling;
         let usable = (0.0..=10.0).contains(&temperature) && top_p > 0.0 && top_p <= 1.0;
         if !usable {
@@ -185,7 +184,8 @@ impl Experiment {
         let member = |model: &PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
-        let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants, path)?;
+        let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants)
+            .map_err(value_error)?;
         // Data sets share one space of names: sources stand on variants, and comparisons name both.
         let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
         let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;

@@ -3,9 +3,6 @@
 use std::path::PathBuf;
 
 use gra_llm::model_pool::PoolError;
-use gra_synth::method::MethodError;
-use gra_synth::prompt::PromptError;
-use gra_synth::variant::VariantError;
 
 use crate::seeds::SeedError;
 
@@ -34,7 +31,7 @@ pub enum ExperimentError {
         /// What was probably meant, on a line of its own; empty where that is not known.
         hint: String,
     },
-    /// A value breaks a rule.
+    /// A value breaks a rule, or a variant does not fit the pool.
     #[error("experiment {}: {reason}", path.display())]
     Value {
         /// The file.
@@ -42,33 +39,9 @@ pub enum ExperimentError {
         /// What is wrong and what is allowed.
         reason: String,
     },
-    /// A parameter of the method is out of range.
-    #[error("experiment {}: [method] {error}", path.display())]
-    Method {
-        /// The file.
-        path: PathBuf,
-        /// Which.
-        error: MethodError,
-    },
-    /// A variant does not fit the pool.
-    #[error("experiment {}: {error}", path.display())]
-    Variant {
-        /// The file.
-        path: PathBuf,
-        /// Which and why.
-        error: VariantError,
-    },
-    /// The prompts are not usable.
-    #[error("prompts {}: {error}", path.display())]
-    Prompts {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong.
-        error: PromptError,
-    },
-    /// A variant's folder of prompts does not fit the experiment's.
+    /// A folder of prompts is not usable, or a variant's does not fit the experiment's.
     #[error("prompts {}: {reason}", path.display())]
-    Wording {
+    Prompts {
         /// The folder.
         path: PathBuf,
         /// What is wrong and what is allowed.
