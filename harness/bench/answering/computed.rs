@@ -33,6 +33,7 @@ impl Answering<'_> {
                 missing.push(text.clone());
             }
         }
+        // A text that is asked for twice is embedded once.
         missing.sort();
         missing.dedup();
         self.progress.begin_embedding(missing.len());

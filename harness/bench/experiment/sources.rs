@@ -172,6 +172,7 @@ impl SourceEntry {
             }
             From::Union => {
                 let of = self.of.clone().ok_or_else(|| lacks("of"))?;
+                // A data set that is named twice is one.
                 if of.iter().collect::<BTreeSet<_>>().len() < 2 {
                     return Err(self.wrong("a union is of two or more"));
                 }
@@ -193,6 +194,7 @@ impl SourceEntry {
         if self.keep != Keep::Drawn && size == Size::Full {
             return Err(self.wrong("`keep` has no effect without `n` or `size_of`"));
         }
+        // Of a union some samples may have scores and some none; of these two none ever has.
         if self.keep != Keep::Drawn && matches!(self.from, From::SeedSet | From::File) {
             return Err(self.wrong("no committee scored what `keep` is to choose from"));
         }

@@ -167,6 +167,7 @@ impl VariantEntry {
             return reworded.as_ref().unwrap_or(own).rewriting().map(Some);
         }
         match (&self.prompts, &reworded) {
+            // Such a variant would be the reference under another name.
             (Some(folder), Some(set)) if set.sha256 == own.sha256 => {
                 let reason = "asks nothing otherwise than the experiment's own prompts\n  hint: 7-rewrite.txt is used \
                               with rewrite = \"shown\" alone";

@@ -193,6 +193,7 @@ fn decode(mut content: Vec<u8>) -> Result<Vec<u8>, Fault> {
         _ => None,
     };
     if let Some((bytes, unit)) = utf16 {
+        // Half a unit at the end means that the file was cut.
         let (pairs, rest) = bytes.as_chunks::<2>();
         let text = String::from_utf16(&pairs.iter().copied().map(unit).collect::<Vec<_>>());
         let text = text.ok().filter(|_| rest.is_empty()).ok_or(Fault::Encoding("damaged UTF-16"));

@@ -48,6 +48,7 @@ pub fn read(path: &Path) -> Result<Records, Fault> {
     if content.layout == Layout::Csv {
         found.records.splice(0..0, header_record(&found.records));
     }
+    // One object may be the whole file, with its records inside.
     if found.records.len() == 1 {
         found.records = unwrapped(found.records.remove(0));
     }
@@ -94,6 +95,7 @@ fn unwrapped(record: Map<String, Value>) -> Vec<Map<String, Value>> {
     let is_list = |value: &Value| {
         value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_object))
     };
+    // Beside an object or a long text, a list of objects is a field of a record: a question's choices.
     let is_around_records = record.values().any(is_list)
         && !record.values().any(|value| value.is_object() || is_long_text(value));
     if is_around_records {

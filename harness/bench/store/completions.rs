@@ -137,6 +137,7 @@ impl Store {
             model: ModelName::new(&row.get::<_, String>(5)?),
             fingerprint: row.get(6)?,
             reply: self.read_reply(key, row)?,
+            // The prompt is the role's text, which many share, and what is asked of this one sample.
             prompt: role.map(|role| role + &sample).with_context(|| damaged("prompt"))?,
             settings: serde_json::from_str(&settings).with_context(|| damaged("settings"))?,
         }))

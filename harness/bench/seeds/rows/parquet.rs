@@ -55,7 +55,7 @@ pub(super) fn rows(
         let columns = wanted.iter().map(|wanted| guarded(|| array(&bytes, &group, &wanted.column)));
         let columns = columns.collect::<Result<Vec<_>, _>>();
         let wanted = Rc::clone(&wanted);
-        // A group that cannot be read is one error in place of its rows.
+        // The columns of one group are held at a time. A group that cannot be read is one error in place of its rows.
         let places = 0..columns.as_ref().map_or(1, |_| group.num_rows());
         places.map(move |place| row(&wanted, columns.as_ref().map_err(Clone::clone)?, place))
     });
