@@ -11,6 +11,7 @@ mod computed;
 mod cost;
 mod tally;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -62,18 +63,8 @@ impl fmt::Display for Asking<'_> {
     }
 }
 
-/// A request under its key.
-#[derive(Debug)]
-struct Keyed<'a> {
-    key: CompletionKey,
-    request: &'a Request,
-}
-
 /// Calls of one model and stage: their requests share a role prompt.
 type Group = (ModelName, Stage);
-
-/// Missing calls.
-type Groups<'a> = BTreeMap<Group, Vec<&'a Keyed<'a>>>;
 
 /// What is known of a chunk under way.
 #[derive(Default)]
@@ -245,27 +236,25 @@ impl<'a> Answering<'a> {
         asking: Asking<'_>,
         requests: &[Request],
     ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
-        let keyed: Vec<Keyed<'_>> = requests
-            .iter()
-            .map(|request| Ok(Keyed { key: self.key(request)?, request }))
-            .collect::<Result<_>>()?;
-        let mut missing: Groups<'_> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for call in &keyed {
-            if self.is_stored(&call.key)? {
+        let keys: Vec<CompletionKey> =
+            requests.iter().map(|request| self.key(request)).collect::<Result<_>>()?;
+        let mut missing: BTreeMap<CompletionKey, &Request> = BTreeMap::new();
+        let mut groups: BTreeMap<Group, Vec<CompletionKey>> = BTreeMap::new();
+        for (key, request) in keys.iter().zip(requests) {
+            if self.is_stored(key)? {
                 self.paid.stored += 1;
             // Two requests of a step may be one question, which is paid once.
-            } else if seen.insert(call.key) {
-                let group = (call.request.model.clone(), call.request.id.stage);
-                missing.entry(group).or_default().push(call);
+            } else if let Entry::Vacant(place) = missing.entry(*key) {
+                place.insert(request);
+                groups.entry((request.model.clone(), request.id.stage)).or_default().push(*key);
             }
         }
-        self.progress.begin_stage(requests[0].id.stage, requests.len(), seen.len());
+        self.progress.begin_stage(requests[0].id.stage, requests.len(), missing.len());
         self.tally.expect(requests);
-        let planned = self.plan(asking, &missing)?;
+        let planned = self.plan(asking, groups)?;
         self.run(&planned, &missing)?;
         self.progress.end_stage();
-        let (rows, replies) = self.collect(&keyed)?;
+        let (rows, replies) = self.collect(&keys, requests)?;
         // A judge reads no comment.
         let scores_alone = |request: &Request| {
             matches!(asking, Asking::Other(_)) || request.portion == Portion::Opening
@@ -292,13 +281,12 @@ impl<'a> Answering<'a> {
     fn plan(
         &mut self,
         asking: Asking<'_>,
-        missing: &Groups<'_>,
+        missing: BTreeMap<Group, Vec<CompletionKey>>,
     ) -> Result<Vec<(Group, PlannedChunk)>> {
         let name = asking.to_string();
         let all: usize = missing.values().map(Vec::len).sum();
         let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for (group, calls) in missing {
-            let mut left: Vec<CompletionKey> = calls.iter().map(|call| call.key).collect();
+        for (group, mut left) in missing {
             for (planned_for, chunk) in self.store.open_chunks(&group.0, group.1)? {
                 // A reply depends on what it was batched with, so a chunk runs again whole or not at all.
                 if chunk.keys.iter().all(|key| left.contains(key)) {
@@ -322,17 +310,19 @@ impl<'a> Answering<'a> {
     }
 
     /// Runs chunks and stores the replies of each when it is done.
-    fn run(&mut self, planned: &[(Group, PlannedChunk)], missing: &Groups<'_>) -> Result<()> {
+    fn run(
+        &mut self,
+        planned: &[(Group, PlannedChunk)],
+        missing: &BTreeMap<CompletionKey, &Request>,
+    ) -> Result<()> {
         if planned.is_empty() {
             return Ok(());
         }
         if self.stop.load(Ordering::Relaxed) {
             return Err(Interrupted.into());
         }
-        let by_key: BTreeMap<CompletionKey, &Request> =
-            missing.values().flatten().map(|call| (call.key, call.request)).collect();
         let requests = |(_, chunk): &(Group, PlannedChunk)| {
-            chunk.keys.iter().map(|key| by_key[key].clone()).collect()
+            chunk.keys.iter().map(|key| missing[key].clone()).collect()
         };
         let chunks: Vec<Vec<Request>> = planned.iter().map(requests).collect();
         let asked: Vec<&[Request]> = chunks.iter().map(Vec::as_slice).collect();
@@ -396,9 +386,13 @@ impl<'a> Answering<'a> {
     }
 
     /// Reads the replies of a step back, all of them from the store.
-    fn collect(&mut self, keyed: &[Keyed<'_>]) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+    fn collect(
+        &mut self,
+        keys: &[CompletionKey],
+        requests: &[Request],
+    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
         let (mut rows, mut replies) = (Vec::new(), Vec::new());
-        for Keyed { key, request } in keyed {
+        for (key, request) in keys.iter().zip(requests) {
             let reply = self.store.reply(key)?;
             let reply = reply.ok_or_else(|| anyhow::anyhow!("the store lost reply {key}"))?;
             self.asked_now.insert(*key);

@@ -167,8 +167,8 @@ impl Named {
                 // Nothing tells what it was made from; a file's name, such as `alpaca.json`, may say its format.
                 let (seed_dataset, data_source) = (self.name.clone(), self.name.clone());
                 let subject = DataSubject { seed_dataset, data_source, iteration: None };
-                let set = DataSet { files, seed_set, content, ..DataSet::new(self.name, samples) };
-                Ok(DataSet { subject, ..set })
+                let set = DataSet::new(self.name, samples);
+                Ok(DataSet { files, seed_set, content, subject, ..set })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -299,8 +299,8 @@ impl DataSet {
         let subject = trial.record.subject(&facts.candidates);
         let records = vec![Arc::new(trial.record.clone())];
         let trial = Some(SourceTrial { facts, rule, judged: None });
-        let set = Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) };
-        Ok(Self { content, subject, records, ..set })
+        let set = Self::new(name, samples);
+        Ok(Self { seed_set, trial, is_demonstration, content, subject, records, ..set })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was

@@ -78,9 +78,9 @@ impl Answering<'_> {
                 engine.score(&batch, &mut |so_far| progress.in_chunk(0, so_far))
             })?;
             self.progress.end_chunk(0, batch.len());
-            let scored: Vec<_> =
+            let rows: Vec<_> =
                 part.iter().zip(&scores).map(|((key, _), score)| (*key, score.into())).collect();
-            self.store.store_scores(&scored)?;
+            self.store.store_scores(&rows)?;
         }
         self.progress.end_stage();
         let lost = || anyhow!("the store lost a score");

@@ -169,11 +169,10 @@ fn read_table(
     })?;
     // Read for itself first, so that a mistake is shown with its line. What this file lacks, the file
     // under it may have.
-    match toml::from_str::<ExperimentFile>(&text) {
-        Err(error) if !error.message().starts_with("missing field") => {
-            return Err(syntax(path, error));
-        }
-        _ => {}
+    if let Err(error) = toml::from_str::<ExperimentFile>(&text)
+        && !error.message().starts_with("missing field")
+    {
+        return Err(syntax(path, error));
     }
     let mut own: Table = toml::from_str(&text).map_err(|error| syntax(path, error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -201,29 +200,25 @@ fn from_folder(folder: &Path, named: &str) -> PathBuf {
 /// Makes relative paths start at the working directory instead of the file's folder.
 fn start_here(table: &mut Table, folder: &Path) {
     let resolve = |value: &mut Value| {
-        if let Value::String(path) = value {
-            *path = from_folder(folder, path).to_string_lossy().into_owned();
-        }
-    };
-    for key in ["seed_set", "pool", "prompts"] {
-        if let Some(value) = table.get_mut(key) {
-            resolve(value);
-        }
-    }
-    let seed_sets = table.get_mut("seed_sets").and_then(Value::as_array_mut);
-    seed_sets.into_iter().flatten().for_each(resolve);
-    let compare = table.get_mut("compare").and_then(Value::as_table_mut);
-    let benchmarks = compare.and_then(|compare| compare.get_mut("benchmarks")?.as_array_mut());
-    benchmarks.into_iter().flatten().for_each(resolve);
-    for (list, key) in [("source", "path"), ("source", "benchmarks"), ("variant", "prompts")] {
-        let entries = table.get_mut(list).and_then(Value::as_array_mut);
-        for value in entries.into_iter().flatten().filter_map(|entry| entry.get_mut(key)) {
-            // Of both kinds of entries, some keys hold one path and some a list.
-            match value {
-                Value::Array(paths) => paths.iter_mut().for_each(resolve),
-                path => resolve(path),
+        // Some keys hold one path and some a list.
+        let paths = match value {
+            Value::Array(paths) => paths.as_mut_slice(),
+            path => std::slice::from_mut(path),
+        };
+        for path in paths {
+            if let Value::String(path) = path {
+                *path = from_folder(folder, path).to_string_lossy().into_owned();
             }
         }
+    };
+    for key in ["seed_set", "seed_sets", "pool", "prompts"] {
+        table.get_mut(key).into_iter().for_each(resolve);
+    }
+    let compare = table.get_mut("compare");
+    compare.and_then(|compare| compare.get_mut("benchmarks")).into_iter().for_each(resolve);
+    for (list, key) in [("source", "path"), ("source", "benchmarks"), ("variant", "prompts")] {
+        let entries = table.get_mut(list).and_then(Value::as_array_mut);
+        entries.into_iter().flatten().filter_map(|entry| entry.get_mut(key)).for_each(resolve);
     }
 }
 
@@ -231,9 +226,7 @@ fn lay_over(under: &mut Table, own: Table) {
     for (key, value) in own {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(own)) => lay_over(under, own),
-            (_, value) => {
-                under.insert(key, value);
-            }
+            (_, value) => drop(under.insert(key, value)),
         }
     }
 }
