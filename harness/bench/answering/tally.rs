@@ -91,7 +91,7 @@ pub enum TooManyLost {
         /// At most.
         allowed: u64,
         /// The last of them.
-        last: FailedCall,
+        last: LastFailure,
     },
     /// A model answered nothing.
     #[error(
@@ -103,7 +103,7 @@ pub enum TooManyLost {
         /// Calls of this trial.
         calls: u64,
         /// The last of them.
-        last: FailedCall,
+        last: LastFailure,
     },
     /// No reply of a stage could be read.
     #[error(
@@ -128,9 +128,9 @@ pub enum TooManyLost {
     },
 }
 
-/// A failed call, for a message.
+/// The last of several failed calls, for a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedCall {
+pub struct LastFailure {
     /// Whose.
     pub model: ModelName,
     /// Its reason.
@@ -144,7 +144,7 @@ struct StageTally {
     /// Asked, answered or not.
     calls: u64,
     failed: u64,
-    last_failed: Option<FailedCall>,
+    last_failed: Option<LastFailure>,
     readable: u64,
     /// By reason: how many, and the first of them.
     malformed: BTreeMap<Malformed, (u64, ModelName, String)>,
@@ -154,7 +154,7 @@ struct StageTally {
 struct ModelTally {
     answered: u64,
     failed: u64,
-    last_failed: Option<FailedCall>,
+    last_failed: Option<LastFailure>,
 }
 
 /// The counts of a trial, or of other work.
@@ -178,7 +178,7 @@ impl Tally {
         let model = self.models.entry(request.model.clone()).or_default();
         if let Some(failure) = reply.failure() {
             let said = shortened(&reply.text);
-            let last = FailedCall { model: request.model.clone(), failure, said };
+            let last = LastFailure { model: request.model.clone(), failure, said };
             stage.failed += 1;
             stage.last_failed = Some(last.clone());
             model.failed += 1;

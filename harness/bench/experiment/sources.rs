@@ -8,7 +8,7 @@ use gra_analysis::checks::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::file::suggestion;
+use super::error::suggestion;
 use super::plain_name;
 use crate::builtin;
 
