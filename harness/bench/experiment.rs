@@ -22,7 +22,7 @@ use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
-use gra_synth::request::{ModelName, Sampling};
+use gra_synth::request::ModelName;
 use gra_synth::variant::{Instructions, Rewrite, Variant};
 use serde::Serialize;
 
@@ -157,19 +157,7 @@ impl Experiment {
         let name = overrides.derived_name(&file.name);
         plain_name("name", &name).map_err(value_error)?;
 
-        file.method.check().map_err(|error| value_error(format!("[method] {error}")))?;
-        let Sampling { temperature, top_p } = file.sampling;
-        let usable = (0.0..=10.0).contains(&temperature) && top_p > 0.0 && top_p <= 1.0;
-        if !usable {
-            return Err(value_error(
-                "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
-            ));
-        }
-        if !file.max_failed.is_usable() {
-            return Err(value_error(
-                "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0".into(),
-            ));
-        }
+        file.check_numbers().map_err(value_error)?;
         let tolerance = Tolerance {
             max_failed: file.max_failed,
             retry_failed: overrides.retry_failed,
@@ -210,18 +198,7 @@ impl Experiment {
         let limit = overrides.limit.or(file.limit);
         let options = LoadOptions { limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
-        // Only now: whether responses are missing depends on the seed set, which the command line may change.
-        let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
-        let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
-        if let (Some(variant), 1..) = (shown, without) {
-            return Err(value_error(format!(
-                "variant `{}`: `rewrite = \"shown\"` shows the seed set's responses, and {without} of {} items of {} \
-                 have none\n  hint: take these items out of the seed set, or the key out of the variant",
-                variant.name,
-                seed_set.items.len(),
-                seed_path.display()
-            )));
-        }
+        check_shown(&variants, &seed_set, &seed_path).map_err(value_error)?;
 
         Ok(Self {
             name,
@@ -351,6 +328,20 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
         Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
     });
     found.collect()
+}
+
+/// A variant that shows the seed set's responses needs all of them.
+fn check_shown(variants: &[Variant], seed_set: &SeedSet, path: &Path) -> Result<(), String> {
+    let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
+    let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
+    let (Some(variant), 1..) = (shown, without) else { return Ok(()) };
+    Err(format!(
+        "variant `{}`: `rewrite = \"shown\"` shows the seed set's responses, and {without} of {} items of {} \
+         have none\n  hint: take these items out of the seed set, or the key out of the variant",
+        variant.name,
+        seed_set.items.len(),
+        path.display()
+    ))
 }
 
 /// The first of these that stands before it too.

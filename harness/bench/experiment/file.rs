@@ -95,6 +95,25 @@ pub struct ExperimentFile {
     pub rescore: Option<RescoreEntry>,
 }
 
+impl ExperimentFile {
+    /// Checks the numbers that mean something without pool and seed set.
+    pub(super) fn check_numbers(&self) -> Result<(), String> {
+        self.method.check().map_err(|error| format!("[method] {error}"))?;
+        let Sampling { temperature, top_p } = self.sampling;
+        // Comparisons with NaN are false, so it is refused too.
+        let is_usable = (0.0..=10.0).contains(&temperature) && top_p > 0.0 && top_p <= 1.0;
+        if !is_usable {
+            let range = "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1";
+            return Err(range.to_owned());
+        }
+        if !self.max_failed.is_usable() {
+            let range = "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0";
+            return Err(range.to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// `[compare]` as written.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
