@@ -7,12 +7,11 @@
 //! twice. A failed call is stored as replies are, and replayed unless it is to be asked again; when too
 //! many fail the run stops ([`Tolerance`]).
 
-mod embedding;
-mod paid;
-mod scoring;
+mod computed;
+mod cost;
 mod tally;
-mod thoughts;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -26,17 +25,15 @@ use gra_llm::key::CompletionKey;
 use gra_synth::request::{ModelName, Portion, Reply, Request, Stage};
 use gra_synth::step::{Answers, Step};
 
-use crate::energy::Meter;
 use crate::progress::Progress;
 use crate::store::{CallRow, ChunkCost, PlannedChunk, Store};
 use crate::trial::TrialId;
 
-use paid::Started;
-
-pub use paid::Paid;
+use cost::{Meter, Started};
 use tally::Tally;
+
+pub use cost::{Paid, Thoughts};
 pub use tally::{MaxFailed, Tolerance, TooManyLost};
-pub use thoughts::Thoughts;
 
 /// The run was asked to stop, and did so after saving what was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -66,18 +63,8 @@ impl fmt::Display for Asking<'_> {
     }
 }
 
-/// A request under its key.
-#[derive(Debug)]
-struct Keyed<'a> {
-    key: CompletionKey,
-    request: &'a Request,
-}
-
 /// Calls of one model and stage: their requests share a role prompt.
 type Group = (ModelName, Stage);
-
-/// Missing calls.
-type Groups<'a> = BTreeMap<Group, Vec<&'a Keyed<'a>>>;
 
 /// What is known of a chunk under way.
 #[derive(Default)]
@@ -195,6 +182,7 @@ impl<'a> Answering<'a> {
         asking: Asking<'_>,
         mut advance: impl FnMut(Answers, &mut Progress) -> Step<T>,
     ) -> Result<T> {
+        // A trial counts on over its rounds; other work begins anew each time.
         if let Asking::Other(_) = asking {
             self.tally = Tally::default();
         }
@@ -248,26 +236,25 @@ impl<'a> Answering<'a> {
         asking: Asking<'_>,
         requests: &[Request],
     ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
-        let keyed: Vec<Keyed<'_>> = requests
-            .iter()
-            .map(|request| Ok(Keyed { key: self.key(request)?, request }))
-            .collect::<Result<_>>()?;
-        let mut missing: Groups<'_> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for call in &keyed {
-            if self.is_stored(&call.key)? {
+        let keys: Vec<CompletionKey> =
+            requests.iter().map(|request| self.key(request)).collect::<Result<_>>()?;
+        let mut missing: BTreeMap<CompletionKey, &Request> = BTreeMap::new();
+        let mut groups: BTreeMap<Group, Vec<CompletionKey>> = BTreeMap::new();
+        for (key, request) in keys.iter().zip(requests) {
+            if self.is_stored(key)? {
                 self.paid.stored += 1;
-            } else if seen.insert(call.key) {
-                let group = (call.request.model.clone(), call.request.id.stage);
-                missing.entry(group).or_default().push(call);
+            // Two requests of a step may be one question, which is paid once.
+            } else if let Entry::Vacant(place) = missing.entry(*key) {
+                place.insert(request);
+                groups.entry((request.model.clone(), request.id.stage)).or_default().push(*key);
             }
         }
-        self.progress.begin_stage(requests[0].id.stage, requests.len(), seen.len());
+        self.progress.begin_stage(requests[0].id.stage, requests.len(), missing.len());
         self.tally.expect(requests);
-        let planned = self.plan(asking, &missing)?;
+        let planned = self.plan(asking, groups)?;
         self.run(&planned, &missing)?;
         self.progress.end_stage();
-        let (rows, replies) = self.collect(&keyed)?;
+        let (rows, replies) = self.collect(&keys, requests)?;
         // A judge reads no comment.
         let scores_alone = |request: &Request| {
             matches!(asking, Asking::Other(_)) || request.portion == Portion::Opening
@@ -294,14 +281,14 @@ impl<'a> Answering<'a> {
     fn plan(
         &mut self,
         asking: Asking<'_>,
-        missing: &Groups<'_>,
+        missing: BTreeMap<Group, Vec<CompletionKey>>,
     ) -> Result<Vec<(Group, PlannedChunk)>> {
         let name = asking.to_string();
         let all: usize = missing.values().map(Vec::len).sum();
         let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for (group, calls) in missing {
-            let mut left: Vec<CompletionKey> = calls.iter().map(|call| call.key).collect();
+        for (group, mut left) in missing {
             for (planned_for, chunk) in self.store.open_chunks(&group.0, group.1)? {
+                // A reply depends on what it was batched with, so a chunk runs again whole or not at all.
                 if chunk.keys.iter().all(|key| left.contains(key)) {
                     left.retain(|key| !chunk.keys.contains(key));
                     again.push((group.clone(), chunk));
@@ -317,28 +304,32 @@ impl<'a> Answering<'a> {
             let planned = self.store.plan_chunks(&name, &forget, &new)?;
             again.extend(new.into_iter().map(|(group, _)| group).zip(planned));
         }
+        // By model, old chunks and new ones, so that a model is loaded once for all of them.
         again.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(again)
     }
 
     /// Runs chunks and stores the replies of each when it is done.
-    fn run(&mut self, planned: &[(Group, PlannedChunk)], missing: &Groups<'_>) -> Result<()> {
+    fn run(
+        &mut self,
+        planned: &[(Group, PlannedChunk)],
+        missing: &BTreeMap<CompletionKey, &Request>,
+    ) -> Result<()> {
         if planned.is_empty() {
             return Ok(());
         }
         if self.stop.load(Ordering::Relaxed) {
             return Err(Interrupted.into());
         }
-        let by_key: BTreeMap<CompletionKey, &Request> =
-            missing.values().flatten().map(|call| (call.key, call.request)).collect();
         let requests = |(_, chunk): &(Group, PlannedChunk)| {
-            chunk.keys.iter().map(|key| by_key[key].clone()).collect()
+            chunk.keys.iter().map(|key| missing[key].clone()).collect()
         };
         let chunks: Vec<Vec<Request>> = planned.iter().map(requests).collect();
         let asked: Vec<&[Request]> = chunks.iter().map(Vec::as_slice).collect();
         let started = Started::now(self.meter.as_ref());
         let mut running: Vec<Running> = planned.iter().map(|_| Running::default()).collect();
         let (mut left, mut unsaved, mut lost) = (planned.len(), None, None);
+        // A copy: the calls are counted for good when all replies of the step are read back.
         let mut tally = self.tally.clone();
         let max_failed = self.tolerance.max_failed;
         let Self { store, engine, progress, stop, fingerprints, paid, .. } = &mut *self;
@@ -360,8 +351,9 @@ impl<'a> Answering<'a> {
                     }
                     let verdict = tally.check_failed(max_failed);
                     // A model that answers nothing is away: its calls have not failed.
-                    let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { model: away, .. })
-                        if away == model);
+                    let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { last, .. })
+                        if last.model == *model);
+                    // The first verdict is the reason; chunks that were under way only add to it.
                     lost = lost.take().or(verdict.err());
                     if is_away {
                         return ControlFlow::Break(());
@@ -379,6 +371,7 @@ impl<'a> Answering<'a> {
             ControlFlow::Continue(())
         });
         self.paid.add(&started, self.meter.as_ref());
+        // What could not be saved is told first: nothing goes on without the store.
         if let Some(lost) = lost.filter(|_| unsaved.is_none()) {
             return Err(lost.into());
         }
@@ -386,15 +379,20 @@ impl<'a> Answering<'a> {
             (Some(error), _) => Err(error),
             (None, Err(EngineError::Stopped)) => Err(Interrupted.into()),
             (None, Err(error)) => Err(error.into()),
+            // Stopped between two chunks, of which the engine knows nothing.
             (None, Ok(())) if left > 0 => Err(Interrupted.into()),
             (None, Ok(())) => Ok(()),
         }
     }
 
     /// Reads the replies of a step back, all of them from the store.
-    fn collect(&mut self, keyed: &[Keyed<'_>]) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+    fn collect(
+        &mut self,
+        keys: &[CompletionKey],
+        requests: &[Request],
+    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
         let (mut rows, mut replies) = (Vec::new(), Vec::new());
-        for Keyed { key, request } in keyed {
+        for (key, request) in keys.iter().zip(requests) {
             let reply = self.store.reply(key)?;
             let reply = reply.ok_or_else(|| anyhow::anyhow!("the store lost reply {key}"))?;
             self.asked_now.insert(*key);

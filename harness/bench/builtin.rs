@@ -40,6 +40,7 @@ pub fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
     };
     // `experiments/base/../pools/demo.toml` is on disk though `experiments/base` may not be.
     let Some(plain) = plain(path) else { return Err(missing) };
+    // What is on disk goes first, also under the plain path: `init` writes the files out to be changed.
     match std::fs::read(&plain) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -112,6 +113,7 @@ pub fn mark(path: &Path) -> Option<PathBuf> {
 /// Whether a pool file has the bytes of the demonstration's.
 #[must_use]
 pub fn is_demonstration_pool(path: &Path) -> bool {
+    // By its bytes: the copy that `init` wrote is the same pool, and one that was changed is another.
     let own = marked(Path::new(DEMONSTRATION_POOL)).map(File::contents);
     read(path).is_ok_and(|bytes| Some(&*bytes) == own)
 }
@@ -147,6 +149,7 @@ fn find(plain: &Path) -> Option<&'static File<'static>> {
 /// A relative path without `.` and `..`; `None` for one that is not relative or leads out of the working
 /// directory.
 fn plain(path: &Path) -> Option<PathBuf> {
+    // By the words alone: a folder in between need not be on disk.
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {

@@ -74,42 +74,29 @@ pub(crate) fn resolve<'a>(
 impl FolderArg<'_> {
     /// Replaces the argument by what it means, where it is such a folder; gives the folder.
     fn resolve(self) -> Result<Option<PathBuf>> {
-        let folder = |named: &str| {
-            let folder = PathBuf::from(named);
-            experiment_file(&folder).is_file().then_some(folder)
+        let named = match &self {
+            Self::File(path) => path.to_string_lossy().into_owned(),
+            Self::Name(name) | Self::Trial(name) | Self::Source(name) => (*name).clone(),
         };
-        Ok(match self {
-            Self::File(path) => {
-                let found = folder(&path.to_string_lossy());
-                if let Some(found) = &found {
-                    *path = experiment_file(found);
-                }
-                found
-            }
-            Self::Name(name) => {
-                let found = folder(name);
-                if let Some(found) = &found {
-                    *name = first_trial(&experiment_file(found))?.experiment;
-                }
-                found
-            }
-            Self::Trial(name) => {
-                let found = folder(name);
-                if let Some(found) = &found {
-                    *name = first_trial(&experiment_file(found))?.to_string();
-                }
-                found
-            }
-            Self::Source(source) => match source.split_once('=') {
-                Some((label, named)) if folder(source).is_none() => {
-                    let (label, mut named) = (label.to_owned(), named.to_owned());
-                    let found = FolderArg::Trial(&mut named).resolve()?;
-                    *source = format!("{label}={named}");
-                    found
-                }
-                _ => FolderArg::Trial(source).resolve()?,
-            },
-        })
+        let folder = PathBuf::from(&named);
+        let file = experiment_file(&folder);
+        if !file.is_file() {
+            // It may have a label: NAME=FOLDER.
+            let (Self::Source(source), Some((label, folder))) = (self, named.split_once('='))
+            else {
+                return Ok(None);
+            };
+            let mut trial = folder.to_owned();
+            let found = FolderArg::Trial(&mut trial).resolve()?;
+            *source = format!("{label}={trial}");
+            return Ok(found);
+        }
+        match self {
+            Self::File(path) => *path = file,
+            Self::Name(name) => *name = first_trial(&file)?.experiment,
+            Self::Trial(name) | Self::Source(name) => *name = first_trial(&file)?.to_string(),
+        }
+        Ok(Some(folder))
     }
 }
 
@@ -132,6 +119,7 @@ impl Replaced {
 
     /// Puts all of them back, and removes the folder where nothing else was in it.
     pub(crate) fn put_back(self, folder: &Path) -> Result<()> {
+        // Backwards, so that a file that was written twice ends as it first was.
         for (path, before) in self.0.into_iter().rev() {
             match before {
                 Some(bytes) => write_atomic(&path, &bytes)?,

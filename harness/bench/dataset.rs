@@ -167,8 +167,8 @@ impl Named {
                 // Nothing tells what it was made from; a file's name, such as `alpaca.json`, may say its format.
                 let (seed_dataset, data_source) = (self.name.clone(), self.name.clone());
                 let subject = DataSubject { seed_dataset, data_source, iteration: None };
-                let set = DataSet { files, seed_set, content, ..DataSet::new(self.name, samples) };
-                Ok(DataSet { subject, ..set })
+                let set = DataSet::new(self.name, samples);
+                Ok(DataSet { files, seed_set, content, subject, ..set })
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -281,6 +281,7 @@ impl DataSet {
             ItemId::Candidate { round, .. } => round <= until,
             ItemId::Seed(_) => true,
         };
+        // What a later round asked is no cost of these samples.
         let mut facts = trial.facts(store)?;
         facts.candidates.retain(|candidate| counts(candidate.id));
         facts.calls.retain(|call| counts(call.id.subject));
@@ -298,8 +299,8 @@ impl DataSet {
         let subject = trial.record.subject(&facts.candidates);
         let records = vec![Arc::new(trial.record.clone())];
         let trial = Some(SourceTrial { facts, rule, judged: None });
-        let set = Self { seed_set, trial, is_demonstration, ..Self::new(name, samples) };
-        Ok(Self { content, subject, records, ..set })
+        let set = Self::new(name, samples);
+        Ok(Self { seed_set, trial, is_demonstration, content, subject, records, ..set })
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was
@@ -325,10 +326,11 @@ impl DataSet {
     pub fn keep_best(&mut self, n: usize) {
         let mu = |place: usize| self.samples[place].tally.map_or(f64::NEG_INFINITY, Tally::mu);
         let mut places: Vec<usize> = (0..self.samples.len()).collect();
+        // Stable: among equals earlier samples stay before later ones.
         places.sort_by(|a, b| mu(*b).total_cmp(&mu(*a)));
         places.truncate(n);
         places.sort_unstable();
-        keep(&mut self.samples, places);
+        keep(&mut self.samples, &places);
         // What it cost, and what was rejected, is of all that were written.
         self.trial = None;
     }
@@ -344,14 +346,15 @@ impl DataSet {
     pub fn cut(&mut self, samples: usize, rejected: usize, run_seed: u64) {
         let had = self.samples.len();
         let ids: Vec<ItemId> = self.samples.iter().map(|sample| sample.id).collect();
-        keep(&mut self.samples, drawn(&ids, samples, run_seed));
+        keep(&mut self.samples, &drawn(&ids, samples, run_seed));
         let Some(trial) = &mut self.trial else { return };
         let mut others = trial.rejected();
+        // Where nothing is cut, a judge is asked about all that have a response.
         if had <= samples && others.len() <= rejected {
             return;
         }
         let kept = drawn(&others, rejected, run_seed);
-        keep(&mut others, kept);
+        keep(&mut others, &kept);
         trial.judged = Some(self.samples.iter().map(|sample| sample.id).chain(others).collect());
     }
 }
@@ -360,6 +363,7 @@ impl DataSet {
 pub(crate) fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
     let draw = |place: &usize| {
         let id = ids[*place].to_string();
+        // A draw of its own for each id, whatever else the data set holds; its place settles equal ones.
         (Stream::named(run_seed, &["subsample", &id]).next_u64(), *place)
     };
     let mut places: Vec<usize> = (0..ids.len()).collect();
@@ -372,14 +376,9 @@ pub(crate) fn drawn(ids: &[ItemId], n: usize, run_seed: u64) -> Vec<usize> {
 }
 
 /// Keeps what stands at these places, which rise.
-fn keep<T>(rows: &mut Vec<T>, places: Vec<usize>) {
-    let mut places = places.into_iter().peekable();
-    let mut place = 0;
-    rows.retain(|_| {
-        let kept = places.next_if_eq(&place).is_some();
-        place += 1;
-        kept
-    });
+fn keep<T>(rows: &mut Vec<T>, places: &[usize]) {
+    let mut place = 0..;
+    rows.retain(|_| place.next().is_some_and(|place| places.binary_search(&place).is_ok()));
 }
 
 /// Loads data sets.

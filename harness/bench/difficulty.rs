@@ -148,6 +148,7 @@ impl Scoring<'_> {
         let passages: Vec<Passage> = passages.collect();
         let direct = answering.score("loss without it", self.model, &passages)?;
 
+        // Samples without a response were not scored, and keep their places.
         let mut measured = vec![Err(Unmeasured::EmptyResponse); samples.len()];
         for (((at, _), conditional), direct) in responses.iter().zip(conditional).zip(direct) {
             measured[*at] = pair(conditional, direct);
@@ -157,6 +158,7 @@ impl Scoring<'_> {
 
     /// Tokens of what stands before a response that is scored alone, where the limit needs them.
     fn heading(self, limit: u32, answering: &mut Answering<'_>) -> Result<u32> {
+        // The scripts have allowances in place of a count.
         if self.protocol != Protocol::Apart {
             return Ok(0);
         }
@@ -180,6 +182,7 @@ fn pair(conditional: StoredScore, direct: StoredScore) -> MeasuredLosses {
     let cut = conditional.truncated || direct.truncated;
     match (loss(conditional), loss(direct)) {
         (Some(conditional), Some(direct)) => Ok(LossPair { conditional, direct, truncated: cut }),
+        // The instruction filled the limit, and nothing of the response was left to score.
         (None, _) if cut => Err(Unmeasured::InstructionTooLong),
         (None, _) => Err(Unmeasured::EmptyResponse),
         (_, None) => Err(Unmeasured::NothingScored),

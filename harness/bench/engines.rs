@@ -74,6 +74,7 @@ fn in_a_worker(setup: Setup, progress: &Progress) -> Result<Box<dyn Engine>> {
     Ok(Box::new(WorkerEngine::new(program, setup, move |news| match news {
         News::Line(line) if verbose => voice(line),
         News::Line(_) => {}
+        // Told in any case: the run goes on, and takes longer than it should.
         News::Crash(what) => voice(what),
     })))
 }

@@ -26,6 +26,7 @@ pub(crate) fn pair(candidates: &[Candidate]) -> impl Iterator<Item = &Candidate>
     };
     let accepted = candidates.iter().find(|candidate| candidate.is_sample());
     let others = candidates.iter().filter(|candidate| ended(candidate).is_some());
+    // The first of the lowest rank.
     accepted.into_iter().chain(others.min_by_key(ended))
 }
 

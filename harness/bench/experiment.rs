@@ -4,8 +4,6 @@
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
 //! Data sets come from variants, which are run, and from [`sources`](Source), which are not.
 
-mod cast;
-mod comparison;
 mod error;
 mod file;
 mod made;
@@ -14,26 +12,26 @@ mod seed_sets;
 mod sources;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use gra_llm::engine::EngineError;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::ModelPool;
+use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
-use gra_synth::request::Sampling;
-use gra_synth::variant::{Rewrite, Variant};
+use gra_synth::request::ModelName;
+use gra_synth::variant::{Instructions, Rewrite, Variant};
 use serde::Serialize;
 
 use crate::answering::Tolerance;
 use crate::builtin;
 use crate::seeds::{self, LoadOptions, SeedSet};
 use crate::trial::plain_name;
-pub use comparison::{CompareEntry, RescoreEntry};
 pub use error::ExperimentError;
-pub use file::ExperimentFile;
+pub use file::{CompareEntry, ExperimentFile, RescoreEntry};
 pub(crate) use file::{default_chunk, read};
 pub(crate) use made::{MadeExperiment, path_from};
 pub use prompts::PromptFiles;
@@ -159,34 +157,24 @@ impl Experiment {
         let name = overrides.derived_name(&file.name);
         plain_name("name", &name).map_err(value_error)?;
 
-        let method_error = |error| ExperimentError::Method { path: path.to_owned(), error };
-        file.method.check().map_err(method_error)?;
-        let Sampling { temperature, top_p } = file.sampling;
-        let usable = (0.0..=10.0).contains(&temperature) && top_p > 0.0 && top_p <= 1.0;
-        if !usable {
-            return Err(value_error(
-                "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1".into(),
-            ));
-        }
-        if !file.max_failed.is_usable() {
-            return Err(value_error(
-                "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0".into(),
-            ));
-        }
+        file.check_numbers().map_err(value_error)?;
         let tolerance = Tolerance {
             max_failed: file.max_failed,
             retry_failed: overrides.retry_failed,
             allow_malformed_stages: file.allow_malformed_stages,
         };
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
+        // What was found with the models of one pool says nothing about those of another.
         if overrides.is_like {
             file.analysis.clear();
             file.compare.keep_models_of(&pool);
         }
-        let member = |model: &gra_llm::model_pool::PoolModel| model.member(file.sampling);
+        let member = |model: &PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
-        let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants, path)?;
+        let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants)
+            .map_err(value_error)?;
+        // Data sets share one space of names: sources stand on variants, and comparisons name both.
         let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
         let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
         sets.extend(sources.iter().map(|source| source.name.clone()));
@@ -196,9 +184,9 @@ impl Experiment {
         if seeds.is_empty() {
             return Err(value_error("seeds is empty; give at least one run seed".into()));
         }
-        if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed))
-        {
-            return Err(value_error(format!("seeds names {} twice", twice.1)));
+        // Trials are named after their run seeds.
+        if let Some(twice) = repeated(seeds) {
+            return Err(value_error(format!("seeds names {twice} twice")));
         }
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
         let scales = file.variants.iter();
@@ -210,17 +198,7 @@ impl Experiment {
         let limit = overrides.limit.or(file.limit);
         let options = LoadOptions { limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
-        let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
-        let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
-        if let (Some(variant), 1..) = (shown, without) {
-            return Err(value_error(format!(
-                "variant `{}`: `rewrite = \"shown\"` shows the seed set's responses, and {without} of {} items of {} \
-                 have none\n  hint: take these items out of the seed set, or the key out of the variant",
-                variant.name,
-                seed_set.items.len(),
-                seed_path.display()
-            )));
-        }
+        check_shown(&variants, &seed_set, &seed_path).map_err(value_error)?;
 
         Ok(Self {
             name,
@@ -288,6 +266,49 @@ impl Experiment {
     }
 }
 
+/// Which models an experiment needs. No other is looked for: a pool may name models that are not here.
+impl Experiment {
+    /// The models that a trial of this variant may ask: those that annotate the seed set, where it has
+    /// to be, and those that serve the variant.
+    #[must_use]
+    pub fn serving<'a>(&'a self, variant: &'a Variant) -> BTreeSet<&'a ModelName> {
+        let mut serving = variant.serving(&self.members);
+        if self.annotates(variant) {
+            serving.extend(self.members.iter().map(|member| &member.name));
+        }
+        serving
+    }
+
+    /// Whether a trial of this variant asks for annotations.
+    #[must_use]
+    pub fn annotates(&self, variant: &Variant) -> bool {
+        let open = self.seed_set.items.iter().any(|item| item.annotation.is_none());
+        open && variant.instructions == Instructions::New
+    }
+
+    /// Everyone who serves any variant, in pool order.
+    pub fn models(&self) -> impl Iterator<Item = &ModelName> {
+        let serves = |name: &ModelName| {
+            self.variants.iter().any(|variant| self.serving(variant).contains(name))
+        };
+        let everyone = self.members.iter().chain(&self.teachers).map(|member| &member.name);
+        everyone.filter(move |name| serves(name))
+    }
+
+    /// Finds the files that a trial of this variant may need there and whole, the encoder's too: a night's run should
+    /// not end at a file that was cut short.
+    ///
+    /// # Errors
+    /// Names the first model whose file is missing or cannot be used, and what to type or what is wrong with it.
+    pub fn check_files(&self, variant: &Variant) -> Result<(), EngineError> {
+        let serving = self.serving(variant);
+        for model in self.pool.members_and_teachers().filter(|m| serving.contains(&m.name)) {
+            model.check_usable()?;
+        }
+        self.pool.encoder.check_usable()
+    }
+}
+
 /// A number that the paper reports on the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expectation {
@@ -307,6 +328,26 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
         Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
     });
     found.collect()
+}
+
+/// A variant that shows the seed set's responses needs all of them.
+fn check_shown(variants: &[Variant], seed_set: &SeedSet, path: &Path) -> Result<(), String> {
+    let without = seed_set.items.iter().filter(|item| item.response.is_none()).count();
+    let shown = variants.iter().find(|variant| variant.rewrite == Rewrite::Shown);
+    let (Some(variant), 1..) = (shown, without) else { return Ok(()) };
+    Err(format!(
+        "variant `{}`: `rewrite = \"shown\"` shows the seed set's responses, and {without} of {} items of {} \
+         have none\n  hint: take these items out of the seed set, or the key out of the variant",
+        variant.name,
+        seed_set.items.len(),
+        path.display()
+    ))
+}
+
+/// The first of these that stands before it too.
+fn repeated<T: PartialEq>(all: &[T]) -> Option<&T> {
+    let mut places = all.iter().enumerate();
+    places.find(|(at, one)| all[..*at].contains(one)).map(|(_, one)| one)
 }
 
 /// A file's name without its endings, as part of a folder name.

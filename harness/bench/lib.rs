@@ -26,8 +26,6 @@
 //!   show of candidates, [`trail`] all that is known of one; `html`, `numbers`: what pages are made of
 //! - `excerpt`: a candidate in a few lines
 //! - `long_texts`: how many texts the encoder does not read at once
-//! - `nearest`: the known word that a mistaken one was meant to be
-//! - [`energy`]: what the processors took, where the machine tells
 //! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
 
 pub mod answering;
@@ -42,7 +40,6 @@ pub mod comparison;
 mod data_folder;
 pub mod dataset;
 pub mod difficulty;
-pub mod energy;
 mod engines;
 pub mod evidence;
 mod excerpt;
@@ -54,7 +51,6 @@ mod html;
 pub mod judging;
 mod long_texts;
 pub mod measured;
-mod nearest;
 mod numbers;
 pub mod overwrite;
 pub mod pin;

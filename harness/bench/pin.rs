@@ -24,6 +24,7 @@ pub fn pinned(text: &str, pins: Vec<Pin>) -> Result<(String, Vec<Pin>)> {
     let mut pool: DocumentMut = text.parse().context("the pool cannot be read as TOML")?;
     let mut added = Vec::new();
     for pin in pins {
+        // A hash that stands there is the user's word on which file is meant, not ours to replace.
         if let Some(table) = table(&mut pool, &pin)
             && !table.contains_key("sha256")
         {
@@ -59,13 +60,11 @@ fn table<'a>(pool: &'a mut DocumentMut, pin: &Pin) -> Option<&'a mut dyn TableLi
         |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(pin.name.as_str());
     match pool.get_mut(key)? {
         Item::ArrayOfTables(tables) => {
-            let table = tables.iter_mut().find(|table| is_it(*table))?;
-            Some(table)
+            tables.iter_mut().find(|table| is_it(*table)).map(|table| table as _)
         }
         item => {
             let mut tables = item.as_array_mut()?.iter_mut().filter_map(Value::as_inline_table_mut);
-            let table = tables.find(|table| is_it(*table))?;
-            Some(table)
+            tables.find(|table| is_it(*table)).map(|table| table as _)
         }
     }
 }

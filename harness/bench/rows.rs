@@ -25,6 +25,7 @@ pub fn document(mut objects: Vec<Value>) -> Value {
 }
 
 fn read(value: &str) -> Value {
+    // Numbers and switches are JSON as they stand.
     serde_json::from_str(value).unwrap_or_else(|_| match value {
         "" => Value::Null,
         text => text.into(),

@@ -18,55 +18,50 @@
 //!
 //! # Layout
 //!
-//! - [`Format`], [`Field`], [`FieldMapping`]: what a file may look like
-//! - `unpack`: gzip and encodings
-//! - `json`, `nested`, `delimited`, `parquet`: from bytes to records
-//! - [`records`]: the records of any table, with all of their fields
-//! - `record`, `conversation`, `text`, `annotation`: from a record to an item
-//! - `account`: what was read of a file, and what not; [`describe`]: statistics of a set; [`jsonl`]: the
-//!   normalised form of a set
+//! Every file takes the same steps, a module each:
+//!
+//! 1. `content`: the bytes, unpacked, with their [`Format`]
+//! 2. `rows`: the records as they stand in the file, one form for JSON, separated values and Parquet
+//! 3. `item`: a seed item out of a row, by way of [`FieldMapping`] (`mapping`), `value` and `conversation`; or the
+//!    reason why there is none (`skip`)
+//! 4. [`SeedSet`], with an [`Account`] of what was not read, and [`describe`], its statistics
+//!
+//! What makes a whole file unfit is a [`Fault`] (`error`). [`records`] reads tables that are no seed sets by the first
+//! two steps.
 //!
 //! Not here: annotating (models do that, `gra_synth::annotate`) and judging whether a seed is good.
 
 mod account;
-mod annotation;
+mod content;
 mod conversation;
-mod delimited;
 pub mod describe;
 mod error;
-mod format;
-mod json;
-pub mod jsonl;
+mod item;
 mod mapping;
-mod nested;
-mod parquet;
-mod record;
 pub mod records;
+mod rows;
 mod skip;
 #[cfg(test)]
 mod tests;
-mod text;
-mod unpack;
+mod value;
 
 use std::collections::HashMap;
 use std::path::Path;
 
+use gra_synth::domain::Domain;
 use gra_synth::pool::SeedItem;
-use serde_json::{Map, Value};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::builtin;
-
-pub use account::Account;
-pub use conversation::{RoleError, Speaker, SpeakerNames, role};
+pub use account::{Account, Group, Unread};
+pub use content::Format;
 pub use error::{Fault, SeedError};
-pub use format::Format;
-pub use mapping::{Field, FieldMapping, MappingError, assignment};
-pub use record::Unread;
-pub use skip::{Group, Remark, RemarkKind, SkipReason, Skipped};
+pub use mapping::{AssignmentError, Field, FieldMapping, Speaker, SpeakerNames, assignment, role};
+pub use skip::{Remark, RemarkKind, SkipReason, Skipped};
 
-use format::Layout;
-use record::Reading;
+use content::{Content, file_bytes};
+use item::{ItemReader, Kept};
+use rows::Rows;
 
 /// Bad records that every set may have, however small it is.
 const ALWAYS_TOLERATED: usize = 10;
@@ -118,186 +113,124 @@ pub struct SeedSet {
 /// tell apart (a JSON array, gzip, Parquet), has no instruction field, has more bad records than
 /// tolerated, or nothing is left of it.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<SeedSet, SeedError> {
-    builtin::read(path)
-        .map_err(|error| Fault::Read(error.to_string()))
-        .and_then(|bytes| read(path, bytes.into_owned(), options))
+    file_bytes(path)
+        .and_then(|bytes| read(path, bytes, options))
         .map_err(|fault| SeedError { path: path.to_owned(), fault })
 }
 
 /// [`load`] after the file was read; the path tells the extension.
 fn read(path: &Path, bytes: Vec<u8>, options: &LoadOptions) -> Result<SeedSet, Fault> {
+    // Of the bytes on disk, still packed, so that `sha256sum` finds the same.
     let sha256 = hex::encode(Sha256::digest(&bytes));
-    let content = unpack::unpack(bytes)?;
-    let layout = format::detect(&content, path, options.format)?;
-    let mut collected = Collected::new(Reading::new(options));
-    let mapping = &options.mapping;
-    match layout {
-        Layout::Array => json::array(&json::text(&content)?, &mut collected)?,
-        Layout::Lines => {
-            // Who asks for lines means them; and a file of lines may hold one that is no text.
-            let whole =
-                json::text(&content).ok().filter(|_| options.format != Some(Format::JsonLines));
-            let is_nested = match whole {
-                Some(text) => nested::records(&text, mapping, &mut collected)?,
-                None => false,
-            };
-            if !is_nested {
-                json::lines(&content, &mut collected);
-            }
+    let content = Content::from_file(bytes, path, options.format)?;
+    let Rows { rows, unread } = rows::read(&content, Some(&options.mapping))?;
+    let mut reader = ItemReader::new(options, unread);
+    let (mut kept, mut skipped) = (Vec::new(), Vec::new());
+    for (number, row) in (0..).zip(rows) {
+        match reader.read(number, row?) {
+            Ok(one) => kept.push(one),
+            Err(one) => skipped.push(one),
         }
-        Layout::Objects => {
-            let text = json::text(&content)?;
-            if !nested::records(&text, mapping, &mut collected)? {
-                json::objects(&text, &mut collected)?;
-            }
-        }
-        Layout::Csv => delimited::rows(&content, mapping, &mut collected)?,
-        Layout::Parquet => parquet::rows(content, Some(mapping), &mut collected)?,
     }
-    let format = match (layout, options.format) {
-        (_, Some(asked)) => asked,
-        (Layout::Csv, _) => Format::Csv,
-        (Layout::Parquet, _) => Format::Parquet,
-        _ if collected.reading.begins_with_conversation() => Format::ShareGpt,
-        (Layout::Array, _) => Format::Alpaca,
-        (Layout::Lines | Layout::Objects, _) => Format::JsonLines,
-    };
-    collected.finish(format, sha256, options)
+    let records = kept.len() + skipped.len();
+    if records == 0 {
+        return Err(Fault::NoRecords);
+    }
+    // A field that is missing everywhere is the reason why all records are bad, and says more than that they are.
+    reader.check_fields_found()?;
+    check_bad_records(kept.len(), &skipped, options.max_bad)?;
+
+    // Repeats are not bad, so they are told apart after the check.
+    if !options.keep_repeats {
+        kept = skip_repeats(kept, &mut skipped);
+    }
+    // Last: what is over the limit was read and checked like the rest.
+    let over_limit = kept.len().saturating_sub(options.limit.unwrap_or(usize::MAX));
+    kept.truncate(kept.len() - over_limit);
+    let format = content.format(reader.begins_with_conversation());
+    let (mut items, mut remarks) = (Vec::with_capacity(kept.len()), Vec::new());
+    for Kept { item, line, remarks: kinds } in kept {
+        let number = item.number;
+        remarks.extend(kinds.into_iter().map(|kind| Remark { number, line, kind }));
+        items.push(item);
+    }
+    let unread = reader.unread();
+    Ok(SeedSet { items, skipped, remarks, unread, format, sha256, records, over_limit })
 }
 
-/// A record as a reader delivers it: its fields, or why it has none.
-type Raw = Result<Map<String, Value>, SkipReason>;
-
-/// Where the readers deliver records.
-trait Sink {
-    /// Takes the next record of the file, and the line it begins on where lines mean something.
-    fn push(&mut self, line: Option<u64>, raw: Raw);
-    /// Counts fields that so many records have and that are not read.
-    fn leave_unread(&mut self, names: Vec<String>, records: usize);
+/// Whether so few of the records are bad that the rest is worth reading.
+fn check_bad_records(
+    kept: usize,
+    skipped: &[Skipped],
+    max_bad: Option<usize>,
+) -> Result<(), Fault> {
+    let Some(first) = skipped.first() else { return Ok(()) };
+    let first = || Box::new(first.clone());
+    let (bad, records) = (skipped.len(), kept + skipped.len());
+    if kept == 0 {
+        return Err(Fault::NothingKept { records, first: first() });
+    }
+    let tolerated = max_bad.unwrap_or(ALWAYS_TOLERATED.max(records / 100));
+    if bad > tolerated {
+        let reasons = Group::of_skipped(skipped);
+        return Err(Fault::TooManyBad { bad, records, tolerated, reasons, first: first() });
+    }
+    Ok(())
 }
 
-/// The items that records become.
-struct Collected<'a> {
-    reading: Reading<'a>,
-    records: usize,
-    items: Vec<(SeedItem, Option<u64>)>,
-    skipped: Vec<Skipped>,
-    remarks: Vec<Remark>,
+/// Moves every item whose instruction came before to the skipped records.
+fn skip_repeats(kept: Vec<Kept>, skipped: &mut Vec<Skipped>) -> Vec<Kept> {
+    let mut first_with: HashMap<&str, u32> = HashMap::with_capacity(kept.len());
+    let firsts: Vec<u32> = kept
+        .iter()
+        .map(|one| *first_with.entry(&one.item.instruction).or_insert(one.item.number))
+        .collect();
+    let mut distinct = Vec::with_capacity(kept.len());
+    for (one, first) in kept.into_iter().zip(firsts) {
+        let (number, line) = (one.item.number, one.line);
+        if first == number {
+            distinct.push(one);
+        } else {
+            skipped.push(Skipped { number, line, reason: SkipReason::Repeat { first } });
+        }
+    }
+    // Skipped records are listed in the order of the file, whatever the reason.
+    skipped.sort_by_key(|skipped| skipped.number);
+    distinct
 }
 
-impl<'a> Collected<'a> {
-    const fn new(reading: Reading<'a>) -> Self {
-        Self { reading, records: 0, items: Vec::new(), skipped: Vec::new(), remarks: Vec::new() }
-    }
-}
-
-impl Sink for Collected<'_> {
-    fn push(&mut self, line: Option<u64>, raw: Raw) {
-        // Cannot overflow: `unpack` and `parquet::rows` refuse files with that many.
-        let number = u32::try_from(self.records).unwrap_or(u32::MAX);
-        self.records += 1;
-        match raw.and_then(|fields| self.reading.content(fields)) {
-            Ok(content) => {
-                let remarks = content.remarks.into_iter();
-                self.remarks.extend(remarks.map(|kind| Remark { number, line, kind }));
-                let item = SeedItem {
-                    number,
-                    instruction: content.instruction,
-                    input_at: content.input_at,
-                    response: content.response,
-                    annotation: content.annotation,
-                };
-                self.items.push((item, line));
-            }
-            Err(reason) => self.skipped.push(Skipped { number, line, reason }),
-        }
+/// The normalised form of a seed set: an object a line, with `instruction`, `output` where there is one, and `domain`,
+/// `summary`, `keywords` where the set brought them. [`load`] reads it back to the same items, numbered anew without
+/// gaps.
+///
+/// # Errors
+/// Never for items that [`load`] returned; the error is that of the JSON writer.
+pub fn to_json_lines(items: &[SeedItem]) -> serde_json::Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        instruction: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        domain: Option<Domain>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        summary: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        keywords: Option<&'a [String]>,
     }
 
-    fn leave_unread(&mut self, names: Vec<String>, records: usize) {
-        self.reading.leave_unread(names, records);
+    let mut bytes = Vec::new();
+    for item in items {
+        let annotation = item.annotation.as_ref();
+        let line = Line {
+            instruction: &item.instruction,
+            output: item.response.as_deref(),
+            domain: annotation.map(|a| a.domain),
+            summary: annotation.map(|a| a.summary.as_str()),
+            keywords: annotation.map(|a| a.keywords.as_slice()),
+        };
+        serde_json::to_writer(&mut bytes, &line)?;
+        bytes.push(b'\n');
     }
-}
-
-impl Collected<'_> {
-    fn finish(
-        mut self,
-        format: Format,
-        sha256: String,
-        options: &LoadOptions,
-    ) -> Result<SeedSet, Fault> {
-        if self.records == 0 {
-            return Err(Fault::NoRecords);
-        }
-        self.reading.check_fields_found()?;
-        let bad = self.skipped.len();
-        if self.items.is_empty() {
-            return Err(Fault::NothingKept {
-                records: self.records,
-                first: Box::new(self.skipped.remove(0)),
-            });
-        }
-        let tolerated = options.max_bad.unwrap_or(ALWAYS_TOLERATED.max(self.records / 100));
-        if bad > tolerated {
-            let reasons = skip::counts(&self.skipped);
-            let first = Box::new(self.skipped.remove(0));
-            return Err(Fault::TooManyBad {
-                bad,
-                records: self.records,
-                tolerated,
-                reasons,
-                first,
-            });
-        }
-        if !options.keep_repeats {
-            self.skip_repeats();
-        }
-        let limit = options.limit.unwrap_or(usize::MAX);
-        let over_limit = self.items.len().saturating_sub(limit);
-        self.items.truncate(limit);
-        if let Some((last, _)) = self.items.last().filter(|_| over_limit > 0) {
-            let last = last.number;
-            self.remarks.retain(|remark| remark.number <= last);
-        }
-        Ok(SeedSet {
-            items: self.items.into_iter().map(|(item, _)| item).collect(),
-            skipped: self.skipped,
-            remarks: self.remarks,
-            unread: self.reading.unread(),
-            format,
-            sha256,
-            records: self.records,
-            over_limit,
-        })
-    }
-
-    /// Moves every item whose instruction came before to the skipped ones.
-    fn skip_repeats(&mut self) {
-        let mut first_with: HashMap<&str, u32> = HashMap::with_capacity(self.items.len());
-        let mut repeats = Vec::new();
-        for (place, (item, line)) in self.items.iter().enumerate() {
-            let first = *first_with.entry(&item.instruction).or_insert(item.number);
-            if first != item.number {
-                let reason = SkipReason::Repeat { first };
-                repeats.push((place, Skipped { number: item.number, line: *line, reason }));
-            }
-        }
-        if repeats.is_empty() {
-            return;
-        }
-        let mut places = repeats.iter().map(|(place, _)| *place).peekable();
-        let mut place = 0;
-        self.items.retain(|_| {
-            let repeat = places.next_if_eq(&place).is_some();
-            place += 1;
-            !repeat
-        });
-        let mut numbers = repeats.iter().map(|(_, skipped)| skipped.number).peekable();
-        // Both run in the order of the file, so one pass drops the remarks of repeats.
-        self.remarks.retain(|remark| {
-            while numbers.next_if(|number| *number < remark.number).is_some() {}
-            numbers.peek() != Some(&remark.number)
-        });
-        self.skipped.extend(repeats.into_iter().map(|(_, skipped)| skipped));
-        self.skipped.sort_by_key(|skipped| skipped.number);
-    }
+    Ok(bytes)
 }

@@ -8,11 +8,9 @@
 //! While no run holds it, a store is one file: readers need to make none beside it.
 
 mod completions;
-mod embeddings;
-mod header;
+mod computed;
+mod file;
 mod salvage;
-mod schema;
-mod scores;
 mod survey;
 mod trials;
 
@@ -25,8 +23,9 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
 pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
+pub use computed::StoredScore;
 pub use salvage::{Salvaged, Survey, TableState, TrialState, check, salvage};
-pub use scores::StoredScore;
+
 pub use trials::{CallRow, SeedRow, TrialRow};
 
 /// How long to wait for another process that writes.
@@ -60,7 +59,7 @@ impl Store {
         // Before anything is looked at: two runs must not both find no store and make one.
         let lock = lock(path)?;
         if path.exists() {
-            header::check(path)?;
+            file::check_header(path)?;
         } else {
             create(path).with_context(|| format!("cannot make a store at {}", path.display()))?;
         }
@@ -71,7 +70,7 @@ impl Store {
             Ok(db)
         };
         let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
-        schema::check(&db, path)?;
+        file::check_tables(&db, path)?;
         let prepare = || -> rusqlite::Result<()> {
             // Readers go on while a run writes.
             db.pragma_update(None, "journal_mode", "WAL")?;
@@ -94,10 +93,10 @@ impl Store {
                 path.display()
             );
         }
-        header::check(path)?;
+        file::check_header(path)?;
         let db =
             read_only(path).with_context(|| format!("cannot open the store {}", path.display()))?;
-        schema::check(&db, path)?;
+        file::check_tables(&db, path)?;
         Ok(Self { db, path: path.to_owned(), lock: None })
     }
 
@@ -106,7 +105,7 @@ impl Store {
     /// # Errors
     /// When SQLite cannot make one.
     pub fn in_memory() -> Result<Self> {
-        let db = schema::empty().context("cannot make a store in memory")?;
+        let db = file::empty().context("cannot make a store in memory")?;
         Ok(Self { db, path: PathBuf::from("in memory"), lock: None })
     }
 
@@ -137,12 +136,12 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Makes an empty store under another name and gives it its own when it is whole.
 fn create(path: &Path) -> Result<()> {
-    let new = header::beside(path, ".new");
+    let new = file::beside(path, ".new");
     if new.exists() {
         std::fs::remove_file(&new)?;
     }
     // A file that exists under the store's name is whole, also after a crash in between.
-    schema::empty()?.execute("VACUUM INTO ?", [new.to_string_lossy()])?;
+    file::empty()?.execute("VACUUM INTO ?", [new.to_string_lossy()])?;
     File::open(&new)?.sync_all()?;
     std::fs::rename(&new, path)?;
     Ok(())
@@ -150,7 +149,7 @@ fn create(path: &Path) -> Result<()> {
 
 /// Takes the lock beside the store, which ends with the process.
 fn lock(path: &Path) -> Result<File> {
-    let beside = header::beside(path, ".lock");
+    let beside = file::beside(path, ".lock");
     let file = File::create(&beside)
         .with_context(|| format!("cannot write beside the store: {}", beside.display()))?;
     match tried_for_a_moment(&file) {

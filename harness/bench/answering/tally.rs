@@ -79,9 +79,9 @@ pub enum TooManyLost {
     /// More calls of a stage failed than `max_failed` allows.
     #[error(
         "{failed} calls of stage {stage} failed, and at most {allowed} may; the last one, of model \
-         `{model}`, for {failure}: {said}\n  hint: every other reply is saved; the same command with \
+         `{}`, for {}: {}\n  hint: every other reply is saved; the same command with \
          --retry-failed asks the failed calls again, and `max_failed` in the experiment file allows more \
-         of them"
+         of them", last.model, last.failure, last.said
     )]
     Failed {
         /// Of the calls.
@@ -90,28 +90,20 @@ pub enum TooManyLost {
         failed: u64,
         /// At most.
         allowed: u64,
-        /// Of the last failed call.
-        model: ModelName,
-        /// Its reason.
-        failure: Failure,
-        /// The engine's words.
-        said: String,
+        /// The last of them.
+        last: LastFailure,
     },
     /// A model answered nothing.
     #[error(
-        "every call to model `{model}` failed, {calls} in a row; the last one for {failure}: {said}\n  \
+        "every call to model `{}` failed, {calls} in a row; the last one for {}: {}\n  \
          hint: `gra-bench doctor` asks the model once; when it answers, the same command with \
-         --retry-failed goes on"
+         --retry-failed goes on", last.model, last.failure, last.said
     )]
     Unanswered {
-        /// Which.
-        model: ModelName,
         /// Calls of this trial.
         calls: u64,
-        /// Of the last failed call.
-        failure: Failure,
-        /// The engine's words.
-        said: String,
+        /// The last of them.
+        last: LastFailure,
     },
     /// No reply of a stage could be read.
     #[error(
@@ -136,12 +128,15 @@ pub enum TooManyLost {
     },
 }
 
-/// A failed call, for a message.
-#[derive(Clone, Debug)]
-struct Example {
-    model: ModelName,
-    failure: Failure,
-    said: String,
+/// The last of several failed calls, for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    /// Whose.
+    pub model: ModelName,
+    /// Its reason.
+    pub failure: Failure,
+    /// The engine's words.
+    pub said: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -149,7 +144,7 @@ struct StageTally {
     /// Asked, answered or not.
     calls: u64,
     failed: u64,
-    last_failed: Option<Example>,
+    last_failed: Option<LastFailure>,
     readable: u64,
     /// By reason: how many, and the first of them.
     malformed: BTreeMap<Malformed, (u64, ModelName, String)>,
@@ -159,7 +154,7 @@ struct StageTally {
 struct ModelTally {
     answered: u64,
     failed: u64,
-    last_failed: Option<Example>,
+    last_failed: Option<LastFailure>,
 }
 
 /// The counts of a trial, or of other work.
@@ -183,11 +178,11 @@ impl Tally {
         let model = self.models.entry(request.model.clone()).or_default();
         if let Some(failure) = reply.failure() {
             let said = shortened(&reply.text);
-            let example = Example { model: request.model.clone(), failure, said };
+            let last = LastFailure { model: request.model.clone(), failure, said };
             stage.failed += 1;
-            stage.last_failed = Some(example.clone());
+            stage.last_failed = Some(last.clone());
             model.failed += 1;
-            model.last_failed = Some(example);
+            model.last_failed = Some(last);
             return;
         }
         model.answered += 1;
@@ -202,19 +197,18 @@ impl Tally {
 
     /// Whether all calls of a model have failed, or too many of a stage.
     pub(super) fn check_failed(&self, max_failed: MaxFailed) -> Result<(), TooManyLost> {
+        // Models before stages: one that answers nothing is why a stage has too many failures.
         for tally in self.models.values() {
             if let (0, ENOUGH_FAILED.., Some(last)) =
                 (tally.answered, tally.failed, &tally.last_failed)
             {
-                let Example { model, failure, said } = last.clone();
-                return Err(TooManyLost::Unanswered { model, calls: tally.failed, failure, said });
+                return Err(TooManyLost::Unanswered { calls: tally.failed, last: last.clone() });
             }
         }
         for (&stage, tally) in &self.stages {
             let (failed, allowed) = (tally.failed, max_failed.of(tally.calls));
             if let (true, Some(last)) = (failed > allowed, &tally.last_failed) {
-                let Example { model, failure, said } = last.clone();
-                return Err(TooManyLost::Failed { stage, failed, allowed, model, failure, said });
+                return Err(TooManyLost::Failed { stage, failed, allowed, last: last.clone() });
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::failure::bad_input;
 use crate::seeds::describe::describe;
-use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker, jsonl};
+use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker};
 use crate::terminal;
 use gra_files::write_atomic;
 
@@ -164,7 +164,7 @@ fn import(args: &ImportArgs) -> Result<String> {
             args.out.display()
         )));
     }
-    let bytes = jsonl::from_items(&set.items).context("writing the items as JSON")?;
+    let bytes = seeds::to_json_lines(&set.items).context("writing the items as JSON")?;
     // A bare file name has no folder to put the temporary file in.
     let out = std::path::absolute(&args.out).context("finding the folder of --out")?;
     write_atomic(&out, &bytes)?;

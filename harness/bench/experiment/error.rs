@@ -1,11 +1,8 @@
-//! Why an experiment cannot be run as written: the file, what is wrong, what is allowed.
+//! Why an experiment cannot be run as written: the file, what is wrong, what is allowed, which word was meant.
 
 use std::path::PathBuf;
 
 use gra_llm::model_pool::PoolError;
-use gra_synth::method::MethodError;
-use gra_synth::prompt::PromptError;
-use gra_synth::variant::VariantError;
 
 use crate::seeds::SeedError;
 
@@ -34,7 +31,7 @@ pub enum ExperimentError {
         /// What was probably meant, on a line of its own; empty where that is not known.
         hint: String,
     },
-    /// A value breaks a rule.
+    /// A value breaks a rule, or a variant does not fit the pool.
     #[error("experiment {}: {reason}", path.display())]
     Value {
         /// The file.
@@ -42,33 +39,9 @@ pub enum ExperimentError {
         /// What is wrong and what is allowed.
         reason: String,
     },
-    /// A parameter of the method is out of range.
-    #[error("experiment {}: [method] {error}", path.display())]
-    Method {
-        /// The file.
-        path: PathBuf,
-        /// Which.
-        error: MethodError,
-    },
-    /// A variant does not fit the pool.
-    #[error("experiment {}: {error}", path.display())]
-    Variant {
-        /// The file.
-        path: PathBuf,
-        /// Which and why.
-        error: VariantError,
-    },
-    /// The prompts are not usable.
-    #[error("prompts {}: {error}", path.display())]
-    Prompts {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong.
-        error: PromptError,
-    },
-    /// A variant's folder of prompts does not fit the experiment's.
+    /// A folder of prompts is not usable, or a variant's does not fit the experiment's.
     #[error("prompts {}: {reason}", path.display())]
-    Wording {
+    Prompts {
         /// The folder.
         path: PathBuf,
         /// What is wrong and what is allowed.
@@ -96,4 +69,26 @@ pub enum ExperimentError {
 fn lines(missing: &[(PathBuf, String)]) -> String {
     let line = |(path, fetch): &(PathBuf, String)| format!("  {}: {fetch}", path.display());
     missing.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// How alike two words must be, from 0 to 1, for one to be taken for the other.
+const ALIKE: f64 = 0.6;
+
+/// The likest of the known words, if any is like it at all (normalised Damerau-Levenshtein distance).
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| {
+        strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase())
+    };
+    let alike = known.into_iter().map(|known| (likeness(known), known));
+    let best = alike.filter(|(likeness, _)| *likeness >= ALIKE);
+    best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, known)| known)
+}
+
+/// What to type in place of a word that is not known: the likest of the known ones, or else all of them.
+pub(super) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there are {}", known.join(", ")),
+    }
 }

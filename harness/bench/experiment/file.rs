@@ -7,19 +7,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gra_analysis::stats::Margins;
 use gra_llm::llama::settings::EngineSettings;
+use gra_llm::model_pool::ModelPool;
 use gra_synth::method::Method;
-use gra_synth::request::Sampling;
+use gra_synth::request::{ModelName, Sampling};
+use gra_synth::variant::DisputeRule;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::comparison::{CompareEntry, RescoreEntry};
+use super::error::{nearest, suggestion};
 use super::sources::SourceEntry;
 use super::{ExperimentError, VariantEntry};
 use crate::answering::MaxFailed;
+use crate::axis::{Seats, Values};
 use crate::builtin;
-use crate::nearest::nearest;
+use crate::dataset::DataSet;
 
 /// An experiment file as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -91,6 +95,69 @@ pub struct ExperimentFile {
     pub rescore: Option<RescoreEntry>,
 }
 
+impl ExperimentFile {
+    /// Checks the numbers that mean something without pool and seed set.
+    pub(super) fn check_numbers(&self) -> Result<(), String> {
+        self.method.check().map_err(|error| format!("[method] {error}"))?;
+        let Sampling { temperature, top_p } = self.sampling;
+        // Comparisons with NaN are false, so it is refused too.
+        let is_usable = (0.0..=10.0).contains(&temperature) && top_p > 0.0 && top_p <= 1.0;
+        if !is_usable {
+            let range = "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1";
+            return Err(range.to_owned());
+        }
+        if !self.max_failed.is_usable() {
+            let range = "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0";
+            return Err(range.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// `[compare]` as written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompareEntry {
+    /// Which data sets, the one that others are compared with first; default: all, variants first.
+    pub sets: Vec<String>,
+    /// The model that scores every response and takes no other part (paper, section 5.4).
+    pub judge: Option<String>,
+    /// A second model that scores them, so that the two can be held against each other.
+    pub second_judge: Option<String>,
+    /// The model whose losses make the difficulty (paper, section 5.5).
+    pub ifd: Option<String>,
+    /// Samples of each data set at most, and responses that were rejected that the judge is asked about.
+    pub n: Option<usize>,
+    /// Whether every data set is cut to the size of the smallest, what was rejected apart from what was accepted. Means
+    /// do not need it, and their intervals grow by it.
+    pub equal_n: bool,
+    /// Samples of each on which diversity is measured; default: as many as the smallest has.
+    pub matched: Option<usize>,
+    /// Whether a map of all data sets is drawn.
+    pub map: bool,
+    /// How large a difference of means still counts as none, by the measure's column: two data sets whose interval
+    /// lies within are called alike.
+    pub margins: Margins,
+    /// Files and folders of benchmarks whose texts are looked for in the samples.
+    pub benchmarks: Vec<PathBuf>,
+}
+
+/// `[rescore]` as written: ranges as the verb `rescore` takes them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RescoreEntry {
+    /// E.g. `7:9:0.5`.
+    pub tau: Option<Values>,
+    /// E.g. `0.5:2.5:0.5`.
+    pub delta: Option<Values>,
+    /// E.g. `1..3`.
+    pub reviewers: Option<Seats>,
+    /// E.g. `0.85:0.95:0.05`.
+    pub cosine: Option<Values>,
+    /// Rules for disputes.
+    pub dispute: Vec<DisputeRule>,
+}
+
 /// Requests that run together unless an experiment says otherwise.
 pub(crate) const fn default_chunk() -> usize {
     64
@@ -122,11 +189,10 @@ fn read_table(
     })?;
     // Read for itself first, so that a mistake is shown with its line. What this file lacks, the file
     // under it may have.
-    match toml::from_str::<ExperimentFile>(&text) {
-        Err(error) if !error.message().starts_with("missing field") => {
-            return Err(syntax(path, error));
-        }
-        _ => {}
+    if let Err(error) = toml::from_str::<ExperimentFile>(&text)
+        && !error.message().starts_with("missing field")
+    {
+        return Err(syntax(path, error));
     }
     let mut own: Table = toml::from_str(&text).map_err(|error| syntax(path, error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -154,28 +220,25 @@ fn from_folder(folder: &Path, named: &str) -> PathBuf {
 /// Makes relative paths start at the working directory instead of the file's folder.
 fn start_here(table: &mut Table, folder: &Path) {
     let resolve = |value: &mut Value| {
-        if let Value::String(path) = value {
-            *path = from_folder(folder, path).to_string_lossy().into_owned();
-        }
-    };
-    for key in ["seed_set", "pool", "prompts"] {
-        if let Some(value) = table.get_mut(key) {
-            resolve(value);
-        }
-    }
-    let seed_sets = table.get_mut("seed_sets").and_then(Value::as_array_mut);
-    seed_sets.into_iter().flatten().for_each(resolve);
-    let compare = table.get_mut("compare").and_then(Value::as_table_mut);
-    let benchmarks = compare.and_then(|compare| compare.get_mut("benchmarks")?.as_array_mut());
-    benchmarks.into_iter().flatten().for_each(resolve);
-    for (list, key) in [("source", "path"), ("source", "benchmarks"), ("variant", "prompts")] {
-        let entries = table.get_mut(list).and_then(Value::as_array_mut);
-        for value in entries.into_iter().flatten().filter_map(|entry| entry.get_mut(key)) {
-            match value {
-                Value::Array(paths) => paths.iter_mut().for_each(resolve),
-                path => resolve(path),
+        // Some keys hold one path and some a list.
+        let paths = match value {
+            Value::Array(paths) => paths.as_mut_slice(),
+            path => std::slice::from_mut(path),
+        };
+        for path in paths {
+            if let Value::String(path) = path {
+                *path = from_folder(folder, path).to_string_lossy().into_owned();
             }
         }
+    };
+    for key in ["seed_set", "seed_sets", "pool", "prompts"] {
+        table.get_mut(key).into_iter().for_each(resolve);
+    }
+    let compare = table.get_mut("compare");
+    compare.and_then(|compare| compare.get_mut("benchmarks")).into_iter().for_each(resolve);
+    for (list, key) in [("source", "path"), ("source", "benchmarks"), ("variant", "prompts")] {
+        let entries = table.get_mut(list).and_then(Value::as_array_mut);
+        entries.into_iter().flatten().filter_map(|entry| entry.get_mut(key)).for_each(resolve);
     }
 }
 
@@ -183,9 +246,7 @@ fn lay_over(under: &mut Table, own: Table) {
     for (key, value) in own {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(own)) => lay_over(under, own),
-            (_, value) => {
-                under.insert(key, value);
-            }
+            (_, value) => drop(under.insert(key, value)),
         }
     }
 }
@@ -198,10 +259,71 @@ fn syntax(path: &Path, error: toml::de::Error) -> ExperimentError {
 /// For a word that is not known there, the nearest one that is.
 fn hint(message: &str) -> String {
     let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    // As serde words it: unknown field `x`, expected one of `a`, `b`.
     let mut words = message.split('`').skip(1).step_by(2);
     let (true, Some(unknown)) = (is_unknown, words.next()) else { return String::new() };
     nearest(unknown, words)
         .map_or_else(String::new, |word| format!("\n  hint: did you mean `{word}`?"))
+}
+
+impl CompareEntry {
+    /// Cuts data sets to their sizes.
+    pub fn cut(&self, data_sets: &mut [DataSet], run_seed: u64) {
+        let n = self.n.unwrap_or(usize::MAX);
+        let least = |sizes: &mut dyn Iterator<Item = usize>| sizes.min().unwrap_or(n).min(n);
+        let (mut samples, mut rejected) = (n, n);
+        if self.equal_n {
+            samples = least(&mut data_sets.iter().map(|set| set.samples.len()));
+            let sizes =
+                data_sets.iter().filter_map(|set| Some(set.trial.as_ref()?.rejected().len()));
+            // A variant that rejects nothing would leave none of the others'.
+            rejected = least(&mut sizes.filter(|size| *size > 0));
+        }
+        for data_set in data_sets {
+            data_set.cut(samples, rejected, run_seed);
+        }
+    }
+
+    /// Leaves out the models that a pool does not have.
+    pub(super) fn keep_models_of(&mut self, pool: &ModelPool) {
+        for model in [&mut self.judge, &mut self.second_judge, &mut self.ifd] {
+            *model = model.take().filter(|name| pool.model(&ModelName::new(name)).is_some());
+        }
+    }
+
+    /// Checks the names.
+    pub(super) fn check(&self, sets: &[String], pool: &ModelPool) -> Result<(), String> {
+        for name in &self.sets {
+            if !sets.contains(name) {
+                let known = sets.iter().map(String::as_str);
+                return Err(unknown("sets", name, "data set", known));
+            }
+        }
+        let models =
+            [("judge", &self.judge), ("second_judge", &self.second_judge), ("ifd", &self.ifd)];
+        for (key, model) in models {
+            let Some(model) = model else { continue };
+            if pool.model(&ModelName::new(model)).is_none() {
+                let known = pool.members_and_teachers().map(|model| model.name.as_str());
+                return Err(unknown(key, model, "model of the pool", known));
+            }
+        }
+        if self.second_judge.is_some() && (self.judge.is_none() || self.judge == self.second_judge)
+        {
+            return Err(
+                "[compare] `second_judge` stands beside a `judge` that is another model".to_owned()
+            );
+        }
+        if self.n == Some(0) || self.matched == Some(0) {
+            return Err("[compare] `n` and `matched` are at least 1".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn unknown<'a>(key: &str, name: &str, what: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let hint = suggestion(name, known);
+    format!("[compare] {key} names `{name}`, which is no {what}\n  hint: {hint}")
 }
 
 #[cfg(test)]

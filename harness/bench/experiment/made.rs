@@ -56,6 +56,7 @@ impl MadeExperiment {
         if let Some(limit) = self.limit {
             let _ = writeln!(file, "limit = {limit}  # only the first items of the seed set");
         }
+        // Twice the rounds that the samples take: a round whose candidates run out ends below its target.
         let _ = write!(
             file,
             "pool = {}\nprompts = \"built-in:prompts\"  # or a folder of your own\nseeds = [{seed}]\n\n\

@@ -48,8 +48,9 @@ impl PromptFiles {
     /// # Errors
     /// When it is missing or not usable.
     pub(super) fn rewriting(&self) -> Result<Self, ExperimentError> {
-        let unusable = |error| ExperimentError::Prompts { path: self.folder.clone(), error };
-        let set = self.set.clone().rewriting(&self.texts).map_err(unusable)?;
+        let set = self.set.clone().rewriting(&self.texts);
+        let set = set.map_err(|error| unusable(&self.folder, error.to_string()))?;
+        // Another template in use is another prompt set, though the texts of both are the same.
         let mut hash = FieldHash::default();
         hash.text(&self.sha256);
         hash.text(&self.texts[REWRITE_TEMPLATE.0]);
@@ -62,18 +63,19 @@ impl PromptFiles {
     /// # Errors
     /// Names the file and what is wrong with it; also when the folder has no template.
     pub(super) fn reworded(&self, folder: &Path) -> Result<Self, ExperimentError> {
-        let unfit = |reason| ExperimentError::Wording { path: folder.to_owned(), reason };
         let mut texts = self.texts.clone();
         let mut found = false;
+        // Stages are in the order of the method, and those before the keywords annotate.
         let annotates = |stages: &[Stage]| stages[0] < Stage::Keywords;
         let nine = TEMPLATES.map(|(name, stages, _)| (name, annotates(stages)));
         for (name, annotates) in nine.into_iter().chain([(REWRITE_TEMPLATE.0, false)]) {
             match read_template(folder, name) {
                 Ok(text) if annotates && text != texts[name] => {
-                    return Err(unfit(format!(
+                    let reason = format!(
                         "`{name}` is not the experiment's: Prompts 1 to 3 annotate the seed set, which is the same \
                          for every variant\n  hint: remove it there, or change the experiment's own `prompts`"
-                    )));
+                    );
+                    return Err(unusable(folder, reason));
                 }
                 Ok(text) => {
                     found = true;
@@ -96,12 +98,12 @@ impl PromptFiles {
         };
         let hint =
             "its templates are named as those of experiments/prompts, e.g. 8-response-review.txt";
-        Err(unfit(format!("{reason}\n  hint: {hint}")))
+        Err(unusable(folder, format!("{reason}\n  hint: {hint}")))
     }
 
     fn parse(folder: &Path, texts: BTreeMap<String, String>) -> Result<Self, ExperimentError> {
-        let set = PromptSet::parse(&texts)
-            .map_err(|error| ExperimentError::Prompts { path: folder.to_owned(), error })?;
+        let set = PromptSet::parse(&texts);
+        let set = set.map_err(|error| unusable(folder, error.to_string()))?;
         let mut hash = FieldHash::default();
         for (name, ..) in TEMPLATES {
             hash.text(&texts[name]);
@@ -115,6 +117,10 @@ impl PromptFiles {
 fn read_template(folder: &Path, name: &str) -> io::Result<String> {
     let path = folder.join(name);
     if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(&path) }
+}
+
+pub(super) fn unusable(folder: &Path, reason: String) -> ExperimentError {
+    ExperimentError::Prompts { path: folder.to_owned(), reason }
 }
 
 fn unreadable(folder: &Path, name: &str, error: io::Error) -> ExperimentError {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Experiment, ExperimentError, ExperimentFile, Overrides, file, stem};
+use super::{Experiment, ExperimentError, ExperimentFile, Overrides, file, repeated, stem};
 use crate::builtin;
 use crate::trial::plain_name;
 
@@ -35,13 +35,12 @@ impl Experiments {
         }
         let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
         let stems: Vec<String> = file.seed_sets.iter().map(|seed_set| stem(seed_set)).collect();
-        if let Some((_, twice)) =
-            stems.iter().enumerate().find(|(at, stem)| stems[..*at].contains(stem))
-        {
+        if let Some(twice) = repeated(&stems) {
             return Err(value_error(format!(
                 "seed_sets has two files called `{twice}`, and results are named after them\n  hint: rename one"
             )));
         }
+        // All at once, so that they are fetched at once. Of a set without a command, loading says that it is not there.
         let missing: Vec<(PathBuf, String)> = file
             .seed_sets
             .iter()
@@ -53,6 +52,7 @@ impl Experiments {
         }
         let name = overrides.derived_name(&file.name);
         plain_name("name", &name).map_err(value_error)?;
+        // A derived name has the set's in it already, as with `--seed-set`; a name that was given gets it here.
         let one = |(seed_set, stem): (&PathBuf, &String)| {
             let renamed = overrides.name.as_ref().map(|name| format!("{name}-{stem}"));
             let seed_set = Some(seed_set.clone());

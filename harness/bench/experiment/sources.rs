@@ -8,9 +8,9 @@ use gra_analysis::checks::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::error::suggestion;
 use super::plain_name;
 use crate::builtin;
-use crate::nearest::suggestion;
 
 /// A `[[source]]` as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -139,6 +139,7 @@ pub(super) fn sources(entries: &[SourceEntry], variants: &[String]) -> Result<Ve
             return Err(format!("two data sets are named `{}`", entry.name));
         }
         sources.push(entry.resolve(variants, &known)?);
+        // Known from here on, so that no source stands on itself or on one below it.
         known.push(entry.name.clone());
     }
     Ok(sources)
@@ -157,9 +158,9 @@ impl SourceEntry {
             }
             From::Trial => {
                 let trial = self.trial.as_deref().ok_or_else(|| lacks("trial"))?;
-                let (experiment, variant) = trial.split_once('/').ok_or_else(|| {
-                    format!("source `{}`: a trial is written EXPERIMENT/VARIANT", self.name)
-                })?;
+                let (experiment, variant) = trial
+                    .split_once('/')
+                    .ok_or_else(|| self.wrong("a trial is written EXPERIMENT/VARIANT"))?;
                 plain_name("trial", experiment)?;
                 plain_name("trial", variant)?;
                 Content::Trial { experiment: experiment.to_owned(), variant: variant.to_owned() }
@@ -171,8 +172,9 @@ impl SourceEntry {
             }
             From::Union => {
                 let of = self.of.clone().ok_or_else(|| lacks("of"))?;
+                // A data set that is named twice is one.
                 if of.iter().collect::<BTreeSet<_>>().len() < 2 {
-                    return Err(format!("source `{}`: a union is of two or more", self.name));
+                    return Err(self.wrong("a union is of two or more"));
                 }
                 of.iter().try_for_each(|part| self.check_known(part, known))?;
                 Content::Union(of)
@@ -181,87 +183,76 @@ impl SourceEntry {
         };
         let size = match (self.n, &self.size_of) {
             (None, None) => Size::Full,
-            (Some(0), _) => return Err(format!("source `{}`: `n` is at least 1", self.name)),
+            (Some(0), _) => return Err(self.wrong("`n` is at least 1")),
             (Some(n), None) => Size::Samples(n),
             (None, Some(other)) => {
                 self.check_known(other, known)?;
                 Size::Of(other.clone())
             }
-            (Some(_), Some(_)) => {
-                return Err(format!("source `{}`: give `n` or `size_of`", self.name));
-            }
+            (Some(_), Some(_)) => return Err(self.wrong("give `n` or `size_of`")),
         };
         if self.keep != Keep::Drawn && size == Size::Full {
-            return Err(format!(
-                "source `{}`: `keep` has no effect without `n` or `size_of`",
-                self.name
-            ));
+            return Err(self.wrong("`keep` has no effect without `n` or `size_of`"));
         }
+        // Of a union some samples may have scores and some none; of these two none ever has.
         if self.keep != Keep::Drawn && matches!(self.from, From::SeedSet | From::File) {
-            return Err(format!(
-                "source `{}`: no committee scored what `keep` is to choose from",
-                self.name
-            ));
+            return Err(self.wrong("no committee scored what `keep` is to choose from"));
         }
         Ok(Source { name: self.name.clone(), content, size, keep: self.keep })
     }
 
     fn filtered(&self, known: &[String]) -> Result<Content, String> {
-        let name = &self.name;
         let [of] = self.of.as_deref().unwrap_or_default() else {
-            return Err(format!("source `{name}`: `of` names the one data set that is filtered"));
+            return Err(self.wrong("`of` names the one data set that is filtered"));
         };
         self.check_known(of, known)?;
         let (checks, benchmarks) =
             (self.checks.clone().unwrap_or_default(), self.benchmarks.clone().unwrap_or_default());
         if checks.is_empty() && benchmarks.is_empty() {
-            return Err(format!("source `{name}` needs `checks` or `benchmarks`"));
+            return Err(format!("source `{}` needs `checks` or `benchmarks`", self.name));
         }
         let columns = || Checks::COLUMNS.iter().map(|(column, _)| *column);
         if let Some(check) = checks.iter().find(|check| !columns().any(|column| column == *check)) {
             let meant = suggestion(check, columns());
-            return Err(format!("source `{name}`: there is no check `{check}`\n  hint: {meant}"));
+            return Err(self.wrong(&format!("there is no check `{check}`\n  hint: {meant}")));
         }
         Ok(Content::Filtered { of: of.clone(), checks, benchmarks })
     }
 
     /// A key that another kind of source has would be without effect.
     fn check_keys(&self) -> Result<(), String> {
-        let keys = [
-            ("path", self.path.is_some(), From::File),
-            ("trial", self.trial.is_some(), From::Trial),
-            ("variant", self.variant.is_some(), From::Rounds),
-            ("rounds", self.rounds.is_some(), From::Rounds),
-            ("checks", self.checks.is_some(), From::Filtered),
-            ("benchmarks", self.benchmarks.is_some(), From::Filtered),
-        ];
-        if self.of.is_some() && !matches!(self.from, From::Union | From::Filtered) {
-            return Err(format!(
-                "source `{}`: `of` has no effect without from = \"union\" or \"filtered\"",
-                self.name
-            ));
-        }
-        for (key, is_given, belongs) in keys {
-            if is_given && self.from != belongs {
-                let from = format!("{belongs:?}").to_lowercase();
-                let name = &self.name;
-                return Err(format!(
-                    "source `{name}`: `{key}` has no effect without from = \"{from}\""
-                ));
+        for (key, is_given, belongs) in [
+            ("of", self.of.is_some(), &[From::Union, From::Filtered][..]),
+            ("path", self.path.is_some(), &[From::File]),
+            ("trial", self.trial.is_some(), &[From::Trial]),
+            ("variant", self.variant.is_some(), &[From::Rounds]),
+            ("rounds", self.rounds.is_some(), &[From::Rounds]),
+            ("checks", self.checks.is_some(), &[From::Filtered]),
+            ("benchmarks", self.benchmarks.is_some(), &[From::Filtered]),
+        ] {
+            if is_given && !belongs.contains(&self.from) {
+                let names = belongs.iter().map(|from| format!("\"{from:?}\"").to_lowercase());
+                let names = names.collect::<Vec<_>>().join(" or ");
+                return Err(self.wrong(&format!("`{key}` has no effect without from = {names}")));
             }
         }
         Ok(())
+    }
+
+    /// An error of this entry.
+    fn wrong(&self, reason: &str) -> String {
+        format!("source `{}`: {reason}", self.name)
     }
 
     fn check_file(&self, path: &Path) -> Result<(), String> {
         if builtin::exists(path) {
             return Ok(());
         }
-        let (name, path) = (&self.name, path.display());
-        Err(format!(
-            "source `{name}`: there is no file {path}\n  hint: a data set on Hugging Face comes by \
-             `hf download REPO FILE --repo-type dataset --local-dir DIR`"
-        ))
+        Err(self.wrong(&format!(
+            "there is no file {}\n  hint: a data set on Hugging Face comes by \
+             `hf download REPO FILE --repo-type dataset --local-dir DIR`",
+            path.display()
+        )))
     }
 
     fn check_known(&self, other: &str, known: &[String]) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The `[[variant]]` entries of an experiment file, and what they mean with its pool.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gra_llm::model_pool::{Backend, ModelPool};
 use gra_synth::method::{Member, Method};
@@ -9,6 +9,7 @@ use gra_synth::variant::{DisputeRule, Instructions, Reviewers, Rewrite, RoleAssi
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::prompts::unusable;
 use super::{ExperimentError, ExperimentFile, PromptFiles, plain_name};
 
 /// A `[[variant]]` as written.
@@ -84,30 +85,28 @@ pub(super) fn variants(
     pool: &ModelPool,
     (members, teachers): (&[Member], &[Member]),
     only: &[String],
-    path: &Path,
-) -> Result<Vec<Variant>, ExperimentError> {
-    let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
+) -> Result<Vec<Variant>, String> {
     let known: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
     if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
         let known = known.join(", ");
-        return Err(value_error(format!("there is no variant `{unknown}`; it has {known}")));
+        return Err(format!("there is no variant `{unknown}`; it has {known}"));
     }
     if file.variants.is_empty() {
-        return Err(value_error("has no [[variant]]".into()));
+        return Err("has no [[variant]]".into());
     }
     let mut variants: Vec<Variant> = Vec::new();
     for entry in &file.variants {
-        plain_name("variant", &entry.name).map_err(value_error)?;
+        plain_name("variant", &entry.name)?;
         if variants.iter().any(|variant| variant.name == entry.name) {
-            return Err(value_error(format!("two variants are named `{}`", entry.name)));
+            return Err(format!("two variants are named `{}`", entry.name));
         }
-        entry.check_scale().map_err(value_error)?;
-        let variant = entry.resolve(members).map_err(value_error)?;
-        let variant_error = |error| ExperimentError::Variant { path: path.to_owned(), error };
-        variant.check(members, teachers).map_err(variant_error)?;
-        check_reading(&variant, (&file.method, members), pool).map_err(value_error)?;
+        entry.check_scale()?;
+        let variant = entry.resolve(members)?;
+        variant.check(members, teachers).map_err(|error| error.to_string())?;
+        check_reading(&variant, (&file.method, members), pool)?;
         variants.push(variant);
     }
+    // All were checked: a file is right or wrong whatever is run of it.
     variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
     Ok(variants)
 }
@@ -168,11 +167,11 @@ impl VariantEntry {
             return reworded.as_ref().unwrap_or(own).rewriting().map(Some);
         }
         match (&self.prompts, &reworded) {
+            // Such a variant would be the reference under another name.
             (Some(folder), Some(set)) if set.sha256 == own.sha256 => {
                 let reason = "asks nothing otherwise than the experiment's own prompts\n  hint: 7-rewrite.txt is used \
-                              with rewrite = \"shown\" alone"
-                    .to_owned();
-                Err(ExperimentError::Wording { path: folder.clone(), reason })
+                              with rewrite = \"shown\" alone";
+                Err(unusable(folder, reason.to_owned()))
             }
             _ => Ok(reworded),
         }

@@ -1,10 +1,10 @@
 //! What was read of a file, and what was not: for every table, page and manifest that stands on it.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use serde::Serialize;
 
-use super::{Group, SeedSet, Unread};
+use super::{Remark, SeedSet, Skipped};
 
 /// What became of a file's records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -76,12 +76,63 @@ impl Account {
 
 /// Each group with its first example.
 fn counted(groups: &[Group]) -> String {
-    let mut text = String::new();
-    for (place, group) in groups.iter().enumerate() {
-        let separator = if place == 0 { "" } else { "; " };
+    let one = |group: &Group| {
         let example = group.examples.first().map_or("", String::as_str);
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{separator}{} {} ({example})", group.name, group.count);
+        format!("{} {} ({example})", group.name, group.count)
+    };
+    groups.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A field that holds something and that no part of an item comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Its name; of a field of turns, `conversations[].NAME`.
+    pub name: String,
+    /// In how many of the kept records it holds something; of a Parquet column, all rows.
+    pub records: usize,
+}
+
+/// Records that share a reason or a remark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Name of what they share.
+    pub name: &'static str,
+    /// How many they are.
+    pub count: usize,
+    /// The first few: which record, and what exactly.
+    pub examples: Vec<String>,
+}
+
+impl Group {
+    const EXAMPLES: usize = 3;
+
+    /// Counts what was skipped by reason, the most frequent first.
+    #[must_use]
+    pub fn of_skipped(skipped: &[Skipped]) -> Vec<Self> {
+        Self::collect(skipped.iter().map(|s| (s.reason.name(), s as &dyn fmt::Display)))
     }
-    text
+
+    /// Counts remarks by kind, the most frequent first.
+    #[must_use]
+    pub fn of_remarks(remarks: &[Remark]) -> Vec<Self> {
+        Self::collect(remarks.iter().map(|r| (r.kind.name(), r as &dyn fmt::Display)))
+    }
+
+    fn collect<'a>(all: impl Iterator<Item = (&'static str, &'a dyn fmt::Display)>) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for (name, described) in all {
+            // Names are few, and a list keeps the order in which they came.
+            let place = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
+                groups.push(Self { name, count: 0, examples: Vec::new() });
+                groups.len() - 1
+            });
+            let group = &mut groups[place];
+            group.count += 1;
+            if group.examples.len() < Self::EXAMPLES {
+                group.examples.push(described.to_string());
+            }
+        }
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then(a.name.cmp(b.name)));
+        groups
+    }
 }

@@ -1,114 +1,33 @@
 //! Conversations, and what is taken of them: the first exchange.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::json::kind;
-use super::nested::transposed;
-use super::text::{is_nothing, text};
-use super::{RemarkKind, SkipReason};
-
-/// Who speaks in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaker {
-    /// Sets the scene; left out.
-    System,
-    /// Says what is to be done.
-    User,
-    /// Answers.
-    Assistant,
-    /// A call of a tool or what it gave back: no part of the exchange.
-    Tool,
-}
-
-impl Speaker {
-    /// Every speaker.
-    pub const ALL: [Self; 4] = [Self::User, Self::Assistant, Self::System, Self::Tool];
-
-    /// The name used in `--role` and in messages.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-            Self::Tool => "tool",
-        }
-    }
-}
-
-impl fmt::Display for Speaker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// Which roles of a file are which speakers; the usual ones where nothing else was set. Capitals and
-/// spaces around a role do not count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpeakerNames(BTreeMap<String, Speaker>);
-
-impl SpeakerNames {
-    fn speaker(&self, role: &str) -> Option<Speaker> {
-        let role = role.trim().to_lowercase();
-        self.0.get(&role).copied().or(match role.as_str() {
-            "human" | "user" | "prompter" => Some(Speaker::User),
-            "gpt" | "assistant" | "chatgpt" | "bing" | "bard" | "model" | "bot" | "ai" => {
-                Some(Speaker::Assistant)
-            }
-            "system" | "developer" => Some(Speaker::System),
-            "tool" | "function" | "function_call" | "function-call" | "function_response"
-            | "tool_call" | "tool_response" | "observation" | "ipython" => Some(Speaker::Tool),
-            _ => None,
-        })
-    }
-}
-
-impl FromIterator<(String, Speaker)> for SpeakerNames {
-    fn from_iter<I: IntoIterator<Item = (String, Speaker)>>(roles: I) -> Self {
-        Self(
-            roles
-                .into_iter()
-                .map(|(role, speaker)| (role.trim().to_lowercase(), speaker))
-                .collect(),
-        )
-    }
-}
-
-/// Reads an assignment such as `question=user`.
-///
-/// # Errors
-/// When the text has another form, or names no speaker.
-pub fn role(text: &str) -> Result<(String, Speaker), RoleError> {
-    let read = || {
-        let (role, speaker) = text.split_once('=')?;
-        let speaker = Speaker::ALL.into_iter().find(|known| known.name() == speaker.trim())?;
-        (!role.trim().is_empty()).then(|| (role.to_owned(), speaker))
-    };
-    read().ok_or_else(|| RoleError(text.to_owned()))
-}
-
-/// A text that does not say who speaks under a role.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` does not say who speaks under which role\n\
-     hint: write ROLE=WHO, for example question=user; WHO is one of user, assistant, system, tool"
-)]
-pub struct RoleError(String);
+use super::value::{is_nothing, kind, text, transposed};
+use super::{RemarkKind, SkipReason, Speaker, SpeakerNames};
 
 /// A turn of a conversation.
 pub(super) struct Turn {
-    pub(super) speaker: Speaker,
-    pub(super) text: String,
+    speaker: Speaker,
+    text: String,
     /// It asks for a tool: its text, if any, is no answer.
-    pub(super) calls_tool: bool,
+    calls_tool: bool,
 }
 
-/// The first exchange of a conversation.
+impl Turn {
+    /// A turn in which a text is all there is.
+    pub(super) const fn new(speaker: Speaker, text: String) -> Self {
+        Self { speaker, text, calls_tool: false }
+    }
+}
+
+/// What is to be done, and the answer to it.
 pub(super) struct Exchange {
+    /// Trimmed.
     pub(super) instruction: String,
+    /// What it is to be done with, where that stands apart.
+    pub(super) input: Option<String>,
     pub(super) response: String,
     pub(super) remarks: Vec<RemarkKind>,
 }
@@ -123,12 +42,11 @@ pub(super) fn turns(
     let turns = listed(value)?;
     let mut unread = BTreeSet::new();
     if turns.iter().all(Value::is_string) {
+        // As LIMA has them: the user begins, and the two take turns.
         let speakers = [Speaker::User, Speaker::Assistant].into_iter().cycle();
-        let turn = |(speaker, value)| match value {
-            Value::String(text) => Some(Turn { speaker, text, calls_tool: false }),
-            _ => None,
-        };
-        return Ok((speakers.zip(turns).filter_map(turn).collect(), unread));
+        let turn =
+            |(speaker, said): (_, &Value)| Some(Turn::new(speaker, said.as_str()?.to_owned()));
+        return Ok((speakers.zip(&turns).filter_map(turn).collect(), unread));
     }
     let turn = |(number, value)| turn(number, value, roles, &mut unread);
     let turns = (1..).zip(turns).map(turn).collect::<Result<_, _>>()?;
@@ -139,6 +57,7 @@ fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
     let no_list = |found: &str| SkipReason::NotTurns { found: found.to_owned() };
     match value {
         Value::Array(turns) => Ok(turns),
+        // Tables hold a conversation as text.
         Value::String(text) => match serde_json::from_str(&text) {
             Ok(Value::Array(turns)) => Ok(turns),
             _ if text.trim_start().starts_with('[') => {
@@ -146,6 +65,7 @@ fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
             }
             _ => Err(no_list("a string")),
         },
+        // The `datasets` library keeps a list of objects as an object of lists.
         Value::Object(columns) => {
             let column = |(name, values)| match values {
                 Value::Array(values) => Some((name, values)),
@@ -221,6 +141,7 @@ pub(super) fn first_exchange(turns: Vec<Turn>) -> Result<Exchange, SkipReason> {
             }
             Speaker::Assistant | Speaker::Tool => {
                 is_answered = true;
+                // What was said on the way to a call is not the answer that its result leads to.
                 answers.clear();
                 Some(RemarkKind::ToolTurns)
             }
@@ -237,8 +158,33 @@ pub(super) fn first_exchange(turns: Vec<Turn>) -> Result<Exchange, SkipReason> {
         }
     }
     let response = match answers.as_slice() {
+        // As it was written, white space and all.
         [only] => only.clone(),
         several => several.iter().map(|text| text.trim()).collect::<Vec<_>>().join("\n\n"),
     };
-    Ok(Exchange { instruction: asked.join("\n\n"), response, remarks })
+    Ok(Exchange { instruction: asked.join("\n\n"), input: None, response, remarks })
+}
+
+/// A history's turns: a list of pairs of instruction and response, or turns like a conversation's.
+pub(super) fn turns_of_history(
+    history: Value,
+    roles: &SpeakerNames,
+) -> Result<Vec<Turn>, SkipReason> {
+    let history = match history {
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|_| SkipReason::History { found: "a string".to_owned() })?,
+        other => other,
+    };
+    let pairs = match history {
+        Value::Array(pairs) if pairs.iter().all(Value::is_array) => pairs,
+        other => return Ok(turns(other, roles)?.0),
+    };
+    let mut turns = Vec::new();
+    for pair in pairs.iter().filter_map(Value::as_array) {
+        for (speaker, said) in [Speaker::User, Speaker::Assistant].into_iter().zip(pair) {
+            let said = text(said.clone()).map_err(|found| SkipReason::History { found })?;
+            turns.push(Turn::new(speaker, said));
+        }
+    }
+    Ok(turns)
 }

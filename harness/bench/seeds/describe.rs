@@ -131,6 +131,7 @@ impl Quartiles {
 fn longest(items: &[SeedItem]) -> Vec<Long> {
     let mut all: Vec<_> =
         items.iter().map(|item| (item.instruction.chars().count(), item)).collect();
+    // Of equal length the earlier item, so that a file has one description.
     all.sort_by(|(a, one), (b, other)| b.cmp(a).then(one.number.cmp(&other.number)));
     all.truncate(LONGEST);
     let long = |(characters, item): (usize, &SeedItem)| Long {

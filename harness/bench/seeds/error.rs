@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::skip::latin_hint;
-use super::{Field, Skipped};
+use super::{Field, Group, Skipped};
 
 /// A file that could not be read as a seed set.
 ///
@@ -125,8 +125,8 @@ pub enum Fault {
         records: usize,
         /// How many may be bad.
         tolerated: usize,
-        /// Names of the reasons and how many have them, the most frequent first.
-        reasons: Vec<(&'static str, usize)>,
+        /// How many have which reason, the most frequent first.
+        reasons: Vec<Group>,
         /// The first of them.
         first: Box<Skipped>,
     },
@@ -142,6 +142,7 @@ impl Fault {
         match self {
             Self::Read(_) => format!("check the path: ls -l {path}"),
             Self::Gzip(_) => format!("check it: gzip -t {path}; fetch it again if that fails"),
+            // `l/4` cuts between lines, so that no record is torn.
             Self::TooLarge => format!("split it: split -n l/4 {path} part-"),
             Self::UnknownFormat => format!(
                 "say what it is (alpaca, sharegpt, jsonl, csv or parquet): {}",
@@ -207,6 +208,12 @@ impl Fault {
     }
 }
 
+impl From<csv::Error> for Fault {
+    fn from(error: csv::Error) -> Self {
+        Self::Csv(error.to_string())
+    }
+}
+
 /// Keys as a message lists them: the first dozen.
 fn listed(keys: &[String]) -> String {
     const SHOWN: usize = 12;
@@ -226,11 +233,11 @@ fn are_messages(keys: &[String]) -> bool {
 }
 
 fn lengths_listed(lengths: &[(String, usize)]) -> String {
-    let lengths: Vec<String> =
-        lengths.iter().map(|(name, length)| format!("`{name}` {length}")).collect();
-    lengths.join(", ")
+    let lengths = lengths.iter().map(|(name, length)| format!("`{name}` {length}"));
+    lengths.collect::<Vec<_>>().join(", ")
 }
 
-fn counts_listed(counts: &[(&'static str, usize)]) -> String {
-    counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+fn counts_listed(groups: &[Group]) -> String {
+    let counts = groups.iter().map(|group| format!("{} {}", group.name, group.count));
+    counts.collect::<Vec<_>>().join(", ")
 }

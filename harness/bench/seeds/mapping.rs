@@ -1,11 +1,12 @@
-//! Which fields of a record hold what.
+//! What files call the fields of a record, and those who speak in its conversations.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::text::is_nothing;
+use super::Fault;
+use super::value::is_nothing;
 
 /// What a record may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,20 +48,10 @@ impl Field {
     /// The name used in `--field` and in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Instruction => "instruction",
-            Self::Input => "input",
-            Self::Output => "output",
-            Self::Conversations => "conversations",
-            Self::System => "system",
-            Self::History => "history",
-            Self::Domain => "domain",
-            Self::Summary => "summary",
-            Self::Keywords => "keywords",
-        }
+        self.usual_names()[0]
     }
 
-    /// Names that files give the field, the preferred one first.
+    /// Names that files give the field, the preferred one, which is also ours, first.
     ///
     /// Only names that published data sets use for just this: a guess such as `text` for the
     /// instruction would read the wrong column of some file without a word.
@@ -110,25 +101,20 @@ pub struct FieldMapping {
 }
 
 impl FieldMapping {
-    /// Sets the name of a field. A file without it is then an error, so that a typing error does
-    /// not pass for a set without inputs.
-    pub fn set(&mut self, field: Field, name: impl Into<String>) {
-        self.named.insert(field, name.into());
-    }
-
-    /// The names that were set.
-    pub(super) fn named(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.named.iter().map(|(field, name)| (*field, name.as_str()))
+    /// Whether the name of a field was set.
+    pub(super) fn is_named(&self, field: Field) -> bool {
+        self.named.contains_key(&field)
     }
 
     /// Which of these keys are names of the field, the preferred one first.
-    pub(super) fn names<'k>(
+    fn names<'k>(
         &self,
         field: Field,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> impl Iterator<Item = &'k str> {
         let set = self.named.get(&field).map(String::as_str);
         let usual = if set.is_some() { &[] } else { field.usual_names() };
+        // A name that is there with its own capitals goes before the same one with others.
         let rank = |key: &str| {
             let mut names = set.iter().chain(usual).enumerate();
             names.find_map(|(rank, name)| {
@@ -141,8 +127,42 @@ impl FieldMapping {
         found.into_iter().map(|(_, key)| key)
     }
 
+    /// Which of these keys is the name of the field, the preferred one of several.
+    pub(super) fn name<'k>(
+        &self,
+        field: Field,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&'k str> {
+        self.names(field, keys).next()
+    }
+
+    /// Whether what has these keys is a record: it has an instruction or a conversation.
+    pub(super) fn is_record<'k>(&self, keys: impl IntoIterator<Item = &'k str> + Clone) -> bool {
+        self.name(Field::Instruction, keys.clone()).is_some()
+            || self.name(Field::Conversations, keys).is_some()
+    }
+
+    /// Fields that were named must be in a file, so that a typing error does not pass for a set without inputs; and so
+    /// must an instruction or a conversation. `missing` is said to be missing where neither is; `keys` are those that the
+    /// file has.
+    pub(super) fn check_found(
+        &self,
+        has: impl Fn(Field) -> bool,
+        missing: Field,
+        keys: impl FnOnce() -> Vec<String>,
+    ) -> Result<(), Fault> {
+        let named = self.named.iter().find(|(field, _)| !has(**field));
+        let (field, name) = match named {
+            Some((field, name)) => (*field, name.as_str()),
+            None if has(Field::Instruction) || has(Field::Conversations) => return Ok(()),
+            None => (missing, missing.name()),
+        };
+        Err(Fault::NoField { field, name: name.to_owned(), found: keys() })
+    }
+
     /// The key under which a record holds the field: the preferred one of those that hold anything.
     pub(super) fn key<'k>(&self, field: Field, record: &'k Map<String, Value>) -> Option<&'k str> {
+        // A record may have several of the names; the first that holds anything is read.
         let keys = || self.names(field, record.keys().map(String::as_str));
         keys().find(|key| !is_nothing(&record[*key])).or_else(|| keys().next())
     }
@@ -150,8 +170,8 @@ impl FieldMapping {
     /// Whether a record says by itself that its instruction is not in its conversation.
     pub(super) fn has_own_instruction(&self, record: &Map<String, Value>) -> bool {
         self.key(Field::Instruction, record).is_some_and(|key| {
-            let is_meant = self.named.contains_key(&Field::Instruction)
-                || key.eq_ignore_ascii_case(INSTRUCTION);
+            let is_meant =
+                self.is_named(Field::Instruction) || key.eq_ignore_ascii_case(INSTRUCTION);
             is_meant && !is_nothing(&record[key])
         })
     }
@@ -163,25 +183,111 @@ impl FromIterator<(Field, String)> for FieldMapping {
     }
 }
 
-/// Reads an assignment such as `instruction=prompt`.
+/// Who speaks in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// Sets the scene; left out.
+    System,
+    /// Says what is to be done.
+    User,
+    /// Answers.
+    Assistant,
+    /// A call of a tool or what it gave back: no part of the exchange.
+    Tool,
+}
+
+impl Speaker {
+    /// Every speaker.
+    pub const ALL: [Self; 4] = [Self::User, Self::Assistant, Self::System, Self::Tool];
+
+    /// The name used in `--role` and in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+impl fmt::Display for Speaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which roles of a file are which speakers; the usual ones where nothing else was set. Capitals and
+/// spaces around a role do not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpeakerNames(BTreeMap<String, Speaker>);
+
+impl SpeakerNames {
+    /// Who speaks under a role; `None` where neither we nor the user know.
+    pub(super) fn speaker(&self, role: &str) -> Option<Speaker> {
+        let role = role.trim().to_lowercase();
+        self.0.get(&role).copied().or(match role.as_str() {
+            "human" | "user" | "prompter" => Some(Speaker::User),
+            "gpt" | "assistant" | "chatgpt" | "bing" | "bard" | "model" | "bot" | "ai" => {
+                Some(Speaker::Assistant)
+            }
+            "system" | "developer" => Some(Speaker::System),
+            "tool" | "function" | "function_call" | "function-call" | "function_response"
+            | "tool_call" | "tool_response" | "observation" | "ipython" => Some(Speaker::Tool),
+            _ => None,
+        })
+    }
+}
+
+impl FromIterator<(String, Speaker)> for SpeakerNames {
+    fn from_iter<I: IntoIterator<Item = (String, Speaker)>>(roles: I) -> Self {
+        let folded = |(role, speaker): (String, Speaker)| (role.trim().to_lowercase(), speaker);
+        Self(roles.into_iter().map(folded).collect())
+    }
+}
+
+/// Reads what a field is called, such as `instruction=prompt`.
 ///
 /// # Errors
 /// When the text has another form, or names no field of ours.
-pub fn assignment(text: &str) -> Result<(Field, String), MappingError> {
+pub fn assignment(text: &str) -> Result<(Field, String), AssignmentError> {
     let read = || {
         let (field, name) = text.split_once('=')?;
         let field = Field::ALL.into_iter().find(|known| known.name() == field.trim())?;
         let name = name.trim();
         (!name.is_empty()).then(|| (field, name.to_owned()))
     };
-    read().ok_or_else(|| MappingError(text.to_owned()))
+    read().ok_or_else(|| AssignmentError::Field(text.to_owned()))
 }
 
-/// A text that assigns no name to a field.
+/// Reads who speaks under a role, such as `question=user`.
+///
+/// # Errors
+/// When the text has another form, or names no speaker.
+pub fn role(text: &str) -> Result<(String, Speaker), AssignmentError> {
+    let read = || {
+        let (role, speaker) = text.split_once('=')?;
+        let speaker = Speaker::ALL.into_iter().find(|known| known.name() == speaker.trim())?;
+        (!role.trim().is_empty()).then(|| (role.to_owned(), speaker))
+    };
+    read().ok_or_else(|| AssignmentError::Role(text.to_owned()))
+}
+
+/// A text that assigns no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` does not say which field has which name\n\
-     hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, \
-     output, conversations, system, history, domain, summary, keywords"
-)]
-pub struct MappingError(String);
+pub enum AssignmentError {
+    /// To a field.
+    #[error(
+        "`{0}` does not say which field has which name\n\
+         hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, \
+         output, conversations, system, history, domain, summary, keywords"
+    )]
+    Field(String),
+    /// To a speaker.
+    #[error(
+        "`{0}` does not say who speaks under which role\n\
+         hint: write ROLE=WHO, for example question=user; WHO is one of user, assistant, system, tool"
+    )]
+    Role(String),
+}

@@ -8,10 +8,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::format::Layout;
-use super::nested::transposed;
-use super::{Fault, FieldMapping, Raw, Sink, delimited, format, json, parquet, unpack};
-use crate::builtin;
+use super::content::{Content, Layout, file_bytes, unpack};
+use super::value::transposed;
+use super::{Fault, FieldMapping, rows};
 
 /// Words that no column's name has; a header with such a cell is a record.
 const WORDS_OF_A_RECORD: usize = 8;
@@ -27,42 +26,29 @@ pub struct Records {
     pub first_skipped: Option<String>,
 }
 
-impl Sink for Records {
-    fn push(&mut self, line: Option<u64>, raw: Raw) {
-        match raw {
-            Ok(fields) => self.records.push(fields),
-            Err(reason) => {
-                self.skipped += 1;
-                let at = line.map_or_else(String::new, |line| format!("line {line}: "));
-                self.first_skipped.get_or_insert_with(|| format!("{at}{reason}"));
-            }
-        }
-    }
-
-    /// Columns that hold no text.
-    fn leave_unread(&mut self, _: Vec<String>, _: usize) {}
-}
-
 /// Reads a file's records.
 ///
 /// # Errors
 /// When the file cannot be read, is in no known format, is broken where that leaves no records to tell apart, or has
 /// no record.
 pub fn read(path: &Path) -> Result<Records, Fault> {
-    let bytes = builtin::read(path).map_err(|error| Fault::Read(error.to_string()))?;
-    let content = unpack::unpack(bytes.into_owned())?;
-    let layout = format::detect(&content, path, None)?;
+    let content = Content::from_file(file_bytes(path)?, path, None)?;
     let mut found = Records::default();
-    match layout {
-        Layout::Array => json::array(&json::text(&content)?, &mut found)?,
-        Layout::Lines => json::lines(&content, &mut found),
-        Layout::Objects => json::objects(&json::text(&content)?, &mut found)?,
-        Layout::Csv => {
-            delimited::rows(&content, &FieldMapping::default(), &mut found)?;
-            found.records.splice(0..0, header_record(&found.records));
+    for row in rows::read(&content, None)?.rows {
+        let row = row?;
+        match row.fields {
+            Ok(fields) => found.records.push(fields),
+            Err(reason) => {
+                found.skipped += 1;
+                let at = row.line.map_or_else(String::new, |line| format!("line {line}: "));
+                found.first_skipped.get_or_insert_with(|| format!("{at}{reason}"));
+            }
         }
-        Layout::Parquet => parquet::rows(content, None, &mut found)?,
     }
+    if content.layout == Layout::Csv {
+        found.records.splice(0..0, header_record(&found.records));
+    }
+    // One object may be the whole file, with its records inside.
     if found.records.len() == 1 {
         found.records = unwrapped(found.records.remove(0));
     }
@@ -75,18 +61,6 @@ pub fn read(path: &Path) -> Result<Records, Fault> {
     Ok(found)
 }
 
-/// The records of a CSV with the lines that they begin on.
-#[derive(Default)]
-struct NumberedLines(Vec<(u64, Raw)>);
-
-impl Sink for NumberedLines {
-    fn push(&mut self, line: Option<u64>, raw: Raw) {
-        self.0.push((line.unwrap_or_default(), raw));
-    }
-
-    fn leave_unread(&mut self, _: Vec<String>, _: usize) {}
-}
-
 /// A record and the line that it begins on.
 pub type NumberedRecord = (u64, Map<String, Value>);
 
@@ -95,15 +69,17 @@ pub type NumberedRecord = (u64, Map<String, Value>);
 /// # Errors
 /// When the file cannot be read, or one of its records.
 pub fn lines(path: &Path) -> Result<Vec<NumberedRecord>, Fault> {
-    let bytes = builtin::read(path).map_err(|error| Fault::Read(error.to_string()))?;
-    let content = unpack::unpack(bytes.into_owned())?;
-    let mut lines = NumberedLines::default();
-    delimited::rows(&content, &FieldMapping::default(), &mut lines)?;
-    let whole = |(line, raw): (u64, Raw)| match raw {
-        Ok(fields) => Ok((line, fields)),
-        Err(reason) => Err(Fault::Read(format!("line {line}: {reason}"))),
+    let content = unpack(file_bytes(path)?)?;
+    let rows = rows::delimited(&content, &FieldMapping::default())?.rows;
+    let whole = |row: Result<rows::Row, Fault>| {
+        let row = row?;
+        let line = row.line.unwrap_or_default();
+        match row.fields {
+            Ok(fields) => Ok((line, fields)),
+            Err(reason) => Err(Fault::Read(format!("line {line}: {reason}"))),
+        }
     };
-    lines.0.into_iter().map(whole).collect()
+    rows.map(whole).collect()
 }
 
 /// The record that stands where a header would: MMLU's files have none.
@@ -119,6 +95,7 @@ fn unwrapped(record: Map<String, Value>) -> Vec<Map<String, Value>> {
     let is_list = |value: &Value| {
         value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_object))
     };
+    // Beside an object or a long text, a list of objects is a field of a record: a question's choices.
     let is_around_records = record.values().any(is_list)
         && !record.values().any(|value| value.is_object() || is_long_text(value));
     if is_around_records {

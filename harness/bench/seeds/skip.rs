@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 use super::{Field, Speaker};
 
 /// A record that became no item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// Place of the record in the file, from 0.
     pub number: u32,
@@ -179,14 +177,8 @@ fn quoted(word: &str) -> String {
     }
 }
 
-impl Serialize for SkipReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Something that was set aside of a record that was kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
     /// Place of the record in the file, from 0.
     pub number: u32,
@@ -260,61 +252,6 @@ impl RemarkKind {
             Self::LaterTurns => "later-turns",
         }
     }
-}
-
-impl Serialize for RemarkKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// Records that share a reason or a remark.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Group {
-    /// Name of what they share.
-    pub name: &'static str,
-    /// How many they are.
-    pub count: usize,
-    /// The first few: which record, and what exactly.
-    pub examples: Vec<String>,
-}
-
-impl Group {
-    const EXAMPLES: usize = 3;
-
-    /// Counts what was skipped by reason, the most frequent first.
-    #[must_use]
-    pub fn of_skipped(skipped: &[Skipped]) -> Vec<Self> {
-        Self::collect(skipped.iter().map(|s| (s.reason.name(), s as &dyn fmt::Display)))
-    }
-
-    /// Counts remarks by kind, the most frequent first.
-    #[must_use]
-    pub fn of_remarks(remarks: &[Remark]) -> Vec<Self> {
-        Self::collect(remarks.iter().map(|r| (r.kind.name(), r as &dyn fmt::Display)))
-    }
-
-    fn collect<'a>(all: impl Iterator<Item = (&'static str, &'a dyn fmt::Display)>) -> Vec<Self> {
-        let mut groups: Vec<Self> = Vec::new();
-        for (name, described) in all {
-            let place = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
-                groups.push(Self { name, count: 0, examples: Vec::new() });
-                groups.len() - 1
-            });
-            let group = &mut groups[place];
-            group.count += 1;
-            if group.examples.len() < Self::EXAMPLES {
-                group.examples.push(described.to_string());
-            }
-        }
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then(a.name.cmp(b.name)));
-        groups
-    }
-}
-
-/// How many have which reason, the most frequent first.
-pub(super) fn counts(skipped: &[Skipped]) -> Vec<(&'static str, usize)> {
-    Group::of_skipped(skipped).into_iter().map(|group| (group.name, group.count)).collect()
 }
 
 impl fmt::Display for Skipped {

@@ -77,33 +77,8 @@ pub struct Rate {
     pub seconds: f64,
 }
 
-/// Finds a [`Reply`]: the columns of [`REPLY`].
-const FIND_REPLY: &str =
-    "SELECT text, finish, prompt_tokens, reply_tokens, expected FROM completion WHERE key = ?";
-
-/// The columns of a [`Reply`], beside those of other tables.
+/// The columns that [`Store::read_reply`] reads.
 const REPLY: &str = "completion.text, finish, prompt_tokens, reply_tokens, expected";
-
-/// These columns as they are stored: two of them are JSON.
-struct ReplyColumns {
-    text: String,
-    finish: String,
-    prompt_tokens: u32,
-    reply_tokens: u32,
-    expected: Option<String>,
-}
-
-impl ReplyColumns {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            text: row.get(0)?,
-            finish: row.get(1)?,
-            prompt_tokens: row.get(2)?,
-            reply_tokens: row.get(3)?,
-            expected: row.get(4)?,
-        })
-    }
-}
 
 impl Store {
     /// The stored reply under a key.
@@ -111,19 +86,21 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn reply(&self, key: &CompletionKey) -> Result<Option<Reply>> {
-        let columns = self.db.prepare_cached(FIND_REPLY)?.query_row([key.0], ReplyColumns::read);
-        columns.optional()?.map(|columns| self.read_reply(key, columns)).transpose()
+        let find = format!("SELECT {REPLY} FROM completion WHERE key = ?");
+        let mut find = self.db.prepare_cached(&find)?;
+        let mut rows = find.query([key.0])?;
+        rows.next()?.map(|row| self.read_reply(key, row)).transpose()
     }
 
-    fn read_reply(&self, key: &CompletionKey, columns: ReplyColumns) -> Result<Reply> {
+    fn read_reply(&self, key: &CompletionKey, row: &Row<'_>) -> Result<Reply> {
         let damaged = || self.damaged(format_args!("the stored reply {key}"));
-        let ReplyColumns { text, finish, prompt_tokens, reply_tokens, expected } = columns;
+        let (finish, expected): (String, Option<String>) = (row.get(1)?, row.get(4)?);
         let expected = expected.map(|expected| serde_json::from_str(&expected)).transpose();
         Ok(Reply {
-            text,
+            text: row.get(0)?,
             finish: serde_json::from_str(&finish).with_context(damaged)?,
-            prompt_tokens,
-            reply_tokens,
+            prompt_tokens: row.get(2)?,
+            reply_tokens: row.get(3)?,
             expected: expected.with_context(damaged)?.unwrap_or_default(),
         })
     }
@@ -150,24 +127,19 @@ impl Store {
              FROM completion LEFT JOIN role_text ON role_text.hash = completion.role_hash
              WHERE key = ?"
         );
-        let row = self.db.prepare_cached(&find)?.query_row([key.0], |row| {
-            let role: Option<String> = row.get(7)?;
-            let model = ModelName::new(&row.get::<_, String>(5)?);
-            let (fingerprint, sample): (String, String) = (row.get(6)?, row.get(8)?);
-            let prompt = role.map(|role| role + &sample);
-            Ok((ReplyColumns::read(row)?, model, fingerprint, prompt, row.get::<_, String>(9)?))
-        });
-        let Some((reply, model, fingerprint, prompt, settings)) = row.optional()? else {
-            return Ok(None);
-        };
+        let mut find = self.db.prepare_cached(&find)?;
+        let mut rows = find.query([key.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let damaged = |what| self.damaged(format_args!("the {what} of the reply {key}"));
+        let (role, sample): (Option<String>, String) = (row.get(7)?, row.get(8)?);
+        let settings: String = row.get(9)?;
         Ok(Some(Completion {
-            model,
-            fingerprint,
-            reply: self.read_reply(key, reply)?,
-            prompt: prompt
-                .with_context(|| self.damaged(format_args!("the prompt of the reply {key}")))?,
-            settings: serde_json::from_str(&settings)
-                .with_context(|| self.damaged(format_args!("the settings of the reply {key}")))?,
+            model: ModelName::new(&row.get::<_, String>(5)?),
+            fingerprint: row.get(6)?,
+            reply: self.read_reply(key, row)?,
+            // The prompt is the role's text, which many share, and what is asked of this one sample.
+            prompt: role.map(|role| role + &sample).with_context(|| damaged("prompt"))?,
+            settings: serde_json::from_str(&settings).with_context(|| damaged("settings"))?,
         }))
     }
 

@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use serde::Serialize;
 
 use super::survey::{self, Gap, StoreTable, SurveyedRow};
-use super::{create, header, read_only, schema};
+use super::{create, file, read_only};
 use crate::trial::TrialId;
 
 /// Most complaints of SQLite, and most rows of a table, that are listed.
@@ -31,7 +31,7 @@ pub struct Survey {
 }
 
 /// What can be read of a table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct TableState {
     /// Its name.
     pub name: String,
@@ -94,7 +94,7 @@ pub fn salvage(path: &Path, new: &Path) -> Result<Salvaged> {
         bail!("{} is there already\nhint: name a file that is not", new.display());
     }
     // A salvage that breaks off leaves no file that looks like a store.
-    let part = header::beside(new, ".part");
+    let part = file::beside(new, ".part");
     let salvaged = copy(path, &part)
         .and_then(|salvaged| Ok(std::fs::rename(&part, new).map(|()| salvaged)?))
         .with_context(|| format!("cannot make the new store {}", new.display()));
@@ -111,6 +111,7 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
     }
     create(new)?;
     let mut target = Connection::open(new)?;
+    // One transaction: thousands of rows, and one write to the disk.
     let transaction = target.transaction()?;
     let survey = survey(path, &mut |row| {
         if row.fault.is_some() {
@@ -135,7 +136,7 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
 }
 
 fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> Result<Survey> {
-    header::check_magic(path)?;
+    file::check_magic(path)?;
     let open = || -> rusqlite::Result<Connection> {
         let db = read_only(path)?;
         // Without it SQLite opens no file that is shorter than its header says.
@@ -145,19 +146,13 @@ fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> 
         Ok(db)
     };
     let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
-    schema::check(&db, path)?;
+    file::check_tables(&db, path)?;
     let mut tables = Vec::new();
     let mut trials: BTreeMap<i64, TrialState> = BTreeMap::new();
     // Table and range of trials of which facts are lost; trials are read before the tables of facts.
     let mut lost: Vec<(String, Option<i64>, Option<i64>)> = Vec::new();
     for table in survey::tables()? {
-        let mut state = TableState {
-            name: table.name.clone(),
-            rows: 0,
-            faults: Vec::new(),
-            faulty: 0,
-            gaps: Vec::new(),
-        };
+        let mut state = TableState { name: table.name.clone(), ..TableState::default() };
         let is_of_trials = OF_TRIALS.contains(&table.name.as_str());
         let gaps = table.read_rows(&db, &mut |row| {
             match &row.fault {

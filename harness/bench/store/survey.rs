@@ -9,12 +9,13 @@ use anyhow::Result;
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
-use gra_synth::request::{Finish, Stage};
+use gra_synth::request::Finish;
 use rusqlite::Connection;
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::Value;
 
 use super::completions::CallSettings;
-use super::schema;
+use super::file;
+use super::trials::stage_named;
 use crate::trial::{TrialRecord, plain_name};
 
 /// Starts of a search for rows behind a damaged page, in one table.
@@ -53,7 +54,7 @@ pub(super) struct Gap {
 
 /// The store's tables, as this version makes them.
 pub(super) fn tables() -> Result<Vec<StoreTable>> {
-    let db = schema::empty()?;
+    let db = file::empty()?;
     let mut find = db.prepare(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
          ORDER BY rowid",
@@ -181,22 +182,12 @@ impl TableScan<'_> {
             let mut values = Vec::new();
             let mut fault = None;
             for (place, column) in table.columns.iter().enumerate() {
-                values.push(match row.get_ref(place)? {
-                    ValueRef::Text(bytes) => {
-                        let text = String::from_utf8(bytes.to_vec());
-                        text.map_or_else(
-                            |error| {
-                                fault = Some(format!("`{column}` is no text"));
-                                Value::Blob(error.into_bytes())
-                            },
-                            Value::Text,
-                        )
-                    }
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(number) => Value::Integer(number),
-                    ValueRef::Real(number) => Value::Real(number),
-                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                });
+                let stored = row.get_ref(place)?;
+                // Only text that is no UTF-8 has no value; its bytes are kept, because a key may hold them.
+                values.push(Value::try_from(stored).unwrap_or_else(|_| {
+                    fault = Some(format!("`{column}` is no text"));
+                    Value::Blob(stored.as_bytes().unwrap_or_default().to_vec())
+                }));
             }
             last = Some(table.key_of(&values));
             let fault = fault.or_else(|| fault_of(table, &values));
@@ -212,6 +203,7 @@ impl TableScan<'_> {
             self.gaps.push(gap);
             return Ok(());
         };
+        // The middle belongs to one half alone, or its row would be visited twice.
         let upper = Gap { after: Some(middle.clone()), includes_after: true, before: gap.before };
         let lower = Gap { before: Some(middle), ..gap };
         for (half, falling) in [(lower, true), (upper, false)] {
@@ -321,9 +313,7 @@ fn fault_of(table: &StoreTable, values: &[Value]) -> Option<String> {
         ("trial", "record") => json::<TrialRecord>(text),
         ("candidate", "facts") => json::<Candidate>(text),
         ("candidate" | "seed_item", "id") | ("call", "subject") => text.parse::<ItemId>().is_ok(),
-        ("call" | "chunk" | "completion", "stage") => {
-            Stage::ALL.iter().any(|stage| stage.name() == text)
-        }
+        ("call" | "chunk" | "completion", "stage") => stage_named(text).is_some(),
         _ => true,
     };
     for (column, value) in table.columns.iter().zip(values) {

@@ -11,6 +11,7 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::{ItemId, SeedItem};
 use gra_synth::request::{ModelName, RequestId, Stage};
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::de::DeserializeOwned;
 
 use super::Store;
 use crate::trial::{TrialId, TrialRecord};
@@ -224,9 +225,7 @@ impl Store {
         for row in rows {
             let (id, facts): (String, String) =
                 row.with_context(|| self.damaged_in("the list of candidates", trial))?;
-            let candidate = serde_json::from_str(&facts)
-                .with_context(|| self.damaged_in(format_args!("candidate {id}"), trial))?;
-            candidates.push(candidate);
+            candidates.push(self.facts(&facts, format_args!("candidate {id}"), trial)?);
         }
         // As text, r10-00000 would come before r2-00000.
         candidates.sort_by_key(|candidate| candidate.id);
@@ -243,11 +242,8 @@ impl Store {
             .prepare_cached("SELECT facts FROM candidate WHERE trial = ? AND id = ?")?
             .query_row(params![trial, id.to_string()], |row| row.get(0))
             .optional()?;
-        let read = |facts: String| serde_json::from_str(&facts);
-        facts
-            .map(read)
-            .transpose()
-            .with_context(|| self.damaged_in(format_args!("candidate {id}"), trial))
+        let read = |facts: String| self.facts(&facts, format_args!("candidate {id}"), trial);
+        facts.map(read).transpose()
     }
 
     /// The calls of a trial, or those about one subject, in the order of the method.
@@ -264,8 +260,7 @@ impl Store {
         let subject = subject.map(|id| id.to_string());
         let rows = find.query_map(params![trial, subject], |row| {
             let (subject, stage): (String, String) = (row.get(0)?, row.get(1)?);
-            let stage = Stage::ALL.into_iter().find(|known| known.name() == stage);
-            let (Ok(subject), Some(stage)) = (subject.parse(), stage) else {
+            let (Ok(subject), Some(stage)) = (subject.parse(), stage_named(&stage)) else {
                 return Err(rusqlite::Error::InvalidQuery);
             };
             let fact = CallFact {
@@ -309,9 +304,8 @@ impl Store {
         let mut by_stage = EngineSeconds::new();
         for row in rows {
             let (name, seconds) = row?;
-            let stage = Stage::ALL.into_iter().find(|stage| stage.name() == name);
             // A stage with one call of unknown cost has an unknown sum.
-            if let (Some(stage), Some((all, own))) = (stage, seconds) {
+            if let (Some(stage), Some((all, own))) = (stage_named(&name), seconds) {
                 by_stage.insert(stage, CostSplit { all, own });
             }
         }
@@ -347,9 +341,18 @@ impl Store {
             Ok((row.get(0)?, row.get::<_, String>(1)?))
         });
         let Some((instruction, facts)) = row.optional()? else { return Ok(None) };
-        let annotated = serde_json::from_str(&facts)
-            .with_context(|| self.damaged_in(format_args!("seed item {id}"), trial))?;
+        let annotated = self.facts(&facts, format_args!("seed item {id}"), trial)?;
         Ok(Some(SeedRow { instruction, annotated }))
+    }
+
+    /// Reads what is stored of a trial as JSON.
+    fn facts<T: DeserializeOwned>(
+        &self,
+        json: &str,
+        what: impl fmt::Display,
+        trial: i64,
+    ) -> Result<T> {
+        serde_json::from_str(json).with_context(|| self.damaged_in(what, trial))
     }
 
     /// Says that something of a trial cannot be read, and what to type.
@@ -361,6 +364,11 @@ impl Store {
         let name = name.unwrap_or_else(|_| format!("in row {trial}"));
         self.damaged(format_args!("{what} of trial {name}"))
     }
+}
+
+/// The stage that is stored under a name.
+pub(super) fn stage_named(name: &str) -> Option<Stage> {
+    Stage::ALL.into_iter().find(|stage| stage.name() == name)
 }
 
 /// Drops the finished trial of a name, or the one that is not finished, with its facts.

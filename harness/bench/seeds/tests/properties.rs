@@ -63,7 +63,7 @@ proptest! {
         let options = LoadOptions { max_bad: Some(usize::MAX), ..LoadOptions::default() };
         let path = Path::new("a.jsonl");
         if let Ok(first) = read(path, lines.join("\n").into_bytes(), &options) {
-            let again = read(path, jsonl::from_items(&first.items).unwrap(), &options).unwrap();
+            let again = read(path, to_json_lines(&first.items).unwrap(), &options).unwrap();
             prop_assert!(again.skipped.is_empty());
             let content = |set: &SeedSet| -> Vec<_> {
                 set.items.iter().map(|i| (i.instruction.clone(), i.response.clone())).collect()
@@ -73,7 +73,7 @@ proptest! {
     }
 }
 
-/// The damage that downloads do. See `seeds::parquet` for the damage that no caller can catch.
+/// The damage that downloads do. See `seeds::rows::parquet` for the damage that no caller can catch.
 #[test]
 fn a_parquet_file_cut_anywhere_is_an_error() {
     let whole = parquet_file();

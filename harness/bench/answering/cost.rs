@@ -1,19 +1,95 @@
-//! Energy that the processors took while an engine worked, where Linux tells: the counters of its
-//! powercap interface (RAPL), package by package.
+//! What the engine's work costs while it goes on: seconds, energy, crashes; and how much of the replies was thought.
 //!
-//! A package's counter holds everything that runs on it, idling and neighbours included, and nothing of a
+//! Energy is that which the processors took, where Linux tells: the counters of its powercap interface (RAPL), package
+//! by package. A package's counter holds everything that runs on it, idling and neighbours included, and nothing of a
 //! GPU. Where there is no counter, or this user may not read it (most distributions keep it for root), the
 //! energy is unknown and never 0.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use gra_synth::request::Reply;
+use serde::Serialize;
 
 /// Where Linux shows its counters.
 const POWERCAP: &str = "/sys/class/powercap";
 
+/// What answering a trial has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Paid {
+    /// Calls that the engine answered.
+    pub calls: u64,
+    /// Calls that the store answered.
+    pub stored: u64,
+    /// Seconds that the engine was busy, with one chunk or several.
+    pub engine_seconds: f64,
+    /// How often the engine died and was started again.
+    pub crashes: u64,
+    /// Joules that the processors took meanwhile; `None` where the machine does not tell, or nothing was
+    /// asked of an engine.
+    pub joules: Option<f64>,
+}
+
+impl Paid {
+    /// Adds what the engine's work since `started` took.
+    pub(super) fn add(&mut self, started: &Started, meter: Option<&Meter>) {
+        self.engine_seconds += started.at.elapsed().as_secs_f64();
+        let joules = meter.zip(started.energy.as_ref());
+        if let Some(joules) = joules.and_then(|(meter, earlier)| meter.since(earlier)) {
+            *self.joules.get_or_insert(0.0) += joules;
+        }
+    }
+}
+
+/// When some work of the engine began.
+pub(super) struct Started {
+    pub(super) at: Instant,
+    energy: Option<Reading>,
+}
+
+impl Started {
+    pub(super) fn now(meter: Option<&Meter>) -> Self {
+        Self { at: Instant::now(), energy: meter.and_then(Meter::read) }
+    }
+}
+
+/// How much of one model's replies to a trial was thought: counted over every call, paid now or earlier, so that a replay
+/// counts the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Thoughts {
+    /// Its replies.
+    pub calls: u64,
+    /// Those with a thought.
+    pub calls_with_thought: u64,
+    /// Tokens of all its replies.
+    pub reply_tokens: u64,
+    /// Those of thoughts, by their share of each reply's characters.
+    pub thought_tokens: u64,
+}
+
+impl Thoughts {
+    /// Counts a reply.
+    pub fn count(&mut self, reply: &Reply) {
+        let tokens = reply.thought_tokens();
+        self.calls += 1;
+        self.calls_with_thought += u64::from(tokens > 0);
+        self.reply_tokens += u64::from(reply.reply_tokens);
+        self.thought_tokens += u64::from(tokens);
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.calls_with_thought += other.calls_with_thought;
+        self.reply_tokens += other.reply_tokens;
+        self.thought_tokens += other.thought_tokens;
+    }
+}
+
 /// The counters of this machine.
 #[derive(Debug)]
-pub struct Meter {
+pub(super) struct Meter {
     packages: Vec<Package>,
 }
 
@@ -27,12 +103,11 @@ struct Package {
 
 /// What the counters said.
 #[derive(Clone, Debug)]
-pub struct Reading(Vec<u64>);
+struct Reading(Vec<u64>);
 
 impl Meter {
     /// The counters that can be read; `None` when there are none.
-    #[must_use]
-    pub fn find() -> Option<Self> {
+    pub(super) fn find() -> Option<Self> {
         Self::at(Path::new(POWERCAP))
     }
 
@@ -57,15 +132,13 @@ impl Meter {
     }
 
     /// All counters now; `None` when one cannot be read.
-    #[must_use]
-    pub fn read(&self) -> Option<Reading> {
+    fn read(&self) -> Option<Reading> {
         let counters = self.packages.iter().map(|package| number(&package.counter));
         counters.collect::<Option<_>>().map(Reading)
     }
 
     /// Joules since a reading. A counter that started again did so once: they take minutes to hours.
-    #[must_use]
-    pub fn since(&self, earlier: &Reading) -> Option<f64> {
+    fn since(&self, earlier: &Reading) -> Option<f64> {
         let Reading(now) = self.read()?;
         let spent = self.packages.iter().zip(&earlier.0).zip(now);
         let microjoules = spent.map(|((package, &earlier), now)| {

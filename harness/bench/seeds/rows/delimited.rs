@@ -1,12 +1,14 @@
-//! Records from separated values with a header. The separator is the one that splits the header best.
+//! Rows from separated values with a header. The separator is the one that splits the header best.
 
 use std::collections::BTreeSet;
 use std::io::Read;
 
 use csv::{ByteRecord, StringRecord};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Fault, Field, FieldMapping, Raw, Sink, SkipReason, json};
+use super::{Row, Rows};
+use crate::seeds::content::utf8;
+use crate::seeds::{Fault, FieldMapping, SkipReason};
 
 /// A row put after the last one. A row with a quote that is never closed takes all that follows
 /// for its own: it then has swallowed this row too, and is found out.
@@ -16,34 +18,32 @@ const END: &[u8] = b"\0end of rows\0";
 /// cells, and as databases print.
 const SEPARATORS: [u8; 4] = *b",;\t|";
 
-/// Reads the rows. A row that cannot be read is a skipped record.
-pub(super) fn rows(bytes: &[u8], mapping: &FieldMapping, into: &mut dyn Sink) -> Result<(), Fault> {
+/// The rows below the header. A row that cannot be read is a skipped record.
+pub(in crate::seeds) fn rows<'a>(
+    bytes: &'a [u8],
+    mapping: &FieldMapping,
+) -> Result<Rows<'a>, Fault> {
     let (announced, bytes, skipped_lines) = announced(bytes);
-    let separator = match announced {
-        Some(separator) => separator,
-        None => found(bytes, mapping)?,
-    };
-    let fault = |error: csv::Error| Fault::Csv(error.to_string());
-    let with_end = bytes.chain(&b"\n"[..]).chain(END);
-    let mut reader = reader(separator, with_end);
-    let header = reader.byte_headers().map_err(fault)?;
+    let separator = announced.map_or_else(|| found(bytes, mapping), Ok)?;
+    let mut reader = reader(separator, bytes.chain(&b"\n"[..]).chain(END));
+    let header = reader.byte_headers()?;
     if header.iter().any(|name| name.ends_with(END)) {
         return Err(Fault::Csv("a quote in its header is never closed".to_owned()));
     }
+    // Of the rows below, one that is no UTF-8 costs itself alone; without a header none can be read.
     let header = StringRecord::from_byte_record(header.clone())
-        .map_err(|_| json::utf8(bytes).err().unwrap_or(Fault::UnknownFormat))?;
+        .map_err(|_| utf8(bytes).err().unwrap_or(Fault::UnknownFormat))?;
     let names = names(&header);
-    let mut row = ByteRecord::new();
-    while reader.read_byte_record(&mut row).map_err(fault)? {
-        if row.len() == 1 && &row[0] == END {
-            break;
-        }
-        let line = row.position().map(|place| first_line(bytes, place) + skipped_lines);
-        let swallowed_end = row.iter().next_back().is_some_and(|text| text.ends_with(END));
-        let raw = if swallowed_end { Err(SkipReason::OpenQuote) } else { of_row(&names, &row) };
-        into.push(line, raw);
-    }
-    Ok(())
+    let is_end = |row: &ByteRecord| row.len() == 1 && &row[0] == END;
+    let rows = reader
+        .into_byte_records()
+        .take_while(move |row| !row.as_ref().is_ok_and(is_end))
+        .map(move |row| {
+            let row = row?;
+            let line = row.position().map(|place| first_line(bytes, place) + skipped_lines);
+            Ok(Row::new(line, fields(&names, &row)))
+        });
+    Ok(Rows::new(rows))
 }
 
 /// Flexible, because it is for us to say which row has how many columns.
@@ -77,11 +77,11 @@ fn found(bytes: &[u8], mapping: &FieldMapping) -> Result<u8, Fault> {
     let mut best = (b',', (false, 0));
     for separator in SEPARATORS {
         let mut reader = reader(separator, bytes);
-        let header = reader.byte_headers().map_err(|error| Fault::Csv(error.to_string()))?;
+        let header = reader.byte_headers()?;
         let names: Vec<String> =
             header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-        let has = |field| mapping.names(field, names.iter().map(String::as_str)).next().is_some();
-        let rank = (has(Field::Instruction) || has(Field::Conversations), names.len());
+        let rank = (mapping.is_record(names.iter().map(String::as_str)), names.len());
+        // Only what is better, so that the comma, which is tried first, stays among equals.
         if rank > best.1 {
             best = (separator, rank);
         }
@@ -106,7 +106,10 @@ fn names(header: &StringRecord) -> Vec<String> {
     header.iter().enumerate().map(name).collect()
 }
 
-fn of_row(names: &[String], row: &ByteRecord) -> Raw {
+fn fields(names: &[String], row: &ByteRecord) -> Result<Map<String, Value>, SkipReason> {
+    if row.iter().next_back().is_some_and(|text| text.ends_with(END)) {
+        return Err(SkipReason::OpenQuote);
+    }
     if row.len() != names.len() {
         return Err(SkipReason::Columns { found: row.len(), expected: names.len() });
     }

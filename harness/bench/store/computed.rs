@@ -1,10 +1,13 @@
-//! Embeddings by encoder and text. Those of long texts have keys of their own, and a row each: their windows
-//! are never without the vector, nor it without them.
+//! What models compute of texts without writing any: embeddings, and losses of scored passages.
+//!
+//! Embeddings are found by encoder and text. Those of long texts have keys of their own, and a row each: their windows
+//! are never without the vector, nor it without them. Scores are found by model and passage.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use gra_llm::key::FieldHash;
+use gra_llm::score::PassageScore;
 use gra_synth::request::Embedding;
 use rusqlite::{OptionalExtension, params};
 
@@ -19,6 +22,30 @@ fn key(encoder: &str, text: &str) -> [u8; 32] {
     hash.text(encoder);
     hash.text(text);
     hash.finish()
+}
+
+/// What is kept of a [`PassageScore`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StoredScore {
+    /// Mean negative log-probability of the scored tokens, in nats; `None` when none is scored.
+    pub loss: Option<f64>,
+    /// Tokens that were scored.
+    pub tokens: u32,
+    /// Tokens before the continuation.
+    pub context_tokens: u32,
+    /// Whether the continuation lost its end to a limit.
+    pub truncated: bool,
+}
+
+impl From<&PassageScore> for StoredScore {
+    fn from(score: &PassageScore) -> Self {
+        Self {
+            loss: score.loss(),
+            tokens: u32::try_from(score.log_probs.len()).unwrap_or(u32::MAX),
+            context_tokens: score.context_tokens,
+            truncated: score.truncated,
+        }
+    }
 }
 
 impl Store {
@@ -44,16 +71,6 @@ impl Store {
         long.map(|bytes| from_row(&bytes).with_context(damaged)).transpose()
     }
 
-    /// Whether the embedding of a text by an encoder is stored.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn has_embedding(&self, encoder: &str, text: &str) -> Result<bool> {
-        let find = "SELECT EXISTS (SELECT 1 FROM embedding WHERE key IN (?, ?))";
-        let keys = [key(encoder, text), key(&format!("{encoder}{IN_WINDOWS}"), text)];
-        Ok(self.db.prepare_cached(find)?.query_row(keys, |row| row.get(0))?)
-    }
-
     /// Stores embeddings, all or none.
     ///
     /// # Errors
@@ -77,6 +94,49 @@ impl Store {
                 .execute(params![key(encoder, text), bytes])?;
         }
         transaction.commit().context("cannot store embeddings\nhint: is the disk full?")
+    }
+
+    /// The stored score under a key ([`gra_llm::key::score_key`]).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn score(&self, key: &[u8; 32]) -> Result<Option<StoredScore>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT loss, tokens, context_tokens, truncated FROM score WHERE key = ?",
+        )?;
+        let score = find.query_row([key], |row| {
+            Ok(StoredScore {
+                loss: row.get(0)?,
+                tokens: row.get(1)?,
+                context_tokens: row.get(2)?,
+                truncated: row.get(3)?,
+            })
+        });
+        Ok(score.optional()?)
+    }
+
+    /// Stores scores, all or none.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn store_scores(&mut self, scores: &[([u8; 32], StoredScore)]) -> Result<()> {
+        let transaction = self.db.transaction()?;
+        for (key, score) in scores {
+            transaction
+                .prepare_cached(
+                    // The same passage may be scored by two callers; both scores are the same.
+                    "INSERT OR IGNORE INTO score (key, loss, tokens, context_tokens, truncated)
+                     VALUES (?, ?, ?, ?, ?)",
+                )?
+                .execute(params![
+                    key,
+                    score.loss,
+                    score.tokens,
+                    score.context_tokens,
+                    score.truncated
+                ])?;
+        }
+        transaction.commit().context("cannot store scores\nhint: is the disk full?")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Records from the columns of a Parquet file, as the JSON values that they would be in other files.
+//! Rows from the columns of a Parquet file, as the JSON values that they would be in other files.
 //!
 //! Only columns that may hold a field are read; the others are named as not read. Arrays are read as Arrow
 //! has them, without a data frame: frames would need every type that a file of others may have compiled in.
@@ -8,6 +8,7 @@
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use polars::error::PolarsError;
 use polars::prelude::PlSmallStr;
@@ -25,50 +26,54 @@ use polars_parquet::read::{
 };
 use serde_json::{Map, Value};
 
-use super::{Fault, Field, FieldMapping, Sink};
+use super::{Row, Rows};
+use crate::seeds::{Fault, Field, FieldMapping, Unread};
 
-/// Reads the rows: the columns that may hold a field, and all of them without a mapping.
+/// A column that is read.
+struct Wanted {
+    column: Column,
+    /// The field that it must hold; `None` where the file can do without it.
+    needed_for: Option<Field>,
+}
+
+/// The rows: of the columns that may hold a field, and of all of them without a mapping.
 pub(super) fn rows(
-    bytes: Vec<u8>,
+    bytes: Buffer<u8>,
     mapping: Option<&FieldMapping>,
-    into: &mut dyn Sink,
-) -> Result<(), Fault> {
-    let bytes = Buffer::from(bytes);
+) -> Result<Rows<'static>, Fault> {
     let metadata = guarded(|| read_metadata(&mut Cursor::new(bytes.as_slice())))?;
+    // Records are numbered by `u32`.
     if u32::try_from(metadata.num_rows).is_err() {
         return Err(Fault::TooLarge);
     }
     let schema = guarded(|| infer_schema(&metadata))?;
-    let (wanted, others): (Vec<&Column>, Vec<&Column>) =
-        schema.iter_values().partition(|column| mapping.is_none_or(|m| is_field(m, &column.name)));
-    mapping.map_or(Ok(()), |mapping| check_names(&schema, mapping))?;
-    let others = others.iter().map(|column| column.name.to_string());
-    into.leave_unread(others.collect(), metadata.num_rows);
-    for group in &metadata.row_groups {
-        let columns: Vec<(&Column, Box<dyn Array>)> = wanted
-            .iter()
-            .map(|column| Ok((*column, guarded(|| array(&bytes, group, column))?)))
-            .collect::<Result<_, Fault>>()?;
-        for row in 0..group.num_rows() {
-            let mut fields = Map::new();
-            for (column, array) in &columns {
-                match value(array.as_ref(), row) {
-                    Ok(value) => drop(fields.insert(column.name.to_string(), value)),
-                    Err(found) => match mapping
-                        .and_then(|mapping| needed_for(&schema, mapping, &column.name))
-                    {
-                        Some(field) => {
-                            let name = column.name.to_string();
-                            return Err(Fault::Column { field, name, found });
-                        }
-                        None => into.leave_unread(vec![column.name.to_string()], 1),
-                    },
-                }
-            }
-            into.push(None, Ok(fields));
+    let (wanted, others) = wanted(&schema, mapping)?;
+    let unread = others.into_iter().map(|name| Unread { name, records: metadata.num_rows });
+    let unread = unread.collect();
+    let wanted = Rc::new(wanted);
+    let rows = metadata.row_groups.into_iter().flat_map(move |group| {
+        let columns = wanted.iter().map(|wanted| guarded(|| array(&bytes, &group, &wanted.column)));
+        let columns = columns.collect::<Result<Vec<_>, _>>();
+        let wanted = Rc::clone(&wanted);
+        // The columns of one group are held at a time. A group that cannot be read is one error in place of its rows.
+        let places = 0..columns.as_ref().map_or(1, |_| group.num_rows());
+        places.map(move |place| row(&wanted, columns.as_ref().map_err(Clone::clone)?, place))
+    });
+    Ok(Rows { rows: Box::new(rows), unread })
+}
+
+/// A row of a group, out of the group's columns.
+fn row(wanted: &[Wanted], columns: &[Box<dyn Array>], place: usize) -> Result<Row, Fault> {
+    let (mut fields, mut unread) = (Map::new(), Vec::new());
+    for (Wanted { column, needed_for }, array) in wanted.iter().zip(columns) {
+        let name = column.name.to_string();
+        match (value(array.as_ref(), place), *needed_for) {
+            (Ok(value), _) => drop(fields.insert(name, value)),
+            (Err(found), Some(field)) => return Err(Fault::Column { field, name, found }),
+            (Err(_), None) => unread.push(name),
         }
     }
-    Ok(())
+    Ok(Row { line: None, fields: Ok(fields), unread })
 }
 
 /// The reader returns an error for most damaged files and panics on some. Nothing of ours is shared with the
@@ -79,37 +84,38 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, PolarsError>) -> Result<T, Fault>
         .map_err(|error| Fault::Parquet(error.to_string()))
 }
 
-/// Whether a column may hold one of the fields.
-fn is_field(mapping: &FieldMapping, name: &str) -> bool {
-    Field::ALL.into_iter().any(|field| mapping.names(field, [name]).next().is_some())
-}
-
-/// The fields that were named, and an instruction or a conversation, must be there.
-fn check_names(schema: &ArrowSchema, mapping: &FieldMapping) -> Result<(), Fault> {
-    let has =
-        |field| mapping.names(field, schema.iter_names().map(PlSmallStr::as_str)).next().is_some();
-    let missing = |field, name: &str| {
-        let found = schema.iter_names().map(ToString::to_string).collect();
-        Err(Fault::NoField { field, name: name.to_owned(), found })
+/// The columns that are read, and the names of the others.
+fn wanted(
+    schema: &ArrowSchema,
+    mapping: Option<&FieldMapping>,
+) -> Result<(Vec<Wanted>, Vec<String>), Fault> {
+    let Some(mapping) = mapping else {
+        let all = schema.iter_values().cloned();
+        return Ok((all.map(|column| Wanted { column, needed_for: None }).collect(), Vec::new()));
     };
-    if let Some((field, name)) = mapping.named().find(|(field, _)| !has(*field)) {
-        return missing(field, name);
-    }
-    if has(Field::Instruction) || has(Field::Conversations) {
-        return Ok(());
-    }
-    missing(Field::Instruction, Field::Instruction.name())
-}
-
-/// The field that a column must hold; `None` where the file can do without it.
-fn needed_for(schema: &ArrowSchema, mapping: &FieldMapping, name: &str) -> Option<Field> {
-    let first = |field| mapping.names(field, schema.iter_names().map(PlSmallStr::as_str)).next();
-    let must = |field: &Field| match field {
+    let column_of = |field| mapping.name(field, schema.iter_names().map(PlSmallStr::as_str));
+    // Before the columns are read, which may take long.
+    let keys = || schema.iter_names().map(ToString::to_string).collect();
+    mapping.check_found(|field| column_of(field).is_some(), Field::Instruction, keys)?;
+    let is_needed = |field: Field| match field {
         Field::Instruction => true,
-        Field::Conversations => first(Field::Instruction).is_none(),
-        other => mapping.named().any(|(field, _)| field == *other),
+        Field::Conversations => column_of(Field::Instruction).is_none(),
+        other => mapping.is_named(other),
     };
-    Field::ALL.into_iter().find(|field| first(*field) == Some(name) && must(field))
+    let (mut wanted, mut others) = (Vec::new(), Vec::new());
+    for column in schema.iter_values().cloned() {
+        let name = column.name.as_str();
+        // Also names that are not the preferred one: a record may hold nothing under that.
+        if Field::ALL.into_iter().any(|field| mapping.name(field, [name]).is_some()) {
+            let mut fields = Field::ALL.into_iter();
+            let needed_for =
+                fields.find(|field| column_of(*field) == Some(name) && is_needed(*field));
+            wanted.push(Wanted { column, needed_for });
+        } else {
+            others.push(column.name.to_string());
+        }
+    }
+    Ok((wanted, others))
 }
 
 /// A column of a row group.
@@ -120,6 +126,7 @@ fn array(
 ) -> Result<Box<dyn Array>, PolarsError> {
     let damaged = || PolarsError::ComputeError("its structure is damaged".into());
     let (mut pages, mut types) = (Vec::new(), Vec::new());
+    // A column of lists or structs lies in several parts, one for each of its leaves.
     for part in group.columns_under_root_iter(&column.name).ok_or_else(damaged)? {
         let range = part.byte_range();
         let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
@@ -135,6 +142,7 @@ fn array(
         types.push(&part.descriptor().descriptor.primitive_type);
     }
     let (arrays, _) = column_iter_to_arrays(pages, types, column.clone(), None)?;
+    // Pages come as several arrays; rows are counted over all of them.
     let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
     let array = concatenate(&arrays)?;
     if array.len() == group.num_rows() { Ok(array) } else { Err(damaged()) }
