@@ -4,9 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::blocks::Blocks;
-use super::code::{holds_json, is_json};
-use super::sentences::{is_ended, most_sentences, sentences};
+use super::prose::{Blocks, is_ended, most_sentences, sentences};
+use super::syntax::{holds_json, is_json};
 
 /// Number words up to ten, by their value less one.
 const NUMBERS: [&str; 10] =
@@ -48,6 +47,7 @@ static ITEMS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?: me| us)?(?: out)?(?: the)?(?: top)? (NUMBER) ([a-z]+)",
     ))
 });
+static UNIT: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?:UNITS)$"));
 static ANY_NUMBER: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\b(?:NUMBER|both|each|pairs?|or more|at least|up to|categories)\b"));
 static SENTENCES: LazyLock<Regex> = LazyLock::new(|| {
@@ -108,9 +108,14 @@ fn items(asked: &str, response: &Blocks<'_>) -> Option<bool> {
     let first = sentences(asked.lines().next()?).first().copied()?;
     let found = ITEMS.captures(first)?;
     let n = value(&found[1]).filter(|n| *n >= 2)?;
-    let unit = regex_is_unit(&found[2]);
     let behind = &first[found.get(1)?.end()..];
-    if unit || behind.starts_with('-') || ANY_NUMBER.is_match(behind) || !response.code.is_empty() {
+    // "10 minute exercises" and "five tips of two words each" count something else; a fence may hold a list of its own.
+    let is_unit = UNIT.is_match(&found[2]);
+    if is_unit
+        || behind.starts_with('-')
+        || ANY_NUMBER.is_match(behind)
+        || !response.code.is_empty()
+    {
         return None;
     }
     // Several lists are parts of each thing that was asked for.
@@ -122,22 +127,18 @@ fn items(asked: &str, response: &Blocks<'_>) -> Option<bool> {
     Some(listed != n)
 }
 
-fn regex_is_unit(word: &str) -> bool {
-    static UNIT: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?:UNITS)$"));
-    UNIT.is_match(word)
-}
-
 /// How far the text counts: `1. .. 2. .. 3. ..`, in lines or in one; `None` below two.
 fn numbered(text: &str) -> Option<usize> {
     let (mut rest, mut last) = (text, 0_usize);
     loop {
         let marks = [format!("{}.", last + 1), format!("{})", last + 1)];
-        let at = marks.iter().filter_map(|mark| begins_word(rest, mark)).min();
-        let Some(at) = at else { break };
+        let Some(at) = marks.iter().filter_map(|mark| begins_word(rest, mark)).min() else {
+            // A single number may be anything.
+            return (last >= 2).then_some(last);
+        };
         rest = &rest[at..];
         last += 1;
     }
-    (last >= 2).then_some(last)
 }
 
 /// Behind the first place where a mark begins a word and no digit follows, as one does in `1.5`.
@@ -153,6 +154,7 @@ fn begins_word(text: &str, mark: &str) -> Option<usize> {
 fn bulleted(response: &Blocks<'_>) -> Option<usize> {
     let indent = |line: &&String| line.len() - line.trim_start().len();
     let bullets = || response.prose.iter().filter(|line| BULLET.is_match(line));
+    // Deeper bullets are details of an item.
     let first = bullets().next().map(|line| indent(&line))?;
     let count = bullets().filter(|line| indent(line) == first).count();
     (count >= 2).then_some(count)
@@ -177,6 +179,7 @@ fn sentence_count(asked: &str, response: &Blocks<'_>) -> Option<bool> {
     let most: usize = lines().map(|line| most_sentences(line)).sum();
     let at_most = ["at most", "no more", "up to", "or less", "or fewer", "max"];
     let is = |marks: &[&str]| marks.iter().any(|mark| whole.contains(mark));
+    // The response may be counted as anything from least to most: only what no count meets is unmet.
     Some(match () {
         () if is(&at_most) => least > n,
         () if is(&["fewer than", "less than", "under"]) => least >= n,
