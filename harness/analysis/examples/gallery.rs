@@ -20,8 +20,7 @@ use gra_analysis::figure::{
 };
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::statistics::inference::{Estimate, Interval};
-use gra_analysis::trial::funnel::Funnel;
-use gra_analysis::trial::{CallFact, TrialFacts};
+use gra_analysis::trial::{CallFact, Funnel, TrialFacts};
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores, Thousandths};
 use gra_synth::domain::Domain;

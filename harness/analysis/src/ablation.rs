@@ -10,9 +10,8 @@ use gra_synth::pool::ItemId;
 
 use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
 use crate::cost::calls::{Savings, Usage};
-use crate::statistics::holm::holm;
-use crate::trial::TrialFacts;
-use crate::trial::funnel::Funnel;
+use crate::statistics::inference::holm;
+use crate::trial::{Funnel, TrialFacts};
 
 pub mod comparison;
 mod delimited;

@@ -21,7 +21,7 @@
 //!   neither target nor cosine limit matters.
 //! - A rate is over the candidates that were drawn. A run under another rule would stop earlier or draw
 //!   more waves until its target is met; surplus therefore counts as passed, as in
-//!   [`crate::trial::funnel::Funnel::acceptance_rate`].
+//!   [`crate::trial::Funnel::acceptance_rate`].
 //!
 //! This is no run: it asks nothing, and finds no sample that was not written.
 //!
@@ -204,7 +204,7 @@ pub fn rescore(record: &Record<'_>, rules: &[Rule]) -> Result<Rescored, RescoreE
     let drafts: Vec<Draft> =
         all.par_iter().map(|rule| draft(&replayer, record.judge, *rule)).collect();
     let inputs = drafts.iter().flat_map(|draft| draft.samples.iter().cloned());
-    let items = replayer.candidates().iter().map(|candidate| lineage::items(candidate));
+    let items = replayer.candidates().iter().map(|candidate| lineage(candidate));
     let estimates = means(&inputs.collect::<Vec<_>>(), &Dependence::by_items(items));
     let cells =
         drafts.into_iter().zip(estimates.chunks_exact(3)).map(|(draft, estimates)| RuleOutcome {

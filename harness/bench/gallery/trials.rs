@@ -15,8 +15,7 @@ use gra_analysis::figure::{
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::statistics::inference::Estimate;
-use gra_analysis::trial::TrialFacts;
-use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;

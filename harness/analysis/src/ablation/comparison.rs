@@ -107,7 +107,7 @@ pub fn acceptance(candidates: &[Candidate]) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::funnel::Funnel;
+    use crate::trial::Funnel;
     use crate::trial_by_hand::{accepted, every_outcome, failed, rejected};
 
     fn compared(candidates: &[Candidate]) -> Compared {

@@ -7,7 +7,7 @@ use gra_synth::request::Stage;
 use super::{AblationTable, VariantRow};
 use crate::ablation::comparison::{Comparison, Difference};
 use crate::foreign_text::CsvWriter;
-use crate::trial::funnel::ScoreMeans;
+use crate::trial::ScoreMeans;
 
 /// The stages that a candidate's reply can be malformed in.
 pub(super) const CANDIDATE_STAGES: [Stage; 8] = [

@@ -12,7 +12,7 @@ use super::{AblationTable, RunCost, VariantRow};
 use crate::cost::calls::Savings;
 use crate::grid::{self, Align, Column, count, wrap};
 use crate::statistics::inference::{self, Estimate};
-use crate::trial::funnel::{Funnel, ScoreMeans};
+use crate::trial::{Funnel, ScoreMeans};
 
 const MISSING: &str = "-";
 

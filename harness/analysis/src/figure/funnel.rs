@@ -5,7 +5,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use crate::trial::funnel::Funnel;
+use crate::trial::Funnel;
 
 /// Who is left after a step, and why the others are not.
 struct Step {

@@ -14,8 +14,7 @@ use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
 use crate::proportion::Proportion;
 use crate::statistics::inference::Interval;
-use crate::statistics::levels::Levels;
-use crate::statistics::resolution::Resolution;
+use crate::statistics::levels::{Distinct, Resolution};
 
 /// Who scored, and how.
 #[derive(Clone, Debug)]
@@ -167,17 +166,17 @@ impl Lane {
             canvas.text(line, (area.x - NAMES, middle + lines(row) * LINE), name)?;
         }
         let scores: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
-        let levels = Levels::of(&scores).ok().filter(|levels| !levels.values().is_empty());
+        let levels = Distinct::levels(&scores).ok().filter(|levels| !levels.kinds.is_empty());
         let Some(levels) = levels else {
             return notice(canvas, area.within(8.0), &self.missing);
         };
         let counts = levels.counts(&vec![1; scores.len()]);
         let peak = counts.iter().copied().max().unwrap_or(1);
-        let nearest = levels.values().windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
+        let nearest = levels.kinds.windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
         // Bars of neighbouring scores must not touch, or a fine scale would look like a coarse one.
         let width = nearest.fold(WIDEST, f64::min).clamp(1.6, WIDEST) * 0.8;
         canvas.path([(area.x, base), (area.right(), base)], palette::GREY, 0.8)?;
-        for (&value, &count) in levels.values().iter().zip(&counts) {
+        for (&value, &count) in levels.kinds.iter().zip(&counts) {
             let height = (area.height - 14.0) * count as f64 / peak as f64;
             let color = palette::KINDS[look.kind];
             let color = if value < look.threshold { palette::pale(color, 0.55) } else { color };

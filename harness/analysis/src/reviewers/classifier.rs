@@ -184,7 +184,7 @@ impl Classifiers {
         let reviews = cases.iter().flat_map(|case| &case.candidate.response_reviews);
         let reviewers: BTreeSet<&ModelName> = reviews.map(|review| &review.reviewer).collect();
         deciders.extend(reviewers.into_iter().cloned().map(Decider::Reviewer));
-        let dependence = Dependence::by_items(cases.iter().map(|c| lineage::items(c.candidate)));
+        let dependence = Dependence::by_items(cases.iter().map(|c| lineage(c.candidate)));
         let good: Vec<Option<f64>> = cases.iter().map(|case| Some(share(case.is_good))).collect();
         Some(Self {
             truth: truth.name(),
@@ -244,7 +244,7 @@ impl Curve {
         let rows = || cases.iter().filter_map(|c| Some((c, decider.score(c.candidate)?)));
         let scores: Vec<f64> = rows().map(|(_, score)| score).collect();
         let is_good: Vec<bool> = rows().map(|(case, _)| case.is_good).collect();
-        let of_rows = Dependence::by_items(rows().map(|(case, _)| lineage::items(case.candidate)));
+        let of_rows = Dependence::by_items(rows().map(|(case, _)| lineage(case.candidate)));
         let taus: BTreeSet<Thousandths> = taus().into_iter().chain([rule.tau]).collect();
         let points = taus.into_iter().map(|tau| {
             let passes = |case: &Case| decider.passes(case.candidate, &Rule { tau, ..*rule });

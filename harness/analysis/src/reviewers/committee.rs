@@ -19,8 +19,7 @@ use gra_synth::request::{ModelName, RequestId, Stage};
 use crate::proportion::Proportion;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::Estimate;
-use crate::trial::CallFact;
-use crate::trial::lineage;
+use crate::trial::{CallFact, lineage};
 
 mod instructions;
 mod preference;
@@ -90,7 +89,7 @@ fn reviewed_by_all(candidates: &[Candidate], reviews: fn(&Candidate) -> usize) -
 }
 
 fn dependence(candidates: &[&Candidate]) -> Dependence {
-    Dependence::by_items(candidates.iter().map(|candidate| lineage::items(candidate)))
+    Dependence::by_items(candidates.iter().map(|candidate| lineage(candidate)))
 }
 
 impl Coverage {

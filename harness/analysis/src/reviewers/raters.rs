@@ -16,8 +16,7 @@ use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{Estimate, jackknife, mean};
 use crate::statistics::levels::NotFinite;
 use crate::statistics::rank::Pairs;
-use crate::trial::funnel::review_verdict;
-use crate::trial::lineage;
+use crate::trial::{lineage, review_verdict};
 
 /// What one person said of a candidate; `None` where the field was left empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -71,7 +70,7 @@ impl VerdictAgreement {
         let (mut items, mut pairs) = (Vec::new(), Vec::new());
         for (candidate, one, other) in rows {
             if let Some(pair) = one.zip(other) {
-                items.push(lineage::items(candidate));
+                items.push(lineage(candidate));
                 pairs.push(pair);
             }
         }
@@ -105,7 +104,7 @@ impl RaterAgreement {
         let with = |other: &dyn Fn(&Candidate) -> Option<bool>| {
             VerdictAgreement::of(rows.iter().map(|(c, row)| (*c, row.accepts, other(c))))
         };
-        let dependence = Dependence::by_items(rows.iter().map(|(c, _)| lineage::items(c)));
+        let dependence = Dependence::by_items(rows.iter().map(|(c, _)| lineage(c)));
         let share = |said: &dyn Fn(&Candidate, RowRating) -> Option<bool>| {
             let said = rows.iter().map(|(c, row)| said(c, *row));
             let said: Vec<Option<f64>> = said.map(|yes| Some(f64::from(u8::from(yes?)))).collect();
@@ -130,7 +129,7 @@ fn spearman(rows: &[(&Candidate, RowRating)]) -> Result<Estimate, NotFinite> {
     let (mut items, mut scores) = (Vec::new(), Vec::new());
     for (candidate, row) in rows {
         if let (Some(score), Some(tally)) = (row.score, candidate.tally()) {
-            items.push(lineage::items(candidate));
+            items.push(lineage(candidate));
             scores.push((score, tally.mu()));
         }
     }
@@ -152,7 +151,7 @@ pub fn alpha(
 ) -> Result<Estimate, NotFinite> {
     let rated = candidates.iter().map(|candidate| {
         let rows = sheets.iter().filter_map(|sheet| sheet.ratings.get(&candidate.id));
-        (lineage::items(candidate), rows.filter_map(&value).collect::<Vec<f64>>())
+        (lineage(candidate), rows.filter_map(&value).collect::<Vec<f64>>())
     });
     let (items, units): (Vec<_>, Vec<_>) = rated.filter(|(_, values)| values.len() > 1).unzip();
     let ratings = Ratings::of(&units)?;

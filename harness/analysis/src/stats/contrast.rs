@@ -17,8 +17,7 @@ use serde::Deserialize;
 use super::MeasuredSet;
 use crate::frames::{RowMeasure, RowValues};
 use crate::statistics::dependence::Dependence;
-use crate::statistics::holm::holm;
-use crate::statistics::inference::{Estimate, Inference, Interval, LEVEL, Side};
+use crate::statistics::inference::{Estimate, Inference, Interval, LEVEL, Side, holm};
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// The margin of a measure.

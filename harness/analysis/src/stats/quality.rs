@@ -11,12 +11,10 @@ use crate::reviewers::classifier::{Classifiers, Decider};
 use crate::reviewers::quality::{HighScore, HighShare, Quality, Scored};
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::jackknife;
-use crate::statistics::levels::quantile;
+use crate::statistics::levels::{Resolution, quantile};
 use crate::statistics::rank::Pairs;
-use crate::statistics::resolution::Resolution;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
-use crate::trial::funnel::has_passed;
-use crate::trial::lineage;
+use crate::trial::{has_passed, lineage};
 
 /// What a row of the judge's counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -224,7 +222,7 @@ fn quality(trial: &TrialEvidence, settings: Settings) -> Result<Option<Quality>,
         let mu = candidate.tally()?.mu();
         let judge = trial.judge.get(&candidate.id).copied();
         Some(Scored {
-            items: lineage::items(candidate),
+            items: lineage(candidate),
             accepted: candidate.is_sample(),
             rejected: !has_passed(candidate),
             mu,

@@ -8,9 +8,8 @@ use super::{CLEAR, GOOD, Rating, Sheet};
 use crate::proportion::Proportion;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{self, Estimate, jackknife, weighted_mean};
-use crate::statistics::levels::Levels;
+use crate::statistics::levels::{Distinct, Resolution};
 use crate::statistics::rank::roc_area;
-use crate::statistics::resolution::Resolution;
 
 /// The precision for which a threshold is looked for.
 pub const WANTED_PRECISION: f64 = 0.9;
@@ -113,13 +112,13 @@ fn within(sheet: &Sheet<f64>) -> Estimate {
 /// The lowest threshold of the wanted precision, and the share of good responses that reach it.
 fn threshold(rows: &[(&str, f64)]) -> Option<(f64, f64)> {
     let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
-    let levels = Levels::of(&scores).ok()?;
+    let levels = Distinct::levels(&scores).ok()?;
     let share = |is_counted: fn(&str) -> bool, tau: f64| {
         let counted = rows.iter().filter(|row| is_counted(row.0));
         Proportion::from_cases(counted.map(|row| row.1 >= tau)).value()
     };
     // Levels rise, so the first that is precise enough is the lowest.
-    levels.values().iter().find_map(|&tau| {
+    levels.kinds.iter().find_map(|&tau| {
         let recall = share(|kind| kind == GOOD, tau)?;
         let fallout = share(|kind| kind != GOOD, tau)?;
         let precision = recall / (recall + fallout);

@@ -106,7 +106,7 @@ fn compare<'f>(
             // A colleague of the writing family would carry its own liking into the difference.
             if reviewer != colleague && other != writer {
                 let (own, difference) = (family == writer, score - its_score);
-                let items = lineage::items(candidate);
+                let items = lineage(candidate);
                 all.push(Comparison { items, pair: (reviewer, colleague), own, difference });
             }
         }

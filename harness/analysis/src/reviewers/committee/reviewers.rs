@@ -8,7 +8,7 @@ use gra_synth::request::ModelName;
 use super::dependence;
 use super::preference::Comparisons;
 use crate::statistics::inference::{Estimate, jackknife};
-use crate::statistics::resolution::Resolution;
+use crate::statistics::levels::Resolution;
 
 /// One model as a reviewer of responses.
 #[derive(Clone, Copy, Debug, PartialEq)]
