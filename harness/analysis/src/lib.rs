@@ -23,6 +23,7 @@
 //! - [`cost`]: calls, tokens and operations, and what was left out
 //! - [`rescore`]: a trial's recorded reviews under other thresholds
 //! - [`figure`]: pictures of the above, as SVG
+//! - `columns`: what the tables of the above share
 //! - [`foreign_text`], [`proportion`], `grid`: modules of `gra-paper`, which also holds the paper's tables that
 //!   figures draw
 
@@ -30,6 +31,7 @@
 
 pub mod ablation;
 pub mod checks;
+mod columns;
 pub mod contamination;
 pub mod cost {
     //! What a trial's calls cost.
