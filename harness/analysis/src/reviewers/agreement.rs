@@ -72,7 +72,7 @@ impl Ratings {
             return Err(NotFinite { row });
         }
         // Sums of squares around a value near the mean lose no digits to cancellation.
-        let centre = all().sum::<f64>() / count(all().count()).max(1.0);
+        let centre = all().sum::<f64>() / (all().count() as f64).max(1.0);
         let units: Vec<Unit> = units.iter().map(|unit| Unit::of(unit, centre)).collect();
         Ok(Self { units: Distinct::by(&units, Unit::order), centre })
     }
@@ -102,7 +102,7 @@ impl Ratings {
 
 impl Unit {
     fn of(ratings: &[f64], centre: f64) -> Self {
-        let size = count(ratings.len()).max(1.0);
+        let size = (ratings.len() as f64).max(1.0);
         let sum: f64 = ratings.iter().map(|rating| rating - centre).sum();
         let within = ratings.iter().map(|rating| (rating - centre - sum / size).powi(2)).sum();
         let count = u32::try_from(ratings.len()).unwrap_or(u32::MAX);
@@ -115,10 +115,6 @@ impl Unit {
             .then_with(|| self.sum.total_cmp(&other.sum))
             .then_with(|| self.within.total_cmp(&other.within))
     }
-}
-
-const fn count(n: usize) -> f64 {
-    n as f64
 }
 
 /// What the coefficients need, summed over units.

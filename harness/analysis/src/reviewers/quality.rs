@@ -319,7 +319,7 @@ mod tests {
         let nothing = quality(&[]);
         assert!(none(nothing.all.spearman) && none(nothing.lift[0]));
         assert_eq!(nothing.all.committee.entropy, None);
-        // Nobody was judged: counted, and nothing else.
+        // No sample was judged: all are counted, and nothing else.
         let unjudged = quality(&rows(5, 9.0, None));
         assert_eq!((unjudged.accepted.judged, unjudged.accepted.unjudged), (0, 5));
         assert!(none(unjudged.accepted.high[0].estimate));

@@ -7,12 +7,10 @@
 use gra_synth::request::Embedding;
 use gra_synth::similarity::pack;
 
-use crate::diversity::lexical::{NgramCounts, Words};
+use crate::diversity::lexical::{MOST_TEXTS, NgramCounts, Words, self_bleu};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
-use crate::diversity::neighbours::nearest_distances;
-use crate::diversity::self_bleu::{self, self_bleu};
 use crate::diversity::tsne::{self, Map, TsneSettings};
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::unit_vectors::{Undefined, UnitVectors, nearest_distances};
 use crate::diversity::vendi::vendi;
 use crate::diversity::{clusters, subsample};
 use crate::stats::measure::{MeasureTable, MeasureValue};
@@ -114,7 +112,7 @@ impl Diversity {
             let text = |&place: &usize| set.instructions[place].as_str();
             let texts: Vec<&str> = drawn.chosen.iter().map(text).collect();
             let words = Words::read(&texts);
-            let few = subsample(texts.len(), self_bleu::AT_MOST, run_seed, &["self-bleu"]);
+            let few = subsample(texts.len(), MOST_TEXTS, run_seed, &["self-bleu"]);
             let few: Vec<&str> = few.into_iter().map(|place| texts[place]).collect();
             let compared = || manifold::compare(drawn.rows()?, against?, NEIGHBOURS);
             OfSet {
@@ -272,4 +270,85 @@ fn absent(why: Undefined) -> MeasureValue {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diversity::unit_vectors::by_hand::clustered;
+
+    const DIM: usize = 16;
+
+    fn embeddings(seed: u64, count: usize) -> Vec<Embedding> {
+        let values = clustered(seed, count, DIM, 4);
+        values.chunks(DIM).map(|row| Embedding::new(Arc::from(row))).collect()
+    }
+
+    /// Data sets of these sizes, measured at `matched`.
+    fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
+        let names: Vec<String> = (0..sizes.len()).map(|set| format!("set{set}")).collect();
+        let set = |(place, size): (usize, &usize)| {
+            let texts: Vec<String> =
+                (0..*size).map(|n| format!("Write line number {n} now")).collect();
+            EmbeddedSet {
+                name: names[place].clone(),
+                instructions: texts,
+                embeddings: embeddings(place as u64 + 1, *size),
+            }
+        };
+        let sets: Vec<EmbeddedSet> = sizes.iter().enumerate().map(set).collect();
+        let diversity = Diversity::of(&sets, matched, 0, 42);
+        let mut table = MeasureTable::new(names.clone());
+        diversity.describe(&mut table);
+        (diversity, table)
+    }
+
+    #[test]
+    fn every_measure_of_matched_sets() {
+        let (_, table) = described(&[60, 40], 40);
+        insta::assert_snapshot!(table.terminal(false), @"
+        group      measure                         data set   value  95% interval    n
+        diversity  samples compared                set0          40                 60
+                                                   set1          40                 40
+                   Vendi score                     set0       6.720                 40
+                                                   set1       5.835                 40
+                   distance to nearest, mean       set0      0.1408                 40
+                                                   set1      0.1075                 40
+                   entropy over 20 clusters, bits  set0       3.030                 40
+                                                   set1       3.016                 40
+                   precision against the           set1           0                 40
+                     reference
+                   density against the reference   set1           0                 40
+                   recall against the reference    set1           0                 40
+                   coverage against the reference  set1           0                 40
+                   distinct-1                      set0      0.2200                200
+                                                   set1      0.2200                200
+                   distinct-2                      set0      0.5125                160
+                                                   set1      0.5125                160
+                   distinct-3                      set0      0.6750                120
+                                                   set1      0.6750                120
+                   self-BLEU, mean                 set0      0.2857                 40
+                                                   set1      0.2857                 40
+        ");
+    }
+
+    #[test]
+    fn a_set_with_fewer_samples_takes_no_part_and_changes_nothing() {
+        let (_, two) = described(&[60, 40], 40);
+        let (diversity, three) = described(&[60, 40, 7], 40);
+        for (with, without) in three.measures().iter().zip(two.measures()) {
+            assert_eq!(with.cells[..2], without.cells[..], "{}", with.name);
+            assert_eq!(with.cells[2], MeasureValue::Absent("too few samples"), "{}", with.name);
+        }
+        assert_eq!(diversity.nearest_distances(0).iter().flatten().count(), 40);
+        assert_eq!(diversity.nearest_distances(2), vec![None; 7]);
+    }
+
+    #[test]
+    fn too_little_has_reasons_and_no_numbers() {
+        let (_, table) = described(&[1, 1], 1);
+        let nearest = table.measures().iter().find(|m| m.name.starts_with("distance"));
+        assert!(nearest.is_none(), "one sample has no neighbour: {table:?}");
+        let values = table.measures().iter().flat_map(|m| &m.cells).filter_map(MeasureValue::value);
+        assert!(values.into_iter().all(f64::is_finite));
+    }
+}
