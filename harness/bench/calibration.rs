@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::reviewers::calibration::{committees, weaknesses, CLEAR, GOOD, InstructionSkill, Rating, ResponseSkill, Sheet, Weakness};
 use gra_analysis::reviewers::calibration::table::Rated;
+use gra_analysis::reviewers::calibration::{
+    CLEAR, GOOD, InstructionSkill, Rating, ResponseSkill, Sheet, Weakness, committees, weaknesses,
+};
 use gra_analysis::statistics::dependence::Dependence;
 use gra_analysis::statistics::inference::{self, Estimate};
 use gra_synth::committee::Scores;

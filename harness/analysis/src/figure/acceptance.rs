@@ -1,11 +1,14 @@
 //! Acceptance over tau and delta, from a rescored trial: one panel per dispute rule, committee and cosine
 //! limit.
 
+use std::collections::BTreeSet;
+
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
+use crate::columns::or_missing;
 use crate::rescore::{Knowledge, Rescored, Rule, RuleOutcome};
 
 /// The heat map of a trial's grid. Values between bounds are shaded by their middle.
@@ -14,7 +17,8 @@ use crate::rescore::{Knowledge, Rescored, Rule, RuleOutcome};
 /// When the grid has no cells.
 pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     let rules = || grid.cells.iter().map(|cell| cell.rule);
-    let (taus, deltas) = (sorted(rules().map(|r| r.tau)), sorted(rules().map(|r| r.delta)));
+    let taus: BTreeSet<Thousandths> = rules().map(|rule| rule.tau).collect();
+    let deltas: BTreeSet<Thousandths> = rules().map(|rule| rule.delta).collect();
     let mut others: Vec<Rule> = Vec::new();
     for rule in rules() {
         // One panel for each combination of what is neither tau nor delta.
@@ -33,10 +37,6 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
             })
             .collect(),
     };
-    let axis = |name: &str, values: &[Thousandths]| Axis {
-        name: name.to_owned(),
-        ticks: values.iter().map(ToString::to_string).collect(),
-    };
     let map = HeatMap {
         name: "sensitivity".to_owned(),
         title: format!("Acceptance of {trial} under other thresholds"),
@@ -44,8 +44,8 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
         value: "acceptance (share of candidates drawn)".to_owned(),
         // The same for all trials, whose figures are laid side by side.
         range: (0.0, 1.0),
-        x: axis("delta (score points)", &deltas),
-        y: axis("tau (points)", &taus),
+        x: Axis::new("delta (score points)", &deltas),
+        y: Axis::new("tau (points)", &taus),
         panels: others.iter().map(panel).collect(),
         framed: "as the trial ran".to_owned(),
         dotted: "the paper's thresholds".to_owned(),
@@ -61,13 +61,6 @@ fn subtitle(grid: &Rescored, shared: Option<String>) -> String {
         "Recorded reviews decided again, no model asked; n = {} candidates{shared}",
         grid.candidates
     )
-}
-
-fn sorted(values: impl Iterator<Item = Thousandths>) -> Vec<Thousandths> {
-    let mut values: Vec<Thousandths> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    values
 }
 
 /// Whether two rules share a panel.
@@ -111,20 +104,15 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
         return Square::default();
     };
     let paper = Method::default();
-    let bounds = bounds(cell);
+    let bounds = cell.acceptance.least.value.zip(cell.acceptance.most.value);
     Square {
         // Shaded half way between the bounds; the text says both.
         value: bounds.map(|(low, high)| f64::midpoint(low, high)),
-        text: bounds.map_or_else(|| "-".to_owned(), |bounds| text(bounds, cell.knowledge)),
-        below: String::new(),
+        text: or_missing(bounds, |bounds| text(bounds, cell.knowledge)),
         framed: *rule == grid.recorded.rule,
         dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
         ..Square::default()
     }
-}
-
-fn bounds(cell: &RuleOutcome) -> Option<(f64, f64)> {
-    cell.acceptance.least.value.zip(cell.acceptance.most.value)
 }
 
 /// `0.42`, `0.42-0.50` between bounds, `~0.42` when approximate.

@@ -9,9 +9,8 @@ use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, estimate, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::{estimate, whisker};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
 use crate::statistics::inference::Estimate;

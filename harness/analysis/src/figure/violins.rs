@@ -8,9 +8,8 @@
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, apart, diamond};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::{apart, diamond};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::roles::Role;
 use super::{Figure, FigureError, palette};

@@ -130,7 +130,7 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
         below: interval(of),
         ..Square::default()
     };
-    let kinds = first.responses.auc_by_kind.iter().map(|(kind, _)| kind.clone());
+    let kinds = first.responses.auc_by_kind.iter().map(|(kind, _)| kind.as_str());
     let rows = rated.iter().rev().map(|of| {
         let of_kinds = of.responses.auc_by_kind.iter().map(|(_, auc)| square(auc));
         of_kinds.chain([square(&of.responses.auc)]).collect()
@@ -144,18 +144,11 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
         ),
         value: "AUC (0.5: a coin, 1: always right)".to_owned(),
         range: (0.5, 1.0),
-        x: Axis {
-            name: "good against".to_owned(),
-            ticks: kinds.chain(["all".to_owned()]).collect(),
-        },
-        y: Axis {
-            name: String::new(),
-            ticks: rated.iter().rev().map(|of| of.rater.clone()).collect(),
-        },
+        x: Axis::new("good against", kinds.chain(["all"])),
+        y: Axis::new("", rated.iter().rev().map(|of| &of.rater)),
         panels: vec![Panel { title: String::new(), rows: rows.collect() }],
-        framed: String::new(),
-        dotted: String::new(),
         notes: vec!["Values below 0.5 are shaded as 0.5.".to_owned()],
+        ..HeatMap::default()
     };
     map.figure()
 }
