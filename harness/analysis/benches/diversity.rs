@@ -3,9 +3,8 @@
 
 use criterion::Criterion;
 use gra_analysis::diversity::lexical::{Words, self_bleu};
-use gra_analysis::diversity::tsne::{self, TsneSettings};
 use gra_analysis::diversity::unit_vectors::{UnitVectors, nearest_distances};
-use gra_analysis::diversity::{clusters, manifold, vendi};
+use gra_analysis::diversity::{clusters, manifold, tsne, vendi};
 use gra_synth::stream::Stream;
 
 const ROWS: usize = 2000;
@@ -63,7 +62,7 @@ fn main() {
     let words = Words::read(&texts);
     group.bench_function("self-bleu", |bench| bench.iter(|| self_bleu(&words)));
     let few = rows(0, 500);
-    group.bench_function("map", |bench| bench.iter(|| tsne::fit(&[few], &TsneSettings::default())));
+    group.bench_function("map", |bench| bench.iter(|| tsne::fit(&[few], 42)));
     group.finish();
     criterion.final_summary();
 }

@@ -22,7 +22,7 @@ use gra_synth::stream::Stream;
 
 use crate::diversity::unit_vectors::{Undefined, UnitVectors, neighbours};
 use crate::diversity::vendi::{eigen, matrix, second_moment};
-use descent::{Affinities, descend, divergence};
+use descent::{Affinities, EXAGGERATION, descend, divergence};
 
 mod descent;
 
@@ -33,36 +33,9 @@ const FEWEST: usize = 4;
 /// others.
 const LEAST_PERPLEXITY: f64 = 1.5;
 
-/// How a map is fitted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TsneSettings {
-    /// Effective number of neighbours of a point. Lowered to a third of the other points where
-    /// there are fewer than three times as many.
-    pub perplexity: f64,
-    /// Factor of the attraction in the first phase, above 0.
-    pub exaggeration: f64,
-    /// Iterations of the first phase, with momentum 0.5.
-    pub exaggerated: usize,
-    /// Iterations of the second phase, with momentum 0.8.
-    pub iterations: usize,
-    /// Step size without the gradient's factor 4; `None` for n / exaggeration, and 200 at least.
-    pub learning_rate: Option<f64>,
-    /// Seed of the tiny offsets that keep equal points apart at first.
-    pub run_seed: u64,
-}
-
-impl Default for TsneSettings {
-    fn default() -> Self {
-        Self {
-            perplexity: 30.0,
-            exaggeration: 12.0,
-            exaggerated: 250,
-            iterations: 750,
-            learning_rate: None,
-            run_seed: 42,
-        }
-    }
-}
+/// Effective number of neighbours of a point. Lowered to a third of the other points where there are fewer than three
+/// times as many.
+const PERPLEXITY: f64 = 30.0;
 
 /// Several sets in one plane.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,20 +52,20 @@ pub struct Map {
 }
 
 /// Fits the sets together. Bring sets of equal size, or the larger ones shape the map. The order of
-/// sets and rows is part of the result.
+/// sets and rows is part of the result; the seed is that of the tiny offsets that keep equal points apart at first.
 ///
 /// # Errors
 /// With fewer than 4 points, when all points are the same, and when the sets do not live in the
 /// same space.
-pub fn fit(sets: &[UnitVectors], settings: &TsneSettings) -> Result<Map, Undefined> {
+pub fn fit(sets: &[UnitVectors], run_seed: u64) -> Result<Map, Undefined> {
     let values = UnitVectors::joined(sets)?;
     let n: usize = sets.iter().map(|set| set.len()).sum();
     let rows = UnitVectors::new(&values, n)?.at_least(FEWEST)?;
-    let start = first_positions(rows, settings.run_seed)?;
+    let start = first_positions(rows, run_seed)?;
     let points = n as f64;
-    let perplexity = settings.perplexity.min((points - 1.0) / 3.0).max(LEAST_PERPLEXITY);
-    let learning_rate =
-        settings.learning_rate.unwrap_or((points / settings.exaggeration).max(200.0));
+    let perplexity = PERPLEXITY.min((points - 1.0) / 3.0).max(LEAST_PERPLEXITY);
+    // Without the gradient's factor 4; smaller sets would hardly move.
+    let learning_rate = (points / EXAGGERATION).max(200.0);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -101,8 +74,7 @@ pub fn fit(sets: &[UnitVectors], settings: &TsneSettings) -> Result<Map, Undefin
     // Beyond three times the perplexity the Gaussian kernel is next to nothing (van der Maaten 2014).
     let near = neighbours(rows, (3.0 * perplexity) as usize);
     let affinities = Affinities::new(&near, perplexity);
-    let recipe = TsneSettings { learning_rate: Some(learning_rate), ..*settings };
-    let positions = descend(&affinities, start, &recipe);
+    let positions = descend(&affinities, start, learning_rate);
     let divergence = divergence(&affinities, &positions);
     let mut positions = positions.into_iter();
     let sets = sets.iter().map(|set| positions.by_ref().take(set.len()).collect()).collect();
@@ -188,7 +160,7 @@ mod tests {
         let sets = [UnitVectors::new(first, 200).unwrap(), UnitVectors::new(second, 100).unwrap()];
         let on = |threads| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| fit(&sets, &TsneSettings::default()).unwrap())
+            pool.install(|| fit(&sets, 42).unwrap())
         };
         let map = on(1);
         assert_eq!(map, on(3));
@@ -212,7 +184,7 @@ mod tests {
         let values = clustered(4, 40, 8, 2);
         for (n, perplexity) in [(4, 1.5), (5, 1.5), (40, 13.0)] {
             let rows = UnitVectors::new(&values[..n * 8], n).unwrap();
-            let map = fit(&[rows], &TsneSettings::default()).unwrap();
+            let map = fit(&[rows], 42).unwrap();
             assert!((map.perplexity - perplexity).abs() < 1e-12, "{n}: {}", map.perplexity);
             assert!(map.divergence.is_finite() && map.divergence >= 0.0, "{n}: {}", map.divergence);
             assert!(map.sets[0].iter().flatten().all(|x| x.is_finite()));
@@ -224,7 +196,7 @@ mod tests {
         let mut values = [0.6, 0.8].repeat(150);
         values.extend([0.8, 0.6].repeat(150));
         let rows = UnitVectors::new(&values, 300).unwrap();
-        let map = fit(&[rows], &TsneSettings::default()).unwrap();
+        let map = fit(&[rows], 42).unwrap();
         assert!(map.sets[0].iter().flatten().all(|x| x.is_finite()));
         assert!(map.divergence.is_finite());
     }
@@ -233,7 +205,7 @@ mod tests {
     fn what_has_no_map_says_why() {
         let values = clustered(5, 4, 8, 1);
         let three = UnitVectors::new(&values[..24], 3).unwrap();
-        let reason = |sets: &[UnitVectors]| fit(sets, &TsneSettings::default()).unwrap_err();
+        let reason = |sets: &[UnitVectors]| fit(sets, 42).unwrap_err();
         assert_eq!(reason(&[three]), Undefined::TooFew { n: 3, needed: 4 });
         assert_eq!(reason(&[]), Undefined::TooFew { n: 0, needed: 4 });
         let copies = [0.6, 0.8].repeat(9);

@@ -47,20 +47,16 @@ pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
     match candidate.outcome {
         None => Word::unknown(NotRecorded::Outcome),
         // Before any review.
-        Some(
-            outcome @ (Outcome::RepeatedKeywords
-            | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }
-            | Outcome::Failed { stage: Stage::Keywords | Stage::Instruction }),
-        ) => Word::out(outcome),
+        Some(outcome) if outcome == Outcome::RepeatedKeywords || is_lost_at(outcome, &WRITING) => {
+            Word::out(outcome)
+        }
         Some(Outcome::Duplicate) if candidate.response.is_none() => {
             Word::unknown(NotRecorded::Reviews)
         }
         Some(outcome) => table.instruction_review(outcome).unwrap_or_else(|| {
             if candidate.response.is_some() {
                 table.response_review()
-            } else if let Outcome::Malformed { stage: Stage::Response }
-            | Outcome::Failed { stage: Stage::Response } = outcome
-            {
+            } else if is_lost_at(outcome, &[Stage::Response]) {
                 Word::out(outcome)
             } else {
                 Word::unknown(NotRecorded::Response)
@@ -80,12 +76,14 @@ pub(crate) fn lets_pass(candidate: &Candidate, rule: &Rule) -> Option<bool> {
     }
 }
 
-/// Whether a candidate ended on its way through a dispute.
-const fn is_unsettled(outcome: Outcome) -> bool {
+/// Stages before any review, and those that settle a dispute.
+const WRITING: [Stage; 2] = [Stage::Keywords, Stage::Instruction];
+const SETTLING: [Stage; 2] = [Stage::ReviewComment, Stage::Adjudication];
+
+/// Whether a candidate ended for want of a reply at one of these stages.
+fn is_lost_at(outcome: Outcome, stages: &[Stage]) -> bool {
     match outcome {
-        Outcome::Malformed { stage } | Outcome::Failed { stage } => {
-            matches!(stage, Stage::ReviewComment | Stage::Adjudication)
-        }
+        Outcome::Malformed { stage } | Outcome::Failed { stage } => stages.contains(&stage),
         _ => false,
     }
 }
@@ -188,7 +186,7 @@ impl Table<'_> {
             (Some(word), _) if word.scores.reach(self.rule.tau) => passed,
             (Some(_), _) => End::Out(Outcome::AdjudicatedOut),
             // The dispute was one under the recorded rule too, and was not settled.
-            (None, Some(outcome)) if is_unsettled(outcome) => End::Out(outcome),
+            (None, Some(outcome)) if is_lost_at(outcome, &SETTLING) => End::Out(outcome),
             (None, _) => unknown,
         }
     }

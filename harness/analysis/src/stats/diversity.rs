@@ -9,7 +9,7 @@ use gra_synth::similarity::pack;
 
 use crate::diversity::lexical::{MOST_TEXTS, NgramCounts, Words, self_bleu};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
-use crate::diversity::tsne::{self, Map, TsneSettings};
+use crate::diversity::tsne::{self, Map};
 use crate::diversity::unit_vectors::{Undefined, UnitVectors, nearest_distances};
 use crate::diversity::vendi::vendi;
 use crate::diversity::{clusters, subsample};
@@ -147,57 +147,56 @@ impl Diversity {
     /// Adds what was found.
     pub(super) fn describe(&self, table: &mut MeasureTable) {
         let n = self.matched;
-        let mut push = |name: String, cell: &dyn Fn(usize, &OfSet) -> MeasureValue| {
+        let mut push = |name: &str, cell: &dyn Fn(usize, &OfSet) -> MeasureValue| {
             let cells = self.sets.iter().enumerate().map(|(place, set)| cell(place, set));
             table.push("diversity", name, cells.collect());
         };
-        push("samples compared".to_owned(), &|_, set| match &set.vendi {
+        push("samples compared", &|_, set| match &set.vendi {
             Err(why @ Undefined::TooFew { .. }) => absent(*why),
             _ => MeasureValue::count(n, set.all),
         });
         if self.sets.iter().any(|set| set.long > 0) {
-            push("longer than the encoder reads at once".to_owned(), &|_, set| {
+            push("longer than the encoder reads at once", &|_, set| {
                 MeasureValue::count(set.long, set.all)
             });
         }
-        push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
-        push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
+        push("Vendi score", &|_, set| exact(set.vendi, n));
+        push("distance to nearest, mean", &|_, set| match &set.nearest {
             Ok(distances) => without_interval(distances),
             Err(why) => absent(*why),
         });
         let entropies = self.entropies.as_ref();
         let clusters = entropies.map_or(0, |(count, _)| *count);
-        push(format!("entropy over {clusters} clusters, bits"), &|place, _| match entropies {
+        push(&format!("entropy over {clusters} clusters, bits"), &|place, _| match entropies {
             Ok((_, sets)) => exact(sets[place], n),
             Err(why) => absent(*why),
         });
         let measures: [(&str, RowByRow); 4] = [
+            // Whether or not, as 1 or 0: their means are the measures.
             ("precision", |m| numbers(&m.precision)),
             ("density", |m| m.density.clone()),
             ("recall", |m| numbers(&m.recall)),
             ("coverage", |m| numbers(&m.coverage)),
         ];
         for (name, values) in measures {
-            push(format!("{name} against the reference"), &|_, set| match &set.manifold {
+            push(&format!("{name} against the reference"), &|_, set| match &set.manifold {
                 None => MeasureValue::Inapplicable("it is the reference"),
                 Some(Err(why)) => absent(*why),
                 Some(Ok(found)) => without_interval(&values(found)),
             });
         }
         for place in 0..LONGEST {
-            push(format!("distinct-{}", place + 1), &|_, set| {
-                let distinct = set.distinct[place];
-                if set.chosen.len() < n {
-                    return absent(Undefined::TooFew { n: set.chosen.len(), needed: n });
+            push(&format!("distinct-{}", place + 1), &|_, set| {
+                let NgramCounts { all, .. } = set.distinct[place];
+                let share = set.distinct[place].share();
+                // Words are counted of any number of samples, and compared at the matched one alone.
+                match set.chosen.len() {
+                    few if few < n => absent(Undefined::TooFew { n: few, needed: n }),
+                    _ => MeasureValue::exact(share, all, "no instruction has so many words"),
                 }
-                MeasureValue::exact(
-                    distinct.share(),
-                    distinct.all,
-                    "no instruction has so many words",
-                )
             });
         }
-        push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
+        push("self-BLEU, mean", &|_, set| match &set.self_bleu {
             Ok(scores) if set.chosen.len() == n => without_interval(scores),
             Ok(_) => absent(Undefined::TooFew { n: set.chosen.len(), needed: n }),
             Err(why) => absent(*why),
@@ -233,8 +232,7 @@ pub fn map(
     let n = matched.min(MAPPED);
     let drawn: Vec<Matched> = sets.iter().map(|set| Matched::draw(set, n, run_seed)).collect();
     let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
-    let settings = TsneSettings { run_seed, ..TsneSettings::default() };
-    let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, &settings)?;
+    let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, run_seed)?;
     let mut sets = sets.into_iter();
     let (mut chosen, mut points) = (Vec::new(), Vec::new());
     for set in drawn {

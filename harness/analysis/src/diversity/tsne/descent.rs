@@ -10,8 +10,6 @@ use barnes_hut_tree::{BarnesHutTree, Dim, Morton};
 use gra_synth::similarity::Near;
 use rayon::prelude::*;
 
-use super::TsneSettings;
-
 /// How closely the entropy of a row meets that of the perplexity, in nats.
 const TOLERANCE: f64 = 1e-7;
 
@@ -123,7 +121,11 @@ pub(super) fn divergence(affinities: &Affinities, positions: &[[f64; 2]]) -> f64
 /// by the usual measure, which takes the whole width.
 const OPENING: f64 = 0.25;
 
-/// Momentum of the two phases.
+/// Factor of the attraction in the first phase.
+pub(super) const EXAGGERATION: f64 = 12.0;
+
+/// Iterations of the two phases, and their momentum.
+const ITERATIONS: [usize; 2] = [250, 750];
 const MOMENTUM: [f64; 2] = [0.5, 0.8];
 
 /// The longest step of a point. It keeps single points from shooting off.
@@ -151,16 +153,15 @@ struct Forces {
 pub(super) fn descend(
     affinities: &Affinities,
     start: Vec<[f64; 2]>,
-    recipe: &TsneSettings,
+    learning_rate: f64,
 ) -> Vec<[f64; 2]> {
     let mut positions = start;
     let mut motions = vec![Motion { step: [0.0; 2], gain: [1.0; 2] }; positions.len()];
     let mut tree = BarnesHutTree::empty();
     let mut order = Vec::new();
-    let learning_rate = recipe.learning_rate.unwrap_or_default();
-    for iteration in 0..recipe.exaggerated + recipe.iterations {
-        let early = iteration < recipe.exaggerated;
-        let exaggeration = if early { recipe.exaggeration } else { 1.0 };
+    for iteration in 0..ITERATIONS.iter().sum() {
+        let early = iteration < ITERATIONS[0];
+        let exaggeration = if early { EXAGGERATION } else { 1.0 };
         let momentum = MOMENTUM[usize::from(!early)];
         // Points move little in ten iterations, and sorting costs about as much as one of them.
         if iteration % REORDERED == 0 {
