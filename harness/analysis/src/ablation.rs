@@ -114,6 +114,7 @@ impl AblationTable {
             target: None,
             measured: None,
         };
+        // p-values are corrected last, when all tests of the table are there.
         let mut rows: Vec<VariantRow> = trials.iter().zip(&all).map(row).collect();
         correct(&mut rows);
         Ok(Self { reference: reference.to_owned(), seed, rows })
@@ -160,7 +161,7 @@ impl AblationTable {
     }
 }
 
-/// Replaces the p-values of a table's differences by Holm-corrected ones: all of them are one family.
+/// Replaces the p-values of a table's differences by Holm-corrected ones.
 fn correct(rows: &mut [VariantRow]) {
     let mut differences: Vec<&mut Difference> = rows
         .iter_mut()

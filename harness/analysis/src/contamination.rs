@@ -224,6 +224,7 @@ impl Search {
                     of_items.entry(item).or_insert(new).share += weights[*run] / masses[item];
                 }
             }
+            // A few shared 8-grams are no contamination; 13 words in a row are, whatever the share.
             of_items.retain(|_, held| held.overlaps || held.share >= FOUND);
             for (item, Held { share, overlaps, words }) in of_items {
                 let (benchmark, item) = self.places[item];
@@ -273,6 +274,7 @@ impl Search {
     /// first sample that has it is not counted: a copy does not make an item's words less rare.
     fn weights(&self, shared: &[Shared]) -> Vec<f64> {
         let holders = holders(&self.runs, shared.iter().map(|shared| &shared.runs));
+        // Benchmarks and data set together are the corpus that says what is rare.
         let texts = (shared.len() + self.places.len()) as f64;
         let weight = |(run, holders): (usize, usize)| {
             let having = self.runs.owners(run).len() + holders.saturating_sub(1);

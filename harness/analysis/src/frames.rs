@@ -97,7 +97,7 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         of.text("failed_stage", |c| Some(failed_at(c)?.to_string())),
         of.text("failed_reason", |c| {
             let stage = failed_at(c)?;
-            // A failed call is not tried again: the first of its stage is the one.
+            // The first call of the stage that failed ended it.
             let first = c.failed.iter().find(|call| call.stage == stage)?;
             Some(first.failure.to_string())
         }),

@@ -42,7 +42,7 @@ use gra_synth::variant::{DisputeRule, Variant};
 use rayon::prelude::*;
 
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{self, Estimate};
+use crate::statistics::inference::{self, Estimate, indicator};
 use crate::trial::lineage;
 use replay::{Replay, Replayer, Told};
 
@@ -289,7 +289,7 @@ fn draft(replayer: &Replayer<'_>, judge: &BTreeMap<ItemId, f64>, rule: Rule) -> 
     let failed = |fate| matches!(fate, Fate::Known(Outcome::Failed { .. }));
     // A failed candidate has no end that the method knows of, and no part in the rate.
     let share = |at: usize, of: &dyn Fn(Fate) -> bool| {
-        Some(told[at].fate).filter(|fate| !failed(*fate)).map(|fate| f64::from(u8::from(of(fate))))
+        Some(told[at].fate).filter(|fate| !failed(*fate)).map(|fate| indicator(of(fate)))
     };
     // Bounds of the rate: none of the unknown passes, or all of them do.
     let of_all = |value: &dyn Fn(usize) -> Option<f64>| (0..told.len()).map(value).collect();

@@ -20,6 +20,7 @@ use crate::rescore::Rule;
 use crate::reviewers::classifier::Classifiers;
 use crate::reviewers::committee::UnknownFamily;
 use crate::reviewers::raters::FilledSheet;
+use crate::statistics::inference::indicator;
 use crate::statistics::levels::NotFinite;
 use crate::stats::measure::{MeasureTable, MeasureValue, size};
 use crate::trial::TrialFacts;
@@ -187,7 +188,7 @@ fn means() -> Vec<SampleMean> {
     let (absent, unscored) = (MeasureValue::Absent, MeasureValue::Inapplicable(UNSCORED));
     // The published scripts drop ratios above 1; here they have a share of their own.
     let below_1: fn(f64) -> Option<f64> = |ratio| (ratio < 1.0).then_some(ratio);
-    let above_1: fn(f64) -> Option<f64> = |ratio| Some(f64::from(u8::from(ratio > 1.0)));
+    let above_1: fn(f64) -> Option<f64> = |ratio| Some(indicator(ratio > 1.0));
     let of = RowMeasure::column;
     let mean = |group, name, measure, missing| SampleMean { group, name, measure, missing };
     let words = |name, column, why| mean("text", name, of(column).non_negative(), absent(why));
@@ -256,6 +257,7 @@ fn push_means(
     data_sets: &[MeasuredSet],
     table: &mut MeasureTable,
 ) -> PolarsResult<()> {
+    // A frame is read once for all of them: its items are parsed and its relations found only once.
     let values = |set: &MeasuredSet| set.values(means.iter().map(|mean| mean.measure));
     let values: Vec<RowValues<String>> =
         data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
@@ -273,6 +275,7 @@ fn push_means(
 /// ([`crate::cost::compute`]); seed annotation, which every trial of a seed set shares, is left out.
 fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
     let compute = |trial: &TrialEvidence| {
+        // Seconds and machines are of no sample: tokens and operations alone are compared.
         let parameters = Parameters::Stated(trial.parameters.clone());
         Compute::of(&trial.facts, &parameters, TEACHER_PARAMETERS, EngineSeconds::new())
     };

@@ -112,6 +112,7 @@ pub struct ScoreMeans {
 impl ScoreMeans {
     fn of<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Self {
         let (mut n, mut mu, mut sigma) = (0_u32, 0.0, 0.0);
+        // Candidates whose committee was broken off have no tally, and no part in the means.
         for tally in candidates.filter_map(Candidate::tally) {
             n += 1;
             mu += tally.mu();

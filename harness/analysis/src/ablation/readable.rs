@@ -93,6 +93,7 @@ impl AblationTable {
         let missed = rows.iter().filter_map(|row| Some((row, row.target?)));
         let missed: Vec<(&VariantRow, u64)> =
             missed.filter(|(row, target)| row.funnel.accepted < *target).collect();
+        // Numbers that move with the size of a set cannot be compared then.
         let is_unequal = rows.iter().any(|row| row.funnel.accepted != rows[0].funnel.accepted);
         if missed.is_empty() && !is_unequal {
             return None;

@@ -235,6 +235,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 
 /// Sample standard deviation.
 fn deviation(values: &[f64]) -> Option<f64> {
+    // n - 1: the mean was estimated from the same few places.
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     Some((squares / (values.len() - 1) as f64).sqrt())
@@ -242,6 +243,7 @@ fn deviation(values: &[f64]) -> Option<f64> {
 
 /// Root mean square of the places' standard errors.
 fn within(means: &[Inference]) -> Option<f64> {
+    // Variances average, standard errors do not.
     let errors = means.iter().filter_map(Inference::standard_error);
     mean(&errors.map(|error| error.powi(2)).collect::<Vec<_>>()).map(f64::sqrt)
 }

@@ -110,6 +110,7 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
         value: bounds.map(|(low, high)| f64::midpoint(low, high)),
         text: or_missing(bounds, |bounds| text(bounds, cell.knowledge)),
         framed: *rule == grid.recorded.rule,
+        // The paper's thresholds, whatever else the panels differ in.
         dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
         ..Square::default()
     }

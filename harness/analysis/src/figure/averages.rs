@@ -13,7 +13,7 @@ use super::axis::{self, Scale, estimate, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::statistics::inference::Estimate;
+use crate::statistics::inference::{Estimate, Interval};
 
 /// Averages side by side.
 #[derive(Clone, Debug)]
@@ -165,17 +165,15 @@ impl Averages {
 
     /// What was measured less GRA, in words: item by item, where that is known.
     fn differences(&self) -> String {
-        let mut words = Vec::new();
-        for group in &self.groups {
-            for bar in &group.bars {
-                let Some(ScoreSum { value, interval: Some(interval), .. }) = bar.less_gra else {
-                    continue;
-                };
-                let (source, group) = (&bar.source, &group.name);
-                let (low, high) = (interval.low, interval.high);
-                words.push(format!("{source} ({group}) {value:+.2} [{low:+.2}, {high:+.2}]"));
-            }
-        }
+        let said = |group: &BarGroup, bar: &Bar| {
+            let ScoreSum { value, interval, .. } = bar.less_gra?;
+            let (source, group, Interval { low, high }) = (&bar.source, &group.name, interval?);
+            Some(format!("{source} ({group}) {value:+.2} [{low:+.2}, {high:+.2}]"))
+        };
+        let of_group = |group: &BarGroup| -> Vec<String> {
+            group.bars.iter().filter_map(|bar| said(group, bar)).collect()
+        };
+        let words: Vec<String> = self.groups.iter().flat_map(of_group).collect();
         if words.is_empty() { String::new() } else { format!(" Less GRA: {}.", words.join("; ")) }
     }
 
@@ -241,6 +239,7 @@ impl Bar {
     fn draw(&self, canvas: &mut Canvas<'_>, scale: Scale, slot: Area, color: RGBColor) -> Drawn {
         let (x, _) = slot.middle();
         let letters = Letters::new(TEXT, HPos::Center);
+        // A name of its own size where it fits, else smaller, and cut where it would be too small to read.
         let name = letters.fitting(&self.source, slot.width - 2.0);
         canvas.text(&name.cut(&self.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
         let half = (slot.width / 2.0 - 2.0).min(18.0);

@@ -95,6 +95,7 @@ impl Fonts {
         if text.is_ascii() {
             return Cow::Borrowed(text);
         }
+        // Joiners and selectors would be marked as letters that are missing.
         let seen = text.chars().filter(|letter| letter.is_ascii() || !is_invisible(*letter));
         Cow::Owned(seen.map(|letter| if self.lack(letter) { MARK } else { letter }).collect())
     }
@@ -123,6 +124,7 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 /// How wide a text is, in pixels.
 pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
+    // A letter of another font is given a square: too wide rather than too narrow.
     let letter = |letter: char| advance(letter, bold).unwrap_or(FOREIGN);
     text.chars().map(letter).sum::<f64>() * size
 }

@@ -44,6 +44,7 @@ impl Rounds {
                 let row = reference.iteration(base, seed, round)?;
                 Some((round, to_f64(row.thousands.into()), row.scores.average))
             });
+            // Ours stand where the paper's rounds do, by their thousands of samples.
             let ours = rows.clone().filter_map(|(round, thousands, _)| {
                 let (source, round) = (DataSource::Gra, Some(round));
                 let score = measured.average(Trained { base, seed, source, round })?;
@@ -121,6 +122,7 @@ impl Rounds {
                 whisker(canvas, y, x.at(*at), ours, color)?;
             }
             let last = numbers().next_back().map(|&(_, value)| value);
+            // A line's name stands at its end, the paper's where it has one.
             let last = last.or(line.ours.last().and_then(|(_, ours)| ours.value));
             let last = last.filter(|value| value.is_finite());
             last_points.extend(last.map(|value| (y.at(value), value, &line.name, color)));

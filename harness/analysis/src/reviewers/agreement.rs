@@ -162,6 +162,7 @@ impl Sums {
     /// chance.
     #[must_use]
     pub fn alpha(&self) -> Option<f64> {
+        // Observed over expected disagreement, both as mean squared differences of two ratings.
         let n = self.paired.ratings;
         Some(1.0 - (n - 1.0) / n * self.disagreement / self.paired.total()?)
     }
@@ -175,6 +176,7 @@ impl Sums {
         if units < 2.0 || ratings <= units {
             return None;
         }
+        // One-way analysis of variance: mean squares between and within units, and the units' effective size.
         let between = (self.all.total()? - within).max(0.0) / (units - 1.0);
         let within = within / (ratings - units);
         let size = (ratings - self.square_sizes / ratings) / (units - 1.0);

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::proportion::Proportion;
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{self, Estimate, FEWEST, jackknife, weighted_mean};
+use crate::statistics::inference::{self, Estimate, FEWEST, indicator, jackknife, weighted_mean};
 use crate::statistics::levels::{Distinct, Resolution};
 use crate::statistics::rank::roc_area;
 
@@ -172,7 +172,7 @@ impl ResponseSkill {
         let scores: Vec<f64> = rows.iter().map(|row| row.1).collect();
         let mean = |kind: &str| sheet.mean(|other, score| (other == kind).then_some(score));
         let passing = |counts: fn(&str) -> bool| {
-            sheet.mean(|kind, score| counts(kind).then(|| share_of(score >= tau))).within(0.0, 1.0)
+            sheet.mean(|kind, score| counts(kind).then(|| indicator(score >= tau))).within(0.0, 1.0)
         };
         let kinds = sheet.kinds();
         let faulty = kinds.iter().filter(|kind| **kind != GOOD);
@@ -259,7 +259,7 @@ impl InstructionSkill {
     pub fn of(sheet: &Sheet<bool>) -> Self {
         let (rows, dependence) = sheet.read();
         let of_kind = |is_counted: fn(&str) -> bool| -> Vec<Option<f64>> {
-            rows.iter().map(|row| is_counted(row.0).then(|| share_of(row.1))).collect()
+            rows.iter().map(|row| is_counted(row.0).then(|| indicator(row.1))).collect()
         };
         let (clear, faulty) = (of_kind(|kind| kind == CLEAR), of_kind(|kind| kind != CLEAR));
         // Means of the two kinds weigh alike, however many faulty versions an instruction has.
@@ -268,7 +268,7 @@ impl InstructionSkill {
             [clear.zip(faulty).map(|(clear, faulty)| f64::midpoint(clear, 1.0 - faulty))]
         });
         let passes = |kind: &&str| {
-            let of_kind = |other: &str, passes| (other == *kind).then(|| share_of(passes));
+            let of_kind = |other: &str, passes| (other == *kind).then(|| indicator(passes));
             sheet.mean(of_kind).within(0.0, 1.0)
         };
         let kinds = sheet.kinds();
@@ -278,11 +278,6 @@ impl InstructionSkill {
             malformed: sheet.malformed(),
         }
     }
-}
-
-/// What a case adds to a share.
-fn share_of(is_one: bool) -> f64 {
-    f64::from(u8::from(is_one))
 }
 
 /// More calls than this share without a readable reply make a rater unusable.

@@ -24,7 +24,7 @@ use crate::foreign_text::CsvWriter;
 use crate::proportion::Proportion;
 use crate::rescore::{Rule, lets_pass};
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{self, Estimate};
+use crate::statistics::inference::{self, Estimate, indicator};
 use crate::statistics::rank::roc_area;
 use crate::trial::lineage;
 
@@ -141,12 +141,7 @@ impl Decider {
     /// The score that is held against tau.
     fn score(&self, candidate: &Candidate) -> Option<f64> {
         match self {
-            Self::Committee(DisputeRule::Accept) => {
-                // A committee that was broken off has a mean of its first members alone.
-                let scored = candidate.response_reviews.len();
-                let whole = scored == candidate.roles.reviewers.len();
-                candidate.tally().filter(|_| whole).map(Tally::mu)
-            }
+            Self::Committee(DisputeRule::Accept) => candidate.tally().map(Tally::mu),
             Self::Committee(_) => None,
             Self::Reviewer(model) => Some(review_by(candidate, model)?.scores.mean()),
         }
@@ -182,7 +177,8 @@ impl Classifiers {
         let reviewers: BTreeSet<&ModelName> = reviews.map(|review| &review.reviewer).collect();
         let deciders = committees.chain(reviewers.into_iter().cloned().map(Decider::Reviewer));
         let dependence = Dependence::by_items(cases.iter().map(|c| lineage(c.candidate)));
-        let good: Vec<Option<f64>> = cases.iter().map(|case| Some(share(case.is_good))).collect();
+        let good: Vec<Option<f64>> =
+            cases.iter().map(|case| Some(indicator(case.is_good))).collect();
         Some(Self {
             truth: truth.name(),
             tau: rule.tau,
@@ -248,7 +244,7 @@ impl Curve {
             cases.iter().map(|case| decider.passes(case.candidate, rule)).collect();
         let mean = |value: fn(bool, bool) -> Option<bool>| {
             let rows = cases.iter().zip(&own);
-            let values = rows.map(|(case, passes)| value(case.is_good, (*passes)?).map(share));
+            let values = rows.map(|(case, passes)| value(case.is_good, (*passes)?).map(indicator));
             let values: Vec<Option<f64>> = values.collect();
             inference::mean(&values, dependence).within(0.0, 1.0)
         };
@@ -274,11 +270,6 @@ impl PassedCounts {
     pub fn recall(self) -> Option<f64> {
         Proportion { yes: self.both, no: self.good - self.both }.value()
     }
-}
-
-/// What a case adds to a share.
-fn share(counts: bool) -> f64 {
-    f64::from(u8::from(counts))
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ impl Coverage {
 }
 
 fn overturned(candidates: &[Candidate]) -> Proportion {
+    // Every dispute had reached tau: the adjudicator confirms the mean or overturns it.
     let settled = candidates.iter().filter(|c| c.adjudication.is_some());
     Proportion::from_cases(
         settled.filter_map(|c| c.outcome).map(|outcome| outcome == Outcome::AdjudicatedOut),
@@ -174,6 +175,7 @@ impl InstructionAgreement {
         let fleiss: [Estimate; 3] = jackknife(&dependence(&all), |weights| {
             of_all.each_ref().map(|votes| votes.tally(weights).fleiss())
         });
+        // Coefficients of a criterion stand side by side, in the order of the jackknife above.
         let criterion = |place: usize| Criterion {
             name: CRITERIA[place],
             ones: estimates[3 * place].within(0.0, 1.0),

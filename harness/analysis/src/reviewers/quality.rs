@@ -160,6 +160,7 @@ impl JudgeAgreement {
     fn of(pairs: &[Pair], rows: usize) -> Result<Self, NotFinite> {
         let scores =
             Pairs::of(&pairs.iter().map(|pair| (pair.row.mu, pair.judge)).collect::<Vec<_>>())?;
+        // All four from one pass of the jackknife, which tabulates the pairs anew for every row left out.
         let [above, at_least, spearman, kendall] = jackknife(&dependence(pairs), |weights| {
             let table = scores.table(weights);
             let [above, at_least] = shares(pairs, weights, |_| true);
@@ -201,6 +202,7 @@ impl HighScoreCounts {
 }
 
 fn lift(pairs: &[Pair]) -> [Estimate; 2] {
+    // Both shares under the same weights: a row left out may be one of either.
     let lift = jackknife(&dependence(pairs), |weights| {
         let rejected = shares(pairs, weights, |pair| pair.row.rejected);
         let accepted = shares(pairs, weights, |pair| pair.row.accepted);

@@ -173,6 +173,11 @@ impl Inference {
     }
 }
 
+/// What a case adds to a share: the mean of what is 0 or 1 is one.
+pub(crate) fn indicator(counts: bool) -> f64 {
+    f64::from(u8::from(counts))
+}
+
 /// Mean of the rows that have a value, with its interval.
 #[must_use]
 pub fn mean(values: &[Option<f64>], dependence: &Dependence) -> Estimate {

@@ -114,6 +114,16 @@ impl ContingencyTable<'_> {
     }
 }
 
+/// Spearman's rho of rows with two values each, with its interval.
+///
+/// # Errors
+/// When a value is not finite.
+pub fn spearman(rows: &[(f64, f64)], dependence: &Dependence) -> Result<Estimate, NotFinite> {
+    let pairs = Pairs::of(rows)?;
+    let [rho] = jackknife(dependence, |weights| [pairs.table(weights).spearman()]);
+    Ok(rho.within(-1.0, 1.0))
+}
+
 /// The area under the ROC curve: how often a good row scores above a faulty one, ties counted half (Hanley and `McNeil`
 /// 1982), with its interval. No value without rows of both kinds, or where a score is no number.
 #[must_use]

@@ -13,6 +13,7 @@ use crate::diversity::tsne::{self, Map};
 use crate::diversity::unit_vectors::{Undefined, UnitVectors, nearest_distances};
 use crate::diversity::vendi::vendi;
 use crate::diversity::{clusters, subsample};
+use crate::statistics::inference::indicator;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// The longest word sequences whose variety is reported.
@@ -251,7 +252,7 @@ fn without_interval(values: &[f64]) -> MeasureValue {
 }
 
 fn numbers(flags: &[bool]) -> Vec<f64> {
-    flags.iter().map(|flag| f64::from(u8::from(*flag))).collect()
+    flags.iter().copied().map(indicator).collect()
 }
 
 fn exact(value: Result<f64, Undefined>, n: usize) -> MeasureValue {

@@ -133,6 +133,7 @@ impl MeasureTable {
     }
 
     pub(crate) fn add(&mut self, measure: Measure) {
+        // A row of nothing but reasons tells a reader nothing of these data sets.
         if measure.cells.iter().any(|cell| cell.why_absent().is_none()) {
             self.keep(measure);
         }
@@ -239,7 +240,7 @@ fn span(interval: Interval) -> String {
 
 /// A number to four digits or so; whole ones without decimals.
 fn shown(value: f64) -> String {
-    // Counts stay whole; anything else has about four significant digits.
+    // Counts stay whole; anything else has about four significant digits. Beyond 1e15 every float is whole.
     let decimals = match value.abs() {
         _ if value.fract() == 0.0 && value.abs() < 1e15 => 0,
         size if size < 1.0 => 4,

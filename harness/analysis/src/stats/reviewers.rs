@@ -10,14 +10,14 @@ use gra_synth::variant::DisputeRule;
 use super::{MeasuredSet, Settings, StatsError, TrialEvidence, UNSCORED};
 use crate::frames::RowMeasure;
 use crate::proportion::Proportion;
-use crate::reviewers::classifier::{Classifiers, Decider};
+use crate::reviewers::classifier::{Classifiers, Curve, Decider};
 use crate::reviewers::committee::{Committee, Criterion, Scale, malformed_rates};
 use crate::reviewers::quality::{HighScore, HighScoreCounts, HighShare, Quality, Scored};
 use crate::reviewers::raters::{RaterAgreement, RowRating, VerdictAgreement, alpha};
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{Estimate, jackknife};
+use crate::statistics::inference::{Estimate, indicator};
 use crate::statistics::levels::{Resolution, quantile};
-use crate::statistics::rank::Pairs;
+use crate::statistics::rank::spearman;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
 use crate::trial::{has_passed, lineage};
 
@@ -51,7 +51,7 @@ pub(super) fn committees(
     });
     // All committees are measured on the same scales: any of them names the rows.
     let Some(any) = committees.iter().flatten().next() else { return Ok(()) };
-    // The mean of the six first.
+    // The mean of the six first, the dimensions behind it for those who look closer.
     let mut scales: Vec<usize> = (0..any.responses.scales.len()).collect();
     scales.rotate_right(1);
     let of_scale: [(&str, Coefficient<Scale>); 3] =
@@ -118,6 +118,10 @@ enum Row {
     Detail,
 }
 
+/// One of the four counts, and one of a decider's numbers.
+type CountOf = fn(&HighScoreCounts) -> u64;
+type EstimateOf = fn(&Curve) -> Estimate;
+
 /// One of two raters.
 type ResolutionOf = fn(&Quality) -> Resolution;
 
@@ -152,6 +156,7 @@ pub(super) fn scores(
     }
     let mut push = |kind: Row, name: &str, cell: &dyn Fn(&Quality) -> MeasureValue| {
         let cell = |of: &Option<(Option<Quality>, bool)>| match of {
+            // Numbers over all candidates would weigh the two sides as they were cut.
             Some((Some(_), true)) if kind != Row::BySide => MeasureValue::Absent(CUT_APART),
             Some((Some(quality), _)) => cell(quality),
             Some((None, _)) => MeasureValue::Absent(UNJUDGED),
@@ -170,7 +175,7 @@ pub(super) fn scores(
         push(Row::BySide, &format!("judge {high}, accepted less rejected"), &|q| {
             MeasureValue::or_absent(q.lift[place], UNJUDGED)
         });
-        let of_four: [(&str, fn(&HighScoreCounts) -> u64); 4] = [
+        let of_four: [(&str, CountOf); 4] = [
             ("both", |of| of.both),
             ("committee alone", |of| of.committee),
             ("judge alone", |of| of.judge),
@@ -229,7 +234,7 @@ pub(super) fn deciders(
         })
     };
     for truth in truths {
-        let mut add = |name: String,
+        let mut add = |name: &str,
                        is_detail,
                        value: &dyn Fn(&Classifiers) -> Option<MeasureValue>| {
             let cell = |of_trial: &Vec<Classifiers>| {
@@ -240,24 +245,22 @@ pub(super) fn deciders(
             let cells = classifiers.iter().map(cell).collect();
             table.add(Measure { group: "classifier", name, cells, is_detail });
         };
-        let absent = MeasureValue::or_absent;
-        add("share of reviewed responses".to_owned(), false, &|of| {
-            Some(absent(of.good, "no response was reviewed"))
+        add("share of reviewed responses", false, &|of| {
+            Some(MeasureValue::or_absent(of.good, "no response was reviewed"))
         });
         for decider in &deciders {
-            let is_detail = !decided(decider);
-            let of = |of: &Classifiers| of.curves.iter().find(|c| c.decider == **decider).cloned();
-            add(format!("{decider}, precision"), is_detail, &|all| {
-                Some(absent(of(all)?.precision, "it let nothing pass"))
-            });
-            add(format!("{decider}, recall"), is_detail, &|all| {
-                Some(absent(of(all)?.recall, "no response is good"))
-            });
-            let has_score =
-                !matches!(decider, Decider::Committee(rule) if *rule != DisputeRule::Accept);
-            if has_score {
-                add(format!("{decider}, AUC"), is_detail, &|all| {
-                    Some(absent(of(all)?.auc, "all responses are good, or none is"))
+            let mut measures: Vec<(&str, EstimateOf, &str)> = vec![
+                ("precision", |of| of.precision, "it let nothing pass"),
+                ("recall", |of| of.recall, "no response is good"),
+            ];
+            // Where a vote or an adjudicator settles disputes, no score decides.
+            if !matches!(decider, Decider::Committee(rule) if *rule != DisputeRule::Accept) {
+                measures.push(("AUC", |of| of.auc, "all responses are good, or none is"));
+            }
+            for (name, of, why) in measures {
+                add(&format!("{decider}, {name}"), !decided(decider), &|all| {
+                    let curve = all.curves.iter().find(|curve| curve.decider == **decider)?;
+                    Some(MeasureValue::or_absent(of(curve), why))
                 });
             }
         }
@@ -273,13 +276,11 @@ pub(super) fn judges(
     for set in data_sets {
         let values = set.values(["judge", "second_judge"].map(RowMeasure::column))?;
         let both = values.values(0).iter().zip(values.values(1)).zip(values.items());
-        let both = both.filter_map(|((one, other), items)| Some(((*one)?, (*other)?, items)));
-        let both: Vec<(f64, f64, &Vec<String>)> = both.collect();
-        let pairs = Pairs::of(&both.iter().map(|row| (row.0, row.1)).collect::<Vec<_>>())?;
-        let dependence = Dependence::by_items(both.iter().map(|row| row.2.iter()));
-        let [rho] = jackknife(&dependence, |weights| [pairs.table(weights).spearman()]);
-        let missing = if both.is_empty() { "no second judge was asked" } else { ONE_SCORE };
-        cells.push(MeasureValue::or_absent(rho.within(-1.0, 1.0), missing));
+        let both = both.filter_map(|((one, other), items)| Some((((*one)?, (*other)?), items)));
+        let (scores, items): (Vec<(f64, f64)>, Vec<&Vec<String>>) = both.unzip();
+        let rho = spearman(&scores, &Dependence::by_items(items))?;
+        let missing = if scores.is_empty() { "no second judge was asked" } else { ONE_SCORE };
+        cells.push(MeasureValue::or_absent(rho, missing));
     }
     table.push("judge", "Spearman's rho of the two judges, samples", cells);
     Ok(())
@@ -372,6 +373,7 @@ pub(super) fn people(
             let instructions = share(found.instruction_ok);
             add(false, format!("{name}: instruction ok, share"), instructions);
         }
+        // Each two raters once, then all of them together.
         for (at, one) in sheets.iter().enumerate() {
             for other in &sheets[at + 1..] {
                 let names = format!("{} and {}", one.rater, other.rater);
@@ -380,7 +382,7 @@ pub(super) fn people(
                 add(true, format!("{names}: same verdict, share"), share(found.equal));
             }
         }
-        let accept: Field = |row| Some(f64::from(u8::from(row.accepts?)));
+        let accept: Field = |row| Some(indicator(row.accepts?));
         let fields: [(&str, Field); 2] = [("accept", accept), ("score", |row| row.score)];
         for (field, value) in fields.into_iter().filter(|_| sheets.len() > 1) {
             let found = coefficient(alpha(sheets, candidates, value)?);

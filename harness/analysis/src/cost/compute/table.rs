@@ -131,6 +131,7 @@ fn comparison(compute: &Compute) -> String {
             "No sample was accepted: there is nothing that a teacher of {size} could write."
         );
     }
+    // Seed annotation is left out on both sides: a teacher would need it too.
     let rounds = compute.rounds().all;
     let (Some(ratio), Some(own)) = (compute.ratio(), compute.per_sample(rounds.flop)) else {
         let unstated: Vec<String> = compute.unstated.iter().map(ToString::to_string).collect();
@@ -160,19 +161,17 @@ fn comparison(compute: &Compute) -> String {
 }
 
 fn notes(compute: &Compute) -> Vec<String> {
-    let mut notes = vec![
+    let notes = [
         "FLOP: two operations per parameter and token, attention left out; prompt tokens as asked for, \
-         although an engine may evaluate a stage's role prompt once for a whole batch."
-            .to_owned(),
+         although an engine may evaluate a stage's role prompt once for a whole batch.",
         "The comparison leaves seed annotation out, which both need, and counts the teacher's tokens as \
-         the pool's models counted them."
-            .to_owned(),
+         the pool's models counted them.",
         "own: without calls that an earlier variant of the experiment had made, whose replies the store \
-         had."
-            .to_owned(),
-        "Engine seconds are those of the chunks that answered, on the machine that ran them.".to_owned(),
-        run(compute),
+         had.",
+        "Engine seconds are those of the chunks that answered, on the machine that ran them.",
     ];
+    let mut notes: Vec<String> = notes.map(str::to_owned).to_vec();
+    notes.push(run(compute));
     if !compute.unstated.is_empty() {
         let unstated: Vec<String> = compute.unstated.iter().map(ToString::to_string).collect();
         notes.push(format!(
@@ -190,16 +189,11 @@ fn run(compute: &Compute) -> String {
                 or its seed-N.measured.csv is gone."
             .to_owned();
     };
-    let seconds =
-        format!("The run that paid for its own calls took {:.1} wall seconds", run.wall_seconds);
-    match run.joules {
-        Some(joules) => {
-            format!("{seconds} and {joules:.0} J of the processors, all that ran on them included.")
-        }
-        None => format!(
-            "{seconds}. Energy is not known: the machine has no counter that the run could read."
-        ),
-    }
+    let energy = run.joules.map_or_else(
+        || ". Energy is not known: the machine has no counter that the run could read.".to_owned(),
+        |joules| format!(" and {joules:.0} J of the processors, all that ran on them included."),
+    );
+    format!("The run that paid for its own calls took {:.1} wall seconds{energy}", run.wall_seconds)
 }
 
 fn flop(value: Option<u128>) -> String {

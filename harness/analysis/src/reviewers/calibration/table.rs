@@ -55,6 +55,7 @@ pub fn measures(rated: &[Rated]) -> MeasureTable {
     push("responses", "share of good that reaches tau", &good_passes);
     let faulty_passes = |of: &Rated| estimate(of.responses.faulty_passes);
     push("responses", "share of faulty that reaches tau", &faulty_passes);
+    // Of as many rows as AUC: those that were read.
     let threshold = |of: &Rated, part: fn((f64, f64)) -> f64| {
         MeasureValue::exact(of.responses.threshold.map(part), n(of), "no score is precise enough")
     };
@@ -131,6 +132,7 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
         ..Square::default()
     };
     let kinds = first.responses.auc_by_kind.iter().map(|(kind, _)| kind.as_str());
+    // The first rater stands at the top; the rows of a heat map rise.
     let rows = rated.iter().rev().map(|of| {
         let of_kinds = of.responses.auc_by_kind.iter().map(|(_, auc)| square(auc));
         of_kinds.chain([square(&of.responses.auc)]).collect()
