@@ -1,7 +1,9 @@
 //! What the tables of this crate share: columns made of rows, CSV lines whose fields carry their names, and what stands
 //! where there is no value.
 //!
-//! How columns are laid out is in [`crate::grid`]; which columns there are, in the module of each table.
+//! How columns are laid out is in [`crate::grid`]; which columns there are, in the module of each table. What people
+//! read is rounded and has a sign for what does not exist; what programs read is neither: data frames take an empty
+//! field for null.
 
 use std::io::{self, Write};
 
@@ -27,7 +29,7 @@ pub(crate) fn or_missing<T>(value: Option<T>, show: impl FnOnce(T) -> String) ->
     value.map_or_else(|| MISSING.to_owned(), show)
 }
 
-/// A value with two decimals.
+/// A value with two decimals: shares, scores and their differences are read no closer.
 pub(crate) fn hundredths(value: Option<f64>) -> String {
     or_missing(value, |value| format!("{value:.2}"))
 }

@@ -23,6 +23,38 @@ pub mod vendi;
 
 use gra_synth::stream::Stream;
 
+/// Why a number does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Undefined {
+    /// Too little data.
+    #[error("it takes {needed} or more, and there are {n}")]
+    TooFew {
+        /// How many there are.
+        n: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// Nothing distinguishes the data.
+    #[error("all of them are the same")]
+    Identical,
+    /// A row is zero, not finite, or was not normalised.
+    #[error("embedding {row} has length {length}; it should be 1")]
+    NotUnit {
+        /// Which, from 0.
+        row: usize,
+        /// Its Euclidean length; infinite when a value is not finite.
+        length: f64,
+    },
+    /// Two sets do not live in the same space.
+    #[error("embeddings of {one} and of {other} dimensions cannot be compared")]
+    Dimensions {
+        /// Of one set.
+        one: usize,
+        /// Of another.
+        other: usize,
+    },
+}
+
 /// `size` of `n` places without repeats, rising, from the stream of this name; all of them when
 /// there are no more.
 #[must_use]

@@ -22,62 +22,50 @@ const UNITS: &str = concat!(
 /// Words of an instruction that is still about one thing.
 const MOST_WORDS: usize = 40;
 
-fn regex(pattern: &str) -> Regex {
-    let pattern = pattern.replace("NUMBER", NUMBER).replace("UNITS", UNITS);
-    // Patterns are constants, and every one is used by a test.
-    Regex::new(&pattern).expect("a constant pattern is valid")
+/// Patterns by name, each made of its parts when it is first used.
+macro_rules! patterns {
+    ($($name:ident = $($part:literal)+;)+) => {
+        $(static $name: LazyLock<Regex> = LazyLock::new(|| {
+            let pattern = concat!($($part),+).replace("NUMBER", NUMBER).replace("UNITS", UNITS);
+            Regex::new(&pattern).expect("a constant pattern is valid, and the tests use each")
+        });)+
+    };
 }
 
-static JSON: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:in|as|into|to) (?:an? )?(?:valid )?json(?: data)? (?:format|object|array)\b|",
-        r"\b(?:in|as|into|to) (?:valid )?json(?:[.,;:!?)]|$)",
-    ))
-});
-static ABOUT_CODE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:functions?|programs?|scripts?|code|apis?|endpoints?|class|parse|method|application|app|server|",
-        r"python|javascript|java|query|how|library|database|algorithm|returns)\b",
-    ))
-});
-static ITEMS: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"^(?:please )?(?:list|name|give|provide|suggest|generate|identify|brainstorm|come up with|propose|",
-        r"compile|enumerate|state|recommend|(?:make|create|write|generate|compile|provide|give)(?: me)? a list of)",
-        r"(?: me| us)?(?: out)?(?: the)?(?: top)? (NUMBER) ([a-z]+)",
-    ))
-});
-static UNIT: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?:UNITS)$"));
-static ANY_NUMBER: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(?:NUMBER|both|each|pairs?|or more|at least|up to|categories)\b"));
-static SENTENCES: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:in|using|into|write) ",
-        r"(at most |no more than |up to |fewer than |less than |under |at least |more than )?",
-        r"(?:exactly |only |just )?(NUMBER) (?:or (?:less|fewer|more) )?(?:[a-z]+ )?sentences?\b",
-        r"(?: or (?:less|fewer|more)| (?:at most|max|maximum)\b)?",
-    ))
-});
-static ONE_WORD: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:in|with|using|respond with|answer with) (?:only |just |exactly )?(?:one|a single) word\b|",
-        r"\b(?:one|single)-word (?:answer|response|reply|description)\b",
-    ))
-});
-static ONE_LETTER: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"\b(?:answer|respond|reply) (?:with|using) (?:only |just )?(?:the |a )?(?:single )?(?:correct )?letter\b",
-    )
-});
-/// Things that have lists of their own.
-static PARTED: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"^(?: [a-z\-]+){0,2} ?\b(?:recipes?|plans?|programs?|poems?|stories|songs?|dialogues?|conversations?|",
-        r"outlines?|quizzes|games?|schedules?|lists?|sets?|essays?|menus?|routines?)\b",
-    ))
-});
-static FIRST: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*1[.)]"));
-static BULLET: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*[-*•] +\S"));
+patterns! {
+    JSON =
+        r"\b(?:in|as|into|to) (?:an? )?(?:valid )?json(?: data)? (?:format|object|array)\b|"
+        r"\b(?:in|as|into|to) (?:valid )?json(?:[.,;:!?)]|$)";
+    // JSON is then what a program deals with, and not what is asked for.
+    ABOUT_CODE =
+        r"\b(?:functions?|programs?|scripts?|code|apis?|endpoints?|class|parse|method|application|app|server|"
+        r"python|javascript|java|query|how|library|database|algorithm|returns)\b";
+    // At the beginning alone: further down a number may be about anything.
+    ITEMS =
+        r"^(?:please )?(?:list|name|give|provide|suggest|generate|identify|brainstorm|come up with|propose|"
+        r"compile|enumerate|state|recommend|(?:make|create|write|generate|compile|provide|give)(?: me)? a list of)"
+        r"(?: me| us)?(?: out)?(?: the)?(?: top)? (NUMBER) ([a-z]+)";
+    UNIT = r"^(?:UNITS)$";
+    // A second number leaves open which of the two is counted.
+    ANY_NUMBER = r"\b(?:NUMBER|both|each|pairs?|or more|at least|up to|categories)\b";
+    SENTENCES =
+        r"\b(?:in|using|into|write) "
+        r"(at most |no more than |up to |fewer than |less than |under |at least |more than )?"
+        r"(?:exactly |only |just )?(NUMBER) (?:or (?:less|fewer|more) )?(?:[a-z]+ )?sentences?\b"
+        r"(?: or (?:less|fewer|more)| (?:at most|max|maximum)\b)?";
+    ONE_WORD =
+        r"\b(?:in|with|using|respond with|answer with) (?:only |just |exactly )?(?:one|a single) word\b|"
+        r"\b(?:one|single)-word (?:answer|response|reply|description)\b";
+    ONE_LETTER =
+        r"\b(?:answer|respond|reply) (?:with|using) (?:only |just )?(?:the |a )?(?:single )?(?:correct )?letter\b";
+    // Things that have lists of their own.
+    PARTED =
+        r"^(?: [a-z\-]+){0,2} ?\b(?:recipes?|plans?|programs?|poems?|stories|songs?|dialogues?|conversations?|"
+        r"outlines?|quizzes|games?|schedules?|lists?|sets?|essays?|menus?|routines?)\b";
+    // Where a list begins, and its items without numbers.
+    FIRST = r"^\s*1[.)]";
+    BULLET = r"^\s*[-*•] +\S";
+}
 
 /// Whether a form that the instruction asks for is not there: JSON, a list of so many items, so many sentences, one
 /// word, one letter. `None` where it asks for none of them in words that have one reading.

@@ -10,7 +10,9 @@
 use gra_synth::similarity::{Near, Vectors, nearest};
 use gra_synth::stream::Stream;
 
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::UnitVectors;
+use crate::statistics::levels::whole;
 
 /// Clusters of a joint fit, unless the caller asks for another number: at most 6 bits of entropy.
 pub const CLUSTERS: usize = 64;
@@ -122,13 +124,7 @@ fn squared_distance(near: Near) -> usize {
     if squared < 1e-6 {
         return 0;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 4 times 2^32"
-    )]
-    let units = (squared * f64::from(u32::MAX)) as u64;
-    usize::try_from(units).unwrap_or(usize::MAX)
+    whole(squared * f64::from(u32::MAX))
 }
 
 /// The direction of every cluster's sum; a cluster without rows, or whose rows cancel out, stays

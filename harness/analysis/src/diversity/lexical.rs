@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::unit_vectors::Undefined;
+use super::Undefined;
 
 /// The longest sequences that are counted.
 pub const LONGEST: usize = 4;

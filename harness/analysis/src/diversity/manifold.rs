@@ -13,7 +13,8 @@
 
 use gra_synth::similarity::{Slab, Vectors, cosine, sweep};
 
-use crate::diversity::unit_vectors::{Undefined, UnitVectors, neighbours};
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::{UnitVectors, neighbours};
 
 /// Neighbours that span a ball, as in Naeem et al.
 pub const NEIGHBOURS: usize = 5;

@@ -20,8 +20,10 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use gra_synth::stream::Stream;
 
-use crate::diversity::unit_vectors::{Undefined, UnitVectors, neighbours};
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::{UnitVectors, neighbours};
 use crate::diversity::vendi::{eigen, matrix, second_moment};
+use crate::statistics::levels::whole;
 use descent::{Affinities, EXAGGERATION, descend, divergence};
 
 mod descent;
@@ -66,13 +68,8 @@ pub fn fit(sets: &[UnitVectors], run_seed: u64) -> Result<Map, Undefined> {
     let perplexity = PERPLEXITY.min((points - 1.0) / 3.0).max(LEAST_PERPLEXITY);
     // Without the gradient's factor 4; smaller sets would hardly move.
     let learning_rate = (points / EXAGGERATION).max(200.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a few times the perplexity, which is at most the number of points"
-    )]
     // Beyond three times the perplexity the Gaussian kernel is next to nothing (van der Maaten 2014).
-    let near = neighbours(rows, (3.0 * perplexity) as usize);
+    let near = neighbours(rows, whole(3.0 * perplexity));
     let affinities = Affinities::new(&near, perplexity);
     let positions = descend(&affinities, start, learning_rate);
     let divergence = divergence(&affinities, &positions);

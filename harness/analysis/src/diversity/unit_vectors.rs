@@ -10,40 +10,10 @@ use std::ops::Deref;
 
 use gra_synth::similarity::{Near, Slab, Vectors, cosine, floor_below, sweep};
 
+use super::Undefined;
+
 /// How far a length may lie from 1. An encoder that normalises in `f32` stays within 1e-6.
 const TOLERANCE: f64 = 1e-3;
-
-/// Why a number does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum Undefined {
-    /// Too little data.
-    #[error("it takes {needed} or more, and there are {n}")]
-    TooFew {
-        /// How many there are.
-        n: usize,
-        /// How many it takes.
-        needed: usize,
-    },
-    /// Nothing distinguishes the data.
-    #[error("all of them are the same")]
-    Identical,
-    /// A row is zero, not finite, or was not normalised.
-    #[error("embedding {row} has length {length}; it should be 1")]
-    NotUnit {
-        /// Which, from 0.
-        row: usize,
-        /// Its Euclidean length; infinite when a value is not finite.
-        length: f64,
-    },
-    /// Two sets do not live in the same space.
-    #[error("embeddings of {one} and of {other} dimensions cannot be compared")]
-    Dimensions {
-        /// Of one set.
-        one: usize,
-        /// Of another.
-        other: usize,
-    },
-}
 
 /// Rows of unit length, 384 values each for all-MiniLM-L6-v2.
 #[derive(Clone, Copy, Debug)]

@@ -20,7 +20,8 @@ use faer::{Accum, Mat, Par, Scale, Spec};
 use gra_synth::similarity::cosine;
 use rayon::prelude::*;
 
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::UnitVectors;
 
 /// The score, between 1 (all the same) and the smaller of n and the dimension (all orthogonal).
 ///

@@ -7,6 +7,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Area, Canvas, Drawn, Letters, SMALLEST};
 use super::page::{LINE, MARGIN, ROOM, TEXT, WIDTH, Words, lines, page};
 use super::{Figure, FigureError, palette};
+use crate::statistics::levels::whole;
 
 /// A heat map.
 #[derive(Clone, Debug, Default)]
@@ -302,8 +303,7 @@ impl Layout {
         let inner = (width * count).max(named);
         // The last panel of a row needs no gap behind it.
         let fit = ((ROOM + GAP) / (left + inner + GAP) + 1e-9).floor().max(1.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few panels")]
-        let columns = (fit as usize).min(map.panels.len());
+        let columns = whole(fit).min(map.panels.len());
         let size = (width, if two_lines { 38.0 } else { 30.0_f64.min(width.max(18.0)) });
         let squares = (width * count, size.1 * lines(map.y.ticks.len()));
         let above = ABOVE[usize::from(titles > 0.0)];

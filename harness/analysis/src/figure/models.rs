@@ -15,6 +15,7 @@ use crate::frames::{self, PASSED, means};
 use crate::grid;
 use crate::proportion::Proportion;
 use crate::reviewers::agreement::Ratings;
+use crate::statistics::levels::whole;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
 /// for which domain; `pool`: the generators' order. Candidates whose round was interrupted, or that an engine failed
@@ -100,12 +101,8 @@ fn proportions<'a>(
     let means = groups.column("mean")?.f64()?.iter().zip(groups.column("n")?.u32()?.iter());
     let proportion = |(key, (mean, n)): (Group<'a>, (Option<f64>, Option<u32>))| {
         let (mean, n) = (mean?, n?);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the mean of n zeros and ones, times n, is from 0 to n"
-        )]
-        let yes = (mean * f64::from(n)).round() as u64;
+        // The mean of n zeros and ones, times n, is a whole number but for rounding.
+        let yes = whole((mean * f64::from(n)).round()) as u64;
         Some((key, Proportion { yes, no: u64::from(n) - yes }))
     };
     Ok(keys.zip(means).filter_map(proportion).collect())

@@ -11,6 +11,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{LINE, MARGIN, ROOM, TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
+use crate::statistics::levels::whole;
 
 /// Sets of points with their names.
 #[derive(Clone, Debug)]
@@ -80,15 +81,14 @@ impl Plane<'_> {
 
     fn dots(&self, frame: Frame) -> Result<Figure, FigureError> {
         let colors = self.colors();
-        let names = self.name_lines();
-        let head = lines(names.len()) * LINE + 6.0;
+        let names = self.names();
+        let rows = names.last().map_or(0, |(.., row)| row + 1);
+        let head = lines(rows) * LINE + 6.0;
         page(self.words(""), head + ROOM, |canvas, area| {
-            for (row, line) in names.iter().enumerate() {
-                let y = area.y + lines(row) * LINE;
-                for (set, name, x) in line {
-                    canvas.disc((MARGIN + x + 5.0, y), 5.0, colors[*set])?;
-                    canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
-                }
+            for ((name, x, row), color) in names.iter().zip(&colors) {
+                let y = area.y + lines(*row) * LINE;
+                canvas.disc((MARGIN + x + 5.0, y), 5.0, *color)?;
+                canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
             }
             let area = area.without([0.0, head, 0.0, 0.0]);
             canvas.frame(area, palette::GREY, 1.0)?;
@@ -113,24 +113,22 @@ impl Plane<'_> {
         })
     }
 
-    /// Sets with their sizes in lines that fit, each with its distance from the left.
-    fn name_lines(&self) -> Vec<Vec<(usize, String, f64)>> {
+    /// Sets with their sizes, in rows that fit: each with its distance from the left, and its row.
+    fn names(&self) -> Vec<(String, f64, usize)> {
         let letters = Letters::new(TEXT, HPos::Left);
-        let mut names: Vec<Vec<(usize, String, f64)>> = vec![Vec::new()];
-        let mut x = 0.0;
-        for (set, (name, points)) in self.sets.iter().enumerate() {
+        let (mut end, mut row) = (0.0, 0);
+        let place = |(name, points): &(&str, &[[f64; 2]])| {
             let name = format!("{} ({} points)", letters.cut(name, 300.0), points.len());
             let wide = letters.width(&name) + 32.0;
-            if x > 0.0 && x + wide > ROOM {
-                names.push(Vec::new());
-                x = 0.0;
+            // A name that would leave the page begins the next row.
+            if end > 0.0 && end + wide > ROOM {
+                (end, row) = (0.0, row + 1);
             }
-            if let Some(line) = names.last_mut() {
-                line.push((set, name, x));
-            }
-            x += wide;
-        }
-        names
+            let x = end;
+            end += wide;
+            (name, x, row)
+        };
+        self.sets.iter().map(place).collect()
     }
 }
 
@@ -191,8 +189,8 @@ struct Density<'a> {
 
 impl<'a> Density<'a> {
     fn of(plane: &'a Plane<'a>, frame: Frame) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 72")]
-        let cell = |share: f64| ((share * lines(CELLS)) as usize).min(CELLS - 1);
+        // The right and the lower edge belong to the last cells.
+        let cell = |share: f64| whole(share * lines(CELLS)).min(CELLS - 1);
         let count = |points: &[[f64; 2]]| {
             let mut counts = vec![0; CELLS * CELLS];
             for (x, y) in points.iter().filter_map(|point| frame.place(*point)) {

@@ -26,6 +26,7 @@ use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::dependence::{Dependence, Seen};
+use super::levels::whole;
 pub use gra_paper::proportion::Interval;
 
 /// Share of the intervals that hold what they estimate.
@@ -158,12 +159,7 @@ impl Inference {
         let Spread { standard_error, student } = self.spread?;
         // A standard error falls with the square root of the rows.
         let rows = self.n as f64 * (errors_to_find(student) * standard_error / size).powi(2);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "positive; a float that is too large becomes the largest integer"
-        )]
-        rows.is_finite().then(|| rows.ceil() as u64)
+        rows.is_finite().then(|| whole(rows.ceil()) as u64)
     }
 
     /// Value and interval. `n` counts the rows of the smaller side.

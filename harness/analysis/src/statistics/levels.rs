@@ -61,16 +61,18 @@ impl Distinct<f64> {
     }
 }
 
+/// A number of at least 0 without its fraction; one that is too large becomes the largest integer.
+pub(crate) const fn whole(value: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as is said above")]
+    let whole = value as usize;
+    whole
+}
+
 /// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan 1996,
 /// type 7: the default of R and `NumPy`).
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "within the sample: share lies in [0, 1]"
-    )]
-    let below = place.floor() as usize;
+    let below = whole(place);
     let above = (below + 1).min(sorted.len() - 1);
     sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
 }

@@ -10,9 +10,9 @@ use gra_synth::similarity::pack;
 use crate::diversity::lexical::{MOST_TEXTS, NgramCounts, Words, self_bleu};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
 use crate::diversity::tsne::{self, Map};
-use crate::diversity::unit_vectors::{Undefined, UnitVectors, nearest_distances};
+use crate::diversity::unit_vectors::{UnitVectors, nearest_distances};
 use crate::diversity::vendi::vendi;
-use crate::diversity::{clusters, subsample};
+use crate::diversity::{Undefined, clusters, subsample};
 use crate::statistics::inference::indicator;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
@@ -234,13 +234,13 @@ pub fn map(
     let drawn: Vec<Matched> = sets.iter().map(|set| Matched::draw(set, n, run_seed)).collect();
     let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
     let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, run_seed)?;
-    let mut sets = sets.into_iter();
-    let (mut chosen, mut points) = (Vec::new(), Vec::new());
-    for set in drawn {
-        let is_on_it = set.rows().is_ok();
-        chosen.push(if is_on_it { set.chosen } else { Vec::new() });
-        points.push(if is_on_it { sets.next().unwrap_or_default() } else { Vec::new() });
-    }
+    // The fit has no points of sets with too few samples: the others' follow each other.
+    let mut fitted = sets.into_iter();
+    let of_set = |set: Matched| {
+        let points = set.rows().ok().and_then(|_| fitted.next());
+        points.map_or_else(Default::default, |points| (set.chosen, points))
+    };
+    let (chosen, points) = drawn.into_iter().map(of_set).unzip();
     Ok((chosen, Map { sets: points, divergence, perplexity, learning_rate }))
 }
 
