@@ -5,6 +5,7 @@
 //! read is rounded and has a sign for what does not exist; what programs read is neither: data frames take an empty
 //! field for null.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::foreign_text::CsvWriter;
@@ -22,6 +23,13 @@ pub(crate) fn right<R>(title: &str, rows: &[R], cell: impl Fn(&R) -> String) -> 
 /// A column of names or other texts.
 pub(crate) fn left<R>(title: &str, rows: &[R], cell: impl Fn(&R) -> String) -> Column {
     Column { align: Align::Left, ..right(title, rows, cell) }
+}
+
+/// Appends how to read a table, as a Markdown list.
+pub(crate) fn list(out: &mut String, notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(out, "- {note}");
+    }
 }
 
 /// A value as people read it.

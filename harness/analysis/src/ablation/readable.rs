@@ -8,7 +8,7 @@ use gra_synth::request::Stage;
 
 use super::comparison::{Comparison, Difference};
 use super::{AblationTable, CANDIDATE_STAGES, RunCost, VariantRow};
-use crate::columns::{MISSING, hundredths as number, left, or_missing, right};
+use crate::columns::{MISSING, hundredths as number, left, list, or_missing, right};
 use crate::cost::calls::Savings;
 use crate::grid::{self, Column, count, wrap};
 use crate::statistics::inference::{self, Estimate};
@@ -38,9 +38,7 @@ impl AblationTable {
             let block = grid::markdown(&beside_variants(rows, columns));
             let _ = writeln!(out, "### {title}\n\n{block}");
         }
-        for note in notes(&self.reference, rows) {
-            let _ = writeln!(out, "- {note}");
-        }
+        list(&mut out, &notes(&self.reference, rows));
         out
     }
 

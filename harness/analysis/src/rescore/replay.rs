@@ -164,15 +164,11 @@ impl<'a> Replayer<'a> {
         }
         let mut room = wave.room;
         let mut fates: BTreeMap<ItemId, Fate> = BTreeMap::new();
-        for (id, fate) in joined {
-            let fate = match fate {
-                Fate::Known(Outcome::Accepted) if room == 0 => Fate::Known(Outcome::Surplus),
-                Fate::Known(Outcome::Accepted) => {
-                    room -= 1;
-                    fate
-                }
-                fate => fate,
-            };
+        for (id, mut fate) in joined {
+            if fate == Fate::Known(Outcome::Accepted) {
+                let outcome = if room > 0 { Outcome::Accepted } else { Outcome::Surplus };
+                (fate, room) = (Fate::Known(outcome), room.saturating_sub(1));
+            }
             fates.insert(id, fate);
         }
         let by_review =
@@ -306,15 +302,6 @@ pub enum Knowledge {
 }
 
 impl Knowledge {
-    /// Every kind.
-    pub const ALL: [Self; 5] = [
-        Self::Exact,
-        Self::Bounded,
-        Self::DuplicatesAsRecorded,
-        Self::LaterRounds,
-        Self::LearntRoles,
-    ];
-
     /// Name used in tables and files.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Acceptance, Knowledge, Rescored, Rule, RuleOutcome};
-use crate::columns::{self, MISSING, field, left, right};
+use crate::columns::{self, MISSING, field, left, list, right};
 use crate::grid::{self, Column, count, wrap};
 use crate::statistics::inference::{self, Estimate};
 
@@ -24,9 +24,7 @@ impl Rescored {
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut out = format!("{}\n\n{}\n", as_run(self), grid::markdown(&columns(self)));
-        for note in notes(self) {
-            let _ = writeln!(out, "- {note}");
-        }
+        list(&mut out, &notes(self));
         out
     }
 

@@ -1,10 +1,9 @@
 //! The ledger of operations as CSV, Markdown and terminal text.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Compute, CostSplit, Spending};
-use crate::columns::{self, field, left, or_missing, right};
+use crate::columns::{self, field, left, list, or_missing, right};
 use crate::grid::{self, Column, count, wrap};
 
 /// A line of the table.
@@ -44,9 +43,7 @@ impl Compute {
     pub fn markdown(&self, trial: &str) -> String {
         let columns = grid::markdown(&columns(self));
         let mut out = format!("### {}\n\n{columns}\n{}\n\n", title(self, trial), comparison(self));
-        for note in notes(self) {
-            let _ = writeln!(out, "- {note}");
-        }
+        list(&mut out, &notes(self));
         out
     }
 
