@@ -26,9 +26,15 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
             others.push(rule);
         }
     }
-    let differ = Differ::between(&others);
+    // A panel's title says what it differs in from the others; what all share is said once, in the subtitle.
+    let differs = |k: usize| others.iter().any(|other| parts(other)[k] != parts(&others[0])[k]);
+    let said = |rule: &Rule, different: bool| {
+        let parts = parts(rule).into_iter().enumerate();
+        let said = parts.filter(|(k, _)| differs(*k) == different).map(|(_, part)| part);
+        said.collect::<Vec<_>>().join(", ")
+    };
     let panel = |other: &Rule| Panel {
-        title: differ.title(other, true),
+        title: said(other, true),
         rows: taus
             .iter()
             .map(|&tau| {
@@ -40,7 +46,7 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     let map = HeatMap {
         name: "sensitivity".to_owned(),
         title: format!("Acceptance of {trial} under other thresholds"),
-        subtitle: subtitle(grid, others.first().map(|rule| differ.title(rule, false))),
+        subtitle: subtitle(grid, &others.first().map(|rule| said(rule, false)).unwrap_or_default()),
         value: "acceptance (share of candidates drawn)".to_owned(),
         // The same for all trials, whose figures are laid side by side.
         range: (0.0, 1.0),
@@ -54,9 +60,8 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     map.figure()
 }
 
-fn subtitle(grid: &Rescored, shared: Option<String>) -> String {
-    let shared = shared.filter(|shared| !shared.is_empty());
-    let shared = shared.map_or_else(String::new, |shared| format!("; {shared}"));
+fn subtitle(grid: &Rescored, shared: &str) -> String {
+    let shared = if shared.is_empty() { String::new() } else { format!("; {shared}") };
     format!(
         "Recorded reviews decided again, no model asked; n = {} candidates{shared}",
         grid.candidates
@@ -69,34 +74,14 @@ fn is_beside(a: &Rule, b: &Rule) -> bool {
     Rule { tau, delta, ..*b } == *a
 }
 
-/// In which of the rest the panels differ; what they share is said once.
-struct Differ {
-    reviewers: bool,
-    dispute: bool,
-    cosine: bool,
-}
-
-impl Differ {
-    fn between(rules: &[Rule]) -> Self {
-        let any = |of: &dyn Fn(&Rule, &Rule) -> bool| rules.iter().any(|rule| of(rule, &rules[0]));
-        Self {
-            reviewers: any(&|a, b| a.reviewers != b.reviewers),
-            dispute: any(&|a, b| a.dispute != b.dispute),
-            cosine: any(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()),
-        }
-    }
-
-    /// What of a rule differs between the panels, or what does not.
-    fn title(&self, rule: &Rule, different: bool) -> String {
-        let plural = if rule.reviewers == 1 { "" } else { "s" };
-        let parts = [
-            (self.reviewers, format!("{} reviewer{plural}", rule.reviewers)),
-            (self.dispute, format!("disputes: {}", rule.dispute.name())),
-            (self.cosine, format!("cosine below {}", rule.cosine_limit)),
-        ];
-        let shown = parts.into_iter().filter(|(differs, _)| *differs == different);
-        shown.map(|(_, part)| part).collect::<Vec<_>>().join(", ")
-    }
+/// What of a rule is neither tau nor delta, in words.
+fn parts(rule: &Rule) -> [String; 3] {
+    let plural = if rule.reviewers == 1 { "" } else { "s" };
+    [
+        format!("{} reviewer{plural}", rule.reviewers),
+        format!("disputes: {}", rule.dispute.name()),
+        format!("cosine below {}", rule.cosine_limit),
+    ]
 }
 
 fn square(grid: &Rescored, rule: &Rule) -> Square {

@@ -26,15 +26,7 @@ pub(super) enum Token {
 
 impl Token {
     pub(super) const fn is_of_expression(&self) -> bool {
-        matches!(
-            self,
-            Self::Number(..)
-                | Self::Operator(_)
-                | Self::Minus
-                | Self::Open
-                | Self::Close
-                | Self::Percent
-        )
+        !matches!(self, Self::Equals | Self::Pause | Self::Word(_) | Self::Other)
     }
 }
 
