@@ -139,11 +139,10 @@ impl Compute {
     /// Engine seconds of all stages; `None` unless they are known for every stage that asked.
     #[must_use]
     pub fn total_seconds(&self) -> Option<CostSplit<f64>> {
-        let mut sum = CostSplit { all: 0.0, own: 0.0 };
-        for stage in self.stages.keys() {
+        self.stages.keys().try_fold(CostSplit { all: 0.0, own: 0.0 }, |mut sum, stage| {
             sum += *self.seconds.get(stage)?;
-        }
-        Some(sum)
+            Some(sum)
+        })
     }
 
     /// How many times the teacher's operations the trial's rounds took, for the same samples, shared calls

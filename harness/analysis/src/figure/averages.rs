@@ -64,25 +64,20 @@ impl Averages {
     #[must_use]
     pub fn of(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
         let ours = OursOfBase { base, measured };
-        let bars = |seeds: &[SeedDataset]| {
+        let group = |name: &str, seeds: &[SeedDataset]| {
             let bar = |source: DataSource| {
                 let printed =
-                    |seed: &SeedDataset| Some(reference.main(base, *seed, source)?.average);
+                    |seed: &SeedDataset| Some(to_f64(reference.main(base, *seed, source)?.average));
                 // Sums of printed hundredths over whole numbers of seed sets.
-                let paper: Option<Vec<f64>> =
-                    seeds.iter().map(|seed| Some(to_f64(printed(seed)?))).collect();
-                let paper = paper.map(|values| values.iter().sum::<f64>() / lines(seeds.len()));
+                let sum: Option<f64> = seeds.iter().map(printed).sum();
+                let paper = sum.map(|sum| sum / lines(seeds.len()));
                 // Means over seed sets of ours have no interval of their own: none is shown.
                 match seeds {
                     [seed] => ours.bar(*seed, source, paper),
                     _ => Bar { paper, ..Bar::of(source) },
                 }
             };
-            DataSource::MAIN.map(bar).to_vec()
-        };
-        let group = |name: &str, seeds: &[SeedDataset]| BarGroup {
-            name: name.to_owned(),
-            bars: bars(seeds),
+            BarGroup { name: name.to_owned(), bars: DataSource::MAIN.map(bar).to_vec() }
         };
         let sets = SeedDataset::ALL.iter().map(|seed| group(seed.title(), &[*seed]));
         let groups = sets.chain([group("mean of the three", &SeedDataset::ALL)]).collect();

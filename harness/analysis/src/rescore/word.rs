@@ -120,12 +120,10 @@ impl Table<'_> {
 
     /// How the instruction review ends the candidate; `None` when it goes on.
     fn instruction_review(&self, outcome: Outcome) -> Option<Word> {
-        const STAGE: Stage = Stage::InstructionReview;
-        const MALFORMED: Outcome = Outcome::Malformed { stage: STAGE };
-        const FAILED: Outcome = Outcome::Failed { stage: STAGE };
+        let stage = Stage::InstructionReview;
         if self.is_whole() {
             // Bits do not depend on what a rule changes.
-            let ended = matches!(outcome, Outcome::Vetoed | MALFORMED | FAILED);
+            let ended = outcome == Outcome::Vetoed || is_lost_at(outcome, &[stage]);
             return ended.then_some(Word::out(outcome));
         }
         let reviews = &self.candidate.instruction_reviews;
@@ -134,7 +132,7 @@ impl Table<'_> {
             return Some(Word::out(Outcome::Vetoed));
         }
         let spared = heard().count() < usize::from(self.rule.reviewers);
-        self.lost(STAGE).or_else(|| spared.then_some(Word::unknown(NotRecorded::Reviews)))
+        self.lost(stage).or_else(|| spared.then_some(Word::unknown(NotRecorded::Reviews)))
     }
 
     fn response_review(&self) -> Word {
