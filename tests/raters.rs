@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gra_analysis::trial::funnel::review_verdict;
+use gra_analysis::trial::review_verdict;
 use gra_bench::store::Store;
 use gra_bench::trial::stored::StoredTrial;
 use serde_json::Value;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gra_analysis::reviewers::calibration::skill::{InstructionSkill, ResponseSkill};
 use gra_analysis::reviewers::calibration::table::Rated;
-use gra_analysis::reviewers::calibration::verdict::{Weakness, weaknesses};
-use gra_analysis::reviewers::calibration::{CLEAR, GOOD, Rating, Sheet, committees};
+use gra_analysis::reviewers::calibration::{
+    CLEAR, GOOD, InstructionSkill, Rating, ResponseSkill, Sheet, Weakness, committees, weaknesses,
+};
 use gra_analysis::statistics::dependence::Dependence;
 use gra_analysis::statistics::inference::{self, Estimate};
 use gra_synth::committee::Scores;

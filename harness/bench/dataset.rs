@@ -7,9 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::contamination::SampleTexts;
 use gra_analysis::rescore::Rule;
-use gra_analysis::trial::TrialFacts;
-use gra_analysis::trial::funnel::has_passed;
-use gra_analysis::trial::lineage;
+use gra_analysis::trial::{TrialFacts, has_passed, lineage};
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
@@ -224,7 +222,7 @@ impl Sample {
         let instruction = candidate.instruction.clone();
         Ok(Self {
             id,
-            items: lineage::items(candidate).into_iter().map(item).collect(),
+            items: lineage(candidate).into_iter().map(item).collect(),
             domain: candidate.domain,
             generator: Some(candidate.roles.generator.clone()),
             instruction: instruction.with_context(|| {

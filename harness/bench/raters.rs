@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use gra_analysis::foreign_text::CsvWriter;
-use gra_analysis::trial::funnel::review_verdict;
+use gra_analysis::trial::review_verdict;
 use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
 use gra_synth::stream::Stream;

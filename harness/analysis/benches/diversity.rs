@@ -2,11 +2,9 @@
 //! `scripts/bench-evidence` compares with other packages at full size.
 
 use criterion::Criterion;
-use gra_analysis::diversity::lexical::Words;
-use gra_analysis::diversity::self_bleu::self_bleu;
-use gra_analysis::diversity::tsne::{self, TsneSettings};
-use gra_analysis::diversity::unit_vectors::UnitVectors;
-use gra_analysis::diversity::{clusters, manifold, neighbours, vendi};
+use gra_analysis::diversity::lexical::{Words, self_bleu};
+use gra_analysis::diversity::unit_vectors::{UnitVectors, nearest_distances};
+use gra_analysis::diversity::{clusters, manifold, tsne, vendi};
 use gra_synth::stream::Stream;
 
 const ROWS: usize = 2000;
@@ -53,7 +51,7 @@ fn main() {
     let mut group = criterion.benchmark_group("diversity");
     group.sample_size(10);
     group.bench_function("vendi", |bench| bench.iter(|| vendi::vendi(all)));
-    group.bench_function("spread", |bench| bench.iter(|| neighbours::nearest_distances(all)));
+    group.bench_function("spread", |bench| bench.iter(|| nearest_distances(all)));
     group.bench_function("manifold", |bench| {
         bench.iter(|| manifold::compare(set, reference, manifold::NEIGHBOURS));
     });
@@ -64,7 +62,7 @@ fn main() {
     let words = Words::read(&texts);
     group.bench_function("self-bleu", |bench| bench.iter(|| self_bleu(&words)));
     let few = rows(0, 500);
-    group.bench_function("map", |bench| bench.iter(|| tsne::fit(&[few], &TsneSettings::default())));
+    group.bench_function("map", |bench| bench.iter(|| tsne::fit(&[few], 42)));
     group.finish();
     criterion.final_summary();
 }

@@ -85,7 +85,7 @@ fn trial(candidates: u32) -> Trial {
         let quality = (candidate.response_reviews[0].scores.values()[0] as u8).min(7);
         let judge = (draw.below(100) > 0).then(|| scores(&mut draw, quality).mean());
         Some(Scored {
-            items: lineage::items(candidate),
+            items: lineage(candidate),
             accepted: candidate.is_sample(),
             rejected: !candidate.is_sample(),
             mu,

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Instant;
 use std::{env, fs};
 
-use gra_analysis::diversity::tsne::{self, TsneSettings};
+use gra_analysis::diversity::tsne;
 use gra_analysis::diversity::unit_vectors::UnitVectors;
 use gra_analysis::diversity::vendi::vendi;
 
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let number = match (measure, out) {
         ("vendi", None) => vendi(rows)?,
         ("tsne", Some(out)) => {
-            let map = tsne::fit(&[rows], &TsneSettings::default())?;
+            let map = tsne::fit(&[rows], 42)?;
             let positions = map.sets.iter().flatten().flatten();
             let bytes: Vec<u8> = positions.flat_map(|x| x.to_le_bytes()).collect();
             fs::write(out, bytes)?;

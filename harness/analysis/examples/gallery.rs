@@ -15,13 +15,10 @@ use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::rounds::{Rounds, Series};
 use gra_analysis::figure::variants::{VariantPanel, Variants};
 use gra_analysis::figure::violins::{Violin, Violins};
-use gra_analysis::figure::{
-    Figure, FigureError, acceptance, agreement, compute, domains, funnel, raters,
-};
+use gra_analysis::figure::{Figure, FigureError, acceptance, compute, funnel, models, raters};
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::statistics::inference::{Estimate, Interval};
-use gra_analysis::trial::funnel::Funnel;
-use gra_analysis::trial::{CallFact, TrialFacts};
+use gra_analysis::trial::{CallFact, Funnel, TrialFacts};
 use gra_synth::candidate::{Candidate, InstructionReview, Outcome, ResponseReview, Roles};
 use gra_synth::committee::{Decision, Scores, Thousandths};
 use gra_synth::domain::Domain;
@@ -55,8 +52,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("reviewers", &|| raters::reviewers(TRIAL, &scores(&candidates), 8.0)),
         ("raters", &|| raters::committee_and_judge(TRIAL, &pairs(&candidates), 8.0, None)),
         ("violins", &|| violins(count)),
-        ("agreement", &|| agreement::agreement(TRIAL, &candidates, &[])),
-        ("domains", &|| domains::domains(TRIAL, &candidates, &[])),
+        ("agreement", &|| models::agreement(TRIAL, &candidates, &[])),
+        ("domains", &|| models::domains(TRIAL, &candidates, &[])),
         ("acceptance", &|| sensitivity(&candidates)),
         ("compute", &|| spending(&candidates)),
         ("plane", &|| plane(count)),

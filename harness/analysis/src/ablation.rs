@@ -3,19 +3,22 @@
 //! CSV holds every number at full precision; Markdown and the terminal show them rounded. What depends
 //! on the machine ([`RunCost`]) is shown there and never part of the CSV, so that the CSV of a rerun
 //! has the same bytes.
+//!
+//! The CSV is here; the table as people read it is in `readable`.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 
 use gra_synth::pool::ItemId;
+use gra_synth::request::Stage;
 
 use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
+use crate::columns::{self, field};
 use crate::cost::calls::{Savings, Usage};
-use crate::statistics::holm::holm;
-use crate::trial::TrialFacts;
-use crate::trial::funnel::Funnel;
+use crate::statistics::inference::holm;
+use crate::trial::{Funnel, TrialFacts};
 
 pub mod comparison;
-mod delimited;
 mod readable;
 pub mod sweep;
 
@@ -111,6 +114,7 @@ impl AblationTable {
             target: None,
             measured: None,
         };
+        // p-values are corrected last, when all tests of the table are there.
         let mut rows: Vec<VariantRow> = trials.iter().zip(&all).map(row).collect();
         correct(&mut rows);
         Ok(Self { reference: reference.to_owned(), seed, rows })
@@ -141,6 +145,15 @@ impl AblationTable {
         }
     }
 
+    /// Writes every number but the measured ones as CSV: a header, one line per variant, rates and
+    /// means at full precision, an empty field where there is no value.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
+        columns::write_csv(writer, self.rows.iter().map(|row| record(self, row)))
+    }
+
     /// The rows, in the order of the trials.
     #[must_use]
     pub fn rows(&self) -> &[VariantRow] {
@@ -148,7 +161,7 @@ impl AblationTable {
     }
 }
 
-/// Replaces the p-values of a table's differences by Holm-corrected ones: all of them are one family.
+/// Replaces the p-values of a table's differences by Holm-corrected ones.
 fn correct(rows: &mut [VariantRow]) {
     let mut differences: Vec<&mut Difference> = rows
         .iter_mut()
@@ -170,6 +183,96 @@ fn compared(trial: &TrialFacts) -> Result<Compared, AblationError> {
     Compared::from_candidates(&trial.candidates).map_err(|candidate| {
         AblationError::RepeatedCandidate { variant: trial.variant.clone(), candidate }
     })
+}
+
+/// The stages that a candidate's reply can be malformed in.
+const CANDIDATE_STAGES: [Stage; 8] = [
+    Stage::Keywords,
+    Stage::Instruction,
+    Stage::InstructionReview,
+    Stage::Response,
+    Stage::ResponseReview,
+    Stage::ReviewComment,
+    Stage::Adjudication,
+    Stage::Summary,
+];
+
+/// The fields of a variant's line: every number but the measured ones.
+fn record(table: &AblationTable, row: &VariantRow) -> Vec<(String, String)> {
+    let VariantRow { funnel, usage, savings, difference, .. } = row;
+    let mut fields = Vec::new();
+    let mut push = |name: &str, value: String| fields.push((name.to_owned(), value));
+    push("variant", row.variant.clone());
+    push("reference", table.reference.clone());
+    push("seed", table.seed.to_string());
+    for (name, count) in [
+        ("candidates", funnel.candidates),
+        ("malformed", funnel.malformed),
+        ("failed", funnel.failed),
+        ("repeated_keywords", funnel.repeated_keywords),
+        ("vetoed", funnel.vetoed),
+        ("rejected", funnel.rejected),
+        ("disputed", funnel.disputed),
+        ("adjudicated_in", funnel.adjudicated_in),
+        ("adjudicated_out", funnel.adjudicated_out),
+        ("voted_out", funnel.voted_out),
+        ("duplicates", funnel.duplicates),
+        ("surplus", funnel.surplus),
+        ("accepted", funnel.accepted),
+        ("undecided", funnel.undecided),
+    ] {
+        push(name, count.to_string());
+    }
+    push("acceptance_rate", field(funnel.acceptance_rate()));
+    // Every stage has its column, so that the tables of several experiments can be laid over each other.
+    for stage in CANDIDATE_STAGES {
+        let name = format!("malformed_replies_{}", stage.name().replace('-', "_"));
+        let count = funnel.malformed_replies.get(&stage).copied().unwrap_or_default();
+        push(&name, count.to_string());
+    }
+    push("failed_calls", funnel.failed_calls_total().to_string());
+    for (name, over, scores) in [
+        ("reviewed", "reviewed", funnel.scores_reviewed),
+        ("accepted_reviewed", "accepted", funnel.scores_accepted),
+    ] {
+        push(name, scores.n.to_string());
+        push(&format!("mean_mu_{over}"), field(scores.mu));
+        push(&format!("mean_sigma_{over}"), field(scores.sigma));
+    }
+    for (name, count) in [
+        ("calls", usage.calls),
+        ("calls_shared", usage.shared),
+        ("prompt_tokens", usage.prompt_tokens),
+        ("reply_tokens", usage.reply_tokens),
+        ("early_duplicates", savings.early_duplicates),
+        ("saved_after_early_duplicates", savings.after_early_duplicates),
+        ("saved_after_veto", savings.after_veto),
+        ("saved_after_bound", savings.after_bound),
+        ("saved_comments", savings.comments),
+    ] {
+        push(name, count.to_string());
+    }
+    fields.extend(of_difference("acceptance", difference.map(|found| found.acceptance)));
+    fields.extend([
+        ("passed_here_only".to_owned(), field(difference.map(|found| found.gained))),
+        ("passed_in_reference_only".to_owned(), field(difference.map(|found| found.lost))),
+    ]);
+    fields.extend(of_difference("mu", difference.map(|found| found.mu)));
+    fields
+}
+
+/// The fields of a difference to the reference, which has none to itself.
+fn of_difference(of: &str, difference: Option<Difference>) -> [(String, String); 5] {
+    let estimate = difference.map(|difference| difference.estimate);
+    let interval = estimate.and_then(|estimate| estimate.interval);
+    let fields = [
+        ("pairs", field(estimate.map(|estimate| estimate.n))),
+        ("difference", field(estimate.and_then(|estimate| estimate.value))),
+        ("difference_low", field(interval.map(|interval| interval.low))),
+        ("difference_high", field(interval.map(|interval| interval.high))),
+        ("p_holm", field(difference.and_then(|difference| difference.p))),
+    ];
+    fields.map(|(name, value)| (format!("{of}_{name}"), value))
 }
 
 #[cfg(test)]

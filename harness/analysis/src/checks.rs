@@ -8,22 +8,22 @@
 //!
 //! # Layout
 //!
-//! - `blocks`: what of a text is code, and what is prose; `sentences`: prose as sentences
-//! - `language`, `refusal`, `repetition`, `ending`, `delimiters`, `code`, `request`, `arithmetic`: a check each
+//! - `prose`: what of a text is code, and what is prose; prose as sentences
+//! - `language`: whether it is English
+//! - `response`: refusals, repetitions, missing ends
+//! - `syntax`: fences, LaTeX, JSON and Python
+//! - `request`: the form that the instruction asks for
+//! - `arithmetic`: stated results
 
 mod arithmetic;
-mod blocks;
-mod code;
-mod delimiters;
-mod ending;
 mod language;
-mod refusal;
-mod repetition;
+mod prose;
 mod request;
-mod sentences;
+mod response;
+mod syntax;
 
-use blocks::Blocks;
 pub use language::languages;
+use prose::Blocks;
 
 /// What the checks say of a sample; `None` where a check does not apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,21 +82,22 @@ impl Checks {
         let asked = Blocks::of(instruction);
         let of_instruction = Self {
             instruction_foreign: language::is_foreign(&asked),
-            instruction_unbalanced: delimiters::are_unbalanced(&asked),
+            instruction_unbalanced: syntax::are_unbalanced(&asked),
             ..Self::default()
         };
         let Some(response) = response.filter(|text| !text.trim().is_empty()) else {
             return of_instruction;
         };
+        // Fences are found once: all checks of the response read the same blocks.
         let answered = Blocks::of(response);
         Self {
             response_foreign: language::is_foreign(&answered),
-            refusal: Some(refusal::is_refusal(response)),
-            repetition: repetition::repeats(&answered),
-            unended: ending::is_unended(&answered),
-            response_unbalanced: delimiters::are_unbalanced(&answered),
-            json_broken: code::is_json_broken(&answered),
-            python_broken: code::is_python_broken(&answered),
+            refusal: Some(response::is_refusal(response)),
+            repetition: response::repeats(&answered),
+            unended: response::is_unended(&answered),
+            response_unbalanced: syntax::are_unbalanced(&answered),
+            json_broken: syntax::is_json_broken(&answered),
+            python_broken: syntax::is_python_broken(&answered),
             format_unmet: request::is_unmet(instruction, &answered),
             arithmetic_wrong: arithmetic::is_wrong(&answered),
             ..of_instruction

@@ -12,9 +12,10 @@
 //! shorter than 13 words cannot overlap; they are counted as not checked and are no part of any share.
 //!
 //! What a model learnt from elsewhere, and paraphrases, are not found.
+//!
+//! How runs of words are found is in `grams`.
 
 mod grams;
-mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -23,6 +24,7 @@ use rayon::prelude::*;
 
 use crate::diversity::lexical::words;
 use crate::foreign_text::CsvWriter;
+use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
 use grams::Index;
 
 /// Words in a row that make an overlap.
@@ -111,34 +113,28 @@ impl Contamination {
     /// Looks for the benchmarks' items in the data sets.
     #[must_use]
     pub fn of(data_sets: &[SampleTexts<'_>], benchmarks: &[Benchmark]) -> Self {
-        let items: Vec<(usize, usize, &Vec<String>)> = benchmarks
-            .iter()
-            .enumerate()
-            .flat_map(|(at, benchmark)| {
-                benchmark.items.iter().enumerate().map(move |(item, texts)| (at, item, texts))
-            })
-            .collect();
-        let texts: Vec<&[String]> = items.iter().map(|(.., texts)| texts.as_slice()).collect();
-        let longest: Vec<usize> = texts.iter().map(|texts| longest(texts)).collect();
-        let overlaps = Index::of(&texts, OVERLAP);
-        let runs = Index::of(&texts, RUN);
-        let checked = benchmarks.iter().enumerate().map(|(at, benchmark)| {
-            let of = |least: usize| {
-                let long = items.iter().zip(&longest);
-                long.filter(|((owner, ..), length)| *owner == at && **length >= least).count()
-            };
-            let name = benchmark.name.clone();
+        let items = benchmarks.iter().enumerate().flat_map(|(at, benchmark)| {
+            let items = benchmark.items.iter().enumerate();
+            items.map(move |(item, texts)| ((at, item), texts.as_slice()))
+        });
+        let (places, texts): (Vec<(usize, usize)>, Vec<&[String]>) = items.unzip();
+        // One index for each rule: their runs have different lengths.
+        let [overlaps, runs] = [OVERLAP, RUN].map(|length| Index::of(&texts, length));
+        let search = Search { overlaps, runs, places, benchmarks: benchmarks.len() };
+        let checked = |benchmark: &Benchmark| {
+            // An item is as long as its longest text: a run never crosses from one to the next.
+            let longest = |texts: &Vec<String>| texts.iter().map(|text| words(text).len()).max();
+            let lengths: Vec<usize> = benchmark.items.iter().filter_map(longest).collect();
+            let of = |least: usize| lengths.iter().filter(|length| **length >= least).count();
             CheckedItems {
-                name,
+                name: benchmark.name.clone(),
                 items: benchmark.items.len(),
                 checked: of(OVERLAP),
                 with_runs: of(RUN),
             }
-        });
-        let places: Vec<(usize, usize)> = items.iter().map(|(at, item, _)| (*at, *item)).collect();
-        let search = Search { overlaps, runs, places, benchmarks: benchmarks.len() };
+        };
         Self {
-            benchmarks: checked.collect(),
+            benchmarks: benchmarks.iter().map(checked).collect(),
             data_sets: data_sets.iter().map(|set| search.of(set)).collect(),
         }
     }
@@ -174,11 +170,77 @@ impl Contamination {
         }
         csv.flush()
     }
-}
 
-/// The words of the longest text.
-fn longest(texts: &[String]) -> usize {
-    texts.iter().map(|text| words(text).len()).max().unwrap_or(0)
+    /// Adds three shares for each benchmark: of a data set's samples that overlap with it, of its items that overlap with
+    /// the data set, and of its items that are found by their 8-grams. They describe these very data sets and have no
+    /// interval. The last is a detail, and so are all three of a benchmark that no data set holds anything of.
+    ///
+    /// # Panics
+    /// When the table is not of these data sets.
+    pub fn describe(&self, table: &mut MeasureTable) {
+        for (at, CheckedItems { name, checked, with_runs, .. }) in
+            self.benchmarks.iter().enumerate()
+        {
+            let mut add = |what: String,
+                           is_detail: bool,
+                           count: &dyn Fn(&Found) -> usize,
+                           of: &dyn Fn(&CheckedSet) -> usize| {
+                let sets = self.data_sets.iter();
+                let cells = sets.map(|set| share(count(&set.found[at]), of(set))).collect();
+                table.add(Measure {
+                    group: "contamination",
+                    name: format!("{name}: {what}"),
+                    cells,
+                    is_detail,
+                });
+            };
+            let is_clean = self.is_clean(at);
+            let samples = format!("samples with {OVERLAP} words of it, share");
+            add(samples, is_clean, &|found| found.samples.len(), &|set| set.checked);
+            let items = format!("items with {OVERLAP} words in a sample, share");
+            add(items, is_clean, &|found| found.items.len(), &|_| *checked);
+            let by_runs =
+                format!("items found by {}% of their {RUN}-grams (IDF), share", FOUND * 100.0);
+            add(by_runs, true, &|found| found.by_runs.len(), &|_| *with_runs);
+        }
+    }
+
+    /// Whether no data set holds anything of a benchmark.
+    fn is_clean(&self, benchmark: usize) -> bool {
+        let mut found = self.data_sets.iter().map(|set| &set.found[benchmark]);
+        found.all(|found| found.samples.is_empty() && found.by_runs.is_empty())
+    }
+
+    /// What nothing was found of, what was not checked and what was left out, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let names = self.benchmarks.iter().enumerate();
+        let clean: Vec<&str> =
+            names.filter(|(at, _)| self.is_clean(*at)).map(|(_, of)| of.name.as_str()).collect();
+        if !clean.is_empty() {
+            notes.push(format!("No contamination was found with {}.", clean.join(", ")));
+        }
+        let of_sets =
+            self.data_sets.iter().map(|set| (&set.name, set.samples - set.checked, set.samples));
+        let of_items = self.benchmarks.iter().map(|of| (&of.name, of.items - of.checked, of.items));
+        let unchecked = [("Samples", listed(of_sets)), ("Items of benchmarks", listed(of_items))];
+        for (what, counts) in unchecked.into_iter().filter(|(_, counts)| !counts.is_empty()) {
+            notes.push(format!(
+                "{what} not checked for contamination, because they are shorter than {OVERLAP} words: {counts}."
+            ));
+        }
+        let boilerplate = self.data_sets.iter().filter(|set| set.boilerplate > 0);
+        let boilerplate: Vec<String> =
+            boilerplate.map(|set| format!("{} {}", set.name, set.boilerplate)).collect();
+        if !boilerplate.is_empty() {
+            notes.push(format!(
+                "Runs of {OVERLAP} words that more than {MOST_SAMPLES} samples have are no contamination: {}.",
+                boilerplate.join(", ")
+            ));
+        }
+        notes
+    }
 }
 
 /// The benchmarks' runs, and whose they are.
@@ -217,6 +279,7 @@ impl Search {
         let mut found = vec![Found::default(); self.benchmarks];
         let mut hits = Vec::new();
         for (sample, shared) in shared.iter().enumerate() {
+            // Overlaps first, so that an item that both rules find is named by its 13 words.
             let mut of_items: BTreeMap<usize, Held> = BTreeMap::new();
             for (run, words) in shared.overlaps.iter().filter(|(run, _)| !is_boilerplate(*run)) {
                 for item in self.overlaps.owners(*run) {
@@ -229,6 +292,7 @@ impl Search {
                     of_items.entry(item).or_insert(new).share += weights[*run] / masses[item];
                 }
             }
+            // A few shared 8-grams are no contamination; 13 words in a row are, whatever the share.
             of_items.retain(|_, held| held.overlaps || held.share >= FOUND);
             for (item, Held { share, overlaps, words }) in of_items {
                 let (benchmark, item) = self.places[item];
@@ -278,6 +342,7 @@ impl Search {
     /// first sample that has it is not counted: a copy does not make an item's words less rare.
     fn weights(&self, shared: &[Shared]) -> Vec<f64> {
         let holders = holders(&self.runs, shared.iter().map(|shared| &shared.runs));
+        // Benchmarks and data set together are the corpus that says what is rare.
         let texts = (shared.len() + self.places.len()) as f64;
         let weight = |(run, holders): (usize, usize)| {
             let having = self.runs.owners(run).len() + holders.saturating_sub(1);
@@ -297,6 +362,18 @@ fn holders<'a>(
         holders[*run] += 1;
     }
     holders
+}
+
+fn share(count: usize, of: usize) -> MeasureValue {
+    let value = (of > 0).then(|| count as f64 / of as f64);
+    MeasureValue::exact(value, of, "all are shorter than the words that are looked for")
+}
+
+/// Names with their counts above 0; empty without any.
+fn listed<'a>(counts: impl Iterator<Item = (&'a String, usize, usize)>) -> String {
+    let counts = counts.filter(|(_, count, _)| *count > 0);
+    let counts = counts.map(|(name, count, of)| format!("{name} {count} of {of}"));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

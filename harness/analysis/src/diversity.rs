@@ -10,22 +10,50 @@
 //! - [`vendi`]: the effective number of distinct texts
 //! - [`manifold`]: precision, recall, density and coverage against a reference set
 //! - [`clusters`]: how evenly a set lies over clusters that all sets share
-//! - [`unit_vectors`], [`neighbours`]: embeddings of a data set; exact nearest neighbours
+//! - [`unit_vectors`]: embeddings of a data set, and exact nearest neighbours among them
 //! - [`tsne`]: several sets in one plane
-//! - `spectrum`: second moments and eigenvalues
-//! - [`lexical`], [`self_bleu`]: distinct n-grams; how well the other texts predict one
+//! - [`lexical`]: distinct n-grams; how well the other texts predict one
 
 pub mod clusters;
 pub mod lexical;
 pub mod manifold;
-pub mod neighbours;
-pub mod self_bleu;
-mod spectrum;
 pub mod tsne;
 pub mod unit_vectors;
 pub mod vendi;
 
 use gra_synth::stream::Stream;
+
+/// Why a number does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Undefined {
+    /// Too little data.
+    #[error("it takes {needed} or more, and there are {n}")]
+    TooFew {
+        /// How many there are.
+        n: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// Nothing distinguishes the data.
+    #[error("all of them are the same")]
+    Identical,
+    /// A row is zero, not finite, or was not normalised.
+    #[error("embedding {row} has length {length}; it should be 1")]
+    NotUnit {
+        /// Which, from 0.
+        row: usize,
+        /// Its Euclidean length; infinite when a value is not finite.
+        length: f64,
+    },
+    /// Two sets do not live in the same space.
+    #[error("embeddings of {one} and of {other} dimensions cannot be compared")]
+    Dimensions {
+        /// Of one set.
+        one: usize,
+        /// Of another.
+        other: usize,
+    },
+}
 
 /// `size` of `n` places without repeats, rising, from the stream of this name; all of them when
 /// there are no more.
@@ -34,16 +62,9 @@ pub fn subsample(n: usize, size: usize, run_seed: u64, name: &[&str]) -> Vec<usi
     if size >= n {
         return (0..n).collect();
     }
-    let mut full_name = vec!["subsample"];
-    full_name.extend(name);
-    let mut places = Stream::named(run_seed, &full_name).choose(n, size);
+    let mut places = Stream::named(run_seed, &[&["subsample"][..], name].concat()).choose(n, size);
     places.sort_unstable();
     places
-}
-
-/// A count of at most 2^53 rows or words as a number.
-fn number(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Every figure is a struct of numbers that draws itself as a [`Figure`]. Everything is placed by hand
 //! on a white page that prints legibly at 17 cm, and texts are measured with the bundled font. SVG files
 //! keep their text as text and ask for that font by name; PNG files are rasterised from the same SVG with
-//! nothing but that font, unless others are brought along for letters that it lacks. Where a part has no data, the picture says what to run.
+//! nothing but that font, unless others are brought along for letters that it lacks. Where a part has no data, the
+//! picture says what to run.
 //!
 //! # Layout
 //!
@@ -15,35 +16,28 @@
 //! - [`violins`]: distributions side by side (Fig. 8)
 //! - [`funnel`]: what became of a trial's candidates
 //! - [`classifier`]: precision and recall of committee, vote, adjudicator and reviewers
-//! - [`compute`]: operations per accepted sample, beside a large model
-//! - [`cost_quality`]: operations per accepted sample against what a judge gives to them
-//! - [`agreement`]: how alike each two reviewers score
-//! - [`domains`]: acceptance by generator and domain
+//! - [`compute`]: operations per accepted sample, beside a large model, and against what a judge gives to them
+//! - [`models`]: acceptance by generator and domain; how alike each two reviewers score
 //! - [`acceptance`]: acceptance over thresholds, from a rescored trial
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
-//! - `page`, `canvas`, `axis`, `marks`, `font`: title and caption; shapes and text; ticks; what several
-//!   figures draw alike; widths of texts
+//! - `page`, `canvas`, `axis`: title and caption; shapes and text; ticks, and marks that several figures set
+//! - [`font`]: widths of texts, and PNG
 //! - [`roles`]: which data set is which of the paper's
-//! - `raster`: PNG
 //! - `palette`: colours that colour-blind readers can tell apart
 
 pub mod acceptance;
-pub mod agreement;
 pub mod averages;
 mod axis;
 mod canvas;
 pub mod classifier;
 pub mod compute;
-pub mod cost_quality;
-pub mod domains;
 pub mod font;
 pub mod funnel;
 pub mod heat_map;
-mod marks;
+pub mod models;
 mod page;
 mod palette;
 pub mod plane;
-mod raster;
 pub mod raters;
 pub mod roles;
 pub mod rounds;
@@ -85,7 +79,7 @@ impl Figure {
     /// # Errors
     /// When the picture cannot be rasterised, which no figure of this module causes.
     pub fn png(&self, fonts: &Fonts) -> Result<Vec<u8>, FigureError> {
-        raster::png(&self.svg, fonts)
+        fonts.png(&self.svg)
     }
 
     /// The letters of its texts that the fonts lack.

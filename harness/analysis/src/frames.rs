@@ -1,30 +1,29 @@
-//! Candidates and reviews as data frames, and data frames as files.
+//! Candidates, reviews and the samples of data sets as data frames, and data frames as files.
 //!
 //! A frame keeps the order of what it was made from. A value that does not exist is null: no frame
-//! holds `NaN` or an empty text. Equal frames give equal bytes.
+//! holds `NaN` or an empty text. Equal frames give equal bytes. What is computed of frames is in `measures`.
+
+mod measures;
 
 use std::io::Write;
 
-use gra_synth::candidate::{Candidate, Outcome};
-use gra_synth::committee::Decision;
+use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
+use gra_synth::committee::{DIMENSIONS, Decision};
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
+use gra_synth::request::{ModelName, Stage};
 use polars::prelude::{
     AnyValue, Column, CompatLevel, DataFrame, KeyValueMetadata, NamedFrom, ParquetWriter,
     PolarsError, PolarsResult, SchemaExt, Series,
 };
 use polars_parquet::write::schema_to_metadata_key;
+use rayon::prelude::*;
 
+use crate::checks::Checks;
 use crate::foreign_text::CsvWriter;
-
-mod measures;
-mod reviews;
-mod samples;
+use crate::ifd::MeasuredLosses;
 
 pub use measures::{DISPUTED, MU, PASSED, RowMeasure, RowValues, means};
-pub(crate) use reviews::CRITERIA;
-pub use reviews::reviews;
-pub use samples::{MeasuredSample, items, samples};
 
 /// One row per candidate.
 ///
@@ -57,6 +56,7 @@ pub use samples::{MeasuredSample, items, samples};
 pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
     let of = Columns(candidates);
     let [round, domain, generator, mu, decision, outcome] = fate(candidates);
+    // The order is that of published files, and part of them.
     let columns = vec![
         of.text("id", |c| Some(c.id.to_string())),
         round,
@@ -86,17 +86,21 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
         of.text("nearest", |c| Some(c.nearest?.id.to_string())),
         of.number("nearest_cosine", |c| Some(c.nearest?.cosine)),
         outcome,
-        of.text("malformed_stage", |c| match c.outcome? {
-            Outcome::Malformed { stage } => Some(stage.to_string()),
-            _ => None,
+        of.text("malformed_stage", |c| Some(malformed_at(c)?.to_string())),
+        of.text("malformed_reason", |c| {
+            let stage = malformed_at(c)?;
+            // The last of the tries ended the candidate.
+            let last = c.malformed.iter().rfind(|reply| reply.stage == stage)?;
+            Some(last.reason.name().to_owned())
         }),
-        of.text("malformed_reason", malformed_reason),
         of.count("malformed_replies", |c| Some(c.malformed.len())),
-        of.text("failed_stage", |c| match c.outcome? {
-            Outcome::Failed { stage } => Some(stage.to_string()),
-            _ => None,
+        of.text("failed_stage", |c| Some(failed_at(c)?.to_string())),
+        of.text("failed_reason", |c| {
+            let stage = failed_at(c)?;
+            // The first call of the stage that failed ended it.
+            let first = c.failed.iter().find(|call| call.stage == stage)?;
+            Some(first.failure.to_string())
         }),
-        of.text("failed_reason", failed_reason),
         of.count("failed_calls", |c| Some(c.failed.len())),
     ];
     DataFrame::new(candidates.len(), columns)
@@ -135,21 +139,192 @@ fn fate(candidates: &[Candidate]) -> [Column; 6] {
 }
 
 fn instruction_zeros(candidate: &Candidate) -> Option<usize> {
-    let bits = || candidate.instruction_reviews.iter().flat_map(|review| review.bits);
-    bits().next()?;
-    Some(bits().filter(|bit| !bit).count())
+    let reviews = &candidate.instruction_reviews;
+    // Without a review there is nothing to count, which is not the same as no zero.
+    let zeros = reviews.iter().flat_map(|review| review.bits).filter(|bit| !bit).count();
+    (!reviews.is_empty()).then_some(zeros)
 }
 
-fn malformed_reason(candidate: &Candidate) -> Option<String> {
-    let Some(Outcome::Malformed { stage }) = candidate.outcome else { return None };
-    let last = candidate.malformed.iter().rfind(|reply| reply.stage == stage)?;
-    Some(last.reason.name().to_owned())
+/// The stage whose replies stayed malformed, of a candidate that ended so.
+fn malformed_at(candidate: &Candidate) -> Option<Stage> {
+    if let Outcome::Malformed { stage } = candidate.outcome? { Some(stage) } else { None }
 }
 
-fn failed_reason(candidate: &Candidate) -> Option<String> {
-    let Some(Outcome::Failed { stage }) = candidate.outcome else { return None };
-    let first = candidate.failed.iter().find(|call| call.stage == stage)?;
-    Some(first.failure.to_string())
+/// The stage whose call failed, of a candidate that ended so.
+fn failed_at(candidate: &Candidate) -> Option<Stage> {
+    if let Outcome::Failed { stage } = candidate.outcome? { Some(stage) } else { None }
+}
+
+/// Names of the three bits of an instruction review, in prompt order (METHOD.md, section 4, Prompt 6).
+pub(crate) const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
+
+/// A review of any stage: bits of an instruction review, scores of the other two.
+struct Review<'a> {
+    candidate: ItemId,
+    stage: Stage,
+    seat: u8,
+    reviewer: &'a ModelName,
+    bits: Option<[bool; 3]>,
+    scores: Option<&'a ResponseReview>,
+}
+
+/// One row per review: instruction reviews by seat, response reviews by seat, then the adjudication,
+/// candidate by candidate. Reviews of candidates that were dropped are there too.
+///
+/// | column | type | what |
+/// |---|---|---|
+/// | `candidate` | text | its id |
+/// | `stage` | text | `instruction-review`, `response-review` or `adjudication` |
+/// | `seat` | u8 | place at the table, from 0 |
+/// | `reviewer` | text | model |
+/// | `reasonable`, `complete`, `clear` | bool | of an instruction review |
+/// | the six [`DIMENSIONS`] | f64 | of the other two, 1 to 10 |
+/// | `mean` | f64 | of the six |
+/// | `comment` | text | of the other two, where a step reads it |
+///
+/// # Errors
+/// None that a caller can cause: polars checks that columns are equally long.
+pub fn reviews(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
+    let reviews: Vec<Review> = candidates.iter().flat_map(of_candidate).collect();
+    let of = Columns(&reviews);
+    let mut columns = vec![
+        of.text("candidate", |review| Some(review.candidate.to_string())),
+        of.text("stage", |review| Some(review.stage.to_string())),
+        of.cells("seat", |review| Some(review.seat)),
+        of.text("reviewer", |review| Some(review.reviewer.to_string())),
+    ];
+    for (place, criterion) in CRITERIA.into_iter().enumerate() {
+        columns.push(of.cells(criterion, |review| Some(review.bits?[place])));
+    }
+    for (place, dimension) in DIMENSIONS.into_iter().enumerate() {
+        let score = |review: &Review| Some(review.scores?.scores.values()[place]);
+        columns.push(of.number(dimension, score));
+    }
+    columns.push(of.number("mean", |review| Some(review.scores?.scores.mean())));
+    columns.push(of.text("comment", |review| review.scores?.comment.clone()));
+    DataFrame::new(reviews.len(), columns)
+}
+
+fn of_candidate(candidate: &Candidate) -> impl Iterator<Item = Review<'_>> {
+    let checks = candidate.instruction_reviews.iter().map(|check| Review {
+        candidate: candidate.id,
+        stage: Stage::InstructionReview,
+        seat: check.seat,
+        reviewer: &check.reviewer,
+        bits: Some(check.bits),
+        scores: None,
+    });
+    let responses = candidate.response_reviews.iter().map(|review| (Stage::ResponseReview, review));
+    let adjudication = candidate.adjudication.iter().map(|review| (Stage::Adjudication, review));
+    checks.chain(responses.chain(adjudication).map(|(stage, review)| Review {
+        candidate: candidate.id,
+        stage,
+        seat: review.seat,
+        reviewer: &review.reviewer,
+        bits: None,
+        scores: Some(review),
+    }))
+}
+
+/// A sample of any data set, and what was measured of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredSample {
+    /// Unique in its data set.
+    pub id: String,
+    /// Itself, by a name that no other data set gives to another sample, and the examples that it was made from. Samples
+    /// that share one depend on each other.
+    pub items: Vec<String>,
+    /// Where it is known.
+    pub domain: Option<Domain>,
+    /// Who wrote it, where that is known.
+    pub generator: Option<String>,
+    /// Of a trial, from 1.
+    pub round: Option<u32>,
+    /// x.
+    pub instruction: String,
+    /// y; `None` where the data set has none.
+    pub response: Option<String>,
+    /// The committee's mean, where a committee scored it.
+    pub mu: Option<f64>,
+    /// The committee's spread.
+    pub sigma: Option<f64>,
+    /// Mean of a judge's six scores, where one was asked and could be read.
+    pub judge: Option<f64>,
+    /// The same of a second judge.
+    pub second_judge: Option<f64>,
+    /// What a model's losses say; `None` when no model was asked.
+    pub difficulty: Option<MeasuredLosses>,
+    /// 1 - cosine to the nearest other instruction of the data set, in [0, 2].
+    pub nearest_distance: Option<f64>,
+}
+
+/// One row per sample, without its texts.
+///
+/// | column | type | what |
+/// |---|---|---|
+/// | `id` | text | unique in its data set |
+/// | `items` | text | separated by spaces; see [`MeasuredSample::items`] |
+/// | `domain` | text | one of the seven |
+/// | `generator` | text | the model that wrote it |
+/// | `round` | u32 | of a trial, from 1 |
+/// | `instruction_words`, `response_words` | u32 | separated by white space; null without a response |
+/// | `mu`, `sigma`, `judge`, `second_judge` | f64 | on the scale of the scores |
+/// | `conditional_loss`, `direct_loss` | f64 | nats per token of the response, after the instruction and without it |
+/// | `scored_tokens` | u32 | of the response, after the instruction |
+/// | `truncated` | bool | the response lost its end before it was scored |
+/// | `loss_ratio`, `perplexity_ratio` | f64 | IFD by both formulas |
+/// | `unmeasured` | text | why there is no loss |
+/// | `nearest_distance` | f64 | 1 - cosine to the nearest other instruction |
+/// | `instruction_foreign` to `arithmetic_wrong` | bool | what [`Checks`] found, by its names; null where a check does not apply |
+///
+/// # Errors
+/// None that a caller can cause: polars checks that columns are equally long.
+pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
+    let of = Columns(samples);
+    // A sample whose losses could not be measured has a reason and no numbers.
+    let pair = |sample: &MeasuredSample| sample.difficulty.and_then(Result::ok);
+    let checked: Vec<Checks> = samples
+        .par_iter()
+        .map(|sample| Checks::of(&sample.instruction, sample.response.as_deref()))
+        .collect();
+    let mut columns = vec![
+        of.text("id", |s| Some(s.id.clone())),
+        of.text("items", |s| Some(s.items.join(" "))),
+        of.text("domain", |s| Some(s.domain?.to_string())),
+        of.text("generator", |s| s.generator.clone()),
+        of.count("round", |s| Some(s.round? as usize)),
+        of.count("instruction_words", |s| Some(words(&s.instruction))),
+        of.count("response_words", |s| s.response.as_deref().map(words)),
+        of.number("mu", |s| s.mu),
+        of.number("sigma", |s| s.sigma),
+        of.number("judge", |s| s.judge),
+        of.number("second_judge", |s| s.second_judge),
+        of.number("conditional_loss", |s| Some(pair(s)?.conditional.mean)),
+        of.number("direct_loss", |s| Some(pair(s)?.direct.mean)),
+        of.count("scored_tokens", |s| Some(pair(s)?.conditional.tokens as usize)),
+        of.cells("truncated", |s| Some(pair(s)?.truncated)),
+        of.number("loss_ratio", |s| pair(s)?.loss_ratio().ok()),
+        of.number("perplexity_ratio", |s| pair(s)?.perplexity_ratio().ok()),
+        of.text("unmeasured", |s| Some(s.difficulty?.err()?.name().to_owned())),
+        of.number("nearest_distance", |s| s.nearest_distance),
+    ];
+    columns.extend(Checks::COLUMNS.map(|(name, found)| Columns(&checked).cells(name, found)));
+    DataFrame::new(samples.len(), columns)
+}
+
+/// The items of each row of such a frame.
+///
+/// # Errors
+/// When the frame lacks the column.
+pub fn items(samples: &DataFrame) -> PolarsResult<Vec<Vec<String>>> {
+    let items = samples.column("items")?.str()?.iter();
+    Ok(items
+        .map(|items| items.unwrap_or_default().split(' ').map(str::to_owned).collect())
+        .collect())
+}
+
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
 }
 
 /// Makes columns from records, one cell each; keeps `NaN` and empty texts out.

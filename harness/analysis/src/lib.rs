@@ -10,7 +10,7 @@
 //!
 //! # Layout
 //!
-//! - [`trial`]: what one trial recorded, and what became of its candidates
+//! - [`trial`]: what one trial recorded, what became of its candidates, which of them depend on each other
 //! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
 //! - [`statistics`]: intervals, tests, corrections and distributions of typed columns
 //! - [`ablation`]: one row per variant; two variants on the same candidates; several run seeds
@@ -23,6 +23,7 @@
 //! - [`cost`]: calls, tokens and operations, and what was left out
 //! - [`rescore`]: a trial's recorded reviews under other thresholds
 //! - [`figure`]: pictures of the above, as SVG
+//! - `columns`: what the tables of the above share
 //! - [`foreign_text`], [`proportion`], `grid`: modules of `gra-paper`, which also holds the paper's tables that
 //!   figures draw
 
@@ -30,6 +31,7 @@
 
 pub mod ablation;
 pub mod checks;
+mod columns;
 pub mod contamination;
 pub mod cost {
     //! What a trial's calls cost.
@@ -75,17 +77,15 @@ pub mod statistics {
     //! # Layout
     //!
     //! - [`dependence`]: which rows share an item
-    //! - [`inference`], [`holm`]: intervals of means, their differences and other statistics, tests of differences;
-    //!   corrected p-values of several tests
-    //! - [`levels`], [`resolution`]: the distinct values of a column; how finely a rater uses its scale
+    //! - [`inference`]: intervals of means, their differences and other statistics, tests of differences, corrected
+    //!   p-values of several tests
+    //! - [`levels`]: the distinct values of a column; how finely a rater uses its scale
     //! - [`rank`]: Spearman's and Kendall's correlations from tables of counts
 
     pub mod dependence;
-    pub mod holm;
     pub mod inference;
     pub mod levels;
     pub mod rank;
-    pub mod resolution;
 }
 pub mod stats;
 pub mod trial;

@@ -21,21 +21,20 @@
 //!   neither target nor cosine limit matters.
 //! - A rate is over the candidates that were drawn. A run under another rule would stop earlier or draw
 //!   more waves until its target is met; surplus therefore counts as passed, as in
-//!   [`crate::trial::funnel::Funnel::acceptance_rate`].
+//!   [`crate::trial::Funnel::acceptance_rate`].
 //!
 //! This is no run: it asks nothing, and finds no sample that was not written.
 //!
 //! # Layout
 //!
-//! - `cell`, `knowledge`: what is counted of a rule, with intervals; how much of it is known
 //! - `word`: what the reviews of one candidate say under a rule
-//! - `replay`: waves and rounds: who is a duplicate of whom
+//! - `replay`: waves and rounds: who is a duplicate of whom, and how much of that is known
 //! - `table`: the grid as CSV, Markdown and terminal text
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::candidate::{Candidate, Outcome};
-use gra_synth::committee::Thousandths;
+use gra_synth::committee::{Decision, Thousandths};
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::Embedding;
@@ -43,21 +42,15 @@ use gra_synth::variant::{DisputeRule, Variant};
 use rayon::prelude::*;
 
 use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{self, Estimate, indicator};
 use crate::trial::lineage;
+use replay::{Replay, Replayer, Told};
 
-use cell::{Draft, draft, means};
-use replay::Replayer;
-
-mod cell;
-mod knowledge;
 mod replay;
 mod table;
-#[cfg(test)]
-mod tests;
 mod word;
 
-pub use cell::{Acceptance, RuleOutcome};
-pub use knowledge::Knowledge;
+pub use replay::Knowledge;
 pub(crate) use word::lets_pass;
 
 /// What decides about a candidate.
@@ -149,6 +142,44 @@ pub struct Rescored {
     pub cells: Vec<RuleOutcome>,
 }
 
+/// One rule and what it would have made of the trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RuleOutcome {
+    /// The rule.
+    pub rule: Rule,
+    /// Candidates on whom the committee's decision is known.
+    pub decided: u64,
+    /// Of these, disputes.
+    pub disputed: u64,
+    /// Of these, the ones that the adjudicator or the vote dropped, against the committee's mean.
+    pub overturned: u64,
+    /// Known to be too close to the target pool.
+    pub duplicates: u64,
+    /// Ended by a failed call.
+    pub failed: u64,
+    /// Known to pass review and deduplication, surplus included.
+    pub accepted: u64,
+    /// Candidates whose fate is not known.
+    pub unknown: u64,
+    /// `accepted` over the candidates that have not failed, in [0, 1].
+    pub acceptance: Acceptance,
+    /// Mean judge score of the accepted ones that have one.
+    pub judge: Estimate,
+    /// How many of the accepted have a judge score.
+    pub judged: u64,
+    /// How much of this is known.
+    pub knowledge: Knowledge,
+}
+
+/// A rate between its bounds, which are equal when every fate is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Acceptance {
+    /// None of the unknown passes.
+    pub least: Estimate,
+    /// All of them pass.
+    pub most: Estimate,
+}
+
 /// The trial cannot be rescored.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RescoreError {
@@ -204,7 +235,7 @@ pub fn rescore(record: &Record<'_>, rules: &[Rule]) -> Result<Rescored, RescoreE
     let drafts: Vec<Draft> =
         all.par_iter().map(|rule| draft(&replayer, record.judge, *rule)).collect();
     let inputs = drafts.iter().flat_map(|draft| draft.samples.iter().cloned());
-    let items = replayer.candidates().iter().map(|candidate| lineage::items(candidate));
+    let items = replayer.candidates().iter().map(|candidate| lineage(candidate));
     let estimates = means(&inputs.collect::<Vec<_>>(), &Dependence::by_items(items));
     let cells =
         drafts.into_iter().zip(estimates.chunks_exact(3)).map(|(draft, estimates)| RuleOutcome {
@@ -237,3 +268,69 @@ impl Rescored {
         self.cells.iter().map(|cell| cell.knowledge).collect()
     }
 }
+
+/// A cell, and the samples whose means it lacks: least, most, judge.
+struct Draft {
+    cell: RuleOutcome,
+    /// By candidate.
+    samples: [Vec<Option<f64>>; 3],
+}
+
+fn draft(replayer: &Replayer<'_>, judge: &BTreeMap<ItemId, f64>, rule: Rule) -> Draft {
+    let Replay { told, knowledge } = replayer.replay(&rule);
+    let count = |of: &dyn Fn(&Told) -> bool| told.iter().filter(|told| of(told)).count() as u64;
+    let is = |fate, outcomes: &[Outcome]| matches!(fate, Fate::Known(o) if outcomes.contains(&o));
+    let passed = |fate| is(fate, &[Outcome::Accepted, Outcome::Surplus]);
+    let unknown = |fate| matches!(fate, Fate::Unknown(_));
+    let score = |at: usize| {
+        let id = replayer.candidates()[at].id;
+        judge.get(&id).copied().filter(|score| passed(told[at].fate) && score.is_finite())
+    };
+    let failed = |fate| matches!(fate, Fate::Known(Outcome::Failed { .. }));
+    // A failed candidate has no end that the method knows of, and no part in the rate.
+    let share = |at: usize, of: &dyn Fn(Fate) -> bool| {
+        Some(told[at].fate).filter(|fate| !failed(*fate)).map(|fate| indicator(of(fate)))
+    };
+    // Bounds of the rate: none of the unknown passes, or all of them do.
+    let of_all = |value: &dyn Fn(usize) -> Option<f64>| (0..told.len()).map(value).collect();
+    let samples = [
+        of_all(&|at| share(at, &passed)),
+        of_all(&|at| share(at, &|fate| passed(fate) || unknown(fate))),
+        of_all(&score),
+    ];
+    // Means are filled in when the grid is whole: equal samples of its cells are computed once.
+    let nothing = Estimate::NONE;
+    let cell = RuleOutcome {
+        rule,
+        decided: count(&|told| told.decision.is_some()),
+        disputed: count(&|told| told.decision == Some(Decision::Dispute)),
+        overturned: count(&|told| is(told.fate, &[Outcome::AdjudicatedOut, Outcome::VotedOut])),
+        duplicates: count(&|told| is(told.fate, &[Outcome::Duplicate])),
+        failed: count(&|told| failed(told.fate)),
+        accepted: count(&|told| passed(told.fate)),
+        unknown: count(&|told| unknown(told.fate)),
+        acceptance: Acceptance { least: nothing, most: nothing },
+        judge: nothing,
+        judged: (0..told.len()).filter_map(score).count() as u64,
+        knowledge,
+    };
+    Draft { cell, samples }
+}
+
+/// The mean of each sample with its interval, in their order. Equal samples, and a grid has many, are computed once.
+fn means(samples: &[Vec<Option<f64>>], dependence: &Dependence) -> Vec<Estimate> {
+    let bits = |sample: &[Option<f64>]| -> Vec<Option<u64>> {
+        sample.iter().map(|value| value.map(f64::to_bits)).collect()
+    };
+    // Many rules decide alike. Bits are compared, which `f64` has no total order for.
+    let different: BTreeMap<Vec<Option<u64>>, &Vec<Option<f64>>> =
+        samples.iter().map(|sample| (bits(sample), sample)).collect();
+    let estimates: BTreeMap<&Vec<Option<u64>>, Estimate> = different
+        .par_iter()
+        .map(|(bits, sample)| (bits, inference::mean(sample, dependence)))
+        .collect();
+    samples.iter().map(|sample| estimates[&bits(sample)]).collect()
+}
+
+#[cfg(test)]
+mod tests;

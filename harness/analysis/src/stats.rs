@@ -4,31 +4,32 @@
 //! What is said of samples is read from the frames of [`crate::frames::samples`] and nothing else, so
 //! that the same numbers can be computed from a published frame. Samples that share an item depend on each
 //! other ([`crate::statistics::dependence`]).
+//!
+//! Means by domain, generator and round are grouped by polars ([`frames::means`]); a published frame gives the same
+//! numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
-use polars::prelude::{DataFrame, PolarsError, PolarsResult};
+use polars::prelude::{DataFrame, DataType, PolarsError, PolarsResult};
 
 use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
-use crate::frames::{self, RowMeasure, RowValues};
+use crate::frames::{self, PASSED, RowMeasure, RowValues};
 use crate::rescore::Rule;
 use crate::reviewers::classifier::Classifiers;
 use crate::reviewers::committee::UnknownFamily;
 use crate::reviewers::raters::FilledSheet;
+use crate::statistics::inference::indicator;
 use crate::statistics::levels::NotFinite;
 use crate::stats::measure::{MeasureTable, MeasureValue, size};
 use crate::trial::TrialFacts;
 use diversity::Diversity;
 
-mod committee;
 mod contrast;
 pub mod diversity;
-mod groups;
 pub mod measure;
-mod quality;
-mod raters;
+mod reviewers;
 mod words;
 
 pub use contrast::{Contrast, DifferenceVerdict, Margins, Sizes};
@@ -132,24 +133,25 @@ pub fn findings(
     if let Some(diversity) = diversity {
         diversity.describe(&mut table);
     }
-    quality::describe(data_sets, settings, &mut table)?;
-    raters::describe(data_sets, settings, &mut table)?;
+    reviewers::scores(data_sets, settings, &mut table)?;
+    reviewers::people(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
     let classify = |set: &MeasuredSet| {
         let trial = set.trial.as_ref()?;
+        // Cut apart, the judged candidates are no sample of the trial's.
         let judge = if trial.is_cut { &BTreeMap::new() } else { &trial.judge };
         let candidates = &trial.facts.candidates;
         Some(Classifiers::of_trial(candidates, &trial.rule, judge, settings.threshold))
     };
     let classifiers: Vec<Vec<Classifiers>> =
         data_sets.iter().map(|set| classify(set).unwrap_or_default()).collect();
-    quality::classify(data_sets, &classifiers, &mut table);
-    quality::judges(data_sets, &mut table)?;
-    committee::describe(data_sets, &mut table)?;
+    reviewers::deciders(data_sets, &classifiers, &mut table);
+    reviewers::judges(data_sets, &mut table)?;
+    reviewers::committees(data_sets, &mut table)?;
     cost(data_sets, &mut table);
     let contrasts = contrast::contrasts(data_sets, settings.margins)?;
     contrast::describe(&contrasts, &mut table);
-    Ok(Findings { table, contrasts, groups: groups::by_group(data_sets)?, classifiers })
+    Ok(Findings { table, contrasts, groups: by_group(data_sets)?, classifiers })
 }
 
 /// Adds how many samples are measured, and of how many records.
@@ -181,49 +183,26 @@ struct SampleMean {
     missing: MeasureValue,
 }
 
-/// The means before [`cut_share`], in the order of the table.
+/// Lengths, scores and difficulty, in the order of the table.
 fn means() -> Vec<SampleMean> {
-    let row = |group, name, column, missing| SampleMean {
-        group,
-        name,
-        measure: RowMeasure::column(column),
-        missing,
-    };
+    let (absent, unscored) = (MeasureValue::Absent, MeasureValue::Inapplicable(UNSCORED));
+    // The published scripts drop ratios above 1; here they have a share of their own.
     let below_1: fn(f64) -> Option<f64> = |ratio| (ratio < 1.0).then_some(ratio);
-    let above_1: fn(f64) -> Option<f64> = |ratio| Some(f64::from(u8::from(ratio > 1.0)));
-    let ratio = |name, column, value| {
-        let measure = RowMeasure::number(column, value);
-        SampleMean { measure, ..row("ifd", name, column, MeasureValue::Absent(NO_LOSSES)) }
-    };
-    let share = |name, column| {
-        let mean = ratio(name, column, above_1);
-        SampleMean { measure: mean.measure.share(), ..mean }
-    };
-    let non_negative =
-        |mean: SampleMean| SampleMean { measure: mean.measure.non_negative(), ..mean };
-    let score = |name, column, missing| {
-        let mean = row("quality", name, column, missing);
-        SampleMean { measure: mean.measure.score(), ..mean }
-    };
-    let absent = MeasureValue::Absent;
-    let unscored = MeasureValue::Inapplicable(UNSCORED);
+    let above_1: fn(f64) -> Option<f64> = |ratio| Some(indicator(ratio > 1.0));
+    let of = RowMeasure::column;
+    let mean = |group, name, measure, missing| SampleMean { group, name, measure, missing };
+    let words = |name, column, why| mean("text", name, of(column).non_negative(), absent(why));
+    let score = |name, column, missing| mean("quality", name, of(column).score(), missing);
+    let ifd = |name, measure| mean("ifd", name, measure, absent(NO_LOSSES));
+    let ratio = |name, column, value| ifd(name, RowMeasure::number(column, value));
+    let share = |name, column| ifd(name, RowMeasure::number(column, above_1).share());
     vec![
-        non_negative(row(
-            "text",
-            "words of instruction, mean",
-            "instruction_words",
-            absent("no samples"),
-        )),
-        non_negative(row(
-            "text",
-            "words of response, mean",
-            "response_words",
-            absent("no responses"),
-        )),
+        words("words of instruction, mean", "instruction_words", "no samples"),
+        words("words of response, mean", "response_words", "no responses"),
         score("judge's score, mean", "judge", absent("no judge was asked")),
         score("second judge's score, mean", "second_judge", absent("none was asked")),
         score("mu, mean", "mu", unscored.clone()),
-        non_negative(row("quality", "sigma, mean", "sigma", unscored)),
+        mean("quality", "sigma, mean", of("sigma").non_negative(), unscored),
         ratio("loss-ratio, mean over all", "loss_ratio", Some),
         ratio("loss-ratio, mean of those below 1", "loss_ratio", below_1),
         share("loss-ratio, share above 1", "loss_ratio"),
@@ -256,22 +235,19 @@ fn failed_checks() -> Vec<SampleMean> {
     ]
 }
 
-/// The share of samples whose response lost its end before its losses were measured.
-const fn cut_share() -> SampleMean {
-    SampleMean {
-        group: "ifd",
-        name: "share cut at the limit",
-        measure: RowMeasure::column("truncated").share(),
-        missing: MeasureValue::Absent(NO_LOSSES),
-    }
-}
-
 /// Adds what the frames say: lengths, scores, difficulty.
 fn describe(data_sets: &[MeasuredSet], table: &mut MeasureTable) -> Result<(), StatsError> {
     push_means(&means(), data_sets, table)?;
     let unmeasured = data_sets.iter().map(MeasuredSet::without_loss);
     table.push("ifd", "samples without a loss", unmeasured.collect::<PolarsResult<_>>()?);
-    push_means(&[cut_share()], data_sets, table)?;
+    // Responses that lost their end before their losses were measured.
+    let cut = SampleMean {
+        group: "ifd",
+        name: "share cut at the limit",
+        measure: RowMeasure::column("truncated").share(),
+        missing: MeasureValue::Absent(NO_LOSSES),
+    };
+    push_means(&[cut], data_sets, table)?;
     Ok(())
 }
 
@@ -281,6 +257,7 @@ fn push_means(
     data_sets: &[MeasuredSet],
     table: &mut MeasureTable,
 ) -> PolarsResult<()> {
+    // A frame is read once for all of them: its items are parsed and its relations found only once.
     let values = |set: &MeasuredSet| set.values(means.iter().map(|mean| mean.measure));
     let values: Vec<RowValues<String>> =
         data_sets.iter().map(values).collect::<PolarsResult<_>>()?;
@@ -298,6 +275,7 @@ fn push_means(
 /// ([`crate::cost::compute`]); seed annotation, which every trial of a seed set shares, is left out.
 fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
     let compute = |trial: &TrialEvidence| {
+        // Seconds and machines are of no sample: tokens and operations alone are compared.
         let parameters = Parameters::Stated(trial.parameters.clone());
         Compute::of(&trial.facts, &parameters, TEACHER_PARAMETERS, EngineSeconds::new())
     };
@@ -322,6 +300,79 @@ fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
     push("operations per accepted sample, 1e12", |spent| Some(spent.flop?.total()), 1e12);
 }
 
+/// Rows of a group below which its mean is not shown.
+const FEWEST_SHOWN: u32 = 5;
+
+const TOO_FEW: &str = "fewer than 5 in the group";
+const NO_GROUP: &str = "no such group";
+
+/// What rows are grouped by: a column, and the group of the table.
+const BY: [(&str, &str); 3] =
+    [("domain", "by domain"), ("generator", "by generator"), ("round", "by round")];
+
+/// What is averaged over the samples of a group.
+const OF_SAMPLES: [(&str, &str); 5] = [
+    ("judge's score", "judge"),
+    ("loss-ratio", "loss_ratio"),
+    ("words of instruction", "instruction_words"),
+    ("words of response", "response_words"),
+    ("distance to the nearest instruction", "nearest_distance"),
+];
+
+/// Mean and rows by the group's name.
+type GroupMeans = BTreeMap<String, (Option<f64>, u32)>;
+
+/// A table with a row per group and measure.
+fn by_group(data_sets: &[MeasuredSet]) -> PolarsResult<MeasureTable> {
+    let mut table = MeasureTable::new(data_sets.iter().map(|set| set.name.clone()).collect());
+    for (column, group) in BY {
+        let acceptance = |set: &MeasuredSet| match &set.trial {
+            Some(trial) => means_by(column, &frames::outcomes(&trial.facts.candidates)?, PASSED),
+            None => Ok(GroupMeans::new()),
+        };
+        push_groups(&mut table, group, "acceptance", data_sets, acceptance)?;
+        for (name, measure) in OF_SAMPLES {
+            let of =
+                |set: &MeasuredSet| means_by(column, &set.samples, RowMeasure::column(measure));
+            push_groups(&mut table, group, name, data_sets, of)?;
+        }
+    }
+    Ok(table)
+}
+
+/// Adds a row for each group that some data set has.
+fn push_groups(
+    table: &mut MeasureTable,
+    group: &'static str,
+    measure: &str,
+    data_sets: &[MeasuredSet],
+    means_of: impl Fn(&MeasuredSet) -> PolarsResult<GroupMeans>,
+) -> PolarsResult<()> {
+    let of_sets: Vec<GroupMeans> = data_sets.iter().map(means_of).collect::<PolarsResult<_>>()?;
+    let names: BTreeSet<&String> = of_sets.iter().flat_map(|of| of.keys()).collect();
+    for name in names {
+        let cell = |of: &GroupMeans| match of.get(name) {
+            Some((mean, n)) if *n >= FEWEST_SHOWN => {
+                MeasureValue::exact(*mean, *n as usize, TOO_FEW)
+            }
+            Some(_) => MeasureValue::Absent(TOO_FEW),
+            None => MeasureValue::Inapplicable(NO_GROUP),
+        };
+        table.push(group, format!("{name}: {measure}"), of_sets.iter().map(cell).collect());
+    }
+    Ok(())
+}
+
+/// Means of the rows that name a group.
+fn means_by(by: &str, frame: &DataFrame, measure: RowMeasure) -> PolarsResult<GroupMeans> {
+    let grouped = frames::means(frame, &[by], measure)?;
+    // Rounds are numbers, and name their groups as text.
+    let names = grouped.column(by)?.cast(&DataType::String)?;
+    let means = grouped.column("mean")?.f64()?.iter().zip(grouped.column("n")?.u32()?.iter());
+    let rows = names.str()?.iter().zip(means);
+    Ok(rows.filter_map(|(name, (mean, n))| Some((name?.to_owned(), (mean, n?)))).collect())
+}
+
 impl MeasuredSet {
     /// Measures of its samples, beside their items.
     fn values(
@@ -332,13 +383,10 @@ impl MeasuredSet {
     }
 
     fn without_loss(&self) -> PolarsResult<MeasureValue> {
-        let (all, missing) =
-            (self.samples.height(), self.samples.column("conditional_loss")?.null_count());
-        Ok(if missing == all {
-            MeasureValue::Absent(NO_LOSSES)
-        } else {
-            MeasureValue::count(missing, all)
-        })
+        let all = self.samples.height();
+        let missing = self.samples.column("conditional_loss")?.null_count();
+        let found = (missing < all).then(|| MeasureValue::count(missing, all));
+        Ok(found.unwrap_or(MeasureValue::Absent(NO_LOSSES)))
     }
 }
 

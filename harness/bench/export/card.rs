@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use gra_analysis::checks::languages;
-use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::Funnel;
 use gra_synth::variant::{Instructions, Rewrite};
 
 use super::{DATASET_INFO, Export, ExportedSample, Extent, MANIFEST, TEST, TrainingFormat};

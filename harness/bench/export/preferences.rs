@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use gra_analysis::trial::funnel::has_passed;
+use gra_analysis::trial::has_passed;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use serde::Serialize;

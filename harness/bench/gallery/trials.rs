@@ -5,18 +5,16 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
-use gra_analysis::figure::compute::ComputeReadings;
-use gra_analysis::figure::cost_quality::{CostAndQuality, cost_and_quality};
+use gra_analysis::figure::compute::{ComputeReadings, CostAndQuality, cost_and_quality};
 use gra_analysis::figure::variants::{VariantTrial, Variants};
 use gra_analysis::figure::{
-    Figure, acceptance, agreement, classifier as classifier_figure, compute as compute_figure,
-    domains, funnel, raters,
+    Figure, acceptance, classifier as classifier_figure, compute as compute_figure, funnel, models,
+    raters,
 };
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::statistics::inference::Estimate;
-use gra_analysis::trial::TrialFacts;
-use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
@@ -156,8 +154,8 @@ pub(crate) fn of_trial(
             }
             raters::reviewers(&name, &scores, f64::from(trial.record.settings.method.tau))
         }
-        FigureKind::Agreement => agreement::agreement(&name, candidates, &pool),
-        FigureKind::Domains => domains::domains(&name, candidates, &pool),
+        FigureKind::Agreement => models::agreement(&name, candidates, &pool),
+        FigureKind::Domains => models::domains(&name, candidates, &pool),
         FigureKind::Sensitivity => return sensitivity(trial, candidates, store),
         FigureKind::Classifier => return classifier(trial, candidates, stats),
         other => {

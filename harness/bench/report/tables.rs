@@ -3,8 +3,7 @@
 use gra_analysis::ablation::VariantRow;
 use gra_analysis::ablation::sweep::{SweepAxis, SweepPlace, sweep};
 use gra_analysis::statistics::inference::INTERVALS;
-use gra_analysis::trial::TrialFacts;
-use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::domain::Domain;
 
 use super::subject::{ReportSubject, SeedResults};

@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 
-use gra_analysis::ablation::VariantRow;
-use gra_analysis::ablation::comparison;
+use gra_analysis::ablation::{VariantRow, comparison};
 use gra_analysis::statistics::inference::{Estimate, Interval, LEVEL};
-use gra_analysis::trial::TrialFacts;
-use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::pool::ItemId;
 
 use super::subject::{ReportSubject, SeedResults};

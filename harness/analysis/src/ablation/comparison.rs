@@ -85,11 +85,10 @@ pub(super) fn compare(reference: &Compared, variant: &Compared) -> Comparison {
     };
     let difference = |(items, differences): (Vec<_>, Vec<Option<f64>>)| {
         let inference = Inference::of_mean(&differences, &Dependence::by_items(items));
-        Difference {
-            estimate: inference.map_or(Estimate::NONE, |found| found.estimate()),
-            p: inference.and_then(|found| found.p()),
-        }
+        let estimate = inference.map_or(Estimate::NONE, |found| found.estimate());
+        Difference { estimate, p: inference.and_then(|found| found.p()) }
     };
+    // A pair's difference in passing is -1, 0 or 1: the mean hides how many changed each way.
     let passed: (Vec<_>, Vec<Option<f64>>) = pairs(0);
     let changed = |by: f64| passed.1.iter().filter(|&&difference| difference == Some(by)).count();
     let (gained, lost) = (changed(1.0), changed(-1.0));
@@ -107,7 +106,7 @@ pub fn acceptance(candidates: &[Candidate]) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::funnel::Funnel;
+    use crate::trial::Funnel;
     use crate::trial_by_hand::{accepted, every_outcome, failed, rejected};
 
     fn compared(candidates: &[Candidate]) -> Compared {

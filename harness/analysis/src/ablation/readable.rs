@@ -7,14 +7,12 @@ use std::fmt::Write as _;
 use gra_synth::request::Stage;
 
 use super::comparison::{Comparison, Difference};
-use super::delimited::CANDIDATE_STAGES;
-use super::{AblationTable, RunCost, VariantRow};
+use super::{AblationTable, CANDIDATE_STAGES, RunCost, VariantRow};
+use crate::columns::{MISSING, hundredths as number, left, list, or_missing, right};
 use crate::cost::calls::Savings;
-use crate::grid::{self, Align, Column, count, wrap};
+use crate::grid::{self, Column, count, wrap};
 use crate::statistics::inference::{self, Estimate};
-use crate::trial::funnel::{Funnel, ScoreMeans};
-
-const MISSING: &str = "-";
+use crate::trial::{Funnel, ScoreMeans};
 
 impl AblationTable {
     /// Markdown tables of decisions, cost and what was left out, and how to read them. A value that does not
@@ -29,8 +27,7 @@ impl AblationTable {
         let mut costs = scores(rows);
         costs.extend(difference(rows, "mu", |comparison| comparison.mu));
         costs.extend(cost(rows));
-        let malformed = column("malformed replies", rows, malformed_by_stage);
-        costs.push(Column { align: Align::Left, ..malformed });
+        costs.push(left("malformed replies", rows, malformed_by_stage));
         let blocks = [
             ("Decisions", decisions),
             ("Scores and cost", costs),
@@ -38,12 +35,10 @@ impl AblationTable {
         ];
         let mut out = self.headline().map(|line| line + "\n\n").unwrap_or_default();
         for (title, columns) in blocks.into_iter().filter(|(_, columns)| !columns.is_empty()) {
-            let _ =
-                writeln!(out, "### {title}\n\n{}", grid::markdown(&beside_variants(rows, columns)));
+            let block = grid::markdown(&beside_variants(rows, columns));
+            let _ = writeln!(out, "### {title}\n\n{block}");
         }
-        for note in notes(&self.reference, rows) {
-            let _ = writeln!(out, "- {note}");
-        }
+        list(&mut out, &notes(&self.reference, rows));
         out
     }
 
@@ -57,7 +52,7 @@ impl AblationTable {
         differences.extend(changed(rows));
         differences.extend(difference(rows, "mu", |comparison| comparison.mu));
         let mut costs = cost(rows);
-        costs.push(column("malformed\nreplies", rows, |row| {
+        costs.push(right("malformed\nreplies", rows, |row| {
             count(row.funnel.malformed_replies_total())
         }));
         let to_reference = format!("Differences to the reference, {}", self.reference);
@@ -92,24 +87,23 @@ impl AblationTable {
     #[must_use]
     pub fn headline(&self) -> Option<String> {
         let rows = self.rows();
-        let is_missed =
-            |row: &&VariantRow| row.target.is_some_and(|target| row.funnel.accepted < target);
-        let missed: Vec<&VariantRow> = rows.iter().filter(is_missed).collect();
+        // Rows beside the target that they missed.
+        let missed = rows.iter().filter_map(|row| Some((row, row.target?)));
+        let missed: Vec<(&VariantRow, u64)> =
+            missed.filter(|(row, target)| row.funnel.accepted < *target).collect();
+        // Numbers that move with the size of a set cannot be compared then.
         let is_unequal = rows.iter().any(|row| row.funnel.accepted != rows[0].funnel.accepted);
         if missed.is_empty() && !is_unequal {
             return None;
         }
-        let list = |rows: &mut dyn Iterator<Item = String>| rows.collect::<Vec<_>>().join(", ");
         let accepted = |row: &VariantRow| format!("{} {}", row.variant, count(row.funnel.accepted));
-        let mut line = format!("Accepted: {}", list(&mut rows.iter().map(accepted)));
+        let accepted: Vec<String> = rows.iter().map(accepted).collect();
+        let mut line = format!("Accepted: {}", accepted.join(", "));
         // Targets differ where a variant has a scale of its own.
-        let targets: BTreeSet<u64> = missed.iter().filter_map(|row| row.target).collect();
+        let targets: BTreeSet<u64> = missed.iter().map(|(_, target)| *target).collect();
         for target in targets {
-            let names: Vec<String> = missed
-                .iter()
-                .filter(|row| row.target == Some(target))
-                .map(|row| row.variant.clone())
-                .collect();
+            let of_target = missed.iter().filter(|(_, of_row)| *of_row == target);
+            let names: Vec<&str> = of_target.map(|(row, _)| row.variant.as_str()).collect();
             let all = names.len() == rows.len() && rows.len() > 1;
             let names = if all { "any variant".to_owned() } else { names.join(", ") };
             let _ = write!(line, "; the target of {} was not met by {names}", count(target));
@@ -132,44 +126,38 @@ fn malformed_by_stage(row: &VariantRow) -> String {
     if stages.is_empty() { total } else { format!("{total} ({})", stages.join(", ")) }
 }
 
-/// A column of numbers. The title's lines are stacked in the terminal.
-fn column(title: &str, rows: &[VariantRow], cell: impl Fn(&VariantRow) -> String) -> Column {
-    Column { title: title.to_owned(), cells: rows.iter().map(cell).collect(), align: Align::Right }
-}
-
 /// Columns under the names of the variants.
 fn beside_variants(rows: &[VariantRow], columns: Vec<Column>) -> Vec<Column> {
-    let names = column("variant", rows, |row| row.variant.clone());
-    [vec![Column { align: Align::Left, ..names }], columns].concat()
+    [vec![left("variant", rows, |row| row.variant.clone())], columns].concat()
 }
 
 /// A partition: all columns but the first and the rate add up to the first.
 fn outcomes(rows: &[VariantRow]) -> Vec<Column> {
     let mut columns = vec![
-        column("drawn", rows, |row| count(row.funnel.candidates)),
-        column("mal-\nformed", rows, |row| count(row.funnel.malformed)),
-        column("failed", rows, |row| count(row.funnel.failed)),
-        column("repeated\nkeywords", rows, |row| count(row.funnel.repeated_keywords)),
-        column("vetoed", rows, |row| count(row.funnel.vetoed)),
-        column("rejected", rows, |row| count(row.funnel.rejected)),
-        column("adjud.\nout", rows, |row| count(row.funnel.adjudicated_out)),
-        column("voted\nout", rows, |row| count(row.funnel.voted_out)),
-        column("dupli-\ncate", rows, |row| count(row.funnel.duplicates)),
-        column("sur-\nplus", rows, |row| count(row.funnel.surplus)),
-        column("accepted", rows, |row| count(row.funnel.accepted)),
+        right("drawn", rows, |row| count(row.funnel.candidates)),
+        right("mal-\nformed", rows, |row| count(row.funnel.malformed)),
+        right("failed", rows, |row| count(row.funnel.failed)),
+        right("repeated\nkeywords", rows, |row| count(row.funnel.repeated_keywords)),
+        right("vetoed", rows, |row| count(row.funnel.vetoed)),
+        right("rejected", rows, |row| count(row.funnel.rejected)),
+        right("adjud.\nout", rows, |row| count(row.funnel.adjudicated_out)),
+        right("voted\nout", rows, |row| count(row.funnel.voted_out)),
+        right("dupli-\ncate", rows, |row| count(row.funnel.duplicates)),
+        right("sur-\nplus", rows, |row| count(row.funnel.surplus)),
+        right("accepted", rows, |row| count(row.funnel.accepted)),
     ];
     // Only an interrupted trial has undecided candidates; others need no column of zeros.
     if rows.iter().any(|row| row.funnel.undecided > 0) {
-        columns.push(column("un-\ndecided", rows, |row| count(row.funnel.undecided)));
+        columns.push(right("un-\ndecided", rows, |row| count(row.funnel.undecided)));
     }
-    columns.push(column("rate", rows, |row| number(row.funnel.acceptance_rate())));
+    columns.push(right("rate", rows, |row| number(row.funnel.acceptance_rate())));
     columns
 }
 
 fn disputes(rows: &[VariantRow]) -> Vec<Column> {
     vec![
-        column("disputed", rows, |row| count(row.funnel.disputed)),
-        column("adjud.\nin", rows, |row| count(row.funnel.adjudicated_in)),
+        right("disputed", rows, |row| count(row.funnel.disputed)),
+        right("adjud.\nin", rows, |row| count(row.funnel.adjudicated_in)),
     ]
 }
 
@@ -179,10 +167,10 @@ fn scores(rows: &[VariantRow]) -> Vec<Column> {
     let mu = |scores: ScoreMeans| number(scores.mu);
     let sigma = |scores: ScoreMeans| number(scores.sigma);
     vec![
-        column("mu\nreviewed", rows, |row| mu(reviewed(row))),
-        column("sigma\nreviewed", rows, |row| sigma(reviewed(row))),
-        column("mu\naccepted", rows, |row| mu(accepted(row))),
-        column("sigma\naccepted", rows, |row| sigma(accepted(row))),
+        right("mu\nreviewed", rows, |row| mu(reviewed(row))),
+        right("sigma\nreviewed", rows, |row| sigma(reviewed(row))),
+        right("mu\naccepted", rows, |row| mu(accepted(row))),
+        right("sigma\naccepted", rows, |row| sigma(accepted(row))),
     ]
 }
 
@@ -190,12 +178,12 @@ fn scores(rows: &[VariantRow]) -> Vec<Column> {
 fn difference(rows: &[VariantRow], of: &str, part: fn(Comparison) -> Difference) -> [Column; 2] {
     let found = |row: &VariantRow| row.difference.map(part);
     [
-        column(&format!("{of}, difference\nto reference"), rows, |row| {
-            found(row).map_or_else(missing, |difference| estimate(difference.estimate))
+        right(&format!("{of}, difference\nto reference"), rows, |row| {
+            or_missing(found(row), |difference| estimate(difference.estimate))
         }),
-        column("p", rows, |row| {
+        right("p", rows, |row| {
             let p = found(row).and_then(|difference| difference.p);
-            p.map_or_else(missing, |p| format!("{p:.3}"))
+            or_missing(p, |p| format!("{p:.3}"))
         }),
     ]
 }
@@ -203,9 +191,7 @@ fn difference(rows: &[VariantRow], of: &str, part: fn(Comparison) -> Difference)
 /// Candidates that the variant and the reference decide otherwise.
 fn changed(rows: &[VariantRow]) -> [Column; 2] {
     let counted = |title, of: fn(Comparison) -> usize| {
-        column(title, rows, |row| {
-            row.difference.map_or_else(missing, |found| count(of(found) as u64))
-        })
+        right(title, rows, |row| or_missing(row.difference, |found| count(of(found) as u64)))
     };
     [
         counted("passed\nhere only", |found| found.gained),
@@ -216,14 +202,14 @@ fn changed(rows: &[VariantRow]) -> [Column; 2] {
 /// Calls and tokens, then what was measured, should anything have been.
 fn cost(rows: &[VariantRow]) -> Vec<Column> {
     let mut columns = vec![
-        column("calls", rows, |row| count(row.usage.calls)),
-        column("calls\nshared", rows, |row| count(row.usage.shared)),
-        column("prompt\ntokens", rows, |row| count(row.usage.prompt_tokens)),
-        column("reply\ntokens", rows, |row| count(row.usage.reply_tokens)),
+        right("calls", rows, |row| count(row.usage.calls)),
+        right("calls\nshared", rows, |row| count(row.usage.shared)),
+        right("prompt\ntokens", rows, |row| count(row.usage.prompt_tokens)),
+        right("reply\ntokens", rows, |row| count(row.usage.reply_tokens)),
     ];
     if rows.iter().any(|row| row.measured.is_some()) {
         let measured = |title, cell: fn(RunCost) -> String| {
-            column(title, rows, move |row| row.measured.map_or_else(missing, cell))
+            right(title, rows, |row| or_missing(row.measured, cell))
         };
         columns.extend([
             measured("calls\npaid", |run| count(run.paid_calls)),
@@ -242,7 +228,7 @@ fn savings(rows: &[VariantRow]) -> Vec<Column> {
         return Vec::new();
     }
     let saved =
-        |title, cell: fn(Savings) -> u64| column(title, rows, move |row| count(cell(row.savings)));
+        |title, cell: fn(Savings) -> u64| right(title, rows, |row| count(cell(row.savings)));
     vec![
         saved("early\nduplicates", |saved| saved.early_duplicates),
         saved("calls after\nthem, at least", |saved| saved.after_early_duplicates),
@@ -258,7 +244,7 @@ fn by_stage(rows: &[VariantRow], counts: fn(&Funnel) -> &BTreeMap<Stage, u64>) -
         return Vec::new();
     }
     let of_stage = |stage: Stage| {
-        column(&stage.name().replace('-', "\n"), rows, |row| {
+        right(&stage.name().replace('-', "\n"), rows, |row| {
             count(counts(&row.funnel).get(&stage).copied().unwrap_or_default())
         })
     };
@@ -269,26 +255,24 @@ fn by_stage(rows: &[VariantRow], counts: fn(&Funnel) -> &BTreeMap<Stage, u64>) -
 fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
     let mut notes = vec![
         "rate: accepted and surplus over drawn without failed; surplus passed and was not needed for the \
-         round's target."
-            .to_owned(),
-        "mu, sigma: means over the candidates that the whole committee scored, and over the samples."
-            .to_owned(),
-        "calls shared: an earlier variant of this ablation had made exactly these.".to_owned(),
+         round's target.",
+        "mu, sigma: means over the candidates that the whole committee scored, and over the samples.",
+        "calls shared: an earlier variant of this ablation had made exactly these.",
     ];
     if rows.iter().any(|row| row.savings.after_bound > 0) {
         notes.push(
             "Reviews that could not reach tau any more were broken off: mu over the reviewed is that of \
-             the better ones. `economy = false` reviews all."
-                .to_owned(),
+             the better ones. `economy = false` reviews all.",
         );
     }
     if rows.iter().any(|row| row.funnel.failed_calls_total() > 0) {
         notes.push(
             "failed: the engine could not answer a call; the same command with --retry-failed asks those \
-             calls again."
-                .to_owned(),
+             calls again.",
         );
     }
+    let mut notes: Vec<String> = notes.into_iter().map(str::to_owned).collect();
+    // A reference alone differs from nothing.
     let differences = || rows.iter().filter_map(|row| row.difference);
     if differences().next().is_some() {
         notes.push(format!(
@@ -314,25 +298,16 @@ fn notes(reference: &str, rows: &[VariantRow]) -> Vec<String> {
 
 /// `7`, or `5 to 9`.
 fn range(numbers: impl Iterator<Item = usize> + Clone) -> String {
-    let (least, most) = (numbers.clone().min(), numbers.max());
-    match (least, most) {
-        (Some(least), Some(most)) if least == most => count(least as u64),
-        (Some(least), Some(most)) => format!("{} to {}", count(least as u64), count(most as u64)),
-        _ => missing(),
-    }
-}
-
-fn missing() -> String {
-    MISSING.to_owned()
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(missing, |value| format!("{value:.2}"))
+    let ends = numbers.clone().min().zip(numbers.max());
+    or_missing(ends, |(least, most)| {
+        let [low, high] = [least, most].map(|end| count(end as u64));
+        if least == most { low } else { format!("{low} to {high}") }
+    })
 }
 
 /// `-0.12 [-0.20, -0.04]`, or the value alone where there is no interval.
 fn estimate(estimate: Estimate) -> String {
-    let Some(value) = estimate.value else { return missing() };
+    let Some(value) = estimate.value else { return MISSING.to_owned() };
     match estimate.interval {
         Some(interval) => {
             format!("{} [{}, {}]", signed(value), signed(interval.low), signed(interval.high))

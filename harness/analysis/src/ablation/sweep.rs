@@ -23,6 +23,9 @@ const IS_FIRST: &str = "it is the first";
 
 type DifferenceOf = fn(&Comparison) -> Difference;
 
+/// A statistic of a variant's means at several places.
+type OfMeans = fn(&[Inference]) -> Option<f64>;
+
 /// What is compared over places, in the order of [`Compared`]'s measures, and what it can be at most; nothing is below 0.
 const QUANTITIES: [(&str, DifferenceOf, f64); 2] = [
     ("acceptance", |comparison| comparison.acceptance, 1.0),
@@ -101,6 +104,7 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
     let (one, [over, by]) = (axis.one(), axis.groups());
     let mut table = MeasureTable::new(names.clone());
     for (measure, (name, difference, most)) in QUANTITIES.into_iter().enumerate() {
+        // A run's own inference where there is one; of several only their spread says how far a place may be off.
         let mean_of = |runs: &[Vec<Option<Run>>], variant: usize| {
             let of_run = |run: &Vec<Option<Run>>| run[variant].as_ref()?.compared.mean(measure);
             let means: Vec<Inference> = runs.iter().filter_map(of_run).collect();
@@ -117,18 +121,18 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
             let cells = (0..names.len()).map(cell).collect();
             table.push(over, format!("{name}, {what}"), cells);
         };
-        push(&format!("mean of {one}s"), &|variant| {
-            let values = values(&of_variant(variant));
-            MeasureValue::exact(mean(&values), values.len(), TOO_FEW)
-        });
-        push(&format!("deviation between {one}s"), &|variant| {
-            let values = values(&of_variant(variant));
-            MeasureValue::exact(deviation(&values), values.len(), TOO_FEW)
-        });
-        push(&format!("standard error within a {one}"), &|variant| {
-            let means = of_variant(variant);
-            MeasureValue::exact(within(&means), means.len(), NO_INTERVAL)
-        });
+        // Over the places that have a mean of the variant.
+        let over_places: [(String, OfMeans, &str); 3] = [
+            (format!("mean of {one}s"), |means| mean(&values(means)), TOO_FEW),
+            (format!("deviation between {one}s"), |means| deviation(&values(means)), TOO_FEW),
+            (format!("standard error within a {one}"), within, NO_INTERVAL),
+        ];
+        for (what, of, why) in over_places {
+            push(&what, &|variant| {
+                let means = of_variant(variant);
+                MeasureValue::exact(of(&means), means.len(), why)
+            });
+        }
         push("difference to the first", &|variant| {
             if variant == 0 {
                 return MeasureValue::Inapplicable(IS_FIRST);
@@ -231,6 +235,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 
 /// Sample standard deviation.
 fn deviation(values: &[f64]) -> Option<f64> {
+    // n - 1: the mean was estimated from the same few places.
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     Some((squares / (values.len() - 1) as f64).sqrt())
@@ -238,6 +243,7 @@ fn deviation(values: &[f64]) -> Option<f64> {
 
 /// Root mean square of the places' standard errors.
 fn within(means: &[Inference]) -> Option<f64> {
+    // Variances average, standard errors do not.
     let errors = means.iter().filter_map(Inference::standard_error);
     mean(&errors.map(|error| error.powi(2)).collect::<Vec<_>>()).map(f64::sqrt)
 }

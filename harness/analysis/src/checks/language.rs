@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::blocks::Blocks;
+use super::prose::{Blocks, is_running};
 
 /// Letters below which trigrams say little.
 const LEAST_LETTERS: usize = 40;
@@ -50,6 +50,7 @@ pub(super) fn is_foreign(text: &Blocks<'_>) -> Option<bool> {
     if letters < LEAST_LETTERS {
         return None;
     }
+    // A few frequent words tell more of a language than trigrams do, and names in a list have none.
     let plain = |word: &&str| word.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
     let plain: Vec<String> = words.iter().map(plain).filter(|word| !word.is_empty()).collect();
     let share = |of: &[&str]| {
@@ -83,6 +84,7 @@ pub fn languages<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'static str> 
             *counts.entry(short_code(found.lang())).or_default() += 1;
         }
     }
+    // Shares are of the texts whose language was told: short ones would dilute them.
     let all: usize = counts.values().sum();
     let mut languages: Vec<(&str, usize)> = counts.into_iter().collect();
     languages.retain(|(_, n)| *n as f64 >= LEAST_SHARE * all as f64);
@@ -108,12 +110,6 @@ fn short_code(language: whatlang::Lang) -> &'static str {
         Lang::Hin => "hi",
         other => other.code(),
     }
-}
-
-/// Whether half and more of the words begin with small letters, as they do outside lists of titles.
-fn is_running(words: &[&str]) -> bool {
-    let small = words.iter().filter(|word| word.starts_with(char::is_lowercase)).count();
-    small * 2 >= words.len()
 }
 
 /// Whether a piece of text says something of its language: addresses, paths and marks do not.

@@ -4,9 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::blocks::Blocks;
-use super::code::{holds_json, is_json};
-use super::sentences::{is_ended, most_sentences, sentences};
+use super::prose::{Blocks, is_ended, most_sentences, sentences};
+use super::syntax::{holds_json, is_json};
 
 /// Number words up to ten, by their value less one.
 const NUMBERS: [&str; 10] =
@@ -23,61 +22,50 @@ const UNITS: &str = concat!(
 /// Words of an instruction that is still about one thing.
 const MOST_WORDS: usize = 40;
 
-fn regex(pattern: &str) -> Regex {
-    let pattern = pattern.replace("NUMBER", NUMBER).replace("UNITS", UNITS);
-    // Patterns are constants, and every one is used by a test.
-    Regex::new(&pattern).expect("a constant pattern is valid")
+/// Patterns by name, each made of its parts when it is first used.
+macro_rules! patterns {
+    ($($name:ident = $($part:literal)+;)+) => {
+        $(static $name: LazyLock<Regex> = LazyLock::new(|| {
+            let pattern = concat!($($part),+).replace("NUMBER", NUMBER).replace("UNITS", UNITS);
+            Regex::new(&pattern).expect("a constant pattern is valid, and the tests use each")
+        });)+
+    };
 }
 
-static JSON: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:in|as|into|to) (?:an? )?(?:valid )?json(?: data)? (?:format|object|array)\b|",
-        r"\b(?:in|as|into|to) (?:valid )?json(?:[.,;:!?)]|$)",
-    ))
-});
-static ABOUT_CODE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:functions?|programs?|scripts?|code|apis?|endpoints?|class|parse|method|application|app|server|",
-        r"python|javascript|java|query|how|library|database|algorithm|returns)\b",
-    ))
-});
-static ITEMS: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"^(?:please )?(?:list|name|give|provide|suggest|generate|identify|brainstorm|come up with|propose|",
-        r"compile|enumerate|state|recommend|(?:make|create|write|generate|compile|provide|give)(?: me)? a list of)",
-        r"(?: me| us)?(?: out)?(?: the)?(?: top)? (NUMBER) ([a-z]+)",
-    ))
-});
-static ANY_NUMBER: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(?:NUMBER|both|each|pairs?|or more|at least|up to|categories)\b"));
-static SENTENCES: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:in|using|into|write) ",
-        r"(at most |no more than |up to |fewer than |less than |under |at least |more than )?",
-        r"(?:exactly |only |just )?(NUMBER) (?:or (?:less|fewer|more) )?(?:[a-z]+ )?sentences?\b",
-        r"(?: or (?:less|fewer|more)| (?:at most|max|maximum)\b)?",
-    ))
-});
-static ONE_WORD: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"\b(?:in|with|using|respond with|answer with) (?:only |just |exactly )?(?:one|a single) word\b|",
-        r"\b(?:one|single)-word (?:answer|response|reply|description)\b",
-    ))
-});
-static ONE_LETTER: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"\b(?:answer|respond|reply) (?:with|using) (?:only |just )?(?:the |a )?(?:single )?(?:correct )?letter\b",
-    )
-});
-/// Things that have lists of their own.
-static PARTED: LazyLock<Regex> = LazyLock::new(|| {
-    regex(concat!(
-        r"^(?: [a-z\-]+){0,2} ?\b(?:recipes?|plans?|programs?|poems?|stories|songs?|dialogues?|conversations?|",
-        r"outlines?|quizzes|games?|schedules?|lists?|sets?|essays?|menus?|routines?)\b",
-    ))
-});
-static FIRST: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*1[.)]"));
-static BULLET: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*[-*•] +\S"));
+patterns! {
+    JSON =
+        r"\b(?:in|as|into|to) (?:an? )?(?:valid )?json(?: data)? (?:format|object|array)\b|"
+        r"\b(?:in|as|into|to) (?:valid )?json(?:[.,;:!?)]|$)";
+    // JSON is then what a program deals with, and not what is asked for.
+    ABOUT_CODE =
+        r"\b(?:functions?|programs?|scripts?|code|apis?|endpoints?|class|parse|method|application|app|server|"
+        r"python|javascript|java|query|how|library|database|algorithm|returns)\b";
+    // At the beginning alone: further down a number may be about anything.
+    ITEMS =
+        r"^(?:please )?(?:list|name|give|provide|suggest|generate|identify|brainstorm|come up with|propose|"
+        r"compile|enumerate|state|recommend|(?:make|create|write|generate|compile|provide|give)(?: me)? a list of)"
+        r"(?: me| us)?(?: out)?(?: the)?(?: top)? (NUMBER) ([a-z]+)";
+    UNIT = r"^(?:UNITS)$";
+    // A second number leaves open which of the two is counted.
+    ANY_NUMBER = r"\b(?:NUMBER|both|each|pairs?|or more|at least|up to|categories)\b";
+    SENTENCES =
+        r"\b(?:in|using|into|write) "
+        r"(at most |no more than |up to |fewer than |less than |under |at least |more than )?"
+        r"(?:exactly |only |just )?(NUMBER) (?:or (?:less|fewer|more) )?(?:[a-z]+ )?sentences?\b"
+        r"(?: or (?:less|fewer|more)| (?:at most|max|maximum)\b)?";
+    ONE_WORD =
+        r"\b(?:in|with|using|respond with|answer with) (?:only |just |exactly )?(?:one|a single) word\b|"
+        r"\b(?:one|single)-word (?:answer|response|reply|description)\b";
+    ONE_LETTER =
+        r"\b(?:answer|respond|reply) (?:with|using) (?:only |just )?(?:the |a )?(?:single )?(?:correct )?letter\b";
+    // Things that have lists of their own.
+    PARTED =
+        r"^(?: [a-z\-]+){0,2} ?\b(?:recipes?|plans?|programs?|poems?|stories|songs?|dialogues?|conversations?|"
+        r"outlines?|quizzes|games?|schedules?|lists?|sets?|essays?|menus?|routines?)\b";
+    // Where a list begins, and its items without numbers.
+    FIRST = r"^\s*1[.)]";
+    BULLET = r"^\s*[-*•] +\S";
+}
 
 /// Whether a form that the instruction asks for is not there: JSON, a list of so many items, so many sentences, one
 /// word, one letter. `None` where it asks for none of them in words that have one reading.
@@ -108,9 +96,14 @@ fn items(asked: &str, response: &Blocks<'_>) -> Option<bool> {
     let first = sentences(asked.lines().next()?).first().copied()?;
     let found = ITEMS.captures(first)?;
     let n = value(&found[1]).filter(|n| *n >= 2)?;
-    let unit = regex_is_unit(&found[2]);
     let behind = &first[found.get(1)?.end()..];
-    if unit || behind.starts_with('-') || ANY_NUMBER.is_match(behind) || !response.code.is_empty() {
+    // "10 minute exercises" and "five tips of two words each" count something else; a fence may hold a list of its own.
+    let is_unit = UNIT.is_match(&found[2]);
+    if is_unit
+        || behind.starts_with('-')
+        || ANY_NUMBER.is_match(behind)
+        || !response.code.is_empty()
+    {
         return None;
     }
     // Several lists are parts of each thing that was asked for.
@@ -122,22 +115,18 @@ fn items(asked: &str, response: &Blocks<'_>) -> Option<bool> {
     Some(listed != n)
 }
 
-fn regex_is_unit(word: &str) -> bool {
-    static UNIT: LazyLock<Regex> = LazyLock::new(|| regex(r"^(?:UNITS)$"));
-    UNIT.is_match(word)
-}
-
 /// How far the text counts: `1. .. 2. .. 3. ..`, in lines or in one; `None` below two.
 fn numbered(text: &str) -> Option<usize> {
     let (mut rest, mut last) = (text, 0_usize);
     loop {
         let marks = [format!("{}.", last + 1), format!("{})", last + 1)];
-        let at = marks.iter().filter_map(|mark| begins_word(rest, mark)).min();
-        let Some(at) = at else { break };
+        let Some(at) = marks.iter().filter_map(|mark| begins_word(rest, mark)).min() else {
+            // A single number may be anything.
+            return (last >= 2).then_some(last);
+        };
         rest = &rest[at..];
         last += 1;
     }
-    (last >= 2).then_some(last)
 }
 
 /// Behind the first place where a mark begins a word and no digit follows, as one does in `1.5`.
@@ -153,6 +142,7 @@ fn begins_word(text: &str, mark: &str) -> Option<usize> {
 fn bulleted(response: &Blocks<'_>) -> Option<usize> {
     let indent = |line: &&String| line.len() - line.trim_start().len();
     let bullets = || response.prose.iter().filter(|line| BULLET.is_match(line));
+    // Deeper bullets are details of an item.
     let first = bullets().next().map(|line| indent(&line))?;
     let count = bullets().filter(|line| indent(line) == first).count();
     (count >= 2).then_some(count)
@@ -177,6 +167,7 @@ fn sentence_count(asked: &str, response: &Blocks<'_>) -> Option<bool> {
     let most: usize = lines().map(|line| most_sentences(line)).sum();
     let at_most = ["at most", "no more", "up to", "or less", "or fewer", "max"];
     let is = |marks: &[&str]| marks.iter().any(|mark| whole.contains(mark));
+    // The response may be counted as anything from least to most: only what no count meets is unmet.
     Some(match () {
         () if is(&at_most) => least > n,
         () if is(&["fewer than", "less than", "under"]) => least >= n,

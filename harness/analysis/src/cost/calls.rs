@@ -87,6 +87,7 @@ impl Savings {
             }
             _ => {}
         }
+        // A comment that some step reads is always asked for with the scores.
         let scored = candidate.response_reviews.iter().chain(&candidate.adjudication);
         self.comments += scored.filter(|review| review.comment.is_none()).count() as u64;
     }

@@ -14,21 +14,18 @@
 //!
 //! Tokens are counted as asked for. An engine that evaluates the role prompt of a stage once for a batch
 //! spends less on prompts than is said here.
+//!
+//! The ledger as text is in `table`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
 
-use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
 
 use crate::trial::{CallFact, TrialFacts};
 
-mod spending;
 mod table;
-#[cfg(test)]
-mod tests;
-
-pub use spending::{CostSplit, Flop, Parameters, Spending};
 
 /// Parameters of the paper's large baseline, Qwen2.5-72B-Instruct, as its model card counts them.
 pub const TEACHER_PARAMETERS: u64 = 72_700_000_000;
@@ -94,8 +91,7 @@ impl Compute {
             let all = Spending::of(call, parameters);
             // A shared call was paid for by the variant that made it first.
             let own = if call.shared { Spending::NOTHING } else { all };
-            let nothing = CostSplit { all: Spending::NOTHING, own: Spending::NOTHING };
-            *stages.entry(call.id.stage).or_insert(nothing) += CostSplit { all, own };
+            *stages.entry(call.id.stage).or_insert(CostSplit::NOTHING) += CostSplit { all, own };
             // One unknown size leaves the sum of its stage unknown, and the table names the model.
             if all.flop.is_none() {
                 unstated.insert(call.model.clone());
@@ -133,7 +129,7 @@ impl Compute {
     }
 
     fn sum(&self, of: impl Fn(Stage) -> bool) -> CostSplit<Spending> {
-        let mut sum = CostSplit { all: Spending::NOTHING, own: Spending::NOTHING };
+        let mut sum = CostSplit::NOTHING;
         for (_, spending) in self.stages.iter().filter(|(stage, _)| of(**stage)) {
             sum += *spending;
         }
@@ -143,11 +139,10 @@ impl Compute {
     /// Engine seconds of all stages; `None` unless they are known for every stage that asked.
     #[must_use]
     pub fn total_seconds(&self) -> Option<CostSplit<f64>> {
-        let mut sum = CostSplit { all: 0.0, own: 0.0 };
-        for stage in self.stages.keys() {
+        self.stages.keys().try_fold(CostSplit { all: 0.0, own: 0.0 }, |mut sum, stage| {
             sum += *self.seconds.get(stage)?;
-        }
-        Some(sum)
+            Some(sum)
+        })
     }
 
     /// How many times the teacher's operations the trial's rounds took, for the same samples, shared calls
@@ -155,17 +150,17 @@ impl Compute {
     /// stated.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
+        // What the trial would cost by itself: a teacher has no earlier variant that paid for it.
         let own = self.rounds().all.flop?.total();
         let teacher = self.teacher.spending.flop?.total();
-        let ratio = own as f64 / teacher as f64;
-        (teacher > 0).then_some(ratio)
+        (teacher > 0).then(|| own as f64 / teacher as f64)
     }
 
     /// Something per accepted sample; `None` without any.
     #[must_use]
     pub fn per_sample(&self, flop: Option<Flop>) -> Option<f64> {
-        let share = |flop: Flop| flop.total() as f64 / self.samples as f64;
-        flop.filter(|_| self.samples > 0).map(share)
+        let total = flop?.total() as f64;
+        (self.samples > 0).then(|| total / self.samples as f64)
     }
 }
 
@@ -178,7 +173,7 @@ const fn is_annotation(stage: Stage) -> bool {
 fn teacher(trial: &TrialFacts, parameters: u64) -> Spending {
     const WRITES: [Stage; 3] = [Stage::Keywords, Stage::Instruction, Stage::Response];
     let samples = trial.candidates.iter().filter(|candidate| candidate.is_sample());
-    let samples: BTreeSet<ItemId> = samples.map(|candidate: &Candidate| candidate.id).collect();
+    let samples: BTreeSet<ItemId> = samples.map(|candidate| candidate.id).collect();
     let mut read: BTreeMap<(ItemId, Stage), &CallFact> = BTreeMap::new();
     for call in &trial.calls {
         let (subject, stage) = (call.id.subject, call.id.stage);
@@ -190,9 +185,119 @@ fn teacher(trial: &TrialFacts, parameters: u64) -> Spending {
             }
         }
     }
-    let mut spending = Spending::NOTHING;
-    for call in read.into_values() {
-        spending += Spending::of(call, &Parameters::Assumed(parameters));
-    }
-    spending
+    let size = Parameters::Assumed(parameters);
+    read.into_values().fold(Spending::NOTHING, |mut sum, call| {
+        sum += Spending::of(call, &size);
+        sum
+    })
 }
+
+/// Operations per parameter and token.
+const PER_PARAMETER_AND_TOKEN: u128 = 2;
+
+/// How large the models are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// By name, as the pool states them; a model that is not there has no stated count.
+    Stated(BTreeMap<ModelName, u64>),
+    /// As if every member had so many.
+    Assumed(u64),
+}
+
+impl Parameters {
+    fn of(&self, model: &ModelName) -> Option<u64> {
+        match self {
+            Self::Stated(stated) => stated.get(model).copied(),
+            Self::Assumed(parameters) => Some(*parameters),
+        }
+    }
+}
+
+/// Calls, their tokens and operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// Calls.
+    pub calls: u64,
+    /// Tokens of their prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of their replies.
+    pub reply_tokens: u64,
+    /// `None` when a model that was asked has no stated number of parameters.
+    pub flop: Option<Flop>,
+}
+
+/// Floating-point operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flop {
+    /// Of reading prompts.
+    pub prompt: u128,
+    /// Of writing replies.
+    pub reply: u128,
+}
+
+impl Flop {
+    /// Of prompt and reply tokens under so many parameters.
+    #[must_use]
+    pub fn of(parameters: u64, prompt_tokens: u64, reply_tokens: u64) -> Self {
+        let of = |tokens| PER_PARAMETER_AND_TOKEN * u128::from(parameters) * u128::from(tokens);
+        Self { prompt: of(prompt_tokens), reply: of(reply_tokens) }
+    }
+
+    /// Prompt and reply.
+    #[must_use]
+    pub const fn total(self) -> u128 {
+        self.prompt + self.reply
+    }
+}
+
+impl Spending {
+    const NOTHING: Self = Self {
+        calls: 0,
+        prompt_tokens: 0,
+        reply_tokens: 0,
+        flop: Some(Flop { prompt: 0, reply: 0 }),
+    };
+
+    fn of(call: &CallFact, parameters: &Parameters) -> Self {
+        let (prompt_tokens, reply_tokens) =
+            (u64::from(call.prompt_tokens), u64::from(call.reply_tokens));
+        let flop = parameters.of(&call.model);
+        let flop = flop.map(|count| Flop::of(count, prompt_tokens, reply_tokens));
+        Self { calls: 1, prompt_tokens, reply_tokens, flop }
+    }
+}
+
+impl AddAssign for Spending {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.prompt_tokens += other.prompt_tokens;
+        self.reply_tokens += other.reply_tokens;
+        // One unknown leaves the sum unknown.
+        let both = self.flop.zip(other.flop);
+        self.flop =
+            both.map(|(a, b)| Flop { prompt: a.prompt + b.prompt, reply: a.reply + b.reply });
+    }
+}
+
+/// Something of all calls, and of those that no earlier variant of the experiment had made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CostSplit<T> {
+    /// Of all calls: what the trial would cost by itself.
+    pub all: T,
+    /// Without shared calls, whose replies the store had: what the trial added to its experiment.
+    pub own: T,
+}
+
+impl CostSplit<Spending> {
+    const NOTHING: Self = Self { all: Spending::NOTHING, own: Spending::NOTHING };
+}
+
+impl<T: AddAssign> AddAssign for CostSplit<T> {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.own += other.own;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,9 @@
 use gra_synth::similarity::{Near, Vectors, nearest};
 use gra_synth::stream::Stream;
 
-use super::number;
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::UnitVectors;
+use crate::statistics::levels::whole;
 
 /// Clusters of a joint fit, unless the caller asks for another number: at most 6 bits of entropy.
 pub const CLUSTERS: usize = 64;
@@ -44,6 +45,7 @@ pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<ClusterF
     let rows = UnitVectors::new(&values, n)?.at_least(count)?;
     let mut centres = first_centres(rows, count, run_seed);
     let mut assigned = assign(rows, &centres, count);
+    // Lloyd's two steps in turn, until no row changes its cluster.
     let mut settled = false;
     for _ in 0..ROUNDS {
         centres = move_centres(rows, &assigned, centres);
@@ -56,7 +58,7 @@ pub fn fit(sets: &[UnitVectors], count: usize, run_seed: u64) -> Result<ClusterF
         }
     }
     // Rounding may leave a cosine of 1 + 1e-7.
-    let within = assigned.iter().map(|near| 1.0 - near.cosine).sum::<f64>() / number(n);
+    let within = assigned.iter().map(|near| 1.0 - near.cosine).sum::<f64>() / n as f64;
     let mut places = places(&assigned).into_iter();
     let assigned = sets.iter().map(|set| places.by_ref().take(set.len()).collect()).collect();
     Ok(ClusterFit { count, assigned, within: within.max(0.0), settled })
@@ -81,7 +83,7 @@ impl ClusterFit {
             counts[cluster] += 1;
         }
         let shares = counts.iter().filter(|count| **count > 0);
-        let shares = shares.map(|&count| number(count) / number(assigned.len()));
+        let shares = shares.map(|&count| count as f64 / assigned.len() as f64);
         let bits: f64 = shares.map(|share| -share * share.log2()).sum();
         // A single share of 1 gives -0.
         Ok(bits.max(0.0))
@@ -101,6 +103,7 @@ fn assign(rows: UnitVectors, centres: &[f32], count: usize) -> Vec<Near> {
 fn first_centres(rows: UnitVectors, count: usize, run_seed: u64) -> Vec<f32> {
     let mut draw = Stream::named(run_seed, &["clusters", &count.to_string()]);
     let mut centres = rows.row(draw.below(rows.len())).to_vec();
+    // Squared distances to the nearest centre so far: k-means++ draws in proportion to them.
     let mut weights = vec![usize::MAX; rows.len()];
     for drawn in 1..count {
         let newest = Vectors::new(&centres[(drawn - 1) * rows.dim()..], 1);
@@ -121,13 +124,7 @@ fn squared_distance(near: Near) -> usize {
     if squared < 1e-6 {
         return 0;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 4 times 2^32"
-    )]
-    let units = (squared * f64::from(u32::MAX)) as u64;
-    usize::try_from(units).unwrap_or(usize::MAX)
+    whole(squared * f64::from(u32::MAX))
 }
 
 /// The direction of every cluster's sum; a cluster without rows, or whose rows cancel out, stays
@@ -143,15 +140,12 @@ fn move_centres(rows: UnitVectors, assigned: &[Near], mut centres: Vec<f32>) -> 
     }
     for (centre, sum) in centres.chunks_mut(dim.max(1)).zip(sums.chunks(dim.max(1))) {
         let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
+        // Rows that cancel out have no direction, and an empty cluster no rows.
         if length > 1e-6 {
             for (value, sum) in centre.iter_mut().zip(sum) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "a coordinate of a unit vector"
-                )]
-                {
-                    *value = (sum / length) as f32;
-                }
+                #[expect(clippy::cast_possible_truncation, reason = "a unit vector's coordinate")]
+                let coordinate = (sum / length) as f32;
+                *value = coordinate;
             }
         }
     }

@@ -13,9 +13,8 @@
 
 use gra_synth::similarity::{Slab, Vectors, cosine, sweep};
 
-use super::number;
-use crate::diversity::neighbours::neighbours;
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::{UnitVectors, neighbours};
 
 /// Neighbours that span a ball, as in Naeem et al.
 pub const NEIGHBOURS: usize = 5;
@@ -50,7 +49,7 @@ pub fn compare(set: UnitVectors, reference: UnitVectors, k: usize) -> Result<Man
     let coverage = reference_balls.hold_any(*set, error);
     Ok(Manifold {
         precision: holding.iter().map(|&balls| balls > 0).collect(),
-        density: holding.iter().map(|&balls| number(balls) / number(k)).collect(),
+        density: holding.iter().map(|&balls| balls as f64 / k as f64).collect(),
         recall: held.iter().map(|&balls| balls > 0).collect(),
         coverage,
     })
@@ -66,6 +65,7 @@ struct Balls<'a> {
 impl<'a> Balls<'a> {
     fn around(set: UnitVectors<'a>, k: usize) -> Result<Self, Undefined> {
         let neighbours = neighbours(set.at_least(k + 1)?, k);
+        // The k-th neighbour lies on the ball's edge, and in it.
         let edges = neighbours.iter().filter_map(|near| near.last()).map(|near| near.cosine);
         Ok(Self { centres: *set, edges: edges.collect() })
     }
@@ -81,10 +81,9 @@ impl<'a> Balls<'a> {
                 let sure = &sure[first..first + scores.len()];
                 let possible = &possible[first..first + scores.len()];
                 let certain = reaching(scores, sure);
-                // Products in `f32` settle nearly all; only scores at an edge are computed exactly.
-                let doubtful = reaching(scores, possible) > certain;
                 *count += certain;
-                if doubtful {
+                // Products in `f32` settle nearly all; only scores at an edge are computed exactly.
+                if reaching(scores, possible) > certain {
                     let inside = |at: &usize| {
                         let in_doubt = scores[*at] >= possible[*at] && scores[*at] < sure[*at];
                         in_doubt && self.holds(first + at, queries.row(query))
@@ -142,9 +141,9 @@ mod tests {
 
     fn means(manifold: &Manifold) -> [f64; 4] {
         let share = |rows: &[bool]| {
-            number(rows.iter().filter(|inside| **inside).count()) / number(rows.len())
+            rows.iter().filter(|inside| **inside).count() as f64 / rows.len() as f64
         };
-        let density = manifold.density.iter().sum::<f64>() / number(manifold.density.len());
+        let density = manifold.density.iter().sum::<f64>() / manifold.density.len() as f64;
         [share(&manifold.precision), share(&manifold.recall), density, share(&manifold.coverage)]
     }
 

@@ -1,46 +1,19 @@
-//! The embeddings of a data set, checked once: what diversity and the map are computed from.
+//! The embeddings of a data set, checked once, and exact k nearest neighbours among them: what diversity and the map
+//! are computed from.
 //!
 //! Rows are unit vectors, so the Euclidean distance of two is sqrt(2 - 2 cosine) and falls as their
-//! cosine grows. Distances are compared as cosines, exactly (`gra_synth::similarity`).
+//! cosine grows. Distances are compared as cosines, exactly (`gra_synth::similarity`): products in `f32` propose,
+//! cosines in `f64` decide, so neighbours and their order are those of a plain loop.
 
+use std::cmp::Ordering;
 use std::ops::Deref;
 
-use gra_synth::similarity::{Vectors, cosine};
+use gra_synth::similarity::{Near, Slab, Vectors, cosine, floor_below, sweep};
+
+use super::Undefined;
 
 /// How far a length may lie from 1. An encoder that normalises in `f32` stays within 1e-6.
 const TOLERANCE: f64 = 1e-3;
-
-/// Why a number does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum Undefined {
-    /// Too little data.
-    #[error("it takes {needed} or more, and there are {n}")]
-    TooFew {
-        /// How many there are.
-        n: usize,
-        /// How many it takes.
-        needed: usize,
-    },
-    /// Nothing distinguishes the data.
-    #[error("all of them are the same")]
-    Identical,
-    /// A row is zero, not finite, or was not normalised.
-    #[error("embedding {row} has length {length}; it should be 1")]
-    NotUnit {
-        /// Which, from 0.
-        row: usize,
-        /// Its Euclidean length; infinite when a value is not finite.
-        length: f64,
-    },
-    /// Two sets do not live in the same space.
-    #[error("embeddings of {one} and of {other} dimensions cannot be compared")]
-    Dimensions {
-        /// Of one set.
-        one: usize,
-        /// Of another.
-        other: usize,
-    },
-}
 
 /// Rows of unit length, 384 values each for all-MiniLM-L6-v2.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +69,96 @@ impl<'a> Deref for UnitVectors<'a> {
     }
 }
 
+/// The `k` rows nearest to each row, itself left out: by falling cosine, then rising place. All
+/// others where there are fewer than `k`. Takes memory for `k` neighbours per row.
+#[must_use]
+pub fn neighbours(rows: UnitVectors, k: usize) -> Vec<Vec<Near>> {
+    let error = rows.error_against(&rows);
+    let exact = |query, place| cosine(rows.row(query), rows.row(place));
+    sweep(
+        *rows,
+        *rows,
+        |query| Longlist { query, k, error, floor: f32::NEG_INFINITY, open: Vec::new() },
+        |query, list: &mut Longlist, slab| list.offer(slab, |place| exact(query, place)),
+        |query, list| list.settle(|place| exact(query, place)),
+    )
+}
+
+/// For every row, 1 - cosine to the nearest other row, in [0, 2]. Near-duplicates pull its mean down, and so does a
+/// set that is larger: compare at equal size. The caller averages.
+///
+/// # Errors
+/// With fewer than two rows.
+pub fn nearest_distances(rows: UnitVectors) -> Result<Vec<f64>, Undefined> {
+    let nearest = neighbours(rows.at_least(2)?, 1);
+    // Equal rows whose length was rounded up are not nearer than 0.
+    Ok(nearest.iter().flatten().map(|near| (1.0 - near.cosine).max(0.0)).collect())
+}
+
+/// The rows seen so far that may be among the `k` nearest of a query.
+struct Longlist {
+    query: usize,
+    k: usize,
+    error: f64,
+    /// Rows with a smaller score are not among the nearest.
+    floor: f32,
+    /// Score and place.
+    open: Vec<(f32, usize)>,
+}
+
+impl Longlist {
+    fn offer(&mut self, slab: Slab, exact: impl Fn(usize) -> f64) {
+        // Most slabs of a large set hold nothing near enough, and end here.
+        if self.k == 0 || slab.largest() < self.floor {
+            return;
+        }
+        for (place, score) in (slab.first..).zip(slab.scores) {
+            if *score >= self.floor && place != self.query {
+                self.open.push((*score, place));
+                if self.open.len() >= self.full() {
+                    self.shorten(&exact);
+                }
+            }
+        }
+    }
+
+    /// Shortening costs about as much as the list is long: with room for as much again it is rare.
+    fn full(&self) -> usize {
+        2 * self.k + 64
+    }
+
+    /// Drops what is certainly not among the nearest; where near-ties leave too many, settles them.
+    fn shorten(&mut self, exact: &impl Fn(usize) -> f64) {
+        let falling = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0);
+        let (_, kth, _) = self.open.select_nth_unstable_by(self.k - 1, falling);
+        // Scores are products in `f32`: what lies within their error of the k-th may still be nearer.
+        let floor = floor_below(kth.0, self.error).max(self.floor);
+        self.floor = floor;
+        self.open.retain(|(score, _)| *score >= floor);
+        // Many near-ties: only exact cosines can shorten the list further.
+        if self.open.len() > self.full() / 2 {
+            let near = |&(score, place)| (Near { place, cosine: exact(place) }, score);
+            let mut order: Vec<(Near, f32)> = self.open.iter().map(near).collect();
+            order.sort_by(|(a, _), (b, _)| nearer(a, b));
+            order.truncate(self.k);
+            self.open = order.into_iter().map(|(near, score)| (score, near.place)).collect();
+        }
+    }
+
+    fn settle(self, exact: impl Fn(usize) -> f64) -> Vec<Near> {
+        let mut found: Vec<Near> =
+            self.open.iter().map(|&(_, place)| Near { place, cosine: exact(place) }).collect();
+        found.sort_by(nearer);
+        found.truncate(self.k);
+        found
+    }
+}
+
+/// By falling cosine, then rising place.
+fn nearer(a: &Near, b: &Near) -> Ordering {
+    b.cosine.total_cmp(&a.cosine).then(a.place.cmp(&b.place))
+}
+
 #[cfg(test)]
 pub(crate) mod by_hand {
     /// `count` unit vectors around `centres` directions, row by row. Numbers come from Knuth's
@@ -129,6 +192,9 @@ pub(crate) mod by_hand {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::by_hand::{clustered, unit};
     use super::*;
 
     #[test]
@@ -156,5 +222,73 @@ mod tests {
             Err(Undefined::Dimensions { one: 2, other: 3 })
         );
         assert_eq!(UnitVectors::joined(&[flat, flat]).unwrap(), [0.6, 0.8, 0.6, 0.8]);
+    }
+
+    fn plain(rows: UnitVectors, k: usize) -> Vec<Vec<Near>> {
+        let of = |query: usize| {
+            let mut all: Vec<Near> = (0..rows.len())
+                .filter(|&place| place != query)
+                .map(|place| Near { place, cosine: cosine(rows.row(query), rows.row(place)) })
+                .collect();
+            all.sort_by(nearer);
+            all.truncate(k);
+            all
+        };
+        (0..rows.len()).map(of).collect()
+    }
+
+    fn check(values: &[f32], count: usize, k: usize) {
+        let rows = UnitVectors::new(values, count).unwrap();
+        assert_eq!(neighbours(rows, k), plain(rows, k), "{count} rows, k = {k}");
+    }
+
+    #[test]
+    fn neighbours_are_those_of_a_plain_loop() {
+        let values = clustered(1, 1500, 16, 30);
+        for k in [0, 1, 5, 90, 1499, 3000] {
+            check(&values, 1500, k);
+        }
+        check(&clustered(2, 300, 384, 4), 300, 10);
+        check(&[], 0, 5);
+        check(&[1.0], 1, 5);
+    }
+
+    #[test]
+    fn ties_go_to_the_first() {
+        check(&[0.6, 0.8].repeat(700), 700, 5);
+    }
+
+    #[test]
+    fn distances_of_known_angles() {
+        let values = [1.0, 0.0, 0.8, 0.6, 0.0, 1.0, 0.0, 1.0, -1.0, 0.0];
+        let found = nearest_distances(UnitVectors::new(&values, 5).unwrap()).unwrap();
+        for (found, expected) in found.iter().zip([0.2, 0.2, 0.0, 0.0, 1.0]) {
+            assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn one_row_has_no_neighbour() {
+        let check = |values: &[f32], n| {
+            let found = nearest_distances(UnitVectors::new(values, n).unwrap());
+            assert_eq!(found, Err(Undefined::TooFew { n, needed: 2 }));
+        };
+        check(&[0.6, 0.8], 1);
+        check(&[], 0);
+    }
+
+    proptest! {
+        #[test]
+        fn ties_and_near_ties_are_those_of_a_plain_loop(
+            angles in prop::collection::vec((0_u32..8, 0_u32..3), 0..200),
+            k in 0_usize..12,
+        ) {
+            let at = |(coarse, fine): &(u32, u32)| {
+                let angle = f64::from(*coarse) * 0.7 + f64::from(*fine) * 1e-7;
+                unit(&[angle.cos(), angle.sin()])
+            };
+            let values: Vec<f32> = angles.iter().flat_map(at).collect();
+            check(&values, angles.len(), k);
+        }
     }
 }

@@ -1,12 +1,27 @@
 //! The Vendi score: the effective number of distinct items (Friedman and Dieng, "The Vendi Score: A
-//! Diversity Evaluation Metric for Machine Learning", TMLR 2023).
+//! Diversity Evaluation Metric for Machine Learning", TMLR 2023); and what it and the map's first positions are made
+//! of, second moments of unit vectors and their eigenvalues in `f64`.
 //!
-//! It is the exponential of the Shannon entropy (q = 1) of the eigenvalues of K / n, where K holds
+//! The score is the exponential of the Shannon entropy (q = 1) of the eigenvalues of K / n, where K holds
 //! the cosines of all pairs. The second-moment matrix of the vectors has the same non-zero
 //! eigenvalues and only dim x dim entries, so 50,000 texts take no 50,000 x 50,000 matrix.
+//!
+//! Sums are taken in blocks, in order, and the decomposition runs on one thread: the result does
+//! not depend on the number of threads. Its last bits depend on the processor's vector
+//! instructions.
 
-use crate::diversity::spectrum::{eigen, second_moment};
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use std::ops::Range;
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par, Scale, Spec};
+use gra_synth::similarity::cosine;
+use rayon::prelude::*;
+
+use crate::diversity::Undefined;
+use crate::diversity::unit_vectors::UnitVectors;
 
 /// The score, between 1 (all the same) and the smaller of n and the dimension (all orthogonal).
 ///
@@ -17,11 +32,62 @@ pub fn vendi(rows: UnitVectors) -> Result<f64, Undefined> {
     let Some((eigenvalues, _)) = eigen(&second_moment(rows)) else {
         unreachable!("unit vectors have finite moments, whose decomposition ends");
     };
-    // Rounding leaves tiny values of either sign where the true one is 0.
-    // The spectrum sums to 1: its entropy is that of the shares of as many distinct items.
+    // The spectrum sums to 1: its entropy is that of the shares of as many distinct items. Rounding leaves tiny values
+    // of either sign where the true one is 0.
     let entropy: f64 =
         eigenvalues.iter().filter(|value| **value > 0.0).map(|value| -value * value.ln()).sum();
     Ok(entropy.exp())
+}
+
+/// Rows per partial sum.
+const BLOCK: usize = 1024;
+
+/// Mean of the outer products of the rows, each brought to unit length in `f64`; dim x dim.
+pub(super) fn second_moment(rows: UnitVectors) -> Mat<f64> {
+    let blocks: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
+    let partial = |first: usize| {
+        let block = matrix(rows, first..rows.len().min(first + BLOCK));
+        let mut sum = Mat::zeros(rows.dim(), rows.dim());
+        matmul(&mut sum, Accum::Replace, block.transpose(), &block, 1.0, Par::Seq);
+        sum
+    };
+    let partials: Vec<Mat<f64>> = blocks.into_par_iter().map(partial).collect();
+    let mut sum = Mat::zeros(rows.dim(), rows.dim());
+    // Summed in the order of the blocks, whichever thread finished first.
+    for partial in &partials {
+        sum += partial;
+    }
+    let n = rows.len() as f64;
+    sum * Scale(1.0 / n)
+}
+
+/// Some rows, each brought to unit length.
+pub(super) fn matrix(rows: UnitVectors, which: Range<usize>) -> Mat<f64> {
+    let mut matrix = Mat::zeros(which.len(), rows.dim());
+    for (to, from) in which.enumerate() {
+        let row = rows.row(from);
+        // Encoders normalise in `f32`: their error would grow into the smallest eigenvalues.
+        let length = cosine(row, row).sqrt();
+        for (at, value) in row.iter().enumerate() {
+            matrix[(to, at)] = f64::from(*value) / length;
+        }
+    }
+    matrix
+}
+
+/// Eigenvalues of a symmetric matrix, rising, and the eigenvectors as columns in the same order.
+/// `None` where the iteration does not end, which takes values that are not finite.
+pub(super) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
+    let n = matrix.nrows();
+    let mut values = Diag::zeros(n);
+    let mut vectors = Mat::zeros(n, n);
+    let (with, par) = (ComputeEigenvectors::Yes, Par::Seq);
+    let scratch = self_adjoint_evd_scratch::<f64>(n, with, par, Spec::default());
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    let (to_values, to_vectors) = (values.as_mut(), Some(vectors.as_mut()));
+    self_adjoint_evd(matrix.as_ref(), to_values, to_vectors, par, stack, Spec::default()).ok()?;
+    Some((values.column_vector().iter().copied().collect(), vectors))
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Acceptance over tau and delta, from a rescored trial: one panel per dispute rule, committee and cosine
 //! limit.
 
+use std::collections::BTreeSet;
+
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 
 use super::heat_map::{Axis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
+use crate::columns::or_missing;
 use crate::rescore::{Knowledge, Rescored, Rule, RuleOutcome};
 
 /// The heat map of a trial's grid. Values between bounds are shaded by their middle.
@@ -14,7 +17,8 @@ use crate::rescore::{Knowledge, Rescored, Rule, RuleOutcome};
 /// When the grid has no cells.
 pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     let rules = || grid.cells.iter().map(|cell| cell.rule);
-    let (taus, deltas) = (sorted(rules().map(|r| r.tau)), sorted(rules().map(|r| r.delta)));
+    let taus: BTreeSet<Thousandths> = rules().map(|rule| rule.tau).collect();
+    let deltas: BTreeSet<Thousandths> = rules().map(|rule| rule.delta).collect();
     let mut others: Vec<Rule> = Vec::new();
     for rule in rules() {
         // One panel for each combination of what is neither tau nor delta.
@@ -22,9 +26,15 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
             others.push(rule);
         }
     }
-    let differ = Differ::between(&others);
+    // A panel's title says what it differs in from the others; what all share is said once, in the subtitle.
+    let differs = |k: usize| others.iter().any(|other| parts(other)[k] != parts(&others[0])[k]);
+    let said = |rule: &Rule, different: bool| {
+        let parts = parts(rule).into_iter().enumerate();
+        let said = parts.filter(|(k, _)| differs(*k) == different).map(|(_, part)| part);
+        said.collect::<Vec<_>>().join(", ")
+    };
     let panel = |other: &Rule| Panel {
-        title: differ.title(other, true),
+        title: said(other, true),
         rows: taus
             .iter()
             .map(|&tau| {
@@ -33,19 +43,15 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
             })
             .collect(),
     };
-    let axis = |name: &str, values: &[Thousandths]| Axis {
-        name: name.to_owned(),
-        ticks: values.iter().map(ToString::to_string).collect(),
-    };
     let map = HeatMap {
         name: "sensitivity".to_owned(),
         title: format!("Acceptance of {trial} under other thresholds"),
-        subtitle: subtitle(grid, others.first().map(|rule| differ.title(rule, false))),
+        subtitle: subtitle(grid, &others.first().map(|rule| said(rule, false)).unwrap_or_default()),
         value: "acceptance (share of candidates drawn)".to_owned(),
         // The same for all trials, whose figures are laid side by side.
         range: (0.0, 1.0),
-        x: axis("delta (score points)", &deltas),
-        y: axis("tau (points)", &taus),
+        x: Axis::new("delta (score points)", &deltas),
+        y: Axis::new("tau (points)", &taus),
         panels: others.iter().map(panel).collect(),
         framed: "as the trial ran".to_owned(),
         dotted: "the paper's thresholds".to_owned(),
@@ -54,20 +60,12 @@ pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
     map.figure()
 }
 
-fn subtitle(grid: &Rescored, shared: Option<String>) -> String {
-    let shared = shared.filter(|shared| !shared.is_empty());
-    let shared = shared.map_or_else(String::new, |shared| format!("; {shared}"));
+fn subtitle(grid: &Rescored, shared: &str) -> String {
+    let shared = if shared.is_empty() { String::new() } else { format!("; {shared}") };
     format!(
         "Recorded reviews decided again, no model asked; n = {} candidates{shared}",
         grid.candidates
     )
-}
-
-fn sorted(values: impl Iterator<Item = Thousandths>) -> Vec<Thousandths> {
-    let mut values: Vec<Thousandths> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    values
 }
 
 /// Whether two rules share a panel.
@@ -76,34 +74,14 @@ fn is_beside(a: &Rule, b: &Rule) -> bool {
     Rule { tau, delta, ..*b } == *a
 }
 
-/// In which of the rest the panels differ; what they share is said once.
-struct Differ {
-    reviewers: bool,
-    dispute: bool,
-    cosine: bool,
-}
-
-impl Differ {
-    fn between(rules: &[Rule]) -> Self {
-        let any = |of: &dyn Fn(&Rule, &Rule) -> bool| rules.iter().any(|rule| of(rule, &rules[0]));
-        Self {
-            reviewers: any(&|a, b| a.reviewers != b.reviewers),
-            dispute: any(&|a, b| a.dispute != b.dispute),
-            cosine: any(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()),
-        }
-    }
-
-    /// What of a rule differs between the panels, or what does not.
-    fn title(&self, rule: &Rule, different: bool) -> String {
-        let plural = if rule.reviewers == 1 { "" } else { "s" };
-        let parts = [
-            (self.reviewers, format!("{} reviewer{plural}", rule.reviewers)),
-            (self.dispute, format!("disputes: {}", rule.dispute.name())),
-            (self.cosine, format!("cosine below {}", rule.cosine_limit)),
-        ];
-        let shown = parts.into_iter().filter(|(differs, _)| *differs == different);
-        shown.map(|(_, part)| part).collect::<Vec<_>>().join(", ")
-    }
+/// What of a rule is neither tau nor delta, in words.
+fn parts(rule: &Rule) -> [String; 3] {
+    let plural = if rule.reviewers == 1 { "" } else { "s" };
+    [
+        format!("{} reviewer{plural}", rule.reviewers),
+        format!("disputes: {}", rule.dispute.name()),
+        format!("cosine below {}", rule.cosine_limit),
+    ]
 }
 
 fn square(grid: &Rescored, rule: &Rule) -> Square {
@@ -111,20 +89,16 @@ fn square(grid: &Rescored, rule: &Rule) -> Square {
         return Square::default();
     };
     let paper = Method::default();
-    let bounds = bounds(cell);
+    let bounds = cell.acceptance.least.value.zip(cell.acceptance.most.value);
     Square {
         // Shaded half way between the bounds; the text says both.
         value: bounds.map(|(low, high)| f64::midpoint(low, high)),
-        text: bounds.map_or_else(|| "-".to_owned(), |bounds| text(bounds, cell.knowledge)),
-        below: String::new(),
+        text: or_missing(bounds, |bounds| text(bounds, cell.knowledge)),
         framed: *rule == grid.recorded.rule,
+        // The paper's thresholds, whatever else the panels differ in.
         dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
         ..Square::default()
     }
-}
-
-fn bounds(cell: &RuleOutcome) -> Option<(f64, f64)> {
-    cell.acceptance.least.value.zip(cell.acceptance.most.value)
 }
 
 /// `0.42`, `0.42-0.50` between bounds, `~0.42` when approximate.

@@ -9,12 +9,11 @@ use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, estimate, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::{estimate, whisker};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
-use crate::statistics::inference::Estimate;
+use crate::statistics::inference::{Estimate, Interval};
 
 /// Averages side by side.
 #[derive(Clone, Debug)]
@@ -65,25 +64,20 @@ impl Averages {
     #[must_use]
     pub fn of(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
         let ours = OursOfBase { base, measured };
-        let bars = |seeds: &[SeedDataset]| {
+        let group = |name: &str, seeds: &[SeedDataset]| {
             let bar = |source: DataSource| {
                 let printed =
-                    |seed: &SeedDataset| Some(reference.main(base, *seed, source)?.average);
+                    |seed: &SeedDataset| Some(to_f64(reference.main(base, *seed, source)?.average));
                 // Sums of printed hundredths over whole numbers of seed sets.
-                let paper: Option<Vec<f64>> =
-                    seeds.iter().map(|seed| Some(to_f64(printed(seed)?))).collect();
-                let paper = paper.map(|values| values.iter().sum::<f64>() / lines(seeds.len()));
+                let sum: Option<f64> = seeds.iter().map(printed).sum();
+                let paper = sum.map(|sum| sum / lines(seeds.len()));
                 // Means over seed sets of ours have no interval of their own: none is shown.
                 match seeds {
                     [seed] => ours.bar(*seed, source, paper),
                     _ => Bar { paper, ..Bar::of(source) },
                 }
             };
-            DataSource::MAIN.map(bar).to_vec()
-        };
-        let group = |name: &str, seeds: &[SeedDataset]| BarGroup {
-            name: name.to_owned(),
-            bars: bars(seeds),
+            BarGroup { name: name.to_owned(), bars: DataSource::MAIN.map(bar).to_vec() }
         };
         let sets = SeedDataset::ALL.iter().map(|seed| group(seed.title(), &[*seed]));
         let groups = sets.chain([group("mean of the three", &SeedDataset::ALL)]).collect();
@@ -168,17 +162,15 @@ impl Averages {
 
     /// What was measured less GRA, in words: item by item, where that is known.
     fn differences(&self) -> String {
-        let mut words = Vec::new();
-        for group in &self.groups {
-            for bar in &group.bars {
-                let Some(ScoreSum { value, interval: Some(interval), .. }) = bar.less_gra else {
-                    continue;
-                };
-                let (source, group) = (&bar.source, &group.name);
-                let (low, high) = (interval.low, interval.high);
-                words.push(format!("{source} ({group}) {value:+.2} [{low:+.2}, {high:+.2}]"));
-            }
-        }
+        let said = |group: &BarGroup, bar: &Bar| {
+            let ScoreSum { value, interval, .. } = bar.less_gra?;
+            let (source, group, Interval { low, high }) = (&bar.source, &group.name, interval?);
+            Some(format!("{source} ({group}) {value:+.2} [{low:+.2}, {high:+.2}]"))
+        };
+        let of_group = |group: &BarGroup| -> Vec<String> {
+            group.bars.iter().filter_map(|bar| said(group, bar)).collect()
+        };
+        let words: Vec<String> = self.groups.iter().flat_map(of_group).collect();
         if words.is_empty() { String::new() } else { format!(" Less GRA: {}.", words.join("; ")) }
     }
 
@@ -244,6 +236,7 @@ impl Bar {
     fn draw(&self, canvas: &mut Canvas<'_>, scale: Scale, slot: Area, color: RGBColor) -> Drawn {
         let (x, _) = slot.middle();
         let letters = Letters::new(TEXT, HPos::Center);
+        // A name of its own size where it fits, else smaller, and cut where it would be too small to read.
         let name = letters.fitting(&self.source, slot.width - 2.0);
         canvas.text(&name.cut(&self.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
         let half = (slot.width / 2.0 - 2.0).min(18.0);

@@ -1,10 +1,15 @@
-//! From values to places along a side, and the ticks that say so.
+//! From values to places along a side: scales, the ticks that name their values, and the marks that several figures set
+//! on them.
 
+use gra_paper::benchmarks::BenchmarkScore;
+use gra_paper::exact::to_f64;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::TEXT;
-use super::palette;
+use super::page::{TEXT, lines};
+use super::{FigureError, palette};
+use crate::statistics::inference::Estimate;
 
 /// Values along a side of a drawing. Values beyond its ends count as those.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +32,11 @@ impl Scale {
 
     /// From the least to the most of some values, out to round ones; from 0 to 1 without any.
     pub(super) fn around(values: impl IntoIterator<Item = f64>, places: (f64, f64)) -> Self {
-        let ends =
-            values.into_iter().filter(|value| value.is_finite()).fold(None, |ends, value| {
-                let (low, high) = ends.unwrap_or((value, value));
-                Some((value.min(low), value.max(high)))
-            });
+        let finite = values.into_iter().filter(|value| value.is_finite());
+        let ends = finite.fold(None, |ends: Option<(f64, f64)>, value| {
+            let (low, high) = ends.unwrap_or((value, value));
+            Some((value.min(low), value.max(high)))
+        });
         let (low, high) = ends.unwrap_or((0.0, 1.0));
         let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
         // About seven ticks fit a page, and ends at round values need no label of their own.
@@ -109,6 +114,91 @@ pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f6
     Ok(())
 }
 
+/// Powers of ten on the lower side of an area: faint lines across it, and names below. The scale is of the powers.
+pub(super) fn decades(canvas: &mut Canvas<'_>, area: Area, scale: Scale) -> Drawn {
+    let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+    let (low, high) = scale.values;
+    // At most six steps, so that each of them is a whole power.
+    for Tick { value, .. } in scale.ticks((high - low).min(6.0)) {
+        let x = scale.at(value);
+        canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
+        canvas.text(&format!("1e{value:.0}"), (x, area.bottom() + 11.0), letters)?;
+    }
+    Ok(())
+}
+
+/// A value and the ends of its interval, as far as there are any.
+pub(super) fn ends(estimate: &Estimate) -> impl Iterator<Item = f64> + use<> {
+    let ends = estimate.interval.map(|interval| [interval.low, interval.high]);
+    estimate.value.into_iter().chain(ends.into_iter().flatten())
+}
+
+/// A ring at a value, with its interval as a whisker, on an upright scale; gives the upper end.
+pub(super) fn whisker(
+    canvas: &mut Canvas<'_>,
+    scale: Scale,
+    x: f64,
+    estimate: &Estimate,
+    color: RGBColor,
+) -> Result<f64, FigureError> {
+    let Some(value) = estimate.value.filter(|value| value.is_finite()) else {
+        return Ok(f64::INFINITY);
+    };
+    let mut top = scale.at(value) - 4.0;
+    if let Some(interval) = estimate.interval {
+        let (low, high) = (scale.at(interval.low), scale.at(interval.high));
+        canvas.path([(x, low), (x, high)], palette::INK, 1.2)?;
+        for y in [low, high] {
+            canvas.path([(x - 3.5, y), (x + 3.5, y)], palette::INK, 1.2)?;
+        }
+        top = top.min(high);
+    }
+    canvas.ring((x, scale.at(value)), 4.2, color)?;
+    Ok(top)
+}
+
+/// A benchmark score as an estimate.
+pub(super) fn estimate(score: &BenchmarkScore) -> Estimate {
+    let n = usize::try_from(score.n).unwrap_or(usize::MAX);
+    Estimate { n, value: Some(to_f64(score.mean)), interval: score.interval }
+}
+
+/// A square on its corner: what the paper says.
+pub(super) fn diamond(
+    canvas: &mut Canvas<'_>,
+    (x, y): (f64, f64),
+    radius: f64,
+    color: RGBColor,
+) -> Drawn {
+    canvas.polygon([(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)], color)
+}
+
+/// Places for labels that want these places, which rise: no two nearer than a gap, moved as little as
+/// keeps their order.
+pub(super) fn apart(wanted: &[f64], gap: f64) -> Vec<f64> {
+    // Labels that are pushed together form a block around the mean of what they want.
+    let mut blocks: Vec<(f64, usize)> = Vec::new();
+    let start = |(mean, count): (f64, usize)| mean - gap * (lines(count) - 1.0) / 2.0;
+    for &want in wanted {
+        let mut block = (want, 1);
+        // Merging may push a block into the one before it, so it is checked again.
+        while let Some(&before) = blocks.last() {
+            let end = start(before) + gap * lines(before.1);
+            if end <= start(block) {
+                break;
+            }
+            blocks.pop();
+            let counts = [before.1, block.1].map(super::page::lines);
+            let mean = (before.0 * counts[0] + block.0 * counts[1]) / (counts[0] + counts[1]);
+            block = (mean, before.1 + block.1);
+        }
+        blocks.push(block);
+    }
+    let places =
+        |block: (f64, usize)| (0..block.1).map(move |place| start(block) + gap * lines(place));
+    blocks.into_iter().flat_map(places).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +224,20 @@ mod tests {
             let scale = Scale::around(odd.clone(), (0.0, 10.0));
             assert!((0.0..=10.0).contains(&scale.at(3.0)), "{odd:?}");
             assert!(scale.ticks(5.0).len() < 50, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn labels_that_have_room_stay_and_others_share_what_there_is() {
+        let cases: [(&[f64], &[f64]); 5] = [
+            (&[], &[]),
+            (&[3.0], &[3.0]),
+            (&[0.0, 20.0], &[0.0, 20.0]),
+            (&[10.0, 10.0], &[5.0, 15.0]),
+            (&[0.0, 18.0, 20.0, 22.0, 60.0], &[0.0, 10.0, 20.0, 30.0, 60.0]),
+        ];
+        for (wanted, expected) in cases {
+            assert_eq!(apart(wanted, 10.0), expected, "{wanted:?}");
         }
     }
 }

@@ -105,6 +105,7 @@ impl Letters {
 
     /// Smaller where it must be to keep a text within so many pixels, but never too small to read.
     pub(super) fn fitting(self, text: &str, most: f64) -> Self {
+        // Widths grow with the size: one division tells which size fits.
         let size = self.size.min(most / font::width(text, 1.0, self.bold).max(1e-6));
         Self { size: size.max(SMALLEST), ..self }
     }
@@ -207,6 +208,7 @@ pub(super) fn collisions((width, height): (f64, f64), labels: &[Label]) -> Vec<S
     let outside = labels.iter().filter(|label| !page.holds(label.area));
     let mut found: Vec<String> =
         outside.map(|label| format!("`{}` leaves the page", label.text)).collect();
+    // Half a pixel of touching is not seen.
     for (place, label) in labels.iter().enumerate() {
         for other in &labels[place + 1..] {
             if label.area.within(0.5).meets(other.area.within(0.5)) {
@@ -252,6 +254,7 @@ impl Canvas<'_> {
         const DASH: f64 = 4.0;
         let length = (to.0 - from.0).hypot(to.1 - from.1);
         let at = |along: f64| {
+            // The last dash ends with the line.
             let share = (along / length.max(1e-6)).min(1.0);
             (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
         };

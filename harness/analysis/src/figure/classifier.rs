@@ -28,6 +28,7 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
         let share = 100.0 * of.good.value.unwrap_or(0.0);
         format!("{}: n {}, {share:.0}% good", of.truth, of.good.n)
     };
+    // One line of the legend for each kind of decider, in the order of drawing.
     let mut kinds: Vec<Look> =
         drawn.iter().flat_map(|of| of.curves.iter().map(|curve| look(curve, of))).collect();
     kinds.sort_by_key(|kind| kind.rank);
@@ -112,33 +113,26 @@ fn least(panels: &[&Classifiers]) -> f64 {
 
 fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Drawn {
     let bold = Letters::new(TEXT, HPos::Left).bold();
-    canvas.text(
-        &bold.cut(&format!("good: {}", of.truth), area.width),
-        (area.x, area.y - 8.0),
-        bold,
-    )?;
+    let title = bold.cut(&format!("good: {}", of.truth), area.width);
+    canvas.text(&title, (area.x, area.y - 8.0), bold)?;
     let plot = area.without([34.0, 6.0, 6.0, 2.4 * LINE]);
-    let (x, y) = (
-        Scale::new((least, 1.0), (plot.x, plot.right())),
-        Scale::new((least, 1.0), (plot.bottom(), plot.y)),
-    );
+    // Both axes begin at one value: the precision of letting everything pass is compared with either.
+    let x = Scale::new((least, 1.0), (plot.x, plot.right()));
+    let y = Scale::new((least, 1.0), (plot.bottom(), plot.y));
     axis::left(canvas, plot, y, 5.0)?;
     axis::below(canvas, plot, x, 5.0)?;
     let name = Letters::new(TEXT, HPos::Center);
     canvas.text("recall", (plot.middle().0, plot.bottom() + 27.0), name)?;
     canvas.text("precision", (plot.x + 26.0, plot.y + 8.0), name.colored(palette::QUIET))?;
     if let Some(good) = of.good.value {
-        let (step, at) = (8.0, y.at(good));
-        let mut from = plot.x;
-        while from < plot.right() {
-            canvas.path(
-                [(from, at), ((from + step / 2.0).min(plot.right()), at)],
-                palette::GREY,
-                1.0,
-            )?;
-            from += step;
+        let at = y.at(good);
+        let dashes = std::iter::successors(Some(plot.x), |from| Some(from + 8.0));
+        for from in dashes.take_while(|from| *from < plot.right()) {
+            let to = (from + 4.0).min(plot.right());
+            canvas.path([(from, at), (to, at)], palette::GREY, 1.0)?;
         }
     }
+    // Wide lines first: where two deciders agree, both are seen.
     let mut curves: Vec<&Curve> = of.curves.iter().collect();
     curves.sort_by_key(|curve| look(curve, of).rank);
     for curve in curves {
@@ -148,8 +142,8 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Dr
         canvas.path(line.collect::<Vec<_>>(), color, width)?;
         let Curve { precision, recall, .. } = curve;
         let own = recall.value.zip(precision.value);
-        let own = own.filter(|_| has_disc && precision.n >= FEWEST);
-        if let Some((at_recall, at_precision)) = own {
+        // At the trial's tau, and only for those that stand in front.
+        if let Some((at_recall, at_precision)) = own.filter(|_| has_disc && precision.n >= FEWEST) {
             let at = (x.at(at_recall), y.at(at_precision));
             if let Some(of) = precision.interval {
                 canvas.path([(at.0, y.at(of.low)), (at.0, y.at(of.high))], color, 1.0)?;

@@ -1,16 +1,18 @@
-//! Operations per accepted sample, by trial and stage, beside a large model that writes the same samples.
+//! Operations per accepted sample: by trial and stage, beside a large model that writes the same samples ([`compute`]);
+//! and against how good a judge finds them, a point per variant ([`cost_and_quality`]; after the paper's section 1, which
+//! claims the quality of a large model for less compute).
 
 use std::collections::BTreeSet;
 
+use gra_synth::request::Stage;
 use plotters::style::text_anchor::HPos;
 
-use gra_synth::request::Stage;
-
+use super::axis::{self, Scale, apart, diamond, ends, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::diamond;
 use super::page::{LINE, TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
 use crate::cost::compute::{Compute, MEMBER_PARAMETERS};
+use crate::statistics::inference::Estimate;
 
 /// Stages that are shown as one, in the order of the method.
 const PARTS: [(&str, &[Stage]); 5] = [
@@ -92,13 +94,11 @@ pub fn compute(trials: &[ComputeReadings]) -> Result<Figure, FigureError> {
 
 fn row(readings: &ComputeReadings) -> Option<Row> {
     let compute = &readings.stated;
-    let of = |stages: &[Stage]| -> Option<f64> {
-        let spent = stages.iter().filter_map(|stage| compute.stages.get(stage));
-        spent.map(|split| compute.per_sample(split.all.flop)).sum()
-    };
     let mut parts = [0.0; PARTS.len()];
     for (part, (_, stages)) in parts.iter_mut().zip(PARTS) {
-        *part = of(stages)?;
+        // One stage of unknown operations leaves the trial without a row.
+        let spent = stages.iter().filter_map(|stage| compute.stages.get(stage));
+        *part = spent.map(|split| compute.per_sample(split.all.flop)).sum::<Option<f64>>()?;
     }
     let teacher = compute.per_sample(compute.teacher.spending.flop);
     let large = billions(compute.teacher.parameters);
@@ -134,28 +134,18 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
 /// Totals on a scale of powers of ten: a small pool and a large model lie far apart.
 fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     let total = |row: &Row| row.parts.iter().sum::<f64>();
-    let all = || {
-        rows.iter().flat_map(|row| {
-            [Some(total(row)), row.at_papers_size.map(|(total, _)| total), row.teacher]
-                .into_iter()
-                .flatten()
-        })
+    let of_row = |row: &Row| {
+        [Some(total(row)), row.at_papers_size.map(|(total, _)| total), row.teacher].into_iter()
     };
+    let all = || rows.iter().flat_map(of_row).flatten();
     // Whole powers of ten at either end, at least one decade apart.
     let low = all().fold(f64::INFINITY, f64::min).log10().floor();
     let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
-    let scale = super::axis::Scale::new((low, high), (area.x + 6.0, area.right() - 6.0));
+    let scale = Scale::new((low, high), (area.x + 6.0, area.right() - 6.0));
     let letters = Letters::new(TEXT, HPos::Left);
     let left = (area.x - NAMES, area.y - 12.0);
     canvas.text("Operations, powers of ten", left, letters.bold())?;
-    for tick in scale.ticks((high - low).min(6.0)) {
-        let x = scale.at(tick.value);
-        canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
-        if tick.value.fract() == 0.0 {
-            let quiet = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
-            canvas.text(&format!("1e{:.0}", tick.value), (x, area.bottom() + 11.0), quiet)?;
-        }
-    }
+    axis::decades(canvas, area, scale)?;
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let colors = palette::of_names(&names);
     for (place, row) in rows.iter().enumerate() {
@@ -192,13 +182,12 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
 
 /// A ratio with two digits or so.
 fn digits(ratio: f64) -> String {
-    if ratio >= 10.0 {
-        format!("{ratio:.0}")
-    } else if ratio >= 0.1 {
-        format!("{ratio:.2}")
-    } else {
-        format!("{ratio:.4}")
-    }
+    let decimals = match ratio {
+        _ if ratio >= 10.0 => 0,
+        _ if ratio >= 0.1 => 2,
+        _ => 4,
+    };
+    format!("{ratio:.decimals$}")
 }
 
 /// Where a trial's own operations went.
@@ -234,12 +223,121 @@ fn shares(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     Ok(())
 }
 
+const PLANE: f64 = 320.0;
+/// Right of the plane: names and what they stand for.
+const LABELS: f64 = 200.0;
+
+/// A variant.
+#[derive(Clone, Debug)]
+pub struct CostAndQuality {
+    /// Its name.
+    pub variant: String,
+    /// What its trial's calls took.
+    pub compute: Compute,
+    /// The mean of what a judge gives to its samples.
+    pub judge: Estimate,
+}
+
+/// A variant that has a place on the plane.
+struct Point<'a> {
+    name: &'a str,
+    /// Power of ten of the operations per accepted sample.
+    cost: f64,
+    judge: &'a Estimate,
+    value: f64,
+}
+
+/// The plane of some variants; those without samples, stated sizes or judged samples have no place on it.
+///
+/// # Errors
+/// When none has a place.
+pub fn cost_and_quality(title: &str, variants: &[CostAndQuality]) -> Result<Figure, FigureError> {
+    let points: Vec<Point> = variants.iter().filter_map(Point::of).collect();
+    if points.is_empty() {
+        return Err(FigureError::Nothing {
+            what: "no variant has judged samples and models whose sizes are stated",
+        });
+    }
+    let sizes = variants.iter().map(|of| format!("{} {}", of.variant, of.judge.n));
+    let without = variants.len() - points.len();
+    let caption = format!(
+        "n judged samples: {}. Operations are 2 per parameter and token, of all calls about candidates, rejected ones too, over \
+         the accepted samples. Whiskers: 95% intervals of the judge's mean; none below 12 samples. Up and to the left is \
+         better.{}",
+        sizes.collect::<Vec<_>>().join(", "),
+        match without {
+            0 => String::new(),
+            n => format!(
+                " {n} without judged samples, or with models of unstated size, have no place."
+            ),
+        }
+    );
+    let title = format!("Cost and quality, {title}");
+    page(Words { name: "cost-quality".to_owned(), title, caption }, PLANE, |canvas, area| {
+        draw_plane(canvas, area, &points)
+    })
+}
+
+impl<'a> Point<'a> {
+    fn of(of: &'a CostAndQuality) -> Option<Self> {
+        let cost = of.compute.per_sample(of.compute.rounds().all.flop)?;
+        let value = of.judge.value.filter(|value| value.is_finite())?;
+        (cost > 0.0).then(|| Self {
+            name: &of.variant,
+            cost: cost.log10(),
+            judge: &of.judge,
+            value,
+        })
+    }
+}
+
+fn draw_plane(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
+    let plot = area.without([34.0, 1.4 * LINE, LABELS, 2.4 * LINE]);
+    let judged = points.iter().flat_map(|point| ends(point.judge));
+    let y = Scale::around(judged, (plot.bottom(), plot.y));
+    let costs = || points.iter().map(|point| point.cost);
+    let low = costs().fold(f64::INFINITY, f64::min).floor();
+    let high = costs().fold(f64::NEG_INFINITY, f64::max).ceil().max(low + 1.0);
+    let x = Scale::new((low, high), (plot.x + 10.0, plot.right() - 10.0));
+    axis::left(canvas, plot, y, 6.0)?;
+    axis::decades(canvas, plot, x)?;
+    let name = Letters::new(TEXT, HPos::Left);
+    canvas.text("judge's mean", (area.x, area.y), name)?;
+    let (below, at) = (Letters::new(TEXT, HPos::Center), (plot.middle().0, plot.bottom() + 28.0));
+    canvas.text("operations per accepted sample", at, below)?;
+    // Names stand right of the plane in the order of the judge's means, each joined with its point.
+    let mut order: Vec<&Point> = points.iter().collect();
+    order.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let wanted: Vec<f64> = order.iter().map(|point| y.at(point.value)).collect();
+    let labels = apart(&wanted, LINE);
+    let place = |point: &Point| (x.at(point.cost), y.at(point.value));
+    // Lines to the names lie under all points.
+    for (label, point) in labels.iter().zip(&order) {
+        let from = place(point);
+        canvas.path([(from.0 + 6.0, from.1), (plot.right() + 4.0, *label)], palette::LINE, 0.8)?;
+    }
+    let names: Vec<&str> = points.iter().map(|point| point.name).collect();
+    let colors = palette::of_names(&names);
+    for (label, point) in labels.iter().zip(&order) {
+        // Colours go by the order of the variants, which is not that of the judge's means.
+        let number = points.iter().position(|other| std::ptr::eq(other, *point)).unwrap_or(0);
+        let color = colors[number];
+        whisker(canvas, y, x.at(point.cost), point.judge, color)?;
+        canvas.disc(place(point), 4.2, color)?;
+        let text = format!("{} {:.2}", point.name, point.value);
+        let letters = name.colored(color);
+        canvas.text(&letters.cut(&text, LABELS - 12.0), (plot.right() + 8.0, *label), letters)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::cost::compute::Parameters;
+    use crate::cost::compute::{Parameters, TEACHER_PARAMETERS};
+    use crate::statistics::inference::Interval;
     use crate::trial_by_hand::{calls, every_outcome, trial};
 
     fn of(name: &str, parameters: u64) -> ComputeReadings {
@@ -275,5 +373,31 @@ mod tests {
         // What stands for the paper's pool does not depend on the pool that was asked.
         assert_eq!(figure.svg.matches("7.6B: ").count(), 2, "{}", figure.svg);
         assert!(compute(&[]).is_err());
+    }
+
+    fn point(name: &str, parameters: u64, value: Option<f64>) -> CostAndQuality {
+        let facts = trial(name, every_outcome(), calls(Stage::Response, 9, false));
+        let parameters = Parameters::Assumed(parameters);
+        let interval = value.map(|value| Interval { low: value - 0.4, high: value + 0.3 });
+        CostAndQuality {
+            variant: name.to_owned(),
+            compute: Compute::of(&facts, &parameters, TEACHER_PARAMETERS, BTreeMap::new()),
+            judge: Estimate { n: 40, value, interval },
+        }
+    }
+
+    #[test]
+    fn every_judged_variant_has_a_place_and_a_name() {
+        let names =
+            ["gra", "single-reviewer", "majority-vote", "accept-all", "one", "two", "three"];
+        let mut variants: Vec<_> =
+            names.iter().map(|name| point(name, 7_600_000_000, Some(7.0))).collect();
+        variants.push(point("a-teacher-whose-name-is-very-long", 72_700_000_000, Some(7.8)));
+        variants.push(point("no-judge", 72_700_000_000, None));
+        let figure = cost_and_quality("ablation, run seed 42", &variants).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        assert!(names.iter().all(|name| figure.svg.contains(&format!("{name} 7.00"))));
+        assert!(figure.svg.contains("1 without judged samples"), "{}", figure.svg);
+        assert!(cost_and_quality("t", &variants[8..]).is_err());
     }
 }

@@ -1,13 +1,18 @@
-//! The bundled font: how wide a text is, and the fonts that pictures are rasterised with.
+//! The bundled font: how wide a text is, and SVG to PNG with it and nothing else.
 //!
 //! Open Sans, two weights (`fonts/README.md`). Widths are sums of the letters' advances; kerning, which
 //! only brings letters closer, is left out, so that a text is never wider than is said here.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::{Arc, LazyLock};
 
+use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
+use resvg::usvg::{Options, Tree};
 use ttf_parser::Face;
+
+use super::FigureError;
 
 /// What SVG files ask for. Text stays text, so that it can be searched, read aloud and copied; a viewer
 /// without Open Sans takes its own sans-serif, and the room that is left around labels allows for that.
@@ -32,9 +37,12 @@ static FACES: LazyLock<[Option<Face<'static>>; 2]> =
 /// Stands for a letter that cannot be drawn; the bundled font has it.
 pub const MARK: char = '\u{fffd}';
 
+/// Pixels of the PNG per pixel of the page: 200 dots per inch at 17 cm.
+const ZOOM: f32 = 2.0;
+
 /// What PNG files are drawn with.
 #[derive(Clone, Debug)]
-pub struct Fonts(pub(super) Arc<Database>);
+pub struct Fonts(Arc<Database>);
 
 impl Fonts {
     /// The bundled font and nothing of the machine: the same bytes everywhere.
@@ -70,11 +78,24 @@ impl Fonts {
             && !faces.any(|id| self.0.with_face_data(id, has).unwrap_or(false))
     }
 
+    /// An SVG as PNG. A letter that the fonts lack is replaced by a mark, wherever it stands in the document.
+    pub(super) fn png(&self, svg: &str) -> Result<Vec<u8>, FigureError> {
+        let failed = |error: &dyn Display| FigureError::Drawing(error.to_string());
+        let options = Options { fontdb: Arc::clone(&self.0), ..Options::default() };
+        let tree = Tree::from_str(&self.marked(svg), &options).map_err(|error| failed(&error))?;
+        let size = tree.size().to_int_size().scale_by(ZOOM);
+        let map = size.and_then(|size| Pixmap::new(size.width(), size.height()));
+        let mut map = map.ok_or_else(|| failed(&"the page has no size"))?;
+        resvg::render(&tree, Transform::from_scale(ZOOM, ZOOM), &mut map.as_mut());
+        map.encode_png().map_err(|error| failed(&error))
+    }
+
     /// A text with [`MARK`] for every letter that they lack.
-    pub(super) fn marked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    fn marked<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if text.is_ascii() {
             return Cow::Borrowed(text);
         }
+        // Joiners and selectors would be marked as letters that are missing.
         let seen = text.chars().filter(|letter| letter.is_ascii() || !is_invisible(*letter));
         Cow::Owned(seen.map(|letter| if self.lack(letter) { MARK } else { letter }).collect())
     }
@@ -103,6 +124,7 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 /// How wide a text is, in pixels.
 pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
+    // A letter of another font is given a square: too wide rather than too narrow.
     let letter = |letter: char| advance(letter, bold).unwrap_or(FOREIGN);
     text.chars().map(letter).sum::<f64>() * size
 }
@@ -117,6 +139,7 @@ fn advance(letter: char, bold: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::page::{Words, page};
 
     #[test]
     fn both_weights_hold_what_figures_write() {
@@ -158,5 +181,36 @@ mod tests {
         assert!((width("0123", 10.0, false) - 40.0 * 1171.0 / 2048.0).abs() < 1e-9);
         assert!(width("word", 10.0, true) > width("word", 10.0, false));
         assert!((width("\u{6f22}", 10.0, false) - 10.0).abs() < 1e-9);
+    }
+
+    fn figure() -> crate::figure::Figure {
+        let words = ["name", "A title of AVAs & \u{3c4}", "n = 1."].map(str::to_owned);
+        let [name, title, caption] = words;
+        page(Words { name, title, caption }, 40.0, |canvas, area| {
+            canvas.fill(area, crate::figure::palette::ACCENT)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_picture_is_twice_its_page_and_has_the_same_bytes_twice() {
+        let figure = figure();
+        let fonts = Fonts::bundled();
+        let bytes = fonts.png(&figure.svg).unwrap();
+        let map = Pixmap::decode_png(&bytes).unwrap();
+        let (width, height) = (f64::from(map.width()), f64::from(map.height()));
+        assert!(
+            (width - 2.0 * figure.size.0).abs() < 1.0 && (height - 2.0 * figure.size.1).abs() < 1.0
+        );
+        assert_eq!(fonts.png(&figure.svg).unwrap(), bytes);
+        assert!(fonts.png("no picture").is_err());
+    }
+
+    #[test]
+    fn letters_are_drawn_with_the_bundled_font() {
+        // Without any font nothing dark would stand where the title is.
+        let map = Pixmap::decode_png(&Fonts::bundled().png(&figure().svg).unwrap()).unwrap();
+        let title = map.pixels().iter().take(usize::try_from(map.width()).unwrap() * 60);
+        assert!(title.filter(|pixel| pixel.red() < 0x60).count() > 300);
     }
 }

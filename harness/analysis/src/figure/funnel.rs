@@ -5,7 +5,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use crate::trial::funnel::Funnel;
+use crate::trial::Funnel;
 
 /// Who is left after a step, and why the others are not.
 struct Step {
@@ -54,8 +54,7 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
         lost: lost.iter().copied().filter(|(lost, _)| *lost > 0).collect(),
         note: None,
     };
-    let disputed = funnel.disputed;
-    let note = match disputed {
+    let note = match funnel.disputed {
         0 => "none disputed".to_owned(),
         disputed => format!("{disputed} disputed"),
     };
@@ -89,11 +88,8 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) ->
         let lost: u64 = step.lost.iter().map(|(lost, _)| lost).sum();
         // Each step starts with what the one before has left.
         left = left.saturating_sub(lost);
-        canvas.text(
-            step.name,
-            (area.x + NAMES - 8.0, middle),
-            Letters { at: HPos::Right, ..letters },
-        )?;
+        let name = Letters { at: HPos::Right, ..letters };
+        canvas.text(step.name, (area.x + NAMES - 8.0, middle), name)?;
         let bar = Area::new((area.x + NAMES, y + 4.0), (BARS * share(left), ROW - 8.0));
         let is_end = row + 1 == steps.len();
         let color = if is_end { palette::KINDS[2] } else { palette::KINDS[0] };

@@ -61,6 +61,7 @@ pub(super) const fn lines(count: usize) -> f64 {
 pub(super) fn notice(canvas: &mut Canvas<'_>, area: Area, text: &str) -> Drawn {
     let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
     canvas.fill(area, palette::FAINT)?;
+    // Lines stand around the middle, whatever their number.
     let rows = letters.wrapped(text, area.width - 16.0);
     let (x, y) = area.middle();
     let top = y - (lines(rows.len()) - 1.0) * LINE / 2.0;

@@ -11,9 +11,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Area, Canvas, Drawn, Letters};
 use super::page::{LINE, MARGIN, ROOM, TEXT, Words, lines, page};
 use super::{Figure, FigureError, palette};
-use density::Density;
-
-mod density;
+use crate::statistics::levels::whole;
 
 /// Sets of points with their names.
 #[derive(Clone, Debug)]
@@ -72,8 +70,7 @@ impl Plane<'_> {
     }
 
     fn words(&self, more: &str) -> Words {
-        let caption = format!("{} {more}", self.caption);
-        let caption = caption.trim_end().to_owned();
+        let caption = format!("{} {more}", self.caption).trim_end().to_owned();
         Words { name: self.name.to_owned(), title: self.title.to_owned(), caption }
     }
 
@@ -84,23 +81,22 @@ impl Plane<'_> {
 
     fn dots(&self, frame: Frame) -> Result<Figure, FigureError> {
         let colors = self.colors();
-        let names = self.name_lines();
-        let head = lines(names.len()) * LINE + 6.0;
+        let names = self.names();
+        let rows = names.last().map_or(0, |(.., row)| row + 1);
+        let head = lines(rows) * LINE + 6.0;
         page(self.words(""), head + ROOM, |canvas, area| {
-            for (row, line) in names.iter().enumerate() {
-                let y = area.y + lines(row) * LINE;
-                for (set, name, x) in line {
-                    canvas.disc((MARGIN + x + 5.0, y), 5.0, colors[*set])?;
-                    canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
-                }
+            for ((name, x, row), color) in names.iter().zip(&colors) {
+                let y = area.y + lines(*row) * LINE;
+                canvas.disc((MARGIN + x + 5.0, y), 5.0, *color)?;
+                canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
             }
             let area = area.without([0.0, head, 0.0, 0.0]);
             canvas.frame(area, palette::GREY, 1.0)?;
             let inner = area.within(8.0);
-            let is_sparse =
-                self.sets.iter().map(|(_, points)| points.len()).sum::<usize>() < SPARSE;
+            let sizes = || self.sets.iter().map(|(_, points)| points.len());
+            let (is_sparse, longest) = (sizes().sum::<usize>() < SPARSE, sizes().max());
             // One point of each set in turn: no set is drawn over another as a whole.
-            let longest = self.sets.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
+            let longest = longest.unwrap_or(0);
             for place in 0..longest {
                 for (set, (_, points)) in self.sets.iter().enumerate() {
                     if let Some((x, y)) = points.get(place).and_then(|&point| frame.place(point)) {
@@ -117,24 +113,22 @@ impl Plane<'_> {
         })
     }
 
-    /// Sets with their sizes in lines that fit, each with its distance from the left.
-    fn name_lines(&self) -> Vec<Vec<(usize, String, f64)>> {
+    /// Sets with their sizes, in rows that fit: each with its distance from the left, and its row.
+    fn names(&self) -> Vec<(String, f64, usize)> {
         let letters = Letters::new(TEXT, HPos::Left);
-        let mut names: Vec<Vec<(usize, String, f64)>> = vec![Vec::new()];
-        let mut x = 0.0;
-        for (set, (name, points)) in self.sets.iter().enumerate() {
+        let (mut end, mut row) = (0.0, 0);
+        let place = |(name, points): &(&str, &[[f64; 2]])| {
             let name = format!("{} ({} points)", letters.cut(name, 300.0), points.len());
             let wide = letters.width(&name) + 32.0;
-            if x > 0.0 && x + wide > ROOM {
-                names.push(Vec::new());
-                x = 0.0;
+            // A name that would leave the page begins the next row.
+            if end > 0.0 && end + wide > ROOM {
+                (end, row) = (0.0, row + 1);
             }
-            if let Some(line) = names.last_mut() {
-                line.push((set, name, x));
-            }
-            x += wide;
-        }
-        names
+            let x = end;
+            end += wide;
+            (name, x, row)
+        };
+        self.sets.iter().map(place).collect()
     }
 }
 
@@ -162,12 +156,9 @@ impl Frame {
     /// Where a point lies in it, from 0 to 1 from its left and its top; `None` for what is no point. Points of
     /// one place lie in the middle.
     fn place(self, [x, y]: [f64; 2]) -> Option<(f64, f64)> {
-        let share = |at: f64, middle: f64| {
-            if self.half > 0.0 {
-                (0.5 + (at - middle) / self.half / 2.0).clamp(0.0, 1.0)
-            } else {
-                0.5
-            }
+        let share = |at: f64, middle: f64| match self.half {
+            half if half > 0.0 => (0.5 + (at - middle) / half / 2.0).clamp(0.0, 1.0),
+            _ => 0.5,
         };
         let [middle_x, middle_y] = self.middle;
         (x.is_finite() && y.is_finite()).then(|| (share(x, middle_x), share(y, middle_y)))
@@ -178,6 +169,160 @@ impl Frame {
 fn heading(canvas: &mut Canvas<'_>, area: Area, text: &str) -> Drawn {
     let bold = Letters::new(TEXT, HPos::Left).bold();
     canvas.text(&bold.cut(text, area.width), (area.x, area.y - 11.0), bold)
+}
+
+/// Cells along a side.
+const CELLS: usize = 72;
+/// Between maps.
+const GAP: f64 = 16.0;
+/// Above a map: its name.
+const HEAD: f64 = 30.0;
+/// Shades of a map.
+const SHADES: usize = 7;
+
+/// How many points of each set lie in each cell.
+struct Density<'a> {
+    plane: &'a Plane<'a>,
+    /// By set, then by row and column.
+    counts: Vec<Vec<u32>>,
+}
+
+impl<'a> Density<'a> {
+    fn of(plane: &'a Plane<'a>, frame: Frame) -> Self {
+        // The right and the lower edge belong to the last cells.
+        let cell = |share: f64| whole(share * lines(CELLS)).min(CELLS - 1);
+        let count = |points: &[[f64; 2]]| {
+            let mut counts = vec![0; CELLS * CELLS];
+            for (x, y) in points.iter().filter_map(|point| frame.place(*point)) {
+                counts[cell(y) * CELLS + cell(x)] += 1;
+            }
+            counts
+        };
+        Self { plane, counts: plane.sets.iter().map(|(_, points)| count(points)).collect() }
+    }
+
+    fn figure(&self) -> Result<Figure, FigureError> {
+        let side = (ROOM - GAP) / 2.0;
+        let compared = self.counts.len() == 2;
+        let maps = self.counts.len() + usize::from(compared);
+        let (rows, colors) = (lines(maps.div_ceil(2)), self.plane.colors());
+        let more = "Cells are shaded by the square root of their share of the set's points, every map \
+                    by its own fullest cell.";
+        page(self.plane.words(more), rows * (side + HEAD), |canvas, area| {
+            let map = |place: usize| {
+                let (row, column) = (lines(place / 2), lines(place % 2));
+                let y = area.y + row * (side + HEAD) + HEAD;
+                Area::new((area.x + column * (side + GAP), y), (side, side))
+            };
+            for (set, counts) in self.counts.iter().enumerate() {
+                let (name, points) = self.plane.sets[set];
+                heading(canvas, map(set), &format!("{name}, n = {}", points.len()))?;
+                // By its own fullest cell: sets of unlike sizes are compared by shape.
+                let peak = counts.iter().copied().max().unwrap_or(0);
+                draw(canvas, map(set), |cell| shade(colors[set], counts[cell], peak))?;
+            }
+            if compared {
+                self.compare(canvas, map(2), map(3))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Which of two sets has more of a cell, and what the colours say.
+    fn compare(&self, canvas: &mut Canvas<'_>, area: Area, beside: Area) -> Drawn {
+        heading(canvas, area, "Both: which has more")?;
+        let totals = [0, 1].map(|set| self.plane.sets[set].1.len());
+        let colors = self.plane.colors();
+        let (first, second) = (colors[0], colors[1]);
+        draw(canvas, area, |cell| {
+            // Shares of the set, not counts: the larger one would lead everywhere.
+            let [a, b] = [0, 1].map(|set| share(self.counts[set][cell], totals[set]));
+            leaning(a, b, [first, second])
+        })?;
+        let letters = Letters::new(TEXT, HPos::Left);
+        let names = [0, 1].map(|set| letters.cut(self.plane.sets[set].0, 150.0));
+        let only = |set: usize| format!("{} more than three times as dense", names[set]);
+        let rows = [
+            (first, only(0)),
+            (palette::pale(first, 0.55), format!("{} denser", names[0])),
+            (palette::LINE, "about as dense (within a half)".to_owned()),
+            (palette::pale(second, 0.55), format!("{} denser", names[1])),
+            (second, only(1)),
+        ];
+        for (row, (color, text)) in rows.into_iter().enumerate() {
+            let y = beside.y + 8.0 + lines(row) * 1.4 * LINE;
+            canvas.fill(Area::new((beside.x, y - 7.0), (14.0, 14.0)), color)?;
+            canvas.text(&text, (beside.x + 22.0, y), letters)?;
+        }
+        let [only_a, only_b, both] = self.overlap();
+        let quiet = letters.colored(palette::QUIET);
+        let facts = [
+            format!("Cells with points of both: {both}"),
+            format!("of {} alone: {only_a}", names[0]),
+            format!("of {} alone: {only_b}", names[1]),
+        ];
+        for (row, text) in facts.iter().enumerate() {
+            let y = beside.y + 8.0 + 1.4 * LINE * 6.0 + lines(row) * LINE;
+            canvas.text(text, (beside.x, y), quiet)?;
+        }
+        Ok(())
+    }
+
+    /// Cells of the first set alone, of the second alone, of both.
+    fn overlap(&self) -> [usize; 3] {
+        let cells = || self.counts[0].iter().zip(&self.counts[1]);
+        let count =
+            |is: fn(bool, bool) -> bool| cells().filter(|(a, b)| is(**a > 0, **b > 0)).count();
+        [count(|a, b| a && !b), count(|a, b| b && !a), count(|a, b| a && b)]
+    }
+}
+
+fn share(count: u32, of: usize) -> f64 {
+    if of == 0 { 0.0 } else { f64::from(count) / lines(of) }
+}
+
+/// The colour of a cell of one set.
+fn shade(color: RGBColor, count: u32, peak: u32) -> Option<RGBColor> {
+    // By the square root: else one full cell would leave all others nearly white.
+    let dark = (f64::from(count) / f64::from(peak.max(1))).sqrt();
+    let steps = lines(SHADES);
+    let dark = (dark * steps).ceil() / steps;
+    (count > 0).then(|| palette::pale(color, 0.85 * (1.0 - dark)))
+}
+
+/// The colour of a cell of two sets with these shares.
+fn leaning(a: f64, b: f64, colors: [RGBColor; 2]) -> Option<RGBColor> {
+    let (more, less, color) = if a > b { (a, b, colors[0]) } else { (b, a, colors[1]) };
+    match more {
+        0.0 => None,
+        _ if more > 3.0 * less => Some(color),
+        _ if more > 1.5 * less => Some(palette::pale(color, 0.55)),
+        _ => Some(palette::LINE),
+    }
+}
+
+/// How far a cell reaches under its neighbours, so that no seam shows between them.
+const UNDER: f64 = 0.4;
+
+/// Cells of one colour that lie side by side are one rectangle.
+fn draw(canvas: &mut Canvas<'_>, area: Area, color: impl Fn(usize) -> Option<RGBColor>) -> Drawn {
+    let inner = area.within(4.0);
+    let size = (inner.width / lines(CELLS), inner.height / lines(CELLS));
+    for row in 0..CELLS {
+        let mut from = 0;
+        while from < CELLS {
+            let this = color(row * CELLS + from);
+            let to = (from + 1..CELLS).find(|&to| color(row * CELLS + to) != this);
+            let to = to.unwrap_or(CELLS);
+            if let Some(this) = this {
+                let corner = (inner.x + lines(from) * size.0, inner.y + lines(row) * size.1);
+                let length = (lines(to - from) * size.0 + UNDER, size.1 + UNDER);
+                canvas.fill(Area::new(corner, length), this)?;
+            }
+            from = to;
+        }
+    }
+    canvas.frame(area, palette::GREY, 1.0)
 }
 
 #[cfg(test)]

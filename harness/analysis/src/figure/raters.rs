@@ -14,20 +14,18 @@ use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::{Figure, FigureError, palette};
 use crate::proportion::Proportion;
 use crate::statistics::inference::Interval;
-use crate::statistics::levels::Levels;
-use crate::statistics::resolution::Resolution;
+use crate::statistics::levels::{Distinct, Resolution};
 
 /// Who scored, and how.
-#[derive(Clone, Debug)]
-pub struct Lane {
+struct Lane {
     /// E.g. the model.
-    pub name: String,
+    name: String,
     /// Which of the kinds' colours it has.
-    pub kind: usize,
+    kind: usize,
     /// On the scale of the scores, 1 to 10; what is no number is left out.
-    pub scores: Vec<f64>,
-    /// What to do when there are none.
-    pub missing: String,
+    scores: Vec<f64>,
+    /// Stands where there are none.
+    missing: &'static str,
 }
 
 const ROW: f64 = 86.0;
@@ -58,7 +56,7 @@ pub fn committee_and_judge(
         name: name.to_owned(),
         kind,
         scores,
-        missing: String::new(),
+        missing: "",
     };
     let lanes = [
         lane(0, "committee's mean", pairs.iter().map(|pair| pair.0).collect()),
@@ -117,7 +115,7 @@ pub fn reviewers(
         name: name.clone(),
         kind: *place,
         scores: scores.clone(),
-        missing: "reviewed nothing".to_owned(),
+        missing: "reviewed nothing",
     };
     let lanes: Vec<Lane> = scores.iter().map(lane).collect();
     let words = Words {
@@ -147,19 +145,13 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> 
     canvas.dashes((x, plot.y), (x, plot.bottom()), palette::INK, 1.0)?;
     for (row, lane) in lanes.iter().enumerate() {
         let area = Area { y: plot.y + lines(row) * ROW, height: ROW, ..plot };
-        lane.draw(canvas, area, scale, Look { threshold, kind: lane.kind % palette::KINDS.len() })?;
+        lane.draw(canvas, area, scale, threshold)?;
     }
     Ok(())
 }
 
-#[derive(Clone, Copy)]
-struct Look {
-    threshold: f64,
-    kind: usize,
-}
-
 impl Lane {
-    fn draw(&self, canvas: &mut Canvas<'_>, area: Area, scale: Scale, look: Look) -> Drawn {
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Area, scale: Scale, threshold: f64) -> Drawn {
         let letters = Letters::new(TEXT, HPos::Left);
         let (middle, base) = (area.middle().1, area.bottom() - 1.0);
         let name = letters.bold();
@@ -167,31 +159,31 @@ impl Lane {
             canvas.text(line, (area.x - NAMES, middle + lines(row) * LINE), name)?;
         }
         let scores: Vec<f64> = self.scores.iter().copied().filter(|s| s.is_finite()).collect();
-        let levels = Levels::of(&scores).ok().filter(|levels| !levels.values().is_empty());
+        let levels = Distinct::levels(&scores).ok().filter(|levels| !levels.kinds.is_empty());
         let Some(levels) = levels else {
-            return notice(canvas, area.within(8.0), &self.missing);
+            return notice(canvas, area.within(8.0), self.missing);
         };
         let counts = levels.counts(&vec![1; scores.len()]);
         let peak = counts.iter().copied().max().unwrap_or(1);
-        let nearest = levels.values().windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
+        let nearest = levels.kinds.windows(2).map(|pair| scale.at(pair[1]) - scale.at(pair[0]));
         // Bars of neighbouring scores must not touch, or a fine scale would look like a coarse one.
         let width = nearest.fold(WIDEST, f64::min).clamp(1.6, WIDEST) * 0.8;
         canvas.path([(area.x, base), (area.right(), base)], palette::GREY, 0.8)?;
-        for (&value, &count) in levels.values().iter().zip(&counts) {
+        for (&value, &count) in levels.kinds.iter().zip(&counts) {
             let height = (area.height - 14.0) * count as f64 / peak as f64;
-            let color = palette::KINDS[look.kind];
-            let color = if value < look.threshold { palette::pale(color, 0.55) } else { color };
+            let color = palette::KINDS[self.kind % palette::KINDS.len()];
+            let color = if value < threshold { palette::pale(color, 0.55) } else { color };
             let corner = (scale.at(value) - width / 2.0, base - height);
             canvas.fill(Area::new(corner, (width, height)), color)?;
         }
         let mean = scores.iter().sum::<f64>() / lines(scores.len());
-        let high = Proportion::from_cases(scores.iter().map(|score| *score >= look.threshold));
+        let high = Proportion::from_cases(scores.iter().map(|score| *score >= threshold));
         let high = 100.0 * high.value().unwrap_or(0.0);
         let distinct = Resolution::of(&scores).map_or(0, |resolution| resolution.distinct);
         let plural = if distinct == 1 { "" } else { "s" };
         let facts = [
             format!("mean {mean:.2}"),
-            format!("{high:.1}% at {} or more", look.threshold),
+            format!("{high:.1}% at {threshold} or more"),
             format!("n = {}", scores.len()),
             format!("{distinct} distinct value{plural}"),
         ];

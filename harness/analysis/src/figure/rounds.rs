@@ -5,9 +5,8 @@ use gra_paper::exact::to_f64;
 use gra_paper::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, apart, ends, estimate, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::{apart, estimate, whisker};
 use super::page::{LINE, TEXT, Words, page};
 use super::{Figure, FigureError, palette};
 use crate::statistics::inference::Estimate;
@@ -45,6 +44,7 @@ impl Rounds {
                 let row = reference.iteration(base, seed, round)?;
                 Some((round, to_f64(row.thousands.into()), row.scores.average))
             });
+            // Ours stand where the paper's rounds do, by their thousands of samples.
             let ours = rows.clone().filter_map(|(round, thousands, _)| {
                 let (source, round) = (DataSource::Gra, Some(round));
                 let score = measured.average(Trained { base, seed, source, round })?;
@@ -94,10 +94,7 @@ impl Rounds {
         let plot = area.without([28.0, 8.0, NAMES, 2.2 * LINE]);
         let paper = || self.series.iter().flat_map(|line| line.paper.iter().copied());
         let ours = || self.series.iter().flat_map(|line| &line.ours);
-        let heights = paper().map(|(_, y)| y).chain(ours().flat_map(|(_, ours)| {
-            let ends = ours.interval.map(|interval| [interval.low, interval.high]);
-            ours.value.into_iter().chain(ends.into_iter().flatten())
-        }));
+        let heights = paper().map(|(_, y)| y).chain(ours().flat_map(|(_, ours)| ends(ours)));
         let y = Scale::around(heights, (plot.bottom(), plot.y));
         let samples = paper().map(|(x, _)| x).chain(ours().map(|(x, _)| *x));
         let (low, high) =
@@ -113,7 +110,7 @@ impl Rounds {
         let name = Letters::new(TEXT, HPos::Center);
         let below = (plot.middle().0, plot.bottom() + 28.0);
         canvas.text("samples after each round", below, name)?;
-        let mut ends = Vec::new();
+        let mut last_points = Vec::new();
         for (line, color) in self.series.iter().zip(palette::KINDS) {
             // What is no number has no place.
             let numbers = || line.paper.iter().filter(|(_, value)| value.is_finite());
@@ -126,14 +123,15 @@ impl Rounds {
                 whisker(canvas, y, x.at(*at), ours, color)?;
             }
             let last = numbers().next_back().map(|&(_, value)| value);
+            // A line's name stands at its end, the paper's where it has one.
             let last = last.or(line.ours.last().and_then(|(_, ours)| ours.value));
             let last = last.filter(|value| value.is_finite());
-            ends.extend(last.map(|value| (y.at(value), value, &line.name, color)));
+            last_points.extend(last.map(|value| (y.at(value), value, &line.name, color)));
         }
         // Names are set from top to bottom and pushed apart where lines end close together.
-        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let wanted: Vec<f64> = ends.iter().map(|end| end.0).collect();
-        for (place, (_, value, name, color)) in apart(&wanted, LINE).into_iter().zip(ends) {
+        last_points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let wanted: Vec<f64> = last_points.iter().map(|point| point.0).collect();
+        for (place, (_, value, name, color)) in apart(&wanted, LINE).into_iter().zip(last_points) {
             let letters = Letters::new(TEXT, HPos::Left).bold().colored(color);
             let text = letters.cut(&format!("{name} {value:.1}"), NAMES - 8.0);
             canvas.text(&text, (plot.right() + 6.0, place), letters)?;

@@ -212,7 +212,7 @@ mod tests {
         };
         let disputed = count(|c| c.decision == Some(Decision::Dispute));
         let expected = [
-            count(crate::trial::funnel::has_passed) / count(|c| c.outcome.is_some()),
+            count(crate::trial::has_passed) / count(|c| c.outcome.is_some()),
             disputed / count(|c| c.decision.is_some()),
         ];
         assert_eq!(values[..2], expected);

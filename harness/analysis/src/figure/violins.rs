@@ -8,9 +8,8 @@
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, apart, diamond};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::marks::{apart, diamond};
 use super::page::{LINE, TEXT, Words, lines, notice, page};
 use super::roles::Role;
 use super::{Figure, FigureError, palette};
@@ -61,16 +60,14 @@ impl Violins {
             let missing = "no losses: gra-bench stats SOURCE --ifd MODEL".to_owned();
             violins.push((role, Violin { name, values, paper, missing }));
         }
-        for role in Role::ALL {
-            if violins.iter().all(|(known, _)| *known != Some(role)) {
-                let missing = format!(
-                    "no data set is named {role}: gra-bench stats {role}=SOURCE --ifd MODEL"
-                );
-                let (name, values) = (role.to_string(), Vec::new());
-                violins
-                    .push((Some(role), Violin { name, values, paper: role.difficulty(), missing }));
-            }
-        }
+        let is_known = |role| violins.iter().any(|(known, _)| *known == Some(role));
+        let unknown: Vec<Role> = Role::ALL.into_iter().filter(|role| !is_known(*role)).collect();
+        violins.extend(unknown.into_iter().map(|role| {
+            let missing =
+                format!("no data set is named {role}: gra-bench stats {role}=SOURCE --ifd MODEL");
+            let (name, paper) = (role.to_string(), role.difficulty());
+            (Some(role), Violin { name, values: Vec::new(), paper, missing })
+        }));
         // The roles in the paper's order, then the others as they came.
         violins.sort_by_key(|(role, _)| role.map_or(usize::MAX, |role| role as usize));
         violins.truncate(palette::KINDS.len());
@@ -102,15 +99,11 @@ impl Violins {
         let end = sorted.iter().filter(|values| !values.is_empty());
         let end = end.map(|values| quantile(values, 0.995)).fold(f64::NEG_INFINITY, f64::max);
         let beyond: usize = sorted.iter().flatten().filter(|value| **value > end).count();
-        let sizes: Vec<String> = self
-            .violins
-            .iter()
-            .zip(&sorted)
-            .map(|(violin, values)| format!("{} {}", violin.name, values.len()))
-            .collect();
+        let sizes = self.violins.iter().zip(&sorted);
+        let sizes = sizes.map(|(violin, values)| format!("{} {}", violin.name, values.len()));
         let caption = format!(
             "n: {}. {} Box: quartiles; disc: mean; diamond: the paper's value.{}",
-            sizes.join(", "),
+            sizes.collect::<Vec<_>>().join(", "),
             self.caption,
             match beyond {
                 0 => String::new(),
@@ -133,13 +126,15 @@ impl Violins {
         let colors = palette::of_names(&names);
         for (place, (violin, values)) in self.violins.iter().zip(sorted).enumerate() {
             let area = Area { x: plot.x + lines(place) * width, width, ..plot };
+            // The violin keeps to the left of its room, what is said about it to the right.
+            let half = (area.width * 0.2).min(60.0);
+            let x = area.x + 8.0 + half;
             let letters = Letters::new(TEXT, HPos::Center).bold();
             let name = letters.cut(&violin.name, width - 16.0);
             // Under the violin, or as far left as its length allows.
-            let x = Violin::centre(area).max(area.x + 8.0 + letters.width(&name) / 2.0);
-            canvas.text(&name, (x, plot.bottom() + 14.0), letters)?;
-            let half = Violin::half(area);
-            let (x, color) = (Violin::centre(area), colors[place]);
+            let left = x.max(area.x + 8.0 + letters.width(&name) / 2.0);
+            canvas.text(&name, (left, plot.bottom() + 14.0), letters)?;
+            let color = colors[place];
             violin.draw(canvas, area, &Body { values, end, x, half, scale, color })?;
         }
         Ok(())
@@ -147,15 +142,6 @@ impl Violins {
 }
 
 impl Violin {
-    /// Half the width of a violin's widest place.
-    fn half(area: Area) -> f64 {
-        (area.width * 0.2).min(60.0)
-    }
-
-    fn centre(area: Area) -> f64 {
-        area.x + 8.0 + Self::half(area)
-    }
-
     fn sorted(&self) -> Vec<f64> {
         let mut values: Vec<f64> = self.values.iter().copied().filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
@@ -163,8 +149,8 @@ impl Violin {
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area, body: &Body<'_>) -> Drawn {
-        // The violin keeps to the left of its room, what is said about it to the right.
         let Body { values, x, half, scale, color, .. } = *body;
+        // Where each stands, what it says at length and in short, and whether it is ours.
         let mut labels: Vec<(f64, [String; 2], bool)> = Vec::new();
         if values.is_empty() {
             let box_height = 120.0;

@@ -1,6 +1,7 @@
-//! A trial's waves and rounds once more under another rule: who joins the target pool, and who is too
-//! close to it (METHOD.md, section 2, step 9).
+//! A trial's waves and rounds once more under another rule: who joins the target pool, who is too close to it
+//! (METHOD.md, section 2, step 9), and how much of that follows from the record.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::candidate::{Candidate, Outcome};
@@ -12,7 +13,7 @@ use gra_synth::request::Embedding;
 use gra_synth::variant::{Instructions, RoleAssignment};
 
 use super::word::{End, Word, word};
-use super::{Embeddings, Fate, Knowledge, NotRecorded, Record, RescoreError, Rule};
+use super::{Embeddings, Fate, NotRecorded, Record, RescoreError, Rule};
 
 /// A checked record, ready to be replayed.
 pub(super) struct Replayer<'a> {
@@ -43,9 +44,9 @@ type Sample<'a> = (ItemId, Option<&'a Embedding>);
 impl<'a> Replayer<'a> {
     /// Checks that these rules can be applied.
     pub(super) fn new(record: &Record<'a>, rules: &[Rule]) -> Result<Self, RescoreError> {
-        let seats = record.variant.reviews();
+        let (seats, variant) = (record.variant.reviews(), record.variant.name.clone());
         if seats == 0 {
-            return Err(RescoreError::NoReviewers { variant: record.variant.name.clone() });
+            return Err(RescoreError::NoReviewers { variant });
         }
         let recorded = record.method.cosine_limit;
         for rule in rules {
@@ -53,10 +54,11 @@ impl<'a> Replayer<'a> {
                 return Err(RescoreError::Committee { asked: rule.reviewers, seats });
             }
             let asked = rule.cosine_limit;
-            if !deduplicates(record) && asked.total_cmp(&recorded).is_ne() {
-                return Err(RescoreError::NothingCompared { variant: record.variant.name.clone() });
+            let is_other = asked.total_cmp(&recorded).is_ne();
+            if is_other && !deduplicates(record) {
+                return Err(RescoreError::NothingCompared { variant });
             }
-            if record.embeddings.is_none() && asked.total_cmp(&recorded).is_ne() {
+            if is_other && record.embeddings.is_none() {
                 return Err(RescoreError::NoEmbeddings { asked, recorded });
             }
         }
@@ -68,8 +70,7 @@ impl<'a> Replayer<'a> {
         }
         let embeddings = record.embeddings.filter(|_| deduplicates(record));
         let to_seeds = embeddings.map_or_else(BTreeMap::new, to_seeds);
-        let record = &Record { embeddings, ..*record };
-        Ok(Self { record: *record, candidates, to_seeds })
+        Ok(Self { record: Record { embeddings, ..*record }, candidates, to_seeds })
     }
 
     pub(super) fn candidates(&self) -> &[&'a Candidate] {
@@ -92,7 +93,9 @@ impl<'a> Replayer<'a> {
                 } else {
                     wave.len()
                 };
-                let wave = Wave { candidates: wave, words: self.words(wave, rule), room };
+                let retries = self.record.method.retries;
+                let words = wave.iter().map(|candidate| word(candidate, rule, retries)).collect();
+                let wave = Wave { candidates: wave, words, room };
                 let fates = self.fates(&wave, rule.cosine_limit, &samples);
                 for ((candidate, word), fate) in wave.candidates.iter().zip(&wave.words).zip(fates)
                 {
@@ -123,16 +126,11 @@ impl<'a> Replayer<'a> {
     /// drawn. Taken as so wherever it could.
     fn roles_would_differ(&self, rule: &Rule) -> bool {
         let Record { variant, method, .. } = self.record;
-        let turn = |candidate: &&&Candidate| (round(candidate), candidate.wave);
-        let drawn_at_once =
-            self.candidates.first().as_ref().map(turn) == self.candidates.last().as_ref().map(turn);
-        let learnt = variant.roles == RoleAssignment::Adaptive && !drawn_at_once;
+        // Candidates of one wave were drawn before any of them was decided.
+        let turn = |candidate: &&Candidate| (round(candidate), candidate.wave);
+        let is_one_wave = self.candidates.first().map(turn) == self.candidates.last().map(turn);
+        let learnt = variant.roles == RoleAssignment::Adaptive && !is_one_wave;
         learnt && *rule != Rule::recorded(method, variant)
-    }
-
-    fn words(&self, wave: &[&Candidate], rule: &Rule) -> Vec<Word> {
-        let retries = self.record.method.retries;
-        wave.iter().map(|candidate| word(candidate, rule, retries)).collect()
     }
 
     fn embedding(&self, id: ItemId) -> Option<&'a Embedding> {
@@ -141,19 +139,14 @@ impl<'a> Replayer<'a> {
 
     /// What one candidate says about how much is known.
     fn known(&self, candidate: &Candidate, word: Word, fate: Fate) -> Knowledge {
-        let compared = matches!(
-            candidate.outcome,
-            Some(Outcome::Accepted | Outcome::Surplus | Outcome::Duplicate)
-        );
-        let entered = compared && candidate.response.is_some();
+        let compared = [Outcome::Accepted, Outcome::Surplus, Outcome::Duplicate];
+        let was_compared = candidate.outcome.is_some_and(|outcome| compared.contains(&outcome));
+        // An early duplicate was compared before it was reviewed: it never entered.
+        let entered = was_compared && candidate.response.is_some();
         let enters = matches!(word.end, End::Passed { .. });
+        let is_guess = deduplicates(&self.record) && self.record.embeddings.is_none();
         match fate {
-            _ if deduplicates(&self.record)
-                && self.record.embeddings.is_none()
-                && enters != entered =>
-            {
-                Knowledge::DuplicatesAsRecorded
-            }
+            _ if is_guess && enters != entered => Knowledge::DuplicatesAsRecorded,
             Fate::Unknown(_) => Knowledge::Bounded,
             Fate::Known(_) => Knowledge::Exact,
         }
@@ -165,20 +158,17 @@ impl<'a> Replayer<'a> {
             Some(_) => self.compared(wave, limit, samples),
             None => wave.as_recorded(),
         };
+        // What comes behind the last that a round needs is surplus; the method says by which order.
         if self.record.method.cut == TargetCut::Number {
             joined.sort_by_key(|(id, _)| *id);
         }
         let mut room = wave.room;
         let mut fates: BTreeMap<ItemId, Fate> = BTreeMap::new();
-        for (id, fate) in joined {
-            let fate = match fate {
-                Fate::Known(Outcome::Accepted) if room == 0 => Fate::Known(Outcome::Surplus),
-                Fate::Known(Outcome::Accepted) => {
-                    room -= 1;
-                    fate
-                }
-                fate => fate,
-            };
+        for (id, mut fate) in joined {
+            if fate == Fate::Known(Outcome::Accepted) {
+                let outcome = if room > 0 { Outcome::Accepted } else { Outcome::Surplus };
+                (fate, room) = (Fate::Known(outcome), room.saturating_sub(1));
+            }
             fates.insert(id, fate);
         }
         let by_review =
@@ -255,10 +245,11 @@ impl Wave<'_, '_> {
                 _ if is_duplicate => {
                     duplicates.push((candidate.id, Fate::Known(Outcome::Duplicate)));
                 }
-                End::Passed { score } => joined.push((std::cmp::Reverse(score), candidate.id)),
+                End::Passed { score } => joined.push((Reverse(score), candidate.id)),
                 End::Unknown(_) => {}
             }
         }
+        // The walk of deduplication: best scores first, then rising ids.
         joined.sort_unstable();
         let accepted = joined.into_iter().map(|(_, id)| (id, Fate::Known(Outcome::Accepted)));
         duplicates.into_iter().chain(accepted).collect()
@@ -290,5 +281,64 @@ const fn round(candidate: &Candidate) -> u32 {
     match candidate.id {
         ItemId::Candidate { round, .. } => round,
         ItemId::Seed(_) => 0,
+    }
+}
+
+/// How much of a cell is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Knowledge {
+    /// Every fate follows from the record.
+    Exact,
+    /// Some fates are unknown; the rate lies between all of them failing and all of them passing.
+    Bounded,
+    /// There were no embeddings and other candidates pass review than did: who is a duplicate is taken
+    /// from the record.
+    DuplicatesAsRecorded,
+    /// A round before the last would have added other samples, and later rounds drew from them.
+    LaterRounds,
+    /// Roles were learnt from what the recorded rule decided; another rule would have taught otherwise
+    /// and had later waves drawn with other roles.
+    LearntRoles,
+}
+
+impl Knowledge {
+    /// Name used in tables and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Bounded => "bounded",
+            Self::DuplicatesAsRecorded => "duplicates",
+            Self::LaterRounds => "later-rounds",
+            Self::LearntRoles => "learnt-roles",
+        }
+    }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Exact => {
+                "every candidate's fate follows from the record, as a run under this rule would have \
+                 recorded it."
+            }
+            Self::Bounded => {
+                "some candidates were never asked what this rule needs to know; the rate lies between \
+                 all of them failing and all of them passing (each taken as a duplicate of none)."
+            }
+            Self::DuplicatesAsRecorded => {
+                "approximate; other candidates pass review than did, and without embeddings (trials of \
+                 earlier releases do not say which encoder made theirs) duplicates are taken from the \
+                 record."
+            }
+            Self::LaterRounds => {
+                "approximate; an earlier round would have added other samples, and later rounds drew \
+                 their examples from those that it did add."
+            }
+            Self::LearntRoles => {
+                "approximate; roles were learnt from what the recorded rule decided, and another rule \
+                 would have taught otherwise."
+            }
+        }
     }
 }

@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Acceptance, Rescored, Rule, RuleOutcome};
-use crate::foreign_text::CsvWriter;
-use crate::grid::{self, Align, Column, count, wrap};
+use super::{Acceptance, Knowledge, Rescored, Rule, RuleOutcome};
+use crate::columns::{self, MISSING, field, left, list, right};
+use crate::grid::{self, Column, count, wrap};
 use crate::statistics::inference::{self, Estimate};
-
-const MISSING: &str = "-";
 
 impl Rescored {
     /// Writes the recorded cell and the grid as CSV: a header, one line per rule, full precision, an
@@ -17,22 +15,16 @@ impl Rescored {
     /// # Errors
     /// When the writer fails.
     pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
-        let mut writer = CsvWriter::from_writer(writer);
-        writer.write_record(record(self, &self.recorded, true).map(|(name, _)| name))?;
-        writer.write_record(record(self, &self.recorded, true).map(|(_, value)| value))?;
-        for cell in &self.cells {
-            writer.write_record(record(self, cell, false).map(|(_, value)| value))?;
-        }
-        writer.flush()
+        let grid = self.cells.iter().map(|cell| record(self, cell, false));
+        let as_run = std::iter::once(record(self, &self.recorded, true));
+        columns::write_csv(writer, as_run.chain(grid))
     }
 
     /// The grid as a Markdown table, and how to read it.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut out = format!("{}\n\n{}\n", as_run(self), grid::markdown(&columns(self)));
-        for note in notes(self) {
-            let _ = writeln!(out, "- {note}");
-        }
+        list(&mut out, &notes(self));
         out
     }
 
@@ -49,12 +41,11 @@ impl Rescored {
     }
 }
 
-/// Names and values side by side, so that header and lines cannot come apart.
+/// The fields of a cell.
 fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, String); 23] {
-    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let RuleOutcome { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
-    let low = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.low));
-    let high = |estimate: &Estimate| number(estimate.interval.map(|interval| interval.high));
+    let low = |estimate: &Estimate| field(estimate.interval.map(|interval| interval.low));
+    let high = |estimate: &Estimate| field(estimate.interval.map(|interval| interval.high));
     [
         ("as_run", as_run.to_string()),
         ("tau", rule.tau.to_string()),
@@ -70,12 +61,13 @@ fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, 
         ("failed", cell.failed.to_string()),
         ("accepted", cell.accepted.to_string()),
         ("unknown", cell.unknown.to_string()),
-        ("acceptance_least", number(least.value)),
-        ("acceptance_most", number(most.value)),
+        ("acceptance_least", field(least.value)),
+        ("acceptance_most", field(most.value)),
+        // From the low end of the lower bound to the high end of the upper one.
         ("acceptance_low", low(least)),
         ("acceptance_high", high(most)),
         ("judged", cell.judged.to_string()),
-        ("mean_judge", number(judge.value)),
+        ("mean_judge", field(judge.value)),
         ("mean_judge_low", low(judge)),
         ("mean_judge_high", high(judge)),
         ("knowledge", cell.knowledge.name().to_owned()),
@@ -96,48 +88,39 @@ fn as_run(grid: &Rescored) -> String {
 }
 
 fn columns(grid: &Rescored) -> Vec<Column> {
-    let column = |title: &str, cell: &dyn Fn(&RuleOutcome) -> String| Column {
-        title: title.to_owned(),
-        cells: grid.cells.iter().map(cell).collect(),
-        align: Align::Right,
-    };
+    let cells = &grid.cells;
     // An axis that stays at the recorded value is said once, above the table.
     let varies = |differs: &dyn Fn(&Rule, &Rule) -> bool| {
-        grid.cells.iter().any(|cell| differs(&cell.rule, &grid.recorded.rule))
+        cells.iter().any(|cell| differs(&cell.rule, &grid.recorded.rule))
     };
     // What names a row stands on the left, and again where a table is broken into blocks.
-    let rule = |title: &str, cell: &dyn Fn(&RuleOutcome) -> String| Column {
-        align: Align::Left,
-        ..column(title, cell)
-    };
     let mut columns = vec![
-        rule("tau", &|cell| cell.rule.tau.to_string()),
-        rule("delta", &|cell| cell.rule.delta.to_string()),
+        left("tau", cells, |cell| cell.rule.tau.to_string()),
+        left("delta", cells, |cell| cell.rule.delta.to_string()),
     ];
     if varies(&|a, b| a.reviewers != b.reviewers) {
-        columns.push(rule("reviewers", &|cell| cell.rule.reviewers.to_string()));
+        columns.push(left("reviewers", cells, |cell| cell.rule.reviewers.to_string()));
     }
     if varies(&|a, b| a.dispute != b.dispute) {
-        columns.push(rule("dispute", &|cell| cell.rule.dispute.name().to_owned()));
+        columns.push(left("dispute", cells, |cell| cell.rule.dispute.name().to_owned()));
     }
     if varies(&|a, b| a.cosine_limit.total_cmp(&b.cosine_limit).is_ne()) {
-        columns.push(rule("cosine\nlimit", &|cell| cell.rule.cosine_limit.to_string()));
+        columns.push(left("cosine\nlimit", cells, |cell| cell.rule.cosine_limit.to_string()));
     }
     columns.extend([
-        column("decided", &|cell| count(cell.decided)),
-        column("disputed", &|cell| count(cell.disputed)),
-        column("over-\nturned", &|cell| count(cell.overturned)),
-        column("dupli-\ncates", &|cell| count(cell.duplicates)),
-        column("failed", &|cell| count(cell.failed)),
-        column("accepted", &|cell| count(cell.accepted)),
-        column("unknown", &|cell| count(cell.unknown)),
-        column("acceptance", &|cell| rate(&cell.acceptance)),
+        right("decided", cells, |cell| count(cell.decided)),
+        right("disputed", cells, |cell| count(cell.disputed)),
+        right("over-\nturned", cells, |cell| count(cell.overturned)),
+        right("dupli-\ncates", cells, |cell| count(cell.duplicates)),
+        right("failed", cells, |cell| count(cell.failed)),
+        right("accepted", cells, |cell| count(cell.accepted)),
+        right("unknown", cells, |cell| count(cell.unknown)),
+        right("acceptance", cells, |cell| rate(&cell.acceptance)),
     ]);
-    if grid.cells.iter().any(|cell| cell.judged > 0) {
-        columns.push(column("judge", &|cell| judge(cell)));
+    if cells.iter().any(|cell| cell.judged > 0) {
+        columns.push(right("judge", cells, judge));
     }
-    let knowledge = column("knowledge", &|cell| cell.knowledge.name().to_owned());
-    columns.push(Column { align: Align::Left, ..knowledge });
+    columns.push(left("knowledge", cells, |cell| cell.knowledge.name().to_owned()));
     columns
 }
 
@@ -172,7 +155,7 @@ fn notes(grid: &Rescored) -> Vec<String> {
         "A run under another rule would draw fewer or more waves until its target is met.".to_owned(),
         format!("Brackets: {}; not corrected for the number of rules.", inference::INTERVALS),
     ];
-    let sentence = |kind: super::Knowledge| format!("{}: {}", kind.name(), kind.sentence());
+    let sentence = |kind: Knowledge| format!("{}: {}", kind.name(), kind.sentence());
     notes.extend(grid.knowledge().into_iter().map(sentence));
     notes
 }

@@ -47,20 +47,16 @@ pub(super) fn word(candidate: &Candidate, rule: &Rule, retries: u8) -> Word {
     match candidate.outcome {
         None => Word::unknown(NotRecorded::Outcome),
         // Before any review.
-        Some(
-            outcome @ (Outcome::RepeatedKeywords
-            | Outcome::Malformed { stage: Stage::Keywords | Stage::Instruction }
-            | Outcome::Failed { stage: Stage::Keywords | Stage::Instruction }),
-        ) => Word::out(outcome),
+        Some(outcome) if outcome == Outcome::RepeatedKeywords || is_lost_at(outcome, &WRITING) => {
+            Word::out(outcome)
+        }
         Some(Outcome::Duplicate) if candidate.response.is_none() => {
             Word::unknown(NotRecorded::Reviews)
         }
         Some(outcome) => table.instruction_review(outcome).unwrap_or_else(|| {
             if candidate.response.is_some() {
                 table.response_review()
-            } else if let Outcome::Malformed { stage: Stage::Response }
-            | Outcome::Failed { stage: Stage::Response } = outcome
-            {
+            } else if is_lost_at(outcome, &[Stage::Response]) {
                 Word::out(outcome)
             } else {
                 Word::unknown(NotRecorded::Response)
@@ -80,6 +76,18 @@ pub(crate) fn lets_pass(candidate: &Candidate, rule: &Rule) -> Option<bool> {
     }
 }
 
+/// Stages before any review, and those that settle a dispute.
+const WRITING: [Stage; 2] = [Stage::Keywords, Stage::Instruction];
+const SETTLING: [Stage; 2] = [Stage::ReviewComment, Stage::Adjudication];
+
+/// Whether a candidate ended for want of a reply at one of these stages.
+fn is_lost_at(outcome: Outcome, stages: &[Stage]) -> bool {
+    match outcome {
+        Outcome::Malformed { stage } | Outcome::Failed { stage } => stages.contains(&stage),
+        _ => false,
+    }
+}
+
 /// The first seats of a candidate's committee.
 struct Table<'a> {
     candidate: &'a Candidate,
@@ -93,42 +101,38 @@ impl Table<'_> {
         usize::from(self.rule.reviewers) == self.candidate.roles.reviewers.len()
     }
 
-    /// Whether a seat that the rule hears stayed malformed.
-    fn gave_up(&self, stage: Stage) -> bool {
-        self.candidate.malformed.iter().any(|reply| {
+    /// How a stage ends the candidate where a seat that the rule hears has no review: its replies stayed malformed, or
+    /// its call failed.
+    fn lost(&self, stage: Stage) -> Option<Word> {
+        let is_heard = |of: Stage, seat: u8| of == stage && seat < self.rule.reviewers;
+        let gave_up = self.candidate.malformed.iter().any(|reply| {
+            // A prompt that is too long is so at every try.
             let last = reply.attempt == self.retries || reply.reason == Malformed::PromptTooLong;
-            reply.stage == stage && reply.seat < self.rule.reviewers && last
-        })
-    }
-
-    /// Whether a call to a seat that the rule hears failed.
-    fn failed(&self, stage: Stage) -> bool {
-        let mut failed = self.candidate.failed.iter();
-        failed.any(|call| call.stage == stage && call.seat < self.rule.reviewers)
+            is_heard(reply.stage, reply.seat) && last
+        });
+        let failed = self.candidate.failed.iter().any(|call| is_heard(call.stage, call.seat));
+        if gave_up {
+            Some(Word::out(Outcome::Malformed { stage }))
+        } else {
+            failed.then_some(Word::out(Outcome::Failed { stage }))
+        }
     }
 
     /// How the instruction review ends the candidate; `None` when it goes on.
     fn instruction_review(&self, outcome: Outcome) -> Option<Word> {
-        const STAGE: Stage = Stage::InstructionReview;
-        const MALFORMED: Outcome = Outcome::Malformed { stage: STAGE };
-        const FAILED: Outcome = Outcome::Failed { stage: STAGE };
+        let stage = Stage::InstructionReview;
         if self.is_whole() {
             // Bits do not depend on what a rule changes.
-            let ended = matches!(outcome, Outcome::Vetoed | MALFORMED | FAILED);
+            let ended = outcome == Outcome::Vetoed || is_lost_at(outcome, &[stage]);
             return ended.then_some(Word::out(outcome));
         }
         let reviews = &self.candidate.instruction_reviews;
         let heard = || reviews.iter().filter(|review| review.seat < self.rule.reviewers);
         if heard().any(|review| review.bits.contains(&false)) {
-            Some(Word::out(Outcome::Vetoed))
-        } else if self.gave_up(STAGE) {
-            Some(Word::out(MALFORMED))
-        } else if self.failed(STAGE) {
-            Some(Word::out(FAILED))
-        } else {
-            let spared = heard().count() < usize::from(self.rule.reviewers);
-            spared.then_some(Word::unknown(NotRecorded::Reviews))
+            return Some(Word::out(Outcome::Vetoed));
         }
+        let spared = heard().count() < usize::from(self.rule.reviewers);
+        self.lost(stage).or_else(|| spared.then_some(Word::unknown(NotRecorded::Reviews)))
     }
 
     fn response_review(&self) -> Word {
@@ -145,13 +149,10 @@ impl Table<'_> {
         let end = match (decision, dispute) {
             (Decision::Reject, _) => End::Out(Outcome::Rejected),
             (Decision::Accept, _) | (Decision::Dispute, DisputeRule::Accept) => passed,
-            (Decision::Dispute, DisputeRule::MajorityVote) => {
-                if majority_reaches(&scores, tau) {
-                    passed
-                } else {
-                    End::Out(Outcome::VotedOut)
-                }
+            (Decision::Dispute, DisputeRule::MajorityVote) if majority_reaches(&scores, tau) => {
+                passed
             }
+            (Decision::Dispute, DisputeRule::MajorityVote) => End::Out(Outcome::VotedOut),
             (Decision::Dispute, DisputeRule::Adjudicator) => self.adjudication(passed),
         };
         Word { decision: Some(decision), end }
@@ -159,12 +160,8 @@ impl Table<'_> {
 
     /// Some seats have no scores: they stayed malformed, their calls failed, or they were spared.
     fn broken_off(&self, tally: Option<Tally>) -> Word {
-        const STAGE: Stage = Stage::ResponseReview;
-        if self.gave_up(STAGE) {
-            return Word::out(Outcome::Malformed { stage: STAGE });
-        }
-        if self.failed(STAGE) {
-            return Word::out(Outcome::Failed { stage: STAGE });
+        if let Some(word) = self.lost(Stage::ResponseReview) {
+            return word;
         }
         // Even top scores from the missing seats would leave the mean below tau.
         let hopeless = tally.is_some_and(|tally| {
@@ -181,22 +178,14 @@ impl Table<'_> {
     /// The adjudicator read the comments of the whole committee; after fewer it may say something else,
     /// and a smaller committee has another one.
     fn adjudication(&self, passed: End) -> End {
+        let unknown = End::Unknown(NotRecorded::Adjudication);
         match (&self.candidate.adjudication, self.candidate.outcome) {
-            _ if !self.is_whole() => End::Unknown(NotRecorded::Adjudication),
+            _ if !self.is_whole() => unknown,
             (Some(word), _) if word.scores.reach(self.rule.tau) => passed,
             (Some(_), _) => End::Out(Outcome::AdjudicatedOut),
-            (
-                None,
-                Some(
-                    outcome @ (Outcome::Malformed {
-                        stage: Stage::ReviewComment | Stage::Adjudication,
-                    }
-                    | Outcome::Failed {
-                        stage: Stage::ReviewComment | Stage::Adjudication,
-                    }),
-                ),
-            ) => End::Out(outcome),
-            (None, _) => End::Unknown(NotRecorded::Adjudication),
+            // The dispute was one under the recorded rule too, and was not settled.
+            (None, Some(outcome)) if is_lost_at(outcome, &SETTLING) => End::Out(outcome),
+            (None, _) => unknown,
         }
     }
 }

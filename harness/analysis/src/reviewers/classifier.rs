@@ -12,18 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 
-use gra_synth::candidate::Candidate;
+use gra_synth::candidate::{Candidate, ResponseReview};
 use gra_synth::committee::{Tally, Thousandths};
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 use gra_synth::variant::DisputeRule;
 
 use crate::checks::Checks;
+use crate::columns::field;
 use crate::foreign_text::CsvWriter;
 use crate::proportion::Proportion;
 use crate::rescore::{Rule, lets_pass};
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{self, Estimate};
+use crate::statistics::inference::{self, Estimate, indicator};
 use crate::statistics::rank::roc_area;
 use crate::trial::lineage;
 
@@ -140,30 +141,24 @@ impl Decider {
     /// The score that is held against tau.
     fn score(&self, candidate: &Candidate) -> Option<f64> {
         match self {
-            Self::Committee(DisputeRule::Accept) => {
-                let scored = candidate.response_reviews.len();
-                let whole = scored == candidate.roles.reviewers.len();
-                candidate.tally().filter(|_| whole).map(Tally::mu)
-            }
+            Self::Committee(DisputeRule::Accept) => candidate.tally().map(Tally::mu),
             Self::Committee(_) => None,
-            Self::Reviewer(model) => {
-                let mut reviews = candidate.response_reviews.iter();
-                Some(reviews.find(|review| review.reviewer == *model)?.scores.mean())
-            }
+            Self::Reviewer(model) => Some(review_by(candidate, model)?.scores.mean()),
         }
     }
 
     /// Whether a response passes; `None` where that is not known.
     fn passes(&self, candidate: &Candidate, rule: &Rule) -> Option<bool> {
-        match *self {
-            Self::Committee(dispute) => lets_pass(candidate, &Rule { dispute, ..*rule }),
-            Self::Reviewer(ref model) => {
-                let mut reviews = candidate.response_reviews.iter();
-                let review = reviews.find(|review| review.reviewer == *model)?;
-                Some(review.scores.reach(rule.tau))
-            }
+        match self {
+            Self::Committee(dispute) => lets_pass(candidate, &Rule { dispute: *dispute, ..*rule }),
+            Self::Reviewer(model) => Some(review_by(candidate, model)?.scores.reach(rule.tau)),
         }
     }
+}
+
+/// A model's review of a response; the first where it held two seats.
+fn review_by<'a>(candidate: &'a Candidate, model: &ModelName) -> Option<&'a ResponseReview> {
+    candidate.response_reviews.iter().find(|review| review.reviewer == *model)
 }
 
 impl Classifiers {
@@ -175,25 +170,20 @@ impl Classifiers {
         if cases.is_empty() {
             return None;
         }
-        let mut deciders = Vec::new();
+        let rules = [DisputeRule::Adjudicator, DisputeRule::MajorityVote, DisputeRule::Accept];
         // One review has no disputes: its mean decides, and stands below under the reviewer's name.
-        if rule.reviewers > 1 {
-            let rules = [DisputeRule::Adjudicator, DisputeRule::MajorityVote, DisputeRule::Accept];
-            deciders.extend(rules.map(Decider::Committee));
-        }
+        let committees = rules.into_iter().filter(|_| rule.reviewers > 1).map(Decider::Committee);
         let reviews = cases.iter().flat_map(|case| &case.candidate.response_reviews);
         let reviewers: BTreeSet<&ModelName> = reviews.map(|review| &review.reviewer).collect();
-        deciders.extend(reviewers.into_iter().cloned().map(Decider::Reviewer));
-        let dependence = Dependence::by_items(cases.iter().map(|c| lineage::items(c.candidate)));
-        let good: Vec<Option<f64>> = cases.iter().map(|case| Some(share(case.is_good))).collect();
+        let deciders = committees.chain(reviewers.into_iter().cloned().map(Decider::Reviewer));
+        let dependence = Dependence::by_items(cases.iter().map(|c| lineage(c.candidate)));
+        let good: Vec<Option<f64>> =
+            cases.iter().map(|case| Some(indicator(case.is_good))).collect();
         Some(Self {
             truth: truth.name(),
             tau: rule.tau,
             good: inference::mean(&good, &dependence).within(0.0, 1.0),
-            curves: deciders
-                .into_iter()
-                .map(|decider| Curve::of(decider, &cases, &dependence, rule))
-                .collect(),
+            curves: deciders.map(|decider| Curve::of(decider, &cases, &dependence, rule)).collect(),
         })
     }
 
@@ -215,23 +205,14 @@ impl Classifiers {
     /// When the writer fails.
     pub fn write_csv(truths: &[Self], writer: impl Write) -> io::Result<()> {
         let mut csv = CsvWriter::from_writer(writer);
-        csv.write_record([
-            "truth",
-            "decider",
-            "tau",
-            "passed",
-            "good",
-            "both",
-            "precision",
-            "recall",
-        ])?;
-        let text = |share: Option<f64>| share.map(|share| share.to_string()).unwrap_or_default();
+        let counts = ["passed", "good", "both", "precision", "recall"];
+        csv.write_record(["truth", "decider", "tau"].into_iter().chain(counts))?;
         for of in truths {
             for (curve, at) in of.curves.iter().flat_map(|c| c.points.iter().map(move |at| (c, at)))
             {
                 let counts = [at.passed, at.good, at.both].map(|count| count.to_string());
                 let names = [of.truth.clone(), curve.decider.to_string(), at.tau.to_string()];
-                let shares = [at.precision(), at.recall()].map(text);
+                let shares = [at.precision(), at.recall()].map(field);
                 csv.write_record(names.into_iter().chain(counts).chain(shares))?;
             }
         }
@@ -244,7 +225,7 @@ impl Curve {
         let rows = || cases.iter().filter_map(|c| Some((c, decider.score(c.candidate)?)));
         let scores: Vec<f64> = rows().map(|(_, score)| score).collect();
         let is_good: Vec<bool> = rows().map(|(case, _)| case.is_good).collect();
-        let of_rows = Dependence::by_items(rows().map(|(case, _)| lineage::items(case.candidate)));
+        let of_rows = Dependence::by_items(rows().map(|(case, _)| lineage(case.candidate)));
         let taus: BTreeSet<Thousandths> = taus().into_iter().chain([rule.tau]).collect();
         let points = taus.into_iter().map(|tau| {
             let passes = |case: &Case| decider.passes(case.candidate, &Rule { tau, ..*rule });
@@ -263,7 +244,7 @@ impl Curve {
             cases.iter().map(|case| decider.passes(case.candidate, rule)).collect();
         let mean = |value: fn(bool, bool) -> Option<bool>| {
             let rows = cases.iter().zip(&own);
-            let values = rows.map(|(case, passes)| value(case.is_good, (*passes)?).map(share));
+            let values = rows.map(|(case, passes)| value(case.is_good, (*passes)?).map(indicator));
             let values: Vec<Option<f64>> = values.collect();
             inference::mean(&values, dependence).within(0.0, 1.0)
         };
@@ -289,11 +270,6 @@ impl PassedCounts {
     pub fn recall(self) -> Option<f64> {
         Proportion { yes: self.both, no: self.good - self.both }.value()
     }
-}
-
-/// What a case adds to a share.
-fn share(counts: bool) -> f64 {
-    f64::from(u8::from(counts))
 }
 
 #[cfg(test)]

@@ -13,11 +13,10 @@ use gra_synth::pool::ItemId;
 use super::agreement::{Ratings, cohen};
 use super::quality::HighScore;
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{Estimate, jackknife, mean};
+use crate::statistics::inference::{Estimate, indicator, jackknife, mean};
 use crate::statistics::levels::NotFinite;
-use crate::statistics::rank::Pairs;
-use crate::trial::funnel::review_verdict;
-use crate::trial::lineage;
+use crate::statistics::rank;
+use crate::trial::{lineage, review_verdict};
 
 /// What one person said of a candidate; `None` where the field was left empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -70,8 +69,9 @@ impl VerdictAgreement {
     fn of<'a>(rows: impl Iterator<Item = (&'a Candidate, Option<bool>, Option<bool>)>) -> Self {
         let (mut items, mut pairs) = (Vec::new(), Vec::new());
         for (candidate, one, other) in rows {
+            // An empty field is no verdict, and agrees with nothing.
             if let Some(pair) = one.zip(other) {
-                items.push(lineage::items(candidate));
+                items.push(lineage(candidate));
                 pairs.push(pair);
             }
         }
@@ -105,10 +105,10 @@ impl RaterAgreement {
         let with = |other: &dyn Fn(&Candidate) -> Option<bool>| {
             VerdictAgreement::of(rows.iter().map(|(c, row)| (*c, row.accepts, other(c))))
         };
-        let dependence = Dependence::by_items(rows.iter().map(|(c, _)| lineage::items(c)));
+        let dependence = Dependence::by_items(rows.iter().map(|(c, _)| lineage(c)));
         let share = |said: &dyn Fn(&Candidate, RowRating) -> Option<bool>| {
             let said = rows.iter().map(|(c, row)| said(c, *row));
-            let said: Vec<Option<f64>> = said.map(|yes| Some(f64::from(u8::from(yes?)))).collect();
+            let said: Vec<Option<f64>> = said.map(|yes| Some(indicator(yes?))).collect();
             mean(&said, &dependence).within(0.0, 1.0)
         };
         Ok(Self {
@@ -130,14 +130,11 @@ fn spearman(rows: &[(&Candidate, RowRating)]) -> Result<Estimate, NotFinite> {
     let (mut items, mut scores) = (Vec::new(), Vec::new());
     for (candidate, row) in rows {
         if let (Some(score), Some(tally)) = (row.score, candidate.tally()) {
-            items.push(lineage::items(candidate));
+            items.push(lineage(candidate));
             scores.push((score, tally.mu()));
         }
     }
-    let scores = Pairs::of(&scores)?;
-    let [rho] =
-        jackknife(&Dependence::by_items(items), |weights| [scores.table(weights).spearman()]);
-    Ok(rho.within(-1.0, 1.0))
+    rank::spearman(&scores, &Dependence::by_items(items))
 }
 
 /// Krippendorff's alpha of several raters over the candidates that two of them or more have rated. Of yes and no as 1
@@ -152,8 +149,9 @@ pub fn alpha(
 ) -> Result<Estimate, NotFinite> {
     let rated = candidates.iter().map(|candidate| {
         let rows = sheets.iter().filter_map(|sheet| sheet.ratings.get(&candidate.id));
-        (lineage::items(candidate), rows.filter_map(&value).collect::<Vec<f64>>())
+        (lineage(candidate), rows.filter_map(&value).collect::<Vec<f64>>())
     });
+    // A single rating agrees with nothing.
     let (items, units): (Vec<_>, Vec<_>) = rated.filter(|(_, values)| values.len() > 1).unzip();
     let ratings = Ratings::of(&units)?;
     let [alpha] =

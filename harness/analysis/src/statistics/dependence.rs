@@ -22,6 +22,7 @@ impl Dependence {
     #[must_use]
     pub fn by_items<K: Ord, I: IntoIterator<Item = K>>(rows: impl IntoIterator<Item = I>) -> Self {
         let rows: Vec<Vec<K>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
+        // Keys become numbers in the order in which they first come up.
         let mut numbers = BTreeMap::new();
         let (mut items_of, mut rows_of) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, items) in rows.iter().enumerate() {
@@ -32,6 +33,7 @@ impl Dependence {
                     *numbers.entry(item).or_insert(next)
                 })
                 .collect();
+            // An item that a row names twice relates it to no more rows.
             of_row.sort_unstable();
             of_row.dedup();
             rows_of.resize(numbers.len(), Vec::new());
@@ -69,6 +71,7 @@ impl Dependence {
 
     /// Visits a row and each of its relatives once.
     pub(super) fn visit(&self, row: usize, seen: &mut Seen, mut visit: impl FnMut(usize)) {
+        // The mark of a visit is the visiting row's number, so that nothing is cleared between rows.
         seen.0.resize(self.rows(), usize::MAX);
         let mut once = |other: usize| {
             if seen.0[other] != row {

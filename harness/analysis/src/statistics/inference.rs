@@ -19,11 +19,14 @@
 //!
 //! Statistics that are no means are linear to first order: each row has an influence on them, its jackknife
 //! pseudo-value, and the mean of the pseudo-values has the same variance (Efron and Tibshirani 1993, chapter 11).
+//!
+//! p-values of several tests are corrected by [`holm`].
 
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::dependence::{Dependence, Seen};
+use super::levels::whole;
 pub use gra_paper::proportion::Interval;
 
 /// Share of the intervals that hold what they estimate.
@@ -118,7 +121,7 @@ impl Inference {
         let rows = Rows::of(sides)?;
         let known = sides.iter().map(|side| side.values.iter().flatten().count());
         let n = known.min().unwrap_or(0);
-        let spread = if n < FEWEST { None } else { rows.spread(dependence) };
+        let spread = (n >= FEWEST).then(|| rows.spread(dependence)).flatten();
         Some(Self { value: rows.value, n, spread })
     }
 
@@ -156,12 +159,7 @@ impl Inference {
         let Spread { standard_error, student } = self.spread?;
         // A standard error falls with the square root of the rows.
         let rows = self.n as f64 * (errors_to_find(student) * standard_error / size).powi(2);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "positive; a float that is too large becomes the largest integer"
-        )]
-        rows.is_finite().then(|| rows.ceil() as u64)
+        rows.is_finite().then(|| whole(rows.ceil()) as u64)
     }
 
     /// Value and interval. `n` counts the rows of the smaller side.
@@ -169,6 +167,11 @@ impl Inference {
     pub fn estimate(&self) -> Estimate {
         Estimate { n: self.n, value: Some(self.value), interval: self.interval(CONFIDENCE) }
     }
+}
+
+/// What a case adds to a share: the mean of what is 0 or 1 is one.
+pub(crate) fn indicator(counts: bool) -> f64 {
+    f64::from(u8::from(counts))
 }
 
 /// Mean of the rows that have a value, with its interval.
@@ -206,6 +209,7 @@ pub fn jackknife<const K: usize>(
     let values = statistics(&vec![1; rows]);
     let without: Vec<[Option<f64>; K]> = (0..rows)
         .into_par_iter()
+        // Each thread keeps its weights, all 1 between two rows.
         .map_with(vec![1; rows], |weights, row| {
             weights[row] = 0;
             let left = statistics(weights);
@@ -234,12 +238,33 @@ pub fn jackknife<const K: usize>(
 
 /// The mean of the rows' values under their weights, over rows that have one; `None` without weight.
 pub(crate) fn weighted_mean(values: &[Option<f64>], weights: &[u32]) -> Option<f64> {
-    let weighted =
-        values.iter().zip(weights).filter_map(|(value, weight)| Some(((*value)?, weight)));
-    let (sum, count) = weighted.fold((0.0, 0.0), |(sum, count), (value, &weight)| {
-        (sum + value * f64::from(weight), count + f64::from(weight))
-    });
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (value, &weight) in values.iter().zip(weights) {
+        if let Some(value) = value {
+            sum += value * f64::from(weight);
+            count += f64::from(weight);
+        }
+    }
     (count > 0.0).then(|| sum / count)
+}
+
+/// Holm's step-down correction of several p-values (Holm 1979): with adjusted values at most alpha called significant,
+/// the chance of any false call is at most alpha, however the tests depend on each other. In the order of the given
+/// ones; a test that could not be made (`None`, or no number in [0, 1]) stays `None` and is no member of the family.
+#[must_use]
+pub fn holm(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
+    let known = p_values.iter().enumerate().filter_map(|(place, p)| Some((place, (*p)?)));
+    let mut family: Vec<(usize, f64)> = known.filter(|(_, p)| (0.0..=1.0).contains(p)).collect();
+    family.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut adjusted = vec![None; p_values.len()];
+    let mut least = 0.0_f64;
+    for (rank, &(place, p)) in family.iter().enumerate() {
+        let left = (family.len() - rank) as f64;
+        // Step-down: a larger p-value is never adjusted below a smaller one.
+        least = least.max((left * p).min(1.0));
+        adjusted[place] = Some(least);
+    }
+    adjusted
 }
 
 /// A trace below this share of the variance of independent rows is rounding.
@@ -249,6 +274,7 @@ const ROUNDING: f64 = 1e-9;
 const SIDES: usize = 4;
 
 /// The rows of all sides that have a value.
+#[derive(Default)]
 struct Rows {
     value: f64,
     /// Of the estimate, if no two rows were related.
@@ -268,16 +294,7 @@ struct Rows {
 impl Rows {
     /// `None` when a side has no value.
     fn of(sides: &[Side]) -> Option<Self> {
-        let mut rows = Self {
-            value: 0.0,
-            variance_of_independent: 0.0,
-            sizes: Vec::new(),
-            variances: Vec::new(),
-            kurtosis: Vec::new(),
-            side: Vec::new(),
-            weight: Vec::new(),
-            residual: Vec::new(),
-        };
+        let mut rows = Self::default();
         for (place, Side { values, weight }) in sides.iter().enumerate() {
             let known = || values.iter().copied().flatten();
             let size = known().count() as f64;
@@ -288,6 +305,7 @@ impl Rows {
             let power = |exponent| known().map(|value| (value - mean).powi(exponent)).sum::<f64>();
             let squares = power(2);
             rows.value += weight * mean;
+            // Of a mean: the sample variance over n. Sides of different rows add up.
             rows.variance_of_independent += weight * weight * squares / (size - 1.0) / size;
             rows.sizes.push(size);
             // A residual's variance is (size - 1) / size of its value's: scaled up, sides of independent rows need
@@ -306,7 +324,7 @@ impl Rows {
 
     /// Standard error of the estimate, and what it is compared with. `None` where no value varies.
     fn spread(&self, dependence: &Dependence) -> Option<Spread> {
-        // In matrices: A has w_i w_j where rows are related, M subtracts the means of the sides, and
+        // In matrices, after Bell and McCaffrey (2002): A has w_i w_j where rows are related, M subtracts the means of the sides, and
         // the residuals r of independent rows have covariance M Omega M. Then E(r'Ar) = tr(Omega MAM).
         let variance_of = |row: usize| self.variances[self.side[row]];
         let sides = 0..self.sizes.len();
@@ -316,6 +334,7 @@ impl Rows {
         // means of row and column, plus that of their block.
         let mut mean_of_row = vec![[0.0; SIDES]; self.side.len()];
         let mut mean_of_block = [[0.0; SIDES]; SIDES];
+        // r'Ar first: each row's residual times those of its relatives, itself among them.
         for row in self.known() {
             let (mut related_residuals, mut related_weights) = (0.0, [0.0; SIDES]);
             dependence.visit(row, &mut seen, |other| {
@@ -373,8 +392,10 @@ impl Rows {
         if trace <= ROUNDING * independent {
             return None;
         }
+        // The sum of products over its expectation, times the variance for which that expectation holds.
         let corrected = products * independent / trace;
         let variance = if corrected > 0.0 { corrected } else { independent };
+        // Satterthwaite: the degrees of freedom of a chi-squared variable with this mean and variance.
         let student = StudentsT::new(0.0, 1.0, trace * trace / trace_of_square).ok()?;
         (variance > 0.0 && variance.is_finite())
             .then(|| Spread { standard_error: variance.sqrt(), student })
@@ -385,5 +406,6 @@ impl Rows {
         (0..self.side.len()).filter(|row| self.weight[*row] != 0.0)
     }
 }
+
 #[cfg(test)]
 mod tests;

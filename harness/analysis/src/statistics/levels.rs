@@ -1,8 +1,7 @@
-//! Values as places on the ordered scale of their distinct values.
+//! The distinct values of a column, where each row lies among them, and how finely a rater tells samples apart by them.
 //!
-//! Rows that are not numbers have kinds in the same way ([`Distinct`]): 51,000 rows of ratings are a few hundred
-//! kinds of row. What does not depend on the order of rows is computed from one count per kind, so other
-//! weights cost one addition per row.
+//! Rows that are not numbers have kinds in the same way: 51,000 rows of ratings are a few hundred kinds of row. What
+//! does not depend on the order of rows is computed from one count per kind, so other weights cost one addition per row.
 //!
 //! Committee means have steps of 1/18 and a judge's of 1/6, so 51,000 scores take at most 181 values.
 
@@ -47,55 +46,81 @@ pub struct NotFinite {
     pub row: usize,
 }
 
-/// The distinct values of some rows, and where each row lies among them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Levels(Distinct<f64>);
-
-impl Levels {
-    /// Finds the distinct values. 0 and -0 are one value.
+impl Distinct<f64> {
+    /// Finds the distinct values, rising. 0 and -0 are one value.
     ///
     /// # Errors
     /// When a value is not finite.
-    pub fn of(rows: &[f64]) -> Result<Self, NotFinite> {
+    pub(crate) fn levels(rows: &[f64]) -> Result<Self, NotFinite> {
         if let Some(row) = rows.iter().position(|value| !value.is_finite()) {
             return Err(NotFinite { row });
         }
         // Adding 0 makes -0 a 0.
         let rows: Vec<f64> = rows.iter().map(|value| value + 0.0).collect();
-        Ok(Self(Distinct::by(&rows, f64::total_cmp)))
+        Ok(Self::by(&rows, f64::total_cmp))
     }
+}
 
-    /// The distinct values, rising.
-    #[must_use]
-    pub fn values(&self) -> &[f64] {
-        &self.0.kinds
-    }
-
-    /// Each row's place among the values.
-    #[must_use]
-    pub fn of_row(&self) -> &[usize] {
-        &self.0.of_row
-    }
-
-    /// Summed weights of the rows at each value.
-    #[must_use]
-    pub fn counts(&self, weights: &[u32]) -> Vec<u64> {
-        self.0.counts(weights)
-    }
+/// A number of at least 0 without its fraction; one that is too large becomes the largest integer.
+pub(crate) const fn whole(value: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as is said above")]
+    let whole = value as usize;
+    whole
 }
 
 /// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan 1996,
 /// type 7: the default of R and `NumPy`).
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "within the sample: share lies in [0, 1]"
-    )]
-    let below = place.floor() as usize;
+    let below = whole(place);
     let above = (below + 1).min(sorted.len() - 1);
     sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
+}
+
+/// How finely a rater tells samples apart (the "finer granularity" of the paper's section 5.4).
+///
+/// The mean of three reviewers has three times the steps of one judge's, so it resolves more even if no
+/// reviewer does; compare a judge with single reviewers too ([`crate::reviewers::committee`]). Entropy is the
+/// plug-in estimate: on n rows over k values it is too low by about (k - 1) / (2 n ln 2) bits (Miller
+/// 1955), so compare raters on the same rows. It has no interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resolution {
+    /// How many scores.
+    pub n: u64,
+    /// How many different ones.
+    pub distinct: usize,
+    /// Entropy in bits: 0 when all are equal, at most log2 of `distinct`. `None` for n = 0.
+    pub entropy: Option<f64>,
+    /// Share of the commonest score, in (0, 1]. `None` for n = 0.
+    pub commonest: Option<f64>,
+}
+
+impl Resolution {
+    /// Resolution of these scores.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn of(scores: &[f64]) -> Result<Self, NotFinite> {
+        let levels = Distinct::levels(scores)?;
+        Ok(Self::of_counts(&levels.counts(&vec![1; scores.len()])))
+    }
+
+    /// Resolution where each score came up this often; scores that never came up may be among them.
+    #[must_use]
+    pub fn of_counts(counts: &[u64]) -> Self {
+        let n: u64 = counts.iter().sum();
+        // Levels that never came up have no share, and 0 log 0 is 0.
+        let seen = || counts.iter().copied().filter(|count| *count > 0);
+        let share = |count: u64| count as f64 / n as f64;
+        // 0 - sum: a sum of nothing but zeros would make -0.
+        let entropy = 0.0 - seen().map(|count| share(count) * share(count).log2()).sum::<f64>();
+        Self {
+            n,
+            distinct: seen().count(),
+            entropy: (n > 0).then_some(entropy),
+            commonest: seen().max().map(share),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -104,17 +129,17 @@ mod tests {
 
     #[test]
     fn equal_values_share_a_level() {
-        let levels = Levels::of(&[8.5, -0.0, 8.0, 0.0, 8.5]).unwrap();
-        assert_eq!(levels.values(), [0.0, 8.0, 8.5]);
-        assert_eq!(levels.of_row(), [2, 0, 1, 0, 2]);
+        let levels = Distinct::levels(&[8.5, -0.0, 8.0, 0.0, 8.5]).unwrap();
+        assert_eq!(levels.kinds, [0.0, 8.0, 8.5]);
+        assert_eq!(levels.of_row, [2, 0, 1, 0, 2]);
         assert_eq!(levels.counts(&[1, 2, 0, 1, 3]), [3, 0, 4]);
     }
 
     #[test]
     fn what_is_no_number_is_named() {
-        assert_eq!(Levels::of(&[1.0, f64::NAN]), Err(NotFinite { row: 1 }));
-        assert_eq!(Levels::of(&[f64::NEG_INFINITY]), Err(NotFinite { row: 0 }));
-        assert!(Levels::of(&[]).unwrap().values().is_empty());
+        assert_eq!(Distinct::levels(&[1.0, f64::NAN]), Err(NotFinite { row: 1 }));
+        assert_eq!(Distinct::levels(&[f64::NEG_INFINITY]), Err(NotFinite { row: 0 }));
+        assert!(Distinct::levels(&[]).unwrap().kinds.is_empty());
     }
 
     #[test]
@@ -126,5 +151,22 @@ mod tests {
         );
         assert_eq!(found.counts(&[1, 2, 3, 0]), [2, 0, 4]);
         assert!(Distinct::by(&[0_u8; 0], Ord::cmp).kinds.is_empty());
+    }
+
+    fn check(scores: &[f64], distinct: usize, entropy: Option<f64>, commonest: Option<f64>) {
+        let n = scores.len() as u64;
+        let expected = Resolution { n, distinct, entropy, commonest };
+        assert_eq!(Resolution::of(scores), Ok(expected), "{scores:?}");
+    }
+
+    #[test]
+    fn entropy_counts_in_bits() {
+        check(&[], 0, None, None);
+        check(&[8.0], 1, Some(0.0), Some(1.0));
+        check(&[8.0; 5], 1, Some(0.0), Some(1.0));
+        check(&[1.0, 2.0, 3.0, 4.0], 4, Some(2.0), Some(0.25));
+        check(&[9.0, 9.0, 8.0, 7.0], 3, Some(1.5), Some(0.5));
+        assert_eq!(Resolution::of_counts(&[0, 2, 0, 2]).entropy, Some(1.0));
+        assert_eq!(Resolution::of(&[f64::INFINITY]), Err(NotFinite { row: 0 }));
     }
 }

@@ -17,8 +17,7 @@ use serde::Deserialize;
 use super::MeasuredSet;
 use crate::frames::{RowMeasure, RowValues};
 use crate::statistics::dependence::Dependence;
-use crate::statistics::holm::holm;
-use crate::statistics::inference::{Estimate, Inference, Interval, LEVEL, Side};
+use crate::statistics::inference::{Estimate, Inference, Interval, LEVEL, Side, holm};
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// The margin of a measure.
@@ -146,21 +145,16 @@ impl Contrast {
         if self.p.is_some_and(|p| p <= LEVEL) {
             return Some(DifferenceVerdict::Differs);
         }
-        let within =
-            |interval: Interval, margin: f64| -margin < interval.low && interval.high < margin;
-        let is_alike = self.margin.is_some_and(|margin| {
-            headline.interval(1.0 - 2.0 * LEVEL).is_some_and(|interval| within(interval, margin))
-        });
-        if is_alike {
+        let interval = headline.interval(1.0 - 2.0 * LEVEL);
+        let is_within =
+            |(margin, Interval { low, high }): (f64, Interval)| -margin < low && high < margin;
+        if self.margin.zip(interval).is_some_and(is_within) {
             return Some(DifferenceVerdict::Alike);
         }
-        let size = self.margin.unwrap_or(headline.value);
-        let needed = headline.rows_to_find(size);
-        Some(
-            needed.map_or(DifferenceVerdict::Untested, |needed| DifferenceVerdict::Unknown {
-                needed,
-            }),
-        )
+        // With a margin the question is whether so much is there; without one, whether this much is.
+        let needed = headline.rows_to_find(self.margin.unwrap_or(headline.value));
+        let unknown = |needed| DifferenceVerdict::Unknown { needed };
+        Some(needed.map_or(DifferenceVerdict::Untested, unknown))
     }
 }
 
@@ -236,8 +230,9 @@ fn compare(
 ) -> Contrast {
     let [first, other] = sides;
     let (mine, theirs) = (first.names(), other.names());
-    let both: BTreeSet<&String> =
-        if is_related { mine.intersection(&theirs).copied().collect() } else { BTreeSet::new() };
+    // Items of unrelated data sets are different ones, whatever they are called.
+    let both = mine.intersection(&theirs).copied().filter(|_| is_related);
+    let both: BTreeSet<&String> = both.collect();
     let is_all = both.len() == mine.len() && both.len() == theirs.len();
     let difference = if is_all && !both.is_empty() {
         pairs(first, other)
@@ -314,8 +309,9 @@ fn at_equal_length(
         Rows { values: judged[k].iter().map(value).collect(), items: items.collect() }
     });
     let [first, other] = &rows;
-    let is_defined = spread > 0.0;
-    let difference = is_defined.then(|| sum(&[(first, -1.0), (other, 1.0)], is_related)).flatten();
+    // Without two lengths in a data set there is no slope.
+    let sides = [(first, -1.0), (other, 1.0)];
+    let difference = (spread > 0.0).then(|| sum(&sides, is_related)).flatten();
     let both = if is_related { first.names().intersection(&other.names()).count() } else { 0 };
     let n = Sizes { first: first.values.len(), other: other.values.len(), both };
     Contrast::unpaired(AT_EQUAL_LENGTH, set, n, difference, margin)
@@ -336,8 +332,8 @@ fn matched_by_length(
         sides[side].items()[row].iter().map(move |item| (place, item))
     };
     let pairs = nearest_pairs(&first, &other);
-    let differences = pairs.iter().map(|(mine, theirs)| Some(theirs.0 - mine.0));
-    let differences: Vec<Option<f64>> = differences.collect();
+    let differences: Vec<Option<f64>> =
+        pairs.iter().map(|(mine, theirs)| Some(theirs.0 - mine.0)).collect();
     let items = pairs.iter().map(|(mine, theirs)| items_of(0, mine.2).chain(items_of(1, theirs.2)));
     let difference = Inference::of_mean(&differences, &Dependence::by_items(items));
     let n = Sizes { first: pairs.len(), other: pairs.len(), both: 0 };
@@ -422,14 +418,13 @@ pub(super) fn describe(contrasts: &[Contrast], table: &mut MeasureTable) {
             cells.extend(row.iter().map(cell));
             table.push("against the first", format!("{measure}, {what}"), cells);
         };
-        let shown = |inference: Option<Inference>, missing| match inference {
-            Some(inference) => MeasureValue::Known(inference.estimate()),
-            None => missing,
+        let shown = |inference: Option<Inference>, missing| {
+            inference.map_or(missing, |found| MeasureValue::Known(found.estimate()))
         };
-        let inapplicable = || MeasureValue::Inapplicable("no item is in both, or all are");
+        let inapplicable = MeasureValue::Inapplicable("no item is in both, or all are");
         push("difference", &|of| shown(of.difference, MeasureValue::Absent(NO_PAIR)));
-        push("difference of the same items", &|of| shown(of.same_items, inapplicable()));
-        push("difference by selection", &|of| shown(of.selection, inapplicable()));
+        push("difference of the same items", &|of| shown(of.same_items, inapplicable.clone()));
+        push("difference by selection", &|of| shown(of.selection, inapplicable.clone()));
         push("Holm-corrected p", &|of| {
             let n = of.headline().map_or(0, |headline| headline.rows());
             MeasureValue::or_absent(Estimate { n, value: of.p, interval: None }, NO_TEST)

@@ -7,14 +7,13 @@
 use gra_synth::request::Embedding;
 use gra_synth::similarity::pack;
 
-use crate::diversity::lexical::{NgramCounts, Words};
+use crate::diversity::lexical::{MOST_TEXTS, NgramCounts, Words, self_bleu};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
-use crate::diversity::neighbours::nearest_distances;
-use crate::diversity::self_bleu::{self, self_bleu};
-use crate::diversity::tsne::{self, Map, TsneSettings};
-use crate::diversity::unit_vectors::{Undefined, UnitVectors};
+use crate::diversity::tsne::{self, Map};
+use crate::diversity::unit_vectors::{UnitVectors, nearest_distances};
 use crate::diversity::vendi::vendi;
-use crate::diversity::{clusters, subsample};
+use crate::diversity::{Undefined, clusters, subsample};
+use crate::statistics::inference::indicator;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
 /// The longest word sequences whose variety is reported.
@@ -114,7 +113,7 @@ impl Diversity {
             let text = |&place: &usize| set.instructions[place].as_str();
             let texts: Vec<&str> = drawn.chosen.iter().map(text).collect();
             let words = Words::read(&texts);
-            let few = subsample(texts.len(), self_bleu::AT_MOST, run_seed, &["self-bleu"]);
+            let few = subsample(texts.len(), MOST_TEXTS, run_seed, &["self-bleu"]);
             let few: Vec<&str> = few.into_iter().map(|place| texts[place]).collect();
             let compared = || manifold::compare(drawn.rows()?, against?, NEIGHBOURS);
             OfSet {
@@ -149,57 +148,56 @@ impl Diversity {
     /// Adds what was found.
     pub(super) fn describe(&self, table: &mut MeasureTable) {
         let n = self.matched;
-        let mut push = |name: String, cell: &dyn Fn(usize, &OfSet) -> MeasureValue| {
+        let mut push = |name: &str, cell: &dyn Fn(usize, &OfSet) -> MeasureValue| {
             let cells = self.sets.iter().enumerate().map(|(place, set)| cell(place, set));
             table.push("diversity", name, cells.collect());
         };
-        push("samples compared".to_owned(), &|_, set| match &set.vendi {
+        push("samples compared", &|_, set| match &set.vendi {
             Err(why @ Undefined::TooFew { .. }) => absent(*why),
             _ => MeasureValue::count(n, set.all),
         });
         if self.sets.iter().any(|set| set.long > 0) {
-            push("longer than the encoder reads at once".to_owned(), &|_, set| {
+            push("longer than the encoder reads at once", &|_, set| {
                 MeasureValue::count(set.long, set.all)
             });
         }
-        push("Vendi score".to_owned(), &|_, set| exact(set.vendi, n));
-        push("distance to nearest, mean".to_owned(), &|_, set| match &set.nearest {
+        push("Vendi score", &|_, set| exact(set.vendi, n));
+        push("distance to nearest, mean", &|_, set| match &set.nearest {
             Ok(distances) => without_interval(distances),
             Err(why) => absent(*why),
         });
         let entropies = self.entropies.as_ref();
         let clusters = entropies.map_or(0, |(count, _)| *count);
-        push(format!("entropy over {clusters} clusters, bits"), &|place, _| match entropies {
+        push(&format!("entropy over {clusters} clusters, bits"), &|place, _| match entropies {
             Ok((_, sets)) => exact(sets[place], n),
             Err(why) => absent(*why),
         });
         let measures: [(&str, RowByRow); 4] = [
+            // Whether or not, as 1 or 0: their means are the measures.
             ("precision", |m| numbers(&m.precision)),
             ("density", |m| m.density.clone()),
             ("recall", |m| numbers(&m.recall)),
             ("coverage", |m| numbers(&m.coverage)),
         ];
         for (name, values) in measures {
-            push(format!("{name} against the reference"), &|_, set| match &set.manifold {
+            push(&format!("{name} against the reference"), &|_, set| match &set.manifold {
                 None => MeasureValue::Inapplicable("it is the reference"),
                 Some(Err(why)) => absent(*why),
                 Some(Ok(found)) => without_interval(&values(found)),
             });
         }
         for place in 0..LONGEST {
-            push(format!("distinct-{}", place + 1), &|_, set| {
-                let distinct = set.distinct[place];
-                if set.chosen.len() < n {
-                    return absent(Undefined::TooFew { n: set.chosen.len(), needed: n });
+            push(&format!("distinct-{}", place + 1), &|_, set| {
+                let NgramCounts { all, .. } = set.distinct[place];
+                let share = set.distinct[place].share();
+                // Words are counted of any number of samples, and compared at the matched one alone.
+                match set.chosen.len() {
+                    few if few < n => absent(Undefined::TooFew { n: few, needed: n }),
+                    _ => MeasureValue::exact(share, all, "no instruction has so many words"),
                 }
-                MeasureValue::exact(
-                    distinct.share(),
-                    distinct.all,
-                    "no instruction has so many words",
-                )
             });
         }
-        push("self-BLEU, mean".to_owned(), &|_, set| match &set.self_bleu {
+        push("self-BLEU, mean", &|_, set| match &set.self_bleu {
             Ok(scores) if set.chosen.len() == n => without_interval(scores),
             Ok(_) => absent(Undefined::TooFew { n: set.chosen.len(), needed: n }),
             Err(why) => absent(*why),
@@ -235,15 +233,14 @@ pub fn map(
     let n = matched.min(MAPPED);
     let drawn: Vec<Matched> = sets.iter().map(|set| Matched::draw(set, n, run_seed)).collect();
     let rows: Vec<UnitVectors> = drawn.iter().filter_map(|set| set.rows().ok()).collect();
-    let settings = TsneSettings { run_seed, ..TsneSettings::default() };
-    let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, &settings)?;
-    let mut sets = sets.into_iter();
-    let (mut chosen, mut points) = (Vec::new(), Vec::new());
-    for set in drawn {
-        let is_on_it = set.rows().is_ok();
-        chosen.push(if is_on_it { set.chosen } else { Vec::new() });
-        points.push(if is_on_it { sets.next().unwrap_or_default() } else { Vec::new() });
-    }
+    let Map { sets, divergence, perplexity, learning_rate } = tsne::fit(&rows, run_seed)?;
+    // The fit has no points of sets with too few samples: the others' follow each other.
+    let mut fitted = sets.into_iter();
+    let of_set = |set: Matched| {
+        let points = set.rows().ok().and_then(|_| fitted.next());
+        points.map_or_else(Default::default, |points| (set.chosen, points))
+    };
+    let (chosen, points) = drawn.into_iter().map(of_set).unzip();
     Ok((chosen, Map { sets: points, divergence, perplexity, learning_rate }))
 }
 
@@ -255,7 +252,7 @@ fn without_interval(values: &[f64]) -> MeasureValue {
 }
 
 fn numbers(flags: &[bool]) -> Vec<f64> {
-    flags.iter().map(|flag| f64::from(u8::from(*flag))).collect()
+    flags.iter().copied().map(indicator).collect()
 }
 
 fn exact(value: Result<f64, Undefined>, n: usize) -> MeasureValue {
@@ -272,4 +269,85 @@ fn absent(why: Undefined) -> MeasureValue {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diversity::unit_vectors::by_hand::clustered;
+
+    const DIM: usize = 16;
+
+    fn embeddings(seed: u64, count: usize) -> Vec<Embedding> {
+        let values = clustered(seed, count, DIM, 4);
+        values.chunks(DIM).map(|row| Embedding::new(Arc::from(row))).collect()
+    }
+
+    /// Data sets of these sizes, measured at `matched`.
+    fn described(sizes: &[usize], matched: usize) -> (Diversity, MeasureTable) {
+        let names: Vec<String> = (0..sizes.len()).map(|set| format!("set{set}")).collect();
+        let set = |(place, size): (usize, &usize)| {
+            let texts: Vec<String> =
+                (0..*size).map(|n| format!("Write line number {n} now")).collect();
+            EmbeddedSet {
+                name: names[place].clone(),
+                instructions: texts,
+                embeddings: embeddings(place as u64 + 1, *size),
+            }
+        };
+        let sets: Vec<EmbeddedSet> = sizes.iter().enumerate().map(set).collect();
+        let diversity = Diversity::of(&sets, matched, 0, 42);
+        let mut table = MeasureTable::new(names.clone());
+        diversity.describe(&mut table);
+        (diversity, table)
+    }
+
+    #[test]
+    fn every_measure_of_matched_sets() {
+        let (_, table) = described(&[60, 40], 40);
+        insta::assert_snapshot!(table.terminal(false), @"
+        group      measure                         data set   value  95% interval    n
+        diversity  samples compared                set0          40                 60
+                                                   set1          40                 40
+                   Vendi score                     set0       6.720                 40
+                                                   set1       5.835                 40
+                   distance to nearest, mean       set0      0.1408                 40
+                                                   set1      0.1075                 40
+                   entropy over 20 clusters, bits  set0       3.030                 40
+                                                   set1       3.016                 40
+                   precision against the           set1           0                 40
+                     reference
+                   density against the reference   set1           0                 40
+                   recall against the reference    set1           0                 40
+                   coverage against the reference  set1           0                 40
+                   distinct-1                      set0      0.2200                200
+                                                   set1      0.2200                200
+                   distinct-2                      set0      0.5125                160
+                                                   set1      0.5125                160
+                   distinct-3                      set0      0.6750                120
+                                                   set1      0.6750                120
+                   self-BLEU, mean                 set0      0.2857                 40
+                                                   set1      0.2857                 40
+        ");
+    }
+
+    #[test]
+    fn a_set_with_fewer_samples_takes_no_part_and_changes_nothing() {
+        let (_, two) = described(&[60, 40], 40);
+        let (diversity, three) = described(&[60, 40, 7], 40);
+        for (with, without) in three.measures().iter().zip(two.measures()) {
+            assert_eq!(with.cells[..2], without.cells[..], "{}", with.name);
+            assert_eq!(with.cells[2], MeasureValue::Absent("too few samples"), "{}", with.name);
+        }
+        assert_eq!(diversity.nearest_distances(0).iter().flatten().count(), 40);
+        assert_eq!(diversity.nearest_distances(2), vec![None; 7]);
+    }
+
+    #[test]
+    fn too_little_has_reasons_and_no_numbers() {
+        let (_, table) = described(&[1, 1], 1);
+        let nearest = table.measures().iter().find(|m| m.name.starts_with("distance"));
+        assert!(nearest.is_none(), "one sample has no neighbour: {table:?}");
+        let values = table.measures().iter().flat_map(|m| &m.cells).filter_map(MeasureValue::value);
+        assert!(values.into_iter().all(f64::is_finite));
+    }
+}

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
+use crate::columns::{field, left, or_missing, right};
 use crate::foreign_text::CsvWriter;
-use crate::grid::{self, Align, Column};
+use crate::grid;
 use crate::statistics::inference::{Estimate, Interval};
 
 /// A number of the table, or why it is missing.
@@ -132,6 +133,7 @@ impl MeasureTable {
     }
 
     pub(crate) fn add(&mut self, measure: Measure) {
+        // A row of nothing but reasons tells a reader nothing of these data sets.
         if measure.cells.iter().any(|cell| cell.why_absent().is_none()) {
             self.keep(measure);
         }
@@ -152,17 +154,16 @@ impl MeasureTable {
         let mut csv = CsvWriter::from_writer(writer);
         let header = ["group", "measure", "data_set", "value", "low", "high", "n", "absent"];
         csv.write_record(header)?;
-        let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         for (measure, data_set, cell) in self.cells() {
             let interval = cell.interval();
             csv.write_record([
                 measure.group,
                 &measure.name,
                 data_set,
-                &text(cell.value()),
-                &text(interval.map(|interval| interval.low)),
-                &text(interval.map(|interval| interval.high)),
-                &cell.n().map(|n| n.to_string()).unwrap_or_default(),
+                &field(cell.value()),
+                &field(interval.map(|interval| interval.low)),
+                &field(interval.map(|interval| interval.high)),
+                &field(cell.n()),
                 cell.why_absent().unwrap_or_default(),
             ])?;
         }
@@ -173,12 +174,11 @@ impl MeasureTable {
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut columns = vec![
-            column("group", Align::Left, self.measures.iter().map(|m| m.group.to_owned())),
-            column("measure", Align::Left, self.measures.iter().map(|m| m.name.clone())),
+            left("group", &self.measures, |measure| measure.group.to_owned()),
+            left("measure", &self.measures, |measure| measure.name.clone()),
         ];
         for (place, data_set) in self.data_sets.iter().enumerate() {
-            let cells = self.measures.iter().map(|measure| whole(&measure.cells[place]));
-            columns.push(column(data_set, Align::Right, cells));
+            columns.push(right(data_set, &self.measures, |measure| whole(&measure.cells[place])));
         }
         grid::markdown(&columns)
     }
@@ -195,28 +195,20 @@ impl MeasureTable {
             })
             .collect();
         // A group and a measure are named where they begin.
+        let places: Vec<usize> = (0..lines.len()).collect();
         let begins = |place: usize, name: fn(&Measure) -> &str| {
             let this = name(lines[place].0);
             let before = place.checked_sub(1).map(|before| name(lines[before].0));
             if before == Some(this) { String::new() } else { this.to_owned() }
         };
-        let of = |cell: fn(&MeasureValue) -> String| lines.iter().map(move |(_, _, c)| cell(c));
         let columns = [
-            column("group", Align::Left, (0..lines.len()).map(|at| begins(at, |m| m.group))),
-            column("measure", Align::Left, (0..lines.len()).map(|at| begins(at, |m| &m.name))),
-            column("data set", Align::Left, lines.iter().map(|(_, name, _)| (*name).to_owned())),
-            column("value", Align::Right, of(|cell| cell.value().map_or("-".to_owned(), shown))),
-            column(
-                "95% interval",
-                Align::Left,
-                of(|cell| cell.interval().map_or_else(String::new, span)),
-            ),
-            column(
-                "n",
-                Align::Right,
-                of(|cell| cell.n().map(|n| n.to_string()).unwrap_or_default()),
-            ),
-            column("", Align::Left, of(|cell| cell.why_absent().unwrap_or_default().to_owned())),
+            left("group", &places, |at| begins(*at, |measure| measure.group)),
+            left("measure", &places, |at| begins(*at, |measure| &measure.name)),
+            left("data set", &lines, |(_, name, _)| (*name).to_owned()),
+            right("value", &lines, |(.., cell)| or_missing(cell.value(), shown)),
+            left("95% interval", &lines, |(.., cell)| field(cell.interval().map(span))),
+            right("n", &lines, |(.., cell)| field(cell.n())),
+            left("", &lines, |(.., cell)| field(cell.why_absent())),
         ];
         grid::terminal(&columns)
     }
@@ -234,15 +226,12 @@ pub(super) fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn column(title: &str, align: Align, cells: impl Iterator<Item = String>) -> Column {
-    Column { title: title.to_owned(), cells: cells.collect(), align }
-}
-
 fn whole(cell: &MeasureValue) -> String {
-    let Some(value) = cell.value() else { return "-".to_owned() };
-    let interval = cell.interval().map(|interval| format!(" {}", span(interval)));
-    let n = cell.n().map(|n| format!(" ({n})"));
-    format!("{}{}{}", shown(value), interval.unwrap_or_default(), n.unwrap_or_default())
+    or_missing(cell.value(), |value| {
+        let interval = field(cell.interval().map(|interval| format!(" {}", span(interval))));
+        let n = field(cell.n().map(|n| format!(" ({n})")));
+        format!("{}{interval}{n}", shown(value))
+    })
 }
 
 fn span(interval: Interval) -> String {
@@ -251,7 +240,7 @@ fn span(interval: Interval) -> String {
 
 /// A number to four digits or so; whole ones without decimals.
 fn shown(value: f64) -> String {
-    // Counts stay whole; anything else has about four significant digits.
+    // Counts stay whole; anything else has about four significant digits. Beyond 1e15 every float is whole.
     let decimals = match value.abs() {
         _ if value.fract() == 0.0 && value.abs() < 1e15 => 0,
         size if size < 1.0 => 4,

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::contrast::{Contrast, DifferenceVerdict, Sizes};
 use crate::grid::{self, count};
-use crate::statistics::inference::{CONFIDENCE, Inference};
+use crate::statistics::inference::{CONFIDENCE, Inference, Interval};
 
 /// More samples than anybody would make to settle a question.
 const MOST: u64 = 1_000_000;
@@ -17,6 +17,7 @@ const MOST: u64 = 1_000_000;
 /// A paragraph per data set, in the order in which they were compared; empty without a second one.
 #[must_use]
 pub fn in_words(reference: &str, contrasts: &[Contrast]) -> String {
+    // Contrasts come measure by measure: the first measure names all data sets.
     let mut names: Vec<&str> = Vec::new();
     for contrast in contrasts {
         if !names.contains(&contrast.data_set.as_str()) {
@@ -33,29 +34,28 @@ pub fn in_words(reference: &str, contrasts: &[Contrast]) -> String {
 }
 
 fn paragraph(name: &str, reference: &str, contrasts: &[&Contrast]) -> String {
-    let (mut differs, mut alike, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    let mut untested = Vec::new();
+    // In the order in which the verdicts are read.
+    let mut found: [(&str, Vec<String>); 4] = [
+        ("differs in", Vec::new()),
+        ("is alike in", Vec::new()),
+        ("cannot be told apart in", Vec::new()),
+        ("is not tested (fewer than 12 a side, or nothing varies) in", Vec::new()),
+    ];
     for contrast in contrasts {
-        let (Some(verdict), Some(headline)) = (contrast.verdict(), contrast.headline()) else {
+        let Some((verdict, headline)) = contrast.verdict().zip(contrast.headline()) else {
             continue;
         };
         let shown = shown(contrast, headline);
-        match verdict {
-            DifferenceVerdict::Differs => differs.push(shown),
+        let (place, shown) = match verdict {
+            DifferenceVerdict::Differs => (0, shown),
             DifferenceVerdict::Alike => {
-                let margin = contrast.margin.unwrap_or_default();
-                alike.push(format!("{shown}, within {margin}"));
+                (1, format!("{shown}, within {}", contrast.margin.unwrap_or_default()))
             }
-            DifferenceVerdict::Unknown { needed } => unknown.push(shown + &to_tell(needed)),
-            DifferenceVerdict::Untested => untested.push(shown),
-        }
+            DifferenceVerdict::Unknown { needed } => (2, shown + &to_tell(needed)),
+            DifferenceVerdict::Untested => (3, shown),
+        };
+        found[place].1.push(shown);
     }
-    let found = [
-        ("differs in", differs),
-        ("is alike in", alike),
-        ("cannot be told apart in", unknown),
-        ("is not tested (fewer than 12 a side, or nothing varies) in", untested),
-    ];
     let found: Vec<String> = found
         .into_iter()
         .filter(|(_, list)| !list.is_empty())
@@ -70,7 +70,8 @@ fn paragraph(name: &str, reference: &str, contrasts: &[&Contrast]) -> String {
 /// `mu, higher by 0.31 [+0.12, +0.50] (n 40 and 38, 20 in both)`, and what of it is due to selection.
 fn shown(contrast: &Contrast, headline: Inference) -> String {
     let Contrast { measure, n: Sizes { first, other, both }, .. } = contrast;
-    let by = plain(headline.value.abs());
+    let by = headline.value.abs();
+    let by = format!("{by:.*}", decimals(by));
     let found = match headline.value {
         less if less < 0.0 => format!("lower by {by}"),
         more if more > 0.0 => format!("higher by {by}"),
@@ -78,6 +79,7 @@ fn shown(contrast: &Contrast, headline: Inference) -> String {
     };
     let interval = interval(headline);
     match contrast.selection {
+        // Where the same items are tested, what is left of the difference is who was selected.
         Some(selection) if Some(headline) == contrast.same_items => format!(
             "{measure} of the {both} items in both, {found}{interval}, and by selection {}{} \
              (n {other} against {first})",
@@ -93,28 +95,22 @@ fn shown(contrast: &Contrast, headline: Inference) -> String {
 
 /// What it would take to tell.
 fn to_tell(needed: u64) -> String {
-    if needed > MOST {
-        format!("; more than {} a side would tell", count(MOST))
-    } else {
-        format!("; about {} a side would tell", count(needed))
-    }
+    let (about, n) = if needed > MOST { ("more than", MOST) } else { ("about", needed) };
+    format!("; {about} {} a side would tell", count(n))
 }
 
 fn interval(of: Inference) -> String {
-    match of.interval(CONFIDENCE) {
-        Some(interval) => format!(" [{}, {}]", signed(interval.low), signed(interval.high)),
-        None => String::new(),
-    }
+    let shown = |ends: Interval| format!(" [{}, {}]", signed(ends.low), signed(ends.high));
+    of.interval(CONFIDENCE).map(shown).unwrap_or_default()
 }
 
-fn plain(value: f64) -> String {
-    let decimals = if value.abs() < 1.0 { 3 } else { 1 };
-    format!("{value:.decimals$}")
+/// Ratios and scores need three decimals, counts of words one.
+fn decimals(value: f64) -> usize {
+    if value.abs() < 1.0 { 3 } else { 1 }
 }
 
 fn signed(value: f64) -> String {
-    let decimals = if value.abs() < 1.0 { 3 } else { 1 };
-    grid::signed(value, decimals)
+    grid::signed(value, decimals(value))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gra_analysis::trial::funnel::Funnel;
+use gra_analysis::trial::Funnel;
 use gra_synth::method::Method;
 use gra_synth::variant::{Instructions, Variant};
 use serde::Serialize;

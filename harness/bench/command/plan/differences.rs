@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gra_analysis::statistics::dependence::Dependence;
 use gra_analysis::statistics::inference::detectable;
-use gra_analysis::trial::funnel::has_passed;
+use gra_analysis::trial::has_passed;
 use gra_synth::pool::ItemId;
 use gra_synth::stream::Stream;
 use gra_synth::variant::Variant;

@@ -26,15 +26,7 @@ pub(super) enum Token {
 
 impl Token {
     pub(super) const fn is_of_expression(&self) -> bool {
-        matches!(
-            self,
-            Self::Number(..)
-                | Self::Operator(_)
-                | Self::Minus
-                | Self::Open
-                | Self::Close
-                | Self::Percent
-        )
+        !matches!(self, Self::Equals | Self::Pause | Self::Word(_) | Self::Other)
     }
 }
 
@@ -64,6 +56,7 @@ pub(super) fn tokens(line: &str) -> Vec<Token> {
     for (latex, sign) in SIGNS {
         plain = plain.replace(latex, sign);
     }
+    // Currencies stand beside numbers and change nothing about them.
     let chars: Vec<char> =
         fractions(&plain).chars().filter(|c| !matches!(c, '$' | '€' | '£')).collect();
     let mut found = Vec::new();
@@ -79,10 +72,8 @@ pub(super) fn tokens(line: &str) -> Vec<Token> {
 /// A line without the mark of a list's item.
 fn without_mark(line: &str) -> &str {
     let line = line.trim();
-    for mark in ["- ", "* ", "+ ", "• "] {
-        if let Some(rest) = line.strip_prefix(mark) {
-            return rest;
-        }
+    if let Some(rest) = ["- ", "* ", "+ ", "• "].iter().find_map(|mark| line.strip_prefix(mark)) {
+        return rest;
     }
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
     match rest.strip_prefix(['.', ')']) {
@@ -125,16 +116,19 @@ fn token(chars: &[char], at: usize, last: Option<&Token>) -> (Option<Token>, usi
         c if c.is_whitespace() => (None, 1),
         c if c.is_ascii_digit() => number(chars, at),
         '.' if next.is_ascii_digit() && !previous.is_alphanumeric() => number(chars, at),
+        // A function's bracket.
         '(' if previous.is_alphabetic() => one(Token::Other),
         '(' => one(Token::Open),
         ')' => one(Token::Close),
         '%' => one(Token::Percent),
+        // Comparisons, definitions and arrows are no equations.
         '=' if "=<>!~:≠+-*/".contains(previous) || "=<>~".contains(next) => one(Token::Other),
         '=' => one(Token::Equals),
         // A minus behind an operator or at the beginning is a sign.
         '-' | '−' if is_sign(last) && (next.is_ascii_digit() || next == '(') => one(Token::Minus),
         '-' | '−' => one(Token::Operator('-')),
         '+' => one(Token::Operator('+')),
+        // Two of them are a power, bold text or a comment.
         '*' | '×' | '⋅' | '·' if next != '*' && previous != '*' => one(Token::Operator('*')),
         '/' | '÷' if next != '/' && previous != '/' => one(Token::Operator('/')),
         'x' | 'X'
@@ -183,6 +177,7 @@ fn number(chars: &[char], start: usize) -> (Option<Token>, usize) {
         })
     };
     let before = start.checked_sub(1).and_then(|at| chars.get(at));
+    // `10:30`: either part of a time, of a ratio or of a verse.
     let is_time = chars.get(end) == Some(&':')
         && chars.get(end + 1).is_some_and(char::is_ascii_digit)
         || before == Some(&':') && start >= 2 && chars[start - 2].is_ascii_digit();
@@ -195,6 +190,7 @@ fn parsed(text: &str) -> Option<Token> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let mut groups = whole.split(',');
     let first = groups.next()?;
+    // `1,200` is grouped, `12,34` a pair or a decimal comma: not read.
     let is_grouped = whole.contains(',');
     if is_grouped && (first.is_empty() || first.len() > 3 || groups.any(|group| group.len() != 3)) {
         return None;

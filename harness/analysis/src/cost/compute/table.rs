@@ -1,13 +1,10 @@
 //! The ledger of operations as CSV, Markdown and terminal text.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Compute, CostSplit, Spending};
-use crate::foreign_text::CsvWriter;
-use crate::grid::{self, Align, Column, count, wrap};
-
-const MISSING: &str = "-";
+use crate::columns::{self, field, left, list, or_missing, right};
+use crate::grid::{self, Column, count, wrap};
 
 /// A line of the table.
 struct Line {
@@ -16,20 +13,14 @@ struct Line {
     seconds: Option<CostSplit<f64>>,
 }
 
-/// The stages, their sum, and the sum without annotation where something was annotated.
+/// The stages and their sum.
 fn lines(compute: &Compute) -> Vec<Line> {
-    let mut lines: Vec<Line> = compute
-        .stages
-        .iter()
-        .map(|(stage, calls)| Line {
-            name: stage.to_string(),
-            calls: *calls,
-            seconds: compute.seconds.get(stage).copied(),
-        })
-        .collect();
+    let stages = compute.stages.iter().map(|(stage, calls)| {
+        let seconds = compute.seconds.get(stage).copied();
+        Line { name: stage.to_string(), calls: *calls, seconds }
+    });
     let (calls, seconds) = (compute.total(), compute.total_seconds());
-    lines.push(Line { name: "total".to_owned(), calls, seconds });
-    lines
+    stages.chain([Line { name: "total".to_owned(), calls, seconds }]).collect()
 }
 
 impl Compute {
@@ -39,24 +30,12 @@ impl Compute {
     /// # Errors
     /// When the writer fails.
     pub fn write_csv(&self, trial: &str, writer: impl Write) -> io::Result<()> {
-        let mut writer = CsvWriter::from_writer(writer);
         let teacher = self.teacher.spending;
-        let more = [
-            Line { name: "rounds".to_owned(), calls: self.rounds(), seconds: None },
-            Line {
-                name: "teacher".to_owned(),
-                calls: CostSplit { all: teacher, own: teacher },
-                seconds: None,
-            },
-        ];
-        for (number, line) in lines(self).iter().chain(&more).enumerate() {
-            let record = record(self, trial, line);
-            if number == 0 {
-                writer.write_record(record.iter().map(|(name, _)| name))?;
-            }
-            writer.write_record(record.iter().map(|(_, value)| value))?;
-        }
-        writer.flush()
+        let teacher = CostSplit { all: teacher, own: teacher };
+        let more = [("rounds", self.rounds()), ("teacher", teacher)];
+        let more = more.map(|(name, calls)| Line { name: name.to_owned(), calls, seconds: None });
+        let lines = lines(self).into_iter().chain(more);
+        columns::write_csv(writer, lines.map(|line| record(self, trial, &line)))
     }
 
     /// A Markdown table, the comparison in a sentence, and how to read it.
@@ -64,9 +43,7 @@ impl Compute {
     pub fn markdown(&self, trial: &str) -> String {
         let columns = grid::markdown(&columns(self));
         let mut out = format!("### {}\n\n{columns}\n{}\n\n", title(self, trial), comparison(self));
-        for note in notes(self) {
-            let _ = writeln!(out, "- {note}");
-        }
+        list(&mut out, &notes(self));
         out
     }
 
@@ -84,8 +61,6 @@ impl Compute {
 }
 
 fn record(compute: &Compute, trial: &str, line: &Line) -> Vec<(String, String)> {
-    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    let whole = |value: Option<u128>| value.map_or_else(String::new, |value| value.to_string());
     let mut fields = vec![
         ("trial".to_owned(), trial.to_owned()),
         ("stage".to_owned(), line.name.clone()),
@@ -99,23 +74,24 @@ fn record(compute: &Compute, trial: &str, line: &Line) -> Vec<(String, String)> 
             ("calls", spending.calls.to_string()),
             ("prompt_tokens", spending.prompt_tokens.to_string()),
             ("reply_tokens", spending.reply_tokens.to_string()),
-            ("prompt_flop", whole(spending.flop.map(|flop| flop.prompt))),
-            ("reply_flop", whole(spending.flop.map(|flop| flop.reply))),
-            ("flop_per_sample", number(compute.per_sample(spending.flop))),
-            ("engine_s", number(seconds)),
+            ("prompt_flop", field(spending.flop.map(|flop| flop.prompt))),
+            ("reply_flop", field(spending.flop.map(|flop| flop.reply))),
+            ("flop_per_sample", field(compute.per_sample(spending.flop))),
+            ("engine_s", field(seconds)),
         ];
         fields.extend(fields_of_kind.map(|(name, value)| (format!("{kind}{name}"), value)));
     }
     // Clock and energy are of the whole run: no stage has a part of them.
     let run = compute.run.filter(|_| line.name == "total");
-    fields.push(("own_wall_s".to_owned(), number(run.map(|run| run.wall_seconds))));
-    fields.push(("own_energy_j".to_owned(), number(run.and_then(|run| run.joules))));
     let ratio = compute.ratio().filter(|_| line.name == "rounds");
-    fields.push(("times_teacher".to_owned(), number(ratio)));
-    let assumed = compute.assumed.map(u128::from);
-    fields.push(("assumed_parameters".to_owned(), whole(assumed)));
-    let teacher = compute.teacher.parameters.to_string();
-    fields.push(("teacher_parameters".to_owned(), teacher));
+    let of_trial = [
+        ("own_wall_s", field(run.map(|run| run.wall_seconds))),
+        ("own_energy_j", field(run.and_then(|run| run.joules))),
+        ("times_teacher", field(ratio)),
+        ("assumed_parameters", field(compute.assumed)),
+        ("teacher_parameters", compute.teacher.parameters.to_string()),
+    ];
+    fields.extend(of_trial.map(|(name, value)| (name.to_owned(), value)));
     fields
 }
 
@@ -126,24 +102,20 @@ fn title(compute: &Compute, trial: &str) -> String {
 
 fn columns(compute: &Compute) -> Vec<Column> {
     let lines = lines(compute);
-    let column = |title: &str, cell: &dyn Fn(&Line) -> String| Column {
-        title: title.to_owned(),
-        cells: lines.iter().map(cell).collect(),
-        align: Align::Right,
-    };
-    let seconds = |seconds: Option<f64>| seconds.map_or_else(missing, |s| format!("{s:.1}"));
+    let lines = lines.as_slice();
+    let seconds = |seconds: Option<f64>| or_missing(seconds, |seconds| format!("{seconds:.1}"));
     vec![
-        Column { align: Align::Left, ..column("stage", &|line| line.name.clone()) },
-        column("calls", &|line| count(line.calls.all.calls)),
-        column("prompt\ntokens", &|line| count(line.calls.all.prompt_tokens)),
-        column("reply\ntokens", &|line| count(line.calls.all.reply_tokens)),
-        column("prompt\nFLOP", &|line| flop(line.calls.all.flop.map(|flop| flop.prompt))),
-        column("reply\nFLOP", &|line| flop(line.calls.all.flop.map(|flop| flop.reply))),
-        column("FLOP per\nsample", &|line| short(compute.per_sample(line.calls.all.flop))),
-        column("engine\nseconds", &|line| seconds(line.seconds.map(|seconds| seconds.all))),
-        column("own\ncalls", &|line| count(line.calls.own.calls)),
-        column("own FLOP\nper sample", &|line| short(compute.per_sample(line.calls.own.flop))),
-        column("own\nseconds", &|line| seconds(line.seconds.map(|seconds| seconds.own))),
+        left("stage", lines, |line| line.name.clone()),
+        right("calls", lines, |line| count(line.calls.all.calls)),
+        right("prompt\ntokens", lines, |line| count(line.calls.all.prompt_tokens)),
+        right("reply\ntokens", lines, |line| count(line.calls.all.reply_tokens)),
+        right("prompt\nFLOP", lines, |line| flop(line.calls.all.flop.map(|flop| flop.prompt))),
+        right("reply\nFLOP", lines, |line| flop(line.calls.all.flop.map(|flop| flop.reply))),
+        right("FLOP per\nsample", lines, |line| short(compute.per_sample(line.calls.all.flop))),
+        right("engine\nseconds", lines, |line| seconds(line.seconds.map(|seconds| seconds.all))),
+        right("own\ncalls", lines, |line| count(line.calls.own.calls)),
+        right("own FLOP\nper sample", lines, |line| short(compute.per_sample(line.calls.own.flop))),
+        right("own\nseconds", lines, |line| seconds(line.seconds.map(|seconds| seconds.own))),
     ]
 }
 
@@ -156,6 +128,7 @@ fn comparison(compute: &Compute) -> String {
             "No sample was accepted: there is nothing that a teacher of {size} could write."
         );
     }
+    // Seed annotation is left out on both sides: a teacher would need it too.
     let rounds = compute.rounds().all;
     let (Some(ratio), Some(own)) = (compute.ratio(), compute.per_sample(rounds.flop)) else {
         let unstated: Vec<String> = compute.unstated.iter().map(ToString::to_string).collect();
@@ -185,19 +158,17 @@ fn comparison(compute: &Compute) -> String {
 }
 
 fn notes(compute: &Compute) -> Vec<String> {
-    let mut notes = vec![
+    let notes = [
         "FLOP: two operations per parameter and token, attention left out; prompt tokens as asked for, \
-         although an engine may evaluate a stage's role prompt once for a whole batch."
-            .to_owned(),
+         although an engine may evaluate a stage's role prompt once for a whole batch.",
         "The comparison leaves seed annotation out, which both need, and counts the teacher's tokens as \
-         the pool's models counted them."
-            .to_owned(),
+         the pool's models counted them.",
         "own: without calls that an earlier variant of the experiment had made, whose replies the store \
-         had."
-            .to_owned(),
-        "Engine seconds are those of the chunks that answered, on the machine that ran them.".to_owned(),
-        run(compute),
+         had.",
+        "Engine seconds are those of the chunks that answered, on the machine that ran them.",
     ];
+    let mut notes: Vec<String> = notes.map(str::to_owned).to_vec();
+    notes.push(run(compute));
     if !compute.unstated.is_empty() {
         let unstated: Vec<String> = compute.unstated.iter().map(ToString::to_string).collect();
         notes.push(format!(
@@ -215,20 +186,11 @@ fn run(compute: &Compute) -> String {
                 or its seed-N.measured.csv is gone."
             .to_owned();
     };
-    let seconds =
-        format!("The run that paid for its own calls took {:.1} wall seconds", run.wall_seconds);
-    match run.joules {
-        Some(joules) => {
-            format!("{seconds} and {joules:.0} J of the processors, all that ran on them included.")
-        }
-        None => format!(
-            "{seconds}. Energy is not known: the machine has no counter that the run could read."
-        ),
-    }
-}
-
-fn missing() -> String {
-    MISSING.to_owned()
+    let energy = run.joules.map_or_else(
+        || ". Energy is not known: the machine has no counter that the run could read.".to_owned(),
+        |joules| format!(" and {joules:.0} J of the processors, all that ran on them included."),
+    );
+    format!("The run that paid for its own calls took {:.1} wall seconds{energy}", run.wall_seconds)
 }
 
 fn flop(value: Option<u128>) -> String {
@@ -237,10 +199,7 @@ fn flop(value: Option<u128>) -> String {
 
 /// `3.10e14`.
 fn short(value: Option<f64>) -> String {
-    value.map_or_else(
-        missing,
-        |value| if value > 0.0 { format!("{value:.2e}") } else { "0".to_owned() },
-    )
+    or_missing(value, |value| if value > 0.0 { format!("{value:.2e}") } else { "0".to_owned() })
 }
 
 /// Two significant digits, as a plain number.
@@ -251,24 +210,16 @@ fn significant(value: f64) -> String {
 /// `72.7 billion parameters`, `135 million parameters`.
 fn billions(parameters: u64) -> String {
     let parameters = parameters as f64;
-    if parameters >= 1e9 {
-        format!("{} billion parameters", three_digits(parameters / 1e9))
-    } else {
-        format!("{} million parameters", three_digits(parameters / 1e6))
-    }
+    let (unit, word) = if parameters >= 1e9 { (1e9, "billion") } else { (1e6, "million") };
+    format!("{} {word} parameters", three_digits(parameters / unit))
 }
 
 fn three_digits(value: f64) -> String {
-    let text = if value < 10.0 {
-        format!("{value:.2}")
-    } else if value < 100.0 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.0}")
+    let decimals = match value {
+        _ if value < 10.0 => 2,
+        _ if value < 100.0 => 1,
+        _ => return format!("{value:.0}"),
     };
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    // Zeros behind the point say nothing about a size.
+    format!("{value:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -32,6 +32,7 @@ impl<const Q: usize> Votes<Q> {
     /// Sums over the units under one weight each.
     #[must_use]
     pub fn tally(&self, weights: &[u32]) -> VoteSums<Q> {
+        // Units without a vote, or with a single one, add 0 and are not counted.
         let mut tally = VoteSums { rated: 0.0, paired: 0.0, agreement: 0.0, shares: [0.0; Q] };
         for (unit, &weight) in self.units.iter().zip(weights) {
             let weight = f64::from(weight);
@@ -90,6 +91,7 @@ impl<const Q: usize> VoteSums<Q> {
         if Q < 2 {
             return None;
         }
+        // Large where votes are split, and small where one category has nearly all: there kappa's is close to 1.
         let doubt: f64 = self.shares().map(|share| share * (1.0 - share)).sum();
         corrected(self.agreement()?, doubt / (Q - 1) as f64)
     }
@@ -120,6 +122,7 @@ pub fn cohen(pairs: &[(bool, bool)], weights: &[u32]) -> [Option<f64>; 2] {
     let share = |part: u64| (all > 0).then(|| part as f64 / all as f64);
     let observed = share(count(|one, other| one == other));
     let yes = [count(|one, _| one), count(|_, other| other)];
+    // A rater that says one thing only leaves chance no room, and the formula no meaning.
     let varies = yes.iter().all(|yes| (1..all).contains(yes));
     let kappa = observed.filter(|_| varies).and_then(|observed| {
         let [one, other] = yes.map(|yes| yes as f64 / all as f64);

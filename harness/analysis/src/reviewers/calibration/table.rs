@@ -1,9 +1,10 @@
 //! The tables of a calibration: every estimate with its interval for files, and one line per rater for a terminal.
 
-use super::skill::{InstructionSkill, ResponseSkill};
+use super::{InstructionSkill, ResponseSkill};
+use crate::columns::{hundredths as number, left, or_missing, right};
 use crate::figure::heat_map::{Axis, HeatMap, Panel, Square};
 use crate::figure::{Figure, FigureError};
-use crate::grid::{self, Align, Column};
+use crate::grid;
 use crate::statistics::inference::Estimate;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
@@ -28,58 +29,53 @@ pub struct Rated {
 #[must_use]
 pub fn measures(rated: &[Rated]) -> MeasureTable {
     let mut table = MeasureTable::new(rated.iter().map(|rated| rated.rater.clone()).collect());
-    let mut push = |group: &'static str, name: String, cell: &dyn Fn(&Rated) -> MeasureValue| {
+    let mut push = |group: &'static str, name: &str, cell: &dyn Fn(&Rated) -> MeasureValue| {
         table.push(group, name, rated.iter().map(cell).collect());
     };
     let estimate = |estimate: Estimate| MeasureValue::or_absent(estimate, "no readable reply");
     let Some(first) = rated.first() else { return table };
-    push("responses", "AUC, good against all faulty".to_owned(), &|of| estimate(of.responses.auc));
-    push("responses", "AUC within instructions".to_owned(), &|of| estimate(of.responses.within));
+    // Every rater was asked about the same texts: the first names the kinds.
+    push("responses", "AUC, good against all faulty", &|of| estimate(of.responses.auc));
+    push("responses", "AUC within instructions", &|of| estimate(of.responses.within));
     if first.auc_as_written.is_some() {
-        push("responses", "AUC of the same replies as written".to_owned(), &|of| {
+        push("responses", "AUC of the same replies as written", &|of| {
             of.auc_as_written.map_or(MeasureValue::Inapplicable("scores are as written"), estimate)
         });
     }
     for (place, (kind, _)) in first.responses.auc_by_kind.iter().enumerate() {
         let name = format!("AUC, good against {kind}");
-        push("responses", name, &|of| at(&of.responses.auc_by_kind, place));
+        push("responses", &name, &|of| at(&of.responses.auc_by_kind, place));
     }
     for (place, (kind, _)) in first.responses.mean_by_kind.iter().enumerate() {
-        push("responses", format!("mean score, {kind}"), &|of| {
-            at(&of.responses.mean_by_kind, place)
-        });
+        let name = format!("mean score, {kind}");
+        push("responses", &name, &|of| at(&of.responses.mean_by_kind, place));
     }
     let n = |of: &Rated| of.responses.auc.n;
-    push("responses", "share of good that reaches tau".to_owned(), &|of| {
-        estimate(of.responses.good_passes)
-    });
-    push("responses", "share of faulty that reaches tau".to_owned(), &|of| {
-        estimate(of.responses.faulty_passes)
-    });
+    let good_passes = |of: &Rated| estimate(of.responses.good_passes);
+    push("responses", "share of good that reaches tau", &good_passes);
+    let faulty_passes = |of: &Rated| estimate(of.responses.faulty_passes);
+    push("responses", "share of faulty that reaches tau", &faulty_passes);
+    // Of as many rows as AUC: those that were read.
     let threshold = |of: &Rated, part: fn((f64, f64)) -> f64| {
         MeasureValue::exact(of.responses.threshold.map(part), n(of), "no score is precise enough")
     };
-    push("responses", "lowest tau of precision 0.9".to_owned(), &|of| {
-        threshold(of, |found| found.0)
-    });
-    push("responses", "share of good at that tau".to_owned(), &|of| threshold(of, |found| found.1));
-    push("responses", "distinct scores".to_owned(), &|of| {
+    push("responses", "lowest tau of precision 0.9", &|of| threshold(of, |found| found.0));
+    push("responses", "share of good at that tau", &|of| threshold(of, |found| found.1));
+    push("responses", "distinct scores", &|of| {
         MeasureValue::count(of.responses.resolution.distinct, n(of))
     });
-    push("responses", "leniency".to_owned(), &|of| {
+    push("responses", "leniency", &|of| {
         of.leniency.map_or(MeasureValue::Inapplicable("a committee has no colleagues"), estimate)
     });
-    push("responses", "share malformed".to_owned(), &|of| {
+    push("responses", "share malformed", &|of| {
         MeasureValue::exact(Some(of.responses.malformed), n(of), "")
     });
-    push("instructions", "balanced accuracy".to_owned(), &|of| {
-        estimate(of.instructions.balanced_accuracy)
-    });
+    push("instructions", "balanced accuracy", &|of| estimate(of.instructions.balanced_accuracy));
     for (place, (kind, _)) in first.instructions.passes_by_kind.iter().enumerate() {
         let name = format!("share passed, {kind}");
-        push("instructions", name, &|of| at(&of.instructions.passes_by_kind, place));
+        push("instructions", &name, &|of| at(&of.instructions.passes_by_kind, place));
     }
-    push("instructions", "share malformed".to_owned(), &|of| {
+    push("instructions", "share malformed", &|of| {
         MeasureValue::exact(Some(of.instructions.malformed), n(of), "")
     });
     table
@@ -95,33 +91,26 @@ fn at(estimates: &[(String, Estimate)], place: usize) -> MeasureValue {
 /// One line per rater: responses above, instructions below. Fits 80 columns for names of up to 24 letters.
 #[must_use]
 pub fn terminal(rated: &[Rated], tau: f64) -> String {
-    let column = |title: &str, cell: &dyn Fn(&Rated) -> String| Column {
-        title: title.to_owned(),
-        cells: rated.iter().map(cell).collect(),
-        align: Align::Right,
-    };
-    let names =
-        |title: &str| Column { align: Align::Left, ..column(title, &|of| short(&of.rater)) };
-    let share =
-        |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.0}%", 100.0 * value));
-    let mut responses =
-        vec![names("responses"), column("AUC", &|of| number(of.responses.auc.value))];
-    responses.push(column("95%\ninterval", &|of| interval(&of.responses.auc)));
-    responses.extend([
-        column(&format!("good\n>= {tau}"), &|of| share(of.responses.good_passes.value)),
-        column(&format!("faulty\n>= {tau}"), &|of| share(of.responses.faulty_passes.value)),
-        column("scores\nused", &|of| of.responses.resolution.distinct.to_string()),
-        column("mal-\nformed", &|of| share(Some(of.responses.malformed))),
-    ]);
+    let names = |title: &str| left(title, rated, |of| short(&of.rater));
+    let share = |value: Option<f64>| or_missing(value, |value| format!("{:.0}%", 100.0 * value));
+    let responses = [
+        names("responses"),
+        right("AUC", rated, |of| number(of.responses.auc.value)),
+        right("95%\ninterval", rated, |of| interval(&of.responses.auc)),
+        right(&format!("good\n>= {tau}"), rated, |of| share(of.responses.good_passes.value)),
+        right(&format!("faulty\n>= {tau}"), rated, |of| share(of.responses.faulty_passes.value)),
+        right("scores\nused", rated, |of| of.responses.resolution.distinct.to_string()),
+        right("mal-\nformed", rated, |of| share(Some(of.responses.malformed))),
+    ];
     let mut instructions = vec![
         names("instructions"),
-        column("balanced\naccuracy", &|of| number(of.instructions.balanced_accuracy.value)),
-        column("95%\ninterval", &|of| interval(&of.instructions.balanced_accuracy)),
+        right("balanced\naccuracy", rated, |of| number(of.instructions.balanced_accuracy.value)),
+        right("95%\ninterval", rated, |of| interval(&of.instructions.balanced_accuracy)),
     ];
     let kinds = rated.first().map(|of| of.instructions.passes_by_kind.len());
     for place in 0..kinds.unwrap_or(0) {
         let title = format!("pass\n{}", rated[0].instructions.passes_by_kind[place].0);
-        instructions.push(column(&title, &|of| {
+        instructions.push(right(&title, rated, |of| {
             share(of.instructions.passes_by_kind.get(place).and_then(|(_, share)| share.value))
         }));
     }
@@ -136,20 +125,17 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
     let Some(first) = rated.first() else {
         return Err(FigureError::Nothing { what: "no rater" });
     };
-    let square = |estimate: Option<&Estimate>| {
-        let value = estimate.and_then(|estimate| estimate.value);
-        let interval = estimate.and_then(|estimate| estimate.interval);
-        Square {
-            value,
-            text: number(value),
-            below: interval.map_or_else(String::new, |i| format!("{:.2}-{:.2}", i.low, i.high)),
-            ..Square::default()
-        }
+    let square = |of: &Estimate| Square {
+        value: of.value,
+        text: number(of.value),
+        below: interval(of),
+        ..Square::default()
     };
-    let kinds = first.responses.auc_by_kind.iter().map(|(kind, _)| kind.clone());
+    let kinds = first.responses.auc_by_kind.iter().map(|(kind, _)| kind.as_str());
+    // The first rater stands at the top; the rows of a heat map rise.
     let rows = rated.iter().rev().map(|of| {
-        let of_kinds = of.responses.auc_by_kind.iter().map(|(_, auc)| square(Some(auc)));
-        of_kinds.chain([square(Some(&of.responses.auc))]).collect()
+        let of_kinds = of.responses.auc_by_kind.iter().map(|(_, auc)| square(auc));
+        of_kinds.chain([square(&of.responses.auc)]).collect()
     });
     let map = HeatMap {
         name: "calibration".to_owned(),
@@ -160,24 +146,13 @@ pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, Figur
         ),
         value: "AUC (0.5: a coin, 1: always right)".to_owned(),
         range: (0.5, 1.0),
-        x: Axis {
-            name: "good against".to_owned(),
-            ticks: kinds.chain(["all".to_owned()]).collect(),
-        },
-        y: Axis {
-            name: String::new(),
-            ticks: rated.iter().rev().map(|of| of.rater.clone()).collect(),
-        },
+        x: Axis::new("good against", kinds.chain(["all"])),
+        y: Axis::new("", rated.iter().rev().map(|of| &of.rater)),
         panels: vec![Panel { title: String::new(), rows: rows.collect() }],
-        framed: String::new(),
-        dotted: String::new(),
         notes: vec!["Values below 0.5 are shaded as 0.5.".to_owned()],
+        ..HeatMap::default()
     };
     map.figure()
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
 }
 
 fn interval(estimate: &Estimate) -> String {

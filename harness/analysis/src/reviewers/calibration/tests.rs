@@ -1,6 +1,4 @@
-use super::skill::{InstructionSkill, ResponseSkill};
 use super::table::{self, Rated};
-use super::verdict::{Weakness, weaknesses};
 use super::*;
 
 const TAU: f64 = 8.0;

@@ -6,7 +6,7 @@ use gra_synth::form::Malformed;
 use gra_synth::request::{Failure, Stage};
 
 use super::*;
-use crate::trial::funnel::Funnel;
+use crate::trial::Funnel;
 use crate::trial_by_hand::{accepted, calls, every_outcome, id, rejected, review, scored, vetoed};
 
 const MODELS: [(&str, &str); 5] = [

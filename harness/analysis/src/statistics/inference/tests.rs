@@ -1,6 +1,7 @@
 //! Against other packages, and simulated nulls.
 
 use gra_synth::stream::Stream;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -139,4 +140,38 @@ fn true_nulls_are_rejected_about_as_often_as_said() {
 
 fn uniform(draw: &mut Stream) -> f64 {
     draw.below(1 << 20) as f64 / f64::from(1 << 20) - 0.5
+}
+
+fn check_holm(p_values: &[f64], expected: &[f64]) {
+    let given: Vec<Option<f64>> = p_values.iter().copied().map(Some).collect();
+    for (found, expected) in holm(&given).into_iter().zip(expected) {
+        assert!((found.unwrap() - expected).abs() < 1e-15, "{p_values:?}: {found:?}");
+    }
+}
+
+#[test]
+fn agrees_with_statsmodels() {
+    // scripts/statistics-reference.py: statsmodels 0.15.0, multipletests(method="holm").
+    check_holm(&[0.01, 0.04, 0.03, 0.005], &[0.03, 0.06, 0.06, 0.02]);
+    check_holm(&[0.5, 0.02, 0.02, 0.9, 0.0], &[1.0, 0.08, 0.08, 1.0, 0.0]);
+    check_holm(&[], &[]);
+}
+
+#[test]
+fn tests_that_were_not_made_do_not_count() {
+    let with_gaps = [Some(0.02), None, Some(0.03), Some(f64::NAN)];
+    assert_eq!(holm(&with_gaps), [Some(0.04), None, Some(0.04), None]);
+}
+
+proptest! {
+    #[test]
+    fn between_the_p_value_and_bonferroni(ps in prop::collection::vec(0.0_f64..=1.0, 1..12)) {
+        let given: Vec<Option<f64>> = ps.iter().copied().map(Some).collect();
+        let tests = f64::from(u32::try_from(ps.len()).unwrap());
+        for (p, adjusted) in ps.iter().zip(holm(&given)) {
+            let adjusted = adjusted.unwrap();
+            let bonferroni = (p * tests).min(1.0);
+            prop_assert!(*p <= adjusted && adjusted <= bonferroni + 1e-15);
+        }
+    }
 }
