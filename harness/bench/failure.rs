@@ -1,6 +1,5 @@
 //! How a failed command ends: a message on standard error and an exit code that means something.
 
-use std::fmt;
 use std::process::ExitCode;
 
 use gra_downstream::environment::EnvironmentError;
@@ -33,20 +32,9 @@ Exit codes:
   130  interrupted; what was finished is saved, the same command goes on";
 
 /// An error that comes of what the user gave, where no type of its own tells so.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct BadInput(anyhow::Error);
-
-impl fmt::Display for BadInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for BadInput {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
 
 /// Marks an error as one of bad input.
 #[must_use]

@@ -60,7 +60,6 @@ pub mod overwrite;
 pub mod pin;
 pub mod progress;
 pub mod publish;
-mod published;
 pub mod raters;
 pub mod report;
 pub mod rows;

@@ -12,7 +12,7 @@ use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, V
 
 use crate::benchmark_scores::BENCHMARKS;
 use crate::failure::bad_input;
-use crate::published::PublishedManifest;
+use crate::publish::PublishedManifest;
 use crate::trial::{TrialId, TrialSettings};
 
 /// Where `stats` writes to, in the results folder.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::experiment::Experiment;
-use crate::published::{PublishedManifest, manifest_path};
+use crate::publish::{PublishedManifest, manifest_path};
 use crate::store::{Store, TrialRow};
 use crate::trial::{Fingerprints, TrialId, TrialRecord, TrialSettings};
 

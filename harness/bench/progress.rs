@@ -1,8 +1,7 @@
 //! What a run shows while it works: bars on a terminal, plain lines elsewhere. Goes to standard
 //! error, so that standard output stays for results.
 
-mod goal;
-mod whole;
+mod estimate;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -17,8 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 use crate::trial::TrialId;
-use goal::Goal;
-use whole::{EMBEDDING, STAGES, WholeProgress, place};
+use estimate::{EMBEDDING, Goal, STAGES, WholeProgress, place};
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);

@@ -1,16 +1,18 @@
 //! The published files of a trial: facts as tables, samples as data sets, and a manifest that is
 //! written last, so that its existence means the rest is complete. The same inputs give the same
-//! bytes: no times, no machine.
+//! bytes: no times, no machine. What is read of a manifest again is here too.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
@@ -18,8 +20,8 @@ use crate::answering::Thoughts;
 use crate::experiment::Experiment;
 use crate::export::{self, Export, Extent, TrainingFormat};
 use crate::long_texts::{self, LongTexts};
-use crate::published::manifest_path;
 use crate::seeds::Account;
+use crate::trial::TrialId;
 use crate::trial::running::CompletedTrial;
 use gra_files::write_atomic;
 
@@ -216,4 +218,42 @@ fn thought_notes(trials: &[CompletedTrial]) -> Vec<String> {
         )
     };
     models.into_iter().map(note).collect()
+}
+
+/// Of a published manifest, what is read again.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PublishedManifest {
+    pub(crate) gra_bench: String,
+    pub(crate) engine: String,
+    pub(crate) question: String,
+    pub(crate) demonstration: bool,
+    /// As JSON: another release may have written it.
+    pub(crate) settings: Value,
+}
+
+/// Where a trial's manifest is.
+pub(crate) fn manifest_path(results: &Path, trial: &TrialId) -> PathBuf {
+    results.join(trial.to_string()).join("manifest.json")
+}
+
+impl PublishedManifest {
+    /// Reads a trial's manifest; `None` when no files of it are published, or not all.
+    pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+        let path = manifest_path(results, trial);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let manifest = serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "{} is damaged, so that nothing tells what the files beside it were made with\n\
+                 hint: move {trial} away, or choose another --name or --results",
+                path.display()
+            )
+        })?;
+        Ok(Some(manifest))
+    }
 }

@@ -7,7 +7,7 @@ use gra_analysis::ablation::AblationTable;
 use gra_analysis::trial::TrialFacts;
 use serde_json::{Map, Value};
 
-use crate::published::PublishedManifest;
+use crate::publish::PublishedManifest;
 use crate::store::Store;
 use crate::trial::TrialId;
 use crate::trial::stored::{StoredTrial, TrialGroup, TrialSelection};
