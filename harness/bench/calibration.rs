@@ -22,7 +22,7 @@ use gra_synth::step::Asker;
 use serde::{Deserialize, Serialize};
 
 use crate::answering::{Answering, Asking};
-use gra_files::write_atomic;
+use gra_files::{read_if_any, write_atomic};
 
 /// One item of a calibration set, a line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -370,14 +370,8 @@ impl CalibrationRecord {
     /// When there is a file, and it cannot be read.
     pub fn find(results: &Path, pool: &str, prompts_sha256: &str) -> Result<Option<Self>> {
         let path = Self::folder(results, pool).join("calibration.json");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        };
-        let record: Self = serde_json::from_str(&text).with_context(|| {
+        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
+        let record: Self = serde_json::from_slice(&bytes).with_context(|| {
             format!(
                 "{} is no calibration record\nhint: run `gra-bench calibrate` again",
                 path.display()

@@ -4,10 +4,11 @@
 //! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
+mod caveats;
 mod map;
-mod outsiders;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -30,20 +31,20 @@ use crate::dataset::{DataSet, Sample, SourceTrial};
 use crate::difficulty::Scoring;
 use crate::judging::{self, Bench, Judgements};
 use crate::seeds::Account;
-use gra_files::write_atomic;
+use gra_files::{remove_if_any, write_atomic};
 use map::SampleMap;
 
 pub use map::Fit;
 
 /// The file of samples that hold items of benchmarks.
-pub const CONTAMINATION: &str = "contamination.csv";
+const CONTAMINATION: &str = "contamination.csv";
 /// The file of means by domain, generator and round.
-pub const GROUPS: &str = "groups.csv";
+const GROUPS: &str = "groups.csv";
 /// How the file of a judge's scores of a trial ends.
 pub const JUDGE: &str = ".judge.csv";
 
 /// What is to be measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan<'a> {
     /// How the table is made.
     pub settings: Settings,
@@ -109,12 +110,13 @@ impl Evidence {
     /// When an engine or the store fails, or the run was interrupted.
     pub fn gather(
         data_sets: &[DataSet],
-        plan: Plan<'_>,
+        plan: &Plan<'_>,
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
         let run_seed = plan.run_seed;
         let (mut diversity, mut sample_map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
+            // Diversity grows with the number of samples, so all data sets are measured on equally many.
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
             let matched = matched.or(smallest).unwrap_or(0);
             let sets = map::embed(data_sets, answering)?;
@@ -130,7 +132,7 @@ impl Evidence {
                 Some(diversity) => diversity.nearest_distances(place),
                 None => vec![None; data_set.samples.len()],
             };
-            let mut set = measure(data_set, nearest, &plan, answering)?;
+            let mut set = measure(data_set, nearest, plan, answering)?;
             let raters = plan.raters.filter(|(of, _)| *of == place);
             if let (Some(trial), Some((_, sheets))) = (&mut set.trial, raters) {
                 trial.raters = sheets.to_vec();
@@ -157,25 +159,18 @@ impl Evidence {
             if set.is_demonstration { MeasureValue::count(n, n) } else { none }
         });
         findings.table.push_detail("data", "samples of a demonstration", demonstrated.collect());
-        let judges = [("judge", plan.judge), ("second judge", plan.second_judge)];
-        let judges =
-            judges.into_iter().filter_map(|(role, bench)| Some((role, &bench?.judge.name)));
+        let judges = [("judge", &plan.judge), ("second judge", &plan.second_judge)];
+        let judges = judges
+            .into_iter()
+            .filter_map(|(role, bench)| Some((role, &bench.as_ref()?.judge.name)));
         let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
         let asked = judges.chain(scorer);
         let insiders = asked.filter_map(|(role, model)| {
-            outsiders::not_an_outsider(role, model, data_sets, plan.pool)
+            caveats::not_an_outsider(role, model, data_sets, plan.pool)
         });
-        let insiders = insiders.collect();
-        Ok(Self {
-            measured,
-            findings,
-            map: sample_map,
-            contamination,
-            file_notes,
-            insiders,
-            long,
-            twins: twins(data_sets),
-        })
+        let (insiders, twins) = (insiders.collect(), caveats::twins(data_sets));
+        let map = sample_map;
+        Ok(Self { measured, findings, map, contamination, file_notes, insiders, long, twins })
     }
 
     /// What a reader must know besides the table: data sets that are one, judges that are no outsiders, what of the files was skipped or not
@@ -206,6 +201,18 @@ impl Evidence {
         self.map.as_ref()?.as_ref().err().map(String::as_str)
     }
 
+    /// Says where readers find groups, contaminated samples and map of a folder that was written.
+    pub(crate) fn print_files(&self, folder: &Path, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;
+        if self.contamination.is_some() {
+            writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
+        }
+        if let Some(Ok(_)) = self.map {
+            writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
+        }
+        Ok(())
+    }
+
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
     /// scores of a trial's candidates, its deciders as classifiers and the list of contaminated samples as CSV, and the map as CSV and SVG, with how
     /// it was fitted as JSON. A map that could not be drawn leaves none of an earlier time.
@@ -218,7 +225,7 @@ impl Evidence {
             frames::write_parquet(&data_set.samples, &mut parquet)?;
             write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
             let Some(trial) = &data_set.trial else { continue };
-            // Files of an earlier time would be taken for those of these trials, and scores of a part for those of all.
+            // Scores of a part of a trial would be taken for those of all of it.
             let path = folder.join(format!("{}{JUDGE}", data_set.name));
             if trial.judge.is_empty() || trial.is_cut {
                 remove(&path)?;
@@ -240,12 +247,9 @@ impl Evidence {
                 write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit())?)?;
                 write_atomic(&folder.join("map.svg"), map.svg().as_bytes())?;
             }
-            // An earlier map would be taken for that of these data sets.
-            Some(Err(_)) => {
-                for name in ["map.csv", "map.json", "map.svg"] {
-                    remove(&folder.join(name))?;
-                }
-            }
+            Some(Err(_)) => ["map.csv", "map.json", "map.svg"]
+                .iter()
+                .try_for_each(|name| remove(&folder.join(name)))?,
             None => {}
         }
         let list = folder.join(CONTAMINATION);
@@ -255,7 +259,6 @@ impl Evidence {
                 contamination.write_csv(&mut csv)?;
                 write_atomic(&list, &csv)?;
             }
-            // An earlier one would be taken for that of these data sets.
             None => remove(&list)?,
         }
         let Findings { table, groups, .. } = &self.findings;
@@ -270,30 +273,9 @@ impl Evidence {
     }
 }
 
-/// Data sets of the same texts in the same order, as two trials of one setting in two experiments have them: what is
-/// found of both is found once.
-fn twins(data_sets: &[DataSet]) -> Vec<String> {
-    fn texts(set: &DataSet) -> impl Iterator<Item = (&str, Option<&str>)> {
-        set.samples.iter().map(|sample| (sample.instruction.as_str(), sample.response.as_deref()))
-    }
-    let twin = |(place, set): (usize, &DataSet)| {
-        let first = data_sets[..place].iter().find(|earlier| texts(earlier).eq(texts(set)))?;
-        Some(format!(
-            "{} and {} hold the same samples: they are one data set under two names.",
-            first.name, set.name
-        ))
-    };
-    data_sets.iter().enumerate().filter_map(twin).collect()
-}
-
-/// Removes a file, if there is one.
+/// Removes a file of an earlier time, which would be taken for one of these data sets.
 fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
+    remove_if_any(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// A data set's samples, with what the models say.
@@ -310,11 +292,11 @@ fn measure(
         }
         None => vec![None; data_set.samples.len()],
     };
-    let mut ask = |bench: Option<Bench<'_>>| match bench {
+    let mut ask = |bench: &Option<Bench<'_>>| match bench {
         Some(bench) => bench.judge(data_set, answering),
         None => Ok(Judgements::new()),
     };
-    let (judgements, second) = (ask(plan.judge)?, ask(plan.second_judge)?);
+    let (judgements, second) = (ask(&plan.judge)?, ask(&plan.second_judge)?);
     let score = |of: &Judgements, id: &ItemId| Some(of.get(id)?.scores?.mean());
     let judge_of = |id: &ItemId| score(&judgements, id);
     let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
@@ -330,6 +312,7 @@ fn measure(
             rule: *rule,
             is_cut: judged.is_some(),
             families: families(facts, plan.pool),
+            // Of the one trial that was rated; `gather` knows which.
             raters: Vec::new(),
             judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
             parameters: parameters(plan.pool),
@@ -355,7 +338,7 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
 }
 
 /// How many parameters the pool's models have, where it says so.
-fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
+pub(crate) fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
     let models = pool.members_and_teachers();
     models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
 }
@@ -379,31 +362,5 @@ fn facts(sample: &Sample) -> frames::MeasuredSample {
         second_judge: None,
         difficulty: None,
         nearest_distance: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gra_synth::pool::SeedItem;
-
-    use super::*;
-
-    #[test]
-    fn equal_data_sets_are_said_to_be_one() {
-        let set = |name: &str, responses: &[&str]| {
-            let item = |(number, response): (u32, &&str)| SeedItem {
-                number,
-                instruction: "Add.".to_owned(),
-                input_at: None,
-                response: Some((*response).to_owned()),
-                annotation: None,
-            };
-            let samples = (0..).zip(responses).map(item).map(Sample::from).collect();
-            DataSet::new(name.to_owned(), samples)
-        };
-        let sets = [set("gra", &["3", "4"]), set("other", &["3"]), set("random", &["3", "4"])];
-        let expected =
-            "gra and random hold the same samples: they are one data set under two names.";
-        assert_eq!(twins(&sets), [expected]);
     }
 }

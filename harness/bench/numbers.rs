@@ -1,4 +1,4 @@
-//! Numbers as people read them, in reports.
+//! Numbers as people read them, in reports and on a terminal.
 
 use gra_analysis::statistics::inference::{Estimate, Interval};
 pub(crate) use gra_paper::grid::count as grouped;
@@ -10,6 +10,16 @@ pub(crate) const MISSING: &str = "\u{2013}";
 /// A number in a form, or what stands for none.
 pub(crate) fn or_missing<T>(value: Option<T>, form: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| MISSING.to_owned(), form)
+}
+
+/// A text in a column of a terminal, or a dash.
+pub(crate) fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// A count of things with their plural: `1 run seed`, `3 run seeds`.
+pub(crate) fn several(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A number of parameters: `134.5M`, `7.6B`.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gra_files::remove_if_any;
 use serde_json::Value;
 
 use crate::experiment::Experiment;
@@ -179,12 +180,7 @@ pub fn settle(
         .collect();
     // Tables count the trials that are replaced; they are written anew when the run ends.
     for table in tables {
-        match std::fs::remove_file(&table) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot replace {}", table.display()));
-            }
-            _ => {}
-        }
+        remove_if_any(&table).with_context(|| format!("cannot replace {}", table.display()))?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! bytes: no times, no machine. What is read of a manifest again is here too.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -23,7 +22,7 @@ use crate::long_texts::{self, LongTexts};
 use crate::seeds::Account;
 use crate::trial::TrialId;
 use crate::trial::running::CompletedTrial;
-use gra_files::write_atomic;
+use gra_files::{read_if_any, remove_if_any, write_atomic};
 
 /// The record of how a trial's files were made.
 ///
@@ -66,10 +65,7 @@ pub fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) ->
     let folder = results.join(id.to_string());
     let manifest = manifest_path(results, id);
     // Without a manifest the files count as incomplete until the last of them is written.
-    if manifest.exists() {
-        std::fs::remove_file(&manifest)
-            .with_context(|| format!("cannot replace {}", manifest.display()))?;
-    }
+    remove_if_any(&manifest).with_context(|| format!("cannot replace {}", manifest.display()))?;
     let mut hashes = BTreeMap::new();
     for (name, bytes) in files(trial)? {
         hashes.insert(name.clone(), hex::encode(Sha256::digest(&bytes)));
@@ -240,13 +236,7 @@ impl PublishedManifest {
     /// Reads a trial's manifest; `None` when no files of it are published, or not all.
     pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
         let path = manifest_path(results, trial);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        };
+        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
         let manifest = serde_json::from_slice(&bytes).with_context(|| {
             format!(
                 "{} is damaged, so that nothing tells what the files beside it were made with\n\

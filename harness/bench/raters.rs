@@ -12,10 +12,9 @@
 pub mod filled;
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::trial::funnel::review_verdict;
 use gra_synth::candidate::Candidate;
@@ -25,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::bad_input;
 use crate::trial::TrialId;
-use gra_files::write_atomic;
+use gra_files::{read_if_any, write_atomic};
 
 /// What raters fill in.
 pub const SHEET: &str = "sheet.csv";
@@ -136,18 +135,12 @@ impl<'a> BlindedSheet<'a> {
         ];
         for (name, bytes) in files.iter().filter(|(name, _)| *name != PAGE && !replace) {
             let path = folder.join(name);
-            match std::fs::read(&path) {
-                Ok(there) if there != *bytes => {
-                    return Err(bad_input(anyhow!(
-                        "{} is there already, and it is filled in or of another draw\n\
-                         hint: name another folder with --out, or give --replace to lose it",
-                        path.display()
-                    )));
-                }
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot read {}", path.display()));
-                }
-                _ => {}
+            if read_if_any(&path)?.is_some_and(|there| there != *bytes) {
+                return Err(bad_input(anyhow!(
+                    "{} is there already, and it is filled in or of another draw\n\
+                     hint: name another folder with --out, or give --replace to lose it",
+                    path.display()
+                )));
             }
         }
         let write = |(name, bytes): (&str, Vec<u8>)| {

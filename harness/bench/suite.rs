@@ -151,8 +151,9 @@ impl Sweep {
 pub(crate) fn check_files(experiment: &Experiment, store: &Store) -> Result<(), EngineError> {
     for variant in &experiment.variants {
         let finished = |&seed: &u64| {
-            let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
-            store.has_finished(&TrialId { experiment, variant, seed }).unwrap_or_default()
+            store
+                .has_finished(&TrialId::new(&experiment.name, &variant.name, seed))
+                .unwrap_or_default()
         };
         if !experiment.seeds.iter().all(finished) {
             experiment.check_files(variant)?;

@@ -10,7 +10,6 @@ use clap::{Args, Command, FromArgMatches};
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::reviewers::calibration::table::{self, Rated};
-use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::committee::Thousandths;
 use gra_synth::method::{Method, ReviewForm};
@@ -21,7 +20,7 @@ use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
 };
 use crate::experiment::{self, PromptFiles};
-use crate::session::{GlobalArgs, Session};
+use crate::session::{GlobalArgs, Session, engine_settings};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};
 use gra_files::write_atomic;
@@ -122,10 +121,6 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let method = method(args)?;
     publish::check_writable(global.results())?;
     let store = Store::open(&global.store_path())?;
-    let mut settings = EngineSettings::default();
-    if let Some(threads) = args.threads {
-        settings.threads = threads.into();
-    }
     let calibration = Calibration {
         items: &items,
         prompts: &prompts.set,
@@ -136,7 +131,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         },
         run_seed: args.seed,
     };
-    let session = Session::start(global, store, &pool, &settings)?;
+    let session = Session::start(global, store, &pool, &engine_settings(args.threads))?;
     let (fingerprints, reviewed) = session.ask(experiment::default_chunk(), |answering| {
         let names = raters.iter().map(|model| &model.name);
         let fingerprints: Vec<String> =
@@ -144,19 +139,17 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         let reviewed = raters.iter().map(|model| calibration.review(&as_judge(model), answering));
         Ok((fingerprints, reviewed.collect::<Result<Vec<Reviewed>>>()?))
     })?;
+    // Of each size all committees that these models can form are rated together.
     let sizes: Vec<usize> = (2..=raters.len()).collect();
     let rated = calibration::rate(&reviewed, &sizes, args.tau);
-    let no_fingerprint = String::new();
+    // Committees come behind the models, and have no fingerprint of their own.
+    let fingerprints = fingerprints.iter().map(String::as_str).chain(std::iter::repeat(""));
     let record = CalibrationRecord {
         pool: pool.name.clone(),
         prompts_sha256: prompts.sha256,
         tau: args.tau,
         items: items.len(),
-        raters: rated
-            .iter()
-            .enumerate()
-            .map(|(at, of)| RaterRecord::of(of, fingerprints.get(at).unwrap_or(&no_fingerprint)))
-            .collect(),
+        raters: rated.iter().zip(fingerprints).map(|(of, at)| RaterRecord::of(of, at)).collect(),
     };
     let folder =
         args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(global.results(), &pool.name));

@@ -110,11 +110,7 @@ impl TrialRecord {
         let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
         let described = experiment.pool.models.iter().chain(teachers);
         Self {
-            id: TrialId {
-                experiment: experiment.name.clone(),
-                variant: variant.name.clone(),
-                seed,
-            },
+            id: TrialId::new(&experiment.name, &variant.name, seed),
             settings: TrialSettings {
                 experiment: experiment.name.clone(),
                 variant: variant.clone(),
@@ -211,7 +207,7 @@ pub(crate) mod tests {
             parameters,
         };
         TrialRecord {
-            id: TrialId { experiment: "ablation".to_owned(), variant: "gra".to_owned(), seed: 42 },
+            id: TrialId::new("ablation", "gra", 42),
             settings: TrialSettings {
                 experiment: "ablation".to_owned(),
                 variant: Variant::gra("no-<reviewer>"),

@@ -6,4 +6,4 @@
 pub mod digest;
 pub mod whole;
 
-pub use whole::{write_atomic, write_atomically};
+pub use whole::{read_if_any, remove_if_any, write_atomic, write_atomically};
