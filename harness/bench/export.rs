@@ -9,12 +9,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
-use polars::error::PolarsError;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -85,23 +85,10 @@ pub struct ExportedFile {
     pub bytes: Vec<u8>,
 }
 
-/// The data set cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// An accepted candidate lacks a text: the recorded facts are damaged.
-    #[error("sample {id} was accepted and has no {missing}; its recorded facts are damaged")]
-    Incomplete {
-        /// Which.
-        id: ItemId,
-        /// `instruction` or `response`.
-        missing: &'static str,
-    },
-    /// Writing JSON failed.
-    #[error("writing JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    /// Writing Parquet failed.
-    #[error("writing Parquet: {0}")]
-    Parquet(#[from] PolarsError),
+impl ExportedFile {
+    fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), bytes }
+    }
 }
 
 /// A sample with both of its texts, and what is known of it.
@@ -123,9 +110,15 @@ struct ExportedSample<'a> {
 }
 
 impl<'a> ExportedSample<'a> {
-    fn from_candidate(candidate: &'a Candidate) -> Result<Self, ExportError> {
-        let incomplete = |missing| ExportError::Incomplete { id: candidate.id, missing };
-        let text = |text: &'a Option<String>, name| text.as_deref().ok_or(incomplete(name));
+    fn from_candidate(candidate: &'a Candidate) -> Result<Self> {
+        let text = |text: &'a Option<String>, what: &str| {
+            text.as_deref().with_context(|| {
+                let id = candidate.id;
+                format!(
+                    "sample {id} was accepted and has no {what}; its recorded facts are damaged"
+                )
+            })
+        };
         let instruction = text(&candidate.instruction, "instruction")?;
         Ok(Self {
             id: candidate.id,
@@ -209,10 +202,7 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When an accepted candidate lacks its texts.
-    pub fn of_trial(
-        record: &'a TrialRecord,
-        candidates: &'a [Candidate],
-    ) -> Result<Self, ExportError> {
+    pub fn of_trial(record: &'a TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
         let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
         Ok(Self {
             name: record.id.joined(),
@@ -269,23 +259,23 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When a sample's facts are damaged.
-    pub fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>, ExportError> {
+    pub fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>> {
         let (train, test) = self.split(extent.test);
         let mut files = Vec::new();
         for format in &extent.formats {
             let name = format.file();
-            files.push(ExportedFile { name: name.to_owned(), bytes: format.bytes(&train)? });
+            files.push(ExportedFile::new(name, format.bytes(&train)?));
             if extent.test.is_some() {
-                let bytes = format.bytes(&test)?;
-                files.push(ExportedFile { name: format!("{TEST}/{name}"), bytes });
+                files.push(ExportedFile::new(format!("{TEST}/{name}"), format.bytes(&test)?));
             }
         }
-        if let Some(info) = formats::dataset_info(&self.name, &extent.formats) {
-            files.push(ExportedFile { name: DATASET_INFO.to_owned(), bytes: info });
-        }
-        let card = Card { export: self, extent, counts: (train.len(), test.len()) };
-        files.push(ExportedFile { name: CARD.to_owned(), bytes: card.render().into_bytes() });
-        files.push(self.manifest(&files, (train.len(), test.len()))?);
+        let info = formats::dataset_info(&self.name, &extent.formats);
+        files.extend(info.map(|info| ExportedFile::new(DATASET_INFO, info)));
+        let counts = (train.len(), test.len());
+        let card = Card { export: self, extent, counts };
+        files.push(ExportedFile::new(CARD, card.render().into_bytes()));
+        // Last, with the hashes of all others.
+        files.push(self.manifest(&files, counts)?);
         Ok(files)
     }
 
@@ -316,7 +306,7 @@ impl<'a> Export<'a> {
         &self,
         files: &[ExportedFile],
         (train, test): (usize, usize),
-    ) -> Result<ExportedFile, ExportError> {
+    ) -> Result<ExportedFile> {
         let hashes: BTreeMap<&str, String> = files
             .iter()
             .map(|file| (file.name.as_str(), hex::encode(Sha256::digest(&file.bytes))))
@@ -337,7 +327,7 @@ impl<'a> Export<'a> {
         });
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
         bytes.push(b'\n');
-        Ok(ExportedFile { name: MANIFEST.to_owned(), bytes })
+        Ok(ExportedFile::new(MANIFEST, bytes))
     }
 }
 

@@ -11,7 +11,6 @@ use gra_paper::claims::MeasuredError;
 use rusqlite::ErrorCode;
 
 use crate::answering::{Interrupted, TooManyLost};
-use crate::calibration::CalibrationError;
 use crate::experiment::ExperimentError;
 use crate::overwrite::WouldOverwrite;
 use crate::seeds::SeedError;
@@ -104,7 +103,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
             || cause.is::<TrialIdError>()
-            || cause.is::<CalibrationError>()
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()
             || cause.is::<WouldOverwrite>()

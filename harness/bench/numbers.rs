@@ -1,5 +1,7 @@
 //! Numbers as people read them, in reports and on a terminal.
 
+use std::fmt::Display;
+
 use gra_analysis::statistics::inference::{Estimate, Interval};
 pub(crate) use gra_paper::grid::count as grouped;
 use gra_paper::grid::{fixed, signed};
@@ -18,8 +20,8 @@ pub(crate) fn or_dash(text: Option<String>) -> String {
 }
 
 /// A count of things with their plural: `1 run seed`, `3 run seeds`.
-pub(crate) fn several(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+pub(crate) fn several<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    format!("{count} {what}{}", if count == N::from(1) { "" } else { "s" })
 }
 
 /// A number of parameters: `134.5M`, `7.6B`.

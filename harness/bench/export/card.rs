@@ -152,27 +152,29 @@ fn size_category(samples: usize) -> &'static str {
 fn introduction(card: &mut String, export: &Export<'_>) {
     let samples = &export.samples;
     let is_whole_trial = !export.candidates.is_empty();
-    let n = samples.len();
-    if let Some(record) = export.records.first().filter(|_| is_whole_trial) {
-        let variant = &record.settings.variant;
-        let origin = match variant.instructions {
-            Instructions::New => "The seed set that they grew from is not part of the data.",
-            Instructions::Seed if variant.rewrite == Rewrite::Shown => {
-                "The instructions are the seed set's own; the responses were written with its responses in view."
-            }
-            Instructions::Seed => {
-                "The instructions are the seed set's own; the responses were written anew."
-            }
-        };
-        let _ = write!(
-            card,
-            "{n} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
-             Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n"
-        );
-    } else {
-        let content = inline(&export.content);
-        let _ = write!(card, "{n} instruction-response pairs: {content}.\n\n");
-    }
+    let made = match export.records.first().filter(|_| is_whole_trial) {
+        Some(record) => {
+            let variant = &record.settings.variant;
+            let origin = match (variant.instructions, variant.rewrite) {
+                (Instructions::New, _) => {
+                    "The seed set that they grew from is not part of the data."
+                }
+                (Instructions::Seed, Rewrite::Shown) => {
+                    "The instructions are the seed set's own; the responses were written with its responses in view."
+                }
+                (Instructions::Seed, Rewrite::Hidden) => {
+                    "The instructions are the seed set's own; the responses were written anew."
+                }
+            };
+            format!(
+                ", made by language models with GRA (Generator, Reviewers, Adjudicator; ACL 2025)\n\
+                 or a variant of it. {origin}"
+            )
+        }
+        None => format!(": {}.", inline(&export.content)),
+    };
+    let _ = write!(card, "{} instruction-response pairs{made}\n\n", samples.len());
+    // Of several data sets together: which sample is of which is a column of the table.
     let mut origins: BTreeMap<&str, usize> = BTreeMap::new();
     for origin in samples.iter().filter_map(|sample| sample.origin) {
         *origins.entry(origin).or_default() += 1;
@@ -197,11 +199,8 @@ fn introduction(card: &mut String, export: &Export<'_>) {
 fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
     let settings = &trial.settings;
     let method = &settings.method;
-    let of = if is_one_of_several {
-        format!(": {}", inline(&trial.id.to_string()))
-    } else {
-        String::new()
-    };
+    let name = inline(&trial.id.to_string());
+    let of = if is_one_of_several { format!(": {name}") } else { String::new() };
     let _ = write!(
         card,
         "## How it was made{of}\n\n\
@@ -221,6 +220,7 @@ fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
         method.tau,
         method.delta,
     );
+    // Over a seed set's own instructions there are no rounds, and nothing that is too near to another one.
     if settings.variant.instructions == Instructions::New {
         let _ = write!(
             card,

@@ -7,7 +7,7 @@ use gra_analysis::trial::TrialFacts;
 use gra_analysis::trial::funnel::Funnel;
 use gra_synth::domain::Domain;
 
-use super::subject::{ReportSubject, SeedResults};
+use super::{ReportSubject, SeedResults};
 use crate::html::{Html, HtmlTable};
 use crate::long_texts::{self, LongTexts};
 use crate::numbers::{difference, grouped, or_missing, p_value};
@@ -34,19 +34,9 @@ const OUTCOMES: [OutcomeCount; 12] = [
 /// All tables of a run seed.
 pub(super) fn tables(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
-    let headline = seed.table.headline();
-    let headline = headline.map(|line| Html::element("p", "note", &Html::text(line)));
-    [
-        headline.unwrap_or_default(),
-        outcomes(rows),
-        long(seed),
-        scores(rows),
-        cost(rows),
-        domains(seed),
-        notes(),
-    ]
-    .into_iter()
-    .collect()
+    let headline = seed.table.headline().map(|line| Html::worded("p", "note", line));
+    let tables = [outcomes(rows), long(seed), scores(rows), cost(rows), domains(seed), notes()];
+    headline.into_iter().chain(tables).collect()
 }
 
 fn outcomes(rows: &[VariantRow]) -> Html {
@@ -69,8 +59,7 @@ fn long(seed: &SeedResults) -> Html {
     let variants: Vec<(&str, LongTexts)> = facts
         .map(|facts| (facts.variant.as_str(), LongTexts::of(&facts.candidates, &[])))
         .collect();
-    let note = long_texts::in_words(&variants);
-    note.map_or_else(Html::default, |note| Html::element("p", "note", &Html::text(note)))
+    long_texts::in_words(&variants).map(|note| Html::worded("p", "note", note)).unwrap_or_default()
 }
 
 fn scores(rows: &[VariantRow]) -> Html {
@@ -207,5 +196,5 @@ fn notes() -> Html {
          p, says that so few candidates cannot tell two variants apart, not that they are alike. \
          What another run seed would bring is in no interval."
     );
-    Html::element("p", "note", &Html::text(text))
+    Html::worded("p", "note", text)
 }
