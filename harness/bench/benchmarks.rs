@@ -33,11 +33,11 @@ const LEAST_ITEMS: usize = 3;
 
 /// The benchmarks that were read, and what of them was not.
 #[derive(Clone, Debug, Default)]
-pub struct BenchmarkFiles {
+pub(crate) struct BenchmarkFiles {
     /// In the order in which they were named, those of a folder by their paths.
-    pub benchmarks: Vec<Benchmark>,
+    pub(crate) benchmarks: Vec<Benchmark>,
     /// What a reader must know: files and records that were left out, a sentence each.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl BenchmarkFiles {
@@ -45,7 +45,7 @@ impl BenchmarkFiles {
     ///
     /// # Errors
     /// When a path is neither file nor folder, a file cannot be read, or a folder has no table that can.
-    pub fn read(paths: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self> {
         let mut read = Self::default();
         for path in paths {
             if path.is_dir() {

@@ -25,36 +25,35 @@ pub(crate) const MARKUP: &str = include_str!("browser/browser.html");
 
 /// What the page must know before it shows any candidate: trials, and the words that filters offer.
 #[derive(Clone, Debug, Serialize)]
-pub struct BrowserIndex {
+pub(crate) struct BrowserIndex {
     /// In the order that rows count them in.
-    pub trials: Vec<TrialNote>,
+    pub(crate) trials: Vec<TrialNote>,
     /// Every domain, in the paper's order.
-    pub domains: Vec<&'static str>,
+    pub(crate) domains: Vec<&'static str>,
     /// Every way to end, in the order of the method.
-    pub outcomes: Vec<&'static str>,
+    pub(crate) outcomes: Vec<&'static str>,
     /// What responses are scored on.
-    pub dimensions: [&'static str; 6],
+    pub(crate) dimensions: [&'static str; 6],
     /// Characters of each text that the search sees; `None` for all.
-    pub clip: Option<usize>,
+    pub(crate) clip: Option<usize>,
 }
 
 /// A trial that is browsed.
 #[derive(Clone, Debug, Serialize)]
-pub struct TrialNote {
+pub(crate) struct TrialNote {
     /// As `inspect` takes it.
-    pub name: String,
+    pub(crate) name: String,
     /// Its variant.
-    pub variant: String,
+    pub(crate) variant: String,
     /// Its run seed, as text: it may exceed what a page counts exactly.
-    pub seed: String,
+    pub(crate) seed: String,
     /// Whether it came to its end.
-    pub finished: bool,
+    pub(crate) finished: bool,
 }
 
 impl TrialNote {
     /// What the page says of a trial.
-    #[must_use]
-    pub fn new(trial: &StoredTrial) -> Self {
+    pub(crate) fn new(trial: &StoredTrial) -> Self {
         let id = trial.id();
         Self {
             name: id.to_string(),
@@ -67,8 +66,7 @@ impl TrialNote {
 
 impl BrowserIndex {
     /// Of these trials.
-    #[must_use]
-    pub fn new(trials: Vec<TrialNote>, clip: Option<usize>) -> Self {
+    pub(crate) fn new(trials: Vec<TrialNote>, clip: Option<usize>) -> Self {
         let outcomes = [
             Outcome::Accepted,
             Outcome::Surplus,
@@ -93,56 +91,56 @@ impl BrowserIndex {
 
 /// One candidate in a list: what the list shows, searches and filters, with the beginning of its texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CandidateRow {
+pub(crate) struct CandidateRow {
     /// Place of its trial.
-    pub trial: usize,
+    pub(crate) trial: usize,
     /// Which candidate.
-    pub id: String,
+    pub(crate) id: String,
     /// The domain it was made for; empty where a seed set brought none along.
-    pub domain: &'static str,
+    pub(crate) domain: &'static str,
     /// How it ended; `under way` while its round is.
-    pub outcome: &'static str,
+    pub(crate) outcome: &'static str,
     /// The committee's mean, in score points; `None` unless all of it has scored.
-    pub mu: Option<f64>,
+    pub(crate) mu: Option<f64>,
     /// The committee's spread, likewise.
-    pub sigma: Option<f64>,
+    pub(crate) sigma: Option<f64>,
     /// mu >= tau and sigma > delta, however that was settled.
-    pub disputed: bool,
+    pub(crate) disputed: bool,
     /// Who wrote it.
-    pub generator: String,
+    pub(crate) generator: String,
     /// The keyword set.
-    pub keywords: String,
+    pub(crate) keywords: String,
     /// Beginning of the instruction; empty until written.
-    pub instruction: String,
+    pub(crate) instruction: String,
     /// Beginning of the response; empty until written.
-    pub response: String,
+    pub(crate) response: String,
 }
 
 /// How much of a text a row keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clip {
+pub(crate) struct Clip {
     characters: usize,
 }
 
 impl Clip {
     /// So that the texts of so many rows together stay within some bytes of plain English; never less
     /// than a line of each.
-    #[must_use]
-    pub fn within(bytes: usize, rows: usize) -> Self {
+    pub(crate) fn within(bytes: usize, rows: usize) -> Self {
         // Instruction and response of each row.
         let texts = 2 * rows.max(1);
         Self { characters: (bytes / texts).max(120) }
     }
 
     /// To so many characters of each text.
-    #[must_use]
-    pub const fn to(characters: usize) -> Self {
+    pub(crate) const fn to(characters: usize) -> Self {
         Self { characters }
     }
 
     /// The limit, where one of the texts exceeds it.
-    #[must_use]
-    pub fn shown<'a>(self, candidates: impl IntoIterator<Item = &'a Candidate>) -> Option<usize> {
+    pub(crate) fn shown<'a>(
+        self,
+        candidates: impl IntoIterator<Item = &'a Candidate>,
+    ) -> Option<usize> {
         let exceeds = |text: &Option<String>| {
             text.as_ref().is_some_and(|text| text.chars().nth(self.characters).is_some())
         };
@@ -163,8 +161,7 @@ impl Clip {
 
 impl CandidateRow {
     /// The row of a candidate of the trial at a place.
-    #[must_use]
-    pub fn new(trial: usize, candidate: &Candidate, clip: Clip) -> Self {
+    pub(crate) fn new(trial: usize, candidate: &Candidate, clip: Clip) -> Self {
         let tally = candidate.tally();
         Self {
             trial,
@@ -182,8 +179,7 @@ impl CandidateRow {
     }
 
     /// What a search looks in, in small letters.
-    #[must_use]
-    pub fn haystack(&self) -> String {
+    pub(crate) fn haystack(&self) -> String {
         let parts = [&self.id, &self.instruction, &self.response, &self.keywords, &self.generator];
         parts.map(|part| part.to_lowercase()).join("\n")
     }

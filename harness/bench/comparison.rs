@@ -21,11 +21,10 @@ use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
 
 /// File of a comparison's folder: what can be told apart, a sentence per line.
-pub const WORDS: &str = "words.txt";
+pub(crate) const WORDS: &str = "words.txt";
 
 /// Where the comparison of an experiment's data sets stands.
-#[must_use]
-pub fn folder(results: &Path, experiment: &str, run_seed: u64) -> PathBuf {
+pub(crate) fn folder(results: &Path, experiment: &str, run_seed: u64) -> PathBuf {
     results.join(experiment).join(format!("seed-{run_seed}.compare"))
 }
 

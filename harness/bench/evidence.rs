@@ -34,41 +34,41 @@ use crate::seeds::Account;
 use gra_files::{remove_if_any, write_atomic};
 use map::SampleMap;
 
-pub use map::Fit;
+pub(crate) use map::Fit;
 
 /// The file of samples that hold items of benchmarks.
 const CONTAMINATION: &str = "contamination.csv";
 /// The file of means by domain, generator and round.
 const GROUPS: &str = "groups.csv";
 /// How the file of a judge's scores of a trial ends.
-pub const JUDGE: &str = ".judge.csv";
+pub(crate) const JUDGE: &str = ".judge.csv";
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// How the table is made.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Names the streams of what is drawn: matched samples, starts of clusters and maps.
-    pub run_seed: u64,
+    pub(crate) run_seed: u64,
     /// The pool that names families.
-    pub pool: &'a ModelPool,
+    pub(crate) pool: &'a ModelPool,
     /// Whose losses make the difficulty.
-    pub difficulty: Option<Scoring<'a>>,
+    pub(crate) difficulty: Option<Scoring<'a>>,
     /// Who judges.
-    pub judge: Option<Bench<'a>>,
+    pub(crate) judge: Option<Bench<'a>>,
     /// Who judges as well, so that the two can be held against each other.
-    pub second_judge: Option<Bench<'a>>,
+    pub(crate) second_judge: Option<Bench<'a>>,
     /// What is made of embeddings.
-    pub embedding: Embedded,
+    pub(crate) embedding: Embedded,
     /// What contamination is looked for in; `None` where none was asked for.
-    pub benchmarks: Option<&'a BenchmarkFiles>,
+    pub(crate) benchmarks: Option<&'a BenchmarkFiles>,
     /// The place of the trial that people have rated, and what they said.
-    pub raters: Option<(usize, &'a [FilledSheet])>,
+    pub(crate) raters: Option<(usize, &'a [FilledSheet])>,
 }
 
 /// What is made of the instructions' embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Embedded {
+pub(crate) enum Embedded {
     /// Nothing: no encoder is needed.
     Nothing,
     /// Diversity, against the data set at this place.
@@ -84,15 +84,15 @@ pub enum Embedded {
 
 /// What was found.
 #[derive(Debug)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// A frame of samples per data set.
-    pub measured: Vec<MeasuredSet>,
+    pub(crate) measured: Vec<MeasuredSet>,
     /// The numbers.
-    pub findings: Findings,
+    pub(crate) findings: Findings,
     /// Where the samples lie on a map, where one was asked for; or why there is none.
-    pub map: Option<Result<SampleMap, String>>,
+    pub(crate) map: Option<Result<SampleMap, String>>,
     /// What the data sets hold of benchmarks, where some were named.
-    pub contamination: Option<Contamination>,
+    pub(crate) contamination: Option<Contamination>,
     /// What of the files was skipped or not read, a sentence each.
     file_notes: Vec<String>,
     /// Judges and scorers that wrote some of the samples, or are of one family with who did.
@@ -108,7 +108,7 @@ impl Evidence {
     ///
     /// # Errors
     /// When an engine or the store fails, or the run was interrupted.
-    pub fn gather(
+    pub(crate) fn gather(
         data_sets: &[DataSet],
         plan: &Plan<'_>,
         answering: &mut Answering<'_>,
@@ -176,8 +176,7 @@ impl Evidence {
     /// What a reader must know besides the table: data sets that are one, judges that are no outsiders, what of the files was skipped or not
     /// read, instructions that the encoder does not read at once, what was not checked for contamination, and why
     /// there is no map. Each in a line.
-    #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = [&*self.twins, &*self.insiders, &*self.file_notes].concat();
         let sets = self.measured.iter().zip(&self.long).filter(|(_, long)| **long > 0);
         let sets =
@@ -196,8 +195,7 @@ impl Evidence {
     }
 
     /// Why a map that was asked for is not there.
-    #[must_use]
-    pub fn no_map(&self) -> Option<&str> {
+    pub(crate) fn no_map(&self) -> Option<&str> {
         self.map.as_ref()?.as_ref().err().map(String::as_str)
     }
 
@@ -219,7 +217,7 @@ impl Evidence {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         for (data_set, classifiers) in self.measured.iter().zip(&self.findings.classifiers) {
             let mut parquet = Vec::new();
             frames::write_parquet(&data_set.samples, &mut parquet)?;

@@ -42,7 +42,7 @@ const TEST: &str = "test";
 
 /// A form of training data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum TrainingFormat {
+pub(crate) enum TrainingFormat {
     /// Alpaca JSON: instruction, input, output.
     Alpaca,
     /// JSON Lines of `messages` with roles, as OpenAI, TRL and most others read them.
@@ -57,15 +57,14 @@ pub enum TrainingFormat {
 
 impl TrainingFormat {
     /// Every form.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Alpaca, Self::Messages, Self::Sharegpt, Self::PromptCompletion, Self::Parquet];
 
     /// Those that a run publishes beside its tables.
     pub(crate) const PUBLISHED: [Self; 3] = [Self::Alpaca, Self::Messages, Self::Parquet];
 
     /// The name of its file.
-    #[must_use]
-    pub const fn file(self) -> &'static str {
+    pub(crate) const fn file(self) -> &'static str {
         match self {
             Self::Alpaca => "alpaca.json",
             Self::Messages => "messages.jsonl",
@@ -78,11 +77,11 @@ impl TrainingFormat {
 
 /// A file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportedFile {
+pub(crate) struct ExportedFile {
     /// Its path within the folder of the export.
-    pub name: String,
+    pub(crate) name: String,
     /// Its content; the same data set gives the same bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl ExportedFile {
@@ -151,7 +150,7 @@ impl<'a> ExportedSample<'a> {
 
 /// A data set to be exported.
 #[derive(Clone, Debug)]
-pub struct Export<'a> {
+pub(crate) struct Export<'a> {
     /// Its name in training configurations, which take it from comma-separated lists: a plain name.
     name: String,
     samples: Vec<ExportedSample<'a>>,
@@ -170,26 +169,25 @@ pub struct Export<'a> {
 
 /// What of an export is written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// The forms.
-    pub formats: Vec<TrainingFormat>,
+    pub(crate) formats: Vec<TrainingFormat>,
     /// This share of the samples is held out, drawn by the run seed.
-    pub test: Option<TestSplit>,
+    pub(crate) test: Option<TestSplit>,
 }
 
 /// How samples are held out.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TestSplit {
+pub(crate) struct TestSplit {
     /// Above 0 and below 1.
-    pub share: f64,
+    pub(crate) share: f64,
     /// Seed of the draw.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Extent {
     /// These forms of all samples.
-    #[must_use]
-    pub fn whole(formats: &[TrainingFormat]) -> Self {
+    pub(crate) fn whole(formats: &[TrainingFormat]) -> Self {
         let mut formats = formats.to_vec();
         formats.sort_unstable();
         formats.dedup();
@@ -202,7 +200,7 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When an accepted candidate lacks its texts.
-    pub fn of_trial(record: &'a TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
+    pub(crate) fn of_trial(record: &'a TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
         let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
         Ok(Self {
             name: record.id.joined(),
@@ -217,8 +215,7 @@ impl<'a> Export<'a> {
     }
 
     /// The samples of a data set that have a response.
-    #[must_use]
-    pub fn of_data_set(name: String, set: &'a DataSet) -> Self {
+    pub(crate) fn of_data_set(name: String, set: &'a DataSet) -> Self {
         let samples: Vec<_> = set.samples.iter().filter_map(ExportedSample::from_sample).collect();
         let mut notes = set.notes();
         let without = set.samples.len() - samples.len();
@@ -238,20 +235,17 @@ impl<'a> Export<'a> {
     }
 
     /// Its name in training configurations.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// How many samples it has.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.samples.len()
     }
 
     /// Whether it has none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
@@ -259,7 +253,7 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When a sample's facts are damaged.
-    pub fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>> {
+    pub(crate) fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>> {
         let (train, test) = self.split(extent.test);
         let mut files = Vec::new();
         for format in &extent.formats {

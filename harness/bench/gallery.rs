@@ -24,7 +24,7 @@ pub(crate) use trials::of_trial;
 
 /// A kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum FigureKind {
+pub(crate) enum FigureKind {
     /// Benchmark averages by source (the paper's Fig. 1).
     #[value(name = "1")]
     Averages,
@@ -66,8 +66,7 @@ pub enum FigureKind {
 
 impl FigureKind {
     /// As it is asked for.
-    #[must_use]
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
@@ -87,24 +86,24 @@ impl FigureKind {
 
 /// A figure, or why there is none.
 #[derive(Debug)]
-pub struct GalleryEntry {
+pub(crate) struct GalleryEntry {
     /// Which kind.
-    pub kind: FigureKind,
+    pub(crate) kind: FigureKind,
     /// The trial, experiment or data set that it is of; `None` where there is only one.
-    pub about: Option<String>,
+    pub(crate) about: Option<String>,
     /// The picture.
-    pub figure: Result<Figure, MissingFigure>,
+    pub(crate) figure: Result<Figure, MissingFigure>,
 }
 
 /// Why a figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingFigure {
+pub(crate) struct MissingFigure {
     /// What is not there.
-    pub why: String,
+    pub(crate) why: String,
     /// What makes it, where a command does.
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// Whether a file is there that cannot be read.
-    pub is_unreadable: bool,
+    pub(crate) is_unreadable: bool,
 }
 
 impl MissingFigure {
@@ -157,21 +156,20 @@ impl GalleryEntry {
 
 /// Where figures are drawn from.
 #[derive(Debug)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// The results folder: `benchmarks.csv` lies in it.
-    pub results: &'a Path,
+    pub(crate) results: &'a Path,
     /// What `stats` wrote.
-    pub stats: PathBuf,
+    pub(crate) stats: PathBuf,
     /// The store; `None` when there is none.
-    pub store: Option<&'a Store>,
+    pub(crate) store: Option<&'a Store>,
     /// Trials and experiments that were named; all when empty.
-    pub wanted: &'a [String],
+    pub(crate) wanted: &'a [String],
 }
 
 impl Sources<'_> {
     /// Whether there are scores of trained models.
-    #[must_use]
-    pub fn has_benchmarks(&self) -> bool {
+    pub(crate) fn has_benchmarks(&self) -> bool {
         self.results.join(BENCHMARKS).is_file()
     }
 }
@@ -183,7 +181,7 @@ const MODEL: BaseModel = BaseModel::Qwen;
 ///
 /// # Errors
 /// When a trial or experiment that was named does not exist, or the store or a folder cannot be read.
-pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
+pub(crate) fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
     let mut entries = Vec::new();
     let reference = Reference::embedded()?;
     let benchmarks = crate::measured::benchmarks(sources.results);

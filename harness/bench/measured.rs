@@ -13,8 +13,7 @@ use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, V
 
 use crate::benchmark_scores::BENCHMARKS;
 use crate::failure::bad_input;
-use crate::publish::PublishedManifest;
-use crate::trial::{TrialId, TrialSettings};
+use crate::trial::{PublishedManifest, TrialId, TrialSettings};
 
 /// Where `stats` writes to, in the results folder.
 const STATS: &str = "stats";
@@ -29,7 +28,7 @@ const COMPUTE: &str = ".compute.csv";
 ///
 /// # Errors
 /// Names the file and line that is not as it should be, or the file that cannot be read.
-pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
+pub(crate) fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
     let mut measured = of_benchmarks(results)?;
     let name = |path: &Path| path.display().to_string();
     let stats = stats.map_or_else(|| results.join(STATS), Path::to_owned).join(TABLE);
@@ -56,7 +55,7 @@ pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
 ///
 /// # Errors
 /// Likewise.
-pub fn benchmarks(results: &Path) -> Result<Benchmarks> {
+pub(crate) fn benchmarks(results: &Path) -> Result<Benchmarks> {
     of_benchmarks(results).map(|measured| measured.benchmarks().clone()).map_err(bad_input)
 }
 

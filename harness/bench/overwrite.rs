@@ -10,9 +10,10 @@ use gra_files::remove_if_any;
 use serde_json::Value;
 
 use crate::experiment::Experiment;
-use crate::publish::{PublishedManifest, manifest_path};
 use crate::store::{Store, TrialRow};
-use crate::trial::{Fingerprints, TrialId, TrialRecord, TrialSettings};
+use crate::trial::{
+    Fingerprints, PublishedManifest, TrialId, TrialRecord, TrialSettings, manifest_path,
+};
 
 /// Changed settings that a message lists.
 const LISTED: usize = 12;
@@ -22,9 +23,9 @@ const SHOWN: usize = 80;
 
 /// An earlier trial that has the name of a trial of this run and other settings.
 #[derive(Clone, Debug)]
-pub struct Differing {
+pub(crate) struct Differing {
     /// Which.
-    pub trial: TrialId,
+    pub(crate) trial: TrialId,
     /// Where it is.
     earlier: Earlier,
     /// What differs; at least one setting.
@@ -49,7 +50,7 @@ struct Change {
 
 /// A run would overwrite results that were made with other settings.
 #[derive(Debug, thiserror::Error)]
-pub struct WouldOverwrite {
+pub(crate) struct WouldOverwrite {
     differing: Vec<Differing>,
     /// The options that put a run beside the earlier one.
     elsewhere: &'static str,
@@ -68,7 +69,7 @@ impl WouldOverwrite {
 /// # Errors
 /// When the store cannot be read, an engine cannot say what its models are, or what an earlier trial was
 /// made with cannot be read.
-pub fn differing(
+pub(crate) fn differing(
     experiment: &Experiment,
     fingerprints: &Fingerprints,
     store: &Store,
@@ -110,7 +111,7 @@ pub fn differing(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn finished_as_planned(experiment: &Experiment, store: &Store) -> Result<Vec<TrialId>> {
+pub(crate) fn finished_as_planned(experiment: &Experiment, store: &Store) -> Result<Vec<TrialId>> {
     let mut found = Vec::new();
     for trial in store.trials()?.into_iter().filter(|trial| trial.finished) {
         let named = experiment.variants.iter().find(|variant| variant.name == trial.id.variant);
@@ -154,7 +155,7 @@ fn as_json(settings: &TrialSettings) -> Result<Value> {
 ///
 /// # Errors
 /// [`WouldOverwrite`], or when a table cannot be removed.
-pub fn settle(
+pub(crate) fn settle(
     differing: Vec<Differing>,
     replace: bool,
     results: &Path,

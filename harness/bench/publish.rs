@@ -1,17 +1,16 @@
 //! The published files of a trial: facts as tables, samples as data sets, and a manifest that is
 //! written last, so that its existence means the rest is complete. The same inputs give the same
-//! bytes: no times, no machine. What is read of a manifest again is here too.
+//! bytes: no times, no machine. What is read of a manifest again is with trials' records.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
@@ -20,9 +19,9 @@ use crate::experiment::Experiment;
 use crate::export::{self, Export, Extent, TrainingFormat};
 use crate::long_texts::{self, LongTexts};
 use crate::seeds::Account;
-use crate::trial::TrialId;
+use crate::trial::manifest_path;
 use crate::trial::running::CompletedTrial;
-use gra_files::{read_if_any, remove_if_any, write_atomic};
+use gra_files::{remove_if_any, write_atomic};
 
 /// The record of how a trial's files were made.
 ///
@@ -60,7 +59,7 @@ struct SeedFile<'a> {
 ///
 /// # Errors
 /// When a file cannot be written; the manifest is then missing.
-pub fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) -> Result<()> {
+pub(crate) fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) -> Result<()> {
     let id = &trial.record.id;
     let folder = results.join(id.to_string());
     let manifest = manifest_path(results, id);
@@ -127,7 +126,7 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
 ///
 /// # Errors
 /// Names the folder.
-pub fn check_writable(folder: &Path) -> Result<()> {
+pub(crate) fn check_writable(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .and_then(|()| tempfile::NamedTempFile::new_in(folder).map(drop))
         .with_context(|| {
@@ -140,8 +139,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 
 /// What a reader of the table must know: demonstration or not, thresholds beside the paper's, and
 /// what the recorded reviews would mean at the paper's.
-#[must_use]
-pub fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
+pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
     let (ours, paper) = (&experiment.method, Method::default());
     let mut notes: Vec<String> = experiment.starter_warning().into_iter().collect();
     if experiment.demonstration {
@@ -214,36 +212,4 @@ fn thought_notes(trials: &[CompletedTrial]) -> Vec<String> {
         )
     };
     models.into_iter().map(note).collect()
-}
-
-/// Of a published manifest, what is read again.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct PublishedManifest {
-    pub(crate) gra_bench: String,
-    pub(crate) engine: String,
-    pub(crate) question: String,
-    pub(crate) demonstration: bool,
-    /// As JSON: another release may have written it.
-    pub(crate) settings: Value,
-}
-
-/// Where a trial's manifest is.
-pub(crate) fn manifest_path(results: &Path, trial: &TrialId) -> PathBuf {
-    results.join(trial.to_string()).join("manifest.json")
-}
-
-impl PublishedManifest {
-    /// Reads a trial's manifest; `None` when no files of it are published, or not all.
-    pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
-        let path = manifest_path(results, trial);
-        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
-        let manifest = serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "{} is damaged, so that nothing tells what the files beside it were made with\n\
-                 hint: move {trial} away, or choose another --name or --results",
-                path.display()
-            )
-        })?;
-        Ok(Some(manifest))
-    }
 }

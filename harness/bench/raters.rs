@@ -9,7 +9,7 @@
 //! - this file: draws a sheet and writes it
 //! - [`filled`]: reads filled sheets back ([`gra_analysis::reviewers::raters`] compares them)
 
-pub mod filled;
+pub(crate) mod filled;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,11 +27,11 @@ use crate::trial::TrialId;
 use gra_files::{read_if_any, write_atomic};
 
 /// What raters fill in.
-pub const SHEET: &str = "sheet.csv";
+pub(crate) const SHEET: &str = "sheet.csv";
 /// Which row is which candidate.
-pub const KEY: &str = "key.csv";
+pub(crate) const KEY: &str = "key.csv";
 /// What raters are told.
-pub const PAGE: &str = "how-to-rate.md";
+pub(crate) const PAGE: &str = "how-to-rate.md";
 
 /// Columns that raters fill in.
 const INSTRUCTION_OK: &str = "instruction_ok";
@@ -48,7 +48,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Candidates for people to rate.
 #[derive(Debug)]
-pub struct BlindedSheet<'a> {
+pub(crate) struct BlindedSheet<'a> {
     trial: &'a TrialId,
     /// Row numbers and candidates in the order of the sheet.
     rows: Vec<(usize, &'a Candidate)>,
@@ -62,7 +62,7 @@ impl<'a> BlindedSheet<'a> {
     ///
     /// # Errors
     /// When review has decided on no response.
-    pub fn draw(
+    pub(crate) fn draw(
         trial: &'a TrialId,
         candidates: &'a [Candidate],
         n: usize,
@@ -107,8 +107,7 @@ impl<'a> BlindedSheet<'a> {
     }
 
     /// How many rows of which side, and what follows from it.
-    #[must_use]
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let [(accepted, of_accepted), (rejected, of_rejected)] = self.sides;
         let counts = format!(
             "{} rows of {}: {accepted} of {of_accepted} candidates that review let pass, {rejected} of {of_rejected} \
@@ -126,7 +125,7 @@ impl<'a> BlindedSheet<'a> {
     ///
     /// # Errors
     /// When another sheet or key is there and is not to be replaced, or a file cannot be written.
-    pub fn write(&self, folder: &Path, replace: bool) -> Result<Vec<PathBuf>> {
+    pub(crate) fn write(&self, folder: &Path, replace: bool) -> Result<Vec<PathBuf>> {
         // The key first: a sheet without one could not be read back.
         let files = [
             (KEY, self.key()?),

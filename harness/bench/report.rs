@@ -31,10 +31,9 @@ use sha2::{Digest, Sha256};
 
 use crate::html::Html;
 use crate::numbers::grouped;
-use crate::publish::PublishedManifest;
 use crate::store::Store;
-use crate::trial::TrialId;
 use crate::trial::stored::{StoredTrial, TrialGroup, TrialSelection};
+use crate::trial::{PublishedManifest, TrialId};
 use crate::{browser, rows, suite};
 use samples::EmbeddedSamples;
 
@@ -49,7 +48,12 @@ const FRAME: usize = 700_000;
 ///
 /// # Errors
 /// When there is no such trial or experiment, or the store cannot be read.
-pub fn render(store: &Store, folder: &Path, name: &str, seed: Option<u64>) -> Result<String> {
+pub(crate) fn render(
+    store: &Store,
+    folder: &Path,
+    name: &str,
+    seed: Option<u64>,
+) -> Result<String> {
     let subject = &ReportSubject::read(store, folder, name, seed)?;
     let mut main = Html::default();
     let mut contents = Vec::new();

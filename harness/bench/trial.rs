@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 pub(crate) use record::tests;
 pub use record::{Fingerprints, ModelDescription, TrialRecord, TrialSettings};
+pub(crate) use record::{PublishedManifest, manifest_path};
 
 /// Which trial: experiment, variant and run seed. Written `ablation/gra/seed-42`, as the folder of
 /// its results.

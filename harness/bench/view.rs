@@ -37,7 +37,7 @@ const STYLE: &str = include_str!("report/report.css");
 const SOURCE: &str = include_str!("view/server.js");
 
 /// What is served.
-pub struct Viewer {
+pub(crate) struct Viewer {
     store: Mutex<Store>,
     title: String,
     trials: Vec<StoredTrial>,
@@ -50,7 +50,7 @@ impl Viewer {
     ///
     /// # Errors
     /// When there is no such trial, or the store cannot be read.
-    pub fn load(store: Store, selection: &TrialSelection) -> Result<Self> {
+    pub(crate) fn load(store: Store, selection: &TrialSelection) -> Result<Self> {
         let (mut trials, mut candidates) = (Vec::new(), Vec::new());
         for trial in selection.find(&store)? {
             candidates.push(store.candidates(trial.row)?);
@@ -74,8 +74,7 @@ impl Viewer {
     }
 
     /// How many candidates there are.
-    #[must_use]
-    pub fn candidates(&self) -> usize {
+    pub(crate) fn candidates(&self) -> usize {
         self.index.len()
     }
 
@@ -83,7 +82,7 @@ impl Viewer {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
@@ -114,7 +113,7 @@ impl Viewer {
 ///
 /// # Errors
 /// When it is taken, or not this machine's.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}\nhint: --port 0, the default, takes a free port")
     })

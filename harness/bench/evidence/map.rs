@@ -31,17 +31,16 @@ pub(super) fn embed(
 
 /// How a map was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fit {
+pub(crate) struct Fit {
     /// Of t-SNE.
-    pub perplexity: f64,
+    pub(crate) perplexity: f64,
     /// Kullback-Leibler divergence that is left, in nats.
-    pub divergence: f64,
+    pub(crate) divergence: f64,
 }
 
 impl Fit {
     /// For a caption.
-    #[must_use]
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         format!(
             "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together, perplexity {:.0}, \
              Kullback-Leibler divergence {:.3} nats.",
@@ -52,7 +51,7 @@ impl Fit {
 
 /// Samples of several data sets on one map.
 #[derive(Debug)]
-pub struct SampleMap {
+pub(crate) struct SampleMap {
     /// Names of the data sets.
     names: Vec<String>,
     /// Ids of the samples that are on the map, by data set.

@@ -19,11 +19,11 @@ use crate::trial::stored::StoredTrial;
 
 /// What people said, and of which trial.
 #[derive(Debug)]
-pub struct FilledSheets {
+pub(crate) struct FilledSheets {
     /// The trial that the key names.
-    pub trial: TrialId,
+    pub(crate) trial: TrialId,
     /// One per rater, in the order in which they were named.
-    pub sheets: Vec<FilledSheet>,
+    pub(crate) sheets: Vec<FilledSheet>,
     key: PathBuf,
     rows: KeyRows,
 }
@@ -44,7 +44,7 @@ impl FilledSheets {
     ///
     /// # Errors
     /// Names file and line of what is no such sheet or key.
-    pub fn read_any(sheets: &[String], key: Option<&Path>) -> Result<Option<Self>> {
+    pub(crate) fn read_any(sheets: &[String], key: Option<&Path>) -> Result<Option<Self>> {
         if sheets.is_empty() {
             return Ok(None);
         }
@@ -111,7 +111,7 @@ impl FilledSheets {
     ///
     /// # Errors
     /// When it is none of them, is not finished, or was run again.
-    pub fn place(&self, named: &[Named], store: &Store) -> Result<usize> {
+    pub(crate) fn place(&self, named: &[Named], store: &Store) -> Result<usize> {
         let (key, trial) = (self.key.display(), &self.trial);
         let place = named.iter().position(|data_set| data_set.trial() == Some(trial));
         let Some(place) = place else {

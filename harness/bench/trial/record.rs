@@ -1,8 +1,11 @@
-//! What determined a trial: one record, written when the trial begins and read by every verb that looks back.
+//! What determined a trial: one record, written when the trial begins and read by every verb that looks back; and of it
+//! what a trial's published manifest says, read again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+use gra_files::read_if_any;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
 use gra_paper::DataSource;
@@ -12,6 +15,7 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Sampling};
 use gra_synth::variant::{Instructions, Variant};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::TrialId;
 use crate::benchmark_scores::DataSubject;
@@ -191,6 +195,38 @@ impl From<&PoolModel> for ModelDescription {
             licence: model.licence.clone(),
             parameters: model.parameters,
         }
+    }
+}
+
+/// Of a published manifest, what is read again.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PublishedManifest {
+    pub(crate) gra_bench: String,
+    pub(crate) engine: String,
+    pub(crate) question: String,
+    pub(crate) demonstration: bool,
+    /// As JSON: another release may have written it.
+    pub(crate) settings: Value,
+}
+
+/// Where a trial's manifest is.
+pub(crate) fn manifest_path(results: &Path, trial: &TrialId) -> PathBuf {
+    results.join(trial.to_string()).join("manifest.json")
+}
+
+impl PublishedManifest {
+    /// Reads a trial's manifest; `None` when no files of it are published, or not all.
+    pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+        let path = manifest_path(results, trial);
+        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
+        let manifest = serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "{} is damaged, so that nothing tells what the files beside it were made with\n\
+                 hint: move {trial} away, or choose another --name or --results",
+                path.display()
+            )
+        })?;
+        Ok(Some(manifest))
     }
 }
 
