@@ -30,6 +30,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use gra_llm::llama;
 use gra_llm::worker::{Setup, serve};
+use serde::Serialize;
 
 use crate::data_folder::{self, FolderArg};
 use crate::failure::EXIT_CODES;
@@ -126,6 +127,11 @@ impl Cli {
             Verb::Worker => worker(),
         }
     }
+}
+
+/// Indented JSON, as verbs print a document of their own.
+fn pretty(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 impl Verb {

@@ -27,7 +27,7 @@ use gra_synth::request::ModelName;
 
 use crate::answering::Answering;
 use crate::benchmarks::BenchmarkFiles;
-use crate::dataset::{DataSet, Sample, SourceTrial};
+use crate::dataset::{DataSet, SourceTrial};
 use crate::difficulty::Scoring;
 use crate::judging::{self, Bench, Judgements};
 use crate::seeds::Account;
@@ -298,10 +298,23 @@ fn measure(
     let score = |of: &Judgements, id: &ItemId| Some(of.get(id)?.scores?.mean());
     let judge_of = |id: &ItemId| score(&judgements, id);
     let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
-    let rows = rows.map(|((sample, difficulty), nearest_distance)| {
-        let (judge, second_judge) = (judge_of(&sample.id), score(&second, &sample.id));
-        let known = facts(sample);
-        frames::MeasuredSample { judge, second_judge, difficulty, nearest_distance, ..known }
+    let rows = rows.map(|((sample, difficulty), nearest_distance)| frames::MeasuredSample {
+        id: sample.id.to_string(),
+        items: sample.items.clone(),
+        domain: sample.domain,
+        generator: sample.generator.as_ref().map(ToString::to_string),
+        round: match sample.id {
+            ItemId::Candidate { round, .. } => Some(round),
+            ItemId::Seed(_) => None,
+        },
+        instruction: sample.instruction.clone(),
+        response: sample.response.clone(),
+        mu: sample.tally.map(Tally::mu),
+        sigma: sample.tally.map(Tally::sigma),
+        judge: judge_of(&sample.id),
+        second_judge: score(&second, &sample.id),
+        difficulty,
+        nearest_distance,
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
     let trial =
@@ -316,6 +329,7 @@ fn measure(
             parameters: parameters(plan.pool),
         });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
+    // A trial has no files, and so no records that could be lost.
     let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
     let records = (!data_set.files.is_empty()).then(|| stats::RecordCounts {
         found: sum(|file| file.records),
@@ -331,6 +345,7 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
         (name.clone(), family.unwrap_or_else(|| name.to_string()))
     };
     let roles = facts.candidates.iter().map(|candidate| &candidate.roles);
+    // A family is what reviewers are suspected to favour, so generators have one too.
     let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
     models.map(family).collect()
 }
@@ -339,26 +354,4 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
 pub(crate) fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
     let models = pool.members_and_teachers();
     models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
-}
-
-/// What is known of a sample without asking.
-fn facts(sample: &Sample) -> frames::MeasuredSample {
-    frames::MeasuredSample {
-        id: sample.id.to_string(),
-        items: sample.items.clone(),
-        domain: sample.domain,
-        generator: sample.generator.as_ref().map(ToString::to_string),
-        round: match sample.id {
-            ItemId::Candidate { round, .. } => Some(round),
-            ItemId::Seed(_) => None,
-        },
-        instruction: sample.instruction.clone(),
-        response: sample.response.clone(),
-        mu: sample.tally.map(Tally::mu),
-        sigma: sample.tally.map(Tally::sigma),
-        judge: None,
-        second_judge: None,
-        difficulty: None,
-        nearest_distance: None,
-    }
 }

@@ -22,6 +22,7 @@ use crate::benchmark_scores::DataSubject;
 use crate::dataset::{self, DataSet, Sample};
 use crate::trial::TrialRecord;
 use card::Card;
+pub(crate) use formats::lines;
 
 mod card;
 mod formats;

@@ -113,18 +113,16 @@ pub(crate) fn differing(
 /// When the store cannot be read.
 pub(crate) fn finished_as_planned(experiment: &Experiment, store: &Store) -> Result<Vec<TrialId>> {
     let mut found = Vec::new();
-    for trial in store.trials()?.into_iter().filter(|trial| trial.finished) {
+    let is_planned =
+        |id: &TrialId| id.experiment == experiment.name && experiment.seeds.contains(&id.seed);
+    let trials = store.trials()?.into_iter();
+    for trial in trials.filter(|trial| trial.finished && is_planned(&trial.id)) {
         let named = experiment.variants.iter().find(|variant| variant.name == trial.id.variant);
-        let is_of_experiment = trial.id.experiment == experiment.name;
-        let (Some(variant), true) = (named, experiment.seeds.contains(&trial.id.seed)) else {
-            continue;
-        };
-        if !is_of_experiment {
-            continue;
-        }
+        let Some(variant) = named else { continue };
         let before = store.record(&trial)?;
         let mut now =
             TrialRecord::new(experiment, variant, trial.id.seed, &Fingerprints::default());
+        // As if models and encoder were the same: the plan says that it assumes so.
         now.settings.models.clone_from(&before.settings.models);
         now.settings.encoder.clone_from(&before.settings.encoder);
         if changed_since(&before, &now)?.is_empty() {
@@ -243,6 +241,7 @@ impl fmt::Display for WouldOverwrite {
         if changes.len() > LISTED {
             write!(f, "\n  and {} more", changes.len() - LISTED)?;
         }
+        // The others differ in much the same, being of one run.
         match self.differing.len() - 1 {
             0 => {}
             1 => write!(f, "\n1 more trial of this run differs from an earlier one")?,

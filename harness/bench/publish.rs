@@ -65,6 +65,7 @@ pub(crate) fn write(experiment: &Experiment, trial: &CompletedTrial, results: &P
     let manifest = manifest_path(results, id);
     // Without a manifest the files count as incomplete until the last of them is written.
     remove_if_any(&manifest).with_context(|| format!("cannot replace {}", manifest.display()))?;
+    // Of the bytes that were made, not of what the disk gives back: a file that was damaged there is found out.
     let mut hashes = BTreeMap::new();
     for (name, bytes) in files(trial)? {
         hashes.insert(name.clone(), hex::encode(Sha256::digest(&bytes)));
@@ -108,12 +109,7 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
         files.push((format!("{name}.csv"), csv));
         files.push((format!("{name}.parquet"), parquet));
     }
-    let mut seeds = Vec::new();
-    for seed in &trial.seeds {
-        serde_json::to_writer(&mut seeds, seed)?;
-        seeds.push(b'\n');
-    }
-    files.push(("seed-annotations.jsonl".to_owned(), seeds));
+    files.push(("seed-annotations.jsonl".to_owned(), export::lines(trial.seeds.iter())?));
     // The trial's manifest stands for that of the export.
     let extent = Extent::whole(&TrainingFormat::PUBLISHED);
     let exported = Export::of_trial(&trial.record, candidates)?.files(&extent)?;

@@ -93,6 +93,7 @@ impl<'a> BlindedSheet<'a> {
             chosen.extend(drawn.iter().map(|&place| side[place]));
             (drawn.len(), side.len())
         });
+        // Both sides in one order that is drawn: neither it nor the numbers tell which side a row is of.
         let mut numbers = BTreeSet::new();
         let rows = stream.choose(chosen.len(), chosen.len()).into_iter().map(|place| {
             let number = loop {

@@ -46,6 +46,7 @@ pub fn run_all(
         answering.next_run_seed(experiment.tolerance);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
+            // Variants follow each other in the file's order: the first asks what later ones find in the store.
             let record = TrialRecord::new(experiment, variant, seed, fingerprints);
             let trial = running::run(experiment, variant, record, answering)?;
             publish::write(experiment, &trial, results)?;
@@ -122,6 +123,7 @@ impl Sweep {
         let [path, markdown] = ["csv", "md"].map(|ending| folder.join(format!("{file}.{ending}")));
         let ran: Vec<&str> = experiment.variants.iter().map(|one| one.name.as_str()).collect();
         let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+        // A run of some variants or seeds must not put less in the place of more.
         let kept = earlier::others_of_sweep(&path, (axis, &names), &ran)?;
         if kept.is_empty() {
             let mut csv = Vec::new();
@@ -150,6 +152,7 @@ impl Sweep {
 /// Names the first file that is missing or cannot be used.
 pub(crate) fn check_files(experiment: &Experiment, store: &Store) -> Result<(), EngineError> {
     for variant in &experiment.variants {
+        // A store that cannot tell is one more reason to look at the files.
         let finished = |&seed: &u64| {
             store
                 .has_finished(&TrialId::new(&experiment.name, &variant.name, seed))
@@ -224,10 +227,10 @@ impl SeedReport {
         for trial in &trials {
             table.set_target(&trial.facts.variant, trial.record.target())?;
         }
-        let (mut csv, mut markdown) = (Vec::new(), table.markdown().into_bytes());
+        let mut csv = Vec::new();
         table.write_csv(&mut csv)?;
-        let notes = publish::notes(experiment, &trials);
-        markdown.extend(format!("\n{}\n", notes.join("\n\n")).into_bytes());
+        let notes = publish::notes(experiment, &trials).join("\n\n");
+        let markdown = format!("{}\n{notes}\n", table.markdown()).into_bytes();
         for trial in &trials {
             let measured = RunCost {
                 paid_calls: trial.paid.calls,
@@ -310,6 +313,7 @@ impl SeedReport {
         let seed = self.seed;
         writeln!(out, "Samples: {}/<variant>/seed-{seed}/", folder.display())?;
         let reference = &self.trials[0];
+        // One that became a sample has the longest trail.
         let example = reference.facts.candidates.iter().find(|candidate| candidate.is_sample());
         if let Some(sample) = example.or(reference.facts.candidates.first()) {
             let (id, place) = (&reference.record.id, results_argument(results));
@@ -335,6 +339,7 @@ impl SeedReport {
             row.insert("long_instructions".into(), long.candidates.into());
             row.insert("long_seed_items".into(), long.seed_items.into());
         }
+        // Rows bear no name of the experiment, which several seed sets tell apart.
         let experiment = self.trials.first().map(|trial| &trial.record.id.experiment);
         Ok(serde_json::json!({ "experiment": experiment, "seed": self.seed, "rows": rows }))
     }

@@ -113,6 +113,7 @@ impl<'a> TrailReader<'a> {
         let examples = candidate.examples.iter().map(|&id| self.item(id)).collect::<Result<_>>()?;
         let nearest = candidate.nearest.map(|nearest| self.item(nearest.id)).transpose()?;
         let word = candidate.adjudication.as_ref();
+        // Rules are told anew from the recorded scores: what is shown is what decided.
         Ok(Trail {
             examples,
             committee_rule: committee_rule(&candidate, method),
@@ -152,6 +153,7 @@ impl<'a> TrailReader<'a> {
             prompt_tokens: fact.prompt_tokens,
             reply_tokens: fact.reply_tokens,
             shared: fact.shared,
+            // Enough to find it by; the whole of it is in the store.
             key: format!("{key:.12}"),
             reply,
         })
@@ -164,9 +166,7 @@ impl<'a> TrailReader<'a> {
         let (store, row) = (self.store, self.trial.row);
         let instruction = match id {
             ItemId::Seed(_) => store.seed_item(row, id)?.map(|seed| seed.instruction),
-            ItemId::Candidate { .. } => {
-                store.candidate(row, id)?.and_then(|sample| sample.instruction)
-            }
+            ItemId::Candidate { .. } => store.candidate(row, id)?.and_then(|one| one.instruction),
         };
         // Also what is not on record: it is not looked for again.
         self.instructions.insert(id, instruction.clone());

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::pretty;
 use crate::failure::bad_input;
 use crate::seeds::describe::{Description, Quartiles, describe};
 use crate::seeds::{self, Account, Field, Format, Group, LoadOptions, SeedSet, Speaker, jsonl};
@@ -134,7 +135,7 @@ pub(crate) fn run(args: &SeedArgs) -> Result<()> {
         Action::Describe(args) => {
             let described = describe(&args.source.load()?);
             let is_json = args.source.json;
-            let text = if is_json { json(&described)? } else { description_text(&described)? };
+            let text = if is_json { pretty(&described)? } else { description_text(&described)? };
             (is_json, text)
         }
     };
@@ -177,15 +178,11 @@ fn import(args: &ImportArgs) -> Result<String> {
         with_response: set.items.iter().filter(|item| item.response.is_some()).count(),
         with_annotation: set.items.iter().filter(|item| item.annotation.is_some()).count(),
     };
-    if args.source.json { json(&imported) } else { Ok(import_text(&imported)?) }
+    if args.source.json { pretty(&imported) } else { Ok(import_text(&imported)?) }
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
-}
-
-fn json(value: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// What an import did, for people.

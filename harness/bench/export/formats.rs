@@ -137,7 +137,7 @@ pub(super) fn array<T: Serialize>(records: impl Iterator<Item = T>) -> Result<Ve
 }
 
 /// JSON Lines.
-pub(super) fn lines<T: Serialize>(records: impl Iterator<Item = T>) -> Result<Vec<u8>> {
+pub(crate) fn lines<T: Serialize>(records: impl Iterator<Item = T>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {
         serde_json::to_writer(&mut bytes, &record).context("writing JSON")?;

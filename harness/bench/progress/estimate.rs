@@ -34,6 +34,7 @@ impl Goal {
     /// A round has so many samples.
     pub(super) fn set(&mut self, round: u32, accepted: usize, now: Instant) {
         let before = self.samples();
+        // A wave is told anew with those before it: the round's number takes the place of the earlier one.
         self.accepted.insert(round, accepted);
         let samples = self.samples();
         if let Some((since, had)) = self.paying_since
@@ -53,6 +54,7 @@ impl Goal {
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let left = self.wanted.saturating_sub(self.samples());
         let (then, each) = self.last.filter(|_| left > 0)?;
+        // Between two waves the clock runs down.
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let seconds = each * left as f64 - (now - then).as_secs_f64();
         Some(Duration::from_secs_f64(seconds.max(1.0)))
@@ -99,6 +101,7 @@ impl WholeProgress {
     }
 
     pub(super) fn advance(&mut self, round: u32, stage: Option<u8>, within: f64) {
+        // Places count from 1, and `within` is the share of the stage that is done.
         let stage =
             stage.map_or(0.0, |stage| (f64::from(stage) - 1.0 + within) / f64::from(STAGES));
         let round = f64::from(round.saturating_sub(1)) + stage;

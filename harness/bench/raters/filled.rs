@@ -73,6 +73,7 @@ impl FilledSheets {
     fn ratings(&self, path: &Path) -> Result<BTreeMap<ItemId, RowRating>> {
         let mut ratings: BTreeMap<ItemId, RowRating> =
             self.rows.values().map(|(id, _)| (*id, RowRating::default())).collect();
+        // A row that is copied in a spreadsheet would count twice.
         let mut seen = BTreeMap::new();
         let hint = "save the sheet as CSV (UTF-8) with the columns that it had; --raters takes filled sheets";
         for line in lines(path, "sheet of ratings", hint)? {
@@ -146,6 +147,7 @@ fn named(sheet: &str) -> (String, &Path) {
 /// The trial of a key, and its rows.
 fn read_key(path: &Path) -> Result<(TrialId, KeyRows)> {
     let hint = "it is the key.csv that export --for-raters wrote; --key names it";
+    // Names and texts are checked later, when the store is open.
     let (mut trial, mut rows) = (None, BTreeMap::new());
     for line in lines(path, "key of a sheet", hint)? {
         let of: TrialId = line.text(TRIAL)?.parse().map_err(|error| line.error(&error))?;
@@ -201,12 +203,9 @@ impl Line<'_> {
         }
         // Where a spreadsheet separates columns by `;` its decimals have commas.
         let score = text.replace(',', ".").parse().ok();
-        match score.filter(|score| (1.0..=10.0).contains(score)) {
-            Some(score) => Ok(Some(score)),
-            None => {
-                Err(self.error(&format!("{SCORE} is `{text}`\nhint: write a number from 1 to 10")))
-            }
-        }
+        let score = score.filter(|score| (1.0..=10.0).contains(score));
+        let wrong = || format!("{SCORE} is `{text}`\nhint: write a number from 1 to 10");
+        score.map(Some).ok_or_else(|| self.error(&wrong()))
     }
 
     fn error(&self, what: &dyn std::fmt::Display) -> Error {

@@ -112,6 +112,7 @@ impl TrialRecord {
         let models = fingerprints.models.clone().into_iter();
         let named = variant.serving(&[]);
         let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
+        // All members, also such as are never asked: roles are drawn from their order.
         let described = experiment.pool.models.iter().chain(teachers);
         Self {
             id: TrialId::new(&experiment.name, &variant.name, seed),
@@ -136,6 +137,7 @@ impl TrialRecord {
     /// What its samples are, in the words of the paper's tables; `candidates` are those of the rounds that count.
     pub(crate) fn subject(&self, candidates: &[Candidate]) -> DataSubject {
         let TrialSettings { variant, seed_set, .. } = &self.settings;
+        // Over a seed set's own instructions there is one round, which has no number.
         let round = |candidate: &Candidate| match candidate.id {
             ItemId::Candidate { round, .. } => round,
             ItemId::Seed(_) => 0,
@@ -176,12 +178,11 @@ impl TrialRecord {
 impl From<&PoolModel> for ModelDescription {
     fn from(model: &PoolModel) -> Self {
         let source = match &model.backend {
-            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision: None }) => {
-                format!("{repo}/{file}")
+            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision }) => {
+                let revision = revision.iter().map(|revision| format!(" at {revision}"));
+                format!("{repo}/{file}{}", revision.collect::<String>())
             }
-            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision: Some(revision) }) => {
-                format!("{repo}/{file} at {revision}")
-            }
+            // Folders are this machine's, and no reader's business.
             Backend::LlamaCpp(ModelSource::Path(path)) => {
                 path.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }

@@ -121,6 +121,7 @@ fn sort(rows: &mut [&CandidateRow], query: &ListQuery, trials: &[TrialNote]) -> 
         (Some(a), Some(b)) => turn(a.total_cmp(&b)),
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
+    // Rows come by trial and id, as they were read.
     match query.sort.as_str() {
         "" | "id" if !query.descending => {}
         "" | "id" => rows.sort_by(|a, b| b.id.cmp(&a.id)),
