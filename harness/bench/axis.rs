@@ -52,6 +52,7 @@ fn values<T: Ord>(
 ) -> Result<Vec<T>, String> {
     let parts: Vec<Vec<T>> = text.split(',').map(part).collect::<Result<_, _>>()?;
     let mut values: Vec<T> = parts.into_iter().flatten().collect();
+    // Parts may overlap: each value is one line of a table.
     values.sort_unstable();
     values.dedup();
     Ok(values)
@@ -115,14 +116,14 @@ mod tests {
             Ok(Values(values)) => {
                 values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
             }
-            Err(error) => error.to_string(),
+            Err(error) => error,
         }
     }
 
     fn seats(text: &str) -> String {
         match text.parse::<Seats>() {
             Ok(Seats(seats)) => format!("{seats:?}"),
-            Err(error) => error.to_string(),
+            Err(error) => error,
         }
     }
 

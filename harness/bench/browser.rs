@@ -67,6 +67,7 @@ impl TrialNote {
 impl BrowserIndex {
     /// Of these trials.
     pub(crate) fn new(trials: Vec<TrialNote>, clip: Option<usize>) -> Self {
+        // Whatever the stage, a malformed or a failed candidate has one word.
         let outcomes = [
             Outcome::Accepted,
             Outcome::Surplus,

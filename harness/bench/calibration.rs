@@ -148,6 +148,7 @@ impl Calibration<'_> {
         let written = |judgement: &Judgement| judgement.written.map(Scores::mean);
         let has_both = self.reading == ScoreReading::Expected;
         Ok(Reviewed {
+            // A reply that cannot be read is a text without a score, and counted as one.
             responses: sheet(rater, &responses, scored.iter().map(mean)),
             written: has_both.then(|| sheet(rater, &responses, scored.iter().map(written))),
             instructions: sheet(rater, &instructions, checked.iter().map(passes)),
@@ -351,6 +352,7 @@ impl CalibrationRecord {
     /// # Errors
     /// When there is a file, and it cannot be read.
     pub fn find(results: &Path, pool: &str, prompts_sha256: &str) -> Result<Option<Self>> {
+        // One record for a pool: that of other prompts says nothing of these.
         let path = Self::folder(results, pool).join("calibration.json");
         let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
         let record: Self = serde_json::from_slice(&bytes).with_context(|| {

@@ -149,6 +149,7 @@ impl Verb {
             Self::Export(args) => vec![FolderArg::Trial(&mut args.trial)],
             Self::Rescore(args) => vec![FolderArg::Trial(&mut args.trial)],
             Self::Stats(args) => args.sources.iter_mut().map(FolderArg::Source).collect(),
+            // `synth` makes such folders and takes none; the others have no experiment.
             _ => Vec::new(),
         }
     }

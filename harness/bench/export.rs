@@ -202,6 +202,7 @@ impl<'a> Export<'a> {
     /// # Errors
     /// When an accepted candidate lacks its texts.
     pub(crate) fn of_trial(record: &'a TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
+        // Surplus and rejected candidates are in the trial's own tables.
         let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
         Ok(Self {
             name: record.id.joined(),
@@ -306,6 +307,7 @@ impl<'a> Export<'a> {
             .iter()
             .map(|file| (file.name.as_str(), hex::encode(Sha256::digest(&file.bytes))))
             .collect();
+        // Settings and no hash of them: they say how to make the data again.
         let trials: BTreeMap<String, _> =
             self.records.iter().map(|record| (record.id.to_string(), &record.settings)).collect();
         let manifest = json!({

@@ -73,6 +73,7 @@ fn message(error: &anyhow::Error) -> String {
             hints.push(DAMAGE_HINT.to_owned());
         }
     }
+    // Last, where a reader looks for what to do.
     for hint in hints {
         message.push('\n');
         message.push_str(&hint);
@@ -93,6 +94,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let any = |is: fn(&Cause) -> bool| error.chain().any(is);
     let evaluation = error.chain().find_map(|cause| cause.downcast_ref::<EvaluationError>());
     let training = error.chain().find_map(|cause| cause.downcast_ref::<TrainingError>());
+    // An interruption may be the cause of any other error, so it is looked for first.
     if any(Cause::is::<Interrupted>) {
         130
     } else if let Some(training) = training {
@@ -123,6 +125,7 @@ fn of_training(error: &TrainingError) -> u8 {
     match error {
         TrainingError::Stopped => 130,
         TrainingError::Program(_) | TrainingError::LossIsNoNumber { .. } => 4,
+        // Of the machine, not of what was given.
         TrainingError::Io { .. } | TrainingError::Running { .. } => 1,
         _ => 3,
     }

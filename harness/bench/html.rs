@@ -36,6 +36,7 @@ impl Html {
 
     /// An element with a class, which may be empty.
     pub(crate) fn element(tag: &str, class: &str, content: &Self) -> Self {
+        // Classes are ours, and need no escaping.
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         Self(format!("<{tag}{class}>{content}</{tag}>"))
     }
@@ -112,6 +113,7 @@ impl HtmlTable {
     }
 
     pub(crate) fn html(&self) -> Html {
+        // Numbers stand to the right, so that their digits can be compared.
         let class = |number: bool| if number { " class=\"number\"" } else { "" };
         let caption = &self.caption;
         let mut html = format!(

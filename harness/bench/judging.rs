@@ -114,6 +114,7 @@ pub fn read_scores(path: &Path, candidates: &[Candidate]) -> Result<BTreeMap<Ite
         if !known.contains(&id) {
             bail!("judge scores {name}, line {line}: the trial has no candidate {id}");
         }
+        // The judge's reply could not be read.
         if score.is_empty() {
             continue;
         }

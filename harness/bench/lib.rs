@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //!
-//! - [`command`]: the command line, one file per verb; `session`: what the verbs share; `engines`: who answers
+//! - [`command`]: the command line, most verbs a file each; `session`: what the verbs share; `engines`: who answers
 //!   for a pool
 //! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; [`builtin`]: the files for it that the
 //!   program brings

@@ -31,6 +31,7 @@ const COMPUTE: &str = ".compute.csv";
 pub(crate) fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
     let mut measured = of_benchmarks(results)?;
     let name = |path: &Path| path.display().to_string();
+    // Each table is read where it is there; claims that need another one say so.
     let stats = stats.map_or_else(|| results.join(STATS), Path::to_owned).join(TABLE);
     if let Some(csv) = read_if_any(&stats)? {
         measured.read_stats(&name(&stats), &csv)?;

@@ -20,7 +20,7 @@ pub(crate) fn or_dash(text: Option<String>) -> String {
 }
 
 /// A count of things with their plural: `1 run seed`, `3 run seeds`.
-pub(crate) fn several<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+pub(crate) fn several<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
     format!("{count} {what}{}", if count == N::from(1) { "" } else { "s" })
 }
 
@@ -33,6 +33,7 @@ pub(crate) fn parameters(count: u64) -> String {
 
 /// A measure of any size: three decimals below ten, and fewer above.
 pub(crate) fn measure(value: f64) -> String {
+    // As many digits as a reader compares, whatever the unit.
     match value.abs() {
         small if small < 10.0 => fixed(value, 3),
         middle if middle < 1000.0 => fixed(value, 1),

@@ -99,6 +99,7 @@ pub(crate) fn render(
     // Last: what is left of the file's size is for rows and trails.
     let data = EmbeddedSamples::pack(subject, store, main.len() + FRAME)?;
     let style = [&fonts(), STYLE, browser::STYLE].concat();
+    // What comes last calls the browser with the data of this file.
     let script = [browser::SCRIPT, SOURCE].concat();
     // Nothing runs or is drawn but what these hashes name.
     let policy = format!(

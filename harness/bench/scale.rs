@@ -118,6 +118,7 @@ impl ReproductionScale {
         let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
         let built_in = || format!("{}scales/{named}.toml", builtin::PREFIX);
         let path = PathBuf::from(if is_file { named.to_owned() } else { built_in() });
+        // A file of one's own that cannot be read is no scale either.
         let text = builtin::read_to_string(&path).map_err(|_| {
             bad_input(anyhow!(
                 "there is no scale `{named}`\nhint: there are smoke, laptop and paper; a file of your own ends in .toml"

@@ -117,6 +117,7 @@ fn exported(name: String, set: &DataSet, results: &Path) -> Result<TrainingData>
         return Err(bad_input(anyhow!("no sample of `{name}` has a response to train on")));
     }
     let folder = results.join(FOLDER).join(&name);
+    // With manifest and card: the folder is an export like any other, and can be named as one.
     for file in export.files(&Extent::whole(&[TrainingFormat::Alpaca]))? {
         write_atomic(&folder.join(&file.name), &file.bytes)?;
     }

@@ -235,6 +235,7 @@ async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         let reason = "this server answers to its address and to localhost only";
         (StatusCode::FORBIDDEN, reason).into_response()
     };
+    // Refusals too.
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

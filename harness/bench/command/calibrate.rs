@@ -86,6 +86,7 @@ pub(crate) struct CalibrateArgs {
 impl CalibrateArgs {
     /// `calibrate --pool POOL --per-domain N`.
     pub(super) fn brief(pool: &Path, per_domain: u16) -> Result<Self> {
+        // By way of the parser, so that all other options have their defaults.
         let per_domain = per_domain.to_string();
         let typed = [OsStr::new("calibrate"), OsStr::new("--per-domain"), OsStr::new(&per_domain)];
         let typed = typed.into_iter().chain([OsStr::new("--pool"), pool.as_os_str()]);
@@ -202,6 +203,7 @@ fn method(args: &CalibrateArgs) -> Result<Method> {
         "comment-first" => ReviewForm::CommentFirst,
         _ => ReviewForm::ScoresFirst,
     };
+    // An expected score is the mean over the digits that the form allows at its place.
     ensure!(
         !(args.free && args.score_reading == "expected"),
         "expected scores need replies of a form\nhint: leave out --free, or --score-reading expected"
@@ -235,6 +237,7 @@ fn write(
     let figure = table::figure(&record.pool, record.items, rated)?;
     write_atomic(&folder.join("calibration.svg"), figure.svg.as_bytes())?;
     write_atomic(&folder.join("calibration.png"), &figure.png(&Fonts::bundled())?)?;
+    // Last: `run` takes a record for a calibration that is whole.
     record.write(folder)
 }
 

@@ -274,6 +274,7 @@ impl ExportArgs {
 fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
     let selection = TrialSelection { names: vec![args.trial.clone()], seed: None };
     let mut trials = Vec::new();
+    // A trial under way would end in the middle of a round.
     for row in selection.find(store)?.iter().filter(|row| row.finished) {
         let trial = StoredTrial::read(store, row)?;
         trials.push((row.id.clone(), trial.facts(store)?));
@@ -310,6 +311,7 @@ pub(super) fn check_samples(id: &TrialId, candidates: &[Candidate], named: &str)
 
 /// Writes a sheet for people to rate.
 fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Result<()> {
+    // Another seed draws another sheet of the same trial.
     let seed = args.seed.unwrap_or(id.seed);
     let sheet = BlindedSheet::draw(id, candidates, args.n.into(), seed)?;
     let mut out = terminal::stdout();

@@ -68,6 +68,7 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
     let kinds: BTreeSet<FigureKind> = kinds.iter().copied().collect();
     let kinds: Vec<FigureKind> = kinds.into_iter().collect();
     let store = global.read_store_if_any()?;
+    // What `compare` wrote goes before it, trial by trial; a folder that the user names is of all of them.
     let sources = Sources {
         results: global.results(),
         stats: args.stats.clone().unwrap_or_else(|| global.results().join("stats")),

@@ -71,6 +71,7 @@ pub(crate) fn tables(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     if args.write || args.check {
         for (name, text) in generated(&paper) {
             let path = global.results().join(GENERATED).join(name);
+            // The same command with --check is what CI runs.
             if args.check {
                 check(&path, &text)?;
                 continue;

@@ -93,6 +93,7 @@ async fn serve(viewer: Viewer, address: SocketAddr) -> Result<()> {
              store; nothing can be changed",
         );
     }
+    // Ctrl-C is heard by a thread, and the server waits for it as for a request.
     let (stop, stopped) = oneshot::channel();
     on_interrupt(move || {
         // A server that ended by itself hears nothing.
@@ -101,6 +102,7 @@ async fn serve(viewer: Viewer, address: SocketAddr) -> Result<()> {
     let mut out = terminal::stdout();
     let candidates = viewer.candidates();
     writeln!(out, "{candidates} candidates at http://{address}/ until Ctrl-C")?;
+    // A script that starts it reads the address at once; nothing else is written while it serves.
     out.flush()?;
     drop(out);
     viewer.serve(listener, async { stopped.await.unwrap_or_default() }).await

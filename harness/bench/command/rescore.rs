@@ -153,6 +153,7 @@ pub(super) fn decide(
     let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
     let mut csv = Vec::new();
     grid.write_csv(&mut csv)?;
+    // All are made before the first is written.
     let markdown = format!("# {} under other thresholds\n\n{}", id, grid.markdown());
     let figure = acceptance(&id.to_string(), &grid)?;
     let mut files = Vec::new();
@@ -190,6 +191,7 @@ fn rules(ranges: &RescoreEntry, method: &Method, own: Rule) -> Result<Vec<Rule>>
         disputes.push(own.dispute);
     }
     let sizes = [taus.len(), deltas.len(), reviewers.len(), cosines.len(), disputes.len()];
+    // A product of five numbers may be larger than any number.
     let cells = sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     if cells.is_none_or(|cells| cells > MOST_CELLS) {
         bail!(

@@ -159,6 +159,7 @@ struct Imported<'a> {
 /// Writes the normalised set; the text says what was done.
 fn import(args: &ImportArgs) -> Result<String> {
     let set = args.source.load()?;
+    // After it was read: a link or another spelling of the path may mean the same file.
     if is_same_file(&args.source.file, &args.out) {
         return Err(bad_input(anyhow!(
             "--out would replace the seed set {} itself\nhint: give --out another name",
@@ -206,6 +207,7 @@ fn description_text(described: &Description) -> Result<String, std::fmt::Error> 
     kept(&mut text, account, [*with_response, *with_annotation])?;
     row(&mut text, "  beyond ASCII", described.non_ascii_items)?;
     beyond_limit(&mut text, account)?;
+    // Of characters, beside the items above: one foreign name makes no foreign text.
     let percent = 100.0 * described.non_ascii_share;
     writeln!(text, "\n{percent:.2}% of the instructions' characters are beyond ASCII")?;
     lost(&mut text, account)?;

@@ -125,6 +125,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let model = |name: &Option<String>| name.as_ref().map(|name| member(&pool, name)).transpose();
     let (scorer, judge) = (model(&args.ifd)?, model(&args.judge)?);
     let second = model(&args.second_judge)?;
+    // Only a judge is asked with prompts; a folder without them is no error otherwise.
     let prompts = judge.map(|_| PromptFiles::read(&args.prompts)).transpose()?;
     let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
@@ -134,6 +135,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let stored = if of_trials { global.read_store()? } else { Store::in_memory()? };
     let rated = filled.as_ref().map(|filled| filled.place(&named, &stored)).transpose()?;
     let mut data_sets = dataset::load(named, &stored)?;
+    // What can be refused is refused before the first model is asked.
     let folder = args.out.clone().unwrap_or_else(|| global.results().join("stats"));
     publish::check_writable(&folder)?;
     let store = if asks || (of_trials && embedding != Embedded::Nothing) {

@@ -78,6 +78,7 @@ impl SampleMap {
         }
         let (places, map) = diversity::map(sets, matched, run_seed)
             .map_err(|why| format!("the samples on it: {why}"))?;
+        // The map has a drawn part of each data set, all of one size.
         let ids = data_sets.iter().zip(places).map(|(data_set, places)| {
             places.into_iter().map(|place| data_set.samples[place].id.to_string()).collect()
         });
@@ -122,6 +123,7 @@ impl SampleMap {
             "{} Neighbours mean something here, distances and areas do not.{in_windows}",
             self.fit().in_words()
         );
+        // A data set with too few samples is not on the map, and not in its legend.
         let points = self.names.iter().map(String::as_str).zip(self.map.sets.iter());
         let plane = Plane {
             name: "map",

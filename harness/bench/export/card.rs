@@ -68,6 +68,7 @@ impl Card<'_> {
         let export = self.export;
         let texts = export.samples.iter().map(|sample| sample.response);
         let mut language = String::new();
+        // A header without any language is better than a guess.
         for (place, code) in languages(texts).iter().enumerate() {
             let title = if place == 0 { "language:\n" } else { "" };
             let _ = writeln!(language, "{title}- {code}");
@@ -266,6 +267,7 @@ fn outcomes(card: &mut String, funnel: &Funnel) {
 
 /// The pools of all trials, each model once.
 fn models(card: &mut String, records: &[&TrialRecord]) {
+    // Several trials have one pool, mostly.
     let mut seen = BTreeSet::new();
     let models = records.iter().flat_map(|record| &record.models);
     let models: Vec<&ModelDescription> = models.filter(|model| seen.insert(&model.name)).collect();

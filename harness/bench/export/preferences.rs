@@ -70,6 +70,7 @@ impl<'a> ScoredAnswers<'a> {
         {
             let texts = (candidate.instruction.as_deref(), candidate.response.as_deref());
             let (Some(instruction), Some(response)) = texts else { continue };
+            // Answers whose committee was broken off have no mean to compare.
             let Some(mu) = candidate.tally().map(Tally::mu) else { continue };
             let answers = by_instruction.entry(instruction).or_default();
             if answers.iter().all(|known| known.response != response) {

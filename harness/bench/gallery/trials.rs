@@ -133,7 +133,7 @@ pub(crate) fn of_trial(
     store: &Store,
 ) -> Result<Figure, MissingFigure> {
     let name = trial.id().to_string();
-    // The order of the pool file is that of rows and colours.
+    // The order of the pool file is that of rows and colours, in every figure.
     let pool: Vec<ModelName> = trial.record.models.iter().map(|model| model.name.clone()).collect();
     let figure = match kind {
         FigureKind::Funnel => funnel::funnel(&name, &Funnel::of(candidates)),

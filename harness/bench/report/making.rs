@@ -18,6 +18,7 @@ pub(super) fn making(subject: &ReportSubject) -> Html {
 
 fn inputs(subject: &ReportSubject) -> Html {
     let settings = &subject.reference().record.settings;
+    // The store does not say which release wrote into it.
     let made_by = subject.manifest.as_ref().map_or_else(
         || "no manifest.json beside this store says it".to_owned(),
         |manifest| format!("gra-bench {}, {}", manifest.gra_bench, manifest.engine),

@@ -111,6 +111,7 @@ impl EmbeddedSamples {
             blocks.push(&packed_block("class=\"rows\"", &rows)?);
         }
 
+        // Prompts are most of a trail's bytes, and repeat the templates.
         let prompts = all.len() <= WITH_PROMPTS;
         let readers = subject.trials().map(|(trial, _)| TrailReader::new(store, trial, prompts));
         let mut readers: Vec<TrailReader<'_>> = readers.collect();

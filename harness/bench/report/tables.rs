@@ -82,6 +82,7 @@ fn scores(rows: &[VariantRow]) -> Html {
     let number = |value: Option<f64>| Html::text(or_missing(value, |value| format!("{value:.2}")));
     let count = |count: u64| Html::text(grouped(count));
     for row in rows {
+        // Candidates whose committee was broken off have no mean that compares with that of others.
         let (reviewed, accepted) = (row.funnel.scores_reviewed, row.funnel.scores_accepted);
         let mu = row.difference.map(|difference| difference.mu);
         table.row([
@@ -137,6 +138,7 @@ fn cost(rows: &[VariantRow]) -> Html {
 /// Samples of candidates, per domain.
 fn domains(seed: &SeedResults) -> Html {
     let all = || seed.group.facts.iter().flat_map(|facts| &facts.candidates);
+    // A seed set may have no item of some domain.
     let used = |domain: &Domain| all().any(|candidate| candidate.domain == Some(*domain));
     let used: Vec<Domain> = Domain::ALL.into_iter().filter(used).collect();
     let titles = used.iter().map(|domain| format!("#{domain}"));
@@ -168,6 +170,7 @@ pub(super) fn over_seeds(subject: &ReportSubject) -> Html {
         name: group.seed.to_string(),
         runs: vec![group.facts.iter().filter(everywhere).collect()],
     });
+    // The intervals of `run`'s own table over run seeds, made anew of the same facts.
     let sweep = sweep(SweepAxis::RunSeed, &places.collect::<Vec<_>>());
     let head = ["Quantity", "what"].into_iter();
     let mut table = HtmlTable::new(

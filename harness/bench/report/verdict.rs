@@ -49,6 +49,7 @@ pub(super) fn verdict(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
     let acceptance = |facts: &TrialFacts| comparison::acceptance(&facts.candidates);
     let estimates: Vec<Estimate> = seed.group.facts.iter().map(acceptance).collect();
+    // Of the reference, which is full GRA where an experiment has it; then how the others differ from it.
     let mut sentences = vec![headline(&rows[0], estimates[0])];
     sentences.extend(disputes(&rows[0].funnel));
     sentences.extend(differences(rows));
@@ -96,6 +97,7 @@ fn disputes(funnel: &Funnel) -> Option<Html> {
 fn differences(rows: &[VariantRow]) -> Vec<Html> {
     let reference = &rows[0].variant;
     let (mut told, mut untold) = (Vec::new(), Vec::new());
+    // The first row is the reference itself.
     for row in &rows[1..] {
         let Some(difference) = row.difference.map(|difference| difference.acceptance) else {
             continue;

@@ -134,6 +134,7 @@ impl Evaluated {
         let mut has_items = false;
         let mut lines = Vec::new();
         for benchmark in Benchmark::ALL {
+            // One that failed or was not asked for has no line: an earlier score stays.
             let Some(scored) = one.evaluation.scored(benchmark) else { continue };
             for item in &scored.items {
                 has_items = true;
