@@ -219,9 +219,8 @@ impl Evidence {
     /// When a file cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         for (data_set, classifiers) in self.measured.iter().zip(&self.findings.classifiers) {
-            let mut parquet = Vec::new();
-            frames::write_parquet(&data_set.samples, &mut parquet)?;
-            write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
+            let path = folder.join(format!("{}.parquet", data_set.name));
+            write_made(&path, |out| frames::write_parquet(&data_set.samples, out))?;
             let Some(trial) = &data_set.trial else { continue };
             // Scores of a part of a trial would be taken for those of all of it.
             let path = folder.join(format!("{}{JUDGE}", data_set.name));
@@ -234,9 +233,7 @@ impl Evidence {
             if classifiers.is_empty() {
                 remove(&path)?;
             } else {
-                let mut csv = Vec::new();
-                Classifiers::write_csv(classifiers, &mut csv)?;
-                write_atomic(&path, &csv)?;
+                write_made(&path, |out| Classifiers::write_csv(classifiers, out))?;
             }
         }
         match &self.map {
@@ -252,23 +249,27 @@ impl Evidence {
         }
         let list = folder.join(CONTAMINATION);
         match &self.contamination {
-            Some(contamination) => {
-                let mut csv = Vec::new();
-                contamination.write_csv(&mut csv)?;
-                write_atomic(&list, &csv)?;
-            }
+            Some(contamination) => write_made(&list, |out| contamination.write_csv(out))?,
             None => remove(&list)?,
         }
         let Findings { table, groups, .. } = &self.findings;
         for (table, name) in [(table, "stats.csv"), (groups, GROUPS)] {
-            let mut csv = Vec::new();
-            table.write_csv(&mut csv)?;
-            write_atomic(&folder.join(name), &csv)?;
+            write_made(&folder.join(name), |out| table.write_csv(out))?;
         }
         let mut page = format!("{}\n{}", table.markdown(), groups.markdown());
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
         Ok(write_atomic(&folder.join("stats.md"), page.as_bytes())?)
     }
+}
+
+/// Writes a file whose bytes something makes.
+fn write_made<E: Into<anyhow::Error>>(
+    path: &Path,
+    make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<()> {
+    let mut bytes = Vec::new();
+    make(&mut bytes).map_err(Into::into)?;
+    Ok(write_atomic(path, &bytes)?)
 }
 
 /// Removes a file of an earlier time, which would be taken for one of these data sets.

@@ -175,8 +175,21 @@ impl Session {
     }
 }
 
+/// Does work with programs of others, which Ctrl-C ends by the flag; whatever is printed afterwards stands below no
+/// progress bar.
+pub(crate) fn with_programs<T>(
+    global: &GlobalArgs,
+    work: impl FnOnce(&AtomicBool, &mut Progress) -> Result<T>,
+) -> Result<T> {
+    let stop = stop_flag()?;
+    let mut progress = Progress::new(global.verbosity());
+    let result = work(&stop, &mut progress);
+    say_how_to_go_on(&result, &progress);
+    result
+}
+
 /// Of a command that was interrupted: what goes on with it.
-pub(crate) fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
+fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
     if result.as_ref().is_err_and(Error::is::<Interrupted>) {
         let command = std::env::args().collect::<Vec<String>>().join(" ");
         progress.say(&format!("to go on, give the same command again: {command}"));

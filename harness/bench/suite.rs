@@ -126,10 +126,7 @@ impl Sweep {
         // A run of some variants or seeds must not put less in the place of more.
         let kept = earlier::others_of_sweep(&path, (axis, &names), &ran)?;
         if kept.is_empty() {
-            let mut csv = Vec::new();
-            table.write_csv(&mut csv)?;
-            write_atomic(&path, &csv)?;
-            write_atomic(&markdown, table.markdown().as_bytes())?;
+            write_table(&table, &path, &markdown)?;
         }
         Ok(Some(Self { title, table, markdown, kept }))
     }
@@ -143,6 +140,14 @@ impl Sweep {
         writeln!(out, "Table:   {}", self.markdown.display())?;
         say_kept(&self.kept, out)
     }
+}
+
+/// Writes a table over places as CSV and as Markdown.
+pub(crate) fn write_table(table: &MeasureTable, csv: &Path, markdown: &Path) -> Result<()> {
+    let mut bytes = Vec::new();
+    table.write_csv(&mut bytes)?;
+    write_atomic(csv, &bytes)?;
+    Ok(write_atomic(markdown, table.markdown().as_bytes())?)
 }
 
 /// Checks the model files of every trial that is not finished: a pinned file's hash is known without it, and
@@ -210,6 +215,8 @@ const MEASURED: [&str; 7] =
 pub struct SeedReport {
     seed: u64,
     table: AblationTable,
+    /// What a reader of the table must know.
+    notes: Vec<String>,
     /// The table's files, made before anything measured was added: the same inputs, the same bytes.
     csv: Vec<u8>,
     markdown: Vec<u8>,
@@ -229,8 +236,8 @@ impl SeedReport {
         }
         let mut csv = Vec::new();
         table.write_csv(&mut csv)?;
-        let notes = publish::notes(experiment, &trials).join("\n\n");
-        let markdown = format!("{}\n{notes}\n", table.markdown()).into_bytes();
+        let notes = publish::notes(experiment, &trials);
+        let markdown = format!("{}\n{}\n", table.markdown(), notes.join("\n\n")).into_bytes();
         for trial in &trials {
             let measured = RunCost {
                 paid_calls: trial.paid.calls,
@@ -240,7 +247,7 @@ impl SeedReport {
             };
             table.set_measured(&trial.facts.variant, measured)?;
         }
-        Ok(Self { seed, table, csv, markdown, trials, kept: Vec::new() })
+        Ok(Self { seed, table, notes, csv, markdown, trials, kept: Vec::new() })
     }
 
     fn facts(&self) -> impl Iterator<Item = &TrialFacts> {
@@ -300,9 +307,8 @@ impl SeedReport {
         out: &mut impl Write,
     ) -> Result<()> {
         writeln!(out, "{}, run seed {}: {}\n", experiment.name, self.seed, experiment.question)?;
-        write!(out, "{}", self.table.terminal())?;
-        writeln!(out)?;
-        for note in publish::notes(experiment, &self.trials) {
+        writeln!(out, "{}", self.table.terminal())?;
+        for note in &self.notes {
             writeln!(out, "{note}")?;
         }
         let folder = results.join(&experiment.name);

@@ -25,7 +25,7 @@ use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::trial::TrialId;
-use crate::{comparison, publish, rows, terminal};
+use crate::{comparison, publish, rows, suite, terminal};
 use gra_files::write_atomic;
 
 /// Put the data sets of an experiment side by side, and say what can be told apart.
@@ -108,14 +108,12 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
         let own = || comparison::folder(global.results(), &experiments.name, first.seeds[0]);
         let folder = args.out.clone().unwrap_or_else(own);
         let tables: Vec<&MeasureTable> = found.iter().map(|found| &found.findings.table).collect();
-        let (joined, mut csv) = (join(SweepAxis::SeedSet, &tables), Vec::new());
-        joined.write_csv(&mut csv)?;
-        let path = |ending: &str| folder.join(format!("seed-sets.{ending}"));
-        write_atomic(&path("csv"), &csv)?;
-        write_atomic(&path("md"), joined.markdown().as_bytes())?;
+        let joined = join(SweepAxis::SeedSet, &tables);
+        let markdown = folder.join("seed-sets.md");
+        suite::write_table(&joined, &folder.join("seed-sets.csv"), &markdown)?;
         if !args.json {
             let table = joined.terminal(global.verbosity() == Verbosity::Verbose);
-            writeln!(out, "\nOver seed sets\n\n{table}\nTable:   {}", path("md").display())?;
+            writeln!(out, "\nOver seed sets\n\n{table}\nTable:   {}", markdown.display())?;
         }
     }
     if args.json {

@@ -26,7 +26,7 @@ use crate::answering::Interrupted;
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{DownstreamArgs, GlobalArgs, say_how_to_go_on, stop_flag};
+use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
 use crate::{builtin, engines, experiment, terminal};
 use evaluated::{Evaluated, ImportArgs, say, subject, trained_subject};
 
@@ -147,13 +147,8 @@ pub(crate) fn run(args: &EvalArgs, global: &GlobalArgs) -> Result<()> {
         Some(EvalAction::Data(data)) => return data.run(),
         None => {}
     }
-    let stop = stop_flag()?;
-    let mut progress = Progress::new(global.verbosity());
-    let evaluated = args.evaluate(global, &stop, &mut progress);
-    say_how_to_go_on(&evaluated, &progress);
-    // Before anything is printed: a bar would stand in it.
-    drop(progress);
-    say(&evaluated?, global.results(), args.downstream.json)
+    let evaluate = |stop: &_, progress: &mut _| args.evaluate(global, stop, progress);
+    say(&with_programs(global, evaluate)?, global.results(), args.downstream.json)
 }
 
 impl EvalArgs {
@@ -270,8 +265,7 @@ impl DataArgs {
         let files = cache.check(&suite);
         let mut out = terminal::json_or_text(self.json);
         if self.json {
-            writeln!(out, "{}", json!({ "files": files }))?;
-            return Ok(());
+            return Ok(writeln!(out, "{}", json!({ "files": files }))?);
         }
         let column = |title: &str, cell: fn(&FileReport) -> String| Column {
             title: title.to_owned(),

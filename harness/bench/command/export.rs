@@ -254,8 +254,7 @@ impl ExportArgs {
             let sets = written.iter().map(
                 |set| json!({ "data_set": set.name, "samples": set.samples, "files": set.files }),
             );
-            writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?;
-            return Ok(());
+            return Ok(writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?);
         }
         for set in written {
             for file in &set.files {
@@ -265,8 +264,7 @@ impl ExportArgs {
                 writeln!(out, "  {}: {} samples", set.name, set.samples)?;
             }
         }
-        writeln!(out, "{said}")?;
-        Ok(())
+        Ok(writeln!(out, "{said}")?)
     }
 }
 

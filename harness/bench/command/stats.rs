@@ -173,8 +173,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     evidence.write(&folder)?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
-        writeln!(out, "{}", json(&evidence, &data_sets))?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", json(&evidence, &data_sets))?);
     }
     let shows_all = global.verbosity() == Verbosity::Verbose;
     writeln!(out, "{}", evidence.findings.table.terminal(shows_all))?;

@@ -21,7 +21,7 @@ use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{DownstreamArgs, GlobalArgs, say_how_to_go_on, stop_flag};
+use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
 use crate::training_data::TrainingData;
 use crate::{builtin, engines, terminal};
 
@@ -118,13 +118,8 @@ pub(crate) fn run(args: &TrainArgs, global: &GlobalArgs) -> Result<()> {
         });
         return say(&trained.collect::<Result<Vec<_>>>()?, args.downstream.json);
     }
-    let stop = stop_flag()?;
-    let mut progress = Progress::new(global.verbosity());
-    let trained = train(args, global, &stop, &mut progress);
-    say_how_to_go_on(&trained, &progress);
-    // Before anything is printed: a bar would stand in it.
-    drop(progress);
-    say(&trained?, args.downstream.json)
+    let trained = with_programs(global, |stop, progress| train(args, global, stop, progress))?;
+    say(&trained, args.downstream.json)
 }
 
 /// Prepares and runs the trainings; those that are finished are read.
@@ -282,8 +277,7 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
         let list = trained.iter().map(|one| {
             json!({ "folder": one.folder, "subject": one.subject, "gguf": one.gguf, "training": one.record })
         });
-        writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?);
     }
     let column = |title: &str, align, cell: fn(&TrainedModel) -> Option<String>| Column {
         title: title.to_owned(),
@@ -317,6 +311,5 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
     } else {
         "sh train.sh (or sbatch train.slurm) in each folder, then gra-bench train import FOLDER.."
     };
-    writeln!(out, "Next:    {next}")?;
-    Ok(())
+    Ok(writeln!(out, "Next:    {next}")?)
 }

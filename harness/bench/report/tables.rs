@@ -62,77 +62,66 @@ fn long(seed: &SeedResults) -> Html {
     long_texts::in_words(&variants).map(|note| Html::worded("p", "note", note)).unwrap_or_default()
 }
 
-fn scores(rows: &[VariantRow]) -> Html {
-    let mut table = HtmlTable::new(
-        "Scores, in points: means over the candidates that the whole committee scored, and over samples",
-        [
-            "Variant",
-            "#scored",
-            "#μ",
-            "#σ",
-            "#samples scored",
-            "#μ of samples",
-            "#σ of samples",
-            "#disputed",
-            "#adjudicated in",
-            "difference of μ",
-            "#p",
-        ],
-    );
-    let number = |value: Option<f64>| Html::text(or_missing(value, |value| format!("{value:.2}")));
-    let count = |count: u64| Html::text(grouped(count));
+/// A column's title, and its cell in a variant's row.
+type VariantColumn = (&'static str, fn(&VariantRow) -> Html);
+
+fn by_variant(caption: &str, columns: &[VariantColumn], rows: &[VariantRow]) -> Html {
+    let mut table = HtmlTable::new(caption, columns.iter().map(|(title, _)| *title));
     for row in rows {
-        // Candidates whose committee was broken off have no mean that compares with that of others.
-        let (reviewed, accepted) = (row.funnel.scores_reviewed, row.funnel.scores_accepted);
-        let mu = row.difference.map(|difference| difference.mu);
-        table.row([
-            Html::text(&row.variant),
-            count(reviewed.n),
-            number(reviewed.mu),
-            number(reviewed.sigma),
-            count(accepted.n),
-            number(accepted.mu),
-            number(accepted.sigma),
-            count(row.funnel.disputed),
-            count(row.funnel.adjudicated_in),
-            Html::unbroken(or_missing(mu, |mu| difference(mu.estimate))),
-            Html::text(or_missing(mu.and_then(|mu| mu.p), p_value)),
-        ]);
+        table.row(columns.iter().map(|(_, cell)| cell(row)));
     }
     table.html()
 }
 
+fn count(count: u64) -> Html {
+    Html::text(grouped(count))
+}
+
+fn mean(mean: Option<f64>) -> Html {
+    Html::text(or_missing(mean, |mean| format!("{mean:.2}")))
+}
+
+fn scores(rows: &[VariantRow]) -> Html {
+    // Candidates whose committee was broken off have no mean that compares with that of others.
+    let columns: [VariantColumn; 11] = [
+        ("Variant", |row| Html::text(&row.variant)),
+        ("#scored", |row| count(row.funnel.scores_reviewed.n)),
+        ("#μ", |row| mean(row.funnel.scores_reviewed.mu)),
+        ("#σ", |row| mean(row.funnel.scores_reviewed.sigma)),
+        ("#samples scored", |row| count(row.funnel.scores_accepted.n)),
+        ("#μ of samples", |row| mean(row.funnel.scores_accepted.mu)),
+        ("#σ of samples", |row| mean(row.funnel.scores_accepted.sigma)),
+        ("#disputed", |row| count(row.funnel.disputed)),
+        ("#adjudicated in", |row| count(row.funnel.adjudicated_in)),
+        ("difference of μ", |row| {
+            Html::unbroken(or_missing(row.difference, |of| difference(of.mu.estimate)))
+        }),
+        ("#p", |row| Html::text(or_missing(row.difference.and_then(|of| of.mu.p), p_value))),
+    ];
+    let caption = "Scores, in points: means over the candidates that the whole committee scored, and over samples";
+    by_variant(caption, &columns, rows)
+}
+
 fn cost(rows: &[VariantRow]) -> Html {
-    let mut table = HtmlTable::new(
-        "Cost: calls that the method asked for; shared ones an earlier variant had asked before",
-        [
-            "Variant",
-            "#calls",
-            "#shared",
-            "#prompt tokens",
-            "#reply tokens",
-            "#calls per sample",
-            "#malformed replies",
-            "#failed calls",
-        ],
-    );
-    for row in rows {
-        let total = row.usage;
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let per_sample =
-            (row.funnel.accepted > 0).then(|| total.calls as f64 / row.funnel.accepted as f64);
-        table.row([
-            row.variant.clone(),
-            grouped(total.calls),
-            grouped(total.shared),
-            grouped(total.prompt_tokens),
-            grouped(total.reply_tokens),
-            or_missing(per_sample, |calls| format!("{calls:.1}")),
-            grouped(row.funnel.malformed_replies_total()),
-            grouped(row.funnel.failed_calls_total()),
-        ]);
-    }
-    table.html()
+    let columns: [VariantColumn; 8] = [
+        ("Variant", |row| Html::text(&row.variant)),
+        ("#calls", |row| count(row.usage.calls)),
+        ("#shared", |row| count(row.usage.shared)),
+        ("#prompt tokens", |row| count(row.usage.prompt_tokens)),
+        ("#reply tokens", |row| count(row.usage.reply_tokens)),
+        ("#calls per sample", |row| {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            let each = row.usage.calls as f64 / row.funnel.accepted as f64;
+            // A variant without a sample has spent its calls on none.
+            let each = Some(each).filter(|_| row.funnel.accepted > 0);
+            Html::text(or_missing(each, |calls| format!("{calls:.1}")))
+        }),
+        ("#malformed replies", |row| count(row.funnel.malformed_replies_total())),
+        ("#failed calls", |row| count(row.funnel.failed_calls_total())),
+    ];
+    let caption =
+        "Cost: calls that the method asked for; shared ones an earlier variant had asked before";
+    by_variant(caption, &columns, rows)
 }
 
 /// Samples of candidates, per domain.

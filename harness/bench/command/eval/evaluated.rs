@@ -164,8 +164,7 @@ pub(super) fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Res
         let list = evaluated.iter().map(|one| {
             json!({ "folder": one.folder, "subject": one.subject, "protocol": one.protocol, "evaluation": one.evaluation })
         });
-        writeln!(out, "{}", json!({ "evaluated": list.collect::<Vec<_>>() }))?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", json!({ "evaluated": list.collect::<Vec<_>>() }))?);
     }
     let titles = Benchmark::ALL.iter().map(|one| one.title()).chain(["AVG"]);
     let mut columns = vec![Column {
@@ -203,19 +202,12 @@ pub(super) fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Res
             }
         }
     }
-    if evaluated.iter().any(|one| one.subject.is_some()) {
-        writeln!(
-            out,
-            "Scores:  {}\nNext:    gra-bench tables",
-            results.join(BENCHMARKS).display()
-        )?;
-    } else {
-        writeln!(
-            out,
-            "No training's folder says what it is; with --as it goes into {BENCHMARKS}."
-        )?;
+    if evaluated.iter().all(|one| one.subject.is_none()) {
+        let without = "No training's folder says what it is; with --as it goes into";
+        return Ok(writeln!(out, "{without} {BENCHMARKS}.")?);
     }
-    Ok(())
+    let scores = results.join(BENCHMARKS);
+    Ok(writeln!(out, "Scores:  {}\nNext:    gra-bench tables", scores.display())?)
 }
 
 #[cfg(test)]
