@@ -68,6 +68,7 @@ impl BenchmarkFiles {
         let mut files = Vec::new();
         walk(folder, &mut files)
             .with_context(|| format!("cannot look through {}", folder.display()))?;
+        // One file that cannot be read among hundreds is a note; a folder of nothing else is an error.
         let before = self.benchmarks.len();
         let mut unread = Vec::new();
         for file in &files {

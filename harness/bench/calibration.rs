@@ -186,6 +186,7 @@ fn first<'a>(
     texts: &'a BTreeMap<String, String>,
     kind: &'static str,
 ) -> impl Iterator<Item = (&'a String, &'a String)> {
+    // The others in the order of their names, so that a set gives the same questions wherever it is read.
     let (front, rest): (Vec<_>, Vec<_>) = texts.iter().partition(|(other, _)| *other == kind);
     front.into_iter().chain(rest)
 }

@@ -133,6 +133,7 @@ impl Evidence {
                 None => vec![None; data_set.samples.len()],
             };
             let mut set = measure(data_set, nearest, plan, answering)?;
+            // People have rated one trial, whatever stands beside it.
             let raters = plan.raters.filter(|(of, _)| *of == place);
             if let (Some(trial), Some((_, sheets))) = (&mut set.trial, raters) {
                 trial.raters = sheets.to_vec();

@@ -220,6 +220,7 @@ impl<'a> Export<'a> {
     pub(crate) fn of_data_set(name: String, set: &'a DataSet) -> Self {
         let samples: Vec<_> = set.samples.iter().filter_map(ExportedSample::from_sample).collect();
         let mut notes = set.notes();
+        // Seed items may have no response; what a filter left out is among the notes already.
         let without = set.samples.len() - samples.len();
         if without > 0 {
             notes.push(format!("{without} samples without a response are left out."));
@@ -258,6 +259,7 @@ impl<'a> Export<'a> {
     pub(crate) fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>> {
         let (train, test) = self.split(extent.test);
         let mut files = Vec::new();
+        // The same names in the folder of held-out samples: a trainer takes either by its path.
         for format in &extent.formats {
             let name = format.file();
             files.push(ExportedFile::new(name, format.bytes(&train)?));

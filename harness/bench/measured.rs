@@ -93,6 +93,7 @@ fn is_papers_gra(results: &Path, folder: &Path) -> Result<bool> {
     };
     let (paper, Variant { instructions, roles, reviewers, dispute, .. }) =
         (Method::default(), settings.variant);
+    // By what it does and not by its name: a variant called `gra` may be anything.
     let is_full = (instructions, roles) == (Instructions::New, RoleAssignment::Random)
         && matches!(reviewers, Reviewers::Committee(3))
         && dispute == DisputeRule::Adjudicator;

@@ -319,6 +319,7 @@ impl Progress {
         const BAR: usize = 20;
         let StageProgress { name, place, missing, .. } = &self.stage;
         let done = (self.stage.done + self.stage.under_way().replies).min(*missing);
+        // Of what must be paid: what the store answers takes no time.
         let full = BAR * done / (*missing).max(1);
         // How many rounds a number of samples takes is not known, so no share of the whole is.
         let whole = self.whole.as_ref().filter(|_| self.goal.is_none());

@@ -143,6 +143,7 @@ impl ReproductionScale {
             let loaded = Experiments::load(&file, &global.models, &overrides)
                 .with_context(|| format!("scale {name}"))?;
             experiments.push(loaded.name.clone());
+            // Without names all variants are run.
             let variants = Some(experiment.run.join(",")).filter(|names| !names.is_empty());
             let base = || base.as_deref().map(Path::display);
             let run = StageCommand::new(ReproductionStage::Run, "run").with(file.display());
@@ -179,6 +180,7 @@ impl ReproductionScale {
         }
         commands.extend(self.evaluation.commands(&trained));
         let report = |verb| StageCommand::new(ReproductionStage::Report, verb);
+        // Last, of all that is in the results folder by then, whichever scale made it.
         for verb in ["tables", "claims"] {
             let into = Some(out.join(format!("{verb}.md")));
             commands.push(StageCommand { into, ..report(verb).option("--format", Some("md")) });

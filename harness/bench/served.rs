@@ -77,6 +77,7 @@ impl Servers<'_> {
     fn text(self, name: &str, served: &[Served]) -> Result<String> {
         // The demonstration's encoder is everybody's.
         let own = builtin::read_to_string(Path::new(builtin::DEMONSTRATION_POOL))?;
+        // As text, comments and all: the file is for people to go on with.
         let encoder = own.find("[encoder]").zip(own.find("[[model]]"));
         let encoder = encoder.map_or("", |(from, to)| &own[from..to]);
         let text = |value: &str| Value::from(value).to_string();

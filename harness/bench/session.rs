@@ -85,6 +85,7 @@ impl GlobalArgs {
     }
 
     pub(crate) fn verbosity(&self) -> Verbosity {
+        // The parser refuses both together.
         match (self.verbose, self.quiet) {
             (_, true) => Verbosity::Quiet,
             (true, false) => Verbosity::Verbose,

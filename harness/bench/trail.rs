@@ -203,6 +203,7 @@ pub(crate) fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String
 fn nearest_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     let nearest = candidate.nearest?;
     let is_duplicate = candidate.outcome == Some(Outcome::Duplicate);
+    // The outcome and not the cosine tells: below the limit a rounded cosine may look like it.
     let (sign, verdict) = if is_duplicate { (">=", "duplicate") } else { ("<", "kept") };
     let limit = method.cosine_limit;
     let cosine = fixed(nearest.cosine, 4);

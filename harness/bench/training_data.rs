@@ -51,6 +51,7 @@ impl TrainingData {
         let store = global.read_store_or_empty()?;
         let mut data = Vec::new();
         for text in named {
+            // Files and folders that are there go before names of trials.
             let path = Path::new(text);
             if builtin::exists(path) && path.extension().is_some_and(|ending| ending == "toml") {
                 data.extend(of_experiment(path, sets, &store, global)?);

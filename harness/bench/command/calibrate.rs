@@ -133,6 +133,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         run_seed: args.seed,
     };
     let session = Session::start(global, store, &pool, &engine_settings(args.threads))?;
+    // Model after model, so that each is loaded once.
     let (fingerprints, reviewed) = session.ask(experiment::default_chunk(), |answering| {
         let names = raters.iter().map(|model| &model.name);
         let fingerprints: Vec<String> =
@@ -254,6 +255,7 @@ fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u
             let [id, domain] = name(row.item);
             csv.write_record([rater, id, domain, "instruction", &row.kind, &said, ""])?;
         }
+        // Both sheets of a rater have the same texts in the same order.
         for (place, row) in of.responses.rows.iter().enumerate() {
             let [id, domain] = name(row.item);
             let written = of.written.as_ref().and_then(|sheet| sheet.rows[place].said);

@@ -94,6 +94,7 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let mut out = terminal::json_or_text(args.json);
     let mut documents = Vec::new();
     for (side, evidence) in sides.iter().zip(&found) {
+        // All files of a seed set before those of the next: what is printed is on disk.
         let words = side.write(evidence)?;
         let again = |entry| side.decide_again(args, entry, global);
         let decided = side.experiment.rescore.as_ref().map(again).transpose()?;

@@ -101,7 +101,6 @@ enum EvalAction {
     Data(DataArgs),
 }
 
-/// What `eval data` takes.
 #[derive(Debug, Args)]
 struct DataArgs {
     /// Folder of the files, as OpenCompass lays them out.

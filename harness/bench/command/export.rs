@@ -96,10 +96,12 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     if args.tidy {
         return tidy(args, &store);
     }
+    // Answers to one instruction are of several trials, mostly: a name may mean an experiment.
     if let Some(kind) = args.preferences {
         let selection = TrialSelection { names: vec![args.trial.clone()], seed: args.seed };
         return args.preferences(kind, &args.trial, &selection, &store);
     }
+    // From here on one trial is meant.
     if !args.sets.is_empty() {
         return Err(bad_input(anyhow!(
             "{} is one trial, of which --sets chooses nothing\nhint: give the experiment file",
@@ -316,13 +318,14 @@ fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Resu
     for path in sheet.write(&args.out, args.replace)? {
         writeln!(out, "{}", path.display())?;
     }
-    writeln!(
+    let copies = args.out.join("sheet-NAME.csv");
+    Ok(writeln!(
         out,
-        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  gra-bench stats --raters {}",
+        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  gra-bench stats \
+         --raters {}",
         sheet.describe(),
-        args.out.join("sheet-NAME.csv").display()
-    )?;
-    Ok(())
+        copies.display()
+    )?)
 }
 
 /// How candidates ended, by outcome.

@@ -96,6 +96,7 @@ pub(crate) fn tables(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
         TablesFormat::Html => Table::html,
         TablesFormat::Csv => return Ok(out.write_all(&csv(&tables)?)?),
     };
+    // Every format ends with a line's end, so a table stands below an empty line.
     let texts: Vec<String> = tables.iter().map(format).collect();
     write!(out, "{}", texts.join("\n"))?;
     if measured.benchmarks().is_empty() && matches!(args.format, TablesFormat::Terminal) {
@@ -116,6 +117,7 @@ fn generated(paper: &Reference) -> [(&'static str, String); 2] {
     const MADE: &str = "<!-- Made by `gra-bench tables --write`. Do not edit. -->";
     let table = |number| Table::from_reference(number, paper, &Benchmarks::default()).markdown();
     let tables = TableNumber::ALL.map(table).join("\n");
+    // Without results of this machine, likewise.
     let findings = claims::audit(paper, &Measured::default());
     let claims = claims::markdown(&findings, |_| true);
     [

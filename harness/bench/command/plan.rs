@@ -190,6 +190,7 @@ impl Plan {
         let seeds = experiment.seeds.len() as u64;
         let to_annotate =
             experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
+        // Variants that answer the seed set's own instructions draw no examples, and need no annotation.
         let annotates = experiment.variants.iter().any(|variant| experiment.annotates(variant));
         // Domain, summary and keywords.
         let annotation_calls = if annotates { 3 * to_annotate as u64 } else { 0 };
@@ -207,6 +208,7 @@ impl Plan {
         let (mut casts, parameters) = (Casts::new(experiment), parameters(&experiment.pool));
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
+            // Of round 1, whose roles are known; later rounds draw from the same members.
             let sizes = Sizes::new(&mut casts, variant, &parameters);
             let done = finished.iter().filter(|trial| trial.variant == variant.name).count();
             let open = open_share(done, seeds);
@@ -372,6 +374,7 @@ fn hours(
     paid_share: f64,
     open: f64,
 ) -> (Option<(f64, f64)>, String) {
+    // What the user says of the machine goes before what the store has seen.
     match (tokens_per_second, seconds) {
         (Some(rate), _) => {
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -143,44 +143,32 @@ fn price(
         trained_tokens * OPERATIONS_PER_TOKEN * scale.parameters / OPERATIONS_PER_GPU_HOUR;
     let gigabytes = trainings * scale.parameters * BYTES_PER_PARAMETER / 1e9;
     if args.json {
-        let lines: Vec<Value> = commands
-            .iter()
-            .map(|command| json!({ "stage": format!("{:?}", command.stage).to_lowercase(), "words": command.words, "into": command.into }))
-            .collect();
+        let line = |StageCommand { stage, words, into }: &StageCommand| {
+            let stage = format!("{stage:?}").to_lowercase();
+            json!({ "stage": stage, "words": words, "into": into })
+        };
         let document = json!({
-            "commands": lines,
+            "commands": commands.iter().map(line).collect::<Vec<_>>(),
             "run": { "calls": calls, "reply_tokens": tokens, "hours": hours },
             "train": { "trainings": trainings, "gpu_hours": gpu_hours, "disk_gigabytes": gigabytes },
             "eval": { "evaluations": evaluations, "requests": evaluations * items },
         });
-        writeln!(out, "{document:#}")?;
-        return Ok(());
+        return Ok(writeln!(out, "{document:#}")?);
     }
     for command in commands {
         let into = command.into.as_ref().map(|path| format!(" > {}", path.display()));
         writeln!(out, "gra-bench {}{}", command.words.join(" "), into.unwrap_or_default())?;
     }
-    writeln!(
+    let ([few, many], [least, most], [from, to]) = (calls, tokens.map(|sum| sum / 1e6), hours);
+    let requests = evaluations * items;
+    Ok(writeln!(
         out,
-        "\nData:        {:.0} to {:.0} calls, {:.2} to {:.2} million reply tokens, {:.1} to {:.1} hours here (gra-bench plan)",
-        calls[0],
-        calls[1],
-        tokens[0] / 1e6,
-        tokens[1] / 1e6,
-        hours[0],
-        hours[1]
-    )?;
-    writeln!(
-        out,
-        "Training:    {trainings:.0} trainings, about {gpu_hours:.0} hours of an H100 at 40% of its peak, for {TOKENS_PER_SAMPLE:.0} \
-         tokens a sample;\n             {gigabytes:.0} GB of models"
-    )?;
-    writeln!(
-        out,
-        "Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {:.0} requests",
-        evaluations * items
-    )?;
-    Ok(())
+        "\nData:        {few:.0} to {many:.0} calls, {least:.2} to {most:.2} million reply tokens, {from:.1} to {to:.1} \
+         hours here (gra-bench plan)\n\
+         Training:    {trainings:.0} trainings, about {gpu_hours:.0} hours of an H100 at 40% of its peak, for \
+         {TOKENS_PER_SAMPLE:.0} tokens a sample;\n             {gigabytes:.0} GB of models\n\
+         Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {requests:.0} requests"
+    )?)
 }
 
 /// What `plan` says of an experiment that a command runs; of several seed sets it says a list, which counts as nothing.

@@ -187,6 +187,7 @@ fn rules(ranges: &RescoreEntry, method: &Method, own: Rule) -> Result<Vec<Rule>>
             disputes.push(rule);
         }
     }
+    // The trial's own rule, where none is given.
     if disputes.is_empty() {
         disputes.push(own.dispute);
     }

@@ -211,6 +211,7 @@ fn description_text(described: &Description) -> Result<String, std::fmt::Error> 
     let percent = 100.0 * described.non_ascii_share;
     writeln!(text, "\n{percent:.2}% of the instructions' characters are beyond ASCII")?;
     lost(&mut text, account)?;
+    // All seven, also those without an item: a domain that is missing is worth knowing.
     if !described.domains.is_empty() {
         writeln!(text, "\ndomains of the annotations")?;
         for (domain, count) in &described.domains {
@@ -230,6 +231,7 @@ fn description_text(described: &Description) -> Result<String, std::fmt::Error> 
     }
     writeln!(text, "\nlongest instructions")?;
     writeln!(text, "  {:>8} {:>10}  begins", "record", "characters")?;
+    // Records and not items: their numbers lead to the lines of the file.
     for long in &described.longest {
         writeln!(text, "  {:>8} {:>10}  {}", long.number, long.characters, long.begins)?;
     }

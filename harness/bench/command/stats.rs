@@ -111,6 +111,7 @@ pub(crate) struct StatsArgs {
 }
 
 pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
+    // Sheets first: without sources they say which trial is measured.
     let filled = FilledSheets::read_any(&args.raters, args.key.as_deref())?;
     let named = args.named(filled.as_ref())?;
     if args.map && named.len() > MOST_SETS {
@@ -264,6 +265,7 @@ pub(super) fn scoring(model: &PoolModel, protocol: Protocol) -> Scoring<'_> {
 pub(super) fn json(evidence: &Evidence, data_sets: &[DataSet]) -> Value {
     let mut json = measures(&evidence.findings.table);
     for data_set in data_sets {
+        // A data set of which nothing was measured is not in the table.
         let Some(of_set) = json.get_mut(&data_set.name) else { continue };
         if !data_set.files.is_empty() {
             of_set["files"] = json!(data_set.files);

@@ -124,6 +124,7 @@ fn damage(table: &TableState) -> String {
 fn next_steps(salvaged: &Salvaged, new: &Path) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "\ncopied to {}", new.display())?;
+    // What was lost needs nothing but the same commands again.
     if salvaged.chunks_to_ask_again > 0 {
         writeln!(
             text,

@@ -170,7 +170,7 @@ fn train(
             let plan = TrainingPlan { data_sets: vec![set], base, recipe, seed };
             let other = if args.replace { OtherTraining::Replace } else { OtherTraining::Refuse };
             training::prepare(&plan, &folder, other, &mut digests)?;
-            // Written before the training: an interrupted one, or one that runs elsewhere, says whose scores it will have.
+            // Before the training: one that is interrupted or runs elsewhere says whose scores it will have.
             write_atomic(&folder.join(SUBJECT), &serde_json::to_vec_pretty(&subject)?)?;
             let mut one = TrainedModel { subject, folder, record: None, gguf: None };
             if let Some(environment) = environment.as_ref().filter(|_| !args.emit_only) {
@@ -197,10 +197,11 @@ impl TrainedModel {
         let path = std::path::absolute(gguf).context("cannot tell the working directory")?;
         let sha256 = gra_files::digest::of_file(gguf)
             .with_context(|| format!("cannot read {}", gguf.display()))?;
+        let path = path.display().to_string();
         Ok(format!(
-            "# In a pool file:\n[[model]]\nname = \"{base_model}-{}-{training_seed}\"\npath = {:?}\nsha256 = \"{sha256}\"",
+            "# In a pool file:\n[[model]]\nname = \"{base_model}-{}-{training_seed}\"\npath = {path:?}\nsha256 = \
+             \"{sha256}\"",
             data.data_source,
-            path.display().to_string(),
         ))
     }
 

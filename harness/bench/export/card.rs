@@ -56,6 +56,7 @@ impl Card<'_> {
         }
         models(&mut card, &export.records);
         let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
+        // The first one and not the best: a reader sees what the data is like.
         if let Some(sample) = export.samples.first() {
             shown(&mut card, sample);
         }
@@ -200,6 +201,7 @@ fn introduction(card: &mut String, export: &Export<'_>) {
 fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
     let settings = &trial.settings;
     let method = &settings.method;
+    // A card of one trial has its name in the title.
     let name = inline(&trial.id.to_string());
     let of = if is_one_of_several { format!(": {name}") } else { String::new() };
     let _ = write!(

@@ -143,6 +143,7 @@ impl Measured {
         let names: Vec<&str> = places.keys().map(String::as_str).collect();
         let other = if kind == FigureKind::SeedMap { Role::Seeds } else { Role::Distilled };
         let mut sets = Vec::new();
+        // Both must be there: the paper's figures are of pairs.
         for role in [other, Role::Gra] {
             let Some(name) = role.find(&names).map(|place| names[place]) else {
                 let why =
@@ -210,6 +211,7 @@ impl Measured {
 
     /// One figure of all data sets with losses.
     pub(super) fn difficulty(&self) -> Vec<GalleryEntry> {
+        // Where some data sets cannot be read, a figure of the others is still one.
         let figure = self.violins();
         let mut entries: Vec<GalleryEntry> = self.unreadable(FigureKind::Difficulty).collect();
         if figure.is_ok() || entries.is_empty() {
@@ -275,6 +277,7 @@ fn read_samples(path: &Path) -> Result<SampleValues> {
     let loss_ratio = RowMeasure::column("loss_ratio");
     let is_high = |score: f64| Some(f64::from(u8::from(score > THRESHOLD)));
     let judge_high = RowMeasure::number("judge", is_high).share();
+    // In the order of the places above.
     let measures = [mu, judge, loss_ratio, judge_high];
     Ok(RowValues::from_frame(frames::items(&frame)?, &frame, measures)?)
 }

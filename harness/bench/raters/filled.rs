@@ -114,6 +114,7 @@ impl FilledSheets {
     /// When it is none of them, is not finished, or was run again.
     pub(crate) fn place(&self, named: &[Named], store: &Store) -> Result<usize> {
         let (key, trial) = (self.key.display(), &self.trial);
+        // A trial of another experiment under the same variant and seed is no such trial: the whole name counts.
         let place = named.iter().position(|data_set| data_set.trial() == Some(trial));
         let Some(place) = place else {
             return Err(bad_input(anyhow!(

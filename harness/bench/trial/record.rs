@@ -162,6 +162,7 @@ impl TrialRecord {
     #[must_use]
     pub fn target(&self) -> Option<u64> {
         let Method { target, rounds, samples, .. } = self.settings.method;
+        // Rounds may fall short of it, and a wanted number of samples may end them early.
         let has_target = self.settings.variant.instructions == Instructions::New;
         let most = samples.map_or(u64::MAX, u64::from);
         has_target.then(|| most.min(u64::from(target) * u64::from(rounds)))

@@ -46,7 +46,6 @@ pub(super) fn trained_subject(
     Some(TrainedSubject { base_model, data, training_seed })
 }
 
-/// What `eval import` takes.
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
     /// The folder of one OpenCompass run, a summary.csv, or the results file or folder of lm-eval.
@@ -84,6 +83,7 @@ impl ImportArgs {
             .map_err(|error| bad_input(error.into()))?;
         let subject = trained_subject(self.subject.as_ref(), self.training_seed);
         let folder = global.results().join("evaluated/imported").join(self.folder_name()?);
+        // Kept as if it were of here: the folder that it is from may go.
         evaluation.write(&folder)?;
         let one = Evaluated::record(folder, subject, evaluation, global.results())?;
         say(&[one], global.results(), self.json)
@@ -162,7 +162,8 @@ pub(super) fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Res
     let mut out = terminal::json_or_text(is_json);
     if is_json {
         let list = evaluated.iter().map(|one| {
-            json!({ "folder": one.folder, "subject": one.subject, "protocol": one.protocol, "evaluation": one.evaluation })
+            let Evaluated { folder, subject, protocol, evaluation } = one;
+            json!({ "folder": folder, "subject": subject, "protocol": protocol, "evaluation": evaluation })
         });
         return Ok(writeln!(out, "{}", json!({ "evaluated": list.collect::<Vec<_>>() }))?);
     }
