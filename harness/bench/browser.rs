@@ -151,11 +151,11 @@ impl Clip {
             .then_some(self.characters)
     }
 
-    fn beginning(self, text: Option<&String>) -> String {
-        let Some(text) = text else { return String::new() };
+    /// The beginning of a text that exceeds the limit, and a sign that there was more.
+    pub(crate) fn beginning(self, text: &str) -> String {
         match text.char_indices().nth(self.characters) {
             Some((end, _)) => format!("{}\u{2026}", &text[..end]),
-            None => text.clone(),
+            None => text.to_owned(),
         }
     }
 }
@@ -174,8 +174,8 @@ impl CandidateRow {
             disputed: candidate.decision == Some(Decision::Dispute),
             generator: candidate.roles.generator.to_string(),
             keywords: candidate.keywords.join(", "),
-            instruction: clip.beginning(candidate.instruction.as_ref()),
-            response: clip.beginning(candidate.response.as_ref()),
+            instruction: clip.beginning(candidate.instruction.as_deref().unwrap_or_default()),
+            response: clip.beginning(candidate.response.as_deref().unwrap_or_default()),
         }
     }
 

@@ -14,7 +14,7 @@ pub(crate) fn or_missing<T>(value: Option<T>, form: impl FnOnce(T) -> String) ->
     value.map_or_else(|| MISSING.to_owned(), form)
 }
 
-/// A text in a column of a terminal, or a dash.
+/// A text in a table's cell, or a dash.
 pub(crate) fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }

@@ -157,15 +157,13 @@ pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<S
             whole.or(candidate.decision.filter(|_| paper.tau >= ours.tau))
         });
         let decisions: Vec<Decision> = decided.collect();
-        let count = |of| decisions.iter().filter(|&&decision| decision == of).count();
+        let [accepted, disputed, rejected] =
+            [Decision::Accept, Decision::Dispute, Decision::Reject]
+                .map(|of| decisions.iter().filter(|&&decision| decision == of).count());
+        let (reviewed, variant) = (decisions.len(), &reference.facts.variant);
         notes.push(format!(
-            "At the paper's thresholds the {} reviewed candidates of `{}` would be: {} accepted, {} \
-             disputed, {} rejected.",
-            decisions.len(),
-            reference.facts.variant,
-            count(Decision::Accept),
-            count(Decision::Dispute),
-            count(Decision::Reject),
+            "At the paper's thresholds the {reviewed} reviewed candidates of `{variant}` would be: {accepted} accepted, \
+             {disputed} disputed, {rejected} rejected."
         ));
     }
     if !experiment.expectation.is_empty() {
@@ -174,15 +172,15 @@ pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<S
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
+    // Then what befell this run.
     notes.extend(thought_notes(trials));
-    for trial in trials {
-        let failed = trial.seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
+    for CompletedTrial { facts, seeds, .. } in trials {
+        let failed = seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
         if failed > 0 {
+            let (variant, all) = (&facts.variant, seeds.len());
             notes.push(format!(
-                "`{}`: the annotation of {failed} of {} seed items failed because the engine could not \
-                 answer; they are left out of sampling.",
-                trial.facts.variant,
-                trial.seeds.len()
+                "`{variant}`: the annotation of {failed} of {all} seed items failed because the engine could not \
+                 answer; they are left out of sampling."
             ));
         }
     }

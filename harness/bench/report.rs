@@ -261,11 +261,10 @@ fn by_seed(subject: &ReportSubject, part: impl Fn(&SeedResults) -> Result<Html>)
 /// What the browser of samples does not hold, and where it is.
 fn left_out(subject: &ReportSubject, data: &EmbeddedSamples) -> Html {
     let mut text = Vec::new();
+    let [held, all] = [data.trails, data.candidates].map(|count| grouped(count as u64));
     if data.trails < data.candidates {
         text.push(format!(
-            "This file holds {} of {} trails, those of disputed candidates first, so that it stays small.",
-            grouped(data.trails as u64),
-            grouped(data.candidates as u64)
+            "This file holds {held} of {all} trails, those of disputed candidates first, so that it stays small."
         ));
     }
     if !data.prompts {

@@ -298,12 +298,11 @@ fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
 pub(super) fn check_samples(id: &TrialId, candidates: &[Candidate], named: &str) -> Result<usize> {
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
     if samples == 0 {
+        let (all, outcomes) = (candidates.len(), outcomes(candidates));
         bail!(
-            "{id} has no sample to export: of its {} candidates none was accepted ({})\n\
+            "{id} has no sample to export: of its {all} candidates none was accepted ({outcomes})\n\
              hint: gra-bench inspect {named} says why each ended; gra-bench rescore {named} what other thresholds \
-             would have accepted",
-            candidates.len(),
-            outcomes(candidates)
+             would have accepted"
         );
     }
     Ok(samples)
@@ -318,14 +317,12 @@ fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Resu
     for path in sheet.write(&args.out, args.replace)? {
         writeln!(out, "{}", path.display())?;
     }
-    let copies = args.out.join("sheet-NAME.csv");
-    Ok(writeln!(
+    let (rows, copies) = (sheet.describe(), args.out.join("sheet-NAME.csv"));
+    writeln!(
         out,
-        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  gra-bench stats \
-         --raters {}",
-        sheet.describe(),
-        copies.display()
-    )?)
+        "{rows}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:"
+    )?;
+    Ok(writeln!(out, "  gra-bench stats --raters {}", copies.display())?)
 }
 
 /// How candidates ended, by outcome.

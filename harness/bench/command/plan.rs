@@ -288,28 +288,17 @@ impl Plan {
     fn text(&self) -> Result<String> {
         let mut text = self.warning.as_ref().map(|line| format!("{line}\n\n")).unwrap_or_default();
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
-        writeln!(
-            text,
-            "{} ({} to annotate), {}, {}",
-            several(self.seed_items, "seed item"),
-            several(self.annotation_calls, "call"),
-            several(self.seeds, "run seed"),
-            several(self.variants.len(), "variant")
-        )?;
-        writeln!(
-            text,
-            "\n{:<18} {:>24} {:>11} {:>24}",
-            "variant", "candidates", "calls each", "calls"
-        )?;
-        for variant in &self.variants {
-            writeln!(
-                text,
-                "{:<18} {:>24} {:>11} {:>24}",
-                variant.name,
-                span(variant.candidates),
-                variant.calls_per_candidate,
-                span(variant.calls)
-            )?;
+        let items = several(self.seed_items, "seed item");
+        let annotation = several(self.annotation_calls, "call");
+        let seeds = several(self.seeds, "run seed");
+        let variants = several(self.variants.len(), "variant");
+        writeln!(text, "{items} ({annotation} to annotate), {seeds}, {variants}\n")?;
+        let mut row = |[name, candidates, each, calls]: [&str; 4]| {
+            writeln!(text, "{name:<18} {candidates:>24} {each:>11} {calls:>24}")
+        };
+        row(["variant", "candidates", "calls each", "calls"])?;
+        for VariantPlan { name, candidates, calls_per_candidate, calls } in &self.variants {
+            row([name, &span(*candidates), &calls_per_candidate.to_string(), &span(*calls)])?;
         }
         writeln!(text, "\ncalls          {}", span(self.calls))?;
         writeln!(
@@ -317,12 +306,12 @@ impl Plan {
             "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
             100.0 * self.paid_share
         )?;
-        if self.finished > 0 {
+        let Self { finished, planned, .. } = self;
+        if *finished > 0 {
             writeln!(
                 text,
-                "  in the store {} of {} trials are finished with these settings and ask for nothing again, if the \
-                 models' files are the same",
-                self.finished, self.planned
+                "  in the store {finished} of {planned} trials are finished with these settings and ask for nothing \
+                 again, if the models' files are the same"
             )?;
         }
         for variant in &self.learnt {

@@ -9,9 +9,11 @@ use std::fmt::Write;
 
 use gra_analysis::checks::languages;
 use gra_analysis::trial::funnel::Funnel;
+use gra_synth::method::Method;
 use gra_synth::variant::{Instructions, Rewrite};
 
 use super::{DATASET_INFO, Export, ExportedSample, Extent, MANIFEST, TEST, TrainingFormat};
+use crate::numbers::or_dash;
 use crate::trial::{ModelDescription, TrialRecord};
 
 /// Most characters of a text of the shown sample.
@@ -225,15 +227,15 @@ fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
     );
     // Over a seed set's own instructions there are no rounds, and nothing that is too near to another one.
     if settings.variant.instructions == Instructions::New {
+        let Method { cosine_limit, rounds, target, cap, samples, .. } = method;
         let _ = write!(
             card,
-            "| cosine limit to other instructions | {} |\n\
-             | rounds | {} |\n\
-             | samples wanted per round | {} |\n\
-             | most candidates per round | {} |\n",
-            method.cosine_limit, method.rounds, method.target, method.cap,
+            "| cosine limit to other instructions | {cosine_limit} |\n\
+             | rounds | {rounds} |\n\
+             | samples wanted per round | {target} |\n\
+             | most candidates per round | {cap} |\n"
         );
-        if let Some(samples) = method.samples {
+        if let Some(samples) = samples {
             let _ = writeln!(card, "| samples after which no round follows | {samples} |");
         }
     }
@@ -283,15 +285,10 @@ fn models(card: &mut String, records: &[&TrialRecord]) {
         TrainingFormat::Parquet.file()
     );
     for model in models {
-        let parameters = model.parameters.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let parameters = or_dash(model.parameters.map(|n| n.to_string()));
         let licence = model.licence.as_deref().unwrap_or("not stated");
-        let _ = writeln!(
-            card,
-            "| {} | {parameters} | {} | {} |",
-            inline(model.name.as_str()),
-            inline(licence),
-            inline(&model.source)
-        );
+        let [name, licence, source] = [model.name.as_str(), licence, &model.source].map(inline);
+        let _ = writeln!(card, "| {name} | {parameters} | {licence} | {source} |");
     }
     card.push('\n');
 }

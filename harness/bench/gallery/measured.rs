@@ -152,22 +152,19 @@ impl Measured {
             };
             sets.push((name, places[name].as_slice()));
         }
-        let [a, b] = [sets[0], sets[1]];
+        let [(a, in_a), (b, in_b)] = [sets[0], sets[1]];
         let made = fit.map_or_else(
             || "t-SNE of instruction embeddings, fitted together.".to_owned(),
             |fit| fit.in_words(),
         );
         let caption = format!(
-            "{made} n = {} of {} and {} of {}. Neighbours mean something here, distances and areas do \
-             not.{}",
-            a.1.len(),
-            a.0,
-            b.1.len(),
-            b.0,
-            self.covered(&[a.0, b.0])
+            "{made} n = {} of {a} and {} of {b}. Neighbours mean something here, distances and areas do not.{}",
+            in_a.len(),
+            in_b.len(),
+            self.covered(&[a, b])
         );
         let name = if kind == FigureKind::SeedMap { "figure-5" } else { "figure-6" };
-        Ok(Plane::pair(name, &caption, [a, b]).figure()?)
+        Ok(Plane::pair(name, &caption, [(a, in_a), (b, in_b)]).figure()?)
     }
 
     /// What of a reference set these data sets cover, and how far they lie from it, for a caption.

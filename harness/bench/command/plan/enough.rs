@@ -338,13 +338,12 @@ impl Detectable {
         let margin = experiment.compare.margins.judge;
         let is_blunt =
             margin.is_some_and(|margin| experiment.compare.judge.is_some() && self.judge > margin);
+        let (candidates, points, judge) = (self.candidates, 100.0 * self.acceptance, self.judge);
         (self.acceptance > HOPELESS || is_blunt).then(|| {
             format!(
-                "{} candidates of each variant are few: differences below {:.0} points of acceptance, or {:.1} of a judge's \
-                 mean score, will mostly not be found (gra-bench plan FILE --detect 10 says how many it takes)",
-                self.candidates,
-                100.0 * self.acceptance,
-                self.judge
+                "{candidates} candidates of each variant are few: differences below {points:.0} points of acceptance, or \
+                 {judge:.1} of a judge's mean score, will mostly not be found (gra-bench plan FILE --detect 10 says how \
+                 many it takes)"
             )
         })
     }
