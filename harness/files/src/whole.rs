@@ -54,32 +54,6 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// The bytes of a file; `None` where there is none.
-///
-/// # Errors
-/// When there is one that cannot be read; the message names it.
-pub fn read_if_any(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            let message = format!("cannot read {}: {error}", path.display());
-            Err(io::Error::new(error.kind(), message))
-        }
-    }
-}
-
-/// Removes a file, where there is one.
-///
-/// # Errors
-/// What the system says of a file that it does not remove.
-pub fn remove_if_any(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,19 +66,6 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_no_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        assert_eq!(read_if_any(&path).unwrap(), None);
-        remove_if_any(&path).unwrap();
-        write_atomic(&path, b"one").unwrap();
-        assert_eq!(read_if_any(&path).unwrap().as_deref(), Some(&b"one"[..]));
-        assert!(read_if_any(folder.path()).unwrap_err().to_string().contains("cannot read"));
-        remove_if_any(&path).unwrap();
-        assert!(!path.exists());
     }
 
     #[test]
