@@ -80,14 +80,9 @@ fn cell(line: &StatsLine) -> Html {
     // Without an interval a whole number is a count.
     let is_count = interval.is_none() && value.fract() == 0.0;
     let mut html = Html::unbroken(if is_count { value.to_string() } else { measure(value) });
-    let mut more = Vec::new();
-    if let Some((low, high)) = interval {
-        more.push(format!("{} to {}", measure(low), measure(high)));
-    }
-    if let Some(n) = number("n") {
-        more.push(format!("n = {n}"));
-    }
-    for part in more {
+    let interval = interval.map(|(low, high)| format!("{} to {}", measure(low), measure(high)));
+    let n = number("n").map(|n| format!("n = {n}"));
+    for part in interval.into_iter().chain(n) {
         html.push(&Html::trusted("<br>"));
         html.push(&Html::worded("small", "nowrap", part));
     }
@@ -185,12 +180,12 @@ pub(super) fn cards(figures: &[Figure]) -> Html {
     Html::element("div", "figures", &figures.iter().map(card).collect())
 }
 
-/// Verdicts in the order in which they are counted, and how a sentence says them of several.
+/// Verdicts, however far off, in the order in which they are counted, and how a sentence says them of several.
 const VERDICTS: [(&str, &str); 4] = [
     ("holds", "hold"),
     ("off", "are off"),
     ("contradicted", "are contradicted"),
-    ("not measurable yet", "are not measurable yet"),
+    ("not-measurable", "are not measurable yet"),
 ];
 
 /// The audit, with what the results folder holds.
@@ -202,7 +197,8 @@ pub(super) fn claims(results: &Path) -> Result<Html> {
     let said = |kind: Kind| {
         let of_kind: Vec<&Finding> =
             findings.iter().filter(|finding| finding.claim.kind == kind).collect();
-        let count = |word: &str| of_kind.iter().filter(|finding| verdict(finding) == word).count();
+        let is = |finding: &Finding, word: &str| finding.claim.verdict.word() == word;
+        let count = |word: &str| of_kind.iter().filter(|finding| is(finding, word)).count();
         let told = VERDICTS.iter().map(|(word, said)| (count(word), said));
         let told = told.filter(|(n, _)| *n > 0).map(|(n, said)| format!("{n} {said}"));
         format!("{}: {}", of_kind.len(), told.collect::<Vec<_>>().join(", "))
@@ -231,12 +227,6 @@ pub(super) fn claims(results: &Path) -> Result<Html> {
         &claims_table("All claims", &all),
     ));
     Ok(html)
-}
-
-/// `off by 2` counts as off.
-fn verdict(finding: &Finding) -> String {
-    let verdict = finding.claim.verdict.to_string();
-    if verdict.starts_with("off") { "off".to_owned() } else { verdict }
 }
 
 fn claims_table(caption: &str, findings: &[&Finding]) -> Html {

@@ -10,6 +10,7 @@ use anyhow::Result;
 use gra_analysis::statistics::dependence::Dependence;
 use gra_analysis::statistics::inference::{FEWEST, detectable};
 use gra_analysis::trial::funnel::{Funnel, has_passed};
+use gra_paper::Benchmark;
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
@@ -34,10 +35,6 @@ const DRAWN: u64 = 1_000;
 
 /// Standard deviation of a judge's scores that is assumed, in points of the scale.
 const JUDGE_DEVIATION: f64 = 1.5;
-
-/// Items of the paper's ten benchmarks: GSM8K, MATH, `HumanEval`, MBPP, ARC-C, GPQA, `HellaSwag`, BBH, MMLU, `IFEval`.
-const BENCHMARK_ITEMS: [f64; 10] =
-    [1319.0, 5000.0, 164.0, 500.0, 295.0, 198.0, 10_042.0, 6511.0, 14_042.0, 541.0];
 
 /// Standard errors that a difference measures which is found four times in five, with many degrees of freedom.
 const ERRORS_TO_FIND: f64 = 2.80;
@@ -292,8 +289,9 @@ impl Detectable {
         #[expect(clippy::cast_precision_loss, reason = "counts of candidates")]
         let share = drawn as f64 / candidates as f64;
         // Half of the items right, and none of the two models' answers related: an upper bound.
-        let variances = BENCHMARK_ITEMS.iter().map(|items| 2.0 * 0.25 / items);
-        let of_average = variances.sum::<f64>().sqrt() / 10.0;
+        #[expect(clippy::cast_precision_loss, reason = "counts of items")]
+        let variances = Benchmark::ALL.map(|benchmark| 2.0 * 0.25 / benchmark.items() as f64);
+        let of_average = variances.iter().sum::<f64>().sqrt() / 10.0;
         let acceptance = recorded.unwrap_or(VARIANCE_OF_ACCEPTANCE);
         let judge_variance = judge.unwrap_or(JUDGE_DEVIATION.powi(2));
         Some(Self {
