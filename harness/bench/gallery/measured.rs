@@ -248,7 +248,7 @@ pub(crate) fn folder(results: &Path, group: &TrialGroup) -> PathBuf {
 
 /// What a trial's data set is called in a folder: `compare` names it after its variant, `stats` after the whole trial.
 fn data_set_name(folder: &Path, trial: &TrialId) -> String {
-    let compared = Path::new(&trial.experiment).join(format!("seed-{}.compare", trial.seed));
+    let compared = comparison::folder(Path::new(""), &trial.experiment, trial.seed);
     if folder.ends_with(compared) { trial.variant.clone() } else { trial.joined() }
 }
 
