@@ -229,6 +229,7 @@ fn what_others_ask_meanwhile_leaves_recorded_chunks_alone() {
             let data_set =
                 dataset::load(vec![Named::parse(&file).unwrap()], &store).unwrap().remove(0);
             let (method, prompts) = (&experiment.method, &experiment.prompts.set);
+            let judge = judge.clone();
             let bench = judging::Bench { judge, prompts, method, run_seed: 42 };
             let (mut engine, mut progress) =
                 (BatchSensitive::default(), Progress::new(Verbosity::Quiet));

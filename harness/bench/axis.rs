@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use gra_synth::committee::{Thousandths, ThousandthsError};
+use gra_synth::committee::Thousandths;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,112 +20,89 @@ pub struct Values(pub Vec<Thousandths>);
 #[serde(try_from = "String")]
 pub struct Seats(pub Vec<u8>);
 
-/// The text is no axis.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum AxisError {
-    /// Neither a number nor a list of numbers.
-    #[error("`{0}` is no number")]
-    Number(String),
-    /// Out of range, or with too many decimals.
-    #[error(transparent)]
-    Places(#[from] ThousandthsError),
-    /// Colons, and not two.
-    #[error("`{0}` is no range; write FROM:TO:STEP, e.g. 7:9:0.5")]
-    Range(String),
-    /// No numbers of reviewers.
-    #[error("`{0}` is no range; write FROM..TO, e.g. 1..3")]
-    Seats(String),
-    /// From more to less.
-    #[error("`{0}` goes down; write the smaller number first")]
-    Falls(String),
-    /// A step of nothing.
-    #[error("`{0}` has a step of 0 and never arrives")]
-    Stands(String),
-    /// Too many values.
-    #[error("`{0}` has more than {MOST} values; take a larger step")]
-    Long(String),
-}
-
 impl FromStr for Values {
-    type Err = AxisError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, AxisError> {
-        let mut values = Vec::new();
-        for part in text.split(',') {
-            if part.contains(':') {
-                range(part, &mut values)?;
-            } else {
-                values.push(number(part)?);
-            }
-        }
-        values.sort_unstable();
-        values.dedup();
-        Ok(Self(values))
+    fn from_str(text: &str) -> Result<Self, String> {
+        let part =
+            |part: &str| if part.contains(':') { range(part) } else { Ok(vec![number(part)?]) };
+        values(text, part).map(Self)
     }
-}
-
-fn number(text: &str) -> Result<Thousandths, AxisError> {
-    let value: f64 = text.trim().parse().map_err(|_| AxisError::Number(text.to_owned()))?;
-    Ok(Thousandths::try_from(value)?)
-}
-
-/// From, to and step, both ends included where the steps meet the upper one.
-fn range(text: &str, values: &mut Vec<Thousandths>) -> Result<(), AxisError> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let [from, to, step] = parts.as_slice() else { return Err(AxisError::Range(text.to_owned())) };
-    let (from, to, step) = (number(from)?, number(to)?, number(step)?);
-    let (from, to, step) = (from.thousandths(), to.thousandths(), step.thousandths());
-    if step == 0 {
-        return Err(AxisError::Stands(text.to_owned()));
-    }
-    if from > to {
-        return Err(AxisError::Falls(text.to_owned()));
-    }
-    if (to - from) / step >= MOST {
-        return Err(AxisError::Long(text.to_owned()));
-    }
-    for value in (from..=to).step_by(step as usize) {
-        values.push(Thousandths::try_from(f64::from(value) / 1000.0)?);
-    }
-    Ok(())
 }
 
 impl FromStr for Seats {
-    type Err = AxisError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, AxisError> {
-        let seats =
-            |part: &str| part.trim().parse::<u8>().map_err(|_| AxisError::Seats(text.to_owned()));
-        let mut values = Vec::new();
-        for part in text.split(',') {
-            if let Some((from, to)) = part.split_once("..") {
-                let (from, to) = (seats(from)?, seats(to)?);
-                if from > to {
-                    return Err(AxisError::Falls(text.to_owned()));
-                }
-                values.extend(from..=to);
-            } else {
-                values.push(seats(part)?);
-            }
-        }
-        values.sort_unstable();
-        values.dedup();
-        Ok(Self(values))
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unread = |_| format!("`{text}` is no range; write FROM..TO, e.g. 1..3");
+        let seats = |part: &str| part.trim().parse::<u8>().map_err(unread);
+        let part = |part: &str| {
+            let Some((from, to)) = part.split_once("..") else { return Ok(vec![seats(part)?]) };
+            let (from, to) = (seats(from)?, seats(to)?);
+            if from > to { Err(falls(text)) } else { Ok((from..=to).collect()) }
+        };
+        values(text, part).map(Self)
     }
 }
 
-impl TryFrom<String> for Values {
-    type Error = AxisError;
+/// The values of a list's parts, rising and distinct.
+fn values<T: Ord>(
+    text: &str,
+    part: impl Fn(&str) -> Result<Vec<T>, String>,
+) -> Result<Vec<T>, String> {
+    let parts: Vec<Vec<T>> = text.split(',').map(part).collect::<Result<_, _>>()?;
+    let mut values: Vec<T> = parts.into_iter().flatten().collect();
+    // Parts may overlap: each value is one line of a table.
+    values.sort_unstable();
+    values.dedup();
+    Ok(values)
+}
 
-    fn try_from(text: String) -> Result<Self, AxisError> {
+fn number(text: &str) -> Result<Thousandths, String> {
+    let value: f64 = text.trim().parse().map_err(|_| format!("`{text}` is no number"))?;
+    Thousandths::try_from(value).map_err(|error| error.to_string())
+}
+
+/// From, to and step, both ends included where the steps meet the upper one.
+fn range(text: &str) -> Result<Vec<Thousandths>, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [from, to, step] = parts.as_slice() else {
+        return Err(format!("`{text}` is no range; write FROM:TO:STEP, e.g. 7:9:0.5"));
+    };
+    // Steps are taken in thousandths: in binary fractions they would miss the upper end.
+    let (from, to, step) = (number(from)?, number(to)?, number(step)?);
+    let (from, to, step) = (from.thousandths(), to.thousandths(), step.thousandths());
+    if step == 0 {
+        return Err(format!("`{text}` has a step of 0 and never arrives"));
+    }
+    if from > to {
+        return Err(falls(text));
+    }
+    if (to - from) / step >= MOST {
+        return Err(format!("`{text}` has more than {MOST} values; take a larger step"));
+    }
+    let value = |value| Thousandths::try_from(f64::from(value) / 1000.0);
+    let values = (from..=to).step_by(step as usize).map(value).collect::<Result<_, _>>();
+    values.map_err(|error| error.to_string())
+}
+
+/// From more to less.
+fn falls(text: &str) -> String {
+    format!("`{text}` goes down; write the smaller number first")
+}
+
+impl TryFrom<String> for Values {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
         text.parse()
     }
 }
 
 impl TryFrom<String> for Seats {
-    type Error = AxisError;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, AxisError> {
+    fn try_from(text: String) -> Result<Self, String> {
         text.parse()
     }
 }
@@ -139,14 +116,14 @@ mod tests {
             Ok(Values(values)) => {
                 values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
             }
-            Err(error) => error.to_string(),
+            Err(error) => error,
         }
     }
 
     fn seats(text: &str) -> String {
         match text.parse::<Seats>() {
             Ok(Seats(seats)) => format!("{seats:?}"),
-            Err(error) => error.to_string(),
+            Err(error) => error,
         }
     }
 

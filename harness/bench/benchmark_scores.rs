@@ -29,16 +29,8 @@ const COLUMNS: [&str; 11] = [
     "items",
 ];
 
-/// Columns that say of what a line is; another score of the same thing takes its place.
-const KEY: [&str; 7] = [
-    "base_model",
-    "seed_dataset",
-    "data_source",
-    "iteration",
-    "benchmark",
-    "training_seed",
-    "protocol",
-];
+/// Columns of the score itself. The others say of what it is; another score of the same thing takes its place.
+const VALUES: [&str; 4] = ["score", "scale", "n", "items"];
 
 /// What training data is of, in the words of the paper's tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +112,7 @@ pub(crate) fn record(
     ];
     let field = |line: &CsvLine, column: &str| line.get(column).cloned().unwrap_or_default();
     let is_of_model = |line: &CsvLine| {
+        // A line that was written by hand may leave the protocol out, and then means the paper's.
         of_model.iter().all(|(column, value)| match field(line, column) {
             none if none.is_empty() && *column == "protocol" => value == PAPERS_PROTOCOL,
             found => found == *value,
@@ -142,16 +135,15 @@ pub(crate) fn record(
         line.extend(own.map(|(column, value)| (column.to_owned(), value)));
         lines.push(line);
     }
-    lines.sort_by_cached_key(|line| KEY.map(|column| field(line, column)));
-    let mut bytes = Vec::new();
-    let mut csv = CsvWriter::from_writer(&mut bytes);
+    let key = COLUMNS.into_iter().filter(|column| !VALUES.contains(column));
+    // In one order, whatever was scored first.
+    lines.sort_by_cached_key(|line| key.clone().map(|name| field(line, name)).collect::<Vec<_>>());
+    let mut csv = CsvWriter::from_writer(Vec::new());
     csv.write_record(COLUMNS)?;
     for line in &lines {
         csv.write_record(COLUMNS.map(|column| field(line, column)))?;
     }
-    csv.flush()?;
-    drop(csv);
-    Ok(write_atomic(&path, &bytes)?)
+    Ok(write_atomic(&path, &csv.into_inner()?)?)
 }
 
 type CsvLine = BTreeMap<String, String>;
@@ -167,11 +159,8 @@ fn read(path: &Path) -> Result<Vec<CsvLine>> {
     let header = csv.headers().with_context(cannot)?.clone();
     let line = |record: csv::Result<csv::StringRecord>| {
         let record = record?;
-        Ok(header
-            .iter()
-            .zip(&record)
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect())
+        let fields = header.iter().zip(&record);
+        Ok(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     };
     csv.records().map(line).collect::<csv::Result<_>>().with_context(cannot)
 }

@@ -5,7 +5,7 @@
 //! the Hugging Face cache (`snapshots/<hash>/main/test-00000-of-00001.parquet`, links into `blobs/`), or any other. All texts
 //! of a record count, but for those that all records of the file share (a canary).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -13,7 +13,6 @@ use gra_analysis::contamination::Benchmark;
 use serde_json::Value;
 
 use crate::failure::bad_input;
-use crate::seeds::Fault;
 use crate::seeds::records::{self, Records};
 
 /// Endings of tables; each may be followed by `.gz`.
@@ -34,23 +33,11 @@ const LEAST_ITEMS: usize = 3;
 
 /// The benchmarks that were read, and what of them was not.
 #[derive(Clone, Debug, Default)]
-pub struct BenchmarkFiles {
+pub(crate) struct BenchmarkFiles {
     /// In the order in which they were named, those of a folder by their paths.
-    pub benchmarks: Vec<Benchmark>,
+    pub(crate) benchmarks: Vec<Benchmark>,
     /// What a reader must know: files and records that were left out, a sentence each.
-    pub notes: Vec<String>,
-}
-
-/// A file that cannot be used as a benchmark.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot use {} as a benchmark: {fault}\nhint: a benchmark is a file of JSON, JSON Lines, CSV or Parquet, or a \
-     folder of them",
-    path.display()
-)]
-struct Unusable {
-    path: PathBuf,
-    fault: Fault,
+    pub(crate) notes: Vec<String>,
 }
 
 impl BenchmarkFiles {
@@ -58,18 +45,20 @@ impl BenchmarkFiles {
     ///
     /// # Errors
     /// When a path is neither file nor folder, a file cannot be read, or a folder has no table that can.
-    pub fn read(paths: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self> {
         let mut read = Self::default();
         for path in paths {
             if path.is_dir() {
                 read.add_folder(path)?;
             } else {
-                let found = records::read(path);
-                let found = found.map_err(|fault| Unusable { path: path.clone(), fault });
-                read.add(
-                    &name(path, path.parent()),
-                    found.map_err(|error| bad_input(error.into()))?,
-                );
+                let found = records::read(path).map_err(|fault| {
+                    let file = path.display();
+                    bad_input(anyhow!(
+                        "cannot use {file} as a benchmark: {fault}\n\
+                         hint: a benchmark is a file of JSON, JSON Lines, CSV or Parquet, or a folder of them"
+                    ))
+                })?;
+                read.add(&name(path, path.parent()), found);
             }
         }
         Ok(read)
@@ -79,6 +68,7 @@ impl BenchmarkFiles {
         let mut files = Vec::new();
         walk(folder, &mut files)
             .with_context(|| format!("cannot look through {}", folder.display()))?;
+        // One file that cannot be read among hundreds is a note; a folder of nothing else is an error.
         let before = self.benchmarks.len();
         let mut unread = Vec::new();
         for file in &files {
@@ -132,8 +122,12 @@ fn name(file: &Path, folder: Option<&Path>) -> String {
     let parts: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let path = parts.join("/");
     let path = path.strip_suffix(".gz").unwrap_or(&path);
-    let ending = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending)?.strip_suffix('.'));
-    ending.unwrap_or(path).to_owned()
+    without_ending(path).unwrap_or(path).to_owned()
+}
+
+/// A path without the ending of a table; `None` of one that has none.
+fn without_ending(path: &str) -> Option<&str> {
+    ENDINGS.iter().find_map(|ending| path.strip_suffix(ending)?.strip_suffix('.'))
 }
 
 /// The tables below a folder by their paths. What is hidden is left out, and so is a folder's second way to itself.
@@ -154,10 +148,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
             continue;
         }
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
-        let is_table = ENDINGS
-            .iter()
-            .any(|ending| plain.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')));
-        if is_table && !NO_TABLES.contains(&plain) {
+        if without_ending(plain).is_some() && !NO_TABLES.contains(&plain) {
             files.push(path);
         }
     }
@@ -166,27 +157,21 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// The texts of each record, without those that all records share.
 fn items(found: Records) -> Vec<Vec<String>> {
-    let mut items: Vec<Vec<String>> = Vec::with_capacity(found.records.len());
-    for record in found.records {
+    let texts = |record| {
         let mut texts = Vec::new();
         collect(&Value::Object(record), &mut texts);
-        items.push(texts);
-    }
-    if items.len() < LEAST_ITEMS {
-        return items;
-    }
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for item in &items {
-        let mut own: Vec<&String> = item.iter().collect();
-        own.sort_unstable();
-        own.dedup();
-        for text in own {
-            *times.entry(text.clone()).or_default() += 1;
+        texts
+    };
+    let mut items: Vec<Vec<String>> = found.records.into_iter().map(texts).collect();
+    // One record or two may well have one text; more that all share it have a canary.
+    if let [first, rest @ ..] = items.as_slice()
+        && items.len() >= LEAST_ITEMS
+    {
+        let is_shared = |text: &&String| rest.iter().all(|item| item.contains(text));
+        let shared: BTreeSet<String> = first.iter().filter(is_shared).cloned().collect();
+        for item in &mut items {
+            item.retain(|text| !shared.contains(text));
         }
-    }
-    let all = items.len();
-    for item in &mut items {
-        item.retain(|text| times[text] < all);
     }
     items
 }

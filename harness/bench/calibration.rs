@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use gra_analysis::reviewers::calibration::table::Rated;
 use gra_analysis::reviewers::calibration::{
     CLEAR, GOOD, InstructionSkill, Rating, ResponseSkill, Sheet, Weakness, committees, weaknesses,
@@ -22,7 +22,9 @@ use gra_synth::step::Asker;
 use serde::{Deserialize, Serialize};
 
 use crate::answering::{Answering, Asking};
-use gra_files::write_atomic;
+use crate::builtin;
+use crate::failure::bad_input;
+use gra_files::{read_if_any, write_atomic};
 
 /// One item of a calibration set, a line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -37,69 +39,31 @@ pub struct CalibrationItem {
     pub responses: BTreeMap<String, String>,
 }
 
-/// A calibration set cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CalibrationError {
-    /// The file cannot be read.
-    #[error("cannot read the calibration set {}: {error}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A line is no item.
-    #[error(
-        "{} line {line}: {reason}\nhint: a line looks like {{\"id\": \"a\", \"domain\": \"Math\", \"instructions\": \
-         {{\"clear\": \"..\", \"vague\": \"..\"}}, \"responses\": {{\"good\": \"..\", \"off-topic\": \"..\"}}}}",
-        path.display()
-    )]
-    Line {
-        /// Which file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Nothing is in it.
-    #[error("{} holds no items", path.display())]
-    Empty {
-        /// Which.
-        path: PathBuf,
-    },
-}
+/// What a line of a calibration set looks like.
+const LINE: &str = "{\"id\": \"a\", \"domain\": \"Math\", \"instructions\": {\"clear\": \"..\", \"vague\": \"..\"}, \
+                    \"responses\": {\"good\": \"..\", \"off-topic\": \"..\"}}";
 
 /// Reads a calibration set: JSON Lines, at most `per_domain` items of each domain, the first ones.
 ///
 /// # Errors
 /// Names the file and the line.
-pub fn load(
-    path: &Path,
-    per_domain: Option<usize>,
-) -> Result<Vec<CalibrationItem>, CalibrationError> {
-    let text = crate::builtin::read_to_string(path)
-        .map_err(|error| CalibrationError::Read { path: path.to_owned(), error })?;
+pub fn load(path: &Path, per_domain: Option<usize>) -> Result<Vec<CalibrationItem>> {
+    let file = path.display();
+    let text = builtin::read_to_string(path)
+        .map_err(|error| bad_input(anyhow!("cannot read the calibration set {file}: {error}")))?;
     let mut items = Vec::new();
     let (mut ids, mut taken) = (BTreeSet::new(), BTreeMap::<Domain, usize>::new());
-    for (place, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let fail =
-            |reason| CalibrationError::Line { path: path.to_owned(), line: place + 1, reason };
-        let item: CalibrationItem =
-            serde_json::from_str(line).map_err(|error| fail(error.to_string()))?;
-        for (texts, what, kind) in
-            [(&item.instructions, "instructions", CLEAR), (&item.responses, "responses", GOOD)]
-        {
-            if !texts.contains_key(kind) {
-                return Err(fail(format!("{what} lack `{kind}`")));
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        let item = item(line).and_then(|item| {
+            if ids.insert(item.id.clone()) {
+                return Ok(item);
             }
-            if let Some((kind, _)) = texts.iter().find(|(_, text)| text.trim().is_empty()) {
-                return Err(fail(format!("{what}: `{kind}` is empty")));
-            }
-        }
-        if !ids.insert(item.id.clone()) {
-            return Err(fail(format!("the id `{}` was used before", item.id)));
-        }
+            Err(format!("the id `{}` was used before", item.id))
+        });
+        let item = item.map_err(|reason| {
+            bad_input(anyhow!("{file} line {number}: {reason}\nhint: a line looks like {LINE}"))
+        })?;
+        // Lines that are not taken are checked all the same: a set is good as a whole.
         let taken = taken.entry(item.domain).or_default();
         *taken += 1;
         if per_domain.is_none_or(|most| *taken <= most) {
@@ -107,10 +71,25 @@ pub fn load(
         }
     }
     if items.is_empty() {
-        Err(CalibrationError::Empty { path: path.to_owned() })
-    } else {
-        Ok(items)
+        return Err(bad_input(anyhow!("{file} holds no items")));
     }
+    Ok(items)
+}
+
+/// The item of a line, which has the texts that others are held against, and no empty one.
+fn item(line: &str) -> Result<CalibrationItem, String> {
+    let item: CalibrationItem = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    for (texts, what, kind) in
+        [(&item.instructions, "instructions", CLEAR), (&item.responses, "responses", GOOD)]
+    {
+        if !texts.contains_key(kind) {
+            return Err(format!("{what} lack `{kind}`"));
+        }
+        if let Some((kind, _)) = texts.iter().find(|(_, text)| text.trim().is_empty()) {
+            return Err(format!("{what}: `{kind}` is empty"));
+        }
+    }
+    Ok(item)
 }
 
 /// With what the models are asked, and by what their scores are measured.
@@ -169,6 +148,7 @@ impl Calibration<'_> {
         let written = |judgement: &Judgement| judgement.written.map(Scores::mean);
         let has_both = self.reading == ScoreReading::Expected;
         Ok(Reviewed {
+            // A reply that cannot be read is a text without a score, and counted as one.
             responses: sheet(rater, &responses, scored.iter().map(mean)),
             written: has_both.then(|| sheet(rater, &responses, scored.iter().map(written))),
             instructions: sheet(rater, &instructions, checked.iter().map(passes)),
@@ -206,6 +186,7 @@ fn first<'a>(
     texts: &'a BTreeMap<String, String>,
     kind: &'static str,
 ) -> impl Iterator<Item = (&'a String, &'a String)> {
+    // The others in the order of their names, so that a set gives the same questions wherever it is read.
     let (front, rest): (Vec<_>, Vec<_>) = texts.iter().partition(|(other, _)| *other == kind);
     front.into_iter().chain(rest)
 }
@@ -232,28 +213,32 @@ pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rated> {
     let written: Option<Vec<Sheet<f64>>> = reviewed.iter().map(|of| of.written.clone()).collect();
     let instructions: Vec<Sheet<bool>> =
         reviewed.iter().map(|of| of.instructions.clone()).collect();
-    let auc = |sheet: &Sheet<f64>| ResponseSkill::auc_of(sheet);
-    let mut rated: Vec<Rated> = (0..reviewed.len())
-        .map(|place| Rated {
-            rater: responses[place].rater.clone(),
-            responses: ResponseSkill::of(&responses[place], tau),
-            instructions: InstructionSkill::of(&instructions[place]),
-            auc_as_written: written.as_ref().map(|sheets| auc(&sheets[place])),
-            leniency: leniency(&responses, place),
-        })
-        .collect();
-    for &size in sizes.iter().filter(|&&size| size > 1 && size <= reviewed.len()) {
-        let of_responses = committees(&responses, size, mean);
-        let of_instructions = committees(&instructions, size, |bits| bits.iter().all(|bit| *bit));
-        rated.push(Rated {
-            rater: of_responses.rater.clone(),
-            responses: ResponseSkill::of(&of_responses, tau),
-            instructions: InstructionSkill::of(&of_instructions),
-            auc_as_written: written.as_ref().map(|sheets| auc(&committees(sheets, size, mean))),
-            leniency: None,
-        });
+    let alone = reviewed
+        .iter()
+        .enumerate()
+        .map(|(place, of)| Rated { leniency: leniency(&responses, place), ..rated(of, tau) });
+    let sizes = sizes.iter().filter(|&&size| size > 1 && size <= reviewed.len());
+    let committees = sizes.map(|&size| {
+        let together = Reviewed {
+            responses: committees(&responses, size, mean),
+            written: written.as_ref().map(|sheets| committees(sheets, size, mean)),
+            // One member's veto is enough, as in a round.
+            instructions: committees(&instructions, size, |bits| bits.iter().all(|bit| *bit)),
+        };
+        rated(&together, tau)
+    });
+    alone.chain(committees).collect()
+}
+
+/// What was found of one rater, or of a committee, which is lenient to no one.
+fn rated(of: &Reviewed, tau: f64) -> Rated {
+    Rated {
+        rater: of.responses.rater.clone(),
+        responses: ResponseSkill::of(&of.responses, tau),
+        instructions: InstructionSkill::of(&of.instructions),
+        auc_as_written: of.written.as_ref().map(ResponseSkill::auc_of),
+        leniency: None,
     }
-    rated
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a committee is small")]
@@ -266,19 +251,17 @@ fn leniency(sheets: &[Sheet<f64>], place: usize) -> Option<Estimate> {
     if sheets.len() < 2 {
         return None;
     }
-    let mut rows = Vec::new();
+    let (mut items, mut distances) = (Vec::new(), Vec::new());
     for (at, row) in sheets[place].rows.iter().enumerate() {
-        let others: Vec<f64> = (0..sheets.len())
-            .filter(|other| *other != place)
-            .filter_map(|other| sheets[other].rows.get(at)?.said)
-            .collect();
+        // All sheets have the same texts in the same order.
+        let others = sheets.iter().enumerate().filter(|(other, _)| *other != place);
+        let others: Vec<f64> = others.filter_map(|(_, sheet)| sheet.rows.get(at)?.said).collect();
         if let Some(said) = row.said.filter(|_| !others.is_empty()) {
-            rows.push((row.item, said - mean(&others)));
+            items.push(row.item);
+            distances.push(Some(said - mean(&others)));
         }
     }
-    let (items, values): (Vec<usize>, Vec<Option<f64>>) =
-        rows.into_iter().map(|(item, distance)| (item, Some(distance))).unzip();
-    Some(inference::mean(&values, &Dependence::by(items)))
+    Some(inference::mean(&distances, &Dependence::by(items)))
 }
 
 /// What a later run reads: which raters of a pool cannot review, under which prompts.
@@ -337,6 +320,7 @@ impl CalibrationRecord {
         let about_tau = [Weakness::TauRejectsAll, Weakness::TauDoesNotSeparate];
         let mut lines = Vec::new();
         for rater in self.raters.iter().filter(|rater| is_member(rater)) {
+            // Shares at another threshold say nothing of this one; how well scores separate does.
             let holds = |weakness: &&Weakness| same_tau || !about_tau.contains(weakness);
             let words: Vec<&str> =
                 rater.weaknesses.iter().filter(holds).map(|weakness| weakness.words()).collect();
@@ -369,15 +353,10 @@ impl CalibrationRecord {
     /// # Errors
     /// When there is a file, and it cannot be read.
     pub fn find(results: &Path, pool: &str, prompts_sha256: &str) -> Result<Option<Self>> {
+        // One record for a pool: that of other prompts says nothing of these.
         let path = Self::folder(results, pool).join("calibration.json");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        };
-        let record: Self = serde_json::from_str(&text).with_context(|| {
+        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
+        let record: Self = serde_json::from_slice(&bytes).with_context(|| {
             format!(
                 "{} is no calibration record\nhint: run `gra-bench calibrate` again",
                 path.display()

@@ -1,7 +1,7 @@
-//! The command line: its verbs, most of them a file each, and the options that all of them have.
+//! The command line: its verbs, most of them a file each, and the options that all of them have. The two that take a
+//! few lines, `quantize` and the hidden `worker`, are here.
 
 mod calibrate;
-mod claims;
 mod compare;
 mod compute;
 mod doctor;
@@ -10,8 +10,8 @@ mod export;
 mod figures;
 mod init;
 mod inspect;
+mod paper;
 mod plan;
-mod quantize;
 mod report;
 mod reproduce;
 mod rescore;
@@ -21,13 +21,16 @@ mod seed;
 mod stats;
 mod store;
 mod synth;
-mod tables;
 mod train;
-mod view;
-mod worker;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use gra_llm::llama;
+use gra_llm::worker::{Setup, serve};
+use serde::Serialize;
 
 use crate::data_folder::{self, FolderArg};
 use crate::failure::EXIT_CODES;
@@ -57,7 +60,7 @@ enum Verb {
     Seed(seed::SeedArgs),
     Inspect(inspect::InspectArgs),
     Report(report::ReportArgs),
-    View(view::ViewArgs),
+    View(report::ViewArgs),
     Stats(stats::StatsArgs),
     Compare(compare::CompareArgs),
     Plan(plan::PlanArgs),
@@ -69,11 +72,11 @@ enum Verb {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Reproduce(reproduce::ReproduceArgs),
-    Tables(tables::TablesArgs),
-    Claims(claims::ClaimsArgs),
+    Tables(paper::TablesArgs),
+    Claims(paper::ClaimsArgs),
     Figures(figures::FiguresArgs),
     Store(store::StoreArgs),
-    Quantize(quantize::QuantizeArgs),
+    Quantize(QuantizeArgs),
     Schema(schema::SchemaArgs),
     Completions(schema::CompletionsArgs),
     /// Print the manual page of the program and its verbs: `gra-bench man | man -l -`.
@@ -90,6 +93,7 @@ impl Cli {
     /// Whatever went wrong; [`crate::failure::report`] turns it into a message and an exit code.
     pub fn run(mut self) -> Result<()> {
         terminal::use_its_width();
+        // Verbs know files, names and trials; only here a folder stands for one.
         data_folder::resolve(self.verb.folders().into_iter(), &mut self.global)?;
         let global = &self.global;
         match &self.verb {
@@ -99,8 +103,8 @@ impl Cli {
             Verb::Init(args) => init::run(args),
             Verb::Seed(args) => seed::run(args),
             Verb::Inspect(args) => inspect::run(args, global),
-            Verb::Report(args) => report::run(args, global),
-            Verb::View(args) => view::run(args, global),
+            Verb::Report(args) => report::report(args, global),
+            Verb::View(args) => report::view(args, global),
             Verb::Stats(args) => stats::run(args, global),
             Verb::Compare(args) => compare::run(args, global),
             Verb::Plan(args) => plan::run(args, global),
@@ -112,17 +116,22 @@ impl Cli {
             Verb::Train(args) => train::run(args, global),
             Verb::Eval(args) => eval::run(args, global),
             Verb::Reproduce(args) => reproduce::run(args, global),
-            Verb::Tables(args) => tables::run(args, global),
-            Verb::Claims(args) => claims::run(args, global),
+            Verb::Tables(args) => paper::tables(args, global),
+            Verb::Claims(args) => paper::claims(args, global),
             Verb::Figures(args) => figures::run(args, global),
             Verb::Store(args) => store::run(args, global),
-            Verb::Quantize(args) => quantize::run(args),
+            Verb::Quantize(args) => quantize(args),
             Verb::Schema(args) => schema::run(args),
             Verb::Completions(args) => schema::completions(args),
             Verb::Man => schema::manual(),
-            Verb::Worker => worker::run(),
+            Verb::Worker => worker(),
         }
     }
+}
+
+/// Indented JSON, as verbs print a document of their own.
+fn pretty(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 impl Verb {
@@ -140,7 +149,39 @@ impl Verb {
             Self::Export(args) => vec![FolderArg::Trial(&mut args.trial)],
             Self::Rescore(args) => vec![FolderArg::Trial(&mut args.trial)],
             Self::Stats(args) => args.sources.iter_mut().map(FolderArg::Source).collect(),
+            // `synth` makes such folders and takes none; the others have no experiment.
             _ => Vec::new(),
         }
     }
+}
+
+/// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gra-bench quantize SmolLM2-135M-Instruct.Q4_1.gguf SmolLM2-135M-Instruct.Q8_0.gguf Q8_0")]
+struct QuantizeArgs {
+    /// GGUF to read.
+    input: PathBuf,
+    /// GGUF to write.
+    output: PathBuf,
+    /// `Q8_0`, `Q5_K_M`, `Q4_K_M`, `Q4_0`, `Q3_K_M`, `Q2_K` or `F16`.
+    to: String,
+}
+
+fn quantize(args: &QuantizeArgs) -> Result<()> {
+    llama::quantize::quantize(&args.input, &args.output, &args.to)?;
+    writeln!(terminal::stdout(), "{}", args.output.display())?;
+    Ok(())
+}
+
+/// Holds models in a process of its own. `run` starts it; it is no command for users.
+fn worker() -> Result<()> {
+    // The owner keeps the last lines, to explain a crash.
+    let line = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+    llama::runtime::log_to(Some(Box::new(line)));
+    let ended = serve(|Setup { pool, settings }| llama::LlamaEngine::new(pool, settings));
+    ended.map(|never| match never {}).context(
+        "`gra-bench worker` holds the models for `gra-bench run`, which starts it itself\n\
+         hint: gra-bench run experiments/ablation.toml",
+    )
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use gra_analysis::checks::Checks;
 use gra_analysis::contamination::Contamination;
 use gra_synth::pool::ItemId;
@@ -15,52 +15,53 @@ use crate::benchmark_scores::DataSubject;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, Named, Sample};
 use crate::experiment::{Content, Experiment, Keep, Size, Source, stem};
+use crate::failure::bad_input;
 use crate::store::Store;
 use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
 
 /// File of a comparison's folder: what can be told apart, a sentence per line.
-pub const WORDS: &str = "words.txt";
+pub(crate) const WORDS: &str = "words.txt";
 
 /// Where the comparison of an experiment's data sets stands.
-#[must_use]
-pub fn folder(results: &Path, experiment: &str, run_seed: u64) -> PathBuf {
+pub(crate) fn folder(results: &Path, experiment: &str, run_seed: u64) -> PathBuf {
     results.join(experiment).join(format!("seed-{run_seed}.compare"))
 }
 
-/// The data sets of these names in their order; all of the experiment's when none is named.
+/// The data sets of these names in their order, under the experiment's first run seed; all of the experiment's when none
+/// is named. `file` is what the user named, and `purpose` what cannot be done without the data: `export`.
 ///
 /// # Errors
-/// When a trial is missing or not finished, a file cannot be read, or a data set is empty.
-pub fn data_sets(
+/// When a name is unknown, a trial is missing or not finished, a file cannot be read, or a data set is empty.
+pub(crate) fn data_sets(
     experiment: &Experiment,
-    run_seed: u64,
     names: &[String],
     store: &Store,
+    file: &Path,
+    purpose: &str,
 ) -> Result<Vec<DataSet>> {
-    let mut loader = Loader { experiment, run_seed, store, loaded: BTreeMap::new() };
-    let all = || {
-        let variants = experiment.variants.iter().map(|variant| &variant.name);
-        variants.chain(experiment.sources.iter().map(|source| &source.name)).cloned().collect()
-    };
-    let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
-    names.iter().map(|name| loader.load(name)).collect()
-}
-
-pub(crate) fn check_sets(experiment: &Experiment, names: &[String]) -> Result<()> {
-    let variants = experiment.variants.iter().map(|variant| variant.name.as_str());
-    let known: Vec<&str> =
-        variants.chain(experiment.sources.iter().map(|source| source.name.as_str())).collect();
-    match names.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(unknown) => bail!(
+    let variants = experiment.variants.iter().map(|variant| &variant.name);
+    let all: Vec<&String> =
+        variants.chain(experiment.sources.iter().map(|source| &source.name)).collect();
+    // Names are checked before anything is loaded: a data set may be large.
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        let known: Vec<&str> = all.iter().map(|name| name.as_str()).collect();
+        return Err(bad_input(anyhow!(
             "{} has no data set `{unknown}`\nhint: there are {}",
             experiment.name,
             known.join(", ")
-        ),
+        )));
     }
+    let run_seed = experiment.seeds[0];
+    let mut loader = Loader { experiment, run_seed, store, loaded: BTreeMap::new() };
+    let chosen = if names.is_empty() { all } else { names.iter().collect() };
+    let sets: Result<Vec<DataSet>> = chosen.into_iter().map(|name| loader.load(name)).collect();
+    sets.with_context(|| {
+        format!("cannot {purpose} {}\nhint: gra-bench run {}", experiment.name, file.display())
+    })
 }
 
+/// Loads data sets, each once: sources may be made of others.
 struct Loader<'a> {
     experiment: &'a Experiment,
     run_seed: u64,
@@ -69,6 +70,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// A variant's or a source's data set. A source is made of data sets that stand before it, so this ends.
     fn load(&mut self, name: &str) -> Result<DataSet> {
         if let Some(data_set) = self.loaded.get(name) {
             return Ok(data_set.clone());
@@ -128,6 +130,7 @@ impl Loader<'_> {
                 "those of the highest mu"
             }
         };
+        // A card and a page say that it was cut, and by what.
         if size < had {
             let _ = write!(data_set.content, ", cut to {size} of {had}, {which}");
         }
@@ -135,8 +138,7 @@ impl Loader<'_> {
     }
 
     fn trial(&self, name: &str, experiment: &str, variant: &str, until: u32) -> Result<DataSet> {
-        let (experiment, variant) = (experiment.to_owned(), variant.to_owned());
-        let id = TrialId { experiment, variant, seed: self.run_seed };
+        let id = TrialId::new(experiment, variant, self.run_seed);
         let trial = StoredTrial::open_finished(self.store, &id)
             .with_context(|| format!("data set `{name}` is not there yet"))?;
         let mut data_set = DataSet::of_trial(name.to_owned(), &trial, self.store, until)?;
@@ -188,6 +190,7 @@ fn filtered(
         }
     }
     let reasons: Vec<String> = counts.iter().map(|(fault, n)| format!("{fault} {n}")).collect();
+    // A sample with two faults is left out once and counted under both.
     let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
     let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
     let out = format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name);
@@ -211,14 +214,16 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
     let mut seen = BTreeSet::new();
     let mut samples: Vec<Sample> = Vec::new();
     let origins: Vec<Arc<str>> = parts.iter().map(|part| part.name.as_str().into()).collect();
-    let of_parts = parts.iter().zip(&origins);
-    let all =
-        of_parts.flat_map(|(part, origin)| part.samples.iter().map(move |sample| (sample, origin)));
+    let all = parts
+        .iter()
+        .zip(&origins)
+        .flat_map(|(part, origin)| part.samples.iter().map(move |sample| (sample, origin)));
     for (sample, origin) in all {
         if !seen.insert((&sample.instruction, &sample.response)) {
             continue;
         }
         let id = ItemId::Seed(u32::try_from(samples.len()).unwrap_or(u32::MAX));
+        // Items of two seed sets may have one name and be others: a sample then goes back to itself alone.
         let items = if seed_set.is_some() { sample.items.clone() } else { vec![id.to_string()] };
         let origin = Some(sample.origin.as_ref().unwrap_or(origin).clone());
         samples.push(Sample { id, items, origin, ..sample.clone() });
@@ -231,13 +236,9 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
     records.dedup_by(|a, b| a.id == b.id);
     let contents: Vec<&str> = parts.iter().map(|part| part.content.as_str()).collect();
     let content = format!("{}, exact repeats left out", contents.join(" and "));
-    let subject = DataSubject {
-        seed_dataset: parts
-            .first()
-            .map_or_else(String::new, |part| part.subject.seed_dataset.clone()),
-        data_source: name.clone(),
-        iteration: None,
-    };
+    let seed_dataset =
+        parts.first().map(|part| part.subject.seed_dataset.clone()).unwrap_or_default();
+    let subject = DataSubject { seed_dataset, data_source: name.clone(), iteration: None };
     let set =
         DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };
     DataSet { content, subject, records, ..set }

@@ -4,10 +4,11 @@
 //! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
+mod caveats;
 mod map;
-mod outsiders;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -26,48 +27,48 @@ use gra_synth::request::ModelName;
 
 use crate::answering::Answering;
 use crate::benchmarks::BenchmarkFiles;
-use crate::dataset::{DataSet, Sample, SourceTrial};
+use crate::dataset::{DataSet, SourceTrial};
 use crate::difficulty::Scoring;
 use crate::judging::{self, Bench, Judgements};
 use crate::seeds::Account;
-use gra_files::write_atomic;
+use gra_files::{remove_if_any, write_atomic};
 use map::SampleMap;
 
-pub use map::Fit;
+pub(crate) use map::Fit;
 
 /// The file of samples that hold items of benchmarks.
-pub const CONTAMINATION: &str = "contamination.csv";
+const CONTAMINATION: &str = "contamination.csv";
 /// The file of means by domain, generator and round.
-pub const GROUPS: &str = "groups.csv";
+const GROUPS: &str = "groups.csv";
 /// How the file of a judge's scores of a trial ends.
-pub const JUDGE: &str = ".judge.csv";
+pub(crate) const JUDGE: &str = ".judge.csv";
 
 /// What is to be measured.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Plan<'a> {
     /// How the table is made.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Names the streams of what is drawn: matched samples, starts of clusters and maps.
-    pub run_seed: u64,
+    pub(crate) run_seed: u64,
     /// The pool that names families.
-    pub pool: &'a ModelPool,
+    pub(crate) pool: &'a ModelPool,
     /// Whose losses make the difficulty.
-    pub difficulty: Option<Scoring<'a>>,
+    pub(crate) difficulty: Option<Scoring<'a>>,
     /// Who judges.
-    pub judge: Option<Bench<'a>>,
+    pub(crate) judge: Option<Bench<'a>>,
     /// Who judges as well, so that the two can be held against each other.
-    pub second_judge: Option<Bench<'a>>,
+    pub(crate) second_judge: Option<Bench<'a>>,
     /// What is made of embeddings.
-    pub embedding: Embedded,
+    pub(crate) embedding: Embedded,
     /// What contamination is looked for in; `None` where none was asked for.
-    pub benchmarks: Option<&'a BenchmarkFiles>,
+    pub(crate) benchmarks: Option<&'a BenchmarkFiles>,
     /// The place of the trial that people have rated, and what they said.
-    pub raters: Option<(usize, &'a [FilledSheet])>,
+    pub(crate) raters: Option<(usize, &'a [FilledSheet])>,
 }
 
 /// What is made of the instructions' embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Embedded {
+pub(crate) enum Embedded {
     /// Nothing: no encoder is needed.
     Nothing,
     /// Diversity, against the data set at this place.
@@ -83,15 +84,15 @@ pub enum Embedded {
 
 /// What was found.
 #[derive(Debug)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// A frame of samples per data set.
-    pub measured: Vec<MeasuredSet>,
+    pub(crate) measured: Vec<MeasuredSet>,
     /// The numbers.
-    pub findings: Findings,
+    pub(crate) findings: Findings,
     /// Where the samples lie on a map, where one was asked for; or why there is none.
-    pub map: Option<Result<SampleMap, String>>,
+    pub(crate) map: Option<Result<SampleMap, String>>,
     /// What the data sets hold of benchmarks, where some were named.
-    pub contamination: Option<Contamination>,
+    pub(crate) contamination: Option<Contamination>,
     /// What of the files was skipped or not read, a sentence each.
     file_notes: Vec<String>,
     /// Judges and scorers that wrote some of the samples, or are of one family with who did.
@@ -107,14 +108,15 @@ impl Evidence {
     ///
     /// # Errors
     /// When an engine or the store fails, or the run was interrupted.
-    pub fn gather(
+    pub(crate) fn gather(
         data_sets: &[DataSet],
-        plan: Plan<'_>,
+        plan: &Plan<'_>,
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
         let run_seed = plan.run_seed;
         let (mut diversity, mut sample_map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
+            // Diversity grows with the number of samples, so all data sets are measured on equally many.
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
             let matched = matched.or(smallest).unwrap_or(0);
             let sets = map::embed(data_sets, answering)?;
@@ -130,7 +132,8 @@ impl Evidence {
                 Some(diversity) => diversity.nearest_distances(place),
                 None => vec![None; data_set.samples.len()],
             };
-            let mut set = measure(data_set, nearest, &plan, answering)?;
+            let mut set = measure(data_set, nearest, plan, answering)?;
+            // People have rated one trial, whatever stands beside it.
             let raters = plan.raters.filter(|(of, _)| *of == place);
             if let (Some(trial), Some((_, sheets))) = (&mut set.trial, raters) {
                 trial.raters = sheets.to_vec();
@@ -157,32 +160,24 @@ impl Evidence {
             if set.is_demonstration { MeasureValue::count(n, n) } else { none }
         });
         findings.table.push_detail("data", "samples of a demonstration", demonstrated.collect());
-        let judges = [("judge", plan.judge), ("second judge", plan.second_judge)];
-        let judges =
-            judges.into_iter().filter_map(|(role, bench)| Some((role, &bench?.judge.name)));
+        let judges = [("judge", &plan.judge), ("second judge", &plan.second_judge)];
+        let judges = judges
+            .into_iter()
+            .filter_map(|(role, bench)| Some((role, &bench.as_ref()?.judge.name)));
         let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
         let asked = judges.chain(scorer);
         let insiders = asked.filter_map(|(role, model)| {
-            outsiders::not_an_outsider(role, model, data_sets, plan.pool)
+            caveats::not_an_outsider(role, model, data_sets, plan.pool)
         });
-        let insiders = insiders.collect();
-        Ok(Self {
-            measured,
-            findings,
-            map: sample_map,
-            contamination,
-            file_notes,
-            insiders,
-            long,
-            twins: twins(data_sets),
-        })
+        let (insiders, twins) = (insiders.collect(), caveats::twins(data_sets));
+        let map = sample_map;
+        Ok(Self { measured, findings, map, contamination, file_notes, insiders, long, twins })
     }
 
     /// What a reader must know besides the table: data sets that are one, judges that are no outsiders, what of the files was skipped or not
     /// read, instructions that the encoder does not read at once, what was not checked for contamination, and why
     /// there is no map. Each in a line.
-    #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = [&*self.twins, &*self.insiders, &*self.file_notes].concat();
         let sets = self.measured.iter().zip(&self.long).filter(|(_, long)| **long > 0);
         let sets =
@@ -201,9 +196,20 @@ impl Evidence {
     }
 
     /// Why a map that was asked for is not there.
-    #[must_use]
-    pub fn no_map(&self) -> Option<&str> {
+    pub(crate) fn no_map(&self) -> Option<&str> {
         self.map.as_ref()?.as_ref().err().map(String::as_str)
+    }
+
+    /// Says where readers find groups, contaminated samples and map of a folder that was written.
+    pub(crate) fn print_files(&self, folder: &Path, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;
+        if self.contamination.is_some() {
+            writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
+        }
+        if let Some(Ok(_)) = self.map {
+            writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
+        }
+        Ok(())
     }
 
     /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
@@ -212,13 +218,12 @@ impl Evidence {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         for (data_set, classifiers) in self.measured.iter().zip(&self.findings.classifiers) {
-            let mut parquet = Vec::new();
-            frames::write_parquet(&data_set.samples, &mut parquet)?;
-            write_atomic(&folder.join(format!("{}.parquet", data_set.name)), &parquet)?;
+            let path = folder.join(format!("{}.parquet", data_set.name));
+            write_made(&path, |out| frames::write_parquet(&data_set.samples, out))?;
             let Some(trial) = &data_set.trial else { continue };
-            // Files of an earlier time would be taken for those of these trials, and scores of a part for those of all.
+            // Scores of a part of a trial would be taken for those of all of it.
             let path = folder.join(format!("{}{JUDGE}", data_set.name));
             if trial.judge.is_empty() || trial.is_cut {
                 remove(&path)?;
@@ -229,9 +234,7 @@ impl Evidence {
             if classifiers.is_empty() {
                 remove(&path)?;
             } else {
-                let mut csv = Vec::new();
-                Classifiers::write_csv(classifiers, &mut csv)?;
-                write_atomic(&path, &csv)?;
+                write_made(&path, |out| Classifiers::write_csv(classifiers, out))?;
             }
         }
         match &self.map {
@@ -240,29 +243,19 @@ impl Evidence {
                 write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit())?)?;
                 write_atomic(&folder.join("map.svg"), map.svg().as_bytes())?;
             }
-            // An earlier map would be taken for that of these data sets.
-            Some(Err(_)) => {
-                for name in ["map.csv", "map.json", "map.svg"] {
-                    remove(&folder.join(name))?;
-                }
-            }
+            Some(Err(_)) => ["map.csv", "map.json", "map.svg"]
+                .iter()
+                .try_for_each(|name| remove(&folder.join(name)))?,
             None => {}
         }
         let list = folder.join(CONTAMINATION);
         match &self.contamination {
-            Some(contamination) => {
-                let mut csv = Vec::new();
-                contamination.write_csv(&mut csv)?;
-                write_atomic(&list, &csv)?;
-            }
-            // An earlier one would be taken for that of these data sets.
+            Some(contamination) => write_made(&list, |out| contamination.write_csv(out))?,
             None => remove(&list)?,
         }
         let Findings { table, groups, .. } = &self.findings;
         for (table, name) in [(table, "stats.csv"), (groups, GROUPS)] {
-            let mut csv = Vec::new();
-            table.write_csv(&mut csv)?;
-            write_atomic(&folder.join(name), &csv)?;
+            write_made(&folder.join(name), |out| table.write_csv(out))?;
         }
         let mut page = format!("{}\n{}", table.markdown(), groups.markdown());
         page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
@@ -270,30 +263,19 @@ impl Evidence {
     }
 }
 
-/// Data sets of the same texts in the same order, as two trials of one setting in two experiments have them: what is
-/// found of both is found once.
-fn twins(data_sets: &[DataSet]) -> Vec<String> {
-    fn texts(set: &DataSet) -> impl Iterator<Item = (&str, Option<&str>)> {
-        set.samples.iter().map(|sample| (sample.instruction.as_str(), sample.response.as_deref()))
-    }
-    let twin = |(place, set): (usize, &DataSet)| {
-        let first = data_sets[..place].iter().find(|earlier| texts(earlier).eq(texts(set)))?;
-        Some(format!(
-            "{} and {} hold the same samples: they are one data set under two names.",
-            first.name, set.name
-        ))
-    };
-    data_sets.iter().enumerate().filter_map(twin).collect()
+/// Writes a file whose bytes something makes.
+fn write_made<E: Into<anyhow::Error>>(
+    path: &Path,
+    make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<()> {
+    let mut bytes = Vec::new();
+    make(&mut bytes).map_err(Into::into)?;
+    Ok(write_atomic(path, &bytes)?)
 }
 
-/// Removes a file, if there is one.
+/// Removes a file of an earlier time, which would be taken for one of these data sets.
 fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
+    remove_if_any(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// A data set's samples, with what the models say.
@@ -310,18 +292,31 @@ fn measure(
         }
         None => vec![None; data_set.samples.len()],
     };
-    let mut ask = |bench: Option<Bench<'_>>| match bench {
+    let mut ask = |bench: &Option<Bench<'_>>| match bench {
         Some(bench) => bench.judge(data_set, answering),
         None => Ok(Judgements::new()),
     };
-    let (judgements, second) = (ask(plan.judge)?, ask(plan.second_judge)?);
+    let (judgements, second) = (ask(&plan.judge)?, ask(&plan.second_judge)?);
     let score = |of: &Judgements, id: &ItemId| Some(of.get(id)?.scores?.mean());
     let judge_of = |id: &ItemId| score(&judgements, id);
     let rows = data_set.samples.iter().zip(difficulty).zip(nearest);
-    let rows = rows.map(|((sample, difficulty), nearest_distance)| {
-        let (judge, second_judge) = (judge_of(&sample.id), score(&second, &sample.id));
-        let known = facts(sample);
-        frames::MeasuredSample { judge, second_judge, difficulty, nearest_distance, ..known }
+    let rows = rows.map(|((sample, difficulty), nearest_distance)| frames::MeasuredSample {
+        id: sample.id.to_string(),
+        items: sample.items.clone(),
+        domain: sample.domain,
+        generator: sample.generator.as_ref().map(ToString::to_string),
+        round: match sample.id {
+            ItemId::Candidate { round, .. } => Some(round),
+            ItemId::Seed(_) => None,
+        },
+        instruction: sample.instruction.clone(),
+        response: sample.response.clone(),
+        mu: sample.tally.map(Tally::mu),
+        sigma: sample.tally.map(Tally::sigma),
+        judge: judge_of(&sample.id),
+        second_judge: score(&second, &sample.id),
+        difficulty,
+        nearest_distance,
     });
     let rows: Vec<frames::MeasuredSample> = rows.collect();
     let trial =
@@ -330,11 +325,13 @@ fn measure(
             rule: *rule,
             is_cut: judged.is_some(),
             families: families(facts, plan.pool),
+            // Of the one trial that was rated; `gather` knows which.
             raters: Vec::new(),
             judge: judgements.keys().filter_map(|id| Some((*id, judge_of(id)?))).collect(),
             parameters: parameters(plan.pool),
         });
     let (name, seed_set) = (data_set.name.clone(), data_set.seed_set.clone());
+    // A trial has no files, and so no records that could be lost.
     let sum = |of: fn(&Account) -> usize| data_set.files.values().map(of).sum();
     let records = (!data_set.files.is_empty()).then(|| stats::RecordCounts {
         found: sum(|file| file.records),
@@ -350,60 +347,13 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
         (name.clone(), family.unwrap_or_else(|| name.to_string()))
     };
     let roles = facts.candidates.iter().map(|candidate| &candidate.roles);
+    // A family is what reviewers are suspected to favour, so generators have one too.
     let models = roles.flat_map(|roles| roles.reviewers.iter().chain([&roles.generator]));
     models.map(family).collect()
 }
 
 /// How many parameters the pool's models have, where it says so.
-fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
+pub(crate) fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
     let models = pool.members_and_teachers();
     models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
-}
-
-/// What is known of a sample without asking.
-fn facts(sample: &Sample) -> frames::MeasuredSample {
-    frames::MeasuredSample {
-        id: sample.id.to_string(),
-        items: sample.items.clone(),
-        domain: sample.domain,
-        generator: sample.generator.as_ref().map(ToString::to_string),
-        round: match sample.id {
-            ItemId::Candidate { round, .. } => Some(round),
-            ItemId::Seed(_) => None,
-        },
-        instruction: sample.instruction.clone(),
-        response: sample.response.clone(),
-        mu: sample.tally.map(Tally::mu),
-        sigma: sample.tally.map(Tally::sigma),
-        judge: None,
-        second_judge: None,
-        difficulty: None,
-        nearest_distance: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gra_synth::pool::SeedItem;
-
-    use super::*;
-
-    #[test]
-    fn equal_data_sets_are_said_to_be_one() {
-        let set = |name: &str, responses: &[&str]| {
-            let item = |(number, response): (u32, &&str)| SeedItem {
-                number,
-                instruction: "Add.".to_owned(),
-                input_at: None,
-                response: Some((*response).to_owned()),
-                annotation: None,
-            };
-            let samples = (0..).zip(responses).map(item).map(Sample::from).collect();
-            DataSet::new(name.to_owned(), samples)
-        };
-        let sets = [set("gra", &["3", "4"]), set("other", &["3"]), set("random", &["3", "4"])];
-        let expected =
-            "gra and random hold the same samples: they are one data set under two names.";
-        assert_eq!(twins(&sets), [expected]);
-    }
 }

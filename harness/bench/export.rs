@@ -9,12 +9,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
-use polars::error::PolarsError;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,7 @@ use crate::benchmark_scores::DataSubject;
 use crate::dataset::{self, DataSet, Sample};
 use crate::trial::TrialRecord;
 use card::Card;
+pub(crate) use formats::lines;
 
 mod card;
 mod formats;
@@ -42,7 +43,7 @@ const TEST: &str = "test";
 
 /// A form of training data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum TrainingFormat {
+pub(crate) enum TrainingFormat {
     /// Alpaca JSON: instruction, input, output.
     Alpaca,
     /// JSON Lines of `messages` with roles, as OpenAI, TRL and most others read them.
@@ -57,15 +58,14 @@ pub enum TrainingFormat {
 
 impl TrainingFormat {
     /// Every form.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Alpaca, Self::Messages, Self::Sharegpt, Self::PromptCompletion, Self::Parquet];
 
     /// Those that a run publishes beside its tables.
     pub(crate) const PUBLISHED: [Self; 3] = [Self::Alpaca, Self::Messages, Self::Parquet];
 
     /// The name of its file.
-    #[must_use]
-    pub const fn file(self) -> &'static str {
+    pub(crate) const fn file(self) -> &'static str {
         match self {
             Self::Alpaca => "alpaca.json",
             Self::Messages => "messages.jsonl",
@@ -78,30 +78,17 @@ impl TrainingFormat {
 
 /// A file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportedFile {
+pub(crate) struct ExportedFile {
     /// Its path within the folder of the export.
-    pub name: String,
+    pub(crate) name: String,
     /// Its content; the same data set gives the same bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
-/// The data set cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// An accepted candidate lacks a text: the recorded facts are damaged.
-    #[error("sample {id} was accepted and has no {missing}; its recorded facts are damaged")]
-    Incomplete {
-        /// Which.
-        id: ItemId,
-        /// `instruction` or `response`.
-        missing: &'static str,
-    },
-    /// Writing JSON failed.
-    #[error("writing JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    /// Writing Parquet failed.
-    #[error("writing Parquet: {0}")]
-    Parquet(#[from] PolarsError),
+impl ExportedFile {
+    fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), bytes }
+    }
 }
 
 /// A sample with both of its texts, and what is known of it.
@@ -123,9 +110,15 @@ struct ExportedSample<'a> {
 }
 
 impl<'a> ExportedSample<'a> {
-    fn from_candidate(candidate: &'a Candidate) -> Result<Self, ExportError> {
-        let incomplete = |missing| ExportError::Incomplete { id: candidate.id, missing };
-        let text = |text: &'a Option<String>, name| text.as_deref().ok_or(incomplete(name));
+    fn from_candidate(candidate: &'a Candidate) -> Result<Self> {
+        let text = |text: &'a Option<String>, what: &str| {
+            text.as_deref().with_context(|| {
+                let id = candidate.id;
+                format!(
+                    "sample {id} was accepted and has no {what}; its recorded facts are damaged"
+                )
+            })
+        };
         let instruction = text(&candidate.instruction, "instruction")?;
         Ok(Self {
             id: candidate.id,
@@ -158,7 +151,7 @@ impl<'a> ExportedSample<'a> {
 
 /// A data set to be exported.
 #[derive(Clone, Debug)]
-pub struct Export<'a> {
+pub(crate) struct Export<'a> {
     /// Its name in training configurations, which take it from comma-separated lists: a plain name.
     name: String,
     samples: Vec<ExportedSample<'a>>,
@@ -177,26 +170,25 @@ pub struct Export<'a> {
 
 /// What of an export is written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// The forms.
-    pub formats: Vec<TrainingFormat>,
+    pub(crate) formats: Vec<TrainingFormat>,
     /// This share of the samples is held out, drawn by the run seed.
-    pub test: Option<TestSplit>,
+    pub(crate) test: Option<TestSplit>,
 }
 
 /// How samples are held out.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TestSplit {
+pub(crate) struct TestSplit {
     /// Above 0 and below 1.
-    pub share: f64,
+    pub(crate) share: f64,
     /// Seed of the draw.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Extent {
     /// These forms of all samples.
-    #[must_use]
-    pub fn whole(formats: &[TrainingFormat]) -> Self {
+    pub(crate) fn whole(formats: &[TrainingFormat]) -> Self {
         let mut formats = formats.to_vec();
         formats.sort_unstable();
         formats.dedup();
@@ -209,10 +201,8 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When an accepted candidate lacks its texts.
-    pub fn of_trial(
-        record: &'a TrialRecord,
-        candidates: &'a [Candidate],
-    ) -> Result<Self, ExportError> {
+    pub(crate) fn of_trial(record: &'a TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
+        // Surplus and rejected candidates are in the trial's own tables.
         let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
         Ok(Self {
             name: record.id.joined(),
@@ -227,10 +217,10 @@ impl<'a> Export<'a> {
     }
 
     /// The samples of a data set that have a response.
-    #[must_use]
-    pub fn of_data_set(name: String, set: &'a DataSet) -> Self {
+    pub(crate) fn of_data_set(name: String, set: &'a DataSet) -> Self {
         let samples: Vec<_> = set.samples.iter().filter_map(ExportedSample::from_sample).collect();
         let mut notes = set.notes();
+        // Seed items may have no response; what a filter left out is among the notes already.
         let without = set.samples.len() - samples.len();
         if without > 0 {
             notes.push(format!("{without} samples without a response are left out."));
@@ -248,20 +238,17 @@ impl<'a> Export<'a> {
     }
 
     /// Its name in training configurations.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// How many samples it has.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.samples.len()
     }
 
     /// Whether it has none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
@@ -269,23 +256,24 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When a sample's facts are damaged.
-    pub fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>, ExportError> {
+    pub(crate) fn files(&self, extent: &Extent) -> Result<Vec<ExportedFile>> {
         let (train, test) = self.split(extent.test);
         let mut files = Vec::new();
+        // The same names in the folder of held-out samples: a trainer takes either by its path.
         for format in &extent.formats {
             let name = format.file();
-            files.push(ExportedFile { name: name.to_owned(), bytes: format.bytes(&train)? });
+            files.push(ExportedFile::new(name, format.bytes(&train)?));
             if extent.test.is_some() {
-                let bytes = format.bytes(&test)?;
-                files.push(ExportedFile { name: format!("{TEST}/{name}"), bytes });
+                files.push(ExportedFile::new(format!("{TEST}/{name}"), format.bytes(&test)?));
             }
         }
-        if let Some(info) = formats::dataset_info(&self.name, &extent.formats) {
-            files.push(ExportedFile { name: DATASET_INFO.to_owned(), bytes: info });
-        }
-        let card = Card { export: self, extent, counts: (train.len(), test.len()) };
-        files.push(ExportedFile { name: CARD.to_owned(), bytes: card.render().into_bytes() });
-        files.push(self.manifest(&files, (train.len(), test.len()))?);
+        let info = formats::dataset_info(&self.name, &extent.formats);
+        files.extend(info.map(|info| ExportedFile::new(DATASET_INFO, info)));
+        let counts = (train.len(), test.len());
+        let card = Card { export: self, extent, counts };
+        files.push(ExportedFile::new(CARD, card.render().into_bytes()));
+        // Last, with the hashes of all others.
+        files.push(self.manifest(&files, counts)?);
         Ok(files)
     }
 
@@ -316,11 +304,12 @@ impl<'a> Export<'a> {
         &self,
         files: &[ExportedFile],
         (train, test): (usize, usize),
-    ) -> Result<ExportedFile, ExportError> {
+    ) -> Result<ExportedFile> {
         let hashes: BTreeMap<&str, String> = files
             .iter()
             .map(|file| (file.name.as_str(), hex::encode(Sha256::digest(&file.bytes))))
             .collect();
+        // Settings and no hash of them: they say how to make the data again.
         let trials: BTreeMap<String, _> =
             self.records.iter().map(|record| (record.id.to_string(), &record.settings)).collect();
         let manifest = json!({
@@ -337,7 +326,7 @@ impl<'a> Export<'a> {
         });
         let mut bytes = serde_json::to_vec_pretty(&manifest)?;
         bytes.push(b'\n');
-        Ok(ExportedFile { name: MANIFEST.to_owned(), bytes })
+        Ok(ExportedFile::new(MANIFEST, bytes))
     }
 }
 

@@ -1,6 +1,5 @@
 //! How a failed command ends: a message on standard error and an exit code that means something.
 
-use std::fmt;
 use std::process::ExitCode;
 
 use gra_downstream::environment::EnvironmentError;
@@ -12,7 +11,6 @@ use gra_paper::claims::MeasuredError;
 use rusqlite::ErrorCode;
 
 use crate::answering::{Interrupted, TooManyLost};
-use crate::calibration::CalibrationError;
 use crate::experiment::ExperimentError;
 use crate::overwrite::WouldOverwrite;
 use crate::seeds::SeedError;
@@ -33,20 +31,9 @@ Exit codes:
   130  interrupted; what was finished is saved, the same command goes on";
 
 /// An error that comes of what the user gave, where no type of its own tells so.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct BadInput(anyhow::Error);
-
-impl fmt::Display for BadInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for BadInput {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
 
 /// Marks an error as one of bad input.
 #[must_use]
@@ -86,6 +73,7 @@ fn message(error: &anyhow::Error) -> String {
             hints.push(DAMAGE_HINT.to_owned());
         }
     }
+    // Last, where a reader looks for what to do.
     for hint in hints {
         message.push('\n');
         message.push_str(&hint);
@@ -106,6 +94,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let any = |is: fn(&Cause) -> bool| error.chain().any(is);
     let evaluation = error.chain().find_map(|cause| cause.downcast_ref::<EvaluationError>());
     let training = error.chain().find_map(|cause| cause.downcast_ref::<TrainingError>());
+    // An interruption may be the cause of any other error, so it is looked for first.
     if any(Cause::is::<Interrupted>) {
         130
     } else if let Some(training) = training {
@@ -116,7 +105,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<ExperimentError>()
             || cause.is::<SeedError>()
             || cause.is::<TrialIdError>()
-            || cause.is::<CalibrationError>()
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()
             || cause.is::<WouldOverwrite>()
@@ -137,6 +125,7 @@ fn of_training(error: &TrainingError) -> u8 {
     match error {
         TrainingError::Stopped => 130,
         TrainingError::Program(_) | TrainingError::LossIsNoNumber { .. } => 4,
+        // Of the machine, not of what was given.
         TrainingError::Io { .. } | TrainingError::Running { .. } => 1,
         _ => 3,
     }

@@ -24,7 +24,7 @@ pub(crate) use trials::of_trial;
 
 /// A kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum FigureKind {
+pub(crate) enum FigureKind {
     /// Benchmark averages by source (the paper's Fig. 1).
     #[value(name = "1")]
     Averages,
@@ -66,8 +66,7 @@ pub enum FigureKind {
 
 impl FigureKind {
     /// As it is asked for.
-    #[must_use]
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
@@ -87,24 +86,24 @@ impl FigureKind {
 
 /// A figure, or why there is none.
 #[derive(Debug)]
-pub struct GalleryEntry {
+pub(crate) struct GalleryEntry {
     /// Which kind.
-    pub kind: FigureKind,
+    pub(crate) kind: FigureKind,
     /// The trial, experiment or data set that it is of; `None` where there is only one.
-    pub about: Option<String>,
+    pub(crate) about: Option<String>,
     /// The picture.
-    pub figure: Result<Figure, MissingFigure>,
+    pub(crate) figure: Result<Figure, MissingFigure>,
 }
 
 /// Why a figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingFigure {
+pub(crate) struct MissingFigure {
     /// What is not there.
-    pub why: String,
+    pub(crate) why: String,
     /// What makes it, where a command does.
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// Whether a file is there that cannot be read.
-    pub is_unreadable: bool,
+    pub(crate) is_unreadable: bool,
 }
 
 impl MissingFigure {
@@ -143,7 +142,7 @@ impl GalleryEntry {
     fn about(kind: FigureKind, about: &str, figure: Result<Figure, MissingFigure>) -> Self {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let slug: String = about.chars().map(plain).collect();
-        // File systems take names of 255 bytes; what is of one name then gets a number.
+        // File systems take names of 255 bytes; what is of one name then gets a number. No letter is cut in two.
         let ends = slug.char_indices().map(|(at, letter)| at + letter.len_utf8());
         let end = ends.take_while(|end| *end <= LONGEST_NAME).last().unwrap_or(0);
         let slug = &slug[..end];
@@ -157,21 +156,20 @@ impl GalleryEntry {
 
 /// Where figures are drawn from.
 #[derive(Debug)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// The results folder: `benchmarks.csv` lies in it.
-    pub results: &'a Path,
+    pub(crate) results: &'a Path,
     /// What `stats` wrote.
-    pub stats: PathBuf,
+    pub(crate) stats: PathBuf,
     /// The store; `None` when there is none.
-    pub store: Option<&'a Store>,
+    pub(crate) store: Option<&'a Store>,
     /// Trials and experiments that were named; all when empty.
-    pub wanted: &'a [String],
+    pub(crate) wanted: &'a [String],
 }
 
 impl Sources<'_> {
     /// Whether there are scores of trained models.
-    #[must_use]
-    pub fn has_benchmarks(&self) -> bool {
+    pub(crate) fn has_benchmarks(&self) -> bool {
         self.results.join(BENCHMARKS).is_file()
     }
 }
@@ -183,47 +181,46 @@ const MODEL: BaseModel = BaseModel::Qwen;
 ///
 /// # Errors
 /// When a trial or experiment that was named does not exist, or the store or a folder cannot be read.
-pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
+pub(crate) fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
     let mut entries = Vec::new();
     let reference = Reference::embedded()?;
     let benchmarks = crate::measured::benchmarks(sources.results);
     // Read once for all figures that need it.
     let measured = Measured::read(&sources.stats).map_err(bad_input)?;
     for &kind in kinds {
-        match kind {
+        let of_scores = |draw: &dyn Fn(&Benchmarks) -> Result<Figure, FigureError>| {
+            let scores = benchmarks.as_ref().map_err(MissingFigure::unreadable);
+            let figure = scores.and_then(|scores| Ok(draw(scores)?));
+            vec![GalleryEntry::new(kind, figure)]
+        };
+        entries.extend(match kind {
             FigureKind::Averages => {
-                let draw = |scores: &Benchmarks| Averages::of(&reference, MODEL, scores).figure();
-                entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
+                of_scores(&|scores| Averages::of(&reference, MODEL, scores).figure())
             }
             FigureKind::Rounds => {
-                let draw = |scores: &Benchmarks| Rounds::of(&reference, MODEL, scores).figure();
-                entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
+                of_scores(&|scores| Rounds::of(&reference, MODEL, scores).figure())
             }
             // Besides what is measured of variants' data: scores of models that were trained on it.
-            FigureKind::Variants if sources.has_benchmarks() => {
-                let draw = |scores: &Benchmarks| {
-                    // The one whose values the paper prints, where both were trained.
-                    let bases = [BaseModel::Llama, BaseModel::Qwen];
-                    let base = bases.into_iter().find(|base| has_ablations(scores, *base));
-                    let Some(base) = base else {
-                        let what = "no model was trained on the data of an ablation's variant";
-                        return Err(FigureError::Nothing { what });
-                    };
-                    Averages::of_variants(&reference, base, scores).figure()
-                };
-                entries.push(GalleryEntry::new(kind, of_scores(&benchmarks, draw)));
-            }
+            FigureKind::Variants if sources.has_benchmarks() => of_scores(&|scores| {
+                // The one whose values the paper prints, where both were trained.
+                let mut bases = [BaseModel::Llama, BaseModel::Qwen].into_iter();
+                let what = "no model was trained on the data of an ablation's variant";
+                let base = bases.find(|base| has_ablations(scores, *base));
+                let base = base.ok_or(FigureError::Nothing { what })?;
+                Averages::of_variants(&reference, base, scores).figure()
+            }),
             FigureKind::SeedMap | FigureKind::DistilledMap => {
-                entries.push(GalleryEntry::new(kind, measured.map(kind)));
+                vec![GalleryEntry::new(kind, measured.map(kind))]
             }
-            FigureKind::Raters => entries.extend(measured.raters()),
-            FigureKind::Difficulty => entries.extend(measured.difficulty()),
+            FigureKind::Raters => measured.raters(),
+            FigureKind::Difficulty => measured.difficulty(),
             // Those of trials follow below: each needs its trial read once for all its kinds.
-            _ => {}
-        }
+            _ => Vec::new(),
+        });
     }
     let of_trials: Vec<FigureKind> =
         kinds.iter().copied().filter(|kind| kind.is_of_trials()).collect();
+    // A name that means no trial is an error, whatever is to be drawn.
     if !of_trials.is_empty() || !sources.wanted.is_empty() {
         entries.extend(trials::draw(&of_trials, sources, &measured)?);
     }
@@ -231,21 +228,18 @@ pub fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEn
     Ok(entries)
 }
 
-/// Figures of the finished trials of these groups, by kind, with the judge's scores of a folder of `stats`.
+/// Figures of the finished trials of a group, by kind, with the judge's scores of a folder of `stats`.
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn draw_groups<'a>(
+pub(crate) fn draw_group(
     kinds: &[FigureKind],
-    groups: impl IntoIterator<Item = &'a TrialGroup>,
+    group: &TrialGroup,
     stats: &Path,
     store: &Store,
 ) -> Result<Vec<GalleryEntry>> {
     let measured = Measured::read(stats).map_err(bad_input)?;
-    let mut entries: Vec<GalleryEntry> = groups
-        .into_iter()
-        .flat_map(|group| trials::of_group(kinds, group, &measured, store))
-        .collect();
+    let mut entries = trials::of_group(kinds, group, &measured, store);
     entries.sort_by_key(|entry| entry.kind);
     Ok(entries)
 }
@@ -254,12 +248,4 @@ pub fn draw_groups<'a>(
 fn has_ablations(scores: &Benchmarks, base: BaseModel) -> bool {
     let ablations = [DataSource::NoReviewer, DataSource::SingleReviewer, DataSource::MajorityVote];
     scores.models().any(|model| model.base == base && ablations.contains(&model.source))
-}
-
-/// A figure of the scores of trained models, where they could be read.
-fn of_scores(
-    benchmarks: &Result<Benchmarks>,
-    draw: impl FnOnce(&Benchmarks) -> Result<Figure, FigureError>,
-) -> Result<Figure, MissingFigure> {
-    Ok(draw(benchmarks.as_ref().map_err(MissingFigure::unreadable)?)?)
 }

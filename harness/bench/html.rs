@@ -11,6 +11,7 @@ impl Html {
     pub(crate) fn text(text: impl fmt::Display) -> Self {
         let mut html = String::new();
         for character in text.to_string().chars() {
+            // Both quotes too: a text may stand in an attribute.
             match character {
                 '&' => html.push_str("&amp;"),
                 '<' => html.push_str("&lt;"),
@@ -25,7 +26,7 @@ impl Html {
 
     /// A text on one line.
     pub(crate) fn unbroken(text: impl fmt::Display) -> Self {
-        Self::element("span", "nowrap", &Self::text(text))
+        Self::worded("span", "nowrap", text)
     }
 
     /// Markup of our own, in which every foreign text is escaped already.
@@ -35,8 +36,14 @@ impl Html {
 
     /// An element with a class, which may be empty.
     pub(crate) fn element(tag: &str, class: &str, content: &Self) -> Self {
+        // Classes are ours, and need no escaping.
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         Self(format!("<{tag}{class}>{content}</{tag}>"))
+    }
+
+    /// An element that holds a text.
+    pub(crate) fn worded(tag: &str, class: &str, text: impl fmt::Display) -> Self {
+        Self::element(tag, class, &Self::text(text))
     }
 
     /// A block that is folded to its title.
@@ -63,11 +70,7 @@ impl fmt::Display for Html {
 
 impl FromIterator<Html> for Html {
     fn from_iter<I: IntoIterator<Item = Html>>(pieces: I) -> Self {
-        let mut html = Self::default();
-        for piece in pieces {
-            html.push(&piece);
-        }
-        html
+        Self(pieces.into_iter().map(|piece| piece.0).collect())
     }
 }
 
@@ -110,6 +113,7 @@ impl HtmlTable {
     }
 
     pub(crate) fn html(&self) -> Html {
+        // Numbers stand to the right, so that their digits can be compared.
         let class = |number: bool| if number { " class=\"number\"" } else { "" };
         let caption = &self.caption;
         let mut html = format!(

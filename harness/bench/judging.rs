@@ -18,10 +18,10 @@ use crate::answering::{Answering, Asking};
 use crate::dataset::{DataSet, Sample};
 
 /// A judge and what it is asked with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bench<'a> {
     /// Who judges.
-    pub judge: &'a Member,
+    pub judge: Member,
     /// The prompts; Prompt 8 is used.
     pub prompts: &'a PromptSet,
     /// Form of the reply and retries.
@@ -39,11 +39,11 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When the engine or the store fails, or the run was interrupted.
-    pub fn judge(self, data_set: &DataSet, answering: &mut Answering<'_>) -> Result<Judgements> {
+    pub fn judge(&self, data_set: &DataSet, answering: &mut Answering<'_>) -> Result<Judgements> {
         let Self { judge, prompts, method, run_seed } = self;
+        let asker = Asker { run_seed: *run_seed, method, prompts };
         let samples = judged_samples(data_set);
         let judged = Judged::Response(ScoreReading::Sampled);
-        let asker = Asker { run_seed, method, prompts };
         let mut machine = Judge::new(asker, judge, judged, &samples);
         let name = format!("judging {}", data_set.name);
         let judgements =
@@ -53,15 +53,13 @@ impl Bench<'_> {
 }
 
 fn judged_samples(data_set: &DataSet) -> Vec<JudgedSample<'_>> {
-    match &data_set.trial {
-        Some(trial) => {
-            let candidates = trial.facts.candidates.iter();
-            let is_asked = |id| trial.judged.as_ref().is_none_or(|judged| judged.contains(id));
-            let asked = candidates.filter(|candidate| is_asked(&candidate.id));
-            asked.filter_map(of_candidate).collect()
-        }
-        None => data_set.samples.iter().filter_map(of_sample).collect(),
-    }
+    let Some(trial) = &data_set.trial else {
+        return data_set.samples.iter().filter_map(of_sample).collect();
+    };
+    // Of a trial rejected candidates count too: what the judge says of them is held against the committee.
+    let is_asked = |id| trial.judged.as_ref().is_none_or(|judged| judged.contains(id));
+    let asked = trial.facts.candidates.iter().filter(|candidate| is_asked(&candidate.id));
+    asked.filter_map(of_candidate).collect()
 }
 
 fn of_sample(sample: &Sample) -> Option<JudgedSample<'_>> {
@@ -108,6 +106,7 @@ pub fn read_scores(path: &Path, candidates: &[Candidate]) -> Result<BTreeMap<Ite
     };
     let (id_column, score_column) = (column("id")?, column("score")?);
     let mut scores = BTreeMap::new();
+    // The header is line 1.
     for (line, record) in (2..).zip(csv.records()) {
         let record = record.with_context(|| format!("judge scores {name}"))?;
         let (id, score) = (&record[id_column], &record[score_column]);
@@ -115,6 +114,7 @@ pub fn read_scores(path: &Path, candidates: &[Candidate]) -> Result<BTreeMap<Ite
         if !known.contains(&id) {
             bail!("judge scores {name}, line {line}: the trial has no candidate {id}");
         }
+        // The judge's reply could not be read.
         if score.is_empty() {
             continue;
         }

@@ -5,25 +5,25 @@
 //!
 //! # Layout
 //!
-//! - [`command`]: the command line, one file per verb; `session`: what the verbs share; `engines`: who answers
+//! - [`command`]: the command line, most verbs a file each; `session`: what the verbs share; `engines`: who answers
 //!   for a pool
 //! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; [`builtin`]: the files for it that the
 //!   program brings
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
 //! - `data_folder`, `served`: folders of an experiment and its results; pools of what servers list
-//! - [`overwrite`]: whether a run would put other results in the place of earlier ones
-//! - [`dataset`], [`evidence`]: data sets as peers; what is measured of them, with models where it takes
+//! - `overwrite`: whether a run would put other results in the place of earlier ones
+//! - [`dataset`], `evidence`: data sets as peers; what is measured of them, with models where it takes
 //!   some: [`difficulty`], [`judging`]
-//! - [`benchmarks`]: the benchmarks that data sets are looked through for
-//! - [`calibration`]: whether the models of a pool can review; [`raters`]: sheets for people to rate, and read back
-//! - [`comparison`]: the data sets of an experiment
-//! - [`measured`]: what results say about the paper's tables and claims; `benchmark_scores` writes scores of trained models
-//! - [`gallery`]: figures of what is stored
-//! - [`publish`], [`export`], [`rows`]: results; data sets in other tools' formats; tables as JSON
+//! - `benchmarks`: the benchmarks that data sets are looked through for
+//! - [`calibration`]: whether the models of a pool can review; `raters`: sheets for people to rate, and read back
+//! - `comparison`: the data sets of an experiment
+//! - `measured`: what results say about the paper's tables and claims; `benchmark_scores` writes scores of trained models
+//! - `gallery`: figures of what is stored
+//! - `publish`, `export`, [`rows`]: results; data sets in other tools' formats; tables as JSON
 //! - [`schema`]: what experiment and pool files may hold, for editors and for readers
-//! - [`report`], [`view`]: a page about an experiment, as a file and as a server; [`browser`] is what both
-//!   show of candidates, [`trail`] all that is known of one; `html`, `numbers`: what pages are made of
+//! - `report`, `view`: a page about an experiment, as a file and as a server; `browser` is what both
+//!   show of candidates, `trail` all that is known of one; `html`, `numbers`: what pages are made of
 //! - `excerpt`: a candidate in a few lines
 //! - `long_texts`: how many texts the encoder does not read at once
 //! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
@@ -31,34 +31,33 @@
 pub mod answering;
 pub mod axis;
 pub(crate) mod benchmark_scores;
-pub mod benchmarks;
-pub mod browser;
+mod benchmarks;
+mod browser;
 pub mod builtin;
 pub mod calibration;
 pub mod command;
-pub mod comparison;
+mod comparison;
 mod data_folder;
 pub mod dataset;
 pub mod difficulty;
 mod engines;
-pub mod evidence;
+mod evidence;
 mod excerpt;
 pub mod experiment;
-pub mod export;
+mod export;
 pub mod failure;
-pub mod gallery;
+mod gallery;
 mod html;
 pub mod judging;
 mod long_texts;
-pub mod measured;
+mod measured;
 mod numbers;
-pub mod overwrite;
+mod overwrite;
 pub mod pin;
 pub mod progress;
-pub mod publish;
-mod published;
-pub mod raters;
-pub mod report;
+mod publish;
+mod raters;
+mod report;
 pub mod rows;
 mod scale;
 pub mod schema;
@@ -68,7 +67,7 @@ mod session;
 pub mod store;
 pub mod suite;
 mod terminal;
-pub mod trail;
+mod trail;
 mod training_data;
 pub mod trial;
-pub mod view;
+mod view;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gra_files::read_if_any;
 use gra_paper::benchmarks::Benchmarks;
 use gra_paper::claims::Measured;
 use gra_synth::method::Method;
@@ -12,8 +13,7 @@ use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, V
 
 use crate::benchmark_scores::BENCHMARKS;
 use crate::failure::bad_input;
-use crate::published::PublishedManifest;
-use crate::trial::{TrialId, TrialSettings};
+use crate::trial::{PublishedManifest, TrialId, TrialSettings};
 
 /// Where `stats` writes to, in the results folder.
 const STATS: &str = "stats";
@@ -28,11 +28,12 @@ const COMPUTE: &str = ".compute.csv";
 ///
 /// # Errors
 /// Names the file and line that is not as it should be, or the file that cannot be read.
-pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
+pub(crate) fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
     let mut measured = of_benchmarks(results)?;
     let name = |path: &Path| path.display().to_string();
+    // Each table is read where it is there; claims that need another one say so.
     let stats = stats.map_or_else(|| results.join(STATS), Path::to_owned).join(TABLE);
-    if let Some(csv) = read(&stats)? {
+    if let Some(csv) = read_if_any(&stats)? {
         measured.read_stats(&name(&stats), &csv)?;
     }
     // EXPERIMENT/VARIANT/seed-N.compute.csv; other files and folders are passed over.
@@ -42,7 +43,8 @@ pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
                 let path = file.to_string_lossy();
                 let Some(trial) = path.strip_suffix(COMPUTE).map(Path::new) else { continue };
                 if is_papers_gra(results, trial)? {
-                    measured.read_compute(&name(&file), &read(&file)?.unwrap_or_default())?;
+                    measured
+                        .read_compute(&name(&file), &read_if_any(&file)?.unwrap_or_default())?;
                 }
             }
         }
@@ -54,19 +56,19 @@ pub fn load(results: &Path, stats: Option<&Path>) -> Result<Measured> {
 ///
 /// # Errors
 /// Likewise.
-pub fn benchmarks(results: &Path) -> Result<Benchmarks> {
+pub(crate) fn benchmarks(results: &Path) -> Result<Benchmarks> {
     of_benchmarks(results).map(|measured| measured.benchmarks().clone()).map_err(bad_input)
 }
 
 fn of_benchmarks(results: &Path) -> Result<Measured> {
     let mut measured = Measured::default();
     let path = results.join(BENCHMARKS);
-    let Some(csv) = read(&path)? else { return Ok(measured) };
+    let Some(csv) = read_if_any(&path)? else { return Ok(measured) };
     measured.read_benchmarks(&path.display().to_string(), &csv)?;
     let mut names = BTreeSet::new();
     for file in measured.benchmarks().item_files() {
         let items = results.join(&file);
-        let csv = read(&items)?.with_context(|| {
+        let csv = read_if_any(&items)?.with_context(|| {
             format!(
                 "{} names {}, which is not there\nhint: score the model again with `gra-bench eval`, or empty the \
                  field `items`",
@@ -91,20 +93,12 @@ fn is_papers_gra(results: &Path, folder: &Path) -> Result<bool> {
     };
     let (paper, Variant { instructions, roles, reviewers, dispute, .. }) =
         (Method::default(), settings.variant);
+    // By what it does and not by its name: a variant called `gra` may be anything.
     let is_full = (instructions, roles) == (Instructions::New, RoleAssignment::Random)
         && matches!(reviewers, Reviewers::Committee(3))
         && dispute == DisputeRule::Adjudicator;
     let thresholds = |method: &Method| (method.tau, method.delta, method.cosine_limit);
     Ok(!manifest.demonstration && is_full && thresholds(&settings.method) == thresholds(&paper))
-}
-
-/// A file's bytes; `None` where there is none.
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
 }
 
 /// What is in a folder, in the order of names; nothing where there is no such folder.

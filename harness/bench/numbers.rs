@@ -1,4 +1,6 @@
-//! Numbers as people read them, in reports.
+//! Numbers as people read them, in reports and on a terminal.
+
+use std::fmt::Display;
 
 use gra_analysis::statistics::inference::{Estimate, Interval};
 pub(crate) use gra_paper::grid::count as grouped;
@@ -12,6 +14,16 @@ pub(crate) fn or_missing<T>(value: Option<T>, form: impl FnOnce(T) -> String) ->
     value.map_or_else(|| MISSING.to_owned(), form)
 }
 
+/// A text in a table's cell, or a dash.
+pub(crate) fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// A count of things with their plural: `1 run seed`, `3 run seeds`.
+pub(crate) fn several<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    format!("{count} {what}{}", if count == N::from(1) { "" } else { "s" })
+}
+
 /// A number of parameters: `134.5M`, `7.6B`.
 pub(crate) fn parameters(count: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
@@ -21,6 +33,7 @@ pub(crate) fn parameters(count: u64) -> String {
 
 /// A measure of any size: three decimals below ten, and fewer above.
 pub(crate) fn measure(value: f64) -> String {
+    // As many digits as a reader compares, whatever the unit.
     match value.abs() {
         small if small < 10.0 => fixed(value, 3),
         middle if middle < 1000.0 => fixed(value, 1),

@@ -6,12 +6,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gra_files::remove_if_any;
 use serde_json::Value;
 
 use crate::experiment::Experiment;
-use crate::published::{PublishedManifest, manifest_path};
 use crate::store::{Store, TrialRow};
-use crate::trial::{Fingerprints, TrialId, TrialRecord, TrialSettings};
+use crate::trial::{
+    Fingerprints, PublishedManifest, TrialId, TrialRecord, TrialSettings, manifest_path,
+};
 
 /// Changed settings that a message lists.
 const LISTED: usize = 12;
@@ -21,9 +23,9 @@ const SHOWN: usize = 80;
 
 /// An earlier trial that has the name of a trial of this run and other settings.
 #[derive(Clone, Debug)]
-pub struct Differing {
+pub(crate) struct Differing {
     /// Which.
-    pub trial: TrialId,
+    pub(crate) trial: TrialId,
     /// Where it is.
     earlier: Earlier,
     /// What differs; at least one setting.
@@ -48,7 +50,7 @@ struct Change {
 
 /// A run would overwrite results that were made with other settings.
 #[derive(Debug, thiserror::Error)]
-pub struct WouldOverwrite {
+pub(crate) struct WouldOverwrite {
     differing: Vec<Differing>,
     /// The options that put a run beside the earlier one.
     elsewhere: &'static str,
@@ -67,7 +69,7 @@ impl WouldOverwrite {
 /// # Errors
 /// When the store cannot be read, an engine cannot say what its models are, or what an earlier trial was
 /// made with cannot be read.
-pub fn differing(
+pub(crate) fn differing(
     experiment: &Experiment,
     fingerprints: &Fingerprints,
     store: &Store,
@@ -109,20 +111,18 @@ pub fn differing(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn finished_as_planned(experiment: &Experiment, store: &Store) -> Result<Vec<TrialId>> {
+pub(crate) fn finished_as_planned(experiment: &Experiment, store: &Store) -> Result<Vec<TrialId>> {
     let mut found = Vec::new();
-    for trial in store.trials()?.into_iter().filter(|trial| trial.finished) {
+    let is_planned =
+        |id: &TrialId| id.experiment == experiment.name && experiment.seeds.contains(&id.seed);
+    let trials = store.trials()?.into_iter();
+    for trial in trials.filter(|trial| trial.finished && is_planned(&trial.id)) {
         let named = experiment.variants.iter().find(|variant| variant.name == trial.id.variant);
-        let is_of_experiment = trial.id.experiment == experiment.name;
-        let (Some(variant), true) = (named, experiment.seeds.contains(&trial.id.seed)) else {
-            continue;
-        };
-        if !is_of_experiment {
-            continue;
-        }
+        let Some(variant) = named else { continue };
         let before = store.record(&trial)?;
         let mut now =
             TrialRecord::new(experiment, variant, trial.id.seed, &Fingerprints::default());
+        // As if models and encoder were the same: the plan says that it assumes so.
         now.settings.models.clone_from(&before.settings.models);
         now.settings.encoder.clone_from(&before.settings.encoder);
         if changed_since(&before, &now)?.is_empty() {
@@ -153,7 +153,7 @@ fn as_json(settings: &TrialSettings) -> Result<Value> {
 ///
 /// # Errors
 /// [`WouldOverwrite`], or when a table cannot be removed.
-pub fn settle(
+pub(crate) fn settle(
     differing: Vec<Differing>,
     replace: bool,
     results: &Path,
@@ -179,12 +179,7 @@ pub fn settle(
         .collect();
     // Tables count the trials that are replaced; they are written anew when the run ends.
     for table in tables {
-        match std::fs::remove_file(&table) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot replace {}", table.display()));
-            }
-            _ => {}
-        }
+        remove_if_any(&table).with_context(|| format!("cannot replace {}", table.display()))?;
     }
     Ok(())
 }
@@ -246,6 +241,7 @@ impl fmt::Display for WouldOverwrite {
         if changes.len() > LISTED {
             write!(f, "\n  and {} more", changes.len() - LISTED)?;
         }
+        // The others differ in much the same, being of one run.
         match self.differing.len() - 1 {
             0 => {}
             1 => write!(f, "\n1 more trial of this run differs from an earlier one")?,

@@ -1,8 +1,7 @@
 //! What a run shows while it works: bars on a terminal, plain lines elsewhere. Goes to standard
 //! error, so that standard output stays for results.
 
-mod goal;
-mod whole;
+mod estimate;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -17,8 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 use crate::trial::TrialId;
-use goal::Goal;
-use whole::{EMBEDDING, STAGES, WholeProgress, place};
+use estimate::{EMBEDDING, Goal, STAGES, WholeProgress, place};
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -105,6 +103,7 @@ impl Progress {
             _ if std::io::stderr().is_terminal() => {
                 let bar =
                     ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
+                // The bar is drawn here, so that parts of it can give way to the terminal's width.
                 let style = ProgressStyle::with_template("{msg}");
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 Display::Bar(bar.with_finish(indicatif::ProgressFinish::AndClear))
@@ -118,7 +117,7 @@ impl Progress {
             round: 0,
             counts: None,
             goal: None,
-            stage: StageProgress::new(String::new(), None, 0, 0),
+            stage: StageProgress::new("", None, 0, 0),
             whole: None,
         }
     }
@@ -177,12 +176,11 @@ impl Progress {
     }
 
     pub(crate) fn end_trial(&mut self) {
-        let made = if let Some(goal) = &self.goal {
-            goal.words()
-        } else {
-            let accepted = self.counts.unwrap_or_default().accepted;
-            format!("{accepted} accepted in the last round")
-        };
+        let accepted = self.counts.unwrap_or_default().accepted;
+        let made = self
+            .goal
+            .as_ref()
+            .map_or_else(|| format!("{accepted} accepted in the last round"), Goal::words);
         if let Some(whole) = &mut self.whole {
             whole.end_trial();
         }
@@ -201,6 +199,7 @@ impl Progress {
             goal.set(round, count(&Candidate::is_sample), Instant::now());
         }
         self.counts = Some(Counts {
+            // Before its round ends a candidate that passed may still turn out a duplicate.
             accepted: count(&|c| {
                 c.outcome == Some(Outcome::Accepted)
                     || (c.outcome.is_none() && c.decision == Some(Decision::Accept))
@@ -221,20 +220,23 @@ impl Progress {
         if let Some(goal) = self.goal.as_mut().filter(|_| missing > 0) {
             goal.begin_paying(Instant::now());
         }
+        // Outside a trial a judge asks stages too, which have no place among those of a round.
         let place = self.counts.map(|_| place(stage));
-        self.stage = StageProgress::new(name.to_owned(), place, asked, missing);
-        self.show();
+        self.begin(StageProgress::new(name, place, asked, missing));
     }
 
     pub(crate) fn begin_embedding(&mut self, missing: usize) {
         let place = self.counts.map(|_| EMBEDDING);
-        self.stage = StageProgress::new("embedding".to_owned(), place, missing, missing);
-        self.show();
+        self.begin(StageProgress::new("embedding", place, missing, missing));
     }
 
     /// Passages are to be scored, of which the store lacks `missing`.
     pub(crate) fn begin_scoring(&mut self, what: &str, asked: usize, missing: usize) {
-        self.stage = StageProgress::new(what.to_owned(), None, asked, missing);
+        self.begin(StageProgress::new(what, None, asked, missing));
+    }
+
+    fn begin(&mut self, stage: StageProgress) {
+        self.stage = stage;
         self.show();
     }
 
@@ -246,11 +248,7 @@ impl Progress {
     /// How far a program of others is, in steps of its own, with what it says besides: a loss, a rate.
     pub(crate) fn of_program(&mut self, now: &ProgramProgress<'_>) {
         let ProgramProgress { what, done, of, left, note } = *now;
-        let left = match left {
-            _ if done == of => "done".to_owned(),
-            Some(left) => format!("{} left", rough(left)),
-            None => "time left unknown".to_owned(),
-        };
+        let left = if done == of { "done".to_owned() } else { time_left(left) };
         let note = if note.is_empty() { String::new() } else { format!(", {note}") };
         let line = format!("{what}: {done}/{of}, {left}{note}");
         match &self.display {
@@ -274,6 +272,7 @@ impl Progress {
     }
 
     pub(crate) fn end_chunk(&mut self, place: usize, replies: usize) {
+        // What a chunk said last of itself counts for the stage from now on.
         let last = self.stage.chunks.remove(&place).unwrap_or_default();
         self.stage.tokens += last.reply_tokens;
         self.stage.done += replies;
@@ -281,14 +280,12 @@ impl Progress {
     }
 
     pub(crate) fn end_stage(&mut self) {
-        if self.stage.missing > 0 || self.verbosity == Verbosity::Verbose {
-            match &self.display {
-                Display::Lines => self.say(&self.line()),
-                Display::Bar(bar) if self.verbosity == Verbosity::Verbose => {
-                    bar.println(self.line());
-                }
-                Display::Bar(_) | Display::Nothing => {}
-            }
+        let is_verbose = self.verbosity == Verbosity::Verbose;
+        match &self.display {
+            Display::Lines if self.stage.missing > 0 || is_verbose => self.say(&self.line()),
+            // The bar has shown it; a line stays when it moves on.
+            Display::Bar(bar) if is_verbose => bar.println(self.line()),
+            _ => {}
         }
     }
 
@@ -322,6 +319,7 @@ impl Progress {
         const BAR: usize = 20;
         let StageProgress { name, place, missing, .. } = &self.stage;
         let done = (self.stage.done + self.stage.under_way().replies).min(*missing);
+        // Of what must be paid: what the store answers takes no time.
         let full = BAR * done / (*missing).max(1);
         // How many rounds a number of samples takes is not known, so no share of the whole is.
         let whole = self.whole.as_ref().filter(|_| self.goal.is_none());
@@ -342,13 +340,7 @@ impl Progress {
             (0, stage),
             (3, format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))),
             (0, format!("{done}/{missing}")),
-            (
-                0,
-                left.map_or_else(
-                    || "time left unknown".to_owned(),
-                    |left| format!("{} left", rough(left)),
-                ),
-            ),
+            (0, time_left(left)),
             (2, self.rate()),
             (u8::from(self.goal.is_none()), self.tally().trim_start().to_owned()),
         ];
@@ -356,6 +348,7 @@ impl Progress {
             let kept = parts.iter().filter(|(rank, text)| *rank < least && !text.is_empty());
             kept.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" ")
         };
+        // Whole first, and then with less and less.
         let fits = (1..=5).rev().map(line).find(|line| line.chars().count() <= width);
         fits.unwrap_or_else(|| line(1).chars().take(width).collect())
     }
@@ -370,12 +363,10 @@ impl Progress {
     fn rate(&self) -> String {
         let seconds = self.stage.started.elapsed().as_secs_f64().max(0.001);
         let tokens = self.stage.tokens + self.stage.under_way().reply_tokens;
-        if tokens == 0 {
-            return String::new();
-        }
         #[expect(clippy::cast_precision_loss, reason = "shown with no decimals")]
         let rate = tokens as f64 / seconds;
-        format!("{rate:.0} tok/s")
+        // Embeddings and scores have no reply.
+        if tokens == 0 { String::new() } else { format!("{rate:.0} tok/s") }
     }
 
     fn tally(&self) -> String {
@@ -409,6 +400,11 @@ impl Progress {
     }
 }
 
+/// `12 min left`.
+fn time_left(left: Option<Duration>) -> String {
+    left.map_or_else(|| "time left unknown".to_owned(), |left| format!("{} left", rough(left)))
+}
+
 /// `40 s`, `12 min`, `3.5 h`.
 fn rough(time: Duration) -> String {
     let seconds = time.as_secs_f64();
@@ -420,10 +416,10 @@ fn rough(time: Duration) -> String {
 }
 
 impl StageProgress {
-    fn new(name: String, place: Option<u8>, asked: usize, missing: usize) -> Self {
+    fn new(name: &str, place: Option<u8>, asked: usize, missing: usize) -> Self {
         let now = Instant::now();
         Self {
-            name,
+            name: name.to_owned(),
             place,
             asked,
             missing,

@@ -1,6 +1,6 @@
 //! The published files of a trial: facts as tables, samples as data sets, and a manifest that is
 //! written last, so that its existence means the rest is complete. The same inputs give the same
-//! bytes: no times, no machine.
+//! bytes: no times, no machine. What is read of a manifest again is with trials' records.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::answering::Thoughts;
 use crate::experiment::Experiment;
 use crate::export::{self, Export, Extent, TrainingFormat};
 use crate::long_texts::{self, LongTexts};
-use crate::published::manifest_path;
 use crate::seeds::Account;
+use crate::trial::manifest_path;
 use crate::trial::running::CompletedTrial;
-use gra_files::write_atomic;
+use gra_files::{remove_if_any, write_atomic};
 
 /// The record of how a trial's files were made.
 ///
@@ -59,15 +59,13 @@ struct SeedFile<'a> {
 ///
 /// # Errors
 /// When a file cannot be written; the manifest is then missing.
-pub fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) -> Result<()> {
+pub(crate) fn write(experiment: &Experiment, trial: &CompletedTrial, results: &Path) -> Result<()> {
     let id = &trial.record.id;
     let folder = results.join(id.to_string());
     let manifest = manifest_path(results, id);
     // Without a manifest the files count as incomplete until the last of them is written.
-    if manifest.exists() {
-        std::fs::remove_file(&manifest)
-            .with_context(|| format!("cannot replace {}", manifest.display()))?;
-    }
+    remove_if_any(&manifest).with_context(|| format!("cannot replace {}", manifest.display()))?;
+    // Of the bytes that were made, not of what the disk gives back: a file that was damaged there is found out.
     let mut hashes = BTreeMap::new();
     for (name, bytes) in files(trial)? {
         hashes.insert(name.clone(), hex::encode(Sha256::digest(&bytes)));
@@ -111,12 +109,7 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
         files.push((format!("{name}.csv"), csv));
         files.push((format!("{name}.parquet"), parquet));
     }
-    let mut seeds = Vec::new();
-    for seed in &trial.seeds {
-        serde_json::to_writer(&mut seeds, seed)?;
-        seeds.push(b'\n');
-    }
-    files.push(("seed-annotations.jsonl".to_owned(), seeds));
+    files.push(("seed-annotations.jsonl".to_owned(), export::lines(trial.seeds.iter())?));
     // The trial's manifest stands for that of the export.
     let extent = Extent::whole(&TrainingFormat::PUBLISHED);
     let exported = Export::of_trial(&trial.record, candidates)?.files(&extent)?;
@@ -129,7 +122,7 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
 ///
 /// # Errors
 /// Names the folder.
-pub fn check_writable(folder: &Path) -> Result<()> {
+pub(crate) fn check_writable(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .and_then(|()| tempfile::NamedTempFile::new_in(folder).map(drop))
         .with_context(|| {
@@ -142,8 +135,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 
 /// What a reader of the table must know: demonstration or not, thresholds beside the paper's, and
 /// what the recorded reviews would mean at the paper's.
-#[must_use]
-pub fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
+pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
     let (ours, paper) = (&experiment.method, Method::default());
     let mut notes: Vec<String> = experiment.starter_warning().into_iter().collect();
     if experiment.demonstration {
@@ -165,15 +157,13 @@ pub fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> 
             whole.or(candidate.decision.filter(|_| paper.tau >= ours.tau))
         });
         let decisions: Vec<Decision> = decided.collect();
-        let count = |of| decisions.iter().filter(|&&decision| decision == of).count();
+        let [accepted, disputed, rejected] =
+            [Decision::Accept, Decision::Dispute, Decision::Reject]
+                .map(|of| decisions.iter().filter(|&&decision| decision == of).count());
+        let (reviewed, variant) = (decisions.len(), &reference.facts.variant);
         notes.push(format!(
-            "At the paper's thresholds the {} reviewed candidates of `{}` would be: {} accepted, {} \
-             disputed, {} rejected.",
-            decisions.len(),
-            reference.facts.variant,
-            count(Decision::Accept),
-            count(Decision::Dispute),
-            count(Decision::Reject),
+            "At the paper's thresholds the {reviewed} reviewed candidates of `{variant}` would be: {accepted} accepted, \
+             {disputed} disputed, {rejected} rejected."
         ));
     }
     if !experiment.expectation.is_empty() {
@@ -182,15 +172,15 @@ pub fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> 
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
+    // Then what befell this run.
     notes.extend(thought_notes(trials));
-    for trial in trials {
-        let failed = trial.seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
+    for CompletedTrial { facts, seeds, .. } in trials {
+        let failed = seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
         if failed > 0 {
+            let (variant, all) = (&facts.variant, seeds.len());
             notes.push(format!(
-                "`{}`: the annotation of {failed} of {} seed items failed because the engine could not \
-                 answer; they are left out of sampling.",
-                trial.facts.variant,
-                trial.seeds.len()
+                "`{variant}`: the annotation of {failed} of {all} seed items failed because the engine could not \
+                 answer; they are left out of sampling."
             ));
         }
     }

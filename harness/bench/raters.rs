@@ -9,13 +9,12 @@
 //! - this file: draws a sheet and writes it
 //! - [`filled`]: reads filled sheets back ([`gra_analysis::reviewers::raters`] compares them)
 
-pub mod filled;
+pub(crate) mod filled;
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::trial::review_verdict;
 use gra_synth::candidate::Candidate;
@@ -25,14 +24,14 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::bad_input;
 use crate::trial::TrialId;
-use gra_files::write_atomic;
+use gra_files::{read_if_any, write_atomic};
 
 /// What raters fill in.
-pub const SHEET: &str = "sheet.csv";
+pub(crate) const SHEET: &str = "sheet.csv";
 /// Which row is which candidate.
-pub const KEY: &str = "key.csv";
+pub(crate) const KEY: &str = "key.csv";
 /// What raters are told.
-pub const PAGE: &str = "how-to-rate.md";
+pub(crate) const PAGE: &str = "how-to-rate.md";
 
 /// Columns that raters fill in.
 const INSTRUCTION_OK: &str = "instruction_ok";
@@ -49,7 +48,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Candidates for people to rate.
 #[derive(Debug)]
-pub struct BlindedSheet<'a> {
+pub(crate) struct BlindedSheet<'a> {
     trial: &'a TrialId,
     /// Row numbers and candidates in the order of the sheet.
     rows: Vec<(usize, &'a Candidate)>,
@@ -63,7 +62,7 @@ impl<'a> BlindedSheet<'a> {
     ///
     /// # Errors
     /// When review has decided on no response.
-    pub fn draw(
+    pub(crate) fn draw(
         trial: &'a TrialId,
         candidates: &'a [Candidate],
         n: usize,
@@ -94,6 +93,7 @@ impl<'a> BlindedSheet<'a> {
             chosen.extend(drawn.iter().map(|&place| side[place]));
             (drawn.len(), side.len())
         });
+        // Both sides in one order that is drawn: neither it nor the numbers tell which side a row is of.
         let mut numbers = BTreeSet::new();
         let rows = stream.choose(chosen.len(), chosen.len()).into_iter().map(|place| {
             let number = loop {
@@ -108,8 +108,7 @@ impl<'a> BlindedSheet<'a> {
     }
 
     /// How many rows of which side, and what follows from it.
-    #[must_use]
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let [(accepted, of_accepted), (rejected, of_rejected)] = self.sides;
         let counts = format!(
             "{} rows of {}: {accepted} of {of_accepted} candidates that review let pass, {rejected} of {of_rejected} \
@@ -127,7 +126,7 @@ impl<'a> BlindedSheet<'a> {
     ///
     /// # Errors
     /// When another sheet or key is there and is not to be replaced, or a file cannot be written.
-    pub fn write(&self, folder: &Path, replace: bool) -> Result<Vec<PathBuf>> {
+    pub(crate) fn write(&self, folder: &Path, replace: bool) -> Result<Vec<PathBuf>> {
         // The key first: a sheet without one could not be read back.
         let files = [
             (KEY, self.key()?),
@@ -136,18 +135,12 @@ impl<'a> BlindedSheet<'a> {
         ];
         for (name, bytes) in files.iter().filter(|(name, _)| *name != PAGE && !replace) {
             let path = folder.join(name);
-            match std::fs::read(&path) {
-                Ok(there) if there != *bytes => {
-                    return Err(bad_input(anyhow!(
-                        "{} is there already, and it is filled in or of another draw\n\
-                         hint: name another folder with --out, or give --replace to lose it",
-                        path.display()
-                    )));
-                }
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot read {}", path.display()));
-                }
-                _ => {}
+            if read_if_any(&path)?.is_some_and(|there| there != *bytes) {
+                return Err(bad_input(anyhow!(
+                    "{} is there already, and it is filled in or of another draw\n\
+                     hint: name another folder with --out, or give --replace to lose it",
+                    path.display()
+                )));
             }
         }
         let write = |(name, bytes): (&str, Vec<u8>)| {

@@ -7,17 +7,14 @@
 //!
 //! # Layout
 //!
-//! - `subject`: what is read for it, from the store and the results
-//! - `verdict`, `tables`, `compared`, `figures`, `trained`, `claims`, `making`: its sections
+//! - this file: what is read for it, from the store and the results, and the page around its sections
+//! - `verdict`, `tables`, `results`, `trained`, `making`: its sections
 //! - `samples`: rows and trails as compressed blocks, within a budget
 //! - `report.css`, `file.js`: how it looks; where its browser of samples finds its data
 
-mod claims;
-mod compared;
-mod figures;
 mod making;
+mod results;
 mod samples;
-mod subject;
 mod tables;
 mod trained;
 mod verdict;
@@ -25,17 +22,21 @@ mod verdict;
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use gra_analysis::ablation::AblationTable;
 use gra_analysis::figure::font;
+use gra_analysis::trial::TrialFacts;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::browser;
 use crate::html::Html;
 use crate::numbers::grouped;
 use crate::store::Store;
+use crate::trial::stored::{StoredTrial, TrialGroup, TrialSelection};
+use crate::trial::{PublishedManifest, TrialId};
+use crate::{browser, rows, suite};
 use samples::EmbeddedSamples;
-use subject::{ReportSubject, SeedResults};
 
 const STYLE: &str = include_str!("report/report.css");
 const SOURCE: &str = include_str!("report/file.js");
@@ -43,12 +44,18 @@ const SOURCE: &str = include_str!("report/file.js");
 /// Room for what stands around the data, beyond sections and figures; most of it the font.
 const FRAME: usize = 700_000;
 
-/// Renders the report of an experiment or a trial by its name; `seed`: only this run seed.
+/// Renders the report of an experiment or a trial by its name, with what the results folder holds of it; `seed`: only
+/// this run seed.
 ///
 /// # Errors
 /// When there is no such trial or experiment, or the store cannot be read.
-pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> Result<String> {
-    let subject = &ReportSubject::read(store, results, name, seed)?;
+pub(crate) fn render(
+    store: &Store,
+    folder: &Path,
+    name: &str,
+    seed: Option<u64>,
+) -> Result<String> {
+    let subject = &ReportSubject::read(store, folder, name, seed)?;
     let mut main = Html::default();
     let mut contents = Vec::new();
     let mut section = |id: &'static str, title: &'static str, content: &Html| {
@@ -69,26 +76,26 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
     // `compare` puts the variants of an experiment side by side; a trial is not compared by itself.
     let experiment = subject.experiment();
     let compared = by_seed(subject, |SeedResults { group, .. }| match experiment {
-        Some(experiment) => compared::compared(results, experiment, group.seed),
+        Some(experiment) => results::compared(folder, experiment, group.seed),
         None => Ok(Html::default()),
     })?;
     if compared.len() > 0 {
         section("compared", "Data sets compared", &compared);
     }
     let mut drawn = by_seed(subject, |seed| {
-        let mut drawn = figures::of_reference(seed, results, store);
+        let mut drawn = results::of_reference(seed, folder, store);
         if let Some(experiment) = experiment {
-            drawn.extend(figures::of_comparison(results, experiment, seed.group.seed)?);
+            drawn.extend(results::of_comparison(folder, experiment, seed.group.seed)?);
         }
-        Ok(figures::html(&drawn))
+        Ok(results::cards(&drawn))
     })?;
-    drawn.push(&figures::html(&figures::over_variants(subject, results, store)?));
+    drawn.push(&results::cards(&results::over_variants(subject, folder, store)?));
     section("figures", "Figures", &drawn);
-    let trained = trained::trained(results)?;
+    let trained = trained::trained(folder)?;
     if trained.len() > 0 {
         section("trained", "Models trained on such data", &trained);
     }
-    section("claims", "The paper’s claims", &claims::claims(results)?);
+    section("claims", "The paper’s claims", &results::claims(folder)?);
     let mut run = making::making(subject);
     run.push(&by_seed(subject, |seed| Ok(making::measured(seed)))?);
     section("making", "What was run, and how", &run);
@@ -97,6 +104,7 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
     // Last: what is left of the file's size is for rows and trails.
     let data = EmbeddedSamples::pack(subject, store, main.len() + FRAME)?;
     let style = [&fonts(), STYLE, browser::STYLE].concat();
+    // What comes last calls the browser with the data of this file.
     let script = [browser::SCRIPT, SOURCE].concat();
     // Nothing runs or is drawn but what these hashes name.
     let policy = format!(
@@ -123,6 +131,80 @@ pub fn render(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> R
     ))
 }
 
+/// Everything that a report tells of.
+struct ReportSubject {
+    /// What the page is called.
+    title: String,
+    /// By run seed.
+    seeds: Vec<SeedResults>,
+    /// What the experiment asked, where a manifest says it.
+    manifest: Option<PublishedManifest>,
+}
+
+/// What one run seed gave.
+struct SeedResults {
+    /// Its trials, the reference first.
+    group: TrialGroup,
+    table: AblationTable,
+    /// Columns and lines of `seed-N.measured.csv`, where there is one.
+    measured: Vec<Map<String, Value>>,
+}
+
+impl ReportSubject {
+    /// Reads an experiment, or a trial; `seed`: only this run seed.
+    fn read(store: &Store, results: &Path, name: &str, seed: Option<u64>) -> Result<Self> {
+        let selection = TrialSelection { names: vec![name.to_owned()], seed };
+        let selected = selection.find(store)?;
+        let title = match name.parse::<TrialId>() {
+            Ok(trial) => trial.to_string(),
+            Err(_) => selected[0].id.experiment.clone(),
+        };
+        // A report needs no published files; what cannot be read of them is left out.
+        let manifest = |id| PublishedManifest::read(results, id).ok().flatten();
+        let manifest = selected.iter().find_map(|trial| manifest(&trial.id));
+        let seeds = TrialGroup::read_all(store, &selected)
+            .map(|group| SeedResults::new(group?, results))
+            .collect::<Result<_>>()?;
+        Ok(Self { title, seeds, manifest })
+    }
+
+    /// The first trial of the page.
+    fn reference(&self) -> &StoredTrial {
+        &self.seeds[0].group.trials[0]
+    }
+
+    /// The experiment's name; `None` of a report about one trial.
+    fn experiment(&self) -> Option<&str> {
+        let experiment = &self.reference().id().experiment;
+        (self.title == *experiment).then_some(experiment)
+    }
+
+    /// Every trial, in the order of the page.
+    fn trials(&self) -> impl Iterator<Item = (&StoredTrial, &TrialFacts)> {
+        self.seeds.iter().flat_map(SeedResults::trials)
+    }
+}
+
+impl SeedResults {
+    fn new(group: TrialGroup, results: &Path) -> Result<Self> {
+        let mut table = AblationTable::new(&group.facts, &group.facts[0].variant, group.seed)?;
+        for trial in group.trials.iter().filter(|trial| trial.finished) {
+            table.set_target(&trial.id().variant, trial.record.target())?;
+        }
+        let measured = suite::measured_path(results, &group.experiment, group.seed);
+        // What runs took is told where it is there and can be read; a report is about the rest.
+        let csv = std::fs::read(&measured).unwrap_or_default();
+        let measured =
+            rows::json(&csv).with_context(|| format!("cannot read {}", measured.display()))?;
+        Ok(Self { group, table, measured })
+    }
+
+    /// Every trial of this run seed, the reference first.
+    fn trials(&self) -> impl Iterator<Item = (&StoredTrial, &TrialFacts)> {
+        self.group.trials.iter().zip(&self.group.facts)
+    }
+}
+
 /// The font that drawings are laid out for. The page is set in it too, so it looks alike everywhere.
 fn fonts() -> String {
     let face = |(weight, file): (u32, &[u8])| {
@@ -141,8 +223,8 @@ fn hash(text: &str) -> String {
 
 fn header(subject: &ReportSubject, contents: &[(&str, &str)]) -> Html {
     let title = Html::text(&subject.title);
-    let question = subject.manifest.as_ref().map(|manifest| Html::text(&manifest.question));
-    let question = question.map(|question| Html::element("p", "question", &question));
+    let manifest = subject.manifest.as_ref();
+    let question = manifest.map(|manifest| Html::worded("p", "question", &manifest.question));
     let mut html = format!(
         "<a class=\"skip\" href=\"#main\">To the report</a>\n<header>\n\
          <p class=\"kicker\">gra-bench report</p>\n<h1>{title}</h1>{}{}\n\
@@ -184,11 +266,10 @@ fn by_seed(subject: &ReportSubject, part: impl Fn(&SeedResults) -> Result<Html>)
 /// What the browser of samples does not hold, and where it is.
 fn left_out(subject: &ReportSubject, data: &EmbeddedSamples) -> Html {
     let mut text = Vec::new();
+    let [held, all] = [data.trails, data.candidates].map(|count| grouped(count as u64));
     if data.trails < data.candidates {
         text.push(format!(
-            "This file holds {} of {} trails, those of disputed candidates first, so that it stays small.",
-            grouped(data.trails as u64),
-            grouped(data.candidates as u64)
+            "This file holds {held} of {all} trails, those of disputed candidates first, so that it stays small."
         ));
     }
     if !data.prompts {
@@ -199,6 +280,6 @@ fn left_out(subject: &ReportSubject, data: &EmbeddedSamples) -> Html {
     }
     let experiment = &subject.reference().id().experiment;
     let text = Html::text(text.join(" ") + " All of it: ");
-    let command = Html::element("code", "", &Html::text(format!("gra-bench view {experiment}")));
-    Html::element("p", "hint", &[text, command].into_iter().collect())
+    let command = Html::worded("code", "", format!("gra-bench view {experiment}"));
+    Html::element("p", "hint", &Html::from_iter([text, command]))
 }

@@ -1,6 +1,7 @@
 //! The whole story at one scale: which experiments are run, which of their data sets are trained on, and what is scored.
 //! It is a list of commands, each of which can be given by hand or on another machine.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -115,11 +116,9 @@ impl ReproductionScale {
     /// When there is none, or it is not as a scale is written.
     pub(crate) fn read(named: &str) -> Result<Self> {
         let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
-        let path = if is_file {
-            PathBuf::from(named)
-        } else {
-            PathBuf::from(format!("{}scales/{named}.toml", builtin::PREFIX))
-        };
+        let built_in = || format!("{}scales/{named}.toml", builtin::PREFIX);
+        let path = PathBuf::from(if is_file { named.to_owned() } else { built_in() });
+        // A file of one's own that cannot be read is no scale either.
         let text = builtin::read_to_string(&path).map_err(|_| {
             bad_input(anyhow!(
                 "there is no scale `{named}`\nhint: there are smoke, laptop and paper; a file of your own ends in .toml"
@@ -135,15 +134,8 @@ impl ReproductionScale {
     /// # Errors
     /// When an experiment cannot be loaded, or has no data set of a name.
     pub(crate) fn commands(&self, name: &str, global: &GlobalArgs) -> Result<Vec<StageCommand>> {
-        let results = global.results();
-        let out = results.join("reproduce").join(name);
-        let mut commands = Vec::new();
-        let mut add = |stage, words: Vec<String>, into: Option<PathBuf>| {
-            commands.push(StageCommand { stage, words, into });
-        };
-        let shown = |path: &Path| path.display().to_string();
-        let mut trained = Vec::new();
-        let mut experiments = Vec::new();
+        let out = global.results().join("reproduce").join(name);
+        let (mut commands, mut trained, mut experiments) = (Vec::new(), Vec::new(), Vec::new());
         for experiment in &self.experiments {
             let file = Path::new("experiments").join(&experiment.file);
             let base = self.base.as_ref().map(|base| Path::new("experiments").join(base));
@@ -151,17 +143,11 @@ impl ReproductionScale {
             let loaded = Experiments::load(&file, &global.models, &overrides)
                 .with_context(|| format!("scale {name}"))?;
             experiments.push(loaded.name.clone());
-            let with_base = |mut words: Vec<String>| {
-                if let Some(base) = &base {
-                    words.extend(["--base".to_owned(), shown(base)]);
-                }
-                words
-            };
-            let mut run = words(&["run", &shown(&file)]);
-            if !experiment.run.is_empty() {
-                run.extend(["--variants".to_owned(), experiment.run.join(",")]);
-            }
-            add(ReproductionStage::Run, with_base(run), None);
+            // Without names all variants are run.
+            let variants = Some(experiment.run.join(",")).filter(|names| !names.is_empty());
+            let base = || base.as_deref().map(Path::display);
+            let run = StageCommand::new(ReproductionStage::Run, "run").with(file.display());
+            commands.push(run.option("--variants", variants).option("--base", base()));
             if experiment.train.is_empty() {
                 continue;
             }
@@ -169,70 +155,62 @@ impl ReproductionScale {
                 experiment.train.iter().map(|text| SetName::from(text.as_str())).collect();
             let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
             let data = out.join("data").join(&loaded.name);
-            add(
-                ReproductionStage::Export,
-                with_base(words(&[
-                    "export",
-                    &shown(&file),
-                    "--sets",
-                    &names.join(","),
-                    "--out",
-                    &shown(&data),
-                    "--replace",
-                ])),
-                None,
-            );
+            let export = StageCommand::new(ReproductionStage::Export, "export")
+                .with(file.display())
+                .option("--sets", Some(names.join(",")))
+                .option("--out", Some(data.display()));
+            commands.push(export.with("--replace").option("--base", base()));
+            // Of one data set alone, `export` makes no folder below the one that is named.
+            let is_alone = sets.len() == 1 && loaded.each.len() == 1;
             for one in &loaded.each {
-                let seed = one.seeds[0];
                 for set in &sets {
-                    let id = TrialId {
-                        experiment: one.name.clone(),
-                        variant: set.name.to_owned(),
-                        seed,
-                    };
-                    // Of one data set alone, `export` makes no folder below the one that is named.
-                    let is_alone = sets.len() == 1 && loaded.each.len() == 1;
-                    let data = if is_alone { data.clone() } else { data.join(id.joined()) };
+                    // Trainings bear the name of the data set's export, whose run seed is the experiment's first.
+                    let set_name = TrialId::new(&one.name, set.name, one.seeds[0]).joined();
+                    let data = if is_alone { data.clone() } else { data.join(&set_name) };
+                    let folder = global.results().join("trained").join(&set_name);
                     for base in &self.training.bases {
-                        add(
-                            ReproductionStage::Train,
-                            self.training.command(base, &data, set, global),
-                            None,
-                        );
-                        for &seed in &self.training.seeds {
-                            let folder = results
-                                .join("trained")
-                                .join(id.joined())
-                                .join(&base.name)
-                                .join(format!("seed-{seed}"));
-                            trained.push(TrainedFolder { seed, folder });
-                        }
+                        commands.push(self.training.command(base, &data, set, global));
+                        trained.extend(self.training.seeds.iter().map(|&seed| TrainedFolder {
+                            seed,
+                            folder: folder.join(&base.name).join(format!("seed-{seed}")),
+                        }));
                     }
                 }
             }
         }
-        for engine in &self.evaluation.engines {
-            let is_scored = |one: &&TrainedFolder| {
-                engine.seeds.as_ref().is_none_or(|seeds| seeds.contains(&one.seed))
-            };
-            for one in trained.iter().filter(is_scored) {
-                add(ReproductionStage::Eval, self.evaluation.command(&engine.name, one), None);
-            }
+        commands.extend(self.evaluation.commands(&trained));
+        let report = |verb| StageCommand::new(ReproductionStage::Report, verb);
+        // Last, of all that is in the results folder by then, whichever scale made it.
+        for verb in ["tables", "claims"] {
+            let into = Some(out.join(format!("{verb}.md")));
+            commands.push(StageCommand { into, ..report(verb).option("--format", Some("md")) });
         }
-        for (verb, file) in [("tables", "tables.md"), ("claims", "claims.md")] {
-            add(ReproductionStage::Report, words(&[verb, "--format", "md"]), Some(out.join(file)));
-        }
-        let figures = words(&["figures", "--out", &shown(&out.join("figures"))]);
-        add(ReproductionStage::Report, figures, None);
+        commands.push(report("figures").option("--out", Some(out.join("figures").display())));
         for experiment in &experiments {
             let page = out.join(format!("{experiment}.html"));
-            add(
-                ReproductionStage::Report,
-                words(&["report", experiment, "--out", &shown(&page)]),
-                None,
-            );
+            commands.push(report("report").with(experiment).option("--out", Some(page.display())));
         }
         Ok(commands)
+    }
+}
+
+impl StageCommand {
+    /// A verb alone, whose output goes to that of the program.
+    fn new(stage: ReproductionStage, verb: &str) -> Self {
+        Self { stage, words: vec![verb.to_owned()], into: None }
+    }
+
+    fn with(mut self, word: impl Display) -> Self {
+        self.words.push(word.to_string());
+        self
+    }
+
+    /// With an option, where it has a value.
+    fn option(self, name: &str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.with(name).with(value),
+            None => self,
+        }
     }
 }
 
@@ -259,50 +237,40 @@ impl ScaleTraining {
         data: &Path,
         set: &SetName<'_>,
         global: &GlobalArgs,
-    ) -> Vec<String> {
+    ) -> StageCommand {
         let seeds: Vec<String> = self.seeds.iter().map(ToString::to_string).collect();
+        // Files are in the models' folder; anything else is a name on the hub or a folder, as it stands.
         let is_gguf = Path::new(&base.model).extension().is_some_and(|ending| ending == "gguf");
         let model =
             if is_gguf { global.models.join(&base.model) } else { base.model.clone().into() };
-        let mut words = words(&[
-            "train",
-            &data.display().to_string(),
-            "--base",
-            &model.display().to_string(),
-            "--base-name",
-            &base.name,
-            "--recipe",
-            &self.recipe,
-            "--seeds",
-            &seeds.join(","),
-            "--to-gguf",
-        ]);
-        if let Some(called) = set.called {
-            words.extend(["--data-source".to_owned(), called.to_owned()]);
-        }
-        words
+        StageCommand::new(ReproductionStage::Train, "train")
+            .with(data.display())
+            .option("--base", Some(model.display()))
+            .option("--base-name", Some(&base.name))
+            .option("--recipe", Some(&self.recipe))
+            .option("--seeds", Some(seeds.join(",")))
+            .with("--to-gguf")
+            .option("--data-source", set.called)
     }
 }
 
 impl ScaleEvaluation {
-    fn command(&self, engine: &str, trained: &TrainedFolder) -> Vec<String> {
-        let mut words = words(&[
-            "eval",
-            &trained.folder.display().to_string(),
-            "--suite",
-            &self.suite,
-            "--engine",
-            engine,
-        ]);
-        if let Some(threads) = self.threads {
-            words.extend(["--threads".to_owned(), threads.to_string()]);
+    /// A command for each engine and training that it scores.
+    fn commands(&self, trained: &[TrainedFolder]) -> Vec<StageCommand> {
+        let mut commands = Vec::new();
+        for ScaleEngine { name, seeds } in &self.engines {
+            let is_scored =
+                |one: &&TrainedFolder| seeds.as_ref().is_none_or(|seeds| seeds.contains(&one.seed));
+            commands.extend(trained.iter().filter(is_scored).map(|one| {
+                StageCommand::new(ReproductionStage::Eval, "eval")
+                    .with(one.folder.display())
+                    .option("--suite", Some(&self.suite))
+                    .option("--engine", Some(name))
+                    .option("--threads", self.threads)
+            }));
         }
-        words
+        commands
     }
-}
-
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ fn without_null(value: &mut Value) {
                     schema.insert("type".to_owned(), kind);
                 }
             }
+            // An `Option` of a table is a choice of the table and null.
             if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
                 choices.retain(|choice| choice["type"] != "null");
                 if let [Value::Object(only)] = &mut choices[..] {
@@ -129,9 +130,11 @@ fn write_tables(page: &mut String, path: &str, schema: &Value) {
         let choices = schema["anyOf"].as_array().into_iter().flatten();
         for table in choices.chain([schema, &schema["items"]]) {
             if table["properties"].is_object() {
+                // By its place and not by its content: a table and a list of tables may look alike.
                 let is_list = std::ptr::eq(table, &raw const schema["items"]);
                 let heading = if is_list { format!("[[{below}]]") } else { format!("[{below}]") };
                 let _ = write!(page, "\n### `{heading}`\n");
+                // Tables that several keys hold, such as sampling, are described once.
                 match written.iter().find(|(other, _)| *other == table) {
                     Some((_, other)) => {
                         let _ = write!(page, "\nThe keys of `{other}`.\n");
@@ -152,6 +155,7 @@ fn kind(schema: &Value) -> String {
     if schema["const"].is_string() {
         return format!("`{}`", schema["const"]);
     }
+    // Words with a description each are `oneOf`, other choices `anyOf`, and plain words `enum`.
     for choices in ["oneOf", "anyOf"] {
         if schema[choices].is_array() {
             return each(&schema[choices]).join(", ");
@@ -181,5 +185,6 @@ fn meaning(schema: &Value) -> String {
 /// A doc comment as a cell of a table: in one line, without the marks of links.
 fn plain(comment: &str) -> String {
     let line = comment.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A bar would end the cell.
     line.replace("[`", "`").replace("`]", "`").replace('|', "\\|")
 }

@@ -55,6 +55,7 @@ impl Servers<'_> {
                     "the server at {url} lists no model\nhint: load one, or name another --server"
                 )));
             }
+            // Replies are held to their form in a way that each program has of its own.
             for ListedModel { id, program } in models {
                 let dialect =
                     Dialect::of_program(&program).ok_or_else(|| unknown(&url, &program))?;
@@ -76,6 +77,7 @@ impl Servers<'_> {
     fn text(self, name: &str, served: &[Served]) -> Result<String> {
         // The demonstration's encoder is everybody's.
         let own = builtin::read_to_string(Path::new(builtin::DEMONSTRATION_POOL))?;
+        // As text, comments and all: the file is for people to go on with.
         let encoder = own.find("[encoder]").zip(own.find("[[model]]"));
         let encoder = encoder.map_or("", |(from, to)| &own[from..to]);
         let text = |value: &str| Value::from(value).to_string();
@@ -84,6 +86,7 @@ impl Servers<'_> {
             text(name)
         );
         let mut names = BTreeSet::new();
+        // In turn, so that a model's second part follows those of all others.
         for Served { url, id, dialect } in served.iter().cycle().take(served.len().max(MEMBERS)) {
             let member = free_name(id, &mut names);
             let _ = write!(
@@ -115,11 +118,10 @@ fn free_name(id: &str, taken: &mut BTreeSet<String>) -> String {
     let plain = id.rsplit(['/', '\\']).next().unwrap_or(id).trim_end_matches(".gguf");
     let mut name = plain.to_owned();
     let mut number = 1;
-    while taken.contains(&name) {
+    while !taken.insert(name.clone()) {
         number += 1;
         name = format!("{plain}-{number}");
     }
-    taken.insert(name.clone());
     name
 }
 

@@ -1,4 +1,5 @@
-//! What verbs share: the options that every verb has, and the [`Session`] of a verb that asks models.
+//! What verbs share: the options that every verb has and those of verbs that use engines of others, and the
+//! [`Session`] of a verb that asks models.
 //!
 //! Such a verb reads what the user named, opens the store, starts a session and hands it its work. The session
 //! shows progress, hears Ctrl-C, and says how to go on where that ended the work.
@@ -78,7 +79,13 @@ impl GlobalArgs {
         self.store_path().exists().then(|| self.read_store()).transpose()
     }
 
+    /// The same; an empty one where no run has made one yet.
+    pub(crate) fn read_store_or_empty(&self) -> Result<Store> {
+        self.read_store_if_any()?.map_or_else(Store::in_memory, Ok)
+    }
+
     pub(crate) fn verbosity(&self) -> Verbosity {
+        // The parser refuses both together.
         match (self.verbose, self.quiet) {
             (_, true) => Verbosity::Quiet,
             (true, false) => Verbosity::Verbose,
@@ -95,6 +102,23 @@ impl GlobalArgs {
             None => self.results().join(format!("{trial}.{ending}")),
         }
     }
+}
+
+/// Options of the verbs that have engines of others train and score.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DownstreamArgs {
+    /// Folder of the environments that `scripts/engines` makes.
+    #[arg(long, value_name = "DIR", env = "GRA_ENGINES", default_value = ".engines")]
+    pub(crate) engines: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// llama.cpp's settings with the threads that a verb was given; without any, its own choice.
+pub(crate) fn engine_settings(threads: Option<u16>) -> EngineSettings {
+    let default = EngineSettings::default();
+    EngineSettings { threads: threads.map_or(default.threads, Into::into), ..default }
 }
 
 /// A verb's work with models: the store, the engine, what is shown meanwhile, and the flag that Ctrl-C sets.
@@ -114,6 +138,7 @@ impl Session {
         settings: &EngineSettings,
     ) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        // The listening thread outlives the session, and must not keep its flag alive.
         let flag = Arc::downgrade(&stop);
         on_interrupt(move || match flag.upgrade() {
             Some(flag) => {
@@ -141,21 +166,46 @@ impl Session {
         let mut answering = Answering::new(store, &mut **engine, progress, stop, chunk);
         let result = work(&mut answering).map_err(|error| {
             // Of a server that was asked what it serves; what is asked in chunks tells by itself.
-            let is_stop = matches!(error.downcast_ref(), Some(EngineError::Stopped));
-            if is_stop { Interrupted.into() } else { error }
+            match error.downcast_ref() {
+                Some(EngineError::Stopped) => Interrupted.into(),
+                _ => error,
+            }
         });
         say_how_to_go_on(&result, &self.progress);
         result
     }
 }
 
+/// Does work with programs of others, which Ctrl-C ends by the flag; whatever is printed afterwards stands below no
+/// progress bar.
+pub(crate) fn with_programs<T>(
+    global: &GlobalArgs,
+    work: impl FnOnce(&AtomicBool, &mut Progress) -> Result<T>,
+) -> Result<T> {
+    let stop = stop_flag()?;
+    let mut progress = Progress::new(global.verbosity());
+    let result = work(&stop, &mut progress);
+    say_how_to_go_on(&result, &progress);
+    result
+}
+
 /// Of a command that was interrupted: what goes on with it.
-pub(crate) fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
+fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
     if result.as_ref().is_err_and(Error::is::<Interrupted>) {
-        let command: Vec<String> = std::env::args().collect();
-        let command = command.join(" ");
+        let command = std::env::args().collect::<Vec<String>>().join(" ");
         progress.say(&format!("to go on, give the same command again: {command}"));
     }
+}
+
+/// A flag that Ctrl-C sets during programs of others: they are ended, and the same command goes on.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    on_interrupt(move || {
+        flag.store(true, Ordering::Relaxed);
+        terminal::say("stopping; press Ctrl-C again to stop at once");
+    })?;
+    Ok(stop)
 }
 
 /// Calls `stop` at the first Ctrl-C (or SIGTERM) and ends the process at the second.

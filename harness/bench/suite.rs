@@ -46,6 +46,7 @@ pub fn run_all(
         answering.next_run_seed(experiment.tolerance);
         let mut trials = Vec::new();
         for variant in &experiment.variants {
+            // Variants follow each other in the file's order: the first asks what later ones find in the store.
             let record = TrialRecord::new(experiment, variant, seed, fingerprints);
             let trial = running::run(experiment, variant, record, answering)?;
             publish::write(experiment, &trial, results)?;
@@ -122,12 +123,10 @@ impl Sweep {
         let [path, markdown] = ["csv", "md"].map(|ending| folder.join(format!("{file}.{ending}")));
         let ran: Vec<&str> = experiment.variants.iter().map(|one| one.name.as_str()).collect();
         let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+        // A run of some variants or seeds must not put less in the place of more.
         let kept = earlier::others_of_sweep(&path, (axis, &names), &ran)?;
         if kept.is_empty() {
-            let mut csv = Vec::new();
-            table.write_csv(&mut csv)?;
-            write_atomic(&path, &csv)?;
-            write_atomic(&markdown, table.markdown().as_bytes())?;
+            write_table(&table, &path, &markdown)?;
         }
         Ok(Some(Self { title, table, markdown, kept }))
     }
@@ -143,6 +142,14 @@ impl Sweep {
     }
 }
 
+/// Writes a table over places as CSV and as Markdown.
+pub(crate) fn write_table(table: &MeasureTable, csv: &Path, markdown: &Path) -> Result<()> {
+    let mut bytes = Vec::new();
+    table.write_csv(&mut bytes)?;
+    write_atomic(csv, &bytes)?;
+    Ok(write_atomic(markdown, table.markdown().as_bytes())?)
+}
+
 /// Checks the model files of every trial that is not finished: a pinned file's hash is known without it, and
 /// a trial should not find out half-way that it is not there or not whole.
 ///
@@ -150,9 +157,11 @@ impl Sweep {
 /// Names the first file that is missing or cannot be used.
 pub(crate) fn check_files(experiment: &Experiment, store: &Store) -> Result<(), EngineError> {
     for variant in &experiment.variants {
+        // A store that cannot tell is one more reason to look at the files.
         let finished = |&seed: &u64| {
-            let (experiment, variant) = (experiment.name.clone(), variant.name.clone());
-            store.has_finished(&TrialId { experiment, variant, seed }).unwrap_or_default()
+            store
+                .has_finished(&TrialId::new(&experiment.name, &variant.name, seed))
+                .unwrap_or_default()
         };
         if !experiment.seeds.iter().all(finished) {
             experiment.check_files(variant)?;
@@ -206,6 +215,8 @@ const MEASURED: [&str; 7] =
 pub struct SeedReport {
     seed: u64,
     table: AblationTable,
+    /// What a reader of the table must know.
+    notes: Vec<String>,
     /// The table's files, made before anything measured was added: the same inputs, the same bytes.
     csv: Vec<u8>,
     markdown: Vec<u8>,
@@ -223,10 +234,10 @@ impl SeedReport {
         for trial in &trials {
             table.set_target(&trial.facts.variant, trial.record.target())?;
         }
-        let (mut csv, mut markdown) = (Vec::new(), table.markdown().into_bytes());
+        let mut csv = Vec::new();
         table.write_csv(&mut csv)?;
         let notes = publish::notes(experiment, &trials);
-        markdown.extend(format!("\n{}\n", notes.join("\n\n")).into_bytes());
+        let markdown = format!("{}\n{}\n", table.markdown(), notes.join("\n\n")).into_bytes();
         for trial in &trials {
             let measured = RunCost {
                 paid_calls: trial.paid.calls,
@@ -236,7 +247,7 @@ impl SeedReport {
             };
             table.set_measured(&trial.facts.variant, measured)?;
         }
-        Ok(Self { seed, table, csv, markdown, trials, kept: Vec::new() })
+        Ok(Self { seed, table, notes, csv, markdown, trials, kept: Vec::new() })
     }
 
     fn facts(&self) -> impl Iterator<Item = &TrialFacts> {
@@ -296,9 +307,8 @@ impl SeedReport {
         out: &mut impl Write,
     ) -> Result<()> {
         writeln!(out, "{}, run seed {}: {}\n", experiment.name, self.seed, experiment.question)?;
-        write!(out, "{}", self.table.terminal())?;
-        writeln!(out)?;
-        for note in publish::notes(experiment, &self.trials) {
+        writeln!(out, "{}", self.table.terminal())?;
+        for note in &self.notes {
             writeln!(out, "{note}")?;
         }
         let folder = results.join(&experiment.name);
@@ -309,6 +319,7 @@ impl SeedReport {
         let seed = self.seed;
         writeln!(out, "Samples: {}/<variant>/seed-{seed}/", folder.display())?;
         let reference = &self.trials[0];
+        // One that became a sample has the longest trail.
         let example = reference.facts.candidates.iter().find(|candidate| candidate.is_sample());
         if let Some(sample) = example.or(reference.facts.candidates.first()) {
             let (id, place) = (&reference.record.id, results_argument(results));
@@ -334,6 +345,7 @@ impl SeedReport {
             row.insert("long_instructions".into(), long.candidates.into());
             row.insert("long_seed_items".into(), long.seed_items.into());
         }
+        // Rows bear no name of the experiment, which several seed sets tell apart.
         let experiment = self.trials.first().map(|trial| &trial.record.id.experiment);
         Ok(serde_json::json!({ "experiment": experiment, "seed": self.seed, "rows": rows }))
     }

@@ -17,80 +17,80 @@ use crate::trial::stored::StoredTrial;
 
 /// Everything that is known of one candidate.
 #[derive(Clone, Debug, Serialize)]
-pub struct Trail {
+pub(crate) struct Trail {
     /// The recorded facts.
-    pub candidate: Candidate,
+    pub(crate) candidate: Candidate,
     /// The pool items that the generator saw, in drawn order.
-    pub examples: Vec<TrailItem>,
+    pub(crate) examples: Vec<TrailItem>,
     /// What the committee's scores led to.
-    pub committee_rule: Option<String>,
+    pub(crate) committee_rule: Option<String>,
     /// What the adjudicator's scores led to.
-    pub adjudicator_rule: Option<String>,
+    pub(crate) adjudicator_rule: Option<String>,
     /// What the nearest item of the pool led to.
-    pub nearest_rule: Option<String>,
+    pub(crate) nearest_rule: Option<String>,
     /// That item.
-    pub nearest: Option<TrailItem>,
+    pub(crate) nearest: Option<TrailItem>,
     /// Every call about it, in the order of the method.
-    pub calls: Vec<TrailCall>,
+    pub(crate) calls: Vec<TrailCall>,
 }
 
 /// A seed item or sample that a trail names.
 #[derive(Clone, Debug, Serialize)]
-pub struct TrailItem {
+pub(crate) struct TrailItem {
     /// Which.
-    pub id: ItemId,
+    pub(crate) id: ItemId,
     /// Its instruction; `None` where it is not on record.
-    pub instruction: Option<String>,
+    pub(crate) instruction: Option<String>,
 }
 
 /// A call and its raw reply.
 #[derive(Clone, Debug, Serialize)]
-pub struct TrailCall {
+pub(crate) struct TrailCall {
     /// Which call.
     #[serde(flatten)]
-    pub id: RequestId,
+    pub(crate) id: RequestId,
     /// The model that was asked.
-    pub model: String,
+    pub(crate) model: String,
     /// Tokens of the prompt.
-    pub prompt_tokens: u32,
+    pub(crate) prompt_tokens: u32,
     /// Tokens of the reply.
-    pub reply_tokens: u32,
+    pub(crate) reply_tokens: u32,
     /// Whether an earlier variant of the experiment had asked the same.
-    pub shared: bool,
+    pub(crate) shared: bool,
     /// First digits of the key that the reply is stored under.
-    pub key: String,
+    pub(crate) key: String,
     /// `None` where the store has no such reply any more.
-    pub reply: Option<TrailReply>,
+    pub(crate) reply: Option<TrailReply>,
 }
 
 /// What came back from a model, or from its engine instead.
 #[derive(Clone, Debug, Serialize)]
-pub struct TrailReply {
+pub(crate) struct TrailReply {
     /// Why it ended.
-    pub finish: String,
+    pub(crate) finish: String,
     /// Reply tokens that are thought, by its share of the characters; 0 without one.
-    pub thought_tokens: u32,
+    pub(crate) thought_tokens: u32,
     /// Why the engine could not answer; `text` is then what it said instead.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
     /// How tokens were drawn.
-    pub temperature: f32,
+    pub(crate) temperature: f32,
     /// Likewise: the nucleus mass.
-    pub top_p: f32,
+    pub(crate) top_p: f32,
     /// Most new tokens.
-    pub max_tokens: u32,
+    pub(crate) max_tokens: u32,
     /// Seed of the call, as text: it may exceed what a page counts exactly.
-    pub seed: String,
+    pub(crate) seed: String,
     /// Engine and file that answered.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
     /// The exact user message, where prompts are wanted.
-    pub prompt: Option<String>,
+    pub(crate) prompt: Option<String>,
     /// As the model wrote it.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// Reads the trails of a trial.
 #[derive(Debug)]
-pub struct TrailReader<'a> {
+pub(crate) struct TrailReader<'a> {
     store: &'a Store,
     trial: &'a StoredTrial,
     with_prompts: bool,
@@ -100,8 +100,7 @@ pub struct TrailReader<'a> {
 
 impl<'a> TrailReader<'a> {
     /// Reads from the store. Exact prompts are several times as long as replies.
-    #[must_use]
-    pub const fn new(store: &'a Store, trial: &'a StoredTrial, with_prompts: bool) -> Self {
+    pub(crate) const fn new(store: &'a Store, trial: &'a StoredTrial, with_prompts: bool) -> Self {
         Self { store, trial, with_prompts, instructions: BTreeMap::new() }
     }
 
@@ -109,11 +108,12 @@ impl<'a> TrailReader<'a> {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn read(&mut self, candidate: Candidate) -> Result<Trail> {
+    pub(crate) fn read(&mut self, candidate: Candidate) -> Result<Trail> {
         let method = &self.trial.record.settings.method;
         let examples = candidate.examples.iter().map(|&id| self.item(id)).collect::<Result<_>>()?;
         let nearest = candidate.nearest.map(|nearest| self.item(nearest.id)).transpose()?;
         let word = candidate.adjudication.as_ref();
+        // Rules are told anew from the recorded scores: what is shown is what decided.
         Ok(Trail {
             examples,
             committee_rule: committee_rule(&candidate, method),
@@ -129,7 +129,7 @@ impl<'a> TrailReader<'a> {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn calls(&self, subject: ItemId) -> Result<Vec<TrailCall>> {
+    pub(crate) fn calls(&self, subject: ItemId) -> Result<Vec<TrailCall>> {
         let calls = self.store.calls(self.trial.row, Some(subject))?;
         calls.into_iter().map(|call| self.call(call)).collect()
     }
@@ -153,6 +153,7 @@ impl<'a> TrailReader<'a> {
             prompt_tokens: fact.prompt_tokens,
             reply_tokens: fact.reply_tokens,
             shared: fact.shared,
+            // Enough to find it by; the whole of it is in the store.
             key: format!("{key:.12}"),
             reply,
         })
@@ -165,9 +166,7 @@ impl<'a> TrailReader<'a> {
         let (store, row) = (self.store, self.trial.row);
         let instruction = match id {
             ItemId::Seed(_) => store.seed_item(row, id)?.map(|seed| seed.instruction),
-            ItemId::Candidate { .. } => {
-                store.candidate(row, id)?.and_then(|sample| sample.instruction)
-            }
+            ItemId::Candidate { .. } => store.candidate(row, id)?.and_then(|one| one.instruction),
         };
         // Also what is not on record: it is not looked for again.
         self.instructions.insert(id, instruction.clone());
@@ -204,6 +203,7 @@ pub(crate) fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String
 fn nearest_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     let nearest = candidate.nearest?;
     let is_duplicate = candidate.outcome == Some(Outcome::Duplicate);
+    // The outcome and not the cosine tells: below the limit a rounded cosine may look like it.
     let (sign, verdict) = if is_duplicate { (">=", "duplicate") } else { ("<", "kept") };
     let limit = method.cosine_limit;
     let cosine = fixed(nearest.cosine, 4);

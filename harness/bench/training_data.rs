@@ -48,13 +48,12 @@ impl TrainingData {
         sets: &[String],
         global: &GlobalArgs,
     ) -> Result<Vec<Self>> {
-        let store = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
+        let store = global.read_store_or_empty()?;
         let mut data = Vec::new();
         for text in named {
+            // Files and folders that are there go before names of trials.
             let path = Path::new(text);
-            let is_experiment =
-                builtin::exists(path) && path.extension().is_some_and(|ending| ending == "toml");
-            if is_experiment {
+            if builtin::exists(path) && path.extension().is_some_and(|ending| ending == "toml") {
                 data.extend(of_experiment(path, sets, &store, global)?);
             } else if path.is_dir() {
                 data.push(of_export(path)?);
@@ -64,6 +63,7 @@ impl TrainingData {
             }
         }
         for (place, one) in data.iter().enumerate() {
+            // Their trainings would stand in one folder.
             if data[..place].iter().any(|earlier| earlier.name == one.name) {
                 let name = &one.name;
                 return Err(bad_input(anyhow!(
@@ -85,14 +85,9 @@ fn of_experiment(
     let experiments = Experiments::load(file, &global.models, &Overrides::default())?;
     let mut data = Vec::new();
     for experiment in &experiments.each {
-        comparison::check_sets(experiment, sets).map_err(bad_input)?;
-        let seed = experiment.seeds[0];
-        let loaded = comparison::data_sets(experiment, seed, sets, store).with_context(|| {
-            format!("cannot train on {}\nhint: gra-bench run {}", experiment.name, file.display())
-        })?;
-        for set in &loaded {
-            let (experiment, variant) = (experiment.name.clone(), set.name.clone());
-            let id = TrialId { experiment, variant, seed };
+        for set in &comparison::data_sets(experiment, sets, store, file, "train on")? {
+            // Named after the run seed too: data of another one is other data.
+            let id = TrialId::new(&experiment.name, &set.name, experiment.seeds[0]);
             data.push(exported(id.joined(), set, global.results())?);
         }
     }
@@ -123,6 +118,7 @@ fn exported(name: String, set: &DataSet, results: &Path) -> Result<TrainingData>
         return Err(bad_input(anyhow!("no sample of `{name}` has a response to train on")));
     }
     let folder = results.join(FOLDER).join(&name);
+    // With manifest and card: the folder is an export like any other, and can be named as one.
     for file in export.files(&Extent::whole(&[TrainingFormat::Alpaca]))? {
         write_atomic(&folder.join(&file.name), &file.bytes)?;
     }

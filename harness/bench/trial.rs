@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 pub(crate) use record::tests;
 pub use record::{Fingerprints, ModelDescription, TrialRecord, TrialSettings};
+pub(crate) use record::{PublishedManifest, manifest_path};
 
 /// Which trial: experiment, variant and run seed. Written `ablation/gra/seed-42`, as the folder of
 /// its results.
@@ -32,6 +33,12 @@ pub struct TrialId {
 }
 
 impl TrialId {
+    /// The trial of these names.
+    #[must_use]
+    pub fn new(experiment: &str, variant: &str, seed: u64) -> Self {
+        Self { experiment: experiment.to_owned(), variant: variant.to_owned(), seed }
+    }
+
     /// The name as one word, for a data set or a file: `ablation-gra-seed-42`.
     #[must_use]
     pub fn joined(&self) -> String {
@@ -57,7 +64,7 @@ impl FromStr for TrialId {
             && plain_name("trial", experiment).is_ok()
             && plain_name("trial", variant).is_ok()
         {
-            return Ok(Self { experiment: (*experiment).into(), variant: (*variant).into(), seed });
+            return Ok(Self::new(experiment, variant, seed));
         }
         Err(TrialIdError(text.to_owned()))
     }

@@ -8,18 +8,17 @@
 //! # Layout
 //!
 //! - `index`: rows in memory, made once; questions about them
-//! - `guard`: who may ask, and the headers of every answer
 //! - `server.js`: where the page's list finds its rows
 
-mod guard;
 mod index;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -32,14 +31,13 @@ use crate::html::Html;
 use crate::store::Store;
 use crate::trail::{Trail, TrailReader};
 use crate::trial::stored::{StoredTrial, TrialSelection};
-use guard::Guard;
 use index::{Index, ListQuery};
 
 const STYLE: &str = include_str!("report/report.css");
 const SOURCE: &str = include_str!("view/server.js");
 
 /// What is served.
-pub struct Viewer {
+pub(crate) struct Viewer {
     store: Mutex<Store>,
     title: String,
     trials: Vec<StoredTrial>,
@@ -52,7 +50,7 @@ impl Viewer {
     ///
     /// # Errors
     /// When there is no such trial, or the store cannot be read.
-    pub fn load(store: Store, selection: &TrialSelection) -> Result<Self> {
+    pub(crate) fn load(store: Store, selection: &TrialSelection) -> Result<Self> {
         let (mut trials, mut candidates) = (Vec::new(), Vec::new());
         for trial in selection.find(&store)? {
             candidates.push(store.candidates(trial.row)?);
@@ -76,8 +74,7 @@ impl Viewer {
     }
 
     /// How many candidates there are.
-    #[must_use]
-    pub fn candidates(&self) -> usize {
+    pub(crate) fn candidates(&self) -> usize {
         self.index.len()
     }
 
@@ -85,14 +82,14 @@ impl Viewer {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
         let guard = Guard::new(listener.local_addr().context("the listener has no address")?);
         let routes =
-            routes(Arc::new(self)).layer(axum::middleware::from_fn_with_state(guard, guard::watch));
+            routes(Arc::new(self)).layer(axum::middleware::from_fn_with_state(guard, watch));
         axum::serve(listener, routes)
             .with_graceful_shutdown(stop)
             .await
@@ -116,7 +113,7 @@ impl Viewer {
 ///
 /// # Errors
 /// When it is taken, or not this machine's.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}\nhint: --port 0, the default, takes a free port")
     })
@@ -183,5 +180,90 @@ async fn trail(State(viewer): State<Arc<Viewer>>, Query(asked): Query<AskedTrail
         Ok(Ok(None)) => (StatusCode::NOT_FOUND, "there is no such candidate").into_response(),
         Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")).into_response(),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "reading the trail failed").into_response(),
+    }
+}
+
+/// Which names are answered.
+///
+/// A page on another site can make a browser ask this server under that site's name (DNS rebinding). Such a request
+/// names the site as its host, so only addresses and `localhost` are answered.
+#[derive(Clone, Copy, Debug)]
+struct Guard {
+    /// Only this machine asks.
+    loopback: bool,
+}
+
+impl Guard {
+    fn new(address: SocketAddr) -> Self {
+        Self { loopback: address.ip().is_loopback() }
+    }
+
+    /// Whether a request that names this host is answered. The port is the connection's in any case.
+    fn admits(self, host: &str) -> bool {
+        // An IPv6 address stands in brackets before its port.
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        match name.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback() || !self.loopback,
+            Err(_) => name.eq_ignore_ascii_case("localhost"),
+        }
+    }
+}
+
+/// What every answer carries.
+const HEADERS: [(header::HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Answers or refuses a request.
+async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let mut response = if host.is_some_and(|host| guard.admits(host)) {
+        next.run(request).await
+    } else {
+        let reason = "this server answers to its address and to localhost only";
+        (StatusCode::FORBIDDEN, reason).into_response()
+    };
+    // Refusals too.
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_answered() {
+        let cases = [
+            // host, on this machine alone, on all addresses
+            ("127.0.0.1:8000", true, true),
+            ("localhost:8000", true, true),
+            ("LOCALHOST", true, true),
+            ("[::1]:8000", true, true),
+            ("192.168.1.7:8000", false, true),
+            ("[2001:db8::7]:80", false, true),
+            ("rebound.example:8000", false, false),
+            ("127.0.0.1.example", false, false),
+            ("localhost.example:80", false, false),
+            ("", false, false),
+        ];
+        for (host, here, everywhere) in cases {
+            assert_eq!(Guard { loopback: true }.admits(host), here, "{host}");
+            assert_eq!(Guard { loopback: false }.admits(host), everywhere, "{host}");
+        }
     }
 }

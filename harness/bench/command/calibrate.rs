@@ -10,7 +10,6 @@ use clap::{Args, Command, FromArgMatches};
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::reviewers::calibration::table::{self, Rated};
-use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::committee::Thousandths;
 use gra_synth::method::{Method, ReviewForm};
@@ -21,7 +20,7 @@ use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
 };
 use crate::experiment::{self, PromptFiles};
-use crate::session::{GlobalArgs, Session};
+use crate::session::{GlobalArgs, Session, engine_settings};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};
 use gra_files::write_atomic;
@@ -87,6 +86,7 @@ pub(crate) struct CalibrateArgs {
 impl CalibrateArgs {
     /// `calibrate --pool POOL --per-domain N`.
     pub(super) fn brief(pool: &Path, per_domain: u16) -> Result<Self> {
+        // By way of the parser, so that all other options have their defaults.
         let per_domain = per_domain.to_string();
         let typed = [OsStr::new("calibrate"), OsStr::new("--per-domain"), OsStr::new(&per_domain)];
         let typed = typed.into_iter().chain([OsStr::new("--pool"), pool.as_os_str()]);
@@ -122,10 +122,6 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let method = method(args)?;
     publish::check_writable(global.results())?;
     let store = Store::open(&global.store_path())?;
-    let mut settings = EngineSettings::default();
-    if let Some(threads) = args.threads {
-        settings.threads = threads.into();
-    }
     let calibration = Calibration {
         items: &items,
         prompts: &prompts.set,
@@ -136,7 +132,8 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         },
         run_seed: args.seed,
     };
-    let session = Session::start(global, store, &pool, &settings)?;
+    let session = Session::start(global, store, &pool, &engine_settings(args.threads))?;
+    // Model after model, so that each is loaded once.
     let (fingerprints, reviewed) = session.ask(experiment::default_chunk(), |answering| {
         let names = raters.iter().map(|model| &model.name);
         let fingerprints: Vec<String> =
@@ -144,19 +141,17 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
         let reviewed = raters.iter().map(|model| calibration.review(&as_judge(model), answering));
         Ok((fingerprints, reviewed.collect::<Result<Vec<Reviewed>>>()?))
     })?;
+    // Of each size all committees that these models can form are rated together.
     let sizes: Vec<usize> = (2..=raters.len()).collect();
     let rated = calibration::rate(&reviewed, &sizes, args.tau);
-    let no_fingerprint = String::new();
+    // Committees come behind the models, and have no fingerprint of their own.
+    let fingerprints = fingerprints.iter().map(String::as_str).chain(std::iter::repeat(""));
     let record = CalibrationRecord {
         pool: pool.name.clone(),
         prompts_sha256: prompts.sha256,
         tau: args.tau,
         items: items.len(),
-        raters: rated
-            .iter()
-            .enumerate()
-            .map(|(at, of)| RaterRecord::of(of, fingerprints.get(at).unwrap_or(&no_fingerprint)))
-            .collect(),
+        raters: rated.iter().zip(fingerprints).map(|(of, at)| RaterRecord::of(of, at)).collect(),
     };
     let folder =
         args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(global.results(), &pool.name));
@@ -209,6 +204,7 @@ fn method(args: &CalibrateArgs) -> Result<Method> {
         "comment-first" => ReviewForm::CommentFirst,
         _ => ReviewForm::ScoresFirst,
     };
+    // An expected score is the mean over the digits that the form allows at its place.
     ensure!(
         !(args.free && args.score_reading == "expected"),
         "expected scores need replies of a form\nhint: leave out --free, or --score-reading expected"
@@ -242,6 +238,7 @@ fn write(
     let figure = table::figure(&record.pool, record.items, rated)?;
     write_atomic(&folder.join("calibration.svg"), figure.svg.as_bytes())?;
     write_atomic(&folder.join("calibration.png"), &figure.png(&Fonts::bundled())?)?;
+    // Last: `run` takes a record for a calibration that is whole.
     record.write(folder)
 }
 
@@ -258,6 +255,7 @@ fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u
             let [id, domain] = name(row.item);
             csv.write_record([rater, id, domain, "instruction", &row.kind, &said, ""])?;
         }
+        // Both sheets of a rater have the same texts in the same order.
         for (place, row) in of.responses.rows.iter().enumerate() {
             let [id, domain] = name(row.item);
             let written = of.written.as_ref().and_then(|sheet| sheet.rows[place].said);

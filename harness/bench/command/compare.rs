@@ -2,31 +2,30 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use gra_analysis::ablation::sweep::{SweepAxis, join};
 use gra_analysis::stats::measure::MeasureTable;
 use gra_analysis::stats::{Settings, in_words};
+use gra_llm::model_pool::PoolModel;
 use gra_paper::grid;
-use gra_synth::method::{Member, Method};
+use gra_synth::method::Method;
 use serde_json::json;
 
-use super::rescore::{self, Decided, RescoreArgs};
+use super::rescore::{self, Decided};
 use super::stats;
-use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::DataSet;
-use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, JUDGE, Plan};
+use crate::difficulty::Protocol;
+use crate::evidence::{Embedded, Evidence, JUDGE, Plan};
 use crate::experiment::{Experiment, Experiments, Overrides, RescoreEntry};
-use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::trial::TrialId;
-use crate::{comparison, publish, rows, terminal};
+use crate::{comparison, publish, rows, suite, terminal};
 use gra_files::write_atomic;
 
 /// Put the data sets of an experiment side by side, and say what can be told apart.
@@ -70,25 +69,32 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let seeds = args.seed.into_iter().collect();
     let overrides = Overrides { seeds, ..args.overrides.clone() };
     let experiments = Experiments::load(&args.experiment, &global.models, &overrides)?;
-    let stored = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
-    let is_joined = experiments.each.len() > 1;
+    let stored = global.read_store_or_empty()?;
+    let (each, is_joined) = (&experiments.each, experiments.each.len() > 1);
+    // A judge is asked as the paper's is, whatever the experiment changes.
+    let method = Method::default();
+    let plans = each.iter().map(|experiment| args.plan(experiment, &method));
+    let plans = plans.collect::<Result<Vec<Plan<'_>>>>()?;
     // Those of several seed sets differ in nothing else.
-    let first = &experiments.each[0];
-    let plan = args.plan(first, first.seeds[0])?;
-    let sides = |experiment| SeedSetSide::load(args, experiment, is_joined, &stored, global);
-    let sides = experiments.each.iter().map(sides).collect::<Result<Vec<SeedSetSide<'_>>>>()?;
+    let first = &each[0];
+    let benchmarks = stats::named_benchmarks(&first.compare.benchmarks)?;
+    let sides = each.iter().map(|one| SeedSetSide::load(args, one, is_joined, &stored, global));
+    let sides = sides.collect::<Result<Vec<SeedSetSide<'_>>>>()?;
+    // Only now is the store opened for writing: what is wrong so far has taken no lock.
     drop(stored);
     let store = Store::open(&global.store_path())?;
     let session = Session::start(global, store, &first.pool, &first.engine)?;
     let found = session.ask(first.chunk, |answering| {
-        let gather = |side: &SeedSetSide<'_>| {
-            Evidence::gather(&side.data_sets, plan.as_plan(side.experiment), answering)
+        let gather = |(side, plan): (&SeedSetSide<'_>, Plan<'_>)| {
+            let plan = Plan { benchmarks: benchmarks.as_ref(), ..plan };
+            Evidence::gather(&side.data_sets, &plan, answering)
         };
-        sides.iter().map(gather).collect::<Result<Vec<Evidence>>>()
+        sides.iter().zip(plans).map(gather).collect::<Result<Vec<Evidence>>>()
     })?;
     let mut out = terminal::json_or_text(args.json);
     let mut documents = Vec::new();
     for (side, evidence) in sides.iter().zip(&found) {
+        // All files of a seed set before those of the next: what is printed is on disk.
         let words = side.write(evidence)?;
         let again = |entry| side.decide_again(args, entry, global);
         let decided = side.experiment.rescore.as_ref().map(again).transpose()?;
@@ -96,21 +102,19 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
             documents.push(side.json(evidence, &words, decided.as_ref())?);
             continue;
         }
-        print(&mut out, side.experiment, evidence, &words, &side.folder, global.verbosity())?;
+        side.print(evidence, &words, global.verbosity(), &mut out)?;
         decided.map_or(Ok(()), |decided| decided.print(&mut out))?;
     }
     if is_joined {
         let own = || comparison::folder(global.results(), &experiments.name, first.seeds[0]);
         let folder = args.out.clone().unwrap_or_else(own);
         let tables: Vec<&MeasureTable> = found.iter().map(|found| &found.findings.table).collect();
-        let (joined, mut csv) = (join(SweepAxis::SeedSet, &tables), Vec::new());
-        joined.write_csv(&mut csv)?;
-        let path = |ending: &str| folder.join(format!("seed-sets.{ending}"));
-        write_atomic(&path("csv"), &csv)?;
-        write_atomic(&path("md"), joined.markdown().as_bytes())?;
+        let joined = join(SweepAxis::SeedSet, &tables);
+        let markdown = folder.join("seed-sets.md");
+        suite::write_table(&joined, &folder.join("seed-sets.csv"), &markdown)?;
         if !args.json {
             let table = joined.terminal(global.verbosity() == Verbosity::Verbose);
-            writeln!(out, "\nOver seed sets\n\n{table}\nTable:   {}", path("md").display())?;
+            writeln!(out, "\nOver seed sets\n\n{table}\nTable:   {}", markdown.display())?;
         }
     }
     if args.json {
@@ -119,10 +123,44 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     Ok(())
 }
 
+impl CompareArgs {
+    /// What is measured of an experiment's data sets, but for benchmarks, whose files are read once for all.
+    fn plan<'a>(&self, experiment: &'a Experiment, method: &'a Method) -> Result<Plan<'a>> {
+        let asked = &experiment.compare;
+        let model = |given: Option<&String>, own: Option<&String>| {
+            given.or(own).map(|name| stats::member(&experiment.pool, name)).transpose()
+        };
+        let run_seed = experiment.seeds[0];
+        let bench = |judge: &PoolModel| {
+            let (judge, prompts) = (stats::as_judge(judge), &experiment.prompts.set);
+            Bench { judge, prompts, method, run_seed }
+        };
+        let judge = model(self.judge.as_ref(), asked.judge.as_ref())?.map(bench);
+        let second_judge = model(None, asked.second_judge.as_ref())?.map(bench);
+        let scorer = model(self.ifd.as_ref(), asked.ifd.as_ref())?;
+        // The paper's tau divides a judge's high scores from others, whatever this experiment's is.
+        let threshold = f64::from(method.tau);
+        Ok(Plan {
+            settings: Settings { threshold, margins: asked.margins },
+            run_seed,
+            pool: &experiment.pool,
+            difficulty: scorer.map(|model| stats::scoring(model, Protocol::default())),
+            judge,
+            second_judge,
+            embedding: if self.no_embeddings {
+                Embedded::Nothing
+            } else {
+                Embedded::Diversity { reference: 0, matched: asked.matched, map: asked.map }
+            },
+            benchmarks: None,
+            raters: None,
+        })
+    }
+}
+
 /// The comparison of an experiment's data sets: of one seed set, where the file names several.
 struct SeedSetSide<'a> {
     experiment: &'a Experiment,
-    run_seed: u64,
     data_sets: Vec<DataSet>,
     folder: PathBuf,
 }
@@ -138,15 +176,8 @@ impl<'a> SeedSetSide<'a> {
     ) -> Result<Self> {
         let run_seed = experiment.seeds[0];
         let names = if args.sets.is_empty() { &experiment.compare.sets } else { &args.sets };
-        comparison::check_sets(experiment, names).map_err(bad_input)?;
-        let mut data_sets = comparison::data_sets(experiment, run_seed, names, stored)
-            .with_context(|| {
-                format!(
-                    "cannot compare {}\nhint: gra-bench run {}",
-                    experiment.name,
-                    args.experiment.display()
-                )
-            })?;
+        let file = &args.experiment;
+        let mut data_sets = comparison::data_sets(experiment, names, stored, file, "compare")?;
         experiment.compare.cut(&mut data_sets, run_seed);
         let folder = match &args.out {
             Some(out) if is_joined => out.join(&experiment.name),
@@ -154,14 +185,14 @@ impl<'a> SeedSetSide<'a> {
             None => comparison::folder(global.results(), &experiment.name, run_seed),
         };
         publish::check_writable(&folder)?;
-        Ok(Self { experiment, run_seed, data_sets, folder })
+        Ok(Self { experiment, data_sets, folder })
     }
 
     /// Writes what was found, and returns it in words.
     fn write(&self, evidence: &Evidence) -> Result<String> {
         evidence.write(&self.folder)?;
         let words = in_words(&self.data_sets[0].name, &evidence.findings.contrasts);
-        let page = page(self.experiment, self.run_seed, &words, evidence);
+        let page = page(self.experiment, &words, evidence);
         write_atomic(&self.folder.join("compare.md"), page.as_bytes())?;
         write_atomic(&self.folder.join(comparison::WORDS), words.as_bytes())?;
         Ok(words)
@@ -174,12 +205,13 @@ impl<'a> SeedSetSide<'a> {
         entry: &RescoreEntry,
         global: &GlobalArgs,
     ) -> Result<Decided> {
-        let Experiment { name, variants, .. } = self.experiment;
-        let (experiment, variant) = (name.clone(), variants[0].name.clone());
-        let trial = TrialId { experiment, variant, seed: self.run_seed };
-        let judged = self.folder.join(format!("{}{JUDGE}", trial.variant));
-        let judge = judged.exists().then_some(judged);
-        rescore::decide(&RescoreArgs::of(trial.to_string(), entry, judge, args.out.clone()), global)
+        let Experiment { name, variants, seeds, .. } = self.experiment;
+        let trial = TrialId::new(name, &variants[0].name, seeds[0]);
+        // The scores that `write` has just written, where the judge was asked about all of the trial.
+        let judge = self.folder.join(format!("{}{JUDGE}", trial.variant));
+        let judge = judge.exists().then_some(judge);
+        let (trial, out) = (trial.to_string(), args.out.as_deref());
+        rescore::decide(&trial, entry, judge.as_deref(), out, global)
     }
 
     fn json(
@@ -196,76 +228,44 @@ impl<'a> SeedSetSide<'a> {
             "experiment": name, "words": words, "data_sets": measures, "rescore": decided,
         }))
     }
-}
 
-/// A judge's model, a scorer and what is made of embeddings.
-struct Resolved<'a> {
-    judge: Option<Member>,
-    second_judge: Option<Member>,
-    difficulty: Option<Scoring<'a>>,
-    embedding: Embedded,
-    benchmarks: Option<BenchmarkFiles>,
-    run_seed: u64,
-    method: Method,
-}
-
-impl CompareArgs {
-    fn plan<'a>(&self, experiment: &'a Experiment, run_seed: u64) -> Result<Resolved<'a>> {
-        let asked = &experiment.compare;
-        let named = |given: &Option<String>, own: &Option<String>| given.clone().or(own.clone());
-        let model = |name: &String| stats::member(&experiment.pool, name);
-        let judge = named(&self.judge, &asked.judge).as_ref().map(model).transpose()?;
-        let second = asked.second_judge.as_ref().map(model).transpose()?;
-        let scorer = named(&self.ifd, &asked.ifd).as_ref().map(model).transpose()?;
-        let embedding = if self.no_embeddings {
-            Embedded::Nothing
-        } else {
-            Embedded::Diversity { reference: 0, matched: asked.matched, map: asked.map }
-        };
-        Ok(Resolved {
-            judge: judge.map(stats::as_judge),
-            second_judge: second.map(stats::as_judge),
-            difficulty: scorer.map(|model| stats::scoring(model, Protocol::default())),
-            embedding,
-            benchmarks: stats::named_benchmarks(&asked.benchmarks)?,
-            run_seed,
-            method: Method::default(),
-        })
-    }
-}
-
-impl Resolved<'_> {
-    fn as_plan<'a>(&'a self, experiment: &'a Experiment) -> Plan<'a> {
-        // The paper's tau divides a judge's high scores from others, whatever this scale's is.
-        let threshold = f64::from(self.method.tau);
-        let bench = |judge| Bench {
-            judge,
-            prompts: &experiment.prompts.set,
-            method: &self.method,
-            run_seed: self.run_seed,
-        };
-        Plan {
-            settings: Settings { threshold, margins: experiment.compare.margins },
-            run_seed: self.run_seed,
-            pool: &experiment.pool,
-            difficulty: self.difficulty,
-            judge: self.judge.as_ref().map(bench),
-            second_judge: self.second_judge.as_ref().map(bench),
-            embedding: self.embedding,
-            benchmarks: self.benchmarks.as_ref(),
-            raters: None,
+    fn print(
+        &self,
+        evidence: &Evidence,
+        words: &str,
+        verbosity: Verbosity,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let Self { experiment, folder, .. } = self;
+        writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
+        if experiment.demonstration {
+            writeln!(out, "{DEMONSTRATION}\n")?;
         }
+        // What was found comes first; the numbers that it was found in stand below.
+        let mut said = String::new();
+        for line in words.lines().chain(evidence.notes().iter().map(String::as_str)) {
+            grid::wrap(&mut said, line);
+            said.push('\n');
+        }
+        let table = evidence.findings.table.terminal(verbosity == Verbosity::Verbose);
+        writeln!(out, "{said}{table}")?;
+        writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
+        writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
+        evidence.print_files(folder, out)
     }
 }
+
+/// What a reader of a demonstration's comparison must know.
+const DEMONSTRATION: &str = "This is a demonstration on a very small model and no result.";
 
 /// What the comparison says, for readers.
-fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence) -> String {
+fn page(experiment: &Experiment, words: &str, evidence: &Evidence) -> String {
     let (table, groups) = (&evidence.findings.table, &evidence.findings.groups);
     let (notes, table) = (evidence.notes(), format!("{}\n{}", table.markdown(), groups.markdown()));
-    let mut page =
-        format!("# {}, run seed {run_seed}\n\n{}\n\n", experiment.name, experiment.question);
+    let Experiment { name, question, seeds, .. } = experiment;
+    let mut page = format!("# {name}, run seed {}\n\n{question}\n\n", seeds[0]);
     if experiment.demonstration {
-        page.push_str("This is a demonstration on a very small model and no result.\n\n");
+        let _ = write!(page, "{DEMONSTRATION}\n\n");
     }
     for line in words.lines().chain(notes.iter().map(String::as_str)) {
         let _ = writeln!(page, "- {line}");
@@ -284,37 +284,4 @@ fn page(experiment: &Experiment, run_seed: u64, words: &str, evidence: &Evidence
          of each find a difference of the margin, or without one of the size seen, four times in five.\n\n{table}"
     );
     page
-}
-
-fn print(
-    out: &mut impl Write,
-    experiment: &Experiment,
-    evidence: &Evidence,
-    words: &str,
-    folder: &Path,
-    verbosity: Verbosity,
-) -> Result<()> {
-    let table = &evidence.findings.table;
-    writeln!(out, "{}: {}\n", experiment.name, experiment.question)?;
-    if experiment.demonstration {
-        writeln!(out, "This is a demonstration on a very small model and no result.\n")?;
-    }
-    // What was found comes first; the numbers that it was found in stand below.
-    let mut said = String::new();
-    for line in words.lines().chain(evidence.notes().iter().map(String::as_str)) {
-        grid::wrap(&mut said, line);
-        said.push('\n');
-    }
-    write!(out, "{said}{}", table.terminal(verbosity == Verbosity::Verbose))?;
-    writeln!(out)?;
-    writeln!(out, "Page:    {}", folder.join("compare.md").display())?;
-    writeln!(out, "Table:   {}", folder.join("stats.csv").display())?;
-    writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;
-    if evidence.contamination.is_some() {
-        writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
-    }
-    if let Some(Ok(_)) = evidence.map {
-        writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
-    }
-    Ok(())
 }

@@ -42,6 +42,7 @@ pub(crate) struct ComputeArgs {
 
 /// A whole number, also as `7.6e9`.
 fn parameters(text: &str) -> Result<u64, String> {
+    // By way of a float, whose 53 bits hold every size that a model has.
     let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     if !(1.0..=1e15).contains(&value) {
         return Err("a model has from 1 to 1e15 parameters".to_owned());
@@ -105,6 +106,7 @@ fn compute(
     let shared = total.all.calls - total.own.calls;
     let is_whole =
         |run: &RunMeasurement| run.stored_calls == shared && run.paid_calls == total.own.calls;
+    // The last of several such runs.
     let paid = RunMeasurement::read(results, trial.id())?.into_iter().rfind(is_whole);
     let run = paid.map(|run| PaidRun { wall_seconds: run.wall_s, joules: run.energy_j });
     Ok(Compute { run, ..compute })

@@ -1,13 +1,16 @@
-//! `eval`: models are scored on benchmarks, by OpenCompass or lm-eval, and their scores go into the tables.
+//! `eval`: models are scored on benchmarks, by OpenCompass or lm-eval, and their scores go into the tables; `eval data`
+//! looks at the benchmarks' files. What came out, here or elsewhere, is in `evaluated`.
 
-mod elsewhere;
 mod evaluated;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
+use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
+use gra_downstream::evaluation::data_cache::FileReport;
 use gra_downstream::evaluation::record::EVALUATION_FILE;
 use gra_downstream::evaluation::{
     self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, ScoringProtocol,
@@ -16,16 +19,16 @@ use gra_downstream::evaluation::{
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
 use gra_paper::Benchmark;
+use gra_paper::grid::{self, Align, Column};
+use serde_json::json;
 
-use super::train::{EngineArgs, stop_flag};
 use crate::answering::Interrupted;
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{GlobalArgs, say_how_to_go_on};
-use crate::{builtin, engines};
-use elsewhere::{DataArgs, ImportArgs};
-use evaluated::{Evaluated, protocol, say, subject};
+use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
+use crate::{builtin, engines, experiment, terminal};
+use evaluated::{Evaluated, ImportArgs, say, subject, trained_subject};
 
 /// Score models on benchmarks, with OpenCompass or lm-eval.
 #[derive(Debug, Args)]
@@ -51,25 +54,25 @@ pub(crate) struct EvalArgs {
     action: Option<EvalAction>,
     /// Folders of trainings, GGUF files, Hugging Face folders; with --url names of models.
     #[arg(required = true, value_name = "MODEL")]
-    pub(super) scored: Vec<String>,
+    scored: Vec<String>,
     /// A server that is there, instead of one that is started.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// `paper`: all items of the ten benchmarks; `smoke`: a few, to see the whole way.
     #[arg(long, value_name = "SUITE", default_value = "paper")]
-    pub(super) suite: String,
+    suite: String,
     /// Only these benchmarks, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<Benchmark>,
     /// The engine. The paper's tables are of OpenCompass.
     #[arg(long, value_enum, default_value_t = EvalEngine::Opencompass)]
-    pub(super) engine: EvalEngine,
+    engine: EvalEngine,
     /// Folder of the benchmarks' files, as OpenCompass lays them out [default: of `smoke`, items that come with the program].
     #[arg(long, value_name = "DIR", env = "COMPASS_DATA_CACHE")]
-    pub(super) data: Option<PathBuf>,
+    data: Option<PathBuf>,
     /// For `smoke`: a folder of JSON Lines of benchmark items, which are laid out, instead of those of the program.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
-    pub(super) items: Option<PathBuf>,
+    items: Option<PathBuf>,
     /// What the model is in tables, where no training's folder says so: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS.
     #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
     subject: Option<(String, DataSubject)>,
@@ -78,18 +81,15 @@ pub(crate) struct EvalArgs {
     training_seed: u64,
     /// Requests that are answered at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) parallel: u32,
+    parallel: u32,
     /// Threads of the server that is started [default: its own choice].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) threads: Option<u32>,
+    threads: Option<u32>,
     /// Remove evaluations of something else that stand in the same folders.
     #[arg(long)]
-    pub(super) replace: bool,
+    replace: bool,
     #[command(flatten)]
-    pub(super) programs: EngineArgs,
-    /// Print JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    downstream: DownstreamArgs,
 }
 
 /// Besides scoring.
@@ -101,9 +101,22 @@ enum EvalAction {
     Data(DataArgs),
 }
 
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// Folder of the files, as OpenCompass lays them out.
+    #[arg(long, value_name = "DIR", env = "COMPASS_DATA_CACHE")]
+    data: PathBuf,
+    /// The suite that is to be scored.
+    #[arg(long, value_name = "SUITE", default_value = "paper")]
+    suite: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// An engine that scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum EvalEngine {
+enum EvalEngine {
     /// The paper's engine, with its prompts.
     Opencompass,
     /// EleutherAI's harness, with its own prompts: never in the paper's tables.
@@ -133,12 +146,8 @@ pub(crate) fn run(args: &EvalArgs, global: &GlobalArgs) -> Result<()> {
         Some(EvalAction::Data(data)) => return data.run(),
         None => {}
     }
-    let stop = stop_flag()?;
-    let mut progress = Progress::new(global.verbosity());
-    let evaluated = args.evaluate(global, &stop, &mut progress);
-    say_how_to_go_on(&evaluated, &progress);
-    drop(progress);
-    say(&evaluated?, global.results(), args.json)
+    let evaluate = |stop: &_, progress: &mut _| args.evaluate(global, stop, progress);
+    say(&with_programs(global, evaluate)?, global.results(), args.downstream.json)
 }
 
 impl EvalArgs {
@@ -148,25 +157,22 @@ impl EvalArgs {
         stop: &AtomicBool,
         progress: &mut Progress,
     ) -> Result<Vec<Evaluated>> {
-        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
-        let suite = if self.only.is_empty() {
-            suite
-        } else {
-            suite.only(&self.only).map_err(|error| bad_input(error.into()))?
-        };
+        let mut suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        if !self.only.is_empty() {
+            suite = suite.only(&self.only).map_err(|error| bad_input(error.into()))?;
+        }
+        // All are looked for before the first is scored, which may take days.
         let targets = self.scored.iter().map(|model| self.target(model));
         let targets = targets.collect::<Result<Vec<EvalTarget>>>()?;
         let data = self.data(&suite, global.results())?;
         let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
+        let engine = self.engine.to_possible_value();
+        let engine = engine.as_ref().map_or("", PossibleValue::get_name);
         let mut evaluated = Vec::new();
         for EvalTarget { target, folder, subject } in targets {
-            let engine = self.engine.to_possible_value();
-            let engine = engine.map(|value| value.get_name().to_owned()).unwrap_or_default();
-            let folder = global
-                .results()
-                .join("evaluated")
-                .join(folder)
-                .join(format!("{engine}-{}", suite.name));
+            // Scores of other engines and suites stand beside each other, never in one folder.
+            let folder = global.results().join("evaluated").join(folder);
+            let folder = folder.join(format!("{engine}-{}", suite.name));
             let plan = EvaluationPlan {
                 target,
                 serving: ServingOptions {
@@ -185,30 +191,27 @@ impl EvalArgs {
             let mut show = |now: &EvaluationProgress| tell(&what, now, progress);
             // A finished one needs no server.
             let evaluation = match finished(&plan, &mut digests) {
-                Some(finished) => Some(finished),
-                None => evaluation::evaluate(&plan, &self.programs.engines, stop, &mut show)?,
+                Some(finished) => finished,
+                None => evaluation::evaluate(&plan, &self.downstream.engines, stop, &mut show)?
+                    .ok_or(Interrupted)?,
             };
-            let evaluation = evaluation.ok_or(Interrupted)?;
-            let one = Evaluated { protocol: protocol(&evaluation), folder, subject, evaluation };
-            one.record(global.results())?;
-            evaluated.push(one);
+            // Recorded one by one: an interrupted command has lost no score.
+            evaluated.push(Evaluated::record(folder, subject, evaluation, global.results())?);
         }
         Ok(evaluated)
     }
 
     /// What an argument means, and where its evaluation is kept.
     fn target(&self, model: &str) -> Result<EvalTarget> {
-        let given = || {
-            let (base, data) = self.subject.clone()?;
-            Some(TrainedSubject { base_model: base, data, training_seed: self.training_seed })
-        };
+        let given = trained_subject(self.subject.as_ref(), self.training_seed);
         if let Some(url) = &self.url {
             let target = Target::Url { url: url.clone(), model: Some(model.to_owned()) };
             let folder = PathBuf::from(model.replace(['/', ':'], "-"));
-            return Ok(EvalTarget { target, folder, subject: given() });
+            return Ok(EvalTarget { target, folder, subject: given });
         }
         let path = Path::new(model);
         if path.join(SUBJECT).is_file() {
+            // The GGUF file where there is one: llama-server serves it, with or without a GPU.
             let gguf = path.join("model.F16.gguf");
             let trained = if gguf.is_file() { gguf } else { path.join("model") };
             let target = Target::from_path(&trained)
@@ -219,12 +222,12 @@ impl EvalArgs {
                 std::path::absolute(path).context("cannot tell the working directory")?;
             let names: Vec<_> = absolute.components().rev().take(3).collect();
             let folder = names.into_iter().rev().collect();
-            let subject = given().map_or_else(|| TrainedSubject::read(path), Ok)?;
+            let subject = given.map_or_else(|| TrainedSubject::read(path), Ok)?;
             return Ok(EvalTarget { target, folder, subject: Some(subject) });
         }
         let target = Target::from_path(path).map_err(|error| bad_input(error.into()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(EvalTarget { target, folder: PathBuf::from(name), subject: given() })
+        Ok(EvalTarget { target, folder: PathBuf::from(name), subject: given })
     }
 
     /// The benchmarks' files: those of a data cache, or for a few items those that come with the program.
@@ -238,13 +241,10 @@ impl EvalArgs {
                  or COMPASS_DATA_CACHE; --suite smoke needs none"
             )));
         }
-        let cache = DataCache {
-            folder: results.join("benchmark-items").join(match &self.items {
-                Some(folder) => crate::experiment::stem(folder),
-                None => "built-in".to_owned(),
-            }),
-        };
+        let name = self.items.as_deref().map_or_else(|| "built-in".to_owned(), experiment::stem);
+        let cache = DataCache { folder: results.join("benchmark-items").join(name) };
         let from = self.items.clone().unwrap_or_else(|| cache.folder.join("source"));
+        // Engines read folders, so the program's own items become one first.
         if self.items.is_none() {
             for (name, bytes) in builtin::files_in("benchmarks") {
                 write_atomic(&from.join(name), bytes)?;
@@ -257,12 +257,46 @@ impl EvalArgs {
     }
 }
 
+impl DataArgs {
+    fn run(&self) -> Result<()> {
+        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let cache = DataCache { folder: self.data.clone() };
+        let files = cache.check(&suite);
+        let mut out = terminal::json_or_text(self.json);
+        if self.json {
+            return Ok(writeln!(out, "{}", json!({ "files": files }))?);
+        }
+        let column = |title: &str, cell: fn(&FileReport) -> String| Column {
+            title: title.to_owned(),
+            cells: files.iter().map(cell).collect(),
+            align: Align::Left,
+        };
+        let columns = [
+            column("benchmark", |file| file.benchmark.to_owned()),
+            column("file", |file| file.file.clone()),
+            column("rows", |file| file.rows.to_string()),
+            column("found", |file| file.state.to_string()),
+        ];
+        write!(out, "{}", grid::terminal(&columns))?;
+        // Files of one benchmark stand behind each other and have one source.
+        let mut sources: Vec<(&str, &str, &str)> =
+            files.iter().map(|file| (file.benchmark, file.source, file.licence)).collect();
+        sources.dedup();
+        writeln!(out)?;
+        for (benchmark, source, licence) in sources {
+            writeln!(out, "{benchmark}: {source} ({licence})")?;
+        }
+        Ok(())
+    }
+}
+
 /// The evaluation of the same file by the same suite, where all of it was scored.
 fn finished(plan: &EvaluationPlan, digests: &mut DigestCache) -> Option<Evaluation> {
     let Target::Gguf { file } = &plan.target else { return None };
     let read = Evaluation::read(&plan.folder.join(EVALUATION_FILE)).ok()?;
     let is_same = read.protocol == plan.protocol && read.suite.as_ref() == Some(&plan.suite);
     let is_whole = read.benchmarks.len() == plan.suite.scopes.len() && read.failures().count() == 0;
+    // A model of the same name may be another: its file's hash tells.
     let sha256 = digests.sha256(file).ok()?;
     (is_same && is_whole && read.model.sha256 == Some(sha256)).then_some(read)
 }

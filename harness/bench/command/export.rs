@@ -15,9 +15,10 @@ use crate::experiment::{Experiments, Overrides};
 use crate::export::preferences::{PreferenceFormat, ScoredAnswers};
 use crate::export::{self, Export, ExportedFile, Extent, MANIFEST, TestSplit, TrainingFormat};
 use crate::failure::bad_input;
+use crate::numbers::several;
 use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};
 use crate::session::GlobalArgs;
-use crate::store::Store;
+use crate::store::{Store, TrialRow};
 use crate::trial::TrialId;
 use crate::trial::stored::{StoredTrial, TrialSelection};
 use crate::{builtin, comparison, terminal};
@@ -87,6 +88,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     let file = Path::new(&args.trial);
+    // The name of a trial has no ending, and a folder that `synth` made is its trial by now.
     if builtin::exists(file) && file.extension().is_some_and(|ending| ending == "toml") {
         return args.experiment(file, global);
     }
@@ -94,10 +96,12 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     if args.tidy {
         return tidy(args, &store);
     }
+    // Answers to one instruction are of several trials, mostly: a name may mean an experiment.
     if let Some(kind) = args.preferences {
         let selection = TrialSelection { names: vec![args.trial.clone()], seed: args.seed };
         return args.preferences(kind, &args.trial, &selection, &store);
     }
+    // From here on one trial is meant.
     if !args.sets.is_empty() {
         return Err(bad_input(anyhow!(
             "{} is one trial, of which --sets chooses nothing\nhint: give the experiment file",
@@ -135,7 +139,7 @@ impl ExportArgs {
         let overrides =
             Overrides { seeds: self.seed.into_iter().collect(), ..Overrides::default() };
         let experiments = Experiments::load(file, &global.models, &overrides)?;
-        let store = global.read_store_if_any()?.map_or_else(Store::in_memory, Ok)?;
+        let store = global.read_store_or_empty()?;
         if let Some(kind) = self.preferences {
             let names = experiments.each.iter().map(|experiment| experiment.name.clone()).collect();
             let selection = TrialSelection { names, seed: self.seed };
@@ -143,33 +147,20 @@ impl ExportArgs {
         }
         let mut written = Vec::new();
         for experiment in &experiments.each {
-            comparison::check_sets(experiment, &self.sets).map_err(bad_input)?;
-            let seed = experiment.seeds[0];
-            let sets =
-                comparison::data_sets(experiment, seed, &self.sets, &store).with_context(|| {
-                    format!(
-                        "cannot export {}\nhint: gra-bench run {}",
-                        experiment.name,
-                        file.display()
-                    )
-                })?;
+            let sets = comparison::data_sets(experiment, &self.sets, &store, file, "export")?;
             let is_alone = sets.len() == 1 && experiments.each.len() == 1;
             for set in &sets {
-                let id = TrialId {
-                    experiment: experiment.name.clone(),
-                    variant: set.name.clone(),
-                    seed,
-                };
+                let id = TrialId::new(&experiment.name, &set.name, experiment.seeds[0]);
                 let folder = if is_alone { self.out.clone() } else { self.out.join(id.joined()) };
                 let export = Export::of_data_set(id.joined(), set);
                 if export.is_empty() {
                     bail!("no sample of {} has a response to train on", set.name);
                 }
-                written.push(self.write(&export, &folder, seed)?);
+                written.push(self.write(&export, &folder, id.seed)?);
             }
         }
-        let sets = if written.len() == 1 { "data set" } else { "data sets" };
-        self.say(&written, &format!("{} {sets} of {}", written.len(), experiments.name))
+        let sets = several(written.len(), "data set");
+        self.say(&written, &format!("{sets} of {}", experiments.name))
     }
 
     fn write(&self, export: &Export<'_>, folder: &Path, seed: u64) -> Result<Written> {
@@ -183,14 +174,13 @@ impl ExportArgs {
     /// Writes files into a folder. One that holds another export, or other files of these names, is left alone unless they
     /// are to be replaced.
     fn write_files(&self, files: &[ExportedFile], folder: &Path) -> Result<Vec<PathBuf>> {
-        let is_same = |file: &ExportedFile| {
-            std::fs::read(folder.join(&file.name)).is_ok_and(|bytes| bytes == file.bytes)
-        };
-        let is_free = |file: &ExportedFile| !folder.join(&file.name).exists() || is_same(file);
+        // An export that lacks one of the files is another one; of other files only those of the same names matter.
         let has_export = folder.join(MANIFEST).exists();
-        let is_refused =
-            if has_export { !files.iter().all(is_same) } else { !files.iter().all(is_free) };
-        if is_refused && !self.replace {
+        let is_kept = |file: &ExportedFile| match std::fs::read(folder.join(&file.name)) {
+            Ok(bytes) => bytes == file.bytes,
+            Err(_) => !has_export && !folder.join(&file.name).exists(),
+        };
+        if !self.replace && !files.iter().all(is_kept) {
             return Err(bad_input(anyhow!(
                 "{} holds another export\n\
                  hint: name a new folder with --out; --replace writes into this one",
@@ -205,9 +195,8 @@ impl ExportArgs {
             // What another export wrote and this one does not would pass for a part of it.
             let earlier = serde_json::from_slice::<ExportedFiles>(&bytes).unwrap_or_default();
             for name in earlier.files.keys().filter(|name| files.iter().all(|f| f.name != **name)) {
-                let is_plain =
-                    Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-                if is_plain {
+                // A manifest can be edited: it must not name what lies outside the folder.
+                if Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
                     let _ = std::fs::remove_file(folder.join(name));
                 }
             }
@@ -228,26 +217,28 @@ impl ExportArgs {
         selection: &TrialSelection,
         store: &Store,
     ) -> Result<()> {
-        let mut trials = Vec::new();
-        for row in selection.find(store)?.iter().filter(|row| row.finished) {
-            let is_wanted = self.sets.is_empty() || self.sets.contains(&row.id.variant);
-            if is_wanted {
+        let is_wanted = |row: &&TrialRow| {
+            row.finished && (self.sets.is_empty() || self.sets.contains(&row.id.variant))
+        };
+        let found = selection.find(store)?;
+        let trials = found.iter().filter(is_wanted);
+        let trials: Vec<(String, Vec<Candidate>)> = trials
+            .map(|row| {
                 let trial = StoredTrial::read(store, row)?;
-                trials.push((row.id.to_string(), store.candidates(trial.row)?));
-            }
-        }
+                Ok((row.id.to_string(), store.candidates(trial.row)?))
+            })
+            .collect::<Result<_>>()?;
         let given: Vec<(&str, &[Candidate])> =
             trials.iter().map(|(id, candidates)| (id.as_str(), candidates.as_slice())).collect();
         let answers = ScoredAnswers::gather(&given);
         let name = named.replace('/', "-");
         let (files, records) = answers.files(kind, &name)?;
         if records == 0 {
-            let n = trials.len();
-            let trials = if n == 1 { "trial" } else { "trials" };
             bail!(
-                "{n} finished {trials} of {named} hold no instruction with both an accepted and a rejected \
+                "{} of {named} hold no instruction with both an accepted and a rejected \
                  answer\nhint: variants that answer the seed set's own instructions do (experiments/refine.toml); \
-                 `--preferences kto` takes single answers"
+                 `--preferences kto` takes single answers",
+                several(trials.len(), "finished trial")
             );
         }
         let files = self.write_files(&files, &self.out)?;
@@ -255,7 +246,7 @@ impl ExportArgs {
             PreferenceFormat::Dpo => "pair",
             PreferenceFormat::Kto => "labelled answer",
         };
-        let said = format!("{records} {what}{} of {named}", if records == 1 { "" } else { "s" });
+        let said = format!("{} of {named}", several(records, what));
         self.say(&[Written { name, samples: records, files }], &said)
     }
 
@@ -265,8 +256,7 @@ impl ExportArgs {
             let sets = written.iter().map(
                 |set| json!({ "data_set": set.name, "samples": set.samples, "files": set.files }),
             );
-            writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?;
-            return Ok(());
+            return Ok(writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?);
         }
         for set in written {
             for file in &set.files {
@@ -276,8 +266,7 @@ impl ExportArgs {
                 writeln!(out, "  {}: {} samples", set.name, set.samples)?;
             }
         }
-        writeln!(out, "{said}")?;
-        Ok(())
+        Ok(writeln!(out, "{said}")?)
     }
 }
 
@@ -285,6 +274,7 @@ impl ExportArgs {
 fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
     let selection = TrialSelection { names: vec![args.trial.clone()], seed: None };
     let mut trials = Vec::new();
+    // A trial under way would end in the middle of a round.
     for row in selection.find(store)?.iter().filter(|row| row.finished) {
         let trial = StoredTrial::read(store, row)?;
         trials.push((row.id.clone(), trial.facts(store)?));
@@ -301,26 +291,18 @@ fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
         write_atomic(&path, &file.bytes)?;
         writeln!(out, "{}", path.display())?;
     }
-    writeln!(
-        out,
-        "{} trial{} of {}",
-        trials.len(),
-        if trials.len() == 1 { "" } else { "s" },
-        args.trial
-    )?;
-    Ok(())
+    Ok(writeln!(out, "{} of {}", several(trials.len(), "trial"), args.trial)?)
 }
 
 /// How many samples there are; an error where there is none. `named`: the trial as commands are to name it.
 pub(super) fn check_samples(id: &TrialId, candidates: &[Candidate], named: &str) -> Result<usize> {
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
     if samples == 0 {
+        let (all, outcomes) = (candidates.len(), outcomes(candidates));
         bail!(
-            "{id} has no sample to export: of its {} candidates none was accepted ({})\n\
+            "{id} has no sample to export: of its {all} candidates none was accepted ({outcomes})\n\
              hint: gra-bench inspect {named} says why each ended; gra-bench rescore {named} what other thresholds \
-             would have accepted",
-            candidates.len(),
-            outcomes(candidates)
+             would have accepted"
         );
     }
     Ok(samples)
@@ -328,19 +310,19 @@ pub(super) fn check_samples(id: &TrialId, candidates: &[Candidate], named: &str)
 
 /// Writes a sheet for people to rate.
 fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Result<()> {
+    // Another seed draws another sheet of the same trial.
     let seed = args.seed.unwrap_or(id.seed);
     let sheet = BlindedSheet::draw(id, candidates, args.n.into(), seed)?;
     let mut out = terminal::stdout();
     for path in sheet.write(&args.out, args.replace)? {
         writeln!(out, "{}", path.display())?;
     }
+    let (rows, copies) = (sheet.describe(), args.out.join("sheet-NAME.csv"));
     writeln!(
         out,
-        "{}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  gra-bench stats --raters {}",
-        sheet.describe(),
-        args.out.join("sheet-NAME.csv").display()
+        "{rows}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:"
     )?;
-    Ok(())
+    Ok(writeln!(out, "  gra-bench stats --raters {}", copies.display())?)
 }
 
 /// How candidates ended, by outcome.

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
+use gra_analysis::figure::Figure;
 use gra_analysis::figure::font::{Fonts, MARK};
 use serde_json::{Value, json};
 
 use crate::failure::bad_input;
 use crate::gallery::{self, FigureKind, GalleryEntry, MissingFigure, Sources};
+use crate::numbers::several;
 use crate::session::GlobalArgs;
 use crate::terminal;
 use gra_files::write_atomic;
@@ -60,12 +62,13 @@ enum Format {
 }
 
 pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
-    let kinds: BTreeSet<FigureKind> = match args.only.as_slice() {
-        [] => FigureKind::value_variants().iter().copied().collect(),
-        only => only.iter().copied().collect(),
-    };
+    let only = args.only.as_slice();
+    let kinds = if only.is_empty() { FigureKind::value_variants() } else { only };
+    // Each kind once, in the order of the paper and then of ours.
+    let kinds: BTreeSet<FigureKind> = kinds.iter().copied().collect();
     let kinds: Vec<FigureKind> = kinds.into_iter().collect();
     let store = global.read_store_if_any()?;
+    // What `compare` wrote goes before it, trial by trial; a folder that the user names is of all of them.
     let sources = Sources {
         results: global.results(),
         stats: args.stats.clone().unwrap_or_else(|| global.results().join("stats")),
@@ -73,21 +76,22 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
         wanted: &args.wanted,
     };
     let fonts = fonts(args.system_fonts);
-    let mut drawn = Vec::new();
-    let mut missing = Vec::new();
-    let mut names = BTreeSet::new();
-    for entry in gallery::draw(&kinds, &sources)? {
-        match &entry.figure {
-            Ok(_) => drawn.push((write(args, &entry, &fonts, &mut names)?, entry)),
-            Err(_) => missing.push(entry),
+    let (mut drawn, mut missing, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for GalleryEntry { kind, about, figure } in gallery::draw(&kinds, &sources)? {
+        match figure {
+            Ok(figure) => {
+                let files = write(args, &figure, &fonts, &mut names)?;
+                drawn.push(Drawn { kind, about, figure, files });
+            }
+            Err(reason) => missing.push((kind, about, reason)),
         }
     }
-    let lacking = lacking(args, &drawn, &fonts);
-    let unreadable = missing.iter().filter_map(|entry: &GalleryEntry| entry.figure.as_ref().err());
-    let mut unreadable = unreadable.filter(|missing| missing.is_unreadable);
-    if let (true, Some(MissingFigure { why, .. })) = (drawn.is_empty(), unreadable.next()) {
-        return Err(bad_input(anyhow!(why.clone())));
+    // Of files that cannot be read one is named, but where something was drawn: then the list names them.
+    let mut unreadable = missing.iter().filter(|(_, _, reason)| reason.is_unreadable);
+    if let (true, Some((_, _, reason))) = (drawn.is_empty(), unreadable.next()) {
+        return Err(bad_input(anyhow!(reason.why.clone())));
     }
+    let lacking = lacking(args, &drawn, &fonts);
     let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", as_json(&drawn, &missing, &lacking))?;
@@ -103,6 +107,17 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
     Ok(())
 }
 
+/// A figure that was drawn, and its files.
+struct Drawn {
+    kind: FigureKind,
+    about: Option<String>,
+    figure: Figure,
+    files: Vec<PathBuf>,
+}
+
+/// A figure that was not drawn: of what, and why.
+type NotDrawn = (FigureKind, Option<String>, MissingFigure);
+
 /// The bundled font, and those of the machine where they are asked for.
 fn fonts(of_system: bool) -> Fonts {
     let mut others = fontdb::Database::new();
@@ -113,16 +128,11 @@ fn fonts(of_system: bool) -> Fonts {
 }
 
 /// Letters that are marked in PNG files because no font has them. SVG files keep them as text.
-fn lacking(
-    args: &FiguresArgs,
-    drawn: &[(Vec<PathBuf>, GalleryEntry)],
-    fonts: &Fonts,
-) -> BTreeSet<char> {
+fn lacking(args: &FiguresArgs, drawn: &[Drawn], fonts: &Fonts) -> BTreeSet<char> {
     if !args.format.contains(&Format::Png) {
         return BTreeSet::new();
     }
-    let figures = drawn.iter().filter_map(|(_, entry)| entry.figure.as_ref().ok());
-    figures.flat_map(|figure| figure.lacking(fonts)).collect()
+    drawn.iter().flat_map(|drawn| drawn.figure.lacking(fonts)).collect()
 }
 
 fn lacking_in_words(lacking: &BTreeSet<char>, with_system_fonts: bool) -> Option<String> {
@@ -146,11 +156,10 @@ fn lacking_in_words(lacking: &BTreeSet<char>, with_system_fonts: bool) -> Option
 /// Writes a figure's files. Names that differ only in letters that files cannot have get a number.
 fn write(
     args: &FiguresArgs,
-    entry: &GalleryEntry,
+    figure: &Figure,
     fonts: &Fonts,
     names: &mut BTreeSet<String>,
 ) -> Result<Vec<PathBuf>> {
-    let Ok(figure) = &entry.figure else { return Ok(Vec::new()) };
     let mut name = figure.name.clone();
     let mut copy = 2;
     while !names.insert(name.clone()) {
@@ -159,10 +168,9 @@ fn write(
     }
     let mut files = Vec::new();
     for format in [Format::Svg, Format::Png] {
-        if !args.format.contains(&format) {
-            continue;
-        }
+        // An SVG is there by now; a PNG is rendered where it is asked for.
         let (ending, bytes) = match format {
+            _ if !args.format.contains(&format) => continue,
             Format::Svg => ("svg", figure.svg.clone().into_bytes()),
             Format::Png => ("png", figure.png(fonts)?),
         };
@@ -173,15 +181,9 @@ fn write(
     Ok(files)
 }
 
-fn print(
-    out: &mut impl Write,
-    drawn: &[(Vec<PathBuf>, GalleryEntry)],
-    missing: &[GalleryEntry],
-) -> std::io::Result<()> {
-    for (files, entry) in drawn {
-        if let Ok(figure) = &entry.figure {
-            writeln!(out, "{}", figure.title)?;
-        }
+fn print(out: &mut impl Write, drawn: &[Drawn], missing: &[NotDrawn]) -> std::io::Result<()> {
+    for Drawn { figure, files, .. } in drawn {
+        writeln!(out, "{}", figure.title)?;
         for file in files {
             writeln!(out, "  {}", file.display())?;
         }
@@ -189,41 +191,28 @@ fn print(
     if !missing.is_empty() {
         writeln!(out, "{}Not drawn:", if drawn.is_empty() { "" } else { "\n" })?;
     }
-    for entry in missing {
-        let Err(MissingFigure { why, command, .. }) = &entry.figure else { continue };
-        let about = entry.about.as_ref().map_or_else(String::new, |about| format!(" of {about}"));
-        writeln!(out, "  {}{about}: {why}", entry.kind.name())?;
+    for (kind, about, MissingFigure { why, command, .. }) in missing {
+        let about = about.as_ref().map_or_else(String::new, |about| format!(" of {about}"));
+        writeln!(out, "  {}{about}: {why}", kind.name())?;
         if let Some(command) = command {
             writeln!(out, "    {command}")?;
         }
     }
-    let plural = if drawn.len() == 1 { "" } else { "s" };
-    writeln!(out, "\n{} figure{plural} drawn, {} not.", drawn.len(), missing.len())
+    writeln!(out, "\n{} drawn, {} not.", several(drawn.len(), "figure"), missing.len())
 }
 
-fn as_json(
-    drawn: &[(Vec<PathBuf>, GalleryEntry)],
-    missing: &[GalleryEntry],
-    lacking: &BTreeSet<char>,
-) -> Value {
-    let drawn = drawn.iter().map(|(files, entry)| {
-        let about = entry.figure.as_ref().ok();
+fn as_json(drawn: &[Drawn], missing: &[NotDrawn], lacking: &BTreeSet<char>) -> Value {
+    let drawn = drawn.iter().map(|Drawn { kind, about, figure, files }| {
         json!({
-            "figure": entry.kind.name(),
-            "about": entry.about,
-            "title": about.map(|figure| &figure.title),
-            "caption": about.map(|figure| &figure.caption),
+            "figure": kind.name(),
+            "about": about,
+            "title": figure.title,
+            "caption": figure.caption,
             "files": files,
         })
     });
-    let missing = missing.iter().map(|entry| {
-        let reason = entry.figure.as_ref().err();
-        json!({
-            "figure": entry.kind.name(),
-            "about": entry.about,
-            "why": reason.map(|missing| &missing.why),
-            "command": reason.map(|missing| &missing.command),
-        })
+    let missing = missing.iter().map(|(kind, about, MissingFigure { why, command, .. })| {
+        json!({ "figure": kind.name(), "about": about, "why": why, "command": command })
     });
     json!({
         "drawn": drawn.collect::<Vec<_>>(),

@@ -6,10 +6,7 @@
 //! candidate goes all the way.
 
 mod calls;
-mod cap;
-mod casts;
-mod differences;
-mod sizes;
+mod enough;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,31 +15,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use gra_analysis::statistics::inference::FEWEST;
 use gra_paper::grid;
-use gra_synth::candidate::Candidate;
 use gra_synth::form;
 use gra_synth::request::Stage;
 use gra_synth::variant::RoleAssignment;
 use serde::Serialize;
 
-use crate::evidence::JUDGE;
+use crate::evidence::parameters;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::failure::bad_input;
+use crate::numbers::several;
 use crate::session::GlobalArgs;
-use crate::store::{Rate, Store, TrialRow};
-use crate::trial::TrialId;
-use crate::{comparison, judging, overwrite, terminal};
-use calls::{candidates, is_of_disputes, paid_share, stages};
-use cap::CapCheck;
-use casts::Casts;
-use differences::{Comparison, Detect};
+use crate::store::{Rate, Store};
+use crate::{overwrite, terminal};
+use calls::{Casts, Sizes, candidates, is_of_disputes, paid_share, stages};
+use enough::{CapCheck, Comparison, Detect};
 
-pub(in crate::command) use differences::Detectable;
-use sizes::{Sizes, parameters};
-
-/// Candidates whose roles are looked at.
-const CAST_SAMPLE: u32 = 1000;
+pub(in crate::command) use enough::{Detectable, Recorded};
 
 /// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
 const BYTES_PER_CALL: u64 = 3_000;
@@ -171,10 +160,8 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
         let hours = plans.iter().map(|plan| plan.hours);
         let hours: Option<(f64, f64)> =
             hours.reduce(|sum, more| Some((sum?.0 + more?.0, sum?.1 + more?.1))).flatten();
-        let took =
-            hours.map_or("unknown".to_owned(), |(a, b)| format!("{} to {}", time(a), time(b)));
         writeln!(out, "\n{}, all {} seed sets", experiments.name, plans.len())?;
-        writeln!(out, "calls          {calls}\ntime           {took}")?;
+        writeln!(out, "calls          {calls}\ntime           {}", time_span(hours))?;
     }
     Ok(())
 }
@@ -183,50 +170,13 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
 fn rates(store: &Store) -> Result<BTreeMap<Stage, Rate>> {
     let mut rates = BTreeMap::new();
     for stage in Stage::ALL {
-        let own = store.rate(stage)?;
-        let rate = match own {
-            None if is_of_disputes(stage) => store.rate(Stage::ResponseReview)?,
-            own => own,
-        };
+        let mut rate = store.rate(stage)?;
+        if rate.is_none() && is_of_disputes(stage) {
+            rate = store.rate(Stage::ResponseReview)?;
+        }
         rates.extend(rate.map(|rate| (stage, rate)));
     }
     Ok(rates)
-}
-
-/// What earlier runs of an experiment recorded under its first run seed.
-#[derive(Debug, Default)]
-pub(in crate::command) struct Recorded {
-    /// Candidates of finished trials, by variant.
-    candidates: BTreeMap<String, Vec<Candidate>>,
-    /// The largest variance of a judge's scores of one variant, in points of the scale, squared.
-    judge_variance: Option<f64>,
-}
-
-impl Recorded {
-    pub(in crate::command) fn read(
-        experiment: &Experiment,
-        store: &Store,
-        results: &Path,
-    ) -> Result<Self> {
-        let of_experiment = |trial: &TrialRow| {
-            let TrialId { experiment: name, seed, .. } = &trial.id;
-            trial.finished && (name, *seed) == (&experiment.name, experiment.seeds[0])
-        };
-        let trials = store.trials()?.into_iter().filter(of_experiment);
-        let candidates: BTreeMap<String, Vec<Candidate>> = trials
-            .map(|trial| Ok((trial.id.variant, store.candidates(trial.row)?)))
-            .collect::<Result<_>>()?;
-        let folder = comparison::folder(results, &experiment.name, experiment.seeds[0]);
-        let variance = |(variant, candidates): (&String, &Vec<Candidate>)| {
-            let file = folder.join(format!("{variant}{JUDGE}"));
-            // A file of a trial that was replaced since tells nothing of this one.
-            let scores = judging::read_scores(&file, candidates).ok()?;
-            let scores: Vec<f64> = scores.into_values().collect();
-            differences::variance(&scores).filter(|_| scores.len() >= FEWEST)
-        };
-        let judge_variance = candidates.iter().filter_map(variance).max_by(f64::total_cmp);
-        Ok(Self { candidates, judge_variance })
-    }
 }
 
 impl Plan {
@@ -240,22 +190,25 @@ impl Plan {
         let seeds = experiment.seeds.len() as u64;
         let to_annotate =
             experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
+        // Variants that answer the seed set's own instructions draw no examples, and need no annotation.
         let annotates = experiment.variants.iter().any(|variant| experiment.annotates(variant));
+        // Domain, summary and keywords.
         let annotation_calls = if annotates { 3 * to_annotate as u64 } else { 0 };
 
         let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
         let (mut reply, mut prompt) = (Range::NONE, Range::NONE);
+        // Least and most; not known where it is not of one of the stages.
+        let (mut seconds, mut operations) = (Some((0.0, 0.0)), Some((0.0, 0.0)));
         let thought = experiment.members.iter().map(|member| member.thought_tokens).max();
         let thought = thought.unwrap_or_default();
         let mut variants = Vec::new();
-        let mut seconds = Some((0.0, 0.0));
-        let mut operations = Some((0.0, 0.0));
         let rates = store.map(rates).transpose()?.unwrap_or_default();
         let finished = store.map(|store| overwrite::finished_as_planned(experiment, store));
         let finished = finished.transpose()?.unwrap_or_default();
-        let (mut casts, parameters) = (Casts::new(experiment), parameters(experiment));
+        let (mut casts, parameters) = (Casts::new(experiment), parameters(&experiment.pool));
         for variant in &experiment.variants {
             let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
+            // Of round 1, whose roles are known; later rounds draw from the same members.
             let sizes = Sizes::new(&mut casts, variant, &parameters);
             let done = finished.iter().filter(|trial| trial.variant == variant.name).count();
             let open = open_share(done, seeds);
@@ -266,35 +219,29 @@ impl Plan {
             let plain: u64 = without.map(|(_, n)| n).sum();
             let of_variant =
                 Range { least: candidates.least * plain, most: candidates.most * every };
-            calls.least += of_variant.least * seeds;
-            calls.most += of_variant.most * seeds;
+            calls = calls.plus(of_variant.times(seeds));
             for (stage, asks) in stages {
                 let rate = rates.get(&stage).copied();
                 let role = prompts.set.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
-                let limit = form::max_tokens_with_thought(stage, method, thought);
-                let limit = u64::from(limit);
+                let limit = u64::from(form::max_tokens_with_thought(stage, method, thought));
+                // Before a stage has run, a reply counts with its whole budget and a prompt with its role alone.
                 let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
                 let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
                 let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));
-                let n =
-                    Range { least: candidates.least, most: candidates.most }.times(asks * seeds);
-                let skipped = u64::from(is_of_disputes(stage));
-                reply.least += n.least * typical * (1 - skipped);
-                reply.most += n.most * limit;
-                prompt.least += n.least * read * (1 - skipped);
-                prompt.most += n.most * read;
-                operations = operations.zip(sizes.of_stage(stage)).map(|((least, most), size)| {
+                let Range { least, most } = candidates.times(asks * seeds);
+                let least = if is_of_disputes(stage) { 0 } else { least };
+                reply = reply.plus(Range { least: least * typical, most: most * limit });
+                prompt = prompt.plus(Range { least, most }.times(read));
+                operations = operations.zip(sizes.of_stage(stage)).map(|((few, many), size)| {
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                     let of = |calls: u64, tokens: u64| 2.0 * size * (calls * tokens) as f64;
-                    let few = of(n.least * (1 - skipped), read + typical);
-                    (least + few, most + of(n.most, read + limit))
+                    (few + of(least, read + typical), many + of(most, read + limit))
                 });
-                seconds = seconds.zip(rate).map(|((least, most), rate)| {
+                seconds = seconds.zip(rate).map(|((few, many), rate)| {
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                    let each = rate.seconds / rate.calls.max(1) as f64;
-                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                    let (few, many) = ((n.least * (1 - skipped)) as f64, n.most as f64);
-                    (least + few * each * open, most + many * each * open)
+                    let [calls, least, most] = [rate.calls.max(1), least, most].map(|n| n as f64);
+                    let each = rate.seconds / calls;
+                    (few + least * each * open, many + most * each * open)
                 });
             }
             variants.push(VariantPlan {
@@ -341,28 +288,17 @@ impl Plan {
     fn text(&self) -> Result<String> {
         let mut text = self.warning.as_ref().map(|line| format!("{line}\n\n")).unwrap_or_default();
         writeln!(text, "{}: nothing is run by this command\n", self.experiment)?;
-        writeln!(
-            text,
-            "{} ({} to annotate), {}, {}",
-            several(self.seed_items as u64, "seed item"),
-            several(self.annotation_calls, "call"),
-            several(self.seeds as u64, "run seed"),
-            several(self.variants.len() as u64, "variant")
-        )?;
-        writeln!(
-            text,
-            "\n{:<18} {:>24} {:>11} {:>24}",
-            "variant", "candidates", "calls each", "calls"
-        )?;
-        for variant in &self.variants {
-            writeln!(
-                text,
-                "{:<18} {:>24} {:>11} {:>24}",
-                variant.name,
-                span(variant.candidates),
-                variant.calls_per_candidate,
-                span(variant.calls)
-            )?;
+        let items = several(self.seed_items, "seed item");
+        let annotation = several(self.annotation_calls, "call");
+        let seeds = several(self.seeds, "run seed");
+        let variants = several(self.variants.len(), "variant");
+        writeln!(text, "{items} ({annotation} to annotate), {seeds}, {variants}\n")?;
+        let mut row = |[name, candidates, each, calls]: [&str; 4]| {
+            writeln!(text, "{name:<18} {candidates:>24} {each:>11} {calls:>24}")
+        };
+        row(["variant", "candidates", "calls each", "calls"])?;
+        for VariantPlan { name, candidates, calls_per_candidate, calls } in &self.variants {
+            row([name, &span(*candidates), &calls_per_candidate.to_string(), &span(*calls)])?;
         }
         writeln!(text, "\ncalls          {}", span(self.calls))?;
         writeln!(
@@ -370,12 +306,12 @@ impl Plan {
             "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
             100.0 * self.paid_share
         )?;
-        if self.finished > 0 {
+        let Self { finished, planned, .. } = self;
+        if *finished > 0 {
             writeln!(
                 text,
-                "  in the store {} of {} trials are finished with these settings and ask for nothing again, if the \
-                 models' files are the same",
-                self.finished, self.planned
+                "  in the store {finished} of {planned} trials are finished with these settings and ask for nothing \
+                 again, if the models' files are the same"
             )?;
         }
         for variant in &self.learnt {
@@ -386,30 +322,20 @@ impl Plan {
         }
         writeln!(text, "prompt tokens  {}", span(self.prompt_tokens))?;
         writeln!(text, "reply tokens   {}", span(self.reply_tokens))?;
-        match self.operations {
-            Some((least, most)) => {
-                writeln!(text, "operations     {least:.1e} to {most:.1e}, shared calls once")?;
-            }
-            None => {
-                writeln!(text, "operations     unknown: a model's `parameters` are not stated")?;
-            }
-        }
-        match self.hours {
-            Some((least, most)) => {
-                writeln!(text, "time           {} to {}", time(least), time(most))?;
-            }
-            None => writeln!(text, "time           unknown")?,
-        }
+        let operations = self.operations.map_or_else(
+            || "unknown: a model's `parameters` are not stated".to_owned(),
+            |(least, most)| format!("{least:.1e} to {most:.1e}, shared calls once"),
+        );
+        writeln!(text, "operations     {operations}")?;
+        writeln!(text, "time           {}", time_span(self.hours))?;
         writeln!(text, "  assuming     {}", self.rate)?;
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
         let (least, most) = (megabytes(self.store_bytes.least), megabytes(self.store_bytes.most));
         writeln!(text, "store          {least} to {most} MB")?;
-        if let Some(cap) = &self.cap {
-            text.push_str(&cap.text());
-        }
+        text.extend(self.cap.as_ref().map(CapCheck::text));
         text.push_str(&self.comparison.text());
-        text.push_str(&self.detectable.as_ref().map(Detectable::text).unwrap_or_default());
-        text.push_str(&self.detect.as_ref().map(Detect::text).unwrap_or_default());
+        text.extend(self.detectable.as_ref().map(Detectable::text));
+        text.extend(self.detect.as_ref().map(Detect::text));
         writeln!(
             text,
             "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
@@ -437,6 +363,7 @@ fn hours(
     paid_share: f64,
     open: f64,
 ) -> (Option<(f64, f64)>, String) {
+    // What the user says of the machine goes before what the store has seen.
     match (tokens_per_second, seconds) {
         (Some(rate), _) => {
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -460,16 +387,15 @@ fn open_share(done: usize, all: u64) -> f64 {
     share.max(0.0)
 }
 
-/// `1 run seed`, `3 run seeds`.
-fn several(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 fn span(range: Range) -> String {
     if range.least == range.most {
         return range.most.to_string();
     }
     format!("{} to {}", range.least, range.most)
+}
+
+fn time_span(hours: Option<(f64, f64)>) -> String {
+    hours.map_or("unknown".to_owned(), |(least, most)| format!("{} to {}", time(least), time(most)))
 }
 
 fn time(hours: f64) -> String {

@@ -1,6 +1,5 @@
 //! `reproduce`: the whole story in one command, from seeds to the paper's tables.
 
-use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
@@ -9,13 +8,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gra_downstream::evaluation::Suite;
 use gra_downstream::evaluation::suite::Scope;
+use gra_files::write_atomic;
 use serde_json::{Value, json};
 
-use super::train::stop_flag;
 use crate::answering::Interrupted;
 use crate::scale::{ReproductionScale, ReproductionStage, StageCommand};
-use crate::session::GlobalArgs;
-use crate::terminal;
+use crate::session::{GlobalArgs, stop_flag};
+use crate::{experiment, terminal};
 
 /// Run the whole story: data, training, evaluation, tables, figures, claims and reports.
 #[derive(Debug, Args)]
@@ -45,7 +44,7 @@ pub(crate) struct ReproduceArgs {
 
 pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
     let scale = ReproductionScale::read(&args.scale)?;
-    let name = crate::experiment::stem(args.scale.as_ref());
+    let name = experiment::stem(args.scale.as_ref());
     let mut commands = scale.commands(&name, global)?;
     commands.retain(|command| args.only.is_empty() || args.only.contains(&command.stage));
     if args.dry_run {
@@ -73,28 +72,28 @@ pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
 }
 
 impl StageCommand {
-    /// Runs it, and gives its exit code; `None` where a signal ended it.
+    /// Runs it, and gives its exit code; `None` where a signal ended it. A file gets the output of a command that
+    /// succeeded: one that failed leaves the file as it was.
     fn start(&self, global: &GlobalArgs) -> Result<Option<i32>> {
+        const CANNOT: &str = "cannot run gra-bench itself";
         let mut command = self.command(global)?;
-        if let Some(path) = &self.into {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot make {}", folder.display()))?;
-            }
-            let file =
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            command.stdout(file);
+        let Some(path) = &self.into else { return Ok(command.status().context(CANNOT)?.code()) };
+        // What it has to say of its errors goes where this one's goes.
+        let done = command.stderr(Stdio::inherit()).output().context(CANNOT)?;
+        if done.status.success() {
+            write_atomic(path, &done.stdout)?;
         }
-        let status = command.status().context("cannot run gra-bench itself")?;
-        Ok(status.code())
+        Ok(done.status.code())
     }
 
     fn command(&self, global: &GlobalArgs) -> Result<Command> {
         let program = std::env::current_exe().context("cannot tell where gra-bench is")?;
         let mut command = Command::new(program);
-        command.args(&self.words).args(["--results".as_ref(), global.results().as_os_str()]);
-        command.args(["--store".as_ref(), global.store_path().as_os_str()]);
-        command.args(["--models".as_ref(), global.models.as_os_str()]);
+        // The list shows commands without these; all of them work on the results of this one.
+        command.args(&self.words);
+        command.arg("--results").arg(global.results());
+        command.arg("--store").arg(global.store_path());
+        command.arg("--models").arg(&global.models);
         Ok(command)
     }
 }
@@ -119,18 +118,17 @@ fn price(
     global: &GlobalArgs,
 ) -> Result<()> {
     let mut out = terminal::json_or_text(args.json);
-    let (mut calls, mut tokens, mut hours, mut samples) = ([0.0; 2], [0.0; 2], [0.0; 2], 0.0);
-    for command in commands.iter().filter(|command| command.stage == ReproductionStage::Run) {
-        let plan = plan(command, global)?;
-        let range = |key: &str| ["least", "most"].map(|end| plan[key][end].as_f64().unwrap_or(0.0));
-        let add = |sum: &mut [f64; 2], of: [f64; 2]| {
-            sum.iter_mut().zip(of).for_each(|(sum, of)| *sum += of);
-        };
-        add(&mut calls, range("calls"));
-        add(&mut tokens, range("reply_tokens"));
-        add(&mut hours, [0, 1].map(|end| plan["hours"][end].as_f64().unwrap_or(0.0)));
-        samples += plan["cap"]["target"].as_f64().unwrap_or(0.0);
-    }
+    let runs = commands.iter().filter(|command| command.stage == ReproductionStage::Run);
+    let plans = runs.map(|command| plan(command, global)).collect::<Result<Vec<Value>>>()?;
+    // Over all experiments, by a JSON pointer; what a plan does not know counts as nothing.
+    let sum = |pointer: &str| -> f64 {
+        let of = |plan: &Value| plan.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0);
+        plans.iter().map(of).fold(0.0, |sum, of| sum + of)
+    };
+    let calls = [sum("/calls/least"), sum("/calls/most")];
+    let tokens = [sum("/reply_tokens/least"), sum("/reply_tokens/most")];
+    let hours = [sum("/hours/0"), sum("/hours/1")];
+    let samples = sum("/cap/target");
     let suite = Suite::named(&scale.evaluation.suite)?;
     let count = |stage| commands.iter().filter(|command| command.stage == stage).count();
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
@@ -139,53 +137,43 @@ fn price(
         count(ReproductionStage::Eval) as f64,
         suite.scopes.iter().map(Scope::expected_items).sum::<u64>() as f64,
     );
+    // Every training counts with the rounds' targets of all experiments together: a rough estimate.
     let trained_tokens = trainings * samples * TOKENS_PER_SAMPLE;
     let gpu_hours =
         trained_tokens * OPERATIONS_PER_TOKEN * scale.parameters / OPERATIONS_PER_GPU_HOUR;
     let gigabytes = trainings * scale.parameters * BYTES_PER_PARAMETER / 1e9;
     if args.json {
-        let lines: Vec<Value> = commands
-            .iter()
-            .map(|command| json!({ "stage": format!("{:?}", command.stage).to_lowercase(), "words": command.words, "into": command.into }))
-            .collect();
+        let line = |StageCommand { stage, words, into }: &StageCommand| {
+            let stage = format!("{stage:?}").to_lowercase();
+            json!({ "stage": stage, "words": words, "into": into })
+        };
         let document = json!({
-            "commands": lines,
+            "commands": commands.iter().map(line).collect::<Vec<_>>(),
             "run": { "calls": calls, "reply_tokens": tokens, "hours": hours },
             "train": { "trainings": trainings, "gpu_hours": gpu_hours, "disk_gigabytes": gigabytes },
             "eval": { "evaluations": evaluations, "requests": evaluations * items },
         });
-        writeln!(out, "{document:#}")?;
-        return Ok(());
+        return Ok(writeln!(out, "{document:#}")?);
     }
     for command in commands {
         let into = command.into.as_ref().map(|path| format!(" > {}", path.display()));
         writeln!(out, "gra-bench {}{}", command.words.join(" "), into.unwrap_or_default())?;
     }
-    writeln!(
+    let ([few, many], [least, most], [from, to]) = (calls, tokens.map(|sum| sum / 1e6), hours);
+    let requests = evaluations * items;
+    Ok(writeln!(
         out,
-        "\nData:        {:.0} to {:.0} calls, {:.2} to {:.2} million reply tokens, {:.1} to {:.1} hours here (gra-bench plan)",
-        calls[0],
-        calls[1],
-        tokens[0] / 1e6,
-        tokens[1] / 1e6,
-        hours[0],
-        hours[1]
-    )?;
-    writeln!(
-        out,
-        "Training:    {trainings:.0} trainings, about {gpu_hours:.0} hours of an H100 at 40% of its peak, for {TOKENS_PER_SAMPLE:.0} \
-         tokens a sample;\n             {gigabytes:.0} GB of models"
-    )?;
-    writeln!(
-        out,
-        "Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {:.0} requests",
-        evaluations * items
-    )?;
-    Ok(())
+        "\nData:        {few:.0} to {many:.0} calls, {least:.2} to {most:.2} million reply tokens, {from:.1} to {to:.1} \
+         hours here (gra-bench plan)\n\
+         Training:    {trainings:.0} trainings, about {gpu_hours:.0} hours of an H100 at 40% of its peak, for \
+         {TOKENS_PER_SAMPLE:.0} tokens a sample;\n             {gigabytes:.0} GB of models\n\
+         Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {requests:.0} requests"
+    )?)
 }
 
-/// What `plan` says of an experiment that a command runs.
+/// What `plan` says of an experiment that a command runs; of several seed sets it says a list, which counts as nothing.
 fn plan(run: &StageCommand, global: &GlobalArgs) -> Result<Value> {
+    // The arguments of `run` are those of `plan`.
     let mut words = run.words.clone();
     "plan".clone_into(&mut words[0]);
     words.push("--json".to_owned());

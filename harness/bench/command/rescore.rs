@@ -1,8 +1,7 @@
 //! `rescore`: what a trial's recorded reviews would have decided under other thresholds.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -63,16 +62,15 @@ pub(crate) struct RescoreArgs {
 }
 
 impl RescoreArgs {
-    /// The ranges of an experiment file, with the scores of a judge and the folder to write to.
-    pub(super) fn of(
-        trial: String,
-        entry: &RescoreEntry,
-        judge: Option<PathBuf>,
-        out: Option<PathBuf>,
-    ) -> Self {
-        let RescoreEntry { tau, delta, reviewers, cosine, dispute } = entry.clone();
-        let dispute = dispute.into_iter().map(DisputeArg::from).collect();
-        Self { trial, tau, delta, reviewers, cosine, dispute, judge, out, json: false }
+    /// The ranges, as the table of an experiment file has them.
+    fn entry(&self) -> RescoreEntry {
+        RescoreEntry {
+            tau: self.tau.clone(),
+            delta: self.delta.clone(),
+            reviewers: self.reviewers.clone(),
+            cosine: self.cosine.clone(),
+            dispute: self.dispute.iter().map(|rule| rule.rule()).collect(),
+        }
     }
 }
 
@@ -97,16 +95,6 @@ impl DisputeArg {
     }
 }
 
-impl From<DisputeRule> for DisputeArg {
-    fn from(rule: DisputeRule) -> Self {
-        match rule {
-            DisputeRule::Adjudicator => Self::Adjudicator,
-            DisputeRule::MajorityVote => Self::MajorityVote,
-            DisputeRule::Accept => Self::Accept,
-        }
-    }
-}
-
 /// The reviews decided again, with what was written of them.
 pub(super) struct Decided {
     trial: String,
@@ -116,7 +104,8 @@ pub(super) struct Decided {
 }
 
 pub(crate) fn run(args: &RescoreArgs, global: &GlobalArgs) -> Result<()> {
-    let decided = decide(args, global)?;
+    let (judge, out) = (args.judge.as_deref(), args.out.as_deref());
+    let decided = decide(&args.trial, &args.entry(), judge, out, global)?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
         writeln!(out, "{}", decided.json()?)?;
@@ -141,29 +130,30 @@ impl Decided {
     }
 }
 
-/// Decides, and writes the table and the figure.
-pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided> {
+/// Decides a trial's reviews over ranges, and writes the table and the figure, beside the trial or into the folder `out`.
+/// `judge`: a file of a judge's scores.
+pub(super) fn decide(
+    trial: &str,
+    ranges: &RescoreEntry,
+    judge: Option<&Path>,
+    out: Option<&Path>,
+    global: &GlobalArgs,
+) -> Result<Decided> {
     let store = global.read_store()?;
-    let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
+    let trial = StoredTrial::open_finished(&store, &trial.parse()?)?;
     let (id, settings) = (trial.id(), &trial.record.settings);
     let (method, variant) = (&settings.method, &settings.variant);
     let candidates = store.candidates(trial.row)?;
-    let rules = rules(args, method, Rule::recorded(method, variant)).map_err(bad_input)?;
+    let rules = rules(ranges, method, Rule::recorded(method, variant)).map_err(bad_input)?;
     let embeddings = trial.embeddings(&store, &candidates)?;
-    let judge = match &args.judge {
-        Some(file) => judging::read_scores(file, &candidates).map_err(bad_input)?,
-        None => BTreeMap::new(),
-    };
-    let record = Record {
-        candidates: &candidates,
-        method,
-        variant,
-        embeddings: embeddings.as_ref(),
-        judge: &judge,
-    };
+    let judge = judge.map(|file| judging::read_scores(file, &candidates).map_err(bad_input));
+    let judge = &judge.transpose()?.unwrap_or_default();
+    let (candidates, embeddings) = (&candidates, embeddings.as_ref());
+    let record = Record { candidates, method, variant, embeddings, judge };
     let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
     let mut csv = Vec::new();
     grid.write_csv(&mut csv)?;
+    // All are made before the first is written.
     let markdown = format!("# {} under other thresholds\n\n{}", id, grid.markdown());
     let figure = acceptance(&id.to_string(), &grid)?;
     let mut files = Vec::new();
@@ -172,35 +162,37 @@ pub(super) fn decide(args: &RescoreArgs, global: &GlobalArgs) -> Result<Decided>
         ("rescore.md", markdown.as_bytes()),
         ("rescore.svg", figure.svg.as_bytes()),
     ] {
-        let path = global.beside(id, ending, args.out.as_deref());
+        let path = global.beside(id, ending, out);
         write_atomic(&path, bytes)?;
         files.push(path);
     }
     Ok(Decided { trial: id.to_string(), grid, csv, files })
 }
 
-/// The grid, tau slowest.
-fn rules(args: &RescoreArgs, method: &Method, own: Rule) -> Result<Vec<Rule>> {
-    let values = |given: &Option<Values>, own: Thousandths| match given {
-        Some(Values(values)) => values.clone(),
-        None => vec![own],
+/// The grid; what is not ranged over stays as the trial had it. Within a rule for disputes, a number of reviewers and a
+/// cosine limit, tau is slowest: that is one heat map.
+fn rules(ranges: &RescoreEntry, method: &Method, own: Rule) -> Result<Vec<Rule>> {
+    let values = |given: &Option<Values>, own: Thousandths| {
+        given.as_ref().map_or_else(|| vec![own], |Values(values)| values.clone())
     };
-    let (taus, deltas) = (values(&args.tau, own.tau), values(&args.delta, own.delta));
-    let reviewers = args.reviewers.as_ref().map_or(vec![own.reviewers], |seats| seats.0.clone());
-    let cosines = match &args.cosine {
+    let (taus, deltas) = (values(&ranges.tau, own.tau), values(&ranges.delta, own.delta));
+    let reviewers = ranges.reviewers.as_ref().map_or(vec![own.reviewers], |seats| seats.0.clone());
+    let cosines = match &ranges.cosine {
         Some(Values(values)) => values.iter().copied().map(f64::from).collect(),
         None => vec![own.cosine_limit],
     };
     let mut disputes: Vec<DisputeRule> = Vec::new();
-    for rule in args.dispute.iter().map(|rule| rule.rule()) {
+    for &rule in &ranges.dispute {
         if !disputes.contains(&rule) {
             disputes.push(rule);
         }
     }
+    // The trial's own rule, where none is given.
     if disputes.is_empty() {
         disputes.push(own.dispute);
     }
     let sizes = [taus.len(), deltas.len(), reviewers.len(), cosines.len(), disputes.len()];
+    // A product of five numbers may be larger than any number.
     let cells = sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     if cells.is_none_or(|cells| cells > MOST_CELLS) {
         bail!(
@@ -213,6 +205,7 @@ fn rules(args: &RescoreArgs, method: &Method, own: Rule) -> Result<Vec<Rule>> {
         for &reviewers in &reviewers {
             for &cosine_limit in &cosines {
                 for &tau in &taus {
+                    // A tau that no score reaches, or a limit that no cosine has, is refused as in an experiment file.
                     Method { tau, cosine_limit, ..method.clone() }.check()?;
                     let rule = |&delta| Rule { tau, delta, reviewers, dispute, cosine_limit };
                     rules.extend(deltas.iter().map(rule));

@@ -136,6 +136,7 @@ fn run_trials(
     let mut out = terminal::json_or_text(is_json);
     let mut json = Vec::new();
     for (experiment, reports) in each.iter().zip(&reports) {
+        // Tables over run seeds and seed sets are files too, so they are written whatever is printed.
         let over_seeds = Sweep::over_seeds(experiment, reports, results)?;
         if is_json {
             json.extend(reports.iter().map(SeedReport::json).collect::<Result<Vec<_>>>()?);
@@ -151,6 +152,7 @@ fn run_trials(
     } else {
         over_seed_sets.map_or(Ok(()), |sweep| sweep.print(&mut out))?;
     }
+    // An experiment has at least one run seed and one variant.
     Ok(reports.swap_remove(0).swap_remove(0).trials)
 }
 
@@ -165,6 +167,7 @@ pub(super) fn make(
     let (each, first, results) = (&experiments.each, &experiments.each[0], global.results());
     publish::check_writable(results)?;
     let store = Store::open(&global.store_path())?;
+    // Before a model is loaded: a file that is missing would stop a run hours later.
     each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
     // What only shows how things work answers no question.
     let detectable = if first.demonstration {
@@ -185,6 +188,7 @@ pub(super) fn make(
             let store = answering.store();
             differing.extend(overwrite::differing(experiment, &fingerprints, store, results)?);
         }
+        // Of all seed sets together, so that none is begun where another one is refused.
         overwrite::settle(differing, replace, results, &experiments.name)?;
         // Seed sets are one work.
         let trials = each.iter().map(|one| one.seeds.len() * one.variants.len()).sum();

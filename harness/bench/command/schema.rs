@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
+use super::{Cli, pretty};
 use crate::{schema, terminal};
 
 /// Print the JSON Schema of experiment or pool files, or the reference of their keys.
@@ -47,8 +47,8 @@ pub(crate) struct CompletionsArgs {
 
 pub(super) fn run(args: &SchemaArgs) -> Result<()> {
     let text = match args.what {
-        Described::Experiment => serde_json::to_string_pretty(&schema::of_experiments())? + "\n",
-        Described::Pool => serde_json::to_string_pretty(&schema::of_pools())? + "\n",
+        Described::Experiment => pretty(&schema::of_experiments())?,
+        Described::Pool => pretty(&schema::of_pools())?,
         Described::Keys => schema::key_reference(),
     };
     Ok(terminal::stdout().write_all(text.as_bytes())?)

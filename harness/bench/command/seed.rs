@@ -1,9 +1,9 @@
 //! `gra-bench seed`: imports and describes seed sets.
 
-mod table;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,10 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::pretty;
 use crate::failure::bad_input;
-use crate::seeds::describe::describe;
-use crate::seeds::{self, Account, Field, Format, LoadOptions, SeedSet, Speaker};
+use crate::seeds::describe::{Description, Quartiles, describe};
+use crate::seeds::{self, Account, Field, Format, Group, LoadOptions, SeedSet, Speaker};
 use crate::terminal;
 use gra_files::write_atomic;
 
@@ -134,7 +135,7 @@ pub(crate) fn run(args: &SeedArgs) -> Result<()> {
         Action::Describe(args) => {
             let described = describe(&args.source.load()?);
             let is_json = args.source.json;
-            let text = if is_json { json(&described)? } else { table::of_description(&described)? };
+            let text = if is_json { pretty(&described)? } else { description_text(&described)? };
             (is_json, text)
         }
     };
@@ -158,6 +159,7 @@ struct Imported<'a> {
 /// Writes the normalised set; the text says what was done.
 fn import(args: &ImportArgs) -> Result<String> {
     let set = args.source.load()?;
+    // After it was read: a link or another spelling of the path may mean the same file.
     if is_same_file(&args.source.file, &args.out) {
         return Err(bad_input(anyhow!(
             "--out would replace the seed set {} itself\nhint: give --out another name",
@@ -177,13 +179,109 @@ fn import(args: &ImportArgs) -> Result<String> {
         with_response: set.items.iter().filter(|item| item.response.is_some()).count(),
         with_annotation: set.items.iter().filter(|item| item.annotation.is_some()).count(),
     };
-    if args.source.json { json(&imported) } else { Ok(table::of_import(&imported)?) }
+    if args.source.json { pretty(&imported) } else { Ok(import_text(&imported)?) }
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn json(value: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+/// What an import did, for people.
+fn import_text(imported: &Imported<'_>) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "{} ({})", imported.file.display(), imported.format)?;
+    writeln!(text, "sha256 {}\n", imported.sha256)?;
+    let Imported { account, with_response, with_annotation, .. } = imported;
+    kept(&mut text, account, [*with_response, *with_annotation])?;
+    beyond_limit(&mut text, account)?;
+    lost(&mut text, account)?;
+    writeln!(text, "\nwrote {}", imported.out.display())?;
+    Ok(text)
+}
+
+/// What a seed set is like, for people.
+fn description_text(described: &Description) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "{}, sha256 {}\n", described.format, described.sha256)?;
+    let Description { account, with_response, with_annotation, .. } = described;
+    kept(&mut text, account, [*with_response, *with_annotation])?;
+    row(&mut text, "  beyond ASCII", described.non_ascii_items)?;
+    beyond_limit(&mut text, account)?;
+    // Of characters, beside the items above: one foreign name makes no foreign text.
+    let percent = 100.0 * described.non_ascii_share;
+    writeln!(text, "\n{percent:.2}% of the instructions' characters are beyond ASCII")?;
+    lost(&mut text, account)?;
+    // All seven, also those without an item: a domain that is missing is worth knowing.
+    if !described.domains.is_empty() {
+        writeln!(text, "\ndomains of the annotations")?;
+        for (domain, count) in &described.domains {
+            row(&mut text, &format!("  {domain}"), *count)?;
+        }
+    }
+    writeln!(
+        text,
+        "\n{:<26}{:>8}{:>8}{:>8}{:>8}{:>8}",
+        "lengths", "min", "25%", "median", "75%", "max"
+    )?;
+    quartiles(&mut text, "instruction, characters", &described.instructions.characters)?;
+    quartiles(&mut text, "instruction, words", &described.instructions.words)?;
+    if let Some(responses) = &described.responses {
+        quartiles(&mut text, "response, characters", &responses.characters)?;
+        quartiles(&mut text, "response, words", &responses.words)?;
+    }
+    writeln!(text, "\nlongest instructions")?;
+    writeln!(text, "  {:>8} {:>10}  begins", "record", "characters")?;
+    // Records and not items: their numbers lead to the lines of the file.
+    for long in &described.longest {
+        writeln!(text, "  {:>8} {:>10}  {}", long.number, long.characters, long.begins)?;
+    }
+    Ok(text)
+}
+
+/// How many records are items, and of them those with a response and with an annotation.
+fn kept(text: &mut String, account: &Account, with: [usize; 2]) -> std::fmt::Result {
+    row(text, "records", account.records)?;
+    row(text, "kept", account.kept)?;
+    row(text, "  with a response", with[0])?;
+    row(text, "  with an annotation", with[1])
+}
+
+fn beyond_limit(text: &mut String, account: &Account) -> std::fmt::Result {
+    if account.over_limit > 0 { row(text, "beyond --limit", account.over_limit) } else { Ok(()) }
+}
+
+fn row(text: &mut String, label: &str, count: usize) -> std::fmt::Result {
+    writeln!(text, "{label:<26}{count:>8}")
+}
+
+fn quartiles(text: &mut String, label: &str, of: &Quartiles) -> std::fmt::Result {
+    let Quartiles { min, first, median, third, max } = of;
+    writeln!(text, "  {label:<24}{min:>8}{first:>8}{median:>8}{third:>8}{max:>8}")
+}
+
+/// What was not read.
+fn lost(text: &mut String, account: &Account) -> std::fmt::Result {
+    groups(text, "skipped", &account.skipped)?;
+    groups(text, "set aside of kept records", &account.remarks)?;
+    if !account.unread.is_empty() {
+        writeln!(text, "\nfields that were not read, and the records that have them")?;
+        for field in &account.unread {
+            row(text, &format!("  {}", field.name), field.records)?;
+        }
+    }
+    Ok(())
+}
+
+fn groups(text: &mut String, title: &str, groups: &[Group]) -> std::fmt::Result {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n{title}")?;
+    for group in groups {
+        row(text, &format!("  {}", group.name), group.count)?;
+        for example in &group.examples {
+            writeln!(text, "      {example}")?;
+        }
+    }
+    Ok(())
 }

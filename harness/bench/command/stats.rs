@@ -8,7 +8,6 @@ use clap::Args;
 use gra_analysis::figure::plane::MOST_SETS;
 use gra_analysis::stats::measure::{MeasureTable, MeasureValue};
 use gra_analysis::stats::{Margins, Settings};
-use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
 use gra_synth::method::{Member, Method};
 use gra_synth::request::{ModelName, Sampling};
@@ -17,13 +16,13 @@ use serde_json::{Map, Value, json};
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{self, DataSet, Named};
 use crate::difficulty::{Protocol, Scoring};
-use crate::evidence::{CONTAMINATION, Embedded, Evidence, GROUPS, Plan};
+use crate::evidence::{Embedded, Evidence, Plan};
 use crate::experiment::{self, PromptFiles};
 use crate::failure::bad_input;
 use crate::judging::Bench;
 use crate::progress::Verbosity;
 use crate::raters::filled::FilledSheets;
-use crate::session::{GlobalArgs, Session};
+use crate::session::{GlobalArgs, Session, engine_settings};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};
 
@@ -112,6 +111,7 @@ pub(crate) struct StatsArgs {
 }
 
 pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
+    // Sheets first: without sources they say which trial is measured.
     let filled = FilledSheets::read_any(&args.raters, args.key.as_deref())?;
     let named = args.named(filled.as_ref())?;
     if args.map && named.len() > MOST_SETS {
@@ -123,9 +123,10 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     }
     let file = args.pool.as_deref().unwrap_or(Path::new(DEFAULT_POOL));
     let pool = builtin::read_pool(file, &global.models)?;
-    let scorer = args.ifd.as_deref().map(|name| member(&pool, name)).transpose()?;
-    let judge = args.judge.as_deref().map(|name| member(&pool, name)).transpose()?;
-    let second = args.second_judge.as_deref().map(|name| member(&pool, name)).transpose()?;
+    let model = |name: &Option<String>| name.as_ref().map(|name| member(&pool, name)).transpose();
+    let (scorer, judge) = (model(&args.ifd)?, model(&args.judge)?);
+    let second = model(&args.second_judge)?;
+    // Only a judge is asked with prompts; a folder without them is no error otherwise.
     let prompts = judge.map(|_| PromptFiles::read(&args.prompts)).transpose()?;
     let benchmarks = named_benchmarks(&args.benchmarks)?;
     let embedding = args.embedding(&named, &pool)?;
@@ -135,9 +136,11 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     let stored = if of_trials { global.read_store()? } else { Store::in_memory()? };
     let rated = filled.as_ref().map(|filled| filled.place(&named, &stored)).transpose()?;
     let mut data_sets = dataset::load(named, &stored)?;
+    // What can be refused is refused before the first model is asked.
     let folder = args.out.clone().unwrap_or_else(|| global.results().join("stats"));
     publish::check_writable(&folder)?;
     let store = if asks || (of_trials && embedding != Embedded::Nothing) {
+        // What models say is kept, so the store is opened again, for writing.
         drop(stored);
         Store::open(&global.store_path())?
     } else {
@@ -147,40 +150,31 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         data_set.subsample(args.n.map_or(usize::MAX, |n| n as usize), args.seed);
     }
 
-    let method = Method::default();
-    let judges = [judge, second].map(|judge| judge.map(as_judge));
-    let [bench, second_judge] = judges.each_ref().map(|judge| {
+    let method = &Method::default();
+    let bench = |judge: Option<&PoolModel>| {
         let prompts = &prompts.as_ref()?.set;
-        Some(Bench { judge: judge.as_ref()?, prompts, method: &method, run_seed: args.seed })
-    });
-    let difficulty = scorer.map(|model| scoring(model, args.ifd_protocol));
-    let settings = Settings { threshold: args.judge_threshold, margins: Margins::default() };
-    let benchmarks = benchmarks.as_ref();
+        Some(Bench { judge: as_judge(judge?), prompts, method, run_seed: args.seed })
+    };
     let plan = Plan {
-        settings,
+        settings: Settings { threshold: args.judge_threshold, margins: Margins::default() },
         run_seed: args.seed,
         pool: &pool,
-        difficulty,
-        judge: bench,
-        second_judge,
+        difficulty: scorer.map(|model| scoring(model, args.ifd_protocol)),
+        judge: bench(judge),
+        second_judge: bench(second),
         embedding,
-        benchmarks,
+        benchmarks: benchmarks.as_ref(),
         raters: rated.zip(filled.as_ref().map(|filled| filled.sheets.as_slice())),
     };
 
-    let mut settings = EngineSettings::default();
-    if let Some(threads) = args.threads {
-        settings.threads = threads.into();
-    }
-    let session = Session::start(global, store, &pool, &settings)?;
+    let session = Session::start(global, store, &pool, &engine_settings(args.threads))?;
     let evidence = session.ask(experiment::default_chunk(), |answering| {
-        Evidence::gather(&data_sets, plan, answering)
+        Evidence::gather(&data_sets, &plan, answering)
     })?;
     evidence.write(&folder)?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
-        writeln!(out, "{}", json(&evidence, &data_sets))?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", json(&evidence, &data_sets))?);
     }
     let shows_all = global.verbosity() == Verbosity::Verbose;
     writeln!(out, "{}", evidence.findings.table.terminal(shows_all))?;
@@ -192,16 +186,11 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
-    writeln!(out, "Groups:  {}", folder.join(GROUPS).display())?;
-    if evidence.contamination.is_some() {
-        writeln!(out, "List:    {}", folder.join(CONTAMINATION).display())?;
-    }
+    evidence.print_files(&folder, &mut out)?;
     if let Some(Ok(_)) = evidence.map {
-        writeln!(out, "Map:     {}", folder.join("map.svg").display())?;
         writeln!(out, "         {}", folder.join("map.csv").display())?;
     }
-    writeln!(out, "Samples: {}", folder.join("<data set>.parquet").display())?;
-    Ok(())
+    Ok(writeln!(out, "Samples: {}", folder.join("<data set>.parquet").display())?)
 }
 
 impl StatsArgs {
@@ -245,6 +234,7 @@ pub(super) fn named_benchmarks(paths: &[PathBuf]) -> Result<Option<BenchmarkFile
     (!paths.is_empty()).then(|| BenchmarkFiles::read(paths)).transpose()
 }
 
+/// A model of a pool by its name, teachers too.
 pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
     let unknown = || {
         let known: Vec<&str> =
@@ -275,6 +265,7 @@ pub(super) fn scoring(model: &PoolModel, protocol: Protocol) -> Scoring<'_> {
 pub(super) fn json(evidence: &Evidence, data_sets: &[DataSet]) -> Value {
     let mut json = measures(&evidence.findings.table);
     for data_set in data_sets {
+        // A data set of which nothing was measured is not in the table.
         let Some(of_set) = json.get_mut(&data_set.name) else { continue };
         if !data_set.files.is_empty() {
             of_set["files"] = json!(data_set.files);
@@ -300,9 +291,9 @@ pub(super) fn measures(table: &MeasureTable) -> Value {
 }
 
 fn cell(cell: &MeasureValue) -> Value {
-    let interval = cell.interval().map(|interval| [interval.low, interval.high]);
-    match cell.why_absent() {
-        Some(why) => json!({ "absent": why }),
-        None => json!({ "value": cell.value(), "interval": interval, "n": cell.n() }),
+    if let Some(why) = cell.why_absent() {
+        return json!({ "absent": why });
     }
+    let interval = cell.interval().map(|interval| [interval.low, interval.high]);
+    json!({ "value": cell.value(), "interval": interval, "n": cell.n() })
 }

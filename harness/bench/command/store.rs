@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
+use super::pretty;
 use crate::session::GlobalArgs;
 use crate::store::{self, Salvaged, Survey, TableState};
 use crate::terminal;
@@ -51,36 +52,28 @@ pub(crate) fn run(args: &StoreArgs, global: &GlobalArgs) -> Result<()> {
     if !path.exists() {
         bail!("there is no store at {}\nhint: name the store with --store", path.display());
     }
-    let (StoreVerb::Check { json } | StoreVerb::Salvage { json, .. }) = &args.verb;
-    let mut out = terminal::json_or_text(*json);
+    let print = |is_json, text: String| -> Result<()> {
+        Ok(terminal::json_or_text(is_json).write_all(text.as_bytes())?)
+    };
     match &args.verb {
         StoreVerb::Check { json } => {
             let survey = store::check(&path)?;
-            if *json {
-                writeln!(out, "{}", serde_json::to_string_pretty(&survey)?)?;
-            } else {
-                out.write_all(text(&survey, &path)?.as_bytes())?;
-            }
+            print(*json, if *json { pretty(&survey)? } else { text(&survey, &path)? })?;
             // After the survey is printed: the exit code tells scripts, the text people.
             if !survey.is_sound() {
+                let path = path.display();
                 bail!(
-                    "the store {} is damaged\nhint: gra-bench store salvage NEW --store {}",
-                    path.display(),
-                    path.display()
+                    "the store {path} is damaged\nhint: gra-bench store salvage NEW --store {path}"
                 );
             }
+            Ok(())
         }
         StoreVerb::Salvage { new, json } => {
             let salvaged = store::salvage(&path, new)?;
-            if *json {
-                writeln!(out, "{}", serde_json::to_string_pretty(&salvaged)?)?;
-            } else {
-                out.write_all(text(&salvaged.survey, &path)?.as_bytes())?;
-                out.write_all(next_steps(&salvaged, new)?.as_bytes())?;
-            }
+            let text = || Ok(text(&salvaged.survey, &path)? + &next_steps(&salvaged, new)?);
+            print(*json, if *json { pretty(&salvaged) } else { text() }?)
         }
     }
-    Ok(())
 }
 
 /// What can be read and what cannot.
@@ -103,10 +96,10 @@ fn text(survey: &Survey, path: &Path) -> Result<String> {
     }
     for trial in &survey.trials {
         let end = if trial.finished { "finished" } else { "not finished" };
-        let lost: Vec<&str> = trial.lost.iter().map(String::as_str).collect();
-        let lost = match lost.as_slice() {
-            [] => "whole".to_owned(),
-            some => format!("something may be lost of: {}", some.join(", ")),
+        let lost = trial.lost.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let lost = match lost.as_str() {
+            "" => "whole".to_owned(),
+            some => format!("something may be lost of: {some}"),
         };
         writeln!(text, "  {:<40} {end}, {lost}", trial.trial)?;
     }
@@ -131,6 +124,7 @@ fn damage(table: &TableState) -> String {
 fn next_steps(salvaged: &Salvaged, new: &Path) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "\ncopied to {}", new.display())?;
+    // What was lost needs nothing but the same commands again.
     if salvaged.chunks_to_ask_again > 0 {
         writeln!(
             text,

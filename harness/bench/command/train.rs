@@ -2,15 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
 use gra_downstream::environment::{EngineKind, Environment};
 use gra_downstream::training::{
-    self, Base, OtherTraining, Recipe, TrainingError, TrainingEvent, TrainingPlan, TrainingRecord,
-    TrainingSet,
+    self, Base, LossPoint, OtherTraining, Recipe, TrainingError, TrainingEvent, TrainingPlan,
+    TrainingRecord, TrainingSet,
 };
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
@@ -18,10 +17,11 @@ use gra_paper::grid::{self, Align, Column};
 use serde_json::json;
 
 use crate::answering::Interrupted;
-use crate::benchmark_scores::{SUBJECT, TrainedSubject};
+use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
+use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{GlobalArgs, on_interrupt, say_how_to_go_on};
+use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
 use crate::training_data::TrainingData;
 use crate::{builtin, engines, terminal};
 
@@ -48,45 +48,42 @@ pub(crate) struct TrainArgs {
     action: Option<TrainAction>,
     /// Trials, experiment files, folders of `export` and `synth`, or files of instruction data; NAME=FILE names one.
     #[arg(required = true, value_name = "DATA")]
-    pub(super) data: Vec<String>,
+    data: Vec<String>,
     /// Of experiment files: only these variants and sources, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(super) sets: Vec<String>,
+    sets: Vec<String>,
     /// The model to train: a Hugging Face folder, a name on the hub, or a GGUF file, which is converted.
     #[arg(long, value_name = "MODEL", required = true)]
-    pub(super) base: Option<String>,
+    base: Option<String>,
     /// Its name in tables [default: that of the file or on the hub, in small letters].
     #[arg(long, value_name = "NAME")]
-    pub(super) base_name: Option<String>,
+    base_name: Option<String>,
     /// `paper`, `smoke`, or a TOML file of LLaMA-Factory's arguments.
     #[arg(long, value_name = "RECIPE", default_value = "paper")]
-    pub(super) recipe: String,
+    recipe: String,
     /// Training seeds, separated by commas. One says nothing of how much trainings differ.
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0,1,2")]
-    pub(super) seeds: Vec<u32>,
+    seeds: Vec<u32>,
     /// What scores of the data count as in the paper's tables, where its name does not say so: `distill-72b`.
     #[arg(long, value_name = "SOURCE")]
-    pub(super) data_source: Option<String>,
+    data_source: Option<String>,
     /// The seed set that the data was made from, likewise: `alpaca`.
     #[arg(long, value_name = "NAME")]
-    pub(super) seed_dataset: Option<String>,
+    seed_dataset: Option<String>,
     /// Write what a training takes, and do not run it.
     #[arg(long)]
-    pub(super) emit_only: bool,
+    emit_only: bool,
     /// Make a GGUF file of each trained model, which llama.cpp serves.
     #[arg(long)]
-    pub(super) to_gguf: bool,
+    to_gguf: bool,
     /// Keep checkpoints of finished trainings, each three times as large as the model.
     #[arg(long)]
-    pub(super) keep_checkpoints: bool,
+    keep_checkpoints: bool,
     /// Remove trainings of other inputs that stand in the same folders.
     #[arg(long)]
-    pub(super) replace: bool,
+    replace: bool,
     #[command(flatten)]
-    pub(super) programs: EngineArgs,
-    /// Print JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    downstream: DownstreamArgs,
 }
 
 /// Besides training.
@@ -98,25 +95,6 @@ enum TrainAction {
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,
     },
-}
-
-/// Where programs that train, serve and score are installed.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct EngineArgs {
-    /// Folder of the environments that `scripts/engines` makes.
-    #[arg(long, value_name = "DIR", env = "GRA_ENGINES", default_value = ".engines")]
-    pub(crate) engines: PathBuf,
-}
-
-/// Ctrl-C during programs of others: they are ended, and the same command goes on.
-pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    on_interrupt(move || {
-        flag.store(true, Ordering::Relaxed);
-        terminal::say("stopping; press Ctrl-C again to stop at once");
-    })?;
-    Ok(stop)
 }
 
 /// A model that was trained, or is ready to be.
@@ -138,14 +116,10 @@ pub(crate) fn run(args: &TrainArgs, global: &GlobalArgs) -> Result<()> {
                 gguf: None,
             })
         });
-        return say(&trained.collect::<Result<Vec<_>>>()?, args.json);
+        return say(&trained.collect::<Result<Vec<_>>>()?, args.downstream.json);
     }
-    let stop = stop_flag()?;
-    let mut progress = Progress::new(global.verbosity());
-    let trained = train(args, global, &stop, &mut progress);
-    say_how_to_go_on(&trained, &progress);
-    drop(progress);
-    say(&trained?, args.json)
+    let trained = with_programs(global, |stop, progress| train(args, global, stop, progress))?;
+    say(&trained, args.downstream.json)
 }
 
 /// Prepares and runs the trainings; those that are finished are read.
@@ -160,9 +134,10 @@ fn train(
         Base::parse(args.base.as_deref().unwrap_or_default()).map_err(TrainingError::from)?;
     let base_name = args.base_name.clone().unwrap_or_else(|| name_of(&base));
     let data = TrainingData::load_all(&args.data, &args.sets, global)?;
-    let environment = Environment::find(&args.programs.engines, EngineKind::LlamaFactory);
+    // A recipe is written without the trainer; only running it and converting models takes its environment.
     let is_needed = !args.emit_only || matches!(base, Base::Gguf(_)) || args.to_gguf;
-    let environment = if is_needed { Some(environment?) } else { None };
+    let find = || Environment::find(&args.downstream.engines, EngineKind::LlamaFactory);
+    let environment = is_needed.then(find).transpose()?;
     for sentence in environment.iter().flat_map(training::unseen_versions) {
         progress.say(&format!("warning: {sentence}"));
     }
@@ -177,13 +152,13 @@ fn train(
     let mut trained = Vec::new();
     for data in &data {
         for &seed in &args.seeds {
-            let mut of_data = data.subject.clone();
-            if let Some(source) = &args.data_source {
-                of_data.data_source.clone_from(source);
-            }
-            if let Some(name) = &args.seed_dataset {
-                of_data.seed_dataset.clone_from(name);
-            }
+            // What the user says of the data goes before what its name says.
+            let DataSubject { seed_dataset, data_source, iteration } = data.subject.clone();
+            let of_data = DataSubject {
+                seed_dataset: args.seed_dataset.clone().unwrap_or(seed_dataset),
+                data_source: args.data_source.clone().unwrap_or(data_source),
+                iteration,
+            };
             let subject = TrainedSubject {
                 base_model: base_name.clone(),
                 data: of_data,
@@ -191,14 +166,11 @@ fn train(
             };
             let folder = root.join(&data.name).join(&base_name).join(format!("seed-{seed}"));
             let set = TrainingSet { name: data.name.clone(), file: data.file.clone() };
-            let plan = TrainingPlan {
-                data_sets: vec![set],
-                base: base.clone(),
-                recipe: recipe.clone(),
-                seed,
-            };
+            let (base, recipe) = (base.clone(), recipe.clone());
+            let plan = TrainingPlan { data_sets: vec![set], base, recipe, seed };
             let other = if args.replace { OtherTraining::Replace } else { OtherTraining::Refuse };
             training::prepare(&plan, &folder, other, &mut digests)?;
+            // Before the training: one that is interrupted or runs elsewhere says whose scores it will have.
             write_atomic(&folder.join(SUBJECT), &serde_json::to_vec_pretty(&subject)?)?;
             let mut one = TrainedModel { subject, folder, record: None, gguf: None };
             if let Some(environment) = environment.as_ref().filter(|_| !args.emit_only) {
@@ -207,6 +179,7 @@ fn train(
                     progress.say(&format!("{}: to GGUF", one.folder.display()));
                     one.gguf = Some(training::to_gguf(&one.folder, environment, stop)?);
                 }
+                // Last: a conversion that failed is tried again from the trained model, which stays.
                 if !args.keep_checkpoints {
                     training::remove_checkpoints(&one.folder)?;
                 }
@@ -224,10 +197,11 @@ impl TrainedModel {
         let path = std::path::absolute(gguf).context("cannot tell the working directory")?;
         let sha256 = gra_files::digest::of_file(gguf)
             .with_context(|| format!("cannot read {}", gguf.display()))?;
+        let path = path.display().to_string();
         Ok(format!(
-            "# In a pool file:\n[[model]]\nname = \"{base_model}-{}-{training_seed}\"\npath = {:?}\nsha256 = \"{sha256}\"",
+            "# In a pool file:\n[[model]]\nname = \"{base_model}-{}-{training_seed}\"\npath = {path:?}\nsha256 = \
+             \"{sha256}\"",
             data.data_source,
-            path.display().to_string(),
         ))
     }
 
@@ -265,11 +239,8 @@ impl TrainedModel {
 /// A recipe by its name or file.
 fn recipe(named: &str) -> Result<Recipe> {
     let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
-    let path = if is_file {
-        PathBuf::from(named)
-    } else {
-        PathBuf::from(format!("{}recipes/{named}.toml", builtin::PREFIX))
-    };
+    let built_in = || format!("{}recipes/{named}.toml", builtin::PREFIX);
+    let path = PathBuf::from(if is_file { named.to_owned() } else { built_in() });
     let text = builtin::read_to_string(&path).map_err(|error| {
         let what = if is_file {
             format!("cannot read {named}: {error}")
@@ -287,6 +258,7 @@ fn recipe(named: &str) -> Result<Recipe> {
 /// The name of a base model in tables.
 fn name_of(base: &Base) -> String {
     let name = match base {
+        // `.` and `..` have no name; the folder that they mean has.
         Base::Folder(path) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -298,37 +270,30 @@ fn name_of(base: &Base) -> String {
 }
 
 fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
+    fn shown(point: &LossPoint) -> String {
+        format!("{:.3}", point.loss)
+    }
     let mut out = terminal::json_or_text(is_json);
     if is_json {
         let list = trained.iter().map(|one| {
             json!({ "folder": one.folder, "subject": one.subject, "gguf": one.gguf, "training": one.record })
         });
-        writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?);
     }
-    let loss = |one: &TrainedModel, last: bool| {
-        let curve = one.record.as_ref().map_or(&[][..], |record| &record.loss);
-        let point = if last { curve.last() } else { curve.first() };
-        point.map_or_else(|| "-".to_owned(), |point| format!("{:.3}", point.loss))
-    };
-    let of_record = |one: &TrainedModel, text: fn(&TrainingRecord) -> String| {
-        one.record.as_ref().map_or_else(|| "-".to_owned(), text)
-    };
-    let column = |title: &str, align, cell: &dyn Fn(&TrainedModel) -> String| Column {
+    let column = |title: &str, align, cell: fn(&TrainedModel) -> Option<String>| Column {
         title: title.to_owned(),
-        cells: trained.iter().map(cell).collect(),
+        // A training that is only prepared has no numbers yet.
+        cells: trained.iter().map(|one| or_dash(cell(one))).collect(),
         align,
     };
     let columns = [
-        column("data", Align::Left, &|one| one.subject.data.data_source.clone()),
-        column("base", Align::Left, &|one| one.subject.base_model.clone()),
-        column("seed", Align::Right, &|one| one.subject.training_seed.to_string()),
-        column("steps", Align::Right, &|one| of_record(one, |record| record.steps.to_string())),
-        column("loss, first", Align::Right, &|one| loss(one, false)),
-        column("last", Align::Right, &|one| loss(one, true)),
-        column("seconds", Align::Right, &|one| {
-            of_record(one, |record| record.wall_seconds.to_string())
-        }),
+        column("data", Align::Left, |one| Some(one.subject.data.data_source.clone())),
+        column("base", Align::Left, |one| Some(one.subject.base_model.clone())),
+        column("seed", Align::Right, |one| Some(one.subject.training_seed.to_string())),
+        column("steps", Align::Right, |one| Some(one.record.as_ref()?.steps.to_string())),
+        column("loss, first", Align::Right, |one| one.record.as_ref()?.loss.first().map(shown)),
+        column("last", Align::Right, |one| one.record.as_ref()?.loss.last().map(shown)),
+        column("seconds", Align::Right, |one| Some(one.record.as_ref()?.wall_seconds.to_string())),
     ];
     write!(out, "{}", grid::terminal(&columns))?;
     writeln!(out)?;
@@ -341,11 +306,11 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
             writeln!(out, "  note: {note}")?;
         }
     }
+    // Folders that were only prepared are trained elsewhere first.
     let next = if trained.iter().all(|one| one.record.is_some()) {
         "gra-bench eval FOLDER.. --suite paper"
     } else {
         "sh train.sh (or sbatch train.slurm) in each folder, then gra-bench train import FOLDER.."
     };
-    writeln!(out, "Next:    {next}")?;
-    Ok(())
+    Ok(writeln!(out, "Next:    {next}")?)
 }

@@ -31,17 +31,16 @@ pub(super) fn embed(
 
 /// How a map was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fit {
+pub(crate) struct Fit {
     /// Of t-SNE.
-    pub perplexity: f64,
+    pub(crate) perplexity: f64,
     /// Kullback-Leibler divergence that is left, in nats.
-    pub divergence: f64,
+    pub(crate) divergence: f64,
 }
 
 impl Fit {
     /// For a caption.
-    #[must_use]
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         format!(
             "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together, perplexity {:.0}, \
              Kullback-Leibler divergence {:.3} nats.",
@@ -52,7 +51,7 @@ impl Fit {
 
 /// Samples of several data sets on one map.
 #[derive(Debug)]
-pub struct SampleMap {
+pub(crate) struct SampleMap {
     /// Names of the data sets.
     names: Vec<String>,
     /// Ids of the samples that are on the map, by data set.
@@ -79,6 +78,7 @@ impl SampleMap {
         }
         let (places, map) = diversity::map(sets, matched, run_seed)
             .map_err(|why| format!("the samples on it: {why}"))?;
+        // The map has a drawn part of each data set, all of one size.
         let ids = data_sets.iter().zip(places).map(|(data_set, places)| {
             places.into_iter().map(|place| data_set.samples[place].id.to_string()).collect()
         });
@@ -123,6 +123,7 @@ impl SampleMap {
             "{} Neighbours mean something here, distances and areas do not.{in_windows}",
             self.fit().in_words()
         );
+        // A data set with too few samples is not on the map, and not in its legend.
         let points = self.names.iter().map(String::as_str).zip(self.map.sets.iter());
         let plane = Plane {
             name: "map",

@@ -9,9 +9,11 @@ use std::fmt::Write;
 
 use gra_analysis::checks::languages;
 use gra_analysis::trial::Funnel;
+use gra_synth::method::Method;
 use gra_synth::variant::{Instructions, Rewrite};
 
 use super::{DATASET_INFO, Export, ExportedSample, Extent, MANIFEST, TEST, TrainingFormat};
+use crate::numbers::or_dash;
 use crate::trial::{ModelDescription, TrialRecord};
 
 /// Most characters of a text of the shown sample.
@@ -56,6 +58,7 @@ impl Card<'_> {
         }
         models(&mut card, &export.records);
         let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
+        // The first one and not the best: a reader sees what the data is like.
         if let Some(sample) = export.samples.first() {
             shown(&mut card, sample);
         }
@@ -68,6 +71,7 @@ impl Card<'_> {
         let export = self.export;
         let texts = export.samples.iter().map(|sample| sample.response);
         let mut language = String::new();
+        // A header without any language is better than a guess.
         for (place, code) in languages(texts).iter().enumerate() {
             let title = if place == 0 { "language:\n" } else { "" };
             let _ = writeln!(language, "{title}- {code}");
@@ -152,27 +156,29 @@ fn size_category(samples: usize) -> &'static str {
 fn introduction(card: &mut String, export: &Export<'_>) {
     let samples = &export.samples;
     let is_whole_trial = !export.candidates.is_empty();
-    let n = samples.len();
-    if let Some(record) = export.records.first().filter(|_| is_whole_trial) {
-        let variant = &record.settings.variant;
-        let origin = match variant.instructions {
-            Instructions::New => "The seed set that they grew from is not part of the data.",
-            Instructions::Seed if variant.rewrite == Rewrite::Shown => {
-                "The instructions are the seed set's own; the responses were written with its responses in view."
-            }
-            Instructions::Seed => {
-                "The instructions are the seed set's own; the responses were written anew."
-            }
-        };
-        let _ = write!(
-            card,
-            "{n} instruction-response pairs, made by language models with GRA (Generator, Reviewers, \
-             Adjudicator; ACL 2025)\nor a variant of it. {origin}\n\n"
-        );
-    } else {
-        let content = inline(&export.content);
-        let _ = write!(card, "{n} instruction-response pairs: {content}.\n\n");
-    }
+    let made = match export.records.first().filter(|_| is_whole_trial) {
+        Some(record) => {
+            let variant = &record.settings.variant;
+            let origin = match (variant.instructions, variant.rewrite) {
+                (Instructions::New, _) => {
+                    "The seed set that they grew from is not part of the data."
+                }
+                (Instructions::Seed, Rewrite::Shown) => {
+                    "The instructions are the seed set's own; the responses were written with its responses in view."
+                }
+                (Instructions::Seed, Rewrite::Hidden) => {
+                    "The instructions are the seed set's own; the responses were written anew."
+                }
+            };
+            format!(
+                ", made by language models with GRA (Generator, Reviewers, Adjudicator; ACL 2025)\n\
+                 or a variant of it. {origin}"
+            )
+        }
+        None => format!(": {}.", inline(&export.content)),
+    };
+    let _ = write!(card, "{} instruction-response pairs{made}\n\n", samples.len());
+    // Of several data sets together: which sample is of which is a column of the table.
     let mut origins: BTreeMap<&str, usize> = BTreeMap::new();
     for origin in samples.iter().filter_map(|sample| sample.origin) {
         *origins.entry(origin).or_default() += 1;
@@ -197,11 +203,9 @@ fn introduction(card: &mut String, export: &Export<'_>) {
 fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
     let settings = &trial.settings;
     let method = &settings.method;
-    let of = if is_one_of_several {
-        format!(": {}", inline(&trial.id.to_string()))
-    } else {
-        String::new()
-    };
+    // A card of one trial has its name in the title.
+    let name = inline(&trial.id.to_string());
+    let of = if is_one_of_several { format!(": {name}") } else { String::new() };
     let _ = write!(
         card,
         "## How it was made{of}\n\n\
@@ -221,16 +225,17 @@ fn making(card: &mut String, trial: &TrialRecord, is_one_of_several: bool) {
         method.tau,
         method.delta,
     );
+    // Over a seed set's own instructions there are no rounds, and nothing that is too near to another one.
     if settings.variant.instructions == Instructions::New {
+        let Method { cosine_limit, rounds, target, cap, samples, .. } = method;
         let _ = write!(
             card,
-            "| cosine limit to other instructions | {} |\n\
-             | rounds | {} |\n\
-             | samples wanted per round | {} |\n\
-             | most candidates per round | {} |\n",
-            method.cosine_limit, method.rounds, method.target, method.cap,
+            "| cosine limit to other instructions | {cosine_limit} |\n\
+             | rounds | {rounds} |\n\
+             | samples wanted per round | {target} |\n\
+             | most candidates per round | {cap} |\n"
         );
-        if let Some(samples) = method.samples {
+        if let Some(samples) = samples {
             let _ = writeln!(card, "| samples after which no round follows | {samples} |");
         }
     }
@@ -266,6 +271,7 @@ fn outcomes(card: &mut String, funnel: &Funnel) {
 
 /// The pools of all trials, each model once.
 fn models(card: &mut String, records: &[&TrialRecord]) {
+    // Several trials have one pool, mostly.
     let mut seen = BTreeSet::new();
     let models = records.iter().flat_map(|record| &record.models);
     let models: Vec<&ModelDescription> = models.filter(|model| seen.insert(&model.name)).collect();
@@ -279,15 +285,10 @@ fn models(card: &mut String, records: &[&TrialRecord]) {
         TrainingFormat::Parquet.file()
     );
     for model in models {
-        let parameters = model.parameters.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let parameters = or_dash(model.parameters.map(|n| n.to_string()));
         let licence = model.licence.as_deref().unwrap_or("not stated");
-        let _ = writeln!(
-            card,
-            "| {} | {parameters} | {} | {} |",
-            inline(model.name.as_str()),
-            inline(licence),
-            inline(&model.source)
-        );
+        let [name, licence, source] = [model.name.as_str(), licence, &model.source].map(inline);
+        let _ = writeln!(card, "| {name} | {parameters} | {licence} | {source} |");
     }
     card.push('\n');
 }

@@ -1,5 +1,6 @@
 //! Training data in the forms that trainers read, and their index for LLaMA-Factory.
 
+use anyhow::{Context, Result};
 use gra_analysis::frames;
 use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
@@ -10,7 +11,7 @@ use polars::prelude::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{ExportError, ExportedSample, TrainingFormat};
+use super::{ExportedSample, TrainingFormat};
 
 const USER: &str = "user";
 const ASSISTANT: &str = "assistant";
@@ -57,7 +58,7 @@ struct PromptCompletion<'a> {
 
 impl TrainingFormat {
     /// The samples in this form.
-    pub(super) fn bytes(self, samples: &[ExportedSample]) -> Result<Vec<u8>, ExportError> {
+    pub(super) fn bytes(self, samples: &[ExportedSample]) -> Result<Vec<u8>> {
         match self {
             Self::Alpaca => array(samples.iter().map(|sample| AlpacaRecord {
                 instruction: sample.task,
@@ -78,7 +79,7 @@ impl TrainingFormat {
                 prompt: sample.instruction,
                 completion: sample.response,
             })),
-            Self::Parquet => Ok(table(samples)?),
+            Self::Parquet => table(samples).context("writing Parquet"),
         }
     }
 
@@ -125,25 +126,21 @@ pub(super) fn dataset_info(name: &str, formats: &[TrainingFormat]) -> Option<Vec
 }
 
 /// A JSON array, a record per line, so that the file can be read and compared by line.
-pub(super) fn array<T: Serialize>(
-    records: impl Iterator<Item = T>,
-) -> Result<Vec<u8>, ExportError> {
+pub(super) fn array<T: Serialize>(records: impl Iterator<Item = T>) -> Result<Vec<u8>> {
     let mut bytes = b"[".to_vec();
     for (number, record) in records.enumerate() {
         bytes.extend_from_slice(if number == 0 { b"\n" } else { b",\n" });
-        serde_json::to_writer(&mut bytes, &record)?;
+        serde_json::to_writer(&mut bytes, &record).context("writing JSON")?;
     }
     bytes.extend_from_slice(b"\n]\n");
     Ok(bytes)
 }
 
 /// JSON Lines.
-pub(super) fn lines<T: Serialize>(
-    records: impl Iterator<Item = T>,
-) -> Result<Vec<u8>, ExportError> {
+pub(crate) fn lines<T: Serialize>(records: impl Iterator<Item = T>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {
-        serde_json::to_writer(&mut bytes, &record)?;
+        serde_json::to_writer(&mut bytes, &record).context("writing JSON")?;
         bytes.push(b'\n');
     }
     Ok(bytes)
@@ -152,7 +149,7 @@ pub(super) fn lines<T: Serialize>(
 /// The Parquet table, a sample per row. Columns: `id`, `origin` (the data set that it was first of), `round` (u32),
 /// `domain`, `keywords` (list), `summary`, `instruction`, `response`, `messages` (list of `role` and `content`),
 /// `mu`, `sigma`, `s_a` (f64), `generator`, `reviewers` (list, in seat order). Null where it is not known.
-fn table(samples: &[ExportedSample]) -> Result<Vec<u8>, ExportError> {
+fn table(samples: &[ExportedSample]) -> Result<Vec<u8>> {
     let text = |name: &str, cell: fn(&ExportedSample) -> Option<String>| -> Column {
         Series::new(name.into(), samples.iter().map(cell).collect::<Vec<_>>()).into()
     };

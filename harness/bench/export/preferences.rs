@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use gra_analysis::trial::has_passed;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{DATASET_INFO, ExportError, ExportedFile, formats};
+use super::{DATASET_INFO, ExportedFile, formats};
 
 /// A kind of preference data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -69,6 +70,7 @@ impl<'a> ScoredAnswers<'a> {
         {
             let texts = (candidate.instruction.as_deref(), candidate.response.as_deref());
             let (Some(instruction), Some(response)) = texts else { continue };
+            // Answers whose committee was broken off have no mean to compare.
             let Some(mu) = candidate.tally().map(Tally::mu) else { continue };
             let answers = by_instruction.entry(instruction).or_default();
             if answers.iter().all(|known| known.response != response) {
@@ -87,27 +89,26 @@ impl<'a> ScoredAnswers<'a> {
         &self,
         format: PreferenceFormat,
         name: &str,
-    ) -> Result<(Vec<ExportedFile>, usize), ExportError> {
-        let (file, (bytes, records), columns, ranking) = match format {
+    ) -> Result<(Vec<ExportedFile>, usize)> {
+        let info = |file, columns: Value| json!({ "file_name": file, "formatting": "alpaca", "columns": columns });
+        let (file, (bytes, records), info) = match format {
             PreferenceFormat::Dpo => {
                 let columns =
                     json!({ "prompt": "prompt", "chosen": "chosen", "rejected": "rejected" });
-                ("dpo.jsonl", counted(self.pairs())?, columns, true)
+                let mut info = info("dpo.jsonl", columns);
+                // Two answers to compare, where all other forms have one to learn.
+                info["ranking"] = true.into();
+                ("dpo.jsonl", counted(self.pairs())?, info)
             }
             PreferenceFormat::Kto => {
                 let columns =
                     json!({ "prompt": "prompt", "response": "completion", "kto_tag": "label" });
-                ("kto.jsonl", counted(self.verdicts())?, columns, false)
+                ("kto.jsonl", counted(self.verdicts())?, info("kto.jsonl", columns))
             }
         };
-        let mut info = json!({ "file_name": file, "formatting": "alpaca", "columns": columns });
-        if ranking {
-            info["ranking"] = true.into();
-        }
         let index = format!("{:#}\n", json!({ name: info })).into_bytes();
-        let files = [(file, bytes), (DATASET_INFO, index)];
-        let files = files.map(|(name, bytes)| ExportedFile { name: name.to_owned(), bytes });
-        Ok((files.into(), records))
+        let files = vec![ExportedFile::new(file, bytes), ExportedFile::new(DATASET_INFO, index)];
+        Ok((files, records))
     }
 
     /// Each answer that did not pass beside the best one that did.
@@ -145,9 +146,7 @@ impl<'a> ScoredAnswers<'a> {
 }
 
 /// JSON Lines, and how many there are.
-fn counted<T: Serialize>(
-    records: impl Iterator<Item = T>,
-) -> Result<(Vec<u8>, usize), ExportError> {
+fn counted<T: Serialize>(records: impl Iterator<Item = T>) -> Result<(Vec<u8>, usize)> {
     let mut count = 0;
     let bytes = formats::lines(records.inspect(|_| count += 1))?;
     Ok((bytes, count))

@@ -59,7 +59,7 @@ fn candidates() -> Vec<Candidate> {
     ]
 }
 
-fn exported(candidates: &[Candidate]) -> Result<Vec<ExportedFile>, ExportError> {
+fn exported(candidates: &[Candidate]) -> Result<Vec<ExportedFile>> {
     Export::of_trial(&tests::record(), candidates)?.files(&Extent::whole(&TrainingFormat::ALL))
 }
 

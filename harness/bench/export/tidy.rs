@@ -8,7 +8,7 @@ use gra_analysis::trial::TrialFacts;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::DIMENSIONS;
 use gra_synth::form::CRITERIA;
-use gra_synth::request::Stage;
+use gra_synth::request::{ModelName, Stage};
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 use super::ExportedFile;
@@ -45,10 +45,10 @@ pub(crate) fn tables(trials: &[(TrialId, TrialFacts)]) -> Result<Vec<ExportedFil
     for (name, frame) in frames {
         let mut bytes = Vec::new();
         frames::write_csv(&frame, &mut bytes)?;
-        files.push(ExportedFile { name: name.to_owned(), bytes });
+        files.push(ExportedFile::new(name, bytes));
     }
-    files.push(ExportedFile { name: "reviews.csv".to_owned(), bytes: reviews(trials)? });
-    files.push(ExportedFile { name: "calls.csv".to_owned(), bytes: calls(trials)? });
+    files.push(ExportedFile::new("reviews.csv", reviews(trials)?));
+    files.push(ExportedFile::new("calls.csv", calls(trials)?));
     Ok(files)
 }
 
@@ -60,6 +60,7 @@ fn joined(
     let mut all: Option<DataFrame> = None;
     for (id, facts) in trials {
         let wanted = facts.candidates.iter().filter(|candidate| is_wanted(candidate));
+        // A trial without any still has the columns, so that tables of several trials fit below each other.
         let mut frame = frames::candidates(&wanted.cloned().collect::<Vec<_>>())?;
         let height = frame.height();
         for (place, (name, value)) in TRIAL.into_iter().zip(names(id)).enumerate() {
@@ -82,40 +83,34 @@ fn names(id: &TrialId) -> [String; 3] {
 /// A row per bit and per score.
 fn reviews(trials: &[(TrialId, TrialFacts)]) -> Result<Vec<u8>> {
     let mut csv = CsvWriter::from_writer(Vec::new());
-    csv.write_record(TRIAL.iter().chain(&[
-        "candidate",
-        "stage",
-        "seat",
-        "reviewer",
-        "criterion",
-        "value",
-    ]))?;
-    for (id, facts) in trials {
-        for candidate in &facts.candidates {
-            let mut row = |stage: Stage, seat: u8, reviewer: &str, criterion: &str, value: f64| {
+    let columns = ["candidate", "stage", "seat", "reviewer", "criterion", "value"];
+    csv.write_record(TRIAL.iter().chain(&columns))?;
+    for (id, candidate) in
+        trials.iter().flat_map(|(id, facts)| facts.candidates.iter().map(move |one| (id, one)))
+    {
+        let mut row =
+            |stage: Stage, seat: u8, reviewer: &ModelName, criterion: &str, value: f64| {
                 let rest = [
                     candidate.id.to_string(),
                     stage.to_string(),
                     seat.to_string(),
-                    reviewer.to_owned(),
+                    reviewer.to_string(),
                     criterion.to_owned(),
                     value.to_string(),
                 ];
                 csv.write_record(names(id).into_iter().chain(rest))
             };
-            for review in &candidate.instruction_reviews {
-                for (criterion, bit) in CRITERIA.iter().zip(review.bits) {
-                    let (stage, reviewer) = (Stage::InstructionReview, review.reviewer.as_str());
-                    row(stage, review.seat, reviewer, criterion, f64::from(u8::from(bit)))?;
-                }
+        for review in &candidate.instruction_reviews {
+            for (criterion, bit) in CRITERIA.iter().zip(review.bits) {
+                let value = f64::from(u8::from(bit));
+                row(Stage::InstructionReview, review.seat, &review.reviewer, criterion, value)?;
             }
-            let responses =
-                candidate.response_reviews.iter().map(|one| (Stage::ResponseReview, one));
-            let settled = candidate.adjudication.iter().map(|one| (Stage::Adjudication, one));
-            for (stage, review) in responses.chain(settled) {
-                for (criterion, score) in DIMENSIONS.iter().zip(review.scores.values()) {
-                    row(stage, review.seat, review.reviewer.as_str(), criterion, score)?;
-                }
+        }
+        let responses = candidate.response_reviews.iter().map(|one| (Stage::ResponseReview, one));
+        let settled = candidate.adjudication.iter().map(|one| (Stage::Adjudication, one));
+        for (stage, review) in responses.chain(settled) {
+            for (criterion, score) in DIMENSIONS.iter().zip(review.scores.values()) {
+                row(stage, review.seat, &review.reviewer, criterion, score)?;
             }
         }
     }

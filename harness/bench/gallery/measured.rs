@@ -90,14 +90,14 @@ impl Measured {
             .with_context(|| format!("cannot look into {}", folder.display()))?;
         for entry in entries {
             let path = entry?.path();
+            if path.extension().is_none_or(|ending| ending != "parquet") {
+                continue;
+            }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if path.extension().is_some_and(|ending| ending == "parquet") {
-                let samples = read_samples(&path)
-                    .with_context(|| format!("{} is no frame of samples", path.display()));
-                match samples {
-                    Ok(samples) => drop(measured.sets.insert(name, samples)),
-                    Err(error) => drop(measured.damaged.insert(name, error)),
-                }
+            let samples = read_samples(&path);
+            match samples.with_context(|| format!("{} is no frame of samples", path.display())) {
+                Ok(samples) => drop(measured.sets.insert(name, samples)),
+                Err(error) => drop(measured.damaged.insert(name, error)),
             }
         }
         if folder.join("map.csv").is_file() {
@@ -143,6 +143,7 @@ impl Measured {
         let names: Vec<&str> = places.keys().map(String::as_str).collect();
         let other = if kind == FigureKind::SeedMap { Role::Seeds } else { Role::Distilled };
         let mut sets = Vec::new();
+        // Both must be there: the paper's figures are of pairs.
         for role in [other, Role::Gra] {
             let Some(name) = role.find(&names).map(|place| names[place]) else {
                 let why =
@@ -151,22 +152,19 @@ impl Measured {
             };
             sets.push((name, places[name].as_slice()));
         }
-        let [a, b] = [sets[0], sets[1]];
+        let [(a, in_a), (b, in_b)] = [sets[0], sets[1]];
         let made = fit.map_or_else(
             || "t-SNE of instruction embeddings, fitted together.".to_owned(),
             |fit| fit.in_words(),
         );
         let caption = format!(
-            "{made} n = {} of {} and {} of {}. Neighbours mean something here, distances and areas do \
-             not.",
-            a.1.len(),
-            a.0,
-            b.1.len(),
-            b.0
+            "{made} n = {} of {a} and {} of {b}. Neighbours mean something here, distances and areas do not.{}",
+            in_a.len(),
+            in_b.len(),
+            self.covered(&[a, b])
         );
-        let caption = format!("{caption}{}", self.covered(&[a.0, b.0]));
         let name = if kind == FigureKind::SeedMap { "figure-5" } else { "figure-6" };
-        Ok(Plane::pair(name, &caption, [a, b]).figure()?)
+        Ok(Plane::pair(name, &caption, [(a, in_a), (b, in_b)]).figure()?)
     }
 
     /// What of a reference set these data sets cover, and how far they lie from it, for a caption.
@@ -179,39 +177,38 @@ impl Measured {
         let said = lines.filter_map(|line| {
             Some(format!("{} of {} {:.2}", line.measure, line.data_set, line.value?))
         });
-        let said: Vec<String> = said.collect();
-        if said.is_empty() {
-            String::new()
-        } else {
-            format!(" Measured in the embeddings: {}.", said.join(", "))
-        }
+        let said = said.collect::<Vec<String>>().join(", ");
+        if said.is_empty() { said } else { format!(" Measured in the embeddings: {said}.") }
     }
 
     /// One figure per data set that committee and judge have scored.
     pub(super) fn raters(&self) -> Vec<GalleryEntry> {
-        let pairs = self.sets.iter().map(|(name, samples)| {
-            (name, scored_by_both(samples), samples.mean(JUDGE_HIGH).interval)
-        });
-        let drawn: Vec<GalleryEntry> = pairs
-            .filter(|(_, pairs, _)| !pairs.is_empty())
-            .map(|(name, pairs, interval)| {
+        let mut entries = Vec::new();
+        for (name, samples) in &self.sets {
+            // Scores of committee and judge, where both have scored.
+            let both = samples.values(MU).iter().zip(samples.values(JUDGE));
+            let pairs: Vec<(f64, f64)> = both.filter_map(|(mu, judge)| (*mu).zip(*judge)).collect();
+            if !pairs.is_empty() {
+                let interval = samples.mean(JUDGE_HIGH).interval;
                 let figure = committee_and_judge(name, &pairs, THRESHOLD, interval);
-                GalleryEntry::about(FigureKind::Raters, name, figure.map_err(MissingFigure::from))
-            })
-            .collect();
-        let drawn: Vec<GalleryEntry> =
-            drawn.into_iter().chain(self.unreadable(FigureKind::Raters)).collect();
-        if !drawn.is_empty() {
-            return drawn;
+                let figure = figure.map_err(MissingFigure::from);
+                entries.push(GalleryEntry::about(FigureKind::Raters, name, figure));
+            }
         }
-        let why =
-            format!("no samples in {} have scores of committee and judge", self.folder.display());
-        let command = "gra-bench stats EXPERIMENT/VARIANT/seed-N --judge MODEL";
-        vec![GalleryEntry::new(FigureKind::Raters, Err(MissingFigure::new(why, command)))]
+        entries.extend(self.unreadable(FigureKind::Raters));
+        if entries.is_empty() {
+            let folder = self.folder.display();
+            let why = format!("no samples in {folder} have scores of committee and judge");
+            let command = "gra-bench stats EXPERIMENT/VARIANT/seed-N --judge MODEL";
+            let missing = Err(MissingFigure::new(why, command));
+            entries.push(GalleryEntry::new(FigureKind::Raters, missing));
+        }
+        entries
     }
 
     /// One figure of all data sets with losses.
     pub(super) fn difficulty(&self) -> Vec<GalleryEntry> {
+        // Where some data sets cannot be read, a figure of the others is still one.
         let figure = self.violins();
         let mut entries: Vec<GalleryEntry> = self.unreadable(FigureKind::Difficulty).collect();
         if figure.is_ok() || entries.is_empty() {
@@ -233,11 +230,12 @@ impl Measured {
             return Err(MissingFigure::new(why, command));
         }
         let names: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();
+        // A data set that the paper has too gets its colour and its place.
         let role =
             |place: usize| Role::ALL.into_iter().find(|role| role.find(&names) == Some(place));
-        let roles = (0..sets.len()).map(role).collect::<Vec<_>>();
-        let sets = sets.into_iter().zip(roles);
-        let sets = sets.map(|((name, ratios), role)| (name.to_owned(), role, ratios));
+        let sets = sets.iter().enumerate();
+        let sets =
+            sets.map(|(place, (name, ratios))| ((*name).to_owned(), role(place), ratios.clone()));
         Ok(Violins::difficulty(sets.collect()).figure()?)
     }
 }
@@ -250,7 +248,7 @@ pub(crate) fn folder(results: &Path, group: &TrialGroup) -> PathBuf {
 
 /// What a trial's data set is called in a folder: `compare` names it after its variant, `stats` after the whole trial.
 fn data_set_name(folder: &Path, trial: &TrialId) -> String {
-    let compared = Path::new(&trial.experiment).join(format!("seed-{}.compare", trial.seed));
+    let compared = comparison::folder(Path::new(""), &trial.experiment, trial.seed);
     if folder.ends_with(compared) { trial.variant.clone() } else { trial.joined() }
 }
 
@@ -276,14 +274,9 @@ fn read_samples(path: &Path) -> Result<SampleValues> {
     let loss_ratio = RowMeasure::column("loss_ratio");
     let is_high = |score: f64| Some(f64::from(u8::from(score > THRESHOLD)));
     let judge_high = RowMeasure::number("judge", is_high).share();
+    // In the order of the places above.
     let measures = [mu, judge, loss_ratio, judge_high];
     Ok(RowValues::from_frame(frames::items(&frame)?, &frame, measures)?)
-}
-
-/// Scores of committee and judge, where both have scored.
-fn scored_by_both(samples: &SampleValues) -> Vec<(f64, f64)> {
-    let both = samples.values(MU).iter().zip(samples.values(JUDGE));
-    both.filter_map(|(mu, judge)| (*mu).zip(*judge)).collect()
 }
 
 impl FittedMap {

@@ -65,23 +65,17 @@ pub(super) fn draw(
         entries.extend(of_group(kinds, &group, own.as_ref().unwrap_or(measured), store));
     }
     for TrialRow { id, .. } in &unfinished {
-        let missing = MissingFigure {
-            is_unreadable: false,
-            why: "the trial is not finished".to_owned(),
-            command: Some("run its experiment again; it goes on where it was".to_owned()),
-        };
         // One line per trial says it, not one per figure.
-        let kinds = kinds.iter().filter(|kind| **kind == FigureKind::Funnel);
-        entries.extend(
-            kinds.map(|kind| GalleryEntry::about(*kind, &id.to_string(), Err(missing.clone()))),
-        );
+        if kinds.contains(&FigureKind::Funnel) {
+            let again = "run its experiment again; it goes on where it was";
+            let missing = MissingFigure::new("the trial is not finished", again);
+            entries.push(GalleryEntry::about(FigureKind::Funnel, &id.to_string(), Err(missing)));
+        }
     }
     for &kind in kinds {
         if entries.iter().all(|entry| entry.kind != kind) {
-            entries.push(GalleryEntry::new(
-                kind,
-                Err(MissingFigure::new("the store has no finished trial", RUN)),
-            ));
+            let missing = MissingFigure::new("the store has no finished trial", RUN);
+            entries.push(GalleryEntry::new(kind, Err(missing)));
         }
     }
     Ok(entries)
@@ -97,32 +91,29 @@ pub(super) fn of_group(
     let name = format!("{}-seed-{}", group.experiment, group.seed);
     let mut entries = Vec::new();
     for &kind in kinds {
-        match kind {
-            FigureKind::Variants => {
-                entries.push(GalleryEntry::about(kind, &name, variants(group, measured)));
-            }
-            FigureKind::Compute => entries.push(GalleryEntry::about(kind, &name, compute(group))),
-            FigureKind::CostQuality => {
-                entries.push(GalleryEntry::about(kind, &name, cost_quality(group, measured)));
-            }
-            _ => {
-                // Variants that share calls have shared pictures, which are drawn once.
-                let mut drawn: BTreeMap<String, String> = BTreeMap::new();
-                for (trial, facts) in group.trials.iter().zip(&group.facts) {
-                    let name = trial.id().to_string();
-                    let figure = of_trial(kind, trial, &facts.candidates, &measured.folder, store);
-                    let figure = figure.and_then(|figure| {
-                        let picture = figure.svg.replace(&name, "");
-                        if let Some(same) = drawn.get(&picture) {
-                            Err(MissingFigure::without_command(format!("same as of {same}")))
-                        } else {
-                            drawn.insert(picture, name.clone());
-                            Ok(figure)
-                        }
-                    });
-                    entries.push(GalleryEntry::about(kind, &name, figure));
+        let of_all = match kind {
+            FigureKind::Variants => Some(variants(group, measured)),
+            FigureKind::Compute => Some(compute(group)),
+            FigureKind::CostQuality => Some(cost_quality(group, measured)),
+            _ => None,
+        };
+        if let Some(figure) = of_all {
+            entries.push(GalleryEntry::about(kind, &name, figure));
+            continue;
+        }
+        // Variants that share calls have shared pictures, which are drawn once.
+        let mut drawn: BTreeMap<String, String> = BTreeMap::new();
+        for (trial, facts) in group.trials.iter().zip(&group.facts) {
+            let name = trial.id().to_string();
+            let mut figure = of_trial(kind, trial, &facts.candidates, &measured.folder, store);
+            // Alike but for the trial's name, which is in it.
+            if let Ok(picture) = figure.as_ref().map(|figure| figure.svg.replace(&name, "")) {
+                let first = drawn.entry(picture).or_insert_with(|| name.clone());
+                if *first != name {
+                    figure = Err(MissingFigure::without_command(format!("same as of {first}")));
                 }
             }
+            entries.push(GalleryEntry::about(kind, &name, figure));
         }
     }
     entries
@@ -140,7 +131,7 @@ pub(crate) fn of_trial(
     store: &Store,
 ) -> Result<Figure, MissingFigure> {
     let name = trial.id().to_string();
-    // The order of the pool file is that of rows and colours.
+    // The order of the pool file is that of rows and colours, in every figure.
     let pool: Vec<ModelName> = trial.record.models.iter().map(|model| model.name.clone()).collect();
     let figure = match kind {
         FigureKind::Funnel => funnel::funnel(&name, &Funnel::of(candidates)),
@@ -194,12 +185,14 @@ fn sensitivity(
         trial.embeddings(store, candidates).map_err(|error| MissingFigure::unreadable(&error))?;
     let embeddings = embeddings.as_ref();
     let record = Record { candidates, method, variant, embeddings, judge: &judge };
+    // A run that was not asked to its end leaves cells unknown, which the figure shows.
     let grid = rescore(&record, &rules)
         .map_err(|error| MissingFigure::without_command(error.to_string()))?;
     Ok(acceptance::acceptance(&trial.id().to_string(), &grid)?)
 }
 
 fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
+    // Without a judge's scores a variant still has its committee's.
     let mut rows: Vec<VariantTrial<'_>> = Vec::new();
     for (trial, facts) in group.trials.iter().zip(&group.facts) {
         let samples = measured.of_trial(trial.id())?;
@@ -241,12 +234,9 @@ fn compute(group: &TrialGroup) -> Result<Figure, MissingFigure> {
         at_papers_size: Compute::of(facts, &assumed, TEACHER_PARAMETERS, BTreeMap::new()),
         sizes: asked_sizes(trial, facts),
     });
-    compute_figure::compute(&rows.collect::<Vec<_>>()).map_err(|error| MissingFigure {
-        is_unreadable: false,
-        why: error.to_string(),
-        command: Some(
-            "state `parameters` of the pool's models, or: gra-bench compute TRIAL".to_owned(),
-        ),
+    compute_figure::compute(&rows.collect::<Vec<_>>()).map_err(|error| {
+        let command = "state `parameters` of the pool's models, or: gra-bench compute TRIAL";
+        MissingFigure::new(error.to_string(), command)
     })
 }
 
@@ -265,9 +255,7 @@ fn cost_quality(group: &TrialGroup, measured: &Measured) -> Result<Figure, Missi
         variants.push(CostAndQuality { variant: trial.id().variant.clone(), compute, judge });
     }
     let title = format!("{}, run seed {}", group.experiment, group.seed);
-    cost_and_quality(&title, &variants).map_err(|error| MissingFigure {
-        is_unreadable: false,
-        why: error.to_string(),
-        command: Some("gra-bench compare EXPERIMENT.toml --judge MODEL".to_owned()),
+    cost_and_quality(&title, &variants).map_err(|error| {
+        MissingFigure::new(error.to_string(), "gra-bench compare EXPERIMENT.toml --judge MODEL")
     })
 }

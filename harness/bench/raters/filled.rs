@@ -19,11 +19,11 @@ use crate::trial::stored::StoredTrial;
 
 /// What people said, and of which trial.
 #[derive(Debug)]
-pub struct FilledSheets {
+pub(crate) struct FilledSheets {
     /// The trial that the key names.
-    pub trial: TrialId,
+    pub(crate) trial: TrialId,
     /// One per rater, in the order in which they were named.
-    pub sheets: Vec<FilledSheet>,
+    pub(crate) sheets: Vec<FilledSheet>,
     key: PathBuf,
     rows: KeyRows,
 }
@@ -44,7 +44,7 @@ impl FilledSheets {
     ///
     /// # Errors
     /// Names file and line of what is no such sheet or key.
-    pub fn read_any(sheets: &[String], key: Option<&Path>) -> Result<Option<Self>> {
+    pub(crate) fn read_any(sheets: &[String], key: Option<&Path>) -> Result<Option<Self>> {
         if sheets.is_empty() {
             return Ok(None);
         }
@@ -73,6 +73,7 @@ impl FilledSheets {
     fn ratings(&self, path: &Path) -> Result<BTreeMap<ItemId, RowRating>> {
         let mut ratings: BTreeMap<ItemId, RowRating> =
             self.rows.values().map(|(id, _)| (*id, RowRating::default())).collect();
+        // A row that is copied in a spreadsheet would count twice.
         let mut seen = BTreeMap::new();
         let hint = "save the sheet as CSV (UTF-8) with the columns that it had; --raters takes filled sheets";
         for line in lines(path, "sheet of ratings", hint)? {
@@ -111,8 +112,9 @@ impl FilledSheets {
     ///
     /// # Errors
     /// When it is none of them, is not finished, or was run again.
-    pub fn place(&self, named: &[Named], store: &Store) -> Result<usize> {
+    pub(crate) fn place(&self, named: &[Named], store: &Store) -> Result<usize> {
         let (key, trial) = (self.key.display(), &self.trial);
+        // A trial of another experiment under the same variant and seed is no such trial: the whole name counts.
         let place = named.iter().position(|data_set| data_set.trial() == Some(trial));
         let Some(place) = place else {
             return Err(bad_input(anyhow!(
@@ -146,6 +148,7 @@ fn named(sheet: &str) -> (String, &Path) {
 /// The trial of a key, and its rows.
 fn read_key(path: &Path) -> Result<(TrialId, KeyRows)> {
     let hint = "it is the key.csv that export --for-raters wrote; --key names it";
+    // Names and texts are checked later, when the store is open.
     let (mut trial, mut rows) = (None, BTreeMap::new());
     for line in lines(path, "key of a sheet", hint)? {
         let of: TrialId = line.text(TRIAL)?.parse().map_err(|error| line.error(&error))?;
@@ -201,12 +204,9 @@ impl Line<'_> {
         }
         // Where a spreadsheet separates columns by `;` its decimals have commas.
         let score = text.replace(',', ".").parse().ok();
-        match score.filter(|score| (1.0..=10.0).contains(score)) {
-            Some(score) => Ok(Some(score)),
-            None => {
-                Err(self.error(&format!("{SCORE} is `{text}`\nhint: write a number from 1 to 10")))
-            }
-        }
+        let score = score.filter(|score| (1.0..=10.0).contains(score));
+        let wrong = || format!("{SCORE} is `{text}`\nhint: write a number from 1 to 10");
+        score.map(Some).ok_or_else(|| self.error(&wrong()))
     }
 
     fn error(&self, what: &dyn std::fmt::Display) -> Error {

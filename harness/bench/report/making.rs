@@ -1,21 +1,24 @@
 //! What was run, and how: enough to run it again, and to know every file that had a part in it.
 
+use std::collections::BTreeSet;
+
 use gra_synth::method::Method;
 use gra_synth::variant::Rewrite;
 use serde_json::Value;
 
-use super::subject::{ReportSubject, SeedResults};
+use super::{ReportSubject, SeedResults};
 use crate::html::{Html, HtmlTable};
 use crate::numbers::{self, MISSING, grouped, or_missing};
+use crate::trial::TrialSettings;
 
 /// Inputs, models, and the method's parameters beside the paper's.
 pub(super) fn making(subject: &ReportSubject) -> Html {
-    let parts = [inputs(subject), models(subject), variants(subject), parameters(subject)];
-    parts.into_iter().collect()
+    Html::from_iter([inputs(subject), models(subject), variants(subject), parameters(subject)])
 }
 
 fn inputs(subject: &ReportSubject) -> Html {
     let settings = &subject.reference().record.settings;
+    // The store does not say which release wrote into it.
     let made_by = subject.manifest.as_ref().map_or_else(
         || "no manifest.json beside this store says it".to_owned(),
         |manifest| format!("gra-bench {}, {}", manifest.gra_bench, manifest.engine),
@@ -29,20 +32,16 @@ fn inputs(subject: &ReportSubject) -> Html {
         ("Most calls that run together", Html::text(grouped(settings.chunk as u64))),
         ("Made by", Html::text(made_by)),
     ];
-    let mut list = Html::default();
-    for (name, value) in pairs {
-        list.push(&Html::element("dt", "", &Html::text(name)));
-        list.push(&Html::element("dd", "", &value));
-    }
-    Html::element("dl", "facts", &list)
+    let entry = |(name, value)| [Html::worded("dt", "", name), Html::element("dd", "", &value)];
+    Html::element("dl", "facts", &pairs.into_iter().flat_map(entry).collect())
 }
 
 fn hashed(name: &str, sha256: &str) -> Html {
-    [Html::text(format!("{name}, sha256 ")), code(sha256)].into_iter().collect()
+    Html::from_iter([Html::text(format!("{name}, sha256 ")), code(sha256)])
 }
 
 fn code(text: &str) -> Html {
-    Html::element("code", "", &Html::text(text))
+    Html::worded("code", "", text)
 }
 
 /// With places to break it at.
@@ -74,27 +73,15 @@ fn models(subject: &ReportSubject) -> Html {
 }
 
 fn variants(subject: &ReportSubject) -> Html {
-    let mut table = HtmlTable::new(
-        "Variants",
-        [
-            "Variant",
-            "instructions",
-            "roles",
-            "reviewers",
-            "scores",
-            "disputes settled by",
-            "prompts",
-        ],
-    );
-    let mut seen: Vec<&str> = Vec::new();
+    let head = ["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"];
+    let mut table = HtmlTable::new("Variants", head.into_iter().chain(["prompts"]));
+    let mut seen = BTreeSet::new();
     for (trial, _) in subject.trials() {
-        let (variant, prompts) =
-            (&trial.record.settings.variant, &trial.record.settings.prompts_sha256);
+        let TrialSettings { variant, prompts_sha256, .. } = &trial.record.settings;
         // Several run seeds have the same variants.
-        if seen.contains(&variant.name.as_str()) {
+        if !seen.insert(&variant.name) {
             continue;
         }
-        seen.push(&variant.name);
         table.row([
             variant.name.clone(),
             match variant.rewrite {
@@ -105,7 +92,8 @@ fn variants(subject: &ReportSubject) -> Html {
             as_written(&variant.reviewers),
             as_written(&variant.score_reading),
             variant.dispute.name().to_owned(),
-            prompts.chars().take(8).collect(),
+            // Enough to tell two sets of prompts apart.
+            prompts_sha256.chars().take(8).collect(),
         ]);
     }
     table.html()
@@ -128,16 +116,15 @@ fn in_words(value: &Value) -> String {
 }
 
 fn parameters(subject: &ReportSubject) -> Html {
+    // As JSON, so that a parameter that is added to the method is shown without a line here.
     let here = serde_json::to_value(&subject.reference().record.settings.method);
     let default = serde_json::to_value(Method::default());
     let (Ok(Value::Object(here)), Ok(Value::Object(default))) = (here, default) else {
         return Html::default();
     };
-    let mut table = HtmlTable::new(
-        "The method's parameters; in bold what differs from the default, which is the \
-                    paper's where it gives one",
-        ["Parameter", "here", "default"],
-    );
+    let caption = "The method's parameters; in bold what differs from the default, which is the \
+                   paper's where it gives one";
+    let mut table = HtmlTable::new(caption, ["Parameter", "here", "default"]);
     for (name, value) in &here {
         let other = default.get(name);
         let shown = Html::text(in_words(value));

@@ -1,4 +1,5 @@
-//! Some candidates as cards near the top, and all of them: rows and trails of candidates as blocks of data within the page: JSON, deflated, in base64.
+//! Some candidates as cards near the top, and all of them: rows and trails as blocks of data within the page (JSON,
+//! deflated, in base64).
 //!
 //! All rows are there. Trails are many times as long: disputed candidates come first, the others follow in
 //! their order, until the file has reached its size. What is left out is in the store, and the page says
@@ -11,11 +12,11 @@ use anyhow::Result;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use gra_synth::candidate::{Candidate, Outcome};
+use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::Decision;
 use serde::Serialize;
 
-use super::subject::{ReportSubject, SeedResults};
+use super::{ReportSubject, SeedResults};
 use crate::browser::{BrowserIndex, CandidateRow, Clip, TrialNote};
 use crate::html::{Html, json_in_script};
 use crate::store::Store;
@@ -59,23 +60,21 @@ pub(super) fn cards(seed: &SeedResults) -> Html {
 fn card(candidate: &Candidate) -> Html {
     let row = CandidateRow::new(0, candidate, Clip::to(CARD));
     let word = if row.disputed { "disputed" } else { row.outcome };
-    let chip = Html::element("span", &format!("chip {word}"), &Html::text(word));
+    let chip = Html::worded("span", &format!("chip {word}"), word);
     let named = Html::text(format!(" {} by {}", row.domain, row.generator));
-    let scores = candidate.response_reviews.iter();
-    let scores = scores.map(|one| format!("{} {:.2}", one.reviewer, one.scores.mean()));
+    let score = |one: &ResponseReview| format!("{} {:.2}", one.reviewer, one.scores.mean());
     let adjudicator = candidate.adjudication.iter();
-    let adjudicator =
-        adjudicator.map(|one| format!("adjudicator {} {:.2}", one.reviewer, one.scores.mean()));
-    let scores: Vec<String> = scores.chain(adjudicator).collect();
+    let adjudicator = adjudicator.map(|one| format!("adjudicator {}", score(one)));
+    let scores = candidate.response_reviews.iter().map(score).chain(adjudicator);
+    let scores: Vec<String> = scores.collect();
+    // Of a dispute the word above does not say how it was settled.
     let end = if row.disputed { format!("; {}", row.outcome) } else { String::new() };
-    let content: Html = [
-        Html::element("h3", "", &[chip, named].into_iter().collect()),
-        Html::element("p", "card-text", &Html::text(row.instruction)),
-        Html::element("p", "card-text answer", &Html::text(row.response)),
-        Html::element("p", "hint", &Html::text(format!("{}{end} ({})", scores.join(", "), row.id))),
-    ]
-    .into_iter()
-    .collect();
+    let content = Html::from_iter([
+        Html::element("h3", "", &Html::from_iter([chip, named])),
+        Html::worded("p", "card-text", row.instruction),
+        Html::worded("p", "card-text answer", row.response),
+        Html::worded("p", "hint", format!("{}{end} ({})", scores.join(", "), row.id)),
+    ]);
     Html::element("article", "card", &content)
 }
 
@@ -112,6 +111,7 @@ impl EmbeddedSamples {
             blocks.push(&packed_block("class=\"rows\"", &rows)?);
         }
 
+        // Prompts are most of a trail's bytes, and repeat the templates.
         let prompts = all.len() <= WITH_PROMPTS;
         let readers = subject.trials().map(|(trial, _)| TrailReader::new(store, trial, prompts));
         let mut readers: Vec<TrailReader<'_>> = readers.collect();

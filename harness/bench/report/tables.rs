@@ -6,7 +6,7 @@ use gra_analysis::statistics::inference::INTERVALS;
 use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::domain::Domain;
 
-use super::subject::{ReportSubject, SeedResults};
+use super::{ReportSubject, SeedResults};
 use crate::html::{Html, HtmlTable};
 use crate::long_texts::{self, LongTexts};
 use crate::numbers::{difference, grouped, or_missing, p_value};
@@ -33,19 +33,9 @@ const OUTCOMES: [OutcomeCount; 12] = [
 /// All tables of a run seed.
 pub(super) fn tables(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
-    let headline = seed.table.headline();
-    let headline = headline.map(|line| Html::element("p", "note", &Html::text(line)));
-    [
-        headline.unwrap_or_default(),
-        outcomes(rows),
-        long(seed),
-        scores(rows),
-        cost(rows),
-        domains(seed),
-        notes(),
-    ]
-    .into_iter()
-    .collect()
+    let headline = seed.table.headline().map(|line| Html::worded("p", "note", line));
+    let tables = [outcomes(rows), long(seed), scores(rows), cost(rows), domains(seed), notes()];
+    headline.into_iter().chain(tables).collect()
 }
 
 fn outcomes(rows: &[VariantRow]) -> Html {
@@ -68,85 +58,75 @@ fn long(seed: &SeedResults) -> Html {
     let variants: Vec<(&str, LongTexts)> = facts
         .map(|facts| (facts.variant.as_str(), LongTexts::of(&facts.candidates, &[])))
         .collect();
-    let note = long_texts::in_words(&variants);
-    note.map_or_else(Html::default, |note| Html::element("p", "note", &Html::text(note)))
+    long_texts::in_words(&variants).map(|note| Html::worded("p", "note", note)).unwrap_or_default()
+}
+
+/// A column's title, and its cell in a variant's row.
+type VariantColumn = (&'static str, fn(&VariantRow) -> Html);
+
+fn by_variant(caption: &str, columns: &[VariantColumn], rows: &[VariantRow]) -> Html {
+    let mut table = HtmlTable::new(caption, columns.iter().map(|(title, _)| *title));
+    for row in rows {
+        table.row(columns.iter().map(|(_, cell)| cell(row)));
+    }
+    table.html()
+}
+
+fn count(count: u64) -> Html {
+    Html::text(grouped(count))
+}
+
+fn mean(mean: Option<f64>) -> Html {
+    Html::text(or_missing(mean, |mean| format!("{mean:.2}")))
 }
 
 fn scores(rows: &[VariantRow]) -> Html {
-    let mut table = HtmlTable::new(
-        "Scores, in points: means over the candidates that the whole committee scored, and over samples",
-        [
-            "Variant",
-            "#scored",
-            "#μ",
-            "#σ",
-            "#samples scored",
-            "#μ of samples",
-            "#σ of samples",
-            "#disputed",
-            "#adjudicated in",
-            "difference of μ",
-            "#p",
-        ],
-    );
-    let number = |value: Option<f64>| Html::text(or_missing(value, |value| format!("{value:.2}")));
-    let count = |count: u64| Html::text(grouped(count));
-    for row in rows {
-        let (reviewed, accepted) = (row.funnel.scores_reviewed, row.funnel.scores_accepted);
-        let mu = row.difference.map(|difference| difference.mu);
-        table.row([
-            Html::text(&row.variant),
-            count(reviewed.n),
-            number(reviewed.mu),
-            number(reviewed.sigma),
-            count(accepted.n),
-            number(accepted.mu),
-            number(accepted.sigma),
-            count(row.funnel.disputed),
-            count(row.funnel.adjudicated_in),
-            Html::unbroken(or_missing(mu, |mu| difference(mu.estimate))),
-            Html::text(or_missing(mu.and_then(|mu| mu.p), p_value)),
-        ]);
-    }
-    table.html()
+    // Candidates whose committee was broken off have no mean that compares with that of others.
+    let columns: [VariantColumn; 11] = [
+        ("Variant", |row| Html::text(&row.variant)),
+        ("#scored", |row| count(row.funnel.scores_reviewed.n)),
+        ("#μ", |row| mean(row.funnel.scores_reviewed.mu)),
+        ("#σ", |row| mean(row.funnel.scores_reviewed.sigma)),
+        ("#samples scored", |row| count(row.funnel.scores_accepted.n)),
+        ("#μ of samples", |row| mean(row.funnel.scores_accepted.mu)),
+        ("#σ of samples", |row| mean(row.funnel.scores_accepted.sigma)),
+        ("#disputed", |row| count(row.funnel.disputed)),
+        ("#adjudicated in", |row| count(row.funnel.adjudicated_in)),
+        ("difference of μ", |row| {
+            Html::unbroken(or_missing(row.difference, |of| difference(of.mu.estimate)))
+        }),
+        ("#p", |row| Html::text(or_missing(row.difference.and_then(|of| of.mu.p), p_value))),
+    ];
+    let caption = "Scores, in points: means over the candidates that the whole committee scored, and over samples";
+    by_variant(caption, &columns, rows)
 }
 
 fn cost(rows: &[VariantRow]) -> Html {
-    let mut table = HtmlTable::new(
-        "Cost: calls that the method asked for; shared ones an earlier variant had asked before",
-        [
-            "Variant",
-            "#calls",
-            "#shared",
-            "#prompt tokens",
-            "#reply tokens",
-            "#calls per sample",
-            "#malformed replies",
-            "#failed calls",
-        ],
-    );
-    for row in rows {
-        let total = row.usage;
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let per_sample =
-            (row.funnel.accepted > 0).then(|| total.calls as f64 / row.funnel.accepted as f64);
-        table.row([
-            row.variant.clone(),
-            grouped(total.calls),
-            grouped(total.shared),
-            grouped(total.prompt_tokens),
-            grouped(total.reply_tokens),
-            or_missing(per_sample, |calls| format!("{calls:.1}")),
-            grouped(row.funnel.malformed_replies_total()),
-            grouped(row.funnel.failed_calls_total()),
-        ]);
-    }
-    table.html()
+    let columns: [VariantColumn; 8] = [
+        ("Variant", |row| Html::text(&row.variant)),
+        ("#calls", |row| count(row.usage.calls)),
+        ("#shared", |row| count(row.usage.shared)),
+        ("#prompt tokens", |row| count(row.usage.prompt_tokens)),
+        ("#reply tokens", |row| count(row.usage.reply_tokens)),
+        ("#calls per sample", |row| {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            let each = row.usage.calls as f64 / row.funnel.accepted as f64;
+            // A variant without a sample has spent its calls on none.
+            let each = Some(each).filter(|_| row.funnel.accepted > 0);
+            Html::text(or_missing(each, |calls| format!("{calls:.1}")))
+        }),
+        ("#malformed replies", |row| count(row.funnel.malformed_replies_total())),
+        ("#failed calls", |row| count(row.funnel.failed_calls_total())),
+    ];
+    let caption =
+        "Cost: calls that the method asked for; shared ones an earlier variant had asked before";
+    by_variant(caption, &columns, rows)
 }
 
 /// Samples of candidates, per domain.
 fn domains(seed: &SeedResults) -> Html {
     let all = || seed.group.facts.iter().flat_map(|facts| &facts.candidates);
+    // A seed set may have no item of some domain.
     let used = |domain: &Domain| all().any(|candidate| candidate.domain == Some(*domain));
     let used: Vec<Domain> = Domain::ALL.into_iter().filter(used).collect();
     let titles = used.iter().map(|domain| format!("#{domain}"));
@@ -178,6 +158,7 @@ pub(super) fn over_seeds(subject: &ReportSubject) -> Html {
         name: group.seed.to_string(),
         runs: vec![group.facts.iter().filter(everywhere).collect()],
     });
+    // The intervals of `run`'s own table over run seeds, made anew of the same facts.
     let sweep = sweep(SweepAxis::RunSeed, &places.collect::<Vec<_>>());
     let head = ["Quantity", "what"].into_iter();
     let mut table = HtmlTable::new(
@@ -206,5 +187,5 @@ fn notes() -> Html {
          p, says that so few candidates cannot tell two variants apart, not that they are alike. \
          What another run seed would bring is in no interval."
     );
-    Html::element("p", "note", &Html::text(text))
+    Html::worded("p", "note", text)
 }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use gra_analysis::ablation::{VariantRow, comparison};
 use gra_analysis::statistics::inference::{Estimate, Interval, LEVEL};
 use gra_analysis::trial::{Funnel, TrialFacts};
+use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 
-use super::subject::{ReportSubject, SeedResults};
+use super::{ReportSubject, SeedResults};
 use crate::html::{Html, HtmlTable};
 use crate::numbers::{MISSING, grouped, or_missing, p_value, percent, points, share};
 
@@ -19,17 +20,15 @@ pub(super) fn warnings(subject: &ReportSubject) -> Html {
         warnings.push(&Html::trusted(format!("<p class=\"warning\" role=\"note\">{text}</p>\n")));
     };
     for (trial, facts) in subject.trials().filter(|(trial, _)| !trial.finished) {
-        let round = |id| match id {
+        let round = |candidate: &Candidate| match candidate.id {
             ItemId::Seed(_) => 0,
             ItemId::Candidate { round, .. } => round,
         };
-        let rounds = facts.candidates.iter().map(|candidate| round(candidate.id)).max();
-        let rounds = rounds.map_or_else(
-            || "no round is on record yet".to_owned(),
-            |last| {
-                format!("{last} of {} rounds are on record", trial.record.settings.method.rounds)
-            },
-        );
+        let of = trial.record.settings.method.rounds;
+        let rounds = match facts.candidates.iter().map(round).max() {
+            Some(last) => format!("{last} of {of} rounds are on record"),
+            None => "no round is on record yet".to_owned(),
+        };
         warn(format!(
             "Trial {} is not finished: {rounds}. Its numbers are those so far and will change.",
             trial.id()
@@ -48,6 +47,7 @@ pub(super) fn verdict(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
     let acceptance = |facts: &TrialFacts| comparison::acceptance(&facts.candidates);
     let estimates: Vec<Estimate> = seed.group.facts.iter().map(acceptance).collect();
+    // Of the reference, which is full GRA where an experiment has it; then how the others differ from it.
     let mut sentences = vec![headline(&rows[0], estimates[0])];
     sentences.extend(disputes(&rows[0].funnel));
     sentences.extend(differences(rows));
@@ -63,7 +63,7 @@ fn headline(row: &VariantRow, estimate: Estimate) -> Html {
         0 => String::new(),
         n => format!(" ({n} more passed and were not needed)"),
     };
-    let variant = Html::element("b", "", &Html::text(&row.variant));
+    let variant = Html::worded("b", "", &row.variant);
     let rest = Html::text(match share(estimate) {
         Some(share) => format!(
             ": {} of {} candidates became samples{surplus}. {share} of them passed review and \
@@ -73,7 +73,7 @@ fn headline(row: &VariantRow, estimate: Estimate) -> Html {
         ),
         None => ": no candidate was decided.".to_owned(),
     });
-    [variant, rest].into_iter().collect()
+    Html::from_iter([variant, rest])
 }
 
 fn disputes(funnel: &Funnel) -> Option<Html> {
@@ -95,11 +95,12 @@ fn disputes(funnel: &Funnel) -> Option<Html> {
 fn differences(rows: &[VariantRow]) -> Vec<Html> {
     let reference = &rows[0].variant;
     let (mut told, mut untold) = (Vec::new(), Vec::new());
+    // The first row is the reference itself.
     for row in &rows[1..] {
         let Some(difference) = row.difference.map(|difference| difference.acceptance) else {
             continue;
         };
-        let name = Html::element("b", "", &Html::text(&row.variant));
+        let name = Html::worded("b", "", &row.variant);
         match (difference.estimate.value, difference.p) {
             // Told apart after correction; the direction is of acceptance.
             (Some(value), Some(p)) if p <= LEVEL => {
@@ -109,7 +110,7 @@ fn differences(rows: &[VariantRow]) -> Vec<Html> {
                     100.0 * value.abs(),
                     p_value(p)
                 ));
-                told.push([name, points].into_iter().collect::<Html>());
+                told.push(Html::from_iter([name, points]));
             }
             _ => untold.push(name),
         }
@@ -140,18 +141,9 @@ fn listed(mut html: Html, reference: &str, items: &[Html], end: &str) -> Html {
 
 /// One line per variant: samples, acceptance on a scale from 0 to 1, the difference.
 fn lines(seed: &SeedResults, estimates: &[Estimate]) -> Html {
-    let mut table = HtmlTable::new(
-        "Acceptance: share of decided candidates that passed, 95% interval",
-        [
-            "Variant",
-            "#drawn",
-            "#samples",
-            "#acceptance",
-            "0 to 100%",
-            "difference, 95% interval",
-            "#p",
-        ],
-    );
+    let caption = "Acceptance: share of decided candidates that passed, 95% interval";
+    let head = ["Variant", "#drawn", "#samples", "#acceptance", "0 to 100%"].into_iter();
+    let mut table = HtmlTable::new(caption, head.chain(["difference, 95% interval", "#p"]));
     let rows = seed.table.rows().iter().zip(estimates).zip(&seed.group.trials);
     for ((row, estimate), trial) in rows {
         let mark = if trial.finished { "" } else { " (not finished)" };

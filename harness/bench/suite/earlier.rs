@@ -61,6 +61,7 @@ pub(super) fn others_of_sweep(
         let mut others: Vec<String> = Vec::new();
         for row in csv.into_records() {
             let row = row?;
+            // Only measures of one place name it; those over all places do not.
             let place = row.get(measure).and_then(|name| Some(name.rsplit_once(&before)?.1));
             let place = place.filter(|place| !places.contains(place));
             let place = place.map(|place| format!("{one} {place}"));
@@ -105,6 +106,7 @@ impl OtherRows {
         header: &[&str],
         csv: &mut CsvWriter<Vec<u8>>,
     ) -> Result<Vec<String>> {
+        // Another release had other columns: its rows would stand under wrong names.
         if !self.header.iter().eq(header.iter().copied()) {
             return Ok(Vec::new());
         }

@@ -1,8 +1,11 @@
-//! What determined a trial: one record, written when the trial begins and read by every verb that looks back.
+//! What determined a trial: one record, written when the trial begins and read by every verb that looks back; and of it
+//! what a trial's published manifest says, read again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+use gra_files::read_if_any;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
 use gra_paper::DataSource;
@@ -12,6 +15,7 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Sampling};
 use gra_synth::variant::{Instructions, Variant};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::TrialId;
 use crate::benchmark_scores::DataSubject;
@@ -108,13 +112,10 @@ impl TrialRecord {
         let models = fingerprints.models.clone().into_iter();
         let named = variant.serving(&[]);
         let teachers = experiment.pool.teachers.iter().filter(|model| named.contains(&model.name));
+        // All members, also such as are never asked: roles are drawn from their order.
         let described = experiment.pool.models.iter().chain(teachers);
         Self {
-            id: TrialId {
-                experiment: experiment.name.clone(),
-                variant: variant.name.clone(),
-                seed,
-            },
+            id: TrialId::new(&experiment.name, &variant.name, seed),
             settings: TrialSettings {
                 experiment: experiment.name.clone(),
                 variant: variant.clone(),
@@ -136,6 +137,7 @@ impl TrialRecord {
     /// What its samples are, in the words of the paper's tables; `candidates` are those of the rounds that count.
     pub(crate) fn subject(&self, candidates: &[Candidate]) -> DataSubject {
         let TrialSettings { variant, seed_set, .. } = &self.settings;
+        // Over a seed set's own instructions there is one round, which has no number.
         let round = |candidate: &Candidate| match candidate.id {
             ItemId::Candidate { round, .. } => round,
             ItemId::Seed(_) => 0,
@@ -160,6 +162,7 @@ impl TrialRecord {
     #[must_use]
     pub fn target(&self) -> Option<u64> {
         let Method { target, rounds, samples, .. } = self.settings.method;
+        // Rounds may fall short of it, and a wanted number of samples may end them early.
         let has_target = self.settings.variant.instructions == Instructions::New;
         let most = samples.map_or(u64::MAX, u64::from);
         has_target.then(|| most.min(u64::from(target) * u64::from(rounds)))
@@ -176,12 +179,11 @@ impl TrialRecord {
 impl From<&PoolModel> for ModelDescription {
     fn from(model: &PoolModel) -> Self {
         let source = match &model.backend {
-            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision: None }) => {
-                format!("{repo}/{file}")
+            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision }) => {
+                let revision = revision.iter().map(|revision| format!(" at {revision}"));
+                format!("{repo}/{file}{}", revision.collect::<String>())
             }
-            Backend::LlamaCpp(ModelSource::Hub { repo, file, revision: Some(revision) }) => {
-                format!("{repo}/{file} at {revision}")
-            }
+            // Folders are this machine's, and no reader's business.
             Backend::LlamaCpp(ModelSource::Path(path)) => {
                 path.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
@@ -198,6 +200,38 @@ impl From<&PoolModel> for ModelDescription {
     }
 }
 
+/// Of a published manifest, what is read again.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PublishedManifest {
+    pub(crate) gra_bench: String,
+    pub(crate) engine: String,
+    pub(crate) question: String,
+    pub(crate) demonstration: bool,
+    /// As JSON: another release may have written it.
+    pub(crate) settings: Value,
+}
+
+/// Where a trial's manifest is.
+pub(crate) fn manifest_path(results: &Path, trial: &TrialId) -> PathBuf {
+    results.join(trial.to_string()).join("manifest.json")
+}
+
+impl PublishedManifest {
+    /// Reads a trial's manifest; `None` when no files of it are published, or not all.
+    pub(crate) fn read(results: &Path, trial: &TrialId) -> Result<Option<Self>> {
+        let path = manifest_path(results, trial);
+        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
+        let manifest = serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "{} is damaged, so that nothing tells what the files beside it were made with\n\
+                 hint: move {trial} away, or choose another --name or --results",
+                path.display()
+            )
+        })?;
+        Ok(Some(manifest))
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -211,7 +245,7 @@ pub(crate) mod tests {
             parameters,
         };
         TrialRecord {
-            id: TrialId { experiment: "ablation".to_owned(), variant: "gra".to_owned(), seed: 42 },
+            id: TrialId::new("ablation", "gra", 42),
             settings: TrialSettings {
                 experiment: "ablation".to_owned(),
                 variant: Variant::gra("no-<reviewer>"),

@@ -89,10 +89,12 @@ pub fn run(
         candidates.extend(outcome.candidates);
         pool.extend(outcome.samples);
         let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
+        // Where a number of samples is wanted: it is reached, or the next round would draw from the same pool again.
         if !method.goes_on_after(samples, added) {
             break;
         }
     }
+    // From here on an earlier trial of this name is gone.
     answering.store().finish_trial(row)?;
     // Read back from the store, where they are in the order of the method and not of the schedule.
     let calls = answering.store().calls(row, None)?;

@@ -166,6 +166,7 @@ impl TrialSelection {
             let is_named = self.names.iter().any(|name| is_named(&trial.id, name));
             is_of_seed(&trial.id) && (is_named || self.names.is_empty())
         });
+        // A row's number rises with the time at which its trial began.
         trials.sort_by_cached_key(|trial| (trial.id.experiment.clone(), trial.id.seed, trial.row));
         Ok(trials)
     }
@@ -173,8 +174,8 @@ impl TrialSelection {
     /// Says that no trial has this name, or that none at all has the run seed.
     fn unknown(&self, name: Option<&str>, trials: &[TrialRow]) -> anyhow::Error {
         let seed = self.seed.map_or_else(String::new, |seed| format!(" with run seed {seed}"));
-        let what = name
-            .map_or_else(|| "trial".to_owned(), |name| format!("`{}`", name.trim_end_matches('/')));
+        let quoted = |name: &str| format!("`{}`", name.trim_end_matches('/'));
+        let what = name.map_or_else(|| "trial".to_owned(), quoted);
         let said = format!("the store holds no {what}{seed}");
         // Of an experiment that there is, its trials; else the experiments, which are far fewer than trials.
         // Folders may stand before the name of a trial.
@@ -183,13 +184,10 @@ impl TrialSelection {
             |_| name.split('/').next().unwrap_or_default().to_owned(),
             |id| id.experiment,
         );
-        let trials_of: BTreeSet<String> = trials
-            .iter()
-            .filter(|trial| trial.id.experiment == experiment)
-            .map(|trial| trial.id.to_string())
-            .collect();
-        let experiments: BTreeSet<String> =
-            trials.iter().map(|trial| trial.id.experiment.clone()).collect();
+        let ids = || trials.iter().map(|trial| &trial.id);
+        let of_experiment = ids().filter(|id| id.experiment == experiment);
+        let trials_of: BTreeSet<String> = of_experiment.map(TrialId::to_string).collect();
+        let experiments: BTreeSet<String> = ids().map(|id| id.experiment.clone()).collect();
         let listed = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
         if experiments.is_empty() {
             anyhow!("{said}: no trial was begun yet")

@@ -11,8 +11,8 @@ use crate::browser::{CandidateRow, Clip, TrialNote};
 /// Bytes of plain text that the rows may hold together.
 const ROW_TEXTS: usize = 128_000_000;
 
-/// Most characters of a text that a page of rows shows.
-const SHOWN: usize = 300;
+/// How much of a text a page of rows shows.
+const SHOWN: Clip = Clip::to(300);
 
 /// Most rows of one page.
 const MOST_ROWS: usize = 500;
@@ -67,8 +67,8 @@ impl Index {
         let haystacks = rows.iter().map(CandidateRow::haystack).collect();
         // The search has seen the longer texts; a page of rows shows their beginnings.
         for row in &mut rows {
-            shorten(&mut row.instruction);
-            shorten(&mut row.response);
+            row.instruction = SHOWN.beginning(&row.instruction);
+            row.response = SHOWN.beginning(&row.response);
         }
         (Self { rows, haystacks }, clip.shown(all()))
     }
@@ -121,6 +121,7 @@ fn sort(rows: &mut [&CandidateRow], query: &ListQuery, trials: &[TrialNote]) -> 
         (Some(a), Some(b)) => turn(a.total_cmp(&b)),
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
+    // Rows come by trial and id, as they were read.
     match query.sort.as_str() {
         "" | "id" if !query.descending => {}
         "" | "id" => rows.sort_by(|a, b| b.id.cmp(&a.id)),
@@ -135,13 +136,6 @@ fn sort(rows: &mut [&CandidateRow], query: &ListQuery, trials: &[TrialNote]) -> 
         other => return Err(format!("rows are not sorted by `{other}`")),
     }
     Ok(())
-}
-
-fn shorten(text: &mut String) {
-    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
-        text.truncate(end);
-        text.push('\u{2026}');
-    }
 }
 
 #[cfg(test)]

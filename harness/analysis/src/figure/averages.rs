@@ -300,7 +300,11 @@ mod tests {
         for value in ["49.32", "62.17", "54.93", "51.21", "48.55", "61.22", "54.21", "52.39"] {
             assert!(figure.svg.contains(value), "{value}");
         }
-        assert!(figure.caption.contains("benchmarks.csv"));
+        assert!(
+            figure.caption.contains("No Qwen2.5-7B was trained on these"),
+            "{}",
+            figure.caption
+        );
     }
 
     #[test]

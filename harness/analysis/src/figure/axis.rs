@@ -120,6 +120,10 @@ pub(super) fn decades(canvas: &mut Canvas<'_>, area: Area, scale: Scale) -> Draw
     let (low, high) = scale.values;
     // At most six steps, so that each of them is a whole power.
     for Tick { value, .. } in scale.ticks((high - low).min(6.0)) {
+        // Of what took nothing the power is infinite, and has no place.
+        if !value.is_finite() {
+            continue;
+        }
         let x = scale.at(value);
         canvas.path([(x, area.y), (x, area.bottom())], palette::LINE, 0.8)?;
         canvas.text(&format!("1e{value:.0}"), (x, area.bottom() + 11.0), letters)?;

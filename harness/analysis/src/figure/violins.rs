@@ -316,8 +316,8 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_named() {
         assert!(violins(vec![]).figure().is_err());
-        let many = violins(vec![violin("a", vec![1.0], &[]); 7]);
-        assert!(many.figure().unwrap_err().to_string().contains("at most 6"));
+        let many = violins(vec![violin("a", vec![1.0], &[]); 9]);
+        assert!(many.figure().unwrap_err().to_string().contains("at most 8"));
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn describe_is_a_table() {
     let path = folder.path().join("set.jsonl");
     std::fs::write(&path, SET).unwrap();
     let set = seeds::load(&path, &LoadOptions::default()).unwrap();
-    insta::assert_snapshot!(table::of_description(&describe(&set)).unwrap(), @"
+    insta::assert_snapshot!(description_text(&describe(&set)).unwrap(), @"
         JSON Lines, sha256 43284b6da4b2ba8524e17b4dfecbbd4cd3b85751497dfa074dee67409b6f5c45
 
         records                          4

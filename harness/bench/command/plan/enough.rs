@@ -1,19 +1,30 @@
-//! How large a difference between two variants must be to be found: the power of the planned design; and what it takes to
-//! compare them by a judge and by IFD.
+//! Whether the planned size is enough: whether rounds end at their `cap` of candidates before they have their `target` of
+//! samples, and how large a difference between two variants must be to be found (the power of the planned design); and
+//! what it takes to compare them by a judge and by IFD.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
 
+use anyhow::Result;
 use gra_analysis::statistics::dependence::Dependence;
-use gra_analysis::statistics::inference::detectable;
-use gra_analysis::trial::has_passed;
+use gra_analysis::statistics::inference::{FEWEST, detectable};
+use gra_analysis::trial::{Funnel, has_passed};
+use gra_paper::Benchmark;
+use gra_synth::candidate::Candidate;
+use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::stream::Stream;
-use gra_synth::variant::Variant;
+use gra_synth::variant::{Instructions, Variant};
 use serde::Serialize;
 
 use super::calls::candidates;
-use super::{Range, Recorded, VariantPlan, span};
+use super::{Range, VariantPlan, span};
+use crate::evidence::JUDGE;
 use crate::experiment::{Content, Experiment};
+use crate::store::{Store, TrialRow};
+use crate::trial::TrialId;
+use crate::{comparison, judging};
 
 /// Variance of a candidate's difference in acceptance, where two variants decide as two coins would: as each other at
 /// half of the candidates.
@@ -23,11 +34,7 @@ const VARIANCE_OF_ACCEPTANCE: f64 = 0.5;
 const DRAWN: u64 = 1_000;
 
 /// Standard deviation of a judge's scores that is assumed, in points of the scale.
-pub(super) const JUDGE_DEVIATION: f64 = 1.5;
-
-/// Items of the paper's ten benchmarks: GSM8K, MATH, `HumanEval`, MBPP, ARC-C, GPQA, `HellaSwag`, BBH, MMLU, `IFEval`.
-const BENCHMARK_ITEMS: [f64; 10] =
-    [1319.0, 5000.0, 164.0, 500.0, 295.0, 198.0, 10_042.0, 6511.0, 14_042.0, 541.0];
+const JUDGE_DEVIATION: f64 = 1.5;
 
 /// Standard errors that a difference measures which is found four times in five, with many degrees of freedom.
 const ERRORS_TO_FIND: f64 = 2.80;
@@ -35,32 +42,143 @@ const ERRORS_TO_FIND: f64 = 2.80;
 /// Above this difference of acceptance a run of variants is not worth its calls.
 const HOPELESS: f64 = 0.2;
 
+/// What earlier runs of an experiment recorded under its first run seed.
+#[derive(Debug, Default)]
+pub(in crate::command) struct Recorded {
+    /// Candidates of finished trials, by variant.
+    candidates: BTreeMap<String, Vec<Candidate>>,
+    /// The largest variance of a judge's scores of one variant, in points of the scale, squared.
+    judge_variance: Option<f64>,
+}
+
+impl Recorded {
+    pub(in crate::command) fn read(
+        experiment: &Experiment,
+        store: &Store,
+        results: &Path,
+    ) -> Result<Self> {
+        let of_experiment = |trial: &TrialRow| {
+            let TrialId { experiment: name, seed, .. } = &trial.id;
+            trial.finished && (name, *seed) == (&experiment.name, experiment.seeds[0])
+        };
+        let trials = store.trials()?.into_iter().filter(of_experiment);
+        let candidates: BTreeMap<String, Vec<Candidate>> = trials
+            .map(|trial| Ok((trial.id.variant, store.candidates(trial.row)?)))
+            .collect::<Result<_>>()?;
+        let folder = comparison::folder(results, &experiment.name, experiment.seeds[0]);
+        let of_scores = |(variant, candidates): (&String, &Vec<Candidate>)| {
+            let file = folder.join(format!("{variant}{JUDGE}"));
+            // A file of a trial that was replaced since tells nothing of this one.
+            let scores = judging::read_scores(&file, candidates).ok()?;
+            let scores: Vec<f64> = scores.into_values().collect();
+            variance(&scores).filter(|_| scores.len() >= FEWEST)
+        };
+        // The largest, so that what is promised holds for every variant.
+        let judge_variance = candidates.iter().filter_map(of_scores).max_by(f64::total_cmp);
+        Ok(Self { candidates, judge_variance })
+    }
+}
+
+/// A round's target beside the candidates that it may draw.
+#[derive(Debug, Serialize)]
+pub(super) struct CapCheck {
+    target: u32,
+    cap: u32,
+    /// Of the variants that have a target, whose acceptance is expected or recorded.
+    variants: Vec<ExpectedRound>,
+}
+
+/// What a variant's round comes to at an acceptance.
+#[derive(Debug, Serialize)]
+struct ExpectedRound {
+    name: String,
+    acceptance: f64,
+    /// Whether the variant's trial recorded it; it was given otherwise.
+    is_recorded: bool,
+    /// Candidates that the target needs; `null` where none pass.
+    needed: Option<f64>,
+    /// Its own, where it has a scale.
+    cap: u32,
+}
+
+impl CapCheck {
+    /// With the acceptance that was given, or that trials of the experiment recorded. `None` where no variant has a target.
+    pub(super) fn new(
+        experiment: &Experiment,
+        recorded: &Recorded,
+        given: Option<f64>,
+    ) -> Option<Self> {
+        let Method { target, cap, .. } = experiment.method;
+        let new = |variant: &&Variant| variant.instructions == Instructions::New;
+        let mut variants = Vec::new();
+        for variant in experiment.variants.iter().filter(new) {
+            let name = variant.name.clone();
+            let own = || Funnel::of(recorded.candidates.get(&name)?).acceptance_rate();
+            let Some(acceptance) = given.or_else(own) else { continue };
+            let is_recorded = given.is_none();
+            let Method { target, cap, .. } = experiment.method_of(variant);
+            let needed = (acceptance > 0.0).then(|| (f64::from(target) / acceptance).ceil());
+            variants.push(ExpectedRound { name, acceptance, is_recorded, needed, cap });
+        }
+        let has_target = experiment.variants.iter().any(|variant| new(&variant));
+        has_target.then_some(Self { target, cap, variants })
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Self { target, cap, variants } = self;
+        let least = 100.0 * f64::from(*target) / f64::from(*cap);
+        let has = if least > 100.0 {
+            format!("no round can have its {target} samples")
+        } else {
+            format!("a round has its {target} samples if at least {least:.0}% pass")
+        };
+        let mut text = format!("cap            {cap} candidates: {has}\n");
+        for ExpectedRound { name, acceptance, is_recorded, needed, cap } in variants {
+            if needed.is_some_and(|needed| needed <= f64::from(*cap)) {
+                continue;
+            }
+            let source = if *is_recorded { "of its trial" } else { "expected" };
+            let needs = match needed {
+                Some(needed) => format!("the target needs {needed:.0} candidates"),
+                None => "no number of candidates meets the target".to_owned(),
+            };
+            let left = acceptance * f64::from(*cap);
+            let _ = writeln!(
+                text,
+                "  it binds     `{name}`: at {:.1}% ({source}) {needs}, and the cap leaves about {left:.0} samples",
+                100.0 * acceptance,
+            );
+        }
+        text
+    }
+}
+
 /// The smallest differences that a test at 5% finds four times in five.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(in crate::command) struct Detectable {
     /// Candidates of each variant, compared pair by pair.
-    pub(super) candidates: u64,
+    candidates: u64,
     /// Of acceptance, as a share.
-    pub(super) acceptance: f64,
+    acceptance: f64,
     /// Whether the variance of acceptance is that of this experiment's trials in the store.
-    pub(super) is_recorded: bool,
+    is_recorded: bool,
     /// Of a judge's mean score, where every candidate is judged.
-    pub(super) judge: f64,
+    judge: f64,
     /// Standard deviation of a judge's scores, in points of the scale.
-    pub(super) judge_deviation: f64,
+    judge_deviation: f64,
     /// Whether that is the deviation of the last comparison's scores.
-    pub(super) is_judge_recorded: bool,
+    is_judge_recorded: bool,
     /// Of the average over the ten benchmarks, per cent, of one model trained on the data of each.
-    pub(super) benchmark_average: f64,
+    benchmark_average: f64,
 }
 
 /// Candidates of each variant that a difference of acceptance takes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Detect {
     /// The difference, per cent.
-    pub(super) points: f64,
+    points: f64,
     /// `None` where nothing is known of the variants' differences.
-    pub(super) candidates: Option<u64>,
+    candidates: Option<u64>,
 }
 
 impl Detect {
@@ -91,9 +209,9 @@ impl Detect {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Comparison {
     /// Calls of the judge, or of both.
-    pub(super) judge: Range,
+    judge: Range,
     /// Responses whose losses are measured for IFD, twice each.
-    pub(super) ifd: Range,
+    ifd: Range,
 }
 
 impl Comparison {
@@ -104,12 +222,12 @@ impl Comparison {
         let n = compare.n.map_or(u64::MAX, |n| n as u64);
         let is_compared = |name: &String| compare.sets.is_empty() || compare.sets.contains(name);
         let (mut accepted, mut judged) = (Range::NONE, Range::NONE);
-        for VariantPlan { candidates: Range { least, most }, .. } in
-            variants.iter().filter(|variant| is_compared(&variant.name))
-        {
-            accepted.most += (*most).min(n);
-            judged.least += (*least).min(n);
-            judged.most += (*most).min(n.saturating_mul(2));
+        for variant in variants.iter().filter(|variant| is_compared(&variant.name)) {
+            let Range { least, most } = variant.candidates;
+            accepted.most += most.min(n);
+            // `n` cuts what was accepted and what was rejected, each.
+            judged.least += least.min(n);
+            judged.most += most.min(n.saturating_mul(2));
         }
         let seeds = experiment
             .sources
@@ -145,12 +263,8 @@ impl Detectable {
     pub(in crate::command) fn of(experiment: &Experiment, recorded: &Recorded) -> Option<Self> {
         let drawn = experiment.variants.iter().map(|variant| candidates(variant, experiment).least);
         let fewest = drawn.min().filter(|_| experiment.variants.len() > 1)?;
-        Self::with(
-            experiment,
-            fewest,
-            recorded_variance(experiment, recorded),
-            recorded.judge_variance,
-        )
+        let recorded_acceptance = recorded_variance(experiment, recorded);
+        Self::with(experiment, fewest, recorded_acceptance, recorded.judge_variance)
     }
 
     /// With the variances of a candidate's difference in acceptance and of a judge's scores, where they are recorded.
@@ -175,14 +289,16 @@ impl Detectable {
         #[expect(clippy::cast_precision_loss, reason = "counts of candidates")]
         let share = drawn as f64 / candidates as f64;
         // Half of the items right, and none of the two models' answers related: an upper bound.
-        let variances = BENCHMARK_ITEMS.iter().map(|items| 2.0 * 0.25 / items);
-        let of_average = variances.sum::<f64>().sqrt() / 10.0;
+        #[expect(clippy::cast_precision_loss, reason = "counts of items")]
+        let variances = Benchmark::ALL.map(|benchmark| 2.0 * 0.25 / benchmark.items() as f64);
+        let of_average = variances.iter().sum::<f64>().sqrt() / 10.0;
         let acceptance = recorded.unwrap_or(VARIANCE_OF_ACCEPTANCE);
         let judge_variance = judge.unwrap_or(JUDGE_DEVIATION.powi(2));
         Some(Self {
             candidates,
             acceptance: detectable(&dependence, share * acceptance)?,
             is_recorded: recorded.is_some(),
+            // Of two independent scores: the variances add up.
             judge: detectable(&dependence, share * 2.0 * judge_variance)?,
             judge_deviation: judge_variance.sqrt(),
             is_judge_recorded: judge.is_some(),
@@ -195,6 +311,7 @@ impl Detectable {
         let variance =
             if self.is_recorded { "as in the store's trials" } else { "half of them passed" };
         let scored = if self.is_judge_recorded { ", as the last comparison's" } else { "" };
+        // No difference of acceptance is larger than 1.
         let found = if *acceptance < 1.0 {
             format!(
                 "of {:.1} points of acceptance, and of {judge:.2} of a judge's mean score, are found four times in five;",
@@ -219,13 +336,12 @@ impl Detectable {
         let margin = experiment.compare.margins.judge;
         let is_blunt =
             margin.is_some_and(|margin| experiment.compare.judge.is_some() && self.judge > margin);
+        let (candidates, points, judge) = (self.candidates, 100.0 * self.acceptance, self.judge);
         (self.acceptance > HOPELESS || is_blunt).then(|| {
             format!(
-                "{} candidates of each variant are few: differences below {:.0} points of acceptance, or {:.1} of a judge's \
-                 mean score, will mostly not be found (gra-bench plan FILE --detect 10 says how many it takes)",
-                self.candidates,
-                100.0 * self.acceptance,
-                self.judge
+                "{candidates} candidates of each variant are few: differences below {points:.0} points of acceptance, or \
+                 {judge:.1} of a judge's mean score, will mostly not be found (gra-bench plan FILE --detect 10 says how \
+                 many it takes)"
             )
         })
     }
@@ -249,7 +365,7 @@ fn recorded_variance(experiment: &Experiment, recorded: &Recorded) -> Option<f64
 }
 
 /// Sample variance; `None` of fewer than two values, and where they are all equal.
-pub(super) fn variance(values: &[f64]) -> Option<f64> {
+fn variance(values: &[f64]) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a count of candidates")]
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

@@ -1,18 +1,20 @@
-//! `tables`: the paper's Tables 1 to 3, and the files that are made of what the paper prints.
+//! `tables` and `claims`: the paper's Tables 1 to 3 and what it claims, beside what was measured here, and the files that
+//! are made of what the paper prints.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use gra_paper::Reference;
 use gra_paper::benchmarks::Benchmarks;
-use gra_paper::claims::{self, Measured};
+use gra_paper::claims::{self, Finding, Measured};
 use gra_paper::tables::{Table, TableNumber};
+use serde_json::json;
 
 use crate::session::GlobalArgs;
-use crate::terminal;
-use crate::{benchmark_scores, measured, rows};
+use crate::{benchmark_scores, measured, rows, terminal};
 use gra_files::write_atomic;
 
 /// Where generated files are, in the results folder.
@@ -36,7 +38,7 @@ pub(crate) struct TablesArgs {
     tables: Vec<TableNumber>,
     /// How to write them.
     #[arg(long, value_name = "FORMAT", default_value = "terminal", conflicts_with = "json")]
-    format: Format,
+    format: TablesFormat,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -48,8 +50,9 @@ pub(crate) struct TablesArgs {
     check: bool,
 }
 
+/// How tables are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum TablesFormat {
     /// Aligned columns.
     Terminal,
     /// Markdown.
@@ -62,12 +65,13 @@ enum Format {
     Html,
 }
 
-pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
+pub(crate) fn tables(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     let paper = Reference::embedded()?;
     let mut out = terminal::json_or_text(args.json);
     if args.write || args.check {
         for (name, text) in generated(&paper) {
             let path = global.results().join(GENERATED).join(name);
+            // The same command with --check is what CI runs.
             if args.check {
                 check(&path, &text)?;
                 continue;
@@ -80,27 +84,22 @@ pub(crate) fn run(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
     let measured = measured::load(global.results(), None)?;
     let numbers =
         if args.tables.is_empty() { TableNumber::ALL.to_vec() } else { args.tables.clone() };
-    let table =
-        |number: &TableNumber| Table::from_reference(*number, &paper, measured.benchmarks());
-    let tables: Vec<Table> = numbers.iter().map(table).collect();
+    let table = |number| Table::from_reference(number, &paper, measured.benchmarks());
+    let tables: Vec<Table> = numbers.into_iter().map(table).collect();
     if args.json {
-        let rows = rows::json(&csv(&tables)?)?;
-        writeln!(out, "{}", serde_json::json!({ "cells": rows }))?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", json!({ "cells": rows::json(&csv(&tables)?)? }))?);
     }
     let format = match args.format {
-        Format::Terminal => Table::terminal,
-        Format::Md => Table::markdown,
-        Format::Latex => Table::latex,
-        Format::Html => Table::html,
-        Format::Csv => {
-            out.write_all(&csv(&tables)?)?;
-            return Ok(());
-        }
+        TablesFormat::Terminal => Table::terminal,
+        TablesFormat::Md => Table::markdown,
+        TablesFormat::Latex => Table::latex,
+        TablesFormat::Html => Table::html,
+        TablesFormat::Csv => return Ok(out.write_all(&csv(&tables)?)?),
     };
+    // Every format ends with a line's end, so a table stands below an empty line.
     let texts: Vec<String> = tables.iter().map(format).collect();
     write!(out, "{}", texts.join("\n"))?;
-    if measured.benchmarks().is_empty() && matches!(args.format, Format::Terminal) {
+    if measured.benchmarks().is_empty() && matches!(args.format, TablesFormat::Terminal) {
         let missing = global.results().join(benchmark_scores::BENCHMARKS);
         writeln!(out, "There is no score of a trained model: {}", missing.display())?;
     }
@@ -118,6 +117,7 @@ fn generated(paper: &Reference) -> [(&'static str, String); 2] {
     const MADE: &str = "<!-- Made by `gra-bench tables --write`. Do not edit. -->";
     let table = |number| Table::from_reference(number, paper, &Benchmarks::default()).markdown();
     let tables = TableNumber::ALL.map(table).join("\n");
+    // Without results of this machine, likewise.
     let findings = claims::audit(paper, &Measured::default());
     let claims = claims::markdown(&findings, |_| true);
     [
@@ -143,16 +143,88 @@ fn first_difference(found: &str, expected: &str) -> Option<String> {
         return None;
     }
     let (mut ours, mut theirs) = (found.split('\n'), expected.split('\n'));
-    let mut number = 0;
-    loop {
-        number += 1;
-        let (here, there) = (ours.next(), theirs.next());
-        if here != there {
-            let shown =
-                |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("`{line}`"));
-            return Some(format!("line {number} is {}, not {}", shown(here), shown(there)));
-        }
+    let shown = |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("`{line}`"));
+    // Behind the last line of the shorter text stands nothing.
+    let mut lines = (1_usize..).map(|number| (number, ours.next(), theirs.next()));
+    let (number, here, there) = lines.find(|(_, here, there)| here != there)?;
+    Some(format!("line {number} is {}, not {}", shown(here), shown(there)))
+}
+
+/// Check every claim of the paper: printed, recomputed from its tables, measured here.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench claims --verdict off,contradicted
+  gra-bench claims --results my-results --json
+  gra-bench claims --stats results/ifd/seed-42.compare
+  gra-bench claims --format md > claims.md
+
+Results are joined by their files: benchmarks.csv (see `gra-bench tables --help`), stats/stats.csv
+with data sets named gra, vanilla and distill-large, and the .compute.csv of trials. No model runs.")]
+pub(crate) struct ClaimsArgs {
+    /// Show only claims with these verdicts, separated by commas; the counts are of all.
+    #[arg(long, value_name = "VERDICTS", value_delimiter = ',')]
+    verdict: Vec<VerdictArg>,
+    /// Folder of what `stats` or `compare` wrote [default: stats in the results folder].
+    #[arg(long, value_name = "DIR")]
+    stats: Option<PathBuf>,
+    /// How to write it.
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", conflicts_with = "json")]
+    format: ClaimsFormat,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A verdict of claims that are shown.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum VerdictArg {
+    /// The recomputed number is the printed one, or within its bound.
+    Holds,
+    /// It is another number.
+    Off,
+    /// The paper's own tables or text say otherwise.
+    Contradicted,
+    /// Nothing printed decides it.
+    NotMeasurable,
+    /// The paper claims nothing; we note the number.
+    Derived,
+}
+
+/// How claims are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ClaimsFormat {
+    /// A few short lines per claim.
+    Terminal,
+    /// Markdown tables.
+    Md,
+    /// A line per claim.
+    Csv,
+}
+
+pub(crate) fn claims(args: &ClaimsArgs, global: &GlobalArgs) -> Result<()> {
+    let findings = claims::audit(
+        &Reference::embedded()?,
+        &measured::load(global.results(), args.stats.as_deref())?,
+    );
+    // The words of the command line are those of verdicts.
+    let wanted = args.verdict.iter().filter_map(ValueEnum::to_possible_value);
+    let wanted: Vec<PossibleValue> = wanted.collect();
+    let is_shown = |finding: &Finding| {
+        let word = finding.claim.verdict.word();
+        wanted.is_empty() || wanted.iter().any(|verdict| verdict.get_name() == word)
+    };
+    let mut csv = Vec::new();
+    claims::write_csv(findings.iter().filter(|finding| is_shown(finding)), &mut csv)?;
+    let mut out = terminal::json_or_text(args.json);
+    if args.json {
+        return Ok(writeln!(out, "{}", json!({ "claims": rows::json(&csv)? }))?);
     }
+    match args.format {
+        ClaimsFormat::Terminal => write!(out, "{}", claims::terminal(&findings, is_shown))?,
+        ClaimsFormat::Md => write!(out, "{}", claims::markdown(&findings, is_shown))?,
+        ClaimsFormat::Csv => out.write_all(&csv)?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Whether a judge or a scorer stands outside the data that it is asked about.
+//! What makes a comparison say less than it seems to: data sets that are one under two names, and judges or scorers that
+//! do not stand outside the data that they are asked about.
 //!
 //! A model that wrote some of the samples, or is of one family with a model that did, favours its own kind: a difference
 //! in its scores may be that. It is asked all the same, and what it says is marked.
@@ -9,6 +10,22 @@ use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::request::ModelName;
 
 use crate::dataset::DataSet;
+
+/// Data sets of the same texts in the same order, as two trials of one setting in two experiments have them: what is
+/// found of both is found once.
+pub(super) fn twins(data_sets: &[DataSet]) -> Vec<String> {
+    fn texts(set: &DataSet) -> impl Iterator<Item = (&str, Option<&str>)> {
+        set.samples.iter().map(|sample| (sample.instruction.as_str(), sample.response.as_deref()))
+    }
+    let twin = |(place, set): (usize, &DataSet)| {
+        let first = data_sets[..place].iter().find(|earlier| texts(earlier).eq(texts(set)))?;
+        Some(format!(
+            "{} and {} hold the same samples: they are one data set under two names.",
+            first.name, set.name
+        ))
+    };
+    data_sets.iter().enumerate().filter_map(twin).collect()
+}
 
 /// A sentence about a judge or scorer (`role`) that is none of the outsiders it should be; `None` for one that is.
 pub(super) fn not_an_outsider(
@@ -66,11 +83,11 @@ mod tests {
     use gra_analysis::trial::TrialFacts;
     use gra_synth::candidate::{Candidate, Outcome, Roles};
     use gra_synth::method::Method;
-    use gra_synth::pool::ItemId;
+    use gra_synth::pool::{ItemId, SeedItem};
     use gra_synth::variant::Variant;
 
     use super::*;
-    use crate::dataset::SourceTrial;
+    use crate::dataset::{Sample, SourceTrial};
 
     fn pool() -> ModelPool {
         let text = r#"
@@ -124,5 +141,24 @@ mod tests {
         assert_eq!(not_an_outsider("judge", &ModelName::new("other"), &sets[..2], &pool), None);
         let file = DataSet { trial: None, ..set("d", "large") };
         assert_eq!(not_an_outsider("judge", &ModelName::new("teacher"), &[file], &pool), None);
+    }
+
+    #[test]
+    fn equal_data_sets_are_said_to_be_one() {
+        let set = |name: &str, responses: &[&str]| {
+            let item = |(number, response): (u32, &&str)| SeedItem {
+                number,
+                instruction: "Add.".to_owned(),
+                input_at: None,
+                response: Some((*response).to_owned()),
+                annotation: None,
+            };
+            let samples = (0..).zip(responses).map(item).map(Sample::from).collect();
+            DataSet::new(name.to_owned(), samples)
+        };
+        let sets = [set("gra", &["3", "4"]), set("other", &["3"]), set("random", &["3", "4"])];
+        let expected =
+            "gra and random hold the same samples: they are one data set under two names.";
+        assert_eq!(twins(&sets), [expected]);
     }
 }

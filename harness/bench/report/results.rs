@@ -1,0 +1,256 @@
+//! Sections of what other verbs left in the results folder: data sets compared, in words and measure by measure; figures,
+//! as SVG within the page; the paper's claims, recomputed and measured.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use gra_analysis::figure::Figure;
+use gra_paper::claims::{self, Finding, Measurement};
+use gra_paper::{Kind, Reference};
+use serde_json::{Map, Value};
+
+use super::{ReportSubject, SeedResults};
+use crate::gallery::{self, FigureKind, GalleryEntry, Sources};
+use crate::html::{Html, HtmlTable};
+use crate::numbers::{MISSING, measure, or_missing};
+use crate::store::Store;
+use crate::{comparison, measured, rows};
+
+/// A line of `stats.csv` by column.
+type StatsLine = Map<String, Value>;
+
+/// The comparison under one run seed; nothing where there is none.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Html> {
+    let folder = comparison::folder(results, experiment, seed);
+    let Ok(csv) = std::fs::read(folder.join("stats.csv")) else { return Ok(Html::default()) };
+    let lines =
+        rows::json(&csv).with_context(|| format!("cannot read {}/stats.csv", folder.display()))?;
+    // An interrupted `compare` may have left the table without the words.
+    let words = std::fs::read_to_string(folder.join(comparison::WORDS)).unwrap_or_default();
+    let item = |line: &str| Html::worded("li", "", line);
+    let mut html = Html::element("ul", "verdict", &words.lines().map(item).collect());
+    let mut data_sets: Vec<String> = Vec::new();
+    for name in lines.iter().map(|line| text(line, "data_set")) {
+        if !data_sets.contains(&name) {
+            data_sets.push(name);
+        }
+    }
+    // Groups stand as they come first: measures for those who look closer come behind all others.
+    let mut groups: Vec<(String, Vec<&StatsLine>)> = Vec::new();
+    for line in &lines {
+        let name = text(line, "group");
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(line),
+            None => groups.push((name, vec![line])),
+        }
+    }
+    for (name, group) in &groups {
+        html.push(&Html::folded(&format!("Measured: {name}"), &measures(name, group, &data_sets)));
+    }
+    Ok(html)
+}
+
+fn measures(name: &str, group: &[&StatsLine], data_sets: &[String]) -> Html {
+    let names = data_sets.iter().map(|name| format!("#{name}"));
+    let head = std::iter::once("Measure".to_owned()).chain(names);
+    let caption = format!("{name}: values, 95% intervals and numbers of samples behind them");
+    let mut table = HtmlTable::new(&caption, head);
+    // Lines come by measure, and within one by data set.
+    for measure in group.chunk_by(|a, b| a.get("measure") == b.get("measure")) {
+        let of = |name: &String| measure.iter().find(|line| text(line, "data_set") == *name);
+        let cells =
+            data_sets.iter().map(|name| of(name).map_or_else(Html::default, |line| cell(line)));
+        let name = Html::text(text(measure[0], "measure"));
+        table.row(std::iter::once(name).chain(cells));
+    }
+    table.html()
+}
+
+/// Value, interval and n, or why there is no value.
+fn cell(line: &StatsLine) -> Html {
+    let number = |column: &str| line.get(column).and_then(Value::as_f64);
+    let Some(value) = number("value") else {
+        let why = text(line, "absent");
+        return Html::text(if why.is_empty() { MISSING } else { &why });
+    };
+    let interval = number("low").zip(number("high"));
+    // Without an interval a whole number is a count.
+    let is_count = interval.is_none() && value.fract() == 0.0;
+    let mut html = Html::unbroken(if is_count { value.to_string() } else { measure(value) });
+    let interval = interval.map(|(low, high)| format!("{} to {}", measure(low), measure(high)));
+    let n = number("n").map(|n| format!("n = {n}"));
+    for part in interval.into_iter().chain(n) {
+        html.push(&Html::trusted("<br>"));
+        html.push(&Html::worded("small", "nowrap", part));
+    }
+    html
+}
+
+/// A name may look like a number, and then was read as one.
+fn text(line: &StatsLine, column: &str) -> String {
+    match line.get(column) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Most candidates of a trial whose reviews are decided again for a heat map.
+const RESCORED: usize = 20_000;
+
+/// The figures of a run seed's reference.
+pub(super) fn of_reference(seed: &SeedResults, results: &Path, store: &Store) -> Vec<Figure> {
+    let (trial, candidates) = (&seed.group.trials[0], &seed.group.facts[0].candidates);
+    let mut kinds = vec![
+        FigureKind::Funnel,
+        FigureKind::Reviewers,
+        FigureKind::Agreement,
+        FigureKind::Classifier,
+        FigureKind::Domains,
+    ];
+    if candidates.len() <= RESCORED {
+        kinds.push(FigureKind::Sensitivity);
+    }
+    // No picture is worth the report.
+    let stats = gallery::folder(results, &seed.group);
+    let draw = |kind| gallery::of_trial(kind, trial, candidates, &stats, store).ok();
+    kinds.into_iter().filter_map(draw).collect()
+}
+
+/// What compares the variants of an experiment whose trials are all finished.
+///
+/// # Errors
+/// As [`gallery::draw`].
+pub(super) fn over_variants(
+    subject: &ReportSubject,
+    results: &Path,
+    store: &Store,
+) -> Result<Vec<Figure>> {
+    if subject.trials().any(|(trial, _)| !trial.finished) {
+        return Ok(Vec::new());
+    }
+    let kinds = [FigureKind::Variants, FigureKind::Compute, FigureKind::CostQuality];
+    let mut entries = Vec::new();
+    for SeedResults { group, .. } in &subject.seeds {
+        let folder = gallery::folder(results, group);
+        entries.extend(gallery::draw_group(&kinds, group, &folder, store)?);
+    }
+    let stats = results.join("stats");
+    let sources = Sources { results, stats, store: None, wanted: &[] };
+    if sources.has_benchmarks() {
+        entries.extend(gallery::draw(&[FigureKind::Averages, FigureKind::Rounds], &sources)?);
+    }
+    Ok(drawn(entries))
+}
+
+/// What `compare` has made data for.
+///
+/// # Errors
+/// As [`gallery::draw`].
+pub(super) fn of_comparison(results: &Path, experiment: &str, seed: u64) -> Result<Vec<Figure>> {
+    let stats = comparison::folder(results, experiment, seed);
+    let sources = Sources { results, stats, store: None, wanted: &[] };
+    let kinds =
+        [FigureKind::SeedMap, FigureKind::DistilledMap, FigureKind::Raters, FigureKind::Difficulty];
+    Ok(drawn(gallery::draw(&kinds, &sources)?))
+}
+
+/// The figures that there is data for.
+fn drawn(entries: Vec<GalleryEntry>) -> Vec<Figure> {
+    entries.into_iter().filter_map(|entry| entry.figure.ok()).collect()
+}
+
+/// Figures as cards, each on a light ground. Title and caption are in the drawing, and its texts can be read and searched there.
+pub(super) fn cards(figures: &[Figure]) -> Html {
+    let card = |figure: &Figure| {
+        let title = Html::text(&figure.title);
+        // Without a prologue, an SVG is an element of the page.
+        let start = figure.svg.find("<svg").unwrap_or(0);
+        Html::trusted(format!(
+            "<figure class=\"drawing\" tabindex=\"0\" aria-label=\"{title}\">{}</figure>\n",
+            &figure.svg[start..]
+        ))
+    };
+    if figures.is_empty() {
+        return Html::default();
+    }
+    Html::element("div", "figures", &figures.iter().map(card).collect())
+}
+
+/// Verdicts, however far off, in the order in which they are counted, and how a sentence says them of several.
+const VERDICTS: [(&str, &str); 4] = [
+    ("holds", "hold"),
+    ("off", "are off"),
+    ("contradicted", "are contradicted"),
+    ("not-measurable", "are not measurable yet"),
+];
+
+/// The audit, with what the results folder holds.
+///
+/// # Errors
+/// When a file of measurements is damaged.
+pub(super) fn claims(results: &Path) -> Result<Html> {
+    let findings = claims::audit(&Reference::embedded()?, &measured::load(results, None)?);
+    let said = |kind: Kind| {
+        let of_kind: Vec<&Finding> =
+            findings.iter().filter(|finding| finding.claim.kind == kind).collect();
+        let is = |finding: &Finding, word: &str| finding.claim.verdict.word() == word;
+        let count = |word: &str| of_kind.iter().filter(|finding| is(finding, word)).count();
+        let told = VERDICTS.iter().map(|(word, said)| (count(word), said));
+        let told = told.filter(|(n, _)| *n > 0).map(|(n, said)| format!("{n} {said}"));
+        format!("{}: {}", of_kind.len(), told.collect::<Vec<_>>().join(", "))
+    };
+    let summary = format!(
+        "What the paper finds, recomputed from its own printed tables, {}. What it says of its own set-up, prompts and \
+         sums, {}.",
+        said(Kind::Finding),
+        said(Kind::Bookkeeping)
+    );
+    let mut html = Html::worded("p", "", summary);
+    // Claims that these results measure stand open; all of them are folded.
+    let is_here = |finding: &&Finding| matches!(finding.here, Measurement::Measured { .. });
+    let here: Vec<&Finding> = findings.iter().filter(is_here).collect();
+    if here.is_empty() {
+        html.push(&Html::trusted(
+            "<p class=\"hint\">None of them is measured by these results yet; <code>gra-bench claims\
+             </code> says what each would take.</p>\n",
+        ));
+    } else {
+        html.push(&claims_table("Claims that these results measure", &here));
+    }
+    let all: Vec<&Finding> = findings.iter().collect();
+    html.push(&Html::folded(
+        &format!("All {} claims", all.len()),
+        &claims_table("All claims", &all),
+    ));
+    Ok(html)
+}
+
+fn claims_table(caption: &str, findings: &[&Finding]) -> Html {
+    let head = ["Claim", "where", "what", "printed", "recomputed", "verdict", "here", "why"];
+    let mut table = HtmlTable::new(caption, head);
+    for finding in findings {
+        let Finding { claim, here, .. } = finding;
+        let here = match here {
+            Measurement::Measured { from, .. } => {
+                format!("{} ({from})", here.number().unwrap_or_default())
+            }
+            Measurement::Missing(what) => (*what).to_owned(),
+            Measurement::Inapplicable => MISSING.to_owned(),
+        };
+        table.row([
+            claim.id.clone(),
+            claim.section.clone(),
+            claim.claim.clone(),
+            or_missing(Some(&claim.printed).filter(|text| !text.is_empty()), String::clone),
+            or_missing(finding.recomputed_text(), |text| text),
+            claim.verdict.to_string(),
+            here,
+            claim.note.clone(),
+        ]);
+    }
+    table.html()
+}
