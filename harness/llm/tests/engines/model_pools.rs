@@ -1,15 +1,9 @@
 //! Pool files, good and bad; hashes; the hub cache's layout.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
-
-#[path = "support/gguf.rs"]
-mod gguf;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use gguf::write_parts;
 use gra_files::digest::DigestCache;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
@@ -18,6 +12,8 @@ use gra_llm::model_pool::check::{HashCheck, PoolPart};
 use gra_llm::model_pool::footprint::Footprint;
 use gra_llm::model_pool::{Backend, Dialect, ModelFileError, ModelPool, ModelSource, PoolError};
 use gra_synth::request::{ModelName, Sampling};
+
+use crate::gguf::write_parts;
 
 const HEAD: &str = "name = \"demo\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n";
 
