@@ -29,7 +29,7 @@ pub struct Candidate {
     pub emitted_domain: Option<String>,
     /// The paper's x'; given from the start where it is the seed set's.
     pub instruction: Option<String>,
-    /// In seat order; without the seats that were not asked after a zero (see [`crate::economy`]).
+    /// In seat order; without the seats that were not asked after a zero (see [`Economy`](crate::method::Economy)).
     pub instruction_reviews: Vec<InstructionReview>,
     /// The paper's y'.
     pub response: Option<String>,

@@ -40,7 +40,7 @@ impl<'a> Casts<'a> {
                 run_seed: self.experiment.seeds[0],
                 candidate: ItemId::Candidate { round, number },
                 domain: None,
-                experience: &Experience::new(),
+                experience: &Experience::default(),
                 variant,
                 members: &self.experiment.members,
             };
