@@ -20,7 +20,6 @@
 
 mod choice;
 mod compiled_shape;
-mod list;
 mod writing;
 
 use std::sync::Arc;

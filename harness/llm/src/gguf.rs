@@ -7,8 +7,6 @@
 
 mod model;
 mod reader;
-pub mod split;
-mod tensor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,8 +14,9 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 pub use model::GgufModel;
+pub(crate) use model::{SplitName, files};
+pub use reader::Tensor;
 use reader::{HeaderValue, KIND_U32, LEAST_PAIR, LEAST_TENSOR, MAX_KEY, MAX_TENSOR_NAME, Reader};
-pub use tensor::Tensor;
 
 /// Bytes that tensors are aligned to where the header says nothing, and the key by which it says so.
 const ALIGNMENT: u64 = 32;

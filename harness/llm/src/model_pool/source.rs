@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ModelFileError;
 use super::hub::{self, Absent, HubCache, Wanted};
-use crate::gguf::split::{self, SplitName};
+use crate::gguf::{self, SplitName};
 use gra_files::digest::DigestCache;
 
 /// Parts that a message lists; more are named by a pattern.
@@ -67,8 +67,7 @@ impl ModelSource {
     }
 
     /// What the file's name says of the model's parts; `None` of a model in one file.
-    #[must_use]
-    pub fn split_name(&self) -> Option<SplitName> {
+    pub(super) fn split_name(&self) -> Option<SplitName> {
         match self {
             Self::Path(path) => SplitName::of_path(path),
             Self::Hub { file, .. } => SplitName::parse(file),
@@ -76,8 +75,7 @@ impl ModelSource {
     }
 
     /// How many files the model has, by the name of its first.
-    #[must_use]
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.split_name().map_or(1, |name| name.count as usize)
     }
 
@@ -154,7 +152,7 @@ impl ModelSource {
     fn look_up(&self) -> Vec<LookedUp> {
         match self {
             Self::Path(first) => {
-                let files = split::files(first).into_iter().zip(1..);
+                let files = gguf::files(first).into_iter().zip(1..);
                 files.map(|(path, number)| LookedUp::of_path(path, number)).collect()
             }
             Self::Hub { repo, file, revision } => {
