@@ -8,27 +8,23 @@
 //! - **which file it serves.** The fingerprint holds what the server says of its model, never a hash of
 //!   its weights: weights that are replaced under the same name are not noticed;
 //! - **token budgets** to the token. A request's limit is what its texts may take and a token for each byte
-//!   of the form around them; a text that runs on to it is closed here ([`closing`]), some tokens later
+//!   of the form around them; a text that runs on to it is closed here ([`ask`]), some tokens later
 //!   than elsewhere;
 //! - **a reply in two portions that is the whole reply.** An opening is asked for alone, its rest by a
 //!   pattern that begins with it: the same distribution, not the same draws.
 //!
 //! # Layout
 //!
-//! - [`dialect`]: how each program is told a reply's form and plain sampling
+//! - [`dialect`]: how each program is told a reply's form and plain sampling, and says that a prompt is too long
 //! - [`client`]: HTTP, and what is tried again
-//! - [`ask`]: one request, one reply
-//! - [`closing`]: texts that met their budget
-//! - [`overlong`]: prompts that are too long, as servers say it
+//! - [`ask`]: one request, one reply; texts that met their budget
 //! - [`identity`]: what a server says of its model
 //! - [`wire`]: what goes over the wire
 
 mod ask;
 mod client;
-mod closing;
 mod dialect;
 mod identity;
-mod overlong;
 mod wire;
 
 use std::collections::BTreeMap;

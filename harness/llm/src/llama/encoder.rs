@@ -8,7 +8,6 @@
 //! (`decisions/0017-long-texts.md`).
 
 mod bert;
-mod weights;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -26,8 +25,7 @@ use crate::dispatcher::in_parallel;
 use crate::engine::{EngineError, EngineResult};
 use crate::gguf::GgufHeader;
 use crate::model_pool::check::read_usable;
-use bert::{Bert, Buffers};
-use weights::Weights;
+use bert::{Bert, Buffers, Weights};
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a vector.
 pub(super) const VERSION: u32 = 4;

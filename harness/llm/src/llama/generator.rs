@@ -1,13 +1,14 @@
-//! A loaded model that writes replies.
+//! A loaded model that writes replies, and which models are loaded: as many as fit a budget, the least recently used
+//! go first.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
-use super::devices;
 use super::prompt::{PromptForm, tokens};
 use super::runtime;
 use super::settings::EngineSettings;
@@ -15,7 +16,7 @@ use crate::automaton::CompiledShape;
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
 use crate::model_pool::check::read_usable;
-use crate::model_pool::{DEFAULT_CONTEXT, PoolModel};
+use crate::model_pool::{DEFAULT_CONTEXT, ModelFiles, PoolModel};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
 /// Why a file without a template cannot be asked.
@@ -121,6 +122,58 @@ impl Generator {
     }
 }
 
+/// Loaded models by file. Two names of one file with different contexts are two entries.
+#[derive(Debug)]
+pub(super) struct Resident {
+    budget: u64,
+    clock: u64,
+    loaded: BTreeMap<(PathBuf, Option<u32>), (u64, Generator)>,
+}
+
+impl Resident {
+    pub(super) const fn new(budget: u64) -> Self {
+        Self { budget, clock: 0, loaded: BTreeMap::new() }
+    }
+
+    /// The model, loaded if it is not; others leave when the budget asks for it.
+    pub(super) fn generator(
+        &mut self,
+        member: &PoolModel,
+        files: &ModelFiles,
+        settings: &EngineSettings,
+    ) -> Result<&Generator, EngineError> {
+        let key = (files.first().to_owned(), member.context);
+        self.clock += 1;
+        // Room is made before the load: both at once might not fit into memory.
+        if !self.loaded.contains_key(&key) {
+            self.make_room(files.size());
+            let generator = Generator::load(member, files.first(), settings)?;
+            self.loaded.insert(key.clone(), (0, generator));
+        }
+        match self.loaded.get_mut(&key) {
+            Some((used, generator)) => {
+                *used = self.clock;
+                Ok(generator)
+            }
+            None => Err(EngineError::UnknownModel { model: member.name.clone() }),
+        }
+    }
+
+    fn make_room(&mut self, size: u64) {
+        let held =
+            |loaded: &BTreeMap<_, (u64, Generator)>| loaded.values().map(|(_, g)| g.size).sum();
+        loop {
+            let held: u64 = held(&self.loaded);
+            if held.saturating_add(size) <= self.budget {
+                return;
+            }
+            let oldest = self.loaded.iter().min_by_key(|(_, (used, _))| *used);
+            let Some(key) = oldest.map(|(key, _)| key.clone()) else { return };
+            self.loaded.remove(&key);
+        }
+    }
+}
+
 /// Loads a file after everything that is known to make llama.cpp abort has been ruled out.
 fn load(
     name: &str,
@@ -135,7 +188,7 @@ fn load(
         .with_n_gpu_layers(settings.gpu_layers())
         .with_split_mode(settings.split.mode())
         .with_use_mmap(!on_cpu)
-        .with_devices(&devices::places(settings.devices()))
+        .with_devices(&runtime::places(settings.devices()))
         .map_err(|error| failed(error.to_string()))?;
     let model = runtime::load(path, &parameters).map_err(failed)?;
     Ok((header, model, size))

@@ -10,7 +10,7 @@ use llama_cpp_sys_2 as sys;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::devices;
+use super::runtime;
 
 /// Most sequences that llama.cpp can hold, less one for the shared prefix.
 pub const MAX_SLOTS: u32 = 255;
@@ -179,7 +179,7 @@ impl EngineSettings {
     pub fn devices(&self) -> &[String] {
         match (self.gpu_layers, self.devices.is_empty()) {
             (Some(0), _) => &[],
-            (_, true) => devices::gpus(),
+            (_, true) => runtime::gpus(),
             (_, false) => &self.devices,
         }
     }
@@ -220,7 +220,7 @@ impl EngineSettings {
     /// What these settings ask for and cannot have, in a sentence.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let gpus = devices::gpus();
+        let gpus = runtime::gpus();
         let seen = if gpus.is_empty() { "no GPU".to_owned() } else { gpus.join(", ") };
         if let Some(unknown) = self.devices.iter().find(|name| !gpus.contains(name)) {
             return Some(format!("`devices` names `{unknown}`; this build sees {seen}"));

@@ -17,7 +17,7 @@ pub(super) struct ChatRequest<'a> {
     pub(super) messages: [ChatMessage<'a>; 1],
     pub(super) temperature: f32,
     pub(super) top_p: f32,
-    /// `None` only where a server counts no tokens that are over its context: see `overlong`.
+    /// `None` only where a server counts no tokens that are over its context: see `Overlong`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_tokens: Option<u32>,
     pub(super) seed: u32,

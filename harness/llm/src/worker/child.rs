@@ -39,7 +39,7 @@ pub enum News<'a> {
 /// Takes news, from any thread.
 pub type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
 
-/// What to start as a worker: a program that calls [`serve`](super::serve()).
+/// What to start as a worker: a program that calls [`serve`](super::serve).
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,

@@ -8,8 +8,7 @@ use gra_files::digest::DigestCache;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::check::{HashCheck, PoolPart};
-use gra_llm::model_pool::footprint::Footprint;
+use gra_llm::model_pool::check::{Footprint, HashCheck, PoolPart};
 use gra_llm::model_pool::{Backend, Dialect, ModelFileError, ModelPool, ModelSource, PoolError};
 use gra_synth::request::{ModelName, Sampling};
 
