@@ -1,11 +1,9 @@
 //! Free text: drawn until its closer begins, the model ends it or its budget is spent. The items of a quoted list are
 //! such texts; after each, another one or the end.
 
-use std::sync::Arc;
-
 use gra_synth::request::Finish;
 
-use super::compiled_shape::{Closer, ForcedText, ListTexts, PlanStep, count};
+use super::compiled_shape::{ForcedText, PlanStep, QuotedList, count};
 use super::{Automaton, DrawInput, Now};
 use crate::sampler::{Allowed, Candidates};
 use crate::vocabulary::{
@@ -25,6 +23,8 @@ pub(super) struct Writing {
     budget: u32,
     /// Whether it must hold more than white space.
     visible: bool,
+    /// Items before it, where it is one of a list's.
+    items: u8,
 }
 
 /// How a token goes on with a text.
@@ -51,26 +51,30 @@ struct Ended {
     by_end: bool,
 }
 
-impl Writing {
-    pub(super) const fn new(start: usize, budget: u32, visible: bool) -> Self {
-        Self { start, used: 0, budget, visible }
-    }
-}
-
 impl Automaton {
+    /// A text that begins here, with as much of its budget as the token limit leaves.
+    pub(super) fn writing(&self, budget: u32, visible: bool, items: u8) -> Writing {
+        // What closes this text and what all later steps need is not for the text.
+        let kept = self.plan.steps[self.at].closing_cost() + self.plan.reserve[self.at + 1];
+        let left = self.draws.max_tokens.saturating_sub(self.used).saturating_sub(kept);
+        // The plan reserved one token for every text.
+        let budget = budget.min(left).max(1);
+        Writing { start: self.reply.len(), used: 0, budget, visible, items }
+    }
+
     /// Draws the next token of a text: of the plan's current step, or of an item of a list.
     pub(super) fn write(
         &mut self,
+        step: &PlanStep,
         text: Writing,
-        items: u8,
         input: &mut DrawInput<'_>,
     ) -> Vec<Token> {
         let vocabulary = input.vocabulary;
-        let quoted = matches!(self.plan.steps.get(self.at), Some(PlanStep::List { .. }));
+        let quoted = matches!(step, PlanStep::List(_));
         // A character that was begun is completed first.
         let midway = self.midway(vocabulary, quoted);
         if !midway.is_empty()
-            && let Some(feed) = self.try_tokens(text, items, Allowed::Only(&midway), input)
+            && let Some(feed) = self.try_tokens(step, text, Allowed::Only(&midway), input)
         {
             return feed;
         }
@@ -81,7 +85,7 @@ impl Automaton {
         let bias = if quoted { vocabulary.quoted_bias() } else { vocabulary.text_bias() };
         let also = if may_end { vocabulary.ends() } else { &[] };
         let allowed = Allowed::Biased { bias, also };
-        self.try_tokens(text, items, allowed, input).unwrap_or_else(|| self.give_up())
+        self.try_tokens(step, text, allowed, input).unwrap_or_else(|| self.give_up())
     }
 
     /// The tokens that go on with the unfinished character at the reply's end; none if there is
@@ -101,18 +105,12 @@ impl Automaton {
     /// Draws among the allowed tokens until one does not make the reply wrong. `None` when all do.
     fn try_tokens(
         &mut self,
+        step: &PlanStep,
         text: Writing,
-        items: u8,
         allowed: Allowed<'_>,
         input: &mut DrawInput<'_>,
     ) -> Option<Vec<Token>> {
-        let plan = Arc::clone(&self.plan);
-        let opening = match plan.steps.get(self.at) {
-            Some(PlanStep::Write { closer: Some(closer), .. }) => closer.opening.as_str(),
-            Some(PlanStep::List { .. }) => "\"",
-            _ => "",
-        };
-        let vocabulary = input.vocabulary;
+        let (opening, vocabulary) = (step.closer_opening(), input.vocabulary);
         let mut refused = Vec::new();
         loop {
             // Each further try is a draw of its own.
@@ -124,21 +122,20 @@ impl Automaton {
                 // The model ended the reply in the middle of the closer: it is completed all the same.
                 let written = self.take_back_beginning(text.start, opening);
                 let ended = Ended { feed: Vec::new(), written, rest: Vec::new(), by_end: true };
-                return Some(self.ended(ended, items));
+                return Some(self.ended(step, text.items, ended));
             }
             let piece = vocabulary.piece(token);
             let before = self.reply.len();
             match self.judge(text, opening, piece) {
                 TokenEffect::Refused => {}
                 TokenEffect::On => {
-                    let text = Writing { used: text.used + 1, ..text };
                     self.used = self.used.saturating_add(1);
-                    self.now = Now::Writing { text, items };
+                    self.now = Now::Writing(Writing { used: text.used + 1, ..text });
                     return Some(vec![token]);
                 }
                 TokenEffect::Spent => {
                     self.used = self.used.saturating_add(1);
-                    return Some(self.budget_spent(text, opening, token, items));
+                    return Some(self.budget_spent(step, text, token));
                 }
                 TokenEffect::Closed { at, rest } => {
                     // Of a token that runs over the border only the text is fed.
@@ -150,7 +147,7 @@ impl Automaton {
                         self.used = self.used.saturating_add(count(&feed));
                         let written = before.saturating_sub(at);
                         let ended = Ended { feed, written, rest, by_end: false };
-                        return Some(self.ended(ended, items));
+                        return Some(self.ended(step, text.items, ended));
                     }
                 }
             }
@@ -186,51 +183,32 @@ impl Automaton {
     }
 
     /// The budget is spent with this token.
-    fn budget_spent(
-        &mut self,
-        text: Writing,
-        opening: &str,
-        token: Token,
-        items: u8,
-    ) -> Vec<Token> {
+    fn budget_spent(&mut self, step: &PlanStep, text: Writing, token: Token) -> Vec<Token> {
         self.cut_unfinished_character();
-        let closes = match &self.plan.steps[self.at] {
-            PlanStep::Write { close_at_budget, .. } => *close_at_budget,
-            _ => true,
-        };
-        if !closes {
+        if let PlanStep::Write { close_at_budget: false, .. } = step {
             self.finish = Some(Finish::Length);
             return vec![token];
         }
-        let written = self.take_back_beginning(text.start, opening);
+        let written = self.take_back_beginning(text.start, step.closer_opening());
         let ended = Ended { feed: vec![token], written, rest: Vec::new(), by_end: false };
-        self.ended(ended, items)
+        self.ended(step, text.items, ended)
     }
 
-    /// Goes on after a text.
-    fn ended(&mut self, ended: Ended, items: u8) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        match plan.steps.get(self.at) {
-            Some(PlanStep::List { .. }) => self.item_ended(ended, items),
-            Some(PlanStep::Write { closer: Some(closer), .. }) => {
-                let mut feed = ended.feed;
-                self.close(closer, ended.written, &mut feed);
-                self.enter(self.at + 1, &mut feed);
-                feed
-            }
-            _ => {
-                let mut feed = ended.feed;
-                self.enter(self.at + 1, &mut feed);
-                feed
-            }
+    /// Goes on after a text, behind so many items of its list.
+    fn ended(&mut self, step: &PlanStep, items: u8, ended: Ended) -> Vec<Token> {
+        if let PlanStep::List(list) = step {
+            return self.item_ended(list, items, ended);
         }
-    }
-
-    fn close(&mut self, closer: &Closer, written: usize, feed: &mut Vec<Token>) {
-        let tokens = closer.remainder(written);
-        self.reply.extend_from_slice(closer.text.as_bytes());
-        self.used = self.used.saturating_add(count(tokens));
-        feed.extend_from_slice(tokens);
+        let mut feed = ended.feed;
+        if let PlanStep::Write { closer: Some(closer), .. } = step {
+            // What the model wrote of the closer is in the reply no more, and fed already.
+            let tokens = closer.remainder(ended.written);
+            self.reply.extend_from_slice(closer.text.as_bytes());
+            self.used = self.used.saturating_add(count(tokens));
+            feed.extend_from_slice(tokens);
+        }
+        self.enter(self.at + 1, &mut feed);
+        feed
     }
 
     /// When the text ends with the beginning of its closer (`</com`), takes that out of the text:
@@ -248,36 +226,32 @@ impl Automaton {
     }
 
     /// An item's text has ended: goes on as the model's last token said, or asks it.
-    fn item_ended(&mut self, ended: Ended, items: u8) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        let Some(PlanStep::List { runs, .. }) = plan.steps.get(self.at) else {
-            return self.give_up();
-        };
+    fn item_ended(&mut self, list: &QuotedList, items: u8, ended: Ended) -> Vec<Token> {
         let items = items.saturating_add(1);
         let mut feed = ended.feed;
         // A token such as `",` or `"]` has already said how the list goes on.
         let next = ended.rest.trim_ascii_start().first();
-        if ended.by_end || next == Some(&b']') || !self.may_add(items, runs) {
-            self.close_list(&runs.quote_close, &mut feed);
+        if ended.by_end || next == Some(&b']') || !self.may_add(list, items) {
+            self.close_list(&list.quote_close, &mut feed);
         } else if next == Some(&b',') {
-            self.add_item(&runs.quote_another, items, &mut feed);
+            self.begin_item(list, &list.quote_another, items, &mut feed);
         } else {
-            self.force(&runs.quote, &mut feed);
+            self.force(&list.quote, &mut feed);
             self.now = Now::Deciding { items };
         }
         feed
     }
 
     /// Draws between a comma and the closing bracket, after an item's closing quote.
-    pub(super) fn decide(&mut self, items: u8, input: &mut DrawInput<'_>) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        let Some(PlanStep::List { runs, .. }) = plan.steps.get(self.at) else {
-            return self.give_up();
-        };
+    pub(super) fn decide(
+        &mut self,
+        list: &QuotedList,
+        items: u8,
+        input: &mut DrawInput<'_>,
+    ) -> Vec<Token> {
         let vocabulary = input.vocabulary;
-        let commas = vocabulary.starting_with(b",");
         // Everything that begins with a comma or a bracket; what else such tokens hold is not fed.
-        let mut tokens = commas.to_vec();
+        let mut tokens = vocabulary.starting_with(b",").to_vec();
         tokens.extend_from_slice(vocabulary.starting_with(b"]"));
         tokens.extend_from_slice(vocabulary.ends());
         let uniform = self.stream.draw(self.used, 0);
@@ -285,9 +259,9 @@ impl Automaton {
         let drawn = input.sampler.draw(input.logits, allowed, self.draws.sampling, uniform);
         let mut feed = Vec::new();
         if drawn.is_some_and(|token| vocabulary.piece(token).starts_with(b",")) {
-            self.add_item(&runs.another, items, &mut feed);
+            self.begin_item(list, &list.another, items, &mut feed);
         } else {
-            self.close_list(&runs.close, &mut feed);
+            self.close_list(&list.close, &mut feed);
         }
         feed
     }
@@ -297,22 +271,23 @@ impl Automaton {
         self.enter(self.at + 1, feed);
     }
 
-    fn add_item(&mut self, run: &ForcedText, items: u8, feed: &mut Vec<Token>) {
+    /// Begins an item behind so many others.
+    pub(super) fn begin_item(
+        &mut self,
+        list: &QuotedList,
+        run: &ForcedText,
+        items: u8,
+        feed: &mut Vec<Token>,
+    ) {
         self.force(run, feed);
-        let budget = match &self.plan.steps[self.at] {
-            PlanStep::List { item_budget, .. } => *item_budget,
-            _ => 1,
-        };
-        let text = self.writing(budget, true);
-        self.now = Now::Writing { text, items };
+        self.now = Now::Writing(self.writing(list.item_budget, true, items));
     }
 
     /// Whether the list may hold another item, and the token limit leaves room for it.
-    fn may_add(&self, items: u8, runs: &ListTexts) -> bool {
-        let PlanStep::List { max_items, .. } = &self.plan.steps[self.at] else { return false };
+    fn may_add(&self, list: &QuotedList, items: u8) -> bool {
         // An item takes a token at least, and the list must still be closed behind it.
-        let needed = runs.another_cost() + 1 + runs.close_cost() + self.plan.reserve[self.at + 1];
-        items < *max_items && self.used.saturating_add(needed) <= self.draws.max_tokens
+        let needed = list.another_cost() + 1 + list.close_cost() + self.plan.reserve[self.at + 1];
+        items < list.max_items && self.used.saturating_add(needed) <= self.draws.max_tokens
     }
 
     /// Whether the complete characters of this stretch of the reply are more than white space.
