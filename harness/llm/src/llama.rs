@@ -99,10 +99,7 @@ impl LlamaEngine {
         if let Backend::LlamaCpp(source) = &model.backend {
             return Ok((model.clone(), source.clone()));
         }
-        Err(EngineError::Unusable {
-            model: name.to_string(),
-            reason: "its backend is not llama.cpp".to_owned(),
-        })
+        Err(EngineError::unusable(name.as_str(), "its backend is not llama.cpp"))
     }
 }
 

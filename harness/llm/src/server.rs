@@ -245,12 +245,12 @@ impl Engine for ServerEngine {
             return Ok(Vec::new());
         };
         if chunk.iter().any(|request| request.score_reading == ScoreReading::Expected) {
-            return Err(unusable(model.as_str(), NO_EXPECTED_SCORES));
+            return Err(EngineError::unusable(model.as_str(), NO_EXPECTED_SCORES));
         }
         let server = self.server(model)?;
         let call = |request| {
             ChatCall::new(server, request)
-                .map_err(|error| unusable(model.as_str(), &error.to_string()))
+                .map_err(|error| EngineError::unusable(model.as_str(), error.to_string()))
         };
         // All of them before the first is asked: what cannot be said is not paid for.
         let calls: Vec<ChatCall<'_>> = chunk.iter().map(call).collect::<EngineResult<_>>()?;
@@ -266,14 +266,14 @@ impl Engine for ServerEngine {
         _: &mut Watch<'_>,
     ) -> EngineResult<Vec<PassageScore>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
-        Err(unusable(first.model.as_str(), NO_SCORES))
+        Err(EngineError::unusable(first.model.as_str(), NO_SCORES))
     }
 
     fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        Err(unusable("encoder", NO_EMBEDDINGS))
+        Err(EngineError::unusable("encoder", NO_EMBEDDINGS))
     }
 
     /// Independent of the address: several replicas of a model are one model. Not in it: how many
@@ -291,17 +291,12 @@ impl Engine for ServerEngine {
     }
 
     fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
-        Err(unusable(model.as_str(), NO_SCORES))
+        Err(EngineError::unusable(model.as_str(), NO_SCORES))
     }
 
     fn encoder_fingerprint(&mut self) -> EngineResult<String> {
-        Err(unusable("encoder", NO_EMBEDDINGS))
+        Err(EngineError::unusable("encoder", NO_EMBEDDINGS))
     }
-}
-
-/// What servers are not asked for.
-fn unusable(model: &str, reason: &str) -> EngineError {
-    EngineError::Unusable { model: model.to_owned(), reason: reason.to_owned() }
 }
 
 const NO_SCORES: &str = "its server does not tell the log-probabilities of a given text; score with a model of \

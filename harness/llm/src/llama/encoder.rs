@@ -18,7 +18,6 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use llama_cpp_2::model::LlamaModel;
 
-use super::generator::load_error;
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::dispatcher::in_parallel;
@@ -55,7 +54,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     pub(super) fn load(name: &str, path: &Path) -> EngineResult<Self> {
-        let failed = |reason| load_error(name, path, reason);
+        let failed = |reason| EngineError::load(name, path, reason);
         let header = read_usable(name, path, true)?.header;
         let network = Weights::open(path, &header).and_then(|mut weights| Bert::read(&mut weights));
         let network = network.map_err(failed)?;

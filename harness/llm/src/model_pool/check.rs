@@ -230,13 +230,9 @@ pub(crate) fn read_usable(
     path: &Path,
     encoder: bool,
 ) -> Result<GgufModel, EngineError> {
-    let failed =
-        |reason| EngineError::Load { model: name.to_owned(), path: path.to_owned(), reason };
+    let failed = |reason: String| EngineError::load(name, path, reason);
     let model = GgufModel::read(path).map_err(|error| failed(error.to_string()))?;
-    match unfit(&model.header, encoder) {
-        Some(reason) => Err(failed(reason)),
-        None => Ok(model),
-    }
+    unfit(&model.header, encoder).map_or(Ok(model), |reason| Err(failed(reason)))
 }
 
 fn present(source: &ModelSource) -> u64 {
