@@ -31,9 +31,9 @@ pub use compiled_shape::{CompiledShape, ShapeError};
 pub(crate) use compiled_shape::{opening, options, simplify};
 
 use crate::sampler::{DrawStream, Sampler};
-use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};
+use crate::vocabulary::{Token, Vocabulary, count, valid_utf8_len};
 use choice::{DrawnOption, ExpectedValue};
-use compiled_shape::{Choice, ForcedText, PlanStep, count};
+use compiled_shape::{Choice, ForcedText, PlanStep};
 use writing::Writing;
 
 /// Version of what this module and [`crate::sampler`] write from given logits; part of every
@@ -214,7 +214,7 @@ impl Automaton {
         }
         self.tentative = 0;
         let plan = Arc::clone(&self.plan);
-        // Both were set together, by `enter`, so they are of one kind.
+        // Of one kind always: a step is entered together with its state.
         match (self.now.clone(), &plan.steps[self.at]) {
             (Now::Choosing { from }, PlanStep::Choose(choice)) => self.choose(choice, from, input),
             (Now::Probing { from, drawn, beginning }, PlanStep::Choose(choice)) => {

@@ -348,7 +348,7 @@ impl ModelPool {
         for (at, model) in self.members_and_teachers().enumerate() {
             if let Some(first) = places.insert(&model.name, at) {
                 let reason = format!("`{}` is already the name of {}", model.name, place(first));
-                return Err(BrokenRule::new(&format!("{}.name", place(at)), &reason));
+                return Err(BrokenRule::new(&format!("{}.name", place(at)), reason));
             }
         }
         Ok(self)

@@ -210,6 +210,11 @@ impl Vocabulary {
     }
 }
 
+/// How many tokens there are, as limits count them.
+pub(crate) fn count(tokens: &[Token]) -> u32 {
+    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
+}
+
 const fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }

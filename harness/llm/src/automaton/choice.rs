@@ -8,10 +8,10 @@
 
 use gra_synth::committee::Thousandths;
 
-use super::compiled_shape::{Choice, count};
+use super::compiled_shape::Choice;
 use super::{Automaton, DrawInput, Now};
 use crate::sampler::Allowed;
-use crate::vocabulary::{Token, TokenKind, Vocabulary};
+use crate::vocabulary::{Token, TokenKind, Vocabulary, count};
 
 /// A share below this is not probed: it counts as the smallest of its values, which moves an expected score
 /// by less than the half thousandth that it is rounded by.

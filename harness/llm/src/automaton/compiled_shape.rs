@@ -2,7 +2,7 @@
 
 use gra_synth::shape::{Part, Shape};
 
-use crate::vocabulary::{Token, Vocabulary};
+use crate::vocabulary::{Token, Vocabulary, count};
 
 /// A shape that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -403,8 +403,4 @@ pub(crate) fn opening(closer: &str) -> &str {
 fn longest(options: &[String]) -> u32 {
     // Every token of a choice adds at least one byte.
     options.iter().map(|o| u32::try_from(o.len()).unwrap_or(u32::MAX)).max().unwrap_or(0)
-}
-
-pub(super) fn count(tokens: &[Token]) -> u32 {
-    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
 }

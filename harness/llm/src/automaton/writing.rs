@@ -3,11 +3,11 @@
 
 use gra_synth::request::Finish;
 
-use super::compiled_shape::{ForcedText, PlanStep, QuotedList, count};
+use super::compiled_shape::{ForcedText, PlanStep, QuotedList};
 use super::{Automaton, DrawInput, Now};
 use crate::sampler::{Allowed, Candidates};
 use crate::vocabulary::{
-    Token, TokenKind, Vocabulary, continues_utf8, must_be_escaped, valid_utf8_len,
+    Token, TokenKind, Vocabulary, continues_utf8, count, must_be_escaped, valid_utf8_len,
 };
 
 /// Blank tokens that a text may begin with. A model that begins with line breaks is let; one that
@@ -201,7 +201,7 @@ impl Automaton {
         }
         let mut feed = ended.feed;
         if let PlanStep::Write { closer: Some(closer), .. } = step {
-            // What the model wrote of the closer is in the reply no more, and fed already.
+            // What the model wrote of it was fed, and taken out of the reply: the whole closer follows there.
             let tokens = closer.remainder(ended.written);
             self.reply.extend_from_slice(closer.text.as_bytes());
             self.used = self.used.saturating_add(count(tokens));

@@ -11,7 +11,7 @@ use super::prompt::PromptForm;
 use super::settings::{EngineSettings, MAX_SLOTS};
 use crate::automaton::{Automaton, CompiledShape, Draws};
 use crate::engine::EngineError;
-use crate::vocabulary::Token;
+use crate::vocabulary::{Token, count};
 
 /// Shared beginnings shorter than this are not worth a sequence of their own.
 const MIN_SHARED: usize = 32;
@@ -197,36 +197,23 @@ fn job(
                 None => (job(tokens, fresh, 0, need), forced),
             }
         }
-        // The opening is that of the whole reply, which may be cut off: then all of it is written.
-        Portion::Opening if most > draws.max_tokens => {
-            let (job, forced) = whole(plan, draws, |automaton| job(tokens, automaton, 0, need));
-            (Job { opening_of: Some(request.shape.clone()), ..job }, forced)
-        }
-        Portion::Opening => {
+        Portion::Opening if most <= draws.max_tokens => {
             let need = prompt_tokens + plan.most_opening_tokens();
             let (automaton, forced) = Automaton::start_opening(plan, draws);
             (job(tokens, automaton, 0, need), forced)
         }
-        Portion::Whole => whole(plan, draws, |automaton| job(tokens, automaton, 0, need)),
+        // An opening is that of the whole reply, which may be cut off: then all of it is written.
+        portion => {
+            let (automaton, forced) = Automaton::start(plan, draws);
+            let opening_of = (*portion == Portion::Opening).then(|| request.shape.clone());
+            (Job { opening_of, ..job(tokens, automaton, 0, need) }, forced)
+        }
     };
     if job.automaton.finish().is_some() {
         return Err(job.reply());
     }
     job.tokens.extend_from_slice(&forced);
     Ok(job)
-}
-
-fn whole(
-    plan: Arc<CompiledShape>,
-    draws: Draws,
-    job: impl FnOnce(Automaton) -> Job,
-) -> (Job, Vec<Token>) {
-    let (automaton, forced) = Automaton::start(plan, draws);
-    (job(automaton), forced)
-}
-
-fn count(tokens: &[Token]) -> u32 {
-    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
 }
 
 /// Length of the beginning that all jobs share; each keeps at least one token of its own, because

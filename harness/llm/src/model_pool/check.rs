@@ -165,32 +165,23 @@ impl ModelPool {
     pub fn check(&self, digests: &mut DigestCache) -> Vec<ModelCheck> {
         let members = self.models.iter().map(|model| (PoolPart::Member, model));
         let teachers = self.teachers.iter().map(|model| (PoolPart::Teacher, model));
-        let mut checks: Vec<ModelCheck> = members
-            .chain(teachers)
-            .filter_map(|(part, model)| {
-                let (name, source) = (model.name.as_str(), model.source()?);
-                let found = look(name, source, &model.sha256, digests);
-                Some(ModelCheck {
-                    name: name.to_owned(),
-                    part,
-                    stated_size: model.size,
-                    context: model.context,
-                    path: source.path(),
-                    present: present(source),
-                    found: found.map_err(|error| error.to_string()),
-                })
-            })
-            .collect();
-        let PoolEncoder { name, source, sha256 } = &self.encoder;
-        checks.push(ModelCheck {
-            name: name.clone(),
-            part: PoolPart::Encoder,
+        let mut check = |part, name: &str, source: &ModelSource, pinned: &[String]| ModelCheck {
+            name: name.to_owned(),
+            part,
             stated_size: None,
             context: None,
             path: source.path(),
-            present: present(source),
-            found: look(name, source, sha256, digests).map_err(|error| error.to_string()),
-        });
+            present: source.present(),
+            found: look(name, source, pinned, digests).map_err(|error| error.to_string()),
+        };
+        let of_model = |(part, model): (PoolPart, &PoolModel)| {
+            let (name, source) = (model.name.as_str(), model.source()?);
+            let checked = check(part, name, source, &model.sha256);
+            Some(ModelCheck { stated_size: model.size, context: model.context, ..checked })
+        };
+        let mut checks: Vec<ModelCheck> = members.chain(teachers).filter_map(of_model).collect();
+        let PoolEncoder { name, source, sha256 } = &self.encoder;
+        checks.push(check(PoolPart::Encoder, name, source, sha256));
         checks
     }
 }
@@ -233,10 +224,6 @@ pub(crate) fn read_usable(
     let failed = |reason: String| EngineError::load(name, path, reason);
     let model = GgufModel::read(path).map_err(|error| failed(error.to_string()))?;
     unfit(&model.header, encoder).map_or(Ok(model), |reason| Err(failed(reason)))
-}
-
-fn present(source: &ModelSource) -> u64 {
-    source.present().into_iter().map(|(_, size)| size).sum()
 }
 
 fn look(

@@ -79,12 +79,10 @@ impl ModelSource {
         self.split_name().map_or(1, |name| name.count as usize)
     }
 
-    /// Those of the model's files that are there, with their sizes in bytes.
-    #[must_use]
-    pub fn present(&self) -> Vec<(PathBuf, u64)> {
+    /// Bytes of those of the model's files that are there.
+    pub(super) fn present(&self) -> u64 {
         let found = self.look_up().into_iter().filter_map(|file| file.found.ok());
-        let with_size = |path: PathBuf| fs::metadata(&path).ok().map(|found| (path, found.len()));
-        found.filter_map(with_size).collect()
+        found.filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum()
     }
 
     /// The paths of all of the model's files, in order, if all are there. `model` is named in errors only.
