@@ -25,7 +25,9 @@ use crate::automaton::{ShapeError, opening, options, simplify};
 pub const PATTERN_VERSION: u32 = 2;
 
 /// Characters that are blank within a text.
-const BLANK: [char; 6] = ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '];
+fn blanks() -> Vec<(char, char)> {
+    ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '].map(|blank| (blank, blank)).to_vec()
+}
 
 /// What a quoted list's items may not hold: it would have to be escaped.
 pub(crate) const ESCAPED: [(char, char); 4] =
@@ -88,7 +90,7 @@ impl Pattern {
                     Self::Choice(options(part).into_iter().map(Self::Text).collect())
                 }
                 Part::Text { .. } => match parts.get(place + 1) {
-                    None => visible(&[], BLANK.into_iter()),
+                    None => visible(&[]),
                     Some(Part::Literal(closer)) => text_before(closer)?,
                     Some(_) => return Err(ShapeError::OpenText.into()),
                 },
@@ -121,15 +123,13 @@ pub(crate) fn opening_parts(shape: &Shape) -> Option<usize> {
 }
 
 /// Anything that holds more than blanks and none of `forbidden`.
-fn visible(forbidden: &[(char, char)], blank: impl Iterator<Item = char>) -> Pattern {
-    let blank: Vec<(char, char)> = blank.map(|blank| (blank, blank)).collect();
+fn visible(forbidden: &[(char, char)]) -> Pattern {
     // Not even a text without rules holds a NUL: the ranges of `NotOf` are never empty.
     let held = if forbidden.is_empty() { &[('\0', '\0')] } else { forbidden };
     // Blanks, one character that shows, anything: more than blanks in all.
-    let first = [held, &blank].concat();
     Pattern::Sequence(vec![
-        Pattern::Of(blank).many(),
-        Pattern::NotOf(first),
+        Pattern::Of(blanks()).many(),
+        Pattern::NotOf([held, &blanks()].concat()),
         Pattern::NotOf(held.to_vec()).many(),
     ])
 }
@@ -145,15 +145,14 @@ fn text_before(closer: &str) -> Result<Pattern, PatternError> {
         return Err(PatternError::Closer(closer.to_owned()));
     };
     if rest.is_empty() {
-        return Ok(visible(&[(first, first)], BLANK.into_iter()));
+        return Ok(visible(&[(first, first)]));
     }
     // The closer's first character, and not the rest of the closer behind it.
     let stray = || Pattern::Sequence(vec![Pattern::character(first), astray(first, &rest)]);
     let plain = || Pattern::NotOf(vec![(first, first)]).many();
-    let mut shown = vec![(first, first)];
-    shown.extend(BLANK.map(|blank| (blank, blank)));
+    let shown = [vec![(first, first)], blanks()].concat();
     Ok(Pattern::Sequence(vec![
-        Pattern::Of(BLANK.map(|blank| (blank, blank)).to_vec()).many(),
+        Pattern::Of(blanks()).many(),
         Pattern::Choice(vec![Pattern::Sequence(vec![Pattern::NotOf(shown), plain()]), stray()]),
         stray().many(),
     ]))

@@ -1,6 +1,7 @@
 //! A chunk made ready: what each request needs, what all of them share, and how many run at once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use gra_synth::request::{Finish, Portion, Reply, Request};
@@ -92,12 +93,9 @@ pub(super) fn prepare(
     let mut jobs = Vec::with_capacity(chunk.len());
     for (index, request) in chunk.iter().enumerate() {
         // Compiled once for all requests of a shape: a step has few shapes and many requests.
-        let plan = if let Some(plan) = plans.get(&request.shape) {
-            Arc::clone(plan)
-        } else {
-            let plan = Arc::new(generator.plan(&request.shape)?);
-            plans.insert(&request.shape, Arc::clone(&plan));
-            plan
+        let plan = match plans.entry(&request.shape) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(new) => Arc::clone(new.insert(Arc::new(generator.plan(&request.shape)?))),
         };
         match job(generator, form, index, request, plan) {
             Ok(mut job) => {
@@ -163,8 +161,7 @@ fn job(
     let least = plan.least_tokens().max(1).min(request.max_tokens);
     if prompt_tokens.saturating_add(least) > context {
         let finish = Finish::PromptTooLong { tokens: prompt_tokens, context: Some(context) };
-        let (text, reply_tokens, expected) = (String::new(), 0, Vec::new());
-        return Err(Reply { text, finish, prompt_tokens, reply_tokens, expected });
+        return Err(Reply::without_text(finish, prompt_tokens));
     }
     // A reply may not outgrow the context either; it then ends as at its own limit.
     draws.max_tokens = draws.max_tokens.min(context - prompt_tokens);

@@ -249,13 +249,8 @@ impl<'a> ChatCall<'a> {
     }
 
     fn too_long(&self, tokens: u32, context: Option<u32>) -> Reply {
-        Reply {
-            text: String::new(),
-            finish: Finish::PromptTooLong { tokens, context },
-            prompt_tokens: tokens.saturating_add(self.written),
-            reply_tokens: 0,
-            expected: Vec::new(),
-        }
+        let finish = Finish::PromptTooLong { tokens, context };
+        Reply::without_text(finish, tokens.saturating_add(self.written))
     }
 }
 

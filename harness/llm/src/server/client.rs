@@ -146,7 +146,7 @@ impl Client {
         url: &str,
         halted: &dyn Fn() -> bool,
     ) -> Result<ServerAnswer, ServerError> {
-        self.insist(server, halted, &|left, key| {
+        self.insist(server, halted, |left, key| {
             hear(prepared(self.agent.get(url), left, key).call()?)
         })
     }
@@ -158,7 +158,7 @@ impl Client {
         body: &[u8],
         halted: &dyn Fn() -> bool,
     ) -> Result<ServerAnswer, ServerError> {
-        self.insist(server, halted, &|left, key| {
+        self.insist(server, halted, |left, key| {
             let request = prepared(self.agent.post(url), left, key);
             hear(request.header("content-type", "application/json").send(body)?)
         })
@@ -169,7 +169,7 @@ impl Client {
         &self,
         server: &Server,
         halted: &dyn Fn() -> bool,
-        attempt: &dyn Fn(Duration, Option<&str>) -> Result<HttpReply, ureq::Error>,
+        attempt: impl Fn(Duration, Option<&str>) -> Result<HttpReply, ureq::Error>,
     ) -> Result<ServerAnswer, ServerError> {
         let (key, timeout) = (key(server)?, server.timeout());
         let started = Instant::now();
