@@ -126,12 +126,8 @@ impl GgufHeader {
                 return Err(GgufError::Header("its alignment is no 32-bit number"));
             }
             match reader.value(kind)? {
-                HeaderValue::Text(text) => {
-                    header.strings.insert(key, text);
-                }
-                HeaderValue::Number(number) => {
-                    header.numbers.insert(key, number);
-                }
+                HeaderValue::Text(text) => drop(header.strings.insert(key, text)),
+                HeaderValue::Number(number) => drop(header.numbers.insert(key, number)),
                 HeaderValue::Skipped => {}
             }
         }

@@ -16,7 +16,7 @@
 //!
 //! Tested against llama.cpp's own grammar sampler, which accepts what the automaton writes.
 
-use gra_synth::shape::{Part, Shape};
+use gra_synth::shape::Part;
 
 use crate::automaton::{ShapeError, opening, options, simplify};
 
@@ -114,12 +114,6 @@ impl Pattern {
     fn optional(self) -> Self {
         Self::Optional(Box::new(self))
     }
-}
-
-/// How many of a shape's parts make up its opening ([`Shape::opening`]); `None` when it has none.
-pub(crate) fn opening_parts(shape: &Shape) -> Option<usize> {
-    let text = shape.parts.iter().position(|part| matches!(part, Part::Text { .. }))?;
-    matches!(shape.parts.get(text.checked_sub(1)?)?, Part::Literal(_)).then_some(text)
 }
 
 /// Anything that holds more than blanks and none of `forbidden`.

@@ -2,6 +2,7 @@
 //! go first.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use gra_synth::shape::Shape;
@@ -142,29 +143,25 @@ impl Resident {
         // Room is made before the load: both at once might not fit into memory.
         if !self.loaded.contains_key(&key) {
             self.make_room(files.size());
-            let generator = Generator::load(member, files.first(), settings)?;
-            self.loaded.insert(key.clone(), (0, generator));
         }
-        match self.loaded.get_mut(&key) {
-            Some((used, generator)) => {
-                *used = self.clock;
-                Ok(generator)
+        let (used, generator) = match self.loaded.entry(key) {
+            Entry::Occupied(loaded) => loaded.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert((0, Generator::load(member, files.first(), settings)?))
             }
-            None => Err(EngineError::UnknownModel { model: member.name.clone() }),
-        }
+        };
+        *used = self.clock;
+        Ok(generator)
     }
 
     fn make_room(&mut self, size: u64) {
-        let held =
-            |loaded: &BTreeMap<_, (u64, Generator)>| loaded.values().map(|(_, g)| g.size).sum();
         loop {
-            let held: u64 = held(&self.loaded);
-            if held.saturating_add(size) <= self.budget {
-                return;
-            }
+            let held: u64 = self.loaded.values().map(|(_, generator)| generator.size).sum();
             let oldest = self.loaded.iter().min_by_key(|(_, (used, _))| *used);
-            let Some(key) = oldest.map(|(key, _)| key.clone()) else { return };
-            self.loaded.remove(&key);
+            match oldest.map(|(key, _)| key.clone()) {
+                Some(key) if held.saturating_add(size) > self.budget => self.loaded.remove(&key),
+                _ => return,
+            };
         }
     }
 }

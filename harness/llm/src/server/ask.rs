@@ -18,7 +18,7 @@ use super::wire::{self, ChatMessage, ChatReply, ChatRequest};
 use crate::adherence::{self, Closed};
 use crate::automaton::options;
 use crate::model_pool::{Dialect, Server};
-use crate::pattern::{Pattern, PatternError, opening_parts};
+use crate::pattern::{Pattern, PatternError};
 
 /// What a probe asks for, whatever its message says: only a model that is held to it writes this. Behind
 /// each character that grammars write by its number stands a hexadecimal digit.
@@ -58,7 +58,7 @@ impl<'a> ChatCall<'a> {
         let shape = asked_shape(server.dialect, &request.shape);
         let parts = &shape.parts;
         // A reply in two portions is two requests: the opening alone, then what begins with it.
-        let (parts, written) = match (&request.portion, opening_parts(&shape)) {
+        let (parts, written) = match (&request.portion, shape.opening_parts()) {
             (Portion::Opening, Some(end)) => (parts[..end].to_vec(), 0),
             (Portion::Rest { opening, tokens }, Some(end)) => {
                 let mut rest = vec![Part::Literal(opening.clone())];
