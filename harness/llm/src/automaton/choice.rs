@@ -11,7 +11,7 @@ use gra_synth::committee::Thousandths;
 use super::compiled_shape::Choice;
 use super::{Automaton, DrawInput, Now};
 use crate::sampler::Allowed;
-use crate::vocabulary::{Token, TokenKind, Vocabulary, count};
+use crate::vocabulary::{Token, Vocabulary, count};
 
 /// A share below this is not probed: it counts as the smallest of its values, which moves an expected score
 /// by less than the half thousandth that it is rounded by.
@@ -189,11 +189,7 @@ fn stopping(choice: &Choice, vocabulary: &Vocabulary) -> Vec<Token> {
                 tokens.extend_from_slice(vocabulary.starting_with(literal.as_bytes()));
             }
         }
-        None if choice.last => {
-            tokens.extend(
-                vocabulary.ends().iter().filter(|t| vocabulary.kind(**t) == TokenKind::End),
-            );
-        }
+        None if choice.last => tokens.extend_from_slice(vocabulary.ends()),
         None => {}
     }
     tokens.sort_unstable();

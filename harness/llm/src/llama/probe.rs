@@ -27,29 +27,29 @@ pub(super) fn probe(
     let header = read_usable(name, path, false)?.header;
     let model = runtime::load_vocabulary(path).map_err(failed)?;
     let vocabulary = vocabulary(&model);
-    let mut found = TemplateFinding::default();
     let form = match PromptForm::of_model(&header, &member.template, &model, &vocabulary) {
         Ok(form) => form,
         Err(fault) => {
-            found.faults.push(fault);
-            return Ok(found);
+            return Ok(TemplateFinding { faults: vec![fault], ..TemplateFinding::default() });
         }
     };
     let text = header.chat_template().unwrap_or_default();
     let (bos, eos) = special_texts(&model, &vocabulary);
     let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
-    found.opens_thought = form.opened_thought().map(|(open, _)| open.to_owned());
-    found.thinking_switch = template.switch();
-    found.unset_variables = template.unset_variables().into_iter().collect();
-    found.added_text = added_text(form.before(), &vocabulary);
-    found.frame_tokens = form.tokens(&model, "", false).len();
     let prompts = PromptCheck { form: &form, model: &model, vocabulary: &vocabulary };
-    found.faults.extend(prompts.tokenizer_faults());
+    let mut faults = prompts.tokenizer_faults();
     for call in calls {
-        let faults = prompts.call_faults(call).into_iter();
-        found.faults.extend(faults.map(|fault| format!("{}: {fault}", call.purpose)));
+        let of_call = prompts.call_faults(call).into_iter();
+        faults.extend(of_call.map(|fault| format!("{}: {fault}", call.purpose)));
     }
-    Ok(found)
+    Ok(TemplateFinding {
+        faults,
+        frame_tokens: form.tokens(&model, "", false).len(),
+        added_text: added_text(form.before(), &vocabulary),
+        opens_thought: form.opened_thought().map(|(open, _)| open.to_owned()),
+        thinking_switch: template.switch(),
+        unset_variables: template.unset_variables().into_iter().collect(),
+    })
 }
 
 /// What prompts are tried with.

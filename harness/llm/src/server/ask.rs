@@ -31,10 +31,10 @@ const LMDEPLOY_TOO_LONG: &str = "ResponseType.INPUT_LENGTH_ERROR";
 const END_TOKENS: u32 = 4;
 
 /// A request as its server will be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ChatCall<'a> {
     server: &'a Server,
-    message: Cow<'a, str>,
+    message: String,
     sampling: Sampling,
     seed: u32,
     /// What the reply is made of.
@@ -75,7 +75,7 @@ impl<'a> ChatCall<'a> {
         };
         Ok(Self {
             server,
-            message: Cow::Owned(request.prompt.text()),
+            message: request.prompt.text(),
             sampling: request.sampling,
             seed: short_seed(request.seed),
             max_tokens: request.max_tokens.min(most),
@@ -85,26 +85,12 @@ impl<'a> ChatCall<'a> {
         })
     }
 
-    /// The same call for a reply of other parts.
-    fn with_parts(&self, parts: Vec<Part>, max_tokens: u32) -> Result<ChatCall<'_>, PatternError> {
-        Ok(ChatCall {
-            server: self.server,
-            message: Cow::Borrowed(&self.message),
-            sampling: self.sampling,
-            seed: self.seed,
-            max_tokens,
-            dialect: DialectFields::new(self.server.dialect, Pattern::of(&parts)?.as_ref()),
-            parts,
-            written: self.written,
-        })
-    }
-
     /// A call that is answered as probed only where the reply is held to its form.
     pub(super) fn probe(server: &'a Server) -> Self {
         let form = Pattern::Text(PROBED.to_owned());
         Self {
             server,
-            message: Cow::Borrowed("Say hello."),
+            message: "Say hello.".to_owned(),
             sampling: Sampling::default(),
             seed: 1,
             parts: vec![Part::Literal(PROBED.to_owned())],
@@ -117,7 +103,7 @@ impl<'a> ChatCall<'a> {
     /// A call whose reply shows whether the model thinks first.
     pub(super) fn thinking_probe(server: &'a Server) -> Self {
         Self {
-            message: Cow::Borrowed("How many legs have three cats and a spider? Give the number."),
+            message: "How many legs have three cats and a spider? Give the number.".to_owned(),
             parts: Shape::free().parts,
             dialect: DialectFields::new(server.dialect, None),
             ..Self::probe(server)
@@ -156,12 +142,13 @@ impl<'a> ChatCall<'a> {
         text: String,
         left: Vec<Part>,
         written: &Attempt,
-    ) -> Result<ChatCall<'_>, PatternError> {
+    ) -> Result<Self, PatternError> {
         // Written again the beginning may take other tokens, hardly twice as many.
         let again = written.reply.reply_tokens.saturating_add(self.written).saturating_mul(2);
         let max_tokens = again.saturating_add(most_tokens(&left));
         let parts = [vec![Part::Literal(text)], left].concat();
-        self.with_parts(parts, max_tokens)
+        let dialect = DialectFields::new(self.server.dialect, Pattern::of(&parts)?.as_ref());
+        Ok(Self { parts, max_tokens, dialect, ..self.clone() })
     }
 
     /// Asks until there is a reply, complete or not.
