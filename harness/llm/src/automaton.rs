@@ -38,7 +38,7 @@ use writing::Writing;
 
 /// Version of what this module and [`crate::sampler`] write from given logits; part of every
 /// fingerprint. Raise it with any change that can change a reply, or stores would mix old and new.
-pub const WRITER_VERSION: u32 = 2;
+pub(crate) const WRITER_VERSION: u32 = 2;
 
 /// What of a request governs the writing of its reply.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -209,8 +209,7 @@ impl GgufHeader {
     }
 
     /// A whole number of this architecture, e.g. `context_length`.
-    #[must_use]
-    pub fn of_architecture(&self, key: &str) -> Option<u64> {
+    pub(crate) fn of_architecture(&self, key: &str) -> Option<u64> {
         self.number(&format!("{}.{key}", self.architecture()?))
     }
 
@@ -243,8 +242,7 @@ impl GgufHeader {
     }
 
     /// Whether the model reads in both directions, as encoders do, so that it cannot generate.
-    #[must_use]
-    pub fn is_encoder(&self) -> bool {
+    pub(crate) fn is_encoder(&self) -> bool {
         let Some(architecture) = self.architecture() else { return false };
         // Files made by older converters lack the key; their architecture's name tells.
         let marked = self.of_architecture("attention.causal") == Some(0);

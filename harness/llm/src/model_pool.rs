@@ -106,8 +106,7 @@ pub struct Server {
 
 impl Server {
     /// Most that one request may take.
-    #[must_use]
-    pub const fn timeout(&self) -> Duration {
+    pub(crate) const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_s as u64)
     }
 }

@@ -22,7 +22,7 @@ use crate::automaton::{ShapeError, opening, options, simplify};
 
 /// Version of the patterns made of shapes; part of every server's fingerprint. Raise it with any change
 /// to what a pattern accepts.
-pub const PATTERN_VERSION: u32 = 2;
+pub(crate) const PATTERN_VERSION: u32 = 2;
 
 /// Characters that are blank within a text.
 fn blanks() -> Vec<(char, char)> {

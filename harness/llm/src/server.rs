@@ -46,7 +46,7 @@ pub use identity::ListedModel;
 
 /// Version of what is sent beside the request itself; part of every fingerprint. Raise it with any change
 /// that can change a reply.
-pub const ASKING_VERSION: u32 = 2;
+pub(crate) const ASKING_VERSION: u32 = 2;
 
 /// So many failed calls of a model without an answered one between them are the server's failure, not the
 /// calls': a process that lost its GPU answers everything with 500. At one poisoned call in forty this

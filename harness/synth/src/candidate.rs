@@ -227,8 +227,7 @@ impl Candidate {
     }
 
     /// Whether a reviewer gave its instruction a zero.
-    #[must_use]
-    pub fn is_vetoed(&self) -> bool {
+    pub(crate) fn is_vetoed(&self) -> bool {
         self.instruction_reviews.iter().any(|review| review.bits.contains(&false))
     }
 

@@ -117,8 +117,7 @@ impl Scores {
     }
 
     /// Expected scores; `None` unless there are six, none above 10.
-    #[must_use]
-    pub fn expected(scores: &[Thousandths]) -> Option<Self> {
+    pub(crate) fn expected(scores: &[Thousandths]) -> Option<Self> {
         // A mean over a model's probabilities lies within the scale; a server may still send anything.
         let scores: [Thousandths; 6] = scores.try_into().ok()?;
         scores.iter().all(|&score| score <= PERFECT).then_some(Self(scores))

@@ -235,8 +235,7 @@ impl Method {
 
     /// Whether a review can be asked for its scores without the comment. A reply without a form has no end of
     /// its scores to stop at.
-    #[must_use]
-    pub const fn scores_can_stand_alone(&self) -> bool {
+    pub(crate) const fn scores_can_stand_alone(&self) -> bool {
         self.constrained && !matches!(self.review_form, ReviewForm::CommentFirst)
     }
 

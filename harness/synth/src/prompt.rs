@@ -150,8 +150,7 @@ impl PromptSet {
 
     /// Whether a keyword is one that the stage's own role text shows between quotes, case apart: an example of
     /// the format, which a model may copy.
-    #[must_use]
-    pub fn shows_keyword(&self, stage: Stage, keyword: &str) -> bool {
+    pub(crate) fn shows_keyword(&self, stage: Stage, keyword: &str) -> bool {
         let role = self.templates[&stage].roles[0].to_lowercase();
         role.contains(&format!("\"{}\"", keyword.to_lowercase()))
     }

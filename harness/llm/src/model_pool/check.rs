@@ -130,8 +130,7 @@ impl ModelCheck {
 const F32: u32 = 0;
 
 /// Why a model with this header cannot play its part; `None` when it can. `encoder` says which part.
-#[must_use]
-pub fn unfit(header: &GgufHeader, encoder: bool) -> Option<String> {
+pub(crate) fn unfit(header: &GgufHeader, encoder: bool) -> Option<String> {
     let architecture = header.architecture().unwrap_or("without a name");
     if header.tensors.is_empty() {
         return Some("it holds a vocabulary and no weights".to_owned());
