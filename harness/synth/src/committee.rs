@@ -190,8 +190,10 @@ impl Tally {
         f64::from(self.sum) / f64::from(6000 * self.reviewers)
     }
 
-    /// [R4] The population variance of the reviewers' means, free of division: `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in millionths.
+    /// The variance of the reviewers' means, free of division: `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in
+    /// millionths.
     fn scaled_variance(self) -> u64 {
+        // [R4] Of the population: the committee is all the reviewers that there are.
         u64::from(self.reviewers) * self.squares - u64::from(self.sum).pow(2)
     }
 

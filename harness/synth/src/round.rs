@@ -368,8 +368,9 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// [V1] A variant without reviewers goes on to the response.
+    /// The stage behind the instruction, or the first one where the seed set has it.
     fn after_instruction(&self) -> Stage {
+        // [V1] A variant without reviewers goes on to the response.
         if self.setting.variant.reviews() > 0 { Stage::InstructionReview } else { Stage::Response }
     }
 }

@@ -109,10 +109,8 @@ impl PromptCheck<'_> {
 /// The longest text between special tokens, when it is more than the name of a turn.
 fn added_text(before: &str, vocabulary: &Vocabulary) -> Option<String> {
     let mut text = before.to_owned();
-    for token in (0..vocabulary.len()).filter_map(|token| Token::try_from(token).ok()) {
-        if vocabulary.kind(token) == TokenKind::Text {
-            continue;
-        }
+    let is_special = |token: &Token| vocabulary.kind(*token) != TokenKind::Text;
+    for token in (0..).take(vocabulary.len()).filter(is_special) {
         let piece = String::from_utf8_lossy(vocabulary.piece(token));
         if !piece.is_empty() && text.contains(&*piece) {
             // A character that no template prints marks where text was cut.

@@ -106,28 +106,24 @@ impl PromptForm {
         model: &LlamaModel,
         vocabulary: &Vocabulary,
     ) -> Result<Self, String> {
-        let template = header.chat_template().ok_or(NO_TEMPLATE)?;
-        Self::new(template, variables, model, vocabulary).map_err(|error| error.to_string())
+        let text = header.chat_template().ok_or(NO_TEMPLATE)?;
+        Self::new(text, variables, model, vocabulary).map_err(|error| error.to_string())
     }
 
     pub(super) fn new(
-        template: &str,
+        text: &str,
         variables: &TemplateVariables,
         model: &LlamaModel,
         vocabulary: &Vocabulary,
     ) -> Result<Self, TemplateError> {
         let vocab = model.vocab();
         let (bos, eos) = special_texts(model, vocabulary);
-        let thinking = TemplateFrame::render(ChatTemplate {
-            text: template,
-            bos: &bos,
-            eos: &eos,
-            variables,
-        })?;
+        let template = ChatTemplate { text, bos: &bos, eos: &eos, variables };
+        let thinking = TemplateFrame::render(template)?;
         let markers = markers(&thinking, model, vocabulary);
         // Everything that stands for a token other than text, as the template may spell it.
-        let specials: Vec<String> = (0..vocabulary.len())
-            .filter_map(|token| Token::try_from(token).ok())
+        let specials: Vec<String> = (0..)
+            .take(vocabulary.len())
             .filter(|token| vocabulary.kind(*token) != TokenKind::Text || markers.contains(token))
             .map(|token| text_of(vocabulary, token))
             .collect();
