@@ -15,11 +15,12 @@
 //!
 //! # Layout
 //!
-//! - [`dialect`]: how each program is told a reply's form and plain sampling, and says that a prompt is too long
+//! - [`dialect`]: what a server is asked; how each program is told a reply's form and plain sampling, and says that a
+//!   prompt is too long
 //! - [`client`]: HTTP, and what is tried again
 //! - [`ask`]: one request, one reply; texts that met their budget
 //! - [`identity`]: what a server says of its model
-//! - [`wire`]: what goes over the wire
+//! - [`wire`]: what comes over the wire
 
 mod ask;
 mod client;

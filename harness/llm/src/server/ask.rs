@@ -13,8 +13,8 @@ use gra_synth::thought::{self, TAGS};
 use serde_json::Value;
 
 use super::client::{Client, ServerAnswer, ServerError};
-use super::dialect::{DialectFields, Overlong};
-use super::wire::{self, ChatMessage, ChatReply, ChatRequest};
+use super::dialect::{ChatMessage, ChatRequest, DialectFields, Overlong};
+use super::wire::{self, ChatReply};
 use crate::adherence::{self, Closed};
 use crate::automaton::options;
 use crate::model_pool::{Dialect, Server};

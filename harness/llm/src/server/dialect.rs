@@ -1,17 +1,44 @@
-//! Where programs differ. How each is told what the protocol has no word for: a reply's form, and sampling that is
-//! temperature and nucleus alone. How each says that a prompt is too long.
+//! What a server is asked, and where programs differ. How each is told what the protocol has no word for: a reply's
+//! form, and sampling that is temperature and nucleus alone. How each says that a prompt is too long.
 //!
 //! Programs have defaults of their own for the rest (llama-server keeps the 40 likeliest tokens and
 //! cuts the nucleus before the temperature; vLLM and `SGLang` take what a model's
 //! `generation_config.json` says; `LMDeploy` keeps 40). A [`Sampling`](gra_synth::request::Sampling) means the
 //! same everywhere, so these are switched off.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::wire;
+use crate::chat_template::TemplateVariables;
 use crate::model_pool::Dialect;
 use crate::pattern::{GrammarReader, Pattern, grammar, regular_expression};
+
+/// A question.
+#[derive(Debug, Serialize)]
+pub(super) struct ChatRequest<'a> {
+    pub(super) model: &'a str,
+    pub(super) messages: [ChatMessage<'a>; 1],
+    pub(super) temperature: f32,
+    pub(super) top_p: f32,
+    /// `None` only where a server counts no tokens that are over its context: see [`Overlong`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_tokens: Option<u32>,
+    pub(super) seed: u32,
+    pub(super) stream: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) chat_template_kwargs: &'a TemplateVariables,
+    #[serde(flatten)]
+    pub(super) dialect: &'a DialectFields,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ChatMessage<'a> {
+    pub(super) role: &'static str,
+    pub(super) content: &'a str,
+}
 
 /// The fields that a dialect adds to a question.
 #[derive(Clone, Debug, PartialEq, Serialize)]
