@@ -246,6 +246,12 @@ fn more_failed_calls_than_max_failed_stop_the_run_with_the_reason() {
     assert_eq!(output.status.code(), Some(3));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("max_failed must be"), "{said}");
+
+    bench.edit("experiment.toml", "max_failed = 1.5", "limit = 0");
+    let output = run(&bench, "results", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("limit must be at least 1"), "{said}");
 }
 
 /// Replies in which no stage's tags are.

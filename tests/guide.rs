@@ -11,8 +11,7 @@ use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::{
     DEFAULT_CONCURRENCY, DEFAULT_CONTEXT, DEFAULT_TIMEOUT_S, ModelPool, PoolError,
 };
-use gra_synth::economy::Economy;
-use gra_synth::method::{Method, TokenLimits};
+use gra_synth::method::{Economy, Method, TokenLimits};
 use gra_synth::request::Sampling;
 use gra_synth::variant::Variant;
 use serde::Serialize;

@@ -45,7 +45,7 @@ use crate::terminal;
 #[command(name = "gra-bench", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
-    global: GlobalArgs,
+    pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     verb: Verb,
 }

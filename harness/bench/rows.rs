@@ -25,9 +25,23 @@ pub fn document(mut objects: Vec<Value>) -> Value {
 }
 
 fn read(value: &str) -> Value {
-    // Numbers and switches are JSON as they stand.
-    serde_json::from_str(value).unwrap_or_else(|_| match value {
-        "" => Value::Null,
-        text => text.into(),
-    })
+    // Numbers and switches are JSON as they stand. Other texts stay as they are, also those that look like JSON.
+    match serde_json::from_str(value) {
+        Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
+        _ if value.is_empty() => Value::Null,
+        _ => value.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_switches_are_read_and_other_texts_stay() {
+        let rows = json(b"a,b,c,d,e\n1.5,true,,null,\"\"\"x\"\"\"\n").unwrap();
+        let expected =
+            serde_json::json!({ "a": 1.5, "b": true, "c": null, "d": "null", "e": "\"x\"" });
+        assert_eq!(Value::Object(rows[0].clone()), expected);
+    }
 }

@@ -275,7 +275,12 @@ impl ScaleEvaluation {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser;
+
     use super::*;
+    use crate::command::Cli;
 
     #[test]
     fn scales_that_come_with_the_program_can_be_read() {
@@ -286,5 +291,25 @@ mod tests {
         }
         let error = ReproductionScale::read("huge").unwrap_err().to_string();
         assert!(error.contains("there are smoke, laptop and paper"), "{error}");
+    }
+
+    #[test]
+    fn every_command_of_a_scale_is_one_of_the_program() {
+        let mut stages = BTreeSet::new();
+        for name in ["smoke", "laptop", "paper"] {
+            let mut scale = ReproductionScale::read(name).unwrap();
+            if name == "paper" {
+                // Its seed sets are files that users fetch.
+                scale.base = Some("base/laptop.toml".into());
+            }
+            let global = Cli::parse_from(["gra-bench", "claims"]).global;
+            for command in scale.commands(name, &global).unwrap() {
+                let words = command.words.iter().map(String::as_str);
+                let parsed = Cli::try_parse_from(["gra-bench"].into_iter().chain(words));
+                assert!(parsed.is_ok(), "{name}: {:?}\n{}", command.words, parsed.unwrap_err());
+                stages.insert((name, command.stage));
+            }
+        }
+        assert_eq!(stages.len(), 3 * 5, "{stages:?}");
     }
 }

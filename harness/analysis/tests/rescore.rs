@@ -14,8 +14,7 @@ use gra_analysis::rescore::{
 };
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Thousandths;
-use gra_synth::economy::Economy;
-use gra_synth::method::{Method, TargetCut};
+use gra_synth::method::{Economy, Method, TargetCut};
 use gra_synth::pool::{ItemId, Pool};
 use gra_synth::request::{Failure, Finish, Request, Stage};
 use gra_synth::stream::Stream;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use clap::Args;
 use gra_files::digest::DigestCache;
+use gra_llm::llama::runtime;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::llama::{devices, runtime};
 use gra_llm::model_pool::check::{FoundFile, FoundModel, HashCheck, ModelCheck, PoolPart};
 use gra_llm::model_pool::{Backend, ModelPool, Server};
 use gra_llm::server::{RetryPolicy, ServerEngine};
@@ -156,7 +156,7 @@ pub(crate) fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<()> {
     let templates = templates::try_out(&pool, &checks, global.results(), told)?;
     problems.extend(cannot_write(global.results()));
     let servers = ask_servers(&pool, &mut problems)?;
-    let devices = devices::devices();
+    let devices = runtime::devices();
     let memory = devices.iter().map(|device| device.memory_total).max();
     let needs = vec![
         Needs::of("members", &checks, &[PoolPart::Member, PoolPart::Encoder]),

@@ -50,6 +50,12 @@ pub(crate) struct ExportArgs {
     /// Of an experiment file: only these variants and sources, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     sets: Vec<String>,
+    /// Of an experiment file that was run with `--base`: the same file.
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
+    /// Of an experiment file that was run with `--seed-set`: the same seed set.
+    #[arg(long, value_name = "FILE")]
+    seed_set: Option<PathBuf>,
     /// Hold out this share of the samples, above 0 and below 1, in a folder `test`.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     split: Option<f64>,
@@ -136,8 +142,12 @@ struct Written {
 impl ExportArgs {
     /// Writes the data sets of an experiment file, a folder each; one alone goes to the folder itself.
     fn experiment(&self, file: &Path, global: &GlobalArgs) -> Result<()> {
-        let overrides =
-            Overrides { seeds: self.seed.into_iter().collect(), ..Overrides::default() };
+        let overrides = Overrides {
+            base: self.base.clone(),
+            seed_set: self.seed_set.clone(),
+            seeds: self.seed.into_iter().collect(),
+            ..Overrides::default()
+        };
         let experiments = Experiments::load(file, &global.models, &overrides)?;
         let store = global.read_store_or_empty()?;
         if let Some(kind) = self.preferences {

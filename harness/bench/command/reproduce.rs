@@ -118,29 +118,43 @@ fn price(
     global: &GlobalArgs,
 ) -> Result<()> {
     let mut out = terminal::json_or_text(args.json);
-    let runs = commands.iter().filter(|command| command.stage == ReproductionStage::Run);
-    let plans = runs.map(|command| plan(command, global)).collect::<Result<Vec<Value>>>()?;
-    // Over all experiments, by a JSON pointer; what a plan does not know counts as nothing.
-    let sum = |pointer: &str| -> f64 {
-        let of = |plan: &Value| plan.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0);
-        plans.iter().map(of).fold(0.0, |sum, of| sum + of)
+    let (mut plans, mut samples, mut trained_samples) = (Vec::new(), 0.0, 0.0);
+    #[expect(clippy::cast_precision_loss, reason = "a few seeds")]
+    let seeds = scale.training.seeds.len() as f64;
+    // What a plan does not know counts as nothing.
+    let known =
+        |plan: &Value, pointer: &str| plan.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0);
+    for command in commands {
+        match command.stage {
+            ReproductionStage::Run => {
+                let of_run = plan(command, global)?;
+                // Fewest candidates are as many as the rounds want samples.
+                samples =
+                    of_run.first().map_or(0.0, |plan| known(plan, "/variants/0/candidates/least"));
+                plans.extend(of_run);
+            }
+            // Trainings on an experiment's data follow its run.
+            ReproductionStage::Train => trained_samples += seeds * samples,
+            _ => {}
+        }
+    }
+    // Over all experiments, by a JSON pointer.
+    let sum = |pointer: &str| {
+        plans.iter().map(|plan| known(plan, pointer)).fold(0.0, |sum, one| sum + one)
     };
     let calls = [sum("/calls/least"), sum("/calls/most")];
     let tokens = [sum("/reply_tokens/least"), sum("/reply_tokens/most")];
     let hours = [sum("/hours/0"), sum("/hours/1")];
-    let samples = sum("/cap/target");
     let suite = Suite::named(&scale.evaluation.suite)?;
     let count = |stage| commands.iter().filter(|command| command.stage == stage).count();
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
     let (trainings, evaluations, items) = (
-        (count(ReproductionStage::Train) * scale.training.seeds.len()) as f64,
+        count(ReproductionStage::Train) as f64 * seeds,
         count(ReproductionStage::Eval) as f64,
         suite.scopes.iter().map(Scope::expected_items).sum::<u64>() as f64,
     );
-    // Every training counts with the rounds' targets of all experiments together: a rough estimate.
-    let trained_tokens = trainings * samples * TOKENS_PER_SAMPLE;
-    let gpu_hours =
-        trained_tokens * OPERATIONS_PER_TOKEN * scale.parameters / OPERATIONS_PER_GPU_HOUR;
+    let operations = trained_samples * TOKENS_PER_SAMPLE * OPERATIONS_PER_TOKEN * scale.parameters;
+    let gpu_hours = operations / OPERATIONS_PER_GPU_HOUR;
     let gigabytes = trainings * scale.parameters * BYTES_PER_PARAMETER / 1e9;
     if args.json {
         let line = |StageCommand { stage, words, into }: &StageCommand| {
@@ -171,8 +185,8 @@ fn price(
     )?)
 }
 
-/// What `plan` says of an experiment that a command runs; of several seed sets it says a list, which counts as nothing.
-fn plan(run: &StageCommand, global: &GlobalArgs) -> Result<Value> {
+/// What `plan` says of an experiment that a command runs, for each of its seed sets.
+fn plan(run: &StageCommand, global: &GlobalArgs) -> Result<Vec<Value>> {
     // The arguments of `run` are those of `plan`.
     let mut words = run.words.clone();
     "plan".clone_into(&mut words[0]);
@@ -183,5 +197,10 @@ fn plan(run: &StageCommand, global: &GlobalArgs) -> Result<Value> {
         .stderr(Stdio::null())
         .output()
         .context("cannot run `gra-bench plan`")?;
-    Ok(serde_json::from_slice(&done.stdout).unwrap_or(Value::Null))
+    Ok(match serde_json::from_slice(&done.stdout) {
+        Ok(Value::Array(plans)) => plans,
+        Ok(plan) => vec![plan],
+        // An experiment that cannot be planned is told of when it is run.
+        Err(_) => Vec::new(),
+    })
 }

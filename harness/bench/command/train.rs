@@ -46,7 +46,8 @@ checkpoint when the same command is given again; a finished one is not run again
 pub(crate) struct TrainArgs {
     #[command(subcommand)]
     action: Option<TrainAction>,
-    /// Trials, experiment files, folders of `export` and `synth`, or files of instruction data; NAME=FILE names one.
+    /// Trials, experiment files, folders of `export` and `synth`, or files of instruction data; NAME=FILE names one. What
+    /// was run with `--base` or `--seed-set` is exported with them first.
     #[arg(required = true, value_name = "DATA")]
     data: Vec<String>,
     /// Of experiment files: only these variants and sources, separated by commas.

@@ -106,6 +106,9 @@ impl ExperimentFile {
             let range = "[sampling] temperature must be from 0 to 10, top_p above 0 and at most 1";
             return Err(range.to_owned());
         }
+        if self.limit == Some(0) {
+            return Err("limit must be at least 1: no seed item is left".to_owned());
+        }
         if !self.max_failed.is_usable() {
             let range = "max_failed must be a number of calls, e.g. 20, or a share from 0.0 to 1.0";
             return Err(range.to_owned());

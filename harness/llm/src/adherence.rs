@@ -197,8 +197,7 @@ fn take_option(options: &[String], rest: &str, last: bool) -> Taken {
 fn take_text(closer: Option<&str>, rest: &str) -> Taken {
     let nothing = || Taken::Not { at: 0, expected: "a text of more than blanks".to_owned() };
     let Some(closer) = closer else {
-        let whole = if is_visible(rest) { Taken::Bytes(rest.len()) } else { open_text("", rest) };
-        return whole;
+        return if is_visible(rest) { Taken::Bytes(rest.len()) } else { open_text("", rest) };
     };
     let beginning = opening(closer);
     let Some(found) = rest.find(beginning) else { return open_text(beginning, rest) };

@@ -20,7 +20,6 @@
 
 mod choice;
 mod compiled_shape;
-mod list;
 mod writing;
 
 use std::sync::Arc;
@@ -32,14 +31,14 @@ pub use compiled_shape::{CompiledShape, ShapeError};
 pub(crate) use compiled_shape::{opening, options, simplify};
 
 use crate::sampler::{DrawStream, Sampler};
-use crate::vocabulary::{Token, Vocabulary, valid_utf8_len};
+use crate::vocabulary::{Token, Vocabulary, count, valid_utf8_len};
 use choice::{DrawnOption, ExpectedValue};
-use compiled_shape::{Choice, ForcedText, PlanStep, count};
+use compiled_shape::{Choice, ForcedText, PlanStep};
 use writing::Writing;
 
 /// Version of what this module and [`crate::sampler`] write from given logits; part of every
 /// fingerprint. Raise it with any change that can change a reply, or stores would mix old and new.
-pub const WRITER_VERSION: u32 = 2;
+pub(crate) const WRITER_VERSION: u32 = 2;
 
 /// What of a request governs the writing of its reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,8 +85,8 @@ enum Now {
     /// The next logits are those behind this beginning of an option, for its share of an expected value
     /// alone; `drawn` is taken then.
     Probing { from: usize, drawn: DrawnOption, beginning: Vec<u8> },
-    /// Within a text; `items` before it when it is a list's item.
-    Writing { text: Writing, items: u8 },
+    /// Within a text.
+    Writing(Writing),
     /// After an item's closing quote: another item, or the end of the list.
     Deciding { items: u8 },
 }
@@ -214,11 +213,16 @@ impl Automaton {
             return Vec::new();
         }
         self.tentative = 0;
-        match self.now.clone() {
-            Now::Choosing { from } => self.choose(from, input),
-            Now::Probing { from, drawn, beginning } => self.probed(from, drawn, &beginning, input),
-            Now::Writing { text, items } => self.write(text, items, input),
-            Now::Deciding { items } => self.decide(items, input),
+        let plan = Arc::clone(&self.plan);
+        // Of one kind always: a step is entered together with its state.
+        match (self.now.clone(), &plan.steps[self.at]) {
+            (Now::Choosing { from }, PlanStep::Choose(choice)) => self.choose(choice, from, input),
+            (Now::Probing { from, drawn, beginning }, PlanStep::Choose(choice)) => {
+                self.probed(choice, from, drawn, &beginning, input)
+            }
+            (Now::Writing(text), step) => self.write(step, text, input),
+            (Now::Deciding { items }, PlanStep::List(list)) => self.decide(list, items, input),
+            _ => self.give_up(),
         }
     }
 
@@ -238,14 +242,11 @@ impl Automaton {
                 }
                 PlanStep::Write { .. } if self.opening_only => break,
                 PlanStep::Write { budget, visible, .. } => {
-                    let text = self.writing(*budget, *visible);
-                    self.now = Now::Writing { text, items: 0 };
+                    self.now = Now::Writing(self.writing(*budget, *visible, 0));
                     return;
                 }
-                PlanStep::List { item_budget, runs, .. } => {
-                    self.force(&runs.open, feed);
-                    let text = self.writing(*item_budget, true);
-                    self.now = Now::Writing { text, items: 0 };
+                PlanStep::List(list) => {
+                    self.begin_item(list, &list.open, 0, feed);
                     return;
                 }
             }
@@ -262,15 +263,6 @@ impl Automaton {
         self.reply.extend_from_slice(run.text.as_bytes());
         self.used = self.used.saturating_add(count(&run.tokens));
         feed.extend_from_slice(&run.tokens);
-    }
-
-    /// A text that begins here, with as much of its budget as the token limit leaves.
-    fn writing(&self, budget: u32, visible: bool) -> Writing {
-        // What closes this text and what all later steps need is not for the text.
-        let kept = self.plan.steps[self.at].closing_cost() + self.plan.reserve[self.at + 1];
-        let left = self.draws.max_tokens.saturating_sub(self.used).saturating_sub(kept);
-        // The plan reserved one token for every text.
-        Writing::new(self.reply.len(), budget.min(left).max(1), visible)
     }
 
     /// Nothing can be drawn: the vocabulary has no token that fits here.

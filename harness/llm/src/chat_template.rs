@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 const PLACEHOLDER: &str = "GRAMESSAGEPLACEHOLDER";
 
 /// The variables that every template is given, which a pool therefore cannot set.
-pub const OWN_VARIABLES: [&str; 6] =
+pub(crate) const OWN_VARIABLES: [&str; 6] =
     ["messages", "add_generation_prompt", "bos_token", "eos_token", "tools", "documents"];
 
 /// Variables by which templates switch thinking off, with the value that does: Qwen, `SmolLM`, GLM and Hunyuan know
@@ -55,8 +55,7 @@ const DAY: [(&str, &str); 14] = [
 pub type TemplateVariables = BTreeMap<String, serde_json::Value>;
 
 /// The variables as part of a model's fingerprint; nothing where there are none.
-#[must_use]
-pub fn fingerprint_part(variables: &TemplateVariables) -> String {
+pub(crate) fn fingerprint_part(variables: &TemplateVariables) -> String {
     if variables.is_empty() {
         return String::new();
     }

@@ -5,7 +5,7 @@
 
 use std::iter::Sum;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gra_synth::request::{Embedding, ModelName, Reply, Request};
 use serde::{Deserialize, Serialize};
@@ -153,10 +153,8 @@ pub trait Engine: Send {
     /// # Errors
     /// When the model's file cannot be read, or the engine keeps templates to itself.
     fn probe_template(&mut self, question: &TemplateQuestion) -> EngineResult<TemplateFinding> {
-        Err(EngineError::Unusable {
-            model: question.model.to_string(),
-            reason: "its engine does not show its chat template".to_owned(),
-        })
+        let reason = "its engine does not show its chat template";
+        Err(EngineError::unusable(question.model.as_str(), reason))
     }
 
     /// How often the engine has died under its work and was started again. Engines in this process
@@ -276,6 +274,18 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// A model that cannot be used for what is asked of it.
+    pub(crate) fn unusable(model: &str, reason: impl Into<String>) -> Self {
+        Self::Unusable { model: model.to_owned(), reason: reason.into() }
+    }
+
+    /// A file that cannot be loaded.
+    pub(crate) fn load(model: &str, path: &Path, reason: impl Into<String>) -> Self {
+        Self::Load { model: model.to_owned(), path: path.to_owned(), reason: reason.into() }
+    }
+}
+
 impl From<ModelFileError> for EngineError {
     fn from(error: ModelFileError) -> Self {
         Self::File(Box::new(error))
@@ -292,9 +302,9 @@ pub(crate) fn only_model<'a>(
     let Some(first) = models.next() else { return Ok(None) };
     match models.find(|model| *model != first) {
         None => Ok(Some(first)),
-        Some(other) => Err(EngineError::Unusable {
-            model: first.to_string(),
-            reason: format!("a chunk is of one model, and this one also asks {other}"),
-        }),
+        Some(other) => {
+            let reason = format!("a chunk is of one model, and this one also asks {other}");
+            Err(EngineError::unusable(first.as_str(), reason))
+        }
     }
 }

@@ -7,8 +7,6 @@
 
 mod model;
 mod reader;
-pub mod split;
-mod tensor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,8 +14,9 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 pub use model::GgufModel;
+pub(crate) use model::{SplitName, files};
+pub use reader::Tensor;
 use reader::{HeaderValue, KIND_U32, LEAST_PAIR, LEAST_TENSOR, MAX_KEY, MAX_TENSOR_NAME, Reader};
-pub use tensor::Tensor;
 
 /// Bytes that tensors are aligned to where the header says nothing, and the key by which it says so.
 const ALIGNMENT: u64 = 32;
@@ -127,12 +126,8 @@ impl GgufHeader {
                 return Err(GgufError::Header("its alignment is no 32-bit number"));
             }
             match reader.value(kind)? {
-                HeaderValue::Text(text) => {
-                    header.strings.insert(key, text);
-                }
-                HeaderValue::Number(number) => {
-                    header.numbers.insert(key, number);
-                }
+                HeaderValue::Text(text) => drop(header.strings.insert(key, text)),
+                HeaderValue::Number(number) => drop(header.numbers.insert(key, number)),
                 HeaderValue::Skipped => {}
             }
         }
@@ -214,8 +209,7 @@ impl GgufHeader {
     }
 
     /// A whole number of this architecture, e.g. `context_length`.
-    #[must_use]
-    pub fn of_architecture(&self, key: &str) -> Option<u64> {
+    pub(crate) fn of_architecture(&self, key: &str) -> Option<u64> {
         self.number(&format!("{}.{key}", self.architecture()?))
     }
 
@@ -248,8 +242,7 @@ impl GgufHeader {
     }
 
     /// Whether the model reads in both directions, as encoders do, so that it cannot generate.
-    #[must_use]
-    pub fn is_encoder(&self) -> bool {
+    pub(crate) fn is_encoder(&self) -> bool {
         let Some(architecture) = self.architecture() else { return false };
         // Files made by older converters lack the key; their architecture's name tells.
         let marked = self.of_architecture("attention.causal") == Some(0);

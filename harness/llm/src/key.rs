@@ -8,7 +8,6 @@ use std::fmt;
 
 use gra_synth::request::{Portion, Request, ScoreReading};
 use gra_synth::shape::{Part, Shape};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::score::{Border, Bos, Context, Passage};
@@ -34,8 +33,7 @@ pub fn request_hash(request: &Request) -> [u8; 32] {
 }
 
 /// Names one reply: an engine's fingerprint of a model together with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompletionKey(pub [u8; 32]);
 
 impl CompletionKey {
@@ -53,12 +51,6 @@ impl CompletionKey {
 impl fmt::Display for CompletionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&hex::encode(self.0))
-    }
-}
-
-impl From<CompletionKey> for String {
-    fn from(key: CompletionKey) -> Self {
-        key.to_string()
     }
 }
 

@@ -12,14 +12,12 @@
 
 mod chunk;
 mod decode;
-pub mod devices;
 mod encoder;
 mod generator;
 mod lanes;
 mod probe;
 mod prompt;
 pub mod quantize;
-mod resident;
 pub mod runtime;
 mod score;
 pub mod settings;
@@ -34,9 +32,8 @@ use crate::engine::{Engine, EngineError, EngineResult, Watch, only_model};
 use crate::model_pool::{Backend, ModelFileError, ModelPool, ModelSource, PoolModel};
 use crate::score::{Passage, PassageScore};
 use encoder::Encoder;
-use generator::Generator;
+use generator::{Generator, Resident};
 use gra_files::digest::{self, DigestCache};
-use resident::Resident;
 use settings::EngineSettings;
 
 /// Version of the binding, and so of the vendored llama.cpp; part of every fingerprint.
@@ -102,10 +99,7 @@ impl LlamaEngine {
         if let Backend::LlamaCpp(source) = &model.backend {
             return Ok((model.clone(), source.clone()));
         }
-        Err(EngineError::Unusable {
-            model: name.to_string(),
-            reason: "its backend is not llama.cpp".to_owned(),
-        })
+        Err(EngineError::unusable(name.as_str(), "its backend is not llama.cpp"))
     }
 }
 

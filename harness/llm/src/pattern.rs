@@ -1,5 +1,10 @@
-//! The replies that have a shape, as a regular expression: for engines that are told a reply's form in
-//! a language of their own ([`grammar`], [`regular_expression`]).
+//! The replies that have a shape, as a regular expression, and that written out for engines that are told a reply's
+//! form in a language of their own:
+//!
+//! - [`grammar`]: in GBNF, llama.cpp's notation, which vLLM and `SGLang` read too (as `XGrammar`'s EBNF). One rule,
+//!   `root`. The readers differ in one thing, escapes by number;
+//! - [`regular_expression`]: in what all dialects of regular expressions share: groups, classes, `|`, `?`, `*`,
+//!   `{0,n}` and escapes by number.
 //!
 //! The [automaton](crate::automaton) writes replies of a shape; a pattern accepts them. Both say the
 //! same of literals, choices, integers and lists. A text may hold anything but the distinctive
@@ -11,19 +16,18 @@
 //!
 //! Tested against llama.cpp's own grammar sampler, which accepts what the automaton writes.
 
-mod notation;
-
-use gra_synth::shape::{Part, Shape};
+use gra_synth::shape::Part;
 
 use crate::automaton::{ShapeError, opening, options, simplify};
-pub use notation::{GrammarReader, grammar, regular_expression};
 
 /// Version of the patterns made of shapes; part of every server's fingerprint. Raise it with any change
 /// to what a pattern accepts.
-pub const PATTERN_VERSION: u32 = 2;
+pub(crate) const PATTERN_VERSION: u32 = 2;
 
 /// Characters that are blank within a text.
-const BLANK: [char; 6] = ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '];
+fn blanks() -> Vec<(char, char)> {
+    ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '].map(|blank| (blank, blank)).to_vec()
+}
 
 /// What a quoted list's items may not hold: it would have to be escaped.
 pub(crate) const ESCAPED: [(char, char); 4] =
@@ -86,7 +90,7 @@ impl Pattern {
                     Self::Choice(options(part).into_iter().map(Self::Text).collect())
                 }
                 Part::Text { .. } => match parts.get(place + 1) {
-                    None => visible(&[], BLANK.into_iter()),
+                    None => visible(&[]),
                     Some(Part::Literal(closer)) => text_before(closer)?,
                     Some(_) => return Err(ShapeError::OpenText.into()),
                 },
@@ -112,22 +116,14 @@ impl Pattern {
     }
 }
 
-/// How many of a shape's parts make up its opening ([`Shape::opening`]); `None` when it has none.
-pub(crate) fn opening_parts(shape: &Shape) -> Option<usize> {
-    let text = shape.parts.iter().position(|part| matches!(part, Part::Text { .. }))?;
-    matches!(shape.parts.get(text.checked_sub(1)?)?, Part::Literal(_)).then_some(text)
-}
-
 /// Anything that holds more than blanks and none of `forbidden`.
-fn visible(forbidden: &[(char, char)], blank: impl Iterator<Item = char>) -> Pattern {
-    let blank: Vec<(char, char)> = blank.map(|blank| (blank, blank)).collect();
+fn visible(forbidden: &[(char, char)]) -> Pattern {
     // Not even a text without rules holds a NUL: the ranges of `NotOf` are never empty.
     let held = if forbidden.is_empty() { &[('\0', '\0')] } else { forbidden };
     // Blanks, one character that shows, anything: more than blanks in all.
-    let first = [held, &blank].concat();
     Pattern::Sequence(vec![
-        Pattern::Of(blank).many(),
-        Pattern::NotOf(first),
+        Pattern::Of(blanks()).many(),
+        Pattern::NotOf([held, &blanks()].concat()),
         Pattern::NotOf(held.to_vec()).many(),
     ])
 }
@@ -143,15 +139,14 @@ fn text_before(closer: &str) -> Result<Pattern, PatternError> {
         return Err(PatternError::Closer(closer.to_owned()));
     };
     if rest.is_empty() {
-        return Ok(visible(&[(first, first)], BLANK.into_iter()));
+        return Ok(visible(&[(first, first)]));
     }
     // The closer's first character, and not the rest of the closer behind it.
     let stray = || Pattern::Sequence(vec![Pattern::character(first), astray(first, &rest)]);
     let plain = || Pattern::NotOf(vec![(first, first)]).many();
-    let mut shown = vec![(first, first)];
-    shown.extend(BLANK.map(|blank| (blank, blank)));
+    let shown = [vec![(first, first)], blanks()].concat();
     Ok(Pattern::Sequence(vec![
-        Pattern::Of(BLANK.map(|blank| (blank, blank)).to_vec()).many(),
+        Pattern::Of(blanks()).many(),
         Pattern::Choice(vec![Pattern::Sequence(vec![Pattern::NotOf(shown), plain()]), stray()]),
         stray().many(),
     ]))
@@ -195,4 +190,139 @@ fn list(max_items: u8, max_words: u32) -> Pattern {
     list.extend(more);
     list.push(Pattern::Text("\"]".to_owned()));
     Pattern::Sequence(list)
+}
+
+/// Which program reads a grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrammarReader {
+    /// llama.cpp: `\x22` is a quote, whatever follows. It reads `\u0022` too; before servers of another
+    /// kind were asked every grammar was written with `\x`, and what llama-server is asked stays as it was.
+    LlamaCpp,
+    /// `XGrammar`: only `\u0022` is always a quote.
+    XGrammar,
+}
+
+/// The grammar.
+#[must_use]
+pub fn grammar(pattern: &Pattern, reader: GrammarReader) -> String {
+    let escape: fn(char, &mut String) = match reader {
+        GrammarReader::LlamaCpp => |character, out: &mut String| {
+            escape_in_grammar(character, |c| format!("\\x{:02X}", u32::from(c)), out);
+        },
+        GrammarReader::XGrammar => {
+            |character, out: &mut String| escape_in_grammar(character, by_number, out)
+        }
+    };
+    let mut text = String::from("root ::= ");
+    Notation { quote: "\"", gap: " ", or: " | ", escape }.write(pattern, &mut text);
+    text.push('\n');
+    text
+}
+
+/// The expression. It is not anchored: it is for engines that hold whole replies to it.
+#[must_use]
+pub fn regular_expression(pattern: &Pattern) -> String {
+    let mut text = String::new();
+    Notation { quote: "", gap: "", or: "|", escape: escape_in_regex }.write(pattern, &mut text);
+    text
+}
+
+/// What sets one language apart.
+struct Notation {
+    /// Around texts.
+    quote: &'static str,
+    /// Between what stands one behind the other.
+    gap: &'static str,
+    /// Between what may stand in one place.
+    or: &'static str,
+    /// Writes a character as texts and classes both have it.
+    escape: fn(char, &mut String),
+}
+
+impl Notation {
+    fn write(&self, pattern: &Pattern, out: &mut String) {
+        match pattern {
+            Pattern::Text(text) => {
+                out.push_str(self.quote);
+                text.chars().for_each(|character| (self.escape)(character, out));
+                out.push_str(self.quote);
+            }
+            Pattern::Of(ranges) => self.class("[", ranges, out),
+            Pattern::NotOf(ranges) => self.class("[^", ranges, out),
+            Pattern::Sequence(patterns) => self.joined(self.gap, patterns, out),
+            Pattern::Choice(patterns) => {
+                out.push('(');
+                self.joined(self.or, patterns, out);
+                out.push(')');
+            }
+            Pattern::Optional(pattern) => self.repeated(pattern, "?", out),
+            Pattern::Many(pattern) => self.repeated(pattern, "*", out),
+            Pattern::UpTo(most, pattern) => self.repeated(pattern, &format!("{{0,{most}}}"), out),
+        }
+    }
+
+    fn joined(&self, between: &str, patterns: &[Pattern], out: &mut String) {
+        for (place, pattern) in patterns.iter().enumerate() {
+            if place > 0 {
+                out.push_str(between);
+            }
+            self.write(pattern, out);
+        }
+    }
+
+    fn repeated(&self, pattern: &Pattern, times: &str, out: &mut String) {
+        // Repetition binds tighter than what stands side by side; classes and choices bring their own brackets.
+        if matches!(pattern, Pattern::Sequence(_) | Pattern::Text(_)) {
+            out.push('(');
+            self.write(pattern, out);
+            out.push(')');
+        } else {
+            self.write(pattern, out);
+        }
+        out.push_str(times);
+    }
+
+    fn class(&self, open: &str, ranges: &[(char, char)], out: &mut String) {
+        out.push_str(open);
+        for (from, to) in ranges {
+            (self.escape)(*from, out);
+            if from != to {
+                out.push('-');
+                (self.escape)(*to, out);
+            }
+        }
+        out.push(']');
+    }
+}
+
+/// A character by its number of four hexadecimal digits, or itself where that has more. All readers
+/// of grammars and expressions take exactly four digits behind `\u`. Behind `\x`
+/// `XGrammar` takes every hexadecimal digit that follows: to it `\x22domain` is U+022D and `omain`.
+fn by_number(character: char) -> String {
+    let number = u32::from(character);
+    if number > 0xFFFF { character.to_string() } else { format!("\\u{number:04X}") }
+}
+
+/// What means something in a text or a class is written as its number.
+fn escape_in_grammar(character: char, by_number: fn(char) -> String, out: &mut String) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '"' | '\\' | '[' | ']' | '^' | '-' | '\0'..='\u{1f}' | '\u{7f}' => {
+            out.push_str(&by_number(character));
+        }
+        _ => out.push(character),
+    }
+}
+
+/// What means something anywhere in an expression is written as its number.
+fn escape_in_regex(character: char, out: &mut String) {
+    // A list of what is safe everywhere, not of what is special somewhere.
+    let plain = character.is_alphanumeric() || " ,;:!\"'<>=_%@~`".contains(character);
+    if plain || !character.is_ascii() {
+        out.push(character);
+    } else {
+        out.push_str(&by_number(character));
+    }
 }

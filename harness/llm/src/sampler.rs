@@ -71,6 +71,16 @@ pub enum Allowed<'a> {
     },
 }
 
+impl<'a> Allowed<'a> {
+    /// Tokens that are listed, and the biases of the whole vocabulary; none where a list is all.
+    const fn listed_and_biased(self) -> (&'a [Token], &'a [f32]) {
+        match self {
+            Self::Only(tokens) => (tokens, &[]),
+            Self::Biased { bias, also } => (also, bias),
+        }
+    }
+}
+
 /// The tokens that a draw is among.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidates<'a> {
@@ -140,23 +150,13 @@ impl Sampler {
                 near.push((f64::from((logit - max) / temperature).exp(), token));
             }
         };
-        match allowed {
-            Allowed::Only(tokens) => {
-                for token in tokens {
-                    if let Some(logit) = logits.get(*token as usize) {
-                        keep(*token, *logit);
-                    }
-                }
-            }
-            Allowed::Biased { bias, also } => {
-                for ((token, logit), bias) in (0..).zip(logits).zip(bias) {
-                    keep(token, logit + bias);
-                }
-                for token in also {
-                    if let Some(logit) = logits.get(*token as usize) {
-                        keep(*token, *logit);
-                    }
-                }
+        let (listed, bias) = allowed.listed_and_biased();
+        for ((token, logit), bias) in (0..).zip(logits).zip(bias) {
+            keep(token, logit + bias);
+        }
+        for token in listed {
+            if let Some(logit) = logits.get(*token as usize) {
+                keep(*token, *logit);
             }
         }
     }
@@ -208,32 +208,17 @@ fn likeliest(
     logits: &[f32],
     Candidates { allowed, refused }: Candidates<'_>,
 ) -> Option<(Token, f32)> {
-    let listed = |tokens: &[Token]| {
-        let mut best = None;
-        for token in tokens {
-            if let Some(logit) = logits.get(*token as usize)
-                && !refused.contains(token)
-            {
-                best = better(best, (*token, *logit));
-            }
-        }
-        best
+    let (listed, bias) = allowed.listed_and_biased();
+    let is_open = |(token, _): &(Token, f32)| !refused.contains(token);
+    // Nearly every draw refuses nothing, and then the whole vocabulary is looked through faster.
+    let among = if refused.is_empty() {
+        maximum(logits, bias)
+    } else {
+        let biased = (0..).zip(logits.iter().zip(bias)).map(|(t, (l, b))| (t, l + b));
+        biased.filter(is_open).fold(None, better)
     };
-    match allowed {
-        Allowed::Only(tokens) => listed(tokens),
-        Allowed::Biased { bias, also } => {
-            let among = if refused.is_empty() {
-                maximum(logits, bias)
-            } else {
-                let biased = (0..).zip(logits.iter().zip(bias)).map(|(t, (l, b))| (t, l + b));
-                biased.filter(|(token, _)| !refused.contains(token)).fold(None, better)
-            };
-            match listed(also) {
-                Some(end) => better(among, end),
-                None => among,
-            }
-        }
-    }
+    let with_logit = |token: &Token| Some((*token, *logits.get(*token as usize)?));
+    listed.iter().filter_map(with_logit).filter(is_open).fold(among, better)
 }
 
 /// The likelier of two; of equal ones the lower number. Impossible tokens (minus infinity, NaN)

@@ -8,27 +8,24 @@
 //! - **which file it serves.** The fingerprint holds what the server says of its model, never a hash of
 //!   its weights: weights that are replaced under the same name are not noticed;
 //! - **token budgets** to the token. A request's limit is what its texts may take and a token for each byte
-//!   of the form around them; a text that runs on to it is closed here ([`closing`]), some tokens later
+//!   of the form around them; a text that runs on to it is closed here ([`ask`]), some tokens later
 //!   than elsewhere;
 //! - **a reply in two portions that is the whole reply.** An opening is asked for alone, its rest by a
 //!   pattern that begins with it: the same distribution, not the same draws.
 //!
 //! # Layout
 //!
-//! - [`dialect`]: how each program is told a reply's form and plain sampling
+//! - [`dialect`]: what a server is asked; how each program is told a reply's form and plain sampling, and says that a
+//!   prompt is too long
 //! - [`client`]: HTTP, and what is tried again
-//! - [`ask`]: one request, one reply
-//! - [`closing`]: texts that met their budget
-//! - [`overlong`]: prompts that are too long, as servers say it
+//! - [`ask`]: one request, one reply; texts that met their budget
 //! - [`identity`]: what a server says of its model
-//! - [`wire`]: what goes over the wire
+//! - [`wire`]: what comes over the wire
 
 mod ask;
 mod client;
-mod closing;
 mod dialect;
 mod identity;
-mod overlong;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -50,7 +47,7 @@ pub use identity::ListedModel;
 
 /// Version of what is sent beside the request itself; part of every fingerprint. Raise it with any change
 /// that can change a reply.
-pub const ASKING_VERSION: u32 = 2;
+pub(crate) const ASKING_VERSION: u32 = 2;
 
 /// So many failed calls of a model without an answered one between them are the server's failure, not the
 /// calls': a process that lost its GPU answers everything with 500. At one poisoned call in forty this
@@ -249,12 +246,12 @@ impl Engine for ServerEngine {
             return Ok(Vec::new());
         };
         if chunk.iter().any(|request| request.score_reading == ScoreReading::Expected) {
-            return Err(unusable(model.as_str(), NO_EXPECTED_SCORES));
+            return Err(EngineError::unusable(model.as_str(), NO_EXPECTED_SCORES));
         }
         let server = self.server(model)?;
         let call = |request| {
             ChatCall::new(server, request)
-                .map_err(|error| unusable(model.as_str(), &error.to_string()))
+                .map_err(|error| EngineError::unusable(model.as_str(), error.to_string()))
         };
         // All of them before the first is asked: what cannot be said is not paid for.
         let calls: Vec<ChatCall<'_>> = chunk.iter().map(call).collect::<EngineResult<_>>()?;
@@ -270,14 +267,14 @@ impl Engine for ServerEngine {
         _: &mut Watch<'_>,
     ) -> EngineResult<Vec<PassageScore>> {
         let Some(first) = passages.first() else { return Ok(Vec::new()) };
-        Err(unusable(first.model.as_str(), NO_SCORES))
+        Err(EngineError::unusable(first.model.as_str(), NO_SCORES))
     }
 
     fn embed(&mut self, texts: &[String]) -> EngineResult<Vec<Embedding>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        Err(unusable("encoder", NO_EMBEDDINGS))
+        Err(EngineError::unusable("encoder", NO_EMBEDDINGS))
     }
 
     /// Independent of the address: several replicas of a model are one model. Not in it: how many
@@ -295,17 +292,12 @@ impl Engine for ServerEngine {
     }
 
     fn scoring_fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
-        Err(unusable(model.as_str(), NO_SCORES))
+        Err(EngineError::unusable(model.as_str(), NO_SCORES))
     }
 
     fn encoder_fingerprint(&mut self) -> EngineResult<String> {
-        Err(unusable("encoder", NO_EMBEDDINGS))
+        Err(EngineError::unusable("encoder", NO_EMBEDDINGS))
     }
-}
-
-/// What servers are not asked for.
-fn unusable(model: &str, reason: &str) -> EngineError {
-    EngineError::Unusable { model: model.to_owned(), reason: reason.to_owned() }
 }
 
 const NO_SCORES: &str = "its server does not tell the log-probabilities of a given text; score with a model of \

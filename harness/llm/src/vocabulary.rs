@@ -125,32 +125,28 @@ impl Vocabulary {
 
     /// One number per token to add to its logit: 0 for text that may start at a character border,
     /// minus infinity for everything else.
-    #[must_use]
-    pub fn text_bias(&self) -> &[f32] {
+    pub(crate) fn text_bias(&self) -> &[f32] {
         &self.text_bias
     }
 
     /// Like [`Self::text_bias`], without backslashes and control characters (line breaks among
     /// them): what a JSON string may hold unescaped. Quotes stay; they close the string.
-    #[must_use]
-    pub fn quoted_bias(&self) -> &[f32] {
+    pub(crate) fn quoted_bias(&self) -> &[f32] {
         &self.quoted_bias
     }
 
     /// Tokens that can only continue a multi-byte character which an earlier token began.
-    #[must_use]
-    pub fn midway(&self) -> &[Token] {
+    pub(crate) fn midway(&self) -> &[Token] {
         &self.midway
     }
 
     /// All text tokens whose piece is a non-empty prefix of `text`.
-    pub fn prefixes_of<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Token> + 'a {
+    pub(crate) fn prefixes_of<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Token> + 'a {
         (1..=text.len().min(self.longest)).flat_map(move |n| self.spelled(&text[..n]))
     }
 
     /// All text tokens whose piece begins with `text`.
-    #[must_use]
-    pub fn starting_with(&self, text: &[u8]) -> &[Token] {
+    pub(crate) fn starting_with(&self, text: &[u8]) -> &[Token] {
         // Pieces that begin with a text stand together, from the text itself on.
         let from = self.sorted.partition_point(|t| self.piece(*t) < text);
         let tail = &self.sorted[from..];
@@ -191,8 +187,7 @@ impl Vocabulary {
     /// `SentencePiece` tokenizers put a space before a text; a literal in the middle of a reply must
     /// not get one. Whatever else a tokenizer does (normalise, drop), the answer spells the text.
     /// `None` when the vocabulary has no piece for some byte.
-    #[must_use]
-    pub fn exactly(&self, text: &str, tokens: Vec<Token>) -> Option<Vec<Token>> {
+    pub(crate) fn exactly(&self, text: &str, tokens: Vec<Token>) -> Option<Vec<Token>> {
         let text = text.as_bytes();
         let spelled = self.bytes_of(&tokens);
         if spelled == text {
@@ -210,20 +205,23 @@ impl Vocabulary {
     }
 }
 
+/// How many tokens there are, as limits count them.
+pub(crate) fn count(tokens: &[Token]) -> u32 {
+    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
+}
+
 const fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
 
 /// Whether a piece holds what a JSON string must escape, quotes aside.
-#[must_use]
-pub fn must_be_escaped(piece: &[u8]) -> bool {
+pub(crate) fn must_be_escaped(piece: &[u8]) -> bool {
     piece.iter().any(|byte| *byte == b'\\' || byte.is_ascii_control())
 }
 
 /// Whether `pending` (the begun bytes of one character, possibly none) followed by `piece` is the
 /// beginning of a valid UTF-8 text.
-#[must_use]
-pub fn continues_utf8(pending: &[u8], piece: &[u8]) -> bool {
+pub(crate) fn continues_utf8(pending: &[u8], piece: &[u8]) -> bool {
     let valid = |text: &[u8]| match std::str::from_utf8(text) {
         Ok(_) => true,
         // No length: the text ends within a character, which a later piece may complete.
@@ -233,8 +231,7 @@ pub fn continues_utf8(pending: &[u8], piece: &[u8]) -> bool {
 }
 
 /// Length of the longest valid UTF-8 prefix.
-#[must_use]
-pub fn valid_utf8_len(text: &[u8]) -> usize {
+pub(crate) fn valid_utf8_len(text: &[u8]) -> usize {
     match std::str::from_utf8(text) {
         Ok(_) => text.len(),
         Err(error) => error.valid_up_to(),

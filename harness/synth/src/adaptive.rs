@@ -58,7 +58,8 @@ pub struct Agreement {
     pub failing: Count,
 }
 
-/// What a run has learnt of its models: counts, from which posteriors are drawn.
+/// What a run has learnt of its models: counts, from which posteriors are drawn. Without any facts every model
+/// draws from the same uniform distribution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Experience {
     generated: BTreeMap<(ModelName, Option<Domain>), Count>,
@@ -66,16 +67,10 @@ pub struct Experience {
 }
 
 impl Experience {
-    /// Without any facts, so that every model draws from the same uniform distribution.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { generated: BTreeMap::new(), judged: BTreeMap::new() }
-    }
-
     /// What was known when this candidate's roles were drawn: the facts of earlier waves and rounds.
     #[must_use]
     pub fn before(candidate: &Candidate, all: &[Candidate], tau: Thousandths) -> Self {
-        let mut experience = Self::new();
+        let mut experience = Self::default();
         experience.learn_all(all.iter().filter(|other| turn(other) < turn(candidate)), tau);
         experience
     }

@@ -29,7 +29,7 @@ pub struct Candidate {
     pub emitted_domain: Option<String>,
     /// The paper's x'; given from the start where it is the seed set's.
     pub instruction: Option<String>,
-    /// In seat order; without the seats that were not asked after a zero (see [`crate::economy`]).
+    /// In seat order; without the seats that were not asked after a zero (see [`Economy`](crate::method::Economy)).
     pub instruction_reviews: Vec<InstructionReview>,
     /// The paper's y'.
     pub response: Option<String>,
@@ -227,8 +227,7 @@ impl Candidate {
     }
 
     /// Whether a reviewer gave its instruction a zero.
-    #[must_use]
-    pub fn is_vetoed(&self) -> bool {
+    pub(crate) fn is_vetoed(&self) -> bool {
         self.instruction_reviews.iter().any(|review| review.bits.contains(&false))
     }
 

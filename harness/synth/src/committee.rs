@@ -117,8 +117,7 @@ impl Scores {
     }
 
     /// Expected scores; `None` unless there are six, none above 10.
-    #[must_use]
-    pub fn expected(scores: &[Thousandths]) -> Option<Self> {
+    pub(crate) fn expected(scores: &[Thousandths]) -> Option<Self> {
         // A mean over a model's probabilities lies within the scale; a server may still send anything.
         let scores: [Thousandths; 6] = scores.try_into().ok()?;
         scores.iter().all(|&score| score <= PERFECT).then_some(Self(scores))
@@ -191,8 +190,10 @@ impl Tally {
         f64::from(self.sum) / f64::from(6000 * self.reviewers)
     }
 
-    /// [R4] The population variance of the reviewers' means, free of division: `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in millionths.
+    /// The variance of the reviewers' means, free of division: `n * sum(t_i^2) - S^2`, which is `36 n^2 sigma^2`, in
+    /// millionths.
     fn scaled_variance(self) -> u64 {
+        // [R4] Of the population: the committee is all the reviewers that there are.
         u64::from(self.reviewers) * self.squares - u64::from(self.sum).pow(2)
     }
 

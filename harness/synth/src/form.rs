@@ -284,8 +284,7 @@ fn keyword_set(text: &str) -> Result<Vec<String>, Malformed> {
 }
 
 /// Keywords in lower case and sorted, so that equal sets are equal lists.
-#[must_use]
-pub fn folded(keywords: &[String]) -> Vec<String> {
+pub(crate) fn folded(keywords: &[String]) -> Vec<String> {
     let mut folded: Vec<String> = keywords.iter().map(|keyword| keyword.to_lowercase()).collect();
     folded.sort();
     folded

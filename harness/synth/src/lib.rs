@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | 3, A | seed items get domain, summary and keywords: D(0) | [`annotate`], [`domain`], [`pool`] |
 //! | 3 | roles without replacement; variants of them (4.3, 5.1) | [`roles`], [`variant`], [`adaptive`] |
-//! | 3.2 | examples; keywords, instruction and response | [`round`] (`drawing`, `asking`) |
+//! | 3.2 | examples; keywords, instruction and response | [`round`] (`asking`) |
 //! | 3.3 | three bits, six scores; mu and sigma; the decision | [`round`] (`deciding`), [`committee`] |
 //! | 3.4 | disputes go to an adjudicator | [`round`] (`deciding`) |
 //! | 3.5 | near-duplicates are dropped, samples summarised | [`dedup`], [`round`] |
@@ -26,7 +26,7 @@
 //!
 //! # What these stand on
 //!
-//! - [`method`], [`economy`]: every number of the method; which calls are left out
+//! - [`method`]: every number of the method; which calls are left out
 //! - [`request`], [`shape`], [`step`]: what is asked, in which form, and what comes back
 //! - [`prompt`], [`form`], [`thought`]: the text of a prompt; how its reply is read; what a model thinks before it
 //!   answers
@@ -40,7 +40,6 @@ pub mod candidate;
 pub mod committee;
 pub mod dedup;
 pub mod domain;
-pub mod economy;
 pub mod embedding;
 pub mod form;
 pub mod judge;

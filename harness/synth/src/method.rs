@@ -1,13 +1,19 @@
 //! Every number of the method, with the paper's value or our default for what it leaves open
 //! (METHOD.md, section 3).
+//!
+//! One of them says which calls are left out because no answer to them could change a sample ([`Economy`]). Every
+//! such saving leaves the published samples as they are and thins what is recorded about the other candidates: which
+//! rule ended them, how often they were reviewed, what was said. Where the reviews themselves are the subject, savings
+//! are switched off.
 
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::committee::Thousandths;
-use crate::economy::{self, Economy};
 use crate::request::{ModelName, Sampling};
 
 /// Token budgets of the free text in a reply. The paper asks for at most 30 words where texts are
@@ -57,6 +63,70 @@ pub enum TargetCut {
     Mu,
     /// Those with the lowest numbers, whatever their mu.
     Number,
+}
+
+/// Which savings are made. In an experiment file `economy = true`, `false`, or a table of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent switches")]
+pub struct Economy {
+    /// An instruction too close to the seed set or to a sample of an earlier round or wave can never
+    /// be kept: its candidate ends before any review.
+    pub early_duplicates: bool,
+    /// One zero bit rejects: reviewers are asked in turn, and after a zero no other is.
+    pub veto_short_circuit: bool,
+    /// When perfect scores from the reviewers left could not lift mu to tau, they are not asked.
+    pub bound_pruning: bool,
+    /// Scores do not depend on the comment that follows them, and only an adjudicator reads comments:
+    /// reviewers write them for disputes alone, and the adjudicator, whose comment is not read, writes none.
+    /// Needs constrained replies.
+    pub lazy_comments: bool,
+}
+
+impl Economy {
+    /// Every saving.
+    pub const ON: Self = Self::all(true);
+    /// No saving: every review whole, every rule in the paper's order.
+    pub const OFF: Self = Self::all(false);
+
+    const fn all(on: bool) -> Self {
+        Self { early_duplicates: on, veto_short_circuit: on, bound_pruning: on, lazy_comments: on }
+    }
+}
+
+impl Default for Economy {
+    fn default() -> Self {
+        Self::ON
+    }
+}
+
+/// Reads `true`, `false`, or a table with a switch for each saving.
+fn switch_or_table<'de, D: Deserializer<'de>>(from: D) -> Result<Economy, D::Error> {
+    from.deserialize_any(SwitchOrTable)
+}
+
+/// What [`switch_or_table`] reads, as a JSON Schema.
+fn switch_or_table_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "boolean" }, generator.subschema_for::<Economy>()] })
+}
+
+struct SwitchOrTable;
+
+impl<'de> Visitor<'de> for SwitchOrTable {
+    type Value = Economy;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true, false, or a table of savings")
+    }
+
+    fn visit_bool<E>(self, on: bool) -> Result<Economy, E> {
+        // One switch for all four, as `economy = false` in an experiment file.
+        Ok(Economy::all(on))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Economy, A::Error> {
+        Economy::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 /// Whether a parameter that came later has the value that all earlier trials had. Records then leave it out, so that
@@ -111,8 +181,8 @@ pub struct Method {
     /// with models too small to come to an end.
     pub close_long_texts: bool,
     /// Which calls are left out because no answer could change a sample; default `true`, all of them.
-    #[serde(deserialize_with = "economy::switch_or_table")]
-    #[schemars(schema_with = "economy::switch_or_table_schema")]
+    #[serde(deserialize_with = "switch_or_table")]
+    #[schemars(schema_with = "switch_or_table_schema")]
     pub economy: Economy,
     /// Token budgets.
     pub limits: TokenLimits,
@@ -165,8 +235,7 @@ impl Method {
 
     /// Whether a review can be asked for its scores without the comment. A reply without a form has no end of
     /// its scores to stop at.
-    #[must_use]
-    pub const fn scores_can_stand_alone(&self) -> bool {
+    pub(crate) const fn scores_can_stand_alone(&self) -> bool {
         self.constrained && !matches!(self.review_form, ReviewForm::CommentFirst)
     }
 
@@ -266,5 +335,25 @@ mod tests {
         assert!(!goes_on(50, 10) && !goes_on(20, 0));
         let paper = Method::default();
         assert!(paper.goes_on_after(0, 0) && paper.room_after(1_000_000) == 10_000);
+    }
+
+    fn read(json: &str) -> Result<Economy, String> {
+        switch_or_table(&mut serde_json::Deserializer::from_str(json)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_switch_or_a_table() {
+        assert_eq!(read("true").unwrap(), Economy::ON);
+        assert_eq!(read("false").unwrap(), Economy::OFF);
+        let table = read(r#"{"lazy_comments": false}"#).unwrap();
+        assert_eq!(table, Economy { lazy_comments: false, ..Economy::ON });
+        let written = serde_json::to_string(&table).unwrap();
+        assert_eq!(read(&written).unwrap(), table);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        assert!(read(r#"{"comments": false}"#).unwrap_err().contains("lazy_comments"));
+        assert!(read("1").unwrap_err().contains("true, false, or a table of savings"));
     }
 }

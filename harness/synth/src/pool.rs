@@ -154,8 +154,7 @@ impl Pool {
     }
 
     /// Places in [`Self::items`] of a domain's items, in pool order.
-    #[must_use]
-    pub fn of_domain(&self, domain: Domain) -> &[usize] {
+    pub(crate) fn of_domain(&self, domain: Domain) -> &[usize] {
         self.by_domain.get(&domain).map_or(&[], Vec::as_slice)
     }
 
@@ -166,8 +165,7 @@ impl Pool {
     }
 
     /// How many annotated seed items a domain has: its weight in the draw of domains (G3).
-    #[must_use]
-    pub fn seed_share(&self, domain: Domain) -> usize {
+    pub(crate) fn seed_share(&self, domain: Domain) -> usize {
         self.seed_share.get(&domain).copied().unwrap_or_default()
     }
 }

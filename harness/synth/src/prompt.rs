@@ -150,8 +150,7 @@ impl PromptSet {
 
     /// Whether a keyword is one that the stage's own role text shows between quotes, case apart: an example of
     /// the format, which a model may copy.
-    #[must_use]
-    pub fn shows_keyword(&self, stage: Stage, keyword: &str) -> bool {
+    pub(crate) fn shows_keyword(&self, stage: Stage, keyword: &str) -> bool {
         let role = self.templates[&stage].roles[0].to_lowercase();
         role.contains(&format!("\"{}\"", keyword.to_lowercase()))
     }
@@ -193,11 +192,10 @@ impl Template {
         };
         // [G8] One user message: the role text, a blank line, the sample block.
         let role = lines[..*border].join("\n").trim_end().to_owned() + "\n\n";
-        if let Some(Found { line, place, .. }) = find_place(&role, 1) {
-            return Err(PromptError::UnknownPlace { file, line, place, known: "none".into() });
-        }
+        // It has no place of its own: the same text for every request.
+        split_at_places(file, &role, 1, &[])?;
         let block = lines[border + 1..].join("\n");
-        let sample = split_block(file, block.trim(), border + 2, places)?;
+        let sample = split_at_places(file, block.trim(), border + 2, places)?;
         if let Some(place) = places.iter().find(|p| !sample.contains(&Piece::Place(p))) {
             return Err(PromptError::PlaceMissing { file, place });
         }
@@ -234,46 +232,29 @@ fn turns(role: &str) -> Vec<String> {
     (0..orders).map(turned).collect()
 }
 
-/// A place in a text.
-struct Found {
-    start: usize,
-    end: usize,
-    line: usize,
-    place: String,
-}
-
-fn find_place(text: &str, first_line: usize) -> Option<Found> {
-    let start = text.find("{{")?;
-    let length = text[start..].find("}}")?;
-    Some(Found {
-        start,
-        end: start + length + 2,
-        line: first_line + text[..start].matches('\n').count(),
-        place: text[start + 2..start + length].trim().to_owned(),
-    })
-}
-
-fn split_block(
+/// Cuts a text, which begins at a line of its file, at its places.
+fn split_at_places(
     file: &'static str,
-    mut rest: &str,
-    mut line: usize,
+    text: &str,
+    first_line: usize,
     places: &'static [&'static str],
 ) -> Result<Vec<Piece>, PromptError> {
     let mut pieces = Vec::new();
-    while let Some(found) = find_place(rest, line) {
-        let Some(place) = places.iter().find(|known| **known == found.place) else {
-            let known = places.join(", ");
+    let mut rest = text;
+    while let Some((before, inside)) = rest.split_once("{{")
+        && let Some((name, after)) = inside.split_once("}}")
+    {
+        let Some(place) = places.iter().find(|known| **known == name.trim()) else {
+            let above = &text[..text.len() - inside.len()];
             return Err(PromptError::UnknownPlace {
                 file,
-                line: found.line,
-                place: found.place,
-                known,
+                line: first_line + above.matches('\n').count(),
+                place: name.trim().to_owned(),
+                known: if places.is_empty() { "none".to_owned() } else { places.join(", ") },
             });
         };
-        pieces.push(Piece::Text(rest[..found.start].to_owned()));
-        pieces.push(Piece::Place(place));
-        rest = &rest[found.end..];
-        line = found.line;
+        pieces.extend([Piece::Text(before.to_owned()), Piece::Place(place)]);
+        rest = after;
     }
     pieces.push(Piece::Text(rest.to_owned()));
     Ok(pieces)

@@ -343,14 +343,14 @@ pub struct Reply {
 impl Reply {
     /// The record of a call that the engine could not answer; `said` is the engine's own message.
     #[must_use]
-    pub const fn failed(failure: Failure, said: String) -> Self {
-        Self {
-            text: said,
-            finish: Finish::Failed { failure },
-            prompt_tokens: 0,
-            reply_tokens: 0,
-            expected: Vec::new(),
-        }
+    pub fn failed(failure: Failure, said: String) -> Self {
+        Self { text: said, ..Self::without_text(Finish::Failed { failure }, 0) }
+    }
+
+    /// The record of a call to which nothing was generated.
+    #[must_use]
+    pub const fn without_text(finish: Finish, prompt_tokens: u32) -> Self {
+        Self { text: String::new(), finish, prompt_tokens, reply_tokens: 0, expected: Vec::new() }
     }
 
     /// Why there is no reply; `None` when there is one.

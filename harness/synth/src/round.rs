@@ -3,7 +3,7 @@
 //!
 //! A round works in waves. A wave draws candidates and takes all of them through one stage at a
 //! time: keywords, instruction, instruction review, response, response review, adjudication,
-//! deduplication, summary. This file alone knows that order; [`drawing`] draws, [`asking`] turns a stage
+//! deduplication, summary. This file draws, and it alone knows that order; [`asking`] turns a stage
 //! into requests and reads the replies, [`deciding`] applies the rules. Waves follow until the target is met or
 //! the cap is reached; the pool stays frozen meanwhile, so a round does not depend on the order in
 //! which candidates finish.
@@ -14,18 +14,19 @@
 
 mod asking;
 mod deciding;
-mod drawing;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::adaptive::Experience;
 use crate::candidate::{Candidate, Outcome};
-use crate::economy::Economy;
+use crate::domain::Domain;
 use crate::embedding::Embedding;
-use crate::method::{Member, Method};
+use crate::method::{Economy, Member, Method};
 use crate::pool::{ItemId, Pool, PoolItem, SeedItem};
 use crate::request::{ModelName, Stage};
+use crate::roles::RoleDraw;
 use crate::step::{Answers, Asker, Step};
+use crate::stream::Stream;
 use crate::variant::Variant;
 use asking::{Opening, Task};
 
@@ -81,7 +82,7 @@ pub struct Round<'a> {
     setting: Setting<'a>,
     material: Material<'a>,
     number: u32,
-    /// See [`drawing::domain_weights`]; empty over the seed set.
+    /// See [`domain_weights`]; empty over the seed set.
     domain_weights: Vec<usize>,
     /// Samples that it adds at most.
     room: usize,
@@ -110,7 +111,7 @@ impl<'a> Round<'a> {
     /// When no domain has enough items for a generation.
     pub fn new(setting: Setting<'a>, pool: &'a Pool, number: u32) -> Result<Self, NoExamples> {
         let needed = setting.asker.method.min_examples;
-        let domain_weights = drawing::domain_weights(pool, needed);
+        let domain_weights = domain_weights(pool, needed);
         if domain_weights.iter().all(|&weight| weight == 0) {
             return Err(NoExamples { needed });
         }
@@ -132,7 +133,7 @@ impl<'a> Round<'a> {
             domain_weights: Vec::new(),
             room: setting.asker.method.room_after(0),
             candidates: Vec::new(),
-            experience: Experience::new(),
+            experience: Experience::default(),
             wave: 0,
             wave_start: 0,
             stage: Stage::Keywords,
@@ -240,6 +241,48 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// The next candidate, as it is drawn.
+    fn draw(&self) -> Candidate {
+        let at = self.candidates.len();
+        let number = u32::try_from(at).unwrap_or(u32::MAX);
+        let id = ItemId::Candidate { round: self.number, number };
+        let (domain, examples, instruction) = match self.material {
+            Material::Pool(pool) => {
+                let (domain, examples) = self.draw_examples(pool, id);
+                (Some(domain), examples, None)
+            }
+            // [B1, B4] Candidate i answers the seed set's i-th item; nothing is drawn but the roles.
+            Material::Seeds(items) => {
+                let item = &items[at];
+                let domain = item.annotation.as_ref().map(|annotation| annotation.domain);
+                (domain, vec![item.id()], Some(item.instruction.clone()))
+            }
+        };
+        let Setting { asker, variant, members, .. } = self.setting;
+        let (run_seed, experience) = (asker.run_seed, &self.experience);
+        let draw = RoleDraw { run_seed, candidate: id, domain, experience, variant, members };
+        let drawn = Candidate::drawn(id, self.wave, domain, examples, draw.assign());
+        Candidate { instruction, ..drawn }
+    }
+
+    /// Draws domain and examples, each from its own stream.
+    fn draw_examples(&self, pool: &Pool, id: ItemId) -> (Domain, Vec<ItemId>) {
+        let (asker, method, name) = (self.setting.asker, self.method(), id.to_string());
+        let stream = |purpose| Stream::named(asker.run_seed, &[&name, purpose]);
+
+        let domain = stream("domain").weighted(&self.domain_weights);
+        // `Round::new` has refused a pool in which all weights are 0, so a domain is always drawn.
+        let domain = Domain::ALL[domain.unwrap_or_default()];
+        let items = pool.of_domain(domain);
+        let mut draw = stream("examples");
+        // [G1] 2 to 4 examples, each number equally likely; [G12] of a small domain all that there are.
+        let span = (method.max_examples - method.min_examples + 1) as usize;
+        let count = method.min_examples as usize + draw.below(span);
+        let chosen = draw.choose(items.len(), count);
+        let examples = chosen.into_iter().map(|at| pool.items()[items[at]].id).collect();
+        (domain, examples)
+    }
+
     fn end_wave(&mut self) -> Step<RoundOutcome> {
         // What no rule has ended is a sample.
         for at in self.open() {
@@ -325,8 +368,21 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// [V1] A variant without reviewers goes on to the response.
+    /// The stage behind the instruction, or the first one where the seed set has it.
     fn after_instruction(&self) -> Stage {
+        // [V1] A variant without reviewers goes on to the response.
         if self.setting.variant.reviews() > 0 { Stage::InstructionReview } else { Stage::Response }
     }
+}
+
+/// How many seed items each domain has, in the order of [`Domain::ALL`]: its weight in the draw of domains. A
+/// domain with too few items for a generation has none.
+fn domain_weights(pool: &Pool, min_examples: u32) -> Vec<usize> {
+    let weight = |domain| {
+        // [G12] Samples of earlier rounds count as items. [G3] They do not count as weight, so that no round
+        // drifts towards the domains that were easy in the last one.
+        let is_drawn = pool.of_domain(domain).len() >= min_examples as usize;
+        if is_drawn { pool.seed_share(domain) } else { 0 }
+    };
+    Domain::ALL.map(weight).to_vec()
 }

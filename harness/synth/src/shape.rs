@@ -105,14 +105,19 @@ impl Shape {
         Cow::Owned(Self { parts })
     }
 
-    /// The beginning of a reply of this shape up to its first free text: what is forced or chosen, with
-    /// the literal that announces the text. `None` when the shape has no such beginning, or the reply
-    /// does not have it.
+    /// How many parts make up its opening, which ends where the first free text begins: what is forced or chosen,
+    /// with the literal that announces the text. `None` when it has no such beginning.
     #[must_use]
-    pub fn opening<'a>(&self, reply: &'a str) -> Option<&'a str> {
+    pub fn opening_parts(&self) -> Option<usize> {
         let text = self.parts.iter().position(|part| matches!(part, Part::Text { .. }))?;
         // Only a literal marks the border in the reply's text; behind a number the text could begin anywhere.
-        let Part::Literal(announcement) = self.parts.get(text.checked_sub(1)?)? else {
+        matches!(self.parts[..text].last()?, Part::Literal(_)).then_some(text)
+    }
+
+    /// The opening of a reply of this shape. `None` when the shape has none, or the reply does not have it.
+    #[must_use]
+    pub fn opening<'a>(&self, reply: &'a str) -> Option<&'a str> {
+        let Part::Literal(announcement) = &self.parts[self.opening_parts()? - 1] else {
             return None;
         };
         let end = reply.find(announcement.as_str())? + announcement.len();

@@ -77,7 +77,7 @@ impl Stream {
     ///
     /// # Panics
     /// When `a` or `b` is 0.
-    pub fn beta(&mut self, a: u32, b: u32) -> u64 {
+    pub(crate) fn beta(&mut self, a: u32, b: u32) -> u64 {
         assert!(a > 0 && b > 0, "a Beta distribution needs two numbers above 0");
         let (mut place, mut among) = (u64::from(a), u64::from(a) + u64::from(b) - 1);
         let mut value = 0;

@@ -26,7 +26,7 @@ pub const TAGS: [(&str, &str); 5] = [
 ];
 
 /// Tokens that a thought's tags and the line breaks around them may take, beside its budget.
-pub const FRAME_TOKENS: u32 = 16;
+pub(crate) const FRAME_TOKENS: u32 = 16;
 
 /// A text with its thoughts taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]

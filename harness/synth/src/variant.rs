@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::economy::Economy;
-use crate::method::{Member, Method};
+use crate::method::{Economy, Member, Method};
 use crate::request::{ModelName, ScoreReading};
 
 /// Who generates, reviews and adjudicates.

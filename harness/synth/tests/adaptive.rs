@@ -96,7 +96,7 @@ fn what_is_learnt_follows_from_the_facts() {
     };
     let method = Method { cap: 4, ..long(4) };
     let candidates = play(&variant("fixed-roles"), &method, say).outcome.candidates;
-    let mut experience = Experience::new();
+    let mut experience = Experience::default();
     experience.learn_all(&candidates, tau);
     let domains = Domain::ALL.map(Some);
     let llama = ModelName::new("llama");
@@ -134,9 +134,9 @@ fn a_round_learns_from_the_rounds_before_it_and_inspect_sees_the_same() {
     let tau = method.tau;
     let first = play(&variant, &method, one_bad_generator).outcome.candidates;
     let early = Experience::before(&first[0], &first, tau);
-    assert_eq!(early, Experience::new());
+    assert_eq!(early, Experience::default());
     let of_first_wave = Experience::before(&first[20], &first, tau);
-    let mut by_hand = Experience::new();
+    let mut by_hand = Experience::default();
     by_hand.learn_all(&first[..20], tau);
     assert_eq!(of_first_wave, by_hand);
     assert_eq!(Experience::before(&first[39], &first, tau), by_hand, "a wave is drawn together");

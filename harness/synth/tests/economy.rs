@@ -5,8 +5,7 @@
 mod script;
 
 use gra_synth::candidate::Candidate;
-use gra_synth::economy::Economy;
-use gra_synth::method::Method;
+use gra_synth::method::{Economy, Method};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, Portion, Request, Stage};
 use gra_synth::stream::Stream;

@@ -8,9 +8,8 @@ mod script;
 use gra_synth::adaptive::Experience;
 use gra_synth::annotate::Annotate;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome};
-use gra_synth::economy::Economy;
 use gra_synth::judge::{Judge, Judged, JudgedSample};
-use gra_synth::method::Method;
+use gra_synth::method::{Economy, Method};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Failure, Finish, Reply, Request, ScoreReading, Stage};
 use gra_synth::step::{Answers, Asker, Step};
@@ -89,7 +88,7 @@ fn a_zero_bit_decides_whichever_seat_fails() {
 #[test]
 fn a_failure_teaches_nothing_about_the_generator() {
     let (candidate, _) = failing(&method(), Stage::Response, 0);
-    let mut experience = Experience::new();
+    let mut experience = Experience::default();
     experience.learn(&candidate, method().tau);
     let generated = experience.generated(&candidate.roles.generator, candidate.domain);
     assert_eq!((generated.yes, generated.no), (0, 0));

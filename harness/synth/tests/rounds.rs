@@ -6,8 +6,7 @@ mod script;
 
 use gra_synth::candidate::Outcome::{self, Rejected};
 use gra_synth::committee::Decision;
-use gra_synth::economy::Economy;
-use gra_synth::method::{Method, TargetCut};
+use gra_synth::method::{Economy, Method, TargetCut};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Finish, Request, ScoreReading, Stage};
 use script::{method, play, prompts, seed_items, trails, usual, variant};

@@ -5,8 +5,7 @@
 #[expect(dead_code, reason = "this round is played with other members")]
 mod script;
 
-use gra_synth::economy::Economy;
-use gra_synth::method::{Member, Method};
+use gra_synth::method::{Economy, Member, Method};
 use gra_synth::request::{Finish, ModelName, Portion, Reply, Request, Stage};
 use gra_synth::round::{Round, RoundOutcome, Setting};
 use gra_synth::shape::Part;

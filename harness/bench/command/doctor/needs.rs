@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use gra_llm::model_pool::check::{ModelCheck, PoolPart};
-use gra_llm::model_pool::footprint::Footprint;
+use gra_llm::model_pool::check::{Footprint, ModelCheck, PoolPart};
 use serde::Serialize;
 
 use super::gib;

@@ -149,7 +149,7 @@ impl<'a> Casts<'a> {
                 candidate: ItemId::Candidate { round, number },
                 // What adaptive roles learn from is not known before a run: they are drawn as in its first wave.
                 domain: None,
-                experience: &Experience::new(),
+                experience: &Experience::default(),
                 variant,
                 members: &self.experiment.members,
             };

@@ -6,14 +6,12 @@
 //! model has been seen behind it. Where the reply goes on that way its next logits tell; else the token is
 //! fed as a probe, and taken back.
 
-use std::sync::Arc;
-
 use gra_synth::committee::Thousandths;
 
-use super::compiled_shape::{Choice, PlanStep, count};
+use super::compiled_shape::Choice;
 use super::{Automaton, DrawInput, Now};
 use crate::sampler::Allowed;
-use crate::vocabulary::{Token, TokenKind, Vocabulary};
+use crate::vocabulary::{Token, Vocabulary, count};
 
 /// A share below this is not probed: it counts as the smallest of its values, which moves an expected score
 /// by less than the half thousandth that it is rounded by.
@@ -67,9 +65,12 @@ impl Automaton {
     /// An option may be a prefix of another (`1` and `10`). Both are then kept apart by the token
     /// that follows: one that begins the next literal says that the option is complete; it is not
     /// fed, the whole literal is.
-    pub(super) fn choose(&mut self, from: usize, input: &mut DrawInput<'_>) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        let Some(PlanStep::Choose(choice)) = plan.steps.get(self.at) else { return self.give_up() };
+    pub(super) fn choose(
+        &mut self,
+        choice: &Choice,
+        from: usize,
+        input: &mut DrawInput<'_>,
+    ) -> Vec<Token> {
         let written = &self.reply[from..];
         let next = Continuations::of(choice, written, input.vocabulary);
         if next.complete {
@@ -89,32 +90,31 @@ impl Automaton {
             let expectation = self.expectation.get_or_insert_with(ExpectedValue::begin);
             expectation.weigh(written, &next, choice, input);
         }
-        self.probe_or_take(from, drawn, choice, input.vocabulary)
+        self.probe_or_take(choice, from, drawn, input.vocabulary)
     }
 
     /// Takes note of the logits behind a probed beginning, and goes on with what was drawn before.
     pub(super) fn probed(
         &mut self,
+        choice: &Choice,
         from: usize,
         drawn: DrawnOption,
         beginning: &[u8],
         input: &DrawInput<'_>,
     ) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        let Some(PlanStep::Choose(choice)) = plan.steps.get(self.at) else { return self.give_up() };
         let next = Continuations::of(choice, beginning, input.vocabulary);
         if let Some(expectation) = &mut self.expectation {
             expectation.weigh(beginning, &next, choice, input);
         }
-        self.probe_or_take(from, drawn, choice, input.vocabulary)
+        self.probe_or_take(choice, from, drawn, input.vocabulary)
     }
 
     /// Probes what the drawn token leaves open of an expected value, or takes the token.
     fn probe_or_take(
         &mut self,
+        choice: &Choice,
         from: usize,
         drawn: DrawnOption,
-        choice: &Choice,
         vocabulary: &Vocabulary,
     ) -> Vec<Token> {
         if let Some(expectation) = &self.expectation {
@@ -189,11 +189,7 @@ fn stopping(choice: &Choice, vocabulary: &Vocabulary) -> Vec<Token> {
                 tokens.extend_from_slice(vocabulary.starting_with(literal.as_bytes()));
             }
         }
-        None if choice.last => {
-            tokens.extend(
-                vocabulary.ends().iter().filter(|t| vocabulary.kind(**t) == TokenKind::End),
-            );
-        }
+        None if choice.last => tokens.extend_from_slice(vocabulary.ends()),
         None => {}
     }
     tokens.sort_unstable();

@@ -2,7 +2,7 @@
 
 use gra_synth::shape::{Part, Shape};
 
-use crate::vocabulary::{Token, Vocabulary};
+use crate::vocabulary::{Token, Vocabulary, count};
 
 /// A shape that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,9 +56,11 @@ impl Closer {
     }
 }
 
-/// The forced texts of a quoted list.
+/// A quoted list, with its forced texts.
 #[derive(Clone, Debug)]
-pub(super) struct ListTexts {
+pub(super) struct QuotedList {
+    pub(super) max_items: u8,
+    pub(super) item_budget: u32,
     /// `["`
     pub(super) open: ForcedText,
     /// `"`
@@ -73,7 +75,7 @@ pub(super) struct ListTexts {
     pub(super) quote_close: ForcedText,
 }
 
-impl ListTexts {
+impl QuotedList {
     /// Most tokens from the end of an item's text to the end of the list.
     pub(super) fn close_cost(&self) -> u32 {
         let by_parts = count(&self.quote.tokens) + count(&self.close.tokens);
@@ -120,11 +122,7 @@ pub(super) enum PlanStep {
         visible: bool,
         closer: Option<Closer>,
     },
-    List {
-        max_items: u8,
-        item_budget: u32,
-        runs: Box<ListTexts>,
-    },
+    List(Box<QuotedList>),
 }
 
 /// A compiled shape. The same for every request of one shape on one model.
@@ -194,18 +192,18 @@ impl CompiledShape {
                     }
                 }
                 Part::Thought { .. } => return Err(ShapeError::Thought),
-                Part::QuotedList { max_items, max_item_tokens } => PlanStep::List {
-                    max_items: *max_items,
-                    item_budget: *max_item_tokens,
-                    runs: Box::new(ListTexts {
+                Part::QuotedList { max_items, max_item_tokens } => {
+                    PlanStep::List(Box::new(QuotedList {
+                        max_items: *max_items,
+                        item_budget: *max_item_tokens,
                         open: run("[\"")?,
                         quote: run("\"")?,
                         another: run(", \"")?,
                         close: run("]")?,
                         quote_another: run("\", \"")?,
                         quote_close: run("\"]")?,
-                    }),
-                },
+                    }))
+                }
             });
         }
         if steps.is_empty() {
@@ -274,7 +272,7 @@ impl CompiledShape {
                     tokens.extend(vocabulary.spell(option.as_bytes())?);
                     rest = &rest[option.len()..];
                 }
-                PlanStep::Write { .. } | PlanStep::List { .. } => return None,
+                PlanStep::Write { .. } | PlanStep::List(_) => return None,
             }
         }
         rest.is_empty().then_some(tokens)
@@ -289,7 +287,7 @@ impl PlanStep {
             Self::Write { visible, closer, .. } => {
                 u32::from(*visible) + closer.as_ref().map_or(0, Closer::cost)
             }
-            Self::List { runs, .. } => count(&runs.open.tokens) + 1 + runs.close_cost(),
+            Self::List(list) => count(&list.open.tokens) + 1 + list.close_cost(),
         }
     }
 
@@ -299,10 +297,19 @@ impl PlanStep {
             Self::Write { budget, closer, .. } => {
                 budget.max(&1).saturating_add(closer.as_ref().map_or(0, Closer::cost))
             }
-            Self::List { max_items, item_budget, runs } => {
-                let item = item_budget.max(&1).saturating_add(runs.another_cost());
-                item.saturating_mul(u32::from(*max_items)).saturating_add(self.least())
+            Self::List(list) => {
+                let item = list.item_budget.max(1).saturating_add(list.another_cost());
+                item.saturating_mul(u32::from(list.max_items)).saturating_add(self.least())
             }
+        }
+    }
+
+    /// What ends a text of this step when the model writes it; empty where only an end token does.
+    pub(super) fn closer_opening(&self) -> &str {
+        match self {
+            Self::Write { closer: Some(closer), .. } => &closer.opening,
+            Self::List(_) => "\"",
+            _ => "",
         }
     }
 
@@ -310,7 +317,7 @@ impl PlanStep {
     pub(super) fn closing_cost(&self) -> u32 {
         match self {
             Self::Write { closer: Some(closer), .. } => closer.cost(),
-            Self::List { runs, .. } => runs.close_cost(),
+            Self::List(list) => list.close_cost(),
             _ => 0,
         }
     }
@@ -396,8 +403,4 @@ pub(crate) fn opening(closer: &str) -> &str {
 fn longest(options: &[String]) -> u32 {
     // Every token of a choice adds at least one byte.
     options.iter().map(|o| u32::try_from(o.len()).unwrap_or(u32::MAX)).max().unwrap_or(0)
-}
-
-pub(super) fn count(tokens: &[Token]) -> u32 {
-    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
 }

@@ -1,14 +1,13 @@
-//! Free text: drawn until its closer begins, the model ends it or its budget is spent.
-
-use std::sync::Arc;
+//! Free text: drawn until its closer begins, the model ends it or its budget is spent. The items of a quoted list are
+//! such texts; after each, another one or the end.
 
 use gra_synth::request::Finish;
 
-use super::compiled_shape::{Closer, PlanStep, count};
+use super::compiled_shape::{ForcedText, PlanStep, QuotedList};
 use super::{Automaton, DrawInput, Now};
 use crate::sampler::{Allowed, Candidates};
 use crate::vocabulary::{
-    Token, TokenKind, Vocabulary, continues_utf8, must_be_escaped, valid_utf8_len,
+    Token, TokenKind, Vocabulary, continues_utf8, count, must_be_escaped, valid_utf8_len,
 };
 
 /// Blank tokens that a text may begin with. A model that begins with line breaks is let; one that
@@ -24,6 +23,8 @@ pub(super) struct Writing {
     budget: u32,
     /// Whether it must hold more than white space.
     visible: bool,
+    /// Items before it, where it is one of a list's.
+    items: u8,
 }
 
 /// How a token goes on with a text.
@@ -39,37 +40,41 @@ enum TokenEffect {
 }
 
 /// How a text ended, for what follows it.
-pub(super) struct Ended {
+struct Ended {
     /// Tokens to feed that belong to the text.
-    pub(super) feed: Vec<Token>,
+    feed: Vec<Token>,
     /// First bytes of the closer that were fed as text.
-    pub(super) written: usize,
+    written: usize,
     /// What the model wrote after the closer's beginning; not fed.
-    pub(super) rest: Vec<u8>,
+    rest: Vec<u8>,
     /// Whether an end token ended it.
-    pub(super) by_end: bool,
-}
-
-impl Writing {
-    pub(super) const fn new(start: usize, budget: u32, visible: bool) -> Self {
-        Self { start, used: 0, budget, visible }
-    }
+    by_end: bool,
 }
 
 impl Automaton {
+    /// A text that begins here, with as much of its budget as the token limit leaves.
+    pub(super) fn writing(&self, budget: u32, visible: bool, items: u8) -> Writing {
+        // What closes this text and what all later steps need is not for the text.
+        let kept = self.plan.steps[self.at].closing_cost() + self.plan.reserve[self.at + 1];
+        let left = self.draws.max_tokens.saturating_sub(self.used).saturating_sub(kept);
+        // The plan reserved one token for every text.
+        let budget = budget.min(left).max(1);
+        Writing { start: self.reply.len(), used: 0, budget, visible, items }
+    }
+
     /// Draws the next token of a text: of the plan's current step, or of an item of a list.
     pub(super) fn write(
         &mut self,
+        step: &PlanStep,
         text: Writing,
-        items: u8,
         input: &mut DrawInput<'_>,
     ) -> Vec<Token> {
         let vocabulary = input.vocabulary;
-        let quoted = matches!(self.plan.steps.get(self.at), Some(PlanStep::List { .. }));
+        let quoted = matches!(step, PlanStep::List(_));
         // A character that was begun is completed first.
         let midway = self.midway(vocabulary, quoted);
         if !midway.is_empty()
-            && let Some(feed) = self.try_tokens(text, items, Allowed::Only(&midway), input)
+            && let Some(feed) = self.try_tokens(step, text, Allowed::Only(&midway), input)
         {
             return feed;
         }
@@ -80,7 +85,7 @@ impl Automaton {
         let bias = if quoted { vocabulary.quoted_bias() } else { vocabulary.text_bias() };
         let also = if may_end { vocabulary.ends() } else { &[] };
         let allowed = Allowed::Biased { bias, also };
-        self.try_tokens(text, items, allowed, input).unwrap_or_else(|| self.give_up())
+        self.try_tokens(step, text, allowed, input).unwrap_or_else(|| self.give_up())
     }
 
     /// The tokens that go on with the unfinished character at the reply's end; none if there is
@@ -100,18 +105,12 @@ impl Automaton {
     /// Draws among the allowed tokens until one does not make the reply wrong. `None` when all do.
     fn try_tokens(
         &mut self,
+        step: &PlanStep,
         text: Writing,
-        items: u8,
         allowed: Allowed<'_>,
         input: &mut DrawInput<'_>,
     ) -> Option<Vec<Token>> {
-        let plan = Arc::clone(&self.plan);
-        let opening = match plan.steps.get(self.at) {
-            Some(PlanStep::Write { closer: Some(closer), .. }) => closer.opening.as_str(),
-            Some(PlanStep::List { .. }) => "\"",
-            _ => "",
-        };
-        let vocabulary = input.vocabulary;
+        let (opening, vocabulary) = (step.closer_opening(), input.vocabulary);
         let mut refused = Vec::new();
         loop {
             // Each further try is a draw of its own.
@@ -123,21 +122,20 @@ impl Automaton {
                 // The model ended the reply in the middle of the closer: it is completed all the same.
                 let written = self.take_back_beginning(text.start, opening);
                 let ended = Ended { feed: Vec::new(), written, rest: Vec::new(), by_end: true };
-                return Some(self.ended(ended, items));
+                return Some(self.ended(step, text.items, ended));
             }
             let piece = vocabulary.piece(token);
             let before = self.reply.len();
             match self.judge(text, opening, piece) {
                 TokenEffect::Refused => {}
                 TokenEffect::On => {
-                    let text = Writing { used: text.used + 1, ..text };
                     self.used = self.used.saturating_add(1);
-                    self.now = Now::Writing { text, items };
+                    self.now = Now::Writing(Writing { used: text.used + 1, ..text });
                     return Some(vec![token]);
                 }
                 TokenEffect::Spent => {
                     self.used = self.used.saturating_add(1);
-                    return Some(self.budget_spent(text, opening, token, items));
+                    return Some(self.budget_spent(step, text, token));
                 }
                 TokenEffect::Closed { at, rest } => {
                     // Of a token that runs over the border only the text is fed.
@@ -149,7 +147,7 @@ impl Automaton {
                         self.used = self.used.saturating_add(count(&feed));
                         let written = before.saturating_sub(at);
                         let ended = Ended { feed, written, rest, by_end: false };
-                        return Some(self.ended(ended, items));
+                        return Some(self.ended(step, text.items, ended));
                     }
                 }
             }
@@ -185,51 +183,32 @@ impl Automaton {
     }
 
     /// The budget is spent with this token.
-    fn budget_spent(
-        &mut self,
-        text: Writing,
-        opening: &str,
-        token: Token,
-        items: u8,
-    ) -> Vec<Token> {
+    fn budget_spent(&mut self, step: &PlanStep, text: Writing, token: Token) -> Vec<Token> {
         self.cut_unfinished_character();
-        let closes = match &self.plan.steps[self.at] {
-            PlanStep::Write { close_at_budget, .. } => *close_at_budget,
-            _ => true,
-        };
-        if !closes {
+        if let PlanStep::Write { close_at_budget: false, .. } = step {
             self.finish = Some(Finish::Length);
             return vec![token];
         }
-        let written = self.take_back_beginning(text.start, opening);
+        let written = self.take_back_beginning(text.start, step.closer_opening());
         let ended = Ended { feed: vec![token], written, rest: Vec::new(), by_end: false };
-        self.ended(ended, items)
+        self.ended(step, text.items, ended)
     }
 
-    /// Goes on after a text.
-    fn ended(&mut self, ended: Ended, items: u8) -> Vec<Token> {
-        let plan = Arc::clone(&self.plan);
-        match plan.steps.get(self.at) {
-            Some(PlanStep::List { .. }) => self.item_ended(ended, items),
-            Some(PlanStep::Write { closer: Some(closer), .. }) => {
-                let mut feed = ended.feed;
-                self.close(closer, ended.written, &mut feed);
-                self.enter(self.at + 1, &mut feed);
-                feed
-            }
-            _ => {
-                let mut feed = ended.feed;
-                self.enter(self.at + 1, &mut feed);
-                feed
-            }
+    /// Goes on after a text, behind so many items of its list.
+    fn ended(&mut self, step: &PlanStep, items: u8, ended: Ended) -> Vec<Token> {
+        if let PlanStep::List(list) = step {
+            return self.item_ended(list, items, ended);
         }
-    }
-
-    fn close(&mut self, closer: &Closer, written: usize, feed: &mut Vec<Token>) {
-        let tokens = closer.remainder(written);
-        self.reply.extend_from_slice(closer.text.as_bytes());
-        self.used = self.used.saturating_add(count(tokens));
-        feed.extend_from_slice(tokens);
+        let mut feed = ended.feed;
+        if let PlanStep::Write { closer: Some(closer), .. } = step {
+            // What the model wrote of it was fed, and taken out of the reply: the whole closer follows there.
+            let tokens = closer.remainder(ended.written);
+            self.reply.extend_from_slice(closer.text.as_bytes());
+            self.used = self.used.saturating_add(count(tokens));
+            feed.extend_from_slice(tokens);
+        }
+        self.enter(self.at + 1, &mut feed);
+        feed
     }
 
     /// When the text ends with the beginning of its closer (`</com`), takes that out of the text:
@@ -244,6 +223,71 @@ impl Automaton {
         let taken = found.unwrap_or(0);
         self.reply.truncate(self.reply.len() - taken);
         taken
+    }
+
+    /// An item's text has ended: goes on as the model's last token said, or asks it.
+    fn item_ended(&mut self, list: &QuotedList, items: u8, ended: Ended) -> Vec<Token> {
+        let items = items.saturating_add(1);
+        let mut feed = ended.feed;
+        // A token such as `",` or `"]` has already said how the list goes on.
+        let next = ended.rest.trim_ascii_start().first();
+        if ended.by_end || next == Some(&b']') || !self.may_add(list, items) {
+            self.close_list(&list.quote_close, &mut feed);
+        } else if next == Some(&b',') {
+            self.begin_item(list, &list.quote_another, items, &mut feed);
+        } else {
+            self.force(&list.quote, &mut feed);
+            self.now = Now::Deciding { items };
+        }
+        feed
+    }
+
+    /// Draws between a comma and the closing bracket, after an item's closing quote.
+    pub(super) fn decide(
+        &mut self,
+        list: &QuotedList,
+        items: u8,
+        input: &mut DrawInput<'_>,
+    ) -> Vec<Token> {
+        let vocabulary = input.vocabulary;
+        // Everything that begins with a comma or a bracket; what else such tokens hold is not fed.
+        let mut tokens = vocabulary.starting_with(b",").to_vec();
+        tokens.extend_from_slice(vocabulary.starting_with(b"]"));
+        tokens.extend_from_slice(vocabulary.ends());
+        let uniform = self.stream.draw(self.used, 0);
+        let allowed = Allowed::Only(&tokens).into();
+        let drawn = input.sampler.draw(input.logits, allowed, self.draws.sampling, uniform);
+        let mut feed = Vec::new();
+        if drawn.is_some_and(|token| vocabulary.piece(token).starts_with(b",")) {
+            self.begin_item(list, &list.another, items, &mut feed);
+        } else {
+            self.close_list(&list.close, &mut feed);
+        }
+        feed
+    }
+
+    fn close_list(&mut self, run: &ForcedText, feed: &mut Vec<Token>) {
+        self.force(run, feed);
+        self.enter(self.at + 1, feed);
+    }
+
+    /// Begins an item behind so many others.
+    pub(super) fn begin_item(
+        &mut self,
+        list: &QuotedList,
+        run: &ForcedText,
+        items: u8,
+        feed: &mut Vec<Token>,
+    ) {
+        self.force(run, feed);
+        self.now = Now::Writing(self.writing(list.item_budget, true, items));
+    }
+
+    /// Whether the list may hold another item, and the token limit leaves room for it.
+    fn may_add(&self, list: &QuotedList, items: u8) -> bool {
+        // An item takes a token at least, and the list must still be closed behind it.
+        let needed = list.another_cost() + 1 + list.close_cost() + self.plan.reserve[self.at + 1];
+        items < list.max_items && self.used.saturating_add(needed) <= self.draws.max_tokens
     }
 
     /// Whether the complete characters of this stretch of the reply are more than white space.

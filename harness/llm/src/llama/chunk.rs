@@ -1,6 +1,7 @@
 //! A chunk made ready: what each request needs, what all of them share, and how many run at once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use gra_synth::request::{Finish, Portion, Reply, Request};
@@ -11,7 +12,7 @@ use super::prompt::PromptForm;
 use super::settings::{EngineSettings, MAX_SLOTS};
 use crate::automaton::{Automaton, CompiledShape, Draws};
 use crate::engine::EngineError;
-use crate::vocabulary::Token;
+use crate::vocabulary::{Token, count};
 
 /// Shared beginnings shorter than this are not worth a sequence of their own.
 const MIN_SHARED: usize = 32;
@@ -92,12 +93,9 @@ pub(super) fn prepare(
     let mut jobs = Vec::with_capacity(chunk.len());
     for (index, request) in chunk.iter().enumerate() {
         // Compiled once for all requests of a shape: a step has few shapes and many requests.
-        let plan = if let Some(plan) = plans.get(&request.shape) {
-            Arc::clone(plan)
-        } else {
-            let plan = Arc::new(generator.plan(&request.shape)?);
-            plans.insert(&request.shape, Arc::clone(&plan));
-            plan
+        let plan = match plans.entry(&request.shape) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(new) => Arc::clone(new.insert(Arc::new(generator.plan(&request.shape)?))),
         };
         match job(generator, form, index, request, plan) {
             Ok(mut job) => {
@@ -163,8 +161,7 @@ fn job(
     let least = plan.least_tokens().max(1).min(request.max_tokens);
     if prompt_tokens.saturating_add(least) > context {
         let finish = Finish::PromptTooLong { tokens: prompt_tokens, context: Some(context) };
-        let (text, reply_tokens, expected) = (String::new(), 0, Vec::new());
-        return Err(Reply { text, finish, prompt_tokens, reply_tokens, expected });
+        return Err(Reply::without_text(finish, prompt_tokens));
     }
     // A reply may not outgrow the context either; it then ends as at its own limit.
     draws.max_tokens = draws.max_tokens.min(context - prompt_tokens);
@@ -197,36 +194,23 @@ fn job(
                 None => (job(tokens, fresh, 0, need), forced),
             }
         }
-        // The opening is that of the whole reply, which may be cut off: then all of it is written.
-        Portion::Opening if most > draws.max_tokens => {
-            let (job, forced) = whole(plan, draws, |automaton| job(tokens, automaton, 0, need));
-            (Job { opening_of: Some(request.shape.clone()), ..job }, forced)
-        }
-        Portion::Opening => {
+        Portion::Opening if most <= draws.max_tokens => {
             let need = prompt_tokens + plan.most_opening_tokens();
             let (automaton, forced) = Automaton::start_opening(plan, draws);
             (job(tokens, automaton, 0, need), forced)
         }
-        Portion::Whole => whole(plan, draws, |automaton| job(tokens, automaton, 0, need)),
+        // An opening is that of the whole reply, which may be cut off: then all of it is written.
+        portion => {
+            let (automaton, forced) = Automaton::start(plan, draws);
+            let opening_of = (*portion == Portion::Opening).then(|| request.shape.clone());
+            (Job { opening_of, ..job(tokens, automaton, 0, need) }, forced)
+        }
     };
     if job.automaton.finish().is_some() {
         return Err(job.reply());
     }
     job.tokens.extend_from_slice(&forced);
     Ok(job)
-}
-
-fn whole(
-    plan: Arc<CompiledShape>,
-    draws: Draws,
-    job: impl FnOnce(Automaton) -> Job,
-) -> (Job, Vec<Token>) {
-    let (automaton, forced) = Automaton::start(plan, draws);
-    (job(automaton), forced)
-}
-
-fn count(tokens: &[Token]) -> u32 {
-    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
 }
 
 /// Length of the beginning that all jobs share; each keeps at least one token of its own, because

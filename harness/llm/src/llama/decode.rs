@@ -25,7 +25,7 @@ use super::generator::{Generator, llama_token};
 use super::runtime::{self, BatchError};
 use super::settings::EngineSettings;
 use crate::automaton::DrawInput;
-use crate::engine::{ChunkProgress, EngineError, EngineResult, Watch};
+use crate::engine::{ChunkProgress, EngineResult, Watch};
 use crate::sampler::Sampler;
 use crate::vocabulary::Token;
 
@@ -174,7 +174,7 @@ impl<'a> DecodeLane<'a> {
         if taken {
             Ok(())
         } else {
-            Err(self.failed("the shared beginning cannot be copied".to_owned()))
+            Err(self.generator.failed("the shared beginning cannot be copied"))
         }
     }
 
@@ -210,7 +210,7 @@ impl<'a> DecodeLane<'a> {
             [sequence, self.base + seat].map(|place| i32::try_from(place).unwrap_or(0));
         // With separate KV streams llama.cpp only copies whole sequences.
         let copied = self.context.copy_kv_cache_seq(from, to, None, None);
-        copied.map_err(|error| self.failed(error.to_string()))
+        copied.map_err(|error| self.generator.failed(error.to_string()))
     }
 
     /// Forgets a seat's tokens from a position on.
@@ -219,7 +219,7 @@ impl<'a> DecodeLane<'a> {
         let from = u32::try_from(from).ok();
         match self.context.clear_kv_cache_seq(sequence, from, None) {
             Ok(true) => Ok(()),
-            _ => Err(self.failed("a sequence cannot be cleared".to_owned())),
+            _ => Err(self.generator.failed("a sequence cannot be cleared")),
         }
     }
 
@@ -295,10 +295,10 @@ impl<'a> DecodeLane<'a> {
     ) -> EngineResult<()> {
         let (Ok(position), Ok(sequence)) = (i32::try_from(position), i32::try_from(sequence))
         else {
-            return Err(self.failed("a position is out of range".to_owned()));
+            return Err(self.generator.failed("a position is out of range"));
         };
         let added = self.batch.add(llama_token(token), position, &[sequence], logits);
-        added.map_err(|error| self.failed(error.to_string()))
+        added.map_err(|error| self.generator.failed(error.to_string()))
     }
 
     fn evaluate(&mut self) -> EngineResult<()> {
@@ -309,12 +309,8 @@ impl<'a> DecodeLane<'a> {
                 BatchError::NoKvRoom => "; lower `slots` or raise `kv_budget_bytes`",
                 BatchError::Other(_) => "",
             };
-            self.failed(format!("{error}{hint}"))
+            self.generator.failed(format!("{error}{hint}"))
         })
-    }
-
-    fn failed(&self, reason: String) -> EngineError {
-        EngineError::Evaluation { model: self.generator.name.clone(), reason }
     }
 }
 
@@ -360,12 +356,9 @@ fn new_context<'a>(
         .with_no_perf(true);
     runtime::new_context(&generator.model, parameters).map_err(|said| {
         // No failure of an evaluation: no call can be answered, whichever it is.
-        EngineError::Unusable {
-            model: generator.name.clone(),
-            reason: format!(
-                "no context of {sequences} sequences of {context} tokens: {said}; lower `slots`, \
-                 `kv_budget_bytes` or the model's `context`"
-            ),
-        }
+        generator.unusable(format!(
+            "no context of {sequences} sequences of {context} tokens: {said}; lower `slots`, \
+             `kv_budget_bytes` or the model's `context`"
+        ))
     })
 }

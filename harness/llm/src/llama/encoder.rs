@@ -8,7 +8,6 @@
 //! (`decisions/0017-long-texts.md`).
 
 mod bert;
-mod weights;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -19,15 +18,13 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use llama_cpp_2::model::LlamaModel;
 
-use super::generator::load_error;
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::dispatcher::in_parallel;
 use crate::engine::{EngineError, EngineResult};
 use crate::gguf::GgufHeader;
 use crate::model_pool::check::read_usable;
-use bert::{Bert, Buffers};
-use weights::Weights;
+use bert::{Bert, Buffers, Weights};
 
 /// Version of the rules of this file; part of fingerprints. Change it when they change a vector.
 pub(super) const VERSION: u32 = 4;
@@ -57,7 +54,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     pub(super) fn load(name: &str, path: &Path) -> EngineResult<Self> {
-        let failed = |reason| load_error(name, path, reason);
+        let failed = |reason| EngineError::load(name, path, reason);
         let header = read_usable(name, path, true)?.header;
         let network = Weights::open(path, &header).and_then(|mut weights| Bert::read(&mut weights));
         let network = network.map_err(failed)?;

@@ -1,26 +1,24 @@
-//! A loaded model that writes replies.
+//! A loaded model that writes replies, and which models are loaded: as many as fit a budget, the least recently used
+//! go first.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
 
 use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
-use super::devices;
 use super::prompt::{PromptForm, tokens};
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::automaton::CompiledShape;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, EngineResult};
 use crate::gguf::{GgufHeader, GgufModel};
 use crate::model_pool::check::read_usable;
-use crate::model_pool::{DEFAULT_CONTEXT, PoolModel};
+use crate::model_pool::{DEFAULT_CONTEXT, ModelFiles, PoolModel};
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
-
-/// Why a file without a template cannot be asked.
-pub(super) const NO_TEMPLATE: &str = "its file has no chat template (`tokenizer.chat_template`), so it is no \
-                                      instruct model; use an instruct model's GGUF";
 
 /// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
 /// multiple of 4, K-quants 8 or more. Where numbers must not depend on what is computed beside them, rows come in
@@ -68,16 +66,12 @@ impl Generator {
         member: &PoolModel,
         path: &Path,
         settings: &EngineSettings,
-    ) -> Result<Self, EngineError> {
+    ) -> EngineResult<Self> {
         let name = member.name.as_str();
         let (header, model, size) = load(name, path, settings)?;
         // A model without a usable template still scores, so its fault is kept and told when a reply is asked.
         let vocabulary = vocabulary(&model);
-        let form =
-            header.chat_template().ok_or_else(|| NO_TEMPLATE.to_owned()).and_then(|template| {
-                PromptForm::new(template, &member.template, &model, &vocabulary)
-                    .map_err(|error| error.to_string())
-            });
+        let form = PromptForm::of_model(&header, &member.template, &model, &vocabulary);
         let trained = model.n_ctx_train().max(1);
         Ok(Self {
             name: name.to_owned(),
@@ -103,21 +97,72 @@ impl Generator {
     }
 
     /// The chat template.
-    pub(super) fn form(&self) -> Result<&PromptForm, EngineError> {
-        let unusable = |reason: &String| EngineError::Unusable {
-            model: self.name.clone(),
-            reason: reason.clone(),
-        };
-        self.form.as_ref().map_err(unusable)
+    pub(super) fn form(&self) -> EngineResult<&PromptForm> {
+        self.form.as_ref().map_err(|reason| self.unusable(reason))
     }
 
-    /// Compiles a shape for this model. A thought goes between the tags that the template opens.
-    pub(super) fn plan(&self, shape: &Shape) -> Result<CompiledShape, EngineError> {
-        let tokenize = |text: &str| self.tokens(text);
-        let shape = shape.with_thought_as_text(self.form()?.opened_thought());
-        CompiledShape::compile(&shape, &self.vocabulary, &tokenize).map_err(|error| {
-            EngineError::Unusable { model: self.name.clone(), reason: error.to_string() }
-        })
+    /// Compiles a shape for this model.
+    pub(super) fn plan(&self, shape: &Shape) -> EngineResult<CompiledShape> {
+        let plan = self.form()?.plan(shape, &self.model, &self.vocabulary);
+        plan.map_err(|error| self.unusable(error.to_string()))
+    }
+
+    /// Why it cannot be used for what is asked of it.
+    pub(super) fn unusable(&self, reason: impl Into<String>) -> EngineError {
+        EngineError::unusable(&self.name, reason)
+    }
+
+    /// Why something could not be evaluated with it.
+    pub(super) fn failed(&self, reason: impl Into<String>) -> EngineError {
+        EngineError::Evaluation { model: self.name.clone(), reason: reason.into() }
+    }
+}
+
+/// Loaded models by file. Two names of one file with different contexts are two entries.
+#[derive(Debug)]
+pub(super) struct Resident {
+    budget: u64,
+    clock: u64,
+    loaded: BTreeMap<(PathBuf, Option<u32>), (u64, Generator)>,
+}
+
+impl Resident {
+    pub(super) const fn new(budget: u64) -> Self {
+        Self { budget, clock: 0, loaded: BTreeMap::new() }
+    }
+
+    /// The model, loaded if it is not; others leave when the budget asks for it.
+    pub(super) fn generator(
+        &mut self,
+        member: &PoolModel,
+        files: &ModelFiles,
+        settings: &EngineSettings,
+    ) -> EngineResult<&Generator> {
+        let key = (files.first().to_owned(), member.context);
+        self.clock += 1;
+        // Room is made before the load: both at once might not fit into memory.
+        if !self.loaded.contains_key(&key) {
+            self.make_room(files.size());
+        }
+        let (used, generator) = match self.loaded.entry(key) {
+            Entry::Occupied(loaded) => loaded.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert((0, Generator::load(member, files.first(), settings)?))
+            }
+        };
+        *used = self.clock;
+        Ok(generator)
+    }
+
+    fn make_room(&mut self, size: u64) {
+        loop {
+            let held: u64 = self.loaded.values().map(|(_, generator)| generator.size).sum();
+            let oldest = self.loaded.iter().min_by_key(|(_, (used, _))| *used);
+            match oldest.map(|(key, _)| key.clone()) {
+                Some(key) if held.saturating_add(size) > self.budget => self.loaded.remove(&key),
+                _ => return,
+            };
+        }
     }
 }
 
@@ -126,8 +171,8 @@ fn load(
     name: &str,
     path: &Path,
     settings: &EngineSettings,
-) -> Result<(GgufHeader, LlamaModel, u64), EngineError> {
-    let failed = |reason| load_error(name, path, reason);
+) -> EngineResult<(GgufHeader, LlamaModel, u64)> {
+    let failed = |reason| EngineError::load(name, path, reason);
     let GgufModel { header, size } = read_usable(name, path, false)?;
     let on_cpu = settings.gpu_layers() == 0;
     // For CPUs llama.cpp repacks most weights; a mapped file would stay in memory beside the copy.
@@ -135,14 +180,10 @@ fn load(
         .with_n_gpu_layers(settings.gpu_layers())
         .with_split_mode(settings.split.mode())
         .with_use_mmap(!on_cpu)
-        .with_devices(&devices::places(settings.devices()))
+        .with_devices(&runtime::places(settings.devices()))
         .map_err(|error| failed(error.to_string()))?;
     let model = runtime::load(path, &parameters).map_err(failed)?;
     Ok((header, model, size))
-}
-
-pub(super) fn load_error(name: &str, path: &Path, reason: String) -> EngineError {
-    EngineError::Load { model: name.to_owned(), path: path.to_owned(), reason }
 }
 
 pub(super) const fn llama_token(token: Token) -> LlamaToken {

@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
 
-use super::generator::{load_error, vocabulary};
-use super::prompt::{PromptForm, special_texts, tokens};
-use super::{generator, runtime};
-use crate::automaton::CompiledShape;
+use super::generator::vocabulary;
+use super::prompt::{PromptForm, special_texts};
+use super::runtime;
 use crate::chat_template::{ChatTemplate, ProbedCall, TemplateFinding};
-use crate::engine::EngineResult;
+use crate::engine::{EngineError, EngineResult};
 use crate::model_pool::PoolModel;
 use crate::model_pool::check::read_usable;
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
@@ -25,36 +23,33 @@ pub(super) fn probe(
     calls: &[ProbedCall],
 ) -> EngineResult<TemplateFinding> {
     let name = member.name.as_str();
-    let failed = |reason| load_error(name, path, reason);
+    let failed = |reason| EngineError::load(name, path, reason);
     let header = read_usable(name, path, false)?.header;
     let model = runtime::load_vocabulary(path).map_err(failed)?;
     let vocabulary = vocabulary(&model);
-    let mut found = TemplateFinding::default();
-    let Some(text) = header.chat_template() else {
-        found.faults.push(generator::NO_TEMPLATE.to_owned());
-        return Ok(found);
-    };
-    let (bos, eos) = special_texts(&model, &vocabulary);
-    let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
-    let form = match PromptForm::new(text, &member.template, &model, &vocabulary) {
+    let form = match PromptForm::of_model(&header, &member.template, &model, &vocabulary) {
         Ok(form) => form,
-        Err(error) => {
-            found.faults.push(error.to_string());
-            return Ok(found);
+        Err(fault) => {
+            return Ok(TemplateFinding { faults: vec![fault], ..TemplateFinding::default() });
         }
     };
-    found.opens_thought = form.opened_thought().map(|(open, _)| open.to_owned());
-    found.thinking_switch = template.switch();
-    found.unset_variables = template.unset_variables().into_iter().collect();
-    found.added_text = added_text(form.before(), &vocabulary);
-    found.frame_tokens = form.tokens(&model, "", false).len();
+    let text = header.chat_template().unwrap_or_default();
+    let (bos, eos) = special_texts(&model, &vocabulary);
+    let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
     let prompts = PromptCheck { form: &form, model: &model, vocabulary: &vocabulary };
-    found.faults.extend(prompts.tokenizer_faults());
+    let mut faults = prompts.tokenizer_faults();
     for call in calls {
-        let faults = prompts.call_faults(call).into_iter();
-        found.faults.extend(faults.map(|fault| format!("{}: {fault}", call.purpose)));
+        let of_call = prompts.call_faults(call).into_iter();
+        faults.extend(of_call.map(|fault| format!("{}: {fault}", call.purpose)));
     }
-    Ok(found)
+    Ok(TemplateFinding {
+        faults,
+        frame_tokens: form.tokens(&model, "", false).len(),
+        added_text: added_text(form.before(), &vocabulary),
+        opens_thought: form.opened_thought().map(|(open, _)| open.to_owned()),
+        thinking_switch: template.switch(),
+        unset_variables: template.unset_variables().into_iter().collect(),
+    })
 }
 
 /// What prompts are tried with.
@@ -104,26 +99,18 @@ impl PromptCheck<'_> {
         if !spelled.contains(call.message.trim()) {
             faults.push("its tokenizer does not give the prompt's text back".to_owned());
         }
-        if let Err(error) = self.plan(&call.shape) {
+        if let Err(error) = self.form.plan(&call.shape, self.model, self.vocabulary) {
             faults.push(format!("a reply cannot be held to its form: {error}"));
         }
         faults
-    }
-
-    fn plan(&self, shape: &Shape) -> Result<CompiledShape, crate::automaton::ShapeError> {
-        let tokenize = |text: &str| tokens(self.model, text, false);
-        let shape = shape.with_thought_as_text(self.form.opened_thought());
-        CompiledShape::compile(&shape, self.vocabulary, &tokenize)
     }
 }
 
 /// The longest text between special tokens, when it is more than the name of a turn.
 fn added_text(before: &str, vocabulary: &Vocabulary) -> Option<String> {
     let mut text = before.to_owned();
-    for token in (0..vocabulary.len()).filter_map(|token| Token::try_from(token).ok()) {
-        if vocabulary.kind(token) == TokenKind::Text {
-            continue;
-        }
+    let is_special = |token: &Token| vocabulary.kind(*token) != TokenKind::Text;
+    for token in (0..).take(vocabulary.len()).filter(is_special) {
         let piece = String::from_utf8_lossy(vocabulary.piece(token));
         if !piece.is_empty() && text.contains(&*piece) {
             // A character that no template prints marks where text was cut.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
+use crate::automaton::{CompiledShape, ShapeError};
 use crate::chat_template::{
     ChatTemplate, FrameCut, TemplateError, TemplateFrame, TemplateVariables,
 };
+use crate::gguf::GgufHeader;
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
 
 /// A model's chat template, tokenised but for the message.
@@ -91,25 +94,36 @@ impl PromptEnd {
     }
 }
 
+/// Why a file without a template cannot be asked.
+const NO_TEMPLATE: &str = "its file has no chat template (`tokenizer.chat_template`), so it is no \
+                           instruct model; use an instruct model's GGUF";
+
 impl PromptForm {
+    /// That of the template in a model's file, or why it cannot be used.
+    pub(super) fn of_model(
+        header: &GgufHeader,
+        variables: &TemplateVariables,
+        model: &LlamaModel,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, String> {
+        let text = header.chat_template().ok_or(NO_TEMPLATE)?;
+        Self::new(text, variables, model, vocabulary).map_err(|error| error.to_string())
+    }
+
     pub(super) fn new(
-        template: &str,
+        text: &str,
         variables: &TemplateVariables,
         model: &LlamaModel,
         vocabulary: &Vocabulary,
     ) -> Result<Self, TemplateError> {
         let vocab = model.vocab();
         let (bos, eos) = special_texts(model, vocabulary);
-        let thinking = TemplateFrame::render(ChatTemplate {
-            text: template,
-            bos: &bos,
-            eos: &eos,
-            variables,
-        })?;
+        let template = ChatTemplate { text, bos: &bos, eos: &eos, variables };
+        let thinking = TemplateFrame::render(template)?;
         let markers = markers(&thinking, model, vocabulary);
         // Everything that stands for a token other than text, as the template may spell it.
-        let specials: Vec<String> = (0..vocabulary.len())
-            .filter_map(|token| Token::try_from(token).ok())
+        let specials: Vec<String> = (0..)
+            .take(vocabulary.len())
             .filter(|token| vocabulary.kind(*token) != TokenKind::Text || markers.contains(token))
             .map(|token| text_of(vocabulary, token))
             .collect();
@@ -136,6 +150,18 @@ impl PromptForm {
             .filter_map(|marker| Some((marker, in_pieces(marker, vocabulary)?)))
             .collect();
         Ok(Self { frame, head, lead, answering, thinking, closed, open, opened, markers })
+    }
+
+    /// Compiles a shape for replies to such prompts. A thought goes between the tags that the template opens.
+    pub(super) fn plan(
+        &self,
+        shape: &Shape,
+        model: &LlamaModel,
+        vocabulary: &Vocabulary,
+    ) -> Result<CompiledShape, ShapeError> {
+        let tokenize = |text: &str| tokens(model, text, false);
+        let shape = shape.with_thought_as_text(self.opened);
+        CompiledShape::compile(&shape, vocabulary, &tokenize)
     }
 
     /// The tags of a thought that the template opens.

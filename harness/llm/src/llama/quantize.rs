@@ -14,7 +14,7 @@ use crate::gguf::GgufModel;
 use gra_files::write_atomically;
 
 /// The quantisations that can be asked for, smallest last.
-pub const TYPES: [(&str, sys::llama_ftype); 8] = [
+pub(crate) const TYPES: [(&str, sys::llama_ftype); 8] = [
     ("F32", sys::LLAMA_FTYPE_ALL_F32),
     ("F16", sys::LLAMA_FTYPE_MOSTLY_F16),
     ("Q8_0", sys::LLAMA_FTYPE_MOSTLY_Q8_0),

@@ -133,10 +133,7 @@ fn first_token(generator: &Generator, bos: Bos) -> EngineResult<Vec<Token>> {
         // llama.cpp's -1: the model has no such token.
         _ if token != Token::MAX => Ok(vec![token]),
         Bos::AsModel => Ok(Vec::new()),
-        Bos::Always => Err(EngineError::Unusable {
-            model: generator.name.clone(),
-            reason: "it has no BOS token to begin a passage with".to_owned(),
-        }),
+        Bos::Always => Err(generator.unusable("it has no BOS token to begin a passage with")),
     }
 }
 
@@ -155,7 +152,6 @@ struct Scorer<'a> {
 
 impl<'a> Scorer<'a> {
     fn new(generator: &'a Generator, settings: &EngineSettings) -> EngineResult<Self> {
-        let failed = |reason| EngineError::Evaluation { model: generator.name.clone(), reason };
         // Batch and micro-batch are one size, so that borders lie where this file puts them.
         let rows = rows(generator.vocabulary.len());
         let n_batch = u32::try_from(rows).unwrap_or(1);
@@ -171,7 +167,7 @@ impl<'a> Scorer<'a> {
             .with_flash_attention_policy(FlashAttention::Off.policy())
             .with_no_perf(true);
         let context = runtime::new_context(&generator.model, parameters).map_err(|said| {
-            failed(format!(
+            generator.failed(format!(
                 "no context of {} tokens to score in: {said}; lower the model's `context`",
                 generator.context
             ))
@@ -196,13 +192,14 @@ impl<'a> Scorer<'a> {
             self.batch.clear();
             for at in piece.clone() {
                 let asked = !wanted.is_empty() && at >= asked_from;
-                let position = i32::try_from(at).map_err(|error| self.failed(error.to_string()))?;
+                let position =
+                    i32::try_from(at).map_err(|error| self.generator.failed(error.to_string()))?;
                 let token = llama_token(passage.tokens[at.min(passage.tokens.len() - 1)]);
                 let added = self.batch.add(token, position, &[0], asked);
-                added.map_err(|error| self.failed(error.to_string()))?;
+                added.map_err(|error| self.generator.failed(error.to_string()))?;
             }
             let done = runtime::decode(&mut self.context, &mut self.batch);
-            done.map_err(|error| self.failed(error.to_string()))?;
+            done.map_err(|error| self.generator.failed(error.to_string()))?;
             let rows: Vec<(&[f32], Token)> = wanted
                 .filter_map(|at| {
                     let row = i32::try_from(at - piece.start).ok()?;
@@ -223,11 +220,12 @@ impl<'a> Scorer<'a> {
         let same = self.held.iter().zip(&passage.tokens).take_while(|(a, b)| a == b).count();
         let shared = if self.shares { same.min(passage.scored().start - 1) } else { 0 };
         let start = shared / BLOCK * BLOCK;
-        let from = u32::try_from(start).map_err(|error| self.failed(error.to_string()))?;
+        let from =
+            u32::try_from(start).map_err(|error| self.generator.failed(error.to_string()))?;
         self.held.truncate(start);
         match self.context.clear_kv_cache_seq(Some(0), Some(from), None) {
             Ok(true) => Ok(start),
-            _ => Err(self.failed("the sequence cannot be cleared".to_owned())),
+            _ => Err(self.generator.failed("the sequence cannot be cleared")),
         }
     }
 
@@ -247,11 +245,7 @@ impl<'a> Scorer<'a> {
         if values.iter().all(|value| value.is_finite()) {
             return Ok(values);
         }
-        Err(self.failed("a log-probability is not a number".to_owned()))
-    }
-
-    fn failed(&self, reason: String) -> EngineError {
-        EngineError::Evaluation { model: self.generator.name.clone(), reason }
+        Err(self.generator.failed("a log-probability is not a number"))
     }
 }
 

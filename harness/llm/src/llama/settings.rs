@@ -10,10 +10,10 @@ use llama_cpp_sys_2 as sys;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::devices;
+use super::runtime;
 
 /// Most sequences that llama.cpp can hold, less one for the shared prefix.
-pub const MAX_SLOTS: u32 = 255;
+pub(crate) const MAX_SLOTS: u32 = 255;
 
 /// Most worker processes.
 const MAX_WORKERS: usize = 64;
@@ -175,18 +175,16 @@ impl Default for EngineSettings {
 
 impl EngineSettings {
     /// The GPUs in use, the default filled in.
-    #[must_use]
-    pub fn devices(&self) -> &[String] {
+    pub(crate) fn devices(&self) -> &[String] {
         match (self.gpu_layers, self.devices.is_empty()) {
             (Some(0), _) => &[],
-            (_, true) => devices::gpus(),
+            (_, true) => runtime::gpus(),
             (_, false) => &self.devices,
         }
     }
 
     /// Layers computed on GPUs, the default filled in. 0: none is used.
-    #[must_use]
-    pub fn gpu_layers(&self) -> u32 {
+    pub(crate) fn gpu_layers(&self) -> u32 {
         // llama.cpp counts layers in an i32; more than a model has means all.
         let all = if self.devices().is_empty() { 0 } else { 10_000 };
         self.gpu_layers.unwrap_or(all)
@@ -220,7 +218,7 @@ impl EngineSettings {
     /// What these settings ask for and cannot have, in a sentence.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let gpus = devices::gpus();
+        let gpus = runtime::gpus();
         let seen = if gpus.is_empty() { "no GPU".to_owned() } else { gpus.join(", ") };
         if let Some(unknown) = self.devices.iter().find(|name| !gpus.contains(name)) {
             return Some(format!("`devices` names `{unknown}`; this build sees {seen}"));
@@ -233,8 +231,7 @@ impl EngineSettings {
     }
 
     /// Fused attention, the default filled in: `Auto` is left to llama.cpp on GPUs only.
-    #[must_use]
-    pub fn flash_attention(&self) -> FlashAttention {
+    pub(crate) fn flash_attention(&self) -> FlashAttention {
         match self.flash_attention {
             FlashAttention::Auto if self.gpu_layers() == 0 => FlashAttention::Off,
             chosen => chosen,

@@ -1,11 +1,14 @@
-//! What `doctor` tells about a pool: each model's files with size and hash, and what their headers say. And
-//! what is looked at before a run.
+//! What `doctor` tells about a pool: each model's files with size and hash, what their headers say, and what the pool
+//! takes of disk and memory. And what is looked at before a run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::source::unreadable;
-use super::{Backend, ModelFileError, ModelPool, ModelSource, PoolEncoder, PoolModel};
+use super::{
+    Backend, DEFAULT_CONTEXT, ModelFileError, ModelPool, ModelSource, PoolEncoder, PoolModel,
+};
 use crate::engine::EngineError;
 use crate::gguf::{GgufHeader, GgufModel};
 use gra_files::digest::{self, DigestCache};
@@ -127,8 +130,7 @@ impl ModelCheck {
 const F32: u32 = 0;
 
 /// Why a model with this header cannot play its part; `None` when it can. `encoder` says which part.
-#[must_use]
-pub fn unfit(header: &GgufHeader, encoder: bool) -> Option<String> {
+pub(crate) fn unfit(header: &GgufHeader, encoder: bool) -> Option<String> {
     let architecture = header.architecture().unwrap_or("without a name");
     if header.tensors.is_empty() {
         return Some("it holds a vocabulary and no weights".to_owned());
@@ -162,32 +164,23 @@ impl ModelPool {
     pub fn check(&self, digests: &mut DigestCache) -> Vec<ModelCheck> {
         let members = self.models.iter().map(|model| (PoolPart::Member, model));
         let teachers = self.teachers.iter().map(|model| (PoolPart::Teacher, model));
-        let mut checks: Vec<ModelCheck> = members
-            .chain(teachers)
-            .filter_map(|(part, model)| {
-                let (name, source) = (model.name.as_str(), model.source()?);
-                let found = look(name, source, &model.sha256, digests);
-                Some(ModelCheck {
-                    name: name.to_owned(),
-                    part,
-                    stated_size: model.size,
-                    context: model.context,
-                    path: source.path(),
-                    present: present(source),
-                    found: found.map_err(|error| error.to_string()),
-                })
-            })
-            .collect();
-        let PoolEncoder { name, source, sha256 } = &self.encoder;
-        checks.push(ModelCheck {
-            name: name.clone(),
-            part: PoolPart::Encoder,
+        let mut check = |part, name: &str, source: &ModelSource, pinned: &[String]| ModelCheck {
+            name: name.to_owned(),
+            part,
             stated_size: None,
             context: None,
             path: source.path(),
-            present: present(source),
-            found: look(name, source, sha256, digests).map_err(|error| error.to_string()),
-        });
+            present: source.present(),
+            found: look(name, source, pinned, digests).map_err(|error| error.to_string()),
+        };
+        let of_model = |(part, model): (PoolPart, &PoolModel)| {
+            let (name, source) = (model.name.as_str(), model.source()?);
+            let checked = check(part, name, source, &model.sha256);
+            Some(ModelCheck { stated_size: model.size, context: model.context, ..checked })
+        };
+        let mut checks: Vec<ModelCheck> = members.chain(teachers).filter_map(of_model).collect();
+        let PoolEncoder { name, source, sha256 } = &self.encoder;
+        checks.push(check(PoolPart::Encoder, name, source, sha256));
         checks
     }
 }
@@ -227,17 +220,9 @@ pub(crate) fn read_usable(
     path: &Path,
     encoder: bool,
 ) -> Result<GgufModel, EngineError> {
-    let failed =
-        |reason| EngineError::Load { model: name.to_owned(), path: path.to_owned(), reason };
+    let failed = |reason: String| EngineError::load(name, path, reason);
     let model = GgufModel::read(path).map_err(|error| failed(error.to_string()))?;
-    match unfit(&model.header, encoder) {
-        Some(reason) => Err(failed(reason)),
-        None => Ok(model),
-    }
-}
-
-fn present(source: &ModelSource) -> u64 {
-    source.present().into_iter().map(|(_, size)| size).sum()
+    unfit(&model.header, encoder).map_or(Ok(model), |reason| Err(failed(reason)))
 }
 
 fn look(
@@ -267,4 +252,67 @@ fn look(
     let model = GgufModel::read(first);
     let header = model.map(|model| model.header).map_err(|error| error.to_string());
     Ok(FoundModel { files, hash, header })
+}
+
+/// What some files of a pool take, in bytes: all of them on disk, and in memory the largest model. Models are loaded
+/// one after the other where memory is short, so the largest one decides. Files that several models share count once.
+///
+/// The memory is the least that runs: the files, and the KV cache of one sequence at the model's whole
+/// context. More sequences at once, and llama.cpp's own buffers, take more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Of all files: as they are, or as the pool states them where they are not here.
+    pub disk: u64,
+    /// Of those, what is still to be fetched.
+    pub missing: u64,
+    /// Models whose files are not all here and whose size the pool does not state.
+    pub unknown: usize,
+    /// The model that takes most memory, and how much; `None` without a known one.
+    pub largest: Option<(String, u64)>,
+}
+
+impl Footprint {
+    /// Of the files of these parts of a pool.
+    #[must_use]
+    pub fn of(checks: &[ModelCheck], parts: &[PoolPart]) -> Self {
+        let mut footprint = Self::default();
+        // Bytes of a model, and how many of them are here.
+        let mut files: BTreeMap<&Path, (Option<u64>, u64)> = BTreeMap::new();
+        for check in checks.iter().filter(|check| parts.contains(&check.part)) {
+            let found = check.found.as_ref().ok();
+            let size = found.map(FoundModel::size).or(check.stated_size);
+            // By path: members that are one file under several names take its room once.
+            files.insert(&check.path, (size, check.present));
+            let memory = size.map(|size| size.saturating_add(one_sequence(check)));
+            if let Some(memory) = memory.filter(|_| check.part != PoolPart::Encoder)
+                && footprint.largest.as_ref().is_none_or(|(_, most)| memory > *most)
+            {
+                footprint.largest = Some((check.name.clone(), memory));
+            }
+        }
+        for (size, here) in files.into_values() {
+            footprint.disk += size.unwrap_or(here);
+            footprint.missing += size.unwrap_or(here).saturating_sub(here);
+            footprint.unknown += usize::from(size.is_none());
+        }
+        footprint
+    }
+}
+
+/// Bytes of one sequence's keys and values; 0 where no header says.
+fn one_sequence(check: &ModelCheck) -> u64 {
+    let found = check.found.as_ref().ok();
+    let header = found.and_then(|found| found.header.as_ref().ok());
+    let Some(header) = header else { return 0 };
+    let trained = header.trained_context().unwrap_or(DEFAULT_CONTEXT.into());
+    let context = check.context.map_or(trained.min(DEFAULT_CONTEXT.into()), u64::from);
+    // A header that lists `head_count` by layer leaves the cache out; a listed `head_count_kv` counts as all heads.
+    let stated = |key| header.of_architecture(key);
+    let (Some(layers), Some(heads), Some(width)) =
+        (stated("block_count"), stated("attention.head_count"), stated("embedding_length"))
+    else {
+        return 0;
+    };
+    let kv_heads = stated("attention.head_count_kv").unwrap_or(heads);
+    header.kv_bytes_per_token(layers, heads, kv_heads, width).saturating_mul(context)
 }

@@ -18,14 +18,19 @@ pub(super) struct BrokenRule {
 }
 
 impl BrokenRule {
-    pub(super) fn new(field: &str, reason: &str) -> Self {
-        Self { field: field.to_owned(), reason: reason.to_owned() }
+    pub(super) fn new(field: &str, reason: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), reason: reason.into() }
     }
 
     pub(super) fn of(self, file: &Path, table: &str) -> PoolError {
         let field = if table.is_empty() { self.field } else { format!("{table}.{}", self.field) };
         PoolError::Value { file: file.to_owned(), field, reason: self.reason }
     }
+}
+
+/// Holds the value of a field to a rule.
+fn require(holds: bool, field: &str, reason: &str) -> Result<(), BrokenRule> {
+    if holds { Ok(()) } else { Err(BrokenRule::new(field, reason)) }
 }
 
 /// The `[[model]]` or `[[teacher]]` tables of a file: `table` says which.
@@ -47,16 +52,13 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, BrokenRule> {
         Backend::LlamaCpp(source) => source.count(),
         Backend::Server(_) => 0,
     };
-    if entry.context == Some(0) {
-        return Err(BrokenRule::new("context", "is 0; give a number of tokens or leave it out"));
-    }
+    let in_context = entry.context != Some(0);
+    require(in_context, "context", "is 0; give a number of tokens or leave it out")?;
     let sampling = entry.sampling.unwrap_or_default();
-    if sampling.temperature.is_some_and(|t| !(0.0..=10.0).contains(&t)) {
-        return Err(BrokenRule::new("sampling.temperature", "must be from 0 to 10"));
-    }
-    if sampling.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(BrokenRule::new("sampling.top_p", "must be above 0 and at most 1"));
-    }
+    let is_warm = sampling.temperature.is_none_or(|t| (0.0..=10.0).contains(&t));
+    require(is_warm, "sampling.temperature", "must be from 0 to 10")?;
+    let is_mass = sampling.top_p.is_none_or(|p| p > 0.0 && p <= 1.0);
+    require(is_mass, "sampling.top_p", "must be above 0 and at most 1")?;
     template(&entry)?;
     Ok(PoolModel {
         name: ModelName::new(&name(entry.name)?),
@@ -77,18 +79,10 @@ fn model(entry: ModelEntry, models: &Path) -> Result<PoolModel, BrokenRule> {
 fn template(entry: &ModelEntry) -> Result<(), BrokenRule> {
     for (name, value) in &entry.template {
         let field = format!("template.{name}");
-        if OWN_VARIABLES.contains(&name.as_str()) {
-            return Err(BrokenRule::new(
-                &field,
-                "is given to every template by gra-bench; remove it",
-            ));
-        }
-        if value.is_object() {
-            return Err(BrokenRule::new(
-                &field,
-                "must be true, false, a number, a text or a list of them",
-            ));
-        }
+        let is_own = OWN_VARIABLES.contains(&name.as_str());
+        require(!is_own, &field, "is given to every template by gra-bench; remove it")?;
+        let is_plain = !value.is_object();
+        require(is_plain, &field, "must be true, false, a number, a text or a list of them")?;
     }
     Ok(())
 }
@@ -104,10 +98,8 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
     let kind = entry.backend.unwrap_or_default();
     if let Some(key) = entry.without_effect(kind) {
         let name = kind.name();
-        return Err(BrokenRule::new(
-            key,
-            &format!("has no effect with backend = \"{name}\"; remove it"),
-        ));
+        let reason = format!("has no effect with backend = \"{name}\"; remove it");
+        return Err(BrokenRule::new(key, reason));
     }
     match kind {
         BackendName::LlamaCpp => source(keys, models).map(Backend::LlamaCpp),
@@ -117,7 +109,7 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
 
 fn server(entry: &ModelEntry) -> Result<Server, BrokenRule> {
     let missing =
-        |key: &str, example: &str| BrokenRule::new(key, &format!("is missing, e.g. {example}"));
+        |key: &str, example: &str| BrokenRule::new(key, format!("is missing, e.g. {example}"));
     let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
     let url =
         given(&entry.url).ok_or_else(|| missing("url", "url = \"http://127.0.0.1:8080/v1\""))?;
@@ -125,33 +117,22 @@ fn server(entry: &ModelEntry) -> Result<Server, BrokenRule> {
     let plain = (url.starts_with("http://") || url.starts_with("https://"))
         && !url.contains(['?', '#', '@'])
         && !url.contains(char::is_whitespace);
-    if !plain {
-        let rule = "must begin with http:// or https:// and end before /chat/completions, without \
-                    user, query or fragment";
-        return Err(BrokenRule::new("url", rule));
-    }
+    let rule = "must begin with http:// or https:// and end before /chat/completions, without \
+                user, query or fragment";
+    require(plain, "url", rule)?;
     let model = given(&entry.model)
         .ok_or_else(|| missing("model", "model = \"the name that the server knows it by\""))?;
     let dialect = entry.dialect.ok_or_else(|| {
         missing("dialect", "dialect = \"vllm\"; it says how a reply's form is asked for")
     })?;
-    let (concurrency, timeout_s) = (
-        entry.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
-        entry.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S),
-    );
-    if !(1..=1024).contains(&concurrency) {
-        return Err(BrokenRule::new("concurrency", "must be from 1 to 1024 requests at once"));
-    }
-    if timeout_s == 0 {
-        return Err(BrokenRule::new("timeout_s", "is 0; give seconds or leave it out"));
-    }
-    if entry
-        .api_key_env
-        .as_deref()
-        .is_some_and(|name| name.is_empty() || name.contains(['=', '\0']))
-    {
-        return Err(BrokenRule::new("api_key_env", "must be the name of an environment variable"));
-    }
+    let concurrency = entry.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
+    let in_range = (1..=1024).contains(&concurrency);
+    require(in_range, "concurrency", "must be from 1 to 1024 requests at once")?;
+    let timeout_s = entry.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S);
+    require(timeout_s > 0, "timeout_s", "is 0; give seconds or leave it out")?;
+    let is_variable = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
+    let is_named = entry.api_key_env.as_deref().is_none_or(is_variable);
+    require(is_named, "api_key_env", "must be the name of an environment variable")?;
     Ok(Server {
         url: url.trim_end_matches('/').to_owned(),
         model,
@@ -175,7 +156,7 @@ pub(super) fn encoder(entry: EncoderEntry, models: &Path) -> Result<PoolEncoder,
 }
 
 fn name(name: String) -> Result<String, BrokenRule> {
-    if name.trim().is_empty() { Err(BrokenRule::new("name", "is empty")) } else { Ok(name) }
+    require(!name.trim().is_empty(), "name", "is empty").map(|()| name)
 }
 
 /// The keys that say where a file is.
@@ -187,53 +168,42 @@ struct FileKeys {
 }
 
 fn source(keys: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
-    // The keys that may stand together, and a sentence for every other combination.
+    let broken = |key, reason| Err(BrokenRule::new(key, reason));
     let has_revision = keys.revision.is_some();
+    // The keys that may stand together, and a sentence for every other combination.
     let (key, source) = match (keys.path, keys.repo, keys.file) {
         (Some(path), None, None) if path.as_os_str().is_empty() => {
-            return Err(BrokenRule::new("path", "is empty"));
+            return broken("path", "is empty");
         }
         (Some(path), None, None) => ("path", ModelSource::Path(models.join(from_home(path)))),
         (None, Some(repo), Some(file)) => ("file", of_hub(repo, file, keys.revision)?),
-        (Some(_), _, _) => {
-            return Err(BrokenRule::new("path", "give either `path`, or `repo` and `file`"));
-        }
-        (None, Some(_), None) => {
-            return Err(BrokenRule::new("file", "is missing; `repo` needs a `file`"));
-        }
-        (None, None, Some(_)) => {
-            return Err(BrokenRule::new("repo", "is missing; `file` needs a `repo`"));
-        }
+        (Some(_), _, _) => return broken("path", "give either `path`, or `repo` and `file`"),
+        (None, Some(_), None) => return broken("file", "is missing; `repo` needs a `file`"),
+        (None, None, Some(_)) => return broken("repo", "is missing; `file` needs a `repo`"),
         (None, None, None) => {
-            return Err(BrokenRule::new("path", "is missing; give `path`, or `repo` and `file`"));
+            return broken("path", "is missing; give `path`, or `repo` and `file`");
         }
     };
     if has_revision && key == "path" {
-        return Err(BrokenRule::new("revision", "has no effect with `path`; remove it"));
+        return broken("revision", "has no effect with `path`; remove it");
     }
-    match source.split_name().filter(|name| name.number != 1) {
-        Some(name) => {
+    match source.split_name() {
+        Some(name) if name.number != 1 => {
             let (number, first) = (name.number, name.part(1));
-            Err(BrokenRule::new(
-                key,
-                &format!("is part {number} of a model; name the first, {first}"),
-            ))
+            let reason = format!("is part {number} of a model; name the first, {first}");
+            Err(BrokenRule::new(key, reason))
         }
-        None => Ok(source),
+        _ => Ok(source),
     }
 }
 
 fn of_hub(repo: String, file: String, revision: Option<String>) -> Result<ModelSource, BrokenRule> {
     let parts = repo.split_once('/');
-    if !parts.is_some_and(|(organisation, name)| hub::plain(organisation) && hub::plain(name)) {
-        return Err(BrokenRule::new("repo", "must look like ORGANISATION/NAME"));
-    }
-    if !hub::plain_path(&file) {
-        return Err(BrokenRule::new("file", "must be a file name of the repository"));
-    }
-    if !revision.as_deref().is_none_or(hub::plain_path) {
-        return Err(BrokenRule::new("revision", "must be a branch, a tag or a commit"));
-    }
+    let is_repo = parts.is_some_and(|(owner, name)| hub::plain(owner) && hub::plain(name));
+    require(is_repo, "repo", "must look like ORGANISATION/NAME")?;
+    require(hub::plain_path(&file), "file", "must be a file name of the repository")?;
+    let is_revision = revision.as_deref().is_none_or(hub::plain_path);
+    require(is_revision, "revision", "must be a branch, a tag or a commit")?;
     Ok(ModelSource::Hub { repo, file, revision })
 }
 
@@ -247,9 +217,8 @@ fn from_home(path: PathBuf) -> PathBuf {
 
 /// Gigabytes as model hubs show them, in thousands.
 fn bytes(gigabytes: f64) -> Result<u64, BrokenRule> {
-    if !(gigabytes > 0.0 && gigabytes <= 10_000.0) {
-        return Err(BrokenRule::new("size_gb", "must be above 0 and at most 10000 gigabytes"));
-    }
+    let in_range = gigabytes > 0.0 && gigabytes <= 10_000.0;
+    require(in_range, "size_gb", "must be above 0 and at most 10000 gigabytes")?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     Ok((gigabytes * 1e9).round() as u64)
 }
@@ -262,9 +231,7 @@ fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, BrokenRul
         Some(Hashes::Parts(hashes)) => hashes,
     };
     let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-    if !pinned.iter().all(is_hash) {
-        return Err(BrokenRule::new("sha256", "must be 64 hexadecimal digits"));
-    }
+    require(pinned.iter().all(is_hash), "sha256", "must be 64 hexadecimal digits")?;
     if pinned.len() != files {
         let reason = match files {
             1 => "the model has one file, and these are several hashes".to_owned(),
@@ -273,7 +240,7 @@ fn sha256(pinned: Option<Hashes>, files: usize) -> Result<Vec<String>, BrokenRul
                  `sha256`, `doctor --pin` writes it"
             ),
         };
-        return Err(BrokenRule::new("sha256", &reason));
+        return Err(BrokenRule::new("sha256", reason));
     }
     Ok(pinned.into_iter().map(|hash| hash.to_ascii_lowercase()).collect())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ModelFileError;
 use super::hub::{self, Absent, HubCache, Wanted};
-use crate::gguf::split::{self, SplitName};
+use crate::gguf::{self, SplitName};
 use gra_files::digest::DigestCache;
 
 /// Parts that a message lists; more are named by a pattern.
@@ -70,8 +70,7 @@ impl ModelSource {
     }
 
     /// What the file's name says of the model's parts; `None` of a model in one file.
-    #[must_use]
-    pub fn split_name(&self) -> Option<SplitName> {
+    pub(super) fn split_name(&self) -> Option<SplitName> {
         match self {
             Self::Path(path) => SplitName::of_path(path),
             Self::Hub { file, .. } => SplitName::parse(file),
@@ -79,17 +78,14 @@ impl ModelSource {
     }
 
     /// How many files the model has, by the name of its first.
-    #[must_use]
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.split_name().map_or(1, |name| name.count as usize)
     }
 
-    /// Those of the model's files that are there, with their sizes in bytes.
-    #[must_use]
-    pub fn present(&self) -> Vec<(PathBuf, u64)> {
+    /// Bytes of those of the model's files that are there.
+    pub(super) fn present(&self) -> u64 {
         let found = self.look_up().into_iter().filter_map(|file| file.found.ok());
-        let with_size = |path: PathBuf| fs::metadata(&path).ok().map(|found| (path, found.len()));
-        found.filter_map(with_size).collect()
+        found.filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum()
     }
 
     /// The paths of all of the model's files, in order, if all are there. `model` is named in errors only.
@@ -157,7 +153,7 @@ impl ModelSource {
     fn look_up(&self) -> Vec<LookedUp> {
         match self {
             Self::Path(first) => {
-                let files = split::files(first).into_iter().zip(1..);
+                let files = gguf::files(first).into_iter().zip(1..);
                 files.map(|(path, number)| LookedUp::of_path(path, number)).collect()
             }
             Self::Hub { repo, file, revision } => {

@@ -1,4 +1,9 @@
 //! One request asked of a server, and its reply.
+//!
+//! Texts that met their budget are closed, as the automaton closes them (decision 18). A grammar cannot count tokens, so
+//! a server writes a text until the request's limit cuts the reply. What a shape lets close there is closed here: the
+//! text ends, and what is forced behind it follows without the server. Where something must still be drawn, such as
+//! scores behind a comment, the server is asked again for a reply that begins with what there is.
 
 use std::borrow::Cow;
 
@@ -8,13 +13,12 @@ use gra_synth::thought::{self, TAGS};
 use serde_json::Value;
 
 use super::client::{Client, ServerAnswer, ServerError};
-use super::closing::{close, most_tokens};
-use super::dialect::DialectFields;
-use super::overlong::Overlong;
-use super::wire::{self, ChatMessage, ChatReply, ChatRequest};
-use crate::adherence::Closed;
+use super::dialect::{ChatMessage, ChatRequest, DialectFields, Overlong};
+use super::wire::{self, ChatReply};
+use crate::adherence::{self, Closed};
+use crate::automaton::options;
 use crate::model_pool::{Dialect, Server};
-use crate::pattern::{Pattern, PatternError, opening_parts};
+use crate::pattern::{Pattern, PatternError};
 
 /// What a probe asks for, whatever its message says: only a model that is held to it writes this. Behind
 /// each character that grammars write by its number stands a hexadecimal digit.
@@ -23,11 +27,14 @@ const PROBED: &str = "<probe>\"a\": [0-9^2]</probe>";
 /// What `LMDeploy` writes into a reply, with status 200, when the prompt does not fit.
 const LMDEPLOY_TOO_LONG: &str = "ResponseType.INPUT_LENGTH_ERROR";
 
+/// Tokens beside the text: the model's end token, and a blank that some tokenizers begin with.
+const END_TOKENS: u32 = 4;
+
 /// A request as its server will be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ChatCall<'a> {
     server: &'a Server,
-    message: Cow<'a, str>,
+    message: String,
     sampling: Sampling,
     seed: u32,
     /// What the reply is made of.
@@ -51,7 +58,7 @@ impl<'a> ChatCall<'a> {
         let shape = asked_shape(server.dialect, &request.shape);
         let parts = &shape.parts;
         // A reply in two portions is two requests: the opening alone, then what begins with it.
-        let (parts, written) = match (&request.portion, opening_parts(&shape)) {
+        let (parts, written) = match (&request.portion, shape.opening_parts()) {
             (Portion::Opening, Some(end)) => (parts[..end].to_vec(), 0),
             (Portion::Rest { opening, tokens }, Some(end)) => {
                 let mut rest = vec![Part::Literal(opening.clone())];
@@ -68,7 +75,7 @@ impl<'a> ChatCall<'a> {
         };
         Ok(Self {
             server,
-            message: Cow::Owned(request.prompt.text()),
+            message: request.prompt.text(),
             sampling: request.sampling,
             seed: short_seed(request.seed),
             max_tokens: request.max_tokens.min(most),
@@ -78,26 +85,12 @@ impl<'a> ChatCall<'a> {
         })
     }
 
-    /// The same call for a reply of other parts.
-    fn with_parts(&self, parts: Vec<Part>, max_tokens: u32) -> Result<ChatCall<'_>, PatternError> {
-        Ok(ChatCall {
-            server: self.server,
-            message: Cow::Borrowed(&self.message),
-            sampling: self.sampling,
-            seed: self.seed,
-            max_tokens,
-            dialect: DialectFields::new(self.server.dialect, Pattern::of(&parts)?.as_ref()),
-            parts,
-            written: self.written,
-        })
-    }
-
     /// A call that is answered as probed only where the reply is held to its form.
     pub(super) fn probe(server: &'a Server) -> Self {
         let form = Pattern::Text(PROBED.to_owned());
         Self {
             server,
-            message: Cow::Borrowed("Say hello."),
+            message: "Say hello.".to_owned(),
             sampling: Sampling::default(),
             seed: 1,
             parts: vec![Part::Literal(PROBED.to_owned())],
@@ -110,7 +103,7 @@ impl<'a> ChatCall<'a> {
     /// A call whose reply shows whether the model thinks first.
     pub(super) fn thinking_probe(server: &'a Server) -> Self {
         Self {
-            message: Cow::Borrowed("How many legs have three cats and a spider? Give the number."),
+            message: "How many legs have three cats and a spider? Give the number.".to_owned(),
             parts: Shape::free().parts,
             dialect: DialectFields::new(server.dialect, None),
             ..Self::probe(server)
@@ -149,12 +142,13 @@ impl<'a> ChatCall<'a> {
         text: String,
         left: Vec<Part>,
         written: &Attempt,
-    ) -> Result<ChatCall<'_>, PatternError> {
+    ) -> Result<Self, PatternError> {
         // Written again the beginning may take other tokens, hardly twice as many.
         let again = written.reply.reply_tokens.saturating_add(self.written).saturating_mul(2);
         let max_tokens = again.saturating_add(most_tokens(&left));
         let parts = [vec![Part::Literal(text)], left].concat();
-        self.with_parts(parts, max_tokens)
+        let dialect = DialectFields::new(self.server.dialect, Pattern::of(&parts)?.as_ref());
+        Ok(Self { parts, max_tokens, dialect, ..self.clone() })
     }
 
     /// Asks until there is a reply, complete or not.
@@ -242,13 +236,8 @@ impl<'a> ChatCall<'a> {
     }
 
     fn too_long(&self, tokens: u32, context: Option<u32>) -> Reply {
-        Reply {
-            text: String::new(),
-            finish: Finish::PromptTooLong { tokens, context },
-            prompt_tokens: tokens.saturating_add(self.written),
-            reply_tokens: 0,
-            expected: Vec::new(),
-        }
+        let finish = Finish::PromptTooLong { tokens, context };
+        Reply::without_text(finish, tokens.saturating_add(self.written))
     }
 }
 
@@ -305,4 +294,52 @@ fn short_seed(seed: u64) -> u32 {
     // Both halves count, so that seeds that differ only above bit 31 stay different.
     let folded = (seed ^ (seed >> 32)) & 0x7fff_ffff;
     u32::try_from(folded).unwrap_or_default()
+}
+
+/// Closes a reply, or its answer behind a thought that is no part of its form.
+fn close(parts: &[Part], text: &str) -> Option<Closed> {
+    // The reply as it is; a thought that the form knows is part of it.
+    if let Ok(Some(closed)) = adherence::close(parts, text) {
+        return Some(closed);
+    }
+    let parted = thought::part(text);
+    let thought = text.strip_suffix(&*parted.answer).filter(|thought| !thought.is_empty())?;
+    let closed = adherence::close(parts, &parted.answer).ok().flatten()?;
+    // With something left to draw the server would think again.
+    let text = format!("{thought}{}", closed.text);
+    closed.left.is_empty().then_some(Closed { text, left: closed.left })
+}
+
+/// Most tokens that a reply of these parts takes when its texts keep to their budgets. A token holds a byte
+/// or more, so this is enough for any tokenizer.
+fn most_tokens(parts: &[Part]) -> u32 {
+    let bytes = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let most = |part: &Part| match part {
+        Part::Literal(text) => bytes(text),
+        Part::OneOf(_) | Part::Integer { .. } => {
+            options(part).iter().map(|option| bytes(option)).max().unwrap_or(0)
+        }
+        Part::Text { max_tokens, .. } | Part::Thought { max_tokens } => *max_tokens,
+        Part::QuotedList { max_items, max_item_tokens } => {
+            let item = max_item_tokens.saturating_add(bytes("\", \""));
+            item.saturating_mul(u32::from(*max_items)).saturating_add(bytes("[\"\"]"))
+        }
+    };
+    parts.iter().map(most).fold(END_TOKENS, u32::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_leaves_every_text_its_budget() {
+        let literal = |text: &str| Part::Literal(text.to_owned());
+        let text = |max_tokens| Part::Text { max_tokens, close_at_budget: true };
+        assert_eq!(most_tokens(&[literal("<boi>"), text(48), literal("<eoi>")]), 48 + 10 + 4);
+        assert_eq!(most_tokens(&[text(u32::MAX)]), u32::MAX);
+        let list = Part::QuotedList { max_items: 3, max_item_tokens: 16 };
+        assert_eq!(most_tokens(&[list]), 3 * 20 + 4 + 4);
+        assert_eq!(most_tokens(&[Part::Integer { min: 1, max: 10 }, literal("é")]), 2 + 2 + 4);
+    }
 }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use gra_synth::request::{Failure, ModelName};
 use serde_json::Value;
-use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, RequestBuilder};
 
 use super::wire;
 use crate::engine::EngineError;
@@ -146,13 +146,8 @@ impl Client {
         url: &str,
         halted: &dyn Fn() -> bool,
     ) -> Result<ServerAnswer, ServerError> {
-        let key = key(server)?;
-        self.insist(server.timeout(), halted, &|left| {
-            let mut request = self.agent.get(url).config().timeout_global(Some(left)).build();
-            if let Some(key) = &key {
-                request = request.header("authorization", key);
-            }
-            hear(request.call()?)
+        self.insist(server, halted, |left, key| {
+            hear(prepared(self.agent.get(url), left, key).call()?)
         })
     }
 
@@ -163,22 +158,20 @@ impl Client {
         body: &[u8],
         halted: &dyn Fn() -> bool,
     ) -> Result<ServerAnswer, ServerError> {
-        let key = key(server)?;
-        self.insist(server.timeout(), halted, &|left| {
-            let mut request = self.agent.post(url).config().timeout_global(Some(left)).build();
-            if let Some(key) = &key {
-                request = request.header("authorization", key);
-            }
+        self.insist(server, halted, |left, key| {
+            let request = prepared(self.agent.post(url), left, key);
             hear(request.header("content-type", "application/json").send(body)?)
         })
     }
 
+    /// Tries until there is an answer. An attempt is told how long it may take, and the key.
     fn insist(
         &self,
-        timeout: Duration,
+        server: &Server,
         halted: &dyn Fn() -> bool,
-        attempt: &dyn Fn(Duration) -> Result<HttpReply, ureq::Error>,
+        attempt: impl Fn(Duration, Option<&str>) -> Result<HttpReply, ureq::Error>,
     ) -> Result<ServerAnswer, ServerError> {
+        let (key, timeout) = (key(server)?, server.timeout());
         let started = Instant::now();
         let mut wait = self.retries.first_wait;
         let mut tries = 0;
@@ -189,7 +182,7 @@ impl Client {
             tries += 1;
             let left = timeout.saturating_sub(started.elapsed());
             // Each try has what is left of the request's time, so that all of them keep to it.
-            let miss = match attempt(left) {
+            let miss = match attempt(left, key.as_deref()) {
                 Ok(heard) => match heard.answer()? {
                     Ok(answer) => return Ok(answer),
                     Err(miss) => miss,
@@ -264,6 +257,15 @@ impl FailedTry {
             None if self.silent => ServerError::Silent(reason),
             None => ServerError::Refused(reason),
         }
+    }
+}
+
+/// A request with its time limit and key.
+fn prepared<B>(request: RequestBuilder<B>, left: Duration, key: Option<&str>) -> RequestBuilder<B> {
+    let request = request.config().timeout_global(Some(left)).build();
+    match key {
+        Some(key) => request.header("authorization", key),
+        None => request,
     }
 }
 

@@ -1,38 +1,9 @@
-//! What goes over the wire: the parts of the `OpenAI` protocol that are used, and what servers add.
+//! What comes over the wire: the parts of the `OpenAI` protocol that are read, and what servers add.
 //! Fields that are not read here are left unread, whatever they hold.
 
-use std::collections::BTreeMap;
-
 use gra_synth::thought;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-
-use super::dialect::DialectFields;
-use crate::chat_template::TemplateVariables;
-
-/// A question.
-#[derive(Debug, Serialize)]
-pub(super) struct ChatRequest<'a> {
-    pub(super) model: &'a str,
-    pub(super) messages: [ChatMessage<'a>; 1],
-    pub(super) temperature: f32,
-    pub(super) top_p: f32,
-    /// `None` only where a server counts no tokens that are over its context: see `overlong`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_tokens: Option<u32>,
-    pub(super) seed: u32,
-    pub(super) stream: bool,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) chat_template_kwargs: &'a TemplateVariables,
-    #[serde(flatten)]
-    pub(super) dialect: &'a DialectFields,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct ChatMessage<'a> {
-    pub(super) role: &'static str,
-    pub(super) content: &'a str,
-}
 
 /// An answer.
 #[derive(Debug, Deserialize)]

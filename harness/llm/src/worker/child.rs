@@ -39,7 +39,7 @@ pub enum News<'a> {
 /// Takes news, from any thread.
 pub type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
 
-/// What to start as a worker: a program that calls [`serve`](super::serve()).
+/// What to start as a worker: a program that calls [`serve`](super::serve).
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
@@ -117,23 +117,26 @@ impl From<ExitStatus> for Ending {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (number, name) = match *self {
+        let signal = match *self {
             Self::Exit(code) => return write!(f, "it ended with exit code {code}"),
-            Self::Signal(libc::SIGKILL) => {
-                let reason = "it was killed, by someone or because memory ran out (SIGKILL)";
-                return f.write_str(reason);
+            Self::Signal(signal) => signal,
+        };
+        let name = match signal {
+            libc::SIGKILL => {
+                return f
+                    .write_str("it was killed, by someone or because memory ran out (SIGKILL)");
             }
-            Self::Signal(libc::SIGABRT) => {
+            libc::SIGABRT => {
                 return f.write_str("it aborted: a failed assertion or no memory (SIGABRT)");
             }
-            Self::Signal(libc::SIGSEGV) => (libc::SIGSEGV, " (SIGSEGV)"),
-            Self::Signal(libc::SIGBUS) => (libc::SIGBUS, " (SIGBUS)"),
-            Self::Signal(libc::SIGILL) => (libc::SIGILL, " (SIGILL)"),
-            Self::Signal(libc::SIGFPE) => (libc::SIGFPE, " (SIGFPE)"),
-            Self::Signal(libc::SIGTERM) => (libc::SIGTERM, " (SIGTERM)"),
-            Self::Signal(number) => (number, ""),
+            libc::SIGSEGV => " (SIGSEGV)",
+            libc::SIGBUS => " (SIGBUS)",
+            libc::SIGILL => " (SIGILL)",
+            libc::SIGFPE => " (SIGFPE)",
+            libc::SIGTERM => " (SIGTERM)",
+            _ => "",
         };
-        write!(f, "it was ended by signal {number}{name}")
+        write!(f, "it was ended by signal {signal}{name}")
     }
 }
 

@@ -28,14 +28,6 @@ pub struct WorkerEngine {
     crashes: u64,
 }
 
-/// Why there is no answer.
-enum Unanswered {
-    /// The worker died of the question.
-    Died(Crash),
-    /// It, or the attempt to start it, failed in an orderly way.
-    Failed(EngineError),
-}
-
 impl WorkerEngine {
     /// An engine that starts `program` for the models of `setup`. Starts nothing yet.
     pub fn new(
@@ -72,10 +64,9 @@ impl WorkerEngine {
                 }
                 watch(so_far);
             });
-            let crash = match answer {
+            let crash = match answer? {
                 Ok(answer) => return Ok(answer),
-                Err(Unanswered::Failed(error)) => return Err(error),
-                Err(Unanswered::Died(crash)) => crash,
+                Err(crash) => crash,
             };
             self.crashes += 1;
             // Alone it gets a second try as well: a fresh worker holds no other model.
@@ -96,39 +87,40 @@ impl WorkerEngine {
         }
     }
 
-    /// Asks once, a worker that runs so many sequences at once.
+    /// Asks once, a worker that runs so many sequences at once. The inner error is that of one that died of the
+    /// question; one that failed in an orderly way, or could not be started, is the outer one.
     fn ask_once<T: DeserializeOwned>(
         &mut self,
         slots: u32,
         ask: &Ask<'_>,
         watch: &mut Watch<'_>,
-    ) -> Result<T, Unanswered> {
+    ) -> EngineResult<Result<T, Crash>> {
         let mut child = match self.child.take().filter(|child| child.slots == slots) {
             Some(child) => child,
             None => self.start(slots)?,
         };
         let mut told = child.ask(ask);
         loop {
-            match told.and_then(|()| child.hear()) {
-                Ok(Some(Answer::Progress(so_far))) => watch(so_far),
-                Ok(Some(Answer::Done(answer))) => {
-                    self.child = Some(child);
-                    return Ok(answer);
+            let answer = match told.and_then(|()| child.hear()) {
+                Ok(Some(Answer::Progress(so_far))) => {
+                    watch(so_far);
+                    told = Ok(());
+                    continue;
                 }
-                Ok(Some(Answer::Failed(error))) => {
-                    self.child = Some(child);
-                    return Err(Unanswered::Failed(error));
-                }
+                Ok(Some(Answer::Done(answer))) => Ok(Ok(answer)),
+                Ok(Some(Answer::Failed(error))) => Err(error),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     return Err(broken(format!("what it said makes no sense: {error}")));
                 }
-                Ok(None) | Err(_) => return Err(Unanswered::Died(child.bury())),
-            }
-            told = Ok(());
+                Ok(None) | Err(_) => return Ok(Err(child.bury())),
+            };
+            // It lives, and has the models of this question loaded.
+            self.child = Some(child);
+            return answer;
         }
     }
 
-    fn start(&self, slots: u32) -> Result<Child, Unanswered> {
+    fn start(&self, slots: u32) -> EngineResult<Child> {
         let mut setup = Cow::Borrowed(&self.setup);
         if setup.settings.slots != slots {
             setup.to_mut().settings.slots = slots;
@@ -138,8 +130,8 @@ impl WorkerEngine {
     }
 }
 
-fn broken(reason: String) -> Unanswered {
-    Unanswered::Failed(EngineError::Worker { reason })
+const fn broken(reason: String) -> EngineError {
+    EngineError::Worker { reason }
 }
 
 fn crashed(model: &str, times: u32, crash: &Crash) -> EngineError {
@@ -153,8 +145,7 @@ fn all_of<T>(answers: Vec<T>, asked: usize) -> EngineResult<Vec<T>> {
     if answers.len() == asked {
         return Ok(answers);
     }
-    let reason = format!("it gave {} answers to {asked} questions", answers.len());
-    Err(EngineError::Worker { reason })
+    Err(broken(format!("it gave {} answers to {asked} questions", answers.len())))
 }
 
 impl Engine for WorkerEngine {

@@ -9,7 +9,7 @@ use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_synth::request::{Failure, Finish, Request};
 use serde_json::{Value, json};
 
-use super::support::http::{Act, Asked, TestServer, completion, nobody};
+use super::http::{Act, Asked, TestServer, completion, nobody};
 use super::{QUICK, ask, engine, free, good, one, pool};
 
 /// Makes something to do.

@@ -5,7 +5,7 @@ use gra_synth::request::ModelName;
 use serde_json::json;
 
 use super::engine;
-use super::support::http::{Act, TestServer, completion, nobody};
+use super::http::{Act, TestServer, completion, nobody};
 
 /// What a vLLM server of this model says of it.
 fn cards(id: &str, root: &str) -> Act {

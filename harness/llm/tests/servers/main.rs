@@ -1,12 +1,18 @@
-//! The engine of servers against a server that says what it is made to say.
+//! The engine of servers against a server that says what it is made to say, and against a real llama-server.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod failures;
+mod http;
 mod identity;
+mod llama_server;
+#[path = "../support/models.rs"]
+mod models;
 mod replies;
-#[path = "../support/mod.rs"]
-mod support;
+#[path = "../support/requests.rs"]
+mod requests;
+#[path = "../support/shapes.rs"]
+mod shapes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,9 +26,9 @@ use gra_llm::scripted::ScriptedEngine;
 use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_synth::request::{Finish, ModelName, Reply, Request};
 use gra_synth::shape::Shape;
+use http::{Act, Asked, TestServer, completion, nobody};
+use requests::request;
 use serde_json::json;
-use support::http::{Act, Asked, TestServer, completion, nobody};
-use support::request;
 
 /// Three tries within some milliseconds.
 const QUICK: RetryPolicy = RetryPolicy {

@@ -7,9 +7,10 @@ use gra_synth::request::{Finish, ModelName, Portion, Request};
 use gra_synth::shape::{Part, Shape};
 use serde_json::{Value, json};
 
-use super::support::http::{Act, Asked, TestServer, completion};
-use super::support::{bits, literal, request, review, text};
+use super::http::{Act, Asked, TestServer, completion};
 use super::{ask, engine, free, good, one};
+use crate::requests::request;
+use crate::shapes::{bits, literal, review, text};
 
 #[test]
 fn replies_that_were_cut_are_replies() {

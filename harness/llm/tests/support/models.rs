@@ -1,13 +1,11 @@
 //! The models that the set-up fetches: which, and where they are.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::print_stdout, reason = "a test says when it skips")]
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 pub(crate) const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
-pub(crate) const MINILM: &str = "all-MiniLM-L6-v2.F32.gguf";
 
 /// The folder that the set-up fetches models to.
 pub(crate) fn models() -> PathBuf {

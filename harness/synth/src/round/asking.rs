@@ -92,16 +92,12 @@ impl Round<'_> {
         (self.repeat(task), place.unwrap_or(usize::MAX))
     }
 
-    /// How many earlier seats of a reviewing stage the same model holds.
+    /// How many earlier seats the same model holds.
     fn repeat(&self, task: Task) -> usize {
         let candidate = &self.candidates[task.candidate];
         let model = candidate.model_of(self.stage, task.seat);
-        let earlier = match self.stage {
-            Stage::InstructionReview | Stage::ResponseReview | Stage::ReviewComment => {
-                &candidate.roles.reviewers[..usize::from(task.seat)]
-            }
-            _ => &[],
-        };
+        // Where one model is asked its seat is 0, and none comes before it.
+        let earlier = &candidate.roles.reviewers[..usize::from(task.seat)];
         earlier.iter().filter(|other: &&ModelName| *other == model).count()
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
 use gra_synth::domain::Domain;
-use gra_synth::economy::Economy;
-use gra_synth::method::{Member, Method, TokenLimits};
+use gra_synth::method::{Economy, Member, Method, TokenLimits};
 use gra_synth::pool::{Annotation, ItemId, Pool, PoolItem, SeedItem};
 use gra_synth::prompt::{PromptSet, REWRITE_TEMPLATE, TEMPLATES};
 use gra_synth::request::{

@@ -6,7 +6,7 @@
 //! is one row of its sequence, in a batch of as many rows as kernels take, where idle sequences fill in.
 
 use super::{DecodeLane, Slot};
-use crate::engine::EngineError;
+use crate::engine::EngineResult;
 use crate::llama::generator::{BLOCK, Generator, block};
 use crate::llama::settings::{EngineSettings, FlashAttention};
 
@@ -14,7 +14,7 @@ use crate::llama::settings::{EngineSettings, FlashAttention};
 pub(in crate::llama) fn check(
     generator: &Generator,
     settings: &EngineSettings,
-) -> Result<(), EngineError> {
+) -> EngineResult<()> {
     let reason = if settings.gpu_layers() > 0 {
         "strict determinism is for the CPU; set `gpu_layers = 0`"
     } else if settings.flash_attention() != FlashAttention::Off {
@@ -25,7 +25,7 @@ pub(in crate::llama) fn check(
     } else {
         return Ok(());
     };
-    Err(EngineError::Unusable { model: generator.name.clone(), reason: reason.to_owned() })
+    Err(generator.unusable(reason))
 }
 
 /// Sequences for this many slots of a model whose kernels take so many rows: idle ones fill them up.
@@ -44,7 +44,7 @@ impl DecodeLane<'_> {
     pub(super) fn strict_step(
         &mut self,
         seats: &mut [Option<Slot>],
-    ) -> Result<Vec<(usize, i32)>, EngineError> {
+    ) -> EngineResult<Vec<(usize, i32)>> {
         for (seat, slot) in seats.iter_mut().enumerate() {
             if let Some(slot) = slot
                 && !slot.writing
@@ -61,7 +61,7 @@ impl DecodeLane<'_> {
 
     /// Evaluates a prompt by itself. Its last block is filled up behind its end, and what filled it
     /// is forgotten.
-    fn prompt(&mut self, seat: usize, slot: &mut Slot) -> Result<i32, EngineError> {
+    fn prompt(&mut self, seat: usize, slot: &mut Slot) -> EngineResult<i32> {
         let tokens = std::mem::take(&mut slot.pending);
         // Not empty: a job keeps one token of its own behind the shared beginning.
         let last = tokens.len() - 1;
@@ -80,11 +80,11 @@ impl DecodeLane<'_> {
         slot.position += tokens.len();
         self.clear(seat, slot.position)?;
         self.count_prompt(slot, tokens.len());
-        i32::try_from(last % self.room).map_err(|error| self.failed(error.to_string()))
+        i32::try_from(last % self.room).map_err(|error| self.generator.failed(error.to_string()))
     }
 
     /// Evaluates the next token of every reply.
-    fn tokens(&mut self, seats: &mut [Option<Slot>]) -> Result<Vec<(usize, i32)>, EngineError> {
+    fn tokens(&mut self, seats: &mut [Option<Slot>]) -> EngineResult<Vec<(usize, i32)>> {
         self.batch.clear();
         let mut drawn_from = Vec::new();
         for seat in 0..self.seats {

@@ -3,10 +3,6 @@
 //! The program is the one that `GRA_LLAMA_SERVER` names, or what `scripts/bench-engine` built; without it,
 //! or without the model, the tests are skipped, plainly.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-mod support;
-
 use std::env;
 use std::fs;
 use std::net::TcpListener;
@@ -19,7 +15,10 @@ use gra_llm::engine::Engine;
 use gra_llm::model_pool::ModelPool;
 use gra_llm::server::{RetryPolicy, ServerEngine};
 use gra_synth::request::{Finish, ModelName, Portion, Reply, Request};
-use support::{SMOLLM2, assert_complete, mixed, model, request, review};
+
+use crate::models::{SMOLLM2, model};
+use crate::requests::{ROLE, assert_complete, mixed, request};
+use crate::shapes::review;
 
 /// A llama-server that ends with this value.
 struct Served {
@@ -104,7 +103,7 @@ fn every_constrained_reply_parses() {
         let with = |n: u32| Request {
             portion: portion(n as usize),
             max_tokens: 72,
-            ..request(n, review(), support::ROLE, &format!("Sample {n}: 2 + 2 = 5."))
+            ..request(n, review(), ROLE, &format!("Sample {n}: 2 + 2 = 5."))
         };
         (0..2).map(with).collect()
     };
@@ -122,7 +121,7 @@ fn every_constrained_reply_parses() {
         assert_complete(&request(0, review(), "", ""), rest);
     }
 
-    let long = request(0, review(), support::ROLE, &"All work and no play. ".repeat(1500));
+    let long = request(0, review(), ROLE, &"All work and no play. ".repeat(1500));
     let reply = complete(&mut engine, &[long]).remove(0);
     let Finish::PromptTooLong { tokens, context } = reply.finish else { panic!("{reply:?}") };
     assert!(tokens > 5000 && context == Some(1024), "{reply:?}");

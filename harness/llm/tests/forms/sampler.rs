@@ -1,7 +1,5 @@
 //! The sampler against a plain reference, and the stream of draws.
 
-#![allow(clippy::cast_precision_loss, reason = "counts are small")]
-
 use gra_llm::sampler::{Allowed, Candidates, DrawStream, Sampler};
 use gra_synth::request::Sampling;
 use proptest::prelude::*;

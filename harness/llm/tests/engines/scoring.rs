@@ -1,9 +1,5 @@
 //! Scores on a real model, and of engines without one.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-mod support;
-
 use std::path::PathBuf;
 
 use gra_llm::engine::{Engine, EngineError};
@@ -14,7 +10,10 @@ use gra_llm::llama::settings::EngineSettings;
 use gra_llm::score::{Border, Bos, Context, Passage, PassageScore};
 use gra_synth::request::{ModelName, Request, ScoreReading};
 use serde::Deserialize;
-use support::{SMOLLM2, engine, model, pool, settings, without_template};
+
+use crate::models::{SMOLLM2, model};
+use crate::requests;
+use crate::{engine, pool, settings, without_template};
 
 const STORY: &str = "The ferry left at dawn. By noon the wind had turned, and the captain, who \
     trusted no forecast, ordered the sails down. \"We wait,\" she said. Nobody argued with her.";
@@ -44,7 +43,7 @@ fn score(engine: &mut impl Engine, passage: &Passage) -> PassageScore {
     scores(engine, std::slice::from_ref(passage)).remove(0)
 }
 
-/// See `fixtures/README.md`.
+/// See `../fixtures/README.md`.
 #[derive(Debug, Deserialize)]
 struct Reference {
     name: String,
@@ -64,7 +63,7 @@ fn scores_agree_with_a_reference_that_is_not_llama_cpp() {
     }
     let Some(path) = model(SMOLLM2) else { return };
     let fixture: Fixture =
-        serde_json::from_str(include_str!("fixtures/scoring-reference.json")).unwrap();
+        serde_json::from_str(include_str!("../fixtures/scoring-reference.json")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let exact = folder.path().join("f32.gguf");
     quantize(&path, &exact, "F32").unwrap();
@@ -281,7 +280,7 @@ fn a_model_without_a_chat_template_scores_and_writes_nothing() {
     let message = Passage { context: Context::Message("Hi".to_owned()), ..passage("", "Hello.") };
     let error = engine.score(&[message], &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("chat template"), "{error}");
-    let error = engine.complete(&[support::mixed(0)], &mut |_| {}).unwrap_err();
+    let error = engine.complete(&[requests::mixed(0)], &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("chat template"), "{error}");
 }
 
@@ -343,7 +342,7 @@ fn an_expected_score_is_the_mean_of_scores_that_were_asked_for_one_by_one() {
     quantize(&path, &exact, "F32").unwrap();
     let mut engine = engine(&exact, 8);
     for number in [0, 5, 10] {
-        let request = Request { score_reading: ScoreReading::Expected, ..support::mixed(number) };
+        let request = Request { score_reading: ScoreReading::Expected, ..requests::mixed(number) };
         let reply = engine.complete(std::slice::from_ref(&request), &mut |_| {}).unwrap().remove(0);
         let message = request.prompt.text();
         let endings =

@@ -1,17 +1,17 @@
 //! `determinism = "strict"`: the same bytes alone, in every company, order and number of slots, and
 //! after a restart.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-mod support;
-
 use std::path::Path;
 
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::{Determinism, EngineSettings};
 use gra_synth::request::{ModelName, Portion, Reply, Request, Sampling, ScoreReading};
-use support::{SMOLLM2, assert_complete, mixed, model, pool, request, review, settings};
+
+use crate::models::{SMOLLM2, model};
+use crate::requests::{ROLE, assert_complete, mixed, request};
+use crate::shapes::review;
+use crate::{pool, settings};
 
 fn strict(path: &Path, slots: u32) -> LlamaEngine {
     let determinism = Determinism::Strict;
@@ -69,16 +69,15 @@ fn strict_replies_have_their_shapes_and_a_fingerprint_of_their_own() {
         assert_complete(request, &reply);
     }
     let name = ModelName::new("model");
-    let loose = support::engine(&path, 5).fingerprint(&name).unwrap();
+    let loose = crate::engine(&path, 5).fingerprint(&name).unwrap();
     assert_eq!(engine.fingerprint(&name).unwrap(), format!("{loose};determinism=strict"));
 }
 
 #[test]
 fn a_reply_in_two_portions_is_the_whole_reply() {
     let Some(path) = model(SMOLLM2) else { return };
-    let whole: Vec<Request> = (0..4)
-        .map(|n| request(n, review(), support::ROLE, &format!("Sample {n}: 2 + 2 = {n}.")))
-        .collect();
+    let whole: Vec<Request> =
+        (0..4).map(|n| request(n, review(), ROLE, &format!("Sample {n}: 2 + 2 = {n}."))).collect();
     let mut engine = strict(&path, 16);
     let expected = complete(&mut engine, &whole);
     let portion = |n: usize, portion| Request { portion, ..whole[n].clone() };

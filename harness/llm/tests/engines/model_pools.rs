@@ -1,23 +1,18 @@
 //! Pool files, good and bad; hashes; the hub cache's layout.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
-
-#[path = "support/gguf.rs"]
-mod gguf;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use gguf::write_parts;
 use gra_files::digest::DigestCache;
 use gra_llm::engine::Engine;
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::check::{HashCheck, PoolPart};
-use gra_llm::model_pool::footprint::Footprint;
+use gra_llm::model_pool::check::{Footprint, HashCheck, PoolPart};
 use gra_llm::model_pool::{Backend, Dialect, ModelFileError, ModelPool, ModelSource, PoolError};
 use gra_synth::request::{ModelName, Sampling};
+
+use crate::gguf::write_parts;
 
 const HEAD: &str = "name = \"demo\"\n[encoder]\nname = \"minilm\"\npath = \"minilm.gguf\"\n";
 

@@ -9,7 +9,7 @@ use gra_synth::request::{Finish, Sampling, ScoreReading};
 use gra_synth::shape::{Part, Shape};
 use proptest::prelude::*;
 
-use super::{literal, text};
+use crate::shapes::{literal, text};
 
 /// Every byte, pieces that real vocabularies merge across borders, an end and a control token.
 pub(crate) fn vocabulary(merged: bool) -> Vocabulary {

@@ -1,9 +1,5 @@
 //! Models that think, on llama.cpp: a small real model under chat templates that open a thought or not.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-mod support;
-
 use std::path::Path;
 
 use gra_llm::chat_template::{ProbedCall, TemplateQuestion};
@@ -13,8 +9,12 @@ use gra_llm::llama::LlamaEngine;
 use gra_synth::form::{self, Malformed};
 use gra_synth::request::{Finish, ModelName, Reply, Request};
 use gra_synth::shape::{Part, Shape};
-use support::{SMOLLM2, bits, model, pool, request, review, settings};
 use tempfile::NamedTempFile;
+
+use crate::models::{SMOLLM2, model};
+use crate::requests::request;
+use crate::shapes::{bits, review};
+use crate::{pool, settings};
 
 const OPENS_THOUGHT: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n\
     {% endfor %}<|im_start|>assistant\n<think>\n";

@@ -1,9 +1,5 @@
 //! Laws of the template sampler, on toy vocabularies and hostile logits.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,8 +9,9 @@ use gra_llm::vocabulary::{Token, TokenKind, Vocabulary};
 use gra_synth::request::{Finish, ScoreReading};
 use gra_synth::shape::{Part, Shape};
 use proptest::prelude::*;
-use support::toy::{draws, favouring, plan, shapes, vocabulary, write};
-use support::{bits, has_shape, keywords, literal, review, summary, text};
+
+use crate::shapes::{bits, has_shape, keywords, literal, review, summary, text};
+use crate::toy::{draws, favouring, plan, shapes, vocabulary, write};
 
 /// Whether a shape's last text has a budget that cuts the reply.
 fn may_be_cut(shape: &Shape) -> bool {

@@ -1,15 +1,13 @@
 //! Store keys, and the scripted engine.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
-
-mod support;
-
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::key::{CompletionKey, request_hash};
 use gra_llm::score::{Border, Context, Passage};
 use gra_llm::scripted::{ScriptedEngine, toy_embedding};
 use gra_synth::request::{Finish, ModelName, Request};
-use support::{bits, mixed, request, review};
+
+use crate::requests::{mixed, request};
+use crate::shapes::{bits, review};
 
 type Change = fn(&mut Request);
 

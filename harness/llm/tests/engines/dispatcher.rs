@@ -1,9 +1,5 @@
 //! The dispatcher: replicas that are alike, and engines by model, at work at the same time.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Barrier, Mutex};
@@ -12,7 +8,8 @@ use gra_llm::dispatcher::Dispatcher;
 use gra_llm::engine::{ChunkEvent, Engine, EngineError};
 use gra_llm::scripted::{ScriptedEngine, toy_embedding};
 use gra_synth::request::{ModelName, Request};
-use support::mixed;
+
+use crate::requests::mixed;
 
 /// Chunks of these sizes, of different requests.
 fn chunks(sizes: &[u32]) -> Vec<Vec<Request>> {

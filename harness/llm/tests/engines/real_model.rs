@@ -1,22 +1,18 @@
 //! The llama.cpp engine on real models. Models that are not here are skipped, plainly; with
 //! `GRA_REQUIRE_MODELS=1` they are failures.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-#[path = "support/gguf.rs"]
-mod gguf;
-mod support;
-
 use gra_llm::engine::{ChunkProgress, Engine, EngineError};
 use gra_llm::llama::LlamaEngine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
 use gra_synth::request::{Embedding, Finish, ModelName, Portion, Reply, Request, Sampling};
 use gra_synth::shape::{Part, Shape};
-use support::{
-    SMOLLM2, assert_complete, bits, cut_copy, engine, literal, mixed, model, pool, request, review,
-    settings, text, without_template,
-};
+
+use crate::gguf::Gguf;
+use crate::models::{SMOLLM2, model};
+use crate::requests::{ROLE, assert_complete, mixed, request};
+use crate::shapes::{bits, literal, review, text};
+use crate::{MINILM, cut_copy, engine, pool, settings, without_template};
 
 fn complete(engine: &mut LlamaEngine, chunk: &[Request]) -> Vec<Reply> {
     let replies = engine.complete(chunk, &mut |_| {}).unwrap();
@@ -66,9 +62,8 @@ fn lanes_share_a_chunk_and_what_its_prompts_share() {
 #[test]
 fn scores_first_and_the_comment_later() {
     let Some(path) = model(SMOLLM2) else { return };
-    let whole: Vec<Request> = (0..6)
-        .map(|n| request(n, review(), support::ROLE, &format!("Sample {n}: 2 + 2 = 5.")))
-        .collect();
+    let whole: Vec<Request> =
+        (0..6).map(|n| request(n, review(), ROLE, &format!("Sample {n}: 2 + 2 = 5."))).collect();
     let portion = |of: &dyn Fn(usize) -> Portion| -> Vec<Request> {
         let with = |(n, request): (usize, &Request)| Request { portion: of(n), ..request.clone() };
         whole.iter().enumerate().map(with).collect()
@@ -142,7 +137,7 @@ fn tiny_token_limits_cut_and_never_fail() {
         let shapes = [review(), Shape::free(), Shape { parts: vec![text(8, true)] }, bits()];
         let mut chunk = Vec::new();
         for (number, shape) in (0..).zip(shapes) {
-            let mut request = request(number, shape, support::ROLE, "Name a colour.");
+            let mut request = request(number, shape, ROLE, "Name a colour.");
             request.max_tokens = limit;
             chunk.push(request);
         }
@@ -161,7 +156,7 @@ fn tiny_token_limits_cut_and_never_fail() {
 fn a_prompt_longer_than_the_context_is_a_reply() {
     let Some(path) = model(SMOLLM2) else { return };
     let long = "All work and no play makes Jack a dull boy. ".repeat(2300);
-    let chunk = [mixed(0), request(1, review(), support::ROLE, &long), mixed(2)];
+    let chunk = [mixed(0), request(1, review(), ROLE, &long), mixed(2)];
     let replies = complete(&mut engine(&path, 4), &chunk);
     assert_complete(&chunk[0], &replies[0]);
     assert_complete(&chunk[2], &replies[2]);
@@ -226,9 +221,9 @@ fn files_that_cannot_generate_are_refused() {
     }
     // A header alone, without any weights.
     let file = tempfile::NamedTempFile::new().unwrap();
-    gguf::Gguf::generator().write(file.path());
+    Gguf::generator().write(file.path());
     assert!(matches!(refused(file.path()), EngineError::Load { .. }));
-    if let Some(path) = model(support::MINILM) {
+    if let Some(path) = model(MINILM) {
         let error = refused(&path);
         assert!(matches!(&error, EngineError::Load { reason, .. } if reason.contains("encoder")));
     }
@@ -291,8 +286,8 @@ struct ReferenceItem {
 /// does not read at once the published encoder reads the beginning, and this one all of it.
 #[test]
 fn embeddings_are_those_of_the_published_encoder() {
-    let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
-    let reference = include_bytes!("fixtures/minilm-reference.json");
+    let (Some(_), Some(generator)) = (model(MINILM), model(SMOLLM2)) else { return };
+    let reference = include_bytes!("../fixtures/minilm-reference.json");
     let reference: Reference = serde_json::from_slice(reference).unwrap();
     let texts: Vec<String> = reference.items.iter().map(|item| item.text.clone()).collect();
     let embeddings = engine(&generator, 1).embed(&texts).unwrap();
@@ -311,7 +306,7 @@ fn embeddings_are_those_of_the_published_encoder() {
 
 #[test]
 fn an_embedding_depends_on_its_text_alone() {
-    let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
+    let (Some(_), Some(generator)) = (model(MINILM), model(SMOLLM2)) else { return };
     let mut texts =
         ["A cat.", "", "An owl. ", &"long ".repeat(5000), "日本語 🦙"].map(str::to_owned).to_vec();
     // Of every length, so that products have every number of rows.
@@ -339,7 +334,7 @@ fn guide(rules: u32, task: &str) -> String {
 
 #[test]
 fn long_texts_are_compared_to_their_ends() {
-    let (Some(_), Some(generator)) = (model(support::MINILM), model(SMOLLM2)) else { return };
+    let (Some(_), Some(generator)) = (model(MINILM), model(SMOLLM2)) else { return };
     let mut engine = engine(&generator, 1);
     let tasks = [
         "Now write a poem about the sea.",
@@ -378,7 +373,7 @@ fn long_texts_are_compared_to_their_ends() {
 fn an_encoder_of_another_form_is_refused() {
     use gra_llm::llama::quantize::quantize;
 
-    let Some(path) = model(support::MINILM) else { return };
+    let Some(path) = model(MINILM) else { return };
     let folder = tempfile::tempdir().unwrap();
     let quantised = folder.path().join("q8.gguf");
     quantize(&path, &quantised, "q8_0").unwrap();
@@ -389,7 +384,7 @@ fn an_encoder_of_another_form_is_refused() {
             encoder.display()
         );
         let pool = ModelPool::parse(&pool, "test.toml".as_ref(), "".as_ref()).unwrap();
-        let mut engine = LlamaEngine::new(pool, support::settings());
+        let mut engine = LlamaEngine::new(pool, settings());
         engine.embed(&["A cat.".to_owned()]).unwrap_err().to_string()
     };
     let said = refusal(&quantised);

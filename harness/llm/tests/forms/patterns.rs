@@ -1,10 +1,6 @@
 //! Patterns of shapes: what they accept is what the automaton writes, says llama.cpp's own grammar
 //! sampler of the grammar, the `regex` crate of the expression, and a plain reading of the shape.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
-
-mod support;
-
 use std::sync::OnceLock;
 
 use gra_llm::pattern::{GrammarReader, Pattern, PatternError, grammar, regular_expression};
@@ -20,8 +16,10 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use proptest::prelude::*;
-use support::toy::{draws, favouring, plan, shapes, vocabulary, write};
-use support::{SMOLLM2, bits, has_shape, keywords, literal, model, review, summary, text};
+
+use crate::models::{SMOLLM2, model};
+use crate::shapes::{bits, has_shape, keywords, literal, review, summary, text};
+use crate::toy::{draws, favouring, plan, shapes, vocabulary, write};
 
 /// llama.cpp's opinion of grammars, over the vocabulary of a real model. `None` where it is missing.
 fn oracle() -> Option<&'static LlamaModel> {

@@ -1,7 +1,5 @@
 //! The chat templates of real models around one message.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
-
 use gra_llm::chat_template::{ChatTemplate, TemplateError, TemplateFrame, TemplateVariables};
 use serde_json::{Value, json};
 
