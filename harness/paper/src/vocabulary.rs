@@ -160,13 +160,8 @@ impl Benchmark {
     #[must_use]
     pub const fn grid(self) -> Option<i128> {
         match self {
-            Self::Gsm8k => Some(1319),
-            Self::Math => Some(5000),
-            Self::HumanEval => Some(164),
-            Self::Mbpp => Some(500),
-            Self::ArcC => Some(295),
-            Self::Gpqa => Some(198),
             Self::HellaSwag | Self::Bbh | Self::Mmlu | Self::IfEval => None,
+            _ => Some(self.items()),
         }
     }
 

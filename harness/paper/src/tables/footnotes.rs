@@ -17,13 +17,10 @@ pub(super) fn add(table: &mut Table, paper: &Reference) {
                 let mut parts: Vec<String> = mean(cell).into_iter().collect();
                 parts.extend(elsewhere(number, cell, paper));
                 // A marked best that the recomputed averages deny is the strongest thing that a table can get wrong.
-                let is_wrong_best = cell.is_best && by_columns.is_some_and(|best| best != place);
-                if let Some(best) =
-                    best.as_ref().filter(|_| is_wrong_best && cell.recomputed.is_some())
-                {
-                    parts.push(format!(
-                        "By the means of the columns the best of the block is {best}."
-                    ));
+                let is_best = cell.is_best && cell.recomputed.is_some();
+                if let Some(best) = best.as_ref().filter(|_| is_best && by_columns != Some(place)) {
+                    let denied = "By the means of the columns the best of the block is";
+                    parts.push(format!("{denied} {best}."));
                 }
                 if !parts.is_empty() {
                     table.notes.push(parts.join(" "));
@@ -74,8 +71,7 @@ struct GraAverages<'a> {
 
 impl GraAverages<'_> {
     fn table_1(&self) -> Option<Ratio> {
-        let scores = self.paper.main(self.base, self.seed, DataSource::Gra);
-        scores.map(|scores| scores.average)
+        Some(self.paper.main(self.base, self.seed, DataSource::Gra)?.average)
     }
 
     fn table_2(&self) -> Option<Ratio> {
@@ -83,8 +79,7 @@ impl GraAverages<'_> {
     }
 
     fn table_3(&self, round: u8) -> Option<Ratio> {
-        let row = self.paper.iteration(self.base, self.seed, round);
-        row.map(|row| row.scores.average)
+        Some(self.paper.iteration(self.base, self.seed, round)?.scores.average)
     }
 
     /// The round of Table 3 that Table 1's row repeats, column by column.
@@ -96,15 +91,14 @@ impl GraAverages<'_> {
     fn round_of_table_2(&self) -> Option<(u8, bool)> {
         let average = self.table_2()?;
         let mean = |round| {
-            let row = self.paper.iteration(self.base, self.seed, round);
-            row.map(|row| exact::round(row.scores.mean(), 2))
+            let row = self.paper.iteration(self.base, self.seed, round)?;
+            Some(exact::round(row.scores.mean(), 2))
         };
-        let find = |of: &dyn Fn(u8) -> Option<Ratio>| {
-            ITERATIONS.into_iter().find(|round| of(*round) == Some(average))
-        };
+        let printed = |round| self.table_3(round);
         // Printed averages first: a mean that happens to agree is the weaker explanation.
-        let printed = find(&|round| self.table_3(round)).map(|round| (round, true));
-        printed.or_else(|| find(&mean).map(|round| (round, false)))
+        let first = ITERATIONS.into_iter().find(|round| printed(*round) == Some(average));
+        let second = || ITERATIONS.into_iter().find(|round| mean(*round) == Some(average));
+        first.map(|round| (round, true)).or_else(|| Some((second()?, false)))
     }
 
     fn of_table_1(&self) -> Vec<String> {
@@ -135,11 +129,8 @@ impl GraAverages<'_> {
         if here == there {
             return Vec::new();
         }
-        vec![format!(
-            "Table 1 prints {}; this is{}.",
-            fixed(there, 2),
-            self.which_round().replace(',', "")
-        )]
+        let this = self.which_round().replace(',', "");
+        vec![format!("Table 1 prints {}; this is{this}.", fixed(there, 2))]
     }
 
     fn of_table_3(&self, round: u8) -> Vec<String> {
