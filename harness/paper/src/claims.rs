@@ -6,7 +6,6 @@
 
 mod formula;
 mod measured;
-mod scorebook;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,7 +15,7 @@ pub use measured::{Measured, MeasuredError};
 pub use table::{markdown, terminal, write_csv};
 pub use value::{Value, judge, judge_measured};
 
-use scorebook::Scorebook;
+use formula::Scorebook;
 
 use crate::exact::{self, Ratio};
 use crate::{Claim, ClaimVerdict, Reference};
