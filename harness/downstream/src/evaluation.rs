@@ -12,7 +12,7 @@
 //! - [`serving`]: the model, behind a server
 //! - `opencompass`, `lm_eval`: one engine each
 //! - `scoring`: what engines share: who is asked, and what makes a score one that can be trusted
-//! - [`sandbox`]: code that the model wrote is kept from the machine
+//! - `sandbox`: code that the model wrote is kept from the machine
 //! - [`record`]: what was found
 //! - `import`: what others found
 
@@ -20,9 +20,8 @@ pub mod data_cache;
 mod import;
 mod lm_eval;
 mod opencompass;
-mod plan;
 pub mod record;
-pub mod sandbox;
+mod sandbox;
 mod scoring;
 pub mod serving;
 pub mod suite;
@@ -36,20 +35,18 @@ use gra_paper::Benchmark;
 
 pub use data_cache::{DataCache, DataError};
 pub use import::{ImportError, import};
-pub use plan::PlanError;
-pub use record::{BenchmarkOutcome, Evaluation, RecordError, ScoredBenchmark, ScoringProtocol};
+pub use record::{
+    BenchmarkOutcome, Evaluation, PlanError, RecordError, ScoredBenchmark, ScoringProtocol,
+};
 pub use sandbox::SandboxError;
 pub use serving::{ServingError, ServingOptions, Target};
 pub use suite::{Suite, SuiteError};
 
 use crate::environment::{EngineKind, Environment, EnvironmentError};
 use crate::program::ProgramError;
-use lm_eval::LmEval;
-use opencompass::OpenCompass;
 use sandbox::Sandbox;
-use scoring::{Asked, BenchmarkError};
+use scoring::{Asked, BenchmarkError, Scorer};
 use serving::Served;
-use suite::Scope;
 
 /// The version of OpenCompass whose configurations are pinned.
 const OPENCOMPASS: &str = "0.4.1";
@@ -177,22 +174,24 @@ pub fn evaluate(
     evaluation.data = files;
     evaluation.packages = served.packages.clone();
     evaluation.packages.extend(environment.packages.clone());
-    plan::take(&folder, &evaluation, plan.replace)?;
-    let asked = Asked {
-        url: &served.url,
-        model: &served.model.name,
-        parallel: plan.serving.parallel,
-        context: plan.serving.context,
-        reply_limit: plan.suite.reply_limit,
-        answer_within: plan.answer_within,
+    record::take(&folder, &evaluation, plan.replace)?;
+    let scorer = Scorer {
+        environment: &environment,
+        data: &data,
+        sandbox: sandbox.as_ref(),
+        folder: &folder,
+        asked: Asked {
+            url: &served.url,
+            model: &served.model.name,
+            parallel: plan.serving.parallel,
+            context: plan.serving.context,
+            reply_limit: plan.suite.reply_limit,
+            answer_within: plan.answer_within,
+        },
     };
-    let (environment, data, folder) = (&environment, &data, folder.as_path());
-    let sandbox = sandbox.as_ref();
-    let chosen = match plan.protocol {
-        ScoringProtocol::OpenCompass => {
-            Scorer::OpenCompass(OpenCompass { environment, data, sandbox, folder, asked })
-        }
-        ScoringProtocol::LmEval => Scorer::LmEval(LmEval { environment, data, folder, asked }),
+    let score = match plan.protocol {
+        ScoringProtocol::OpenCompass => opencompass::score,
+        ScoringProtocol::LmEval => lm_eval::score,
     };
     let of = plan.suite.scopes.len();
     for (index, scope) in plan.suite.scopes.iter().enumerate() {
@@ -201,10 +200,10 @@ pub fn evaluate(
             let place = index + 1;
             show(&EvaluationProgress::Scoring { benchmark, place, of, answered, items });
         };
-        let outcome = match chosen.score(scope, stop, &mut look) {
+        let outcome = match score(&scorer, scope, stop, &mut look) {
             Ok(Some(scored)) => BenchmarkOutcome::Scored(scored),
             Ok(None) => return Ok(None),
-            Err(error) => failure(&error, &served, folder)?,
+            Err(error) => failure(&error, &served, &folder)?,
         };
         let result = match &outcome {
             BenchmarkOutcome::Scored(scored) => Ok(scored.score),
@@ -213,28 +212,8 @@ pub fn evaluate(
         show(&EvaluationProgress::Done { benchmark, result });
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }
-    evaluation.write(folder)?;
+    evaluation.write(&folder)?;
     Ok(Some(evaluation))
-}
-
-/// The engine of a plan.
-enum Scorer<'a> {
-    OpenCompass(OpenCompass<'a>),
-    LmEval(LmEval<'a>),
-}
-
-impl Scorer<'_> {
-    fn score(
-        &self,
-        scope: &Scope,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(u64),
-    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
-        match self {
-            Self::OpenCompass(engine) => engine.score(scope, stop, show),
-            Self::LmEval(engine) => engine.score(scope, stop, show),
-        }
-    }
 }
 
 /// A benchmark's failure as an outcome, or an error where the server is the reason: it would fail all that follow.

@@ -158,7 +158,7 @@ impl Benchmark {
     /// How many items the paper's score is over, where its printed values show it: all but a few are
     /// multiples of one over this number (`claims/A27`, `claims/A28`).
     #[must_use]
-    pub const fn grid(self) -> Option<i128> {
+    pub const fn grid(self) -> Option<u64> {
         match self {
             Self::HellaSwag | Self::Bbh | Self::Mmlu | Self::IfEval => None,
             _ => Some(self.items()),
@@ -167,7 +167,7 @@ impl Benchmark {
 
     /// How many items the benchmark nominally has; used for standard errors only.
     #[must_use]
-    pub const fn items(self) -> i128 {
+    pub const fn items(self) -> u64 {
         match self {
             // Validation or test sets as they are published.
             Self::HellaSwag => 10_042,

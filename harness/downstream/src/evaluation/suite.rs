@@ -26,54 +26,40 @@ pub struct BenchmarkProtocol {
     pub metrics: &'static [&'static str],
     /// First six digits of its prompts' hash, the end of the configuration's name.
     pub prompt_hash: &'static str,
-    /// Most tokens of a reply; 4096 where the configuration leaves it to the model.
-    pub max_tokens: u32,
     /// Whether scoring runs code that the model wrote.
     pub runs_code: bool,
 }
 
-const IFEVAL_METRICS: [&str; 4] = [
+const ACCURACY: &[&str] = &["accuracy"];
+const PASS_AT_1: &[&str] = &["humaneval_pass@1"];
+/// Results of MBPP have counts of pass, timeout, failed and wrong_answer too; they are no scores.
+const SCORE: &[&str] = &["score"];
+const IFEVAL_METRICS: &[&str] = &[
     "Prompt-level-strict-accuracy",
     "Inst-level-strict-accuracy",
     "Prompt-level-loose-accuracy",
     "Inst-level-loose-accuracy",
 ];
 
-/// A row of the table below, in the order of its columns.
-type Row = (
-    Benchmark,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    &'static str,
-    u32,
-);
-
-#[rustfmt::skip]
-const PROTOCOLS: [Row; 10] = [
-    (Benchmark::Gsm8k, "gsm8k.gsm8k_gen", "gsm8k_datasets", "gsm8k", &["accuracy"], "1d7fe4", 512),
-    (Benchmark::Math, "math.math_gen", "math_datasets", "math", &["accuracy"], "265cce", 512),
-    (Benchmark::HumanEval, "humaneval.humaneval_gen", "humaneval_datasets", "openai_humaneval", &["humaneval_pass@1"], "8e312c", 512),
-    // Its result has counts of pass, timeout, failed and wrong_answer too; they are no scores.
-    (Benchmark::Mbpp, "mbpp.mbpp_gen", "mbpp_datasets", "mbpp", &["score"], "830460", 512),
-    (Benchmark::HellaSwag, "hellaswag.hellaswag_gen", "hellaswag_datasets", "hellaswag", &["accuracy"], "6faab5", 4096),
-    (Benchmark::ArcC, "ARC_c.ARC_c_gen", "ARC_c_datasets", "ARC-c", &["accuracy"], "1e0de5", 4096),
-    (Benchmark::Gpqa, "gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", "GPQA_diamond", &["accuracy"], "5aeece", 4096),
-    (Benchmark::Bbh, "bbh.bbh_gen", "bbh_datasets", "bbh-", &["score"], "5b92b0", 512),
-    (Benchmark::Mmlu, "mmlu.mmlu_zero_shot_gen", "mmlu_datasets", "lukaemon_mmlu_", &["accuracy"], "47e2c0", 256),
-    (Benchmark::IfEval, "IFEval.IFEval_gen", "ifeval_datasets", "IFEval", &IFEVAL_METRICS, "3321a3", 1025),
-];
-
 impl BenchmarkProtocol {
     /// How a benchmark is scored.
     #[must_use]
-    pub fn of_benchmark(benchmark: Benchmark) -> Self {
-        // The table has every benchmark, in the order of the enum.
-        let (benchmark, module, list, dataset, metrics, prompt_hash, max_tokens) =
-            PROTOCOLS[benchmark as usize];
+    #[rustfmt::skip]
+    pub const fn of_benchmark(benchmark: Benchmark) -> Self {
+        let (module, list, dataset, metrics, prompt_hash) = match benchmark {
+            Benchmark::Gsm8k => ("gsm8k.gsm8k_gen", "gsm8k_datasets", "gsm8k", ACCURACY, "1d7fe4"),
+            Benchmark::Math => ("math.math_gen", "math_datasets", "math", ACCURACY, "265cce"),
+            Benchmark::HumanEval => ("humaneval.humaneval_gen", "humaneval_datasets", "openai_humaneval", PASS_AT_1, "8e312c"),
+            Benchmark::Mbpp => ("mbpp.mbpp_gen", "mbpp_datasets", "mbpp", SCORE, "830460"),
+            Benchmark::HellaSwag => ("hellaswag.hellaswag_gen", "hellaswag_datasets", "hellaswag", ACCURACY, "6faab5"),
+            Benchmark::ArcC => ("ARC_c.ARC_c_gen", "ARC_c_datasets", "ARC-c", ACCURACY, "1e0de5"),
+            Benchmark::Gpqa => ("gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", "GPQA_diamond", ACCURACY, "5aeece"),
+            Benchmark::Bbh => ("bbh.bbh_gen", "bbh_datasets", "bbh-", SCORE, "5b92b0"),
+            Benchmark::Mmlu => ("mmlu.mmlu_zero_shot_gen", "mmlu_datasets", "lukaemon_mmlu_", ACCURACY, "47e2c0"),
+            Benchmark::IfEval => ("IFEval.IFEval_gen", "ifeval_datasets", "IFEval", IFEVAL_METRICS, "3321a3"),
+        };
         let runs_code = matches!(benchmark, Benchmark::HumanEval | Benchmark::Mbpp);
-        Self { benchmark, module, list, dataset, metrics, prompt_hash, max_tokens, runs_code }
+        Self { benchmark, module, list, dataset, metrics, prompt_hash, runs_code }
     }
 
     /// The whole name of its module, which ends with the hash.
@@ -100,7 +86,7 @@ impl BenchmarkProtocol {
             dataset: self.dataset.to_owned(),
             name: None,
             prompt_hash: self.prompt_hash.to_owned(),
-            items: u64::try_from(self.benchmark.items()).unwrap_or_default(),
+            items: self.benchmark.items(),
         }]
     }
 }
@@ -306,7 +292,7 @@ mod tests {
             assert_eq!(protocol.benchmark, benchmark);
             let parts = protocol.parts();
             let items: u64 = parts.iter().map(|part| part.items).sum();
-            assert_eq!(i128::from(items), benchmark.items(), "{benchmark}");
+            assert_eq!(items, benchmark.items(), "{benchmark}");
             assert!(parts.iter().all(|part| part.prompt_hash.len() == 6), "{benchmark}");
         }
         let lines = include_str!("suite/parts.csv").lines().count();

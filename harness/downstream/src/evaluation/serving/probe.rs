@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
-use ureq::Agent;
+use ureq::{Agent, RequestBuilder};
+
+use super::super::scoring::choose;
 
 /// Most characters of an answer that an error shows.
 const SHOWN: usize = 300;
@@ -100,11 +102,7 @@ impl Probe {
     /// The ids of its models.
     pub(super) fn models(&self, within: Duration) -> Result<Vec<String>, ProbeError> {
         let url = format!("{}/models", self.base);
-        let request = self.agent.get(&url).config().timeout_global(Some(within)).build();
-        let request = match std::env::var(KEY) {
-            Ok(key) => request.header("Authorization", format!("Bearer {key}")),
-            Err(_) => request,
-        };
+        let request = prepared(self.agent.get(&url), within);
         let body = read(&url, within, request.call())?;
         let models: Models = serde_json::from_str(&body)
             .map_err(|_| ProbeError::Form { url: url.clone(), said: shortened(&body) })?;
@@ -117,28 +115,17 @@ impl Probe {
         wanted: Option<&str>,
         within: Duration,
     ) -> Result<String, ProbeError> {
-        let has = self.models(within)?;
-        match (wanted, has.as_slice()) {
-            (None, [only]) => Ok(only.clone()),
-            (Some(name), _) if has.iter().any(|one| one == name) => Ok(name.to_owned()),
-            (wanted, _) => {
-                let wanted = wanted.map_or("and one is scored at a time".to_owned(), |name| {
-                    format!("not the model `{name}`")
-                });
-                let has = if has.is_empty() { vec!["no model".to_owned()] } else { has };
-                Err(ProbeError::Model { url: self.base.clone(), has, wanted })
-            }
-        }
+        choose(self.models(within)?, wanted).map_err(|has| {
+            let one = || "and one is scored at a time".to_owned();
+            let wanted = wanted.map_or_else(one, |name| format!("not the model `{name}`"));
+            ProbeError::Model { url: self.base.clone(), has, wanted }
+        })
     }
 
     /// Asks for one token.
     pub(super) fn ask(&self, model: &str, within: Duration) -> Result<(), ProbeError> {
         let url = format!("{}/chat/completions", self.base);
-        let request = self.agent.post(&url).config().timeout_global(Some(within)).build();
-        let request = match std::env::var(KEY) {
-            Ok(key) => request.header("Authorization", format!("Bearer {key}")),
-            Err(_) => request,
-        };
+        let request = prepared(self.agent.post(&url), within);
         let body = json!({
             "model": model,
             "messages": [{"role": "user", "content": "Say yes."}],
@@ -149,6 +136,15 @@ impl Probe {
         let has_choices = serde_json::from_str::<serde_json::Value>(&answer)
             .is_ok_and(|answer| answer["choices"].as_array().is_some_and(|all| !all.is_empty()));
         if has_choices { Ok(()) } else { Err(ProbeError::Form { url, said: shortened(&answer) }) }
+    }
+}
+
+/// A request with its time and its key.
+fn prepared<Body>(request: RequestBuilder<Body>, within: Duration) -> RequestBuilder<Body> {
+    let request = request.config().timeout_global(Some(within)).build();
+    match std::env::var(KEY) {
+        Ok(key) => request.header("Authorization", format!("Bearer {key}")),
+        Err(_) => request,
     }
 }
 

@@ -134,7 +134,8 @@ fn unrounded(scores: &PrintedScores) -> (Ratio, Ratio) {
             |n: i128| near(value, n).filter(|share| exact::distance(*share, value) <= half);
         // Without a known number of items, or where none of its shares prints so, any score within rounding may
         // have stood there.
-        let fitting: Vec<Ratio> = benchmark.grid().into_iter().flat_map(fitting).collect();
+        let fitting: Vec<Ratio> =
+            benchmark.grid().map(i128::from).into_iter().flat_map(fitting).collect();
         low += fitting.iter().copied().min().unwrap_or(value - half);
         high += fitting.iter().copied().max().unwrap_or(value + half);
     }
@@ -297,7 +298,8 @@ fn standard_error(
     let variance = Benchmark::ALL.map(|c| {
         let share = scores.column(c) / 100;
         // p (1 - p) / n, in squared points.
-        exact::to_f64(share * (Ratio::ONE - share)) / exact::to_f64(c.items().into()) * 1e4
+        exact::to_f64(share * (Ratio::ONE - share)) / exact::to_f64(i128::from(c.items()).into())
+            * 1e4
     });
     exact::parse(&format!("{:.9}", variance.iter().sum::<f64>().sqrt() / 10.0))
 }
