@@ -163,7 +163,7 @@ fn train(
     let environment = Environment::find(&args.programs.engines, EngineKind::LlamaFactory);
     let is_needed = !args.emit_only || matches!(base, Base::Gguf(_)) || args.to_gguf;
     let environment = if is_needed { Some(environment?) } else { None };
-    for sentence in environment.iter().flat_map(training::unseen_versions) {
+    for sentence in environment.iter().flat_map(|it| training::unseen_versions(&it.packages)) {
         progress.say(&format!("warning: {sentence}"));
     }
     let root = global.results().join("trained");

@@ -29,10 +29,6 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
-    /// Every engine.
-    pub const ALL: [Self; 5] =
-        [Self::LlamaFactory, Self::OpenCompass, Self::LmEval, Self::LlamaServer, Self::Vllm];
-
     /// Its name as an argument of `scripts/engines`, and its folder.
     #[must_use]
     pub const fn id(self) -> &'static str {

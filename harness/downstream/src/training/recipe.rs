@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
+use gra_files::digest;
 use toml::Value;
 
 /// The ZeRO stage 2 of DeepSpeed, as the value of `deepspeed`.
@@ -126,11 +126,8 @@ impl Recipe {
         if let Some(value) = table.get("finetuning_type")
             && value.as_str() != Some("full")
         {
-            return Err(wrong(
-                "finetuning_type",
-                value,
-                "it must be \"full\", since what follows reads a whole model",
-            ));
+            let expected = "it must be \"full\", since what follows reads a whole model";
+            return Err(wrong("finetuning_type", value, expected));
         }
         // Steps are what progress is shown from, and the loss curve's points.
         table.entry("logging_steps").or_insert(Value::Integer(1));
@@ -139,7 +136,7 @@ impl Recipe {
             let text = yaml_value(value).map_err(|expected| wrong(key, value, expected))?;
             settings.insert(key.clone(), text);
         }
-        let sha256 = hex::encode(Sha256::digest(text));
+        let sha256 = digest::of_bytes(text);
         Ok(Self { name: recipe(), sha256, settings, devices, per_device, accumulation, zero_2 })
     }
 

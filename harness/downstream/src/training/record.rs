@@ -12,8 +12,7 @@ use super::base::{FileRecord, hashed_files};
 use super::checkpoints::whole_safetensors;
 use super::inputs::TrainingInputs;
 use super::outputs::{self, LossPoint};
-use super::{TrainingError, file};
-use crate::environment::Environment;
+use super::{TrainingError, file, read_json};
 
 /// Versions that trainings were seen to work with. Others are noted: LLaMA-Factory has changed what the template
 /// `default` means.
@@ -77,23 +76,13 @@ impl TrainingRecord {
     /// # Errors
     /// When the file is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
-        let path = folder.join(file::RECORD);
-        let Ok(bytes) = fs::read(&path) else { return Ok(None) };
-        let damaged = |error: serde_json::Error| TrainingError::Damaged {
-            file: path.clone(),
-            problem: error.to_string(),
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+        read_json(&folder.join(file::RECORD))
     }
 }
 
-/// How an environment differs from what trainings were seen to work with, a sentence for each package.
+/// How versions of packages differ from those that trainings were seen to work with, a sentence for each package.
 #[must_use]
-pub fn unseen_versions(environment: &Environment) -> Vec<String> {
-    unseen(&environment.packages)
-}
-
-fn unseen(versions: &BTreeMap<String, String>) -> Vec<String> {
+pub fn unseen_versions(versions: &BTreeMap<String, String>) -> Vec<String> {
     let other = SEEN.iter().filter_map(|(package, seen)| {
         let version = versions.get(*package).map_or("missing", String::as_str);
         let differs = version != *seen;
@@ -134,16 +123,14 @@ pub(super) fn write(
 fn check_model(model: &Path, files: &BTreeMap<String, FileRecord>) -> Result<(), TrainingError> {
     for needed in ["config.json", "tokenizer_config.json"] {
         if !files.contains_key(needed) {
-            return Err(TrainingError::FileMissing { file: model.join(needed) });
+            return Err(TrainingError::FileMissing(model.join(needed)));
         }
     }
-    let weights: Vec<&String> =
-        files.keys().filter(|name| name.ends_with(".safetensors")).collect();
-    if weights.is_empty() {
-        return Err(TrainingError::FileMissing { file: model.join("model.safetensors") });
+    let weights = || files.keys().filter(|name| name.ends_with(".safetensors"));
+    if weights().next().is_none() {
+        return Err(TrainingError::FileMissing(model.join("model.safetensors")));
     }
-    for name in weights {
-        let file = model.join(name);
+    for file in weights().map(|name| model.join(name)) {
         whole_safetensors(&file).map_err(|problem| TrainingError::Damaged { file, problem })?;
     }
     Ok(())
@@ -152,16 +139,14 @@ fn check_model(model: &Path, files: &BTreeMap<String, FileRecord>) -> Result<(),
 /// Puts the runs together, and checks that each started from the base model that was meant.
 fn read_sessions(folder: &Path, inputs: &TrainingInputs) -> Result<Sessions, TrainingError> {
     let path = folder.join(file::SESSIONS);
-    let Ok(text) = fs::read_to_string(&path) else {
-        return Err(TrainingError::FileMissing { file: path });
-    };
+    let Ok(text) = fs::read_to_string(&path) else { return Err(TrainingError::FileMissing(path)) };
     let mut sessions = Sessions::default();
     let mut running = None;
     let mut sets_of_versions = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {
-        let line = serde_json::from_str(line).map_err(|_| TrainingError::Damaged {
-            file: path.clone(),
-            problem: format!("line {} is not one that train.sh writes", at + 1),
+        let line = serde_json::from_str(line).map_err(|_| {
+            let problem = format!("line {} is not one that train.sh writes", at + 1);
+            TrainingError::damaged(&path, problem)
         })?;
         match line {
             SessionLine::Started { started, devices, versions, base } => {
@@ -172,6 +157,7 @@ fn read_sessions(folder: &Path, inputs: &TrainingInputs) -> Result<Sessions, Tra
                 sessions.versions = versions;
                 running = Some(started);
             }
+            // A run that was interrupted has no such line, and its seconds are not known.
             SessionLine::Ended { ended } => {
                 let started = running.take().unwrap_or(ended);
                 sessions.seconds += ended.saturating_sub(started);
@@ -179,20 +165,18 @@ fn read_sessions(folder: &Path, inputs: &TrainingInputs) -> Result<Sessions, Tra
         }
     }
     if sessions.runs == 0 {
-        return Err(TrainingError::Damaged { file: path, problem: "no run is in it".to_owned() });
+        return Err(TrainingError::damaged(&path, "no run is in it"));
     }
-    sessions.notes = unseen(&sessions.versions);
+    sessions.notes = unseen_versions(&sessions.versions);
+    let (runs, name) = (sessions.runs, &inputs.base.name);
     if sets_of_versions.len() > 1 {
-        let runs = sessions.runs;
-        sessions.notes.push(format!(
-            "its {runs} runs were of different versions; the last one's are recorded"
-        ));
+        let note =
+            format!("its {runs} runs were of different versions; the last one's are recorded");
+        sessions.notes.push(note);
     }
     if inputs.base.files.is_empty() && inputs.base.revision.is_none() {
-        let name = &inputs.base.name;
-        sessions
-            .notes
-            .push(format!("{name} was taken from the hub without a revision, so it may change"));
+        let note = format!("{name} was taken from the hub without a revision, so it may change");
+        sessions.notes.push(note);
     }
     Ok(sessions)
 }
@@ -202,18 +186,18 @@ fn check_base(
     inputs: &TrainingInputs,
     found: &BTreeMap<String, String>,
 ) -> Result<(), TrainingError> {
-    for (name, sha256) in found {
-        let prepared = inputs.base.files.get(name);
-        if !inputs.base.files.is_empty() && prepared.is_none_or(|file| file.sha256 != *sha256) {
-            return Err(TrainingError::OtherBase {
-                base: inputs.base.name.clone(),
-                file: name.clone(),
-            });
-        }
+    let prepared = &inputs.base.files;
+    // Of a hub's model no files were prepared, so there is nothing to compare.
+    if prepared.is_empty() {
+        return Ok(());
     }
-    if found.is_empty() && !inputs.base.files.is_empty() {
-        let (base, file) = (inputs.base.name.clone(), "config.json".to_owned());
-        return Err(TrainingError::OtherBase { base, file });
-    }
-    Ok(())
+    let is_same =
+        |name: &str, sha256: &str| prepared.get(name).is_some_and(|file| file.sha256 == sha256);
+    let other = found.iter().find(|(name, sha256)| !is_same(name, sha256)).map(|(name, _)| name);
+    let file = match other {
+        Some(name) => name.clone(),
+        None if found.is_empty() => "config.json".to_owned(),
+        None => return Ok(()),
+    };
+    Err(TrainingError::OtherBase { base: inputs.base.name.clone(), file })
 }
