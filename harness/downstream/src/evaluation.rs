@@ -150,13 +150,13 @@ pub fn evaluate(
     // Everything that can be refused is refused before the model is loaded.
     let engines = absolute(engines)?;
     let folder = absolute(&plan.folder)?;
-    let engine = match plan.protocol {
+    let kind = match plan.protocol {
         ScoringProtocol::OpenCompass => EngineKind::OpenCompass,
         ScoringProtocol::LmEval => EngineKind::LmEval,
     };
-    let environment = Environment::find(&engines, engine)?;
+    let environment = Environment::find(&engines, kind)?;
     let version = environment.version("opencompass");
-    if engine == EngineKind::OpenCompass && version != OPENCOMPASS {
+    if kind == EngineKind::OpenCompass && version != OPENCOMPASS {
         return Err(EvaluationError::Version(version.to_owned()));
     }
     let data = DataCache { folder: absolute(&plan.data.folder)? };
@@ -175,7 +175,7 @@ pub fn evaluate(
     evaluation.packages = served.packages.clone();
     evaluation.packages.extend(environment.packages.clone());
     record::take(&folder, &evaluation, plan.replace)?;
-    let scorer = Scorer {
+    let engine = Scorer {
         environment: &environment,
         data: &data,
         sandbox: sandbox.as_ref(),
@@ -200,7 +200,7 @@ pub fn evaluate(
             let place = index + 1;
             show(&EvaluationProgress::Scoring { benchmark, place, of, answered, items });
         };
-        let outcome = match score(&scorer, scope, stop, &mut look) {
+        let outcome = match score(&engine, scope, stop, &mut look) {
             Ok(Some(scored)) => BenchmarkOutcome::Scored(scored),
             Ok(None) => return Ok(None),
             Err(error) => failure(&error, &served, &folder)?,

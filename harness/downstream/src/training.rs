@@ -25,6 +25,7 @@
 //! - `record`: what is left of it
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -209,7 +210,7 @@ impl TrainingError {
         move |source| Self::Io { path: path.clone(), source }
     }
 
-    fn damaged(file: &Path, problem: impl ToString) -> Self {
+    fn damaged(file: &Path, problem: impl Display) -> Self {
         Self::Damaged { file: file.to_owned(), problem: problem.to_string() }
     }
 }

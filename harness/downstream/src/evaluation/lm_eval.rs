@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use gra_paper::Benchmark;
 use serde_json::{Value, json};
 
-use super::data_cache::DATA;
+use super::data_cache::{DATA, json_lines};
 use super::record::ScoredBenchmark;
 use super::scoring::{BenchmarkError, Scorer, run_engine};
 use super::suite::Scope;
@@ -46,7 +46,7 @@ fn why_not(benchmark: Benchmark) -> Option<&'static str> {
 
 /// Scores a benchmark, or reads its score where it has one. `None` when it was told to stop.
 pub(super) fn score(
-    scorer: &Scorer<'_>,
+    engine: &Scorer<'_>,
     scope: &Scope,
     stop: &AtomicBool,
     show: &mut dyn FnMut(u64),
@@ -55,15 +55,15 @@ pub(super) fn score(
     if let Some(reason) = why_not(benchmark) {
         return Err(BenchmarkError::NotScored { benchmark, reason });
     }
-    let failed = scorer.failed(benchmark);
-    let work = scorer.folder.join("lm-eval").join(benchmark.id());
+    let failed = engine.failed(benchmark);
+    let work = engine.folder.join("lm-eval").join(benchmark.id());
     let out = work.join("out");
     if LmEvalResults::newest(&out).is_none() {
-        let names = write_tasks(scorer, scope, &work).map_err(&failed)?;
-        let log = scorer.log(format_args!("lm-eval-{benchmark}"));
+        let names = write_tasks(engine, scope, &work).map_err(&failed)?;
+        let log = engine.log(format_args!("lm-eval-{benchmark}"));
         // What earlier calls said is in the log, too.
         let before = fs::metadata(&log).map_or(0, |file| file.len());
-        let command = command(scorer, scope, &names, &work);
+        let command = command(engine, scope, &names, &work);
         let count = || show(answered(&tail(&log, before, LOG_END)));
         if run_engine(command, &log, stop, count)? == Ending::Stopped {
             return Ok(None);
@@ -71,13 +71,13 @@ pub(super) fn score(
     }
     let file = LmEvalResults::newest(&out).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
     let mut scored = LmEvalResults::read(&file)?.score(benchmark, Some(scope))?;
-    scored.whole &= scorer.asked.reply_limit.is_none();
+    scored.whole &= engine.asked.reply_limit.is_none();
     show(scored.n.unwrap_or_default());
     Ok(Some(scored))
 }
 
-fn command(scorer: &Scorer<'_>, scope: &Scope, names: &[String], work: &Path) -> Command {
-    let asked = &scorer.asked;
+fn command(engine: &Scorer<'_>, scope: &Scope, names: &[String], work: &Path) -> Command {
+    let asked = &engine.asked;
     let model = json!({
         "model": asked.model,
         "base_url": format!("{}/chat/completions", asked.url),
@@ -85,7 +85,7 @@ fn command(scorer: &Scorer<'_>, scope: &Scope, names: &[String], work: &Path) ->
         "max_retries": 3,
         "timeout": asked.answer_within,
     });
-    let mut command = Command::new(scorer.environment.program("lm-eval"));
+    let mut command = Command::new(engine.environment.program("lm-eval"));
     command.args(["run", "--model", "local-chat-completions", "--apply_chat_template"]);
     command.args(["--model_args", &model.to_string(), "--tasks", &names.join(",")]);
     command.args(["--include_path", "tasks", "--output_path", "out", "--log_samples"]);
@@ -98,7 +98,7 @@ fn command(scorer: &Scorer<'_>, scope: &Scope, names: &[String], work: &Path) ->
         command.args(["--gen_kwargs", &format!("max_gen_toks={limit}")]);
     }
     command.current_dir(work).env("HF_HOME", work.join("cache"));
-    command.env("NLTK_DATA", scorer.data.nltk_folder());
+    command.env("NLTK_DATA", engine.data.nltk_folder());
     command.envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")]);
     command
 }
@@ -128,9 +128,9 @@ fn definition(benchmark: Benchmark, part: &str) -> String {
 
 /// Writes the tasks of a benchmark and their items, and gives the tasks' names: the package's own definitions with the
 /// data cache's files as the source of items.
-fn write_tasks(scorer: &Scorer<'_>, scope: &Scope, work: &Path) -> io::Result<Vec<String>> {
-    let definitions = package(scorer.environment)?.join("tasks");
-    let data = scorer.data.folder.join(DATA);
+fn write_tasks(engine: &Scorer<'_>, scope: &Scope, work: &Path) -> io::Result<Vec<String>> {
+    let definitions = package(engine.environment)?.join("tasks");
+    let data = engine.data.folder.join(DATA);
     let benchmark = scope.benchmark;
     let mut names = Vec::new();
     for part in scope.parts() {
@@ -139,8 +139,7 @@ fn write_tasks(scorer: &Scorer<'_>, scope: &Scope, work: &Path) -> io::Result<Ve
         let part = part.name.unwrap_or_default();
         let items = work.join("items").join(format!("{name}.jsonl"));
         let rows = rows(benchmark, &part, &data)?;
-        let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-        gra_files::write_atomic(&items, lines.as_bytes())?;
+        gra_files::write_atomic(&items, &json_lines(&rows))?;
         let files = match benchmark {
             Benchmark::Gsm8k if scope.items.is_none() => {
                 json!({"train": data.join("gsm8k/train.jsonl"), "test": items})

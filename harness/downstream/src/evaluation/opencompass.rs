@@ -42,13 +42,13 @@ const ABBREVIATION: &str = "model";
 /// Scores a benchmark, or reads its score where it has one. `show` is told how many items were answered. `None` when it
 /// was told to stop.
 pub(super) fn score(
-    scorer: &Scorer<'_>,
+    engine: &Scorer<'_>,
     scope: &Scope,
     stop: &AtomicBool,
     show: &mut dyn FnMut(u64),
 ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
-    let task = Task { scorer, scope, work: scorer.folder.join("opencompass") };
-    let failed = scorer.failed(scope.benchmark);
+    let task = Task { engine, scope, work: engine.folder.join("opencompass") };
+    let failed = engine.failed(scope.benchmark);
     let protocol = BenchmarkProtocol::of_benchmark(scope.benchmark);
     let parts = scope.parts();
     let run = task.work.join(RUN);
@@ -69,7 +69,7 @@ pub(super) fn score(
     show(task.answered());
     let mut scored = results()?.score(protocol, &parts, true)?;
     check_items(scope, &scored)?;
-    scored.whole = scope.is_whole() && scorer.asked.reply_limit.is_none();
+    scored.whole = scope.is_whole() && engine.asked.reply_limit.is_none();
     Ok(Some(scored))
 }
 
@@ -93,7 +93,7 @@ fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), ResultErro
 
 /// A benchmark that is being scored.
 struct Task<'a> {
-    scorer: &'a Scorer<'a>,
+    engine: &'a Scorer<'a>,
     scope: &'a Scope,
     /// Where OpenCompass works.
     work: PathBuf,
@@ -109,7 +109,7 @@ impl Task<'_> {
         for (name, text) in MODULE_TEXTS {
             gra_files::write_atomic(&self.work.join(MODULES).join(name), text.as_bytes())?;
         }
-        let text = config(self.scope, &self.scorer.asked);
+        let text = config(self.scope, &self.engine.asked);
         gra_files::write_atomic(&self.work.join(self.config_file()), text.as_bytes())
     }
 
@@ -124,14 +124,14 @@ impl Task<'_> {
     fn variables(&self, work: &Path) -> [(&'static str, String); 10] {
         let path = |path: &Path| path.display().to_string();
         [
-            ("COMPASS_DATA_CACHE", path(&self.scorer.data.folder)),
+            ("COMPASS_DATA_CACHE", path(&self.engine.data.folder)),
             // The model runs elsewhere, and threads of numpy only get in its way.
             ("CUDA_VISIBLE_DEVICES", String::new()),
             ("HF_DATASETS_OFFLINE", "1".to_owned()),
             ("HF_EVALUATE_OFFLINE", "1".to_owned()),
             ("HF_HOME", path(&work.join("cache"))),
             ("HF_HUB_OFFLINE", "1".to_owned()),
-            ("NLTK_DATA", path(&self.scorer.data.nltk_folder())),
+            ("NLTK_DATA", path(&self.engine.data.nltk_folder())),
             ("OMP_NUM_THREADS", "1".to_owned()),
             ("PYTHONPATH", path(&work.join(MODULES))),
             ("TRANSFORMERS_OFFLINE", "1".to_owned()),
@@ -153,21 +153,21 @@ impl Task<'_> {
         stop: &AtomicBool,
         count: impl FnMut(),
     ) -> Result<Ending, BenchmarkError> {
-        let mut command = Command::new(self.scorer.environment.program("python"));
+        let mut command = Command::new(self.engine.environment.program("python"));
         command.args(self.arguments(mode)).current_dir(&self.work);
         // With DATASET_SOURCE set, data sets would come from a hub, not from the data cache.
         command.envs(self.variables(&self.work)).env_remove("DATASET_SOURCE");
-        Ok(run_engine(command, &self.scorer.log(self.scope.benchmark), stop, count)?)
+        Ok(run_engine(command, &self.engine.log(self.scope.benchmark), stop, count)?)
     }
 
     /// Scores replies that are code: a copy of them in a throw-away folder, in the sandbox; only results come back.
     fn score_code(&self, stop: &AtomicBool) -> Result<Ending, BenchmarkError> {
-        let failed = self.scorer.failed(self.scope.benchmark);
+        let failed = self.engine.failed(self.scope.benchmark);
         let scratch = tempfile::Builder::new().prefix("gra-scoring-").tempdir().map_err(&failed)?;
         // A path without links: the sandbox has no others.
         let room = fs::canonicalize(scratch.path()).map_err(&failed)?;
         let command = self.sandboxed(&room).map_err(&failed)?;
-        let log = self.scorer.log(self.scope.benchmark);
+        let log = self.engine.log(self.scope.benchmark);
         let ending = EngineProcess::start(command, &log)?.wait(stop, || ())?;
         if ending == Ending::Done {
             self.take_back(&room).map_err(failed)?;
@@ -187,7 +187,7 @@ impl Task<'_> {
             let file = below.join(format!("{}.json", part.dataset));
             fs::copy(self.work.join(&file), room.join(&file))?;
         }
-        let Some(sandbox) = self.scorer.sandbox else {
+        let Some(sandbox) = self.engine.sandbox else {
             return Err(io::Error::other("there is no sandbox for code"));
         };
         let inside = Room {
@@ -196,7 +196,7 @@ impl Task<'_> {
             variables: self.variables(room).to_vec(),
             ..Room::default()
         };
-        let python = self.scorer.environment.program("python");
+        let python = self.engine.environment.program("python");
         Ok(sandbox.command(&inside, &python, &self.arguments("eval")))
     }
 
@@ -214,7 +214,7 @@ impl Task<'_> {
 
     /// What scoring reads: the engine, the Python that its environment links to, and the benchmarks.
     fn readable(&self) -> io::Result<Vec<PathBuf>> {
-        let Scorer { environment, data, .. } = self.scorer;
+        let Scorer { environment, data, .. } = self.engine;
         let mut folders = vec![environment.folder.clone(), data.folder.clone()];
         let python = fs::canonicalize(environment.program("python"))?;
         // bin/python3 of an installation; the system's own is there anyway.

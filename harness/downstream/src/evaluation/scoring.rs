@@ -174,7 +174,7 @@ pub(super) enum ResultError {
 
 impl ResultError {
     /// Of a file that is not as its engine writes it.
-    pub(super) fn form(file: &Path, problem: impl ToString) -> Self {
+    pub(super) fn form(file: &Path, problem: impl Display) -> Self {
         Self::Form { file: file.to_owned(), problem: problem.to_string() }
     }
 }

@@ -3,9 +3,10 @@
 //! A configuration's name ends with the hash of its prompts, so the name says exactly what a model is asked. What is
 //! known of the parts of BBH and MMLU is in `suite/parts.csv`: their prompts' hashes, and their items.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use gra_paper::Benchmark;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Configurations of data sets are modules below this one.
@@ -32,7 +33,7 @@ pub struct BenchmarkProtocol {
 
 const ACCURACY: &[&str] = &["accuracy"];
 const PASS_AT_1: &[&str] = &["humaneval_pass@1"];
-/// Results of MBPP have counts of pass, timeout, failed and wrong_answer too; they are no scores.
+/// Results of MBPP have counts of pass, timeout, failed and wrong answers too; they are no scores.
 const SCORE: &[&str] = &["score"];
 const IFEVAL_METRICS: &[&str] = &[
     "Prompt-level-strict-accuracy",
@@ -113,12 +114,14 @@ struct KnownPart {
 }
 
 fn known_parts() -> &'static [KnownPart] {
-    static PARTS: OnceLock<Vec<KnownPart>> = OnceLock::new();
-    PARTS.get_or_init(|| {
-        let mut reader = csv::Reader::from_reader(include_bytes!("suite/parts.csv").as_slice());
-        // The file is compiled in; a test reads every line of it.
-        reader.deserialize().filter_map(Result::ok).collect()
-    })
+    static PARTS: LazyLock<Vec<KnownPart>> =
+        LazyLock::new(|| compiled_in(include_bytes!("suite/parts.csv")));
+    &PARTS
+}
+
+/// The lines of a CSV that is compiled in; a test reads every line of it.
+pub(super) fn compiled_in<T: DeserializeOwned>(csv: &[u8]) -> Vec<T> {
+    csv::Reader::from_reader(csv).into_deserialize().filter_map(Result::ok).collect()
 }
 
 /// Which items of which benchmarks are scored.
@@ -192,11 +195,8 @@ impl Suite {
     #[must_use]
     pub fn paper() -> Self {
         let whole = |benchmark| Scope { benchmark, items: None, parts: None };
-        Self {
-            name: "paper".to_owned(),
-            scopes: Benchmark::ALL.map(whole).to_vec(),
-            reply_limit: None,
-        }
+        let scopes = Benchmark::ALL.map(whole).to_vec();
+        Self { name: "paper".to_owned(), scopes, reply_limit: None }
     }
 
     /// A few items of nine benchmarks with short replies: shows that everything works, and says nothing about a
@@ -212,10 +212,11 @@ impl Suite {
                 }
                 _ => &[],
             };
-            let items = if parts.is_empty() { 3 } else { 1 };
-            let parts =
-                (!parts.is_empty()).then(|| parts.iter().map(|name| (*name).to_owned()).collect());
-            Scope { benchmark, items: Some(items), parts }
+            let names = || parts.iter().map(|name| (*name).to_owned()).collect();
+            match parts {
+                [] => Scope { benchmark, items: Some(3), parts: None },
+                _ => Scope { benchmark, items: Some(1), parts: Some(names()) },
+            }
         };
         let scopes = Benchmark::ALL.into_iter().filter(|one| *one != Benchmark::HumanEval);
         Self { name: "smoke".to_owned(), scopes: scopes.map(few).collect(), reply_limit: Some(96) }

@@ -61,15 +61,6 @@ enum SessionLine {
     },
 }
 
-#[derive(Default)]
-struct Sessions {
-    runs: usize,
-    seconds: u64,
-    devices: u32,
-    versions: BTreeMap<String, String>,
-    notes: Vec<String>,
-}
-
 impl TrainingRecord {
     /// The record of a training's folder; `None` while it is not finished.
     ///
@@ -77,6 +68,52 @@ impl TrainingRecord {
     /// When the file is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
         read_json(&folder.join(file::RECORD))
+    }
+
+    /// Puts the runs together, and checks that each started from the base model that was meant.
+    fn add_sessions(&mut self, folder: &Path) -> Result<(), TrainingError> {
+        let path = folder.join(file::SESSIONS);
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Err(TrainingError::FileMissing(path));
+        };
+        let mut running = None;
+        let mut sets_of_versions = BTreeSet::new();
+        for (at, line) in text.lines().enumerate() {
+            let line = serde_json::from_str(line).map_err(|_| {
+                let problem = format!("line {} is not one that train.sh writes", at + 1);
+                TrainingError::damaged(&path, problem)
+            })?;
+            match line {
+                SessionLine::Started { started, devices, versions, base } => {
+                    check_base(&self.inputs, &base)?;
+                    self.runs += 1;
+                    self.devices = devices;
+                    sets_of_versions.insert(versions.clone());
+                    self.versions = versions;
+                    running = Some(started);
+                }
+                // A run that was interrupted has no such line, and its seconds are not known.
+                SessionLine::Ended { ended } => {
+                    let started = running.take().unwrap_or(ended);
+                    self.wall_seconds += ended.saturating_sub(started);
+                }
+            }
+        }
+        if self.runs == 0 {
+            return Err(TrainingError::damaged(&path, "no run is in it"));
+        }
+        self.notes = unseen_versions(&self.versions);
+        let (runs, base) = (self.runs, &self.inputs.base);
+        if sets_of_versions.len() > 1 {
+            self.notes.push(format!(
+                "its {runs} runs were of different versions; the last one's are recorded"
+            ));
+        }
+        if base.files.is_empty() && base.revision.is_none() {
+            let note = "was taken from the hub without a revision, so it may change";
+            self.notes.push(format!("{} {note}", base.name));
+        }
+        Ok(())
     }
 }
 
@@ -99,23 +136,23 @@ pub(super) fn write(
     inputs.check_files(folder)?;
     let model = folder.join(file::MODEL);
     let outcome = outputs::read_outcome(&model, inputs.recipe.in_fp16())?;
-    let sessions = read_sessions(folder, &inputs)?;
     // A cache would be of no use: they are new.
     let files = hashed_files(&model, &mut DigestCache::in_memory())?;
     check_model(&model, &files)?;
-    let record = TrainingRecord {
-        versions: sessions.versions,
-        devices: sessions.devices,
-        runs: sessions.runs,
-        wall_seconds: sessions.seconds,
+    let mut record = TrainingRecord {
+        inputs,
+        versions: BTreeMap::new(),
+        devices: 0,
+        runs: 0,
+        wall_seconds: 0,
         steps: outcome.steps,
         loss: outcome.loss,
         results: outcome.results,
         chat_template_sha256: of_file(&model.join("chat_template.jinja")).ok(),
         model: files,
-        notes: sessions.notes,
-        inputs,
+        notes: Vec::new(),
     };
+    record.add_sessions(folder)?;
     super::write_json(&folder.join(file::RECORD), &record)?;
     Ok(record)
 }
@@ -134,51 +171,6 @@ fn check_model(model: &Path, files: &BTreeMap<String, FileRecord>) -> Result<(),
         whole_safetensors(&file).map_err(|problem| TrainingError::Damaged { file, problem })?;
     }
     Ok(())
-}
-
-/// Puts the runs together, and checks that each started from the base model that was meant.
-fn read_sessions(folder: &Path, inputs: &TrainingInputs) -> Result<Sessions, TrainingError> {
-    let path = folder.join(file::SESSIONS);
-    let Ok(text) = fs::read_to_string(&path) else { return Err(TrainingError::FileMissing(path)) };
-    let mut sessions = Sessions::default();
-    let mut running = None;
-    let mut sets_of_versions = BTreeSet::new();
-    for (at, line) in text.lines().enumerate() {
-        let line = serde_json::from_str(line).map_err(|_| {
-            let problem = format!("line {} is not one that train.sh writes", at + 1);
-            TrainingError::damaged(&path, problem)
-        })?;
-        match line {
-            SessionLine::Started { started, devices, versions, base } => {
-                check_base(inputs, &base)?;
-                sessions.runs += 1;
-                sessions.devices = devices;
-                sets_of_versions.insert(versions.clone());
-                sessions.versions = versions;
-                running = Some(started);
-            }
-            // A run that was interrupted has no such line, and its seconds are not known.
-            SessionLine::Ended { ended } => {
-                let started = running.take().unwrap_or(ended);
-                sessions.seconds += ended.saturating_sub(started);
-            }
-        }
-    }
-    if sessions.runs == 0 {
-        return Err(TrainingError::damaged(&path, "no run is in it"));
-    }
-    sessions.notes = unseen_versions(&sessions.versions);
-    let (runs, name) = (sessions.runs, &inputs.base.name);
-    if sets_of_versions.len() > 1 {
-        let note =
-            format!("its {runs} runs were of different versions; the last one's are recorded");
-        sessions.notes.push(note);
-    }
-    if inputs.base.files.is_empty() && inputs.base.revision.is_none() {
-        let note = format!("{name} was taken from the hub without a revision, so it may change");
-        sessions.notes.push(note);
-    }
-    Ok(sessions)
 }
 
 /// A cluster may have another model by the same name.
