@@ -227,18 +227,6 @@ impl Benchmarks {
         let wanted = (base, seed, source);
         self.models().filter(|model| (model.base, model.seed, model.source) == wanted).max()
     }
-
-    /// What was measured on a benchmark.
-    #[must_use]
-    pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<BenchmarkScore> {
-        self.of(trained)?.score(benchmark)
-    }
-
-    /// The average of the ten; `None` while one is missing.
-    #[must_use]
-    pub fn average(&self, trained: Trained) -> Option<BenchmarkScore> {
-        self.of(trained)?.average()
-    }
 }
 
 impl ModelScores {

@@ -37,7 +37,7 @@ pub struct Reference {
     pub(crate) main: BTreeMap<(BaseModel, SeedDataset, DataSource), PrintedScores>,
     pub(crate) seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
     pub(crate) iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
-    cases: Vec<CaseLine>,
+    pub(crate) cases: Vec<CaseLine>,
     figures: Vec<FigureNumber>,
     claims: Vec<Claim>,
 }
@@ -166,12 +166,6 @@ impl Reference {
     #[must_use]
     pub fn iteration(&self, base: BaseModel, seed: SeedDataset, round: u8) -> Option<&Iteration> {
         self.iterations.get(&(base, seed, round))
-    }
-
-    /// The score lists and means of Cases 1 and 2.
-    #[must_use]
-    pub fn cases(&self) -> &[CaseLine] {
-        &self.cases
     }
 
     /// The numbers of the figures that text or tables tell.

@@ -36,15 +36,9 @@ pub enum Target {
         model: Option<String>,
     },
     /// A GGUF file, served by llama-server.
-    Gguf {
-        /// The file.
-        file: PathBuf,
-    },
+    Gguf(PathBuf),
     /// A Hugging Face folder, served by vLLM.
-    HuggingFace {
-        /// The folder.
-        folder: PathBuf,
-    },
+    HuggingFace(PathBuf),
 }
 
 impl Target {
@@ -54,10 +48,10 @@ impl Target {
     /// When it is neither.
     pub fn from_path(path: &Path) -> Result<Self, ServingError> {
         if path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
-            return Ok(Self::Gguf { file: path.to_owned() });
+            return Ok(Self::Gguf(path.to_owned()));
         }
         if path.join("config.json").is_file() {
-            return Ok(Self::HuggingFace { folder: path.to_owned() });
+            return Ok(Self::HuggingFace(path.to_owned()));
         }
         Err(ServingError::NoModel(path.to_owned()))
     }
@@ -206,8 +200,8 @@ pub fn serve(
             let model = ScoredModel { name, served_by: "url".to_owned(), sha256: None };
             return Served::asked(probe, model, None, options);
         }
-        Target::Gguf { file } => (file, EngineKind::LlamaServer),
-        Target::HuggingFace { folder } => (folder, EngineKind::Vllm),
+        Target::Gguf(file) => (file, EngineKind::LlamaServer),
+        Target::HuggingFace(folder) => (folder, EngineKind::Vllm),
     };
     let environment = Environment::find(engines, engine)?;
     Start { path, environment, options, log }.serve(stop)

@@ -157,7 +157,7 @@ impl Measured {
         let benchmarks = &self.benchmarks;
         let row = |model: Trained| {
             let shift = |c| if shifted == Some((model, c)) { SHIFT } else { Ratio::ZERO };
-            let mean = |c| benchmarks.score(model, c).map(|score| score.mean + shift(c));
+            let mean = |c| Some(benchmarks.of(model)?.score(c)?.mean + shift(c));
             Row::from_columns(&Benchmark::ALL.map(mean))
         };
         for model in benchmarks.models() {
@@ -196,8 +196,8 @@ impl Measured {
     /// The rows once more for each score, with that score shifted.
     pub(super) fn shifted(&self) -> ShiftedBooks {
         let all = |model| Benchmark::ALL.map(|benchmark| (model, benchmark));
-        let scored = |&(model, c): &_| self.benchmarks.score(model, c).is_some();
-        let known = self.benchmarks.models().flat_map(all).filter(scored);
+        let scored = |&(model, c): &_| self.benchmarks.of(model)?.score(c);
+        let known = self.benchmarks.models().flat_map(all).filter(|one| scored(one).is_some());
         known.map(|score| (score, self.scorebook(Some(score)))).collect()
     }
 

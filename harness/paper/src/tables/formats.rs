@@ -137,30 +137,30 @@ fn escape(text: &str, escapes: &[(char, &str)]) -> String {
     out
 }
 
+/// The fields from `printed` to `is_paired`.
 fn numbers(cell: &Cell, reference: Option<&str>) -> [String; 15] {
-    // Floats in full, so that a program reads back what was computed; printed scores as they are printed.
-    let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let here = cell.here;
+    let (here, less) = (cell.here, cell.less_reference);
     let interval = here.and_then(|score| score.interval);
-    let less = cell.less_reference;
     let less_interval = less.and_then(|less| less.interval);
-    [
-        cell.printed.map(|printed| fixed(printed, 2)).unwrap_or_default(),
-        cell.recomputed.map(shown).unwrap_or_default(),
-        cell.is_best.to_string(),
-        here.map(|score| shown(score.mean)).unwrap_or_default(),
-        text(interval.map(|interval| interval.low)),
-        text(interval.map(|interval| interval.high)),
-        here.map(|score| score.n.to_string()).unwrap_or_default(),
-        here.map(|score| score.trainings.to_string()).unwrap_or_default(),
-        text(here.and_then(|score| score.spread)),
-        layout::less_paper(cell).unwrap_or_default(),
-        less.and(reference).unwrap_or_default().to_owned(),
-        text(less.map(|less| less.value)),
-        text(less_interval.map(|interval| interval.low)),
-        text(less_interval.map(|interval| interval.high)),
-        less.map(|less| less.is_paired.to_string()).unwrap_or_default(),
-    ]
+    // Floats in full, so that a program reads back what was computed; printed scores as they are printed.
+    let fields = [
+        cell.printed.map(|printed| fixed(printed, 2)),
+        cell.recomputed.map(shown),
+        Some(cell.is_best.to_string()),
+        here.map(|score| shown(score.mean)),
+        interval.map(|interval| interval.low.to_string()),
+        interval.map(|interval| interval.high.to_string()),
+        here.map(|score| score.n.to_string()),
+        here.map(|score| score.trainings.to_string()),
+        here.and_then(|score| score.spread).map(|spread| spread.to_string()),
+        layout::less_paper(cell),
+        less.and(reference).map(str::to_owned),
+        less.map(|less| less.value.to_string()),
+        less_interval.map(|interval| interval.low.to_string()),
+        less_interval.map(|interval| interval.high.to_string()),
+        less.map(|less| less.is_paired.to_string()),
+    ];
+    fields.map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use ureq::{Agent, RequestBuilder};
 
 use super::super::scoring::choose;
@@ -74,16 +73,6 @@ pub(super) struct Probe {
     base: String,
 }
 
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
-}
-
 impl Probe {
     /// Of a server's address, with or without `/v1`.
     pub(super) fn new(url: &str) -> Self {
@@ -104,9 +93,12 @@ impl Probe {
         let url = format!("{}/models", self.base);
         let request = prepared(self.agent.get(&url), within);
         let body = read(&url, within, request.call())?;
-        let models: Models = serde_json::from_str(&body)
-            .map_err(|_| ProbeError::Form { url: url.clone(), said: shortened(&body) })?;
-        Ok(models.data.into_iter().map(|model| model.id).collect())
+        let ids = |answer: Value| {
+            let models = answer["data"].as_array()?.iter();
+            models.map(|model| Some(model["id"].as_str()?.to_owned())).collect()
+        };
+        let found = serde_json::from_str(&body).ok().and_then(ids);
+        found.ok_or_else(|| ProbeError::Form { url, said: shortened(&body) })
     }
 
     /// The model of this name, or the only one.
@@ -133,7 +125,8 @@ impl Probe {
             "temperature": 0,
         });
         let answer = read(&url, within, request.send_json(body))?;
-        let has_choices = serde_json::from_str::<serde_json::Value>(&answer)
+        // What the model says does not matter, only that it says something in this form.
+        let has_choices = serde_json::from_str::<Value>(&answer)
             .is_ok_and(|answer| answer["choices"].as_array().is_some_and(|all| !all.is_empty()));
         if has_choices { Ok(()) } else { Err(ProbeError::Form { url, said: shortened(&answer) }) }
     }

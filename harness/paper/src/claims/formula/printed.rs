@@ -197,12 +197,12 @@ fn of_text(text: &str, paper: &Reference) -> Option<Value> {
 
 /// The scores that the adjudicator gives in a printed case.
 fn adjudicated(paper: &Reference) -> Option<&[i128]> {
-    Some(&paper.cases().iter().find(|line| line.role == "adjudicator")?.scores)
+    Some(&paper.cases.iter().find(|line| line.role == "adjudicator")?.scores)
 }
 
 /// The means of Case 1's three reviewers.
 fn case_1(paper: &Reference) -> Option<[Ratio; 3]> {
-    let lines = paper.cases().iter().filter(|line| line.case == 1 && line.role == "reviewer");
+    let lines = paper.cases.iter().filter(|line| line.case == 1 && line.role == "reviewer");
     // A list of another length than six has a mean all the same, as it has in the paper.
     let means: Option<Vec<Ratio>> = lines.map(|line| mean_score(&line.scores)).collect();
     means?.try_into().ok()
