@@ -194,6 +194,7 @@ pub fn evaluate(
         ScoringProtocol::LmEval => lm_eval::score,
     };
     let of = plan.suite.scopes.len();
+    // One after the other: each benchmark asks the server as much at a time as it can answer.
     for (index, scope) in plan.suite.scopes.iter().enumerate() {
         let (benchmark, items) = (scope.benchmark, scope.expected_items());
         let mut look = |answered| {
@@ -222,6 +223,7 @@ fn failure(
     served: &Served,
     folder: &Path,
 ) -> Result<BenchmarkOutcome, EvaluationError> {
+    // Asked once more: an engine that fails because its server is gone does not say so.
     served.ask().map_err(ServingError::from)?;
     // The record names no folder of this machine; the log has all that the engine said.
     let reason = match error {

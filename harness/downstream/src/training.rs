@@ -237,7 +237,7 @@ pub fn prepare(
         ("data/dataset_info.json".to_owned(), data_set::index(&names)),
     ]);
     if plan.recipe.zero_2 {
-        read.insert(file::ZERO_2.to_owned(), scripts::zero_2().into_bytes());
+        read.insert(file::ZERO_2.to_owned(), scripts::ZERO_2.into());
     }
     for set in &sets {
         read.insert(format!("data/{}.json", set.record.name), set.bytes.clone());
@@ -260,6 +260,7 @@ pub fn prepare(
     for (name, bytes) in &read {
         write(name, bytes)?;
     }
+    // Not among the hashed files: people fit them to their cluster.
     write(file::SHELL, scripts::shell(&plan.base, &plan.recipe).as_bytes())?;
     write(file::SLURM, scripts::slurm(&plan.recipe).as_bytes())?;
     // Last: without it there is no training in the folder.

@@ -33,7 +33,7 @@ pub mod difference;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::exact::{self, Ratio};
@@ -200,10 +200,8 @@ impl Benchmarks {
     pub fn item_files(&self) -> Vec<String> {
         let models = self.of_paper.values().chain(self.others.values());
         let runs = models.flat_map(|model| model.runs.values().flat_map(BTreeMap::values));
-        let mut files: Vec<String> = runs.filter_map(|run| run.file.clone()).collect();
-        files.sort_unstable();
-        files.dedup();
-        files
+        let files: BTreeSet<String> = runs.filter_map(|run| run.file.clone()).collect();
+        files.into_iter().collect()
     }
 
     /// Adds the items of a file that lines name.
@@ -315,6 +313,7 @@ enum Scale {
 fn run(line: &Line) -> Result<Run, LineError> {
     let score = score(line)?;
     let text = line.text("n")?;
+    // No benchmark has a billion items; sums of ten such numbers stay far below overflow.
     let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
     let n =
         n.ok_or_else(|| line.field_error("n", format!("`{text}` is no number of scored items")))?;

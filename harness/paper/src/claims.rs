@@ -76,6 +76,7 @@ impl Finding {
 pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
     // The same formulas twice: on what the paper prints, and on what was measured here.
     let printed = Scorebook::from(paper);
+    // Once for all claims: each shifted book is all measured scores anew.
     let (ours, shifted) = (measured.scorebook(None), measured.shifted());
     let find = |claim: &Claim| Finding {
         recomputed: formula::value(claim, &printed, paper),

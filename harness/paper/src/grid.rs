@@ -115,6 +115,7 @@ fn aligned(columns: &[Column]) -> String {
             };
             let _ = write!(text, "{before}{cell}{after}  ");
         }
+        // No blanks at the ends of lines: editors and `diff` make them visible.
         out.push_str(text.trim_end());
         out.push('\n');
     }

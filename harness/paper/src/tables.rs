@@ -149,6 +149,7 @@ impl Table {
         };
         let mut table = Self { number, headings, blocks, notes: Vec::new() };
         rows::mark_best(&mut table);
+        // After the marks: a marked best that the recomputed averages deny has a note.
         footnotes::add(&mut table, paper);
         table
     }

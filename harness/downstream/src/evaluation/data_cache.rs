@@ -127,6 +127,7 @@ fn told(wrong: &[FileReport]) -> String {
 }
 
 fn hint(wrong: &[FileReport]) -> String {
+    // Each source once, however many of its files are wrong.
     let sources: BTreeSet<(&str, &str)> =
         wrong.iter().map(|one| (one.benchmark, one.source)).collect();
     let lines = sources.iter().map(|(benchmark, source)| format!("{benchmark}: {source}"));
@@ -170,6 +171,7 @@ fn files_of(scope: &Scope) -> Vec<KnownFile> {
     }
     if let Some(parts) = &scope.parts {
         files.retain(|known| {
+            // `snarks.json` of BBH, `anatomy_dev.csv` and `anatomy_test.csv` of MMLU.
             let name = Path::new(&known.file).file_stem().unwrap_or_default().to_string_lossy();
             let name = name.trim_end_matches("_dev").trim_end_matches("_test");
             parts.iter().any(|part| part == name)
@@ -243,6 +245,7 @@ impl DataCache {
         };
         let is_usable = |report: &FileReport| match report.state {
             FileState::Published | FileState::Rows => true,
+            // Where a few items are asked for, a file with a few is enough.
             FileState::OtherRows { rows } => rows > 0 && !whole(report.benchmark),
             FileState::Missing | FileState::Broken { .. } => false,
         };

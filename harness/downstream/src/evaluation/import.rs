@@ -12,13 +12,12 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use gra_paper::Benchmark;
 
 use super::lm_eval::results::LmEvalResults;
-use super::opencompass::results::{OpenCompassResults, files};
+use super::opencompass::results::{OpenCompassResults, entries, files};
 use super::record::{
     BenchmarkOutcome, Evaluation, ScoredBenchmark, ScoredModel, ScoredPart, ScoringProtocol,
 };
@@ -84,6 +83,7 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
     if let Some(run) = newest_run(path) {
         return opencompass(&run, model);
     }
+    // The summary's own folder may be named, or the run's.
     let summaries = [path, &path.join("summary")].map(|folder| files(folder, "csv").pop());
     if let Some(file) = summaries.into_iter().flatten().next() {
         return summary(&file, model);
@@ -104,11 +104,7 @@ fn newest_run(path: &Path) -> Option<PathBuf> {
 
 /// The folders in a folder, by name.
 fn folders(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    folders
+    entries(folder).into_iter().filter(|path| path.is_dir()).collect()
 }
 
 /// The model that is meant.
@@ -137,6 +133,7 @@ fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
             parts.into_iter().partition(|part| results.file(&part.dataset).is_file());
         // A task that failed has a line in the summary and no result.
         let was_asked = missing.iter().any(|part| results.has_line(&part.dataset));
+        // Otherwise the run is of other benchmarks, and says nothing of this one.
         if there.is_empty() && !was_asked {
             continue;
         }
@@ -221,6 +218,7 @@ fn summary(file: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> 
             "-" | "" => None,
             number => Some(number.parse().map_err(no_number)?),
         };
+        // A data set has a line for each of its metrics.
         let line = lines.entry(dataset.to_owned()).or_default();
         line.hash = Some(hash).filter(|hash| *hash != "-").map(str::to_owned);
         line.values.insert(metric.to_owned(), value);
@@ -264,6 +262,7 @@ fn of_summary(
         scored.insert(name, ScoredPart { score: value, n: None, prompt_hash, metrics });
     }
     let was_asked = missing.iter().any(|name| lines.contains_key(*name));
+    // Where none of its data sets is listed, a group's line may stand for them. Where some are, it was begun and is not whole.
     let all = match (scored.is_empty(), missing.is_empty()) {
         (_, true) => together(protocol, scored, None, pinned),
         (true, false) if !was_asked => group(protocol, lines)?,

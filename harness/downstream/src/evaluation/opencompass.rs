@@ -235,57 +235,19 @@ fn config(scope: &Scope, asked: &Asked) -> String {
         None => "one['reader_cfg']".to_owned(),
     };
     let reply_limit = asked.reply_limit.map_or("None".to_owned(), |limit| limit.to_string());
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(
-        text,
-        "\
-from mmengine.config import read_base
-from served_model import ServedModel
-
-with read_base():
-    from {config} import {list}
-
-datasets = [
-    dict(one, reader_cfg={reader})
-    for one in {list}
-    if one['abbr'] in [
-        {names},
-    ]
-]
-models = [
-    dict(
-        type=ServedModel,
-        abbr='{ABBREVIATION}',
-        path={model},
-        openai_api_base={url},
-        temperature=0,
-        query_per_second=1000,
-        max_out_len=4096,
-        max_seq_len={context},
-        batch_size={parallel},
-        retry=3,
-        reply_limit={reply_limit},
-        answer_within={answer_within},
-        meta_template=dict(
-            round=[
-                dict(role='HUMAN', api_role='HUMAN'),
-                dict(role='BOT', api_role='BOT', generate=True),
-            ]
-        ),
-    )
-]
-",
-        config = protocol.config(),
-        list = protocol.list,
-        names = names.join(",\n        "),
-        model = python(asked.model),
-        url = python(asked.url),
-        context = asked.context,
-        parallel = asked.parallel,
-        answer_within = asked.answer_within,
-    );
-    text
+    // Names that others chose come last: what is in them is no place to be filled.
+    include_str!("opencompass/benchmark.py.template")
+        .replace("@CONFIG@", &protocol.config())
+        .replace("@LIST@", protocol.list)
+        .replace("@NAMES@", &names.join(",\n        "))
+        .replace("@READER@", &reader)
+        .replace("@ABBREVIATION@", ABBREVIATION)
+        .replace("@CONTEXT@", &asked.context.to_string())
+        .replace("@PARALLEL@", &asked.parallel.to_string())
+        .replace("@REPLY_LIMIT@", &reply_limit)
+        .replace("@ANSWER_WITHIN@", &asked.answer_within.to_string())
+        .replace("@URL@", &python(asked.url))
+        .replace("@MODEL@", &python(asked.model))
 }
 
 /// A text as a Python literal. JSON's escapes mean the same in Python, but for pairs of surrogates, which are only

@@ -221,6 +221,7 @@ impl Evaluation {
     /// The mean of the ten unrounded scores, per cent; `None` while one of them is missing.
     #[must_use]
     pub fn average(&self) -> Option<f64> {
+        // One that is missing must not average away: a sum of options has no value then.
         let scores = Benchmark::ALL.map(|one| self.scored(one).map(|scored| scored.score));
         Some(scores.into_iter().sum::<Option<f64>>()? / 10.0)
     }
@@ -230,11 +231,8 @@ impl Evaluation {
     /// # Errors
     /// When the file is not there or not of this form.
     pub fn read(file: &Path) -> Result<Self, RecordError> {
-        let bytes = fs::read(file).map_err(|source| RecordError::Io {
-            doing: "read",
-            file: file.to_owned(),
-            source,
-        })?;
+        let failed = |source| RecordError::Io { doing: "read", file: file.to_owned(), source };
+        let bytes = fs::read(file).map_err(failed)?;
         let broken = |problem: String| RecordError::Form { file: file.to_owned(), problem };
         let read: Self =
             serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
@@ -268,6 +266,7 @@ pub(super) fn take(folder: &Path, plan: &Evaluation, replace: bool) -> Result<()
         let differs = match serde_json::from_slice::<Evaluation>(&bytes) {
             Ok(before) => differences(&before, plan),
             Err(error) if !replace => return Err(form(error.to_string())),
+            // What it is of is not known, so it is replaced as another one is.
             Err(_) => vec!["form"],
         };
         if !differs.is_empty() {
@@ -279,7 +278,7 @@ pub(super) fn take(folder: &Path, plan: &Evaluation, replace: bool) -> Result<()
             }
         }
     }
-    // Written last, so it must not be there while an evaluation is on its way.
+    // The record is written last, so it must not be there while an evaluation is on its way.
     remove(&folder.join(EVALUATION_FILE)).map_err(failed)?;
     gra_files::write_atomic(&file, &json).map_err(failed)
 }

@@ -235,6 +235,7 @@ pub(super) fn grid_notes(benchmark: Benchmark, scored: &ScoredBenchmark) -> Vec<
         let n = n.filter(|&n| right_items(score, n).is_none())?;
         Some(format!("{name} is no whole number of {n} items"))
     };
+    // The mean of several parts is no whole number of anything.
     if !scored.parts.is_empty() {
         let parts = scored.parts.iter();
         return parts.filter_map(|(name, part)| note(name, part.score, part.n)).collect();
@@ -285,6 +286,7 @@ pub(super) fn agree(
     metrics: &BTreeMap<String, f64>,
     items: &[Item],
 ) -> Result<(), ResultError> {
+    // Of IFEval's four metrics two are of single instructions, which have no items.
     let wanted = if protocol.benchmark == Benchmark::IfEval {
         OF_PROMPTS.iter().filter_map(|metric| metrics.get(*metric)).sum::<f64>() / 2.0
     } else {

@@ -285,6 +285,7 @@ impl Start<'_> {
         files.retain(|path| {
             path.extension().is_some_and(|end| end == "safetensors" || end == "bin")
         });
+        // By name: the hash of the hashes must not depend on the order in which a disk lists files.
         files.sort();
         let hashes = files.iter().map(|file| digest::of_file(file));
         Ok(digest::of_model(&hashes.collect::<std::io::Result<Vec<_>>>()?))

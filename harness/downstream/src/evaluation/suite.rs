@@ -72,6 +72,7 @@ impl BenchmarkProtocol {
     /// Its data sets: 27 for BBH, 57 for MMLU, in order of their names, one for each other benchmark.
     #[must_use]
     pub fn parts(&self) -> Vec<SuitePart> {
+        // Only BBH and MMLU have lines there.
         let known = known_parts().iter().filter(|part| part.benchmark == self.benchmark.id());
         let of_several = known.map(|known| SuitePart {
             dataset: format!("{}{}", self.dataset, known.part),
@@ -212,6 +213,7 @@ impl Suite {
                 }
                 _ => &[],
             };
+            // An item of each of several parts, or three of a benchmark without parts: a run takes minutes on a CPU.
             let names = || parts.iter().map(|name| (*name).to_owned()).collect();
             match parts {
                 [] => Scope { benchmark, items: Some(3), parts: None },
@@ -244,6 +246,7 @@ impl Suite {
             let has = has.into_iter().map(Benchmark::id).collect();
             return Err(SuiteError::NotInSuite { suite: self.name, benchmark, has });
         }
+        // In the suite's order, in whichever they were named: results and tables have one order.
         self.scopes.retain(|scope| benchmarks.contains(&scope.benchmark));
         Ok(self)
     }

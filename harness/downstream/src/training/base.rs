@@ -148,6 +148,7 @@ impl Base {
         let unreadable = |source| BaseError::Read { path: file.clone(), source };
         let sha256 = digests.sha256(&file).map_err(unreadable)?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        // Another file of the same name has another hash, and with it another folder.
         let folder = root.join(format!("{stem}-{}", &sha256[..12]));
         let origin = folder.join(ORIGIN);
         // Written last, so its being there means that the folder is whole.
@@ -206,6 +207,7 @@ fn record_folder(
     if !folder.join("config.json").is_file() {
         return Err(incomplete("config.json", "give the folder that holds config.json"));
     }
+    // A download that was interrupted leaves an index that names more files than there are.
     for shard in shards(folder)? {
         if !folder.join(&shard).is_file() {
             return Err(incomplete(&shard, "download the model again"));
@@ -280,6 +282,7 @@ pub(super) fn hashed_files(
 }
 
 fn has_chat_template(folder: &Path) -> bool {
+    // Older models have it within the tokenizer's configuration.
     let in_config = || {
         let bytes = fs::read(folder.join("tokenizer_config.json")).ok()?;
         let config: serde_json::Value = serde_json::from_slice(&bytes).ok()?;

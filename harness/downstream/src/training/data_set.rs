@@ -102,6 +102,7 @@ pub(super) fn read_all(sets: &[TrainingSet]) -> Result<Vec<ReadSet>, TrainingSet
     if sets.is_empty() {
         return Err(TrainingSetError::None);
     }
+    // All names before any file: reading a large one only to refuse the name of the next would waste minutes.
     let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
     for TrainingSet { name, file } in sets {
         if !is_plain(name) {
@@ -120,6 +121,7 @@ fn read(set: &TrainingSet) -> Result<ReadSet, TrainingSetError> {
     let unreadable = |problem: String| TrainingSetError::Read { file: file(), problem };
     let text = fs::read_to_string(&set.file).map_err(|error| unreadable(error.to_string()))?;
     let values = parse(&text).map_err(unreadable)?;
+    // A line for each record, so that people and `diff` see which one is another.
     let mut bytes = b"[".to_vec();
     for (at, value) in values.iter().enumerate() {
         let problem = |problem| TrainingSetError::Record { file: file(), number: at + 1, problem };
@@ -154,6 +156,7 @@ fn alpaca_record(value: &serde_json::Value) -> Result<AlpacaRecord<'_>, String> 
         None | Some(serde_json::Value::Null) => Ok(""),
         Some(value) => value.as_str().ok_or_else(|| format!("`{key}` is no text")),
     };
+    // An empty list is how some exporters say that there are no earlier turns.
     let is_empty = |turns: &serde_json::Value| turns.as_array().is_some_and(Vec::is_empty);
     if object.get("history").is_some_and(|turns| !is_empty(turns)) {
         return Err("`history` has earlier turns, which are not trained on".to_owned());

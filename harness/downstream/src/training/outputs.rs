@@ -85,6 +85,7 @@ fn quoted(text: &str) -> String {
             rest = &rest[word.len()..];
             continue;
         }
+        // What is escaped is taken along: a quote after a backslash ends no string.
         let escaped = in_string && letter == '\\';
         let taken: usize = rest.chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum();
         in_string ^= letter == '"';
@@ -125,6 +126,7 @@ impl LogReader {
         let mut bytes = std::mem::take(&mut self.begun);
         let read = file.seek(SeekFrom::Start(self.read)).and_then(|_| file.read_to_end(&mut bytes));
         self.read += read.unwrap_or(0) as u64;
+        // The trainer may be in the middle of a line.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.begun = bytes.split_off(whole);
         let text = String::from_utf8_lossy(&bytes).into_owned();

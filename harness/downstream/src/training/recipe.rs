@@ -115,6 +115,7 @@ impl Recipe {
         let devices = count(&table, "devices")?;
         let accumulation = count(&table, "gradient_accumulation_steps")?;
         let per_device = count(&table, "per_device_train_batch_size")?;
+        // Ours: with it the batch stays the same on other devices. LLaMA-Factory has no such argument.
         table.remove("devices");
         let zero_2 = match table.remove("deepspeed") {
             None => false,
@@ -184,6 +185,7 @@ pub(super) fn yaml_text(text: &str) -> String {
 
 /// `PyYAML` takes `5e-6` for text: a number has a point, and an exponent has a sign.
 fn yaml_number(number: f64) -> String {
+    // In this range Rust writes a point and no exponent.
     if number == 0.0 || (1e-4..1e16).contains(&number.abs()) {
         return format!("{number:?}");
     }

@@ -39,28 +39,9 @@ pub(super) fn configuration(plan: &TrainingPlan) -> Result<String, BaseError> {
 }
 
 /// `zero-2.json`: gradients and the optimizer's state are split among devices, weights are not. Batch and precision are
-/// left to LLaMA-Factory's own arguments.
-pub(super) fn zero_2() -> String {
-    let auto = "auto";
-    let value = serde_json::json!({
-        "train_batch_size": auto,
-        "train_micro_batch_size_per_gpu": auto,
-        "gradient_accumulation_steps": auto,
-        "gradient_clipping": auto,
-        "bf16": { "enabled": auto },
-        "fp16": { "enabled": auto },
-        // torch's AdamW is the optimizer: DeepSpeed's own is compiled when it is first used, which takes nvcc.
-        "zero_allow_untested_optimizer": true,
-        "zero_optimization": {
-            "stage": 2,
-            "contiguous_gradients": true,
-            "overlap_comm": true,
-            "reduce_scatter": true,
-            "allgather_partitions": true,
-        },
-    });
-    format!("{value:#}\n")
-}
+/// left to LLaMA-Factory's own arguments. torch's `AdamW` is the optimizer, which is "untested": DeepSpeed's own is compiled
+/// when it is first used, and that takes nvcc.
+pub(super) const ZERO_2: &str = include_str!("zero-2.json");
 
 /// `train.sh`. It is what `train` runs as well.
 pub(super) fn shell(base: &Base, recipe: &Recipe) -> String {

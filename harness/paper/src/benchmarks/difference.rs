@@ -175,15 +175,12 @@ fn quantile(freedom: f64) -> f64 {
 
 /// The training seeds that all terms have.
 fn shared_seeds(terms: &[Term<'_>]) -> Option<Vec<u64>> {
-    let mut shared: Option<BTreeSet<u64>> = None;
+    let first = terms.first()?;
+    let mut seeds: Vec<u64> = first.model.runs.get(&first.benchmark)?.keys().copied().collect();
     for term in terms {
-        let seeds: BTreeSet<u64> = term.model.runs.get(&term.benchmark)?.keys().copied().collect();
-        shared = Some(match shared {
-            Some(shared) => &shared & &seeds,
-            None => seeds,
-        });
+        let runs = term.model.runs.get(&term.benchmark)?;
+        seeds.retain(|seed| runs.contains_key(seed));
     }
-    let seeds: Vec<u64> = shared?.into_iter().collect();
     (!seeds.is_empty()).then_some(seeds)
 }
 

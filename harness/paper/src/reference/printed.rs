@@ -35,6 +35,7 @@ impl PrintedScores {
     /// The mean of the ten printed columns.
     #[must_use]
     pub fn mean(&self) -> Ratio {
+        // Exact: such means may end in a five, which floats would round either way.
         self.columns.iter().sum::<Ratio>() / 10
     }
 }
@@ -67,6 +68,7 @@ impl CaseLine {
     pub(super) fn read(line: &Line) -> Result<Self, LineError> {
         let number =
             |column: &'static str| line.optional(column).map(|_| line.decimal(column)).transpose();
+        // As they are printed, however many: one case has seven scores for six dimensions.
         let scores = line.text("scores")?.split_whitespace().map(str::parse);
         Ok(Self {
             case: line.read("case")?,

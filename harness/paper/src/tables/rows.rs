@@ -37,6 +37,7 @@ fn block(
     rows: &[WholeRow<'_>],
     is_reference: impl Fn(&WholeRow<'_>) -> bool,
 ) -> Block {
+    // Where GRA was not measured, the first row that was stands in: differences need something to be taken to.
     let measured = || rows.iter().filter(|row| row.measured.is_some());
     let reference = measured().find(|row| is_reference(row)).or_else(|| measured().next());
     let filled = rows.iter().map(|row| row.fill(reference)).collect();
@@ -45,6 +46,7 @@ fn block(
 
 impl WholeRow<'_> {
     fn fill(&self, reference: Option<&WholeRow<'_>>) -> Row {
+        // A row has no difference to itself.
         let pair = reference.filter(|reference| reference.path != self.path);
         let pair = pair.and_then(|reference| self.measured.zip(reference.measured));
         let column = |benchmark: Benchmark| Cell {
@@ -95,6 +97,7 @@ fn other_models(measured: &Benchmarks) -> Vec<Block> {
     for (model, scores) in measured.others() {
         let OtherModel { protocol, base, seed, source, round } = model;
         let title = format!("{base}, {seed}, {protocol}");
+        // Sources of the paper are called as in its own blocks, others as their lines say.
         let known: Option<DataSource> = source.parse().ok();
         let mut label = known.map_or_else(|| source.clone(), |source| source.title().to_owned());
         if let Some(round) = round {

@@ -242,16 +242,8 @@ fn benchmark_of(task: &str) -> Option<Benchmark> {
     ];
     let of_ours = task.parse().ok();
     // MMLU-Pro and its likes are other benchmarks, and so are versions in other languages.
-    let is_other = [
-        "mmlu_pro",
-        "mmlu-",
-        "mmlu_redux",
-        "mmlusr",
-        "gsm8k_platinum",
-        "humaneval_plus",
-        "mbpp_plus",
-    ];
-    if is_other.iter().any(|other| task.starts_with(other)) {
+    let others = "mmlu_pro mmlu- mmlu_redux mmlusr gsm8k_platinum humaneval_plus mbpp_plus";
+    if others.split(' ').any(|other| task.starts_with(other)) {
         return None;
     }
     let found = starts.iter().find(|(start, _)| task.starts_with(start));

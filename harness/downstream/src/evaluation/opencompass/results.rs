@@ -241,13 +241,18 @@ pub(super) fn answered(run: &Path, model: &str, dataset: &str) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
-/// Files of a folder with this ending, by name; none where there is no folder.
-pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+/// What is in a folder, by name; nothing where there is no folder.
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|end| end == ending));
-    files.sort();
-    files
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Files of a folder with this ending, by name.
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let is_one = |file: &PathBuf| file.extension().is_some_and(|end| end == ending);
+    entries(folder).into_iter().filter(is_one).collect()
 }
 
 #[cfg(test)]

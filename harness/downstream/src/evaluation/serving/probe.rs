@@ -147,6 +147,7 @@ fn read(
     within: Duration,
     answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<String, ProbeError> {
+    // A server that hangs is there, and is mended otherwise than one that is away.
     let failed = |error: ureq::Error| match error {
         ureq::Error::Timeout(_) => {
             ProbeError::Hangs { url: url.to_owned(), seconds: within.as_secs() }
