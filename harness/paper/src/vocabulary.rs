@@ -4,15 +4,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is no {what}; there are {allowed}")]
 pub struct UnknownName {
-    what: &'static str,
-    found: String,
-    allowed: String,
-}
-
-impl UnknownName {
-    pub(crate) fn new(what: &'static str, found: &str, allowed: &[&str]) -> Self {
-        Self { what, found: found.to_owned(), allowed: allowed.join(", ") }
-    }
+    pub(crate) what: &'static str,
+    pub(crate) found: String,
+    pub(crate) allowed: String,
 }
 
 /// Makes an enum of names, each with the text that files use and the text that tables print.
@@ -51,10 +45,12 @@ macro_rules! names {
             type Err = $crate::vocabulary::UnknownName;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL
-                    .into_iter()
-                    .find(|name| name.id() == text)
-                    .ok_or_else(|| $crate::vocabulary::UnknownName::new($what, text, &[$($id),+]))
+                let found = Self::ALL.into_iter().find(|name| name.id() == text);
+                found.ok_or_else(|| $crate::vocabulary::UnknownName {
+                    what: $what,
+                    found: text.to_owned(),
+                    allowed: [$($id),+].join(", "),
+                })
             }
         }
     };

@@ -110,7 +110,7 @@ impl Served {
     ) -> Result<Self, ServingError> {
         let (program, packages) = program.unzip();
         let served = Self {
-            url: probe.base().to_owned(),
+            url: probe.base.clone(),
             model,
             packages: packages.unwrap_or_default(),
             probe,

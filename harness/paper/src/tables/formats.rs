@@ -53,7 +53,8 @@ impl Table {
                     for (heading, cell) in table.headings.iter().zip(&row.cells) {
                         let names = [&number, &cell.path, &block.title, &row.label, heading.title];
                         let numbers = numbers(cell, block.reference.as_deref());
-                        let note = cell.note.map_or("", |note| &table.notes[note - 1]);
+                        let note = cell.note.and_then(|note| table.notes.get(note - 1));
+                        let note = note.map_or("", String::as_str);
                         let fields = names.into_iter().chain(numbers.iter().map(String::as_str));
                         csv.write_record(fields.chain([note]))?;
                     }

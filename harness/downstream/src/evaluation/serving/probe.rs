@@ -70,7 +70,8 @@ pub enum ProbeError {
 #[derive(Debug)]
 pub(super) struct Probe {
     agent: Agent,
-    base: String,
+    /// The server's address, ending with `/v1`.
+    pub(super) base: String,
 }
 
 impl Probe {
@@ -81,11 +82,6 @@ impl Probe {
         // Statuses are answers here, not errors: their bodies say what is wrong.
         let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
         Self { agent: config.build().new_agent(), base }
-    }
-
-    /// The address that ends with `/v1`.
-    pub(super) fn base(&self) -> &str {
-        &self.base
     }
 
     /// The ids of its models.
