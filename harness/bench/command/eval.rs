@@ -292,7 +292,7 @@ impl DataArgs {
 
 /// The evaluation of the same file by the same suite, where all of it was scored.
 fn finished(plan: &EvaluationPlan, digests: &mut DigestCache) -> Option<Evaluation> {
-    let Target::Gguf { file } = &plan.target else { return None };
+    let Target::Gguf(file) = &plan.target else { return None };
     let read = Evaluation::read(&plan.folder.join(EVALUATION_FILE)).ok()?;
     let is_same = read.protocol == plan.protocol && read.suite.as_ref() == Some(&plan.suite);
     let is_whole = read.benchmarks.len() == plan.suite.scopes.len() && read.failures().count() == 0;

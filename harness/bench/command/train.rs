@@ -139,7 +139,7 @@ fn train(
     let is_needed = !args.emit_only || matches!(base, Base::Gguf(_)) || args.to_gguf;
     let find = || Environment::find(&args.downstream.engines, EngineKind::LlamaFactory);
     let environment = is_needed.then(find).transpose()?;
-    for sentence in environment.iter().flat_map(training::unseen_versions) {
+    for sentence in environment.iter().flat_map(|it| training::unseen_versions(&it.packages)) {
         progress.say(&format!("warning: {sentence}"));
     }
     let root = global.results().join("trained");

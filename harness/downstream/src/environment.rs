@@ -29,10 +29,6 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
-    /// Every engine.
-    pub const ALL: [Self; 5] =
-        [Self::LlamaFactory, Self::OpenCompass, Self::LmEval, Self::LlamaServer, Self::Vllm];
-
     /// Its name as an argument of `scripts/engines`, and its folder.
     #[must_use]
     pub const fn id(self) -> &'static str {
@@ -101,6 +97,7 @@ impl Environment {
     pub fn find(root: &Path, engine: EngineKind) -> Result<Self, EnvironmentError> {
         let folder = root.join(engine.id());
         let file = folder.join(MANIFEST);
+        // Whatever keeps it from being read, what helps is to install the engine.
         let Ok(bytes) = std::fs::read(&file) else {
             return Err(EnvironmentError::Missing { engine, folder });
         };
@@ -108,6 +105,7 @@ impl Environment {
             |problem: String| EnvironmentError::Manifest { engine, file: file.clone(), problem };
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+        // A folder that was copied or renamed says another engine than the one that is looked for.
         if manifest.engine != engine {
             return Err(broken(format!("it is of {}", manifest.engine)));
         }

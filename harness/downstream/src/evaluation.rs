@@ -12,7 +12,7 @@
 //! - [`serving`]: the model, behind a server
 //! - `opencompass`, `lm_eval`: one engine each
 //! - `scoring`: what engines share: who is asked, and what makes a score one that can be trusted
-//! - [`sandbox`]: code that the model wrote is kept from the machine
+//! - `sandbox`: code that the model wrote is kept from the machine
 //! - [`record`]: what was found
 //! - `import`: what others found
 
@@ -20,9 +20,8 @@ pub mod data_cache;
 mod import;
 mod lm_eval;
 mod opencompass;
-mod plan;
 pub mod record;
-pub mod sandbox;
+mod sandbox;
 mod scoring;
 pub mod serving;
 pub mod suite;
@@ -36,20 +35,18 @@ use gra_paper::Benchmark;
 
 pub use data_cache::{DataCache, DataError};
 pub use import::{ImportError, import};
-pub use plan::PlanError;
-pub use record::{BenchmarkOutcome, Evaluation, RecordError, ScoredBenchmark, ScoringProtocol};
+pub use record::{
+    BenchmarkOutcome, Evaluation, PlanError, RecordError, ScoredBenchmark, ScoringProtocol,
+};
 pub use sandbox::SandboxError;
 pub use serving::{ServingError, ServingOptions, Target};
 pub use suite::{Suite, SuiteError};
 
 use crate::environment::{EngineKind, Environment, EnvironmentError};
 use crate::program::ProgramError;
-use lm_eval::LmEval;
-use opencompass::OpenCompass;
 use sandbox::Sandbox;
-use scoring::{Asked, BenchmarkError};
+use scoring::{Asked, BenchmarkError, Scorer};
 use serving::Served;
-use suite::Scope;
 
 /// The version of OpenCompass whose configurations are pinned.
 const OPENCOMPASS: &str = "0.4.1";
@@ -153,13 +150,13 @@ pub fn evaluate(
     // Everything that can be refused is refused before the model is loaded.
     let engines = absolute(engines)?;
     let folder = absolute(&plan.folder)?;
-    let engine = match plan.protocol {
+    let kind = match plan.protocol {
         ScoringProtocol::OpenCompass => EngineKind::OpenCompass,
         ScoringProtocol::LmEval => EngineKind::LmEval,
     };
-    let environment = Environment::find(&engines, engine)?;
+    let environment = Environment::find(&engines, kind)?;
     let version = environment.version("opencompass");
-    if engine == EngineKind::OpenCompass && version != OPENCOMPASS {
+    if kind == EngineKind::OpenCompass && version != OPENCOMPASS {
         return Err(EvaluationError::Version(version.to_owned()));
     }
     let data = DataCache { folder: absolute(&plan.data.folder)? };
@@ -177,34 +174,37 @@ pub fn evaluate(
     evaluation.data = files;
     evaluation.packages = served.packages.clone();
     evaluation.packages.extend(environment.packages.clone());
-    plan::take(&folder, &evaluation, plan.replace)?;
-    let asked = Asked {
-        url: &served.url,
-        model: &served.model.name,
-        parallel: plan.serving.parallel,
-        context: plan.serving.context,
-        reply_limit: plan.suite.reply_limit,
-        answer_within: plan.answer_within,
+    record::take(&folder, &evaluation, plan.replace)?;
+    let engine = Scorer {
+        environment: &environment,
+        data: &data,
+        sandbox: sandbox.as_ref(),
+        folder: &folder,
+        asked: Asked {
+            url: &served.url,
+            model: &served.model.name,
+            parallel: plan.serving.parallel,
+            context: plan.serving.context,
+            reply_limit: plan.suite.reply_limit,
+            answer_within: plan.answer_within,
+        },
     };
-    let (environment, data, folder) = (&environment, &data, folder.as_path());
-    let sandbox = sandbox.as_ref();
-    let chosen = match plan.protocol {
-        ScoringProtocol::OpenCompass => {
-            Scorer::OpenCompass(OpenCompass { environment, data, sandbox, folder, asked })
-        }
-        ScoringProtocol::LmEval => Scorer::LmEval(LmEval { environment, data, folder, asked }),
+    let score = match plan.protocol {
+        ScoringProtocol::OpenCompass => opencompass::score,
+        ScoringProtocol::LmEval => lm_eval::score,
     };
     let of = plan.suite.scopes.len();
+    // One after the other: each benchmark asks the server as much at a time as it can answer.
     for (index, scope) in plan.suite.scopes.iter().enumerate() {
         let (benchmark, items) = (scope.benchmark, scope.expected_items());
         let mut look = |answered| {
             let place = index + 1;
             show(&EvaluationProgress::Scoring { benchmark, place, of, answered, items });
         };
-        let outcome = match chosen.score(scope, stop, &mut look) {
+        let outcome = match score(&engine, scope, stop, &mut look) {
             Ok(Some(scored)) => BenchmarkOutcome::Scored(scored),
             Ok(None) => return Ok(None),
-            Err(error) => failure(&error, &served, folder)?,
+            Err(error) => failure(&error, &served, &folder)?,
         };
         let result = match &outcome {
             BenchmarkOutcome::Scored(scored) => Ok(scored.score),
@@ -213,28 +213,8 @@ pub fn evaluate(
         show(&EvaluationProgress::Done { benchmark, result });
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }
-    evaluation.write(folder)?;
+    evaluation.write(&folder)?;
     Ok(Some(evaluation))
-}
-
-/// The engine of a plan.
-enum Scorer<'a> {
-    OpenCompass(OpenCompass<'a>),
-    LmEval(LmEval<'a>),
-}
-
-impl Scorer<'_> {
-    fn score(
-        &self,
-        scope: &Scope,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(u64),
-    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
-        match self {
-            Self::OpenCompass(engine) => engine.score(scope, stop, show),
-            Self::LmEval(engine) => engine.score(scope, stop, show),
-        }
-    }
 }
 
 /// A benchmark's failure as an outcome, or an error where the server is the reason: it would fail all that follow.
@@ -243,6 +223,7 @@ fn failure(
     served: &Served,
     folder: &Path,
 ) -> Result<BenchmarkOutcome, EvaluationError> {
+    // Asked once more: an engine that fails because its server is gone does not say so.
     served.ask().map_err(ServingError::from)?;
     // The record names no folder of this machine; the log has all that the engine said.
     let reason = match error {

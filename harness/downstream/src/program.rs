@@ -74,8 +74,10 @@ impl EngineProcess {
             if let Some(folder) = log.parent() {
                 fs::create_dir_all(folder)?;
             }
+            // Appended to: what an earlier call said stays, also when this one goes on where it ended.
             let out = OpenOptions::new().create(true).append(true).open(log)?;
             command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+            // A group of its own, so that a signal reaches whatever the program starts.
             #[cfg(unix)]
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
             #[cfg(target_os = "linux")]
@@ -178,17 +180,23 @@ impl Drop for EngineProcess {
     }
 }
 
-/// The last lines of a log, or as much of them as can be read.
-fn last_lines(log: &Path) -> String {
+/// The end of a log: of what comes after its first `from` bytes the last `most`; nothing where it cannot be read.
+pub(crate) fn tail(log: &Path, from: u64, most: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(most).max(from)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
+        // It may begin in the middle of a letter.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    let text = read().unwrap_or_default();
+    read().unwrap_or_default()
+}
+
+/// The last lines of a log.
+fn last_lines(log: &Path) -> String {
+    let text = tail(log, 0, TAIL);
     // A progress bar writes its states over each other; the last one of a line counts.
     let lines = text.lines().map(|line| line.trim_end().rsplit('\r').next().unwrap_or_default());
     let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();

@@ -21,34 +21,35 @@
 //! - `recipe`: LLaMA-Factory's arguments as TOML
 //! - `data_set`, `base`: what is trained on, and what is trained
 //! - `inputs`, `scripts`: what is written before a training
-//! - `run`, `checkpoints`, `outputs`: running it, resuming it, reading what it wrote
-//! - `record`, `gguf`: what is left of it
+//! - `run`, `checkpoints`, `outputs`: running programs, resuming a training, reading what it wrote
+//! - `record`: what is left of it
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
-use gra_files::digest::DigestCache;
+use gra_files::digest::{self, DigestCache};
 use gra_files::write_atomic;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use serde::de::DeserializeOwned;
 
 pub use base::{Base, BaseError, BaseRecord, FileRecord, GgufOrigin};
 pub use data_set::{TrainingSet, TrainingSetError, TrainingSetRecord};
-pub use gguf::to_gguf;
 pub use inputs::{RecipeRecord, TrainingInputs};
 pub use outputs::{LossPoint, TrainingProgress};
 pub use recipe::{Recipe, RecipeError};
 pub use record::{TrainingRecord, unseen_versions};
-pub use run::{TrainingEvent, train};
+pub use run::{TrainingEvent, to_gguf, train};
 
-use crate::program::ProgramError;
+use crate::program::{Ending, EngineProcess, ProgramError};
 
 mod base;
 mod checkpoints;
 mod data_set;
-mod gguf;
 mod inputs;
 mod outputs;
 mod recipe;
@@ -134,30 +135,18 @@ pub enum TrainingError {
         differences: Vec<String>,
     },
     /// The folder has files in it and is no training's.
-    #[error("{} is not empty, and no training was prepared in it\nhint: choose another folder", .folder.display())]
-    NoTraining {
-        /// The folder.
-        folder: PathBuf,
-    },
+    #[error("{} is not empty, and no training was prepared in it\nhint: choose another folder", .0.display())]
+    NoTraining(PathBuf),
     /// Nothing was prepared there.
-    #[error("no training was prepared in {}: it has no inputs.json\nhint: gra-bench train --emit-only", .folder.display())]
-    NotPrepared {
-        /// The folder.
-        folder: PathBuf,
-    },
+    #[error("no training was prepared in {}: it has no inputs.json\nhint: gra-bench train --emit-only", .0.display())]
+    NotPrepared(PathBuf),
     /// A trainer works there at this moment.
     #[error("a training runs in {} already\nhint: wait for its end, or end it: fuser -k {}/.running",
-        .folder.display(), .folder.display())]
-    Running {
-        /// The folder.
-        folder: PathBuf,
-    },
+        .0.display(), .0.display())]
+    Running(PathBuf),
     /// A path that cannot be put into PATH.
-    #[error("the environment's folder {} has ':' in its name, so its programs cannot be put on PATH", .folder.display())]
-    FolderWithSeparator {
-        /// The environment's.
-        folder: PathBuf,
-    },
+    #[error("the environment's folder {} has ':' in its name, so its programs cannot be put on PATH", .0.display())]
+    FolderWithSeparator(PathBuf),
     /// Loss or gradient became infinite, or no number.
     #[error(
         "the loss or its gradient is no finite number at step {step}: the model is broken from there on\n\
@@ -180,18 +169,12 @@ pub enum TrainingError {
     },
     /// A finished training has this file.
     #[error("{} is missing: the training is not finished, or was not copied whole\nhint: run it again, or copy it again",
-        .file.display())]
-    FileMissing {
-        /// The file.
-        file: PathBuf,
-    },
+        .0.display())]
+    FileMissing(PathBuf),
     /// A file that the trainer reads is not as it was prepared.
     #[error("{} was changed after the training was prepared, so its record would be wrong\n\
-        hint: prepare it anew with --replace", .file.display())]
-    FileChanged {
-        /// The file.
-        file: PathBuf,
-    },
+        hint: prepare it anew with --replace", .0.display())]
+    FileChanged(PathBuf),
     /// It was trained elsewhere from another model.
     #[error(
         "it was not trained from {base} as it was prepared: {file} is another one\n\
@@ -226,6 +209,10 @@ impl TrainingError {
         let path = path.to_owned();
         move |source| Self::Io { path: path.clone(), source }
     }
+
+    fn damaged(file: &Path, problem: impl Display) -> Self {
+        Self::Damaged { file: file.to_owned(), problem: problem.to_string() }
+    }
 }
 
 /// Writes everything that a training is made from into its folder. A folder that holds this training already is left as it
@@ -243,20 +230,19 @@ pub fn prepare(
     let template_of = plan.recipe.needs_chat_template().then_some(plan.recipe.name.as_str());
     let base = plan.base.record(template_of, digests)?;
     let names: Vec<&str> = sets.iter().map(|set| set.record.name.as_str()).collect();
-    let subject = scripts::Subject { data_sets: names.clone(), base: &plan.base, seed: plan.seed };
-    let configuration = scripts::configuration(&subject, &plan.recipe)?;
+    let configuration = scripts::configuration(plan)?;
+    // What the trainer reads; its hashes tell whether a folder that comes back was trained from the same.
     let mut read = BTreeMap::from([
         (file::CONFIGURATION.to_owned(), configuration.into_bytes()),
         ("data/dataset_info.json".to_owned(), data_set::index(&names)),
     ]);
     if plan.recipe.zero_2 {
-        read.insert(file::ZERO_2.to_owned(), scripts::zero_2().into_bytes());
+        read.insert(file::ZERO_2.to_owned(), scripts::ZERO_2.into());
     }
     for set in &sets {
         read.insert(format!("data/{}.json", set.record.name), set.bytes.clone());
     }
-    let hashed =
-        |(name, bytes): (&String, &Vec<u8>)| (name.clone(), hex::encode(Sha256::digest(bytes)));
+    let hashed = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), digest::of_bytes(bytes));
     let inputs = TrainingInputs {
         version: inputs::VERSION,
         files: read.iter().map(hashed).collect(),
@@ -274,6 +260,7 @@ pub fn prepare(
     for (name, bytes) in &read {
         write(name, bytes)?;
     }
+    // Not among the hashed files: people fit them to their cluster.
     write(file::SHELL, scripts::shell(&plan.base, &plan.recipe).as_bytes())?;
     write(file::SLURM, scripts::slurm(&plan.recipe).as_bytes())?;
     // Last: without it there is no training in the folder.
@@ -287,26 +274,39 @@ fn make_room(
     wanted: &TrainingInputs,
     other: OtherTraining,
 ) -> Result<(), TrainingError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(TrainingError::from_io(folder)(error)),
+    let is_empty = entries(folder)?.is_empty();
+    let Some(here) = TrainingInputs::read(folder)? else {
+        // An interrupted `prepare` leaves files without inputs.json; they are ours to write again.
+        let is_ours = is_empty || folder.join("data").is_dir();
+        return is_ours.then_some(()).ok_or_else(|| TrainingError::NoTraining(folder.to_owned()));
     };
-    let here = TrainingInputs::read(folder)?;
-    let differences = here.as_ref().map(|here| here.differences(wanted));
-    match (differences, other) {
-        (Some(differences), OtherTraining::Refuse) if !differences.is_empty() => {
+    let differences = here.differences(wanted);
+    match other {
+        _ if differences.is_empty() => Ok(()),
+        OtherTraining::Refuse => {
             Err(TrainingError::OtherTraining { folder: folder.to_owned(), differences })
         }
-        (Some(differences), OtherTraining::Replace) if !differences.is_empty() => {
-            // It is a training's folder, so all that is in it is the training's.
+        // It is a training's folder, so all that is in it is the training's.
+        OtherTraining::Replace => {
             fs::remove_dir_all(folder).map_err(TrainingError::from_io(folder))
         }
-        // An interrupted `prepare` leaves files without inputs.json; they are ours to write again.
-        (None, _) if entries && !folder.join("data").is_dir() => {
-            Err(TrainingError::NoTraining { folder: folder.to_owned() })
-        }
-        _ => Ok(()),
+    }
+}
+
+/// Whether a text is a name without surprises in lists, paths and addresses: letters, digits, `.`, `_`, `-`, and no `.`
+/// before them.
+fn is_plain(name: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(fits)
+}
+
+/// What is in a folder; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, TrainingError> {
+    let failed = TrainingError::from_io(folder);
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry.map_err(&failed)?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
     }
 }
 
@@ -315,8 +315,7 @@ fn make_room(
 /// # Errors
 /// When it is not finished, its inputs are not those that were prepared, or its loss is no number.
 pub fn import(folder: &Path) -> Result<TrainingRecord, TrainingError> {
-    let inputs = TrainingInputs::read(folder)?
-        .ok_or_else(|| TrainingError::NotPrepared { folder: folder.to_owned() })?;
+    let inputs = TrainingInputs::prepared(folder)?;
     match TrainingRecord::read(folder)? {
         Some(record) => Ok(record),
         None => record::write(folder, inputs),
@@ -332,8 +331,22 @@ pub fn import(folder: &Path) -> Result<TrainingRecord, TrainingError> {
 pub fn remove_checkpoints(folder: &Path) -> Result<u64, TrainingError> {
     match TrainingRecord::read(folder)? {
         Some(_) => checkpoints::remove_all(&folder.join(file::MODEL)),
-        None => Err(TrainingError::FileMissing { file: folder.join(file::RECORD) }),
+        None => Err(TrainingError::FileMissing(folder.join(file::RECORD))),
     }
+}
+
+/// Runs a converter to its end; told to stop is no success.
+fn convert(command: Command, log: &Path, stop: &AtomicBool) -> Result<(), TrainingError> {
+    match EngineProcess::start(command, log)?.wait(stop, || ())? {
+        Ending::Done => Ok(()),
+        Ending::Stopped => Err(TrainingError::Stopped),
+    }
+}
+
+/// Reads a JSON file; `None` where there is none.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, TrainingError> {
+    let Ok(bytes) = fs::read(path) else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| TrainingError::damaged(path, error))
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {

@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::whole::write_atomically;
+use crate::write_atomically;
 
 /// Digests of files by path, size and modification time.
 #[derive(Debug, Default)]
@@ -60,6 +60,7 @@ impl DigestCache {
         let metadata = fs::metadata(&path)?;
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (size, modified) = (metadata.len(), modified.as_nanos());
+        // Size and time stand for the bytes: a change that leaves both as they were is not noticed.
         if let Some(entry) = self.known.get(&path)
             && (entry.size, entry.modified) == (size, modified)
         {
@@ -90,9 +91,15 @@ pub fn of_model(files: &[String]) -> String {
         [whole] => whole.clone(),
         parts => {
             let lines: String = parts.iter().flat_map(|hash| [hash.as_str(), "\n"]).collect();
-            hex::encode(Sha256::digest(lines))
+            of_bytes(lines)
         }
     }
+}
+
+/// The SHA-256 of bytes in lower-case hexadecimal digits.
+#[must_use]
+pub fn of_bytes(bytes: impl AsRef<[u8]>) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// The SHA-256 of a file in lower-case hexadecimal digits, read whole.

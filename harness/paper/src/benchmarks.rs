@@ -15,7 +15,7 @@
 //! | `n` | items scored |
 //! | `training_seed` | which of several trainings on the same data |
 //! | `protocol` | how it was scored; may be missing. `opencompass` is the paper's way |
-//! | `items` | file of the single items' results ([`items`]), in the results folder; may be missing |
+//! | `items` | file of the single items' results ([`difference`]), in the results folder; may be missing |
 //!
 //! A line without a protocol is of the paper: its names are the paper's, and others are mistakes. With one, any base
 //! model, seed set and source may stand in it. What is not of the paper, or was scored in another way, is no cell of the
@@ -30,18 +30,17 @@
 //! trainings reached. Neither contains the other. The interval of a difference contains both ([`difference`]).
 
 pub mod difference;
-pub mod items;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::exact::{self, Ratio};
 use crate::lines::{self, Line, LineError};
 use crate::proportion::{Interval, Proportion, Z};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
-use items::ItemScores;
+use difference::ItemScores;
 
 /// The protocol of the paper: OpenCompass over whole benchmarks, with the configurations that it names.
 pub const PAPERS_PROTOCOL: &str = "opencompass";
@@ -128,10 +127,7 @@ impl Benchmarks {
     pub fn read(csv: &[u8]) -> Result<Self, LineError> {
         let mut benchmarks = Self::default();
         for line in lines::read(csv)? {
-            let scores = match named(&line)? {
-                Model::OfPaper(trained) => benchmarks.of_paper.entry(trained).or_default(),
-                Model::Other(other) => benchmarks.others.entry(other).or_default(),
-            };
+            let scores = benchmarks.of_line(&line)?;
             let benchmark = line.read("benchmark")?;
             let run = run(&line)?;
             let seed = line.text("training_seed")?.parse().map_err(|_| {
@@ -144,6 +140,37 @@ impl Benchmarks {
             }
         }
         Ok(benchmarks)
+    }
+
+    /// The scores of the model that a line is about. Names that are none of the paper's are mistakes where no protocol is
+    /// given.
+    fn of_line(&mut self, line: &Line) -> Result<&mut ModelScores, LineError> {
+        let Some(protocol) = line.optional("protocol") else {
+            return Ok(self.of_paper.entry(trained(line)?).or_default());
+        };
+        let source = line.read::<DataSource>("data_source");
+        let is_of_paper = line.read::<BaseModel>("base_model").is_ok()
+            && line.read::<SeedDataset>("seed_dataset").is_ok()
+            // Rounds of other sources than GRA are in none of its tables.
+            && source.is_ok_and(|it| it == DataSource::Gra || line.optional("iteration").is_none());
+        if protocol == PAPERS_PROTOCOL && is_of_paper {
+            return Ok(self.of_paper.entry(trained(line)?).or_default());
+        }
+        let text = |column| match line.text(column)? {
+            "" => Err(line.field_error(column, "a name is missing")),
+            text => Ok(text.to_owned()),
+        };
+        let round = line.optional("iteration").map(|text| {
+            text.parse().map_err(|_| line.field_error("iteration", format!("`{text}` is no round")))
+        });
+        let other = OtherModel {
+            protocol: protocol.to_owned(),
+            base: text("base_model")?,
+            seed: text("seed_dataset")?,
+            source: text("data_source")?,
+            round: round.transpose()?,
+        };
+        Ok(self.others.entry(other).or_default())
     }
 
     /// Whether there is no score.
@@ -173,10 +200,8 @@ impl Benchmarks {
     pub fn item_files(&self) -> Vec<String> {
         let models = self.of_paper.values().chain(self.others.values());
         let runs = models.flat_map(|model| model.runs.values().flat_map(BTreeMap::values));
-        let mut files: Vec<String> = runs.filter_map(|run| run.file.clone()).collect();
-        files.sort_unstable();
-        files.dedup();
-        files
+        let files: BTreeSet<String> = runs.filter_map(|run| run.file.clone()).collect();
+        files.into_iter().collect()
     }
 
     /// Adds the items of a file that lines name.
@@ -184,9 +209,7 @@ impl Benchmarks {
         let models = self.of_paper.values_mut().chain(self.others.values_mut());
         for (benchmark, runs) in models.flat_map(|model| &mut model.runs) {
             let named = runs.values_mut().filter(|run| run.file.as_deref() == Some(file));
-            for run in named {
-                run.items = items.get(benchmark).cloned();
-            }
+            named.for_each(|run| run.items = items.get(benchmark).cloned());
         }
     }
 
@@ -199,21 +222,8 @@ impl Benchmarks {
         seed: SeedDataset,
         source: DataSource,
     ) -> Option<Trained> {
-        let is_one =
-            |model: &Trained| (model.base, model.seed, model.source) == (base, seed, source);
-        self.models().filter(is_one).max()
-    }
-
-    /// What was measured on a benchmark.
-    #[must_use]
-    pub fn score(&self, trained: Trained, benchmark: Benchmark) -> Option<BenchmarkScore> {
-        self.of(trained)?.score(benchmark)
-    }
-
-    /// The average of the ten; `None` while one is missing.
-    #[must_use]
-    pub fn average(&self, trained: Trained) -> Option<BenchmarkScore> {
-        self.of(trained)?.average()
+        let wanted = (base, seed, source);
+        self.models().filter(|model| (model.base, model.seed, model.source) == wanted).max()
     }
 }
 
@@ -267,50 +277,11 @@ impl ModelScores {
     }
 }
 
-/// What a line is about.
-enum Model {
-    OfPaper(Trained),
-    Other(OtherModel),
-}
-
-/// The model that a line is about. Names that are none of the paper's are mistakes where no protocol is given.
-fn named(line: &Line) -> Result<Model, LineError> {
-    let Some(protocol) = line.optional("protocol") else {
-        return trained(line).map(Model::OfPaper);
-    };
-    let source = line.read::<DataSource>("data_source");
-    let is_of_paper = line.read::<BaseModel>("base_model").is_ok()
-        && line.read::<SeedDataset>("seed_dataset").is_ok()
-        // Rounds of other sources than GRA are in none of its tables.
-        && source.is_ok_and(|source| source == DataSource::Gra || line.optional("iteration").is_none());
-    if protocol == PAPERS_PROTOCOL && is_of_paper {
-        return trained(line).map(Model::OfPaper);
-    }
-    let text = |column: &'static str| {
-        let text = line.text(column)?;
-        if text.is_empty() {
-            return Err(line.field_error(column, "a name is missing"));
-        }
-        Ok(text.to_owned())
-    };
-    let round = line.optional("iteration").map(|text| {
-        text.parse().map_err(|_| line.field_error("iteration", format!("`{text}` is no round")))
-    });
-    Ok(Model::Other(OtherModel {
-        protocol: protocol.to_owned(),
-        base: text("base_model")?,
-        seed: text("seed_dataset")?,
-        source: text("data_source")?,
-        round: round.transpose()?,
-    }))
-}
-
 /// The model of the paper that a line is about.
 fn trained(line: &Line) -> Result<Trained, LineError> {
     let source = line.read("data_source")?;
-    let round = line.optional("iteration");
     // A score without its round could be of any row of Table 3, and a round without GRA of none.
-    let round = match (source, round) {
+    let round = match (source, line.optional("iteration")) {
         (DataSource::Gra, Some(text)) => {
             let round = text.parse().ok().filter(|round| ITERATIONS.contains(round));
             let wrong =
@@ -342,6 +313,7 @@ enum Scale {
 fn run(line: &Line) -> Result<Run, LineError> {
     let score = score(line)?;
     let text = line.text("n")?;
+    // No benchmark has a billion items; sums of ten such numbers stay far below overflow.
     let n = text.parse().ok().filter(|n| (1..=1_000_000_000).contains(n));
     let n =
         n.ok_or_else(|| line.field_error("n", format!("`{text}` is no number of scored items")))?;
@@ -370,16 +342,17 @@ fn score(line: &Line) -> Result<Ratio, LineError> {
         }
     };
     let score = exact::parse(shortened(number)).ok_or_else(|| wrong(no_number(text)))?;
-    let one = Ratio::ONE;
-    let most = if scale == Some(Scale::Fraction) { one } else { Ratio::from(100) };
+    let (most, unit) = match scale {
+        Some(Scale::Fraction) => (Ratio::ONE, "as a fraction"),
+        Some(Scale::Percent) | None => (Ratio::from(100), "in per cent"),
+    };
     if !(Ratio::ZERO..=most).contains(&score) {
-        let unit = if scale == Some(Scale::Fraction) { "as a fraction" } else { "in per cent" };
         return Err(wrong(format!("`{text}` is not from 0 to {}, {unit}", exact::shown(most))));
     }
     match scale {
         Some(Scale::Fraction) => Ok(score * 100),
         // 0 is 0 on both scales; from there to 1 a guess would be off by a factor of 100.
-        None if Ratio::ZERO < score && score <= one => Err(wrong(format!(
+        None if Ratio::ZERO < score && score <= Ratio::ONE => Err(wrong(format!(
             "`{text}` could be a fraction or per cent\n\
              hint: add a column `scale` that says `fraction` or `percent`"
         ))),

@@ -6,7 +6,6 @@
 
 mod formula;
 mod measured;
-mod scorebook;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,7 +15,7 @@ pub use measured::{Measured, MeasuredError};
 pub use table::{markdown, terminal, write_csv};
 pub use value::{Value, judge, judge_measured};
 
-use scorebook::Scorebook;
+use formula::Scorebook;
 
 use crate::exact::{self, Ratio};
 use crate::{Claim, ClaimVerdict, Reference};
@@ -77,6 +76,7 @@ impl Finding {
 pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
     // The same formulas twice: on what the paper prints, and on what was measured here.
     let printed = Scorebook::from(paper);
+    // Once for all claims: each shifted book is all measured scores anew.
     let (ours, shifted) = (measured.scorebook(None), measured.shifted());
     let find = |claim: &Claim| Finding {
         recomputed: formula::value(claim, &printed, paper),

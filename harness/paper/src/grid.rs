@@ -90,22 +90,20 @@ fn aligned(columns: &[Column]) -> String {
     let heading = columns.iter().map(|column| column.title.lines().count()).max().unwrap_or(0);
     let widths: Vec<usize> = columns.iter().map(width).collect();
     let mut lines: Vec<Vec<&str>> = Vec::new();
-    // Titles end on the same line, so shorter ones begin further down.
     for line in 0..heading {
-        let title = |column: &'_ Column| {
+        let title = columns.iter().map(|column| {
+            // Titles end on the same line, so shorter ones begin further down.
             let missing = heading - column.title.lines().count();
-            line.checked_sub(missing)
-        };
-        let nth = |column| title(column).and_then(|at| column.title.lines().nth(at));
-        lines.push(columns.iter().map(|column| nth(column).unwrap_or_default()).collect());
+            line.checked_sub(missing).and_then(|line| column.title.lines().nth(line))
+        });
+        lines.push(title.map(Option::unwrap_or_default).collect());
     }
     for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
         let height = columns.iter().map(|column| column.cells[row].lines().count()).max();
-        let nth = |line| columns.iter().map(move |column| column.cells[row].lines().nth(line));
-        lines.extend(
-            (0..height.unwrap_or(1).max(1))
-                .map(|line| nth(line).map(Option::unwrap_or_default).collect()),
-        );
+        for line in 0..height.unwrap_or(1).max(1) {
+            let cells = columns.iter().map(|column| column.cells[row].lines().nth(line));
+            lines.push(cells.map(Option::unwrap_or_default).collect());
+        }
     }
     let mut out = String::new();
     for line in lines {
@@ -119,6 +117,7 @@ fn aligned(columns: &[Column]) -> String {
             };
             let _ = write!(text, "{before}{cell}{after}  ");
         }
+        // No blanks at the ends of lines: editors and `diff` make them visible.
         out.push_str(text.trim_end());
         out.push('\n');
     }

@@ -47,6 +47,7 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let no_table = |error: csv::Error| LineError::NoTable(error.to_string());
     // Spreadsheets begin a UTF-8 file with a byte order mark, which would be part of the first column's name.
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
+    // People line fields up with spaces.
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let header = reader.headers().map_err(no_table)?.clone();
     // One column with a separator of another kind in its name: say so, instead of that every column is missing.

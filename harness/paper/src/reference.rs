@@ -4,27 +4,25 @@
 //! files are `results/paper/`, compiled in, so that a program without its repository knows them. Cells are
 //! exact ([`Ratio`]); nothing here is corrected, however plainly a number is wrong.
 //!
-//! # Layout
-//!
-//! - `printed`: rows of tables, cases, figures
-//! - `claim`: a claim and our verdict
-//! - `path`: numbers by their names
+//! [`Reference::number`] finds every number by a name: `table1/qwen2.5-7b/alpaca/gra/avg`, `claims/P28`. What a line of
+//! a file holds is in `printed`.
 
-mod claim;
-mod path;
 mod printed;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-pub use claim::{Claim, ClaimVerdict, Kind};
-pub use path::{PathError, Quoted};
-pub use printed::{CaseLine, FigureNumber, Iteration, Known, PrintedScores};
+pub use printed::{
+    CaseLine, Claim, ClaimVerdict, FigureNumber, Iteration, Kind, Known, PrintedScores,
+};
 
-use crate::exact::Ratio;
+use crate::exact::{self, Ratio};
 use crate::lines::{self, Line, LineError};
-use crate::vocabulary::{BaseModel, DataSource, ITERATIONS, SeedDataset};
+use crate::vocabulary::{BaseModel, Benchmark, DataSource, ITERATIONS, SeedDataset};
+
+/// Least similarity (normalized Damerau-Levenshtein) at which a known name is suggested for an unknown one.
+const NEAR: f64 = 0.8;
 
 /// Name and content of a file of `results/paper/`, compiled in.
 macro_rules! file {
@@ -39,7 +37,7 @@ pub struct Reference {
     pub(crate) main: BTreeMap<(BaseModel, SeedDataset, DataSource), PrintedScores>,
     pub(crate) seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
     pub(crate) iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
-    cases: Vec<CaseLine>,
+    pub(crate) cases: Vec<CaseLine>,
     figures: Vec<FigureNumber>,
     claims: Vec<Claim>,
 }
@@ -67,30 +65,63 @@ pub enum ReferenceError {
     },
 }
 
+/// A number of the paper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// The printed text: `51.40`, `>0`, `true`.
+    pub text: String,
+    /// The number, where the text is one.
+    pub number: Option<Ratio>,
+}
+
+/// A name has no number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// The name is not known.
+    #[error("the paper has no number `{path}`{}", suggestion(nearest.as_deref()))]
+    Unknown {
+        /// The name that was asked for.
+        path: String,
+        /// The most similar known name, if one is similar enough.
+        nearest: Option<String>,
+    },
+    /// The name is known, of a claim in words for which the paper prints no number.
+    #[error("the paper prints no number for `{0}`")]
+    NothingPrinted(String),
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(
+        || {
+            "\nhint: names begin with table1/, table2/, table3/, figure1/ to figure8/ or claims/"
+                .into()
+        },
+        |nearest| format!("\nhint: is it `{nearest}`?"),
+    )
+}
+
 impl Reference {
     /// Reads the files that are compiled in.
     ///
     /// # Errors
     /// When one of them is damaged; tests read them all.
     pub fn embedded() -> Result<Self, ReferenceError> {
-        let source = |line: &Line, allowed: &[DataSource]| {
-            let source: DataSource = line.read("data_source")?;
-            // A source that is known but not of this table would pass as a row that no formula reads.
-            let known = allowed.contains(&source);
-            known
-                .then_some(source)
-                .ok_or_else(|| line.field_error("data_source", "not of this table"))
+        // A source that is known but not of this table would pass as a row that no formula reads.
+        let key = |line: &Line, allowed: &[DataSource]| {
+            let source = line.read("data_source")?;
+            if !allowed.contains(&source) {
+                return Err(line.field_error("data_source", "not of this table"));
+            }
+            Ok((line.read("base_model")?, line.read("seed_dataset")?, source))
         };
         let main = read(file!("table1.csv"), |line| {
-            let key = (line.read("base_model")?, line.read("seed_dataset")?);
-            Ok(((key.0, key.1, source(line, &DataSource::MAIN)?), PrintedScores::read(line)?))
+            Ok((key(line, &DataSource::MAIN)?, PrintedScores::read(line)?))
         })?;
         let seed_data = read(file!("table2.csv"), |line| {
-            let key = (line.read("base_model")?, line.read("seed_dataset")?);
-            Ok(((key.0, key.1, source(line, &DataSource::SEED_DATA)?), line.cell("avg")?))
+            Ok((key(line, &DataSource::SEED_DATA)?, line.cell("avg")?))
         })?;
         let iterations = read(file!("table3.csv"), |line| {
-            let round: u8 = line.read("iteration")?;
+            let round = line.read("iteration")?;
             if !ITERATIONS.contains(&round) {
                 return Err(line.field_error("iteration", "there are rounds 1 to 5"));
             }
@@ -98,6 +129,7 @@ impl Reference {
             let thousands = line.read("thousands")?;
             Ok((key, Iteration { thousands, scores: PrintedScores::read(line)? }))
         })?;
+        // Two base models and three seed sets: with four sources 24 rows, with five rounds 30.
         Ok(Self {
             main: complete("table1.csv", main, 24)?,
             seed_data: complete("table2.csv", seed_data, 24)?,
@@ -136,12 +168,6 @@ impl Reference {
         self.iterations.get(&(base, seed, round))
     }
 
-    /// The score lists and means of Cases 1 and 2.
-    #[must_use]
-    pub fn cases(&self) -> &[CaseLine] {
-        &self.cases
-    }
-
     /// The numbers of the figures that text or tables tell.
     #[must_use]
     pub fn figures(&self) -> &[FigureNumber] {
@@ -158,11 +184,57 @@ impl Reference {
     #[must_use]
     pub fn matched_rounds(&self, base: BaseModel, seed: SeedDataset) -> Vec<u8> {
         let columns = self.main(base, seed, DataSource::Gra).map(|scores| scores.columns);
-        let is_same = |round: &u8| {
-            let row = self.iteration(base, seed, *round);
-            row.map(|row| row.scores.columns) == columns
+        let of_round = |round| self.iteration(base, seed, round).map(|row| row.scores.columns);
+        ITERATIONS.into_iter().filter(|round| of_round(*round) == columns).collect()
+    }
+
+    /// Looks a number up by its name.
+    ///
+    /// # Errors
+    /// When the name has no number; suggests the nearest known name.
+    pub fn number(&self, path: &str) -> Result<Quoted, PathError> {
+        let known = self.numbers();
+        let Some((_, text)) = known.iter().find(|(name, _)| name == path) else {
+            // A typing error deserves a suggestion; a name of another kind is told how names begin.
+            let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, path);
+            let scored = known.iter().map(|(name, _)| (likeness(name), name));
+            let nearest = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+            let nearest = nearest.filter(|(likeness, _)| *likeness >= NEAR);
+            let nearest = nearest.map(|(_, name)| name.clone());
+            return Err(PathError::Unknown { path: path.to_owned(), nearest });
         };
-        ITERATIONS.into_iter().filter(is_same).collect()
+        if text.is_empty() {
+            return Err(PathError::NothingPrinted(path.to_owned()));
+        }
+        Ok(Quoted { text: text.clone(), number: exact::parse(text) })
+    }
+
+    /// The name and the printed text of every number: Table 1, Table 3, Table 2, figures, claims, each in the order of
+    /// its rows.
+    fn numbers(&self) -> Vec<(String, String)> {
+        let row = |path: String, scores: &PrintedScores| {
+            let columns =
+                Benchmark::ALL.map(|c| (format!("{path}/{c}"), exact::fixed(scores.column(c), 2)));
+            let average = (format!("{path}/avg"), exact::fixed(scores.average, 2));
+            columns.into_iter().chain([average])
+        };
+        let main = self.main.iter().flat_map(|((base, seed, source), scores)| {
+            row(format!("table1/{base}/{seed}/{source}"), scores)
+        });
+        let iterations = self.iterations.iter().flat_map(|((base, seed, round), iteration)| {
+            row(format!("table3/{base}/{seed}/{round}"), &iteration.scores)
+        });
+        let seed_data = self.seed_data.iter().map(|((base, seed, source), average)| {
+            (format!("table2/{base}/{seed}/{source}/avg"), exact::fixed(*average, 2))
+        });
+        let figures = self.figures.iter().map(|number| {
+            let path = format!("figure{}/{}/{}", number.figure, number.series, number.x);
+            // Series have names of several words in the file; paths hold no blanks.
+            (path.replace(' ', "-"), exact::fixed(number.value, 2))
+        });
+        let claims = self.claims.iter();
+        let claims = claims.map(|claim| (format!("claims/{}", claim.id), claim.printed.clone()));
+        main.chain(iterations).chain(seed_data).chain(figures).chain(claims).collect()
     }
 }
 

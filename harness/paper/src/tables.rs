@@ -9,13 +9,12 @@
 //!
 //! - `rows`: the paper's cells, and what was measured
 //! - `footnotes`: notes where two printed numbers disagree
-//! - `layout`: the lines that every format but CSV shows
-//! - `delimited`, `markup`: CSV, LaTeX and HTML; `layout` makes terminal text and Markdown with `crate::grid`
+//! - `layout`: the lines that every format but CSV shows; terminal text and Markdown
+//! - `formats`: CSV, LaTeX and HTML, for other programs
 
-mod delimited;
 mod footnotes;
+mod formats;
 mod layout;
-mod markup;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -76,7 +75,7 @@ impl FromStr for TableNumber {
 }
 
 /// A number of the table: what the paper prints, and what was measured here.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
     /// The name by which `Reference::number` finds the printed number; of what was measured alone, the like.
     pub path: String,
@@ -150,6 +149,7 @@ impl Table {
         };
         let mut table = Self { number, headings, blocks, notes: Vec::new() };
         rows::mark_best(&mut table);
+        // After the marks: a marked best that the recomputed averages deny has a note.
         footnotes::add(&mut table, paper);
         table
     }

@@ -4,15 +4,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is no {what}; there are {allowed}")]
 pub struct UnknownName {
-    what: &'static str,
-    found: String,
-    allowed: String,
-}
-
-impl UnknownName {
-    pub(crate) fn new(what: &'static str, found: &str, allowed: &[&str]) -> Self {
-        Self { what, found: found.to_owned(), allowed: allowed.join(", ") }
-    }
+    pub(crate) what: &'static str,
+    pub(crate) found: String,
+    pub(crate) allowed: String,
 }
 
 /// Makes an enum of names, each with the text that files use and the text that tables print.
@@ -51,10 +45,12 @@ macro_rules! names {
             type Err = $crate::vocabulary::UnknownName;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL
-                    .into_iter()
-                    .find(|name| name.id() == text)
-                    .ok_or_else(|| $crate::vocabulary::UnknownName::new($what, text, &[$($id),+]))
+                let found = Self::ALL.into_iter().find(|name| name.id() == text);
+                found.ok_or_else(|| $crate::vocabulary::UnknownName {
+                    what: $what,
+                    found: text.to_owned(),
+                    allowed: [$($id),+].join(", "),
+                })
             }
         }
     };
@@ -158,21 +154,16 @@ impl Benchmark {
     /// How many items the paper's score is over, where its printed values show it: all but a few are
     /// multiples of one over this number (`claims/A27`, `claims/A28`).
     #[must_use]
-    pub const fn grid(self) -> Option<i128> {
+    pub const fn grid(self) -> Option<u64> {
         match self {
-            Self::Gsm8k => Some(1319),
-            Self::Math => Some(5000),
-            Self::HumanEval => Some(164),
-            Self::Mbpp => Some(500),
-            Self::ArcC => Some(295),
-            Self::Gpqa => Some(198),
             Self::HellaSwag | Self::Bbh | Self::Mmlu | Self::IfEval => None,
+            _ => Some(self.items()),
         }
     }
 
     /// How many items the benchmark nominally has; used for standard errors only.
     #[must_use]
-    pub const fn items(self) -> i128 {
+    pub const fn items(self) -> u64 {
         match self {
             // Validation or test sets as they are published.
             Self::HellaSwag => 10_042,

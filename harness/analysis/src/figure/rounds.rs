@@ -47,7 +47,7 @@ impl Rounds {
             // Ours stand where the paper's rounds do, by their thousands of samples.
             let ours = rows.clone().filter_map(|(round, thousands, _)| {
                 let (source, round) = (DataSource::Gra, Some(round));
-                let score = measured.average(Trained { base, seed, source, round })?;
+                let score = measured.of(Trained { base, seed, source, round })?.average()?;
                 Some((thousands, estimate(&score)))
             });
             Series {

@@ -141,7 +141,7 @@ impl Evaluated {
                 csv.write_record([benchmark.id(), &item.id, &item.right.to_string()])?;
             }
             // An import may not say how many items a score is over; the benchmark's own number is then taken.
-            let n = scored.n.or_else(|| u64::try_from(benchmark.items()).ok()).unwrap_or(1);
+            let n = scored.n.unwrap_or(benchmark.items());
             lines.push(ScoreLine { benchmark, score: scored.score, n });
         }
         let file = one.folder.join("items.csv");

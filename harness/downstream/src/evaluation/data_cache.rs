@@ -7,6 +7,7 @@
 
 mod layout;
 
+pub(super) use layout::json_lines;
 pub use layout::{LayoutError, lay_out};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use gra_paper::Benchmark;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::suite::{Scope, Suite};
+use super::suite::{Scope, Suite, compiled_in};
 
 /// Folder of the benchmarks within the cache.
 pub(crate) const DATA: &str = "data";
@@ -93,19 +96,16 @@ pub struct FileReport {
     pub licence: &'static str,
 }
 
-/// Files of the cache are not as a suite needs them.
+/// Files of the cache are not as a suite needs them: some are missing, broken or too short.
 #[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// Some are missing, broken or too short.
-    #[error("{} of {checked} files of benchmarks in {} cannot be scored on:\n{}\nhint: {}", .wrong.len(), .folder.display(), told(.wrong), hint(.wrong))]
-    Unusable {
-        /// The cache's folder.
-        folder: PathBuf,
-        /// How many were looked at.
-        checked: usize,
-        /// The files that cannot be used.
-        wrong: Vec<FileReport>,
-    },
+#[error("{} of {checked} files of benchmarks in {} cannot be scored on:\n{}\nhint: {}", .wrong.len(), .folder.display(), told(.wrong), hint(.wrong))]
+pub struct DataError {
+    /// The cache's folder.
+    pub folder: PathBuf,
+    /// How many were looked at.
+    pub checked: usize,
+    /// The files that cannot be used.
+    pub wrong: Vec<FileReport>,
 }
 
 /// Most files that an error names.
@@ -127,6 +127,7 @@ fn told(wrong: &[FileReport]) -> String {
 }
 
 fn hint(wrong: &[FileReport]) -> String {
+    // Each source once, however many of its files are wrong.
     let sources: BTreeSet<(&str, &str)> =
         wrong.iter().map(|one| (one.benchmark, one.source)).collect();
     let lines = sources.iter().map(|(benchmark, source)| format!("{benchmark}: {source}"));
@@ -160,15 +161,9 @@ fn origin(benchmark: Benchmark) -> (&'static str, &'static str) {
     }
 }
 
-fn known_files() -> Vec<KnownFile> {
-    let mut reader = csv::Reader::from_reader(include_bytes!("suite/files.csv").as_slice());
-    // The file is compiled in; a test reads every line of it.
-    reader.deserialize().filter_map(Result::ok).collect()
-}
-
 /// The files that a scope reads.
 fn files_of(scope: &Scope) -> Vec<KnownFile> {
-    let mut files = known_files();
+    let mut files: Vec<KnownFile> = compiled_in(include_bytes!("suite/files.csv"));
     files.retain(|known| known.benchmark == scope.benchmark.id());
     if scope.items.is_some() {
         // Few of its instructions are on sentences; where one is, the engine's failure says so.
@@ -176,6 +171,7 @@ fn files_of(scope: &Scope) -> Vec<KnownFile> {
     }
     if let Some(parts) = &scope.parts {
         files.retain(|known| {
+            // `snarks.json` of BBH, `anatomy_dev.csv` and `anatomy_test.csv` of MMLU.
             let name = Path::new(&known.file).file_stem().unwrap_or_default().to_string_lossy();
             let name = name.trim_end_matches("_dev").trim_end_matches("_test");
             parts.iter().any(|part| part == name)
@@ -200,48 +196,40 @@ impl DataCache {
     /// Looks at every file that a suite reads, in the order of its benchmarks.
     #[must_use]
     pub fn check(&self, suite: &Suite) -> Vec<FileReport> {
-        let scopes = suite.scopes.iter();
-        let files = scopes.flat_map(|scope| {
-            files_of(scope).into_iter().map(|known| self.look_at(&known, scope.benchmark))
-        });
-        files.collect()
+        let look = |scope: &Scope| {
+            let benchmark = scope.benchmark;
+            files_of(scope).into_iter().map(move |known| self.look_at(known, benchmark))
+        };
+        suite.scopes.iter().flat_map(look).collect()
     }
 
-    fn look_at(&self, known: &KnownFile, benchmark: Benchmark) -> FileReport {
+    fn look_at(&self, known: KnownFile, benchmark: Benchmark) -> FileReport {
         let path = self.folder.join(&known.file);
         let (source, licence) = if known.file.starts_with(NLTK) {
             ("python -m nltk.downloader -d CACHE/nltk_data punkt_tab", "see nltk.org/nltk_data")
         } else {
             origin(benchmark)
         };
-        let mut report = FileReport {
+        let sha256 = path.is_file().then(|| gra_files::digest::of_file(&path));
+        let state = match &sha256 {
+            None => FileState::Missing,
+            Some(Err(error)) => FileState::Broken { problem: error.to_string() },
+            Some(Ok(sha256)) => match count_rows(&path, benchmark) {
+                Err(problem) => FileState::Broken { problem },
+                Ok(rows) if rows != known.rows => FileState::OtherRows { rows },
+                Ok(_) if *sha256 == known.sha256 => FileState::Published,
+                Ok(_) => FileState::Rows,
+            },
+        };
+        FileReport {
             benchmark: benchmark.id(),
-            file: known.file.clone(),
+            file: known.file,
             rows: known.rows,
-            state: FileState::Missing,
-            sha256: None,
+            state,
+            sha256: sha256.and_then(Result::ok),
             source,
             licence,
-        };
-        if !path.is_file() {
-            return report;
         }
-        let broken = |problem: String| FileState::Broken { problem };
-        let sha256 = match gra_files::digest::of_file(&path) {
-            Ok(sha256) => sha256,
-            Err(error) => {
-                report.state = broken(error.to_string());
-                return report;
-            }
-        };
-        report.state = match count_rows(&path, benchmark) {
-            Err(problem) => broken(problem),
-            Ok(rows) if rows != known.rows => FileState::OtherRows { rows },
-            Ok(_) if sha256 == known.sha256 => FileState::Published,
-            Ok(_) => FileState::Rows,
-        };
-        report.sha256 = Some(sha256);
-        report
     }
 
     /// Checks that a suite can be scored from these files: all rows where it asks for all items, some where it asks
@@ -257,12 +245,13 @@ impl DataCache {
         };
         let is_usable = |report: &FileReport| match report.state {
             FileState::Published | FileState::Rows => true,
+            // Where a few items are asked for, a file with a few is enough.
             FileState::OtherRows { rows } => rows > 0 && !whole(report.benchmark),
             FileState::Missing | FileState::Broken { .. } => false,
         };
         let (usable, wrong): (Vec<_>, Vec<_>) = reports.into_iter().partition(is_usable);
         if !wrong.is_empty() {
-            return Err(DataError::Unusable { folder: self.folder.clone(), checked, wrong });
+            return Err(DataError { folder: self.folder.clone(), checked, wrong });
         }
         Ok(usable.into_iter().filter_map(|one| Some((one.file, one.sha256?))).collect())
     }
@@ -274,42 +263,36 @@ fn count_rows(path: &Path, benchmark: Benchmark) -> Result<u64, String> {
     let count = match benchmark {
         // One object with an entry a problem.
         Benchmark::Math => {
-            let all: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(&text).map_err(|error| error.to_string())?;
-            all.len()
+            let all: Result<Map<String, Value>, _> = serde_json::from_str(&text);
+            all.map_err(|error| error.to_string())?.len()
         }
         Benchmark::Bbh => {
             #[derive(Deserialize)]
             struct Task {
-                examples: Vec<serde::de::IgnoredAny>,
+                examples: Vec<IgnoredAny>,
             }
-            let task: Task = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-            task.examples.len()
+            let task: Result<Task, _> = serde_json::from_str(&text);
+            task.map_err(|error| error.to_string())?.examples.len()
         }
         // GPQA's first line names the columns; MMLU's files have no such line.
         Benchmark::Mmlu | Benchmark::Gpqa => {
             let mut reader = csv::ReaderBuilder::new();
             reader.has_headers(benchmark == Benchmark::Gpqa);
-            let mut rows = 0;
-            for row in reader.from_reader(text.as_bytes()).records() {
-                row.map_err(|error| error.to_string())?;
-                rows += 1;
-            }
-            rows
-        }
-        _ if path.extension().is_none_or(|end| end != "jsonl") => {
-            text.lines().filter(|line| !line.trim().is_empty()).count()
+            let rows = reader.from_reader(text.as_bytes()).into_records();
+            let rows: Result<Vec<_>, _> = rows.collect();
+            rows.map_err(|error| error.to_string())?.len()
         }
         _ => {
-            let mut rows = 0;
-            for (index, line) in
-                text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
-            {
-                serde_json::from_str::<serde::de::IgnoredAny>(line)
-                    .map_err(|error| format!("line {}: {error}", index + 1))?;
-                rows += 1;
+            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            let check = |(index, line)| {
+                let read: Result<IgnoredAny, _> = serde_json::from_str(line);
+                read.map_err(|error| format!("line {}: {error}", index + 1))
+            };
+            if path.extension().is_some_and(|end| end == "jsonl") {
+                lines.map(check).collect::<Result<Vec<_>, _>>()?.len()
+            } else {
+                lines.count()
             }
-            rows
         }
     };
     Ok(u64::try_from(count).unwrap_or(u64::MAX))
@@ -322,7 +305,8 @@ mod tests {
     #[test]
     fn files_of_every_benchmark_are_known() {
         let lines = include_str!("suite/files.csv").lines().count();
-        assert_eq!(known_files().len(), lines - 1);
+        let known: Vec<KnownFile> = compiled_in(include_bytes!("suite/files.csv"));
+        assert_eq!(known.len(), lines - 1);
         for scope in Suite::paper().scopes {
             assert!(!files_of(&scope).is_empty(), "{}", scope.benchmark);
         }

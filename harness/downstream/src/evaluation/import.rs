@@ -3,23 +3,43 @@
 //!
 //! A score is looked for by data set and metric, never by its place. What is missing of a benchmark that was begun, such
 //! as one of 57 parts or a `-` in a summary, makes it a failure: nothing averages away.
+//!
+//! A summary is a CSV with a line a data set and metric, a column a model, and two decimals:
+//! `dataset,version,metric,mode,<model>..`. Lines of groups have `-` for the prompts' hash; 0.5 has several of a group,
+//! by other metrics.
 
-mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gra_paper::Benchmark;
 
 use super::lm_eval::results::LmEvalResults;
-use super::opencompass::results::OpenCompassResults;
-use super::opencompass::resume::files;
-use super::record::{BenchmarkOutcome, Evaluation, ScoredBenchmark, ScoredModel, ScoringProtocol};
-use super::scoring::ResultError;
+use super::opencompass::results::{OpenCompassResults, entries, files};
+use super::record::{
+    BenchmarkOutcome, Evaluation, ScoredBenchmark, ScoredModel, ScoredPart, ScoringProtocol,
+};
+use super::scoring::{ResultError, choose, score, together};
 use super::suite::BenchmarkProtocol;
+
+/// Columns before those of models.
+const COLUMNS: [&str; 4] = ["dataset", "version", "metric", "mode"];
+
+/// Decimals of a summary.
+const DECIMALS: u8 = 2;
+
+/// The metric of a group that is the unweighted mean of its data sets.
+const UNWEIGHTED: &str = "naive_average";
+
+/// What is said of a data set.
+#[derive(Debug, Default)]
+struct Line {
+    hash: Option<String>,
+    /// By metric; `None` for `-`, a task that failed.
+    values: BTreeMap<String, Option<f64>>,
+}
 
 /// A folder or file cannot be imported.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +75,7 @@ impl From<ResultError> for ImportError {
 pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> {
     if path.is_file() {
         return match path.extension().and_then(|end| end.to_str()) {
-            Some("csv") => summary::read(path, model),
+            Some("csv") => summary(path, model),
             Some("json") => lm_eval(path, model),
             _ => Err(ImportError::Nothing(path.to_owned())),
         };
@@ -63,10 +83,10 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
     if let Some(run) = newest_run(path) {
         return opencompass(&run, model);
     }
-    if let Some(file) =
-        files(path, "csv").pop().or_else(|| files(&path.join("summary"), "csv").pop())
-    {
-        return summary::read(&file, model);
+    // The summary's own folder may be named, or the run's.
+    let summaries = [path, &path.join("summary")].map(|folder| files(folder, "csv").pop());
+    if let Some(file) = summaries.into_iter().flatten().next() {
+        return summary(&file, model);
     }
     let file = LmEvalResults::newest(path).ok_or_else(|| ImportError::Nothing(path.to_owned()))?;
     lm_eval(&file, model)
@@ -75,33 +95,25 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
 /// A run of OpenCompass: the folder itself, or the newest below it, which are named by their times.
 fn newest_run(path: &Path) -> Option<PathBuf> {
     // Results stand in a folder of their model; without one there may still be a summary.
-    let is_run = |folder: &Path| {
-        let models = fs::read_dir(folder.join("results")).into_iter().flatten().flatten();
-        models.into_iter().any(|entry| entry.path().is_dir())
-    };
+    let is_run = |folder: &Path| !folders(&folder.join("results")).is_empty();
     if is_run(path) {
         return Some(path.to_owned());
     }
-    let entries = fs::read_dir(path).ok()?.flatten();
-    let mut runs: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|one| is_run(one)).collect();
-    runs.sort();
-    runs.pop()
+    folders(path).into_iter().rfind(|folder| is_run(folder))
 }
 
-/// The one of several names that is meant.
-fn choose(has: Vec<String>, wanted: Option<&str>, path: &Path) -> Result<String, ImportError> {
-    match (wanted, has.as_slice()) {
-        (None, [only]) => Ok(only.clone()),
-        (Some(name), _) if has.iter().any(|one| one == name) => Ok(name.to_owned()),
-        (wanted, _) => {
-            let wanted = wanted.map_or("and one is imported at a time".to_owned(), |name| {
-                format!("not of {name}")
-            });
-            let has = if has.is_empty() { vec!["no model".to_owned()] } else { has };
-            Err(ImportError::Model { path: path.to_owned(), has, wanted })
-        }
-    }
+/// The folders in a folder, by name.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    entries(folder).into_iter().filter(|path| path.is_dir()).collect()
+}
+
+/// The model that is meant.
+fn model_of(has: Vec<String>, wanted: Option<&str>, path: &Path) -> Result<String, ImportError> {
+    choose(has, wanted).map_err(|has| {
+        let one = || "and one is imported at a time".to_owned();
+        let wanted = wanted.map_or_else(one, |name| format!("not of {name}"));
+        ImportError::Model { path: path.to_owned(), has, wanted }
+    })
 }
 
 fn begun(model: String, protocol: ScoringProtocol) -> Evaluation {
@@ -109,13 +121,9 @@ fn begun(model: String, protocol: ScoringProtocol) -> Evaluation {
 }
 
 fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> {
-    let entries = fs::read_dir(run.join("results")).into_iter().flatten().flatten();
-    let mut has: Vec<String> = entries
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    has.sort();
-    let model = choose(has, model, run)?;
+    let name = |folder: &PathBuf| folder.file_name().unwrap_or_default().to_string_lossy().into();
+    let has = folders(&run.join("results")).iter().map(name).collect();
+    let model = model_of(has, model, run)?;
     let results = OpenCompassResults::open(run, &model)?;
     let mut evaluation = begun(model, ScoringProtocol::OpenCompass);
     for benchmark in Benchmark::ALL {
@@ -125,14 +133,13 @@ fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
             parts.into_iter().partition(|part| results.file(&part.dataset).is_file());
         // A task that failed has a line in the summary and no result.
         let was_asked = missing.iter().any(|part| results.has_line(&part.dataset));
+        // Otherwise the run is of other benchmarks, and says nothing of this one.
         if there.is_empty() && !was_asked {
             continue;
         }
         let outcome = if missing.is_empty() {
-            match results.score(protocol, &there, false) {
-                Ok(scored) => BenchmarkOutcome::Scored(completed(benchmark, scored)),
-                Err(error) => BenchmarkOutcome::Failed(error.to_string()),
-            }
+            let scored = results.score(protocol, &there, false);
+            outcome(scored.map(|scored| completed(benchmark, scored)))
         } else {
             let names: BTreeSet<&str> = missing.iter().map(|part| part.dataset.as_str()).collect();
             BenchmarkOutcome::Failed(lacking(&names, there.len() + names.len()))
@@ -140,6 +147,11 @@ fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }
     some(evaluation, run)
+}
+
+fn outcome(scored: Result<ScoredBenchmark, ResultError>) -> BenchmarkOutcome {
+    scored
+        .map_or_else(|error| BenchmarkOutcome::Failed(error.to_string()), BenchmarkOutcome::Scored)
 }
 
 /// What a benchmark lacks, in words.
@@ -152,8 +164,7 @@ fn lacking(names: &BTreeSet<&str>, of: usize) -> String {
 
 /// Says what a reader of an imported score should know, and whether it is of all items.
 fn completed(benchmark: Benchmark, mut scored: ScoredBenchmark) -> ScoredBenchmark {
-    let items = u64::try_from(benchmark.items()).ok();
-    scored.whole = scored.n.is_some() && scored.n == items;
+    scored.whole = scored.n == Some(benchmark.items());
     if !scored.pinned {
         let note = "asked with other prompts than the pinned ones, or the files do not say which";
         scored.notes.push(note.to_owned());
@@ -164,16 +175,13 @@ fn completed(benchmark: Benchmark, mut scored: ScoredBenchmark) -> ScoredBenchma
 fn lm_eval(file: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> {
     let results = LmEvalResults::read(file)?;
     let (name, version) = results.origin();
-    let name = choose(vec![name.to_owned()], model, file)?;
+    let name = model_of(vec![name.to_owned()], model, file)?;
     let mut evaluation = begun(name, ScoringProtocol::LmEval);
     if !version.is_empty() {
         evaluation.packages.insert("lm-eval".to_owned(), version.to_owned());
     }
     for benchmark in results.benchmarks() {
-        let outcome = match results.score(benchmark, None) {
-            Ok(scored) => BenchmarkOutcome::Scored(scored),
-            Err(error) => BenchmarkOutcome::Failed(error.to_string()),
-        };
+        let outcome = outcome(results.score(benchmark, None));
         evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
     }
     some(evaluation, file)
@@ -185,4 +193,107 @@ fn some(evaluation: Evaluation, path: &Path) -> Result<Evaluation, ImportError> 
         return Err(ImportError::Nothing(path.to_owned()));
     }
     Ok(evaluation)
+}
+
+/// Reads a summary.
+fn summary(file: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> {
+    let form = |problem: String| ImportError::Form(format!("{}: {problem}", file.display()));
+    let failed = |error: csv::Error| form(error.to_string());
+    let mut reader = csv::Reader::from_path(file).map_err(failed)?;
+    let header = reader.headers().map_err(failed)?.clone();
+    if !header.iter().take(COLUMNS.len()).eq(COLUMNS) {
+        return Err(form(format!("its first columns are not {}", COLUMNS.join(","))));
+    }
+    let models: Vec<String> = header.iter().skip(COLUMNS.len()).map(str::to_owned).collect();
+    let model = model_of(models, model, file)?;
+    let column = header.iter().skip(COLUMNS.len()).position(|one| *one == model);
+    let column = COLUMNS.len() + column.unwrap_or_default();
+    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    for row in reader.records() {
+        let row = row.map_err(failed)?;
+        let cell = |place: usize| row.get(place).unwrap_or_default();
+        let (dataset, hash, metric, text) = (cell(0), cell(1), cell(2), cell(column));
+        let no_number = |_| form(format!("{metric} of {dataset} is `{text}`, no number"));
+        let value = match text {
+            "-" | "" => None,
+            number => Some(number.parse().map_err(no_number)?),
+        };
+        // A data set has a line for each of its metrics.
+        let line = lines.entry(dataset.to_owned()).or_default();
+        line.hash = Some(hash).filter(|hash| *hash != "-").map(str::to_owned);
+        line.values.insert(metric.to_owned(), value);
+    }
+    let mut evaluation = begun(model, ScoringProtocol::OpenCompass);
+    for benchmark in Benchmark::ALL {
+        if let Some(outcome) = of_summary(benchmark, &lines, file) {
+            evaluation.benchmarks.insert(benchmark.id().to_owned(), outcome);
+        }
+    }
+    some(evaluation, file)
+}
+
+/// What became of a benchmark; `None` where the summary does not have it.
+fn of_summary(
+    benchmark: Benchmark,
+    lines: &BTreeMap<String, Line>,
+    file: &Path,
+) -> Option<BenchmarkOutcome> {
+    let protocol = BenchmarkProtocol::of_benchmark(benchmark);
+    let parts = protocol.parts();
+    let mut scored = BTreeMap::new();
+    let mut missing = BTreeSet::new();
+    let mut pinned = true;
+    for part in &parts {
+        let line = lines.get(&part.dataset);
+        let values = line.iter().flat_map(|line| &line.values);
+        let metrics: BTreeMap<String, f64> =
+            values.filter_map(|(metric, value)| Some((metric.clone(), (*value)?))).collect();
+        let Some(line) = line.filter(|_| !metrics.is_empty()) else {
+            missing.insert(part.dataset.as_str());
+            continue;
+        };
+        pinned &= line.hash.as_ref() == Some(&part.prompt_hash);
+        let value = match score(protocol, &metrics, file) {
+            Ok(value) => value,
+            Err(error) => return Some(BenchmarkOutcome::Failed(error.to_string())),
+        };
+        let prompt_hash = line.hash.clone();
+        let name = part.name.clone().unwrap_or_default();
+        scored.insert(name, ScoredPart { score: value, n: None, prompt_hash, metrics });
+    }
+    let was_asked = missing.iter().any(|name| lines.contains_key(*name));
+    // Where none of its data sets is listed, a group's line may stand for them. Where some are, it was begun and is not whole.
+    let all = match (scored.is_empty(), missing.is_empty()) {
+        (_, true) => together(protocol, scored, None, pinned),
+        (true, false) if !was_asked => group(protocol, lines)?,
+        _ => return Some(BenchmarkOutcome::Failed(lacking(&missing, parts.len()))),
+    };
+    let mut all = completed(benchmark, all);
+    all.decimals = Some(DECIMALS);
+    all.notes.push(format!("read from a summary of {DECIMALS} decimals"));
+    if !is_near_grid(benchmark, &all) {
+        all.notes.push(format!("no whole number of {} items", benchmark.items()));
+    }
+    Some(BenchmarkOutcome::Scored(all))
+}
+
+/// A group whose data sets the summary does not list.
+fn group(protocol: BenchmarkProtocol, lines: &BTreeMap<String, Line>) -> Option<ScoredBenchmark> {
+    let line = lines.get(protocol.benchmark.id())?;
+    let value = line.values.get(UNWEIGHTED).copied()??;
+    let metrics = BTreeMap::from([(UNWEIGHTED.to_owned(), value)]);
+    let only = ScoredPart { score: value, n: None, prompt_hash: None, metrics };
+    Some(together(protocol, BTreeMap::from([(String::new(), only)]), None, false))
+}
+
+/// Whether some number of right items of the whole benchmark rounds to its score.
+fn is_near_grid(benchmark: Benchmark, scored: &ScoredBenchmark) -> bool {
+    if benchmark == Benchmark::IfEval || !scored.parts.is_empty() || benchmark.grid().is_none() {
+        return true;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "at most 5000 items")]
+    let n = benchmark.items() as f64;
+    let nearest = (scored.score / 100.0 * n).round() / n * 100.0;
+    // Half of the last decimal, and what binary fractions add.
+    (nearest - scored.score).abs() <= 0.005 + 1e-9
 }

@@ -7,145 +7,258 @@
 //! process that asks the model would run its code.
 
 pub(crate) mod results;
-mod tasks;
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 
 use gra_paper::Benchmark;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::data_cache::DataCache;
+use super::data_cache::{DATA, json_lines};
 use super::record::ScoredBenchmark;
-use super::scoring::{Asked, BenchmarkError};
+use super::scoring::{BenchmarkError, Scorer, run_engine};
 use super::suite::Scope;
 use crate::environment::Environment;
-use crate::program::{Ending, EngineProcess};
+use crate::program::{Ending, tail};
 use results::LmEvalResults;
-
-/// Time between two looks at how many items were answered.
-const COUNT_EVERY: Duration = Duration::from_secs(2);
 
 /// Bytes at the end of a log in which the number of answered items is looked for.
 const LOG_END: u64 = 4096;
 
-/// What scores benchmarks, one at a time.
-#[derive(Debug)]
-pub(super) struct LmEval<'a> {
-    /// The engine.
-    pub environment: &'a Environment,
-    /// The benchmarks' files.
-    pub data: &'a DataCache,
-    /// Where everything is written.
-    pub folder: &'a Path,
-    /// Who is asked.
-    pub asked: Asked<'a>,
+/// What every task's name begins with.
+const PREFIX: &str = "gra_";
+
+/// Why a benchmark is not scored here; `None` where it is.
+fn why_not(benchmark: Benchmark) -> Option<&'static str> {
+    match benchmark {
+        Benchmark::HellaSwag => Some(
+            "lm-eval compares log-probabilities of given endings, which chat servers do not tell",
+        ),
+        Benchmark::HumanEval | Benchmark::Mbpp => {
+            Some("lm-eval would run the model's code in the process that asks it, with the network")
+        }
+        _ => None,
+    }
 }
 
-impl LmEval<'_> {
-    /// Scores a benchmark, or reads its score where it has one. `None` when it was told to stop.
-    pub(super) fn score(
-        &self,
-        scope: &Scope,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(u64),
-    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
-        let benchmark = scope.benchmark;
-        if let Some(reason) = tasks::why_not(benchmark) {
-            return Err(BenchmarkError::NotScored { benchmark, reason });
-        }
-        let work = self.work(benchmark);
-        let failed =
-            |source| BenchmarkError::Io { benchmark, folder: self.folder.to_owned(), source };
-        let out = work.join("out");
-        if LmEvalResults::newest(&out).is_none() {
-            let names = tasks::write(scope, self.environment, self.data, &work).map_err(failed)?;
-            if self.call(scope, &names, stop, show)? == Ending::Stopped {
-                return Ok(None);
-            }
-        }
-        let file =
-            LmEvalResults::newest(&out).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        let mut scored = LmEvalResults::read(&file)?.score(benchmark, Some(scope))?;
-        scored.whole &= self.asked.reply_limit.is_none();
-        show(scored.n.unwrap_or_default());
-        Ok(Some(scored))
+/// Scores a benchmark, or reads its score where it has one. `None` when it was told to stop.
+pub(super) fn score(
+    engine: &Scorer<'_>,
+    scope: &Scope,
+    stop: &AtomicBool,
+    show: &mut dyn FnMut(u64),
+) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
+    let benchmark = scope.benchmark;
+    if let Some(reason) = why_not(benchmark) {
+        return Err(BenchmarkError::NotScored { benchmark, reason });
     }
-
-    fn call(
-        &self,
-        scope: &Scope,
-        names: &[String],
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(u64),
-    ) -> Result<Ending, BenchmarkError> {
-        let model = json!({
-            "model": self.asked.model,
-            "base_url": format!("{}/chat/completions", self.asked.url),
-            "num_concurrent": self.asked.parallel,
-            "max_retries": 3,
-            "timeout": self.asked.answer_within,
-        });
-        let mut command = Command::new(self.environment.program("lm-eval"));
-        command.args(["run", "--model", "local-chat-completions", "--apply_chat_template"]);
-        command.args(["--model_args", &model.to_string(), "--tasks", &names.join(",")]);
-        command.args(["--include_path", "tasks", "--output_path", "out", "--log_samples"]);
-        command.args(["--use_cache", "replies"]);
-        if let Some(items) = scope.items {
-            command.args(["--limit", &items.to_string()]);
-        }
-        if let Some(limit) = self.asked.reply_limit {
-            command.args(["--gen_kwargs", &format!("max_gen_toks={limit}")]);
-        }
-        let work = self.work(scope.benchmark);
-        command.current_dir(&work).env("HF_HOME", work.join("cache"));
-        command.env("NLTK_DATA", self.data.nltk_folder());
-        command.envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")]);
-        let log = self.log(scope.benchmark);
+    let failed = engine.failed(benchmark);
+    let work = engine.folder.join("lm-eval").join(benchmark.id());
+    let out = work.join("out");
+    if LmEvalResults::newest(&out).is_none() {
+        let names = write_tasks(engine, scope, &work).map_err(&failed)?;
+        let log = engine.log(format_args!("lm-eval-{benchmark}"));
         // What earlier calls said is in the log, too.
-        let before = std::fs::metadata(&log).map_or(0, |file| file.len());
-        let mut counted = Instant::now();
-        let ending = EngineProcess::start(command, &log)?.wait(stop, || {
-            if counted.elapsed() >= COUNT_EVERY {
-                show(answered(&log, before));
-                counted = Instant::now();
-            }
-        })?;
-        Ok(ending)
+        let before = fs::metadata(&log).map_or(0, |file| file.len());
+        let command = command(engine, scope, &names, &work);
+        let count = || show(answered(&tail(&log, before, LOG_END)));
+        if run_engine(command, &log, stop, count)? == Ending::Stopped {
+            return Ok(None);
+        }
     }
-
-    /// Where a benchmark is worked on.
-    fn work(&self, benchmark: Benchmark) -> PathBuf {
-        self.folder.join("lm-eval").join(benchmark.id())
-    }
-
-    fn log(&self, benchmark: Benchmark) -> PathBuf {
-        self.folder.join("logs").join(format!("lm-eval-{benchmark}.log"))
-    }
+    let file = LmEvalResults::newest(&out).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    let mut scored = LmEvalResults::read(&file)?.score(benchmark, Some(scope))?;
+    scored.whole &= engine.asked.reply_limit.is_none();
+    show(scored.n.unwrap_or_default());
+    Ok(Some(scored))
 }
 
-/// How many requests of the task that is being asked were answered, as the progress bar at the end of a log says.
-/// The log's first `before` bytes are of earlier calls.
-fn answered(log: &Path, before: u64) -> u64 {
-    let read = || -> io::Result<String> {
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_END).max(before)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    shown(&read().unwrap_or_default())
+fn command(engine: &Scorer<'_>, scope: &Scope, names: &[String], work: &Path) -> Command {
+    let asked = &engine.asked;
+    let model = json!({
+        "model": asked.model,
+        "base_url": format!("{}/chat/completions", asked.url),
+        "num_concurrent": asked.parallel,
+        "max_retries": 3,
+        "timeout": asked.answer_within,
+    });
+    let mut command = Command::new(engine.environment.program("lm-eval"));
+    command.args(["run", "--model", "local-chat-completions", "--apply_chat_template"]);
+    command.args(["--model_args", &model.to_string(), "--tasks", &names.join(",")]);
+    command.args(["--include_path", "tasks", "--output_path", "out", "--log_samples"]);
+    // Results are written at the end only; a call that was stopped goes on from the replies in this cache.
+    command.args(["--use_cache", "replies"]);
+    if let Some(items) = scope.items {
+        command.args(["--limit", &items.to_string()]);
+    }
+    if let Some(limit) = asked.reply_limit {
+        command.args(["--gen_kwargs", &format!("max_gen_toks={limit}")]);
+    }
+    command.current_dir(work).env("HF_HOME", work.join("cache"));
+    command.env("NLTK_DATA", engine.data.nltk_folder());
+    command.envs([("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")]);
+    command
 }
 
-/// The number before the last slash of a bar such as `Requesting API:  33%|###   | 1/3 [00:06<00:13,  6.57s/it]`.
-fn shown(text: &str) -> u64 {
+/// How many requests of the task that is being asked were answered: the number before the last slash of a progress bar
+/// such as `Requesting API:  33%|###   | 1/3 [00:06<00:13,  6.57s/it]` in the end of a log.
+fn answered(text: &str) -> u64 {
     let bar = text.rsplit("Requesting API:").next().filter(|bar| bar.len() < text.len());
     let count = bar.and_then(|bar| bar.split('/').next()?.rsplit(' ').next()?.parse().ok());
     count.unwrap_or_default()
+}
+
+/// The package's definition of a task, below `lm_eval/tasks`.
+fn definition(benchmark: Benchmark, part: &str) -> String {
+    match benchmark {
+        Benchmark::Gsm8k => "gsm8k/gsm8k.yaml".to_owned(),
+        // One prompt for all its subjects.
+        Benchmark::Math => "hendrycks_math/hendrycks_math_algebra.yaml".to_owned(),
+        Benchmark::ArcC => "arc/arc_challenge_chat.yaml".to_owned(),
+        Benchmark::Gpqa => "gpqa/cot_zeroshot/gpqa_diamond_cot_zeroshot.yaml".to_owned(),
+        Benchmark::Bbh => format!("bbh/cot_zeroshot/{part}.yaml"),
+        Benchmark::Mmlu => format!("mmlu/generative/mmlu_{part}.yaml"),
+        Benchmark::IfEval => "ifeval/ifeval.yaml".to_owned(),
+        other => unreachable!("{other} is not scored"),
+    }
+}
+
+/// Writes the tasks of a benchmark and their items, and gives the tasks' names: the package's own definitions with the
+/// data cache's files as the source of items.
+fn write_tasks(engine: &Scorer<'_>, scope: &Scope, work: &Path) -> io::Result<Vec<String>> {
+    let definitions = package(engine.environment)?.join("tasks");
+    let data = engine.data.folder.join(DATA);
+    let benchmark = scope.benchmark;
+    let mut names = Vec::new();
+    for part in scope.parts() {
+        let ending = part.name.as_ref().map(|part| format!("_{part}")).unwrap_or_default();
+        let name = format!("{PREFIX}{benchmark}{ending}");
+        let part = part.name.unwrap_or_default();
+        let items = work.join("items").join(format!("{name}.jsonl"));
+        let rows = rows(benchmark, &part, &data)?;
+        gra_files::write_atomic(&items, &json_lines(&rows))?;
+        let files = match benchmark {
+            Benchmark::Gsm8k if scope.items.is_none() => {
+                json!({"train": data.join("gsm8k/train.jsonl"), "test": items})
+            }
+            // Their definitions call the only split `train`.
+            Benchmark::IfEval | Benchmark::Gpqa => json!({"train": items}),
+            _ => json!({"test": items}),
+        };
+        let mut task = json!({
+            "include": definitions.join(definition(benchmark, &part)),
+            "task": name,
+            "dataset_path": "json",
+            "dataset_name": null,
+            "tag": null,
+            "dataset_kwargs": {"data_files": files},
+        });
+        // Splits of the definition that are not in the files.
+        let absent: &[&str] = match benchmark {
+            // A few items of a benchmark may come without the set that examples are taken from.
+            Benchmark::Gsm8k if scope.items.is_some() => {
+                task["num_fewshot"] = json!(0);
+                &["training_split", "fewshot_split"]
+            }
+            Benchmark::Math | Benchmark::ArcC => {
+                &["training_split", "validation_split", "fewshot_split"]
+            }
+            Benchmark::Mmlu => &["fewshot_split"],
+            _ => &[],
+        };
+        for split in absent {
+            task[*split] = Value::Null;
+        }
+        // YAML has JSON in it.
+        let file = work.join("tasks").join(format!("{name}.yaml"));
+        gra_files::write_atomic(&file, serde_json::to_string_pretty(&task)?.as_bytes())?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// The package's folder in its environment, whose path holds Python's version.
+fn package(environment: &Environment) -> io::Result<PathBuf> {
+    for entry in fs::read_dir(environment.folder.join("lib"))? {
+        let package = entry?.path().join("site-packages/lm_eval");
+        if package.is_dir() {
+            return Ok(package);
+        }
+    }
+    let message = format!("{} has no package lm_eval", environment.folder.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, message))
+}
+
+/// Items as the definitions want them.
+fn rows(benchmark: Benchmark, part: &str, data: &Path) -> io::Result<Vec<Value>> {
+    match benchmark {
+        Benchmark::Gsm8k => lines(&data.join("gsm8k/test.jsonl")),
+        Benchmark::IfEval => lines(&data.join("ifeval/input_data.jsonl")),
+        Benchmark::Math => {
+            let all: Value = serde_json::from_slice(&fs::read(data.join("math/math.json"))?)?;
+            // The file's own order, which is that of OpenCompass.
+            Ok(all.as_object().into_iter().flat_map(serde_json::Map::values).cloned().collect())
+        }
+        Benchmark::ArcC => {
+            let rows = lines(&data.join("ARC/ARC-c/ARC-Challenge-Dev.jsonl"))?;
+            Ok(rows.iter().map(arc).collect())
+        }
+        Benchmark::Gpqa => {
+            let incorrect = (1..=3).map(|number| format!("Incorrect Answer {number}"));
+            let names = ["Question", "Correct Answer"].map(str::to_owned).into_iter();
+            let names: Vec<String> = names.chain(incorrect).collect();
+            // By place, as OpenCompass reads the published table.
+            let row = |row: csv::StringRecord| {
+                names.iter().cloned().zip(row.iter().skip(7).map(Value::from)).collect()
+            };
+            Ok(table(&data.join("gpqa/gpqa_diamond.csv"), true)?.into_iter().map(row).collect())
+        }
+        Benchmark::Bbh => {
+            let file = data.join(format!("BBH/data/{part}.json"));
+            let mut task: Value = serde_json::from_slice(&fs::read(file)?)?;
+            Ok(task["examples"].as_array_mut().map(std::mem::take).unwrap_or_default())
+        }
+        Benchmark::Mmlu => {
+            let rows = table(&data.join(format!("mmlu/test/{part}_test.csv")), false)?;
+            let row = |row: csv::StringRecord| {
+                let cells: Vec<&str> = row.iter().collect();
+                let [question, choices @ .., answer] = cells.get(..6)? else { return None };
+                let answer = "ABCD".find(answer)?;
+                Some(json!({
+                    "subject": part, "question": question, "choices": choices, "answer": answer,
+                }))
+            };
+            Ok(rows.into_iter().filter_map(row).collect())
+        }
+        other => unreachable!("{other} is not scored"),
+    }
+}
+
+/// An item of ARC with its choices in columns.
+fn arc(row: &Value) -> Value {
+    let choices = row["question"]["choices"].as_array().cloned().unwrap_or_default();
+    let column =
+        |name: &str| -> Vec<Value> { choices.iter().map(|one| one[name].clone()).collect() };
+    json!({
+        "id": row["id"],
+        "question": row["question"]["stem"],
+        "choices": {"text": column("text"), "label": column("label")},
+        "answerKey": row["answerKey"],
+    })
+}
+
+fn lines(file: &Path) -> io::Result<Vec<Value>> {
+    let text = fs::read_to_string(file)?;
+    let rows = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(rows.map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+fn table(file: &Path, named: bool) -> io::Result<Vec<csv::StringRecord>> {
+    let reader = csv::ReaderBuilder::new().has_headers(named).from_path(file);
+    Ok(reader?.records().collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]
@@ -156,7 +269,7 @@ mod tests {
     fn the_progress_bar_is_read() {
         let log = "\rRequesting API:   0%|          | 0/12 [00:00<?, ?it/s]\rRequesting API:  33%|███▎      | 4/12 [00:08<00:17,  8.90s/it]";
         for (text, count) in [(log, 4), ("", 0), ("Checking 1/2 [", 0), ("Requesting API:", 0)] {
-            assert_eq!(shown(text), count, "{text}");
+            assert_eq!(answered(text), count, "{text}");
         }
     }
 }

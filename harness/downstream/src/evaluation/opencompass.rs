@@ -4,28 +4,20 @@
 //! stopped goes on with the first item that has no answer. OpenCompass tells failures in its log only; what counts
 //! here is whether every data set has a result with the pinned prompts and the items that were asked for.
 
-pub(crate) mod config;
 pub(crate) mod results;
-pub(crate) mod resume;
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 
-use gra_paper::Benchmark;
-
-use super::data_cache::DataCache;
 use super::record::ScoredBenchmark;
-use super::sandbox::{Limits, Room, Sandbox};
-use super::scoring::{Asked, BenchmarkError, ResultError};
+use super::sandbox::Room;
+use super::scoring::{Asked, BenchmarkError, ResultError, Scorer, run_engine};
 use super::suite::{BenchmarkProtocol, Scope};
-use crate::environment::Environment;
-use crate::program::{Ending, EngineProcess, ProgramError};
-use config::{ABBREVIATION, MODULE_TEXTS, RUNNER, config};
+use crate::program::{Ending, EngineProcess};
 use results::OpenCompassResults;
 
 /// Name of the run's folder below the work folder, where a call takes up what an earlier one has done.
@@ -35,201 +27,196 @@ const RUN: &str = "run";
 /// own module.
 const MODULES: &str = "modules";
 
-/// Time between two counts of answered items.
-const COUNT_EVERY: Duration = Duration::from_secs(2);
+/// The module that starts the engine.
+const RUNNER: &str = "run_opencompass.py";
 
-/// What scores benchmarks, one at a time.
-#[derive(Debug)]
-pub(super) struct OpenCompass<'a> {
-    /// The engine.
-    pub environment: &'a Environment,
-    /// The benchmarks' files.
-    pub data: &'a DataCache,
-    /// Keeps code of the model from the machine; `None` where no benchmark of the suite has any.
-    pub sandbox: Option<&'a Sandbox>,
-    /// Where everything is written.
-    pub folder: &'a Path,
-    /// Who is asked.
-    pub asked: Asked<'a>,
+/// Modules of ours that the engine loads, by name.
+const MODULE_TEXTS: [(&str, &str); 2] = [
+    (RUNNER, include_str!("opencompass/run_opencompass.py")),
+    ("served_model.py", include_str!("opencompass/served_model.py")),
+];
+
+/// Name of the model in results: that of a folder and of a column, so it is the same for every model.
+const ABBREVIATION: &str = "model";
+
+/// Scores a benchmark, or reads its score where it has one. `show` is told how many items were answered. `None` when it
+/// was told to stop.
+pub(super) fn score(
+    engine: &Scorer<'_>,
+    scope: &Scope,
+    stop: &AtomicBool,
+    show: &mut dyn FnMut(u64),
+) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
+    let task = Task { engine, scope, work: engine.folder.join("opencompass") };
+    let failed = engine.failed(scope.benchmark);
+    let protocol = BenchmarkProtocol::of_benchmark(scope.benchmark);
+    let parts = scope.parts();
+    let run = task.work.join(RUN);
+    results::mend(&run, ABBREVIATION).map_err(&failed)?;
+    let results = || OpenCompassResults::open(&run, ABBREVIATION);
+    if !results()?.is_there(&parts) {
+        task.write_config().map_err(failed)?;
+        // Where scoring runs code, the model is asked first, and its code is run afterwards, in the sandbox.
+        let mode = if protocol.runs_code { "infer" } else { "all" };
+        let mut ending = task.call(mode, stop, || show(task.answered()))?;
+        if protocol.runs_code && ending == Ending::Done {
+            ending = task.score_code(stop)?;
+        }
+        if ending == Ending::Stopped {
+            return Ok(None);
+        }
+    }
+    show(task.answered());
+    let mut scored = results()?.score(protocol, &parts, true)?;
+    check_items(scope, &scored)?;
+    scored.whole = scope.is_whole() && engine.asked.reply_limit.is_none();
+    Ok(Some(scored))
 }
 
-impl OpenCompass<'_> {
-    /// Scores a benchmark, or reads its score where it has one. `show` is told how many items were answered. `None`
-    /// when it was told to stop.
-    pub(super) fn score(
-        &self,
-        scope: &Scope,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(u64),
-    ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
-        let benchmark = scope.benchmark;
-        let failed =
-            |source| BenchmarkError::Io { benchmark, folder: self.folder.to_owned(), source };
-        let protocol = BenchmarkProtocol::of_benchmark(benchmark);
-        let parts = scope.parts();
-        let run = self.work().join(RUN);
-        resume::mend(&run, ABBREVIATION).map_err(failed)?;
-        let results = || OpenCompassResults::open(&run, ABBREVIATION);
-        if !results()?.is_there(&parts) {
-            self.write_config(scope).map_err(failed)?;
-            let ending = if protocol.runs_code {
-                match self.call(benchmark, "infer", stop, &mut || show(self.answered(scope)))? {
-                    Ending::Stopped => Ending::Stopped,
-                    Ending::Done => self.score_code(scope, stop).map_err(|error| match error {
-                        CodeError::Program(error) => error.into(),
-                        CodeError::Io(source) => failed(source),
-                    })?,
-                }
-            } else {
-                self.call(benchmark, "all", stop, &mut || show(self.answered(scope)))?
-            };
-            if ending == Ending::Stopped {
-                return Ok(None);
-            }
+/// Fewer items than there are would be a score over others than the table says.
+fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), ResultError> {
+    for part in scope.parts() {
+        let name = part.name.as_deref().unwrap_or_default();
+        let found = scored.parts.get(name).map_or(scored.n, |part| part.n).unwrap_or_default();
+        let wanted = scope.items.map_or(part.items, |items| items.min(part.items));
+        // A few items are taken of what is there, which may be fewer than asked for.
+        let is_right = match scope.items {
+            Some(most) => (1..=most).contains(&found),
+            None => found == wanted,
+        };
+        if !is_right {
+            return Err(ResultError::OtherItems { dataset: part.dataset, found, wanted });
         }
-        show(self.answered(scope));
-        let mut scored = results()?.score(protocol, &parts, true)?;
-        Self::check_items(scope, &scored)?;
-        scored.whole = scope.is_whole() && self.asked.reply_limit.is_none();
-        Ok(Some(scored))
     }
+    Ok(())
+}
 
+/// A benchmark that is being scored.
+struct Task<'a> {
+    engine: &'a Scorer<'a>,
+    scope: &'a Scope,
     /// Where OpenCompass works.
-    fn work(&self) -> PathBuf {
-        self.folder.join("opencompass")
+    work: PathBuf,
+}
+
+impl Task<'_> {
+    /// The benchmark's configuration, below the work folder.
+    fn config_file(&self) -> String {
+        format!("configs/{}.py", self.scope.benchmark)
     }
 
-    fn write_config(&self, scope: &Scope) -> io::Result<()> {
-        let work = self.work();
+    fn write_config(&self) -> io::Result<()> {
         for (name, text) in MODULE_TEXTS {
-            gra_files::write_atomic(&work.join(MODULES).join(name), text.as_bytes())?;
+            gra_files::write_atomic(&self.work.join(MODULES).join(name), text.as_bytes())?;
         }
-        let text = config(scope, &self.asked);
-        gra_files::write_atomic(&work.join(config_file(scope.benchmark)), text.as_bytes())
+        let text = config(self.scope, &self.engine.asked);
+        gra_files::write_atomic(&self.work.join(self.config_file()), text.as_bytes())
     }
 
-    /// How many items of a benchmark were answered.
-    fn answered(&self, scope: &Scope) -> u64 {
-        let run = self.work().join(RUN);
-        let count = |part| resume::answered(&run, ABBREVIATION, part);
-        scope.parts().iter().map(|part| count(&part.dataset)).sum()
+    /// How many items were answered.
+    fn answered(&self) -> u64 {
+        let run = self.work.join(RUN);
+        let count = |dataset: &str| results::answered(&run, ABBREVIATION, dataset);
+        self.scope.parts().iter().map(|part| count(&part.dataset)).sum()
     }
 
-    /// Fewer items than there are would be a score over others than the table says.
-    fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), ResultError> {
-        for part in scope.parts() {
-            let name = part.name.as_deref().unwrap_or_default();
-            let found = scored.parts.get(name).map_or(scored.n, |part| part.n).unwrap_or_default();
-            let wanted = scope.items.map_or(part.items, |items| items.min(part.items));
-            // A few items are taken of what is there, which may be fewer than asked for.
-            let is_right = match scope.items {
-                Some(most) => (1..=most).contains(&found),
-                None => found == wanted,
-            };
-            if !is_right {
-                return Err(ResultError::OtherItems { dataset: part.dataset, found, wanted });
-            }
-        }
-        Ok(())
-    }
-
-    /// The variables that every call has.
-    fn variables(&self, work: &Path) -> Vec<(String, String)> {
+    /// The variables that every call has, in the order of their names.
+    fn variables(&self, work: &Path) -> [(&'static str, String); 10] {
         let path = |path: &Path| path.display().to_string();
-        let mut variables = BTreeMap::from([
-            ("COMPASS_DATA_CACHE".to_owned(), path(&self.data.folder)),
-            ("PYTHONPATH".to_owned(), path(&work.join(MODULES))),
-            ("HF_HOME".to_owned(), path(&work.join("cache"))),
-            ("NLTK_DATA".to_owned(), path(&self.data.nltk_folder())),
+        [
+            ("COMPASS_DATA_CACHE", path(&self.engine.data.folder)),
             // The model runs elsewhere, and threads of numpy only get in its way.
-            ("CUDA_VISIBLE_DEVICES".to_owned(), String::new()),
-            ("OMP_NUM_THREADS".to_owned(), "1".to_owned()),
-        ]);
-        for name in ["HF_HUB", "HF_DATASETS", "HF_EVALUATE", "TRANSFORMERS"] {
-            variables.insert(format!("{name}_OFFLINE"), "1".to_owned());
-        }
-        variables.into_iter().collect()
+            ("CUDA_VISIBLE_DEVICES", String::new()),
+            ("HF_DATASETS_OFFLINE", "1".to_owned()),
+            ("HF_EVALUATE_OFFLINE", "1".to_owned()),
+            ("HF_HOME", path(&work.join("cache"))),
+            ("HF_HUB_OFFLINE", "1".to_owned()),
+            ("NLTK_DATA", path(&self.engine.data.nltk_folder())),
+            ("OMP_NUM_THREADS", "1".to_owned()),
+            ("PYTHONPATH", path(&work.join(MODULES))),
+            ("TRANSFORMERS_OFFLINE", "1".to_owned()),
+        ]
     }
 
     /// Arguments of Python. In debug mode every task runs in the one process, whose end code tells of a failure;
     /// otherwise failures are in the log only.
-    fn arguments(benchmark: Benchmark, mode: &str) -> Vec<String> {
-        let (program, config) = (format!("{MODULES}/{RUNNER}"), config_file(benchmark));
+    fn arguments(&self, mode: &str) -> Vec<String> {
+        let (program, config) = (format!("{MODULES}/{RUNNER}"), self.config_file());
         let arguments = [program.as_str(), config.as_str(), "-w", ".", "-r", RUN, "-m", mode];
         let arguments = arguments.into_iter().chain(["--debug", "--dump-eval-details"]);
         arguments.map(str::to_owned).collect()
     }
 
-    fn log(&self, benchmark: Benchmark) -> PathBuf {
-        self.folder.join("logs").join(format!("{benchmark}.log"))
-    }
-
     fn call(
         &self,
-        benchmark: Benchmark,
         mode: &str,
         stop: &AtomicBool,
-        look: &mut dyn FnMut(),
-    ) -> Result<Ending, ProgramError> {
-        let work = self.work();
-        let mut command = Command::new(self.environment.program("python"));
-        command.args(Self::arguments(benchmark, mode)).current_dir(&work);
-        command.envs(self.variables(&work)).env_remove("DATASET_SOURCE");
-        let mut counted = Instant::now();
-        EngineProcess::start(command, &self.log(benchmark))?.wait(stop, || {
-            if counted.elapsed() >= COUNT_EVERY {
-                look();
-                counted = Instant::now();
-            }
-        })
+        count: impl FnMut(),
+    ) -> Result<Ending, BenchmarkError> {
+        let mut command = Command::new(self.engine.environment.program("python"));
+        command.args(self.arguments(mode)).current_dir(&self.work);
+        // With DATASET_SOURCE set, data sets would come from a hub, not from the data cache.
+        command.envs(self.variables(&self.work)).env_remove("DATASET_SOURCE");
+        Ok(run_engine(command, &self.engine.log(self.scope.benchmark), stop, count)?)
     }
 
     /// Scores replies that are code: a copy of them in a throw-away folder, in the sandbox; only results come back.
-    fn score_code(&self, scope: &Scope, stop: &AtomicBool) -> Result<Ending, CodeError> {
-        let scratch = tempfile::Builder::new().prefix("gra-scoring-").tempdir()?;
+    fn score_code(&self, stop: &AtomicBool) -> Result<Ending, BenchmarkError> {
+        let failed = self.engine.failed(self.scope.benchmark);
+        let scratch = tempfile::Builder::new().prefix("gra-scoring-").tempdir().map_err(&failed)?;
         // A path without links: the sandbox has no others.
-        let room = fs::canonicalize(scratch.path())?;
-        let (work, run) = (self.work(), self.work().join(RUN));
-        let modules = MODULE_TEXTS.map(|(name, _)| format!("{MODULES}/{name}"));
-        for name in modules.into_iter().chain([config_file(scope.benchmark)]) {
-            gra_files::write_atomic(&room.join(&name), &fs::read(work.join(&name))?)?;
-        }
-        let below = Path::new("predictions").join(ABBREVIATION);
-        fs::create_dir_all(room.join(RUN).join(&below))?;
-        for part in scope.parts() {
-            let file = below.join(format!("{}.json", part.dataset));
-            fs::copy(run.join(&file), room.join(RUN).join(&file))?;
-        }
-        let Some(sandbox) = self.sandbox else {
-            return Err(io::Error::other("there is no sandbox for code").into());
-        };
-        let arguments = Self::arguments(scope.benchmark, "eval");
-        let inside = Room {
-            scratch: room.clone(),
-            readable: self.readable()?,
-            variables: self.variables(&room),
-            limits: Limits::default(),
-        };
-        let command = sandbox.command(&inside, &self.environment.program("python"), &arguments);
-        let log = self.log(scope.benchmark);
+        let room = fs::canonicalize(scratch.path()).map_err(&failed)?;
+        let command = self.sandboxed(&room).map_err(&failed)?;
+        let log = self.engine.log(self.scope.benchmark);
         let ending = EngineProcess::start(command, &log)?.wait(stop, || ())?;
         if ending == Ending::Done {
-            for (folder, ending) in
-                [(Path::new("results").join(ABBREVIATION), "json"), ("summary".into(), "csv")]
-            {
-                for file in resume::files(&room.join(RUN).join(&folder), ending) {
-                    let name = file.file_name().unwrap_or_default();
-                    gra_files::write_atomic(&run.join(&folder).join(name), &fs::read(&file)?)?;
-                }
-            }
+            self.take_back(&room).map_err(failed)?;
         }
         Ok(ending)
     }
 
+    /// Copies what scoring needs into the room, and gives the command that runs in it.
+    fn sandboxed(&self, room: &Path) -> io::Result<Command> {
+        let modules = MODULE_TEXTS.map(|(name, _)| format!("{MODULES}/{name}"));
+        for name in modules.into_iter().chain([self.config_file()]) {
+            gra_files::write_atomic(&room.join(&name), &fs::read(self.work.join(&name))?)?;
+        }
+        let below = Path::new(RUN).join("predictions").join(ABBREVIATION);
+        fs::create_dir_all(room.join(&below))?;
+        for part in self.scope.parts() {
+            let file = below.join(format!("{}.json", part.dataset));
+            fs::copy(self.work.join(&file), room.join(&file))?;
+        }
+        let Some(sandbox) = self.engine.sandbox else {
+            return Err(io::Error::other("there is no sandbox for code"));
+        };
+        let inside = Room {
+            scratch: room.to_owned(),
+            readable: self.readable()?,
+            variables: self.variables(room).to_vec(),
+            ..Room::default()
+        };
+        let python = self.engine.environment.program("python");
+        Ok(sandbox.command(&inside, &python, &self.arguments("eval")))
+    }
+
+    /// Copies results and summaries out of the room.
+    fn take_back(&self, room: &Path) -> io::Result<()> {
+        let results = Path::new(RUN).join("results").join(ABBREVIATION);
+        for (folder, ending) in [(results, "json"), (Path::new(RUN).join("summary"), "csv")] {
+            for file in results::files(&room.join(&folder), ending) {
+                let name = file.file_name().unwrap_or_default();
+                gra_files::write_atomic(&self.work.join(&folder).join(name), &fs::read(&file)?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What scoring reads: the engine, the Python that its environment links to, and the benchmarks.
     fn readable(&self) -> io::Result<Vec<PathBuf>> {
-        let mut folders = vec![self.environment.folder.clone(), self.data.folder.clone()];
-        let python = fs::canonicalize(self.environment.program("python"))?;
+        let Scorer { environment, data, .. } = self.engine;
+        let mut folders = vec![environment.folder.clone(), data.folder.clone()];
+        let python = fs::canonicalize(environment.program("python"))?;
         // bin/python3 of an installation; the system's own is there anyway.
         folders.extend(python.ancestors().nth(2).map(Path::to_owned));
         folders.retain(|folder| !folder.starts_with("/usr"));
@@ -237,16 +224,70 @@ impl OpenCompass<'_> {
     }
 }
 
-/// The configuration of a benchmark, below the work folder.
-fn config_file(benchmark: Benchmark) -> String {
-    format!("configs/{benchmark}.py")
+/// The configuration of a benchmark. Prompts come from the installed package; here is only which of its data sets are
+/// taken, how many items of each, and who is asked.
+fn config(scope: &Scope, asked: &Asked) -> String {
+    let protocol = BenchmarkProtocol::of_benchmark(scope.benchmark);
+    let names: Vec<String> = scope.parts().iter().map(|part| python(&part.dataset)).collect();
+    let reader = match scope.items {
+        // A range leaves the prompts' hash as it is.
+        Some(items) => format!("dict(one['reader_cfg'], test_range='[0:{items}]')"),
+        None => "one['reader_cfg']".to_owned(),
+    };
+    let reply_limit = asked.reply_limit.map_or("None".to_owned(), |limit| limit.to_string());
+    // Names that others chose come last: what is in them is no place to be filled.
+    include_str!("opencompass/benchmark.py.template")
+        .replace("@CONFIG@", &protocol.config())
+        .replace("@LIST@", protocol.list)
+        .replace("@NAMES@", &names.join(",\n        "))
+        .replace("@READER@", &reader)
+        .replace("@ABBREVIATION@", ABBREVIATION)
+        .replace("@CONTEXT@", &asked.context.to_string())
+        .replace("@PARALLEL@", &asked.parallel.to_string())
+        .replace("@REPLY_LIMIT@", &reply_limit)
+        .replace("@ANSWER_WITHIN@", &asked.answer_within.to_string())
+        .replace("@URL@", &python(asked.url))
+        .replace("@MODEL@", &python(asked.model))
 }
 
-/// Code could not be scored.
-#[derive(Debug, thiserror::Error)]
-enum CodeError {
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    #[error(transparent)]
-    Io(#[from] io::Error),
+/// A text as a Python literal. JSON's escapes mean the same in Python, but for pairs of surrogates, which are only
+/// written for characters that are escaped here one by one.
+fn python(text: &str) -> String {
+    let mut literal = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' => literal.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(literal, "\\x{:02x}", u32::from(c));
+            }
+            c => literal.push(c),
+        }
+    }
+    literal.push('\'');
+    literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::suite::Suite;
+    use gra_paper::Benchmark;
+
+    #[test]
+    fn a_configuration_takes_the_pinned_prompts() {
+        let suite = Suite::smoke().only(&[Benchmark::Bbh]).unwrap();
+        let asked = Asked {
+            url: "http://127.0.0.1:9/v1",
+            model: "it's",
+            parallel: 2,
+            context: 8192,
+            reply_limit: suite.reply_limit,
+            answer_within: 600,
+        };
+        insta::assert_snapshot!(config(&suite.scopes[0], &asked));
+        let whole = Suite::paper().only(&[Benchmark::Gsm8k]).unwrap();
+        let text = config(&whole.scopes[0], &asked);
+        assert!(text.contains("gsm8k_gen_1d7fe4 import gsm8k_datasets"), "{text}");
+        assert!(text.contains("dict(one, reader_cfg=one['reader_cfg'])"), "{text}");
+    }
 }

@@ -1,9 +1,13 @@
 //! What an evaluation found: `evaluation.json`, written last, so its being there means that the evaluation has ended.
 //!
-//! It holds no time, no path and no server's address. A benchmark that could not be scored is in it with the reason.
+//! It holds no time, no path and no server's address. A benchmark that could not be scored is in it with the reason. The
+//! record without any benchmark is the evaluation's plan: `plan.json` is written first, and an evaluation goes on only as
+//! what it began as.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use gra_paper::Benchmark;
 use serde::{Deserialize, Serialize};
@@ -12,6 +16,12 @@ use super::suite::Suite;
 
 /// Name of the file.
 pub const EVALUATION_FILE: &str = "evaluation.json";
+
+/// Name of the plan's file.
+const PLAN: &str = "plan.json";
+
+/// Folders that an evaluation makes below its own.
+const MADE: [&str; 3] = ["opencompass", "lm-eval", "cache"];
 
 /// Version of the file's form.
 const VERSION: u32 = 1;
@@ -118,14 +128,6 @@ pub struct Item {
     pub right: f64,
 }
 
-impl Item {
-    /// An item that is right or wrong.
-    #[must_use]
-    pub fn new(id: String, right: bool) -> Self {
-        Self { id, right: if right { 1.0 } else { 0.0 } }
-    }
-}
-
 /// An evaluation's record cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -135,17 +137,46 @@ pub enum RecordError {
         /// `read` or `write`.
         doing: &'static str,
         /// The file.
-        file: std::path::PathBuf,
+        file: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It is not what an evaluation writes.
     #[error("{} is no record of an evaluation: {problem}\nhint: gra-bench eval import FOLDER reads what engines wrote", .file.display())]
     Form {
         /// The file.
-        file: std::path::PathBuf,
+        file: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+}
+
+/// The folder of an evaluation cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// It holds an evaluation of something else.
+    #[error("{} holds an evaluation with another {}\nhint: --replace removes it, or choose another folder with --out", .folder.display(), .differs.join(" and "))]
+    Other {
+        /// The folder.
+        folder: PathBuf,
+        /// What differs.
+        differs: Vec<&'static str>,
+    },
+    /// Its plan cannot be read.
+    #[error("{}: {problem}\nhint: --replace begins anew", .file.display())]
+    Form {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It cannot be written to.
+    #[error("cannot write to {}: {source}", .folder.display())]
+    Io {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
 }
 
@@ -190,6 +221,7 @@ impl Evaluation {
     /// The mean of the ten unrounded scores, per cent; `None` while one of them is missing.
     #[must_use]
     pub fn average(&self) -> Option<f64> {
+        // One that is missing must not average away: a sum of options has no value then.
         let scores = Benchmark::ALL.map(|one| self.scored(one).map(|scored| scored.score));
         Some(scores.into_iter().sum::<Option<f64>>()? / 10.0)
     }
@@ -199,11 +231,8 @@ impl Evaluation {
     /// # Errors
     /// When the file is not there or not of this form.
     pub fn read(file: &Path) -> Result<Self, RecordError> {
-        let bytes = std::fs::read(file).map_err(|source| RecordError::Io {
-            doing: "read",
-            file: file.to_owned(),
-            source,
-        })?;
+        let failed = |source| RecordError::Io { doing: "read", file: file.to_owned(), source };
+        let bytes = fs::read(file).map_err(failed)?;
         let broken = |problem: String| RecordError::Form { file: file.to_owned(), problem };
         let read: Self =
             serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
@@ -220,15 +249,62 @@ impl Evaluation {
     pub fn write(&self, folder: &Path) -> Result<(), RecordError> {
         let file = folder.join(EVALUATION_FILE);
         let written = serde_json::to_vec_pretty(self)
-            .map_err(std::io::Error::other)
+            .map_err(io::Error::other)
             .and_then(|json| gra_files::write_atomic(&file, &json));
         written.map_err(|source| RecordError::Io { doing: "write", file, source })
     }
 }
 
+/// Takes a folder for an evaluation: an empty one, one of the same plan, or with `replace` any that holds an
+/// evaluation.
+pub(super) fn take(folder: &Path, plan: &Evaluation, replace: bool) -> Result<(), PlanError> {
+    let failed = |source| PlanError::Io { folder: folder.to_owned(), source };
+    let file = folder.join(PLAN);
+    let form = |problem: String| PlanError::Form { file: file.clone(), problem };
+    let json = serde_json::to_vec_pretty(plan).map_err(|error| form(error.to_string()))?;
+    if let Ok(bytes) = fs::read(&file) {
+        let differs = match serde_json::from_slice::<Evaluation>(&bytes) {
+            Ok(before) => differences(&before, plan),
+            Err(error) if !replace => return Err(form(error.to_string())),
+            // What it is of is not known, so it is replaced as another one is.
+            Err(_) => vec!["form"],
+        };
+        if !differs.is_empty() {
+            if !replace {
+                return Err(PlanError::Other { folder: folder.to_owned(), differs });
+            }
+            for made in MADE {
+                remove(&folder.join(made)).map_err(failed)?;
+            }
+        }
+    }
+    // The record is written last, so it must not be there while an evaluation is on its way.
+    remove(&folder.join(EVALUATION_FILE)).map_err(failed)?;
+    gra_files::write_atomic(&file, &json).map_err(failed)
+}
+
+fn differences(before: &Evaluation, now: &Evaluation) -> Vec<&'static str> {
+    // A server that is there has no hash, so its model is compared by name.
+    let compared = [
+        ("model", before.model != now.model),
+        ("engine", before.protocol != now.protocol),
+        ("suite", before.suite != now.suite),
+        ("data", before.data != now.data),
+        ("set of packages", before.packages != now.packages),
+    ];
+    compared.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// How many of `n` items are right for a score in per cent; `None` where the score is no whole number of items.
-#[must_use]
-pub fn right_items(score: f64, n: u64) -> Option<u64> {
+pub(super) fn right_items(score: f64, n: u64) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "items are far fewer than 2^52")]
     let most = n as f64;
     let right = score / 100.0 * most;
@@ -271,7 +347,7 @@ mod tests {
             pinned: true,
             metrics: BTreeMap::from([("accuracy".to_owned(), 200.0 / 3.0)]),
             parts: BTreeMap::new(),
-            items: vec![Item::new("0".to_owned(), true)],
+            items: vec![Item { id: "0".to_owned(), right: 1.0 }],
             notes: Vec::new(),
         };
         made.benchmarks.insert("gsm8k".to_owned(), BenchmarkOutcome::Scored(scored));
@@ -285,5 +361,27 @@ mod tests {
         std::fs::write(&file, r#"{"version": 9}"#).unwrap();
         let error = Evaluation::read(&file).unwrap_err().to_string();
         assert!(error.contains("is no record of an evaluation"), "{error}");
+    }
+    #[test]
+    fn a_folder_is_taken_for_one_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("opencompass/run");
+        let mut plan = Evaluation::new(ScoredModel::default(), ScoringProtocol::OpenCompass);
+        take(folder.path(), &plan, false).unwrap();
+        fs::create_dir_all(&made).unwrap();
+        fs::write(folder.path().join(EVALUATION_FILE), "{}").unwrap();
+        take(folder.path(), &plan, false).unwrap();
+        assert!(made.is_dir() && !folder.path().join(EVALUATION_FILE).exists());
+
+        plan.suite = Some(Suite::smoke());
+        plan.model.name = "other".to_owned();
+        let error = take(folder.path(), &plan, false).unwrap_err().to_string();
+        assert!(error.contains("another model and suite\nhint: --replace"), "{error}");
+        assert!(made.is_dir());
+        take(folder.path(), &plan, true).unwrap();
+        assert!(!made.exists());
+        fs::write(folder.path().join(PLAN), "{").unwrap();
+        assert!(take(folder.path(), &plan, false).unwrap_err().to_string().contains("plan.json"));
+        take(folder.path(), &plan, true).unwrap();
     }
 }

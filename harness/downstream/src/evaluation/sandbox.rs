@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 /// What code may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Bytes of memory of each process. The scorer's own libraries map some gigabytes.
     pub memory: u64,
     /// Bytes of each file that is written.
@@ -29,21 +29,21 @@ impl Default for Limits {
 }
 
 /// What is there within the sandbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Room {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Room {
     /// The only folder that can be written to, and where the program starts.
     pub scratch: PathBuf,
     /// Folders besides the system's that can be read.
     pub readable: Vec<PathBuf>,
     /// Environment variables; no others are passed on.
-    pub variables: Vec<(String, String)>,
+    pub variables: Vec<(&'static str, String)>,
     /// What may be used.
     pub limits: Limits,
 }
 
 /// A program that makes sandboxes, and was seen to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sandbox {
+pub(super) struct Sandbox {
     program: PathBuf,
 }
 
@@ -70,34 +70,24 @@ const SYSTEM: [&str; 6] = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc"];
 
 impl Sandbox {
     /// Looks for bubblewrap and has it make a sandbox.
-    ///
-    /// # Errors
-    /// When it is not there, or cannot make one.
-    pub fn find() -> Result<Self, SandboxError> {
+    pub(super) fn find() -> Result<Self, SandboxError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut programs = std::env::split_paths(&path).map(|folder| folder.join("bwrap"));
         let program = programs.find(|file| file.is_file()).ok_or(SandboxError::Missing)?;
         let sandbox = Self { program };
-        let room = Room {
-            scratch: std::env::temp_dir(),
-            readable: Vec::new(),
-            variables: Vec::new(),
-            limits: Limits::default(),
-        };
+        // Being installed is not enough: some containers let it make no sandbox.
+        let room = Room { scratch: std::env::temp_dir(), ..Room::default() };
         let mut tried = sandbox.command(&room, Path::new("true"), &[]);
-        let tried = tried.stdin(Stdio::null()).output();
-        let refused =
-            |said: String| SandboxError::Refused { program: sandbox.program.clone(), said };
-        match tried {
-            Ok(output) if output.status.success() => Ok(sandbox),
-            Ok(output) => Err(refused(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
-            Err(error) => Err(refused(error.to_string())),
-        }
+        let said = match tried.stdin(Stdio::null()).output() {
+            Ok(output) if output.status.success() => return Ok(sandbox),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(SandboxError::Refused { program: sandbox.program, said })
     }
 
     /// A command that runs a program in the room.
-    #[must_use]
-    pub fn command(&self, room: &Room, program: &Path, arguments: &[String]) -> Command {
+    pub(super) fn command(&self, room: &Room, program: &Path, arguments: &[String]) -> Command {
         let mut command = Command::new(&self.program);
         // A process group of its own is not enough: what is in the sandbox ends with it, however it ends.
         command.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]);
@@ -136,7 +126,7 @@ mod tests {
         Room {
             scratch: scratch.to_owned(),
             readable: Vec::new(),
-            variables: vec![("GIVEN".to_owned(), "a value".to_owned())],
+            variables: vec![("GIVEN", "a value".to_owned())],
             limits: Limits { memory: 1 << 30, file: 1 << 20, open_files: 64, seconds: 2 },
         }
     }

@@ -1,21 +1,46 @@
-//! What engines share: who is asked, what makes a score one that can be trusted, and how a benchmark that has none is
-//! told.
+//! What engines share: what they score with and who is asked, what makes a score one that can be trusted, and how a
+//! benchmark that has none is told.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use gra_paper::Benchmark;
 
+use super::data_cache::DataCache;
 use super::record::{Item, ScoredBenchmark, ScoredPart, right_items};
+use super::sandbox::Sandbox;
 use super::suite::BenchmarkProtocol;
-use crate::program::ProgramError;
+use crate::environment::Environment;
+use crate::program::{Ending, EngineProcess, ProgramError};
 
 /// Metrics of `IFEval` that are of prompts, whose items are known.
 const OF_PROMPTS: [&str; 2] = ["Prompt-level-strict-accuracy", "Prompt-level-loose-accuracy"];
 
 /// How far the mean of items may be from the score in per cent: rounding of binary fractions only.
 const SLACK: f64 = 1e-9;
+
+/// Time between two counts of answered items, which reads files.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+
+/// What an engine scores benchmarks with.
+#[derive(Debug)]
+pub(super) struct Scorer<'a> {
+    /// Where the engine is installed.
+    pub environment: &'a Environment,
+    /// The benchmarks' files.
+    pub data: &'a DataCache,
+    /// Keeps code of the model from the machine; `None` where no benchmark of the suite has any.
+    pub sandbox: Option<&'a Sandbox>,
+    /// Where everything is written.
+    pub folder: &'a Path,
+    /// Who is asked.
+    pub asked: Asked<'a>,
+}
 
 /// Who is asked, as engines are told.
 #[derive(Clone, Debug)]
@@ -34,10 +59,39 @@ pub(super) struct Asked<'a> {
     pub answer_within: u64,
 }
 
+impl Scorer<'_> {
+    /// Where an engine's words go to.
+    pub(super) fn log(&self, name: impl Display) -> PathBuf {
+        self.folder.join("logs").join(format!("{name}.log"))
+    }
+
+    /// An error of the system while a benchmark was scored.
+    pub(super) fn failed(&self, benchmark: Benchmark) -> impl Fn(io::Error) -> BenchmarkError {
+        let folder = self.folder.to_owned();
+        move |source| BenchmarkError::Io { benchmark, folder: folder.clone(), source }
+    }
+}
+
+/// Runs an engine until it ends or is told to stop. `count` shows how many items were answered.
+pub(super) fn run_engine(
+    command: Command,
+    log: &Path,
+    stop: &AtomicBool,
+    mut count: impl FnMut(),
+) -> Result<Ending, ProgramError> {
+    let mut counted = Instant::now();
+    EngineProcess::start(command, log)?.wait(stop, || {
+        if counted.elapsed() >= COUNT_EVERY {
+            count();
+            counted = Instant::now();
+        }
+    })
+}
+
 /// A benchmark could not be scored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BenchmarkError {
-    /// OpenCompass ended with an error.
+    /// The engine ended with an error.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// What it wrote is not to be trusted.
@@ -118,33 +172,53 @@ pub(super) enum ResultError {
     },
 }
 
-/// One score of a benchmark's parts: of BBH and MMLU the unweighted mean, whatever their sizes.
-pub(super) fn together(
-    protocol: BenchmarkProtocol,
+impl ResultError {
+    /// Of a file that is not as its engine writes it.
+    pub(super) fn form(file: &Path, problem: impl Display) -> Self {
+        Self::Form { file: file.to_owned(), problem: problem.to_string() }
+    }
+}
+
+/// One score of a benchmark's parts: of BBH and MMLU the unweighted mean, whatever their sizes. The part of a benchmark
+/// that has only one is called nothing.
+pub(super) fn of_parts(
     mut parts: BTreeMap<String, ScoredPart>,
-    items: Option<Vec<Item>>,
-    pinned: bool,
+    items: Vec<Item>,
 ) -> ScoredBenchmark {
     #[expect(clippy::cast_precision_loss, reason = "at most 57 parts")]
     let score = parts.values().map(|part| part.score).sum::<f64>() / parts.len() as f64;
+    // As soon as one part does not say how many items it has, the whole has no number.
     let n = parts.values().map(|part| part.n).sum();
-    let mut scored = ScoredBenchmark {
+    let only = parts.remove("");
+    let (prompt_hash, metrics) =
+        only.map(|only| (only.prompt_hash, only.metrics)).unwrap_or_default();
+    ScoredBenchmark {
         score,
         n,
         whole: false,
         decimals: None,
-        prompt_hash: pinned.then(|| protocol.prompt_hash.to_owned()),
-        pinned,
-        metrics: BTreeMap::new(),
-        parts: BTreeMap::new(),
-        items: items.unwrap_or_default(),
+        prompt_hash,
+        pinned: false,
+        metrics,
+        parts,
+        items,
         notes: Vec::new(),
-    };
-    if let Some(only) = parts.remove("") {
-        scored.metrics = only.metrics;
-        scored.prompt_hash = only.prompt_hash;
     }
-    scored.parts = parts;
+}
+
+/// The same of what OpenCompass says, with what a reader of the score should know.
+pub(super) fn together(
+    protocol: BenchmarkProtocol,
+    parts: BTreeMap<String, ScoredPart>,
+    items: Option<Vec<Item>>,
+    pinned: bool,
+) -> ScoredBenchmark {
+    let mut scored = of_parts(parts, items.unwrap_or_default());
+    scored.pinned = pinned;
+    if pinned && !scored.parts.is_empty() {
+        // Parts have hashes of their own; the configuration that all of them are from has this one.
+        scored.prompt_hash = Some(protocol.prompt_hash.to_owned());
+    }
     if scored.items.is_empty() {
         scored.notes.push("which items are right was not kept".to_owned());
     } else if protocol.benchmark == Benchmark::IfEval {
@@ -161,17 +235,27 @@ pub(super) fn grid_notes(benchmark: Benchmark, scored: &ScoredBenchmark) -> Vec<
         let n = n.filter(|&n| right_items(score, n).is_none())?;
         Some(format!("{name} is no whole number of {n} items"))
     };
+    // The mean of several parts is no whole number of anything.
     if !scored.parts.is_empty() {
         let parts = scored.parts.iter();
         return parts.filter_map(|(name, part)| note(name, part.score, part.n)).collect();
     }
     if benchmark == Benchmark::IfEval {
         // Its score is a mean of four metrics, two of which are of single instructions.
-        let of_prompts = OF_PROMPTS.iter();
-        let value = |metric: &&str| scored.metrics.get(*metric).copied();
-        return of_prompts.filter_map(|one| note(one, value(one)?, scored.n)).collect();
+        let of_prompt = |metric: &str| note(metric, *scored.metrics.get(metric)?, scored.n);
+        return OF_PROMPTS.into_iter().filter_map(of_prompt).collect();
     }
     note("the score", scored.score, scored.n).into_iter().collect()
+}
+
+/// The one of several names that is meant: the wanted one, or the only one. Otherwise what there is, for an error.
+pub(super) fn choose(has: Vec<String>, wanted: Option<&str>) -> Result<String, Vec<String>> {
+    match (wanted, has.as_slice()) {
+        (None, [only]) => Ok(only.clone()),
+        (Some(name), _) if has.iter().any(|one| one == name) => Ok(name.to_owned()),
+        (_, []) => Err(vec!["no model".to_owned()]),
+        _ => Err(has),
+    }
 }
 
 /// The mean of a benchmark's metrics; all but `IFEval` have one.
@@ -182,11 +266,12 @@ pub(super) fn score(
 ) -> Result<f64, ResultError> {
     let mut sum = 0.0;
     for &metric in protocol.metrics {
-        let value = metrics.get(metric).copied();
-        let form = |problem: String| ResultError::Form { file: file.to_owned(), problem };
-        let value = value.ok_or_else(|| form(format!("there is no metric {metric}")))?;
+        let Some(&value) = metrics.get(metric) else {
+            return Err(ResultError::form(file, format!("there is no metric {metric}")));
+        };
         if !(0.0..=100.0).contains(&value) {
-            return Err(form(format!("{metric} is {value}, not from 0 to 100")));
+            let problem = format!("{metric} is {value}, not from 0 to 100");
+            return Err(ResultError::form(file, problem));
         }
         sum += value;
     }
@@ -201,6 +286,7 @@ pub(super) fn agree(
     metrics: &BTreeMap<String, f64>,
     items: &[Item],
 ) -> Result<(), ResultError> {
+    // Of IFEval's four metrics two are of single instructions, which have no items.
     let wanted = if protocol.benchmark == Benchmark::IfEval {
         OF_PROMPTS.iter().filter_map(|metric| metrics.get(*metric)).sum::<f64>() / 2.0
     } else {

@@ -39,15 +39,9 @@ pub enum Target {
         model: Option<String>,
     },
     /// A GGUF file, served by llama-server.
-    Gguf {
-        /// The file.
-        file: PathBuf,
-    },
+    Gguf(PathBuf),
     /// A Hugging Face folder, served by vLLM.
-    HuggingFace {
-        /// The folder.
-        folder: PathBuf,
-    },
+    HuggingFace(PathBuf),
 }
 
 impl Target {
@@ -57,10 +51,10 @@ impl Target {
     /// When it is neither.
     pub fn from_path(path: &Path) -> Result<Self, ServingError> {
         if path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
-            return Ok(Self::Gguf { file: path.to_owned() });
+            return Ok(Self::Gguf(path.to_owned()));
         }
         if path.join("config.json").is_file() {
-            return Ok(Self::HuggingFace { folder: path.to_owned() });
+            return Ok(Self::HuggingFace(path.to_owned()));
         }
         Err(ServingError::NoModel(path.to_owned()))
     }
@@ -110,6 +104,26 @@ pub struct Served {
 }
 
 impl Served {
+    /// A model that has answered a request of one token. `program` is what was started for it, with its versions.
+    fn asked(
+        probe: Probe,
+        model: ScoredModel,
+        program: Option<(EngineProcess, BTreeMap<String, String>)>,
+        options: &ServingOptions,
+    ) -> Result<Self, ServingError> {
+        let (program, packages) = program.unzip();
+        let served = Self {
+            url: probe.base.clone(),
+            model,
+            packages: packages.unwrap_or_default(),
+            probe,
+            answer_within: options.answer_within,
+            _program: program,
+        };
+        served.ask()?;
+        Ok(served)
+    }
+
     /// Whether the model still answers.
     ///
     /// # Errors
@@ -182,45 +196,30 @@ pub fn serve(
     log: &Path,
     stop: &AtomicBool,
 ) -> Result<Served, ServingError> {
-    match target {
+    let (path, engine) = match target {
         Target::Url { url, model } => {
             let probe = Probe::new(url);
             let name = probe.model(model.as_deref(), options.answer_within)?;
             let model = ScoredModel { name, served_by: "url".to_owned(), sha256: None };
-            let served = Served {
-                url: probe.base().to_owned(),
-                model,
-                packages: BTreeMap::new(),
-                probe,
-                answer_within: options.answer_within,
-                _program: None,
-            };
-            served.ask()?;
-            Ok(served)
+            return Served::asked(probe, model, None, options);
         }
-        Target::Gguf { file } => {
-            let environment = Environment::find(engines, EngineKind::LlamaServer)?;
-            let start = Start { path: file, environment: &environment, options, log };
-            start.serve(stop)
-        }
-        Target::HuggingFace { folder } => {
-            let environment = Environment::find(engines, EngineKind::Vllm)?;
-            let start = Start { path: folder, environment: &environment, options, log };
-            start.serve(stop)
-        }
-    }
+        Target::Gguf(file) => (file, EngineKind::LlamaServer),
+        Target::HuggingFace(folder) => (folder, EngineKind::Vllm),
+    };
+    let environment = Environment::find(engines, engine)?;
+    Start { path, environment, options, log }.serve(stop)
 }
 
 /// What a server is started with.
 struct Start<'a> {
     path: &'a Path,
-    environment: &'a Environment,
+    environment: Environment,
     options: &'a ServingOptions,
     log: &'a Path,
 }
 
 impl Start<'_> {
-    fn serve(&self, stop: &AtomicBool) -> Result<Served, ServingError> {
+    fn serve(self, stop: &AtomicBool) -> Result<Served, ServingError> {
         let failed = |source| ServingError::Io { model: self.path.to_owned(), source };
         // Hashed first: a file that cannot be read must not cost the start of a server.
         let sha256 = self.sha256().map_err(failed)?;
@@ -234,6 +233,7 @@ impl Start<'_> {
         let mut program = EngineProcess::start(command, self.log).map_err(ended)?;
         let probe = Probe::new(&format!("http://127.0.0.1:{port}"));
         let deadline = Instant::now() + self.options.start_within;
+        // Any answer but a list of models is an error here, and while a server loads it gives others or none.
         while probe.models(LOOK_EVERY * 4).is_err() {
             if stop.load(Ordering::Relaxed) {
                 return Err(ServingError::Stopped);
@@ -249,16 +249,8 @@ impl Start<'_> {
             thread::sleep(LOOK_EVERY);
         }
         let served_by = self.environment.engine.id().to_owned();
-        let served = Served {
-            url: probe.base().to_owned(),
-            model: ScoredModel { name, served_by, sha256: Some(sha256) },
-            packages: self.environment.packages.clone(),
-            probe,
-            answer_within: self.options.answer_within,
-            _program: Some(program),
-        };
-        served.ask()?;
-        Ok(served)
+        let model = ScoredModel { name, served_by, sha256: Some(sha256) };
+        Served::asked(probe, model, Some((program, self.environment.packages)), self.options)
     }
 
     fn llama_server(&self, name: &str, port: u16) -> Command {
@@ -299,17 +291,15 @@ impl Start<'_> {
         if self.path.is_file() {
             return digest::of_file(self.path);
         }
-        let mut weights = Vec::new();
-        for entry in std::fs::read_dir(self.path)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|end| end == "safetensors" || end == "bin") {
-                weights.push(path);
-            }
-        }
-        weights.sort();
-        let hashes: Vec<String> =
-            weights.iter().map(|file| digest::of_file(file)).collect::<Result<_, _>>()?;
-        Ok(digest::of_model(&hashes))
+        let entries = std::fs::read_dir(self.path)?.map(|entry| Ok(entry?.path()));
+        let mut files: Vec<PathBuf> = entries.collect::<std::io::Result<_>>()?;
+        files.retain(|path| {
+            path.extension().is_some_and(|end| end == "safetensors" || end == "bin")
+        });
+        // By name: the hash of the hashes must not depend on the order in which a disk lists files.
+        files.sort();
+        let hashes = files.iter().map(|file| digest::of_file(file));
+        Ok(digest::of_model(&hashes.collect::<std::io::Result<Vec<_>>>()?))
     }
 }
 

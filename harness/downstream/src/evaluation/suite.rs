@@ -3,9 +3,10 @@
 //! A configuration's name ends with the hash of its prompts, so the name says exactly what a model is asked. What is
 //! known of the parts of BBH and MMLU is in `suite/parts.csv`: their prompts' hashes, and their items.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use gra_paper::Benchmark;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Configurations of data sets are modules below this one.
@@ -26,54 +27,40 @@ pub struct BenchmarkProtocol {
     pub metrics: &'static [&'static str],
     /// First six digits of its prompts' hash, the end of the configuration's name.
     pub prompt_hash: &'static str,
-    /// Most tokens of a reply; 4096 where the configuration leaves it to the model.
-    pub max_tokens: u32,
     /// Whether scoring runs code that the model wrote.
     pub runs_code: bool,
 }
 
-const IFEVAL_METRICS: [&str; 4] = [
+const ACCURACY: &[&str] = &["accuracy"];
+const PASS_AT_1: &[&str] = &["humaneval_pass@1"];
+/// Results of MBPP have counts of pass, timeout, failed and wrong answers too; they are no scores.
+const SCORE: &[&str] = &["score"];
+const IFEVAL_METRICS: &[&str] = &[
     "Prompt-level-strict-accuracy",
     "Inst-level-strict-accuracy",
     "Prompt-level-loose-accuracy",
     "Inst-level-loose-accuracy",
 ];
 
-/// A row of the table below, in the order of its columns.
-type Row = (
-    Benchmark,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    &'static str,
-    u32,
-);
-
-#[rustfmt::skip]
-const PROTOCOLS: [Row; 10] = [
-    (Benchmark::Gsm8k, "gsm8k.gsm8k_gen", "gsm8k_datasets", "gsm8k", &["accuracy"], "1d7fe4", 512),
-    (Benchmark::Math, "math.math_gen", "math_datasets", "math", &["accuracy"], "265cce", 512),
-    (Benchmark::HumanEval, "humaneval.humaneval_gen", "humaneval_datasets", "openai_humaneval", &["humaneval_pass@1"], "8e312c", 512),
-    // Its result has counts of pass, timeout, failed and wrong_answer too; they are no scores.
-    (Benchmark::Mbpp, "mbpp.mbpp_gen", "mbpp_datasets", "mbpp", &["score"], "830460", 512),
-    (Benchmark::HellaSwag, "hellaswag.hellaswag_gen", "hellaswag_datasets", "hellaswag", &["accuracy"], "6faab5", 4096),
-    (Benchmark::ArcC, "ARC_c.ARC_c_gen", "ARC_c_datasets", "ARC-c", &["accuracy"], "1e0de5", 4096),
-    (Benchmark::Gpqa, "gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", "GPQA_diamond", &["accuracy"], "5aeece", 4096),
-    (Benchmark::Bbh, "bbh.bbh_gen", "bbh_datasets", "bbh-", &["score"], "5b92b0", 512),
-    (Benchmark::Mmlu, "mmlu.mmlu_zero_shot_gen", "mmlu_datasets", "lukaemon_mmlu_", &["accuracy"], "47e2c0", 256),
-    (Benchmark::IfEval, "IFEval.IFEval_gen", "ifeval_datasets", "IFEval", &IFEVAL_METRICS, "3321a3", 1025),
-];
-
 impl BenchmarkProtocol {
     /// How a benchmark is scored.
     #[must_use]
-    pub fn of_benchmark(benchmark: Benchmark) -> Self {
-        // The table has every benchmark, in the order of the enum.
-        let (benchmark, module, list, dataset, metrics, prompt_hash, max_tokens) =
-            PROTOCOLS[benchmark as usize];
+    #[rustfmt::skip]
+    pub const fn of_benchmark(benchmark: Benchmark) -> Self {
+        let (module, list, dataset, metrics, prompt_hash) = match benchmark {
+            Benchmark::Gsm8k => ("gsm8k.gsm8k_gen", "gsm8k_datasets", "gsm8k", ACCURACY, "1d7fe4"),
+            Benchmark::Math => ("math.math_gen", "math_datasets", "math", ACCURACY, "265cce"),
+            Benchmark::HumanEval => ("humaneval.humaneval_gen", "humaneval_datasets", "openai_humaneval", PASS_AT_1, "8e312c"),
+            Benchmark::Mbpp => ("mbpp.mbpp_gen", "mbpp_datasets", "mbpp", SCORE, "830460"),
+            Benchmark::HellaSwag => ("hellaswag.hellaswag_gen", "hellaswag_datasets", "hellaswag", ACCURACY, "6faab5"),
+            Benchmark::ArcC => ("ARC_c.ARC_c_gen", "ARC_c_datasets", "ARC-c", ACCURACY, "1e0de5"),
+            Benchmark::Gpqa => ("gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", "GPQA_diamond", ACCURACY, "5aeece"),
+            Benchmark::Bbh => ("bbh.bbh_gen", "bbh_datasets", "bbh-", SCORE, "5b92b0"),
+            Benchmark::Mmlu => ("mmlu.mmlu_zero_shot_gen", "mmlu_datasets", "lukaemon_mmlu_", ACCURACY, "47e2c0"),
+            Benchmark::IfEval => ("IFEval.IFEval_gen", "ifeval_datasets", "IFEval", IFEVAL_METRICS, "3321a3"),
+        };
         let runs_code = matches!(benchmark, Benchmark::HumanEval | Benchmark::Mbpp);
-        Self { benchmark, module, list, dataset, metrics, prompt_hash, max_tokens, runs_code }
+        Self { benchmark, module, list, dataset, metrics, prompt_hash, runs_code }
     }
 
     /// The whole name of its module, which ends with the hash.
@@ -85,6 +72,7 @@ impl BenchmarkProtocol {
     /// Its data sets: 27 for BBH, 57 for MMLU, in order of their names, one for each other benchmark.
     #[must_use]
     pub fn parts(&self) -> Vec<SuitePart> {
+        // Only BBH and MMLU have lines there.
         let known = known_parts().iter().filter(|part| part.benchmark == self.benchmark.id());
         let of_several = known.map(|known| SuitePart {
             dataset: format!("{}{}", self.dataset, known.part),
@@ -100,7 +88,7 @@ impl BenchmarkProtocol {
             dataset: self.dataset.to_owned(),
             name: None,
             prompt_hash: self.prompt_hash.to_owned(),
-            items: u64::try_from(self.benchmark.items()).unwrap_or_default(),
+            items: self.benchmark.items(),
         }]
     }
 }
@@ -127,12 +115,14 @@ struct KnownPart {
 }
 
 fn known_parts() -> &'static [KnownPart] {
-    static PARTS: OnceLock<Vec<KnownPart>> = OnceLock::new();
-    PARTS.get_or_init(|| {
-        let mut reader = csv::Reader::from_reader(include_bytes!("suite/parts.csv").as_slice());
-        // The file is compiled in; a test reads every line of it.
-        reader.deserialize().filter_map(Result::ok).collect()
-    })
+    static PARTS: LazyLock<Vec<KnownPart>> =
+        LazyLock::new(|| compiled_in(include_bytes!("suite/parts.csv")));
+    &PARTS
+}
+
+/// The lines of a CSV that is compiled in; a test reads every line of it.
+pub(super) fn compiled_in<T: DeserializeOwned>(csv: &[u8]) -> Vec<T> {
+    csv::Reader::from_reader(csv).into_deserialize().filter_map(Result::ok).collect()
 }
 
 /// Which items of which benchmarks are scored.
@@ -206,11 +196,8 @@ impl Suite {
     #[must_use]
     pub fn paper() -> Self {
         let whole = |benchmark| Scope { benchmark, items: None, parts: None };
-        Self {
-            name: "paper".to_owned(),
-            scopes: Benchmark::ALL.map(whole).to_vec(),
-            reply_limit: None,
-        }
+        let scopes = Benchmark::ALL.map(whole).to_vec();
+        Self { name: "paper".to_owned(), scopes, reply_limit: None }
     }
 
     /// A few items of nine benchmarks with short replies: shows that everything works, and says nothing about a
@@ -226,10 +213,12 @@ impl Suite {
                 }
                 _ => &[],
             };
-            let items = if parts.is_empty() { 3 } else { 1 };
-            let parts =
-                (!parts.is_empty()).then(|| parts.iter().map(|name| (*name).to_owned()).collect());
-            Scope { benchmark, items: Some(items), parts }
+            // An item of each of several parts, or three of a benchmark without parts: a run takes minutes on a CPU.
+            let names = || parts.iter().map(|name| (*name).to_owned()).collect();
+            match parts {
+                [] => Scope { benchmark, items: Some(3), parts: None },
+                _ => Scope { benchmark, items: Some(1), parts: Some(names()) },
+            }
         };
         let scopes = Benchmark::ALL.into_iter().filter(|one| *one != Benchmark::HumanEval);
         Self { name: "smoke".to_owned(), scopes: scopes.map(few).collect(), reply_limit: Some(96) }
@@ -257,6 +246,7 @@ impl Suite {
             let has = has.into_iter().map(Benchmark::id).collect();
             return Err(SuiteError::NotInSuite { suite: self.name, benchmark, has });
         }
+        // In the suite's order, in whichever they were named: results and tables have one order.
         self.scopes.retain(|scope| benchmarks.contains(&scope.benchmark));
         Ok(self)
     }
@@ -306,7 +296,7 @@ mod tests {
             assert_eq!(protocol.benchmark, benchmark);
             let parts = protocol.parts();
             let items: u64 = parts.iter().map(|part| part.items).sum();
-            assert_eq!(i128::from(items), benchmark.items(), "{benchmark}");
+            assert_eq!(items, benchmark.items(), "{benchmark}");
             assert!(parts.iter().all(|part| part.prompt_hash.len() == 6), "{benchmark}");
         }
         let lines = include_str!("suite/parts.csv").lines().count();

@@ -11,9 +11,8 @@ use std::sync::atomic::AtomicBool;
 use gra_files::digest::DigestCache;
 use serde::{Deserialize, Serialize};
 
-use super::TrainingError;
+use super::{TrainingError, convert, is_plain};
 use crate::environment::Environment;
-use crate::program::{Ending, EngineProcess};
 
 /// Says of a folder that was made from a GGUF file which file that was.
 const ORIGIN: &str = "converted-from.json";
@@ -72,12 +71,9 @@ pub struct FileRecord {
 pub enum BaseError {
     /// No file, no folder, and no name of the hub.
     #[error(
-        "no base model {text}: it is no folder, no GGUF file and no OWNER/NAME of the Hugging Face hub"
+        "no base model {0}: it is no folder, no GGUF file and no OWNER/NAME of the Hugging Face hub"
     )]
-    Unknown {
-        /// As it was given.
-        text: String,
-    },
+    Unknown(String),
     /// A file that every Hugging Face folder has is missing.
     #[error("base model {}: no {missing} in it\nhint: {hint}", .folder.display())]
     Incomplete {
@@ -98,11 +94,8 @@ pub enum BaseError {
         recipe: String,
     },
     /// A GGUF file was not made into a folder.
-    #[error("base model {} is a GGUF file, which is converted before it is trained", .file.display())]
-    NotConverted {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("base model {} is a GGUF file, which is converted before it is trained", .0.display())]
+    NotConverted(PathBuf),
     /// The system's word.
     #[error("cannot read base model {}: {source}", .path.display())]
     Read {
@@ -119,32 +112,24 @@ impl Base {
     /// # Errors
     /// When it is none of the three.
     pub fn parse(text: &str) -> Result<Self, BaseError> {
+        let is_gguf = |path: &Path| path.extension().is_some_and(|end| end == "gguf");
         let path = Path::new(text);
         if path.is_dir() {
             return Ok(Self::Folder(path.to_owned()));
         }
-        if path.is_file() && path.extension().is_some_and(|extension| extension == "gguf") {
+        if path.is_file() && is_gguf(path) {
             return Ok(Self::Gguf(path.to_owned()));
         }
         let (name, revision) =
             text.split_once('@').map_or((text, None), |(name, revision)| (name, Some(revision)));
-        let word = |word: &str| {
-            let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-            !word.is_empty() && !word.starts_with('.') && word.chars().all(fits)
-        };
         // `models/base` that is not there is a slip, and looks like a hub's name all the same: the hub then says so.
-        match name.split_once('/') {
-            Some((owner, model))
-                if word(owner)
-                    && word(model)
-                    && Path::new(name).extension().is_none_or(|end| end != "gguf")
-                    && revision.is_none_or(word) =>
-            {
-                let revision = revision.map(ToOwned::to_owned);
-                Ok(Self::Hub { name: name.to_owned(), revision })
-            }
-            _ => Err(BaseError::Unknown { text: text.to_owned() }),
+        let is_hubs = name.split_once('/').is_some_and(|(owner, model)| {
+            is_plain(owner) && is_plain(model) && !is_gguf(Path::new(name))
+        });
+        if !is_hubs || !revision.is_none_or(is_plain) {
+            return Err(BaseError::Unknown(text.to_owned()));
         }
+        Ok(Self::Hub { name: name.to_owned(), revision: revision.map(str::to_owned) })
     }
 
     /// Makes a Hugging Face folder of a GGUF file, below `root`, and is that folder; every other base stays as it is. A
@@ -163,6 +148,7 @@ impl Base {
         let unreadable = |source| BaseError::Read { path: file.clone(), source };
         let sha256 = digests.sha256(&file).map_err(unreadable)?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        // Another file of the same name has another hash, and with it another folder.
         let folder = root.join(format!("{stem}-{}", &sha256[..12]));
         let origin = folder.join(ORIGIN);
         // Written last, so its being there means that the folder is whole.
@@ -170,10 +156,7 @@ impl Base {
             fs::create_dir_all(root).map_err(TrainingError::from_io(root))?;
             let mut command = Command::new(environment.program("gguf-to-hf"));
             command.arg(&file).arg(&folder).env("HF_HUB_OFFLINE", "1");
-            let program = EngineProcess::start(command, &root.join(format!("{stem}.log")))?;
-            if program.wait(stop, || ())? == Ending::Stopped {
-                return Err(TrainingError::Stopped);
-            }
+            convert(command, &root.join(format!("{stem}.log")), stop)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             super::write_json(&origin, &GgufOrigin { file: name, sha256 })?;
         }
@@ -199,7 +182,7 @@ impl Base {
         digests: &mut DigestCache,
     ) -> Result<BaseRecord, BaseError> {
         match self {
-            Self::Gguf(file) => Err(BaseError::NotConverted { file: file.clone() }),
+            Self::Gguf(file) => Err(BaseError::NotConverted(file.clone())),
             Self::Hub { name, revision } => Ok(BaseRecord {
                 name: name.clone(),
                 revision: revision.clone(),
@@ -224,6 +207,7 @@ fn record_folder(
     if !folder.join("config.json").is_file() {
         return Err(incomplete("config.json", "give the folder that holds config.json"));
     }
+    // A download that was interrupted leaves an index that names more files than there are.
     for shard in shards(folder)? {
         if !folder.join(&shard).is_file() {
             return Err(incomplete(&shard, "download the model again"));
@@ -233,14 +217,10 @@ fn record_folder(
     if !files.keys().any(|name| is_weights(name)) {
         return Err(incomplete("*.safetensors", "download the model again, with its weights"));
     }
-    if !["tokenizer.json", "tokenizer.model", "vocab.json"]
-        .iter()
-        .any(|name| files.contains_key(*name))
-    {
-        return Err(incomplete(
-            "tokenizer",
-            "add tokenizer.json and tokenizer_config.json of the model it was made from",
-        ));
+    let tokenizers = ["tokenizer.json", "tokenizer.model", "vocab.json"];
+    if !tokenizers.iter().any(|name| files.contains_key(*name)) {
+        let hint = "add tokenizer.json and tokenizer_config.json of the model it was made from";
+        return Err(incomplete("tokenizer", hint));
     }
     if let Some(recipe) = template_of
         && !has_chat_template(folder)
@@ -289,13 +269,8 @@ pub(super) fn hashed_files(
     for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let entry = entry.map_err(failed(folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let counts = name == "config.json"
-            || name == "chat_template.jinja"
-            || name == "vocab.json"
-            || name == "merges.txt"
-            || name.starts_with("tokenizer")
-            || is_weights(&name);
-        if counts {
+        let counts = ["config.json", "chat_template.jinja", "vocab.json", "merges.txt"];
+        if counts.contains(&name.as_str()) || name.starts_with("tokenizer") || is_weights(&name) {
             let path = entry.path();
             // Through links: the hub's cache consists of them.
             let bytes = fs::metadata(&path).map_err(failed(&path))?.len();
@@ -307,6 +282,7 @@ pub(super) fn hashed_files(
 }
 
 fn has_chat_template(folder: &Path) -> bool {
+    // Older models have it within the tokenizer's configuration.
     let in_config = || {
         let bytes = fs::read(folder.join("tokenizer_config.json")).ok()?;
         let config: serde_json::Value = serde_json::from_slice(&bytes).ok()?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::TrainingError;
+use super::{TrainingError, entries};
 
 /// How a ZIP archive ends, which torch's files are: 22 bytes that begin so.
 const ZIP_END: [u8; 4] = *b"PK\x05\x06";
@@ -51,9 +51,8 @@ pub(super) fn prepare_to_resume(model: &Path) -> Result<Checkpoints, TrainingErr
 
 /// The newest checkpoint and what is wrong with it, where something is.
 pub(super) fn newest_cut_off(model: &Path) -> Result<Option<(PathBuf, String)>, TrainingError> {
-    let newest = newest_first(model)?.into_iter().next();
-    Ok(newest
-        .and_then(|(step, folder)| check(&folder, step).err().map(|problem| (folder, problem))))
+    let Some((step, folder)) = newest_first(model)?.into_iter().next() else { return Ok(None) };
+    Ok(check(&folder, step).err().map(|problem| (folder, problem)))
 }
 
 /// Removes all checkpoints, also those that were put aside; what it frees, in bytes.
@@ -71,18 +70,13 @@ pub(super) fn remove_all(model: &Path) -> Result<u64, TrainingError> {
 }
 
 fn newest_first(model: &Path) -> Result<Vec<(u64, PathBuf)>, TrainingError> {
-    let entries = match fs::read_dir(model) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(TrainingError::from_io(model)(error)),
+    let with_step = |path: PathBuf| {
+        let step = step_of(&path.file_name()?.to_string_lossy(), "checkpoint-")?;
+        Some((step, path))
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(TrainingError::from_io(model))?;
-        if let Some(step) = step_of(&entry.file_name().to_string_lossy(), "checkpoint-") {
-            found.push((step, entry.path()));
-        }
-    }
+    let mut found: Vec<(u64, PathBuf)> =
+        entries(model)?.into_iter().filter_map(with_step).collect();
+    // By number: as text, 900 would come after 1000.
     found.sort_unstable_by(|a, b| b.cmp(a));
     Ok(found)
 }
@@ -107,8 +101,8 @@ fn check(folder: &Path, step: u64) -> Result<(), String> {
     }
     let text = fs::read_to_string(folder.join("trainer_state.json"));
     let text = text.map_err(|error| format!("trainer_state.json: {error}"))?;
-    let state: State = super::outputs::from_python(&text)
-        .map_err(|error| format!("trainer_state.json: {error}"))?;
+    let state = super::outputs::from_python::<State>(&text);
+    let state = state.map_err(|error| format!("trainer_state.json: {error}"))?;
     if state.global_step != step {
         return Err(format!("trainer_state.json is of step {}", state.global_step));
     }
@@ -167,11 +161,8 @@ fn whole_torch_file(path: &Path) -> Result<(), String> {
         file.read_exact(&mut end)?;
         Ok(end == ZIP_END)
     };
-    match read() {
-        Ok(true) => Ok(()),
-        // Seeking before a file's beginning fails: it is shorter than any archive.
-        Ok(false) | Err(_) => Err("cut off".to_owned()),
-    }
+    // Seeking before a file's beginning fails: it is shorter than any archive.
+    if read().unwrap_or(false) { Ok(()) } else { Err("cut off".to_owned()) }
 }
 
 #[cfg(test)]

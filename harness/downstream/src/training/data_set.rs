@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gra_files::digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use super::is_plain;
 
 /// A data set as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,11 +76,8 @@ pub enum TrainingSetError {
         problem: String,
     },
     /// It has no records.
-    #[error("data set {} has no records", .file.display())]
-    Empty {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("data set {} has no records", .0.display())]
+    Empty(PathBuf),
 }
 
 /// A record as it is written. LLaMA-Factory wants a column that the index lists to be there in every record.
@@ -103,10 +102,10 @@ pub(super) fn read_all(sets: &[TrainingSet]) -> Result<Vec<ReadSet>, TrainingSet
     if sets.is_empty() {
         return Err(TrainingSetError::None);
     }
+    // All names before any file: reading a large one only to refuse the name of the next would waste minutes.
     let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
     for TrainingSet { name, file } in sets {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-        if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+        if !is_plain(name) {
             return Err(TrainingSetError::Name { name: name.clone(), file: file.clone() });
         }
         if let Some(first) = seen.insert(name, file) {
@@ -122,6 +121,7 @@ fn read(set: &TrainingSet) -> Result<ReadSet, TrainingSetError> {
     let unreadable = |problem: String| TrainingSetError::Read { file: file(), problem };
     let text = fs::read_to_string(&set.file).map_err(|error| unreadable(error.to_string()))?;
     let values = parse(&text).map_err(unreadable)?;
+    // A line for each record, so that people and `diff` see which one is another.
     let mut bytes = b"[".to_vec();
     for (at, value) in values.iter().enumerate() {
         let problem = |problem| TrainingSetError::Record { file: file(), number: at + 1, problem };
@@ -131,9 +131,9 @@ fn read(set: &TrainingSet) -> Result<ReadSet, TrainingSetError> {
     }
     bytes.extend_from_slice(b"\n]\n");
     if values.is_empty() {
-        return Err(TrainingSetError::Empty { file: file() });
+        return Err(TrainingSetError::Empty(file()));
     }
-    let sha256 = hex::encode(Sha256::digest(&text));
+    let sha256 = digest::of_bytes(&text);
     let record = TrainingSetRecord { name: set.name.clone(), records: values.len(), sha256 };
     Ok(ReadSet { record, bytes })
 }
@@ -156,10 +156,9 @@ fn alpaca_record(value: &serde_json::Value) -> Result<AlpacaRecord<'_>, String> 
         None | Some(serde_json::Value::Null) => Ok(""),
         Some(value) => value.as_str().ok_or_else(|| format!("`{key}` is no text")),
     };
-    if object
-        .get("history")
-        .is_some_and(|turns| turns.as_array().is_none_or(|turns| !turns.is_empty()))
-    {
+    // An empty list is how some exporters say that there are no earlier turns.
+    let is_empty = |turns: &serde_json::Value| turns.as_array().is_some_and(Vec::is_empty);
+    if object.get("history").is_some_and(|turns| !is_empty(turns)) {
         return Err("`history` has earlier turns, which are not trained on".to_owned());
     }
     for key in ["instruction", "output"] {

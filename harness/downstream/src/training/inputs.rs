@@ -5,13 +5,13 @@ use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
+use gra_files::digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::base::BaseRecord;
 use super::data_set::TrainingSetRecord;
 use super::recipe::Recipe;
-use super::{TrainingError, file};
+use super::{TrainingError, file, read_json};
 
 /// Version of the file's form.
 pub(super) const VERSION: u32 = 1;
@@ -74,14 +74,18 @@ impl TrainingInputs {
     /// When the file is damaged, or of another version.
     pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
         let path = folder.join(file::INPUTS);
-        let Ok(bytes) = fs::read(&path) else { return Ok(None) };
-        let damaged = |problem: String| TrainingError::Damaged { file: path.clone(), problem };
-        let inputs: Self =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if inputs.version != VERSION {
-            return Err(damaged(format!("version {}, and this reads {VERSION}", inputs.version)));
+        match read_json::<Self>(&path)? {
+            Some(Self { version, .. }) if version != VERSION => {
+                let problem = format!("version {version}, and this reads {VERSION}");
+                Err(TrainingError::damaged(&path, problem))
+            }
+            inputs => Ok(inputs),
         }
-        Ok(Some(inputs))
+    }
+
+    /// Those of a folder in which a training was prepared.
+    pub(super) fn prepared(folder: &Path) -> Result<Self, TrainingError> {
+        Self::read(folder)?.ok_or_else(|| TrainingError::NotPrepared(folder.to_owned()))
     }
 
     /// What makes another training of it than `wanted`, a line for each. Where a base lies, what a recipe is called and
@@ -96,19 +100,20 @@ impl TrainingInputs {
             inputs.data_sets.iter().map(|set| (set.name.clone(), text(set))).collect()
         };
         compare(&mut lines, "data set ", &sets(self), &sets(wanted));
-        let order = |inputs: &Self| -> Vec<String> {
-            inputs.data_sets.iter().map(|set| set.name.clone()).collect()
+        let order = |inputs: &Self| {
+            let names: Vec<&str> = inputs.data_sets.iter().map(|set| set.name.as_str()).collect();
+            names.join(", ")
         };
         // Records are read set after set before they are shuffled, so another order is another shuffle.
         if lines.is_empty() && order(self) != order(wanted) {
-            let (here, there) = (order(self).join(", "), order(wanted).join(", "));
-            lines.push(format!("data sets: {here}; not {there}"));
+            lines.push(format!("data sets: {}; not {}", order(self), order(wanted)));
         }
         let base = |inputs: &Self| -> BTreeMap<String, String> {
             let files = inputs.base.files.iter();
             files.map(|(name, file)| (name.clone(), short(&file.sha256))).collect()
         };
         compare(&mut lines, "base model, ", &base(self), &base(wanted));
+        // Of a hub's model no files are known, so its name and revision stand for them.
         if self.base.files.is_empty() || wanted.base.files.is_empty() {
             let name = |inputs: &Self| {
                 let revision = inputs.base.revision.as_deref();
@@ -126,11 +131,9 @@ impl TrainingInputs {
     pub(super) fn check_files(&self, folder: &Path) -> Result<(), TrainingError> {
         for (name, sha256) in &self.files {
             let path = folder.join(name);
-            let Ok(bytes) = fs::read(&path) else {
-                return Err(TrainingError::FileMissing { file: path });
-            };
-            if *sha256 != hex::encode(Sha256::digest(&bytes)) {
-                return Err(TrainingError::FileChanged { file: path });
+            let Ok(bytes) = fs::read(&path) else { return Err(TrainingError::FileMissing(path)) };
+            if *sha256 != digest::of_bytes(&bytes) {
+                return Err(TrainingError::FileChanged(path));
             }
         }
         Ok(())

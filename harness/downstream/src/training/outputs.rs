@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,7 @@ fn quoted(text: &str) -> String {
             rest = &rest[word.len()..];
             continue;
         }
+        // What is escaped is taken along: a quote after a backslash ends no string.
         let escaped = in_string && letter == '\\';
         let taken: usize = rest.chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum();
         in_string ^= letter == '"';
@@ -125,6 +126,7 @@ impl LogReader {
         let mut bytes = std::mem::take(&mut self.begun);
         let read = file.seek(SeekFrom::Start(self.read)).and_then(|_| file.read_to_end(&mut bytes));
         self.read += read.unwrap_or(0) as u64;
+        // The trainer may be in the middle of a line.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.begun = bytes.split_off(whole);
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -146,7 +148,7 @@ impl LogReader {
 
 /// What a training came to.
 #[derive(Debug, PartialEq)]
-pub(super) struct BenchmarkOutcome {
+pub(super) struct TrainingOutcome {
     /// Steps that were made.
     pub(super) steps: u64,
     pub(super) loss: Vec<LossPoint>,
@@ -175,7 +177,7 @@ struct StatePoint {
 ///
 /// # Errors
 /// When a file is missing or damaged, the training did not reach its last step, or its loss is no number.
-pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<BenchmarkOutcome, TrainingError> {
+pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<TrainingOutcome, TrainingError> {
     let path = model.join("trainer_state.json");
     let state: State = read(&path)?;
     if state.global_step < state.max_steps {
@@ -203,21 +205,15 @@ pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<BenchmarkOutco
         return Err(TrainingError::LossIsNoNumber { step: state.global_step });
     }
     let results = results.into_iter().map(|(name, value)| (name, value.get())).collect();
-    Ok(BenchmarkOutcome { steps: state.global_step, loss, results })
+    Ok(TrainingOutcome { steps: state.global_step, loss, results })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(TrainingError::FileMissing { file: path.to_owned() });
-        }
-        Err(error) => return Err(TrainingError::from_io(path)(error)),
-    };
-    from_python(&text).map_err(|error| TrainingError::Damaged {
-        file: path.to_owned(),
-        problem: error.to_string(),
-    })
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => TrainingError::FileMissing(path.to_owned()),
+        _ => TrainingError::from_io(path)(error),
+    })?;
+    from_python(&text).map_err(|error| TrainingError::damaged(path, error))
 }
 
 #[cfg(test)]

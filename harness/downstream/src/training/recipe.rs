@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
+use gra_files::digest;
 use toml::Value;
 
 /// The ZeRO stage 2 of DeepSpeed, as the value of `deepspeed`.
@@ -115,6 +115,7 @@ impl Recipe {
         let devices = count(&table, "devices")?;
         let accumulation = count(&table, "gradient_accumulation_steps")?;
         let per_device = count(&table, "per_device_train_batch_size")?;
+        // Ours: with it the batch stays the same on other devices. LLaMA-Factory has no such argument.
         table.remove("devices");
         let zero_2 = match table.remove("deepspeed") {
             None => false,
@@ -126,11 +127,8 @@ impl Recipe {
         if let Some(value) = table.get("finetuning_type")
             && value.as_str() != Some("full")
         {
-            return Err(wrong(
-                "finetuning_type",
-                value,
-                "it must be \"full\", since what follows reads a whole model",
-            ));
+            let expected = "it must be \"full\", since what follows reads a whole model";
+            return Err(wrong("finetuning_type", value, expected));
         }
         // Steps are what progress is shown from, and the loss curve's points.
         table.entry("logging_steps").or_insert(Value::Integer(1));
@@ -139,7 +137,7 @@ impl Recipe {
             let text = yaml_value(value).map_err(|expected| wrong(key, value, expected))?;
             settings.insert(key.clone(), text);
         }
-        let sha256 = hex::encode(Sha256::digest(text));
+        let sha256 = digest::of_bytes(text);
         Ok(Self { name: recipe(), sha256, settings, devices, per_device, accumulation, zero_2 })
     }
 
@@ -187,6 +185,7 @@ pub(super) fn yaml_text(text: &str) -> String {
 
 /// `PyYAML` takes `5e-6` for text: a number has a point, and an exponent has a sign.
 fn yaml_number(number: f64) -> String {
+    // In this range Rust writes a point and no exponent.
     if number == 0.0 || (1e-4..1e16).contains(&number.abs()) {
         return format!("{number:?}");
     }

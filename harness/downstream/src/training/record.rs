@@ -12,8 +12,7 @@ use super::base::{FileRecord, hashed_files};
 use super::checkpoints::whole_safetensors;
 use super::inputs::TrainingInputs;
 use super::outputs::{self, LossPoint};
-use super::{TrainingError, file};
-use crate::environment::Environment;
+use super::{TrainingError, file, read_json};
 
 /// Versions that trainings were seen to work with. Others are noted: LLaMA-Factory has changed what the template
 /// `default` means.
@@ -62,38 +61,65 @@ enum SessionLine {
     },
 }
 
-#[derive(Default)]
-struct Sessions {
-    runs: usize,
-    seconds: u64,
-    devices: u32,
-    versions: BTreeMap<String, String>,
-    notes: Vec<String>,
-}
-
 impl TrainingRecord {
     /// The record of a training's folder; `None` while it is not finished.
     ///
     /// # Errors
     /// When the file is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
-        let path = folder.join(file::RECORD);
-        let Ok(bytes) = fs::read(&path) else { return Ok(None) };
-        let damaged = |error: serde_json::Error| TrainingError::Damaged {
-            file: path.clone(),
-            problem: error.to_string(),
+        read_json(&folder.join(file::RECORD))
+    }
+
+    /// Puts the runs together, and checks that each started from the base model that was meant.
+    fn add_sessions(&mut self, folder: &Path) -> Result<(), TrainingError> {
+        let path = folder.join(file::SESSIONS);
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Err(TrainingError::FileMissing(path));
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+        let mut running = None;
+        let mut sets_of_versions = BTreeSet::new();
+        for (at, line) in text.lines().enumerate() {
+            let line = serde_json::from_str(line).map_err(|_| {
+                let problem = format!("line {} is not one that train.sh writes", at + 1);
+                TrainingError::damaged(&path, problem)
+            })?;
+            match line {
+                SessionLine::Started { started, devices, versions, base } => {
+                    check_base(&self.inputs, &base)?;
+                    self.runs += 1;
+                    self.devices = devices;
+                    sets_of_versions.insert(versions.clone());
+                    self.versions = versions;
+                    running = Some(started);
+                }
+                // A run that was interrupted has no such line, and its seconds are not known.
+                SessionLine::Ended { ended } => {
+                    let started = running.take().unwrap_or(ended);
+                    self.wall_seconds += ended.saturating_sub(started);
+                }
+            }
+        }
+        if self.runs == 0 {
+            return Err(TrainingError::damaged(&path, "no run is in it"));
+        }
+        self.notes = unseen_versions(&self.versions);
+        let (runs, base) = (self.runs, &self.inputs.base);
+        if sets_of_versions.len() > 1 {
+            self.notes.push(format!(
+                "its {runs} runs were of different versions; the last one's are recorded"
+            ));
+        }
+        if base.files.is_empty() && base.revision.is_none() {
+            let note = "was taken from the hub without a revision, so it may change";
+            self.notes.push(format!("{} {note}", base.name));
+        }
+        Ok(())
     }
 }
 
-/// How an environment differs from what trainings were seen to work with, a sentence for each package.
+/// How versions of packages differ from those that trainings were seen to work with, a sentence for each package.
 #[must_use]
-pub fn unseen_versions(environment: &Environment) -> Vec<String> {
-    unseen(&environment.packages)
-}
-
-fn unseen(versions: &BTreeMap<String, String>) -> Vec<String> {
+pub fn unseen_versions(versions: &BTreeMap<String, String>) -> Vec<String> {
     let other = SEEN.iter().filter_map(|(package, seen)| {
         let version = versions.get(*package).map_or("missing", String::as_str);
         let differs = version != *seen;
@@ -110,23 +136,23 @@ pub(super) fn write(
     inputs.check_files(folder)?;
     let model = folder.join(file::MODEL);
     let outcome = outputs::read_outcome(&model, inputs.recipe.in_fp16())?;
-    let sessions = read_sessions(folder, &inputs)?;
     // A cache would be of no use: they are new.
     let files = hashed_files(&model, &mut DigestCache::in_memory())?;
     check_model(&model, &files)?;
-    let record = TrainingRecord {
-        versions: sessions.versions,
-        devices: sessions.devices,
-        runs: sessions.runs,
-        wall_seconds: sessions.seconds,
+    let mut record = TrainingRecord {
+        inputs,
+        versions: BTreeMap::new(),
+        devices: 0,
+        runs: 0,
+        wall_seconds: 0,
         steps: outcome.steps,
         loss: outcome.loss,
         results: outcome.results,
         chat_template_sha256: of_file(&model.join("chat_template.jinja")).ok(),
         model: files,
-        notes: sessions.notes,
-        inputs,
+        notes: Vec::new(),
     };
+    record.add_sessions(folder)?;
     super::write_json(&folder.join(file::RECORD), &record)?;
     Ok(record)
 }
@@ -134,67 +160,17 @@ pub(super) fn write(
 fn check_model(model: &Path, files: &BTreeMap<String, FileRecord>) -> Result<(), TrainingError> {
     for needed in ["config.json", "tokenizer_config.json"] {
         if !files.contains_key(needed) {
-            return Err(TrainingError::FileMissing { file: model.join(needed) });
+            return Err(TrainingError::FileMissing(model.join(needed)));
         }
     }
-    let weights: Vec<&String> =
-        files.keys().filter(|name| name.ends_with(".safetensors")).collect();
-    if weights.is_empty() {
-        return Err(TrainingError::FileMissing { file: model.join("model.safetensors") });
+    let weights = || files.keys().filter(|name| name.ends_with(".safetensors"));
+    if weights().next().is_none() {
+        return Err(TrainingError::FileMissing(model.join("model.safetensors")));
     }
-    for name in weights {
-        let file = model.join(name);
+    for file in weights().map(|name| model.join(name)) {
         whole_safetensors(&file).map_err(|problem| TrainingError::Damaged { file, problem })?;
     }
     Ok(())
-}
-
-/// Puts the runs together, and checks that each started from the base model that was meant.
-fn read_sessions(folder: &Path, inputs: &TrainingInputs) -> Result<Sessions, TrainingError> {
-    let path = folder.join(file::SESSIONS);
-    let Ok(text) = fs::read_to_string(&path) else {
-        return Err(TrainingError::FileMissing { file: path });
-    };
-    let mut sessions = Sessions::default();
-    let mut running = None;
-    let mut sets_of_versions = BTreeSet::new();
-    for (at, line) in text.lines().enumerate() {
-        let line = serde_json::from_str(line).map_err(|_| TrainingError::Damaged {
-            file: path.clone(),
-            problem: format!("line {} is not one that train.sh writes", at + 1),
-        })?;
-        match line {
-            SessionLine::Started { started, devices, versions, base } => {
-                check_base(inputs, &base)?;
-                sessions.runs += 1;
-                sessions.devices = devices;
-                sets_of_versions.insert(versions.clone());
-                sessions.versions = versions;
-                running = Some(started);
-            }
-            SessionLine::Ended { ended } => {
-                let started = running.take().unwrap_or(ended);
-                sessions.seconds += ended.saturating_sub(started);
-            }
-        }
-    }
-    if sessions.runs == 0 {
-        return Err(TrainingError::Damaged { file: path, problem: "no run is in it".to_owned() });
-    }
-    sessions.notes = unseen(&sessions.versions);
-    if sets_of_versions.len() > 1 {
-        let runs = sessions.runs;
-        sessions.notes.push(format!(
-            "its {runs} runs were of different versions; the last one's are recorded"
-        ));
-    }
-    if inputs.base.files.is_empty() && inputs.base.revision.is_none() {
-        let name = &inputs.base.name;
-        sessions
-            .notes
-            .push(format!("{name} was taken from the hub without a revision, so it may change"));
-    }
-    Ok(sessions)
 }
 
 /// A cluster may have another model by the same name.
@@ -202,18 +178,18 @@ fn check_base(
     inputs: &TrainingInputs,
     found: &BTreeMap<String, String>,
 ) -> Result<(), TrainingError> {
-    for (name, sha256) in found {
-        let prepared = inputs.base.files.get(name);
-        if !inputs.base.files.is_empty() && prepared.is_none_or(|file| file.sha256 != *sha256) {
-            return Err(TrainingError::OtherBase {
-                base: inputs.base.name.clone(),
-                file: name.clone(),
-            });
-        }
+    let prepared = &inputs.base.files;
+    // Of a hub's model no files were prepared, so there is nothing to compare.
+    if prepared.is_empty() {
+        return Ok(());
     }
-    if found.is_empty() && !inputs.base.files.is_empty() {
-        let (base, file) = (inputs.base.name.clone(), "config.json".to_owned());
-        return Err(TrainingError::OtherBase { base, file });
-    }
-    Ok(())
+    let is_same =
+        |name: &str, sha256: &str| prepared.get(name).is_some_and(|file| file.sha256 == sha256);
+    let other = found.iter().find(|(name, sha256)| !is_same(name, sha256)).map(|(name, _)| name);
+    let file = match other {
+        Some(name) => name.clone(),
+        None if found.is_empty() => "config.json".to_owned(),
+        None => return Ok(()),
+    };
+    Err(TrainingError::OtherBase { base: inputs.base.name.clone(), file })
 }

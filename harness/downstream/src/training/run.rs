@@ -1,8 +1,10 @@
-//! Running a training that was prepared, on this machine.
+//! Running programs on this machine: the trainer of what was prepared, and llama.cpp's converter, which makes a GGUF file
+//! of the trained model.
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +15,7 @@ use super::checkpoints;
 use super::inputs::TrainingInputs;
 use super::outputs::{LogReader, TrainingProgress};
 use super::record::{self, TrainingRecord};
-use super::{TrainingError, file};
+use super::{TrainingError, convert, file};
 use crate::environment::Environment;
 use crate::program::{Ending, EngineProcess, ProgramError};
 
@@ -47,20 +49,19 @@ pub fn train(
     stop: &AtomicBool,
     show: &mut dyn FnMut(TrainingEvent),
 ) -> Result<TrainingRecord, TrainingError> {
-    let inputs = TrainingInputs::read(folder)?
-        .ok_or_else(|| TrainingError::NotPrepared { folder: folder.to_owned() })?;
+    let inputs = TrainingInputs::prepared(folder)?;
     if let Some(record) = TrainingRecord::read(folder)? {
         return Ok(record);
     }
     inputs.check_files(folder)?;
     check_not_running(folder)?;
     let model = folder.join(file::MODEL);
+    // The trainer's last file: where it is there, only the record is missing.
     if !model.join("all_results.json").is_file() {
         let found = checkpoints::prepare_to_resume(&model)?;
-        found
-            .put_aside
-            .into_iter()
-            .for_each(|(path, why)| show(TrainingEvent::PutAside(path, why)));
+        for (path, why) in found.put_aside {
+            show(TrainingEvent::PutAside(path, why));
+        }
         found.newest.into_iter().for_each(|step| show(TrainingEvent::ResumedFrom(step)));
         run(folder, environment, stop, show)?;
     }
@@ -92,6 +93,7 @@ fn run(
         end.store(broken.is_some() || stop.load(Ordering::Relaxed), Ordering::Relaxed);
     };
     let ending = program.wait(&end, &mut look);
+    // What was logged between the last look and the end.
     look();
     if let Some(step) = broken {
         return Err(TrainingError::LossIsNoNumber { step });
@@ -122,7 +124,7 @@ fn path_with(environment: &Environment) -> Result<OsString, TrainingError> {
     let old = env::var_os("PATH").unwrap_or_default();
     let folders = folder.into_iter().chain(env::split_paths(&old));
     env::join_paths(folders)
-        .map_err(|_| TrainingError::FolderWithSeparator { folder: environment.folder.clone() })
+        .map_err(|_| TrainingError::FolderWithSeparator(environment.folder.clone()))
 }
 
 /// A trainer outlives a gra-bench that was killed. It holds a lock while it runs; a second one would write into the same
@@ -135,10 +137,49 @@ fn check_not_running(folder: &Path) -> Result<(), TrainingError> {
         match file.try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOOK_EVERY),
-            Err(TryLockError::WouldBlock) => {
-                return Err(TrainingError::Running { folder: folder.to_owned() });
-            }
+            Err(TryLockError::WouldBlock) => return Err(TrainingError::Running(folder.to_owned())),
             Err(TryLockError::Error(error)) => return Err(TrainingError::from_io(&path)(error)),
         }
     }
+}
+
+/// Makes `model.F16.gguf` of a trained model: weights as 16-bit floats, the tokenizer and the chat template that the
+/// training saved. A file that is there already is left alone.
+///
+/// # Errors
+/// When the training is not finished, or the converter fails; its log is `gguf.log`.
+pub fn to_gguf(
+    folder: &Path,
+    environment: &Environment,
+    stop: &AtomicBool,
+) -> Result<PathBuf, TrainingError> {
+    let out = folder.join(file::GGUF);
+    let record = folder.join(file::RECORD);
+    if !record.is_file() {
+        return Err(TrainingError::FileMissing(record));
+    }
+    if out.is_file() {
+        return Ok(out);
+    }
+    let part = folder.join("model.F16.gguf.part");
+    let mut command = Command::new(environment.program("hf-to-gguf"));
+    command.arg(folder.join(file::MODEL)).arg("--outfile").arg(&part).args(["--outtype", "f16"]);
+    // Otherwise the model in the file is called after its folder, `model`.
+    if let Some(name) = folder.file_name() {
+        command.arg("--model-name").arg(name);
+    }
+    command.env("HF_HUB_OFFLINE", "1");
+    convert(command, &folder.join("gguf.log"), stop)?;
+    let mut magic = [0; 4];
+    let read = File::open(&part).and_then(|mut file| {
+        file.read_exact(&mut magic)?;
+        // On disk before it has its name.
+        file.sync_all()
+    });
+    read.map_err(TrainingError::from_io(&part))?;
+    if magic != *b"GGUF" {
+        return Err(TrainingError::damaged(&part, "the converter wrote no GGUF"));
+    }
+    fs::rename(&part, &out).map_err(TrainingError::from_io(&out))?;
+    Ok(out)
 }

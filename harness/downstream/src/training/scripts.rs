@@ -4,39 +4,33 @@
 use std::fmt::Write;
 
 use super::recipe::{Recipe, yaml_text};
-use super::{Base, BaseError};
-
-/// What a configuration depends on beside the recipe.
-pub(super) struct Subject<'a> {
-    pub(super) data_sets: Vec<&'a str>,
-    pub(super) base: &'a Base,
-    pub(super) seed: u32,
-}
+use super::{Base, BaseError, TrainingPlan};
 
 /// `train.yaml`. Ours first, then the recipe's in the order of their names.
-pub(super) fn configuration(subject: &Subject, recipe: &Recipe) -> Result<String, BaseError> {
+pub(super) fn configuration(plan: &TrainingPlan) -> Result<String, BaseError> {
+    let names: Vec<&str> = plan.data_sets.iter().map(|set| set.name.as_str()).collect();
     let mut lines = vec![
-        ("model_name_or_path", yaml_text(&subject.base.location()?)),
+        ("model_name_or_path", yaml_text(&plan.base.location()?)),
         ("stage", yaml_text("sft")),
         ("do_train", "true".to_owned()),
         // LLaMA-Factory reads all of them and shuffles their records together.
-        ("dataset", yaml_text(&subject.data_sets.join(","))),
+        ("dataset", yaml_text(&names.join(","))),
         ("dataset_dir", yaml_text("data")),
         ("output_dir", yaml_text("model")),
         // With true, an interrupted training would begin anew instead of going on from its newest checkpoint.
         ("overwrite_output_dir", "false".to_owned()),
-        ("seed", subject.seed.to_string()),
+        ("seed", plan.seed.to_string()),
         // With true, the default, a loss that is no number is logged as 0.
         ("logging_nan_inf_filter", "false".to_owned()),
         ("report_to", yaml_text("none")),
     ];
-    if let Base::Hub { revision: Some(revision), .. } = subject.base {
+    if let Base::Hub { revision: Some(revision), .. } = &plan.base {
         lines.push(("model_revision", yaml_text(revision)));
     }
-    if recipe.zero_2 {
+    if plan.recipe.zero_2 {
         lines.push(("deepspeed", yaml_text("zero-2.json")));
     }
-    let recipe = recipe.settings.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    let recipe = plan.recipe.settings.iter().map(|(key, value)| (key.as_str(), value.clone()));
     let mut text = String::new();
     for (key, value) in lines.into_iter().chain(recipe) {
         let _ = writeln!(text, "{key}: {value}");
@@ -45,28 +39,9 @@ pub(super) fn configuration(subject: &Subject, recipe: &Recipe) -> Result<String
 }
 
 /// `zero-2.json`: gradients and the optimizer's state are split among devices, weights are not. Batch and precision are
-/// left to LLaMA-Factory's own arguments.
-pub(super) fn zero_2() -> String {
-    let auto = "auto";
-    let value = serde_json::json!({
-        "train_batch_size": auto,
-        "train_micro_batch_size_per_gpu": auto,
-        "gradient_accumulation_steps": auto,
-        "gradient_clipping": auto,
-        "bf16": { "enabled": auto },
-        "fp16": { "enabled": auto },
-        // torch's AdamW is the optimizer: DeepSpeed's own is compiled when it is first used, which takes nvcc.
-        "zero_allow_untested_optimizer": true,
-        "zero_optimization": {
-            "stage": 2,
-            "contiguous_gradients": true,
-            "overlap_comm": true,
-            "reduce_scatter": true,
-            "allgather_partitions": true,
-        },
-    });
-    format!("{value:#}\n")
-}
+/// left to LLaMA-Factory's own arguments. torch's `AdamW` is the optimizer, which is "untested": DeepSpeed's own is compiled
+/// when it is first used, and that takes nvcc.
+pub(super) const ZERO_2: &str = include_str!("zero-2.json");
 
 /// `train.sh`. It is what `train` runs as well.
 pub(super) fn shell(base: &Base, recipe: &Recipe) -> String {
@@ -103,80 +78,8 @@ fi
 devices=${DEVICES:-$visible}
 "#;
 
-const SHELL: &str = r#"#!/bin/sh
-# Trains the model of this folder, or goes on with it. llamafactory-cli must be on PATH.
-#
-#   sh train.sh                  on all GPUs of this machine
-#   DEVICES=4 sh train.sh        on four of them; the batch stays the same
-#   BASE=DIR sh train.sh         the base model is in DIR, here; its hashes are compared when the result is imported
-#
-# The folder can be copied to another machine and back. gra-bench then reads it: gra-bench train import FOLDER
-set -eu
-cd "$(dirname "$0")"
-
-# Held until the last process of the training has ended.
-exec 9>.running
-if command -v flock >/dev/null && ! flock -n 9; then
-    echo "another training runs in this folder" >&2
-    exit 75
-fi
-
-@DEVICES@[ "$devices" -gt 0 ] || devices=1
-# Gradients are added up so often before a step, over all devices.
-accumulation=@ACCUMULATION@
-if [ $((accumulation % devices)) -ne 0 ]; then
-    echo "$accumulation batches for a step are not the same number on each of $devices devices; set DEVICES" >&2
-    exit 2
-fi
-export NPROC_PER_NODE="$devices"
-@LAUNCHER@@OFFLINE@# A checkpoint's state is written last. One without it was cut off, and would be resumed from all the same.
-for checkpoint in model/checkpoint-*; do
-    if [ -d "$checkpoint" ] && [ ! -f "$checkpoint/trainer_state.json" ]; then
-        aside=model/cut-off-${checkpoint##*-}
-        rm -rf "$aside"
-        mv "$checkpoint" "$aside"
-    fi
-done
-
-# Data sets are read into this cache; one of its own keeps trainings apart.
-export HF_DATASETS_CACHE="$PWD/cache"
-
-command -v llamafactory-cli >/dev/null || { echo "no llamafactory-cli on PATH; scripts/engines llamafactory" >&2; exit 127; }
-python=$(dirname "$(command -v llamafactory-cli)")/python
-[ -x "$python" ] || python=python3
-# What this run is made with, for the training's record.
-"$python" - "$devices" "${BASE:-}" <<'PYTHON' >>sessions.jsonl
-import hashlib, json, os, platform, re, sys, time
-from importlib import metadata
-
-devices, base = int(sys.argv[1]), sys.argv[2]
-if not base:
-    with open("train.yaml") as file:
-        base = json.loads(re.search(r"^model_name_or_path: (.*)$", file.read(), re.MULTILINE)[1])
-versions = {"python": platform.python_version()}
-for package in ("accelerate", "datasets", "deepspeed", "flash-attn", "llamafactory", "torch", "transformers"):
-    try:
-        versions[package] = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        pass
-files = {}
-names = sorted(os.listdir(base)) if os.path.isdir(base) else []
-for name in names:
-    if name == "config.json" or name.endswith(".safetensors") or re.fullmatch(r"pytorch_model.*\.bin", name):
-        digest = hashlib.sha256()
-        with open(os.path.join(base, name), "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        files[name] = digest.hexdigest()
-print(json.dumps({"started": int(time.time()), "devices": devices, "versions": versions, "base": files}))
-PYTHON
-
-set -- train train.yaml "gradient_accumulation_steps=$((accumulation / devices))"
-[ -z "${BASE:-}" ] || set -- "$@" "model_name_or_path=$BASE"
-llamafactory-cli "$@"
-echo "{\"ended\": $(date +%s)}" >>sessions.jsonl
-rm -rf cache
-"#;
+/// `train.sh`, with its places for what a training's base and recipe decide.
+const SHELL: &str = include_str!("train.sh");
 
 /// `train.slurm`, for one machine of a cluster.
 pub(super) fn slurm(recipe: &Recipe) -> String {
@@ -188,17 +91,4 @@ pub(super) fn slurm(recipe: &Recipe) -> String {
     SLURM.replace("@DEVICES@", &devices)
 }
 
-const SLURM: &str = r#"#!/bin/sh
-#SBATCH --job-name=gra-train
-#SBATCH --nodes=1
-#SBATCH --ntasks=1
-@DEVICES@#SBATCH --time=24:00:00
-#SBATCH --output=train.log
-#SBATCH --open-mode=append
-#SBATCH --requeue
-# sbatch train.slurm, in this folder, with llamafactory-cli on PATH. A job that is started again goes on from its newest
-# checkpoint. Partition, account and modules are your cluster's.
-set -eu
-cd "$SLURM_SUBMIT_DIR"
-srun sh train.sh
-"#;
+const SLURM: &str = include_str!("train.slurm");

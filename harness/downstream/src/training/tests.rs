@@ -1,7 +1,6 @@
 //! Trainings in temporary folders. LLaMA-Factory is played by a shell script, which copies what the real one wrote; the real
 //! one runs in `tests/real_training.rs`.
 
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::*;

@@ -10,17 +10,62 @@
 //!
 //! Without items the scores count as independent and binomial, which makes an interval rather too wide. With a single
 //! training nothing is known of other trainings, and the interval does not cover them.
+//!
+//! A file of items holds one evaluation. Its CSV has a line per item: `benchmark`, `item`, and `right`, the share of it
+//! that was right, from 0 to 1. A benchmark of several tasks whose mean is over tasks (BBH, MMLU) names its items
+//! `TASK/ITEM`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::items::{ItemScores, task};
 use super::{BenchmarkScore, ModelScores, Run};
 use crate::Benchmark;
 use crate::exact;
+use crate::lines::{self, LineError};
 use crate::proportion::{Interval, Z};
+
+/// The items of one benchmark in one evaluation: the share of each that was right, by its name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemScores(BTreeMap<Arc<str>, f32>);
+
+impl ItemScores {
+    /// Reads a file of items. Names are kept once for all files that are read with the same `names`.
+    ///
+    /// # Errors
+    /// Names the first line that is not as the module describes.
+    pub fn read(
+        csv: &[u8],
+        names: &mut BTreeSet<Arc<str>>,
+    ) -> Result<BTreeMap<Benchmark, Arc<Self>>, LineError> {
+        let mut items: BTreeMap<Benchmark, Self> = BTreeMap::new();
+        for line in lines::read(csv)? {
+            let of = items.entry(line.read("benchmark")?).or_default();
+            let name = line.text("item")?;
+            let text = line.text("right")?;
+            let right = text.parse().ok().filter(|right| (0.0..=1.0).contains(right));
+            let right = right.ok_or_else(|| {
+                line.field_error("right", format!("`{text}` is no share from 0 to 1"))
+            })?;
+            // Each of several evaluations has the same items, and MMLU alone has 14,042.
+            let name = names.get(name).cloned().unwrap_or_else(|| {
+                let name: Arc<str> = name.into();
+                names.insert(Arc::clone(&name));
+                name
+            });
+            if of.0.insert(name, right).is_some() {
+                return Err(line.line_error("an earlier line has this item"));
+            }
+        }
+        Ok(items.into_iter().map(|(benchmark, items)| (benchmark, Arc::new(items))).collect())
+    }
+}
+
+/// The task that an item is of, where its benchmark has several.
+fn task(name: &str) -> &str {
+    name.split_once('/').map_or("", |(task, _)| task)
+}
 
 /// A score that takes part in a sum.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +105,7 @@ pub fn on_benchmark(
 /// One model less another in the average of the ten; `None` while one of them lacks a benchmark.
 #[must_use]
 pub fn of_averages(of: &ModelScores, less: &ModelScores) -> Option<ScoreSum> {
-    let share = 1.0 / Benchmark::ALL.map(|_| 1.0).iter().sum::<f64>();
+    let share = 1.0 / count(Benchmark::ALL.len());
     let terms = Benchmark::ALL.into_iter().flat_map(|benchmark| {
         [(share, of), (-share, less)].map(|(weight, model)| Term { weight, model, benchmark })
     });
@@ -130,15 +175,12 @@ fn quantile(freedom: f64) -> f64 {
 
 /// The training seeds that all terms have.
 fn shared_seeds(terms: &[Term<'_>]) -> Option<Vec<u64>> {
-    let mut shared: Option<BTreeSet<u64>> = None;
+    let first = terms.first()?;
+    let mut seeds: Vec<u64> = first.model.runs.get(&first.benchmark)?.keys().copied().collect();
     for term in terms {
-        let seeds: BTreeSet<u64> = term.model.runs.get(&term.benchmark)?.keys().copied().collect();
-        shared = Some(match shared {
-            Some(shared) => &shared & &seeds,
-            None => seeds,
-        });
+        let runs = term.model.runs.get(&term.benchmark)?;
+        seeds.retain(|seed| runs.contains_key(seed));
     }
-    let seeds: Vec<u64> = shared?.into_iter().collect();
     (!seeds.is_empty()).then_some(seeds)
 }
 
@@ -162,24 +204,24 @@ struct OfItems {
 
 /// Takes the terms of one benchmark item by item; `None` where one has no items, or other ones.
 fn paired(terms: &[&Term<'_>], seeds: &[u64]) -> Option<OfItems> {
-    let items =
-        |term: &&Term<'_>, seed: u64| -> Option<Arc<ItemScores>> { run(term, seed)?.items.clone() };
+    let items = |term: &Term<'_>, seed| run(term, seed)?.items.clone();
     let first = items(terms.first()?, *seeds.first()?)?;
+    // For each training the sum of every item, in the order of the items' names.
     let mut sums: Vec<Vec<f64>> = Vec::new();
     for seed in seeds {
-        let of_seed: Vec<(f64, Arc<ItemScores>)> = terms
-            .iter()
-            .map(|term| Some((term.weight, items(term, *seed)?)))
-            .collect::<Option<_>>()?;
-        if of_seed.iter().any(|(_, items)| items.names().ne(first.names())) {
-            return None;
+        let mut sum = vec![0.0; first.0.len()];
+        for term in terms {
+            let items = items(term, *seed)?;
+            if items.0.keys().ne(first.0.keys()) {
+                return None;
+            }
+            for (sum, right) in sum.iter_mut().zip(items.0.values()) {
+                *sum += 100.0 * term.weight * f64::from(*right);
+            }
         }
-        let sum = |name: &Arc<str>| {
-            of_seed.iter().map(|(weight, items)| Some(100.0 * weight * items.get(name)?)).sum()
-        };
-        sums.push(first.names().map(sum).collect::<Option<_>>()?);
+        sums.push(sum);
     }
-    let tasks: Vec<&str> = first.names().map(|name| task(name)).collect();
+    let tasks: Vec<&str> = first.0.keys().map(|name| task(name)).collect();
     let trainings = count(seeds.len());
     let over_trainings: Vec<f64> = (0..tasks.len())
         .map(|item| sums.iter().map(|sum| sum[item]).sum::<f64>() / trainings)
@@ -279,6 +321,26 @@ mod tests {
     fn difference(benchmarks: &Benchmarks, benchmark: Benchmark) -> ScoreSum {
         let models: Vec<&ModelScores> = benchmarks.others().map(|(_, scores)| scores).collect();
         on_benchmark(models[1], models[0], benchmark).unwrap()
+    }
+
+    #[test]
+    fn a_file_holds_the_items_of_several_benchmarks() {
+        let csv = b"benchmark,item,right\ngsm8k,1,1\ngsm8k,2,0\nbbh,navigate/0,0.5\n";
+        let items = ItemScores::read(csv, &mut BTreeSet::new()).unwrap();
+        assert_eq!(items[&Benchmark::Gsm8k].0.get("2"), Some(&0.0));
+        assert_eq!(
+            items[&Benchmark::Bbh].0.keys().map(|name| task(name)).collect::<Vec<_>>(),
+            ["navigate"]
+        );
+        for (line, said) in [
+            ("gsm8k,1,2\n", "line 2, column `right`: `2` is no share from 0 to 1"),
+            ("gsm8k,1,1\ngsm8k,1,1\n", "line 3: an earlier line has this item"),
+            ("gsm9k,1,1\n", "`gsm9k` is no benchmark"),
+        ] {
+            let csv = format!("benchmark,item,right\n{line}");
+            let error = ItemScores::read(csv.as_bytes(), &mut BTreeSet::new()).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 
     #[test]

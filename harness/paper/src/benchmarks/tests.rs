@@ -38,7 +38,7 @@ fn scored(score: &str, scale: &str) -> String {
         Err(error) => error.to_string(),
         Ok(benchmarks) => {
             let model = benchmarks.models().next().unwrap();
-            exact::shown(benchmarks.score(model, Benchmark::Gsm8k).unwrap().mean)
+            exact::shown(benchmarks.of(model).unwrap().score(Benchmark::Gsm8k).unwrap().mean)
         }
     }
 }
@@ -83,7 +83,7 @@ fn trainings_have_a_mean_and_a_spread() {
     let line = |(seed, score)| format!("qwen2.5-7b,alpaca,gra,5,gsm8k,{score},1000,{seed}\n");
     let benchmarks = read(&lines.map(line).concat()).unwrap();
     let model = benchmarks.chosen(BaseModel::Qwen, SeedDataset::Alpaca, DataSource::Gra).unwrap();
-    let score = benchmarks.score(model, Benchmark::Gsm8k).unwrap();
+    let score = benchmarks.of(model).unwrap().score(Benchmark::Gsm8k).unwrap();
     assert_eq!(
         (score.mean, score.n, score.trainings),
         (Ratio::new(71_166_667, 1_000_000), 1000, 3)
@@ -92,8 +92,8 @@ fn trainings_have_a_mean_and_a_spread() {
     assert!((score.spread.unwrap() - 1.258_305_739_211_791_6).abs() < 1e-12);
     let interval = score.interval.unwrap();
     assert!(68.0 < interval.low && interval.low < 71.2 && interval.high < 74.0, "{interval:?}");
-    assert_eq!(benchmarks.average(model), None);
-    assert_eq!(benchmarks.score(model, Benchmark::Math), None);
+    assert_eq!(benchmarks.of(model).unwrap().average(), None);
+    assert_eq!(benchmarks.of(model).unwrap().score(Benchmark::Math), None);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn an_average_needs_all_ten_and_the_last_round_stands_for_gra() {
     let benchmarks = read(&lines).unwrap();
     let model = benchmarks.chosen(BaseModel::Llama, SeedDataset::Condor, DataSource::Gra).unwrap();
     assert_eq!(model.round, Some(4));
-    let average = benchmarks.average(model).unwrap();
+    let average = benchmarks.of(model).unwrap().average().unwrap();
     assert_eq!((average.mean, average.n, average.spread), (Ratio::new(1170, 20), 1000, None));
     // Ten scores about 58.5 of 100 items: the error is about 4.9 / sqrt(10).
     let half = average.interval.unwrap().high - 58.5;
@@ -136,7 +136,7 @@ proptest! {
         if let Ok(benchmarks) = read(&format!("{}\n", line.join(","))) {
             for model in benchmarks.models() {
                 for benchmark in Benchmark::ALL {
-                    let score = benchmarks.score(model, benchmark);
+                    let score = benchmarks.of(model).unwrap().score(benchmark);
                     prop_assert!(score.is_none_or(|score| score.mean <= Ratio::from(100)));
                 }
             }

@@ -12,14 +12,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Measurement;
-use super::formula;
-use super::scorebook::{Row, Scorebook};
+use super::formula::{self, Row, Scorebook};
 use super::value::{Value, judge_measured};
-use crate::benchmarks::difference::{self, ScoreSum, Term};
-use crate::benchmarks::items::ItemScores;
+use crate::benchmarks::difference::{self, ItemScores, ScoreSum, Term};
 use crate::benchmarks::{Benchmarks, Trained};
 use crate::exact::{self, Ratio};
-use crate::lines::{self, LineError};
+use crate::lines::{self, Line, LineError};
 use crate::{Benchmark, Claim, DataSource};
 
 /// A file of results is not what its command writes.
@@ -79,6 +77,14 @@ struct Found {
     from: String,
 }
 
+impl Found {
+    /// Of shares of 1.
+    fn in_per_cent(self) -> Self {
+        let interval = self.interval.map(|(low, high)| (low * 100, high * 100));
+        Self { value: self.value * 100, interval, ..self }
+    }
+}
+
 /// The bound for P03: "orders of magnitude" are at least two, a hundredth of the operations.
 const ORDERS_OF_MAGNITUDE: &str = "<=0.01";
 
@@ -112,22 +118,19 @@ impl Measured {
     /// # Errors
     /// When it is not what `gra-bench stats` writes.
     pub fn read_stats(&mut self, file: &str, csv: &[u8]) -> Result<(), MeasuredError> {
-        let statistics = lines::read(csv).and_then(|lines| {
-            let statistic = |line: &lines::Line| {
-                // An empty value is no error: the measure was not taken of that data set.
-                Ok(Statistic {
-                    measure: format!("{}: {}", line.text("group")?, line.text("measure")?),
-                    data_set: line.text("data_set")?.to_owned(),
-                    value: line.optional("value").and_then(decimal),
-                    interval: line
-                        .optional("low")
-                        .and_then(decimal)
-                        .zip(line.optional("high").and_then(decimal)),
-                    n: line.optional("n").map(str::to_owned),
-                })
-            };
-            lines.iter().map(statistic).collect::<Result<Vec<_>, LineError>>()
-        });
+        let statistic = |line: &Line| {
+            // An empty value is no error: the measure was not taken of that data set.
+            let number = |column| line.optional(column).and_then(decimal);
+            Ok(Statistic {
+                measure: format!("{}: {}", line.text("group")?, line.text("measure")?),
+                data_set: line.text("data_set")?.to_owned(),
+                value: number("value"),
+                interval: number("low").zip(number("high")),
+                n: line.optional("n").map(str::to_owned),
+            })
+        };
+        let lines = lines::read(csv);
+        let statistics = lines.and_then(|lines| lines.iter().map(statistic).collect());
         self.statistics = statistics.map_err(|error| wrong(file, error))?;
         Ok(())
     }
@@ -138,28 +141,7 @@ impl Measured {
     /// # Errors
     /// When it is not what `gra-bench compute` writes.
     pub fn read_compute(&mut self, file: &str, csv: &[u8]) -> Result<(), MeasuredError> {
-        let trial = || -> Result<Option<Trial>, LineError> {
-            let lines = lines::read(csv)?;
-            let mut found = None;
-            for line in &lines {
-                // Annotation of the seed set is paid once for all variants, so a trial's cost is that of its rounds.
-                let is_assumed = line.optional("assumed_parameters").is_some();
-                if line.text("stage")? != "rounds" || is_assumed {
-                    continue;
-                }
-                let (samples, calls): (u32, u32) = (line.read("samples")?, line.read("calls")?);
-                let per_sample = Ratio::new(i128::from(calls), i128::from(samples.max(1)));
-                // Without an accepted sample there is no cost of one.
-                found = Some(Trial {
-                    name: line.text("trial")?.to_owned(),
-                    calls: (samples > 0).then_some(per_sample),
-                    times_teacher: line.optional("times_teacher").and_then(decimal),
-                    parameters: parameters(line),
-                });
-            }
-            Ok(found)
-        };
-        self.trials.extend(trial().map_err(|error| wrong(file, error))?);
+        self.trials.extend(trial(csv).map_err(|error| wrong(file, error))?);
         Ok(())
     }
 
@@ -175,7 +157,7 @@ impl Measured {
         let benchmarks = &self.benchmarks;
         let row = |model: Trained| {
             let shift = |c| if shifted == Some((model, c)) { SHIFT } else { Ratio::ZERO };
-            let mean = |c| benchmarks.score(model, c).map(|score| score.mean + shift(c));
+            let mean = |c| Some(benchmarks.of(model)?.score(c)?.mean + shift(c));
             Row::from_columns(&Benchmark::ALL.map(mean))
         };
         for model in benchmarks.models() {
@@ -201,6 +183,7 @@ impl Measured {
         let mut terms = Vec::new();
         for ((model, benchmark), book) in books {
             let Value::Number(shifted) = formula::measured(claim, book)? else { return None };
+            // The slope of the formula in this score: formulas are sums and means, so it is exact but where they branch.
             let weight = exact::to_f64((shifted - value) / SHIFT);
             if weight != 0.0 {
                 let model = self.benchmarks.of(*model)?;
@@ -213,8 +196,8 @@ impl Measured {
     /// The rows once more for each score, with that score shifted.
     pub(super) fn shifted(&self) -> ShiftedBooks {
         let all = |model| Benchmark::ALL.map(|benchmark| (model, benchmark));
-        let scored = |&(model, c): &_| self.benchmarks.score(model, c).is_some();
-        let known = self.benchmarks.models().flat_map(all).filter(scored);
+        let scored = |&(model, c): &_| self.benchmarks.of(model)?.score(c);
+        let known = self.benchmarks.models().flat_map(all).filter(|one| scored(one).is_some());
         known.map(|score| (score, self.scorebook(Some(score)))).collect()
     }
 
@@ -226,27 +209,10 @@ impl Measured {
         shifted: &ShiftedBooks,
     ) -> Measurement {
         if formula::is_about_models(claim) {
-            let Some(value) = formula::measured(claim, book) else {
-                return Measurement::Missing(
-                    "scores of the trained models that it compares, in benchmarks.csv",
-                );
-            };
-            let sum = self.interval(claim, &value, shifted);
-            let interval = sum.and_then(|sum| around(&value, &sum));
-            let mut from = "benchmarks.csv".to_owned();
-            if let Some(sum) = sum.filter(|_| interval.is_some()) {
-                let _ = match sum.trainings {
-                    1 => write!(from, "; the interval is for other items, not for other trainings"),
-                    n => write!(from, "; the interval is for other items and trainings, of {n}"),
-                };
-                if sum.is_paired {
-                    from.push_str("; models were compared item by item");
-                }
-            }
-            let verdict = judge_measured(&claim.printed, &value, interval);
-            return Measurement::Measured { value, interval, from, verdict };
+            return self.of_models(claim, book, shifted);
         }
-        let (found, missing) = match claim.id.as_str() {
+        let id = claim.id.as_str();
+        let (found, missing) = match id {
             "P03" => (
                 self.operations(),
                 "gra-bench compute TRIAL, of full GRA at the paper's thresholds with models of 7B or more",
@@ -276,22 +242,41 @@ impl Measured {
         };
         let value = Value::Number(value);
         // The claim prints no number that a measurement could be held against; this stands for it.
-        let printed = if claim.id == "P03" { ORDERS_OF_MAGNITUDE } else { &claim.printed };
+        let printed = if id == "P03" { ORDERS_OF_MAGNITUDE } else { &claim.printed };
         // Means of samples are judged by their intervals alone; the tokens of a trial are counted, not sampled.
-        let is_counted = matches!(claim.id.as_str(), "P03" | "A21");
+        let is_counted = matches!(id, "P03" | "A21");
         let verdict = judge_measured(printed, &value, interval);
         let verdict = verdict.filter(|_| is_counted || interval.is_some());
+        Measurement::Measured { value, interval, from, verdict }
+    }
+
+    /// What scores of trained models say about a claim.
+    fn of_models(&self, claim: &Claim, book: &Scorebook, shifted: &ShiftedBooks) -> Measurement {
+        let Some(value) = formula::measured(claim, book) else {
+            return Measurement::Missing(
+                "scores of the trained models that it compares, in benchmarks.csv",
+            );
+        };
+        let sum = self.interval(claim, &value, shifted);
+        let interval = sum.and_then(|sum| around(&value, &sum));
+        let mut from = "benchmarks.csv".to_owned();
+        if let Some(sum) = sum.filter(|_| interval.is_some()) {
+            let _ = match sum.trainings {
+                1 => write!(from, "; the interval is for other items, not for other trainings"),
+                n => write!(from, "; the interval is for other items and trainings, of {n}"),
+            };
+            from += if sum.is_paired { "; models were compared item by item" } else { "" };
+        }
+        let verdict = judge_measured(&claim.printed, &value, interval);
         Measurement::Measured { value, interval, from, verdict }
     }
 
     /// Of the trial of full GRA that stands for the paper's: of an experiment called `main`, else of one called `main-` and
     /// more, else the first by name.
     fn of_gra(&self, of: impl Fn(&Trial) -> Option<Ratio>, what: &str) -> Option<Found> {
-        let known: Vec<(Ratio, &str)> = self
-            .trials
-            .iter()
-            .filter_map(|trial| Some((of(trial)?, trial.name.as_str())))
-            .collect();
+        let known = self.trials.iter().filter_map(|trial| Some((of(trial)?, trial.name.as_str())));
+        let known: Vec<(Ratio, &str)> = known.collect();
+        // `false` comes before `true`.
         let rank =
             |name: &str| (!name.starts_with("main/"), !name.starts_with("main-"), name.to_owned());
         let (value, name) = *known.iter().min_by_key(|(_, name)| rank(name))?;
@@ -325,12 +310,12 @@ impl Measured {
         of(measure).filter(|_| !is_demonstration)
     }
 
-    /// A measure of GRA data less that of another data set, which has no interval.
-    fn less(&self, measure: &str, other: &str) -> Option<Found> {
-        let [gra, other_set] = ["gra", other].map(|set| self.statistic(measure, set));
-        let value = gra?.value? - other_set?.value?;
-        let from = format!("stats.csv, {measure}, gra less {other}, without an interval");
-        Some(Found { value, interval: None, from })
+    /// A measure of GRA data less that of another data set.
+    fn less(&self, measure: &str, other: &str, interval: Option<(Ratio, Ratio)>) -> Option<Found> {
+        let value = |set| self.statistic(measure, set)?.value;
+        let without = if interval.is_none() { ", without an interval" } else { "" };
+        let from = format!("stats.csv, {measure}, gra less {other}{without}");
+        Some(Found { value: value("gra")? - value(other)?, interval, from })
     }
 
     /// The share of what GRA accepted that the judge scores above the threshold, per cent.
@@ -338,14 +323,12 @@ impl Measured {
         let measure = "judge: judge > 8, share of accepted";
         let line = self.statistic(measure, "gra")?;
         let n = line.n.as_ref().map(|n| format!(", n {n}")).unwrap_or_default();
-        let interval = line.interval.map(|(low, high)| (low * 100, high * 100));
         let from = format!("stats.csv, {measure}, in per cent{n}");
-        Some(Found { value: line.value? * 100, interval, from })
+        Some(Found { value: line.value?, interval: line.interval, from }.in_per_cent())
     }
 
     /// Mean IFD of GRA data less another source's, in per cent.
     fn difficulty(&self, other: &str) -> Option<Found> {
-        let found = self.less("ifd: loss-ratio, mean over all", other)?;
         // `stats` has the interval of the difference where one of the two is its first data set.
         let contrast = "against the first: loss-ratio, difference";
         let first = self.statistics.first().map(|line| line.data_set.as_str());
@@ -355,30 +338,22 @@ impl Measured {
             Some(first) if first == other => interval_of("gra"),
             _ => None,
         };
-        let interval = interval.map(|(low, high)| (low * 100, high * 100));
-        let from = match interval {
-            Some(_) => found.from.trim_end_matches(", without an interval").to_owned(),
-            None => found.from,
-        };
-        Some(Found { value: found.value * 100, interval, from })
+        self.less("ifd: loss-ratio, mean over all", other, interval).map(Found::in_per_cent)
     }
 
     /// The Vendi score of GRA data less another source's, at as many samples of each.
     fn diversity(&self, other: &str) -> Option<Found> {
-        self.less("diversity: Vendi score", other)
+        self.less("diversity: Vendi score", other, None)
     }
 
     /// Entropy of the committee's means less that of the judge's, in bits, of the same samples.
     fn granularity(&self) -> Option<Found> {
         let entropy =
             |rater: &str| self.statistic(&format!("judge: {rater}: entropy in bits"), "gra")?.value;
+        let value = entropy("mu")? - entropy("judge")?;
         let from =
             "stats.csv, judge: entropy in bits of mu less that of the judge, without an interval";
-        Some(Found {
-            value: entropy("mu")? - entropy("judge")?,
-            interval: None,
-            from: from.to_owned(),
-        })
+        Some(Found { value, interval: None, from: from.to_owned() })
     }
 }
 
@@ -389,6 +364,8 @@ type ShiftedBooks = Vec<((Trained, Benchmark), Scorebook)>;
 fn around(value: &Value, sum: &ScoreSum) -> Option<(Ratio, Ratio)> {
     let Value::Number(value) = value else { return None };
     let interval = sum.interval?;
+    // The formula's value is the mean over all trainings, the sum's is over those that all scores share: only the width
+    // is taken from there.
     let half = exact::parse(&format!("{:.9}", (interval.high - interval.low) / 2.0))?;
     (half > Ratio::ZERO).then_some((value - half, value + half))
 }
@@ -397,12 +374,33 @@ fn wrong(file: &str, error: LineError) -> MeasuredError {
     MeasuredError { file: file.to_owned(), error }
 }
 
+/// What a `compute.csv` says of its trial; `None` where it says nothing of its rounds, or all with assumed sizes.
+fn trial(csv: &[u8]) -> Result<Option<Trial>, LineError> {
+    let mut found = None;
+    for line in lines::read(csv)? {
+        // Annotation of the seed set is paid once for all variants, so a trial's cost is that of its rounds.
+        if line.text("stage")? != "rounds" || line.optional("assumed_parameters").is_some() {
+            continue;
+        }
+        let (samples, calls): (u32, u32) = (line.read("samples")?, line.read("calls")?);
+        let per_sample = Ratio::new(i128::from(calls), i128::from(samples.max(1)));
+        found = Some(Trial {
+            name: line.text("trial")?.to_owned(),
+            // Without an accepted sample there is no cost of one.
+            calls: (samples > 0).then_some(per_sample),
+            times_teacher: line.optional("times_teacher").and_then(decimal),
+            parameters: parameters(&line),
+        });
+    }
+    Ok(found)
+}
+
 /// Counts above this are not read: no computation takes so many operations, and their sums would overflow.
 const MOST: i128 = 10_i128.pow(30);
 
 /// Parameters as operations over twice the tokens, which is how `compute` counts operations; `None` where they are
 /// unknown.
-fn parameters(line: &lines::Line) -> Option<Ratio> {
+fn parameters(line: &Line) -> Option<Ratio> {
     let sum = |columns: [&str; 2]| -> Option<i128> {
         let count = |column: &str| -> Option<i128> {
             line.optional(column)?.parse().ok().filter(|count| (0..=MOST).contains(count))

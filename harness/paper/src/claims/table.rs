@@ -7,11 +7,15 @@ use super::{Finding, Measurement};
 use crate::exact;
 use crate::foreign_text::CsvWriter;
 use crate::grid::{self, Align, Column};
-use crate::{ClaimVerdict, Kind};
+use crate::{Claim, ClaimVerdict, Kind};
 
 /// Columns that a claim's text is indented by in a terminal.
 const INDENT: usize = 5;
 const MISSING: &str = "-";
+
+/// Those of `results/paper/claims.csv`, and what was measured; in [`write_csv`]'s order.
+const COLUMNS: &str = "id kind section claim formula printed recomputed verdict note \
+    here here_low here_high here_verdict here_from here_missing";
 
 /// One line per claim: the columns of `results/paper/claims.csv`, then `here`, `here_low`, `here_high`, `here_verdict`,
 /// `here_from`, and in `here_missing` the command or file that would measure it.
@@ -23,40 +27,12 @@ pub fn write_csv<'a>(
     writer: impl Write,
 ) -> io::Result<()> {
     let mut csv = CsvWriter::from_writer(writer);
-    csv.write_record([
-        "id",
-        "kind",
-        "section",
-        "claim",
-        "formula",
-        "printed",
-        "recomputed",
-        "verdict",
-        "note",
-        "here",
-        "here_low",
-        "here_high",
-        "here_verdict",
-        "here_from",
-        "here_missing",
-    ])?;
+    csv.write_record(COLUMNS.split(' '))?;
     for finding in findings {
         let claim = &finding.claim;
-        let [here, low, high, verdict, from, missing] = match &finding.here {
-            Measurement::Measured { value, interval, from, verdict } => {
-                let [low, high] =
-                    interval.map(|(low, high)| [low, high].map(exact::shown)).unwrap_or_default();
-                let verdict = verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
-                [value.to_string(), low, high, verdict, from.clone(), String::new()]
-            }
-            Measurement::Missing(what) => {
-                let [here, low, high, verdict, from]: [String; 5] = Default::default();
-                [here, low, high, verdict, from, (*what).to_owned()]
-            }
-            Measurement::Inapplicable => Default::default(),
-        };
-        let recomputed = finding.recomputed_text().unwrap_or_default();
-        csv.write_record([
+        let (recomputed, verdict) =
+            (finding.recomputed_text().unwrap_or_default(), claim.verdict.to_string());
+        let as_printed = [
             &claim.id,
             claim.kind.id(),
             &claim.section,
@@ -64,15 +40,22 @@ pub fn write_csv<'a>(
             &claim.formula,
             &claim.printed,
             &recomputed,
-            &claim.verdict.to_string(),
-            &claim.note,
-            &here,
-            &low,
-            &high,
             &verdict,
-            &from,
-            &missing,
-        ])?;
+            &claim.note,
+        ];
+        // Value, ends of its interval, verdict, and where it is from; or else what would measure it.
+        let mut here: [String; 6] = Default::default();
+        match &finding.here {
+            Measurement::Measured { value, interval, from, verdict } => {
+                let [low, high] =
+                    interval.map(|(low, high)| [low, high].map(exact::shown)).unwrap_or_default();
+                let verdict = verdict.map(|verdict| verdict.to_string()).unwrap_or_default();
+                here = [value.to_string(), low, high, verdict, from.clone(), String::new()];
+            }
+            Measurement::Missing(what) => (*what).clone_into(&mut here[5]),
+            Measurement::Inapplicable => {}
+        }
+        csv.write_record(as_printed.into_iter().chain(here.iter().map(String::as_str)))?;
     }
     csv.flush()
 }
@@ -154,25 +137,16 @@ fn claim_lines(out: &mut String, finding: &Finding) {
 /// A row per verdict, with how many claims of each kind have it.
 fn counts(findings: &[Finding]) -> Vec<Column> {
     let words = ["holds", "off", "contradicted", "not-measurable", "derived"];
-    let count = |word: &str, kind: Option<Kind>| {
-        let is_one = |finding: &&Finding| {
-            finding.claim.verdict.word() == word
-                && kind.is_none_or(|kind| finding.claim.kind == kind)
-        };
-        findings.iter().filter(is_one).count().to_string()
+    let verdicts = words.map(|word| word.replace("not-measurable", "not measurable yet")).to_vec();
+    let verdicts = Column { title: "verdict".to_owned(), cells: verdicts, align: Align::Left };
+    let counted = |title: &str, is_counted: &dyn Fn(&Claim) -> bool| {
+        let claims = || findings.iter().map(|finding| &finding.claim).filter(|one| is_counted(one));
+        let count = |word| claims().filter(|claim| claim.verdict.word() == word).count();
+        let cells = words.map(|word| count(word).to_string()).to_vec();
+        Column { title: title.to_owned(), cells, align: Align::Right }
     };
-    let shown =
-        |word: &str| if word == "not-measurable" { "not measurable yet" } else { word }.to_owned();
-    let verdicts = words.map(shown).to_vec();
-    let mut columns =
-        vec![Column { title: "verdict".to_owned(), cells: verdicts, align: Align::Left }];
-    for kind in Kind::ALL {
-        let cells = words.map(|word| count(word, Some(kind))).to_vec();
-        columns.push(Column { title: kind.id().to_owned(), cells, align: Align::Right });
-    }
-    let cells = words.map(|word| count(word, None)).to_vec();
-    columns.push(Column { title: "all".to_owned(), cells, align: Align::Right });
-    columns
+    let kinds = Kind::ALL.map(|kind| counted(kind.id(), &|claim| claim.kind == kind));
+    [verdicts].into_iter().chain(kinds).chain([counted("all", &|_| true)]).collect()
 }
 
 fn by_kind(
@@ -192,10 +166,10 @@ fn recomputed(finding: &Finding) -> String {
 
 fn here(finding: &Finding) -> String {
     match &finding.here {
-        // Only these verdicts compare numbers; others would repeat the paper's own.
         Measurement::Measured { verdict, .. } => {
             let number = finding.here.number().unwrap_or_default();
             match verdict {
+                // Neither compares numbers: it would repeat the paper's own verdict.
                 Some(ClaimVerdict::NotMeasurable | ClaimVerdict::Derived) | None => number,
                 Some(verdict) => format!("{number} ({verdict})"),
             }
@@ -210,9 +184,7 @@ fn place(section: &str) -> String {
     match section {
         "repo" => "the authors' repository".to_owned(),
         "abstract" => section.to_owned(),
-        _ if section.starts_with(|first: char| first.is_ascii_digit()) => {
-            format!("section {section}")
-        }
+        _ if section.starts_with(|c: char| c.is_ascii_digit()) => format!("section {section}"),
         _ => match section.strip_prefix("table") {
             Some(number) => format!("Table {number}"),
             None => format!("Appendix {section}"),

@@ -17,13 +17,10 @@ pub(super) fn add(table: &mut Table, paper: &Reference) {
                 let mut parts: Vec<String> = mean(cell).into_iter().collect();
                 parts.extend(elsewhere(number, cell, paper));
                 // A marked best that the recomputed averages deny is the strongest thing that a table can get wrong.
-                let is_wrong_best = cell.is_best && by_columns.is_some_and(|best| best != place);
-                if let Some(best) =
-                    best.as_ref().filter(|_| is_wrong_best && cell.recomputed.is_some())
-                {
-                    parts.push(format!(
-                        "By the means of the columns the best of the block is {best}."
-                    ));
+                let is_best = cell.is_best && cell.recomputed.is_some();
+                if let Some(best) = best.as_ref().filter(|_| is_best && by_columns != Some(place)) {
+                    let denied = "By the means of the columns the best of the block is";
+                    parts.push(format!("{denied} {best}."));
                 }
                 if !parts.is_empty() {
                     table.notes.push(parts.join(" "));
@@ -53,29 +50,31 @@ fn elsewhere(number: TableNumber, cell: &Cell, paper: &Reference) -> Vec<String>
     // Only averages are printed in several places; a cell's path says which row it is of.
     let parts: Vec<&str> = cell.path.split('/').collect();
     let [_, base, seed, row, "avg"] = parts.as_slice() else { return Vec::new() };
-    let (Ok(base), Ok(seed)) = (base.parse(), seed.parse()) else { return Vec::new() };
-    let averages = GraAverages { paper, base, seed };
-    match number {
-        TableNumber::Main if *row == "gra" => averages.of_table_1(),
-        TableNumber::SeedData if *row == "gra" => averages.of_table_2(),
-        TableNumber::Iterations => {
-            row.parse().map(|round| averages.of_table_3(round)).unwrap_or_default()
-        }
-        TableNumber::Main | TableNumber::SeedData => Vec::new(),
-    }
+    let (Ok(base), Ok(seed), Some(here)) = (base.parse(), seed.parse(), cell.printed) else {
+        return Vec::new();
+    };
+    let average = GraAverage { paper, base, seed, here };
+    let notes = match (number, row.parse()) {
+        (TableNumber::Main, _) if *row == "gra" => average.notes_of_table_1(),
+        (TableNumber::SeedData, _) if *row == "gra" => vec![average.note_of_table_2()],
+        (TableNumber::Iterations, Ok(round)) => average.notes_of_table_3(round),
+        _ => Vec::new(),
+    };
+    notes.into_iter().flatten().collect()
 }
 
-/// The averages of GRA that the tables print for a base model and a seed set.
-struct GraAverages<'a> {
+/// An average of GRA, and what the tables print for the same base model and seed set.
+struct GraAverage<'a> {
     paper: &'a Reference,
     base: BaseModel,
     seed: SeedDataset,
+    /// As the cell prints it.
+    here: Ratio,
 }
 
-impl GraAverages<'_> {
+impl GraAverage<'_> {
     fn table_1(&self) -> Option<Ratio> {
-        let scores = self.paper.main(self.base, self.seed, DataSource::Gra);
-        scores.map(|scores| scores.average)
+        Some(self.paper.main(self.base, self.seed, DataSource::Gra)?.average)
     }
 
     fn table_2(&self) -> Option<Ratio> {
@@ -83,8 +82,7 @@ impl GraAverages<'_> {
     }
 
     fn table_3(&self, round: u8) -> Option<Ratio> {
-        let row = self.paper.iteration(self.base, self.seed, round);
-        row.map(|row| row.scores.average)
+        Some(self.paper.iteration(self.base, self.seed, round)?.scores.average)
     }
 
     /// The round of Table 3 that Table 1's row repeats, column by column.
@@ -96,65 +94,53 @@ impl GraAverages<'_> {
     fn round_of_table_2(&self) -> Option<(u8, bool)> {
         let average = self.table_2()?;
         let mean = |round| {
-            let row = self.paper.iteration(self.base, self.seed, round);
-            row.map(|row| exact::round(row.scores.mean(), 2))
+            let row = self.paper.iteration(self.base, self.seed, round)?;
+            Some(exact::round(row.scores.mean(), 2))
         };
-        let find = |of: &dyn Fn(u8) -> Option<Ratio>| {
-            ITERATIONS.into_iter().find(|round| of(*round) == Some(average))
-        };
+        let mut rounds = ITERATIONS.into_iter();
         // Printed averages first: a mean that happens to agree is the weaker explanation.
-        let printed = find(&|round| self.table_3(round)).map(|round| (round, true));
-        printed.or_else(|| find(&mean).map(|round| (round, false)))
+        if let Some(round) = rounds.clone().find(|round| self.table_3(*round) == Some(average)) {
+            return Some((round, true));
+        }
+        Some((rounds.find(|round| mean(*round) == Some(average))?, false))
     }
 
-    fn of_table_1(&self) -> Vec<String> {
-        let mut parts = Vec::new();
-        let Some(here) = self.table_1() else { return parts };
-        if let Some(round) = self.repeated()
-            && let Some(there) = self.table_3(round).filter(|there| *there != here)
-        {
-            parts.push(format!(
-                "Table 3 prints {} for the same ten columns (round {round}).",
-                fixed(there, 2)
-            ));
-        }
-        if let Some(there) = self.table_2().filter(|there| *there != here) {
-            parts.push(format!("Table 2 prints {}{}.", fixed(there, 2), self.which_round()));
-        }
+    /// A number of another place as it is printed there, where it differs.
+    fn other(&self, there: Option<Ratio>) -> Option<String> {
+        there.filter(|there| *there != self.here).map(|there| fixed(there, 2))
+    }
+
+    fn notes_of_table_1(&self) -> Vec<Option<String>> {
+        let of_round = |round| {
+            let there = self.other(self.table_3(round))?;
+            Some(format!("Table 3 prints {there} for the same ten columns (round {round})."))
+        };
+        let table_2 = self.other(self.table_2());
         // Section 5.1 compares random with fixed roles on one base model and seed set, and gives GRA another number.
-        let random_roles = self.paper.number("claims/P29").ok().and_then(|quoted| quoted.number);
         let is_theirs = (self.base, self.seed) == (BaseModel::Qwen, SeedDataset::Alpaca);
-        if let Some(there) = random_roles.filter(|there| is_theirs && *there != here) {
-            parts.push(format!("Section 5.1 gives GRA {} on this base model.", fixed(there, 2)));
-        }
-        parts
+        let random_roles = self.paper.number("claims/P29").ok().filter(|_| is_theirs);
+        let section = self.other(random_roles.and_then(|quoted| quoted.number));
+        vec![
+            self.repeated().and_then(of_round),
+            table_2.map(|there| format!("Table 2 prints {there}{}.", self.which_round())),
+            section.map(|there| format!("Section 5.1 gives GRA {there} on this base model.")),
+        ]
     }
 
-    fn of_table_2(&self) -> Vec<String> {
-        let (Some(here), Some(there)) = (self.table_2(), self.table_1()) else { return Vec::new() };
-        if here == there {
-            return Vec::new();
-        }
-        vec![format!(
-            "Table 1 prints {}; this is{}.",
-            fixed(there, 2),
-            self.which_round().replace(',', "")
-        )]
+    fn note_of_table_2(&self) -> Option<String> {
+        let there = self.other(self.table_1())?;
+        Some(format!("Table 1 prints {there}; this is{}.", self.which_round().replace(',', "")))
     }
 
-    fn of_table_3(&self, round: u8) -> Vec<String> {
-        let mut parts = Vec::new();
-        let Some(here) = self.table_3(round) else { return parts };
+    fn notes_of_table_3(&self, round: u8) -> Vec<Option<String>> {
         let is_repeated = self.repeated() == Some(round);
-        if let Some(there) = self.table_1().filter(|there| is_repeated && *there != here) {
-            parts.push(format!("Table 1 prints {} for the same ten columns.", fixed(there, 2)));
-        }
-        if let Some(there) = self.table_2().filter(|there| *there != here)
-            && self.round_of_table_2() == Some((round, false))
-        {
-            parts.push(format!("Table 2 prints {}.", fixed(there, 2)));
-        }
-        parts
+        let is_recomputed = self.round_of_table_2() == Some((round, false));
+        let table_1 = self.other(self.table_1().filter(|_| is_repeated));
+        let table_2 = self.other(self.table_2().filter(|_| is_recomputed));
+        vec![
+            table_1.map(|there| format!("Table 1 prints {there} for the same ten columns.")),
+            table_2.map(|there| format!("Table 2 prints {there}.")),
+        ]
     }
 
     /// `, round 5 of Table 3`, as far as Table 2's number is known.

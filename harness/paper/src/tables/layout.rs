@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Block, Cell, Row, Table, TableNumber};
+use super::{Block, Cell, Heading, Row, Table, TableNumber};
 use crate::exact::fixed;
 use crate::grid::{self, Align, Column};
 
@@ -140,12 +140,7 @@ impl Table {
     #[must_use]
     pub fn terminal(&self) -> String {
         let mut out = format!("{}. {}\n\n", self.number, self.number.title());
-        let marked = |text: &Text| {
-            let best = if text.is_best { "*" } else { " " };
-            let note = text.note.map(|note| format!("[{note}]")).unwrap_or_default();
-            format!("{}{best}{note}", text.value)
-        };
-        out += &grid::terminal(&columns(self, &marked, "\n", "  "));
+        out += &grid::terminal(&columns(self, true));
         out.push('\n');
         for (number, note) in self.notes.iter().enumerate() {
             grid::hang(&mut out, &format!("{:>5} ", format!("[{}]", number + 1)), note, 6);
@@ -159,14 +154,8 @@ impl Table {
     /// A Markdown section with the table and its footnotes.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let marked = |text: &Text| {
-            let note = text.note.map(|note| format!(" [{note}]")).unwrap_or_default();
-            let value =
-                if text.is_best { format!("**{}**", text.value) } else { text.value.clone() };
-            format!("{value}{note}")
-        };
         let mut out = format!("## {}. {}\n\n", self.number, self.number.title());
-        out += &grid::markdown(&columns(self, &marked, ": ", ""));
+        out += &grid::markdown(&columns(self, false));
         out.push('\n');
         for (number, note) in self.notes.iter().enumerate() {
             let _ = writeln!(out, "- [{}] {note}", number + 1);
@@ -178,35 +167,39 @@ impl Table {
     }
 }
 
-/// Labels, then a column per heading; blocks begin with a line of their title. A group's name stands before
-/// a heading with this between them.
-fn columns(
-    table: &Table,
-    marked: &dyn Fn(&Text) -> String,
-    between: &str,
-    indent: &str,
-) -> Vec<Column> {
-    let mut labels = Column { title: String::new(), cells: Vec::new(), align: Align::Left };
-    let mut last = None;
-    let mut titles = Vec::new();
-    for heading in &table.headings {
-        // In a terminal a group's name stands over its first column only; Markdown repeats it.
-        let is_stacked = between == "\n" && last == Some(heading.group);
-        let is_alone = heading.group.is_empty() || is_stacked;
-        let group = if is_alone { String::new() } else { format!("{}{between}", heading.group) };
-        // A terminal's mark takes a column behind every number.
-        let space = if between == "\n" { " " } else { "" };
-        titles.push(format!("{group}{}{space}", heading.title));
-        last = Some(heading.group);
+impl Text {
+    /// The value with its marks: whether it is the best, and the number of its footnote.
+    fn marked(&self, is_terminal: bool) -> String {
+        let Self { value, is_best, note } = self;
+        let note = note.map(|note| format!("[{note}]")).unwrap_or_default();
+        let space = if is_terminal || note.is_empty() { "" } else { " " };
+        match (is_terminal, is_best) {
+            // A terminal's mark takes a column behind every number, so that they stay below each other.
+            (true, true) => format!("{value}*{note}"),
+            (true, false) => format!("{value} {note}"),
+            (false, true) => format!("**{value}**{space}{note}"),
+            (false, false) => format!("{value}{space}{note}"),
+        }
     }
+}
+
+/// Labels, then a column per heading; blocks begin with a line of their title.
+fn columns(table: &Table, is_terminal: bool) -> Vec<Column> {
+    let (between, indent, space) = if is_terminal { ("\n", "  ", " ") } else { (": ", "", "") };
+    let title = |(place, heading): (usize, &Heading)| {
+        // In a terminal a group's name stands over its first column only; Markdown repeats it.
+        let is_first = place == 0 || table.headings[place - 1].group != heading.group;
+        let has_group = !heading.group.is_empty() && (is_first || !is_terminal);
+        let group = if has_group { [heading.group, between].concat() } else { String::new() };
+        format!("{group}{}{space}", heading.title)
+    };
     let column = |title| Column { title, cells: Vec::new(), align: Align::Right };
-    let mut columns: Vec<Column> = titles.into_iter().map(column).collect();
+    let titles = table.headings.iter().enumerate().map(title);
+    let mut columns: Vec<Column> = titles.map(column).collect();
+    let mut labels = Vec::new();
     for block in &table.blocks {
-        labels.cells.push(if indent.is_empty() {
-            format!("**{}**", block.title)
-        } else {
-            block.title.clone()
-        });
+        let title = &block.title;
+        labels.push(if is_terminal { title.clone() } else { format!("**{title}**") });
         // The line of a block's title has no numbers.
         for column in &mut columns {
             column.cells.push(String::new());
@@ -214,33 +207,28 @@ fn columns(
         for line in block.rows.iter().flat_map(|row| lines(table, block, row)) {
             // What was measured stands below the paper's row, one step further in.
             let deeper = if line.is_here { indent } else { "" };
-            labels.cells.push(format!("{indent}{deeper}{}", line.label));
+            labels.push(format!("{indent}{deeper}{}", line.label));
             for (column, text) in columns.iter_mut().zip(&line.cells) {
-                column.cells.push(marked(text));
+                column.cells.push(text.marked(is_terminal));
             }
         }
     }
-    pad_notes(&mut columns);
-    columns.insert(0, labels);
+    if is_terminal {
+        pad_notes(&mut columns);
+    }
+    columns.insert(0, Column { title: String::new(), cells: labels, align: Align::Left });
     columns
 }
 
 /// In a terminal a footnote's mark stands behind its number; cells without one get room for it, so that the
 /// numbers of a column stay below each other.
 fn pad_notes(columns: &mut [Column]) {
+    let mark = |cell: &str| cell.find('[').map_or(0, |at| cell.len() - at);
     for column in columns {
-        let mark = |cell: &str| cell.find('[').map(|at| cell.chars().skip(at).count());
-        let is_terminal = column.title.ends_with(' ');
-        let Some(widest) = column.cells.iter().filter_map(|cell| mark(cell)).max() else {
-            continue;
-        };
-        if !is_terminal {
-            continue;
-        }
+        let widest = column.cells.iter().map(|cell| mark(cell)).max().unwrap_or(0);
         for cell in &mut column.cells {
-            let room = widest - mark(cell).unwrap_or(0);
-            cell.extend(std::iter::repeat_n(' ', room));
+            *cell += &" ".repeat(widest - mark(cell));
         }
-        column.title.extend(std::iter::repeat_n(' ', widest));
+        column.title += &" ".repeat(widest);
     }
 }

@@ -37,6 +37,7 @@ fn block(
     rows: &[WholeRow<'_>],
     is_reference: impl Fn(&WholeRow<'_>) -> bool,
 ) -> Block {
+    // Where GRA was not measured, the first row that was stands in: differences need something to be taken to.
     let measured = || rows.iter().filter(|row| row.measured.is_some());
     let reference = measured().find(|row| is_reference(row)).or_else(|| measured().next());
     let filled = rows.iter().map(|row| row.fill(reference)).collect();
@@ -45,32 +46,27 @@ fn block(
 
 impl WholeRow<'_> {
     fn fill(&self, reference: Option<&WholeRow<'_>>) -> Row {
+        // A row has no difference to itself.
         let pair = reference.filter(|reference| reference.path != self.path);
         let pair = pair.and_then(|reference| self.measured.zip(reference.measured));
-        let cell = |column: &str, printed, here, less_reference| Cell {
-            path: format!("{}/{column}", self.path),
-            printed,
-            recomputed: None,
-            is_best: false,
-            note: None,
-            here,
-            less_reference,
+        let column = |benchmark: Benchmark| Cell {
+            path: format!("{}/{benchmark}", self.path),
+            printed: self.printed.map(|scores| scores.column(benchmark)),
+            here: self.measured.and_then(|model| model.score(benchmark)),
+            less_reference: pair
+                .and_then(|(of, less)| difference::on_benchmark(of, less, benchmark)),
+            ..Cell::default()
         };
-        let mut cells: Vec<Cell> = Benchmark::ALL
-            .into_iter()
-            .map(|benchmark| {
-                let here = self.measured.and_then(|model| model.score(benchmark));
-                let printed = self.printed.map(|scores| scores.column(benchmark));
-                let less =
-                    pair.and_then(|(of, less)| difference::on_benchmark(of, less, benchmark));
-                cell(benchmark.id(), printed, here, less)
-            })
-            .collect();
-        // Table 2 prints averages alone, so only here is there a mean to hold one against.
-        let here = self.measured.and_then(ModelScores::average);
-        let less = pair.and_then(|(of, less)| difference::of_averages(of, less));
-        let average = cell("avg", self.printed.map(|scores| scores.average), here, less);
-        cells.push(Cell { recomputed: self.printed.map(PrintedScores::mean), ..average });
+        let average = Cell {
+            path: format!("{}/avg", self.path),
+            printed: self.printed.map(|scores| scores.average),
+            // Table 2 prints averages alone, so only here is there a mean to hold one against.
+            recomputed: self.printed.map(PrintedScores::mean),
+            here: self.measured.and_then(ModelScores::average),
+            less_reference: pair.and_then(|(of, less)| difference::of_averages(of, less)),
+            ..Cell::default()
+        };
+        let cells = Benchmark::ALL.map(column).into_iter().chain([average]).collect();
         Row { label: self.label.clone(), rounds: self.rounds, cells }
     }
 }
@@ -88,9 +84,8 @@ pub(super) fn main(paper: &Reference, measured: &Benchmarks) -> (Vec<Heading>, V
             })
         };
         let rows: Vec<WholeRow<'_>> = DataSource::MAIN.into_iter().filter_map(row).collect();
-        block(format!("{}, {}", base.title(), seed.title()), &rows, |row| {
-            row.label == DataSource::Gra.title()
-        })
+        let is_gra = |row: &WholeRow<'_>| row.label == DataSource::Gra.title();
+        block(format!("{}, {}", base.title(), seed.title()), &rows, is_gra)
     };
     let blocks = pairs().map(of_paper).chain(other_models(measured));
     (headings(), blocks.collect())
@@ -102,6 +97,7 @@ fn other_models(measured: &Benchmarks) -> Vec<Block> {
     for (model, scores) in measured.others() {
         let OtherModel { protocol, base, seed, source, round } = model;
         let title = format!("{base}, {seed}, {protocol}");
+        // Sources of the paper are called as in its own blocks, others as their lines say.
         let known: Option<DataSource> = source.parse().ok();
         let mut label = known.map_or_else(|| source.clone(), |source| source.title().to_owned());
         if let Some(round) = round {
@@ -148,11 +144,9 @@ pub(super) fn seed_data(paper: &Reference, measured: &Benchmarks) -> (Vec<Headin
                 Some(Cell {
                     path: format!("table2/{base}/{seed}/{source}/avg"),
                     printed: Some(paper.seed_data(base, seed, source)?),
-                    recomputed: None,
-                    is_best: false,
-                    note: None,
                     here: scores(seed, source).and_then(ModelScores::average),
                     less_reference: less_gra(seed, source),
+                    ..Cell::default()
                 })
             };
             let cells = SeedDataset::ALL.map(cell).into_iter().collect::<Option<Vec<Cell>>>()?;

@@ -57,26 +57,25 @@ impl Items {
             let file = file.to_owned();
             move |source| LayoutError::Io { file, source }
         };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
-            let path = entry.map_err(failed(folder))?.path();
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            if name.starts_with(beginning) && path.extension().is_some_and(|end| end == "jsonl") {
-                names.push(path);
-            }
-        }
-        names.sort();
-        let Some(file) = names.into_iter().next() else { return Ok(None) };
+        let entries = std::fs::read_dir(folder).map_err(failed(folder))?;
+        let files: Result<Vec<_>, _> = entries.map(|entry| entry.map(|one| one.path())).collect();
+        let is_one = |file: &PathBuf| {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            name.starts_with(beginning) && file.extension().is_some_and(|end| end == "jsonl")
+        };
+        // The first by name, where several begin so.
+        let file = files.map_err(failed(folder))?.into_iter().filter(is_one).min();
+        let Some(file) = file else { return Ok(None) };
         let text = std::fs::read_to_string(&file).map_err(failed(&file))?;
-        let mut rows = Vec::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let row = serde_json::from_str(line).map_err(|error| LayoutError::Item {
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let row = |(index, line)| {
+            serde_json::from_str(line).map_err(|error| LayoutError::Item {
                 file: file.clone(),
                 line: index + 1,
                 problem: error.to_string(),
-            })?;
-            rows.push(row);
-        }
+            })
+        };
+        let rows = lines.map(row).collect::<Result<_, _>>()?;
         Ok(Some(Self { file, rows }))
     }
 
@@ -143,21 +142,24 @@ pub fn lay_out(from: &Path, cache: &DataCache) -> Result<Vec<Benchmark>, LayoutE
 /// Files to write, by their paths below `data`; none where the benchmark is not in the folder.
 type Files = BTreeMap<String, Vec<u8>>;
 
-fn json_lines<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<u8> {
+/// A line for each row.
+pub(in super::super) fn json_lines<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<u8> {
     rows.into_iter().flat_map(|row| format!("{row}\n").into_bytes()).collect()
 }
 
 /// A benchmark whose fields are what is read.
 fn lines(from: &Path, beginning: &str, file: &str) -> Result<Files, LayoutError> {
-    let items = Items::find(from, beginning)?;
-    Ok(items.map(|items| (file.to_owned(), json_lines(&items.rows))).into_iter().collect())
+    let Some(items) = Items::find(from, beginning)? else { return Ok(Files::new()) };
+    Ok(Files::from([(file.to_owned(), json_lines(&items.rows))]))
 }
 
 fn gsm8k(from: &Path) -> Result<Files, LayoutError> {
-    let test = lines(from, "gsm8k", "gsm8k/test.jsonl")?;
     // The prompt's examples are in the configuration, so what is called training set is read and not used.
-    let train = test.get("gsm8k/test.jsonl").cloned();
-    Ok(train.map(|rows| ("gsm8k/train.jsonl".to_owned(), rows)).into_iter().chain(test).collect())
+    let mut files = lines(from, "gsm8k", "gsm8k/test.jsonl")?;
+    if let Some(rows) = files.get("gsm8k/test.jsonl").cloned() {
+        files.insert("gsm8k/train.jsonl".to_owned(), rows);
+    }
+    Ok(files)
 }
 
 fn math(from: &Path) -> Result<Files, LayoutError> {
@@ -224,22 +226,18 @@ fn mmlu(from: &Path) -> Result<Files, LayoutError> {
     for (split, items) in [("test", Some(&test)), ("dev", dev.as_ref())] {
         let Some(items) = items else { continue };
         let wanted = "subject, question, answer and four choices";
-        for row in &items.rows {
+        let rows = items.read(wanted, |row| {
+            let choices = texts(row, "choices")?;
             // The published development set has an item with five choices, which is left out.
-            if texts(row, "choices").is_some_and(|choices| choices.len() != 4) {
-                continue;
+            if choices.len() != 4 {
+                return Some(None);
             }
-            let one = Items { file: items.file.clone(), rows: vec![row.clone()] };
-            let cells = one.read(wanted, |row| {
-                let mut cells = vec![text(row, "question")?];
-                cells.extend(texts(row, "choices")?);
-                cells.push(text(row, "answer")?);
-                Some((text(row, "subject")?, cells))
-            })?;
-            for (subject, cells) in cells {
-                let file = format!("mmlu/{split}/{subject}_{split}.csv");
-                tables.entry(file).or_default().push(cells);
-            }
+            let cells = [vec![text(row, "question")?], choices, vec![text(row, "answer")?]];
+            Some(Some((text(row, "subject")?, cells.concat())))
+        })?;
+        for (subject, cells) in rows.into_iter().flatten() {
+            let file = format!("mmlu/{split}/{subject}_{split}.csv");
+            tables.entry(file).or_default().push(cells);
         }
     }
     tables.into_iter().map(|(file, rows)| Ok((file, table(&rows, &test.file)?))).collect()

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::record::{Item, ScoredBenchmark, ScoredPart};
-use super::super::scoring::{ResultError, grid_notes};
-use super::super::suite::{BenchmarkProtocol, Scope};
-use super::tasks::PREFIX;
+use super::super::scoring::{ResultError, grid_notes, of_parts};
+use super::super::suite::{BenchmarkProtocol, Scope, SuitePart};
+use super::PREFIX;
 
 /// Metrics that are scores, the first that a task has counts. What comes after the comma is how an answer is found in
 /// a reply; where a task has both, a number anywhere in the reply counts before the form that its examples show.
@@ -80,9 +80,9 @@ impl LmEvalResults {
 
     /// Reads a results file.
     pub(crate) fn read(file: &Path) -> Result<Self, ResultError> {
-        let form = |problem: String| ResultError::Form { file: file.to_owned(), problem };
-        let bytes = std::fs::read(file).map_err(|error| form(error.to_string()))?;
-        let wire = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
+        let bytes = std::fs::read(file).map_err(|error| ResultError::form(file, error))?;
+        let wire =
+            serde_json::from_slice(&bytes).map_err(|error| ResultError::form(file, error))?;
         Ok(Self { file: file.to_owned(), wire })
     }
 
@@ -99,14 +99,14 @@ impl LmEvalResults {
 
     /// The tasks of a benchmark by the name of the part that each is, those of a group without the group.
     fn tasks(&self, benchmark: Benchmark) -> BTreeMap<String, &str> {
-        let names = self.wire.results.keys().filter(|name| benchmark_of(name) == Some(benchmark));
-        let names: Vec<&str> = names.map(String::as_str).collect();
-        let [only] = names.as_slice() else {
+        let names = self.wire.results.keys().map(String::as_str);
+        let mut names: Vec<&str> =
+            names.filter(|name| benchmark_of(name) == Some(benchmark)).collect();
+        if names.len() > 1 {
             // A group is listed beside its tasks and has no samples of its own.
-            let tasks = names.iter().filter(|name| self.wire.samples.contains_key(**name));
-            return tasks.map(|name| (part_of(benchmark, name), *name)).collect();
-        };
-        BTreeMap::from([(part_of(benchmark, only), *only)])
+            names.retain(|name| self.wire.samples.contains_key(*name));
+        }
+        names.into_iter().map(|name| (part_of(benchmark, name), name)).collect()
     }
 
     /// Reads a benchmark's score. What was asked for must be there with every part.
@@ -117,13 +117,11 @@ impl LmEvalResults {
     ) -> Result<ScoredBenchmark, ResultError> {
         let tasks = self.tasks(benchmark);
         let wanted = asked.map(Scope::parts).unwrap_or_default();
-        for part in wanted {
-            if !tasks.contains_key(part.name.as_deref().unwrap_or_default()) {
-                return Err(ResultError::Missing {
-                    dataset: part.dataset,
-                    file: self.file.clone(),
-                });
-            }
+        let is_there =
+            |part: &SuitePart| tasks.contains_key(part.name.as_deref().unwrap_or_default());
+        if let Some(missing) = wanted.into_iter().find(|part| !is_there(part)) {
+            let (dataset, file) = (missing.dataset, self.file.clone());
+            return Err(ResultError::Missing { dataset, file });
         }
         let mut parts = BTreeMap::new();
         let mut items = Vec::new();
@@ -135,38 +133,19 @@ impl LmEvalResults {
             let samples = self.wire.samples.get(task);
             whole &= samples.is_some_and(|samples| samples.original == samples.effective);
             let n = samples.map(|samples| samples.effective);
-            let mut of_task = self.items(benchmark, task, metric)?;
-            if !part.is_empty() {
-                for item in &mut of_task {
-                    item.id = format!("{part}/{}", item.id);
-                }
-            }
+            let prefix = if part.is_empty() { String::new() } else { format!("{part}/") };
+            let of_task = self.items(benchmark, task, metric)?.into_iter();
+            items.extend(of_task.map(|item| Item { id: prefix.clone() + &item.id, ..item }));
             notes.push(format!("{task}: {metric}"));
-            items.extend(of_task);
             parts.insert(part, ScoredPart { score, n, prompt_hash: None, metrics });
         }
         // Which metric stands for tens of parts is said once.
         notes.sort();
         notes.dedup_by_key(|note| note.split_once(": ").map(|(_, metric)| metric.to_owned()));
-        #[expect(clippy::cast_precision_loss, reason = "at most 57 parts")]
-        let score = parts.values().map(|part| part.score).sum::<f64>() / parts.len() as f64;
-        let n: Option<u64> = parts.values().map(|part| part.n).sum();
+        let mut scored = of_parts(parts, items);
         // A file of a few items is whole to lm-eval.
-        whole &= n.is_some() && n == u64::try_from(benchmark.items()).ok();
-        let only = parts.remove("");
-        let metrics = only.map(|part| part.metrics).unwrap_or_default();
-        let mut scored = ScoredBenchmark {
-            score,
-            n,
-            whole,
-            decimals: None,
-            prompt_hash: None,
-            pinned: false,
-            metrics,
-            parts,
-            items,
-            notes,
-        };
+        scored.whole = whole && scored.n == Some(benchmark.items());
+        scored.notes = notes;
         scored.notes.extend(grid_notes(benchmark, &scored));
         Ok(scored)
     }
@@ -185,26 +164,24 @@ impl LmEvalResults {
         task: &str,
         metrics: &BTreeMap<String, f64>,
     ) -> Result<(&'static str, f64), ResultError> {
-        let form = |problem: String| ResultError::Form { file: self.file.clone(), problem };
-        let in_range = |metric: &str, share: f64| {
-            let is_share = (0.0..=1.0).contains(&share);
-            is_share
-                .then_some(share * 100.0)
-                .ok_or_else(|| form(format!("{metric} of {task} is {share}, not from 0 to 1")))
+        let form = |problem: String| ResultError::form(&self.file, problem);
+        let per_cent = |metric: &str, share: f64| match share {
+            0.0..=1.0 => Ok(share * 100.0),
+            _ => Err(form(format!("{metric} of {task} is {share}, not from 0 to 1"))),
         };
         if benchmark == Benchmark::IfEval {
             let mut sum = 0.0;
             for metric in IFEVAL {
-                let share = metrics.get(metric).copied();
+                let share = metrics.get(metric);
                 let share = share.ok_or_else(|| form(format!("{task} has no {metric}")))?;
-                sum += in_range(metric, share)?;
+                sum += per_cent(metric, *share)?;
             }
             return Ok((IFEVAL[0], sum / 4.0));
         }
         let found = METRICS.iter().find_map(|metric| Some((*metric, *metrics.get(*metric)?)));
         let (metric, share) =
             found.ok_or_else(|| form(format!("{task} has none of {}", METRICS.join(", "))))?;
-        Ok((metric, in_range(metric, share)?))
+        Ok((metric, per_cent(metric, share)?))
     }
 
     /// The items of a task by the metric that is its score; none where no samples were kept.
@@ -221,9 +198,8 @@ impl LmEvalResults {
         let (metric, filter) = metric.split_once(',').unwrap_or((metric, "none"));
         let mut items = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
-            let form = |problem: String| ResultError::Form {
-                file: file.clone(),
-                problem: format!("line {}: {problem}", index + 1),
+            let form = |problem: String| {
+                ResultError::form(&file, format!("line {}: {problem}", index + 1))
             };
             let sample: Value =
                 serde_json::from_str(line).map_err(|error| form(error.to_string()))?;
@@ -266,16 +242,8 @@ fn benchmark_of(task: &str) -> Option<Benchmark> {
     ];
     let of_ours = task.parse().ok();
     // MMLU-Pro and its likes are other benchmarks, and so are versions in other languages.
-    let is_other = [
-        "mmlu_pro",
-        "mmlu-",
-        "mmlu_redux",
-        "mmlusr",
-        "gsm8k_platinum",
-        "humaneval_plus",
-        "mbpp_plus",
-    ];
-    if is_other.iter().any(|other| task.starts_with(other)) {
+    let others = "mmlu_pro mmlu- mmlu_redux mmlusr gsm8k_platinum humaneval_plus mbpp_plus";
+    if others.split(' ').any(|other| task.starts_with(other)) {
         return None;
     }
     let found = starts.iter().find(|(start, _)| task.starts_with(start));

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::json;
-use ureq::Agent;
+use serde_json::{Value, json};
+use ureq::{Agent, RequestBuilder};
+
+use super::super::scoring::choose;
 
 /// Most characters of an answer that an error shows.
 const SHOWN: usize = 300;
@@ -69,17 +70,8 @@ pub enum ProbeError {
 #[derive(Debug)]
 pub(super) struct Probe {
     agent: Agent,
-    base: String,
-}
-
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
+    /// The server's address, ending with `/v1`.
+    pub(super) base: String,
 }
 
 impl Probe {
@@ -92,23 +84,17 @@ impl Probe {
         Self { agent: config.build().new_agent(), base }
     }
 
-    /// The address that ends with `/v1`.
-    pub(super) fn base(&self) -> &str {
-        &self.base
-    }
-
     /// The ids of its models.
     pub(super) fn models(&self, within: Duration) -> Result<Vec<String>, ProbeError> {
         let url = format!("{}/models", self.base);
-        let request = self.agent.get(&url).config().timeout_global(Some(within)).build();
-        let request = match std::env::var(KEY) {
-            Ok(key) => request.header("Authorization", format!("Bearer {key}")),
-            Err(_) => request,
-        };
+        let request = prepared(self.agent.get(&url), within);
         let body = read(&url, within, request.call())?;
-        let models: Models = serde_json::from_str(&body)
-            .map_err(|_| ProbeError::Form { url: url.clone(), said: shortened(&body) })?;
-        Ok(models.data.into_iter().map(|model| model.id).collect())
+        let ids = |answer: Value| {
+            let models = answer["data"].as_array()?.iter();
+            models.map(|model| Some(model["id"].as_str()?.to_owned())).collect()
+        };
+        let found = serde_json::from_str(&body).ok().and_then(ids);
+        found.ok_or_else(|| ProbeError::Form { url, said: shortened(&body) })
     }
 
     /// The model of this name, or the only one.
@@ -117,28 +103,17 @@ impl Probe {
         wanted: Option<&str>,
         within: Duration,
     ) -> Result<String, ProbeError> {
-        let has = self.models(within)?;
-        match (wanted, has.as_slice()) {
-            (None, [only]) => Ok(only.clone()),
-            (Some(name), _) if has.iter().any(|one| one == name) => Ok(name.to_owned()),
-            (wanted, _) => {
-                let wanted = wanted.map_or("and one is scored at a time".to_owned(), |name| {
-                    format!("not the model `{name}`")
-                });
-                let has = if has.is_empty() { vec!["no model".to_owned()] } else { has };
-                Err(ProbeError::Model { url: self.base.clone(), has, wanted })
-            }
-        }
+        choose(self.models(within)?, wanted).map_err(|has| {
+            let one = || "and one is scored at a time".to_owned();
+            let wanted = wanted.map_or_else(one, |name| format!("not the model `{name}`"));
+            ProbeError::Model { url: self.base.clone(), has, wanted }
+        })
     }
 
     /// Asks for one token.
     pub(super) fn ask(&self, model: &str, within: Duration) -> Result<(), ProbeError> {
         let url = format!("{}/chat/completions", self.base);
-        let request = self.agent.post(&url).config().timeout_global(Some(within)).build();
-        let request = match std::env::var(KEY) {
-            Ok(key) => request.header("Authorization", format!("Bearer {key}")),
-            Err(_) => request,
-        };
+        let request = prepared(self.agent.post(&url), within);
         let body = json!({
             "model": model,
             "messages": [{"role": "user", "content": "Say yes."}],
@@ -146,9 +121,19 @@ impl Probe {
             "temperature": 0,
         });
         let answer = read(&url, within, request.send_json(body))?;
-        let has_choices = serde_json::from_str::<serde_json::Value>(&answer)
+        // What the model says does not matter, only that it says something in this form.
+        let has_choices = serde_json::from_str::<Value>(&answer)
             .is_ok_and(|answer| answer["choices"].as_array().is_some_and(|all| !all.is_empty()));
         if has_choices { Ok(()) } else { Err(ProbeError::Form { url, said: shortened(&answer) }) }
+    }
+}
+
+/// A request with its time and its key.
+fn prepared<Body>(request: RequestBuilder<Body>, within: Duration) -> RequestBuilder<Body> {
+    let request = request.config().timeout_global(Some(within)).build();
+    match std::env::var(KEY) {
+        Ok(key) => request.header("Authorization", format!("Bearer {key}")),
+        Err(_) => request,
     }
 }
 
@@ -158,6 +143,7 @@ fn read(
     within: Duration,
     answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<String, ProbeError> {
+    // A server that hangs is there, and is mended otherwise than one that is away.
     let failed = |error: ureq::Error| match error {
         ureq::Error::Timeout(_) => {
             ProbeError::Hangs { url: url.to_owned(), seconds: within.as_secs() }

@@ -1,10 +1,20 @@
-//! A table as an HTML fragment (no style, no script, nothing fetched) and as a LaTeX float: one template each.
+//! A table for other programs: as CSV, a line per cell; as an HTML fragment (no style, no script, nothing fetched) and as
+//! a LaTeX float, a template each.
+
+use std::io::{self, Write};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 
 use super::layout::{self, Line, Text};
-use super::{Block, Table};
+use super::{Block, Cell, Table};
+use crate::exact::{fixed, shown};
+use crate::foreign_text::CsvWriter;
+
+/// Columns of the CSV, as [`Table::write_csv`] describes them.
+const COLUMNS: &str = "table path block row column printed recomputed is_best \
+    here low high n trainings spread less_paper \
+    reference less_reference less_low less_high is_paired note";
 
 /// What HTML would take for markup or for the end of a quoted attribute.
 const HTML: &[(char, &str)] =
@@ -25,6 +35,35 @@ const LATEX: &[(char, &str)] = &[
 ];
 
 impl Table {
+    /// A line per cell: `table`, its path, `block`, `row`, `column`, then `printed`, `recomputed` and
+    /// `is_best`, then `here`, `low`, `high`, `n`, `trainings`, `spread` and `less_paper`, then
+    /// what it is less the row `reference` of its block (`less_reference`, `less_low`, `less_high`, `is_paired`: item
+    /// by item), then its `note`.
+    /// Fields are empty where there is no number.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_csv(tables: &[Self], writer: impl Write) -> io::Result<()> {
+        let mut csv = CsvWriter::from_writer(writer);
+        csv.write_record(COLUMNS.split(' '))?;
+        for table in tables {
+            let number = table.number.number().to_string();
+            for block in &table.blocks {
+                for row in &block.rows {
+                    for (heading, cell) in table.headings.iter().zip(&row.cells) {
+                        let names = [&number, &cell.path, &block.title, &row.label, heading.title];
+                        let numbers = numbers(cell, block.reference.as_deref());
+                        let note = cell.note.and_then(|note| table.notes.get(note - 1));
+                        let note = note.map_or("", String::as_str);
+                        let fields = names.into_iter().chain(numbers.iter().map(String::as_str));
+                        csv.write_record(fields.chain([note]))?;
+                    }
+                }
+            }
+        }
+        csv.flush()
+    }
+
     /// An HTML fragment: a `section` with a `table` and its footnotes. All text is escaped.
     #[must_use]
     pub fn html(&self) -> String {
@@ -97,6 +136,32 @@ fn escape(text: &str, escapes: &[(char, &str)]) -> String {
         }
     }
     out
+}
+
+/// The fields from `printed` to `is_paired`.
+fn numbers(cell: &Cell, reference: Option<&str>) -> [String; 15] {
+    let (here, less) = (cell.here, cell.less_reference);
+    let interval = here.and_then(|score| score.interval);
+    let less_interval = less.and_then(|less| less.interval);
+    // Floats in full, so that a program reads back what was computed; printed scores as they are printed.
+    let fields = [
+        cell.printed.map(|printed| fixed(printed, 2)),
+        cell.recomputed.map(shown),
+        Some(cell.is_best.to_string()),
+        here.map(|score| shown(score.mean)),
+        interval.map(|interval| interval.low.to_string()),
+        interval.map(|interval| interval.high.to_string()),
+        here.map(|score| score.n.to_string()),
+        here.map(|score| score.trainings.to_string()),
+        here.and_then(|score| score.spread).map(|spread| spread.to_string()),
+        layout::less_paper(cell),
+        less.and(reference).map(str::to_owned),
+        less.map(|less| less.value.to_string()),
+        less_interval.map(|interval| interval.low.to_string()),
+        less_interval.map(|interval| interval.high.to_string()),
+        less.map(|less| less.is_paired.to_string()),
+    ];
+    fields.map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
