@@ -27,7 +27,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -345,7 +345,12 @@ fn convert(command: Command, log: &Path, stop: &AtomicBool) -> Result<(), Traini
 
 /// Reads a JSON file; `None` where there is none.
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, TrainingError> {
-    let Ok(bytes) = fs::read(path) else { return Ok(None) };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // A record that is there and cannot be read must not be taken for a training that has not begun.
+        Err(error) => return Err(TrainingError::from_io(path)(error)),
+    };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| TrainingError::damaged(path, error))
 }
 

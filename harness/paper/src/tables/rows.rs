@@ -108,7 +108,9 @@ fn other_models(measured: &Benchmarks) -> Vec<Block> {
         let row = WholeRow { label, path, printed: None, measured: Some(scores), rounds: *round };
         blocks.entry(title).or_default().push(row);
     }
-    let is_gra = |row: &WholeRow<'_>| row.label.starts_with(DataSource::Gra.title());
+    // Labels of GRA's data say rounds at most: "GRA, refined seed data" is another source.
+    let is_gra =
+        |row: &WholeRow<'_>| row.label.split(", round ").next() == Some(DataSource::Gra.title());
     blocks.into_iter().map(|(title, rows)| block(title, &rows, is_gra)).collect()
 }
 
