@@ -106,8 +106,7 @@ fn other_models_stand_below_the_papers() {
                  smollm2-135m,starter,gra,1,gsm8k,50,10,0,opencompass-smoke\n\
                  smollm2-135m,starter,gra,1,gsm8k,60,10,1,opencompass-smoke\n";
     let measured = Benchmarks::read(format!("{header}{lines}").as_bytes()).unwrap();
-    let table = table(TableNumber::Main, &measured);
-    let text = table.terminal();
+    let text = table(TableNumber::Main, &measured).terminal();
     let block = text.find("smollm2-135m, starter").unwrap();
     let lines: Vec<&str> = text[block..]
         .lines()
