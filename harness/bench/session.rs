@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Error, Result};
 use clap::Args;
+use gra_downstream::training::TrainingError;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::ModelPool;
@@ -184,7 +185,10 @@ pub(crate) fn with_programs<T>(
 ) -> Result<T> {
     let stop = stop_flag()?;
     let mut progress = Progress::new(global.verbosity());
-    let result = work(&stop, &mut progress);
+    let result = work(&stop, &mut progress).map_err(|error| {
+        let is_stop = matches!(error.downcast_ref(), Some(TrainingError::Stopped));
+        if is_stop { Interrupted.into() } else { error }
+    });
     say_how_to_go_on(&result, &progress);
     result
 }

@@ -290,14 +290,13 @@ impl DataArgs {
     }
 }
 
-/// The evaluation of the same file by the same suite, where all of it was scored.
+/// The evaluation of the same weights by the same suite, where all of it was scored. What a server serves is not known.
 fn finished(plan: &EvaluationPlan, digests: &mut DigestCache) -> Option<Evaluation> {
-    let Target::Gguf(file) = &plan.target else { return None };
     let read = Evaluation::read(&plan.folder.join(EVALUATION_FILE)).ok()?;
     let is_same = read.protocol == plan.protocol && read.suite.as_ref() == Some(&plan.suite);
     let is_whole = read.benchmarks.len() == plan.suite.scopes.len() && read.failures().count() == 0;
-    // A model of the same name may be another: its file's hash tells.
-    let sha256 = digests.sha256(file).ok()?;
+    // A model of the same name may be another: the hash tells.
+    let sha256 = plan.target.sha256(|file| digests.sha256(file)).ok()??;
     (is_same && is_whole && read.model.sha256 == Some(sha256)).then_some(read)
 }
 

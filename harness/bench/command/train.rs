@@ -16,7 +16,6 @@ use gra_files::write_atomic;
 use gra_paper::grid::{self, Align, Column};
 use serde_json::json;
 
-use crate::answering::Interrupted;
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::numbers::or_dash;
@@ -229,10 +228,7 @@ impl TrainedModel {
             }),
         };
         let trained = training::train(&self.folder, environment, stop, &mut show);
-        self.record = Some(trained.map_err(|error| match error {
-            TrainingError::Stopped => anyhow::Error::from(Interrupted),
-            error => error.into(),
-        })?);
+        self.record = Some(trained?);
         Ok(())
     }
 }

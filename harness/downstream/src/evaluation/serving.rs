@@ -7,6 +7,7 @@
 mod probe;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,6 +58,34 @@ impl Target {
             return Ok(Self::HuggingFace(path.to_owned()));
         }
         Err(ServingError::NoModel(path.to_owned()))
+    }
+
+    /// What stands for the model in records ([`digest::of_model`]): of a folder its weight files count, in the order of
+    /// their names. `None` for a server, which may serve anything under a name. `hash` gives a file's own.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn sha256(
+        &self,
+        hash: impl FnMut(&Path) -> io::Result<String>,
+    ) -> io::Result<Option<String>> {
+        let files = match self {
+            Self::Url { .. } => return Ok(None),
+            Self::Gguf(file) => vec![file.clone()],
+            Self::HuggingFace(folder) => {
+                let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+                let mut files: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
+                files.retain(|path| {
+                    path.extension().is_some_and(|end| end == "safetensors" || end == "bin")
+                });
+                // The hash of the hashes must not depend on the order in which a disk lists files.
+                files.sort();
+                files
+            }
+        };
+        let hashes =
+            files.iter().map(PathBuf::as_path).map(hash).collect::<io::Result<Vec<_>>>()?;
+        Ok(Some(digest::of_model(&hashes)))
     }
 }
 
@@ -177,7 +206,7 @@ pub enum ServingError {
         /// The file or folder.
         model: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It was told to stop before the server was ready.
     #[error("stopped before the server was ready")]
@@ -207,7 +236,10 @@ pub fn serve(
         Target::HuggingFace(folder) => (folder, EngineKind::Vllm),
     };
     let environment = Environment::find(engines, engine)?;
-    Start { path, environment, options, log }.serve(stop)
+    // Hashed first: a file that cannot be read must not cost the start of a server.
+    let sha256 = target.sha256(digest::of_file);
+    let sha256 = sha256.map_err(|source| ServingError::Io { model: path.clone(), source })?;
+    Start { path, environment, options, log }.serve(sha256, stop)
 }
 
 /// What a server is started with.
@@ -219,10 +251,8 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    fn serve(self, stop: &AtomicBool) -> Result<Served, ServingError> {
+    fn serve(self, sha256: Option<String>, stop: &AtomicBool) -> Result<Served, ServingError> {
         let failed = |source| ServingError::Io { model: self.path.to_owned(), source };
-        // Hashed first: a file that cannot be read must not cost the start of a server.
-        let sha256 = self.sha256().map_err(failed)?;
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let port = free_port().map_err(failed)?;
         let command = match self.environment.engine {
@@ -249,7 +279,7 @@ impl Start<'_> {
             thread::sleep(LOOK_EVERY);
         }
         let served_by = self.environment.engine.id().to_owned();
-        let model = ScoredModel { name, served_by, sha256: Some(sha256) };
+        let model = ScoredModel { name, served_by, sha256 };
         Served::asked(probe, model, Some((program, self.environment.packages)), self.options)
     }
 
@@ -285,26 +315,10 @@ impl Start<'_> {
         }
         command
     }
-
-    /// Of a file its hash, of a folder that of its weight files in the order of their names.
-    fn sha256(&self) -> std::io::Result<String> {
-        if self.path.is_file() {
-            return digest::of_file(self.path);
-        }
-        let entries = std::fs::read_dir(self.path)?.map(|entry| Ok(entry?.path()));
-        let mut files: Vec<PathBuf> = entries.collect::<std::io::Result<_>>()?;
-        files.retain(|path| {
-            path.extension().is_some_and(|end| end == "safetensors" || end == "bin")
-        });
-        // By name: the hash of the hashes must not depend on the order in which a disk lists files.
-        files.sort();
-        let hashes = files.iter().map(|file| digest::of_file(file));
-        Ok(digest::of_model(&hashes.collect::<std::io::Result<Vec<_>>>()?))
-    }
 }
 
 /// A port that nothing listens on. Another program may take it before the server does; the server then says so.
-fn free_port() -> std::io::Result<u16> {
+fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
