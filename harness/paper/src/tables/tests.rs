@@ -131,13 +131,6 @@ fn other_models_stand_below_the_papers() {
         95% from
         95% to
     ");
-    // Other data with GRA in its name is not what others are compared with.
-    let refined = "smollm2-135m,starter,vanilla,,gsm8k,40,10,0,opencompass-smoke\n\
-                   smollm2-135m,starter,gra-refined,,gsm8k,50,10,0,opencompass-smoke\n";
-    let measured = Benchmarks::read(format!("{header}{refined}").as_bytes()).unwrap();
-    let text = table(TableNumber::Main, &measured).terminal();
-    let block = &text[text.find("smollm2-135m, starter").unwrap()..];
-    assert!(block.contains("GRA, refined seed data") && !block.contains("less GRA"), "{block}");
     // A protocol makes no model of the paper out of one that is none, and the other way round.
     let papers = "qwen2.5-7b,alpaca,vanilla,,gsm8k,40,10,0,lm-eval\n\
                   qwen2.5-7b,alpaca,vanilla,,gsm8k,41,10,0,opencompass\n";
