@@ -179,7 +179,7 @@ fn price(
         out,
         "\nData:        {few:.0} to {many:.0} calls, {least:.2} to {most:.2} million reply tokens, {from:.1} to {to:.1} \
          hours here (gra-bench plan)\n\
-         Training:    {trainings:.0} trainings, about {gpu_hours:.0} hours of an H100 at 40% of its peak, for \
+         Training:    {trainings:.0} trainings, about {gpu_hours:.1} hours of an H100 at 40% of its peak, for \
          {TOKENS_PER_SAMPLE:.0} tokens a sample;\n             {gigabytes:.0} GB of models\n\
          Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {requests:.0} requests"
     )?)
