@@ -3,23 +3,27 @@
 //! The file as written ([`ExperimentFile`]) is apart from what it means ([`Experiment`]), which
 //! holds the loaded pool, prompts and seed set and has passed every check. Nothing runs before that.
 //! Data sets come from variants, which are run, and from [`sources`](Source), which are not.
+//!
+//! Seed sets are an axis: a file that names several is one experiment for each of them ([`Experiments`]). They share
+//! everything but seed set and name. What joins them is named as the file is, and each of them as it would be with
+//! `--seed-set`: a run of one of them alone is the same experiment.
 
-mod error;
 mod file;
 mod made;
 mod prompts;
-mod seed_sets;
 mod sources;
 mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use gra_llm::engine::EngineError;
 use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::{ModelPool, PoolModel};
+use gra_llm::model_pool::{ModelPool, PoolError, PoolModel};
 use gra_paper::Reference;
 use gra_synth::method::{Member, Method};
 use gra_synth::request::ModelName;
@@ -28,17 +32,14 @@ use serde::Serialize;
 
 use crate::answering::Tolerance;
 use crate::builtin;
-use crate::seeds::{self, LoadOptions, SeedSet};
+use crate::seeds::{self, LoadOptions, SeedError, SeedSet};
 use crate::trial::plain_name;
-pub use error::ExperimentError;
 pub use file::{CompareEntry, ExperimentFile, RescoreEntry};
 pub(crate) use file::{default_chunk, read};
 pub(crate) use made::{MadeExperiment, path_from};
 pub use prompts::PromptFiles;
-pub use seed_sets::Experiments;
 pub use sources::{Content, Keep, Size, Source};
 pub use variants::VariantEntry;
-use variants::variants;
 
 /// What the command line changes of an experiment file. The comments are the options' help.
 #[derive(Clone, Debug, Default, Args)]
@@ -150,14 +151,14 @@ impl Experiment {
         overrides: &Overrides,
     ) -> Result<Self, ExperimentError> {
         let mut file = file::read(path, overrides.base.as_deref())?;
-        let value_error = |reason| ExperimentError::Value { path: path.to_owned(), reason };
+        let invalid = |reason| ExperimentError::of_file(path, reason);
         let or_own =
             |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
-        let seed_path = seed_sets::seed_set(&file, overrides, path)?;
+        let seed_path = file.seed_set(overrides.seed_set.as_ref()).map_err(invalid)?;
         let name = overrides.derived_name(&file.name);
-        plain_name("name", &name).map_err(value_error)?;
+        plain_name("name", &name).map_err(invalid)?;
 
-        file.check_numbers().map_err(value_error)?;
+        file.check_numbers().map_err(invalid)?;
         let tolerance = Tolerance {
             max_failed: file.max_failed,
             retry_failed: overrides.retry_failed,
@@ -172,33 +173,23 @@ impl Experiment {
         let member = |model: &PoolModel| model.member(file.sampling);
         let members: Vec<Member> = pool.models.iter().map(member).collect();
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
-        let variants = variants(&file, &pool, (&members, &teachers), &overrides.variants)
-            .map_err(value_error)?;
+        let variants = variants::variants(&file, &pool, (&members, &teachers), &overrides.variants)
+            .map_err(invalid)?;
         // Data sets share one space of names: sources stand on variants, and comparisons name both.
         let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
-        let sources = sources::sources(&file.sources, &sets).map_err(value_error)?;
+        let sources = sources::sources(&file.sources, &sets).map_err(invalid)?;
         sets.extend(sources.iter().map(|source| source.name.clone()));
-        file.compare.check(&sets, &pool).map_err(value_error)?;
-        let expectation = expectation(file.expectation).map_err(value_error)?;
-        let seeds = if overrides.seeds.is_empty() { &file.seeds } else { &overrides.seeds };
-        if seeds.is_empty() {
-            return Err(value_error("seeds is empty; give at least one run seed".into()));
-        }
-        // Trials are named after their run seeds.
-        if let Some(twice) = repeated(seeds) {
-            return Err(value_error(format!("seeds names {twice} twice")));
-        }
+        file.compare.check(&sets, &pool).map_err(invalid)?;
+        let expectation = expectation(file.expectation).map_err(invalid)?;
+        let seeds = run_seeds(file.seeds, &overrides.seeds).map_err(invalid)?;
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
+        let variant_prompts = variants::prompts(&file.variants, &prompts)?;
         let scales = file.variants.iter();
         let scales = scales.filter_map(|entry| Some((entry.name.clone(), entry.scale?))).collect();
-        let mut variant_prompts = BTreeMap::new();
-        for entry in &file.variants {
-            variant_prompts.extend(entry.prompts(&prompts)?.map(|of| (entry.name.clone(), of)));
-        }
         let limit = overrides.limit.or(file.limit);
         let options = LoadOptions { limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
-        check_shown(&variants, &seed_set, &seed_path).map_err(value_error)?;
+        check_shown(&variants, &seed_set, &seed_path).map_err(invalid)?;
 
         Ok(Self {
             name,
@@ -207,7 +198,7 @@ impl Experiment {
             expectation,
             analysis: file.analysis,
             demonstration: file.demonstration,
-            seeds: seeds.clone(),
+            seeds,
             method: file.method,
             engine: file.engine,
             chunk: file.chunk,
@@ -309,6 +300,62 @@ impl Experiment {
     }
 }
 
+/// The experiments of a file: one, or one for each of its seed sets.
+#[derive(Debug)]
+pub struct Experiments {
+    /// Folder name of what joins them.
+    pub name: String,
+    /// In the order of the file; at least one.
+    pub each: Vec<Experiment>,
+}
+
+impl Experiments {
+    /// Loads the experiments of a file with everything that they name, and checks them.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn load(
+        path: &Path,
+        models: &Path,
+        overrides: &Overrides,
+    ) -> Result<Self, ExperimentError> {
+        let file = file::read(path, overrides.base.as_deref())?;
+        if overrides.seed_set.is_some() || file.seed_sets.is_empty() {
+            let only = Experiment::load(path, models, overrides)?;
+            return Ok(Self { name: only.name.clone(), each: vec![only] });
+        }
+        let invalid = |reason| ExperimentError::of_file(path, reason);
+        let stems: Vec<String> = file.seed_sets.iter().map(|seed_set| stem(seed_set)).collect();
+        if let Some(twice) = repeated(&stems) {
+            return Err(invalid(format!(
+                "seed_sets has two files called `{twice}`, and results are named after them\n  hint: rename one"
+            )));
+        }
+        // All at once, so that they are fetched at once. Of a set without a command, loading says that it is not there.
+        let missing = file.seed_sets.iter().filter(|seed_set| !builtin::exists(seed_set));
+        let missing: Vec<String> = missing
+            .filter_map(|set| Some(format!("  {}: {}", set.display(), file.fetch_command(set)?)))
+            .collect();
+        if !missing.is_empty() {
+            return Err(invalid(format!(
+                "it needs seed sets that are not there:\n{}\n  hint: fetch them as shown, or take another with \
+                 --seed-set FILE",
+                missing.join("\n")
+            )));
+        }
+        let name = overrides.derived_name(&file.name);
+        plain_name("name", &name).map_err(invalid)?;
+        // A derived name has the set's in it already, as with `--seed-set`; a name that was given gets it here.
+        let one = |(seed_set, stem): (&PathBuf, &String)| {
+            let name = overrides.name.as_ref().map(|name| format!("{name}-{stem}"));
+            let seed_set = Some(seed_set.clone());
+            Experiment::load(path, models, &Overrides { seed_set, name, ..overrides.clone() })
+        };
+        let each = file.seed_sets.iter().zip(&stems).map(one).collect::<Result<_, _>>()?;
+        Ok(Self { name, each })
+    }
+}
+
 /// A number that the paper reports on the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expectation {
@@ -328,6 +375,18 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
         Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
     });
     found.collect()
+}
+
+/// The run seeds that are given, or else the file's own. Trials are named after them.
+fn run_seeds(own: Vec<u64>, given: &[u64]) -> Result<Vec<u64>, String> {
+    let seeds = if given.is_empty() { own } else { given.to_vec() };
+    if seeds.is_empty() {
+        return Err("seeds is empty; give at least one run seed".to_owned());
+    }
+    match repeated(&seeds) {
+        Some(twice) => Err(format!("seeds names {twice} twice")),
+        None => Ok(seeds),
+    }
 }
 
 /// A variant that shows the seed set's responses needs all of them.
@@ -356,4 +415,52 @@ pub(crate) fn stem(path: &Path) -> String {
     let stem = name.split('.').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     stem.chars().map(plain).collect()
+}
+
+/// An experiment cannot be run as written: which file, what is wrong, what is allowed, which word was meant.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// The file, or a folder of prompts that it names, cannot be read or breaks a rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// The pool is not usable.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The seed set is not usable.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+}
+
+impl ExperimentError {
+    /// An experiment file breaks a rule. `reason`: what is wrong and what is allowed.
+    fn of_file(path: &Path, reason: impl Display) -> Self {
+        Self::Invalid(format!("experiment {}: {reason}", path.display()))
+    }
+
+    /// A file cannot be read. `what`: of which kind it is.
+    fn unreadable(what: &str, path: &Path, error: &io::Error, hint: &str) -> Self {
+        Self::Invalid(format!("cannot read {what} {}: {error}\n  hint: {hint}", path.display()))
+    }
+}
+
+/// How alike two words must be, from 0 to 1, for one to be taken for the other.
+const ALIKE: f64 = 0.6;
+
+/// The likest of the known words, if any is like it at all (normalised Damerau-Levenshtein distance).
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| {
+        strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase())
+    };
+    let alike = known.into_iter().map(|known| (likeness(known), known));
+    let best = alike.filter(|(likeness, _)| *likeness >= ALIKE);
+    best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, known)| known)
+}
+
+/// What to type in place of a word that is not known: the likest of the known ones, or else all of them.
+fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there are {}", known.join(", ")),
+    }
 }

@@ -17,9 +17,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::error::{nearest, suggestion};
 use super::sources::SourceEntry;
-use super::{ExperimentError, VariantEntry};
+use super::{ExperimentError, VariantEntry, nearest, suggestion};
 use crate::answering::MaxFailed;
 use crate::axis::{Seats, Values};
 use crate::builtin;
@@ -96,6 +95,26 @@ pub struct ExperimentFile {
 }
 
 impl ExperimentFile {
+    /// The one seed set of an experiment: `given`, or the file's own.
+    pub(super) fn seed_set(&self, given: Option<&PathBuf>) -> Result<PathBuf, String> {
+        let reason = match (given, &self.seed_set, self.seed_sets.is_empty()) {
+            (_, Some(_), false) => "names both `seed_set` and `seed_sets`; one of them is enough",
+            (Some(one), ..) | (None, Some(one), true) => return Ok(one.clone()),
+            (None, None, true) => {
+                "names no seed set\n  hint: seed_set = \"FILE\", or --seed-set FILE"
+            }
+            (None, None, false) => {
+                "names several seed sets\n  hint: take one of them with --seed-set FILE"
+            }
+        };
+        Err(reason.to_owned())
+    }
+
+    /// The command that gets a seed set, where the file states one.
+    pub(super) fn fetch_command(&self, seed_set: &Path) -> Option<&String> {
+        self.fetch.get(seed_set.file_name()?.to_str()?)
+    }
+
     /// Checks the numbers that mean something without pool and seed set.
     pub(super) fn check_numbers(&self) -> Result<(), String> {
         self.method.check().map_err(|error| format!("[method] {error}"))?;
@@ -169,7 +188,7 @@ pub(crate) const fn default_chunk() -> usize {
 /// Reads a file and what it stands on. Its paths start at the working directory from then on.
 pub(crate) fn read(path: &Path, base: Option<&Path>) -> Result<ExperimentFile, ExperimentError> {
     let table = read_table(path, base, &mut Vec::new())?;
-    ExperimentFile::deserialize(table).map_err(|error| syntax(path, error))
+    ExperimentFile::deserialize(table).map_err(|error| syntax(path, &error))
 }
 
 /// `above`: the files that stand on this one.
@@ -179,25 +198,22 @@ fn read_table(
     above: &mut Vec<PathBuf>,
 ) -> Result<Table, ExperimentError> {
     if above.iter().any(|file| file == path) {
-        let reason = "stands on itself: `base` leads back here".to_owned();
-        return Err(ExperimentError::Value { path: path.to_owned(), reason });
+        return Err(ExperimentError::of_file(path, "stands on itself: `base` leads back here"));
     }
     above.push(path.to_owned());
-    let text = builtin::read_to_string(path).map_err(|error| ExperimentError::Read {
-        what: "experiment",
-        path: path.to_owned(),
-        error,
-        hint: "name the file; one that is built in is experiments/ablation.toml, and `gra-bench init DIR` writes \
-               all of them out",
+    let text = builtin::read_to_string(path).map_err(|error| {
+        let hint = "name the file; one that is built in is experiments/ablation.toml, and `gra-bench init DIR` \
+                    writes all of them out";
+        ExperimentError::unreadable("experiment", path, &error, hint)
     })?;
     // Read for itself first, so that a mistake is shown with its line. What this file lacks, the file
     // under it may have.
     if let Err(error) = toml::from_str::<ExperimentFile>(&text)
         && !error.message().starts_with("missing field")
     {
-        return Err(syntax(path, error));
+        return Err(syntax(path, &error));
     }
-    let mut own: Table = toml::from_str(&text).map_err(|error| syntax(path, error))?;
+    let mut own: Table = toml::from_str(&text).map_err(|error| syntax(path, &error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let named = own.remove("base");
     start_here(&mut own, folder);
@@ -254,9 +270,8 @@ fn lay_over(under: &mut Table, own: Table) {
     }
 }
 
-fn syntax(path: &Path, error: toml::de::Error) -> ExperimentError {
-    let hint = hint(error.message());
-    ExperimentError::Syntax { path: path.to_owned(), error: Box::new(error), hint }
+fn syntax(path: &Path, error: &toml::de::Error) -> ExperimentError {
+    ExperimentError::of_file(path, format_args!("{error}{}", hint(error.message())))
 }
 
 /// For a word that is not known there, the nearest one that is.

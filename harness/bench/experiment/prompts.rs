@@ -1,6 +1,7 @@
 //! Folders of prompt templates: an experiment's own set, and what a variant words in another way.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -31,14 +32,15 @@ impl PromptFiles {
     pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
         let mut texts = BTreeMap::new();
         for (name, ..) in TEMPLATES {
-            let text = read_template(folder, name).map_err(|error| unreadable(folder, name, error));
-            texts.insert(name.to_owned(), text?);
+            let text = read_template(folder, name);
+            let text = text.map_err(|error| unreadable(folder, name, &error))?;
+            texts.insert(name.to_owned(), text);
         }
         let (name, _) = REWRITE_TEMPLATE;
         match read_template(folder, name) {
             Ok(text) => _ = texts.insert(name.to_owned(), text),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(folder, name, error)),
+            Err(error) => return Err(unreadable(folder, name, &error)),
         }
         Self::parse(folder, texts)
     }
@@ -49,7 +51,7 @@ impl PromptFiles {
     /// When it is missing or not usable.
     pub(super) fn rewriting(&self) -> Result<Self, ExperimentError> {
         let set = self.set.clone().rewriting(&self.texts);
-        let set = set.map_err(|error| unusable(&self.folder, error.to_string()))?;
+        let set = set.map_err(|error| unusable(&self.folder, error))?;
         // Another template in use is another prompt set, though the texts of both are the same.
         let mut hash = FieldHash::default();
         hash.text(&self.sha256);
@@ -82,7 +84,7 @@ impl PromptFiles {
                     texts.insert(name.to_owned(), text);
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(unreadable(folder, name, error)),
+                Err(error) => return Err(unreadable(folder, name, &error)),
             }
         }
         // A name with a slip would leave the experiment's template in use without a word.
@@ -98,12 +100,12 @@ impl PromptFiles {
         };
         let hint =
             "its templates are named as those of experiments/prompts, e.g. 8-response-review.txt";
-        Err(unusable(folder, format!("{reason}\n  hint: {hint}")))
+        Err(unusable(folder, format_args!("{reason}\n  hint: {hint}")))
     }
 
     fn parse(folder: &Path, texts: BTreeMap<String, String>) -> Result<Self, ExperimentError> {
         let set = PromptSet::parse(&texts);
-        let set = set.map_err(|error| unusable(folder, error.to_string()))?;
+        let set = set.map_err(|error| unusable(folder, error))?;
         let mut hash = FieldHash::default();
         for (name, ..) in TEMPLATES {
             hash.text(&texts[name]);
@@ -119,15 +121,11 @@ fn read_template(folder: &Path, name: &str) -> io::Result<String> {
     if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(&path) }
 }
 
-pub(super) fn unusable(folder: &Path, reason: String) -> ExperimentError {
-    ExperimentError::Prompts { path: folder.to_owned(), reason }
+pub(super) fn unusable(folder: &Path, reason: impl Display) -> ExperimentError {
+    ExperimentError::Invalid(format!("prompts {}: {reason}", folder.display()))
 }
 
-fn unreadable(folder: &Path, name: &str, error: io::Error) -> ExperimentError {
-    ExperimentError::Read {
-        what: "prompt",
-        path: folder.join(name),
-        error,
-        hint: "a prompt set needs all nine templates; experiments/prompts has them",
-    }
+fn unreadable(folder: &Path, name: &str, error: &io::Error) -> ExperimentError {
+    let hint = "a prompt set needs all nine templates; experiments/prompts has them";
+    ExperimentError::unreadable("prompt", &folder.join(name), error, hint)
 }

@@ -8,8 +8,7 @@ use gra_analysis::checks::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::suggestion;
-use super::plain_name;
+use super::{plain_name, suggestion};
 use crate::builtin;
 
 /// A `[[source]]` as written.

@@ -1,5 +1,6 @@
 //! The `[[variant]]` entries of an experiment file, and what they mean with its pool.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gra_llm::model_pool::{Backend, ModelPool};
@@ -111,6 +112,15 @@ pub(super) fn variants(
     Ok(variants)
 }
 
+/// The prompts of the variants that have others than the experiment's own, by their names.
+pub(super) fn prompts(
+    entries: &[VariantEntry],
+    own: &PromptFiles,
+) -> Result<BTreeMap<String, PromptFiles>, ExperimentError> {
+    let of = |entry: &VariantEntry| Ok(entry.prompts(own)?.map(|set| (entry.name.clone(), set)));
+    entries.iter().filter_map(|entry| of(entry).transpose()).collect()
+}
+
 /// Expected scores need scores that stand where a form puts them, and an engine that tells probabilities.
 fn check_reading(
     variant: &Variant,
@@ -157,13 +167,9 @@ impl VariantEntry {
     }
 
     /// The prompts of the variant, where they are not the experiment's.
-    pub(super) fn prompts(
-        &self,
-        own: &PromptFiles,
-    ) -> Result<Option<PromptFiles>, ExperimentError> {
-        let shown = self.rewrite == Some(Rewrite::Shown);
+    fn prompts(&self, own: &PromptFiles) -> Result<Option<PromptFiles>, ExperimentError> {
         let reworded = self.prompts.as_deref().map(|folder| own.reworded(folder)).transpose()?;
-        if shown {
+        if self.rewrite == Some(Rewrite::Shown) {
             return reworded.as_ref().unwrap_or(own).rewriting().map(Some);
         }
         match (&self.prompts, &reworded) {
@@ -171,7 +177,7 @@ impl VariantEntry {
             (Some(folder), Some(set)) if set.sha256 == own.sha256 => {
                 let reason = "asks nothing otherwise than the experiment's own prompts\n  hint: 7-rewrite.txt is used \
                               with rewrite = \"shown\" alone";
-                Err(unusable(folder, reason.to_owned()))
+                Err(unusable(folder, reason))
             }
             _ => Ok(reworded),
         }
