@@ -270,6 +270,27 @@ impl DataSet {
         }
     }
 
+    /// The accepted ones among a trial's candidates; what the trial recorded besides is not with them.
+    ///
+    /// # Errors
+    /// When a sample's facts are damaged.
+    pub fn of_candidates(
+        name: String,
+        record: &TrialRecord,
+        candidates: &[Candidate],
+    ) -> Result<Self> {
+        let samples = candidates.iter().filter(|candidate| candidate.is_sample());
+        let samples = samples.map(|sample| Sample::of(sample, record.id.seed));
+        Ok(Self {
+            seed_set: Some(record.settings.seed_set_sha256.clone()),
+            is_demonstration: record.demonstration,
+            content: format!("the samples of {}", record.id),
+            subject: record.subject(candidates),
+            records: vec![Arc::new(record.clone())],
+            ..Self::new(name, samples.collect::<Result<_>>()?)
+        })
+    }
+
     /// The samples of a trial's rounds up to this one, with the facts of those rounds.
     ///
     /// # Errors
@@ -283,22 +304,14 @@ impl DataSet {
         let mut facts = trial.facts(store)?;
         facts.candidates.retain(|candidate| counts(candidate.id));
         facts.calls.retain(|call| counts(call.id.subject));
-        let samples = facts.candidates.iter().filter(|candidate| candidate.is_sample());
-        let run_seed = trial.id().seed;
-        let samples = samples.map(|sample| Sample::of(sample, run_seed)).collect::<Result<_>>()?;
+        let mut set = Self::of_candidates(name, &trial.record, &facts.candidates)?;
+        if until < u32::MAX {
+            set.content = format!("the samples of rounds 1 to {until} of {}", trial.id());
+        }
         let settings = &trial.record.settings;
         let rule = Rule::recorded(&settings.method, &settings.variant);
-        let seed_set = Some(settings.seed_set_sha256.clone());
-        let is_demonstration = trial.record.demonstration;
-        let content = match until {
-            u32::MAX => format!("the samples of {}", trial.id()),
-            last => format!("the samples of rounds 1 to {last} of {}", trial.id()),
-        };
-        let subject = trial.record.subject(&facts.candidates);
-        let records = vec![Arc::new(trial.record.clone())];
-        let trial = Some(SourceTrial { facts, rule, judged: None });
-        let set = Self::new(name, samples);
-        Ok(Self { seed_set, trial, is_demonstration, content, subject, records, ..set })
+        set.trial = Some(SourceTrial { facts, rule, judged: None });
+        Ok(set)
     }
 
     /// What a reader must know of the files that it is from: what was skipped and why, what was not read; and what was

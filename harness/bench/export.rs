@@ -2,31 +2,28 @@
 //!
 //! # Layout
 //!
-//! - `formats`: training data as trainers read it, the index of it for LLaMA-Factory, and all of a sample as Parquet
-//! - `preferences`: pairs of a better and a worse answer, and single answers with a verdict
+//! - `formats`: training data and preferences as trainers read them, the index of both for LLaMA-Factory, and all of a
+//!   sample as Parquet
 //! - `card`: the dataset card
 //! - `tidy`: everything that trials recorded, as tables in long form
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use gra_synth::candidate::Candidate;
-use gra_synth::committee::Tally;
-use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::benchmark_scores::DataSubject;
 use crate::dataset::{self, DataSet, Sample};
 use crate::trial::TrialRecord;
 use card::Card;
-pub(crate) use formats::lines;
+pub(crate) use formats::{PreferenceFormat, ScoredAnswers, lines};
 
 mod card;
 mod formats;
-pub(crate) mod preferences;
 pub(crate) mod tidy;
 
 /// Name of the file that holds the dataset card.
@@ -91,81 +88,14 @@ impl ExportedFile {
     }
 }
 
-/// A sample with both of its texts, and what is known of it.
-#[derive(Clone, Copy, Debug)]
-struct ExportedSample<'a> {
-    id: ItemId,
-    /// The data set that it was first of.
-    origin: Option<&'a str>,
-    domain: Option<Domain>,
-    /// What is to be done; an input stands in `input`.
-    task: &'a str,
-    input: Option<&'a str>,
-    /// Both together, as models are asked.
-    instruction: &'a str,
-    response: &'a str,
-    tally: Option<Tally>,
-    /// What a trial recorded of it.
-    candidate: Option<&'a Candidate>,
-}
-
-impl<'a> ExportedSample<'a> {
-    fn from_candidate(candidate: &'a Candidate) -> Result<Self> {
-        let text = |text: &'a Option<String>, what: &str| {
-            text.as_deref().with_context(|| {
-                let id = candidate.id;
-                format!(
-                    "sample {id} was accepted and has no {what}; its recorded facts are damaged"
-                )
-            })
-        };
-        let instruction = text(&candidate.instruction, "instruction")?;
-        Ok(Self {
-            id: candidate.id,
-            origin: None,
-            domain: candidate.domain,
-            task: instruction,
-            input: None,
-            instruction,
-            response: text(&candidate.response, "response")?,
-            tally: candidate.tally(),
-            candidate: Some(candidate),
-        })
-    }
-
-    /// `None` of a sample without a response, which is no training data.
-    fn from_sample(sample: &'a Sample) -> Option<Self> {
-        Some(Self {
-            id: sample.id,
-            origin: sample.origin.as_deref(),
-            domain: sample.domain,
-            task: sample.task(),
-            input: sample.input(),
-            instruction: &sample.instruction,
-            response: sample.response.as_deref()?,
-            tally: sample.tally,
-            candidate: sample.candidate.as_deref(),
-        })
-    }
-}
-
 /// A data set to be exported.
 #[derive(Clone, Debug)]
 pub(crate) struct Export<'a> {
     /// Its name in training configurations, which take it from comma-separated lists: a plain name.
     name: String,
-    samples: Vec<ExportedSample<'a>>,
-    /// What its samples are, in a phrase.
-    content: String,
-    /// What they are in the words of the paper's tables.
-    subject: DataSubject,
-    /// What determined the trials that they are of.
-    records: Vec<&'a TrialRecord>,
+    set: Cow<'a, DataSet>,
     /// All candidates of its trial, which the card counts; none where it is no whole trial.
     candidates: &'a [Candidate],
-    demonstration: bool,
-    /// What a reader must know of its making, a sentence each.
-    notes: Vec<String>,
 }
 
 /// What of an export is written.
@@ -201,40 +131,28 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// When an accepted candidate lacks its texts.
-    pub(crate) fn of_trial(record: &'a TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
+    pub(crate) fn of_trial(record: &TrialRecord, candidates: &'a [Candidate]) -> Result<Self> {
         // Surplus and rejected candidates are in the trial's own tables.
-        let accepted = candidates.iter().filter(|candidate| candidate.is_sample());
-        Ok(Self {
-            name: record.id.joined(),
-            samples: accepted.map(ExportedSample::from_candidate).collect::<Result<_, _>>()?,
-            content: format!("the samples of {}", record.id),
-            subject: record.subject(candidates),
-            records: vec![record],
-            candidates,
-            demonstration: record.demonstration,
-            notes: Vec::new(),
-        })
+        for candidate in candidates.iter().filter(|candidate| candidate.is_sample()) {
+            let texts =
+                [(&candidate.instruction, "instruction"), (&candidate.response, "response")];
+            for (text, what) in texts {
+                ensure!(
+                    text.is_some(),
+                    "sample {} was accepted and has no {what}; its recorded facts are damaged",
+                    candidate.id
+                );
+            }
+        }
+        let name = record.id.joined();
+        let set = Cow::Owned(DataSet::of_candidates(name.clone(), record, candidates)?);
+        Ok(Self { name, set, candidates })
     }
 
     /// The samples of a data set that have a response.
     pub(crate) fn of_data_set(name: String, set: &'a DataSet) -> Self {
-        let samples: Vec<_> = set.samples.iter().filter_map(ExportedSample::from_sample).collect();
-        let mut notes = set.notes();
-        // Seed items may have no response; what a filter left out is among the notes already.
-        let without = set.samples.len() - samples.len();
-        if without > 0 {
-            notes.push(format!("{without} samples without a response are left out."));
-        }
-        Self {
-            name,
-            samples,
-            content: set.content.clone(),
-            subject: set.subject.clone(),
-            records: set.records.iter().map(AsRef::as_ref).collect(),
-            candidates: set.trial.as_ref().map_or(&[], |trial| &trial.facts.candidates),
-            demonstration: set.is_demonstration,
-            notes,
-        }
+        let candidates = set.trial.as_ref().map_or(&[][..], |trial| &trial.facts.candidates);
+        Self { name, set: Cow::Borrowed(set), candidates }
     }
 
     /// Its name in training configurations.
@@ -242,14 +160,30 @@ impl<'a> Export<'a> {
         &self.name
     }
 
+    /// Its samples. Those without a response, as seed items may be, are no training data.
+    fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.set.samples.iter().filter(|sample| sample.response.is_some())
+    }
+
     /// How many samples it has.
-    pub(crate) const fn len(&self) -> usize {
-        self.samples.len()
+    pub(crate) fn len(&self) -> usize {
+        self.samples().count()
     }
 
     /// Whether it has none.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.samples.is_empty()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a reader must know of its making, a sentence each.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = self.set.notes();
+        // What a filter left out is among the notes already.
+        let without = self.set.samples.len() - self.len();
+        if without > 0 {
+            notes.push(format!("{without} samples without a response are left out."));
+        }
+        notes
     }
 
     /// Every file, the manifest last.
@@ -278,7 +212,7 @@ impl<'a> Export<'a> {
     }
 
     /// What is trained on and what is held out, each in order.
-    fn split(&self, test: Option<TestSplit>) -> (Vec<ExportedSample<'a>>, Vec<ExportedSample<'a>>) {
+    fn split(&self, test: Option<TestSplit>) -> (Vec<&Sample>, Vec<&Sample>) {
         let held_out = test.map_or_else(Vec::new, |TestSplit { share, seed }| {
             #[expect(
                 clippy::cast_precision_loss,
@@ -286,15 +220,15 @@ impl<'a> Export<'a> {
                 clippy::cast_sign_loss,
                 reason = "a share of a count that fits in memory"
             )]
-            let n = (share * self.samples.len() as f64).round() as usize;
-            let ids: Vec<ItemId> = self.samples.iter().map(|sample| sample.id).collect();
+            let n = (share * self.len() as f64).round() as usize;
+            let ids: Vec<ItemId> = self.samples().map(|sample| sample.id).collect();
             // At least one sample on each side, where there are two.
             dataset::drawn(&ids, n.clamp(1, ids.len().saturating_sub(1).max(1)), seed)
         });
         let (mut train, mut test) = (Vec::new(), Vec::new());
-        for (place, sample) in self.samples.iter().enumerate() {
+        for (place, sample) in self.samples().enumerate() {
             let side = if held_out.binary_search(&place).is_ok() { &mut test } else { &mut train };
-            side.push(*sample);
+            side.push(sample);
         }
         (train, test)
     }
@@ -310,17 +244,18 @@ impl<'a> Export<'a> {
             .map(|file| (file.name.as_str(), hex::encode(Sha256::digest(&file.bytes))))
             .collect();
         // Settings and no hash of them: they say how to make the data again.
+        let records = self.set.records.iter();
         let trials: BTreeMap<String, _> =
-            self.records.iter().map(|record| (record.id.to_string(), &record.settings)).collect();
+            records.map(|record| (record.id.to_string(), &record.settings)).collect();
         let manifest = json!({
             "format": 1,
             "gra_bench": env!("CARGO_PKG_VERSION"),
             "data_set": self.name,
-            "content": self.content,
-            "subject": self.subject,
-            "demonstration": self.demonstration,
+            "content": self.set.content,
+            "subject": self.set.subject,
+            "demonstration": self.set.is_demonstration,
             "samples": { "train": train, "test": test },
-            "notes": self.notes,
+            "notes": self.notes(),
             "trials": trials,
             "files": hashes,
         });

@@ -12,8 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::experiment::{Experiments, Overrides};
-use crate::export::preferences::{PreferenceFormat, ScoredAnswers};
-use crate::export::{self, Export, ExportedFile, Extent, MANIFEST, TestSplit, TrainingFormat};
+use crate::export::{
+    self, Export, ExportedFile, Extent, MANIFEST, PreferenceFormat, ScoredAnswers, TestSplit,
+    TrainingFormat,
+};
 use crate::failure::bad_input;
 use crate::numbers::several;
 use crate::raters::{BlindedSheet, KEY, PAGE, SHEET};

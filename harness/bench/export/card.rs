@@ -6,13 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use gra_analysis::checks::languages;
 use gra_analysis::trial::Funnel;
 use gra_synth::method::Method;
 use gra_synth::variant::{Instructions, Rewrite};
 
-use super::{DATASET_INFO, Export, ExportedSample, Extent, MANIFEST, TEST, TrainingFormat};
+use super::{DATASET_INFO, Export, Extent, MANIFEST, TEST, TrainingFormat};
+use crate::dataset::Sample;
 use crate::numbers::or_dash;
 use crate::trial::{ModelDescription, TrialRecord};
 
@@ -42,24 +44,24 @@ pub(super) struct Card<'a> {
 
 impl Card<'_> {
     pub(super) fn render(&self) -> String {
-        let export = self.export;
+        let (export, records) = (self.export, &self.export.set.records);
         let mut card = self.front_matter();
         let _ = write!(card, "\n# {}\n\n", inline(&export.name));
-        if export.demonstration {
+        if export.set.is_demonstration {
             let _ = writeln!(card, "{DEMONSTRATION}");
         }
         introduction(&mut card, export);
         self.files(&mut card);
-        for record in &export.records {
-            making(&mut card, record, export.records.len() > 1);
+        for record in records {
+            making(&mut card, record, records.len() > 1);
         }
         if !export.candidates.is_empty() {
             outcomes(&mut card, &Funnel::of(export.candidates));
         }
-        models(&mut card, &export.records);
+        models(&mut card, records);
         let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
         // The first one and not the best: a reader sees what the data is like.
-        if let Some(sample) = export.samples.first() {
+        if let Some(sample) = export.samples().next() {
             shown(&mut card, sample);
         }
         card
@@ -69,7 +71,7 @@ impl Card<'_> {
     /// take as they are.
     fn front_matter(&self) -> String {
         let export = self.export;
-        let texts = export.samples.iter().map(|sample| sample.response);
+        let texts = export.samples().filter_map(|sample| sample.response.as_deref());
         let mut language = String::new();
         // A header without any language is better than a guess.
         for (place, code) in languages(texts).iter().enumerate() {
@@ -154,9 +156,8 @@ fn size_category(samples: usize) -> &'static str {
 
 /// What the samples are. Of a trial it is known how they came about; of anything else it is said what they are of.
 fn introduction(card: &mut String, export: &Export<'_>) {
-    let samples = &export.samples;
     let is_whole_trial = !export.candidates.is_empty();
-    let made = match export.records.first().filter(|_| is_whole_trial) {
+    let made = match export.set.records.first().filter(|_| is_whole_trial) {
         Some(record) => {
             let variant = &record.settings.variant;
             let origin = match (variant.instructions, variant.rewrite) {
@@ -175,12 +176,12 @@ fn introduction(card: &mut String, export: &Export<'_>) {
                  or a variant of it. {origin}"
             )
         }
-        None => format!(": {}.", inline(&export.content)),
+        None => format!(": {}.", inline(&export.set.content)),
     };
-    let _ = write!(card, "{} instruction-response pairs{made}\n\n", samples.len());
+    let _ = write!(card, "{} instruction-response pairs{made}\n\n", export.len());
     // Of several data sets together: which sample is of which is a column of the table.
     let mut origins: BTreeMap<&str, usize> = BTreeMap::new();
-    for origin in samples.iter().filter_map(|sample| sample.origin) {
+    for origin in export.samples().filter_map(|sample| sample.origin.as_deref()) {
         *origins.entry(origin).or_default() += 1;
     }
     if !origins.is_empty() {
@@ -189,13 +190,13 @@ fn introduction(card: &mut String, export: &Export<'_>) {
         let _ = write!(card, "By origin: {}.\n\n", origins.join(", "));
     }
     // Variants without reviewers make samples that nothing has scored.
-    let made = samples.iter().filter(|sample| sample.candidate.is_some());
+    let made = export.samples().filter(|sample| sample.candidate.is_some());
     let unscored = made.filter(|sample| sample.tally.is_none()).count();
     if unscored > 0 {
         let _ = write!(card, "**Without review: {unscored} of them.**\n\n");
     }
-    for note in &export.notes {
-        let _ = write!(card, "{}\n\n", inline(note));
+    for note in export.notes() {
+        let _ = write!(card, "{}\n\n", inline(&note));
     }
 }
 
@@ -270,7 +271,7 @@ fn outcomes(card: &mut String, funnel: &Funnel) {
 }
 
 /// The pools of all trials, each model once.
-fn models(card: &mut String, records: &[&TrialRecord]) {
+fn models(card: &mut String, records: &[Arc<TrialRecord>]) {
     // Several trials have one pool, mostly.
     let mut seen = BTreeSet::new();
     let models = records.iter().flat_map(|record| &record.models);
@@ -293,12 +294,12 @@ fn models(card: &mut String, records: &[&TrialRecord]) {
     card.push('\n');
 }
 
-fn shown(card: &mut String, sample: &ExportedSample) {
+fn shown(card: &mut String, sample: &Sample) {
     let mut text = sample.id.to_string();
     if let Some(domain) = sample.domain {
         let _ = write!(text, ", {domain}");
     }
-    let keywords = sample.candidate.map_or(&[][..], |candidate| &candidate.keywords);
+    let keywords = sample.candidate.as_ref().map_or(&[][..], |candidate| &candidate.keywords);
     if !keywords.is_empty() {
         let _ = write!(text, ", keywords: {}", keywords.join("; "));
     }
@@ -306,8 +307,9 @@ fn shown(card: &mut String, sample: &ExportedSample) {
     if let Some(tally) = sample.tally {
         let _ = writeln!(text, "mu {:.2}, sigma {:.2}", tally.mu(), tally.sigma());
     }
-    let _ = writeln!(text, "\nInstruction:\n{}", start_of(sample.instruction));
-    let _ = write!(text, "\nResponse:\n{}", start_of(sample.response));
+    let _ = writeln!(text, "\nInstruction:\n{}", start_of(&sample.instruction));
+    let _ =
+        write!(text, "\nResponse:\n{}", start_of(sample.response.as_deref().unwrap_or_default()));
     // A fence longer than any run of backticks in the text cannot be closed by it.
     let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
     let _ = write!(card, "\n## A sample\n\n{fence}text\n{text}\n{fence}\n");

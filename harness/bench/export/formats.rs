@@ -1,83 +1,70 @@
-//! Training data in the forms that trainers read, and their index for LLaMA-Factory.
+//! Training data and preferences in the forms that trainers read, and their index for LLaMA-Factory.
+//!
+//! Preferences are of recorded answers: pairs of a better and a worse answer to one instruction (DPO), and single
+//! answers with a verdict (KTO). The keys are those of TRL; the index tells LLaMA-Factory the same files. An answer counts
+//! when the committee scored it. Better means that it passed review, worse that it did not; of two that passed, or two
+//! that did not, nothing is said, because their scores are two samples of noise.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
+use gra_analysis::trial::has_passed;
+use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
 use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, ListBuilderTrait, ListStringChunkedBuilder,
     NamedFrom, PolarsResult, Series, StructChunked,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{ExportedSample, TrainingFormat};
+use super::{DATASET_INFO, ExportedFile, TrainingFormat};
+use crate::dataset::Sample;
 
 const USER: &str = "user";
 const ASSISTANT: &str = "assistant";
 
-/// A record of an Alpaca file. A seed item's input stands apart from its task, as in the file that it is from;
-/// generated instructions have none (METHOD.md, S2).
-#[derive(Serialize)]
-struct AlpacaRecord<'a> {
-    instruction: &'a str,
-    input: &'a str,
-    output: &'a str,
-}
+/// A JSON object whose keys stand in this order, as tools of the form write it.
+struct Ordered<V, const N: usize>([(&'static str, V); N]);
 
-/// A line of a file of messages.
-#[derive(Serialize)]
-struct Messages<'a> {
-    messages: [Message<'a>; 2],
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
+impl<V: Serialize, const N: usize> Serialize for Ordered<V, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
 }
 
 /// A record of a `ShareGPT` file.
 #[derive(Serialize)]
-struct Conversation<'a> {
+struct Conversation<T> {
     id: String,
-    conversations: [Turn<'a>; 2],
-}
-
-#[derive(Serialize)]
-struct Turn<'a> {
-    from: &'static str,
-    value: &'a str,
-}
-
-#[derive(Serialize)]
-struct PromptCompletion<'a> {
-    prompt: &'a str,
-    completion: &'a str,
+    conversations: [T; 2],
 }
 
 impl TrainingFormat {
     /// The samples in this form.
-    pub(super) fn bytes(self, samples: &[ExportedSample]) -> Result<Vec<u8>> {
+    pub(super) fn bytes(self, samples: &[&Sample]) -> Result<Vec<u8>> {
         match self {
-            Self::Alpaca => array(samples.iter().map(|sample| AlpacaRecord {
-                instruction: sample.task,
-                input: sample.input.unwrap_or_default(),
-                output: sample.response,
+            // A seed item's input stands apart from its task, as in the file that it is from; generated instructions
+            // have none (METHOD.md, S2).
+            Self::Alpaca => array(samples.iter().map(|sample| {
+                let (input, output) = (sample.input().unwrap_or_default(), response(sample));
+                Ordered([("instruction", sample.task()), ("input", input), ("output", output)])
             })),
             Self::Messages => lines(samples.iter().map(|sample| {
-                let user = Message { role: USER, content: sample.instruction };
-                let assistant = Message { role: ASSISTANT, content: sample.response };
-                Messages { messages: [user, assistant] }
+                let message = |role, content| Ordered([("role", role), ("content", content)]);
+                let user = message(USER, sample.instruction.as_str());
+                Ordered([("messages", [user, message(ASSISTANT, response(sample))])])
             })),
             Self::Sharegpt => array(samples.iter().map(|sample| {
-                let human = Turn { from: "human", value: sample.instruction };
-                let gpt = Turn { from: "gpt", value: sample.response };
-                Conversation { id: sample.id.to_string(), conversations: [human, gpt] }
+                let turn = |from, value| Ordered([("from", from), ("value", value)]);
+                let human = turn("human", sample.instruction.as_str());
+                let conversations = [human, turn("gpt", response(sample))];
+                Conversation { id: sample.id.to_string(), conversations }
             })),
-            Self::PromptCompletion => lines(samples.iter().map(|sample| PromptCompletion {
-                prompt: sample.instruction,
-                completion: sample.response,
+            Self::PromptCompletion => lines(samples.iter().map(|sample| {
+                Ordered([("prompt", sample.instruction.as_str()), ("completion", response(sample))])
             })),
             Self::Parquet => table(samples).context("writing Parquet"),
         }
@@ -86,7 +73,7 @@ impl TrainingFormat {
     /// What LLaMA-Factory is told of the file: what follows the data set's name, and what its columns are. `None`
     /// where it is not told of.
     fn info(self) -> Option<(&'static str, Value)> {
-        let of = |formatting, columns: Value| json!({ "file_name": self.file(), "formatting": formatting, "columns": columns });
+        let of = |formatting, columns: Value| info(self.file(), formatting, &columns);
         // Two traps of that format. Once `columns` is present, a column that it does not list is taken as absent, so
         // `query` is listed although most inputs are empty. And a column that it does list must be in the data:
         // `system` and `history`, which our records do not have, would fail at loading.
@@ -115,6 +102,11 @@ impl TrainingFormat {
     pub(super) fn data_set(self, name: &str) -> Option<String> {
         self.info().map(|(ending, _)| format!("{name}{ending}"))
     }
+}
+
+/// What LLaMA-Factory is told of a file.
+fn info(file: &str, formatting: &str, columns: &Value) -> Value {
+    json!({ "file_name": file, "formatting": formatting, "columns": columns })
 }
 
 /// `dataset_info.json`: what the training files are. `None` where none of them is for LLaMA-Factory.
@@ -146,37 +138,55 @@ pub(crate) fn lines<T: Serialize>(records: impl Iterator<Item = T>) -> Result<Ve
     Ok(bytes)
 }
 
+/// The response of a sample, which all that are exported have.
+fn response(sample: &Sample) -> &str {
+    sample.response.as_deref().unwrap_or_default()
+}
+
 /// The Parquet table, a sample per row. Columns: `id`, `origin` (the data set that it was first of), `round` (u32),
 /// `domain`, `keywords` (list), `summary`, `instruction`, `response`, `messages` (list of `role` and `content`),
 /// `mu`, `sigma`, `s_a` (f64), `generator`, `reviewers` (list, in seat order). Null where it is not known.
-fn table(samples: &[ExportedSample]) -> Result<Vec<u8>> {
-    let text = |name: &str, cell: fn(&ExportedSample) -> Option<String>| -> Column {
-        Series::new(name.into(), samples.iter().map(cell).collect::<Vec<_>>()).into()
+fn table(samples: &[&Sample]) -> Result<Vec<u8>> {
+    let text = |name: &str, cell: fn(&Sample) -> Option<String>| -> Column {
+        Series::new(name.into(), samples.iter().map(|sample| cell(sample)).collect::<Vec<_>>())
+            .into()
     };
-    let number = |name: &str, cell: fn(&ExportedSample) -> Option<f64>| -> Column {
-        Series::new(name.into(), samples.iter().map(cell).collect::<Vec<_>>()).into()
+    let number = |name: &str, cell: fn(&Sample) -> Option<f64>| -> Column {
+        Series::new(name.into(), samples.iter().map(|sample| cell(sample)).collect::<Vec<_>>())
+            .into()
     };
-    let round = |sample: &ExportedSample| match sample.candidate?.id {
+    let round = |sample: &&Sample| match sample.candidate.as_ref()?.id {
         ItemId::Candidate { round, .. } => Some(round),
         ItemId::Seed(_) => None,
     };
     let rounds: Vec<Option<u32>> = samples.iter().map(round).collect();
     let columns = vec![
         text("id", |sample| Some(sample.id.to_string())),
-        text("origin", |sample| sample.origin.map(str::to_owned)),
+        text("origin", |sample| sample.origin.as_deref().map(str::to_owned)),
         Series::new("round".into(), rounds).into(),
         text("domain", |sample| Some(sample.domain?.to_string())),
-        list("keywords", samples, |sample| Some(sample.candidate?.keywords.clone())),
-        text("summary", |sample| sample.candidate?.summary.clone()),
-        text("instruction", |sample| Some(sample.instruction.to_owned())),
-        text("response", |sample| Some(sample.response.to_owned())),
+        list("keywords", samples, |sample| Some(sample.candidate.as_ref()?.keywords.clone())),
+        text("summary", |sample| sample.candidate.as_ref()?.summary.clone()),
+        text("instruction", |sample| Some(sample.instruction.clone())),
+        text("response", |sample| sample.response.clone()),
         messages(samples)?,
         number("mu", |sample| sample.tally.map(Tally::mu)),
         number("sigma", |sample| sample.tally.map(Tally::sigma)),
-        number("s_a", |sample| Some(sample.candidate?.adjudication.as_ref()?.scores.mean())),
-        text("generator", |sample| Some(sample.candidate?.roles.generator.to_string())),
+        number("s_a", |sample| {
+            Some(sample.candidate.as_ref()?.adjudication.as_ref()?.scores.mean())
+        }),
+        text("generator", |sample| Some(sample.generator.as_ref()?.to_string())),
         list("reviewers", samples, |sample| {
-            Some(sample.candidate?.roles.reviewers.iter().map(ToString::to_string).collect())
+            Some(
+                sample
+                    .candidate
+                    .as_ref()?
+                    .roles
+                    .reviewers
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            )
         }),
     ];
     let frame = DataFrame::new(samples.len(), columns)?;
@@ -186,7 +196,7 @@ fn table(samples: &[ExportedSample]) -> Result<Vec<u8>> {
 }
 
 /// The texts as a list of `role` and `content`, which trainers take as a conversation.
-fn messages(samples: &[ExportedSample]) -> PolarsResult<Column> {
+fn messages(samples: &[&Sample]) -> PolarsResult<Column> {
     let conversation = |texts: [&str; 2]| {
         let roles = Series::new("role".into(), [USER, ASSISTANT]);
         let contents = Series::new("content".into(), texts);
@@ -197,17 +207,13 @@ fn messages(samples: &[ExportedSample]) -> PolarsResult<Column> {
         // No list of lists tells what is in them; one does, and goes.
         return Ok(Series::new("messages".into(), [conversation(["", ""])?]).clear().into());
     }
-    let turns = samples.iter().map(|sample| conversation([sample.instruction, sample.response]));
+    let turns = samples.iter().map(|sample| conversation([&sample.instruction, response(sample)]));
     let turns: Vec<Series> = turns.collect::<PolarsResult<_>>()?;
     Ok(Series::new("messages".into(), turns).into())
 }
 
-fn list(
-    name: &str,
-    samples: &[ExportedSample],
-    cell: fn(&ExportedSample) -> Option<Vec<String>>,
-) -> Column {
-    let cells: Vec<Option<Vec<String>>> = samples.iter().map(cell).collect();
+fn list(name: &str, samples: &[&Sample], cell: fn(&Sample) -> Option<Vec<String>>) -> Column {
+    let cells: Vec<Option<Vec<String>>> = samples.iter().map(|sample| cell(sample)).collect();
     // How many strings the lists hold together: room for all is taken at once.
     let values = cells.iter().flatten().map(Vec::len).sum();
     let mut builder = ListStringChunkedBuilder::new(name.into(), cells.len(), values);
@@ -218,4 +224,141 @@ fn list(
         }
     }
     builder.finish().into_series().into_column()
+}
+
+/// A kind of preference data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PreferenceFormat {
+    /// Pairs: `prompt`, `chosen`, `rejected`, and the mean scores of both.
+    Dpo,
+    /// Answers: `prompt`, `completion`, `label`, and their mean scores.
+    Kto,
+}
+
+/// An answer that a committee scored.
+#[derive(Clone, Copy, Debug)]
+struct ScoredAnswer<'a> {
+    response: &'a str,
+    mu: f64,
+    has_passed: bool,
+    /// The trial that it is of.
+    trial: &'a str,
+}
+
+/// A pair of answers to one instruction.
+#[derive(Serialize)]
+struct Pair<'a> {
+    prompt: &'a str,
+    chosen: &'a str,
+    rejected: &'a str,
+    score_chosen: f64,
+    score_rejected: f64,
+    chosen_of: &'a str,
+    rejected_of: &'a str,
+}
+
+/// An answer with its verdict.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    prompt: &'a str,
+    completion: &'a str,
+    label: bool,
+    score: f64,
+    of: &'a str,
+}
+
+/// The scored answers of some trials, by their instructions.
+pub(crate) struct ScoredAnswers<'a> {
+    by_instruction: BTreeMap<&'a str, Vec<ScoredAnswer<'a>>>,
+}
+
+impl<'a> ScoredAnswers<'a> {
+    /// Gathers the answers of trials under their names. Variants that share a call have one answer, which counts once.
+    pub(crate) fn gather(trials: &[(&'a str, &'a [Candidate])]) -> Self {
+        let mut by_instruction: BTreeMap<&str, Vec<ScoredAnswer>> = BTreeMap::new();
+        for (trial, candidate) in
+            trials.iter().flat_map(|(trial, all)| all.iter().map(move |one| (*trial, one)))
+        {
+            let texts = (candidate.instruction.as_deref(), candidate.response.as_deref());
+            let (Some(instruction), Some(response)) = texts else { continue };
+            // Answers whose committee was broken off have no mean to compare.
+            let Some(mu) = candidate.tally().map(Tally::mu) else { continue };
+            let answers = by_instruction.entry(instruction).or_default();
+            if answers.iter().all(|known| known.response != response) {
+                let has_passed = has_passed(candidate);
+                answers.push(ScoredAnswer { response, mu, has_passed, trial });
+            }
+        }
+        Self { by_instruction }
+    }
+
+    /// The files of one kind, and how many records they hold.
+    ///
+    /// # Errors
+    /// When JSON cannot be written.
+    pub(crate) fn files(
+        &self,
+        format: PreferenceFormat,
+        name: &str,
+    ) -> Result<(Vec<ExportedFile>, usize)> {
+        let info = |file, columns: Value| info(file, "alpaca", &columns);
+        let (file, (bytes, records), info) = match format {
+            PreferenceFormat::Dpo => {
+                let columns =
+                    json!({ "prompt": "prompt", "chosen": "chosen", "rejected": "rejected" });
+                let mut info = info("dpo.jsonl", columns);
+                // Two answers to compare, where all other forms have one to learn.
+                info["ranking"] = true.into();
+                ("dpo.jsonl", counted(self.pairs())?, info)
+            }
+            PreferenceFormat::Kto => {
+                let columns =
+                    json!({ "prompt": "prompt", "response": "completion", "kto_tag": "label" });
+                ("kto.jsonl", counted(self.verdicts())?, info("kto.jsonl", columns))
+            }
+        };
+        let index = format!("{:#}\n", json!({ name: info })).into_bytes();
+        let files = vec![ExportedFile::new(file, bytes), ExportedFile::new(DATASET_INFO, index)];
+        Ok((files, records))
+    }
+
+    /// Each answer that did not pass beside the best one that did.
+    fn pairs(&self) -> impl Iterator<Item = Pair<'_>> {
+        self.by_instruction.iter().flat_map(|(prompt, answers)| {
+            let passed = answers.iter().filter(|answer| answer.has_passed);
+            // The first of equals, so that the order of trials settles it.
+            let best = passed.rev().max_by(|a, b| a.mu.total_cmp(&b.mu));
+            let worse = answers.iter().filter(|answer| !answer.has_passed);
+            best.into_iter().flat_map(move |best| {
+                worse.clone().map(move |worse| Pair {
+                    prompt,
+                    chosen: best.response,
+                    rejected: worse.response,
+                    score_chosen: best.mu,
+                    score_rejected: worse.mu,
+                    chosen_of: best.trial,
+                    rejected_of: worse.trial,
+                })
+            })
+        })
+    }
+
+    fn verdicts(&self) -> impl Iterator<Item = Verdict<'_>> {
+        self.by_instruction.iter().flat_map(|(prompt, answers)| {
+            answers.iter().map(|answer| Verdict {
+                prompt,
+                completion: answer.response,
+                label: answer.has_passed,
+                score: answer.mu,
+                of: answer.trial,
+            })
+        })
+    }
+}
+
+/// JSON Lines, and how many there are.
+fn counted<T: Serialize>(records: impl Iterator<Item = T>) -> Result<(Vec<u8>, usize)> {
+    let mut count = 0;
+    let bytes = lines(records.inspect(|_| count += 1))?;
+    Ok((bytes, count))
 }

@@ -9,7 +9,7 @@ use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use super::*;
 use crate::trial::tests;
 
-pub(super) fn candidate(number: u32, outcome: Outcome) -> Candidate {
+fn candidate(number: u32, outcome: Outcome) -> Candidate {
     let model = ModelName::new;
     let roles = Roles {
         generator: model("llama"),
@@ -27,7 +27,7 @@ pub(super) fn candidate(number: u32, outcome: Outcome) -> Candidate {
     candidate
 }
 
-pub(super) fn review(seat: u8, scores: [u8; 6]) -> ResponseReview {
+fn review(seat: u8, scores: [u8; 6]) -> ResponseReview {
     let reviewer = ModelName::new("qwen");
     ResponseReview {
         seat,
@@ -342,4 +342,70 @@ fn what_cannot_be_exported_is_named() {
 #[test]
 fn the_same_samples_give_the_same_bytes() {
     assert_eq!(exported(&candidates()).unwrap(), exported(&candidates()).unwrap());
+}
+
+fn answered(number: u32, response: &str, score: u8, outcome: Outcome) -> Candidate {
+    let mut candidate = candidate(number, outcome);
+    candidate.instruction = Some("Name a prime.".to_owned());
+    candidate.response = Some(response.to_owned());
+    candidate.response_reviews = vec![review(0, [score; 6]), review(1, [score; 6])];
+    candidate
+}
+
+#[test]
+fn what_did_not_pass_stands_beside_the_best_that_did() {
+    let first = [
+        answered(0, "7", 8, Outcome::Accepted),
+        answered(1, "9", 3, Outcome::Rejected),
+        answered(2, "Seven.", 9, Outcome::Surplus),
+    ];
+    // The same answer under another variant is no other answer; an unscored one is none.
+    let mut unscored = candidate(5, Outcome::Accepted);
+    unscored.instruction = Some("Name a prime.".to_owned());
+    let second =
+        [answered(0, "7", 8, Outcome::Accepted), answered(1, "1", 5, Outcome::Rejected), unscored];
+    let answers = ScoredAnswers::gather(&[("a/gra/seed-1", &first), ("a/x/seed-1", &second)]);
+    let text = |format| {
+        let (files, records) = answers.files(format, "a").unwrap();
+        let texts = files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap());
+        format!("{records}\n{}", texts.collect::<String>())
+    };
+    insta::assert_snapshot!(text(PreferenceFormat::Dpo), @r#"
+    2
+    {"prompt":"Name a prime.","chosen":"Seven.","rejected":"9","score_chosen":9.0,"score_rejected":3.0,"chosen_of":"a/gra/seed-1","rejected_of":"a/gra/seed-1"}
+    {"prompt":"Name a prime.","chosen":"Seven.","rejected":"1","score_chosen":9.0,"score_rejected":5.0,"chosen_of":"a/gra/seed-1","rejected_of":"a/x/seed-1"}
+    {
+      "a": {
+        "columns": {
+          "chosen": "chosen",
+          "prompt": "prompt",
+          "rejected": "rejected"
+        },
+        "file_name": "dpo.jsonl",
+        "formatting": "alpaca",
+        "ranking": true
+      }
+    }
+    "#);
+    insta::assert_snapshot!(text(PreferenceFormat::Kto), @r#"
+    4
+    {"prompt":"Name a prime.","completion":"7","label":true,"score":8.0,"of":"a/gra/seed-1"}
+    {"prompt":"Name a prime.","completion":"9","label":false,"score":3.0,"of":"a/gra/seed-1"}
+    {"prompt":"Name a prime.","completion":"Seven.","label":true,"score":9.0,"of":"a/gra/seed-1"}
+    {"prompt":"Name a prime.","completion":"1","label":false,"score":5.0,"of":"a/x/seed-1"}
+    {
+      "a": {
+        "columns": {
+          "kto_tag": "label",
+          "prompt": "prompt",
+          "response": "completion"
+        },
+        "file_name": "kto.jsonl",
+        "formatting": "alpaca"
+      }
+    }
+    "#);
+    let (_, none) =
+        ScoredAnswers::gather(&[("a", &first[..1])]).files(PreferenceFormat::Dpo, "a").unwrap();
+    assert_eq!(none, 0);
 }
