@@ -167,7 +167,7 @@ impl Loader<'_> {
 /// rejected, is of the whole data set, and stays with that.
 fn filtered(
     name: String,
-    whole: DataSet,
+    mut whole: DataSet,
     checks: &[String],
     benchmarks: &[PathBuf],
 ) -> Result<DataSet> {
@@ -195,12 +195,9 @@ fn filtered(
     let (all, out) = (whole.samples.len(), whole.samples.len() - samples.len());
     let out = format!("{name}: {out} of {all} samples of {} are left out: {reasons}.", whole.name);
     let content = format!("{}, without samples that checks find fault with", whole.content);
-    let DataSet { files, seed_set, is_demonstration, mut left_out, records, subject, .. } = whole;
-    left_out.push(out);
-    let subject = DataSubject { data_source: name.clone(), ..subject };
-    let set =
-        DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };
-    Ok(DataSet { content, subject, records, ..set })
+    whole.left_out.push(out);
+    whole.subject.data_source.clone_from(&name);
+    Ok(DataSet { name, samples, content, trial: None, ..whole })
 }
 
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have

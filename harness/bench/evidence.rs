@@ -5,18 +5,20 @@
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
 mod caveats;
-mod map;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::contamination::{Contamination, SampleTexts};
+use gra_analysis::diversity::tsne::Map;
+use gra_analysis::figure::plane::{MOST_SETS, Plane};
+use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::frames;
 use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::reviewers::raters::FilledSheet;
-use gra_analysis::stats::diversity::{Diversity, EmbeddedSet};
+use gra_analysis::stats::diversity::{self, Diversity, EmbeddedSet};
 use gra_analysis::stats::measure::MeasureValue;
 use gra_analysis::stats::{self, Findings, MeasuredSet, Settings};
 use gra_analysis::trial::TrialFacts;
@@ -24,6 +26,7 @@ use gra_llm::model_pool::ModelPool;
 use gra_synth::committee::Tally;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
+use serde::{Deserialize, Serialize};
 
 use crate::answering::Answering;
 use crate::benchmarks::BenchmarkFiles;
@@ -32,9 +35,6 @@ use crate::difficulty::Scoring;
 use crate::judging::{self, Bench, Judgements};
 use crate::seeds::Account;
 use gra_files::{remove_if_any, write_atomic};
-use map::SampleMap;
-
-pub(crate) use map::Fit;
 
 /// The file of samples that hold items of benchmarks.
 const CONTAMINATION: &str = "contamination.csv";
@@ -93,14 +93,10 @@ pub(crate) struct Evidence {
     pub(crate) map: Option<Result<SampleMap, String>>,
     /// What the data sets hold of benchmarks, where some were named.
     pub(crate) contamination: Option<Contamination>,
-    /// What of the files was skipped or not read, a sentence each.
-    file_notes: Vec<String>,
-    /// Judges and scorers that wrote some of the samples, or are of one family with who did.
-    insiders: Vec<String>,
-    /// How many instructions of each data set the encoder does not read at once, where it was asked.
-    long: Vec<usize>,
-    /// Data sets that are one and the same, a sentence each.
-    twins: Vec<String>,
+    /// What a reader must know besides the table: data sets that are one, judges that are no outsiders, what of the files
+    /// was skipped or not read, instructions that the encoder does not read at once, what was not checked for
+    /// contamination, and why there is no map. Each in a line.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Evidence {
@@ -114,17 +110,15 @@ impl Evidence {
         answering: &mut Answering<'_>,
     ) -> Result<Self> {
         let run_seed = plan.run_seed;
-        let (mut diversity, mut sample_map, mut long) = (None, None, Vec::new());
+        let (mut diversity, mut map, mut long) = (None, None, Vec::new());
         if let Embedded::Diversity { reference, matched, map: is_mapped } = plan.embedding {
             // Diversity grows with the number of samples, so all data sets are measured on equally many.
             let smallest = data_sets.iter().map(|data_set| data_set.samples.len()).min();
             let matched = matched.or(smallest).unwrap_or(0);
-            let sets = map::embed(data_sets, answering)?;
+            let sets = embed(data_sets, answering)?;
             long = sets.iter().map(EmbeddedSet::long).collect();
             diversity = Some(Diversity::of(&sets, matched, reference, run_seed));
-            if is_mapped {
-                sample_map = Some(SampleMap::of(&sets, data_sets, matched, run_seed));
-            }
+            map = is_mapped.then(|| SampleMap::fitted(&sets, data_sets, matched, run_seed));
         }
         let mut measured = Vec::new();
         for (place, data_set) in data_sets.iter().enumerate() {
@@ -141,18 +135,13 @@ impl Evidence {
             measured.push(set);
         }
         let mut findings = stats::findings(&measured, diversity.as_ref(), plan.settings)?;
-        let mut file_notes: Vec<String> = data_sets.iter().flat_map(DataSet::notes).collect();
         let contamination = plan.benchmarks.map(|named| {
-            file_notes.extend(named.notes.iter().cloned());
             let texts: Vec<SampleTexts> = data_sets.iter().map(DataSet::texts).collect();
             Contamination::of(&texts, &named.benchmarks)
         });
         if let Some(contamination) = &contamination {
             contamination.describe(&mut findings.table);
         }
-        // Of a file that several data sets are from.
-        let mut said = BTreeSet::new();
-        file_notes.retain(|note| said.insert(note.clone()));
         // Not for people, who are told elsewhere: a claim of the paper is never decided by such a data set.
         let demonstrated = data_sets.iter().map(|set| {
             let n = set.samples.len();
@@ -160,39 +149,22 @@ impl Evidence {
             if set.is_demonstration { MeasureValue::count(n, n) } else { none }
         });
         findings.table.push_detail("data", "samples of a demonstration", demonstrated.collect());
-        let judges = [("judge", &plan.judge), ("second judge", &plan.second_judge)];
-        let judges = judges
-            .into_iter()
-            .filter_map(|(role, bench)| Some((role, &bench.as_ref()?.judge.name)));
-        let scorer = plan.difficulty.map(|scoring| ("model whose losses are taken", scoring.model));
-        let asked = judges.chain(scorer);
-        let insiders = asked.filter_map(|(role, model)| {
-            caveats::not_an_outsider(role, model, data_sets, plan.pool)
-        });
-        let (insiders, twins) = (insiders.collect(), caveats::twins(data_sets));
-        let map = sample_map;
-        Ok(Self { measured, findings, map, contamination, file_notes, insiders, long, twins })
-    }
 
-    /// What a reader must know besides the table: data sets that are one, judges that are no outsiders, what of the files was skipped or not
-    /// read, instructions that the encoder does not read at once, what was not checked for contamination, and why
-    /// there is no map. Each in a line.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let mut notes = [&*self.twins, &*self.insiders, &*self.file_notes].concat();
-        let sets = self.measured.iter().zip(&self.long).filter(|(_, long)| **long > 0);
-        let sets =
-            sets.map(|(set, long)| format!("{} {long} of {}", set.name, set.samples.height()));
-        let sets: Vec<String> = sets.collect();
-        if !sets.is_empty() {
-            notes.push(format!(
-                "Longer than the encoder reads at once are instructions of {}: in the diversity of a data set \
-                 and on a map each has the mean vector of its windows.",
-                sets.join(", ")
-            ));
+        let mut notes = caveats::twins(data_sets);
+        notes.extend(caveats::insiders(plan, data_sets));
+        let of_benchmarks = plan.benchmarks.iter().flat_map(|named| named.notes.iter().cloned());
+        for note in data_sets.iter().flat_map(DataSet::notes).chain(of_benchmarks) {
+            // Several data sets may be from one file.
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
         }
-        notes.extend(self.contamination.iter().flat_map(Contamination::notes));
-        notes.extend(self.no_map().map(|why| format!("No map was drawn: {why}.")));
-        notes
+        notes.extend(caveats::long_texts(data_sets, &long));
+        notes.extend(contamination.iter().flat_map(Contamination::notes));
+        let mut evidence = Self { measured, findings, map, contamination, notes };
+        let no_map = evidence.no_map().map(|why| format!("No map was drawn: {why}."));
+        evidence.notes.extend(no_map);
+        Ok(evidence)
     }
 
     /// Why a map that was asked for is not there.
@@ -239,9 +211,9 @@ impl Evidence {
         }
         match &self.map {
             Some(Ok(map)) => {
-                write_atomic(&folder.join("map.csv"), &map.csv()?)?;
-                write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit())?)?;
-                write_atomic(&folder.join("map.svg"), map.svg().as_bytes())?;
+                write_atomic(&folder.join("map.csv"), &map.csv)?;
+                write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit)?)?;
+                write_atomic(&folder.join("map.svg"), map.svg.as_bytes())?;
             }
             Some(Err(_)) => ["map.csv", "map.json", "map.svg"]
                 .iter()
@@ -258,7 +230,7 @@ impl Evidence {
             write_made(&folder.join(name), |out| table.write_csv(out))?;
         }
         let mut page = format!("{}\n{}", table.markdown(), groups.markdown());
-        page.extend(self.notes().iter().map(|note| format!("\n{note}\n")));
+        page.extend(self.notes.iter().map(|note| format!("\n{note}\n")));
         Ok(write_atomic(&folder.join("stats.md"), page.as_bytes())?)
     }
 }
@@ -356,4 +328,107 @@ fn families(facts: &TrialFacts, pool: &ModelPool) -> BTreeMap<ModelName, String>
 pub(crate) fn parameters(pool: &ModelPool) -> BTreeMap<ModelName, u64> {
     let models = pool.members_and_teachers();
     models.filter_map(|model| Some((model.name.clone(), model.parameters?))).collect()
+}
+
+/// Embeds the instructions of every data set.
+fn embed(data_sets: &[DataSet], answering: &mut Answering<'_>) -> Result<Vec<EmbeddedSet>> {
+    let embed = |data_set: &DataSet| {
+        answering.progress().begin_work(&data_set.name);
+        let samples = data_set.samples.iter();
+        let instructions: Vec<String> = samples.map(|sample| sample.instruction.clone()).collect();
+        Ok(EmbeddedSet {
+            name: data_set.name.clone(),
+            embeddings: answering.embed(&instructions)?,
+            instructions,
+        })
+    };
+    data_sets.iter().map(embed).collect()
+}
+
+/// How a map was fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fit {
+    /// Of t-SNE.
+    pub(crate) perplexity: f64,
+    /// Kullback-Leibler divergence that is left, in nats.
+    pub(crate) divergence: f64,
+}
+
+impl Fit {
+    /// For a caption.
+    pub(crate) fn in_words(&self) -> String {
+        format!(
+            "t-SNE of instruction embeddings (all-MiniLM-L6-v2), fitted together, perplexity {:.0}, \
+             Kullback-Leibler divergence {:.3} nats.",
+            self.perplexity, self.divergence
+        )
+    }
+}
+
+/// Samples of several data sets on one map (the paper's Figs. 5 and 6).
+#[derive(Debug)]
+pub(crate) struct SampleMap {
+    /// A line per sample: data set, id, place.
+    csv: Vec<u8>,
+    fit: Fit,
+    /// The picture.
+    svg: String,
+}
+
+impl SampleMap {
+    /// Fits and draws the map.
+    ///
+    /// # Errors
+    /// Says why there is none, in a sentence's end: that is no reason to be without the table.
+    fn fitted(
+        sets: &[EmbeddedSet],
+        data_sets: &[DataSet],
+        matched: usize,
+        run_seed: u64,
+    ) -> Result<Self, String> {
+        if data_sets.len() > MOST_SETS {
+            let sets = data_sets.len();
+            return Err(format!("a map shows at most {MOST_SETS} data sets, and these are {sets}"));
+        }
+        let (places, map) = diversity::map(sets, matched, run_seed)
+            .map_err(|why| format!("the samples on it: {why}"))?;
+        let fit = Fit { perplexity: map.perplexity, divergence: map.divergence };
+        let in_windows = match sets.iter().map(EmbeddedSet::long).sum::<usize>() {
+            0 => String::new(),
+            long => format!(
+                " {long} of {} instructions are longer than the encoder reads at once: each has the mean \
+                 vector of its windows.",
+                sets.iter().map(|set| set.embeddings.len()).sum::<usize>()
+            ),
+        };
+        let caption = format!(
+            "{} Neighbours mean something here, distances and areas do not.{in_windows}",
+            fit.in_words()
+        );
+        let names = data_sets.iter().map(|data_set| data_set.name.as_str());
+        // A data set with too few samples is not on the map, and not in its legend.
+        let points = names.zip(&map.sets).filter(|(_, points)| !points.is_empty());
+        let plane = Plane {
+            name: "map",
+            title: "Where the instructions lie",
+            caption: &caption,
+            sets: points.map(|(name, points)| (name, points.as_slice())).collect(),
+        };
+        let svg = plane.figure().map_err(|error| error.to_string())?.svg;
+        let csv = map_csv(data_sets, &places, &map).map_err(|error| error.to_string())?;
+        Ok(Self { csv, fit, svg })
+    }
+}
+
+/// The map has a drawn part of each data set, all of one size: `places` among its samples.
+fn map_csv(data_sets: &[DataSet], places: &[Vec<usize>], map: &Map) -> Result<Vec<u8>> {
+    let mut csv = CsvWriter::from_writer(Vec::new());
+    csv.write_record(["data_set", "id", "x", "y"])?;
+    for ((set, places), points) in data_sets.iter().zip(places).zip(&map.sets) {
+        for (place, [x, y]) in places.iter().zip(points) {
+            let id = set.samples[*place].id.to_string();
+            csv.write_record([&set.name, &id, &x.to_string(), &y.to_string()])?;
+        }
+    }
+    Ok(csv.into_inner()?)
 }

@@ -243,7 +243,7 @@ impl<'a> SeedSetSide<'a> {
         }
         // What was found comes first; the numbers that it was found in stand below.
         let mut said = String::new();
-        for line in words.lines().chain(evidence.notes().iter().map(String::as_str)) {
+        for line in words.lines().chain(evidence.notes.iter().map(String::as_str)) {
             grid::wrap(&mut said, line);
             said.push('\n');
         }
@@ -261,7 +261,7 @@ const DEMONSTRATION: &str = "This is a demonstration on a very small model and n
 /// What the comparison says, for readers.
 fn page(experiment: &Experiment, words: &str, evidence: &Evidence) -> String {
     let (table, groups) = (&evidence.findings.table, &evidence.findings.groups);
-    let (notes, table) = (evidence.notes(), format!("{}\n{}", table.markdown(), groups.markdown()));
+    let (notes, table) = (&evidence.notes, format!("{}\n{}", table.markdown(), groups.markdown()));
     let Experiment { name, question, seeds, .. } = experiment;
     let mut page = format!("# {name}, run seed {}\n\n{question}\n\n", seeds[0]);
     if experiment.demonstration {

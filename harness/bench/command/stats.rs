@@ -181,7 +181,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     if !shows_all {
         writeln!(out, "More in the files, or with --verbose.")?;
     }
-    for note in evidence.notes() {
+    for note in &evidence.notes {
         writeln!(out, "{note}")?;
     }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;

@@ -1,5 +1,5 @@
-//! What makes a comparison say less than it seems to: data sets that are one under two names, and judges or scorers that
-//! do not stand outside the data that they are asked about.
+//! What makes a comparison say less than it seems to: data sets that are one under two names, texts that the encoder does
+//! not read at once, and judges or scorers that do not stand outside the data that they are asked about.
 //!
 //! A model that wrote some of the samples, or is of one family with a model that did, favours its own kind: a difference
 //! in its scores may be that. It is asked all the same, and what it says is marked.
@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::request::ModelName;
 
+use super::Plan;
 use crate::dataset::DataSet;
+use crate::judging::Bench;
 
 /// Data sets of the same texts in the same order, as two trials of one setting in two experiments have them: what is
 /// found of both is found once.
@@ -27,8 +29,36 @@ pub(super) fn twins(data_sets: &[DataSet]) -> Vec<String> {
     data_sets.iter().enumerate().filter_map(twin).collect()
 }
 
+/// How many instructions of each data set the encoder does not read at once; `long`: of each, where it was asked.
+pub(super) fn long_texts(data_sets: &[DataSet], long: &[usize]) -> Option<String> {
+    let sets = data_sets.iter().zip(long).filter(|(_, long)| **long > 0);
+    let sets = sets.map(|(set, long)| format!("{} {long} of {}", set.name, set.samples.len()));
+    let sets: Vec<String> = sets.collect();
+    (!sets.is_empty()).then(|| {
+        format!(
+            "Longer than the encoder reads at once are instructions of {}: in the diversity of a data set \
+             and on a map each has the mean vector of its windows.",
+            sets.join(", ")
+        )
+    })
+}
+
+/// Judges and scorers that wrote some of the samples, or are of one family with a model that did, a sentence each.
+pub(super) fn insiders(plan: &Plan<'_>, data_sets: &[DataSet]) -> Vec<String> {
+    let judge = |bench: &Option<Bench<'_>>| bench.as_ref().map(|bench| bench.judge.name.clone());
+    let asked = [
+        ("judge", judge(&plan.judge)),
+        ("second judge", judge(&plan.second_judge)),
+        ("model whose losses are taken", plan.difficulty.map(|scoring| scoring.model.clone())),
+    ];
+    let insider = |(role, model): (&str, Option<ModelName>)| {
+        not_an_outsider(role, &model?, data_sets, plan.pool)
+    };
+    asked.into_iter().filter_map(insider).collect()
+}
+
 /// A sentence about a judge or scorer (`role`) that is none of the outsiders it should be; `None` for one that is.
-pub(super) fn not_an_outsider(
+fn not_an_outsider(
     role: &str,
     model: &ModelName,
     data_sets: &[DataSet],
