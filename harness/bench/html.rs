@@ -86,56 +86,44 @@ impl From<String> for Html {
     }
 }
 
-/// A table in a box that scrolls by itself. The first cell of a row names it.
-#[derive(Clone, Debug)]
-pub(crate) struct HtmlTable {
-    /// What is shown; read out before the table.
-    caption: Html,
-    /// Titles, with whether numbers stand below.
-    head: Vec<(Html, bool)>,
-    rows: Vec<Vec<Html>>,
-}
-
-impl HtmlTable {
-    /// Titles that begin with `#` stand over numbers.
-    pub(crate) fn new<T: AsRef<str>>(caption: &str, head: impl IntoIterator<Item = T>) -> Self {
-        let title = |title: T| match title.as_ref().strip_prefix('#') {
-            Some(number) => (Html::text(number), true),
-            None => (Html::text(title.as_ref()), false),
-        };
-        let head = head.into_iter().map(title).collect();
-        Self { caption: Html::text(caption), head, rows: Vec::new() }
+/// A table in a box that scrolls by itself; its caption is read out before it. Titles that begin with `#` stand over
+/// numbers, and the first cell of a row names it. Texts are escaped.
+pub(crate) fn table<T, R, C>(
+    caption: &str,
+    head: impl IntoIterator<Item = T>,
+    rows: impl IntoIterator<Item = R>,
+) -> Html
+where
+    T: AsRef<str>,
+    R: IntoIterator<Item = C>,
+    C: Into<Html>,
+{
+    // Numbers stand to the right, so that their digits can be compared.
+    let title = |title: T| match title.as_ref().strip_prefix('#') {
+        Some(number) => (Html::text(number), " class=\"number\""),
+        None => (Html::text(title.as_ref()), ""),
+    };
+    let head: Vec<(Html, &str)> = head.into_iter().map(title).collect();
+    let caption = Html::text(caption);
+    let mut html = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\
+         <caption><span>{caption}</span></caption>\n<thead><tr>"
+    );
+    for (title, class) in &head {
+        let _ = write!(html, "<th scope=\"col\"{class}>{title}</th>");
     }
-
-    /// Adds a row; texts are escaped.
-    pub(crate) fn row<T: Into<Html>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(cells.into_iter().map(T::into).collect());
-    }
-
-    pub(crate) fn html(&self) -> Html {
-        // Numbers stand to the right, so that their digits can be compared.
-        let class = |number: bool| if number { " class=\"number\"" } else { "" };
-        let caption = &self.caption;
-        let mut html = format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\
-             <caption><span>{caption}</span></caption>\n<thead><tr>"
-        );
-        for (title, number) in &self.head {
-            let _ = write!(html, "<th scope=\"col\"{}>{title}</th>", class(*number));
+    html.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        html.push_str("<tr>");
+        // The first cell is the row's header, for readers that hear the table.
+        for (place, (cell, (_, class))) in row.into_iter().zip(&head).enumerate() {
+            let (tag, scope) = if place == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
+            let _ = write!(html, "<{tag}{scope}{class}>{}</{tag}>", cell.into());
         }
-        html.push_str("</tr></thead>\n<tbody>\n");
-        for row in &self.rows {
-            html.push_str("<tr>");
-            // The first cell is the row's header, for readers that hear the table.
-            for (place, (cell, (_, number))) in row.iter().zip(&self.head).enumerate() {
-                let (tag, scope) = if place == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
-                let _ = write!(html, "<{tag}{scope}{}>{cell}</{tag}>", class(*number));
-            }
-            html.push_str("</tr>\n");
-        }
-        html.push_str("</tbody></table>\n</div>\n");
-        Html(html)
+        html.push_str("</tr>\n");
     }
+    html.push_str("</tbody></table>\n</div>\n");
+    Html(html)
 }
 
 /// JSON that may stand in a `script` element: nothing in it can end the element or begin a comment.
@@ -171,9 +159,7 @@ mod tests {
 
     #[test]
     fn a_table_names_its_rows_and_columns() {
-        let mut table = HtmlTable::new("Counts", ["variant", "#kept"]);
-        table.row(["a<b", "3"]);
-        let html = table.html().to_string();
+        let html = table("Counts", ["variant", "#kept"], [["a<b", "3"]]).to_string();
         assert!(html.contains("<th scope=\"col\" class=\"number\">kept</th>"), "{html}");
         assert!(
             html.contains("<th scope=\"row\">a&lt;b</th><td class=\"number\">3</td>"),

@@ -24,8 +24,6 @@
 //! - [`schema`]: what experiment and pool files may hold, for editors and for readers
 //! - `report`, `view`: a page about an experiment, as a file and as a server; `browser` is what both
 //!   show of candidates, `trail` all that is known of one; `html`, `numbers`: what pages are made of
-//! - `excerpt`: a candidate in a few lines
-//! - `long_texts`: how many texts the encoder does not read at once
 //! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
 
 pub mod answering;
@@ -42,14 +40,12 @@ pub mod dataset;
 pub mod difficulty;
 mod engines;
 mod evidence;
-mod excerpt;
 pub mod experiment;
 mod export;
 pub mod failure;
 mod gallery;
 mod html;
 pub mod judging;
-mod long_texts;
 mod measured;
 mod numbers;
 mod overwrite;

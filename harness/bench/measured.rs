@@ -10,6 +10,7 @@ use gra_paper::benchmarks::Benchmarks;
 use gra_paper::claims::Measured;
 use gra_synth::method::Method;
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
+use serde::Deserialize;
 
 use crate::benchmark_scores::BENCHMARKS;
 use crate::failure::bad_input;
@@ -99,6 +100,28 @@ fn is_papers_gra(results: &Path, folder: &Path) -> Result<bool> {
         && dispute == DisputeRule::Adjudicator;
     let thresholds = |method: &Method| (method.tau, method.delta, method.cosine_limit);
     Ok(!manifest.demonstration && is_full && thresholds(&settings.method) == thresholds(&paper))
+}
+
+/// A line of the table that `stats` and `compare` write: a measure of a data set.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatsLine {
+    pub(crate) group: String,
+    pub(crate) measure: String,
+    pub(crate) data_set: String,
+    /// `None` where there is none, for the reason in `absent`.
+    pub(crate) value: Option<f64>,
+    /// Ends of its 95% interval.
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+    /// Samples behind it.
+    pub(crate) n: Option<f64>,
+    pub(crate) absent: String,
+}
+
+/// The lines of such a table.
+pub(crate) fn stats_lines(csv: &[u8]) -> impl Iterator<Item = csv::Result<StatsLine>> {
+    csv::Reader::from_reader(csv).into_deserialize()
 }
 
 /// What is in a folder, in the order of names; nothing where there is no such folder.

@@ -1,12 +1,15 @@
 //! The published files of a trial: facts as tables, samples as data sets, and a manifest that is
 //! written last, so that its existence means the rest is complete. The same inputs give the same
-//! bytes: no times, no machine. What is read of a manifest again is with trials' records.
+//! bytes: no times, no machine. And what a reader must know beside them, in sentences. What is read of a manifest again is
+//! with trials' records.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::frames;
+use gra_synth::annotate::AnnotatedSeed;
+use gra_synth::candidate::Candidate;
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
 use gra_synth::request::ModelName;
@@ -17,7 +20,6 @@ use sha2::{Digest, Sha256};
 use crate::answering::Thoughts;
 use crate::experiment::Experiment;
 use crate::export::{self, Export, Extent, TrainingFormat};
-use crate::long_texts::{self, LongTexts};
 use crate::seeds::Account;
 use crate::trial::manifest_path;
 use crate::trial::running::CompletedTrial;
@@ -133,10 +135,9 @@ pub(crate) fn check_writable(folder: &Path) -> Result<()> {
         })
 }
 
-/// What a reader of the table must know: demonstration or not, thresholds beside the paper's, and
-/// what the recorded reviews would mean at the paper's.
+/// What a reader of the table must know: demonstration or not, thresholds beside the paper's, what the recorded reviews
+/// would mean at the paper's, and then what befell this run.
 pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<String> {
-    let (ours, paper) = (&experiment.method, Method::default());
     let mut notes: Vec<String> = experiment.starter_warning().into_iter().collect();
     if experiment.demonstration {
         notes.push(
@@ -144,35 +145,13 @@ pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<S
                 .to_owned(),
         );
     }
-    notes.push(format!(
-        "Thresholds: tau {} (paper {}), delta {} (paper {}), cosine limit {} (paper {}).",
-        ours.tau, paper.tau, ours.delta, paper.delta, ours.cosine_limit, paper.cosine_limit
-    ));
-    // Other thresholds than the paper's: say what they mean for the counts.
-    let changed = (ours.tau, ours.delta) != (paper.tau, paper.delta);
-    if let (true, Some(reference)) = (changed, trials.first()) {
-        let decided = reference.facts.candidates.iter().filter_map(|candidate| {
-            let whole = candidate.tally().map(|tally| tally.decide(paper.tau, paper.delta));
-            // Reviews that were broken off could not reach our tau, so no higher one either.
-            whole.or(candidate.decision.filter(|_| paper.tau >= ours.tau))
-        });
-        let decisions: Vec<Decision> = decided.collect();
-        let [accepted, disputed, rejected] =
-            [Decision::Accept, Decision::Dispute, Decision::Reject]
-                .map(|of| decisions.iter().filter(|&&decision| decision == of).count());
-        let (reviewed, variant) = (decisions.len(), &reference.facts.variant);
-        notes.push(format!(
-            "At the paper's thresholds the {reviewed} reviewed candidates of `{variant}` would be: {accepted} accepted, \
-             {disputed} disputed, {rejected} rejected."
-        ));
-    }
+    notes.extend(threshold_notes(&experiment.method, trials.first()));
     if !experiment.expectation.is_empty() {
         let numbers = experiment.expectation.iter();
         let numbers: Vec<String> =
             numbers.map(|number| format!("{} {}", number.about, number.printed)).collect();
         notes.push(format!("The paper prints: {}.", numbers.join("; ")));
     }
-    // Then what befell this run.
     notes.extend(thought_notes(trials));
     for CompletedTrial { facts, seeds, .. } in trials {
         let failed = seeds.iter().filter(|seed| !seed.failed.is_empty()).count();
@@ -188,7 +167,34 @@ pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<S
     let long = |trial: &CompletedTrial| LongTexts::of(&trial.facts.candidates, &trial.seeds);
     let long: Vec<(&str, LongTexts)> =
         trials.iter().map(|trial| (trial.facts.variant.as_str(), long(trial))).collect();
-    notes.extend(long_texts::in_words(&long));
+    notes.extend(LongTexts::in_words(&long));
+    notes
+}
+
+/// Our thresholds and the paper's, and where they differ, what the reference would have accepted at the paper's.
+fn threshold_notes(ours: &Method, reference: Option<&CompletedTrial>) -> Vec<String> {
+    let paper = Method::default();
+    let mut notes = vec![format!(
+        "Thresholds: tau {} (paper {}), delta {} (paper {}), cosine limit {} (paper {}).",
+        ours.tau, paper.tau, ours.delta, paper.delta, ours.cosine_limit, paper.cosine_limit
+    )];
+    let changed = (ours.tau, ours.delta) != (paper.tau, paper.delta);
+    if let (true, Some(reference)) = (changed, reference) {
+        let decided = reference.facts.candidates.iter().filter_map(|candidate| {
+            let whole = candidate.tally().map(|tally| tally.decide(paper.tau, paper.delta));
+            // Reviews that were broken off could not reach our tau, so no higher one either.
+            whole.or(candidate.decision.filter(|_| paper.tau >= ours.tau))
+        });
+        let decisions: Vec<Decision> = decided.collect();
+        let [accepted, disputed, rejected] =
+            [Decision::Accept, Decision::Dispute, Decision::Reject]
+                .map(|of| decisions.iter().filter(|&&decision| decision == of).count());
+        let (reviewed, variant) = (decisions.len(), &reference.facts.variant);
+        notes.push(format!(
+            "At the paper's thresholds the {reviewed} reviewed candidates of `{variant}` would be: {accepted} accepted, \
+             {disputed} disputed, {rejected} rejected."
+        ));
+    }
     notes
 }
 
@@ -206,4 +212,60 @@ fn thought_notes(trials: &[CompletedTrial]) -> Vec<String> {
         )
     };
     models.into_iter().map(note).collect()
+}
+
+/// How many instructions of a trial are longer than the encoder reads at once. Deduplication compares these window by
+/// window (METHOD.md, D1), and a reader must know that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct LongTexts {
+    /// Of candidates that were compared.
+    pub(crate) candidates: usize,
+    /// Of seed items.
+    pub(crate) seed_items: usize,
+}
+
+impl LongTexts {
+    pub(crate) fn of(candidates: &[Candidate], seeds: &[AnnotatedSeed]) -> Self {
+        Self {
+            candidates: candidates.iter().filter(|candidate| candidate.long).count(),
+            seed_items: seeds.iter().filter(|seed| seed.long).count(),
+        }
+    }
+
+    /// What the counts of an experiment's variants say together; `None` where no text is long. Variants under one
+    /// run seed have the same seed items.
+    pub(crate) fn in_words(variants: &[(&str, LongTexts)]) -> Option<String> {
+        let seed_items = variants.iter().map(|(_, long)| long.seed_items).max().unwrap_or(0);
+        let candidates = variants.iter().filter(|(_, long)| long.candidates > 0);
+        let candidates = candidates.map(|(name, long)| format!("{} of `{name}`", long.candidates));
+        let candidates: Vec<String> = candidates.collect();
+        let parts = [
+            (seed_items > 0).then(|| format!("{seed_items} of the seed items")),
+            (!candidates.is_empty()).then(|| format!("candidates ({})", candidates.join(", "))),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| {
+            format!(
+                "Longer than the encoder reads at once are the instructions of {}: they were compared in windows \
+                 (METHOD.md, D1).",
+                parts.join(" and ")
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_is_counted_by_variant_and_nothing_is_said_of_nothing() {
+        let long = |candidates, seed_items| LongTexts { candidates, seed_items };
+        assert_eq!(LongTexts::in_words(&[("gra", long(0, 0)), ("other", long(0, 0))]), None);
+        insta::assert_snapshot!(
+            LongTexts::in_words(&[("gra", long(3, 2)), ("a", long(0, 2)), ("b", long(1, 0))]).unwrap(),
+            @"Longer than the encoder reads at once are the instructions of 2 of the seed items and candidates (3 of `gra`, 1 of `b`): they were compared in windows (METHOD.md, D1)."
+        );
+        insta::assert_snapshot!(LongTexts::in_words(&[("gra", long(0, 1))]).unwrap(), @"Longer than the encoder reads at once are the instructions of 1 of the seed items: they were compared in windows (METHOD.md, D1).");
+    }
 }

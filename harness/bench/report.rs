@@ -8,16 +8,14 @@
 //! # Layout
 //!
 //! - this file: what is read for it, from the store and the results, and the page around its sections
-//! - `verdict`, `tables`, `results`, `trained`, `making`: its sections
+//! - `outcomes`, `results`, `making`: its sections
 //! - `samples`: rows and trails as compressed blocks, within a budget
 //! - `report.css`, `file.js`: how it looks; where its browser of samples finds its data
 
 mod making;
+mod outcomes;
 mod results;
 mod samples;
-mod tables;
-mod trained;
-mod verdict;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -65,13 +63,13 @@ pub(crate) fn render(
              {content}</section>\n"
         )));
     };
-    section("verdict", "What came out", &by_seed(subject, |seed| Ok(verdict::verdict(seed)))?);
+    section("verdict", "What came out", &by_seed(subject, |seed| Ok(outcomes::verdict(seed)))?);
     let cards = by_seed(subject, |seed| Ok(samples::cards(seed)))?;
     if cards.len() > 0 {
         section("examples", "The first of each kind", &cards);
     }
-    let mut found = by_seed(subject, |seed| Ok(tables::tables(seed)))?;
-    found.push(&tables::over_seeds(subject));
+    let mut found = by_seed(subject, |seed| Ok(outcomes::tables(seed)))?;
+    found.push(&outcomes::over_seeds(subject));
     section("tables", "Tables", &found);
     // `compare` puts the variants of an experiment side by side; a trial is not compared by itself.
     let experiment = subject.experiment();
@@ -91,7 +89,7 @@ pub(crate) fn render(
     })?;
     drawn.push(&results::cards(&results::over_variants(subject, folder, store)?));
     section("figures", "Figures", &drawn);
-    let trained = trained::trained(folder)?;
+    let trained = results::trained(folder)?;
     if trained.len() > 0 {
         section("trained", "Models trained on such data", &trained);
     }
@@ -230,7 +228,7 @@ fn header(subject: &ReportSubject, contents: &[(&str, &str)]) -> Html {
          <p class=\"kicker\">gra-bench report</p>\n<h1>{title}</h1>{}{}\n\
          <nav class=\"contents\" aria-label=\"Contents\"><ul>",
         question.unwrap_or_default(),
-        verdict::warnings(subject)
+        outcomes::warnings(subject)
     );
     for (id, title) in contents {
         let _ = write!(html, "<li><a href=\"#{id}\">{title}</a></li>");

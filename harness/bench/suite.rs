@@ -17,8 +17,7 @@ use serde::Deserialize;
 
 use crate::answering::Answering;
 use crate::experiment::{Experiment, Experiments};
-use crate::long_texts::LongTexts;
-use crate::publish;
+use crate::publish::{self, LongTexts};
 use crate::rows;
 use crate::session::results_argument;
 use crate::store::Store;

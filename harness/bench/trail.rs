@@ -1,10 +1,11 @@
 //! The trail of a candidate as data, as the paper's Case 1 tells one: what was drawn, which model was asked what
-//! and said what, which rule settled it. `inspect` prints trails, a report embeds them, `view` serves them.
+//! and said what, which rule settled it. `inspect` prints trails, a report embeds them, `view` serves them. And what a run
+//! shows of them in the end: a candidate in a few lines of a terminal.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use gra_paper::grid::fixed;
+use gra_paper::grid::{fill, fixed};
 use gra_synth::candidate::{Candidate, Outcome, ResponseReview};
 use gra_synth::committee::Decision;
 use gra_synth::method::Method;
@@ -175,7 +176,7 @@ impl<'a> TrailReader<'a> {
 }
 
 /// What the committee's scores led to, with the numbers; `None` for candidates that no committee decided.
-pub(crate) fn committee_rule(candidate: &Candidate, method: &Method) -> Option<String> {
+fn committee_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     let (tau, delta) = (method.tau, method.delta);
     if let (Some(tally), Some(decision)) = (candidate.tally(), candidate.decision) {
         let rule = match decision {
@@ -192,7 +193,7 @@ pub(crate) fn committee_rule(candidate: &Candidate, method: &Method) -> Option<S
     })
 }
 
-pub(crate) fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String {
+fn adjudicator_rule(word: &ResponseReview, method: &Method) -> String {
     let tau = method.tau;
     let (sign, verdict) =
         if word.scores.reach(tau) { (">=", "accepted") } else { ("<", "rejected") };
@@ -208,4 +209,101 @@ fn nearest_rule(candidate: &Candidate, method: &Method) -> Option<String> {
     let limit = method.cosine_limit;
     let cosine = fixed(nearest.cosine, 4);
     Some(format!("{} at cosine {cosine} {sign} {limit}: {verdict}", nearest.id))
+}
+
+/// Columns of a terminal that an excerpt fills.
+const WIDTH: usize = 80;
+
+/// Lines of a text that an excerpt shows.
+const LINES: usize = 4;
+
+/// A candidate that was accepted and one that was not, the first of each in the order of the method, in a few lines each:
+/// texts, who scored them how, and why it ended as it did. Of what was not accepted, one whose response was reviewed
+/// tells more than one that ended before.
+pub(crate) fn excerpts(candidates: &[Candidate], method: &Method) -> impl Iterator<Item = String> {
+    let ended = |candidate: &&Candidate| {
+        use Outcome::{AdjudicatedOut, Malformed, Rejected, Vetoed, VotedOut};
+        match candidate.outcome {
+            Some(Rejected | AdjudicatedOut | VotedOut) => Some(0),
+            Some(Vetoed) => Some(1),
+            Some(Malformed { .. }) if candidate.instruction.is_some() => Some(2),
+            _ => None,
+        }
+    };
+    let accepted = candidates.iter().find(|candidate| candidate.is_sample());
+    let others = candidates.iter().filter(|candidate| ended(candidate).is_some());
+    // The first of the lowest rank.
+    accepted.into_iter().chain(others.min_by_key(ended)).map(|one| excerpt(one, method))
+}
+
+fn excerpt(candidate: &Candidate, method: &Method) -> String {
+    let Candidate { id, roles, .. } = candidate;
+    let outcome = candidate.outcome.map_or("under way", Outcome::name);
+    let domain = candidate.domain.map_or_else(String::new, |domain| format!(", {domain}"));
+    let mut lines = vec![format!("{outcome}: {id}{domain}, by {}", roles.generator)];
+    lines.extend(filled(candidate.instruction.as_deref().unwrap_or_default(), "  | "));
+    lines.extend(filled(candidate.response.as_deref().unwrap_or_default(), "  > "));
+    lines.extend(filled(&reason(candidate, method), "  "));
+    lines.join("\n")
+}
+
+/// Who scored it how, and the rule that ended it or let it pass.
+fn reason(candidate: &Candidate, method: &Method) -> String {
+    let mut said: Vec<String> = Vec::new();
+    if candidate.outcome == Some(Outcome::Vetoed) {
+        let zeros = candidate.instruction_reviews.iter().filter(|r| r.bits.contains(&false));
+        let zeros: Vec<&str> = zeros.map(|review| review.reviewer.as_str()).collect();
+        said.push(format!(
+            "{} found the instruction not reasonable, complete and clear",
+            zeros.join(", ")
+        ));
+    }
+    let scored = candidate.response_reviews.iter();
+    let scored = scored.map(|review| format!("{} {:.2}", review.reviewer, review.scores.mean()));
+    let scored: Vec<String> = scored.collect();
+    if !scored.is_empty() {
+        said.push(scored.join(", "));
+    }
+    said.extend(committee_rule(candidate, method));
+    said.extend(
+        candidate.adjudication.as_ref().map(|word| {
+            format!("adjudicator {}: {}", word.reviewer, adjudicator_rule(word, method))
+        }),
+    );
+    if let Some(Outcome::Malformed { stage }) = candidate.outcome {
+        said.push(format!("no readable reply of the stage {stage}"));
+    }
+    said.join("; ")
+}
+
+/// A text of any length in lines of the terminal's width, the last of them cut with `..`; none for an empty text.
+fn filled(text: &str, margin: &str) -> Vec<String> {
+    let room = WIDTH - margin.len();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut broken = String::new();
+    fill(&mut broken, &words.join(" "), room, 0);
+    // A word that is longer than a line is cut like a text that is longer than its lines.
+    let mut lines: Vec<String> =
+        broken.lines().take(LINES).map(|line| line.chars().take(room).collect()).collect();
+    if let Some(last) = lines.last_mut().filter(|_| broken.lines().nth(LINES).is_some()) {
+        *last = last.chars().take(room - 3).chain(" ..".chars()).collect();
+    }
+    lines.into_iter().map(|line| format!("{margin}{line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_fills_its_lines_and_says_where_it_is_cut() {
+        assert_eq!(filled("", "| "), Vec::<String>::new());
+        assert_eq!(filled("one\n  two\tthree", "| "), ["| one two three"]);
+        let long = filled(&"lengthy ".repeat(80), "  | ");
+        assert_eq!(long.len(), LINES);
+        assert!(long.iter().all(|line| line.chars().count() <= WIDTH), "{long:?}");
+        assert!(long[LINES - 1].ends_with("lengthy .."), "{long:?}");
+        let one_word = filled(&"x".repeat(200), "  > ");
+        assert_eq!(one_word, [format!("  > {}", "x".repeat(WIDTH - 4))]);
+    }
 }

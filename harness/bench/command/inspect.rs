@@ -17,7 +17,7 @@ use gra_synth::request::ModelName;
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
 use crate::failure::bad_input;
-use crate::long_texts::{self, LongTexts};
+use crate::publish::LongTexts;
 use crate::session::GlobalArgs;
 use crate::store::{SeedRow, Store};
 use crate::terminal;
@@ -126,7 +126,7 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
     }
     let mut text = if candidates.is_empty() { String::new() } else { table(&candidates) };
     let long = LongTexts::of(&candidates, &[]);
-    if let Some(note) = long_texts::in_words(&[(&trial.id().variant, long)]) {
+    if let Some(note) = LongTexts::in_words(&[(&trial.id().variant, long)]) {
         writeln!(text, "\n{note}")?;
     }
     if args.picks() {

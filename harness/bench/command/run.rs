@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
 use crate::trial::running::CompletedTrial;
-use crate::{builtin, data_folder, excerpt, overwrite, publish, rows, terminal};
+use crate::{builtin, data_folder, overwrite, publish, rows, terminal, trail};
 
 /// Run an experiment file: every variant, every run seed.
 #[derive(Debug, Args)]
@@ -99,8 +99,8 @@ pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
     let Some(reference) = trials.first().filter(|_| !args.json) else { return Ok(()) };
     let mut out = terminal::stdout();
     let record = &reference.record;
-    for candidate in excerpt::pair(&reference.facts.candidates) {
-        writeln!(out, "\n{}", excerpt::text(candidate, &record.settings.method))?;
+    for excerpt in trail::excerpts(&reference.facts.candidates, &record.settings.method) {
+        writeln!(out, "\n{excerpt}")?;
     }
     let results = results_argument(global.results());
     let experiment = &record.id.experiment;

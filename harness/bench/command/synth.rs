@@ -22,7 +22,7 @@ use crate::progress::Verbosity;
 use crate::served::Servers;
 use crate::session::{GlobalArgs, results_argument};
 use crate::trial::running::CompletedTrial;
-use crate::{builtin, excerpt, report, terminal};
+use crate::{builtin, report, terminal, trail};
 use gra_files::write_atomic;
 
 /// The seed set where none is named.
@@ -246,8 +246,8 @@ impl SynthArgs {
         if record.demonstration {
             writeln!(out, "A demonstration: these models are too small for data of use.")?;
         }
-        for candidate in excerpt::pair(candidates) {
-            writeln!(out, "\n{}", excerpt::text(candidate, &record.settings.method))?;
+        for excerpt in trail::excerpts(candidates, &record.settings.method) {
+            writeln!(out, "\n{excerpt}")?;
         }
         writeln!(out)?;
         for (n, file) in files.iter().chain([&page]).enumerate() {

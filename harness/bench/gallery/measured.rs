@@ -20,6 +20,7 @@ use super::{FigureKind, GalleryEntry, MissingFigure};
 use crate::comparison;
 use crate::evidence::{self, Fit};
 use crate::judging::read_scores;
+use crate::measured::{StatsLine, stats_lines};
 use crate::trial::TrialId;
 use crate::trial::stored::TrialGroup;
 
@@ -37,16 +38,7 @@ pub(super) struct Measured {
     damaged: BTreeMap<String, anyhow::Error>,
     map: Option<Result<FittedMap>>,
     /// Measures of the data sets' diversity, from the table of `stats`; empty where it cannot be read.
-    diversity: Vec<TableLine>,
-}
-
-/// A line of the table of `stats`.
-#[derive(Debug, Deserialize)]
-struct TableLine {
-    group: String,
-    measure: String,
-    data_set: String,
-    value: Option<f64>,
+    diversity: Vec<StatsLine>,
 }
 
 /// A map of data sets.
@@ -103,11 +95,9 @@ impl Measured {
         if folder.join("map.csv").is_file() {
             measured.map = Some(FittedMap::read(folder));
             // Numbers beside the map: it is drawn without them too.
-            if let Ok(mut table) = csv::Reader::from_path(folder.join("stats.csv")) {
-                let lines = table.deserialize().filter_map(Result::ok);
-                measured.diversity =
-                    lines.filter(|line: &TableLine| line.group == "diversity").collect();
-            }
+            let table = std::fs::read(folder.join("stats.csv")).unwrap_or_default();
+            let lines = stats_lines(&table).filter_map(Result::ok);
+            measured.diversity = lines.filter(|line| line.group == "diversity").collect();
         }
         Ok(measured)
     }

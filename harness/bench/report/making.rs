@@ -1,13 +1,14 @@
 //! What was run, and how: enough to run it again, and to know every file that had a part in it.
 
 use std::collections::BTreeSet;
+use std::iter::once;
 
 use gra_synth::method::Method;
 use gra_synth::variant::Rewrite;
 use serde_json::Value;
 
 use super::{ReportSubject, SeedResults};
-use crate::html::{Html, HtmlTable};
+use crate::html::{Html, table};
 use crate::numbers::{self, MISSING, grouped, or_missing};
 use crate::trial::TrialSettings;
 
@@ -51,15 +52,12 @@ fn fingerprint(parts: &str) -> Html {
 
 fn models(subject: &ReportSubject) -> Html {
     let record = &subject.reference().record;
-    let mut table = HtmlTable::new(
-        "Models of the pool",
-        ["Model", "file", "#parameters", "licence", "#temperature", "#top_p", "fingerprint"],
-    );
-    for model in &record.models {
+    let head = ["Model", "file", "#parameters", "licence", "#temperature", "#top_p", "fingerprint"];
+    let rows = record.models.iter().map(|model| {
         // Models of the pool that the reference never asks have none.
         let sampling = record.settings.sampling.get(&model.name);
         let of_model = record.settings.models.get(&model.name);
-        table.row([
+        [
             Html::text(&model.name),
             Html::text(&model.source),
             Html::text(or_missing(model.parameters, numbers::parameters)),
@@ -67,22 +65,19 @@ fn models(subject: &ReportSubject) -> Html {
             Html::text(or_missing(sampling, |sampling| sampling.temperature.to_string())),
             Html::text(or_missing(sampling, |sampling| sampling.top_p.to_string())),
             of_model.map_or_else(|| code("not asked"), |text| fingerprint(text)),
-        ]);
-    }
-    table.html()
+        ]
+    });
+    table("Models of the pool", head, rows)
 }
 
 fn variants(subject: &ReportSubject) -> Html {
     let head = ["Variant", "instructions", "roles", "reviewers", "scores", "disputes settled by"];
-    let mut table = HtmlTable::new("Variants", head.into_iter().chain(["prompts"]));
     let mut seen = BTreeSet::new();
-    for (trial, _) in subject.trials() {
-        let TrialSettings { variant, prompts_sha256, .. } = &trial.record.settings;
-        // Several run seeds have the same variants.
-        if !seen.insert(&variant.name) {
-            continue;
-        }
-        table.row([
+    let settings = subject.trials().map(|(trial, _)| &trial.record.settings);
+    // Several run seeds have the same variants.
+    let settings = settings.filter(|settings| seen.insert(&settings.variant.name));
+    let rows = settings.map(|TrialSettings { variant, prompts_sha256, .. }| {
+        [
             variant.name.clone(),
             match variant.rewrite {
                 Rewrite::Hidden => as_written(&variant.instructions),
@@ -94,9 +89,9 @@ fn variants(subject: &ReportSubject) -> Html {
             variant.dispute.name().to_owned(),
             // Enough to tell two sets of prompts apart.
             prompts_sha256.chars().take(8).collect(),
-        ]);
-    }
-    table.html()
+        ]
+    });
+    table("Variants", head.into_iter().chain(["prompts"]), rows)
 }
 
 /// A setting as an experiment file has it.
@@ -124,15 +119,14 @@ fn parameters(subject: &ReportSubject) -> Html {
     };
     let caption = "The method's parameters; in bold what differs from the default, which is the \
                    paper's where it gives one";
-    let mut table = HtmlTable::new(caption, ["Parameter", "here", "default"]);
-    for (name, value) in &here {
+    let rows = here.iter().map(|(name, value)| {
         let other = default.get(name);
         let shown = Html::text(in_words(value));
         let shown = if other == Some(value) { shown } else { Html::element("b", "", &shown) };
         let default = Html::text(or_missing(other, in_words));
-        table.row([Html::text(name.replace('_', " ")), shown, default]);
-    }
-    table.html()
+        [Html::text(name.replace('_', " ")), shown, default]
+    });
+    table(caption, ["Parameter", "here", "default"], rows)
 }
 
 /// What runs took on their machines.
@@ -141,15 +135,11 @@ pub(super) fn measured(seed: &SeedResults) -> Html {
     // The variant names its line; the others are numbers, in alphabetic order.
     let columns: Vec<&String> = first.keys().filter(|name| *name != "variant").collect();
     let titles = columns.iter().map(|name| format!("#{}", name.replace('_', " ")));
-    let mut table = HtmlTable::new(
-        "What each run that asked an engine took on its machine; what a store had answered before cost nothing again",
-        std::iter::once("Variant".to_owned()).chain(titles),
-    );
-    for line in &seed.measured {
+    let caption = "What each run that asked an engine took on its machine; what a store had answered before cost nothing again";
+    let rows = seed.measured.iter().map(|line| {
         let cell = |name: &str| line.get(name).filter(|value| !value.is_null());
-        let values = columns.iter().map(|name| or_missing(cell(name), in_words));
-        let name = cell("variant").map(in_words).unwrap_or_default();
-        table.row(std::iter::once(name).chain(values));
-    }
-    table.html()
+        let values = columns.iter().map(move |name| or_missing(cell(name), in_words));
+        once(cell("variant").map(in_words).unwrap_or_default()).chain(values)
+    });
+    table(caption, once("Variant".to_owned()).chain(titles), rows)
 }

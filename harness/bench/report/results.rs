@@ -1,23 +1,22 @@
 //! Sections of what other verbs left in the results folder: data sets compared, in words and measure by measure; figures,
-//! as SVG within the page; the paper's claims, recomputed and measured.
+//! as SVG within the page; what trained models score; the paper's claims, recomputed and measured.
 
+use std::iter::once;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use gra_analysis::figure::Figure;
+use gra_paper::benchmarks::PAPERS_PROTOCOL;
 use gra_paper::claims::{self, Finding, Measurement};
-use gra_paper::{Kind, Reference};
-use serde_json::{Map, Value};
+use gra_paper::{Benchmark, Kind, Reference, exact};
 
 use super::{ReportSubject, SeedResults};
+use crate::comparison;
 use crate::gallery::{self, FigureKind, GalleryEntry, Sources};
-use crate::html::{Html, HtmlTable};
+use crate::html::{Html, table};
+use crate::measured::{self, StatsLine};
 use crate::numbers::{MISSING, measure, or_missing};
 use crate::store::Store;
-use crate::{comparison, measured, rows};
-
-/// A line of `stats.csv` by column.
-type StatsLine = Map<String, Value>;
 
 /// The comparison under one run seed; nothing where there is none.
 ///
@@ -26,76 +25,61 @@ type StatsLine = Map<String, Value>;
 pub(super) fn compared(results: &Path, experiment: &str, seed: u64) -> Result<Html> {
     let folder = comparison::folder(results, experiment, seed);
     let Ok(csv) = std::fs::read(folder.join("stats.csv")) else { return Ok(Html::default()) };
-    let lines =
-        rows::json(&csv).with_context(|| format!("cannot read {}/stats.csv", folder.display()))?;
+    let lines: Vec<StatsLine> = measured::stats_lines(&csv)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("cannot read {}/stats.csv", folder.display()))?;
     // An interrupted `compare` may have left the table without the words.
     let words = std::fs::read_to_string(folder.join(comparison::WORDS)).unwrap_or_default();
     let item = |line: &str| Html::worded("li", "", line);
     let mut html = Html::element("ul", "verdict", &words.lines().map(item).collect());
-    let mut data_sets: Vec<String> = Vec::new();
-    for name in lines.iter().map(|line| text(line, "data_set")) {
-        if !data_sets.contains(&name) {
-            data_sets.push(name);
-        }
-    }
+    let data_sets = distinct(lines.iter().map(|line| line.data_set.as_str()));
     // Groups stand as they come first: measures for those who look closer come behind all others.
-    let mut groups: Vec<(String, Vec<&StatsLine>)> = Vec::new();
-    for line in &lines {
-        let name = text(line, "group");
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, group)) => group.push(line),
-            None => groups.push((name, vec![line])),
-        }
-    }
-    for (name, group) in &groups {
-        html.push(&Html::folded(&format!("Measured: {name}"), &measures(name, group, &data_sets)));
+    for name in distinct(lines.iter().map(|line| line.group.as_str())) {
+        let group: Vec<&StatsLine> = lines.iter().filter(|line| line.group == name).collect();
+        html.push(&Html::folded(&format!("Measured: {name}"), &measures(name, &group, &data_sets)));
     }
     Ok(html)
 }
 
-fn measures(name: &str, group: &[&StatsLine], data_sets: &[String]) -> Html {
-    let names = data_sets.iter().map(|name| format!("#{name}"));
-    let head = std::iter::once("Measure".to_owned()).chain(names);
-    let caption = format!("{name}: values, 95% intervals and numbers of samples behind them");
-    let mut table = HtmlTable::new(&caption, head);
-    // Lines come by measure, and within one by data set.
-    for measure in group.chunk_by(|a, b| a.get("measure") == b.get("measure")) {
-        let of = |name: &String| measure.iter().find(|line| text(line, "data_set") == *name);
-        let cells =
-            data_sets.iter().map(|name| of(name).map_or_else(Html::default, |line| cell(line)));
-        let name = Html::text(text(measure[0], "measure"));
-        table.row(std::iter::once(name).chain(cells));
+/// Each of these once, in the order in which they come first.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
     }
-    table.html()
+    distinct
+}
+
+fn measures(name: &str, group: &[&StatsLine], data_sets: &[&str]) -> Html {
+    let names = data_sets.iter().map(|name| format!("#{name}"));
+    let caption = format!("{name}: values, 95% intervals and numbers of samples behind them");
+    // Lines come by measure, and within one by data set.
+    let rows = group.chunk_by(|a, b| a.measure == b.measure).map(|measure| {
+        let of = |name: &&str| measure.iter().find(|line| line.data_set == *name);
+        let cells = data_sets.iter().map(move |name| of(name).map(|line| cell(line)));
+        once(Html::text(&measure[0].measure)).chain(cells.map(Option::unwrap_or_default))
+    });
+    table(&caption, once("Measure".to_owned()).chain(names), rows)
 }
 
 /// Value, interval and n, or why there is no value.
 fn cell(line: &StatsLine) -> Html {
-    let number = |column: &str| line.get(column).and_then(Value::as_f64);
-    let Some(value) = number("value") else {
-        let why = text(line, "absent");
-        return Html::text(if why.is_empty() { MISSING } else { &why });
+    let Some(value) = line.value else {
+        return Html::text(if line.absent.is_empty() { MISSING } else { &line.absent });
     };
-    let interval = number("low").zip(number("high"));
+    let interval = line.low.zip(line.high);
     // Without an interval a whole number is a count.
     let is_count = interval.is_none() && value.fract() == 0.0;
     let mut html = Html::unbroken(if is_count { value.to_string() } else { measure(value) });
     let interval = interval.map(|(low, high)| format!("{} to {}", measure(low), measure(high)));
-    let n = number("n").map(|n| format!("n = {n}"));
+    let n = line.n.map(|n| format!("n = {n}"));
     for part in interval.into_iter().chain(n) {
         html.push(&Html::trusted("<br>"));
         html.push(&Html::worded("small", "nowrap", part));
     }
     html
-}
-
-/// A name may look like a number, and then was read as one.
-fn text(line: &StatsLine, column: &str) -> String {
-    match line.get(column) {
-        Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) => String::new(),
-        Some(other) => other.to_string(),
-    }
 }
 
 /// Most candidates of a trial whose reviews are decided again for a heat map.
@@ -180,6 +164,48 @@ pub(super) fn cards(figures: &[Figure]) -> Html {
     Html::element("div", "figures", &figures.iter().map(card).collect())
 }
 
+/// What models that were trained on data sets score on the paper's benchmarks, a row for each of `benchmarks.csv`;
+/// nothing where none was scored.
+///
+/// # Errors
+/// When `benchmarks.csv` is damaged.
+pub(super) fn trained(results: &Path) -> Result<Html> {
+    let benchmarks = measured::benchmarks(results)?;
+    if benchmarks.is_empty() {
+        return Ok(Html::default());
+    }
+    let head = ["Base model", "trained on", "scored by", "#trainings"].map(str::to_owned);
+    let head = head.into_iter().chain(Benchmark::ALL.map(|one| format!("#{}", one.title())));
+    let data = |source: &str, seed: &str, round: Option<u8>| match round {
+        Some(round) => format!("{source}, round {round} ({seed})"),
+        None => format!("{source} ({seed})"),
+    };
+    let of_paper = benchmarks.models().filter_map(|model| {
+        let data = data(model.source.title(), model.seed.title(), model.round);
+        let names = [model.base.title().to_owned(), data, PAPERS_PROTOCOL.to_owned()];
+        Some((names, benchmarks.of(model)?))
+    });
+    let others = benchmarks.others().map(|(model, scores)| {
+        let data = data(&model.source, &model.seed, model.round);
+        ([model.base.clone(), data, model.protocol.clone()], scores)
+    });
+    let rows = of_paper.chain(others).map(|(names, scores)| {
+        let found = Benchmark::ALL.map(|one| scores.score(one));
+        let trainings = found.iter().flatten().map(|score| score.trainings).max();
+        let values = found
+            .into_iter()
+            .chain([scores.average()])
+            .map(|score| or_missing(score, |score| format!("{:.2}", exact::to_f64(score.mean))));
+        names.into_iter().chain([trainings.unwrap_or_default().to_string()]).chain(values)
+    });
+    let caption = "Per cent, the mean over trainings; an average needs all ten benchmarks";
+    let hint = Html::trusted(
+        "<p class=\"hint\"><code>gra-bench tables</code> has them beside the paper's, with numbers of items, intervals, the spread \
+         between trainings and differences to GRA's data.</p>\n",
+    );
+    Ok(Html::from_iter([table(caption, head.chain(["#AVG".to_owned()]), rows), hint]))
+}
+
 /// Verdicts, however far off, in the order in which they are counted, and how a sentence says them of several.
 const VERDICTS: [(&str, &str); 4] = [
     ("holds", "hold"),
@@ -231,8 +257,7 @@ pub(super) fn claims(results: &Path) -> Result<Html> {
 
 fn claims_table(caption: &str, findings: &[&Finding]) -> Html {
     let head = ["Claim", "where", "what", "printed", "recomputed", "verdict", "here", "why"];
-    let mut table = HtmlTable::new(caption, head);
-    for finding in findings {
+    let rows = findings.iter().map(|finding| {
         let Finding { claim, here, .. } = finding;
         let here = match here {
             Measurement::Measured { from, .. } => {
@@ -241,7 +266,7 @@ fn claims_table(caption: &str, findings: &[&Finding]) -> Html {
             Measurement::Missing(what) => (*what).to_owned(),
             Measurement::Inapplicable => MISSING.to_owned(),
         };
-        table.row([
+        [
             claim.id.clone(),
             claim.section.clone(),
             claim.claim.clone(),
@@ -250,7 +275,7 @@ fn claims_table(caption: &str, findings: &[&Finding]) -> Html {
             claim.verdict.to_string(),
             here,
             claim.note.clone(),
-        ]);
-    }
-    table.html()
+        ]
+    });
+    table(caption, head, rows)
 }
