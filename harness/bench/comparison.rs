@@ -14,7 +14,7 @@ use gra_synth::pool::ItemId;
 use crate::benchmark_scores::DataSubject;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, Named, Sample};
-use crate::experiment::{Content, Experiment, Keep, Size, Source, stem};
+use crate::experiment::{Content, Experiment, Keep, Size, Source};
 use crate::failure::bad_input;
 use crate::store::Store;
 use crate::trial::TrialId;
@@ -94,7 +94,12 @@ impl Loader<'_> {
     fn source(&mut self, source: &Source) -> Result<DataSet> {
         let name = source.name.clone();
         let mut data_set = match &source.content {
-            Content::SeedSet => self.seed_set(name),
+            Content::SeedSet => {
+                let Experiment { seed_file, seed_set, .. } = self.experiment;
+                let mut set = DataSet::of_seed_set(name, seed_file, seed_set);
+                set.subject.seed_dataset = self.experiment.seed_set_name();
+                set
+            }
             Content::File(path) => Named::file(name, path.clone()).load(self.store)?,
             Content::Trial { experiment, variant } => {
                 self.trial(&name, experiment, variant, u32::MAX)?
@@ -144,22 +149,6 @@ impl Loader<'_> {
         let mut data_set = DataSet::of_trial(name.to_owned(), &trial, self.store, until)?;
         name.clone_into(&mut data_set.subject.data_source);
         Ok(data_set)
-    }
-
-    /// What is made of the experiment's seed set, in the words of the paper's tables.
-    fn subject(&self, data_source: &str) -> DataSubject {
-        let seed_dataset = stem(Path::new(&self.experiment.seed_file));
-        DataSubject { seed_dataset, data_source: data_source.to_owned(), iteration: None }
-    }
-
-    fn seed_set(&self, name: String) -> DataSet {
-        let seeds = &self.experiment.seed_set;
-        let samples = seeds.items.iter().cloned().map(Sample::from).collect();
-        let files = BTreeMap::from([(self.experiment.seed_file.clone(), seeds.account())]);
-        let seed_set = Some(seeds.sha256.clone());
-        let content = format!("the seed set {}", self.experiment.seed_file);
-        let set = DataSet { files, seed_set, content, ..DataSet::new(name, samples) };
-        DataSet { subject: self.subject(&set.name), ..set }
     }
 }
 

@@ -17,7 +17,7 @@ use gra_synth::stream::Stream;
 
 use crate::benchmark_scores::DataSubject;
 use crate::failure::bad_input;
-use crate::seeds::{self, Account, LoadOptions};
+use crate::seeds::{self, Account, LoadOptions, SeedSet};
 use crate::store::Store;
 use crate::trial::stored::StoredTrial;
 use crate::trial::{TrialId, TrialRecord};
@@ -155,18 +155,11 @@ impl Named {
         match self.source {
             Source::File(path) => {
                 let options = LoadOptions { keep_repeats: true, ..LoadOptions::default() };
-                let file = seeds::load(&path, &options)?;
-                let account = file.account();
-                let samples = file.items.into_iter().map(Sample::from).collect();
-                let content = format!("the file {}", file_name(&path));
-                let files = BTreeMap::from([(file_name(&path), account)]);
-                // The items of a file are those that a trial was made from when the file is the same.
-                let seed_set = Some(file.sha256);
-                // Nothing tells what it was made from; a file's name, such as `alpaca.json`, may say its format.
-                let (seed_dataset, data_source) = (self.name.clone(), self.name.clone());
-                let subject = DataSubject { seed_dataset, data_source, iteration: None };
-                let set = DataSet::new(self.name, samples);
-                Ok(DataSet { files, seed_set, content, subject, ..set })
+                let file = file_name(&path);
+                let mut set =
+                    DataSet::of_seed_set(self.name, &file, &seeds::load(&path, &options)?);
+                set.content = format!("the file {file}");
+                Ok(set)
             }
             Source::Trial(id) => {
                 let trial = StoredTrial::open_finished(store, &id)?;
@@ -270,6 +263,21 @@ impl DataSet {
         }
     }
 
+    /// The items of a seed set, or of a file that was read like one, of this name.
+    #[must_use]
+    pub fn of_seed_set(name: String, file: &str, seeds: &SeedSet) -> Self {
+        // Nothing tells what a file was made from; its name, such as `alpaca.json`, may say its format.
+        let (seed_dataset, data_source) = (name.clone(), name.clone());
+        Self {
+            files: BTreeMap::from([(file.to_owned(), seeds.account())]),
+            // Its items are those that a trial was made from when the file is the same.
+            seed_set: Some(seeds.sha256.clone()),
+            content: format!("the seed set {file}"),
+            subject: DataSubject { seed_dataset, data_source, iteration: None },
+            ..Self::new(name, seeds.items.iter().cloned().map(Sample::from).collect())
+        }
+    }
+
     /// The accepted ones among a trial's candidates; what the trial recorded besides is not with them.
     ///
     /// # Errors
@@ -296,10 +304,7 @@ impl DataSet {
     /// # Errors
     /// When the store cannot be read, or a sample's facts are damaged.
     pub fn of_trial(name: String, trial: &StoredTrial, store: &Store, until: u32) -> Result<Self> {
-        let counts = |id: ItemId| match id {
-            ItemId::Candidate { round, .. } => round <= until,
-            ItemId::Seed(_) => true,
-        };
+        let counts = |id: ItemId| id.round().is_none_or(|round| round <= until);
         // What a later round asked is no cost of these samples.
         let mut facts = trial.facts(store)?;
         facts.candidates.retain(|candidate| counts(candidate.id));

@@ -192,42 +192,32 @@ impl Evidence {
     /// When a file cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         for (data_set, classifiers) in self.measured.iter().zip(&self.findings.classifiers) {
-            let path = folder.join(format!("{}.parquet", data_set.name));
-            write_made(&path, |out| frames::write_parquet(&data_set.samples, out))?;
+            let file = |ending: &str| folder.join(format!("{}{ending}", data_set.name));
+            let samples = made(|out| frames::write_parquet(&data_set.samples, out))?;
+            write_atomic(&file(".parquet"), &samples)?;
             let Some(trial) = &data_set.trial else { continue };
             // Scores of a part of a trial would be taken for those of all of it.
-            let path = folder.join(format!("{}{JUDGE}", data_set.name));
-            if trial.judge.is_empty() || trial.is_cut {
-                remove(&path)?;
-            } else {
-                write_atomic(&path, &judging::scores_csv(&trial.judge)?)?;
-            }
-            let path = folder.join(format!("{}.classifier.csv", data_set.name));
-            if classifiers.is_empty() {
-                remove(&path)?;
-            } else {
-                write_made(&path, |out| Classifiers::write_csv(classifiers, out))?;
-            }
+            let is_whole = !trial.judge.is_empty() && !trial.is_cut;
+            let judge = is_whole.then(|| judging::scores_csv(&trial.judge)).transpose()?;
+            write_or_remove(&file(JUDGE), judge.as_deref())?;
+            let table = (!classifiers.is_empty())
+                .then(|| made(|out| Classifiers::write_csv(classifiers, out)))
+                .transpose()?;
+            write_or_remove(&file(".classifier.csv"), table.as_deref())?;
         }
-        match &self.map {
-            Some(Ok(map)) => {
-                write_atomic(&folder.join("map.csv"), &map.csv)?;
-                write_atomic(&folder.join("map.json"), &serde_json::to_vec_pretty(&map.fit)?)?;
-                write_atomic(&folder.join("map.svg"), map.svg.as_bytes())?;
-            }
-            Some(Err(_)) => ["map.csv", "map.json", "map.svg"]
-                .iter()
-                .try_for_each(|name| remove(&folder.join(name)))?,
-            None => {}
+        if let Some(map) = &self.map {
+            let map = map.as_ref().ok();
+            let fit = map.map(|map| serde_json::to_vec_pretty(&map.fit)).transpose()?;
+            write_or_remove(&folder.join("map.csv"), map.map(|map| &*map.csv))?;
+            write_or_remove(&folder.join("map.json"), fit.as_deref())?;
+            write_or_remove(&folder.join("map.svg"), map.map(|map| map.svg.as_bytes()))?;
         }
-        let list = folder.join(CONTAMINATION);
-        match &self.contamination {
-            Some(contamination) => write_made(&list, |out| contamination.write_csv(out))?,
-            None => remove(&list)?,
-        }
+        let found = self.contamination.as_ref();
+        let list = found.map(|found| made(|out| found.write_csv(out))).transpose()?;
+        write_or_remove(&folder.join(CONTAMINATION), list.as_deref())?;
         let Findings { table, groups, .. } = &self.findings;
         for (table, name) in [(table, "stats.csv"), (groups, GROUPS)] {
-            write_made(&folder.join(name), |out| table.write_csv(out))?;
+            write_atomic(&folder.join(name), &made(|out| table.write_csv(out))?)?;
         }
         let mut page = format!("{}\n{}", table.markdown(), groups.markdown());
         page.extend(self.notes.iter().map(|note| format!("\n{note}\n")));
@@ -235,19 +225,22 @@ impl Evidence {
     }
 }
 
-/// Writes a file whose bytes something makes.
-fn write_made<E: Into<anyhow::Error>>(
-    path: &Path,
-    make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<()> {
+/// The bytes that something writes.
+fn made<E: Into<anyhow::Error>>(
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    make(&mut bytes).map_err(Into::into)?;
-    Ok(write_atomic(path, &bytes)?)
+    write(&mut bytes).map_err(Into::into)?;
+    Ok(bytes)
 }
 
-/// Removes a file of an earlier time, which would be taken for one of these data sets.
-fn remove(path: &Path) -> Result<()> {
-    remove_if_any(path).with_context(|| format!("cannot remove {}", path.display()))
+/// Writes a file. Where there is nothing to write, one of an earlier time is removed, which would be taken for one of
+/// these data sets.
+fn write_or_remove(path: &Path, bytes: Option<&[u8]>) -> Result<()> {
+    match bytes {
+        Some(bytes) => Ok(write_atomic(path, bytes)?),
+        None => remove_if_any(path).with_context(|| format!("cannot remove {}", path.display())),
+    }
 }
 
 /// A data set's samples, with what the models say.
@@ -277,10 +270,7 @@ fn measure(
         items: sample.items.clone(),
         domain: sample.domain,
         generator: sample.generator.as_ref().map(ToString::to_string),
-        round: match sample.id {
-            ItemId::Candidate { round, .. } => Some(round),
-            ItemId::Seed(_) => None,
-        },
+        round: sample.id.round(),
         instruction: sample.instruction.clone(),
         response: sample.response.clone(),
         mu: sample.tally.map(Tally::mu),

@@ -54,49 +54,14 @@ pub(crate) fn render(
     seed: Option<u64>,
 ) -> Result<String> {
     let subject = &ReportSubject::read(store, folder, name, seed)?;
-    let mut main = Html::default();
-    let mut contents = Vec::new();
-    let mut section = |id: &'static str, title: &'static str, content: &Html| {
+    let (mut main, mut contents) = (Html::default(), Vec::new());
+    for (id, title, content) in sections(subject, store, folder)? {
         contents.push((id, title));
         main.push(&Html::trusted(format!(
             "<section id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n\
              {content}</section>\n"
         )));
-    };
-    section("verdict", "What came out", &by_seed(subject, |seed| Ok(outcomes::verdict(seed)))?);
-    let cards = by_seed(subject, |seed| Ok(samples::cards(seed)))?;
-    if cards.len() > 0 {
-        section("examples", "The first of each kind", &cards);
     }
-    let mut found = by_seed(subject, |seed| Ok(outcomes::tables(seed)))?;
-    found.push(&outcomes::over_seeds(subject));
-    section("tables", "Tables", &found);
-    // `compare` puts the variants of an experiment side by side; a trial is not compared by itself.
-    let experiment = subject.experiment();
-    let compared = by_seed(subject, |SeedResults { group, .. }| match experiment {
-        Some(experiment) => results::compared(folder, experiment, group.seed),
-        None => Ok(Html::default()),
-    })?;
-    if compared.len() > 0 {
-        section("compared", "Data sets compared", &compared);
-    }
-    let mut drawn = by_seed(subject, |seed| {
-        let mut drawn = results::of_reference(seed, folder, store);
-        if let Some(experiment) = experiment {
-            drawn.extend(results::of_comparison(folder, experiment, seed.group.seed)?);
-        }
-        Ok(results::cards(&drawn))
-    })?;
-    drawn.push(&results::cards(&results::over_variants(subject, folder, store)?));
-    section("figures", "Figures", &drawn);
-    let trained = results::trained(folder)?;
-    if trained.len() > 0 {
-        section("trained", "Models trained on such data", &trained);
-    }
-    section("claims", "The paper’s claims", &results::claims(folder)?);
-    let mut run = making::making(subject);
-    run.push(&by_seed(subject, |seed| Ok(making::measured(seed)))?);
-    section("making", "What was run, and how", &run);
     contents.push(("samples", "Samples"));
 
     // Last: what is left of the file's size is for rows and trails.
@@ -127,6 +92,45 @@ pub(crate) fn render(
         version = env!("CARGO_PKG_VERSION"),
         blocks = data.blocks,
     ))
+}
+
+/// A section of the page: its id, its title and what stands below it.
+type Section = (&'static str, &'static str, Html);
+
+/// All sections but that of samples, in the order of the page.
+fn sections(subject: &ReportSubject, store: &Store, folder: &Path) -> Result<Vec<Section>> {
+    let mut tables = by_seed(subject, |seed| Ok(outcomes::tables(seed)))?;
+    tables.push(&outcomes::over_seeds(subject));
+    // `compare` puts the variants of an experiment side by side; a trial is not compared by itself.
+    let experiment = subject.experiment();
+    let compared = by_seed(subject, |SeedResults { group, .. }| match experiment {
+        Some(experiment) => results::compared(folder, experiment, group.seed),
+        None => Ok(Html::default()),
+    })?;
+    let mut drawn = by_seed(subject, |seed| {
+        let mut drawn = results::of_reference(seed, folder, store);
+        if let Some(experiment) = experiment {
+            drawn.extend(results::of_comparison(folder, experiment, seed.group.seed)?);
+        }
+        Ok(results::cards(&drawn))
+    })?;
+    drawn.push(&results::cards(&results::over_variants(subject, folder, store)?));
+    let mut run = making::making(subject);
+    run.push(&by_seed(subject, |seed| Ok(making::measured(seed)))?);
+    let mut sections = vec![
+        ("verdict", "What came out", by_seed(subject, |seed| Ok(outcomes::verdict(seed)))?),
+        ("examples", "The first of each kind", by_seed(subject, |seed| Ok(samples::cards(seed)))?),
+        ("tables", "Tables", tables),
+        ("compared", "Data sets compared", compared),
+        ("figures", "Figures", drawn),
+        ("trained", "Models trained on such data", results::trained(folder)?),
+        ("claims", "The paper’s claims", results::claims(folder)?),
+        ("making", "What was run, and how", run),
+    ];
+    // Where there is nothing of these, a page has no place for it.
+    let is_shown = |id| !["examples", "compared", "trained"].contains(&id);
+    sections.retain(|(id, _, content)| content.len() > 0 || is_shown(*id));
+    Ok(sections)
 }
 
 /// Everything that a report tells of.
@@ -179,7 +183,7 @@ impl ReportSubject {
 
     /// Every trial, in the order of the page.
     fn trials(&self) -> impl Iterator<Item = (&StoredTrial, &TrialFacts)> {
-        self.seeds.iter().flat_map(SeedResults::trials)
+        self.seeds.iter().flat_map(|seed| seed.group.each())
     }
 }
 
@@ -195,11 +199,6 @@ impl SeedResults {
         let measured =
             rows::json(&csv).with_context(|| format!("cannot read {}", measured.display()))?;
         Ok(Self { group, table, measured })
-    }
-
-    /// Every trial of this run seed, the reference first.
-    fn trials(&self) -> impl Iterator<Item = (&StoredTrial, &TrialFacts)> {
-        self.group.trials.iter().zip(&self.group.facts)
     }
 }
 

@@ -37,11 +37,7 @@ impl PromptFiles {
             texts.insert(name.to_owned(), text);
         }
         let (name, _) = REWRITE_TEMPLATE;
-        match read_template(folder, name) {
-            Ok(text) => _ = texts.insert(name.to_owned(), text),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(folder, name, &error)),
-        }
+        texts.extend(read_if_any(folder, name)?.map(|text| (name.to_owned(), text)));
         Self::parse(folder, texts)
     }
 
@@ -71,21 +67,16 @@ impl PromptFiles {
         let annotates = |stages: &[Stage]| stages[0] < Stage::Keywords;
         let nine = TEMPLATES.map(|(name, stages, _)| (name, annotates(stages)));
         for (name, annotates) in nine.into_iter().chain([(REWRITE_TEMPLATE.0, false)]) {
-            match read_template(folder, name) {
-                Ok(text) if annotates && text != texts[name] => {
-                    let reason = format!(
-                        "`{name}` is not the experiment's: Prompts 1 to 3 annotate the seed set, which is the same \
-                         for every variant\n  hint: remove it there, or change the experiment's own `prompts`"
-                    );
-                    return Err(unusable(folder, reason));
-                }
-                Ok(text) => {
-                    found = true;
-                    texts.insert(name.to_owned(), text);
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(unreadable(folder, name, &error)),
+            let Some(text) = read_if_any(folder, name)? else { continue };
+            if annotates && text != texts[name] {
+                let reason = format!(
+                    "`{name}` is not the experiment's: Prompts 1 to 3 annotate the seed set, which is the same \
+                     for every variant\n  hint: remove it there, or change the experiment's own `prompts`"
+                );
+                return Err(unusable(folder, reason));
             }
+            found = true;
+            texts.insert(name.to_owned(), text);
         }
         // A name with a slip would leave the experiment's template in use without a word.
         let files = folder.read_dir().into_iter().flatten().flatten();
@@ -119,6 +110,15 @@ impl PromptFiles {
 fn read_template(folder: &Path, name: &str) -> io::Result<String> {
     let path = folder.join(name);
     if folder.is_dir() { std::fs::read_to_string(path) } else { builtin::read_to_string(&path) }
+}
+
+/// Likewise, of a folder that need not have it.
+fn read_if_any(folder: &Path, name: &str) -> Result<Option<String>, ExperimentError> {
+    match read_template(folder, name) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(folder, name, &error)),
+    }
 }
 
 pub(super) fn unusable(folder: &Path, reason: impl Display) -> ExperimentError {

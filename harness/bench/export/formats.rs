@@ -12,7 +12,6 @@ use gra_analysis::frames;
 use gra_analysis::trial::has_passed;
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Tally;
-use gra_synth::pool::ItemId;
 use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, ListBuilderTrait, ListStringChunkedBuilder,
     NamedFrom, PolarsResult, Series, StructChunked,
@@ -147,23 +146,12 @@ fn response(sample: &Sample) -> &str {
 /// `domain`, `keywords` (list), `summary`, `instruction`, `response`, `messages` (list of `role` and `content`),
 /// `mu`, `sigma`, `s_a` (f64), `generator`, `reviewers` (list, in seat order). Null where it is not known.
 fn table(samples: &[&Sample]) -> Result<Vec<u8>> {
-    let text = |name: &str, cell: fn(&Sample) -> Option<String>| -> Column {
-        Series::new(name.into(), samples.iter().map(|sample| cell(sample)).collect::<Vec<_>>())
-            .into()
-    };
-    let number = |name: &str, cell: fn(&Sample) -> Option<f64>| -> Column {
-        Series::new(name.into(), samples.iter().map(|sample| cell(sample)).collect::<Vec<_>>())
-            .into()
-    };
-    let round = |sample: &&Sample| match sample.candidate.as_ref()?.id {
-        ItemId::Candidate { round, .. } => Some(round),
-        ItemId::Seed(_) => None,
-    };
-    let rounds: Vec<Option<u32>> = samples.iter().map(round).collect();
+    let text = |name, cell| column::<String>(name, samples, cell);
+    let number = |name, cell| column::<f64>(name, samples, cell);
     let columns = vec![
         text("id", |sample| Some(sample.id.to_string())),
         text("origin", |sample| sample.origin.as_deref().map(str::to_owned)),
-        Series::new("round".into(), rounds).into(),
+        column::<u32>("round", samples, |sample| sample.candidate.as_ref()?.id.round()),
         text("domain", |sample| Some(sample.domain?.to_string())),
         list("keywords", samples, |sample| Some(sample.candidate.as_ref()?.keywords.clone())),
         text("summary", |sample| sample.candidate.as_ref()?.summary.clone()),
@@ -177,22 +165,22 @@ fn table(samples: &[&Sample]) -> Result<Vec<u8>> {
         }),
         text("generator", |sample| Some(sample.generator.as_ref()?.to_string())),
         list("reviewers", samples, |sample| {
-            Some(
-                sample
-                    .candidate
-                    .as_ref()?
-                    .roles
-                    .reviewers
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-            )
+            let reviewers = &sample.candidate.as_ref()?.roles.reviewers;
+            Some(reviewers.iter().map(ToString::to_string).collect())
         }),
     ];
     let frame = DataFrame::new(samples.len(), columns)?;
     let mut bytes = Vec::new();
     frames::write_parquet(&frame, &mut bytes)?;
     Ok(bytes)
+}
+
+fn column<T>(name: &str, samples: &[&Sample], cell: fn(&Sample) -> Option<T>) -> Column
+where
+    Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,
+{
+    let cells: Vec<Option<T>> = samples.iter().map(|sample| cell(sample)).collect();
+    Series::new(name.into(), cells).into()
 }
 
 /// The texts as a list of `role` and `content`, which trainers take as a conversation.

@@ -32,10 +32,8 @@ pub(super) const THRESHOLD: f64 = 8.0;
 pub(super) struct Measured {
     /// The folder that was read.
     pub(super) folder: PathBuf,
-    /// By data set.
-    sets: BTreeMap<String, SampleValues>,
-    /// Why data sets could not be read.
-    damaged: BTreeMap<String, anyhow::Error>,
+    /// By data set; of one that could not be read, why.
+    sets: BTreeMap<String, Result<SampleValues>>,
     map: Option<Result<FittedMap>>,
     /// Measures of the data sets' diversity, from the table of `stats`; empty where it cannot be read.
     diversity: Vec<StatsLine>,
@@ -86,11 +84,9 @@ impl Measured {
                 continue;
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let samples = read_samples(&path);
-            match samples.with_context(|| format!("{} is no frame of samples", path.display())) {
-                Ok(samples) => drop(measured.sets.insert(name, samples)),
-                Err(error) => drop(measured.damaged.insert(name, error)),
-            }
+            let samples = read_samples(&path)
+                .with_context(|| format!("{} is no frame of samples", path.display()));
+            measured.sets.insert(name, samples);
         }
         if folder.join("map.csv").is_file() {
             measured.map = Some(FittedMap::read(folder));
@@ -107,18 +103,19 @@ impl Measured {
     /// # Errors
     /// When its file is damaged.
     pub(super) fn of_trial(&self, trial: &TrialId) -> Result<Option<&SampleValues>, MissingFigure> {
-        let name = data_set_name(&self.folder, trial);
-        match self.damaged.get(&name) {
-            Some(error) => Err(MissingFigure::unreadable(error)),
-            None => Ok(self.sets.get(&name)),
-        }
+        let samples = self.sets.get(&data_set_name(&self.folder, trial));
+        samples.map(Result::as_ref).transpose().map_err(MissingFigure::unreadable)
+    }
+
+    /// The data sets that could be read.
+    fn readable(&self) -> impl Iterator<Item = (&str, &SampleValues)> {
+        self.sets.iter().filter_map(|(name, samples)| Some((name.as_str(), samples.as_ref().ok()?)))
     }
 
     /// An entry for every data set that could not be read.
     fn unreadable(&self, kind: FigureKind) -> impl Iterator<Item = GalleryEntry> {
-        self.damaged
-            .values()
-            .map(move |error| GalleryEntry::new(kind, Err(MissingFigure::unreadable(error))))
+        let errors = self.sets.values().filter_map(|samples| samples.as_ref().err());
+        errors.map(move |error| GalleryEntry::new(kind, Err(MissingFigure::unreadable(error))))
     }
 
     /// Seed set or distilled set beside GRA.
@@ -174,7 +171,7 @@ impl Measured {
     /// One figure per data set that committee and judge have scored.
     pub(super) fn raters(&self) -> Vec<GalleryEntry> {
         let mut entries = Vec::new();
-        for (name, samples) in &self.sets {
+        for (name, samples) in self.readable() {
             // Scores of committee and judge, where both have scored.
             let both = samples.values(MU).iter().zip(samples.values(JUDGE));
             let pairs: Vec<(f64, f64)> = both.filter_map(|(mu, judge)| (*mu).zip(*judge)).collect();
@@ -211,7 +208,7 @@ impl Measured {
         let losses = |samples: &SampleValues| -> Vec<f64> {
             samples.values(LOSS_RATIO).iter().copied().flatten().collect()
         };
-        let sets = self.sets.iter().map(|(name, samples)| (name.as_str(), losses(samples)));
+        let sets = self.readable().map(|(name, samples)| (name, losses(samples)));
         let sets: Vec<(&str, Vec<f64>)> = sets.filter(|(_, ratios)| !ratios.is_empty()).collect();
         if sets.is_empty() {
             let why = format!("no samples in {} have losses", self.folder.display());

@@ -103,7 +103,7 @@ pub(super) fn of_group(
         }
         // Variants that share calls have shared pictures, which are drawn once.
         let mut drawn: BTreeMap<String, String> = BTreeMap::new();
-        for (trial, facts) in group.trials.iter().zip(&group.facts) {
+        for (trial, facts) in group.each() {
             let name = trial.id().to_string();
             let mut figure = of_trial(kind, trial, &facts.candidates, &measured.folder, store);
             // Alike but for the trial's name, which is in it.
@@ -194,7 +194,7 @@ fn sensitivity(
 fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
     // Without a judge's scores a variant still has its committee's.
     let mut rows: Vec<VariantTrial<'_>> = Vec::new();
-    for (trial, facts) in group.trials.iter().zip(&group.facts) {
+    for (trial, facts) in group.each() {
         let samples = measured.of_trial(trial.id())?;
         rows.push(VariantTrial {
             variant: &facts.variant,
@@ -220,7 +220,7 @@ fn classifier(
 
 /// Of the models' own sizes, where the pool states them.
 fn computes(group: &TrialGroup) -> impl Iterator<Item = (&StoredTrial, Compute)> {
-    group.trials.iter().zip(&group.facts).map(|(trial, facts)| {
+    group.each().map(|(trial, facts)| {
         let stated = Parameters::Stated(trial.record.stated_parameters());
         (trial, Compute::of(facts, &stated, TEACHER_PARAMETERS, BTreeMap::new()))
     })

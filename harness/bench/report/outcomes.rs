@@ -8,9 +8,7 @@ use gra_analysis::ablation::sweep::{SweepAxis, SweepPlace, sweep};
 use gra_analysis::ablation::{VariantRow, comparison};
 use gra_analysis::statistics::inference::{Estimate, INTERVALS, Interval, LEVEL};
 use gra_analysis::trial::{Funnel, TrialFacts};
-use gra_synth::candidate::Candidate;
 use gra_synth::domain::Domain;
-use gra_synth::pool::ItemId;
 
 use super::{ReportSubject, SeedResults};
 use crate::html::{Html, table};
@@ -19,32 +17,30 @@ use crate::publish::LongTexts;
 
 /// Warnings that a reader needs before any number.
 pub(super) fn warnings(subject: &ReportSubject) -> Html {
-    let mut warnings = Html::default();
-    let mut warn = |text: String| {
-        let text = Html::text(text);
-        warnings.push(&Html::trusted(format!("<p class=\"warning\" role=\"note\">{text}</p>\n")));
-    };
-    for (trial, facts) in subject.trials().filter(|(trial, _)| !trial.finished) {
-        let round = |candidate: &Candidate| match candidate.id {
-            ItemId::Seed(_) => 0,
-            ItemId::Candidate { round, .. } => round,
-        };
+    let unfinished = subject.trials().filter(|(trial, _)| !trial.finished);
+    let unfinished = unfinished.map(|(trial, facts)| {
         let of = trial.record.settings.method.rounds;
-        let rounds = match facts.candidates.iter().map(round).max() {
+        // Over a seed set's own instructions there is one round, which has no number.
+        let rounds = facts.candidates.iter().map(|candidate| candidate.id.round().unwrap_or(0));
+        let rounds = match rounds.max() {
             Some(last) => format!("{last} of {of} rounds are on record"),
             None => "no round is on record yet".to_owned(),
         };
-        warn(format!(
+        format!(
             "Trial {} is not finished: {rounds}. Its numbers are those so far and will change.",
             trial.id()
-        ));
-    }
-    if subject.trials().any(|(trial, _)| trial.record.demonstration) {
-        warn("This is a demonstration on models that are too small to write or judge such texts. It \
-              shows how the harness works; its numbers are no result."
-            .to_owned());
-    }
-    warnings
+        )
+    });
+    let demonstration = subject.trials().any(|(trial, _)| trial.record.demonstration).then(|| {
+        "This is a demonstration on models that are too small to write or judge such texts. It \
+         shows how the harness works; its numbers are no result."
+            .to_owned()
+    });
+    let warning = |text| {
+        let text = Html::text(text);
+        Html::trusted(format!("<p class=\"warning\" role=\"note\">{text}</p>\n"))
+    };
+    unfinished.chain(demonstration).map(warning).collect()
 }
 
 /// The verdict of a run seed.
@@ -98,7 +94,6 @@ fn disputes(funnel: &Funnel) -> Option<Html> {
 
 /// Which variants can be told from the reference, and which cannot.
 fn differences(rows: &[VariantRow]) -> Vec<Html> {
-    let reference = &rows[0].variant;
     let (mut told, mut untold) = (Vec::new(), Vec::new());
     // The first row is the reference itself.
     for row in &rows[1..] {
@@ -110,38 +105,22 @@ fn differences(rows: &[VariantRow]) -> Vec<Html> {
             // Told apart after correction; the direction is of acceptance.
             (Some(value), Some(p)) if p <= LEVEL => {
                 let more = if value > 0.0 { "more" } else { "fewer" };
-                let points = Html::text(format!(
-                    " lets {:.1} points {more} pass (p = {})",
-                    100.0 * value.abs(),
-                    p_value(p)
-                ));
-                told.push(Html::from_iter([name, points]));
+                let (points, p) = (100.0 * value.abs(), p_value(p));
+                told.push(format!("{name} lets {points:.1} points {more} pass (p = {p})"));
             }
-            _ => untold.push(name),
+            _ => untold.push(name.to_string()),
         }
     }
-    let mut sentences = Vec::new();
-    if !told.is_empty() {
-        let begin = Html::trusted("<span class=\"told\">Different</span> from ");
-        sentences.push(listed(begin, reference, &told, "."));
-    }
-    if !untold.is_empty() {
-        let begin = Html::text("Not to be told apart in acceptance from ");
-        sentences.push(listed(begin, reference, &untold, ", with so few candidates."));
-    }
-    sentences
-}
-
-fn listed(mut html: Html, reference: &str, items: &[Html], end: &str) -> Html {
-    html.push(&Html::text(format!("{reference}: ")));
-    for (place, item) in items.iter().enumerate() {
-        if place > 0 {
-            html.push(&Html::text(", "));
-        }
-        html.push(item);
-    }
-    html.push(&Html::text(end));
-    html
+    let reference = Html::text(&rows[0].variant);
+    let sentences = [
+        ("<span class=\"told\">Different</span> from", told, "."),
+        ("Not to be told apart in acceptance from", untold, ", with so few candidates."),
+    ];
+    let sentences = sentences.into_iter().filter(|(_, variants, _)| !variants.is_empty());
+    let said = |(begin, variants, end): (&str, Vec<String>, &str)| {
+        Html::trusted(format!("{begin} {reference}: {}{end}", variants.join(", ")))
+    };
+    sentences.map(said).collect()
 }
 
 /// One line per variant: samples, acceptance on a scale from 0 to 1, the difference.

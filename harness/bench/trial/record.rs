@@ -11,7 +11,6 @@ use gra_llm::model_pool::{Backend, ModelSource, PoolModel};
 use gra_paper::DataSource;
 use gra_synth::candidate::Candidate;
 use gra_synth::method::Method;
-use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Sampling};
 use gra_synth::variant::{Instructions, Variant};
 use serde::{Deserialize, Serialize};
@@ -138,10 +137,7 @@ impl TrialRecord {
     pub(crate) fn subject(&self, candidates: &[Candidate]) -> DataSubject {
         let TrialSettings { variant, seed_set, .. } = &self.settings;
         // Over a seed set's own instructions there is one round, which has no number.
-        let round = |candidate: &Candidate| match candidate.id {
-            ItemId::Candidate { round, .. } => round,
-            ItemId::Seed(_) => 0,
-        };
+        let round = |candidate: &Candidate| candidate.id.round().unwrap_or(0);
         // The paper's tables tell rounds apart for GRA alone.
         let has_rounds = variant.name == DataSource::Gra.id();
         DataSubject {

@@ -134,6 +134,11 @@ impl TrialGroup {
             Ok(Self { experiment, seed, trials, facts })
         })
     }
+
+    /// Every trial with what it recorded, the reference first.
+    pub fn each(&self) -> impl Iterator<Item = (&StoredTrial, &TrialFacts)> {
+        self.trials.iter().zip(&self.facts)
+    }
 }
 
 /// Trials by name: `EXPERIMENT` or `EXPERIMENT/VARIANT/seed-N`.

@@ -26,6 +26,17 @@ pub enum ItemId {
     },
 }
 
+impl ItemId {
+    /// The round that a candidate is of; `None` for a seed item.
+    #[must_use]
+    pub const fn round(self) -> Option<u32> {
+        match self {
+            Self::Seed(_) => None,
+            Self::Candidate { round, .. } => Some(round),
+        }
+    }
+}
+
 impl fmt::Display for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
