@@ -32,8 +32,8 @@ const COLUMNS: [&str; 11] = [
 /// Columns of the score itself. The others say of what it is; another score of the same thing takes its place.
 const VALUES: [&str; 4] = ["score", "scale", "n", "items"];
 
-/// What training data is of, in the words of the paper's tables.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What training data is of, in the words of the paper's tables; empty where nothing is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DataSubject {
     /// The seed set that the data was made from: `alpaca`.
     pub(crate) seed_dataset: String,
@@ -41,12 +41,6 @@ pub(crate) struct DataSubject {
     pub(crate) data_source: String,
     /// How many rounds of synthesis it is of.
     pub(crate) iteration: Option<u32>,
-}
-
-impl DataSubject {
-    /// Of data of which nothing is known.
-    pub(crate) const NONE: Self =
-        Self { seed_dataset: String::new(), data_source: String::new(), iteration: None };
 }
 
 /// A trained model, as a line of the file names it.

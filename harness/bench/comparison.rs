@@ -13,7 +13,7 @@ use gra_synth::pool::ItemId;
 
 use crate::benchmark_scores::DataSubject;
 use crate::benchmarks::BenchmarkFiles;
-use crate::dataset::{DataSet, Named, Sample};
+use crate::dataset::{DataSet, Sample};
 use crate::experiment::{Content, Experiment, Keep, Size, Source};
 use crate::failure::bad_input;
 use crate::store::Store;
@@ -100,7 +100,7 @@ impl Loader<'_> {
                 set.subject.seed_dataset = self.experiment.seed_set_name();
                 set
             }
-            Content::File(path) => Named::file(name, path.clone()).load(self.store)?,
+            Content::File(path) => DataSet::of_file(name, path)?,
             Content::Trial { experiment, variant } => {
                 self.trial(&name, experiment, variant, u32::MAX)?
             }

@@ -159,11 +159,6 @@ impl Experiment {
         plain_name("name", &name).map_err(invalid)?;
 
         file.check_numbers().map_err(invalid)?;
-        let tolerance = Tolerance {
-            max_failed: file.max_failed,
-            retry_failed: overrides.retry_failed,
-            allow_malformed_stages: file.allow_malformed_stages,
-        };
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
         // What was found with the models of one pool says nothing about those of another.
         if overrides.is_like {
@@ -184,8 +179,6 @@ impl Experiment {
         let seeds = run_seeds(file.seeds, &overrides.seeds).map_err(invalid)?;
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
         let variant_prompts = variants::prompts(&file.variants, &prompts)?;
-        let scales = file.variants.iter();
-        let scales = scales.filter_map(|entry| Some((entry.name.clone(), entry.scale?))).collect();
         let limit = overrides.limit.or(file.limit);
         let options = LoadOptions { limit, ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
@@ -202,9 +195,13 @@ impl Experiment {
             method: file.method,
             engine: file.engine,
             chunk: file.chunk,
-            tolerance,
+            tolerance: Tolerance {
+                max_failed: file.max_failed,
+                retry_failed: overrides.retry_failed,
+                allow_malformed_stages: file.allow_malformed_stages,
+            },
             variants,
-            scales,
+            scales: variants::scales(&file.variants),
             sources,
             compare: file.compare,
             rescore: file.rescore,

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 
 use crate::dataset::{self, DataSet, Sample};
 use crate::trial::TrialRecord;
-use card::Card;
 pub(crate) use formats::{PreferenceFormat, ScoredAnswers, lines};
 
 mod card;
@@ -63,12 +62,24 @@ impl TrainingFormat {
 
     /// The name of its file.
     pub(crate) const fn file(self) -> &'static str {
+        self.told().0
+    }
+
+    /// The name of its file, and what a card says of it.
+    const fn told(self) -> (&'static str, &'static str) {
         match self {
-            Self::Alpaca => "alpaca.json",
-            Self::Messages => "messages.jsonl",
-            Self::Sharegpt => "sharegpt.json",
-            Self::PromptCompletion => "prompt-completion.jsonl",
-            Self::Parquet => "samples.parquet",
+            Self::Alpaca => ("alpaca.json", "instruction, input, output"),
+            Self::Messages => {
+                ("messages.jsonl", "`messages` of a user and an assistant, one pair a line")
+            }
+            Self::Sharegpt => ("sharegpt.json", "`conversations` of a human and a model"),
+            Self::PromptCompletion => {
+                ("prompt-completion.jsonl", "`prompt` and `completion`, one pair a line")
+            }
+            Self::Parquet => (
+                "samples.parquet",
+                "every sample with its messages, domain, keywords, summary, scores and models",
+            ),
         }
     }
 }
@@ -83,7 +94,8 @@ pub(crate) struct ExportedFile {
 }
 
 impl ExportedFile {
-    fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+    /// A file of these bytes.
+    pub(crate) fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         Self { name: name.into(), bytes }
     }
 }
@@ -204,8 +216,7 @@ impl<'a> Export<'a> {
         let info = formats::dataset_info(&self.name, &extent.formats);
         files.extend(info.map(|info| ExportedFile::new(DATASET_INFO, info)));
         let counts = (train.len(), test.len());
-        let card = Card { export: self, extent, counts };
-        files.push(ExportedFile::new(CARD, card.render().into_bytes()));
+        files.push(ExportedFile::new(CARD, card::card(self, extent, counts).into_bytes()));
         // Last, with the hashes of all others.
         files.push(self.manifest(&files, counts)?);
         Ok(files)

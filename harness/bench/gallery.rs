@@ -69,19 +69,6 @@ impl FigureKind {
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
-
-    /// Whether it takes trials of the store.
-    const fn is_of_trials(self) -> bool {
-        !matches!(
-            self,
-            Self::Averages
-                | Self::Rounds
-                | Self::SeedMap
-                | Self::DistilledMap
-                | Self::Raters
-                | Self::Difficulty
-        )
-    }
 }
 
 /// A figure, or why there is none.
@@ -183,6 +170,8 @@ const MODEL: BaseModel = BaseModel::Qwen;
 /// When a trial or experiment that was named does not exist, or the store or a folder cannot be read.
 pub(crate) fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<GalleryEntry>> {
     let mut entries = Vec::new();
+    // Those of trials come last: each trial is read once for all its kinds.
+    let mut of_trials = Vec::new();
     let reference = Reference::embedded()?;
     let benchmarks = crate::measured::benchmarks(sources.results);
     // Read once for all figures that need it.
@@ -190,36 +179,35 @@ pub(crate) fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<Ga
     for &kind in kinds {
         let of_scores = |draw: &dyn Fn(&Benchmarks) -> Result<Figure, FigureError>| {
             let scores = benchmarks.as_ref().map_err(MissingFigure::unreadable);
-            let figure = scores.and_then(|scores| Ok(draw(scores)?));
-            vec![GalleryEntry::new(kind, figure)]
+            GalleryEntry::new(kind, scores.and_then(|scores| Ok(draw(scores)?)))
         };
-        entries.extend(match kind {
+        match kind {
             FigureKind::Averages => {
-                of_scores(&|scores| Averages::of(&reference, MODEL, scores).figure())
+                entries.push(of_scores(&|scores| Averages::of(&reference, MODEL, scores).figure()));
             }
             FigureKind::Rounds => {
-                of_scores(&|scores| Rounds::of(&reference, MODEL, scores).figure())
+                entries.push(of_scores(&|scores| Rounds::of(&reference, MODEL, scores).figure()));
             }
             // Besides what is measured of variants' data: scores of models that were trained on it.
-            FigureKind::Variants if sources.has_benchmarks() => of_scores(&|scores| {
-                // The one whose values the paper prints, where both were trained.
-                let mut bases = [BaseModel::Llama, BaseModel::Qwen].into_iter();
-                let what = "no model was trained on the data of an ablation's variant";
-                let base = bases.find(|base| has_ablations(scores, *base));
-                let base = base.ok_or(FigureError::Nothing { what })?;
-                Averages::of_variants(&reference, base, scores).figure()
-            }),
-            FigureKind::SeedMap | FigureKind::DistilledMap => {
-                vec![GalleryEntry::new(kind, measured.map(kind))]
+            FigureKind::Variants if sources.has_benchmarks() => {
+                of_trials.push(kind);
+                entries.push(of_scores(&|scores| {
+                    // The one whose values the paper prints, where both were trained.
+                    let mut bases = [BaseModel::Llama, BaseModel::Qwen].into_iter();
+                    let what = "no model was trained on the data of an ablation's variant";
+                    let base = bases.find(|base| has_ablations(scores, *base));
+                    let base = base.ok_or(FigureError::Nothing { what })?;
+                    Averages::of_variants(&reference, base, scores).figure()
+                }));
             }
-            FigureKind::Raters => measured.raters(),
-            FigureKind::Difficulty => measured.difficulty(),
-            // Those of trials follow below: each needs its trial read once for all its kinds.
-            _ => Vec::new(),
-        });
+            FigureKind::SeedMap | FigureKind::DistilledMap => {
+                entries.push(GalleryEntry::new(kind, measured.map(kind)));
+            }
+            FigureKind::Raters => entries.extend(measured.raters()),
+            FigureKind::Difficulty => entries.extend(measured.difficulty()),
+            _ => of_trials.push(kind),
+        }
     }
-    let of_trials: Vec<FigureKind> =
-        kinds.iter().copied().filter(|kind| kind.is_of_trials()).collect();
     // A name that means no trial is an error, whatever is to be drawn.
     if !of_trials.is_empty() || !sources.wanted.is_empty() {
         entries.extend(trials::draw(&of_trials, sources, &measured)?);
@@ -228,17 +216,17 @@ pub(crate) fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<Ga
     Ok(entries)
 }
 
-/// Figures of the finished trials of a group, by kind, with the judge's scores of a folder of `stats`.
+/// Figures of the finished trials of a group, by kind, with what the results folder holds of a judge's scores.
 ///
 /// # Errors
 /// When the folder cannot be listed.
 pub(crate) fn draw_group(
     kinds: &[FigureKind],
     group: &TrialGroup,
-    stats: &Path,
+    results: &Path,
     store: &Store,
 ) -> Result<Vec<GalleryEntry>> {
-    let measured = Measured::read(stats).map_err(bad_input)?;
+    let measured = Measured::read(&folder(results, group)).map_err(bad_input)?;
     let mut entries = trials::of_group(kinds, group, &measured, store);
     entries.sort_by_key(|entry| entry.kind);
     Ok(entries)

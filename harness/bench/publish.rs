@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answering::Thoughts;
 use crate::experiment::Experiment;
-use crate::export::{self, Export, Extent, TrainingFormat};
+use crate::export::{self, Export, ExportedFile, Extent, TrainingFormat};
 use crate::seeds::Account;
 use crate::trial::manifest_path;
 use crate::trial::running::CompletedTrial;
@@ -69,9 +69,9 @@ pub(crate) fn write(experiment: &Experiment, trial: &CompletedTrial, results: &P
     remove_if_any(&manifest).with_context(|| format!("cannot replace {}", manifest.display()))?;
     // Of the bytes that were made, not of what the disk gives back: a file that was damaged there is found out.
     let mut hashes = BTreeMap::new();
-    for (name, bytes) in files(trial)? {
-        hashes.insert(name.clone(), hex::encode(Sha256::digest(&bytes)));
-        write_atomic(&folder.join(name), &bytes)?;
+    for ExportedFile { name, bytes } in files(trial)? {
+        write_atomic(&folder.join(&name), &bytes)?;
+        hashes.insert(name, hex::encode(Sha256::digest(&bytes)));
     }
     let settings = to_raw_value(&trial.record.settings)?;
     let content = Manifest {
@@ -97,7 +97,7 @@ pub(crate) fn write(experiment: &Experiment, trial: &CompletedTrial, results: &P
 }
 
 /// Every file but the manifest, by name.
-fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
+fn files(trial: &CompletedTrial) -> Result<Vec<ExportedFile>> {
     let candidates = &trial.facts.candidates;
     let mut files = Vec::new();
     let frames = [
@@ -108,15 +108,15 @@ fn files(trial: &CompletedTrial) -> Result<Vec<(String, Vec<u8>)>> {
         let (mut csv, mut parquet) = (Vec::new(), Vec::new());
         frames::write_csv(&frame, &mut csv)?;
         frames::write_parquet(&frame, &mut parquet)?;
-        files.push((format!("{name}.csv"), csv));
-        files.push((format!("{name}.parquet"), parquet));
+        files.push(ExportedFile::new(format!("{name}.csv"), csv));
+        files.push(ExportedFile::new(format!("{name}.parquet"), parquet));
     }
-    files.push(("seed-annotations.jsonl".to_owned(), export::lines(trial.seeds.iter())?));
+    let annotations = export::lines(trial.seeds.iter())?;
+    files.push(ExportedFile::new("seed-annotations.jsonl", annotations));
     // The trial's manifest stands for that of the export.
     let extent = Extent::whole(&TrainingFormat::PUBLISHED);
     let exported = Export::of_trial(&trial.record, candidates)?.files(&extent)?;
-    let exported = exported.into_iter().filter(|file| file.name != export::MANIFEST);
-    files.extend(exported.map(|file| (file.name, file.bytes)));
+    files.extend(exported.into_iter().filter(|file| file.name != export::MANIFEST));
     Ok(files)
 }
 
@@ -165,9 +165,8 @@ pub(crate) fn notes(experiment: &Experiment, trials: &[CompletedTrial]) -> Vec<S
     }
     notes.extend(experiment.seed_set.account().notes(&experiment.seed_file));
     let long = |trial: &CompletedTrial| LongTexts::of(&trial.facts.candidates, &trial.seeds);
-    let long: Vec<(&str, LongTexts)> =
-        trials.iter().map(|trial| (trial.facts.variant.as_str(), long(trial))).collect();
-    notes.extend(LongTexts::in_words(&long));
+    let long = trials.iter().map(|trial| (trial.facts.variant.as_str(), long(trial)));
+    notes.extend(LongTexts::in_words(long));
     notes
 }
 
@@ -234,7 +233,10 @@ impl LongTexts {
 
     /// What the counts of an experiment's variants say together; `None` where no text is long. Variants under one
     /// run seed have the same seed items.
-    pub(crate) fn in_words(variants: &[(&str, LongTexts)]) -> Option<String> {
+    pub(crate) fn in_words<'a>(
+        variants: impl IntoIterator<Item = (&'a str, Self)>,
+    ) -> Option<String> {
+        let variants: Vec<(&str, Self)> = variants.into_iter().collect();
         let seed_items = variants.iter().map(|(_, long)| long.seed_items).max().unwrap_or(0);
         let candidates = variants.iter().filter(|(_, long)| long.candidates > 0);
         let candidates = candidates.map(|(name, long)| format!("{} of `{name}`", long.candidates));
@@ -261,11 +263,11 @@ mod tests {
     #[test]
     fn what_is_long_is_counted_by_variant_and_nothing_is_said_of_nothing() {
         let long = |candidates, seed_items| LongTexts { candidates, seed_items };
-        assert_eq!(LongTexts::in_words(&[("gra", long(0, 0)), ("other", long(0, 0))]), None);
+        assert_eq!(LongTexts::in_words([("gra", long(0, 0)), ("other", long(0, 0))]), None);
         insta::assert_snapshot!(
-            LongTexts::in_words(&[("gra", long(3, 2)), ("a", long(0, 2)), ("b", long(1, 0))]).unwrap(),
+            LongTexts::in_words([("gra", long(3, 2)), ("a", long(0, 2)), ("b", long(1, 0))]).unwrap(),
             @"Longer than the encoder reads at once are the instructions of 2 of the seed items and candidates (3 of `gra`, 1 of `b`): they were compared in windows (METHOD.md, D1)."
         );
-        insta::assert_snapshot!(LongTexts::in_words(&[("gra", long(0, 1))]).unwrap(), @"Longer than the encoder reads at once are the instructions of 1 of the seed items: they were compared in windows (METHOD.md, D1).");
+        insta::assert_snapshot!(LongTexts::in_words([("gra", long(0, 1))]).unwrap(), @"Longer than the encoder reads at once are the instructions of 1 of the seed items: they were compared in windows (METHOD.md, D1).");
     }
 }

@@ -9,14 +9,14 @@
 mod record;
 pub mod running;
 pub mod stored;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(test)]
-pub(crate) use record::tests;
 pub use record::{Fingerprints, ModelDescription, TrialRecord, TrialSettings};
 pub(crate) use record::{PublishedManifest, manifest_path};
 

@@ -126,7 +126,7 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
     }
     let mut text = if candidates.is_empty() { String::new() } else { table(&candidates) };
     let long = LongTexts::of(&candidates, &[]);
-    if let Some(note) = LongTexts::in_words(&[(&trial.id().variant, long)]) {
+    if let Some(note) = LongTexts::in_words([(trial.id().variant.as_str(), long)]) {
         writeln!(text, "\n{note}")?;
     }
     if args.picks() {

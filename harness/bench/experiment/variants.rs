@@ -22,7 +22,7 @@ pub struct VariantEntry {
     /// Folder of templates in place of the experiment's of the same names.
     prompts: Option<PathBuf>,
     /// So many times the method's target, cap and wave; default 1.
-    pub(super) scale: Option<f64>,
+    scale: Option<f64>,
     /// Where the instructions come from.
     #[serde(default)]
     instructions: Instructions,
@@ -110,6 +110,11 @@ pub(super) fn variants(
     // All were checked: a file is right or wrong whatever is run of it.
     variants.retain(|variant| only.is_empty() || only.contains(&variant.name));
     Ok(variants)
+}
+
+/// How many times the method's candidates variants draw that say so, by their names.
+pub(super) fn scales(entries: &[VariantEntry]) -> BTreeMap<String, f64> {
+    entries.iter().filter_map(|entry| Some((entry.name.clone(), entry.scale?))).collect()
 }
 
 /// The prompts of the variants that have others than the experiment's own, by their names.

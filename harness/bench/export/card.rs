@@ -34,114 +34,92 @@ and those of every model above, which wrote the texts: some licences restrict wh
 model's output, training other models included.
 ";
 
-/// What a card is about.
-pub(super) struct Card<'a> {
-    pub(super) export: &'a Export<'a>,
-    pub(super) extent: &'a Extent,
-    /// How many samples are trained on, and how many are held out.
-    pub(super) counts: (usize, usize),
+/// The card. `counts`: how many samples are trained on, and how many are held out.
+pub(super) fn card(export: &Export<'_>, extent: &Extent, counts: (usize, usize)) -> String {
+    let records = &export.set.records;
+    let mut card = front_matter(export, extent);
+    let _ = write!(card, "\n# {}\n\n", inline(&export.name));
+    if export.set.is_demonstration {
+        let _ = writeln!(card, "{DEMONSTRATION}");
+    }
+    introduction(&mut card, export);
+    files(&mut card, export, extent, counts);
+    for record in records {
+        making(&mut card, record, records.len() > 1);
+    }
+    if !export.candidates.is_empty() {
+        outcomes(&mut card, &Funnel::of(export.candidates));
+    }
+    models(&mut card, records);
+    let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
+    // The first one and not the best: a reader sees what the data is like.
+    if let Some(sample) = export.samples().next() {
+        shown(&mut card, sample);
+    }
+    card
 }
 
-impl Card<'_> {
-    pub(super) fn render(&self) -> String {
-        let (export, records) = (self.export, &self.export.set.records);
-        let mut card = self.front_matter();
-        let _ = write!(card, "\n# {}\n\n", inline(&export.name));
-        if export.set.is_demonstration {
-            let _ = writeln!(card, "{DEMONSTRATION}");
-        }
-        introduction(&mut card, export);
-        self.files(&mut card);
-        for record in records {
-            making(&mut card, record, records.len() > 1);
-        }
-        if !export.candidates.is_empty() {
-            outcomes(&mut card, &Funnel::of(export.candidates));
-        }
-        models(&mut card, records);
-        let _ = write!(card, "## Licence\n\n{NO_LICENCE}");
-        // The first one and not the best: a reader sees what the data is like.
-        if let Some(sample) = export.samples().next() {
-            shown(&mut card, sample);
-        }
-        card
+/// The YAML header that model and data hubs read. Its default configuration is the table, whose `messages` trainers
+/// take as they are.
+fn front_matter(export: &Export<'_>, extent: &Extent) -> String {
+    let texts = export.samples().filter_map(|sample| sample.response.as_deref());
+    let mut language = String::new();
+    // A header without any language is better than a guess.
+    for (place, code) in languages(texts).iter().enumerate() {
+        let title = if place == 0 { "language:\n" } else { "" };
+        let _ = writeln!(language, "{title}- {code}");
     }
-
-    /// The YAML header that model and data hubs read. Its default configuration is the table, whose `messages` trainers
-    /// take as they are.
-    fn front_matter(&self) -> String {
-        let export = self.export;
-        let texts = export.samples().filter_map(|sample| sample.response.as_deref());
-        let mut language = String::new();
-        // A header without any language is better than a guess.
-        for (place, code) in languages(texts).iter().enumerate() {
-            let title = if place == 0 { "language:\n" } else { "" };
-            let _ = writeln!(language, "{title}- {code}");
+    let mut header = format!(
+        "---\n\
+         pretty_name: \"{}\"\n\
+         {language}\
+         # Choose a licence before publishing; see the section on it below.\n\
+         license: other\n\
+         license_name: not-chosen-yet\n\
+         task_categories:\n\
+         - text-generation\n\
+         size_categories:\n\
+         - {}\n\
+         tags:\n\
+         - synthetic\n\
+         - instruction-tuning\n\
+         - gra\n",
+        export.name,
+        size_category(export.len()),
+    );
+    if extent.formats.contains(&TrainingFormat::Parquet) {
+        let file = TrainingFormat::Parquet.file();
+        header.push_str("configs:\n- config_name: default\n  data_files:\n");
+        let _ = writeln!(header, "  - split: train\n    path: {file}");
+        if extent.test.is_some() {
+            let _ = writeln!(header, "  - split: test\n    path: {TEST}/{file}");
         }
-        let mut header = format!(
-            "---\n\
-             pretty_name: \"{}\"\n\
-             {language}\
-             # Choose a licence before publishing; see the section on it below.\n\
-             license: other\n\
-             license_name: not-chosen-yet\n\
-             task_categories:\n\
-             - text-generation\n\
-             size_categories:\n\
-             - {}\n\
-             tags:\n\
-             - synthetic\n\
-             - instruction-tuning\n\
-             - gra\n",
-            export.name,
-            size_category(export.len()),
+    }
+    header.push_str("---\n");
+    header
+}
+
+/// Exactly the files that are written.
+fn files(card: &mut String, export: &Export<'_>, extent: &Extent, counts: (usize, usize)) {
+    card.push_str("## Files\n\n| file | what |\n|---|---|\n");
+    for (file, what) in extent.formats.iter().map(|format| format.told()) {
+        let _ = writeln!(card, "| `{file}` | {what} |");
+    }
+    let sets = extent.formats.iter().filter_map(|format| format.data_set(&export.name));
+    let sets: Vec<String> = sets.map(|set| format!("`{set}`")).collect();
+    if !sets.is_empty() {
+        let _ = writeln!(card, "| `{DATASET_INFO}` | for LLaMA-Factory: {} |", sets.join(", "));
+    }
+    let _ = writeln!(card, "| `{MANIFEST}` | what made the samples, and hashes of the files |");
+    let (train, test) = counts;
+    if extent.test.is_some() {
+        let _ = write!(
+            card,
+            "\n{train} samples are for training; {test}, drawn by the run seed, are held out in `{TEST}/`, \
+             under the same names.\n"
         );
-        if self.extent.formats.contains(&TrainingFormat::Parquet) {
-            let file = TrainingFormat::Parquet.file();
-            header.push_str("configs:\n- config_name: default\n  data_files:\n");
-            let _ = writeln!(header, "  - split: train\n    path: {file}");
-            if self.extent.test.is_some() {
-                let _ = writeln!(header, "  - split: test\n    path: {TEST}/{file}");
-            }
-        }
-        header.push_str("---\n");
-        header
     }
-
-    /// Exactly the files that are written.
-    fn files(&self, card: &mut String) {
-        card.push_str("## Files\n\n| file | what |\n|---|---|\n");
-        let name = &self.export.name;
-        for format in &self.extent.formats {
-            let what = match format {
-                TrainingFormat::Alpaca => "instruction, input, output",
-                TrainingFormat::Messages => {
-                    "`messages` of a user and an assistant, one pair a line"
-                }
-                TrainingFormat::Sharegpt => "`conversations` of a human and a model",
-                TrainingFormat::PromptCompletion => "`prompt` and `completion`, one pair a line",
-                TrainingFormat::Parquet => {
-                    "every sample with its messages, domain, keywords, summary, scores and models"
-                }
-            };
-            let _ = writeln!(card, "| `{}` | {what} |", format.file());
-        }
-        let sets = self.extent.formats.iter().filter_map(|format| format.data_set(name));
-        let sets: Vec<String> = sets.map(|set| format!("`{set}`")).collect();
-        if !sets.is_empty() {
-            let _ = writeln!(card, "| `{DATASET_INFO}` | for LLaMA-Factory: {} |", sets.join(", "));
-        }
-        let _ = writeln!(card, "| `{MANIFEST}` | what made the samples, and hashes of the files |");
-        let (train, test) = self.counts;
-        if self.extent.test.is_some() {
-            let _ = write!(
-                card,
-                "\n{train} samples are for training; {test}, drawn by the run seed, are held out in `{TEST}/`, \
-                 under the same names.\n"
-            );
-        }
-        card.push('\n');
-    }
+    card.push('\n');
 }
 
 fn size_category(samples: usize) -> &'static str {

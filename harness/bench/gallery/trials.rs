@@ -192,16 +192,12 @@ fn sensitivity(
 }
 
 fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
-    // Without a judge's scores a variant still has its committee's.
-    let mut rows: Vec<VariantTrial<'_>> = Vec::new();
-    for (trial, facts) in group.each() {
-        let samples = measured.of_trial(trial.id())?;
-        rows.push(VariantTrial {
-            variant: &facts.variant,
-            candidates: &facts.candidates,
-            judge: samples.map(|samples| samples.mean(JUDGE)),
-        });
-    }
+    let rows = group.each().map(|(trial, facts)| {
+        // Without a judge's scores a variant still has its committee's.
+        let judge = measured.of_trial(trial.id())?.map(|samples| samples.mean(JUDGE));
+        Ok(VariantTrial { variant: &facts.variant, candidates: &facts.candidates, judge })
+    });
+    let rows: Vec<VariantTrial<'_>> = rows.collect::<Result<_, MissingFigure>>()?;
     Ok(Variants::of(&group.experiment, group.seed, &rows).figure()?)
 }
 
@@ -248,12 +244,12 @@ fn asked_sizes(trial: &StoredTrial, facts: &TrialFacts) -> Vec<u64> {
 }
 
 fn cost_quality(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
-    let mut variants = Vec::new();
-    for (trial, compute) in computes(group) {
+    let variants = computes(group).map(|(trial, compute)| {
         let samples = measured.of_trial(trial.id())?;
         let judge = samples.map_or(Estimate::NONE, |samples| samples.mean(JUDGE));
-        variants.push(CostAndQuality { variant: trial.id().variant.clone(), compute, judge });
-    }
+        Ok(CostAndQuality { variant: trial.id().variant.clone(), compute, judge })
+    });
+    let variants: Vec<CostAndQuality> = variants.collect::<Result<_, MissingFigure>>()?;
     let title = format!("{}, run seed {}", group.experiment, group.seed);
     cost_and_quality(&title, &variants).map_err(|error| {
         MissingFigure::new(error.to_string(), "gra-bench compare EXPERIMENT.toml --judge MODEL")

@@ -211,11 +211,9 @@ fn outcomes(rows: &[VariantRow]) -> Html {
 
 /// How many instructions were compared in windows, where some were.
 fn long(seed: &SeedResults) -> Html {
-    let facts = seed.group.facts.iter();
-    let variants: Vec<(&str, LongTexts)> = facts
-        .map(|facts| (facts.variant.as_str(), LongTexts::of(&facts.candidates, &[])))
-        .collect();
-    LongTexts::in_words(&variants).map(|note| Html::worded("p", "note", note)).unwrap_or_default()
+    let of = |facts: &TrialFacts| LongTexts::of(&facts.candidates, &[]);
+    let variants = seed.group.facts.iter().map(|facts| (facts.variant.as_str(), of(facts)));
+    LongTexts::in_words(variants).map(|note| Html::worded("p", "note", note)).unwrap_or_default()
 }
 
 /// A column's title, and its cell in a variant's row.

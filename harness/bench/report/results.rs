@@ -119,8 +119,7 @@ pub(super) fn over_variants(
     let kinds = [FigureKind::Variants, FigureKind::Compute, FigureKind::CostQuality];
     let mut entries = Vec::new();
     for SeedResults { group, .. } in &subject.seeds {
-        let folder = gallery::folder(results, group);
-        entries.extend(gallery::draw_group(&kinds, group, &folder, store)?);
+        entries.extend(gallery::draw_group(&kinds, group, results, store)?);
     }
     let stats = results.join("stats");
     let sources = Sources { results, stats, store: None, wanted: &[] };

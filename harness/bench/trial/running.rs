@@ -55,14 +55,7 @@ pub fn run(
     let asking = Asking::Trial { id, row };
 
     let asker = Asker { run_seed: id.seed, method, prompts };
-    // A variant that keeps the seed set's instructions draws no examples, so it needs no annotation.
-    let Annotated { seeds, mut pool } = match variant.instructions {
-        Instructions::New => {
-            let mut annotate = Annotate::new(asker, members, items);
-            answering.drive(asking, |answers, _| annotate.advance(answers))?
-        }
-        Instructions::Seed => Annotated { seeds: as_brought(items), pool: Pool::default() },
-    };
+    let Annotated { seeds, mut pool } = annotated(experiment, variant, asker, asking, answering)?;
     answering.store().record_seeds(row, items, &seeds)?;
 
     let setting = Setting { asker, variant, members, teachers };
@@ -108,4 +101,23 @@ pub fn run(
         seconds: started.elapsed().as_secs_f64(),
         record,
     })
+}
+
+/// The seed set as candidates are drawn from it. A variant that keeps the seed set's instructions draws no examples, so it
+/// needs no annotation.
+fn annotated(
+    experiment: &Experiment,
+    variant: &Variant,
+    asker: Asker<'_>,
+    asking: Asking<'_>,
+    answering: &mut Answering<'_>,
+) -> Result<Annotated> {
+    let items = &experiment.seed_set.items;
+    match variant.instructions {
+        Instructions::New => {
+            let mut annotate = Annotate::new(asker, &experiment.members, items);
+            answering.drive(asking, |answers, _| annotate.advance(answers))
+        }
+        Instructions::Seed => Ok(Annotated { seeds: as_brought(items), pool: Pool::default() }),
+    }
 }
