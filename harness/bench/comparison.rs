@@ -192,27 +192,25 @@ fn filtered(
 /// The parts behind each other without exact repeats, numbered anew: candidates of two trials may have
 /// one id. What they go back to is kept where that is one seed set.
 fn union(name: String, parts: &[DataSet]) -> DataSet {
-    let seed_sets: BTreeSet<&Option<String>> = parts.iter().map(|part| &part.seed_set).collect();
-    let seed_set = match seed_sets.first() {
-        Some(first) if seed_sets.len() == 1 => (*first).clone(),
-        _ => None,
-    };
+    // A union is of two parts at least.
+    let first = &parts[0];
+    let is_of_one = parts.iter().all(|part| part.seed_set == first.seed_set);
+    let seed_set = first.seed_set.clone().filter(|_| is_of_one);
     let mut seen = BTreeSet::new();
     let mut samples: Vec<Sample> = Vec::new();
-    let origins: Vec<Arc<str>> = parts.iter().map(|part| part.name.as_str().into()).collect();
-    let all = parts
-        .iter()
-        .zip(&origins)
-        .flat_map(|(part, origin)| part.samples.iter().map(move |sample| (sample, origin)));
-    for (sample, origin) in all {
-        if !seen.insert((&sample.instruction, &sample.response)) {
-            continue;
+    for part in parts {
+        let origin: Arc<str> = part.name.as_str().into();
+        for sample in &part.samples {
+            if !seen.insert((&sample.instruction, &sample.response)) {
+                continue;
+            }
+            let id = ItemId::Seed(u32::try_from(samples.len()).unwrap_or(u32::MAX));
+            // Items of two seed sets may have one name and be others: a sample then goes back to itself alone.
+            let own = || vec![id.to_string()];
+            let items = if seed_set.is_some() { sample.items.clone() } else { own() };
+            let origin = Some(sample.origin.as_ref().unwrap_or(&origin).clone());
+            samples.push(Sample { id, items, origin, ..sample.clone() });
         }
-        let id = ItemId::Seed(u32::try_from(samples.len()).unwrap_or(u32::MAX));
-        // Items of two seed sets may have one name and be others: a sample then goes back to itself alone.
-        let items = if seed_set.is_some() { sample.items.clone() } else { vec![id.to_string()] };
-        let origin = Some(sample.origin.as_ref().unwrap_or(origin).clone());
-        samples.push(Sample { id, items, origin, ..sample.clone() });
     }
     let files = parts.iter().flat_map(|part| part.files.clone()).collect();
     let is_demonstration = parts.iter().any(|part| part.is_demonstration);
@@ -222,8 +220,7 @@ fn union(name: String, parts: &[DataSet]) -> DataSet {
     records.dedup_by(|a, b| a.id == b.id);
     let contents: Vec<&str> = parts.iter().map(|part| part.content.as_str()).collect();
     let content = format!("{}, exact repeats left out", contents.join(" and "));
-    let seed_dataset =
-        parts.first().map(|part| part.subject.seed_dataset.clone()).unwrap_or_default();
+    let seed_dataset = first.subject.seed_dataset.clone();
     let subject = DataSubject { seed_dataset, data_source: name.clone(), iteration: None };
     let set =
         DataSet { files, seed_set, is_demonstration, left_out, ..DataSet::new(name, samples) };

@@ -34,13 +34,6 @@ impl<V: Serialize, const N: usize> Serialize for Ordered<V, N> {
     }
 }
 
-/// A record of a `ShareGPT` file.
-#[derive(Serialize)]
-struct Conversation<T> {
-    id: String,
-    conversations: [T; 2],
-}
-
 impl TrainingFormat {
     /// The samples in this form.
     pub(super) fn bytes(self, samples: &[&Sample]) -> Result<Vec<u8>> {
@@ -57,10 +50,10 @@ impl TrainingFormat {
                 Ordered([("messages", [user, message(ASSISTANT, response(sample))])])
             })),
             Self::Sharegpt => array(samples.iter().map(|sample| {
-                let turn = |from, value| Ordered([("from", from), ("value", value)]);
-                let human = turn("human", sample.instruction.as_str());
-                let conversations = [human, turn("gpt", response(sample))];
-                Conversation { id: sample.id.to_string(), conversations }
+                let turn = |from, value: &str| json!({ "from": from, "value": value });
+                let turns = [turn("human", &sample.instruction), turn("gpt", response(sample))];
+                let id = json!(sample.id.to_string());
+                Ordered([("id", id), ("conversations", json!(turns))])
             })),
             Self::PromptCompletion => lines(samples.iter().map(|sample| {
                 Ordered([("prompt", sample.instruction.as_str()), ("completion", response(sample))])
@@ -233,28 +226,6 @@ struct ScoredAnswer<'a> {
     trial: &'a str,
 }
 
-/// A pair of answers to one instruction.
-#[derive(Serialize)]
-struct Pair<'a> {
-    prompt: &'a str,
-    chosen: &'a str,
-    rejected: &'a str,
-    score_chosen: f64,
-    score_rejected: f64,
-    chosen_of: &'a str,
-    rejected_of: &'a str,
-}
-
-/// An answer with its verdict.
-#[derive(Serialize)]
-struct Verdict<'a> {
-    prompt: &'a str,
-    completion: &'a str,
-    label: bool,
-    score: f64,
-    of: &'a str,
-}
-
 /// The scored answers of some trials, by their instructions.
 pub(crate) struct ScoredAnswers<'a> {
     by_instruction: BTreeMap<&'a str, Vec<ScoredAnswer<'a>>>,
@@ -311,34 +282,39 @@ impl<'a> ScoredAnswers<'a> {
     }
 
     /// Each answer that did not pass beside the best one that did.
-    fn pairs(&self) -> impl Iterator<Item = Pair<'_>> {
+    fn pairs(&self) -> impl Iterator<Item = Ordered<Value, 7>> {
         self.by_instruction.iter().flat_map(|(prompt, answers)| {
             let passed = answers.iter().filter(|answer| answer.has_passed);
             // The first of equals, so that the order of trials settles it.
             let best = passed.rev().max_by(|a, b| a.mu.total_cmp(&b.mu));
             let worse = answers.iter().filter(|answer| !answer.has_passed);
             best.into_iter().flat_map(move |best| {
-                worse.clone().map(move |worse| Pair {
-                    prompt,
-                    chosen: best.response,
-                    rejected: worse.response,
-                    score_chosen: best.mu,
-                    score_rejected: worse.mu,
-                    chosen_of: best.trial,
-                    rejected_of: worse.trial,
+                worse.clone().map(move |worse| {
+                    Ordered([
+                        ("prompt", json!(prompt)),
+                        ("chosen", json!(best.response)),
+                        ("rejected", json!(worse.response)),
+                        ("score_chosen", json!(best.mu)),
+                        ("score_rejected", json!(worse.mu)),
+                        ("chosen_of", json!(best.trial)),
+                        ("rejected_of", json!(worse.trial)),
+                    ])
                 })
             })
         })
     }
 
-    fn verdicts(&self) -> impl Iterator<Item = Verdict<'_>> {
+    /// Each answer with its verdict.
+    fn verdicts(&self) -> impl Iterator<Item = Ordered<Value, 5>> {
         self.by_instruction.iter().flat_map(|(prompt, answers)| {
-            answers.iter().map(|answer| Verdict {
-                prompt,
-                completion: answer.response,
-                label: answer.has_passed,
-                score: answer.mu,
-                of: answer.trial,
+            answers.iter().map(move |answer| {
+                Ordered([
+                    ("prompt", json!(prompt)),
+                    ("completion", json!(answer.response)),
+                    ("label", json!(answer.has_passed)),
+                    ("score", json!(answer.mu)),
+                    ("of", json!(answer.trial)),
+                ])
             })
         })
     }

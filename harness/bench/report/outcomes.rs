@@ -126,15 +126,7 @@ fn differences(rows: &[VariantRow]) -> Vec<Html> {
 /// One line per variant: samples, acceptance on a scale from 0 to 1, the difference.
 fn lines(seed: &SeedResults, estimates: &[Estimate]) -> Html {
     let caption = "Acceptance: share of decided candidates that passed, 95% interval";
-    let head = [
-        "Variant",
-        "#drawn",
-        "#samples",
-        "#acceptance",
-        "0 to 100%",
-        "difference, 95% interval",
-        "#p",
-    ];
+    let head = ["Variant", "#drawn", "#samples", "#acceptance", "0 to 100%"].into_iter();
     let rows = seed.table.rows().iter().zip(estimates).zip(&seed.group.trials);
     let rows = rows.map(|((row, estimate), trial)| {
         let mark = if trial.finished { "" } else { " (not finished)" };
@@ -150,7 +142,7 @@ fn lines(seed: &SeedResults, estimates: &[Estimate]) -> Html {
             Html::text(or_missing(difference.and_then(|difference| difference.p), p_value)),
         ]
     });
-    table(caption, head, rows)
+    table(caption, head.chain(["difference, 95% interval", "#p"]), rows)
 }
 
 /// A dot and its interval on a scale from 0 to 1.
@@ -169,25 +161,6 @@ fn whisker(estimate: Estimate) -> Html {
     Html::trusted(svg)
 }
 
-/// A column's title and its count.
-type OutcomeCount = (&'static str, fn(&Funnel) -> u64);
-
-/// Every way to end, in the order of the method; they add up to what was drawn.
-const OUTCOMES: [OutcomeCount; 12] = [
-    ("#drawn", |funnel| funnel.candidates),
-    ("#malformed", |funnel| funnel.malformed),
-    ("#failed", |funnel| funnel.failed),
-    ("#repeated keywords", |funnel| funnel.repeated_keywords),
-    ("#vetoed", |funnel| funnel.vetoed),
-    ("#rejected", |funnel| funnel.rejected),
-    ("#adjudicated out", |funnel| funnel.adjudicated_out),
-    ("#voted out", |funnel| funnel.voted_out),
-    ("#duplicate", |funnel| funnel.duplicates),
-    ("#surplus", |funnel| funnel.surplus),
-    ("#accepted", |funnel| funnel.accepted),
-    ("#undecided", |funnel| funnel.undecided),
-];
-
 /// All tables of a run seed.
 pub(super) fn tables(seed: &SeedResults) -> Html {
     let rows = seed.table.rows();
@@ -197,16 +170,25 @@ pub(super) fn tables(seed: &SeedResults) -> Html {
 }
 
 fn outcomes(rows: &[VariantRow]) -> Html {
+    // Every way to end, in the order of the method; they add up to what was drawn.
+    let columns: [VariantColumn; 12] = [
+        ("#drawn", |row| count(row.funnel.candidates)),
+        ("#malformed", |row| count(row.funnel.malformed)),
+        ("#failed", |row| count(row.funnel.failed)),
+        ("#repeated keywords", |row| count(row.funnel.repeated_keywords)),
+        ("#vetoed", |row| count(row.funnel.vetoed)),
+        ("#rejected", |row| count(row.funnel.rejected)),
+        ("#adjudicated out", |row| count(row.funnel.adjudicated_out)),
+        ("#voted out", |row| count(row.funnel.voted_out)),
+        ("#duplicate", |row| count(row.funnel.duplicates)),
+        ("#surplus", |row| count(row.funnel.surplus)),
+        ("#accepted", |row| count(row.funnel.accepted)),
+        ("#undecided", |row| count(row.funnel.undecided)),
+    ];
     // Only trials under way have undecided candidates.
-    let undecided = rows.iter().any(|row| row.funnel.undecided > 0);
-    let shown = OUTCOMES.iter().filter(|(title, _)| *title != "#undecided" || undecided);
-    let shown: Vec<&OutcomeCount> = shown.collect();
-    let titles = once("Variant").chain(shown.iter().map(|(title, _)| *title));
-    let rows = rows.iter().map(|row| {
-        let counts = shown.iter().map(|(_, count)| grouped(count(&row.funnel)));
-        once(row.variant.clone()).chain(counts)
-    });
-    table("What became of the candidates", titles, rows)
+    let is_under_way = rows.iter().any(|row| row.funnel.undecided > 0);
+    let shown = if is_under_way { &columns[..] } else { &columns[..columns.len() - 1] };
+    by_variant("What became of the candidates", shown, rows)
 }
 
 /// How many instructions were compared in windows, where some were.
@@ -219,9 +201,13 @@ fn long(seed: &SeedResults) -> Html {
 /// A column's title, and its cell in a variant's row.
 type VariantColumn = (&'static str, fn(&VariantRow) -> Html);
 
+/// The columns behind the variants' names.
 fn by_variant(caption: &str, columns: &[VariantColumn], rows: &[VariantRow]) -> Html {
-    let rows = rows.iter().map(|row| columns.iter().map(|(_, cell)| cell(row)));
-    table(caption, columns.iter().map(|(title, _)| *title), rows)
+    let head = once("Variant").chain(columns.iter().map(|(title, _)| *title));
+    let rows = rows
+        .iter()
+        .map(|row| once(Html::text(&row.variant)).chain(columns.iter().map(|(_, cell)| cell(row))));
+    table(caption, head, rows)
 }
 
 fn count(count: u64) -> Html {
@@ -234,8 +220,7 @@ fn mean(mean: Option<f64>) -> Html {
 
 fn scores(rows: &[VariantRow]) -> Html {
     // Candidates whose committee was broken off have no mean that compares with that of others.
-    let columns: [VariantColumn; 11] = [
-        ("Variant", |row| Html::text(&row.variant)),
+    let columns: [VariantColumn; 10] = [
         ("#scored", |row| count(row.funnel.scores_reviewed.n)),
         ("#μ", |row| mean(row.funnel.scores_reviewed.mu)),
         ("#σ", |row| mean(row.funnel.scores_reviewed.sigma)),
@@ -254,8 +239,7 @@ fn scores(rows: &[VariantRow]) -> Html {
 }
 
 fn cost(rows: &[VariantRow]) -> Html {
-    let columns: [VariantColumn; 8] = [
-        ("Variant", |row| Html::text(&row.variant)),
+    let columns: [VariantColumn; 7] = [
         ("#calls", |row| count(row.usage.calls)),
         ("#shared", |row| count(row.usage.shared)),
         ("#prompt tokens", |row| count(row.usage.prompt_tokens)),
