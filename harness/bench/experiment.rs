@@ -156,9 +156,8 @@ impl Experiment {
             |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
         let seed_path = file.seed_set(overrides.seed_set.as_ref()).map_err(invalid)?;
         let name = overrides.derived_name(&file.name);
-        plain_name("name", &name).map_err(invalid)?;
+        plain_name("name", &name).and_then(|()| file.check_numbers()).map_err(invalid)?;
 
-        file.check_numbers().map_err(invalid)?;
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;
         // What was found with the models of one pool says nothing about those of another.
         if overrides.is_like {
@@ -170,17 +169,13 @@ impl Experiment {
         let teachers: Vec<Member> = pool.teachers.iter().map(member).collect();
         let variants = variants::variants(&file, &pool, (&members, &teachers), &overrides.variants)
             .map_err(invalid)?;
-        // Data sets share one space of names: sources stand on variants, and comparisons name both.
-        let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
-        let sources = sources::sources(&file.sources, &sets).map_err(invalid)?;
-        sets.extend(sources.iter().map(|source| source.name.clone()));
-        file.compare.check(&sets, &pool).map_err(invalid)?;
+        let sources = checked_sources(&file, &pool).map_err(invalid)?;
         let expectation = expectation(file.expectation).map_err(invalid)?;
         let seeds = run_seeds(file.seeds, &overrides.seeds).map_err(invalid)?;
         let prompts = PromptFiles::read(&or_own(&overrides.prompts, &file.prompts))?;
         let variant_prompts = variants::prompts(&file.variants, &prompts)?;
-        let limit = overrides.limit.or(file.limit);
-        let options = LoadOptions { limit, ..LoadOptions::default() };
+        let options =
+            LoadOptions { limit: overrides.limit.or(file.limit), ..LoadOptions::default() };
         let seed_set = seeds::load(&seed_path, &options)?;
         check_shown(&variants, &seed_set, &seed_path).map_err(invalid)?;
 
@@ -372,6 +367,16 @@ fn expectation(named: BTreeMap<String, String>) -> Result<Vec<Expectation>, Stri
         Err(error) => Err(format!("[expectation] \"{about}\": {error}")),
     });
     found.collect()
+}
+
+/// The sources of a file, and the names that its comparison gives.
+fn checked_sources(file: &ExperimentFile, pool: &ModelPool) -> Result<Vec<Source>, String> {
+    // Data sets share one space of names: sources stand on variants, and comparisons name both.
+    let mut sets: Vec<String> = file.variants.iter().map(|entry| entry.name.clone()).collect();
+    let sources = sources::sources(&file.sources, &sets)?;
+    sets.extend(sources.iter().map(|source| source.name.clone()));
+    file.compare.check(&sets, pool)?;
+    Ok(sources)
 }
 
 /// The run seeds that are given, or else the file's own. Trials are named after them.

@@ -53,10 +53,6 @@ pub(crate) enum TrainingFormat {
 }
 
 impl TrainingFormat {
-    /// Every form.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Alpaca, Self::Messages, Self::Sharegpt, Self::PromptCompletion, Self::Parquet];
-
     /// Those that a run publishes beside its tables.
     pub(crate) const PUBLISHED: [Self; 3] = [Self::Alpaca, Self::Messages, Self::Parquet];
 

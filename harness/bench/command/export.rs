@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gra_files::write_atomic;
 use gra_synth::candidate::{Candidate, Outcome};
 use serde::Deserialize;
@@ -176,7 +176,8 @@ impl ExportArgs {
     }
 
     fn write(&self, export: &Export<'_>, folder: &Path, seed: u64) -> Result<Written> {
-        let formats = if self.format.is_empty() { &TrainingFormat::ALL[..] } else { &self.format };
+        let all = TrainingFormat::value_variants();
+        let formats = if self.format.is_empty() { all } else { &self.format };
         let test = self.split.map(|share| TestSplit { share, seed });
         let files = export.files(&Extent { test, ..Extent::whole(formats) })?;
         let files = self.write_files(&files, folder)?;

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use serde_json::json;
@@ -209,7 +209,7 @@ impl SynthArgs {
         let named = self.out.display().to_string();
         let accepted = export::check_samples(&record.id, candidates, &named)?;
         let mut files = Vec::new();
-        let extent = Extent::whole(&TrainingFormat::ALL);
+        let extent = Extent::whole(TrainingFormat::value_variants());
         for file in Export::of_trial(record, candidates)?.files(&extent)? {
             let path = self.out.join(file.name);
             write_atomic(&path, &file.bytes)?;

@@ -60,7 +60,8 @@ fn candidates() -> Vec<Candidate> {
 }
 
 fn exported(candidates: &[Candidate]) -> Result<Vec<ExportedFile>> {
-    Export::of_trial(&tests::record(), candidates)?.files(&Extent::whole(&TrainingFormat::ALL))
+    Export::of_trial(&tests::record(), candidates)?
+        .files(&Extent::whole(TrainingFormat::value_variants()))
 }
 
 fn bytes(of: &str, candidates: &[Candidate]) -> Vec<u8> {
