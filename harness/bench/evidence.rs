@@ -184,9 +184,9 @@ impl Evidence {
         Ok(())
     }
 
-    /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's
-    /// scores of a trial's candidates, its deciders as classifiers and the list of contaminated samples as CSV, and the map as CSV and SVG, with how
-    /// it was fitted as JSON. A map that could not be drawn leaves none of an earlier time.
+    /// Writes the table as CSV and Markdown, what was measured of each sample as Parquet, a judge's scores of a trial's
+    /// candidates, its deciders as classifiers and the list of contaminated samples as CSV, and the map as CSV and SVG,
+    /// with how it was fitted as JSON. A map that could not be drawn leaves none of an earlier time.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -156,6 +156,7 @@ impl Experiment {
             |given: &Option<PathBuf>, own: &Path| given.as_deref().unwrap_or(own).to_owned();
         let seed_path = file.seed_set(overrides.seed_set.as_ref()).map_err(invalid)?;
         let name = overrides.derived_name(&file.name);
+        // Before anything that the file names is read: that may be missing, or take long.
         plain_name("name", &name).and_then(|()| file.check_numbers()).map_err(invalid)?;
 
         let pool = builtin::read_pool(&or_own(&overrides.pool, &file.pool), models)?;

@@ -23,7 +23,7 @@
 //! - `publish`, `export`, [`rows`]: results; data sets in other tools' formats; tables as JSON
 //! - [`schema`]: what experiment and pool files may hold, for editors and for readers
 //! - `report`, `view`: a page about an experiment, as a file and as a server; `browser` is what both
-//!   show of candidates, `trail` all that is known of one; `html`, `numbers`: what pages are made of
+//!   show of candidates, `trail` all that is known of one, and a few lines of it; `html`, `numbers`: what pages are made of
 //! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
 
 pub mod answering;

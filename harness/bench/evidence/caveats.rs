@@ -72,6 +72,7 @@ fn not_an_outsider(
             names.into_iter().filter_map(|name| pool.model(name)).collect();
         let is_family =
             |writer: &PoolModel| model.family.is_some() && writer.family == model.family;
+        // A data set is named once, with the closer of the two.
         if writers.iter().any(|writer| is_same(model, writer)) {
             own.push(data_set.name.as_str());
         } else if writers.iter().any(|writer| is_family(writer)) {

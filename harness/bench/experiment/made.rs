@@ -40,6 +40,7 @@ impl MadeExperiment {
         let Self { samples, seed, .. } = *self;
         let text = |value: &str| Value::from(value).to_string();
         let rounds = (samples / LEAST_TARGET).clamp(1, ROUNDS);
+        // Rounded up: the last round ends with the last sample that is wanted.
         let target = samples.div_ceil(rounds);
         let mut file = format!(
             "# GRA alone, until {samples} samples are accepted: made by gra-bench synth, yours to copy and change.\n\

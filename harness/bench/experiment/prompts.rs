@@ -37,6 +37,7 @@ impl PromptFiles {
             texts.insert(name.to_owned(), text);
         }
         let (name, _) = REWRITE_TEMPLATE;
+        // Only variants that show old responses use it, so an experiment may do without.
         texts.extend(read_if_any(folder, name)?.map(|text| (name.to_owned(), text)));
         Self::parse(folder, texts)
     }
