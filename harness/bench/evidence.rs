@@ -1,7 +1,7 @@
 //! What was measured of data sets: asks models for what is missing, and hands it to the analysis.
 //!
 //! Three things need a model: embeddings of instructions, losses of responses
-//! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
+//! and a judge's scores (both [`crate::scoring`]). All are kept in the store, so a
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
 mod caveats;
@@ -28,8 +28,7 @@ use gra_synth::request::ModelName;
 use crate::answering::Answering;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, SourceTrial};
-use crate::difficulty::Scoring;
-use crate::judging::{self, Bench, Judgements};
+use crate::scoring::{self, Bench, Judgements, Scoring};
 use crate::seeds::Account;
 use gra_files::{remove_if_any, write_atomic};
 use map::SampleMap;
@@ -228,7 +227,7 @@ impl Evidence {
             if trial.judge.is_empty() || trial.is_cut {
                 remove(&path)?;
             } else {
-                write_atomic(&path, &judging::scores_csv(&trial.judge)?)?;
+                write_atomic(&path, &scoring::scores_csv(&trial.judge)?)?;
             }
             let path = folder.join(format!("{}.classifier.csv", data_set.name));
             if classifiers.is_empty() {

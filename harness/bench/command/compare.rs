@@ -14,14 +14,13 @@ use gra_paper::grid;
 use gra_synth::method::Method;
 use serde_json::json;
 
-use super::rescore::{self, Decided};
+use super::recorded::{self, Decided};
 use super::stats;
 use crate::dataset::DataSet;
-use crate::difficulty::Protocol;
 use crate::evidence::{Embedded, Evidence, JUDGE, Plan};
 use crate::experiment::{Experiment, Experiments, Overrides, RescoreEntry};
-use crate::judging::Bench;
 use crate::progress::Verbosity;
+use crate::scoring::{Bench, Protocol};
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::trial::TrialId;
@@ -211,7 +210,7 @@ impl<'a> SeedSetSide<'a> {
         let judge = self.folder.join(format!("{}{JUDGE}", trial.variant));
         let judge = judge.exists().then_some(judge);
         let (trial, out) = (trial.to_string(), args.out.as_deref());
-        rescore::decide(&trial, entry, judge.as_deref(), out, global)
+        recorded::decide(&trial, entry, judge.as_deref(), out, global)
     }
 
     fn json(

@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
 use crate::trial::running::CompletedTrial;
-use crate::{builtin, data_folder, excerpt, overwrite, publish, rows, terminal};
+use crate::{builtin, excerpt, overwrite, publish, rows, terminal};
 
 /// Run an experiment file: every variant, every run seed.
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
     let mut overrides = args.options.overrides();
     overrides.seeds = args.seed.or_else(|| args.like.is_none().then_some(42)).into_iter().collect();
     if let Some(like) = &args.like {
-        let name = data_folder::first_trial(like)?.experiment;
+        let name = super::first_trial(like)?.experiment;
         overrides.name.get_or_insert_with(|| format!("{name}-ablation"));
         overrides.base = Some(like.clone());
         overrides.is_like = true;

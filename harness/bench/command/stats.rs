@@ -15,13 +15,12 @@ use serde_json::{Map, Value, json};
 
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{self, DataSet, Named};
-use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::experiment::{self, PromptFiles};
 use crate::failure::bad_input;
-use crate::judging::Bench;
 use crate::progress::Verbosity;
-use crate::raters::filled::FilledSheets;
+use crate::raters::FilledSheets;
+use crate::scoring::{Bench, Protocol, Scoring};
 use crate::session::{GlobalArgs, Session, engine_settings};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};

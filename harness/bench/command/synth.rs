@@ -12,14 +12,13 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use serde_json::json;
 
-use super::{export, run};
-use crate::data_folder::{self, Replaced};
+use super::{experiment_file, export, first_trial, run};
 use crate::experiment::{Experiments, MadeExperiment, Overrides, path_from, stem};
 use crate::export::{Export, Extent, TrainingFormat};
 use crate::failure::bad_input;
 use crate::overwrite::WouldOverwrite;
+use crate::pool_files::Servers;
 use crate::progress::Verbosity;
-use crate::served::Servers;
 use crate::session::{GlobalArgs, results_argument};
 use crate::trial::running::CompletedTrial;
 use crate::{builtin, excerpt, report, terminal};
@@ -111,13 +110,13 @@ impl SynthArgs {
             }
         }
         let overrides = Overrides { retry_failed: self.retry_failed, ..Overrides::default() };
-        let file = data_folder::experiment_file(&self.out);
+        let file = experiment_file(&self.out);
         Ok(Experiments::load(&file, &global.models, &overrides)?)
     }
 
     /// Writes the experiment file, and the pool of servers; gives what a user must know of both.
     fn write_experiment(&self, global: &GlobalArgs, written: &mut Replaced) -> Result<Vec<String>> {
-        let file = data_folder::experiment_file(&self.out);
+        let file = experiment_file(&self.out);
         let name = self.name.clone().map_or_else(|| self.folder_name(), Ok)?;
         self.check_folder(&file, &name, global)?;
         let mut said = Vec::new();
@@ -177,7 +176,7 @@ impl SynthArgs {
                 Ok(())
             };
         }
-        let there = data_folder::first_trial(file)?;
+        let there = first_trial(file)?;
         let is_same = there.experiment == name && there.seed == self.seed;
         if is_same || self.replace || !global.store_path().exists() {
             return Ok(());
@@ -282,4 +281,55 @@ fn why_fewer(trial: &CompletedTrial) -> String {
         format!("the {last} rounds that it has are over")
     };
     format!("Fewer than asked: {ended}. More seeds, other models or another threshold bring more.")
+}
+
+/// Files that were written and can be put back as they were.
+#[derive(Debug, Default)]
+struct Replaced(Vec<(PathBuf, Option<Vec<u8>>)>);
+
+impl Replaced {
+    /// Writes a file; says whether another one was in its place.
+    fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<bool> {
+        let before = std::fs::read(&path).ok();
+        if before.as_deref() == Some(bytes) {
+            return Ok(false);
+        }
+        write_atomic(&path, bytes)?;
+        let has_replaced = before.is_some();
+        self.0.push((path, before));
+        Ok(has_replaced)
+    }
+
+    /// Puts all of them back, and removes the folder where nothing else was in it.
+    fn put_back(self, folder: &Path) -> Result<()> {
+        // Backwards, so that a file that was written twice ends as it first was.
+        for (path, before) in self.0.into_iter().rev() {
+            match before {
+                Some(bytes) => write_atomic(&path, &bytes)?,
+                None => std::fs::remove_file(&path)?,
+            }
+        }
+        // Refused where something is in it, which is then kept.
+        let _ = std::fs::remove_dir(folder);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, own) = (folder.path().join("new"), folder.path().join("new/own.txt"));
+        let old = folder.path().join("old.txt");
+        std::fs::write(&old, "before").unwrap();
+        let mut replaced = Replaced::default();
+        replaced.write(own, b"a").unwrap();
+        replaced.write(old.clone(), b"b").unwrap();
+        replaced.put_back(&new).unwrap();
+        assert_eq!(std::fs::read_to_string(old).unwrap(), "before");
+        assert!(!new.exists());
+    }
 }

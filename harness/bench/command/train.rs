@@ -20,9 +20,9 @@ use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
 use crate::failure::bad_input;
 use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
+use crate::session::{DownstreamArgs, GlobalArgs, HASHES, with_programs};
 use crate::training_data::TrainingData;
-use crate::{builtin, engines, terminal};
+use crate::{builtin, terminal};
 
 /// Train models on data sets, with LLaMA-Factory.
 #[derive(Debug, Args)]
@@ -142,7 +142,7 @@ fn train(
         progress.say(&format!("warning: {sentence}"));
     }
     let root = global.results().join("trained");
-    let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
+    let mut digests = DigestCache::at(&global.results().join(HASHES));
     let base = match &environment {
         Some(environment) => {
             base.converted(&root.join("bases"), environment, &mut digests, stop)?

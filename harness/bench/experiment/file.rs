@@ -21,9 +21,9 @@ use super::error::{nearest, suggestion};
 use super::sources::SourceEntry;
 use super::{ExperimentError, VariantEntry};
 use crate::answering::MaxFailed;
-use crate::axis::{Seats, Values};
 use crate::builtin;
 use crate::dataset::DataSet;
+use crate::numbers::{Seats, Values};
 
 /// An experiment file as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -24,7 +24,7 @@ use crate::evidence::JUDGE;
 use crate::experiment::{Content, Experiment};
 use crate::store::{Store, TrialRow};
 use crate::trial::TrialId;
-use crate::{comparison, judging};
+use crate::{comparison, scoring};
 
 /// Variance of a candidate's difference in acceptance, where two variants decide as two coins would: as each other at
 /// half of the candidates.
@@ -69,7 +69,7 @@ impl Recorded {
         let of_scores = |(variant, candidates): (&String, &Vec<Candidate>)| {
             let file = folder.join(format!("{variant}{JUDGE}"));
             // A file of a trial that was replaced since tells nothing of this one.
-            let scores = judging::read_scores(&file, candidates).ok()?;
+            let scores = scoring::read_scores(&file, candidates).ok()?;
             let scores: Vec<f64> = scores.into_values().collect();
             variance(&scores).filter(|_| scores.len() >= FEWEST)
         };
