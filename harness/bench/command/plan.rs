@@ -17,18 +17,20 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_paper::grid;
 use gra_synth::form;
-use gra_synth::request::Stage;
-use gra_synth::variant::RoleAssignment;
+use gra_synth::request::{ModelName, Stage};
+use gra_synth::variant::Variant;
 use serde::Serialize;
 
+use super::pretty;
 use crate::evidence::parameters;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::failure::bad_input;
 use crate::numbers::several;
 use crate::session::GlobalArgs;
 use crate::store::{Rate, Store};
+use crate::trial::TrialId;
 use crate::{overwrite, terminal};
-use calls::{Casts, Sizes, candidates, is_of_disputes, paid_share, stages};
+use calls::{candidates, cast, is_of_disputes, learnt, mean_parameters, paid_share, stages};
 use enough::{CapCheck, Comparison, Detect};
 
 pub(in crate::command) use enough::{Detectable, Recorded};
@@ -144,12 +146,8 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
     let plans = experiments.each.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
-        let json = match &plans[..] {
-            [plan] => serde_json::to_string_pretty(plan)?,
-            plans => serde_json::to_string_pretty(plans)?,
-        };
-        writeln!(out, "{json}")?;
-        return Ok(());
+        let json = if let [plan] = &plans[..] { pretty(plan) } else { pretty(&plans) };
+        return Ok(out.write_all(json?.as_bytes())?);
     }
     let texts = plans.iter().map(Plan::text).collect::<Result<Vec<String>>>()?;
     out.write_all(texts.join("\n").as_bytes())?;
@@ -179,6 +177,113 @@ fn rates(store: &Store) -> Result<BTreeMap<Stage, Rate>> {
     Ok(rates)
 }
 
+/// What the variants' calls take, added up stage by stage.
+struct Estimate<'a> {
+    experiment: &'a Experiment,
+    rates: BTreeMap<Stage, Rate>,
+    parameters: BTreeMap<ModelName, u64>,
+    /// Trials that ask for nothing again.
+    finished: Vec<TrialId>,
+    calls: Range,
+    reply: Range,
+    prompt: Range,
+    /// Least and most; not known where it is not of one of the stages.
+    seconds: Option<(f64, f64)>,
+    operations: Option<(f64, f64)>,
+}
+
+impl<'a> Estimate<'a> {
+    /// Of no calls yet.
+    fn new(experiment: &'a Experiment, store: Option<&Store>) -> Result<Self> {
+        let finished = store.map(|store| overwrite::finished_as_planned(experiment, store));
+        Ok(Self {
+            experiment,
+            rates: store.map(rates).transpose()?.unwrap_or_default(),
+            parameters: parameters(&experiment.pool),
+            finished: finished.transpose()?.unwrap_or_default(),
+            calls: Range::NONE,
+            reply: Range::NONE,
+            prompt: Range::NONE,
+            seconds: Some((0.0, 0.0)),
+            operations: Some((0.0, 0.0)),
+        })
+    }
+
+    fn add(&mut self, variant: &Variant) -> VariantPlan {
+        let seeds = self.experiment.seeds.len() as u64;
+        let stages = stages(variant, &self.experiment.method);
+        let candidates = candidates(variant, self.experiment);
+        let every: u64 = stages.iter().map(|(_, n)| n).sum();
+        // A candidate that is accepted without dispute needs no adjudicator.
+        let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
+        let plain: u64 = without.map(|(_, n)| n).sum();
+        let calls = Range { least: candidates.least * plain, most: candidates.most * every };
+        self.calls = self.calls.plus(calls.times(seeds));
+        // Of round 1, whose roles are known; later rounds draw from the same members.
+        let cast = cast(self.experiment, variant, 1);
+        for (stage, asks) in stages {
+            let size = mean_parameters(&cast, stage, &self.parameters);
+            self.add_stage(variant, stage, candidates.times(asks * seeds), size);
+        }
+        let name = variant.name.clone();
+        VariantPlan { name, candidates, calls_per_candidate: every, calls }
+    }
+
+    /// `calls`: so many where every candidate goes all the way. `size`: mean parameters of those who answer.
+    fn add_stage(&mut self, variant: &Variant, stage: Stage, calls: Range, size: Option<f64>) {
+        let experiment = self.experiment;
+        let done = self.finished.iter().filter(|trial| trial.variant == variant.name).count();
+        let open = open_share(done, experiment.seeds.len() as u64);
+        let thought = experiment.members.iter().map(|member| member.thought_tokens).max();
+        let thought = thought.unwrap_or_default();
+        let limit = form::max_tokens_with_thought(stage, &experiment.method, thought).into();
+        let prompts = &experiment.prompts_of(variant).set;
+        let role = prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
+        let rate = self.rates.get(&stage).copied();
+        // Before a stage has run, a reply counts with its whole budget and a prompt with its role alone.
+        let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
+        let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
+        let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));
+        let Range { least, most } = calls;
+        let least = if is_of_disputes(stage) { 0 } else { least };
+        self.reply = self.reply.plus(Range { least: least * typical, most: most * limit });
+        self.prompt = self.prompt.plus(Range { least, most }.times(read));
+        self.operations = self.operations.zip(size).map(|((few, many), size)| {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let of = |calls: u64, tokens: u64| 2.0 * size * (calls * tokens) as f64;
+            (few + of(least, read + typical), many + of(most, read + limit))
+        });
+        self.seconds = self.seconds.zip(rate).map(|((few, many), rate)| {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let [calls, least, most] = [rate.calls.max(1), least, most].map(|n| n as f64);
+            let each = rate.seconds / calls;
+            (few + least * each * open, many + most * each * open)
+        });
+    }
+
+    /// Least and most hours, and what they assume. `open`: share of the trials that must still be run.
+    fn hours(
+        &self,
+        tokens_per_second: Option<f64>,
+        paid_share: f64,
+        open: f64,
+    ) -> (Option<(f64, f64)>, String) {
+        // What the user says of the machine goes before what the store has seen.
+        if let Some(rate) = tokens_per_second {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let hours = |tokens: u64| tokens as f64 * paid_share * open / rate / 3600.0;
+            let Range { least, most } = self.reply;
+            return (Some((hours(least), hours(most))), format!("{rate} reply tokens/s"));
+        }
+        let assumed = match self.seconds {
+            Some(_) => "what the store's finished chunks took per call of each stage",
+            None => "unknown: give --tokens-per-second, or run a small experiment first",
+        };
+        let hours = |seconds: f64| seconds * paid_share / 3600.0;
+        (self.seconds.map(|(least, most)| (hours(least), hours(most))), assumed.to_owned())
+    }
+}
+
 impl Plan {
     fn new(
         experiment: &Experiment,
@@ -186,89 +291,36 @@ impl Plan {
         results: &Path,
         args: &PlanArgs,
     ) -> Result<Self> {
-        let method = &experiment.method;
         let seeds = experiment.seeds.len() as u64;
-        let to_annotate =
-            experiment.seed_set.items.iter().filter(|item| item.annotation.is_none()).count();
+        let items = experiment.seed_set.items.iter();
+        let to_annotate = items.filter(|item| item.annotation.is_none()).count() as u64;
         // Variants that answer the seed set's own instructions draw no examples, and need no annotation.
         let annotates = experiment.variants.iter().any(|variant| experiment.annotates(variant));
         // Domain, summary and keywords.
-        let annotation_calls = if annotates { 3 * to_annotate as u64 } else { 0 };
-
-        let mut calls = Range { least: annotation_calls, most: annotation_calls }.times(seeds);
-        let (mut reply, mut prompt) = (Range::NONE, Range::NONE);
-        // Least and most; not known where it is not of one of the stages.
-        let (mut seconds, mut operations) = (Some((0.0, 0.0)), Some((0.0, 0.0)));
-        let thought = experiment.members.iter().map(|member| member.thought_tokens).max();
-        let thought = thought.unwrap_or_default();
-        let mut variants = Vec::new();
-        let rates = store.map(rates).transpose()?.unwrap_or_default();
-        let finished = store.map(|store| overwrite::finished_as_planned(experiment, store));
-        let finished = finished.transpose()?.unwrap_or_default();
-        let (mut casts, parameters) = (Casts::new(experiment), parameters(&experiment.pool));
-        for variant in &experiment.variants {
-            let (stages, candidates) = (stages(variant, method), candidates(variant, experiment));
-            // Of round 1, whose roles are known; later rounds draw from the same members.
-            let sizes = Sizes::new(&mut casts, variant, &parameters);
-            let done = finished.iter().filter(|trial| trial.variant == variant.name).count();
-            let open = open_share(done, seeds);
-            let prompts = experiment.prompts_of(variant);
-            let every: u64 = stages.iter().map(|(_, n)| n).sum();
-            // A candidate that is accepted without dispute needs no adjudicator.
-            let without = stages.iter().filter(|(stage, _)| !is_of_disputes(*stage));
-            let plain: u64 = without.map(|(_, n)| n).sum();
-            let of_variant =
-                Range { least: candidates.least * plain, most: candidates.most * every };
-            calls = calls.plus(of_variant.times(seeds));
-            for (stage, asks) in stages {
-                let rate = rates.get(&stage).copied();
-                let role = prompts.set.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
-                let limit = u64::from(form::max_tokens_with_thought(stage, method, thought));
-                // Before a stage has run, a reply counts with its whole budget and a prompt with its role alone.
-                let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
-                let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));
-                let read = rate.map_or(role as u64, |rate| mean(rate.prompt_tokens, rate.calls));
-                let Range { least, most } = candidates.times(asks * seeds);
-                let least = if is_of_disputes(stage) { 0 } else { least };
-                reply = reply.plus(Range { least: least * typical, most: most * limit });
-                prompt = prompt.plus(Range { least, most }.times(read));
-                operations = operations.zip(sizes.of_stage(stage)).map(|((few, many), size)| {
-                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                    let of = |calls: u64, tokens: u64| 2.0 * size * (calls * tokens) as f64;
-                    (few + of(least, read + typical), many + of(most, read + limit))
-                });
-                seconds = seconds.zip(rate).map(|((few, many), rate)| {
-                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                    let [calls, least, most] = [rate.calls.max(1), least, most].map(|n| n as f64);
-                    let each = rate.seconds / calls;
-                    (few + least * each * open, many + most * each * open)
-                });
-            }
-            variants.push(VariantPlan {
-                name: variant.name.clone(),
-                candidates,
-                calls_per_candidate: every,
-                calls: of_variant,
-            });
-        }
-        let paid_share = paid_share(experiment, &mut casts);
-        let adaptive = experiment.variants.iter().filter(|v| v.roles == RoleAssignment::Adaptive);
-        let learnt = adaptive.map(|variant| variant.name.clone()).collect();
-        let planned = seeds * variants.len() as u64;
-        let open = open_share(finished.len(), planned);
-        let (hours, rate) = hours(args.tokens_per_second, reply, seconds, paid_share, open);
+        let annotation_calls = if annotates { 3 * to_annotate } else { 0 };
+        let mut estimate = Estimate::new(experiment, store)?;
+        let annotation = Range { least: annotation_calls, most: annotation_calls };
+        estimate.calls = annotation.times(seeds);
+        let variants: Vec<VariantPlan> =
+            experiment.variants.iter().map(|variant| estimate.add(variant)).collect();
+        let paid_share = paid_share(experiment);
+        let (planned, finished) = (seeds * variants.len() as u64, estimate.finished.len());
+        let open = open_share(finished, planned);
+        let (hours, rate) = estimate.hours(args.tokens_per_second, paid_share, open);
         let recorded = store.map(|store| Recorded::read(experiment, store, results)).transpose()?;
         let recorded = recorded.unwrap_or_default();
         let detectable = Detectable::of(experiment, &recorded);
+        let learnt = experiment.variants.iter().filter_map(learnt);
+        let Estimate { calls, reply, prompt, operations, .. } = estimate;
         Ok(Self {
             experiment: experiment.name.clone(),
             seeds: experiment.seeds.len(),
             seed_items: experiment.seed_set.items.len(),
             annotation_calls,
             paid_share,
-            learnt,
+            learnt: learnt.map(str::to_owned).collect(),
             planned,
-            finished: finished.len(),
+            finished,
             calls,
             reply_tokens: reply,
             prompt_tokens: prompt,
@@ -300,11 +352,36 @@ impl Plan {
         for VariantPlan { name, candidates, calls_per_candidate, calls } in &self.variants {
             row([name, &span(*candidates), &calls_per_candidate.to_string(), &span(*calls)])?;
         }
-        writeln!(text, "\ncalls          {}", span(self.calls))?;
+        self.write_costs(&mut text)?;
+        text.extend(self.cap.as_ref().map(CapCheck::text));
+        text.push_str(&self.comparison.text());
+        text.extend(self.detectable.as_ref().map(Detectable::text));
+        text.extend(self.detect.as_ref().map(Detect::text));
         writeln!(
             text,
-            "  to be paid   {:.0}% of them in round 1, the rest are shared between variants",
-            100.0 * self.paid_share
+            "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
+             goes all the way and every reply uses its whole budget."
+        )?;
+        // Texts stand beside their names, and long ones in several lines.
+        let mut broken = String::new();
+        for line in text.lines() {
+            let (lead, rest) = line.split_at_checked(TEXT_COLUMN).unwrap_or((line, ""));
+            if lead.ends_with(' ') {
+                grid::hang(&mut broken, lead, rest, TEXT_COLUMN);
+            } else {
+                grid::hang(&mut broken, "", line, 0);
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Calls, tokens, operations, hours and bytes.
+    fn write_costs(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "\ncalls          {}", span(self.calls))?;
+        let paid = 100.0 * self.paid_share;
+        writeln!(
+            text,
+            "  to be paid   {paid:.0}% of them in round 1, the rest are shared between variants"
         )?;
         let Self { finished, planned, .. } = self;
         if *finished > 0 {
@@ -329,54 +406,9 @@ impl Plan {
         writeln!(text, "operations     {operations}")?;
         writeln!(text, "time           {}", time_span(self.hours))?;
         writeln!(text, "  assuming     {}", self.rate)?;
-        let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
-        let (least, most) = (megabytes(self.store_bytes.least), megabytes(self.store_bytes.most));
-        writeln!(text, "store          {least} to {most} MB")?;
-        text.extend(self.cap.as_ref().map(CapCheck::text));
-        text.push_str(&self.comparison.text());
-        text.extend(self.detectable.as_ref().map(Detectable::text));
-        text.extend(self.detect.as_ref().map(Detect::text));
-        writeln!(
-            text,
-            "\nLeast: every candidate is accepted. Most: every round runs to its cap, every candidate \
-             goes all the way and every reply uses its whole budget."
-        )?;
-        // Texts stand beside their names, and long ones in several lines.
-        let mut broken = String::new();
-        for line in text.lines() {
-            let (lead, rest) = line.split_at_checked(TEXT_COLUMN).unwrap_or((line, ""));
-            if lead.ends_with(' ') {
-                grid::hang(&mut broken, lead, rest, TEXT_COLUMN);
-            } else {
-                grid::hang(&mut broken, "", line, 0);
-            }
-        }
-        Ok(broken)
-    }
-}
-
-/// Least and most hours, and what they assume.
-fn hours(
-    tokens_per_second: Option<f64>,
-    reply: Range,
-    seconds: Option<(f64, f64)>,
-    paid_share: f64,
-    open: f64,
-) -> (Option<(f64, f64)>, String) {
-    // What the user says of the machine goes before what the store has seen.
-    match (tokens_per_second, seconds) {
-        (Some(rate), _) => {
-            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let hours = |tokens: u64| tokens as f64 * paid_share * open / rate / 3600.0;
-            (Some((hours(reply.least), hours(reply.most))), format!("{rate} reply tokens/s"))
-        }
-        (None, Some((least, most))) => (
-            Some((least * paid_share / 3600.0, most * paid_share / 3600.0)),
-            "what the store's finished chunks took per call of each stage".to_owned(),
-        ),
-        (None, None) => {
-            (None, "unknown: give --tokens-per-second, or run a small experiment first".to_owned())
-        }
+        let Range { least, most } = self.store_bytes;
+        let [least, most] = [least, most].map(|bytes| bytes.div_ceil(1_000_000));
+        writeln!(text, "store          {least} to {most} MB")
     }
 }
 
