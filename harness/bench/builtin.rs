@@ -65,6 +65,13 @@ pub fn read_to_string(path: &Path) -> Result<String> {
     text.map_err(|error| Error::new(ErrorKind::InvalidData, error))
 }
 
+/// What a name means, or the path of a TOML file: a file of this folder that is built in, or the file.
+#[must_use]
+pub fn named(folder: &str, named: &str) -> PathBuf {
+    let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
+    PathBuf::from(if is_file { named.to_owned() } else { format!("{PREFIX}{folder}/{named}.toml") })
+}
+
 /// Reads a model pool, whose relative paths start at `models`.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use gra_files::write_atomic;
 use gra_synth::candidate::{Candidate, Outcome};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::experiment::{Experiments, Overrides};
@@ -133,7 +133,9 @@ struct ExportedFiles {
 }
 
 /// A data set that was written.
+#[derive(Serialize)]
 struct Written {
+    #[serde(rename = "data_set")]
     name: String,
     samples: usize,
     files: Vec<PathBuf>,
@@ -263,10 +265,7 @@ impl ExportArgs {
     fn say(&self, written: &[Written], said: &str) -> Result<()> {
         let mut out = terminal::json_or_text(self.json);
         if self.json {
-            let sets = written.iter().map(
-                |set| json!({ "data_set": set.name, "samples": set.samples, "files": set.files }),
-            );
-            return Ok(writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?);
+            return Ok(writeln!(out, "{}", json!({ "written": written }))?);
         }
         for set in written {
             for file in &set.files {

@@ -45,7 +45,7 @@ const TEXT_COLUMN: usize = 15;
 const CHARS_PER_TOKEN: usize = 4;
 
 #[derive(Serialize)]
-struct Plan {
+pub(super) struct Plan {
     experiment: String,
     seeds: usize,
     seed_items: usize,
@@ -59,12 +59,12 @@ struct Plan {
     planned: u64,
     /// Of them, those that the store has finished with these settings: they ask for nothing again.
     finished: usize,
-    calls: Range,
-    reply_tokens: Range,
+    pub(super) calls: Range,
+    pub(super) reply_tokens: Range,
     prompt_tokens: Range,
     /// Floating-point operations, 2 x parameters x tokens; `null` where a model's size is not stated.
     operations: Option<(f64, f64)>,
-    hours: Option<(f64, f64)>,
+    pub(super) hours: Option<(f64, f64)>,
     rate: String,
     store_bytes: Range,
     /// What a difference of so many points takes; `null` where none was asked for.
@@ -88,7 +88,7 @@ struct VariantPlan {
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Range {
+pub(super) struct Range {
     least: u64,
     most: u64,
 }
@@ -102,6 +102,12 @@ impl Range {
 
     fn plus(self, other: Self) -> Self {
         Self { least: self.least + other.least, most: self.most + other.most }
+    }
+
+    /// Least and most, as numbers that are added up.
+    #[expect(clippy::cast_precision_loss, reason = "estimates")]
+    pub(super) fn floats(self) -> [f64; 2] {
+        [self.least as f64, self.most as f64]
     }
 }
 
@@ -136,14 +142,20 @@ fn points(text: &str) -> Result<f64, String> {
     points.ok_or_else(|| format!("`{text}` is no number of points from 0.01 to 100"))
 }
 
-pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
+/// The plan of each seed set, and the name of the experiment that they are of.
+pub(super) fn plans(args: &PlanArgs, global: &GlobalArgs) -> Result<(String, Vec<Plan>)> {
     if args.acceptance.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         return Err(bad_input(anyhow!("--acceptance is a share from 0 to 1")));
     }
     let experiments = Experiments::load(&args.experiment, &global.models, &args.overrides)?;
     let store = global.read_store_if_any()?;
     let plan = |experiment| Plan::new(experiment, store.as_ref(), global.results(), args);
-    let plans = experiments.each.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
+    let plans = experiments.each.iter().map(plan).collect::<Result<_>>()?;
+    Ok((experiments.name, plans))
+}
+
+pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
+    let (experiment, plans) = plans(args, global)?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
         let json = if let [plan] = &plans[..] { pretty(plan) } else { pretty(&plans) };
@@ -158,7 +170,7 @@ pub(crate) fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<()> {
         let hours = plans.iter().map(|plan| plan.hours);
         let hours: Option<(f64, f64)> =
             hours.reduce(|sum, more| Some((sum?.0 + more?.0, sum?.1 + more?.1))).flatten();
-        writeln!(out, "\n{}, all {} seed sets", experiments.name, plans.len())?;
+        writeln!(out, "\n{experiment}, all {} seed sets", plans.len())?;
         writeln!(out, "calls          {calls}\ntime           {}", time_span(hours))?;
     }
     Ok(())
@@ -335,6 +347,12 @@ impl Plan {
             warning: experiment.starter_warning(),
             variants,
         })
+    }
+
+    /// Of the first variant: as many as its rounds want samples.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub(super) fn fewest_candidates(&self) -> f64 {
+        self.variants.first().map_or(0.0, |variant| variant.candidates.least as f64)
     }
 
     fn text(&self) -> Result<String> {

@@ -14,6 +14,7 @@ use gra_downstream::training::{
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
 use gra_paper::grid::{self, Align, Column};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
@@ -98,11 +99,13 @@ enum TrainAction {
 }
 
 /// A model that was trained, or is ready to be.
+#[derive(Serialize)]
 struct TrainedModel {
-    subject: TrainedSubject,
     folder: PathBuf,
-    record: Option<TrainingRecord>,
+    subject: TrainedSubject,
     gguf: Option<PathBuf>,
+    #[serde(rename = "training")]
+    record: Option<TrainingRecord>,
 }
 
 pub(crate) fn run(args: &TrainArgs, global: &GlobalArgs) -> Result<()> {
@@ -235,18 +238,13 @@ impl TrainedModel {
 
 /// A recipe by its name or file.
 fn recipe(named: &str) -> Result<Recipe> {
-    let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
-    let built_in = || format!("{}recipes/{named}.toml", builtin::PREFIX);
-    let path = PathBuf::from(if is_file { named.to_owned() } else { built_in() });
+    let path = builtin::named("recipes", named);
     let text = builtin::read_to_string(&path).map_err(|error| {
-        let what = if is_file {
-            format!("cannot read {named}: {error}")
-        } else {
-            format!("there is no recipe `{named}`")
-        };
-        bad_input(anyhow!(
-            "{what}\nhint: there are `paper` and `smoke`; a file of your own ends in .toml"
-        ))
+        let is_file = path == Path::new(named);
+        let cannot = format!("cannot read {named}: {error}");
+        let what = if is_file { cannot } else { format!("there is no recipe `{named}`") };
+        let hint = "hint: there are `paper` and `smoke`; a file of your own ends in .toml";
+        bad_input(anyhow!("{what}\n{hint}"))
     })?;
     let name = Path::new(named).file_stem().unwrap_or_default().to_string_lossy();
     Ok(Recipe::parse(&name, &text).map_err(TrainingError::from)?)
@@ -272,10 +270,7 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
     }
     let mut out = terminal::json_or_text(is_json);
     if is_json {
-        let list = trained.iter().map(|one| {
-            json!({ "folder": one.folder, "subject": one.subject, "gguf": one.gguf, "training": one.record })
-        });
-        return Ok(writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?);
+        return Ok(writeln!(out, "{}", json!({ "trained": trained }))?);
     }
     let column = |title: &str, align, cell: fn(&TrainedModel) -> Option<String>| Column {
         title: title.to_owned(),
