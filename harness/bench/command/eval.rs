@@ -308,10 +308,8 @@ impl DataArgs {
         if self.json {
             return Ok(writeln!(out, "{}", json!({ "files": files }))?);
         }
-        let column = |title: &str, cell: fn(&FileReport) -> String| Column {
-            title: title.to_owned(),
-            cells: files.iter().map(cell).collect(),
-            align: Align::Left,
+        let column = |title: &str, cell: fn(&FileReport) -> String| {
+            terminal::column(title, Align::Left, &files, |file| Some(cell(file)))
         };
         let columns = [
             column("benchmark", |file| file.benchmark.to_owned()),
@@ -319,13 +317,10 @@ impl DataArgs {
             column("rows", |file| file.rows.to_string()),
             column("found", |file| file.state.to_string()),
         ];
-        write!(out, "{}", grid::terminal(&columns))?;
+        writeln!(out, "{}", grid::terminal(&columns))?;
         // Files of one benchmark stand behind each other and have one source.
-        let mut sources: Vec<(&str, &str, &str)> =
-            files.iter().map(|file| (file.benchmark, file.source, file.licence)).collect();
-        sources.dedup();
-        writeln!(out)?;
-        for (benchmark, source, licence) in sources {
+        for of_one in files.chunk_by(|one, next| one.benchmark == next.benchmark) {
+            let FileReport { benchmark, source, licence, .. } = &of_one[0];
             writeln!(out, "{benchmark}: {source} ({licence})")?;
         }
         Ok(())
@@ -399,12 +394,10 @@ fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
     if is_json {
         return Ok(writeln!(out, "{}", json!({ "evaluated": evaluated }))?);
     }
-    let titles = Benchmark::ALL.iter().map(|one| one.title()).chain(["AVG"]);
-    let mut columns = vec![Column {
-        title: "per cent".to_owned(),
-        cells: titles.map(str::to_owned).collect(),
-        align: Align::Left,
-    }];
+    let titles: Vec<&str> =
+        Benchmark::ALL.map(Benchmark::title).into_iter().chain(["AVG"]).collect();
+    let title = |title: &&str| Some((*title).to_owned());
+    let mut columns = vec![terminal::column("per cent", Align::Left, &titles, title)];
     for (number, one) in evaluated.iter().enumerate() {
         let cell = |benchmark| match one.evaluation.outcome(benchmark) {
             None => "-".to_owned(),
@@ -422,8 +415,7 @@ fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
             align: Align::Right,
         });
     }
-    write!(out, "{}", grid::terminal(&columns))?;
-    writeln!(out)?;
+    writeln!(out, "{}", grid::terminal(&columns))?;
     for (number, one) in evaluated.iter().enumerate() {
         writeln!(out, "[{}] {} ({})", number + 1, one.folder.display(), one.protocol)?;
         for (benchmark, reason) in one.evaluation.failures() {

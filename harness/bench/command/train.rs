@@ -13,17 +13,17 @@ use gra_downstream::training::{
 };
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
-use gra_paper::grid::{self, Align, Column};
+use gra_paper::grid::{self, Align};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
+use crate::builtin;
 use crate::failure::bad_input;
-use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
 use crate::session::{DownstreamArgs, GlobalArgs, HASHES, with_programs};
+use crate::terminal::{self, column};
 use crate::training_data::TrainingData;
-use crate::{builtin, terminal};
 
 /// Train models on data sets, with LLaMA-Factory.
 #[derive(Debug, Args)]
@@ -98,6 +98,15 @@ enum TrainAction {
     },
 }
 
+impl TrainArgs {
+    /// What the user says of the data goes before what its name says.
+    fn subject(&self, named: DataSubject) -> DataSubject {
+        let seed_dataset = self.seed_dataset.clone().unwrap_or(named.seed_dataset);
+        let data_source = self.data_source.clone().unwrap_or(named.data_source);
+        DataSubject { seed_dataset, data_source, ..named }
+    }
+}
+
 /// A model that was trained, or is ready to be.
 #[derive(Serialize)]
 struct TrainedModel {
@@ -155,18 +164,9 @@ fn train(
     let mut trained = Vec::new();
     for data in &data {
         for &seed in &args.seeds {
-            // What the user says of the data goes before what its name says.
-            let DataSubject { seed_dataset, data_source, iteration } = data.subject.clone();
-            let of_data = DataSubject {
-                seed_dataset: args.seed_dataset.clone().unwrap_or(seed_dataset),
-                data_source: args.data_source.clone().unwrap_or(data_source),
-                iteration,
-            };
-            let subject = TrainedSubject {
-                base_model: base_name.clone(),
-                data: of_data,
-                training_seed: seed.into(),
-            };
+            let (base_model, training_seed) = (base_name.clone(), seed.into());
+            let of_data = args.subject(data.subject.clone());
+            let subject = TrainedSubject { base_model, data: of_data, training_seed };
             let folder = root.join(&data.name).join(&base_name).join(format!("seed-{seed}"));
             let set = TrainingSet { name: data.name.clone(), file: data.file.clone() };
             let (base, recipe) = (base.clone(), recipe.clone());
@@ -177,15 +177,7 @@ fn train(
             write_atomic(&folder.join(SUBJECT), &serde_json::to_vec_pretty(&subject)?)?;
             let mut one = TrainedModel { subject, folder, record: None, gguf: None };
             if let Some(environment) = environment.as_ref().filter(|_| !args.emit_only) {
-                one.train(environment, stop, progress)?;
-                if args.to_gguf {
-                    progress.say(&format!("{}: to GGUF", one.folder.display()));
-                    one.gguf = Some(training::to_gguf(&one.folder, environment, stop)?);
-                }
-                // Last: a conversion that failed is tried again from the trained model, which stays.
-                if !args.keep_checkpoints {
-                    training::remove_checkpoints(&one.folder)?;
-                }
+                one.train(args, environment, stop, progress)?;
             }
             trained.push(one);
         }
@@ -208,8 +200,10 @@ impl TrainedModel {
         ))
     }
 
+    /// Trains it, or goes on with that, and makes its GGUF file where one is wanted.
     fn train(
         &mut self,
+        args: &TrainArgs,
         environment: &Environment,
         stop: &AtomicBool,
         progress: &mut Progress,
@@ -232,6 +226,14 @@ impl TrainedModel {
         };
         let trained = training::train(&self.folder, environment, stop, &mut show);
         self.record = Some(trained?);
+        if args.to_gguf {
+            progress.say(&format!("{what}: to GGUF"));
+            self.gguf = Some(training::to_gguf(&self.folder, environment, stop)?);
+        }
+        // Last: a conversion that failed is tried again from the trained model, which stays.
+        if !args.keep_checkpoints {
+            training::remove_checkpoints(&self.folder)?;
+        }
         Ok(())
     }
 }
@@ -272,23 +274,24 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
     if is_json {
         return Ok(writeln!(out, "{}", json!({ "trained": trained }))?);
     }
-    let column = |title: &str, align, cell: fn(&TrainedModel) -> Option<String>| Column {
-        title: title.to_owned(),
-        // A training that is only prepared has no numbers yet.
-        cells: trained.iter().map(|one| or_dash(cell(one))).collect(),
-        align,
+    let text = |title: &str, cell: fn(&TrainedModel) -> String| {
+        column(title, Align::Left, trained, |one| Some(cell(one)))
     };
+    // A training that is only prepared has no numbers yet.
+    let number = |title: &str, cell: fn(&TrainingRecord) -> Option<String>| {
+        column(title, Align::Right, trained, |one| cell(one.record.as_ref()?))
+    };
+    let seed = |one: &TrainedModel| Some(one.subject.training_seed.to_string());
     let columns = [
-        column("data", Align::Left, |one| Some(one.subject.data.data_source.clone())),
-        column("base", Align::Left, |one| Some(one.subject.base_model.clone())),
-        column("seed", Align::Right, |one| Some(one.subject.training_seed.to_string())),
-        column("steps", Align::Right, |one| Some(one.record.as_ref()?.steps.to_string())),
-        column("loss, first", Align::Right, |one| one.record.as_ref()?.loss.first().map(shown)),
-        column("last", Align::Right, |one| one.record.as_ref()?.loss.last().map(shown)),
-        column("seconds", Align::Right, |one| Some(one.record.as_ref()?.wall_seconds.to_string())),
+        text("data", |one| one.subject.data.data_source.clone()),
+        text("base", |one| one.subject.base_model.clone()),
+        column("seed", Align::Right, trained, seed),
+        number("steps", |record| Some(record.steps.to_string())),
+        number("loss, first", |record| record.loss.first().map(shown)),
+        number("last", |record| record.loss.last().map(shown)),
+        number("seconds", |record| Some(record.wall_seconds.to_string())),
     ];
-    write!(out, "{}", grid::terminal(&columns))?;
-    writeln!(out)?;
+    writeln!(out, "{}", grid::terminal(&columns))?;
     for one in trained {
         if let Some(gguf) = &one.gguf {
             writeln!(out, "{}", one.pool_entry(gguf)?)?;
