@@ -140,7 +140,7 @@ impl Calibration<'_> {
             answering.drive(Asking::Other(&name), |answers, _| judge.advance(answers))
         };
         let rater = member.name.as_str();
-        let (instructions, responses) = (self.instructions(), self.responses());
+        let (instructions, responses) = (self.texts(false), self.texts(true));
         let checked = ask(&instructions, Judged::Instruction)?;
         let scored = ask(&responses, Judged::Response(self.reading))?;
         let passes = |judgement: &Judgement| judgement.bits.map(|bits| bits == [true; 3]);
@@ -155,46 +155,27 @@ impl Calibration<'_> {
         })
     }
 
-    /// Every version of every instruction, the clear one first.
-    fn instructions(&self) -> Vec<Text<'_>> {
-        let mut texts = Vec::new();
-        for (item, entry) in self.items.iter().enumerate() {
-            for (kind, instruction) in first(&entry.instructions, CLEAR) {
-                let sample = JudgedSample { id: id(item, texts.len()), instruction, response: "" };
-                texts.push(Text { item, kind, sample });
+    /// Every version of every instruction, the clear one first, or every response to every clear instruction, the
+    /// good one first.
+    fn texts(&self, of_responses: bool) -> Vec<Text<'_>> {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        let mut texts: Vec<Text<'_>> = Vec::new();
+        for (item, CalibrationItem { instructions, responses, .. }) in self.items.iter().enumerate()
+        {
+            let (of, first) = if of_responses { (responses, GOOD) } else { (instructions, CLEAR) };
+            // The others in the order of their names, so that a set gives the same questions wherever it is read.
+            let (front, rest): (Vec<_>, Vec<_>) = of.iter().partition(|(kind, _)| *kind == first);
+            for (kind, text) in front.into_iter().chain(rest) {
+                let clear = instructions[CLEAR].as_str();
+                let (instruction, response) =
+                    if of_responses { (clear, text.as_str()) } else { (text.as_str(), "") };
+                // Names a text among the others of its step.
+                let id = ItemId::Candidate { round: number(item), number: number(texts.len()) };
+                texts.push(Text { item, kind, sample: JudgedSample { id, instruction, response } });
             }
         }
         texts
     }
-
-    /// Every response to every clear instruction, the good one first.
-    fn responses(&self) -> Vec<Text<'_>> {
-        let mut texts = Vec::new();
-        for (item, entry) in self.items.iter().enumerate() {
-            let instruction = entry.instructions[CLEAR].as_str();
-            for (kind, response) in first(&entry.responses, GOOD) {
-                let sample = JudgedSample { id: id(item, texts.len()), instruction, response };
-                texts.push(Text { item, kind, sample });
-            }
-        }
-        texts
-    }
-}
-
-/// The texts by kind, this kind first.
-fn first<'a>(
-    texts: &'a BTreeMap<String, String>,
-    kind: &'static str,
-) -> impl Iterator<Item = (&'a String, &'a String)> {
-    // The others in the order of their names, so that a set gives the same questions wherever it is read.
-    let (front, rest): (Vec<_>, Vec<_>) = texts.iter().partition(|(other, _)| *other == kind);
-    front.into_iter().chain(rest)
-}
-
-/// Names a text among the others of its step.
-fn id(item: usize, place: usize) -> ItemId {
-    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    ItemId::Candidate { round: number(item), number: number(place) }
 }
 
 fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T>>) -> Sheet<T> {

@@ -194,6 +194,7 @@ fn resolve_folders(arguments: Vec<FolderArg<'_>>, global: &mut GlobalArgs) -> Re
     let found = found.collect::<Result<BTreeSet<PathBuf>>>()?;
     let mut folders = found.iter();
     let Some(first) = folders.next() else { return Ok(()) };
+    // A set: the same folder may be named twice.
     if let Some(second) = folders.next() {
         return Err(bad_input(anyhow!(
             "{} and {} have a store each, and one is read at a time\nhint: name a file of the second, e.g. {}",
@@ -259,6 +260,7 @@ fn worker() -> Result<()> {
     // The owner keeps the last lines, to explain a crash.
     let line = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
     llama::runtime::log_to(Some(Box::new(line)));
+    // It returns only with an error: with its owner it ends at once.
     let ended = serve(|Setup { pool, settings }| llama::LlamaEngine::new(pool, settings));
     ended.map(|never| match never {}).context(
         "`gra-bench worker` holds the models for `gra-bench run`, which starts it itself\n\

@@ -161,6 +161,7 @@ fn range(text: &str) -> Result<Vec<Thousandths>, String> {
         return Err(format!("`{text}` has more than {MOST} values; take a larger step"));
     }
     let value = |value| Thousandths::try_from(f64::from(value) / 1000.0);
+    // Where no step meets the upper end, the last value lies below it.
     let values = (from..=to).step_by(step as usize).map(value).collect::<Result<_, _>>();
     values.map_err(|error| error.to_string())
 }

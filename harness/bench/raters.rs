@@ -111,11 +111,10 @@ impl<'a> BlindedSheet<'a> {
     /// How many rows of which side, and what follows from it.
     pub(crate) fn describe(&self) -> String {
         let [(accepted, of_accepted), (rejected, of_rejected)] = self.sides;
+        let (rows, trial) = (self.rows.len(), self.trial);
         let counts = format!(
-            "{} rows of {}: {accepted} of {of_accepted} candidates that review let pass, {rejected} of {of_rejected} \
-             that it rejected with a response",
-            self.rows.len(),
-            self.trial
+            "{rows} rows of {trial}: {accepted} of {of_accepted} candidates that review let pass, {rejected} of \
+             {of_rejected} that it rejected with a response"
         );
         match (accepted, rejected) {
             (0, _) | (_, 0) => counts + ". With one side alone there is no agreement to measure.",
@@ -137,10 +136,10 @@ impl<'a> BlindedSheet<'a> {
         for (name, bytes) in files.iter().filter(|(name, _)| *name != PAGE && !replace) {
             let path = folder.join(name);
             if read_if_any(&path)?.is_some_and(|there| there != *bytes) {
+                let path = path.display();
                 return Err(bad_input(anyhow!(
-                    "{} is there already, and it is filled in or of another draw\n\
-                     hint: name another folder with --out, or give --replace to lose it",
-                    path.display()
+                    "{path} is there already, and it is filled in or of another draw\n\
+                     hint: name another folder with --out, or give --replace to lose it"
                 )));
             }
         }
@@ -222,10 +221,9 @@ impl FilledSheets {
         let named: Vec<(String, &Path)> = sheets.iter().map(|sheet| named(sheet)).collect();
         for (place, (name, path)) in named.iter().enumerate() {
             if let Some((_, earlier)) = named[..place].iter().find(|(other, _)| other == name) {
+                let (earlier, path) = (earlier.display(), path.display());
                 return Err(bad_input(anyhow!(
-                    "two sheets are of a rater `{name}`: {} and {}\nhint: name the raters: --raters anna=FILE ben=FILE",
-                    earlier.display(),
-                    path.display()
+                    "two sheets are of a rater `{name}`: {earlier} and {path}\nhint: name the raters: --raters anna=FILE ben=FILE"
                 )));
             }
         }
@@ -258,22 +256,20 @@ impl FilledSheets {
             if row.is_empty() && rating == RowRating::default() {
                 continue;
             }
-            let unknown = || {
-                format!(
-                    "there is no row `{row}` in {}\nhint: --key names the key that was written with this sheet",
-                    self.key.display()
-                )
+            let Some((id, _)) = self.rows.get(row) else {
+                let key = self.key.display();
+                let hint = "hint: --key names the key that was written with this sheet";
+                return Err(line.error(&format!("there is no row `{row}` in {key}\n{hint}")));
             };
-            let (id, _) = self.rows.get(row).ok_or_else(|| line.error(&unknown()))?;
             if let Some(before) = seen.insert(row.to_owned(), line.number) {
                 return Err(line.error(&format!("row {row} was on line {before} already")));
             }
             ratings.insert(*id, rating);
         }
         if ratings.values().all(|rating| *rating == RowRating::default()) {
+            let path = path.display();
             return Err(bad_input(anyhow!(
-                "{} has no rating\nhint: raters fill in the columns {INSTRUCTION_OK}, {SCORE} and {ACCEPT}",
-                path.display()
+                "{path} has no rating\nhint: raters fill in the columns {INSTRUCTION_OK}, {SCORE} and {ACCEPT}"
             )));
         }
         Ok(ratings)
@@ -288,9 +284,9 @@ impl FilledSheets {
         // A trial of another experiment under the same variant and seed is no such trial: the whole name counts.
         let place = named.iter().position(|data_set| data_set.trial() == Some(trial));
         let Some(place) = place else {
+            let hint = "hint: name that trial, or another key with --key";
             return Err(bad_input(anyhow!(
-                "{key} is of {trial}, which is none of the data sets\n\
-                 hint: name that trial, or another key with --key"
+                "{key} is of {trial}, which is none of the data sets\n{hint}"
             )));
         };
         let candidates = store.candidates(StoredTrial::open_finished(store, trial)?.row)?;
@@ -349,10 +345,8 @@ impl Line<'_> {
     /// A field without the space around it.
     fn text(&self, column: &str) -> Result<&str> {
         let missing = || {
-            format!(
-                "{} has no column `{column}`\nhint: its columns are those of the file that export --for-raters wrote",
-                self.path.display()
-            )
+            let hint = "hint: its columns are those of the file that export --for-raters wrote";
+            format!("{} has no column `{column}`\n{hint}", self.path.display())
         };
         let text = self.fields.get(column).and_then(Value::as_str);
         Ok(text.with_context(missing).map_err(bad_input)?.trim())

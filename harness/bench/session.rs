@@ -150,12 +150,11 @@ impl Session {
         let stop = Arc::new(AtomicBool::new(false));
         // The listening thread outlives the session, and must not keep its flag alive.
         let flag = Arc::downgrade(&stop);
+        let said = "stopping after what is under way; press Ctrl-C again to stop at once";
         on_interrupt(move || match flag.upgrade() {
             Some(flag) => {
                 flag.store(true, Ordering::Relaxed);
-                terminal::say(
-                    "stopping after what is under way; press Ctrl-C again to stop at once",
-                );
+                terminal::say(said);
             }
             // The session is over: nothing hears the flag, and what is written is whole or not there.
             None => signal_hook::low_level::exit(130),

@@ -176,6 +176,7 @@ impl Tally {
     pub(super) fn count(&mut self, request: &Request, reply: &Reply, scores_alone: bool) {
         let stage = self.stages.entry(request.id.stage).or_default();
         let model = self.models.entry(request.model.clone()).or_default();
+        // A failed call has no reply to read, so it is neither readable nor malformed.
         if let Some(failure) = reply.failure() {
             let said = shortened(&reply.text);
             let last = LastFailure { model: request.model.clone(), failure, said };
@@ -218,6 +219,7 @@ impl Tally {
     pub(super) fn check_readable(&self, stage: Stage) -> Result<(), TooManyLost> {
         let Some(tally) = self.stages.get(&stage) else { return Ok(()) };
         let replies: u64 = tally.malformed.values().map(|(count, ..)| count).sum();
+        // A few malformed replies may be chance; one that can be read shows that the stage works.
         if tally.readable > 0 || replies < ENOUGH_MALFORMED {
             return Ok(());
         }

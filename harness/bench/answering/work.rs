@@ -145,14 +145,7 @@ impl Answering<'_> {
             ControlFlow::Continue(())
         });
         self.pay(&started);
-        match (failure, ended) {
-            (Some(failure), _) => Err(failure),
-            (None, Err(EngineError::Stopped)) => Err(Interrupted.into()),
-            (None, Err(error)) => Err(error.into()),
-            // Stopped between two chunks, of which the engine knows nothing.
-            (None, Ok(())) if left > 0 => Err(Interrupted.into()),
-            (None, Ok(())) => Ok(()),
-        }
+        failure.map_or_else(|| end(ended, left), Err)
     }
 
     /// Has the engine work for a while, and counts what that takes.
@@ -186,6 +179,17 @@ impl Answering<'_> {
 
 /// When some work of the engine began, and what the counters said then.
 type Started = (Instant, Option<Reading>);
+
+/// How a run ends whose chunks that are done were saved.
+fn end(ended: Result<(), EngineError>, left: usize) -> Result<()> {
+    match ended {
+        Err(EngineError::Stopped) => Err(Interrupted.into()),
+        Err(error) => Err(error.into()),
+        // Stopped between two chunks, of which the engine knows nothing.
+        Ok(()) if left > 0 => Err(Interrupted.into()),
+        Ok(()) => Ok(()),
+    }
+}
 
 /// The counters of this machine.
 #[derive(Debug)]

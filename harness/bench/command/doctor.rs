@@ -128,6 +128,7 @@ impl Findings {
             Needs::of("members", &checks, &[PoolPart::Member, PoolPart::Encoder]),
             Needs::of("teachers", &checks, &[PoolPart::Teacher]),
         ];
+        // Members must fit; a teacher that does not is no problem until it is asked.
         problems.extend(needs[0].shortage(memory, disk_of_missing(&checks)));
         // Models that are not sound need no calibration.
         let reviewers = if args.judge && problems.is_empty() {
@@ -221,6 +222,7 @@ impl Coverage {
             looked_at.push(format!("servers of {answered} models: asked for one short reply each"));
         }
 
+        // One by one, so that what the last line of `doctor` does not vouch for has a name.
         for check in checks.iter().filter(|check| check.found.is_err()) {
             let (part, name) = (part_name(check.part), &check.name);
             not_looked_at.push(format!("{part} `{name}`: not all of its files are here"));
@@ -279,11 +281,8 @@ fn pin(path: &Path, checks: &[ModelCheck]) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     if builtin::is_built_in(path) {
-        bail!(
-            "{} is built into the program, which cannot be pinned\n\
-             hint: gra-bench init DIR writes it out; pin that file with --pool",
-            path.display()
-        );
+        let hint = "hint: gra-bench init DIR writes it out; pin that file with --pool";
+        bail!("{} is built into the program, which cannot be pinned\n{hint}", path.display());
     }
     let text = std::fs::read_to_string(path)?;
     let (text, added) = pool_files::pinned(&text, pins)?;
@@ -317,6 +316,7 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 
 /// The folder, or its closest parent that exists.
 fn existing(folder: &Path) -> Option<PathBuf> {
+    // A relative path that is not there has no parent of its own but the working directory.
     let absolute = std::path::absolute(folder).ok()?;
     absolute.ancestors().find(|ancestor| ancestor.exists()).map(Path::to_owned)
 }

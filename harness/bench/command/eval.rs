@@ -175,9 +175,9 @@ impl EvalArgs {
         stop: &AtomicBool,
         progress: &mut Progress,
     ) -> Result<Vec<Evaluated>> {
-        let mut suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let mut suite = Suite::named(&self.suite).map_err(bad_input)?;
         if !self.only.is_empty() {
-            suite = suite.only(&self.only).map_err(|error| bad_input(error.into()))?;
+            suite = suite.only(&self.only).map_err(bad_input)?;
         }
         // All are looked for before the first is scored, which may take days.
         let targets = self.scored.iter().map(|model| self.target(model));
@@ -243,7 +243,7 @@ impl EvalArgs {
             let subject = given.map_or_else(|| TrainedSubject::read(path), Ok)?;
             return Ok(EvalTarget { target, folder, subject: Some(subject) });
         }
-        let target = Target::from_path(path).map_err(|error| bad_input(error.into()))?;
+        let target = Target::from_path(path).map_err(bad_input)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(EvalTarget { target, folder: PathBuf::from(name), subject: given })
     }
@@ -288,8 +288,8 @@ impl ImportArgs {
     }
 
     fn run(&self, global: &GlobalArgs) -> Result<()> {
-        let evaluation = evaluation::import(&self.path, self.model.as_deref())
-            .map_err(|error| bad_input(error.into()))?;
+        let evaluation =
+            evaluation::import(&self.path, self.model.as_deref()).map_err(bad_input)?;
         let subject = self.subject.clone().map(|subject| subject.trained(self.training_seed));
         let folder = global.results().join("evaluated/imported").join(self.folder_name()?);
         // Kept as if it were of here: the folder that it is from may go.
@@ -301,7 +301,7 @@ impl ImportArgs {
 
 impl DataArgs {
     fn run(&self) -> Result<()> {
-        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let suite = Suite::named(&self.suite).map_err(bad_input)?;
         let cache = DataCache { folder: self.data.clone() };
         let files = cache.check(&suite);
         let mut out = terminal::json_or_text(self.json);

@@ -12,7 +12,7 @@ use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, MalformedReply, Outcome, ResponseReview};
 use gra_synth::committee::{DIMENSIONS, Decision, Tally};
 use gra_synth::domain::Domain;
-use gra_synth::pool::{Annotation, ItemId, ItemIdError};
+use gra_synth::pool::{Annotation, ItemId};
 use gra_synth::request::{ModelName, RequestId};
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 use serde::Serialize;
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
     let text = match &args.subject {
         None => list(&store, &trial, args)?,
         Some(subject) => {
-            let subject = subject.parse().map_err(|error: ItemIdError| bad_input(error.into()))?;
+            let subject = subject.parse::<ItemId>().map_err(bad_input)?;
             one(&store, &trial, subject, args)?
         }
     };
@@ -122,6 +122,7 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
     if args.json {
         return line(&candidates);
     }
+    // A table without rows would be a line of titles.
     let mut text = if candidates.is_empty() { String::new() } else { table(&candidates) };
     let long = LongTexts::of(&candidates, &[]);
     if let Some(note) = long_texts::in_words(&[(&trial.id().variant, long)]) {
@@ -159,6 +160,7 @@ fn table(candidates: &[Candidate]) -> String {
         column("mu", Align::Right, &score(Tally::mu)),
         column("sigma", Align::Right, &score(Tally::sigma)),
     ];
+    // The width of the other columns is known once they are laid out.
     let taken = grid::terminal(&columns).lines().map(|line| line.chars().count()).max();
     let room = grid::line_width().saturating_sub(taken.unwrap_or(0) + 2).clamp(NARROWEST, WIDEST);
     columns.push(column("instruction", Align::Left, &|one| {
@@ -219,6 +221,7 @@ fn describe_seed(text: &mut String, seed: &SeedRow) -> fmt::Result {
             let keywords = keywords.join(", ");
             writeln!(text, "domain: {domain}\nkeywords: {keywords}\nsummary: {summary}")?;
         }
+        // No model was asked: the seed set's own instructions are answered.
         None if annotator.is_none() => {
             writeln!(text, "not annotated: this trial draws no examples")?;
         }
@@ -376,6 +379,7 @@ fn describe_calls(text: &mut String, calls: &[TrailCall], brief: bool) -> fmt::R
     if brief {
         return Ok(());
     }
+    // Below the list, because a prompt fills a screen.
     for TrailCall { id, model, reply, .. } in calls {
         let Some(reply) = reply else { continue };
         writeln!(text, "\n--- {id} by {model} ---")?;

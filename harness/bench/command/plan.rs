@@ -260,6 +260,7 @@ impl<'a> Estimate<'a> {
         let least = if is_of_disputes(stage) { 0 } else { least };
         self.reply = self.reply.plus(Range { least: least * typical, most: most * limit });
         self.prompt = self.prompt.plus(Range { least, most }.times(read));
+        // A forward pass: two operations per parameter and token (Kaplan et al. 2020, section 2.1).
         self.operations = self.operations.zip(size).map(|((few, many), size)| {
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
             let of = |calls: u64, tokens: u64| 2.0 * size * (calls * tokens) as f64;
@@ -268,6 +269,7 @@ impl<'a> Estimate<'a> {
         self.seconds = self.seconds.zip(rate).map(|((few, many), rate)| {
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
             let [calls, least, most] = [rate.calls.max(1), least, most].map(|n| n as f64);
+            // Trials that are finished take no time; their calls are counted above all the same.
             let each = rate.seconds / calls;
             (few + least * each * open, many + most * each * open)
         });

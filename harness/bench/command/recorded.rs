@@ -155,7 +155,7 @@ pub(super) fn decide(
     let judge = &judge.transpose()?.unwrap_or_default();
     let (candidates, embeddings) = (&candidates, embeddings.as_ref());
     let record = Record { candidates, method, variant, embeddings, judge };
-    let grid = decide_again(&record, &rules).map_err(|error| bad_input(error.into()))?;
+    let grid = decide_again(&record, &rules).map_err(bad_input)?;
     let mut csv = Vec::new();
     grid.write_csv(&mut csv)?;
     // All are made before the first is written.

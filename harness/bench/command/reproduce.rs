@@ -113,22 +113,9 @@ fn price(
     commands: &[StageCommand],
     global: &GlobalArgs,
 ) -> Result<()> {
-    let (mut plans, mut samples, mut trained_samples) = (Vec::new(), 0.0, 0.0);
     #[expect(clippy::cast_precision_loss, reason = "a few seeds")]
     let seeds = scale.training.seeds.len() as f64;
-    for command in commands {
-        match command.stage {
-            ReproductionStage::Run => {
-                let of_run = plan(command, global);
-                // Fewest candidates are as many as the rounds want samples.
-                samples = of_run.first().map_or(0.0, Plan::fewest_candidates);
-                plans.extend(of_run);
-            }
-            // Trainings on an experiment's data follow its run.
-            ReproductionStage::Train => trained_samples += seeds * samples,
-            _ => {}
-        }
-    }
+    let (plans, trained_samples) = plans(commands, global);
     // Least and most, over all experiments; what a plan does not know counts as nothing.
     let sum = |of: fn(&Plan) -> [f64; 2]| {
         plans.iter().map(of).fold([0.0, 0.0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
@@ -144,7 +131,8 @@ fn price(
         count(ReproductionStage::Eval) as f64,
         suite.scopes.iter().map(Scope::expected_items).sum::<u64>() as f64,
     );
-    let operations = trained_samples * TOKENS_PER_SAMPLE * OPERATIONS_PER_TOKEN * scale.parameters;
+    let operations =
+        seeds * trained_samples * TOKENS_PER_SAMPLE * OPERATIONS_PER_TOKEN * scale.parameters;
     let gpu_hours = operations / OPERATIONS_PER_GPU_HOUR;
     let gigabytes = trainings * scale.parameters * BYTES_PER_PARAMETER / 1e9;
     let requests = evaluations * items;
@@ -171,6 +159,25 @@ fn price(
          {TOKENS_PER_SAMPLE:.0} tokens a sample;\n             {gigabytes:.0} GB of models\n\
          Evaluation:  {evaluations:.0} evaluations of {items:.0} items, {requests:.0} requests"
     )?)
+}
+
+/// What `plan` says of every run, and the samples that the trainings of one seed are on.
+fn plans(commands: &[StageCommand], global: &GlobalArgs) -> (Vec<Plan>, f64) {
+    let (mut plans, mut samples, mut trained) = (Vec::new(), 0.0, 0.0);
+    for command in commands {
+        match command.stage {
+            ReproductionStage::Run => {
+                let of_run = plan(command, global);
+                // Fewest candidates are as many as the rounds want samples.
+                samples = of_run.first().map_or(0.0, Plan::fewest_candidates);
+                plans.extend(of_run);
+            }
+            // Trainings on an experiment's data follow its run.
+            ReproductionStage::Train => trained += samples,
+            _ => {}
+        }
+    }
+    (plans, trained)
 }
 
 /// What `plan` says of an experiment that a command runs, for each of its seed sets.

@@ -137,10 +137,12 @@ impl Template {
                 && is_one(model, &|check| check.problem().is_none())
         };
         let models: Vec<&PoolModel> = pool.members_and_teachers().filter(is_usable).collect();
+        // An engine is started only for a model that it can load.
         if models.is_empty() {
             return Ok(Vec::new());
         }
         let progress = Progress::new(Verbosity::Quiet);
+        // One worker: templates are tried one after the other.
         let settings = EngineSettings { workers: Some(1), ..EngineSettings::default() };
         let mut engine = session::local_engine(pool, &settings, results, &progress)?;
         let mut templates = Vec::new();
@@ -188,6 +190,7 @@ impl Template {
         let off = found.thinking_switch.as_ref().map_or_else(String::new, |switch| {
             format!("; {switch} in the pool switches thinking off")
         });
+        // A budget of 0 says that the pool counts on a model that does not think.
         match (&found.opens_thought, self.thought_tokens) {
             (None, 0) if off.is_empty() => Ok(()),
             (None, 0) => {
@@ -247,6 +250,7 @@ impl Needs {
             let (wanted, free) = (gigabytes(self.missing_bytes), gigabytes(free));
             shortage.push(format!("{wanted} are still to be fetched, and {free} are free"));
         }
+        // Models are loaded one after the other where memory is short, so the largest decides.
         if let (Some(memory), Some(wanted), Some(model)) =
             (memory, self.memory_bytes, &self.largest)
             && wanted > memory
@@ -259,6 +263,7 @@ impl Needs {
     }
 
     pub(super) fn write(&self, text: &mut String) -> fmt::Result {
+        // Pools without teachers, and those whose models are on servers, take nothing here.
         let Some((largest, memory)) = self.largest.as_ref().zip(self.memory_bytes) else {
             return Ok(());
         };

@@ -158,6 +158,7 @@ fn try_forms(engine: &mut ServerEngine, model: &PoolModel) -> Result<Vec<FormFin
 
 /// Where a reply leaves its form.
 fn departure(request: &Request, reply: &Reply) -> Result<Option<String>> {
+    // What a model thinks is free; only the answer has a form.
     let (_, parts) = request.shape.thought_and_answer();
     let shape = Shape { parts: parts.to_vec() };
     Ok(match adherence(&shape, &thought::part(&reply.text).answer)? {
@@ -173,6 +174,7 @@ fn departure(request: &Request, reply: &Reply) -> Result<Option<String>> {
 /// The problem of a server that does not hold every form.
 fn problem(model: &ModelName, forms: &[FormFinding]) -> Option<String> {
     let broken: Vec<&FormFinding> = forms.iter().filter(|form| !form.held).collect();
+    // One line for all of them: the reason is mostly the same.
     let first = broken.first()?;
     let stages: Vec<&str> = broken.iter().map(|form| form.stage).collect();
     Some(format!(

@@ -96,6 +96,7 @@ pub(super) fn paid_share(experiment: &Experiment) -> f64 {
         asked += count * calls.len();
         distinct.extend(calls);
     }
+    // Without calls none is shared.
     if asked == 0 { 1.0 } else { distinct.len() as f64 / asked as f64 }
 }
 
