@@ -180,15 +180,13 @@ impl<'a> Answering<'a> {
     }
 
     /// What the current trial has cost so far.
-    #[must_use]
-    pub fn paid(&self) -> Paid {
+    pub(crate) fn paid(&self) -> Paid {
         self.paid
     }
 
     /// How much of each model's replies to the current trial was thought so far; without models that never
     /// thought.
-    #[must_use]
-    pub fn thoughts(&self) -> BTreeMap<ModelName, Thoughts> {
+    pub(crate) fn thoughts(&self) -> BTreeMap<ModelName, Thoughts> {
         let thinks = |counted: &Thoughts| counted.calls_with_thought > 0;
         let thinking = self.thoughts.iter().filter(|(_, counted)| thinks(counted));
         thinking.map(|(model, counted)| (model.clone(), *counted)).collect()

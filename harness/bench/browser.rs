@@ -142,17 +142,12 @@ impl Clip {
     }
 
     /// The limit, where one of the texts exceeds it.
-    pub(crate) fn shown<'a>(
-        self,
-        candidates: impl IntoIterator<Item = &'a Candidate>,
-    ) -> Option<usize> {
+    pub(crate) fn shown<'a>(self, of: impl IntoIterator<Item = &'a Candidate>) -> Option<usize> {
         let exceeds = |text: &Option<String>| {
             text.as_ref().is_some_and(|text| text.chars().nth(self.characters).is_some())
         };
-        let mut candidates = candidates.into_iter();
-        candidates
-            .any(|candidate| exceeds(&candidate.instruction) || exceeds(&candidate.response))
-            .then_some(self.characters)
+        let mut of = of.into_iter();
+        of.any(|one| exceeds(&one.instruction) || exceeds(&one.response)).then_some(self.characters)
     }
 
     /// The beginning of a text that exceeds the limit, and a sign that there was more.
@@ -245,13 +240,10 @@ impl RowIndex {
     pub(crate) fn new(trials: &[Vec<Candidate>]) -> (Self, Option<usize>) {
         let all = || trials.iter().flatten();
         let clip = Clip::within(ROW_TEXTS, all().count());
-        let of_trial = |(place, candidates): (usize, &Vec<Candidate>)| {
-            candidates
-                .iter()
-                .map(|candidate| CandidateRow::new(place, candidate, clip))
-                .collect::<Vec<_>>()
-        };
-        let mut rows: Vec<CandidateRow> = trials.iter().enumerate().flat_map(of_trial).collect();
+        let mut rows: Vec<CandidateRow> = Vec::new();
+        for (place, candidates) in trials.iter().enumerate() {
+            rows.extend(candidates.iter().map(|one| CandidateRow::new(place, one, clip)));
+        }
         let haystacks = rows.iter().map(CandidateRow::haystack).collect();
         // The search has seen the longer texts; a page of rows shows their beginnings.
         for row in &mut rows {
@@ -280,10 +272,8 @@ impl RowIndex {
         };
         let (from, to) = (bound(&query.from)?, bound(&query.to)?);
         let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
-        let fits_trial: Vec<bool> = trials
-            .iter()
-            .map(|trial| is(&query.variant, &trial.variant) && is(&query.seed, &trial.seed))
-            .collect();
+        let fits = |one: &TrialNote| is(&query.variant, &one.variant) && is(&query.seed, &one.seed);
+        let fits_trial: Vec<bool> = trials.iter().map(fits).collect();
         // As haystacks are; the search knows no other folding.
         let words = query.q.to_lowercase();
         let fits = |(row, haystack): &(&CandidateRow, &String)| {

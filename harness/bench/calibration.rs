@@ -188,8 +188,7 @@ fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T
 }
 
 /// What was found of each rater: every model, then committees of the sizes asked for.
-#[must_use]
-pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rated> {
+pub(crate) fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rated> {
     let responses: Vec<Sheet<f64>> = reviewed.iter().map(|of| of.responses.clone()).collect();
     let written: Option<Vec<Sheet<f64>>> = reviewed.iter().map(|of| of.written.clone()).collect();
     let instructions: Vec<Sheet<bool>> =
@@ -277,8 +276,7 @@ pub struct RaterRecord {
 
 impl RaterRecord {
     /// The part of a record about one rater.
-    #[must_use]
-    pub fn of(rated: &Rated, fingerprint: &str) -> Self {
+    pub(crate) fn of(rated: &Rated, fingerprint: &str) -> Self {
         Self {
             rater: rated.rater.clone(),
             fingerprint: fingerprint.to_owned(),
@@ -292,8 +290,7 @@ impl RaterRecord {
 impl CalibrationRecord {
     /// What a run with this threshold should say of its reviewers: one line for each of `members` that cannot
     /// review, and one when tau was another.
-    #[must_use]
-    pub fn warnings(&self, members: &[Member], tau: f64) -> Vec<String> {
+    pub(crate) fn warnings(&self, members: &[Member], tau: f64) -> Vec<String> {
         let is_member =
             |rater: &RaterRecord| members.iter().any(|member| member.name.as_str() == rater.rater);
         #[expect(clippy::float_cmp, reason = "both are as they were written")]
@@ -316,8 +313,7 @@ impl CalibrationRecord {
     }
 
     /// The folder that a pool's calibration is kept in.
-    #[must_use]
-    pub fn folder(results: &Path, pool: &str) -> PathBuf {
+    pub(crate) fn folder(results: &Path, pool: &str) -> PathBuf {
         results.join("calibration").join(pool)
     }
 

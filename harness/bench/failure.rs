@@ -36,8 +36,7 @@ Exit codes:
 pub struct BadInput(anyhow::Error);
 
 /// Marks an error as one of bad input.
-#[must_use]
-pub fn bad_input(error: impl Into<anyhow::Error>) -> anyhow::Error {
+pub(crate) fn bad_input(error: impl Into<anyhow::Error>) -> anyhow::Error {
     BadInput(error.into()).into()
 }
 

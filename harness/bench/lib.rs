@@ -6,7 +6,7 @@
 //! # Layout
 //!
 //! - [`command`]: the command line, most verbs a file each; `session`: what the verbs share, and who answers for a pool
-//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; [`builtin`]: the files for it that the
+//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; `builtin`: the files for it that the
 //!   program brings; `pool_files`: pools that it writes
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
@@ -31,7 +31,7 @@ pub mod answering;
 pub(crate) mod benchmark_scores;
 mod benchmarks;
 mod browser;
-pub mod builtin;
+mod builtin;
 pub mod calibration;
 pub mod command;
 mod comparison;

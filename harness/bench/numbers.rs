@@ -69,20 +69,19 @@ pub(crate) fn share(estimate: Estimate) -> Option<String> {
 
 /// A difference of shares in points of a hundred: `+12.5 points (+4.2 to +20.8)`.
 pub(crate) fn points(estimate: Estimate) -> String {
-    or_missing(estimate.value, |value| {
-        let interval = estimate.interval.map(|Interval { low, high }| {
-            format!(" ({} to {})", signed(100.0 * low, 1), signed(100.0 * high, 1))
-        });
-        format!("{} points{}", signed(100.0 * value, 1), interval.unwrap_or_default())
-    })
+    with_interval(estimate, " points", |share| signed(100.0 * share, 1))
 }
 
 /// A difference of scores: `+0.25 (-0.10 to +0.60)`.
 pub(crate) fn difference(estimate: Estimate) -> String {
+    with_interval(estimate, "", |score| signed(score, 2))
+}
+
+/// An estimate in a form and with a unit; the interval behind it has no unit of its own.
+fn with_interval(estimate: Estimate, unit: &str, form: impl Fn(f64) -> String) -> String {
     or_missing(estimate.value, |value| {
-        let interval =
-            estimate.interval.map(|i| format!(" ({} to {})", signed(i.low, 2), signed(i.high, 2)));
-        format!("{}{}", signed(value, 2), interval.unwrap_or_default())
+        let interval = estimate.interval.map(|i| format!(" ({} to {})", form(i.low), form(i.high)));
+        format!("{}{unit}{}", form(value), interval.unwrap_or_default())
     })
 }
 

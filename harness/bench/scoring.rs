@@ -155,16 +155,6 @@ pub enum Protocol {
 const RESPONSE_HEADING: &str = "### Response:";
 
 impl Protocol {
-    /// Name used in tables and files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Apart => "apart",
-            Self::CherryLlm => "cherry-llm",
-            Self::Superfiltering => "superfiltering",
-        }
-    }
-
     /// What stands before a sample's response.
     fn instruction(self, sample: &Sample) -> String {
         match self {

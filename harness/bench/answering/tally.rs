@@ -51,8 +51,7 @@ impl Default for MaxFailed {
 
 impl MaxFailed {
     /// Whether it is a number of calls, or a share from 0 to 1.
-    #[must_use]
-    pub fn is_usable(self) -> bool {
+    pub(crate) fn is_usable(self) -> bool {
         match self {
             Self::Calls(_) => true,
             Self::Share(share) => (0.0..=1.0).contains(&share),

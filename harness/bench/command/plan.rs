@@ -33,7 +33,7 @@ use crate::{overwrite, terminal};
 use calls::{candidates, cast, is_of_disputes, learnt, mean_parameters, paid_share, stages};
 use enough::{CapCheck, Comparison, Detect};
 
-pub(in crate::command) use enough::{Detectable, Recorded};
+pub(super) use enough::{Detectable, Recorded};
 
 /// Bytes that a stored call takes, measured on runs with the prompts of experiments/prompts.
 const BYTES_PER_CALL: u64 = 3_000;

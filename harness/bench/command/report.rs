@@ -212,10 +212,10 @@ async fn about(State(viewer): State<Arc<Viewer>>) -> Json<BrowserIndex> {
 async fn page(State(viewer): State<Arc<Viewer>>) -> axum::response::Html<String> {
     let title = Html::text(&viewer.title);
     let unfinished = viewer.about.trials.iter().filter(|trial| !trial.finished).map(|trial| {
+        let name = Html::text(&trial.name);
         format!(
-            "<p class=\"warning\" role=\"note\">Trial {} is not finished; shown is what was on record \
-             when this was started.</p>\n",
-            Html::text(&trial.name)
+            "<p class=\"warning\" role=\"note\">Trial {name} is not finished; shown is what was on record \
+             when this was started.</p>\n"
         )
     });
     let unfinished: String = unfinished.collect();
