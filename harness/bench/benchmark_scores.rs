@@ -1,5 +1,6 @@
 //! Writes what came out of an evaluation: its scores into `benchmarks.csv`, beside lines that were written by hand, and
-//! the results of single items beside it. And what a trained model is, in the words of the paper's tables.
+//! the results of single items beside it. And what a trained model is, in the words of the paper's tables and as it is
+//! typed.
 
 use std::path::{Path, PathBuf};
 
@@ -77,6 +78,34 @@ impl TrainedSubject {
             .with_context(|| format!("{} is not as `train` writes it", file.display()))
     }
 }
+
+/// The model that `--as` names: its base model, and the data that it was trained on.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedSubject(String, DataSubject);
+
+impl NamedSubject {
+    pub(crate) fn trained(self, training_seed: u64) -> TrainedSubject {
+        let Self(base_model, data) = self;
+        TrainedSubject { base_model, data, training_seed }
+    }
+}
+
+/// Reads BASE/SEED-SET/SOURCE[/ROUNDS].
+pub(crate) fn subject(text: &str) -> Result<NamedSubject, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let [base, seed, source, rounds @ ..] = parts.as_slice() else {
+        return Err(SUBJECT_WANTED.to_owned());
+    };
+    let iteration = match rounds {
+        [] => None,
+        [rounds] => Some(rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?),
+        _ => return Err(SUBJECT_WANTED.to_owned()),
+    };
+    let (seed_dataset, data_source) = ((*seed).to_owned(), (*source).to_owned());
+    Ok(NamedSubject((*base).to_owned(), DataSubject { seed_dataset, data_source, iteration }))
+}
+
+const SUBJECT_WANTED: &str = "BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla";
 
 /// An evaluation that has ended, and of which model it is.
 #[derive(Serialize)]
@@ -279,5 +308,18 @@ mod tests {
         write(&model("vanilla", 0), &[line(Benchmark::Gsm8k, 60.0)]);
         let text = std::fs::read_to_string(folder.path().join(BENCHMARKS)).unwrap();
         assert_eq!(text.matches(",vanilla,").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn subjects_are_read_or_refused() {
+        let NamedSubject(base, data) = subject("qwen2.5-7b/alpaca/gra/5").unwrap();
+        assert_eq!(
+            (base.as_str(), data.data_source.as_str(), data.iteration),
+            ("qwen2.5-7b", "gra", Some(5))
+        );
+        assert_eq!(subject("a/b/c").unwrap().1.iteration, None);
+        for wrong in ["a/b", "a/b/c/d", "a"] {
+            assert!(subject(wrong).is_err(), "{wrong}");
+        }
     }
 }

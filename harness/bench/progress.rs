@@ -3,7 +3,6 @@
 
 mod estimate;
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 use crate::trial::TrialId;
-use estimate::{EMBEDDING, Goal, STAGES, WholeProgress, place};
+use estimate::{EMBEDDING, Goal, STAGES, StageProgress, WholeProgress, place};
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -83,22 +82,6 @@ struct Counts {
     rejected: usize,
     disputed: usize,
     failed: usize,
-}
-
-/// One stage under way.
-#[derive(Debug)]
-struct StageProgress {
-    name: String,
-    /// Among the [`STAGES`] of a round; `None` of work outside any trial.
-    place: Option<u8>,
-    asked: usize,
-    missing: usize,
-    done: usize,
-    tokens: u64,
-    /// Chunks under way, by their places in the stage.
-    chunks: BTreeMap<usize, ChunkProgress>,
-    started: Instant,
-    last_line: Instant,
 }
 
 impl Progress {
@@ -401,36 +384,6 @@ fn rough(time: Duration) -> String {
         short if short < 90.0 => format!("{short:.0} s"),
         middle if middle < 5_400.0 => format!("{:.0} min", middle / 60.0),
         long => format!("{:.1} h", long / 3_600.0),
-    }
-}
-
-impl StageProgress {
-    fn new(name: &str, place: Option<u8>, asked: usize, missing: usize) -> Self {
-        let now = Instant::now();
-        Self {
-            name: name.to_owned(),
-            place,
-            asked,
-            missing,
-            done: 0,
-            tokens: 0,
-            chunks: BTreeMap::new(),
-            started: now,
-            last_line: now,
-        }
-    }
-
-    /// Of the stage; `None` until a reply is there.
-    fn left(&self) -> Option<Duration> {
-        let done = self.done + self.under_way().replies;
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let rest = self.missing.saturating_sub(done) as f64 / done as f64;
-        (done > 0).then(|| self.started.elapsed().mul_f64(rest))
-    }
-
-    /// Of all chunks that have begun and are not done.
-    fn under_way(&self) -> ChunkProgress {
-        self.chunks.values().copied().sum()
     }
 }
 

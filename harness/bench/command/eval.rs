@@ -21,7 +21,9 @@ use gra_paper::grid::{self, Align, Column};
 use serde_json::json;
 
 use crate::answering::Interrupted;
-use crate::benchmark_scores::{BENCHMARKS, DataSubject, Evaluated, SUBJECT, TrainedSubject};
+use crate::benchmark_scores::{
+    BENCHMARKS, Evaluated, NamedSubject, SUBJECT, TrainedSubject, subject,
+};
 use crate::failure::bad_input;
 use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
@@ -361,34 +363,6 @@ fn tell(what: &str, now: &EvaluationProgress, progress: &mut Progress) {
     }
 }
 
-/// The model that `--as` names: its base model, and the data that it was trained on.
-#[derive(Clone, Debug)]
-struct NamedSubject(String, DataSubject);
-
-impl NamedSubject {
-    fn trained(self, training_seed: u64) -> TrainedSubject {
-        let Self(base_model, data) = self;
-        TrainedSubject { base_model, data, training_seed }
-    }
-}
-
-/// Reads BASE/SEED-SET/SOURCE[/ROUNDS].
-fn subject(text: &str) -> Result<NamedSubject, String> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let [base, seed, source, rounds @ ..] = parts.as_slice() else {
-        return Err(SUBJECT_WANTED.to_owned());
-    };
-    let iteration = match rounds {
-        [] => None,
-        [rounds] => Some(rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?),
-        _ => return Err(SUBJECT_WANTED.to_owned()),
-    };
-    let (seed_dataset, data_source) = ((*seed).to_owned(), (*source).to_owned());
-    Ok(NamedSubject((*base).to_owned(), DataSubject { seed_dataset, data_source, iteration }))
-}
-
-const SUBJECT_WANTED: &str = "BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla";
-
 fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
     let mut out = terminal::json_or_text(is_json);
     if is_json {
@@ -433,22 +407,4 @@ fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
     }
     let scores = results.join(BENCHMARKS);
     Ok(writeln!(out, "Scores:  {}\nNext:    gra-bench tables", scores.display())?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subjects_are_read_or_refused() {
-        let NamedSubject(base, data) = subject("qwen2.5-7b/alpaca/gra/5").unwrap();
-        assert_eq!(
-            (base.as_str(), data.data_source.as_str(), data.iteration),
-            ("qwen2.5-7b", "gra", Some(5))
-        );
-        assert_eq!(subject("a/b/c").unwrap().1.iteration, None);
-        for wrong in ["a/b", "a/b/c/d", "a"] {
-            assert!(subject(wrong).is_err(), "{wrong}");
-        }
-    }
 }
