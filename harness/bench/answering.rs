@@ -102,6 +102,9 @@ impl Thoughts {
     }
 }
 
+/// The calls of a step as they are recorded, and their replies, both in the order of the requests.
+type Answered = (Vec<CallRow>, Vec<Reply>);
+
 /// The one place where questions meet answers.
 pub struct Answering<'a> {
     store: &'a mut Store,
@@ -250,11 +253,7 @@ impl<'a> Answering<'a> {
     }
 
     /// Answers the requests of a step, in order.
-    fn complete(
-        &mut self,
-        asking: Asking<'_>,
-        requests: &[Request],
-    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+    fn complete(&mut self, asking: Asking<'_>, requests: &[Request]) -> Result<Answered> {
         let keys: Vec<CompletionKey> =
             requests.iter().map(|request| self.key(request)).collect::<Result<_>>()?;
         let mut missing: BTreeMap<CompletionKey, &Request> = BTreeMap::new();
@@ -295,11 +294,7 @@ impl<'a> Answering<'a> {
     }
 
     /// Reads the replies of a step back, all of them from the store.
-    fn collect(
-        &mut self,
-        keys: &[CompletionKey],
-        requests: &[Request],
-    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+    fn collect(&mut self, keys: &[CompletionKey], requests: &[Request]) -> Result<Answered> {
         let (mut rows, mut replies) = (Vec::new(), Vec::new());
         for (key, request) in keys.iter().zip(requests) {
             let reply = self.store.reply(key)?;

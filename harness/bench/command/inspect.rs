@@ -202,8 +202,8 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
                 // Roles were drawn from what earlier waves and rounds had shown of the models.
                 let all = store.candidates(trial.row)?;
                 let tau = trial.record.settings.method.tau;
-                let experience = Experience::before(&trail.candidate, &all, tau);
-                describe_experience(&mut text, &trail.candidate, &experience)?;
+                let known = Experience::before(&trail.candidate, &all, tau);
+                describe_known(&mut text, &trail.candidate, &known)?;
             }
             describe(&mut text, &trail)?;
             trail.calls
@@ -262,19 +262,15 @@ fn describe_draws(text: &mut String, trail: &Trail, variant: &Variant) -> fmt::R
 }
 
 /// Each model's record in earlier waves and rounds, in the order of its roles.
-fn describe_experience(
-    text: &mut String,
-    candidate: &Candidate,
-    experience: &Experience,
-) -> fmt::Result {
+fn describe_known(text: &mut String, candidate: &Candidate, known: &Experience) -> fmt::Result {
     let roles = &candidate.roles;
     let drawn = std::iter::once(&roles.generator).chain(&roles.reviewers).chain(&roles.adjudicator);
     let domain = candidate.domain.map_or("any domain", Domain::name);
     writeln!(text, "\nwhat was known of them ({domain}; agreed with the rest of the committee)")?;
     let share = |Count { yes, no }: Count| format!("{yes} of {}", yes + no);
     for model in drawn {
-        let passed = share(experience.generated(model, candidate.domain));
-        let Agreement { passing, failing } = experience.judged(model);
+        let passed = share(known.generated(model, candidate.domain));
+        let Agreement { passing, failing } = known.judged(model);
         let (passing, failing) = (share(passing), share(failing));
         writeln!(
             text,
