@@ -153,7 +153,9 @@ impl ReproductionScale {
                     .option("--sets", Some(names.join(",")))
                     .option("--out", Some(data.display()));
                 commands.push(export.with("--replace").option("--base", shown_base()));
-                commands.extend(self.trainings(&loaded, &sets, &data, &mut trained, global));
+                let (trainings, folders) = self.trainings(&loaded, &sets, &data, global);
+                commands.extend(trainings);
+                trained.extend(folders);
             }
             experiments.push(loaded.name);
         }
@@ -172,18 +174,17 @@ impl ReproductionScale {
         Ok(commands)
     }
 
-    /// The trainings on data sets that were exported to `data`; tells their seeds and folders to `trained`.
+    /// The trainings on data sets that were exported to `data`, and the seeds and folders of what they train.
     fn trainings(
         &self,
         experiments: &Experiments,
         sets: &[(&str, Option<&str>)],
         data: &Path,
-        trained: &mut Vec<(u32, PathBuf)>,
         global: &GlobalArgs,
-    ) -> Vec<StageCommand> {
+    ) -> (Vec<StageCommand>, Vec<(u32, PathBuf)>) {
         let ScaleTraining { bases, recipe, seeds } = &self.training;
         let listed = seeds.iter().map(ToString::to_string).collect::<Vec<String>>().join(",");
-        let mut commands = Vec::new();
+        let (mut commands, mut trained) = (Vec::new(), Vec::new());
         for one in &experiments.each {
             for &(name, called) in sets {
                 // Trainings bear the name of the data set's export, whose run seed is the experiment's first.
@@ -210,7 +211,7 @@ impl ReproductionScale {
                 }
             }
         }
-        commands
+        (commands, trained)
     }
 }
 

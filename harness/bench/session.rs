@@ -160,7 +160,8 @@ impl Session {
             None => signal_hook::low_level::exit(130),
         })?;
         let progress = Progress::new(global.verbosity());
-        let engine = engine(pool, settings, global.results(), &progress, &stop)?;
+        let local = local_engine(pool, settings, global.results(), &progress)?;
+        let engine = with_servers(local, pool, &stop);
         Ok(Self { store, engine, progress, stop })
     }
 
@@ -237,28 +238,21 @@ pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<()> {
     Ok(())
 }
 
-/// The engine of a pool. Loads no model yet. What it has to say goes where the progress goes; once `stop` is set, it
-/// asks servers nothing more.
-fn engine(
-    pool: &ModelPool,
-    settings: &EngineSettings,
-    results: &Path,
-    progress: &Progress,
-    stop: &Arc<AtomicBool>,
-) -> Result<Box<dyn Engine>> {
-    let local = local_engine(pool, settings, results, progress)?;
+/// The engine of a pool: llama.cpp's, and where models are on servers also one that asks these, until `stop` is set.
+fn with_servers(local: Dispatcher, pool: &ModelPool, stop: &Arc<AtomicBool>) -> Box<dyn Engine> {
     let is_served = |model: &&PoolModel| matches!(model.backend, Backend::Server(_));
     let served = pool.members_and_teachers().filter(is_served).map(|model| model.name.clone());
     let served: Vec<ModelName> = served.collect();
     if served.is_empty() {
-        return Ok(Box::new(local));
+        return Box::new(local);
     }
     // The encoder is always one of llama.cpp's.
     let servers = ServerEngine::new(pool, RetryPolicy::default(), Arc::clone(stop));
-    Ok(Box::new(local.route(served, Box::new(servers))))
+    Box::new(local.route(served, Box::new(servers)))
 }
 
-/// The engine of what llama.cpp runs on this machine, in as many workers as the settings say.
+/// The engine of what llama.cpp runs on this machine, in as many workers as the settings say. Loads no model yet. What it
+/// has to say goes where the progress goes.
 pub(crate) fn local_engine(
     pool: &ModelPool,
     settings: &EngineSettings,
