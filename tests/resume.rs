@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gra_bench::answering::{Answering, Interrupted};
 use gra_bench::dataset::{self, Named};
 use gra_bench::experiment::{Experiment, Overrides};
-use gra_bench::judging;
 use gra_bench::progress::{Progress, Verbosity};
+use gra_bench::scoring;
 use gra_bench::store::Store;
 use gra_bench::suite::{self, SeedReport};
 use gra_bench::trial::Fingerprints;
@@ -230,7 +230,7 @@ fn what_others_ask_meanwhile_leaves_recorded_chunks_alone() {
                 dataset::load(vec![Named::parse(&file).unwrap()], &store).unwrap().remove(0);
             let (method, prompts) = (&experiment.method, &experiment.prompts.set);
             let judge = judge.clone();
-            let bench = judging::Bench { judge, prompts, method, run_seed: 42 };
+            let bench = scoring::Bench { judge, prompts, method, run_seed: 42 };
             let (mut engine, mut progress) =
                 (BatchSensitive::default(), Progress::new(Verbosity::Quiet));
             let stop = AtomicBool::new(false);

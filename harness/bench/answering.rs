@@ -1,4 +1,5 @@
-//! Answers the method's questions: from the store where it can, from the engine where it must.
+//! Answers the method's questions: from the store where it can, from the engine where it must. So are embeddings and
+//! losses found, which models compute of texts without writing any.
 //!
 //! The requests of a step are looked up first. What is missing is grouped by model, cut into chunks
 //! and recorded; then the chunks run, as many at the same time as the engine has workers, and the replies
@@ -7,38 +8,43 @@
 //! twice. A failed call is stored as replies are, and replayed unless it is to be asked again; when too
 //! many fail the run stops ([`Tolerance`]).
 
-mod computed;
-mod cost;
 mod tally;
+mod work;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use gra_analysis::trial::CallFact;
-use gra_llm::engine::{ChunkEvent, Engine, EngineError};
-use gra_llm::key::CompletionKey;
-use gra_synth::request::{ModelName, Portion, Reply, Request, Stage};
+use gra_llm::engine::Engine;
+use gra_llm::key::{CompletionKey, score_key};
+use gra_llm::score::Passage;
+use gra_synth::request::{Embedding, ModelName, Portion, Reply, Request, Stage};
 use gra_synth::step::{Answers, Step};
+use serde::Serialize;
 
 use crate::progress::Progress;
-use crate::store::{CallRow, ChunkCost, PlannedChunk, Store};
+use crate::store::{CallRow, Store, StoredScore};
 use crate::trial::TrialId;
 
-use cost::{Meter, Started};
 use tally::Tally;
+use work::{Group, Meter};
 
-pub use cost::{Paid, Thoughts};
 pub use tally::{MaxFailed, Tolerance, TooManyLost};
+pub use work::Paid;
 
 /// The run was asked to stop, and did so after saving what was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("interrupted; everything finished so far is saved")]
 pub struct Interrupted;
+
+/// Texts that are embedded between two commits.
+const EMBEDDINGS_PER_COMMIT: usize = 256;
+
+/// Passages that are scored between two commits.
+const SCORES_PER_COMMIT: usize = 32;
 
 /// For whom questions are answered.
 #[derive(Clone, Copy, Debug)]
@@ -63,23 +69,41 @@ impl fmt::Display for Asking<'_> {
     }
 }
 
-/// Calls of one model and stage: their requests share a role prompt.
-type Group = (ModelName, Stage);
-
-/// What is known of a chunk under way.
-#[derive(Default)]
-struct Running {
-    begun: Option<Instant>,
-    slots: u32,
+/// How much of one model's replies to a trial was thought: counted over every call, paid now or earlier, so that a replay
+/// counts the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Thoughts {
+    /// Its replies.
+    pub calls: u64,
+    /// Those with a thought.
+    pub calls_with_thought: u64,
+    /// Tokens of all its replies.
+    pub reply_tokens: u64,
+    /// Those of thoughts, by their share of each reply's characters.
+    pub thought_tokens: u64,
 }
 
-impl Running {
-    /// What it has cost, now that it is done.
-    fn cost(&self, crashes: u64) -> ChunkCost {
-        let seconds = self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
-        ChunkCost { seconds, slots: self.slots, crashes }
+impl Thoughts {
+    /// Counts a reply.
+    pub fn count(&mut self, reply: &Reply) {
+        let tokens = reply.thought_tokens();
+        self.calls += 1;
+        self.calls_with_thought += u64::from(tokens > 0);
+        self.reply_tokens += u64::from(reply.reply_tokens);
+        self.thought_tokens += u64::from(tokens);
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.calls_with_thought += other.calls_with_thought;
+        self.reply_tokens += other.reply_tokens;
+        self.thought_tokens += other.thought_tokens;
     }
 }
+
+/// The calls of a step as they are recorded, and their replies, both in the order of the requests.
+type Answered = (Vec<CallRow>, Vec<Reply>);
 
 /// The one place where questions meet answers.
 pub struct Answering<'a> {
@@ -159,15 +183,13 @@ impl<'a> Answering<'a> {
     }
 
     /// What the current trial has cost so far.
-    #[must_use]
-    pub fn paid(&self) -> Paid {
+    pub(crate) fn paid(&self) -> Paid {
         self.paid
     }
 
     /// How much of each model's replies to the current trial was thought so far; without models that never
     /// thought.
-    #[must_use]
-    pub fn thoughts(&self) -> BTreeMap<ModelName, Thoughts> {
+    pub(crate) fn thoughts(&self) -> BTreeMap<ModelName, Thoughts> {
         let thinks = |counted: &Thoughts| counted.calls_with_thought > 0;
         let thinking = self.thoughts.iter().filter(|(_, counted)| thinks(counted));
         thinking.map(|(model, counted)| (model.clone(), *counted)).collect()
@@ -231,11 +253,7 @@ impl<'a> Answering<'a> {
     }
 
     /// Answers the requests of a step, in order.
-    fn complete(
-        &mut self,
-        asking: Asking<'_>,
-        requests: &[Request],
-    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+    fn complete(&mut self, asking: Asking<'_>, requests: &[Request]) -> Result<Answered> {
         let keys: Vec<CompletionKey> =
             requests.iter().map(|request| self.key(request)).collect::<Result<_>>()?;
         let mut missing: BTreeMap<CompletionKey, &Request> = BTreeMap::new();
@@ -268,133 +286,19 @@ impl<'a> Answering<'a> {
 
     /// The key under which a request's reply is stored.
     fn key(&mut self, request: &Request) -> Result<CompletionKey> {
-        if !self.fingerprints.contains_key(&request.model) {
-            let fingerprint = self.engine.fingerprint(&request.model)?;
-            self.fingerprints.insert(request.model.clone(), fingerprint);
-        }
-        Ok(CompletionKey::new(&self.fingerprints[&request.model], request))
-    }
-
-    /// The chunks that will answer what is missing, by model: recorded unfinished ones that can be
-    /// run whole as they were, then new ones. What another caller recorded and cannot be used here
-    /// stays open for that caller.
-    fn plan(
-        &mut self,
-        asking: Asking<'_>,
-        missing: BTreeMap<Group, Vec<CompletionKey>>,
-    ) -> Result<Vec<(Group, PlannedChunk)>> {
-        let name = asking.to_string();
-        let all: usize = missing.values().map(Vec::len).sum();
-        let (mut again, mut forget, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for (group, mut left) in missing {
-            for (planned_for, chunk) in self.store.open_chunks(&group.0, group.1)? {
-                // A reply depends on what it was batched with, so a chunk runs again whole or not at all.
-                if chunk.keys.iter().all(|key| left.contains(key)) {
-                    left.retain(|key| !chunk.keys.contains(key));
-                    again.push((group.clone(), chunk));
-                } else if planned_for == name {
-                    forget.push(chunk.id);
-                }
-            }
-            // No chunk is larger than a worker's part of the step.
-            let size = self.chunk.min(all.div_ceil(self.engine.workers(&group.0).max(1))).max(1);
-            new.extend(left.chunks(size).map(|keys| (group.clone(), keys.to_vec())));
-        }
-        if !new.is_empty() || !forget.is_empty() {
-            let planned = self.store.plan_chunks(&name, &forget, &new)?;
-            again.extend(new.into_iter().map(|(group, _)| group).zip(planned));
-        }
-        // By model, old chunks and new ones, so that a model is loaded once for all of them.
-        again.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(again)
-    }
-
-    /// Runs chunks and stores the replies of each when it is done.
-    fn run(
-        &mut self,
-        planned: &[(Group, PlannedChunk)],
-        missing: &BTreeMap<CompletionKey, &Request>,
-    ) -> Result<()> {
-        if planned.is_empty() {
-            return Ok(());
-        }
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(Interrupted.into());
-        }
-        let requests = |(_, chunk): &(Group, PlannedChunk)| {
-            chunk.keys.iter().map(|key| missing[key].clone()).collect()
+        let fingerprint = match self.fingerprints.entry(request.model.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.engine.fingerprint(&request.model)?),
         };
-        let chunks: Vec<Vec<Request>> = planned.iter().map(requests).collect();
-        let asked: Vec<&[Request]> = chunks.iter().map(Vec::as_slice).collect();
-        let started = Started::now(self.meter.as_ref());
-        let mut running: Vec<Running> = planned.iter().map(|_| Running::default()).collect();
-        let (mut left, mut unsaved, mut lost) = (planned.len(), None, None);
-        // A copy: the calls are counted for good when all replies of the step are read back.
-        let mut tally = self.tally.clone();
-        let max_failed = self.tolerance.max_failed;
-        let Self { store, engine, progress, stop, fingerprints, paid, .. } = &mut *self;
-        let ended = engine.complete_all(&asked, &mut |place, event| {
-            let ((model, _), chunk) = &planned[place];
-            match event {
-                ChunkEvent::Begun => running[place].begun = Some(Instant::now()),
-                ChunkEvent::Progress(so_far) => {
-                    running[place].slots = so_far.slots;
-                    progress.in_chunk(place, so_far);
-                }
-                ChunkEvent::Answered { replies, crashes } => {
-                    progress.end_chunk(place, replies.len());
-                    paid.calls += replies.len() as u64;
-                    paid.crashes += crashes;
-                    let answered: Vec<_> = chunks[place].iter().zip(replies).collect();
-                    for (request, reply) in &answered {
-                        tally.count(request, reply, true);
-                    }
-                    let verdict = tally.check_failed(max_failed);
-                    // A model that answers nothing is away: its calls have not failed.
-                    let is_away = matches!(&verdict, Err(TooManyLost::Unanswered { last, .. })
-                        if last.model == *model);
-                    // The first verdict is the reason; chunks that were under way only add to it.
-                    lost = lost.take().or(verdict.err());
-                    if is_away {
-                        return ControlFlow::Break(());
-                    }
-                    let cost = running[place].cost(crashes);
-                    match store.finish_chunk(chunk, &fingerprints[model], cost, &answered) {
-                        Ok(()) => left -= 1,
-                        Err(error) => unsaved = Some(error),
-                    }
-                }
-            }
-            if unsaved.is_some() || lost.is_some() || stop.load(Ordering::Relaxed) {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        self.paid.add(&started, self.meter.as_ref());
-        // What could not be saved is told first: nothing goes on without the store.
-        if let Some(lost) = lost.filter(|_| unsaved.is_none()) {
-            return Err(lost.into());
-        }
-        match (unsaved, ended) {
-            (Some(error), _) => Err(error),
-            (None, Err(EngineError::Stopped)) => Err(Interrupted.into()),
-            (None, Err(error)) => Err(error.into()),
-            // Stopped between two chunks, of which the engine knows nothing.
-            (None, Ok(())) if left > 0 => Err(Interrupted.into()),
-            (None, Ok(())) => Ok(()),
-        }
+        Ok(CompletionKey::new(fingerprint, request))
     }
 
     /// Reads the replies of a step back, all of them from the store.
-    fn collect(
-        &mut self,
-        keys: &[CompletionKey],
-        requests: &[Request],
-    ) -> Result<(Vec<CallRow>, Vec<Reply>)> {
+    fn collect(&mut self, keys: &[CompletionKey], requests: &[Request]) -> Result<Answered> {
         let (mut rows, mut replies) = (Vec::new(), Vec::new());
         for (key, request) in keys.iter().zip(requests) {
             let reply = self.store.reply(key)?;
-            let reply = reply.ok_or_else(|| anyhow::anyhow!("the store lost reply {key}"))?;
+            let reply = reply.ok_or_else(|| anyhow!("the store lost reply {key}"))?;
             self.asked_now.insert(*key);
             self.thoughts.entry(request.model.clone()).or_default().count(&reply);
             let fact = CallFact {
@@ -408,5 +312,71 @@ impl<'a> Answering<'a> {
             replies.push(reply);
         }
         Ok((rows, replies))
+    }
+
+    /// Embeds texts, in order. Each text is embedded once, however often it is asked for.
+    ///
+    /// # Errors
+    /// When the engine or the store fails, or [`Interrupted`].
+    pub fn embed(&mut self, texts: &[String]) -> Result<Vec<Embedding>> {
+        let encoder = self.engine.encoder_fingerprint()?;
+        let mut missing: Vec<String> = Vec::new();
+        for text in texts {
+            if self.store.embedding(&encoder, text)?.is_none() {
+                missing.push(text.clone());
+            }
+        }
+        // A text that is asked for twice is embedded once.
+        missing.sort();
+        missing.dedup();
+        self.progress.begin_embedding(missing.len());
+        for part in missing.chunks(EMBEDDINGS_PER_COMMIT) {
+            let embeddings = self.work(|engine, _| engine.embed(part))?;
+            let embedded: Vec<(String, Embedding)> = part.iter().cloned().zip(embeddings).collect();
+            self.store.store_embeddings(&encoder, &embedded)?;
+            self.progress.embedded(part.len());
+        }
+        self.progress.end_stage();
+        let lost = || anyhow!("the store lost an embedding");
+        // All from the store, so that it makes no difference which of them were there before.
+        texts.iter().map(|text| self.store.embedding(&encoder, text)?.ok_or_else(lost)).collect()
+    }
+
+    /// Scores passages of one model, in order. Each is scored once, however often it is asked for. `what` names the work
+    /// for people.
+    ///
+    /// # Errors
+    /// When a passage does not fit the model's context, the engine or the store fails, or
+    /// [`Interrupted`].
+    pub fn score(
+        &mut self,
+        what: &str,
+        model: &ModelName,
+        passages: &[Passage],
+    ) -> Result<Vec<StoredScore>> {
+        let fingerprint = self.engine.scoring_fingerprint(model)?;
+        let keys: Vec<[u8; 32]> =
+            passages.iter().map(|passage| score_key(&fingerprint, passage)).collect();
+        let (mut missing, mut seen) = (Vec::new(), BTreeSet::new());
+        // In the order of the passages, whose neighbours may share a beginning.
+        for (key, passage) in keys.iter().zip(passages) {
+            if self.store.score(key)?.is_none() && seen.insert(*key) {
+                missing.push((*key, passage));
+            }
+        }
+        self.progress.begin_scoring(what, passages.len(), missing.len());
+        for part in missing.chunks(SCORES_PER_COMMIT) {
+            let batch: Vec<Passage> = part.iter().map(|(_, passage)| (*passage).clone()).collect();
+            let scores = self.work(|engine, progress| {
+                engine.score(&batch, &mut |so_far| progress.in_chunk(0, so_far))
+            })?;
+            self.progress.end_chunk(0, batch.len());
+            let rows: Vec<_> =
+                part.iter().zip(&scores).map(|((key, _), score)| (*key, score.into())).collect();
+            self.store.store_scores(&rows)?;
+        }
+        self.progress.end_stage();
+        let lost = || anyhow!("the store lost a score");
+        keys.iter().map(|key| self.store.score(key)?.ok_or_else(lost)).collect()
     }
 }

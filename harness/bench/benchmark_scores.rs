@@ -1,10 +1,11 @@
-//! Writes `benchmarks.csv`: scores of trained models, as `gra-bench eval` finds them, beside lines that were written by
-//! hand.
+//! Writes what came out of an evaluation: its scores into `benchmarks.csv`, beside lines that were written by hand, and
+//! the results of single items beside it. And what a trained model is, in the words of the paper's tables and as it is
+//! typed.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gra_downstream::evaluation::{BenchmarkOutcome, Evaluation, ScoringProtocol};
 use gra_files::write_atomic;
 use gra_paper::Benchmark;
 use gra_paper::benchmarks::PAPERS_PROTOCOL;
@@ -72,21 +73,121 @@ impl TrainedSubject {
     }
 }
 
-/// A model's score on a benchmark.
-pub(crate) struct ScoreLine {
-    pub(crate) benchmark: Benchmark,
-    /// Per cent, unrounded.
-    pub(crate) score: f64,
-    /// Items scored.
-    pub(crate) n: u64,
+/// The model that `--as` names: its base model, and the data that it was trained on.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedSubject(String, DataSubject);
+
+impl NamedSubject {
+    pub(crate) fn trained(self, training_seed: u64) -> TrainedSubject {
+        let Self(base_model, data) = self;
+        TrainedSubject { base_model, data, training_seed }
+    }
 }
 
+/// Reads BASE/SEED-SET/SOURCE[/ROUNDS].
+pub(crate) fn subject(text: &str) -> Result<NamedSubject, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let [base, seed, source, rounds @ ..] = parts.as_slice() else {
+        return Err(SUBJECT_WANTED.to_owned());
+    };
+    let iteration = match rounds {
+        [] => None,
+        [rounds] => Some(rounds.parse().map_err(|_| format!("`{rounds}` is no number of rounds"))?),
+        _ => return Err(SUBJECT_WANTED.to_owned()),
+    };
+    let (seed_dataset, data_source) = ((*seed).to_owned(), (*source).to_owned());
+    Ok(NamedSubject((*base).to_owned(), DataSubject { seed_dataset, data_source, iteration }))
+}
+
+const SUBJECT_WANTED: &str = "BASE/SEED-SET/SOURCE is wanted, such as qwen2.5-7b/alpaca/vanilla";
+
+/// An evaluation that has ended, and of which model it is.
+#[derive(Serialize)]
+pub(crate) struct Evaluated {
+    pub(crate) folder: PathBuf,
+    pub(crate) subject: Option<TrainedSubject>,
+    pub(crate) protocol: String,
+    pub(crate) evaluation: Evaluation,
+}
+
+/// What a line of benchmarks.csv says of how a score was found. Only whole benchmarks with the paper's prompts are of
+/// the paper's protocol.
+fn protocol(evaluation: &Evaluation) -> String {
+    let engine = match evaluation.protocol {
+        ScoringProtocol::OpenCompass => PAPERS_PROTOCOL,
+        ScoringProtocol::LmEval => "lm-eval",
+    };
+    match &evaluation.suite {
+        Some(suite) if !suite.is_whole() => format!("{engine}-{}", suite.name),
+        Some(_) => engine.to_owned(),
+        // Whose prompts and how many items is not known of everything that was scored elsewhere.
+        None => {
+            let scored = evaluation.benchmarks.values();
+            let is_papers = scored.clone().all(|outcome| match outcome {
+                BenchmarkOutcome::Scored(scored) => scored.pinned && scored.whole,
+                BenchmarkOutcome::Failed(_) => true,
+            });
+            if is_papers { engine.to_owned() } else { format!("{engine}-imported") }
+        }
+    }
+}
+
+impl Evaluated {
+    /// Writes the results of single items, and the scores into benchmarks.csv where it is known of what they are.
+    pub(crate) fn record(
+        folder: PathBuf,
+        subject: Option<TrainedSubject>,
+        evaluation: Evaluation,
+        results: &Path,
+    ) -> Result<Self> {
+        let one = Self { protocol: protocol(&evaluation), folder, subject, evaluation };
+        let mut csv = CsvWriter::from_writer(Vec::new());
+        csv.write_record(["benchmark", "item", "right"])?;
+        let mut has_items = false;
+        let mut lines = Vec::new();
+        for benchmark in Benchmark::ALL {
+            // One that failed or was not asked for has no line: an earlier score stays.
+            let Some(scored) = one.evaluation.scored(benchmark) else { continue };
+            for item in &scored.items {
+                has_items = true;
+                csv.write_record([benchmark.id(), &item.id, &item.right.to_string()])?;
+            }
+            // An import may not say how many items a score is over; the benchmark's own number is then taken.
+            let n = scored.n.unwrap_or(benchmark.items());
+            lines.push(ScoreLine { benchmark, score: scored.score, n });
+        }
+        let file = one.folder.join("items.csv");
+        if has_items {
+            write_atomic(&file, &csv.into_inner()?)?;
+        }
+        if let Some(subject) = one.subject.as_ref().filter(|_| !lines.is_empty()) {
+            // As seen from the results folder, which may be moved.
+            let named = file.strip_prefix(results).unwrap_or(&file).display().to_string();
+            let named = has_items.then_some(named.as_str());
+            record(results, subject, &one.protocol, named, &lines)?;
+        }
+        Ok(one)
+    }
+}
+
+/// A model's score on a benchmark.
+struct ScoreLine {
+    benchmark: Benchmark,
+    /// Per cent, unrounded.
+    score: f64,
+    /// Items scored.
+    n: u64,
+}
+
+/// A line of the file, field by field as [`COLUMNS`] names them; empty where it says nothing.
+type CsvLine = [String; COLUMNS.len()];
+
 /// Puts the scores of a model into the file: in the place of earlier ones of the same model, protocol, training and
-/// benchmark; others stay. A line without a protocol is of the paper's. `items` is the file of the single items, in the results folder.
+/// benchmark; others stay. `items` is the file of the single items, in the results folder.
 ///
 /// # Errors
 /// When the file is no CSV with these columns, or cannot be written.
-pub(crate) fn record(
+fn record(
     results: &Path,
     model: &TrainedSubject,
     protocol: &str,
@@ -95,52 +196,50 @@ pub(crate) fn record(
 ) -> Result<()> {
     let path = results.join(BENCHMARKS);
     let mut lines = read(&path)?;
-    let iteration = model.data.iteration.map(|round| round.to_string()).unwrap_or_default();
-    let of_model = [
-        ("base_model", model.base_model.clone()),
-        ("seed_dataset", model.data.seed_dataset.clone()),
-        ("data_source", model.data.data_source.clone()),
-        ("iteration", iteration),
-        ("training_seed", model.training_seed.to_string()),
-        ("protocol", protocol.to_owned()),
-    ];
-    let field = |line: &CsvLine, column: &str| line.get(column).cloned().unwrap_or_default();
-    let is_of_model = |line: &CsvLine| {
-        // A line that was written by hand may leave the protocol out, and then means the paper's.
-        of_model.iter().all(|(column, value)| match field(line, column) {
-            none if none.is_empty() && *column == "protocol" => value == PAPERS_PROTOCOL,
-            found => found == *value,
-        })
-    };
-    let is_scored = |line: &CsvLine| {
-        scores.iter().any(|score| field(line, "benchmark") == score.benchmark.id())
-    };
-    lines.retain(|line| !(is_of_model(line) && is_scored(line)));
-    for score in scores {
-        let mut line: CsvLine =
-            of_model.iter().map(|(column, value)| ((*column).to_owned(), value.clone())).collect();
-        let own = [
-            ("benchmark", score.benchmark.to_string()),
-            ("score", score.score.to_string()),
-            ("scale", "percent".to_owned()),
-            ("n", score.n.to_string()),
-            ("items", items.unwrap_or_default().to_owned()),
-        ];
-        line.extend(own.map(|(column, value)| (column.to_owned(), value)));
-        lines.push(line);
+    let TrainedSubject { base_model, data, training_seed } = model;
+    let DataSubject { seed_dataset, data_source, iteration } = data;
+    let iteration = iteration.map(|round| round.to_string()).unwrap_or_default();
+    let (items, training_seed) = (items.unwrap_or_default(), &training_seed.to_string());
+    for ScoreLine { benchmark, score, n } in scores {
+        let (benchmark, score, n) = (benchmark.id(), &score.to_string(), &n.to_string());
+        let new: CsvLine = [
+            base_model.as_str(),
+            seed_dataset,
+            data_source,
+            &iteration,
+            benchmark,
+            score,
+            "percent",
+            n,
+            training_seed,
+            protocol,
+            items,
+        ]
+        .map(str::to_owned);
+        lines.retain(|line| !is_of_same(line, &new));
+        lines.push(new);
     }
-    let key = COLUMNS.into_iter().filter(|column| !VALUES.contains(column));
     // In one order, whatever was scored first.
-    lines.sort_by_cached_key(|line| key.clone().map(|name| field(line, name)).collect::<Vec<_>>());
+    lines.sort_by(|a, b| key(a).cmp(key(b)));
     let mut csv = CsvWriter::from_writer(Vec::new());
     csv.write_record(COLUMNS)?;
-    for line in &lines {
-        csv.write_record(COLUMNS.map(|column| field(line, column)))?;
-    }
+    lines.iter().try_for_each(|line| csv.write_record(line))?;
     Ok(write_atomic(&path, &csv.into_inner()?)?)
 }
 
-type CsvLine = BTreeMap<String, String>;
+/// The fields that say of what a score is.
+fn key(line: &CsvLine) -> impl Iterator<Item = (&'static str, &String)> {
+    COLUMNS.into_iter().zip(line).filter(|(column, _)| !VALUES.contains(column))
+}
+
+/// Whether a line of the file has a score of the same thing as a new one.
+fn is_of_same(line: &CsvLine, new: &CsvLine) -> bool {
+    // A line that was written by hand may leave the protocol out, and then means the paper's.
+    key(line).zip(key(new)).all(|((column, found), (_, new))| {
+        let is_left_out = column == "protocol" && found.is_empty();
+        if is_left_out { new == PAPERS_PROTOCOL } else { found == new }
+    })
+}
 
 /// The lines of the file; none where there is no file.
 fn read(path: &Path) -> Result<Vec<CsvLine>> {
@@ -151,10 +250,10 @@ fn read(path: &Path) -> Result<Vec<CsvLine>> {
     let mut csv =
         csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).with_context(cannot)?;
     let header = csv.headers().with_context(cannot)?.clone();
+    let places = COLUMNS.map(|column| header.iter().position(|name| name == column));
     let line = |record: csv::Result<csv::StringRecord>| {
         let record = record?;
-        let fields = header.iter().zip(&record);
-        Ok(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Ok(places.map(|place| place.and_then(|at| record.get(at)).unwrap_or_default().to_owned()))
     };
     csv.records().map(line).collect::<csv::Result<_>>().with_context(cannot)
 }
@@ -203,5 +302,18 @@ mod tests {
         write(&model("vanilla", 0), &[line(Benchmark::Gsm8k, 60.0)]);
         let text = std::fs::read_to_string(folder.path().join(BENCHMARKS)).unwrap();
         assert_eq!(text.matches(",vanilla,").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn subjects_are_read_or_refused() {
+        let NamedSubject(base, data) = subject("qwen2.5-7b/alpaca/gra/5").unwrap();
+        assert_eq!(
+            (base.as_str(), data.data_source.as_str(), data.iteration),
+            ("qwen2.5-7b", "gra", Some(5))
+        );
+        assert_eq!(subject("a/b/c").unwrap().1.iteration, None);
+        for wrong in ["a/b", "a/b/c/d", "a"] {
+            assert!(subject(wrong).is_err(), "{wrong}");
+        }
     }
 }

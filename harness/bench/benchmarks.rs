@@ -86,11 +86,9 @@ impl BenchmarkFiles {
             )));
         }
         if let Some(first) = unread.first() {
+            let (folder, unread, files) = (folder.display(), unread.len(), files.len());
             self.notes.push(format!(
-                "Below {} {} of {} files were not read as benchmarks ({first}).",
-                folder.display(),
-                unread.len(),
-                files.len()
+                "Below {folder} {unread} of {files} files were not read as benchmarks ({first})."
             ));
         }
         Ok(())
@@ -98,19 +96,16 @@ impl BenchmarkFiles {
 
     /// Adds a benchmark under a name that none of them has.
     fn add(&mut self, name: &str, found: Records) {
-        let is_taken = |name: &str| self.benchmarks.iter().any(|known| known.name == name);
         let mut own = name.to_owned();
         let mut number = 1;
-        while is_taken(&own) {
+        while self.benchmarks.iter().any(|known| known.name == own) {
             number += 1;
             own = format!("{name} ({number})");
         }
         if let Some(reason) = &found.first_skipped {
-            let all = found.records.len() + found.skipped;
-            self.notes.push(format!(
-                "{own}: {} of {all} records could not be read ({reason}).",
-                found.skipped
-            ));
+            let (skipped, all) = (found.skipped, found.records.len() + found.skipped);
+            self.notes
+                .push(format!("{own}: {skipped} of {all} records could not be read ({reason})."));
         }
         self.benchmarks.push(Benchmark { name: own, items: items(found) });
     }

@@ -17,10 +17,10 @@ use sha2::{Digest, Sha256};
 const FOLDER: &str = "experiments";
 
 /// What begins a path that means a file that is built in, whatever is on disk.
-pub const PREFIX: &str = "built-in:";
+pub(crate) const PREFIX: &str = "built-in:";
 
 /// The pool of the demonstration's models.
-pub const DEMONSTRATION_POOL: &str = "built-in:pools/demo.toml";
+pub(crate) const DEMONSTRATION_POOL: &str = "built-in:pools/demo.toml";
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 
@@ -28,7 +28,7 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 ///
 /// # Errors
 /// What the system says of the file on disk, when neither is there.
-pub fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
+pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>> {
     if is_marked(path) {
         let missing = || Error::new(ErrorKind::NotFound, "no such file is built in");
         return marked(path).map(|file| Cow::Borrowed(file.contents())).ok_or_else(missing);
@@ -60,30 +60,34 @@ pub(crate) fn files_in(folder: &str) -> impl Iterator<Item = (&'static Path, &'s
 ///
 /// # Errors
 /// Likewise, and when it is no UTF-8.
-pub fn read_to_string(path: &Path) -> Result<String> {
+pub(crate) fn read_to_string(path: &Path) -> Result<String> {
     let text = String::from_utf8(read(path)?.into_owned());
     text.map_err(|error| Error::new(ErrorKind::InvalidData, error))
+}
+
+/// What a name means, or the path of a TOML file: a file of this folder that is built in, or the file.
+pub(crate) fn named(folder: &str, named: &str) -> PathBuf {
+    let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
+    PathBuf::from(if is_file { named.to_owned() } else { format!("{PREFIX}{folder}/{named}.toml") })
 }
 
 /// Reads a model pool, whose relative paths start at `models`.
 ///
 /// # Errors
 /// When it cannot be read or breaks a rule.
-pub fn read_pool(path: &Path, models: &Path) -> std::result::Result<ModelPool, PoolError> {
+pub(crate) fn read_pool(path: &Path, models: &Path) -> std::result::Result<ModelPool, PoolError> {
     let text =
         read_to_string(path).map_err(|error| PoolError::Read { file: path.to_owned(), error })?;
     ModelPool::parse(&text, path, models)
 }
 
 /// Whether [`read`] finds a file on disk or built in.
-#[must_use]
-pub fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.is_file() || is_built_in(path)
 }
 
 /// Whether a path means a file that is built in, because there is none on disk.
-#[must_use]
-pub fn is_built_in(path: &Path) -> bool {
+pub(crate) fn is_built_in(path: &Path) -> bool {
     if is_marked(path) {
         return marked(path).is_some();
     }
@@ -91,8 +95,7 @@ pub fn is_built_in(path: &Path) -> bool {
 }
 
 /// Whether a path begins with [`PREFIX`].
-#[must_use]
-pub fn is_marked(path: &Path) -> bool {
+pub(crate) fn is_marked(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.starts_with(PREFIX))
 }
 
@@ -101,8 +104,7 @@ fn marked(path: &Path) -> Option<&'static File<'static>> {
 }
 
 /// The marked name of a file that is built in and that this path means.
-#[must_use]
-pub fn mark(path: &Path) -> Option<PathBuf> {
+pub(crate) fn mark(path: &Path) -> Option<PathBuf> {
     if is_marked(path) {
         return Some(path.to_owned());
     }
@@ -111,23 +113,20 @@ pub fn mark(path: &Path) -> Option<PathBuf> {
 }
 
 /// Whether a pool file has the bytes of the demonstration's.
-#[must_use]
-pub fn is_demonstration_pool(path: &Path) -> bool {
+pub(crate) fn is_demonstration_pool(path: &Path) -> bool {
     // By its bytes: the copy that `init` wrote is the same pool, and one that was changed is another.
     let own = marked(Path::new(DEMONSTRATION_POOL)).map(File::contents);
     read(path).is_ok_and(|bytes| Some(&*bytes) == own)
 }
 
 /// Whether these are the bytes of the starter seed set, by their SHA-256 in hexadecimal.
-#[must_use]
-pub fn is_starter_set(sha256: &str) -> bool {
+pub(crate) fn is_starter_set(sha256: &str) -> bool {
     let starter = FILES.get_file("seeds/starter.jsonl");
     starter.is_some_and(|file| hex::encode(Sha256::digest(file.contents())) == sha256)
 }
 
 /// Every file that is built in: its path below the folder that it is written to, and its bytes.
-#[must_use]
-pub fn files() -> Vec<(PathBuf, &'static [u8])> {
+pub(crate) fn files() -> Vec<(PathBuf, &'static [u8])> {
     fn collect(folder: &'static Dir<'static>, files: &mut Vec<(PathBuf, &'static [u8])>) {
         files.extend(
             folder.files().map(|file| (Path::new(FOLDER).join(file.path()), file.contents())),

@@ -140,7 +140,7 @@ impl Calibration<'_> {
             answering.drive(Asking::Other(&name), |answers, _| judge.advance(answers))
         };
         let rater = member.name.as_str();
-        let (instructions, responses) = (self.instructions(), self.responses());
+        let (instructions, responses) = (self.texts(false), self.texts(true));
         let checked = ask(&instructions, Judged::Instruction)?;
         let scored = ask(&responses, Judged::Response(self.reading))?;
         let passes = |judgement: &Judgement| judgement.bits.map(|bits| bits == [true; 3]);
@@ -155,46 +155,27 @@ impl Calibration<'_> {
         })
     }
 
-    /// Every version of every instruction, the clear one first.
-    fn instructions(&self) -> Vec<Text<'_>> {
-        let mut texts = Vec::new();
-        for (item, entry) in self.items.iter().enumerate() {
-            for (kind, instruction) in first(&entry.instructions, CLEAR) {
-                let sample = JudgedSample { id: id(item, texts.len()), instruction, response: "" };
-                texts.push(Text { item, kind, sample });
+    /// Every version of every instruction, the clear one first, or every response to every clear instruction, the
+    /// good one first.
+    fn texts(&self, of_responses: bool) -> Vec<Text<'_>> {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        let mut texts: Vec<Text<'_>> = Vec::new();
+        for (item, CalibrationItem { instructions, responses, .. }) in self.items.iter().enumerate()
+        {
+            let (of, first) = if of_responses { (responses, GOOD) } else { (instructions, CLEAR) };
+            // The others in the order of their names, so that a set gives the same questions wherever it is read.
+            let (front, rest): (Vec<_>, Vec<_>) = of.iter().partition(|(kind, _)| *kind == first);
+            for (kind, text) in front.into_iter().chain(rest) {
+                let clear = instructions[CLEAR].as_str();
+                let (instruction, response) =
+                    if of_responses { (clear, text.as_str()) } else { (text.as_str(), "") };
+                // Names a text among the others of its step.
+                let id = ItemId::Candidate { round: number(item), number: number(texts.len()) };
+                texts.push(Text { item, kind, sample: JudgedSample { id, instruction, response } });
             }
         }
         texts
     }
-
-    /// Every response to every clear instruction, the good one first.
-    fn responses(&self) -> Vec<Text<'_>> {
-        let mut texts = Vec::new();
-        for (item, entry) in self.items.iter().enumerate() {
-            let instruction = entry.instructions[CLEAR].as_str();
-            for (kind, response) in first(&entry.responses, GOOD) {
-                let sample = JudgedSample { id: id(item, texts.len()), instruction, response };
-                texts.push(Text { item, kind, sample });
-            }
-        }
-        texts
-    }
-}
-
-/// The texts by kind, this kind first.
-fn first<'a>(
-    texts: &'a BTreeMap<String, String>,
-    kind: &'static str,
-) -> impl Iterator<Item = (&'a String, &'a String)> {
-    // The others in the order of their names, so that a set gives the same questions wherever it is read.
-    let (front, rest): (Vec<_>, Vec<_>) = texts.iter().partition(|(other, _)| *other == kind);
-    front.into_iter().chain(rest)
-}
-
-/// Names a text among the others of its step.
-fn id(item: usize, place: usize) -> ItemId {
-    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    ItemId::Candidate { round: number(item), number: number(place) }
 }
 
 fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T>>) -> Sheet<T> {
@@ -207,8 +188,7 @@ fn sheet<T>(rater: &str, texts: &[Text<'_>], said: impl Iterator<Item = Option<T
 }
 
 /// What was found of each rater: every model, then committees of the sizes asked for.
-#[must_use]
-pub fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rated> {
+pub(crate) fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rated> {
     let responses: Vec<Sheet<f64>> = reviewed.iter().map(|of| of.responses.clone()).collect();
     let written: Option<Vec<Sheet<f64>>> = reviewed.iter().map(|of| of.written.clone()).collect();
     let instructions: Vec<Sheet<bool>> =
@@ -296,8 +276,7 @@ pub struct RaterRecord {
 
 impl RaterRecord {
     /// The part of a record about one rater.
-    #[must_use]
-    pub fn of(rated: &Rated, fingerprint: &str) -> Self {
+    pub(crate) fn of(rated: &Rated, fingerprint: &str) -> Self {
         Self {
             rater: rated.rater.clone(),
             fingerprint: fingerprint.to_owned(),
@@ -311,8 +290,7 @@ impl RaterRecord {
 impl CalibrationRecord {
     /// What a run with this threshold should say of its reviewers: one line for each of `members` that cannot
     /// review, and one when tau was another.
-    #[must_use]
-    pub fn warnings(&self, members: &[Member], tau: f64) -> Vec<String> {
+    pub(crate) fn warnings(&self, members: &[Member], tau: f64) -> Vec<String> {
         let is_member =
             |rater: &RaterRecord| members.iter().any(|member| member.name.as_str() == rater.rater);
         #[expect(clippy::float_cmp, reason = "both are as they were written")]
@@ -335,8 +313,7 @@ impl CalibrationRecord {
     }
 
     /// The folder that a pool's calibration is kept in.
-    #[must_use]
-    pub fn folder(results: &Path, pool: &str) -> PathBuf {
+    pub(crate) fn folder(results: &Path, pool: &str) -> PathBuf {
         results.join("calibration").join(pool)
     }
 

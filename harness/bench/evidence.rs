@@ -1,7 +1,7 @@
 //! What was measured of data sets: asks models for what is missing, and hands it to the analysis.
 //!
 //! Three things need a model: embeddings of instructions, losses of responses
-//! ([`crate::difficulty`]) and a judge's scores ([`crate::judging`]). All are kept in the store, so a
+//! and a judge's scores (both [`crate::scoring`]). All are kept in the store, so a
 //! measurement that was interrupted goes on, and one that is repeated asks nothing.
 
 mod caveats;
@@ -31,8 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::answering::Answering;
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{DataSet, SourceTrial};
-use crate::difficulty::Scoring;
-use crate::judging::{self, Bench, Judgements};
+use crate::scoring::{self, Bench, Judgements, Scoring};
 use crate::seeds::Account;
 use gra_files::{remove_if_any, write_atomic};
 
@@ -198,7 +197,7 @@ impl Evidence {
             let Some(trial) = &data_set.trial else { continue };
             // Scores of a part of a trial would be taken for those of all of it.
             let is_whole = !trial.judge.is_empty() && !trial.is_cut;
-            let judge = is_whole.then(|| judging::scores_csv(&trial.judge)).transpose()?;
+            let judge = is_whole.then(|| scoring::scores_csv(&trial.judge)).transpose()?;
             write_or_remove(&file(JUDGE), judge.as_deref())?;
             let table = (!classifiers.is_empty())
                 .then(|| made(|out| Classifiers::write_csv(classifiers, out)))

@@ -36,9 +36,8 @@ Exit codes:
 pub struct BadInput(anyhow::Error);
 
 /// Marks an error as one of bad input.
-#[must_use]
-pub fn bad_input(error: anyhow::Error) -> anyhow::Error {
-    BadInput(error).into()
+pub(crate) fn bad_input(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    BadInput(error.into()).into()
 }
 
 /// Prints an error with its causes and says how the process should end. A closed pipe is no error.

@@ -5,51 +5,45 @@
 //!
 //! # Layout
 //!
-//! - [`command`]: the command line, most verbs a file each; `session`: what the verbs share; `engines`: who answers
-//!   for a pool
-//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; [`builtin`]: the files for it that the
-//!   program brings
+//! - [`command`]: the command line, most verbs a file each; `session`: what the verbs share, and who answers for a pool
+//! - [`experiment`], [`seeds`]: what is to be run, loaded and checked; `builtin`: the files for it that the
+//!   program brings; `pool_files`: pools that it writes
 //! - [`suite`], [`trial`], [`answering`], [`store`]: all trials of an experiment; one trial; its
 //!   questions; its replies and facts
-//! - `data_folder`, `served`: folders of an experiment and its results; pools of what servers list
 //! - `overwrite`: whether a run would put other results in the place of earlier ones
-//! - [`dataset`], `evidence`: data sets as peers; what is measured of them, with models where it takes
-//!   some: [`difficulty`], [`judging`]
+//! - [`dataset`], `evidence`: data sets as peers; what is measured of them; [`scoring`]: with models where it takes
+//!   some
 //! - `benchmarks`: the benchmarks that data sets are looked through for
 //! - [`calibration`]: whether the models of a pool can review; `raters`: sheets for people to rate, and read back
 //! - `comparison`: the data sets of an experiment
-//! - `measured`: what results say about the paper's tables and claims; `benchmark_scores` writes scores of trained models
+//! - `measured`: what results say about the paper's tables and claims; `benchmark_scores` writes scores of trained
+//!   models, `training_data` is what they are trained on; `scale`: the commands of `reproduce`
 //! - `gallery`: figures of what is stored
 //! - `publish`, `export`, [`rows`]: results; data sets in other tools' formats; tables as JSON
 //! - [`schema`]: what experiment and pool files may hold, for editors and for readers
-//! - `report`, `view`: a page about an experiment, as a file and as a server; `browser` is what both
-//!   show of candidates, `trail` all that is known of one, and a few lines of it; `html`, `numbers`: what pages are made of
+//! - `report`: a page about an experiment; `browser`: what it and `view` show of candidates; `trail`: all that is known
+//!   of one, and a few lines of it; `html`, [`numbers`]: what pages are made of
 //! - [`progress`], `terminal`, [`failure`]: bars and lines; the only ways onto a terminal; exit codes
 
 pub mod answering;
-pub mod axis;
 pub(crate) mod benchmark_scores;
 mod benchmarks;
 mod browser;
-pub mod builtin;
+mod builtin;
 pub mod calibration;
 pub mod command;
 mod comparison;
-mod data_folder;
 pub mod dataset;
-pub mod difficulty;
-mod engines;
 mod evidence;
 pub mod experiment;
 mod export;
 pub mod failure;
 mod gallery;
 mod html;
-pub mod judging;
 mod measured;
-mod numbers;
+pub mod numbers;
 mod overwrite;
-pub mod pin;
+mod pool_files;
 pub mod progress;
 mod publish;
 mod raters;
@@ -57,8 +51,8 @@ mod report;
 pub mod rows;
 mod scale;
 pub mod schema;
+pub mod scoring;
 pub mod seeds;
-mod served;
 mod session;
 pub mod store;
 pub mod suite;
@@ -66,4 +60,3 @@ mod terminal;
 mod trail;
 mod training_data;
 pub mod trial;
-mod view;

@@ -3,7 +3,6 @@
 
 mod estimate;
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal;
 use crate::trial::TrialId;
-use estimate::{EMBEDDING, Goal, STAGES, WholeProgress, place};
+use estimate::{EMBEDDING, Goal, STAGES, StageProgress, WholeProgress, place};
 
 /// Seconds between two plain lines of one stage.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -45,15 +44,22 @@ enum Display {
 pub struct Progress {
     display: Display,
     verbosity: Verbosity,
-    trial: String,
+    work: Work,
+    stage: StageProgress,
+    /// Of an experiment's trials.
+    whole: Option<WholeProgress>,
+}
+
+/// A trial, or work outside any.
+#[derive(Debug, Default)]
+struct Work {
+    /// For people.
+    name: String,
     round: u32,
     /// Of a trial.
     counts: Option<Counts>,
     /// Of a trial that ends with a number of samples.
     goal: Option<Goal>,
-    stage: StageProgress,
-    /// Of an experiment's trials.
-    whole: Option<WholeProgress>,
 }
 
 /// How far a program of others is.
@@ -78,22 +84,6 @@ struct Counts {
     failed: usize,
 }
 
-/// One stage under way.
-#[derive(Debug)]
-struct StageProgress {
-    name: String,
-    /// Among the [`STAGES`] of a round; `None` of work outside any trial.
-    place: Option<u8>,
-    asked: usize,
-    missing: usize,
-    done: usize,
-    tokens: u64,
-    /// Chunks under way, by their places in the stage.
-    chunks: BTreeMap<usize, ChunkProgress>,
-    started: Instant,
-    last_line: Instant,
-}
-
 impl Progress {
     /// Bars when standard error is a terminal, else plain lines.
     #[must_use]
@@ -110,16 +100,8 @@ impl Progress {
             }
             _ => Display::Lines,
         };
-        Self {
-            display,
-            verbosity,
-            trial: String::new(),
-            round: 0,
-            counts: None,
-            goal: None,
-            stage: StageProgress::new("", None, 0, 0),
-            whole: None,
-        }
+        let stage = StageProgress::new("", None, 0, 0);
+        Self { display, verbosity, work: Work::default(), stage, whole: None }
     }
 
     pub(crate) fn verbosity(&self) -> Verbosity {
@@ -128,11 +110,7 @@ impl Progress {
 
     /// Says a line of its own, above any bar.
     pub fn say(&self, line: &str) {
-        match &self.display {
-            Display::Nothing => {}
-            Display::Bar(bar) => bar.println(plain(line)),
-            Display::Lines => terminal::say(line),
-        }
+        self.voice()(line);
     }
 
     /// Says lines from other threads, as [`Self::say`]; they do not keep a bar alive.
@@ -160,45 +138,39 @@ impl Progress {
         if let Some(whole) = &mut self.whole {
             whole.begin_trial(rounds);
         }
-        self.trial = id.to_string();
-        self.round = 0;
-        self.counts = Some(Counts::default());
-        self.goal = wanted.map(|wanted| Goal::new(wanted as usize));
+        let goal = wanted.map(|wanted| Goal::new(wanted as usize));
+        self.work = Work { name: id.to_string(), round: 0, counts: Some(Counts::default()), goal };
     }
 
     /// Work outside any trial, under a name for people.
     pub(crate) fn begin_work(&mut self, name: &str) {
-        name.clone_into(&mut self.trial);
-        self.round = 0;
-        self.counts = None;
+        self.work = Work { name: name.to_owned(), ..Work::default() };
         self.whole = None;
-        self.goal = None;
     }
 
     pub(crate) fn end_trial(&mut self) {
-        let accepted = self.counts.unwrap_or_default().accepted;
-        let made = self
-            .goal
-            .as_ref()
-            .map_or_else(|| format!("{accepted} accepted in the last round"), Goal::words);
+        let accepted = self.work.counts.unwrap_or_default().accepted;
+        let made = match self.work.goal.take() {
+            Some(goal) => goal.words(),
+            None => format!("{accepted} accepted in the last round"),
+        };
         if let Some(whole) = &mut self.whole {
             whole.end_trial();
         }
-        self.say(&format!("{}: done, {made}", self.trial));
-        self.goal = None;
+        self.say(&format!("{}: done, {made}", self.work.name));
     }
 
     /// The state of the round's candidates after a step.
     pub(crate) fn in_round(&mut self, round: u32, candidates: &[Candidate]) {
-        self.round = round;
+        self.work.round = round;
         if candidates.is_empty() {
             return;
         }
         let count = |of: &dyn Fn(&Candidate) -> bool| candidates.iter().filter(|c| of(c)).count();
-        if let Some(goal) = &mut self.goal {
+        if let Some(goal) = &mut self.work.goal {
             goal.set(round, count(&Candidate::is_sample), Instant::now());
         }
-        self.counts = Some(Counts {
+        self.work.counts = Some(Counts {
             // Before its round ends a candidate that passed may still turn out a duplicate.
             accepted: count(&|c| {
                 c.outcome == Some(Outcome::Accepted)
@@ -217,16 +189,16 @@ impl Progress {
             Stage::SeedDomain | Stage::SeedSummary | Stage::SeedKeywords => "annotation",
             stage => stage.name(),
         };
-        if let Some(goal) = self.goal.as_mut().filter(|_| missing > 0) {
+        if let Some(goal) = self.work.goal.as_mut().filter(|_| missing > 0) {
             goal.begin_paying(Instant::now());
         }
         // Outside a trial a judge asks stages too, which have no place among those of a round.
-        let place = self.counts.map(|_| place(stage));
+        let place = self.work.counts.map(|_| place(stage));
         self.begin(StageProgress::new(name, place, asked, missing));
     }
 
     pub(crate) fn begin_embedding(&mut self, missing: usize) {
-        let place = self.counts.map(|_| EMBEDDING);
+        let place = self.work.counts.map(|_| EMBEDDING);
         self.begin(StageProgress::new("embedding", place, missing, missing));
     }
 
@@ -295,7 +267,7 @@ impl Progress {
         if let Some(whole) = &mut self.whole {
             #[expect(clippy::cast_precision_loss, reason = "shown as a share")]
             let within = done as f64 / stage.missing.max(1) as f64;
-            whole.advance(self.round, stage.place, within.min(1.0));
+            whole.advance(self.work.round, stage.place, within.min(1.0));
             if stage.missing > 0 {
                 whole.begin_paying(stage.started);
             }
@@ -322,27 +294,30 @@ impl Progress {
         // Of what must be paid: what the store answers takes no time.
         let full = BAR * done / (*missing).max(1);
         // How many rounds a number of samples takes is not known, so no share of the whole is.
-        let whole = self.whole.as_ref().filter(|_| self.goal.is_none());
+        let whole = self.whole.as_ref().filter(|_| self.work.goal.is_none());
         let share = whole.map(|whole| format!("{:.0}%", (100.0 * whole.share()).floor()));
-        let left = match (&self.goal, whole) {
+        let left = match (&self.work.goal, whole) {
             (Some(goal), _) => goal.left(Instant::now()),
             (None, Some(whole)) => whole.left(),
             (None, None) => self.stage.left(),
         };
         let stage = place
             .map_or_else(|| name.clone(), |place| format!("stage {place} of {STAGES}, {name}"));
-        let round = if self.round > 0 { format!("round {}", self.round) } else { String::new() };
+        let round = match self.work.round {
+            0 => String::new(),
+            round => format!("round {round}"),
+        };
         // In the order of the line, each with how soon it gives way; 0: never.
         let parts = [
             (0, share.unwrap_or_default()),
-            (4, plain(&self.trial).into_owned()),
+            (4, plain(&self.work.name).into_owned()),
             (0, round),
             (0, stage),
             (3, format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))),
             (0, format!("{done}/{missing}")),
             (0, time_left(left)),
             (2, self.rate()),
-            (u8::from(self.goal.is_none()), self.tally().trim_start().to_owned()),
+            (u8::from(self.work.goal.is_none()), self.tally().trim_start().to_owned()),
         ];
         let line = |least: u8| {
             let kept = parts.iter().filter(|(rank, text)| *rank < least && !text.is_empty());
@@ -351,13 +326,6 @@ impl Progress {
         // Whole first, and then with less and less.
         let fits = (1..=5).rev().map(line).find(|line| line.chars().count() <= width);
         fits.unwrap_or_else(|| line(1).chars().take(width).collect())
-    }
-
-    fn place(&self) -> String {
-        match self.round {
-            0 => self.trial.clone(),
-            round => format!("{} round {round}", self.trial),
-        }
     }
 
     fn rate(&self) -> String {
@@ -370,11 +338,11 @@ impl Progress {
     }
 
     fn tally(&self) -> String {
-        let Some(Counts { accepted, rejected, disputed, failed }) = self.counts else {
+        let Some(Counts { accepted, rejected, disputed, failed }) = self.work.counts else {
             return String::new();
         };
         let failed = if failed > 0 { format!(" failed {failed}") } else { String::new() };
-        if let Some(goal) = &self.goal {
+        if let Some(goal) = &self.work.goal {
             return format!(" | {}{failed}", goal.words());
         }
         format!(" | accepted {accepted} rejected {rejected} disputed {disputed}{failed}")
@@ -384,7 +352,7 @@ impl Progress {
         let StageProgress { name, asked, missing, done, started, .. } = &self.stage;
         let done = done + self.stage.under_way().replies;
         let seconds = started.elapsed().as_secs_f64();
-        let left = match &self.goal {
+        let left = match &self.work.goal {
             Some(goal) => goal.left(Instant::now()),
             None => self.stage.left().filter(|_| done < *missing),
         };
@@ -392,9 +360,13 @@ impl Progress {
         let stored = asked - missing;
         let rate = self.rate();
         let rate = if rate.is_empty() { rate } else { format!(", {rate}") };
+        let round = match self.work.round {
+            0 => String::new(),
+            round => format!(" round {round}"),
+        };
         format!(
-            "{} {name}: {done}/{missing} paid, {stored} from the store, {seconds:.1} s{left}{rate}{}",
-            self.place(),
+            "{}{round} {name}: {done}/{missing} paid, {stored} from the store, {seconds:.1} s{left}{rate}{}",
+            self.work.name,
             self.tally()
         )
     }
@@ -412,36 +384,6 @@ fn rough(time: Duration) -> String {
         short if short < 90.0 => format!("{short:.0} s"),
         middle if middle < 5_400.0 => format!("{:.0} min", middle / 60.0),
         long => format!("{:.1} h", long / 3_600.0),
-    }
-}
-
-impl StageProgress {
-    fn new(name: &str, place: Option<u8>, asked: usize, missing: usize) -> Self {
-        let now = Instant::now();
-        Self {
-            name: name.to_owned(),
-            place,
-            asked,
-            missing,
-            done: 0,
-            tokens: 0,
-            chunks: BTreeMap::new(),
-            started: now,
-            last_line: now,
-        }
-    }
-
-    /// Of the stage; `None` until a reply is there.
-    fn left(&self) -> Option<Duration> {
-        let done = self.done + self.under_way().replies;
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let rest = self.missing.saturating_sub(done) as f64 / done as f64;
-        (done > 0).then(|| self.started.elapsed().mul_f64(rest))
-    }
-
-    /// Of all chunks that have begun and are not done.
-    fn under_way(&self) -> ChunkProgress {
-        self.chunks.values().copied().sum()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::builtin;
 use crate::experiment::{Experiments, Overrides};
@@ -79,7 +79,8 @@ struct ScaleEngine {
 }
 
 /// The stages, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum ReproductionStage {
     /// Experiments are run.
     Run,
@@ -94,19 +95,12 @@ pub(crate) enum ReproductionStage {
 }
 
 /// A command, as it could be typed behind `gra-bench`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct StageCommand {
     pub(crate) stage: ReproductionStage,
     pub(crate) words: Vec<String>,
     /// Where its standard output goes; to that of the program where there is none.
     pub(crate) into: Option<PathBuf>,
-}
-
-/// A model that is trained.
-struct TrainedFolder {
-    seed: u32,
-    /// Where it will stand.
-    folder: PathBuf,
 }
 
 impl ReproductionScale {
@@ -115,9 +109,7 @@ impl ReproductionScale {
     /// # Errors
     /// When there is none, or it is not as a scale is written.
     pub(crate) fn read(named: &str) -> Result<Self> {
-        let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
-        let built_in = || format!("{}scales/{named}.toml", builtin::PREFIX);
-        let path = PathBuf::from(if is_file { named.to_owned() } else { built_in() });
+        let path = builtin::named("scales", named);
         // A file of one's own that cannot be read is no scale either.
         let text = builtin::read_to_string(&path).map_err(|_| {
             bad_input(anyhow!(
@@ -136,47 +128,36 @@ impl ReproductionScale {
     pub(crate) fn commands(&self, name: &str, global: &GlobalArgs) -> Result<Vec<StageCommand>> {
         let out = global.results().join("reproduce").join(name);
         let (mut commands, mut trained, mut experiments) = (Vec::new(), Vec::new(), Vec::new());
+        let base = self.base.as_ref().map(|base| Path::new("experiments").join(base));
+        let shown_base = || base.as_deref().map(Path::display);
         for experiment in &self.experiments {
             let file = Path::new("experiments").join(&experiment.file);
-            let base = self.base.as_ref().map(|base| Path::new("experiments").join(base));
             let overrides = Overrides { base: base.clone(), ..Overrides::default() };
             let loaded = Experiments::load(&file, &global.models, &overrides)
                 .with_context(|| format!("scale {name}"))?;
-            experiments.push(loaded.name.clone());
             // Without names all variants are run.
             let variants = Some(experiment.run.join(",")).filter(|names| !names.is_empty());
-            let base = || base.as_deref().map(Path::display);
             let run = StageCommand::new(ReproductionStage::Run, "run").with(file.display());
-            commands.push(run.option("--variants", variants).option("--base", base()));
-            if experiment.train.is_empty() {
-                continue;
+            commands.push(run.option("--variants", variants).option("--base", shown_base()));
+            if !experiment.train.is_empty() {
+                // A data set, and what tables call it where that is another name.
+                let sets = experiment.train.iter().map(|text| match text.split_once('=') {
+                    Some((name, called)) => (name, Some(called)),
+                    None => (text.as_str(), None),
+                });
+                let sets: Vec<(&str, Option<&str>)> = sets.collect();
+                let names: Vec<&str> = sets.iter().map(|(name, _)| *name).collect();
+                let data = out.join("data").join(&loaded.name);
+                let export = StageCommand::new(ReproductionStage::Export, "export")
+                    .with(file.display())
+                    .option("--sets", Some(names.join(",")))
+                    .option("--out", Some(data.display()));
+                commands.push(export.with("--replace").option("--base", shown_base()));
+                let (trainings, folders) = self.trainings(&loaded, &sets, &data, global);
+                commands.extend(trainings);
+                trained.extend(folders);
             }
-            let sets: Vec<SetName<'_>> =
-                experiment.train.iter().map(|text| SetName::from(text.as_str())).collect();
-            let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
-            let data = out.join("data").join(&loaded.name);
-            let export = StageCommand::new(ReproductionStage::Export, "export")
-                .with(file.display())
-                .option("--sets", Some(names.join(",")))
-                .option("--out", Some(data.display()));
-            commands.push(export.with("--replace").option("--base", base()));
-            // Of one data set alone, `export` makes no folder below the one that is named.
-            let is_alone = sets.len() == 1 && loaded.each.len() == 1;
-            for one in &loaded.each {
-                for set in &sets {
-                    // Trainings bear the name of the data set's export, whose run seed is the experiment's first.
-                    let set_name = TrialId::new(&one.name, set.name, one.seeds[0]).joined();
-                    let data = if is_alone { data.clone() } else { data.join(&set_name) };
-                    let folder = global.results().join("trained").join(&set_name);
-                    for base in &self.training.bases {
-                        commands.push(self.training.command(base, &data, set, global));
-                        trained.extend(self.training.seeds.iter().map(|&seed| TrainedFolder {
-                            seed,
-                            folder: folder.join(&base.name).join(format!("seed-{seed}")),
-                        }));
-                    }
-                }
-            }
+            experiments.push(loaded.name);
         }
         commands.extend(self.evaluation.commands(&trained));
         let report = |verb| StageCommand::new(ReproductionStage::Report, verb);
@@ -191,6 +172,46 @@ impl ReproductionScale {
             commands.push(report("report").with(experiment).option("--out", Some(page.display())));
         }
         Ok(commands)
+    }
+
+    /// The trainings on data sets that were exported to `data`, and the seeds and folders of what they train.
+    fn trainings(
+        &self,
+        experiments: &Experiments,
+        sets: &[(&str, Option<&str>)],
+        data: &Path,
+        global: &GlobalArgs,
+    ) -> (Vec<StageCommand>, Vec<(u32, PathBuf)>) {
+        let ScaleTraining { bases, recipe, seeds } = &self.training;
+        let listed = seeds.iter().map(ToString::to_string).collect::<Vec<String>>().join(",");
+        let (mut commands, mut trained) = (Vec::new(), Vec::new());
+        for one in &experiments.each {
+            for &(name, called) in sets {
+                // Trainings bear the name of the data set's export, whose run seed is the experiment's first.
+                let set = TrialId::new(&one.name, name, one.seeds[0]).joined();
+                // Of one data set alone, `export` makes no folder below the one that is named.
+                let is_alone = sets.len() == 1 && experiments.each.len() == 1;
+                let data = if is_alone { data.to_owned() } else { data.join(&set) };
+                for ScaleBase { model, name } in bases {
+                    // Files are in the models' folder; anything else is a name on the hub or a folder, as it stands.
+                    let is_file =
+                        Path::new(model).extension().is_some_and(|ending| ending == "gguf");
+                    let model = if is_file { global.models.join(model) } else { model.into() };
+                    let train = StageCommand::new(ReproductionStage::Train, "train")
+                        .with(data.display())
+                        .option("--base", Some(model.display()))
+                        .option("--base-name", Some(name))
+                        .option("--recipe", Some(recipe))
+                        .option("--seeds", Some(&listed));
+                    commands.push(train.with("--to-gguf").option("--data-source", called));
+                    let folder = global.results().join("trained").join(&set).join(name);
+                    let folders =
+                        seeds.iter().map(|seed| (*seed, folder.join(format!("seed-{seed}"))));
+                    trained.extend(folders);
+                }
+            }
+        }
+        (commands, trained)
     }
 }
 
@@ -214,60 +235,21 @@ impl StageCommand {
     }
 }
 
-/// A data set, and what tables call it.
-#[derive(Clone, Copy)]
-struct SetName<'a> {
-    name: &'a str,
-    called: Option<&'a str>,
-}
-
-impl<'a> From<&'a str> for SetName<'a> {
-    fn from(text: &'a str) -> Self {
-        match text.split_once('=') {
-            Some((name, called)) => Self { name, called: Some(called) },
-            None => Self { name: text, called: None },
-        }
-    }
-}
-
-impl ScaleTraining {
-    fn command(
-        &self,
-        base: &ScaleBase,
-        data: &Path,
-        set: &SetName<'_>,
-        global: &GlobalArgs,
-    ) -> StageCommand {
-        let seeds: Vec<String> = self.seeds.iter().map(ToString::to_string).collect();
-        // Files are in the models' folder; anything else is a name on the hub or a folder, as it stands.
-        let is_gguf = Path::new(&base.model).extension().is_some_and(|ending| ending == "gguf");
-        let model =
-            if is_gguf { global.models.join(&base.model) } else { base.model.clone().into() };
-        StageCommand::new(ReproductionStage::Train, "train")
-            .with(data.display())
-            .option("--base", Some(model.display()))
-            .option("--base-name", Some(&base.name))
-            .option("--recipe", Some(&self.recipe))
-            .option("--seeds", Some(seeds.join(",")))
-            .with("--to-gguf")
-            .option("--data-source", set.called)
-    }
-}
-
 impl ScaleEvaluation {
-    /// A command for each engine and training that it scores.
-    fn commands(&self, trained: &[TrainedFolder]) -> Vec<StageCommand> {
+    /// A command for each engine and each training, by its seed and folder, that the engine scores.
+    fn commands(&self, trained: &[(u32, PathBuf)]) -> Vec<StageCommand> {
         let mut commands = Vec::new();
         for ScaleEngine { name, seeds } in &self.engines {
-            let is_scored =
-                |one: &&TrainedFolder| seeds.as_ref().is_none_or(|seeds| seeds.contains(&one.seed));
-            commands.extend(trained.iter().filter(is_scored).map(|one| {
-                StageCommand::new(ReproductionStage::Eval, "eval")
-                    .with(one.folder.display())
-                    .option("--suite", Some(&self.suite))
-                    .option("--engine", Some(name))
-                    .option("--threads", self.threads)
-            }));
+            let is_scored = |seed| seeds.as_ref().is_none_or(|seeds| seeds.contains(seed));
+            commands.extend(trained.iter().filter(|(seed, _)| is_scored(seed)).map(
+                |(_, folder)| {
+                    StageCommand::new(ReproductionStage::Eval, "eval")
+                        .with(folder.display())
+                        .option("--suite", Some(&self.suite))
+                        .option("--engine", Some(name))
+                        .option("--threads", self.threads)
+                },
+            ));
         }
         commands
     }

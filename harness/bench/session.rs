@@ -1,5 +1,5 @@
-//! What verbs share: the options that every verb has and those of verbs that use engines of others, and the
-//! [`Session`] of a verb that asks models.
+//! What verbs share: the options that every verb has and those of verbs that use engines of others, the
+//! [`Session`] of a verb that asks models, and which engines answer for a pool: llama.cpp, servers, or both.
 //!
 //! Such a verb reads what the user named, opens the store, starts a session and hands it its work. The session
 //! shows progress, hears Ctrl-C, and says how to go on where that ended the work.
@@ -11,21 +11,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use gra_downstream::training::TrainingError;
+use gra_llm::dispatcher::Dispatcher;
 use gra_llm::engine::{Engine, EngineError};
-use gra_llm::llama::settings::EngineSettings;
-use gra_llm::model_pool::ModelPool;
+use gra_llm::llama::LlamaEngine;
+use gra_llm::llama::runtime::log_to;
+use gra_llm::llama::settings::{EngineSettings, Isolation};
+use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
+use gra_llm::server::{RetryPolicy, ServerEngine};
+use gra_llm::worker::{News, Program, Setup, WorkerEngine};
+use gra_synth::request::ModelName;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::answering::{Answering, Interrupted};
-use crate::engines;
+use crate::failure::bad_input;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
 use crate::terminal;
 use crate::trial::TrialId;
+
+/// Name of the file in the results folder that remembers hashes of models.
+pub(crate) const HASHES: &str = "model-hashes.json";
 
 /// Where results are unless a verb is told otherwise.
 const DEFAULT_RESULTS: &str = "results";
@@ -141,18 +150,18 @@ impl Session {
         let stop = Arc::new(AtomicBool::new(false));
         // The listening thread outlives the session, and must not keep its flag alive.
         let flag = Arc::downgrade(&stop);
+        let said = "stopping after what is under way; press Ctrl-C again to stop at once";
         on_interrupt(move || match flag.upgrade() {
             Some(flag) => {
                 flag.store(true, Ordering::Relaxed);
-                terminal::say(
-                    "stopping after what is under way; press Ctrl-C again to stop at once",
-                );
+                terminal::say(said);
             }
             // The session is over: nothing hears the flag, and what is written is whole or not there.
             None => signal_hook::low_level::exit(130),
         })?;
         let progress = Progress::new(global.verbosity());
-        let engine = engines::engine(pool, settings, global.results(), &progress, &stop)?;
+        let local = local_engine(pool, settings, global.results(), &progress)?;
+        let engine = with_servers(local, pool, &stop);
         Ok(Self { store, engine, progress, stop })
     }
 
@@ -227,4 +236,54 @@ pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// The engine of a pool: llama.cpp's, and where models are on servers also one that asks these, until `stop` is set.
+fn with_servers(local: Dispatcher, pool: &ModelPool, stop: &Arc<AtomicBool>) -> Box<dyn Engine> {
+    let is_served = |model: &&PoolModel| matches!(model.backend, Backend::Server(_));
+    let served = pool.members_and_teachers().filter(is_served).map(|model| model.name.clone());
+    let served: Vec<ModelName> = served.collect();
+    if served.is_empty() {
+        return Box::new(local);
+    }
+    // The encoder is always one of llama.cpp's.
+    let servers = ServerEngine::new(pool, RetryPolicy::default(), Arc::clone(stop));
+    Box::new(local.route(served, Box::new(servers)))
+}
+
+/// The engine of what llama.cpp runs on this machine, in as many workers as the settings say. Loads no model yet. What it
+/// has to say goes where the progress goes.
+pub(crate) fn local_engine(
+    pool: &ModelPool,
+    settings: &EngineSettings,
+    results: &Path,
+    progress: &Progress,
+) -> Result<Dispatcher> {
+    // A folder that is not there yet is made by what writes results, and by nothing else.
+    let digest_cache = results.is_dir().then(|| results.join(HASHES));
+    let settings = EngineSettings { digest_cache, ..settings.clone() };
+    if let Some(problem) = settings.problem() {
+        return Err(bad_input(anyhow!("[engine] {problem}")));
+    }
+    let is_verbose = progress.verbosity() == Verbosity::Verbose;
+    if settings.isolation != Isolation::Process {
+        if is_verbose {
+            let voice = progress.voice();
+            log_to(Some(Box::new(move |text| voice(text.trim_end()))));
+        }
+        return Ok(Dispatcher::new(vec![Box::new(LlamaEngine::new(pool.clone(), settings))]));
+    }
+    let worker = |worker| -> Result<Box<dyn Engine>> {
+        let program =
+            Program::this(["worker"]).context("cannot find this program, to start it again")?;
+        let setup = Setup { pool: pool.clone(), settings: settings.of_worker(worker) };
+        let voice = progress.voice();
+        Ok(Box::new(WorkerEngine::new(program, setup, move |news| match news {
+            News::Line(line) if is_verbose => voice(line),
+            News::Line(_) => {}
+            // Told in any case: the run goes on, and takes longer than it should.
+            News::Crash(what) => voice(what),
+        })))
+    };
+    Ok(Dispatcher::new((0..settings.workers()).map(worker).collect::<Result<_>>()?))
 }

@@ -1,30 +1,29 @@
 //! Every trial of an experiment, the table that compares its variants, and those that compare its run seeds and its
 //! seed sets.
 
-mod earlier;
-
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use csv::StringRecord;
 use gra_analysis::ablation::sweep::{SweepAxis, SweepPlace, sweep};
 use gra_analysis::ablation::{AblationTable, RunCost};
 use gra_analysis::foreign_text::CsvWriter;
 use gra_analysis::stats::measure::MeasureTable;
 use gra_analysis::trial::TrialFacts;
+use gra_files::write_atomic;
 use gra_llm::engine::EngineError;
 use serde::Deserialize;
 
 use crate::answering::Answering;
 use crate::experiment::{Experiment, Experiments};
-use crate::publish::{self, LongTexts};
-use crate::rows;
+use crate::publish::LongTexts;
 use crate::session::results_argument;
 use crate::store::Store;
 use crate::trial::running::{self, CompletedTrial};
 use crate::trial::{Fingerprints, TrialId, TrialRecord};
-use earlier::OtherRows;
-use gra_files::write_atomic;
+use crate::{publish, rows};
 
 /// Runs every variant for every run seed, publishes each trial as it ends and a table per seed.
 ///
@@ -123,7 +122,21 @@ impl Sweep {
         let ran: Vec<&str> = experiment.variants.iter().map(|one| one.name.as_str()).collect();
         let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
         // A run of some variants or seeds must not put less in the place of more.
-        let kept = earlier::others_of_sweep(&path, (axis, &names), &ran)?;
+        let one = axis.one();
+        let kept = EarlierTable::others(&path, |table| {
+            // As in `acceptance, seed set alpaca`: only measures of one place name it, those over all do not.
+            let before = format!(", {one} ");
+            let places = table.column("measure")?.map(|measure| {
+                let (_, place) = measure.rsplit_once(&before)?;
+                (!names.contains(&place)).then(|| format!("{one} {place}"))
+            });
+            let variants = table.column("data_set")?;
+            let variants = variants.map(|name| (!ran.contains(&name)).then(|| name.to_owned()));
+            Ok(places
+                .zip(variants)
+                .flat_map(|(place, variant)| place.into_iter().chain(variant))
+                .collect())
+        })?;
         if kept.is_empty() {
             write_table(&table, &path, &markdown)?;
         }
@@ -262,25 +275,33 @@ impl SeedReport {
     fn write(&mut self, experiment: &Experiment, results: &Path) -> Result<()> {
         let csv = self.path(experiment, results, "csv");
         let ran: Vec<&str> = self.trials.iter().map(|trial| trial.facts.variant.as_str()).collect();
-        self.kept = earlier::rows_of_others(&csv, &ran)?.variants();
+        self.kept = EarlierTable::others(&csv, |table| {
+            let others = table.column("variant")?.filter(|name| !ran.contains(name));
+            Ok(others.map(str::to_owned).collect())
+        })?;
         if self.kept.is_empty() {
             write_atomic(&csv, &self.csv)?;
             write_atomic(&self.path(experiment, results, "md"), &self.markdown)?;
         }
         let measured = measured_path(results, &experiment.name, self.seed);
         // Where the earlier file cannot be read, nothing of it is left to keep.
-        let earlier = earlier::rows_of_others(&measured, &[]).unwrap_or_default();
-        Ok(write_atomic(&measured, &self.measured_csv(&earlier)?)?)
+        let earlier = EarlierTable::read(&measured).ok().flatten();
+        Ok(write_atomic(&measured, &self.measured_csv(earlier)?)?)
     }
 
     /// What earlier runs took, and below it what this one did. A replay from the store costs nothing, and says nothing
     /// of a trial that an earlier run paid for.
-    fn measured_csv(&self, earlier: &OtherRows) -> Result<Vec<u8>> {
+    fn measured_csv(&self, earlier: Option<EarlierTable>) -> Result<Vec<u8>> {
+        // Another release had other columns: its rows would stand under wrong names.
+        let earlier = earlier.filter(|table| table.header == MEASURED[..]);
+        let rows = earlier.map(|table| table.rows).unwrap_or_default();
+        let known: BTreeSet<&str> = rows.iter().filter_map(|row| row.get(0)).collect();
         let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(MEASURED)?;
-        let known = earlier.append(&MEASURED, &mut csv)?;
-        let is_news =
-            |trial: &&CompletedTrial| trial.paid.calls > 0 || !known.contains(&trial.facts.variant);
+        rows.iter().try_for_each(|row| csv.write_record(row))?;
+        let is_news = |trial: &&CompletedTrial| {
+            trial.paid.calls > 0 || !known.contains(trial.facts.variant.as_str())
+        };
         for trial in self.trials.iter().filter(is_news) {
             csv.write_record([
                 trial.facts.variant.clone(),
@@ -361,4 +382,50 @@ fn say_kept(others: &[String], out: &mut impl Write) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// A table that an earlier run of the same experiment left.
+struct EarlierTable {
+    header: StringRecord,
+    rows: Vec<StringRecord>,
+}
+
+impl EarlierTable {
+    /// `None` where there is no file.
+    fn read(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut csv = csv::Reader::from_path(path)?;
+        let header = csv.headers()?.clone();
+        Ok(Some(Self { header, rows: csv.into_records().collect::<csv::Result<_>>()? }))
+    }
+
+    /// What of a table this run has not, in words and each once.
+    ///
+    /// # Errors
+    /// When the file is no such table.
+    fn others(path: &Path, find: impl FnOnce(&Self) -> Result<Vec<String>>) -> Result<Vec<String>> {
+        let found = Self::read(path).and_then(|table| table.as_ref().map(find).transpose());
+        let found = found.with_context(|| {
+            format!(
+                "{} is no table that an earlier run wrote\nhint: move it away, and run again",
+                path.display()
+            )
+        })?;
+        let mut others: Vec<String> = Vec::new();
+        for other in found.unwrap_or_default() {
+            if !others.contains(&other) {
+                others.push(other);
+            }
+        }
+        Ok(others)
+    }
+
+    /// The fields of a column.
+    fn column(&self, name: &str) -> Result<impl Iterator<Item = &str>> {
+        let place = self.header.iter().position(|column| column == name);
+        let place = place.with_context(|| format!("it has no column `{name}`"))?;
+        Ok(self.rows.iter().map(move |row| row.get(place).unwrap_or_default()))
+    }
 }

@@ -6,7 +6,7 @@ use std::io::{self, StdoutLock, Write};
 use std::process::{Command, Stdio};
 
 use gra_analysis::foreign_text::plain;
-use gra_paper::grid;
+use gra_paper::grid::{self, Align, Column};
 
 /// Standard output for text that people read: what would steer a terminal is escaped.
 pub(crate) fn stdout() -> Output<StdoutLock<'static>> {
@@ -40,6 +40,17 @@ impl<W: Write> Write for Output<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
+}
+
+/// A column of a table that has a row for each thing, and a dash where a cell says nothing.
+pub(crate) fn column<T>(
+    title: &str,
+    align: Align,
+    rows: &[T],
+    cell: impl Fn(&T) -> Option<String>,
+) -> Column {
+    let cells = rows.iter().map(|row| cell(row).unwrap_or_else(|| "-".to_owned())).collect();
+    Column { title: title.to_owned(), cells, align }
 }
 
 /// Columns of the terminal that standard error is; 80 where it is none.

@@ -1,6 +1,7 @@
 //! What models are trained on: data sets of every kind as files of Alpaca records, with what they are of in the words of
 //! the paper's tables.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -62,14 +63,11 @@ impl TrainingData {
                 data.push(exported(set.name.clone(), &set, global.results())?);
             }
         }
-        for (place, one) in data.iter().enumerate() {
-            // Their trainings would stand in one folder.
-            if data[..place].iter().any(|earlier| earlier.name == one.name) {
-                let name = &one.name;
-                return Err(bad_input(anyhow!(
-                    "two data sets are called `{name}`\nhint: name files NAME=FILE"
-                )));
-            }
+        let mut taken = BTreeSet::new();
+        // Their trainings would stand in one folder.
+        if let Some(Self { name, .. }) = data.iter().find(|one| !taken.insert(&one.name)) {
+            let hint = "hint: name files NAME=FILE";
+            return Err(bad_input(anyhow!("two data sets are called `{name}`\n{hint}")));
         }
         Ok(data)
     }
@@ -96,13 +94,12 @@ fn of_experiment(
 
 /// A folder that `export` wrote.
 fn of_export(folder: &Path) -> Result<TrainingData> {
-    let (manifest, file) = (folder.join(MANIFEST), folder.join(TrainingFormat::Alpaca.file()));
-    let shown = folder.display();
+    let alpaca = TrainingFormat::Alpaca.file();
+    let (manifest, file, shown) = (folder.join(MANIFEST), folder.join(alpaca), folder.display());
     let bytes = std::fs::read(&manifest).ok().filter(|_| file.is_file()).ok_or_else(|| {
         bad_input(anyhow!(
-            "{shown} is no exported data set: it lacks {MANIFEST} or {}\n\
-             hint: gra-bench export writes both; name a file of another data set instead of its folder",
-            TrainingFormat::Alpaca.file()
+            "{shown} is no exported data set: it lacks {MANIFEST} or {alpaca}\n\
+             hint: gra-bench export writes both; name a file of another data set instead of its folder"
         ))
     })?;
     let ExportManifest { data_set, subject } = serde_json::from_slice(&bytes)

@@ -51,8 +51,7 @@ impl Default for MaxFailed {
 
 impl MaxFailed {
     /// Whether it is a number of calls, or a share from 0 to 1.
-    #[must_use]
-    pub fn is_usable(self) -> bool {
+    pub(crate) fn is_usable(self) -> bool {
         match self {
             Self::Calls(_) => true,
             Self::Share(share) => (0.0..=1.0).contains(&share),
@@ -176,6 +175,7 @@ impl Tally {
     pub(super) fn count(&mut self, request: &Request, reply: &Reply, scores_alone: bool) {
         let stage = self.stages.entry(request.id.stage).or_default();
         let model = self.models.entry(request.model.clone()).or_default();
+        // A failed call has no reply to read, so it is neither readable nor malformed.
         if let Some(failure) = reply.failure() {
             let said = shortened(&reply.text);
             let last = LastFailure { model: request.model.clone(), failure, said };
@@ -218,6 +218,7 @@ impl Tally {
     pub(super) fn check_readable(&self, stage: Stage) -> Result<(), TooManyLost> {
         let Some(tally) = self.stages.get(&stage) else { return Ok(()) };
         let replies: u64 = tally.malformed.values().map(|(count, ..)| count).sum();
+        // A few malformed replies may be chance; one that can be read shows that the stage works.
         if tally.readable > 0 || replies < ENOUGH_MALFORMED {
             return Ok(());
         }

@@ -9,12 +9,14 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Command, FromArgMatches};
 use gra_analysis::figure::font::Fonts;
 use gra_analysis::foreign_text::CsvWriter;
+use gra_analysis::reviewers::calibration::Rating;
 use gra_analysis::reviewers::calibration::table::{self, Rated};
 use gra_llm::model_pool::{ModelPool, PoolModel};
 use gra_synth::committee::Thousandths;
 use gra_synth::method::{Method, ReviewForm};
 use gra_synth::request::ScoreReading;
 
+use super::pretty;
 use super::stats::{as_judge, measures, member};
 use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
@@ -97,13 +99,8 @@ impl CalibrateArgs {
 
 pub(crate) fn run(args: &CalibrateArgs, global: &GlobalArgs) -> Result<()> {
     let calibrated = calibrate(args, global)?;
-    let mut out = terminal::json_or_text(args.json);
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&calibrated.json()?)?)?;
-    } else {
-        out.write_all(calibrated.text().as_bytes())?;
-    }
-    Ok(())
+    let text = if args.json { pretty(&calibrated.json()?)? } else { calibrated.text() };
+    Ok(terminal::json_or_text(args.json).write_all(text.as_bytes())?)
 }
 
 /// A calibration as it was written.
@@ -179,11 +176,12 @@ impl Calibrated {
             let _ = writeln!(text, "{}: {verdict}{}", of.rater, threshold.unwrap_or_default());
         }
         text.push('\n');
-        for (what, name) in
-            [("Table", "calibration.md"), ("Figure", "calibration.svg"), ("Reviews", "reviews.csv")]
-        {
-            let what = format!("{what}:");
-            let _ = writeln!(text, "{what:<8} {}", self.folder.join(name).display());
+        for (what, name) in [
+            ("Table:  ", "calibration.md"),
+            ("Figure: ", "calibration.svg"),
+            ("Reviews:", "reviews.csv"),
+        ] {
+            let _ = writeln!(text, "{what} {}", self.folder.join(name).display());
         }
         text
     }
@@ -248,19 +246,18 @@ fn reviews_csv(items: &[CalibrationItem], reviewed: &[Reviewed]) -> Result<Vec<u
     csv.write_record(["model", "item", "domain", "text", "kind", "said", "written"])?;
     let score = |said: Option<f64>| said.map(|score| score.to_string()).unwrap_or_default();
     for of in reviewed {
-        let rater = &of.responses.rater;
-        let name = |item: usize| [items[item].id.as_str(), items[item].domain.name()];
-        for row in &of.instructions.rows {
-            let said = row.said.map(|passes| u8::from(passes).to_string()).unwrap_or_default();
-            let [id, domain] = name(row.item);
-            csv.write_record([rater, id, domain, "instruction", &row.kind, &said, ""])?;
+        let mut row = |item: usize, text, kind: &str, [said, written]: [String; 2]| {
+            let CalibrationItem { id, domain, .. } = &items[item];
+            csv.write_record([&of.responses.rater, id, domain.name(), text, kind, &said, &written])
+        };
+        for Rating { item, kind, said } in &of.instructions.rows {
+            let said = said.map(|passes| u8::from(passes).to_string()).unwrap_or_default();
+            row(*item, "instruction", kind, [said, String::new()])?;
         }
         // Both sheets of a rater have the same texts in the same order.
-        for (place, row) in of.responses.rows.iter().enumerate() {
-            let [id, domain] = name(row.item);
+        for (place, Rating { item, kind, said }) in of.responses.rows.iter().enumerate() {
             let written = of.written.as_ref().and_then(|sheet| sheet.rows[place].said);
-            let said = [score(row.said), score(written)];
-            csv.write_record([rater, id, domain, "response", &row.kind, &said[0], &said[1]])?;
+            row(*item, "response", kind, [score(*said), score(written)])?;
         }
     }
     Ok(csv.into_inner()?)

@@ -12,16 +12,15 @@ use gra_analysis::stats::{Settings, in_words};
 use gra_llm::model_pool::PoolModel;
 use gra_paper::grid;
 use gra_synth::method::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::rescore::{self, Decided};
+use super::recorded::{self, Decided};
 use super::stats;
 use crate::dataset::DataSet;
-use crate::difficulty::Protocol;
 use crate::evidence::{Embedded, Evidence, JUDGE, Plan};
-use crate::experiment::{Experiment, Experiments, Overrides, RescoreEntry};
-use crate::judging::Bench;
+use crate::experiment::{Expectation, Experiment, Experiments, Overrides, RescoreEntry};
 use crate::progress::Verbosity;
+use crate::scoring::{Bench, Protocol};
 use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::trial::TrialId;
@@ -211,21 +210,15 @@ impl<'a> SeedSetSide<'a> {
         let judge = self.folder.join(format!("{}{JUDGE}", trial.variant));
         let judge = judge.exists().then_some(judge);
         let (trial, out) = (trial.to_string(), args.out.as_deref());
-        rescore::decide(&trial, entry, judge.as_deref(), out, global)
+        recorded::decide(&trial, entry, judge.as_deref(), out, global)
     }
 
-    fn json(
-        &self,
-        evidence: &Evidence,
-        words: &str,
-        decided: Option<&Decided>,
-    ) -> Result<serde_json::Value> {
-        let measures = stats::json(evidence, &self.data_sets);
-        let words: Vec<&str> = words.lines().collect();
-        let decided = decided.map(Decided::json).transpose()?;
-        let name = &self.experiment.name;
+    fn json(&self, evidence: &Evidence, words: &str, decided: Option<&Decided>) -> Result<Value> {
         Ok(json!({
-            "experiment": name, "words": words, "data_sets": measures, "rescore": decided,
+            "experiment": self.experiment.name,
+            "words": words.lines().collect::<Vec<_>>(),
+            "data_sets": stats::json(evidence, &self.data_sets),
+            "rescore": decided.map(Decided::json).transpose()?,
         }))
     }
 
@@ -270,9 +263,8 @@ fn page(experiment: &Experiment, words: &str, evidence: &Evidence) -> String {
     for line in words.lines().chain(notes.iter().map(String::as_str)) {
         let _ = writeln!(page, "- {line}");
     }
-    for number in &experiment.expectation {
-        let _ =
-            writeln!(page, "- The paper: {} {} (`{}`).", number.about, number.printed, number.cell);
+    for Expectation { about, printed, cell, .. } in &experiment.expectation {
+        let _ = writeln!(page, "- The paper: {about} {printed} (`{cell}`).");
     }
     if !experiment.analysis.is_empty() {
         let _ = writeln!(page, "\n{}", experiment.analysis.trim());

@@ -1,7 +1,5 @@
 //! `eval`: models are scored on benchmarks, by OpenCompass or lm-eval, and their scores go into the tables; `eval data`
-//! looks at the benchmarks' files. What came out, here or elsewhere, is in `evaluated`.
-
-mod evaluated;
+//! looks at the benchmarks' files, and `eval import` takes what was scored elsewhere.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,8 +11,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use gra_downstream::evaluation::data_cache::FileReport;
 use gra_downstream::evaluation::record::EVALUATION_FILE;
 use gra_downstream::evaluation::{
-    self, DataCache, Evaluation, EvaluationPlan, EvaluationProgress, ScoringProtocol,
-    ServingOptions, Suite, Target, data_cache,
+    self, BenchmarkOutcome, DataCache, Evaluation, EvaluationPlan, EvaluationProgress,
+    ScoringProtocol, ServingOptions, Suite, Target, data_cache,
 };
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
@@ -23,12 +21,14 @@ use gra_paper::grid::{self, Align, Column};
 use serde_json::json;
 
 use crate::answering::Interrupted;
-use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
+use crate::benchmark_scores::{
+    BENCHMARKS, Evaluated, NamedSubject, SUBJECT, TrainedSubject, subject,
+};
 use crate::failure::bad_input;
+use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
-use crate::{builtin, engines, experiment, terminal};
-use evaluated::{Evaluated, ImportArgs, say, subject, trained_subject};
+use crate::session::{DownstreamArgs, GlobalArgs, HASHES, with_programs};
+use crate::{builtin, experiment, terminal};
 
 /// Score models on benchmarks, with OpenCompass or lm-eval.
 #[derive(Debug, Args)]
@@ -75,7 +75,7 @@ pub(crate) struct EvalArgs {
     items: Option<PathBuf>,
     /// What the model is in tables, where no training's folder says so: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS.
     #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
-    subject: Option<(String, DataSubject)>,
+    subject: Option<NamedSubject>,
     /// Its training seed, likewise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     training_seed: u64,
@@ -99,6 +99,26 @@ enum EvalAction {
     Import(ImportArgs),
     /// Look at the benchmarks' files: which are there and whole, where to get the others, their licences.
     Data(DataArgs),
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// The folder of one OpenCompass run, a summary.csv, or the results file or folder of lm-eval.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Which of several models that are in it, by the name that the engine knows it by.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// What the model is in tables: BASE/SEED-SET/SOURCE or BASE/SEED-SET/gra/ROUNDS. Without it, benchmarks.csv is left
+    /// as it is.
+    #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
+    subject: Option<NamedSubject>,
+    /// Its training seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    training_seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -157,15 +177,15 @@ impl EvalArgs {
         stop: &AtomicBool,
         progress: &mut Progress,
     ) -> Result<Vec<Evaluated>> {
-        let mut suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let mut suite = Suite::named(&self.suite).map_err(bad_input)?;
         if !self.only.is_empty() {
-            suite = suite.only(&self.only).map_err(|error| bad_input(error.into()))?;
+            suite = suite.only(&self.only).map_err(bad_input)?;
         }
         // All are looked for before the first is scored, which may take days.
         let targets = self.scored.iter().map(|model| self.target(model));
         let targets = targets.collect::<Result<Vec<EvalTarget>>>()?;
         let data = self.data(&suite, global.results())?;
-        let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
+        let mut digests = DigestCache::at(&global.results().join(HASHES));
         let engine = self.engine.to_possible_value();
         let engine = engine.as_ref().map_or("", PossibleValue::get_name);
         let mut evaluated = Vec::new();
@@ -203,7 +223,7 @@ impl EvalArgs {
 
     /// What an argument means, and where its evaluation is kept.
     fn target(&self, model: &str) -> Result<EvalTarget> {
-        let given = trained_subject(self.subject.as_ref(), self.training_seed);
+        let given = self.subject.clone().map(|subject| subject.trained(self.training_seed));
         if let Some(url) = &self.url {
             let target = Target::Url { url: url.clone(), model: Some(model.to_owned()) };
             let folder = PathBuf::from(model.replace(['/', ':'], "-"));
@@ -225,7 +245,7 @@ impl EvalArgs {
             let subject = given.map_or_else(|| TrainedSubject::read(path), Ok)?;
             return Ok(EvalTarget { target, folder, subject: Some(subject) });
         }
-        let target = Target::from_path(path).map_err(|error| bad_input(error.into()))?;
+        let target = Target::from_path(path).map_err(bad_input)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(EvalTarget { target, folder: PathBuf::from(name), subject: given })
     }
@@ -257,19 +277,41 @@ impl EvalArgs {
     }
 }
 
+impl ImportArgs {
+    /// The last two names of the path and the model's, so that two imports do not share a folder.
+    fn folder_name(&self) -> Result<String> {
+        let path = std::path::absolute(&self.path).context("cannot tell the working directory")?;
+        let names: Vec<String> =
+            path.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        let last = names[names.len().saturating_sub(2)..].iter().chain(&self.model);
+        let names: Vec<&str> = last.map(String::as_str).collect();
+        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        Ok(names.join("-").chars().map(plain).collect())
+    }
+
+    fn run(&self, global: &GlobalArgs) -> Result<()> {
+        let evaluation =
+            evaluation::import(&self.path, self.model.as_deref()).map_err(bad_input)?;
+        let subject = self.subject.clone().map(|subject| subject.trained(self.training_seed));
+        let folder = global.results().join("evaluated/imported").join(self.folder_name()?);
+        // Kept as if it were of here: the folder that it is from may go.
+        evaluation.write(&folder)?;
+        let one = Evaluated::record(folder, subject, evaluation, global.results())?;
+        say(&[one], global.results(), self.json)
+    }
+}
+
 impl DataArgs {
     fn run(&self) -> Result<()> {
-        let suite = Suite::named(&self.suite).map_err(|error| bad_input(error.into()))?;
+        let suite = Suite::named(&self.suite).map_err(bad_input)?;
         let cache = DataCache { folder: self.data.clone() };
         let files = cache.check(&suite);
         let mut out = terminal::json_or_text(self.json);
         if self.json {
             return Ok(writeln!(out, "{}", json!({ "files": files }))?);
         }
-        let column = |title: &str, cell: fn(&FileReport) -> String| Column {
-            title: title.to_owned(),
-            cells: files.iter().map(cell).collect(),
-            align: Align::Left,
+        let column = |title: &str, cell: fn(&FileReport) -> String| {
+            terminal::column(title, Align::Left, &files, |file| Some(cell(file)))
         };
         let columns = [
             column("benchmark", |file| file.benchmark.to_owned()),
@@ -277,13 +319,10 @@ impl DataArgs {
             column("rows", |file| file.rows.to_string()),
             column("found", |file| file.state.to_string()),
         ];
-        write!(out, "{}", grid::terminal(&columns))?;
+        writeln!(out, "{}", grid::terminal(&columns))?;
         // Files of one benchmark stand behind each other and have one source.
-        let mut sources: Vec<(&str, &str, &str)> =
-            files.iter().map(|file| (file.benchmark, file.source, file.licence)).collect();
-        sources.dedup();
-        writeln!(out)?;
-        for (benchmark, source, licence) in sources {
+        for of_one in files.chunk_by(|one, next| one.benchmark == next.benchmark) {
+            let FileReport { benchmark, source, licence, .. } = &of_one[0];
             writeln!(out, "{benchmark}: {source} ({licence})")?;
         }
         Ok(())
@@ -322,4 +361,50 @@ fn tell(what: &str, now: &EvaluationProgress, progress: &mut Progress) {
             });
         }
     }
+}
+
+fn say(evaluated: &[Evaluated], results: &Path, is_json: bool) -> Result<()> {
+    let mut out = terminal::json_or_text(is_json);
+    if is_json {
+        return Ok(writeln!(out, "{}", json!({ "evaluated": evaluated }))?);
+    }
+    let titles: Vec<&str> =
+        Benchmark::ALL.map(Benchmark::title).into_iter().chain(["AVG"]).collect();
+    let title = |title: &&str| Some((*title).to_owned());
+    let mut columns = vec![terminal::column("per cent", Align::Left, &titles, title)];
+    for (number, one) in evaluated.iter().enumerate() {
+        let cell = |benchmark| match one.evaluation.outcome(benchmark) {
+            None => "-".to_owned(),
+            Some(BenchmarkOutcome::Failed(_)) => "failed".to_owned(),
+            Some(BenchmarkOutcome::Scored(scored)) => {
+                let n = scored.n.map(|n| format!(" of {n}")).unwrap_or_default();
+                format!("{:.2}{n}", scored.score)
+            }
+        };
+        let average = or_dash(one.evaluation.average().map(|all| format!("{all:.2}")));
+        columns.push(Column {
+            // Folders are too long for a title; their list stands below.
+            title: format!("[{}]", number + 1),
+            cells: Benchmark::ALL.map(cell).into_iter().chain([average]).collect(),
+            align: Align::Right,
+        });
+    }
+    writeln!(out, "{}", grid::terminal(&columns))?;
+    for (number, one) in evaluated.iter().enumerate() {
+        writeln!(out, "[{}] {} ({})", number + 1, one.folder.display(), one.protocol)?;
+        for (benchmark, reason) in one.evaluation.failures() {
+            writeln!(out, "    {benchmark} failed: {reason}")?;
+        }
+        for benchmark in Benchmark::ALL {
+            for note in one.evaluation.scored(benchmark).iter().flat_map(|scored| &scored.notes) {
+                writeln!(out, "    {benchmark}: {note}")?;
+            }
+        }
+    }
+    if evaluated.iter().all(|one| one.subject.is_none()) {
+        let without = "No training's folder says what it is; with --as it goes into";
+        return Ok(writeln!(out, "{without} {BENCHMARKS}.")?);
+    }
+    let scores = results.join(BENCHMARKS);
+    Ok(writeln!(out, "Scores:  {}\nNext:    gra-bench tables", scores.display())?)
 }

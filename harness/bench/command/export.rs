@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use gra_files::write_atomic;
 use gra_synth::candidate::{Candidate, Outcome};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::experiment::{Experiments, Overrides};
@@ -111,10 +111,8 @@ pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     }
     // From here on one trial is meant.
     if !args.sets.is_empty() {
-        return Err(bad_input(anyhow!(
-            "{} is one trial, of which --sets chooses nothing\nhint: give the experiment file",
-            args.trial
-        )));
+        let what = "is one trial, of which --sets chooses nothing\nhint: give the experiment file";
+        return Err(bad_input(anyhow!("{} {what}", args.trial)));
     }
     let trial = StoredTrial::open_finished(&store, &args.trial.parse()?)?;
     let (id, candidates) = (trial.id(), store.candidates(trial.row)?);
@@ -135,7 +133,9 @@ struct ExportedFiles {
 }
 
 /// A data set that was written.
+#[derive(Serialize)]
 struct Written {
+    #[serde(rename = "data_set")]
     name: String,
     samples: usize,
     files: Vec<PathBuf>,
@@ -194,11 +194,8 @@ impl ExportArgs {
             Err(_) => !has_export && !folder.join(&file.name).exists(),
         };
         if !self.replace && !files.iter().all(is_kept) {
-            return Err(bad_input(anyhow!(
-                "{} holds another export\n\
-                 hint: name a new folder with --out; --replace writes into this one",
-                folder.display()
-            )));
+            let hint = "hint: name a new folder with --out; --replace writes into this one";
+            return Err(bad_input(anyhow!("{} holds another export\n{hint}", folder.display())));
         }
         // The manifest of another export would say that the folder is whole while it is of two.
         let manifest = folder.join(MANIFEST);
@@ -233,25 +230,22 @@ impl ExportArgs {
         let is_wanted = |row: &&TrialRow| {
             row.finished && (self.sets.is_empty() || self.sets.contains(&row.id.variant))
         };
-        let found = selection.find(store)?;
-        let trials = found.iter().filter(is_wanted);
-        let trials: Vec<(String, Vec<Candidate>)> = trials
-            .map(|row| {
-                let trial = StoredTrial::read(store, row)?;
-                Ok((row.id.to_string(), store.candidates(trial.row)?))
-            })
-            .collect::<Result<_>>()?;
+        let mut trials: Vec<(String, Vec<Candidate>)> = Vec::new();
+        for row in selection.find(store)?.iter().filter(is_wanted) {
+            let trial = StoredTrial::read(store, row)?;
+            trials.push((row.id.to_string(), store.candidates(trial.row)?));
+        }
         let given: Vec<(&str, &[Candidate])> =
             trials.iter().map(|(id, candidates)| (id.as_str(), candidates.as_slice())).collect();
         let answers = ScoredAnswers::gather(&given);
         let name = named.replace('/', "-");
         let (files, records) = answers.files(kind, &name)?;
         if records == 0 {
+            let trials = several(trials.len(), "finished trial");
             bail!(
-                "{} of {named} hold no instruction with both an accepted and a rejected \
+                "{trials} of {named} hold no instruction with both an accepted and a rejected \
                  answer\nhint: variants that answer the seed set's own instructions do (experiments/refine.toml); \
-                 `--preferences kto` takes single answers",
-                several(trials.len(), "finished trial")
+                 `--preferences kto` takes single answers"
             );
         }
         let files = self.write_files(&files, &self.out)?;
@@ -266,10 +260,7 @@ impl ExportArgs {
     fn say(&self, written: &[Written], said: &str) -> Result<()> {
         let mut out = terminal::json_or_text(self.json);
         if self.json {
-            let sets = written.iter().map(
-                |set| json!({ "data_set": set.name, "samples": set.samples, "files": set.files }),
-            );
-            return Ok(writeln!(out, "{}", json!({ "written": sets.collect::<Vec<_>>() }))?);
+            return Ok(writeln!(out, "{}", json!({ "written": written }))?);
         }
         for set in written {
             for file in &set.files {
@@ -293,10 +284,8 @@ fn tidy(args: &ExportArgs, store: &Store) -> Result<()> {
         trials.push((row.id.clone(), trial.facts(store)?));
     }
     if trials.is_empty() {
-        bail!(
-            "no trial of {} is finished\nhint: run its experiment again; it goes on where it was",
-            args.trial
-        );
+        let hint = "hint: run its experiment again; it goes on where it was";
+        bail!("no trial of {} is finished\n{hint}", args.trial);
     }
     let mut out = terminal::stdout();
     for file in export::tidy::tables(&trials)? {
@@ -331,11 +320,12 @@ fn for_raters(args: &ExportArgs, id: &TrialId, candidates: &[Candidate]) -> Resu
         writeln!(out, "{}", path.display())?;
     }
     let (rows, copies) = (sheet.describe(), args.out.join("sheet-NAME.csv"));
-    writeln!(
+    let copies = copies.display();
+    Ok(writeln!(
         out,
-        "{rows}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:"
-    )?;
-    Ok(writeln!(out, "  gra-bench stats --raters {}", copies.display())?)
+        "{rows}\nGive raters {SHEET} and {PAGE}, and keep {KEY} to yourself. When copies are filled in:\n  \
+         gra-bench stats --raters {copies}"
+    )?)
 }
 
 /// How candidates ended, by outcome.

@@ -63,10 +63,10 @@ enum Format {
 
 pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
     let only = args.only.as_slice();
-    let kinds = if only.is_empty() { FigureKind::value_variants() } else { only };
     // Each kind once, in the order of the paper and then of ours.
-    let kinds: BTreeSet<FigureKind> = kinds.iter().copied().collect();
-    let kinds: Vec<FigureKind> = kinds.into_iter().collect();
+    let mut kinds = if only.is_empty() { FigureKind::value_variants() } else { only }.to_vec();
+    kinds.sort_unstable();
+    kinds.dedup();
     let store = global.read_store_if_any()?;
     // What `compare` wrote goes before it, trial by trial; a folder that the user names is of all of them.
     let sources = Sources {
@@ -87,8 +87,8 @@ pub(crate) fn run(args: &FiguresArgs, global: &GlobalArgs) -> Result<()> {
         }
     }
     // Of files that cannot be read one is named, but where something was drawn: then the list names them.
-    let mut unreadable = missing.iter().filter(|(_, _, reason)| reason.is_unreadable);
-    if let (true, Some((_, _, reason))) = (drawn.is_empty(), unreadable.next()) {
+    let unreadable = missing.iter().find(|(_, _, reason)| reason.is_unreadable);
+    if let Some((_, _, reason)) = unreadable.filter(|_| drawn.is_empty()) {
         return Err(bad_input(anyhow!(reason.why.clone())));
     }
     let lacking = lacking(args, &drawn, &fonts);
@@ -139,6 +139,7 @@ fn lacking_in_words(lacking: &BTreeSet<char>, with_system_fonts: bool) -> Option
     const SHOWN: usize = 20;
     let shown: String = lacking.iter().take(SHOWN).collect();
     let more = if lacking.len() > SHOWN { ".." } else { "" };
+    let them = if lacking.len() == 1 { "it" } else { "them" };
     let what_to_do = if with_system_fonts {
         "no font of this machine has them"
     } else {
@@ -146,9 +147,8 @@ fn lacking_in_words(lacking: &BTreeSet<char>, with_system_fonts: bool) -> Option
     };
     (!lacking.is_empty()).then(|| {
         format!(
-            "Drawn as {MARK} in PNG files, because the font lacks {}: {shown}{more} ({what_to_do}; SVG files \
-             keep them).",
-            if lacking.len() == 1 { "it" } else { "them" }
+            "Drawn as {MARK} in PNG files, because the font lacks {them}: {shown}{more} ({what_to_do}; SVG files \
+             keep them)."
         )
     })
 }
@@ -167,16 +167,15 @@ fn write(
         copy += 1;
     }
     let mut files = Vec::new();
-    for format in [Format::Svg, Format::Png] {
-        // An SVG is there by now; a PNG is rendered where it is asked for.
-        let (ending, bytes) = match format {
-            _ if !args.format.contains(&format) => continue,
-            Format::Svg => ("svg", figure.svg.clone().into_bytes()),
-            Format::Png => ("png", figure.png(fonts)?),
-        };
-        let path = args.out.join(format!("{name}.{ending}"));
-        write_atomic(&path, &bytes)?;
-        files.push(path);
+    let mut write = |ending: &str, bytes: &[u8]| {
+        files.push(args.out.join(format!("{name}.{ending}")));
+        write_atomic(&files[files.len() - 1], bytes)
+    };
+    if args.format.contains(&Format::Svg) {
+        write("svg", figure.svg.as_bytes())?;
+    }
+    if args.format.contains(&Format::Png) {
+        write("png", &figure.png(fonts)?)?;
     }
     Ok(files)
 }

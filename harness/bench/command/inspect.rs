@@ -1,20 +1,21 @@
 //! `inspect`: the whole trail of one candidate or seed item, from its draws to its fate.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_analysis::foreign_text::plain;
-use gra_paper::grid::{self, Align, Column};
+use gra_paper::grid::{self, Align};
 use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
-use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
+use gra_synth::candidate::{Candidate, FailedCall, MalformedReply, Outcome, ResponseReview};
 use gra_synth::committee::{DIMENSIONS, Decision, Tally};
 use gra_synth::domain::Domain;
-use gra_synth::pool::ItemId;
-use gra_synth::request::ModelName;
+use gra_synth::pool::{Annotation, ItemId};
+use gra_synth::request::{ModelName, RequestId};
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
+use serde::Serialize;
 
 use crate::failure::bad_input;
 use crate::publish::LongTexts;
@@ -98,17 +99,14 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs) -> Result<()> {
     let text = match &args.subject {
         None => list(&store, &trial, args)?,
         Some(subject) => {
-            let parsed = subject.parse::<ItemId>();
-            let subject = parsed.map_err(|error| bad_input(error.into()))?;
+            let subject = subject.parse::<ItemId>().map_err(bad_input)?;
             one(&store, &trial, subject, args)?
         }
     };
     if args.json {
-        terminal::json_or_text(true).write_all(text.as_bytes())?;
-    } else {
-        terminal::page(&text)?;
+        return Ok(terminal::json_or_text(true).write_all(text.as_bytes())?);
     }
-    Ok(())
+    Ok(terminal::page(&text)?)
 }
 
 /// One line per candidate.
@@ -119,11 +117,12 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
     if args.json && args.picks() {
         let mut reader = TrailReader::new(store, trial, !args.brief);
         let trails = candidates.into_iter().map(|candidate| reader.read(candidate));
-        return Ok(serde_json::to_string(&trails.collect::<Result<Vec<Trail>>>()?)? + "\n");
+        return line(&trails.collect::<Result<Vec<Trail>>>()?);
     }
     if args.json {
-        return Ok(serde_json::to_string(&candidates)? + "\n");
+        return line(&candidates);
     }
+    // A table without rows would be a line of titles.
     let mut text = if candidates.is_empty() { String::new() } else { table(&candidates) };
     let long = LongTexts::of(&candidates, &[]);
     if let Some(note) = LongTexts::in_words([(trial.id().variant.as_str(), long)]) {
@@ -138,12 +137,15 @@ fn list(store: &Store, trial: &StoredTrial, args: &InspectArgs) -> Result<String
     Ok(text)
 }
 
+/// JSON in a line.
+fn line(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
+}
+
 /// A row for each candidate; its instruction takes what the others leave of the terminal.
 fn table(candidates: &[Candidate]) -> String {
-    let column = |title: &str, align: Align, cell: &dyn Fn(&Candidate) -> String| Column {
-        title: title.to_owned(),
-        cells: candidates.iter().map(cell).collect(),
-        align,
+    let column = |title: &str, align: Align, cell: &dyn Fn(&Candidate) -> String| {
+        terminal::column(title, align, candidates, |one| Some(cell(one)))
     };
     let score = |value: fn(Tally) -> f64| {
         move |one: &Candidate| {
@@ -158,6 +160,7 @@ fn table(candidates: &[Candidate]) -> String {
         column("mu", Align::Right, &score(Tally::mu)),
         column("sigma", Align::Right, &score(Tally::sigma)),
     ];
+    // The width of the other columns is known once they are laid out.
     let taken = grid::terminal(&columns).lines().map(|line| line.chars().count()).max();
     let room = grid::line_width().saturating_sub(taken.unwrap_or(0) + 2).clamp(NARROWEST, WIDEST);
     columns.push(column("instruction", Align::Left, &|one| {
@@ -176,7 +179,7 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
             let seed = store.seed_item(trial.row, subject)?;
             let seed = seed.ok_or_else(|| bad_input(anyhow!("{id} has no {subject}")))?;
             if args.json {
-                return Ok(serde_json::to_string(&seed.annotated)? + "\n");
+                return line(&seed.annotated);
             }
             writeln!(text, "{id} {subject}")?;
             describe_seed(&mut text, &seed)?;
@@ -190,7 +193,7 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
             })?;
             let trail = reader.read(candidate)?;
             if args.json {
-                return Ok(serde_json::to_string(&trail)? + "\n");
+                return line(&trail);
             }
             writeln!(text, "{id} {subject}: {}", outcome(&trail.candidate))?;
             let variant = &trial.record.settings.variant;
@@ -199,8 +202,8 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
                 // Roles were drawn from what earlier waves and rounds had shown of the models.
                 let all = store.candidates(trial.row)?;
                 let tau = trial.record.settings.method.tau;
-                let experience = Experience::before(&trail.candidate, &all, tau);
-                describe_experience(&mut text, &trail.candidate, &experience)?;
+                let known = Experience::before(&trail.candidate, &all, tau);
+                describe_known(&mut text, &trail.candidate, &known)?;
             }
             describe(&mut text, &trail)?;
             trail.calls
@@ -210,15 +213,15 @@ fn one(store: &Store, trial: &StoredTrial, subject: ItemId, args: &InspectArgs) 
     Ok(text)
 }
 
-fn describe_seed(text: &mut String, seed: &SeedRow) -> Result<()> {
+fn describe_seed(text: &mut String, seed: &SeedRow) -> fmt::Result {
     let AnnotatedSeed { annotator, annotation, long, failed, .. } = &seed.annotated;
-    block(text, "instruction", &seed.instruction);
+    block(text, "instruction", &seed.instruction)?;
     match annotation {
-        Some(annotation) => {
-            writeln!(text, "domain: {}", annotation.domain)?;
-            writeln!(text, "keywords: {}", annotation.keywords.join(", "))?;
-            writeln!(text, "summary: {}", annotation.summary)?;
+        Some(Annotation { domain, keywords, summary }) => {
+            let keywords = keywords.join(", ");
+            writeln!(text, "domain: {domain}\nkeywords: {keywords}\nsummary: {summary}")?;
         }
+        // No model was asked: the seed set's own instructions are answered.
         None if annotator.is_none() => {
             writeln!(text, "not annotated: this trial draws no examples")?;
         }
@@ -230,35 +233,27 @@ fn describe_seed(text: &mut String, seed: &SeedRow) -> Result<()> {
         None if annotation.is_none() => {}
         None => writeln!(text, "annotation: brought by the seed set")?,
     }
-    if *long {
-        writeln!(text, "{LONG}")?;
-    }
-    Ok(())
+    if *long { writeln!(text, "{LONG}") } else { Ok(()) }
 }
 
 /// What was drawn before any model was asked.
-fn describe_draws(text: &mut String, trail: &Trail, variant: &Variant) -> Result<()> {
-    let candidate = &trail.candidate;
-    let roles = &candidate.roles;
+fn describe_draws(text: &mut String, trail: &Trail, variant: &Variant) -> fmt::Result {
+    let Candidate { domain, roles, .. } = &trail.candidate;
+    let is_new = variant.instructions == Instructions::New;
+    let names: Vec<&str> = roles.reviewers.iter().map(ModelName::as_str).collect();
     writeln!(text, "\ndrawn")?;
-    if let Some(domain) = candidate.domain {
-        writeln!(text, "  domain       {domain}")?;
-    }
-    writeln!(text, "  generator    {}", roles.generator)?;
-    if !roles.reviewers.is_empty() {
-        let names: Vec<&str> = roles.reviewers.iter().map(ModelName::as_str).collect();
-        writeln!(text, "  reviewers    {}", names.join(", "))?;
-    }
-    if let Some(adjudicator) = &roles.adjudicator {
-        writeln!(text, "  adjudicator  {adjudicator}")?;
-    }
-    let example = match variant.instructions {
-        Instructions::New => {
-            writeln!(text, "  summariser   {}", roles.summariser)?;
-            "example"
+    for (role, drawn) in [
+        ("domain", domain.map(Domain::name)),
+        ("generator", Some(roles.generator.as_str())),
+        ("reviewers", Some(names.join(", ").as_str()).filter(|names| !names.is_empty())),
+        ("adjudicator", roles.adjudicator.as_ref().map(ModelName::as_str)),
+        ("summariser", is_new.then_some(roles.summariser.as_str())),
+    ] {
+        if let Some(drawn) = drawn {
+            writeln!(text, "  {role:<12} {drawn}")?;
         }
-        Instructions::Seed => "seed item",
-    };
+    }
+    let example = if is_new { "example" } else { "seed item" };
     for item in &trail.examples {
         let shown = item.instruction.as_ref().map(|instruction| shortened(instruction, 70));
         writeln!(text, "  {example:<12} {} {}", item.id, shown.unwrap_or_default())?;
@@ -267,33 +262,26 @@ fn describe_draws(text: &mut String, trail: &Trail, variant: &Variant) -> Result
 }
 
 /// Each model's record in earlier waves and rounds, in the order of its roles.
-fn describe_experience(
-    text: &mut String,
-    candidate: &Candidate,
-    experience: &Experience,
-) -> Result<()> {
+fn describe_known(text: &mut String, candidate: &Candidate, known: &Experience) -> fmt::Result {
     let roles = &candidate.roles;
     let drawn = std::iter::once(&roles.generator).chain(&roles.reviewers).chain(&roles.adjudicator);
     let domain = candidate.domain.map_or("any domain", Domain::name);
     writeln!(text, "\nwhat was known of them ({domain}; agreed with the rest of the committee)")?;
+    let share = |Count { yes, no }: Count| format!("{yes} of {}", yes + no);
     for model in drawn {
-        let Count { yes, no } = experience.generated(model, candidate.domain);
-        let Agreement { passing, failing } = experience.judged(model);
+        let passed = share(known.generated(model, candidate.domain));
+        let Agreement { passing, failing } = known.judged(model);
+        let (passing, failing) = (share(passing), share(failing));
         writeln!(
             text,
-            "  {model:<20} passed {yes} of {}, agreed {} of {} when it let pass, {} of {} when not",
-            yes + no,
-            passing.yes,
-            passing.yes + passing.no,
-            failing.yes,
-            failing.yes + failing.no,
+            "  {model:<20} passed {passed}, agreed {passing} when it let pass, {failing} when not"
         )?;
     }
     Ok(())
 }
 
 /// What was written, said and decided, in the order of the method.
-fn describe(text: &mut String, trail: &Trail) -> Result<()> {
+fn describe(text: &mut String, trail: &Trail) -> fmt::Result {
     let candidate = &trail.candidate;
     if !candidate.keywords.is_empty() {
         writeln!(text, "\nkeywords: {}", candidate.keywords.join(", "))?;
@@ -302,17 +290,16 @@ fn describe(text: &mut String, trail: &Trail) -> Result<()> {
         }
     }
     if let Some(instruction) = &candidate.instruction {
-        block(text, "instruction", instruction);
+        block(text, "instruction", instruction)?;
     }
     if !candidate.instruction_reviews.is_empty() {
         writeln!(text, "\ninstruction review (reasonable, complete, clear)")?;
         for review in &candidate.instruction_reviews {
-            let bits = review.bits.map(u8::from);
-            writeln!(text, "  {:?}  {}", bits, review.reviewer)?;
+            writeln!(text, "  {:?}  {}", review.bits.map(u8::from), review.reviewer)?;
         }
     }
     if let Some(response) = &candidate.response {
-        block(text, "response", response);
+        block(text, "response", response)?;
     }
     if !candidate.response_reviews.is_empty() {
         writeln!(text, "\nresponse review ({})", DIMENSIONS.join(", "))?;
@@ -320,67 +307,64 @@ fn describe(text: &mut String, trail: &Trail) -> Result<()> {
             describe_scores(text, review)?;
         }
     }
-    if let Some(rule) = &trail.committee_rule {
-        writeln!(text, "\n{rule}")?;
-    }
-    if let Some((word, rule)) = candidate.adjudication.as_ref().zip(trail.adjudicator_rule.as_ref())
-    {
-        writeln!(text, "\nadjudication")?;
-        describe_scores(text, word)?;
-        writeln!(text, "  {rule}")?;
-    }
-    if let Some(rule) = &trail.nearest_rule {
-        writeln!(text, "\nnearest: {rule}")?;
-    }
+    describe_decision(text, trail)?;
     if candidate.long {
         writeln!(text, "{LONG}")?;
     }
     if let Some(summary) = &candidate.summary {
         writeln!(text, "\nsummary: {summary}")?;
     }
-    for reply in &candidate.malformed {
-        let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
-        writeln!(
-            text,
-            "malformed: {stage}, seat {seat}, attempt {attempt}: {}",
-            reply.reason.name()
-        )?;
+    for MalformedReply { stage, seat, attempt, reason } in &candidate.malformed {
+        let reason = reason.name();
+        writeln!(text, "malformed: {stage}, seat {seat}, attempt {attempt}: {reason}")?;
     }
     describe_failed(text, &candidate.failed)
 }
 
-fn describe_failed(text: &mut String, failed: &[FailedCall]) -> Result<()> {
+/// The rules that settled the candidate, with what the adjudicator said.
+fn describe_decision(text: &mut String, trail: &Trail) -> fmt::Result {
+    if let Some(rule) = &trail.committee_rule {
+        writeln!(text, "\n{rule}")?;
+    }
+    let adjudication = trail.candidate.adjudication.as_ref();
+    if let Some((word, rule)) = adjudication.zip(trail.adjudicator_rule.as_ref()) {
+        writeln!(text, "\nadjudication")?;
+        describe_scores(text, word)?;
+        writeln!(text, "  {rule}")?;
+    }
+    trail.nearest_rule.iter().try_for_each(|rule| writeln!(text, "\nnearest: {rule}"))
+}
+
+fn describe_failed(text: &mut String, failed: &[FailedCall]) -> fmt::Result {
     for FailedCall { stage, seat, attempt, failure } in failed {
         writeln!(text, "failed: {stage}, seat {seat}, attempt {attempt}: {failure}")?;
     }
     Ok(())
 }
 
-fn describe_scores(text: &mut String, review: &ResponseReview) -> Result<()> {
+fn describe_scores(text: &mut String, review: &ResponseReview) -> fmt::Result {
     let list: Vec<String> =
         review.scores.values().iter().map(|score| format!("{score:>2}")).collect();
     let (mean, by) = (review.scores.mean(), &review.reviewer);
     let comment = review.comment.as_deref().map(in_one_line);
     let comment = comment.unwrap_or_else(|| "(no comment was needed)".to_owned());
-    writeln!(text, "  {}  mean {mean:>5.2}  {by}: {comment}", list.join(" "))?;
-    Ok(())
+    writeln!(text, "  {}  mean {mean:>5.2}  {by}: {comment}", list.join(" "))
 }
 
 /// The calls in a line each, and unless it is to be brief every prompt and reply.
-fn describe_calls(text: &mut String, calls: &[TrailCall], brief: bool) -> Result<()> {
+fn describe_calls(text: &mut String, calls: &[TrailCall], brief: bool) -> fmt::Result {
     writeln!(text, "\ncalls")?;
     for TrailCall { id, model, prompt_tokens, reply_tokens, shared, key, reply } in calls {
-        let thought = reply.as_ref().map_or(0, |reply| reply.thought_tokens);
-        let thought =
-            if thought > 0 { format!(" (about {thought} of them thought)") } else { String::new() };
+        let RequestId { stage, seat, attempt, .. } = id;
+        let thought = match reply.as_ref().map_or(0, |reply| reply.thought_tokens) {
+            0 => String::new(),
+            thought => format!(" (about {thought} of them thought)"),
+        };
+        let shared = if *shared { "  (shared with an earlier variant)" } else { "" };
         writeln!(
             text,
-            "  {:<18} seat {} attempt {}  {model}  {prompt_tokens} + {reply_tokens} tokens{thought}  \
-             reply {key}{}",
-            id.stage,
-            id.seat,
-            id.attempt,
-            if *shared { "  (shared with an earlier variant)" } else { "" },
+            "  {stage:<18} seat {seat} attempt {attempt}  {model}  {prompt_tokens} + {reply_tokens} tokens{thought}  \
+             reply {key}{shared}"
         )?;
         if let Some(reply) = reply
             && let Some(failure) = &reply.failure
@@ -391,6 +375,7 @@ fn describe_calls(text: &mut String, calls: &[TrailCall], brief: bool) -> Result
     if brief {
         return Ok(());
     }
+    // Below the list, because a prompt fills a screen.
     for TrailCall { id, model, reply, .. } in calls {
         let Some(reply) = reply else { continue };
         writeln!(text, "\n--- {id} by {model} ---")?;
@@ -400,9 +385,9 @@ fn describe_calls(text: &mut String, calls: &[TrailCall], brief: bool) -> Result
             "temperature {}, top_p {}, at most {} tokens, seed {}, finish {}",
             reply.temperature, reply.top_p, reply.max_tokens, reply.seed, reply.finish
         )?;
-        block(text, "prompt", reply.prompt.as_deref().unwrap_or_default());
+        block(text, "prompt", reply.prompt.as_deref().unwrap_or_default())?;
         let title = if reply.failure.is_some() { "no reply; the engine said" } else { "raw reply" };
-        block(text, title, &reply.text);
+        block(text, title, &reply.text)?;
     }
     Ok(())
 }
@@ -412,11 +397,10 @@ fn outcome(candidate: &Candidate) -> String {
         Some(Outcome::Malformed { stage }) => format!("malformed {stage}"),
         // The reason is with the call that ended the candidate.
         Some(Outcome::Failed { stage }) => {
-            let why = candidate.failed.iter().find(|call| call.stage == stage);
-            why.map_or_else(
-                || format!("failed {stage}"),
-                |call| format!("failed {stage}: {}", call.failure),
-            )
+            match candidate.failed.iter().find(|call| call.stage == stage) {
+                Some(call) => format!("failed {stage}: {}", call.failure),
+                None => format!("failed {stage}"),
+            }
         }
         Some(outcome) => outcome.name().to_owned(),
         None => "under way".to_owned(),
@@ -424,12 +408,9 @@ fn outcome(candidate: &Candidate) -> String {
 }
 
 /// A text under a title, indented.
-fn block(text: &mut String, title: &str, body: &str) {
-    // Writing to a string cannot fail.
-    let _ = write!(text, "\n{title}\n");
-    for line in body.lines() {
-        let _ = writeln!(text, "  | {line}");
-    }
+fn block(text: &mut String, title: &str, body: &str) -> fmt::Result {
+    writeln!(text, "\n{title}")?;
+    body.lines().try_for_each(|line| writeln!(text, "  | {line}"))
 }
 
 fn in_one_line(text: &str) -> String {

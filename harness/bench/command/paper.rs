@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use gra_paper::Reference;
 use gra_paper::benchmarks::Benchmarks;
@@ -82,10 +81,9 @@ pub(crate) fn tables(args: &TablesArgs, global: &GlobalArgs) -> Result<()> {
         return Ok(());
     }
     let measured = measured::load(global.results(), None)?;
-    let numbers =
-        if args.tables.is_empty() { TableNumber::ALL.to_vec() } else { args.tables.clone() };
-    let table = |number| Table::from_reference(number, &paper, measured.benchmarks());
-    let tables: Vec<Table> = numbers.into_iter().map(table).collect();
+    let numbers = if args.tables.is_empty() { &TableNumber::ALL[..] } else { &args.tables };
+    let table = |&number| Table::from_reference(number, &paper, measured.benchmarks());
+    let tables: Vec<Table> = numbers.iter().map(table).collect();
     if args.json {
         return Ok(writeln!(out, "{}", json!({ "cells": rows::json(&csv(&tables)?)? }))?);
     }
@@ -202,16 +200,15 @@ enum ClaimsFormat {
 }
 
 pub(crate) fn claims(args: &ClaimsArgs, global: &GlobalArgs) -> Result<()> {
-    let findings = claims::audit(
-        &Reference::embedded()?,
-        &measured::load(global.results(), args.stats.as_deref())?,
-    );
-    // The words of the command line are those of verdicts.
-    let wanted = args.verdict.iter().filter_map(ValueEnum::to_possible_value);
-    let wanted: Vec<PossibleValue> = wanted.collect();
+    let measured = measured::load(global.results(), args.stats.as_deref())?;
+    let findings = claims::audit(&Reference::embedded()?, &measured);
     let is_shown = |finding: &Finding| {
         let word = finding.claim.verdict.word();
-        wanted.is_empty() || wanted.iter().any(|verdict| verdict.get_name() == word)
+        // The words of the command line are those of verdicts.
+        let is_it = |verdict: &VerdictArg| {
+            verdict.to_possible_value().is_some_and(|value| value.get_name() == word)
+        };
+        args.verdict.is_empty() || args.verdict.iter().any(is_it)
     };
     let mut csv = Vec::new();
     claims::write_csv(findings.iter().filter(|finding| is_shown(finding)), &mut csv)?;

@@ -5,12 +5,14 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, Parser};
 use gra_downstream::evaluation::Suite;
 use gra_downstream::evaluation::suite::Scope;
 use gra_files::write_atomic;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::plan::{self, Plan};
+use super::{Cli, Verb};
 use crate::answering::Interrupted;
 use crate::scale::{ReproductionScale, ReproductionStage, StageCommand};
 use crate::session::{GlobalArgs, stop_flag};
@@ -67,8 +69,7 @@ pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
         }
     }
     let out = global.results().join("reproduce").join(&name);
-    writeln!(terminal::stdout(), "{}", out.display())?;
-    Ok(())
+    Ok(writeln!(terminal::stdout(), "{}", out.display())?)
 }
 
 impl StageCommand {
@@ -76,17 +77,6 @@ impl StageCommand {
     /// succeeded: one that failed leaves the file as it was.
     fn start(&self, global: &GlobalArgs) -> Result<Option<i32>> {
         const CANNOT: &str = "cannot run gra-bench itself";
-        let mut command = self.command(global)?;
-        let Some(path) = &self.into else { return Ok(command.status().context(CANNOT)?.code()) };
-        // What it has to say of its errors goes where this one's goes.
-        let done = command.stderr(Stdio::inherit()).output().context(CANNOT)?;
-        if done.status.success() {
-            write_atomic(path, &done.stdout)?;
-        }
-        Ok(done.status.code())
-    }
-
-    fn command(&self, global: &GlobalArgs) -> Result<Command> {
         let program = std::env::current_exe().context("cannot tell where gra-bench is")?;
         let mut command = Command::new(program);
         // The list shows commands without these; all of them work on the results of this one.
@@ -94,7 +84,13 @@ impl StageCommand {
         command.arg("--results").arg(global.results());
         command.arg("--store").arg(global.store_path());
         command.arg("--models").arg(&global.models);
-        Ok(command)
+        let Some(path) = &self.into else { return Ok(command.status().context(CANNOT)?.code()) };
+        // What it has to say of its errors goes where this one's goes.
+        let done = command.stderr(Stdio::inherit()).output().context(CANNOT)?;
+        if done.status.success() {
+            write_atomic(path, &done.stdout)?;
+        }
+        Ok(done.status.code())
     }
 }
 
@@ -117,34 +113,16 @@ fn price(
     commands: &[StageCommand],
     global: &GlobalArgs,
 ) -> Result<()> {
-    let mut out = terminal::json_or_text(args.json);
-    let (mut plans, mut samples, mut trained_samples) = (Vec::new(), 0.0, 0.0);
     #[expect(clippy::cast_precision_loss, reason = "a few seeds")]
     let seeds = scale.training.seeds.len() as f64;
-    // What a plan does not know counts as nothing.
-    let known =
-        |plan: &Value, pointer: &str| plan.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0);
-    for command in commands {
-        match command.stage {
-            ReproductionStage::Run => {
-                let of_run = plan(command, global)?;
-                // Fewest candidates are as many as the rounds want samples.
-                samples =
-                    of_run.first().map_or(0.0, |plan| known(plan, "/variants/0/candidates/least"));
-                plans.extend(of_run);
-            }
-            // Trainings on an experiment's data follow its run.
-            ReproductionStage::Train => trained_samples += seeds * samples,
-            _ => {}
-        }
-    }
-    // Over all experiments, by a JSON pointer.
-    let sum = |pointer: &str| {
-        plans.iter().map(|plan| known(plan, pointer)).fold(0.0, |sum, one| sum + one)
+    let (plans, trained_samples) = plans(commands, global);
+    // Least and most, over all experiments; what a plan does not know counts as nothing.
+    let sum = |of: fn(&Plan) -> [f64; 2]| {
+        plans.iter().map(of).fold([0.0, 0.0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
     };
-    let calls = [sum("/calls/least"), sum("/calls/most")];
-    let tokens = [sum("/reply_tokens/least"), sum("/reply_tokens/most")];
-    let hours = [sum("/hours/0"), sum("/hours/1")];
+    let calls = sum(|plan| plan.calls.floats());
+    let tokens = sum(|plan| plan.reply_tokens.floats());
+    let hours = sum(|plan| plan.hours.unwrap_or_default().into());
     let suite = Suite::named(&scale.evaluation.suite)?;
     let count = |stage| commands.iter().filter(|command| command.stage == stage).count();
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
@@ -153,19 +131,18 @@ fn price(
         count(ReproductionStage::Eval) as f64,
         suite.scopes.iter().map(Scope::expected_items).sum::<u64>() as f64,
     );
-    let operations = trained_samples * TOKENS_PER_SAMPLE * OPERATIONS_PER_TOKEN * scale.parameters;
+    let operations =
+        seeds * trained_samples * TOKENS_PER_SAMPLE * OPERATIONS_PER_TOKEN * scale.parameters;
     let gpu_hours = operations / OPERATIONS_PER_GPU_HOUR;
     let gigabytes = trainings * scale.parameters * BYTES_PER_PARAMETER / 1e9;
+    let requests = evaluations * items;
+    let mut out = terminal::json_or_text(args.json);
     if args.json {
-        let line = |StageCommand { stage, words, into }: &StageCommand| {
-            let stage = format!("{stage:?}").to_lowercase();
-            json!({ "stage": stage, "words": words, "into": into })
-        };
         let document = json!({
-            "commands": commands.iter().map(line).collect::<Vec<_>>(),
+            "commands": commands,
             "run": { "calls": calls, "reply_tokens": tokens, "hours": hours },
             "train": { "trainings": trainings, "gpu_hours": gpu_hours, "disk_gigabytes": gigabytes },
-            "eval": { "evaluations": evaluations, "requests": evaluations * items },
+            "eval": { "evaluations": evaluations, "requests": requests },
         });
         return Ok(writeln!(out, "{document:#}")?);
     }
@@ -174,7 +151,6 @@ fn price(
         writeln!(out, "gra-bench {}{}", command.words.join(" "), into.unwrap_or_default())?;
     }
     let ([few, many], [least, most], [from, to]) = (calls, tokens.map(|sum| sum / 1e6), hours);
-    let requests = evaluations * items;
     Ok(writeln!(
         out,
         "\nData:        {few:.0} to {many:.0} calls, {least:.2} to {most:.2} million reply tokens, {from:.1} to {to:.1} \
@@ -185,22 +161,32 @@ fn price(
     )?)
 }
 
+/// What `plan` says of every run, and the samples that the trainings of one seed are on.
+fn plans(commands: &[StageCommand], global: &GlobalArgs) -> (Vec<Plan>, f64) {
+    let (mut plans, mut samples, mut trained) = (Vec::new(), 0.0, 0.0);
+    for command in commands {
+        match command.stage {
+            ReproductionStage::Run => {
+                let of_run = plan(command, global);
+                // Fewest candidates are as many as the rounds want samples.
+                samples = of_run.first().map_or(0.0, Plan::fewest_candidates);
+                plans.extend(of_run);
+            }
+            // Trainings on an experiment's data follow its run.
+            ReproductionStage::Train => trained += samples,
+            _ => {}
+        }
+    }
+    (plans, trained)
+}
+
 /// What `plan` says of an experiment that a command runs, for each of its seed sets.
-fn plan(run: &StageCommand, global: &GlobalArgs) -> Result<Vec<Value>> {
+fn plan(run: &StageCommand, global: &GlobalArgs) -> Vec<Plan> {
     // The arguments of `run` are those of `plan`.
-    let mut words = run.words.clone();
-    "plan".clone_into(&mut words[0]);
-    words.push("--json".to_owned());
-    let plan = StageCommand { words, ..run.clone() };
-    let done = plan
-        .command(global)?
-        .stderr(Stdio::null())
-        .output()
-        .context("cannot run `gra-bench plan`")?;
-    Ok(match serde_json::from_slice(&done.stdout) {
-        Ok(Value::Array(plans)) => plans,
-        Ok(plan) => vec![plan],
+    let words = ["gra-bench", "plan"].into_iter();
+    match Cli::try_parse_from(words.chain(run.words[1..].iter().map(String::as_str))) {
         // An experiment that cannot be planned is told of when it is run.
-        Err(_) => Vec::new(),
-    })
+        Ok(Cli { verb: Verb::Plan(args), .. }) => plan::plans(&args, global).unwrap_or_default().1,
+        _ => Vec::new(),
+    }
 }

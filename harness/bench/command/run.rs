@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
 use crate::trial::running::CompletedTrial;
-use crate::{builtin, data_folder, overwrite, publish, rows, terminal, trail};
+use crate::{builtin, overwrite, publish, rows, terminal, trail};
 
 /// Run an experiment file: every variant, every run seed.
 #[derive(Debug, Args)]
@@ -80,58 +80,48 @@ struct RunOptions {
 }
 
 pub(crate) fn run(args: &RunArgs, global: &GlobalArgs) -> Result<()> {
-    let seeds = args.seeds.clone();
-    let overrides = Overrides { seeds, ..args.options.overrides() };
-    run_trials(&args.experiment, &overrides, args.options.replace, args.json, global).map(drop)
+    let overrides = Overrides { seeds: args.seeds.clone(), ..args.options.overrides.clone() };
+    run_trials(&args.experiment, overrides, &args.options, args.json, global).map(drop)
 }
 
 /// The same with one run seed; in the end a look at what full GRA made, and what to type next.
 pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
-    let mut overrides = args.options.overrides();
+    let mut overrides = args.options.overrides.clone();
     overrides.seeds = args.seed.or_else(|| args.like.is_none().then_some(42)).into_iter().collect();
     if let Some(like) = &args.like {
-        let name = data_folder::first_trial(like)?.experiment;
+        let name = super::first_trial(like)?.experiment;
         overrides.name.get_or_insert_with(|| format!("{name}-ablation"));
         overrides.base = Some(like.clone());
         overrides.is_like = true;
     }
-    let trials = run_trials(&args.experiment, &overrides, args.options.replace, args.json, global)?;
+    let trials = run_trials(&args.experiment, overrides, &args.options, args.json, global)?;
     let Some(reference) = trials.first().filter(|_| !args.json) else { return Ok(()) };
     let mut out = terminal::stdout();
     let record = &reference.record;
     for excerpt in trail::excerpts(&reference.facts.candidates, &record.settings.method) {
         writeln!(out, "\n{excerpt}")?;
     }
-    let results = results_argument(global.results());
-    let experiment = &record.id.experiment;
-    writeln!(out, "\nNext:    gra-bench report {experiment}{results}")?;
-    writeln!(out, "         gra-bench inspect {} --outcome disputed{results}", record.id)?;
-    Ok(())
-}
-
-impl RunOptions {
-    fn overrides(&self) -> Overrides {
-        Overrides { retry_failed: self.retry_failed, ..self.overrides.clone() }
-    }
+    let (id, results) = (&record.id, results_argument(global.results()));
+    writeln!(out, "\nNext:    gra-bench report {}{results}", id.experiment)?;
+    Ok(writeln!(out, "         gra-bench inspect {id} --outcome disputed{results}")?)
 }
 
 /// Runs the trials of an experiment file and prints their tables; gives the trials of the first table.
 fn run_trials(
     file: &Path,
-    overrides: &Overrides,
-    replace: bool,
+    overrides: Overrides,
+    options: &RunOptions,
     is_json: bool,
     global: &GlobalArgs,
 ) -> Result<Vec<CompletedTrial>> {
     if global.verbosity() != Verbosity::Quiet && builtin::is_built_in(file) {
-        let file = file.display();
-        terminal::say(&format!(
-            "{file}: the file that is built in; gra-bench init DIR writes it out"
-        ));
+        let what = "the file that is built in; gra-bench init DIR writes it out";
+        terminal::say(&format!("{}: {what}", file.display()));
     }
-    let experiments = Experiments::load(file, &global.models, overrides)?;
+    let overrides = Overrides { retry_failed: options.retry_failed, ..overrides };
+    let experiments = Experiments::load(file, &global.models, &overrides)?;
     let (each, results) = (&experiments.each, global.results());
-    let mut reports = make(&experiments, replace, each[0].starter_warning(), global)?;
+    let mut reports = make(&experiments, options.replace, each[0].starter_warning(), global)?;
     let over_seed_sets = Sweep::over_seed_sets(&experiments, &reports, results)?;
     let mut out = terminal::json_or_text(is_json);
     let mut json = Vec::new();
@@ -170,11 +160,8 @@ pub(super) fn make(
     // Before a model is loaded: a file that is missing would stop a run hours later.
     each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
     // What only shows how things work answers no question.
-    let detectable = if first.demonstration {
-        None
-    } else {
-        Detectable::of(first, &Recorded::read(first, &store, results)?)
-    };
+    let recorded = (!first.demonstration).then(|| Recorded::read(first, &store, results));
+    let detectable = recorded.transpose()?.and_then(|found| Detectable::of(first, &found));
     let session = Session::start(global, store, &first.pool, &first.engine)?;
     let blunt = detectable.and_then(|found| found.warning(first));
     // What the seed set is stands before what can be found with it.

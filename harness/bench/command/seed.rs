@@ -132,15 +132,13 @@ impl Source {
 pub(crate) fn run(args: &SeedArgs) -> Result<()> {
     let (is_json, text) = match &args.action {
         Action::Import(args) => (args.source.json, import(args)?),
-        Action::Describe(args) => {
-            let described = describe(&args.source.load()?);
-            let is_json = args.source.json;
-            let text = if is_json { pretty(&described)? } else { description_text(&described)? };
-            (is_json, text)
+        Action::Describe(DescribeArgs { source }) => {
+            let described = describe(&source.load()?);
+            let pretty = || pretty(&described);
+            (source.json, if source.json { pretty()? } else { description_text(&described)? })
         }
     };
-    terminal::json_or_text(is_json).write_all(text.as_bytes())?;
-    Ok(())
+    Ok(terminal::json_or_text(is_json).write_all(text.as_bytes())?)
 }
 
 /// What an import did.
@@ -261,6 +259,7 @@ fn quartiles(text: &mut String, label: &str, of: &Quartiles) -> std::fmt::Result
 
 /// What was not read.
 fn lost(text: &mut String, account: &Account) -> std::fmt::Result {
+    // From the whole record to its fields.
     groups(text, "skipped", &account.skipped)?;
     groups(text, "set aside of kept records", &account.remarks)?;
     if !account.unread.is_empty() {

@@ -15,13 +15,12 @@ use serde_json::{Map, Value, json};
 
 use crate::benchmarks::BenchmarkFiles;
 use crate::dataset::{self, DataSet, Named};
-use crate::difficulty::{Protocol, Scoring};
 use crate::evidence::{Embedded, Evidence, Plan};
 use crate::experiment::{self, PromptFiles};
 use crate::failure::bad_input;
-use crate::judging::Bench;
 use crate::progress::Verbosity;
-use crate::raters::filled::FilledSheets;
+use crate::raters::FilledSheets;
+use crate::scoring::{Bench, Protocol, Scoring};
 use crate::session::{GlobalArgs, Session, engine_settings};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};
@@ -114,13 +113,6 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     // Sheets first: without sources they say which trial is measured.
     let filled = FilledSheets::read_any(&args.raters, args.key.as_deref())?;
     let named = args.named(filled.as_ref())?;
-    if args.map && named.len() > MOST_SETS {
-        return Err(bad_input(anyhow!(
-            "a map shows at most {MOST_SETS} data sets, and these are {}\nhint: leave out --map, or \
-             some of them",
-            named.len()
-        )));
-    }
     let file = args.pool.as_deref().unwrap_or(Path::new(DEFAULT_POOL));
     let pool = builtin::read_pool(file, &global.models)?;
     let model = |name: &Option<String>| name.as_ref().map(|name| member(&pool, name)).transpose();
@@ -172,11 +164,15 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
         Evidence::gather(&data_sets, &plan, answering)
     })?;
     evidence.write(&folder)?;
-    let mut out = terminal::json_or_text(args.json);
     if args.json {
-        return Ok(writeln!(out, "{}", json(&evidence, &data_sets))?);
+        return Ok(writeln!(terminal::json_or_text(true), "{}", json(&evidence, &data_sets))?);
     }
-    let shows_all = global.verbosity() == Verbosity::Verbose;
+    print(&evidence, &folder, global.verbosity() == Verbosity::Verbose)
+}
+
+/// Prints the table, what a reader must know of it, and where the rest is.
+fn print(evidence: &Evidence, folder: &Path, shows_all: bool) -> Result<()> {
+    let mut out = terminal::stdout();
     writeln!(out, "{}", evidence.findings.table.terminal(shows_all))?;
     if !shows_all {
         writeln!(out, "More in the files, or with --verbose.")?;
@@ -186,7 +182,7 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     }
     writeln!(out, "Table:   {}", folder.join("stats.md").display())?;
     writeln!(out, "         {}", folder.join("stats.csv").display())?;
-    evidence.print_files(&folder, &mut out)?;
+    evidence.print_files(folder, &mut out)?;
     if let Some(Ok(_)) = evidence.map {
         writeln!(out, "         {}", folder.join("map.csv").display())?;
     }
@@ -199,7 +195,15 @@ impl StatsArgs {
         let of_sheets = filled.filter(|_| self.sources.is_empty());
         let of_sheets = of_sheets.map(|filled| filled.trial.to_string());
         let named = self.sources.iter().chain(of_sheets.iter()).map(|source| Named::parse(source));
-        named.collect::<Result<_>>().map_err(bad_input)
+        let named: Vec<Named> = named.collect::<Result<_>>().map_err(bad_input)?;
+        let count = named.len();
+        if self.map && count > MOST_SETS {
+            let hint = "hint: leave out --map, or some of them";
+            return Err(bad_input(anyhow!(
+                "a map shows at most {MOST_SETS} data sets, and these are {count}\n{hint}"
+            )));
+        }
+        Ok(named)
     }
 
     /// What is made of embeddings. Without a pool of the user's, and without its own encoder, nothing.
@@ -237,13 +241,9 @@ pub(super) fn named_benchmarks(paths: &[PathBuf]) -> Result<Option<BenchmarkFile
 /// A model of a pool by its name, teachers too.
 pub(super) fn member<'a>(pool: &'a ModelPool, name: &str) -> Result<&'a PoolModel> {
     let unknown = || {
-        let known: Vec<&str> =
-            pool.members_and_teachers().map(|model| model.name.as_str()).collect();
-        format!(
-            "pool `{}` has no model `{name}`\nhint: it has {}; --pool names another",
-            pool.name,
-            known.join(", ")
-        )
+        let known = pool.members_and_teachers().map(|model| model.name.as_str());
+        let (pool, known) = (&pool.name, known.collect::<Vec<&str>>().join(", "));
+        format!("pool `{pool}` has no model `{name}`\nhint: it has {known}; --pool names another")
     };
     pool.model(&ModelName::new(name)).with_context(unknown).map_err(bad_input)
 }

@@ -60,8 +60,8 @@ pub(crate) fn run(args: &StoreArgs, global: &GlobalArgs) -> Result<()> {
             let survey = store::check(&path)?;
             print(*json, if *json { pretty(&survey)? } else { text(&survey, &path)? })?;
             // After the survey is printed: the exit code tells scripts, the text people.
+            let path = path.display();
             if !survey.is_sound() {
-                let path = path.display();
                 bail!(
                     "the store {path} is damaged\nhint: gra-bench store salvage NEW --store {path}"
                 );
@@ -81,6 +81,7 @@ fn text(survey: &Survey, path: &Path) -> Result<String> {
     let mut text = String::new();
     let state = if survey.is_sound() { "sound" } else { "damaged" };
     writeln!(text, "store {}: {state}\n", path.display())?;
+    // All tables, sound ones too: a reader sees that each was read.
     writeln!(text, "{:<14} {:>10}  damaged", "table", "rows")?;
     for table in &survey.tables {
         writeln!(text, "{:<14} {:>10}  {}", table.name, table.rows, damage(table))?;
@@ -96,13 +97,13 @@ fn text(survey: &Survey, path: &Path) -> Result<String> {
     }
     for trial in &survey.trials {
         let end = if trial.finished { "finished" } else { "not finished" };
-        let lost = trial.lost.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let lost = match lost.as_str() {
-            "" => "whole".to_owned(),
+        let lost = match trial.lost.iter().map(String::as_str).collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "whole".to_owned(),
             some => format!("something may be lost of: {some}"),
         };
         writeln!(text, "  {:<40} {end}, {lost}", trial.trial)?;
     }
+    // Last, because it names pages and not what is on them.
     if !survey.sqlite.is_empty() {
         writeln!(text, "\nSQLite says")?;
     }
@@ -126,18 +127,12 @@ fn next_steps(salvaged: &Salvaged, new: &Path) -> Result<String> {
     writeln!(text, "\ncopied to {}", new.display())?;
     // What was lost needs nothing but the same commands again.
     if salvaged.chunks_to_ask_again > 0 {
-        writeln!(
-            text,
-            "{} chunks miss a reply: they are asked again as they were when a run needs them",
-            salvaged.chunks_to_ask_again
-        )?;
+        let why = "miss a reply: they are asked again as they were when a run needs them";
+        writeln!(text, "{} chunks {why}", salvaged.chunks_to_ask_again)?;
     }
     if salvaged.survey.trials.iter().any(|trial| !trial.lost.is_empty()) {
-        writeln!(
-            text,
-            "trials that are not whole: run their experiments again with --store {}",
-            new.display()
-        )?;
+        let what = "trials that are not whole: run their experiments again with --store";
+        writeln!(text, "{what} {}", new.display())?;
     }
     Ok(text)
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::iter::{once, repeat};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -12,14 +13,13 @@ use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use serde_json::json;
 
-use super::{export, run};
-use crate::data_folder::{self, Replaced};
+use super::{experiment_file, export, first_trial, run};
 use crate::experiment::{Experiments, MadeExperiment, Overrides, path_from, stem};
 use crate::export::{Export, Extent, TrainingFormat};
 use crate::failure::bad_input;
 use crate::overwrite::WouldOverwrite;
+use crate::pool_files::Servers;
 use crate::progress::Verbosity;
-use crate::served::Servers;
 use crate::session::{GlobalArgs, results_argument};
 use crate::trial::running::CompletedTrial;
 use crate::{builtin, report, terminal, trail};
@@ -88,44 +88,39 @@ pub(crate) fn run(args: &SynthArgs, global: &GlobalArgs) -> Result<()> {
             return Err(error);
         }
     };
-    let mut reports = match run::make(&experiments, args.replace, None, &global) {
-        Ok(reports) => reports,
+    match run::make(&experiments, args.replace, None, &global) {
+        Ok(reports) => args.finish(&reports[0][0].trials[0], &global),
         Err(error) => {
             let would_overwrite = error.downcast::<WouldOverwrite>()?;
             // The file in the folder stays the one that made its data.
             written.put_back(&args.out)?;
-            return Err(would_overwrite.elsewhere("--out").into());
+            Err(would_overwrite.elsewhere("--out").into())
         }
-    };
-    let trials = reports.swap_remove(0).swap_remove(0).trials;
-    args.finish(&trials[0], &global)
+    }
 }
 
 impl SynthArgs {
     /// Writes the experiment and loads it with everything that it names.
     fn prepare(&self, global: &GlobalArgs, written: &mut Replaced) -> Result<Experiments> {
         let said = self.write_experiment(global, written)?;
-        if global.verbosity() != Verbosity::Quiet {
-            for line in &said {
-                terminal::say(line);
-            }
+        let is_told = global.verbosity() != Verbosity::Quiet;
+        for line in said.iter().filter(|_| is_told) {
+            terminal::say(line);
         }
         let overrides = Overrides { retry_failed: self.retry_failed, ..Overrides::default() };
-        let file = data_folder::experiment_file(&self.out);
+        let file = experiment_file(&self.out);
         Ok(Experiments::load(&file, &global.models, &overrides)?)
     }
 
     /// Writes the experiment file, and the pool of servers; gives what a user must know of both.
     fn write_experiment(&self, global: &GlobalArgs, written: &mut Replaced) -> Result<Vec<String>> {
-        let file = data_folder::experiment_file(&self.out);
+        let file = experiment_file(&self.out);
         let name = self.name.clone().map_or_else(|| self.folder_name(), Ok)?;
         self.check_folder(&file, &name, global)?;
         let mut said = Vec::new();
         let seeds = self.seeds.as_deref().unwrap_or_else(|| {
-            said.push(
-                "No seed set is named: the 201 items of the starter set, which are built in."
-                    .to_owned(),
-            );
+            let starter = "the 201 items of the starter set, which are built in.";
+            said.push(format!("No seed set is named: {starter}"));
             Path::new(STARTER)
         });
         let pool = self.pool.as_deref().unwrap_or(Path::new(builtin::DEMONSTRATION_POOL));
@@ -159,9 +154,8 @@ impl SynthArgs {
     /// The folder's name as that of an experiment.
     fn folder_name(&self) -> Result<String> {
         let path = std::path::absolute(&self.out).context("cannot tell the working directory")?;
-        let name = stem(&path);
-        let is_usable = !name.is_empty() && path.file_name().is_some();
-        Ok(if is_usable { name } else { "synth".to_owned() })
+        let name = path.file_name().map(|_| stem(&path)).filter(|name| !name.is_empty());
+        Ok(name.unwrap_or_else(|| "synth".to_owned()))
     }
 
     /// Refuses a folder of other things, and one whose trial these settings would stand beside and not continue.
@@ -169,15 +163,11 @@ impl SynthArgs {
         let out = self.out.display();
         if !file.is_file() {
             let is_in_use = fs::read_dir(&self.out).is_ok_and(|mut files| files.next().is_some());
-            return if is_in_use {
-                Err(bad_input(anyhow!(
-                    "{out} holds files and no experiment.toml\nhint: name a new folder with --out"
-                )))
-            } else {
-                Ok(())
-            };
+            let hint = "hint: name a new folder with --out";
+            let other = || bad_input(anyhow!("{out} holds files and no experiment.toml\n{hint}"));
+            return if is_in_use { Err(other()) } else { Ok(()) };
         }
-        let there = data_folder::first_trial(file)?;
+        let there = first_trial(file)?;
         let is_same = there.experiment == name && there.seed == self.seed;
         if is_same || self.replace || !global.store_path().exists() {
             return Ok(());
@@ -230,16 +220,10 @@ impl SynthArgs {
                 "files": files,
                 "report": page,
             });
-            writeln!(out, "{document}")?;
-            return Ok(());
+            return Ok(writeln!(out, "{document}")?);
         }
-        writeln!(
-            out,
-            "{accepted} of {} samples, from {} candidates: {}",
-            self.n,
-            candidates.len(),
-            export::outcomes(candidates)
-        )?;
+        let (n, of, outcomes) = (self.n, candidates.len(), export::outcomes(candidates));
+        writeln!(out, "{accepted} of {n} samples, from {of} candidates: {outcomes}")?;
         if accepted < self.n as usize {
             writeln!(out, "{}", why_fewer(trial))?;
         }
@@ -250,20 +234,13 @@ impl SynthArgs {
             writeln!(out, "\n{excerpt}")?;
         }
         writeln!(out)?;
-        for (n, file) in files.iter().chain([&page]).enumerate() {
-            let title = if n == 0 { "Files:" } else { "" };
+        // A title stands before the first line alone.
+        for (title, file) in once("Files:").chain(repeat("")).zip(files.iter().chain([&page])) {
             writeln!(out, "{title:<8} {}", file.display())?;
         }
-        let next = [
-            ("inspect", " --outcome disputed"),
-            ("rescore", " --tau 7:9:0.5"),
-            ("ablation --like", ""),
-        ];
-        for (n, (verb, more)) in next.iter().enumerate() {
-            let title = if n == 0 { "Next:" } else { "" };
-            writeln!(out, "{title:<8} gra-bench {verb} {named}{more}")?;
-        }
-        Ok(())
+        writeln!(out, "Next:    gra-bench inspect {named} --outcome disputed")?;
+        writeln!(out, "         gra-bench rescore {named} --tau 7:9:0.5")?;
+        Ok(writeln!(out, "         gra-bench ablation --like {named}")?)
     }
 }
 
@@ -282,4 +259,55 @@ fn why_fewer(trial: &CompletedTrial) -> String {
         format!("the {last} rounds that it has are over")
     };
     format!("Fewer than asked: {ended}. More seeds, other models or another threshold bring more.")
+}
+
+/// Files that were written and can be put back as they were.
+#[derive(Debug, Default)]
+struct Replaced(Vec<(PathBuf, Option<Vec<u8>>)>);
+
+impl Replaced {
+    /// Writes a file; says whether another one was in its place.
+    fn write(&mut self, path: PathBuf, bytes: &[u8]) -> Result<bool> {
+        let before = std::fs::read(&path).ok();
+        if before.as_deref() == Some(bytes) {
+            return Ok(false);
+        }
+        write_atomic(&path, bytes)?;
+        let has_replaced = before.is_some();
+        self.0.push((path, before));
+        Ok(has_replaced)
+    }
+
+    /// Puts all of them back, and removes the folder where nothing else was in it.
+    fn put_back(self, folder: &Path) -> Result<()> {
+        // Backwards, so that a file that was written twice ends as it first was.
+        for (path, before) in self.0.into_iter().rev() {
+            match before {
+                Some(bytes) => write_atomic(&path, &bytes)?,
+                None => std::fs::remove_file(&path)?,
+            }
+        }
+        // Refused where something is in it, which is then kept.
+        let _ = std::fs::remove_dir(folder);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, own) = (folder.path().join("new"), folder.path().join("new/own.txt"));
+        let old = folder.path().join("old.txt");
+        std::fs::write(&old, "before").unwrap();
+        let mut replaced = Replaced::default();
+        replaced.write(own, b"a").unwrap();
+        replaced.write(old.clone(), b"b").unwrap();
+        replaced.put_back(&new).unwrap();
+        assert_eq!(std::fs::read_to_string(old).unwrap(), "before");
+        assert!(!new.exists());
+    }
 }

@@ -13,16 +13,17 @@ use gra_downstream::training::{
 };
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
-use gra_paper::grid::{self, Align, Column};
+use gra_paper::grid::{self, Align};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::benchmark_scores::{DataSubject, SUBJECT, TrainedSubject};
+use crate::builtin;
 use crate::failure::bad_input;
-use crate::numbers::or_dash;
 use crate::progress::{ProgramProgress, Progress};
-use crate::session::{DownstreamArgs, GlobalArgs, with_programs};
+use crate::session::{DownstreamArgs, GlobalArgs, HASHES, with_programs};
+use crate::terminal::{self, column};
 use crate::training_data::TrainingData;
-use crate::{builtin, engines, terminal};
 
 /// Train models on data sets, with LLaMA-Factory.
 #[derive(Debug, Args)]
@@ -97,12 +98,23 @@ enum TrainAction {
     },
 }
 
+impl TrainArgs {
+    /// What the user says of the data goes before what its name says.
+    fn subject(&self, named: DataSubject) -> DataSubject {
+        let seed_dataset = self.seed_dataset.clone().unwrap_or(named.seed_dataset);
+        let data_source = self.data_source.clone().unwrap_or(named.data_source);
+        DataSubject { seed_dataset, data_source, ..named }
+    }
+}
+
 /// A model that was trained, or is ready to be.
+#[derive(Serialize)]
 struct TrainedModel {
-    subject: TrainedSubject,
     folder: PathBuf,
-    record: Option<TrainingRecord>,
+    subject: TrainedSubject,
     gguf: Option<PathBuf>,
+    #[serde(rename = "training")]
+    record: Option<TrainingRecord>,
 }
 
 pub(crate) fn run(args: &TrainArgs, global: &GlobalArgs) -> Result<()> {
@@ -142,7 +154,7 @@ fn train(
         progress.say(&format!("warning: {sentence}"));
     }
     let root = global.results().join("trained");
-    let mut digests = DigestCache::at(&global.results().join(engines::HASHES));
+    let mut digests = DigestCache::at(&global.results().join(HASHES));
     let base = match &environment {
         Some(environment) => {
             base.converted(&root.join("bases"), environment, &mut digests, stop)?
@@ -152,18 +164,9 @@ fn train(
     let mut trained = Vec::new();
     for data in &data {
         for &seed in &args.seeds {
-            // What the user says of the data goes before what its name says.
-            let DataSubject { seed_dataset, data_source, iteration } = data.subject.clone();
-            let of_data = DataSubject {
-                seed_dataset: args.seed_dataset.clone().unwrap_or(seed_dataset),
-                data_source: args.data_source.clone().unwrap_or(data_source),
-                iteration,
-            };
-            let subject = TrainedSubject {
-                base_model: base_name.clone(),
-                data: of_data,
-                training_seed: seed.into(),
-            };
+            let (base_model, training_seed) = (base_name.clone(), seed.into());
+            let of_data = args.subject(data.subject.clone());
+            let subject = TrainedSubject { base_model, data: of_data, training_seed };
             let folder = root.join(&data.name).join(&base_name).join(format!("seed-{seed}"));
             let set = TrainingSet { name: data.name.clone(), file: data.file.clone() };
             let (base, recipe) = (base.clone(), recipe.clone());
@@ -174,15 +177,7 @@ fn train(
             write_atomic(&folder.join(SUBJECT), &serde_json::to_vec_pretty(&subject)?)?;
             let mut one = TrainedModel { subject, folder, record: None, gguf: None };
             if let Some(environment) = environment.as_ref().filter(|_| !args.emit_only) {
-                one.train(environment, stop, progress)?;
-                if args.to_gguf {
-                    progress.say(&format!("{}: to GGUF", one.folder.display()));
-                    one.gguf = Some(training::to_gguf(&one.folder, environment, stop)?);
-                }
-                // Last: a conversion that failed is tried again from the trained model, which stays.
-                if !args.keep_checkpoints {
-                    training::remove_checkpoints(&one.folder)?;
-                }
+                one.train(args, environment, stop, progress)?;
             }
             trained.push(one);
         }
@@ -205,8 +200,10 @@ impl TrainedModel {
         ))
     }
 
+    /// Trains it, or goes on with that, and makes its GGUF file where one is wanted.
     fn train(
         &mut self,
+        args: &TrainArgs,
         environment: &Environment,
         stop: &AtomicBool,
         progress: &mut Progress,
@@ -229,24 +226,27 @@ impl TrainedModel {
         };
         let trained = training::train(&self.folder, environment, stop, &mut show);
         self.record = Some(trained?);
+        if args.to_gguf {
+            progress.say(&format!("{what}: to GGUF"));
+            self.gguf = Some(training::to_gguf(&self.folder, environment, stop)?);
+        }
+        // Last: a conversion that failed is tried again from the trained model, which stays.
+        if !args.keep_checkpoints {
+            training::remove_checkpoints(&self.folder)?;
+        }
         Ok(())
     }
 }
 
 /// A recipe by its name or file.
 fn recipe(named: &str) -> Result<Recipe> {
-    let is_file = Path::new(named).extension().is_some_and(|ending| ending == "toml");
-    let built_in = || format!("{}recipes/{named}.toml", builtin::PREFIX);
-    let path = PathBuf::from(if is_file { named.to_owned() } else { built_in() });
+    let path = builtin::named("recipes", named);
     let text = builtin::read_to_string(&path).map_err(|error| {
-        let what = if is_file {
-            format!("cannot read {named}: {error}")
-        } else {
-            format!("there is no recipe `{named}`")
-        };
-        bad_input(anyhow!(
-            "{what}\nhint: there are `paper` and `smoke`; a file of your own ends in .toml"
-        ))
+        let is_file = path == Path::new(named);
+        let cannot = format!("cannot read {named}: {error}");
+        let what = if is_file { cannot } else { format!("there is no recipe `{named}`") };
+        let hint = "hint: there are `paper` and `smoke`; a file of your own ends in .toml";
+        bad_input(anyhow!("{what}\n{hint}"))
     })?;
     let name = Path::new(named).file_stem().unwrap_or_default().to_string_lossy();
     Ok(Recipe::parse(&name, &text).map_err(TrainingError::from)?)
@@ -272,28 +272,26 @@ fn say(trained: &[TrainedModel], is_json: bool) -> Result<()> {
     }
     let mut out = terminal::json_or_text(is_json);
     if is_json {
-        let list = trained.iter().map(|one| {
-            json!({ "folder": one.folder, "subject": one.subject, "gguf": one.gguf, "training": one.record })
-        });
-        return Ok(writeln!(out, "{}", json!({ "trained": list.collect::<Vec<_>>() }))?);
+        return Ok(writeln!(out, "{}", json!({ "trained": trained }))?);
     }
-    let column = |title: &str, align, cell: fn(&TrainedModel) -> Option<String>| Column {
-        title: title.to_owned(),
-        // A training that is only prepared has no numbers yet.
-        cells: trained.iter().map(|one| or_dash(cell(one))).collect(),
-        align,
+    let text = |title: &str, cell: fn(&TrainedModel) -> String| {
+        column(title, Align::Left, trained, |one| Some(cell(one)))
     };
+    // A training that is only prepared has no numbers yet.
+    let number = |title: &str, cell: fn(&TrainingRecord) -> Option<String>| {
+        column(title, Align::Right, trained, |one| cell(one.record.as_ref()?))
+    };
+    let seed = |one: &TrainedModel| Some(one.subject.training_seed.to_string());
     let columns = [
-        column("data", Align::Left, |one| Some(one.subject.data.data_source.clone())),
-        column("base", Align::Left, |one| Some(one.subject.base_model.clone())),
-        column("seed", Align::Right, |one| Some(one.subject.training_seed.to_string())),
-        column("steps", Align::Right, |one| Some(one.record.as_ref()?.steps.to_string())),
-        column("loss, first", Align::Right, |one| one.record.as_ref()?.loss.first().map(shown)),
-        column("last", Align::Right, |one| one.record.as_ref()?.loss.last().map(shown)),
-        column("seconds", Align::Right, |one| Some(one.record.as_ref()?.wall_seconds.to_string())),
+        text("data", |one| one.subject.data.data_source.clone()),
+        text("base", |one| one.subject.base_model.clone()),
+        column("seed", Align::Right, trained, seed),
+        number("steps", |record| Some(record.steps.to_string())),
+        number("loss, first", |record| record.loss.first().map(shown)),
+        number("last", |record| record.loss.last().map(shown)),
+        number("seconds", |record| Some(record.wall_seconds.to_string())),
     ];
-    write!(out, "{}", grid::terminal(&columns))?;
-    writeln!(out)?;
+    writeln!(out, "{}", grid::terminal(&columns))?;
     for one in trained {
         if let Some(gguf) = &one.gguf {
             writeln!(out, "{}", one.pool_entry(gguf)?)?;

@@ -11,7 +11,7 @@ use gra_synth::request::ModelName;
 
 use super::Plan;
 use crate::dataset::DataSet;
-use crate::judging::Bench;
+use crate::scoring::Bench;
 
 /// Data sets of the same texts in the same order, as two trials of one setting in two experiments have them: what is
 /// found of both is found once.

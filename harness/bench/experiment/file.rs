@@ -20,9 +20,9 @@ use toml::{Table, Value};
 use super::sources::SourceEntry;
 use super::{ExperimentError, VariantEntry, nearest, suggestion};
 use crate::answering::MaxFailed;
-use crate::axis::{Seats, Values};
 use crate::builtin;
 use crate::dataset::DataSet;
+use crate::numbers::{Seats, Values};
 
 /// An experiment file as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

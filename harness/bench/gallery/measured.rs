@@ -19,8 +19,8 @@ use serde::Deserialize;
 use super::{FigureKind, GalleryEntry, MissingFigure};
 use crate::comparison;
 use crate::evidence::{self, Fit};
-use crate::judging::read_scores;
 use crate::measured::{StatsLine, stats_lines};
+use crate::scoring::read_scores;
 use crate::trial::TrialId;
 use crate::trial::stored::TrialGroup;
 

@@ -1,9 +1,57 @@
-//! How far a trial that ends with a number of samples is, how far an experiment is as a whole, and how long the rest takes.
+//! How far a stage is, a trial that ends with a number of samples, and an experiment as a whole, and how long the rest
+//! takes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use gra_llm::engine::ChunkProgress;
 use gra_synth::request::Stage;
+
+/// One stage under way.
+#[derive(Debug)]
+pub(super) struct StageProgress {
+    pub(super) name: String,
+    /// Among the [`STAGES`] of a round; `None` of work outside any trial.
+    pub(super) place: Option<u8>,
+    pub(super) asked: usize,
+    pub(super) missing: usize,
+    pub(super) done: usize,
+    pub(super) tokens: u64,
+    /// Chunks under way, by their places in the stage.
+    pub(super) chunks: BTreeMap<usize, ChunkProgress>,
+    pub(super) started: Instant,
+    pub(super) last_line: Instant,
+}
+
+impl StageProgress {
+    pub(super) fn new(name: &str, place: Option<u8>, asked: usize, missing: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            name: name.to_owned(),
+            place,
+            asked,
+            missing,
+            done: 0,
+            tokens: 0,
+            chunks: BTreeMap::new(),
+            started: now,
+            last_line: now,
+        }
+    }
+
+    /// Of the stage; `None` until a reply is there.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let done = self.done + self.under_way().replies;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let rest = self.missing.saturating_sub(done) as f64 / done as f64;
+        (done > 0).then(|| self.started.elapsed().mul_f64(rest))
+    }
+
+    /// Of all chunks that have begun and are not done.
+    pub(super) fn under_way(&self) -> ChunkProgress {
+        self.chunks.values().copied().sum()
+    }
+}
 
 /// Samples that are wanted, and those that there are.
 #[derive(Debug)]

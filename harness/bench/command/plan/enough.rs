@@ -24,7 +24,7 @@ use crate::evidence::JUDGE;
 use crate::experiment::{Content, Experiment};
 use crate::store::{Store, TrialRow};
 use crate::trial::TrialId;
-use crate::{comparison, judging};
+use crate::{comparison, scoring};
 
 /// Variance of a candidate's difference in acceptance, where two variants decide as two coins would: as each other at
 /// half of the candidates.
@@ -44,7 +44,7 @@ const HOPELESS: f64 = 0.2;
 
 /// What earlier runs of an experiment recorded under its first run seed.
 #[derive(Debug, Default)]
-pub(in crate::command) struct Recorded {
+pub(crate) struct Recorded {
     /// Candidates of finished trials, by variant.
     candidates: BTreeMap<String, Vec<Candidate>>,
     /// The largest variance of a judge's scores of one variant, in points of the scale, squared.
@@ -52,24 +52,20 @@ pub(in crate::command) struct Recorded {
 }
 
 impl Recorded {
-    pub(in crate::command) fn read(
-        experiment: &Experiment,
-        store: &Store,
-        results: &Path,
-    ) -> Result<Self> {
+    pub(crate) fn read(experiment: &Experiment, store: &Store, results: &Path) -> Result<Self> {
         let of_experiment = |trial: &TrialRow| {
             let TrialId { experiment: name, seed, .. } = &trial.id;
             trial.finished && (name, *seed) == (&experiment.name, experiment.seeds[0])
         };
-        let trials = store.trials()?.into_iter().filter(of_experiment);
-        let candidates: BTreeMap<String, Vec<Candidate>> = trials
-            .map(|trial| Ok((trial.id.variant, store.candidates(trial.row)?)))
-            .collect::<Result<_>>()?;
+        let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+        for trial in store.trials()?.into_iter().filter(of_experiment) {
+            candidates.insert(trial.id.variant, store.candidates(trial.row)?);
+        }
         let folder = comparison::folder(results, &experiment.name, experiment.seeds[0]);
         let of_scores = |(variant, candidates): (&String, &Vec<Candidate>)| {
             let file = folder.join(format!("{variant}{JUDGE}"));
             // A file of a trial that was replaced since tells nothing of this one.
-            let scores = judging::read_scores(&file, candidates).ok()?;
+            let scores = scoring::read_scores(&file, candidates).ok()?;
             let scores: Vec<f64> = scores.into_values().collect();
             variance(&scores).filter(|_| scores.len() >= FEWEST)
         };
@@ -155,7 +151,7 @@ impl CapCheck {
 
 /// The smallest differences that a test at 5% finds four times in five.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(in crate::command) struct Detectable {
+pub(crate) struct Detectable {
     /// Candidates of each variant, compared pair by pair.
     candidates: u64,
     /// Of acceptance, as a share.
@@ -197,10 +193,10 @@ impl Detect {
     }
 
     pub(super) fn text(&self) -> String {
-        let needed = self.candidates.map_or_else(
-            || "not known with one variant, or below 12 candidates".to_owned(),
-            |needed| format!("{needed} candidates of each variant"),
-        );
+        let needed = match self.candidates {
+            Some(needed) => format!("{needed} candidates of each variant"),
+            None => "not known with one variant, or below 12 candidates".to_owned(),
+        };
         format!("  to find {} points of acceptance: {needed}\n", self.points)
     }
 }
@@ -229,11 +225,9 @@ impl Comparison {
             judged.least += least.min(n);
             judged.most += most.min(n.saturating_mul(2));
         }
-        let seeds = experiment
-            .sources
-            .iter()
-            .filter(|source| source.content == Content::SeedSet && is_compared(&source.name));
-        let items = (experiment.seed_set.items.len() as u64).min(n) * seeds.count() as u64;
+        let seed_sets = experiment.sources.iter().filter(|one| one.content == Content::SeedSet);
+        let seed_sets = seed_sets.filter(|source| is_compared(&source.name)).count() as u64;
+        let items = (experiment.seed_set.items.len() as u64).min(n) * seed_sets;
         let seeds = experiment.seeds.len() as u64;
         let of = |model: &Option<String>, range: Range| match model {
             Some(_) => Range { least: range.least + items, most: range.most + items }.times(seeds),
@@ -249,10 +243,9 @@ impl Comparison {
         if judge.most + ifd.most == 0 {
             return String::new();
         }
+        let (judge, ifd) = (span(judge), span(ifd));
         format!(
-            "compare        {} calls of the judge, {} responses scored twice for IFD, of variants and seed set\n",
-            span(judge),
-            span(ifd)
+            "compare        {judge} calls of the judge, {ifd} responses scored twice for IFD, of variants and seed set\n"
         )
     }
 }
@@ -260,20 +253,11 @@ impl Comparison {
 impl Detectable {
     /// Between the experiment's variants, for the fewest candidates that any of them draws; `None` for one variant, and
     /// for too few candidates for a test.
-    pub(in crate::command) fn of(experiment: &Experiment, recorded: &Recorded) -> Option<Self> {
+    pub(crate) fn of(experiment: &Experiment, recorded: &Recorded) -> Option<Self> {
         let drawn = experiment.variants.iter().map(|variant| candidates(variant, experiment).least);
-        let fewest = drawn.min().filter(|_| experiment.variants.len() > 1)?;
-        let recorded_acceptance = recorded_variance(experiment, recorded);
-        Self::with(experiment, fewest, recorded_acceptance, recorded.judge_variance)
-    }
-
-    /// With the variances of a candidate's difference in acceptance and of a judge's scores, where they are recorded.
-    fn with(
-        experiment: &Experiment,
-        candidates: u64,
-        recorded: Option<f64>,
-        judge: Option<f64>,
-    ) -> Option<Self> {
+        let candidates = drawn.min().filter(|_| experiment.variants.len() > 1)?;
+        // The variances of a candidate's difference in acceptance and of a judge's scores.
+        let (recorded, judge) = (recorded_variance(experiment, recorded), recorded.judge_variance);
         let (pool, method) = (experiment.seed_set.items.len(), &experiment.method);
         let most = method.max_examples.min(u32::try_from(pool).unwrap_or(u32::MAX));
         let least = method.min_examples.min(most);
@@ -332,7 +316,7 @@ impl Detectable {
 
     /// A sentence for an experiment that cannot answer its question: that finds no difference of acceptance but a huge
     /// one, or none of the judge's that its margin calls one.
-    pub(in crate::command) fn warning(&self, experiment: &Experiment) -> Option<String> {
+    pub(crate) fn warning(&self, experiment: &Experiment) -> Option<String> {
         let margin = experiment.compare.margins.judge;
         let is_blunt =
             margin.is_some_and(|margin| experiment.compare.judge.is_some() && self.judge > margin);

@@ -137,13 +137,14 @@ pub fn system_info() -> String {
 }
 
 /// A device as llama.cpp names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Device {
     /// llama.cpp's name, e.g. `CPU` or `CUDA0`.
     pub name: String,
     /// The maker's name.
     pub description: String,
     /// `CPU`, `CUDA`, ..
+    #[serde(skip)]
     pub backend: String,
     /// Bytes.
     pub memory_total: u64,

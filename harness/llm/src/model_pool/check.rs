@@ -32,7 +32,7 @@ pub enum HashCheck {
 }
 
 /// A file of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FoundFile {
     /// Where it is.
     pub path: PathBuf,

@@ -1,23 +1,30 @@
-//! `rescore`: what a trial's recorded reviews would have decided under other thresholds.
+//! `rescore` and `compute`: what follows from what a trial has recorded, written beside its results; no model is asked.
+//! `rescore` says what the reviews would have decided under other thresholds, `compute` what the tokens cost, beside a
+//! large model that writes the same samples.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
 use gra_analysis::figure::acceptance::acceptance;
-use gra_analysis::rescore::{Record, Rescored, Rule, rescore};
+use gra_analysis::rescore::{Record, Rescored, Rule, rescore as decide_again};
+use gra_files::write_atomic;
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;
 use gra_synth::variant::DisputeRule;
+use serde_json::{Value, json};
 
-use crate::axis::{Seats, Values};
 use crate::experiment::RescoreEntry;
 use crate::failure::bad_input;
+use crate::numbers::{Seats, Values};
 use crate::session::GlobalArgs;
+use crate::store::Store;
+use crate::suite::RunMeasurement;
+use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
-use crate::{judging, rows, terminal};
-use gra_files::write_atomic;
+use crate::{rows, scoring, terminal};
 
 /// Most cells of a grid.
 const MOST_CELLS: usize = 10_000;
@@ -103,21 +110,19 @@ pub(super) struct Decided {
     files: Vec<PathBuf>,
 }
 
-pub(crate) fn run(args: &RescoreArgs, global: &GlobalArgs) -> Result<()> {
+pub(crate) fn rescore(args: &RescoreArgs, global: &GlobalArgs) -> Result<()> {
     let (judge, out) = (args.judge.as_deref(), args.out.as_deref());
     let decided = decide(&args.trial, &args.entry(), judge, out, global)?;
     let mut out = terminal::json_or_text(args.json);
     if args.json {
-        writeln!(out, "{}", decided.json()?)?;
-        return Ok(());
+        return Ok(writeln!(out, "{}", decided.json()?)?);
     }
     decided.print(&mut out)
 }
 
 impl Decided {
-    pub(super) fn json(&self) -> Result<serde_json::Value> {
-        let rows = rows::json(&self.csv)?;
-        Ok(serde_json::json!({ "trial": self.trial, "rows": rows }))
+    pub(super) fn json(&self) -> Result<Value> {
+        Ok(json!({ "trial": self.trial, "rows": rows::json(&self.csv)? }))
     }
 
     pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
@@ -146,27 +151,38 @@ pub(super) fn decide(
     let candidates = store.candidates(trial.row)?;
     let rules = rules(ranges, method, Rule::recorded(method, variant)).map_err(bad_input)?;
     let embeddings = trial.embeddings(&store, &candidates)?;
-    let judge = judge.map(|file| judging::read_scores(file, &candidates).map_err(bad_input));
+    let judge = judge.map(|file| scoring::read_scores(file, &candidates).map_err(bad_input));
     let judge = &judge.transpose()?.unwrap_or_default();
     let (candidates, embeddings) = (&candidates, embeddings.as_ref());
     let record = Record { candidates, method, variant, embeddings, judge };
-    let grid = rescore(&record, &rules).map_err(|error| bad_input(error.into()))?;
+    let grid = decide_again(&record, &rules).map_err(bad_input)?;
     let mut csv = Vec::new();
     grid.write_csv(&mut csv)?;
     // All are made before the first is written.
-    let markdown = format!("# {} under other thresholds\n\n{}", id, grid.markdown());
+    let markdown = format!("# {id} under other thresholds\n\n{}", grid.markdown());
     let figure = acceptance(&id.to_string(), &grid)?;
-    let mut files = Vec::new();
-    for (ending, bytes) in [
+    let files = [
         ("rescore.csv", csv.as_slice()),
         ("rescore.md", markdown.as_bytes()),
         ("rescore.svg", figure.svg.as_bytes()),
-    ] {
-        let path = global.beside(id, ending, out);
-        write_atomic(&path, bytes)?;
-        files.push(path);
-    }
+    ];
+    let files = write_beside(id, &files, out, global)?;
     Ok(Decided { trial: id.to_string(), grid, csv, files })
+}
+
+/// Writes files with these endings beside a trial, or into the folder `out`.
+fn write_beside(
+    trial: &TrialId,
+    files: &[(&str, &[u8])],
+    out: Option<&Path>,
+    global: &GlobalArgs,
+) -> Result<Vec<PathBuf>> {
+    let write = |(ending, bytes): &(&str, &[u8])| {
+        let path = global.beside(trial, ending, out);
+        write_atomic(&path, bytes)?;
+        Ok(path)
+    };
+    files.iter().map(write).collect()
 }
 
 /// The grid; what is not ranged over stays as the trial had it. Within a rule for disputes, a number of reviewers and a
@@ -177,19 +193,17 @@ fn rules(ranges: &RescoreEntry, method: &Method, own: Rule) -> Result<Vec<Rule>>
     };
     let (taus, deltas) = (values(&ranges.tau, own.tau), values(&ranges.delta, own.delta));
     let reviewers = ranges.reviewers.as_ref().map_or(vec![own.reviewers], |seats| seats.0.clone());
-    let cosines = match &ranges.cosine {
-        Some(Values(values)) => values.iter().copied().map(f64::from).collect(),
-        None => vec![own.cosine_limit],
-    };
+    let cosines = ranges.cosine.as_ref().map_or_else(
+        || vec![own.cosine_limit],
+        |Values(values)| values.iter().copied().map(f64::from).collect(),
+    );
     let mut disputes: Vec<DisputeRule> = Vec::new();
-    for &rule in &ranges.dispute {
+    // The trial's own rule, where none is given.
+    let given = if ranges.dispute.is_empty() { &[own.dispute][..] } else { &ranges.dispute };
+    for &rule in given {
         if !disputes.contains(&rule) {
             disputes.push(rule);
         }
-    }
-    // The trial's own rule, where none is given.
-    if disputes.is_empty() {
-        disputes.push(own.dispute);
     }
     let sizes = [taus.len(), deltas.len(), reviewers.len(), cosines.len(), disputes.len()];
     // A product of five numbers may be larger than any number.
@@ -214,4 +228,110 @@ fn rules(ranges: &RescoreEntry, method: &Method, own: Rule) -> Result<Vec<Rule>>
         }
     }
     Ok(rules)
+}
+
+/// Say what a trial's tokens cost in operations, beside a large model that writes the same samples.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gra-bench compute ablation/gra/seed-42
+  gra-bench compute ablation/gra/seed-42 --parameters 7.6e9
+  gra-bench compute ablation/gra/seed-42 ablation/no-reviewer/seed-42 --teacher-parameters 32.5e9
+
+Writes TRIAL.compute.csv and .md beside the trial's folder.")]
+pub(crate) struct ComputeArgs {
+    /// EXPERIMENT/VARIANT/seed-N
+    #[arg(required = true, value_name = "TRIAL")]
+    pub(super) trials: Vec<String>,
+    /// Parameters of the large model that the trial is compared with, e.g. 32.5e9.
+    #[arg(long, value_name = "N", default_value_t = TEACHER_PARAMETERS, value_parser = parameters)]
+    teacher_parameters: u64,
+    /// Reckon as if every model of the pool had so many parameters, e.g. 7.6e9.
+    #[arg(long, value_name = "N", value_parser = parameters)]
+    parameters: Option<u64>,
+    /// Folder for the tables [default: beside the trial's results].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON: an object, and a list of them for several trials.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A whole number, also as `7.6e9`.
+fn parameters(text: &str) -> Result<u64, String> {
+    // By way of a float, whose 53 bits hold every size that a model has.
+    let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if !(1.0..=1e15).contains(&value) {
+        return Err("a model has from 1 to 1e15 parameters".to_owned());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 1e15")]
+    let count = value.round() as u64;
+    Ok(count)
+}
+
+pub(crate) fn compute(args: &ComputeArgs, global: &GlobalArgs) -> Result<()> {
+    let store = global.read_store()?;
+    // All are read before the first is written.
+    let open = |name: &String| StoredTrial::open_finished(&store, &name.parse()?);
+    let trials = args.trials.iter().map(open).collect::<Result<Vec<StoredTrial>>>()?;
+    let mut out = terminal::json_or_text(args.json);
+    let mut documents = Vec::new();
+    for (number, trial) in trials.iter().enumerate() {
+        let compute = reckon(args, trial, &store, global.results())?;
+        let name = trial.id().to_string();
+        let (mut csv, markdown) = (Vec::new(), compute.markdown(&name));
+        compute.write_csv(&name, &mut csv)?;
+        let files = [("compute.csv", csv.as_slice()), ("compute.md", markdown.as_bytes())];
+        let files = write_beside(trial.id(), &files, args.out.as_deref(), global)?;
+        if args.json {
+            documents.push(json!({ "trial": name, "rows": rows::json(&csv)? }));
+            continue;
+        }
+        if number > 0 {
+            writeln!(out)?;
+        }
+        write!(out, "{}", compute.terminal(&name))?;
+        writeln!(out, "\n{}\n{}", files[0].display(), files[1].display())?;
+    }
+    if args.json {
+        writeln!(out, "{}", rows::document(documents))?;
+    }
+    Ok(())
+}
+
+fn reckon(
+    args: &ComputeArgs,
+    trial: &StoredTrial,
+    store: &Store,
+    results: &Path,
+) -> Result<Compute> {
+    let parameters = match args.parameters {
+        Some(count) => Parameters::Assumed(count),
+        None => Parameters::Stated(trial.record.stated_parameters()),
+    };
+    let seconds = store.engine_seconds(trial.row)?;
+    let compute = Compute::of(&trial.facts(store)?, &parameters, args.teacher_parameters, seconds);
+    let total = compute.total();
+    // A run that found more in the store than earlier variants share took less than the calls; one that paid for
+    // other calls was of a trial that was replaced.
+    let shared = total.all.calls - total.own.calls;
+    let is_whole =
+        |run: &RunMeasurement| run.stored_calls == shared && run.paid_calls == total.own.calls;
+    // The last of several such runs.
+    let paid = RunMeasurement::read(results, trial.id())?.into_iter().rfind(is_whole);
+    let run = paid.map(|run| PaidRun { wall_seconds: run.wall_s, joules: run.energy_j });
+    Ok(Compute { run, ..compute })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_whole_and_may_be_written_short() {
+        assert_eq!(parameters("72.7e9"), Ok(TEACHER_PARAMETERS));
+        assert_eq!(parameters("134515008"), Ok(134_515_008));
+        for bad in ["", "many", "0", "-7e9", "nan", "inf", "1e16"] {
+            assert!(parameters(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,13 +1,15 @@
-//! A pool file of the models that servers list, for `synth --server`.
+//! Pool files that the program writes: one of the models that servers list, for `synth --server`, and the hashes of
+//! files put into a pool that is there, for `doctor --pin`, which leaves the rest as it stands, comments and all.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use gra_llm::model_pool::check::PoolPart;
 use gra_llm::model_pool::{Backend, Dialect, ModelPool};
 use gra_llm::server::{self, ListedModel};
-use toml::Value;
+use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
 use crate::builtin;
 use crate::failure::bad_input;
@@ -80,7 +82,7 @@ impl Servers<'_> {
         // As text, comments and all: the file is for people to go on with.
         let encoder = own.find("[encoder]").zip(own.find("[[model]]"));
         let encoder = encoder.map_or("", |(from, to)| &own[from..to]);
-        let text = |value: &str| Value::from(value).to_string();
+        let text = |value: &str| toml::Value::from(value).to_string();
         let mut pool = format!(
             "# The models that these servers listed, written by gra-bench synth.\n\nname = {}\n\n{encoder}",
             text(name)
@@ -134,6 +136,70 @@ fn unknown(url: &str, program: &str) -> anyhow::Error {
     ))
 }
 
+/// A model's place in a pool, and the hashes of its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pin {
+    /// Which tables it stands in.
+    pub(crate) part: PoolPart,
+    /// The model's name.
+    pub(crate) name: String,
+    /// SHA-256 of each file, in hexadecimal digits.
+    pub(crate) sha256: Vec<String>,
+}
+
+/// A pool's text with these hashes in it, and those that were added. A hash that is there already stays.
+///
+/// # Errors
+/// When the text is no TOML.
+pub(crate) fn pinned(text: &str, pins: Vec<Pin>) -> Result<(String, Vec<Pin>)> {
+    let mut pool: DocumentMut = text.parse().context("the pool cannot be read as TOML")?;
+    let mut added = Vec::new();
+    for pin in pins {
+        // A hash that stands there is the user's word on which file is meant, not ours to replace.
+        if let Some(table) = table(&mut pool, &pin)
+            && !table.contains_key("sha256")
+        {
+            table.insert("sha256", written(&pin.sha256));
+            added.push(pin);
+        }
+    }
+    Ok((pool.to_string(), added))
+}
+
+/// A model's hashes as a pool has them: of a single file the hash, of several parts a list with one a line.
+fn written(sha256: &[String]) -> Item {
+    if let [whole] = sha256 {
+        return value(whole);
+    }
+    let mut list = Array::new();
+    for hash in sha256 {
+        list.push_formatted(Value::from(hash).decorated("\n    ", ""));
+    }
+    list.set_trailing("\n");
+    list.set_trailing_comma(true);
+    value(list)
+}
+
+/// The model's table, in either of the ways in which TOML writes a list of tables.
+fn table<'a>(pool: &'a mut DocumentMut, pin: &Pin) -> Option<&'a mut dyn TableLike> {
+    let key = match pin.part {
+        PoolPart::Encoder => return pool.get_mut("encoder")?.as_table_like_mut(),
+        PoolPart::Member => "model",
+        PoolPart::Teacher => "teacher",
+    };
+    let is_it =
+        |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(pin.name.as_str());
+    match pool.get_mut(key)? {
+        Item::ArrayOfTables(tables) => {
+            tables.iter_mut().find(|table| is_it(*table)).map(|table| table as _)
+        }
+        item => {
+            let mut tables = item.as_array_mut()?.iter_mut().filter_map(Value::as_inline_table_mut);
+            tables.find(|table| is_it(*table)).map(|table| table as _)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +222,55 @@ mod tests {
         let others = ["http://127.0.0.1:1/v1/".to_owned(), "http://b/v1".to_owned()];
         assert!(!Servers { urls: &others, api_key_env: None }.are_those_of(&text));
         assert!(Servers { urls: &others[..1], api_key_env: None }.are_those_of(&text));
+    }
+
+    const POOL: &str = "\
+# Mine.
+name = \"mine\"
+
+[encoder]
+name = \"e\"
+path = \"e.gguf\" # here
+
+[[model]]
+name = \"a\" # the first
+path = \"a.gguf\"
+sampling = { temperature = 0.3 }
+
+[[model]]
+name = \"b\"
+path = \"b.gguf\"
+sha256 = \"00\"
+
+[[teacher]]
+name = \"a\"
+path = \"t.gguf\"
+";
+
+    #[test]
+    fn hashes_are_added_and_nothing_else_changes() {
+        let pin =
+            |part, name: &str| Pin { part, name: name.to_owned(), sha256: vec!["ff".to_owned()] };
+        let parts = ["01", "02"].map(str::to_owned).to_vec();
+        let pins = [
+            pin(PoolPart::Encoder, "e"),
+            pin(PoolPart::Member, "a"),
+            pin(PoolPart::Member, "b"),
+            pin(PoolPart::Member, "absent"),
+            Pin { part: PoolPart::Teacher, name: "a".to_owned(), sha256: parts },
+        ];
+        let expected = POOL
+            .replace("# here\n", "# here\nsha256 = \"ff\"\n")
+            .replace("0.3 }\n", "0.3 }\nsha256 = \"ff\"\n")
+            .replace("t.gguf\"\n", "t.gguf\"\nsha256 = [\n    \"01\",\n    \"02\",\n]\n");
+        let (text, added) = pinned(POOL, pins.to_vec()).unwrap();
+        assert_eq!(text, expected);
+        assert_eq!(added, [&pins[0], &pins[1], &pins[4]].map(Clone::clone));
+        assert_eq!(pinned(POOL, Vec::new()).unwrap(), (POOL.to_owned(), Vec::new()));
+        assert!(pinned("name = ", pins.to_vec()).is_err());
+        let (text, added) =
+            pinned("model = [{ name = \"a\", path = \"a.gguf\" }]\n", pins.to_vec()).unwrap();
+        let expected = "model = [{ name = \"a\", path = \"a.gguf\" , sha256 = \"ff\" }]\n";
+        assert_eq!((text.as_str(), added.len()), (expected, 1));
     }
 }

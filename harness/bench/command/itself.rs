@@ -1,14 +1,30 @@
-//! `schema`, `completions` and `man`: what the program says of its files and of itself, for editors, shells and `man`.
+//! `init`, `schema`, `completions` and `man`: what the program has in itself: the files that are built in, written out
+//! to be changed, and what it says of its files and of itself, for editors, shells and `man`.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use gra_files::write_atomic;
 
 use super::{Cli, pretty};
-use crate::{schema, terminal};
+use crate::{builtin, schema, terminal};
+
+/// Write out the experiments, pools, prompts and seed set that are built in, to change them.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gra-bench init mine && cd mine && gra-bench plan experiments/ablation.toml
+
+Without it, a path such as experiments/ablation.toml means the file that is built in where there is
+none on disk.")]
+pub(crate) struct InitArgs {
+    /// Folder that the folder `experiments` is made in.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
 
 /// Print the JSON Schema of experiment or pool files, or the reference of their keys.
 #[derive(Debug, Args)]
@@ -45,7 +61,32 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn run(args: &SchemaArgs) -> Result<()> {
+pub(super) fn init(args: &InitArgs) -> Result<()> {
+    let files = builtin::files();
+    let places = files.iter().map(|(path, _)| args.folder.join(path));
+    let mut there = places.filter(|path| path.symlink_metadata().is_ok());
+    if let Some(first) = there.next() {
+        let more = match there.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let first = first.display();
+        bail!(
+            "{first} is there already{more}, and nothing was written\nhint: name an empty folder"
+        );
+    }
+    for (path, bytes) in &files {
+        write_atomic(&args.folder.join(path), bytes)?;
+    }
+    let mut out = terminal::stdout();
+    writeln!(out, "{} files in {}", files.len(), args.folder.join("experiments").display())?;
+    let here = args.folder == Path::new(".");
+    let change = if here { String::new() } else { format!("cd {} && ", args.folder.display()) };
+    writeln!(out, "{change}gra-bench plan experiments/ablation.toml")?;
+    Ok(())
+}
+
+pub(super) fn schema(args: &SchemaArgs) -> Result<()> {
     let text = match args.what {
         Described::Experiment => pretty(&schema::of_experiments())?,
         Described::Pool => pretty(&schema::of_pools())?,
