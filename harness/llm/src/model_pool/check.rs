@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
+
 use super::source::unreadable;
 use super::{
     Backend, DEFAULT_CONTEXT, ModelFileError, ModelPool, ModelSource, PoolEncoder, PoolModel,
@@ -32,14 +34,19 @@ pub enum HashCheck {
 }
 
 /// A file of a model.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FoundFile {
-    /// Where it is.
+    /// Where it is; in JSON as it is shown, since a path need not be UTF-8.
+    #[serde(serialize_with = "as_shown")]
     pub path: PathBuf,
     /// Bytes.
     pub size: u64,
     /// SHA-256, lower-case hexadecimal.
     pub sha256: String,
+}
+
+fn as_shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// What was found of a model whose files are all there.
