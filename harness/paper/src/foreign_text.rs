@@ -23,15 +23,8 @@ fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if is_bad(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
+    let shown = |c: char| if is_bad(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// A field of a CSV: plain, except that carriage returns stay, and with an apostrophe before what a
@@ -88,6 +81,33 @@ impl<W: Write> CsvWriter<W> {
         // Flushes first; a failure there would otherwise be lost when the writer is dropped.
         self.0.into_inner().map_err(csv::IntoInnerError::into_error)
     }
+}
+
+/// A value as programs read it: a number in the shortest text that reads back as the same; empty without one, as data
+/// frames take it for null.
+pub fn value(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Writes lines whose fields have the same names as CSV. Names and values stand side by side, so that the header and the
+/// lines cannot come apart.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_lines<N: AsRef<str>>(
+    writer: impl Write,
+    lines: impl IntoIterator<Item: IntoIterator<Item = (N, String)>>,
+) -> io::Result<()> {
+    let mut csv = CsvWriter::from_writer(writer);
+    for (number, line) in lines.into_iter().enumerate() {
+        let (names, values): (Vec<N>, Vec<String>) = line.into_iter().unzip();
+        // The first line also names the columns.
+        if number == 0 {
+            csv.write_record(names)?;
+        }
+        csv.write_record(values)?;
+    }
+    csv.flush()
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Notes on averages that are not the mean of their columns, and on numbers that the paper prints differently in
 //! another place.
 
-use super::rows::best_by_columns;
-use super::{Cell, Table, TableNumber};
+use super::{Cell, Table, TableNumber, best_by_columns};
 use crate::exact::{self, Ratio, fixed};
 use crate::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
 
