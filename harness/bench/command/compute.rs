@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
 
 use crate::session::GlobalArgs;
 use crate::store::Store;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use gra_analysis::figure::acceptance::acceptance;
+use gra_analysis::figure::squares::acceptance;
 use gra_analysis::rescore::{Record, Rescored, Rule, rescore};
 use gra_synth::committee::Thousandths;
 use gra_synth::method::Method;

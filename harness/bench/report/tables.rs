@@ -32,7 +32,7 @@ const OUTCOMES: [OutcomeCount; 12] = [
 
 /// All tables of a run seed.
 pub(super) fn tables(seed: &SeedResults) -> Html {
-    let rows = seed.table.rows();
+    let rows = &seed.table.rows;
     let headline = seed.table.headline().map(|line| Html::worded("p", "note", line));
     let tables = [outcomes(rows), long(seed), scores(rows), cost(rows), domains(seed), notes()];
     headline.into_iter().chain(tables).collect()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gra_analysis::ablation::{VariantRow, comparison};
+use gra_analysis::ablation::{self, VariantRow};
 use gra_analysis::statistics::inference::{Estimate, Interval, LEVEL};
 use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::candidate::Candidate;
@@ -44,8 +44,8 @@ pub(super) fn warnings(subject: &ReportSubject) -> Html {
 
 /// The verdict of a run seed.
 pub(super) fn verdict(seed: &SeedResults) -> Html {
-    let rows = seed.table.rows();
-    let acceptance = |facts: &TrialFacts| comparison::acceptance(&facts.candidates);
+    let rows = &seed.table.rows;
+    let acceptance = |facts: &TrialFacts| ablation::acceptance(&facts.candidates);
     let estimates: Vec<Estimate> = seed.group.facts.iter().map(acceptance).collect();
     // Of the reference, which is full GRA where an experiment has it; then how the others differ from it.
     let mut sentences = vec![headline(&rows[0], estimates[0])];
@@ -144,7 +144,7 @@ fn lines(seed: &SeedResults, estimates: &[Estimate]) -> Html {
     let caption = "Acceptance: share of decided candidates that passed, 95% interval";
     let head = ["Variant", "#drawn", "#samples", "#acceptance", "0 to 100%"].into_iter();
     let mut table = HtmlTable::new(caption, head.chain(["difference, 95% interval", "#p"]));
-    let rows = seed.table.rows().iter().zip(estimates).zip(&seed.group.trials);
+    let rows = seed.table.rows.iter().zip(estimates).zip(&seed.group.trials);
     for ((row, estimate), trial) in rows {
         let mark = if trial.finished { "" } else { " (not finished)" };
         let difference = row.difference.map(|difference| difference.acceptance);

@@ -29,7 +29,7 @@ fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
 
 /// A field of a CSV: plain, except that carriage returns stay, and with an apostrophe before what a
 /// spreadsheet would run. Numbers are not changed.
-fn field(text: &str) -> Cow<'_, str> {
+fn harmless(text: &str) -> Cow<'_, str> {
     let plain = escaped(text, |c| controls_terminal(c) && c != '\r');
     // Spreadsheets also run what begins with the full-width forms of these signs. A sign alone, and numbers with
     // one, are harmless and stay as they are.
@@ -59,7 +59,7 @@ impl<W: Write> CsvWriter<W> {
         fields: impl IntoIterator<Item = T>,
     ) -> csv::Result<()> {
         for text in fields {
-            self.0.write_field(field(text.as_ref()).as_bytes())?;
+            self.0.write_field(harmless(text.as_ref()).as_bytes())?;
         }
         // Ends the record; the csv crate compares its length with the first one's here.
         self.0.write_record(None::<&[u8]>)
@@ -85,7 +85,7 @@ impl<W: Write> CsvWriter<W> {
 
 /// A value as programs read it: a number in the shortest text that reads back as the same; empty without one, as data
 /// frames take it for null.
-pub fn value(value: Option<impl ToString>) -> String {
+pub fn field(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
@@ -131,7 +131,7 @@ mod tests {
             ("a=b", "a=b"),
             ("", ""),
         ] {
-            assert_eq!(field(text), expected);
+            assert_eq!(harmless(text), expected);
         }
     }
 
@@ -140,8 +140,8 @@ mod tests {
         let text = "pay \u{202e}001\u{202c} to\u{1b}[2J \u{2066}x\u{2069}\n\tend \u{5d0}";
         let expected = "pay \\u{202e}001\\u{202c} to\\u{1b}[2J \\u{2066}x\\u{2069}\n\tend \u{5d0}";
         assert_eq!(plain(text), expected);
-        assert_eq!(field(text), expected);
-        assert_eq!((plain("a\r\nb"), field("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
+        assert_eq!(harmless(text), expected);
+        assert_eq!((plain("a\r\nb"), harmless("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
         let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(["id", "text"]).unwrap();
         csv.write_record(["=1", "two\nlines, \u{202e}\""]).unwrap();
