@@ -258,13 +258,6 @@ struct Shared {
     is_checked: bool,
 }
 
-/// How much of an item a sample holds.
-struct Held<'a> {
-    share: f64,
-    overlaps: bool,
-    words: &'a str,
-}
-
 impl Search {
     fn of(&self, set: &SampleTexts<'_>) -> CheckedSet {
         let shared: Vec<Shared> =
@@ -275,28 +268,28 @@ impl Search {
         let masses = self.runs.masses(&weights);
         let mut hits = Vec::new();
         for ((sample, ..), shared) in set.samples.iter().zip(&shared) {
+            let hit = |item: usize, words: &String, overlaps| {
+                let (benchmark, item) = self.places[item];
+                let (sample, words) = (sample.clone(), words.clone());
+                Hit { sample, benchmark, item, words, overlaps, share: 0.0 }
+            };
             // Overlaps first, so that an item that both rules find is named by its 13 words.
-            let mut of_items: BTreeMap<usize, Held> = BTreeMap::new();
+            let mut of_items: BTreeMap<usize, Hit> = BTreeMap::new();
             for (run, words) in shared.overlaps.iter().filter(|(run, _)| !is_boilerplate(*run)) {
                 for item in self.overlaps.owners(*run) {
-                    of_items.entry(item).or_insert(Held { share: 0.0, overlaps: true, words });
+                    of_items.entry(item).or_insert_with(|| hit(item, words, true));
                 }
             }
             for (run, words) in &shared.runs {
                 for item in self.runs.owners(*run) {
-                    let new = Held { share: 0.0, overlaps: false, words };
-                    of_items.entry(item).or_insert(new).share += weights[*run] / masses[item];
+                    let held = of_items.entry(item).or_insert_with(|| hit(item, words, false));
+                    held.share += weights[*run] / masses[item];
                 }
             }
             // A few shared 8-grams are no contamination; 13 words in a row are, whatever the share.
-            of_items.retain(|_, held| held.overlaps || held.share >= FOUND);
-            for (item, Held { share, overlaps, words }) in of_items {
-                let (benchmark, item) = self.places[item];
-                let (sample, words) = (sample.clone(), words.to_owned());
-                // Sums of shares may exceed 1 in their last digit.
-                let share = share.min(1.0);
-                hits.push(Hit { sample, benchmark, item, words, overlaps, share });
-            }
+            let found = of_items.into_values().filter(|hit| hit.overlaps || hit.share >= FOUND);
+            // Sums of shares may exceed 1 in their last digit.
+            hits.extend(found.map(|hit| Hit { share: hit.share.min(1.0), ..hit }));
         }
         CheckedSet {
             name: set.name.to_owned(),

@@ -83,7 +83,7 @@ pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
         here: measured.measurement(claim, &ours, &shifted),
         claim: claim.clone(),
     };
-    paper.claims().iter().map(find).collect()
+    paper.claims.iter().map(find).collect()
 }
 
 /// What a formula gives.

@@ -38,8 +38,10 @@ pub struct Reference {
     pub(crate) seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
     pub(crate) iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
     pub(crate) cases: Vec<CaseLine>,
-    figures: Vec<FigureNumber>,
-    claims: Vec<Claim>,
+    /// The numbers of the figures that text or tables tell.
+    pub figures: Vec<FigureNumber>,
+    /// In the order of their ids within each kind.
+    pub claims: Vec<Claim>,
 }
 
 /// A compiled-in file cannot be read as what the paper prints: a line is not what its columns mean, or a table has not the
@@ -149,18 +151,6 @@ impl Reference {
     #[must_use]
     pub fn iteration(&self, base: BaseModel, seed: SeedDataset, round: u8) -> Option<&Iteration> {
         self.iterations.get(&(base, seed, round))
-    }
-
-    /// The numbers of the figures that text or tables tell.
-    #[must_use]
-    pub fn figures(&self) -> &[FigureNumber] {
-        &self.figures
-    }
-
-    /// The claims, in the order of their ids within each kind.
-    #[must_use]
-    pub fn claims(&self) -> &[Claim] {
-        &self.claims
     }
 
     /// The rounds of Table 3 whose ten columns are those of Table 1's GRA row.

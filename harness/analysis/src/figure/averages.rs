@@ -88,7 +88,7 @@ impl Averages {
     pub fn of_variants(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
         let ours = OursOfBase { base, measured };
         let printed = |series: &str| {
-            let known = reference.figures().iter();
+            let known = reference.figures.iter();
             let is_it = |known: &&FigureNumber| {
                 (known.figure, known.x.as_str(), known.series.as_str()) == (4, "score", series)
             };
@@ -195,8 +195,7 @@ impl Averages {
                 notice(canvas, room, "no data")?;
             }
             let slot = room.width / lines(group.bars.len().max(1));
-            let names: Vec<&str> = group.bars.iter().map(|bar| bar.source.as_str()).collect();
-            let colors = palette::of_names(&names);
+            let colors = palette::of_names(group.bars.iter().map(|bar| bar.source.as_str()));
             for ((source, bar), color) in group.bars.iter().enumerate().zip(colors) {
                 let x = room.x + lines(source) * slot;
                 bar.draw(canvas, scale, Area { x, width: slot, ..plot }, color)?;

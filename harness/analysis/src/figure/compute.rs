@@ -143,8 +143,7 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     let left = (area.x - NAMES, area.y - 12.0);
     canvas.text("Operations, powers of ten", left, letters.bold())?;
     axis::decades(canvas, area, scale)?;
-    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    let colors = palette::of_names(&names);
+    let colors = palette::of_names(rows.iter().map(|row| row.name.as_str()));
     for (place, row) in rows.iter().enumerate() {
         let y = area.y + (lines(place) + 0.5) * TALL;
         canvas.text(&letters.cut(&row.name, NAMES - 8.0), (area.x - NAMES, y), letters)?;
@@ -311,8 +310,7 @@ fn draw_plane(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
         let from = place(point);
         canvas.path([(from.0 + 6.0, from.1), (plot.right() + 4.0, *label)], palette::LINE, 0.8)?;
     }
-    let names: Vec<&str> = points.iter().map(|point| point.name).collect();
-    let colors = palette::of_names(&names);
+    let colors = palette::of_names(points.iter().map(|point| point.name));
     for (label, point) in labels.iter().zip(&order) {
         // Colours go by the order of the variants, which is not that of the judge's means.
         let number = points.iter().position(|other| std::ptr::eq(other, *point)).unwrap_or(0);

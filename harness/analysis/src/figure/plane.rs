@@ -69,7 +69,7 @@ impl Plane<'_> {
 
     /// A colour per set.
     fn colors(&self) -> Vec<RGBColor> {
-        palette::of_names(&self.sets.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+        palette::of_names(self.sets.iter().map(|(name, _)| *name))
     }
 
     fn dots(&self, frame: Frame) -> Result<Figure, FigureError> {

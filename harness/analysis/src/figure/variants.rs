@@ -115,8 +115,7 @@ impl Variants {
             let y = rows.y + (lines(row) + 0.5) * ROW;
             canvas.text(&letters.cut(variant, NAMES - 6.0), (rows.x, y), letters)?;
         }
-        let names: Vec<&str> = self.variants.iter().map(String::as_str).collect();
-        let colors = palette::of_names(&names);
+        let colors = palette::of_names(self.variants.iter().map(String::as_str));
         let width = (rows.width - NAMES + GAP) / lines(self.panels.len());
         for (place, panel) in self.panels.iter().enumerate() {
             let x = rows.x + NAMES + lines(place) * width;

@@ -120,8 +120,7 @@ impl Violins {
         let scale = Scale::around(paper.chain(ends).chain([end]), (plot.bottom(), plot.y));
         axis::left(canvas, plot, scale, 6.0)?;
         let width = plot.width / lines(self.violins.len());
-        let names: Vec<&str> = self.violins.iter().map(|violin| violin.name.as_str()).collect();
-        let colors = palette::of_names(&names);
+        let colors = palette::of_names(self.violins.iter().map(|violin| violin.name.as_str()));
         for (place, (violin, values)) in self.violins.iter().zip(sorted).enumerate() {
             let area = Area { x: plot.x + lines(place) * width, width, ..plot };
             // The violin keeps to the left of its room, what is said about it to the right.

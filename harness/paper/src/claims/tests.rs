@@ -310,7 +310,7 @@ fn scores_of_nothing_are_defined() {
 fn a_formula_is_found_by_its_whole_text() {
     let paper = paper();
     let printed = Scorebook::from(&paper);
-    for claim in paper.claims().iter().filter(|claim| !claim.formula.is_empty()) {
+    for claim in paper.claims.iter().filter(|claim| !claim.formula.is_empty()) {
         assert!(formula::value(claim, &printed, &paper).is_some(), "{}", claim.id);
         let changed = Claim { formula: format!("{} ", claim.formula), ..claim.clone() };
         assert_eq!(formula::value(&changed, &printed, &paper), None, "{}", claim.id);
@@ -323,7 +323,7 @@ fn claims_about_models_are_decided_by_scores() {
     let paper = paper();
     let printed = Scorebook::from(&paper);
     let about: Vec<_> =
-        paper.claims().iter().filter(|claim| formula::is_about_models(claim)).collect();
+        paper.claims.iter().filter(|claim| formula::is_about_models(claim)).collect();
     assert_eq!(about.len(), 31);
     let unprinted: Vec<&str> = about
         .iter()
