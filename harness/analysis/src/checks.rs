@@ -25,6 +25,8 @@ mod syntax;
 pub use language::languages;
 use prose::Blocks;
 
+use Find::{Both, Instruction, Response};
+
 /// A check, which says whether a sample has a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
@@ -32,66 +34,53 @@ pub struct Check {
     pub column: &'static str,
     /// What a table calls the share of samples that fail it.
     pub measure: &'static str,
-    find: fn(&Texts<'_>) -> Option<bool>,
+    find: Find,
 }
 
-/// A sample's texts, taken apart: fences are found once, and all checks of a text read the same blocks.
-struct Texts<'t> {
-    asked: Blocks<'t>,
-    /// `None` without a response, or with a blank one.
-    answered: Option<Blocks<'t>>,
+/// Finds a fault in a text, taken apart; `None` where the check does not apply.
+type InText = fn(&Blocks<'_>) -> Option<bool>;
+
+/// Which text a check reads.
+#[derive(Clone, Copy, Debug)]
+enum Find {
+    Instruction(InText),
+    Response(InText),
+    /// The response to this instruction.
+    Both(fn(&str, &Blocks<'_>) -> Option<bool>),
 }
 
 /// The checks, in the order of the table.
 pub const CHECKS: [Check; 11] = [
-    // `None` where the language cannot be told.
-    check("instruction_foreign", "instruction not in English, share", |texts| {
-        language::is_foreign(&texts.asked)
-    }),
-    check("response_foreign", "response not in English, share", |texts| {
-        language::is_foreign(texts.answered.as_ref()?)
-    }),
-    // The response begins by declining.
-    check("refusal", "refusal, share", |texts| {
-        Some(response::is_refusal(texts.answered.as_ref()?.text))
-    }),
-    // `None` below 50 words, where no share of repeated ones means anything.
-    check("repetition", "response repeats itself, share", |texts| {
-        response::repeats(texts.answered.as_ref()?)
-    }),
-    // `None` where the response holds no sentence.
-    check("unended", "last sentence without an end, share", |texts| {
-        response::is_unended(texts.answered.as_ref()?)
-    }),
-    // A code fence or a LaTeX delimiter has no counterpart; `None` without such marks.
-    check("instruction_unbalanced", "instruction: fence or LaTeX unbalanced, share", |texts| {
-        syntax::are_unbalanced(&texts.asked)
-    }),
-    check("response_unbalanced", "response: fence or LaTeX unbalanced, share", |texts| {
-        syntax::are_unbalanced(texts.answered.as_ref()?)
-    }),
-    // Of blocks of the response that are marked so; `None` without any.
-    check("json_broken", "JSON block does not parse, share", |texts| {
-        syntax::is_json_broken(texts.answered.as_ref()?)
-    }),
-    check("python_broken", "Python block does not parse, share", |texts| {
-        syntax::is_python_broken(texts.answered.as_ref()?)
-    }),
-    // `None` where the instruction plainly asks for no form.
-    check("format_unmet", "requested form not met, share", |texts| {
-        request::is_unmet(texts.asked.text, texts.answered.as_ref()?)
-    }),
-    // The response states a result that its own operands do not give; `None` where it states none.
-    check("arithmetic_wrong", "stated arithmetic wrong, share", |texts| {
-        arithmetic::is_wrong(texts.answered.as_ref()?)
-    }),
+    check(
+        "instruction_foreign",
+        "instruction not in English, share",
+        Instruction(language::is_foreign),
+    ),
+    check("response_foreign", "response not in English, share", Response(language::is_foreign)),
+    check("refusal", "refusal, share", Response(|text| Some(response::is_refusal(text.text)))),
+    check("repetition", "response repeats itself, share", Response(response::repeats)),
+    check("unended", "last sentence without an end, share", Response(response::is_unended)),
+    check(
+        "instruction_unbalanced",
+        "instruction: fence or LaTeX unbalanced, share",
+        Instruction(syntax::are_unbalanced),
+    ),
+    check(
+        "response_unbalanced",
+        "response: fence or LaTeX unbalanced, share",
+        Response(syntax::are_unbalanced),
+    ),
+    check("json_broken", "JSON block does not parse, share", Response(syntax::is_json_broken)),
+    check(
+        "python_broken",
+        "Python block does not parse, share",
+        Response(syntax::is_python_broken),
+    ),
+    check("format_unmet", "requested form not met, share", Both(request::is_unmet)),
+    check("arithmetic_wrong", "stated arithmetic wrong, share", Response(arithmetic::is_wrong)),
 ];
 
-const fn check(
-    column: &'static str,
-    measure: &'static str,
-    find: fn(&Texts<'_>) -> Option<bool>,
-) -> Check {
+const fn check(column: &'static str, measure: &'static str, find: Find) -> Check {
     Check { column, measure, find }
 }
 
@@ -103,9 +92,14 @@ impl Checks {
     /// Checks a sample. Without a response, or with a blank one, only the instruction is looked at.
     #[must_use]
     pub fn of(instruction: &str, response: Option<&str>) -> Self {
-        let response = response.filter(|text| !text.trim().is_empty());
-        let texts = Texts { asked: Blocks::of(instruction), answered: response.map(Blocks::of) };
-        Self(CHECKS.map(|check| (check.find)(&texts)))
+        let asked = Blocks::of(instruction);
+        // Fences are found once: all checks of the response read the same blocks.
+        let answered = response.filter(|text| !text.trim().is_empty()).map(Blocks::of);
+        Self(CHECKS.map(|check| match check.find {
+            Instruction(find) => find(&asked),
+            Response(find) => find(answered.as_ref()?),
+            Both(find) => find(instruction, answered.as_ref()?),
+        }))
     }
 
     /// The columns of the checks that found a fault.
