@@ -111,7 +111,7 @@ impl MissingFigure {
 impl From<FigureError> for MissingFigure {
     fn from(error: FigureError) -> Self {
         Self::without_command(match error {
-            FigureError::Nothing { what } => what.to_owned(),
+            FigureError::Nothing(what) => what.to_owned(),
             other => other.to_string(),
         })
     }
@@ -196,7 +196,7 @@ pub(crate) fn draw(kinds: &[FigureKind], sources: &Sources<'_>) -> Result<Vec<Ga
                     let mut bases = [BaseModel::Llama, BaseModel::Qwen].into_iter();
                     let what = "no model was trained on the data of an ablation's variant";
                     let base = bases.find(|base| has_ablations(scores, *base));
-                    let base = base.ok_or(FigureError::Nothing { what })?;
+                    let base = base.ok_or(FigureError::Nothing(what))?;
                     Averages::of_variants(&reference, base, scores).figure()
                 }));
             }

@@ -190,8 +190,9 @@ impl ReportSubject {
 impl SeedResults {
     fn new(group: TrialGroup, results: &Path) -> Result<Self> {
         let mut table = AblationTable::new(&group.facts, &group.facts[0].variant, group.seed)?;
-        for trial in group.trials.iter().filter(|trial| trial.finished) {
-            table.set_target(&trial.id().variant, trial.record.target())?;
+        // Rows stand in the order of the trials.
+        for (row, trial) in table.rows.iter_mut().zip(&group.trials) {
+            row.target = trial.record.target().filter(|_| trial.finished);
         }
         let measured = suite::measured_path(results, &group.experiment, group.seed);
         // What runs took is told where it is there and can be read; a report is about the rest.

@@ -243,21 +243,21 @@ impl SeedReport {
         let facts: Vec<_> = trials.iter().map(|trial| trial.facts.clone()).collect();
         let reference = &experiment.variants[0].name;
         let mut table = AblationTable::new(&facts, reference, seed)?;
-        for trial in &trials {
-            table.set_target(&trial.facts.variant, trial.record.target())?;
+        // Rows stand in the order of the trials.
+        for (row, trial) in table.rows.iter_mut().zip(&trials) {
+            row.target = trial.record.target();
         }
         let mut csv = Vec::new();
         table.write_csv(&mut csv)?;
         let notes = publish::notes(experiment, &trials);
         let markdown = format!("{}\n{}\n", table.markdown(), notes.join("\n\n")).into_bytes();
-        for trial in &trials {
-            let measured = RunCost {
+        for (row, trial) in table.rows.iter_mut().zip(&trials) {
+            row.measured = Some(RunCost {
                 paid_calls: trial.paid.calls,
                 answered_from_store: trial.paid.stored,
                 engine_seconds: trial.paid.engine_seconds,
                 wall_seconds: trial.seconds,
-            };
-            table.set_measured(&trial.facts.variant, measured)?;
+            });
         }
         Ok(Self { seed, table, notes, csv, markdown, trials, kept: Vec::new() })
     }

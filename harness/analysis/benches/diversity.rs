@@ -50,7 +50,7 @@ fn main() {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut group = criterion.benchmark_group("diversity");
     group.sample_size(10);
-    group.bench_function("vendi", |bench| bench.iter(|| vendi::vendi(all)));
+    group.bench_function("vendi", |bench| bench.iter(|| vendi(all)));
     group.bench_function("spread", |bench| bench.iter(|| nearest_distances(all)));
     group.bench_function("manifold", |bench| {
         bench.iter(|| manifold::compare(set, reference, manifold::NEIGHBOURS));

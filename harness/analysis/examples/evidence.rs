@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use gra_analysis::diversity::tsne;
 use gra_analysis::diversity::unit_vectors::UnitVectors;
-use gra_analysis::diversity::vendi::vendi;
+use gra_analysis::diversity::vendi;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();

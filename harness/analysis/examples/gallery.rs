@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
 use gra_analysis::figure::averages::{Averages, AveragesFigure, Bar, BarGroup};
 use gra_analysis::figure::compute::ComputeReadings;
 use gra_analysis::figure::font::Fonts;
@@ -15,7 +15,7 @@ use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::rounds::{Rounds, Series};
 use gra_analysis::figure::variants::{VariantPanel, Variants};
 use gra_analysis::figure::violins::{Violin, Violins};
-use gra_analysis::figure::{Figure, FigureError, acceptance, compute, funnel, models, raters};
+use gra_analysis::figure::{Figure, FigureError, compute, decisions, raters, squares};
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::statistics::inference::{Estimate, Interval};
 use gra_analysis::trial::{CallFact, Funnel, TrialFacts};
@@ -48,12 +48,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("averages", &averages),
         ("rounds", &rounds),
         ("variants", &variants),
-        ("funnel", &|| funnel::funnel(TRIAL, &Funnel::of(&candidates))),
+        ("funnel", &|| decisions::funnel(TRIAL, &Funnel::of(&candidates))),
         ("reviewers", &|| raters::reviewers(TRIAL, &scores(&candidates), 8.0)),
         ("raters", &|| raters::committee_and_judge(TRIAL, &pairs(&candidates), 8.0, None)),
         ("violins", &|| violins(count)),
-        ("agreement", &|| models::agreement(TRIAL, &candidates, &[])),
-        ("domains", &|| models::domains(TRIAL, &candidates, &[])),
+        ("agreement", &|| squares::agreement(TRIAL, &candidates, &[])),
+        ("domains", &|| squares::domains(TRIAL, &candidates, &[])),
         ("acceptance", &|| sensitivity(&candidates)),
         ("compute", &|| spending(&candidates)),
         ("plane", &|| plane(count)),
@@ -317,7 +317,7 @@ fn sensitivity(candidates: &[Candidate]) -> Result<Figure, FigureError> {
         Record { candidates, method: &method, variant: &variant, embeddings: None, judge: &judge };
     let grid = rescore(&record, &rules.collect::<Vec<_>>())
         .map_err(|error| FigureError::Drawing(error.to_string()))?;
-    acceptance::acceptance(TRIAL, &grid)
+    squares::acceptance(TRIAL, &grid)
 }
 
 fn plane(count: u32) -> Result<Figure, FigureError> {

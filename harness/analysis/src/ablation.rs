@@ -4,30 +4,42 @@
 //! on the machine ([`RunCost`]) is shown there and never part of the CSV, so that the CSV of a rerun
 //! has the same bytes.
 //!
-//! The CSV is here; the table as people read it is in `readable`.
+//! # Two variants on the same candidates
+//!
+//! Every draw about a candidate comes from a stream that carries its id and no variant, so candidate
+//! r1-00007 has the same domain and, while the pools agree, the same examples under every variant
+//! (gra-synth, `stream`). Comparing candidate by candidate takes the differences between candidates
+//! out of the difference between variants. From round 2 on each variant draws from its own pool: such
+//! pairs share the draw and no longer the examples, which costs precision and does not bias.
+//! Pairs that were shown one example ([`crate::trial::lineage`]) depend on each other.
+//!
+//! The comparison and the CSV are here; the table as people read it is in `readable`, several run seeds in [`sweep`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use gra_synth::request::Stage;
 
-use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
-use crate::columns::{self, field};
-use crate::cost::calls::{Savings, Usage};
-use crate::statistics::inference::holm;
-use crate::trial::{Funnel, TrialFacts};
+use crate::foreign_text::{field, write_lines};
+use crate::frames::{MU, PASSED, RowValues};
+use crate::statistics::dependence::Dependence;
+use crate::statistics::inference::{Estimate, Inference, holm};
+use crate::trial::{self, Funnel, Savings, TrialFacts, Usage};
 
-pub mod comparison;
 mod readable;
 pub mod sweep;
 
 /// The table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AblationTable {
-    reference: String,
-    seed: u64,
-    rows: Vec<VariantRow>,
+    /// Name of the variant that the others are compared with.
+    pub reference: String,
+    /// The run seed.
+    pub seed: u64,
+    /// In the order of the trials; what the shell knows of them is filled in by it.
+    pub rows: Vec<VariantRow>,
 }
 
 /// One variant.
@@ -63,32 +75,10 @@ pub struct RunCost {
     pub wall_seconds: f64,
 }
 
-/// The trials make no table.
+/// The trials make no table: no trial has the reference's name, two have one name, or a trial holds a candidate twice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AblationError {
-    /// No trial has that name.
-    #[error("the ablation has no variant `{variant}`; it has {}", .known.join(", "))]
-    UnknownVariant {
-        /// The name that was asked for.
-        variant: String,
-        /// The names that there are, as given.
-        known: Vec<String>,
-    },
-    /// Two trials have one name.
-    #[error("two trials of the ablation are called `{variant}`")]
-    RepeatedVariant {
-        /// The name.
-        variant: String,
-    },
-    /// Pairing needs unique ids.
-    #[error("trial `{variant}` holds candidate {candidate} twice")]
-    RepeatedCandidate {
-        /// The trial.
-        variant: String,
-        /// The id.
-        candidate: ItemId,
-    },
-}
+#[error("{0}")]
+pub struct AblationError(String);
 
 impl AblationTable {
     /// Counts every trial and compares each with the reference, by name. Rows keep the order of the
@@ -99,10 +89,14 @@ impl AblationTable {
     pub fn new(trials: &[TrialFacts], reference: &str, seed: u64) -> Result<Self, AblationError> {
         let mut names = BTreeSet::new();
         if let Some(twice) = trials.iter().find(|trial| !names.insert(&trial.variant)) {
-            return Err(AblationError::RepeatedVariant { variant: twice.variant.clone() });
+            let message = format!("two trials of the ablation are called `{}`", twice.variant);
+            return Err(AblationError(message));
         }
         let Some(base) = trials.iter().position(|trial| trial.variant == reference) else {
-            return Err(unknown(reference, trials.iter().map(|trial| &trial.variant)));
+            let known: Vec<&str> = trials.iter().map(|trial| trial.variant.as_str()).collect();
+            let known = known.join(", ");
+            let message = format!("the ablation has no variant `{reference}`; it has {known}");
+            return Err(AblationError(message));
         };
         let all = trials.iter().map(compared).collect::<Result<Vec<Compared>, _>>()?;
         let row = |(trial, candidates): (&TrialFacts, &Compared)| VariantRow {
@@ -120,44 +114,13 @@ impl AblationTable {
         Ok(Self { reference: reference.to_owned(), seed, rows })
     }
 
-    /// Adds what the shell measured for a variant.
-    ///
-    /// # Errors
-    /// When the table has no such variant.
-    pub fn set_measured(&mut self, variant: &str, measured: RunCost) -> Result<(), AblationError> {
-        self.row_mut(variant)?.measured = Some(measured);
-        Ok(())
-    }
-
-    /// Says how many samples a variant was to have.
-    ///
-    /// # Errors
-    /// When the table has no such variant.
-    pub fn set_target(&mut self, variant: &str, target: Option<u64>) -> Result<(), AblationError> {
-        self.row_mut(variant)?.target = target;
-        Ok(())
-    }
-
-    fn row_mut(&mut self, variant: &str) -> Result<&mut VariantRow, AblationError> {
-        match self.rows.iter().position(|row| row.variant == variant) {
-            Some(place) => Ok(&mut self.rows[place]),
-            None => Err(unknown(variant, self.rows.iter().map(|row| &row.variant))),
-        }
-    }
-
     /// Writes every number but the measured ones as CSV: a header, one line per variant, rates and
     /// means at full precision, an empty field where there is no value.
     ///
     /// # Errors
     /// When the writer fails.
     pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
-        columns::write_csv(writer, self.rows.iter().map(|row| record(self, row)))
-    }
-
-    /// The rows, in the order of the trials.
-    #[must_use]
-    pub fn rows(&self) -> &[VariantRow] {
-        &self.rows
+        write_lines(writer, self.rows.iter().map(|row| record(self, row)))
     }
 }
 
@@ -175,15 +138,35 @@ fn correct(rows: &mut [VariantRow]) {
     }
 }
 
-fn unknown<'a>(variant: &str, known: impl Iterator<Item = &'a String>) -> AblationError {
-    AblationError::UnknownVariant { variant: variant.to_owned(), known: known.cloned().collect() }
-}
-
 fn compared(trial: &TrialFacts) -> Result<Compared, AblationError> {
     Compared::from_candidates(&trial.candidates).map_err(|candidate| {
-        AblationError::RepeatedCandidate { variant: trial.variant.clone(), candidate }
+        AblationError(format!("trial `{}` holds candidate {candidate} twice", trial.variant))
     })
 }
+
+/// One of a funnel's counts.
+type CountOf = fn(&Funnel) -> u64;
+
+/// What a funnel counts: by its name in files and its title where people read, which breaks it into lines.
+const COUNTS: [(&str, &str, CountOf); 14] = [
+    ("candidates", "drawn", |funnel| funnel.candidates),
+    ("malformed", "mal-\nformed", |funnel| funnel.malformed),
+    ("failed", "failed", |funnel| funnel.failed),
+    ("repeated_keywords", "repeated\nkeywords", |funnel| funnel.repeated_keywords),
+    ("vetoed", "vetoed", |funnel| funnel.vetoed),
+    ("rejected", "rejected", |funnel| funnel.rejected),
+    ("disputed", "disputed", |funnel| funnel.disputed),
+    ("adjudicated_in", "adjud.\nin", |funnel| funnel.adjudicated_in),
+    ("adjudicated_out", "adjud.\nout", |funnel| funnel.adjudicated_out),
+    ("voted_out", "voted\nout", |funnel| funnel.voted_out),
+    ("duplicates", "dupli-\ncate", |funnel| funnel.duplicates),
+    ("surplus", "sur-\nplus", |funnel| funnel.surplus),
+    ("accepted", "accepted", |funnel| funnel.accepted),
+    ("undecided", "un-\ndecided", |funnel| funnel.undecided),
+];
+
+/// Of these, what happened on the way and is no end.
+const ON_THE_WAY: [&str; 2] = ["disputed", "adjudicated_in"];
 
 /// The stages that a candidate's reply can be malformed in.
 const CANDIDATE_STAGES: [Stage; 8] = [
@@ -205,23 +188,8 @@ fn record(table: &AblationTable, row: &VariantRow) -> Vec<(String, String)> {
     push("variant", row.variant.clone());
     push("reference", table.reference.clone());
     push("seed", table.seed.to_string());
-    for (name, count) in [
-        ("candidates", funnel.candidates),
-        ("malformed", funnel.malformed),
-        ("failed", funnel.failed),
-        ("repeated_keywords", funnel.repeated_keywords),
-        ("vetoed", funnel.vetoed),
-        ("rejected", funnel.rejected),
-        ("disputed", funnel.disputed),
-        ("adjudicated_in", funnel.adjudicated_in),
-        ("adjudicated_out", funnel.adjudicated_out),
-        ("voted_out", funnel.voted_out),
-        ("duplicates", funnel.duplicates),
-        ("surplus", funnel.surplus),
-        ("accepted", funnel.accepted),
-        ("undecided", funnel.undecided),
-    ] {
-        push(name, count.to_string());
+    for (name, _, count) in COUNTS {
+        push(name, count(funnel).to_string());
     }
     push("acceptance_rate", field(funnel.acceptance_rate()));
     // Every stage has its column, so that the tables of several experiments can be laid over each other.
@@ -264,15 +232,100 @@ fn record(table: &AblationTable, row: &VariantRow) -> Vec<(String, String)> {
 /// The fields of a difference to the reference, which has none to itself.
 fn of_difference(of: &str, difference: Option<Difference>) -> [(String, String); 5] {
     let estimate = difference.map(|difference| difference.estimate);
-    let interval = estimate.and_then(|estimate| estimate.interval);
+    let [low, high] = estimate.map(|estimate| estimate.ends()).unwrap_or_default();
     let fields = [
         ("pairs", field(estimate.map(|estimate| estimate.n))),
         ("difference", field(estimate.and_then(|estimate| estimate.value))),
-        ("difference_low", field(interval.map(|interval| interval.low))),
-        ("difference_high", field(interval.map(|interval| interval.high))),
+        ("difference_low", field(low)),
+        ("difference_high", field(high)),
         ("p_holm", field(difference.and_then(|difference| difference.p))),
     ];
     fields.map(|(name, value)| (format!("{of}_{name}"), value))
+}
+
+/// How a variant differs from the reference over the candidates that both drew. Positive: the variant
+/// has more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Difference of the acceptance rates ([`PASSED`]), in [-1, 1].
+    pub acceptance: Difference,
+    /// Of the same pairs, how many passed under the variant alone.
+    pub gained: usize,
+    /// How many passed under the reference alone. Decisions can change both ways and leave the rate as it is.
+    pub lost: usize,
+    /// Difference of the mean mu over the candidates that both committees scored, on the scale of the
+    /// scores. Which candidates get that far depends on the variants too: it tells how the committees
+    /// differ on the same candidates, not how good the data is.
+    pub mu: Difference,
+}
+
+/// A mean difference of pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The mean difference; its n counts the candidates that both have a value for.
+    pub estimate: Estimate,
+    /// Of there being none; `None` where there is no interval. As measured, or corrected for the table that it
+    /// stands in.
+    pub p: Option<f64>,
+}
+
+/// A trial's candidates by id, and what is compared of each.
+struct Compared {
+    rows: BTreeMap<ItemId, usize>,
+    values: RowValues<ItemId>,
+}
+
+impl Compared {
+    /// # Errors
+    /// Returns an id that two candidates have.
+    fn from_candidates(candidates: &[Candidate]) -> Result<Self, ItemId> {
+        let mut rows = BTreeMap::new();
+        for (row, candidate) in candidates.iter().enumerate() {
+            if rows.insert(candidate.id, row).is_some() {
+                return Err(candidate.id);
+            }
+        }
+        Ok(Self { rows, values: trial::values(candidates, [PASSED, MU]) })
+    }
+
+    /// The mean of what is compared: the share that passed (0) or mu (1).
+    fn mean(&self, measure: usize) -> Option<Inference> {
+        self.values.inference(measure)
+    }
+}
+
+/// Compares a variant with the reference over the ids that both have and have decided.
+fn compare(reference: &Compared, variant: &Compared) -> Comparison {
+    let pairs = |measure: usize| {
+        let pairs = reference.rows.iter().filter_map(|(id, &row)| {
+            let other = *variant.rows.get(id)?;
+            // A candidate that one side left undecided has no difference.
+            let base = reference.values.values(measure)[row]?;
+            let difference = variant.values.values(measure)[other]? - base;
+            // From round 2 on the two may have been shown different examples.
+            let items = [&reference.values.items()[row], &variant.values.items()[other]];
+            Some((items.into_iter().flatten(), Some(difference)))
+        });
+        pairs.unzip()
+    };
+    let difference = |(items, differences): (Vec<_>, Vec<Option<f64>>)| {
+        let inference = Inference::of_mean(&differences, &Dependence::by_items(items));
+        let estimate = inference.map_or(Estimate::NONE, |found| found.estimate());
+        Difference { estimate, p: inference.and_then(|found| found.p()) }
+    };
+    // A pair's difference in passing is -1, 0 or 1: the mean hides how many changed each way.
+    let passed: (Vec<_>, Vec<Option<f64>>) = pairs(0);
+    let changed = |by: f64| passed.1.iter().filter(|&&difference| difference == Some(by)).count();
+    let (gained, lost) = (changed(1.0), changed(-1.0));
+    let mut acceptance = difference(passed);
+    acceptance.estimate = acceptance.estimate.within(-1.0, 1.0);
+    Comparison { acceptance, gained, lost, mu: difference(pairs(1)) }
+}
+
+/// The share of decided candidates that passed ([`PASSED`]), in [0, 1].
+#[must_use]
+pub fn acceptance(candidates: &[Candidate]) -> Estimate {
+    trial::values(candidates, [PASSED]).mean(0)
 }
 
 #[cfg(test)]

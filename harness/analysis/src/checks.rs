@@ -25,83 +25,87 @@ mod syntax;
 pub use language::languages;
 use prose::Blocks;
 
-/// What the checks say of a sample; `None` where a check does not apply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checks {
-    /// The instruction is not in English; `None` where its language cannot be told.
-    pub instruction_foreign: Option<bool>,
-    /// The response is not in English; `None` where its language cannot be told.
-    pub response_foreign: Option<bool>,
-    /// The response begins by declining.
-    pub refusal: Option<bool>,
-    /// The response repeats itself; `None` below 50 words, where no share means anything.
-    pub repetition: Option<bool>,
-    /// The last sentence of the response has no end; `None` where it holds no sentence.
-    pub unended: Option<bool>,
-    /// A code fence or a LaTeX delimiter of the instruction has no counterpart; `None` where it has no such marks.
-    pub instruction_unbalanced: Option<bool>,
-    /// The same of the response.
-    pub response_unbalanced: Option<bool>,
-    /// A block of the response that is marked as JSON does not parse; `None` without such blocks.
-    pub json_broken: Option<bool>,
-    /// A block of the response that is marked as Python does not parse; `None` without such blocks.
-    pub python_broken: Option<bool>,
-    /// The instruction asks for a form that the response does not have; `None` where it plainly asks for none.
-    pub format_unmet: Option<bool>,
-    /// The response states a result that its own operands do not give; `None` where it states none.
-    pub arithmetic_wrong: Option<bool>,
+use Find::{Both, Instruction, Response};
+
+/// A check, which says whether a sample has a fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Its column in [`crate::frames::samples`].
+    pub column: &'static str,
+    /// What a table calls the share of samples that fail it.
+    pub measure: &'static str,
+    find: Find,
 }
 
-/// What a check found in a sample.
-type Found = fn(&Checks) -> Option<bool>;
+/// Finds a fault in a text, taken apart; `None` where the check does not apply.
+type InText = fn(&Blocks<'_>) -> Option<bool>;
+
+/// Which text a check reads.
+#[derive(Clone, Copy, Debug)]
+enum Find {
+    Instruction(InText),
+    Response(InText),
+    /// The response to this instruction.
+    Both(fn(&str, &Blocks<'_>) -> Option<bool>),
+}
+
+/// The checks, in the order of the table.
+pub const CHECKS: [Check; 11] = [
+    check(
+        "instruction_foreign",
+        "instruction not in English, share",
+        Instruction(language::is_foreign),
+    ),
+    check("response_foreign", "response not in English, share", Response(language::is_foreign)),
+    check("refusal", "refusal, share", Response(|text| Some(response::is_refusal(text.text)))),
+    check("repetition", "response repeats itself, share", Response(response::repeats)),
+    check("unended", "last sentence without an end, share", Response(response::is_unended)),
+    check(
+        "instruction_unbalanced",
+        "instruction: fence or LaTeX unbalanced, share",
+        Instruction(syntax::are_unbalanced),
+    ),
+    check(
+        "response_unbalanced",
+        "response: fence or LaTeX unbalanced, share",
+        Response(syntax::are_unbalanced),
+    ),
+    check("json_broken", "JSON block does not parse, share", Response(syntax::is_json_broken)),
+    check(
+        "python_broken",
+        "Python block does not parse, share",
+        Response(syntax::is_python_broken),
+    ),
+    check("format_unmet", "requested form not met, share", Both(request::is_unmet)),
+    check("arithmetic_wrong", "stated arithmetic wrong, share", Response(arithmetic::is_wrong)),
+];
+
+const fn check(column: &'static str, measure: &'static str, find: Find) -> Check {
+    Check { column, measure, find }
+}
+
+/// What each of [`CHECKS`] says of a sample; `None` where it does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checks(pub [Option<bool>; CHECKS.len()]);
 
 impl Checks {
-    /// The checks by the names of their columns in [`crate::frames::samples`], in the order of the table.
-    pub const COLUMNS: [(&'static str, Found); 11] = [
-        ("instruction_foreign", |c| c.instruction_foreign),
-        ("response_foreign", |c| c.response_foreign),
-        ("refusal", |c| c.refusal),
-        ("repetition", |c| c.repetition),
-        ("unended", |c| c.unended),
-        ("instruction_unbalanced", |c| c.instruction_unbalanced),
-        ("response_unbalanced", |c| c.response_unbalanced),
-        ("json_broken", |c| c.json_broken),
-        ("python_broken", |c| c.python_broken),
-        ("format_unmet", |c| c.format_unmet),
-        ("arithmetic_wrong", |c| c.arithmetic_wrong),
-    ];
-
-    /// The columns of the checks that found a fault.
-    pub fn faults(&self) -> impl Iterator<Item = &'static str> {
-        Self::COLUMNS.into_iter().filter(|(_, of)| of(self) == Some(true)).map(|(name, _)| name)
-    }
-
     /// Checks a sample. Without a response, or with a blank one, only the instruction is looked at.
     #[must_use]
     pub fn of(instruction: &str, response: Option<&str>) -> Self {
         let asked = Blocks::of(instruction);
-        let of_instruction = Self {
-            instruction_foreign: language::is_foreign(&asked),
-            instruction_unbalanced: syntax::are_unbalanced(&asked),
-            ..Self::default()
-        };
-        let Some(response) = response.filter(|text| !text.trim().is_empty()) else {
-            return of_instruction;
-        };
         // Fences are found once: all checks of the response read the same blocks.
-        let answered = Blocks::of(response);
-        Self {
-            response_foreign: language::is_foreign(&answered),
-            refusal: Some(response::is_refusal(response)),
-            repetition: response::repeats(&answered),
-            unended: response::is_unended(&answered),
-            response_unbalanced: syntax::are_unbalanced(&answered),
-            json_broken: syntax::is_json_broken(&answered),
-            python_broken: syntax::is_python_broken(&answered),
-            format_unmet: request::is_unmet(instruction, &answered),
-            arithmetic_wrong: arithmetic::is_wrong(&answered),
-            ..of_instruction
-        }
+        let answered = response.filter(|text| !text.trim().is_empty()).map(Blocks::of);
+        Self(CHECKS.map(|check| match check.find {
+            Instruction(find) => find(&asked),
+            Response(find) => find(answered.as_ref()?),
+            Both(find) => find(instruction, answered.as_ref()?),
+        }))
+    }
+
+    /// The columns of the checks that found a fault.
+    pub fn faults(self) -> impl Iterator<Item = &'static str> {
+        let found = CHECKS.into_iter().zip(self.0);
+        found.filter(|(_, is_faulty)| *is_faulty == Some(true)).map(|(check, _)| check.column)
     }
 }
 
@@ -113,12 +117,12 @@ mod tests {
     fn without_a_response_only_the_instruction_is_checked() {
         let asked = "\\begin{align} Which numbers solve this equation? They are whole and they are all above ten.";
         for response in [None, Some(" \n")] {
-            let expected = Checks {
-                instruction_foreign: Some(false),
-                instruction_unbalanced: Some(true),
-                ..Checks::default()
-            };
-            assert_eq!(Checks::of(asked, response), expected);
+            let expected = CHECKS.map(|check| match check.column {
+                "instruction_foreign" => Some(false),
+                "instruction_unbalanced" => Some(true),
+                _ => None,
+            });
+            assert_eq!(Checks::of(asked, response), Checks(expected));
         }
     }
 

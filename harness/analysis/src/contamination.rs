@@ -13,9 +13,7 @@
 //!
 //! What a model learnt from elsewhere, and paraphrases, are not found.
 //!
-//! How runs of words are found is in `grams`.
-
-mod grams;
+//! Runs of words are looked up by their hashes ([`Index`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -25,7 +23,6 @@ use rayon::prelude::*;
 use crate::diversity::lexical::words;
 use crate::foreign_text::CsvWriter;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
-use grams::Index;
 
 /// Words in a row that make an overlap.
 pub const OVERLAP: usize = 13;
@@ -81,18 +78,8 @@ struct CheckedSet {
     checked: usize,
     /// Runs of 13 words that were left out as boilerplate.
     boilerplate: usize,
-    /// By benchmark, in their order.
-    found: Vec<Found>,
+    /// In the order of samples, then of items.
     hits: Vec<Hit>,
-}
-
-/// What a data set holds of a benchmark.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Found {
-    samples: BTreeSet<usize>,
-    items: BTreeSet<usize>,
-    /// Items of which some sample holds [`FOUND`] and more.
-    by_runs: BTreeSet<usize>,
 }
 
 /// A sample and an item that it holds.
@@ -120,7 +107,7 @@ impl Contamination {
         let (places, texts): (Vec<(usize, usize)>, Vec<&[String]>) = items.unzip();
         // One index for each rule: their runs have different lengths.
         let [overlaps, runs] = [OVERLAP, RUN].map(|length| Index::of(&texts, length));
-        let search = Search { overlaps, runs, places, benchmarks: benchmarks.len() };
+        let search = Search { overlaps, runs, places };
         let checked = |benchmark: &Benchmark| {
             // An item is as long as its longest text: a run never crosses from one to the next.
             let longest = |texts: &Vec<String>| texts.iter().map(|text| words(text).len()).max();
@@ -181,34 +168,25 @@ impl Contamination {
         for (at, CheckedItems { name, checked, with_runs, .. }) in
             self.benchmarks.iter().enumerate()
         {
-            let mut add = |what: String,
-                           is_detail: bool,
-                           count: &dyn Fn(&Found) -> usize,
-                           of: &dyn Fn(&CheckedSet) -> usize| {
-                let sets = self.data_sets.iter();
-                let cells = sets.map(|set| share(count(&set.found[at]), of(set))).collect();
-                table.add(Measure {
-                    group: "contamination",
-                    name: format!("{name}: {what}"),
-                    cells,
-                    is_detail,
-                });
+            let mut add = |what: String, is_detail, cell: &dyn Fn(&CheckedSet) -> MeasureValue| {
+                let cells = self.data_sets.iter().map(cell).collect();
+                let name = format!("{name}: {what}");
+                table.add(Measure { group: "contamination", name, cells, is_detail });
             };
             let is_clean = self.is_clean(at);
             let samples = format!("samples with {OVERLAP} words of it, share");
-            add(samples, is_clean, &|found| found.samples.len(), &|set| set.checked);
+            add(samples, is_clean, &|set| share(set.overlapping(at).0, set.checked));
             let items = format!("items with {OVERLAP} words in a sample, share");
-            add(items, is_clean, &|found| found.items.len(), &|_| *checked);
+            add(items, is_clean, &|set| share(set.overlapping(at).1, *checked));
             let by_runs =
                 format!("items found by {}% of their {RUN}-grams (IDF), share", FOUND * 100.0);
-            add(by_runs, true, &|found| found.by_runs.len(), &|_| *with_runs);
+            add(by_runs, true, &|set| share(set.found_by_runs(at), *with_runs));
         }
     }
 
     /// Whether no data set holds anything of a benchmark.
     fn is_clean(&self, benchmark: usize) -> bool {
-        let mut found = self.data_sets.iter().map(|set| &set.found[benchmark]);
-        found.all(|found| found.samples.is_empty() && found.by_runs.is_empty())
+        self.data_sets.iter().all(|set| set.hits_of(benchmark).next().is_none())
     }
 
     /// What nothing was found of, what was not checked and what was left out, a sentence each.
@@ -243,13 +221,32 @@ impl Contamination {
     }
 }
 
+impl CheckedSet {
+    fn hits_of(&self, benchmark: usize) -> impl Iterator<Item = &Hit> {
+        self.hits.iter().filter(move |hit| hit.benchmark == benchmark)
+    }
+
+    /// How many samples overlap with a benchmark, and how many of its items with a sample.
+    fn overlapping(&self, benchmark: usize) -> (usize, usize) {
+        let hits = || self.hits_of(benchmark).filter(|hit| hit.overlaps);
+        let samples: BTreeSet<&str> = hits().map(|hit| hit.sample.as_str()).collect();
+        let items: BTreeSet<usize> = hits().map(|hit| hit.item).collect();
+        (samples.len(), items.len())
+    }
+
+    /// Items of which some sample holds [`FOUND`] and more.
+    fn found_by_runs(&self, benchmark: usize) -> usize {
+        let hits = self.hits_of(benchmark).filter(|hit| hit.share >= FOUND);
+        hits.map(|hit| hit.item).collect::<BTreeSet<usize>>().len()
+    }
+}
+
 /// The benchmarks' runs, and whose they are.
 struct Search {
     overlaps: Index,
     runs: Index,
     /// Benchmark and item of each text of the indexes.
     places: Vec<(usize, usize)>,
-    benchmarks: usize,
 }
 
 /// What a sample shares with the benchmarks: places of runs in an index with their words, each once, in the order of
@@ -261,13 +258,6 @@ struct Shared {
     is_checked: bool,
 }
 
-/// How much of an item a sample holds.
-struct Held<'a> {
-    share: f64,
-    overlaps: bool,
-    words: &'a str,
-}
-
 impl Search {
     fn of(&self, set: &SampleTexts<'_>) -> CheckedSet {
         let shared: Vec<Shared> =
@@ -276,46 +266,36 @@ impl Search {
         let is_boilerplate = |run: usize| holders[run] > MOST_SAMPLES;
         let weights = self.weights(&shared);
         let masses = self.runs.masses(&weights);
-        let mut found = vec![Found::default(); self.benchmarks];
         let mut hits = Vec::new();
-        for (sample, shared) in shared.iter().enumerate() {
+        for ((sample, ..), shared) in set.samples.iter().zip(&shared) {
+            let hit = |item: usize, words: &String, overlaps| {
+                let (benchmark, item) = self.places[item];
+                let (sample, words) = (sample.clone(), words.clone());
+                Hit { sample, benchmark, item, words, overlaps, share: 0.0 }
+            };
             // Overlaps first, so that an item that both rules find is named by its 13 words.
-            let mut of_items: BTreeMap<usize, Held> = BTreeMap::new();
+            let mut of_items: BTreeMap<usize, Hit> = BTreeMap::new();
             for (run, words) in shared.overlaps.iter().filter(|(run, _)| !is_boilerplate(*run)) {
                 for item in self.overlaps.owners(*run) {
-                    of_items.entry(item).or_insert(Held { share: 0.0, overlaps: true, words });
+                    of_items.entry(item).or_insert_with(|| hit(item, words, true));
                 }
             }
             for (run, words) in &shared.runs {
                 for item in self.runs.owners(*run) {
-                    let new = Held { share: 0.0, overlaps: false, words };
-                    of_items.entry(item).or_insert(new).share += weights[*run] / masses[item];
+                    let held = of_items.entry(item).or_insert_with(|| hit(item, words, false));
+                    held.share += weights[*run] / masses[item];
                 }
             }
             // A few shared 8-grams are no contamination; 13 words in a row are, whatever the share.
-            of_items.retain(|_, held| held.overlaps || held.share >= FOUND);
-            for (item, Held { share, overlaps, words }) in of_items {
-                let (benchmark, item) = self.places[item];
-                let of_benchmark = &mut found[benchmark];
-                if overlaps {
-                    of_benchmark.samples.insert(sample);
-                    of_benchmark.items.insert(item);
-                }
-                if share >= FOUND {
-                    of_benchmark.by_runs.insert(item);
-                }
-                let (sample, words) = (set.samples[sample].0.clone(), words.to_owned());
-                // Sums of shares may exceed 1 in their last digit.
-                let share = share.min(1.0);
-                hits.push(Hit { sample, benchmark, item, words, overlaps, share });
-            }
+            let found = of_items.into_values().filter(|hit| hit.overlaps || hit.share >= FOUND);
+            // Sums of shares may exceed 1 in their last digit.
+            hits.extend(found.map(|hit| Hit { share: hit.share.min(1.0), ..hit }));
         }
         CheckedSet {
             name: set.name.to_owned(),
             samples: set.samples.len(),
             checked: shared.iter().filter(|shared| shared.is_checked).count(),
             boilerplate: self.overlaps.runs().filter(|run| is_boilerplate(*run)).count(),
-            found,
             hits,
         }
     }
@@ -374,6 +354,110 @@ fn listed<'a>(counts: impl Iterator<Item = (&'a String, usize, usize)>) -> Strin
     let counts = counts.filter(|(_, count, _)| *count > 0);
     let counts = counts.map(|(name, count, of)| format!("{name} {count} of {of}"));
     counts.collect::<Vec<_>>().join(", ")
+}
+
+/// All runs of so many words of the owners' texts. A run is named by its place among the distinct ones.
+///
+/// Two runs are taken for one when their 64-bit hashes are equal. With ten million runs on either side this happens
+/// once in 180,000 comparisons of all with all.
+struct Index {
+    length: usize,
+    /// Hash of each distinct run, ascending.
+    hashes: Vec<u64>,
+    /// Where each run's owners begin, and where the last one's end.
+    starts: Vec<usize>,
+    owners: Vec<u32>,
+    /// How many owners there are in all.
+    count: usize,
+}
+
+impl Index {
+    /// Makes the index; an owner is named by its place.
+    fn of(owners: &[&[String]], length: usize) -> Self {
+        let of_owner = |(owner, texts): (usize, &&[String])| {
+            // There are fewer owners than bytes, and those are read from files below 4 GiB.
+            let owner = u32::try_from(owner).unwrap_or(u32::MAX);
+            let mut entries = Vec::new();
+            for text in *texts {
+                let runs = runs(&words(text), length);
+                entries.extend(runs.into_iter().map(|(_, hash)| (hash, owner)));
+            }
+            entries
+        };
+        let mut entries: Vec<(u64, u32)> =
+            owners.par_iter().enumerate().flat_map_iter(of_owner).collect();
+        entries.par_sort_unstable();
+        entries.dedup();
+        let (mut of_runs, mut starts) = (Vec::new(), Vec::new());
+        for (place, (hash, _)) in entries.iter().enumerate() {
+            if of_runs.last() != Some(hash) {
+                of_runs.push(*hash);
+                starts.push(place);
+            }
+        }
+        starts.push(entries.len());
+        let count = owners.len();
+        let owners = entries.into_iter().map(|(_, owner)| owner).collect();
+        Self { length, hashes: of_runs, starts, owners, count }
+    }
+
+    /// The runs, by their places.
+    fn runs(&self) -> std::ops::Range<usize> {
+        0..self.hashes.len()
+    }
+
+    /// Those that have a run, ascending.
+    fn owners(&self, run: usize) -> impl ExactSizeIterator<Item = usize> {
+        let owners = &self.owners[self.starts[run]..self.starts[run + 1]];
+        owners.iter().map(|owner| *owner as usize)
+    }
+
+    /// The sum of the weights of each owner's runs.
+    fn masses(&self, weights: &[f64]) -> Vec<f64> {
+        let mut masses = vec![0.0; self.count];
+        for (run, weight) in weights.iter().enumerate() {
+            for owner in self.owners(run) {
+                masses[owner] += weight;
+            }
+        }
+        masses
+    }
+
+    /// Calls with each run of the words that is in the index, and its words.
+    fn look_up(&self, words: &[String], mut with: impl FnMut(usize, &[String])) {
+        for (place, hash) in runs(words, self.length) {
+            if let Ok(run) = self.hashes.binary_search(&hash) {
+                with(run, &words[place..place + self.length]);
+            }
+        }
+    }
+}
+
+/// Place and hash of each run of so many words. Runs in which less than half of the words have a letter are left out: all
+/// texts that count to thirteen have them.
+fn runs(words: &[String], length: usize) -> Vec<(usize, u64)> {
+    let has_letter = |word: &&String| word.chars().any(char::is_alphabetic);
+    let hashed: Vec<u64> = words.iter().map(|word| of_word(word)).collect();
+    let is_text =
+        |place: usize| words[place..place + length].iter().filter(has_letter).count() * 2 >= length;
+    // Multiplying between the words makes their order count.
+    let of_run =
+        |run: &[u64]| run.iter().fold(0, |hash: u64, word| mixed(hash.rotate_left(5) ^ word));
+    let all = hashed.windows(length).enumerate();
+    all.filter(|(place, _)| is_text(*place)).map(|(place, run)| (place, of_run(run))).collect()
+}
+
+/// FNV-1a.
+fn of_word(word: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    mixed(word.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// Spreads every bit over all others (the finaliser of `SplitMix64`).
+const fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
 }
 
 #[cfg(test)]

@@ -14,33 +14,29 @@
 //! - [`plane`]: several sets of points on a map (Figs. 5 and 6)
 //! - [`raters`]: scores of the same samples by committee and judge (Fig. 7); scores by reviewer
 //! - [`violins`]: distributions side by side (Fig. 8)
-//! - [`funnel`]: what became of a trial's candidates
-//! - [`classifier`]: precision and recall of committee, vote, adjudicator and reviewers
+//! - [`decisions`]: what became of a trial's candidates; precision and recall of committee, vote, adjudicator and reviewers
 //! - [`compute`]: operations per accepted sample, beside a large model, and against what a judge gives to them
-//! - [`models`]: acceptance by generator and domain; how alike each two reviewers score
-//! - [`acceptance`]: acceptance over thresholds, from a rescored trial
+//! - [`squares`]: acceptance by generator and domain, and over thresholds; how alike each two reviewers score
 //! - [`heat_map`]: panels of shaded squares with their values, a scale and a legend
-//! - `page`, `canvas`, `axis`: title and caption; shapes and text; ticks, and marks that several figures set
+//! - `canvas`, `axis`: shapes and text; ticks, and marks that several figures set
 //! - [`font`]: widths of texts, and PNG
-//! - [`roles`]: which data set is which of the paper's
 //! - `palette`: colours that colour-blind readers can tell apart
+//!
+//! What stands around every drawing is here: a title above, a caption below, one width; and which data set is which of the
+//! paper's ([`Role`]).
 
-pub mod acceptance;
 pub mod averages;
 mod axis;
 mod canvas;
-pub mod classifier;
 pub mod compute;
+pub mod decisions;
 pub mod font;
-pub mod funnel;
 pub mod heat_map;
-pub mod models;
-mod page;
 mod palette;
 pub mod plane;
 pub mod raters;
-pub mod roles;
 pub mod rounds;
+pub mod squares;
 pub mod variants;
 pub mod violins;
 
@@ -48,7 +44,9 @@ pub mod violins;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use canvas::{Area, Canvas, Drawn, Letters};
 use font::Fonts;
 
 /// A picture.
@@ -94,12 +92,9 @@ impl Figure {
 /// The figure cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FigureError {
-    /// There is nothing in it.
-    #[error("a figure of nothing: {what}")]
-    Nothing {
-        /// What is empty.
-        what: &'static str,
-    },
+    /// There is nothing in it; the text says what is empty.
+    #[error("a figure of nothing: {0}")]
+    Nothing(&'static str),
     /// More sets than can be told apart.
     #[error("{sets} sets cannot be told apart in one picture; it takes at most {most}")]
     TooMany {
@@ -119,4 +114,123 @@ pub enum FigureError {
     /// The drawing library failed.
     #[error("drawing failed: {0}")]
     Drawing(String),
+}
+
+/// Width of every page, in pixels. Printed 17 cm wide, a pixel is 0.71 points.
+const WIDTH: f64 = 680.0;
+const MARGIN: f64 = 20.0;
+/// Room for drawings.
+const ROOM: f64 = WIDTH - 2.0 * MARGIN;
+/// Usual text, in pixels: 7.8 points in print.
+const TEXT: f64 = 11.0;
+/// From one line of text to the next.
+const LINE: f64 = 16.0;
+const TITLE: f64 = 15.0;
+
+/// A figure whose drawing has this height. Its caption says what is seen, of how many, and how to read it.
+fn page(
+    name: &str,
+    title: &str,
+    caption: String,
+    height: f64,
+    draw: impl FnOnce(&mut Canvas<'_>, Area) -> Drawn,
+) -> Result<Figure, FigureError> {
+    let bold = Letters { size: TITLE, ..Letters::LEFT }.bold();
+    let small = Letters::LEFT.colored(palette::QUIET);
+    // Heights of title and caption follow from their lines, and the drawing stands between.
+    let (above, below) = (bold.wrapped(title, ROOM), small.wrapped(&caption, ROOM));
+    let top = MARGIN + lines(above.len()) * (LINE + 4.0);
+    let foot = top + height + LINE;
+    let size = (WIDTH, foot + lines(below.len()) * LINE + MARGIN / 2.0);
+    let (svg, labels) = canvas::svg(size, title, |canvas| {
+        for (row, line) in above.iter().enumerate() {
+            canvas.text(line, (MARGIN, MARGIN + lines(row) * (LINE + 4.0)), bold)?;
+        }
+        draw(canvas, Area::new((MARGIN, top), (ROOM, height)))?;
+        for (row, line) in below.iter().enumerate() {
+            canvas.text(line, (MARGIN, foot + lines(row) * LINE), small)?;
+        }
+        Ok(())
+    })?;
+    let (name, title) = (name.to_owned(), title.to_owned());
+    Ok(Figure { name, title, caption, svg, size, labels })
+}
+
+/// A count of lines, rows or columns as a length.
+const fn lines(count: usize) -> f64 {
+    count as f64
+}
+
+/// Says why a part of a figure is empty, and what to do about it.
+fn notice(canvas: &mut Canvas<'_>, area: Area, text: &str) -> Drawn {
+    let letters = Letters::CENTER.colored(palette::QUIET);
+    canvas.fill(area, palette::FAINT)?;
+    // Lines stand around the middle, whatever their number.
+    let rows = letters.wrapped(text, area.width - 16.0);
+    let (x, y) = area.middle();
+    let top = y - (lines(rows.len()) - 1.0) * LINE / 2.0;
+    for (row, line) in rows.iter().enumerate() {
+        canvas.text(line, (x, top + lines(row) * LINE), letters)?;
+    }
+    Ok(())
+}
+
+/// What a data set is in the paper's figures 5, 6 and 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The seed set.
+    Seeds,
+    /// What the pool of small models made.
+    Gra,
+    /// What one large model made.
+    Distilled,
+}
+
+impl Role {
+    /// In the order of the paper.
+    pub const ALL: [Self; 3] = [Self::Seeds, Self::Gra, Self::Distilled];
+
+    /// The name that a data set of this role should have.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seeds => "vanilla",
+            Self::Gra => "gra",
+            Self::Distilled => "distill-large",
+        }
+    }
+
+    /// Which of the data sets has this role: the one of its name. Without such a name, GRA is the first
+    /// that is called like a trial (`..-gra-seed-N`), and the seed set the first of those that are neither
+    /// called like a trial nor `distill-large`.
+    #[must_use]
+    pub fn find(self, names: &[&str]) -> Option<usize> {
+        let exact = names.iter().position(|name| *name == self.name());
+        let is_trial = |name: &&str| name.contains("-seed-");
+        let other = || match self {
+            Self::Gra => names.iter().position(|name| name.contains("-gra-seed-")),
+            Self::Seeds => names.iter().position(|name| {
+                !is_trial(name) && !Self::ALL.iter().any(|role| role.name() == *name)
+            }),
+            Self::Distilled => None,
+        };
+        exact.or_else(other)
+    }
+
+    /// What the paper's section 5.5 says of its IFD; the seed set's value follows from a difference that
+    /// can be read in two ways (`claims/P50`).
+    fn difficulty(self) -> Vec<(f64, String)> {
+        let values: &[(f64, &str)] = match self {
+            Self::Seeds => &[(0.6124, "if points"), (0.6617, "if relative")],
+            Self::Gra => &[(0.7582, "in the paper")],
+            Self::Distilled => &[(0.7549, "in the paper")],
+        };
+        values.iter().map(|(value, what)| (*value, (*what).to_owned())).collect()
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }

@@ -19,7 +19,7 @@ use polars::prelude::{
 use polars_parquet::write::schema_to_metadata_key;
 use rayon::prelude::*;
 
-use crate::checks::Checks;
+use crate::checks::{CHECKS, Checks};
 use crate::foreign_text::CsvWriter;
 use crate::ifd::MeasuredLosses;
 
@@ -308,7 +308,9 @@ pub fn samples(samples: &[MeasuredSample]) -> PolarsResult<DataFrame> {
         of.text("unmeasured", |s| Some(s.difficulty?.err()?.name().to_owned())),
         of.number("nearest_distance", |s| s.nearest_distance),
     ];
-    columns.extend(Checks::COLUMNS.map(|(name, found)| Columns(&checked).cells(name, found)));
+    for (place, check) in CHECKS.iter().enumerate() {
+        columns.push(Columns(&checked).cells(check.column, |found| found.0[place]));
+    }
     DataFrame::new(samples.len(), columns)
 }
 

@@ -3,14 +3,15 @@
 //! Everything here is a pure function of recorded facts, and what it writes goes to a writer that the
 //! caller brings. Nothing in this crate runs a model, opens a file, reads a clock or draws ambient
 //! randomness, so the same facts give the same bytes on every machine. What comes from matrices and
-//! descents ([`diversity::vendi`], [`diversity::tsne`]) is the same for any number of threads; its last digits,
+//! descents ([`diversity::vendi()`], [`diversity::tsne`]) is the same for any number of threads; its last digits,
 //! and where a descent ends, depend on the processor's vector instructions.
 //!
 //! A number that does not exist is `None`, a null cell or `-`; it is never `NaN`, and never 0 instead.
 //!
 //! # Layout
 //!
-//! - [`trial`]: what one trial recorded, what became of its candidates, which of them depend on each other
+//! - [`trial`]: what one trial recorded, what became of its candidates, which of them depend on each other, what calls
+//!   it asked for and left out
 //! - [`frames`]: candidates, reviews and samples as data frames, as Parquet and CSV
 //! - [`statistics`]: intervals, tests, corrections and distributions of typed columns
 //! - [`ablation`]: one row per variant; two variants on the same candidates; several run seeds
@@ -20,10 +21,9 @@
 //! - [`checks`]: faults of a sample's texts that can be looked up in them
 //! - [`contamination`]: texts of benchmarks that samples hold
 //! - [`ifd`]: how much instructions help a model to expect their responses
-//! - [`cost`]: calls, tokens and operations, and what was left out
+//! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
 //! - [`rescore`]: a trial's recorded reviews under other thresholds
 //! - [`figure`]: pictures of the above, as SVG
-//! - `columns`: what the tables of the above share
 //! - [`foreign_text`], [`proportion`], `grid`: modules of `gra-paper`, which also holds the paper's tables that
 //!   figures draw
 
@@ -31,19 +31,8 @@
 
 pub mod ablation;
 pub mod checks;
-mod columns;
+pub mod compute;
 pub mod contamination;
-pub mod cost {
-    //! What a trial's calls cost.
-    //!
-    //! # Layout
-    //!
-    //! - [`calls`]: calls and tokens that a trial asked for, and calls that economy left out
-    //! - [`compute`]: tokens as floating-point operations, beside a large model that writes the same samples
-
-    pub mod calls;
-    pub mod compute;
-}
 pub mod diversity;
 pub mod figure;
 pub mod frames;
@@ -79,19 +68,15 @@ pub mod statistics {
     //! - [`dependence`]: which rows share an item
     //! - [`inference`]: intervals of means, their differences and other statistics, tests of differences, corrected
     //!   p-values of several tests
-    //! - [`levels`]: the distinct values of a column; how finely a rater uses its scale
-    //! - [`rank`]: Spearman's and Kendall's correlations from tables of counts
+    //! - [`rank`]: the distinct values of a column; how finely a rater uses its scale; Spearman's and Kendall's
+    //!   correlations from tables of counts
 
     pub mod dependence;
     pub mod inference;
-    pub mod levels;
     pub mod rank;
 }
 pub mod stats;
 pub mod trial;
-
-#[cfg(test)]
-mod trial_by_hand;
 
 use gra_paper::grid;
 pub use gra_paper::{foreign_text, proportion};

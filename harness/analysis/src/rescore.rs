@@ -180,47 +180,10 @@ pub struct Acceptance {
     pub most: Estimate,
 }
 
-/// The trial cannot be rescored.
+/// The trial cannot be rescored: a rule asks for what was not recorded, or ids are repeated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RescoreError {
-    /// Nothing was reviewed.
-    #[error("variant `{variant}` has no reviewers: there are no reviews to rescore")]
-    NoReviewers {
-        /// The variant.
-        variant: String,
-    },
-    /// A committee of none, or of more than were there.
-    #[error("{asked} reviewers cannot be heard: the trial has {seats}")]
-    Committee {
-        /// Seats asked for.
-        asked: u8,
-        /// Seats recorded.
-        seats: u8,
-    },
-    /// Another cosine limit needs the embeddings.
-    #[error("cosine limit {asked} needs the embeddings: the trial was recorded at {recorded}")]
-    NoEmbeddings {
-        /// The limit asked for.
-        asked: f64,
-        /// The trial's.
-        recorded: f64,
-    },
-    /// Nothing was compared.
-    #[error(
-        "variant `{variant}` keeps the seed set's instructions and compares them with nothing: there is \
-         no cosine limit to change"
-    )]
-    NothingCompared {
-        /// The variant.
-        variant: String,
-    },
-    /// Fates are told by id.
-    #[error("the trial holds candidate {candidate} twice")]
-    RepeatedCandidate {
-        /// The id.
-        candidate: ItemId,
-    },
-}
+#[error("{0}")]
+pub struct RescoreError(String);
 
 /// Applies every rule to the record. Equal records and rules give equal grids, whatever the number of
 /// threads.

@@ -14,15 +14,16 @@ use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
 use polars::prelude::{DataFrame, DataType, PolarsError, PolarsResult};
 
-use crate::cost::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
+use crate::checks::{CHECKS, Check};
+use crate::compute::{Compute, EngineSeconds, Parameters, Spending, TEACHER_PARAMETERS};
 use crate::frames::{self, PASSED, RowMeasure, RowValues};
 use crate::rescore::Rule;
 use crate::reviewers::classifier::Classifiers;
 use crate::reviewers::committee::UnknownFamily;
 use crate::reviewers::raters::FilledSheet;
 use crate::statistics::inference::indicator;
-use crate::statistics::levels::NotFinite;
-use crate::stats::measure::{MeasureTable, MeasureValue, size};
+use crate::statistics::rank::NotFinite;
+use crate::stats::measure::{MeasureTable, MeasureValue, cells, size};
 use crate::trial::TrialFacts;
 use diversity::Diversity;
 
@@ -133,7 +134,8 @@ pub fn findings(
     if let Some(diversity) = diversity {
         diversity.describe(&mut table);
     }
-    reviewers::scores(data_sets, settings, &mut table)?;
+    reviewers::quantiles(data_sets, &mut table);
+    reviewers::judged(data_sets, settings, &mut table)?;
     reviewers::people(data_sets, settings, &mut table)?;
     push_means(&failed_checks(), data_sets, &mut table)?;
     let classify = |set: &MeasuredSet| {
@@ -214,25 +216,13 @@ fn means() -> Vec<SampleMean> {
 
 /// The shares of samples that fail a check ([`crate::checks`]), of those that it applies to.
 fn failed_checks() -> Vec<SampleMean> {
-    let share = |name, column| SampleMean {
+    let share = |check: Check| SampleMean {
         group: "checks",
-        name,
-        measure: RowMeasure::column(column).share(),
+        name: check.measure,
+        measure: RowMeasure::column(check.column).share(),
         missing: MeasureValue::Absent("no sample that the check applies to"),
     };
-    vec![
-        share("instruction not in English, share", "instruction_foreign"),
-        share("response not in English, share", "response_foreign"),
-        share("refusal, share", "refusal"),
-        share("response repeats itself, share", "repetition"),
-        share("last sentence without an end, share", "unended"),
-        share("instruction: fence or LaTeX unbalanced, share", "instruction_unbalanced"),
-        share("response: fence or LaTeX unbalanced, share", "response_unbalanced"),
-        share("JSON block does not parse, share", "json_broken"),
-        share("Python block does not parse, share", "python_broken"),
-        share("requested form not met, share", "format_unmet"),
-        share("stated arithmetic wrong, share", "arithmetic_wrong"),
-    ]
+    CHECKS.into_iter().map(share).collect()
 }
 
 /// Adds what the frames say: lengths, scores, difficulty.
@@ -272,27 +262,25 @@ fn push_means(
 }
 
 /// Adds what a trial's samples cost: calls, tokens and operations of its rounds per accepted sample
-/// ([`crate::cost::compute`]); seed annotation, which every trial of a seed set shares, is left out.
+/// ([`crate::compute`]); seed annotation, which every trial of a seed set shares, is left out.
 fn cost(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
-    let compute = |trial: &TrialEvidence| {
+    let compute = |set: &MeasuredSet| {
+        let trial = set.trial.as_ref().ok_or(MeasureValue::Inapplicable("no trial made it"))?;
         // Seconds and machines are of no sample: tokens and operations alone are compared.
-        let parameters = Parameters::Stated(trial.parameters.clone());
-        Compute::of(&trial.facts, &parameters, TEACHER_PARAMETERS, EngineSeconds::new())
+        let sizes = Parameters::Stated(trial.parameters.clone());
+        let compute = Compute::of(&trial.facts, &sizes, TEACHER_PARAMETERS, EngineSeconds::new());
+        let nothing = MeasureValue::Absent("nothing was accepted");
+        if compute.samples > 0 { Ok(compute) } else { Err(nothing) }
     };
-    let computes: Vec<Option<Compute>> =
-        data_sets.iter().map(|set| set.trial.as_ref().map(compute)).collect();
+    let computes: Vec<Result<Compute, MeasureValue>> = data_sets.iter().map(compute).collect();
     let mut push = |name: &str, quantity: fn(Spending) -> Option<u128>, unit: f64| {
-        let cell = |compute: &Option<Compute>| match compute {
-            None => MeasureValue::Inapplicable("no trial made it"),
-            Some(Compute { samples: 0, .. }) => MeasureValue::Absent("nothing was accepted"),
-            Some(compute) => {
-                let n = size(compute.samples);
-                let each = |total: u128| total as f64 / unit / n as f64;
-                let each = quantity(compute.rounds().all).map(each);
-                MeasureValue::exact(each, n, "a model does not say how many parameters it has")
-            }
+        let cell = |compute: &Compute| {
+            let n = size(compute.samples);
+            let each = |total: u128| total as f64 / unit / n as f64;
+            let each = quantity(compute.rounds().all).map(each);
+            MeasureValue::exact(each, n, "a model does not say how many parameters it has")
         };
-        table.push("cost", name, computes.iter().map(cell).collect());
+        table.push("cost", name, cells(&computes, cell));
     };
     push("calls per accepted sample", |spent| Some(spent.calls.into()), 1.0);
     push("prompt tokens per accepted sample", |spent| Some(spent.prompt_tokens.into()), 1.0);

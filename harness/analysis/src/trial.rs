@@ -1,7 +1,10 @@
-//! What one trial recorded, in the form in which the analysis reads it; what became of its candidates, and which of them
-//! depend on each other.
+//! What one trial recorded, in the form in which the analysis reads it: what became of its candidates, which of them
+//! depend on each other, what calls it asked for, and which of them economy left out (METHOD.md, section 3).
+//!
+//! Counts what the method asked for. What was paid to an engine, and how long that took, depends on the machine and on
+//! what its store already held; the shell measures that ([`crate::ablation::RunCost`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::candidate::{Candidate, Outcome};
 use gra_synth::committee::Decision;
@@ -221,28 +224,102 @@ pub fn lineage(candidate: &Candidate) -> Vec<ItemId> {
     std::iter::once(candidate.id).chain(candidate.examples.iter().copied()).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::statistics::dependence::Dependence;
-    use crate::trial_by_hand::written;
+/// Calls and their tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls asked for.
+    pub calls: u64,
+    /// Of these, calls that an earlier variant of the same ablation had made.
+    pub shared: u64,
+    /// Tokens of all prompts, those of shared calls included.
+    pub prompt_tokens: u64,
+    /// Tokens of all replies, those of shared calls included.
+    pub reply_tokens: u64,
+}
 
-    #[test]
-    fn candidates_depend_on_what_they_were_shown() {
-        let candidate = |round, number, examples: &[ItemId]| {
-            let mut candidate = written(number);
-            candidate.id = ItemId::Candidate { round, number };
-            candidate.examples = examples.to_vec();
-            candidate
-        };
-        let first = candidate(1, 7, &[ItemId::Seed(4), ItemId::Seed(5)]);
-        let child = candidate(2, 1, &[first.id, ItemId::Seed(9)]);
-        let grandchild = candidate(3, 0, &[child.id]);
-        let related = |one: &Candidate, other: &Candidate| {
-            !Dependence::by_items([lineage(one), lineage(other)]).is_independent()
-        };
-        assert!(related(&first, &child) && related(&child, &grandchild));
-        assert!(!related(&first, &grandchild), "the pool of round 2 is given");
-        assert!(!related(&first, &candidate(1, 8, &[ItemId::Seed(3)])));
+impl Usage {
+    /// Adds up calls.
+    #[must_use]
+    pub fn of(calls: &[CallFact]) -> Self {
+        let mut usage = Self::default();
+        for call in calls {
+            usage.calls += 1;
+            usage.shared += u64::from(call.shared);
+            usage.prompt_tokens += u64::from(call.prompt_tokens);
+            usage.reply_tokens += u64::from(call.reply_tokens);
+        }
+        usage
     }
 }
+
+/// Calls that a trial without economy would have made as well. Those of [`Usage::shared`]
+/// are not among them: they were made once, by another variant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Savings {
+    /// Candidates that ended as duplicates before their first review, or before their response
+    /// without reviewers.
+    pub early_duplicates: u64,
+    /// Calls that these would have had next: one per reviewer, or the response. Later ones depend on
+    /// the answers and are not counted, so this is the least that was saved.
+    pub after_early_duplicates: u64,
+    /// Instruction reviews left out after a zero bit.
+    pub after_veto: u64,
+    /// Response reviews left out because tau was out of reach.
+    pub after_bound: u64,
+    /// Comments that no step reads: the replies ended with the scores.
+    pub comments: u64,
+}
+
+impl Savings {
+    /// Counts over a trial's candidates.
+    #[must_use]
+    pub fn of(candidates: &[Candidate]) -> Self {
+        let mut savings = Self::default();
+        for candidate in candidates {
+            savings.count(candidate);
+        }
+        savings
+    }
+
+    fn count(&mut self, candidate: &Candidate) {
+        let seats = candidate.roles.reviewers.len() as u64;
+        match candidate.outcome {
+            Some(Outcome::Duplicate) if candidate.response.is_none() => {
+                self.early_duplicates += 1;
+                // Without reviewers the response would have been the next call.
+                self.after_early_duplicates += seats.max(1);
+            }
+            Some(Outcome::Vetoed) => {
+                let reviews = candidate.instruction_reviews.iter().map(|review| review.seat);
+                self.after_veto += seats - asked(candidate, Stage::InstructionReview, reviews);
+            }
+            Some(Outcome::Rejected) => {
+                let reviews = candidate.response_reviews.iter().map(|review| review.seat);
+                self.after_bound += seats - asked(candidate, Stage::ResponseReview, reviews);
+            }
+            _ => {}
+        }
+        // A comment that some step reads is always asked for with the scores.
+        let scored = candidate.response_reviews.iter().chain(&candidate.adjudication);
+        self.comments += scored.filter(|review| review.comment.is_none()).count() as u64;
+    }
+
+    /// Whether anything was left out.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How many seats were asked: those that reviewed, and those whose replies stayed malformed or whose calls
+/// failed.
+fn asked(candidate: &Candidate, stage: Stage, reviews: impl Iterator<Item = u8>) -> u64 {
+    let malformed = candidate.malformed.iter().filter(|reply| reply.stage == stage);
+    let failed = candidate.failed.iter().filter(|call| call.stage == stage);
+    let unread = malformed.map(|reply| reply.seat).chain(failed.map(|call| call.seat));
+    let seats: BTreeSet<u8> = reviews.chain(unread).collect();
+    seats.len() as u64
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use gra_analysis::cost::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
-use gra_analysis::figure::acceptance::acceptance;
+use gra_analysis::compute::{Compute, PaidRun, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::figure::squares::acceptance;
 use gra_analysis::rescore::{Record, Rescored, Rule, rescore as decide_again};
 use gra_files::write_atomic;
 use gra_synth::committee::Thousandths;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gra_analysis::checks::Checks;
+use gra_analysis::checks::CHECKS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ pub enum Content {
     Filtered {
         /// Its name.
         of: String,
-        /// Columns of [`Checks`] that must not be true.
+        /// Columns of [`CHECKS`] that must not be true.
         checks: Vec<String>,
         /// Files and folders of benchmarks that must not be in them.
         benchmarks: Vec<PathBuf>,
@@ -210,7 +210,7 @@ impl SourceEntry {
         if checks.is_empty() && benchmarks.is_empty() {
             return Err(format!("source `{}` needs `checks` or `benchmarks`", self.name));
         }
-        let columns = || Checks::COLUMNS.iter().map(|(column, _)| *column);
+        let columns = || CHECKS.iter().map(|check| check.column);
         if let Some(check) = checks.iter().find(|check| !columns().any(|column| column == *check)) {
             let meant = suggestion(check, columns());
             return Err(self.wrong(&format!("there is no check `{check}`\n  hint: {meant}")));

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gra_analysis::figure::Figure;
+use gra_analysis::figure::Role;
 use gra_analysis::figure::plane::Plane;
 use gra_analysis::figure::raters::committee_and_judge;
-use gra_analysis::figure::roles::Role;
 use gra_analysis::figure::violins::Violins;
 use gra_analysis::frames::{self, RowMeasure, RowValues};
 use gra_synth::candidate::Candidate;

@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use gra_analysis::cost::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
+use gra_analysis::compute::{Compute, MEMBER_PARAMETERS, Parameters, TEACHER_PARAMETERS};
 use gra_analysis::figure::compute::{ComputeReadings, CostAndQuality, cost_and_quality};
 use gra_analysis::figure::variants::{VariantTrial, Variants};
-use gra_analysis::figure::{
-    Figure, acceptance, classifier as classifier_figure, compute as compute_figure, funnel, models,
-    raters,
-};
+use gra_analysis::figure::{Figure, compute as compute_figure, decisions, raters, squares};
 use gra_analysis::rescore::{Record, Rule, rescore};
 use gra_analysis::reviewers::classifier::Classifiers;
 use gra_analysis::statistics::inference::Estimate;
@@ -134,7 +131,7 @@ pub(crate) fn of_trial(
     // The order of the pool file is that of rows and colours, in every figure.
     let pool: Vec<ModelName> = trial.record.models.iter().map(|model| model.name.clone()).collect();
     let figure = match kind {
-        FigureKind::Funnel => funnel::funnel(&name, &Funnel::of(candidates)),
+        FigureKind::Funnel => decisions::funnel(&name, &Funnel::of(candidates)),
         FigureKind::Reviewers => {
             // Every review's mean score, by reviewer.
             let mut scores: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
@@ -145,8 +142,8 @@ pub(crate) fn of_trial(
             }
             raters::reviewers(&name, &scores, f64::from(trial.record.settings.method.tau))
         }
-        FigureKind::Agreement => models::agreement(&name, candidates, &pool),
-        FigureKind::Domains => models::domains(&name, candidates, &pool),
+        FigureKind::Agreement => squares::agreement(&name, candidates, &pool),
+        FigureKind::Domains => squares::domains(&name, candidates, &pool),
         FigureKind::Sensitivity => return sensitivity(trial, candidates, store),
         FigureKind::Classifier => return classifier(trial, candidates, stats),
         other => {
@@ -188,7 +185,7 @@ fn sensitivity(
     // A run that was not asked to its end leaves cells unknown, which the figure shows.
     let grid = rescore(&record, &rules)
         .map_err(|error| MissingFigure::without_command(error.to_string()))?;
-    Ok(acceptance::acceptance(&trial.id().to_string(), &grid)?)
+    Ok(squares::acceptance(&trial.id().to_string(), &grid)?)
 }
 
 fn variants(group: &TrialGroup, measured: &Measured) -> Result<Figure, MissingFigure> {
@@ -211,7 +208,7 @@ fn classifier(
     let rule = Rule::recorded(&settings.method, &settings.variant);
     let judge = measured::judge(stats, trial.id(), candidates)?;
     let truths = Classifiers::of_trial(candidates, &rule, &judge, THRESHOLD);
-    Ok(classifier_figure::classifier(&trial.id().to_string(), &truths)?)
+    Ok(decisions::classifier(&trial.id().to_string(), &truths)?)
 }
 
 /// Of the models' own sizes, where the pool states them.

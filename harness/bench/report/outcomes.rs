@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::iter::once;
 
 use gra_analysis::ablation::sweep::{SweepAxis, SweepPlace, sweep};
-use gra_analysis::ablation::{VariantRow, comparison};
+use gra_analysis::ablation::{self, VariantRow};
 use gra_analysis::statistics::inference::{Estimate, INTERVALS, Interval, LEVEL};
 use gra_analysis::trial::{Funnel, TrialFacts};
 use gra_synth::domain::Domain;
@@ -45,8 +45,8 @@ pub(super) fn warnings(subject: &ReportSubject) -> Html {
 
 /// The verdict of a run seed.
 pub(super) fn verdict(seed: &SeedResults) -> Html {
-    let rows = seed.table.rows();
-    let acceptance = |facts: &TrialFacts| comparison::acceptance(&facts.candidates);
+    let rows = &seed.table.rows;
+    let acceptance = |facts: &TrialFacts| ablation::acceptance(&facts.candidates);
     let estimates: Vec<Estimate> = seed.group.facts.iter().map(acceptance).collect();
     // Of the reference, which is full GRA where an experiment has it; then how the others differ from it.
     let mut sentences = vec![headline(&rows[0], estimates[0])];
@@ -127,7 +127,7 @@ fn differences(rows: &[VariantRow]) -> Vec<Html> {
 fn lines(seed: &SeedResults, estimates: &[Estimate]) -> Html {
     let caption = "Acceptance: share of decided candidates that passed, 95% interval";
     let head = ["Variant", "#drawn", "#samples", "#acceptance", "0 to 100%"].into_iter();
-    let rows = seed.table.rows().iter().zip(estimates).zip(&seed.group.trials);
+    let rows = seed.table.rows.iter().zip(estimates).zip(&seed.group.trials);
     let rows = rows.map(|((row, estimate), trial)| {
         let mark = if trial.finished { "" } else { " (not finished)" };
         let difference = row.difference.map(|difference| difference.acceptance);
@@ -163,7 +163,7 @@ fn whisker(estimate: Estimate) -> Html {
 
 /// All tables of a run seed.
 pub(super) fn tables(seed: &SeedResults) -> Html {
-    let rows = seed.table.rows();
+    let rows = &seed.table.rows;
     let headline = seed.table.headline().map(|line| Html::worded("p", "note", line));
     let tables = [outcomes(rows), long(seed), scores(rows), cost(rows), domains(seed), notes()];
     headline.into_iter().chain(tables).collect()

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::{Context, Result};
-use gra_analysis::cost::compute::{CostSplit, EngineSeconds};
+use gra_analysis::compute::{CostSplit, EngineSeconds};
 use gra_analysis::trial::CallFact;
 use gra_llm::key::CompletionKey;
 use gra_synth::annotate::AnnotatedSeed;

@@ -324,24 +324,22 @@ fn run(line: &Line) -> Result<Run, LineError> {
 fn score(line: &Line) -> Result<Ratio, LineError> {
     let text = line.text("score")?;
     let wrong = |problem: String| line.field_error("score", problem);
-    let scale = match line.optional("scale").map(str::to_ascii_lowercase).as_deref() {
-        None => None,
-        Some("percent" | "per cent" | "%") => Some(Scale::Percent),
-        Some("fraction") => Some(Scale::Fraction),
-        Some(other) => {
+    // A per cent sign says the scale as well as the column does; the two must not disagree.
+    let percent = text.strip_suffix('%').map(str::trim_end);
+    let scale = match (line.optional("scale").map(str::to_ascii_lowercase).as_deref(), percent) {
+        (None, None) => None,
+        (Some("percent" | "per cent" | "%"), _) | (None, Some(_)) => Some(Scale::Percent),
+        (Some("fraction"), None) => Some(Scale::Fraction),
+        (Some("fraction"), Some(_)) => {
+            return Err(wrong(format!("`{text}` is in per cent, and its scale is fraction")));
+        }
+        (Some(other), _) => {
             let problem = format!("`{other}` is no scale; there are percent and fraction");
             return Err(line.field_error("scale", problem));
         }
     };
-    // A per cent sign says the scale as well as the column does; the two must not disagree.
-    let (number, scale) = match (text.strip_suffix('%').map(str::trim_end), scale) {
-        (None, scale) => (text, scale),
-        (Some(number), None | Some(Scale::Percent)) => (number, Some(Scale::Percent)),
-        (Some(_), Some(Scale::Fraction)) => {
-            return Err(wrong(format!("`{text}` is in per cent, and its scale is fraction")));
-        }
-    };
-    let score = exact::parse(shortened(number)).ok_or_else(|| wrong(no_number(text)))?;
+    let number = shortened(percent.unwrap_or(text));
+    let score = exact::parse(number).ok_or_else(|| wrong(no_number(text)))?;
     let (most, unit) = match scale {
         Some(Scale::Fraction) => (Ratio::ONE, "as a fraction"),
         Some(Scale::Percent) | None => (Ratio::from(100), "in per cent"),

@@ -9,11 +9,11 @@ mod measured;
 mod table;
 #[cfg(test)]
 mod tests;
-mod value;
 
 pub use measured::{Measured, MeasuredError};
 pub use table::{markdown, terminal, write_csv};
-pub use value::{Value, judge, judge_measured};
+
+use std::fmt;
 
 use formula::Scorebook;
 
@@ -83,5 +83,127 @@ pub fn audit(paper: &Reference, measured: &Measured) -> Vec<Finding> {
         here: measured.measurement(claim, &ours, &shifted),
         claim: claim.clone(),
     };
-    paper.claims().iter().map(find).collect()
+    paper.claims.iter().map(find).collect()
+}
+
+/// What a formula gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// An exact number; counts are whole ones.
+    Number(Ratio),
+    /// A number with a root in it.
+    Real(f64),
+    /// Whether something is so.
+    Truth(bool),
+    /// Several numbers.
+    Several(Vec<Ratio>),
+}
+
+impl Value {
+    /// A whole number.
+    fn count(n: usize) -> Self {
+        Self::Number(Ratio::from(n as i128))
+    }
+
+    /// The value as a fraction, where it is a single number.
+    fn rounded(&self) -> Option<Ratio> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Real(number) => exact::parse(&format!("{number:.9}")),
+            Self::Truth(_) | Self::Several(_) => None,
+        }
+    }
+}
+
+/// To four decimals, without trailing zeros; several with spaces between them.
+impl fmt::Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Number(number) => exact::shown(*number),
+            Self::Real(number) => {
+                let text = format!("{number:.4}");
+                text.trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            Self::Truth(truth) => truth.to_string(),
+            Self::Several(numbers) => {
+                let texts: Vec<String> = numbers.iter().copied().map(exact::shown).collect();
+                texts.join(" ")
+            }
+        };
+        out.pad(&text)
+    }
+}
+
+/// Compares what was printed with what a formula gives. A number is met when the value rounds to it, at
+/// its own number of decimals; `>0`, `>=1`, `<30`, `<=30` and `not 90` are bounds; `true` is a truth.
+/// `None` where the two cannot be compared by a rule: words, or one number against several.
+#[must_use]
+pub fn judge(printed: &str, value: &Value) -> Option<ClaimVerdict> {
+    let met = |is_met: bool| if is_met { ClaimVerdict::Holds } else { ClaimVerdict::Contradicted };
+    match value {
+        Value::Truth(truth) => printed.parse().ok().map(|claimed: bool| met(claimed == *truth)),
+        Value::Several(numbers) => {
+            // One number per base model, column or round; another count means another question.
+            let claimed: Vec<&str> = printed.split(' ').collect();
+            let is_met = |(text, number): (&&str, &Ratio)| meets(text, *number);
+            let each: Option<Vec<bool>> = claimed.iter().zip(numbers).map(is_met).collect();
+            let each = each.filter(|_| claimed.len() == numbers.len())?;
+            Some(met(each.into_iter().all(|is_met| is_met)))
+        }
+        Value::Number(_) | Value::Real(_) => {
+            let number = value.rounded()?;
+            if let Some(is_met) = within(printed, number) {
+                return Some(met(is_met));
+            }
+            let claimed = exact::parse(printed)?;
+            if meets(printed, number)? {
+                return Some(ClaimVerdict::Holds);
+            }
+            Some(ClaimVerdict::Off(exact::distance(exact::round(number, 4), claimed)))
+        }
+    }
+}
+
+/// [`judge`] of a measured value with its interval, where it has one: met where the whole interval meets what was
+/// printed, missed where none of it does, and otherwise not to be told.
+#[must_use]
+pub fn judge_measured(
+    printed: &str,
+    value: &Value,
+    interval: Option<(Ratio, Ratio)>,
+) -> Option<ClaimVerdict> {
+    let verdict = judge(printed, value)?;
+    let Some((low, high)) = interval else { return Some(verdict) };
+    let is_met = |number| within(printed, number).or_else(|| meets(printed, number));
+    let ends = (is_met(low)?, is_met(high)?);
+    // What a printed number or bound allows has no gaps, but for `not 90`, whose gap may lie between the ends.
+    let holds_number = |text: &str| exact::parse(text).is_some_and(|n| low <= n && n <= high);
+    Some(match printed.strip_prefix("not ") {
+        Some(gap) if holds_number(gap) => ClaimVerdict::CannotTell,
+        None if ends == (true, true) => ClaimVerdict::Holds,
+        None if ends.0 || ends.1 || holds_number(printed) => ClaimVerdict::CannotTell,
+        _ => verdict,
+    })
+}
+
+/// Whether a number rounds to a printed one; `None` when that is no number.
+fn meets(printed: &str, number: Ratio) -> Option<bool> {
+    let claimed = exact::parse(printed)?;
+    // At the printed number of decimals: 8.83 is met by 8.8267, and 9 by 9.4.
+    let decimals = printed.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    Some(exact::round(number, u32::try_from(decimals).ok()?) == claimed)
+}
+
+/// Whether a number is within a bound; `None` when nothing of the kind was printed.
+fn within(printed: &str, number: Ratio) -> Option<bool> {
+    // Two-letter signs before those that begin alike.
+    let sign = ["not ", ">=", "<=", ">", "<"].into_iter().find(|sign| printed.starts_with(sign))?;
+    let bound = exact::parse(&printed[sign.len()..])?;
+    Some(match sign {
+        "not " => number != bound,
+        ">=" => number >= bound,
+        "<=" => number <= bound,
+        ">" => number > bound,
+        _ => number < bound,
+    })
 }

@@ -23,20 +23,13 @@ fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if is_bad(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
+    let shown = |c: char| if is_bad(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// A field of a CSV: plain, except that carriage returns stay, and with an apostrophe before what a
 /// spreadsheet would run. Numbers are not changed.
-fn field(text: &str) -> Cow<'_, str> {
+fn harmless(text: &str) -> Cow<'_, str> {
     let plain = escaped(text, |c| controls_terminal(c) && c != '\r');
     // Spreadsheets also run what begins with the full-width forms of these signs. A sign alone, and numbers with
     // one, are harmless and stay as they are.
@@ -66,7 +59,7 @@ impl<W: Write> CsvWriter<W> {
         fields: impl IntoIterator<Item = T>,
     ) -> csv::Result<()> {
         for text in fields {
-            self.0.write_field(field(text.as_ref()).as_bytes())?;
+            self.0.write_field(harmless(text.as_ref()).as_bytes())?;
         }
         // Ends the record; the csv crate compares its length with the first one's here.
         self.0.write_record(None::<&[u8]>)
@@ -90,6 +83,33 @@ impl<W: Write> CsvWriter<W> {
     }
 }
 
+/// A value as programs read it: a number in the shortest text that reads back as the same; empty without one, as data
+/// frames take it for null.
+pub fn field(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Writes lines whose fields have the same names as CSV. Names and values stand side by side, so that the header and the
+/// lines cannot come apart.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_lines<N: AsRef<str>>(
+    writer: impl Write,
+    lines: impl IntoIterator<Item: IntoIterator<Item = (N, String)>>,
+) -> io::Result<()> {
+    let mut csv = CsvWriter::from_writer(writer);
+    for (number, line) in lines.into_iter().enumerate() {
+        let (names, values): (Vec<N>, Vec<String>) = line.into_iter().unzip();
+        // The first line also names the columns.
+        if number == 0 {
+            csv.write_record(names)?;
+        }
+        csv.write_record(values)?;
+    }
+    csv.flush()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +131,7 @@ mod tests {
             ("a=b", "a=b"),
             ("", ""),
         ] {
-            assert_eq!(field(text), expected);
+            assert_eq!(harmless(text), expected);
         }
     }
 
@@ -120,8 +140,8 @@ mod tests {
         let text = "pay \u{202e}001\u{202c} to\u{1b}[2J \u{2066}x\u{2069}\n\tend \u{5d0}";
         let expected = "pay \\u{202e}001\\u{202c} to\\u{1b}[2J \\u{2066}x\\u{2069}\n\tend \u{5d0}";
         assert_eq!(plain(text), expected);
-        assert_eq!(field(text), expected);
-        assert_eq!((plain("a\r\nb"), field("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
+        assert_eq!(harmless(text), expected);
+        assert_eq!((plain("a\r\nb"), harmless("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
         let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(["id", "text"]).unwrap();
         csv.write_record(["=1", "two\nlines, \u{202e}\""]).unwrap();

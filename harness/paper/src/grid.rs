@@ -1,5 +1,8 @@
-//! Columns of text, aligned for a terminal or as a Markdown table; counts with commas, and notes broken into
-//! lines.
+//! Columns of text, made of rows, and aligned for a terminal or as a Markdown table; what stands in their cells; and notes
+//! broken into lines.
+//!
+//! What people read is rounded and has a sign for what does not exist. What programs read is neither, and is written by
+//! [`crate::foreign_text`].
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,6 +47,31 @@ pub struct Column {
     pub cells: Vec<String>,
     /// The side at which its cells are aligned.
     pub align: Align,
+}
+
+/// A column of numbers with a cell for each row.
+pub fn right<R>(title: &str, rows: &[R], cell: impl Fn(&R) -> String) -> Column {
+    let cells = rows.iter().map(cell).collect();
+    Column { title: title.to_owned(), cells, align: Align::Right }
+}
+
+/// A column of names or other texts.
+pub fn left<R>(title: &str, rows: &[R], cell: impl Fn(&R) -> String) -> Column {
+    Column { align: Align::Left, ..right(title, rows, cell) }
+}
+
+/// Stands for what does not exist, where people read.
+pub const MISSING: &str = "-";
+
+/// A value as people read it.
+pub fn or_missing<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| MISSING.to_owned(), show)
+}
+
+/// A value with two decimals: shares, scores and their differences are read no closer.
+#[must_use]
+pub fn hundredths(value: Option<f64>) -> String {
+    or_missing(value, |value| format!("{value:.2}"))
 }
 
 /// Sets columns two spaces apart, under titles that end on the same line. A row's last cell is not padded. A table that
@@ -109,13 +137,11 @@ fn aligned(columns: &[Column]) -> String {
     for line in lines {
         let mut text = String::new();
         for ((cell, column), width) in line.iter().zip(columns).zip(&widths) {
-            // Counted in characters: texts here hold no letters that take two columns.
-            let padding = " ".repeat(width - cell.chars().count());
-            let (before, after) = match column.align {
-                Align::Left => ("", padding.as_str()),
-                Align::Right => (padding.as_str(), ""),
+            // Padded by characters: texts here hold no letters that take two columns.
+            let _ = match column.align {
+                Align::Left => write!(text, "{cell:<width$}  "),
+                Align::Right => write!(text, "{cell:>width$}  "),
             };
-            let _ = write!(text, "{before}{cell}{after}  ");
         }
         // No blanks at the ends of lines: editors and `diff` make them visible.
         out.push_str(text.trim_end());
@@ -168,15 +194,9 @@ fn width(column: &Column) -> usize {
 #[must_use]
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        // A comma stands where a multiple of three digits is left.
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    // Groups of three from the right: the first one may be shorter.
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
 }
 
 /// A number with so many decimals; what rounds to zero has no sign.
@@ -194,6 +214,13 @@ pub fn signed(value: f64, decimals: usize) -> String {
     let is_positive =
         text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) && !text.starts_with('-');
     if is_positive { format!("+{text}") } else { text }
+}
+
+/// Appends notes as a Markdown list.
+pub fn list(out: &mut String, notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(out, "- {note}");
+    }
 }
 
 /// Appends text broken at spaces; the lines after the first are indented.
@@ -215,8 +242,7 @@ pub fn fill(out: &mut String, text: &str, most: usize, indent: usize) {
         let length = word.chars().count();
         // A word longer than the line stands alone and runs over: paths and formulas must not be cut.
         if place > 0 && width + 1 + length > most {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(' ', indent));
+            let _ = write!(out, "\n{:indent$}", "");
             width = indent;
         } else if place > 0 {
             out.push(' ');

@@ -6,34 +6,11 @@ use std::str::FromStr;
 
 use crate::exact::{self, Ratio};
 
-/// What is wrong with a table, and where.
+/// What is wrong with a table, and where: its line, counted from 1 with the header, and column, what is wrong there, and
+/// what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
-    /// The column is missing.
-    #[error("there is no column `{0}`")]
-    NoColumn(&'static str),
-    /// A field does not say what its column means.
-    #[error("line {line}, column `{column}`: {problem}")]
-    Field {
-        /// Counted from 1, the header included.
-        line: u64,
-        /// Name of the column.
-        column: &'static str,
-        /// What is wrong with the field, and what is allowed.
-        problem: String,
-    },
-    /// A line has another number of fields than the header, or contradicts an earlier line.
-    #[error("line {line}: {problem}")]
-    Line {
-        /// Counted from 1, the header included.
-        line: u64,
-        /// What is wrong with the line.
-        problem: String,
-    },
-    /// The text is not a CSV in UTF-8 with commas between the fields.
-    #[error("{0}")]
-    NoTable(String),
-}
+#[error("{0}")]
+pub struct LineError(String);
 
 /// A line below the header, its fields by the names of the columns.
 #[derive(Clone, Debug)]
@@ -44,7 +21,7 @@ pub(crate) struct Line {
 
 /// Reads the lines below the header; spaces around fields are dropped.
 pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
-    let no_table = |error: csv::Error| LineError::NoTable(error.to_string());
+    let no_table = |error: csv::Error| LineError(error.to_string());
     // Spreadsheets begin a UTF-8 file with a byte order mark, which would be part of the first column's name.
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     // People line fields up with spaces.
@@ -53,7 +30,7 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     // One column with a separator of another kind in its name: say so, instead of that every column is missing.
     let only = header.get(0).filter(|_| header.len() == 1).unwrap_or_default();
     if let Some(separator) = only.chars().find(|c| ";\t|".contains(*c)) {
-        return Err(LineError::NoTable(format!(
+        return Err(LineError(format!(
             "its columns are separated by {separator:?}\nhint: save it with commas between them, and with \
              points in numbers"
         )));
@@ -62,13 +39,11 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     for record in reader.records() {
         let record = record.map_err(|error| match error.kind() {
             csv::ErrorKind::UnequalLengths { pos: Some(place), expected_len, len } => {
-                LineError::Line {
-                    line: first_line(csv, place),
-                    problem: format!(
-                        "{len} fields where the header has {expected_len}\nhint: write decimal points, not \
-                         commas, and double quotes around a field that holds a comma"
-                    ),
-                }
+                LineError(format!(
+                    "line {}: {len} fields where the header has {expected_len}\nhint: write decimal points, not \
+                     commas, and double quotes around a field that holds a comma",
+                    first_line(csv, place)
+                ))
             }
             _ => no_table(error),
         })?;
@@ -91,7 +66,10 @@ fn first_line(csv: &[u8], position: &csv::Position) -> u64 {
 impl Line {
     /// The text of a field.
     pub(crate) fn text(&self, column: &'static str) -> Result<&str, LineError> {
-        self.cells.get(column).map(String::as_str).ok_or(LineError::NoColumn(column))
+        self.cells
+            .get(column)
+            .map(String::as_str)
+            .ok_or_else(|| LineError(format!("there is no column `{column}`")))
     }
 
     /// The text of a field; `None` where the column is missing or the field is empty.
@@ -123,12 +101,12 @@ impl Line {
 
     /// An error about a field of this line.
     pub(crate) fn field_error(&self, column: &'static str, problem: impl Display) -> LineError {
-        LineError::Field { line: self.number, column, problem: problem.to_string() }
+        LineError(format!("line {}, column `{column}`: {problem}", self.number))
     }
 
     /// An error about this line as a whole.
     pub(crate) fn line_error(&self, problem: impl Display) -> LineError {
-        LineError::Line { line: self.number, problem: problem.to_string() }
+        LineError(format!("line {}: {problem}", self.number))
     }
 }
 

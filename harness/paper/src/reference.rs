@@ -38,32 +38,17 @@ pub struct Reference {
     pub(crate) seed_data: BTreeMap<(BaseModel, SeedDataset, DataSource), Ratio>,
     pub(crate) iterations: BTreeMap<(BaseModel, SeedDataset, u8), Iteration>,
     pub(crate) cases: Vec<CaseLine>,
-    figures: Vec<FigureNumber>,
-    claims: Vec<Claim>,
+    /// The numbers of the figures that text or tables tell.
+    pub figures: Vec<FigureNumber>,
+    /// In the order of their ids within each kind.
+    pub claims: Vec<Claim>,
 }
 
-/// A compiled-in file cannot be read as what the paper prints.
+/// A compiled-in file cannot be read as what the paper prints: a line is not what its columns mean, or a table has not the
+/// number of rows that the paper's has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReferenceError {
-    /// A line is not what its columns mean.
-    #[error("{file}: {error}")]
-    Line {
-        /// Its name in `results/paper/`.
-        file: &'static str,
-        /// The line, and what is wrong with it.
-        error: LineError,
-    },
-    /// A table has not the number of rows that the paper's has, or a row twice.
-    #[error("{file} has {found} different rows, not {expected}")]
-    Rows {
-        /// Its name in `results/paper/`.
-        file: &'static str,
-        /// Different rows that the file has.
-        found: usize,
-        /// Rows of the paper's table.
-        expected: usize,
-    },
-}
+#[error("{0}")]
+pub struct ReferenceError(String);
 
 /// A number of the paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,13 +76,13 @@ pub enum PathError {
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map_or_else(
-        || {
+    match nearest {
+        Some(nearest) => format!("\nhint: is it `{nearest}`?"),
+        None => {
             "\nhint: names begin with table1/, table2/, table3/, figure1/ to figure8/ or claims/"
-                .into()
-        },
-        |nearest| format!("\nhint: is it `{nearest}`?"),
-    )
+                .to_owned()
+        }
+    }
 }
 
 impl Reference {
@@ -168,18 +153,6 @@ impl Reference {
         self.iterations.get(&(base, seed, round))
     }
 
-    /// The numbers of the figures that text or tables tell.
-    #[must_use]
-    pub fn figures(&self) -> &[FigureNumber] {
-        &self.figures
-    }
-
-    /// The claims, in the order of their ids within each kind.
-    #[must_use]
-    pub fn claims(&self) -> &[Claim] {
-        &self.claims
-    }
-
     /// The rounds of Table 3 whose ten columns are those of Table 1's GRA row.
     #[must_use]
     pub fn matched_rounds(&self, base: BaseModel, seed: SeedDataset) -> Vec<u8> {
@@ -240,17 +213,17 @@ impl Reference {
 
 /// Reads every line of a file with the same function.
 fn read<T, All: FromIterator<T>>(
-    (file, csv): (&'static str, &str),
+    (file, csv): (&str, &str),
     one: impl Fn(&Line) -> Result<T, LineError>,
 ) -> Result<All, ReferenceError> {
     let lines = lines::read(csv.as_bytes());
     let all = lines.and_then(|lines| lines.iter().map(one).collect());
-    all.map_err(|error| ReferenceError::Line { file, error })
+    all.map_err(|error| ReferenceError(format!("{file}: {error}")))
 }
 
 /// Rows by their keys, when they are as many as the paper's table has.
 fn complete<K: Ord, V>(
-    file: &'static str,
+    file: &str,
     rows: Vec<(K, V)>,
     expected: usize,
 ) -> Result<BTreeMap<K, V>, ReferenceError> {
@@ -258,9 +231,8 @@ fn complete<K: Ord, V>(
     let rows: BTreeMap<K, V> = rows.into_iter().collect();
     let found = rows.len();
     // Fewer keys than lines: a row stands there twice, and one of the two would be lost.
-    if found == expected && lines == expected {
-        Ok(rows)
-    } else {
-        Err(ReferenceError::Rows { file, found, expected })
+    if (found, lines) != (expected, expected) {
+        return Err(ReferenceError(format!("{file} has {found} different rows, not {expected}")));
     }
+    Ok(rows)
 }

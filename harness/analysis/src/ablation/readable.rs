@@ -6,20 +6,22 @@ use std::fmt::Write as _;
 
 use gra_synth::request::Stage;
 
-use super::comparison::{Comparison, Difference};
-use super::{AblationTable, CANDIDATE_STAGES, RunCost, VariantRow};
-use crate::columns::{MISSING, hundredths as number, left, list, or_missing, right};
-use crate::cost::calls::Savings;
-use crate::grid::{self, Column, count, wrap};
+use super::{
+    AblationTable, CANDIDATE_STAGES, COUNTS, Comparison, Difference, ON_THE_WAY, RunCost,
+    VariantRow,
+};
+use crate::grid::{
+    self, Column, MISSING, count, hundredths as number, left, list, or_missing, right, wrap,
+};
 use crate::statistics::inference::{self, Estimate};
-use crate::trial::{Funnel, ScoreMeans};
+use crate::trial::{Funnel, Savings, ScoreMeans};
 
 impl AblationTable {
     /// Markdown tables of decisions, cost and what was left out, and how to read them. A value that does not
     /// exist is `-`.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let rows = self.rows();
+        let rows = &self.rows;
         let mut decisions = outcomes(rows);
         decisions.extend(difference(rows, "rate", |comparison| comparison.acceptance));
         decisions.extend(changed(rows));
@@ -46,7 +48,7 @@ impl AblationTable {
     /// and names of up to 18 characters they are at most 120 wide. A value that does not exist is `-`.
     #[must_use]
     pub fn terminal(&self) -> String {
-        let rows = self.rows();
+        let rows = &self.rows;
         let committee = [disputes(rows), scores(rows)].concat();
         let mut differences = difference(rows, "rate", |comparison| comparison.acceptance).to_vec();
         differences.extend(changed(rows));
@@ -86,7 +88,7 @@ impl AblationTable {
     /// numbers. `None` where neither is so.
     #[must_use]
     pub fn headline(&self) -> Option<String> {
-        let rows = self.rows();
+        let rows = &self.rows;
         // Rows beside the target that they missed.
         let missed = rows.iter().filter_map(|row| Some((row, row.target?)));
         let missed: Vec<(&VariantRow, u64)> =
@@ -133,32 +135,24 @@ fn beside_variants(rows: &[VariantRow], columns: Vec<Column>) -> Vec<Column> {
 
 /// A partition: all columns but the first and the rate add up to the first.
 fn outcomes(rows: &[VariantRow]) -> Vec<Column> {
-    let mut columns = vec![
-        right("drawn", rows, |row| count(row.funnel.candidates)),
-        right("mal-\nformed", rows, |row| count(row.funnel.malformed)),
-        right("failed", rows, |row| count(row.funnel.failed)),
-        right("repeated\nkeywords", rows, |row| count(row.funnel.repeated_keywords)),
-        right("vetoed", rows, |row| count(row.funnel.vetoed)),
-        right("rejected", rows, |row| count(row.funnel.rejected)),
-        right("adjud.\nout", rows, |row| count(row.funnel.adjudicated_out)),
-        right("voted\nout", rows, |row| count(row.funnel.voted_out)),
-        right("dupli-\ncate", rows, |row| count(row.funnel.duplicates)),
-        right("sur-\nplus", rows, |row| count(row.funnel.surplus)),
-        right("accepted", rows, |row| count(row.funnel.accepted)),
-    ];
     // Only an interrupted trial has undecided candidates; others need no column of zeros.
-    if rows.iter().any(|row| row.funnel.undecided > 0) {
-        columns.push(right("un-\ndecided", rows, |row| count(row.funnel.undecided)));
-    }
+    let all_are_decided = rows.iter().all(|row| row.funnel.undecided == 0);
+    let mut columns = counts(rows, |name| match name {
+        "undecided" => !all_are_decided,
+        _ => !ON_THE_WAY.contains(&name),
+    });
     columns.push(right("rate", rows, |row| number(row.funnel.acceptance_rate())));
     columns
 }
 
 fn disputes(rows: &[VariantRow]) -> Vec<Column> {
-    vec![
-        right("disputed", rows, |row| count(row.funnel.disputed)),
-        right("adjud.\nin", rows, |row| count(row.funnel.adjudicated_in)),
-    ]
+    counts(rows, |name| ON_THE_WAY.contains(&name))
+}
+
+/// A column for each of [`COUNTS`] that is shown.
+fn counts(rows: &[VariantRow], is_shown: impl Fn(&str) -> bool) -> Vec<Column> {
+    let shown = COUNTS.into_iter().filter(|(name, ..)| is_shown(name));
+    shown.map(|(_, title, of)| right(title, rows, |row| count(of(&row.funnel)))).collect()
 }
 
 fn scores(rows: &[VariantRow]) -> Vec<Column> {

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ablation::comparison::{Compared, Comparison, Difference, compare};
+use super::{Compared, Comparison, Difference, compare};
 use crate::statistics::inference::Inference;
 use crate::stats::measure::{Measure, MeasureTable, MeasureValue};
 use crate::trial::TrialFacts;
@@ -75,6 +75,55 @@ struct Run {
     samples: usize,
 }
 
+/// What is known of the variants at a place.
+struct Place<'a> {
+    name: &'a str,
+    /// By run seed, then by variant; a variant that was not run has nothing there.
+    runs: Vec<Vec<Option<Run>>>,
+    /// By variant, then by quantity.
+    means: Vec<[Option<Inference>; QUANTITIES.len()]>,
+}
+
+impl<'a> Place<'a> {
+    fn of(place: &'a SweepPlace<'_>, names: &[String]) -> Self {
+        let run = |trials: &Vec<&TrialFacts>| -> Vec<Option<Run>> {
+            let of_variant = |variant: &String| {
+                let trial = trials.iter().find(|trial| trial.variant == *variant)?;
+                let compared = Compared::from_candidates(&trial.candidates).ok()?;
+                let samples = trial.candidates.iter().filter(|one| one.is_sample()).count();
+                Some(Run { compared, samples })
+            };
+            names.iter().map(of_variant).collect()
+        };
+        let runs: Vec<Vec<Option<Run>>> = place.runs.iter().map(run).collect();
+        // A run's own inference where there is one; of several only their spread says how far a place may be off.
+        let mean_of = |variant: usize, measure: usize| {
+            let of_run = |run: &Vec<Option<Run>>| run[variant].as_ref()?.compared.mean(measure);
+            let means: Vec<Inference> = runs.iter().filter_map(of_run).collect();
+            if let [one] = means[..] { Some(one) } else { Inference::of_runs(&values(&means)) }
+        };
+        let of_variant = |variant| std::array::from_fn(|measure| mean_of(variant, measure));
+        let means = (0..names.len()).map(of_variant).collect();
+        Self { name: &place.name, runs, means }
+    }
+
+    /// How many samples each run of a variant has.
+    fn samples(&self, variant: usize) -> Vec<usize> {
+        let runs = self.runs.iter();
+        runs.filter_map(|run| Some(run[variant].as_ref()?.samples)).collect()
+    }
+
+    /// The mean over runs of a variant's difference to the first. Within a run the two draw the same candidates; what a
+    /// place decides for all of them cancels.
+    fn difference(&self, variant: usize, difference: DifferenceOf) -> Option<f64> {
+        let of_run = |run: &Vec<Option<Run>>| {
+            let (first, other) = run[0].as_ref().zip(run[variant].as_ref())?;
+            difference(&compare(&first.compared, &other.compared)).estimate.value
+        };
+        mean(&self.runs.iter().filter_map(of_run).collect::<Vec<_>>())
+    }
+}
+
 /// The variants side by side: per quantity the mean over places, the standard deviation between them, the
 /// standard error within one, each place's own estimate, and the mean over places of the difference to the first
 /// variant, candidate by candidate within a run. A place of several runs counts as their mean.
@@ -87,40 +136,13 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
             names.push(trial.variant.clone());
         }
     }
-    // By place, run and variant; a variant that was not run has nothing there.
-    let run = |trials: &Vec<&TrialFacts>| -> Vec<Option<Run>> {
-        let of_variant = |variant: &String| {
-            let trial = trials.iter().find(|trial| trial.variant == *variant)?;
-            let compared = Compared::from_candidates(&trial.candidates).ok()?;
-            let samples = trial.candidates.iter().filter(|candidate| candidate.is_sample()).count();
-            Some(Run { compared, samples })
-        };
-        names.iter().map(of_variant).collect()
-    };
-    let rows: Vec<(&str, Vec<Vec<Option<Run>>>)> = places
-        .iter()
-        .map(|place| (place.name.as_str(), place.runs.iter().map(run).collect()))
-        .collect();
+    let places: Vec<Place> = places.iter().map(|place| Place::of(place, &names)).collect();
     let (one, [over, by]) = (axis.one(), axis.groups());
     let mut table = MeasureTable::new(names.clone());
+    let mut push = |group, name: String, cell: &dyn Fn(usize) -> MeasureValue| {
+        table.push(group, name, (0..names.len()).map(cell).collect());
+    };
     for (measure, (name, difference, most)) in QUANTITIES.into_iter().enumerate() {
-        // A run's own inference where there is one; of several only their spread says how far a place may be off.
-        let mean_of = |runs: &[Vec<Option<Run>>], variant: usize| {
-            let of_run = |run: &Vec<Option<Run>>| run[variant].as_ref()?.compared.mean(measure);
-            let means: Vec<Inference> = runs.iter().filter_map(of_run).collect();
-            if let [one] = means[..] { Some(one) } else { Inference::of_runs(&values(&means)) }
-        };
-        let found: Vec<Vec<Option<Inference>>> = rows
-            .iter()
-            .map(|(_, runs)| (0..names.len()).map(|variant| mean_of(runs, variant)).collect())
-            .collect();
-        let of_variant = |variant: usize| -> Vec<Inference> {
-            found.iter().filter_map(|means| means[variant]).collect()
-        };
-        let mut push = |what: &str, cell: &dyn Fn(usize) -> MeasureValue| {
-            let cells = (0..names.len()).map(cell).collect();
-            table.push(over, format!("{name}, {what}"), cells);
-        };
         // Over the places that have a mean of the variant.
         let over_places: [(String, OfMeans, &str); 3] = [
             (format!("mean of {one}s"), |means| mean(&values(means)), TOO_FEW),
@@ -128,47 +150,39 @@ pub fn sweep(axis: SweepAxis, places: &[SweepPlace<'_>]) -> MeasureTable {
             (format!("standard error within a {one}"), within, NO_INTERVAL),
         ];
         for (what, of, why) in over_places {
-            push(&what, &|variant| {
-                let means = of_variant(variant);
+            push(over, format!("{name}, {what}"), &|variant| {
+                let means = places.iter().filter_map(|place| place.means[variant][measure]);
+                let means: Vec<Inference> = means.collect();
                 MeasureValue::exact(of(&means), means.len(), why)
             });
         }
-        push("difference to the first", &|variant| {
-            if variant == 0 {
-                return MeasureValue::Inapplicable(IS_FIRST);
-            }
-            // Within a run the two draw the same candidates; what a place decides for all of them cancels.
-            let of_run = |run: &Vec<Option<Run>>| {
-                let (first, other) = run[0].as_ref().zip(run[variant].as_ref())?;
-                difference(&compare(&first.compared, &other.compared)).estimate.value
-            };
-            let of_place =
-                |(_, runs): &(_, Vec<_>)| mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
-            mean_over(&rows.iter().filter_map(of_place).collect::<Vec<f64>>(), -most, most)
-        });
-        for ((place, runs), means) in rows.iter().zip(&found) {
-            let cell = |(variant, mean): (usize, &Option<Inference>)| match mean {
-                Some(found) => MeasureValue::Known(found.estimate().within(0.0, most)),
-                None if runs.iter().all(|run| run[variant].is_none()) => {
-                    MeasureValue::Absent(NO_TRIAL)
+        push(over, format!("{name}, difference to the first"), &|variant| {
+            let of_place = |place: &Place| place.difference(variant, difference);
+            match variant {
+                0 => MeasureValue::Inapplicable(IS_FIRST),
+                _ => {
+                    mean_over(&places.iter().filter_map(of_place).collect::<Vec<_>>(), -most, most)
                 }
-                None => MeasureValue::Absent(NO_VALUE),
-            };
-            let cells = means.iter().enumerate().map(cell).collect();
-            table.push(by, format!("{name}, {one} {place}"), cells);
+            }
+        });
+        for place in &places {
+            push(
+                by,
+                format!("{name}, {one} {}", place.name),
+                &|variant| match place.means[variant][measure] {
+                    Some(found) => MeasureValue::Known(found.estimate().within(0.0, most)),
+                    None if place.samples(variant).is_empty() => MeasureValue::Absent(NO_TRIAL),
+                    None => MeasureValue::Absent(NO_VALUE),
+                },
+            );
         }
     }
-    for (place, runs) in &rows {
-        let cell = |variant: usize| {
-            let ran: Vec<usize> =
-                runs.iter().filter_map(|run| Some(run[variant].as_ref()?.samples)).collect();
-            if ran.is_empty() {
-                return MeasureValue::Absent(NO_TRIAL);
-            }
-            MeasureValue::count(ran.iter().sum(), ran.len())
-        };
-        let cells = (0..names.len()).map(cell).collect();
-        table.push(by, format!("accepted samples, {one} {place}"), cells);
+    for place in &places {
+        let name = format!("accepted samples, {one} {}", place.name);
+        push(by, name, &|variant| match &place.samples(variant)[..] {
+            [] => MeasureValue::Absent(NO_TRIAL),
+            ran => MeasureValue::count(ran.iter().sum(), ran.len()),
+        });
     }
     table
 }
@@ -251,7 +265,7 @@ fn within(means: &[Inference]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial_by_hand::{accepted, rejected};
+    use crate::trial::tests::{accepted, rejected};
 
     fn trial(variant: &str, passed: u32, of: u32) -> TrialFacts {
         let candidates =

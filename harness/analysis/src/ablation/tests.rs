@@ -1,16 +1,15 @@
 //! The table of a full committee, a variant without review and one that drew nothing.
 
-use gra_synth::candidate::{Candidate, Outcome};
-use gra_synth::request::Stage;
+use gra_synth::candidate::Outcome;
 
 use std::io;
 
 use super::*;
-use crate::trial_by_hand::{accepted, calls, every_outcome, rejected, trial};
+use crate::trial::tests::{accepted, calls, every_outcome, failed, rejected, trial, written};
 
 /// Accepted as it was written, without reviewers and scores.
 fn unreviewed(number: u32) -> Candidate {
-    let mut candidate = crate::trial_by_hand::written(number);
+    let mut candidate = written(number);
     candidate.roles.reviewers.clear();
     candidate.roles.adjudicator = None;
     candidate.outcome = Some(Outcome::Accepted);
@@ -48,7 +47,7 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
 
 #[test]
 fn outcomes_partition_the_candidates() {
-    for row in table().rows() {
+    for row in table().rows {
         let f = &row.funnel;
         let ends = [
             f.malformed,
@@ -77,8 +76,9 @@ fn unmet_targets_and_unequal_sizes_come_first() {
     };
     let headline = |passed: [u32; 2], targets: [Option<u64>; 2]| {
         let mut table = AblationTable::new(&trials(passed), "gra", 42).unwrap();
-        table.set_target("gra", targets[0]).unwrap();
-        table.set_target("free", targets[1]).unwrap();
+        for (row, target) in table.rows.iter_mut().zip(targets) {
+            row.target = target;
+        }
         let line = table.headline();
         for shown in [table.markdown(), table.terminal()] {
             // A terminal breaks it.
@@ -132,7 +132,7 @@ fn csv_reads_back_with_as_many_fields_as_names() {
 #[test]
 fn csv_does_not_depend_on_what_was_measured() {
     let mut measured = table();
-    measured.set_measured("gra", RunCost { paid_calls: 7, ..RunCost::default() }).unwrap();
+    measured.rows[0].measured = Some(RunCost { paid_calls: 7, ..RunCost::default() });
     assert_eq!(text(|bytes| table().write_csv(bytes)), text(|bytes| measured.write_csv(bytes)));
 }
 
@@ -141,13 +141,12 @@ fn shown() -> AblationTable {
     let mut trials = trials();
     trials[1].variant = "single|llama".to_owned();
     let mut table = AblationTable::new(&trials, "gra", 42).unwrap();
-    let measured = RunCost {
+    table.rows[1].measured = Some(RunCost {
         paid_calls: 180,
         answered_from_store: 60,
         engine_seconds: 1234.56,
         wall_seconds: 1240.0,
-    };
-    table.set_measured("single|llama", measured).unwrap();
+    });
     table
 }
 
@@ -288,7 +287,7 @@ fn what_makes_no_table_is_named() {
         error(&trials()[2..], "gra"),
         error(&repeated, "gra"),
         error(&twice, "gra"),
-        table().set_measured("grb", RunCost::default()).unwrap_err().to_string(),
+        error(&trials(), "grb"),
     ];
     insta::assert_snapshot!(errors.join("\n"), @r#"
         the ablation has no variant `gra`; it has no-reviewer, nothing
@@ -297,4 +296,68 @@ fn what_makes_no_table_is_named() {
         the ablation has no variant `grb`; it has gra, single, "Llama"
         reviewer, no-reviewer, nothing
         "#);
+}
+
+fn compared(candidates: &[Candidate]) -> Compared {
+    Compared::from_candidates(candidates).unwrap()
+}
+
+fn differences(reference: &[Candidate], variant: &[Candidate]) -> [(usize, Option<f64>); 2] {
+    let comparison = compare(&compared(reference), &compared(variant));
+    [comparison.acceptance, comparison.mu]
+        .map(|difference| (difference.estimate.n, difference.estimate.value))
+}
+
+#[test]
+fn only_candidates_that_both_drew_are_compared() {
+    let reference: Vec<Candidate> = (0..10).map(accepted).collect();
+    let variant: Vec<Candidate> = (6..20).map(rejected).collect();
+    let [acceptance, mu] = differences(&reference, &variant);
+    assert_eq!(acceptance, (4, Some(-1.0)));
+    assert_eq!(mu.0, 4);
+    assert!((mu.1.unwrap() - (7.0 - 26.0 / 3.0)).abs() < 1e-12);
+}
+
+#[test]
+fn decisions_that_change_both_ways_are_counted_though_the_rate_stays() {
+    let reference = [accepted(0), rejected(1), accepted(2), rejected(3), failed(4)];
+    let variant = [rejected(0), accepted(1), accepted(2), rejected(3), accepted(4)];
+    let found = compare(&compared(&reference), &compared(&variant));
+    assert_eq!(found.acceptance.estimate.value, Some(0.0));
+    assert_eq!((found.gained, found.lost), (1, 1));
+    let none = compare(&compared(&reference), &compared(&reference[..1]));
+    assert_eq!((none.gained, none.lost), (0, 0));
+}
+
+#[test]
+fn what_is_undecided_or_half_reviewed_has_no_pair() {
+    let full = every_outcome();
+    assert_eq!(differences(&full, &full), [(9, Some(0.0)), (6, Some(0.0))]);
+    let vetoed = full[2].clone();
+    assert_eq!(differences(&[accepted(2)], &[vetoed]), [(1, Some(-1.0)), (0, None)]);
+}
+
+#[test]
+fn acceptance_counts_what_is_decided() {
+    // Of ten, one is undecided; accepted and surplus pass.
+    let estimate = acceptance(&every_outcome());
+    assert!((estimate.value.unwrap() - 2.0 / 9.0).abs() < 1e-12, "{estimate:?}");
+    assert_eq!(acceptance(&[]).value, None);
+}
+
+#[test]
+fn what_an_engine_failed_on_has_no_pair_and_no_rate() {
+    assert_eq!(differences(&[accepted(2)], &[failed(2)]), [(0, None), (0, None)]);
+    let candidates = [accepted(0), rejected(1), failed(2), failed(3)];
+    assert_eq!(acceptance(&candidates).value, Some(0.5));
+    let funnel = Funnel::of(&candidates);
+    assert_eq!((funnel.acceptance_rate(), funnel.failed), (Some(0.5), 2));
+    assert_eq!(funnel.failed_calls_total(), 2);
+    assert_eq!(Funnel::of(&candidates[2..]).acceptance_rate(), None);
+}
+
+#[test]
+fn surplus_has_passed() {
+    let surplus = every_outcome()[7].clone();
+    assert_eq!(differences(&[accepted(7)], &[surplus])[0], (1, Some(0.0)));
 }

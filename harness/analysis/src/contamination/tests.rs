@@ -116,9 +116,8 @@ fn what_eleven_samples_have_is_boilerplate() {
 fn words_do_not_run_from_instruction_to_response() {
     let (start, end) = TRAINS.split_at(TRAINS.find("travel").unwrap());
     let found = of(&[(start, Some(end)), ("x", None)]);
-    let overlapping = &found.data_sets[0].found[0];
     // The end alone has 17 words of the item, so it is an overlap by itself.
-    assert_eq!(overlapping.samples.len(), 1);
+    assert_eq!(found.data_sets[0].overlapping(0).0, 1);
     let (start, end) = SHEEP.split_at(SHEEP.find("and").unwrap());
     assert!(of(&[(start, Some(end))]).data_sets[0].hits.is_empty());
 }
@@ -134,7 +133,41 @@ fn rare_words_weigh_more_than_common_ones() {
     benchmark.items = (0..50).map(item).collect();
     let samples = vec![("s00000".to_owned(), preamble, None)];
     let found = Contamination::of(&[SampleTexts { name: "a", samples }], &[benchmark]);
-    assert_eq!(found.data_sets[0].found[0].by_runs.len(), 0);
+    assert_eq!(found.data_sets[0].found_by_runs(0), 0);
     let few = found.data_sets[0].hits.iter().map(|hit| hit.share).fold(0.0, f64::max);
     assert!(few < 6.0 / 21.0, "{few}");
+}
+
+#[test]
+fn runs_know_their_owners() {
+    let texts = [vec!["a b c d".to_owned(), "x y".to_owned()], vec!["b C d, e".to_owned()]];
+    let owners: Vec<&[String]> = texts.iter().map(Vec::as_slice).collect();
+    let index = Index::of(&owners, 3);
+    assert_eq!(index.runs(), 0..3);
+    let mut found = Vec::new();
+    index.look_up(&words("z a b c d e"), |run, words| {
+        found.push((words.join(" "), index.owners(run).collect::<Vec<_>>()));
+    });
+    let expected = [("a b c", vec![0]), ("b c d", vec![0, 1]), ("c d e", vec![1])];
+    let expected: Vec<(String, Vec<usize>)> =
+        expected.into_iter().map(|(words, owners)| (words.to_owned(), owners)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_order_of_words_counts() {
+    let of = |text: &str| runs(&words(text), 3);
+    assert_ne!(of("a b c"), of("c b a"));
+    assert_ne!(of("a b c"), of("ab b c"));
+    assert!(of("a b").is_empty());
+}
+
+#[test]
+fn counting_is_no_text() {
+    let places = |text: &str| {
+        let runs = runs(&words(text), 4);
+        runs.into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+    };
+    assert_eq!(places("1 2 3 4 5"), [0; 0]);
+    assert_eq!(places("one 2 3 four 5 6 7"), [0]);
 }

@@ -12,7 +12,7 @@ use gra_synth::stream::Stream;
 
 use crate::diversity::Undefined;
 use crate::diversity::unit_vectors::UnitVectors;
-use crate::statistics::levels::whole;
+use crate::statistics::inference::whole;
 
 /// Clusters of a joint fit, unless the caller asks for another number: at most 6 bits of entropy.
 pub const CLUSTERS: usize = 64;

@@ -20,10 +20,9 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use gra_synth::stream::Stream;
 
-use crate::diversity::Undefined;
 use crate::diversity::unit_vectors::{UnitVectors, neighbours};
-use crate::diversity::vendi::{eigen, matrix, second_moment};
-use crate::statistics::levels::whole;
+use crate::diversity::{Undefined, eigen, matrix, second_moment};
+use crate::statistics::inference::whole;
 use descent::{Affinities, EXAGGERATION, descend, divergence};
 
 mod descent;

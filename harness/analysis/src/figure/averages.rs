@@ -7,12 +7,10 @@ use gra_paper::exact::to_f64;
 use gra_paper::reference::FigureNumber;
 use gra_paper::{BaseModel, DataSource, Reference, SeedDataset};
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale, estimate, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, TEXT, Words, lines, notice, page};
-use super::{Figure, FigureError, palette};
+use super::{Figure, FigureError, LINE, lines, notice, page, palette};
 use crate::statistics::inference::{Estimate, Interval};
 
 /// Averages side by side.
@@ -90,7 +88,7 @@ impl Averages {
     pub fn of_variants(reference: &Reference, base: BaseModel, measured: &Benchmarks) -> Self {
         let ours = OursOfBase { base, measured };
         let printed = |series: &str| {
-            let known = reference.figures().iter();
+            let known = reference.figures.iter();
             let is_it = |known: &&FigureNumber| {
                 (known.figure, known.x.as_str(), known.series.as_str()) == (4, "score", series)
             };
@@ -117,7 +115,7 @@ impl Averages {
     /// When there is no bar.
     pub fn figure(&self) -> Result<Figure, FigureError> {
         if self.groups.iter().all(|group| group.bars.is_empty()) {
-            return Err(FigureError::Nothing { what: "no source of data" });
+            return Err(FigureError::Nothing("no source of data"));
         }
         let ours = match self.bars().filter(|bar| bar.ours.is_some()).count() {
             0 => format!(
@@ -156,8 +154,7 @@ impl Averages {
                 ),
             ),
         };
-        let words = Words { name: name.to_owned(), title: title.to_owned(), caption };
-        page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
+        page(name, title, caption, HEIGHT, |canvas, area| self.draw(canvas, area))
     }
 
     /// What was measured less GRA, in words: item by item, where that is known.
@@ -191,15 +188,14 @@ impl Averages {
         for (place, group) in self.groups.iter().enumerate() {
             let x = plot.x + lines(place) * width;
             let room = Area { x, width, ..plot }.without([8.0, 0.0, 8.0, 0.0]);
-            let bold = Letters::new(TEXT, HPos::Center).bold();
+            let bold = Letters::CENTER.bold();
             let at = (room.middle().0, plot.bottom() + 2.0 * LINE);
             canvas.text(&bold.cut(&group.name, room.width), at, bold)?;
             if group.bars.is_empty() {
                 notice(canvas, room, "no data")?;
             }
             let slot = room.width / lines(group.bars.len().max(1));
-            let names: Vec<&str> = group.bars.iter().map(|bar| bar.source.as_str()).collect();
-            let colors = palette::of_names(&names);
+            let colors = palette::of_names(group.bars.iter().map(|bar| bar.source.as_str()));
             for ((source, bar), color) in group.bars.iter().enumerate().zip(colors) {
                 let x = room.x + lines(source) * slot;
                 bar.draw(canvas, scale, Area { x, width: slot, ..plot }, color)?;
@@ -235,7 +231,7 @@ impl Bar {
 
     fn draw(&self, canvas: &mut Canvas<'_>, scale: Scale, slot: Area, color: RGBColor) -> Drawn {
         let (x, _) = slot.middle();
-        let letters = Letters::new(TEXT, HPos::Center);
+        let letters = Letters::CENTER;
         // A name of its own size where it fits, else smaller, and cut where it would be too small to read.
         let name = letters.fitting(&self.source, slot.width - 2.0);
         canvas.text(&name.cut(&self.source, slot.width - 1.0), (x, slot.bottom() + 12.0), name)?;
@@ -270,7 +266,7 @@ impl Bar {
 
 /// Of values over a bar of this width.
 fn letters_for(slot: Area) -> Letters {
-    Letters::new(TEXT, HPos::Center).fitting("00.00", slot.width - 4.0)
+    Letters::CENTER.fitting("00.00", slot.width - 4.0)
 }
 
 /// A word for a source.

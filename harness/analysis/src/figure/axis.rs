@@ -4,11 +4,9 @@
 use gra_paper::benchmarks::BenchmarkScore;
 use gra_paper::exact::to_f64;
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{TEXT, lines};
-use super::{FigureError, palette};
+use super::{FigureError, lines, palette};
 use crate::statistics::inference::Estimate;
 
 /// Values along a side of a drawing. Values beyond its ends count as those.
@@ -89,7 +87,7 @@ pub(super) fn left(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64
     for Tick { value, text } in scale.ticks(about) {
         let y = scale.at(value);
         canvas.path([(area.x, y), (area.right(), y)], palette::LINE, 0.8)?;
-        let letters = Letters::new(TEXT, HPos::Right).colored(palette::QUIET);
+        let letters = Letters::RIGHT.colored(palette::QUIET);
         canvas.text(&text, (area.x - 6.0, y), letters)?;
     }
     Ok(())
@@ -100,7 +98,7 @@ const OVERHANG: f64 = 10.0;
 
 /// The same for its lower side, with names below, as many as there is room for.
 pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f64) -> Drawn {
-    let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+    let letters = Letters::CENTER.colored(palette::QUIET);
     let mut free = f64::NEG_INFINITY;
     for Tick { value, text } in scale.ticks(about) {
         let (x, half) = (scale.at(value), letters.width(&text) / 2.0);
@@ -116,7 +114,7 @@ pub(super) fn below(canvas: &mut Canvas<'_>, area: Area, scale: Scale, about: f6
 
 /// Powers of ten on the lower side of an area: faint lines across it, and names below. The scale is of the powers.
 pub(super) fn decades(canvas: &mut Canvas<'_>, area: Area, scale: Scale) -> Drawn {
-    let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+    let letters = Letters::CENTER.colored(palette::QUIET);
     let (low, high) = scale.values;
     // At most six steps, so that each of them is a whole power.
     for Tick { value, .. } in scale.ticks((high - low).min(6.0)) {
@@ -133,8 +131,8 @@ pub(super) fn decades(canvas: &mut Canvas<'_>, area: Area, scale: Scale) -> Draw
 
 /// A value and the ends of its interval, as far as there are any.
 pub(super) fn ends(estimate: &Estimate) -> impl Iterator<Item = f64> + use<> {
-    let ends = estimate.interval.map(|interval| [interval.low, interval.high]);
-    estimate.value.into_iter().chain(ends.into_iter().flatten())
+    let [low, high] = estimate.ends();
+    [estimate.value, low, high].into_iter().flatten()
 }
 
 /// A ring at a value, with its interval as a whisker, on an upright scale; gives the upper end.
@@ -192,7 +190,7 @@ pub(super) fn apart(wanted: &[f64], gap: f64) -> Vec<f64> {
                 break;
             }
             blocks.pop();
-            let counts = [before.1, block.1].map(super::page::lines);
+            let counts = [before.1, block.1].map(super::lines);
             let mean = (before.0 * counts[0] + block.0 * counts[1]) / (counts[0] + counts[1]);
             block = (mean, before.1 + block.1);
         }

@@ -8,7 +8,7 @@ use plotters::prelude::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoTextStyle, RGBColor, TextStyle};
 
-use super::{FigureError, font, palette};
+use super::{FigureError, TEXT, font, palette};
 
 /// Units of the drawing library in a pixel.
 const UNITS: f64 = 10.0;
@@ -87,7 +87,12 @@ pub(super) struct Letters {
 }
 
 impl Letters {
-    pub(super) const fn new(size: f64, at: HPos) -> Self {
+    /// Usual text that begins at its place, stands around it, or ends there.
+    pub(super) const LEFT: Self = Self::new(TEXT, HPos::Left);
+    pub(super) const CENTER: Self = Self::new(TEXT, HPos::Center);
+    pub(super) const RIGHT: Self = Self::new(TEXT, HPos::Right);
+
+    const fn new(size: f64, at: HPos) -> Self {
         Self { size, color: palette::INK, at, bold: false, upright: false }
     }
 

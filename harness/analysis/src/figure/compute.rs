@@ -5,13 +5,11 @@
 use std::collections::BTreeSet;
 
 use gra_synth::request::Stage;
-use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale, apart, diamond, ends, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, TEXT, Words, lines, page};
-use super::{Figure, FigureError, palette};
-use crate::cost::compute::{Compute, MEMBER_PARAMETERS};
+use super::{Figure, FigureError, LINE, lines, page, palette};
+use crate::compute::{Compute, MEMBER_PARAMETERS};
 use crate::statistics::inference::Estimate;
 
 /// Stages that are shown as one, in the order of the method.
@@ -62,9 +60,9 @@ struct Row {
 pub fn compute(trials: &[ComputeReadings]) -> Result<Figure, FigureError> {
     let rows: Vec<Row> = trials.iter().filter_map(row).collect();
     let Some(first) = trials.first().filter(|_| !rows.is_empty()) else {
-        return Err(FigureError::Nothing {
-            what: "no trial has accepted samples and models whose sizes are stated",
-        });
+        return Err(FigureError::Nothing(
+            "no trial has accepted samples and models whose sizes are stated",
+        ));
     };
     let sizes = trials.iter().map(|trial| format!("{} {}", trial.name, trial.stated.samples));
     let asked: BTreeSet<u64> = trials.iter().flat_map(|trial| trial.sizes.clone()).collect();
@@ -86,10 +84,9 @@ pub fn compute(trials: &[ComputeReadings]) -> Result<Figure, FigureError> {
             n => format!(" {n} trials have no samples, or models of unstated size, and no row."),
         }
     );
-    let title = "Operations per accepted sample, by stage".to_owned();
-    let words = Words { name: "compute".to_owned(), title, caption };
+    let title = "Operations per accepted sample, by stage";
     let height = (TALL + ROW) * lines(rows.len()) + 6.0 * LINE;
-    page(words, height, |canvas, area| draw(canvas, area, &rows))
+    page("compute", title, caption, height, |canvas, area| draw(canvas, area, &rows))
 }
 
 fn row(readings: &ComputeReadings) -> Option<Row> {
@@ -142,12 +139,11 @@ fn totals(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
     let low = all().fold(f64::INFINITY, f64::min).log10().floor();
     let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
     let scale = Scale::new((low, high), (area.x + 6.0, area.right() - 6.0));
-    let letters = Letters::new(TEXT, HPos::Left);
+    let letters = Letters::LEFT;
     let left = (area.x - NAMES, area.y - 12.0);
     canvas.text("Operations, powers of ten", left, letters.bold())?;
     axis::decades(canvas, area, scale)?;
-    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    let colors = palette::of_names(&names);
+    let colors = palette::of_names(rows.iter().map(|row| row.name.as_str()));
     for (place, row) in rows.iter().enumerate() {
         let y = area.y + (lines(place) + 0.5) * TALL;
         canvas.text(&letters.cut(&row.name, NAMES - 8.0), (area.x - NAMES, y), letters)?;
@@ -192,7 +188,7 @@ fn digits(ratio: f64) -> String {
 
 /// Where a trial's own operations went.
 fn shares(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
-    let letters = Letters::new(TEXT, HPos::Left);
+    let letters = Letters::LEFT;
     let left = (area.x - NAMES, area.y - 1.9 * LINE);
     canvas.text("Shares of the trial's own", left, letters.bold())?;
     let mut x = area.x - NAMES;
@@ -214,7 +210,7 @@ fn shares(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
             let text = format!("{:.0}%", 100.0 * spent / total);
             if piece.width > letters.width(&text) + 6.0 {
                 let color = palette::on(palette::KINDS[part]);
-                let inside = Letters::new(TEXT, HPos::Center).colored(color);
+                let inside = Letters::CENTER.colored(color);
                 canvas.text(&text, piece.middle(), inside)?;
             }
             x += piece.width;
@@ -254,9 +250,9 @@ struct Point<'a> {
 pub fn cost_and_quality(title: &str, variants: &[CostAndQuality]) -> Result<Figure, FigureError> {
     let points: Vec<Point> = variants.iter().filter_map(Point::of).collect();
     if points.is_empty() {
-        return Err(FigureError::Nothing {
-            what: "no variant has judged samples and models whose sizes are stated",
-        });
+        return Err(FigureError::Nothing(
+            "no variant has judged samples and models whose sizes are stated",
+        ));
     }
     let sizes = variants.iter().map(|of| format!("{} {}", of.variant, of.judge.n));
     let without = variants.len() - points.len();
@@ -273,9 +269,7 @@ pub fn cost_and_quality(title: &str, variants: &[CostAndQuality]) -> Result<Figu
         }
     );
     let title = format!("Cost and quality, {title}");
-    page(Words { name: "cost-quality".to_owned(), title, caption }, PLANE, |canvas, area| {
-        draw_plane(canvas, area, &points)
-    })
+    page("cost-quality", &title, caption, PLANE, |canvas, area| draw_plane(canvas, area, &points))
 }
 
 impl<'a> Point<'a> {
@@ -301,9 +295,9 @@ fn draw_plane(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
     let x = Scale::new((low, high), (plot.x + 10.0, plot.right() - 10.0));
     axis::left(canvas, plot, y, 6.0)?;
     axis::decades(canvas, plot, x)?;
-    let name = Letters::new(TEXT, HPos::Left);
+    let name = Letters::LEFT;
     canvas.text("judge's mean", (area.x, area.y), name)?;
-    let (below, at) = (Letters::new(TEXT, HPos::Center), (plot.middle().0, plot.bottom() + 28.0));
+    let (below, at) = (Letters::CENTER, (plot.middle().0, plot.bottom() + 28.0));
     canvas.text("operations per accepted sample", at, below)?;
     // Names stand right of the plane in the order of the judge's means, each joined with its point.
     let mut order: Vec<&Point> = points.iter().collect();
@@ -316,8 +310,7 @@ fn draw_plane(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
         let from = place(point);
         canvas.path([(from.0 + 6.0, from.1), (plot.right() + 4.0, *label)], palette::LINE, 0.8)?;
     }
-    let names: Vec<&str> = points.iter().map(|point| point.name).collect();
-    let colors = palette::of_names(&names);
+    let colors = palette::of_names(points.iter().map(|point| point.name));
     for (label, point) in labels.iter().zip(&order) {
         // Colours go by the order of the variants, which is not that of the judge's means.
         let number = points.iter().position(|other| std::ptr::eq(other, *point)).unwrap_or(0);
@@ -336,9 +329,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::cost::compute::{Parameters, TEACHER_PARAMETERS};
+    use crate::compute::{Parameters, TEACHER_PARAMETERS};
     use crate::statistics::inference::Interval;
-    use crate::trial_by_hand::{calls, every_outcome, trial};
+    use crate::trial::tests::{calls, every_outcome, trial};
 
     fn of(name: &str, parameters: u64) -> ComputeReadings {
         let stages = [Stage::Keywords, Stage::Instruction, Stage::Response, Stage::Adjudication];

@@ -139,7 +139,7 @@ fn advance(letter: char, bold: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::page::{Words, page};
+    use crate::figure::page;
 
     #[test]
     fn both_weights_hold_what_figures_write() {
@@ -184,9 +184,8 @@ mod tests {
     }
 
     fn figure() -> crate::figure::Figure {
-        let words = ["name", "A title of AVAs & \u{3c4}", "n = 1."].map(str::to_owned);
-        let [name, title, caption] = words;
-        page(Words { name, title, caption }, 40.0, |canvas, area| {
+        let caption = "n = 1.".to_owned();
+        page("name", "A title of AVAs & \u{3c4}", caption, 40.0, |canvas, area| {
             canvas.fill(area, crate::figure::palette::ACCENT)
         })
         .unwrap()

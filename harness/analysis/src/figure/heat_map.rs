@@ -2,12 +2,10 @@
 //! stand on the page.
 
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters, SMALLEST};
-use super::page::{LINE, MARGIN, ROOM, TEXT, WIDTH, Words, lines, page};
-use super::{Figure, FigureError, palette};
-use crate::statistics::levels::whole;
+use super::{Figure, FigureError, LINE, MARGIN, ROOM, TEXT, WIDTH, lines, page, palette};
+use crate::statistics::inference::whole;
 
 /// A heat map.
 #[derive(Clone, Debug, Default)]
@@ -101,12 +99,10 @@ impl HeatMap {
     /// When there is no panel, or no square in one.
     pub fn figure(&self) -> Result<Figure, FigureError> {
         if self.panels.is_empty() || self.x.ticks.is_empty() || self.y.ticks.is_empty() {
-            return Err(FigureError::Nothing { what: "no squares" });
+            return Err(FigureError::Nothing("no squares"));
         }
         let layout = Layout::of(self);
-        let words =
-            Words { name: self.name.clone(), title: self.title.clone(), caption: self.caption() };
-        page(words, layout.height, |canvas, area| {
+        page(&self.name, &self.title, self.caption(), layout.height, |canvas, area| {
             for (place, panel) in self.panels.iter().enumerate() {
                 self.panel(canvas, panel, layout.squares(area, place))?;
             }
@@ -130,7 +126,7 @@ impl HeatMap {
             (area.x + lines(column) * size.0, area.bottom() - lines(row + 1) * size.1)
         };
         let (middle, _) = area.middle();
-        let title = Letters::new(TEXT, HPos::Center).bold();
+        let title = Letters::CENTER.bold();
         // A centred text may reach as far as the nearer side of the page lets it.
         let most = 2.0 * (middle - MARGIN).min(WIDTH - MARGIN - middle);
         canvas.text(&title.cut(&panel.title, most), (middle, area.y - 12.0), title)?;
@@ -146,19 +142,19 @@ impl HeatMap {
                 canvas.frame(area, palette::ACCENT, 3.0)?;
             }
         }
-        let tick = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+        let tick = Letters::CENTER.colored(palette::QUIET);
         for (column, text) in self.x.ticks.iter().enumerate() {
             let place = (corner(0, column).0 + size.0 / 2.0, area.bottom() + 12.0);
             let tick = tick.fitting(text, size.0 - 4.0);
             canvas.text(&tick.cut(text, size.0 - 4.0), place, tick)?;
         }
-        let tick = Letters { at: HPos::Right, ..tick };
+        let tick = Letters::RIGHT.colored(palette::QUIET);
         let room = Layout::tick_room(self);
         for (row, text) in self.y.ticks.iter().enumerate() {
             let place = (area.x - 6.0, corner(row, 0).1 + size.1 / 2.0);
             canvas.text(&tick.cut(text, room), place, tick)?;
         }
-        let name = Letters::new(TEXT, HPos::Center);
+        let name = Letters::CENTER;
         canvas.text(&name.cut(&self.x.name, most), (middle, area.bottom() + 30.0), name)?;
         let name = Letters { upright: true, ..name };
         let place = (area.x - room - 18.0, area.middle().1);
@@ -175,7 +171,7 @@ impl HeatMap {
         canvas.fill(area, ground)?;
         canvas.frame(area, palette::PAPER, 1.0)?;
         // Dark squares have light letters.
-        let letters = Letters::new(TEXT, HPos::Center).colored(palette::on(ground));
+        let letters = Letters::CENTER.colored(palette::on(ground));
         let (x, y) = area.middle();
         let rise = if square.below.is_empty() { 0.0 } else { 7.0 };
         let mut line = |text: &str, y: f64, letters: Letters| {
@@ -201,7 +197,7 @@ impl HeatMap {
     }
 
     fn scale(&self, canvas: &mut Canvas<'_>, foot: Area) -> Drawn {
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         canvas.text(&self.value, (foot.x, foot.y), letters)?;
         let bar = Area::new((foot.x, foot.y + LINE - 5.0), SCALE);
         let steps = 64;
@@ -214,8 +210,8 @@ impl HeatMap {
         }
         canvas.frame(bar, palette::GREY, 1.0)?;
         let (low, high) = self.range;
-        for (at, share) in [(HPos::Left, 0.0), (HPos::Center, 0.5), (HPos::Right, 1.0)] {
-            let tick = Letters::new(TEXT, at).colored(palette::QUIET);
+        for (tick, share) in [(Letters::LEFT, 0.0), (Letters::CENTER, 0.5), (Letters::RIGHT, 1.0)] {
+            let tick = tick.colored(palette::QUIET);
             let text = format!("{:.2}", low + (high - low) * share);
             canvas.text(&text, (bar.x + SCALE.0 * share, bar.bottom() + 11.0), tick)?;
         }
@@ -224,7 +220,7 @@ impl HeatMap {
 
     /// What the marks say, right of the scale.
     fn legend(&self, canvas: &mut Canvas<'_>, foot: Area) -> Drawn {
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         let left = MARGIN + letters.width(&self.value).max(SCALE.0) + 32.0;
         let mut row = 0.0;
         let mut entry = |canvas: &mut Canvas<'_>, text: &str| -> Result<Area, FigureError> {
@@ -278,7 +274,7 @@ struct Layout {
 
 impl Layout {
     fn of(map: &HeatMap) -> Self {
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         let widest = |texts: &mut dyn Iterator<Item = &String>| {
             texts.map(|text| letters.width(text)).fold(0.0, f64::max)
         };
@@ -324,7 +320,7 @@ impl Layout {
 
     /// Room for the names of rows.
     fn tick_room(map: &HeatMap) -> f64 {
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         let ticks = map.y.ticks.iter().map(|text| letters.width(text));
         ticks.fold(0.0, f64::max).min(TICKS)
     }

@@ -34,7 +34,8 @@ pub(super) const KINDS: [RGBColor; 8] = [
 
 /// Colours of data sets, sources and variants by their names, the same in every figure: GRA's is one, the seed set's
 /// another, the large teacher's a third; others take what is left in their order.
-pub(super) fn of_names(names: &[&str]) -> Vec<RGBColor> {
+pub(super) fn of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<RGBColor> {
+    let names: Vec<&str> = names.into_iter().collect();
     let fixed = |name: &str| match name.to_lowercase().as_str() {
         "gra" => Some(0),
         other if other.contains("-gra-seed-") => Some(0),
@@ -151,12 +152,12 @@ mod tests {
     #[test]
     fn names_of_the_paper_have_one_colour_and_others_none_of_theirs() {
         let [gra, distilled, seeds] = [KINDS[0], KINDS[1], KINDS[2]];
-        assert_eq!(of_names(&["seed", "GRA", "32B", "72B"]), [seeds, gra, KINDS[5], distilled]);
-        assert_eq!(of_names(&["vanilla", "ablation-gra-seed-42"]), [seeds, gra]);
+        assert_eq!(of_names(["seed", "GRA", "32B", "72B"]), [seeds, gra, KINDS[5], distilled]);
+        assert_eq!(of_names(["vanilla", "ablation-gra-seed-42"]), [seeds, gra]);
         let eight = ["a", "gra", "b", "vanilla", "c", "distill-large", "d", "e"];
         let of_ablation = ["gra", "a", "b", "c", "d", "e", "f"];
         for names in [&eight[..], &of_ablation] {
-            let colors = of_names(names);
+            let colors = of_names(names.iter().copied());
             assert!((0..colors.len()).all(|at| !colors[..at].contains(&colors[at])), "{colors:?}");
         }
     }

@@ -6,12 +6,10 @@
 //! says which of them has more of a cell's points.
 
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, MARGIN, ROOM, TEXT, Words, lines, page};
-use super::{Figure, FigureError, palette};
-use crate::statistics::levels::whole;
+use super::{Figure, FigureError, LINE, MARGIN, ROOM, lines, page, palette};
+use crate::statistics::inference::whole;
 
 /// Sets of points with their names.
 #[derive(Clone, Debug)]
@@ -61,7 +59,7 @@ impl Plane<'_> {
             return Err(FigureError::TooMany { sets: self.sets.len(), most: MOST_SETS });
         }
         let frame = Frame::around(self.sets.iter().flat_map(|(_, points)| points.iter()))
-            .ok_or(FigureError::Nothing { what: "the map has no points" })?;
+            .ok_or(FigureError::Nothing("the map has no points"))?;
         let points: usize = self.sets.iter().map(|(_, points)| points.len()).sum();
         if points < FEWEST_DOTS {
             return Err(FigureError::TooFew { points, least: FEWEST_DOTS });
@@ -69,14 +67,9 @@ impl Plane<'_> {
         if points > MOST_DOTS { Density::of(self, frame).figure() } else { self.dots(frame) }
     }
 
-    fn words(&self, more: &str) -> Words {
-        let caption = format!("{} {more}", self.caption).trim_end().to_owned();
-        Words { name: self.name.to_owned(), title: self.title.to_owned(), caption }
-    }
-
     /// A colour per set.
     fn colors(&self) -> Vec<RGBColor> {
-        palette::of_names(&self.sets.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+        palette::of_names(self.sets.iter().map(|(name, _)| *name))
     }
 
     fn dots(&self, frame: Frame) -> Result<Figure, FigureError> {
@@ -84,11 +77,11 @@ impl Plane<'_> {
         let names = self.names();
         let rows = names.last().map_or(0, |(.., row)| row + 1);
         let head = lines(rows) * LINE + 6.0;
-        page(self.words(""), head + ROOM, |canvas, area| {
+        page(self.name, self.title, self.caption.to_owned(), head + ROOM, |canvas, area| {
             for ((name, x, row), color) in names.iter().zip(&colors) {
                 let y = area.y + lines(*row) * LINE;
                 canvas.disc((MARGIN + x + 5.0, y), 5.0, *color)?;
-                canvas.text(name, (MARGIN + x + 16.0, y), Letters::new(TEXT, HPos::Left))?;
+                canvas.text(name, (MARGIN + x + 16.0, y), Letters::LEFT)?;
             }
             let area = area.without([0.0, head, 0.0, 0.0]);
             canvas.frame(area, palette::GREY, 1.0)?;
@@ -115,7 +108,7 @@ impl Plane<'_> {
 
     /// Sets with their sizes, in rows that fit: each with its distance from the left, and its row.
     fn names(&self) -> Vec<(String, f64, usize)> {
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         let (mut end, mut row) = (0.0, 0);
         let place = |(name, points): &(&str, &[[f64; 2]])| {
             let name = format!("{} ({} points)", letters.cut(name, 300.0), points.len());
@@ -167,7 +160,7 @@ impl Frame {
 
 /// The name of a map, above it.
 fn heading(canvas: &mut Canvas<'_>, area: Area, text: &str) -> Drawn {
-    let bold = Letters::new(TEXT, HPos::Left).bold();
+    let bold = Letters::LEFT.bold();
     canvas.text(&bold.cut(text, area.width), (area.x, area.y - 11.0), bold)
 }
 
@@ -206,9 +199,12 @@ impl<'a> Density<'a> {
         let compared = self.counts.len() == 2;
         let maps = self.counts.len() + usize::from(compared);
         let (rows, colors) = (lines(maps.div_ceil(2)), self.plane.colors());
-        let more = "Cells are shaded by the square root of their share of the set's points, every map \
-                    by its own fullest cell.";
-        page(self.plane.words(more), rows * (side + HEAD), |canvas, area| {
+        let caption = format!(
+            "{} Cells are shaded by the square root of their share of the set's points, every map by its own fullest cell.",
+            self.plane.caption
+        );
+        let Plane { name, title, .. } = self.plane;
+        page(name, title, caption, rows * (side + HEAD), |canvas, area| {
             let map = |place: usize| {
                 let (row, column) = (lines(place / 2), lines(place % 2));
                 let y = area.y + row * (side + HEAD) + HEAD;
@@ -239,7 +235,7 @@ impl<'a> Density<'a> {
             let [a, b] = [0, 1].map(|set| share(self.counts[set][cell], totals[set]));
             leaning(a, b, [first, second])
         })?;
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         let names = [0, 1].map(|set| letters.cut(self.plane.sets[set].0, 150.0));
         let only = |set: usize| format!("{} more than three times as dense", names[set]);
         let rows = [

@@ -6,15 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use plotters::style::text_anchor::HPos;
-
 use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, TEXT, Words, lines, notice, page};
-use super::{Figure, FigureError, palette};
+use super::{Figure, FigureError, LINE, lines, notice, page, palette};
 use crate::proportion::Proportion;
 use crate::statistics::inference::Interval;
-use crate::statistics::levels::{Distinct, Resolution};
+use crate::statistics::rank::{Distinct, Resolution};
 
 /// Who scored, and how.
 struct Lane {
@@ -50,7 +47,7 @@ pub fn committee_and_judge(
     interval: Option<Interval>,
 ) -> Result<Figure, FigureError> {
     if pairs.is_empty() {
-        return Err(FigureError::Nothing { what: "no sample has scores of committee and judge" });
+        return Err(FigureError::Nothing("no sample has scores of committee and judge"));
     }
     let lane = |kind: usize, name: &str, scores: Vec<f64>| Lane {
         name: name.to_owned(),
@@ -63,28 +60,25 @@ pub fn committee_and_judge(
         lane(1, "judge's mean", pairs.iter().map(|pair| pair.1).collect()),
     ];
     let high = Proportion::from_cases(pairs.iter().map(|pair| pair.1 > threshold));
-    let words = Words {
-        name: "figure-7".to_owned(),
-        title: format!(
-            "The same samples of {trial}, scored by committee and judge (the paper's Fig. 7)"
-        ),
-        caption: format!(
-            "The paper's Fig. 7: n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
-             high as its share of the lane; coloured at or above {threshold}. Below: the share that the \
-             judge scored above {threshold}, with its 95% interval, beside the paper's (section 5.4, \
-             judge Qwen2.5-72B-Instruct, n not given).",
-            pairs.len()
-        ),
-    };
+    let title =
+        format!("The same samples of {trial}, scored by committee and judge (the paper's Fig. 7)");
+    let caption = format!(
+        "The paper's Fig. 7: n = {} accepted samples that both have scored. Every distinct score stands where it is, as \
+         high as its share of the lane; coloured at or above {threshold}. Below: the share that the \
+         judge scored above {threshold}, with its 95% interval, beside the paper's (section 5.4, \
+         judge Qwen2.5-72B-Instruct, n not given).",
+        pairs.len()
+    );
     let shares = 4.4 * LINE;
-    page(words, ROW * 2.0 + 2.0 * LINE + shares, |canvas, area| {
+    let height = ROW * 2.0 + 2.0 * LINE + shares;
+    page("figure-7", &title, caption, height, |canvas, area| {
         draw(canvas, area.without([0.0, 0.0, 0.0, shares]), &lanes, threshold)?;
         let below = area.without([NAMES, area.height - shares + LINE, FACTS, 0.0]);
         let ours = high.value().unwrap_or(0.0);
         let interval = interval.map(|i| format!(" [{:.1}, {:.1}]", i.low * 100.0, i.high * 100.0));
         let text = format!("{:.1}%{}", ours * 100.0, interval.unwrap_or_default());
         let rows = [("here", ours, text), ("paper", PAPER[0], format!("{:.1}%", PAPER[0] * 100.0))];
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         for (row, (name, share, text)) in rows.into_iter().enumerate() {
             let bar = Area::new((below.x, below.y + lines(row) * 22.0), (below.width, 15.0));
             let y = bar.middle().1;
@@ -109,7 +103,7 @@ pub fn reviewers(
     tau: f64,
 ) -> Result<Figure, FigureError> {
     if scores.values().all(Vec::is_empty) {
-        return Err(FigureError::Nothing { what: "no response was reviewed" });
+        return Err(FigureError::Nothing("no response was reviewed"));
     }
     let lane = |((place, name), scores): (&(usize, String), &Vec<f64>)| Lane {
         name: name.clone(),
@@ -118,18 +112,15 @@ pub fn reviewers(
         missing: "reviewed nothing",
     };
     let lanes: Vec<Lane> = scores.iter().map(lane).collect();
-    let words = Words {
-        name: "reviewers".to_owned(),
-        title: format!("How the reviewers of {trial} score"),
-        caption: format!(
-            "n = {} reviews of responses, each the mean of six scores. Every distinct score stands where \
-             it is, as high as its share of the lane; coloured at or above tau = {tau}. What was never \
-             asked is missing: with economy, a response that cannot pass is not scored to the end.",
-            scores.values().map(Vec::len).sum::<usize>()
-        ),
-    };
+    let title = format!("How the reviewers of {trial} score");
+    let caption = format!(
+        "n = {} reviews of responses, each the mean of six scores. Every distinct score stands where \
+         it is, as high as its share of the lane; coloured at or above tau = {tau}. What was never \
+         asked is missing: with economy, a response that cannot pass is not scored to the end.",
+        scores.values().map(Vec::len).sum::<usize>()
+    );
     let height = ROW * lines(lanes.len()) + 2.0 * LINE;
-    page(words, height, |canvas, area| draw(canvas, area, &lanes, tau))
+    page("reviewers", &title, caption, height, |canvas, area| draw(canvas, area, &lanes, tau))
 }
 
 fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> Drawn {
@@ -152,7 +143,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, lanes: &[Lane], threshold: f64) -> 
 
 impl Lane {
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area, scale: Scale, threshold: f64) -> Drawn {
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         let (middle, base) = (area.middle().1, area.bottom() - 1.0);
         let name = letters.bold();
         for (row, line) in name.wrapped(&self.name, NAMES - 10.0).iter().take(3).enumerate() {

@@ -3,12 +3,10 @@
 use gra_paper::benchmarks::{Benchmarks, Trained};
 use gra_paper::exact::to_f64;
 use gra_paper::{BaseModel, DataSource, ITERATIONS, Reference, SeedDataset};
-use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale, apart, ends, estimate, whisker};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, TEXT, Words, page};
-use super::{Figure, FigureError, palette};
+use super::{Figure, FigureError, LINE, page, palette};
 use crate::statistics::inference::Estimate;
 
 /// Lines of averages.
@@ -70,7 +68,7 @@ impl Rounds {
             return Err(FigureError::TooMany { sets: self.series.len(), most });
         }
         if self.series.iter().all(|line| line.paper.is_empty() && line.ours.is_empty()) {
-            return Err(FigureError::Nothing { what: "no round has a score" });
+            return Err(FigureError::Nothing("no round has a score"));
         }
         let ours: usize = self.series.iter().map(|line| line.ours.len()).sum();
         let caption = format!(
@@ -85,9 +83,8 @@ impl Rounds {
                 n => format!("Rings: measured here, with 95% intervals, {n} points."),
             }
         );
-        let title = "Average score along the rounds (the paper's Fig. 3)".to_owned();
-        let words = Words { name: "figure-3".to_owned(), title, caption };
-        page(words, HEIGHT, |canvas, area| self.draw(canvas, area))
+        let title = "Average score along the rounds (the paper's Fig. 3)";
+        page("figure-3", title, caption, HEIGHT, |canvas, area| self.draw(canvas, area))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
@@ -103,11 +100,11 @@ impl Rounds {
         let x = Scale::new((low, high), (inner.x, inner.right()));
         axis::left(canvas, plot, y, 6.0)?;
         for tick in x.ticks(5.0) {
-            let letters = Letters::new(TEXT, HPos::Center).colored(palette::QUIET);
+            let letters = Letters::CENTER.colored(palette::QUIET);
             let at = (x.at(tick.value), plot.bottom() + 11.0);
             canvas.text(&format!("{}K", tick.text), at, letters)?;
         }
-        let name = Letters::new(TEXT, HPos::Center);
+        let name = Letters::CENTER;
         let below = (plot.middle().0, plot.bottom() + 28.0);
         canvas.text("samples after each round", below, name)?;
         let mut last_points = Vec::new();
@@ -132,7 +129,7 @@ impl Rounds {
         last_points.sort_by(|a, b| a.0.total_cmp(&b.0));
         let wanted: Vec<f64> = last_points.iter().map(|point| point.0).collect();
         for (place, (_, value, name, color)) in apart(&wanted, LINE).into_iter().zip(last_points) {
-            let letters = Letters::new(TEXT, HPos::Left).bold().colored(color);
+            let letters = Letters::LEFT.bold().colored(color);
             let text = letters.cut(&format!("{name} {value:.1}"), NAMES - 8.0);
             canvas.text(&text, (plot.right() + 6.0, place), letters)?;
         }

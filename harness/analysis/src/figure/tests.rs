@@ -16,16 +16,15 @@ use super::averages::{Averages, AveragesFigure, Bar, BarGroup};
 use super::font::{Fonts, MARK};
 use super::heat_map::{self, Axis, HeatMap, Square};
 use super::plane::{FEWEST_DOTS, Plane};
-use super::roles::Role;
 use super::rounds::{Rounds, Series};
 use super::variants::{VariantPanel, VariantTrial, Variants};
 use super::violins::{Violin, Violins};
-use super::{Figure, FigureError, acceptance, compute, funnel, models, raters};
-use crate::cost::compute::{Compute, Parameters, TEACHER_PARAMETERS};
+use super::{Figure, FigureError, Role, compute, decisions, raters, squares};
+use crate::compute::{Compute, Parameters, TEACHER_PARAMETERS};
 use crate::rescore::{Record, Rule, rescore};
 use crate::statistics::inference::{Estimate, Interval};
+use crate::trial::tests::every_outcome;
 use crate::trial::{Funnel, TrialFacts};
-use crate::trial_by_hand::every_outcome;
 
 /// Short, long, foreign and empty ones.
 fn name() -> impl Strategy<Value = String> {
@@ -303,12 +302,12 @@ fn of_candidates(name: &str, few: usize) -> [(&'static str, Result<Figure, Figur
     };
     let grid = rescore(&record, &[Rule::recorded(&method, &variant)]).unwrap();
     [
-        ("funnel", funnel::funnel(name, &Funnel::of(&candidates))),
-        ("agreement", models::agreement(name, &candidates, &[])),
-        ("domains", models::domains(name, &candidates, &[])),
+        ("funnel", decisions::funnel(name, &Funnel::of(&candidates))),
+        ("agreement", squares::agreement(name, &candidates, &[])),
+        ("domains", squares::domains(name, &candidates, &[])),
         ("trials", Variants::of(name, 1, &[trial]).figure()),
         ("compute", compute::compute(&[reading])),
-        ("acceptance", acceptance::acceptance(name, &grid)),
+        ("acceptance", squares::acceptance(name, &grid)),
     ]
 }
 
@@ -362,5 +361,20 @@ fn points_of_one_place_or_of_no_place_are_no_panic() {
             let was_drawn = looked_at(Plane::pair("map", "n", sets).figure(), "equal points");
             assert_eq!(was_drawn, point[0].is_finite());
         }
+    }
+}
+
+#[test]
+fn roles_are_found_by_name_and_else_by_likeness() {
+    let found = |names: &[&str]| Role::ALL.map(|role| role.find(names));
+    let cases: [(&[&str], [Option<usize>; 3]); 5] = [
+        (&["gra", "distill-large", "vanilla"], [Some(2), Some(0), Some(1)]),
+        (&["alpaca", "ablation-gra-seed-42"], [Some(0), Some(1), None]),
+        (&["ablation-no-reviewer-seed-42"], [None, None, None]),
+        (&["a-gra-seed-1", "gra"], [None, Some(1), None]),
+        (&[], [None, None, None]),
+    ];
+    for (names, expected) in cases {
+        assert_eq!(found(names), expected, "{names:?}");
     }
 }

@@ -3,12 +3,10 @@
 use gra_synth::candidate::Candidate;
 use gra_synth::pool::ItemId;
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, ends};
 use super::canvas::{Area, Canvas, Drawn, Letters, SMALLEST};
-use super::page::{LINE, TEXT, Words, lines, notice, page};
-use super::{Figure, FigureError, palette};
+use super::{Figure, FigureError, LINE, lines, notice, page, palette};
 use crate::frames::{DISPUTED, MU, PASSED, RowValues};
 use crate::statistics::inference::Estimate;
 use crate::trial;
@@ -98,37 +96,32 @@ impl Variants {
     /// When there is no variant or no measure.
     pub fn figure(&self) -> Result<Figure, FigureError> {
         if self.variants.is_empty() || self.panels.is_empty() {
-            return Err(FigureError::Nothing { what: "no variant was measured" });
+            return Err(FigureError::Nothing("no variant was measured"));
         }
-        let words = Words {
-            name: "figure-4".to_owned(),
-            title: self.title.clone(),
-            caption: self.caption.clone(),
-        };
         // A measure without values says what to do, in more lines than a row has.
         let is_missing =
             |panel: &VariantPanel| panel.cells.iter().flatten().all(|c| c.value.is_none());
         let least = if self.panels.iter().any(is_missing) { 8.0 * LINE } else { 0.0 };
         let rows = (ROW * lines(self.variants.len())).max(least);
         let height = 1.6 * LINE + rows + 1.4 * LINE;
-        page(words, height, |canvas, area| self.draw(canvas, area))
+        let caption = self.caption.clone();
+        page("figure-4", &self.title, caption, height, |canvas, area| self.draw(canvas, area))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area) -> Drawn {
         let rows = area.without([0.0, 1.6 * LINE, 0.0, 1.4 * LINE]);
-        let letters = Letters::new(TEXT, HPos::Left);
+        let letters = Letters::LEFT;
         for (row, variant) in self.variants.iter().enumerate() {
             let y = rows.y + (lines(row) + 0.5) * ROW;
             canvas.text(&letters.cut(variant, NAMES - 6.0), (rows.x, y), letters)?;
         }
-        let names: Vec<&str> = self.variants.iter().map(String::as_str).collect();
-        let colors = palette::of_names(&names);
+        let colors = palette::of_names(self.variants.iter().map(String::as_str));
         let width = (rows.width - NAMES + GAP) / lines(self.panels.len());
         for (place, panel) in self.panels.iter().enumerate() {
             let x = rows.x + NAMES + lines(place) * width;
             // Panels of one unit have one axis.
             let alike = self.panels.iter().filter(|other| other.unit == panel.unit);
-            let ends = alike.flat_map(VariantPanel::ends);
+            let ends = alike.flat_map(|panel| panel.cells.iter().flatten().flat_map(ends));
             panel.draw(canvas, Area { x, width: width - GAP, ..rows }, ends, &colors)?;
         }
         Ok(())
@@ -136,14 +129,6 @@ impl Variants {
 }
 
 impl VariantPanel {
-    /// Values and the ends of their intervals.
-    fn ends(&self) -> impl Iterator<Item = f64> {
-        self.cells.iter().flatten().flat_map(|cell| {
-            let ends = cell.interval.map(|interval| [interval.low, interval.high]);
-            cell.value.into_iter().chain(ends.into_iter().flatten())
-        })
-    }
-
     fn draw(
         &self,
         canvas: &mut Canvas<'_>,
@@ -151,7 +136,7 @@ impl VariantPanel {
         ends: impl Iterator<Item = f64>,
         colors: &[RGBColor],
     ) -> Drawn {
-        let bold = Letters::new(TEXT, HPos::Left).bold();
+        let bold = Letters::LEFT.bold();
         canvas.text(&bold.cut(&self.name, area.width), (area.x, area.y - 12.0), bold)?;
         if self.cells.iter().flatten().all(|cell| cell.value.is_none()) {
             return notice(canvas, area, &self.missing);
@@ -164,7 +149,7 @@ impl VariantPanel {
             let Some((cell, value)) =
                 cell.and_then(|cell| Some((cell, cell.value.filter(|value| value.is_finite())?)))
             else {
-                let quiet = Letters::new(SMALLEST, HPos::Center).colored(palette::QUIET);
+                let quiet = Letters { size: SMALLEST, ..Letters::CENTER }.colored(palette::QUIET);
                 canvas.text("no value", (area.middle().0, y - 6.0), quiet)?;
                 continue;
             };
@@ -179,7 +164,7 @@ impl VariantPanel {
             let color = if cell.n < 2 { palette::pale(color, 0.6) } else { color };
             canvas.disc((scale.at(value), y), 3.6, color)?;
             let text = format!("{value:.2}, n {}", cell.n);
-            let letters = Letters::new(TEXT, HPos::Center).fitting(&text, area.width);
+            let letters = Letters::CENTER.fitting(&text, area.width);
             let half = letters.width(&text) / 2.0;
             let x = scale.at(value).min(area.right() - half).max(area.x + half);
             canvas.text(&text, (x, y - 13.0), letters)?;
@@ -194,7 +179,7 @@ mod tests {
 
     use super::*;
     use crate::statistics::inference::Interval;
-    use crate::trial_by_hand::every_outcome;
+    use crate::trial::tests::every_outcome;
 
     #[test]
     fn a_trial_has_its_measures() {

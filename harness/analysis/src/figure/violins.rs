@@ -6,14 +6,11 @@
 //! are drawn as dots.
 
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale, apart, diamond};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, TEXT, Words, lines, notice, page};
-use super::roles::Role;
-use super::{Figure, FigureError, palette};
-use crate::statistics::levels::quantile;
+use super::{Figure, FigureError, LINE, Role, lines, notice, page, palette};
+use crate::statistics::rank::quantile;
 
 /// Violins.
 #[derive(Clone, Debug)]
@@ -92,7 +89,7 @@ impl Violins {
             return Err(FigureError::TooMany { sets: self.violins.len(), most });
         }
         if self.violins.is_empty() {
-            return Err(FigureError::Nothing { what: "no data set" });
+            return Err(FigureError::Nothing("no data set"));
         }
         let sorted: Vec<Vec<f64>> = self.violins.iter().map(Violin::sorted).collect();
         // A few far values would flatten all others: the axis ends where nearly all have.
@@ -111,8 +108,9 @@ impl Violins {
                 n => format!(" {n} values above {end:.2} are not drawn, but count."),
             }
         );
-        let words = Words { name: self.name.clone(), title: self.title.clone(), caption };
-        page(words, HEIGHT, |canvas, area| self.draw(canvas, area, &sorted, end))
+        page(&self.name, &self.title, caption, HEIGHT, |canvas, area| {
+            self.draw(canvas, area, &sorted, end)
+        })
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Area, sorted: &[Vec<f64>], end: f64) -> Drawn {
@@ -122,14 +120,13 @@ impl Violins {
         let scale = Scale::around(paper.chain(ends).chain([end]), (plot.bottom(), plot.y));
         axis::left(canvas, plot, scale, 6.0)?;
         let width = plot.width / lines(self.violins.len());
-        let names: Vec<&str> = self.violins.iter().map(|violin| violin.name.as_str()).collect();
-        let colors = palette::of_names(&names);
+        let colors = palette::of_names(self.violins.iter().map(|violin| violin.name.as_str()));
         for (place, (violin, values)) in self.violins.iter().zip(sorted).enumerate() {
             let area = Area { x: plot.x + lines(place) * width, width, ..plot };
             // The violin keeps to the left of its room, what is said about it to the right.
             let half = (area.width * 0.2).min(60.0);
             let x = area.x + 8.0 + half;
-            let letters = Letters::new(TEXT, HPos::Center).bold();
+            let letters = Letters::CENTER.bold();
             let name = letters.cut(&violin.name, width - 16.0);
             // Under the violin, or as far left as its length allows.
             let left = x.max(area.x + 8.0 + letters.width(&name) / 2.0);
@@ -184,7 +181,7 @@ impl Violin {
         let left = x + half + 16.0;
         let room = area.right() - left - 2.0;
         for (y, (_, [long, short], ours)) in apart(&wanted, LINE).into_iter().zip(&labels) {
-            let letters = Letters::new(TEXT, HPos::Left);
+            let letters = Letters::LEFT;
             let letters = if *ours { letters.bold() } else { letters.colored(palette::QUIET) };
             let text = if letters.width(long) <= room { long } else { short };
             canvas.text(&letters.cut(text, room), (left, y), letters)?;

@@ -219,7 +219,7 @@ mod tests {
     use crate::frames::{self, MeasuredSample};
     use crate::ifd::{Loss, LossPair};
     use crate::trial::Funnel;
-    use crate::trial_by_hand::{accepted, every_outcome, failed, rejected};
+    use crate::trial::tests::{accepted, every_outcome, failed, rejected};
 
     const GUIDE: &str = include_str!("../../../guide/measuring.md");
 

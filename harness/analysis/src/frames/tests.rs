@@ -3,7 +3,7 @@
 use polars::prelude::{ParquetReader, SerReader};
 
 use super::*;
-use crate::trial_by_hand::{every_outcome, failed, written};
+use crate::trial::tests::{every_outcome, failed, written};
 
 fn csv_of(frame: &DataFrame) -> String {
     let mut bytes = Vec::new();

@@ -44,29 +44,38 @@ type Sample<'a> = (ItemId, Option<&'a Embedding>);
 impl<'a> Replayer<'a> {
     /// Checks that these rules can be applied.
     pub(super) fn new(record: &Record<'a>, rules: &[Rule]) -> Result<Self, RescoreError> {
-        let (seats, variant) = (record.variant.reviews(), record.variant.name.clone());
+        let (seats, variant) = (record.variant.reviews(), &record.variant.name);
+        let refused = |why: String| Err(RescoreError(why));
         if seats == 0 {
-            return Err(RescoreError::NoReviewers { variant });
+            return refused(format!(
+                "variant `{variant}` has no reviewers: there are no reviews to rescore"
+            ));
         }
         let recorded = record.method.cosine_limit;
-        for rule in rules {
-            if rule.reviewers == 0 || rule.reviewers > seats {
-                return Err(RescoreError::Committee { asked: rule.reviewers, seats });
+        for Rule { reviewers, cosine_limit, .. } in rules {
+            if *reviewers == 0 || *reviewers > seats {
+                return refused(format!(
+                    "{reviewers} reviewers cannot be heard: the trial has {seats}"
+                ));
             }
-            let asked = rule.cosine_limit;
-            let is_other = asked.total_cmp(&recorded).is_ne();
+            let is_other = cosine_limit.total_cmp(&recorded).is_ne();
             if is_other && !deduplicates(record) {
-                return Err(RescoreError::NothingCompared { variant });
+                return refused(format!(
+                    "variant `{variant}` keeps the seed set's instructions and compares them with nothing: there is \
+                     no cosine limit to change"
+                ));
             }
             if is_other && record.embeddings.is_none() {
-                return Err(RescoreError::NoEmbeddings { asked, recorded });
+                return refused(format!(
+                    "cosine limit {cosine_limit} needs the embeddings: the trial was recorded at {recorded}"
+                ));
             }
         }
         let mut candidates: Vec<&Candidate> = record.candidates.iter().collect();
         // Rounds and waves are replayed in order, and ids order by round.
         candidates.sort_by_key(|candidate| candidate.id);
         if let Some(pair) = candidates.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            return Err(RescoreError::RepeatedCandidate { candidate: pair[0].id });
+            return refused(format!("the trial holds candidate {} twice", pair[0].id));
         }
         let embeddings = record.embeddings.filter(|_| deduplicates(record));
         let to_seeds = embeddings.map_or_else(BTreeMap::new, to_seeds);

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::{Acceptance, Knowledge, Rescored, Rule, RuleOutcome};
-use crate::columns::{self, MISSING, field, left, list, right};
-use crate::grid::{self, Column, count, wrap};
-use crate::statistics::inference::{self, Estimate};
+use crate::foreign_text::{field, write_lines};
+use crate::grid::{self, Column, MISSING, count, left, list, right, wrap};
+use crate::statistics::inference;
 
 impl Rescored {
     /// Writes the recorded cell and the grid as CSV: a header, one line per rule, full precision, an
@@ -17,7 +17,7 @@ impl Rescored {
     pub fn write_csv(&self, writer: impl Write) -> io::Result<()> {
         let grid = self.cells.iter().map(|cell| record(self, cell, false));
         let as_run = std::iter::once(record(self, &self.recorded, true));
-        columns::write_csv(writer, as_run.chain(grid))
+        write_lines(writer, as_run.chain(grid))
     }
 
     /// The grid as a Markdown table, and how to read it.
@@ -44,8 +44,7 @@ impl Rescored {
 /// The fields of a cell.
 fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, String); 23] {
     let RuleOutcome { rule, acceptance: Acceptance { least, most }, judge, .. } = cell;
-    let low = |estimate: &Estimate| field(estimate.interval.map(|interval| interval.low));
-    let high = |estimate: &Estimate| field(estimate.interval.map(|interval| interval.high));
+    let [judge_low, judge_high] = judge.ends();
     [
         ("as_run", as_run.to_string()),
         ("tau", rule.tau.to_string()),
@@ -64,12 +63,12 @@ fn record(grid: &Rescored, cell: &RuleOutcome, as_run: bool) -> [(&'static str, 
         ("acceptance_least", field(least.value)),
         ("acceptance_most", field(most.value)),
         // From the low end of the lower bound to the high end of the upper one.
-        ("acceptance_low", low(least)),
-        ("acceptance_high", high(most)),
+        ("acceptance_low", field(least.ends()[0])),
+        ("acceptance_high", field(most.ends()[1])),
         ("judged", cell.judged.to_string()),
         ("mean_judge", field(judge.value)),
-        ("mean_judge_low", low(judge)),
-        ("mean_judge_high", high(judge)),
+        ("mean_judge_low", field(judge_low)),
+        ("mean_judge_high", field(judge_high)),
         ("knowledge", cell.knowledge.name().to_owned()),
     ]
 }

@@ -9,7 +9,7 @@ use gra_synth::request::ModelName;
 use gra_synth::variant::{DisputeRule, Instructions, Reviewers, RoleAssignment, Variant};
 
 use super::*;
-use crate::trial_by_hand::{accepted, every_outcome, id, rejected};
+use crate::trial::tests::{accepted, every_outcome, id, rejected};
 
 fn variant() -> Variant {
     Variant::gra("gra")

@@ -28,15 +28,16 @@
 //!   one-way analysis of variance (Shrout and Fleiss 1979), and `k = (n - sum(m^2) / n) / (units - 1)`
 //!   ratings per unit where their number differs (Donner 1986).
 //!
-//! Those for categories are in `nominal`.
+//! The others, on categories, correct one observed agreement a, the mean over units of the share of rater pairs that
+//! agree, for agreement by chance e: `(a - e) / (1 - e)`. With p the mean over units of a category's
+//! share, and sums over the Q categories, chance is `sum(p^2)` for Fleiss' kappa (Fleiss 1971) and
+//! `sum(p (1 - p)) / (Q - 1)` for AC1 (Gwet 2008). Where nearly all votes fall into one category kappa
+//! drops towards 0 and below, however often raters agree; AC1 does not. The bits of the instruction
+//! review are such votes.
 
 use std::cmp::Ordering;
 
-use crate::statistics::levels::{Distinct, NotFinite};
-
-mod nominal;
-
-pub use nominal::{VoteSums, Votes, cohen};
+use crate::statistics::rank::{Distinct, NotFinite};
 
 /// Variation below this share of the squares is rounding.
 const ROUNDING: f64 = 1e-12;
@@ -198,128 +199,133 @@ impl Sums {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// Votes of each unit for each of `Q` categories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Votes<const Q: usize> {
+    units: Vec<VoteUnit<Q>>,
+}
 
-    use super::*;
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct VoteUnit<const Q: usize> {
+    raters: u64,
+    /// Share of voter pairs that agree; 0 without a pair.
+    agreement: f64,
+    /// Share of each category; 0 without a voter.
+    shares: [f64; Q],
+}
 
-    fn sums(units: &[Vec<f64>]) -> Sums {
-        Ratings::of(units).unwrap().sums(&vec![1; units.len()])
+impl<const Q: usize> Votes<Q> {
+    /// Reads votes, unit by unit. A unit may have none; it then counts as no unit.
+    #[must_use]
+    pub fn of(units: impl IntoIterator<Item = [u32; Q]>) -> Self {
+        Self { units: units.into_iter().map(VoteUnit::of).collect() }
     }
 
-    /// Krippendorff 2011, example C: four observers, twelve units, 0 for missing.
-    fn observers() -> Vec<Vec<f64>> {
-        let units = [
-            [1, 1, 0, 1],
-            [2, 2, 3, 2],
-            [3, 3, 3, 3],
-            [3, 3, 3, 3],
-            [2, 2, 2, 2],
-            [1, 2, 3, 4],
-            [4, 4, 4, 4],
-            [1, 1, 2, 1],
-            [2, 2, 2, 2],
-            [0, 5, 5, 5],
-            [0, 0, 1, 1],
-            [0, 3, 0, 0],
-        ];
-        let rated = |unit: [u8; 4]| unit.into_iter().filter(|r| *r > 0).map(f64::from).collect();
-        units.map(rated).to_vec()
-    }
-
-    /// Shrout and Fleiss 1979, table 2: six targets, four judges.
-    fn judges() -> Vec<Vec<f64>> {
-        let targets =
-            [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]];
-        targets.map(|target| target.map(f64::from).to_vec()).to_vec()
-    }
-
-    fn check(units: &[Vec<f64>], alpha: f64, icc: f64) {
-        let sums = sums(units);
-        let found = (sums.alpha().unwrap(), sums.icc().unwrap());
-        assert!((found.0 - alpha).abs() < 1e-12 && (found.1 - icc).abs() < 1e-12, "{found:?}");
-    }
-
-    #[test]
-    fn published_examples() {
-        // Printed: alpha 0.849 (Krippendorff 2011), ICC(1,1) 0.17 (Shrout and Fleiss 1979, table 4).
-        // Digits: scripts/statistics-reference.py; krippendorff 0.9.0, pingouin 0.6.1, and for the
-        // ICC of unequal units an analysis of variance by statsmodels 0.15.0.
-        check(&observers(), 0.849_107_142_857_142_8, 0.849_680_315_603_319_1);
-        check(&judges(), 0.147_307_850_390_464_46, 0.165_741_768_405_475_5);
-    }
-
-    #[test]
-    fn what_does_not_vary_has_no_agreement() {
-        let third = 26.0 / 3.0;
-        let none = (None, None);
-        let cases: [(&[Vec<f64>], _); 6] = [
-            (&[], none),
-            (&[vec![], vec![]], none),
-            (&[vec![8.0, 9.0]], (Some(0.0), None)),
-            (&[vec![8.0], vec![9.0]], none),
-            (&[vec![third; 3], vec![third; 3], vec![third]], none),
-            (&[vec![3.0; 3], vec![4.0; 3]], (Some(1.0), Some(1.0))),
-        ];
-        for (units, expected) in cases {
-            let sums = sums(units);
-            assert_eq!((sums.alpha(), sums.icc()), expected, "{units:?}");
+    /// Sums over the units under one weight each.
+    #[must_use]
+    pub fn tally(&self, weights: &[u32]) -> VoteSums<Q> {
+        // Units without a vote, or with a single one, add 0 and are not counted.
+        let mut tally = VoteSums { rated: 0.0, paired: 0.0, agreement: 0.0, shares: [0.0; Q] };
+        for (unit, &weight) in self.units.iter().zip(weights) {
+            let weight = f64::from(weight);
+            tally.rated += if unit.raters > 0 { weight } else { 0.0 };
+            tally.paired += if unit.raters > 1 { weight } else { 0.0 };
+            tally.agreement += weight * unit.agreement;
+            for (sum, share) in tally.shares.iter_mut().zip(unit.shares) {
+                *sum += weight * share;
+            }
         }
-        // Weights that leave only units with one and the same rating.
-        let ratings = Ratings::of(&[vec![third; 3], vec![1.0, 2.0]]).unwrap();
-        assert_eq!(ratings.sums(&[5, 0]).alpha(), None);
-        assert_eq!(Ratings::of(&[vec![1.0], vec![f64::NAN]]), Err(NotFinite { row: 1 }));
-    }
-
-    #[test]
-    fn mean_and_spread_are_mu_and_mean_sigma() {
-        // Case 1 of the paper has sigma 2.4758; a single rating has no spread.
-        let case_1 = [59.0, 58.0, 27.0].map(|total| total / 6.0).to_vec();
-        let sums_of = sums(&[case_1, vec![8.0; 3], vec![1.0]]);
-        assert_eq!(format!("{:.4}", 2.0 * sums_of.spread().unwrap()), "2.4758");
-        assert!((sums_of.mean().unwrap() - 7.0).abs() < 1e-12);
-        assert_eq!((sums(&[vec![1.0]]).spread(), sums(&[]).mean()), (None, None));
-    }
-
-    fn units() -> impl Strategy<Value = Vec<Vec<f64>>> {
-        let rating = (0_u8..=10).prop_map(f64::from);
-        prop::collection::vec(prop::collection::vec(rating, 0..5), 0..12)
-    }
-
-    fn alike(a: Option<f64>, b: Option<f64>) -> bool {
-        a.is_some() == b.is_some() && a.zip(b).is_none_or(|(a, b)| (a - b).abs() < 1e-9)
-    }
-
-    proptest! {
-        #[test]
-        fn scale_and_origin_do_not_matter(units in units()) {
-            let moved: Vec<Vec<f64>> =
-                units.iter().map(|unit| unit.iter().map(|r| r / 6.0 - 40.0).collect()).collect();
-            let (a, b) = (sums(&units), sums(&moved));
-            prop_assert!(alike(a.alpha(), b.alpha()) && alike(a.icc(), b.icc()));
-        }
-
-        #[test]
-        fn a_weight_repeats_its_unit(
-            units in units(),
-            weights in prop::collection::vec(0_u32..4, 12),
-        ) {
-            let repeated: Vec<Vec<f64>> = units
-                .iter()
-                .zip(&weights)
-                .flat_map(|(unit, weight)| vec![unit.clone(); *weight as usize])
-                .collect();
-            let (a, b) = (Ratings::of(&units).unwrap().sums(&weights), sums(&repeated));
-            prop_assert!(alike(a.alpha(), b.alpha()) && alike(a.icc(), b.icc()));
-            prop_assert!(alike(a.spread(), b.spread()));
-        }
-
-        #[test]
-        fn neither_exceeds_one(units in units()) {
-            let sums = sums(&units);
-            prop_assert!(sums.alpha().is_none_or(|alpha| alpha <= 1.0 + 1e-12));
-            prop_assert!(sums.icc().is_none_or(|icc| icc <= 1.0 + 1e-12));
-        }
+        tally
     }
 }
+
+impl<const Q: usize> VoteUnit<Q> {
+    fn of(votes: [u32; Q]) -> Self {
+        let votes = votes.map(u64::from);
+        let raters: u64 = votes.iter().sum();
+        // Ordered pairs: the factor 2 cancels in the share.
+        let pairs = |n: u64| (n * n.saturating_sub(1)) as f64;
+        let agreeing: f64 = votes.iter().map(|&n| pairs(n)).sum();
+        let agreement = if raters > 1 { agreeing / pairs(raters) } else { 0.0 };
+        Self { raters, agreement, shares: votes.map(|n| n as f64 / raters.max(1) as f64) }
+    }
+}
+
+/// What the coefficients need, summed over units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VoteSums<const Q: usize> {
+    rated: f64,
+    paired: f64,
+    agreement: f64,
+    shares: [f64; Q],
+}
+
+impl<const Q: usize> VoteSums<Q> {
+    /// Share of agreeing rater pairs, in [0, 1], as it was observed. `None` without a unit that has two
+    /// votes.
+    #[must_use]
+    pub fn agreement(&self) -> Option<f64> {
+        (self.paired > 0.0).then(|| self.agreement / self.paired)
+    }
+
+    /// Mean share of a category over units with a vote, in [0, 1]; `None` without one, or without that
+    /// category.
+    #[must_use]
+    pub fn share(&self, category: usize) -> Option<f64> {
+        let share = self.shares.get(category)?;
+        (self.rated > 0.0).then(|| share / self.rated)
+    }
+
+    /// Gwet's AC1, at most 1. `None` without a unit that has two votes, or with fewer than two
+    /// categories.
+    #[must_use]
+    pub fn ac1(&self) -> Option<f64> {
+        if Q < 2 {
+            return None;
+        }
+        // Large where votes are split, and small where one category has nearly all: there kappa's is close to 1.
+        let doubt: f64 = self.shares().map(|share| share * (1.0 - share)).sum();
+        corrected(self.agreement()?, doubt / (Q - 1) as f64)
+    }
+
+    /// Fleiss' kappa, at most 1. It is defined for units with one and the same number of votes; with
+    /// others among them it is Gwet's generalisation (2014, section 2.5). `None` without a unit that has
+    /// two votes, and when all votes fall into one category.
+    #[must_use]
+    pub fn fleiss(&self) -> Option<f64> {
+        corrected(self.agreement()?, self.shares().map(|share| share * share).sum())
+    }
+
+    fn shares(&self) -> impl Iterator<Item = f64> {
+        self.shares.iter().map(|share| share / self.rated)
+    }
+}
+
+/// The share of rows of which two raters say the same, and Cohen's kappa (1960): the two shares of yes are those of
+/// either rater, not one for both as above. Rows have one weight each. `None` without weight; there is no kappa
+/// either where one of the two says one thing only, since the formula gives 0 then however often they agree.
+#[must_use]
+pub fn cohen(pairs: &[(bool, bool)], weights: &[u32]) -> [Option<f64>; 2] {
+    let count = |counts: fn(bool, bool) -> bool| -> u64 {
+        let counted = pairs.iter().zip(weights).filter(|((one, other), _)| counts(*one, *other));
+        counted.map(|(_, weight)| u64::from(*weight)).sum()
+    };
+    let all = count(|_, _| true);
+    let share = |part: u64| (all > 0).then(|| part as f64 / all as f64);
+    let observed = share(count(|one, other| one == other));
+    let yes = [count(|one, _| one), count(|_, other| other)];
+    // A rater that says one thing only leaves chance no room, and the formula no meaning.
+    let varies = yes.iter().all(|yes| (1..all).contains(yes));
+    let kappa = observed.filter(|_| varies).and_then(|observed| {
+        let [one, other] = yes.map(|yes| yes as f64 / all as f64);
+        corrected(observed, one * other + (1.0 - one) * (1.0 - other))
+    });
+    [observed, kappa]
+}
+
+fn corrected(observed: f64, chance: f64) -> Option<f64> {
+    (chance < 1.0).then(|| (observed - chance) / (1.0 - chance))
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::proportion::Proportion;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{self, Estimate, FEWEST, indicator, jackknife, weighted_mean};
-use crate::statistics::levels::{Distinct, Resolution};
 use crate::statistics::rank::roc_area;
+use crate::statistics::rank::{Distinct, Resolution};
 
 pub mod table;
 

@@ -19,8 +19,7 @@ use gra_synth::request::ModelName;
 use gra_synth::variant::DisputeRule;
 
 use crate::checks::Checks;
-use crate::columns::field;
-use crate::foreign_text::CsvWriter;
+use crate::foreign_text::{CsvWriter, field};
 use crate::proportion::Proportion;
 use crate::rescore::{Rule, lets_pass};
 use crate::statistics::dependence::Dependence;
@@ -275,7 +274,7 @@ impl PassedCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial_by_hand::{every_outcome, id};
+    use crate::trial::tests::{every_outcome, id};
 
     const RULE: Rule = Rule {
         tau: Thousandths::whole(8),

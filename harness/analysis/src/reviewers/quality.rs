@@ -14,8 +14,8 @@ use gra_synth::pool::ItemId;
 use crate::proportion::Proportion;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{Estimate, jackknife};
-use crate::statistics::levels::{NotFinite, Resolution};
 use crate::statistics::rank::Pairs;
+use crate::statistics::rank::{NotFinite, Resolution};
 
 /// One candidate that the whole committee has scored.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,8 +14,8 @@ use super::agreement::{Ratings, cohen};
 use super::quality::HighScore;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{Estimate, indicator, jackknife, mean};
-use crate::statistics::levels::NotFinite;
 use crate::statistics::rank;
+use crate::statistics::rank::NotFinite;
 use crate::trial::{lineage, review_verdict};
 
 /// What one person said of a candidate; `None` where the field was left empty.
@@ -163,7 +163,7 @@ pub fn alpha(
 mod tests {
     use super::*;
     use crate::statistics::inference::{FEWEST, Interval};
-    use crate::trial_by_hand::{accepted, every_outcome, rejected};
+    use crate::trial::tests::{accepted, every_outcome, rejected};
 
     fn sheet(rater: &str, rows: impl IntoIterator<Item = (ItemId, RowRating)>) -> FilledSheet {
         FilledSheet { rater: rater.to_owned(), ratings: rows.into_iter().collect() }

@@ -26,7 +26,6 @@ use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::dependence::{Dependence, Seen};
-use super::levels::whole;
 pub use gra_paper::proportion::Interval;
 
 /// Share of the intervals that hold what they estimate.
@@ -59,6 +58,12 @@ pub struct Estimate {
 impl Estimate {
     /// Of no rows.
     pub const NONE: Self = Self { n: 0, value: None, interval: None };
+
+    /// The ends of its interval.
+    #[must_use]
+    pub fn ends(&self) -> [Option<f64>; 2] {
+        [self.interval.map(|ends| ends.low), self.interval.map(|ends| ends.high)]
+    }
 
     /// The same with its interval cut to what the statistic can be: no interval loses coverage by it.
     #[must_use]
@@ -167,6 +172,13 @@ impl Inference {
     pub fn estimate(&self) -> Estimate {
         Estimate { n: self.n, value: Some(self.value), interval: self.interval(CONFIDENCE) }
     }
+}
+
+/// A number of at least 0 without its fraction; one that is too large becomes the largest integer.
+pub(crate) const fn whole(value: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as is said above")]
+    let whole = value as usize;
+    whole
 }
 
 /// What a case adds to a share: the mean of what is 0 or 1 is one.
@@ -291,6 +303,13 @@ struct Rows {
     residual: Vec<f64>,
 }
 
+/// Means of A's rows over each side, and of those over each side: MAM is A less the two means of row and column, plus
+/// that of their block.
+struct Means {
+    of_row: Vec<[f64; SIDES]>,
+    of_block: [[f64; SIDES]; SIDES],
+}
+
 impl Rows {
     /// `None` when a side has no value.
     fn of(sides: &[Side]) -> Option<Self> {
@@ -323,70 +342,14 @@ impl Rows {
     }
 
     /// Standard error of the estimate, and what it is compared with. `None` where no value varies.
+    ///
+    /// In matrices, after Bell and `McCaffrey` (2002): A has `w_i w_j` where rows are related, M subtracts the means of the
+    /// sides, and the residuals r of independent rows have covariance M Omega M. Then E(r'Ar) = tr(Omega MAM).
     fn spread(&self, dependence: &Dependence) -> Option<Spread> {
-        // In matrices, after Bell and McCaffrey (2002): A has w_i w_j where rows are related, M subtracts the means of the sides, and
-        // the residuals r of independent rows have covariance M Omega M. Then E(r'Ar) = tr(Omega MAM).
-        let variance_of = |row: usize| self.variances[self.side[row]];
-        let sides = 0..self.sizes.len();
-        let mut seen = Seen::default();
-        let mut products = 0.0;
-        // Means of A's rows over each side, and of those over each side: MAM is A less the two
-        // means of row and column, plus that of their block.
-        let mut mean_of_row = vec![[0.0; SIDES]; self.side.len()];
-        let mut mean_of_block = [[0.0; SIDES]; SIDES];
-        // r'Ar first: each row's residual times those of its relatives, itself among them.
-        for row in self.known() {
-            let (mut related_residuals, mut related_weights) = (0.0, [0.0; SIDES]);
-            dependence.visit(row, &mut seen, |other| {
-                related_residuals += self.weight[other] * self.residual[other];
-                related_weights[self.side[other]] += self.weight[other];
-            });
-            products += self.weight[row] * self.residual[row] * related_residuals;
-            for side in sides.clone() {
-                let mean = self.weight[row] * related_weights[side] / self.sizes[side];
-                mean_of_row[row][side] = mean;
-                mean_of_block[self.side[row]][side] += mean / self.sizes[self.side[row]];
-            }
-        }
-        // The trace of (Omega MAM)^2 as if no two rows were related: then MAM is the three means alone.
-        let mut deviations = [[0.0; SIDES]; SIDES];
-        for row in self.known() {
-            for side in sides.clone() {
-                let own = self.side[row];
-                deviations[own][side] +=
-                    (mean_of_row[row][side] - mean_of_block[own][side]).powi(2);
-            }
-        }
-        let (mut trace, mut trace_of_square) = (0.0, 0.0);
-        for own in sides.clone() {
-            for other in sides.clone() {
-                let (n, m) = (self.sizes[own], self.sizes[other]);
-                let means = m * deviations[own][other]
-                    + n * deviations[other][own]
-                    + n * m * mean_of_block[own][other].powi(2);
-                trace_of_square += self.variances[own] * self.variances[other] * means;
-            }
-        }
-        // What related pairs add to it, and the trace of Omega MAM.
-        let mut seen = Seen::default();
-        for row in self.known() {
-            let own = self.side[row];
-            dependence.visit(row, &mut seen, |other| {
-                let product = self.weight[row] * self.weight[other];
-                let side = self.side[other];
-                let means =
-                    mean_of_row[row][side] + mean_of_row[other][own] - mean_of_block[own][side];
-                trace_of_square += variance_of(row)
-                    * variance_of(other)
-                    * (product * product - 2.0 * product * means);
-            });
-            let diagonal = variance_of(row)
-                * (self.weight[row].powi(2) - 2.0 * mean_of_row[row][own]
-                    + mean_of_block[own][own]);
-            trace += diagonal;
-            // A square of heavy-tailed values varies more than that of normal ones.
-            trace_of_square += self.kurtosis[own] / 2.0 * diagonal.powi(2);
-        }
+        let mut means =
+            Means { of_row: vec![[0.0; SIDES]; self.side.len()], of_block: [[0.0; SIDES]; SIDES] };
+        let products = self.products(dependence, &mut means);
+        let (trace, trace_of_square) = self.traces(dependence, &means);
         let independent = self.variance_of_independent;
         // Where every two rows are related nothing is left but rounding.
         if trace <= ROUNDING * independent {
@@ -399,6 +362,71 @@ impl Rows {
         let student = StudentsT::new(0.0, 1.0, trace * trace / trace_of_square).ok()?;
         (variance > 0.0 && variance.is_finite())
             .then(|| Spread { standard_error: variance.sqrt(), student })
+    }
+
+    /// r'Ar: each row's residual times those of its relatives, itself among them. Fills in the means of A.
+    fn products(&self, dependence: &Dependence, means: &mut Means) -> f64 {
+        let mut seen = Seen::default();
+        let mut products = 0.0;
+        for row in self.known() {
+            let (mut related_residuals, mut related_weights) = (0.0, [0.0; SIDES]);
+            dependence.visit(row, &mut seen, |other| {
+                related_residuals += self.weight[other] * self.residual[other];
+                related_weights[self.side[other]] += self.weight[other];
+            });
+            products += self.weight[row] * self.residual[row] * related_residuals;
+            let own = self.side[row];
+            for (side, size) in self.sizes.iter().enumerate() {
+                let mean = self.weight[row] * related_weights[side] / size;
+                means.of_row[row][side] = mean;
+                means.of_block[own][side] += mean / self.sizes[own];
+            }
+        }
+        products
+    }
+
+    /// The traces of Omega MAM and of its square.
+    fn traces(&self, dependence: &Dependence, means: &Means) -> (f64, f64) {
+        let Means { of_row, of_block } = means;
+        let sides = 0..self.sizes.len();
+        let variance_of = |row: usize| self.variances[self.side[row]];
+        // The trace of (Omega MAM)^2 as if no two rows were related: then MAM is the three means alone.
+        let mut deviations = [[0.0; SIDES]; SIDES];
+        for row in self.known() {
+            let own = self.side[row];
+            for side in sides.clone() {
+                deviations[own][side] += (of_row[row][side] - of_block[own][side]).powi(2);
+            }
+        }
+        let (mut trace, mut trace_of_square) = (0.0, 0.0);
+        for own in sides.clone() {
+            for other in sides.clone() {
+                let (n, m) = (self.sizes[own], self.sizes[other]);
+                let means = m * deviations[own][other]
+                    + n * deviations[other][own]
+                    + n * m * of_block[own][other].powi(2);
+                trace_of_square += self.variances[own] * self.variances[other] * means;
+            }
+        }
+        // What related pairs add to it, and the trace of Omega MAM.
+        let mut seen = Seen::default();
+        for row in self.known() {
+            let own = self.side[row];
+            dependence.visit(row, &mut seen, |other| {
+                let product = self.weight[row] * self.weight[other];
+                let side = self.side[other];
+                let means = of_row[row][side] + of_row[other][own] - of_block[own][side];
+                trace_of_square += variance_of(row)
+                    * variance_of(other)
+                    * (product * product - 2.0 * product * means);
+            });
+            let diagonal = variance_of(row)
+                * (self.weight[row].powi(2) - 2.0 * of_row[row][own] + of_block[own][own]);
+            trace += diagonal;
+            // A square of heavy-tailed values varies more than that of normal ones.
+            trace_of_square += self.kurtosis[own] / 2.0 * diagonal.powi(2);
+        }
+        (trace, trace_of_square)
     }
 
     /// The rows with a value.

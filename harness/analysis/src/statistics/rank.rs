@@ -1,14 +1,125 @@
-//! Rank correlations: Spearman's rho with mid-ranks, Kendall's tau-b (Kendall and Gibbons 1990, sections 3.4 and 3.8).
-//! And the area under the ROC curve ([`roc_area`]).
+//! What the order of values says: the distinct values of a column and where each row lies among them; how finely a rater
+//! tells samples apart by them; rank correlations, Spearman's rho with mid-ranks and Kendall's tau-b (Kendall and Gibbons
+//! 1990, sections 3.4 and 3.8); and the area under the ROC curve ([`roc_area`]).
 //!
-//! Both depend on the rows only through how many share a pair of values. [`Pairs`] finds the distinct
-//! pairs once; the weights of rows are then summed into them ([`ContingencyTable`]), and both
-//! coefficients follow in O(cells log levels), for scores in steps and for continuous values alike.
-//! A row of weight w counts as w equal rows.
+//! All of it depends on the rows only through how many share a value, or a pair of values. [`Distinct`] and [`Pairs`] find
+//! those once; the weights of rows are then summed into them, so other weights cost one addition per row. 51,000 committee
+//! means, with steps of 1/18, take at most 181 values. Both coefficients follow from a [`ContingencyTable`] in
+//! O(cells log levels), for scores in steps and for continuous values alike. A row of weight w counts as w equal rows.
+
+use std::cmp::Ordering;
 
 use crate::statistics::dependence::Dependence;
-use crate::statistics::inference::{Estimate, jackknife};
-use crate::statistics::levels::{Distinct, NotFinite};
+use crate::statistics::inference::{Estimate, jackknife, whole};
+
+/// The kinds of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Distinct<T> {
+    /// One row of each kind, in rising order.
+    pub(crate) kinds: Vec<T>,
+    /// Each row's place among the kinds.
+    pub(crate) of_row: Vec<usize>,
+}
+
+impl<T: Clone> Distinct<T> {
+    /// Finds the kinds under a total order; rows that it calls equal are of one kind.
+    pub(crate) fn by(rows: &[T], order: impl Fn(&T, &T) -> Ordering) -> Self {
+        let mut kinds = rows.to_vec();
+        kinds.sort_by(&order);
+        kinds.dedup_by(|a, b| order(a, b).is_eq());
+        // Kinds are sorted, so each row finds its own by bisection.
+        let place = |row: &T| kinds.partition_point(|kind| order(kind, row).is_lt());
+        let of_row = rows.iter().map(place).collect();
+        Self { kinds, of_row }
+    }
+
+    /// Summed weights of the rows of each kind.
+    pub(crate) fn counts(&self, weights: &[u32]) -> Vec<u64> {
+        let mut counts = vec![0; self.kinds.len()];
+        for (&kind, &weight) in self.of_row.iter().zip(weights) {
+            counts[kind] += u64::from(weight);
+        }
+        counts
+    }
+}
+
+/// A value is no number, or infinite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("value {row} is not a finite number")]
+pub struct NotFinite {
+    /// Its place among the values, from 0.
+    pub row: usize,
+}
+
+impl Distinct<f64> {
+    /// Finds the distinct values, rising. 0 and -0 are one value.
+    ///
+    /// # Errors
+    /// When a value is not finite.
+    pub(crate) fn levels(rows: &[f64]) -> Result<Self, NotFinite> {
+        if let Some(row) = rows.iter().position(|value| !value.is_finite()) {
+            return Err(NotFinite { row });
+        }
+        // Adding 0 makes -0 a 0.
+        let rows: Vec<f64> = rows.iter().map(|value| value + 0.0).collect();
+        Ok(Self::by(&rows, f64::total_cmp))
+    }
+}
+
+/// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan 1996,
+/// type 7: the default of R and `NumPy`).
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let below = whole(place);
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
+}
+
+/// How finely a rater tells samples apart (the "finer granularity" of the paper's section 5.4).
+///
+/// The mean of three reviewers has three times the steps of one judge's, so it resolves more even if no
+/// reviewer does; compare a judge with single reviewers too ([`crate::reviewers::committee`]). Entropy is the
+/// plug-in estimate: on n rows over k values it is too low by about (k - 1) / (2 n ln 2) bits (Miller
+/// 1955), so compare raters on the same rows. It has no interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resolution {
+    /// How many scores.
+    pub n: u64,
+    /// How many different ones.
+    pub distinct: usize,
+    /// Entropy in bits: 0 when all are equal, at most log2 of `distinct`. `None` for n = 0.
+    pub entropy: Option<f64>,
+    /// Share of the commonest score, in (0, 1]. `None` for n = 0.
+    pub commonest: Option<f64>,
+}
+
+impl Resolution {
+    /// Resolution of these scores.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn of(scores: &[f64]) -> Result<Self, NotFinite> {
+        let levels = Distinct::levels(scores)?;
+        Ok(Self::of_counts(&levels.counts(&vec![1; scores.len()])))
+    }
+
+    /// Resolution where each score came up this often; scores that never came up may be among them.
+    #[must_use]
+    pub fn of_counts(counts: &[u64]) -> Self {
+        let n: u64 = counts.iter().sum();
+        // Levels that never came up have no share, and 0 log 0 is 0.
+        let seen = || counts.iter().copied().filter(|count| *count > 0);
+        let share = |count: u64| count as f64 / n as f64;
+        // 0 - sum: a sum of nothing but zeros would make -0.
+        let entropy = 0.0 - seen().map(|count| share(count) * share(count).log2()).sum::<f64>();
+        Self {
+            n,
+            distinct: seen().count(),
+            entropy: (n > 0).then_some(entropy),
+            commonest: seen().max().map(share),
+        }
+    }
+}
 
 /// Rows with two values each.
 #[derive(Clone, Debug, PartialEq)]
@@ -206,99 +317,4 @@ const fn lowest_bit(place: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn both(rows: &[(f64, f64)]) -> [Option<f64>; 2] {
-        let pairs = Pairs::of(rows).unwrap();
-        let table = pairs.table(&vec![1; rows.len()]);
-        [table.spearman(), table.kendall()]
-    }
-
-    fn close(found: Option<f64>, expected: f64) -> bool {
-        found.is_some_and(|found| (found - expected).abs() < 1e-12)
-    }
-
-    #[test]
-    fn agrees_with_scipy() {
-        // scripts/statistics-reference.py: scipy 1.12.0, spearmanr and kendalltau.
-        let x = [8.5, 8.0, 8.0, 9.0, 7.5, 8.0, 9.5, 10.0, 7.5, 8.5];
-        let y = [8.0, 8.0, 7.0, 9.0, 8.0, 7.0, 9.0, 9.0, 6.0, 9.0];
-        let rows: Vec<_> = x.into_iter().zip(y).collect();
-        let [rho, tau] = both(&rows);
-        assert!(close(rho, 0.825_592_983_003_674_6), "{rho:?}");
-        assert!(close(tau, 0.721_605_353_163_545_8), "{tau:?}");
-    }
-
-    #[test]
-    fn a_constant_side_has_no_correlation() {
-        for rows in [vec![], vec![(1.0, 2.0)], vec![(1.0, 2.0); 4], vec![(1.0, 2.0), (1.0, 3.0)]] {
-            assert_eq!(both(&rows), [None, None], "{rows:?}");
-        }
-        assert_eq!(Pairs::of(&[(0.0, f64::NAN)]), Err(NotFinite { row: 0 }));
-    }
-
-    #[test]
-    fn the_ends_are_reached() {
-        let rising: Vec<_> = (0..50).map(|i| (f64::from(i), f64::from(i * i))).collect();
-        let falling: Vec<_> = rising.iter().map(|(x, y)| (*x, -y)).collect();
-        for (rows, expected) in [(rising, 1.0), (falling, -1.0)] {
-            assert!(both(&rows).into_iter().all(|found| close(found, expected)));
-        }
-    }
-
-    /// Tau-b by its definition over all pairs of rows.
-    fn by_definition(rows: &[(f64, f64)]) -> Option<f64> {
-        let (mut balance, mut untied_x, mut untied_y) = (0.0, 0.0, 0.0);
-        let sign = |difference: f64| if difference == 0.0 { 0.0 } else { difference.signum() };
-        for (i, a) in rows.iter().enumerate() {
-            for b in &rows[..i] {
-                let (x, y) = (sign(a.0 - b.0), sign(a.1 - b.1));
-                balance += x * y;
-                untied_x += x.abs();
-                untied_y += y.abs();
-            }
-        }
-        correlation(balance, untied_x, untied_y)
-    }
-
-    fn scores() -> impl Strategy<Value = Vec<(f64, f64)>> {
-        prop::collection::vec((0_u8..7, 0_u8..5), 0..40)
-            .prop_map(|rows| rows.into_iter().map(|(x, y)| (x.into(), y.into())).collect())
-    }
-
-    proptest! {
-        #[test]
-        fn tau_is_what_its_definition_says(rows in scores()) {
-            let (found, expected) = (both(&rows)[1], by_definition(&rows));
-            prop_assert_eq!(found.is_some(), expected.is_some());
-            if let (Some(found), Some(expected)) = (found, expected) {
-                prop_assert!((found - expected).abs() < 1e-12);
-            }
-        }
-
-        #[test]
-        fn a_weight_repeats_its_row(
-            rows in scores(),
-            weights in prop::collection::vec(0_u32..4, 40),
-        ) {
-            let weights = &weights[..rows.len()];
-            let repeated: Vec<_> = rows
-                .iter()
-                .zip(weights)
-                .flat_map(|(row, weight)| vec![*row; *weight as usize])
-                .collect();
-            let pairs = Pairs::of(&rows).unwrap();
-            let table = pairs.table(weights);
-            prop_assert_eq!([table.spearman(), table.kendall()], both(&repeated));
-        }
-
-        #[test]
-        fn both_are_symmetric_and_know_no_scale(rows in scores()) {
-            let swapped: Vec<_> = rows.iter().map(|(x, y)| (*y, x.exp())).collect();
-            prop_assert_eq!(both(&swapped), both(&rows));
-        }
-    }
-}
+mod tests;

@@ -119,19 +119,6 @@ pub struct Margins {
 }
 
 impl Contrast {
-    /// A control over all samples, in which no item is held against itself.
-    fn unpaired(
-        measure: &'static str,
-        set: &MeasuredSet,
-        n: Sizes,
-        difference: Option<Inference>,
-        margin: Option<f64>,
-    ) -> Self {
-        let p = difference.and_then(|difference| difference.p());
-        let (data_set, same_items, selection) = (set.name.clone(), None, None);
-        Self { measure, data_set, n, difference, same_items, selection, p, margin }
-    }
-
     /// The difference that is tested: of the same items where they differ at all, else of all samples.
     #[must_use]
     pub fn headline(&self) -> Option<Inference> {
@@ -170,17 +157,26 @@ pub(super) fn contrasts(
     let seed_set = data_sets.first().and_then(|first| first.seed_set.as_ref());
     let is_related = |set: &MeasuredSet| seed_set.is_some() && seed_set == set.seed_set.as_ref();
     let mut contrasts = Vec::new();
+    let mut push = |measure, set: &MeasuredSet, found: Differences, margin| {
+        let data_set = set.name.clone();
+        let Differences { n, difference, same_items, selection } = found;
+        let mut contrast =
+            Contrast { measure, data_set, n, difference, same_items, selection, p: None, margin };
+        contrast.p = contrast.headline().and_then(|headline| headline.p());
+        contrasts.push(contrast);
+    };
     for (place, (measure, _, margin)) in COMPARED.into_iter().enumerate() {
         for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
             let sides = [Rows::of(&values[0], place), Rows::of(of_set, place)];
-            let data_set = set.name.clone();
-            contrasts.push(compare(&sides, is_related(set), measure, data_set, margin(&margins)));
+            push(measure, set, compare(&sides, is_related(set)), margin(&margins));
         }
     }
-    for control in [at_equal_length, matched_by_length] {
+    let controls: [(&str, Control); 2] =
+        [(AT_EQUAL_LENGTH, at_equal_length), (MATCHED, matched_by_length)];
+    for (measure, control) in controls {
         for (set, of_set) in data_sets.iter().zip(&values).skip(1) {
-            let sides = [&values[0], of_set];
-            contrasts.push(control(sides, is_related(set), set, margins.judge));
+            let found = control([&values[0], of_set], is_related(set));
+            push(measure, set, found, margins.judge);
         }
     }
     let p_values: Vec<Option<f64>> = contrasts.iter().map(|contrast| contrast.p).collect();
@@ -221,13 +217,18 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn compare(
-    sides: &[Rows; 2],
-    is_related: bool,
-    measure: &'static str,
-    data_set: String,
-    margin: Option<f64>,
-) -> Contrast {
+/// How the means of two data sets differ, as [`Contrast`] has it.
+struct Differences {
+    n: Sizes,
+    difference: Option<Inference>,
+    same_items: Option<Inference>,
+    selection: Option<Inference>,
+}
+
+/// A comparison of all judged samples, in which no item is held against itself.
+type Control = fn([&RowValues<String>; 2], bool) -> Differences;
+
+fn compare(sides: &[Rows; 2], is_related: bool) -> Differences {
     let [first, other] = sides;
     let (mine, theirs) = (first.names(), other.names());
     // Items of unrelated data sets are different ones, whatever they are called.
@@ -259,10 +260,7 @@ fn compare(
         (pairs(&first_both, &other_both), sum(&parts, true))
     };
     let n = Sizes { first: first.values.len(), other: other.values.len(), both: both.len() };
-    let mut contrast =
-        Contrast { measure, data_set, n, difference, same_items, selection, p: None, margin };
-    contrast.p = contrast.headline().and_then(|headline| headline.p());
-    contrast
+    Differences { n, difference, same_items, selection }
 }
 
 /// A judged sample: score, logarithm of the response's words, and row.
@@ -277,12 +275,7 @@ fn judged(of: &RowValues<String>) -> Vec<Judged> {
 /// The difference of a judge's scores that is left when both data sets have responses of one length: judges favour long
 /// ones. Scores are regressed on the logarithm of the words within each data set, with one slope (an analysis of
 /// covariance). What the slope's own error adds to each row is part of its value, so the interval has it too.
-fn at_equal_length(
-    sides: [&RowValues<String>; 2],
-    is_related: bool,
-    set: &MeasuredSet,
-    margin: Option<f64>,
-) -> Contrast {
+fn at_equal_length(sides: [&RowValues<String>; 2], is_related: bool) -> Differences {
     let judged = sides.map(judged);
     let mean = |rows: &[Judged], of: fn(&Judged) -> f64| {
         rows.iter().map(of).sum::<f64>() / rows.len() as f64
@@ -314,18 +307,13 @@ fn at_equal_length(
     let difference = (spread > 0.0).then(|| sum(&sides, is_related)).flatten();
     let both = if is_related { first.names().intersection(&other.names()).count() } else { 0 };
     let n = Sizes { first: first.values.len(), other: other.values.len(), both };
-    Contrast::unpaired(AT_EQUAL_LENGTH, set, n, difference, margin)
+    Differences { n, difference, same_items: None, selection: None }
 }
 
 /// The same control without a straight line: samples are paired with ones of the other data set that are as long, the
 /// nearest first and each once. Samples that are too long or too short for a partner are left out, so this is about the
 /// lengths that both data sets have.
-fn matched_by_length(
-    sides: [&RowValues<String>; 2],
-    is_related: bool,
-    set: &MeasuredSet,
-    margin: Option<f64>,
-) -> Contrast {
+fn matched_by_length(sides: [&RowValues<String>; 2], is_related: bool) -> Differences {
     let [first, other] = sides.map(judged);
     let items_of = |side: usize, row: usize| {
         let place = if is_related { 0 } else { side };
@@ -337,7 +325,7 @@ fn matched_by_length(
     let items = pairs.iter().map(|(mine, theirs)| items_of(0, mine.2).chain(items_of(1, theirs.2)));
     let difference = Inference::of_mean(&differences, &Dependence::by_items(items));
     let n = Sizes { first: pairs.len(), other: pairs.len(), both: 0 };
-    Contrast::unpaired(MATCHED, set, n, difference, margin)
+    Differences { n, difference, same_items: None, selection: None }
 }
 
 /// Pairs of one sample of each side whose lengths lie within [`CALIPER`], the nearest pair first, each sample once.

@@ -11,8 +11,7 @@ use crate::diversity::lexical::{MOST_TEXTS, NgramCounts, Words, self_bleu};
 use crate::diversity::manifold::{self, Manifold, NEIGHBOURS};
 use crate::diversity::tsne::{self, Map};
 use crate::diversity::unit_vectors::{UnitVectors, nearest_distances};
-use crate::diversity::vendi::vendi;
-use crate::diversity::{Undefined, clusters, subsample};
+use crate::diversity::{Undefined, clusters, subsample, vendi};
 use crate::statistics::inference::indicator;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 

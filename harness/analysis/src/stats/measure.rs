@@ -3,9 +3,8 @@
 
 use std::io::{self, Write};
 
-use crate::columns::{field, left, or_missing, right};
-use crate::foreign_text::CsvWriter;
-use crate::grid;
+use crate::foreign_text::{CsvWriter, field};
+use crate::grid::{self, left, or_missing, right};
 use crate::statistics::inference::{Estimate, Interval};
 
 /// A number of the table, or why it is missing.
@@ -219,6 +218,14 @@ impl MeasureTable {
             names.zip(&measure.cells).map(move |(name, cell)| (measure, name, cell))
         })
     }
+}
+
+/// A cell for each data set, of what was found of it or of what stands in its place.
+pub(super) fn cells<T>(
+    found: &[Result<T, MeasureValue>],
+    cell: impl Fn(&T) -> MeasureValue,
+) -> Vec<MeasureValue> {
+    found.iter().map(|of| of.as_ref().map_or_else(Clone::clone, &cell)).collect()
 }
 
 /// A count in the type of an n; one that it cannot hold becomes its largest value.

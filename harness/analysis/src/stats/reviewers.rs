@@ -16,9 +16,9 @@ use crate::reviewers::quality::{HighScore, HighScoreCounts, HighShare, Quality, 
 use crate::reviewers::raters::{RaterAgreement, RowRating, VerdictAgreement, alpha};
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{Estimate, indicator};
-use crate::statistics::levels::{Resolution, quantile};
 use crate::statistics::rank::spearman;
-use crate::stats::measure::{Measure, MeasureTable, MeasureValue, size};
+use crate::statistics::rank::{Resolution, quantile};
+use crate::stats::measure::{Measure, MeasureTable, MeasureValue, cells, size};
 use crate::trial::{has_passed, lineage};
 
 /// One of the numbers about what reviewers were asked.
@@ -32,20 +32,18 @@ pub(super) fn committees(
     data_sets: &[MeasuredSet],
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
-    let mut committees = Vec::new();
-    for data_set in data_sets {
+    let committee = |set: &MeasuredSet| {
         let of = |trial: &TrialEvidence| Committee::of(&trial.facts.candidates, &trial.families);
-        let committee = data_set.trial.as_ref().map(of).transpose()?;
-        committees.push(committee.filter(|committee| !committee.reviewers.is_empty()));
-    }
-    let mut add = |is_detail, name: &str, cell: &dyn Fn(&Committee) -> MeasureValue| {
-        let cell = |of: &Option<Committee>| {
-            of.as_ref().map_or(MeasureValue::Inapplicable(NO_COMMITTEE), cell)
-        };
-        let cells = committees.iter().map(cell).collect();
-        table.add(Measure { group: "committee", name: name.to_owned(), cells, is_detail });
+        let committee = set.trial.as_ref().map(of).transpose()?;
+        let committee = committee.filter(|committee| !committee.reviewers.is_empty());
+        Ok::<_, StatsError>(committee.ok_or(MeasureValue::Inapplicable(NO_COMMITTEE)))
     };
-    add(false, "reviewed by all seats", &|of| {
+    let committees = data_sets.iter().map(committee).collect::<Result<Vec<_>, _>>()?;
+    let mut add = |is_detail, name: String, cell: &dyn Fn(&Committee) -> MeasureValue| {
+        let cells = cells(&committees, cell);
+        table.add(Measure { group: "committee", name, cells, is_detail });
+    };
+    add(false, "reviewed by all seats".to_owned(), &|of| {
         let coverage = of.responses.coverage;
         MeasureValue::count(size(coverage.whole), size(coverage.whole + coverage.part))
     });
@@ -59,7 +57,7 @@ pub(super) fn committees(
     for (name, estimate) in of_scale {
         for &place in &scales {
             let scale = any.responses.scales[place].name;
-            add(scale != "mean", &format!("{scale}: {name}"), &|of| {
+            add(scale != "mean", format!("{scale}: {name}"), &|of| {
                 MeasureValue::or_absent(estimate(of.responses.scales[place]), UNDEFINED)
             });
         }
@@ -68,7 +66,7 @@ pub(super) fn committees(
         [("share of ones", |c| c.ones), ("Gwet's AC1", |c| c.ac1), ("Fleiss' kappa", |c| c.fleiss)];
     for (name, estimate) in of_bit {
         for (place, criterion) in any.instructions.criteria.iter().enumerate() {
-            add(name == "share of ones", &format!("{}: {name}", criterion.name), &|of| {
+            add(name == "share of ones", format!("{}: {name}", criterion.name), &|of| {
                 MeasureValue::or_absent(estimate(of.instructions.criteria[place]), UNDEFINED)
             });
         }
@@ -76,30 +74,30 @@ pub(super) fn committees(
     let reviewers: BTreeSet<&ModelName> =
         committees.iter().flatten().flat_map(|of| of.reviewers.keys()).collect();
     for model in reviewers {
-        add(false, &format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
-            Some(reviewer) => {
-                MeasureValue::or_absent(reviewer.leniency, "no other reviewer sat beside it")
-            }
+        add(false, format!("{model}: leniency"), &|of| match of.reviewers.get(model) {
+            Some(of) => MeasureValue::or_absent(of.leniency, "no other reviewer sat beside it"),
             None => MeasureValue::Inapplicable("it did not review"),
         });
     }
-    add(false, "self-preference of families", &|of| {
+    add(false, "self-preference of families".to_owned(), &|of| {
         MeasureValue::or_absent(of.self_preference, "no family sat beside another on its own work")
     });
-    add(false, "disputes overturned, share", &|of| {
+    add(false, "disputes overturned, share".to_owned(), &|of| {
         proportion(of.overturned, "nothing went to an adjudicator")
     });
-    let malformed = |data_set: &MeasuredSet| {
-        let Some(trial) = &data_set.trial else { return MeasureValue::Inapplicable("not a trial") };
-        let rates = malformed_rates(&trial.facts.candidates, &trial.facts.calls);
-        let all = rates.values().fold(Proportion::default(), |sum, rate| Proportion {
-            yes: sum.yes + rate.yes,
-            no: sum.no + rate.no,
-        });
-        proportion(all, "it asked nothing")
-    };
     table.push("committee", "replies malformed, share", data_sets.iter().map(malformed).collect());
     Ok(())
+}
+
+/// The share of all replies about a trial's candidates that could not be read.
+fn malformed(set: &MeasuredSet) -> MeasureValue {
+    let Some(trial) = &set.trial else { return MeasureValue::Inapplicable("not a trial") };
+    let rates = malformed_rates(&trial.facts.candidates, &trial.facts.calls);
+    let all = rates.values().fold(Proportion::default(), |sum, rate| Proportion {
+        yes: sum.yes + rate.yes,
+        no: sum.no + rate.no,
+    });
+    proportion(all, "it asked nothing")
 }
 
 /// A share without interval: calls and disputes of one candidate, and of one model, depend on each other.
@@ -132,38 +130,48 @@ const ONE_SCORE: &str = "one of the two gives one score only";
 /// Quantiles of mu over a trial's samples, linear between neighbours as in R and `NumPy`.
 const QUANTILES: [(&str, f64); 3] = [("mu, 5%", 0.05), ("mu, median", 0.5), ("mu, 95%", 0.95)];
 
-/// Adds the distribution of mu over a trial's samples, and the agreement with a judge over all
-/// candidates that the committee scored.
-pub(super) fn scores(
+/// Adds the distribution of mu over a trial's samples.
+pub(super) fn quantiles(data_sets: &[MeasuredSet], table: &mut MeasureTable) {
+    for (name, share) in QUANTILES {
+        let cell = |set: &MeasuredSet| match &set.trial {
+            Some(trial) => quantile_of_mu(trial, share),
+            None => MeasureValue::Inapplicable(UNSCORED),
+        };
+        table.push_detail("quality", name, data_sets.iter().map(cell).collect());
+    }
+}
+
+fn quantile_of_mu(trial: &TrialEvidence, share: f64) -> MeasureValue {
+    let samples = trial.facts.candidates.iter().filter(|candidate| candidate.is_sample());
+    let mut scores: Vec<f64> =
+        samples.filter_map(|candidate| Some(candidate.tally()?.mu())).collect();
+    scores.sort_by(f64::total_cmp);
+    let value = (!scores.is_empty()).then(|| quantile(&scores, share));
+    MeasureValue::exact(value, scores.len(), UNSCORED)
+}
+
+/// Adds the agreement of committee and judge over all candidates that the committee scored.
+pub(super) fn judged(
     data_sets: &[MeasuredSet],
     settings: Settings,
     table: &mut MeasureTable,
 ) -> Result<(), StatsError> {
-    let quantiles: Vec<Option<[MeasureValue; 3]>> =
-        data_sets.iter().map(|set| set.trial.as_ref().map(quantiles)).collect();
-    for (place, (name, _)) in QUANTILES.into_iter().enumerate() {
-        let cell = |of: &Option<[MeasureValue; 3]>| match of {
-            Some(of_trial) => of_trial[place].clone(),
-            None => MeasureValue::Inapplicable(UNSCORED),
+    let of_set = |set: &MeasuredSet| {
+        let Some(trial) = &set.trial else {
+            return Ok(Err(MeasureValue::Inapplicable(UNJUDGED)));
         };
-        table.push_detail("quality", name, quantiles.iter().map(cell).collect());
-    }
-    let mut judged = Vec::new();
-    for set in data_sets {
-        let of =
-            |trial: &TrialEvidence| Ok::<_, StatsError>((quality(trial, settings)?, trial.is_cut));
-        judged.push(set.trial.as_ref().map(of).transpose()?);
-    }
+        let quality = quality(trial, settings)?.ok_or(MeasureValue::Absent(UNJUDGED));
+        Ok::<_, StatsError>(quality.map(|quality| (quality, trial.is_cut)))
+    };
+    let judged = data_sets.iter().map(of_set).collect::<Result<Vec<_>, _>>()?;
     let mut push = |kind: Row, name: &str, cell: &dyn Fn(&Quality) -> MeasureValue| {
-        let cell = |of: &Option<(Option<Quality>, bool)>| match of {
+        let cells = cells(&judged, |(quality, is_cut)| match kind {
             // Numbers over all candidates would weigh the two sides as they were cut.
-            Some((Some(_), true)) if kind != Row::BySide => MeasureValue::Absent(CUT_APART),
-            Some((Some(quality), _)) => cell(quality),
-            Some((None, _)) => MeasureValue::Absent(UNJUDGED),
-            None => MeasureValue::Inapplicable(UNJUDGED),
-        };
-        let (name, cells) = (name.to_owned(), judged.iter().map(cell).collect());
-        table.add(Measure { group: "judge", name, cells, is_detail: kind == Row::Detail });
+            Row::Whole | Row::Detail if *is_cut => MeasureValue::Absent(CUT_APART),
+            _ => cell(quality),
+        });
+        let (name, is_detail) = (name.to_owned(), kind == Row::Detail);
+        table.add(Measure { group: "judge", name, cells, is_detail });
     };
     for (place, reading) in HighScore::ALL.into_iter().enumerate() {
         let sign = if reading == HighScore::Above { ">" } else { ">=" };
@@ -284,18 +292,6 @@ pub(super) fn judges(
     }
     table.push("judge", "Spearman's rho of the two judges, samples", cells);
     Ok(())
-}
-
-/// [`QUANTILES`] of a trial.
-fn quantiles(trial: &TrialEvidence) -> [MeasureValue; 3] {
-    let samples = trial.facts.candidates.iter().filter(|candidate| candidate.is_sample());
-    let mut scores: Vec<f64> =
-        samples.filter_map(|candidate| Some(candidate.tally()?.mu())).collect();
-    scores.sort_by(f64::total_cmp);
-    QUANTILES.map(|(_, share)| {
-        let value = (!scores.is_empty()).then(|| quantile(&scores, share));
-        MeasureValue::exact(value, scores.len(), UNSCORED)
-    })
 }
 
 /// Committee and judge on a trial; `None` without a judge.

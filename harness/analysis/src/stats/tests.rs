@@ -5,7 +5,7 @@ use super::*;
 use crate::frames::{MeasuredSample, samples};
 use crate::ifd::{Loss, LossPair, Unmeasured};
 use crate::statistics::inference::Inference;
-use crate::trial_by_hand::every_outcome;
+use crate::trial::tests::every_outcome;
 
 const SETTINGS: Settings = Settings {
     threshold: 8.0,

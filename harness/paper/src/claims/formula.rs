@@ -10,7 +10,7 @@ mod printed;
 
 use std::collections::BTreeMap;
 
-use super::value::Value;
+use super::Value;
 use crate::exact::{self, Ratio};
 use crate::{
     BaseModel, Benchmark, Claim, DataSource, ITERATIONS, PrintedScores, Reference, SeedDataset,

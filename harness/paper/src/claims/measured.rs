@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::Measurement;
 use super::formula::{self, Row, Scorebook};
-use super::value::{Value, judge_measured};
+use super::{Measurement, Value, judge_measured};
 use crate::benchmarks::difference::{self, ItemScores, ScoreSum, Term};
 use crate::benchmarks::{Benchmarks, Trained};
 use crate::exact::{self, Ratio};

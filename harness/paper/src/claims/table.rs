@@ -6,12 +6,11 @@ use std::io::{self, Write};
 use super::{Finding, Measurement};
 use crate::exact;
 use crate::foreign_text::CsvWriter;
-use crate::grid::{self, Align, Column};
+use crate::grid::{self, Align, Column, MISSING, left};
 use crate::{Claim, ClaimVerdict, Kind};
 
 /// Columns that a claim's text is indented by in a terminal.
 const INDENT: usize = 5;
-const MISSING: &str = "-";
 
 /// Those of `results/paper/claims.csv`, and what was measured; in [`write_csv`]'s order.
 const COLUMNS: &str = "id kind section claim formula printed recomputed verdict note \
@@ -65,28 +64,30 @@ pub fn write_csv<'a>(
 pub fn markdown(findings: &[Finding], is_shown: impl Fn(&Finding) -> bool) -> String {
     let mut out = format!("{}\n", grid::markdown(&counts(findings)));
     for (kind, of_kind) in by_kind(findings, is_shown) {
-        let column = |title: &str, cell: &dyn Fn(&Finding) -> String| Column {
-            title: title.to_owned(),
-            cells: of_kind.iter().map(|finding| cell(finding)).collect(),
-            align: Align::Left,
-        };
-        // Some claims are about tags, which Markdown would take for its own.
-        let prose = |text: &str| text.replace('<', "&lt;");
-        let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+        let column = |title, cell: fn(&Finding) -> String| left(title, &of_kind, |one| cell(one));
         let columns = [
-            column("id", &|f| f.claim.id.clone()),
-            column("where", &|f| place(&f.claim.section)),
-            column("claim", &|f| prose(&f.claim.claim)),
-            column("formula", &|f| code(&f.claim.formula)),
-            column("printed", &|f| prose(&or_missing(&f.claim.printed))),
-            column("recomputed", &recomputed),
-            column("verdict", &|f| f.claim.verdict.to_string()),
-            column("here", &here),
-            column("why", &|f| prose(&f.claim.note)),
+            column("id", |f| f.claim.id.clone()),
+            column("where", |f| place(&f.claim.section)),
+            column("claim", |f| prose(&f.claim.claim)),
+            column("formula", |f| code(&f.claim.formula)),
+            column("printed", |f| prose(&or_missing(&f.claim.printed))),
+            column("recomputed", recomputed),
+            column("verdict", |f| f.claim.verdict.to_string()),
+            column("here", here),
+            column("why", |f| prose(&f.claim.note)),
         ];
         let _ = writeln!(out, "## {}\n\n{}", kind.title(), grid::markdown(&columns));
     }
     out
+}
+
+/// Some claims are about tags, which Markdown would take for its own.
+fn prose(text: &str) -> String {
+    text.replace('<', "&lt;")
+}
+
+fn code(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("`{text}`") }
 }
 
 /// Counts of all findings, and those that are shown, for a terminal: a claim is a few short lines.

@@ -310,7 +310,7 @@ fn scores_of_nothing_are_defined() {
 fn a_formula_is_found_by_its_whole_text() {
     let paper = paper();
     let printed = Scorebook::from(&paper);
-    for claim in paper.claims().iter().filter(|claim| !claim.formula.is_empty()) {
+    for claim in paper.claims.iter().filter(|claim| !claim.formula.is_empty()) {
         assert!(formula::value(claim, &printed, &paper).is_some(), "{}", claim.id);
         let changed = Claim { formula: format!("{} ", claim.formula), ..claim.clone() };
         assert_eq!(formula::value(&changed, &printed, &paper), None, "{}", claim.id);
@@ -323,7 +323,7 @@ fn claims_about_models_are_decided_by_scores() {
     let paper = paper();
     let printed = Scorebook::from(&paper);
     let about: Vec<_> =
-        paper.claims().iter().filter(|claim| formula::is_about_models(claim)).collect();
+        paper.claims.iter().filter(|claim| formula::is_about_models(claim)).collect();
     assert_eq!(about.len(), 31);
     let unprinted: Vec<&str> = about
         .iter()
@@ -331,4 +331,67 @@ fn claims_about_models_are_decided_by_scores() {
         .map(|claim| claim.id.as_str())
         .collect();
     assert_eq!(unprinted, ["P27", "P28", "P30", "P31", "P32", "P58", "P59"]);
+}
+
+fn number(text: &str) -> Value {
+    Value::Number(exact::parse(text).unwrap())
+}
+
+#[test]
+fn verdicts_by_rule() {
+    let several =
+        |texts: [&str; 2]| Value::Several(texts.map(|text| exact::parse(text).unwrap()).to_vec());
+    let cases = [
+        ("0.59", number("0.5949"), "holds"),
+        ("0.59", number("0.595"), "off by 0.005"),
+        ("8.83", number("8.826666667"), "holds"),
+        ("9", number("9.6667"), "off by 0.6667"),
+        ("9", number("9.4"), "holds"),
+        ("51", number("50"), "off by 1"),
+        (">0", number("0"), "contradicted"),
+        (">=0", number("0"), "holds"),
+        ("<30", number("40"), "contradicted"),
+        ("<=30", number("30"), "holds"),
+        ("not 90", number("315"), "holds"),
+        ("true", Value::Truth(false), "contradicted"),
+        ("2.4758", Value::Real(2.475_836_8), "holds"),
+        ("6.18 9", several(["6.18", "9.0033"]), "holds"),
+        ("6.18 9", several(["6.18", "9.5"]), "contradicted"),
+    ];
+    for (printed, value, verdict) in cases {
+        assert_eq!(judge(printed, &value).unwrap().to_string(), verdict, "{printed} {value}");
+    }
+    for (printed, value) in
+        [("about 0", number("1")), ("14.58", several(["1", "2"])), ("", number("1"))]
+    {
+        assert_eq!(judge(printed, &value), None, "{printed}");
+    }
+}
+
+#[test]
+fn intervals_decide_measured_verdicts() {
+    let cases = [
+        (">0", "0.5", ("0.1", "0.9"), "holds"),
+        (">0", "0.5", ("-0.1", "1.1"), "cannot tell"),
+        (">0", "-0.5", ("-0.9", "-0.1"), "contradicted"),
+        ("<=0.01", "0.5", ("0.2", "0.8"), "contradicted"),
+        ("14.58", "12.5", ("5", "20"), "cannot tell"),
+        ("14.58", "12.5", ("11", "14"), "off by 2.08"),
+        ("14.58", "14.581", ("14.576", "14.584"), "holds"),
+        ("not 90", "91", ("80", "99"), "cannot tell"),
+        ("not 90", "95", ("94", "96"), "holds"),
+    ];
+    for (printed, value, (low, high), verdict) in cases {
+        let interval = exact::parse(low).zip(exact::parse(high));
+        let found = judge_measured(printed, &number(value), interval);
+        assert_eq!(found.unwrap().to_string(), verdict, "{printed} {value} [{low}, {high}]");
+    }
+    assert_eq!(judge_measured(">0", &number("1"), None), Some(ClaimVerdict::Holds));
+}
+
+#[test]
+fn shown_as_the_files_show_them() {
+    assert_eq!(Value::Real(2.5).to_string(), "2.5");
+    assert_eq!(Value::Real(0.670_47).to_string(), "0.6705");
+    assert_eq!(Value::Several(vec![Ratio::ONE, Ratio::new(1, 3)]).to_string(), "1 0.3333");
 }

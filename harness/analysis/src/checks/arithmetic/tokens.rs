@@ -1,5 +1,9 @@
 //! A line as numbers, operators and all else.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use gra_paper::exact::{self, Ratio};
 
 /// A piece of a line.
@@ -50,15 +54,25 @@ const SIGNS: [(&str, &str); 16] = [
     ("\\tfrac", "\\frac"),
 ];
 
+/// The mark of a list's item.
+static MARK: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:[-*+•]|[0-9]+[.)]) "));
+
+/// A fraction of LaTeX whose numerator holds no other: nested ones are not understood.
+static FRACTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\\frac\{([^{}]*)\}\{([^}]*)\}"));
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a constant pattern is valid, and the tests use each")
+}
+
 /// Takes a line apart.
 pub(super) fn tokens(line: &str) -> Vec<Token> {
-    let mut plain = without_mark(line).to_owned();
+    let mut plain = MARK.replace(line.trim(), "").into_owned();
     for (latex, sign) in SIGNS {
         plain = plain.replace(latex, sign);
     }
+    let plain = FRACTION.replace_all(&plain, "(($1)/($2))");
     // Currencies stand beside numbers and change nothing about them.
-    let chars: Vec<char> =
-        fractions(&plain).chars().filter(|c| !matches!(c, '$' | '€' | '£')).collect();
+    let chars: Vec<char> = plain.chars().filter(|c| !matches!(c, '$' | '€' | '£')).collect();
     let mut found = Vec::new();
     let mut at = 0;
     while at < chars.len() {
@@ -67,43 +81,6 @@ pub(super) fn tokens(line: &str) -> Vec<Token> {
         found.extend(token);
     }
     found
-}
-
-/// A line without the mark of a list's item.
-fn without_mark(line: &str) -> &str {
-    let line = line.trim();
-    if let Some(rest) = ["- ", "* ", "+ ", "• "].iter().find_map(|mark| line.strip_prefix(mark)) {
-        return rest;
-    }
-    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    match rest.strip_prefix(['.', ')']) {
-        Some(item) if rest.len() < line.len() && item.starts_with(' ') => item,
-        _ => line,
-    }
-}
-
-/// `\frac{a}{b}` as `((a)/(b))`.
-fn fractions(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("\\frac{") {
-        out.push_str(before);
-        let parts = behind.split_once("}{").and_then(|(over, behind)| {
-            let (under, behind) = behind.split_once('}')?;
-            Some((over, under, behind))
-        });
-        let Some((over, under, behind)) = parts.filter(|(over, ..)| !over.contains(['{', '}']))
-        else {
-            // Nested ones are not understood.
-            out.push_str("\\frac{");
-            rest = behind;
-            continue;
-        };
-        out.extend(["((", over, ")/(", under, "))"]);
-        rest = behind;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// The token at a place, if any, and its length in characters.

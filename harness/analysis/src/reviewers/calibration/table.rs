@@ -1,10 +1,9 @@
 //! The tables of a calibration: every estimate with its interval for files, and one line per rater for a terminal.
 
 use super::{InstructionSkill, ResponseSkill};
-use crate::columns::{hundredths as number, left, or_missing, right};
 use crate::figure::heat_map::{Axis, HeatMap, Panel, Square};
 use crate::figure::{Figure, FigureError};
-use crate::grid;
+use crate::grid::{self, hundredths as number, left, or_missing, right};
 use crate::statistics::inference::Estimate;
 use crate::stats::measure::{MeasureTable, MeasureValue};
 
@@ -123,7 +122,7 @@ pub fn terminal(rated: &[Rated], tau: f64) -> String {
 /// When nothing was rated.
 pub fn figure(pool: &str, items: usize, rated: &[Rated]) -> Result<Figure, FigureError> {
     let Some(first) = rated.first() else {
-        return Err(FigureError::Nothing { what: "no rater" });
+        return Err(FigureError::Nothing("no rater"));
     };
     let square = |of: &Estimate| Square {
         value: of.value,

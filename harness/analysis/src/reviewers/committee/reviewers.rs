@@ -16,7 +16,7 @@ use gra_synth::request::ModelName;
 use super::dependence;
 use crate::statistics::dependence::Dependence;
 use crate::statistics::inference::{Estimate, jackknife};
-use crate::statistics::levels::Resolution;
+use crate::statistics::rank::Resolution;
 use crate::trial::lineage;
 
 /// One model as a reviewer of responses.

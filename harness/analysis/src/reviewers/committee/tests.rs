@@ -7,7 +7,7 @@ use gra_synth::request::{Failure, Stage};
 
 use super::*;
 use crate::trial::Funnel;
-use crate::trial_by_hand::{accepted, calls, every_outcome, id, rejected, review, scored, vetoed};
+use crate::trial::tests::{accepted, calls, every_outcome, id, rejected, review, scored, vetoed};
 
 const MODELS: [(&str, &str); 5] = [
     ("internlm", "internlm"),

@@ -6,7 +6,7 @@ use super::{
     Alpaca, BASES, Condor, D32, D72, Gra, L, Q, Scorebook, Vanilla, WizardLm, count, counts, mean,
     number, over_seeds, pairs, several,
 };
-use crate::claims::value::Value;
+use crate::claims::Value;
 use crate::exact::{self, Ratio};
 use crate::{BaseModel, Benchmark, DataSource, ITERATIONS, PrintedScores, Reference, SeedDataset};
 

@@ -3,7 +3,7 @@ use std::io;
 use gra_synth::request::RequestId;
 
 use super::*;
-use crate::trial_by_hand::{accepted, id, rejected, trial};
+use crate::trial::tests::{accepted, id, rejected, trial};
 
 fn call(subject: ItemId, stage: Stage, attempt: u8, tokens: (u32, u32), model: &str) -> CallFact {
     CallFact {

@@ -1,15 +1,121 @@
-//! Precision and recall of committee, vote, adjudicator and reviewers along tau (after the paper's Fig. 4).
+//! Decisions of a trial: what became of its candidates, step by step; and precision and recall of committee, vote,
+//! adjudicator and reviewers along tau (after the paper's Fig. 4).
 
 use gra_synth::variant::DisputeRule;
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::HPos;
 
 use super::axis::{self, Scale};
 use super::canvas::{Area, Canvas, Drawn, Letters};
-use super::page::{LINE, TEXT, Words, lines, page};
-use super::{Figure, FigureError, palette};
+use super::{Figure, FigureError, LINE, lines, page, palette};
 use crate::reviewers::classifier::{Classifiers, Curve, Decider};
 use crate::statistics::inference::{FEWEST, INTERVALS};
+use crate::trial::Funnel;
+
+/// Who is left after a step, and why the others are not.
+struct Step {
+    name: &'static str,
+    /// Candidates that fell out, by reason.
+    lost: Vec<(u64, &'static str)>,
+    note: Option<String>,
+}
+
+const ROW: f64 = 30.0;
+const NAMES: f64 = 150.0;
+const BARS: f64 = 240.0;
+
+/// The picture of a trial's funnel.
+///
+/// # Errors
+/// When there are no candidates.
+pub fn funnel(trial: &str, funnel: &Funnel) -> Result<Figure, FigureError> {
+    if funnel.candidates == 0 {
+        return Err(FigureError::Nothing("the trial has no candidates"));
+    }
+    let steps = steps(funnel);
+    let undecided = match funnel.undecided {
+        0 => String::new(),
+        n => {
+            format!(" {n} are undecided: their round was interrupted; they count as accepted here.")
+        }
+    };
+    let adjudicated = match funnel.adjudicated_in {
+        0 => String::new(),
+        kept => format!(" The adjudicator let {kept} of the disputed ones in."),
+    };
+    let caption = format!(
+        "n = {} candidates of all rounds. Dark: left after the step. Light: fell out at it. Shares are of \
+         all candidates drawn.{adjudicated}{undecided}",
+        funnel.candidates
+    );
+    let title = format!("What became of the candidates of {trial}");
+    let height = ROW * lines(steps.len());
+    page("funnel", &title, caption, height, |canvas, area| draw_steps(canvas, area, funnel, &steps))
+}
+
+fn steps(funnel: &Funnel) -> Vec<Step> {
+    let step = |name, lost: &[(u64, &'static str)]| Step {
+        name,
+        lost: lost.iter().copied().filter(|(lost, _)| *lost > 0).collect(),
+        note: None,
+    };
+    let note = match funnel.disputed {
+        0 => "none disputed".to_owned(),
+        disputed => format!("{disputed} disputed"),
+    };
+    let out = [(funnel.adjudicated_out, "adjudicated out"), (funnel.voted_out, "voted out")];
+    let mut steps = vec![
+        step("drawn", &[]),
+        step("calls were answered", &[(funnel.failed, "failed")]),
+        step("replies could be read", &[(funnel.malformed, "malformed")]),
+        step("keywords are new", &[(funnel.repeated_keywords, "repeated")]),
+    ];
+    // A variant without reviewers has no review that a candidate could pass.
+    if funnel.instructions_reviewed > 0 {
+        steps.push(step("instruction passed", &[(funnel.vetoed, "vetoed")]));
+    }
+    if funnel.responses_reviewed > 0 {
+        steps.push(step("mean score reached tau", &[(funnel.rejected, "rejected")]));
+        steps.push(Step { note: Some(note), ..step("disputes settled", &out) });
+    }
+    steps.push(step("no near-duplicate", &[(funnel.duplicates, "duplicate")]));
+    steps.push(step("accepted", &[(funnel.surplus, "surplus")]));
+    steps
+}
+
+fn draw_steps(canvas: &mut Canvas<'_>, area: Area, funnel: &Funnel, steps: &[Step]) -> Drawn {
+    let share = |count: u64| count as f64 / funnel.candidates as f64;
+    let letters = Letters::LEFT;
+    let mut left = funnel.candidates;
+    for (row, step) in steps.iter().enumerate() {
+        let y = area.y + lines(row) * ROW;
+        let middle = y + ROW / 2.0;
+        let lost: u64 = step.lost.iter().map(|(lost, _)| lost).sum();
+        // Each step starts with what the one before has left.
+        left = left.saturating_sub(lost);
+        let name = Letters::RIGHT;
+        canvas.text(step.name, (area.x + NAMES - 8.0, middle), name)?;
+        let bar = Area::new((area.x + NAMES, y + 4.0), (BARS * share(left), ROW - 8.0));
+        let is_end = row + 1 == steps.len();
+        let color = if is_end { palette::KINDS[2] } else { palette::KINDS[0] };
+        canvas.fill(bar, color)?;
+        let gone = Area { x: bar.right(), width: BARS * share(lost), ..bar };
+        canvas.fill(gone, palette::pale(palette::ACCENT, 0.55))?;
+        let x = area.x + NAMES + BARS + 10.0;
+        let text = format!("{left} ({:.0}%)", 100.0 * share(left));
+        canvas.text(&text, (x, middle), letters.bold())?;
+        let lost = step.lost.iter().map(|(lost, why)| format!("-{lost} {why}"));
+        let text: Vec<String> = step.note.clone().into_iter().chain(lost).collect();
+        let x = x + 78.0;
+        let quiet = letters.colored(palette::QUIET);
+        // A dispute's note may need a line of its own.
+        let rows = quiet.wrapped(&text.join("; "), area.right() - x);
+        for (line, text) in rows.iter().take(2).enumerate() {
+            let rise = (lines(rows.len().min(2)) - 1.0) * 6.5;
+            canvas.text(text, (x, middle - rise + lines(line) * 13.0), quiet)?;
+        }
+    }
+    Ok(())
+}
 
 const HEIGHT: f64 = 330.0;
 const GAP: f64 = 34.0;
@@ -22,7 +128,7 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
     let drawn = truths.iter().filter(|of| of.good.value.is_some_and(|share| share > 0.0));
     let drawn: Vec<&Classifiers> = drawn.take(2).collect();
     if drawn.is_empty() {
-        return Err(FigureError::Nothing { what: "no reviewed response is good" });
+        return Err(FigureError::Nothing("no reviewed response is good"));
     }
     let panel = |of: &&Classifiers| {
         let share = 100.0 * of.good.value.unwrap_or(0.0);
@@ -43,14 +149,14 @@ pub fn classifier(trial: &str, truths: &[Classifiers]) -> Result<Figure, FigureE
         if kinds.iter().any(|kind| kind.has_disc) { &disc } else { "" },
     );
     let title = format!("What passes and what is good, {trial}");
-    page(Words { name: "classifier".to_owned(), title, caption }, HEIGHT, |canvas, area| {
+    page("classifier", &title, caption, HEIGHT, |canvas, area| {
         legend(canvas, area, &kinds)?;
         let below = area.without([0.0, 2.6 * LINE, 0.0, 0.0]);
         let least = least(&drawn);
         let width = (below.width + GAP) / lines(drawn.len().max(2));
         for (place, of) in drawn.iter().enumerate() {
             let x = below.x + lines(place) * width;
-            draw(canvas, Area { x, width: width - GAP, ..below }, of, least)?;
+            draw_panel(canvas, Area { x, width: width - GAP, ..below }, of, least)?;
         }
         Ok(())
     })
@@ -82,7 +188,7 @@ fn look(curve: &Curve, of: &Classifiers) -> Look {
 }
 
 fn legend(canvas: &mut Canvas<'_>, area: Area, kinds: &[Look]) -> Drawn {
-    let letters = Letters::new(TEXT, HPos::Left);
+    let letters = Letters::LEFT;
     let (mut x, y) = (area.x, area.y + 0.4 * LINE);
     for Look { color, width, name, .. } in kinds {
         canvas.path([(x, y), (x + 18.0, y)], *color, *width)?;
@@ -111,8 +217,8 @@ fn least(panels: &[&Classifiers]) -> f64 {
     ((least * 10.0 - 0.5).floor() / 10.0).max(0.0)
 }
 
-fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Drawn {
-    let bold = Letters::new(TEXT, HPos::Left).bold();
+fn draw_panel(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Drawn {
+    let bold = Letters::LEFT.bold();
     let title = bold.cut(&format!("good: {}", of.truth), area.width);
     canvas.text(&title, (area.x, area.y - 8.0), bold)?;
     let plot = area.without([34.0, 6.0, 6.0, 2.4 * LINE]);
@@ -121,7 +227,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Dr
     let y = Scale::new((least, 1.0), (plot.bottom(), plot.y));
     axis::left(canvas, plot, y, 5.0)?;
     axis::below(canvas, plot, x, 5.0)?;
-    let name = Letters::new(TEXT, HPos::Center);
+    let name = Letters::CENTER;
     canvas.text("recall", (plot.middle().0, plot.bottom() + 27.0), name)?;
     canvas.text("precision", (plot.x + 26.0, plot.y + 8.0), name.colored(palette::QUIET))?;
     if let Some(good) = of.good.value {
@@ -161,12 +267,54 @@ fn draw(canvas: &mut Canvas<'_>, area: Area, of: &Classifiers, least: f64) -> Dr
 mod tests {
     use std::collections::BTreeMap;
 
+    use gra_synth::method::Method;
+    use gra_synth::variant::Variant;
+
     use super::*;
     use crate::rescore::Rule;
     use crate::reviewers::classifier::Truth;
-    use crate::trial_by_hand::{accepted, id, rejected};
-    use gra_synth::method::Method;
-    use gra_synth::variant::Variant;
+    use crate::trial::tests::{accepted, every_outcome, failed, id, rejected, written};
+
+    #[test]
+    fn what_is_left_is_what_was_accepted() {
+        let candidates: Vec<_> = every_outcome().into_iter().chain([failed(10)]).collect();
+        let facts = Funnel::of(&candidates);
+        let figure = funnel("by/hand/seed-1", &facts).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+        let lost: u64 = steps(&facts).iter().flat_map(|step| &step.lost).map(|(n, _)| n).sum();
+        assert_eq!(facts.candidates - lost, facts.accepted + facts.undecided);
+        assert!(
+            figure.svg.contains("-1 failed")
+                && figure.svg.contains("vetoed")
+                && figure.svg.contains("disputed")
+        );
+        assert!(funnel("nothing", &Funnel::default()).is_err());
+    }
+
+    #[test]
+    fn a_step_that_no_candidate_took_is_not_shown() {
+        let facts = Funnel::of(&[written(0), written(1)]);
+        let svg = funnel("by/hand/seed-1", &facts).unwrap().svg;
+        for review in ["instruction passed", "reached tau", "disputed"] {
+            assert!(!svg.contains(review), "{review}");
+        }
+    }
+
+    #[test]
+    fn large_counts_have_room() {
+        let facts = Funnel {
+            candidates: 123_456,
+            responses_reviewed: 120_000,
+            disputed: 23_456,
+            adjudicated_in: 12_345,
+            adjudicated_out: 10_000,
+            voted_out: 1_111,
+            accepted: 112_345,
+            ..Funnel::default()
+        };
+        let figure = funnel("an-experiment-of-a-long-name/gra/seed-42", &facts).unwrap();
+        assert_eq!(figure.collisions(), [""; 0]);
+    }
 
     #[test]
     fn two_truths_have_a_panel_each() {

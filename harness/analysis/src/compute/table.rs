@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Compute, CostSplit, Spending};
-use crate::columns::{self, field, left, list, or_missing, right};
-use crate::grid::{self, Column, count, wrap};
+use crate::foreign_text::{field, write_lines};
+use crate::grid::{self, Column, count, left, list, or_missing, right, wrap};
 
 /// A line of the table.
 struct Line {
@@ -35,7 +35,7 @@ impl Compute {
         let more = [("rounds", self.rounds()), ("teacher", teacher)];
         let more = more.map(|(name, calls)| Line { name: name.to_owned(), calls, seconds: None });
         let lines = lines(self).into_iter().chain(more);
-        columns::write_csv(writer, lines.map(|line| record(self, trial, &line)))
+        write_lines(writer, lines.map(|line| record(self, trial, &line)))
     }
 
     /// A Markdown table, the comparison in a sentence, and how to read it.

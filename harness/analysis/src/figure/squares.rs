@@ -1,21 +1,23 @@
-//! A trial's models as squares: acceptance by generator and domain, and how alike each two reviewers score the same
-//! responses.
+//! A trial in shaded squares: acceptance by generator and domain; how alike each two reviewers score the same responses;
+//! and acceptance over tau and delta, from a rescored trial.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gra_synth::candidate::Candidate;
+use gra_synth::committee::Thousandths;
 use gra_synth::domain::Domain;
+use gra_synth::method::Method;
 use gra_synth::request::ModelName;
 use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
 use super::heat_map::{Axis, Emphasis, HeatMap, Panel, Square};
 use super::{Figure, FigureError};
-use crate::columns::or_missing;
 use crate::frames::{self, PASSED, means};
-use crate::grid;
+use crate::grid::{self, or_missing};
 use crate::proportion::Proportion;
+use crate::rescore::{Knowledge, Rescored, Rule, RuleOutcome};
 use crate::reviewers::agreement::Ratings;
-use crate::statistics::levels::whole;
+use crate::statistics::inference::whole;
 
 /// Share of the candidates that passed review and deduplication, surplus included, by who wrote them and
 /// for which domain; `pool`: the generators' order. Candidates whose round was interrupted, or that an engine failed
@@ -37,7 +39,7 @@ pub fn domains(
     shares.extend(proportions(&of_each, generators).map_err(failed)?);
     shares.extend(proportions(&of_all, vec![None; of_all.height()]).map_err(failed)?);
     if shares.is_empty() {
-        return Err(FigureError::Nothing { what: "no candidate has an outcome" });
+        return Err(FigureError::Nothing("no candidate has an outcome"));
     }
     let together = shares.iter().filter(|((generator, _), _)| generator.is_none());
     let n: u64 = together.map(|(_, share)| share.n()).sum();
@@ -56,12 +58,7 @@ pub fn domains(
     // A domain that was never drawn is shown as such; one that is not known needs no column where all are.
     let domains: Vec<Option<&str>> =
         all.filter(|domain| domain.is_some() || known.contains(domain)).collect();
-    let never: Vec<&str> =
-        domains.iter().filter(|domain| !known.contains(*domain)).copied().flatten().collect();
-    let never = match never.as_slice() {
-        [] => String::new(),
-        some => format!(" Never drawn: {}.", some.join(", ")),
-    };
+    let never = never_drawn(&domains, &known);
     let row = |generator: Option<&str>| -> Vec<Square> {
         let shares = domains.iter().map(|domain| shares.get(&(generator, *domain)).copied());
         let blank = || Square {
@@ -87,6 +84,13 @@ pub fn domains(
         ..HeatMap::default()
     };
     map.figure()
+}
+
+/// The domains that no candidate was asked for, in a sentence.
+fn never_drawn(domains: &[Option<&str>], known: &BTreeSet<Option<&str>>) -> String {
+    let never = domains.iter().filter(|domain| !known.contains(*domain));
+    let never: Vec<&str> = never.copied().flatten().collect();
+    if never.is_empty() { String::new() } else { format!(" Never drawn: {}.", never.join(", ")) }
 }
 
 /// Generator, or `None` for all of them together, and domain.
@@ -138,7 +142,7 @@ pub fn agreement(
 ) -> Result<Figure, FigureError> {
     let pairs = pairs(candidates);
     if pairs.is_empty() {
-        return Err(FigureError::Nothing { what: "no response was reviewed twice" });
+        return Err(FigureError::Nothing("no response was reviewed twice"));
     }
     let models: BTreeSet<&ModelName> = pairs.keys().flat_map(|(a, b)| [*a, *b]).collect();
     let mut models: Vec<&ModelName> = models.into_iter().collect();
@@ -204,10 +208,125 @@ fn alpha(units: &[Vec<f64>]) -> Option<f64> {
     ratings.sums(&vec![1; units.len()]).alpha().filter(|_| units.len() > 1)
 }
 
+/// The heat map of a trial's grid. Values between bounds are shaded by their middle.
+///
+/// # Errors
+/// When the grid has no cells.
+pub fn acceptance(trial: &str, grid: &Rescored) -> Result<Figure, FigureError> {
+    let rules = || grid.cells.iter().map(|cell| cell.rule);
+    let taus: BTreeSet<Thousandths> = rules().map(|rule| rule.tau).collect();
+    let deltas: BTreeSet<Thousandths> = rules().map(|rule| rule.delta).collect();
+    let mut others: Vec<Rule> = Vec::new();
+    for rule in rules() {
+        // One panel for each combination of what is neither tau nor delta.
+        if !others.iter().any(|other| is_beside(other, &rule)) {
+            others.push(rule);
+        }
+    }
+    // A panel's title says what it differs in from the others; what all share is said once, in the subtitle.
+    let differs = |k: usize| others.iter().any(|other| parts(other)[k] != parts(&others[0])[k]);
+    let said = |rule: &Rule, different: bool| {
+        let parts = parts(rule).into_iter().enumerate();
+        let said = parts.filter(|(k, _)| differs(*k) == different).map(|(_, part)| part);
+        said.collect::<Vec<_>>().join(", ")
+    };
+    let panel = |other: &Rule| Panel {
+        title: said(other, true),
+        rows: taus
+            .iter()
+            .map(|&tau| {
+                let at = |&delta: &Thousandths| of_rule(grid, &Rule { tau, delta, ..*other });
+                deltas.iter().map(at).collect()
+            })
+            .collect(),
+    };
+    let map = HeatMap {
+        name: "sensitivity".to_owned(),
+        title: format!("Acceptance of {trial} under other thresholds"),
+        subtitle: subtitle(grid, &others.first().map(|rule| said(rule, false)).unwrap_or_default()),
+        value: "acceptance (share of candidates drawn)".to_owned(),
+        // The same for all trials, whose figures are laid side by side.
+        range: (0.0, 1.0),
+        x: Axis::new("delta (score points)", &deltas),
+        y: Axis::new("tau (points)", &taus),
+        panels: others.iter().map(panel).collect(),
+        framed: "as the trial ran".to_owned(),
+        dotted: "the paper's thresholds".to_owned(),
+        notes: how_to_read(grid),
+    };
+    map.figure()
+}
+
+fn subtitle(grid: &Rescored, shared: &str) -> String {
+    let shared = if shared.is_empty() { String::new() } else { format!("; {shared}") };
+    format!(
+        "Recorded reviews decided again, no model asked; n = {} candidates{shared}",
+        grid.candidates
+    )
+}
+
+/// Whether two rules share a panel.
+fn is_beside(a: &Rule, b: &Rule) -> bool {
+    let Rule { tau, delta, .. } = *a;
+    Rule { tau, delta, ..*b } == *a
+}
+
+/// What of a rule is neither tau nor delta, in words.
+fn parts(rule: &Rule) -> [String; 3] {
+    let plural = if rule.reviewers == 1 { "" } else { "s" };
+    [
+        format!("{} reviewer{plural}", rule.reviewers),
+        format!("disputes: {}", rule.dispute.name()),
+        format!("cosine below {}", rule.cosine_limit),
+    ]
+}
+
+fn of_rule(grid: &Rescored, rule: &Rule) -> Square {
+    let Some(cell) = grid.cells.iter().find(|cell| cell.rule == *rule) else {
+        return Square::default();
+    };
+    let paper = Method::default();
+    let bounds = cell.acceptance.least.value.zip(cell.acceptance.most.value);
+    Square {
+        // Shaded half way between the bounds; the text says both.
+        value: bounds.map(|(low, high)| f64::midpoint(low, high)),
+        text: or_missing(bounds, |bounds| shown(bounds, cell.knowledge)),
+        framed: *rule == grid.recorded.rule,
+        // The paper's thresholds, whatever else the panels differ in.
+        dotted: (rule.tau, rule.delta) == (paper.tau, paper.delta),
+        ..Square::default()
+    }
+}
+
+/// `0.42`, `0.42-0.50` between bounds, `~0.42` when approximate.
+fn shown((low, high): (f64, f64), knowledge: Knowledge) -> String {
+    let approximate = knowledge > Knowledge::Bounded;
+    let sign = if approximate { "~" } else { "" };
+    if low < high { format!("{sign}{low:.2}-{high:.2}") } else { format!("{sign}{low:.2}") }
+}
+
+fn how_to_read(grid: &Rescored) -> Vec<String> {
+    let mut notes = vec![
+        "tau: least mean score that passes. delta: largest spread of the reviewers that is no dispute."
+            .to_owned(),
+    ];
+    let any = |of: &dyn Fn(&RuleOutcome) -> bool| grid.cells.iter().any(of);
+    if any(&|cell| cell.unknown > 0) {
+        notes.push(
+            "a-b: some candidates were never asked what the rule needs to know; from none to all of \
+             them passing, shaded half way."
+                .to_owned(),
+        );
+    }
+    let approximate = grid.knowledge().into_iter().filter(|known| *known > Knowledge::Bounded);
+    notes.extend(approximate.map(|known| format!("~: {}", known.sentence())));
+    notes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial_by_hand::every_outcome;
+    use crate::trial::tests::every_outcome;
 
     #[test]
     fn squares_hold_shares_and_say_of_how_many() {

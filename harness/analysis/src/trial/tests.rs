@@ -1,16 +1,16 @@
-//! A small trial for tests: one candidate per way to end, written by hand.
+//! A small trial that all tests use: one candidate per way to end, written by hand. Below, the tests of what is counted
+//! of a trial.
 
 use gra_synth::candidate::{
-    Candidate, FailedCall, InstructionReview, MalformedReply, Neighbour, Outcome, ResponseReview,
-    Roles,
+    FailedCall, InstructionReview, MalformedReply, Neighbour, ResponseReview, Roles,
 };
-use gra_synth::committee::{Decision, Scores};
+use gra_synth::committee::Scores;
 use gra_synth::domain::Domain;
 use gra_synth::form::Malformed;
-use gra_synth::pool::ItemId;
-use gra_synth::request::{Failure, ModelName, RequestId, Stage};
+use gra_synth::request::Failure;
 
-use crate::trial::{CallFact, TrialFacts};
+use super::*;
+use crate::statistics::dependence::Dependence;
 
 pub(crate) fn id(number: u32) -> ItemId {
     ItemId::Candidate { round: 1, number }
@@ -162,4 +162,52 @@ pub(crate) fn calls(stage: Stage, count: u8, shared: bool) -> Vec<CallFact> {
 /// A trial of this variant.
 pub(crate) fn trial(variant: &str, candidates: Vec<Candidate>, calls: Vec<CallFact>) -> TrialFacts {
     TrialFacts { variant: variant.to_owned(), candidates, calls }
+}
+
+#[test]
+fn candidates_depend_on_what_they_were_shown() {
+    let candidate = |round, number, examples: &[ItemId]| {
+        let mut candidate = written(number);
+        candidate.id = ItemId::Candidate { round, number };
+        candidate.examples = examples.to_vec();
+        candidate
+    };
+    let first = candidate(1, 7, &[ItemId::Seed(4), ItemId::Seed(5)]);
+    let child = candidate(2, 1, &[first.id, ItemId::Seed(9)]);
+    let grandchild = candidate(3, 0, &[child.id]);
+    let related = |one: &Candidate, other: &Candidate| {
+        !Dependence::by_items([lineage(one), lineage(other)]).is_independent()
+    };
+    assert!(related(&first, &child) && related(&child, &grandchild));
+    assert!(!related(&first, &grandchild), "the pool of round 2 is given");
+    assert!(!related(&first, &candidate(1, 8, &[ItemId::Seed(3)])));
+}
+
+#[test]
+fn each_saving_is_counted_once() {
+    let mut early = written(0);
+    early.response = None;
+    early.outcome = Some(Outcome::Duplicate);
+    let mut alone = early.clone();
+    alone.id = id(1);
+    alone.roles.reviewers.clear();
+    let mut vetoed = vetoed(2);
+    vetoed.instruction_reviews.truncate(1);
+    // Asked twice and given up on: a seat all the same.
+    for attempt in 0..2 {
+        let (stage, reason) = (Stage::InstructionReview, Malformed::NoTags);
+        vetoed.malformed.push(MalformedReply { stage, seat: 1, attempt, reason });
+    }
+    let mut hopeless = rejected(3);
+    hopeless.response_reviews.truncate(2);
+    hopeless.response_reviews[0].comment = None;
+    let expected = Savings {
+        early_duplicates: 2,
+        after_early_duplicates: 4,
+        after_veto: 1,
+        after_bound: 1,
+        comments: 1,
+    };
+    assert_eq!(Savings::of(&[early, alone, vetoed, hopeless, accepted(4)]), expected);
+    assert!(Savings::of(&[accepted(4), rejected(5)]).is_none());
 }
