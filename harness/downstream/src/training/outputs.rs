@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::TrainingError;
+use super::TrainingError::{self, Unusable};
 
 /// How far a training is, at one of its logged steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +182,11 @@ pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<TrainingOutcom
     let state: State = read(&path)?;
     if state.global_step < state.max_steps {
         let (made, steps) = (state.global_step, state.max_steps);
-        return Err(TrainingError::Unfinished { folder: model.to_owned(), made, steps });
+        return Err(Unusable(format!(
+            "the training in {} made {made} of {steps} steps\n\
+             hint: run it again; it goes on from its newest checkpoint",
+            model.display()
+        )));
     }
     let mut loss = Vec::new();
     for point in &state.log_history {
@@ -210,7 +214,7 @@ pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<TrainingOutcom
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => TrainingError::FileMissing(path.to_owned()),
+        ErrorKind::NotFound => TrainingError::missing(path),
         _ => TrainingError::from_io(path)(error),
     })?;
     from_python(&text).map_err(|error| TrainingError::damaged(path, error))
